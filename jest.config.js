@@ -1,0 +1,36 @@
+// One project a kind of test: `npm run test:unit` needs nothing, the others find or start what they need
+// (see tests/support). Sources are TypeScript modules; swc turns them, and the packages that ship as
+// modules only, into what Jest loads.
+const common = {
+  rootDir: import.meta.dirname,
+  testEnvironment: 'node',
+  transform: {
+    '\\.(ts|js|mjs)$': ['@swc/jest', { jsc: { target: 'es2022', parser: { syntax: 'typescript' } }, module: { type: 'commonjs' } }],
+  },
+  transformIgnorePatterns: ['/node_modules/(?!(uuid|jose)/)'],
+  moduleNameMapper: {
+    '^(\\.{1,2}/.*)\\.js$': '$1',
+    '^stomp-relay$': '<rootDir>/server/src/index.ts',
+    '^stomp-relay-client$': '<rootDir>/client-sdk/src/core/index.ts',
+  },
+};
+
+const project = (displayName, testMatch, extra = {}) => ({
+  ...common,
+  displayName,
+  testMatch: testMatch.map((pattern) => `<rootDir>/tests/${pattern}`),
+  ...extra,
+});
+
+const withRabbit = {
+  globalSetup: '<rootDir>/tests/support/global-setup.ts',
+  globalTeardown: '<rootDir>/tests/support/global-teardown.ts',
+};
+
+export default {
+  projects: [
+    project('unit', ['unit/**/*.test.ts', 'architecture.test.ts']),
+    project('contract', ['contract/**/*.test.ts'], withRabbit),
+    project('integration', ['integration/**/*.test.ts'], withRabbit),
+  ],
+};

@@ -1,0 +1,168 @@
+/**
+ * What the relay asks of a broker. The embedded broker (`memory/`) and RabbitMQ (`rabbitmq/`) lie below this file;
+ * every MUST here is a test in `tests/contract/` that both pass.
+ *
+ * Two kinds of subscription:
+ *  - shared (`subscribe`): topics, exchanges and users, auto-ack. Many local listeners cost the broker one binding;
+ *    a listener gets each message once and settles nothing.
+ *  - own (`BrokerChannel.consume`): queues, and anything with real acks or a durable queue. One consumer at the
+ *    broker, deliveries that the session settles.
+ */
+import type { Destination } from '../destinations/destination.js';
+
+/**
+ * A message in STOMP's terms. Headers are text, in order, without those that a wire makes for itself (destination,
+ * message-id, subscription, ack, redelivered, content-length, receipt, transaction, and all `relay-*`).
+ */
+export interface Message {
+  readonly headers: ReadonlyMap<string, string>;
+  readonly body: Buffer;
+}
+
+/** A message on its way to a subscriber. `reply-to` is a STOMP destination that the receiver can SEND to. */
+export interface RoutedMessage extends Message {
+  /** The exchange that it was published to; empty for the default exchange. */
+  readonly exchange: string;
+  readonly routingKey: string;
+  /** True where this is a second sending of a message that may have arrived before (`relay-resent`). */
+  readonly resent: boolean;
+}
+
+export type Outcome = 'ack' | 'requeue' | 'drop';
+
+export interface Delivery {
+  readonly message: RoutedMessage;
+  readonly redelivered: boolean;
+  /**
+   * `ack`: done; `requeue`: give it to somebody again; `drop`: reject, to the dead-letter exchange if there is one.
+   * MUST be called at most once. After the channel is gone it does nothing: the broker has taken the message back.
+   */
+  settle(outcome: Outcome): void;
+}
+
+export type BrokerErrorCode =
+  | 'broker-unavailable' // away, blocked or overloaded for longer than the deadline; nothing is known of the message
+  | 'publish-refused' // the broker answered nack (full queue with reject-publish, internal error)
+  | 'unroutable' // mandatory, and no queue took it
+  | 'exchange-not-found'
+  | 'queue-not-found'
+  | 'queue-conflict' // exists with other arguments, or a combination that the broker refuses
+  | 'queue-in-use' // held by an exclusive consumer, or a durable subscription that is live elsewhere
+  | 'access-refused' // the relay's own user may not do this at the broker, or the name is reserved
+  | 'invalid-header' // a header that cannot become a message property or queue argument
+  | 'invalid-destination' // of a kind that this verb does not take
+  | 'too-many-channels'
+  | 'subscription-ended'; // deleted under its consumer, and could not be set up again
+
+/** `message` says what to do, in a sentence for the client's developer. */
+export class BrokerError extends Error {
+  override readonly name = 'BrokerError';
+  constructor(
+    readonly code: BrokerErrorCode,
+    message: string,
+    options?: ErrorOptions,
+  ) {
+    super(message, options);
+  }
+}
+
+/** Destinations that can be shared. `user` is set: the session has put its own name in. */
+export type SharedDestination = Extract<Destination, { kind: 'topic' | 'exchange' | 'user' }>;
+
+/**
+ * `key` is the routing key, or the CC key, that matched. Called synchronously for all listeners of a message, so
+ * it MUST be quick and MUST NOT throw.
+ */
+export type Listener = (message: RoutedMessage, key: string) => void;
+
+export interface BrokerSubscription {
+  /**
+   * No delivery is made once this has been called. Resolves when the broker has let go; deliveries of an own
+   * subscription can still be settled until then and after, while the channel lives.
+   * `forget` also deletes the queue of a durable subscription.
+   */
+  close(options?: { readonly forget?: boolean }): Promise<void>;
+}
+
+export type AckMode = 'auto' | 'client' | 'client-individual';
+
+export interface ConsumeOptions {
+  readonly ack: AckMode;
+  /** All headers of the SUBSCRIBE frame: queue options are read from them (`destinations/queue-options`). */
+  readonly headers: ReadonlyMap<string, string>;
+  /** The subscription's id; part of the name of a durable queue. */
+  readonly subscriptionId: string;
+}
+
+export interface Consumer {
+  /** MUST be quick and MUST NOT throw. At most the prefetch count of deliveries is unsettled at any time. */
+  deliver(delivery: Delivery): void;
+  /** The subscription has ended against our will and could not be set up again. Called at most once, last. */
+  ended(error: BrokerError): void;
+}
+
+/** Whose channel it is. */
+export interface ChannelOwner {
+  readonly sessionId: string;
+  /** The principal's name, part of the names of durable queues. */
+  readonly user: string;
+  /** CONNECT's `client-id`, if given. */
+  readonly clientId: string | undefined;
+}
+
+/** A session's own subscriptions. Opened when first needed; costs the broker one channel. */
+export interface BrokerChannel {
+  /** Resolves when the consumer is set up. Rejects with a BrokerError; the channel's other consumers live on. */
+  consume(destination: Destination, options: ConsumeOptions, consumer: Consumer): Promise<BrokerSubscription>;
+  /**
+   * Makes a private queue for replies and consumes it (deliveries arrive settled). Resolves with the queue's name,
+   * unguessable and stable over reconnects of the broker: the value for `reply-to`.
+   */
+  openReplyQueue(deliver: (message: RoutedMessage) => void): Promise<string>;
+  /** Ends all consumers, gives unsettled deliveries back (marked as redelivered), deletes the session's own queues. */
+  close(): Promise<void>;
+}
+
+export interface PublishOptions {
+  /** Reject with `unroutable` if no queue or listener takes the message. */
+  readonly mandatory: boolean;
+}
+
+export interface BrokerEvents {
+  up: [];
+  down: [reason: string];
+}
+
+export interface Broker {
+  /** For logs and the readiness route: what it is and where, without credentials. */
+  readonly description: string;
+  readonly isUp: boolean;
+  /** Resolves when the broker can be used; rejects when it cannot be reached within the configured deadline. */
+  start(): Promise<void>;
+  /**
+   * Everything about a SEND that can be wrong or must wait before `publish`: the destination's kind, headers that
+   * cannot become properties, an exchange not seen before, a queue to declare, a broker that is away or too busy.
+   * Returns undefined when `publish` may be called at once, else a promise for it. Throws or rejects with a
+   * BrokerError. Each wait has a deadline (`broker-unavailable`).
+   */
+  prepare(destination: Destination, message: Message): Promise<void> | undefined;
+  /**
+   * Publishes what was prepared. Messages of successive calls keep their order. Resolves when the broker has taken
+   * responsibility, rejects with a BrokerError. The caller MUST NOT change the message afterwards.
+   */
+  publish(destination: Destination, message: Message, options: PublishOptions): Promise<void>;
+  /**
+   * Resolves when messages published from now on cannot be missed, also those published on another instance.
+   * `headers` are those of SUBSCRIBE: `x-match` and `arg-NAME` become the binding's arguments. Outlives the broker's
+   * absence: after a reconnect it is set up again.
+   */
+  subscribe(
+    destination: SharedDestination,
+    headers: ReadonlyMap<string, string>,
+    listener: Listener,
+  ): Promise<BrokerSubscription>;
+  openChannel(owner: ChannelOwner): BrokerChannel;
+  on<E extends keyof BrokerEvents>(event: E, listener: (...args: BrokerEvents[E]) => void): void;
+  /** Waits for what was published to be confirmed (bounded), then lets go of everything. */
+  close(): Promise<void>;
+}

@@ -1,0 +1,82 @@
+/**
+ * Every way in which a session can go wrong, in one table: the short text of ERROR's `message` header, the WebSocket
+ * close code, and whether a client that is told so may usefully connect again by itself. The detailed sentence
+ * (ERROR's body) comes with the error.
+ *
+ * Close codes: 1002 and 1009 are RFC 6455's; 1012 service restart, 1013 try again later; 4000 to 4999 are ours to give.
+ */
+const PROTOCOL = { closeCode: 1002, mayReconnect: false } as const;
+const TOO_BIG = { closeCode: 1009, mayReconnect: false } as const;
+const REFUSED = { closeCode: 4403, mayReconnect: false } as const;
+const REQUEST = { closeCode: 4400, mayReconnect: false } as const;
+const LATER = { closeCode: 1013, mayReconnect: true } as const;
+
+export const ERRORS = {
+  // The byte stream
+  'malformed-frame': { text: 'malformed frame', ...PROTOCOL },
+  'invalid-escape': { text: 'undefined escape sequence', ...PROTOCOL },
+  'invalid-content-length': { text: 'invalid content-length', ...PROTOCOL },
+  'unknown-command': { text: 'unknown command', ...PROTOCOL },
+  'command-too-long': { text: 'command too long', ...TOO_BIG },
+  'too-many-headers': { text: 'too many headers', ...TOO_BIG },
+  'header-too-long': { text: 'header line too long', ...TOO_BIG },
+  'headers-too-large': { text: 'headers too large', ...TOO_BIG },
+  'body-too-large': { text: 'body too large', ...TOO_BIG },
+  // Connecting
+  'not-connected': { text: 'not connected', ...PROTOCOL },
+  'already-connected': { text: 'already connected', ...PROTOCOL },
+  'unsupported-version': { text: 'unsupported protocol version', ...PROTOCOL },
+  'connect-timeout': { text: 'no CONNECT in time', closeCode: 4408, mayReconnect: true },
+  'heart-beat-timeout': { text: 'heart-beat missed', closeCode: 4408, mayReconnect: true },
+  'authentication-failed': { text: 'authentication failed', closeCode: 4401, mayReconnect: false },
+  'authentication-unavailable': { text: 'authentication unavailable', ...LATER },
+  'too-many-sessions': { text: 'too many sessions', ...LATER },
+  // What a frame asks for
+  'missing-header': { text: 'missing header', ...REQUEST },
+  'invalid-header': { text: 'invalid header', ...REQUEST },
+  'unexpected-body': { text: 'body not allowed', ...REQUEST },
+  'invalid-destination': { text: 'invalid destination', ...REQUEST },
+  'access-denied': { text: 'access denied', ...REFUSED },
+  'duplicate-subscription': { text: 'subscription id in use', ...REQUEST },
+  'unknown-subscription': { text: 'unknown subscription', ...REQUEST },
+  'too-many-subscriptions': { text: 'too many subscriptions', ...REQUEST },
+  'unknown-ack': { text: 'unknown ack id', ...REQUEST },
+  'transaction-in-use': { text: 'transaction id in use', ...REQUEST },
+  'unknown-transaction': { text: 'unknown transaction', ...REQUEST },
+  'transaction-too-large': { text: 'transaction too large', ...REQUEST },
+  'too-many-transactions': { text: 'too many transactions', ...REQUEST },
+  'commit-failed': { text: 'commit failed', ...REQUEST },
+  // What the broker says
+  'broker-unavailable': { text: 'broker unavailable', ...LATER },
+  'publish-refused': { text: 'message refused by the broker', ...REQUEST },
+  unroutable: { text: 'message not routed to any queue', ...REQUEST },
+  'exchange-not-found': { text: 'exchange not found', ...REQUEST },
+  'queue-not-found': { text: 'queue not found', ...REQUEST },
+  'queue-conflict': { text: 'queue exists with other properties', ...REQUEST },
+  'queue-in-use': { text: 'queue in exclusive use', ...REQUEST },
+  'access-refused': { text: 'refused by the broker', ...REFUSED },
+  'too-many-channels': { text: 'too many channels', ...LATER },
+  'subscription-ended': { text: 'subscription ended by the broker', ...REQUEST },
+  // What the relay decides
+  'slow-consumer': { text: 'client reads too slowly', closeCode: 4409, mayReconnect: true },
+  'shutting-down': { text: 'relay is shutting down', closeCode: 1012, mayReconnect: true },
+  'internal-error': { text: 'internal error', closeCode: 1011, mayReconnect: true },
+} as const satisfies Record<string, { text: string; closeCode: number; mayReconnect: boolean }>;
+
+export type ErrorCode = keyof typeof ERRORS;
+
+/** `message` is the sentence for ERROR's body: what was wrong, which limit or rule, what to do. */
+export class StompError extends Error {
+  override readonly name = 'StompError';
+  constructor(
+    readonly code: ErrorCode,
+    message: string,
+    options?: ErrorOptions,
+  ) {
+    super(message, options);
+  }
+}
+
+export function isErrorCode(code: unknown): code is ErrorCode {
+  return typeof code === 'string' && Object.hasOwn(ERRORS, code);
+}

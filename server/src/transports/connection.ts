@@ -1,0 +1,68 @@
+/**
+ * A client's connection, whatever carries it. A transport knows nothing of STOMP, a session nothing of ws or net:
+ * bytes come in through the listener, wrapped frames go out through `write`.
+ */
+
+/** How frames become bytes on the wire. One object for all connections of a kind, so that bytes can be shared. */
+export interface Encoding {
+  /** Part of a group's key: connections with the same encoding object can be sent the same bytes. */
+  readonly name: string;
+  /**
+   * Makes of one whole STOMP frame (or heart-beat EOL) the bytes that `Connection.write` takes.
+   * `isText` says that the frame is valid UTF-8; wires that know no difference ignore it.
+   */
+  wrap(frame: Buffer, isText: boolean): Buffer;
+}
+
+/** What a connection tells its session. Calls are never made from inside `write`, `pause`, `resume` or `close`. */
+export interface ConnectionListener {
+  /** Bytes of the STOMP stream, in order, cut anywhere. MUST NOT be called while the connection is closed. */
+  onData(chunk: Buffer): void;
+  /** A sign of life without data, such as a WebSocket pong. */
+  onAlive(): void;
+  /** The bytes that `bufferedBytes` counted have gone to the kernel. */
+  onDrain(): void;
+  /** Once, last: both directions are over, for whatever reason. */
+  onClose(): void;
+}
+
+/** Facts about the peer, known when the connection is accepted. */
+export interface Peer {
+  readonly transport: 'websocket' | 'tcp';
+  /** The peer's IP address, as text. */
+  readonly address: string;
+  /** Headers of the HTTP upgrade request (lower-case names); empty on TCP. */
+  readonly httpHeaders: Readonly<Record<string, string | string[] | undefined>>;
+  /** The negotiated WebSocket sub-protocol, such as `v12.stomp`; absent where none was. */
+  readonly subProtocol?: string;
+}
+
+export interface Connection {
+  /** Unique in this process and hard to guess. */
+  readonly id: string;
+  readonly peer: Peer;
+  readonly encoding: Encoding;
+  /** False where the wire needs work for each connection (permessage-deflate): then frames are not shared in groups. */
+  readonly canShare: boolean;
+  /** Bytes written and not yet taken by the kernel. */
+  readonly bufferedBytes: number;
+  /** Set once, in the same tick in which the transport hands the connection over. */
+  listener: ConnectionListener;
+  /**
+   * Writes bytes made by this connection's `encoding.wrap`, or several such results one after the other.
+   * MUST keep the order of calls. Dropped in silence when the connection is closing or closed.
+   * Returns false when bytes stay buffered here: `onDrain` follows.
+   */
+  write(wrapped: Buffer): boolean;
+  /** Stops reading; bytes already read may still arrive. */
+  pause(): void;
+  resume(): void;
+  /**
+   * Flushes what was written, then closes. `code` is a WebSocket close code, `reason` at most 123 bytes; TCP has
+   * no use for either. A peer that does not answer within 2 s is cut off. Calling it again changes nothing.
+   */
+  close(code: number, reason: string): void;
+}
+
+/** Where a transport hands over what it accepted. The listener MUST be set before this returns. */
+export type AcceptConnection = (connection: Connection) => void;
