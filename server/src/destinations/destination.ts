@@ -1,4 +1,18 @@
-/** placeholder until parse and format land */
+/**
+ * Destinations: what the text of a `destination` header means, and which text a subscriber is shown. The names are those
+ * of RabbitMQ's STOMP plugin, and `/user/...` is Spring's:
+ *
+ *   /topic/K                 K is an AMQP routing key or pattern; slashes are another spelling of its dots
+ *   /exchange/E[/K]          any exchange but the default one
+ *   /queue/N, or N alone     a queue that is declared when it is first used
+ *   /amq/queue/N             a queue that somebody else has declared
+ *   /temp-queue/X            only in `reply-to`: a private queue of the session
+ *   /reply-queue/Q           where replies go; Q is verbatim and may hold slashes
+ *   /user/queue/X            SUBSCRIBE: messages for this session's own user
+ *   /user/NAME/queue/X       SEND: to every session of user NAME
+ *
+ * A destination is cut at its slashes first and each segment percent-decoded after that, so that `%2F` is a slash in a name.
+ */
 export type Destination =
   | { readonly kind: 'topic'; readonly text: string; readonly key: string; readonly spelling: 'dots' | 'slashes' }
   | { readonly kind: 'exchange'; readonly text: string; readonly exchange: string; readonly key: string }
@@ -8,3 +22,194 @@ export type Destination =
   | { readonly kind: 'reply-queue'; readonly text: string; readonly queue: string }
   /** `/user/queue/X` (no `user`: the session's own) and `/user/NAME/queue/X`. */
   | { readonly kind: 'user'; readonly text: string; readonly user: string | undefined; readonly name: string };
+
+export type TempQueue = Extract<Destination, { kind: 'temp-queue' }>;
+
+/** `message` says what is wrong with the destination and how to write it. */
+export class DestinationError extends Error {
+  override readonly name = 'DestinationError';
+  readonly code = 'invalid-destination';
+}
+
+/** AMQP 0-9-1 carries names and routing keys as short strings. */
+const NAME_MAX_BYTES = 255;
+
+/** Queues and exchanges so named belong to the relay; clients reach them by `/user/...` and `/reply-queue/...` only. */
+const RESERVED_PREFIX = 'stomp-relay.';
+
+const KINDS = '/topic, /exchange, /queue, /amq/queue, /reply-queue and /user';
+
+/** Throws a DestinationError, also where the kind is one that `action` does not take. */
+export function parseDestination(text: string, action: 'send' | 'subscribe'): Destination {
+  refuseControlCharacters(text);
+  const segments = text.split('/');
+  const [root, kind = '', ...rest] = segments;
+  if (segments.length === 1) return { kind: 'queue', text, queue: ownName(text, text) };
+  if (root !== '') throw unknown(text);
+  switch (kind) {
+    case 'topic':
+      return topic(text, rest);
+    case 'exchange':
+      return exchange(text, rest);
+    case 'queue':
+      return { kind: 'queue', text, queue: ownName(only(rest, text, '/queue/NAME'), text) };
+    case 'amq':
+      if (rest[0] !== 'queue') throw unknown(text);
+      return { kind: 'amq-queue', text, queue: ownName(only(rest.slice(1), text, '/amq/queue/NAME'), text) };
+    case 'reply-queue':
+      return replyQueue(text, action);
+    case 'temp-queue':
+      throw new DestinationError(
+        `"${text}" stands only in the reply-to header of a SEND: send the request with reply-to:${text}, and its ` +
+          `replies arrive with subscription:${text}, without a SUBSCRIBE.`,
+      );
+    case 'user':
+      return user(text, rest, action);
+    default:
+      throw unknown(text);
+  }
+}
+
+/** The temporary queue that a `reply-to` header asks for; undefined where it names something else. */
+export function parseReplyTo(text: string): TempQueue | undefined {
+  const segments = text.split('/');
+  if (segments[0] !== '' || segments[1] !== 'temp-queue') return undefined;
+  refuseControlCharacters(text);
+  return { kind: 'temp-queue', text, name: decodeName(only(segments.slice(2), text, '/temp-queue/NAME'), text) };
+}
+
+function topic(text: string, segments: string[]): Destination {
+  if (segments.length === 0 || segments.includes('')) {
+    throw new DestinationError(
+      `"${text}" has an empty name between its slashes. A topic is /topic/NAME or /topic/some/longer/name ` +
+        '(the same as /topic/some.longer.name); a literal slash is written %2F.',
+    );
+  }
+  const key = bounded(segments.map((segment) => decode(segment, text)).join('.'), text);
+  return { kind: 'topic', text, key, spelling: segments.length > 1 ? 'slashes' : 'dots' };
+}
+
+function exchange(text: string, segments: string[]): Destination {
+  const [name, key = ''] = segments;
+  if (name === undefined || segments.length > 2) {
+    throw new DestinationError(
+      `"${text}" is not of the form /exchange/NAME or /exchange/NAME/KEY. A slash inside a name or key is written %2F.`,
+    );
+  }
+  if (name === '') {
+    throw new DestinationError(
+      `"${text}" names no exchange, and the default exchange has no destination of its own: use /queue/NAME.`,
+    );
+  }
+  return { kind: 'exchange', text, exchange: ownName(name, text), key: bounded(decode(key, text), text) };
+}
+
+/** The name is verbatim: it is what a broker or a relay made, and may hold anything. */
+function replyQueue(text: string, action: 'send' | 'subscribe'): Destination {
+  if (action === 'subscribe') {
+    throw new DestinationError(
+      `"${text}" takes only SEND. To receive replies, send the request with reply-to:/temp-queue/NAME; ` +
+        'to consume a queue, subscribe to /queue/NAME or /amq/queue/NAME.',
+    );
+  }
+  const queue = text.slice('/reply-queue/'.length);
+  if (queue === '') throw new DestinationError(`"${text}" names no queue: the form is /reply-queue/NAME.`);
+  return { kind: 'reply-queue', text, queue: bounded(queue, text) };
+}
+
+/**
+ * Which form it is depends on the verb: `/user/queue/queue/x` is this user's "queue/x" to SUBSCRIBE,
+ * and "x" of the user called "queue" to SEND.
+ */
+function user(text: string, segments: string[], action: 'send' | 'subscribe'): Destination {
+  const own = action === 'subscribe';
+  const [owner, word, ...rest] = own ? [undefined, ...segments] : segments;
+  if (word !== 'queue' || rest.length === 0 || rest.includes('') || owner === '') {
+    throw new DestinationError(
+      own
+        ? `"${text}" cannot be subscribed to. A client subscribes to /user/queue/NAME, which means its own user.`
+        : `"${text}" does not say whom to send to. The form is /user/USER/queue/NAME; a slash in USER is written %2F.`,
+    );
+  }
+  const name = bounded(rest.map((segment) => decode(segment, text)).join('/'), text);
+  return { kind: 'user', text, user: owner === undefined ? undefined : decode(owner, text), name };
+}
+
+/** The routing key of a user's destination. A slash in the user's name is encoded, so that no two users share a key. */
+export function userKey(userName: string, name: string): string {
+  let key: string;
+  try {
+    key = `${encodeURIComponent(userName)}/queue/${name}`;
+  } catch (cause) {
+    throw new DestinationError(
+      'The name of the user holds half of a surrogate pair: use a name that is valid Unicode.',
+      {
+        cause,
+      },
+    );
+  }
+  return bounded(key, `/user/${userName}/queue/${name}`);
+}
+
+function only(segments: string[], text: string, form: string): string {
+  const [name = ''] = segments;
+  if (name === '' || segments.length > 1) {
+    throw new DestinationError(`"${text}" is not of the form ${form}. A slash inside the name is written %2F.`);
+  }
+  return name;
+}
+
+/** The name of a queue or exchange that clients may address. */
+function ownName(segment: string, text: string): string {
+  const name = decodeName(segment, text);
+  if (isReservedName(name)) {
+    throw new DestinationError(
+      `"${text}" names something that belongs to the relay itself: choose a name that does not begin with "${RESERVED_PREFIX}".`,
+    );
+  }
+  return name;
+}
+
+export function isReservedName(name: string): boolean {
+  return name.startsWith(RESERVED_PREFIX);
+}
+
+function decodeName(segment: string, text: string): string {
+  if (segment === '') throw unknown(text);
+  return bounded(decode(segment, text), text);
+}
+
+function decode(segment: string, text: string): string {
+  if (!segment.includes('%')) return segment;
+  try {
+    const decoded = decodeURIComponent(segment);
+    refuseControlCharacters(decoded);
+    return decoded;
+  } catch (cause) {
+    if (cause instanceof DestinationError) throw cause;
+    throw new DestinationError(
+      `"${text}" holds a "%" that does not begin an escape: %XX stands for one byte of UTF-8, and "%" itself is written %25.`,
+      { cause },
+    );
+  }
+}
+
+function bounded(name: string, text: string): string {
+  const bytes = Buffer.byteLength(name);
+  if (bytes <= NAME_MAX_BYTES) return name;
+  throw new DestinationError(
+    `"${text.slice(0, 60)}..." holds a name of ${bytes} bytes: names and keys have at most ${NAME_MAX_BYTES} bytes of UTF-8.`,
+  );
+}
+
+function refuseControlCharacters(text: string): void {
+  if (/\p{Cc}/u.test(text)) {
+    throw new DestinationError('The destination holds a control character (such as NUL, CR or LF): leave it out.');
+  }
+}
+
+function unknown(text: string): DestinationError {
+  return new DestinationError(
+    `"${text}" is not a destination that this relay knows. Destinations begin with ${KINDS}.`,
+  );
+}
