@@ -123,7 +123,8 @@ function replyQueue(text: string, action: 'send' | 'subscribe'): Destination {
  */
 function user(text: string, segments: string[], action: 'send' | 'subscribe'): Destination {
   const own = action === 'subscribe';
-  const [owner, word, ...rest] = own ? [undefined, ...segments] : segments;
+  const owner = own ? undefined : (segments[0] ?? '');
+  const [word, ...rest] = own ? segments : segments.slice(1);
   if (word !== 'queue' || rest.length === 0 || rest.includes('') || owner === '') {
     throw new DestinationError(
       own

@@ -1,0 +1,83 @@
+/**
+ * What a SEND may say to a broker. RabbitMQ closes a channel over a property that is out of range, and publishers share
+ * theirs, so everything is checked here first; the embedded broker checks the same, so that a program behaves alike on both.
+ */
+import { BrokerError } from './broker.js';
+import type { Message } from './broker.js';
+
+/** AMQP 0-9-1 short strings, and names in a headers table. */
+const SHORT_STRING_MAX_BYTES = 255;
+/** All names and values together. A header frame must fit into frame_max, which is 128 KiB by default. */
+const HEADERS_MAX_BYTES = 64 * 1024;
+
+const SHORT_STRINGS = new Set([
+  'content-type',
+  'content-encoding',
+  'correlation-id',
+  'reply-to',
+  'expiration',
+  'amqp-message-id',
+  'type',
+  'app-id',
+]);
+
+const RANGES: Readonly<Record<string, { pattern: RegExp; max: number; allowed: string }>> = {
+  expiration: { pattern: /^\d{1,10}$/, max: 2 ** 32 - 1, allowed: 'a whole number of milliseconds up to 4294967295' },
+  priority: { pattern: /^\d{1,3}$/, max: 255, allowed: 'a whole number from 0 to 255' },
+  timestamp: { pattern: /^\d{1,16}$/, max: Number.MAX_SAFE_INTEGER, allowed: 'a whole number of seconds since 1970' },
+};
+
+const BOOLEANS = new Set(['true', 'false', 'True', 'False']);
+
+const REFUSED: Readonly<Record<string, string>> = {
+  CC: 'send the message to each destination instead',
+  BCC: 'send the message to each destination instead',
+  'user-id': "RabbitMQ checks it against the relay's own user: use another name for the header",
+};
+
+/** Throws a BrokerError `invalid-header` for what cannot become a property or a header of an AMQP message. */
+export function checkMessage(message: Message): void {
+  let bytes = 0;
+  for (const [name, value] of message.headers) {
+    const nameBytes = Buffer.byteLength(name);
+    const valueBytes = Buffer.byteLength(value);
+    bytes += nameBytes + valueBytes;
+    if (nameBytes > SHORT_STRING_MAX_BYTES) {
+      throw invalid(`A header's name has ${nameBytes} bytes: at most ${SHORT_STRING_MAX_BYTES} are possible.`);
+    }
+    if (valueBytes > SHORT_STRING_MAX_BYTES && SHORT_STRINGS.has(name)) {
+      throw invalid(`The header ${name} has ${valueBytes} bytes: at most ${SHORT_STRING_MAX_BYTES} are possible.`);
+    }
+    checkValue(name, value);
+  }
+  if (bytes > HEADERS_MAX_BYTES) {
+    throw invalid(`The headers have ${bytes} bytes together: at most ${HEADERS_MAX_BYTES} are possible. Use the body.`);
+  }
+}
+
+function checkValue(name: string, value: string): void {
+  const range = Object.hasOwn(RANGES, name) ? RANGES[name] : undefined;
+  if (range && !(range.pattern.test(value) && Number(value) <= range.max)) {
+    throw invalid(`The header ${name}:${value.slice(0, 60)} is not valid: its value must be ${range.allowed}.`);
+  }
+  if (name === 'persistent' && !BOOLEANS.has(value)) {
+    throw invalid(`The header persistent:${value.slice(0, 60)} is not valid: its value must be true or false.`);
+  }
+  if (Object.hasOwn(REFUSED, name)) throw invalid(`The header ${name} is not taken from clients: ${REFUSED[name]}.`);
+  if (name === 'reply-to' && value.startsWith('amq.rabbitmq.')) {
+    throw invalid(
+      `The header reply-to:${value.slice(0, 60)} is not taken from clients: use reply-to:/temp-queue/NAME for replies.`,
+    );
+  }
+}
+
+const DESTINATION_PREFIXES = ['/exchange/', '/topic/', '/queue/', '/amq/queue/', '/reply-queue/', '/user/'];
+
+/** A `reply-to` as a subscriber is shown it: a destination to SEND to, whoever wrote it. */
+export function presentReplyTo(value: string): string {
+  return DESTINATION_PREFIXES.some((prefix) => value.startsWith(prefix)) ? value : `/reply-queue/${value}`;
+}
+
+function invalid(message: string): BrokerError {
+  return new BrokerError('invalid-header', message);
+}

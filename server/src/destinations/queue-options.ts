@@ -1,0 +1,202 @@
+/**
+ * All that the headers of SUBSCRIBE and SEND can say about a queue, in one table: RabbitMQ's STOMP headers
+ * (https://www.rabbitmq.com/docs/stomp) with the arguments that its plugin passes over. Ranges are RabbitMQ's. Surrounding
+ * spaces are taken off, as the plugin does, and `True` and `False` are read because Python clients write them.
+ */
+import { isReservedName } from './destination.js';
+import type { Destination } from './destination.js';
+
+export type ArgumentValue = number | string | boolean;
+export type Arguments = Readonly<Record<string, ArgumentValue>>;
+type Headers = ReadonlyMap<string, string>;
+export type QueueAction = 'send' | 'subscribe';
+
+export interface QueueOptions {
+  /** Only what was given: each destination has defaults of its own. */
+  readonly durable?: boolean;
+  readonly autoDelete?: boolean;
+  readonly exclusive?: boolean;
+  /** `x-queue-name`: the name of the queue behind a topic, exchange or user destination. */
+  readonly queueName?: string;
+  /** `prefetch-count`; 0 stands for no limit. */
+  readonly prefetch?: number;
+  /** Arguments for the declaration, by their AMQP names. */
+  readonly arguments: Arguments;
+  readonly consumer: ConsumerOptions;
+}
+
+export interface ConsumerOptions {
+  /** `x-priority`. */
+  readonly priority?: number;
+  /** `x-stream-offset`: a word, an offset, or seconds since 1970. */
+  readonly streamOffset?: 'first' | 'last' | 'next' | number | { readonly timestamp: number };
+}
+
+/** `message` names the header, its value and what it may be. */
+export class HeaderError extends Error {
+  override readonly name = 'HeaderError';
+  readonly code = 'invalid-header';
+}
+
+type Read = (name: string, value: string) => ArgumentValue;
+
+/** RabbitMQ's longest timer, in milliseconds: about 49 days. */
+const TIMER_MAX_MS = 2 ** 32 - 1;
+
+const ARGUMENTS: Readonly<Record<string, Read>> = {
+  'x-message-ttl': integer(0, TIMER_MAX_MS),
+  'x-expires': integer(1, TIMER_MAX_MS),
+  'x-max-length': integer(0, Number.MAX_SAFE_INTEGER),
+  'x-max-length-bytes': integer(0, Number.MAX_SAFE_INTEGER),
+  'x-max-priority': integer(0, 255),
+  'x-delivery-limit': integer(0, Number.MAX_SAFE_INTEGER),
+  'x-max-in-memory-length': integer(0, Number.MAX_SAFE_INTEGER),
+  'x-max-in-memory-bytes': integer(0, Number.MAX_SAFE_INTEGER),
+  'x-quorum-initial-group-size': integer(1, 1000),
+  'x-initial-cluster-size': integer(1, 1000),
+  'x-stream-max-segment-size-bytes': integer(1, 3_000_000_000),
+  'x-stream-filter-size-bytes': integer(16, 255),
+  'x-queue-version': integer(1, 2),
+  'x-single-active-consumer': boolean,
+  'x-overflow': oneOf('drop-head', 'reject-publish', 'reject-publish-dlx'),
+  'x-queue-type': oneOf('classic', 'quorum', 'stream'),
+  'x-queue-mode': oneOf('default', 'lazy'),
+  'x-queue-leader-locator': oneOf('client-local', 'balanced', 'random', 'least-leaders'),
+  'x-queue-master-locator': oneOf('client-local', 'min-masters', 'random'),
+  'x-dead-letter-strategy': oneOf('at-most-once', 'at-least-once'),
+  'x-dead-letter-exchange': ownName,
+  'x-dead-letter-routing-key': shortString,
+  'x-max-age': age,
+};
+
+const SWITCHES = ['durable', 'auto-delete', 'exclusive'] as const;
+
+/**
+ * `persistent` on SUBSCRIBE is another word for `durable` (RabbitMQ); on SEND it speaks of the message.
+ * Throws a HeaderError.
+ */
+export function parseQueueOptions(headers: Headers, action: QueueAction): QueueOptions {
+  const durable =
+    optional(headers, 'durable', boolean) ??
+    (action === 'subscribe' ? optional(headers, 'persistent', boolean) : undefined);
+  const autoDelete = optional(headers, 'auto-delete', boolean);
+  const exclusive = optional(headers, 'exclusive', boolean);
+  const queueName = optional(headers, 'x-queue-name', ownName);
+  const prefetch = optional(headers, 'prefetch-count', integer(0, 65_535));
+  const parsed: Record<string, ArgumentValue> = {};
+  for (const [name, read] of Object.entries(ARGUMENTS)) {
+    const value = headers.get(name);
+    if (value !== undefined) parsed[name] = read(name, value.trim());
+  }
+  return {
+    ...(durable !== undefined && { durable }),
+    ...(autoDelete !== undefined && { autoDelete }),
+    ...(exclusive !== undefined && { exclusive }),
+    ...(queueName !== undefined && { queueName }),
+    ...(prefetch !== undefined && { prefetch }),
+    arguments: parsed,
+    consumer: parseConsumerOptions(headers),
+  };
+}
+
+function parseConsumerOptions(headers: Headers): ConsumerOptions {
+  const priority = optional(headers, 'x-priority', integer(-(2 ** 31), 2 ** 31 - 1));
+  const offset = headers.get('x-stream-offset');
+  return {
+    ...(priority !== undefined && { priority }),
+    ...(offset !== undefined && { streamOffset: streamOffset(offset.trim()) }),
+  };
+}
+
+/** Whether the headers say anything about how a queue is declared (or, without that, it is taken as it exists). */
+export function hasQueueHeaders(headers: Headers, action: QueueAction): boolean {
+  for (const name of headers.keys()) {
+    if (Object.hasOwn(ARGUMENTS, name) || (SWITCHES as readonly string[]).includes(name)) return true;
+    if (name === 'persistent' && action === 'subscribe') return true;
+  }
+  return false;
+}
+
+/**
+ * Whether a SUBSCRIBE needs a queue of its own at the broker: always for queues, else if it acknowledges, is to outlive the
+ * session, or shapes its queue. Everything else is shared with the other local subscribers. Throws a HeaderError.
+ */
+export function wantsOwnQueue(destination: Destination, ack: string, headers: Headers): boolean {
+  const options = parseQueueOptions(headers, 'subscribe');
+  if (destination.kind !== 'topic' && destination.kind !== 'exchange' && destination.kind !== 'user') return true;
+  if (ack !== 'auto' || options.durable === true || options.queueName !== undefined) return true;
+  return Object.keys(options.arguments).length > 0;
+}
+
+/** What a SUBSCRIBE says to a headers exchange: `x-match`, and `arg-NAME:value` for each header to match. */
+export function bindingArguments(headers: Headers): Arguments {
+  const result: Record<string, ArgumentValue> = {};
+  for (const [name, value] of headers) {
+    if (name === 'x-match') {
+      result[name] = oneOf('all', 'any', 'all-with-x', 'any-with-x')(name, value.trim());
+    } else if (name.startsWith('arg-') && name.length > 'arg-'.length) {
+      result[name.slice('arg-'.length)] = value;
+    }
+  }
+  return result;
+}
+
+function optional<T extends ArgumentValue>(
+  headers: Headers,
+  name: string,
+  read: (name: string, value: string) => T,
+): T | undefined {
+  const value = headers.get(name);
+  return value === undefined ? undefined : read(name, value.trim());
+}
+
+function integer(min: number, max: number) {
+  return (name: string, value: string): number => {
+    const number = /^-?\d{1,16}$/.test(value) ? Number(value) : NaN;
+    if (number >= min && number <= max) return number;
+    throw invalid(name, value, `a whole number from ${min} to ${max}`);
+  };
+}
+
+function boolean(name: string, value: string): boolean {
+  if (value === 'true' || value === 'True') return true;
+  if (value === 'false' || value === 'False') return false;
+  throw invalid(name, value, 'true or false');
+}
+
+function oneOf(...choices: string[]) {
+  return (name: string, value: string): string => {
+    if (choices.includes(value)) return value;
+    throw invalid(name, value, `one of ${choices.join(', ')}`);
+  };
+}
+
+function shortString(name: string, value: string): string {
+  if (Buffer.byteLength(value) <= 255 && !/\p{Cc}/u.test(value)) return value;
+  throw invalid(name, value, 'at most 255 bytes of UTF-8 without control characters');
+}
+
+function ownName(name: string, value: string): string {
+  // An empty x-dead-letter-exchange is the default exchange.
+  if (value === '' && name !== 'x-dead-letter-exchange') throw invalid(name, value, 'a name');
+  if (isReservedName(value))
+    throw invalid(name, value, 'a name that does not begin with "stomp-relay.", which is the relay\'s own');
+  return shortString(name, value);
+}
+
+function age(name: string, value: string): string {
+  if (/^\d{1,9}[YMDhms]$/.test(value)) return value;
+  throw invalid(name, value, 'a number with one of the units Y, M, D, h, m, s, such as 7D');
+}
+
+function streamOffset(value: string): NonNullable<ConsumerOptions['streamOffset']> {
+  if (value === 'first' || value === 'last' || value === 'next') return value;
+  const [, word, digits] = /^(offset|timestamp)=(\d{1,15})$/.exec(value) ?? [];
+  if (word === undefined)
+    throw invalid('x-stream-offset', value, 'first, last, next, offset=NUMBER or timestamp=SECONDS');
+  return word === 'offset' ? Number(digits) : { timestamp: Number(digits) };
+}
+
+function invalid(name: string, value: string, allowed: string): HeaderError {
+  return new HeaderError(`The header ${name}:${value.slice(0, 60)} is not valid: its value must be ${allowed}.`);
+}
