@@ -22,6 +22,8 @@ export interface ConnectionListener {
   onAlive(): void;
   /** The bytes that `bufferedBytes` counted have gone to the kernel. */
   onDrain(): void;
+  /** The peer will send nothing more, but still reads (TCP half-close). What stays open is closed by the transport soon. */
+  onEnd?(): void;
   /** Once, last: both directions are over, for whatever reason. */
   onClose(): void;
 }

@@ -1,0 +1,64 @@
+/**
+ * Which web pages may talk to the relay. Browsers send any page's WebSocket handshake anywhere, cookies included, so
+ * the server has to look at Origin (RFC 6455, section 10.2); and a page can give its own name our address (DNS
+ * rebinding), so a relay that listens on loopback, where being reachable is the only protection, looks at Host too.
+ * Each check answers with the sentence of the refusal, or undefined.
+ */
+export type HeaderCheck = (headers: CheckedHeaders) => string | undefined;
+
+export interface CheckedHeaders {
+  readonly host?: string | undefined;
+  readonly origin?: string | undefined;
+}
+
+const LOOPBACK_NAMES = ['localhost', '127.0.0.1', '[::1]'];
+const DEFAULT_PORTS: Readonly<Record<string, string>> = { 'http:': '80', 'https:': '443' };
+const SHOWN_MAX = 200;
+
+export function isLoopback(host: string): boolean {
+  return host === 'localhost' || host === '::1' || host === '[::1]' || /^127(\.\d{1,3}){3}$/.test(host);
+}
+
+/** `same`: the page came from where the handshake goes to. `*`: any page. Else exact origins. */
+export type AllowedOrigins = 'same' | '*' | readonly string[];
+
+export function createOriginCheck(allowed: AllowedOrigins): HeaderCheck {
+  if (allowed === '*') return () => undefined;
+  const isAllowed: (origin: string, host: string) => boolean =
+    allowed === 'same' ? isSameOrigin : (origin) => allowed.includes(origin.toLowerCase());
+  return ({ origin, host = '' }) => {
+    if (origin === undefined || isAllowed(origin, host)) return undefined; // no Origin: not a browser
+    const rule = allowed === 'same' ? `only pages from this host (${shown(host)}) may` : 'it is not on the list';
+    return `Origin ${shown(origin)} may not connect: ${rule}. Allow it with --allow-origin (RELAY_ALLOW_ORIGIN).`;
+  };
+}
+
+/**
+ * `allowed` names hosts, with a port (only this one) or without (any); without a list, a relay bound to loopback
+ * answers to loopback's names and any other relay to all. `boundHost` is undefined where the server is not ours.
+ */
+export function createHostCheck(allowed: readonly string[] | undefined, boundHost: string | undefined): HeaderCheck {
+  const names = allowed ?? (boundHost !== undefined && isLoopback(boundHost) ? [...LOOPBACK_NAMES, boundHost] : ['*']);
+  if (names.includes('*')) return () => undefined;
+  const accepted = new Set(names.map((name) => name.toLowerCase()));
+  return ({ host = '' }) => {
+    const asked = host.toLowerCase();
+    if (accepted.has(asked) || accepted.has(asked.replace(/:\d+$/, ''))) return undefined;
+    return (
+      `Host ${shown(host) || '(none)'} is not one of this relay's names (${names.join(', ')}). ` +
+      'Add it with --allow-host (RELAY_ALLOW_HOST).'
+    );
+  };
+}
+
+function isSameOrigin(origin: string, host: string): boolean {
+  if (!URL.canParse(origin)) return false; // such as "null", of sandboxed pages and files
+  const { host: originHost, protocol } = new URL(origin);
+  const defaultPort = DEFAULT_PORTS[protocol];
+  const asked = host.toLowerCase();
+  return originHost !== '' && (asked === originHost || asked === `${originHost}:${defaultPort}`);
+}
+
+function shown(value: string): string {
+  return value.length <= SHOWN_MAX ? value : `${value.slice(0, SHOWN_MAX)}…`;
+}

@@ -1,0 +1,164 @@
+/**
+ * STOMP over plain TCP, for back ends. A chunk of bytes is a chunk of bytes: `wrap` changes nothing, and STOMP's own
+ * framing does the rest.
+ *
+ * Sockets are half-open on purpose: a client may end its side right after DISCONNECT and still wait for the RECEIPT.
+ * From then on the connection has `closeTimeoutMs` left. Closing is graceful for the same reason: what was written is
+ * flushed, input is read and dropped (an unread byte would make the kernel answer with RST, and the peer lose our
+ * last frame), and after `closeTimeoutMs` the socket is destroyed.
+ */
+// next: session/session.ts
+import { randomUUID } from 'node:crypto';
+import { createServer } from 'node:net';
+import type { AddressInfo, Socket } from 'node:net';
+import type { AcceptConnection, Connection, ConnectionListener, Encoding, Peer } from './connection.js';
+
+export interface TcpOptions {
+  readonly closeTimeoutMs: number;
+  /** After how long without traffic the kernel probes the peer. */
+  readonly keepAliveMs: number;
+}
+
+export interface TcpTransport {
+  readonly connectionCount: number;
+  /** Resolves with the address once it really listens. Port 0: a free one. */
+  listen(port: number, host: string): Promise<AddressInfo>;
+  /** Stops listening, closes the connections that are left, and resolves when the last one is gone. */
+  close(): Promise<void>;
+}
+
+const TCP_ENCODING: Encoding = Object.freeze({ name: 'tcp', wrap: (frame: Buffer) => frame });
+
+const NO_HEADERS = Object.freeze({});
+const NO_LISTENER: ConnectionListener = { onData() {}, onAlive() {}, onDrain() {}, onClose() {} };
+
+class TcpConnection implements Connection {
+  readonly id = randomUUID();
+  readonly peer: Peer;
+  readonly encoding = TCP_ENCODING;
+  readonly canShare = true;
+  listener = NO_LISTENER;
+  #state: 'open' | 'closing' | 'closed' = 'open';
+  #deadline: NodeJS.Timeout | undefined;
+
+  constructor(
+    private readonly socket: Socket,
+    private readonly closeTimeoutMs: number,
+  ) {
+    this.peer = { transport: 'tcp', address: socket.remoteAddress ?? '', httpHeaders: NO_HEADERS };
+  }
+
+  get bufferedBytes(): number {
+    return this.socket.writableLength;
+  }
+
+  write(wrapped: Buffer): boolean {
+    if (this.#state !== 'open') return true;
+    return this.socket.write(wrapped) || this.socket.writableLength === 0;
+  }
+
+  pause(): void {
+    if (this.#state === 'open') this.socket.pause();
+  }
+
+  resume(): void {
+    this.socket.resume();
+  }
+
+  /** Neither code nor reason has a place in TCP; the session has sent an ERROR frame if there was something to say. */
+  close(): void {
+    if (this.#state !== 'open') return;
+    this.#state = 'closing';
+    this.socket.end();
+    this.socket.resume();
+    clearTimeout(this.#deadline);
+    this.#deadline = setTimeout(destroy, this.closeTimeoutMs, this.socket);
+  }
+
+  received(chunk: Buffer): void {
+    if (this.#state === 'open') this.listener.onData(chunk);
+  }
+
+  drained(): void {
+    if (this.#state === 'open') this.listener.onDrain();
+  }
+
+  /** The peer sends nothing more, but may still read. */
+  halfClosed(): void {
+    if (this.#state !== 'open') return;
+    this.#deadline = setTimeout(close, this.closeTimeoutMs, this);
+    this.listener.onEnd?.();
+  }
+
+  ended(): void {
+    this.#state = 'closed';
+    clearTimeout(this.#deadline);
+    this.listener.onClose();
+  }
+}
+
+export function createTcpTransport(options: TcpOptions, accept: AcceptConnection): TcpTransport {
+  const connections = new Map<Socket, TcpConnection>();
+  const server = createServer({
+    allowHalfOpen: true,
+    noDelay: true,
+    keepAlive: true,
+    keepAliveInitialDelay: options.keepAliveMs,
+  });
+
+  // One function of each kind for all sockets.
+  function onData(this: Socket, chunk: Buffer): void {
+    connections.get(this)?.received(chunk);
+  }
+  function onDrain(this: Socket): void {
+    connections.get(this)?.drained();
+  }
+  function onEnd(this: Socket): void {
+    connections.get(this)?.halfClosed();
+  }
+  function onClose(this: Socket): void {
+    const connection = connections.get(this);
+    connections.delete(this);
+    connection?.ended();
+  }
+
+  server.on('connection', (socket: Socket) => {
+    const connection = new TcpConnection(socket, options.closeTimeoutMs);
+    connections.set(socket, connection);
+    socket.on('error', onError).on('close', onClose).on('drain', onDrain).on('end', onEnd);
+    accept(connection);
+    socket.on('data', onData);
+  });
+
+  return {
+    get connectionCount() {
+      return connections.size;
+    },
+
+    listen: (port, host) =>
+      new Promise((resolve, reject) => {
+        server.once('error', reject);
+        server.listen(port, host, () => {
+          server.off('error', reject).on('error', onError);
+          resolve(server.address() as AddressInfo);
+        });
+      }),
+
+    close: () =>
+      new Promise((resolve) => {
+        server.close(() => resolve()); // called at once if it never listened
+        for (const connection of connections.values()) connection.close();
+      }),
+  };
+}
+
+/** A socket closes itself after an error, 'close' follows; a server that could not accept one goes on with the next. */
+function onError(): void {}
+
+function destroy(socket: Socket): void {
+  socket.destroy();
+}
+
+function close(connection: TcpConnection): void {
+  connection.close();
+}

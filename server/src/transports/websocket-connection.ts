@@ -1,0 +1,169 @@
+/**
+ * One client over WebSocket. `ws` does the protocol (handshake, fragments, UTF-8, pings, the closing handshake);
+ * frames that leave are written past its Sender, straight to the socket, while the state is OPEN. That is safe
+ * because without permessage-deflate the Sender holds nothing back: whatever it was given is in the socket already.
+ *
+ * An idle connection should cost little, so its listeners are the same few functions for all connections, which find
+ * their connection under a symbol of the emitter.
+ *
+ *   open --close()--> closing --close frame answered, or the deadline of ws (`closeTimeout`)--> closed
+ */
+import { randomUUID } from 'node:crypto';
+import type { Duplex } from 'node:stream';
+import { WebSocket } from 'ws';
+import type { Connection, ConnectionListener, Encoding, Peer } from './connection.js';
+import { DEFLATE_ENCODING, PLAIN_ENCODING, unwrapMessages } from './websocket-encoding.js';
+import type { Pingable, PingWheel } from './ping-wheel.js';
+
+/** RFC 6455, section 5.5: a control frame has 125 bytes, two of which are the close code. */
+const REASON_MAX_BYTES = 123;
+
+const CONNECTION = Symbol('connection');
+interface Carrier {
+  [CONNECTION]: WebSocketConnection;
+}
+
+const NO_LISTENER: ConnectionListener = { onData() {}, onAlive() {}, onDrain() {}, onClose() {} };
+
+export class WebSocketConnection implements Connection, Pingable {
+  readonly id = randomUUID();
+  readonly encoding: Encoding = PLAIN_ENCODING;
+  readonly canShare: boolean = true;
+  listener = NO_LISTENER;
+  unansweredPings = 0;
+  #isClosing = false;
+  readonly #slot: number;
+
+  constructor(
+    protected readonly ws: WebSocket,
+    protected readonly socket: Duplex,
+    readonly peer: Peer,
+    private readonly wheel: PingWheel<WebSocketConnection>,
+  ) {
+    this.#slot = wheel.add(this);
+    (ws as WebSocket & Carrier)[CONNECTION] = this;
+    ws.on('message', onMessage).on('pong', onPong).on('close', onClose).on('error', onError);
+  }
+
+  get bufferedBytes(): number {
+    return this.socket.writableLength;
+  }
+
+  get isPaused(): boolean {
+    return this.ws.isPaused;
+  }
+
+  write(wrapped: Buffer): boolean {
+    if (this.ws.readyState !== WebSocket.OPEN) return true;
+    return this.socket.write(wrapped) || this.socket.writableLength === 0;
+  }
+
+  pause(): void {
+    if (!this.#isClosing) this.ws.pause();
+  }
+
+  resume(): void {
+    this.unansweredPings = 0;
+    this.ws.resume();
+  }
+
+  close(code: number, reason: string): void {
+    if (this.#isClosing) return;
+    this.#isClosing = true;
+    this.ws.resume(); // the answer must be read
+    this.ws.close(code, cutReason(reason));
+  }
+
+  ping(): void {
+    this.ws.ping();
+  }
+
+  terminate(): void {
+    this.#isClosing = true;
+    this.ws.terminate();
+  }
+
+  received(message: Buffer): void {
+    this.unansweredPings = 0;
+    if (!this.#isClosing) this.listener.onData(message);
+  }
+
+  answered(): void {
+    this.unansweredPings = 0;
+    if (!this.#isClosing) this.listener.onAlive();
+  }
+
+  drained(): void {
+    if (this.ws.readyState === WebSocket.OPEN) this.listener.onDrain();
+  }
+
+  ended(): void {
+    this.#isClosing = true;
+    this.wheel.delete(this, this.#slot);
+    this.listener.onClose();
+  }
+}
+
+/** With permessage-deflate each connection compresses for itself, and `ws` queues what waits for zlib. */
+class DeflatedConnection extends WebSocketConnection {
+  override readonly encoding: Encoding = DEFLATE_ENCODING;
+  override readonly canShare: boolean = false;
+  #unsent = 0;
+  readonly #sent = (error?: Error | null): void => {
+    if (--this.#unsent === 0 && !error) this.drained();
+  };
+
+  override get bufferedBytes(): number {
+    return this.ws.bufferedAmount;
+  }
+
+  override write(wrapped: Buffer): boolean {
+    if (this.ws.readyState !== WebSocket.OPEN) return true;
+    for (const { payload, isBinary } of unwrapMessages(wrapped)) {
+      this.#unsent++;
+      this.ws.send(payload, { binary: isBinary }, this.#sent);
+    }
+    return this.ws.bufferedAmount === 0;
+  }
+}
+
+/** Makes the connection of a socket whose handshake is done. */
+export function openConnection(
+  ws: WebSocket,
+  socket: Duplex,
+  peer: Peer,
+  wheel: PingWheel<WebSocketConnection>,
+): WebSocketConnection {
+  if (ws.extensions.includes('permessage-deflate')) return new DeflatedConnection(ws, socket, peer, wheel);
+  const connection = new WebSocketConnection(ws, socket, peer, wheel);
+  (socket as Duplex & Carrier)[CONNECTION] = connection;
+  socket.on('drain', onDrain);
+  return connection;
+}
+
+function onMessage(this: WebSocket, data: Buffer): void {
+  (this as WebSocket & Carrier)[CONNECTION].received(data);
+}
+
+function onPong(this: WebSocket): void {
+  (this as WebSocket & Carrier)[CONNECTION].answered();
+}
+
+function onDrain(this: Duplex): void {
+  (this as Duplex & Carrier)[CONNECTION].drained();
+}
+
+function onClose(this: WebSocket): void {
+  (this as WebSocket & Carrier)[CONNECTION].ended();
+}
+
+/** `ws` has answered with the right close code by now, or the socket is gone; 'close' follows in both cases. */
+function onError(): void {}
+
+function cutReason(reason: string): string {
+  const bytes = Buffer.from(reason);
+  if (bytes.length <= REASON_MAX_BYTES) return reason;
+  let end = REASON_MAX_BYTES;
+  while (((bytes[end] ?? 0) & 0xc0) === 0x80) end--; // not inside a character
+  return bytes.toString('utf8', 0, end);
+}

@@ -1,0 +1,60 @@
+/**
+ * STOMP frames as WebSocket messages: one frame, one unfragmented and unmasked message (RFC 6455, sections 5.1 and
+ * 5.2). Header and payload are one Buffer, so that the same bytes can be written to any number of sockets.
+ *
+ * Connections with permessage-deflate need work of their own for each message. Their encoding makes the same bytes,
+ * which `unwrapMessages` takes apart again: the header is what says text or binary, and where a message ends.
+ */
+import type { Encoding } from './connection.js';
+
+const FIN_TEXT = 0x81;
+const FIN_BINARY = 0x82;
+
+/** The extended payload length follows in 2 or 8 bytes. */
+const LENGTH_16 = 126;
+const LENGTH_64 = 127;
+
+function wrap(frame: Buffer, isText: boolean): Buffer {
+  const length = frame.length;
+  const headerBytes = length < LENGTH_16 ? 2 : length < 0x10000 ? 4 : 10;
+  const wrapped = Buffer.allocUnsafe(headerBytes + length);
+  wrapped[0] = isText ? FIN_TEXT : FIN_BINARY;
+  if (headerBytes === 2) {
+    wrapped[1] = length;
+  } else if (headerBytes === 4) {
+    wrapped[1] = LENGTH_16;
+    wrapped.writeUInt16BE(length, 2);
+  } else {
+    wrapped[1] = LENGTH_64;
+    wrapped.writeBigUInt64BE(BigInt(length), 2);
+  }
+  frame.copy(wrapped, headerBytes);
+  return wrapped;
+}
+
+export interface UnwrappedMessage {
+  readonly payload: Buffer;
+  readonly isBinary: boolean;
+}
+
+/** Takes apart what `wrap` made: one result or several, one after the other. */
+export function* unwrapMessages(wrapped: Buffer): Generator<UnwrappedMessage, void, undefined> {
+  let offset = 0;
+  while (offset < wrapped.length) {
+    const isBinary = wrapped[offset] === FIN_BINARY;
+    let length = wrapped.readUInt8(offset + 1);
+    offset += 2;
+    if (length === LENGTH_16) {
+      length = wrapped.readUInt16BE(offset);
+      offset += 2;
+    } else if (length === LENGTH_64) {
+      length = Number(wrapped.readBigUInt64BE(offset));
+      offset += 8;
+    }
+    yield { payload: wrapped.subarray(offset, offset + length), isBinary };
+    offset += length;
+  }
+}
+
+export const PLAIN_ENCODING: Encoding = Object.freeze({ name: 'websocket', wrap });
+export const DEFLATE_ENCODING: Encoding = Object.freeze({ name: 'websocket-deflate', wrap });

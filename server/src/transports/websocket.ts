@@ -1,0 +1,156 @@
+/**
+ * STOMP over WebSocket, on an http.Server that may belong to somebody else: the transport is given upgrade requests
+ * and takes those for its path. It checks Host and Origin, lets `ws` do the handshake, and hands over a connection.
+ * How a connection reads and writes is in websocket-connection.ts. How long a client may take to send its request
+ * is the http server's business (`headersTimeout`).
+ */
+// next: session/session.ts
+import type { IncomingMessage } from 'node:http';
+import { STATUS_CODES } from 'node:http';
+import type { Duplex } from 'node:stream';
+import { WebSocketServer } from 'ws';
+import type { ServerOptions, WebSocket } from 'ws';
+import { createHostCheck, createOriginCheck } from './admission.js';
+import type { AllowedOrigins } from './admission.js';
+import type { AcceptConnection, Peer } from './connection.js';
+import { PingWheel } from './ping-wheel.js';
+import { openConnection } from './websocket-connection.js';
+import type { WebSocketConnection } from './websocket-connection.js';
+
+export interface WebSocketOptions {
+  /** The path of the WebSocket endpoint, such as `/ws`. */
+  readonly path: string;
+  /** True where nobody else wants upgrades of this server: those for other paths are answered with 404. */
+  readonly ownsServer: boolean;
+  /** The longest message that is read; a longer one ends the connection with 1009. */
+  readonly maxPayloadBytes: number;
+  /** 0: no pings. */
+  readonly pingIntervalMs: number;
+  /** permessage-deflate, for clients that offer it. */
+  readonly deflate: boolean;
+  readonly closeTimeoutMs: number;
+  readonly allowedOrigins: AllowedOrigins;
+  readonly allowedHosts: readonly string[] | undefined;
+  /** The host that our own server is bound to. */
+  readonly boundHost: string | undefined;
+  /** The best of the offered sub-protocols; undefined: none is echoed, and the client decides (RFC 6455, 4.2.2). */
+  chooseSubProtocol(offered: Iterable<string>): string | undefined;
+  /** Told of handshakes that were refused, for the log. */
+  onRefused?(sentence: string, address: string): void;
+}
+
+export interface WebSocketTransport {
+  readonly connectionCount: number;
+  /** An upgrade request of the http server. Returns false, and touches nothing, if it is not for this transport. */
+  handleUpgrade(request: IncomingMessage, socket: Duplex, head: Buffer): boolean;
+  /** Refuses new connections, closes those that are left (1012), and resolves when the last one is gone. */
+  close(): Promise<void>;
+}
+
+/** What a session may want to know of the request; the request itself is let go. */
+const KEPT_HEADERS = [
+  'authorization',
+  'cookie',
+  'host',
+  'origin',
+  'sec-websocket-protocol',
+  'user-agent',
+  'x-forwarded-for',
+] as const;
+
+export function createWebSocketTransport(options: WebSocketOptions, accept: AcceptConnection): WebSocketTransport {
+  const wheel = new PingWheel<WebSocketConnection>(options.pingIntervalMs);
+  const checkHost = createHostCheck(options.allowedHosts, options.boundHost);
+  const checkOrigin = createOriginCheck(options.allowedOrigins);
+  let isClosing = false;
+  let allGone: (() => void) | undefined;
+  const serverOptions: ServerOptions & { closeTimeout: number } = {
+    noServer: true,
+    clientTracking: false,
+    maxPayload: options.maxPayloadBytes,
+    closeTimeout: options.closeTimeoutMs,
+    perMessageDeflate: options.deflate && { serverNoContextTakeover: true, clientNoContextTakeover: true },
+    handleProtocols: (offered) => options.chooseSubProtocol(offered) ?? false,
+  };
+  const server = new WebSocketServer(serverOptions);
+
+  function refuse(request: IncomingMessage, socket: Duplex, status: number, sentence: string): void {
+    options.onRefused?.(sentence, request.socket.remoteAddress ?? '');
+    answer(socket, status, sentence);
+  }
+
+  function upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
+    server.handleUpgrade(request, socket, head, (ws) => {
+      accept(openConnection(ws, socket, peerOf(request, ws), wheel));
+      ws.on('close', gone);
+    });
+  }
+
+  function gone(): void {
+    if (isClosing && wheel.size === 0) allGone?.();
+  }
+
+  return {
+    get connectionCount() {
+      return wheel.size;
+    },
+
+    handleUpgrade(request, socket, head) {
+      if (pathOf(request) !== options.path) {
+        if (!options.ownsServer) return false;
+        refuse(request, socket, 404, `There is no WebSocket here. STOMP is at ${options.path} (--path, RELAY_PATH).`);
+        return true;
+      }
+      if (isClosing) {
+        refuse(request, socket, 503, 'The relay is shutting down. Connect again in a moment.');
+        return true;
+      }
+      const refusal = checkHost(request.headers) ?? checkOrigin(request.headers);
+      if (refusal === undefined) upgrade(request, socket, head);
+      else refuse(request, socket, 403, refusal);
+      return true;
+    },
+
+    async close() {
+      isClosing = true;
+      const closed = new Promise<void>((resolve) => (allGone = resolve));
+      for (const connection of wheel) connection.close(1012, 'relay is shutting down');
+      if (wheel.size > 0) await closed;
+      wheel.stop();
+      server.close();
+    },
+  };
+}
+
+function pathOf(request: IncomingMessage): string | undefined {
+  return request.url?.split('?', 1)[0];
+}
+
+function peerOf(request: IncomingMessage, ws: WebSocket): Peer {
+  const httpHeaders: Record<string, string> = {};
+  for (const name of KEPT_HEADERS) {
+    const value = request.headers[name];
+    if (typeof value === 'string') httpHeaders[name] = value;
+  }
+  return {
+    transport: 'websocket',
+    address: request.socket.remoteAddress ?? '',
+    httpHeaders,
+    ...(ws.protocol === '' ? {} : { subProtocol: ws.protocol }),
+  };
+}
+
+/** Answers an upgrade request with plain HTTP. */
+function answer(socket: Duplex, status: number, sentence: string): void {
+  const body = `${sentence}\n`;
+  const head = [
+    `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ''}`,
+    'Connection: close',
+    'Content-Type: text/plain; charset=utf-8',
+    'X-Content-Type-Options: nosniff',
+    `Content-Length: ${Buffer.byteLength(body)}`,
+  ];
+  socket.on('error', () => socket.destroy());
+  socket.once('finish', () => socket.destroy());
+  socket.end(`${head.join('\r\n')}\r\n\r\n${body}`);
+}
