@@ -1,0 +1,106 @@
+/** The tests' own RabbitMQ: it answers, is shared by all projects of a run, and nothing of it outlives a run. */
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync } from 'node:fs';
+import path from 'node:path';
+import amqp from 'amqplib';
+import { eventually } from '../support/deadline.js';
+import { createVhost, privateNode, rabbitmq, type RabbitNode, type Vhost } from '../support/rabbitmq.js';
+
+const WATCHDOG = path.join(__dirname, '../support/rabbitmq-watchdog.js');
+
+describe('the node of the run', () => {
+  let vhost: Vhost;
+  beforeAll(async () => {
+    vhost = await createVhost();
+  });
+  afterAll(() => vhost.delete());
+
+  test('carries a message in a vhost of its own', async () => {
+    const connection = await amqp.connect(vhost.amqpUrl);
+    const channel = await connection.createConfirmChannel();
+    await channel.assertQueue('q', { durable: true });
+    channel.sendToQueue('q', Buffer.from('hello'));
+    await channel.waitForConfirms();
+    const message = await channel.get('q', { noAck: true });
+    expect(message && message.content.toString()).toBe('hello');
+    expect(await vhost.api('GET', 'queues')).toMatchObject([{ name: 'q' }]);
+    await connection.close();
+  });
+
+  test('says its version and offers Web STOMP', async () => {
+    expect(rabbitmq().version).toMatch(/^\d+\.\d+\.\d+/);
+    const plain = rabbitmq().webStompUrl.replace('ws:', 'http:');
+    expect((await fetch(plain)).status).toBe(426);
+  });
+});
+
+describe('a node of a test', () => {
+  let node: RabbitNode;
+  beforeAll(async () => {
+    node = await privateNode();
+  }, 240_000);
+  afterAll(() => node.stop(), 60_000);
+
+  test('loses its connections when it is killed, keeps its data, and comes back where it was', async () => {
+    const before = await amqp.connect(node.amqpUrl);
+    before.on('error', () => undefined);
+    const channel = await before.createChannel();
+    channel.on('error', () => undefined);
+    await channel.assertQueue('kept', { durable: true });
+    const closed = new Promise((resolve) => before.once('close', resolve));
+    await node.kill();
+    await closed;
+    await node.start();
+    const after = await amqp.connect(node.amqpUrl);
+    await (await after.createChannel()).checkQueue('kept');
+    await after.close();
+  }, 240_000);
+
+  test('runs rabbitmqctl', async () => {
+    expect(await node.ctl('list_queues', '--quiet', 'name')).toContain('kept');
+  }, 60_000);
+
+  test('is gone after stop: no process, no file, no port', async () => {
+    const own = await privateNode();
+    await own.stop();
+    await expect(fetch(own.managementUrl)).rejects.toThrow();
+    expect(existsSync(own.handle)).toBe(false);
+  }, 240_000);
+});
+
+describe('the watchdog', () => {
+  // stands for a test process: starts a watchdog and a marked process in a session of its own, then waits for ever
+  const parent = `
+    const { spawn } = require('node:child_process');
+    const [watchdog, id] = process.argv.slice(1);
+    const guard = spawn(process.execPath, [watchdog, 'guard', id, ''], { detached: true, stdio: ['pipe', 'pipe', 'inherit'] });
+    guard.stdout.once('data', () => {
+      const node = spawn('/bin/sh', ['-c', 'sleep 3600 & wait'], { detached: true, env: { RELAY_TEST_NODE: id, PATH: process.env.PATH } });
+      node.once('spawn', () => console.log('up'));
+    });
+    setInterval(() => undefined, 1000);
+  `;
+  const processesOf = async (id: string): Promise<string> => {
+    const list = spawn(process.execPath, [WATCHDOG, 'list', id], { stdio: ['ignore', 'pipe', 'inherit'] });
+    let output = '';
+    list.stdout.on('data', (chunk: Buffer) => (output += chunk.toString()));
+    await once(list, 'close');
+    return output;
+  };
+
+  test.each(['SIGINT', 'SIGTERM', 'SIGKILL'] as const)(
+    'leaves nothing after %s to the tests',
+    async (signal) => {
+      const id = `watchdog-${process.pid}-${signal}`;
+      const tests = spawn(process.execPath, ['-e', parent, WATCHDOG, id], { stdio: ['ignore', 'pipe', 'inherit'] });
+      await once(tests.stdout, 'data');
+      expect(await processesOf(id)).toContain('sleep');
+      tests.kill(signal);
+      const nothing = async () => ((await processesOf(id)) === '' ? true : undefined);
+      expect(await eventually(nothing, 15_000, () => 'marked processes live on')).toBe(true);
+    },
+    30_000,
+  );
+});

@@ -1,0 +1,100 @@
+/** A RabbitMQ node in a container, for machines with Docker and no `rabbitmq-server`. Testcontainers cleans up after us. */
+import { GenericContainer, getContainerRuntimeClient, type StartedTestContainer } from 'testcontainers';
+import { eventually } from './deadline.js';
+import { freePorts } from './free-ports.js';
+import { type RabbitUrls, versionWhenReady } from './rabbitmq-api.js';
+import type { RabbitNode } from './rabbitmq-node.js';
+
+export const DEFAULT_IMAGE = 'rabbitmq:4-management';
+const START_DEADLINE_MS = 180_000;
+
+const FILES = [
+  {
+    target: '/etc/rabbitmq/enabled_plugins',
+    content: '[rabbitmq_management,rabbitmq_stomp,rabbitmq_web_stomp].\n',
+    mode: 0o644,
+  },
+  {
+    // guest may log in from the host: its address is not the container's loopback
+    target: '/etc/rabbitmq/conf.d/99-relay-test.conf',
+    content: 'loopback_users = none\ncollect_statistics_interval = 1000\ndisk_free_limit.absolute = 50MB\n',
+    mode: 0o644,
+  },
+];
+
+/** Why Docker cannot be used here, or undefined if it can. */
+export async function dockerProblem(): Promise<string | undefined> {
+  try {
+    await getContainerRuntimeClient();
+    return undefined;
+  } catch (error) {
+    return (error as Error).message;
+  }
+}
+
+export async function startContainerNode(run: string, say: (line: string) => void): Promise<RabbitNode> {
+  const image = process.env['RELAY_TEST_RABBITMQ_IMAGE'] ?? DEFAULT_IMAGE;
+  say(`starting ${image} in Docker`);
+  const ports = await freePorts(4);
+  const inside = [5672, 15672, 61613, 15674];
+  const container = await new GenericContainer(image)
+    .withLabels({ 'stomp-relay.test-run': run })
+    .withCopyContentToContainer(FILES)
+    .withExposedPorts(...inside.map((port, i) => ({ container: port, host: ports[i] ?? 0 })))
+    .withStartupTimeout(START_DEADLINE_MS)
+    .start();
+  const host = container.getHost();
+  const [amqp, management, stomp, webStomp] = ports as [number, number, number, number];
+  const urls: RabbitUrls = {
+    amqpUrl: `amqp://guest:guest@${host}:${amqp}`,
+    managementUrl: `http://${host}:${management}`,
+    webStompUrl: `ws://${host}:${webStomp}/ws`,
+    stompPort: stomp,
+  };
+  try {
+    const version = await ready(container, urls);
+    return { ...urls, version, handle: container.getId(), ...control(container, urls) };
+  } catch (error) {
+    await container.stop();
+    throw error;
+  }
+}
+
+/** Runs rabbitmqctl in the container with this id, from any process of the test run. */
+export async function runCtlInContainer(id: string, args: readonly string[]): Promise<string> {
+  const client = await getContainerRuntimeClient();
+  const container = client.container.getById(id);
+  const result = await client.container.exec(container, ['rabbitmqctl', ...args]);
+  if (result.exitCode !== 0) throw new Error(`rabbitmqctl ${args.join(' ')} failed: ${result.output}`);
+  return result.stdout;
+}
+
+function control(started: StartedTestContainer, urls: RabbitUrls): Pick<RabbitNode, 'ctl' | 'kill' | 'start' | 'stop'> {
+  const id = started.getId();
+  const container = async () => (await getContainerRuntimeClient()).container.getById(id);
+  return {
+    ctl: (...args) => runCtlInContainer(id, args),
+    kill: async () => void (await (await container()).kill()),
+    start: async () => {
+      await (await container()).start();
+      await ready(started, urls);
+    },
+    stop: async () => void (await started.stop()),
+  };
+}
+
+async function ready(container: StartedTestContainer, urls: RabbitUrls): Promise<string> {
+  let log = '';
+  const stream = await container.logs();
+  stream.on('data', (chunk: Buffer) => (log = (log + chunk.toString()).slice(-4_000)));
+  try {
+    const look = () => versionWhenReady(urls);
+    return await eventually(
+      look,
+      START_DEADLINE_MS,
+      () => `RabbitMQ in Docker does not answer; its log ends with:\n${log}`,
+    );
+  } finally {
+    stream.destroy();
+  }
+}

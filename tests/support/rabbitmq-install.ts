@@ -1,0 +1,53 @@
+/** Installs Debian's rabbitmq-server package, without letting the packaged service run or start at the next boot. */
+import { execFile, spawn } from 'node:child_process';
+import { existsSync, rmSync, writeFileSync } from 'node:fs';
+import { promisify } from 'node:util';
+import { withDeadline } from './deadline.js';
+
+const POLICY = '/usr/sbin/policy-rc.d';
+const DEADLINE_MS = 600_000;
+
+/** Why packages cannot be installed here, or undefined if they can. */
+export function installProblem(): string | undefined {
+  if (process.getuid?.() !== 0) return 'not root';
+  return existsSync('/etc/debian_version') && existsSync('/usr/bin/apt-get') ? undefined : 'not Debian or Ubuntu';
+}
+
+export async function installPackages(packages: readonly string[], say: (line: string) => void): Promise<void> {
+  say(`installing ${packages.join(' ')} with apt-get, since this is Debian and we are root`);
+  // a package's own scripts ask this program whether they may start its service
+  const ownPolicy = !existsSync(POLICY);
+  if (ownPolicy) writeFileSync(POLICY, '#!/bin/sh\nexit 101\n', { mode: 0o755 });
+  try {
+    await aptGet(['update'], say);
+    await aptGet(['install', '-y', '--no-install-recommends', ...packages], say);
+  } finally {
+    if (ownPolicy) rmSync(POLICY, { force: true });
+  }
+}
+
+export async function installRabbit(say: (line: string) => void): Promise<void> {
+  await installPackages(['rabbitmq-server'], say);
+  // where systemd is not the init system there is nothing to disable
+  await promisify(execFile)('systemctl', ['disable', '--now', 'rabbitmq-server']).catch(() => undefined);
+}
+
+async function aptGet(args: readonly string[], say: (line: string) => void): Promise<void> {
+  const child = spawn('apt-get', ['-q', '-o', 'DPkg::Lock::Timeout=180', ...args], {
+    env: { ...process.env, DEBIAN_FRONTEND: 'noninteractive' },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  let output = '';
+  for (const stream of [child.stdout, child.stderr]) {
+    stream.on('data', (chunk: Buffer) => (output = (output + chunk.toString()).slice(-4_000)));
+  }
+  const progress = setInterval(() => say(`apt-get ${args[0]}: ${output.trimEnd().split('\n').at(-1) ?? ''}`), 5_000);
+  try {
+    const done = new Promise<number | null>((resolve, reject) => child.once('error', reject).once('close', resolve));
+    const code = await withDeadline(done, DEADLINE_MS, () => `apt-get ${args.join(' ')} does not end:\n${output}`);
+    if (code !== 0) throw new Error(`apt-get ${args.join(' ')} failed with ${code}:\n${output}`);
+  } finally {
+    clearInterval(progress);
+    child.kill();
+  }
+}

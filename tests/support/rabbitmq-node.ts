@@ -1,0 +1,258 @@
+/**
+ * A private RabbitMQ node from the `rabbitmq-server` on the PATH: own name, ports, cookie, epmd and directory, so that
+ * it meets no other node on the machine. On Debian that program is a wrapper which switches to the user `rabbitmq`
+ * when started by root and starts the Erlang VM behind two shells; so the directory is given to that user, and
+ * everything that belongs to the node is found by a mark in its environment (see rabbitmq-watchdog.js). The watchdog
+ * is the only one who ends a node, when its standard input closes: on stop(), or because this process is gone.
+ */
+import { type ChildProcess, execFile, execFileSync, spawn } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
+import { once } from 'node:events';
+import {
+  accessSync,
+  chownSync,
+  constants,
+  mkdtempSync,
+  openSync,
+  closeSync,
+  readFileSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { promisify } from 'node:util';
+import { eventually, withDeadline } from './deadline.js';
+import { freePorts } from './free-ports.js';
+import { type RabbitUrls, versionWhenReady } from './rabbitmq-api.js';
+
+const START_DEADLINE_MS = 120_000;
+const STOP_DEADLINE_MS = 30_000;
+const PLUGINS = '[rabbitmq_management,rabbitmq_stomp,rabbitmq_web_stomp].\n';
+const WATCHDOG = path.join(__dirname, 'rabbitmq-watchdog.js');
+
+/** A node that belongs to the tests, whatever runs it. */
+export interface RabbitNode extends RabbitUrls {
+  readonly version: string;
+  /** Lets others find it: the directory of a private node, or the id of a container. */
+  readonly handle: string;
+  /** Runs rabbitmqctl on the node and resolves with what it prints. */
+  ctl(...args: string[]): Promise<string>;
+  /** As a power cut: the process ends at once. Data and ports stay for `start`. */
+  kill(): Promise<void>;
+  /** Starts it again, on the same ports and data; resolves when it answers. */
+  start(): Promise<void>;
+  /** For good: no process and no file is left. */
+  stop(): Promise<void>;
+}
+
+/** Where `rabbitmq-server` is, or undefined. Debian puts it where only root's PATH looks. */
+export function findServer(): string | undefined {
+  const folders = [...(process.env['PATH'] ?? '').split(':'), '/usr/sbin', '/usr/local/sbin', '/opt/homebrew/sbin'];
+  return folders.map((folder) => path.join(folder, 'rabbitmq-server')).find(isExecutable);
+}
+
+/** Starts a node; `say` is told what happens while it takes its time. `run` is the beginning of its id. */
+export async function startPrivateNode(server: string, run: string, say: (line: string) => void): Promise<RabbitNode> {
+  const id = `${run}-${randomBytes(4).toString('hex')}`;
+  const directory = makeDirectory();
+  const watchdog = await startWatchdog(id, directory);
+  try {
+    const [amqp, management, stomp, webStomp, dist, epmd] = (await freePorts(6)) as [
+      number,
+      number,
+      number,
+      number,
+      number,
+      number,
+    ];
+    writeConfiguration(directory, { amqp, management, stomp, webStomp });
+    const environment = nodeEnvironment(id, directory, { amqp, dist, epmd });
+    writeFileSync(path.join(directory, 'environment.json'), JSON.stringify(environment), { mode: 0o600 });
+    const urls: RabbitUrls = {
+      amqpUrl: `amqp://guest:guest@127.0.0.1:${amqp}`,
+      managementUrl: `http://127.0.0.1:${management}`,
+      webStompUrl: `ws://127.0.0.1:${webStomp}/ws`,
+      stompPort: stomp,
+    };
+    const begin = () => runServer(script(server), directory, environment, urls, say);
+    const version = await begin();
+    return {
+      ...urls,
+      version,
+      handle: directory,
+      ctl: (...args) => runCtl(directory, args),
+      kill: () => killVm(directory),
+      start: async () => void (await begin()),
+      stop: () => stopWatchdog(watchdog),
+    };
+  } catch (error) {
+    await stopWatchdog(watchdog);
+    throw error;
+  }
+}
+
+/** Runs rabbitmqctl on the private node whose files are in `directory`, from any process of the test run. */
+export async function runCtl(directory: string, args: readonly string[]): Promise<string> {
+  const environment = JSON.parse(readFileSync(path.join(directory, 'environment.json'), 'utf8')) as NodeJS.ProcessEnv;
+  const server = findServer() ?? 'rabbitmq-server';
+  const program = script(path.join(path.dirname(server), 'rabbitmqctl'));
+  const { stdout } = await promisify(execFile)(program, [...args], { env: environment, timeout: 60_000 });
+  return stdout;
+}
+
+/** The processes of nodes whose id begins with `prefix`, a line each: empty when nothing is left. */
+export function nodeProcesses(prefix: string): string[] {
+  const output = execFileSync(process.execPath, [WATCHDOG, 'list', prefix], { encoding: 'utf8' });
+  return output.split('\n').filter((line) => line !== '');
+}
+
+function isExecutable(file: string): boolean {
+  try {
+    accessSync(file, constants.X_OK);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** Debian's wrapper passes arguments on for root and its own user only; others start what is behind it. */
+function script(wrapper: string): string {
+  const behind = path.join('/usr/lib/rabbitmq/bin', path.basename(wrapper));
+  return process.getuid?.() !== 0 && isExecutable(behind) ? behind : wrapper;
+}
+
+/** For root in /tmp, where another user can get to: TMPDIR may lie in root's home. */
+function makeDirectory(): string {
+  const isRoot = process.getuid?.() === 0;
+  const directory = mkdtempSync(path.join(isRoot ? '/tmp' : tmpdir(), 'relay-rabbitmq-'));
+  if (isRoot) {
+    try {
+      const ids = ['-u', '-g'].map((flag) =>
+        Number(execFileSync('id', [flag, 'rabbitmq'], { stdio: 'pipe' }).toString()),
+      );
+      chownSync(directory, ids[0] ?? 0, ids[1] ?? 0);
+    } catch {
+      // no such user: then there is no wrapper that switches to it
+    }
+  }
+  return directory;
+}
+
+function writeConfiguration(
+  directory: string,
+  ports: { amqp: number; management: number; stomp: number; webStomp: number },
+) {
+  writeFileSync(path.join(directory, 'enabled_plugins'), PLUGINS);
+  writeFileSync(path.join(directory, 'rabbitmq-env.conf'), '');
+  const lines = [
+    `listeners.tcp.1 = 127.0.0.1:${ports.amqp}`,
+    'management.tcp.ip = 127.0.0.1',
+    `management.tcp.port = ${ports.management}`,
+    `stomp.listeners.tcp.1 = 127.0.0.1:${ports.stomp}`,
+    'web_stomp.tcp.ip = 127.0.0.1',
+    `web_stomp.tcp.port = ${ports.webStomp}`,
+    'collect_statistics_interval = 1000',
+    'disk_free_limit.absolute = 50MB',
+    'log.console = true',
+    'log.console.level = info',
+  ];
+  writeFileSync(path.join(directory, 'rabbitmq.conf'), lines.join('\n') + '\n');
+}
+
+function nodeEnvironment(id: string, directory: string, ports: { amqp: number; dist: number; epmd: number }) {
+  const cookie = randomBytes(16).toString('hex');
+  const inherited = Object.entries(process.env).filter(([name]) => !/^(RABBITMQ_|ERL_|RELAY_)/.test(name));
+  return {
+    ...Object.fromEntries(inherited),
+    LC_ALL: 'C.UTF-8',
+    HOME: directory,
+    RELAY_TEST_NODE: id,
+    ERL_EPMD_PORT: String(ports.epmd),
+    ERL_EPMD_ADDRESS: '127.0.0.1',
+    ERL_CRASH_DUMP: '/dev/null',
+    RABBITMQ_NODENAME: `${id}@localhost`,
+    RABBITMQ_NODE_IP_ADDRESS: '127.0.0.1',
+    RABBITMQ_NODE_PORT: String(ports.amqp),
+    RABBITMQ_DIST_PORT: String(ports.dist),
+    RABBITMQ_ERLANG_COOKIE: cookie,
+    RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS: `-setcookie ${cookie} -kernel inet_dist_use_interface {127,0,0,1}`,
+    RABBITMQ_CTL_ERL_ARGS: `-setcookie ${cookie}`,
+    RABBITMQ_CONF_ENV_FILE: path.join(directory, 'rabbitmq-env.conf'),
+    RABBITMQ_CONFIG_FILE: path.join(directory, 'rabbitmq.conf'),
+    RABBITMQ_ENABLED_PLUGINS_FILE: path.join(directory, 'enabled_plugins'),
+    RABBITMQ_MNESIA_BASE: path.join(directory, 'data'),
+    RABBITMQ_LOG_BASE: path.join(directory, 'log'),
+    RABBITMQ_GENERATED_CONFIG_DIR: path.join(directory, 'generated'),
+    RABBITMQ_PID_FILE: path.join(directory, 'pid'),
+    RABBITMQ_LOGS: '-',
+  };
+}
+
+async function runServer(
+  program: string,
+  directory: string,
+  environment: NodeJS.ProcessEnv,
+  urls: RabbitUrls,
+  say: (line: string) => void,
+): Promise<string> {
+  const logFile = path.join(directory, 'node.log');
+  const log = openSync(logFile, 'a');
+  const child = spawn(program, [], { cwd: '/', env: environment, detached: true, stdio: ['ignore', log, log] });
+  closeSync(log);
+  child.unref();
+  let ended: string | undefined;
+  child.once('error', (error) => (ended = error.message));
+  child.once('exit', (code, signal) => (ended = `ended with ${signal ?? code}`));
+  const since = Date.now();
+  const progress = setInterval(() => say(`still starting after ${Math.round((Date.now() - since) / 1000)} s`), 5_000);
+  const tail = () => readFileSync(logFile, 'utf8').split('\n').slice(-40).join('\n');
+  try {
+    return await eventually(
+      () => {
+        if (ended !== undefined) throw new Error(`${program} ${ended}; its log ends with:\n${tail()}`);
+        return versionWhenReady(urls);
+      },
+      START_DEADLINE_MS,
+      () => `${program} does not answer on its ports; its log ends with:\n${tail()}`,
+    );
+  } finally {
+    clearInterval(progress);
+  }
+}
+
+/** By the pid of the Erlang VM, which it wrote itself. */
+async function killVm(directory: string): Promise<void> {
+  const pid = Number(readFileSync(path.join(directory, 'pid'), 'utf8'));
+  process.kill(pid, 'SIGKILL');
+  const gone = () => {
+    try {
+      process.kill(pid, 0);
+      return undefined;
+    } catch {
+      return true;
+    }
+  };
+  await eventually(gone, STOP_DEADLINE_MS, () => `the Erlang VM ${pid} does not end`);
+}
+
+async function startWatchdog(id: string, directory: string): Promise<ChildProcess> {
+  const child = spawn(process.execPath, [WATCHDOG, 'guard', id, directory], {
+    cwd: '/',
+    detached: true,
+    stdio: ['pipe', 'pipe', 'inherit'],
+  });
+  await withDeadline(once(child.stdout, 'data'), 15_000, () => 'the watchdog of the test node does not start');
+  // neither it nor its pipes keep the test process alive
+  child.unref();
+  for (const pipe of [child.stdin, child.stdout] as unknown as { unref(): void }[]) pipe.unref();
+  return child;
+}
+
+async function stopWatchdog(watchdog: ChildProcess): Promise<void> {
+  if (watchdog.exitCode !== null) return;
+  watchdog.ref();
+  const exit = once(watchdog, 'exit');
+  watchdog.stdin?.end();
+  const [code] = (await withDeadline(exit, STOP_DEADLINE_MS, () => 'the test node does not end')) as [number | null];
+  if (code !== 0) throw new Error(`the watchdog of the test node failed with ${code}: a node may be left`);
+}

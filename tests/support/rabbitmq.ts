@@ -1,0 +1,92 @@
+/** RabbitMQ for tests: the node of the run, a vhost of one's own on it, or a node of one's own to break. */
+import { randomUUID } from 'node:crypto';
+import { callManagement, type RabbitUrls } from './rabbitmq-api.js';
+import { runCtl, type RabbitNode } from './rabbitmq-node.js';
+import { provideNode, type Provided } from './rabbitmq-provider.js';
+
+export type { RabbitNode } from './rabbitmq-node.js';
+
+export interface Rabbit extends RabbitUrls {
+  readonly version: string;
+  /** The management API: `api('GET', '/queues/%2F')`. Throws unless the answer is 2xx. */
+  api(method: string, path: string, body?: unknown): Promise<unknown>;
+  /** rabbitmqctl on the run's node; other test files share it. Fails where RABBITMQ_URL gave the node. */
+  ctl(...args: string[]): Promise<string>;
+}
+
+export interface Vhost {
+  readonly name: string;
+  /** For AMQP clients and relays: user, password, host, port and this vhost. */
+  readonly amqpUrl: string;
+  /** The management API below this vhost: `api('GET', 'queues')`, `api('GET', 'bindings')`. */
+  api(method: string, path: string, body?: unknown): Promise<unknown>;
+  /** Closes all its connections and drops what is in it. */
+  delete(): Promise<void>;
+}
+
+/** The variables in which global-setup.ts tells the test processes what it found. */
+export const VARIABLES = {
+  amqpUrl: 'RELAY_TEST_AMQP_URL',
+  managementUrl: 'RELAY_TEST_MANAGEMENT_URL',
+  webStompUrl: 'RELAY_TEST_WEB_STOMP_URL',
+  stompPort: 'RELAY_TEST_STOMP_PORT',
+  version: 'RELAY_TEST_RABBITMQ_VERSION',
+  way: 'RELAY_TEST_RABBITMQ_WAY',
+  handle: 'RELAY_TEST_RABBITMQ_HANDLE',
+} as const satisfies Partial<Record<keyof Provided, string>>;
+
+export function rabbitmq(): Rabbit {
+  const urls: RabbitUrls = {
+    amqpUrl: read(VARIABLES.amqpUrl),
+    managementUrl: read(VARIABLES.managementUrl),
+    webStompUrl: read(VARIABLES.webStompUrl),
+    stompPort: Number(read(VARIABLES.stompPort)),
+  };
+  return {
+    ...urls,
+    version: read(VARIABLES.version),
+    api: (method, path, body) => callManagement(urls, method, path, body),
+    ctl: async (...args) => {
+      const handle = read(VARIABLES.handle);
+      if (read(VARIABLES.way) === 'server') return runCtl(handle, args);
+      if (read(VARIABLES.way) === 'docker')
+        return (await import('./rabbitmq-container.js')).runCtlInContainer(handle, args);
+      throw new Error('rabbitmqctl cannot be run on the node of RABBITMQ_URL: use privateNode()');
+    },
+  };
+}
+
+/** Where the tests of one file are alone with their queues and exchanges. Delete it in `afterAll`. */
+export async function createVhost(on: RabbitUrls = rabbitmq()): Promise<Vhost> {
+  const name = `${read('RELAY_TEST_RUN')}-${randomUUID().slice(0, 8)}`;
+  const user = decodeURIComponent(new URL(on.amqpUrl).username || 'guest');
+  await callManagement(on, 'PUT', `/vhosts/${name}`);
+  const all = { configure: '.*', write: '.*', read: '.*' };
+  await callManagement(on, 'PUT', `/permissions/${name}/${encodeURIComponent(user)}`, all);
+  const url = new URL(on.amqpUrl);
+  url.pathname = `/${name}`;
+  return {
+    name,
+    amqpUrl: url.href,
+    api: (method, path, body) => {
+      const [folder = '', ...rest] = path.split('/');
+      return callManagement(on, method, ['', folder, name, ...rest].join('/'), body);
+    },
+    delete: async () => void (await callManagement(on, 'DELETE', `/vhosts/${name}`)),
+  };
+}
+
+/** A second node, for tests that kill or restart it. Takes about ten seconds; `stop()` it in `afterAll`. */
+export function privateNode(): Promise<RabbitNode> {
+  return provideNode(read('RELAY_TEST_RUN'));
+}
+
+function read(variable: string): string {
+  const value = process.env[variable];
+  if (value === undefined) {
+    throw new Error(
+      `${variable} is not set: run this test in the contract or integration project, whose set-up starts RabbitMQ`,
+    );
+  }
+  return value;
+}
