@@ -1,0 +1,124 @@
+import { describe, expect, test } from '@jest/globals';
+import type { RoutedMessage } from '../../../../server/src/brokers/broker.js';
+import { Fanout, Listeners } from '../../../../server/src/brokers/fanout.js';
+import { EMPTY_BODY } from '../../../../server/src/stomp/frame.js';
+
+const message: RoutedMessage = {
+  headers: new Map(),
+  body: EMPTY_BODY,
+  exchange: 'e',
+  routingKey: 'a.b',
+  resent: false,
+};
+
+describe('Fanout', () => {
+  test('hands a message to each listener whose pattern matches, with the key that did', () => {
+    const fanout = new Fanout('topic');
+    const seen: string[] = [];
+    for (const pattern of ['a.b', 'a.*', '#', 'b.*']) fanout.add(pattern, (_, key) => seen.push(`${pattern} ${key}`));
+    fanout.add('a.b', (_, key) => seen.push(`a.b again ${key}`));
+    expect(fanout.deliver(message, 'a.b')).toBe(true);
+    expect(seen.sort()).toEqual(['# a.b', 'a.* a.b', 'a.b a.b', 'a.b again a.b']);
+  });
+
+  test('says when nobody was there', () => {
+    for (const matching of ['topic', 'exact'] as const) {
+      const fanout = new Fanout(matching);
+      const remove = fanout.add('a', () => {});
+      expect(fanout.deliver(message, 'b')).toBe(false);
+      remove();
+      expect(fanout.deliver(message, 'a')).toBe(false);
+      expect(fanout.deliver(message, 'a', ['b'])).toBe(false);
+    }
+  });
+
+  test('compares keys by being the same where no patterns are meant', () => {
+    const fanout = new Fanout('exact');
+    const seen: string[] = [];
+    fanout.add('*', (_, key) => seen.push(key));
+    fanout.deliver(message, 'a');
+    fanout.deliver(message, '*');
+    expect(seen).toEqual(['*']);
+  });
+
+  test.each(['topic', 'exact'] as const)('delivers once when several keys match a listener (%s)', (matching) => {
+    const fanout = new Fanout(matching);
+    const seen: string[] = [];
+    fanout.add('a', (_, key) => seen.push(`a ${key}`));
+    fanout.add('b', (_, key) => seen.push(`b ${key}`));
+    if (matching === 'topic') fanout.add('*', (_, key) => seen.push(`* ${key}`));
+    expect(fanout.deliver(message, 'x', ['a', 'b', 'a'])).toBe(true);
+    expect(seen.sort()).toEqual(matching === 'topic' ? ['* x', 'a a', 'b b'] : ['a a', 'b b']);
+  });
+
+  test('tells of the first and the last listener of a pattern', () => {
+    const told: string[] = [];
+    const fanout = new Fanout('topic', {
+      first: (pattern) => told.push(`first ${pattern}`),
+      last: (pattern) => told.push(`last ${pattern}`),
+    });
+    const removeOne = fanout.add('a', () => {});
+    const removeTwo = fanout.add('a', () => {});
+    expect(fanout.count('a')).toBe(2);
+    removeOne();
+    removeOne();
+    expect(fanout.count('a')).toBe(1);
+    removeTwo();
+    removeTwo();
+    expect(fanout.count('a')).toBe(0);
+    const removeThree = fanout.add('a', () => {});
+    removeTwo();
+    expect(fanout.count('a')).toBe(1);
+    removeThree();
+    expect(told).toEqual(['first a', 'last a', 'first a', 'last a']);
+  });
+
+  test('lists its patterns, those with most listeners first', () => {
+    const fanout = new Fanout('topic');
+    for (const pattern of ['one', 'three', 'two', 'three', 'two', 'three']) fanout.add(pattern, () => {});
+    expect(fanout.patterns()).toEqual(['three', 'two', 'one']);
+  });
+});
+
+describe('Listeners', () => {
+  test('a listener removed during a delivery gets nothing more, one added gets the next message', () => {
+    const listeners = new Listeners();
+    const seen: string[] = [];
+    const removals: (() => void)[] = [];
+    listeners.add(() => {
+      seen.push('first');
+      removals.splice(0).forEach((remove) => remove());
+      if (seen.length === 1) listeners.add(() => seen.push('late'));
+    });
+    removals.push(listeners.add(() => seen.push('removed')));
+    listeners.add(() => seen.push('last'));
+    listeners.deliver(message, 'k');
+    expect(seen).toEqual(['first', 'last']);
+    listeners.deliver(message, 'k');
+    expect(seen.slice(2)).toEqual(['first', 'last', 'late']);
+    expect(listeners.size).toBe(3);
+  });
+
+  test('a listener may remove itself', () => {
+    const listeners = new Listeners();
+    let calls = 0;
+    const remove = listeners.add(() => {
+      calls++;
+      remove();
+    });
+    listeners.deliver(message, 'k');
+    listeners.deliver(message, 'k');
+    expect(calls).toBe(1);
+    expect(listeners.size).toBe(0);
+  });
+
+  test('keeps the order of those that stay when many go', () => {
+    const listeners = new Listeners();
+    const seen: number[] = [];
+    const removals = Array.from({ length: 100 }, (_, i) => listeners.add(() => seen.push(i)));
+    removals.forEach((remove, i) => i % 3 !== 0 && remove());
+    listeners.deliver(message, 'k');
+    expect(seen).toEqual(Array.from({ length: 34 }, (_, i) => i * 3));
+    expect(listeners.size).toBe(34);
+  });
+});

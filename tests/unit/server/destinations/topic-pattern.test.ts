@@ -1,0 +1,137 @@
+import { describe, expect, jest, test } from '@jest/globals';
+import { TopicTrie, matches } from '../../../../server/src/destinations/topic-pattern.js';
+
+describe('matches', () => {
+  test.each([
+    ['a.b', 'a.b', true],
+    ['a.b', 'a.b.c', false],
+    ['a.b', 'a', false],
+    ['*', 'a', true],
+    ['*', 'a.b', false],
+    ['*', '', false],
+    ['a.*', 'a', false],
+    ['a.*', 'a.b', true],
+    ['a.*.c', 'a.b.c', true],
+    ['a.*.c', 'a.b.b.c', false],
+    ['#', '', true],
+    ['#', 'a', true],
+    ['#', 'a.b.c', true],
+    ['a.#', 'a', true],
+    ['a.#', 'a.b.c', true],
+    ['a.#', 'b.a', false],
+    ['#.c', 'c', true],
+    ['#.c', 'a.b.c', true],
+    ['#.c', 'a.c.b', false],
+    ['a.#.c', 'a.c', true],
+    ['a.#.c', 'a.b.b.c', true],
+    ['a.#.c', 'a.b', false],
+    ['#.b.#', 'a.b.c', true],
+    ['#.b.#', 'b', true],
+    ['#.b.#', 'a.c', false],
+    ['#.*', '', false],
+    ['#.*', 'a', true],
+    ['*.#', 'a.b', true],
+    ['#.#.#', '', true],
+    ['#.*.#.*', 'a', false],
+    ['#.*.#.*', 'a.b', true],
+    ['', '', true],
+    ['', 'a', false],
+    ['a.', 'a.', true],
+    ['a.*', 'a.', true],
+    ['a.', 'a', false],
+    ['a..b', 'a..b', true],
+    ['a.*.b', 'a..b', true],
+    ['.', '.', true],
+    ['*.*', '.', true],
+    ['*', '*', true],
+    ['*', '#', true],
+    ['a.*', 'a.#', true],
+    ['a*', 'ab', false],
+    ['a#', 'a', false],
+    ['a#', 'a#', true],
+    ['A', 'a', false],
+  ])('pattern "%s" and key "%s": %s', (pattern, key, expected) => {
+    expect(matches(pattern, key)).toBe(expected);
+  });
+});
+
+describe('TopicTrie', () => {
+  const trieOf = (...patterns: string[]): TopicTrie<string> => {
+    const trie = new TopicTrie<string>();
+    for (const pattern of patterns) trie.set(pattern, pattern);
+    return trie;
+  };
+
+  test('finds every pattern that matches, each once', () => {
+    const trie = trieOf('a.b', 'a.*', '#', '#.#', '#.b', '*.*', 'a.b.#', 'c', 'a');
+    expect([...trie.match('a.b')].sort()).toEqual(['#', '#.#', '#.b', '*.*', 'a.*', 'a.b', 'a.b.#']);
+  });
+
+  test('remembers nothing that has changed since', () => {
+    const trie = trieOf('a.*');
+    expect(trie.match('a.b')).toEqual(['a.*']);
+    trie.set('a.b', 'a.b');
+    expect([...trie.match('a.b')].sort()).toEqual(['a.*', 'a.b']);
+    trie.delete('a.*');
+    expect(trie.match('a.b')).toEqual(['a.b']);
+    trie.set('a.b', 'other');
+    expect(trie.match('a.b')).toEqual(['other']);
+  });
+
+  test('deletes a pattern and leaves those that share its words', () => {
+    const trie = trieOf('a', 'a.b.c', 'a.b.#', 'a.b.#.d');
+    trie.delete('a.b.#');
+    trie.delete('a.b');
+    trie.delete('not.there');
+    expect(trie.get('a.b.#')).toBeUndefined();
+    expect(trie.match('a.b.c')).toEqual(['a.b.c']);
+    expect(trie.match('a.b.x.d')).toEqual(['a.b.#.d']);
+    expect(trie.match('a')).toEqual(['a']);
+    for (const pattern of ['a', 'a.b.c', 'a.b.#.d']) trie.delete(pattern);
+    expect(trie.match('a.b.c')).toEqual([]);
+  });
+
+  test('agrees with a plain definition of AMQP matching on all short patterns and keys', () => {
+    const plain = (pattern: string[], key: string[]): boolean => {
+      const [word, ...rest] = pattern;
+      if (word === undefined) return key.length === 0;
+      if (word === '#') return plain(rest, key) || (key.length > 0 && plain(pattern, key.slice(1)));
+      return key.length > 0 && (word === '*' || word === key[0]) && plain(rest, key.slice(1));
+    };
+    const sequences = (words: string[], length: number): string[][] =>
+      length === 0 ? [[]] : sequences(words, length - 1).flatMap((tail) => words.map((word) => [word, ...tail]));
+    const upTo = (words: string[], max: number): string[][] =>
+      Array.from({ length: max }, (_, i) => sequences(words, i + 1)).flat();
+    const patterns = upTo(['a', 'b', '*', '#'], 4);
+    const trie = trieOf(...patterns.map((words) => words.join('.')));
+    for (const key of upTo(['a', 'b', 'c'], 5)) {
+      const expected = patterns.filter((words) => plain(words, key)).map((words) => words.join('.'));
+      expect([...trie.match(key.join('.'))].sort()).toEqual(expected.sort());
+    }
+  });
+
+  test('looks at each node at most once a word, also for many # and a key of 255 bytes', () => {
+    const trie = trieOf('#.#.#.a', '#.a.#.a.#.a.#.a.#.b', Array(127).fill('#').join('.') + '.b');
+    const key = Array(128).fill('a').join('.');
+    expect(Buffer.byteLength(key)).toBe(255);
+    const looks = jest.spyOn(Map.prototype, 'get');
+    try {
+      expect(trie.match(key)).toEqual(['#.#.#.a']);
+      const nodes = 4 + 8 + 127 + 1;
+      expect(looks.mock.calls.length).toBeLessThan(2 * nodes * 128 + 10);
+    } finally {
+      looks.mockRestore();
+    }
+  });
+
+  test('does not remember keys without end', () => {
+    const trie = trieOf('#');
+    const cleared = jest.spyOn(Map.prototype, 'clear');
+    try {
+      for (let i = 0; i < 2_500; i++) trie.match(`key.${i}`);
+      expect(cleared).toHaveBeenCalledTimes(2);
+    } finally {
+      cleared.mockRestore();
+    }
+  });
+});
