@@ -68,6 +68,8 @@ export type ErrorCode = keyof typeof ERRORS;
 /** `message` is the sentence for ERROR's body: what was wrong, which limit or rule, what to do. */
 export class StompError extends Error {
   override readonly name = 'StompError';
+  /** The receipt that the frame at fault asked for, where it could be read: ERROR's `receipt-id`. */
+  receipt?: string;
   constructor(
     readonly code: ErrorCode,
     message: string,
@@ -79,4 +81,9 @@ export class StompError extends Error {
 
 export function isErrorCode(code: unknown): code is ErrorCode {
   return typeof code === 'string' && Object.hasOwn(ERRORS, code);
+}
+
+/** A client's text as a sentence may show it: short, in quotes, control characters escaped. */
+export function quote(text: string): string {
+  return JSON.stringify(text.length > 60 ? `${text.slice(0, 60)}...` : text);
 }

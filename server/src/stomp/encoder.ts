@@ -1,0 +1,63 @@
+/**
+ * Frames to bytes. A frame is written into one allocation. MESSAGE, the hot path, is built of parts that the session
+ * keeps as text: lines that all subscribers of a version share, and lines of one subscription.
+ *
+ * What a dialect cannot say (a line feed in a 1.0 header, a carriage return in 1.1, a NUL in any) is left out with
+ * its whole header: such values come from AMQP back ends and from publishers of a higher version, and must never
+ * become lines or frames of their own.
+ */
+import { headerLine, writingDialect } from './escaping.js';
+import type { Dialect } from './escaping.js';
+import type { Version } from './frame.js';
+
+/** STOMP 1.2, "Heart-beating": with no real frame to send, the sender MUST send an end-of-line. */
+export const HEART_BEAT_EOL = Buffer.from('\n');
+
+/** Header names and values as they are meant, not escaped. */
+export type HeaderEntries = Iterable<readonly [string, string]>;
+
+/**
+ * One whole frame with its NUL. `content-length` is the encoder's own: it is added whenever there is a body, and
+ * one among the headers is left out. A version of undefined means that none is agreed yet.
+ */
+export function encodeFrame(
+  command: string,
+  headers: HeaderEntries,
+  body: Buffer,
+  version: Version | undefined,
+): Buffer {
+  const lines = linesOf(headers, writingDialect(command, version));
+  // STOMP 1.2, "Header content-length": SHOULD be there with a body, MUST where the body holds a NUL.
+  const contentLength = body.length === 0 ? '' : `content-length:${body.length}\n`;
+  return assemble(`${command}\n${lines}${contentLength}\n`, body);
+}
+
+/** Escaped `name:value` lines for a MESSAGE, each with its LF, without any `content-length`. */
+export function encodeHeaderLines(headers: HeaderEntries, version: Version): string {
+  return linesOf(headers, writingDialect('MESSAGE', version));
+}
+
+/**
+ * One whole MESSAGE frame: `head`, `shared`, the body and the NUL. The two texts are everything before the body:
+ * the command line, lines made by `encodeHeaderLines`, `content-length` and the blank line.
+ */
+export function messageFrame(head: string, shared: string, body: Buffer): Buffer {
+  return assemble(head + shared, body);
+}
+
+function linesOf(headers: HeaderEntries, dialect: Dialect): string {
+  let lines = '';
+  for (const [name, value] of headers) {
+    if (name !== 'content-length') lines += headerLine(name, value, dialect) ?? '';
+  }
+  return lines;
+}
+
+function assemble(text: string, body: Buffer): Buffer {
+  const textBytes = Buffer.byteLength(text);
+  const frame = Buffer.allocUnsafe(textBytes + body.length + 1);
+  frame.write(text);
+  frame.set(body, textBytes);
+  frame[frame.length - 1] = 0;
+  return frame;
+}

@@ -1,0 +1,299 @@
+/**
+ * Bytes to frames, for what clients send. Accepted, our deviations from the specification first:
+ *
+ *   - NULs, and LF or CR LF in any version, are skipped between frames.
+ *   - A header value may hold colons that are not escaped: the first colon of a line ends the name.
+ *   - A repeated content-length is no error, the first counts.
+ *   - Spaces around a 1.0 value are dropped, as the examples of STOMP 1.0 have them; otherwise values are untouched.
+ *   - CR LF ends a line in 1.2, as specified, and in any frame before the version is known. In 1.0 and 1.1 a line ends
+ *     in LF alone and a CR is a part of it.
+ *
+ *   frame-stream = *( noise | frame )
+ *   noise        = NULL | EOL
+ *   frame        = command EOL *( header EOL ) EOL body NULL
+ *   command      = the client commands of `rules`
+ *   header       = name ":" value
+ *   name         = 1*<any OCTET except NULL, CR, LF or ":">      UTF-8 once the block is complete;
+ *   value        = *<any OCTET except NULL, CR or LF>            escapes as in `escaping`
+ *   body         = <content-length OCTETs> | *<any OCTET except NULL>
+ *   EOL          = [CR] LF
+ *
+ * Bytes may be cut anywhere: each passes the cursor of a ChunkQueue once, and every limit and most rules are
+ * enforced at the byte that breaks them, so that the outcome does not depend on the cut.
+ */
+import { ChunkQueue, wastesMemory } from './chunk-queue.js';
+import { isUtf8 } from 'node:buffer';
+import { quote, StompError } from './errors.js';
+import { EMPTY_BODY } from './frame.js';
+import type { Frame, Version } from './frame.js';
+import { acceptsCrLf, findReceipt, parseHeaders } from './header-block.js';
+import { bodyRule, COMMAND_MAX_BYTES, isCommand } from './rules.js';
+
+const NUL = 0x00;
+const LF = 0x0a;
+const CR = 0x0d;
+
+/** STOMP 1.2, "Size Limits". All of them count octets on the wire, except the number of header lines. */
+export interface ParserLimits {
+  /** The command line without its LF. */
+  readonly commandMaxBytes: number;
+  readonly headerMaxCount: number;
+  /** One header line without its LF. */
+  readonly headerLineMaxBytes: number;
+  /** All header lines of a frame, with their ends and the blank line. */
+  readonly headersMaxBytes: number;
+  readonly bodyMaxBytes: number;
+}
+
+/** What the cursor stands in: `between` frames, or after an error `over` for good. */
+type Phase = 'between' | 'command' | 'headers' | 'body' | 'over';
+
+export class Parser {
+  /** May be changed between frames; what is being read is held to the new limits from then on. */
+  limits: ParserLimits;
+  /** Set once CONNECT is accepted, before `next` is called again; undefined until then. */
+  version: Version | undefined;
+  readonly #unread = new ChunkQueue();
+  #phase: Phase = 'between';
+  #command = '';
+  #headers: ReadonlyMap<string, string> = new Map();
+  #headerCount = 0;
+  #lineBytes = 0;
+  /** The last byte was a CR. */
+  #afterCr = false;
+  /** From content-length, undefined where the first NUL ends the body. */
+  #bodyBytes: number | undefined;
+
+  constructor(limits: ParserLimits) {
+    this.limits = limits;
+  }
+
+  /** Takes bytes of the stream, cut anywhere. They MUST NOT change afterwards: bodies may be views of them. */
+  push(chunk: Buffer): void {
+    if (this.#phase !== 'over') this.#unread.push(chunk);
+  }
+
+  /**
+   * The next whole frame, undefined if there is none yet.
+   * After a throw the stream is over: bytes held are forgotten, `push` ignores more, and `next` returns undefined.
+   * @throws StompError with the `receipt` of the frame at fault if it could be read
+   */
+  next(): Frame | undefined {
+    try {
+      if (this.#phase === 'between' && !this.#skipNoise()) return undefined;
+      if (this.#phase === 'command' && !this.#readCommand()) return undefined;
+      if (this.#phase === 'headers' && !this.#readHeaders()) return undefined;
+      return this.#phase === 'body' ? this.#readBody() : undefined;
+    } catch (error) {
+      const receipt = this.#receipt();
+      if (error instanceof StompError && receipt !== undefined) error.receipt = receipt;
+      this.#phase = 'over';
+      this.#unread.clear();
+      throw error;
+    }
+  }
+
+  /** Bytes that were pushed and are not part of a frame returned by `next`. */
+  get bufferedBytes(): number {
+    return this.#unread.length;
+  }
+
+  /** Whether a frame has begun and not ended. */
+  get midFrame(): boolean {
+    return this.#phase !== 'between' && this.#phase !== 'over';
+  }
+
+  /** True at the first byte of a frame, false if the bytes ended before one. */
+  #skipNoise(): boolean {
+    const unread = this.#unread;
+    for (; unread.hasByte(); unread.drop()) {
+      const byte = unread.chunk[unread.at];
+      if (this.#afterCr && byte !== LF)
+        throw new StompError('malformed-frame', 'A CR between frames has no LF after it.');
+      this.#afterCr = byte === CR;
+      // STOMP 1.2, "STOMP Frames": the NUL can be followed by multiple EOLs. They are heart-beats too.
+      if (byte !== LF && byte !== CR && byte !== NUL) {
+        this.#phase = 'command';
+        return true;
+      }
+      unread.at++;
+    }
+    return false;
+  }
+
+  #readCommand(): boolean {
+    const unread = this.#unread;
+    for (; unread.hasByte(); unread.at++) {
+      const byte = unread.chunk[unread.at];
+      if (byte === LF) break;
+      if (byte === NUL) throw endedEarly();
+      const { commandMaxBytes } = this.limits;
+      if (unread.unitBytes >= commandMaxBytes) {
+        throw new StompError(
+          'command-too-long',
+          `A command line is longer than ${commandMaxBytes} octets (commandMaxBytes).`,
+        );
+      }
+      // The longest command and a CR may stand before the LF: this cannot become a command any more.
+      if (unread.unitBytes > COMMAND_MAX_BYTES) throw unknownCommand(`${unread.unit().toString()}...`, this.version);
+    }
+    if (!unread.hasByte()) return false;
+    this.#command = this.#commandOf(unread.unit());
+    unread.at++;
+    unread.drop();
+    this.#headerCount = 0;
+    this.#lineBytes = 0;
+    this.#phase = 'headers';
+    return true;
+  }
+
+  #commandOf(line: Buffer): string {
+    if (!isUtf8(line)) throw new StompError('malformed-frame', 'The command line is not valid UTF-8.');
+    const text = line.toString();
+    const command = acceptsCrLf(this.version) && text.endsWith('\r') ? text.slice(0, -1) : text;
+    if (!isCommand(command, this.version)) throw unknownCommand(command, this.version);
+    return command;
+  }
+
+  /** True after the blank line. */
+  #readHeaders(): boolean {
+    const unread = this.#unread;
+    while (unread.hasByte()) {
+      const byte = unread.chunk[unread.at++];
+      if (byte !== LF) {
+        this.#passHeaderByte(byte);
+      } else if (this.#endHeaderLine()) {
+        this.#headers = parseHeaders(unread.unit(), this.#command, this.version);
+        unread.drop();
+        this.#phase = 'body';
+        this.#bodyBytes = this.#contentLength();
+        return true;
+      }
+    }
+    return false;
+  }
+
+  #passHeaderByte(byte: number | undefined): void {
+    const { headerLineMaxBytes, headersMaxBytes } = this.limits;
+    if (byte === NUL) throw endedEarly();
+    if (this.#afterCr && acceptsCrLf(this.version)) {
+      throw new StompError('malformed-frame', 'A header line has a CR that is not part of its end; escape it as \\r.');
+    }
+    this.#afterCr = byte === CR;
+    if (++this.#lineBytes > headerLineMaxBytes) {
+      throw new StompError(
+        'header-too-long',
+        `A header line is longer than ${headerLineMaxBytes} octets (headerLineMaxBytes).`,
+      );
+    }
+    if (this.#unread.unitBytes > headersMaxBytes) {
+      throw new StompError(
+        'headers-too-large',
+        `The headers of a frame are larger than ${headersMaxBytes} octets (headersMaxBytes).`,
+      );
+    }
+  }
+
+  /** Whether the line that ends here is the blank one. */
+  #endHeaderLine(): boolean {
+    const isBlank = this.#lineBytes === (this.#afterCr && acceptsCrLf(this.version) ? 1 : 0);
+    this.#lineBytes = 0;
+    this.#afterCr = false;
+    if (!isBlank && ++this.#headerCount > this.limits.headerMaxCount) {
+      throw new StompError(
+        'too-many-headers',
+        `A frame has more than ${this.limits.headerMaxCount} header lines (headerMaxCount).`,
+      );
+    }
+    return isBlank;
+  }
+
+  #contentLength(): number | undefined {
+    const value = this.#headers.get('content-length');
+    if (value === undefined) return undefined;
+    if (!/^\d{1,20}$/.test(value)) {
+      throw new StompError(
+        'invalid-content-length',
+        `The content-length ${quote(value)} must be the body's number of octets in up to 20 decimal digits.`,
+      );
+    }
+    this.#checkBodyBytes(Number(value));
+    return Number(value);
+  }
+
+  /** Holds for a body as announced, at once, and for one without content-length as it comes in. */
+  #checkBodyBytes(bytes: number): void {
+    const { bodyMaxBytes } = this.limits;
+    if (bytes > 0 && bodyRule(this.#command, this.version) === 'refused') {
+      // STOMP 1.2, "Body": only SEND, MESSAGE and ERROR may have a body, all other frames MUST NOT.
+      throw new StompError('unexpected-body', `${this.#command} has a body; of client frames only SEND may have one.`);
+    }
+    if (bytes > bodyMaxBytes) {
+      throw new StompError('body-too-large', `The body is larger than ${bodyMaxBytes} octets (bodyMaxBytes).`);
+    }
+  }
+
+  #readBody(): Frame | undefined {
+    const unread = this.#unread;
+    if (!(this.#bodyBytes === undefined ? this.#passToNul() : this.#passBytes(this.#bodyBytes))) return undefined;
+    const body = bodyRule(this.#command, this.version) === 'carried' ? ownBody(unread.unit()) : EMPTY_BODY;
+    unread.at++;
+    unread.drop();
+    this.#phase = 'between';
+    return { command: this.#command, headers: this.#headers, body };
+  }
+
+  #passToNul(): boolean {
+    const unread = this.#unread;
+    while (unread.hasByte()) {
+      const nul = unread.chunk.indexOf(NUL, unread.at);
+      unread.at = nul === -1 ? unread.chunk.length : nul;
+      this.#checkBodyBytes(unread.unitBytes);
+      if (nul !== -1) return true;
+    }
+    return false;
+  }
+
+  /** STOMP 1.2, "Header content-length": this number of octets MUST be read, whether or not there are NULs in them. */
+  #passBytes(bytes: number): boolean {
+    const unread = this.#unread;
+    while (unread.hasByte()) {
+      const missing = bytes - unread.unitBytes;
+      if (missing === 0) return this.#checkNul(bytes);
+      unread.at = Math.min(unread.at + missing, unread.chunk.length);
+    }
+    return false;
+  }
+
+  /** STOMP 1.2, "Header content-length": the frame still needs to be terminated with a NUL. */
+  #checkNul(bytes: number): boolean {
+    if (this.#unread.chunk[this.#unread.at] === NUL) return true;
+    throw new StompError(
+      'malformed-frame',
+      `No NUL after the ${bytes} octets that content-length announced; count octets, not characters.`,
+    );
+  }
+
+  #receipt(): string | undefined {
+    if (this.#phase === 'body') return this.#headers.get('receipt');
+    return this.#phase === 'headers' ? findReceipt(this.#unread.unit(), this.#command, this.version) : undefined;
+  }
+}
+
+/** A body that is a small part of what came with it is copied: sessions and queues may keep bodies for long. */
+function ownBody(view: Buffer): Buffer {
+  if (view.length === 0) return EMPTY_BODY;
+  return wastesMemory(view) ? Buffer.from(view) : view;
+}
+
+function unknownCommand(line: string, version: Version | undefined): StompError {
+  const hint = line.endsWith('\r') ? ' Lines may end in CR LF only in STOMP 1.2.' : '';
+  return new StompError(
+    'unknown-command',
+    `${quote(line)} is not a command of STOMP ${version ?? '1.2'} that a client may send.${hint}`,
+  );
+}
+
+function endedEarly(): StompError {
+  return new StompError('malformed-frame', 'A NUL came before the blank line that ends the headers.');
+}
