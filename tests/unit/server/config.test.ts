@@ -1,0 +1,168 @@
+import { mkdtempSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { describe, expect, test } from '@jest/globals';
+import { checkExposure, ConfigError, createConfig, loadConfig } from '../../../server/src/config.js';
+
+function yaml(text: string): string {
+  const file = join(mkdtempSync(join(tmpdir(), 'relay-config-')), 'relay.yaml');
+  writeFileSync(file, text);
+  return file;
+}
+
+function problemsOf(run: () => unknown): readonly string[] {
+  try {
+    run();
+  } catch (error) {
+    if (error instanceof ConfigError) return error.problems;
+    throw error;
+  }
+  return [];
+}
+
+const load = (flags: Record<string, unknown>, environment: Record<string, string> = {}) =>
+  loadConfig(flags, environment);
+
+describe('defaults', () => {
+  test('are the documented ones', () => {
+    const config = load({});
+    expect(config.listen).toEqual({ host: '127.0.0.1', port: 8080, path: '/ws', tcpPort: 'off', adminPort: 8081 });
+    expect(config.broker).toEqual({ kind: 'memory' });
+    expect(config.websocket.allowedOrigins).toBe('same');
+    expect(config.workers).toBe(1);
+    expect(config.topicExchange).toBe('amq.topic');
+  });
+
+  test('are frozen, at every depth', () => {
+    const config = createConfig();
+    expect(Object.isFrozen(config)).toBe(true);
+    expect(Object.isFrozen(config.session.heartBeat)).toBe(true);
+  });
+
+  test('let the largest frame into one WebSocket message', () => {
+    const { limits, websocket } = createConfig({ limits: { afterLogin: { bodyMaxBytes: 2_000_000 } } });
+    expect(websocket.maxPayloadBytes).toBeGreaterThan(
+      limits.afterLogin.bodyMaxBytes + limits.afterLogin.headersMaxBytes,
+    );
+  });
+});
+
+describe('precedence', () => {
+  const config = yaml('listen:\n  port: 1001\n  path: /file\n  host: localhost\n');
+
+  test('is flags, variables, file, default', () => {
+    const { listen } = load({ config, port: '1003' }, { RELAY_PORT: '1002', RELAY_PATH: '/environment' });
+    expect(listen).toMatchObject({ port: 1003, path: '/environment', host: 'localhost', adminPort: 8081 });
+  });
+
+  test('takes the file from RELAY_CONFIG, and an empty variable for none', () => {
+    const { listen } = load({}, { RELAY_CONFIG: config, RELAY_PORT: '' });
+    expect(listen.port).toBe(1001);
+  });
+});
+
+describe('values', () => {
+  test('a broker is memory: or a list of AMQP addresses', () => {
+    expect(load({ broker: 'amqp://a:b@one/v, amqps://a:b@two:5671' }).broker).toEqual({
+      kind: 'rabbitmq',
+      urls: ['amqp://a:b@one/v', 'amqps://a:b@two:5671'],
+    });
+    expect(load({ broker: 'memory:' }).broker).toEqual({ kind: 'memory' });
+  });
+
+  test('origins are a word or a list', () => {
+    const origins = (text: string) => load({ allowOrigin: text }).websocket.allowedOrigins;
+    expect(origins('*')).toBe('*');
+    expect(origins('same')).toBe('same');
+    expect(origins('https://App.example.com, http://localhost:3000')).toEqual([
+      'https://app.example.com',
+      'http://localhost:3000',
+    ]);
+  });
+
+  test('ports can be off where nothing needs them', () => {
+    expect(load({ adminPort: 'off', tcpPort: '0' }).listen).toMatchObject({ adminPort: 'off', tcpPort: 0 });
+  });
+
+  test.each(['true', '1', 'yes'])('RELAY_ALLOW_ANONYMOUS=%s is true', (text) => {
+    expect(load({}, { RELAY_ALLOW_ANONYMOUS: text }).auth.allowAnonymous).toBe(true);
+  });
+});
+
+describe('mistakes', () => {
+  test.each([
+    [{ port: '70000' }, /^listen\.port is 70000 \(--port\): must be a port from 0 to 65535/],
+    [{ port: 'http' }, /^listen\.port is "http" \(--port\): must be a port/],
+    [{ path: 'ws' }, /^listen\.path is "ws" \(--path\): must be a path such as \/ws/],
+    [{ tcpPort: 'on' }, /^listen\.tcpPort is "on" \(--tcp-port\): must be a port .*or "off"/],
+    [{ host: 'not a host' }, /^listen\.host is "not a host" \(--host\): must be a host name/],
+    [{ broker: 'kafka://x' }, /^broker is .*\(--broker\): must be memory: or amqp:/],
+    [{ broker: 'amqp://' }, /^broker is .*must be memory: or amqp:/],
+    [{ workers: '4' }, /^workers is 4 \(--workers\): must be 1: several worker processes are not supported yet/],
+    [{ workers: 'auto' }, /^workers is "auto" \(--workers\): must be 1/],
+    [{ allowOrigin: 'https://a.example/path' }, /allowedOrigins.*\(--allow-origin\): must be "same", "\*", or origins/],
+    [{ logLevel: 'loud' }, /^log\.level is "loud" \(--log-level\): must be trace/],
+  ])('%j: option, value, source and rule', (flags, sentence) => {
+    const problems = problemsOf(() => load(flags));
+    expect(problems).toHaveLength(1);
+    expect(problems[0]).toMatch(sentence);
+  });
+
+  test('name the variable they came from', () => {
+    expect(problemsOf(() => load({}, { RELAY_PORT: 'tcp://10.0.0.1:8080' }))).toEqual([
+      expect.stringMatching(/^listen\.port is "tcp:\/\/10\.0\.0\.1:8080" \(RELAY_PORT\)/),
+    ]);
+  });
+
+  test('name the file and suggest the option that was meant', () => {
+    const config = yaml('session:\n  outboxMaxByte: 5\n  nonsense: 1\nlisen: {}\n');
+    const problems = problemsOf(() => load({ config }));
+    expect(problems).toEqual([
+      `session.outboxMaxByte (${config}) is not an option; did you mean outboxMaxBytes?`,
+      expect.stringMatching(/^session\.nonsense .* is not an option; there are: connectTimeoutMs, heartBeat/),
+      `lisen (${config}) is not an option; did you mean listen?`,
+    ]);
+  });
+
+  test('are all told at once, ranges included', () => {
+    const config = yaml('session:\n  connectTimeoutMs: 1\n  heartBeat: { graceFactor: 0.5 }\n');
+    expect(problemsOf(() => load({ config }))).toEqual([
+      `session.connectTimeoutMs is 1 (${config}): must be a whole number from 100 to 600000`,
+      `session.heartBeat.graceFactor is 0.5 (${config}): must be a number from 1 to 10`,
+    ]);
+  });
+
+  test('a file that is missing, broken, or a list', () => {
+    expect(problemsOf(() => load({ config: '/nowhere/relay.yaml' }))[0]).toMatch(/cannot read the file \/nowhere/);
+    expect(problemsOf(() => load({ config: yaml('a: [') }))[0]).toMatch(/cannot read the file/);
+    expect(problemsOf(() => load({ config: yaml('- a') }))[0]).toMatch(/must hold sections/);
+  });
+
+  test('a buffer that the largest frame does not fit into', () => {
+    const small = { session: { outboxMaxBytes: 100_000 }, websocket: { maxPayloadBytes: 100_000 } };
+    expect(problemsOf(() => createConfig(small))).toEqual([
+      expect.stringMatching(/^websocket\.maxPayloadBytes is 100000 \(createConfig\): must be at least \d+/),
+      expect.stringMatching(/^session\.outboxMaxBytes is 100000/),
+    ]);
+  });
+
+  test('never show a password', () => {
+    const [problem] = problemsOf(() => load({ broker: 'amqp://user:secret@host, http://user:hid@den/@host' }));
+    expect(problem).toContain('***@host');
+    expect(problem).not.toMatch(/secret|hid|den/);
+  });
+});
+
+describe('exposure', () => {
+  test('a host that others reach needs an authenticator or a clear word', () => {
+    expect(problemsOf(() => load({ host: '0.0.0.0' }))[0]).toMatch(
+      /^listen\.host 0\.0\.0\.0 can be reached .*--allow-anonymous \(RELAY_ALLOW_ANONYMOUS=true\)/,
+    );
+    expect(load({ host: '0.0.0.0', allowAnonymous: true }).listen.host).toBe('0.0.0.0');
+    expect(() => checkExposure(createConfig({ listen: { host: '::' } }), true)).not.toThrow();
+  });
+
+  test.each(['127.0.0.1', '127.1.2.3', '::1', 'localhost'])('%s is loopback', (host) => {
+    expect(load({ host }).listen.host).toBe(host);
+  });
+});
