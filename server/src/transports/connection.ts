@@ -48,6 +48,8 @@ export interface Connection {
   readonly canShare: boolean;
   /** Bytes written and not yet taken by the kernel. */
   readonly bufferedBytes: number;
+  /** Bytes that the kernel has taken since the connection began: grows while the peer reads. */
+  readonly sentBytes: number;
   /** Set once, in the same tick in which the transport hands the connection over. */
   listener: ConnectionListener;
   /**

@@ -52,6 +52,10 @@ class TcpConnection implements Connection {
     return this.socket.writableLength;
   }
 
+  get sentBytes(): number {
+    return this.socket.bytesWritten - this.socket.writableLength;
+  }
+
   write(wrapped: Buffer): boolean {
     if (this.#state !== 'open') return true;
     return this.socket.write(wrapped) || this.socket.writableLength === 0;

@@ -9,6 +9,7 @@
  *   open --close()--> closing --close frame answered, or the deadline of ws (`closeTimeout`)--> closed
  */
 import { randomUUID } from 'node:crypto';
+import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { WebSocket } from 'ws';
 import type { Connection, ConnectionListener, Encoding, Peer } from './connection.js';
@@ -47,6 +48,10 @@ export class WebSocketConnection implements Connection, Pingable {
 
   get bufferedBytes(): number {
     return this.socket.writableLength;
+  }
+
+  get sentBytes(): number {
+    return (this.socket as Socket).bytesWritten - this.socket.writableLength;
   }
 
   get isPaused(): boolean {

@@ -1,0 +1,95 @@
+/**
+ * What a session has been sent and must still acknowledge. The ledger alone decides what reaches the broker: an id that
+ * it does not hold is an error of the client and goes no further.
+ *
+ * In `client` mode ACK and NACK are cumulative inside one subscription (STOMP 1.2, "SUBSCRIBE ack Header"); in
+ * `client-individual` mode they mean one message. An ACK inside a transaction claims its ids at once, so that they cannot
+ * be acknowledged twice, and settles them at COMMIT; ABORT gives them back.
+ */
+import type { Delivery, Outcome } from '../brokers/broker.js';
+import { StompError } from '../stomp/errors.js';
+
+/** The unsettled deliveries of one subscription, oldest first. */
+export class AckQueue {
+  readonly unsettled = new Map<string, Delivery>();
+  /** True when the subscription has ended and its grace is over: what comes back goes on to the broker. */
+  isOver = false;
+  constructor(
+    /** As the client wrote it; 1.1 clients name it in ACK. */
+    readonly subscriptionId: string | undefined,
+    readonly isCumulative: boolean,
+  ) {}
+}
+
+/** Deliveries that an ACK or NACK has taken out of the ledger and not yet settled. */
+export interface Claim {
+  readonly queue: AckQueue;
+  readonly deliveries: ReadonlyMap<string, Delivery>;
+}
+
+export class Acks {
+  private readonly queueOf = new Map<string, AckQueue>();
+
+  get size(): number {
+    return this.queueOf.size;
+  }
+
+  add(queue: AckQueue, id: string, delivery: Delivery): void {
+    queue.unsettled.set(id, delivery);
+    this.queueOf.set(id, queue);
+  }
+
+  /**
+   * Takes out what an ACK or NACK of `id` covers. Throws StompError `unknown-ack` for an id that was never given, was
+   * settled or claimed already, or belongs to another subscription than the one named.
+   */
+  claim(id: string, subscriptionId: string | undefined): Claim {
+    const queue = this.queueOf.get(id);
+    if (!queue || (subscriptionId !== undefined && subscriptionId !== queue.subscriptionId)) {
+      const where = subscriptionId === undefined ? '' : ` of subscription "${subscriptionId}"`;
+      throw new StompError(
+        'unknown-ack',
+        `No unacknowledged message${where} has the id "${id}": each is acknowledged once, in an ack mode other than auto.`,
+      );
+    }
+    const deliveries = new Map<string, Delivery>();
+    for (const [each, delivery] of queue.isCumulative ? queue.unsettled : [[id, queue.unsettled.get(id)] as const]) {
+      if (delivery) deliveries.set(each, delivery);
+      if (each === id) break;
+    }
+    for (const each of deliveries.keys()) {
+      queue.unsettled.delete(each);
+      this.queueOf.delete(each);
+    }
+    return { queue, deliveries };
+  }
+
+  /** Puts back what an aborted transaction had claimed, each delivery in its place by age. */
+  restore(claim: Claim): void {
+    const { queue, deliveries } = claim;
+    if (queue.isOver) return settle(claim, 'requeue');
+    const younger = [...queue.unsettled];
+    const all = [...deliveries, ...younger].sort(([a], [b]) => ageOf(a) - ageOf(b));
+    queue.unsettled.clear();
+    for (const [id, delivery] of all) this.add(queue, id, delivery);
+  }
+
+  /** Ends a subscription's part: gives all that is left of it back to the broker. */
+  giveBack(queue: AckQueue): void {
+    queue.isOver = true;
+    for (const [id, delivery] of queue.unsettled) {
+      this.queueOf.delete(id);
+      delivery.settle('requeue');
+    }
+    queue.unsettled.clear();
+  }
+}
+
+export function settle(claim: Claim, outcome: Outcome): void {
+  for (const delivery of claim.deliveries.values()) delivery.settle(outcome);
+}
+
+/** Ids end in a counter in base 36 (`MessageEncoder.nextId`). */
+function ageOf(id: string): number {
+  return parseInt(id.slice(id.lastIndexOf('-') + 1), 36);
+}

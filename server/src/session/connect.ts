@@ -1,0 +1,77 @@
+/**
+ * CONNECT: which version, which heart-beats, who it is. Everything that can be refused is refused here, before the
+ * session costs anything.
+ */
+import type { Authenticator, Principal } from '../auth/auth.js';
+import { StompError } from '../stomp/errors.js';
+import { type Frame, type Version, VERSIONS } from '../stomp/frame.js';
+import { type AgreedHeartBeat, negotiateHeartBeat, negotiateVersion, parseHeartBeat } from '../stomp/negotiation.js';
+import type { Peer } from '../transports/connection.js';
+import { withDeadline } from './deadline.js';
+
+export interface ConnectOptions {
+  readonly heartBeat: { readonly sendMs: number; readonly expectMs: number };
+  readonly connectTimeoutMs: number;
+}
+
+export interface Agreement {
+  readonly version: Version;
+  readonly heartBeat: AgreedHeartBeat;
+}
+
+/** What can be answered at once. Throws StompError `unsupported-version` or `invalid-header`. */
+export function agree(frame: Frame, { heartBeat }: ConnectOptions): Agreement {
+  // STOMP 1.2, "Protocol Negotiation": the highest version in common, else ERROR
+  const version = negotiateVersion(frame.headers.get('accept-version'));
+  if (!version) {
+    throw new StompError('unsupported-version', `Supported protocol versions are ${VERSIONS.join(' ')}.`);
+  }
+  const client = parseHeartBeat(frame.headers.get('heart-beat'));
+  return {
+    version,
+    heartBeat: negotiateHeartBeat(client, { canSendMs: heartBeat.sendMs, wantsMs: heartBeat.expectMs }),
+  };
+}
+
+/** Rejects with StompError `authentication-failed` or `authentication-unavailable`. */
+export async function authenticate(
+  authenticator: Authenticator,
+  frame: Frame,
+  peer: Peer,
+  { connectTimeoutMs }: ConnectOptions,
+): Promise<Principal> {
+  const { headers } = frame;
+  const unavailable = (cause?: unknown): StompError =>
+    new StompError('authentication-unavailable', 'Your login could not be checked now: try again later.', { cause });
+  const credentials = {
+    login: headers.get('login'),
+    passcode: headers.get('passcode'),
+    headers,
+    httpHeaders: peer.httpHeaders,
+    address: peer.address,
+  };
+  const asked = Promise.resolve()
+    .then(() => authenticator.authenticate(credentials))
+    .catch((cause: unknown) => {
+      throw unavailable(cause);
+    });
+  const principal = await withDeadline(asked, connectTimeoutMs, unavailable);
+  if (principal) return principal;
+  throw new StompError('authentication-failed', 'The login, passcode or token of CONNECT was not accepted.');
+}
+
+/** Headers of CONNECTED, in the order of the wire. */
+export function connectedHeaders(
+  { version }: Agreement,
+  sessionId: string,
+  serverName: string,
+  { heartBeat }: ConnectOptions,
+): [string, string][] {
+  return [
+    ['version', version],
+    // STOMP 1.2, "Heart-beating": what the relay can do, and what it would like to get
+    ['heart-beat', `${heartBeat.sendMs},${heartBeat.expectMs}`],
+    ['session', sessionId],
+    ['server', serverName],
+  ];
+}

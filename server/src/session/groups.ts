@@ -1,0 +1,178 @@
+/**
+ * The hot path. A group is all subscriptions, of whatever sessions, that can be sent the very same bytes: same
+ * destination in the same spelling, same subscription id, same STOMP version, same wire encoding, no acks. Stock clients
+ * number their subscriptions alike, so a thousand browsers are often one group.
+ *
+ * A message that arrives becomes one frame for the group and waits there until the end of the tick; then all frames
+ * that wait are joined once and the same Buffer is written to each member: one write per socket and tick, however many
+ * messages came. Idle, that is one message a write and no delay; loaded, ticks grow longer and batches larger.
+ *
+ * The one rule of order: a group is flushed before a member joins or leaves, so that nobody sees what was published
+ * before it came, and what a session is told after leaving (ERROR, RECEIPT) stands behind what it was sent.
+ *
+ * next: the transports, `Connection.write`
+ */
+import type { BrokerSubscription, RoutedMessage, SharedDestination } from '../brokers/broker.js';
+import { shownDestination } from '../destinations/shown-destination.js';
+import type { Version } from '../stomp/frame.js';
+import type { Connection, Encoding } from '../transports/connection.js';
+import { messageHead, type MessageEncoder } from './message-encoder.js';
+import type { SessionCounters } from './session-counters.js';
+
+/** A session, as far as a group needs to know it. */
+export interface GroupMember {
+  readonly connection: Connection;
+  /** Called when bytes stayed in the connection after a write. */
+  onBackPressure(): void;
+}
+
+export interface GroupRequest {
+  readonly destination: SharedDestination;
+  /** Headers of SUBSCRIBE, for the arguments of the binding. */
+  readonly headers: ReadonlyMap<string, string>;
+  /** The arguments among them, as a text that is equal where they are. */
+  readonly argumentsKey: string;
+  readonly subscriptionId: string | undefined;
+  readonly version: Version;
+}
+
+/** How a group subscribes at the broker. */
+export type Subscribe = (
+  destination: SharedDestination,
+  headers: ReadonlyMap<string, string>,
+  listener: (message: RoutedMessage, key: string) => void,
+) => Promise<BrokerSubscription>;
+
+export class Group {
+  readonly members = new Set<GroupMember>();
+  /** Settles when the broker's subscription is live. */
+  readonly live: Promise<BrokerSubscription>;
+  /** Sessions that wait for `live`, so that the group is not given up under them. */
+  joining = 0;
+  private waiting: Buffer[] = [];
+  private readonly head = new Map<string, string>();
+
+  constructor(
+    readonly key: string,
+    private readonly groups: Groups,
+    private readonly request: GroupRequest,
+    private readonly encoding: Encoding,
+    private readonly canShare: boolean,
+    subscribe: Subscribe,
+  ) {
+    this.live = subscribe(request.destination, request.headers, (message, key) => this.deliver(message, key));
+  }
+
+  /** Called by the broker, once for each message that matches. */
+  private deliver(message: RoutedMessage, key: string): void {
+    if (this.members.size === 0) return;
+    const { messages } = this.groups;
+    const frame = messages.encodeShared(this.headFor(message, key), message, this.request.version);
+    if (this.waiting.push(this.encoding.wrap(frame, messages.isText(message))) === 1) this.groups.flushLater(this);
+  }
+
+  /** Writes what waits to every member. Never waits for a socket. */
+  flush(): void {
+    const { waiting, members } = this;
+    if (waiting.length === 0) return;
+    this.waiting = [];
+    const batches = !this.canShare || waiting.length === 1 ? waiting : [Buffer.concat(waiting)];
+    for (const batch of batches) {
+      for (const member of members) {
+        if (!member.connection.write(batch)) member.onBackPressure();
+      }
+      this.groups.counters.messageBytesOut += batch.length * members.size;
+    }
+    this.groups.counters.messagesOut += waiting.length * members.size;
+  }
+
+  /** The frame's first lines: the same for all messages, but for a pattern's destination, of which the last few are kept. */
+  private headFor(message: RoutedMessage, key: string): string {
+    let head = this.head.get(key);
+    if (head === undefined) {
+      if (this.head.size >= HEADS_MAX) this.head.clear();
+      const { destination, subscriptionId, version } = this.request;
+      head = messageHead(subscriptionId, shownDestination(destination, message.exchange, key), version);
+      this.head.set(key, head);
+    }
+    return head;
+  }
+}
+
+/** How many first lines a group keeps: a pattern such as `/topic/#` can see any number of keys. */
+const HEADS_MAX = 64;
+
+export class Groups {
+  private readonly byKey = new Map<string, Group>();
+  private dirty: Group[] = [];
+
+  constructor(
+    private readonly subscribe: Subscribe,
+    readonly messages: MessageEncoder,
+    readonly counters: SessionCounters,
+  ) {}
+
+  get size(): number {
+    return this.byKey.size;
+  }
+
+  /**
+   * Makes `member` part of its group. Resolves when no message can be missed any more; rejects with what the broker says,
+   * or when `isGone` says afterwards that the member has left meanwhile.
+   */
+  async join(member: GroupMember, request: GroupRequest, isGone: () => boolean): Promise<Group | undefined> {
+    const group = this.groupFor(member.connection, request);
+    group.joining++;
+    try {
+      await group.live;
+    } finally {
+      group.joining--;
+      if (isGone()) this.discardIfEmpty(group);
+    }
+    if (isGone()) return undefined;
+    group.flush();
+    group.members.add(member);
+    return group;
+  }
+
+  leave(member: GroupMember, group: Group): void {
+    group.flush();
+    if (group.members.delete(member)) this.discardIfEmpty(group);
+  }
+
+  flushLater(group: Group): void {
+    if (this.dirty.push(group) === 1) setImmediate(this.flushAll);
+  }
+
+  private readonly flushAll = (): void => {
+    const dirty = this.dirty;
+    this.dirty = [];
+    for (const group of dirty) group.flush();
+  };
+
+  private groupFor(connection: Connection, request: GroupRequest): Group {
+    const { destination, subscriptionId, argumentsKey, version } = request;
+    const user = destination.kind === 'user' ? destination.user : undefined;
+    const { encoding, canShare } = connection;
+    const key = JSON.stringify([destination.text, user, argumentsKey, subscriptionId, version, encoding.name]);
+    let group = this.byKey.get(key);
+    if (!group) {
+      group = new Group(key, this, request, encoding, canShare, this.subscribe);
+      this.byKey.set(key, group);
+      const made = group;
+      made.live.catch(() => this.forget(made));
+    }
+    return group;
+  }
+
+  private discardIfEmpty(group: Group): void {
+    if (group.members.size > 0 || group.joining > 0) return;
+    this.forget(group);
+    // Whoever waited for `live` has been told if it failed; closing reports nothing that somebody could act on.
+    group.live.then((subscription) => subscription.close()).catch(() => undefined);
+  }
+
+  private forget(group: Group): void {
+    if (this.byKey.get(group.key) === group) this.byKey.delete(group.key);
+  }
+}

@@ -1,0 +1,82 @@
+/**
+ * MESSAGE frames. What differs between the groups that a message reaches (subscription, destination) stands first;
+ * the rest is made once for a message and STOMP version and kept until the next message comes.
+ *
+ * `message-id` is of the relay, not of the session, so that one frame can serve many sessions. Where a session has to
+ * acknowledge, `ack` has the same value: unique here, short, and without any text of a client.
+ */
+import { isUtf8 } from 'node:buffer';
+import type { RoutedMessage } from '../brokers/broker.js';
+import { encodeHeaderLines, messageFrame } from '../stomp/encoder.js';
+import type { Version } from '../stomp/frame.js';
+
+export class MessageEncoder {
+  private lastMessage: RoutedMessage | undefined;
+  private readonly lastTails = new Map<Version, string>();
+  private lastId = '';
+  private lastIsText = false;
+  private count = 0;
+
+  /** `instanceId`: a few characters that no other relay on the same broker has. */
+  constructor(private readonly instanceId: string) {}
+
+  nextId(): string {
+    return `${this.instanceId}-${(++this.count).toString(36)}`;
+  }
+
+  /** True where the frames of this message are valid UTF-8: headers always are, so the body decides. */
+  isText(message: RoutedMessage): boolean {
+    this.turnTo(message);
+    return this.lastIsText;
+  }
+
+  /** For a subscription that needs no acks. `head` comes from `messageHead`. */
+  encodeShared(head: string, message: RoutedMessage, version: Version): Buffer {
+    this.turnTo(message);
+    return messageFrame(
+      head,
+      `message-id:${this.lastId}\nredelivered:false\n${this.tail(message, version)}`,
+      message.body,
+    );
+  }
+
+  /** For one delivery to one subscription; `ackId` is absent where the client owes no ack. */
+  encodeOwn(
+    head: string,
+    message: RoutedMessage,
+    version: Version,
+    delivery: { readonly id: string; readonly redelivered: boolean; readonly needsAck: boolean },
+  ): Buffer {
+    this.turnTo(message);
+    // STOMP 1.2, "MESSAGE": an `ack` header where the subscription requires explicit acknowledgment
+    const ack = delivery.needsAck && version === '1.2' ? `ack:${delivery.id}\n` : '';
+    const ids = `message-id:${delivery.id}\nredelivered:${String(delivery.redelivered)}\n${ack}`;
+    return messageFrame(head, ids + this.tail(message, version), message.body);
+  }
+
+  private turnTo(message: RoutedMessage): void {
+    if (message === this.lastMessage) return;
+    this.lastMessage = message;
+    this.lastTails.clear();
+    this.lastId = this.nextId();
+    this.lastIsText = isUtf8(message.body);
+  }
+
+  /** The message's own headers, escaped for the version. */
+  private tail(message: RoutedMessage, version: Version): string {
+    let tail = this.lastTails.get(version);
+    if (tail === undefined) {
+      const resent = message.resent ? 'relay-resent:true\n' : '';
+      tail = resent + encodeHeaderLines(message.headers, version);
+      this.lastTails.set(version, tail);
+    }
+    return tail;
+  }
+}
+
+/** The first header lines of all MESSAGE frames of a subscription. STOMP 1.0 allows a subscription without an id. */
+export function messageHead(subscriptionId: string | undefined, destination: string, version: Version): string {
+  const headers: [string, string][] = [['destination', destination]];
+  if (subscriptionId !== undefined) headers.unshift(['subscription', subscriptionId]);
+  return encodeHeaderLines(headers, version);
+}

@@ -1,0 +1,86 @@
+/**
+ * The bound on what a client has not read yet. The queue itself is the socket's own buffer; this file only looks at its
+ * size when a write says that bytes stayed behind, and at its progress while they do.
+ *
+ * Two things end a session here: more than `outboxMaxBytes` waiting, and `outboxStallMs` without a byte taken. Deliveries
+ * with acks never get that far: above half the bound they wait here, and their number is bounded by the prefetch count.
+ */
+import type { Connection } from '../transports/connection.js';
+import { StompError } from '../stomp/errors.js';
+import type { Timer, TimerWheel } from './timer-wheel.js';
+
+export interface OutboxOptions {
+  readonly outboxMaxBytes: number;
+  readonly outboxStallMs: number;
+}
+
+export class Outbox {
+  private stallTimer: Timer | undefined;
+  private afterDrain: (() => void)[] = [];
+
+  constructor(
+    private readonly connection: Connection,
+    private readonly options: OutboxOptions,
+    private readonly timers: TimerWheel,
+    private readonly onTooSlow: (error: StompError) => void,
+  ) {}
+
+  /** True where what can wait (a delivery that the broker keeps for us) should wait. */
+  get isCongested(): boolean {
+    return this.connection.bufferedBytes > this.options.outboxMaxBytes / 2;
+  }
+
+  /** Runs `action` when the bytes that wait now have been taken. Forgotten when the session ends. */
+  whenDrained(action: () => void): void {
+    this.afterDrain.push(action);
+    this.watch();
+  }
+
+  /** To be called when a write left bytes behind. */
+  onBackPressure(): void {
+    const waiting = this.connection.bufferedBytes;
+    if (waiting > this.options.outboxMaxBytes) {
+      this.onTooSlow(
+        new StompError(
+          'slow-consumer',
+          `${waiting} bytes wait for this client, more than outboxMaxBytes (${this.options.outboxMaxBytes}): ` +
+            'read faster, subscribe to less, or use a queue with an ack mode and prefetch-count.',
+        ),
+      );
+    } else {
+      this.watch();
+    }
+  }
+
+  onDrain(): void {
+    if (this.stallTimer) this.timers.cancel(this.stallTimer);
+    this.stallTimer = undefined;
+    const actions = this.afterDrain;
+    this.afterDrain = [];
+    for (const action of actions) action();
+  }
+
+  stop(): void {
+    if (this.stallTimer) this.timers.cancel(this.stallTimer);
+    this.stallTimer = undefined;
+    this.afterDrain = [];
+  }
+
+  /** Ends the session if its client takes nothing for too long from now on. */
+  watch(): void {
+    if (this.stallTimer) return;
+    const sentBefore = this.connection.sentBytes;
+    this.stallTimer = this.timers.schedule(this.options.outboxStallMs, () => {
+      this.stallTimer = undefined;
+      if (this.connection.bufferedBytes === 0) return;
+      if (this.connection.sentBytes > sentBefore) return this.watch();
+      this.onTooSlow(
+        new StompError(
+          'slow-consumer',
+          `This client has read nothing for outboxStallMs (${this.options.outboxStallMs} ms) while ` +
+            `${this.connection.bufferedBytes} bytes wait for it.`,
+        ),
+      );
+    });
+  }
+}

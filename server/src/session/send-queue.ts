@@ -1,0 +1,143 @@
+/**
+ * The SENDs of one session, in order. Only the head is worked on: it waits for its checks (policy, exchange, a queue's
+ * declaration, a broker that is away), then it is published; what overlaps is the confirms. Almost always nothing has to
+ * be waited for, and then a SEND goes through without being queued at all.
+ *
+ * COMMIT and ABORT stand in the same queue, behind the SENDs of their transaction.
+ */
+/** One step: undefined when it is done already, else a promise for it. A failure ends the queue. */
+export type SendStep = () => Promise<void> | undefined;
+
+export interface SendQueueOptions {
+  readonly sendQueueMaxCount: number;
+  readonly sendQueueMaxBytes: number;
+  readonly unconfirmedMaxCount: number;
+}
+
+interface Waiting {
+  readonly step: SendStep;
+  readonly bytes: number;
+  readonly failed: (error: unknown) => void;
+}
+
+export class SendQueue {
+  private waiting: Waiting[] = [];
+  private waitingBytes = 0;
+  private isBusy = false;
+  private hasFailed = false;
+  private unconfirmed = 0;
+  private onIdle: (() => void)[] = [];
+  private onConfirmed: (() => void) | undefined;
+
+  constructor(
+    private readonly options: SendQueueOptions,
+    /** Called when the queue is no longer full, or has become idle. */
+    private readonly onProgress: () => void,
+  ) {}
+
+  /** Beyond its bounds: the session stops reading. */
+  get isFull(): boolean {
+    return this.waiting.length > this.options.sendQueueMaxCount || this.waitingBytes > this.options.sendQueueMaxBytes;
+  }
+
+  /** Nothing waits and everything is confirmed. */
+  get isIdle(): boolean {
+    return !this.isBusy && this.waiting.length === 0 && this.unconfirmed === 0;
+  }
+
+  /** Runs `step` when all before it are done. `failed` is called with what it throws or rejects with. */
+  add(step: SendStep, bytes: number, failed: (error: unknown) => void): void {
+    if (this.hasFailed) return;
+    if (this.isBusy || this.unconfirmed >= this.options.unconfirmedMaxCount) {
+      this.waiting.push({ step, bytes, failed });
+      this.waitingBytes += bytes;
+      if (!this.isBusy) this.waitForConfirm();
+      return;
+    }
+    this.run(step, failed);
+  }
+
+  /** Counts a publish until its confirm; the next one waits while too many are open. */
+  track(confirmed: Promise<void>, done: () => void, failed: (error: unknown) => void): void {
+    this.unconfirmed++;
+    confirmed.then(
+      () => {
+        done();
+        this.confirmed();
+      },
+      (error: unknown) => {
+        failed(error);
+        this.confirmed();
+      },
+    );
+  }
+
+  /** Resolves when all that was added has been done and confirmed, or has failed. */
+  whenIdle(): Promise<void> {
+    if (this.isIdle) return Promise.resolve();
+    return new Promise((resolve) => this.onIdle.push(resolve));
+  }
+
+  private run(step: SendStep, failed: (error: unknown) => void): void {
+    let pending: Promise<void> | undefined;
+    try {
+      pending = step();
+    } catch (error) {
+      this.fail(error, failed);
+      return;
+    }
+    if (!pending) return;
+    this.isBusy = true;
+    pending.then(
+      () => {
+        this.isBusy = false;
+        this.next();
+      },
+      (error: unknown) => {
+        this.isBusy = false;
+        this.fail(error, failed);
+      },
+    );
+  }
+
+  /** What stands behind a failed SEND is not sent: its order would be wrong, and the session is at its end. */
+  private fail(error: unknown, failed: (error: unknown) => void): void {
+    this.hasFailed = true;
+    this.waiting = [];
+    this.waitingBytes = 0;
+    failed(error);
+    this.settled();
+  }
+
+  private next(): void {
+    while (!this.isBusy && this.unconfirmed < this.options.unconfirmedMaxCount) {
+      const head = this.waiting.shift();
+      if (!head) break;
+      this.waitingBytes -= head.bytes;
+      this.run(head.step, head.failed);
+    }
+    if (!this.isBusy && this.waiting.length > 0) this.waitForConfirm();
+    this.settled();
+  }
+
+  private waitForConfirm(): void {
+    this.onConfirmed = () => this.next();
+  }
+
+  private confirmed(): void {
+    this.unconfirmed--;
+    const next = this.onConfirmed;
+    this.onConfirmed = undefined;
+    if (next) next();
+    else this.settled();
+  }
+
+  private settled(): void {
+    if (this.isIdle) {
+      const listeners = this.onIdle;
+      this.onIdle = [];
+      for (const listener of listeners) listener();
+    }
+    this.onProgress();
+  }
+}

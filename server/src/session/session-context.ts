@@ -1,0 +1,65 @@
+/** What all sessions of a relay share, and the bounds that each of them keeps. Built once by the composition root. */
+import type { Authenticator, Policy } from '../auth/auth.js';
+import type { Broker } from '../brokers/broker.js';
+import type { ParserLimits } from '../stomp/parser.js';
+import type { Groups } from './groups.js';
+import type { MessageEncoder } from './message-encoder.js';
+import type { SessionCounters } from './session-counters.js';
+import type { TimerWheel } from './timer-wheel.js';
+
+/** Defaults, units and ranges are in `config.ts`. */
+export interface SessionOptions {
+  /** From the connection to CONNECTED; also how long an authenticator or policy may take. */
+  readonly connectTimeoutMs: number;
+  readonly heartBeat: {
+    /** The shortest interval at which the relay sends and expects heart-beats; 0 = never. A client may ask for longer. */
+    readonly sendMs: number;
+    readonly expectMs: number;
+    /** A client is dead after this many of its intervals without a byte. */
+    readonly graceFactor: number;
+  };
+  /** Bytes read and not yet handled, because a frame before them is waited for; beyond it reading pauses. */
+  readonly inboxMaxBytes: number;
+  /** Bytes written and not yet taken by the kernel; beyond it a subscriber is too slow. */
+  readonly outboxMaxBytes: number;
+  /** How long a client may leave bytes untaken without taking any. */
+  readonly outboxStallMs: number;
+  /** SENDs that wait for their checks; beyond either, reading pauses. */
+  readonly sendQueueMaxCount: number;
+  readonly sendQueueMaxBytes: number;
+  /** Published and not yet confirmed; beyond it the next SEND waits. */
+  readonly unconfirmedMaxCount: number;
+  readonly subscriptionsMax: number;
+  readonly transactionsMax: number;
+  readonly transactionMaxCount: number;
+  readonly transactionMaxBytes: number;
+  /** How long after UNSUBSCRIBE an ACK still counts. */
+  readonly ackGraceMs: number;
+}
+
+export interface SessionLimits {
+  readonly beforeLogin: ParserLimits;
+  readonly afterLogin: ParserLimits;
+}
+
+export interface SessionLog {
+  debug(details: object, message: string): void;
+  info(details: object, message: string): void;
+  warn(details: object, message: string): void;
+  error(details: object, message: string): void;
+}
+
+export interface SessionContext {
+  readonly options: SessionOptions;
+  readonly limits: SessionLimits;
+  /** The value of CONNECTED's `server` header, such as `stomp-relay/0.1.0`. */
+  readonly serverName: string;
+  readonly broker: Broker;
+  readonly authenticator: Authenticator;
+  readonly policy: Policy;
+  readonly groups: Groups;
+  readonly messages: MessageEncoder;
+  readonly timers: TimerWheel;
+  readonly counters: SessionCounters;
+  readonly log: SessionLog;
+}

@@ -1,0 +1,371 @@
+/**
+ * One client's STOMP session, whatever carries its bytes:
+ *
+ *   connecting --CONNECT accepted--> connected --DISCONNECT or ERROR--> closing --connection closed--> closed
+ *        \_____________________________\_____________________ connection closed, nothing left to do ______/
+ *
+ * Bytes come in, the parser cuts frames out of them, and frames are handled in order, one at a time. A frame that has to
+ * be waited for (CONNECT, SUBSCRIBE, DISCONNECT) stops the parser; what arrives meanwhile stays in the parser's buffer,
+ * and beyond `inboxMaxBytes` the connection is paused. What was received before the client vanished is still handled.
+ *
+ * next: session/commands
+ */
+import type { Policy, Principal } from '../auth/auth.js';
+import type { Broker, BrokerChannel } from '../brokers/broker.js';
+import { encodeFrame, HEART_BEAT_EOL } from '../stomp/encoder.js';
+import { type ErrorCode, ERRORS, isErrorCode, StompError } from '../stomp/errors.js';
+import { EMPTY_BODY, type Frame, type Version, VERSIONS } from '../stomp/frame.js';
+import { Parser } from '../stomp/parser.js';
+import { checkFrame, type SessionState } from '../stomp/rules.js';
+import type { Connection, ConnectionListener } from '../transports/connection.js';
+import { Acks } from './acks.js';
+import { type CommandSession, COMMANDS } from './commands.js';
+import { type Agreement, agree, authenticate, connectedHeaders } from './connect.js';
+import type { Groups } from './groups.js';
+import { HeartBeat } from './heart-beat.js';
+import type { MessageEncoder } from './message-encoder.js';
+import { Outbox } from './outbox.js';
+import { SendQueue } from './send-queue.js';
+import type { SessionContext, SessionOptions } from './session-context.js';
+import type { SessionCounters } from './session-counters.js';
+import { Subscriptions } from './subscriptions.js';
+import { TempQueues } from './temp-queues.js';
+import type { Timer, TimerWheel } from './timer-wheel.js';
+import { Transactions } from './transactions.js';
+
+export class Session implements ConnectionListener, CommandSession {
+  state: SessionState = 'connecting';
+  readonly acks = new Acks();
+  readonly outbox: Outbox;
+  readonly sendQueue: SendQueue;
+  readonly subscriptions: Subscriptions;
+  readonly transactions: Transactions;
+  readonly graceTimers = new Set<Timer>();
+  private readonly parser: Parser;
+  private readonly connectTimer: Timer;
+  private heartBeat: HeartBeat | undefined;
+  private identity:
+    { readonly version: Version; readonly principal: Principal; readonly clientId?: string } | undefined;
+  private tempQueuesOpened: TempQueues | undefined;
+  private channelOpened: BrokerChannel | undefined;
+  /** The frame that is waited for; those behind it stay in the parser. */
+  private awaited: Frame | undefined;
+  /** The client is gone; what it had sent is still worked off. */
+  private isConnectionLost = false;
+  private isReadingPaused = false;
+
+  constructor(
+    readonly id: string,
+    readonly connection: Connection,
+    private readonly context: SessionContext,
+    private readonly ended: (session: Session) => void,
+  ) {
+    const { options, limits, timers } = context;
+    this.parser = new Parser(limits.beforeLogin);
+    this.outbox = new Outbox(connection, options, timers, (error) => {
+      this.counters.slowConsumers++;
+      this.fail(error);
+    });
+    this.sendQueue = new SendQueue(options, () => this.onSendProgress());
+    this.subscriptions = new Subscriptions(options.subscriptionsMax);
+    this.transactions = new Transactions(options);
+    this.connectTimer = timers.schedule(options.connectTimeoutMs, () => {
+      this.fail(
+        new StompError('connect-timeout', `No CONNECT came within connectTimeoutMs (${options.connectTimeoutMs} ms).`),
+      );
+    });
+    connection.listener = this;
+  }
+
+  // What the connection tells -----------------------------------------------------------------------------------------
+
+  onData(chunk: Buffer): void {
+    this.counters.bytesIn += chunk.length;
+    this.heartBeat?.heard();
+    if (this.state === 'closing' || this.state === 'closed') return;
+    this.parser.push(chunk);
+    this.handleFrames();
+  }
+
+  onAlive(): void {
+    this.heartBeat?.heard();
+  }
+
+  onDrain(): void {
+    this.outbox.onDrain();
+  }
+
+  onClose(): void {
+    this.isConnectionLost = true;
+    this.stopTimers();
+    this.leaveGroups();
+    this.endIfDone();
+  }
+
+  onBackPressure(): void {
+    this.outbox.onBackPressure();
+  }
+
+  // Frames in, one at a time ------------------------------------------------------------------------------------------
+
+  private handleFrames(): void {
+    while (!this.awaited && (this.state === 'connecting' || this.state === 'connected')) {
+      let frame: Frame | undefined;
+      try {
+        frame = this.parser.next();
+      } catch (error) {
+        this.fail(error);
+        return;
+      }
+      if (!frame) break;
+      this.handle(frame);
+    }
+    this.regulateReading();
+  }
+
+  private handle(frame: Frame): void {
+    const { framesIn } = this.counters;
+    framesIn[frame.command] = (framesIn[frame.command] ?? 0) + 1;
+    try {
+      checkFrame(frame, this.state, this.identity?.version);
+      // Nobody is there to be sent anything; what was to be done for others is done.
+      if (this.isConnectionLost && frame.command === 'SUBSCRIBE') return;
+      const pending = this.identity ? COMMANDS[frame.command]?.(this, frame) : this.connect(frame);
+      if (pending) this.waitFor(frame, pending);
+    } catch (error) {
+      this.fail(error, frame);
+    }
+  }
+
+  private waitFor(frame: Frame, pending: Promise<void>): void {
+    this.awaited = frame;
+    pending
+      .catch((error: unknown) => this.fail(error, frame))
+      .finally(() => {
+        this.awaited = undefined;
+        this.handleFrames();
+        this.endIfDone();
+      })
+      .catch((error: unknown) => this.fail(error));
+  }
+
+  /** Back-pressure on the client: only where its own frames wait. Its silence is not held against it meanwhile. */
+  private regulateReading(): void {
+    const mustPause =
+      this.sendQueue.isFull ||
+      (this.awaited !== undefined && this.parser.bufferedBytes > this.context.options.inboxMaxBytes);
+    if (mustPause === this.isReadingPaused) return;
+    this.isReadingPaused = mustPause;
+    if (mustPause) this.connection.pause();
+    else this.connection.resume();
+  }
+
+  private onSendProgress(): void {
+    this.regulateReading();
+    this.endIfDone();
+  }
+
+  // CONNECT -----------------------------------------------------------------------------------------------------------
+
+  private async connect(frame: Frame): Promise<void> {
+    const { options, limits, authenticator, serverName, timers } = this.context;
+    const agreement = agree(frame, options);
+    const principal = await authenticate(authenticator, frame, this.connection.peer, options);
+    if (this.state !== 'connecting') return;
+    const clientId = frame.headers.get('client-id');
+    this.identity = { version: agreement.version, principal, ...(clientId !== undefined && { clientId }) };
+    this.parser.version = agreement.version;
+    this.parser.limits = limits.afterLogin;
+    timers.cancel(this.connectTimer);
+    this.state = 'connected';
+    this.write('CONNECTED', connectedHeaders(agreement, this.id, serverName, options));
+    if (!this.isConnectionLost) this.heartBeat = this.startHeartBeat(agreement);
+    this.context.log.debug({ session: this.id, user: principal.name, version: agreement.version }, 'session connected');
+  }
+
+  private startHeartBeat({ heartBeat }: Agreement): HeartBeat {
+    const { timers, options } = this.context;
+    // STOMP 1.2, "Heart-beating": the receiver SHOULD be tolerant and take into account an error margin
+    const silenceMaxMs = heartBeat.expectEveryMs * options.heartBeat.graceFactor;
+    return new HeartBeat(timers, this, heartBeat.sendEveryMs, silenceMaxMs);
+  }
+
+  beat(): void {
+    this.connection.write(this.connection.encoding.wrap(HEART_BEAT_EOL, true));
+  }
+
+  missed(silentMs: number): void {
+    this.fail(
+      new StompError('heart-beat-timeout', `Nothing came from the client for ${silentMs} ms, against its heart-beat.`),
+    );
+  }
+
+  get isPaused(): boolean {
+    return this.isReadingPaused;
+  }
+
+  // What commands need ------------------------------------------------------------------------------------------------
+
+  get version(): Version {
+    return this.connectedAs.version;
+  }
+
+  get principal(): Principal {
+    return this.connectedAs.principal;
+  }
+
+  get userName(): string {
+    return this.principal.anonymous ? this.id : this.principal.name;
+  }
+
+  get canDeliver(): boolean {
+    return this.state === 'connected' && !this.isConnectionLost;
+  }
+
+  get tempQueues(): TempQueues {
+    const { subscriptionsMax } = this.context.options;
+    return (this.tempQueuesOpened ??= new TempQueues(this, this.version, () => this.channel(), subscriptionsMax));
+  }
+
+  get options(): SessionOptions {
+    return this.context.options;
+  }
+  get broker(): Broker {
+    return this.context.broker;
+  }
+  get policy(): Policy {
+    return this.context.policy;
+  }
+  get groups(): Groups {
+    return this.context.groups;
+  }
+  get messages(): MessageEncoder {
+    return this.context.messages;
+  }
+  get timers(): TimerWheel {
+    return this.context.timers;
+  }
+  get counters(): SessionCounters {
+    return this.context.counters;
+  }
+
+  channel(): BrokerChannel {
+    const owner = { sessionId: this.id, user: this.principal.name, clientId: this.identity?.clientId };
+    return (this.channelOpened ??= this.broker.openChannel(owner));
+  }
+
+  receipt(frame: Frame): void {
+    this.sendReceipt(frame.headers.get('receipt'));
+  }
+
+  sendReceipt(receipt: string | undefined): void {
+    if (receipt !== undefined && this.canDeliver) this.write('RECEIPT', [['receipt-id', receipt]]);
+  }
+
+  disconnect(frame: Frame): void {
+    if (this.state !== 'connected') return;
+    this.leaveGroups();
+    this.receipt(frame);
+    this.close(1000, '');
+  }
+
+  // Ending ------------------------------------------------------------------------------------------------------------
+
+  /**
+   * Answers with ERROR, flushes it and closes (STOMP 1.2, "ERROR"). `frame` is the one that is answered; an error of the
+   * parser brings the receipt of its own frame along.
+   */
+  fail(error: unknown, frame?: Frame): void {
+    if (this.state === 'closing' || this.state === 'closed') return;
+    const { code, sentence } = this.explain(error);
+    this.counters.errors[code] = (this.counters.errors[code] ?? 0) + 1;
+    this.context.log.debug({ session: this.id, code, command: frame?.command }, sentence);
+    this.leaveGroups();
+    this.writeError(code, sentence, frame?.headers.get('receipt') ?? receiptOf(error));
+    this.close(ERRORS[code].closeCode, ERRORS[code].text);
+  }
+
+  /** Ends the session from our side, as in a shutdown. */
+  end(code: ErrorCode): void {
+    if (this.state === 'closing' || this.state === 'closed') return;
+    this.leaveGroups();
+    this.close(ERRORS[code].closeCode, ERRORS[code].text);
+  }
+
+  private writeError(code: ErrorCode, sentence: string, receipt: string | undefined): void {
+    const headers: [string, string][] = [
+      ['message', ERRORS[code].text],
+      ['code', code],
+      ['content-type', 'text/plain'],
+    ];
+    // STOMP 1.2, "ERROR": receipt-id identifies the frame that the error is related to
+    if (receipt !== undefined) headers.push(['receipt-id', receipt]);
+    // STOMP 1.2, "Protocol Negotiation": the versions that would have been accepted
+    if (code === 'unsupported-version') headers.push(['version', VERSIONS.join(',')]);
+    this.write('ERROR', headers, Buffer.from(sentence));
+  }
+
+  private explain(error: unknown): { code: ErrorCode; sentence: string } {
+    const code = (error as { code?: unknown } | undefined)?.code;
+    if (error instanceof Error && isErrorCode(code)) return { code, sentence: error.message };
+    this.context.log.error({ session: this.id, err: error }, 'unexpected error in a session');
+    return { code: 'internal-error', sentence: 'The relay failed at this frame. Its log says more.' };
+  }
+
+  private write(command: string, headers: [string, string][], body: Buffer = EMPTY_BODY): void {
+    const frame = encodeFrame(command, headers, body, this.identity?.version);
+    if (!this.connection.write(this.connection.encoding.wrap(frame, true))) this.outbox.watch();
+  }
+
+  private close(code: number, reason: string): void {
+    this.state = 'closing';
+    this.stopTimers();
+    this.releaseChannel();
+    this.connection.close(code, reason);
+    if (this.isConnectionLost) this.endIfDone();
+  }
+
+  private leaveGroups(): void {
+    for (const subscription of this.subscriptions.takeAll()) {
+      if (subscription.kind === 'shared') this.groups.leave(this, subscription.group);
+      else subscription.close();
+    }
+  }
+
+  private stopTimers(): void {
+    this.timers.cancel(this.connectTimer);
+    this.heartBeat?.stop();
+    this.outbox.stop();
+  }
+
+  /** The broker takes back what was not acknowledged; open transactions are thereby aborted. */
+  private releaseChannel(): void {
+    const channel = this.channelOpened;
+    this.channelOpened = undefined;
+    for (const timer of this.graceTimers) this.timers.cancel(timer);
+    this.graceTimers.clear();
+    channel?.close().catch((error: unknown) => {
+      this.context.log.warn({ session: this.id, err: error }, 'closing a session at the broker failed');
+    });
+  }
+
+  /** STOMP 1.2, "RECEIPT": if the client disconnects, previously received frames SHOULD continue to get processed. */
+  private endIfDone(): void {
+    if (!this.isConnectionLost || this.state === 'closed') return;
+    if (this.state === 'connected' && (this.awaited || !this.sendQueue.isIdle)) return;
+    if (this.state === 'connecting' && this.awaited) return;
+    this.state = 'closed';
+    this.releaseChannel();
+    this.ended(this);
+  }
+
+  private get connectedAs(): { readonly version: Version; readonly principal: Principal } {
+    if (!this.identity) throw new StompError('not-connected', 'The session is not connected yet.');
+    return this.identity;
+  }
+}
+
+function receiptOf(error: unknown): string | undefined {
+  const receipt = (error as { receipt?: unknown } | undefined)?.receipt;
+  return typeof receipt === 'string' ? receipt : undefined;
+}

@@ -1,0 +1,52 @@
+/** All sessions of a relay: the bound on their number, and their end when the relay stops. */
+import { StompError } from '../stomp/errors.js';
+import type { Connection } from '../transports/connection.js';
+import { Session } from './session.js';
+import type { SessionContext } from './session-context.js';
+
+export interface SessionsOptions {
+  readonly sessionsMax: number;
+}
+
+export class Sessions {
+  private readonly all = new Set<Session>();
+  private isStopping = false;
+  private onEmpty: (() => void) | undefined;
+
+  constructor(
+    private readonly options: SessionsOptions,
+    private readonly context: SessionContext,
+    /** Makes ids that are unique on all instances and hard to guess: a session's id is also its user name. */
+    private readonly nextId: () => string,
+  ) {}
+
+  get size(): number {
+    return this.all.size;
+  }
+
+  /** To be given to the transports. */
+  readonly accept = (connection: Connection): void => {
+    const session = new Session(this.nextId(), connection, this.context, (ended) => this.remove(ended));
+    this.all.add(session);
+    if (this.isStopping) {
+      session.end('shutting-down');
+    } else if (this.all.size > this.options.sessionsMax) {
+      const max = this.options.sessionsMax;
+      session.fail(
+        new StompError('too-many-sessions', `This relay takes at most sessionsMax (${max}) sessions: try again later.`),
+      );
+    }
+  };
+
+  /** Ends all sessions; resolves when they are gone, which the transports' close deadline bounds. */
+  async stop(): Promise<void> {
+    this.isStopping = true;
+    for (const session of this.all) session.end('shutting-down');
+    if (this.all.size > 0) await new Promise<void>((resolve) => (this.onEmpty = resolve));
+  }
+
+  private remove(session: Session): void {
+    this.all.delete(session);
+    if (this.all.size === 0) this.onEmpty?.();
+  }
+}

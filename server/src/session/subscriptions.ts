@@ -1,0 +1,149 @@
+/**
+ * The subscriptions of one session. A shared one is a membership in a group (`groups.ts`), where its messages are made
+ * and written. An own one has a consumer at the broker and is delivered here, one frame for each delivery.
+ *
+ * // next: transports/connection, `write`
+ */
+import type { AckMode, BrokerError, BrokerSubscription, Consumer, Delivery } from '../brokers/broker.js';
+import type { Destination } from '../destinations/destination.js';
+import { shownDestination } from '../destinations/shown-destination.js';
+import { StompError } from '../stomp/errors.js';
+import type { Version } from '../stomp/frame.js';
+import type { Connection } from '../transports/connection.js';
+import { AckQueue, type Acks } from './acks.js';
+import type { Group } from './groups.js';
+import { messageHead, type MessageEncoder } from './message-encoder.js';
+import type { Outbox } from './outbox.js';
+import type { SessionCounters } from './session-counters.js';
+
+/** What a delivery needs of its session. */
+export interface DeliveryHost {
+  readonly connection: Connection;
+  readonly outbox: Outbox;
+  readonly acks: Acks;
+  readonly messages: MessageEncoder;
+  readonly counters: SessionCounters;
+  /** False when nothing can reach the client any more: what is delivered then stays unsettled, and the broker's. */
+  readonly canDeliver: boolean;
+  /** The subscription has ended against everybody's will. */
+  fail(error: unknown): void;
+}
+
+export type Subscription = SharedSubscription | OwnSubscription;
+
+export interface SharedSubscription {
+  readonly kind: 'shared';
+  readonly group: Group;
+}
+
+export class OwnSubscription implements Consumer {
+  readonly kind = 'own';
+  readonly ackQueue: AckQueue;
+  /** Set when the broker has set it up. */
+  broker: BrokerSubscription | undefined;
+  private readonly needsAck: boolean;
+  private isClosed = false;
+  /** Delivered to us while the client did not read; at most as many as the prefetch count. */
+  private parked: Delivery[] = [];
+
+  constructor(
+    private readonly host: DeliveryHost,
+    private readonly subscriptionId: string | undefined,
+    private readonly destination: Destination,
+    private readonly version: Version,
+    ack: AckMode,
+  ) {
+    this.needsAck = ack !== 'auto';
+    this.ackQueue = new AckQueue(subscriptionId, ack === 'client');
+  }
+
+  deliver(delivery: Delivery): void {
+    if (!this.host.canDeliver) return;
+    if (this.isClosed) return delivery.settle('requeue');
+    if (this.parked.length === 0 && !this.host.outbox.isCongested) return this.send(delivery);
+    if (this.parked.push(delivery) === 1) this.host.outbox.whenDrained(() => this.unpark());
+  }
+
+  ended(error: BrokerError): void {
+    if (!this.isClosed) this.host.fail(error);
+  }
+
+  /** From now on nothing is sent to the client. What it has been sent it can still acknowledge. */
+  close(): void {
+    this.isClosed = true;
+    for (const delivery of this.parked) delivery.settle('requeue');
+    this.parked = [];
+  }
+
+  private unpark(): void {
+    const parked = this.parked;
+    this.parked = [];
+    for (const delivery of parked) this.deliver(delivery);
+  }
+
+  private send(delivery: Delivery): void {
+    const { connection, outbox, acks, messages, counters } = this.host;
+    const { message, redelivered } = delivery;
+    const id = messages.nextId();
+    const shown = shownDestination(this.destination, message.exchange, message.routingKey);
+    const head = messageHead(this.subscriptionId, shown, this.version);
+    const frame = messages.encodeOwn(head, message, this.version, { id, redelivered, needsAck: this.needsAck });
+    const wrapped = connection.encoding.wrap(frame, messages.isText(message));
+    if (this.needsAck) acks.add(this.ackQueue, id, delivery);
+    const isTaken = connection.write(wrapped);
+    counters.messagesOut++;
+    counters.messageBytesOut += wrapped.length;
+    if (!isTaken) outbox.watch();
+    if (this.needsAck) return;
+    // The broker hears of it when the kernel has it, so that the prefetch count bounds what waits here.
+    if (isTaken) delivery.settle('ack');
+    else outbox.whenDrained(() => delivery.settle('ack'));
+  }
+}
+
+export class Subscriptions {
+  /** By id; a 1.0 subscription without one by its destination. */
+  private readonly byKey = new Map<string, Subscription | 'reserved'>();
+
+  constructor(private readonly max: number) {}
+
+  get size(): number {
+    return this.byKey.size;
+  }
+
+  /** Takes a key before the broker is asked. Throws where it is in use or there are too many. */
+  reserve(key: string): void {
+    // STOMP 1.2, "SUBSCRIBE id Header": different subscriptions MUST use different subscription identifiers
+    if (this.byKey.has(key)) {
+      throw new StompError('duplicate-subscription', `The subscription "${key}" exists: UNSUBSCRIBE it first.`);
+    }
+    if (this.byKey.size >= this.max) {
+      throw new StompError(
+        'too-many-subscriptions',
+        `A session has at most subscriptionsMax (${this.max}) subscriptions: UNSUBSCRIBE one, or use a pattern.`,
+      );
+    }
+    this.byKey.set(key, 'reserved');
+  }
+
+  set(key: string, subscription: Subscription): void {
+    this.byKey.set(key, subscription);
+  }
+
+  /** Takes a subscription out. Throws `unknown-subscription`. */
+  take(key: string): Subscription {
+    const subscription = this.byKey.get(key);
+    // STOMP 1.2, "UNSUBSCRIBE": MUST match the subscription identifier of an existing subscription
+    if (!subscription || subscription === 'reserved') {
+      throw new StompError('unknown-subscription', `There is no subscription "${key}" to end.`);
+    }
+    this.byKey.delete(key);
+    return subscription;
+  }
+
+  takeAll(): Subscription[] {
+    const all = [...this.byKey.values()].filter((each) => each !== 'reserved');
+    this.byKey.clear();
+    return all;
+  }
+}
