@@ -1,0 +1,63 @@
+import { describe, expect, test } from '@jest/globals';
+import { BrokerError } from '../../../../server/src/brokers/broker.js';
+import { checkMessage, presentReplyTo } from '../../../../server/src/brokers/message-checks.js';
+import { EMPTY_BODY } from '../../../../server/src/stomp/frame.js';
+
+const check = (headers: Record<string, string>): void =>
+  checkMessage({ headers: new Map(Object.entries(headers)), body: EMPTY_BODY });
+
+describe('checkMessage', () => {
+  test.each([
+    ['content-type', 'text/plain'],
+    ['expiration', '0'],
+    ['expiration', '4294967295'],
+    ['priority', '255'],
+    ['timestamp', '1700000000'],
+    ['persistent', 'True'],
+    ['reply-to', 'amq.gen-1'],
+    ['correlation-id', 'é'.repeat(127)],
+    ['x-custom', 'v'.repeat(60_000)],
+    ['cc', 'anything'],
+    ['toString', 'x'],
+  ])('%s:%.40s is taken', (name, value) => {
+    expect(() => check({ [name]: value })).not.toThrow();
+  });
+
+  test.each([
+    ['expiration', 'soon', /milliseconds/],
+    ['expiration', '-1', /milliseconds/],
+    ['expiration', '4294967296', /up to 4294967295/],
+    ['expiration', '', /milliseconds/],
+    ['priority', '256', /from 0 to 255/],
+    ['priority', 'high', /from 0 to 255/],
+    ['timestamp', '2026-01-01', /seconds since 1970/],
+    ['timestamp', '-5', /seconds since 1970/],
+    ['persistent', 'maybe', /true or false/],
+    ['CC', 'other', /to each destination/],
+    ['BCC', 'other', /to each destination/],
+    ['user-id', 'guest', /another name/],
+    ['reply-to', 'amq.rabbitmq.reply-to', /temp-queue/],
+    ['type', 't'.repeat(256), /256 bytes: at most 255/],
+    ['app-id', 'é'.repeat(128), /256 bytes: at most 255/],
+    ['n'.repeat(256), 'v', /name has 256 bytes/],
+    ['big', 'v'.repeat(65_534), /65537 bytes together: at most 65536/],
+  ])('%.20s:%.40s is refused', (name, value, sentence) => {
+    expect(() => check({ [name]: value })).toThrow(sentence);
+    expect(() => check({ [name]: value })).toThrow(expect.objectContaining({ code: 'invalid-header' }));
+    expect(() => check({ [name]: value })).toThrow(BrokerError);
+  });
+});
+
+test.each([
+  ['amq.gen-1', '/reply-queue/amq.gen-1'],
+  ['a/b', '/reply-queue/a/b'],
+  ['/reply-queue/x', '/reply-queue/x'],
+  ['/queue/x', '/queue/x'],
+  ['/topic/x', '/topic/x'],
+  ['/exchange/x/y', '/exchange/x/y'],
+  ['/amq/queue/x', '/amq/queue/x'],
+  ['/user/bob/queue/x', '/user/bob/queue/x'],
+  ['/nonsense', '/reply-queue//nonsense'],
+])('presentReplyTo(%s)', (value, shown) => {
+  expect(presentReplyTo(value)).toBe(shown);
+});

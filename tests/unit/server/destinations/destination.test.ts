@@ -1,0 +1,169 @@
+import { describe, expect, test } from '@jest/globals';
+import {
+  DestinationError,
+  parseDestination,
+  parseReplyTo,
+  userKey,
+} from '../../../../server/src/destinations/destination.js';
+
+const refusal = (run: () => unknown): string => {
+  try {
+    run();
+  } catch (error) {
+    if (error instanceof DestinationError) {
+      expect(error.code).toBe('invalid-destination');
+      return error.message;
+    }
+    throw error;
+  }
+  throw new Error('nothing was refused');
+};
+
+describe('parseDestination', () => {
+  test.each([
+    ['/topic/a', { kind: 'topic', key: 'a', spelling: 'dots' }],
+    ['/topic/a.b', { kind: 'topic', key: 'a.b', spelling: 'dots' }],
+    ['/topic/a/b', { kind: 'topic', key: 'a.b', spelling: 'slashes' }],
+    ['/topic/a/b.c', { kind: 'topic', key: 'a.b.c', spelling: 'slashes' }],
+    ['/topic/a%2Fb', { kind: 'topic', key: 'a/b', spelling: 'dots' }],
+    ['/topic/a%2fb/c', { kind: 'topic', key: 'a/b.c', spelling: 'slashes' }],
+    ['/topic/%252F', { kind: 'topic', key: '%2F', spelling: 'dots' }],
+    ['/topic/caf%C3%A9', { kind: 'topic', key: 'café', spelling: 'dots' }],
+    ['/topic/café ☕', { kind: 'topic', key: 'café ☕', spelling: 'dots' }],
+    ['/topic/a..b', { kind: 'topic', key: 'a..b', spelling: 'dots' }],
+    ['/topic/*/#', { kind: 'topic', key: '*.#', spelling: 'slashes' }],
+    ['/exchange/E', { kind: 'exchange', exchange: 'E', key: '' }],
+    ['/exchange/E/', { kind: 'exchange', exchange: 'E', key: '' }],
+    ['/exchange/E/k.*', { kind: 'exchange', exchange: 'E', key: 'k.*' }],
+    ['/exchange/a%2Fb/c%2Fd', { kind: 'exchange', exchange: 'a/b', key: 'c/d' }],
+    ['/queue/q', { kind: 'queue', queue: 'q' }],
+    ['/queue/q.%2F%25', { kind: 'queue', queue: 'q./%' }],
+    ['plain', { kind: 'queue', queue: 'plain' }],
+    ['/amq/queue/q', { kind: 'amq-queue', queue: 'q' }],
+    ['/amq/queue/amq.gen-1%2F2', { kind: 'amq-queue', queue: 'amq.gen-1/2' }],
+  ])('%s', (text, expected) => {
+    for (const action of ['send', 'subscribe'] as const) {
+      expect(parseDestination(text, action)).toEqual({ text, ...expected });
+    }
+  });
+
+  test.each([
+    ['/reply-queue/amq.gen-A', 'amq.gen-A'],
+    ['/reply-queue/a/b//%2F', 'a/b//%2F'],
+    ['/reply-queue/stomp-relay.reply.x', 'stomp-relay.reply.x'],
+  ])('%s is verbatim, and takes SEND only', (text, queue) => {
+    expect(parseDestination(text, 'send')).toEqual({ kind: 'reply-queue', text, queue });
+    expect(refusal(() => parseDestination(text, 'subscribe'))).toMatch(/takes only SEND.*reply-to:\/temp-queue/);
+  });
+
+  test.each([
+    ['/user/bob/queue/x', 'bob', 'x'],
+    ['/user/bob/queue/x/y', 'bob', 'x/y'],
+    ['/user/queue/queue/x', 'queue', 'x'],
+    ['/user/a%2Fb%40c/queue/x', 'a/b@c', 'x'],
+  ])('SEND to %s', (text, user, name) => {
+    expect(parseDestination(text, 'send')).toEqual({ kind: 'user', text, user, name });
+  });
+
+  test.each([
+    ['/user/queue/x', 'x'],
+    ['/user/queue/x/y', 'x/y'],
+    ['/user/queue/queue/x', 'queue/x'],
+  ])('SUBSCRIBE to %s means the own user', (text, name) => {
+    expect(parseDestination(text, 'subscribe')).toEqual({ kind: 'user', text, user: undefined, name });
+  });
+
+  test.each([
+    ['/user/queue/x', 'send', /does not say whom.*\/user\/USER\/queue\/NAME/],
+    ['/user/queue/queue', 'send', /\/user\/USER\/queue\/NAME/],
+    ['/user//queue/x', 'send', /\/user\/USER\/queue\/NAME/],
+    ['/user/bob', 'send', /\/user\/USER\/queue\/NAME/],
+    ['/user/bob/queue/x', 'subscribe', /\/user\/queue\/NAME/],
+    ['/user/queue/', 'subscribe', /\/user\/queue\/NAME/],
+    ['/user/queue//x', 'subscribe', /\/user\/queue\/NAME/],
+    ['/user/topic/x', 'subscribe', /\/user\/queue\/NAME/],
+    ['/temp-queue/x', 'send', /reply-to:\/temp-queue\/x/],
+    ['/temp-queue/x', 'subscribe', /without a SUBSCRIBE/],
+  ] as const)('%s is refused on %s', (text, action, sentence) => {
+    expect(refusal(() => parseDestination(text, action))).toMatch(sentence);
+  });
+
+  test.each([
+    ['/topic', /empty name.*%2F/],
+    ['/topic/', /empty name/],
+    ['/topic//a', /empty name/],
+    ['/topic/a//b', /empty name/],
+    ['/topic/a/', /empty name/],
+    ['/queue', /form \/queue\/NAME/],
+    ['/queue/', /form \/queue\/NAME/],
+    ['/queue/a/b', /form \/queue\/NAME.*%2F/],
+    ['/amq/queue', /form \/amq\/queue\/NAME/],
+    ['/amq/queue/a/b', /form \/amq\/queue\/NAME.*%2F/],
+    ['/exchange', /form \/exchange\/NAME/],
+    ['/exchange/', /default exchange/],
+    ['/exchange//k', /default exchange/],
+    ['/exchange/E/k/more', /form \/exchange\/NAME.*%2F/],
+    ['/queue/%zz', /"%" itself is written %25/],
+    ['/queue/100%', /"%" itself is written %25/],
+    ['/queue/%C3', /UTF-8/],
+    ['/queue/%E2%82', /UTF-8/],
+    ['/queue/a\0b', /control character/],
+    ['/queue/a\nb', /control character/],
+    ['/queue/a\rb', /control character/],
+    ['/queue/a%00b', /control character/],
+    ['/exchange/stomp-relay.user/bob', /belongs to the relay/],
+    ['/queue/stomp-relay.x', /belongs to the relay/],
+    ['/queue/%73tomp-relay.x', /belongs to the relay/],
+    ['/amq/queue/stomp-relay.x', /belongs to the relay/],
+    ['stomp-relay.x', /belongs to the relay/],
+    ['', /not a destination.*\/topic, \/exchange, \/queue/],
+    ['/', /not a destination/],
+    ['//topic/a', /not a destination/],
+    ['/amq/topic/a', /not a destination/],
+    ['/nonsense/a', /not a destination.*\/topic, \/exchange, \/queue/],
+    ['/Topic/a', /not a destination/],
+    ['topic/a', /not a destination/],
+    ['/dsub/a', /not a destination/],
+  ])('%j is refused', (text, sentence) => {
+    for (const action of ['send', 'subscribe'] as const) {
+      expect(refusal(() => parseDestination(text, action))).toMatch(sentence);
+    }
+  });
+
+  test('an empty reply queue is refused', () => {
+    expect(refusal(() => parseDestination('/reply-queue/', 'send'))).toMatch(/\/reply-queue\/NAME/);
+  });
+
+  test('names have at most 255 bytes of UTF-8', () => {
+    for (const prefix of ['/topic/', '/queue/', '/amq/queue/', '/exchange/', '/exchange/E/', '/reply-queue/', '']) {
+      parseDestination(prefix + 'é'.repeat(127) + 'x', 'send');
+      expect(refusal(() => parseDestination(prefix + 'é'.repeat(128), 'send'))).toMatch(/256 bytes.*at most 255/);
+    }
+    expect(refusal(() => parseDestination(`/topic/${'a/'.repeat(128)}a`, 'send'))).toMatch(/at most 255/);
+  });
+});
+
+describe('parseReplyTo', () => {
+  test('reads temporary queues and leaves the rest alone', () => {
+    expect(parseReplyTo('/temp-queue/a%2Fb')).toEqual({ kind: 'temp-queue', text: '/temp-queue/a%2Fb', name: 'a/b' });
+    expect(parseReplyTo('/queue/a')).toBeUndefined();
+    expect(parseReplyTo('amq.gen-1')).toBeUndefined();
+  });
+
+  test.each(['/temp-queue', '/temp-queue/', '/temp-queue/a/b', '/temp-queue/%'])('%s is refused', (text) => {
+    expect(refusal(() => parseReplyTo(text))).toMatch(/temp-queue/);
+  });
+});
+
+describe('userKey', () => {
+  test('is unambiguous whatever the user is called', () => {
+    expect(userKey('bob', 'x')).toBe('bob/queue/x');
+    expect(userKey('a/queue/b', 'x')).toBe('a%2Fqueue%2Fb/queue/x');
+    expect(userKey('a', 'b/queue/x')).not.toBe(userKey('a/queue/b', 'x'));
+  });
+
+  test('refuses what would not fit into a routing key', () => {
+    expect(refusal(() => userKey('u'.repeat(250), 'x'))).toMatch(/at most 255/);
+    expect(refusal(() => userKey('\ud800', 'x'))).toMatch(/valid Unicode/);
+  });
+});

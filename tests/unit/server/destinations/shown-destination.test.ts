@@ -1,0 +1,59 @@
+import { describe, expect, test } from '@jest/globals';
+import { parseDestination } from '../../../../server/src/destinations/destination.js';
+import { formatDestination, shownDestination } from '../../../../server/src/destinations/shown-destination.js';
+
+describe('shownDestination', () => {
+  test.each([
+    // [subscribed to, exchange, key, shown]
+    ['/topic/a.b', 'amq.topic', 'a.b', '/topic/a.b'],
+    ['/topic/a/b', 'amq.topic', 'a.b', '/topic/a/b'],
+    ['/topic/a/b.c', 'amq.topic', 'a.b.c', '/topic/a/b.c'],
+    ['/topic/%61', 'amq.topic', 'a', '/topic/%61'],
+    ['/topic/a/*', 'amq.topic', 'a.x', '/topic/a/x'],
+    ['/topic/a.*', 'amq.topic', 'a.x', '/topic/a.x'],
+    ['/topic/#', 'amq.topic', 'a.x', '/topic/a.x'],
+    ['/topic/a/#', 'amq.topic', 'a.x/y.100%', '/topic/a/x%2Fy/100%25'],
+    ['/topic/a/#', 'amq.topic', 'a..b', '/topic/a..b'],
+    ['/topic/a/#', 'amq.topic', 'a.b.', '/topic/a.b.'],
+    ['/topic/#', 'amq.topic', 'é\n', '/topic/é%0A'],
+    ['/topic/a/*', 'came.through.another', 'a.x', '/topic/a/x'],
+    ['/topic/a', '', 'some-queue', '/queue/some-queue'],
+    ['/exchange/E', 'E', '', '/exchange/E'],
+    ['/exchange/E', 'E', 'k', '/exchange/E/k'],
+    ['/exchange/E/k.*', 'E', 'k.a/b', '/exchange/E/k.a%2Fb'],
+    ['/exchange/a%2Fb/k', 'a/b', 'k', '/exchange/a%2Fb/k'],
+    ['/exchange/amq.topic/k', 'amq.topic', 'k', '/exchange/amq.topic/k'],
+    ['/user/queue/x', 'stomp-relay.user', 'bob/queue/x', '/user/queue/x'],
+    ['/queue/q', '', 'q', '/queue/q'],
+    ['q', '', 'q', 'q'],
+    ['/amq/queue/q', '', 'q', '/amq/queue/q'],
+    ['/queue/q', '', 'other', '/queue/other'],
+    ['/queue/q', 'amq.topic', 'a.b/c', '/topic/a.b%2Fc'],
+    ['/queue/q', 'E', 'q', '/exchange/E/q'],
+    ['/queue/q', 'amq.fanout', '', '/exchange/amq.fanout'],
+  ])('%s, by exchange "%s" with key "%s": %s', (text, exchange, key, shown) => {
+    expect(shownDestination(parseDestination(text, 'subscribe'), exchange, key)).toBe(shown);
+  });
+
+  test('follows the configured topic exchange', () => {
+    const queue = parseDestination('/queue/q', 'subscribe');
+    expect(shownDestination(queue, 'news', 'a', 'news')).toBe('/topic/a');
+    expect(shownDestination(queue, 'amq.topic', 'a', 'news')).toBe('/exchange/amq.topic/a');
+  });
+
+  test('an exact pattern shows the text that was subscribed to', () => {
+    const text = '/topic/a/%62';
+    expect(shownDestination(parseDestination(text, 'subscribe'), 'amq.topic', 'a.b')).toBe(text);
+  });
+
+  test('what is shown can be sent to, and means the same key', () => {
+    for (const key of ['a', 'a.b', 'a/b', '100%', 'a..b', '.', 'é ☕', '*.#', '%2F']) {
+      for (const pattern of ['/topic/#', '/topic/#/#']) {
+        const shown = shownDestination(parseDestination(pattern, 'subscribe'), 'amq.topic', key);
+        expect(parseDestination(shown, 'send')).toMatchObject({ kind: 'topic', key });
+      }
+      expect(parseDestination(formatDestination('', key), 'send')).toMatchObject({ kind: 'queue', queue: key });
+      expect(parseDestination(formatDestination(key, key), 'send')).toMatchObject({ exchange: key, key });
+    }
+  });
+});
