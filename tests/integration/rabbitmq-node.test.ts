@@ -40,7 +40,7 @@ describe('a node of a test', () => {
   let node: RabbitNode | undefined;
   afterAll(() => node?.stop(), 60_000);
 
-  test('is killed, comes back where it was with its data, and after stop nothing of it is left', async () => {
+  test('is stopped and killed, comes back where it was, and after stop() nothing of it is left', async () => {
     const own = (node = await privateNode());
     const before = await amqp.connect(own.amqpUrl);
     before.on('error', () => undefined);
@@ -48,10 +48,13 @@ describe('a node of a test', () => {
     channel.on('error', () => undefined);
     await channel.assertQueue('kept', { durable: true });
     const closed = new Promise((resolve) => before.once('close', resolve));
-    await own.kill();
+    await own.kill('SIGTERM');
     await closed;
     await own.start();
     expect(await own.ctl('list_queues', '--quiet', 'name')).toContain('kept');
+    await own.kill();
+    await expect(fetch(own.managementUrl)).rejects.toThrow();
+    await own.start();
     await own.stop();
     node = undefined;
     await expect(fetch(own.managementUrl)).rejects.toThrow();

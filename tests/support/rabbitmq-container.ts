@@ -74,7 +74,11 @@ function control(started: StartedTestContainer, urls: RabbitUrls): Pick<RabbitNo
   const container = async () => (await getContainerRuntimeClient()).container.getById(id);
   return {
     ctl: (...args) => runCtlInContainer(id, args),
-    kill: async () => void (await (await container()).kill()),
+    kill: async (signal = 'SIGKILL') => {
+      const running = await container();
+      await running.kill({ signal });
+      await running.wait();
+    },
     start: async () => {
       await (await container()).start();
       await ready(started, urls);

@@ -30,6 +30,8 @@ const STOP_DEADLINE_MS = 30_000;
 const PLUGINS = '[rabbitmq_management,rabbitmq_stomp,rabbitmq_web_stomp].\n';
 const WATCHDOG = path.join(__dirname, 'rabbitmq-watchdog.js');
 
+export type StopSignal = 'SIGKILL' | 'SIGTERM';
+
 /** A node that belongs to the tests, whatever runs it. */
 export interface RabbitNode extends RabbitUrls {
   readonly version: string;
@@ -37,8 +39,11 @@ export interface RabbitNode extends RabbitUrls {
   readonly handle: string;
   /** Runs rabbitmqctl on the node and resolves with what it prints. */
   ctl(...args: string[]): Promise<string>;
-  /** As a power cut: the process ends at once. Data and ports stay for `start`. */
-  kill(): Promise<void>;
+  /**
+   * Ends the Erlang VM; data and ports stay for `start`. SIGKILL, the default, is a power cut: what was declared in
+   * the last moments may be lost with it. SIGTERM stops it in order, which takes a few seconds.
+   */
+  kill(signal?: StopSignal): Promise<void>;
   /** Starts it again, on the same ports and data; resolves when it answers. */
   start(): Promise<void>;
   /** For good: no process and no file is left. */
@@ -81,7 +86,7 @@ export async function startPrivateNode(server: string, run: string, say: (line: 
       version,
       handle: directory,
       ctl: (...args) => runCtl(directory, args),
-      kill: () => killVm(directory),
+      kill: (signal = 'SIGKILL') => killVm(directory, signal),
       start: async () => void (await begin()),
       stop: () => stopWatchdog(watchdog),
     };
@@ -221,9 +226,9 @@ async function runServer(
 }
 
 /** By the pid of the Erlang VM, which it wrote itself. */
-async function killVm(directory: string): Promise<void> {
+async function killVm(directory: string, signal: StopSignal): Promise<void> {
   const pid = Number(readFileSync(path.join(directory, 'pid'), 'utf8'));
-  process.kill(pid, 'SIGKILL');
+  process.kill(pid, signal);
   const gone = () => {
     try {
       process.kill(pid, 0);
