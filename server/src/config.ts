@@ -232,7 +232,8 @@ function readFile(name: string): Record<string, unknown> {
       return values as Record<string, unknown>;
     }
   } catch (error) {
-    throw new ConfigError([`cannot read the file ${name} (--config): ${(error as Error).message}`]);
+    const [reason = ''] = (error as Error).message.split('\n'); // the rest shows the text, passwords and all
+    throw new ConfigError([`cannot read the file ${name} (--config): ${reason}`]);
   }
   throw new ConfigError([`the file ${name} (--config) must hold sections such as "listen:", with options below them`]);
 }

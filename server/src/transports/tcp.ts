@@ -103,6 +103,7 @@ class TcpConnection implements Connection {
 
 export function createTcpTransport(options: TcpOptions, accept: AcceptConnection): TcpTransport {
   const connections = new Map<Socket, TcpConnection>();
+  let allGone: (() => void) | undefined;
   const server = createServer({
     allowHalfOpen: true,
     noDelay: true,
@@ -124,6 +125,7 @@ export function createTcpTransport(options: TcpOptions, accept: AcceptConnection
     const connection = connections.get(this);
     connections.delete(this);
     connection?.ended();
+    if (connections.size === 0) allGone?.();
   }
 
   server.on('connection', (socket: Socket) => {
@@ -148,11 +150,13 @@ export function createTcpTransport(options: TcpOptions, accept: AcceptConnection
         });
       }),
 
-    close: () =>
-      new Promise((resolve) => {
-        server.close(() => resolve()); // called at once if it never listened
-        for (const connection of connections.values()) connection.close();
-      }),
+    async close() {
+      server.close();
+      if (connections.size === 0) return;
+      const closed = new Promise<void>((resolve) => (allGone = resolve));
+      for (const connection of connections.values()) connection.close();
+      await closed;
+    },
   };
 }
 

@@ -1,0 +1,121 @@
+import { once } from 'node:events';
+import { connect as connectSocket } from 'node:net';
+import type { Socket } from 'node:net';
+import { expect, test } from '@jest/globals';
+import type { Connection } from '../../../../server/src/transports/connection.js';
+import { createTcpTransport } from '../../../../server/src/transports/tcp.js';
+import { RecordingListener } from './recording-listener.js';
+import { describeTransport } from './transport-contract.js';
+import type { Rig, RigClient } from './transport-contract.js';
+
+const CLOSE_TIMEOUT_MS = 300;
+
+interface TcpRig extends Rig {
+  connectRaw(options?: { allowHalfOpen: boolean }): Promise<{ socket: Socket; session: RecordingListener }>;
+  readonly port: number;
+}
+
+async function openRig(): Promise<TcpRig> {
+  const waiting: ((session: RecordingListener) => void)[] = [];
+  const transport = createTcpTransport(
+    { closeTimeoutMs: CLOSE_TIMEOUT_MS, keepAliveMs: 30_000 },
+    (connection: Connection) => waiting.shift()?.(new RecordingListener(connection)),
+  );
+  const { port } = await transport.listen(0, '127.0.0.1');
+
+  async function connectRaw(options = { allowHalfOpen: false }) {
+    const accepted = new Promise<RecordingListener>((resolve) => waiting.push(resolve));
+    const socket = connectSocket({ port, host: '127.0.0.1', ...options });
+    socket.on('error', () => {});
+    return { socket, session: await accepted };
+  }
+
+  return {
+    port,
+    closeTimeoutMs: CLOSE_TIMEOUT_MS,
+    connectRaw,
+    async connect() {
+      const { socket, session } = await connectRaw();
+      return { client: new TcpClient(socket), session };
+    },
+    get connectionCount() {
+      return transport.connectionCount;
+    },
+    close: () => transport.close(),
+  };
+}
+
+class TcpClient implements RigClient {
+  readonly #chunks: Buffer[] = [];
+  readonly closed: Promise<void>;
+  #text: string | undefined;
+
+  constructor(private readonly socket: Socket) {
+    socket.on('data', (chunk) => {
+      this.#chunks.push(chunk);
+      this.#text = undefined;
+    });
+    this.closed = new Promise((resolve) => socket.once('close', () => resolve()));
+  }
+  get text(): string {
+    return (this.#text ??= Buffer.concat(this.#chunks).toString());
+  }
+  send(bytes: Buffer): void {
+    this.socket.write(bytes);
+  }
+  async untilText(isEnough: (text: string) => boolean): Promise<void> {
+    while (!isEnough(this.text)) await once(this.socket, 'data');
+  }
+  stopReading(): void {
+    this.socket.pause();
+  }
+  goOnReading(): void {
+    this.socket.resume();
+  }
+  vanish(): void {
+    this.socket.resetAndDestroy();
+  }
+}
+
+describeTransport('tcp', openRig);
+
+test('a client that ends its side still gets what it asked for', async () => {
+  const rig = await openRig();
+  const { socket, session } = await rig.connectRaw();
+  socket.end('DISCONNECT');
+  await session.untilCalled('end');
+  expect(session.text).toBe('DISCONNECT');
+  session.connection.write(Buffer.from('RECEIPT'));
+  session.connection.close(1000, '');
+  const [answer] = (await once(socket, 'data')) as [Buffer];
+  expect(answer.toString()).toBe('RECEIPT');
+  await session.untilCalled('close');
+  await rig.close();
+});
+
+test('a session that has nothing to say after the end of its client is closed all the same', async () => {
+  const rig = await openRig();
+  const { socket, session } = await rig.connectRaw();
+  socket.resume().end();
+  await session.untilCalled('close');
+  expect(session.calls).toEqual(['end', 'close']);
+  await rig.close();
+});
+
+test('a client that never closes is cut off at the deadline', async () => {
+  const rig = await openRig();
+  const { socket, session } = await rig.connectRaw({ allowHalfOpen: true });
+  socket.resume();
+  session.connection.close(1000, '');
+  await rig.close();
+  expect(rig.connectionCount).toBe(0);
+  socket.destroy();
+});
+
+test('a port in use is an error that says so', async () => {
+  const rig = await openRig();
+  const second = createTcpTransport({ closeTimeoutMs: CLOSE_TIMEOUT_MS, keepAliveMs: 30_000 }, () => {});
+  await expect(second.listen(rig.port, '127.0.0.1')).rejects.toMatchObject({ code: 'EADDRINUSE' });
+  await second.close();
+  await rig.close();
+});

@@ -1,0 +1,423 @@
+import { once } from 'node:events';
+import { createServer } from 'node:http';
+import type { Server } from 'node:http';
+import { connect as connectSocket } from 'node:net';
+import type { AddressInfo, Socket } from 'node:net';
+import { afterEach, describe, expect, test } from '@jest/globals';
+import { WebSocket } from 'ws';
+import type { ClientOptions } from 'ws';
+import type { Connection } from '../../../../server/src/transports/connection.js';
+import { createWebSocketTransport } from '../../../../server/src/transports/websocket.js';
+import type { WebSocketOptions, WebSocketTransport } from '../../../../server/src/transports/websocket.js';
+import { RecordingListener } from './recording-listener.js';
+import { describeTransport } from './transport-contract.js';
+import type { Rig, RigClient } from './transport-contract.js';
+
+const CLOSE_TIMEOUT_MS = 300;
+const KNOWN = ['v12.stomp', 'v11.stomp', 'v10.stomp'];
+
+const OPTIONS: WebSocketOptions = {
+  path: '/ws',
+  ownsServer: true,
+  maxPayloadBytes: 2_000_000,
+  pingIntervalMs: 0,
+  deflate: false,
+  closeTimeoutMs: CLOSE_TIMEOUT_MS,
+  allowedOrigins: 'same',
+  allowedHosts: undefined,
+  boundHost: '127.0.0.1',
+  chooseSubProtocol: (offered) => KNOWN.find((name) => [...offered].includes(name)),
+};
+
+class WebSocketRig implements Rig {
+  readonly closeTimeoutMs = CLOSE_TIMEOUT_MS;
+  readonly server: Server = createServer();
+  readonly transport: WebSocketTransport;
+  readonly refusals: string[] = [];
+  readonly #waiting: ((session: RecordingListener) => void)[] = [];
+
+  constructor(options: Partial<WebSocketOptions> = {}) {
+    const accept = (connection: Connection) => this.#waiting.shift()?.(new RecordingListener(connection));
+    const onRefused = (sentence: string) => this.refusals.push(sentence);
+    this.transport = createWebSocketTransport({ ...OPTIONS, onRefused, ...options }, accept);
+    this.server.on('upgrade', (request, socket, head) => this.transport.handleUpgrade(request, socket, head));
+  }
+
+  get port(): number {
+    return (this.server.address() as AddressInfo).port;
+  }
+  get connectionCount(): number {
+    return this.transport.connectionCount;
+  }
+
+  async listen(): Promise<this> {
+    this.server.listen(0, '127.0.0.1');
+    await once(this.server, 'listening');
+    return this;
+  }
+
+  /** The next connection that the transport hands over. */
+  accepted(): Promise<RecordingListener> {
+    return new Promise((resolve) => this.#waiting.push(resolve));
+  }
+
+  async open(protocols: string[] = [], options: ClientOptions = {}) {
+    const accepted = this.accepted();
+    const ws = new WebSocket(`ws://127.0.0.1:${this.port}/ws`, protocols, { perMessageDeflate: false, ...options });
+    ws.on('error', () => {});
+    const client = new WebSocketClient(ws);
+    const [session] = await Promise.all([accepted, once(ws, 'open')]);
+    return { ws, client, session };
+  }
+
+  connect() {
+    return this.open();
+  }
+
+  /** A handshake by hand: the answer's head and body. */
+  async ask(headers: Record<string, string>, path = '/ws'): Promise<string> {
+    const socket = this.openRaw(headers, path);
+    let answer = '';
+    socket.on('data', (chunk: Buffer) => {
+      answer += chunk.toString('latin1');
+      if (answer.startsWith('HTTP/1.1 101')) socket.destroy();
+    });
+    await once(socket, 'close');
+    return answer;
+  }
+
+  openRaw(headers: Record<string, string> = {}, path = '/ws'): Socket {
+    const all: Record<string, string> = {
+      Host: `127.0.0.1:${this.port}`,
+      Upgrade: 'websocket',
+      Connection: 'Upgrade',
+      'Sec-WebSocket-Key': 'dGhlIHNhbXBsZSBub25jZQ==',
+      'Sec-WebSocket-Version': '13',
+      ...headers,
+    };
+    const lines = Object.entries(all).map(([name, value]) => `${name}: ${value}\r\n`);
+    const socket = connectSocket(this.port, '127.0.0.1').on('error', () => {});
+    socket.write(`GET ${path} HTTP/1.1\r\n${lines.join('')}\r\n`);
+    return socket;
+  }
+
+  async close(): Promise<void> {
+    await this.transport.close();
+    if (!this.server.listening) return;
+    this.server.close();
+    this.server.closeAllConnections();
+    await once(this.server, 'close');
+  }
+}
+
+class WebSocketClient implements RigClient {
+  readonly messages: { text: string; isBinary: boolean }[] = [];
+  readonly closed: Promise<void>;
+
+  constructor(private readonly ws: WebSocket) {
+    ws.on('message', (data: Buffer, isBinary) => this.messages.push({ text: data.toString(), isBinary }));
+    this.closed = new Promise((resolve) => ws.once('close', () => resolve()));
+  }
+  get text(): string {
+    return this.messages.map(({ text }) => text).join('');
+  }
+  send(bytes: Buffer): void {
+    this.ws.send(bytes);
+  }
+  async untilText(isEnough: (text: string) => boolean): Promise<void> {
+    while (!isEnough(this.text)) await once(this.ws, 'message');
+  }
+  stopReading(): void {
+    this.ws.pause();
+  }
+  goOnReading(): void {
+    this.ws.resume();
+  }
+  vanish(): void {
+    (this.ws as unknown as { _socket: Socket })._socket.resetAndDestroy();
+  }
+}
+
+let rig: WebSocketRig;
+const openRig = async (options: Partial<WebSocketOptions> = {}) => (rig = await new WebSocketRig(options).listen());
+afterEach(() => rig.close());
+
+describeTransport('websocket', () => openRig());
+
+describe('messages', () => {
+  test('text goes out as text and the rest as binary, one frame a message', async () => {
+    const { client, session } = await (await openRig()).open();
+    const { connection } = session;
+    connection.write(connection.encoding.wrap(Buffer.from('MESSAGE é\0'), true));
+    connection.write(connection.encoding.wrap(Buffer.from('\n'), true));
+    connection.write(connection.encoding.wrap(Buffer.from('bytes'), false));
+    await client.untilText((text) => text.endsWith('bytes'));
+    expect(client.messages).toEqual([
+      { text: 'MESSAGE é\0', isBinary: false },
+      { text: '\n', isBinary: false },
+      { text: 'bytes', isBinary: true },
+    ]);
+  });
+
+  test('text, binary and fragments come in alike', async () => {
+    const { ws, session } = await (await openRig()).open();
+    ws.send('text ');
+    ws.send(Buffer.from('binary '));
+    ws.send('in ', { fin: false });
+    ws.send('two', { fin: true });
+    await session.until(() => session.text === 'text binary in two');
+    expect(session.chunks.map(String)).toEqual(['text ', 'binary ', 'in two']);
+  });
+
+  test('a client that sends before the answer has come loses nothing', async () => {
+    await openRig();
+    const accepted = rig.accepted();
+    const socket = rig.openRaw();
+    socket.write(Buffer.from([0x81, 0x82, 0, 0, 0, 0, 0x68, 0x69]));
+    const session = await accepted;
+    await session.until(() => session.text === 'hi');
+    socket.destroy();
+  });
+
+  test.each([
+    ['invalid UTF-8 in text', Buffer.from([0x81, 0x81, 0, 0, 0, 0, 0xff]), 1007],
+    ['a reserved bit', Buffer.from([0xc1, 0x80, 0, 0, 0, 0]), 1002],
+    ['an unmasked frame', Buffer.from([0x81, 0x01, 0x41]), 1002],
+    ['a message over the limit', Buffer.from([0x82, 0xff, 0, 0, 0, 0, 0x7f, 0, 0, 0, 0, 0, 0, 0]), 1009],
+  ])('%s is answered with its close code', async (_, bytes, code) => {
+    await openRig();
+    const accepted = rig.accepted();
+    const socket = rig.openRaw();
+    const session = await accepted;
+    let answer = Buffer.alloc(0);
+    socket.on('data', (chunk: Buffer) => (answer = Buffer.concat([answer, chunk])));
+    socket.write(bytes);
+    await Promise.all([session.untilCalled('close'), once(socket, 'close')]);
+    expect(answer.subarray(-4).equals(Buffer.from([0x88, 0x02, code >> 8, code & 0xff]))).toBe(true);
+    expect(session.text).toBe('');
+  });
+});
+
+describe('closing', () => {
+  test('carries code and reason, cut to what fits without cutting a character', async () => {
+    const { ws, session } = await (await openRig()).open();
+    session.connection.close(4403, `${'x'.repeat(122)}é and more`);
+    const [code, reason] = (await once(ws, 'close')) as [number, Buffer];
+    expect([code, reason.toString()]).toEqual([4403, 'x'.repeat(122)]);
+  });
+
+  test('a client that does not answer is cut off at the deadline', async () => {
+    await openRig();
+    const accepted = rig.accepted();
+    const socket = rig.openRaw().resume();
+    const session = await accepted;
+    session.connection.close(1000, '');
+    await Promise.all([session.untilCalled('close'), once(socket, 'close')]);
+  });
+
+  test('a stopping transport says 1012, and then refuses', async () => {
+    const { ws } = await (await openRig()).open();
+    const [[code]] = await Promise.all([once(ws, 'close') as Promise<[number]>, rig.transport.close()]);
+    expect(code).toBe(1012);
+    expect(await rig.ask({})).toMatch(/^HTTP\/1.1 503 /);
+  });
+});
+
+describe('permessage-deflate', () => {
+  test('is for clients that offer it, who then share no bytes', async () => {
+    await openRig({ deflate: true });
+    const plain = await rig.open();
+    const deflated = await rig.open([], { perMessageDeflate: true });
+    expect(plain.session.connection.canShare).toBe(true);
+    expect(deflated.session.connection.canShare).toBe(false);
+    expect(deflated.session.connection.encoding).not.toBe(plain.session.connection.encoding);
+    expect(deflated.ws.extensions).toContain('permessage-deflate');
+  });
+
+  test('keeps order and kind, says when bytes are gone, and flushes before the close', async () => {
+    const { client, session } = await (await openRig({ deflate: true })).open([], { perMessageDeflate: true });
+    const { connection } = session;
+    const wrap = (text: string, isText: boolean) => connection.encoding.wrap(Buffer.from(text), isText);
+    const long = 'long '.repeat(20_000);
+    expect(connection.write(Buffer.concat([wrap('a', true), wrap(long, false), wrap('c'.repeat(300), true)]))).toBe(
+      false,
+    );
+    expect(connection.bufferedBytes).toBeGreaterThan(0);
+    await session.untilCalled('drain');
+    expect(connection.bufferedBytes).toBe(0);
+    connection.write(wrap(long, true));
+    connection.close(1000, '');
+    await client.closed;
+    expect(client.messages).toEqual([
+      { text: 'a', isBinary: false },
+      { text: long, isBinary: true },
+      { text: 'c'.repeat(300), isBinary: false },
+      { text: long, isBinary: false },
+    ]);
+  });
+
+  test('is off by default', async () => {
+    const { ws, session } = await (await openRig()).open([], { perMessageDeflate: true });
+    expect(ws.extensions).toBe('');
+    expect(session.connection.canShare).toBe(true);
+  });
+});
+
+describe('sub-protocols', () => {
+  test.each([
+    [['v10.stomp', 'v11.stomp', 'v12.stomp'], 'v12.stomp'],
+    [['v11.stomp', 'mqtt', 'v10.stomp'], 'v11.stomp'],
+    [[], undefined],
+  ])('of %j it is %s', async (offered, chosen) => {
+    const { ws, session } = await (await openRig()).open(offered);
+    expect(ws.protocol).toBe(chosen ?? '');
+    expect(session.connection.peer.subProtocol).toBe(chosen);
+  });
+
+  test('none is echoed when none is known', async () => {
+    const answer = await (await openRig()).ask({ 'Sec-WebSocket-Protocol': 'mqtt, wamp' });
+    expect(answer).toMatch(/^HTTP\/1.1 101 /);
+    expect(answer).not.toMatch(/sec-websocket-protocol/i);
+  });
+});
+
+describe('who may connect', () => {
+  const OK = /^HTTP\/1.1 101 /;
+  const FORBIDDEN = /^HTTP\/1.1 403 /;
+
+  test('a page of the same origin, and what is not a browser', async () => {
+    await openRig();
+    expect(await rig.ask({})).toMatch(OK);
+    expect(await rig.ask({ Origin: `http://127.0.0.1:${rig.port}` })).toMatch(OK);
+    expect(await rig.ask({ Host: 'localhost', Origin: 'https://localhost' })).toMatch(OK);
+    expect(await rig.ask({ Host: 'localhost:443', Origin: 'https://localhost' })).toMatch(OK);
+  });
+
+  test.each(['https://evil.example', 'null', 'http://127.0.0.1', 'http://127.0.0.1.evil.example:80'])(
+    'not a page of %s, and the answer says which option decides',
+    async (origin) => {
+      const answer = await (await openRig()).ask({ Origin: origin });
+      expect(answer).toMatch(FORBIDDEN);
+      expect(answer).toContain(`Origin ${origin} may not connect`);
+      expect(answer).toContain('--allow-origin (RELAY_ALLOW_ORIGIN)');
+      expect(rig.refusals).toHaveLength(1);
+    },
+  );
+
+  test('listed origins and no others, or all', async () => {
+    await openRig({ allowedOrigins: ['https://app.example'] });
+    expect(await rig.ask({ Origin: 'https://app.example' })).toMatch(OK);
+    expect(await rig.ask({ Origin: 'https://app.example:444' })).toMatch(FORBIDDEN);
+    expect(await rig.ask({ Origin: `http://127.0.0.1:${rig.port}` })).toMatch(FORBIDDEN);
+    await rig.close();
+    await openRig({ allowedOrigins: '*' });
+    expect(await rig.ask({ Origin: 'https://anywhere.example' })).toMatch(OK);
+  });
+
+  test('on loopback only under a name of loopback (DNS rebinding)', async () => {
+    await openRig();
+    for (const host of ['localhost', 'LOCALHOST:1', '127.0.0.1:9', '[::1]:8080']) {
+      expect(await rig.ask({ Host: host })).toMatch(OK);
+    }
+    const answer = await rig.ask({ Host: 'rebound.example', Origin: 'http://rebound.example' });
+    expect(answer).toMatch(FORBIDDEN);
+    expect(answer).toContain('Host rebound.example is not one of');
+    expect(answer).toContain('--allow-host (RELAY_ALLOW_HOST)');
+  });
+
+  test('elsewhere under any name, or the listed ones', async () => {
+    await openRig({ boundHost: '0.0.0.0' });
+    expect(await rig.ask({ Host: 'relay.example' })).toMatch(OK);
+    await rig.close();
+    await openRig({ boundHost: '0.0.0.0', allowedHosts: ['relay.example', 'other.example:81'] });
+    expect(await rig.ask({ Host: 'relay.example:8080' })).toMatch(OK);
+    expect(await rig.ask({ Host: 'other.example:81' })).toMatch(OK);
+    expect(await rig.ask({ Host: 'other.example:82' })).toMatch(FORBIDDEN);
+    expect(await rig.ask({ Host: 'localhost' })).toMatch(FORBIDDEN);
+  });
+});
+
+describe('the handshake', () => {
+  test.each([
+    ['another path', {}, '/elsewhere', 404],
+    ['another upgrade', { Upgrade: 'h2c' }, '/ws', 400],
+    ['an old version', { 'Sec-WebSocket-Version': '7' }, '/ws', 400],
+    ['a bad key', { 'Sec-WebSocket-Key': 'short' }, '/ws', 400],
+  ])('%s is refused', async (_, headers, path, status) => {
+    expect(await (await openRig()).ask(headers, path)).toMatch(new RegExp(`^HTTP/1.1 ${status} `));
+  });
+
+  test('a query is no other path', async () => {
+    expect(await (await openRig()).ask({}, '/ws?token=x')).toMatch(/^HTTP\/1.1 101 /);
+  });
+
+  test("on somebody else's server other paths are left alone", async () => {
+    await openRig({ ownsServer: false });
+    const theirs = once(rig.server, 'upgrade') as Promise<[unknown, Socket]>;
+    const asked = rig.ask({}, '/theirs');
+    const [, socket] = await theirs;
+    socket.end('HTTP/1.1 418 Teapot\r\nConnection: close\r\n\r\n');
+    expect(await asked).toMatch(/^HTTP\/1.1 418 /);
+  });
+
+  test('keeps the headers that matter', async () => {
+    await openRig();
+    const accepted = rig.accepted();
+    const socket = rig.openRaw({ Cookie: 'a=b', Authorization: 'Bearer t', 'X-Other': 'dropped' });
+    const { peer } = (await accepted).connection;
+    expect(peer.httpHeaders).toEqual({
+      cookie: 'a=b',
+      authorization: 'Bearer t',
+      host: `127.0.0.1:${rig.port}`,
+    });
+    expect(peer.transport).toBe('websocket');
+    socket.destroy();
+  });
+});
+
+describe('pings', () => {
+  test('a pong is a sign of life', async () => {
+    const { session } = await (await openRig({ pingIntervalMs: 40 })).open();
+    await session.until(() => session.calls.filter((call) => call === 'alive').length > 4);
+    expect(session.calls).not.toContain('close');
+  });
+
+  test('a client that answers none is cut off', async () => {
+    await openRig({ pingIntervalMs: 40 });
+    const accepted = rig.accepted();
+    const socket = rig.openRaw().resume();
+    const session = await accepted;
+    await Promise.all([session.untilCalled('close'), once(socket, 'close')]);
+    expect(session.calls).toEqual(['close']);
+  });
+
+  test('data is a sign of life too', async () => {
+    await openRig({ pingIntervalMs: 40 });
+    const accepted = rig.accepted();
+    const socket = rig.openRaw();
+    const session = await accepted;
+    let pings = 0;
+    socket.on('data', (chunk: Buffer) => {
+      if (chunk.at(-2) !== 0x89) return;
+      pings++;
+      socket.write(Buffer.from([0x81, 0x81, 0, 0, 0, 0, 0x0a])); // a heart-beat instead of a pong
+    });
+    await session.until(() => session.text.length > 5);
+    expect(pings).toBeGreaterThan(5);
+    expect(session.calls).not.toContain('close');
+    socket.destroy();
+  });
+
+  test('silence is not held against a client that we do not read from', async () => {
+    await openRig({ pingIntervalMs: 40 });
+    const silent = rig.openRaw().resume();
+    const paused = await rig.accepted();
+    paused.connection.pause();
+    const other = rig.openRaw().resume();
+    const cutOff = await rig.accepted();
+    await cutOff.untilCalled('close');
+    expect(paused.calls).toEqual([]);
+    silent.destroy();
+    other.destroy();
+  });
+});
