@@ -1,0 +1,92 @@
+/**
+ * The relay's two HTTP faces. The public one has the demo page, and tells who comes to the WebSocket path without a
+ * handshake what belongs there. The admin one has health and metrics, on a port of its own that the public need not
+ * reach.
+ */
+import { fileURLToPath } from 'node:url';
+import express from 'express';
+import type { ErrorRequestHandler, Express, RequestHandler } from 'express';
+import { healthRoute } from './health-route.js';
+import type { HealthSources } from './health-route.js';
+import { metricsRoute } from './metrics-route.js';
+import type { MetricsText } from './metrics-route.js';
+
+/** Looks at a request's headers; the sentence of the refusal, or undefined. */
+export type CheckHeaders = (headers: { readonly host?: string | undefined }) => string | undefined;
+
+export interface PublicAppOptions {
+  /** Where the WebSocket transport is. */
+  readonly websocketPath: string;
+  /** Against DNS rebinding. */
+  readonly checkHost: CheckHeaders;
+  /** The built demo page. */
+  readonly pageDirectory?: string;
+}
+
+export interface AdminAppOptions {
+  readonly health: HealthSources;
+  readonly metrics: MetricsText;
+  readonly checkHost?: CheckHeaders;
+}
+
+const BUILT_PAGE = fileURLToPath(new URL('../page', import.meta.url));
+
+/** The page loads nothing from elsewhere and runs nothing inline; it may connect to any relay. */
+const CONTENT_SECURITY_POLICY = [
+  "default-src 'none'",
+  "script-src 'self'",
+  "style-src 'self'",
+  "img-src 'self' data:",
+  "connect-src 'self' ws: wss:",
+  "base-uri 'none'",
+  "form-action 'none'",
+  "frame-ancestors 'none'",
+].join('; ');
+
+export function createPublicApp(options: PublicAppOptions): Express {
+  const app = createApp(options.checkHost);
+  app.get(options.websocketPath, (_request, response) => {
+    response
+      .status(426)
+      .set({ Upgrade: 'websocket', Connection: 'Upgrade' })
+      .json({
+        error: 'upgrade-required',
+        message: `STOMP over WebSocket is spoken here: connect with ws:// or wss:// to ${options.websocketPath}.`,
+      });
+  });
+  app.use(express.static(options.pageDirectory ?? BUILT_PAGE, { redirect: false }));
+  return app.use(notFound, failed);
+}
+
+export function createAdminApp({ health, metrics, checkHost }: AdminAppOptions): Express {
+  return createApp(checkHost).use(healthRoute(health)).use(metricsRoute(metrics)).use(notFound, failed);
+}
+
+function createApp(checkHost: CheckHeaders = () => undefined): Express {
+  const app = express().disable('x-powered-by');
+  app.use((request, response, next) => {
+    response.set({
+      'Content-Security-Policy': CONTENT_SECURITY_POLICY,
+      'X-Content-Type-Options': 'nosniff',
+      'Referrer-Policy': 'no-referrer',
+    });
+    const refusal = checkHost(request.headers);
+    if (refusal === undefined) next();
+    else response.status(403).json({ error: 'host-not-allowed', message: refusal });
+  });
+  return app;
+}
+
+const notFound: RequestHandler = (request, response) => {
+  response.status(404).json({ error: 'not-found', message: `There is nothing at ${request.method} ${request.path}.` });
+};
+
+/** Four parameters are how express knows it. */
+const failed: ErrorRequestHandler = (error: { status?: number }, _request, response, _next) => {
+  const status = error.status ?? 500;
+  const isOurs = status >= 500;
+  response.status(status).json({
+    error: isOurs ? 'internal-error' : 'bad-request',
+    message: isOurs ? 'The relay could not answer.' : 'The request cannot be understood.',
+  });
+};

@@ -1,0 +1,97 @@
+/**
+ * Prometheus metrics, a registry for each relay. Nothing here is on a hot path: the parts add to plain numbers of their
+ * own, and a scrape reads them.
+ */
+import { collectDefaultMetrics, Counter, Gauge, Registry } from 'prom-client';
+
+/** Numbers as they are now; counters only grow. */
+export interface MetricSources {
+  sessions(): number;
+  connections(): { readonly websocket: number; readonly tcp: number };
+  readonly counters: {
+    /** Frames by STOMP command. */
+    readonly framesIn: Readonly<Record<string, number>>;
+    /** ERROR frames by code. */
+    readonly errors: Readonly<Record<string, number | undefined>>;
+    readonly messagesOut: number;
+    readonly bytesIn: number;
+    readonly messageBytesOut: number;
+    readonly slowConsumers: number;
+  };
+  readonly broker: {
+    readonly isUp: boolean;
+    /** Published and not yet confirmed. */
+    readonly unconfirmed?: number;
+    /** Bindings asked for and not yet there. */
+    readonly bindingsPending?: number;
+  };
+}
+
+export interface Metrics {
+  readonly contentType: string;
+  /** In Prometheus' text format. */
+  text(): Promise<string>;
+}
+
+export function createMetrics(sources: MetricSources): Metrics {
+  const registry = new Registry();
+  collectDefaultMetrics({ register: registry });
+
+  const gauge = (name: string, help: string, read: () => number) =>
+    new Gauge({
+      name: `stomp_relay_${name}`,
+      help,
+      registers: [registry],
+      collect() {
+        this.set(read());
+      },
+    });
+  const counter = (name: string, help: string, read: () => number) =>
+    new Counter({
+      name: `stomp_relay_${name}_total`,
+      help,
+      registers: [registry],
+      collect() {
+        this.reset();
+        this.inc(read());
+      },
+    });
+  const counters = (
+    name: string,
+    help: string,
+    label: string,
+    read: () => Readonly<Record<string, number | undefined>>,
+  ) =>
+    new Counter({
+      name: `stomp_relay_${name}_total`,
+      help,
+      labelNames: [label],
+      registers: [registry],
+      collect() {
+        this.reset();
+        for (const [value, count = 0] of Object.entries(read())) this.inc({ [label]: value }, count);
+      },
+    });
+
+  gauge('sessions', 'STOMP sessions, connecting ones included', () => sources.sessions());
+  new Gauge({
+    name: 'stomp_relay_connections',
+    help: 'Open client connections',
+    labelNames: ['transport'],
+    registers: [registry],
+    collect() {
+      for (const [transport, count] of Object.entries(sources.connections())) this.set({ transport }, count);
+    },
+  });
+  counters('frames_received', 'STOMP frames from clients', 'command', () => sources.counters.framesIn);
+  counters('errors', 'ERROR frames sent', 'code', () => sources.counters.errors);
+  counter('messages_delivered', 'MESSAGE frames written to clients', () => sources.counters.messagesOut);
+  counter('delivered_bytes', 'Bytes of MESSAGE frames written to clients', () => sources.counters.messageBytesOut);
+  counter('received_bytes', 'Bytes of STOMP read from clients', () => sources.counters.bytesIn);
+  counter('slow_consumers', 'Sessions ended because they did not read', () => sources.counters.slowConsumers);
+  gauge('broker_up', '1 where the broker can be used', () => Number(sources.broker.isUp));
+  gauge('broker_unconfirmed', 'Published and not yet confirmed by the broker', () => sources.broker.unconfirmed ?? 0);
+  gauge('broker_bindings_pending', 'Bindings that are being set up', () => sources.broker.bindingsPending ?? 0);
+
+  return { contentType: registry.contentType, text: () => registry.metrics() };
+}
