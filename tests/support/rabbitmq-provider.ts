@@ -3,9 +3,11 @@
  * Docker; on Debian or Ubuntu as root, the package. A way that is there and does not work is an error, not a reason
  * to try the next: only Docker may be present without an image to be had.
  */
+import { execFile } from 'node:child_process';
+import { promisify } from 'node:util';
+import { installPackages, installProblem } from './debian-packages.js';
 import { eventually } from './deadline.js';
 import { type RabbitUrls, versionWhenReady } from './rabbitmq-api.js';
-import { installProblem, installRabbit } from './rabbitmq-install.js';
 import { findServer, type RabbitNode, startPrivateNode } from './rabbitmq-node.js';
 
 export type Way = 'url' | 'server' | 'docker';
@@ -48,7 +50,9 @@ export async function provideNode(run: string): Promise<RabbitNode & { readonly 
 
   const noInstall = installProblem();
   if (noInstall !== undefined) throw new Error(noRabbit([...reasons, `apt-get cannot be used: ${noInstall}`]));
-  await installRabbit(say);
+  await installPackages(['rabbitmq-server'], say);
+  // the packaged service shall not start at the next boot either; without systemd there is nothing to disable
+  await promisify(execFile)('systemctl', ['disable', '--now', 'rabbitmq-server']).catch(() => undefined);
   const installed = findServer();
   if (installed === undefined) throw new Error(noRabbit([...reasons, 'apt-get installed no rabbitmq-server']));
   return startServer(installed, run);

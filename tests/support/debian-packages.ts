@@ -1,7 +1,6 @@
-/** Installs Debian's rabbitmq-server package, without letting the packaged service run or start at the next boot. */
-import { execFile, spawn } from 'node:child_process';
+/** Installs packages that tests need on Debian or Ubuntu, as root, without letting a packaged service start. */
+import { spawn } from 'node:child_process';
 import { existsSync, rmSync, writeFileSync } from 'node:fs';
-import { promisify } from 'node:util';
 import { withDeadline } from './deadline.js';
 
 const POLICY = '/usr/sbin/policy-rc.d';
@@ -24,12 +23,6 @@ export async function installPackages(packages: readonly string[], say: (line: s
   } finally {
     if (ownPolicy) rmSync(POLICY, { force: true });
   }
-}
-
-export async function installRabbit(say: (line: string) => void): Promise<void> {
-  await installPackages(['rabbitmq-server'], say);
-  // where systemd is not the init system there is nothing to disable
-  await promisify(execFile)('systemctl', ['disable', '--now', 'rabbitmq-server']).catch(() => undefined);
 }
 
 async function aptGet(args: readonly string[], say: (line: string) => void): Promise<void> {

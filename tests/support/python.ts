@@ -1,0 +1,63 @@
+/**
+ * A Python with stomp.py, for the tests with real clients: a virtual environment in .cache/ that is made once for each
+ * content of requirements.txt. Where Python or its venv module is missing, Debian's package is installed, as root.
+ */
+import { execFile, spawn, type ChildProcessWithoutNullStreams } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { existsSync, mkdirSync, readFileSync, renameSync, rmSync } from 'node:fs';
+import path from 'node:path';
+import { promisify } from 'node:util';
+import { installPackages, installProblem } from './debian-packages.js';
+
+const run = promisify(execFile);
+const REQUIREMENTS = path.join(__dirname, 'requirements.txt');
+const CACHE = path.join(__dirname, '../../.cache');
+const PIP_DEADLINE_MS = 300_000;
+
+const say = (line: string) => void process.stderr.write(`python: ${line}\n`);
+
+/** The path of a Python interpreter that can `import stomp`. The first call may take a minute. */
+export async function pythonWithStomp(): Promise<string> {
+  const hash = createHash('sha256').update(readFileSync(REQUIREMENTS)).digest('hex').slice(0, 12);
+  const folder = path.join(CACHE, `python-${hash}`);
+  const python = path.join(folder, 'bin/python');
+  if (existsSync(python)) return python;
+
+  await requireVenv();
+  mkdirSync(CACHE, { recursive: true });
+  // made beside its place and moved there when it is complete: another test file may be doing the same
+  const draft = `${folder}.${process.pid}`;
+  try {
+    say('making a virtual environment with stomp.py in .cache');
+    await run('python3', ['-m', 'venv', draft]);
+    const pip = ['-m', 'pip', 'install', '--quiet', '--disable-pip-version-check', '--no-deps', '-r', REQUIREMENTS];
+    await run(path.join(draft, 'bin/python'), pip, { timeout: PIP_DEADLINE_MS });
+    if (!existsSync(folder)) renameSync(draft, folder);
+  } finally {
+    rmSync(draft, { recursive: true, force: true });
+  }
+  return python;
+}
+
+/** Starts a Python program from its text; arguments are in `sys.argv[1:]`. Output is not buffered. */
+export async function startPython(program: string, ...args: string[]): Promise<ChildProcessWithoutNullStreams> {
+  return spawn(await pythonWithStomp(), ['-u', '-c', program, ...args], { stdio: 'pipe' });
+}
+
+/** Runs a Python program to its end and resolves with what it printed. */
+export async function runPython(program: string, args: readonly string[] = [], ms = 30_000): Promise<string> {
+  const { stdout } = await run(await pythonWithStomp(), ['-u', '-c', program, ...args], { timeout: ms });
+  return stdout;
+}
+
+async function requireVenv(): Promise<void> {
+  const works = () => run('python3', ['-c', 'import venv, ensurepip']).then(Boolean, () => false);
+  if (await works()) return;
+  const problem = installProblem();
+  if (problem === undefined) await installPackages(['python3-venv'], say);
+  if (await works()) return;
+  throw new Error(
+    'The tests with stomp.py need Python 3 with its venv module. Install it (on Debian: apt-get install python3-venv), ' +
+      `or run the tests as root on Debian, where they do it themselves${problem === undefined ? '' : ` (here: ${problem})`}.`,
+  );
+}
