@@ -25,7 +25,7 @@ export function parseHeaders(block: Buffer, command: string, version: Version | 
   }
   // STOMP 1.1 and 1.2, "Value Encoding": servers MUST never trim header values. Those of 1.0 are padded.
   const spoken = isConnect(command) ? negotiateVersion(headers.get('accept-version')) : version;
-  if (spoken === '1.0') for (const [name, value] of headers) headers.set(name, trimSpaces(value));
+  if (spoken === '1.0') trimValues(headers);
   return headers;
 }
 
@@ -48,6 +48,12 @@ function addHeader(headers: Map<string, string>, line: string, dialect: Dialect)
   const value = unescape(line.slice(colon + 1), dialect);
   // STOMP 1.2, "Repeated Header Entries": only the first SHOULD be used.
   if (!headers.has(name)) headers.set(name, value);
+}
+
+function trimValues(headers: Map<string, string>): void {
+  for (const [name, value] of headers) {
+    if (value.startsWith(' ') || value.endsWith(' ')) headers.set(name, trimSpaces(value));
+  }
 }
 
 function trimSpaces(value: string): string {

@@ -148,20 +148,25 @@ export class Parser {
   }
 
   #commandOf(line: Buffer): string {
-    if (!isUtf8(line)) throw new StompError('malformed-frame', 'The command line is not valid UTF-8.');
-    const text = line.toString();
+    const text = line.toString('latin1');
     const command = acceptsCrLf(this.version) && text.endsWith('\r') ? text.slice(0, -1) : text;
-    if (!isCommand(command, this.version)) throw unknownCommand(command, this.version);
-    return command;
+    if (isCommand(command, this.version)) return command;
+    if (!isUtf8(line)) throw new StompError('malformed-frame', 'The command line is not valid UTF-8.');
+    throw unknownCommand(line.toString(), this.version);
   }
 
   /** True after the blank line. */
   #readHeaders(): boolean {
     const unread = this.#unread;
     while (unread.hasByte()) {
-      const byte = unread.chunk[unread.at++];
+      this.#passPlainBytes();
+      const byte = unread.chunk[unread.at];
+      if (byte === undefined) continue;
+      this.#checkHeaderByte(byte);
+      unread.at++;
       if (byte !== LF) {
-        this.#passHeaderByte(byte);
+        this.#lineBytes++;
+        this.#afterCr = byte === CR;
       } else if (this.#endHeaderLine()) {
         this.#headers = parseHeaders(unread.unit(), this.#command, this.version);
         unread.drop();
@@ -173,20 +178,32 @@ export class Parser {
     return false;
   }
 
-  #passHeaderByte(byte: number | undefined): void {
+  /** Passes what can break no rule, in a loop of its own for speed: up to a control character, limit or chunk's end. */
+  #passPlainBytes(): void {
+    if (this.#afterCr) return;
+    const { chunk, at: start, unitBytes } = this.#unread;
+    const { headerLineMaxBytes, headersMaxBytes } = this.limits;
+    const room = Math.min(headerLineMaxBytes - this.#lineBytes, headersMaxBytes - unitBytes);
+    const end = Math.min(start + room, chunk.length);
+    let at = start;
+    while (at < end && (chunk[at] as number) > CR) at++;
+    this.#unread.at = at;
+    this.#lineBytes += at - start;
+  }
+
+  #checkHeaderByte(byte: number): void {
     const { headerLineMaxBytes, headersMaxBytes } = this.limits;
     if (byte === NUL) throw endedEarly();
-    if (this.#afterCr && acceptsCrLf(this.version)) {
+    if (this.#afterCr && byte !== LF && acceptsCrLf(this.version)) {
       throw new StompError('malformed-frame', 'A header line has a CR that is not part of its end; escape it as \\r.');
     }
-    this.#afterCr = byte === CR;
-    if (++this.#lineBytes > headerLineMaxBytes) {
+    if (this.#lineBytes >= headerLineMaxBytes && byte !== LF) {
       throw new StompError(
         'header-too-long',
         `A header line is longer than ${headerLineMaxBytes} octets (headerLineMaxBytes).`,
       );
     }
-    if (this.#unread.unitBytes > headersMaxBytes) {
+    if (this.#unread.unitBytes >= headersMaxBytes) {
       throw new StompError(
         'headers-too-large',
         `The headers of a frame are larger than ${headersMaxBytes} octets (headersMaxBytes).`,
