@@ -1,0 +1,201 @@
+/**
+ * The import table of the architecture, held by a test: which folder may import which, and which outside packages. Types
+ * count like values. Also: no import cycles, and no two files of the server with the same base name.
+ */
+import { readdirSync, readFileSync } from 'node:fs';
+import { isBuiltin } from 'node:module';
+import path from 'node:path';
+import { describe, expect, test } from '@jest/globals';
+import ts from 'typescript';
+
+const ROOT = path.resolve(import.meta.dirname, '..');
+
+interface Rule {
+  /** Folders of the server, or single files of them (without `.ts`). */
+  readonly ours: readonly string[];
+  /** Of these only types may be imported. */
+  readonly types?: readonly string[];
+  readonly packages?: readonly string[];
+}
+
+/** The most specific key applies. A folder may always import from itself. */
+const SERVER: Readonly<Record<string, Rule>> = {
+  stomp: { ours: [] },
+  destinations: { ours: [] },
+  transports: { ours: [] },
+  'transports/websocket': { ours: ['transports'], packages: ['ws'] },
+  'transports/websocket-connection': { ours: ['transports'], packages: ['ws'] },
+  auth: { ours: [], types: ['destinations'] },
+  brokers: { ours: ['destinations'] },
+  'brokers/memory': { ours: ['destinations', 'brokers/fanout', 'brokers/message-checks', 'brokers/broker'] },
+  'brokers/rabbitmq': {
+    ours: ['destinations', 'brokers/fanout', 'brokers/message-checks', 'brokers/broker'],
+    packages: ['amqplib'],
+  },
+  session: {
+    ours: ['stomp', 'destinations'],
+    types: ['transports/connection', 'brokers/broker', 'auth/auth'],
+  },
+  http: { ours: ['destinations', 'auth'], types: ['brokers', 'session'], packages: ['express'] },
+  log: { ours: [], packages: ['pino'] },
+  metrics: { ours: [], packages: ['prom-client'] },
+  config: { ours: ['config-report', 'config-sources'], packages: ['yaml', 'zod'] },
+  'config-report': { ours: ['config-sources'], packages: ['zod'] },
+  'config-sources': { ours: [] },
+  relay: { ours: ['*'], packages: ['uuid'] },
+  index: { ours: ['*'] },
+  cli: { ours: ['config', 'relay', 'log'], packages: ['commander'] },
+};
+
+/** Folders that must do no input or output of their own. */
+const PURE = ['stomp', 'destinations'];
+const PURE_BUILTINS = ['node:buffer'];
+
+interface Import {
+  readonly from: string;
+  readonly to: string;
+  readonly isType: boolean;
+}
+
+describe('server', () => {
+  const base = path.join(ROOT, 'server/src');
+  const files = sourcesUnder(base);
+  const imports = files.flatMap((file) => importsOf(base, file));
+
+  test('there is something to look at', () => {
+    expect(files.length).toBeGreaterThan(20);
+    expect(imports.length).toBeGreaterThan(50);
+  });
+
+  test('every folder imports only what the table allows', () => {
+    expect(imports.filter((each) => !isAllowed(each)).map(show)).toEqual([]);
+  });
+
+  test('there are no import cycles, types included', () => {
+    expect(cyclesAmong(imports.filter(({ to }) => files.includes(to)))).toEqual([]);
+  });
+
+  test('base names are unique', () => {
+    const names = files.map((file) => path.basename(file));
+    expect(names.filter((name, index) => names.indexOf(name) !== index)).toEqual([]);
+  });
+});
+
+describe('client SDK', () => {
+  const base = path.join(ROOT, 'client-sdk/src');
+  const files = sourcesUnder(base);
+  const imports = files.flatMap((file) => importsOf(base, file));
+
+  test('the core imports itself and, in one file, stompjs', () => {
+    const outside = imports.filter(({ to }) => !files.includes(to));
+    const allowed = outside.filter(
+      ({ from, to }) => to === '@stomp/stompjs' || (from.startsWith('react/') && to === 'react'),
+    );
+    expect(outside.filter((each) => !allowed.includes(each)).map(show)).toEqual([]);
+    expect(new Set(allowed.filter(({ to }) => to === '@stomp/stompjs').map(({ from }) => from)).size).toBe(1);
+  });
+
+  test('the core does not know of React', () => {
+    expect(imports.filter(({ from, to }) => from.startsWith('core/') && to.startsWith('react')).map(show)).toEqual([]);
+  });
+
+  test('there are no import cycles, types included', () => {
+    expect(cyclesAmong(imports.filter(({ to }) => files.includes(to)))).toEqual([]);
+  });
+});
+
+/** Paths below `base`, without the extension. */
+function sourcesUnder(base: string): string[] {
+  return readdirSync(base, { recursive: true, encoding: 'utf8' })
+    .filter((file) => /\.tsx?$/.test(file))
+    .map((file) => file.replace(/\.tsx?$/, ''))
+    .sort();
+}
+
+/** `to` is a path below `base`, or the name of a package. */
+function importsOf(base: string, file: string): Import[] {
+  const source = ts.createSourceFile(file, readFileSync(path.join(base, `${file}.ts`), 'utf8'), ts.ScriptTarget.Latest);
+  const found: Import[] = [];
+  const add = (specifier: ts.Expression | undefined, isType: boolean): void => {
+    if (!specifier || !ts.isStringLiteralLike(specifier)) return;
+    const { text } = specifier;
+    const to = text.startsWith('.') ? path.join(path.dirname(file), text).replace(/\.js$/, '') : packageOf(text);
+    found.push({ from: file, to, isType });
+  };
+  const visit = (node: ts.Node): void => {
+    if (ts.isImportDeclaration(node)) add(node.moduleSpecifier, isTypeOnly(node));
+    else if (ts.isExportDeclaration(node)) add(node.moduleSpecifier, node.isTypeOnly);
+    else if (ts.isImportTypeNode(node) && ts.isLiteralTypeNode(node.argument))
+      add(node.argument.literal as ts.Expression, true);
+    else if (ts.isCallExpression(node) && node.expression.kind === ts.SyntaxKind.ImportKeyword)
+      add(node.arguments[0], false);
+    ts.forEachChild(node, visit);
+  };
+  visit(source);
+  return found;
+}
+
+function isTypeOnly({ importClause }: ts.ImportDeclaration): boolean {
+  if (!importClause) return false;
+  if (importClause.isTypeOnly) return true;
+  const bindings = importClause.namedBindings;
+  return (
+    !importClause.name &&
+    !!bindings &&
+    ts.isNamedImports(bindings) &&
+    bindings.elements.every((each) => each.isTypeOnly)
+  );
+}
+
+function packageOf(specifier: string): string {
+  if (isBuiltin(specifier)) return specifier;
+  return specifier.split('/', specifier.startsWith('@') ? 2 : 1).join('/');
+}
+
+function isAllowed({ from, to, isType }: Import): boolean {
+  const key = ruleKey(from);
+  const rule = SERVER[key];
+  if (!rule) return false;
+  if (isBuiltin(to)) return !PURE.includes(key) || PURE_BUILTINS.includes(to);
+  const isOurs = /^(\w[\w-]*\/|[\w-]+$)/.test(to) && !isPackage(to);
+  if (!isOurs) return rule.packages?.includes(to) ?? false;
+  if (folderOf(to) !== '' && folderOf(to) === folderOf(from)) return true;
+  const within = (allowed: readonly string[] = []): boolean =>
+    allowed.some((each) => each === '*' || to === each || to.startsWith(`${each}/`));
+  return within(rule.ours) || (isType && within(rule.types));
+}
+
+function isPackage(name: string): boolean {
+  return (
+    Object.values(SERVER).some((rule) => rule.packages?.includes(name)) && !/^(relay|config|log|metrics)/.test(name)
+  );
+}
+
+/** The longest key of the table that stands for this file. */
+function ruleKey(file: string): string {
+  const keys = Object.keys(SERVER).filter((key) => file === key || file.startsWith(`${key}/`));
+  return keys.sort((a, b) => b.length - a.length)[0] ?? '(no rule)';
+}
+
+function folderOf(file: string): string {
+  return path.dirname(file) === '.' ? '' : path.dirname(file);
+}
+
+function cyclesAmong(imports: readonly Import[]): string[] {
+  const next = new Map<string, string[]>();
+  for (const { from, to } of imports) next.set(from, [...(next.get(from) ?? []), to]);
+  const done = new Set<string>();
+  const cycles: string[] = [];
+  const walk = (file: string, trail: readonly string[]): void => {
+    if (trail.includes(file)) cycles.push([...trail.slice(trail.indexOf(file)), file].join(' -> '));
+    if (trail.includes(file) || done.has(file)) return;
+    for (const each of next.get(file) ?? []) walk(each, [...trail, file]);
+    done.add(file);
+  };
+  for (const file of next.keys()) walk(file, []);
+  return cycles;
+}
+
+function show({ from, to, isType }: Import): string {
+  return `${from} imports ${isType ? 'types of ' : ''}${to}`;
+}
