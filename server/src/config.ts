@@ -71,6 +71,13 @@ const broker = z
   )
   .prefault('memory:');
 
+/** A name as AMQP has it: a short string. */
+function exchangeName(preset?: string) {
+  const error = 'must be the name of an exchange, 1 to 255 bytes';
+  const name = z.string({ error }).refine((text) => text !== '' && Buffer.byteLength(text) <= 255, { error });
+  return preset === undefined ? name : name.default(preset);
+}
+
 /** What the parser takes of one frame. */
 function frameLimits(defaults: { headers: number; lineBytes: number; headersBytes: number; bodyBytes: number }) {
   return section({
@@ -101,7 +108,7 @@ const websocket = section({
     .unwrap()
     .optional(),
   /** 0: no pings. */
-  pingIntervalMs: whole(25_000, 0, DAY_MS),
+  pingIntervalMs: whole(10_000, 0, DAY_MS),
   /** permessage-deflate costs about 100 KiB and much time for each connection that uses it. */
   deflate: flag(false),
   allowedOrigins: z
@@ -124,8 +131,8 @@ const limits = section({
 const session = section({
   connectTimeoutMs: whole(10_000, 100, 10 * 60_000),
   heartBeat: section({
-    sendMs: whole(10_000, 0, DAY_MS),
-    expectMs: whole(10_000, 0, DAY_MS),
+    sendMs: whole(1_000, 0, DAY_MS),
+    expectMs: whole(1_000, 0, DAY_MS),
     graceFactor: number(2, 1, 10),
   }),
   inboxMaxBytes: whole(MIB, 16 * KIB, 256 * MIB),
@@ -141,6 +148,45 @@ const session = section({
   ackGraceMs: whole(5_000, 0, 10 * 60_000),
 });
 
+/** What either broker does with the queues of its clients. */
+const queues = {
+  /** The exchange behind `/user`. */
+  userExchange: exchangeName('stomp-relay.user'),
+  /** Unsettled deliveries of a subscription to a queue that does not say `prefetch-count`, by its kind of ack. */
+  autoPrefetch: whole(100, 1, 65_535),
+  clientPrefetch: whole(1_000, 1, 65_535),
+  /** How long a queue that belongs to a session outlives a relay that died. */
+  queueExpiresMs: whole(5 * 60_000, 1_000, DAY_MS),
+};
+
+const rabbitmq = section({
+  ...queues,
+  instanceQueueMaxBytes: whole(256 * MIB, MIB, 64 * 1024 * MIB),
+  instancePrefetch: whole(1_000, 1, 65_535),
+  instanceInFlightMaxBytes: whole(16 * MIB, 64 * KIB, 1024 * MIB),
+  reconnectMinMs: whole(200, 10, 60_000),
+  reconnectMaxMs: whole(10_000, 100, 10 * 60_000),
+  connectTimeoutMs: whole(10_000, 100, 10 * 60_000),
+  publishTimeoutMs: whole(30_000, 100, 10 * 60_000),
+  unconfirmedMax: whole(10_000, 1, 1_000_000),
+  unconfirmedMaxBytes: whole(64 * MIB, 64 * KIB, 4096 * MIB),
+  channelsPerConnection: whole(1_500, 1, 65_534),
+  connectionsMax: whole(8, 1, 1_000),
+  heartbeatSeconds: whole(10, 1, 3_600),
+});
+
+const memory = section({
+  ...queues,
+  /** Besides `amq.topic`, `amq.direct`, `amq.fanout` and `amq.headers`. */
+  exchanges: z
+    .array(z.strictObject({ name: exchangeName(), type: z.enum(['topic', 'direct', 'fanout', 'headers']) }))
+    .default([]),
+  /** All queues together. */
+  messagesMaxBytes: whole(256 * MIB, MIB, 64 * 1024 * MIB),
+  queueMaxBytes: whole(64 * MIB, KIB, 64 * 1024 * MIB),
+  queuesMax: whole(10_000, 1, 1_000_000),
+});
+
 const WORKERS_RULE = 'must be 1: several worker processes are not supported yet; start several relays instead';
 
 const schema = z.strictObject({
@@ -153,7 +199,9 @@ const schema = z.strictObject({
   /** Sessions at a time, on all transports. */
   sessionsMax: whole(50_000, 1, 1_000_000),
   /** The exchange behind `/topic`. */
-  topicExchange: z.string().min(1).max(255).default('amq.topic'),
+  topicExchange: exchangeName('amq.topic'),
+  rabbitmq,
+  memory,
   auth: section({ allowAnonymous: flag(false) }),
   /** How long a stop waits for sessions and the broker. */
   stopTimeoutMs: whole(10_000, 100, TIMER_MAX_MS),
