@@ -71,12 +71,10 @@ const broker = z
   )
   .prefault('memory:');
 
-/** A name as AMQP has it: a short string. */
-function exchangeName(preset?: string) {
-  const error = 'must be the name of an exchange, 1 to 255 bytes';
-  const name = z.string({ error }).refine((text) => text !== '' && Buffer.byteLength(text) <= 255, { error });
-  return preset === undefined ? name : name.default(preset);
-}
+const EXCHANGE_RULE = 'must be the name of an exchange, 1 to 255 bytes';
+const exchangeName = z
+  .string({ error: EXCHANGE_RULE })
+  .refine((text) => text !== '' && Buffer.byteLength(text) <= 255, { error: EXCHANGE_RULE });
 
 /** What the parser takes of one frame. */
 function frameLimits(defaults: { headers: number; lineBytes: number; headersBytes: number; bodyBytes: number }) {
@@ -151,7 +149,7 @@ const session = section({
 /** What either broker does with the queues of its clients. */
 const queues = {
   /** The exchange behind `/user`. */
-  userExchange: exchangeName('stomp-relay.user'),
+  userExchange: exchangeName.default('stomp-relay.user'),
   /** Unsettled deliveries of a subscription to a queue that does not say `prefetch-count`, by its kind of ack. */
   autoPrefetch: whole(100, 1, 65_535),
   clientPrefetch: whole(1_000, 1, 65_535),
@@ -179,7 +177,7 @@ const memory = section({
   ...queues,
   /** Besides `amq.topic`, `amq.direct`, `amq.fanout` and `amq.headers`. */
   exchanges: z
-    .array(z.strictObject({ name: exchangeName(), type: z.enum(['topic', 'direct', 'fanout', 'headers']) }))
+    .array(z.strictObject({ name: exchangeName, type: z.enum(['topic', 'direct', 'fanout', 'headers']) }))
     .default([]),
   /** All queues together. */
   messagesMaxBytes: whole(256 * MIB, MIB, 64 * 1024 * MIB),
@@ -199,7 +197,7 @@ const schema = z.strictObject({
   /** Sessions at a time, on all transports. */
   sessionsMax: whole(50_000, 1, 1_000_000),
   /** The exchange behind `/topic`. */
-  topicExchange: exchangeName('amq.topic'),
+  topicExchange: exchangeName.default('amq.topic'),
   rabbitmq,
   memory,
   auth: section({ allowAnonymous: flag(false) }),

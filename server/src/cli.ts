@@ -1,0 +1,88 @@
+#!/usr/bin/env node
+/**
+ * The command line: flags and signals -> config -> relay. Prints a line for each listener on stdout once it listens;
+ * logs go to stderr as JSON. Exit status: 0 after a clean stop, 1 if the relay could not start or stop, 2 for a bad
+ * configuration.
+ */
+import { readFileSync } from 'node:fs';
+import { Command, CommanderError, Option } from 'commander';
+import { ConfigError, createConfig, loadConfig, SETTINGS } from './config.js';
+import type { Config } from './config.js';
+import { createRelay } from './relay.js';
+import type { Relay } from './relay.js';
+
+const EXIT_FAILED = 1;
+const EXIT_BAD_CONFIG = 2;
+
+async function main(argv: readonly string[]): Promise<void> {
+  const config = readConfig(argv);
+  const relay = createRelay(config);
+  stopOnSignals(relay);
+  try {
+    for (const { kind, url } of await relay.start()) process.stdout.write(`listening  ${kind.padEnd(9)}  ${url}\n`);
+  } catch (error) {
+    fail(EXIT_FAILED, [startProblem(error as NodeJS.ErrnoException, config)]);
+  }
+}
+
+function readConfig(argv: readonly string[]): Config {
+  try {
+    return loadConfig(parseFlags(argv));
+  } catch (error) {
+    if (error instanceof ConfigError) fail(EXIT_BAD_CONFIG, error.problems);
+    if (error instanceof CommanderError) process.exit(error.exitCode === 0 ? 0 : EXIT_BAD_CONFIG); // it has spoken
+    throw error;
+  }
+}
+
+function parseFlags(argv: readonly string[]): Record<string, unknown> {
+  const { version } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as {
+    version: string;
+  };
+  const defaults: unknown = createConfig();
+  const command = new Command('stomp-relay')
+    .description('STOMP over WebSocket and TCP, relayed to RabbitMQ or an embedded broker.')
+    .version(version, '--version', 'print the version')
+    .helpOption('--help', 'print this help')
+    .allowExcessArguments(false)
+    .configureHelp({ sortOptions: false })
+    .exitOverride();
+  for (const { flag, variable, path, description } of SETTINGS) {
+    const preset = path.reduce<unknown>((value, key) => (value as Record<string, unknown>)[key], defaults);
+    const shown = ['string', 'number'].includes(typeof preset) ? `; default ${String(preset)}` : '';
+    command.addOption(new Option(flag, `${description} (${variable}${shown})`));
+  }
+  command.addOption(new Option('--config <file>', 'YAML file with any of the options (RELAY_CONFIG)'));
+  return command.parse([...argv], { from: 'user' }).opts();
+}
+
+/** The first signal stops in order, within `stopTimeoutMs`; the second ends the process at once. */
+function stopOnSignals(relay: Relay): void {
+  let isStopping = false;
+  const stop = (): void => {
+    if (isStopping) process.exit(EXIT_FAILED);
+    isStopping = true;
+    relay.stop().then(
+      () => process.exit(0),
+      (error: unknown) => fail(EXIT_FAILED, [(error as Error).message]),
+    );
+  };
+  process.on('SIGTERM', stop).on('SIGINT', stop);
+}
+
+function startProblem({ code, message, ...error }: NodeJS.ErrnoException, { listen }: Config): string {
+  const { port } = error as { port?: number };
+  const flags = { [listen.port]: '--port', [listen.tcpPort]: '--tcp-port', [listen.adminPort]: '--admin-port' };
+  const flag = port === undefined ? '--host' : (flags[port] ?? '--port');
+  if (code === 'EADDRINUSE') return `port ${port} is in use (${flag}): give another one, or 0 for a free one`;
+  if (code === 'EACCES') return `no permission to listen on port ${port} (${flag}): ports below 1024 need privileges`;
+  if (code === 'EADDRNOTAVAIL') return `this machine has no address ${listen.host} (--host)`;
+  return message;
+}
+
+function fail(status: number, problems: readonly string[]): never {
+  for (const problem of problems) process.stderr.write(`stomp-relay: ${problem}\n`);
+  process.exit(status);
+}
+
+await main(process.argv.slice(2));
