@@ -62,21 +62,23 @@ export class MessageEncoder {
     this.lastIsText = isUtf8(message.body);
   }
 
-  /** The message's own headers, escaped for the version. */
+  /** The message's own headers, escaped for the version, and the end of the header block. */
   private tail(message: RoutedMessage, version: Version): string {
     let tail = this.lastTails.get(version);
     if (tail === undefined) {
       const resent = message.resent ? 'relay-resent:true\n' : '';
-      tail = resent + encodeHeaderLines(message.headers, version);
+      // STOMP 1.2, "Header content-length": all frames with a body SHOULD include it
+      const length = message.body.length === 0 ? '' : `content-length:${message.body.length}\n`;
+      tail = `${resent}${encodeHeaderLines(message.headers, version)}${length}\n`;
       this.lastTails.set(version, tail);
     }
     return tail;
   }
 }
 
-/** The first header lines of all MESSAGE frames of a subscription. STOMP 1.0 allows a subscription without an id. */
+/** The first lines of all MESSAGE frames of a subscription. STOMP 1.0 allows a subscription without an id. */
 export function messageHead(subscriptionId: string | undefined, destination: string, version: Version): string {
   const headers: [string, string][] = [['destination', destination]];
   if (subscriptionId !== undefined) headers.unshift(['subscription', subscriptionId]);
-  return encodeHeaderLines(headers, version);
+  return `MESSAGE\n${encodeHeaderLines(headers, version)}`;
 }
