@@ -1,0 +1,136 @@
+/**
+ * The embedded broker: everything in this process and its memory, with the semantics of RabbitMQ as far as STOMP clients
+ * can tell. All is done synchronously within the call; a shared listener, and a consumer that waits, have the message when
+ * `publish` returns.
+ *
+ * // next: session/groups
+ */
+import { EventEmitter } from 'node:events';
+import type { Destination } from '../../destinations/destination.js';
+import {
+  BrokerError,
+  type Broker,
+  type BrokerChannel,
+  type BrokerEvents,
+  type BrokerSubscription,
+  type ChannelOwner,
+  type Listener,
+  type Message,
+  type PublishOptions,
+  type SharedDestination,
+} from '../broker.js';
+import { checkMessage } from '../message-checks.js';
+import { bindingFor, declarationFor, keyOfUser } from '../queue-plan.js';
+import { MemoryChannel } from './memory-channel.js';
+import type { MemoryOptions } from './memory-options.js';
+import { MemoryVhost } from './memory-vhost.js';
+import { toRoutedMessage } from './stored-message.js';
+
+const TAKEN = Promise.resolve();
+
+export class MemoryBroker implements Broker {
+  readonly description = 'embedded broker';
+  private readonly vhost: MemoryVhost;
+  private readonly events = new EventEmitter();
+  private state: 'new' | 'up' | 'closed' = 'new';
+
+  constructor(private readonly options: MemoryOptions) {
+    this.vhost = new MemoryVhost(options);
+  }
+
+  get isUp(): boolean {
+    return this.state === 'up';
+  }
+
+  start(): Promise<void> {
+    this.state = 'up';
+    this.events.emit('up');
+    return Promise.resolve();
+  }
+
+  prepare(destination: Destination, message: Message): undefined {
+    this.refuseIfDown();
+    checkMessage(message);
+    const { exchange } = this.address(destination);
+    if (exchange !== '') this.vhost.exchange(exchange);
+    if (destination.kind !== 'queue') return;
+    const { queue } = destination;
+    this.vhost.ensureQueue(queue, declarationFor(message.headers, 'send', this.options));
+  }
+
+  publish(destination: Destination, message: Message, { mandatory }: PublishOptions): Promise<void> {
+    try {
+      this.refuseIfDown();
+      const { exchange, key } = this.address(destination);
+      const fate = this.vhost.publish(toRoutedMessage(message, exchange, key));
+      if (fate === 'taken' || (fate === 'unroutable' && !mandatory)) return TAKEN;
+      return Promise.reject(fate === 'unroutable' ? unroutable(destination) : fate);
+    } catch (error) {
+      if (error instanceof BrokerError) return Promise.reject(error);
+      throw error;
+    }
+  }
+
+  // eslint-disable-next-line @typescript-eslint/require-await -- what it throws is a rejection
+  async subscribe(
+    destination: SharedDestination,
+    headers: ReadonlyMap<string, string>,
+    listener: Listener,
+  ): Promise<BrokerSubscription> {
+    this.refuseIfDown();
+    const binding = bindingFor(destination, headers, this.options);
+    const remove = this.vhost.exchange(binding.exchange).listen(binding.key, binding.arguments, listener);
+    return {
+      close: () => {
+        remove();
+        return Promise.resolve();
+      },
+    };
+  }
+
+  openChannel(owner: ChannelOwner): BrokerChannel {
+    return new MemoryChannel(owner, this.vhost, this.options);
+  }
+
+  on<E extends keyof BrokerEvents>(event: E, listener: (...args: BrokerEvents[E]) => void): void {
+    this.events.on(event, listener);
+  }
+
+  close(): Promise<void> {
+    this.state = 'closed';
+    this.vhost.clear();
+    return Promise.resolve();
+  }
+
+  /** Throws a BrokerError for a destination that takes no messages. */
+  private address(destination: Destination): { readonly exchange: string; readonly key: string } {
+    switch (destination.kind) {
+      case 'topic':
+        return { exchange: this.options.topicExchange, key: destination.key };
+      case 'exchange':
+        return destination;
+      case 'queue':
+      case 'amq-queue':
+      case 'reply-queue':
+        return { exchange: '', key: destination.queue };
+      case 'user':
+        return { exchange: this.options.userExchange, key: keyOfUser(destination) };
+      case 'temp-queue':
+        throw new BrokerError(
+          'invalid-destination',
+          `${destination.text} takes no messages: it stands in reply-to only.`,
+        );
+    }
+  }
+
+  private refuseIfDown(): void {
+    if (this.state !== 'up') throw new BrokerError('broker-unavailable', 'The broker is not running: try again later.');
+  }
+}
+
+function unroutable({ text }: Destination): BrokerError {
+  return new BrokerError(
+    'unroutable',
+    `Nobody takes messages to ${text} now: subscribe first, or send without mandatory:true if that does not matter.`,
+  );
+}

@@ -1,0 +1,100 @@
+/** A session's own subscriptions at the embedded broker. */
+import type { Destination } from '../../destinations/destination.js';
+import {
+  BrokerError,
+  type BrokerChannel,
+  type BrokerSubscription,
+  type ChannelOwner,
+  type ConsumeOptions,
+  type Consumer,
+  type RoutedMessage,
+} from '../broker.js';
+import { freshName, planConsumer } from '../queue-plan.js';
+import { MemoryConsumer, type ConsumerSettings } from './memory-consumer.js';
+import type { MemoryOptions } from './memory-options.js';
+import type { MemoryQueue } from './memory-queue.js';
+import type { MemoryVhost } from './memory-vhost.js';
+
+/** Settled before it is shown, so never at its limit. */
+const REPLY_CONSUMER: ConsumerSettings = { prefetch: 1, priority: 0, exclusive: true };
+
+export class MemoryChannel implements BrokerChannel {
+  private readonly attached = new Set<MemoryConsumer>();
+  /** Unsubscribed, with deliveries that can still be settled. */
+  private readonly detached = new Set<MemoryConsumer>();
+  private readonly ownQueues = new Set<MemoryQueue>();
+  private isClosed = false;
+
+  constructor(
+    private readonly owner: ChannelOwner,
+    private readonly vhost: MemoryVhost,
+    private readonly options: MemoryOptions,
+  ) {}
+
+  // eslint-disable-next-line @typescript-eslint/require-await -- what it throws is a rejection
+  async consume(destination: Destination, options: ConsumeOptions, target: Consumer): Promise<BrokerSubscription> {
+    this.refuseIfClosed();
+    const plan = planConsumer(destination, options, this.owner, this.options);
+    const { prefetch, exclusive, binding, lifetime } = plan;
+    const queue = this.vhost.provide(plan);
+    const consumer = this.attach(queue, { prefetch, exclusive, priority: plan.consumer.priority ?? 0 }, target);
+    if (binding) this.vhost.exchange(binding.exchange).bind(binding.key, binding.arguments, queue);
+    if (lifetime === 'session' || lifetime === 'subscription') this.ownQueues.add(queue);
+    return {
+      close: (options) => {
+        this.detach(consumer);
+        const isForgotten = lifetime === 'until-forgotten' && options?.forget === true;
+        if (lifetime === 'subscription' || isForgotten) this.deleteIfUnused(queue);
+        return Promise.resolve();
+      },
+    };
+  }
+
+  // eslint-disable-next-line @typescript-eslint/require-await -- what it throws is a rejection
+  async openReplyQueue(deliver: (message: RoutedMessage) => void): Promise<string> {
+    this.refuseIfClosed();
+    const queue = this.vhost.ensureQueue(freshName('reply'), undefined);
+    this.ownQueues.add(queue);
+    this.attach(queue, REPLY_CONSUMER, {
+      deliver: (delivery) => {
+        delivery.settle('ack');
+        deliver(delivery.message);
+      },
+    });
+    return queue.name;
+  }
+
+  close(): Promise<void> {
+    this.isClosed = true;
+    for (const consumer of this.attached) consumer.queue.removeConsumer(consumer);
+    for (const consumer of [...this.attached, ...this.detached]) consumer.requeueAll();
+    for (const queue of this.ownQueues) this.deleteIfUnused(queue);
+    for (const set of [this.attached, this.detached, this.ownQueues]) set.clear();
+    return Promise.resolve();
+  }
+
+  private refuseIfClosed(): void {
+    if (this.isClosed) throw new BrokerError('broker-unavailable', 'The session has ended: connect again.');
+  }
+
+  private attach(queue: MemoryQueue, settings: ConsumerSettings, target: Pick<Consumer, 'deliver'>): MemoryConsumer {
+    const consumer = new MemoryConsumer(queue, settings, target);
+    queue.addConsumer(consumer);
+    this.attached.add(consumer);
+    for (const old of this.detached) if (old.isIdle) this.detached.delete(old);
+    return consumer;
+  }
+
+  private detach(consumer: MemoryConsumer): void {
+    if (!this.attached.delete(consumer)) return;
+    consumer.queue.removeConsumer(consumer);
+    if (!consumer.isIdle) this.detached.add(consumer);
+  }
+
+  /** A queue that somebody else still consumes is left to them. */
+  private deleteIfUnused(queue: MemoryQueue): void {
+    if (queue.consumerCount > 0) return;
+    this.ownQueues.delete(queue);
+    this.vhost.deleteQueue(queue);
+  }
+}

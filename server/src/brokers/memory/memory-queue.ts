@@ -1,0 +1,220 @@
+/**
+ * A queue: messages that wait, consumers that take them, and the limits that its arguments set.
+ *
+ *          offer            dispatch              settle('ack')
+ *   publish ---> ready ----------------> unsettled -----------> gone
+ *                  |  ^---------------------'  '
+ *                  |      settle('requeue')    ' settle('drop')
+ *                  '---> dead-lettered <-------'
+ *           expired, over a limit
+ *
+ * A published message is handed to a waiting consumer at once; all that follows from settling happens in a later turn
+ * of the event loop, so that a consumer which gives back whatever it gets cannot keep the loop to itself.
+ */
+import { BrokerError, type Outcome, type RoutedMessage } from '../broker.js';
+import type { QueueDeclaration } from '../queue-plan.js';
+import type { ByteBudget } from './byte-budget.js';
+import { ConsumerRing } from './consumer-ring.js';
+import type { MemoryConsumer } from './memory-consumer.js';
+import type { QueueLimits } from './queue-limits.js';
+import { ReadyMessages } from './ready-messages.js';
+import { storedBytes, type Death, type DeathReason, type StoredMessage } from './stored-message.js';
+
+export interface QueueHost {
+  readonly budget: ByteBudget;
+  /** Publishes it again where the queue's arguments say. Called for queues that have a dead-letter exchange. */
+  deadLetter(queue: MemoryQueue, stored: StoredMessage, death: Death): void;
+  /** The queue has not been used for as long as `x-expires` says, or its last consumer has gone. */
+  unused(queue: MemoryQueue): void;
+}
+
+/** Deliveries in one turn of the event loop. */
+const TURN_MAX = 256;
+/** Node's timers take no more. */
+const TIMER_MAX_MS = 2 ** 31 - 1;
+
+export class MemoryQueue {
+  private readonly ready: ReadyMessages;
+  private readonly unsettled = new Set<StoredMessage>();
+  private readonly consumers: ConsumerRing;
+  private readonly onDeleted: (() => void)[] = [];
+  private lastPosition = 0;
+  private isDeleted = false;
+  private isDispatching = false;
+  private turn: NodeJS.Immediate | undefined;
+  private expiryTimer: NodeJS.Timeout | undefined;
+  private expiryAt = Infinity;
+  private unusedTimer: NodeJS.Timeout | undefined;
+
+  constructor(
+    readonly name: string,
+    readonly declaration: QueueDeclaration,
+    readonly limits: QueueLimits,
+    private readonly host: QueueHost,
+  ) {
+    this.ready = new ReadyMessages(limits.maxPriority);
+    this.consumers = new ConsumerRing(limits.singleActiveConsumer);
+    this.touch();
+  }
+
+  get consumerCount(): number {
+    return this.consumers.size;
+  }
+
+  /** Takes a message, or says why not. */
+  offer(message: RoutedMessage, deaths: readonly Death[]): BrokerError | undefined {
+    const stored = this.store(message, deaths);
+    if (this.limits.overflow !== 'drop-head' && this.isOver(1, message.body.length)) {
+      if (this.limits.overflow === 'reject-publish-dlx') this.bury(stored, 'maxlen');
+      return new BrokerError(
+        'publish-refused',
+        `Queue "${this.name}" is full: it holds x-max-length (${this.limits.maxLength}) messages or x-max-length-bytes ` +
+          `(${this.limits.maxBytes}), and refuses more (x-overflow:${this.limits.overflow}). Try again when it has been consumed.`,
+      );
+    }
+    this.host.budget.take(stored.bytes);
+    this.ready.add(stored);
+    this.dispatch();
+    return undefined;
+  }
+
+  /** Throws `queue-in-use`. The first delivery comes in a later turn of the event loop. */
+  addConsumer(consumer: MemoryConsumer): void {
+    if (this.consumers.hasExclusive || (consumer.settings.exclusive && this.consumers.size > 0)) {
+      throw new BrokerError(
+        'queue-in-use',
+        `The queue has a consumer already, and one of the two is to be the only one: end the other subscription first.`,
+      );
+    }
+    this.consumers.add(consumer);
+    this.touch();
+    this.dispatchLater();
+  }
+
+  /** Unsettled deliveries stay with the consumer. */
+  removeConsumer(consumer: MemoryConsumer): void {
+    this.consumers.delete(consumer);
+    if (this.isDeleted) return;
+    if (this.consumers.size === 0 && this.declaration.autoDelete) return this.host.unused(this);
+    this.touch();
+    this.dispatchLater();
+  }
+
+  settle(stored: StoredMessage, outcome: Outcome): void {
+    if (!this.unsettled.delete(stored)) return;
+    if (outcome === 'requeue' && ++stored.returns <= this.limits.deliveryLimit) {
+      stored.redelivered = true;
+      this.ready.add(stored);
+    } else {
+      this.host.budget.release(stored.bytes);
+      if (outcome !== 'ack') this.bury(stored, outcome === 'drop' ? 'rejected' : 'delivery_limit');
+    }
+    this.dispatchLater();
+  }
+
+  /** Being declared again counts as use. */
+  touch(): void {
+    clearTimeout(this.unusedTimer);
+    const { expiresMs } = this.limits;
+    if (expiresMs === undefined || this.consumers.size > 0) return;
+    const wait = Math.min(expiresMs, TIMER_MAX_MS);
+    this.unusedTimer = setTimeout(() => this.host.unused(this), wait).unref();
+  }
+
+  whenDeleted(action: () => void): void {
+    this.onDeleted.push(action);
+  }
+
+  delete(): void {
+    this.isDeleted = true;
+    clearTimeout(this.unusedTimer);
+    clearTimeout(this.expiryTimer);
+    clearImmediate(this.turn);
+    for (let stored = this.ready.take(); stored; stored = this.ready.take()) this.host.budget.release(stored.bytes);
+    for (const stored of this.unsettled) this.host.budget.release(stored.bytes);
+    this.unsettled.clear();
+    for (const action of this.onDeleted) action();
+  }
+
+  private store(message: RoutedMessage, deaths: readonly Death[]): StoredMessage {
+    const { messageTtlMs = Infinity, maxPriority } = this.limits;
+    const expiration = Number(message.headers.get('expiration') ?? Infinity);
+    return {
+      message,
+      bytes: storedBytes(message),
+      priority: maxPriority === 0 ? 0 : Number(message.headers.get('priority') ?? 0),
+      expiresAt: Date.now() + Math.min(expiration, messageTtlMs),
+      position: ++this.lastPosition,
+      deaths,
+      redelivered: false,
+      returns: 0,
+    };
+  }
+
+  /** Hands out what there is to whom can take it; what may not stay after that, goes. */
+  private dispatch(): void {
+    if (this.isDispatching || this.isDeleted) return;
+    this.isDispatching = true;
+    this.buryExpired(Date.now() - 1); // A TTL of 0 is for consumers that wait already
+    for (let count = 0; this.ready.length > 0; count++) {
+      if (count === TURN_MAX) {
+        this.dispatchLater();
+        break;
+      }
+      const consumer = this.consumers.next();
+      if (!consumer) break;
+      const stored = this.ready.take()!;
+      this.unsettled.add(stored);
+      consumer.take(stored);
+    }
+    this.isDispatching = false;
+    if (this.turn) return;
+    this.buryExpired(Date.now());
+    while (this.isOver(0, 0)) this.buryReady(this.ready.take()!, 'maxlen');
+    this.watchExpiry();
+  }
+
+  private dispatchLater(): void {
+    if (this.isDeleted) return;
+    this.turn ??= setImmediate(() => {
+      this.turn = undefined;
+      this.dispatch();
+    });
+  }
+
+  private isOver(moreMessages: number, moreBytes: number): boolean {
+    const { maxLength, maxBytes } = this.limits;
+    return this.ready.length + moreMessages > maxLength || this.ready.bytes + moreBytes > maxBytes;
+  }
+
+  private buryExpired(now: number): void {
+    for (let stored = this.ready.takeExpired(now); stored; stored = this.ready.takeExpired(now)) {
+      this.buryReady(stored, 'expired');
+    }
+  }
+
+  private buryReady(stored: StoredMessage, reason: DeathReason): void {
+    this.host.budget.release(stored.bytes);
+    this.bury(stored, reason);
+  }
+
+  /** In a later turn: dead letters may well come back here. */
+  private bury(stored: StoredMessage, reason: DeathReason): void {
+    if (this.limits.deadLetterExchange === undefined) return;
+    setImmediate(() => this.host.deadLetter(this, stored, { queue: this.name, reason }));
+  }
+
+  private watchExpiry(): void {
+    const next = this.ready.nextExpiry;
+    if (next === this.expiryAt) return;
+    clearTimeout(this.expiryTimer);
+    this.expiryAt = next;
+    if (next === Infinity) return;
+    const wait = Math.min(Math.max(next - Date.now(), 1), TIMER_MAX_MS);
+    this.expiryTimer = setTimeout(() => {
+      this.expiryAt = Infinity;
+      this.dispatch();
+    }, wait);
+    this.expiryTimer.unref();
+  }
+}

@@ -1,0 +1,175 @@
+/** The exchanges and queues of the embedded broker, and the way of a message through them. */
+import type { Arguments } from '../../destinations/queue-options.js';
+import { BrokerError, type RoutedMessage } from '../broker.js';
+import type { QueueDeclaration, QueuePlan } from '../queue-plan.js';
+import { ByteBudget } from './byte-budget.js';
+import { MemoryExchange, type Route } from './memory-exchange.js';
+import type { ExchangeType, MemoryOptions } from './memory-options.js';
+import { MemoryQueue, type QueueHost } from './memory-queue.js';
+import { conflict, readLimits } from './queue-limits.js';
+import { storedBytes, toDeadLetter, type Death, type StoredMessage } from './stored-message.js';
+
+/** Those that every RabbitMQ has. */
+const STANDARD_EXCHANGES: readonly (readonly [string, ExchangeType])[] = [
+  ['amq.topic', 'topic'],
+  ['amq.direct', 'direct'],
+  ['amq.fanout', 'fanout'],
+  ['amq.headers', 'headers'],
+  ['amq.match', 'headers'],
+];
+
+const PLAIN: QueueDeclaration = { autoDelete: false, arguments: {} };
+const NO_DEATHS: readonly Death[] = [];
+const NO_ROUTES: readonly Route[] = [];
+const NO_QUEUES: readonly MemoryQueue[] = [];
+
+/** What became of a message: `unroutable` where nobody was there to take it, an error where a queue refused it. */
+export type Fate = 'taken' | 'unroutable' | BrokerError;
+
+export class MemoryVhost implements QueueHost {
+  readonly budget: ByteBudget;
+  private readonly exchanges = new Map<string, MemoryExchange>();
+  private readonly queues = new Map<string, MemoryQueue>();
+
+  constructor(private readonly options: MemoryOptions) {
+    this.budget = new ByteBudget(options.messagesMaxBytes);
+    for (const [name, type] of STANDARD_EXCHANGES) this.exchanges.set(name, new MemoryExchange(name, type));
+    for (const { name, type } of options.exchanges) this.exchanges.set(name, new MemoryExchange(name, type));
+    const { topicExchange, userExchange } = options;
+    if (!this.exchanges.has(topicExchange))
+      this.exchanges.set(topicExchange, new MemoryExchange(topicExchange, 'topic'));
+    this.exchanges.set(userExchange, new MemoryExchange(userExchange, 'direct'));
+  }
+
+  /** Throws `exchange-not-found`. */
+  exchange(name: string): MemoryExchange {
+    const exchange = this.exchanges.get(name);
+    if (exchange) return exchange;
+    throw new BrokerError(
+      'exchange-not-found',
+      `There is no exchange "${name}": declare it in the relay's configuration, or use one of ${[...this.exchanges.keys()].join(', ')}.`,
+    );
+  }
+
+  /** The queue of a consumer. Throws a BrokerError. */
+  provide({ queue, source, binding }: QueuePlan): MemoryQueue {
+    if (binding) this.exchange(binding.exchange);
+    if (source === 'must-exist') return this.existing(queue);
+    return this.ensureQueue(queue, source === 'as-found' ? undefined : source);
+  }
+
+  /** As it exists where nothing is said about it, else as declared. Throws a BrokerError. */
+  ensureQueue(name: string, declaration: QueueDeclaration | undefined): MemoryQueue {
+    const known = this.queues.get(name);
+    if (!known) return this.declare(name, declaration ?? PLAIN);
+    if (declaration) refuseOther(known, declaration);
+    known.touch();
+    return known;
+  }
+
+  deleteQueue(queue: MemoryQueue): void {
+    if (this.queues.get(queue.name) !== queue) return;
+    this.queues.delete(queue.name);
+    queue.delete();
+  }
+
+  /** A message that not all queues can hold goes nowhere; one that a full queue refuses goes to all others. */
+  publish(message: RoutedMessage, deaths = NO_DEATHS): Fate {
+    const { exchange, routingKey, headers } = message;
+    const routes = exchange === '' ? NO_ROUTES : this.exchange(exchange).match(routingKey, headers);
+    const queues = exchange === '' ? this.queueNamed(routingKey) : queuesOf(routes);
+    if (queues.length > 0 && !this.budget.canTake(storedBytes(message) * queues.length)) return this.outOfMemory();
+    let fate: Fate = routes.length + queues.length > 0 ? 'taken' : 'unroutable';
+    for (let i = 0; i < routes.length; i++) routes[i]!.listeners.deliver(message, routingKey);
+    for (let i = 0; i < queues.length; i++) fate = queues[i]!.offer(message, deaths) ?? fate;
+    return fate;
+  }
+
+  /** A message that has come back to a queue without having been rejected would go in circles: it ends, as in RabbitMQ. */
+  deadLetter({ limits }: MemoryQueue, stored: StoredMessage, death: Death): void {
+    const exchange = limits.deadLetterExchange;
+    if (exchange === undefined || (exchange !== '' && !this.exchanges.has(exchange))) return;
+    const deaths = death.reason === 'rejected' ? [death] : [...stored.deaths, death];
+    if (stored.deaths.some(({ queue }) => queue === death.queue) && death.reason !== 'rejected') return;
+    this.publish(toDeadLetter(stored, death, exchange, limits.deadLetterKey), deaths);
+  }
+
+  unused(queue: MemoryQueue): void {
+    this.deleteQueue(queue);
+  }
+
+  clear(): void {
+    for (const queue of [...this.queues.values()]) this.deleteQueue(queue);
+  }
+
+  private existing(name: string): MemoryQueue {
+    const queue = this.queues.get(name);
+    if (queue) return queue;
+    throw new BrokerError(
+      'queue-not-found',
+      `There is no queue "${name}": declare it first, or use /queue/${name}, which does.`,
+    );
+  }
+
+  private declare(name: string, declaration: QueueDeclaration): MemoryQueue {
+    if (name.startsWith('amq.')) {
+      throw new BrokerError(
+        'access-refused',
+        `Names that begin with "amq." are the broker's own: choose another than "${name}".`,
+      );
+    }
+    if (this.queues.size >= this.options.queuesMax) {
+      throw new BrokerError(
+        'access-refused',
+        `The embedded broker holds at most queuesMax (${this.options.queuesMax}) queues: use those that exist, let unused ones ` +
+          'expire (x-expires), or use RabbitMQ.',
+      );
+    }
+    const limits = readLimits(name, declaration.arguments, declaration.autoDelete, this.options.queueMaxBytes);
+    const queue = new MemoryQueue(name, declaration, limits, this);
+    this.queues.set(name, queue);
+    return queue;
+  }
+
+  private queueNamed(name: string): readonly MemoryQueue[] {
+    const queue = this.queues.get(name);
+    return queue ? [queue] : NO_QUEUES;
+  }
+
+  private outOfMemory(): BrokerError {
+    return new BrokerError(
+      'publish-refused',
+      `The queues of the embedded broker hold messagesMaxBytes (${this.budget.max}) of messages: try again when some have been ` +
+        'consumed, give queues an x-message-ttl or x-max-length, or use RabbitMQ.',
+    );
+  }
+}
+
+function queuesOf(routes: readonly Route[]): readonly MemoryQueue[] {
+  let found: readonly MemoryQueue[] = NO_QUEUES;
+  for (let i = 0; i < routes.length; i++) {
+    const { queues } = routes[i]!;
+    if (queues.size === 0) continue;
+    found = found.length === 0 ? [...queues] : [...new Set([...found, ...queues])];
+  }
+  return found;
+}
+
+function refuseOther({ name, declaration }: MemoryQueue, wanted: QueueDeclaration): void {
+  if (declaration.autoDelete !== wanted.autoDelete) {
+    throw conflict(
+      name,
+      `it exists with auto-delete:${declaration.autoDelete}, not ${wanted.autoDelete}: subscribe with that, or without queue headers`,
+    );
+  }
+  const names = new Set([...Object.keys(declaration.arguments), ...Object.keys(wanted.arguments)]);
+  for (const argument of names) {
+    const has = show(declaration.arguments, argument);
+    const asked = show(wanted.arguments, argument);
+    if (has !== asked) throw conflict(name, `it exists ${has}, not ${asked}: use the same queue headers, or none`);
+  }
+}
+
+function show(given: Arguments, name: string): string {
+  return given[name] === undefined ? `without ${name}` : `with ${name}:${given[name]}`;
+}

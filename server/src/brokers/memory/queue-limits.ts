@@ -1,0 +1,59 @@
+/** What the arguments of a queue mean to the embedded broker. */
+import type { Arguments } from '../../destinations/queue-options.js';
+import { BrokerError } from '../broker.js';
+
+export interface QueueLimits {
+  readonly messageTtlMs: number | undefined;
+  readonly expiresMs: number | undefined;
+  readonly maxLength: number;
+  readonly maxBytes: number;
+  readonly overflow: 'drop-head' | 'reject-publish' | 'reject-publish-dlx';
+  readonly deadLetterExchange: string | undefined;
+  readonly deadLetterKey: string | undefined;
+  readonly maxPriority: number;
+  /** How often a message may come back; quorum queues only. */
+  readonly deliveryLimit: number;
+  readonly singleActiveConsumer: boolean;
+}
+
+/** Throws a BrokerError for arguments that do not go together, or that only RabbitMQ can follow. */
+export function readLimits(queue: string, given: Arguments, autoDelete: boolean, defaultMaxBytes: number): QueueLimits {
+  refuseCombinations(queue, given, autoDelete);
+  return {
+    messageTtlMs: given['x-message-ttl'] as number | undefined,
+    expiresMs: given['x-expires'] as number | undefined,
+    maxLength: (given['x-max-length'] as number | undefined) ?? Infinity,
+    maxBytes: (given['x-max-length-bytes'] as number | undefined) ?? defaultMaxBytes,
+    overflow: (given['x-overflow'] as QueueLimits['overflow'] | undefined) ?? 'drop-head',
+    deadLetterExchange: given['x-dead-letter-exchange'] as string | undefined,
+    deadLetterKey: given['x-dead-letter-routing-key'] as string | undefined,
+    maxPriority: (given['x-max-priority'] as number | undefined) ?? 0,
+    deliveryLimit:
+      given['x-queue-type'] === 'quorum' ? ((given['x-delivery-limit'] as number | undefined) ?? Infinity) : Infinity,
+    singleActiveConsumer: given['x-single-active-consumer'] === true,
+  };
+}
+
+function refuseCombinations(queue: string, given: Arguments, autoDelete: boolean): void {
+  if (given['x-queue-type'] === 'stream') {
+    throw new BrokerError(
+      'invalid-header',
+      `The header x-queue-type:stream of queue "${queue}" needs RabbitMQ: the embedded broker has classic and quorum queues.`,
+    );
+  }
+  if (given['x-dead-letter-routing-key'] !== undefined && given['x-dead-letter-exchange'] === undefined) {
+    throw conflict(queue, 'x-dead-letter-routing-key says nothing without x-dead-letter-exchange: give both');
+  }
+  if (given['x-queue-type'] !== 'quorum') return;
+  if (autoDelete) throw conflict(queue, 'a quorum queue cannot be auto-delete: leave one of them out');
+  if (given['x-max-priority'] !== undefined) {
+    throw conflict(queue, 'a quorum queue has no x-max-priority: leave one of them out');
+  }
+  if (given['x-overflow'] === 'reject-publish-dlx') {
+    throw conflict(queue, 'a quorum queue has no x-overflow:reject-publish-dlx: use reject-publish');
+  }
+}
+
+export function conflict(queue: string, reason: string): BrokerError {
+  return new BrokerError('queue-conflict', `Queue "${queue}": ${reason}.`);
+}

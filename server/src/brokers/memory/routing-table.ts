@@ -1,0 +1,135 @@
+/**
+ * What is bound to an exchange, looked up by message: a table for each type of exchange. A binding is a key with
+ * arguments, and has one value. `match` allocates nothing for a key that was seen lately, but on headers exchanges.
+ */
+import type { Arguments } from '../../destinations/queue-options.js';
+import { TopicTrie } from '../../destinations/topic-pattern.js';
+import type { ExchangeType } from './memory-options.js';
+
+type Headers = ReadonlyMap<string, string>;
+
+export interface RoutingTable<T> {
+  get(key: string, bindingArguments: Arguments): T | undefined;
+  set(key: string, bindingArguments: Arguments, value: T): void;
+  delete(key: string, bindingArguments: Arguments): void;
+  /** The values of all bindings that a message matches, each once. */
+  match(key: string, headers: Headers): readonly T[];
+}
+
+export function makeRoutingTable<T>(type: ExchangeType): RoutingTable<T> {
+  switch (type) {
+    case 'topic':
+      return new TopicTable();
+    case 'direct':
+      return new DirectTable();
+    case 'fanout':
+      return new FanoutTable();
+    case 'headers':
+      return new HeadersTable();
+  }
+}
+
+class TopicTable<T> implements RoutingTable<T> {
+  private readonly trie = new TopicTrie<T>();
+
+  get(key: string): T | undefined {
+    return this.trie.get(key);
+  }
+
+  set(key: string, _: Arguments, value: T): void {
+    this.trie.set(key, value);
+  }
+
+  delete(key: string): void {
+    this.trie.delete(key);
+  }
+
+  match(key: string): readonly T[] {
+    return this.trie.match(key);
+  }
+}
+
+const NOTHING: readonly never[] = [];
+
+class DirectTable<T> implements RoutingTable<T> {
+  private readonly byKey = new Map<string, readonly [T]>();
+
+  get(key: string): T | undefined {
+    return this.byKey.get(key)?.[0];
+  }
+
+  set(key: string, _: Arguments, value: T): void {
+    this.byKey.set(key, [value]);
+  }
+
+  delete(key: string): void {
+    this.byKey.delete(key);
+  }
+
+  match(key: string): readonly T[] {
+    return this.byKey.get(key) ?? NOTHING;
+  }
+}
+
+/** The keys of bindings tell them apart and mean nothing to messages. */
+class FanoutTable<T> implements RoutingTable<T> {
+  private readonly byKey = new Map<string, T>();
+  private all: readonly T[] = NOTHING;
+
+  get(key: string): T | undefined {
+    return this.byKey.get(key);
+  }
+
+  set(key: string, _: Arguments, value: T): void {
+    this.byKey.set(key, value);
+    this.all = [...this.byKey.values()];
+  }
+
+  delete(key: string): void {
+    this.byKey.delete(key);
+    this.all = [...this.byKey.values()];
+  }
+
+  match(): readonly T[] {
+    return this.all;
+  }
+}
+
+class HeadersTable<T> implements RoutingTable<T> {
+  private readonly byIdentity = new Map<
+    string,
+    { readonly matches: (headers: Headers) => boolean; readonly value: T }
+  >();
+
+  get(key: string, bindingArguments: Arguments): T | undefined {
+    return this.byIdentity.get(identity(key, bindingArguments))?.value;
+  }
+
+  set(key: string, bindingArguments: Arguments, value: T): void {
+    this.byIdentity.set(identity(key, bindingArguments), { matches: headerMatcher(bindingArguments), value });
+  }
+
+  delete(key: string, bindingArguments: Arguments): void {
+    this.byIdentity.delete(identity(key, bindingArguments));
+  }
+
+  match(_: string, headers: Headers): readonly T[] {
+    const found: T[] = [];
+    for (const { matches, value } of this.byIdentity.values()) if (matches(headers)) found.push(value);
+    return found;
+  }
+}
+
+function identity(key: string, bindingArguments: Arguments): string {
+  return JSON.stringify([key, Object.entries(bindingArguments).sort(([a], [b]) => (a < b ? -1 : 1))]);
+}
+
+/** RabbitMQ: without `x-match` all must match; names that begin with "x-" count only for the `-with-x` forms. */
+function headerMatcher({ 'x-match': match = 'all', ...wanted }: Arguments): (headers: Headers) => boolean {
+  const withX = match === 'all-with-x' || match === 'any-with-x';
+  const entries = Object.entries(wanted).filter(([name]) => withX || !name.startsWith('x-'));
+  const isMet = (headers: Headers, [name, value]: (typeof entries)[number]) => headers.get(name) === String(value);
+  return match === 'any' || match === 'any-with-x'
+    ? (headers) => entries.some((entry) => isMet(headers, entry))
+    : (headers) => entries.every((entry) => isMet(headers, entry));
+}

@@ -1,0 +1,78 @@
+/** A message on its way through the broker, and one that a queue holds. */
+import type { Message, RoutedMessage } from '../broker.js';
+import { presentReplyTo } from '../message-checks.js';
+
+export type DeathReason = 'rejected' | 'expired' | 'maxlen' | 'delivery_limit';
+
+/** That a queue has dead-lettered the message. */
+export interface Death {
+  readonly queue: string;
+  readonly reason: DeathReason;
+}
+
+export interface StoredMessage {
+  readonly message: RoutedMessage;
+  /** Its share of the memory that the broker may use. */
+  readonly bytes: number;
+  readonly priority: number;
+  /** `Date.now()` from which on it is not delivered any more; Infinity where it stays. */
+  readonly expiresAt: number;
+  /** Messages leave a queue in the order of their positions, also when they come back to it. */
+  readonly position: number;
+  readonly deaths: readonly Death[];
+  redelivered: boolean;
+  /** How often it has come back. */
+  returns: number;
+}
+
+/** Map entry, object and queue slot of a message, roughly. */
+const OVERHEAD_BYTES = 200;
+
+export function storedBytes(message: Message): number {
+  let bytes = OVERHEAD_BYTES + message.body.length;
+  for (const [name, value] of message.headers) bytes += name.length + value.length;
+  return bytes;
+}
+
+/** Headers that are written anew on their way through AMQP properties, and so here. undefined: not shown. */
+const REWRITTEN = new Map<string, (value: string) => string | undefined>([
+  ['reply-to', presentReplyTo],
+  ['persistent', (value) => (/^true$/i.test(value) ? 'true' : undefined)],
+  ['priority', (value) => String(Number(value))],
+  ['timestamp', (value) => String(Number(value))],
+]);
+
+export function toRoutedMessage(message: Message, exchange: string, routingKey: string): RoutedMessage {
+  return { headers: rewritten(message.headers), body: message.body, exchange, routingKey, resent: false };
+}
+
+function rewritten(headers: ReadonlyMap<string, string>): ReadonlyMap<string, string> {
+  let copy: Map<string, string> | undefined;
+  for (const [name, rewrite] of REWRITTEN) {
+    const value = headers.get(name);
+    if (value === undefined) continue;
+    const shown = rewrite(value);
+    if (shown === value) continue;
+    copy ??= new Map(headers);
+    if (shown === undefined) copy.delete(name);
+    else copy.set(name, shown);
+  }
+  return copy ?? headers;
+}
+
+/** As RabbitMQ does: the first death is remembered in headers, and an expiration does not apply a second time. */
+export function toDeadLetter(
+  { message }: StoredMessage,
+  death: Death,
+  exchange: string,
+  routingKey: string | undefined,
+): RoutedMessage {
+  const headers = new Map(message.headers);
+  headers.delete('expiration');
+  if (!headers.has('x-first-death-reason')) {
+    headers.set('x-first-death-reason', death.reason);
+    headers.set('x-first-death-queue', death.queue);
+    headers.set('x-first-death-exchange', message.exchange);
+  }
+  return { ...message, headers, exchange, routingKey: routingKey ?? message.routingKey };
+}
