@@ -1,0 +1,142 @@
+/**
+ * A channel with the consumers of one session. They are set up one after the other, first of all and again on every new
+ * channel; what can be asked elsewhere is (topology), so that only basic.consume itself can close the channel. A consumer
+ * that is refused leaves it, and its owner decides what becomes of it.
+ */
+import type { Channel, ChannelModel, ConsumeMessage } from 'amqplib';
+import { BrokerError } from '../broker.js';
+import { answersConsume, REPLY, replyCode, toBrokerError } from './amqp-errors.js';
+import type { Lease } from './channel-pool.js';
+import { DeliveryLedger } from './delivery-ledger.js';
+import type { QueueConsumer } from './queue-consumer.js';
+import { RecoveringChannel } from './recovering-channel.js';
+import type { ChannelUser } from './recovering-channel.js';
+import type { RabbitMqOptions } from './rabbitmq-options.js';
+import type { Topology } from './topology.js';
+import { withDeadline } from './wait-deadline.js';
+
+export class ConsumerChannel implements ChannelUser<Channel> {
+  private readonly consumers = new Set<QueueConsumer>();
+  private readonly channel: RecoveringChannel<Channel>;
+  private ledger: DeliveryLedger | undefined;
+  /** The channel on which the loop that sets consumers up is running, and its end. */
+  private attachingOn: Channel | undefined;
+  private attached = Promise.resolve();
+
+  constructor(
+    private readonly lease: Lease,
+    private readonly topology: Topology,
+    private readonly options: RabbitMqOptions,
+    private readonly onRefused: (consumer: QueueConsumer, error: BrokerError) => void,
+  ) {
+    this.channel = new RecoveringChannel('consume', lease.link.connection, options, this);
+    this.channel.start();
+  }
+
+  get size(): number {
+    return this.consumers.size;
+  }
+
+  /** No consumer, and nothing that could still be acknowledged. */
+  get isIdle(): boolean {
+    return this.consumers.size === 0 && (this.ledger?.size ?? 0) === 0;
+  }
+
+  add(consumer: QueueConsumer): void {
+    this.consumers.add(consumer);
+    if (this.channel.current && this.ledger) void this.attachAll(this.channel.current, this.ledger);
+  }
+
+  /** Cancels it at the broker; what was delivered can still be settled. */
+  async remove(consumer: QueueConsumer): Promise<void> {
+    if (!this.consumers.delete(consumer)) return;
+    const { publishTimeoutMs } = this.options;
+    // It may be about to be set up
+    await withDeadline(this.attached, publishTimeoutMs, 'did not answer').catch(() => undefined);
+    const channel = this.channel.current;
+    if (!channel || consumer.tag === undefined) return;
+    await withDeadline(channel.cancel(consumer.tag), publishTimeoutMs, 'did not cancel').catch(() => undefined);
+  }
+
+  open(model: ChannelModel): Promise<Channel> {
+    return model.createChannel();
+  }
+
+  async setUp(channel: Channel): Promise<void> {
+    this.ledger = new DeliveryLedger(channel);
+    await this.attachAll(channel, this.ledger);
+  }
+
+  lost(): void {
+    this.ledger?.end();
+    this.ledger = undefined;
+    for (const consumer of this.consumers) consumer.detached();
+  }
+
+  private attachAll(channel: Channel, ledger: DeliveryLedger): Promise<void> {
+    // The loop that runs already finds whom it has not set up yet
+    if (this.attachingOn !== channel) {
+      this.attachingOn = channel;
+      this.attached = this.attachEach(channel, ledger);
+    }
+    return this.attached;
+  }
+
+  private async attachEach(channel: Channel, ledger: DeliveryLedger): Promise<void> {
+    // One that is added meanwhile is found too: a Set goes on to what is added
+    for (const consumer of this.consumers) {
+      if (this.channel.current !== channel) break;
+      if (!consumer.isAttached) await this.attach(consumer, channel, ledger);
+    }
+    if (this.attachingOn === channel) this.attachingOn = undefined;
+  }
+
+  private async attach(consumer: QueueConsumer, channel: Channel, ledger: DeliveryLedger): Promise<void> {
+    const { queue, prefetch, exclusive, consumerArguments } = consumer.plan;
+    try {
+      consumer.competitors = await this.topology.provide(consumer.plan);
+      if (this.channel.current !== channel || consumer.isEnded) return;
+      await channel.prefetch(prefetch);
+      const onMessage = (message: ConsumeMessage | null): void => this.onMessage(consumer, channel, ledger, message);
+      const { consumerTag } = await channel.consume(queue, onMessage, { exclusive, arguments: consumerArguments });
+      if (this.channel.current === channel) consumer.attached(consumerTag);
+    } catch (error) {
+      const isRefusal = error instanceof BrokerError || answersConsume(error);
+      // Otherwise the channel was lost meanwhile, and the next set-up finds the consumer here
+      if (!isRefusal && this.channel.current !== channel) return;
+      this.consumers.delete(consumer);
+      this.onRefused(consumer, refusal(error, consumer));
+    }
+  }
+
+  private onMessage(
+    consumer: QueueConsumer,
+    channel: Channel,
+    ledger: DeliveryLedger,
+    message: ConsumeMessage | null,
+  ): void {
+    if (message) return consumer.deliver(ledger.deliver(message));
+    // basic.cancel from the broker: the queue was deleted, or its node went away
+    this.topology.forgetQueue(consumer.plan.queue);
+    consumer.detached();
+    if (!this.consumers.delete(consumer) || this.channel.current !== channel) return;
+    this.add(consumer);
+  }
+
+  async close(): Promise<void> {
+    this.ledger?.end();
+    await this.channel.close();
+    this.lease.release();
+  }
+}
+
+/** 403 stands for an exclusive consumer as well as for a missing permission; only the first needs a competitor. */
+function refusal(error: unknown, { plan, competitors }: QueueConsumer): BrokerError {
+  if (replyCode(error) === REPLY.accessRefused && competitors > 0) return inUse(plan.queue, error);
+  return toBrokerError(error, { kind: 'queue', name: plan.queue });
+}
+
+export function inUse(queue: string, cause?: unknown): BrokerError {
+  const sentence = `The queue "${queue}" is consumed exclusively, or is to be and has a consumer: use another queue, or wait.`;
+  return new BrokerError('queue-in-use', sentence, { cause });
+}

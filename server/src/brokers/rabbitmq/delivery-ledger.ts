@@ -1,0 +1,57 @@
+/**
+ * What was delivered on a channel and is not settled. It alone decides what reaches AMQP: a tag that the broker does not
+ * know, because it is settled already or of an earlier channel, would close the channel.
+ */
+import type { Channel, ConsumeMessage } from 'amqplib';
+import type { Delivery, Outcome, RoutedMessage } from '../broker.js';
+import { toRoutedMessage } from './amqp-message.js';
+
+export class DeliveryLedger {
+  private readonly unsettled = new Set<number>();
+  private isLive = true;
+
+  constructor(private readonly channel: Channel) {}
+
+  get size(): number {
+    return this.unsettled.size;
+  }
+
+  deliver(message: ConsumeMessage): Delivery {
+    const { deliveryTag, redelivered } = message.fields;
+    this.unsettled.add(deliveryTag);
+    return new QueueDelivery(toRoutedMessage(message), redelivered, this, deliveryTag);
+  }
+
+  /** Does nothing for what is settled, or once the channel is gone. */
+  settle(tag: number, outcome: Outcome): void {
+    if (!this.isLive || !this.unsettled.delete(tag)) return;
+    // amqplib wants the message, and looks at nothing but its tag
+    const message = { fields: { deliveryTag: tag } } as ConsumeMessage;
+    try {
+      if (outcome === 'ack') this.channel.ack(message);
+      else this.channel.nack(message, false, outcome === 'requeue');
+    } catch {
+      // amqplib throws on a channel that is closing: the broker takes the message back
+      this.end();
+    }
+  }
+
+  /** The channel is gone: the broker has taken all of it back. */
+  end(): void {
+    this.isLive = false;
+    this.unsettled.clear();
+  }
+}
+
+class QueueDelivery implements Delivery {
+  constructor(
+    readonly message: RoutedMessage,
+    readonly redelivered: boolean,
+    private readonly ledger: DeliveryLedger,
+    private readonly tag: number,
+  ) {}
+
+  settle(outcome: Outcome): void {
+    this.ledger.settle(this.tag, outcome);
+  }
+}

@@ -1,0 +1,97 @@
+/**
+ * Shared subscriptions on one exchange (topics, or users): one queue for this instance, bound once for each key that anybody
+ * here listens to, and local fan-out. What it costs the broker grows with keys, never with listeners.
+ * // next: session/groups (the listeners that `deliver` reaches)
+ */
+import type { ConsumeMessage } from 'amqplib';
+import type { BrokerSubscription, Listener } from '../broker.js';
+import { Fanout } from '../fanout.js';
+import type { Matching } from '../fanout.js';
+import { toBrokerError } from './amqp-errors.js';
+import { copyKeys, toRoutedMessage } from './amqp-message.js';
+import type { Link } from './channel-pool.js';
+import { KeyBindings } from './key-bindings.js';
+import type { RabbitMqOptions } from './rabbitmq-options.js';
+import { SharedQueue } from './shared-queue.js';
+import type { SharedQueueUser } from './shared-queue.js';
+import { withDeadline } from './wait-deadline.js';
+
+export interface InstanceExchange {
+  /** Part of the queue's name: `topics`, `users`. */
+  readonly label: string;
+  readonly name: string;
+  readonly matching: Matching;
+  /** Makes sure that it exists, before anything is bound to it. */
+  ensure(): Promise<void>;
+}
+
+export class InstanceQueue implements SharedQueueUser {
+  private readonly fanout: Fanout;
+  private readonly bindings: KeyBindings;
+  private readonly queue: SharedQueue;
+
+  constructor(
+    private readonly exchange: InstanceExchange,
+    private readonly link: Link,
+    private readonly options: RabbitMqOptions,
+  ) {
+    this.fanout = new Fanout(exchange.matching);
+    this.bindings = new KeyBindings({
+      bind: (queue, key) => this.ask((channel) => channel.bindQueue(queue, exchange.name, key)),
+      unbind: (queue, key) => this.ask((channel) => channel.unbindQueue(queue, exchange.name, key)),
+    });
+    this.queue = new SharedQueue(exchange.label, link, options, this);
+  }
+
+  /** Bindings not yet made or taken back at the broker. */
+  get pendingBindings(): number {
+    return this.bindings.pending;
+  }
+
+  async subscribe(key: string, listener: Listener): Promise<BrokerSubscription> {
+    this.queue.start();
+    const remove = this.fanout.add(key, listener);
+    const close = async (): Promise<void> => {
+      remove();
+      if (this.fanout.count(key) === 0) await this.within(this.bindings.drop(key)).catch(() => undefined);
+    };
+    try {
+      const bound = this.bindings.want(key);
+      if (bound) await this.within(bound);
+    } catch (error) {
+      void close();
+      throw error;
+    }
+    return { close };
+  }
+
+  async bind(queue: string): Promise<void> {
+    await this.exchange.ensure();
+    this.bindings.attach(queue, this.fanout.patterns());
+  }
+
+  deliver(message: ConsumeMessage): void {
+    this.fanout.deliver(toRoutedMessage(message), message.fields.routingKey, copyKeys(message));
+  }
+
+  lost(): void {
+    this.bindings.detach();
+  }
+
+  close(): Promise<void> {
+    return this.queue.close();
+  }
+
+  /** On a scratch channel: a key may be refused (topic permissions), which must not stop the others' messages. */
+  private async ask(work: Parameters<Link['scratch']['run']>[0]): Promise<void> {
+    try {
+      await this.link.scratch.run(work);
+    } catch (error) {
+      throw toBrokerError(error, { kind: 'exchange', name: this.exchange.name });
+    }
+  }
+
+  private within(work: Promise<void>): Promise<void> {
+    return withDeadline(work, this.options.publishTimeoutMs, 'is away, or has not bound the subscription');
+  }
+}

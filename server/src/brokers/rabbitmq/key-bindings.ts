@@ -1,0 +1,146 @@
+/**
+ * The bindings of one queue to one exchange, a key each. Who subscribes and unsubscribes only changes what is wished; one
+ * loop brings the broker into line, one operation at a time, in the order of the wishes, and looks at the latest wish when it
+ * comes to a key. So a key that is dropped and wanted again while it waits costs nothing, and all who want the same key wait
+ * for the same operation.
+ */
+import type { BrokerError } from '../broker.js';
+import type { Deferred } from './wait-deadline.js';
+import { deferred } from './wait-deadline.js';
+
+/** What the broker is asked to do. Rejections are coded. */
+export interface BindingOperations {
+  bind(queue: string, key: string): Promise<void>;
+  unbind(queue: string, key: string): Promise<void>;
+}
+
+interface Entry {
+  wanted: boolean;
+  bound: boolean;
+  /** Settled when what is wished is so, or refused. */
+  settled: Deferred<void>;
+}
+
+const RETRY_MS = 1_000;
+
+export class KeyBindings {
+  private readonly entries = new Map<string, Entry>();
+  /** Keys that the loop has to look at. */
+  private readonly due = new Set<string>();
+  /** The queue of the current connection; undefined while there is none. */
+  private queue: string | undefined;
+  private isRunning = false;
+  private retry: NodeJS.Timeout | undefined;
+
+  constructor(private readonly operations: BindingOperations) {}
+
+  /** Bindings not yet made or taken back. */
+  get pending(): number {
+    return this.due.size + (this.isRunning ? 1 : 0);
+  }
+
+  /** Resolves when the key is bound; rejects where the broker refuses it. Undefined where it is bound. */
+  want(key: string): Promise<void> | undefined {
+    const entry = this.wish(key, true);
+    return entry.bound ? undefined : entry.settled.promise;
+  }
+
+  /** Resolves when the broker has let go, or somebody wants it again. */
+  drop(key: string): Promise<void> {
+    return this.entries.has(key) ? this.wish(key, false).settled.promise : Promise.resolve();
+  }
+
+  private wish(key: string, wanted: boolean): Entry {
+    let entry = this.entries.get(key);
+    if (!entry) {
+      entry = { wanted: !wanted, bound: false, settled: deferred() };
+      this.entries.set(key, entry);
+    }
+    if (entry.wanted !== wanted) {
+      entry.settled.resolve();
+      entry.settled = deferred();
+      entry.wanted = wanted;
+    }
+    // Without a queue nothing is bound, and nothing can be
+    if (this.queue === undefined) this.settle(key, entry);
+    else if (entry.wanted !== entry.bound) this.due.add(key);
+    void this.run();
+    return entry;
+  }
+
+  /** A new queue with no bindings: binds all wanted keys, in this order. */
+  attach(queue: string, keys: readonly string[]): void {
+    this.queue = queue;
+    for (const key of keys) if (this.entries.get(key)?.wanted) this.due.add(key);
+    void this.run();
+  }
+
+  /** The queue is gone with its bindings. Who waits for a binding waits for the next queue. */
+  detach(): void {
+    this.queue = undefined;
+    clearTimeout(this.retry);
+    this.due.clear();
+    for (const [key, entry] of this.entries) {
+      if (entry.bound && entry.wanted) entry.settled = deferred();
+      entry.bound = false;
+      this.settle(key, entry);
+    }
+  }
+
+  private async run(): Promise<void> {
+    if (this.isRunning) return;
+    this.isRunning = true;
+    for (let key = this.next(); key !== undefined; key = this.next()) await this.fulfil(key);
+    this.isRunning = false;
+  }
+
+  private next(): string | undefined {
+    if (this.queue === undefined) return undefined;
+    for (const key of this.due) {
+      this.due.delete(key);
+      return key;
+    }
+    return undefined;
+  }
+
+  private async fulfil(key: string): Promise<void> {
+    const entry = this.entries.get(key);
+    const queue = this.queue;
+    if (!entry || queue === undefined || entry.wanted === entry.bound) return entry && this.settle(key, entry);
+    const { wanted } = entry;
+    try {
+      // From the moment that it is asked to unbind, the broker may have done it
+      if (!wanted) entry.bound = false;
+      await (wanted ? this.operations.bind(queue, key) : this.operations.unbind(queue, key));
+    } catch (error) {
+      if (this.queue === queue) this.failed(key, entry, error as BrokerError);
+      return;
+    }
+    if (this.queue !== queue) return;
+    entry.bound = wanted;
+    this.settle(key, entry);
+  }
+
+  private settle(key: string, entry: Entry): void {
+    if (entry.wanted !== entry.bound) {
+      if (this.queue !== undefined) this.due.add(key);
+      return;
+    }
+    if (!entry.wanted) this.entries.delete(key);
+    entry.settled.resolve();
+  }
+
+  private failed(key: string, entry: Entry, error: BrokerError): void {
+    if (error.code !== 'broker-unavailable') {
+      // Refused: not asked again before the next connection, or the next who wants it
+      entry.settled.reject(error);
+      entry.settled = deferred();
+      if (!entry.wanted) this.entries.delete(key);
+      return;
+    }
+    this.retry = setTimeout(() => {
+      this.due.add(key);
+      void this.run();
+    }, RETRY_MS);
+  }
+}

@@ -1,0 +1,187 @@
+/**
+ * What an own subscription is at the broker, read from its destination and headers: the queue, how it comes to be there,
+ * what it is bound to, how it is consumed and when it goes.
+ *
+ * Every queue made here is durable and not exclusive at the broker: transient shared queues are refused by newer RabbitMQs,
+ * and an exclusive one dies with an AMQP connection that many sessions use. So what a client calls `exclusive` or
+ * `durable:false` gets an exclusive consumer, an expiry, and is deleted when the session ends.
+ */
+import { createHash, randomBytes } from 'node:crypto';
+import { userKey } from '../../destinations/destination.js';
+import type { Destination } from '../../destinations/destination.js';
+import { bindingArguments, hasQueueHeaders, parseQueueOptions } from '../../destinations/queue-options.js';
+import type { Arguments, QueueAction, QueueOptions } from '../../destinations/queue-options.js';
+import { BrokerError } from '../broker.js';
+import type { AckMode, ChannelOwner, ConsumeOptions, SharedDestination } from '../broker.js';
+import type { RabbitMqOptions } from './rabbitmq-options.js';
+
+export interface QueueDeclaration {
+  readonly autoDelete: boolean;
+  readonly arguments: Arguments;
+}
+
+export interface QueueBinding {
+  readonly exchange: string;
+  readonly key: string;
+  readonly arguments: Arguments;
+}
+
+export interface QueuePlan {
+  readonly queue: string;
+  /** `must-exist`: somebody else makes it. `as-found`: taken as it is, made (durable, plain) where it is missing. */
+  readonly source: 'must-exist' | 'as-found' | QueueDeclaration;
+  readonly binding?: QueueBinding;
+  readonly exclusive: boolean;
+  /** amqplib's notation: a table with a type tag where a number would not say it. */
+  readonly consumerArguments: Readonly<Record<string, unknown>>;
+  readonly prefetch: number;
+  /** When the relay deletes it: never, when the client says `forget`, with the subscription, with the session. */
+  readonly lifetime: 'kept' | 'until-forgotten' | 'subscription' | 'session';
+}
+
+/** AMQP counts in 16 bits; 0 would be no limit, which streams refuse and a relay's memory cannot hold. */
+const PREFETCH_MAX = 65_535;
+
+/** Throws a BrokerError. */
+export function planConsumer(
+  destination: Destination,
+  options: ConsumeOptions,
+  owner: ChannelOwner,
+  config: RabbitMqOptions,
+): QueuePlan {
+  const parsed = coded(() => parseQueueOptions(options.headers, 'subscribe'));
+  const consuming = {
+    exclusive: parsed.exclusive === true,
+    consumerArguments: consumerArguments(parsed),
+    prefetch: prefetch(parsed, options.ack, config),
+  };
+  switch (destination.kind) {
+    case 'amq-queue':
+      return { ...consuming, queue: destination.queue, source: 'must-exist', lifetime: 'kept' };
+    case 'queue': {
+      const source = declarationFor(options.headers, 'subscribe', config) ?? 'as-found';
+      const lifetime = isTransient(parsed) ? 'session' : 'kept';
+      return { ...consuming, queue: destination.queue, source, lifetime };
+    }
+    case 'topic':
+    case 'exchange':
+    case 'user': {
+      const binding = bindingFor(destination, options.headers, config);
+      return { ...consuming, ...ownQueue(destination, options, owner, parsed, config), binding };
+    }
+    case 'temp-queue':
+    case 'reply-queue':
+      throw new BrokerError(
+        'invalid-destination',
+        `${destination.text} cannot be subscribed to: it is for replies only.`,
+      );
+  }
+}
+
+/** A queue behind a topic, exchange or user destination that serves one subscription. */
+function ownQueue(
+  destination: Destination,
+  options: ConsumeOptions,
+  owner: ChannelOwner,
+  parsed: QueueOptions,
+  config: RabbitMqOptions,
+): Pick<QueuePlan, 'queue' | 'source' | 'lifetime'> & { exclusive: boolean } {
+  const isDurable = parsed.durable === true;
+  const queue = parsed.queueName ?? (isDurable ? durableName(destination, options, owner) : freshName('subscription'));
+  return {
+    queue,
+    source: declaration({ ...parsed, durable: isDurable }, config),
+    // Two tabs with the same durable subscription would share its messages: the second is told so
+    exclusive: parsed.exclusive === true || (isDurable && parsed.queueName === undefined),
+    lifetime: isDurable ? 'until-forgotten' : 'subscription',
+  };
+}
+
+/** For SEND and SUBSCRIBE on /queue/N: undefined where the headers say nothing about the queue. Throws a BrokerError. */
+export function declarationFor(
+  headers: ReadonlyMap<string, string>,
+  action: QueueAction,
+  config: RabbitMqOptions,
+): QueueDeclaration | undefined {
+  if (!hasQueueHeaders(headers, action)) return undefined;
+  return declaration(
+    coded(() => parseQueueOptions(headers, action)),
+    config,
+  );
+}
+
+function declaration(parsed: QueueOptions, config: RabbitMqOptions): QueueDeclaration {
+  // Streams know no x-expires
+  const expires = isTransient(parsed) && parsed.arguments['x-queue-type'] !== 'stream';
+  return {
+    autoDelete: parsed.autoDelete === true,
+    arguments: { ...(expires && { 'x-expires': config.queueExpiresMs }), ...parsed.arguments },
+  };
+}
+
+function isTransient(parsed: QueueOptions): boolean {
+  return parsed.exclusive === true || parsed.durable === false;
+}
+
+/** Where the messages of a shared destination come from. Throws a BrokerError. */
+export function bindingFor(
+  destination: SharedDestination,
+  headers: ReadonlyMap<string, string>,
+  config: RabbitMqOptions,
+): QueueBinding {
+  switch (destination.kind) {
+    case 'topic':
+      return { exchange: config.topicExchange, key: destination.key, arguments: {} };
+    case 'exchange':
+      return {
+        exchange: destination.exchange,
+        key: destination.key,
+        arguments: coded(() => bindingArguments(headers)),
+      };
+    case 'user':
+      return { exchange: config.userExchange, key: keyOfUser(destination), arguments: {} };
+  }
+}
+
+export function keyOfUser(destination: Extract<Destination, { kind: 'user' }>): string {
+  const { user, name, text } = destination;
+  if (user === undefined) throw new BrokerError('invalid-destination', `${text} does not say whose it is.`);
+  return coded(() => userKey(user, name));
+}
+
+export function freshName(label: string): string {
+  return `stomp-relay.${label}.${randomBytes(18).toString('base64url')}`;
+}
+
+/** The same for the same user, client, destination and subscription; not to be guessed or made by client text alone. */
+function durableName(destination: Destination, options: ConsumeOptions, owner: ChannelOwner): string {
+  const parts = [owner.user, owner.clientId ?? null, destination.text, options.subscriptionId];
+  return `stomp-relay.durable.${createHash('sha256').update(JSON.stringify(parts)).digest('base64url')}`;
+}
+
+function prefetch(parsed: QueueOptions, ack: AckMode, config: RabbitMqOptions): number {
+  const count = parsed.prefetch ?? (ack === 'auto' ? config.autoPrefetch : config.clientPrefetch);
+  return count === 0 ? PREFETCH_MAX : count;
+}
+
+function consumerArguments({ consumer }: QueueOptions): Record<string, unknown> {
+  const { priority, streamOffset } = consumer;
+  return {
+    ...(priority !== undefined && { 'x-priority': priority }),
+    ...(streamOffset !== undefined && {
+      'x-stream-offset':
+        typeof streamOffset === 'object' ? { '!': 'timestamp', value: streamOffset.timestamp } : streamOffset,
+    }),
+  };
+}
+
+/** The errors of `destinations/` have codes of the same names. */
+function coded<T>(read: () => T): T {
+  try {
+    return read();
+  } catch (cause) {
+    const { code, message } = cause as { code?: unknown; message: string };
+    if (code === 'invalid-header' || code === 'invalid-destination') throw new BrokerError(code, message, { cause });
+    throw cause;
+  }
+}

@@ -1,0 +1,205 @@
+/**
+ * RabbitMQ as the broker of this instance, over a handful of AMQP connections: one to publish, one for the instance queues,
+ * as many for own consumers as their channels need. Each part recovers by itself; this file ties them together.
+ * // next: instance-queue (on the instance that has the subscriber)
+ */
+import type { Destination } from '../../destinations/destination.js';
+import { BrokerError } from '../broker.js';
+import type {
+  Broker,
+  BrokerChannel,
+  BrokerEvents,
+  BrokerSubscription,
+  ChannelOwner,
+  Listener,
+  Message,
+  PublishOptions,
+  SharedDestination,
+} from '../broker.js';
+import { checkMessage } from '../message-checks.js';
+import { AmqpConnection, describeUrl } from './amqp-connection.js';
+import { checkHeaderSize } from './amqp-message.js';
+import { ChannelPool, openLink } from './channel-pool.js';
+import type { Link } from './channel-pool.js';
+import { ExchangeQueue } from './exchange-queue.js';
+import { InstanceQueue } from './instance-queue.js';
+import { messageBytes, Publisher } from './publisher.js';
+import { bindingFor } from './queue-plan.js';
+import type { QueueBinding } from './queue-plan.js';
+import type { RabbitMqOptions } from './rabbitmq-options.js';
+import { routeFor } from './route.js';
+import type { Route } from './route.js';
+import { SessionChannel } from './session-channel.js';
+import { Topology } from './topology.js';
+
+type State = 'new' | 'down' | 'up' | 'closed';
+type Listeners = { [E in keyof BrokerEvents]: ((...args: BrokerEvents[E]) => void)[] };
+
+export class RabbitMqBroker implements Broker {
+  readonly description: string;
+  private state: State = 'new';
+  private readonly publishing: AmqpConnection;
+  private readonly subscribing: Link;
+  private readonly pool: ChannelPool;
+  private readonly topology: Topology;
+  private readonly publisher: Publisher;
+  private readonly topics: InstanceQueue;
+  private readonly users: InstanceQueue;
+  private readonly exchanges = new Map<string, ExchangeQueue>();
+  private readonly sessions = new Set<SessionChannel>();
+  private readonly listeners: Listeners = { up: [], down: [] };
+
+  constructor(private readonly options: RabbitMqOptions) {
+    this.description = `RabbitMQ at ${options.urls.map(describeUrl).join(', ')}`;
+    this.publishing = new AmqpConnection('publish', options);
+    this.subscribing = openLink('subscribe', options);
+    this.pool = new ChannelPool(options);
+    this.topology = new Topology(this.subscribing.scratch);
+    this.publisher = new Publisher(this.publishing, this.topology, options);
+    const { topicExchange, userExchange } = options;
+    this.topics = new InstanceQueue(
+      { label: 'topics', name: topicExchange, matching: 'topic', ensure: () => this.ensureExchange(topicExchange) },
+      this.subscribing,
+      options,
+    );
+    this.users = new InstanceQueue(
+      { label: 'users', name: userExchange, matching: 'exact', ensure: () => this.ensureExchange(userExchange) },
+      this.subscribing,
+      options,
+    );
+  }
+
+  get isUp(): boolean {
+    return this.state === 'up';
+  }
+
+  /** For metrics: plain numbers, looked at from time to time. */
+  get gauges() {
+    return {
+      unconfirmed: this.publisher.count,
+      unconfirmedBytes: this.publisher.bytes,
+      pendingBindings: this.topics.pendingBindings + this.users.pendingBindings,
+      consumeConnections: this.pool.connections,
+      consumeChannels: this.pool.channels,
+      exchangeQueues: this.exchanges.size,
+    };
+  }
+
+  on<E extends keyof BrokerEvents>(event: E, listener: (...args: BrokerEvents[E]) => void): void {
+    this.listeners[event].push(listener);
+  }
+
+  async start(): Promise<void> {
+    if (this.state !== 'new') return;
+    this.state = 'down';
+    const { connectTimeoutMs } = this.options;
+    for (const connection of [this.publishing, this.subscribing.connection]) {
+      connection.listen({ up: () => this.look(), down: (reason) => this.wentDown(reason) });
+      connection.start();
+    }
+    this.publisher.start();
+    try {
+      await Promise.all([
+        this.publishing.whenUp(connectTimeoutMs),
+        this.subscribing.connection.whenUp(connectTimeoutMs),
+      ]);
+      await this.ensureExchange(this.options.topicExchange);
+      await this.ensureExchange(this.options.userExchange);
+    } catch (error) {
+      await this.close();
+      throw error;
+    }
+  }
+
+  private look(): void {
+    if (this.state !== 'down' || !this.publishing.current || !this.subscribing.connection.current) return;
+    this.state = 'up';
+    for (const listener of this.listeners.up) listener();
+  }
+
+  private wentDown(reason: string): void {
+    // Another node, or an empty one, may answer next
+    this.topology.forgetAll();
+    if (this.state !== 'up') return;
+    this.state = 'down';
+    for (const listener of this.listeners.down) listener(reason);
+  }
+
+  /** The exchange of users is the relay's own; that of topics is the broker's. */
+  private ensureExchange(exchange: string): Promise<void> {
+    const isOwn = exchange === this.options.userExchange;
+    return isOwn ? this.topology.ensureExchange(exchange, 'direct') : this.topology.checkExchange(exchange);
+  }
+
+  prepare(destination: Destination, message: Message): Promise<void> | undefined {
+    checkMessage(message);
+    checkHeaderSize(message, this.publishing.frameMax);
+    const route = routeFor(destination, message, this.options);
+    const admission = this.publisher.admit(messageBytes(message));
+    if (!admission && this.isKnown(route)) return undefined;
+    return this.prepareSlowly(route, admission);
+  }
+
+  private isKnown({ exchange, queue, declaration }: Route): boolean {
+    return queue === undefined ? this.topology.knowsExchange(exchange) : this.topology.knowsQueue(queue, declaration);
+  }
+
+  private async prepareSlowly(route: Route, admission: Promise<void> | undefined): Promise<void> {
+    await admission;
+    if (this.isKnown(route)) return;
+    const { exchange, queue, declaration } = route;
+    if (queue !== undefined) await this.topology.ensureQueue(queue, declaration);
+    else if (exchange === this.options.userExchange) await this.ensureExchange(exchange);
+    else await this.topology.checkPublishable(exchange);
+  }
+
+  publish(destination: Destination, message: Message, { mandatory }: PublishOptions): Promise<void> {
+    return this.publisher.publish(routeFor(destination, message, this.options), message, mandatory);
+  }
+
+  async subscribe(
+    destination: SharedDestination,
+    headers: ReadonlyMap<string, string>,
+    listener: Listener,
+  ): Promise<BrokerSubscription> {
+    if (this.state === 'closed') throw stopping();
+    const binding = bindingFor(destination, headers, this.options);
+    if (destination.kind === 'topic') return this.topics.subscribe(binding.key, listener);
+    if (destination.kind === 'user') return this.users.subscribe(binding.key, listener);
+    return this.exchangeQueue(binding).subscribe(listener);
+  }
+
+  private exchangeQueue(binding: QueueBinding): ExchangeQueue {
+    const id = JSON.stringify([binding.exchange, binding.key, Object.entries(binding.arguments).sort()]);
+    let queue = this.exchanges.get(id);
+    if (!queue) {
+      const lease = this.pool.lease();
+      const onClosed = (): void => {
+        this.exchanges.delete(id);
+      };
+      queue = new ExchangeQueue(binding, lease, this.options, onClosed);
+      this.exchanges.set(id, queue);
+    }
+    return queue;
+  }
+
+  openChannel(owner: ChannelOwner): BrokerChannel {
+    const context = { pool: this.pool, topology: this.topology, options: this.options };
+    const session: SessionChannel = new SessionChannel(owner, context, () => this.sessions.delete(session));
+    this.sessions.add(session);
+    return session;
+  }
+
+  async close(): Promise<void> {
+    if (this.state === 'closed') return;
+    this.state = 'closed';
+    await this.publisher.close();
+    await Promise.all([...this.sessions].map((session) => session.close()));
+    await Promise.all([this.topics, this.users, ...this.exchanges.values()].map((queue) => queue.close()));
+    await Promise.all([this.publishing.close(), this.subscribing.connection.close(), this.pool.close()]);
+  }
+}
+
+function stopping(): BrokerError {
+  return new BrokerError('broker-unavailable', 'The relay is stopping: connect to another one.');
+}

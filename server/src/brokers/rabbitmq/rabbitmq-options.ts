@@ -1,0 +1,43 @@
+/** What the RabbitMQ broker is told. Defaults and ranges are in `config.ts`. */
+export interface RabbitMqOptions {
+  /** `amqp://user:pass@host:5672/vhost` or `amqps://...`; several for the nodes of a cluster, tried in random order. */
+  readonly urls: readonly string[];
+  /** A few characters that no other relay on the same broker has. */
+  readonly instanceId: string;
+  /** The exchange behind `/topic`. */
+  readonly topicExchange: string;
+  /** The exchange behind `/user`; declared (durable, direct) if missing. */
+  readonly userExchange: string;
+  /** Beyond it RabbitMQ drops the oldest messages that wait for this instance. */
+  readonly instanceQueueMaxBytes: number;
+  /** Messages on their way to this instance, for each shared queue; fewer when they are large. */
+  readonly instancePrefetch: number;
+  readonly instanceInFlightMaxBytes: number;
+  /** Unsettled deliveries of an own subscription whose SUBSCRIBE does not say `prefetch-count`. */
+  readonly autoPrefetch: number;
+  readonly clientPrefetch: number;
+  /** Reconnecting: a random delay up to a bound that begins at `min` and doubles up to `max`. */
+  readonly reconnectMinMs: number;
+  readonly reconnectMaxMs: number;
+  readonly connectTimeoutMs: number;
+  /** The longest that a caller waits for anything of the broker: room, a check, a confirm, a binding. */
+  readonly publishTimeoutMs: number;
+  /** Published and not yet confirmed, all sessions together; beyond either, publishers wait. */
+  readonly unconfirmedMax: number;
+  readonly unconfirmedMaxBytes: number;
+  /** Own subscriptions: AMQP channels on a connection, and connections. */
+  readonly channelsPerConnection: number;
+  readonly connectionsMax: number;
+  /** How long a queue that belongs to a session outlives a relay that died. */
+  readonly queueExpiresMs: number;
+  readonly heartbeatSeconds: number;
+  readonly log: RabbitMqLog;
+}
+
+/** Details never hold credentials. */
+export interface RabbitMqLog {
+  debug(details: object, message: string): void;
+  info(details: object, message: string): void;
+  warn(details: object, message: string): void;
+  error(details: object, message: string): void;
+}
