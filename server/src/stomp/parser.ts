@@ -21,29 +21,23 @@
  * Bytes may be cut anywhere: each passes the cursor of a ChunkQueue once, and every limit and most rules are
  * enforced at the byte that breaks them, so that the outcome does not depend on the cut.
  */
-import { ChunkQueue, wastesMemory } from './chunk-queue.js';
 import { isUtf8 } from 'node:buffer';
+import { ChunkQueue } from './chunk-queue.js';
 import { quote, StompError } from './errors.js';
 import { EMPTY_BODY } from './frame.js';
 import type { Frame, Version } from './frame.js';
 import { acceptsCrLf, findReceipt, parseHeaders } from './header-block.js';
+import { endedEarly, HeaderLines } from './header-lines.js';
+import type { ParserLimits } from './parser-limits.js';
+import { wastesMemory } from './part-list.js';
 import { bodyRule, COMMAND_MAX_BYTES, isCommand } from './rules.js';
+import type { BodyRule } from './rules.js';
+
+export type { ParserLimits };
 
 const NUL = 0x00;
 const LF = 0x0a;
 const CR = 0x0d;
-
-/** STOMP 1.2, "Size Limits". All of them count octets on the wire, except the number of header lines. */
-export interface ParserLimits {
-  /** The command line without its LF. */
-  readonly commandMaxBytes: number;
-  readonly headerMaxCount: number;
-  /** One header line without its LF. */
-  readonly headerLineMaxBytes: number;
-  /** All header lines of a frame, with their ends and the blank line. */
-  readonly headersMaxBytes: number;
-  readonly bodyMaxBytes: number;
-}
 
 /** What the cursor stands in: `between` frames, or after an error `over` for good. */
 type Phase = 'between' | 'command' | 'headers' | 'body' | 'over';
@@ -56,10 +50,10 @@ export class Parser {
   readonly #unread = new ChunkQueue();
   #phase: Phase = 'between';
   #command = '';
+  #bodyRule: BodyRule = 'refused';
   #headers: ReadonlyMap<string, string> = new Map();
-  #headerCount = 0;
-  #lineBytes = 0;
-  /** The last byte was a CR. */
+  readonly #headerLines = new HeaderLines();
+  /** The last byte between frames was a CR. */
   #afterCr = false;
   /** From content-length, undefined where the first NUL ends the body. */
   #bodyBytes: number | undefined;
@@ -141,8 +135,7 @@ export class Parser {
     this.#command = this.#commandOf(unread.unit());
     unread.at++;
     unread.drop();
-    this.#headerCount = 0;
-    this.#lineBytes = 0;
+    this.#bodyRule = bodyRule(this.#command, this.version);
     this.#phase = 'headers';
     return true;
   }
@@ -155,74 +148,13 @@ export class Parser {
     throw unknownCommand(line.toString(), this.version);
   }
 
-  /** True after the blank line. */
   #readHeaders(): boolean {
-    const unread = this.#unread;
-    while (unread.hasByte()) {
-      this.#passPlainBytes();
-      const byte = unread.chunk[unread.at];
-      if (byte === undefined) continue;
-      this.#checkHeaderByte(byte);
-      unread.at++;
-      if (byte !== LF) {
-        this.#lineBytes++;
-        this.#afterCr = byte === CR;
-      } else if (this.#endHeaderLine()) {
-        this.#headers = parseHeaders(unread.unit(), this.#command, this.version);
-        unread.drop();
-        this.#phase = 'body';
-        this.#bodyBytes = this.#contentLength();
-        return true;
-      }
-    }
-    return false;
-  }
-
-  /** Passes what can break no rule, in a loop of its own for speed: up to a control character, limit or chunk's end. */
-  #passPlainBytes(): void {
-    if (this.#afterCr) return;
-    const { chunk, at: start, unitBytes } = this.#unread;
-    const { headerLineMaxBytes, headersMaxBytes } = this.limits;
-    const room = Math.min(headerLineMaxBytes - this.#lineBytes, headersMaxBytes - unitBytes);
-    const end = Math.min(start + room, chunk.length);
-    let at = start;
-    while (at < end && (chunk[at] as number) > CR) at++;
-    this.#unread.at = at;
-    this.#lineBytes += at - start;
-  }
-
-  #checkHeaderByte(byte: number): void {
-    const { headerLineMaxBytes, headersMaxBytes } = this.limits;
-    if (byte === NUL) throw endedEarly();
-    if (this.#afterCr && byte !== LF && acceptsCrLf(this.version)) {
-      throw new StompError('malformed-frame', 'A header line has a CR that is not part of its end; escape it as \\r.');
-    }
-    if (this.#lineBytes >= headerLineMaxBytes && byte !== LF) {
-      throw new StompError(
-        'header-too-long',
-        `A header line is longer than ${headerLineMaxBytes} octets (headerLineMaxBytes).`,
-      );
-    }
-    if (this.#unread.unitBytes >= headersMaxBytes) {
-      throw new StompError(
-        'headers-too-large',
-        `The headers of a frame are larger than ${headersMaxBytes} octets (headersMaxBytes).`,
-      );
-    }
-  }
-
-  /** Whether the line that ends here is the blank one. */
-  #endHeaderLine(): boolean {
-    const isBlank = this.#lineBytes === (this.#afterCr && acceptsCrLf(this.version) ? 1 : 0);
-    this.#lineBytes = 0;
-    this.#afterCr = false;
-    if (!isBlank && ++this.#headerCount > this.limits.headerMaxCount) {
-      throw new StompError(
-        'too-many-headers',
-        `A frame has more than ${this.limits.headerMaxCount} header lines (headerMaxCount).`,
-      );
-    }
-    return isBlank;
+    if (!this.#headerLines.pass(this.#unread, this.limits, acceptsCrLf(this.version))) return false;
+    this.#headers = parseHeaders(this.#unread.unit(), this.#command, this.version);
+    this.#unread.drop();
+    this.#phase = 'body';
+    this.#bodyBytes = this.#contentLength();
+    return true;
   }
 
   #contentLength(): number | undefined {
@@ -241,7 +173,7 @@ export class Parser {
   /** Holds for a body as announced, at once, and for one without content-length as it comes in. */
   #checkBodyBytes(bytes: number): void {
     const { bodyMaxBytes } = this.limits;
-    if (bytes > 0 && bodyRule(this.#command, this.version) === 'refused') {
+    if (bytes > 0 && this.#bodyRule === 'refused') {
       // STOMP 1.2, "Body": only SEND, MESSAGE and ERROR may have a body, all other frames MUST NOT.
       throw new StompError('unexpected-body', `${this.#command} has a body; of client frames only SEND may have one.`);
     }
@@ -253,7 +185,7 @@ export class Parser {
   #readBody(): Frame | undefined {
     const unread = this.#unread;
     if (!(this.#bodyBytes === undefined ? this.#passToNul() : this.#passBytes(this.#bodyBytes))) return undefined;
-    const body = bodyRule(this.#command, this.version) === 'carried' ? ownBody(unread.unit()) : EMPTY_BODY;
+    const body = this.#bodyRule === 'carried' ? ownBody(unread.unit()) : EMPTY_BODY;
     unread.at++;
     unread.drop();
     this.#phase = 'between';
@@ -309,8 +241,4 @@ function unknownCommand(line: string, version: Version | undefined): StompError 
     'unknown-command',
     `${quote(line)} is not a command of STOMP ${version ?? '1.2'} that a client may send.${hint}`,
   );
-}
-
-function endedEarly(): StompError {
-  return new StompError('malformed-frame', 'A NUL came before the blank line that ends the headers.');
 }

@@ -13,10 +13,12 @@ export type SessionState = 'connecting' | 'connected' | 'closing' | 'closed';
 /** Names of which at least one must be given, with a value that is not empty. */
 type OneOf = readonly string[];
 
+/** `ignored`: read and dropped. */
+export type BodyRule = 'carried' | 'ignored' | 'refused';
+
 interface CommandRule {
   readonly allowedIn: SessionState;
-  /** `ignored`: read and dropped. */
-  readonly body: 'carried' | 'ignored' | 'refused';
+  readonly body: BodyRule;
   readonly requires: readonly OneOf[];
   /** Optional headers that name something, and so must not be empty when they are given. */
   readonly names?: readonly string[];
@@ -75,7 +77,7 @@ const RULES: Readonly<Record<Version, Readonly<Record<string, CommandRule>>>> = 
     // STOMP 1.0, "SUBSCRIBE": id is optional; "The body of the SUBSCRIBE command is ignored".
     SUBSCRIBE: { allowedIn: 'connected', body: 'ignored', requires: [['destination']], names: ['id'] },
     // STOMP 1.0, "UNSUBSCRIBE": "requires either a destination header or an id header".
-    UNSUBSCRIBE: { ...ONCE_CONNECTED, requires: [['id', 'destination']] },
+    UNSUBSCRIBE: { ...ONCE_CONNECTED, requires: [['id', 'destination']], names: ['id', 'destination'] },
     // STOMP 1.0, "ACK": "one required header, message-id".
     ACK: acknowledging([['message-id']]),
   },
@@ -95,7 +97,7 @@ export function isCommand(command: string, version: Version | undefined): boolea
 export const isConnect = (command: string): boolean => command === 'CONNECT' || command === 'STOMP';
 
 /** What becomes of a body of this command; a version not yet agreed counts as 1.2. */
-export function bodyRule(command: string, version: Version | undefined): CommandRule['body'] {
+export function bodyRule(command: string, version: Version | undefined): BodyRule {
   return ruleFor(command, version).body;
 }
 

@@ -1,5 +1,7 @@
 /** Ways to cut one stream of bytes, and what a parser makes of it: the same each way, or the parser is wrong. */
+import { expect } from '@jest/globals';
 import { StompError } from '../../../../server/src/stomp/errors.js';
+import { VERSIONS } from '../../../../server/src/stomp/frame.js';
 import type { Version } from '../../../../server/src/stomp/frame.js';
 import { Parser } from '../../../../server/src/stomp/parser.js';
 import type { ParserLimits } from '../../../../server/src/stomp/parser.js';
@@ -12,6 +14,18 @@ export const LIMITS: ParserLimits = {
   bodyMaxBytes: 1_000,
 };
 
+/** Undefined before CONNECT. */
+export type Spoken = Version | undefined;
+
+export const ALL: readonly Spoken[] = [undefined, ...VERSIONS];
+export const LF_ONLY: readonly Spoken[] = ['1.0', '1.1'];
+export const WITH_CR_LF: readonly Spoken[] = [undefined, '1.2'];
+export const WITH_ESCAPES: readonly Spoken[] = [undefined, '1.1', '1.2'];
+
+/** What may follow whatever is tested. */
+export const TAIL = Buffer.from('\n\0SEND\ndestination:/tail\n\ntail\0');
+const RANDOM_RUNS = 12;
+
 export interface Outcome {
   readonly frames: { command: string; headers: [string, string][]; body: string }[];
   readonly error?: { code: string; receipt: string | undefined; message: string };
@@ -20,7 +34,7 @@ export interface Outcome {
 }
 
 /** Feeds the chunks one by one, reading all frames that are there after each. Bodies are shown as Latin-1. */
-export function parse(chunks: readonly Buffer[], version: Version | undefined, limits = LIMITS): Outcome {
+export function parse(chunks: readonly Buffer[], version: Spoken, limits = LIMITS): Outcome {
   const parser = new Parser(limits);
   parser.version = version;
   const frames: Outcome['frames'] = [];
@@ -39,8 +53,30 @@ export function parse(chunks: readonly Buffer[], version: Version | undefined, l
   return state();
 }
 
+/** What comes of the bytes, whole and in every other cut; all must be the same. */
+export function outcomeOf(stream: Buffer, version: Spoken): Outcome {
+  const outcome = parse([stream], version);
+  expect(parse(byteByByte(stream), version)).toEqual(outcome);
+  for (let seed = 1; seed <= RANDOM_RUNS; seed++) {
+    expect(parse(randomCuts(stream, seededRandom(seed)), version)).toEqual(outcome);
+  }
+  return outcome;
+}
+
 export function byteByByte(bytes: Buffer): Buffer[] {
   return Array.from(bytes, (byte) => Buffer.from([byte]));
+}
+
+/** Text in UTF-8, numbers as bytes. */
+export function bytes(...parts: (string | number)[]): Buffer {
+  return Buffer.concat(parts.map((part) => (typeof part === 'string' ? Buffer.from(part) : Buffer.from([part]))));
+}
+
+/** A table of cases for several versions each, as one for each version. */
+export function withVersions<Row extends readonly unknown[]>(
+  rows: readonly (readonly [versions: readonly Spoken[], ...Row])[],
+): [Spoken, ...Row][] {
+  return rows.flatMap(([versions, ...row]) => versions.map((version): [Spoken, ...Row] => [version, ...row]));
 }
 
 export function randomCuts(bytes: Buffer, random: () => number, maxBytes = 30): Buffer[] {
