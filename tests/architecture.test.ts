@@ -27,9 +27,11 @@ const SERVER: Readonly<Record<string, Rule>> = {
   'transports/websocket-connection': { ours: ['transports'], packages: ['ws'] },
   auth: { ours: [], types: ['destinations'] },
   brokers: { ours: ['destinations'] },
-  'brokers/memory': { ours: ['destinations', 'brokers/fanout', 'brokers/message-checks', 'brokers/broker'] },
+  'brokers/memory': {
+    ours: ['destinations', 'brokers/fanout', 'brokers/message-checks', 'brokers/queue-plan', 'brokers/broker'],
+  },
   'brokers/rabbitmq': {
-    ours: ['destinations', 'brokers/fanout', 'brokers/message-checks', 'brokers/broker'],
+    ours: ['destinations', 'brokers/fanout', 'brokers/message-checks', 'brokers/queue-plan', 'brokers/broker'],
     packages: ['amqplib'],
   },
   session: {

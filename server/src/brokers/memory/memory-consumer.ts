@@ -1,6 +1,5 @@
 /** A consumer of a queue, with the deliveries that it has not settled yet. */
 import type { Consumer, Delivery, Outcome, RoutedMessage } from '../broker.js';
-import type { MemoryQueue } from './memory-queue.js';
 import type { StoredMessage } from './stored-message.js';
 
 export interface ConsumerSettings {
@@ -11,11 +10,18 @@ export interface ConsumerSettings {
   readonly exclusive: boolean;
 }
 
+/** The queue, as its consumers know it. */
+export interface DeliverySource {
+  settle(stored: StoredMessage, outcome: Outcome): void;
+  /** Unsettled deliveries stay with the consumer. */
+  removeConsumer(consumer: MemoryConsumer): void;
+}
+
 export class MemoryConsumer {
   private readonly unsettled = new Set<MemoryDelivery>();
 
   constructor(
-    readonly queue: MemoryQueue,
+    readonly queue: DeliverySource,
     readonly settings: ConsumerSettings,
     private readonly target: Pick<Consumer, 'deliver'>,
   ) {}

@@ -15,7 +15,7 @@ import { BrokerError, type Outcome, type RoutedMessage } from '../broker.js';
 import type { QueueDeclaration } from '../queue-plan.js';
 import type { ByteBudget } from './byte-budget.js';
 import { ConsumerRing } from './consumer-ring.js';
-import type { MemoryConsumer } from './memory-consumer.js';
+import type { DeliverySource, MemoryConsumer } from './memory-consumer.js';
 import type { QueueLimits } from './queue-limits.js';
 import { ReadyMessages } from './ready-messages.js';
 import { storedBytes, type Death, type DeathReason, type StoredMessage } from './stored-message.js';
@@ -33,7 +33,7 @@ const TURN_MAX = 256;
 /** Node's timers take no more. */
 const TIMER_MAX_MS = 2 ** 31 - 1;
 
-export class MemoryQueue {
+export class MemoryQueue implements DeliverySource {
   private readonly ready: ReadyMessages;
   private readonly unsettled = new Set<StoredMessage>();
   private readonly consumers: ConsumerRing;
@@ -91,7 +91,6 @@ export class MemoryQueue {
     this.dispatchLater();
   }
 
-  /** Unsettled deliveries stay with the consumer. */
   removeConsumer(consumer: MemoryConsumer): void {
     this.consumers.delete(consumer);
     if (this.isDeleted) return;
