@@ -102,8 +102,9 @@ export class Parser {
     const unread = this.#unread;
     for (; unread.hasByte(); unread.drop()) {
       const byte = unread.chunk[unread.at];
-      if (this.#afterCr && byte !== LF)
+      if (this.#afterCr && byte !== LF) {
         throw new StompError('malformed-frame', 'A CR between frames has no LF after it.');
+      }
       this.#afterCr = byte === CR;
       // STOMP 1.2, "STOMP Frames": the NUL can be followed by multiple EOLs. They are heart-beats too.
       if (byte !== LF && byte !== CR && byte !== NUL) {
