@@ -1,0 +1,171 @@
+/** RabbitMQ brokers of the relay for tests, each with its log, and what tests say to them. */
+import { randomUUID } from 'node:crypto';
+import type { Delivery, Message, RoutedMessage } from '../../server/src/brokers/broker.js';
+import { RabbitMqBroker } from '../../server/src/brokers/rabbitmq/rabbitmq-broker.js';
+import type { RabbitMqLog, RabbitMqOptions } from '../../server/src/brokers/rabbitmq/rabbitmq-options.js';
+import { parseDestination } from '../../server/src/destinations/destination.js';
+import type { Destination } from '../../server/src/destinations/destination.js';
+import type { BrokerError, SharedDestination } from '../../server/src/brokers/broker.js';
+import { withDeadline } from './deadline.js';
+
+export const DEADLINE_MS = 15_000;
+
+export function rabbitOptions(amqpUrl: string, overrides: Partial<RabbitMqOptions> = {}): RabbitMqOptions {
+  return {
+    urls: [amqpUrl],
+    instanceId: randomUUID().slice(0, 6),
+    topicExchange: 'amq.topic',
+    userExchange: 'stomp-relay.user',
+    instanceQueueMaxBytes: 64 * 1024 * 1024,
+    instancePrefetch: 1_000,
+    instanceInFlightMaxBytes: 16 * 1024 * 1024,
+    autoPrefetch: 100,
+    clientPrefetch: 1_000,
+    reconnectMinMs: 20,
+    reconnectMaxMs: 500,
+    connectTimeoutMs: 10_000,
+    publishTimeoutMs: 10_000,
+    unconfirmedMax: 10_000,
+    unconfirmedMaxBytes: 64 * 1024 * 1024,
+    channelsPerConnection: 1_500,
+    connectionsMax: 8,
+    queueExpiresMs: 60_000,
+    heartbeatSeconds: 10,
+    log: new TestLog(),
+    ...overrides,
+  };
+}
+
+export class TestLog implements RabbitMqLog {
+  readonly lines: string[] = [];
+  debug(details: object, message: string): void {
+    this.write('debug', details, message);
+  }
+  info(details: object, message: string): void {
+    this.write('info', details, message);
+  }
+  warn(details: object, message: string): void {
+    this.write('warn', details, message);
+  }
+  error(details: object, message: string): void {
+    this.write('error', details, message);
+  }
+  private write(level: string, details: object, message: string): void {
+    this.lines.push(`${level} ${message} ${JSON.stringify(details)}`);
+  }
+}
+
+/** Brokers that are closed together, after a test file. */
+export class Brokers {
+  private readonly open: RabbitMqBroker[] = [];
+
+  constructor(private readonly amqpUrl: string) {}
+
+  async start(overrides: Partial<RabbitMqOptions> = {}): Promise<RabbitMqBroker> {
+    const broker = new RabbitMqBroker(rabbitOptions(this.amqpUrl, overrides));
+    this.open.push(broker);
+    await broker.start();
+    return broker;
+  }
+
+  async closeAll(): Promise<void> {
+    await Promise.all(this.open.map((broker) => broker.close()));
+  }
+}
+
+export function message(body: string, headers: Record<string, string> = {}): Message {
+  return { headers: new Map(Object.entries(headers)), body: Buffer.from(body) };
+}
+
+export const NO_HEADERS: ReadonlyMap<string, string> = new Map();
+
+export function shared(text: string, user?: string): SharedDestination {
+  const destination = parseDestination(text, 'subscribe') as SharedDestination;
+  return destination.kind === 'user' ? { ...destination, user } : destination;
+}
+
+export function own(text: string): Destination {
+  return parseDestination(text, 'subscribe');
+}
+
+/** As a session does: the checks, then the message. */
+export async function send(
+  broker: RabbitMqBroker,
+  destination: string,
+  sent: Message,
+  mandatory = false,
+): Promise<void> {
+  const parsed = parseDestination(destination, 'send');
+  await broker.prepare(parsed, sent);
+  await broker.publish(parsed, sent, { mandatory });
+}
+
+/** Resolves with the code of what `work` throws or rejects with. */
+export async function codeOf(work: () => Promise<unknown> | undefined): Promise<string> {
+  try {
+    await work();
+  } catch (error) {
+    return (error as BrokerError).code;
+  }
+  return 'no error';
+}
+
+export function uniqueName(prefix = 'n'): string {
+  return `${prefix}-${randomUUID().slice(0, 8)}`;
+}
+
+/** Collects what comes, and waits for it. */
+export class Inbox<T> {
+  readonly items: T[] = [];
+  private readonly waiting = new Set<() => void>();
+
+  readonly push = (item: T): void => {
+    this.items.push(item);
+    for (const look of [...this.waiting]) look();
+  };
+
+  /** Resolves when there are at least `count`. */
+  async atLeast(count: number, ms = DEADLINE_MS): Promise<readonly T[]> {
+    return this.until((items) => items.length >= count, ms);
+  }
+
+  async until(isEnough: (items: readonly T[]) => boolean, ms = DEADLINE_MS): Promise<readonly T[]> {
+    if (isEnough(this.items)) return this.items;
+    let look = (): void => undefined;
+    const enough = new Promise<void>((resolve) => {
+      look = () => isEnough(this.items) && resolve();
+      this.waiting.add(look);
+    });
+    try {
+      await withDeadline(enough, ms, () => `not enough came: ${this.items.length} items`);
+    } finally {
+      this.waiting.delete(look);
+    }
+    return this.items;
+  }
+}
+
+export function bodies(messages: readonly RoutedMessage[]): string[] {
+  return messages.map(({ body }) => body.toString());
+}
+
+/** A consumer that keeps its deliveries, and perhaps settles them at once. */
+export class Consuming {
+  readonly deliveries = new Inbox<Delivery>();
+  readonly endings = new Inbox<BrokerError>();
+
+  constructor(private readonly settleAs?: 'ack' | 'requeue' | 'drop') {}
+
+  deliver(delivery: Delivery): void {
+    this.deliveries.push(delivery);
+    if (this.settleAs) delivery.settle(this.settleAs);
+  }
+
+  ended(error: BrokerError): void {
+    this.endings.push(error);
+  }
+
+  get bodies(): string[] {
+    return bodies(this.deliveries.items.map((delivery) => delivery.message));
+  }
+}
