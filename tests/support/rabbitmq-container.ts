@@ -1,12 +1,13 @@
 /** A RabbitMQ node in a container, for machines with Docker and no `rabbitmq-server`. Testcontainers cleans up after us. */
 import { GenericContainer, getContainerRuntimeClient, type StartedTestContainer } from 'testcontainers';
-import { eventually } from './deadline.js';
+import { eventually, withDeadline } from './deadline.js';
 import { freePorts } from './free-ports.js';
 import { type RabbitUrls, versionWhenReady } from './rabbitmq-api.js';
 import type { RabbitNode } from './rabbitmq-node.js';
 
 export const DEFAULT_IMAGE = 'rabbitmq:4-management';
 const START_DEADLINE_MS = 180_000;
+const STOP_DEADLINE_MS = 60_000;
 
 const FILES = [
   {
@@ -76,8 +77,10 @@ function control(started: StartedTestContainer, urls: RabbitUrls): Pick<RabbitNo
     ctl: (...args) => runCtlInContainer(id, args),
     kill: async (signal = 'SIGKILL') => {
       const running = await container();
-      await running.kill({ signal });
-      await running.wait();
+      // what runs as process 1 of an image need not pass SIGTERM on; the VM's end also ends our exec, maybe with an error
+      if (signal === 'SIGTERM') await runCtlInContainer(id, ['stop']).catch(() => undefined);
+      else await running.kill();
+      await withDeadline(running.wait(), STOP_DEADLINE_MS, () => 'the container does not end');
     },
     start: async () => {
       await (await container()).start();
