@@ -46,7 +46,8 @@ const SERVER: Readonly<Record<string, Rule>> = {
   'config-sources': { ours: [] },
   relay: { ours: ['*'], packages: ['uuid'] },
   index: { ours: ['*'] },
-  cli: { ours: ['config', 'relay', 'log'], packages: ['commander'] },
+  version: { ours: [] },
+  cli: { ours: ['config', 'relay', 'log', 'version'], packages: ['commander'] },
 };
 
 /** Folders that must do no input or output of their own. */
