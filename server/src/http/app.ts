@@ -54,6 +54,9 @@ export function createPublicApp(options: PublicAppOptions): Express {
         message: `STOMP over WebSocket is spoken here: connect with ws:// or wss:// to ${options.websocketPath}.`,
       });
   });
+  app.get('/page.json', (_request, response) => {
+    response.json({ websocketPath: options.websocketPath });
+  });
   app.use(express.static(options.pageDirectory ?? BUILT_PAGE, { redirect: false }));
   return app.use(notFound, failed);
 }
