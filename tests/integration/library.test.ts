@@ -1,0 +1,138 @@
+/** The relay inside somebody else's process, on somebody else's server. */
+import { once } from 'node:events';
+import { createServer, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+import express from 'express';
+import { ConfigError, createRelay, type Policy, type Relay } from 'stomp-relay';
+import { WebSocketServer } from 'ws';
+import { connectStomp, openStomp, type StompClient } from '../support/stomp-client.js';
+
+let server: Server;
+let relay: Relay | undefined;
+let base: string;
+const clients: StompClient[] = [];
+
+beforeEach(async () => {
+  const app = express();
+  app.get('/hello', (_request, response) => void response.send('mine'));
+  server = createServer(app);
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  base = `ws://127.0.0.1:${(server.address() as AddressInfo).port}`;
+});
+
+afterEach(async () => {
+  for (const client of clients.splice(0)) client.destroy();
+  await relay?.stop();
+  relay = undefined;
+  server.close();
+  await once(server, 'close');
+});
+
+async function connect(headers: Record<string, string> = {}): Promise<StompClient> {
+  const client = await connectStomp(`${base}/ws`, headers);
+  clients.push(client);
+  return client;
+}
+
+describe('attached to a server', () => {
+  test('takes its own path and leaves the rest to the application', async () => {
+    const other = new WebSocketServer({ noServer: true });
+    server.on('upgrade', (request, socket, head) => {
+      if (request.url === '/other') other.handleUpgrade(request, socket, head, (socket) => socket.close(4001, 'other'));
+    });
+    relay = createRelay({ log: { level: 'silent' } });
+    await relay.attach(server);
+
+    const client = await connect();
+    await client.receipt('SUBSCRIBE', { id: '1', destination: '/topic/library' });
+    client.sendFrame('SEND', { destination: '/topic/library' }, 'here');
+    expect((await client.expectFrame('MESSAGE')).body.toString()).toBe('here');
+
+    expect(await (await fetch(`${base.replace('ws', 'http')}/hello`)).text()).toBe('mine');
+    const elsewhere = await openStomp(`${base}/other`, { subprotocols: [] });
+    expect(await elsewhere.expectClose()).toEqual({ code: 4001, reason: 'other' });
+  });
+
+  test('stop() ends the sessions with 1012 and leaves the server to its owner', async () => {
+    relay = createRelay({ log: { level: 'silent' } });
+    await relay.attach(server);
+    const client = await connect();
+    await relay.stop();
+    await client.expectClose(1012);
+    expect(await (await fetch(`${base.replace('ws', 'http')}/hello`)).text()).toBe('mine');
+  });
+});
+
+describe('hooks', () => {
+  test('the authenticator says who it is, and sees what the client presents', async () => {
+    const seen: unknown[] = [];
+    relay = createRelay(
+      { log: { level: 'silent' } },
+      {
+        authenticator: {
+          authenticate: ({ login, passcode, headers, httpHeaders }) => {
+            seen.push([login, passcode, headers.get('app'), httpHeaders['host']]);
+            return Promise.resolve(
+              passcode === 'right' ? { name: `${login}@here`, anonymous: false, claims: {} } : undefined,
+            );
+          },
+        },
+      },
+    );
+    await relay.attach(server);
+
+    const ann = await connect({ login: 'ann', passcode: 'right', app: 'shop' });
+    await ann.receipt('SUBSCRIBE', { id: '1', destination: '/user/queue/replies' });
+    ann.sendFrame('SEND', { destination: '/user/ann@here/queue/replies' }, 'for ann');
+    await ann.expectFrame('MESSAGE', { destination: '/user/queue/replies' });
+
+    const wrong = await openStomp(`${base}/ws`);
+    wrong.sendFrame('CONNECT', { 'accept-version': '1.2', host: '/', login: 'ann', passcode: 'wrong' });
+    const error = await wrong.expectFrame('ERROR', { code: 'authentication-failed' });
+    expect(error.body.toString()).toContain('not accepted');
+    await wrong.expectClose(4401);
+    expect(seen).toEqual([
+      ['ann', 'right', 'shop', base.slice('ws://'.length)],
+      ['ann', 'wrong', undefined, base.slice('ws://'.length)],
+    ]);
+  });
+
+  test('the policy is asked for each SEND and SUBSCRIBE, with the destination parsed', async () => {
+    const policy: Policy = {
+      allows: (principal, action, destination) => {
+        if (action === 'subscribe') return destination.kind === 'topic' && destination.key === 'open';
+        return Promise.resolve(principal.name === 'writer');
+      },
+    };
+    relay = createRelay({ log: { level: 'silent' } }, { policy });
+    await relay.attach(server);
+
+    const reader = await connect({ login: 'reader' });
+    await reader.receipt('SUBSCRIBE', { id: '1', destination: '/topic/open' });
+    const writer = await connect({ login: 'writer' });
+    await writer.receipt('SEND', { destination: '/topic/open' }, 'news');
+    await reader.expectFrame('MESSAGE', { destination: '/topic/open' });
+
+    reader.sendFrame('SEND', { destination: '/topic/open', receipt: 'no' }, 'mine');
+    await reader.expectError({ code: 'access-denied', 'receipt-id': 'no' });
+    const curious = await connect({ login: 'curious' });
+    curious.sendFrame('SUBSCRIBE', { id: '1', destination: '/queue/secret', receipt: 'no' });
+    await curious.expectError({ code: 'access-denied', 'receipt-id': 'no' });
+  });
+});
+
+describe('options', () => {
+  test('what is wrong is named, with its range', () => {
+    expect(() => createRelay({ listen: { port: 70_000 }, session: { subscriptionsMax: 0 } })).toThrow(ConfigError);
+    expect(() => createRelay({ listen: { port: 70_000 } })).toThrow(/listen\.port.*70000.*65535/s);
+  });
+
+  test('another address than loopback needs an authenticator, or to be asked for', () => {
+    expect(() => createRelay({ listen: { host: '0.0.0.0' } })).toThrow(/authenticator/);
+    const authenticator = { authenticate: () => Promise.resolve(undefined) };
+    expect(() => createRelay({ listen: { host: '0.0.0.0' } }, { authenticator })).not.toThrow();
+    expect(() => createRelay({ listen: { host: '0.0.0.0' }, auth: { allowAnonymous: true } })).not.toThrow();
+  });
+});
