@@ -2,40 +2,52 @@
  * One timer for all the deadlines of all sessions (a Node timer each would cost more than the session itself).
  *
  * A hashed wheel: the slot of a deadline is its tick modulo the number of slots, and a deadline that is further away
- * than one turn is passed over until its tick comes. Deadlines are coarse: late by one tick at most, never early.
+ * than one turn is passed over until its tick comes. Deadlines are coarse: late by two ticks at most, never early.
  * The underlying interval runs only while something is scheduled.
+ *
+ * When the whole process has stood still (a frozen container, a busy event loop), what clients sent meanwhile has not been
+ * read yet. So at most a second of that time counts: all deadlines are late by the rest of it.
  */
 export const TICK_MS = 50;
 const SLOTS = 1024;
+const CATCH_UP_MAX_TICKS = 1_000 / TICK_MS;
 
 export interface Timer {
   /** The tick at which `run` is called. */
-  due: number;
+  readonly due: number;
   readonly run: () => void;
-  cancelled: boolean;
+  /** It has run or was cancelled. */
+  isOver: boolean;
 }
 
 export class TimerWheel {
-  /** Ticks since the wheel was made: a clock that costs nothing to read. */
+  /** Ticks that the wheel has turned: a clock that costs nothing to read. */
   now = 0;
-  private readonly slots: (Timer[] | undefined)[] = new Array<Timer[] | undefined>(SLOTS);
+  private readonly slots: (Set<Timer> | undefined)[] = new Array<Set<Timer> | undefined>(SLOTS);
   private scheduled = 0;
   private interval: NodeJS.Timeout | undefined;
   private startedAt = 0;
 
-  /** Calls `run` once, `delayMs` from now or at most one tick later. */
+  /** How many deadlines are to come. */
+  get size(): number {
+    return this.scheduled;
+  }
+
+  /** Calls `run` once, `delayMs` from now or at most two ticks later. */
   schedule(delayMs: number, run: () => void): Timer {
     if (!this.interval) this.start();
-    const timer = { due: this.now + Math.ceil(delayMs / TICK_MS) + 1, run, cancelled: false };
+    const timer = { due: this.ticksPassed() + Math.ceil(delayMs / TICK_MS) + 1, run, isOver: false };
     this.insert(timer);
     this.scheduled++;
     return timer;
   }
 
+  /** Forgets a deadline at once, and with it what it would have held in memory. */
   cancel(timer: Timer): void {
-    if (timer.cancelled) return;
-    // The entry stays in its slot until its tick: cheaper than searching for it, and bounded by the delay.
-    timer.cancelled = true;
+    if (timer.isOver) return;
+    timer.isOver = true;
+    this.scheduled--;
+    this.slots[timer.due % SLOTS]?.delete(timer);
   }
 
   close(): void {
@@ -52,13 +64,19 @@ export class TimerWheel {
   }
 
   private insert(timer: Timer): void {
-    (this.slots[timer.due % SLOTS] ??= []).push(timer);
+    (this.slots[timer.due % SLOTS] ??= new Set()).add(timer);
+  }
+
+  private ticksPassed(): number {
+    return Math.floor((performance.now() - this.startedAt) / TICK_MS);
   }
 
   /** A busy event loop skips intervals, so time is read and all ticks that have passed are run. */
   private advance(): void {
-    const target = Math.floor((performance.now() - this.startedAt) / TICK_MS);
-    while (this.now < target) {
+    const lost = this.ticksPassed() - this.now - CATCH_UP_MAX_TICKS;
+    if (lost > 0) this.startedAt += lost * TICK_MS;
+    const target = this.ticksPassed();
+    while (this.now < target && this.interval) {
       this.now++;
       this.runSlot(this.now % SLOTS);
     }
@@ -73,15 +91,15 @@ export class TimerWheel {
     if (!timers) return;
     this.slots[index] = undefined;
     for (const timer of timers) {
-      if (timer.due > this.now && !timer.cancelled) {
+      if (!this.interval) return; // closed by the one before
+      if (timer.isOver) continue;
+      if (timer.due > this.now) {
         this.insert(timer);
         continue;
       }
       this.scheduled--;
-      if (!timer.cancelled) {
-        timer.cancelled = true;
-        timer.run();
-      }
+      timer.isOver = true;
+      timer.run();
     }
   }
 }
