@@ -1,0 +1,252 @@
+/**
+ * A broker that does what the test says, when it says so. What is in `holds` stays open until the test settles it;
+ * everything else is granted at once. Breaches of the interface (a Delivery settled twice) are kept in `faults`.
+ */
+import type {
+  Broker,
+  BrokerChannel,
+  BrokerError,
+  BrokerEvents,
+  BrokerSubscription,
+  ChannelOwner,
+  ConsumeOptions,
+  Consumer,
+  Delivery,
+  Listener,
+  Message,
+  Outcome,
+  PublishOptions,
+  RoutedMessage,
+  SharedDestination,
+} from '../../server/src/brokers/broker.js';
+import type { Destination } from '../../server/src/destinations/destination.js';
+
+export type Held = 'prepare' | 'publish' | 'subscribe' | 'unsubscribe' | 'consume' | 'openReplyQueue';
+
+/** A promise in the test's hands. */
+export class Decision<T = void> {
+  readonly promise: Promise<T>;
+  isSettled = false;
+  #resolve!: (value: T) => void;
+  #reject!: (error: Error) => void;
+
+  constructor() {
+    this.promise = new Promise((resolve, reject) => {
+      this.#resolve = resolve;
+      this.#reject = reject;
+    });
+    this.promise.catch(() => undefined);
+  }
+
+  grant(value: T): void {
+    this.isSettled = true;
+    this.#resolve(value);
+  }
+
+  refuse(error: Error): void {
+    this.isSettled = true;
+    this.#reject(error);
+  }
+}
+
+export interface Publication {
+  readonly destination: Destination;
+  readonly message: Message;
+  readonly options: PublishOptions;
+  readonly confirm: Decision;
+}
+
+export class ScriptedSubscription implements BrokerSubscription {
+  readonly live = new Decision<BrokerSubscription>();
+  isClosed = false;
+  constructor(
+    readonly destination: SharedDestination,
+    readonly headers: ReadonlyMap<string, string>,
+    readonly listener: Listener,
+  ) {}
+
+  close(): Promise<void> {
+    this.isClosed = true;
+    return Promise.resolve();
+  }
+}
+
+export class ScriptedDelivery implements Delivery {
+  outcome: Outcome | undefined;
+  constructor(
+    readonly message: RoutedMessage,
+    readonly redelivered: boolean,
+    private readonly channel: ScriptedChannel,
+  ) {}
+
+  settle(outcome: Outcome): void {
+    if (this.outcome) this.channel.broker.faults.push(`${String(this.message.body)} settled twice`);
+    if (this.channel.isClosed) return;
+    this.outcome = outcome;
+    this.channel.broker.settled.push(`${outcome} ${String(this.message.body)}`);
+  }
+}
+
+export class ScriptedConsumer implements BrokerSubscription {
+  readonly live = new Decision<BrokerSubscription>();
+  readonly unsubscribed = new Decision();
+  closedWith: { readonly forget?: boolean } | undefined;
+  constructor(
+    readonly destination: Destination,
+    readonly options: ConsumeOptions,
+    readonly consumer: Consumer,
+    private readonly channel: ScriptedChannel,
+  ) {}
+
+  deliver(body: string, { redelivered = false, headers = {} } = {}): ScriptedDelivery {
+    const queue = 'queue' in this.destination ? this.destination.queue : 'own';
+    const message = routed(body, { exchange: '', routingKey: queue, headers });
+    const delivery = new ScriptedDelivery(message, redelivered, this.channel);
+    this.consumer.deliver(delivery);
+    return delivery;
+  }
+
+  end(error: BrokerError): void {
+    this.consumer.ended(error);
+  }
+
+  close(options: { readonly forget?: boolean } = {}): Promise<void> {
+    this.closedWith = options;
+    if (!this.channel.broker.holds.has('unsubscribe')) this.unsubscribed.grant();
+    return this.unsubscribed.promise;
+  }
+}
+
+export class ScriptedChannel implements BrokerChannel {
+  isClosed = false;
+  readonly consumers: ScriptedConsumer[] = [];
+  readonly replyQueues: { readonly opened: Decision<string>; readonly deliver: (message: RoutedMessage) => void }[] =
+    [];
+  constructor(
+    readonly broker: ScriptedBroker,
+    readonly owner: ChannelOwner,
+  ) {}
+
+  consume(destination: Destination, options: ConsumeOptions, consumer: Consumer): Promise<BrokerSubscription> {
+    const made = new ScriptedConsumer(destination, options, consumer, this);
+    this.consumers.push(made);
+    this.broker.calls.push(`consume ${destination.text}`);
+    if (!this.broker.holds.has('consume')) made.live.grant(made);
+    return made.live.promise;
+  }
+
+  openReplyQueue(deliver: (message: RoutedMessage) => void): Promise<string> {
+    const opened = new Decision<string>();
+    this.replyQueues.push({ opened, deliver });
+    this.broker.calls.push('openReplyQueue');
+    if (!this.broker.holds.has('openReplyQueue')) opened.grant(`/reply-queue/reply-${this.replyQueues.length}`);
+    return opened.promise;
+  }
+
+  close(): Promise<void> {
+    if (this.isClosed) this.broker.faults.push(`channel of ${this.owner.sessionId} closed twice`);
+    this.isClosed = true;
+    return Promise.resolve();
+  }
+}
+
+export class ScriptedBroker implements Broker {
+  readonly description = 'scripted';
+  readonly isUp = true;
+  readonly holds = new Set<Held>();
+  /** What was asked, in order: `prepare /queue/a hello`, `publish /queue/a hello`, `subscribe /topic/a`. */
+  readonly calls: string[] = [];
+  readonly faults: string[] = [];
+  /** In order: `ack hello`. */
+  readonly settled: string[] = [];
+  readonly preparations: Decision[] = [];
+  readonly publications: Publication[] = [];
+  readonly subscriptions: ScriptedSubscription[] = [];
+  readonly channels: ScriptedChannel[] = [];
+  /** Thrown by the next `prepare`. */
+  refusal: Error | undefined;
+
+  start(): Promise<void> {
+    return Promise.resolve();
+  }
+
+  prepare(destination: Destination, message: Message): Promise<void> | undefined {
+    this.calls.push(`prepare ${destination.text} ${String(message.body)}`);
+    const { refusal } = this;
+    this.refusal = undefined;
+    if (refusal) throw refusal;
+    if (!this.holds.has('prepare')) return undefined;
+    const decision = new Decision();
+    this.preparations.push(decision);
+    return decision.promise;
+  }
+
+  publish(destination: Destination, message: Message, options: PublishOptions): Promise<void> {
+    this.calls.push(`publish ${destination.text} ${String(message.body)}`);
+    const confirm = new Decision();
+    this.publications.push({ destination, message, options, confirm });
+    if (!this.holds.has('publish')) confirm.grant();
+    return confirm.promise;
+  }
+
+  subscribe(
+    destination: SharedDestination,
+    headers: ReadonlyMap<string, string>,
+    listener: Listener,
+  ): Promise<BrokerSubscription> {
+    const made = new ScriptedSubscription(destination, headers, listener);
+    this.subscriptions.push(made);
+    this.calls.push(`subscribe ${destination.text}`);
+    if (!this.holds.has('subscribe')) made.live.grant(made);
+    return made.live.promise;
+  }
+
+  openChannel(owner: ChannelOwner): BrokerChannel {
+    const channel = new ScriptedChannel(this, owner);
+    this.channels.push(channel);
+    return channel;
+  }
+
+  on<E extends keyof BrokerEvents>(_event: E, _listener: (...args: BrokerEvents[E]) => void): void {}
+
+  close(): Promise<void> {
+    return Promise.resolve();
+  }
+
+  // The test's side
+
+  get openSubscriptions(): ScriptedSubscription[] {
+    return this.subscriptions.filter(({ isClosed }) => !isClosed);
+  }
+
+  get openChannels(): ScriptedChannel[] {
+    return this.channels.filter(({ isClosed }) => !isClosed);
+  }
+
+  /** The newest consumer of this destination. */
+  consumer(destination: string): ScriptedConsumer {
+    const all = this.channels.flatMap(({ consumers }) => consumers);
+    const found = all.findLast((each) => each.destination.text === destination);
+    if (!found) throw new Error(`nobody consumes ${destination}; calls so far: ${this.calls.join(', ')}`);
+    return found;
+  }
+
+  /** A message of a topic, to everybody whose topic has this very key. */
+  emit(key: string, body: string, headers: Readonly<Record<string, string>> = {}): void {
+    const message = routed(body, { exchange: 'amq.topic', routingKey: key, headers });
+    for (const { destination, listener, isClosed } of this.subscriptions) {
+      if (!isClosed && 'key' in destination && destination.key === key) listener(message, key);
+    }
+  }
+}
+
+export function routed(
+  body: string | Buffer,
+  {
+    exchange = 'amq.topic',
+    routingKey = 'a',
+    headers = {},
+  }: { exchange?: string; routingKey?: string; headers?: Readonly<Record<string, string>> } = {},
+): RoutedMessage {
+  return { headers: new Map(Object.entries(headers)), body: Buffer.from(body), exchange, routingKey, resent: false };
+}

@@ -1,0 +1,143 @@
+/** A relay's sessions over in-memory connections and a scripted broker, on fake time. */
+import { jest } from '@jest/globals';
+import type { Authenticator, Policy } from '../../../../server/src/auth/auth.js';
+import { Groups } from '../../../../server/src/session/groups.js';
+import { MessageEncoder } from '../../../../server/src/session/message-encoder.js';
+import type { SessionContext, SessionOptions } from '../../../../server/src/session/session-context.js';
+import { SessionCounters } from '../../../../server/src/session/session-counters.js';
+import { Sessions } from '../../../../server/src/session/sessions.js';
+import { TimerWheel } from '../../../../server/src/session/timer-wheel.js';
+import type { ParserLimits } from '../../../../server/src/stomp/parser.js';
+import { MemoryConnection } from '../../../support/memory-connection.js';
+import { ScriptedBroker } from '../../../support/scripted-broker.js';
+
+const LIMITS: ParserLimits = {
+  commandMaxBytes: 64,
+  headerMaxCount: 64,
+  headerLineMaxBytes: 4_096,
+  headersMaxBytes: 16_384,
+  bodyMaxBytes: 1_000_000,
+};
+
+export const OPTIONS: SessionOptions = {
+  connectTimeoutMs: 10_000,
+  heartBeat: { sendMs: 10_000, expectMs: 10_000, graceFactor: 2 },
+  inboxMaxBytes: 16_384,
+  outboxMaxBytes: 10_000,
+  outboxStallMs: 30_000,
+  sendQueueMaxCount: 10,
+  sendQueueMaxBytes: 1_000_000,
+  unconfirmedMaxCount: 100,
+  subscriptionsMax: 5,
+  transactionsMax: 2,
+  transactionMaxCount: 5,
+  transactionMaxBytes: 10_000,
+  ackGraceMs: 5_000,
+};
+
+export interface HarnessOptions {
+  readonly session?: Partial<SessionOptions>;
+  readonly sessionsMax?: number;
+  readonly authenticator?: Authenticator;
+  readonly policy?: Policy;
+}
+
+/** Fake time for deadlines; ticks of the event loop stay real. */
+export function useFakeTime(): void {
+  jest.useFakeTimers({ doNotFake: ['setImmediate', 'queueMicrotask', 'nextTick'] });
+}
+
+/** One tick of the event loop: promises have settled, groups have flushed. */
+export function tick(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve));
+}
+
+export async function pass(ms: number): Promise<void> {
+  await jest.advanceTimersByTimeAsync(ms);
+  await tick();
+}
+
+/** A login is the user's name, no login is anonymous; `refused` is refused. */
+const openAccess: Authenticator = {
+  authenticate: ({ login }) =>
+    Promise.resolve(
+      login === 'refused' ? undefined : { name: login ?? 'anonymous', anonymous: login === undefined, claims: {} },
+    ),
+};
+
+export class Harness {
+  readonly broker = new ScriptedBroker();
+  readonly timers = new TimerWheel();
+  readonly counters = new SessionCounters();
+  readonly messages = new MessageEncoder('r');
+  readonly groups: Groups;
+  readonly sessions: Sessions;
+  readonly options: SessionOptions;
+  readonly logged: string[] = [];
+  readonly connections: MemoryConnection[] = [];
+
+  constructor({ session, sessionsMax = 1_000, authenticator = openAccess, policy }: HarnessOptions = {}) {
+    const { broker, timers, counters, messages } = this;
+    this.options = { ...OPTIONS, ...session };
+    this.groups = new Groups((...request) => broker.subscribe(...request), messages, counters);
+    const nothing = (): void => {};
+    const log = { debug: nothing, info: nothing, warn: nothing, error: (_: object, m: string) => this.logged.push(m) };
+    const context: SessionContext = {
+      options: this.options,
+      limits: { beforeLogin: LIMITS, afterLogin: LIMITS },
+      serverName: 'stomp-relay/test',
+      broker,
+      authenticator,
+      policy: policy ?? { allows: () => true },
+      groups: this.groups,
+      messages,
+      timers,
+      counters,
+      log,
+    };
+    let count = 0;
+    this.sessions = new Sessions({ sessionsMax }, context, () => `session-${++count}`);
+  }
+
+  /** A connection on which nothing has been said yet. */
+  open(options?: ConstructorParameters<typeof MemoryConnection>[0]): MemoryConnection {
+    const connection = new MemoryConnection(options);
+    this.connections.push(connection);
+    this.sessions.accept(connection);
+    return connection;
+  }
+
+  /** A connected session. CONNECTED has been taken out of `fresh`. */
+  async connect(
+    headers: Readonly<Record<string, string>> = {},
+    options?: ConstructorParameters<typeof MemoryConnection>[0],
+  ): Promise<MemoryConnection> {
+    const connection = this.open(options);
+    connection.sendFrame('CONNECT', { 'accept-version': '1.2', host: '/', ...headers });
+    await tick();
+    const [connected, ...rest] = connection.fresh();
+    if (connected?.command !== 'CONNECTED' || rest.length > 0) {
+      throw new Error(`expected CONNECTED, got ${connection.summary.join(', ')}`);
+    }
+    return connection;
+  }
+
+  /** Ends every connection, and says what is left that should not be; nothing, if all is well. */
+  async leftovers(): Promise<string[]> {
+    for (const connection of this.connections) connection.vanish();
+    await tick();
+    const { broker } = this;
+    return [
+      ...broker.faults,
+      ...this.logged,
+      ...this.connections
+        .filter((each) => each.writesAfterClose > 0)
+        .map(({ id }) => `${id} written to after its close`),
+      ...(this.groups.size > 0 ? [`${this.groups.size} groups`] : []),
+      ...(this.timers.size > 0 ? [`${this.timers.size} timers`] : []),
+      ...(this.sessions.size > 0 ? [`${this.sessions.size} sessions`] : []),
+      ...broker.openSubscriptions.map(({ destination }) => `subscription to ${destination.text}`),
+      ...broker.openChannels.map(({ owner }) => `channel of ${owner.sessionId}`),
+    ];
+  }
+}
