@@ -16,6 +16,8 @@ export interface OutboxOptions {
 
 export class Outbox {
   private stallTimer: Timer | undefined;
+  /** True from the first verdict on, and when the session has ended: there is nothing more to say. */
+  private isOver = false;
   private afterDrain: (() => void)[] = [];
 
   constructor(
@@ -32,6 +34,7 @@ export class Outbox {
 
   /** Runs `action` when the bytes that wait now have been taken. Forgotten when the session ends. */
   whenDrained(action: () => void): void {
+    if (this.isOver) return;
     this.afterDrain.push(action);
     this.watch();
   }
@@ -39,17 +42,11 @@ export class Outbox {
   /** To be called when a write left bytes behind. */
   onBackPressure(): void {
     const waiting = this.connection.bufferedBytes;
-    if (waiting > this.options.outboxMaxBytes) {
-      this.onTooSlow(
-        new StompError(
-          'slow-consumer',
-          `${waiting} bytes wait for this client, more than outboxMaxBytes (${this.options.outboxMaxBytes}): ` +
-            'read faster, subscribe to less, or use a queue with an ack mode and prefetch-count.',
-        ),
-      );
-    } else {
-      this.watch();
-    }
+    if (waiting <= this.options.outboxMaxBytes) return this.watch();
+    this.tooSlow(
+      `${waiting} bytes wait for this client, more than outboxMaxBytes (${this.options.outboxMaxBytes}): ` +
+        'read faster, subscribe to less, or use a queue with an ack mode and prefetch-count.',
+    );
   }
 
   onDrain(): void {
@@ -61,6 +58,7 @@ export class Outbox {
   }
 
   stop(): void {
+    this.isOver = true;
     if (this.stallTimer) this.timers.cancel(this.stallTimer);
     this.stallTimer = undefined;
     this.afterDrain = [];
@@ -68,19 +66,26 @@ export class Outbox {
 
   /** Ends the session if its client takes nothing for too long from now on. */
   watch(): void {
-    if (this.stallTimer) return;
+    if (this.stallTimer || this.isOver) return;
     const sentBefore = this.connection.sentBytes;
     this.stallTimer = this.timers.schedule(this.options.outboxStallMs, () => {
       this.stallTimer = undefined;
-      if (this.connection.bufferedBytes === 0) return;
+      if (this.connection.bufferedBytes === 0) return this.onDrain();
       if (this.connection.sentBytes > sentBefore) return this.watch();
-      this.onTooSlow(
-        new StompError(
-          'slow-consumer',
-          `This client has read nothing for outboxStallMs (${this.options.outboxStallMs} ms) while ` +
-            `${this.connection.bufferedBytes} bytes wait for it.`,
-        ),
+      this.tooSlow(
+        `This client has read nothing for outboxStallMs (${this.options.outboxStallMs} ms) while ` +
+          `${this.connection.bufferedBytes} bytes wait for it.`,
       );
     });
+  }
+
+  /**
+   * Told behind what runs now: that is often the flush of a group, and the end of a session flushes the other groups that
+   * it is in, whose members may be too slow as well, and so on.
+   */
+  private tooSlow(sentence: string): void {
+    if (this.isOver) return;
+    this.isOver = true;
+    queueMicrotask(() => this.onTooSlow(new StompError('slow-consumer', sentence)));
   }
 }

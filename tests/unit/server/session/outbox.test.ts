@@ -1,0 +1,120 @@
+import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globals';
+import { Outbox } from '../../../../server/src/session/outbox.js';
+import { TimerWheel } from '../../../../server/src/session/timer-wheel.js';
+import { MemoryConnection } from '../../../support/memory-connection.js';
+import { tick, useFakeTime } from './harness.js';
+
+const OPTIONS = { outboxMaxBytes: 1_000, outboxStallMs: 5_000 };
+
+let connection: MemoryConnection;
+let timers: TimerWheel;
+let outbox: Outbox;
+let verdicts: string[];
+beforeEach(() => {
+  useFakeTime();
+  connection = new MemoryConnection();
+  timers = new TimerWheel();
+  verdicts = [];
+  outbox = new Outbox(connection, OPTIONS, timers, (error) => verdicts.push(error.message));
+  connection.listener = { onData() {}, onAlive() {}, onClose() {}, onDrain: () => outbox.onDrain() };
+  connection.stall();
+});
+afterEach(() => {
+  jest.useRealTimers();
+});
+
+function write(bytes: number): void {
+  if (!connection.write(Buffer.alloc(bytes, '\n'))) outbox.onBackPressure();
+}
+
+describe('Outbox', () => {
+  test('ends the session when more than so many bytes wait: once, and not from inside the write', async () => {
+    write(1_000);
+    await tick();
+    expect(verdicts).toEqual([]);
+    write(1);
+    write(1);
+    expect(verdicts).toEqual([]);
+    await tick();
+    expect(verdicts).toHaveLength(1);
+    expect(verdicts[0]).toContain('1001 bytes wait for this client, more than outboxMaxBytes (1000)');
+  });
+
+  test('ends the session when nothing is taken for so long', async () => {
+    write(10);
+    jest.advanceTimersByTime(4_999);
+    expect(verdicts).toEqual([]);
+    jest.advanceTimersByTime(101);
+    await tick();
+    expect(verdicts).toHaveLength(1);
+    expect(verdicts[0]).toContain('nothing for outboxStallMs (5000 ms) while 10 bytes');
+    expect(timers.size).toBe(0);
+  });
+
+  test('a client that takes something lives on', async () => {
+    write(500);
+    for (let i = 0; i < 10; i++) {
+      jest.advanceTimersByTime(4_000);
+      connection.take(10);
+    }
+    expect(verdicts).toEqual([]);
+    jest.advanceTimersByTime(10_300);
+    await tick();
+    expect(verdicts).toHaveLength(1);
+  });
+
+  test('watches no longer than bytes wait', () => {
+    write(10);
+    expect(timers.size).toBe(1);
+    connection.take();
+    expect(timers.size).toBe(0);
+  });
+
+  test('is congested above half the bound', () => {
+    write(500);
+    expect(outbox.isCongested).toBe(false);
+    write(1);
+    expect(outbox.isCongested).toBe(true);
+  });
+
+  test('runs what waits for the drain, in order, and what it asks for in turn at the next', () => {
+    const ran: string[] = [];
+    write(10);
+    outbox.whenDrained(() => {
+      ran.push('a');
+      outbox.whenDrained(() => ran.push('c'));
+    });
+    outbox.whenDrained(() => ran.push('b'));
+    connection.take(5);
+    expect(ran).toEqual([]);
+    connection.take();
+    expect(ran).toEqual(['a', 'b']);
+    outbox.onDrain();
+    expect(ran).toEqual(['a', 'b', 'c']);
+  });
+
+  test('a drain that nobody told of is noticed', () => {
+    const ran: string[] = [];
+    write(10);
+    outbox.whenDrained(() => ran.push('a'));
+    connection.bufferedBytes = 0;
+    jest.advanceTimersByTime(5_100);
+    expect(ran).toEqual(['a']);
+    expect(timers.size).toBe(0);
+  });
+
+  test('after stop nothing is watched, kept or said', async () => {
+    const ran: string[] = [];
+    write(10);
+    outbox.whenDrained(() => ran.push('a'));
+    outbox.stop();
+    outbox.whenDrained(() => ran.push('b'));
+    write(2_000);
+    outbox.watch();
+    outbox.onDrain();
+    await tick();
+    expect(timers.size).toBe(0);
+    expect(ran).toEqual([]);
+    expect(verdicts).toEqual([]);
+  });
+});
