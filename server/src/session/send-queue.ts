@@ -66,6 +66,7 @@ export class SendQueue {
         this.confirmed();
       },
       (error: unknown) => {
+        this.drop();
         failed(error);
         this.confirmed();
       },
@@ -100,13 +101,17 @@ export class SendQueue {
     );
   }
 
-  /** What stands behind a failed SEND is not sent: its order would be wrong, and the session is at its end. */
   private fail(error: unknown, failed: (error: unknown) => void): void {
+    this.drop();
+    failed(error);
+    this.settled();
+  }
+
+  /** What stands behind a failed SEND is not sent: its order would be wrong, and the session is at its end. */
+  private drop(): void {
     this.hasFailed = true;
     this.waiting = [];
     this.waitingBytes = 0;
-    failed(error);
-    this.settled();
   }
 
   private next(): void {

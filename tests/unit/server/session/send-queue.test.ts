@@ -1,0 +1,158 @@
+import { beforeEach, describe, expect, test } from '@jest/globals';
+import { SendQueue } from '../../../../server/src/session/send-queue.js';
+import { Decision } from '../../../support/scripted-broker.js';
+import { tick } from './harness.js';
+
+let log: string[];
+let queue: SendQueue;
+let progress: number;
+beforeEach(() => {
+  log = [];
+  progress = 0;
+  const options = { sendQueueMaxCount: 2, sendQueueMaxBytes: 100, unconfirmedMaxCount: 2 };
+  queue = new SendQueue(options, () => progress++);
+});
+
+/** Adds a step that waits for its checks if there are any, then publishes with a confirm that is waited for. */
+function add(name: string, { checks, confirm, bytes = 1 }: { checks?: Decision; confirm?: Decision; bytes?: number }) {
+  const publish = (): void => {
+    log.push(`publish ${name}`);
+    if (!confirm) return;
+    queue.track(
+      confirm.promise,
+      () => log.push(`confirmed ${name}`),
+      () => log.push(`nack ${name}`),
+    );
+  };
+  const step = () => {
+    log.push(`check ${name}`);
+    if (checks) return checks.promise.then(publish);
+    publish();
+    return undefined;
+  };
+  queue.add(step, bytes, (error) => log.push(`failed ${name}: ${(error as Error).message}`));
+}
+
+describe('SendQueue', () => {
+  test('goes through at once where nothing has to be waited for', () => {
+    add('a', {});
+    expect(log).toEqual(['check a', 'publish a']);
+    expect(queue.isIdle).toBe(true);
+  });
+
+  test('only the head waits for checks', async () => {
+    const [a, b] = [new Decision(), new Decision()];
+    add('a', { checks: a });
+    add('b', { checks: b });
+    add('c', {});
+    expect(log).toEqual(['check a']);
+    a.grant();
+    await tick();
+    expect(log.slice(1)).toEqual(['publish a', 'check b']);
+    b.grant();
+    await tick();
+    expect(log.slice(3)).toEqual(['publish b', 'check c', 'publish c']);
+    expect(queue.isIdle).toBe(true);
+  });
+
+  test('confirms overlap, up to their bound', async () => {
+    const confirms = [1, 2, 3].map(() => new Decision());
+    confirms.forEach((confirm, index) => add(String(index), { confirm }));
+    expect(log.filter((line) => line.startsWith('publish'))).toEqual(['publish 0', 'publish 1']);
+    confirms[1]?.grant();
+    await tick();
+    expect(log.slice(-3)).toEqual(['confirmed 1', 'check 2', 'publish 2']);
+    expect(queue.isIdle).toBe(false);
+    confirms[0]?.grant();
+    confirms[2]?.grant();
+    await tick();
+    expect(queue.isIdle).toBe(true);
+  });
+
+  test('is full beyond so many, or so many bytes, and says when it is not any more', async () => {
+    const hold = new Decision();
+    add('head', { checks: hold });
+    add('1', {});
+    add('2', {});
+    expect(queue.isFull).toBe(false);
+    add('3', {});
+    expect(queue.isFull).toBe(true);
+    const before = progress;
+    hold.grant();
+    await tick();
+    expect(queue.isFull).toBe(false);
+    expect(progress).toBeGreaterThan(before);
+    add('head', { checks: new Decision() });
+    add('large', { bytes: 101 });
+    expect(queue.isFull).toBe(true);
+  });
+
+  test('a failed check ends the queue: nothing behind it is sent', async () => {
+    const hold = new Decision();
+    add('a', { checks: hold });
+    add('b', {});
+    hold.refuse(new Error('no'));
+    await tick();
+    add('c', {});
+    expect(log).toEqual(['check a', 'failed a: no']);
+    expect(queue.isIdle).toBe(true);
+  });
+
+  test('a step that throws is a failed check', () => {
+    queue.add(
+      () => {
+        throw new Error('no');
+      },
+      1,
+      (error) => log.push((error as Error).message),
+    );
+    expect(log).toEqual(['no']);
+    expect(queue.isIdle).toBe(true);
+  });
+
+  test('a nack ends the queue too; what is on its way is still waited for', async () => {
+    const [a, b] = [new Decision(), new Decision()];
+    add('a', { confirm: a });
+    add('b', { confirm: b });
+    add('c', {});
+    let isIdle = false;
+    void queue.whenIdle().then(() => (isIdle = true));
+    a.refuse(new Error('full'));
+    await tick();
+    expect(log.at(-1)).toBe('nack a');
+    expect(isIdle).toBe(false);
+    b.grant();
+    await tick();
+    expect(log.at(-1)).toBe('confirmed b');
+    expect(isIdle).toBe(true);
+  });
+
+  test('whenIdle waits for checks and confirms alike', async () => {
+    await queue.whenIdle();
+    const [checks, confirm] = [new Decision(), new Decision()];
+    add('a', { checks, confirm });
+    let isIdle = false;
+    void queue.whenIdle().then(() => (isIdle = true));
+    checks.grant();
+    await tick();
+    expect(isIdle).toBe(false);
+    confirm.grant();
+    await tick();
+    expect(isIdle).toBe(true);
+  });
+
+  test('many that wait need no deep stack', async () => {
+    const hold = new Decision();
+    add('head', { checks: hold });
+    let done = 0;
+    for (let i = 0; i < 50_000; i++)
+      queue.add(
+        () => void done++,
+        1,
+        () => undefined,
+      );
+    hold.grant();
+    await tick();
+    expect(done).toBe(50_000);
+  });
+});
