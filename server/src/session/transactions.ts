@@ -82,11 +82,4 @@ export class Transactions {
     this.open.delete(id);
     return transaction;
   }
-
-  /** Takes out all that are open. */
-  endAll(): Transaction[] {
-    const all = [...this.open.values()];
-    this.open.clear();
-    return all;
-  }
 }
