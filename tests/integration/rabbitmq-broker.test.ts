@@ -295,7 +295,8 @@ describe('own subscriptions', () => {
     const broker = await brokers.start();
     const channel = broker.openChannel(owner());
     expect(broker.gauges.consumeChannels).toBe(0);
-    for (let i = 0; i < 4; i++) await channel.consume(own(`/queue/${uniqueName()}`), consuming('client'), new Consuming());
+    for (let i = 0; i < 4; i++)
+      await channel.consume(own(`/queue/${uniqueName()}`), consuming('client'), new Consuming());
     await channel.openReplyQueue(() => undefined);
     await channel.consume(own(`/topic/${uniqueName()}`), consuming('client'), new Consuming());
     expect(broker.gauges.consumeChannels).toBe(1);

@@ -96,7 +96,8 @@ export async function send(
   mandatory = false,
 ): Promise<void> {
   const parsed = parseDestination(destination, 'send');
-  await broker.prepare(parsed, sent);
+  const wait = broker.prepare(parsed, sent);
+  if (wait) await wait;
   await broker.publish(parsed, sent, { mandatory });
 }
 

@@ -34,9 +34,11 @@ export class KeyBindings {
 
   constructor(private readonly operations: BindingOperations) {}
 
-  /** Bindings not yet made or taken back. */
+  /** Bindings not yet made or taken back, also those that wait for the broker. */
   get pending(): number {
-    return this.due.size + (this.isRunning ? 1 : 0);
+    let count = 0;
+    for (const entry of this.entries.values()) if (entry.wanted !== entry.bound) count++;
+    return count;
   }
 
   /** Resolves when the key is bound; rejects where the broker refuses it. Undefined where it is bound. */

@@ -26,6 +26,8 @@ interface Waiter {
 
 export class PublishGate {
   private readonly waiters = new Set<Waiter>();
+  /** Let through in this tick: they publish when their promises have come round, and take up room until then. */
+  private entering = { count: 0, bytes: 0 };
 
   constructor(
     private readonly load: Load,
@@ -37,7 +39,7 @@ export class PublishGate {
   }
 
   isOpen(bytes: number): boolean {
-    return this.waiters.size === 0 && this.load.obstacle === undefined && this.hasRoom(this.load, bytes);
+    return this.waiters.size === 0 && this.load.obstacle === undefined && this.hasRoom(bytes);
   }
 
   /** Rejects with `broker-unavailable` at the deadline. */
@@ -53,24 +55,36 @@ export class PublishGate {
     });
   }
 
-  /** Call it when there may be room again. Who passes publishes a moment later, and is counted here until then. */
+  /** Call it when there may be room again. */
   open(): void {
     if (this.waiters.size === 0 || this.load.obstacle !== undefined) return;
-    let { count, bytes } = this.load;
     for (const waiter of this.waiters) {
-      if (!this.hasRoom({ count, bytes }, waiter.bytes)) return;
-      count++;
-      bytes += waiter.bytes;
+      if (!this.hasRoom(waiter.bytes)) return;
       this.waiters.delete(waiter);
       clearTimeout(waiter.timer);
+      this.enter(waiter.bytes);
       waiter.pass();
     }
   }
 
+  private enter(bytes: number): void {
+    if (this.entering.count === 0) {
+      setImmediate(() => {
+        this.entering = { count: 0, bytes: 0 };
+        this.open();
+      });
+    }
+    this.entering.count++;
+    this.entering.bytes += bytes;
+  }
+
   /** A message larger than the limit goes alone. */
-  private hasRoom({ count, bytes }: { count: number; bytes: number }, more: number): boolean {
+  private hasRoom(bytes: number): boolean {
     const { unconfirmedMax, unconfirmedMaxBytes } = this.limits;
-    return count === 0 || (count < unconfirmedMax && bytes + more <= unconfirmedMaxBytes);
+    const count = this.load.count + this.entering.count;
+    return (
+      count === 0 || (count < unconfirmedMax && this.load.bytes + this.entering.bytes + bytes <= unconfirmedMaxBytes)
+    );
   }
 
   private late(): BrokerError {

@@ -1,0 +1,128 @@
+/** What shared subscriptions cost RabbitMQ, read from RabbitMQ itself. */
+import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import type { BrokerSubscription } from '../../server/src/brokers/broker.js';
+import { eventually } from '../support/deadline.js';
+import { createVhost, type Vhost } from '../support/rabbitmq.js';
+import {
+  Brokers,
+  DEADLINE_MS,
+  Inbox,
+  message,
+  NO_HEADERS,
+  send,
+  shared,
+  uniqueName,
+} from '../support/rabbitmq-brokers.js';
+import { TcpProxy } from '../support/tcp-proxy.js';
+
+let vhost: Vhost;
+let proxy: TcpProxy;
+let brokers: Brokers;
+
+beforeAll(async () => {
+  vhost = await createVhost();
+  proxy = await TcpProxy.start(vhost.amqpUrl);
+  brokers = new Brokers(proxy.url(vhost.amqpUrl));
+}, 60_000);
+afterAll(async () => {
+  await brokers.closeAll();
+  await proxy.close();
+  await vhost.delete();
+});
+
+interface Binding {
+  readonly source: string;
+  readonly destination: string;
+  readonly routing_key: string;
+}
+
+async function boundKeys(root: string): Promise<string[]> {
+  const bindings = (await vhost.api('GET', 'bindings')) as Binding[];
+  return bindings
+    .filter(({ source, routing_key: key }) => source === 'amq.topic' && key.startsWith(root))
+    .map(({ routing_key: key }) => key)
+    .sort();
+}
+
+test('10,000 listeners of one topic cost one queue and one binding', async () => {
+  const topic = uniqueName('popular');
+  const broker = await brokers.start();
+  const before = ((await vhost.api('GET', 'queues')) as unknown[]).length;
+  let received = 0;
+  const all = new Inbox<true>();
+  const subscriptions = await Promise.all(
+    Array.from({ length: 10_000 }, () =>
+      broker.subscribe(shared(`/topic/${topic}`), NO_HEADERS, () => ++received === 10_000 && all.push(true)),
+    ),
+  );
+  expect(await boundKeys(topic)).toEqual([topic]);
+  expect(((await vhost.api('GET', 'queues')) as unknown[]).length).toBe(before + 1);
+  await send(broker, `/topic/${topic}`, message('x'));
+  await all.atLeast(1);
+  await Promise.all(subscriptions.map((subscription) => subscription.close()));
+  expect(await boundKeys(topic)).toEqual([]);
+});
+
+/** Numbers that are the same in every run (mulberry32). */
+function seeded(seed: number): () => number {
+  let state = seed;
+  return () => {
+    state = (state + 0x6d2b79f5) | 0;
+    let t = Math.imul(state ^ (state >>> 15), 1 | state);
+    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
+    return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32;
+  };
+}
+
+test.each([1, 2, 3, 4])(
+  'whatever the order of subscribing and leaving, the bindings are those wished (seed %i)',
+  async (seed) => {
+    const broker = await brokers.start();
+    const root = uniqueName('race');
+    const random = seeded(seed);
+    const live = new Map<number, BrokerSubscription[]>();
+    const work: Promise<unknown>[] = [];
+    for (let i = 0; i < 600; i++) {
+      const key = Math.floor(random() * 12);
+      const held = live.get(key) ?? [];
+      live.set(key, held);
+      if (random() < 0.5) {
+        work.push(
+          broker
+            .subscribe(shared(`/topic/${root}.${key}`), NO_HEADERS, () => undefined)
+            .then((made) => held.push(made)),
+        );
+      } else {
+        const leaving = held.pop();
+        if (leaving) work.push(leaving.close());
+      }
+      if (random() < 0.1) await Promise.race(work);
+      // Some of it with the broker gone
+      if (seed > 2 && i % 200 === 100) proxy.drop();
+    }
+    await Promise.all(work);
+    const wished = [...live].filter(([, held]) => held.length > 0).map(([key]) => `${root}.${key}`);
+    const settled = () => (broker.isUp && broker.gauges.pendingBindings === 0 ? true : undefined);
+    await eventually(settled, DEADLINE_MS, () => `${broker.gauges.pendingBindings} bindings are pending`);
+    expect(await boundKeys(root)).toEqual(wished.sort());
+    await broker.close();
+  },
+  60_000,
+);
+
+test('after a reconnect every key is bound again, in a new queue', async () => {
+  const broker = await brokers.start();
+  const root = uniqueName('again');
+  const inbox = new Inbox<string>();
+  for (let i = 0; i < 30; i++) {
+    await broker.subscribe(shared(`/topic/${root}.${i}`), NO_HEADERS, (_, key) => inbox.push(key));
+  }
+  const up = new Promise<void>((resolve) => broker.on('up', resolve));
+  proxy.drop();
+  await up;
+  // Bound in order of popularity, so this one is the last
+  await broker.subscribe(shared(`/topic/${root}.last`), NO_HEADERS, () => undefined);
+  expect(await boundKeys(root)).toHaveLength(31);
+  for (let i = 0; i < 30; i++) await send(broker, `/topic/${root}.${i}`, message('x'));
+  expect(new Set(await inbox.atLeast(30)).size).toBe(30);
+});
