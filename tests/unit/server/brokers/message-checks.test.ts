@@ -19,7 +19,7 @@ describe('checkMessage', () => {
     ['x-custom', 'v'.repeat(60_000)],
     ['cc', 'anything'],
     ['toString', 'x'],
-  ])('%s:%.40s is taken', (name, value) => {
+  ])('%s is taken: case %#', (name, value) => {
     expect(() => check({ [name]: value })).not.toThrow();
   });
 
@@ -41,7 +41,7 @@ describe('checkMessage', () => {
     ['app-id', 'é'.repeat(128), /256 bytes: at most 255/],
     ['n'.repeat(256), 'v', /name has 256 bytes/],
     ['big', 'v'.repeat(65_534), /65537 bytes together: at most 65536/],
-  ])('%.20s:%.40s is refused', (name, value, sentence) => {
+  ])('case %#: %j is refused', (name, value, sentence) => {
     expect(() => check({ [name]: value })).toThrow(sentence);
     expect(() => check({ [name]: value })).toThrow(expect.objectContaining({ code: 'invalid-header' }));
     expect(() => check({ [name]: value })).toThrow(BrokerError);

@@ -1,0 +1,101 @@
+/** Subscriptions to topics that outlive their session, and queues behind topics that several share. */
+import { describe, expect, test } from '@jest/globals';
+import { unique } from '../support/broker-desk.js';
+import type { Desks } from './broker-contract.js';
+
+const DURABLE = { durable: 'true' };
+
+export function durableSubscriptionTests(desks: Desks): void {
+  describe('durable subscriptions', () => {
+    test.each(['topic', 'exchange'])('keep what comes while nobody is there (%s)', async (kind) => {
+      const key = unique('kept');
+      const to = kind === 'topic' ? `/topic/${key}` : `/exchange/amq.direct/${key}`;
+      const before = desks.here.channel('alice');
+      const first = await before.consume(to, { headers: DURABLE, ack: 'auto' });
+      await desks.there.send(to, '1');
+      expect(await first.bodies(1)).toEqual(['1']);
+      await before.close();
+      await desks.there.send(to, '2');
+      const after = await desks.there.channel('alice').consume(to, { headers: DURABLE, ack: 'auto' });
+      await desks.there.send(to, '3');
+      expect(await after.bodies(2)).toEqual(['2', '3']);
+      await after.subscription.close({ forget: true });
+    });
+
+    test('belong to user, client-id, destination and id together', async () => {
+      const [to, other] = [`/topic/${unique('kept')}`, `/topic/${unique('other')}`];
+      const holders = await Promise.all([
+        desks.here.channel('alice').consume(to, { headers: DURABLE }),
+        desks.here.channel('bob').consume(to, { headers: DURABLE }),
+        desks.here.channel('alice', 'tablet').consume(to, { headers: DURABLE }),
+        desks.here.channel('alice').consume(to, { headers: DURABLE, id: 'sub-1' }),
+      ]);
+      const elsewhere = await desks.here.channel('alice').consume(other, { headers: DURABLE });
+      await desks.there.send(to, 'for all');
+      await desks.there.send(other, 'for one');
+      for (const { bodies } of holders) expect(await bodies(1)).toEqual(['for all']);
+      expect(await elsewhere.bodies(1)).toEqual(['for one']);
+      for (const { subscription } of [...holders, elsewhere]) await subscription.close({ forget: true });
+    });
+
+    test('have one holder at a time, on whatever instance', async () => {
+      const to = `/topic/${unique('kept')}`;
+      const holder = desks.here.channel('alice');
+      const held = await holder.consume(to, { headers: DURABLE });
+      const rival = desks.there.channel('alice');
+      const inUse = expect.objectContaining({ code: 'queue-in-use' });
+      await expect(rival.consume(to, { headers: DURABLE })).rejects.toEqual(inUse);
+      await desks.there.send(to, 'for the holder');
+      expect(await held.bodies(1)).toEqual(['for the holder']);
+      await holder.close();
+      const next = await rival.consume(to, { headers: DURABLE });
+      await desks.there.send(to, 'for the next');
+      expect(await next.bodies(1)).toEqual(['for the next']);
+      await next.subscription.close({ forget: true });
+    });
+
+    test('give back what their holder did not settle', async () => {
+      const to = `/topic/${unique('kept')}`;
+      const before = desks.here.channel('alice');
+      const first = await before.consume(to, { headers: DURABLE });
+      await desks.there.send(to, '1');
+      await first.inbox.next();
+      await before.close();
+      const after = await desks.here.channel('alice').consume(to, { headers: DURABLE });
+      const again = await after.inbox.next();
+      expect(again.redelivered).toBe(true);
+      again.settle('ack');
+      await after.subscription.close({ forget: true });
+    });
+
+    test('end when they are told to forget', async () => {
+      const to = `/topic/${unique('kept')}`;
+      const first = await desks.here.channel('alice').consume(to, { headers: DURABLE });
+      await first.subscription.close({ forget: true });
+      await expect(desks.there.send(to, 'x', {}, true)).rejects.toMatchObject({ code: 'unroutable' });
+      const after = await desks.here.channel('alice').consume(to, { headers: DURABLE });
+      await desks.there.send(to, 'new');
+      expect(await after.bodies(1)).toEqual(['new']);
+      await after.subscription.close({ forget: true });
+    });
+  });
+
+  describe('x-queue-name', () => {
+    test('lets several share the messages of a topic', async () => {
+      const to = `/topic/${unique('shared')}`;
+      const headers = { 'x-queue-name': unique('workers'), 'prefetch-count': '2' };
+      const one = await desks.here.channel('alice').consume(to, { headers });
+      const two = await desks.there.channel('bob').consume(to, { headers });
+      for (const body of ['1', '2', '3', '4']) await desks.there.send(to, body);
+      expect([...(await one.bodies(2)), ...(await two.bodies(2))].sort()).toEqual(['1', '2', '3', '4']);
+    });
+
+    test('names a queue that others can reach by that name', async () => {
+      const [to, name] = [`/topic/${unique('named')}`, unique('workers')];
+      const { bodies } = await desks.here.channel().consume(to, { headers: { 'x-queue-name': name } });
+      await desks.there.send(to, 'by topic');
+      await desks.there.send(`/amq/queue/${name}`, 'by name', {}, true);
+      expect(await bodies(2)).toEqual(['by topic', 'by name']);
+    });
+  });
+}

@@ -1,0 +1,10 @@
+import { createConfig } from '../../server/src/config.js';
+import { MemoryBroker } from '../../server/src/brokers/memory/memory-broker.js';
+import { brokerContract } from './broker-contract.js';
+
+brokerContract('embedded broker', async () => {
+  const { memory, topicExchange } = createConfig();
+  const broker = new MemoryBroker({ ...memory, topicExchange });
+  await broker.start();
+  return { broker, another: () => Promise.resolve(broker), close: () => broker.close() };
+});

@@ -1,0 +1,174 @@
+/** What becomes of headers and bodies, what is refused before it is sent, and what a confirmed SEND means. */
+import { describe, expect, test } from '@jest/globals';
+import { parseDestination } from '../../server/src/destinations/destination.js';
+import { BrokerDesk, messageOf, textOf, unique } from '../support/broker-desk.js';
+import type { Desks } from './broker-contract.js';
+
+export function messageTests(desks: Desks): void {
+  describe('messages', () => {
+    const PROPERTIES = {
+      'content-type': 'text/plain; charset=utf-8',
+      'content-encoding': 'identity',
+      persistent: 'true',
+      priority: '7',
+      'correlation-id': 'c-1',
+      'reply-to': '/topic/answers',
+      expiration: '60000',
+      'amqp-message-id': 'm-1',
+      timestamp: '1700000000',
+      type: 'greeting',
+      'app-id': 'tests',
+      'x-custom': 'a:b\\c\nd é ☕',
+      'X-Upper': 'kept as written',
+      empty: '',
+      constructor: 'just a name',
+      __proto__x: 'just a name',
+    };
+
+    test.each(['topic', 'queue'])('headers and properties arrive as they were sent (%s)', async (kind) => {
+      const to = `/${kind}/${unique('props')}`;
+      const hearing = kind === 'topic' ? await desks.here.listen(to) : undefined;
+      const consuming = kind === 'queue' ? await desks.here.channel().consume(to, { ack: 'auto' }) : undefined;
+      await desks.there.send(to, 'hello', PROPERTIES);
+      const { message } = await (hearing ?? consuming)!.inbox.next();
+      expect(Object.fromEntries(message.headers)).toEqual(PROPERTIES);
+      expect(message.resent).toBe(false);
+    });
+
+    test('what says nothing is not shown, and numbers are shown plainly', async () => {
+      const to = `/topic/${unique('props')}`;
+      const { inbox } = await desks.here.listen(to);
+      await desks.there.send(to, 'hello', { persistent: 'false', priority: '007', a: 'b' });
+      expect(Object.fromEntries((await inbox.next()).message.headers)).toEqual({ priority: '7', a: 'b' });
+    });
+
+    test('a reply-to that is no destination is shown as one', async () => {
+      const to = `/topic/${unique('reply')}`;
+      const { inbox } = await desks.here.listen(to);
+      await desks.there.send(to, '', { 'reply-to': 'some.queue/1' });
+      expect((await inbox.next()).message.headers.get('reply-to')).toBe('/reply-queue/some.queue/1');
+    });
+
+    test.each([
+      ['empty', Buffer.alloc(0)],
+      ['with NULs', Buffer.from([0, 1, 0, 255, 254, 0])],
+      ['of 1 MiB', Buffer.alloc(1024 * 1024, 'abc')],
+    ])('a body %s arrives whole', async (_, body) => {
+      const to = `/topic/${unique('body')}`;
+      const queue = `/queue/${unique('body')}`;
+      const { inbox } = await desks.here.listen(to);
+      const consuming = await desks.here.channel().consume(queue);
+      await desks.there.send(to, body);
+      await desks.there.send(queue, body);
+      expect((await inbox.next()).message.body.equals(body)).toBe(true);
+      const delivery = await consuming.inbox.next();
+      expect(delivery.message.body.equals(body)).toBe(true);
+      delivery.settle('ack');
+    });
+
+    test.each<[string, Readonly<Record<string, string>>]>([
+      ['expiration:soon', { expiration: 'soon' }],
+      ['expiration:-1', { expiration: '-1' }],
+      ['priority:256', { priority: '256' }],
+      ['priority:high', { priority: 'high' }],
+      ['timestamp:now', { timestamp: 'now' }],
+      ['persistent:maybe', { persistent: 'maybe' }],
+      ['CC', { CC: 'elsewhere' }],
+      ['BCC', { BCC: 'elsewhere' }],
+      ['user-id', { 'user-id': 'somebody' }],
+      ['reply-to:amq.rabbitmq.reply-to', { 'reply-to': 'amq.rabbitmq.reply-to' }],
+      ['a type of 256 bytes', { type: 't'.repeat(256) }],
+      ['a name of 256 bytes', { ['n'.repeat(256)]: 'x' }],
+      ['a header of 70,000 bytes', { large: 'x'.repeat(70_000) }],
+      [
+        '70,000 bytes of headers',
+        Object.fromEntries(Array.from({ length: 70 }, (_, i) => [`h${i}`, 'x'.repeat(1_000)])),
+      ],
+    ])('%s is refused, and harms nobody', async (_, headers) => {
+      const to = `/topic/${unique('healthy')}`;
+      const { bodies } = await desks.here.listen(to);
+      const healthy = Array.from({ length: 5 }, (_, i) => desks.here.send(to, String(i)));
+      await expect(desks.here.send(to, 'bad', headers)).rejects.toMatchObject({ code: 'invalid-header' });
+      await Promise.all(healthy);
+      await desks.here.send(to, 'good');
+      expect(await bodies(6)).toEqual(['0', '1', '2', '3', '4', 'good']);
+    });
+  });
+
+  describe('confirms', () => {
+    test('mandatory: an error where nobody takes the message', async () => {
+      const [topic, user] = [`/topic/${unique('void')}`, unique('nobody')];
+      const unroutable = expect.objectContaining({ code: 'unroutable' });
+      await expect(desks.there.send(topic, 'x', {}, true)).rejects.toEqual(unroutable);
+      await expect(desks.there.send(`/user/${user}/queue/x`, 'x', {}, true)).rejects.toEqual(unroutable);
+      await expect(desks.there.send(`/amq/queue/${unique('void')}`, 'x', {}, true)).rejects.toEqual(unroutable);
+      await expect(desks.there.send(`/reply-queue/${unique('void')}`, 'x', {}, true)).rejects.toEqual(unroutable);
+      await expect(desks.there.send(`/exchange/amq.direct/${unique('void')}`, 'x', {}, true)).rejects.toEqual(
+        unroutable,
+      );
+    });
+
+    test('mandatory: none where somebody does', async () => {
+      const topic = `/topic/${unique('heard')}`;
+      const { bodies, subscription } = await desks.here.listen(topic);
+      await desks.there.send(topic, 'x', {}, true);
+      expect(await bodies(1)).toEqual(['x']);
+      await desks.there.send(`/queue/${unique('kept')}`, 'x', {}, true);
+      await subscription.close();
+      await expect(desks.there.send(topic, 'x', {}, true)).rejects.toMatchObject({ code: 'unroutable' });
+    });
+
+    test('without mandatory nobody needs to be there', async () => {
+      await desks.there.send(`/topic/${unique('void')}`, 'x');
+      await desks.there.send(`/amq/queue/${unique('void')}`, 'x');
+      await desks.there.send(`/exchange/amq.headers`, 'x');
+    });
+
+    test('of many at once each gets its own answer', async () => {
+      const [heard, unheard] = [`/topic/${unique('heard')}`, `/topic/${unique('void')}`];
+      const { inbox } = await desks.here.listen(heard);
+      const answers = Array.from({ length: 60 }, (_, i) => {
+        const to = i % 3 === 0 ? unheard : heard;
+        return desks.there.send(to, String(i), {}, true).then(
+          () => 'taken',
+          (error: { code: string }) => error.code,
+        );
+      });
+      const expected = Array.from({ length: 60 }, (_, i) => (i % 3 === 0 ? 'unroutable' : 'taken'));
+      expect(await Promise.all(answers)).toEqual(expected);
+      const bodies = (await inbox.take(40)).map(({ message }) => textOf(message));
+      expect(bodies).toEqual(Array.from({ length: 60 }, (_, i) => String(i)).filter((_, i) => i % 3 !== 0));
+    });
+  });
+
+  describe('life', () => {
+    test('says what it is without credentials, and is down when closed', async () => {
+      const own = await desks.make();
+      const { broker } = own;
+      expect(broker.isUp).toBe(true);
+      expect(broker.description).not.toMatch(/:[^/]*@/);
+      const desk = new BrokerDesk(broker);
+      const queue = `/queue/${unique('last')}`;
+      await desk.send(queue, 'x');
+      await desk.listen(`/topic/${unique('last')}`);
+      const { subscription } = await desk.channel().consume(queue);
+      await own.close();
+      expect(broker.isUp).toBe(false);
+      await expect(desk.send(queue, 'x')).rejects.toMatchObject({ code: 'broker-unavailable' });
+      await expect(desk.listen(`/topic/${unique('late')}`)).rejects.toMatchObject({ code: 'broker-unavailable' });
+      await subscription.close();
+      await desk.close();
+      await broker.close();
+    });
+
+    test('destinations that take no messages are refused before anything is sent', () => {
+      const own = parseDestination('/user/queue/x', 'subscribe');
+      const temporary = { kind: 'temp-queue', text: '/temp-queue/x', name: 'x' } as const;
+      for (const destination of [own, temporary]) {
+        expect(() => desks.here.broker.prepare(destination, messageOf('x'))).toThrow(
+          expect.objectContaining({ code: 'invalid-destination' }),
+        );
+      }
+    });
+  });
+}

@@ -1,0 +1,279 @@
+/** Queues and their consumers: acks, prefetch, competition, and what is left when a session goes. */
+import { describe, expect, test } from '@jest/globals';
+import type { Delivery } from '../../server/src/brokers/broker.js';
+import { eventually } from '../support/deadline.js';
+import { messageOf, textOf, unique } from '../support/broker-desk.js';
+import { Inbox } from '../support/inbox.js';
+import type { Desks } from './broker-contract.js';
+
+const text = (delivery: Delivery): string => textOf(delivery.message);
+
+export function ownSubscriptionTests(desks: Desks): void {
+  describe('queues', () => {
+    test('keep messages until somebody comes, in order', async () => {
+      const queue = `/queue/${unique('jobs')}`;
+      for (const body of ['1', '2', '3']) await desks.there.send(queue, body);
+      const { inbox } = await desks.here.channel().consume(queue);
+      const deliveries = await inbox.take(3);
+      expect(deliveries.map(text)).toEqual(['1', '2', '3']);
+      expect(deliveries.map(({ redelivered }) => redelivered)).toEqual([false, false, false]);
+      expect(deliveries[0]!.message).toMatchObject({ exchange: '', routingKey: queue.slice('/queue/'.length) });
+    });
+
+    test('give each message to one consumer, in turns', async () => {
+      const queue = `/queue/${unique('jobs')}`;
+      const one = await desks.here.channel().consume(queue, { headers: { 'prefetch-count': '5' } });
+      const two = await desks.there.channel().consume(queue, { headers: { 'prefetch-count': '5' } });
+      for (let i = 0; i < 10; i++) await desks.there.send(queue, String(i));
+      const bodies = [...(await one.bodies(5)), ...(await two.bodies(5))];
+      expect(bodies.map(Number).sort((a, b) => a - b)).toEqual(Array.from({ length: 10 }, (_, i) => i));
+    });
+
+    test('that nobody has made are an error for /amq/queue, and made by /queue', async () => {
+      const name = unique('late');
+      const channel = desks.here.channel();
+      await expect(channel.consume(`/amq/queue/${name}`)).rejects.toMatchObject({ code: 'queue-not-found' });
+      await desks.there.send(`/queue/${name}`, 'hello');
+      const { bodies } = await channel.consume(`/amq/queue/${name}`);
+      expect(await bodies(1)).toEqual(['hello']);
+    });
+
+    test('with names of the broker itself cannot be made', async () => {
+      const queue = `/queue/${unique('amq.mine')}`;
+      await expect(desks.here.send(queue, 'x')).rejects.toMatchObject({ code: 'access-refused' });
+      await expect(desks.here.channel().consume(queue)).rejects.toMatchObject({ code: 'access-refused' });
+    });
+
+    test('may have any name', async () => {
+      const name = unique('a/b %.*#é');
+      const queue = `/queue/${encodeURIComponent(name)}`;
+      await desks.there.send(queue, 'hello');
+      const { inbox } = await desks.here.channel().consume(queue);
+      expect((await inbox.next()).message.routingKey).toBe(name);
+    });
+
+    test('are no place to subscribe to for what takes SEND only', async () => {
+      const channel = desks.here.channel();
+      const options = { ack: 'auto', headers: new Map<string, string>(), subscriptionId: '1' } as const;
+      const consumer = { deliver: () => {}, ended: () => {} };
+      for (const destination of [
+        { kind: 'reply-queue', text: '/reply-queue/q', queue: 'q' },
+        { kind: 'temp-queue', text: '/temp-queue/q', name: 'q' },
+      ] as const) {
+        await expect(channel.channel.consume(destination, options, consumer)).rejects.toMatchObject({
+          code: 'invalid-destination',
+        });
+      }
+    });
+  });
+
+  describe('settling', () => {
+    test('ack is for good', async () => {
+      const queue = `/queue/${unique('jobs')}`;
+      const channel = desks.here.channel();
+      const { inbox } = await channel.consume(queue);
+      for (const body of ['1', '2']) await desks.there.send(queue, body);
+      (await inbox.next()).settle('ack');
+      await inbox.next();
+      await channel.close();
+      const later = await desks.here.channel().consume(queue);
+      expect(text(await later.inbox.next())).toBe('2');
+    });
+
+    test('requeue gives it to somebody again, marked, in its old place', async () => {
+      const queue = `/queue/${unique('jobs')}`;
+      for (const body of ['1', '2', '3']) await desks.there.send(queue, body);
+      const { inbox } = await desks.here.channel().consume(queue, { headers: { 'prefetch-count': '1' } });
+      const first = await inbox.next();
+      first.settle('requeue');
+      const again = await inbox.next();
+      expect([text(again), again.redelivered]).toEqual(['1', true]);
+      again.settle('ack');
+      const second = await inbox.next();
+      expect([text(second), second.redelivered]).toEqual(['2', false]);
+    });
+
+    test('drop without a dead-letter exchange is for good', async () => {
+      const queue = `/queue/${unique('jobs')}`;
+      const { inbox } = await desks.here.channel().consume(queue, { headers: { 'prefetch-count': '1' } });
+      for (const body of ['1', '2']) await desks.there.send(queue, body);
+      (await inbox.next()).settle('drop');
+      expect(text(await inbox.next())).toBe('2');
+    });
+
+    test('counts the prefetch: no more than that is unsettled', async () => {
+      const [queue, marker] = [`/queue/${unique('jobs')}`, `/queue/${unique('marker')}`];
+      const channel = desks.here.channel();
+      const { inbox } = await channel.consume(queue, { headers: { 'prefetch-count': '2' } });
+      const marked = await channel.consume(marker);
+      const pass = async (): Promise<void> => {
+        await desks.there.send(marker, 'pass');
+        await marked.bodies(1);
+      };
+      for (let i = 0; i < 5; i++) await desks.there.send(queue, String(i));
+      const [first, second] = await inbox.take(2);
+      await pass();
+      expect(inbox.all).toHaveLength(2);
+      second!.settle('ack');
+      await inbox.next();
+      await pass();
+      expect(inbox.all).toHaveLength(3);
+      first!.settle('requeue');
+      expect(text(await inbox.next())).toBe('0');
+    });
+
+    test('still counts after the subscription has been closed', async () => {
+      const queue = `/queue/${unique('jobs')}`;
+      const channel = desks.here.channel();
+      const { inbox, subscription } = await channel.consume(queue);
+      for (const body of ['1', '2', '3']) await desks.there.send(queue, body);
+      const deliveries = await inbox.take(3);
+      await subscription.close();
+      deliveries[0]!.settle('ack');
+      deliveries[1]!.settle('requeue');
+      await desks.there.send(queue, '4');
+      const other = await desks.here.channel().consume(queue);
+      expect((await other.inbox.take(2)).map(text)).toEqual(['2', '4']);
+      expect(inbox.all).toHaveLength(3);
+      await channel.close();
+      expect(text(await other.inbox.next())).toBe('3');
+    });
+
+    test('a channel that closes gives back what was not settled, marked', async () => {
+      const queue = `/queue/${unique('jobs')}`;
+      const channel = desks.here.channel();
+      const { inbox } = await channel.consume(queue);
+      for (const body of ['1', '2', '3']) await desks.there.send(queue, body);
+      const deliveries = await inbox.take(3);
+      deliveries[1]!.settle('ack');
+      await channel.close();
+      deliveries[0]!.settle('ack');
+      const later = await desks.there.channel().consume(queue);
+      const again = await later.inbox.take(2);
+      expect(again.map(text)).toEqual(['1', '3']);
+      expect(again.map(({ redelivered }) => redelivered)).toEqual([true, true]);
+    });
+
+    test('a consumer that gives everything back does not stop the others', async () => {
+      const [queue, other] = [`/queue/${unique('bounced')}`, `/queue/${unique('other')}`];
+      const channel = desks.here.channel();
+      const bounced = new Inbox<Delivery>('bounced');
+      await channel.channel.consume(
+        { kind: 'queue', text: queue, queue: queue.slice('/queue/'.length) },
+        { ack: 'client', headers: new Map(), subscriptionId: '1' },
+        {
+          deliver: (delivery) => {
+            bounced.add(delivery);
+            delivery.settle(bounced.all.length < 10 ? 'requeue' : 'ack');
+          },
+          ended: () => {},
+        },
+      );
+      const { bodies } = await channel.consume(other, { id: '2' });
+      await desks.there.send(queue, 'again');
+      await bounced.take(10);
+      await desks.there.send(other, 'hello');
+      expect(await bodies(1)).toEqual(['hello']);
+    });
+  });
+
+  describe('a queue of its own', () => {
+    test.each(['topic', 'exchange', 'user'])('stands behind %s with real acks', async (kind) => {
+      const name = unique('own');
+      const [from, to] = {
+        topic: [`/topic/${name}.*`, `/topic/${name}/a`],
+        exchange: [`/exchange/amq.direct/${name}`, `/exchange/amq.direct/${name}`],
+        user: ['/user/queue/own', `/user/${name}/queue/own`],
+      }[kind] as [string, string];
+      const { inbox } = await desks.here.channel(name).consume(from, { ack: 'client', user: name });
+      const shared = await desks.here.listen(from, {}, name);
+      await desks.there.send(to, 'hello');
+      expect(await shared.bodies(1)).toEqual(['hello']);
+      const first = await inbox.next();
+      expect([text(first), first.redelivered]).toEqual(['hello', false]);
+      first.settle('requeue');
+      const again = await inbox.next();
+      expect([text(again), again.redelivered]).toEqual(['hello', true]);
+      again.settle('ack');
+    });
+
+    test('matches headers on a headers exchange', async () => {
+      const mark = unique('mark');
+      const headers = { 'x-match': 'all', 'arg-mark': mark };
+      const { bodies } = await desks.here.channel().consume('/exchange/amq.headers', { headers });
+      await desks.there.send('/exchange/amq.headers', 'no', { mark: 'other' });
+      await desks.there.send('/exchange/amq.headers', 'yes', { mark });
+      expect(await bodies(1)).toEqual(['yes']);
+    });
+
+    test('is gone when the subscription ends', async () => {
+      const to = `/topic/${unique('own')}`;
+      const { subscription } = await desks.here.channel().consume(to);
+      await desks.there.send(to, 'taken', {}, true);
+      await subscription.close();
+      await expect(desks.there.send(to, 'x', {}, true)).rejects.toMatchObject({ code: 'unroutable' });
+    });
+
+    test('is gone when the session ends', async () => {
+      const to = `/topic/${unique('own')}`;
+      const channel = desks.here.channel();
+      await channel.consume(to);
+      await channel.close();
+      await expect(desks.there.send(to, 'x', {}, true)).rejects.toMatchObject({ code: 'unroutable' });
+    });
+
+    test('is live on every instance once subscribed', async () => {
+      const base = unique('live');
+      const channel = desks.here.channel();
+      for (let i = 0; i < 10; i++) {
+        const { bodies } = await channel.consume(`/topic/${base}.${i}`, { id: String(i) });
+        await desks.there.send(`/topic/${base}.${i}`, String(i));
+        expect(await bodies(1)).toEqual([String(i)]);
+      }
+    });
+  });
+
+  describe('replies', () => {
+    test('come by a private queue to whoever asked', async () => {
+      const requests = `/queue/${unique('requests')}`;
+      const replies = new Inbox<string>('replies');
+      const channel = desks.here.channel();
+      const address = await channel.channel.openReplyQueue((message) => replies.add(textOf(message)));
+      const server = await desks.there.channel().consume(requests, { ack: 'auto' });
+      await desks.here.send(requests, 'ping', { 'reply-to': address });
+      const replyTo = (await server.inbox.next()).message.headers.get('reply-to')!;
+      expect(replyTo).toBe(`/reply-queue/${address}`);
+      await desks.there.send(replyTo, 'pong', {}, true);
+      expect(await replies.next()).toBe('pong');
+      await channel.close();
+      await eventually(
+        () =>
+          desks.there.send(replyTo, 'late', {}, true).then(
+            () => undefined,
+            (error: { code: string }) => error.code,
+          ),
+        10_000,
+        () => 'the reply queue is still there',
+      );
+    });
+
+    test('have names that differ and cannot be guessed', async () => {
+      const channel = desks.here.channel();
+      const names = [await channel.channel.openReplyQueue(() => {}), await channel.channel.openReplyQueue(() => {})];
+      expect(names[0]).not.toBe(names[1]);
+      for (const name of names) expect(name).toMatch(/[\w-]{20,}$/);
+    });
+
+    test('are more than a prefetch count', async () => {
+      const replies = new Inbox<string>('replies');
+      const address = await desks.here.channel().channel.openReplyQueue((message) => replies.add(textOf(message)));
+      const message = messageOf('x');
+      const to = { kind: 'reply-queue', text: `/reply-queue/${address}`, queue: address } as const;
+      await desks.there.broker.prepare(to, message);
+      await Promise.all(
+        Array.from({ length: 500 }, () => desks.there.broker.publish(to, message, { mandatory: true })),
+      );
+      expect(await replies.take(500)).toHaveLength(500);
+    });
+  });
+}

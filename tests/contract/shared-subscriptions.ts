@@ -1,0 +1,223 @@
+/** Topics, exchanges and users: who hears what, and from when to when. */
+import { describe, expect, test } from '@jest/globals';
+import { textOf, unique } from '../support/broker-desk.js';
+import type { Desks } from './broker-contract.js';
+
+export function sharedSubscriptionTests(desks: Desks): void {
+  describe('topics', () => {
+    test('a message reaches every listener on every instance, once', async () => {
+      const to = `/topic/${unique('news')}`;
+      const hearings = [await desks.here.listen(to), await desks.here.listen(to), await desks.there.listen(to)];
+      await desks.there.send(to, 'one');
+      await desks.here.send(to, 'two');
+      for (const { inbox } of hearings) {
+        const bodies = (await inbox.take(2)).map(({ message }) => textOf(message));
+        expect(bodies.sort()).toEqual(['one', 'two']);
+      }
+      await desks.there.send(to, 'end');
+      for (const { bodies, inbox } of hearings) {
+        expect(await bodies(1)).toEqual(['end']);
+        expect(inbox.all).toHaveLength(3);
+      }
+    });
+
+    test('slashes and dots are the same, and the key says what matched', async () => {
+      const name = unique('a');
+      const slashes = await desks.here.listen(`/topic/${name}/b`);
+      const dots = await desks.here.listen(`/topic/${name}.b`);
+      await desks.there.send(`/topic/${name}/b`, 'hello');
+      for (const { inbox } of [slashes, dots]) {
+        const { message, key } = await inbox.next();
+        expect(key).toBe(`${name}.b`);
+        expect(message).toMatchObject({ exchange: 'amq.topic', routingKey: `${name}.b`, resent: false });
+      }
+    });
+
+    test('patterns match words, and a listener gets a message once however many patterns there are', async () => {
+      const name = unique('a');
+      const patterns = { exact: 'b.c', star: '*.c', hash: '#', middle: '#.b.#', other: '*', none: 'b.*.c' };
+      const heard = new Map<string, string[]>();
+      const ends: Promise<unknown>[] = [];
+      for (const [label, pattern] of Object.entries(patterns)) {
+        const { inbox } = await desks.here.listen(`/topic/${name}.${pattern}`);
+        const end = await desks.here.listen(`/topic/${name}.end`);
+        ends.push(
+          end.inbox.next().then(() =>
+            heard.set(
+              label,
+              inbox.all.map(({ message }) => textOf(message)),
+            ),
+          ),
+        );
+      }
+      for (const key of ['b.c', 'b', 'x.c', 'b.x.c']) await desks.there.send(`/topic/${name}.${key}`, key);
+      await desks.there.send(`/topic/${name}.end`, 'end');
+      await Promise.all(ends);
+      expect(Object.fromEntries(heard)).toEqual({
+        exact: ['b.c'],
+        star: ['b.c', 'x.c'],
+        hash: ['b.c', 'b', 'x.c', 'b.x.c', 'end'],
+        middle: ['b.c', 'b', 'b.x.c'],
+        other: ['b', 'end'],
+        none: ['b.x.c'],
+      });
+    });
+
+    test('keys may hold anything that a segment can', async () => {
+      const name = unique('a');
+      const { inbox } = await desks.here.listen(`/topic/${name}.*`);
+      for (const word of ['b%2Fc', '100%25', 'é ☕', '%2A']) {
+        await desks.there.send(`/topic/${name}.${word}`, word);
+        expect((await inbox.next()).key).toBe(`${name}.${decodeURIComponent(word)}`);
+      }
+    });
+
+    test('once subscribed, nothing is missed that is sent on another instance', async () => {
+      const base = unique('live');
+      for (let i = 0; i < 20; i++) {
+        const hearing = await desks.here.listen(`/topic/${base}.${i}`);
+        await desks.there.send(`/topic/${base}.${i}`, String(i));
+        expect(await hearing.bodies(1)).toEqual([String(i)]);
+      }
+    });
+
+    test('many who subscribe at once are all live when they are told so', async () => {
+      const to = `/topic/${unique('crowd')}`;
+      const hearings = await Promise.all(Array.from({ length: 20 }, () => desks.here.listen(to)));
+      await desks.there.send(to, 'now');
+      for (const { bodies } of hearings) expect(await bodies(1)).toEqual(['now']);
+    });
+
+    test('nothing is delivered once it has been closed, and the others live on', async () => {
+      const to = `/topic/${unique('leaving')}`;
+      const leaving = await desks.here.listen(to);
+      const staying = await desks.here.listen(to);
+      const closed = leaving.subscription.close();
+      await desks.there.send(to, 'after');
+      expect(await staying.bodies(1)).toEqual(['after']);
+      await closed;
+      await desks.there.send(to, 'later');
+      expect(await staying.bodies(1)).toEqual(['later']);
+      expect(leaving.inbox.all).toEqual([]);
+    });
+
+    test('subscribing, closing and subscribing again in one go ends subscribed', async () => {
+      const to = `/topic/${unique('restless')}`;
+      for (let i = 0; i < 5; i++) {
+        const first = await desks.here.listen(to);
+        void first.subscription.close();
+        const again = await desks.here.listen(to);
+        await desks.there.send(to, String(i));
+        expect(await again.bodies(1)).toEqual([String(i)]);
+        await again.subscription.close();
+      }
+    });
+
+    test('messages of one publisher keep their order', async () => {
+      const to = `/topic/${unique('order')}`;
+      const { bodies } = await desks.here.listen(to);
+      const numbers = Array.from({ length: 300 }, (_, i) => String(i));
+      await Promise.all(numbers.map((number) => desks.there.send(to, number)));
+      expect(await bodies(300)).toEqual(numbers);
+    });
+  });
+
+  describe('exchanges', () => {
+    test('a direct exchange compares keys', async () => {
+      const key = unique('k');
+      const { inbox } = await desks.here.listen(`/exchange/amq.direct/${key}`);
+      const star = await desks.here.listen('/exchange/amq.direct/*');
+      await desks.there.send(`/exchange/amq.direct/${key}`, 'hello');
+      const heard = await inbox.next();
+      expect(heard.key).toBe(key);
+      expect(heard.message).toMatchObject({ exchange: 'amq.direct', routingKey: key });
+      expect(star.inbox.all).toEqual([]);
+    });
+
+    test('a fanout exchange reaches all, with or without keys', async () => {
+      const body = unique('to all');
+      const plain = await desks.here.listen('/exchange/amq.fanout');
+      const keyed = await desks.here.listen('/exchange/amq.fanout/some.key');
+      await desks.there.send('/exchange/amq.fanout/other', body);
+      for (const { inbox } of [plain, keyed]) {
+        const { message } = await inbox.next();
+        expect(textOf(message)).toBe(body);
+        expect(message).toMatchObject({ exchange: 'amq.fanout', routingKey: 'other' });
+      }
+    });
+
+    test('a headers exchange matches all or any of the headers', async () => {
+      const mark = unique('mark');
+      const all = await desks.here.listen('/exchange/amq.headers', {
+        'x-match': 'all',
+        'arg-mark': mark,
+        'arg-a': '1',
+      });
+      const any = await desks.here.listen('/exchange/amq.headers', { 'x-match': 'any', 'arg-b': mark, 'arg-a': mark });
+      const byDefault = await desks.here.listen('/exchange/amq.headers', { 'arg-mark': mark });
+      await desks.there.send('/exchange/amq.headers', 'both', { mark, a: '1' });
+      await desks.there.send('/exchange/amq.headers', 'mark only', { mark, a: '2' });
+      await desks.there.send('/exchange/amq.headers', 'b', { b: mark });
+      await desks.there.send('/exchange/amq.headers', 'nothing', { c: mark });
+      await desks.there.send('/exchange/amq.headers', 'end', { mark, a: '1', b: mark });
+      expect(await all.bodies(2)).toEqual(['both', 'end']);
+      expect(await any.bodies(2)).toEqual(['b', 'end']);
+      expect(await byDefault.bodies(3)).toEqual(['both', 'mark only', 'end']);
+    });
+
+    test('a topic exchange can be addressed as one', async () => {
+      const key = unique('k');
+      const byExchange = await desks.here.listen(`/exchange/amq.topic/${key}.*`);
+      const byTopic = await desks.here.listen(`/topic/${key}.a`);
+      await desks.there.send(`/exchange/amq.topic/${key}.a`, 'one');
+      await desks.there.send(`/topic/${key}.a`, 'two');
+      expect(await byExchange.bodies(2)).toEqual(['one', 'two']);
+      expect(await byTopic.bodies(2)).toEqual(['one', 'two']);
+    });
+
+    test('one that does not exist is an error for who asked, and for nobody else', async () => {
+      const missing = `/exchange/${unique('missing')}/k`;
+      const to = `/topic/${unique('healthy')}`;
+      const { bodies } = await desks.here.listen(to);
+      const expected = expect.objectContaining({
+        code: 'exchange-not-found',
+        message: expect.stringContaining('missing-'),
+      });
+      await expect(desks.here.send(missing, 'x')).rejects.toEqual(expected);
+      await expect(desks.here.listen(missing)).rejects.toEqual(expected);
+      const channel = desks.here.channel();
+      await expect(channel.consume(missing)).rejects.toEqual(expected);
+      await desks.here.send(to, 'still here');
+      expect(await bodies(1)).toEqual(['still here']);
+      const queue = `/queue/${unique('healthy')}`;
+      const consuming = await channel.consume(queue);
+      await desks.here.send(queue, 'this too');
+      expect(await consuming.bodies(1)).toEqual(['this too']);
+    });
+  });
+
+  describe('users', () => {
+    test('a message reaches every session of that user on every instance, and nobody else', async () => {
+      const [bob, eve] = [unique('bob'), unique('eve')];
+      const hearings = [
+        await desks.here.listen('/user/queue/mail', {}, bob),
+        await desks.here.listen('/user/queue/mail', {}, bob),
+        await desks.there.listen('/user/queue/mail', {}, bob),
+      ];
+      const other = await desks.here.listen('/user/queue/other', {}, bob);
+      const stranger = await desks.here.listen('/user/queue/mail', {}, eve);
+      await desks.there.send(`/user/${bob}/queue/mail`, 'for bob');
+      for (const { bodies } of hearings) expect(await bodies(1)).toEqual(['for bob']);
+      await desks.there.send(`/user/${eve}/queue/mail`, 'for eve');
+      expect(await stranger.bodies(1)).toEqual(['for eve']);
+      expect(other.inbox.all).toEqual([]);
+    });
+
+    test('names may hold slashes, dots and wildcards', async () => {
+      const name = unique('a/queue/b.*.#');
+      const { bodies } = await desks.here.listen('/user/queue/x', {}, name);
+      await desks.there.send(`/user/${encodeURIComponent(name)}/queue/x`, 'hello');
+      expect(await bodies(1)).toEqual(['hello']);
+    });
+  });
+}

@@ -1,0 +1,126 @@
+/** A broker as a session would use it, in the words of STOMP: for tests of brokers. Clean up with `close`. */
+import { randomUUID } from 'node:crypto';
+import type {
+  AckMode,
+  Broker,
+  BrokerChannel,
+  BrokerError,
+  BrokerSubscription,
+  Delivery,
+  Message,
+  RoutedMessage,
+  SharedDestination,
+} from '../../server/src/brokers/broker.js';
+import { parseDestination, type Destination } from '../../server/src/destinations/destination.js';
+import { Inbox } from './inbox.js';
+
+export interface Heard {
+  readonly message: RoutedMessage;
+  readonly key: string;
+}
+
+export interface Hearing {
+  readonly inbox: Inbox<Heard>;
+  readonly subscription: BrokerSubscription;
+  /** The bodies of the next messages, as text. */
+  readonly bodies: (count: number) => Promise<string[]>;
+}
+
+export interface Consuming {
+  readonly inbox: Inbox<Delivery>;
+  readonly ended: Inbox<BrokerError>;
+  readonly subscription: BrokerSubscription;
+  /** The bodies of the next messages, which are acknowledged. */
+  readonly bodies: (count: number) => Promise<string[]>;
+}
+
+export interface ConsumeSettings {
+  readonly ack?: AckMode;
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly id?: string;
+  /** Whose `/user/queue/...` it is. */
+  readonly user?: string;
+}
+
+export const unique = (name: string): string => `${name}-${randomUUID()}`;
+
+export const textOf = (message: Message): string => message.body.toString();
+
+export function messageOf(body: string | Buffer, headers: Readonly<Record<string, string>> = {}): Message {
+  return { headers: new Map(Object.entries(headers)), body: Buffer.from(body) };
+}
+
+export class BrokerDesk {
+  private readonly opened: { close(): Promise<void> }[] = [];
+
+  constructor(readonly broker: Broker) {}
+
+  /** SEND: resolves when the broker has confirmed. */
+  async send(
+    to: string,
+    body: string | Buffer,
+    headers: Readonly<Record<string, string>> = {},
+    mandatory = false,
+  ): Promise<void> {
+    const destination = parseDestination(to, 'send');
+    const message = messageOf(body, headers);
+    await this.broker.prepare(destination, message);
+    await this.broker.publish(destination, message, { mandatory });
+  }
+
+  /** A shared SUBSCRIBE. */
+  async listen(to: string, headers: Readonly<Record<string, string>> = {}, user?: string): Promise<Hearing> {
+    const inbox = new Inbox<Heard>(`listener of ${to}`);
+    const destination = subscribed(to, user) as SharedDestination;
+    const listener = (message: RoutedMessage, key: string): void => inbox.add({ message, key });
+    const subscription = await this.broker.subscribe(destination, new Map(Object.entries(headers)), listener);
+    this.opened.push(subscription);
+    const bodies = async (count: number) => (await inbox.take(count)).map(({ message }) => textOf(message));
+    return { inbox, subscription, bodies };
+  }
+
+  channel(user = 'alice', clientId?: string): ChannelDesk {
+    const channel = this.broker.openChannel({ sessionId: unique('session'), user, clientId });
+    this.opened.push(channel);
+    return new ChannelDesk(channel);
+  }
+
+  async close(): Promise<void> {
+    for (const each of this.opened.splice(0).reverse()) await each.close();
+  }
+}
+
+export class ChannelDesk {
+  constructor(readonly channel: BrokerChannel) {}
+
+  /** A SUBSCRIBE of its own. */
+  async consume(to: string, settings: ConsumeSettings = {}): Promise<Consuming> {
+    const { ack = 'client-individual', headers = {}, id = 'sub-0', user } = settings;
+    const inbox = new Inbox<Delivery>(`consumer of ${to}`);
+    const ended = new Inbox<BrokerError>(`end of the consumer of ${to}`);
+    const options = { ack, headers: new Map(Object.entries(headers)), subscriptionId: id };
+    const subscription = await this.channel.consume(subscribed(to, user), options, {
+      deliver: inbox.add,
+      ended: ended.add,
+    });
+    const bodies = async (count: number): Promise<string[]> => {
+      const texts: string[] = [];
+      while (texts.length < count) {
+        const delivery = await inbox.next();
+        texts.push(textOf(delivery.message));
+        delivery.settle('ack');
+      }
+      return texts;
+    };
+    return { inbox, ended, subscription, bodies };
+  }
+
+  close(): Promise<void> {
+    return this.channel.close();
+  }
+}
+
+function subscribed(to: string, user: string | undefined): Destination {
+  const destination = parseDestination(to, 'subscribe');
+  return destination.kind === 'user' ? { ...destination, user } : destination;
+}
