@@ -1,0 +1,52 @@
+/** The command line: what it prints, and how it ends. */
+import { once } from 'node:events';
+import { createServer } from 'node:net';
+import type { AddressInfo } from 'node:net';
+import { expect, test } from '@jest/globals';
+import { runCli, startRelay } from './relay-process.js';
+
+test('says what listens where, and all of it does', async () => {
+  const relay = await startRelay('--port', '0', '--path', '/stomp');
+  expect(relay.websocketUrl).toBe(`ws://127.0.0.1:${relay.port}/stomp`);
+  expect(await (await fetch(`${relay.pageUrl}page.json`)).json()).toEqual({ websocketPath: '/stomp' });
+  expect(await relay.stop()).toBe(0);
+});
+
+test.each(['SIGTERM', 'SIGINT'] as const)('ends cleanly on %s', async (signal) => {
+  const relay = await startRelay('--port', '0');
+  expect(await relay.stop(signal)).toBe(0);
+});
+
+test('--help and --version say what they should, on stdout', async () => {
+  const help = await runCli('--help');
+  expect(help.status).toBe(0);
+  expect(help.stdout).toMatch(/--port <port> .*RELAY_PORT; default 8080/s);
+  const version = await runCli('--version');
+  expect(version).toMatchObject({ status: 0, stderr: '' });
+  expect(version.stdout).toMatch(/^\d+\.\d+\.\d+\n$/);
+});
+
+test.each([
+  [['--port', '70000'], /^stomp-relay: listen\.port is 70000 \(--port\): must be a port from 0 to 65535.*\n$/],
+  [['--host', '0.0.0.0'], /^stomp-relay: listen\.host 0\.0\.0\.0 can be reached .*--allow-anonymous.*\n$/],
+  [['--workers', 'auto'], /^stomp-relay: workers is "auto" \(--workers\): must be 1.*\n$/],
+  [['--prot', '1'], /unknown option '--prot'/],
+])('%j is a bad configuration: one clear line and status 2', async (flags, sentence) => {
+  const { status, stdout, stderr } = await runCli(...flags);
+  expect({ status, stdout }).toEqual({ status: 2, stdout: '' });
+  expect(stderr).toMatch(sentence);
+});
+
+test.each([
+  ['--port', ['--admin-port', '0']],
+  ['--admin-port', ['--port', '0']],
+  ['--tcp-port', ['--port', '0', '--admin-port', '0']],
+])('a port in use names port and %s, status 1', async (flag, others) => {
+  const taken = createServer().listen(0, '127.0.0.1');
+  await once(taken, 'listening');
+  const { port } = taken.address() as AddressInfo;
+  const { status, stderr, stdout } = await runCli(flag, String(port), ...others);
+  taken.close();
+  expect({ status, stdout }).toEqual({ status: 1, stdout: '' });
+  expect(stderr).toContain(`stomp-relay: port ${port} is in use (${flag}): give another one, or 0 for a free one\n`);
+});
