@@ -19,6 +19,8 @@ export interface ConnectionListener {
   down?(reason: string): void;
   /** RabbitMQ stops reading from publishers while it is short of memory or disk. */
   blocked?(isBlocked: boolean): void;
+  /** By us, for good. */
+  closed?(): void;
 }
 
 type State = 'idle' | 'connecting' | 'up' | 'waiting' | 'closed';
@@ -79,8 +81,12 @@ export class AmqpConnection {
 
   whenUp(timeoutMs = this.options.publishTimeoutMs): Promise<ChannelModel> {
     if (this.model) return Promise.resolve(this.model);
+    if (this.state === 'closed') return Promise.reject(this.unavailable(0));
     return new Promise((resolve, reject) => {
-      const unlisten = this.listen({ up: (model) => done(() => resolve(model)) });
+      const unlisten = this.listen({
+        up: (model) => done(() => resolve(model)),
+        closed: () => done(() => reject(this.unavailable(0))),
+      });
       const timer = setTimeout(() => done(() => reject(this.unavailable(timeoutMs))), timeoutMs);
       const done = (settle: () => void): void => {
         clearTimeout(timer);
@@ -91,10 +97,8 @@ export class AmqpConnection {
   }
 
   private unavailable(timeoutMs: number): BrokerError {
-    return new BrokerError(
-      'broker-unavailable',
-      `RabbitMQ could not be reached for ${timeoutMs} ms (${this.reason}): try again later.`,
-    );
+    const sentence = `RabbitMQ could not be reached for ${timeoutMs} ms (${this.reason}): try again later.`;
+    return new BrokerError('broker-unavailable', sentence);
   }
 
   private async connect(): Promise<void> {
@@ -191,7 +195,9 @@ export class AmqpConnection {
   async close(): Promise<void> {
     const model = this.model;
     this.state = 'closed';
+    this.reason = 'the relay is stopping';
     clearTimeout(this.timer);
+    for (const listener of [...this.listeners]) listener.closed?.();
     if (!model) return;
     await withDeadline(model.close(), CLOSE_TIMEOUT_MS, 'did not answer connection.close').catch(() => undefined);
     destroy(model);

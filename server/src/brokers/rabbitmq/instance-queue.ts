@@ -79,6 +79,7 @@ export class InstanceQueue implements SharedQueueUser {
   }
 
   close(): Promise<void> {
+    this.bindings.detach();
     return this.queue.close();
   }
 

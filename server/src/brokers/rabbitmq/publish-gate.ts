@@ -21,6 +21,7 @@ export interface GateLimits {
 interface Waiter {
   readonly bytes: number;
   readonly pass: () => void;
+  readonly refuse: (error: BrokerError) => void;
   readonly timer: NodeJS.Timeout;
 }
 
@@ -49,7 +50,8 @@ export class PublishGate {
         this.waiters.delete(waiter);
         reject(this.late());
       };
-      const waiter: Waiter = { bytes, pass: resolve, timer: setTimeout(expire, this.limits.publishTimeoutMs) };
+      const timer = setTimeout(expire, this.limits.publishTimeoutMs);
+      const waiter: Waiter = { bytes, pass: resolve, refuse: reject, timer };
       this.waiters.add(waiter);
       this.open();
     });
@@ -65,6 +67,15 @@ export class PublishGate {
       this.enter(waiter.bytes);
       waiter.pass();
     }
+  }
+
+  /** Nobody passes any more. */
+  close(error: BrokerError): void {
+    for (const waiter of this.waiters) {
+      clearTimeout(waiter.timer);
+      waiter.refuse(error);
+    }
+    this.waiters.clear();
   }
 
   private enter(bytes: number): void {

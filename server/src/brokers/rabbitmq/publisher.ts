@@ -77,7 +77,6 @@ export class Publisher implements ChannelUser<ConfirmChannel> {
 
   // What the gate looks at
   get obstacle(): string | undefined {
-    if (this.state === 'closed') return 'is no longer used: the relay is stopping';
     if (this.connection.blocked) return 'has blocked publishers, because it is short of memory or disk';
     if (this.state === 'up') return undefined;
     return this.connection.current ? 'is taking earlier messages again' : `is away (${this.connection.downReason})`;
@@ -93,12 +92,13 @@ export class Publisher implements ChannelUser<ConfirmChannel> {
 
   /** Undefined where a message of that size may be published at once; else a promise for that, with a deadline. */
   admit(bytes: number): Promise<void> | undefined {
+    if (this.state === 'closed') throw stopping();
     return this.gate.isOpen(bytes) ? undefined : this.gate.pass(bytes);
   }
 
   publish(route: Route, message: Message, mandatory: boolean): Promise<void> {
     return new Promise((resolve, reject) => {
-      if (this.state === 'closed') return reject(new BrokerError('broker-unavailable', 'The relay is stopping.'));
+      if (this.state === 'closed') return reject(stopping());
       const bytes = messageBytes(message);
       const expiresAt = Date.now() + this.options.publishTimeoutMs;
       const state = { phase: 'queued', wasSent: false, returned: undefined, repairs: 0 } as const;
@@ -270,6 +270,7 @@ export class Publisher implements ChannelUser<ConfirmChannel> {
   async close(): Promise<void> {
     const wasUp = this.state !== 'down';
     this.state = 'closed';
+    this.gate.close(stopping());
     if (wasUp && this.outstanding.size > 0) {
       this.drained = deferred();
       const ms = Math.min(CLOSE_TIMEOUT_MS, this.options.publishTimeoutMs);
@@ -289,6 +290,10 @@ export function messageBytes(message: Message): number {
   let bytes = message.body.length + 200;
   for (const [name, value] of message.headers) bytes += name.length + value.length;
   return bytes;
+}
+
+export function stopping(): BrokerError {
+  return new BrokerError('broker-unavailable', 'The relay is stopping: connect to another one.');
 }
 
 function nacked(route: Route): BrokerError {

@@ -4,7 +4,6 @@
  * // next: instance-queue (on the instance that has the subscriber)
  */
 import type { Destination } from '../../destinations/destination.js';
-import { BrokerError } from '../broker.js';
 import type {
   Broker,
   BrokerChannel,
@@ -23,7 +22,7 @@ import { ChannelPool, openLink } from './channel-pool.js';
 import type { Link } from './channel-pool.js';
 import { ExchangeQueue } from './exchange-queue.js';
 import { InstanceQueue } from './instance-queue.js';
-import { messageBytes, Publisher } from './publisher.js';
+import { messageBytes, Publisher, stopping } from './publisher.js';
 import { bindingFor } from './queue-plan.js';
 import type { QueueBinding } from './queue-plan.js';
 import type { RabbitMqOptions } from './rabbitmq-options.js';
@@ -187,6 +186,7 @@ export class RabbitMqBroker implements Broker {
     const context = { pool: this.pool, topology: this.topology, options: this.options };
     const session: SessionChannel = new SessionChannel(owner, context, () => this.sessions.delete(session));
     this.sessions.add(session);
+    if (this.state === 'closed') void session.close();
     return session;
   }
 
@@ -198,8 +198,4 @@ export class RabbitMqBroker implements Broker {
     await Promise.all([this.topics, this.users, ...this.exchanges.values()].map((queue) => queue.close()));
     await Promise.all([this.publishing.close(), this.subscribing.connection.close(), this.pool.close()]);
   }
-}
-
-function stopping(): BrokerError {
-  return new BrokerError('broker-unavailable', 'The relay is stopping: connect to another one.');
 }
