@@ -45,6 +45,11 @@ const CONTENT_SECURITY_POLICY = [
 
 export function createPublicApp(options: PublicAppOptions): Express {
   const app = createApp(options.checkHost);
+  app.get('/page.json', (_request, response) => {
+    response.json({ websocketPath: options.websocketPath });
+  });
+  app.use(express.static(options.pageDirectory ?? BUILT_PAGE, { redirect: false }));
+  // After the page, which is at `/` even where the WebSocket is, too.
   app.get(options.websocketPath, (_request, response) => {
     response
       .status(426)
@@ -54,10 +59,6 @@ export function createPublicApp(options: PublicAppOptions): Express {
         message: `STOMP over WebSocket is spoken here: connect with ws:// or wss:// to ${options.websocketPath}.`,
       });
   });
-  app.get('/page.json', (_request, response) => {
-    response.json({ websocketPath: options.websocketPath });
-  });
-  app.use(express.static(options.pageDirectory ?? BUILT_PAGE, { redirect: false }));
   return app.use(notFound, failed);
 }
 

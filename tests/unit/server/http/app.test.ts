@@ -24,11 +24,11 @@ afterEach(() => {
   }
 });
 
-function openPublic() {
+function openPublic(websocketPath = '/ws') {
   const pageDirectory = mkdtempSync(join(tmpdir(), 'relay-page-'));
   writeFileSync(join(pageDirectory, 'index.html'), '<h1>page</h1>');
   const checkHost = ({ host = '' }) => (host === 'evil.example' ? 'Host evil.example may not' : undefined);
-  return serve(createPublicApp({ websocketPath: '/ws', checkHost, pageDirectory }));
+  return serve(createPublicApp({ websocketPath, checkHost, pageDirectory }));
 }
 
 describe('the public app', () => {
@@ -48,6 +48,12 @@ describe('the public app', () => {
     expect(response.status).toBe(426);
     expect(response.headers.get('upgrade')).toBe('websocket');
     expect(await response.json()).toMatchObject({ error: 'upgrade-required', message: expect.stringContaining('/ws') });
+  });
+
+  test('tells the page where the WebSocket is, and keeps its own place beside it', async () => {
+    const url = await openPublic('/');
+    expect(await (await fetch(`${url}/page.json`)).json()).toEqual({ websocketPath: '/' });
+    expect(await (await fetch(`${url}/`)).text()).toBe('<h1>page</h1>');
   });
 
   test.each([
