@@ -155,22 +155,24 @@ export class MemoryQueue implements DeliverySource {
     if (this.isDispatching || this.isDeleted) return;
     this.isDispatching = true;
     this.buryExpired(Date.now() - 1); // A TTL of 0 is for consumers that wait already
-    for (let count = 0; this.ready.length > 0; count++) {
-      if (count === TURN_MAX) {
-        this.dispatchLater();
-        break;
-      }
-      const consumer = this.consumers.next();
-      if (!consumer) break;
+    const isDone = this.handOut();
+    this.isDispatching = false;
+    if (!isDone) return this.dispatchLater();
+    this.buryExpired(Date.now());
+    while (this.isOver(0, 0)) this.buryReady(this.ready.take()!, 'maxlen');
+    this.watchExpiry();
+  }
+
+  /** False where there is more to hand out, which other work of the process comes before. */
+  private handOut(): boolean {
+    for (let count = 0; count < TURN_MAX; count++) {
+      const consumer = this.ready.length > 0 ? this.consumers.next() : undefined;
+      if (!consumer) return true;
       const stored = this.ready.take()!;
       this.unsettled.add(stored);
       consumer.take(stored);
     }
-    this.isDispatching = false;
-    if (this.turn) return;
-    this.buryExpired(Date.now());
-    while (this.isOver(0, 0)) this.buryReady(this.ready.take()!, 'maxlen');
-    this.watchExpiry();
+    return false;
   }
 
   private dispatchLater(): void {

@@ -45,9 +45,10 @@ export class MemoryVhost implements QueueHost {
   exchange(name: string): MemoryExchange {
     const exchange = this.exchanges.get(name);
     if (exchange) return exchange;
+    const known = [...this.exchanges.keys()].filter((each) => each !== this.options.userExchange);
     throw new BrokerError(
       'exchange-not-found',
-      `There is no exchange "${name}": declare it in the relay's configuration, or use one of ${[...this.exchanges.keys()].join(', ')}.`,
+      `There is no exchange "${name}": declare it in the relay's configuration (memory.exchanges), or use one of ${known.join(', ')}.`,
     );
   }
 

@@ -1,0 +1,242 @@
+import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globals';
+import { MemoryBroker } from '../../../../../server/src/brokers/memory/memory-broker.js';
+import type { MemoryOptions } from '../../../../../server/src/brokers/memory/memory-options.js';
+import { createConfig } from '../../../../../server/src/config.js';
+import { BrokerDesk, textOf } from '../../../../support/broker-desk.js';
+
+const { memory, topicExchange } = createConfig();
+const desks: BrokerDesk[] = [];
+
+async function deskOf(options: Partial<MemoryOptions> = {}): Promise<BrokerDesk> {
+  const broker = new MemoryBroker({ ...memory, topicExchange, ...options });
+  await broker.start();
+  const desk = new BrokerDesk(broker);
+  desks.push(desk);
+  return desk;
+}
+
+afterEach(async () => {
+  for (const desk of desks.splice(0)) {
+    await desk.close();
+    await desk.broker.close();
+  }
+});
+
+describe('delivery', () => {
+  test('a listener, and a consumer that waits, have the message when publish returns', async () => {
+    const desk = await deskOf();
+    const heard = await desk.listen('/topic/t');
+    const { inbox } = await desk.channel().consume('/queue/q');
+    void desk.send('/topic/t', 'one');
+    void desk.send('/queue/q', 'two');
+    await Promise.resolve();
+    expect([heard.inbox.all.length, inbox.all.length]).toEqual([1, 1]);
+  });
+
+  test('a long queue is handed out in turns of the event loop, not at once', async () => {
+    const desk = await deskOf();
+    for (let i = 0; i < 1_000; i++) await desk.send('/queue/q', String(i));
+    const counts: number[] = [];
+    const { inbox, bodies } = await desk.channel().consume('/queue/q', { headers: { 'prefetch-count': '5000' } });
+    while (inbox.all.length < 1_000) {
+      await new Promise(setImmediate);
+      counts.push(inbox.all.length);
+    }
+    expect(counts.length).toBeGreaterThan(3);
+    expect(await bodies(1_000)).toEqual(Array.from({ length: 1_000 }, (_, i) => String(i)));
+  });
+});
+
+describe('exchanges', () => {
+  test('those of the configuration are there, and the topic exchange may be one of them', async () => {
+    const desk = await deskOf({ exchanges: [{ name: 'news', type: 'fanout' }], topicExchange: 'my.topics' });
+    const news = await desk.listen('/exchange/news');
+    const topic = await desk.listen('/topic/a/*');
+    await desk.send('/exchange/news/k', 'to all');
+    await desk.send('/exchange/my.topics/a.b', 'by key');
+    expect(await news.bodies(1)).toEqual(['to all']);
+    expect((await topic.inbox.next()).message.exchange).toBe('my.topics');
+  });
+
+  test('one that is missing is named, with those that are there', async () => {
+    const desk = await deskOf();
+    await expect(desk.send('/exchange/nowhere', 'x')).rejects.toThrow(/no exchange "nowhere".*amq\.topic, amq\.direct/);
+  });
+
+  test('a queue that is bound twice gets a message once', async () => {
+    const desk = await deskOf();
+    const channel = desk.channel();
+    const headers = { 'x-queue-name': 'shared' };
+    const { bodies } = await channel.consume('/topic/a.*', { headers, id: '1' });
+    const other = await channel.consume('/topic/*.b', { headers, id: '2' });
+    await other.subscription.close();
+    await desk.send('/topic/a.b', 'once');
+    await desk.send('/topic/x.b', 'end');
+    expect(await bodies(2)).toEqual(['once', 'end']);
+  });
+});
+
+describe('bounds', () => {
+  test('all queues together: a message that does not fit is refused, and goes nowhere', async () => {
+    const desk = await deskOf({ messagesMaxBytes: 10_000 });
+    const body = 'x'.repeat(4_000);
+    const { bodies } = await desk.listen('/topic/t');
+    const own = await desk.channel().consume('/topic/t', { headers: { 'prefetch-count': '1' } });
+    await desk.send('/queue/q', body);
+    await desk.send('/topic/t', body);
+    expect(await bodies(1)).toEqual([body]);
+    const full = expect.objectContaining({ code: 'publish-refused', message: expect.stringMatching(/10000/) });
+    await expect(desk.send('/topic/t', body)).rejects.toEqual(full);
+    await expect(desk.send('/queue/q', body)).rejects.toEqual(full);
+    expect(await own.bodies(1)).toEqual([body]);
+    await desk.send('/topic/t', 'fits again');
+    expect(await bodies(1)).toEqual(['fits again']);
+  });
+
+  test('memory is given back however a message ends', async () => {
+    const desk = await deskOf({ messagesMaxBytes: 5_000 });
+    const body = 'x'.repeat(3_000);
+    const channel = desk.channel();
+    const { inbox } = await channel.consume('/queue/q', { headers: { 'x-max-length': '1' } });
+    for (const outcome of ['ack', 'drop', 'ack', 'drop'] as const) {
+      await desk.send('/queue/q', body);
+      (await inbox.next()).settle(outcome);
+    }
+    await channel.close();
+    for (let i = 0; i < 3; i++) {
+      await desk.send('/queue/q', 'small');
+      await desk.send('/queue/expired', body, { 'x-message-ttl': '0' });
+      const passing = desk.channel();
+      await passing.consume('/topic/t');
+      await desk.send('/topic/t', body);
+      await passing.close();
+    }
+    await desk.send('/queue/other', body);
+  });
+
+  test('one queue drops its oldest messages beyond queueMaxBytes', async () => {
+    const desk = await deskOf({ queueMaxBytes: 25 });
+    for (const body of ['1234567890', 'abcdefghij', 'ABCDEFGHIJ']) await desk.send('/queue/q', body);
+    const { bodies } = await desk.channel().consume('/queue/q');
+    expect(await bodies(2)).toEqual(['abcdefghij', 'ABCDEFGHIJ']);
+  });
+
+  test('the number of queues', async () => {
+    const desk = await deskOf({ queuesMax: 2 });
+    await desk.send('/queue/1', 'x');
+    await desk.send('/queue/2', 'x');
+    await expect(desk.send('/queue/3', 'x')).rejects.toMatchObject({
+      code: 'access-refused',
+      message: expect.stringMatching(/queuesMax \(2\)/),
+    });
+    await desk.send('/queue/1', 'y');
+  });
+});
+
+describe('dead letters', () => {
+  test('do not go in circles', async () => {
+    const desk = await deskOf();
+    const headers = { 'x-message-ttl': '0', 'x-dead-letter-exchange': '' };
+    await desk.send('/queue/b', 'x', { ...headers, 'x-dead-letter-routing-key': 'a' });
+    await desk.send('/queue/a', 'circle', { ...headers, 'x-dead-letter-routing-key': 'b' });
+    for (let i = 0; i < 10; i++) await new Promise(setImmediate);
+    const { inbox } = await desk.channel().consume('/queue/a');
+    await desk.send('/queue/a', 'new');
+    expect(textOf((await inbox.next()).message)).toBe('new');
+    expect(inbox.all).toHaveLength(1);
+  });
+
+  test('x-overflow:reject-publish-dlx refuses and dead-letters', async () => {
+    const desk = await deskOf();
+    const dead = await desk.listen('/exchange/amq.direct/dead');
+    const headers = {
+      'x-max-length': '0',
+      'x-overflow': 'reject-publish-dlx',
+      'x-dead-letter-exchange': 'amq.direct',
+      'x-dead-letter-routing-key': 'dead',
+    };
+    await expect(desk.send('/queue/q', 'refused', headers)).rejects.toMatchObject({ code: 'publish-refused' });
+    expect(await dead.bodies(1)).toEqual(['refused']);
+  });
+
+  test('vanish where there is no such exchange', async () => {
+    const desk = await deskOf();
+    const headers = { 'x-dead-letter-exchange': 'nowhere', 'prefetch-count': '1' };
+    const { inbox } = await desk.channel().consume('/queue/q', { headers });
+    await desk.send('/queue/q', 'lost');
+    await desk.send('/queue/q', 'next');
+    (await inbox.next()).settle('drop');
+    expect(textOf((await inbox.next()).message)).toBe('next');
+  });
+});
+
+describe('time', () => {
+  beforeEach(() => {
+    jest.useFakeTimers();
+  });
+  afterEach(() => {
+    jest.useRealTimers();
+  });
+
+  test('a message is there until its time is up, and not after', async () => {
+    const desk = await deskOf();
+    const dead = await desk.listen('/exchange/amq.direct/dead');
+    const headers = {
+      'x-dead-letter-exchange': 'amq.direct',
+      'x-dead-letter-routing-key': 'dead',
+      'x-message-ttl': '1000',
+    };
+    await desk.send('/queue/q', 'slow', headers);
+    await jest.advanceTimersByTimeAsync(400);
+    await desk.send('/queue/q', 'slower', headers);
+    await desk.send('/queue/q', 'short', { ...headers, expiration: '10' });
+    await jest.advanceTimersByTimeAsync(599);
+    expect(dead.inbox.all).toHaveLength(0);
+    await jest.advanceTimersByTimeAsync(2);
+    expect(dead.inbox.all.map(({ message }) => textOf(message))).toEqual(['slow']);
+    await jest.advanceTimersByTimeAsync(400);
+    expect(dead.inbox.all.map(({ message }) => textOf(message))).toEqual(['slow', 'slower', 'short']);
+  });
+
+  test('a TTL of 0 is for consumers that wait', async () => {
+    const desk = await deskOf();
+    const headers = { 'x-message-ttl': '0', 'prefetch-count': '1' };
+    const { inbox } = await desk.channel().consume('/queue/q', { headers });
+    await desk.send('/queue/q', 'taken');
+    await desk.send('/queue/q', 'expired');
+    inbox.all[0]!.settle('ack');
+    await jest.advanceTimersByTimeAsync(5);
+    await desk.send('/queue/q', 'taken too');
+    expect(inbox.all.map(({ message }) => textOf(message))).toEqual(['taken', 'taken too']);
+  });
+
+  test('x-expires counts from the last use, and not while there is a consumer', async () => {
+    const desk = await deskOf();
+    const headers = { 'x-expires': '1000' };
+    const isThere = () =>
+      desk.send('/amq/queue/q', 'x', {}, true).then(
+        () => true,
+        () => false,
+      );
+    await desk.send('/queue/q', 'x', headers);
+    await jest.advanceTimersByTimeAsync(900);
+    await desk.send('/queue/q', 'x', headers);
+    await jest.advanceTimersByTimeAsync(900);
+    const { subscription } = await desk.channel().consume('/queue/q');
+    await jest.advanceTimersByTimeAsync(5_000);
+    expect(await isThere()).toBe(true);
+    await subscription.close();
+    await jest.advanceTimersByTimeAsync(999);
+    expect(await isThere()).toBe(true);
+    await jest.advanceTimersByTimeAsync(2);
+    expect(await isThere()).toBe(false);
+  });
+
+  test('nothing is left running when the broker closes', async () => {
+    const desk = await deskOf();
+    await desk.send('/queue/q', 'x', { 'x-expires': '1000', 'x-message-ttl': '500' });
+    await desk.channel().consume('/queue/r');
+    await desk.broker.close();
+    expect(jest.getTimerCount()).toBe(0);
+  });
+});

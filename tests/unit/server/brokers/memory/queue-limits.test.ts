@@ -1,0 +1,33 @@
+import { expect, test } from '@jest/globals';
+import { readLimits } from '../../../../../server/src/brokers/memory/queue-limits.js';
+
+test('what is not said has a default', () => {
+  expect(readLimits('q', {}, false, 1_000)).toEqual({
+    messageTtlMs: undefined,
+    expiresMs: undefined,
+    maxLength: Infinity,
+    maxBytes: 1_000,
+    overflow: 'drop-head',
+    deadLetterExchange: undefined,
+    deadLetterKey: undefined,
+    maxPriority: 0,
+    deliveryLimit: Infinity,
+    singleActiveConsumer: false,
+  });
+});
+
+test('a delivery limit is for quorum queues', () => {
+  expect(readLimits('q', { 'x-delivery-limit': 3 }, false, 1).deliveryLimit).toBe(Infinity);
+  expect(readLimits('q', { 'x-delivery-limit': 3, 'x-queue-type': 'quorum' }, false, 1).deliveryLimit).toBe(3);
+});
+
+test.each([
+  [{ 'x-queue-type': 'stream' }, false, 'invalid-header', /needs RabbitMQ/],
+  [{ 'x-dead-letter-routing-key': 'k' }, false, 'queue-conflict', /without x-dead-letter-exchange/],
+  [{ 'x-queue-type': 'quorum' }, true, 'queue-conflict', /auto-delete/],
+  [{ 'x-queue-type': 'quorum', 'x-max-priority': 3 }, false, 'queue-conflict', /x-max-priority/],
+  [{ 'x-queue-type': 'quorum', 'x-overflow': 'reject-publish-dlx' }, false, 'queue-conflict', /use reject-publish/],
+])('%j with auto-delete %s is refused', (given, autoDelete, code, message) => {
+  const refusal = expect.objectContaining({ code, message: expect.stringMatching(message) });
+  expect(() => readLimits('q', given, autoDelete, 1)).toThrow(refusal);
+});
