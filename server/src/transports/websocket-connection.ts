@@ -19,6 +19,20 @@ import type { Pingable, PingWheel } from './ping-wheel.js';
 /** RFC 6455, section 5.5: a control frame has 125 bytes, two of which are the close code. */
 const REASON_MAX_BYTES = 123;
 
+/** What `ws` closes with of its own accord, and without a word. */
+const REASONS: Readonly<Record<number, string>> = {
+  1002: 'not the WebSocket protocol',
+  1007: 'a text message that is not valid UTF-8',
+  1009: 'a message longer than websocket.maxPayloadBytes',
+};
+
+/** The socket of `ws`, which also says why it closes. */
+export class ExplainingWebSocket extends WebSocket {
+  override close(code?: number, reason?: string | Buffer): void {
+    super.close(code, reason ?? REASONS[code ?? 0]);
+  }
+}
+
 const CONNECTION = Symbol('connection');
 interface Carrier {
   [CONNECTION]: WebSocketConnection;

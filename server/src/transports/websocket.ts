@@ -14,7 +14,7 @@ import { createHostCheck, createOriginCheck } from './admission.js';
 import type { AllowedOrigins } from './admission.js';
 import type { AcceptConnection, Peer } from './connection.js';
 import { PingWheel } from './ping-wheel.js';
-import { openConnection } from './websocket-connection.js';
+import { ExplainingWebSocket, openConnection } from './websocket-connection.js';
 import type { WebSocketConnection } from './websocket-connection.js';
 
 export interface WebSocketOptions {
@@ -66,6 +66,7 @@ export function createWebSocketTransport(options: WebSocketOptions, accept: Acce
   let allGone: (() => void) | undefined;
   const serverOptions: ServerOptions & { closeTimeout: number } = {
     noServer: true,
+    WebSocket: ExplainingWebSocket,
     clientTracking: false,
     maxPayload: options.maxPayloadBytes,
     closeTimeout: options.closeTimeoutMs,

@@ -180,11 +180,16 @@ describe('messages', () => {
   });
 
   test.each([
-    ['invalid UTF-8 in text', Buffer.from([0x81, 0x81, 0, 0, 0, 0, 0xff]), 1007],
-    ['a reserved bit', Buffer.from([0xc1, 0x80, 0, 0, 0, 0]), 1002],
-    ['an unmasked frame', Buffer.from([0x81, 0x01, 0x41]), 1002],
-    ['a message over the limit', Buffer.from([0x82, 0xff, 0, 0, 0, 0, 0x7f, 0, 0, 0, 0, 0, 0, 0]), 1009],
-  ])('%s is answered with its close code', async (_, bytes, code) => {
+    ['invalid UTF-8 in text', Buffer.from([0x81, 0x81, 0, 0, 0, 0, 0xff]), 1007, /UTF-8/],
+    ['a reserved bit', Buffer.from([0xc1, 0x80, 0, 0, 0, 0]), 1002, /WebSocket/],
+    ['an unmasked frame', Buffer.from([0x81, 0x01, 0x41]), 1002, /WebSocket/],
+    [
+      'a message over the limit',
+      Buffer.from([0x82, 0xff, 0, 0, 0, 0, 0x7f, 0, 0, 0, 0, 0, 0, 0]),
+      1009,
+      /maxPayloadBytes/,
+    ],
+  ])('%s is answered with its close code and a reason', async (_, bytes, code, reason) => {
     await openRig();
     const accepted = rig.accepted();
     const socket = rig.openRaw();
@@ -193,7 +198,10 @@ describe('messages', () => {
     socket.on('data', (chunk: Buffer) => (answer = Buffer.concat([answer, chunk])));
     socket.write(bytes);
     await Promise.all([session.untilCalled('close'), once(socket, 'close')]);
-    expect(answer.subarray(-4).equals(Buffer.from([0x88, 0x02, code >> 8, code & 0xff]))).toBe(true);
+    const close = answer.subarray(answer.indexOf('\r\n\r\n') + 4);
+    expect(close[0]).toBe(0x88);
+    expect(close.readUInt16BE(2)).toBe(code);
+    expect(close.subarray(4).toString()).toMatch(reason);
     expect(session.text).toBe('');
   });
 });
