@@ -21,7 +21,6 @@ import { messageHeaders } from './message-headers.js';
 import type { SendQueue } from './send-queue.js';
 import { type DeliveryHost, OwnSubscription, type Subscriptions } from './subscriptions.js';
 import type { TempQueues } from './temp-queues.js';
-import type { Timer, TimerWheel } from './timer-wheel.js';
 import type { Transaction, Transactions } from './transactions.js';
 
 /** What commands need of a session that is connected. */
@@ -38,11 +37,11 @@ export interface CommandSession extends GroupMember, DeliveryHost {
   readonly groups: Groups;
   readonly broker: Broker;
   readonly policy: Policy;
-  readonly timers: TimerWheel;
   readonly options: { readonly ackGraceMs: number; readonly connectTimeoutMs: number };
-  readonly graceTimers: Set<Timer>;
   /** The session's channel at the broker, opened when first asked for. */
   channel(): BrokerChannel;
+  /** Runs `action` after `delayMs`, unless the session has ended by then. */
+  later(delayMs: number, action: () => void): void;
   /** Ends the session with an ERROR that answers `frame`. */
   fail(error: unknown, frame?: Frame): void;
   /** Sends the RECEIPT that this frame asks for, if it does. */
@@ -74,14 +73,20 @@ function send(session: CommandSession, frame: Frame): void {
   const destination = parseDestination(required(frame, 'destination'), 'send');
   const transactionId = headers.get('transaction');
   const transaction = transactionId === undefined ? undefined : session.transactions.get(transactionId);
-  const bytes = body.length + FRAME_OVERHEAD_BYTES;
+  const bytes = body.length + headerBytes(headers) + FRAME_OVERHEAD_BYTES;
   transaction?.reserve(bytes);
   const failed = (error: unknown): void => session.fail(error, frame);
   session.sendQueue.add(() => checkThenSend(session, frame, destination, transaction), bytes, failed);
 }
 
-/** What a waiting frame costs beside its body: headers, which have a limit of their own, and bookkeeping. */
+/** What a waiting frame costs beside its text and body. */
 const FRAME_OVERHEAD_BYTES = 512;
+
+function headerBytes(headers: ReadonlyMap<string, string>): number {
+  let bytes = 0;
+  for (const [name, value] of headers) bytes += name.length + value.length;
+  return bytes;
+}
 
 /** All checks first, each of which may have to be waited for and seldom has to; then the transaction or the broker. */
 function checkThenSend(
@@ -146,6 +151,8 @@ function replyAddress(session: CommandSession, frame: Frame): string | undefined
 // SUBSCRIBE, UNSUBSCRIBE ----------------------------------------------------------------------------------------------
 
 async function subscribe(session: CommandSession, frame: Frame): Promise<void> {
+  // The client is gone, and what it had sent is still worked off: this would be for nobody.
+  if (!session.canDeliver) return;
   const parsed = parseDestination(required(frame, 'destination'), 'subscribe');
   const destination = parsed.kind === 'user' ? { ...parsed, user: session.userName } : parsed;
   const ack = ackMode(frame);
@@ -157,7 +164,10 @@ async function subscribe(session: CommandSession, frame: Frame): Promise<void> {
   const isOwn = wantsOwnQueue(destination, ack, frame.headers);
   session.subscriptions.reserve(key);
   const allowed = allows(session, 'subscribe', destination);
-  if (allowed !== true) await allowed;
+  if (allowed !== true) {
+    await allowed;
+    if (!session.canDeliver) return;
+  }
   if (isOwn) await subscribeOwn(session, frame, destination, key, id, ack);
   else await subscribeShared(session, frame, destination as SharedDestination, key, id);
   session.receipt(frame);
@@ -173,8 +183,11 @@ async function subscribeShared(
   const { headers } = frame;
   const argumentsKey = destination.kind === 'exchange' ? JSON.stringify(bindingArguments(headers)) : '';
   const request = { destination, headers, argumentsKey, subscriptionId, version: session.version };
-  const group = await session.groups.join(session, request, () => !session.canDeliver);
-  if (group) session.subscriptions.set(key, { kind: 'shared', group });
+  await session.groups.join(session, request, (group) => {
+    if (!session.canDeliver) return false;
+    session.subscriptions.set(key, { kind: 'shared', group });
+    return true;
+  });
 }
 
 async function subscribeOwn(
@@ -189,11 +202,14 @@ async function subscribeOwn(
   // Registered before it is live: its deliveries may come before the broker's answer is seen here.
   const options = { ack, headers: frame.headers, subscriptionId: key };
   subscription.broker = await session.channel().consume(destination, options, subscription);
-  if (session.canDeliver) session.subscriptions.set(key, subscription);
+  session.subscriptions.set(key, subscription);
 }
 
 async function unsubscribe(session: CommandSession, frame: Frame): Promise<void> {
-  const subscription = session.subscriptions.take(subscriptionKey(frame));
+  const key = subscriptionKey(frame);
+  // Of a client that was gone before its SUBSCRIBE came to anything.
+  if (!session.canDeliver && !session.subscriptions.has(key)) return;
+  const subscription = session.subscriptions.take(key);
   if (subscription.kind === 'shared') {
     session.groups.leave(session, subscription.group);
   } else {
@@ -207,11 +223,7 @@ async function unsubscribe(session: CommandSession, frame: Frame): Promise<void>
 
 /** An ACK for what was delivered before UNSUBSCRIBE may be on its way; what is left after the grace goes back. */
 function giveBackLater(session: CommandSession, { ackQueue }: OwnSubscription): void {
-  const timer = session.timers.schedule(session.options.ackGraceMs, () => {
-    session.graceTimers.delete(timer);
-    session.acks.giveBack(ackQueue);
-  });
-  session.graceTimers.add(timer);
+  session.later(session.options.ackGraceMs, () => session.acks.giveBack(ackQueue));
 }
 
 /** STOMP 1.0 allows a subscription without an id, known by its destination. */
@@ -311,26 +323,30 @@ async function disconnect(session: CommandSession, frame: Frame): Promise<void> 
 
 // ---------------------------------------------------------------------------------------------------------------------
 
-/** True, or a promise that rejects where the policy refuses. */
+/** True, or a promise that rejects where the policy refuses. A policy that fails refuses. */
 function allows(session: CommandSession, action: Action, destination: Destination): true | Promise<void> {
-  const answer = session.policy.allows(session.principal, action, destination);
+  const { policy, principal, options } = session;
+  let answer: boolean | Promise<boolean>;
+  try {
+    answer = policy.allows(principal, action, destination);
+  } catch (cause) {
+    throw denied(principal, action, destination, cause);
+  }
   if (answer === true) return true;
-  const denied = (cause?: unknown): StompError =>
-    new StompError(
-      'access-denied',
-      `"${session.principal.name}" may not ${action} ${action === 'send' ? 'to ' : ''}${destination.text}.`,
-      { cause },
-    );
-  if (answer === false) throw denied();
-  const decided = answer.then(
+  const decided = Promise.resolve(answer).then(
     (isAllowed) => {
-      if (!isAllowed) throw denied();
+      if (isAllowed !== true) throw denied(principal, action, destination);
     },
     (cause: unknown) => {
-      throw denied(cause);
+      throw denied(principal, action, destination, cause);
     },
   );
-  return withDeadline(decided, session.options.connectTimeoutMs, () => denied());
+  return withDeadline(decided, options.connectTimeoutMs, () => denied(principal, action, destination));
+}
+
+function denied({ name }: Principal, action: Action, { text }: Destination, cause?: unknown): StompError {
+  const sentence = `"${name}" may not ${action} ${action === 'send' ? 'to ' : ''}${text}.`;
+  return new StompError('access-denied', sentence, { cause });
 }
 
 /** A header that `stomp/rules` has seen to. */

@@ -22,7 +22,7 @@ import type { SessionCounters } from './session-counters.js';
 /** A session, as far as a group needs to know it. */
 export interface GroupMember {
   readonly connection: Connection;
-  /** Called when bytes stayed in the connection after a write. */
+  /** Called when bytes stayed in the connection after a write. In the middle of a flush: nobody may leave a group here. */
   onBackPressure(): void;
 }
 
@@ -117,22 +117,23 @@ export class Groups {
   }
 
   /**
-   * Makes `member` part of its group. Resolves when no message can be missed any more; rejects with what the broker says,
-   * or when `isGone` says afterwards that the member has left meanwhile.
+   * Makes `member` part of its group. Resolves when no message can be missed any more; rejects with what the broker says.
+   * `admit` is asked when the group is live: false if the member has gone meanwhile, otherwise it takes note of the group.
    */
-  async join(member: GroupMember, request: GroupRequest, isGone: () => boolean): Promise<Group | undefined> {
+  async join(member: GroupMember, request: GroupRequest, admit: (group: Group) => boolean): Promise<void> {
     const group = this.groupFor(member.connection, request);
     group.joining++;
     try {
       await group.live;
     } finally {
       group.joining--;
-      if (isGone()) this.discardIfEmpty(group);
     }
-    if (isGone()) return undefined;
-    group.flush();
-    group.members.add(member);
-    return group;
+    if (admit(group)) {
+      group.flush();
+      group.members.add(member);
+    } else {
+      this.discardIfEmpty(group);
+    }
   }
 
   leave(member: GroupMember, group: Group): void {

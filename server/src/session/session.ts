@@ -40,9 +40,9 @@ export class Session implements ConnectionListener, CommandSession {
   readonly sendQueue: SendQueue;
   readonly subscriptions: Subscriptions;
   readonly transactions: Transactions;
-  readonly graceTimers = new Set<Timer>();
   private readonly parser: Parser;
   private readonly connectTimer: Timer;
+  private readonly laterTimers = new Set<Timer>();
   private heartBeat: HeartBeat | undefined;
   private identity:
     { readonly version: Version; readonly principal: Principal; readonly clientId?: string } | undefined;
@@ -63,6 +63,7 @@ export class Session implements ConnectionListener, CommandSession {
     const { options, limits, timers } = context;
     this.parser = new Parser(limits.beforeLogin);
     this.outbox = new Outbox(connection, options, timers, (error) => {
+      if (this.isOver) return;
       this.counters.slowConsumers++;
       this.fail(error);
     });
@@ -82,7 +83,7 @@ export class Session implements ConnectionListener, CommandSession {
   onData(chunk: Buffer): void {
     this.counters.bytesIn += chunk.length;
     this.heartBeat?.heard();
-    if (this.state === 'closing' || this.state === 'closed') return;
+    if (this.isOver) return;
     this.parser.push(chunk);
     this.handleFrames();
   }
@@ -128,8 +129,6 @@ export class Session implements ConnectionListener, CommandSession {
     framesIn[frame.command] = (framesIn[frame.command] ?? 0) + 1;
     try {
       checkFrame(frame, this.state, this.identity?.version);
-      // Nobody is there to be sent anything; what was to be done for others is done.
-      if (this.isConnectionLost && frame.command === 'SUBSCRIBE') return;
       const pending = this.identity ? COMMANDS[frame.command]?.(this, frame) : this.connect(frame);
       if (pending) this.waitFor(frame, pending);
     } catch (error) {
@@ -156,8 +155,12 @@ export class Session implements ConnectionListener, CommandSession {
       (this.awaited !== undefined && this.parser.bufferedBytes > this.context.options.inboxMaxBytes);
     if (mustPause === this.isReadingPaused) return;
     this.isReadingPaused = mustPause;
-    if (mustPause) this.connection.pause();
-    else this.connection.resume();
+    if (mustPause) {
+      this.connection.pause();
+    } else {
+      this.heartBeat?.heard();
+      this.connection.resume();
+    }
   }
 
   private onSendProgress(): void {
@@ -169,6 +172,8 @@ export class Session implements ConnectionListener, CommandSession {
 
   private async connect(frame: Frame): Promise<void> {
     const { options, limits, authenticator, serverName, timers } = this.context;
+    // From here on it is the authenticator who is waited for, with a deadline of its own.
+    timers.cancel(this.connectTimer);
     const agreement = agree(frame, options);
     const principal = await authenticate(authenticator, frame, this.connection.peer, options);
     if (this.state !== 'connecting') return;
@@ -176,7 +181,6 @@ export class Session implements ConnectionListener, CommandSession {
     this.identity = { version: agreement.version, principal, ...(clientId !== undefined && { clientId }) };
     this.parser.version = agreement.version;
     this.parser.limits = limits.afterLogin;
-    timers.cancel(this.connectTimer);
     this.state = 'connected';
     this.write('CONNECTED', connectedHeaders(agreement, this.id, serverName, options));
     if (!this.isConnectionLost) this.heartBeat = this.startHeartBeat(agreement);
@@ -250,8 +254,19 @@ export class Session implements ConnectionListener, CommandSession {
   }
 
   channel(): BrokerChannel {
+    // A check that was waited for may have outlived the session; nobody would close this channel.
+    if (this.isOver) throw new StompError('not-connected', 'The session has ended.');
     const owner = { sessionId: this.id, user: this.principal.name, clientId: this.identity?.clientId };
     return (this.channelOpened ??= this.broker.openChannel(owner));
+  }
+
+  later(delayMs: number, action: () => void): void {
+    if (this.isOver) return;
+    const timer = this.timers.schedule(delayMs, () => {
+      this.laterTimers.delete(timer);
+      action();
+    });
+    this.laterTimers.add(timer);
   }
 
   receipt(frame: Frame): void {
@@ -276,7 +291,8 @@ export class Session implements ConnectionListener, CommandSession {
    * parser brings the receipt of its own frame along.
    */
   fail(error: unknown, frame?: Frame): void {
-    if (this.state === 'closing' || this.state === 'closed') return;
+    if (this.isOver) return;
+    this.state = 'closing';
     const { code, sentence } = this.explain(error);
     this.counters.errors[code] = (this.counters.errors[code] ?? 0) + 1;
     this.context.log.debug({ session: this.id, code, command: frame?.command }, sentence);
@@ -287,7 +303,7 @@ export class Session implements ConnectionListener, CommandSession {
 
   /** Ends the session from our side, as in a shutdown. */
   end(code: ErrorCode): void {
-    if (this.state === 'closing' || this.state === 'closed') return;
+    if (this.isOver) return;
     this.leaveGroups();
     this.close(ERRORS[code].closeCode, ERRORS[code].text);
   }
@@ -314,21 +330,22 @@ export class Session implements ConnectionListener, CommandSession {
 
   private write(command: string, headers: [string, string][], body: Buffer = EMPTY_BODY): void {
     const frame = encodeFrame(command, headers, body, this.identity?.version);
-    if (!this.connection.write(this.connection.encoding.wrap(frame, true))) this.outbox.watch();
+    if (!this.connection.write(this.connection.encoding.wrap(frame, true))) this.outbox.onBackPressure();
   }
 
   private close(code: number, reason: string): void {
     this.state = 'closing';
     this.stopTimers();
+    for (const subscription of this.subscriptions.all()) if (subscription.kind === 'own') subscription.close();
     this.releaseChannel();
     this.connection.close(code, reason);
     if (this.isConnectionLost) this.endIfDone();
   }
 
+  /** Before anything else is written (`groups.ts`, the rule of order). */
   private leaveGroups(): void {
-    for (const subscription of this.subscriptions.takeAll()) {
+    for (const subscription of this.subscriptions.all()) {
       if (subscription.kind === 'shared') this.groups.leave(this, subscription.group);
-      else subscription.close();
     }
   }
 
@@ -342,8 +359,8 @@ export class Session implements ConnectionListener, CommandSession {
   private releaseChannel(): void {
     const channel = this.channelOpened;
     this.channelOpened = undefined;
-    for (const timer of this.graceTimers) this.timers.cancel(timer);
-    this.graceTimers.clear();
+    for (const timer of this.laterTimers) this.timers.cancel(timer);
+    this.laterTimers.clear();
     channel?.close().catch((error: unknown) => {
       this.context.log.warn({ session: this.id, err: error }, 'closing a session at the broker failed');
     });
@@ -357,6 +374,10 @@ export class Session implements ConnectionListener, CommandSession {
     this.state = 'closed';
     this.releaseChannel();
     this.ended(this);
+  }
+
+  private get isOver(): boolean {
+    return this.state === 'closing' || this.state === 'closed';
   }
 
   private get connectedAs(): { readonly version: Version; readonly principal: Principal } {

@@ -27,11 +27,13 @@ export class Sessions {
   /** To be given to the transports. */
   readonly accept = (connection: Connection): void => {
     const session = new Session(this.nextId(), connection, this.context, (ended) => this.remove(ended));
-    this.all.add(session);
+    const max = this.options.sessionsMax;
     if (this.isStopping) {
       session.end('shutting-down');
-    } else if (this.all.size > this.options.sessionsMax) {
-      const max = this.options.sessionsMax;
+    } else if (this.all.size < max) {
+      this.all.add(session);
+    } else {
+      // Not counted: a crowd that is being turned away must not keep out who comes when there is room again.
       session.fail(
         new StompError('too-many-sessions', `This relay takes at most sessionsMax (${max}) sessions: try again later.`),
       );

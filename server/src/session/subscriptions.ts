@@ -126,6 +126,10 @@ export class Subscriptions {
     this.byKey.set(key, 'reserved');
   }
 
+  has(key: string): boolean {
+    return this.byKey.has(key) && this.byKey.get(key) !== 'reserved';
+  }
+
   set(key: string, subscription: Subscription): void {
     this.byKey.set(key, subscription);
   }
@@ -141,9 +145,7 @@ export class Subscriptions {
     return subscription;
   }
 
-  takeAll(): Subscription[] {
-    const all = [...this.byKey.values()].filter((each) => each !== 'reserved');
-    this.byKey.clear();
-    return all;
+  all(): Subscription[] {
+    return [...this.byKey.values()].filter((each) => each !== 'reserved');
   }
 }

@@ -145,7 +145,7 @@ describe('SendQueue', () => {
     const hold = new Decision();
     add('head', { checks: hold });
     let done = 0;
-    for (let i = 0; i < 50_000; i++)
+    for (let i = 0; i < 20_000; i++)
       queue.add(
         () => void done++,
         1,
@@ -153,6 +153,6 @@ describe('SendQueue', () => {
       );
     hold.grant();
     await tick();
-    expect(done).toBe(50_000);
+    expect(done).toBe(20_000);
   });
 });

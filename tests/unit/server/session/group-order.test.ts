@@ -1,0 +1,164 @@
+/**
+ * The one rule of order, tried with chance: sessions subscribe, unsubscribe, fail, stall and vanish while messages come.
+ * Nobody loses a message that came while its subscription was live, nobody sees one from before its SUBSCRIBE or after
+ * its UNSUBSCRIBE, nobody sees one twice or out of order, and nothing follows an ERROR.
+ */
+import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globals';
+import { type MemoryConnection, PlainEncoding } from '../../../support/memory-connection.js';
+import { Harness, tick, useFakeTime } from './harness.js';
+
+const KEYS = ['a', 'b', 'c'];
+const IDS = ['sub-0', 'sub-1'];
+const SESSIONS = 30;
+const STEPS = 3_000;
+
+/** Small and good enough, so that a seed names a run. */
+function random(seed: number): (below: number) => number {
+  let state = seed;
+  return (below) => {
+    state = (state + 0x6d2b79f5) | 0;
+    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
+    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
+    return ((mixed ^ (mixed >>> 14)) >>> 0) % below;
+  };
+}
+
+interface Held {
+  readonly key: string;
+  /** Which of the client's subscriptions it is, counted: ids are used again. */
+  readonly count: number;
+  state: 'subscribing' | 'live' | 'unsubscribing';
+}
+
+/** One client and what it may and must see. Messages are numbered; `sub-0 17` is number 17 on subscription sub-0. */
+class Client {
+  readonly subscriptions = new Map<string, Held>();
+  readonly must: string[] = [];
+  /** By the count of the subscription that it is for. */
+  readonly may = new Map<string, number>();
+  isOver = false;
+  private count = 0;
+  constructor(readonly connection: MemoryConnection) {}
+
+  subscribe(id: string, key: string): void {
+    this.subscriptions.set(id, { key, count: ++this.count, state: 'subscribing' });
+    this.connection.sendFrame('SUBSCRIBE', { id, destination: `/topic/${key}`, receipt: `subscribed ${id}` });
+  }
+
+  unsubscribe(id: string, held: Held): void {
+    held.state = 'unsubscribing';
+    this.connection.sendFrame('UNSUBSCRIBE', { id, receipt: `unsubscribed ${id} ${held.count}` });
+  }
+
+  /** Looks at what has been written since the last look. */
+  look(): void {
+    for (const { command, headers } of this.connection.fresh()) {
+      if (command === 'ERROR') this.isOver = true;
+      if (command !== 'RECEIPT') continue;
+      const [what, id = ''] = (headers['receipt-id'] ?? '').split(' ');
+      const held = this.subscriptions.get(id);
+      if (what === 'unsubscribed') this.subscriptions.delete(id);
+      else if (held?.state === 'subscribing') held.state = 'live';
+    }
+  }
+
+  /** A message is about to come. */
+  expect(key: string, number: number): void {
+    this.look();
+    if (this.isOver) return;
+    for (const [id, held] of this.subscriptions) {
+      if (held.key !== key) continue;
+      this.may.set(`${id} ${number}`, held.count);
+      if (held.state === 'live') this.must.push(`${id} ${number}`);
+    }
+  }
+
+  /** What is wrong with what this client saw. */
+  faults(): string[] {
+    const faults: string[] = [];
+    const seen = new Set<string>();
+    const last = new Map<string, number>();
+    const ended = new Set<number>();
+    for (const [index, { command, headers, body }] of this.connection.frames.entries()) {
+      const [what, , count] = (headers['receipt-id'] ?? '').split(' ');
+      if (command === 'RECEIPT' && what === 'unsubscribed') ended.add(Number(count));
+      if (command === 'ERROR' && index < this.connection.frames.length - 1) faults.push('something after ERROR');
+      if (command !== 'MESSAGE') continue;
+      const subscription = headers['subscription'] ?? '';
+      const name = `${subscription} ${body.toString()}`;
+      const subscribed = this.may.get(name);
+      if (subscribed === undefined) faults.push(`${name} was not to be seen`);
+      else if (ended.has(subscribed)) faults.push(`${name} after the RECEIPT of its UNSUBSCRIBE`);
+      if (seen.has(name)) faults.push(`${name} twice`);
+      if (Number(body) <= (last.get(subscription) ?? 0)) faults.push(`${name} out of order`);
+      last.set(subscription, Number(body));
+      seen.add(name);
+    }
+    return [...faults, ...this.must.filter((name) => !seen.has(name)).map((name) => `${name} lost`)];
+  }
+}
+
+describe('groups under chance', () => {
+  beforeEach(useFakeTime);
+  afterEach(() => {
+    jest.useRealTimers();
+  });
+
+  test.each([1, 2, 3, 5])('seed %i', async (seed) => {
+    const below = random(seed);
+    const harness = new Harness({ session: { outboxMaxBytes: 2_000 } });
+    const { broker } = harness;
+    const unshared = new PlainEncoding('frame by frame');
+    const clients: Client[] = [];
+    const join = async (): Promise<void> => {
+      const options = below(4) === 0 ? { encoding: unshared, canShare: false } : {};
+      clients.push(new Client(await harness.connect({ 'accept-version': `1.${1 + below(2)}` }, options)));
+    };
+    for (let i = 0; i < SESSIONS; i++) await join();
+
+    let number = 0;
+    const publish = (): void => {
+      const key = KEYS[below(KEYS.length)]!;
+      number++;
+      for (const client of clients) client.expect(key, number);
+      broker.emit(key, String(number));
+    };
+    const act = (client: Client): void => {
+      const id = IDS[below(IDS.length)]!;
+      const held = client.subscriptions.get(id);
+      client.look();
+      if (client.isOver) return;
+      const choice = below(120);
+      if (!held) client.subscribe(id, KEYS[below(KEYS.length)]!);
+      else if (held.state === 'live' && choice < 40) client.unsubscribe(id, held);
+      else if (choice < 43) client.connection.sendFrame('ACK', { id: 'nothing' });
+      else if (choice < 45) client.connection.stall();
+      else if (choice < 55) client.connection.take();
+      else if (choice === 55) {
+        client.isOver = true;
+        client.must.length = 0;
+        client.connection.vanish();
+      }
+    };
+    for (let step = 0; step < STEPS; step++) {
+      const choice = below(20);
+      if (choice < 10) publish();
+      else if (choice < 16) act(clients[below(clients.length)]!);
+      else if (choice === 16) await Promise.resolve();
+      else if (choice === 17) await tick();
+      else if (choice === 18) broker.holds[below(2) === 0 ? 'add' : 'delete']('subscribe');
+      else for (const each of broker.subscriptions) if (!each.live.isSettled && below(2) === 0) each.live.grant(each);
+      const over = clients.filter(({ isOver }) => isOver).length;
+      if (clients.length - over < SESSIONS) await join();
+    }
+    for (const each of broker.subscriptions) each.live.grant(each);
+    await tick();
+    await tick();
+
+    expect(clients.flatMap((client) => client.faults())).toEqual([]);
+    expect(clients.reduce((sum, { must }) => sum + must.length, 0)).toBeGreaterThan(5_000);
+    expect(harness.counters.errors['unknown-ack']).toBeGreaterThan(0);
+    expect(harness.counters.errors['slow-consumer']).toBeGreaterThan(0);
+    expect(await harness.leftovers()).toEqual([]);
+  });
+});

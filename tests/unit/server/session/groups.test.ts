@@ -1,0 +1,278 @@
+import { beforeEach, describe, expect, test } from '@jest/globals';
+import type { SharedDestination } from '../../../../server/src/brokers/broker.js';
+import { parseDestination } from '../../../../server/src/destinations/destination.js';
+import { type Group, type GroupMember, type GroupRequest, Groups } from '../../../../server/src/session/groups.js';
+import { MessageEncoder } from '../../../../server/src/session/message-encoder.js';
+import { SessionCounters } from '../../../../server/src/session/session-counters.js';
+import { MemoryConnection, PlainEncoding } from '../../../support/memory-connection.js';
+import { routed, ScriptedBroker } from '../../../support/scripted-broker.js';
+import { tick } from './harness.js';
+
+class Member implements GroupMember {
+  pressed = 0;
+  constructor(readonly connection = new MemoryConnection()) {}
+
+  onBackPressure(): void {
+    this.pressed++;
+  }
+  get bodies(): string[] {
+    return this.connection.frames.map(({ body }) => body.toString());
+  }
+}
+
+let broker: ScriptedBroker;
+let groups: Groups;
+let counters: SessionCounters;
+beforeEach(() => {
+  broker = new ScriptedBroker();
+  counters = new SessionCounters();
+  groups = new Groups((...request) => broker.subscribe(...request), new MessageEncoder('r'), counters);
+});
+
+function request(destination = '/topic/a', more: Partial<GroupRequest> = {}): GroupRequest {
+  return {
+    destination: parseDestination(destination, 'subscribe') as SharedDestination,
+    headers: new Map(),
+    argumentsKey: '',
+    subscriptionId: 'sub-0',
+    version: '1.2',
+    ...more,
+  };
+}
+
+const nobody = (): boolean => false;
+
+async function joined(member: Member, destination?: string, more?: Partial<GroupRequest>): Promise<Group> {
+  let found: Group | undefined;
+  await groups.join(member, request(destination, more), (group) => {
+    found = group;
+    return true;
+  });
+  if (!found) throw new Error('not asked');
+  return found;
+}
+
+describe('who shares', () => {
+  test('all that can be sent the same bytes: one subscription at the broker, given up with the last', async () => {
+    const members = Array.from({ length: 100 }, () => new Member());
+    const [group] = await Promise.all(members.map((member) => joined(member)));
+    expect(broker.subscriptions).toHaveLength(1);
+    expect(groups.size).toBe(1);
+    for (const member of members.slice(1)) groups.leave(member, group!);
+    expect(broker.openSubscriptions).toHaveLength(1);
+    groups.leave(members[0]!, group!);
+    expect(groups.size).toBe(0);
+    await tick();
+    expect(broker.openSubscriptions).toEqual([]);
+  });
+
+  test('leaving twice does nothing', async () => {
+    const [one, other] = [new Member(), new Member()];
+    const group = await joined(one);
+    groups.leave(one, group);
+    await joined(other);
+    groups.leave(one, group);
+    await tick();
+    expect(broker.openSubscriptions).toHaveLength(1);
+  });
+
+  test.each<[string, string, Partial<GroupRequest>]>([
+    ['destination', '/topic/b', {}],
+    ['spelling', '/topic/x/y', {}],
+    ['subscription id', '/topic/x.y', { subscriptionId: 'sub-1' }],
+    ['no subscription id', '/topic/x.y', { subscriptionId: undefined }],
+    ['version', '/topic/x.y', { version: '1.1' }],
+    ['arguments', '/topic/x.y', { argumentsKey: '{"x-match":"all"}' }],
+  ])('not those of another %s', async (_, destination, more) => {
+    await joined(new Member(), '/topic/x.y');
+    await joined(new Member(), destination, more);
+    expect(groups.size).toBe(2);
+  });
+
+  test('not those of another encoding, nor of another user', async () => {
+    await joined(new Member());
+    await joined(new Member(new MemoryConnection({ encoding: new PlainEncoding('other') })));
+    for (const user of ['ann', 'bob']) {
+      const destination = { ...(parseDestination('/user/queue/x', 'subscribe') as SharedDestination), user };
+      await groups.join(new Member(), { ...request(), destination }, () => true);
+    }
+    expect(groups.size).toBe(4);
+  });
+});
+
+describe('what is written', () => {
+  test('one write a tick, the same Buffer to all', async () => {
+    const members = [new Member(), new Member(), new Member()];
+    for (const member of members) await joined(member);
+    for (const body of ['1', '2', '3']) broker.emit('a', body);
+    expect(members[0]!.connection.writes).toEqual([]);
+    await tick();
+    for (const member of members) {
+      expect(member.bodies).toEqual(['1', '2', '3']);
+      expect(member.connection.writes).toHaveLength(1);
+      expect(member.connection.writes[0]).toBe(members[0]!.connection.writes[0]);
+    }
+    broker.emit('a', '4');
+    await tick();
+    expect(members[2]!.bodies).toEqual(['1', '2', '3', '4']);
+    expect(members[1]!.connection.writes[1]).toBe(members[0]!.connection.writes[1]);
+  });
+
+  test('a frame is wrapped once for all members', async () => {
+    const encoding = new PlainEncoding('counting');
+    for (let i = 0; i < 10; i++) await joined(new Member(new MemoryConnection({ encoding })));
+    broker.emit('a', 'x');
+    await tick();
+    expect(encoding.wrapped).toHaveLength(1);
+  });
+
+  test('frame by frame where the wire has work for each', async () => {
+    const encoding = new PlainEncoding('deflate');
+    const members = [1, 2].map(() => new Member(new MemoryConnection({ encoding, canShare: false })));
+    for (const member of members) await joined(member);
+    for (const body of ['1', '2', '3']) broker.emit('a', body);
+    await tick();
+    for (const member of members) {
+      expect(member.connection.writes).toHaveLength(3);
+      expect(member.bodies).toEqual(['1', '2', '3']);
+    }
+  });
+
+  test.each([
+    ['/topic/a.b', 'a.b', '/topic/a.b'],
+    ['/topic/a/b', 'a.b', '/topic/a/b'],
+  ])('%s is shown as it was subscribed to', async (destination, key, shown) => {
+    const member = new Member();
+    await joined(member, destination);
+    broker.emit(key, 'x');
+    await tick();
+    expect(member.connection.frames[0]?.headers['destination']).toBe(shown);
+  });
+
+  test('a pattern shows where each message came from, however many there are', async () => {
+    const member = new Member();
+    await joined(member, '/topic/a/#');
+    const { listener } = broker.subscriptions[0]!;
+    const keys = Array.from({ length: 200 }, (_, index) => `a.${index}`);
+    for (const key of [...keys, ...keys]) listener(routed('x', { routingKey: key }), key);
+    await tick();
+    const shown = member.connection.frames.map(({ headers }) => headers['destination']);
+    expect(shown).toEqual([...keys, ...keys].map((key) => `/topic/${key.replaceAll('.', '/')}`));
+  });
+
+  test('is counted', async () => {
+    for (let i = 0; i < 3; i++) await joined(new Member());
+    broker.emit('a', '1');
+    broker.emit('a', '2');
+    await tick();
+    expect(counters.messagesOut).toBe(6);
+    expect(counters.messageBytesOut).toBeGreaterThan(0);
+    expect(counters.messageBytesOut % 3).toBe(0);
+  });
+});
+
+describe('the one rule of order', () => {
+  test('who joins sees nothing from before', async () => {
+    const [early, late] = [new Member(), new Member()];
+    await joined(early);
+    broker.emit('a', 'before');
+    await joined(late);
+    broker.emit('a', 'after');
+    await tick();
+    expect(early.bodies).toEqual(['before', 'after']);
+    expect(late.bodies).toEqual(['after']);
+  });
+
+  test('who leaves has everything from before, and nothing from after', async () => {
+    const [leaver, other] = [new Member(), new Member()];
+    const group = await joined(leaver);
+    await joined(other);
+    broker.emit('a', 'before');
+    groups.leave(leaver, group);
+    expect(leaver.bodies).toEqual(['before']);
+    broker.emit('a', 'after');
+    await tick();
+    expect(leaver.bodies).toEqual(['before']);
+    expect(other.bodies).toEqual(['before', 'after']);
+  });
+
+  test('nothing is kept for a group without members', async () => {
+    broker.holds.add('subscribe');
+    const member = new Member();
+    const joining = joined(member);
+    broker.emit('a', 'before anybody is there');
+    const [subscription] = broker.subscriptions;
+    subscription!.live.grant(subscription!);
+    await joining;
+    broker.emit('a', 'x');
+    await tick();
+    expect(member.bodies).toEqual(['x']);
+  });
+});
+
+describe('joining', () => {
+  test('all wait for the same answer of the broker', async () => {
+    broker.holds.add('subscribe');
+    const members = [new Member(), new Member()];
+    let joinedCount = 0;
+    const joins = members.map((member) => joined(member).then(() => joinedCount++));
+    await tick();
+    expect(joinedCount).toBe(0);
+    expect(broker.subscriptions).toHaveLength(1);
+    broker.subscriptions[0]!.live.grant(broker.subscriptions[0]!);
+    await Promise.all(joins);
+    expect(joinedCount).toBe(2);
+  });
+
+  test('a refusal reaches all who wait and leaves nothing; the next one asks again', async () => {
+    broker.holds.add('subscribe');
+    const joins = Promise.allSettled([joined(new Member()), joined(new Member())]);
+    broker.subscriptions[0]!.live.refuse(new Error('no such exchange'));
+    expect((await joins).map(({ status }) => status)).toEqual(['rejected', 'rejected']);
+    expect(groups.size).toBe(0);
+    broker.holds.clear();
+    await joined(new Member());
+    expect(broker.subscriptions).toHaveLength(2);
+  });
+
+  test('who has gone meanwhile is not added; the last one takes the subscription along', async () => {
+    broker.holds.add('subscribe');
+    const joins = [1, 2].map(() => groups.join(new Member(), request(), nobody));
+    broker.subscriptions[0]!.live.grant(broker.subscriptions[0]!);
+    await Promise.all(joins);
+    await tick();
+    expect(groups.size).toBe(0);
+    expect(broker.openSubscriptions).toEqual([]);
+  });
+
+  test('who has gone does not take it from others who wait', async () => {
+    broker.holds.add('subscribe');
+    const gone = groups.join(new Member(), request(), nobody);
+    const stayer = new Member();
+    const joining = joined(stayer);
+    broker.subscriptions[0]!.live.grant(broker.subscriptions[0]!);
+    await Promise.all([gone, joining]);
+    broker.emit('a', 'x');
+    await tick();
+    expect(stayer.bodies).toEqual(['x']);
+  });
+
+  test('a group that was given up is not joined again', async () => {
+    const first = new Member();
+    groups.leave(first, await joined(first));
+    await joined(new Member());
+    expect(broker.subscriptions).toHaveLength(2);
+  });
+});
+
+describe('back-pressure', () => {
+  test('is told to the member whose bytes stayed, and holds up nobody', async () => {
+    const [slow, fast] = [new Member(), new Member()];
+    slow.connection.stall();
+    for (const member of [slow, fast]) await joined(member);
+    broker.emit('a', 'x');
+    await tick();
+    expect([slow.pressed, fast.pressed]).toEqual([1, 0]);
+    expect(fast.bodies).toEqual(['x']);
+  });
+});
