@@ -4,6 +4,7 @@
  * that is refused leaves it, and its owner decides what becomes of it.
  */
 import type { Channel, ChannelModel, ConsumeMessage } from 'amqplib';
+import type { ConsumerOptions } from '../../destinations/queue-options.js';
 import { BrokerError } from '../broker.js';
 import { answersConsume, REPLY, replyCode, toBrokerError } from './amqp-errors.js';
 import type { Lease } from './channel-pool.js';
@@ -92,13 +93,14 @@ export class ConsumerChannel implements ChannelUser<Channel> {
   }
 
   private async attach(consumer: QueueConsumer, channel: Channel, ledger: DeliveryLedger): Promise<void> {
-    const { queue, prefetch, exclusive, consumerArguments } = consumer.plan;
+    const { queue, prefetch, exclusive } = consumer.plan;
     try {
       consumer.competitors = await this.topology.provide(consumer.plan);
       if (this.channel.current !== channel || consumer.isEnded) return;
       await channel.prefetch(prefetch);
       const onMessage = (message: ConsumeMessage | null): void => this.onMessage(consumer, channel, ledger, message);
-      const { consumerTag } = await channel.consume(queue, onMessage, { exclusive, arguments: consumerArguments });
+      const options = { exclusive, arguments: consumerArguments(consumer.plan.consumer) };
+      const { consumerTag } = await channel.consume(queue, onMessage, options);
       if (this.channel.current === channel) consumer.attached(consumerTag);
     } catch (error) {
       const isRefusal = error instanceof BrokerError || answersConsume(error);
@@ -128,6 +130,15 @@ export class ConsumerChannel implements ChannelUser<Channel> {
     await this.channel.close();
     this.lease.release();
   }
+}
+
+/** In amqplib's notation: a table with a type tag where a number would not say it. */
+function consumerArguments({ priority, streamOffset }: ConsumerOptions): Record<string, unknown> {
+  const offset = typeof streamOffset === 'object' ? { '!': 'timestamp', value: streamOffset.timestamp } : streamOffset;
+  return {
+    ...(priority !== undefined && { 'x-priority': priority }),
+    ...(offset !== undefined && { 'x-stream-offset': offset }),
+  };
 }
 
 /** 403 stands for an exclusive consumer as well as for a missing permission; only the first needs a competitor. */

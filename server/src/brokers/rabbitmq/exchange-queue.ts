@@ -8,7 +8,7 @@ import { Listeners } from '../fanout.js';
 import { toBrokerError } from './amqp-errors.js';
 import { toRoutedMessage } from './amqp-message.js';
 import type { Lease } from './channel-pool.js';
-import type { QueueBinding } from './queue-plan.js';
+import type { QueueBinding } from '../queue-plan.js';
 import type { RabbitMqOptions } from './rabbitmq-options.js';
 import { SharedQueue } from './shared-queue.js';
 import type { SharedQueueUser } from './shared-queue.js';

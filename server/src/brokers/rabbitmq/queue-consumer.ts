@@ -5,7 +5,7 @@
  */
 import { BrokerError } from '../broker.js';
 import type { BrokerErrorCode, Consumer, Delivery } from '../broker.js';
-import type { QueuePlan } from './queue-plan.js';
+import type { QueuePlan } from '../queue-plan.js';
 import { deferred } from './wait-deadline.js';
 
 type State = 'setting-up' | 'live' | 'lost' | 'ended';

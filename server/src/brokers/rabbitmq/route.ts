@@ -2,8 +2,8 @@
 import type { Destination } from '../../destinations/destination.js';
 import { BrokerError } from '../broker.js';
 import type { Message } from '../broker.js';
-import { declarationFor, keyOfUser } from './queue-plan.js';
-import type { QueueDeclaration } from './queue-plan.js';
+import { declarationFor, keyOfUser } from '../queue-plan.js';
+import type { QueueDeclaration } from '../queue-plan.js';
 import type { RabbitMqOptions } from './rabbitmq-options.js';
 
 export interface Route {

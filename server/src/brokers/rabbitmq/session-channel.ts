@@ -15,8 +15,8 @@ import type { Destination } from '../../destinations/destination.js';
 import type { ChannelPool } from './channel-pool.js';
 import { ConsumerChannel, inUse } from './consumer-channel.js';
 import { QueueConsumer } from './queue-consumer.js';
-import { freshName, planConsumer } from './queue-plan.js';
-import type { QueuePlan } from './queue-plan.js';
+import { freshName, planConsumer } from '../queue-plan.js';
+import type { QueuePlan } from '../queue-plan.js';
 import type { RabbitMqOptions } from './rabbitmq-options.js';
 import type { Topology } from './topology.js';
 import { backoff, withDeadline } from './wait-deadline.js';
@@ -56,7 +56,7 @@ export class SessionChannel implements BrokerChannel {
       queue: freshName('reply'),
       source: { autoDelete: false, arguments: { 'x-expires': options.queueExpiresMs } },
       exclusive: true,
-      consumerArguments: {},
+      consumer: {},
       prefetch: options.autoPrefetch,
       lifetime: 'session',
     };
@@ -93,8 +93,8 @@ export class SessionChannel implements BrokerChannel {
   }
 
   /** One competitor may be an exclusive one; more cannot be. Arguments may be wrong for the queue's type. */
-  private channelFor({ consumerArguments }: QueuePlan, competitors: number): ConsumerChannel {
-    const mayBeRefused = competitors === 1 || Object.keys(consumerArguments).length > 0;
+  private channelFor({ consumer }: QueuePlan, competitors: number): ConsumerChannel {
+    const mayBeRefused = competitors === 1 || Object.keys(consumer).length > 0;
     this.main ??= this.openChannel();
     return mayBeRefused && this.main.size > 0 ? this.openChannel() : this.main;
   }

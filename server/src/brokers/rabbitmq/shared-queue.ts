@@ -6,7 +6,7 @@ import type { Channel, ChannelModel, ConsumeMessage } from 'amqplib';
 import { BatchedAcks } from './batched-acks.js';
 import type { Link } from './channel-pool.js';
 import { InFlightBudget } from './in-flight-budget.js';
-import { freshName } from './queue-plan.js';
+import { freshName } from '../queue-plan.js';
 import { closeChannel, RecoveringChannel } from './recovering-channel.js';
 import type { ChannelUser } from './recovering-channel.js';
 import type { RabbitMqOptions } from './rabbitmq-options.js';
@@ -95,8 +95,12 @@ export class SharedQueue implements ChannelUser<Channel> {
   }
 
   private acknowledge(tag: number): void {
-    // amqplib wants the message, and looks at nothing but its tag
-    this.channel.current?.ack({ fields: { deliveryTag: tag } } as ConsumeMessage, true);
+    try {
+      // amqplib wants the message, and looks at nothing but its tag
+      this.channel.current?.ack({ fields: { deliveryTag: tag } } as ConsumeMessage, true);
+    } catch {
+      // It throws on a channel that is closing: the queue keeps the messages, or goes with them
+    }
   }
 
   lost(): void {

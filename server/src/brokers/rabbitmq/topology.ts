@@ -6,7 +6,7 @@
 import type { Channel, Replies } from 'amqplib';
 import type { BrokerError } from '../broker.js';
 import { REPLY, replyCode, toBrokerError } from './amqp-errors.js';
-import type { QueueDeclaration, QueuePlan } from './queue-plan.js';
+import type { QueueDeclaration, QueuePlan } from '../queue-plan.js';
 import { RecentNames } from './recent-names.js';
 import type { ScratchChannels } from './scratch-channels.js';
 
