@@ -81,7 +81,8 @@ export class StompReader {
     for (const line of lines) {
       const colon = line.indexOf(':');
       if (colon < 0) throw new Error(`a header without a colon in ${command}: ${JSON.stringify(line)}`);
-      headers[read(line.slice(0, colon))] ??= read(line.slice(colon + 1));
+      const name = read(line.slice(0, colon));
+      if (!Object.hasOwn(headers, name)) headers[name] = read(line.slice(colon + 1));
     }
     return headers;
   }

@@ -2,7 +2,7 @@
  * Frames to bytes. A frame is written into one allocation. MESSAGE, the hot path, is built of parts that the session
  * keeps as text: lines that all subscribers of a version share, and lines of one subscription.
  *
- * What a dialect cannot say (a line feed in a 1.0 header, a carriage return in 1.1, a NUL in any) is left out with
+ * What a dialect cannot say (a line feed or carriage return in a 1.0 header, a NUL in any) is left out with
  * its whole header: such values come from AMQP back ends and from publishers of a higher version, and must never
  * become lines or frames of their own.
  */

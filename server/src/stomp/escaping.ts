@@ -39,14 +39,14 @@ const V10: Dialect = {
   forbiddenInValue: /[\0\r\n]/,
 };
 
-// STOMP 1.1, "Value Encoding": no escape for a CR.
+// STOMP 1.1, "Value Encoding": no escape for a CR, which stands for itself ("Augmented BNF": any OCTET except LF or ":").
 const V11: Dialect = {
   label: 'STOMP 1.1',
   unescapes: { n: '\n', c: ':', '\\': '\\' },
   escapes: { '\n': '\\n', ':': '\\c', '\\': '\\\\' },
   special: /[\n:\\]/g,
-  forbiddenInName: /[\0\r]/,
-  forbiddenInValue: /[\0\r]/,
+  forbiddenInName: /\0/,
+  forbiddenInValue: /\0/,
 };
 
 // STOMP 1.2, "Value Encoding".

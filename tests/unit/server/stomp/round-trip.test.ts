@@ -12,7 +12,7 @@ const limits = { ...LIMITS, headerLineMaxBytes: 1_000, headersMaxBytes: 10_000 }
 /** Whether the version can say it, written down anew from the specifications. */
 const CAN_SAY: Record<Version, (name: string, value: string) => boolean> = {
   '1.0': (name, value) => !/[\0\r\n]/.test(name + value) && !name.includes(':'),
-  '1.1': (name, value) => !/[\0\r]/.test(name + value),
+  '1.1': (name, value) => !/\0/.test(name + value),
   '1.2': (name, value) => !(name + value).includes('\0'),
 };
 

@@ -1,0 +1,141 @@
+/**
+ * What the black-box tests share: relays for a whole test file, clients that do not outlive their test, and names that
+ * nothing else uses. Everything is done through sockets.
+ */
+import { randomBytes } from 'node:crypto';
+import { afterAll, afterEach, beforeAll, expect } from '@jest/globals';
+import type { ConfigInput, RelayHooks } from '../../../server/src/index.js';
+import { BROKERS, createBroker, startRelay, type TestBroker, type TestRelay, TRANSPORTS } from '../../support/relay.js';
+import {
+  connectStomp,
+  type OpenOptions,
+  openStomp,
+  type RawHeaders,
+  type ReceivedFrame,
+  type StompClient,
+} from '../../support/stomp-client.js';
+
+export type Transport = (typeof TRANSPORTS)[number];
+export type BrokerKind = (typeof BROKERS)[number];
+export const VERSIONS = ['1.0', '1.1', '1.2'] as const;
+
+/** Both brokers, each over both transports. */
+export const EVERYWHERE = BROKERS.flatMap((broker) => TRANSPORTS.map((transport) => ({ broker, transport })));
+
+export interface Stage {
+  /** The relays, as many as were asked for, on one broker. */
+  readonly relays: readonly TestRelay[];
+  /** The first of them. */
+  readonly relay: TestRelay;
+  readonly broker: TestBroker;
+  /** A connected client; `instance` says at which relay. */
+  connect(transport: Transport, headers?: Record<string, string>, more?: ClientOptions): Promise<StompClient>;
+  /** A connection without CONNECT. */
+  open(transport: Transport, more?: ClientOptions): Promise<StompClient>;
+}
+
+export interface ClientOptions extends OpenOptions {
+  readonly instance?: number;
+}
+
+interface StageOptions {
+  readonly instances?: number;
+  readonly config?: ConfigInput;
+  readonly hooks?: RelayHooks;
+}
+
+/** To be called inside `describe`: starts relays before its tests, ends clients after each and relays after all. */
+export function stageRelays(kind: BrokerKind, { instances = 1, config, hooks }: StageOptions = {}): Stage {
+  const relays: TestRelay[] = [];
+  const clients: StompClient[] = [];
+  let broker: TestBroker | undefined;
+
+  beforeAll(async () => {
+    broker = await createBroker(kind);
+    for (let i = 0; i < instances; i++) relays.push(await startRelay(broker.url, config, hooks));
+  }, 60_000);
+  afterEach(() => clients.splice(0).forEach((client) => client.destroy()));
+  afterAll(async () => {
+    await Promise.all(relays.map((relay) => relay.stop()));
+    await broker?.delete();
+  });
+
+  const urlOf = (transport: Transport, instance = 0) => (relays[instance] as TestRelay)[transport];
+  const kept = (client: StompClient) => {
+    clients.push(client);
+    return client;
+  };
+  return {
+    relays,
+    get relay() {
+      return relays[0] as TestRelay;
+    },
+    get broker() {
+      return broker as TestBroker;
+    },
+    connect: async (transport, headers, more = {}) =>
+      kept(await connectStomp(urlOf(transport, more.instance), headers, more)),
+    open: async (transport, more = {}) => kept(await openStomp(urlOf(transport, more.instance), more)),
+  };
+}
+
+export const unique = (prefix = 'x'): string => `${prefix}-${randomBytes(5).toString('hex')}`;
+
+/** What every ERROR has, whatever it is about; then the end of the connection, and nothing in between. */
+export async function expectRefusal(
+  client: StompClient,
+  code: string,
+  receipt?: string,
+  closeCode?: number,
+): Promise<ReceivedFrame> {
+  const error = await client.expectError({ code, 'content-type': 'text/plain' });
+  expect(error.headers['message']).toMatch(/\w+/);
+  expect(error.headers['receipt-id']).toBe(receipt);
+  expect(Number(error.headers['content-length'])).toBe(error.body.length);
+  expect(error.body.toString()).toMatch(/^["A-Z0-9].*\.$/s);
+  expect(client.received().filter((each) => each.command !== 'MESSAGE')).toEqual([]);
+  const { code: closedWith } = await client.expectClose();
+  if (closeCode !== undefined && client.subProtocol !== '') expect(closedWith).toBe(closeCode);
+  return error;
+}
+
+/** Sends a frame that must be refused, with a receipt that the ERROR must name. */
+export async function refuses(
+  client: StompClient,
+  command: string,
+  headers: RawHeaders,
+  code: string,
+  body: string | Buffer = '',
+): Promise<ReceivedFrame> {
+  const pairs = Array.isArray(headers) ? (headers as [string, string][]) : Object.entries(headers);
+  client.sendFrame(command, [...pairs, ['receipt', 'refused']], body);
+  return expectRefusal(client, code, 'refused');
+}
+
+/** The next MESSAGE's body; anything else is an error. */
+export async function nextBody(client: StompClient, headers: Record<string, string> = {}): Promise<string> {
+  return (await client.expectFrame('MESSAGE', headers)).body.toString();
+}
+
+/** The next bodies, in order. */
+export async function nextBodies(client: StompClient, count: number): Promise<string[]> {
+  const bodies: string[] = [];
+  while (bodies.length < count) bodies.push(await nextBody(client));
+  return bodies;
+}
+
+/**
+ * All MESSAGE bodies that reach the client before what it sends to itself now, behind everything else: how a test says
+ * "and nothing more comes" without waiting for time.
+ */
+export async function bodiesUntilNow(client: StompClient): Promise<string[]> {
+  const destination = `/topic/${unique('fence')}`;
+  const id = unique('fence');
+  await client.receipt('SUBSCRIBE', { id, destination });
+  client.sendFrame('SEND', { destination }, 'fence');
+  await client.take((f) => f.command === 'MESSAGE' && f.headers['subscription'] === id, 'the fence');
+  await client.receipt('UNSUBSCRIBE', { id });
+  const bodies: string[] = [];
+  while (client.received().length > 0) bodies.push(await nextBody(client));
+  return bodies;
+}
