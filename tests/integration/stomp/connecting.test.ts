@@ -1,0 +1,223 @@
+/** CONNECT, CONNECTED, version negotiation, and what may not come before or after (STOMP 1.2, "Connecting"). */
+import { describe, expect, test } from '@jest/globals';
+import { TRANSPORTS } from '../../support/relay.js';
+import { frame } from '../../support/stomp-client.js';
+import { expectRefusal, refuses, stageRelays, unique, VERSIONS } from './relay-stage.js';
+
+describe.each(TRANSPORTS)('over %s', (transport) => {
+  const stage = stageRelays('memory');
+
+  describe('the highest version in common is spoken', () => {
+    test.each([
+      ['1.0', '1.0'],
+      ['1.1', '1.1'],
+      ['1.2', '1.2'],
+      ['1.0,1.1', '1.1'],
+      ['1.0,1.1,1.2', '1.2'],
+      ['1.2,1.1,1.0', '1.2'],
+      ['1.0,1.1,2.0', '1.1'],
+      ['1.2,3.0', '1.2'],
+      ['1.2,1.2', '1.2'],
+      ['1.0, 1.1, 1.2', '1.2'],
+      [' 1.1 ,1.0 ', '1.1'],
+    ])('accept-version:%s means %s', async (accepted, version) => {
+      const client = await stage.connect(transport, { 'accept-version': accepted });
+      expect(client.connected?.headers['version']).toBe(version);
+    });
+
+    test('no accept-version means 1.0', async () => {
+      const client = await stage.open(transport);
+      client.sendFrame('CONNECT', { login: 'a', passcode: 'b' });
+      await client.expectFrame('CONNECTED', { version: '1.0' });
+    });
+
+    test.each(['1.3', '2.0', '', 'abc', '1', '1.20', '01.2'])('accept-version:%s is refused', async (accepted) => {
+      const client = await stage.open(transport);
+      client.sendFrame('CONNECT', { 'accept-version': accepted, host: '/' });
+      const error = await expectRefusal(client, 'unsupported-version', undefined, 1002);
+      expect(error.headers['version']?.split(',').sort()).toEqual([...VERSIONS]);
+      expect(error.body.toString()).toContain('1.0 1.1 1.2');
+    });
+  });
+
+  describe('CONNECTED', () => {
+    test.each(VERSIONS)('says version, session, server and heart-beat in %s, and has no body', async (version) => {
+      const { connected } = await stage.connect(transport, { 'accept-version': version });
+      expect(connected?.headers).toMatchObject({ version, session: expect.stringMatching(/\S/) });
+      // "server = name ["/" version] *(comment)"
+      expect(connected?.headers['server']).toMatch(/^[\w-]+\/\d+\.\d+\.\d+\S*$/);
+      expect(connected?.headers['heart-beat']).toMatch(/^\d+,\d+$/);
+      expect(connected?.body).toHaveLength(0);
+    });
+
+    test('has a session id of its own for each session', async () => {
+      const sessions = await Promise.all([1, 2, 3].map(() => stage.connect(transport)));
+      expect(new Set(sessions.map((each) => each.connected?.headers['session'])).size).toBe(3);
+    });
+
+    test('is one frame, and nothing follows it by itself', async () => {
+      const client = await stage.connect(transport);
+      await client.receipt('BEGIN', { transaction: 't' });
+      expect(client.received()).toEqual([]);
+    });
+  });
+
+  describe('CONNECT is taken', () => {
+    test.each([
+      ['STOMP in its place', 'STOMP', { 'accept-version': '1.2', host: 'x' }],
+      ['STOMP for 1.1', 'STOMP', { 'accept-version': '1.1', host: 'x' }],
+      ['no host', 'CONNECT', { 'accept-version': '1.2' }],
+      ['any host', 'CONNECT', { 'accept-version': '1.2', host: 'no.such.host' }],
+      ['an empty host', 'CONNECT', { 'accept-version': '1.2', host: '' }],
+      ['a login without a passcode', 'CONNECT', { 'accept-version': '1.2', login: 'alice' }],
+      ['an empty login', 'CONNECT', { 'accept-version': '1.2', login: '', passcode: '' }],
+      ['headers that nobody knows', 'CONNECT', { 'accept-version': '1.2', 'x-y': 'z', 'client-id': 'me' }],
+      ['raw colons', 'CONNECT', { 'accept-version': '1.2', host: 'a:b', login: 'c:d:e' }],
+      ['backslashes, which are no escapes here', 'CONNECT', { 'accept-version': '1.2', login: 'DOMAIN\\user' }],
+      ['a content-length of 0', 'CONNECT', { 'accept-version': '1.2', 'content-length': '0' }],
+      ['letters of all scripts', 'CONNECT', { 'accept-version': '1.2', login: 'Zoë 漢 😀' }],
+      ['a long token', 'CONNECT', { 'accept-version': '1.2', passcode: 'x'.repeat(12_000) }],
+    ])('with %s', async (_what, command, headers) => {
+      const client = await stage.open(transport);
+      client.sendFrame(command, headers as Record<string, string>);
+      await client.expectFrame('CONNECTED', { version: headers['accept-version'] });
+    });
+
+    test.each([
+      ['CR LF line ends', 'CONNECT\r\naccept-version:1.2\r\nhost:x\r\n\r\n\0'],
+      ['EOLs and NULs before it', '\n\r\n\0\nCONNECT\naccept-version:1.2\n\n\0'],
+      ['repeated headers, of which the first counts', 'CONNECT\naccept-version:1.2\naccept-version:1.0\n\n\0'],
+    ])('with %s', async (_what, bytes) => {
+      const client = await stage.open(transport);
+      client.send(bytes);
+      await client.expectFrame('CONNECTED', { version: '1.2' });
+    });
+
+    test('as in the example of STOMP 1.0, with padded values', async () => {
+      const client = await stage.open(transport);
+      client.send('CONNECT\nlogin: alice\npasscode:secret\n\n\0');
+      await client.expectFrame('CONNECTED', { version: '1.0' });
+      await client.receipt('SUBSCRIBE', { destination: '/user/queue/padded' });
+      await client.receipt('SEND', { destination: '/user/alice/queue/padded' }, 'hello');
+      await client.expectFrame('MESSAGE', { destination: '/user/queue/padded' });
+    });
+
+    test('byte by byte, with all that follows in the same stream', async () => {
+      const client = await stage.open(transport);
+      const begin = frame('BEGIN', { transaction: 't', receipt: 'r' });
+      client.sendInPieces(Buffer.concat([frame('CONNECT', { 'accept-version': '1.2' }), begin]), 1);
+      await client.expectFrame('CONNECTED');
+      await client.expectFrame('RECEIPT', { 'receipt-id': 'r' });
+    });
+
+    test('with frames behind it in the same packet, read in the version that is agreed', async () => {
+      const client = await stage.open(transport);
+      const destination = `/topic/${unique()}`;
+      const frames = [
+        frame('CONNECT', { 'accept-version': '1.0' }),
+        frame('SUBSCRIBE', { destination }),
+        frame('SEND', { destination, 'x-a': 'C:\\new' }, 'b'),
+      ];
+      client.send(Buffer.concat(frames));
+      await client.expectFrame('CONNECTED', { version: '1.0' });
+      await client.expectFrame('MESSAGE', { 'x-a': 'C:\\new' });
+    });
+
+    test('by two hundred clients in a row that come and go at once', async () => {
+      for (let i = 0; i < 200; i++) (await stage.connect(transport)).destroy();
+      await stage.connect(transport);
+    });
+  });
+
+  describe('refused', () => {
+    test.each(VERSIONS)('a second CONNECT in %s', async (version) => {
+      const client = await stage.connect(transport, { 'accept-version': version });
+      await refuses(client, 'CONNECT', { 'accept-version': version }, 'already-connected');
+    });
+
+    test('STOMP after CONNECT', async () => {
+      await refuses(await stage.connect(transport), 'STOMP', { 'accept-version': '1.2' }, 'already-connected');
+    });
+
+    test('two CONNECTs in one packet: the first is answered', async () => {
+      const client = await stage.open(transport);
+      const connect = frame('CONNECT', { 'accept-version': '1.2' });
+      client.send(Buffer.concat([connect, connect]));
+      await client.expectFrame('CONNECTED');
+      await expectRefusal(client, 'already-connected', undefined, 1002);
+    });
+
+    test.each([
+      ['SEND', { destination: '/topic/x' }],
+      ['SUBSCRIBE', { destination: '/topic/x', id: '1' }],
+      ['UNSUBSCRIBE', { id: '1' }],
+      ['ACK', { id: '1' }],
+      ['NACK', { id: '1' }],
+      ['BEGIN', { transaction: 't' }],
+      ['COMMIT', { transaction: 't' }],
+      ['ABORT', { transaction: 't' }],
+      ['DISCONNECT', {}],
+    ])('%s before CONNECT', async (command, headers) => {
+      await refuses(await stage.open(transport), command, headers as Record<string, string>, 'not-connected');
+    });
+
+    test.each(['CONNECTED', 'MESSAGE', 'RECEIPT', 'ERROR'])(
+      '%s, which is the server’s, before CONNECT',
+      async (command) => {
+        const client = await stage.open(transport);
+        client.sendFrame(command, { version: '1.2' });
+        await expectRefusal(client, 'unknown-command', undefined, 1002);
+      },
+    );
+
+    test('a body', async () => {
+      const client = await stage.open(transport);
+      client.sendFrame('CONNECT', { 'accept-version': '1.2' }, 'body');
+      await expectRefusal(client, 'unexpected-body');
+    });
+
+    test.each(['connect', 'Connect', 'stomp', 'CONNECT ', ' CONNECT', 'CONNECTX', 'CON'])(
+      'the command "%s": commands are case sensitive and whole',
+      async (command) => {
+        const client = await stage.open(transport);
+        client.send(`${command}\naccept-version:1.2\n\n\0`);
+        await expectRefusal(client, 'unknown-command', undefined, 1002);
+      },
+    );
+
+    test('header names in capitals mean nothing: Accept-Version is not accept-version', async () => {
+      const client = await stage.open(transport);
+      client.sendFrame('CONNECT', { 'Accept-Version': '1.2' });
+      await client.expectFrame('CONNECTED', { version: '1.0' });
+    });
+  });
+});
+
+describe.each(TRANSPORTS)('an authenticator, over %s', (transport) => {
+  const stage = stageRelays('memory', {
+    hooks: {
+      authenticator: {
+        authenticate: ({ login, passcode }) => {
+          if (login === 'broken') return Promise.reject(new Error('the directory is away'));
+          const known = passcode === 'right' && login !== undefined;
+          return Promise.resolve(known ? { name: login, anonymous: false, claims: {} } : undefined);
+        },
+      },
+    },
+  });
+
+  test('lets in whom it knows', async () => {
+    await stage.connect(transport, { login: 'alice', passcode: 'right' });
+  });
+
+  test.each([
+    ['a wrong passcode', { login: 'alice', passcode: 'wrong' }, 'authentication-failed', 4401],
+    ['no login', {}, 'authentication-failed', 4401],
+    ['a directory that is away', { login: 'broken', passcode: 'right' }, 'authentication-unavailable', 1013],
+  ])('refuses %s', async (_what, headers, code, closeCode) => {
+    const client = await stage.open(transport);
+    client.sendFrame('CONNECT', { 'accept-version': '1.2', ...headers } as Record<string, string>);
+    const error = await expectRefusal(client, code, undefined, closeCode);
+    expect(JSON.stringify(error.headers) + error.body.toString()).not.toContain('wrong');
+  });
+});
