@@ -1,0 +1,51 @@
+/** Which lines of two transcripts differ, and whether the table of deliberate differences explains them. */
+import { DELIBERATE, type Difference } from './deliberate.js';
+import type { Transcript } from './stage.js';
+
+/** What only one of the two has said, in order. */
+export interface Gap {
+  readonly rabbitmq: readonly string[];
+  readonly relay: readonly string[];
+}
+
+/** By the longest common subsequence, as `diff` does it. */
+export function gapBetween(rabbitmq: Transcript, relay: Transcript): Gap {
+  const common = rabbitmq.map(() => relay.map(() => 0).concat(0)).concat([relay.map(() => 0).concat(0)]);
+  const at = (i: number, j: number) => common[i]![j]!;
+  for (let i = rabbitmq.length - 1; i >= 0; i--) {
+    for (let j = relay.length - 1; j >= 0; j--) {
+      common[i]![j] = rabbitmq[i] === relay[j] ? at(i + 1, j + 1) + 1 : Math.max(at(i + 1, j), at(i, j + 1));
+    }
+  }
+  const gap = { rabbitmq: [] as string[], relay: [] as string[] };
+  let [i, j] = [0, 0];
+  while (i < rabbitmq.length || j < relay.length) {
+    if (i < rabbitmq.length && j < relay.length && rabbitmq[i] === relay[j]) [i, j] = [i + 1, j + 1];
+    else if (j >= relay.length || (i < rabbitmq.length && at(i + 1, j) >= at(i, j + 1)))
+      gap.rabbitmq.push(rabbitmq[i++]!);
+    else gap.relay.push(relay[j++]!);
+  }
+  return gap;
+}
+
+/** What is wrong: lines that no difference explains, and differences of the table that no line shows. */
+export function complaints(scenario: string, gap: Gap): string[] {
+  const listed = DELIBERATE.filter((difference) => difference.scenarios.includes(scenario));
+  const unexplained = [
+    ...gap.rabbitmq
+      .filter((line) => !listed.some((each) => each.lines.rabbitmq?.test(line)))
+      .map((line) => `- ${line}`),
+    ...gap.relay.filter((line) => !listed.some((each) => each.lines.relay?.test(line))).map((line) => `+ ${line}`),
+  ];
+  const gone = listed.filter((each) => !shows(each, gap));
+  return [
+    ...unexplained,
+    ...gone.map((each) => `"${each.title}" lists this scenario, and nothing of it is to be seen`),
+  ];
+}
+
+function shows({ lines }: Difference, gap: Gap): boolean {
+  const seen = (pattern: RegExp | undefined, told: readonly string[]) =>
+    pattern !== undefined && told.some((line) => pattern.test(line));
+  return seen(lines.rabbitmq, gap.rabbitmq) || seen(lines.relay, gap.relay);
+}
