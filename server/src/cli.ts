@@ -76,7 +76,7 @@ function startProblem({ code, message, ...error }: NodeJS.ErrnoException, { list
   const flag = port === undefined ? '--host' : (flags[port] ?? '--port');
   if (code === 'EADDRINUSE') return `port ${port} is in use (${flag}): give another one, or 0 for a free one`;
   if (code === 'EACCES') return `no permission to listen on port ${port} (${flag}): ports below 1024 need privileges`;
-  if (code === 'EADDRNOTAVAIL') return `this machine has no address ${listen.host} (--host)`;
+  if (code === 'EADDRNOTAVAIL' || code === 'ENOTFOUND') return `this machine has no address ${listen.host} (--host)`;
   return message;
 }
 

@@ -48,7 +48,8 @@ export const SETTINGS: readonly Setting[] = [
     flag: '--broker <url>',
     variable: 'RELAY_BROKER',
     path: ['broker'],
-    description: 'memory: (embedded), or amqp://user:pass@host:5672/vhost; several, comma separated, for a cluster',
+    description:
+      'memory: (embedded, the default), or amqp://user:pass@host:5672/vhost; several, comma separated, for a cluster',
     read: asText,
   },
   {

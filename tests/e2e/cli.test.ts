@@ -1,6 +1,6 @@
 /** The command line: what it prints, and how it ends. */
 import { once } from 'node:events';
-import { createServer } from 'node:net';
+import { connect, createServer } from 'node:net';
 import type { AddressInfo } from 'node:net';
 import { expect, test } from '@jest/globals';
 import { runCli, startRelay } from './relay-process.js';
@@ -15,6 +15,21 @@ test('says what listens where, and all of it does', async () => {
 test.each(['SIGTERM', 'SIGINT'] as const)('ends cleanly on %s', async (signal) => {
   const relay = await startRelay('--port', '0');
   expect(await relay.stop(signal)).toBe(0);
+});
+
+test('a second signal ends it at once', async () => {
+  const relay = await startRelay('--port', '0');
+  const silent = connect(Number(relay.port), '127.0.0.1').on('error', () => {}); // never answers the closing handshake
+  silent.write(
+    `GET /ws HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n` +
+      'Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n',
+  );
+  await once(silent, 'data');
+  const stopped = relay.stop();
+  await once(silent, 'data'); // the close frame: the first signal is being obeyed
+  relay.child.kill('SIGTERM');
+  expect(await stopped).toBe(1);
+  silent.destroy();
 });
 
 test('--help and --version say what they should, on stdout', async () => {
