@@ -5,6 +5,8 @@ import type { AddressInfo } from 'node:net';
 
 export class TcpProxy {
   private readonly sockets = new Set<net.Socket>();
+  /** Those of them that lead to the broker. */
+  private readonly answering = new Set<net.Socket>();
   private isOpen = true;
 
   private constructor(
@@ -50,9 +52,9 @@ export class TcpProxy {
     for (const socket of this.sockets) socket.destroy();
   }
 
-  /** No byte passes any more in either direction; nothing is closed. */
-  freeze(): void {
-    for (const socket of this.sockets) socket.pause();
+  /** Present connections stay, and what the broker answers does not arrive any more. */
+  muteAnswers(): void {
+    for (const socket of this.answering) socket.pause();
   }
 
   async close(): Promise<void> {
@@ -64,6 +66,8 @@ export class TcpProxy {
   private connect(client: net.Socket): void {
     if (!this.isOpen) return void client.destroy();
     const broker = net.connect(this.target);
+    this.answering.add(broker);
+    broker.on('close', () => this.answering.delete(broker));
     this.join(client, broker);
     this.join(broker, client);
   }

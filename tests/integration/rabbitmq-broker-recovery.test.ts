@@ -1,0 +1,364 @@
+/** RabbitMQ goes away and comes back: by a network that is cut, by an administrator, and by a node that is restarted. */
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
+import amqp from 'amqplib';
+import type { RoutedMessage } from '../../server/src/brokers/broker.js';
+import { RabbitMqBroker } from '../../server/src/brokers/rabbitmq/rabbitmq-broker.js';
+import { parseDestination } from '../../server/src/destinations/destination.js';
+import { eventually } from '../support/deadline.js';
+import { createVhost, privateNode, rabbitmq, type RabbitNode, type Vhost } from '../support/rabbitmq.js';
+import {
+  bodies,
+  Brokers,
+  codeOf,
+  Consuming,
+  DEADLINE_MS,
+  Inbox,
+  message,
+  NO_HEADERS,
+  own,
+  rabbitOptions,
+  send,
+  shared,
+  TestLog,
+  uniqueName,
+} from '../support/rabbitmq-brokers.js';
+import { TcpProxy } from '../support/tcp-proxy.js';
+
+const owner = { sessionId: 's', user: 'alice', clientId: undefined };
+const manual = (headers: Record<string, string> = {}) => ({
+  ack: 'client' as const,
+  headers: new Map(Object.entries(headers)),
+  subscriptionId: 'sub-0',
+});
+
+/** Resolves at the next event of that kind. */
+function next(broker: RabbitMqBroker, event: 'up' | 'down'): Promise<void> {
+  return new Promise((resolve) => broker.on(event, () => resolve()));
+}
+
+function publish(broker: RabbitMqBroker, destination: string, body: string): Promise<void> {
+  return broker.publish(parseDestination(destination, 'send'), message(body), { mandatory: false });
+}
+
+describe('a network that is cut', () => {
+  let vhost: Vhost;
+  let proxy: TcpProxy;
+  let brokers: Brokers;
+  let broker: RabbitMqBroker;
+  /** Not cut. */
+  let other: RabbitMqBroker;
+  let backend: amqp.ChannelModel;
+
+  beforeAll(async () => {
+    vhost = await createVhost();
+    backend = await amqp.connect(vhost.amqpUrl);
+  }, 60_000);
+  afterAll(async () => {
+    await backend.close();
+    await vhost.delete();
+  });
+  beforeEach(async () => {
+    proxy = await TcpProxy.start(vhost.amqpUrl);
+    brokers = new Brokers(proxy.url(vhost.amqpUrl));
+    broker = await brokers.start();
+    other = new RabbitMqBroker(rabbitOptions(vhost.amqpUrl));
+    await other.start();
+  });
+  afterEach(async () => {
+    await Promise.all([brokers.closeAll(), other.close()]);
+    await proxy.close();
+  });
+
+  async function cutAndRestore(): Promise<void> {
+    const [down, up] = [next(broker, 'down'), next(broker, 'up')];
+    proxy.cut();
+    await down;
+    expect(broker.isUp).toBe(false);
+    proxy.restore();
+    await up;
+  }
+
+  /** Resolves when all shared subscriptions are bound again. */
+  async function bound(): Promise<void> {
+    const settled = () => (broker.isUp && broker.gauges.pendingBindings === 0 ? true : undefined);
+    await eventually(settled, DEADLINE_MS, () => `${broker.gauges.pendingBindings} bindings are pending`);
+  }
+
+  test('every kind of subscription lives on', async () => {
+    const [topic, queue] = [`/topic/${uniqueName()}`, `/queue/${uniqueName()}`];
+    const exchange = uniqueName('ex');
+    const made = await backend.createChannel();
+    await made.assertExchange(exchange, 'topic', { durable: true });
+    const seen = new Inbox<string>();
+    await broker.subscribe(shared(topic), NO_HEADERS, () => seen.push('topic'));
+    await broker.subscribe(shared('/user/queue/x', 'alice'), NO_HEADERS, () => seen.push('user'));
+    await broker.subscribe(shared(`/exchange/${exchange}/a.*`), NO_HEADERS, () => seen.push('exchange'));
+    const channel = broker.openChannel(owner);
+    const note = (name: string) => ({
+      deliver: (delivery: { settle(outcome: 'ack'): void }) => {
+        seen.push(name);
+        delivery.settle('ack');
+      },
+      ended: () => undefined,
+    });
+    await channel.consume(own(queue), manual(), note('queue'));
+    await channel.consume(own(topic), manual({ durable: 'true' }), note('durable'));
+    await channel.consume(own(topic), manual(), note('own'));
+    const reply = await channel.openReplyQueue(() => seen.push('reply'));
+    for (let round = 0; round < 2; round++) {
+      await cutAndRestore();
+      await bound();
+      await send(other, topic, message('x'));
+      await send(other, '/user/alice/queue/x', message('x'));
+      await send(other, queue, message('x'));
+      await send(other, `/reply-queue/${reply}`, message('x'));
+      // Nothing tells when the exchange's queue is bound again: sent until it arrives
+      const arrived = () => seen.items.includes('exchange');
+      await eventually(
+        async () => (arrived() ? true : (await send(other, `/exchange/${exchange}/a.b`, message('x')), undefined)),
+        DEADLINE_MS,
+        () => 'the exchange subscription did not come back',
+      );
+      await seen.until((items) => new Set(items).size === 7);
+      seen.items.length = 0;
+    }
+    await made.deleteExchange(exchange);
+    await made.close();
+  }, 60_000);
+
+  test('what was sent and not confirmed is sent again, marked, before what comes later', async () => {
+    const topic = `/topic/${uniqueName()}`;
+    const inbox = new Inbox<RoutedMessage>();
+    await other.subscribe(shared(topic), NO_HEADERS, inbox.push);
+    proxy.muteAnswers();
+    const early = Promise.all(['a', 'b', 'c'].map((body) => publish(broker, topic, body)));
+    // They arrived; only the confirms did not
+    await inbox.atLeast(3);
+    const down = next(broker, 'down');
+    proxy.drop();
+    await down;
+    const late = Promise.all(['d', 'e'].map((body) => publish(broker, topic, body)));
+    await Promise.all([early, late]);
+    await inbox.atLeast(8);
+    expect(inbox.items.map(({ body, resent }) => `${body.toString()}${resent ? '!' : ''}`)).toEqual([
+      'a',
+      'b',
+      'c',
+      'a!',
+      'b!',
+      'c!',
+      'd',
+      'e',
+    ]);
+  });
+
+  test('a SEND waits for the broker, and is refused at its deadline', async () => {
+    const hasty = await brokers.start({ publishTimeoutMs: 300 });
+    const topic = `/topic/${uniqueName()}`;
+    const inbox = new Inbox<RoutedMessage>();
+    await other.subscribe(shared(topic), NO_HEADERS, inbox.push);
+    const down = next(hasty, 'down');
+    proxy.cut();
+    await down;
+    expect(await codeOf(() => send(hasty, topic, message('checked')))).toBe('broker-unavailable');
+    expect(await codeOf(() => publish(hasty, topic, 'published'))).toBe('broker-unavailable');
+    expect(await codeOf(() => hasty.subscribe(shared(`/topic/${uniqueName()}`), NO_HEADERS, () => undefined))).toBe(
+      'broker-unavailable',
+    );
+    const channel = hasty.openChannel(owner);
+    expect(await codeOf(() => channel.consume(own('/queue/q'), manual(), new Consuming()))).toBe('broker-unavailable');
+    const up = next(hasty, 'up');
+    const waiting = send(broker, topic, message('waited'));
+    proxy.restore();
+    await up;
+    await waiting;
+    await send(hasty, topic, message('after'));
+    await inbox.until((items) => bodies(items).includes('after'));
+    expect(bodies(inbox.items).sort()).toEqual(['after', 'waited']);
+  });
+
+  test('unsettled deliveries come again, and settling the old ones harms nobody', async () => {
+    const queue = `/queue/${uniqueName()}`;
+    const consumer = new Consuming();
+    const channel = broker.openChannel(owner);
+    await channel.consume(own(queue), manual(), consumer);
+    for (const body of ['a', 'b']) await send(other, queue, message(body));
+    const old = [...(await consumer.deliveries.atLeast(2))];
+    await cutAndRestore();
+    const all = await consumer.deliveries.atLeast(4);
+    for (const delivery of old) delivery.settle('ack');
+    expect(consumer.bodies).toEqual(['a', 'b', 'a', 'b']);
+    expect(all.slice(2).map(({ redelivered }) => redelivered)).toEqual([true, true]);
+    for (const delivery of all.slice(2)) delivery.settle('ack');
+    await send(other, queue, message('c'));
+    await consumer.deliveries.atLeast(5);
+    await channel.close();
+    const left = await (await backend.createChannel()).checkQueue(queue.slice('/queue/'.length));
+    expect(left.messageCount).toBe(1);
+  });
+
+  test('a subscription that waits for the broker is live when it is told so', async () => {
+    const topic = `/topic/${uniqueName()}`;
+    const inbox = new Inbox<RoutedMessage>();
+    const down = next(broker, 'down');
+    proxy.cut();
+    await down;
+    const subscribing = broker.subscribe(shared(topic), NO_HEADERS, inbox.push);
+    proxy.restore();
+    await subscribing;
+    await send(other, topic, message('x'));
+    await inbox.atLeast(1);
+  });
+
+  test('closing while the broker is away ends at once, with an answer for everybody', async () => {
+    const topic = `/topic/${uniqueName()}`;
+    await broker.subscribe(shared(topic), NO_HEADERS, () => undefined);
+    const channel = broker.openChannel(owner);
+    await channel.consume(own(`/queue/${uniqueName()}`), manual({ exclusive: 'true' }), new Consuming());
+    const down = next(broker, 'down');
+    proxy.cut();
+    await down;
+    const sends = [publish(broker, topic, 'x'), publish(broker, topic, 'y')].map((sent) => codeOf(() => sent));
+    await broker.close();
+    expect(await Promise.all(sends)).toEqual(['broker-unavailable', 'broker-unavailable']);
+  });
+
+  test('an administrator who closes the connections is survived too', async () => {
+    const topic = `/topic/${uniqueName()}`;
+    const inbox = new Inbox<RoutedMessage>();
+    await broker.subscribe(shared(topic), NO_HEADERS, inbox.push);
+    const down = next(broker, 'down');
+    const up = next(broker, 'up');
+    const name = 'stomp-relay';
+    interface Connection {
+      readonly name: string;
+      readonly vhost: string;
+      readonly user_provided_name?: string;
+    }
+    // The list is some seconds late
+    const listed = await eventually(
+      async () => {
+        const all = (await rabbitmq().api('GET', '/connections')) as Connection[];
+        const ours = all.filter((each) => each.vhost === vhost.name && each.user_provided_name?.startsWith(name));
+        return ours.length >= 4 ? ours : undefined;
+      },
+      30_000,
+      () => 'the management API does not list the connections',
+    );
+    for (const each of listed) await rabbitmq().api('DELETE', `/connections/${encodeURIComponent(each.name)}`);
+    await down;
+    await up;
+    await bound();
+    await send(other, topic, message('x'));
+    await inbox.atLeast(1);
+  }, 60_000);
+});
+
+test('a broker that cannot be reached is an error at the start, without credentials', async () => {
+  const log = new TestLog();
+  const broker = new RabbitMqBroker(
+    rabbitOptions('amqp://someone:hidden@127.0.0.1:1/vhost', { connectTimeoutMs: 500, log }),
+  );
+  const error = await broker.start().then(
+    () => new Error('started'),
+    (reason: unknown) => reason as Error,
+  );
+  expect(error).toMatchObject({ code: 'broker-unavailable' });
+  expect([error.message, broker.description, ...log.lines].join('\n')).not.toMatch(/someone|hidden/);
+  expect(broker.description).toBe('RabbitMQ at amqp://127.0.0.1:1/vhost');
+});
+
+test('wrong credentials are named as such, and not shown', async () => {
+  const url = new URL(rabbitmq().amqpUrl);
+  url.username = 'nobody';
+  url.password = 'hidden';
+  const log = new TestLog();
+  const broker = new RabbitMqBroker(rabbitOptions(url.href, { connectTimeoutMs: 1_000, log }));
+  await expect(broker.start()).rejects.toThrow(/403/);
+  expect(log.lines.join('\n')).not.toMatch(/hidden/);
+});
+
+describe('a node of its own', () => {
+  let node: RabbitNode;
+  beforeAll(async () => {
+    node = await privateNode();
+  }, 240_000);
+  afterAll(() => node.stop(), 60_000);
+
+  test('subscriptions and confirmed messages live through a restart', async () => {
+    const broker = new RabbitMqBroker(rabbitOptions(node.amqpUrl, { publishTimeoutMs: 90_000 }));
+    await broker.start();
+    const [topic, queue] = [`/topic/${uniqueName()}`, `/queue/${uniqueName()}`];
+    const inbox = new Inbox<RoutedMessage>();
+    await broker.subscribe(shared(topic), NO_HEADERS, inbox.push);
+    const consumer = new Consuming('ack');
+    const channel = broker.openChannel(owner);
+    const subscription = await channel.consume(own(queue), manual(), consumer);
+    await subscription.close();
+    const sent: Promise<void>[] = [];
+    const publishMore = (count: number) => {
+      for (let i = 0; i < count; i++) sent.push(send(broker, queue, message(`${sent.length}`, { persistent: 'true' })));
+    };
+    publishMore(200);
+    const down = next(broker, 'down');
+    const up = next(broker, 'up');
+    await node.kill('SIGTERM');
+    await down;
+    publishMore(50);
+    await node.start();
+    await up;
+    await Promise.all(sent);
+    await channel.consume(own(queue), manual(), consumer);
+    await consumer.deliveries.until((items) => new Set(items.map(({ message: m }) => m.body.toString())).size === 250);
+    await eventually(
+      async () => (inbox.items.length > 0 ? true : (await send(broker, topic, message('x')), undefined)),
+      DEADLINE_MS,
+      () => 'the topic subscription did not come back',
+    );
+    await broker.close();
+  }, 240_000);
+
+  test('while RabbitMQ is short of memory, SENDs wait, and are told so at their deadline', async () => {
+    const broker = new RabbitMqBroker(rabbitOptions(node.amqpUrl, { publishTimeoutMs: 60_000 }));
+    const hasty = new RabbitMqBroker(rabbitOptions(node.amqpUrl, { publishTimeoutMs: 500 }));
+    await Promise.all([broker.start(), hasty.start()]);
+    const topic = `/topic/${uniqueName()}`;
+    const inbox = new Inbox<RoutedMessage>();
+    await broker.subscribe(shared(topic), NO_HEADERS, inbox.push);
+    await send(hasty, topic, message('before'));
+    await node.ctl('set_vm_memory_high_watermark', '0.0000001');
+    const patient = send(broker, topic, message('patient'));
+    // The first is taken by the socket, and only its answer tells that publishers are blocked
+    expect(await codeOf(() => send(hasty, topic, message('first')))).toBe('broker-unavailable');
+    const second = send(hasty, topic, message('second'));
+    await expect(second).rejects.toThrow(/short of memory/);
+    await node.ctl('set_vm_memory_high_watermark', '0.4');
+    await patient;
+    await inbox.until((items) => bodies(items).includes('patient'));
+    expect(bodies(inbox.items)).not.toContain('second');
+    await Promise.all([broker.close(), hasty.close()]);
+  }, 120_000);
+
+  test('a consumer that RabbitMQ gives up on, because nothing is acknowledged, is set up again', async () => {
+    await node.ctl('eval', 'application:set_env(rabbit, consumer_timeout, 1).');
+    const broker = new RabbitMqBroker(rabbitOptions(node.amqpUrl));
+    await broker.start();
+    const queue = `/queue/${uniqueName()}`;
+    const consumer = new Consuming();
+    const channel = broker.openChannel(owner);
+    await channel.consume(own(queue), manual(), consumer);
+    await send(broker, queue, message('x'));
+    const [first] = await consumer.deliveries.atLeast(1);
+    // What a channel does by itself once a minute
+    await node.ctl('eval', '[Pid ! tick || Pid <- rabbit_channel:list()].');
+    const again = (await consumer.deliveries.atLeast(2))[1]!;
+    first!.settle('ack');
+    expect(again.redelivered).toBe(true);
+    again.settle('ack');
+    await send(broker, queue, message('y'));
+    await consumer.deliveries.until(() => consumer.bodies.includes('y'));
+    expect(consumer.endings.items).toEqual([]);
+    await broker.close();
+    await node.ctl('eval', 'application:unset_env(rabbit, consumer_timeout).');
+  }, 120_000);
+});
