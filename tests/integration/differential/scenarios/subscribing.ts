@@ -41,16 +41,16 @@ const durable = (name: string, header: 'durable' | 'persistent'): Scenario =>
     bob.tell('SEND', { destination }, '2');
     const second = await stage.connect('second');
     await second.ask('SUBSCRIBE', headers);
-    await second.message();
+    await second.body();
     await second.ask('UNSUBSCRIBE', { id: 'my-subscription' });
     bob.tell('SEND', { destination }, '3');
     await second.ask('SUBSCRIBE', headers);
-    await second.message();
+    await second.body();
     await second.ask('UNSUBSCRIBE', { id: 'my-subscription', [header]: 'true' });
     await bob.ask('SEND', { destination }, 'lost');
     await second.ask('SUBSCRIBE', headers);
     bob.tell('SEND', { destination }, 'marker');
-    await second.message();
+    await second.body();
   });
 
 export const scenarios: readonly Scenario[] = [
