@@ -1,0 +1,135 @@
+import { describe, expect, test } from '@jest/globals';
+import { declarationFor, planConsumer, type QueuePlan } from '../../../../server/src/brokers/queue-plan.js';
+import { parseDestination, type Destination } from '../../../../server/src/destinations/destination.js';
+
+const settings = {
+  topicExchange: 'amq.topic',
+  userExchange: 'stomp-relay.user',
+  autoPrefetch: 10,
+  clientPrefetch: 20,
+  queueExpiresMs: 60_000,
+};
+const EXPIRES = { 'x-expires': 60_000 };
+const ALICE = { sessionId: 's-1', user: 'alice', clientId: undefined };
+
+interface Subscribe {
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly ack?: 'auto' | 'client' | 'client-individual';
+  readonly owner?: { readonly sessionId: string; readonly user: string; readonly clientId: string | undefined };
+  readonly id?: string;
+  readonly user?: string;
+}
+
+function plan(to: string, { headers = {}, ack = 'auto', owner = ALICE, id = '0', user }: Subscribe = {}): QueuePlan {
+  const parsed = parseDestination(to, 'subscribe');
+  const destination: Destination = parsed.kind === 'user' ? { ...parsed, user } : parsed;
+  const options = { ack, headers: new Map(Object.entries(headers)), subscriptionId: id };
+  return planConsumer(destination, options, owner, settings);
+}
+
+describe('planConsumer', () => {
+  test.each<[string, string, Subscribe, Partial<QueuePlan>]>([
+    [
+      'a queue is taken as it is',
+      '/queue/q',
+      {},
+      { queue: 'q', source: 'as-found', lifetime: 'kept', exclusive: false },
+    ],
+    ['or must exist', '/amq/queue/q', {}, { queue: 'q', source: 'must-exist', lifetime: 'kept' }],
+    [
+      'or is declared',
+      '/queue/q',
+      { headers: { 'x-max-length': '5', 'auto-delete': 'true' } },
+      { source: { autoDelete: true, arguments: { 'x-max-length': 5 } }, lifetime: 'kept' },
+    ],
+    [
+      'exclusive goes with the session',
+      '/queue/q',
+      { headers: { exclusive: 'true' } },
+      { source: { autoDelete: false, arguments: EXPIRES }, lifetime: 'session', exclusive: true },
+    ],
+    [
+      'and so does durable:false',
+      '/queue/q',
+      { headers: { durable: 'false', 'x-expires': '5' } },
+      { source: { autoDelete: false, arguments: { 'x-expires': 5 } }, lifetime: 'session' },
+    ],
+    [
+      'a topic with acks has a queue for itself',
+      '/topic/a/*',
+      { ack: 'client' },
+      { source: { autoDelete: false, arguments: EXPIRES }, lifetime: 'subscription' },
+    ],
+    [
+      'a durable one keeps it',
+      '/topic/a',
+      { headers: { durable: 'true' } },
+      { source: { autoDelete: false, arguments: {} }, lifetime: 'until-forgotten', exclusive: true },
+    ],
+    [
+      'a named one shares it',
+      '/topic/a',
+      { headers: { durable: 'true', 'x-queue-name': 'w' } },
+      { queue: 'w', lifetime: 'until-forgotten', exclusive: false },
+    ],
+  ])('%s', (_, to, subscribe, expected) => {
+    expect(plan(to, subscribe)).toMatchObject(expected);
+  });
+
+  test('binds what is not a queue', () => {
+    const headers = { 'x-match': 'any', 'arg-a': '1' };
+    expect(plan('/queue/q').binding).toBeUndefined();
+    expect(plan('/topic/a/*').binding).toEqual({ exchange: 'amq.topic', key: 'a.*', arguments: {} });
+    expect(plan('/exchange/e/k', { headers }).binding).toEqual({
+      exchange: 'e',
+      key: 'k',
+      arguments: { 'x-match': 'any', a: '1' },
+    });
+    expect(plan('/user/queue/x', { user: 'a/b' }).binding).toEqual({
+      exchange: 'stomp-relay.user',
+      key: 'a%2Fb/queue/x',
+      arguments: {},
+    });
+  });
+
+  test('counts unsettled deliveries: as asked, else by the kind of ack, and never without end', () => {
+    expect(plan('/queue/q').prefetch).toBe(10);
+    expect(plan('/queue/q', { ack: 'client' }).prefetch).toBe(20);
+    expect(plan('/queue/q', { headers: { 'prefetch-count': '3' } }).prefetch).toBe(3);
+    expect(plan('/queue/q', { headers: { 'prefetch-count': '0' } }).prefetch).toBe(65_535);
+  });
+
+  test('names a private queue anew each time', () => {
+    expect(plan('/topic/a', { ack: 'client' }).queue).not.toBe(plan('/topic/a', { ack: 'client' }).queue);
+  });
+
+  test('names a durable queue after user, client-id, destination and id', () => {
+    const headers = { durable: 'true' };
+    const name = (subscribe: Subscribe, to = '/topic/a') => plan(to, { headers, ...subscribe }).queue;
+    const names = [
+      name({}),
+      name({ owner: { ...ALICE, user: 'bob' } }),
+      name({ owner: { ...ALICE, clientId: 'tablet' } }),
+      name({ id: '1' }),
+      name({}, '/topic/b'),
+    ];
+    expect(new Set(names).size).toBe(names.length);
+    expect(name({ owner: { ...ALICE, sessionId: 's-2' } })).toBe(names[0]);
+    expect(names[0]).toMatch(/^stomp-relay\.durable\.[\w-]{43}$/);
+  });
+
+  test('gives refusals the codes of a broker', () => {
+    const coded = (code: string): unknown => expect.objectContaining({ name: 'BrokerError', code });
+    expect(() => plan('/queue/q', { headers: { durable: 'perhaps' } })).toThrow(coded('invalid-header'));
+    expect(() => plan('/user/queue/x')).toThrow(coded('invalid-destination'));
+    expect(() => plan('/user/queue/x', { user: 'u'.repeat(255) })).toThrow(coded('invalid-destination'));
+  });
+});
+
+test('declarationFor: a SEND without queue headers says nothing about its queue', () => {
+  const declared = (headers: Record<string, string>) =>
+    declarationFor(new Map(Object.entries(headers)), 'send', settings);
+  expect(declared({ persistent: 'true', priority: '3', 'x-custom': '1' })).toBeUndefined();
+  expect(declared({ 'x-message-ttl': '5' })).toEqual({ autoDelete: false, arguments: { 'x-message-ttl': 5 } });
+  expect(declared({ durable: 'false' })).toEqual({ autoDelete: false, arguments: EXPIRES });
+});
