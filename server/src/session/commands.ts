@@ -141,11 +141,17 @@ function publish(
   );
 }
 
-/** A temporary queue named in `reply-to` is made when it is first used; anything else goes through as it is. */
+/**
+ * A temporary queue named in `reply-to` is made when it is first used. Anything else goes through as it is, but for what
+ * looks like a destination and is none: nobody could ever reply to that.
+ */
 function replyAddress(session: CommandSession, frame: Frame): string | undefined | Promise<string> {
   const replyTo = frame.headers.get('reply-to');
-  const queue = replyTo === undefined ? undefined : parseReplyTo(replyTo);
-  return queue ? session.tempQueues.address(queue) : replyTo;
+  if (!replyTo?.startsWith('/')) return replyTo;
+  const queue = parseReplyTo(replyTo);
+  if (queue) return session.tempQueues.address(queue);
+  parseDestination(replyTo, replyTo.startsWith('/user/queue/') ? 'subscribe' : 'send');
+  return replyTo;
 }
 
 // SUBSCRIBE, UNSUBSCRIBE ----------------------------------------------------------------------------------------------
