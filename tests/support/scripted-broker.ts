@@ -27,6 +27,7 @@ export type Held = 'prepare' | 'publish' | 'subscribe' | 'unsubscribe' | 'consum
 export class Decision<T = void> {
   readonly promise: Promise<T>;
   isSettled = false;
+  isRefused = false;
   #resolve!: (value: T) => void;
   #reject!: (error: Error) => void;
 
@@ -45,6 +46,7 @@ export class Decision<T = void> {
 
   refuse(error: Error): void {
     this.isSettled = true;
+    this.isRefused = true;
     this.#reject(error);
   }
 }
@@ -216,7 +218,7 @@ export class ScriptedBroker implements Broker {
   // The test's side
 
   get openSubscriptions(): ScriptedSubscription[] {
-    return this.subscriptions.filter(({ isClosed }) => !isClosed);
+    return this.subscriptions.filter(({ isClosed, live }) => !isClosed && !live.isRefused);
   }
 
   get openChannels(): ScriptedChannel[] {

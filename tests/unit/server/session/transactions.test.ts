@@ -1,5 +1,8 @@
-import { beforeEach, describe, expect, test } from '@jest/globals';
+import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globals';
+import { BrokerError } from '../../../../server/src/brokers/broker.js';
 import { Transactions } from '../../../../server/src/session/transactions.js';
+import type { MemoryConnection } from '../../../support/memory-connection.js';
+import { Harness, pass, tick, useFakeTime } from './harness.js';
 
 let transactions: Transactions;
 beforeEach(() => {
@@ -44,5 +47,212 @@ describe('Transactions', () => {
     const b = transactions.get('b');
     b.reserve(100);
     expect(codeOf(() => b.reserve(1))).toEqual(coded('transaction-too-large'));
+  });
+});
+
+describe('transactions of a session', () => {
+  let harness: Harness;
+  let client: MemoryConnection;
+  beforeEach(async () => {
+    useFakeTime();
+    harness = new Harness();
+    client = await harness.connect();
+  });
+  afterEach(async () => {
+    for (const { confirm } of harness.broker.publications) confirm.grant();
+    await tick();
+    expect(await harness.leftovers()).toEqual([]);
+    jest.useRealTimers();
+  });
+
+  const frame = (command: string, headers: Record<string, string> = {}) =>
+    client.sendFrame(command, { transaction: 't', ...headers });
+  const send = (body: string, headers: Record<string, string> = {}) =>
+    client.sendFrame('SEND', { destination: '/queue/out', transaction: 't', ...headers }, body);
+  const answers = () => client.summary.slice(1).filter((each) => !each.startsWith('MESSAGE'));
+  const published = () => harness.broker.publications.map(({ message }) => message.body.toString());
+
+  /** The ack ids of three deliveries on one cumulative subscription. */
+  async function deliveries(): Promise<string[]> {
+    client.sendFrame('SUBSCRIBE', { id: 's', destination: '/queue/in', ack: 'client' });
+    await tick();
+    for (const body of ['1', '2', '3']) harness.broker.consumer('/queue/in').deliver(body);
+    return client.fresh().map(({ headers }) => headers['ack'] ?? '');
+  }
+
+  test('nothing happens before COMMIT, then all of it in order', async () => {
+    const [first, second] = await deliveries();
+    const { broker } = harness;
+    frame('BEGIN', { receipt: 'begin' });
+    send('a');
+    frame('ACK', { id: first! });
+    send('b');
+    frame('NACK', { id: second! });
+    await tick();
+    expect(broker.calls.slice(1)).toEqual(['prepare /queue/out a', 'prepare /queue/out b']);
+    expect(broker.settled).toEqual([]);
+    frame('COMMIT', { receipt: 'commit' });
+    await tick();
+    expect(published()).toEqual(['a', 'b']);
+    expect(broker.settled).toEqual(['ack 1', 'requeue 2']);
+    expect(answers()).toEqual(['RECEIPT begin', 'RECEIPT commit']);
+  });
+
+  test('a cumulative ACK inside a transaction claims all that it covers', async () => {
+    const [first, second, third] = await deliveries();
+    frame('BEGIN');
+    frame('ACK', { id: second! });
+    client.sendFrame('ACK', { id: third! });
+    expect(harness.broker.settled).toEqual(['ack 3']);
+    client.sendFrame('ACK', { id: first!, receipt: 'r' });
+    expect(answers()).toEqual(['ERROR unknown-ack']);
+  });
+
+  test('the RECEIPT of COMMIT waits for all confirms', async () => {
+    harness.broker.holds.add('publish');
+    frame('BEGIN');
+    send('a', { receipt: 'a' });
+    send('b', { receipt: 'b' });
+    frame('COMMIT', { receipt: 'commit' });
+    await tick();
+    harness.broker.publications[1]?.confirm.grant();
+    await tick();
+    expect(answers()).toEqual(['RECEIPT b']);
+    harness.broker.publications[0]?.confirm.grant();
+    await tick();
+    expect(answers()).toEqual(['RECEIPT b', 'RECEIPT a', 'RECEIPT commit']);
+  });
+
+  test('a nack is an ERROR that answers COMMIT and says how far it came', async () => {
+    const [first] = await deliveries();
+    harness.broker.holds.add('publish');
+    frame('BEGIN');
+    send('a');
+    frame('ACK', { id: first! });
+    send('b');
+    frame('COMMIT', { receipt: 'commit' });
+    await tick();
+    harness.broker.publications[0]?.confirm.refuse(new Error('full'));
+    await tick();
+    expect(answers()).toEqual([]);
+    harness.broker.publications[1]?.confirm.grant();
+    await tick();
+    expect(answers()).toEqual(['ERROR commit-failed']);
+    const error = client.frames.at(-1);
+    expect(error?.headers['receipt-id']).toBe('commit');
+    expect(error?.body.toString()).toBe('2 of the 3 steps of transaction "t" were applied; then: full');
+  });
+
+  test('SENDs of the transaction whose checks are still waited for are part of it', async () => {
+    const { broker } = harness;
+    broker.holds.add('prepare');
+    frame('BEGIN');
+    send('a');
+    frame('COMMIT', { receipt: 'commit' });
+    client.sendFrame('SEND', { destination: '/queue/out' }, 'after');
+    await tick();
+    expect(published()).toEqual([]);
+    broker.holds.clear();
+    broker.preparations[0]?.grant();
+    await tick();
+    expect(published()).toEqual(['a', 'after']);
+    expect(answers()).toEqual(['RECEIPT commit']);
+  });
+
+  test('each frame is checked when it arrives', async () => {
+    frame('BEGIN');
+    harness.broker.refusal = new BrokerError('exchange-not-found', 'There is none.');
+    send('a', { receipt: 'r' });
+    await tick();
+    expect(answers()).toEqual(['ERROR exchange-not-found']);
+    expect(client.frames.at(-1)?.headers['receipt-id']).toBe('r');
+  });
+
+  test('ABORT sends nothing and gives the acks back', async () => {
+    const [, second, third] = await deliveries();
+    frame('BEGIN');
+    send('a', { receipt: 'a' });
+    frame('ACK', { id: second!, receipt: 'ack' });
+    frame('ABORT', { receipt: 'abort' });
+    await tick();
+    expect(answers()).toEqual(['RECEIPT ack', 'RECEIPT a', 'RECEIPT abort']);
+    expect(published()).toEqual([]);
+    client.sendFrame('ACK', { id: third! });
+    expect(harness.broker.settled).toEqual(['ack 1', 'ack 2', 'ack 3']);
+  });
+
+  test('ABORT after the subscription and its grace gives back to the broker', async () => {
+    const [first] = await deliveries();
+    frame('BEGIN');
+    frame('ACK', { id: first! });
+    client.sendFrame('UNSUBSCRIBE', { id: 's' });
+    await pass(harness.options.ackGraceMs + 200);
+    expect(harness.broker.settled).toEqual(['requeue 2', 'requeue 3']);
+    frame('ABORT');
+    expect(harness.broker.settled).toEqual(['requeue 2', 'requeue 3', 'requeue 1']);
+  });
+
+  test('several at a time do not mix', async () => {
+    frame('BEGIN');
+    frame('BEGIN', { transaction: 'u' });
+    send('of t');
+    send('of u', { transaction: 'u' });
+    frame('ABORT');
+    frame('COMMIT', { transaction: 'u' });
+    await tick();
+    expect(published()).toEqual(['of u']);
+  });
+
+  test.each<[string, [string, Record<string, string>][], string]>([
+    ['an id in use', [['BEGIN', {}]], 'transaction-in-use'],
+    ['COMMIT of an unknown id', [['COMMIT', { transaction: 'x' }]], 'unknown-transaction'],
+    ['ABORT of an unknown id', [['ABORT', { transaction: 'x' }]], 'unknown-transaction'],
+    ['SEND in an unknown one', [['SEND', { transaction: 'x', destination: '/queue/q' }]], 'unknown-transaction'],
+    ['ACK in an unknown one', [['ACK', { transaction: 'x', id: 'a' }]], 'unknown-transaction'],
+    [
+      'a second COMMIT',
+      [
+        ['COMMIT', {}],
+        ['COMMIT', {}],
+      ],
+      'unknown-transaction',
+    ],
+    [
+      'too many',
+      [
+        ['BEGIN', { transaction: 'u' }],
+        ['BEGIN', { transaction: 'v' }],
+      ],
+      'too-many-transactions',
+    ],
+    [
+      'too many frames',
+      Array.from({ length: 6 }, () => ['SEND', { destination: '/queue/q' }]),
+      'transaction-too-large',
+    ],
+    [
+      'too many bytes of headers',
+      Array.from({ length: 4 }, () => ['SEND', { destination: '/queue/q', a: 'x'.repeat(2_500) }]),
+      'transaction-too-large',
+    ],
+  ])('%s is an ERROR', async (_, frames, code) => {
+    frame('BEGIN');
+    for (const [command, headers] of frames) frame(command, { ...headers, receipt: 'r' });
+    await tick();
+    expect(answers().at(-1)).toBe(`ERROR ${code}`);
+    expect(client.frames.at(-1)?.headers['receipt-id']).toBe('r');
+  });
+
+  test.each(['DISCONNECT', 'vanishing'])('%s aborts what is open', async (how) => {
+    const [first] = await deliveries();
+    frame('BEGIN');
+    send('a');
+    frame('ACK', { id: first! });
+    if (how === 'DISCONNECT') client.sendFrame('DISCONNECT');
+    else client.vanish();
+    await tick();
+    expect(published()).toEqual([]);
+    expect(harness.broker.settled).toEqual([]);
+    expect(harness.broker.channels[0]?.isClosed).toBe(true);
   });
 });

@@ -1,0 +1,157 @@
+import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globals';
+import type { MemoryConnection } from '../../../support/memory-connection.js';
+import { BrokerError } from '../../../../server/src/brokers/broker.js';
+import { Subscriptions } from '../../../../server/src/session/subscriptions.js';
+import { Harness, tick, useFakeTime } from './harness.js';
+
+describe('Subscriptions', () => {
+  test('a key is taken before the broker is asked, and free again after UNSUBSCRIBE', () => {
+    const subscriptions = new Subscriptions(2);
+    subscriptions.reserve('a');
+    expect(() => subscriptions.reserve('a')).toThrow('The subscription "a" exists');
+    expect(() => subscriptions.take('a')).toThrow('no subscription "a"');
+    expect(subscriptions.has('a')).toBe(false);
+    subscriptions.set('a', { kind: 'shared', group: {} as never });
+    expect(subscriptions.has('a')).toBe(true);
+    expect(subscriptions.all()).toHaveLength(1);
+    subscriptions.take('a');
+    subscriptions.reserve('a');
+    subscriptions.reserve('b');
+    expect(() => subscriptions.reserve('c')).toThrow('at most subscriptionsMax (2) subscriptions');
+    expect(subscriptions.size).toBe(2);
+  });
+});
+
+describe('OwnSubscription', () => {
+  let harness: Harness;
+  let client: MemoryConnection;
+  beforeEach(async () => {
+    useFakeTime();
+    harness = new Harness();
+    client = await harness.connect();
+  });
+  afterEach(async () => {
+    expect(await harness.leftovers()).toEqual([]);
+    jest.useRealTimers();
+  });
+
+  async function subscribe(ack: string) {
+    client.sendFrame('SUBSCRIBE', { id: 's', destination: '/queue/q', ack });
+    await tick();
+    return harness.broker.consumer('/queue/q');
+  }
+  /** A body that congests the outbox: more than half of outboxMaxBytes. */
+  const large = 'x'.repeat(6_000);
+
+  test('auto: acked when the kernel has it', async () => {
+    const queue = await subscribe('auto');
+    queue.deliver('1');
+    expect(harness.broker.settled).toEqual(['ack 1']);
+    client.stall();
+    queue.deliver('2');
+    expect(client.summary).toContain('MESSAGE s 2');
+    expect(harness.broker.settled).toEqual(['ack 1']);
+    client.take();
+    expect(harness.broker.settled).toEqual(['ack 1', 'ack 2']);
+    expect(client.frames.at(-1)?.headers).not.toHaveProperty('ack');
+  });
+
+  test('auto: not acked when the client vanished before', async () => {
+    const queue = await subscribe('auto');
+    client.stall();
+    queue.deliver('1');
+    client.vanish();
+    await tick();
+    expect(harness.broker.settled).toEqual([]);
+    expect(harness.broker.openChannels).toEqual([]);
+  });
+
+  test.each(['auto', 'client', 'client-individual'])(
+    '%s: what comes while the client does not read waits',
+    async (ack) => {
+      const queue = await subscribe(ack);
+      client.stall();
+      queue.deliver(large);
+      for (const body of ['1', '2', '3']) queue.deliver(body);
+      expect(client.fresh()).toHaveLength(1);
+      client.take();
+      expect(client.fresh().map(({ body }) => body.toString())).toEqual(['1', '2', '3']);
+      expect(client.closed).toBeUndefined();
+    },
+  );
+
+  test('what waits keeps its order when there is congestion again', async () => {
+    const queue = await subscribe('client');
+    client.stall();
+    const bodies = [`1${large}`, '2', `3${large}`, '4', '5'];
+    for (const body of bodies) queue.deliver(body);
+    for (let i = 0; i < 4; i++) {
+      client.take();
+      client.stall();
+    }
+    queue.deliver('6');
+    client.take();
+    expect(client.frames.slice(1).map(({ body }) => body.toString())).toEqual([...bodies, '6']);
+  });
+
+  test('a consumer that is stuck never gets more than it can park, and ends when it stalls', async () => {
+    const queue = await subscribe('client');
+    client.stall();
+    for (let i = 0; i < 100; i++) queue.deliver(large);
+    expect(client.bufferedBytes).toBeLessThan(harness.options.outboxMaxBytes);
+    await jest.advanceTimersByTimeAsync(harness.options.outboxStallMs + 100);
+    expect(client.summary.at(-1)).toBe('ERROR slow-consumer');
+    expect(harness.broker.settled.every((each) => each.startsWith('requeue'))).toBe(true);
+  });
+
+  test('UNSUBSCRIBE gives back what waits', async () => {
+    const queue = await subscribe('client');
+    client.stall();
+    queue.deliver(large);
+    queue.deliver('waits');
+    client.sendFrame('UNSUBSCRIBE', { id: 's' });
+    await tick();
+    expect(harness.broker.settled).toEqual(['requeue waits']);
+    queue.deliver('late');
+    expect(harness.broker.settled).toEqual(['requeue waits', 'requeue late']);
+    client.take();
+    expect(client.summary.filter((each) => each.startsWith('MESSAGE'))).toHaveLength(1);
+  });
+
+  test('says what was delivered before', async () => {
+    const queue = await subscribe('client');
+    queue.deliver('1', { redelivered: true });
+    queue.deliver('2');
+    expect(client.frames.slice(1).map(({ headers }) => headers['redelivered'])).toEqual(['true', 'false']);
+  });
+
+  test('deliveries that come before the broker’s answer are not lost', async () => {
+    harness.broker.holds.add('consume');
+    const queue = await subscribe('client');
+    queue.deliver('early');
+    queue.live.grant(queue);
+    await tick();
+    const [message] = client.fresh();
+    expect(message?.body.toString()).toBe('early');
+    client.sendFrame('ACK', { id: message?.headers['ack'] ?? '' });
+    expect(harness.broker.settled).toEqual(['ack early']);
+  });
+
+  test('its end against our will is an ERROR', async () => {
+    const queue = await subscribe('auto');
+    queue.end(new BrokerError('subscription-ended', 'The queue was deleted.'));
+    expect(client.summary.at(-1)).toBe('ERROR subscription-ended');
+    expect(client.closed?.code).toBe(4400);
+  });
+
+  test('its end while it is being closed is none', async () => {
+    harness.broker.holds.add('unsubscribe');
+    const queue = await subscribe('auto');
+    client.sendFrame('UNSUBSCRIBE', { id: 's', receipt: 'r' });
+    await tick();
+    queue.end(new BrokerError('subscription-ended', 'The queue was deleted.'));
+    queue.unsubscribed.grant();
+    await tick();
+    expect(client.summary).toEqual(['CONNECTED', 'RECEIPT r']);
+  });
+});

@@ -1,0 +1,90 @@
+import { beforeEach, describe, expect, test } from '@jest/globals';
+import type { TempQueue } from '../../../../server/src/destinations/destination.js';
+import { parseReplyTo } from '../../../../server/src/destinations/destination.js';
+import { Acks } from '../../../../server/src/session/acks.js';
+import { MessageEncoder } from '../../../../server/src/session/message-encoder.js';
+import { SessionCounters } from '../../../../server/src/session/session-counters.js';
+import { TempQueues } from '../../../../server/src/session/temp-queues.js';
+import { MemoryConnection } from '../../../support/memory-connection.js';
+import { routed, ScriptedBroker } from '../../../support/scripted-broker.js';
+
+let broker: ScriptedBroker;
+let connection: MemoryConnection;
+let queues: TempQueues;
+let canDeliver: boolean;
+let pressed: number;
+beforeEach(() => {
+  broker = new ScriptedBroker();
+  connection = new MemoryConnection();
+  canDeliver = true;
+  pressed = 0;
+  const channel = broker.openChannel({ sessionId: 's', user: 'u', clientId: undefined });
+  const host = {
+    connection,
+    outbox: { onBackPressure: () => pressed++ } as never,
+    acks: new Acks(),
+    messages: new MessageEncoder('r'),
+    counters: new SessionCounters(),
+    fail: () => {},
+    get canDeliver() {
+      return canDeliver;
+    },
+  };
+  queues = new TempQueues(host, '1.2', () => channel, 2);
+});
+
+const named = (name: string): TempQueue => parseReplyTo(`/temp-queue/${name}`)!;
+const opened = () => broker.channels[0]!.replyQueues;
+
+describe('TempQueues', () => {
+  test('a queue is opened when it is first named, and known from then on', async () => {
+    const first = queues.address(named('a'));
+    expect(first).toBeInstanceOf(Promise);
+    expect(await first).toBe('/reply-queue/reply-1');
+    expect(queues.address(named('a'))).toBe('/reply-queue/reply-1');
+    expect(opened()).toHaveLength(1);
+  });
+
+  test('is opened once, also where two ask before it is there', async () => {
+    broker.holds.add('openReplyQueue');
+    const both = [queues.address(named('a')), queues.address(named('a'))].map((each) => Promise.resolve(each));
+    expect(opened()).toHaveLength(1);
+    opened()[0]!.opened.grant('here');
+    expect(await Promise.all(both)).toEqual(['here', 'here']);
+  });
+
+  test('a failure is told and forgotten', async () => {
+    broker.holds.add('openReplyQueue');
+    const first = queues.address(named('a'));
+    opened()[0]!.opened.refuse(new Error('no'));
+    await expect(first).rejects.toThrow('no');
+    void queues.address(named('a'));
+    expect(opened()).toHaveLength(2);
+  });
+
+  test('there are so many', async () => {
+    await queues.address(named('a'));
+    await queues.address(named('b'));
+    expect(() => queues.address(named('c'))).toThrow('at most subscriptionsMax (2) temporary queues');
+  });
+
+  test('replies come with the name as their subscription', async () => {
+    await queues.address(named('a'));
+    opened()[0]!.deliver(routed('reply', { exchange: '', headers: { 'correlation-id': '7' } }));
+    expect(connection.frames[0]).toMatchObject({
+      command: 'MESSAGE',
+      headers: { subscription: '/temp-queue/a', destination: '/temp-queue/a', 'correlation-id': '7' },
+    });
+    expect(connection.frames[0]?.headers).not.toHaveProperty('ack');
+  });
+
+  test('back-pressure is told; nothing is written to who cannot be reached', async () => {
+    await queues.address(named('a'));
+    connection.stall();
+    opened()[0]!.deliver(routed('1'));
+    expect(pressed).toBe(1);
+    canDeliver = false;
+    opened()[0]!.deliver(routed('2'));
+    expect(connection.frames).toHaveLength(1);
+  });
+});
