@@ -7,16 +7,21 @@ const DURABLE = { durable: 'true' };
 
 export function durableSubscriptionTests(desks: Desks): void {
   describe('durable subscriptions', () => {
-    test.each(['topic', 'exchange'])('keep what comes while nobody is there (%s)', async (kind) => {
+    test.each(['topic', 'exchange', 'user'])('keep what comes while nobody is there (%s)', async (kind) => {
       const key = unique('kept');
-      const to = kind === 'topic' ? `/topic/${key}` : `/exchange/amq.direct/${key}`;
+      const [from, to] = {
+        topic: [`/topic/${key}/*`, `/topic/${key}/a`],
+        exchange: [`/exchange/amq.direct/${key}`, `/exchange/amq.direct/${key}`],
+        user: ['/user/queue/kept', `/user/${key}/queue/kept`],
+      }[kind] as [string, string];
+      const settings = { headers: DURABLE, ack: 'auto', user: key } as const;
       const before = desks.here.channel('alice');
-      const first = await before.consume(to, { headers: DURABLE, ack: 'auto' });
+      const first = await before.consume(from, settings);
       await desks.there.send(to, '1');
       expect(await first.bodies(1)).toEqual(['1']);
       await before.close();
       await desks.there.send(to, '2');
-      const after = await desks.there.channel('alice').consume(to, { headers: DURABLE, ack: 'auto' });
+      const after = await desks.there.channel('alice').consume(from, settings);
       await desks.there.send(to, '3');
       expect(await after.bodies(2)).toEqual(['2', '3']);
       await after.subscription.close({ forget: true });

@@ -29,6 +29,27 @@ export function ownSubscriptionTests(desks: Desks): void {
       expect(bodies.map(Number).sort((a, b) => a - b)).toEqual(Array.from({ length: 10 }, (_, i) => i));
     });
 
+    test('keep the order of one publisher', async () => {
+      const queue = `/queue/${unique('jobs')}`;
+      const { bodies } = await desks.here.channel().consume(queue);
+      const numbers = Array.from({ length: 300 }, (_, i) => String(i));
+      await Promise.all(numbers.map((number) => desks.there.send(queue, number)));
+      expect(await bodies(300)).toEqual(numbers);
+    });
+
+    test('that are known need no more preparation', async () => {
+      const destination = { kind: 'queue', text: '/queue/known', queue: unique('known') } as const;
+      await desks.there.broker.prepare(destination, messageOf('x'));
+      expect(desks.there.broker.prepare(destination, messageOf('x'))).toBeUndefined();
+    });
+
+    test('can be reached as reply queues by their very names', async () => {
+      const name = unique('a/b%2F');
+      const { bodies } = await desks.here.channel().consume(`/queue/${encodeURIComponent(name)}`);
+      await desks.there.send(`/reply-queue/${name}`, 'verbatim', {}, true);
+      expect(await bodies(1)).toEqual(['verbatim']);
+    });
+
     test('that nobody has made are an error for /amq/queue, and made by /queue', async () => {
       const name = unique('late');
       const channel = desks.here.channel();

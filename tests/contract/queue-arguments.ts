@@ -175,6 +175,17 @@ export function queueArgumentTests(desks: Desks): void {
       });
     });
 
+    test('exclusive:true is refused where somebody consumes already', async () => {
+      const queue = `/queue/${unique('shared')}`;
+      const { bodies } = await desks.here.channel().consume(queue);
+      const rival = desks.there
+        .channel()
+        .consume(queue.replace('/queue/', '/amq/queue/'), { headers: { exclusive: 'true' } });
+      await expect(rival).rejects.toMatchObject({ code: 'queue-in-use' });
+      await desks.there.send(queue, 'still here');
+      expect(await bodies(1)).toEqual(['still here']);
+    });
+
     test('others than a queue exists with are an error, none are not', async () => {
       const queue = `/queue/${unique('typed')}`;
       await desks.there.send(queue, '1', { 'x-max-length': '10' });
