@@ -44,6 +44,7 @@ export class MemoryQueue implements DeliverySource {
   private turn: NodeJS.Immediate | undefined;
   private expiryTimer: NodeJS.Timeout | undefined;
   private expiryAt = Infinity;
+  private lastUse = 0;
   private unusedTimer: NodeJS.Timeout | undefined;
 
   constructor(
@@ -113,11 +114,8 @@ export class MemoryQueue implements DeliverySource {
 
   /** Being declared again counts as use. */
   touch(): void {
-    clearTimeout(this.unusedTimer);
-    const { expiresMs } = this.limits;
-    if (expiresMs === undefined || this.consumers.size > 0) return;
-    const wait = Math.min(expiresMs, TIMER_MAX_MS);
-    this.unusedTimer = setTimeout(() => this.host.unused(this), wait).unref();
+    this.lastUse = Date.now();
+    this.watchUse();
   }
 
   whenDeleted(action: () => void): void {
@@ -203,6 +201,15 @@ export class MemoryQueue implements DeliverySource {
   private bury(stored: StoredMessage, reason: DeathReason): void {
     if (this.limits.deadLetterExchange === undefined) return;
     setImmediate(() => this.host.deadLetter(this, stored, { queue: this.name, reason }));
+  }
+
+  private watchUse(): void {
+    clearTimeout(this.unusedTimer);
+    const { expiresMs } = this.limits;
+    if (expiresMs === undefined || this.consumers.size > 0) return;
+    const wait = this.lastUse + expiresMs - Date.now();
+    const due = (): void => (wait > TIMER_MAX_MS ? this.watchUse() : this.host.unused(this));
+    this.unusedTimer = setTimeout(due, Math.min(wait, TIMER_MAX_MS)).unref();
   }
 
   private watchExpiry(): void {

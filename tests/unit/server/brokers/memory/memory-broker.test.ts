@@ -232,6 +232,21 @@ describe('time', () => {
     expect(await isThere()).toBe(false);
   });
 
+  test('x-expires may be longer than a timer of Node can be', async () => {
+    const desk = await deskOf();
+    const days = 24 * 60 * 60 * 1000;
+    const isThere = () =>
+      desk.send('/amq/queue/q', 'x', {}, true).then(
+        () => true,
+        () => false,
+      );
+    await desk.send('/queue/q', 'x', { 'x-expires': String(40 * days) });
+    await jest.advanceTimersByTimeAsync(39 * days);
+    expect(await isThere()).toBe(true);
+    await jest.advanceTimersByTimeAsync(2 * days);
+    expect(await isThere()).toBe(false);
+  });
+
   test('nothing is left running when the broker closes', async () => {
     const desk = await deskOf();
     await desk.send('/queue/q', 'x', { 'x-expires': '1000', 'x-message-ttl': '500' });
