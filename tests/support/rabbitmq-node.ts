@@ -149,6 +149,8 @@ function writeConfiguration(
 ) {
   writeFileSync(path.join(directory, 'enabled_plugins'), PLUGINS);
   writeFileSync(path.join(directory, 'rabbitmq-env.conf'), '');
+  // for Erlang: what localhost is also where /etc/hosts does not say it, as in a bare container
+  writeFileSync(path.join(directory, 'inetrc'), '{host,{127,0,0,1},["localhost"]}.\n{lookup,[file,native]}.\n');
   const lines = [
     `listeners.tcp.1 = 127.0.0.1:${ports.amqp}`,
     'management.tcp.ip = 127.0.0.1',
@@ -175,6 +177,7 @@ function nodeEnvironment(id: string, directory: string, ports: { amqp: number; d
     ERL_EPMD_PORT: String(ports.epmd),
     ERL_EPMD_ADDRESS: '127.0.0.1',
     ERL_CRASH_DUMP: '/dev/null',
+    ERL_INETRC: path.join(directory, 'inetrc'),
     RABBITMQ_NODENAME: `${id}@localhost`,
     RABBITMQ_NODE_IP_ADDRESS: '127.0.0.1',
     RABBITMQ_NODE_PORT: String(ports.amqp),
