@@ -12,8 +12,9 @@ import type { Action, Policy, Principal } from '../auth/auth.js';
 import type { AckMode, Broker, BrokerChannel, Message, SharedDestination } from '../brokers/broker.js';
 import { type Destination, parseDestination, parseReplyTo } from '../destinations/destination.js';
 import { bindingArguments, wantsOwnQueue } from '../destinations/queue-options.js';
-import { StompError } from '../stomp/errors.js';
+import { quote, StompError } from '../stomp/errors.js';
 import type { Frame, Version } from '../stomp/frame.js';
+import { ackModes } from '../stomp/rules.js';
 import { type Acks, type Claim, settle } from './acks.js';
 import { withDeadline } from './deadline.js';
 import type { GroupMember, Groups } from './groups.js';
@@ -161,7 +162,7 @@ async function subscribe(session: CommandSession, frame: Frame): Promise<void> {
   if (!session.canDeliver) return;
   const parsed = parseDestination(required(frame, 'destination'), 'subscribe');
   const destination = parsed.kind === 'user' ? { ...parsed, user: session.userName } : parsed;
-  const ack = ackMode(frame);
+  const ack = ackMode(frame, session.version);
   const key = subscriptionKey(frame);
   const id = frame.headers.get('id');
   if (id?.startsWith('/temp-queue/')) {
@@ -237,11 +238,14 @@ function subscriptionKey(frame: Frame): string {
   return frame.headers.get('id') ?? required(frame, 'destination');
 }
 
-function ackMode(frame: Frame): AckMode {
+function ackMode(frame: Frame, version: Version): AckMode {
   // STOMP 1.2, "SUBSCRIBE ack Header": if the header is not set, it defaults to auto
   const ack = frame.headers.get('ack') ?? 'auto';
-  if (ack === 'auto' || ack === 'client' || ack === 'client-individual') return ack;
-  throw new StompError('invalid-header', `The header "ack" is auto, client or client-individual, not "${ack}".`);
+  const modes = ackModes(version);
+  const mode = modes.find((each) => each === ack);
+  if (mode !== undefined) return mode;
+  const allowed = `${modes.slice(0, -1).join(', ')} or ${modes.at(-1)}`;
+  throw new StompError('invalid-header', `The header "ack" is ${allowed} in STOMP ${version}, not ${quote(ack)}.`);
 }
 
 // ACK, NACK -----------------------------------------------------------------------------------------------------------

@@ -96,6 +96,13 @@ export function isCommand(command: string, version: Version | undefined): boolea
 /** STOMP 1.2, "CONNECT or STOMP Frame": servers MUST handle a STOMP frame in the same manner as a CONNECT frame. */
 export const isConnect = (command: string): boolean => command === 'CONNECT' || command === 'STOMP';
 
+const ACK_MODES = ['auto', 'client', 'client-individual'] as const;
+
+/** STOMP 1.0, "SUBSCRIBE": "The valid values for ack are auto and client"; 1.1 added client-individual. */
+export function ackModes(version: Version): readonly (typeof ACK_MODES)[number][] {
+  return version === '1.0' ? ACK_MODES.slice(0, 2) : ACK_MODES;
+}
+
 /** What becomes of a body of this command; a version not yet agreed counts as 1.2. */
 export function bodyRule(command: string, version: Version | undefined): BodyRule {
   return ruleFor(command, version).body;

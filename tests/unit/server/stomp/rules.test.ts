@@ -1,7 +1,14 @@
 import { describe, expect, test } from '@jest/globals';
 import { EMPTY_BODY, VERSIONS } from '../../../../server/src/stomp/frame.js';
 import type { Frame, Version } from '../../../../server/src/stomp/frame.js';
-import { bodyRule, checkFrame, COMMAND_MAX_BYTES, isCommand, isConnect } from '../../../../server/src/stomp/rules.js';
+import {
+  ackModes,
+  bodyRule,
+  checkFrame,
+  COMMAND_MAX_BYTES,
+  isCommand,
+  isConnect,
+} from '../../../../server/src/stomp/rules.js';
 import type { SessionState } from '../../../../server/src/stomp/rules.js';
 
 const COMMANDS = [
@@ -150,4 +157,10 @@ describe('headers', () => {
   ])('%s in %s must not leave a name empty: %j', (command, version, headers) => {
     expect(check(command, version, headers)).toThrow(fault('invalid-header', 'empty'));
   });
+});
+
+test('client-individual came with 1.1', () => {
+  expect(ackModes('1.0')).toEqual(['auto', 'client']);
+  expect(ackModes('1.1')).toEqual(['auto', 'client', 'client-individual']);
+  expect(ackModes('1.2')).toEqual(ackModes('1.1'));
 });
