@@ -50,6 +50,11 @@ export class Parser {
   readonly #unread = new ChunkQueue();
   #phase: Phase = 'between';
   #command = '';
+  /**
+   * A connected client's word that is no command: refused once its headers are read, because ERROR SHOULD name their
+   * receipt (STOMP 1.2, "ERROR"). Anything else that is no command is refused at once.
+   */
+  #unknownCommand: StompError | undefined;
   #bodyRule: BodyRule = 'refused';
   #headers: ReadonlyMap<string, string> = new Map();
   readonly #headerLines = new HeaderLines();
@@ -136,7 +141,7 @@ export class Parser {
     this.#command = this.#commandOf(unread.unit());
     unread.at++;
     unread.drop();
-    this.#bodyRule = bodyRule(this.#command, this.version);
+    if (this.#unknownCommand === undefined) this.#bodyRule = bodyRule(this.#command, this.version);
     this.#phase = 'headers';
     return true;
   }
@@ -146,11 +151,15 @@ export class Parser {
     const command = acceptsCrLf(this.version) && text.endsWith('\r') ? text.slice(0, -1) : text;
     if (isCommand(command, this.version)) return command;
     if (!isUtf8(line)) throw new StompError('malformed-frame', 'The command line is not valid UTF-8.');
-    throw unknownCommand(line.toString(), this.version);
+    const error = unknownCommand(line.toString(), this.version);
+    if (this.version === undefined || !/^[A-Z]+$/.test(command)) throw error;
+    this.#unknownCommand = error;
+    return command;
   }
 
   #readHeaders(): boolean {
     if (!this.#headerLines.pass(this.#unread, this.limits, acceptsCrLf(this.version))) return false;
+    if (this.#unknownCommand !== undefined) throw this.#unknownCommand;
     this.#headers = parseHeaders(this.#unread.unit(), this.#command, this.version);
     this.#unread.drop();
     this.#phase = 'body';

@@ -30,10 +30,10 @@ describe('errors', () => {
   const lines = (count: number) => Array.from({ length: count }, (_, index) => `h${index}:v\n`).join('');
 
   const broken = withVersions<[string, string | Buffer, ErrorCode, string, string?]>([
-    [ALL, 'an unknown command', 'HELLO\n', 'unknown-command', '"HELLO"'],
+    [ALL, 'an unknown command', 'HELLO\n\n', 'unknown-command', '"HELLO"'],
     [ALL, 'a command in lower case', 'send\n', 'unknown-command', '"send"'],
     [ALL, 'a command with a space', 'SEND \n', 'unknown-command', '"SEND "'],
-    [ALL, "a server's command", 'MESSAGE\n', 'unknown-command', '"MESSAGE"'],
+    [ALL, "a server's command", 'MESSAGE\n\n', 'unknown-command', '"MESSAGE"'],
     [ALL, 'a name that objects have', 'constructor\n', 'unknown-command', '"constructor"'],
     [ALL, 'a command before any LF, once it is too long', 'ABCDEFGHIJKLM', 'unknown-command', '"ABCDEFGHIJKL..."'],
     [ALL, 'an HTTP request', 'GET / HTTP/1.1\r\nHost: a\r\n\r\n', 'unknown-command', '"GET / HTTP/1..."'],
@@ -41,7 +41,8 @@ describe('errors', () => {
     [ALL, 'a byte order mark before a command', '\uFEFFSEND\n', 'unknown-command', '"\uFEFFSEND"'],
     [ALL, 'a command that is not UTF-8', bytes('SE', 0xff, '\n'), 'malformed-frame', 'UTF-8'],
     [ALL, 'a lone CR between frames', '\n\rSEND\n', 'malformed-frame', 'CR'],
-    [['1.0'], 'NACK in 1.0', 'NACK\n', 'unknown-command', '1.0'],
+    [['1.0'], 'NACK in 1.0', 'NACK\n\n', 'unknown-command', '1.0'],
+    [['1.0', '1.1', '1.2'], 'an unknown command with a receipt', 'FOO\nreceipt:r\n\n', 'unknown-command', '"FOO"', 'r'],
     [LF_ONLY, 'a command line that ends in CR LF', 'SEND\r\n', 'unknown-command', 'only in STOMP 1.2'],
     [WITH_CR_LF, 'a CR within a command', 'SE\rND\n', 'unknown-command', '"SE\\rND"'],
 
@@ -168,7 +169,7 @@ describe('errors', () => {
   });
 
   test('frames before the error are returned first', () => {
-    const outcome = outcomeOf(Buffer.from('SEND\n\na\0SEND\n\nb\0BAD\n'), '1.2');
+    const outcome = outcomeOf(Buffer.from('SEND\n\na\0SEND\n\nb\0BAD\n\n'), '1.2');
     expect(outcome.frames).toHaveLength(2);
     expect(outcome.error?.code).toBe('unknown-command');
   });
