@@ -79,7 +79,7 @@ describe.each(TRANSPORTS)('over %s', (transport) => {
       ['a long token', 'CONNECT', { 'accept-version': '1.2', passcode: 'x'.repeat(12_000) }],
     ])('with %s', async (_what, command, headers) => {
       const client = await stage.open(transport);
-      client.sendFrame(command, headers as Record<string, string>);
+      client.sendFrame(command, headers);
       await client.expectFrame('CONNECTED', { version: headers['accept-version'] });
     });
 
@@ -158,7 +158,7 @@ describe.each(TRANSPORTS)('over %s', (transport) => {
       ['ABORT', { transaction: 't' }],
       ['DISCONNECT', {}],
     ])('%s before CONNECT', async (command, headers) => {
-      await refuses(await stage.open(transport), command, headers as Record<string, string>, 'not-connected');
+      await refuses(await stage.open(transport), command, headers, 'not-connected');
     });
 
     test.each(['CONNECTED', 'MESSAGE', 'RECEIPT', 'ERROR'])(
@@ -216,7 +216,7 @@ describe.each(TRANSPORTS)('an authenticator, over %s', (transport) => {
     ['a directory that is away', { login: 'broken', passcode: 'right' }, 'authentication-unavailable', 1013],
   ])('refuses %s', async (_what, headers, code, closeCode) => {
     const client = await stage.open(transport);
-    client.sendFrame('CONNECT', { 'accept-version': '1.2', ...headers } as Record<string, string>);
+    client.sendFrame('CONNECT', { 'accept-version': '1.2', ...headers });
     const error = await expectRefusal(client, code, undefined, closeCode);
     expect(JSON.stringify(error.headers) + error.body.toString()).not.toContain('wrong');
   });

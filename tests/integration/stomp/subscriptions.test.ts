@@ -1,0 +1,166 @@
+/** SUBSCRIBE and UNSUBSCRIBE: ids, versions, duplicates, several subscriptions at once, and what stops when. */
+import { beforeEach, describe, expect, test } from '@jest/globals';
+import type { StompClient } from '../../support/stomp-client.js';
+import { bodiesUntilNow, EVERYWHERE, nextBody, refuses, stageRelays, unique, VERSIONS } from './relay-stage.js';
+
+const KINDS = ['/topic/', '/queue/', '/exchange/amq.direct/', '/exchange/amq.topic/', '/user/queue/'] as const;
+
+describe.each(EVERYWHERE)('on $broker over $transport', ({ broker, transport }) => {
+  const stage = stageRelays(broker);
+  const user = unique('user');
+  let client: StompClient;
+  beforeEach(async () => {
+    client = await stage.connect(transport, { login: user });
+  });
+
+  /** Where to send what a subscription to `destination` gets. */
+  const sendTo = (destination: string) => destination.replace(/^\/user\//, `/user/${user}/`);
+
+  describe.each(KINDS)('%sNAME', (prefix) => {
+    const name = () => `${prefix}${unique()}`;
+
+    test('the receipt means that it is live, the next message comes, and ends with UNSUBSCRIBE', async () => {
+      const destination = name();
+      await client.receipt('SUBSCRIBE', { id: 's', destination });
+      await client.receipt('SEND', { destination: sendTo(destination) }, 'one');
+      expect(await nextBody(client, { subscription: 's', destination })).toBe('one');
+      await client.receipt('UNSUBSCRIBE', { id: 's' });
+      await client.receipt('SEND', { destination: sendTo(destination) }, 'two');
+      expect(await bodiesUntilNow(client)).toEqual([]);
+    });
+
+    test('the id can be used again after UNSUBSCRIBE', async () => {
+      const first = name();
+      const second = name();
+      await client.receipt('SUBSCRIBE', { id: 's', destination: first });
+      await client.receipt('UNSUBSCRIBE', { id: 's' });
+      await client.receipt('SUBSCRIBE', { id: 's', destination: second });
+      client.sendFrame('SEND', { destination: sendTo(second) }, 'again');
+      expect(await nextBody(client, { subscription: 's', destination: second })).toBe('again');
+    });
+
+    test('an id in use is refused, whatever the destination', async () => {
+      await client.receipt('SUBSCRIBE', { id: 's', destination: name() });
+      await refuses(client, 'SUBSCRIBE', { id: 's', destination: name() }, 'duplicate-subscription');
+    });
+
+    test('1.0 knows a subscription without an id by its destination', async () => {
+      const old = await stage.connect(transport, { 'accept-version': '1.0', login: user });
+      const destination = name();
+      await old.receipt('SUBSCRIBE', { destination });
+      old.sendFrame('SEND', { destination: sendTo(destination) }, 'one');
+      const message = await old.expectFrame('MESSAGE', { destination });
+      expect(message.headers).not.toHaveProperty('subscription');
+      await old.receipt('UNSUBSCRIBE', { destination });
+      await old.receipt('SEND', { destination: sendTo(destination) }, 'two');
+      old.sendFrame('UNSUBSCRIBE', { destination, receipt: 'r' });
+      await old.expectError({ code: 'unknown-subscription', 'receipt-id': 'r' });
+      expect(old.received()).toEqual([]);
+    });
+
+    test('nothing comes without SUBSCRIBE', async () => {
+      await client.receipt('SEND', { destination: sendTo(name()) }, 'nobody listens');
+      expect(await bodiesUntilNow(client)).toEqual([]);
+    });
+  });
+
+  describe.each(['/topic/', '/exchange/amq.direct/', '/user/queue/'])('%sNAME is for everybody', (prefix) => {
+    test('each subscriber gets each message once', async () => {
+      const destination = `${prefix}${unique()}`;
+      const others = await Promise.all([1, 2, 3].map(() => stage.connect(transport, { login: user })));
+      const all = [client, ...others];
+      await Promise.all(all.map((each, i) => each.receipt('SUBSCRIBE', { id: `s${i % 2}`, destination })));
+      for (const body of ['one', 'two']) client.sendFrame('SEND', { destination: sendTo(destination) }, body);
+      for (const [i, each] of all.entries()) {
+        expect(await nextBody(each, { subscription: `s${i % 2}` })).toBe('one');
+        expect(await nextBody(each, { subscription: `s${i % 2}` })).toBe('two');
+      }
+    });
+
+    test('two subscriptions of one session get a copy each', async () => {
+      const destination = `${prefix}${unique()}`;
+      await client.receipt('SUBSCRIBE', { id: 'a', destination });
+      await client.receipt('SUBSCRIBE', { id: 'b', destination });
+      client.sendFrame('SEND', { destination: sendTo(destination) }, 'x');
+      const got = [await client.expectFrame('MESSAGE'), await client.expectFrame('MESSAGE')];
+      expect(got.map((each) => each.headers['subscription']).sort()).toEqual(['a', 'b']);
+      await client.receipt('UNSUBSCRIBE', { id: 'a' });
+      client.sendFrame('SEND', { destination: sendTo(destination) }, 'y');
+      expect(await nextBody(client, { subscription: 'b' })).toBe('y');
+      expect(await bodiesUntilNow(client)).toEqual([]);
+    });
+
+    test('subscribers of all versions are served from the same message', async () => {
+      const destination = `${prefix}${unique()}`;
+      const readers = await Promise.all(
+        VERSIONS.map((version) => stage.connect(transport, { 'accept-version': version, login: user })),
+      );
+      await Promise.all(readers.map((each) => each.receipt('SUBSCRIBE', { id: 's:1', destination })));
+      client.sendFrame('SEND', { destination: sendTo(destination) }, 'for all');
+      for (const reader of readers)
+        expect(await nextBody(reader, { subscription: 's:1', destination })).toBe('for all');
+    });
+  });
+
+  test.each(VERSIONS)('ids of any text work in %s', async (version) => {
+    const reader = await stage.connect(transport, { 'accept-version': version });
+    for (const id of ['0', 'a b', 'ü', 'x'.repeat(300), '/topic/x', '{"a"}', '__proto__']) {
+      const destination = `/topic/${unique()}`;
+      await reader.receipt('SUBSCRIBE', { id, destination });
+      reader.sendFrame('SEND', { destination }, 'x');
+      await reader.expectFrame('MESSAGE', { subscription: id });
+      await reader.receipt('UNSUBSCRIBE', { id });
+    }
+  });
+
+  test('SUBSCRIBE and SEND in one packet: the message comes', async () => {
+    const destination = `/topic/${unique()}`;
+    client.send(`SUBSCRIBE\nid:s\ndestination:${destination}\n\n\0SEND\ndestination:${destination}\n\nx\0`);
+    expect(await nextBody(client)).toBe('x');
+  });
+
+  test('headers that nobody knows, a selector among them, do no harm', async () => {
+    const destination = `/topic/${unique()}`;
+    await client.receipt('SUBSCRIBE', { id: 's', destination, 'x-unknown': '1', 'activemq.prefetchSize': '1' });
+    client.sendFrame('SEND', { destination }, 'x');
+    expect(await nextBody(client)).toBe('x');
+  });
+
+  describe('refused', () => {
+    test.each([
+      ['1.1', 'SUBSCRIBE', { destination: '/topic/a' }, 'missing-header'],
+      ['1.2', 'SUBSCRIBE', { destination: '/topic/a' }, 'missing-header'],
+      ['1.2', 'SUBSCRIBE', { destination: '/topic/a', id: '' }, 'missing-header'],
+      ['1.2', 'SUBSCRIBE', { id: '1' }, 'missing-header'],
+      ['1.0', 'SUBSCRIBE', { id: '1' }, 'missing-header'],
+      ['1.2', 'SUBSCRIBE', { id: '1', destination: '' }, 'missing-header'],
+      ['1.2', 'SUBSCRIBE', { id: '1', Destination: '/topic/a' }, 'missing-header'],
+      ['1.2', 'SUBSCRIBE', { id: '1', destination: '/topic/a', ack: 'none' }, 'invalid-header'],
+      ['1.2', 'SUBSCRIBE', { id: '1', destination: '/topic/a', ack: '' }, 'invalid-header'],
+      ['1.2', 'SUBSCRIBE', { id: '1', destination: '/topic/a', ack: 'AUTO' }, 'invalid-header'],
+      ['1.2', 'SUBSCRIBE', { id: '1', destination: '/topic/a', ack: 'client ' }, 'invalid-header'],
+      ['1.0', 'SUBSCRIBE', { id: '1', destination: '/queue/a', ack: 'client-individual' }, 'invalid-header'],
+      ['1.2', 'UNSUBSCRIBE', { id: 'never' }, 'unknown-subscription'],
+      ['1.2', 'UNSUBSCRIBE', {}, 'missing-header'],
+      ['1.2', 'UNSUBSCRIBE', { destination: '/topic/a' }, 'missing-header'],
+      ['1.1', 'UNSUBSCRIBE', { destination: '/topic/a' }, 'missing-header'],
+      ['1.0', 'UNSUBSCRIBE', {}, 'missing-header'],
+      ['1.0', 'UNSUBSCRIBE', { destination: '/topic/never' }, 'unknown-subscription'],
+      ['1.0', 'UNSUBSCRIBE', { id: 'never' }, 'unknown-subscription'],
+    ])('%s %s %j', async (version, command, headers, code) => {
+      const own = await stage.connect(transport, { 'accept-version': version });
+      await refuses(own, command, headers, code);
+    });
+
+    test('UNSUBSCRIBE twice', async () => {
+      await client.receipt('SUBSCRIBE', { id: 's', destination: `/topic/${unique()}` });
+      await client.receipt('UNSUBSCRIBE', { id: 's' });
+      await refuses(client, 'UNSUBSCRIBE', { id: 's' }, 'unknown-subscription');
+    });
+
+    test('another session’s subscription cannot be ended', async () => {
+      await client.receipt('SUBSCRIBE', { id: 'mine', destination: `/topic/${unique()}` });
+      await refuses(await stage.connect(transport), 'UNSUBSCRIBE', { id: 'mine' }, 'unknown-subscription');
+    });
+  });
+});
