@@ -4,12 +4,12 @@
  * logs go to stderr as JSON. Exit status: 0 after a clean stop, 1 if the relay could not start or stop, 2 for a bad
  * configuration.
  */
-import { readFileSync } from 'node:fs';
 import { Command, CommanderError, Option } from 'commander';
 import { ConfigError, createConfig, loadConfig, SETTINGS } from './config.js';
 import type { Config } from './config.js';
 import { createRelay } from './relay.js';
 import type { Relay } from './relay.js';
+import { VERSION } from './version.js';
 
 const EXIT_FAILED = 1;
 const EXIT_BAD_CONFIG = 2;
@@ -36,13 +36,10 @@ function readConfig(argv: readonly string[]): Config {
 }
 
 function parseFlags(argv: readonly string[]): Record<string, unknown> {
-  const { version } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as {
-    version: string;
-  };
   const defaults: unknown = createConfig();
   const command = new Command('stomp-relay')
     .description('STOMP over WebSocket and TCP, relayed to RabbitMQ or an embedded broker.')
-    .version(version, '--version', 'print the version')
+    .version(VERSION, '--version', 'print the version')
     .helpOption('--help', 'print this help')
     .allowExcessArguments(false)
     .configureHelp({ sortOptions: false })

@@ -14,7 +14,7 @@ import { RabbitMqBroker } from './brokers/rabbitmq/rabbitmq-broker.js';
 import { checkExposure, type Config } from './config.js';
 import { createAdminApp, createPublicApp } from './http/app.js';
 import { createLog, type Log } from './log.js';
-import { createMetrics } from './metrics.js';
+import { createMetrics, type Metrics } from './metrics.js';
 import { Groups } from './session/groups.js';
 import { MessageEncoder } from './session/message-encoder.js';
 import { SessionCounters } from './session/session-counters.js';
@@ -22,7 +22,7 @@ import { Sessions } from './session/sessions.js';
 import { TimerWheel } from './session/timer-wheel.js';
 import { chooseSubProtocol } from './stomp/negotiation.js';
 import { createHostCheck } from './transports/admission.js';
-import { createTcpTransport } from './transports/tcp.js';
+import { createTcpTransport, type TcpTransport } from './transports/tcp.js';
 import { createWebSocketTransport, type WebSocketTransport } from './transports/websocket.js';
 import { VERSION } from './version.js';
 
@@ -61,112 +61,146 @@ export interface Relay {
 /** @throws ConfigError where the relay would be open to other machines without having been told to */
 export function createRelay(config: Config, hooks: RelayHooks = {}): Relay {
   checkExposure(config, hooks.authenticator !== undefined);
-  const parts = assemble(config, hooks);
-  const { broker, sessions, timers, log } = parts;
-  const servers: http.Server[] = [];
-  const websockets: WebSocketTransport[] = [];
-  const tcp = createTcpTransport({ ...config.tcp, closeTimeoutMs: config.websocket.closeTimeoutMs }, sessions.accept);
-  const metrics = createMetrics({
-    sessions: () => sessions.size,
-    connections: () => ({
-      websocket: websockets.reduce((sum, each) => sum + each.connectionCount, 0),
-      tcp: tcp.connectionCount,
-    }),
-    counters: parts.counters,
-    broker,
-  });
-  let state: 'new' | 'running' | 'stopped' = 'new';
+  return new ComposedRelay(config, assemble(config, hooks));
+}
 
-  function websocketTransport(ownsServer: boolean): WebSocketTransport {
-    const transport = createWebSocketTransport(
-      {
-        ...config.websocket,
-        path: config.listen.path,
-        ownsServer,
-        allowedHosts: config.websocket.allowedHosts,
-        boundHost: ownsServer ? config.listen.host : undefined,
-        chooseSubProtocol,
-        onRefused: (sentence, address) => log.warn({ address }, sentence),
-      },
-      sessions.accept,
-    );
-    websockets.push(transport);
-    return transport;
+class ComposedRelay implements Relay {
+  private state: 'new' | 'running' | 'stopped' = 'new';
+  private readonly servers: http.Server[] = [];
+  private readonly websockets: WebSocketTransport[] = [];
+  private readonly tcp: TcpTransport;
+
+  constructor(
+    private readonly config: Config,
+    private readonly parts: Parts,
+  ) {
+    const { closeTimeoutMs } = config.websocket;
+    this.tcp = createTcpTransport({ ...config.tcp, closeTimeoutMs }, parts.sessions.accept);
   }
 
-  async function startPublic(): Promise<Listening[]> {
-    const { host, port, path } = config.listen;
-    const checkHost = createHostCheck(config.websocket.allowedHosts, host);
-    const transport = websocketTransport(true);
-    const server = http.createServer(createPublicApp({ websocketPath: path, checkHost }));
+  async start(): Promise<Listening[]> {
+    try {
+      await this.startBroker();
+      return [...(await this.startPublic()), ...(await this.startTcp()), ...(await this.startAdmin())];
+    } catch (error) {
+      await this.stop();
+      throw error;
+    }
+  }
+
+  async attach(server: http.Server): Promise<void> {
+    await this.startBroker();
+    const transport = this.websocketTransport(false);
     server.on('upgrade', (request, socket, head) => transport.handleUpgrade(request, socket, head));
-    const address = await listen(server, port, host, servers);
+  }
+
+  async stop(): Promise<void> {
+    if (this.state === 'stopped') return;
+    this.state = 'stopped';
+    const { log, timers } = this.parts;
+    const { stopTimeoutMs } = this.config;
+    const isClean = await finishesWithin(this.closeAll(), stopTimeoutMs);
+    if (!isClean) log.warn({ stopTimeoutMs }, 'not everything could be closed in time');
+    for (const server of this.servers) server.closeAllConnections();
+    timers.close();
+  }
+
+  private async closeAll(): Promise<void> {
+    for (const server of this.servers) server.close();
+    await this.parts.sessions.stop();
+    const transports = [this.tcp, ...this.websockets].map((each) => each.close());
+    await Promise.all([...transports, this.parts.broker.close()]);
+  }
+
+  private async startBroker(): Promise<void> {
+    if (this.state !== 'new') throw new Error(`This relay is ${this.state}; make another one.`);
+    this.state = 'running';
+    await this.parts.broker.start();
+  }
+
+  private async startPublic(): Promise<Listening[]> {
+    const { host, port, path } = this.config.listen;
+    const checkHost = createHostCheck(this.config.websocket.allowedHosts, host);
+    const transport = this.websocketTransport(true);
+    const server = this.createServer(createPublicApp({ websocketPath: path, checkHost }));
+    server.on('upgrade', (request, socket, head) => transport.handleUpgrade(request, socket, head));
+    const address = await listen(server, port, host);
     return [
       { kind: 'page', url: `http://${hostPort(address)}/`, port: address.port },
       { kind: 'websocket', url: `ws://${hostPort(address)}${path}`, port: address.port },
     ];
   }
 
-  async function startTcp(): Promise<Listening[]> {
-    const { host, tcpPort } = config.listen;
+  private async startTcp(): Promise<Listening[]> {
+    const { host, tcpPort } = this.config.listen;
     if (tcpPort === 'off') return [];
-    const address = await tcp.listen(tcpPort, host);
+    const address = await this.tcp.listen(tcpPort, host);
     return [{ kind: 'tcp', url: `tcp://${hostPort(address)}`, port: address.port }];
   }
 
-  async function startAdmin(): Promise<Listening[]> {
-    const { adminPort } = config.listen;
+  private async startAdmin(): Promise<Listening[]> {
+    const { host, adminPort, adminHost = host } = this.config.listen;
     if (adminPort === 'off') return [];
-    const host = config.listen.adminHost ?? config.listen.host;
-    const notReady = (): string | undefined => {
-      if (state !== 'running') return 'the relay is not running';
-      return broker.isUp ? undefined : 'the broker cannot be reached';
-    };
-    const checkHost = createHostCheck(config.websocket.allowedHosts, host);
-    const server = http.createServer(createAdminApp({ health: { notReady }, metrics, checkHost }));
-    const address = await listen(server, adminPort, host, servers);
+    // Probes call by address: allowedHosts is about the public names.
+    const checkHost = createHostCheck(undefined, adminHost);
+    const health = { notReady: () => this.whyNotReady() };
+    const server = this.createServer(createAdminApp({ health, metrics: this.metrics(), checkHost }));
+    const address = await listen(server, adminPort, adminHost);
     return [{ kind: 'admin', url: `http://${hostPort(address)}/`, port: address.port }];
   }
 
-  async function startBroker(): Promise<void> {
-    if (state !== 'new') throw new Error(`This relay is ${state}; make another one.`);
-    state = 'running';
-    await broker.start();
-    log.info({ broker: broker.description }, 'broker is up');
+  private whyNotReady(): string | undefined {
+    if (this.state !== 'running') return 'the relay is not running';
+    return this.parts.broker.isUp ? undefined : 'the broker cannot be reached';
   }
 
-  async function stop(): Promise<void> {
-    if (state === 'stopped') return;
-    state = 'stopped';
-    const closing = (async () => {
-      for (const server of servers) server.close();
-      await sessions.stop();
-      await Promise.all([tcp.close(), ...websockets.map((each) => each.close()), broker.close()]);
-    })();
-    const isClean = await finishesWithin(closing, config.stopTimeoutMs);
-    if (!isClean) log.warn({ stopTimeoutMs: config.stopTimeoutMs }, 'not everything could be closed in time');
-    for (const server of servers) server.closeAllConnections();
-    timers.close();
+  private metrics(): Metrics {
+    const { sessions, counters, broker } = this.parts;
+    const connections = () => ({
+      websocket: this.websockets.reduce((sum, each) => sum + each.connectionCount, 0),
+      tcp: this.tcp.connectionCount,
+    });
+    return createMetrics({ sessions: () => sessions.size, connections, counters, broker: gaugesOf(broker) });
   }
 
-  return {
-    async start() {
-      try {
-        await startBroker();
-        return [...(await startPublic()), ...(await startTcp()), ...(await startAdmin())];
-      } catch (error) {
-        await stop();
-        throw error;
-      }
-    },
-    async attach(server) {
-      await startBroker();
-      const transport = websocketTransport(false);
-      server.on('upgrade', (request, socket, head) => transport.handleUpgrade(request, socket, head));
-    },
-    stop,
-  };
+  private websocketTransport(ownsServer: boolean): WebSocketTransport {
+    const { listen, websocket } = this.config;
+    const { log, sessions } = this.parts;
+    const transport = createWebSocketTransport(
+      {
+        ...websocket,
+        path: listen.path,
+        ownsServer,
+        allowedHosts: websocket.allowedHosts,
+        boundHost: ownsServer ? listen.host : undefined,
+        chooseSubProtocol,
+        onRefused: (sentence, address) => log.warn({ address }, sentence),
+      },
+      sessions.accept,
+    );
+    this.websockets.push(transport);
+    return transport;
+  }
+
+  private createServer(app: http.RequestListener): http.Server {
+    const { connectTimeoutMs } = this.config.session;
+    const timeouts = {
+      headersTimeout: connectTimeoutMs,
+      requestTimeout: 2 * connectTimeoutMs,
+      connectionsCheckingInterval: SLOW_REQUEST_CHECK_MS,
+    };
+    const server = http.createServer(timeouts, app);
+    // Such as too many open files at an accept: the server goes on with the next.
+    server.on('error', (error) => this.parts.log.error({ err: error }, 'an HTTP listener failed'));
+    this.servers.push(server);
+    return server;
+  }
 }
+
+/** How often requests that take too long are looked for. */
+const SLOW_REQUEST_CHECK_MS = 1_000;
+
+type Parts = ReturnType<typeof assemble>;
 
 /** The parts that are the same however clients come in. */
 function assemble(config: Config, hooks: RelayHooks) {
@@ -193,7 +227,7 @@ function assemble(config: Config, hooks: RelayHooks) {
   };
   const sessions = new Sessions({ sessionsMax: config.sessionsMax }, context, uuid);
   broker.on('down', (reason) => log.warn({ reason }, 'broker is away; sessions stay'));
-  broker.on('up', () => log.info({}, 'broker is back'));
+  broker.on('up', () => log.info({ broker: broker.description }, 'broker is up'));
   return { log, broker, counters, timers, sessions };
 }
 
@@ -203,8 +237,23 @@ function createBroker(config: Config, instanceId: string, log: Log): Broker {
   return new RabbitMqBroker({ ...config.rabbitmq, urls: broker.urls, instanceId, topicExchange, log });
 }
 
-function listen(server: http.Server, port: number, host: string, servers: http.Server[]): Promise<AddressInfo> {
-  servers.push(server);
+/** What a broker can tell of itself beyond the interface. */
+function gaugesOf(broker: Broker) {
+  const numbers = broker as { readonly gauges?: { readonly unconfirmed?: number; readonly pendingBindings?: number } };
+  return {
+    get isUp() {
+      return broker.isUp;
+    },
+    get unconfirmed() {
+      return numbers.gauges?.unconfirmed ?? 0;
+    },
+    get bindingsPending() {
+      return numbers.gauges?.pendingBindings ?? 0;
+    },
+  };
+}
+
+function listen(server: http.Server, port: number, host: string): Promise<AddressInfo> {
   return new Promise((resolve, reject) => {
     server.once('error', reject);
     server.listen(port, host, () => {
