@@ -30,6 +30,8 @@ export class KeyBindings {
   /** The queue of the current connection; undefined while there is none. */
   private queue: string | undefined;
   private isRunning = false;
+  /** The key that the broker is being asked about. */
+  private inFlight: string | undefined;
   private retry: NodeJS.Timeout | undefined;
 
   constructor(private readonly operations: BindingOperations) {}
@@ -63,9 +65,7 @@ export class KeyBindings {
       entry.settled = deferred();
       entry.wanted = wanted;
     }
-    // Without a queue nothing is bound, and nothing can be
-    if (this.queue === undefined) this.settle(key, entry);
-    else if (entry.wanted !== entry.bound) this.due.add(key);
+    if (key !== this.inFlight) this.settle(key, entry);
     void this.run();
     return entry;
   }
@@ -110,17 +110,25 @@ export class KeyBindings {
     const queue = this.queue;
     if (!entry || queue === undefined || entry.wanted === entry.bound) return entry && this.settle(key, entry);
     const { wanted } = entry;
-    try {
-      // From the moment that it is asked to unbind, the broker may have done it
-      if (!wanted) entry.bound = false;
-      await (wanted ? this.operations.bind(queue, key) : this.operations.unbind(queue, key));
-    } catch (error) {
-      if (this.queue === queue) this.failed(key, entry, error as BrokerError);
-      return;
-    }
-    if (this.queue !== queue) return;
-    entry.bound = wanted;
-    this.settle(key, entry);
+    this.inFlight = key;
+    // From the moment that it is asked to unbind, the broker may have done it
+    entry.bound = false;
+    const asked = wanted ? this.operations.bind(queue, key) : this.operations.unbind(queue, key);
+    const error = await asked.then(
+      () => undefined,
+      (reason: unknown) => reason as BrokerError,
+    );
+    this.inFlight = undefined;
+    if (this.queue !== queue) return this.again(key);
+    entry.bound = wanted === (error === undefined);
+    if (error && entry.wanted === wanted) this.failed(key, entry, error);
+    else this.settle(key, entry);
+  }
+
+  /** What was asked about is another queue's matter by now, and what was wished meanwhile has waited for the answer. */
+  private again(key: string): void {
+    const entry = this.entries.get(key);
+    if (entry) this.settle(key, entry);
   }
 
   private settle(key: string, entry: Entry): void {
@@ -137,7 +145,6 @@ export class KeyBindings {
       // Refused: not asked again before the next connection, or the next who wants it
       entry.settled.reject(error);
       entry.settled = deferred();
-      if (!entry.wanted) this.entries.delete(key);
       return;
     }
     this.retry = setTimeout(() => {

@@ -1,0 +1,178 @@
+import { describe, expect, test } from '@jest/globals';
+import { BrokerError } from '../../../../../server/src/brokers/broker.js';
+import { KeyBindings } from '../../../../../server/src/brokers/rabbitmq/key-bindings.js';
+
+/** A broker whose answers the test gives, one by one. */
+class Asked {
+  readonly calls: string[] = [];
+  private answers: { resolve: () => void; reject: (error: Error) => void }[] = [];
+  readonly bindings = new KeyBindings({
+    bind: (queue, key) => this.ask(`+${queue}:${key}`),
+    unbind: (queue, key) => this.ask(`-${queue}:${key}`),
+  });
+
+  private ask(call: string): Promise<void> {
+    this.calls.push(call);
+    return new Promise((resolve, reject) => this.answers.push({ resolve, reject }));
+  }
+
+  get open(): number {
+    return this.answers.length;
+  }
+
+  /** Answers what is asked, and lets what follows from it happen. */
+  async answer(error?: Error): Promise<void> {
+    const answer = this.answers.shift();
+    if (!answer) throw new Error('nothing is asked');
+    if (error) answer.reject(error);
+    else answer.resolve();
+    await settle();
+  }
+
+  async answerAll(): Promise<void> {
+    while (this.open > 0) await this.answer();
+  }
+}
+
+/** Lets all promises that can go on do so. */
+function settle(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve));
+}
+
+async function outcome(promise: Promise<void> | undefined): Promise<string> {
+  if (!promise) return 'bound';
+  const pending = Symbol();
+  const result = await Promise.race([
+    promise.then(
+      () => 'done',
+      (error: BrokerError) => error.code,
+    ),
+    settle().then(() => pending),
+  ]);
+  return result === pending ? 'waiting' : (result as string);
+}
+
+describe('KeyBindings', () => {
+  test('who wants the same key waits for the same operation', async () => {
+    const asked = new Asked();
+    asked.bindings.attach('q', []);
+    const first = asked.bindings.want('k');
+    const second = asked.bindings.want('k');
+    await settle();
+    expect(second).toBe(first);
+    expect(asked.calls).toEqual(['+q:k']);
+    await asked.answer();
+    expect(await outcome(first)).toBe('done');
+    expect(asked.bindings.want('k')).toBeUndefined();
+    expect(asked.calls).toHaveLength(1);
+  });
+
+  test('one operation at a time, and the latest wish wins', async () => {
+    const asked = new Asked();
+    asked.bindings.attach('q', []);
+    void asked.bindings.want('a');
+    void asked.bindings.want('b');
+    await settle();
+    expect(asked.calls).toEqual(['+q:a']);
+    // Changed its mind before its turn: never asked
+    const dropped = asked.bindings.drop('b');
+    await asked.answer();
+    expect(await outcome(dropped)).toBe('done');
+    expect(asked.calls).toEqual(['+q:a']);
+    expect(asked.bindings.pending).toBe(0);
+  });
+
+  test('dropped while it is being bound, it is unbound afterwards; wanted again meanwhile, it is not', async () => {
+    const asked = new Asked();
+    asked.bindings.attach('q', []);
+    void asked.bindings.want('a');
+    await settle();
+    void asked.bindings.drop('a');
+    await asked.answer();
+    expect(asked.calls).toEqual(['+q:a', '-q:a']);
+    const again = asked.bindings.want('a');
+    expect(await outcome(again)).toBe('waiting');
+    await asked.answer();
+    expect(asked.calls).toEqual(['+q:a', '-q:a', '+q:a']);
+    await asked.answer();
+    expect(await outcome(again)).toBe('done');
+  });
+
+  test('without a queue it waits, and what is dropped costs nothing', async () => {
+    const asked = new Asked();
+    const wanted = asked.bindings.want('a');
+    const other = asked.bindings.want('b');
+    expect(await outcome(asked.bindings.drop('b'))).toBe('done');
+    expect(await outcome(other)).toBe('done');
+    expect(await outcome(wanted)).toBe('waiting');
+    asked.bindings.attach('q', ['a', 'b']);
+    await settle();
+    await asked.answerAll();
+    expect(asked.calls).toEqual(['+q:a']);
+    expect(await outcome(wanted)).toBe('done');
+  });
+
+  test('a new queue is bound in the order given, and answers about the old one mean nothing', async () => {
+    const asked = new Asked();
+    asked.bindings.attach('old', []);
+    const wants = ['a', 'b', 'c'].map((key) => asked.bindings.want(key));
+    await settle();
+    asked.bindings.detach();
+    asked.bindings.attach('new', ['c', 'a', 'b']);
+    expect(await outcome(wants[0])).toBe('waiting');
+    // The bind of the old queue
+    await asked.answer();
+    expect(await outcome(wants[0])).toBe('waiting');
+    await asked.answerAll();
+    expect(asked.calls).toEqual(['+old:a', '+new:c', '+new:a', '+new:b']);
+    expect(await Promise.all(wants.map(outcome))).toEqual(['done', 'done', 'done']);
+  });
+
+  test('who subscribes after a loss waits for the next queue, also for a key that was bound', async () => {
+    const asked = new Asked();
+    asked.bindings.attach('old', []);
+    void asked.bindings.want('a');
+    await settle();
+    await asked.answer();
+    asked.bindings.detach();
+    expect(asked.bindings.pending).toBe(1);
+    const waiting = asked.bindings.want('a');
+    expect(await outcome(waiting)).toBe('waiting');
+    asked.bindings.attach('new', ['a']);
+    await settle();
+    await asked.answer();
+    expect(await outcome(waiting)).toBe('done');
+  });
+
+  test('an unbinding that could not be asked is asked again, and one who wants the key meanwhile has it', async () => {
+    const asked = new Asked();
+    asked.bindings.attach('q', []);
+    void asked.bindings.want('a');
+    await settle();
+    await asked.answer();
+    void asked.bindings.drop('a');
+    await settle();
+    const again = asked.bindings.want('a');
+    await asked.answer(new BrokerError('broker-unavailable', 'late'));
+    expect(await outcome(again)).toBe('done');
+    expect(asked.bindings.pending).toBe(0);
+    asked.bindings.detach();
+  });
+
+  test('a key that the broker refuses is refused to those who wait, and hurts no other', async () => {
+    const asked = new Asked();
+    asked.bindings.attach('q', []);
+    const bad = asked.bindings.want('bad');
+    const good = asked.bindings.want('good');
+    await settle();
+    await asked.answer(new BrokerError('access-refused', 'no'));
+    expect(await outcome(bad)).toBe('access-refused');
+    await asked.answer();
+    expect(await outcome(good)).toBe('done');
+    expect(await outcome(asked.bindings.drop('bad'))).toBe('done');
+    // Who wants it next asks again
+    void asked.bindings.want('bad');
+    await settle();
+    expect(asked.calls).toEqual(['+q:bad', '+q:good', '+q:bad']);
+  });
+});
