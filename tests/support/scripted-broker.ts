@@ -225,6 +225,15 @@ export class ScriptedBroker implements Broker {
     return this.channels.filter(({ isClosed }) => !isClosed);
   }
 
+  /** Grants all that is held, and holds nothing any more. */
+  release(): void {
+    this.holds.clear();
+    for (const preparation of this.preparations) preparation.grant();
+    for (const { confirm } of this.publications) confirm.grant();
+    for (const each of this.subscriptions) each.live.grant(each);
+    for (const { consumers } of this.channels) for (const each of consumers) each.live.grant(each);
+  }
+
   /** The newest consumer of this destination. */
   consumer(destination: string): ScriptedConsumer {
     const all = this.channels.flatMap(({ consumers }) => consumers);

@@ -18,8 +18,7 @@ beforeEach(async () => {
   await begin();
 });
 afterEach(async () => {
-  for (const { confirm } of harness.broker.publications) confirm.grant();
-  for (const preparation of harness.broker.preparations) preparation.grant();
+  harness.broker.release();
   await tick();
   expect(await harness.leftovers()).toEqual([]);
   jest.useRealTimers();

@@ -1,0 +1,462 @@
+import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globals';
+import { BrokerError } from '../../../../server/src/brokers/broker.js';
+import { frameBytes, type MemoryConnection, PlainEncoding } from '../../../support/memory-connection.js';
+import { Harness, type HarnessOptions, pass, tick, useFakeTime } from './harness.js';
+
+let harness: Harness;
+let client: MemoryConnection;
+
+async function begin(options: HarnessOptions = {}, headers: Record<string, string> = {}): Promise<void> {
+  harness = new Harness(options);
+  client = await harness.connect(headers);
+}
+
+beforeEach(async () => {
+  useFakeTime();
+  await begin();
+});
+afterEach(async () => {
+  harness.broker.release();
+  await tick();
+  expect(await harness.leftovers()).toEqual([]);
+  jest.useRealTimers();
+});
+
+const answers = () => client.summary.slice(1);
+const send = (body: string, headers: Record<string, string> = {}) =>
+  client.sendFrame('SEND', { destination: '/queue/q', ...headers }, body);
+const subscribe = (id: string, destination: string, headers: Record<string, string> = {}) =>
+  client.sendFrame('SUBSCRIBE', { id, destination, ...headers });
+const published = () => harness.broker.publications.map(({ message }) => message.body.toString());
+
+describe('frames in', () => {
+  test('come cut anywhere', async () => {
+    const bytes = frameBytes('SEND', { destination: '/queue/q', receipt: 'r' }, 'häß');
+    for (const byte of bytes) client.send(Buffer.from([byte]));
+    await tick();
+    expect(published()).toEqual(['häß']);
+    expect(answers()).toEqual(['RECEIPT r']);
+  });
+
+  test('many in one chunk are handled in order, those before a bad one too, none behind it', async () => {
+    client.send(
+      Buffer.concat([
+        frameBytes('SEND', { destination: '/queue/q', receipt: 'a' }, '1'),
+        frameBytes('SUBSCRIBE', { id: 's', destination: '/topic/a', receipt: 'b' }, ''),
+        frameBytes('BEGIN', { transaction: 't', receipt: 'c' }, ''),
+        Buffer.from('NONSENSE\n\n\0'),
+        frameBytes('SEND', { destination: '/queue/q', receipt: 'd' }, '2'),
+      ]),
+    );
+    await tick();
+    expect(published()).toEqual(['1']);
+    expect(answers()).toEqual(['RECEIPT a', 'RECEIPT b', 'RECEIPT c', 'ERROR unknown-command']);
+  });
+
+  test('each verb that asks gets its RECEIPT, once', async () => {
+    const frames: [string, Record<string, string>][] = [
+      ['SUBSCRIBE', { id: 's', destination: '/queue/q', ack: 'client-individual' }],
+      ['SEND', { destination: '/queue/q' }],
+      ['BEGIN', { transaction: 't' }],
+      ['SEND', { destination: '/queue/q', transaction: 't' }],
+      ['COMMIT', { transaction: 't' }],
+      ['BEGIN', { transaction: 'u' }],
+      ['ABORT', { transaction: 'u' }],
+      ['UNSUBSCRIBE', { id: 's' }],
+      ['DISCONNECT', {}],
+    ];
+    for (const [index, [command, headers]] of frames.entries()) {
+      client.sendFrame(command, { ...headers, receipt: `${index}` });
+      await tick();
+    }
+    expect(answers().sort()).toEqual(frames.map((_, index) => `RECEIPT ${index}`));
+  });
+
+  test('what a frame may not do now, is an ERROR with its receipt', async () => {
+    client.sendFrame('SUBSCRIBE', { id: 's', receipt: 'r' });
+    await tick();
+    expect(answers()).toEqual(['ERROR missing-header']);
+    expect(client.frames.at(-1)?.headers['receipt-id']).toBe('r');
+  });
+});
+
+describe('ERROR', () => {
+  test('says what, why and to whom, is flushed, and nothing follows', async () => {
+    subscribe('s', '/topic/a');
+    await tick();
+    harness.broker.emit('a', 'before');
+    client.sendFrame('ABORT', { transaction: 'x:y', receipt: 'my:receipt' });
+    harness.broker.emit('a', 'after');
+    await tick();
+    expect(answers()).toEqual(['MESSAGE s before', 'ERROR unknown-transaction']);
+    const error = client.frames.at(-1)!;
+    expect(error.headers).toEqual({
+      message: 'unknown transaction',
+      code: 'unknown-transaction',
+      'content-type': 'text/plain',
+      'receipt-id': 'my:receipt',
+      'content-length': String(error.body.length),
+    });
+    expect(error.body.toString()).toBe('There is no open transaction "x:y": BEGIN it first.');
+    expect(client.closed).toEqual({ code: 4400, reason: 'unknown transaction' });
+    expect(harness.counters.errors).toEqual({ 'unknown-transaction': 1 });
+  });
+
+  test('of the stream has the receipt of its frame where it could be read', async () => {
+    client.send('SEND\nreceipt:r\nno colon\n\n\0');
+    await tick();
+    expect(client.frames.at(-1)?.headers).toMatchObject({ code: 'malformed-frame', 'receipt-id': 'r' });
+    expect(client.closed?.code).toBe(1002);
+  });
+
+  test('what nobody foresaw is logged, and the client learns nothing of it', async () => {
+    harness.broker.refusal = new TypeError('secret of the inside');
+    send('x');
+    await tick();
+    expect(answers()).toEqual(['ERROR internal-error']);
+    expect(client.frames.at(-1)?.raw.toString()).not.toContain('secret');
+    expect(harness.logged.splice(0)).toHaveLength(1);
+  });
+
+  test('only the first of two is said', async () => {
+    harness.broker.holds.add('publish');
+    send('1', { receipt: '1' });
+    send('2', { receipt: '2' });
+    for (const { confirm } of harness.broker.publications) confirm.refuse(new BrokerError('publish-refused', 'Full.'));
+    await tick();
+    expect(answers()).toEqual(['ERROR publish-refused']);
+    expect(client.frames.at(-1)?.headers['receipt-id']).toBe('1');
+  });
+
+  test('while a SUBSCRIBE is waited for, that comes to nothing', async () => {
+    harness.broker.holds.add('subscribe');
+    harness.broker.holds.add('publish');
+    send('1');
+    subscribe('s', '/topic/a', { receipt: 'r' });
+    harness.broker.publications[0]?.confirm.refuse(new BrokerError('publish-refused', 'Full.'));
+    await tick();
+    const [subscription] = harness.broker.subscriptions;
+    subscription?.live.grant(subscription);
+    await tick();
+    expect(answers()).toEqual(['ERROR publish-refused']);
+    expect(harness.broker.openSubscriptions).toEqual([]);
+    expect(harness.groups.size).toBe(0);
+  });
+
+  test('in the very moment in which a SUBSCRIBE becomes live leaves no group', async () => {
+    harness.broker.holds.add('subscribe');
+    harness.broker.holds.add('publish');
+    for (let depth = 0; depth < 12; depth++) {
+      const each = await harness.connect();
+      each.sendFrame('SEND', { destination: '/queue/q' });
+      each.sendFrame('SUBSCRIBE', { id: 's', destination: '/topic/a', receipt: 'r' });
+      const subscription = harness.broker.subscriptions.at(-1)!;
+      subscription.live.grant(subscription);
+      for (let i = 0; i < depth; i++) await Promise.resolve();
+      harness.broker.publications.at(-1)!.confirm.refuse(new BrokerError('publish-refused', 'Full.'));
+      await tick();
+      expect(each.summary.at(-1)).toBe('ERROR publish-refused');
+      expect(harness.groups.size).toBe(0);
+    }
+  });
+});
+
+describe('a client that has gone', () => {
+  test('has what it had sent done, and then its session ends', async () => {
+    harness.broker.holds.add('prepare');
+    send('1');
+    send('2');
+    client.vanish();
+    await tick();
+    expect(harness.sessions.size).toBe(1);
+    harness.broker.preparations[0]?.grant();
+    await tick();
+    harness.broker.preparations[1]?.grant();
+    await tick();
+    expect(published()).toEqual(['1', '2']);
+    expect(harness.sessions.size).toBe(0);
+  });
+
+  test('with frames behind a SUBSCRIBE: those for others are done', async () => {
+    harness.broker.holds.add('subscribe');
+    subscribe('s', '/topic/a');
+    subscribe('t', '/topic/b');
+    client.sendFrame('UNSUBSCRIBE', { id: 's' });
+    client.sendFrame('UNSUBSCRIBE', { id: 't' });
+    send('1');
+    client.sendFrame('DISCONNECT', { receipt: 'r' });
+    client.vanish();
+    await tick();
+    expect(published()).toEqual([]);
+    harness.broker.subscriptions[0]?.live.grant(harness.broker.subscriptions[0]);
+    await tick();
+    expect(published()).toEqual(['1']);
+    expect(harness.broker.subscriptions).toHaveLength(1);
+    expect(harness.broker.openSubscriptions).toEqual([]);
+    expect(harness.sessions.size).toBe(0);
+    expect(harness.counters.errors).toEqual({});
+  });
+
+  test('can still acknowledge, and forget a durable subscription', async () => {
+    subscribe('d', '/topic/a', { durable: 'true', ack: 'client' });
+    await tick();
+    harness.broker.consumer('/topic/a').deliver('1');
+    const id = client.frames.at(-1)?.headers['ack'] ?? '';
+    harness.broker.holds.add('subscribe');
+    subscribe('s', '/topic/b');
+    client.sendFrame('ACK', { id });
+    client.sendFrame('UNSUBSCRIBE', { id: 'd', durable: 'true' });
+    client.vanish();
+    harness.broker.subscriptions[0]?.live.grant(harness.broker.subscriptions[0]);
+    await tick();
+    expect(harness.broker.settled).toEqual(['ack 1']);
+    expect(harness.broker.consumer('/topic/a').closedWith).toEqual({ forget: true });
+    expect(harness.sessions.size).toBe(0);
+  });
+
+  test('and whose SEND is refused: nothing behind it is sent, the session ends', async () => {
+    harness.broker.holds.add('prepare');
+    send('1');
+    send('2');
+    client.vanish();
+    harness.broker.preparations[0]?.refuse(new BrokerError('broker-unavailable', 'Away.'));
+    await tick();
+    expect(published()).toEqual([]);
+    expect(harness.sessions.size).toBe(0);
+  });
+
+  test('leaves its groups at once, and keeps no channel', async () => {
+    subscribe('s', '/topic/a');
+    subscribe('q', '/queue/q');
+    await tick();
+    client.vanish();
+    await tick();
+    expect(await harness.leftovers()).toEqual([]);
+    expect(harness.broker.channels[0]?.isClosed).toBe(true);
+  });
+
+  test('while an own SUBSCRIBE is waited for, keeps no channel', async () => {
+    harness.broker.holds.add('consume');
+    subscribe('q', '/queue/q');
+    client.vanish();
+    const consumer = harness.broker.consumer('/queue/q');
+    const delivery = consumer.deliver('early');
+    consumer.live.grant(consumer);
+    await tick();
+    expect(delivery.outcome).toBeUndefined();
+    expect(harness.broker.openChannels).toEqual([]);
+    expect(harness.sessions.size).toBe(0);
+  });
+});
+
+describe('back-pressure on the client', () => {
+  test('reading pauses while too many SENDs wait, and goes on', async () => {
+    harness.broker.holds.add('prepare');
+    for (let i = 0; i < 11; i++) send(String(i));
+    expect(client.isPaused).toBe(false);
+    send('11');
+    expect(client.isPaused).toBe(true);
+    harness.broker.preparations[0]?.grant();
+    await tick();
+    expect(client.isPaused).toBe(false);
+  });
+
+  test('too many bytes do it too', () => {
+    harness.broker.holds.add('prepare');
+    send('head');
+    send('x'.repeat(900_000));
+    expect(client.isPaused).toBe(false);
+    send('x'.repeat(110_000));
+    expect(client.isPaused).toBe(true);
+  });
+
+  test('frames already read are still handled', async () => {
+    subscribe('s', '/queue/in', { ack: 'client' });
+    await tick();
+    harness.broker.consumer('/queue/in').deliver('1');
+    harness.broker.holds.add('prepare');
+    for (let i = 0; i < 12; i++) send(String(i));
+    expect(client.isPaused).toBe(true);
+    client.sendFrame('ACK', { id: client.frames.at(-1)?.headers['ack'] ?? '' });
+    client.sendFrame('UNSUBSCRIBE', { id: 's', receipt: 'r' });
+    await tick();
+    expect(harness.broker.settled).toEqual(['ack 1']);
+    expect(answers().at(-1)).toBe('RECEIPT r');
+  });
+
+  test('reading pauses while too much lies behind a frame that is waited for', async () => {
+    harness.broker.holds.add('subscribe');
+    subscribe('s', '/topic/a');
+    send('x'.repeat(16_000));
+    expect(client.isPaused).toBe(false);
+    send('x'.repeat(1_000));
+    expect(client.isPaused).toBe(true);
+    harness.broker.subscriptions[0]?.live.grant(harness.broker.subscriptions[0]);
+    await tick();
+    expect(client.isPaused).toBe(false);
+    expect(published()).toHaveLength(2);
+  });
+
+  test('a session that sends nothing is never paused', async () => {
+    const other = await harness.connect();
+    harness.broker.holds.add('prepare');
+    for (let i = 0; i < 20; i++) send(String(i));
+    other.sendFrame('SUBSCRIBE', { id: 's', destination: '/topic/a', receipt: 'r' });
+    await tick();
+    expect(other.isPaused).toBe(false);
+    expect(other.summary.at(-1)).toBe('RECEIPT r');
+  });
+});
+
+describe('heart-beats', () => {
+  test('go out as EOLs of their own, as agreed', async () => {
+    await begin({}, { 'heart-beat': '0,20000' });
+    const writes = client.writes.length;
+    await pass(20_000);
+    expect(client.beats).toBe(1);
+    expect(client.writes.slice(writes).map(String)).toEqual(['\n']);
+  });
+
+  test('are wrapped by the encoding of the connection, as text', async () => {
+    const encoding = new PlainEncoding('beats');
+    await harness.connect({ 'heart-beat': '0,1000' }, { encoding });
+    await pass(11_000);
+    expect(encoding.wrapped.at(-1)).toEqual({ frame: Buffer.from('\n'), isText: true });
+  });
+
+  test.each(['an EOL', 'half a frame', 'a pong'])('%s is life; silence is death', async (sign) => {
+    await begin({}, { 'heart-beat': '10000,0' });
+    for (let i = 0; i < 5; i++) {
+      await pass(15_000);
+      if (sign === 'a pong') client.listener.onAlive();
+      else client.send(sign === 'an EOL' ? '\n' : i === 0 ? 'SEND\nx:' : 'y');
+    }
+    expect(answers()).toEqual([]);
+    await pass(20_200);
+    expect(answers()).toEqual(['ERROR heart-beat-timeout']);
+    expect(client.closed?.code).toBe(4408);
+  });
+
+  test('a client that the relay does not read from is not dead, nor right after', async () => {
+    await begin({ session: { sendQueueMaxCount: 1 } }, { 'heart-beat': '10000,0' });
+    harness.broker.holds.add('prepare');
+    for (let i = 0; i < 3; i++) send(String(i));
+    expect(client.isPaused).toBe(true);
+    await pass(59_900);
+    harness.broker.preparations[0]?.grant();
+    await tick();
+    expect(client.isPaused).toBe(false);
+    await pass(19_000);
+    expect(answers()).toEqual([]);
+    await pass(1_200);
+    expect(answers()).toEqual(['ERROR heart-beat-timeout']);
+  });
+
+  test('without them a silent client lives on', async () => {
+    await pass(3_600_000);
+    expect(answers()).toEqual([]);
+    expect(harness.timers.size).toBe(0);
+  });
+
+  test('end with the session', async () => {
+    await begin({}, { 'heart-beat': '10000,10000' });
+    expect(harness.timers.size).toBe(2);
+    client.sendFrame('DISCONNECT');
+    await tick();
+    expect(harness.timers.size).toBe(0);
+  });
+});
+
+describe('slow consumers', () => {
+  const large = 'x'.repeat(6_000);
+
+  test('one that takes too little is told so and closed; its neighbour notices nothing', async () => {
+    const neighbour = await harness.connect();
+    for (const each of [client, neighbour]) each.sendFrame('SUBSCRIBE', { id: 's', destination: '/topic/a' });
+    await tick();
+    client.stall();
+    harness.broker.emit('a', large);
+    await tick();
+    expect(client.closed).toBeUndefined();
+    harness.broker.emit('a', large);
+    await tick();
+    expect(client.summary.at(-1)).toBe('ERROR slow-consumer');
+    expect(client.closed?.code).toBe(4409);
+    expect(harness.counters.slowConsumers).toBe(1);
+    expect(neighbour.frames).toHaveLength(3);
+    expect(neighbour.closed).toBeUndefined();
+  });
+
+  test('one that takes nothing for too long, however little waits', async () => {
+    subscribe('s', '/topic/a');
+    await tick();
+    client.stall();
+    harness.broker.emit('a', 'x');
+    await tick();
+    await pass(harness.options.outboxStallMs + 200);
+    expect(answers().at(-1)).toBe('ERROR slow-consumer');
+  });
+
+  test('RECEIPTs count too: a client that only sends cannot fill the memory', async () => {
+    client.stall();
+    for (let i = 0; i < 1_000 && !client.closed; i++) {
+      client.sendFrame('BEGIN', { transaction: 't', receipt: 'x'.repeat(200) });
+      client.sendFrame('ABORT', { transaction: 't' });
+      await Promise.resolve();
+    }
+    expect(client.summary.at(-1)).toBe('ERROR slow-consumer');
+    expect(client.frames.length).toBeLessThan(60);
+  });
+
+  test('many in one tick, in groups that hang together: each has all that it was sent, and no stack is deep', async () => {
+    await begin({ session: { outboxMaxBytes: 100 }, sessionsMax: 5_000 });
+    const count = 2_000;
+    const clients: MemoryConnection[] = [];
+    for (let i = 0; i < count; i++) {
+      const each = harness.open();
+      clients.push(each);
+      each.sendFrame('CONNECT', { 'accept-version': '1.2' });
+      // Neighbours share a group: who falls drags the next one along.
+      each.sendFrame('SUBSCRIBE', { id: 's', destination: `/topic/${i}` });
+      each.sendFrame('SUBSCRIBE', { id: 's2', destination: `/topic/${i + 1}` });
+    }
+    for (let i = 0; i < count; i++) clients[i]!.sendFrame('SUBSCRIBE', { id: 's3', destination: '/topic/all' });
+    await tick();
+    for (const each of clients) each.stall();
+    for (let i = 0; i <= count; i++) harness.broker.emit(String(i), 'x'.repeat(120));
+    harness.broker.emit('all', 'x');
+    await tick();
+    for (const each of clients) {
+      const [, ...rest] = each.frames.map(({ command, headers }) => headers['subscription'] ?? command);
+      expect(rest.sort()).toEqual(['ERROR', 's', 's2', 's3']);
+    }
+    expect(harness.sessions.size).toBe(1);
+  });
+});
+
+describe('bytes out', () => {
+  test('say of each frame whether it is text', async () => {
+    const encoding = new PlainEncoding('text');
+    client = await harness.connect({}, { encoding });
+    subscribe('s', '/topic/a');
+    await tick();
+    harness.broker.emit('a', 'text');
+    await tick();
+    expect(encoding.wrapped.map(({ isText }) => isText)).toEqual([true, true]);
+    client.sendFrame('NONSENSE');
+    expect(encoding.wrapped.at(-1)?.isText).toBe(true);
+  });
+
+  test('are counted, both ways', async () => {
+    const before = harness.counters.bytesIn;
+    client.send('\n\n');
+    expect(harness.counters.bytesIn).toBe(before + 2);
+    subscribe('s', '/topic/a');
+    await tick();
+    harness.broker.emit('a', 'x');
+    await tick();
+    expect(harness.counters.messagesOut).toBe(1);
+    expect(harness.counters.messageBytesOut).toBe(client.writes.at(-1)?.length);
+    expect(harness.counters.framesIn).toEqual({ CONNECT: 1, SUBSCRIBE: 1 });
+  });
+});

@@ -1,0 +1,88 @@
+import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globals';
+import { Harness, tick, useFakeTime } from './harness.js';
+
+describe('Sessions', () => {
+  beforeEach(useFakeTime);
+  afterEach(() => {
+    jest.useRealTimers();
+  });
+
+  test('there are so many; who comes when one has gone is taken', async () => {
+    const harness = new Harness({ sessionsMax: 2 });
+    const [first] = [await harness.connect(), await harness.connect()];
+    const refused = harness.open();
+    expect(refused.summary).toEqual(['ERROR too-many-sessions']);
+    expect(refused.closed?.code).toBe(1013);
+    expect(harness.sessions.size).toBe(2);
+    first.vanish();
+    await harness.connect();
+    expect(await harness.leftovers()).toEqual([]);
+  });
+
+  test('those that are being turned away take nobody’s place', async () => {
+    const harness = new Harness({ sessionsMax: 1 });
+    const first = await harness.connect();
+    for (let i = 0; i < 10; i++) harness.open();
+    first.vanish();
+    await harness.connect();
+    expect(await harness.leftovers()).toEqual([]);
+  });
+
+  test('stop ends all of them in any state, behind what they were sent, and waits until they are gone', async () => {
+    const harness = new Harness();
+    const clients = [harness.open(), await harness.connect(), await harness.connect({ 'heart-beat': '1000,1000' })];
+    clients[1]!.sendFrame('SUBSCRIBE', { id: 's', destination: '/topic/a' });
+    clients[2]!.sendFrame('SUBSCRIBE', { id: 's', destination: '/queue/q', ack: 'client' });
+    await tick();
+    harness.broker.emit('a', 'x');
+    let hasStopped = false;
+    const stopping = harness.sessions.stop().then(() => (hasStopped = true));
+    expect(hasStopped).toBe(false);
+    await stopping;
+    expect(clients.map(({ closed }) => closed?.code)).toEqual([1012, 1012, 1012]);
+    expect(clients[1]!.summary).toEqual(['CONNECTED', 'MESSAGE s x']);
+    expect(await harness.leftovers()).toEqual([]);
+  });
+
+  test('stop with nobody there is done at once, and who comes later is sent away', async () => {
+    const harness = new Harness();
+    await harness.sessions.stop();
+    const late = harness.open();
+    expect(late.closed?.code).toBe(1012);
+    expect(await harness.leftovers()).toEqual([]);
+  });
+
+  test('while something is waited for: the answer comes to nothing', async () => {
+    const harness = new Harness();
+    const client = await harness.connect();
+    harness.broker.holds.add('subscribe');
+    client.sendFrame('SUBSCRIBE', { id: 's', destination: '/topic/a', receipt: 'r' });
+    await harness.sessions.stop();
+    harness.broker.subscriptions[0]!.live.grant(harness.broker.subscriptions[0]!);
+    await tick();
+    expect(client.summary).toEqual(['CONNECTED']);
+    expect(await harness.leftovers()).toEqual([]);
+  });
+
+  test('a thousand that do everything leave nothing behind', async () => {
+    const harness = new Harness({ session: { connectTimeoutMs: 1_000 } });
+    for (let i = 0; i < 1_000; i++) {
+      const client = harness.open();
+      if (i % 10 === 0) continue;
+      client.sendFrame('CONNECT', { 'accept-version': '1.2', 'heart-beat': '5000,5000' });
+      client.sendFrame('SUBSCRIBE', { id: 's', destination: '/topic/a' });
+      client.sendFrame('SUBSCRIBE', { id: 'q', destination: '/queue/q', ack: 'client' });
+      client.sendFrame('BEGIN', { transaction: 't' });
+      client.sendFrame('SEND', { destination: '/queue/x', transaction: 't', 'reply-to': '/temp-queue/r' }, 'x');
+      if (i % 3 === 0) client.sendFrame('UNSUBSCRIBE', { id: 'q' });
+      if (i % 5 === 0) client.sendFrame('COMMIT', { transaction: 't' });
+      if (i % 7 === 0) client.sendFrame('DISCONNECT');
+      if (i % 11 === 0) client.sendFrame('ACK', { id: 'none' });
+      if (i % 13 === 0) client.vanish();
+    }
+    await tick();
+    harness.broker.emit('a', 'x');
+    await tick();
+    expect(await harness.leftovers()).toEqual([]);
+  });
+});
