@@ -5,9 +5,12 @@ const common = {
   rootDir: import.meta.dirname,
   testEnvironment: 'node',
   transform: {
-    '\\.(ts|js|mjs)$': ['@swc/jest', { jsc: { target: 'es2022', parser: { syntax: 'typescript' } }, module: { type: 'commonjs' } }],
+    '\\.(ts|js|mjs)$': [
+      '@swc/jest',
+      { jsc: { target: 'es2022', parser: { syntax: 'typescript' } }, module: { type: 'commonjs' } },
+    ],
   },
-  transformIgnorePatterns: ['/node_modules/(?!(uuid|jose)/)'],
+  transformIgnorePatterns: ['/node_modules/(?!(uuid|jose|@stomp/rx-stomp)/)'],
   moduleNameMapper: {
     '^(\\.{1,2}/.*)\\.js$': '$1',
     '^stomp-relay$': '<rootDir>/server/src/index.ts',

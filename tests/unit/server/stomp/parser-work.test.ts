@@ -59,9 +59,9 @@ describe('work grows with the bytes alone', () => {
     const stream = Buffer.from(`SEND\n\n${'b'.repeat(30_000)}\0`);
     let frame: Frame | undefined;
     for (const chunk of cut(stream, chunkBytes)) {
-      chunk.indexOf = (value: number, from: number) => {
-        searched += chunk.length - from;
-        return Uint8Array.prototype.indexOf.call(chunk, value, from);
+      chunk.indexOf = (value: unknown, from: unknown) => {
+        searched += chunk.length - Number(from);
+        return Uint8Array.prototype.indexOf.call(chunk, Number(value), Number(from));
       };
       parser.push(chunk);
       frame ??= parser.next();
