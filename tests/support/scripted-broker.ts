@@ -36,7 +36,6 @@ export class Decision<T = void> {
       this.#resolve = resolve;
       this.#reject = reject;
     });
-    this.promise.catch(() => undefined);
   }
 
   grant(value: T): void {

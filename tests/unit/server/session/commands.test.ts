@@ -389,9 +389,9 @@ describe('ACK and NACK', () => {
     client.sendFrame('UNSUBSCRIBE', { id: 's' });
     harness.broker.consumer('/queue/other').end(new BrokerError('subscription-ended', 'Deleted.'));
     harness.broker.consumer('/queue/q').unsubscribed.grant();
-    await pass(10_000);
-    expect(settled()).toEqual([]);
+    await tick();
     expect(harness.timers.size).toBe(0);
+    expect(settled()).toEqual([]);
   });
 });
 

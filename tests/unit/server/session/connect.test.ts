@@ -139,7 +139,9 @@ describe('the authenticator', () => {
   test('hangs: it is waited for so long, and its late answer changes nothing', async () => {
     const answer = new Decision<Principal>();
     asks(() => answer.promise);
-    const client = await connecting();
+    const client = harness.open();
+    await pass(harness.options.connectTimeoutMs - 1_000);
+    client.sendFrame('CONNECT');
     await pass(harness.options.connectTimeoutMs - 1_000);
     expect(client.summary).toEqual([]);
     await pass(1_100);
