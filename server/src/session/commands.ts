@@ -286,20 +286,17 @@ function commit(session: CommandSession, frame: Frame): void {
 /** All steps in order. The RECEIPT waits for all confirms; a failure says how many steps had been applied by then. */
 function applySteps(session: CommandSession, frame: Frame, { id, steps }: Transaction): void {
   let applied = 0;
-  const confirms: Promise<void>[] = [];
-  for (const step of steps) {
+  // Each runs at once as far as to its confirm, so that their order is that of the steps.
+  const confirms = steps.map(async (step) => {
     if (step.kind === 'settle') {
       settle(step.claim, step.outcome);
-      applied++;
-      continue;
-    }
-    const { destination, message, mandatory, receipt } = step;
-    const confirmed = session.broker.publish(destination, message, { mandatory }).then(() => {
-      applied++;
+    } else {
+      const { destination, message, mandatory, receipt } = step;
+      await session.broker.publish(destination, message, { mandatory });
       session.sendReceipt(receipt);
-    });
-    confirms.push(confirmed);
-  }
+    }
+    applied++;
+  });
   const failed = (cause: unknown): void => {
     const sentence = `${applied} of the ${steps.length} steps of transaction "${id}" were applied; then: ${reason(cause)}`;
     session.fail(new StompError('commit-failed', sentence, { cause }), frame);

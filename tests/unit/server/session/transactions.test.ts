@@ -143,6 +143,23 @@ describe('transactions of a session', () => {
     expect(error?.body.toString()).toBe('2 of the 3 steps of transaction "t" were applied; then: full');
   });
 
+  test('so is a publish that throws, and what other steps come to is still waited for', async () => {
+    const { broker } = harness;
+    broker.holds.add('publish');
+    frame('BEGIN');
+    for (const body of ['a', 'b']) send(body);
+    const publish = broker.publish.bind(broker);
+    jest.spyOn(broker, 'publish').mockImplementation((destination, message, options) => {
+      if (message.body.toString() === 'b') throw new BrokerError('invalid-header', 'No.');
+      return publish(destination, message, options);
+    });
+    frame('COMMIT', { receipt: 'commit' });
+    broker.publications[0]?.confirm.refuse(new Error('full'));
+    await tick();
+    expect(answers()).toEqual(['ERROR commit-failed']);
+    expect(client.frames.at(-1)?.body.toString()).toMatch(/^0 of the 2 steps .* full$/);
+  });
+
   test('SENDs of the transaction whose checks are still waited for are part of it', async () => {
     const { broker } = harness;
     broker.holds.add('prepare');
