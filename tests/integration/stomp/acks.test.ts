@@ -164,12 +164,7 @@ describe.each(EVERYWHERE)('on $broker over $transport', ({ broker, transport }) 
     ['1.1', { subscription: 's' }],
     ['1.0', { id: 'x' }],
   ])('%s: ACK %j lacks what that version requires', async (version, headers) => {
-    await refuses(
-      await stage.connect(transport, { 'accept-version': version }),
-      'ACK',
-      headers,
-      'missing-header',
-    );
+    await refuses(await stage.connect(transport, { 'accept-version': version }), 'ACK', headers, 'missing-header');
   });
 
   test('1.0 has no NACK', async () => {
