@@ -280,14 +280,16 @@ test('wrong credentials are named as such, and not shown', async () => {
 
 describe('a node of its own', () => {
   let node: RabbitNode;
+  let brokers: Brokers;
   beforeAll(async () => {
     node = await privateNode();
+    brokers = new Brokers(node.amqpUrl);
   }, 240_000);
+  afterEach(() => brokers.closeAll());
   afterAll(() => node.stop(), 60_000);
 
   test('subscriptions and confirmed messages live through a restart', async () => {
-    const broker = new RabbitMqBroker(rabbitOptions(node.amqpUrl, { publishTimeoutMs: 90_000 }));
-    await broker.start();
+    const broker = await brokers.start({ publishTimeoutMs: 90_000 });
     const [topic, queue] = [`/topic/${uniqueName()}`, `/queue/${uniqueName()}`];
     const inbox = new Inbox<RoutedMessage>();
     await broker.subscribe(shared(topic), NO_HEADERS, inbox.push);
@@ -315,13 +317,11 @@ describe('a node of its own', () => {
       DEADLINE_MS,
       () => 'the topic subscription did not come back',
     );
-    await broker.close();
   }, 240_000);
 
   test('while RabbitMQ is short of memory, SENDs wait, and are told so at their deadline', async () => {
-    const broker = new RabbitMqBroker(rabbitOptions(node.amqpUrl, { publishTimeoutMs: 60_000 }));
-    const hasty = new RabbitMqBroker(rabbitOptions(node.amqpUrl, { publishTimeoutMs: 500 }));
-    await Promise.all([broker.start(), hasty.start()]);
+    const broker = await brokers.start({ publishTimeoutMs: 60_000 });
+    const hasty = await brokers.start({ publishTimeoutMs: 500 });
     const topic = `/topic/${uniqueName()}`;
     const inbox = new Inbox<RoutedMessage>();
     await broker.subscribe(shared(topic), NO_HEADERS, inbox.push);
@@ -336,13 +336,27 @@ describe('a node of its own', () => {
     await patient;
     await inbox.until((items) => bodies(items).includes('patient'));
     expect(bodies(inbox.items)).not.toContain('second');
-    await Promise.all([broker.close(), hasty.close()]);
+  }, 120_000);
+
+  test('a message that is too large for RabbitMQ is refused, and nobody else is', async () => {
+    await node.ctl('eval', 'application:set_env(rabbit, max_message_size, 1000).');
+    const broker = await brokers.start();
+    const topic = `/topic/${uniqueName()}`;
+    const inbox = new Inbox<RoutedMessage>();
+    await broker.subscribe(shared(topic), NO_HEADERS, inbox.push);
+    const good = Array.from({ length: 10 }, (_, i) => send(broker, topic, message(String(i))));
+    await expect(send(broker, topic, message('x'.repeat(1_001)))).rejects.toMatchObject({
+      code: 'publish-refused',
+      message: expect.stringContaining('1000') as unknown,
+    });
+    await Promise.all(good);
+    await inbox.until((items) => new Set(bodies(items)).size === 10);
+    await node.ctl('eval', 'application:unset_env(rabbit, max_message_size).');
   }, 120_000);
 
   test('a consumer that RabbitMQ gives up on, because nothing is acknowledged, is set up again', async () => {
     await node.ctl('eval', 'application:set_env(rabbit, consumer_timeout, 1).');
-    const broker = new RabbitMqBroker(rabbitOptions(node.amqpUrl));
-    await broker.start();
+    const broker = await brokers.start();
     const queue = `/queue/${uniqueName()}`;
     const consumer = new Consuming();
     const channel = broker.openChannel(owner);
@@ -358,7 +372,6 @@ describe('a node of its own', () => {
     await send(broker, queue, message('y'));
     await consumer.deliveries.until(() => consumer.bodies.includes('y'));
     expect(consumer.endings.items).toEqual([]);
-    await broker.close();
     await node.ctl('eval', 'application:unset_env(rabbit, consumer_timeout).');
   }, 120_000);
 });

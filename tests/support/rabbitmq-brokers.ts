@@ -69,7 +69,7 @@ export class Brokers {
   }
 
   async closeAll(): Promise<void> {
-    await Promise.all(this.open.map((broker) => broker.close()));
+    await Promise.all(this.open.splice(0).map((broker) => broker.close()));
   }
 }
 

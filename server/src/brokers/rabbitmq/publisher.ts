@@ -244,7 +244,7 @@ export class Publisher implements ChannelUser<ConfirmChannel> {
 
   private blame(outgoing: Outgoing, refusal: Error): void {
     const { exchange } = outgoing.route;
-    const error = toBrokerError(refusal, { kind: 'exchange', name: exchange });
+    const error = refusedBecause(refusal, outgoing.route);
     const isShared = ['', this.options.topicExchange, this.options.userExchange].includes(exchange);
     if (replyCode(refusal) === REPLY.accessRefused && !isShared) this.topology.refuseExchange(exchange, error);
     else this.topology.forgetExchange(exchange);
@@ -294,6 +294,16 @@ export function messageBytes(message: Message): number {
 
 export function stopping(): BrokerError {
   return new BrokerError('broker-unavailable', 'The relay is stopping: connect to another one.');
+}
+
+/** Apart from the exchange there is only the message itself to refuse, such as one above RabbitMQ's max_message_size. */
+function refusedBecause(refusal: Error, route: Route): BrokerError {
+  const reply = replyCode(refusal);
+  if (reply === REPLY.notFound || reply === REPLY.accessRefused) {
+    return toBrokerError(refusal, { kind: 'exchange', name: route.exchange });
+  }
+  const sentence = `RabbitMQ refused the message for ${describeRoute(route)}. ${refusal.message}`;
+  return new BrokerError('publish-refused', sentence, { cause: refusal });
 }
 
 function nacked(route: Route): BrokerError {

@@ -1,24 +1,35 @@
-/** Names that were seen lately, the oldest forgotten first: a bounded memory of what exists at the broker. */
+/**
+ * Names that were used lately: a bounded memory of what exists at the broker. Two generations stand for an order of use:
+ * when the young one is full it becomes the old one, and what nobody has asked for since then is forgotten.
+ */
 export class RecentNames {
-  private readonly names = new Set<string>();
+  private young = new Set<string>();
+  private old = new Set<string>();
 
+  /** At most `max` names are kept, at least the last half of that. */
   constructor(private readonly max: number) {}
 
   has(name: string): boolean {
-    return this.names.has(name);
+    if (this.young.has(name)) return true;
+    if (!this.old.has(name)) return false;
+    this.add(name);
+    return true;
   }
 
   add(name: string): void {
-    this.names.delete(name);
-    this.names.add(name);
-    if (this.names.size > this.max) this.names.delete(this.names.values().next().value!);
+    this.young.add(name);
+    if (this.young.size * 2 < this.max) return;
+    this.old = this.young;
+    this.young = new Set();
   }
 
   delete(name: string): void {
-    this.names.delete(name);
+    this.young.delete(name);
+    this.old.delete(name);
   }
 
   clear(): void {
-    this.names.clear();
+    this.young.clear();
+    this.old.clear();
   }
 }
