@@ -13,14 +13,16 @@
 import type { Policy, Principal } from '../auth/auth.js';
 import type { Broker, BrokerChannel } from '../brokers/broker.js';
 import { encodeFrame, HEART_BEAT_EOL } from '../stomp/encoder.js';
-import { type ErrorCode, ERRORS, isErrorCode, StompError } from '../stomp/errors.js';
-import { EMPTY_BODY, type Frame, type Version, VERSIONS } from '../stomp/frame.js';
+import { type ErrorCode, ERRORS, StompError } from '../stomp/errors.js';
+import { EMPTY_BODY, type Frame, type Version } from '../stomp/frame.js';
 import { Parser } from '../stomp/parser.js';
 import { checkFrame, type SessionState } from '../stomp/rules.js';
 import type { Connection, ConnectionListener } from '../transports/connection.js';
 import { Acks } from './acks.js';
-import { type CommandSession, COMMANDS } from './commands.js';
+import type { CommandSession } from './command-session.js';
+import { COMMANDS } from './commands.js';
 import { type Agreement, agree, authenticate, connectedHeaders } from './connect.js';
+import { errorHeaders, reportOf, UNFORESEEN } from './error-frame.js';
 import type { Groups } from './groups.js';
 import { HeartBeat } from './heart-beat.js';
 import type { MessageEncoder } from './message-encoder.js';
@@ -293,11 +295,14 @@ export class Session implements ConnectionListener, CommandSession {
   fail(error: unknown, frame?: Frame): void {
     if (this.isOver) return;
     this.state = 'closing';
-    const { code, sentence } = this.explain(error);
+    const report = reportOf(error);
+    const { code, sentence, receipt } = report ?? UNFORESEEN;
     this.counters.errors[code] = (this.counters.errors[code] ?? 0) + 1;
-    this.context.log.debug({ session: this.id, code, command: frame?.command }, sentence);
+    const { log } = this.context;
+    if (report) log.debug({ session: this.id, code, command: frame?.command }, sentence);
+    else log.error({ session: this.id, err: error }, 'unexpected error in a session');
     this.leaveGroups();
-    this.writeError(code, sentence, frame?.headers.get('receipt') ?? receiptOf(error));
+    this.write('ERROR', errorHeaders(code, frame?.headers.get('receipt') ?? receipt), Buffer.from(sentence));
     this.close(ERRORS[code].closeCode, ERRORS[code].text);
   }
 
@@ -306,26 +311,6 @@ export class Session implements ConnectionListener, CommandSession {
     if (this.isOver) return;
     this.leaveGroups();
     this.close(ERRORS[code].closeCode, ERRORS[code].text);
-  }
-
-  private writeError(code: ErrorCode, sentence: string, receipt: string | undefined): void {
-    const headers: [string, string][] = [
-      ['message', ERRORS[code].text],
-      ['code', code],
-      ['content-type', 'text/plain'],
-    ];
-    // STOMP 1.2, "ERROR": receipt-id identifies the frame that the error is related to
-    if (receipt !== undefined) headers.push(['receipt-id', receipt]);
-    // STOMP 1.2, "Protocol Negotiation": the versions that would have been accepted
-    if (code === 'unsupported-version') headers.push(['version', VERSIONS.join(',')]);
-    this.write('ERROR', headers, Buffer.from(sentence));
-  }
-
-  private explain(error: unknown): { code: ErrorCode; sentence: string } {
-    const code = (error as { code?: unknown } | undefined)?.code;
-    if (error instanceof Error && isErrorCode(code)) return { code, sentence: error.message };
-    this.context.log.error({ session: this.id, err: error }, 'unexpected error in a session');
-    return { code: 'internal-error', sentence: 'The relay failed at this frame. Its log says more.' };
   }
 
   private write(command: string, headers: [string, string][], body: Buffer = EMPTY_BODY): void {
@@ -384,9 +369,4 @@ export class Session implements ConnectionListener, CommandSession {
     if (!this.identity) throw new StompError('not-connected', 'The session is not connected yet.');
     return this.identity;
   }
-}
-
-function receiptOf(error: unknown): string | undefined {
-  const receipt = (error as { receipt?: unknown } | undefined)?.receipt;
-  return typeof receipt === 'string' ? receipt : undefined;
 }

@@ -1,0 +1,54 @@
+/** What the verbs need of a session that is connected, and the little that they have in common. */
+import type { Policy, Principal } from '../auth/auth.js';
+import type { Broker, BrokerChannel } from '../brokers/broker.js';
+import { StompError } from '../stomp/errors.js';
+import type { Frame, Version } from '../stomp/frame.js';
+import type { Acks } from './acks.js';
+import type { GroupMember, Groups } from './groups.js';
+import type { SendQueue } from './send-queue.js';
+import type { DeliveryHost, Subscriptions } from './subscriptions.js';
+import type { TempQueues } from './temp-queues.js';
+import type { Transactions } from './transactions.js';
+
+export interface CommandSession extends GroupMember, DeliveryHost {
+  readonly version: Version;
+  readonly principal: Principal;
+  /** Whose `/user/queue/...` it is: the principal's name, or the session's id for one without a login. */
+  readonly userName: string;
+  readonly subscriptions: Subscriptions;
+  readonly transactions: Transactions;
+  readonly sendQueue: SendQueue;
+  readonly tempQueues: TempQueues;
+  readonly acks: Acks;
+  readonly groups: Groups;
+  readonly broker: Broker;
+  readonly policy: Policy;
+  readonly options: { readonly ackGraceMs: number; readonly connectTimeoutMs: number };
+  /** The session's channel at the broker, opened when first asked for. */
+  channel(): BrokerChannel;
+  /** Runs `action` after `delayMs`, unless the session has ended by then. */
+  later(delayMs: number, action: () => void): void;
+  /** Ends the session with an ERROR that answers `frame`. */
+  fail(error: unknown, frame?: Frame): void;
+  /** Sends the RECEIPT that this frame asks for, if it does. */
+  receipt(frame: Frame): void;
+  /** Sends a RECEIPT with this id, if there is one. */
+  sendReceipt(receipt: string | undefined): void;
+  /** Leaves everything, sends the RECEIPT and closes. */
+  disconnect(frame: Frame): void;
+}
+
+export type Command = (session: CommandSession, frame: Frame) => Promise<void> | void;
+
+/** What a waiting frame costs beside its text and body. */
+export const FRAME_OVERHEAD_BYTES = 512;
+
+/** A header that `stomp/rules` has seen to. */
+export function required(frame: Frame, name: string): string {
+  const value = frame.headers.get(name);
+  if (value !== undefined) return value;
+  throw new StompError('missing-header', `${frame.command} requires the header "${name}".`);
+}
+
+export const isTrue = (value: string | undefined): boolean => value === 'true' || value === 'True';
+export const isFalse = (value: string | undefined): boolean => value === 'false' || value === 'False';

@@ -1,0 +1,39 @@
+/** What an ERROR says: the code and short text of `stomp/errors`, and the sentence that the error brought. */
+import { type ErrorCode, ERRORS, isErrorCode } from '../stomp/errors.js';
+import { VERSIONS } from '../stomp/frame.js';
+
+export interface ErrorReport {
+  readonly code: ErrorCode;
+  /** For the client's developer. */
+  readonly sentence: string;
+  /** The receipt that an error of the parser brings along: there is no frame to ask. */
+  readonly receipt: string | undefined;
+}
+
+/** Any error with a code of the table, whoever threw it; undefined for what nobody had foreseen. */
+export function reportOf(error: unknown): ErrorReport | undefined {
+  if (!(error instanceof Error)) return undefined;
+  const { code, receipt } = error as { code?: unknown; receipt?: unknown };
+  if (!isErrorCode(code)) return undefined;
+  return { code, sentence: error.message, receipt: typeof receipt === 'string' ? receipt : undefined };
+}
+
+/** What such an error is to the client; the log says more. */
+export const UNFORESEEN: ErrorReport = {
+  code: 'internal-error',
+  sentence: 'The relay failed at this frame. Its log says more.',
+  receipt: undefined,
+};
+
+export function errorHeaders(code: ErrorCode, receipt: string | undefined): [string, string][] {
+  const headers: [string, string][] = [
+    ['message', ERRORS[code].text],
+    ['code', code],
+    ['content-type', 'text/plain'],
+  ];
+  // STOMP 1.2, "ERROR": receipt-id identifies the frame that the error is related to
+  if (receipt !== undefined) headers.push(['receipt-id', receipt]);
+  // STOMP 1.2, "Protocol Negotiation": the versions that would have been accepted
+  if (code === 'unsupported-version') headers.push(['version', VERSIONS.join(',')]);
+  return headers;
+}

@@ -1,0 +1,32 @@
+/** Whether the policy lets a session do what a frame asks for. */
+import type { Action, Principal } from '../auth/auth.js';
+import type { Destination } from '../destinations/destination.js';
+import { StompError } from '../stomp/errors.js';
+import type { CommandSession } from './command-session.js';
+import { withDeadline } from './deadline.js';
+
+/** True, or a promise that rejects where the policy refuses. A policy that fails refuses. */
+export function allows(session: CommandSession, action: Action, destination: Destination): true | Promise<void> {
+  const { policy, principal, options } = session;
+  let answer: boolean | Promise<boolean>;
+  try {
+    answer = policy.allows(principal, action, destination);
+  } catch (cause) {
+    throw denied(principal, action, destination, cause);
+  }
+  if (answer === true) return true;
+  const decided = Promise.resolve(answer).then(
+    (isAllowed) => {
+      if (isAllowed !== true) throw denied(principal, action, destination);
+    },
+    (cause: unknown) => {
+      throw denied(principal, action, destination, cause);
+    },
+  );
+  return withDeadline(decided, options.connectTimeoutMs, () => denied(principal, action, destination));
+}
+
+function denied({ name }: Principal, action: Action, { text }: Destination, cause?: unknown): StompError {
+  const sentence = `"${name}" may not ${action} ${action === 'send' ? 'to ' : ''}${text}.`;
+  return new StompError('access-denied', sentence, { cause });
+}

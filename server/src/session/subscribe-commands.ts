@@ -1,0 +1,101 @@
+/** SUBSCRIBE and UNSUBSCRIBE: into a group that shares its frames, or with a consumer of one's own at the broker. */
+import type { AckMode, SharedDestination } from '../brokers/broker.js';
+import { type Destination, parseDestination } from '../destinations/destination.js';
+import { bindingArguments, wantsOwnQueue } from '../destinations/queue-options.js';
+import { quote, StompError } from '../stomp/errors.js';
+import type { Frame, Version } from '../stomp/frame.js';
+import { ackModes } from '../stomp/rules.js';
+import { type CommandSession, isTrue, required } from './command-session.js';
+import { allows } from './permission.js';
+import { OwnSubscription } from './subscriptions.js';
+
+export async function subscribe(session: CommandSession, frame: Frame): Promise<void> {
+  // The client is gone, and what it had sent is still worked off: this would be for nobody.
+  if (!session.canDeliver) return;
+  const parsed = parseDestination(required(frame, 'destination'), 'subscribe');
+  const destination = parsed.kind === 'user' ? { ...parsed, user: session.userName } : parsed;
+  const ack = ackMode(frame, session.version);
+  const key = subscriptionKey(frame);
+  const id = frame.headers.get('id');
+  if (id?.startsWith('/temp-queue/')) {
+    throw new StompError('invalid-header', 'A subscription id cannot begin with /temp-queue/: those name replies.');
+  }
+  const isOwn = wantsOwnQueue(destination, ack, frame.headers);
+  session.subscriptions.reserve(key);
+  const allowed = allows(session, 'subscribe', destination);
+  if (allowed !== true) {
+    await allowed;
+    if (!session.canDeliver) return;
+  }
+  if (isOwn) await subscribeOwn(session, frame, destination, key, id, ack);
+  else await subscribeShared(session, frame, destination as SharedDestination, key, id);
+  session.receipt(frame);
+}
+
+async function subscribeShared(
+  session: CommandSession,
+  frame: Frame,
+  destination: SharedDestination,
+  key: string,
+  subscriptionId: string | undefined,
+): Promise<void> {
+  const { headers } = frame;
+  const argumentsKey = destination.kind === 'exchange' ? JSON.stringify(bindingArguments(headers)) : '';
+  const request = { destination, headers, argumentsKey, subscriptionId, version: session.version };
+  await session.groups.join(session, request, (group) => {
+    if (!session.canDeliver) return false;
+    session.subscriptions.set(key, { kind: 'shared', group });
+    return true;
+  });
+}
+
+async function subscribeOwn(
+  session: CommandSession,
+  frame: Frame,
+  destination: Destination,
+  key: string,
+  id: string | undefined,
+  ack: AckMode,
+): Promise<void> {
+  const subscription = new OwnSubscription(session, id, destination, session.version, ack);
+  // Registered before it is live: its deliveries may come before the broker's answer is seen here.
+  const options = { ack, headers: frame.headers, subscriptionId: key };
+  subscription.broker = await session.channel().consume(destination, options, subscription);
+  session.subscriptions.set(key, subscription);
+}
+
+export async function unsubscribe(session: CommandSession, frame: Frame): Promise<void> {
+  const key = subscriptionKey(frame);
+  // Of a client that was gone before its SUBSCRIBE came to anything.
+  if (!session.canDeliver && !session.subscriptions.has(key)) return;
+  const subscription = session.subscriptions.take(key);
+  if (subscription.kind === 'shared') {
+    session.groups.leave(session, subscription.group);
+  } else {
+    subscription.close();
+    const forget = isTrue(frame.headers.get('durable')) || isTrue(frame.headers.get('persistent'));
+    await subscription.broker?.close({ forget });
+    giveBackLater(session, subscription);
+  }
+  session.receipt(frame);
+}
+
+/** An ACK for what was delivered before UNSUBSCRIBE may be on its way; what is left after the grace goes back. */
+function giveBackLater(session: CommandSession, { ackQueue }: OwnSubscription): void {
+  session.later(session.options.ackGraceMs, () => session.acks.giveBack(ackQueue));
+}
+
+/** STOMP 1.0 allows a subscription without an id, known by its destination. */
+function subscriptionKey(frame: Frame): string {
+  return frame.headers.get('id') ?? required(frame, 'destination');
+}
+
+function ackMode(frame: Frame, version: Version): AckMode {
+  // STOMP 1.2, "SUBSCRIBE ack Header": if the header is not set, it defaults to auto
+  const ack = frame.headers.get('ack') ?? 'auto';
+  const modes = ackModes(version);
+  const mode = modes.find((each) => each === ack);
+  if (mode !== undefined) return mode;
+  const allowed = `${modes.slice(0, -1).join(', ')} or ${modes.at(-1)}`;
+  throw new StompError('invalid-header', `The header "ack" is ${allowed} in STOMP ${version}, not ${quote(ack)}.`);
+}
