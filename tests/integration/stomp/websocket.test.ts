@@ -1,0 +1,295 @@
+/** What only WebSocket has: the handshake, sub-protocols, message boundaries, text and binary, sizes, closing. */
+import { once } from 'node:events';
+import { request } from 'node:http';
+import { beforeEach, describe, expect, test } from '@jest/globals';
+import WebSocket from 'ws';
+import { frame, openStomp, type StompClient } from '../../support/stomp-client.js';
+import { expectRefusal, nextBody, stageRelays, unique } from './relay-stage.js';
+
+const stage = stageRelays('memory');
+let destination: string;
+beforeEach(() => {
+  destination = `/topic/${unique()}`;
+});
+
+async function subscribed(): Promise<StompClient> {
+  const client = await stage.connect('webSocketUrl');
+  await client.receipt('SUBSCRIBE', { id: 's', destination });
+  return client;
+}
+
+describe('the sub-protocol', () => {
+  test.each([
+    [['v12.stomp'], 'v12.stomp'],
+    [['v11.stomp'], 'v11.stomp'],
+    [['v10.stomp'], 'v10.stomp'],
+    [['v10.stomp', 'v11.stomp', 'v12.stomp'], 'v12.stomp'],
+    [['v12.stomp', 'v11.stomp', 'v10.stomp'], 'v12.stomp'],
+    [['v10.stomp', 'v11.stomp'], 'v11.stomp'],
+    [['mqtt', 'v11.stomp'], 'v11.stomp'],
+    [[], ''],
+  ])('%j is answered with %j, and binds CONNECT to nothing', async (subprotocols, chosen) => {
+    for (const version of ['1.0', '1.2']) {
+      const client = await stage.open('webSocketUrl', { subprotocols });
+      expect(client.subProtocol).toBe(chosen);
+      await client.connect({ 'accept-version': version });
+      expect(client.connected?.headers['version']).toBe(version);
+    }
+  });
+
+  test.each([['mqtt'], ['V12.STOMP'], ['v13.stomp']])('%s alone is not echoed', async (offered) => {
+    const answer = await handshake({ 'sec-websocket-protocol': offered });
+    expect(answer.status).toBe(101);
+    expect(answer.headers['sec-websocket-protocol']).toBeUndefined();
+  });
+});
+
+/** A handshake by hand, for what WebSocket clients do not let pass. */
+function handshake(
+  headers: Record<string, string>,
+  path = '/ws',
+): Promise<{ status: number; headers: NodeJS.Dict<string | string[]>; body: string }> {
+  const { hostname, port } = new URL(stage.relay.webSocketUrl);
+  const upgrade = {
+    connection: 'Upgrade',
+    upgrade: 'websocket',
+    'sec-websocket-version': '13',
+    'sec-websocket-key': 'dGhlIHNhbXBsZSBub25jZQ==',
+  };
+  const asked = request({ hostname, port, path, headers: { ...upgrade, ...headers } });
+  asked.end();
+  return new Promise((resolve, reject) => {
+    asked.once('error', reject);
+    asked.once('upgrade', (answer, socket) => {
+      socket.destroy();
+      resolve({ status: answer.statusCode ?? 0, headers: answer.headers, body: '' });
+    });
+    asked.once('response', (answer) => {
+      let body = '';
+      answer.on('data', (chunk: Buffer) => (body += chunk.toString()));
+      answer.once('end', () => resolve({ status: answer.statusCode ?? 0, headers: answer.headers, body }));
+    });
+  });
+}
+
+describe('the handshake', () => {
+  test.each(['http://evil.example', 'null', 'https://127.0.0.1', 'http://127.0.0.1:1', 'file://'])(
+    'a page from %s is refused with 403 and a sentence',
+    async (origin) => {
+      const { status, body } = await handshake({ origin });
+      expect(status).toBe(403);
+      expect(body).toContain('--allow-origin');
+    },
+  );
+
+  test('a page from here is let in, and a client without a page', async () => {
+    const { port } = new URL(stage.relay.webSocketUrl);
+    expect((await handshake({ origin: `http://127.0.0.1:${port}` })).status).toBe(101);
+    expect((await handshake({ origin: `http://localhost:${port}`, host: `localhost:${port}` })).status).toBe(101);
+    expect((await handshake({})).status).toBe(101);
+  });
+
+  test.each(['evil.example', '169.254.0.1', 'localhost.evil.example'])(
+    'the host name %s is refused with 403: a page may have pointed it here',
+    async (host) => {
+      expect((await handshake({ host })).status).toBe(403);
+      expect((await handshake({ host, origin: `http://${host}` })).status).toBe(403);
+    },
+  );
+
+  test.each(['/', '/nowhere', '/ws/x', '/wss'])('%s is no WebSocket', async (path) => {
+    expect((await handshake({}, path)).status).toBe(404);
+  });
+
+  test('a query changes nothing', async () => {
+    expect((await handshake({}, '/ws?token=x')).status).toBe(101);
+  });
+
+  test('a plain GET is told what it should do', async () => {
+    const answer = await fetch(stage.relay.webSocketUrl.replace('ws:', 'http:'));
+    expect(answer.status).toBeGreaterThanOrEqual(400);
+    expect(answer.status).toBeLessThan(500);
+  });
+
+  test('permessage-deflate is off', async () => {
+    const answer = await handshake({ 'sec-websocket-extensions': 'permessage-deflate' });
+    expect(answer.status).toBe(101);
+    expect(answer.headers['sec-websocket-extensions']).toBeUndefined();
+  });
+});
+
+describe('messages in', () => {
+  const send = (body: string) => frame('SEND', { destination }, body);
+
+  test('text and binary mixed', async () => {
+    const client = await subscribed();
+    client.send(send('text').toString());
+    client.send(send('binary'));
+    for (const body of ['text', 'binary']) expect(await nextBody(client)).toBe(body);
+  });
+
+  test('a frame that begins in a text message and ends in a binary one', async () => {
+    const client = await subscribed();
+    const bytes = send('ab');
+    client.send(bytes.subarray(0, 10).toString());
+    client.send(bytes.subarray(10));
+    expect(await nextBody(client)).toBe('ab');
+  });
+
+  test('many frames in one message, and EOLs around them', async () => {
+    const client = await subscribed();
+    client.send(`\n${send('a').toString()}\n\n${send('b').toString()}${send('c').toString()}\n`);
+    for (const body of ['a', 'b', 'c']) expect(await nextBody(client)).toBe(body);
+  });
+
+  test('one frame over many messages, a character over two', async () => {
+    const client = await subscribed();
+    client.sendInPieces(send('😀'.repeat(50)), 3);
+    expect(await nextBody(client)).toBe('😀'.repeat(50));
+  });
+
+  test('a frame without its NUL waits for it', async () => {
+    const client = await subscribed();
+    client.send(send('a').subarray(0, -1));
+    client.send('\n');
+    client.send('\0');
+    expect(await nextBody(client)).toBe('a\n');
+  });
+
+  test('empty messages and heart-beats do nothing', async () => {
+    const client = await subscribed();
+    for (const nothing of ['', '\n', '\r\n', '\n\n\n', Buffer.alloc(0)]) client.send(nothing);
+    await client.receipt('BEGIN', { transaction: 't' });
+    expect(client.received()).toEqual([]);
+  });
+
+  test('fragments of one message', async () => {
+    const socket = new WebSocket(stage.relay.webSocketUrl, 'v12.stomp');
+    await once(socket, 'open');
+    const first = once(socket, 'message');
+    const bytes = frame('CONNECT', { 'accept-version': '1.2' });
+    for (const [i, byte] of bytes.entries()) {
+      socket.send(Buffer.of(byte), { fin: i === bytes.length - 1, binary: false });
+    }
+    expect(String((await first)[0])).toMatch(/^CONNECTED\n/);
+    socket.terminate();
+  });
+
+  test('text that is no UTF-8 ends with 1007', async () => {
+    const socket = new WebSocket(stage.relay.webSocketUrl);
+    await once(socket, 'open');
+    socket.send(Buffer.from([0xff, 0xfe]), { binary: false });
+    expect((await once(socket, 'close'))[0]).toBe(1007);
+  });
+});
+
+describe('messages out', () => {
+  test('one frame is one message, also when many leave at once', async () => {
+    const client = await subscribed();
+    const sender = await stage.connect('webSocketUrl');
+    sender.send(Buffer.concat(Array.from({ length: 100 }, (_, i) => frame('SEND', { destination }, `${i}`))));
+    const numbers: number[] = [];
+    for (let i = 0; i < 100; i++) numbers.push((await client.expectFrame('MESSAGE')).message);
+    expect(new Set(numbers).size).toBe(100);
+    expect(numbers.at(-1)! - numbers[0]!).toBe(99);
+  });
+
+  test.each([0, 1, 100, 125, 126, 1_000, 65_000, 66_000, 300_000])('a body of %i octets', async (length) => {
+    const client = await subscribed();
+    client.sendFrame('SEND', { destination }, 'x'.repeat(length));
+    const { body, message, isText } = await client.expectFrame('MESSAGE');
+    expect([body.length, isText]).toEqual([length, true]);
+    await client.receipt('BEGIN', { transaction: 't' });
+    expect(message).toBeGreaterThan(0);
+  });
+
+  test.each([
+    ['text', 'ä', true],
+    ['an empty body', '', true],
+    ['text with a NUL', 'a\0b', true],
+    ['JSON', '{"a":1}', true],
+    ['octets that are no UTF-8', Buffer.from([0xc3]), false],
+    ['half a surrogate pair', Buffer.from([0xed, 0xa0, 0x80]), false],
+    ['an overlong NUL', Buffer.from([0xc0, 0x80]), false],
+  ])('%s: as text %s', async (_what, body, isText) => {
+    const client = await subscribed();
+    client.sendFrame('SEND', { destination, 'content-length': String(Buffer.byteLength(body)) }, body, 'binary');
+    const message = await client.expectFrame('MESSAGE');
+    expect(message.isText).toBe(isText);
+    expect(message.body.equals(Buffer.from(body))).toBe(true);
+  });
+
+  test('frames of the relay itself are text', async () => {
+    const client = await stage.connect('webSocketUrl');
+    expect(client.connected?.isText).toBe(true);
+    expect((await client.receipt('BEGIN', { transaction: 't' })).isText).toBe(true);
+    client.sendFrame('BEGIN', { transaction: 't' });
+    expect((await expectRefusal(client, 'transaction-in-use')).isText).toBe(true);
+  });
+});
+
+describe('the end', () => {
+  test.each([1000, 1001, 4000])('a close with %i is answered', async (code) => {
+    const socket = new WebSocket(stage.relay.webSocketUrl);
+    await once(socket, 'open');
+    socket.close(code, 'bye');
+    expect((await once(socket, 'close'))[0]).toBe(code);
+  });
+
+  test('a message beyond the limit ends with 1009, and nobody else', async () => {
+    const other = await subscribed();
+    const client = await stage.connect('webSocketUrl');
+    client.send(Buffer.alloc(16 * 1024 * 1024, 'x'));
+    await client.expectClose(1009);
+    await other.receipt('SEND', { destination }, 'still here');
+    expect(await nextBody(other)).toBe('still here');
+  });
+
+  test('pings are answered', async () => {
+    const socket = new WebSocket(stage.relay.webSocketUrl);
+    await once(socket, 'open');
+    socket.ping('are you there');
+    expect(String((await once(socket, 'pong'))[0])).toBe('are you there');
+    socket.terminate();
+  });
+});
+
+describe('with other options', () => {
+  const other = stageRelays('memory', {
+    config: {
+      listen: { path: '/stomp' },
+      websocket: {
+        deflate: true,
+        pingIntervalMs: 50,
+        allowedOrigins: ['https://app.example.com'],
+        allowedHosts: ['relay.example.com', '127.0.0.1'],
+      },
+    },
+  });
+
+  test('permessage-deflate, for who offers it', async () => {
+    const client = await other.connect('webSocketUrl', {}, { perMessageDeflate: true });
+    const plain = await other.connect('webSocketUrl');
+    for (const each of [client, plain]) await each.receipt('SUBSCRIBE', { id: 's', destination });
+    for (let i = 0; i < 20; i++) client.sendFrame('SEND', { destination }, `${i}`.repeat(1_000));
+    for (const each of [client, plain]) {
+      for (let i = 0; i < 20; i++) expect(await nextBody(each)).toBe(`${i}`.repeat(1_000));
+    }
+  });
+
+  test('the relay pings, and a client that does not answer is cut off', async () => {
+    const socket = new WebSocket(other.relay.webSocketUrl, { autoPong: false });
+    await once(socket, 'ping');
+    expect((await once(socket, 'close'))[0]).toBe(1006);
+  });
+
+  test('a path, origins and hosts of one’s own', async () => {
+    expect(new URL(other.relay.webSocketUrl).pathname).toBe('/stomp');
+    const open = (headers: Record<string, string>) => openStomp(other.relay.webSocketUrl, { headers });
+    for (const headers of [{ origin: 'https://app.example.com' }, { host: 'relay.example.com' }, {}]) {
+      (await open(headers as Record<string, string>)).destroy();
+    }
+    await expect(open({ origin: 'https://app.example.com.evil' })).rejects.toThrow('HTTP 403');
+    await expect(open({ host: 'localhost' })).rejects.toThrow('HTTP 403');
+  });
+});
