@@ -122,18 +122,19 @@ export class SessionChannel implements BrokerChannel {
     const timer = setTimeout(
       () => {
         this.retries.delete(timer);
-        this.startAgain(consumer);
+        this.startAgain(consumer, error.code !== 'broker-unavailable');
       },
       backoff(2, reconnectMinMs, reconnectMaxMs),
     );
     this.retries.add(timer);
   }
 
-  private startAgain(consumer: QueueConsumer): void {
+  /** One that was refused does not begin again where others would suffer for it. */
+  private startAgain(consumer: QueueConsumer, wasRefused: boolean): void {
     if (this.isClosed || consumer.isEnded) return;
     try {
-      // It was refused once: not where others would suffer for it
-      this.place(consumer, this.main?.size === 0 ? this.main : this.openChannel());
+      const canShare = this.main && (!wasRefused || this.main.size === 0);
+      this.place(consumer, canShare ? this.main! : this.openChannel());
     } catch (error) {
       this.refused(consumer, error as BrokerError);
     }
