@@ -1,0 +1,192 @@
+/** amqplib as a back end of browsers: it publishes to exchanges, consumes queues, and answers. */
+import { afterAll, afterEach, beforeAll, expect, test } from '@jest/globals';
+import amqp, { type Channel, type ChannelModel, type ConsumeMessage } from 'amqplib';
+import { randomUUID } from 'node:crypto';
+import { Inbox } from '../../support/inbox.js';
+import { createVhost, type Vhost } from '../../support/rabbitmq.js';
+import { startRelay, type TestRelay } from '../../support/relay.js';
+import { connectStomp, type StompClient } from '../../support/stomp-client.js';
+
+const name = () => `back-end-${randomUUID()}`;
+
+let vhost: Vhost;
+let relays: TestRelay[];
+let backEnd: ChannelModel;
+let channel: Channel;
+const clients: StompClient[] = [];
+
+beforeAll(async () => {
+  vhost = await createVhost();
+  relays = [await startRelay(vhost.amqpUrl), await startRelay(vhost.amqpUrl)];
+  backEnd = await amqp.connect(vhost.amqpUrl);
+  channel = await backEnd.createChannel();
+});
+afterEach(() => clients.splice(0).forEach((client) => client.destroy()));
+afterAll(async () => {
+  await backEnd?.close();
+  for (const relay of relays ?? []) await relay.stop();
+  await vhost?.delete();
+});
+
+async function browser(headers: Record<string, string> = {}, relay = relays[0]!): Promise<StompClient> {
+  const client = await connectStomp(relay.webSocketUrl, headers);
+  clients.push(client);
+  return client;
+}
+
+async function consume(queue: string): Promise<Inbox<ConsumeMessage>> {
+  const messages = new Inbox<ConsumeMessage>(queue);
+  await channel.assertQueue(queue, { durable: true });
+  await channel.consume(queue, (message) => message && messages.add(message), { noAck: true });
+  return messages;
+}
+
+test('publishes to amq.topic: browsers at every relay get it, by key and by pattern', async () => {
+  const key = `${name()}.prices.eur`;
+  const [prefix] = key.split('.');
+  const exact = await browser();
+  const pattern = await browser({}, relays[1]);
+  await exact.receipt('SUBSCRIBE', { id: 's', destination: `/topic/${key}` });
+  await pattern.receipt('SUBSCRIBE', { id: 's', destination: `/topic/${prefix}/*/eur` });
+  channel.publish('amq.topic', key, Buffer.from('{"eur":1}'), { contentType: 'application/json', type: 'price' });
+  const message = await exact.expectFrame('MESSAGE', { subscription: 's', destination: `/topic/${key}` });
+  expect(message.body.toString()).toBe('{"eur":1}');
+  expect(message.headers).toMatchObject({ 'content-type': 'application/json', type: 'price' });
+  await pattern.expectFrame('MESSAGE', { destination: `/topic/${key.replaceAll('.', '/')}` });
+});
+
+test.each(['topic', 'direct', 'fanout'])('publishes to a %s exchange of its own', async (type) => {
+  const exchange = name();
+  await channel.assertExchange(exchange, type);
+  const client = await browser();
+  await client.receipt('SUBSCRIBE', { id: 's', destination: `/exchange/${exchange}/orders.new` });
+  channel.publish(exchange, 'orders.new', Buffer.from('one'));
+  const message = await client.expectFrame('MESSAGE', { destination: `/exchange/${exchange}/orders.new` });
+  expect(message.body.toString()).toBe('one');
+});
+
+test('consumes a queue that browsers SEND to, and sees their properties and headers', async () => {
+  const queue = name();
+  const messages = await consume(queue);
+  const client = await browser();
+  const headers = {
+    'content-type': 'text/plain',
+    'correlation-id': 'c-1',
+    'app-id': 'shop',
+    type: 'order',
+    priority: '4',
+    persistent: 'true',
+    'amqp-message-id': 'm-1',
+    timestamp: '1700000000',
+    'x-own': 'é',
+  };
+  await client.receipt('SEND', { destination: `/queue/${queue}`, ...headers }, 'body');
+  const { content, properties } = await messages.next();
+  expect(content.toString()).toBe('body');
+  expect(properties).toMatchObject({
+    contentType: 'text/plain',
+    correlationId: 'c-1',
+    appId: 'shop',
+    type: 'order',
+    priority: 4,
+    deliveryMode: 2,
+    messageId: 'm-1',
+    timestamp: 1_700_000_000,
+  });
+  expect(properties.headers).toEqual({ 'x-own': 'é', 'relay-id': expect.any(String) });
+});
+
+test('replies to reply-to over the default exchange', async () => {
+  const queue = name();
+  const requests = await consume(queue);
+  const client = await browser();
+  const asking = { 'reply-to': '/temp-queue/answers', 'correlation-id': '7' };
+  await client.receipt('SEND', { destination: `/queue/${queue}`, ...asking }, 'question');
+  const { content, properties } = await requests.next();
+  const { replyTo, correlationId } = properties as { replyTo: string; correlationId: string };
+  channel.sendToQueue(replyTo, Buffer.from(`re: ${content.toString()}`), { correlationId });
+  const reply = await client.expectFrame('MESSAGE', { subscription: '/temp-queue/answers', 'correlation-id': '7' });
+  expect(reply.body.toString()).toBe('re: question');
+});
+
+test('asks a browser, which answers to its reply-to', async () => {
+  const answers = await consume(name());
+  const { queue: replyTo } = await channel.assertQueue('', { exclusive: true });
+  await channel.consume(replyTo, (message) => message && answers.add(message), { noAck: true });
+  const client = await browser();
+  const destination = `/topic/${name()}`;
+  await client.receipt('SUBSCRIBE', { id: 's', destination });
+  channel.publish('amq.topic', destination.slice('/topic/'.length), Buffer.from('q'), { replyTo, correlationId: '9' });
+  const { headers } = await client.expectFrame('MESSAGE', { 'reply-to': `/reply-queue/${replyTo}` });
+  await client.receipt(
+    'SEND',
+    { destination: headers['reply-to']!, 'correlation-id': headers['correlation-id']! },
+    'a',
+  );
+  const { content, properties } = await answers.next();
+  expect([content.toString(), properties.correlationId]).toEqual(['a', '9']);
+});
+
+// the key: the user's name percent-encoded, then /queue/NAME
+test.each(['alice', 'bob@example.com', 'dept/alice', 'Zoë'])('tells a user by name: %s', async (user) => {
+  const first = await browser({ login: user });
+  const second = await browser({ login: user }, relays[1]);
+  for (const client of [first, second]) await client.receipt('SUBSCRIBE', { id: 's', destination: '/user/queue/news' });
+  channel.publish('stomp-relay.user', `${encodeURIComponent(user)}/queue/news`, Buffer.from('hello'));
+  for (const client of [first, second]) {
+    const message = await client.expectFrame('MESSAGE', { subscription: 's', destination: '/user/queue/news' });
+    expect(message.body.toString()).toBe('hello');
+  }
+});
+
+test('headers of every type arrive as text', async () => {
+  const client = await browser();
+  const key = name();
+  await client.receipt('SUBSCRIBE', { id: 's', destination: `/topic/${key}` });
+  const headers = {
+    text: 'é',
+    yes: true,
+    no: false,
+    small: 1,
+    large: 2 ** 40,
+    negative: -7,
+    fraction: 1.5,
+    date: { '!': 'timestamp', value: 1_700_000_000 },
+    decimal: { '!': 'decimal', value: { digits: 12345, places: 2 } },
+    table: { a: 1, b: ['x', true] },
+    list: [1, 'two'],
+  };
+  channel.publish('amq.topic', key, Buffer.from('x'), { headers });
+  const message = await client.expectFrame('MESSAGE');
+  expect(message.headers).toMatchObject({
+    text: 'é',
+    yes: 'true',
+    no: 'false',
+    small: '1',
+    large: '1099511627776',
+    negative: '-7',
+    fraction: '1.5',
+    date: '2023-11-14T22:13:20.000Z',
+    decimal: '123.45',
+    table: '{"a":1,"b":["x",true]}',
+    list: '[1,"two"]',
+  });
+});
+
+test('a thousand messages arrive in order, at one browser by topic and at another by queue', async () => {
+  const topic = name();
+  const client = await browser();
+  await client.receipt('SUBSCRIBE', { id: 't', destination: `/topic/${topic}` });
+  const worker = await browser({}, relays[1]);
+  await worker.receipt('SUBSCRIBE', { id: 'q', destination: `/queue/${topic}` });
+  const numbers = Array.from({ length: 1_000 }, (_, n) => String(n));
+  for (const number of numbers) {
+    channel.publish('amq.topic', topic, Buffer.from(number));
+    channel.sendToQueue(topic, Buffer.from(number));
+  }
+  for (const subscriber of [client, worker]) {
+    const got: string[] = [];
+    while (got.length < numbers.length) got.push((await subscriber.expectFrame('MESSAGE')).body.toString());
+    expect(got).toEqual(numbers);
+  }
+});

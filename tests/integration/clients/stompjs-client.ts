@@ -1,0 +1,70 @@
+/** @stomp/stompjs as its documents say for Node: WebSocket in the global object, promises around its callbacks. */
+import { Client, type IFrame, type IMessage, type StompConfig, type StompHeaders } from '@stomp/stompjs';
+import { randomUUID } from 'node:crypto';
+import { WebSocket } from 'ws';
+import { withDeadline } from '../../support/deadline.js';
+import { Inbox } from '../../support/inbox.js';
+
+Object.assign(global, { WebSocket });
+
+const WAIT_MS = 10_000;
+
+export interface TestClient {
+  readonly client: Client;
+  /** The CONNECTED frames, one for each connection. */
+  readonly connections: Inbox<IFrame>;
+  readonly errors: Inbox<IFrame>;
+  readonly closes: Inbox<{ readonly code: number }>;
+  /** Frames that nothing was registered for. */
+  readonly unhandled: Inbox<IFrame>;
+  /** What it says for people who debug. */
+  readonly debug: string[];
+  /** Subscribes, and resolves when the subscription is live. */
+  readonly subscribe: (destination: string, headers?: StompHeaders) => Promise<Inbox<IMessage>>;
+  /** Resolves with the RECEIPT of what `send` does with this receipt id. */
+  readonly receipt: (send: (receipt: string) => void) => Promise<IFrame>;
+}
+
+/** Connected, with the options given over its defaults. */
+export async function startClient(brokerURL: string, config: StompConfig = {}): Promise<TestClient> {
+  const connections = new Inbox<IFrame>('CONNECTED');
+  const errors = new Inbox<IFrame>('ERROR');
+  const closes = new Inbox<{ code: number }>('close');
+  const unhandled = new Inbox<IFrame>('unhandled frame');
+  const debug: string[] = [];
+  const client = new Client({
+    brokerURL,
+    reconnectDelay: 0,
+    debug: (line) => void debug.push(line),
+    onConnect: connections.add,
+    onStompError: errors.add,
+    onWebSocketClose: (event: { code: number }) => closes.add({ code: event.code }),
+    onUnhandledMessage: unhandled.add,
+    onUnhandledReceipt: unhandled.add,
+    onUnhandledFrame: unhandled.add,
+    ...config,
+  });
+  client.activate();
+  await connections.next();
+
+  const receipt = (send: (receipt: string) => void): Promise<IFrame> => {
+    const id = randomUUID();
+    const answer = new Promise<IFrame>((resolve) => client.watchForReceipt(id, resolve));
+    send(id);
+    return withDeadline(answer, WAIT_MS, () => `no RECEIPT; errors: ${errors.all.map((frame) => frame.body).join()}`);
+  };
+  return {
+    client,
+    connections,
+    errors,
+    closes,
+    unhandled,
+    debug,
+    receipt,
+    async subscribe(destination, headers = {}) {
+      const messages = new Inbox<IMessage>(destination);
+      await receipt((id) => client.subscribe(destination, messages.add, { ...headers, receipt: id }));
+      return messages;
+    },
+  };
+}
