@@ -52,6 +52,8 @@ export class Session implements ConnectionListener, CommandSession {
   private channelOpened: BrokerChannel | undefined;
   /** The frame that is waited for; those behind it stay in the parser. */
   private awaited: Frame | undefined;
+  /** The client has ended its side. */
+  private isInputOver = false;
   /** The client is gone; what it had sent is still worked off. */
   private isConnectionLost = false;
   private isReadingPaused = false;
@@ -96,6 +98,12 @@ export class Session implements ConnectionListener, CommandSession {
 
   onDrain(): void {
     this.outbox.onDrain();
+  }
+
+  /** The client sends nothing more. What it has sent is done and answered; then it is taken to have left. */
+  onEnd(): void {
+    this.isInputOver = true;
+    this.endIfDone();
   }
 
   onClose(): void {
@@ -286,6 +294,12 @@ export class Session implements ConnectionListener, CommandSession {
     this.close(1000, '');
   }
 
+  private leave(): void {
+    if (this.isOver) return;
+    this.leaveGroups();
+    this.close(1000, '');
+  }
+
   // Ending ------------------------------------------------------------------------------------------------------------
 
   /**
@@ -353,9 +367,10 @@ export class Session implements ConnectionListener, CommandSession {
 
   /** STOMP 1.2, "RECEIPT": if the client disconnects, previously received frames SHOULD continue to get processed. */
   private endIfDone(): void {
-    if (!this.isConnectionLost || this.state === 'closed') return;
+    if (!(this.isConnectionLost || this.isInputOver) || this.state === 'closed') return;
     if (this.state === 'connected' && (this.awaited || !this.sendQueue.isIdle)) return;
     if (this.state === 'connecting' && this.awaited) return;
+    if (!this.isConnectionLost) return this.leave();
     this.state = 'closed';
     this.releaseChannel();
     this.ended(this);
