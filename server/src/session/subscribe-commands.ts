@@ -1,5 +1,5 @@
 /** SUBSCRIBE and UNSUBSCRIBE: into a group that shares its frames, or with a consumer of one's own at the broker. */
-import type { AckMode, SharedDestination } from '../brokers/broker.js';
+import type { AckMode, BrokerSubscription, SharedDestination } from '../brokers/broker.js';
 import { type Destination, parseDestination } from '../destinations/destination.js';
 import { bindingArguments, wantsOwnQueue } from '../destinations/queue-options.js';
 import { quote, StompError } from '../stomp/errors.js';
@@ -27,9 +27,14 @@ export async function subscribe(session: CommandSession, frame: Frame): Promise<
     await allowed;
     if (!session.canDeliver) return;
   }
-  if (isOwn) await subscribeOwn(session, frame, destination, key, id, ack);
-  else await subscribeShared(session, frame, destination as SharedDestination, key, id);
-  session.receipt(frame);
+  if (isOwn) {
+    const subscription = await subscribeOwn(session, frame, destination, key, id, ack);
+    session.receipt(frame);
+    subscription?.open();
+  } else {
+    await subscribeShared(session, frame, destination as SharedDestination, key, id);
+    session.receipt(frame);
+  }
 }
 
 async function subscribeShared(
@@ -56,12 +61,46 @@ async function subscribeOwn(
   key: string,
   id: string | undefined,
   ack: AckMode,
-): Promise<void> {
+): Promise<OwnSubscription | undefined> {
   const subscription = new OwnSubscription(session, id, destination, session.version, ack);
-  // Registered before it is live: its deliveries may come before the broker's answer is seen here.
   const options = { ack, headers: frame.headers, subscriptionId: key };
-  subscription.broker = await session.channel().consume(destination, options, subscription);
+  const consume = (): Promise<BrokerSubscription> => session.channel().consume(destination, options, subscription);
+  const broker = await onceFree(session, destination, consume);
+  if (!broker) return undefined;
+  subscription.broker = broker;
   session.subscriptions.set(key, subscription);
+  return subscription;
+}
+
+/** How long to wait before each further try: about a second in all. */
+const RETRY_DELAYS_MS = [50, 100, 200, 400];
+
+/**
+ * A page that is reloaded is here again before the end of its old session has reached the broker, which may still hold
+ * an exclusive queue for it, or be about to delete it. So that is tried again for a moment. Undefined: the client has
+ * gone meanwhile.
+ */
+async function onceFree(
+  session: CommandSession,
+  destination: Destination,
+  consume: () => Promise<BrokerSubscription>,
+): Promise<BrokerSubscription | undefined> {
+  for (const delayMs of RETRY_DELAYS_MS) {
+    try {
+      return await consume();
+    } catch (error) {
+      if (!isLeaving((error as { code?: unknown }).code, destination)) throw error;
+    }
+    if (!session.canDeliver) return undefined;
+    await new Promise<void>((resolve) => session.later(delayMs, resolve));
+    if (!session.canDeliver) return undefined;
+  }
+  return consume();
+}
+
+function isLeaving(code: unknown, destination: Destination): boolean {
+  // All but /amq/queue make their queue: one that is not found was there a moment ago.
+  return code === 'queue-in-use' || (code === 'queue-not-found' && destination.kind !== 'amq-queue');
 }
 
 export async function unsubscribe(session: CommandSession, frame: Frame): Promise<void> {

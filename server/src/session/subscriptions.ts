@@ -42,8 +42,9 @@ export class OwnSubscription implements Consumer {
   /** Set when the broker has set it up. */
   broker: BrokerSubscription | undefined;
   private readonly needsAck: boolean;
+  private isOpen = false;
   private isClosed = false;
-  /** Delivered to us while the client did not read; at most as many as the prefetch count. */
+  /** Delivered to us before it was open or while the client did not read; at most as many as the prefetch count. */
   private parked: Delivery[] = [];
 
   constructor(
@@ -60,8 +61,14 @@ export class OwnSubscription implements Consumer {
   deliver(delivery: Delivery): void {
     if (!this.host.canDeliver) return;
     if (this.isClosed) return delivery.settle('requeue');
-    if (this.parked.length === 0 && !this.host.outbox.isCongested) return this.send(delivery);
-    if (this.parked.push(delivery) === 1) this.host.outbox.whenDrained(() => this.unpark());
+    if (this.isOpen && this.parked.length === 0 && !this.host.outbox.isCongested) return this.send(delivery);
+    if (this.parked.push(delivery) === 1 && this.isOpen) this.host.outbox.whenDrained(() => this.unpark());
+  }
+
+  /** Its SUBSCRIBE has been answered. Deliveries may come before the broker's own answer, and have waited until now. */
+  open(): void {
+    this.isOpen = true;
+    this.unpark();
   }
 
   ended(error: BrokerError): void {
