@@ -151,7 +151,7 @@ describe.each(BROKERS)('stompit, %s', (kind) => {
   test('failover and a channel pool: the second server is taken where the first is none', async () => {
     const [nobody = 0] = await freePorts(1);
     const servers = [connectOptions(nobody), connectOptions(port)];
-    const pool = new stompit.ChannelPool(new stompit.ConnectFailover(servers, { maxReconnects: 20, randomize: false }));
+    const pool = new stompit.ChannelPool(new stompit.ConnectFailover(servers, { maxReconnects: 3, randomize: false }));
     try {
       const channel = await promised<Channel>('channel', (callback) => pool.channel(callback));
       const destination = `/queue/${name()}`;
