@@ -1,5 +1,6 @@
 /** Ack modes, ACK and NACK, redelivery, prefetch. */
-import type { ClientOptions, Player, Stage } from '../stage.js';
+import type { Player } from '../player.js';
+import type { ClientOptions, Stage } from '../stage.js';
 import { scenario, type Scenario } from '../stage.js';
 
 type Ack = 'auto' | 'client' | 'client-individual';
