@@ -11,7 +11,7 @@ describe.each(TRANSPORTS)('over %s', (transport) => {
 
   test('CONNECTED says what the relay can do and wants', async () => {
     for (const asked of [{}, { 'heart-beat': '0,0' }, { 'heart-beat': '10000,10000' }]) {
-      const { connected } = await stage.connect(transport, asked as Record<string, string>);
+      const { connected } = await stage.connect(transport, asked);
       expect(connected?.headers['heart-beat']).toBe('200,200');
     }
   });
@@ -57,7 +57,7 @@ describe.each(TRANSPORTS)('over %s', (transport) => {
   });
 
   test.each([{}, { 'heart-beat': '0,0' }, { 'heart-beat': '200,0' }])('%j: none from the relay', async (headers) => {
-    const none = await stage.connect(transport, headers as Record<string, string>);
+    const none = await stage.connect(transport, headers);
     const some = await stage.connect(transport, { 'heart-beat': '0,200' });
     const beating = setInterval(() => !none.isClosed && none.send('\n'), 50);
     await eventually(

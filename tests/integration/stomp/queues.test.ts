@@ -143,6 +143,18 @@ describe.each(EVERYWHERE)('on $broker over $transport', ({ broker, transport }) 
       },
     );
 
+    test('durable:false: a queue stays while another session consumes it', async () => {
+      const other = await stage.connect(transport);
+      for (const each of [client, other]) {
+        await each.receipt('SUBSCRIBE', { id: 's', destination: queue, durable: 'false', 'auto-delete': 'true' });
+      }
+      await client.disconnect();
+      for (let i = 0; i < 5; i++) {
+        await other.receipt('SEND', { destination: queue, durable: 'false', 'auto-delete': 'true' }, 'x');
+        expect(await nextBody(other)).toBe('x');
+      }
+    });
+
     test('other headers than the queue has are a conflict, none are not', async () => {
       await client.receipt('SEND', { destination: queue, 'x-max-length': '5' }, 'x');
       const other = await stage.connect(transport);

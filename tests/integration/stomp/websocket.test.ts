@@ -287,7 +287,7 @@ describe('with other options', () => {
     expect(new URL(other.relay.webSocketUrl).pathname).toBe('/stomp');
     const open = (headers: Record<string, string>) => openStomp(other.relay.webSocketUrl, { headers });
     for (const headers of [{ origin: 'https://app.example.com' }, { host: 'relay.example.com' }, {}]) {
-      (await open(headers as Record<string, string>)).destroy();
+      (await open(headers)).destroy();
     }
     await expect(open({ origin: 'https://app.example.com.evil' })).rejects.toThrow('HTTP 403');
     await expect(open({ host: 'localhost' })).rejects.toThrow('HTTP 403');

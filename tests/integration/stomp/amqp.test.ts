@@ -1,0 +1,179 @@
+/** Back ends that speak AMQP on the other side of RabbitMQ: how their messages look in STOMP, and ours to them. */
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { type Channel, type ChannelModel, connect, type GetMessage } from 'amqplib';
+import { eventually } from '../../support/deadline.js';
+import { TRANSPORTS } from '../../support/relay.js';
+import { nextBody, refuses, stageRelays, unique } from './relay-stage.js';
+
+describe.each(TRANSPORTS)('over %s', (transport) => {
+  const stage = stageRelays('rabbitmq');
+  let connection: ChannelModel;
+  let amqp: Channel;
+  beforeAll(async () => {
+    connection = await connect(stage.broker.url);
+    amqp = await connection.createChannel();
+  });
+  afterAll(() => connection.close().catch(() => undefined)); // its vhost may be gone already
+
+  /** What a back end finds in a queue. */
+  const fetched = (queue: string): Promise<GetMessage> =>
+    eventually(
+      async () => (await amqp.get(queue, { noAck: true })) || undefined,
+      10_000,
+      () => 'nothing came',
+    );
+
+  const properties = {
+    contentType: 'application/json',
+    contentEncoding: 'gzip',
+    deliveryMode: 2,
+    priority: 4,
+    correlationId: 'c-1',
+    expiration: '60000',
+    messageId: 'm-1',
+    timestamp: 1_700_000_000,
+    type: 'a-type',
+    appId: 'an-app',
+  };
+  const headers = {
+    'content-type': 'application/json',
+    'content-encoding': 'gzip',
+    persistent: 'true',
+    priority: '4',
+    'correlation-id': 'c-1',
+    expiration: '60000',
+    'amqp-message-id': 'm-1',
+    timestamp: '1700000000',
+    type: 'a-type',
+    'app-id': 'an-app',
+  };
+
+  test.each(['topic', 'queue', 'exchange'])('properties and typed headers arrive as text, by %s', async (kind) => {
+    const name = unique();
+    const client = await stage.connect(transport);
+    const destination = kind === 'exchange' ? `/exchange/amq.direct/${name}` : `/${kind}/${name}`;
+    await client.receipt('SUBSCRIBE', { id: 's', destination });
+    const typed = { text: 'a:b\nc', int: 42, negative: -1, float: 1.5, yes: true, no: false, nothing: null };
+    const nested = { table: { a: 1 }, list: [1, 'two'], date: { '!': 'timestamp', value: 1_700_000_000 } };
+    const exchange = { topic: 'amq.topic', queue: '', exchange: 'amq.direct' }[kind] ?? '';
+    amqp.publish(exchange, name, Buffer.from('{}'), { ...properties, headers: { ...typed, ...nested } });
+    const message = await client.expectFrame('MESSAGE', { destination, subscription: 's', ...headers });
+    expect(message.headers).toMatchObject({
+      text: 'a:b\nc',
+      int: '42',
+      negative: '-1',
+      float: '1.5',
+      yes: 'true',
+      no: 'false',
+    });
+    expect(message.headers['table']).toContain('1');
+    expect(message.headers['list']).toContain('two');
+    expect(message.body.toString()).toBe('{}');
+  });
+
+  test('headers of AMQP cannot pass for those of a MESSAGE', async () => {
+    const name = unique();
+    const client = await stage.connect(transport);
+    await client.receipt('SUBSCRIBE', { id: 's', destination: `/topic/${name}` });
+    const forged = { destination: '/queue/x', subscription: 'x', 'message-id': 'x', 'content-length': '1', ack: 'x' };
+    amqp.publish('amq.topic', name, Buffer.from('body'), { headers: { ...forged, redelivered: 'true' } });
+    const message = await client.expectFrame('MESSAGE', { subscription: 's', destination: `/topic/${name}` });
+    expect(message.body.toString()).toBe('body');
+    expect(message.headers).not.toHaveProperty('ack');
+    expect(message.headers['redelivered']).toBe('false');
+  });
+
+  test('a SEND becomes properties and text headers', async () => {
+    const queue = unique();
+    const client = await stage.connect(transport);
+    await client.receipt('SEND', { destination: `/queue/${queue}`, ...headers, 'x-mine': '1', receipt: 'r' }, '{}');
+    const message = await fetched(queue);
+    expect(message.properties).toMatchObject(properties);
+    expect(message.properties.headers).toMatchObject({ 'x-mine': '1' });
+    for (const name of ['destination', 'receipt', 'content-length', 'content-type', 'transaction']) {
+      expect(message.properties.headers).not.toHaveProperty(name);
+    }
+    expect(message.content.toString()).toBe('{}');
+  });
+
+  test('a message without persistent is transient, /queue is durable', async () => {
+    const queue = unique();
+    const client = await stage.connect(transport);
+    await client.receipt('SEND', { destination: `/queue/${queue}` }, 'x');
+    expect((await fetched(queue)).properties.deliveryMode).not.toBe(2);
+    await amqp.assertQueue(queue, { durable: true });
+  });
+
+  test('a back end answers a request to its queue', async () => {
+    const queue = unique();
+    await amqp.assertQueue(queue);
+    await amqp.consume(queue, (message) => {
+      if (message === null) return; // at the end of the tests
+      const { replyTo, correlationId } = message.properties as { replyTo: string; correlationId: string };
+      amqp.sendToQueue(replyTo, Buffer.from('answer'), { correlationId });
+    });
+    const client = await stage.connect(transport);
+    const request = { destination: `/amq/queue/${queue}`, 'reply-to': '/temp-queue/a', 'correlation-id': '9' };
+    client.sendFrame('SEND', request, 'question');
+    const reply = await client.expectFrame('MESSAGE', { subscription: '/temp-queue/a', 'correlation-id': '9' });
+    expect(reply.body.toString()).toBe('answer');
+  });
+
+  test('an exchange of its own, bound as the back end likes', async () => {
+    const exchange = unique('exchange');
+    await amqp.assertExchange(exchange, 'topic', { durable: false });
+    const client = await stage.connect(transport);
+    await client.receipt('SUBSCRIBE', { id: 's', destination: `/exchange/${exchange}/a.*` });
+    amqp.publish(exchange, 'a.b', Buffer.from('from AMQP'));
+    expect(await nextBody(client, { destination: `/exchange/${exchange}/a.b` })).toBe('from AMQP');
+    client.sendFrame('SEND', { destination: `/exchange/${exchange}/a.c` }, 'from STOMP');
+    expect(await nextBody(client, { destination: `/exchange/${exchange}/a.c` })).toBe('from STOMP');
+  });
+
+  test('an internal exchange takes no SEND, and other clients notice nothing', async () => {
+    const exchange = unique('internal');
+    await amqp.assertExchange(exchange, 'topic', { durable: false, internal: true });
+    const other = await stage.connect(transport);
+    const topic = `/topic/${unique()}`;
+    await other.receipt('SUBSCRIBE', { id: 's', destination: topic });
+    await refuses(await stage.connect(transport), 'SEND', { destination: `/exchange/${exchange}/a` }, 'access-refused');
+    await other.receipt('SEND', { destination: topic }, 'x');
+    expect(await nextBody(other)).toBe('x');
+  });
+
+  test('an exchange that is deleted under its publishers: they are told, others notice nothing', async () => {
+    const exchange = unique('gone');
+    await amqp.assertExchange(exchange, 'direct', { durable: false });
+    const [client, other] = [await stage.connect(transport), await stage.connect(transport)];
+    await client.receipt('SEND', { destination: `/exchange/${exchange}/a` }, 'x');
+    await amqp.deleteExchange(exchange);
+    await refuses(client, 'SEND', { destination: `/exchange/${exchange}/a` }, 'exchange-not-found');
+    await other.receipt('SEND', { destination: `/topic/${unique()}` }, 'x');
+  });
+
+  test('a queue that is deleted under its consumer: it is made again, or the client is told', async () => {
+    const queue = unique();
+    const client = await stage.connect(transport);
+    await client.receipt('SUBSCRIBE', { id: 's', destination: `/queue/${queue}` });
+    await amqp.deleteQueue(queue);
+    const sender = await stage.connect(transport);
+    const outcome = await eventually(
+      async () => {
+        if (client.isClosed) return 'told';
+        await sender.receipt('SEND', { destination: `/queue/${queue}` }, 'x');
+        return client.received().some((each) => each.command === 'MESSAGE') ? 'made again' : undefined;
+      },
+      10_000,
+      () => 'neither',
+    );
+    expect(outcome).toMatch(/told|made again/);
+  });
+
+  test('CC and BCC of a back end reach their topics', async () => {
+    const [to, copy] = [unique(), unique()];
+    const client = await stage.connect(transport);
+    await client.receipt('SUBSCRIBE', { id: 'cc', destination: `/topic/${copy}` });
+    amqp.publish('amq.topic', to, Buffer.from('x'), { CC: copy });
+    expect(await nextBody(client, { subscription: 'cc' })).toBe('x');
+  });
+});
