@@ -6,14 +6,14 @@ import { TRANSPORTS } from '../../support/relay.js';
 import { nextBody, refuses, stageRelays, unique } from './relay-stage.js';
 
 describe.each(TRANSPORTS)('over %s', (transport) => {
-  const stage = stageRelays('rabbitmq');
   let connection: ChannelModel;
   let amqp: Channel;
+  afterAll(() => connection.close()); // before the stage deletes its vhost
+  const stage = stageRelays('rabbitmq');
   beforeAll(async () => {
     connection = await connect(stage.broker.url);
     amqp = await connection.createChannel();
   });
-  afterAll(() => connection.close().catch(() => undefined)); // its vhost may be gone already
 
   /** What a back end finds in a queue. */
   const fetched = (queue: string): Promise<GetMessage> =>
