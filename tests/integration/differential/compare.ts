@@ -29,7 +29,7 @@ export function gapBetween(rabbitmq: Transcript, relay: Transcript): Gap {
 }
 
 /** What is wrong: lines that no difference explains, and differences of the table that no line shows. */
-export function complaints(scenario: string, gap: Gap): string[] {
+export function complaints(scenario: string, gap: Gap, rabbitmqVersion: string): string[] {
   const listed = DELIBERATE.filter((difference) => difference.scenarios.includes(scenario));
   const unexplained = [
     ...gap.rabbitmq
@@ -37,7 +37,8 @@ export function complaints(scenario: string, gap: Gap): string[] {
       .map((line) => `- ${line}`),
     ...gap.relay.filter((line) => !listed.some((each) => each.lines.relay?.test(line))).map((line) => `+ ${line}`),
   ];
-  const gone = listed.filter((each) => !shows(each, gap));
+  const major = rabbitmqVersion.split('.')[0];
+  const gone = listed.filter((each) => (each.seenIn ?? major) === major && !shows(each, gap));
   return [
     ...unexplained,
     ...gone.map((each) => `"${each.title}" lists this scenario, and nothing of it is to be seen`),

@@ -13,6 +13,8 @@ export interface Difference {
   /** The lines of the transcripts that it explains, RabbitMQ's and the relay's. */
   readonly lines: { readonly rabbitmq?: RegExp; readonly relay?: RegExp };
   readonly scenarios: readonly string[];
+  /** RabbitMQ's major version in which it is always to be seen. In others it may be; absent: in all. */
+  readonly seenIn?: '3' | '4';
 }
 
 export const DELIBERATE: readonly Difference[] = [
@@ -71,6 +73,7 @@ export const DELIBERATE: readonly Difference[] = [
     reason: 'STOMP 1.2, "ERROR": if the frame that caused it has a receipt, ERROR SHOULD set receipt-id.',
     lines: { rabbitmq: /ERROR receipt-id:-$/, relay: /ERROR receipt-id:[^-]/ },
     scenarios: [
+      'receipts: of a SUBSCRIBE to a missing exchange',
       'destinations: SUBSCRIBE to an exchange that is missing, over TCP',
       'destinations: SEND to an exchange that is missing, over TCP',
       'destinations: an empty one',
@@ -93,8 +96,9 @@ export const DELIBERATE: readonly Difference[] = [
   },
   {
     title: 'The last frame arrives',
+    seenIn: '3',
     rabbitmqDoes:
-      'closes the WebSocket before it has sent its last frame: ERROR, and the RECEIPT of DISCONNECT, are lost (over TCP they arrive)',
+      '(3.x, and 4.x now and then) closes the WebSocket before it has sent its last frame: ERROR, and the RECEIPT of DISCONNECT, are lost (over TCP they arrive)',
     relayDoes: 'flushes it, then closes',
     reason:
       'STOMP 1.2, "ERROR": the connection is closed just after sending it; "DISCONNECT": the RECEIPT is the point of asking for one.',
@@ -141,7 +145,7 @@ export const DELIBERATE: readonly Difference[] = [
     relayDoes: 'takes any host and any login where no authenticator is configured and it listens on loopback only',
     reason:
       'A browser\'s login is the business of the relay\'s authenticator; the relay reaches RabbitMQ with credentials of its own. Virtual hosts have no meaning at the relay: STOMP 1.2, "CONNECT", leaves host to the server.',
-    lines: { rabbitmq: /./, relay: /./ },
+    lines: { rabbitmq: /./, relay: /: CONNECTED version:1.2$/ },
     scenarios: ['connecting: a host that nobody knows', 'connecting: a wrong passcode'],
   },
   {
@@ -150,7 +154,7 @@ export const DELIBERATE: readonly Difference[] = [
     relayDoes: 'passes over the spaces',
     reason:
       'Clients write them. STOMP 1.2, "Heart-beating" and "Protocol Negotiation", separate by comma and say nothing of spaces.',
-    lines: { rabbitmq: /./, relay: /./ },
+    lines: { rabbitmq: /./, relay: /: CONNECTED version:1.2$/ },
     scenarios: ['connecting: spaces in accept-version', 'heart-beats: a space after the comma'],
   },
   {
@@ -158,7 +162,7 @@ export const DELIBERATE: readonly Difference[] = [
     rabbitmqDoes: 'takes -1 for 0',
     relayDoes: 'answers with an ERROR',
     reason: 'STOMP 1.2, "Heart-beating": the header contains two positive integers (or 0).',
-    lines: { rabbitmq: /CONNECTED/, relay: /./ },
+    lines: { rabbitmq: /CONNECTED/, relay: /: ERROR receipt-id:|: the connection ends$/ },
     scenarios: ['heart-beats: negative'],
   },
   {
@@ -185,7 +189,7 @@ export const DELIBERATE: readonly Difference[] = [
     relayDoes: 'sends it in a binary message',
     reason:
       'RFC 6455, section 8.1: invalid UTF-8 in a text message fails the connection. STOMP 1.2, "Body", allows any octets.',
-    lines: { rabbitmq: /./, relay: /./ },
+    lines: { rabbitmq: /./, relay: /^\w+: (?!ERROR|the connection)/ },
     scenarios: ['frames: a body that is no text, over WebSocket'],
   },
   {
@@ -194,7 +198,7 @@ export const DELIBERATE: readonly Difference[] = [
     relayDoes: 'answers with an ERROR',
     reason:
       'STOMP 1.1, "Value Encoding": undefined escape sequences such as `\\r` MUST be treated as a fatal protocol error.',
-    lines: { rabbitmq: /./, relay: /./ },
+    lines: { rabbitmq: /./, relay: /: ERROR receipt-id:|: the connection ends$/ },
     scenarios: ['escapes: \\r is undefined in 1.1'],
   },
   {
@@ -219,7 +223,7 @@ export const DELIBERATE: readonly Difference[] = [
     rabbitmqDoes: 'passes over the body of other frames',
     relayDoes: 'answers with an ERROR',
     reason: 'STOMP 1.2, "Body": only SEND, MESSAGE and ERROR may have a body, all other frames MUST NOT.',
-    lines: { rabbitmq: /./, relay: /./ },
+    lines: { rabbitmq: /./, relay: /: ERROR receipt-id:|: the connection ends$/ },
     scenarios: ['frames: a body on SUBSCRIBE'],
   },
   {
@@ -227,7 +231,7 @@ export const DELIBERATE: readonly Difference[] = [
     rabbitmqDoes: 'takes any number of headers',
     relayDoes: 'answers with an ERROR that names the limit',
     reason: 'STOMP 1.2, "Size Limits": servers may limit headers and body. Each limit is an option.',
-    lines: { rabbitmq: /./, relay: /./ },
+    lines: { rabbitmq: /./, relay: /: ERROR receipt-id:|: the connection ends$/ },
     scenarios: ['frames: 200 headers'],
   },
   {
@@ -235,7 +239,7 @@ export const DELIBERATE: readonly Difference[] = [
     rabbitmqDoes: 'refuses a topic with slashes',
     relayDoes: 'takes slashes for another spelling of dots: /topic/a/b has the key a.b',
     reason: "Users of Spring's broker write slashes; nothing is lost, for a literal slash is %2F.",
-    lines: { rabbitmq: /./, relay: /./ },
+    lines: { rabbitmq: /./, relay: /^\w+: (?!ERROR|the connection)/ },
     scenarios: ['destinations: /topic with slashes'],
   },
   {
@@ -274,7 +278,7 @@ export const DELIBERATE: readonly Difference[] = [
     rabbitmqDoes: 'remembers that it has declared a queue: a second SUBSCRIBE after an auto-delete ends the connection',
     relayDoes: 'declares it again',
     reason: 'A rule of the design: no stale memory of declarations.',
-    lines: { rabbitmq: /connection ends/, relay: /./ },
+    lines: { rabbitmq: /connection ends|ERROR/, relay: /^\w+: (?!ERROR|the connection)/ },
     scenarios: ['destinations: a queue that was deleted can be subscribed to again'],
   },
   {
@@ -282,7 +286,7 @@ export const DELIBERATE: readonly Difference[] = [
     rabbitmqDoes: 'declares it with its defaults, and a queue declared otherwise ends the connection',
     relayDoes: 'uses a queue that exists as it is',
     reason: 'A back end that declares its queues as quorum queues or with limits need not tell its browsers.',
-    lines: { rabbitmq: /connection ends/, relay: /./ },
+    lines: { rabbitmq: /connection ends/, relay: /^\w+: (?!ERROR|the connection)/ },
     scenarios: ['destinations: a queue that somebody else declared otherwise'],
   },
   {
@@ -290,7 +294,7 @@ export const DELIBERATE: readonly Difference[] = [
     rabbitmqDoes: 'binds without arguments: every message comes',
     relayDoes: 'makes x-match and arg-NAME the arguments of the binding',
     reason: 'An addition: without arguments a headers exchange is of no use.',
-    lines: { rabbitmq: /./, relay: /./ },
+    lines: { rabbitmq: /./, relay: /^\w+: (?!ERROR|the connection)/ },
     scenarios: ['destinations: a headers exchange with binding arguments'],
   },
   {
@@ -298,7 +302,7 @@ export const DELIBERATE: readonly Difference[] = [
     rabbitmqDoes: 'lets a client consume any queue by that name',
     relayDoes: 'answers SUBSCRIBE with an ERROR: /amq/queue/NAME does it',
     reason: 'Its documents give /reply-queue as the address of replies only.',
-    lines: { rabbitmq: /./, relay: /./ },
+    lines: { rabbitmq: /./, relay: /: ERROR receipt-id:|: the connection ends$/ },
     scenarios: ['destinations: SUBSCRIBE to /reply-queue'],
   },
   {
@@ -306,7 +310,7 @@ export const DELIBERATE: readonly Difference[] = [
     rabbitmqDoes: 'takes a SUBSCRIBE without',
     relayDoes: 'answers with an ERROR',
     reason: 'STOMP 1.1 and 1.2, "SUBSCRIBE id Header": an id header MUST be included.',
-    lines: { rabbitmq: /./, relay: /./ },
+    lines: { rabbitmq: /./, relay: /: ERROR receipt-id:|: the connection ends$/ },
     scenarios: ['subscribing: no id in 1.2', 'subscribing: no id in 1.1', 'unsubscribing: no id in 1.2'],
   },
   {
@@ -315,7 +319,7 @@ export const DELIBERATE: readonly Difference[] = [
       'lets two tabs with the id sub-0 share one queue, so that each gets half; and names it by id and topic alone, so that every user can take it over',
     relayDoes: 'names it from user, client-id, destination and id, and tells the second holder by an ERROR',
     reason: 'Every client library numbers its subscriptions from 0: sharing would be by accident.',
-    lines: { rabbitmq: /./, relay: /./ },
+    lines: { rabbitmq: /./, relay: /: ERROR receipt-id:|: the connection ends$/ },
     scenarios: ['durable: the same subscription in two tabs'],
   },
   {
@@ -341,7 +345,7 @@ export const DELIBERATE: readonly Difference[] = [
     relayDoes: 'acknowledges the messages before it of the same subscription',
     reason:
       'STOMP 1.2, "SUBSCRIBE ack Header": ACK of a message acknowledges all messages sent before it on the subscription.',
-    lines: { relay: /./ },
+    lines: { relay: /^\w+: (?!ERROR|the connection)/ },
     scenarios: ['acks: client acks inside one subscription only'],
   },
   {
@@ -349,7 +353,7 @@ export const DELIBERATE: readonly Difference[] = [
     rabbitmqDoes: 'does not ask for the subscription',
     relayDoes: 'answers with an ERROR',
     reason: 'STOMP 1.1, "ACK": two REQUIRED headers, message-id and subscription.',
-    lines: { rabbitmq: /./, relay: /./ },
+    lines: { rabbitmq: /./, relay: /: ERROR receipt-id:|: the connection ends$/ },
     scenarios: ['acks: no subscription in 1.1'],
   },
   {
@@ -357,7 +361,7 @@ export const DELIBERATE: readonly Difference[] = [
     rabbitmqDoes: 'takes it',
     relayDoes: 'answers with an ERROR: an unknown command',
     reason: 'NACK came with STOMP 1.1.',
-    lines: { rabbitmq: /./, relay: /./ },
+    lines: { rabbitmq: /./, relay: /: ERROR receipt-id:|: the connection ends$/ },
     scenarios: ['nacks: in 1.0, which has none'],
   },
   {
@@ -365,7 +369,7 @@ export const DELIBERATE: readonly Difference[] = [
     rabbitmqDoes: 'starts the transaction anew and loses what it held',
     relayDoes: 'answers with an ERROR',
     reason: 'STOMP 1.2, "BEGIN": different transactions MUST use different identifiers.',
-    lines: { rabbitmq: /./, relay: /./ },
+    lines: { rabbitmq: /./, relay: /: ERROR receipt-id:|: the connection ends$/ },
     scenarios: ['transactions: a second BEGIN with the same id'],
   },
   {
@@ -374,7 +378,7 @@ export const DELIBERATE: readonly Difference[] = [
     relayDoes:
       'answers with an ERROR a SEND that asks for it and reaches no queue; without it, like RabbitMQ, with a RECEIPT',
     reason: 'An addition, so that a RECEIPT can say more than "taken".',
-    lines: { rabbitmq: /./, relay: /./ },
+    lines: { rabbitmq: /./, relay: /: ERROR receipt-id:|: the connection ends$/ },
     scenarios: ['receipts: of a SEND that reaches no queue and must'],
   },
   {
@@ -383,7 +387,7 @@ export const DELIBERATE: readonly Difference[] = [
     relayDoes: 'answers it with an ERROR that has its receipt-id',
     reason:
       'STOMP 1.2, "SEND": if the server cannot process the frame for any reason, it MUST send ERROR. RECEIPTs tell the truth.',
-    lines: { rabbitmq: /MESSAGE marker/, relay: /./ },
+    lines: { rabbitmq: /MESSAGE marker/, relay: /: ERROR receipt-id:|: the connection ends$/ },
     scenarios: ['receipts: of a SEND that the queue rejects'],
   },
   {
@@ -392,7 +396,7 @@ export const DELIBERATE: readonly Difference[] = [
     relayDoes: 'leaves it out, like every header that belongs to MESSAGE',
     reason:
       "Such headers are not the publisher's to set; a client that resends the headers of a MESSAGE is common and does no harm.",
-    lines: { rabbitmq: /./, relay: /./ },
+    lines: { rabbitmq: /./, relay: /^\w+: (?!ERROR|the connection)/ },
     scenarios: ['headers: a forged message-id'],
   },
   {
@@ -441,11 +445,20 @@ export const DELIBERATE: readonly Difference[] = [
     ],
   },
   {
+    title: 'persistent is true or absent',
+    seenIn: '4',
+    rabbitmqDoes: '(4.x) says persistent:1 in messages from a stream',
+    relayDoes: 'leaves it out where the message is not persistent, as RabbitMQ does elsewhere',
+    reason: 'The documented values of the header are true and false.',
+    lines: { rabbitmq: /persistent:"1"$/ },
+    scenarios: ['queue headers: a stream from its first message'],
+  },
+  {
     title: 'persistent is true or false',
     rabbitmqDoes: 'takes any other value for false',
     relayDoes: 'answers with an ERROR',
     reason: 'Where the specification is silent, refuse rather than guess.',
-    lines: { rabbitmq: /./, relay: /./ },
+    lines: { rabbitmq: /./, relay: /: ERROR receipt-id:|: the connection ends$/ },
     scenarios: ['headers: persistent is neither true nor false'],
   },
   {
@@ -453,7 +466,7 @@ export const DELIBERATE: readonly Difference[] = [
     rabbitmqDoes: 'answers with an ERROR',
     relayDoes: 'takes it for what was delivered, for some seconds',
     reason: 'ACK and UNSUBSCRIBE cross on the wire: the work was done.',
-    lines: { rabbitmq: /./, relay: /./ },
+    lines: { rabbitmq: /./, relay: /^\w+: (?!ERROR|the connection)/ },
     scenarios: ['unsubscribing: what was delivered can still be acknowledged'],
   },
   {
@@ -470,7 +483,7 @@ export const DELIBERATE: readonly Difference[] = [
     relayDoes: 'takes its destination for its id, as for every subscription without one',
     reason:
       'STOMP 1.0, "SUBSCRIBE": id is optional. User, client-id and destination are enough to find the queue again.',
-    lines: { rabbitmq: /./, relay: /./ },
+    lines: { rabbitmq: /./, relay: /^\w+: (?!ERROR|the connection)/ },
     scenarios: ['durable: no id in 1.0'],
   },
 ];
