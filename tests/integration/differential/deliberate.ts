@@ -286,7 +286,7 @@ export const DELIBERATE: readonly Difference[] = [
     rabbitmqDoes: 'declares it with its defaults, and a queue declared otherwise ends the connection',
     relayDoes: 'uses a queue that exists as it is',
     reason: 'A back end that declares its queues as quorum queues or with limits need not tell its browsers.',
-    lines: { rabbitmq: /connection ends/, relay: /^\w+: (?!ERROR|the connection)/ },
+    lines: { rabbitmq: /connection ends|ERROR/, relay: /^\w+: (?!ERROR|the connection)/ },
     scenarios: ['destinations: a queue that somebody else declared otherwise'],
   },
   {
