@@ -1,6 +1,6 @@
 /**
  * The import table of the architecture, held by a test: which folder may import which, and which outside packages. Types
- * count like values. Also: no import cycles, and no two files of the server with the same base name.
+ * count like values. Also: no import cycles, no two files of the server with the same base name, and the trace of one SEND.
  */
 import { readdirSync, readFileSync } from 'node:fs';
 import { isBuiltin } from 'node:module';
@@ -76,6 +76,21 @@ describe('server', () => {
 
   test('there are no import cycles, types included', () => {
     expect(cyclesAmong(imports.filter(({ to }) => files.includes(to)))).toEqual([]);
+  });
+
+  test('one SEND is handed on from file to file', () => {
+    const trace = [
+      'transports/websocket-connection',
+      'session/session',
+      'session/commands',
+      'brokers/rabbitmq/rabbitmq-broker',
+      'brokers/rabbitmq/instance-queue',
+      'session/groups',
+      'transports/connection',
+    ];
+    const handOver = (file: string) =>
+      /\/\/ next: ([\w/-]+)/.exec(readFileSync(path.join(base, `${file}.ts`), 'utf8'))?.[1];
+    expect(trace.slice(0, -1).map(handOver)).toEqual(trace.slice(1));
   });
 
   test('base names are unique', () => {

@@ -5,8 +5,6 @@
  * A command returns nothing when it is done, or a promise when later frames have to wait for it (SUBSCRIBE, DISCONNECT).
  * SEND never holds up other frames: it goes to the session's send queue. What a command throws or rejects with ends the
  * session with an ERROR.
- *
- * // next: brokers/rabbitmq/rabbitmq-broker, `publish` (or brokers/memory/memory-broker)
  */
 import type { Message } from '../brokers/broker.js';
 import { type Destination, parseDestination, parseReplyTo } from '../destinations/destination.js';
@@ -103,6 +101,7 @@ function publish(
   mandatory: boolean,
 ): void {
   session.sendQueue.track(
+    // next: brokers/rabbitmq/rabbitmq-broker (or brokers/memory/memory-broker)
     session.broker.publish(destination, message, { mandatory }),
     () => session.receipt(frame),
     // STOMP 1.2, "SEND": if the server cannot process it for any reason, it MUST send ERROR and close

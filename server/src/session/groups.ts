@@ -9,8 +9,6 @@
  *
  * The one rule of order: a group is flushed before a member joins or leaves, so that nobody sees what was published
  * before it came, and what a session is told after leaving (ERROR, RECEIPT) stands behind what it was sent.
- *
- * next: the transports, `Connection.write`
  */
 import type { BrokerSubscription, RoutedMessage, SharedDestination } from '../brokers/broker.js';
 import { shownDestination } from '../destinations/shown-destination.js';
@@ -79,6 +77,7 @@ export class Group {
     const batches = !this.canShare || waiting.length === 1 ? waiting : [Buffer.concat(waiting)];
     for (const batch of batches) {
       for (const member of members) {
+        // next: transports/connection
         if (!member.connection.write(batch)) member.onBackPressure();
       }
       this.groups.counters.messageBytesOut += batch.length * members.size;

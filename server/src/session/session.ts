@@ -7,8 +7,6 @@
  * Bytes come in, the parser cuts frames out of them, and frames are handled in order, one at a time. A frame that has to
  * be waited for (CONNECT, SUBSCRIBE, DISCONNECT) stops the parser; what arrives meanwhile stays in the parser's buffer,
  * and beyond `inboxMaxBytes` the connection is paused. What was received before the client vanished is still handled.
- *
- * next: session/commands
  */
 import type { Policy, Principal } from '../auth/auth.js';
 import type { Broker, BrokerChannel } from '../brokers/broker.js';
@@ -139,6 +137,7 @@ export class Session implements ConnectionListener, CommandSession {
     framesIn[frame.command] = (framesIn[frame.command] ?? 0) + 1;
     try {
       checkFrame(frame, this.state, this.identity?.version);
+      // next: session/commands
       const pending = this.identity ? COMMANDS[frame.command]?.(this, frame) : this.connect(frame);
       if (pending) this.waitFor(frame, pending);
     } catch (error) {

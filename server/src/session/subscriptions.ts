@@ -1,8 +1,6 @@
 /**
  * The subscriptions of one session. A shared one is a membership in a group (`groups.ts`), where its messages are made
  * and written. An own one has a consumer at the broker and is delivered here, one frame for each delivery.
- *
- * // next: transports/connection, `write`
  */
 import type { AckMode, BrokerError, BrokerSubscription, Consumer, Delivery } from '../brokers/broker.js';
 import type { Destination } from '../destinations/destination.js';
@@ -97,7 +95,7 @@ export class OwnSubscription implements Consumer {
     const frame = messages.encodeOwn(head, message, this.version, { id, redelivered, needsAck: this.needsAck });
     const wrapped = connection.encoding.wrap(frame, messages.isText(message));
     if (this.needsAck) acks.add(this.ackQueue, id, delivery);
-    const isTaken = connection.write(wrapped);
+    const isTaken = connection.write(wrapped); // next: transports/connection
     counters.messagesOut++;
     counters.messageBytesOut += wrapped.length;
     if (!isTaken) outbox.watch();

@@ -7,7 +7,6 @@
  * flushed, input is read and dropped (an unread byte would make the kernel answer with RST, and the peer lose our
  * last frame), and after `closeTimeoutMs` the socket is destroyed.
  */
-// next: session/session.ts
 import { randomUUID } from 'node:crypto';
 import { createServer } from 'node:net';
 import type { AddressInfo, Socket } from 'node:net';
@@ -80,7 +79,7 @@ class TcpConnection implements Connection {
   }
 
   received(chunk: Buffer): void {
-    if (this.#state === 'open') this.listener.onData(chunk);
+    if (this.#state === 'open') this.listener.onData(chunk); // next: session/session
   }
 
   drained(): void {

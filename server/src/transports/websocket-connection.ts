@@ -104,7 +104,7 @@ export class WebSocketConnection implements Connection, Pingable {
 
   received(message: Buffer): void {
     this.unansweredPings = 0;
-    if (!this.#isClosing) this.listener.onData(message);
+    if (!this.#isClosing) this.listener.onData(message); // next: session/session
   }
 
   answered(): void {

@@ -4,7 +4,6 @@
  * How a connection reads and writes is in websocket-connection.ts. How long a client may take to send its request
  * is the http server's business (`headersTimeout`).
  */
-// next: session/session.ts
 import type { IncomingMessage } from 'node:http';
 import { STATUS_CODES } from 'node:http';
 import type { Duplex } from 'node:stream';

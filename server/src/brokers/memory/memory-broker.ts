@@ -2,8 +2,6 @@
  * The embedded broker: everything in this process and its memory, with the semantics of RabbitMQ as far as STOMP clients
  * can tell. All is done synchronously within the call; a shared listener, and a consumer that waits, have the message when
  * `publish` returns.
- *
- * // next: session/groups
  */
 import { EventEmitter } from 'node:events';
 import type { Destination } from '../../destinations/destination.js';
@@ -62,6 +60,7 @@ export class MemoryBroker implements Broker {
     try {
       this.refuseIfDown();
       const { exchange, key } = this.address(destination);
+      // next: session/groups
       const fate = this.vhost.publish(toRoutedMessage(message, exchange, key));
       if (fate === 'taken' || (fate === 'unroutable' && !mandatory)) return TAKEN;
       return Promise.reject(fate === 'unroutable' ? unroutable(destination) : fate);

@@ -1,7 +1,6 @@
 /**
  * Shared subscriptions on one exchange (topics, or users): one queue for this instance, bound once for each key that anybody
  * here listens to, and local fan-out. What it costs the broker grows with keys, never with listeners.
- * // next: session/groups (the listeners that `deliver` reaches)
  */
 import type { ConsumeMessage } from 'amqplib';
 import type { BrokerSubscription, Listener } from '../broker.js';
@@ -70,7 +69,9 @@ export class InstanceQueue implements SharedQueueUser {
     this.bindings.attach(queue, this.fanout.patterns());
   }
 
+  /** A message that RabbitMQ has routed here; its listeners are the groups whose pattern matches. */
   deliver(message: ConsumeMessage): void {
+    // next: session/groups
     this.fanout.deliver(toRoutedMessage(message), message.fields.routingKey, copyKeys(message));
   }
 

@@ -1,7 +1,6 @@
 /**
  * RabbitMQ as the broker of this instance, over a handful of AMQP connections: one to publish, one for the instance queues,
  * as many for own consumers as their channels need. Each part recovers by itself; this file ties them together.
- * // next: instance-queue (on the instance that has the subscriber)
  */
 import type { Destination } from '../../destinations/destination.js';
 import type {
@@ -152,7 +151,9 @@ export class RabbitMqBroker implements Broker {
     else await this.topology.checkPublishable(exchange);
   }
 
+  /** The publisher keeps the message until RabbitMQ has confirmed it. */
   publish(destination: Destination, message: Message, { mandatory }: PublishOptions): Promise<void> {
+    // next: brokers/rabbitmq/instance-queue, on every instance that has bound the key
     return this.publisher.publish(routeFor(destination, message, this.options), message, mandatory);
   }
 
