@@ -29,7 +29,8 @@ export function errorHeaders(code: ErrorCode, receipt: string | undefined): [str
   const headers: [string, string][] = [
     ['message', ERRORS[code].text],
     ['code', code],
-    ['content-type', 'text/plain'],
+    // STOMP 1.2, "Header content-type": the charset is named. stompit takes an ERROR without it for its own end.
+    ['content-type', 'text/plain;charset=utf-8'],
   ];
   // STOMP 1.2, "ERROR": receipt-id identifies the frame that the error is related to
   if (receipt !== undefined) headers.push(['receipt-id', receipt]);

@@ -73,6 +73,12 @@ describe.each(BROKERS)('stompit, %s', (kind) => {
     return received;
   }
 
+  test('an ERROR ends the client with what it says', async () => {
+    const { client, errors } = await start();
+    client.subscribe({ destination: '/nowhere/at-all' }, () => undefined);
+    expect((await errors.next()).message).toBe('invalid destination');
+  });
+
   test('connects, subscribes, sends, disconnects', async () => {
     const { client, errors } = await start();
     const destination = `/topic/${name()}`;

@@ -88,7 +88,7 @@ export async function expectRefusal(
   receipt?: string,
   closeCode?: number,
 ): Promise<ReceivedFrame> {
-  const error = await client.expectError({ code, 'content-type': 'text/plain' });
+  const error = await client.expectError({ code, 'content-type': 'text/plain;charset=utf-8' });
   expect(error.headers['message']).toMatch(/\w+/);
   expect(error.headers['receipt-id']).toBe(receipt);
   expect(Number(error.headers['content-length'])).toBe(error.body.length);

@@ -60,7 +60,7 @@ describe('SEND', () => {
       headers: {
         message: 'message refused by the broker',
         'receipt-id': 'r2',
-        'content-type': 'text/plain',
+        'content-type': 'text/plain;charset=utf-8',
         'content-length': '35',
       },
     });

@@ -69,7 +69,7 @@ describe('refusals', () => {
     const client = await connecting({ 'accept-version': '2.0' });
     expect(client.frames[0]).toMatchObject({
       command: 'ERROR',
-      headers: { code: 'unsupported-version', version: '1.0,1.1,1.2', 'content-type': 'text/plain' },
+      headers: { code: 'unsupported-version', version: '1.0,1.1,1.2', 'content-type': 'text/plain;charset=utf-8' },
     });
     expect(client.closed?.code).toBe(1002);
   });

@@ -93,7 +93,7 @@ describe('ERROR', () => {
     expect(error.headers).toEqual({
       message: 'unknown transaction',
       code: 'unknown-transaction',
-      'content-type': 'text/plain',
+      'content-type': 'text/plain;charset=utf-8',
       'receipt-id': 'my:receipt',
       'content-length': String(error.body.length),
     });
