@@ -43,6 +43,7 @@ function parseFlags(argv: readonly string[]): Record<string, unknown> {
     .helpOption('--help', 'print this help')
     .allowExcessArguments(false)
     .configureHelp({ sortOptions: false })
+    .showHelpAfterError('(--help lists the options)')
     .exitOverride();
   for (const { flag, variable, path, description } of SETTINGS) {
     const preset = path.reduce<unknown>((value, key) => (value as Record<string, unknown>)[key], defaults);

@@ -12,11 +12,12 @@ export class ConfigError extends Error {
 }
 
 export function describeIssues(error: z.ZodError, schema: z.ZodType, layered: Layered): string[] {
-  return error.issues.flatMap((issue) =>
+  const sentences = error.issues.flatMap((issue) =>
     issue.code === 'unrecognized_keys'
       ? issue.keys.map((key) => unknownOption([...issue.path, key], optionsAt(schema, issue.path), layered))
       : [wrongValue(issue, layered)],
   );
+  return [...new Set(sentences)]; // of a text that was split, each part may break the same rule
 }
 
 function wrongValue(issue: z.core.$ZodIssue, layered: Layered): string {

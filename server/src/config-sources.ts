@@ -70,14 +70,14 @@ export const SETTINGS: readonly Setting[] = [
     flag: '--workers <count>',
     variable: 'RELAY_WORKERS',
     path: ['workers'],
-    description: 'worker processes',
+    description: 'worker processes; 1 is all there is so far',
     read: asNumber,
   },
   {
     flag: '--allow-origin <origins>',
     variable: 'RELAY_ALLOW_ORIGIN',
     path: ['websocket', 'allowedOrigins'],
-    description: 'origins of pages that may connect, comma separated; same = this host, * = any',
+    description: 'origins of pages that may connect, comma separated; same = pages of this host, * = any',
     read: (text) => (text === 'same' || text === '*' ? text : asList(text)),
   },
   {

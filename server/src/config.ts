@@ -45,11 +45,15 @@ const optionalPort = z.union([port, z.literal('off')], { error: OPTIONAL_PORT_RU
 const HOST_RULE = 'must be a host name or IP address';
 const host = z.string({ error: HOST_RULE }).regex(/^[\w.:%-]+$/, { error: HOST_RULE });
 
-const ORIGIN_RULE = 'must be "same", "*", or origins such as https://app.example.com (no path, no trailing slash)';
+const ORIGIN_RULE =
+  'must be "same", "*", or origins such as https://app.example.com (no path, no trailing slash), with "same" or without';
 const origin = z
   .string()
   .toLowerCase()
-  .refine((text) => text === 'null' || (URL.canParse(text) && /^[\w+.-]+:\/\/[^/?#]+$/.test(text)), ORIGIN_RULE);
+  .refine(
+    (text) => text === 'same' || text === 'null' || (URL.canParse(text) && /^[\w+.-]+:\/\/[^/?#]+$/.test(text)),
+    ORIGIN_RULE,
+  );
 
 const NAME_RULE = 'must be a host name, with or without a port, or "*"';
 const hostName = z.string().regex(/^(\*|[\w.-]+(:\d+)?|\[[\da-f:.]+\](:\d+)?)$/i, { error: NAME_RULE });

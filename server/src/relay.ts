@@ -190,8 +190,10 @@ class ComposedRelay implements Relay {
       connectionsCheckingInterval: SLOW_REQUEST_CHECK_MS,
     };
     const server = http.createServer(timeouts, app);
-    // Such as too many open files at an accept: the server goes on with the next.
-    server.on('error', (error) => this.parts.log.error({ err: error }, 'an HTTP listener failed'));
+    // Such as too many open files at an accept: the server goes on with the next. What fails before is for `listen` to say.
+    server.once('listening', () => {
+      server.on('error', (error) => this.parts.log.error({ err: error }, 'an HTTP listener failed'));
+    });
     this.servers.push(server);
     return server;
   }

@@ -19,13 +19,14 @@ export function isLoopback(host: string): boolean {
   return host === 'localhost' || host === '::1' || host === '[::1]' || /^127(\.\d{1,3}){3}$/.test(host);
 }
 
-/** `same`: the page came from where the handshake goes to. `*`: any page. Else exact origins. */
+/** `same`: the page came from where the handshake goes to. `*`: any page. Else exact origins, and `same` among them. */
 export type AllowedOrigins = 'same' | '*' | readonly string[];
 
 export function createOriginCheck(allowed: AllowedOrigins): HeaderCheck {
   if (allowed === '*') return () => undefined;
-  const isAllowed: (origin: string, host: string) => boolean =
-    allowed === 'same' ? isSameOrigin : (origin) => allowed.includes(origin.toLowerCase());
+  const list = allowed === 'same' ? ['same'] : allowed;
+  const isAllowed = (origin: string, host: string): boolean =>
+    list.some((each) => (each === 'same' ? isSameOrigin(origin, host) : each === origin.toLowerCase()));
   return ({ origin, host = '' }) => {
     if (origin === undefined || isAllowed(origin, host)) return undefined; // no Origin: not a browser
     const rule = allowed === 'same' ? `only pages from this host (${shown(host)}) may` : 'it is not on the list';

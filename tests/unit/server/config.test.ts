@@ -78,6 +78,7 @@ describe('values', () => {
       'https://app.example.com',
       'http://localhost:3000',
     ]);
+    expect(origins('same,http://localhost:3000')).toEqual(['same', 'http://localhost:3000']);
   });
 
   test('ports can be off where nothing needs them', () => {
@@ -98,6 +99,7 @@ describe('mistakes', () => {
     [{ host: 'not a host' }, /^listen\.host is "not a host" \(--host\): must be a host name/],
     [{ broker: 'kafka://x' }, /^broker is .*\(--broker\): must be memory: or amqp:/],
     [{ broker: 'amqp://' }, /^broker is .*must be memory: or amqp:/],
+    [{ broker: 'memory:,amqp://one' }, /^broker is .*must be memory: or amqp:/],
     [{ workers: '4' }, /^workers is 4 \(--workers\): must be 1: several worker processes are not supported yet/],
     [{ workers: 'auto' }, /^workers is "auto" \(--workers\): must be 1/],
     [{ allowOrigin: 'https://a.example/path' }, /allowedOrigins.*\(--allow-origin\): must be "same", "\*", or origins/],

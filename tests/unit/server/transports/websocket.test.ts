@@ -318,6 +318,11 @@ describe('who may connect', () => {
     expect(await rig.ask({ Origin: 'https://app.example:444' })).toMatch(FORBIDDEN);
     expect(await rig.ask({ Origin: `http://127.0.0.1:${rig.port}` })).toMatch(FORBIDDEN);
     await rig.close();
+    await openRig({ allowedOrigins: ['same', 'https://app.example'] });
+    expect(await rig.ask({ Origin: 'https://app.example' })).toMatch(OK);
+    expect(await rig.ask({ Origin: `http://127.0.0.1:${rig.port}` })).toMatch(OK);
+    expect(await rig.ask({ Origin: 'https://evil.example' })).toMatch(FORBIDDEN);
+    await rig.close();
     await openRig({ allowedOrigins: '*' });
     expect(await rig.ask({ Origin: 'https://anywhere.example' })).toMatch(OK);
   });
