@@ -19,7 +19,7 @@ import {
   required,
 } from './command-session.js';
 import { messageHeaders } from './message-headers.js';
-import { allows } from './permission.js';
+import { requirePermission } from './permission.js';
 import { subscribe, unsubscribe } from './subscribe-commands.js';
 import { abort, begin, commit } from './transaction-commands.js';
 import type { Transaction } from './transactions.js';
@@ -62,34 +62,27 @@ function checkThenSend(
   destination: Destination,
   transaction: Transaction | undefined,
 ): Promise<void> | undefined {
-  const proceed = (): Promise<void> | undefined => {
-    const replyTo = replyAddress(session, frame);
-    const prepare = (address: string | undefined): Promise<void> | undefined =>
-      prepareThenSend(session, frame, destination, transaction, address);
-    return replyTo instanceof Promise ? replyTo.then(prepare) : prepare(replyTo);
-  };
-  const allowed = allows(session, 'send', destination);
-  return allowed === true ? proceed() : allowed.then(proceed);
+  return after(requirePermission(session, 'send', destination), () =>
+    after(replyAddress(session, frame), (replyTo) => {
+      const message = { headers: messageHeaders(frame.headers, replyTo), body: frame.body };
+      return after(session.broker.prepare(destination, message), () => {
+        const mandatory = isTrue(frame.headers.get('mandatory'));
+        const receipt = frame.headers.get('receipt');
+        if (transaction) transaction.steps.push({ kind: 'send', destination, message, mandatory, receipt });
+        else publish(session, frame, destination, message, mandatory);
+        return undefined;
+      });
+    }),
+  );
 }
 
-function prepareThenSend(
-  session: CommandSession,
-  frame: Frame,
-  destination: Destination,
-  transaction: Transaction | undefined,
-  replyTo: string | undefined,
-): Promise<void> | undefined {
-  const message = { headers: messageHeaders(frame.headers, replyTo), body: frame.body };
-  const pending = session.broker.prepare(destination, message);
-  const proceed = (): void => {
-    const mandatory = isTrue(frame.headers.get('mandatory'));
-    const receipt = frame.headers.get('receipt');
-    if (transaction) transaction.steps.push({ kind: 'send', destination, message, mandatory, receipt });
-    else publish(session, frame, destination, message, mandatory);
-  };
-  if (pending) return pending.then(proceed);
-  proceed();
-  return undefined;
+/** Goes on in the same tick where there is nothing to wait for. */
+function after<T>(before: T | Promise<T>, goOn: (value: T) => Promise<void> | undefined): Promise<void> | undefined {
+  return isPromise(before) ? before.then(goOn) : goOn(before);
+}
+
+function isPromise<T>(value: T | Promise<T>): value is Promise<T> {
+  return typeof (value as Promise<T> | undefined)?.then === 'function';
 }
 
 /** The RECEIPT stands for the broker's confirm: it has taken responsibility for the message. */

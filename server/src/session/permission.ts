@@ -5,8 +5,15 @@ import { StompError } from '../stomp/errors.js';
 import type { CommandSession } from './command-session.js';
 import { withDeadline } from './deadline.js';
 
-/** True, or a promise that rejects where the policy refuses. A policy that fails refuses. */
-export function allows(session: CommandSession, action: Action, destination: Destination): true | Promise<void> {
+/**
+ * Undefined where the policy allows it at once, else a promise that rejects where it refuses. A policy that fails, or does
+ * not answer within `connectTimeoutMs`, refuses: StompError `access-denied`.
+ */
+export function requirePermission(
+  session: CommandSession,
+  action: Action,
+  destination: Destination,
+): Promise<void> | undefined {
   const { policy, principal, options } = session;
   let answer: boolean | Promise<boolean>;
   try {
@@ -14,7 +21,7 @@ export function allows(session: CommandSession, action: Action, destination: Des
   } catch (cause) {
     throw denied(principal, action, destination, cause);
   }
-  if (answer === true) return true;
+  if (answer === true) return undefined;
   const decided = Promise.resolve(answer).then(
     (isAllowed) => {
       if (isAllowed !== true) throw denied(principal, action, destination);

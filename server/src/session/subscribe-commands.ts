@@ -6,7 +6,7 @@ import { quote, StompError } from '../stomp/errors.js';
 import type { Frame, Version } from '../stomp/frame.js';
 import { ackModes } from '../stomp/rules.js';
 import { type CommandSession, isTrue, required } from './command-session.js';
-import { allows } from './permission.js';
+import { requirePermission } from './permission.js';
 import { OwnSubscription } from './subscriptions.js';
 
 export async function subscribe(session: CommandSession, frame: Frame): Promise<void> {
@@ -22,9 +22,9 @@ export async function subscribe(session: CommandSession, frame: Frame): Promise<
   }
   const isOwn = wantsOwnQueue(destination, ack, frame.headers);
   session.subscriptions.reserve(key);
-  const allowed = allows(session, 'subscribe', destination);
-  if (allowed !== true) {
-    await allowed;
+  const permission = requirePermission(session, 'subscribe', destination);
+  if (permission) {
+    await permission;
     if (!session.canDeliver) return;
   }
   if (isOwn) {
