@@ -5,6 +5,7 @@
  *
  * COMMIT and ABORT stand in the same queue, behind the SENDs of their transaction.
  */
+
 /** One step: undefined when it is done already, else a promise for it. A failure ends the queue. */
 export type SendStep = () => Promise<void> | undefined;
 
@@ -27,7 +28,6 @@ export class SendQueue {
   private hasFailed = false;
   private unconfirmed = 0;
   private onIdle: (() => void)[] = [];
-  private onConfirmed: (() => void) | undefined;
 
   constructor(
     private readonly options: SendQueueOptions,
@@ -51,7 +51,6 @@ export class SendQueue {
     if (this.isBusy || this.unconfirmed >= this.options.unconfirmedMaxCount) {
       this.waiting.push({ step, bytes, failed });
       this.waitingBytes += bytes;
-      if (!this.isBusy) this.waitForConfirm();
       return;
     }
     this.run(step, failed);
@@ -121,20 +120,12 @@ export class SendQueue {
       this.waitingBytes -= head.bytes;
       this.run(head.step, head.failed);
     }
-    if (!this.isBusy && this.waiting.length > 0) this.waitForConfirm();
     this.settled();
-  }
-
-  private waitForConfirm(): void {
-    this.onConfirmed = () => this.next();
   }
 
   private confirmed(): void {
     this.unconfirmed--;
-    const next = this.onConfirmed;
-    this.onConfirmed = undefined;
-    if (next) next();
-    else this.settled();
+    this.next();
   }
 
   private settled(): void {
