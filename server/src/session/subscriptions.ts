@@ -40,8 +40,7 @@ export class OwnSubscription implements Consumer {
   /** Set when the broker has set it up. */
   broker: BrokerSubscription | undefined;
   private readonly needsAck: boolean;
-  private isOpen = false;
-  private isClosed = false;
+  private state: 'opening' | 'open' | 'closed' = 'opening';
   /** Delivered to us before it was open or while the client did not read; at most as many as the prefetch count. */
   private parked: Delivery[] = [];
 
@@ -58,24 +57,26 @@ export class OwnSubscription implements Consumer {
 
   deliver(delivery: Delivery): void {
     if (!this.host.canDeliver) return;
-    if (this.isClosed) return delivery.settle('requeue');
-    if (this.isOpen && this.parked.length === 0 && !this.host.outbox.isCongested) return this.send(delivery);
-    if (this.parked.push(delivery) === 1 && this.isOpen) this.host.outbox.whenDrained(() => this.unpark());
+    if (this.state === 'closed') return delivery.settle('requeue');
+    const isOpen = this.state === 'open';
+    if (isOpen && this.parked.length === 0 && !this.host.outbox.isCongested) return this.send(delivery);
+    if (this.parked.push(delivery) === 1 && isOpen) this.host.outbox.whenDrained(() => this.unpark());
   }
 
   /** Its SUBSCRIBE has been answered. Deliveries may come before the broker's own answer, and have waited until now. */
   open(): void {
-    this.isOpen = true;
+    if (this.state !== 'opening') return;
+    this.state = 'open';
     this.unpark();
   }
 
   ended(error: BrokerError): void {
-    if (!this.isClosed) this.host.fail(error);
+    if (this.state !== 'closed') this.host.fail(error);
   }
 
   /** From now on nothing is sent to the client. What it has been sent it can still acknowledge. */
   close(): void {
-    this.isClosed = true;
+    this.state = 'closed';
     for (const delivery of this.parked) delivery.settle('requeue');
     this.parked = [];
   }
