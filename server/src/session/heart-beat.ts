@@ -38,8 +38,8 @@ export class HeartBeat {
   }
 
   stop(): void {
-    if (this.sendTimer) this.timers.cancel(this.sendTimer);
-    if (this.expectTimer) this.timers.cancel(this.expectTimer);
+    this.timers.cancel(this.sendTimer);
+    this.timers.cancel(this.expectTimer);
   }
 
   private scheduleBeat(everyMs: number): void {

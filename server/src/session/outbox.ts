@@ -50,7 +50,7 @@ export class Outbox {
   }
 
   onDrain(): void {
-    if (this.stallTimer) this.timers.cancel(this.stallTimer);
+    this.timers.cancel(this.stallTimer);
     this.stallTimer = undefined;
     const actions = this.afterDrain;
     this.afterDrain = [];
@@ -59,7 +59,7 @@ export class Outbox {
 
   stop(): void {
     this.isOver = true;
-    if (this.stallTimer) this.timers.cancel(this.stallTimer);
+    this.timers.cancel(this.stallTimer);
     this.stallTimer = undefined;
     this.afterDrain = [];
   }

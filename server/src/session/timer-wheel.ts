@@ -42,9 +42,9 @@ export class TimerWheel {
     return timer;
   }
 
-  /** Forgets a deadline at once, and with it what it would have held in memory. */
-  cancel(timer: Timer): void {
-    if (timer.isOver) return;
+  /** Forgets a deadline, if there is one, at once, and with it what it would have held in memory. */
+  cancel(timer: Timer | undefined): void {
+    if (!timer || timer.isOver) return;
     timer.isOver = true;
     this.scheduled--;
     this.slots[timer.due % SLOTS]?.delete(timer);
