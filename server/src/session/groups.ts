@@ -17,6 +17,9 @@ import type { Connection, Encoding } from '../transports/connection.js';
 import { messageHead, type MessageEncoder } from './message-encoder.js';
 import type { SessionCounters } from './session-counters.js';
 
+/** How many first lines a group keeps: a pattern such as `/topic/#` can see any number of keys. */
+const HEADS_MAX = 64;
+
 /** A session, as far as a group needs to know it. */
 export interface GroupMember {
   readonly connection: Connection;
@@ -48,7 +51,7 @@ export class Group {
   /** Sessions that wait for `live`, so that the group is not given up under them. */
   joining = 0;
   private waiting: Buffer[] = [];
-  private readonly head = new Map<string, string>();
+  private readonly heads = new Map<string, string>();
 
   constructor(
     readonly key: string,
@@ -87,19 +90,16 @@ export class Group {
 
   /** The frame's first lines: the same for all messages, but for a pattern's destination, of which the last few are kept. */
   private headFor(message: RoutedMessage, key: string): string {
-    let head = this.head.get(key);
+    let head = this.heads.get(key);
     if (head === undefined) {
-      if (this.head.size >= HEADS_MAX) this.head.clear();
+      if (this.heads.size >= HEADS_MAX) this.heads.clear();
       const { destination, subscriptionId, version } = this.request;
       head = messageHead(subscriptionId, shownDestination(destination, message.exchange, key), version);
-      this.head.set(key, head);
+      this.heads.set(key, head);
     }
     return head;
   }
 }
-
-/** How many first lines a group keeps: a pattern such as `/topic/#` can see any number of keys. */
-const HEADS_MAX = 64;
 
 export class Groups {
   private readonly byKey = new Map<string, Group>();
@@ -155,13 +155,11 @@ export class Groups {
     const user = destination.kind === 'user' ? destination.user : undefined;
     const { encoding, canShare } = connection;
     const key = JSON.stringify([destination.text, user, argumentsKey, subscriptionId, version, encoding.name]);
-    let group = this.byKey.get(key);
-    if (!group) {
-      group = new Group(key, this, request, encoding, canShare, this.subscribe);
-      this.byKey.set(key, group);
-      const made = group;
-      made.live.catch(() => this.forget(made));
-    }
+    const known = this.byKey.get(key);
+    if (known) return known;
+    const group = new Group(key, this, request, encoding, canShare, this.subscribe);
+    this.byKey.set(key, group);
+    group.live.catch(() => this.forget(group));
     return group;
   }
 

@@ -2,9 +2,8 @@
  * Transactions of one session (STOMP 1.2, "BEGIN"): they hold SENDs, ACKs and NACKs until COMMIT, each checked when it
  * arrived. Bounded in number, frames and bytes. What is open when the session ends is aborted.
  */
-import type { Message } from '../brokers/broker.js';
+import type { Message, Outcome } from '../brokers/broker.js';
 import type { Destination } from '../destinations/destination.js';
-import type { Outcome } from '../brokers/broker.js';
 import { StompError } from '../stomp/errors.js';
 import type { Claim } from './acks.js';
 
