@@ -1,0 +1,191 @@
+/** Queues that belong to somebody: temporary ones and their replies, durable subscriptions, users. */
+import { beforeEach, describe, expect, test } from '@jest/globals';
+import type { StompClient } from '../../support/stomp-client.js';
+import {
+  bodiesUntilNow,
+  EVERYWHERE,
+  nextBodies,
+  nextBody,
+  refuses,
+  stageRelays,
+  unique,
+  VERSIONS,
+} from './relay-stage.js';
+
+describe.each(EVERYWHERE)('on $broker over $transport', ({ broker, transport }) => {
+  const stage = stageRelays(broker, { config: { session: { ackGraceMs: 0 } } });
+  let client: StompClient;
+  let queue: string;
+  beforeEach(async () => {
+    client = await stage.connect(transport);
+    queue = `/queue/${unique()}`;
+  });
+
+  describe('/temp-queue', () => {
+    test.each(VERSIONS)('request and reply in %s', async (version) => {
+      const asking = await stage.connect(transport, { 'accept-version': version });
+      await client.receipt('SUBSCRIBE', { id: 's', destination: queue });
+      const more = { 'reply-to': '/temp-queue/answers', 'correlation-id': '7' };
+      asking.sendFrame('SEND', { destination: queue, ...more }, 'question');
+      const { headers } = await client.expectFrame('MESSAGE', { 'correlation-id': '7' });
+      expect(headers['reply-to']).toMatch(/^\/reply-queue\/.{20,}$/);
+      client.sendFrame('SEND', { destination: headers['reply-to'] ?? '', 'correlation-id': '7' }, 'answer');
+      const named = { subscription: '/temp-queue/answers', destination: '/temp-queue/answers', 'correlation-id': '7' };
+      const answer = await asking.expectFrame('MESSAGE', named);
+      expect(answer.body.toString()).toBe('answer');
+      expect(answer.headers).not.toHaveProperty('ack');
+    });
+
+    test('the same name is the same queue for one session, another for the next', async () => {
+      const asking = await Promise.all([stage.connect(transport), stage.connect(transport)]);
+      await client.receipt('SUBSCRIBE', { id: 's', destination: queue });
+      const addresses: string[] = [];
+      for (const each of [asking[0], asking[0], asking[1]]) {
+        each?.sendFrame('SEND', { destination: queue, 'reply-to': '/temp-queue/x' }, 'q');
+        addresses.push((await client.expectFrame('MESSAGE')).headers['reply-to'] ?? '');
+      }
+      expect(addresses[1]).toBe(addresses[0]);
+      expect(addresses[2]).not.toBe(addresses[0]);
+      client.sendFrame('SEND', { destination: addresses[2] ?? '' }, 'for the second');
+      expect(await nextBody(asking[1], { subscription: '/temp-queue/x' })).toBe('for the second');
+      expect(await bodiesUntilNow(asking[0])).toEqual([]);
+    });
+
+    test('several names are several queues', async () => {
+      await client.receipt('SUBSCRIBE', { id: 's', destination: queue });
+      for (const name of ['a', 'b']) {
+        client.sendFrame('SEND', { destination: queue, 'reply-to': `/temp-queue/${name}` }, 'q');
+        const { headers } = await client.expectFrame('MESSAGE', { subscription: 's' });
+        client.sendFrame('SEND', { destination: headers['reply-to'] ?? '' }, name);
+        expect(await nextBody(client, { subscription: `/temp-queue/${name}` })).toBe(name);
+      }
+    });
+
+    test('a reply to a session that has gone is unroutable', async () => {
+      const asking = await stage.connect(transport);
+      await client.receipt('SUBSCRIBE', { id: 's', destination: queue });
+      asking.sendFrame('SEND', { destination: queue, 'reply-to': '/temp-queue/x' }, 'q');
+      const destination = (await client.expectFrame('MESSAGE')).headers['reply-to'] ?? '';
+      await asking.disconnect();
+      // The broker deletes the queue behind the end of the session.
+      for (let refused = false; !refused;) {
+        const replying = await stage.connect(transport);
+        const answer = await replying
+          .receipt('SEND', { destination, mandatory: 'true' })
+          .catch((e: Error) => e.message);
+        refused = typeof answer === 'string';
+        if (refused) expect(answer).toContain('unroutable');
+      }
+      await client.receipt('SEND', { destination }, 'nobody minds');
+    });
+
+    test('an id that begins like one is refused', async () => {
+      await refuses(client, 'SUBSCRIBE', { id: '/temp-queue/x', destination: queue }, 'invalid-header');
+    });
+  });
+
+  describe('durable subscriptions', () => {
+    const as = (login: string, clientId?: string) =>
+      stage.connect(transport, { login, ...(clientId !== undefined && { 'client-id': clientId }) });
+
+    test.each(['durable', 'persistent'])(
+      '%s:true keeps messages while nobody is there, until it is forgotten',
+      async (word) => {
+        const login = unique('user');
+        const destination = `/topic/${unique()}`;
+        const durable = { id: 'news', destination, [word]: 'true', 'auto-delete': 'false' };
+        const first = await as(login);
+        await first.receipt('SUBSCRIBE', durable);
+        await first.receipt('SEND', { destination }, 'one');
+        expect(await nextBody(first, { subscription: 'news', destination })).toBe('one');
+        await first.receipt('UNSUBSCRIBE', { id: 'news' });
+        await client.receipt('SEND', { destination }, 'two');
+        await first.disconnect();
+        await client.receipt('SEND', { destination }, 'three');
+
+        const second = await as(login);
+        await second.receipt('SUBSCRIBE', durable);
+        expect(await nextBodies(second, 2)).toEqual(['two', 'three']);
+        await second.receipt('UNSUBSCRIBE', { id: 'news', [word]: 'true' });
+        await client.receipt('SEND', { destination }, 'four');
+        await second.receipt('SUBSCRIBE', durable);
+        expect(await bodiesUntilNow(second)).toEqual([]);
+        await second.receipt('UNSUBSCRIBE', { id: 'news', [word]: 'true' });
+      },
+    );
+
+    test('a second live holder is refused, others than the same user and client are not', async () => {
+      const login = unique('user');
+      const durable = { id: 'sub-0', destination: `/topic/${unique()}`, durable: 'true' };
+      const first = await as(login, 'tab-1');
+      await first.receipt('SUBSCRIBE', durable);
+      for (const other of [await as(login, 'tab-2'), await as(unique('user'), 'tab-1')]) {
+        await other.receipt('SUBSCRIBE', durable);
+        await other.receipt('UNSUBSCRIBE', { id: 'sub-0', durable: 'true' });
+      }
+      await refuses(await as(login, 'tab-1'), 'SUBSCRIBE', durable, 'queue-in-use');
+      await first.receipt('UNSUBSCRIBE', { id: 'sub-0', durable: 'true' });
+    });
+
+    test('with client acks, what is unacknowledged waits for the next time', async () => {
+      const login = unique('user');
+      const destination = `/topic/${unique()}`;
+      const durable = { id: 'news', destination, durable: 'true', ack: 'client' };
+      const first = await as(login);
+      await first.receipt('SUBSCRIBE', durable);
+      await client.receipt('SEND', { destination }, 'x');
+      await first.expectFrame('MESSAGE', { redelivered: 'false' });
+      await first.disconnect();
+      const second = await as(login);
+      // The broker frees the queue behind the end of the session.
+      await second.receipt('SUBSCRIBE', durable);
+      const message = await second.expectFrame('MESSAGE', { redelivered: 'true', destination });
+      await second.receipt('ACK', { id: message.headers['ack'] ?? '' });
+      await second.receipt('UNSUBSCRIBE', { id: 'news', durable: 'true' });
+    });
+  });
+
+  describe('/user', () => {
+    test('reaches every session of that user and nobody else', async () => {
+      const [alice, bob] = [unique('alice'), unique('bob')];
+      const tabs = [await stage.connect(transport, { login: alice }), await stage.connect(transport, { login: alice })];
+      const other = await stage.connect(transport, { login: bob });
+      for (const each of [...tabs, other])
+        await each.receipt('SUBSCRIBE', { id: 's', destination: '/user/queue/news' });
+      await client.receipt('SEND', { destination: `/user/${alice}/queue/news` }, 'for alice');
+      for (const tab of tabs) {
+        expect(await nextBody(tab, { subscription: 's', destination: '/user/queue/news' })).toBe('for alice');
+      }
+      expect(await bodiesUntilNow(other)).toEqual([]);
+    });
+
+    test.each(['a b', 'a/b', 'ü 漢', 'a.b', '#', '*', '100%', 'queue', 'a:b'])(
+      'a login of any text: %s',
+      async (name) => {
+        const login = `${name}${unique()}`;
+        const own = await stage.connect(transport, { login });
+        await own.receipt('SUBSCRIBE', { id: 's', destination: '/user/queue/x' });
+        await client.receipt('SEND', { destination: `/user/${encodeURIComponent(login)}/queue/x` }, 'x');
+        expect(await nextBody(own)).toBe('x');
+      },
+    );
+
+    test('a session without a login is known by its session id', async () => {
+      const session = client.connected?.headers['session'] ?? '';
+      const stranger = await stage.connect(transport);
+      for (const each of [client, stranger]) await each.receipt('SUBSCRIBE', { id: 's', destination: '/user/queue/x' });
+      await stranger.receipt('SEND', { destination: `/user/${encodeURIComponent(session)}/queue/x` }, 'private');
+      expect(await nextBody(client)).toBe('private');
+      expect(await bodiesUntilNow(stranger)).toEqual([]);
+    });
+
+    test('names with slashes, and acks', async () => {
+      const login = unique('user');
+      const own = await stage.connect(transport, { login });
+      await own.receipt('SUBSCRIBE', { id: 's', destination: '/user/queue/a/b', ack: 'client' });
+      await client.receipt('SEND', { destination: `/user/${login}/queue/a/b` }, 'x');
+      const { headers } = await own.expectFrame('MESSAGE', { destination: '/user/queue/a/b' });
+      await own.receipt('ACK', { id: headers['ack'] ?? '' });
+    });
+  });
+});
