@@ -7,7 +7,7 @@ import { StompError } from '../stomp/errors.js';
 import { type Frame, type Version, VERSIONS } from '../stomp/frame.js';
 import { type AgreedHeartBeat, negotiateHeartBeat, negotiateVersion, parseHeartBeat } from '../stomp/negotiation.js';
 import type { Peer } from '../transports/connection.js';
-import { withDeadline } from './deadline.js';
+import { noAnswer, withDeadline } from './deadline.js';
 
 export interface ConnectOptions {
   readonly heartBeat: { readonly sendMs: number; readonly expectMs: number };
@@ -41,7 +41,7 @@ export async function authenticate(
   { connectTimeoutMs }: ConnectOptions,
 ): Promise<Principal> {
   const { headers } = frame;
-  const unavailable = (cause?: unknown): StompError =>
+  const unavailable = (cause: unknown): StompError =>
     new StompError('authentication-unavailable', 'Your login could not be checked now: try again later.', { cause });
   const credentials = {
     login: headers.get('login'),
@@ -55,7 +55,7 @@ export async function authenticate(
     .catch((cause: unknown) => {
       throw unavailable(cause);
     });
-  const principal = await withDeadline(asked, connectTimeoutMs, unavailable);
+  const principal = await withDeadline(asked, connectTimeoutMs, () => unavailable(noAnswer(connectTimeoutMs)));
   if (principal) return principal;
   throw new StompError('authentication-failed', 'The login, passcode or token of CONNECT was not accepted.');
 }

@@ -1,3 +1,4 @@
+/** Waits for what belongs to the application: its authenticator and its policy. */
 import type { StompError } from '../stomp/errors.js';
 
 /** Rejects with `error` when `promise` has not settled in time. What it does later is of no consequence. */
@@ -8,4 +9,9 @@ export function withDeadline<T>(promise: Promise<T>, ms: number, error: () => St
     timer.unref();
   });
   return Promise.race([promise, deadline]).finally(() => clearTimeout(timer));
+}
+
+/** The cause of such an error. */
+export function noAnswer(ms: number): Error {
+  return new Error(`no answer within connectTimeoutMs (${ms} ms)`);
 }

@@ -8,6 +8,16 @@ export interface ErrorReport {
   readonly sentence: string;
   /** The receipt that an error of the parser brings along: there is no frame to ask. */
   readonly receipt: string | undefined;
+  /** What stands behind it, for the log alone. */
+  readonly cause?: unknown;
+}
+
+/** Where these have a cause, the application's own authenticator or policy has failed. */
+const OF_HOOKS: ReadonlySet<ErrorCode> = new Set(['authentication-unavailable', 'access-denied']);
+
+/** Clients make mistakes all day; of a hook that fails the log alone tells the operator. */
+export function levelOf({ code, cause }: ErrorReport): 'debug' | 'warn' {
+  return cause !== undefined && OF_HOOKS.has(code) ? 'warn' : 'debug';
 }
 
 /** Any error with a code of the table, whoever threw it; undefined for what nobody had foreseen. */
@@ -15,7 +25,8 @@ export function reportOf(error: unknown): ErrorReport | undefined {
   if (!(error instanceof Error)) return undefined;
   const { code, receipt } = error as { code?: unknown; receipt?: unknown };
   if (!isErrorCode(code)) return undefined;
-  return { code, sentence: error.message, receipt: typeof receipt === 'string' ? receipt : undefined };
+  const { message: sentence, cause } = error;
+  return { code, sentence, receipt: typeof receipt === 'string' ? receipt : undefined, cause };
 }
 
 /** What such an error is to the client; the log says more. */

@@ -3,7 +3,7 @@ import type { Action, Principal } from '../auth/auth.js';
 import type { Destination } from '../destinations/destination.js';
 import { StompError } from '../stomp/errors.js';
 import type { CommandSession } from './command-session.js';
-import { withDeadline } from './deadline.js';
+import { noAnswer, withDeadline } from './deadline.js';
 
 /**
  * Undefined where the policy allows it at once, else a promise that rejects where it refuses. A policy that fails, or does
@@ -15,6 +15,7 @@ export function requirePermission(
   destination: Destination,
 ): Promise<void> | undefined {
   const { policy, principal, options } = session;
+  const { connectTimeoutMs } = options;
   let answer: boolean | Promise<boolean>;
   try {
     answer = policy.allows(principal, action, destination);
@@ -30,7 +31,9 @@ export function requirePermission(
       throw denied(principal, action, destination, cause);
     },
   );
-  return withDeadline(decided, options.connectTimeoutMs, () => denied(principal, action, destination));
+  return withDeadline(decided, connectTimeoutMs, () =>
+    denied(principal, action, destination, noAnswer(connectTimeoutMs)),
+  );
 }
 
 function denied({ name }: Principal, action: Action, { text }: Destination, cause?: unknown): StompError {

@@ -20,7 +20,7 @@ import { Acks } from './acks.js';
 import type { CommandSession } from './command-session.js';
 import { COMMANDS } from './commands.js';
 import { type Agreement, agree, authenticate, connectedHeaders } from './connect.js';
-import { errorHeaders, reportOf, UNFORESEEN } from './error-frame.js';
+import { errorHeaders, levelOf, reportOf, UNFORESEEN } from './error-frame.js';
 import type { Groups } from './groups.js';
 import { HeartBeat } from './heart-beat.js';
 import type { MessageEncoder } from './message-encoder.js';
@@ -312,7 +312,7 @@ export class Session implements ConnectionListener, CommandSession {
     const { code, sentence, receipt } = report ?? UNFORESEEN;
     this.counters.errors[code] = (this.counters.errors[code] ?? 0) + 1;
     const { log } = this.context;
-    if (report) log.debug({ session: this.id, code, command: frame?.command }, sentence);
+    if (report) log[levelOf(report)]({ session: this.id, code, command: frame?.command, err: report.cause }, sentence);
     else log.error({ session: this.id, err: error }, 'unexpected error in a session');
     this.leaveGroups();
     this.write('ERROR', errorHeaders(code, frame?.headers.get('receipt') ?? receipt), Buffer.from(sentence));

@@ -466,18 +466,19 @@ describe('the policy', () => {
   });
 
   describe.each(['SEND', 'SUBSCRIBE'] as const)('%s', (verb) => {
-    test.each<[string, Policy['allows']]>([
-      ['false', () => false],
-      ['a promise for false', () => Promise.resolve(false)],
-      ['a rejection', () => Promise.reject(new Error('secret reason'))],
+    test.each<[string, Policy['allows'], string[]]>([
+      ['false', () => false, []],
+      ['a promise for false', () => Promise.resolve(false), []],
+      ['a rejection', () => Promise.reject(new Error('secret reason')), ['secret reason']],
       [
         'an exception',
         () => {
           throw new Error('secret reason');
         },
+        ['secret reason'],
       ],
-      ['nothing', () => undefined as unknown as boolean],
-    ])('%s refuses', async (_, allows) => {
+      ['nothing', () => undefined as unknown as boolean, []],
+    ])('%s refuses, and what failed is for the log alone', async (_, allows, warned) => {
       await under(allows);
       verbs[verb]();
       await tick();
@@ -486,6 +487,7 @@ describe('the policy', () => {
       expect(client.frames.at(-1)?.body.toString()).toMatch(/^"ann" may not (send to|subscribe) \/\w+\/\w\.$/);
       expect(client.closed?.code).toBe(4403);
       expect(harness.broker.calls).toEqual([]);
+      expect(harness.warned.map(({ details }) => (details as { err: Error }).err.message)).toEqual(warned);
     });
 
     test('a promise for true is waited for', async () => {
@@ -505,6 +507,7 @@ describe('the policy', () => {
       verbs[verb]();
       await pass(harness.options.connectTimeoutMs + 100);
       expect(answers()).toEqual(['ERROR access-denied']);
+      expect(harness.warned).toHaveLength(1);
       answer.grant(true);
       await tick();
       expect(harness.broker.calls).toEqual([]);

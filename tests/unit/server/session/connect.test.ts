@@ -133,6 +133,7 @@ describe('the authenticator', () => {
     const client = await connecting();
     expect(client.summary).toEqual(['ERROR authentication-unavailable']);
     expect(client.frames[0]?.raw.toString()).not.toContain('database');
+    expect(harness.warned).toMatchObject([{ details: { err: { message: 'database away' } } }]);
     expect(client.closed?.code).toBe(1013);
   });
 
@@ -146,6 +147,9 @@ describe('the authenticator', () => {
     expect(client.summary).toEqual([]);
     await pass(1_100);
     expect(client.summary).toEqual(['ERROR authentication-unavailable']);
+    expect(harness.warned).toMatchObject([
+      { details: { err: { message: 'no answer within connectTimeoutMs (10000 ms)' } } },
+    ]);
     answer.grant(ANN);
     await tick();
     expect(client.summary).toEqual(['ERROR authentication-unavailable']);

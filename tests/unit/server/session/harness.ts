@@ -74,6 +74,7 @@ export class Harness {
   readonly sessions: Sessions;
   readonly options: SessionOptions;
   readonly logged: string[] = [];
+  readonly warned: { readonly details: object; readonly message: string }[] = [];
   readonly connections: MemoryConnection[] = [];
 
   constructor({ session, sessionsMax = 1_000, authenticator = openAccess, policy }: HarnessOptions = {}) {
@@ -81,7 +82,12 @@ export class Harness {
     this.options = { ...OPTIONS, ...session };
     this.groups = new Groups((...request) => broker.subscribe(...request), messages, counters);
     const nothing = (): void => {};
-    const log = { debug: nothing, info: nothing, warn: nothing, error: (_: object, m: string) => this.logged.push(m) };
+    const log = {
+      debug: nothing,
+      info: nothing,
+      warn: (details: object, message: string) => void this.warned.push({ details, message }),
+      error: (_: object, message: string) => void this.logged.push(message),
+    };
     const context: SessionContext = {
       options: this.options,
       limits: { beforeLogin: LIMITS, afterLogin: LIMITS },
