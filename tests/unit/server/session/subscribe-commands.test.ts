@@ -39,7 +39,7 @@ describe('a queue that is held exclusively', () => {
     consumers().at(-1)?.live.refuse(new BrokerError(code, 'Refused.'));
     await tick();
   }
-  beforeEach(() => harness.broker.holds.add('consume'));
+  beforeEach(() => void harness.broker.holds.add('consume'));
 
   test.each(['queue-in-use', 'queue-not-found'] as const)('%s: is asked for again, and had', async (code) => {
     await subscribe();
