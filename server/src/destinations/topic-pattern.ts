@@ -1,18 +1,25 @@
 /**
- * AMQP topic patterns: words between dots, `*` for one word, `#` for any number of them, also none. The patterns form a
- * trie, and a key is matched by walking all its branches at once, word by word, as one set of nodes. A node joins the set
- * at most once for each word, so patterns such as `#.#.#.a` cost (nodes * words) at worst and are found once.
+ * AMQP topic patterns: words between dots, `*` for one word, `#` for any number of them, also none. What stands before a
+ * pattern's first `#` is a path in a trie, and a key is matched by walking all its branches at once, word by word; a node is
+ * reached at one depth only, so a walk costs its nodes at most. What stands behind that `#` hangs on the node as a tail and
+ * is compared with the rest of the key by itself: the words before the next `#` are looked for from the left, the last ones
+ * at the end, and nothing is tried twice. Clients choose patterns and keys, so the worst of both together must be cheap.
  *
  * As in RabbitMQ the empty key has no words (`#` matches it, `*` does not), and `a.` has two, the second one empty.
  */
 interface Node<T> {
   readonly words: Map<string, Node<T>>;
-  readonly isHash: boolean;
-  hash: Node<T> | undefined;
+  /** What may follow a `#` here, by the whole pattern. Absent where no pattern has one. */
+  tails: Map<string, Tail<T>> | undefined;
   /** The value of the pattern that ends here. */
   value: T | undefined;
-  /** The last step of a walk that this node took part in. */
-  step: number;
+}
+
+/** A pattern from its first `#` on. */
+interface Tail<T> {
+  /** The runs of words between one `#` and the next; the first follows a `#`, and the last ends the pattern. */
+  readonly runs: readonly (readonly string[])[];
+  value: T;
 }
 
 /** Results that are remembered. Topics repeat, and a client's random keys must not fill the memory. */
@@ -20,34 +27,38 @@ const CACHED_KEYS = 1_000;
 
 /** A map from patterns to values, looked up by what the patterns match. */
 export class TopicTrie<T> {
-  readonly #root = makeNode<T>(false);
+  readonly #root = makeNode<T>();
   readonly #cache = new Map<string, readonly T[]>();
-  #step = 0;
 
   get(pattern: string): T | undefined {
+    const { path, tail } = cut(pattern);
     let node: Node<T> | undefined = this.#root;
-    for (const word of wordsOf(pattern)) node = node && child(node, word);
-    return node?.value;
+    for (const word of path) node = node?.words.get(word);
+    return tail === undefined ? node?.value : node?.tails?.get(pattern)?.value;
   }
 
   set(pattern: string, value: T): void {
+    const { path, tail } = cut(pattern);
     let node = this.#root;
-    for (const word of wordsOf(pattern)) node = child(node, word) ?? addChild(node, word);
-    node.value = value;
+    for (const word of path) node = node.words.get(word) ?? addChild(node, word);
+    if (tail === undefined) node.value = value;
+    else (node.tails ??= new Map()).set(pattern, { runs: runsOf(tail), value });
     this.#cache.clear();
   }
 
   delete(pattern: string): void {
-    const words = wordsOf(pattern);
-    const path = [this.#root];
-    for (const word of words) {
-      const next = child(path.at(-1)!, word);
+    const { path, tail } = cut(pattern);
+    const nodes = [this.#root];
+    for (const word of path) {
+      const next = nodes.at(-1)!.words.get(word);
       if (!next) return;
-      path.push(next);
+      nodes.push(next);
     }
-    path.at(-1)!.value = undefined;
-    for (let depth = words.length; depth > 0 && isEmpty(path[depth]!); depth--) {
-      removeChild(path[depth - 1]!, words[depth - 1]!);
+    const last = nodes.at(-1)!;
+    if (tail === undefined) last.value = undefined;
+    else if (last.tails?.delete(pattern) && last.tails.size === 0) last.tails = undefined;
+    for (let depth = path.length; depth > 0 && isEmpty(nodes[depth]!); depth--) {
+      nodes[depth - 1]!.words.delete(path[depth - 1]!);
     }
     this.#cache.clear();
   }
@@ -63,30 +74,24 @@ export class TopicTrie<T> {
     return found;
   }
 
-  #walk(words: string[]): T[] {
-    let nodes: Node<T>[] = [];
-    this.#step++;
-    this.#join(nodes, this.#root);
-    for (const word of words) {
+  #walk(words: readonly string[]): T[] {
+    const found: T[] = [];
+    let nodes = [this.#root];
+    for (let depth = 0; nodes.length > 0; depth++) {
+      const word = words[depth];
       const next: Node<T>[] = [];
-      this.#step++;
       for (const node of nodes) {
-        if (node.isHash) this.#join(next, node);
-        this.#join(next, node.words.get(word));
-        this.#join(next, node.words.get('*'));
+        for (const tail of node.tails?.values() ?? []) if (tailMatches(tail.runs, words, depth)) found.push(tail.value);
+        if (word === undefined) {
+          if (node.value !== undefined) found.push(node.value);
+          continue;
+        }
+        join(next, node.words.get(word));
+        if (word !== '*') join(next, node.words.get('*'));
       }
       nodes = next;
     }
-    return nodes.map((node) => node.value).filter((value) => value !== undefined);
-  }
-
-  /** A node brings its `#` along, which may stand for no word at all. */
-  #join(nodes: Node<T>[], node: Node<T> | undefined): void {
-    while (node && node.step !== this.#step) {
-      node.step = this.#step;
-      nodes.push(node);
-      node = node.hash;
-    }
+    return found;
   }
 }
 
@@ -96,30 +101,59 @@ export function matches(pattern: string, key: string): boolean {
   return trie.match(key).length > 0;
 }
 
+/** Whether the words from `start` on can be read as: anything, the first run, anything, the second run, and so on. */
+function tailMatches(runs: readonly (readonly string[])[], words: readonly string[], start: number): boolean {
+  const last = runs.length - 1;
+  const end = words.length - runs[last]!.length;
+  let at = start;
+  for (let i = 0; i < last; i++) {
+    const run = runs[i]!;
+    // The first place where it fits leaves most room for the rest
+    while (at + run.length <= end && !runMatches(run, words, at)) at++;
+    at += run.length;
+  }
+  return at <= end && runMatches(runs[last]!, words, end);
+}
+
+function runMatches(run: readonly string[], words: readonly string[], at: number): boolean {
+  for (let i = 0; i < run.length; i++) if (run[i] !== '*' && run[i] !== words[at + i]) return false;
+  return true;
+}
+
+/** The words before the first `#`, and those behind it; no tail where there is no `#`. */
+function cut(pattern: string): { readonly path: readonly string[]; readonly tail: readonly string[] | undefined } {
+  const words = wordsOf(pattern);
+  const hash = words.indexOf('#');
+  return hash === -1 ? { path: words, tail: undefined } : { path: words.slice(0, hash), tail: words.slice(hash + 1) };
+}
+
+function runsOf(tail: readonly string[]): string[][] {
+  const runs: string[][] = [[]];
+  for (const word of tail) {
+    if (word === '#') runs.push([]);
+    else runs.at(-1)!.push(word);
+  }
+  return runs;
+}
+
 function wordsOf(text: string): string[] {
   return text === '' ? [] : text.split('.');
 }
 
-function makeNode<T>(isHash: boolean): Node<T> {
-  return { words: new Map(), isHash, hash: undefined, value: undefined, step: 0 };
-}
-
-function child<T>(node: Node<T>, word: string): Node<T> | undefined {
-  return word === '#' ? node.hash : node.words.get(word);
+function makeNode<T>(): Node<T> {
+  return { words: new Map(), tails: undefined, value: undefined };
 }
 
 function addChild<T>(node: Node<T>, word: string): Node<T> {
-  const added = makeNode<T>(word === '#');
-  if (word === '#') node.hash = added;
-  else node.words.set(word, added);
+  const added = makeNode<T>();
+  node.words.set(word, added);
   return added;
 }
 
-function removeChild<T>(node: Node<T>, word: string): void {
-  if (word === '#') node.hash = undefined;
-  else node.words.delete(word);
+function join<T>(nodes: Node<T>[], node: Node<T> | undefined): void {
+  if (node) nodes.push(node);
 }
 
 function isEmpty<T>(node: Node<T>): boolean {
-  return node.value === undefined && node.words.size === 0 && node.hash === undefined;
+  return node.value === undefined && node.words.size === 0 && node.tails === undefined;
 }

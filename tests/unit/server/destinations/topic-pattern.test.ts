@@ -110,18 +110,32 @@ describe('TopicTrie', () => {
     }
   });
 
-  test('looks at each node at most once a word, also for many # and a key of 255 bytes', () => {
-    const trie = trieOf('#.#.#.a', '#.a.#.a.#.a.#.a.#.b', Array(127).fill('#').join('.') + '.b');
-    const key = Array(128).fill('a').join('.');
+  test('looks at each node at most once, however many patterns and wildcards could match', () => {
+    const words = (count: number, word: (i: number) => string): string[] =>
+      Array.from({ length: count }, (_, i) => word(i));
+    // All ways to write "a" or "*" ten times, in front of a long rest
+    const choices = words(1_024, (n) => words(10, (bit) => ((n >> bit) & 1 ? '*' : 'a')).join('.'));
+    const trie = trieOf(
+      ...choices.flatMap((choice) => [`${choice}.${words(50, () => 'a').join('.')}`, `#.${choice}.#.b`]),
+    );
+    const key = words(128, () => 'a').join('.');
     expect(Buffer.byteLength(key)).toBe(255);
     const looks = jest.spyOn(Map.prototype, 'get');
     try {
-      expect(trie.match(key)).toEqual(['#.#.#.a']);
-      const nodes = 4 + 8 + 127 + 1;
-      expect(looks.mock.calls.length).toBeLessThan(2 * nodes * 128 + 10);
+      expect(trie.match(key)).toEqual([]);
+      const nodes = 2_048 + 1_024 * 50;
+      expect(looks.mock.calls.length).toBeLessThan(2 * nodes + 10);
     } finally {
       looks.mockRestore();
     }
+  });
+
+  test('tells "#" from "#." and "#.#"', () => {
+    const trie = trieOf('#', '#.', '#.#');
+    expect([...trie.match('a.')].sort()).toEqual(['#', '#.', '#.#']);
+    trie.delete('#');
+    expect(trie.get('#.')).toBe('#.');
+    expect([...trie.match('a')]).toEqual(['#.#']);
   });
 
   test('does not remember keys without end', () => {
