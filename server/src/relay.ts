@@ -69,6 +69,8 @@ class ComposedRelay implements Relay {
   private readonly servers: http.Server[] = [];
   private readonly websockets: WebSocketTransport[] = [];
   private readonly tcp: TcpTransport;
+  /** Leaves somebody else's server. */
+  private detach = (): unknown => undefined;
 
   constructor(
     private readonly config: Config,
@@ -78,20 +80,33 @@ class ComposedRelay implements Relay {
     this.tcp = createTcpTransport({ ...config.tcp, closeTimeoutMs }, parts.sessions.accept);
   }
 
-  async start(): Promise<Listening[]> {
+  start(): Promise<Listening[]> {
+    return this.run(async () => [
+      ...(await this.startPublic()),
+      ...(await this.startTcp()),
+      ...(await this.startAdmin()),
+    ]);
+  }
+
+  attach(server: http.Server): Promise<void> {
+    return this.run(() => {
+      const { handleUpgrade } = this.websocketTransport(false);
+      server.on('upgrade', handleUpgrade);
+      this.detach = () => server.off('upgrade', handleUpgrade);
+    });
+  }
+
+  /** Once the broker can be used, opens the ways in. Where either fails, nothing is left. */
+  private async run<T>(open: () => T | Promise<T>): Promise<T> {
+    if (this.state !== 'new') throw new Error(`This relay is ${this.state}; make another one.`);
+    this.state = 'running';
     try {
-      await this.startBroker();
-      return [...(await this.startPublic()), ...(await this.startTcp()), ...(await this.startAdmin())];
+      await this.parts.broker.start();
+      return await open();
     } catch (error) {
       await this.stop();
       throw error;
     }
-  }
-
-  async attach(server: http.Server): Promise<void> {
-    await this.startBroker();
-    const transport = this.websocketTransport(false);
-    server.on('upgrade', (request, socket, head) => transport.handleUpgrade(request, socket, head));
   }
 
   async stop(): Promise<void> {
@@ -102,6 +117,7 @@ class ComposedRelay implements Relay {
     const isClean = await finishesWithin(this.closeAll(), stopTimeoutMs);
     if (!isClean) log.warn({ stopTimeoutMs }, 'not everything could be closed in time');
     for (const server of this.servers) server.closeAllConnections();
+    this.detach();
     timers.close();
   }
 
@@ -112,18 +128,12 @@ class ComposedRelay implements Relay {
     await Promise.all([...transports, this.parts.broker.close()]);
   }
 
-  private async startBroker(): Promise<void> {
-    if (this.state !== 'new') throw new Error(`This relay is ${this.state}; make another one.`);
-    this.state = 'running';
-    await this.parts.broker.start();
-  }
-
   private async startPublic(): Promise<Listening[]> {
     const { host, port, path } = this.config.listen;
     const checkHost = createHostCheck(this.config.websocket.allowedHosts, host);
     const transport = this.websocketTransport(true);
     const server = this.createServer(createPublicApp({ websocketPath: path, checkHost }));
-    server.on('upgrade', (request, socket, head) => transport.handleUpgrade(request, socket, head));
+    server.on('upgrade', transport.handleUpgrade);
     const address = await listen(server, port, host);
     return [
       { kind: 'page', url: `http://${hostPort(address)}/`, port: address.port },

@@ -63,6 +63,23 @@ describe('attached to a server', () => {
     await client.expectClose(1012);
     expect(await (await fetch(`${base.replace('ws', 'http')}/hello`)).text()).toBe('mine');
   });
+
+  test('another relay can take the place of one that was stopped', async () => {
+    const first = createRelay({ log: { level: 'silent' } });
+    await first.attach(server);
+    await first.stop();
+    expect(server.listenerCount('upgrade')).toBe(0);
+    relay = createRelay({ log: { level: 'silent' } });
+    await relay.attach(server);
+    await (await connect()).receipt('SEND', { destination: '/topic/second' });
+  });
+
+  test('a relay that runs is not started again, and goes on', async () => {
+    relay = createRelay({ log: { level: 'silent' } });
+    await relay.attach(server);
+    await expect(relay.start()).rejects.toThrow('running');
+    await (await connect()).receipt('SEND', { destination: '/topic/still-there' });
+  });
 });
 
 describe('hooks', () => {

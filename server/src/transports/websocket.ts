@@ -40,8 +40,8 @@ export interface WebSocketOptions {
 
 export interface WebSocketTransport {
   readonly connectionCount: number;
-  /** An upgrade request of the http server. Returns false, and touches nothing, if it is not for this transport. */
-  handleUpgrade(request: IncomingMessage, socket: Duplex, head: Buffer): boolean;
+  /** A listener for the http server's `upgrade`. Returns false, and touches nothing, if it is not for this transport. */
+  readonly handleUpgrade: (request: IncomingMessage, socket: Duplex, head: Buffer) => boolean;
   /** Refuses new connections, closes those that are left (1012), and resolves when the last one is gone. */
   close(): Promise<void>;
 }
