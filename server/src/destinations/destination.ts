@@ -34,6 +34,12 @@ export class DestinationError extends Error {
 /** AMQP 0-9-1 carries names and routing keys as short strings. */
 const NAME_MAX_BYTES = 255;
 
+/**
+ * RabbitMQ tries all places for each `#` of a pattern: four of them and a long key keep the channel that all publishers of
+ * a relay share busy for minutes, two for milliseconds.
+ */
+const HASHES_MAX = 2;
+
 /** Queues and exchanges so named belong to the relay; clients reach them by `/user/...` and `/reply-queue/...` only. */
 const RESERVED_PREFIX = 'stomp-relay.';
 
@@ -48,9 +54,9 @@ export function parseDestination(text: string, action: 'send' | 'subscribe'): De
   if (root !== '') throw unknown(text);
   switch (kind) {
     case 'topic':
-      return topic(text, rest);
+      return topic(text, rest, action);
     case 'exchange':
-      return exchange(text, rest);
+      return exchange(text, rest, action);
     case 'queue':
       return { kind: 'queue', text, queue: ownName(only(rest, text, '/queue/NAME'), text) };
     case 'amq':
@@ -78,7 +84,7 @@ export function parseReplyTo(text: string): TempQueue | undefined {
   return { kind: 'temp-queue', text, name: decodeName(only(segments.slice(2), text, '/temp-queue/NAME'), text) };
 }
 
-function topic(text: string, segments: string[]): Destination {
+function topic(text: string, segments: string[], action: 'send' | 'subscribe'): Destination {
   if (segments.length === 0 || segments.includes('')) {
     throw new DestinationError(
       `"${text}" has an empty name between its slashes. A topic is /topic/NAME or /topic/some/longer/name ` +
@@ -86,11 +92,12 @@ function topic(text: string, segments: string[]): Destination {
     );
   }
   const key = bounded(segments.map((segment) => decode(segment, text)).join('.'), text);
+  if (action === 'subscribe') refuseManyHashes(key, text);
   return { kind: 'topic', text, key, spelling: segments.length > 1 ? 'slashes' : 'dots' };
 }
 
-function exchange(text: string, segments: string[]): Destination {
-  const [name, key = ''] = segments;
+function exchange(text: string, segments: string[], action: 'send' | 'subscribe'): Destination {
+  const [name, segment = ''] = segments;
   if (name === undefined || segments.length > 2) {
     throw new DestinationError(
       `"${text}" is not of the form /exchange/NAME or /exchange/NAME/KEY. A slash inside a name or key is written %2F.`,
@@ -101,7 +108,17 @@ function exchange(text: string, segments: string[]): Destination {
       `"${text}" names no exchange, and the default exchange has no destination of its own: use /queue/NAME.`,
     );
   }
-  return { kind: 'exchange', text, exchange: ownName(name, text), key: bounded(decode(key, text), text) };
+  const key = bounded(decode(segment, text), text);
+  // It may be a topic exchange, or lead to one
+  if (action === 'subscribe') refuseManyHashes(key, text);
+  return { kind: 'exchange', text, exchange: ownName(name, text), key };
+}
+
+function refuseManyHashes(key: string, text: string): void {
+  if (key.split('.').filter((word) => word === '#').length <= HASHES_MAX) return;
+  throw new DestinationError(
+    `"${text.slice(0, 60)}" has more than ${HASHES_MAX} "#": so many are too dear to match. Use "*" for a single word.`,
+  );
 }
 
 /** The name is verbatim: it is what a broker or a relay made, and may hold anything. */
