@@ -20,10 +20,7 @@ export interface MetricSources {
   };
   readonly broker: {
     readonly isUp: boolean;
-    /** Published and not yet confirmed. */
-    readonly unconfirmed?: number;
-    /** Bindings asked for and not yet there. */
-    readonly bindingsPending?: number;
+    readonly gauges?: { readonly unconfirmed: number; readonly pendingBindings: number };
   };
 }
 
@@ -90,8 +87,9 @@ export function createMetrics(sources: MetricSources): Metrics {
   counter('received_bytes', 'Bytes of STOMP read from clients', () => sources.counters.bytesIn);
   counter('slow_consumers', 'Sessions ended because they did not read', () => sources.counters.slowConsumers);
   gauge('broker_up', '1 where the broker can be used', () => Number(sources.broker.isUp));
-  gauge('broker_unconfirmed', 'Published and not yet confirmed by the broker', () => sources.broker.unconfirmed ?? 0);
-  gauge('broker_bindings_pending', 'Bindings that are being set up', () => sources.broker.bindingsPending ?? 0);
+  const gauges = () => sources.broker.gauges ?? { unconfirmed: 0, pendingBindings: 0 };
+  gauge('broker_unconfirmed', 'Published and not yet confirmed by the broker', () => gauges().unconfirmed);
+  gauge('broker_bindings_pending', 'Bindings not yet made or taken back', () => gauges().pendingBindings);
 
   return { contentType: registry.contentType, text: () => registry.metrics() };
 }

@@ -170,7 +170,7 @@ class ComposedRelay implements Relay {
       websocket: this.websockets.reduce((sum, each) => sum + each.connectionCount, 0),
       tcp: this.tcp.connectionCount,
     });
-    return createMetrics({ sessions: () => sessions.size, connections, counters, broker: gaugesOf(broker) });
+    return createMetrics({ sessions: () => sessions.size, connections, counters, broker });
   }
 
   private websocketTransport(ownsServer: boolean): WebSocketTransport {
@@ -247,22 +247,6 @@ function createBroker(config: Config, instanceId: string, log: Log): Broker {
   const { broker, topicExchange } = config;
   if (broker.kind === 'memory') return new MemoryBroker({ ...config.memory, topicExchange });
   return new RabbitMqBroker({ ...config.rabbitmq, urls: broker.urls, instanceId, topicExchange, log });
-}
-
-/** What a broker can tell of itself beyond the interface. */
-function gaugesOf(broker: Broker) {
-  const numbers = broker as { readonly gauges?: { readonly unconfirmed?: number; readonly pendingBindings?: number } };
-  return {
-    get isUp() {
-      return broker.isUp;
-    },
-    get unconfirmed() {
-      return numbers.gauges?.unconfirmed ?? 0;
-    },
-    get bindingsPending() {
-      return numbers.gauges?.pendingBindings ?? 0;
-    },
-  };
 }
 
 function listen(server: http.Server, port: number, host: string): Promise<AddressInfo> {

@@ -133,10 +133,20 @@ export interface BrokerEvents {
   down: [reason: string];
 }
 
+/** Plain numbers for metrics, looked at from time to time. */
+export interface BrokerGauges {
+  /** Messages published and not yet confirmed. */
+  readonly unconfirmed: number;
+  /** Bindings not yet made or taken back at the broker. */
+  readonly pendingBindings: number;
+}
+
 export interface Broker {
   /** For logs and the readiness route: what it is and where, without credentials. */
   readonly description: string;
   readonly isUp: boolean;
+  /** Absent where nothing is ever pending. */
+  readonly gauges?: BrokerGauges;
   /** Resolves when the broker can be used; rejects when it cannot be reached within the configured deadline. */
   start(): Promise<void>;
   /**

@@ -14,7 +14,7 @@ function sources() {
       messageBytesOut: 2_000,
       slowConsumers: 0,
     },
-    broker: { isUp: true, unconfirmed: 5 },
+    broker: { isUp: true, gauges: { unconfirmed: 5, pendingBindings: 2 } },
   } satisfies MetricSources;
 }
 
@@ -31,7 +31,7 @@ test('a scrape reads the numbers as they are', async () => {
     'stomp_relay_messages_delivered_total 14',
     'stomp_relay_broker_up 1',
     'stomp_relay_broker_unconfirmed 5',
-    'stomp_relay_broker_bindings_pending 0',
+    'stomp_relay_broker_bindings_pending 2',
   ]) {
     expect(first).toContain(`${line}\n`);
   }

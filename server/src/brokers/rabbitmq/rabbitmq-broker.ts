@@ -71,7 +71,6 @@ export class RabbitMqBroker implements Broker {
     return this.state === 'up';
   }
 
-  /** For metrics: plain numbers, looked at from time to time. */
   get gauges() {
     return {
       unconfirmed: this.publisher.count,
