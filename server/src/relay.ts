@@ -132,7 +132,7 @@ class ComposedRelay implements Relay {
     const { host, port, path } = this.config.listen;
     const checkHost = createHostCheck(this.config.websocket.allowedHosts, host);
     const transport = this.websocketTransport(true);
-    const server = this.createServer(createPublicApp({ websocketPath: path, checkHost }));
+    const server = this.createServer(createPublicApp({ websocketPath: path, checkHost, onFailed: this.onHttpFailed }));
     server.on('upgrade', transport.handleUpgrade);
     const address = await listen(server, port, host);
     return [
@@ -154,10 +154,16 @@ class ComposedRelay implements Relay {
     // Probes call by address: allowedHosts is about the public names.
     const checkHost = createHostCheck(undefined, adminHost);
     const health = { notReady: () => this.whyNotReady() };
-    const server = this.createServer(createAdminApp({ health, metrics: this.metrics(), checkHost }));
+    const server = this.createServer(
+      createAdminApp({ health, metrics: this.metrics(), checkHost, onFailed: this.onHttpFailed }),
+    );
     const address = await listen(server, adminPort, adminHost);
     return [{ kind: 'admin', url: `http://${hostPort(address)}/`, port: address.port }];
   }
+
+  private readonly onHttpFailed = (err: unknown): void => {
+    this.parts.log.error({ err }, 'an HTTP request could not be answered');
+  };
 
   private whyNotReady(): string | undefined {
     if (this.state !== 'running') return 'the relay is not running';

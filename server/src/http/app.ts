@@ -14,19 +14,23 @@ import type { MetricsText } from './metrics-route.js';
 /** Looks at a request's headers; the sentence of the refusal, or undefined. */
 export type CheckHeaders = (headers: { readonly host?: string | undefined }) => string | undefined;
 
-export interface PublicAppOptions {
+interface AppOptions {
+  /** Against DNS rebinding. */
+  readonly checkHost?: CheckHeaders;
+  /** Told why a request was answered with 500, for the log. */
+  readonly onFailed?: (error: unknown) => void;
+}
+
+export interface PublicAppOptions extends AppOptions {
   /** Where the WebSocket transport is. */
   readonly websocketPath: string;
-  /** Against DNS rebinding. */
-  readonly checkHost: CheckHeaders;
   /** The built demo page. */
   readonly pageDirectory?: string;
 }
 
-export interface AdminAppOptions {
+export interface AdminAppOptions extends AppOptions {
   readonly health: HealthSources;
   readonly metrics: MetricsText;
-  readonly checkHost?: CheckHeaders;
 }
 
 const BUILT_PAGE = fileURLToPath(new URL('../page', import.meta.url));
@@ -44,7 +48,7 @@ const CONTENT_SECURITY_POLICY = [
 ].join('; ');
 
 export function createPublicApp(options: PublicAppOptions): Express {
-  const app = createApp(options.checkHost);
+  const app = createApp(options);
   app.get('/page.json', (_request, response) => {
     response.json({ websocketPath: options.websocketPath });
   });
@@ -59,14 +63,15 @@ export function createPublicApp(options: PublicAppOptions): Express {
         message: `STOMP over WebSocket is spoken here: connect with ws:// or wss:// to ${options.websocketPath}.`,
       });
   });
-  return app.use(notFound, failed);
+  return app.use(notFound, failed(options));
 }
 
-export function createAdminApp({ health, metrics, checkHost }: AdminAppOptions): Express {
-  return createApp(checkHost).use(healthRoute(health)).use(metricsRoute(metrics)).use(notFound, failed);
+export function createAdminApp(options: AdminAppOptions): Express {
+  const { health, metrics } = options;
+  return createApp(options).use(healthRoute(health)).use(metricsRoute(metrics)).use(notFound, failed(options));
 }
 
-function createApp(checkHost: CheckHeaders = () => undefined): Express {
+function createApp({ checkHost }: AppOptions): Express {
   const app = express().disable('x-powered-by');
   app.use((request, response, next) => {
     response.set({
@@ -74,7 +79,7 @@ function createApp(checkHost: CheckHeaders = () => undefined): Express {
       'X-Content-Type-Options': 'nosniff',
       'Referrer-Policy': 'no-referrer',
     });
-    const refusal = checkHost(request.headers);
+    const refusal = checkHost?.(request.headers);
     if (refusal === undefined) next();
     else response.status(403).json({ error: 'host-not-allowed', message: refusal });
   });
@@ -85,12 +90,15 @@ const notFound: RequestHandler = (request, response) => {
   response.status(404).json({ error: 'not-found', message: `There is nothing at ${request.method} ${request.path}.` });
 };
 
-/** Four parameters are how express knows it. */
-const failed: ErrorRequestHandler = (error: { status?: number }, _request, response, _next) => {
-  const status = error.status ?? 500;
-  const isOurs = status >= 500;
-  response.status(status).json({
-    error: isOurs ? 'internal-error' : 'bad-request',
-    message: isOurs ? 'The relay could not answer.' : 'The request cannot be understood.',
-  });
-};
+function failed({ onFailed }: AppOptions): ErrorRequestHandler {
+  // Four parameters are how express knows it.
+  return (error: { status?: number }, _request, response, _next) => {
+    const status = error.status ?? 500;
+    const isOurs = status >= 500;
+    if (isOurs) onFailed?.(error);
+    response.status(status).json({
+      error: isOurs ? 'internal-error' : 'bad-request',
+      message: isOurs ? 'The relay could not answer.' : 'The request cannot be understood.',
+    });
+  };
+}

@@ -95,11 +95,14 @@ describe('the admin app', () => {
     expect(await response.text()).toBe('up 1\n');
   });
 
-  test('a failing source is a 500 without details', async () => {
+  test('a failing source is a 500 without details, which are for the log', async () => {
     const failing = { ...metrics, text: () => Promise.reject(new Error('secret detail')) };
-    const url = await serve(createAdminApp({ health: { notReady: () => undefined }, metrics: failing }));
+    const failures: unknown[] = [];
+    const onFailed = (error: unknown) => void failures.push(error);
+    const url = await serve(createAdminApp({ health: { notReady: () => undefined }, metrics: failing, onFailed }));
     const response = await fetch(`${url}/metrics`);
     expect(response.status).toBe(500);
     expect(await response.text()).not.toContain('secret');
+    expect(failures).toMatchObject([{ message: 'secret detail' }]);
   });
 });
