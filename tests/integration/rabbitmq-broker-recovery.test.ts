@@ -282,6 +282,13 @@ test('wrong credentials are named as such, and not shown', async () => {
   expect(log.lines.join('\n')).not.toMatch(/hidden/);
 });
 
+test('a virtual host that is missing is named as such', async () => {
+  const url = new URL(rabbitmq().amqpUrl);
+  url.pathname = `/${uniqueName()}`;
+  const broker = new RabbitMqBroker(rabbitOptions(url.href, { connectTimeoutMs: 1_000 }));
+  await expect(broker.start()).rejects.toThrow(/the virtual host does not exist/);
+});
+
 describe('a node of its own', () => {
   let node: RabbitNode;
   let brokers: Brokers;

@@ -110,7 +110,7 @@ export class AmqpConnection {
         if (this.state !== 'connecting') return destroy(model);
         return this.arrived(model, describeUrl(url));
       } catch (error) {
-        this.reason = `${describeUrl(url)}: ${(error as Error).message}`;
+        this.reason = `${describeUrl(url)}: ${connectProblem(error as Error)}`;
         if (this.state !== 'connecting') return;
       }
     }
@@ -211,6 +211,12 @@ export class AmqpConnection {
 function destroy(model: ChannelModel): void {
   const { stream } = model.connection as unknown as { stream?: { destroy(error: Error): void } };
   stream?.destroy(new Error('closed by the relay'));
+}
+
+/** Words for the log. What RabbitMQ says of a virtual host, asked for after the login, amqplib does not pass on. */
+function connectProblem({ message }: Error): string {
+  const isVhostRefused = /ConnectionOpenOk; got <ConnectionClose/.test(message);
+  return isVhostRefused ? 'the virtual host does not exist, or the user has no permissions in it' : message;
 }
 
 /** Without user and password. */
