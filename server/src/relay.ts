@@ -228,7 +228,7 @@ function assemble(config: Config, hooks: RelayHooks) {
   const broker = hooks.broker ?? createBroker(config, instanceId, log);
   const counters = new SessionCounters();
   const timers = new TimerWheel();
-  const messages = new MessageEncoder(instanceId);
+  const messages = new MessageEncoder(instanceId, config.topicExchange);
   const groups = new Groups((...request) => broker.subscribe(...request), messages, counters);
   const context = {
     options: config.session,

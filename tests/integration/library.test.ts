@@ -141,6 +141,16 @@ describe('hooks', () => {
 });
 
 describe('options', () => {
+  test('topicExchange is what /topic means, also to whoever takes its messages from a queue', async () => {
+    relay = createRelay({ log: { level: 'silent' }, topicExchange: 'news' });
+    await relay.attach(server);
+    const [first, second] = [await connect(), await connect()];
+    await first.receipt('SUBSCRIBE', { id: '1', destination: '/topic/a.*', 'x-queue-name': 'readers' });
+    await second.receipt('SUBSCRIBE', { id: '1', destination: '/amq/queue/readers' });
+    for (const client of [first, second]) client.sendFrame('SEND', { destination: '/exchange/news/a.b' });
+    for (const client of [first, second]) await client.expectFrame('MESSAGE', { destination: '/topic/a.b' });
+  });
+
   test('what is wrong is named, with its range', () => {
     expect(() => createRelay({ listen: { port: 70_000 }, session: { subscriptionsMax: 0 } })).toThrow(ConfigError);
     expect(() => createRelay({ listen: { port: 70_000 } })).toThrow(/listen\.port.*70000.*65535/s);

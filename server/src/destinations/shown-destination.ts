@@ -6,13 +6,13 @@ import type { Destination } from './destination.js';
 
 /**
  * The `destination` of a MESSAGE: spelled as it was subscribed to. `exchange` and `key` say how the message came.
- * What reached a queue by another way than its own name is shown as RabbitMQ shows it.
+ * What reached a queue by another way than its own name is shown as RabbitMQ shows it. `topicExchange` is behind `/topic`.
  */
 export function shownDestination(
   subscribed: Destination,
   exchange: string,
   key: string,
-  topicExchange = 'amq.topic',
+  topicExchange: string,
 ): string {
   switch (subscribed.kind) {
     case 'topic':
@@ -36,7 +36,7 @@ export function shownDestination(
 }
 
 /** The destination that stands for an exchange and a routing key. */
-export function formatDestination(exchange: string, key: string, topicExchange = 'amq.topic'): string {
+export function formatDestination(exchange: string, key: string, topicExchange: string): string {
   if (exchange === '') return `/queue/${escape(key)}`;
   if (exchange === topicExchange && key !== '') return `/topic/${escape(key)}`;
   return formatExchange(exchange, key);

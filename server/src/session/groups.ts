@@ -11,7 +11,6 @@
  * before it came, and what a session is told after leaving (ERROR, RECEIPT) stands behind what it was sent.
  */
 import type { BrokerSubscription, RoutedMessage, SharedDestination } from '../brokers/broker.js';
-import { shownDestination } from '../destinations/shown-destination.js';
 import type { Version } from '../stomp/frame.js';
 import type { Connection, Encoding } from '../transports/connection.js';
 import { messageHead, type MessageEncoder } from './message-encoder.js';
@@ -94,7 +93,7 @@ export class Group {
     if (head === undefined) {
       if (this.heads.size >= HEADS_MAX) this.heads.clear();
       const { destination, subscriptionId, version } = this.request;
-      head = messageHead(subscriptionId, shownDestination(destination, message.exchange, key), version);
+      head = messageHead(subscriptionId, this.groups.messages.shownTo(destination, message, key), version);
       this.heads.set(key, head);
     }
     return head;

@@ -7,6 +7,8 @@
  */
 import { isUtf8 } from 'node:buffer';
 import type { RoutedMessage } from '../brokers/broker.js';
+import type { Destination } from '../destinations/destination.js';
+import { shownDestination } from '../destinations/shown-destination.js';
 import { encodeHeaderLines, messageFrame } from '../stomp/encoder.js';
 import type { Version } from '../stomp/frame.js';
 
@@ -17,11 +19,20 @@ export class MessageEncoder {
   private lastIsText = false;
   private count = 0;
 
-  /** `instanceId`: a few characters that no other relay on the same broker has. */
-  constructor(private readonly instanceId: string) {}
+  constructor(
+    /** A few characters that no other relay on the same broker has. */
+    private readonly instanceId: string,
+    /** The exchange behind `/topic`. */
+    private readonly topicExchange: string,
+  ) {}
 
   nextId(): string {
     return `${this.instanceId}-${(++this.count).toString(36)}`;
+  }
+
+  /** The `destination` of a message that came by `key`. */
+  shownTo(subscribed: Destination, { exchange }: RoutedMessage, key: string): string {
+    return shownDestination(subscribed, exchange, key, this.topicExchange);
   }
 
   /** True where the frames of this message are valid UTF-8: headers always are, so the body decides. */

@@ -4,7 +4,6 @@
  */
 import type { AckMode, BrokerError, BrokerSubscription, Consumer, Delivery } from '../brokers/broker.js';
 import type { Destination } from '../destinations/destination.js';
-import { shownDestination } from '../destinations/shown-destination.js';
 import { StompError } from '../stomp/errors.js';
 import type { Version } from '../stomp/frame.js';
 import type { Connection } from '../transports/connection.js';
@@ -91,7 +90,7 @@ export class OwnSubscription implements Consumer {
     const { connection, outbox, acks, messages, counters } = this.host;
     const { message, redelivered } = delivery;
     const id = messages.nextId();
-    const shown = shownDestination(this.destination, message.exchange, message.routingKey);
+    const shown = messages.shownTo(this.destination, message, message.routingKey);
     const head = messageHead(this.subscriptionId, shown, this.version);
     const frame = messages.encodeOwn(head, message, this.version, { id, redelivered, needsAck: this.needsAck });
     const wrapped = connection.encoding.wrap(frame, messages.isText(message));

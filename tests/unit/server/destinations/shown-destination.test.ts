@@ -32,7 +32,7 @@ describe('shownDestination', () => {
     ['/queue/q', 'E', 'q', '/exchange/E/q'],
     ['/queue/q', 'amq.fanout', '', '/exchange/amq.fanout'],
   ])('%s, by exchange "%s" with key "%s": %s', (text, exchange, key, shown) => {
-    expect(shownDestination(parseDestination(text, 'subscribe'), exchange, key)).toBe(shown);
+    expect(shownDestination(parseDestination(text, 'subscribe'), exchange, key, 'amq.topic')).toBe(shown);
   });
 
   test('follows the configured topic exchange', () => {
@@ -43,17 +43,20 @@ describe('shownDestination', () => {
 
   test('an exact pattern shows the text that was subscribed to', () => {
     const text = '/topic/a/%62';
-    expect(shownDestination(parseDestination(text, 'subscribe'), 'amq.topic', 'a.b')).toBe(text);
+    expect(shownDestination(parseDestination(text, 'subscribe'), 'amq.topic', 'a.b', 'amq.topic')).toBe(text);
   });
 
   test('what is shown can be sent to, and means the same key', () => {
     for (const key of ['a', 'a.b', 'a/b', '100%', 'a..b', '.', 'é ☕', '*.#', '%2F']) {
       for (const pattern of ['/topic/#', '/topic/#/#']) {
-        const shown = shownDestination(parseDestination(pattern, 'subscribe'), 'amq.topic', key);
+        const shown = shownDestination(parseDestination(pattern, 'subscribe'), 'amq.topic', key, 'amq.topic');
         expect(parseDestination(shown, 'send')).toMatchObject({ kind: 'topic', key });
       }
-      expect(parseDestination(formatDestination('', key), 'send')).toMatchObject({ kind: 'queue', queue: key });
-      expect(parseDestination(formatDestination(key, key), 'send')).toMatchObject({ exchange: key, key });
+      expect(parseDestination(formatDestination('', key, 'amq.topic'), 'send')).toMatchObject({
+        kind: 'queue',
+        queue: key,
+      });
+      expect(parseDestination(formatDestination(key, key, 'amq.topic'), 'send')).toMatchObject({ exchange: key, key });
     }
   });
 });

@@ -26,7 +26,7 @@ let counters: SessionCounters;
 beforeEach(() => {
   broker = new ScriptedBroker();
   counters = new SessionCounters();
-  groups = new Groups((...request) => broker.subscribe(...request), new MessageEncoder('r'), counters);
+  groups = new Groups((...request) => broker.subscribe(...request), new MessageEncoder('r', 'amq.topic'), counters);
 });
 
 function request(destination = '/topic/a', more: Partial<GroupRequest> = {}): GroupRequest {

@@ -69,7 +69,7 @@ export class Harness {
   readonly broker = new ScriptedBroker();
   readonly timers = new TimerWheel();
   readonly counters = new SessionCounters();
-  readonly messages = new MessageEncoder('r');
+  readonly messages = new MessageEncoder('r', 'amq.topic');
   readonly groups: Groups;
   readonly sessions: Sessions;
   readonly options: SessionOptions;

@@ -4,7 +4,7 @@ import { messageHead, MessageEncoder } from '../../../../server/src/session/mess
 
 let encoder: MessageEncoder;
 beforeEach(() => {
-  encoder = new MessageEncoder('r1');
+  encoder = new MessageEncoder('r1', 'amq.topic');
 });
 
 function routed(body: string | Buffer, headers: Record<string, string> = {}, resent = false): RoutedMessage {

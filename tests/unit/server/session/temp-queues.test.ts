@@ -23,7 +23,7 @@ beforeEach(() => {
     connection,
     outbox: { onBackPressure: () => pressed++ } as never,
     acks: new Acks(),
-    messages: new MessageEncoder('r'),
+    messages: new MessageEncoder('r', 'amq.topic'),
     counters: new SessionCounters(),
     fail: () => {},
     get canDeliver() {
