@@ -243,6 +243,15 @@ export const DELIBERATE: readonly Difference[] = [
     scenarios: ['destinations: /topic with slashes'],
   },
   {
+    title: 'A pattern has at most two #',
+    rabbitmqDoes: 'takes any number, and is busy for minutes with /topic/#.a.#.a.#.a.#.b and a message with a long key',
+    relayDoes: 'refuses a SUBSCRIBE with more than two',
+    reason:
+      'RabbitMQ tries all places for each #, on the channel that all publishers of a relay share. Four of them and a key of 120 words stopped the SENDs of all clients; two cost milliseconds.',
+    lines: { rabbitmq: /./, relay: /ERROR|the connection/ },
+    scenarios: ['destinations: /topic with three #'],
+  },
+  {
     title: 'A subscriber sees the destination that it subscribed to',
     rabbitmqDoes:
       'shows exchange and key in its own spelling: /queue/N for N and for /amq/queue/N, /topic/K for /exchange/amq.topic/K, %C3%BC for ü, which it does not read back',

@@ -32,6 +32,11 @@ const refused = (name: string, command: 'SEND' | 'SUBSCRIBE', destination: strin
 export const scenarios: readonly Scenario[] = [
   carried('destinations: /topic', (own) => `/topic/${own}`),
   carried('destinations: /topic with slashes', (own) => `/topic/${own}/a/b`),
+  carried(
+    'destinations: /topic with three #',
+    (own) => `/topic/${own}.a.b`,
+    (own) => `/topic/#.${own}.#.b.#`,
+  ),
   carried('destinations: /topic with an escaped slash', (own) => `/topic/${own}%2Fa`),
   carried('destinations: /topic with text of another script', (own) => `/topic/${own}.ü`),
   carried('destinations: /queue', (own) => `/queue/${own}`),
