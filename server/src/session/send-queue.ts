@@ -37,7 +37,17 @@ export class SendQueue {
 
   /** Beyond its bounds: the session stops reading. */
   get isFull(): boolean {
-    return this.waiting.length > this.options.sendQueueMaxCount || this.waitingBytes > this.options.sendQueueMaxBytes;
+    return this.isBeyond(1);
+  }
+
+  /** Even what has been read already must not come in any more. */
+  get isOverfull(): boolean {
+    return this.isBeyond(2);
+  }
+
+  private isBeyond(times: number): boolean {
+    const { sendQueueMaxCount, sendQueueMaxBytes } = this.options;
+    return this.waiting.length > times * sendQueueMaxCount || this.waitingBytes > times * sendQueueMaxBytes;
   }
 
   /** Nothing waits and everything is confirmed. */

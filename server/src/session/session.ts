@@ -21,6 +21,7 @@ import type { CommandSession } from './command-session.js';
 import { COMMANDS } from './commands.js';
 import { type Agreement, agree, authenticate, connectedHeaders } from './connect.js';
 import { errorHeaders, levelOf, reportOf, UNFORESEEN } from './error-frame.js';
+import type { FrameTurns } from './frame-turns.js';
 import type { Groups } from './groups.js';
 import { HeartBeat } from './heart-beat.js';
 import type { MessageEncoder } from './message-encoder.js';
@@ -50,6 +51,10 @@ export class Session implements ConnectionListener, CommandSession {
   private channelOpened: BrokerChannel | undefined;
   /** The frame that is waited for; those behind it stay in the parser. */
   private awaited: Frame | undefined;
+  /** This turn's time is used up: the frames that are left stand in line for a later one. */
+  private isInLine = false;
+  /** So many SENDs wait that not even frames already read are handled. */
+  private isHeldBySends = false;
   /** The client has ended its side. */
   private isInputOver = false;
   /** The client is gone; what it had sent is still worked off. */
@@ -60,6 +65,7 @@ export class Session implements ConnectionListener, CommandSession {
     readonly id: string,
     readonly connection: Connection,
     private readonly context: SessionContext,
+    private readonly turns: FrameTurns,
     private readonly ended: (session: Session) => void,
   ) {
     const { options, limits, timers } = context;
@@ -118,7 +124,7 @@ export class Session implements ConnectionListener, CommandSession {
   // Frames in, one at a time ------------------------------------------------------------------------------------------
 
   private handleFrames(): void {
-    while (!this.awaited && (this.state === 'connecting' || this.state === 'connected')) {
+    while (!this.mustWait && (this.state === 'connecting' || this.state === 'connected')) {
       let frame: Frame | undefined;
       try {
         frame = this.parser.next();
@@ -128,8 +134,24 @@ export class Session implements ConnectionListener, CommandSession {
       }
       if (!frame) break;
       this.handle(frame);
+      this.isHeldBySends = this.sendQueue.isOverfull;
+      if (this.turns.isOver) this.goOnLater();
     }
     this.regulateReading();
+  }
+
+  private get mustWait(): boolean {
+    return this.awaited !== undefined || this.isInLine || this.isHeldBySends;
+  }
+
+  private goOnLater(): void {
+    if (this.isInLine) return;
+    this.isInLine = true;
+    this.turns.later(() => {
+      this.isInLine = false;
+      this.handleFrames();
+      this.endIfDone();
+    });
   }
 
   private handle(frame: Frame): void {
@@ -160,8 +182,7 @@ export class Session implements ConnectionListener, CommandSession {
   /** Back-pressure on the client: only where its own frames wait. Its silence is not held against it meanwhile. */
   private regulateReading(): void {
     const mustPause =
-      this.sendQueue.isFull ||
-      (this.awaited !== undefined && this.parser.bufferedBytes > this.context.options.inboxMaxBytes);
+      this.sendQueue.isFull || (this.mustWait && this.parser.bufferedBytes > this.context.options.inboxMaxBytes);
     if (mustPause === this.isReadingPaused) return;
     this.isReadingPaused = mustPause;
     if (mustPause) {
@@ -173,6 +194,10 @@ export class Session implements ConnectionListener, CommandSession {
   }
 
   private onSendProgress(): void {
+    if (this.isHeldBySends && !this.sendQueue.isOverfull) {
+      this.isHeldBySends = false;
+      this.goOnLater();
+    }
     this.regulateReading();
     this.endIfDone();
   }
@@ -367,7 +392,7 @@ export class Session implements ConnectionListener, CommandSession {
   /** STOMP 1.2, "RECEIPT": if the client disconnects, previously received frames SHOULD continue to get processed. */
   private endIfDone(): void {
     if (!(this.isConnectionLost || this.isInputOver) || this.state === 'closed') return;
-    if (this.state === 'connected' && (this.awaited || !this.sendQueue.isIdle)) return;
+    if (this.state === 'connected' && (this.mustWait || !this.sendQueue.isIdle)) return;
     if (this.state === 'connecting' && this.awaited) return;
     if (!this.isConnectionLost) return this.leave();
     this.state = 'closed';

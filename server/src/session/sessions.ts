@@ -1,6 +1,7 @@
 /** All sessions of a relay: the bound on their number, and their end when the relay stops. */
 import { StompError } from '../stomp/errors.js';
 import type { Connection } from '../transports/connection.js';
+import { FrameTurns } from './frame-turns.js';
 import { Session } from './session.js';
 import type { SessionContext } from './session-context.js';
 
@@ -10,6 +11,7 @@ export interface SessionsOptions {
 
 export class Sessions {
   private readonly all = new Set<Session>();
+  private readonly turns = new FrameTurns();
   private isStopping = false;
   private onEmpty: (() => void) | undefined;
 
@@ -26,7 +28,7 @@ export class Sessions {
 
   /** To be given to the transports. */
   readonly accept = (connection: Connection): void => {
-    const session = new Session(this.nextId(), connection, this.context, (ended) => this.remove(ended));
+    const session = new Session(this.nextId(), connection, this.context, this.turns, (ended) => this.remove(ended));
     const max = this.options.sessionsMax;
     if (this.isStopping) {
       session.end('shutting-down');

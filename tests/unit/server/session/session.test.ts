@@ -53,6 +53,24 @@ describe('frames in', () => {
     expect(answers()).toEqual(['RECEIPT a', 'RECEIPT b', 'RECEIPT c', 'ERROR unknown-command']);
   });
 
+  test('more than one turn has time for wait in line: others come first, and nothing is lost', async () => {
+    const other = await harness.connect();
+    let now = 0;
+    const clock = jest.spyOn(performance, 'now').mockImplementation(() => now++);
+    try {
+      const bodies = Array.from({ length: 100 }, (_, i) => String(i));
+      client.send(Buffer.concat(bodies.map((body) => frameBytes('SEND', { destination: '/queue/q' }, body))));
+      expect(published().length).toBeLessThan(20);
+      client.vanish();
+      other.sendFrame('SEND', { destination: '/queue/q' }, 'other');
+      expect(published().at(-1)).toBe('other');
+      while (harness.sessions.size > 1) await tick();
+      expect(published().filter((body) => body !== 'other')).toEqual(bodies);
+    } finally {
+      clock.mockRestore();
+    }
+  });
+
   test('each verb that asks gets its RECEIPT, once', async () => {
     const frames: [string, Record<string, string>][] = [
       ['SUBSCRIBE', { id: 's', destination: '/queue/q', ack: 'client-individual' }],
@@ -282,6 +300,23 @@ describe('back-pressure on the client', () => {
     await tick();
     expect(harness.broker.settled).toEqual(['ack 1']);
     expect(answers().at(-1)).toBe('RECEIPT r');
+  });
+
+  test('not even those where twice as many SENDs wait', async () => {
+    harness.broker.holds.add('prepare');
+    const bodies = Array.from({ length: 60 }, (_, i) => String(i));
+    client.send(
+      Buffer.concat([
+        ...bodies.map((body) => frameBytes('SEND', { destination: '/queue/q' }, body)),
+        frameBytes('BEGIN', { transaction: 't', receipt: 'r' }, ''),
+      ]),
+    );
+    expect(harness.counters.framesIn['SEND']).toBe(22);
+    harness.broker.release();
+    while (answers().length === 0) await tick();
+    expect(published()).toEqual(bodies);
+    expect(answers()).toEqual(['RECEIPT r']);
+    expect(client.isPaused).toBe(false);
   });
 
   test('reading pauses while too much lies behind a frame that is waited for', async () => {

@@ -1,0 +1,45 @@
+import { beforeEach, describe, expect, test } from '@jest/globals';
+import { FrameTurns } from '../../../../server/src/session/frame-turns.js';
+import { tick } from './harness.js';
+
+let now: number;
+let turns: FrameTurns;
+let done: string[];
+
+beforeEach(() => {
+  now = 0;
+  turns = new FrameTurns(() => now);
+  done = [];
+});
+
+/** A session with that many frames of 6 ms each. */
+function session(name: string, frames: number): () => void {
+  const handle = (): void => {
+    for (; frames > 0; frames--) {
+      if (turns.isOver) return turns.later(handle);
+      now += 6;
+      done.push(name);
+    }
+  };
+  return handle;
+}
+
+describe('FrameTurns', () => {
+  test('ends a turn when its time is used up, and begins another', async () => {
+    expect(turns.isOver).toBe(false);
+    now = 9;
+    expect(turns.isOver).toBe(false);
+    now = 10;
+    expect(turns.isOver).toBe(true);
+    await tick();
+    expect(turns.isOver).toBe(false);
+  });
+
+  test('lets all who wait go on in turns', async () => {
+    for (const name of ['a', 'b', 'c']) turns.later(session(name, 4));
+    await tick();
+    expect(done.join('')).toBe('aa');
+    while (done.length < 12) await tick();
+    expect(done.join('')).toBe('aabbccaabbcc');
+  });
+});
