@@ -71,6 +71,16 @@ function checkValue(name: string, value: string): void {
   }
 }
 
+/** Map, object and place in a queue, roughly. */
+const OVERHEAD_BYTES = 200;
+
+/** About what a message holds in memory. */
+export function messageBytes({ headers, body }: Message): number {
+  let bytes = OVERHEAD_BYTES + body.length;
+  for (const [name, value] of headers) bytes += name.length + value.length;
+  return bytes;
+}
+
 const DESTINATION_PREFIXES = ['/exchange/', '/topic/', '/queue/', '/amq/queue/', '/reply-queue/', '/user/'];
 
 /** A `reply-to` as a subscriber is shown it: a destination to SEND to, whoever wrote it. */

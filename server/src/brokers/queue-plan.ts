@@ -18,9 +18,9 @@ import type { AckMode, ChannelOwner, ConsumeOptions, SharedDestination } from '.
 export interface QueueSettings {
   /** The exchange behind `/topic`. */
   readonly topicExchange: string;
-  /** The exchange behind `/user`. */
+  /** The exchange behind `/user`: direct, the relay's own, made where it is missing. */
   readonly userExchange: string;
-  /** Unsettled deliveries of an own subscription whose SUBSCRIBE does not say `prefetch-count`. */
+  /** Unsettled deliveries of an own subscription whose SUBSCRIBE does not say `prefetch-count`, by its kind of ack. */
   readonly autoPrefetch: number;
   readonly clientPrefetch: number;
   /** How long a queue that belongs to a session outlives a relay that died. */

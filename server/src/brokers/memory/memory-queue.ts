@@ -12,13 +12,14 @@
  * of the event loop, so that a consumer which gives back whatever it gets cannot keep the loop to itself.
  */
 import { BrokerError, type Outcome, type RoutedMessage } from '../broker.js';
+import { messageBytes } from '../message-checks.js';
 import type { QueueDeclaration } from '../queue-plan.js';
 import type { ByteBudget } from './byte-budget.js';
 import { ConsumerRing } from './consumer-ring.js';
 import type { DeliverySource, MemoryConsumer } from './memory-consumer.js';
 import type { QueueLimits } from './queue-limits.js';
 import { ReadyMessages } from './ready-messages.js';
-import { storedBytes, type Death, type DeathReason, type StoredMessage } from './stored-message.js';
+import type { Death, DeathReason, StoredMessage } from './stored-message.js';
 
 export interface QueueHost {
   readonly budget: ByteBudget;
@@ -138,7 +139,7 @@ export class MemoryQueue implements DeliverySource {
     const expiration = Number(message.headers.get('expiration') ?? Infinity);
     return {
       message,
-      bytes: storedBytes(message),
+      bytes: messageBytes(message),
       priority: maxPriority === 0 ? 0 : Number(message.headers.get('priority') ?? 0),
       expiresAt: Date.now() + Math.min(expiration, messageTtlMs),
       position: ++this.lastPosition,

@@ -1,13 +1,14 @@
 /** The exchanges and queues of the embedded broker, and the way of a message through them. */
 import type { Arguments } from '../../destinations/queue-options.js';
 import { BrokerError, type RoutedMessage } from '../broker.js';
+import { messageBytes } from '../message-checks.js';
 import type { QueueDeclaration, QueuePlan } from '../queue-plan.js';
 import { ByteBudget } from './byte-budget.js';
 import { MemoryExchange, type Route } from './memory-exchange.js';
 import type { ExchangeType, MemoryOptions } from './memory-options.js';
 import { MemoryQueue, type QueueHost } from './memory-queue.js';
 import { conflict, readLimits } from './queue-limits.js';
-import { storedBytes, toDeadLetter, type Death, type StoredMessage } from './stored-message.js';
+import { toDeadLetter, type Death, type StoredMessage } from './stored-message.js';
 
 /** Those that every RabbitMQ has. */
 const STANDARD_EXCHANGES: readonly (readonly [string, ExchangeType])[] = [
@@ -79,7 +80,7 @@ export class MemoryVhost implements QueueHost {
     const { exchange, routingKey, headers } = message;
     const routes = exchange === '' ? NO_ROUTES : this.exchange(exchange).match(routingKey, headers);
     const queues = exchange === '' ? this.queueNamed(routingKey) : queuesOf(routes);
-    if (queues.length > 0 && !this.budget.canTake(storedBytes(message) * queues.length)) return this.outOfMemory();
+    if (queues.length > 0 && !this.budget.canTake(messageBytes(message) * queues.length)) return this.outOfMemory();
     let fate: Fate = routes.length + queues.length > 0 ? 'taken' : 'unroutable';
     for (let i = 0; i < routes.length; i++) routes[i]!.listeners.deliver(message, routingKey);
     for (let i = 0; i < queues.length; i++) fate = queues[i]!.offer(message, deaths) ?? fate;

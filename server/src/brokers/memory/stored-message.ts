@@ -25,15 +25,6 @@ export interface StoredMessage {
   returns: number;
 }
 
-/** Map entry, object and queue slot of a message, roughly. */
-const OVERHEAD_BYTES = 200;
-
-export function storedBytes(message: Message): number {
-  let bytes = OVERHEAD_BYTES + message.body.length;
-  for (const [name, value] of message.headers) bytes += name.length + value.length;
-  return bytes;
-}
-
 /** Headers that are written anew on their way through AMQP properties, and so here. undefined: not shown. */
 const REWRITTEN = new Map<string, (value: string) => string | undefined>([
   ['reply-to', presentReplyTo],

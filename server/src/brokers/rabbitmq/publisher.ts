@@ -12,6 +12,7 @@
 import type { ChannelModel, ConfirmChannel, Message as AmqpMessage } from 'amqplib';
 import { BrokerError } from '../broker.js';
 import type { Message } from '../broker.js';
+import { messageBytes } from '../message-checks.js';
 import type { AmqpConnection } from './amqp-connection.js';
 import { REPLY, replyCode, toBrokerError } from './amqp-errors.js';
 import { RELAY_ID, toPublishOptions } from './amqp-message.js';
@@ -283,13 +284,6 @@ export class Publisher implements ChannelUser<ConfirmChannel> {
     clearTimeout(this.expiry);
     await this.channel.close();
   }
-}
-
-/** About what it holds in memory. */
-export function messageBytes(message: Message): number {
-  let bytes = message.body.length + 200;
-  for (const [name, value] of message.headers) bytes += name.length + value.length;
-  return bytes;
 }
 
 export function stopping(): BrokerError {

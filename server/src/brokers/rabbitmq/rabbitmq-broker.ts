@@ -14,14 +14,14 @@ import type {
   PublishOptions,
   SharedDestination,
 } from '../broker.js';
-import { checkMessage } from '../message-checks.js';
+import { checkMessage, messageBytes } from '../message-checks.js';
 import { AmqpConnection, describeUrl } from './amqp-connection.js';
 import { checkHeaderSize } from './amqp-message.js';
 import { ChannelPool, openLink } from './channel-pool.js';
 import type { Link } from './channel-pool.js';
 import { ExchangeQueue } from './exchange-queue.js';
 import { InstanceQueue } from './instance-queue.js';
-import { messageBytes, Publisher, stopping } from './publisher.js';
+import { Publisher, stopping } from './publisher.js';
 import { bindingFor } from '../queue-plan.js';
 import type { QueueBinding } from '../queue-plan.js';
 import type { RabbitMqOptions } from './rabbitmq-options.js';

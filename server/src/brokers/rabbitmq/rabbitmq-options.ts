@@ -1,21 +1,16 @@
+import type { QueueSettings } from '../queue-plan.js';
+
 /** What the RabbitMQ broker is told. Defaults and ranges are in `config.ts`. */
-export interface RabbitMqOptions {
+export interface RabbitMqOptions extends QueueSettings {
   /** `amqp://user:pass@host:5672/vhost` or `amqps://...`; several for the nodes of a cluster, tried in random order. */
   readonly urls: readonly string[];
   /** A few characters that no other relay on the same broker has. */
   readonly instanceId: string;
-  /** The exchange behind `/topic`. */
-  readonly topicExchange: string;
-  /** The exchange behind `/user`; declared (durable, direct) if missing. */
-  readonly userExchange: string;
   /** Beyond it RabbitMQ drops the oldest messages that wait for this instance. */
   readonly instanceQueueMaxBytes: number;
   /** Messages on their way to this instance, for each shared queue; fewer when they are large. */
   readonly instancePrefetch: number;
   readonly instanceInFlightMaxBytes: number;
-  /** Unsettled deliveries of an own subscription whose SUBSCRIBE does not say `prefetch-count`. */
-  readonly autoPrefetch: number;
-  readonly clientPrefetch: number;
   /** Reconnecting: a random delay up to a bound that begins at `min` and doubles up to `max`. */
   readonly reconnectMinMs: number;
   readonly reconnectMaxMs: number;
@@ -28,8 +23,6 @@ export interface RabbitMqOptions {
   /** Own subscriptions: AMQP channels on a connection, and connections. */
   readonly channelsPerConnection: number;
   readonly connectionsMax: number;
-  /** How long a queue that belongs to a session outlives a relay that died. */
-  readonly queueExpiresMs: number;
   readonly heartbeatSeconds: number;
   readonly log: RabbitMqLog;
 }

@@ -1,7 +1,8 @@
 import { describe, expect, test } from '@jest/globals';
 import { BrokerError } from '../../../../server/src/brokers/broker.js';
-import { checkMessage, presentReplyTo } from '../../../../server/src/brokers/message-checks.js';
+import { checkMessage, messageBytes, presentReplyTo } from '../../../../server/src/brokers/message-checks.js';
 import { EMPTY_BODY } from '../../../../server/src/stomp/frame.js';
+import { messageOf } from '../../../support/broker-desk.js';
 
 const check = (headers: Record<string, string>): void =>
   checkMessage({ headers: new Map(Object.entries(headers)), body: EMPTY_BODY });
@@ -60,4 +61,9 @@ test.each([
   ['/nonsense', '/reply-queue//nonsense'],
 ])('presentReplyTo(%s)', (value, shown) => {
   expect(presentReplyTo(value)).toBe(shown);
+});
+
+test('messageBytes grows with headers and body', () => {
+  const empty = messageBytes(messageOf(''));
+  expect(messageBytes(messageOf('12345', { abc: 'de' }))).toBe(empty + 10);
 });

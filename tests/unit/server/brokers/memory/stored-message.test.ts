@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
-import { storedBytes, toDeadLetter, toRoutedMessage } from '../../../../../server/src/brokers/memory/stored-message.js';
+import { toDeadLetter, toRoutedMessage } from '../../../../../server/src/brokers/memory/stored-message.js';
 import type { StoredMessage } from '../../../../../server/src/brokers/memory/stored-message.js';
 import { messageOf } from '../../../../support/broker-desk.js';
 
@@ -36,9 +36,4 @@ test('toDeadLetter remembers the first death only', () => {
     'x-first-death-queue': 'q',
     'x-first-death-exchange': 'e',
   });
-});
-
-test('storedBytes grows with headers and body', () => {
-  const empty = storedBytes(messageOf(''));
-  expect(storedBytes(messageOf('12345', { abc: 'de' }))).toBe(empty + 10);
 });
