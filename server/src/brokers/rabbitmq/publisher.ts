@@ -17,6 +17,7 @@ import type { AmqpConnection } from './amqp-connection.js';
 import { REPLY, replyCode, toBrokerError } from './amqp-errors.js';
 import { RELAY_ID, toPublishOptions } from './amqp-message.js';
 import { ConfirmLedger } from './confirm-ledger.js';
+import { nacked, refusedBecause, stopping, unroutable } from './publish-errors.js';
 import { PublishGate } from './publish-gate.js';
 import { RecoveringChannel } from './recovering-channel.js';
 import type { ChannelUser } from './recovering-channel.js';
@@ -284,32 +285,4 @@ export class Publisher implements ChannelUser<ConfirmChannel> {
     clearTimeout(this.expiry);
     await this.channel.close();
   }
-}
-
-export function stopping(): BrokerError {
-  return new BrokerError('broker-unavailable', 'The relay is stopping: connect to another one.');
-}
-
-/** Apart from the exchange there is only the message itself to refuse, such as one above RabbitMQ's max_message_size. */
-function refusedBecause(refusal: Error, route: Route): BrokerError {
-  const reply = replyCode(refusal);
-  if (reply === REPLY.notFound || reply === REPLY.accessRefused) {
-    return toBrokerError(refusal, { kind: 'exchange', name: route.exchange });
-  }
-  const sentence = `RabbitMQ refused the message for ${describeRoute(route)}. ${refusal.message}`;
-  return new BrokerError('publish-refused', sentence, { cause: refusal });
-}
-
-function nacked(route: Route): BrokerError {
-  const sentence = `RabbitMQ refused the message for ${describeRoute(route)} (nack): the queue is full, or it failed.`;
-  return new BrokerError('publish-refused', sentence);
-}
-
-function unroutable(route: Route): BrokerError {
-  const sentence = `No queue took the message for ${describeRoute(route)}: nobody is subscribed, or no queue is bound.`;
-  return new BrokerError('unroutable', sentence);
-}
-
-function describeRoute({ exchange, key }: Route): string {
-  return exchange === '' ? `queue "${key}"` : `exchange "${exchange}" with key "${key}"`;
 }
