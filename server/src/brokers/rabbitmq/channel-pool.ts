@@ -63,8 +63,8 @@ export class ChannelPool {
     if (this.links.size >= connectionsMax) {
       throw new BrokerError(
         'too-many-channels',
-        `The relay uses all of its ${connectionsMax} connections to RabbitMQ for queue subscriptions ` +
-          `(${channelsPerConnection} sessions each): try again later, or raise the limit.`,
+        `The relay uses all of its connections to RabbitMQ for queue subscriptions: connectionsMax (${connectionsMax}), with ` +
+          `channelsPerConnection (${channelsPerConnection}) sessions each. Try again later.`,
       );
     }
     const link = openLink(`consume ${++this.opened}`, this.options);

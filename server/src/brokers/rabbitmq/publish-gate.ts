@@ -99,11 +99,12 @@ export class PublishGate {
   }
 
   private late(): BrokerError {
-    const { publishTimeoutMs, unconfirmedMax } = this.limits;
-    const why = this.load.obstacle ?? `has not confirmed earlier messages (limit ${unconfirmedMax})`;
+    const { publishTimeoutMs, unconfirmedMax, unconfirmedMaxBytes } = this.limits;
+    const limits = `unconfirmedMax (${unconfirmedMax}), unconfirmedMaxBytes (${unconfirmedMaxBytes})`;
+    const why = this.load.obstacle ?? `has not confirmed earlier messages (at most ${limits})`;
     return new BrokerError(
       'broker-unavailable',
-      `RabbitMQ ${why}; waited ${publishTimeoutMs} ms. The message was not sent: try again later.`,
+      `RabbitMQ ${why}; waited publishTimeoutMs (${publishTimeoutMs} ms). The message was not sent: try again later.`,
     );
   }
 }
