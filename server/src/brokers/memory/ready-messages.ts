@@ -1,6 +1,7 @@
 /**
  * The messages of a queue that wait for a consumer: a line for each priority, each sorted by position. New messages join
- * at the end; those that come back go where they were, which is nearly always right at the front.
+ * at the end. Those that come back were before all that has not been delivered yet, and stand in a heap of their own:
+ * a consumer can give back tens of thousands at once, in any order.
  */
 import type { StoredMessage } from './stored-message.js';
 
@@ -64,41 +65,75 @@ export class ReadyMessages {
 const EMPTY_MAX = 1_024;
 
 class Line {
-  private items: (StoredMessage | undefined)[] = [];
+  private readonly returned = new Heap();
+  private fresh: (StoredMessage | undefined)[] = [];
   private start = 0;
+  private lastPosition = -Infinity;
 
   get head(): StoredMessage | undefined {
-    return this.items[this.start];
+    return this.returned.top ?? this.fresh[this.start];
   }
 
   add(stored: StoredMessage): void {
-    const index = this.indexFor(stored.position);
-    if (index === this.items.length) this.items.push(stored);
-    else if (index === this.start && index > 0) this.items[--this.start] = stored;
-    else this.items.splice(index, 0, stored);
+    if (stored.position <= this.lastPosition) return this.returned.add(stored);
+    this.lastPosition = stored.position;
+    this.fresh.push(stored);
   }
 
   take(): StoredMessage | undefined {
-    const stored = this.items[this.start];
+    return this.returned.take() ?? this.takeFresh();
+  }
+
+  private takeFresh(): StoredMessage | undefined {
+    const stored = this.fresh[this.start];
     if (!stored) return undefined;
-    this.items[this.start++] = undefined;
-    if (this.start === this.items.length || (this.start > EMPTY_MAX && this.start * 2 > this.items.length)) {
-      this.items = this.items.slice(this.start);
+    this.fresh[this.start++] = undefined;
+    if (this.start === this.fresh.length || (this.start > EMPTY_MAX && this.start * 2 > this.fresh.length)) {
+      this.fresh = this.fresh.slice(this.start);
       this.start = 0;
     }
     return stored;
   }
+}
 
-  /** The first place whose message has a higher position: by far most often the end, else near the front. */
-  private indexFor(position: number): number {
-    let low = this.start;
-    let high = this.items.length;
-    if (high > low && this.items[high - 1]!.position < position) return high;
-    while (low < high) {
-      const middle = (low + high) >>> 1;
-      if (this.items[middle]!.position < position) low = middle + 1;
-      else high = middle;
+/** The lowest position on top; each of the others below one that is lower: the children of i are 2i + 1 and 2i + 2. */
+class Heap {
+  private readonly items: StoredMessage[] = [];
+
+  get top(): StoredMessage | undefined {
+    return this.items[0];
+  }
+
+  add(stored: StoredMessage): void {
+    const { items } = this;
+    let index = items.push(stored) - 1;
+    while (index > 0) {
+      const parent = (index - 1) >>> 1;
+      if (items[parent]!.position <= stored.position) break;
+      items[index] = items[parent]!;
+      index = parent;
     }
-    return low;
+    items[index] = stored;
+  }
+
+  take(): StoredMessage | undefined {
+    const { items } = this;
+    const top = items[0];
+    const last = items.pop();
+    if (last && items.length > 0) this.sink(last);
+    return top;
+  }
+
+  /** Puts one in the place that has become free on top, and down to where it belongs. */
+  private sink(stored: StoredMessage): void {
+    const { items } = this;
+    let index = 0;
+    for (let child = 1; child < items.length; child = 2 * index + 1) {
+      if (child + 1 < items.length && items[child + 1]!.position < items[child]!.position) child++;
+      if (items[child]!.position >= stored.position) break;
+      items[index] = items[child]!;
+      index = child;
+    }
+    items[index] = stored;
   }
 }

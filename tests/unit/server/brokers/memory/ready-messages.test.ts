@@ -1,4 +1,4 @@
-import { describe, expect, test } from '@jest/globals';
+import { describe, expect, jest, test } from '@jest/globals';
 import { ReadyMessages } from '../../../../../server/src/brokers/memory/ready-messages.js';
 import type { StoredMessage } from '../../../../../server/src/brokers/memory/stored-message.js';
 
@@ -37,6 +37,34 @@ describe('ReadyMessages', () => {
     for (const index of [2, 0, 3, 1]) ready.add(taken[index]!);
     ready.add(stored(7));
     expect(drain(ready)).toEqual([1, 2, 3, 4, 5, 6, 7]);
+  });
+
+  test('tens of thousands that come back, oldest first, cost about the same each', () => {
+    const ready = new ReadyMessages(0);
+    for (let i = 1; i <= 40_000; i++) ready.add(stored(i));
+    const taken = Array.from({ length: 30_000 }, () => ready.take()!);
+    // Nothing but the places on a heap is moved
+    const splice = jest.spyOn(Array.prototype, 'splice');
+    try {
+      for (const each of taken) ready.add(each);
+      expect(splice).not.toHaveBeenCalled();
+    } finally {
+      splice.mockRestore();
+    }
+    expect(drain(ready)).toEqual(Array.from({ length: 40_000 }, (_, i) => i + 1));
+  });
+
+  test('what comes back in any order, between new ones, is taken in order', () => {
+    const ready = new ReadyMessages(0);
+    for (let i = 0; i < 500; i++) ready.add(stored(i));
+    const taken = Array.from({ length: 300 }, () => ready.take()!);
+    for (let i = 0; i < 300; i++) {
+      ready.add(taken[(i * 7) % 300]!);
+      if (i % 3 === 0) ready.add(stored(1_000 + i));
+    }
+    const order = drain(ready);
+    expect(order).toHaveLength(600);
+    expect(order).toEqual([...order].sort((a, b) => a - b));
   });
 
   test('the highest priority comes first; above the maximum is the maximum', () => {
