@@ -16,6 +16,7 @@ import { messageBytes } from '../message-checks.js';
 import type { QueueDeclaration } from '../queue-plan.js';
 import type { ByteBudget } from './byte-budget.js';
 import { ConsumerRing } from './consumer-ring.js';
+import type { DeadLetters } from './dead-letters.js';
 import type { DeliverySource, MemoryConsumer } from './memory-consumer.js';
 import type { QueueLimits } from './queue-limits.js';
 import { ReadyMessages } from './ready-messages.js';
@@ -23,8 +24,8 @@ import type { Death, DeathReason, StoredMessage } from './stored-message.js';
 
 export interface QueueHost {
   readonly budget: ByteBudget;
-  /** Publishes it again where the queue's arguments say. Called for queues that have a dead-letter exchange. */
-  deadLetter(queue: MemoryQueue, stored: StoredMessage, death: Death): void;
+  /** For queues that have a dead-letter exchange. */
+  readonly deadLetters: DeadLetters;
   /** The queue has not been used for as long as `x-expires` says, or its last consumer has gone. */
   unused(queue: MemoryQueue): void;
 }
@@ -198,10 +199,9 @@ export class MemoryQueue implements DeliverySource {
     this.bury(stored, reason);
   }
 
-  /** In a later turn: dead letters may well come back here. */
   private bury(stored: StoredMessage, reason: DeathReason): void {
     if (this.limits.deadLetterExchange === undefined) return;
-    setImmediate(() => this.host.deadLetter(this, stored, { queue: this.name, reason }));
+    this.host.deadLetters.add({ limits: this.limits, stored, death: { queue: this.name, reason } });
   }
 
   private watchUse(): void {

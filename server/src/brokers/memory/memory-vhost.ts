@@ -4,11 +4,12 @@ import { BrokerError, type RoutedMessage } from '../broker.js';
 import { messageBytes } from '../message-checks.js';
 import type { QueueDeclaration, QueuePlan } from '../queue-plan.js';
 import { ByteBudget } from './byte-budget.js';
+import { DeadLetters, type DeadLetter } from './dead-letters.js';
 import { MemoryExchange, type Route } from './memory-exchange.js';
 import type { ExchangeType, MemoryOptions } from './memory-options.js';
 import { MemoryQueue, type QueueHost } from './memory-queue.js';
 import { conflict, readLimits } from './queue-limits.js';
-import { toDeadLetter, type Death, type StoredMessage } from './stored-message.js';
+import { toDeadLetter, type Death } from './stored-message.js';
 
 /** Those that every RabbitMQ has. */
 const STANDARD_EXCHANGES: readonly (readonly [string, ExchangeType])[] = [
@@ -29,11 +30,13 @@ export type Fate = 'taken' | 'unroutable' | BrokerError;
 
 export class MemoryVhost implements QueueHost {
   readonly budget: ByteBudget;
+  readonly deadLetters: DeadLetters;
   private readonly exchanges = new Map<string, MemoryExchange>();
   private readonly queues = new Map<string, MemoryQueue>();
 
   constructor(private readonly options: MemoryOptions) {
     this.budget = new ByteBudget(options.messagesMaxBytes);
+    this.deadLetters = new DeadLetters(this.budget, (letter) => this.deadLetter(letter));
     for (const [name, type] of STANDARD_EXCHANGES) this.exchanges.set(name, new MemoryExchange(name, type));
     for (const { name, type } of options.exchanges) this.exchanges.set(name, new MemoryExchange(name, type));
     const { topicExchange, userExchange } = options;
@@ -88,7 +91,7 @@ export class MemoryVhost implements QueueHost {
   }
 
   /** A message that has come back to a queue without having been rejected would go in circles: it ends, as in RabbitMQ. */
-  deadLetter({ limits }: MemoryQueue, stored: StoredMessage, death: Death): void {
+  private deadLetter({ limits, stored, death }: DeadLetter): void {
     const exchange = limits.deadLetterExchange;
     if (exchange === undefined || (exchange !== '' && !this.exchanges.has(exchange))) return;
     const deaths = death.reason === 'rejected' ? [death] : [...stored.deaths, death];
@@ -101,6 +104,7 @@ export class MemoryVhost implements QueueHost {
   }
 
   clear(): void {
+    this.deadLetters.clear();
     for (const queue of [...this.queues.values()]) this.deleteQueue(queue);
   }
 

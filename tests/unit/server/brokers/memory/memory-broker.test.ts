@@ -134,6 +134,25 @@ describe('bounds', () => {
 });
 
 describe('dead letters', () => {
+  test('that multiply are held to the memory of the broker, a little in each turn', async () => {
+    const desk = await deskOf({ messagesMaxBytes: 100_000 });
+    const headers = { 'x-message-ttl': '0', 'x-dead-letter-exchange': 'amq.fanout', 'prefetch-count': '1' };
+    for (let i = 0; i < 12; i++) await desk.channel().consume(`/exchange/amq.fanout/${i}`, { ack: 'client', headers });
+    await desk.send('/exchange/amq.fanout', 'taken by the consumers');
+    let now = 0;
+    const clock = jest.spyOn(performance, 'now').mockImplementation(() => now++);
+    const turns = jest.spyOn(global, 'setImmediate');
+    try {
+      await desk.send('/exchange/amq.fanout', 'multiplies');
+      for (let i = 0; i < 50; i++) await new Promise((resolve) => setTimeout(resolve));
+      // 12 factorial of them would be on their way by now
+      expect(turns.mock.calls.length).toBeLessThan(10_000);
+    } finally {
+      turns.mockRestore();
+      clock.mockRestore();
+    }
+  });
+
   test('do not go in circles', async () => {
     const desk = await deskOf();
     const headers = { 'x-message-ttl': '0', 'x-dead-letter-exchange': '' };
