@@ -51,7 +51,8 @@ export interface Relay {
   start(): Promise<Listening[]>;
   /**
    * Takes WebSocket upgrades for the configured path of a server that belongs to somebody else; those for other paths are
-   * left alone. Resolves when the broker can be used. The server's owner closes the server.
+   * left alone. Resolves when the broker can be used. The server's owner closes the server. Without an authenticator (and
+   * without `auth.allowAnonymous`) only clients on this machine are served.
    */
   attach(server: http.Server): Promise<void>;
   /** Ends all sessions, lets the broker's confirms come in, and resolves when nothing is left; within `stopTimeoutMs`. */
@@ -181,14 +182,16 @@ class ComposedRelay implements Relay {
 
   private websocketTransport(ownsServer: boolean): WebSocketTransport {
     const { listen, websocket } = this.config;
-    const { log, sessions } = this.parts;
+    const { log, sessions, isOpen } = this.parts;
     const transport = createWebSocketTransport(
       {
         ...websocket,
         path: listen.path,
         ownsServer,
         allowedHosts: websocket.allowedHosts,
-        boundHost: ownsServer ? listen.host : undefined,
+        // Where a server of somebody else listens cannot be known beforehand.
+        boundHost: ownsServer ? listen.host : isOpen ? '127.0.0.1' : undefined,
+        loopbackOnly: !ownsServer && isOpen,
         chooseSubProtocol,
         onRefused: (sentence, address) => log.warn({ address }, sentence),
       },
@@ -246,7 +249,9 @@ function assemble(config: Config, hooks: RelayHooks) {
   const sessions = new Sessions({ sessionsMax: config.sessionsMax }, context, uuid);
   broker.on('down', (reason) => log.warn({ reason }, 'broker is away; sessions stay'));
   broker.on('up', () => log.info({ broker: broker.description }, 'broker is up'));
-  return { log, broker, counters, timers, sessions };
+  /** Nobody asks who a client is, and nobody has said that this is meant. */
+  const isOpen = !hooks.authenticator && !config.auth.allowAnonymous;
+  return { log, broker, counters, timers, sessions, isOpen };
 }
 
 function createBroker(config: Config, instanceId: string, log: Log): Broker {

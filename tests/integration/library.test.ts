@@ -82,6 +82,31 @@ describe('attached to a server', () => {
   });
 });
 
+describe('attached without an authenticator', () => {
+  beforeEach(async () => {
+    server.close();
+    await once(server, 'close');
+    server = createServer();
+    server.listen(0, '0.0.0.0');
+    await once(server, 'listening');
+  });
+  const url = (host: string) => `ws://${host}:${(server.address() as AddressInfo).port}/ws`;
+
+  test('serves this machine by its own name, and nobody by another', async () => {
+    relay = createRelay({ log: { level: 'silent' } });
+    await relay.attach(server);
+    clients.push(await connectStomp(url('127.0.0.1')));
+    await expect(openStomp(url('127.0.0.1'), { headers: { host: 'rebound.example' } })).rejects.toThrow(/403.*Host/s);
+  });
+
+  test('serves everybody when told to', async () => {
+    relay = createRelay({ log: { level: 'silent' }, auth: { allowAnonymous: true } });
+    await relay.attach(server);
+    const headers = { host: 'any.example' };
+    clients.push(await connectStomp(url('127.0.0.1'), {}, { headers }));
+  });
+});
+
 describe('hooks', () => {
   test('the authenticator says who it is, and sees what the client presents', async () => {
     const seen: unknown[] = [];

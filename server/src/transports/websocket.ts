@@ -32,6 +32,8 @@ export interface WebSocketOptions {
   readonly allowedHosts: readonly string[] | undefined;
   /** The host that our own server is bound to. */
   readonly boundHost: string | undefined;
+  /** Refuses who comes in by another address than this machine's own loopback. */
+  readonly loopbackOnly: boolean;
   /** The best of the offered sub-protocols; undefined: none is echoed, and the client decides (RFC 6455, 4.2.2). */
   chooseSubProtocol(offered: Iterable<string>): string | undefined;
   /** Told of handshakes that were refused, for the log. */
@@ -57,6 +59,9 @@ const KEPT_HEADERS = [
   'x-forwarded-for',
 ] as const;
 
+const LOOPBACK_ONLY =
+  'No authenticator is configured, so only clients on this machine are served: give one, or set auth.allowAnonymous.';
+
 export function createWebSocketTransport(options: WebSocketOptions, accept: AcceptConnection): WebSocketTransport {
   const wheel = new PingWheel<WebSocketConnection>(options.pingIntervalMs);
   const checkHost = createHostCheck(options.allowedHosts, options.boundHost);
@@ -73,6 +78,11 @@ export function createWebSocketTransport(options: WebSocketOptions, accept: Acce
     handleProtocols: (offered) => options.chooseSubProtocol(offered) ?? false,
   };
   const server = new WebSocketServer(serverOptions);
+
+  function checkReach({ socket }: IncomingMessage): string | undefined {
+    if (!options.loopbackOnly || isLoopbackAddress(socket.localAddress ?? '')) return undefined;
+    return LOOPBACK_ONLY;
+  }
 
   function refuse(request: IncomingMessage, socket: Duplex, status: number, sentence: string): void {
     options.onRefused?.(sentence, request.socket.remoteAddress ?? '');
@@ -105,7 +115,7 @@ export function createWebSocketTransport(options: WebSocketOptions, accept: Acce
         refuse(request, socket, 503, 'The relay is shutting down. Connect again in a moment.');
         return true;
       }
-      const refusal = checkHost(request.headers) ?? checkOrigin(request.headers);
+      const refusal = checkReach(request) ?? checkHost(request.headers) ?? checkOrigin(request.headers);
       if (refusal === undefined) upgrade(request, socket, head);
       else refuse(request, socket, 403, refusal);
       return true;
@@ -153,4 +163,9 @@ function answer(socket: Duplex, status: number, sentence: string): void {
   socket.on('error', () => socket.destroy());
   socket.once('finish', () => socket.destroy());
   socket.end(`${head.join('\r\n')}\r\n\r\n${body}`);
+}
+
+/** IPv4 addresses may come mapped into IPv6. */
+function isLoopbackAddress(address: string): boolean {
+  return address === '::1' || /^(::ffff:)?127\./.test(address);
 }

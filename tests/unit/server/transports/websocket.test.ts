@@ -1,8 +1,10 @@
 import { once } from 'node:events';
 import { createServer } from 'node:http';
-import type { Server } from 'node:http';
+import type { IncomingMessage, Server } from 'node:http';
 import { connect as connectSocket } from 'node:net';
 import type { AddressInfo, Socket } from 'node:net';
+import { PassThrough } from 'node:stream';
+import { buffer } from 'node:stream/consumers';
 import { afterEach, describe, expect, test } from '@jest/globals';
 import { WebSocket } from 'ws';
 import type { ClientOptions } from 'ws';
@@ -26,6 +28,7 @@ const OPTIONS: WebSocketOptions = {
   allowedOrigins: 'same',
   allowedHosts: undefined,
   boundHost: '127.0.0.1',
+  loopbackOnly: false,
   chooseSubProtocol: (offered) => KNOWN.find((name) => [...offered].includes(name)),
 };
 
@@ -349,6 +352,24 @@ describe('who may connect', () => {
     expect(await rig.ask({ Host: 'localhost' })).toMatch(FORBIDDEN);
   });
 });
+
+test.each(['127.0.0.1', '127.8.9.10', '::1', '::ffff:127.0.0.1', '10.0.0.7', '::ffff:10.0.0.7', 'fe80::1', undefined])(
+  'loopbackOnly: a client that comes in by %s',
+  async (localAddress) => {
+    const transport = createWebSocketTransport(
+      { ...OPTIONS, allowedHosts: ['*'], loopbackOnly: true },
+      () => undefined,
+    );
+    const socket = new PassThrough();
+    const request = { url: '/ws', method: 'GET', headers: { host: 'any' }, socket: { localAddress } };
+    transport.handleUpgrade(request as unknown as IncomingMessage, socket, Buffer.alloc(0));
+    const answer = (await buffer(socket)).toString();
+    // Who is let in is asked for the rest of the handshake, which this request lacks.
+    const isLocal = localAddress?.includes('127.') === true || localAddress === '::1';
+    expect(answer).toMatch(isLocal ? /^HTTP\/1.1 400/ : /^HTTP\/1.1 403[^]*authenticator/);
+    await transport.close();
+  },
+);
 
 describe('the handshake', () => {
   test.each([
