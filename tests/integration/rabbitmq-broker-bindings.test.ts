@@ -63,6 +63,22 @@ test('10,000 listeners of one topic cost one queue and one binding', async () =>
   expect(await boundKeys(topic)).toEqual([]);
 });
 
+test('who waits for RabbitMQ to come back is told when the relay stops', async () => {
+  const broker = await brokers.start();
+  proxy.cut();
+  const waiting = [`/topic/${uniqueName('late')}`, '/exchange/amq.fanout'].map((destination) =>
+    broker.subscribe(shared(destination), NO_HEADERS, () => undefined),
+  );
+  const told = Promise.allSettled(waiting);
+  await broker.close();
+  proxy.restore();
+  for (const answer of await told) {
+    expect(answer).toMatchObject({
+      reason: { code: 'broker-unavailable', message: expect.stringContaining('is stopping') },
+    });
+  }
+});
+
 /** Numbers that are the same in every run (mulberry32). */
 function seeded(seed: number): () => number {
   let state = seed;

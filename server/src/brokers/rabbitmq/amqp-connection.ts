@@ -12,7 +12,7 @@ import type { ChannelModel } from 'amqplib';
 import { BrokerError } from '../broker.js';
 import { replyCode } from './amqp-errors.js';
 import type { RabbitMqOptions } from './rabbitmq-options.js';
-import { backoff, withDeadline } from './wait-deadline.js';
+import { backoff, stopping, withDeadline } from './wait-deadline.js';
 
 export interface ConnectionListener {
   up?(model: ChannelModel): void;
@@ -81,11 +81,11 @@ export class AmqpConnection {
 
   whenUp(timeoutMs = this.options.publishTimeoutMs): Promise<ChannelModel> {
     if (this.model) return Promise.resolve(this.model);
-    if (this.state === 'closed') return Promise.reject(this.unavailable(0));
+    if (this.state === 'closed') return Promise.reject(stopping());
     return new Promise((resolve, reject) => {
       const unlisten = this.listen({
         up: (model) => done(() => resolve(model)),
-        closed: () => done(() => reject(this.unavailable(0))),
+        closed: () => done(() => reject(stopping())),
       });
       const timer = setTimeout(() => done(() => reject(this.unavailable(timeoutMs))), timeoutMs);
       const done = (settle: () => void): void => {

@@ -12,7 +12,7 @@ import type { QueueBinding } from '../queue-plan.js';
 import type { RabbitMqOptions } from './rabbitmq-options.js';
 import { SharedQueue } from './shared-queue.js';
 import type { SharedQueueUser } from './shared-queue.js';
-import { deferred, withDeadline } from './wait-deadline.js';
+import { deferred, stopping, withDeadline } from './wait-deadline.js';
 
 export class ExchangeQueue implements SharedQueueUser {
   private readonly listeners = new Listeners();
@@ -77,6 +77,7 @@ export class ExchangeQueue implements SharedQueueUser {
     this.state = 'closed';
     // Whoever subscribes from now on gets a new one
     this.onClosed();
+    this.bound.reject(stopping());
     await this.queue.close();
     this.lease.release();
   }

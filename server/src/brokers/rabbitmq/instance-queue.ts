@@ -13,7 +13,7 @@ import { KeyBindings } from './key-bindings.js';
 import type { RabbitMqOptions } from './rabbitmq-options.js';
 import { SharedQueue } from './shared-queue.js';
 import type { SharedQueueUser } from './shared-queue.js';
-import { withDeadline } from './wait-deadline.js';
+import { stopping, withDeadline } from './wait-deadline.js';
 
 export interface InstanceExchange {
   /** Part of the queue's name: `topics`, `users`. */
@@ -80,7 +80,7 @@ export class InstanceQueue implements SharedQueueUser {
   }
 
   close(): Promise<void> {
-    this.bindings.detach();
+    this.bindings.close(stopping());
     return this.queue.close();
   }
 

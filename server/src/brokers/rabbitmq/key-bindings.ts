@@ -89,6 +89,12 @@ export class KeyBindings {
     }
   }
 
+  /** For good: nobody waits any more. */
+  close(error: BrokerError): void {
+    this.detach();
+    for (const { settled } of this.entries.values()) settled.reject(error);
+  }
+
   private async run(): Promise<void> {
     if (this.isRunning) return;
     this.isRunning = true;

@@ -3,10 +3,6 @@ import { BrokerError } from '../broker.js';
 import { REPLY, replyCode, toBrokerError } from './amqp-errors.js';
 import type { Route } from './route.js';
 
-export function stopping(): BrokerError {
-  return new BrokerError('broker-unavailable', 'The relay is stopping: connect to another one.');
-}
-
 /** Apart from the exchange there is only the message itself to refuse, such as one above RabbitMQ's max_message_size. */
 export function refusedBecause(refusal: Error, route: Route): BrokerError {
   const reply = replyCode(refusal);

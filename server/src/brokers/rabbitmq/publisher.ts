@@ -17,14 +17,14 @@ import type { AmqpConnection } from './amqp-connection.js';
 import { REPLY, replyCode, toBrokerError } from './amqp-errors.js';
 import { RELAY_ID, toPublishOptions } from './amqp-message.js';
 import { ConfirmLedger } from './confirm-ledger.js';
-import { nacked, refusedBecause, stopping, unroutable } from './publish-errors.js';
+import { nacked, refusedBecause, unroutable } from './publish-errors.js';
 import { PublishGate } from './publish-gate.js';
 import { RecoveringChannel } from './recovering-channel.js';
 import type { ChannelUser } from './recovering-channel.js';
 import type { RabbitMqOptions } from './rabbitmq-options.js';
 import type { Route } from './route.js';
 import type { Topology } from './topology.js';
-import { deferred, late, withDeadline } from './wait-deadline.js';
+import { deferred, late, stopping, withDeadline } from './wait-deadline.js';
 import type { Deferred } from './wait-deadline.js';
 
 interface Outgoing {

@@ -21,7 +21,6 @@ import { ChannelPool, openLink } from './channel-pool.js';
 import type { Link } from './channel-pool.js';
 import { ExchangeQueue } from './exchange-queue.js';
 import { InstanceQueue } from './instance-queue.js';
-import { stopping } from './publish-errors.js';
 import { Publisher } from './publisher.js';
 import { bindingFor } from '../queue-plan.js';
 import type { QueueBinding } from '../queue-plan.js';
@@ -30,6 +29,7 @@ import { routeFor } from './route.js';
 import type { Route } from './route.js';
 import { SessionChannel } from './session-channel.js';
 import { Topology } from './topology.js';
+import { stopping } from './wait-deadline.js';
 
 type State = 'new' | 'down' | 'up' | 'closed';
 type Listeners = { [E in keyof BrokerEvents]: ((...args: BrokerEvents[E]) => void)[] };

@@ -13,6 +13,10 @@ export function late(ms: number, doing: string): BrokerError {
   return new BrokerError('broker-unavailable', `RabbitMQ ${doing} for ${ms} ms: try again later.`);
 }
 
+export function stopping(): BrokerError {
+  return new BrokerError('broker-unavailable', 'The relay is stopping: connect to another one.');
+}
+
 /** A promise and what settles it. Nobody has to wait for it: a rejection that nobody sees is no error. */
 export interface Deferred<T> {
   readonly promise: Promise<T>;

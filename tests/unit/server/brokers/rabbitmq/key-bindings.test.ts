@@ -175,4 +175,16 @@ describe('KeyBindings', () => {
     await settle();
     expect(asked.calls).toEqual(['+q:bad', '+q:good', '+q:bad']);
   });
+
+  test('nobody waits any more once they are closed, whatever is under way', async () => {
+    const asked = new Asked();
+    asked.bindings.attach('q', []);
+    const first = asked.bindings.want('a');
+    const second = asked.bindings.want('b');
+    await settle();
+    asked.bindings.close(new BrokerError('broker-unavailable', 'stopping'));
+    expect([await outcome(first), await outcome(second)]).toEqual(['broker-unavailable', 'broker-unavailable']);
+    await asked.answer();
+    expect(asked.calls).toEqual(['+q:a']);
+  });
 });
