@@ -141,6 +141,11 @@ export function bindingArguments(headers: Headers): Arguments {
   return result;
 }
 
+/** The same text for the same arguments, in whatever order they were given. */
+export function argumentsText(given: Arguments): string {
+  return JSON.stringify(Object.entries(given).sort(([a], [b]) => (a < b ? -1 : 1)));
+}
+
 function optional<T extends ArgumentValue>(
   headers: Headers,
   name: string,

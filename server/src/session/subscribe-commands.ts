@@ -1,7 +1,7 @@
 /** SUBSCRIBE and UNSUBSCRIBE: into a group that shares its frames, or with a consumer of one's own at the broker. */
 import type { AckMode, BrokerSubscription, SharedDestination } from '../brokers/broker.js';
 import { type Destination, parseDestination } from '../destinations/destination.js';
-import { bindingArguments, wantsOwnQueue } from '../destinations/queue-options.js';
+import { argumentsText, bindingArguments, wantsOwnQueue } from '../destinations/queue-options.js';
 import { quote, StompError } from '../stomp/errors.js';
 import type { Frame, Version } from '../stomp/frame.js';
 import { ackModes } from '../stomp/rules.js';
@@ -45,7 +45,7 @@ async function subscribeShared(
   subscriptionId: string | undefined,
 ): Promise<void> {
   const { headers } = frame;
-  const argumentsKey = destination.kind === 'exchange' ? JSON.stringify(bindingArguments(headers)) : '';
+  const argumentsKey = destination.kind === 'exchange' ? argumentsText(bindingArguments(headers)) : '';
   const request = { destination, headers, argumentsKey, subscriptionId, version: session.version };
   await session.groups.join(session, request, (group) => {
     if (!session.canDeliver) return false;

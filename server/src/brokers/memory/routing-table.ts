@@ -2,7 +2,7 @@
  * What is bound to an exchange, looked up by message: a table for each type of exchange. A binding is a key with
  * arguments, and has one value. `match` allocates nothing for a key that was seen lately, but on headers exchanges.
  */
-import type { Arguments } from '../../destinations/queue-options.js';
+import { type Arguments, argumentsText } from '../../destinations/queue-options.js';
 import { TopicTrie } from '../../destinations/topic-pattern.js';
 import type { ExchangeType } from './memory-options.js';
 
@@ -121,7 +121,7 @@ class HeadersTable<T> implements RoutingTable<T> {
 }
 
 function identity(key: string, bindingArguments: Arguments): string {
-  return JSON.stringify([key, Object.entries(bindingArguments).sort(([a], [b]) => (a < b ? -1 : 1))]);
+  return JSON.stringify([key, argumentsText(bindingArguments)]);
 }
 
 /** RabbitMQ: without `x-match` all must match; names that begin with "x-" count only for the `-with-x` forms. */

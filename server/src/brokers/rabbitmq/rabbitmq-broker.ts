@@ -3,6 +3,7 @@
  * as many for own consumers as their channels need. Each part recovers by itself; this file ties them together.
  */
 import type { Destination } from '../../destinations/destination.js';
+import { argumentsText } from '../../destinations/queue-options.js';
 import type {
   Broker,
   BrokerChannel,
@@ -170,7 +171,7 @@ export class RabbitMqBroker implements Broker {
   }
 
   private exchangeQueue(binding: QueueBinding): ExchangeQueue {
-    const id = JSON.stringify([binding.exchange, binding.key, Object.entries(binding.arguments).sort()]);
+    const id = JSON.stringify([binding.exchange, binding.key, argumentsText(binding.arguments)]);
     let queue = this.exchanges.get(id);
     if (!queue) {
       const lease = this.pool.lease();

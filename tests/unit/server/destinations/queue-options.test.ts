@@ -2,6 +2,7 @@ import { describe, expect, test } from '@jest/globals';
 import { parseDestination } from '../../../../server/src/destinations/destination.js';
 import {
   HeaderError,
+  argumentsText,
   bindingArguments,
   hasQueueHeaders,
   parseQueueOptions,
@@ -147,5 +148,10 @@ describe('bindingArguments', () => {
       colour: ' red',
     });
     expect(() => bindingArguments(headers({ 'x-match': 'some' }))).toThrow(/one of all, any/);
+  });
+
+  test('are the same in whatever order they stand', () => {
+    expect(argumentsText({ a: 1, b: 'x' })).toBe(argumentsText({ b: 'x', a: 1 }));
+    expect(argumentsText({ a: 1 })).not.toBe(argumentsText({ a: '1' }));
   });
 });
