@@ -38,7 +38,7 @@ function unknownOption(path: readonly PropertyKey[], known: readonly string[], l
 }
 
 /** The password of a broker's address belongs in no log. */
-export function withoutCredentials(text: string): string {
+function withoutCredentials(text: string): string {
   return text.replace(/\/\/[^,"]*@/g, '//***@');
 }
 

@@ -2,7 +2,7 @@
  * A Python with stomp.py, for the tests with real clients: a virtual environment in .cache/ that is made once for each
  * content of requirements.txt. Where Python or its venv module is missing, Debian's package is installed, as root.
  */
-import { execFile, spawn, type ChildProcessWithoutNullStreams } from 'node:child_process';
+import { execFile } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, renameSync, rmSync } from 'node:fs';
 import path from 'node:path';
@@ -37,11 +37,6 @@ export async function pythonWithStomp(): Promise<string> {
     rmSync(draft, { recursive: true, force: true });
   }
   return python;
-}
-
-/** Starts a Python program from its text; arguments are in `sys.argv[1:]`. Output is not buffered. */
-export async function startPython(program: string, ...args: string[]): Promise<ChildProcessWithoutNullStreams> {
-  return spawn(await pythonWithStomp(), ['-u', '-c', program, ...args], { stdio: 'pipe' });
 }
 
 /** Runs a Python program to its end and resolves with what it printed. */

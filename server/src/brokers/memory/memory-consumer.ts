@@ -52,7 +52,7 @@ export class MemoryConsumer {
   }
 }
 
-export class MemoryDelivery implements Delivery {
+class MemoryDelivery implements Delivery {
   readonly message: RoutedMessage;
   readonly redelivered: boolean;
 

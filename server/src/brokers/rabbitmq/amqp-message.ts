@@ -10,7 +10,7 @@ import { presentReplyTo } from '../message-checks.js';
 
 /** Ours, in the headers table: which publish it was, and whether it may be there twice. Never shown to clients. */
 export const RELAY_ID = 'relay-id';
-export const RELAY_RESENT = 'relay-resent';
+const RELAY_RESENT = 'relay-resent';
 
 type PropertyName = Exclude<keyof MessageProperties, 'headers' | 'clusterId' | 'deliveryMode'>;
 
