@@ -2,17 +2,9 @@
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import type { BrokerSubscription } from '../../server/src/brokers/broker.js';
 import { eventually } from '../support/deadline.js';
+import { Inbox } from '../support/inbox.js';
 import { createVhost, type Vhost } from '../support/rabbitmq.js';
-import {
-  Brokers,
-  DEADLINE_MS,
-  Inbox,
-  message,
-  NO_HEADERS,
-  send,
-  shared,
-  uniqueName,
-} from '../support/rabbitmq-brokers.js';
+import { Brokers, DEADLINE_MS, message, NO_HEADERS, send, shared, uniqueName } from '../support/rabbitmq-brokers.js';
 import { TcpProxy } from '../support/tcp-proxy.js';
 
 let vhost: Vhost;
@@ -52,7 +44,7 @@ test('10,000 listeners of one topic cost one queue and one binding', async () =>
   const all = new Inbox<true>();
   const subscriptions = await Promise.all(
     Array.from({ length: 10_000 }, () =>
-      broker.subscribe(shared(`/topic/${topic}`), NO_HEADERS, () => ++received === 10_000 && all.push(true)),
+      broker.subscribe(shared(`/topic/${topic}`), NO_HEADERS, () => ++received === 10_000 && all.add(true)),
     ),
   );
   expect(await boundKeys(topic)).toEqual([topic]);
@@ -131,7 +123,7 @@ test('after a reconnect every key is bound again, in a new queue', async () => {
   const root = uniqueName('again');
   const inbox = new Inbox<string>();
   for (let i = 0; i < 30; i++) {
-    await broker.subscribe(shared(`/topic/${root}.${i}`), NO_HEADERS, (_, key) => inbox.push(key));
+    await broker.subscribe(shared(`/topic/${root}.${i}`), NO_HEADERS, (_, key) => inbox.add(key));
   }
   const up = new Promise<void>((resolve) => broker.on('up', resolve));
   proxy.drop();

@@ -4,18 +4,9 @@ import amqp from 'amqplib';
 import type { RoutedMessage } from '../../server/src/brokers/broker.js';
 import type { RabbitMqBroker } from '../../server/src/brokers/rabbitmq/rabbitmq-broker.js';
 import { parseDestination } from '../../server/src/destinations/destination.js';
+import { Inbox } from '../support/inbox.js';
 import { createVhost, type Vhost } from '../support/rabbitmq.js';
-import {
-  bodies,
-  Brokers,
-  codeOf,
-  Inbox,
-  message,
-  NO_HEADERS,
-  send,
-  shared,
-  uniqueName,
-} from '../support/rabbitmq-brokers.js';
+import { bodies, Brokers, codeOf, message, NO_HEADERS, send, shared, uniqueName } from '../support/rabbitmq-brokers.js';
 
 let vhost: Vhost;
 let brokers: Brokers;
@@ -40,7 +31,7 @@ afterAll(async () => {
 async function listen(): Promise<{ topic: string; inbox: Inbox<RoutedMessage> }> {
   const topic = `/topic/${uniqueName('t')}`;
   const inbox = new Inbox<RoutedMessage>();
-  await broker.subscribe(shared(topic), NO_HEADERS, inbox.push);
+  await broker.subscribe(shared(topic), NO_HEADERS, inbox.add);
   return { topic, inbox };
 }
 

@@ -5,6 +5,7 @@ import type { RoutedMessage } from '../../server/src/brokers/broker.js';
 import { RabbitMqBroker } from '../../server/src/brokers/rabbitmq/rabbitmq-broker.js';
 import { parseDestination } from '../../server/src/destinations/destination.js';
 import { eventually } from '../support/deadline.js';
+import { Inbox } from '../support/inbox.js';
 import { createVhost, privateNode, rabbitmq, type RabbitNode, type Vhost } from '../support/rabbitmq.js';
 import {
   bodies,
@@ -12,7 +13,6 @@ import {
   codeOf,
   Consuming,
   DEADLINE_MS,
-  Inbox,
   message,
   NO_HEADERS,
   own,
@@ -94,13 +94,13 @@ describe('a network that is cut', () => {
     const made = await backend.createChannel();
     await made.assertExchange(exchange, 'topic', { durable: true });
     const seen = new Inbox<string>();
-    await broker.subscribe(shared(topic), NO_HEADERS, () => seen.push('topic'));
-    await broker.subscribe(shared('/user/queue/x', 'alice'), NO_HEADERS, () => seen.push('user'));
-    await broker.subscribe(shared(`/exchange/${exchange}/a.*`), NO_HEADERS, () => seen.push('exchange'));
+    await broker.subscribe(shared(topic), NO_HEADERS, () => seen.add('topic'));
+    await broker.subscribe(shared('/user/queue/x', 'alice'), NO_HEADERS, () => seen.add('user'));
+    await broker.subscribe(shared(`/exchange/${exchange}/a.*`), NO_HEADERS, () => seen.add('exchange'));
     const channel = broker.openChannel(owner);
     const note = (name: string) => ({
       deliver: (delivery: { settle(outcome: 'ack'): void }) => {
-        seen.push(name);
+        seen.add(name);
         delivery.settle('ack');
       },
       ended: () => undefined,
@@ -108,7 +108,7 @@ describe('a network that is cut', () => {
     await channel.consume(own(queue), manual(), note('queue'));
     await channel.consume(own(topic), manual({ durable: 'true' }), note('durable'));
     await channel.consume(own(topic), manual(), note('own'));
-    const reply = await channel.openReplyQueue(() => seen.push('reply'));
+    const reply = await channel.openReplyQueue(() => seen.add('reply'));
     for (let round = 0; round < 2; round++) {
       await cutAndRestore();
       await bound();
@@ -117,14 +117,14 @@ describe('a network that is cut', () => {
       await send(other, queue, message('x'));
       await send(other, `/reply-queue/${reply}`, message('x'));
       // Nothing tells when the exchange's queue is bound again: sent until it arrives
-      const arrived = () => seen.items.includes('exchange');
+      const arrived = () => seen.all.includes('exchange');
       await eventually(
         async () => (arrived() ? true : (await send(other, `/exchange/${exchange}/a.b`, message('x')), undefined)),
         DEADLINE_MS,
         () => 'the exchange subscription did not come back',
       );
       await seen.until((items) => new Set(items).size === 7);
-      seen.items.length = 0;
+      seen.all.length = 0;
     }
     await made.deleteExchange(exchange);
     await made.close();
@@ -133,7 +133,7 @@ describe('a network that is cut', () => {
   test('what was sent and not confirmed is sent again, marked, before what comes later', async () => {
     const topic = `/topic/${uniqueName()}`;
     const inbox = new Inbox<RoutedMessage>();
-    await other.subscribe(shared(topic), NO_HEADERS, inbox.push);
+    await other.subscribe(shared(topic), NO_HEADERS, inbox.add);
     proxy.muteAnswers();
     const early = Promise.all(['a', 'b', 'c'].map((body) => publish(broker, topic, body)));
     // They arrived; only the confirms did not
@@ -144,7 +144,7 @@ describe('a network that is cut', () => {
     const late = Promise.all(['d', 'e'].map((body) => publish(broker, topic, body)));
     await Promise.all([early, late]);
     await inbox.atLeast(8);
-    expect(inbox.items.map(({ body, resent }) => `${body.toString()}${resent ? '!' : ''}`)).toEqual([
+    expect(inbox.all.map(({ body, resent }) => `${body.toString()}${resent ? '!' : ''}`)).toEqual([
       'a',
       'b',
       'c',
@@ -160,7 +160,7 @@ describe('a network that is cut', () => {
     const hasty = await brokers.start({ publishTimeoutMs: 300 });
     const topic = `/topic/${uniqueName()}`;
     const inbox = new Inbox<RoutedMessage>();
-    await other.subscribe(shared(topic), NO_HEADERS, inbox.push);
+    await other.subscribe(shared(topic), NO_HEADERS, inbox.add);
     const down = next(hasty, 'down');
     proxy.cut();
     await down;
@@ -178,7 +178,7 @@ describe('a network that is cut', () => {
     await waiting;
     await send(hasty, topic, message('after'));
     await inbox.until((items) => bodies(items).includes('after'));
-    expect(bodies(inbox.items).sort()).toEqual(['after', 'waited']);
+    expect(bodies(inbox.all).sort()).toEqual(['after', 'waited']);
   });
 
   test('unsettled deliveries come again, and settling the old ones harms nobody', async () => {
@@ -207,7 +207,7 @@ describe('a network that is cut', () => {
     const down = next(broker, 'down');
     proxy.cut();
     await down;
-    const subscribing = broker.subscribe(shared(topic), NO_HEADERS, inbox.push);
+    const subscribing = broker.subscribe(shared(topic), NO_HEADERS, inbox.add);
     proxy.restore();
     await subscribing;
     await send(other, topic, message('x'));
@@ -230,7 +230,7 @@ describe('a network that is cut', () => {
   test('an administrator who closes the connections is survived too', async () => {
     const topic = `/topic/${uniqueName()}`;
     const inbox = new Inbox<RoutedMessage>();
-    await broker.subscribe(shared(topic), NO_HEADERS, inbox.push);
+    await broker.subscribe(shared(topic), NO_HEADERS, inbox.add);
     const down = next(broker, 'down');
     const up = next(broker, 'up');
     const name = 'stomp-relay';
@@ -303,7 +303,7 @@ describe('a node of its own', () => {
     const broker = await brokers.start({ publishTimeoutMs: 90_000 });
     const [topic, queue] = [`/topic/${uniqueName()}`, `/queue/${uniqueName()}`];
     const inbox = new Inbox<RoutedMessage>();
-    await broker.subscribe(shared(topic), NO_HEADERS, inbox.push);
+    await broker.subscribe(shared(topic), NO_HEADERS, inbox.add);
     const consumer = new Consuming('ack');
     const channel = broker.openChannel(owner);
     const subscription = await channel.consume(own(queue), manual(), consumer);
@@ -324,7 +324,7 @@ describe('a node of its own', () => {
     await channel.consume(own(queue), manual(), consumer);
     await consumer.deliveries.until((items) => new Set(items.map(({ message: m }) => m.body.toString())).size === 250);
     await eventually(
-      async () => (inbox.items.length > 0 ? true : (await send(broker, topic, message('x')), undefined)),
+      async () => (inbox.all.length > 0 ? true : (await send(broker, topic, message('x')), undefined)),
       DEADLINE_MS,
       () => 'the topic subscription did not come back',
     );
@@ -335,7 +335,7 @@ describe('a node of its own', () => {
     const hasty = await brokers.start({ publishTimeoutMs: 500 });
     const topic = `/topic/${uniqueName()}`;
     const inbox = new Inbox<RoutedMessage>();
-    await broker.subscribe(shared(topic), NO_HEADERS, inbox.push);
+    await broker.subscribe(shared(topic), NO_HEADERS, inbox.add);
     await send(hasty, topic, message('before'));
     await node.ctl('set_vm_memory_high_watermark', '0.0000001');
     const patient = send(broker, topic, message('patient'));
@@ -346,7 +346,7 @@ describe('a node of its own', () => {
     await node.ctl('set_vm_memory_high_watermark', '0.4');
     await patient;
     await inbox.until((items) => bodies(items).includes('patient'));
-    expect(bodies(inbox.items)).not.toContain('second');
+    expect(bodies(inbox.all)).not.toContain('second');
   }, 120_000);
 
   test('a message that is too large for RabbitMQ is refused, and nobody else is', async () => {
@@ -354,7 +354,7 @@ describe('a node of its own', () => {
     const broker = await brokers.start();
     const topic = `/topic/${uniqueName()}`;
     const inbox = new Inbox<RoutedMessage>();
-    await broker.subscribe(shared(topic), NO_HEADERS, inbox.push);
+    await broker.subscribe(shared(topic), NO_HEADERS, inbox.add);
     const good = Array.from({ length: 10 }, (_, i) => send(broker, topic, message(String(i))));
     await expect(send(broker, topic, message('x'.repeat(1_001)))).rejects.toMatchObject({
       code: 'publish-refused',
@@ -382,7 +382,7 @@ describe('a node of its own', () => {
     again.settle('ack');
     await send(broker, queue, message('y'));
     await consumer.deliveries.until(() => consumer.bodies.includes('y'));
-    expect(consumer.endings.items).toEqual([]);
+    expect(consumer.endings.all).toEqual([]);
     await node.ctl('eval', 'application:unset_env(rabbit, consumer_timeout).');
   }, 120_000);
 });

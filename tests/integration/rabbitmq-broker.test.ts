@@ -4,6 +4,7 @@ import amqp from 'amqplib';
 import type { RoutedMessage } from '../../server/src/brokers/broker.js';
 import type { RabbitMqBroker } from '../../server/src/brokers/rabbitmq/rabbitmq-broker.js';
 import { eventually } from '../support/deadline.js';
+import { Inbox } from '../support/inbox.js';
 import { createVhost, type Vhost } from '../support/rabbitmq.js';
 import {
   bodies,
@@ -11,7 +12,6 @@ import {
   codeOf,
   Consuming,
   DEADLINE_MS,
-  Inbox,
   message,
   NO_HEADERS,
   own,
@@ -59,7 +59,7 @@ describe('shared subscriptions', () => {
     const inbox = new Inbox<RoutedMessage>();
     const topic = uniqueName('t');
     for (let i = 0; i < 20; i++) {
-      await one.subscribe(shared(`/topic/${topic}.${i}`), NO_HEADERS, inbox.push);
+      await one.subscribe(shared(`/topic/${topic}.${i}`), NO_HEADERS, inbox.add);
       await send(two, `/topic/${topic}.${i}`, message(String(i)));
     }
     expect(bodies(await inbox.atLeast(20)).sort()).toEqual(Array.from({ length: 20 }, (_, i) => String(i)).sort());
@@ -69,25 +69,25 @@ describe('shared subscriptions', () => {
     const root = uniqueName('t');
     const star = new Inbox<string>();
     const hash = new Inbox<string>();
-    await one.subscribe(shared(`/topic/${root}.*`), NO_HEADERS, (_, key) => star.push(key));
-    await one.subscribe(shared(`/topic/${root}.#`), NO_HEADERS, (_, key) => hash.push(key));
+    await one.subscribe(shared(`/topic/${root}.*`), NO_HEADERS, (_, key) => star.add(key));
+    await one.subscribe(shared(`/topic/${root}.#`), NO_HEADERS, (_, key) => hash.add(key));
     await send(two, `/topic/${root}`, message('a'));
     await send(two, `/topic/${root}.x`, message('b'));
     await send(two, `/topic/${root}.x.y`, message('c'));
     expect(await hash.atLeast(3)).toEqual([root, `${root}.x`, `${root}.x.y`]);
-    expect(star.items).toEqual([`${root}.x`]);
+    expect(star.all).toEqual([`${root}.x`]);
   });
 
   test('a CC header of a back end reaches the subscribers of its keys, each once', async () => {
     const root = uniqueName('t');
     const inbox = new Inbox<string>();
-    await one.subscribe(shared(`/topic/${root}.copy`), NO_HEADERS, (_, key) => inbox.push(`copy ${key}`));
-    await one.subscribe(shared(`/topic/${root}.*`), NO_HEADERS, (_, key) => inbox.push(`star ${key}`));
+    await one.subscribe(shared(`/topic/${root}.copy`), NO_HEADERS, (_, key) => inbox.add(`copy ${key}`));
+    await one.subscribe(shared(`/topic/${root}.*`), NO_HEADERS, (_, key) => inbox.add(`star ${key}`));
     const channel = await backend.createConfirmChannel();
     channel.publish('amq.topic', `${root}.main`, Buffer.from('x'), { CC: [`${root}.copy`] });
     channel.publish('amq.topic', `${root}.last`, Buffer.from('y'));
     await inbox.until((items) => items.includes(`star ${root}.last`));
-    expect([...inbox.items].sort()).toEqual([`copy ${root}.copy`, `star ${root}.last`, `star ${root}.main`]);
+    expect([...inbox.all].sort()).toEqual([`copy ${root}.copy`, `star ${root}.last`, `star ${root}.main`]);
     await channel.close();
   });
 
@@ -98,7 +98,7 @@ describe('shared subscriptions', () => {
     await channel.assertExchange(exchange, 'fanout', { durable: false });
     await channel.bindExchange('amq.topic', exchange, '');
     const inbox = new Inbox<RoutedMessage>();
-    await one.subscribe(shared(`/topic/${key}`), NO_HEADERS, inbox.push);
+    await one.subscribe(shared(`/topic/${key}`), NO_HEADERS, inbox.add);
     channel.publish(exchange, key, Buffer.from('round about'));
     const [received] = await inbox.atLeast(1);
     expect(received).toMatchObject({ exchange, routingKey: key });
@@ -109,9 +109,9 @@ describe('shared subscriptions', () => {
   test('users are reached by name on every instance, whatever their name holds', async () => {
     const name = `${uniqueName('u')}/with.*#%`;
     const inbox = new Inbox<string>();
-    await one.subscribe(shared('/user/queue/news', name), NO_HEADERS, () => inbox.push('one'));
-    await two.subscribe(shared('/user/queue/news', name), NO_HEADERS, () => inbox.push('two'));
-    await two.subscribe(shared('/user/queue/news', 'somebody else'), NO_HEADERS, () => inbox.push('wrong'));
+    await one.subscribe(shared('/user/queue/news', name), NO_HEADERS, () => inbox.add('one'));
+    await two.subscribe(shared('/user/queue/news', name), NO_HEADERS, () => inbox.add('two'));
+    await two.subscribe(shared('/user/queue/news', 'somebody else'), NO_HEADERS, () => inbox.add('wrong'));
     await send(one, `/user/${encodeURIComponent(name)}/queue/news`, message('hello'));
     expect([...(await inbox.atLeast(2))].sort()).toEqual(['one', 'two']);
   });
@@ -124,7 +124,7 @@ describe('shared subscriptions', () => {
     const before = (await queues(prefix)).length;
     const inbox = new Inbox<RoutedMessage>();
     const subscriptions = await Promise.all(
-      Array.from({ length: 50 }, () => one.subscribe(shared(`/exchange/${exchange}/k`), NO_HEADERS, inbox.push)),
+      Array.from({ length: 50 }, () => one.subscribe(shared(`/exchange/${exchange}/k`), NO_HEADERS, inbox.add)),
     );
     expect((await queues(prefix)).length).toBe(before + 1);
     await send(two, `/exchange/${exchange}/k`, message('x'));
@@ -142,7 +142,7 @@ describe('shared subscriptions', () => {
       ['x-match', 'all'],
       ['arg-kind', kind],
     ]);
-    await one.subscribe(shared('/exchange/amq.headers'), headers, inbox.push);
+    await one.subscribe(shared('/exchange/amq.headers'), headers, inbox.add);
     await send(two, '/exchange/amq.headers', message('no', { kind: 'another' }));
     await send(two, '/exchange/amq.headers', message('yes', { kind }));
     expect(bodies(await inbox.atLeast(1))).toEqual(['yes']);
@@ -249,7 +249,7 @@ describe('own subscriptions', () => {
     expect(await tried(`/queue/${odd}`, { 'x-max-length': 'many' })).toBe('invalid-header');
     first!.settle('ack');
     await consumer.deliveries.atLeast(2);
-    expect(consumer.deliveries.items[1]!.redelivered).toBe(false);
+    expect(consumer.deliveries.all[1]!.redelivered).toBe(false);
     expect(consumer.bodies).toEqual(['first', 'second']);
     await channel.close();
     await made.close();
@@ -321,7 +321,7 @@ describe('own subscriptions', () => {
   test('replies reach a reply queue by its name', async () => {
     const channel = one.openChannel(owner());
     const inbox = new Inbox<RoutedMessage>();
-    const reply = await channel.openReplyQueue(inbox.push);
+    const reply = await channel.openReplyQueue(inbox.add);
     const back = await backend.createChannel();
     back.sendToQueue(reply, Buffer.from('pong'), { correlationId: '7' });
     const [received] = await inbox.atLeast(1);
@@ -345,7 +345,7 @@ describe('own subscriptions', () => {
     expect((await b.endings.atLeast(1))[0]!.code).toBe('subscription-ended');
     await send(two, `/queue/${ours}`, message('still there'));
     await a.deliveries.atLeast(2);
-    expect(a.endings.items).toEqual([]);
+    expect(a.endings.all).toEqual([]);
     await channel.close();
     await made.close();
   });

@@ -1,24 +1,20 @@
 /** Where a test collects what arrives, and waits for it. */
 import { withDeadline } from './deadline.js';
 
-const WAIT_MS = 10_000;
+const WAIT_MS = 15_000;
 
 export class Inbox<T> {
   /** All that has arrived, taken or not. */
   readonly all: T[] = [];
   private taken = 0;
-  private readonly waiting: { readonly count: number; readonly resolve: () => void }[] = [];
+  private readonly waiting = new Set<() => void>();
 
-  constructor(private readonly name: string) {}
+  constructor(private readonly name = 'inbox') {}
 
   /** To be given to whatever delivers. */
   readonly add = (item: T): void => {
     this.all.push(item);
-    for (const each of [...this.waiting]) {
-      if (this.all.length < each.count) continue;
-      this.waiting.splice(this.waiting.indexOf(each), 1);
-      each.resolve();
-    }
+    for (const look of [...this.waiting]) look();
   };
 
   /** The next one that has not been taken yet. */
@@ -31,13 +27,31 @@ export class Inbox<T> {
   async take(count: number): Promise<T[]> {
     const from = this.taken;
     this.taken += count;
-    await this.hasArrived(this.taken);
+    await this.atLeast(this.taken);
     return this.all.slice(from, from + count);
   }
 
-  private hasArrived(count: number): Promise<void> {
-    if (this.all.length >= count) return Promise.resolve();
-    const arrived = new Promise<void>((resolve) => this.waiting.push({ count, resolve }));
-    return withDeadline(arrived, WAIT_MS, () => `${this.name}: ${count} awaited, ${this.all.length} there`);
+  /** Resolves with all of them when there are at least `count`; nothing is taken. */
+  atLeast(count: number, ms = WAIT_MS): Promise<readonly T[]> {
+    return this.until(({ length }) => length >= count, ms, `${count} awaited`);
+  }
+
+  async until(
+    isEnough: (all: readonly T[]) => boolean,
+    ms = WAIT_MS,
+    wanted = 'what was awaited has not come',
+  ): Promise<readonly T[]> {
+    let look = (): void => undefined;
+    const enough = new Promise<void>((resolve) => {
+      look = () => isEnough(this.all) && resolve();
+    });
+    this.waiting.add(look);
+    look();
+    try {
+      await withDeadline(enough, ms, () => `${this.name}: ${wanted}, ${this.all.length} there`);
+    } finally {
+      this.waiting.delete(look);
+    }
+    return this.all;
   }
 }

@@ -6,7 +6,7 @@ import type { RabbitMqLog, RabbitMqOptions } from '../../server/src/brokers/rabb
 import { parseDestination } from '../../server/src/destinations/destination.js';
 import type { Destination } from '../../server/src/destinations/destination.js';
 import type { BrokerError, SharedDestination } from '../../server/src/brokers/broker.js';
-import { withDeadline } from './deadline.js';
+import { Inbox } from './inbox.js';
 
 export const DEADLINE_MS = 15_000;
 
@@ -115,37 +115,6 @@ export function uniqueName(prefix = 'n'): string {
   return `${prefix}-${randomUUID().slice(0, 8)}`;
 }
 
-/** Collects what comes, and waits for it. */
-export class Inbox<T> {
-  readonly items: T[] = [];
-  private readonly waiting = new Set<() => void>();
-
-  readonly push = (item: T): void => {
-    this.items.push(item);
-    for (const look of [...this.waiting]) look();
-  };
-
-  /** Resolves when there are at least `count`. */
-  async atLeast(count: number, ms = DEADLINE_MS): Promise<readonly T[]> {
-    return this.until((items) => items.length >= count, ms);
-  }
-
-  async until(isEnough: (items: readonly T[]) => boolean, ms = DEADLINE_MS): Promise<readonly T[]> {
-    if (isEnough(this.items)) return this.items;
-    let look = (): void => undefined;
-    const enough = new Promise<void>((resolve) => {
-      look = () => isEnough(this.items) && resolve();
-      this.waiting.add(look);
-    });
-    try {
-      await withDeadline(enough, ms, () => `not enough came: ${this.items.length} items`);
-    } finally {
-      this.waiting.delete(look);
-    }
-    return this.items;
-  }
-}
-
 export function bodies(messages: readonly RoutedMessage[]): string[] {
   return messages.map(({ body }) => body.toString());
 }
@@ -158,15 +127,15 @@ export class Consuming {
   constructor(private readonly settleAs?: 'ack' | 'requeue' | 'drop') {}
 
   deliver(delivery: Delivery): void {
-    this.deliveries.push(delivery);
+    this.deliveries.add(delivery);
     if (this.settleAs) delivery.settle(this.settleAs);
   }
 
   ended(error: BrokerError): void {
-    this.endings.push(error);
+    this.endings.add(error);
   }
 
   get bodies(): string[] {
-    return bodies(this.deliveries.items.map((delivery) => delivery.message));
+    return bodies(this.deliveries.all.map((delivery) => delivery.message));
   }
 }
