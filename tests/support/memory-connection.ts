@@ -2,7 +2,7 @@
  * A client's connection without any wire: what a session writes is kept and read as frames, and the test says when the
  * kernel takes bytes, when more come in and when the connection ends.
  */
-import type { Connection, ConnectionListener, Encoding, Peer } from '../../server/src/transports/connection.js';
+import { type Connection, type Encoding, NO_LISTENER, type Peer } from '../../server/src/transports/connection.js';
 import { type ReceivedFrame, StompReader } from './stomp-reader.js';
 
 /** Leaves frames as they are; keeps what it was told about each. */
@@ -16,7 +16,6 @@ export class PlainEncoding implements Encoding {
   }
 }
 
-const NO_LISTENER: ConnectionListener = { onData() {}, onAlive() {}, onDrain() {}, onClose() {} };
 const SHARED_ENCODING = new PlainEncoding();
 let count = 0;
 

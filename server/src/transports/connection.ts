@@ -28,6 +28,9 @@ export interface ConnectionListener {
   onClose(): void;
 }
 
+/** Whose a connection is until its session has it. */
+export const NO_LISTENER: ConnectionListener = { onData() {}, onAlive() {}, onDrain() {}, onClose() {} };
+
 /** Facts about the peer, known when the connection is accepted. */
 export interface Peer {
   readonly transport: 'websocket' | 'tcp';

@@ -10,7 +10,8 @@
 import { randomUUID } from 'node:crypto';
 import { createServer } from 'node:net';
 import type { AddressInfo, Socket } from 'node:net';
-import type { AcceptConnection, Connection, ConnectionListener, Encoding, Peer } from './connection.js';
+import { NO_LISTENER } from './connection.js';
+import type { AcceptConnection, Connection, Encoding, Peer } from './connection.js';
 
 export interface TcpOptions {
   readonly closeTimeoutMs: number;
@@ -29,7 +30,6 @@ export interface TcpTransport {
 const TCP_ENCODING: Encoding = Object.freeze({ name: 'tcp', wrap: (frame: Buffer) => frame });
 
 const NO_HEADERS = Object.freeze({});
-const NO_LISTENER: ConnectionListener = { onData() {}, onAlive() {}, onDrain() {}, onClose() {} };
 
 class TcpConnection implements Connection {
   readonly id = randomUUID();

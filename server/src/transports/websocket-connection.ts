@@ -12,7 +12,8 @@ import { randomUUID } from 'node:crypto';
 import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { WebSocket } from 'ws';
-import type { Connection, ConnectionListener, Encoding, Peer } from './connection.js';
+import { NO_LISTENER } from './connection.js';
+import type { Connection, Encoding, Peer } from './connection.js';
 import { DEFLATE_ENCODING, PLAIN_ENCODING, unwrapMessages } from './websocket-encoding.js';
 import type { Pingable, PingWheel } from './ping-wheel.js';
 
@@ -37,8 +38,6 @@ const CONNECTION = Symbol('connection');
 interface Carrier {
   [CONNECTION]: WebSocketConnection;
 }
-
-const NO_LISTENER: ConnectionListener = { onData() {}, onAlive() {}, onDrain() {}, onClose() {} };
 
 export class WebSocketConnection implements Connection, Pingable {
   readonly id = randomUUID();
