@@ -1,7 +1,7 @@
 /**
  * The bindings of one queue to one exchange, a key each. Who subscribes and unsubscribes only changes what is wished; one
- * loop brings the broker into line, one operation at a time, in the order of the wishes, and looks at the latest wish when it
- * comes to a key. So a key that is dropped and wanted again while it waits costs nothing, and all who want the same key wait
+ * loop brings the broker into line, one operation at a time, binding and unbinding by turns, and looks at the latest wish
+ * when it comes to a key. So a key that is dropped and wanted again while it waits costs nothing, and all who want the same key wait
  * for the same operation.
  */
 import type { BrokerError } from '../broker.js';
@@ -25,8 +25,10 @@ const RETRY_MS = 1_000;
 
 export class KeyBindings {
   private readonly entries = new Map<string, Entry>();
-  /** Keys that the loop has to look at. */
-  private readonly due = new Set<string>();
+  /** Keys that the loop has to look at: to be bound, and to be let go. */
+  private readonly toBind = new Set<string>();
+  private readonly toUnbind = new Set<string>();
+  private lastWasBind = false;
   /** The queue of the current connection; undefined while there is none. */
   private queue: string | undefined;
   private isRunning = false;
@@ -73,7 +75,7 @@ export class KeyBindings {
   /** A new queue with no bindings: binds all wanted keys, in this order. */
   attach(queue: string, keys: readonly string[]): void {
     this.queue = queue;
-    for (const key of keys) if (this.entries.get(key)?.wanted) this.due.add(key);
+    for (const key of keys) if (this.entries.get(key)?.wanted) this.toBind.add(key);
     void this.run();
   }
 
@@ -81,7 +83,8 @@ export class KeyBindings {
   detach(): void {
     this.queue = undefined;
     clearTimeout(this.retry);
-    this.due.clear();
+    this.toBind.clear();
+    this.toUnbind.clear();
     for (const [key, entry] of this.entries) {
       if (entry.bound && entry.wanted) entry.settled = deferred();
       entry.bound = false;
@@ -102,10 +105,14 @@ export class KeyBindings {
     this.isRunning = false;
   }
 
+  /** By turns: thousands who leave at once must not keep out the one who comes, nor the other way round. */
   private next(): string | undefined {
     if (this.queue === undefined) return undefined;
-    for (const key of this.due) {
-      this.due.delete(key);
+    const isBind = this.toUnbind.size === 0 || (this.toBind.size > 0 && !this.lastWasBind);
+    const due = isBind ? this.toBind : this.toUnbind;
+    this.lastWasBind = isBind;
+    for (const key of due) {
+      due.delete(key);
       return key;
     }
     return undefined;
@@ -139,11 +146,15 @@ export class KeyBindings {
 
   private settle(key: string, entry: Entry): void {
     if (entry.wanted !== entry.bound) {
-      if (this.queue !== undefined) this.due.add(key);
+      if (this.queue !== undefined) this.makeDue(key, entry);
       return;
     }
     if (!entry.wanted) this.entries.delete(key);
     entry.settled.resolve();
+  }
+
+  private makeDue(key: string, { wanted }: Entry): void {
+    (wanted ? this.toBind : this.toUnbind).add(key);
   }
 
   private failed(key: string, entry: Entry, error: BrokerError): void {
@@ -154,7 +165,7 @@ export class KeyBindings {
       return;
     }
     this.retry = setTimeout(() => {
-      this.due.add(key);
+      this.makeDue(key, entry);
       void this.run();
     }, RETRY_MS);
   }

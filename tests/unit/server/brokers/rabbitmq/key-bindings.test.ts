@@ -67,6 +67,17 @@ describe('KeyBindings', () => {
     expect(asked.calls).toHaveLength(1);
   });
 
+  test('one who comes does not wait for all who leave', async () => {
+    const asked = new Asked();
+    asked.bindings.attach('q', []);
+    for (const key of ['a', 'b', 'c', 'd']) void asked.bindings.want(key);
+    await asked.answerAll();
+    for (const key of ['a', 'b', 'c', 'd']) void asked.bindings.drop(key);
+    void asked.bindings.want('new');
+    await asked.answerAll();
+    expect(asked.calls.slice(4)).toEqual(['-q:a', '+q:new', '-q:b', '-q:c', '-q:d']);
+  });
+
   test('one operation at a time, and the latest wish wins', async () => {
     const asked = new Asked();
     asked.bindings.attach('q', []);
