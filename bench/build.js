@@ -1,0 +1,21 @@
+// Compiles the benchmark into bench/dist: one file for each process that it runs. Packages stay where npm put them.
+import { build } from 'esbuild';
+
+const entries = ['bench', 'servers/ws-broadcast', 'servers/socket-io', 'servers/stomp-broker'];
+await build({
+  absWorkingDir: import.meta.dirname,
+  entryPoints: [
+    ...entries.map((entry) => ({ in: `src/${entry}.ts`, out: entry.replace('servers/', 'server-') })),
+    { in: 'src/generator/main.ts', out: 'generator' },
+  ],
+  outdir: 'dist',
+  bundle: true,
+  packages: 'external',
+  platform: 'node',
+  format: 'esm',
+  target: 'node20',
+  sourcemap: true,
+  logLevel: 'warning',
+  // the node of the tests looks for its watchdog beside itself
+  define: { __dirname: JSON.stringify(new URL('../tests/support', import.meta.url).pathname) },
+});

@@ -1,0 +1,131 @@
+/**
+ * What the protocols say at log-in, subscription and publishing. Everything is small text or bytes made beforehand; the
+ * frames of WebSocket are put around it by the connection.
+ */
+import type { ProtocolName } from './load.js';
+
+export interface Subscriber {
+  readonly index: number;
+  readonly topic: number;
+  readonly isPublisher: boolean;
+}
+
+export type Answer = { readonly send: Buffer } | 'ready' | 'wait' | { readonly failed: string };
+
+export interface Protocol {
+  readonly subprotocol: string;
+  /** How many bytes of a message follow the body, for a first guess. */
+  readonly tailBytes: number;
+  /** WebSocket: whether what is sent is binary. */
+  readonly isBinary: boolean;
+  /** Said first by the client, if it is the first to speak. */
+  readonly hello: (who: Subscriber) => Buffer | undefined;
+  /** The answer to what comes before the session is ready. `step` is the number of messages sent so far. */
+  readonly setUp: (message: Buffer, who: Subscriber, step: number) => Answer;
+  /** A message; the body is in it as it is. */
+  readonly publish: (topic: number, body: Buffer) => Buffer;
+  /** Anything but a delivery on a ready session; what is sent back, or why it is a problem. */
+  readonly other: (message: Buffer) => Buffer | string | undefined;
+  /** Said every ten seconds. */
+  readonly heartBeat?: Buffer;
+}
+
+const text = (value: string): Buffer => Buffer.from(value, 'latin1');
+const begins = (message: Buffer, start: string): boolean => message.toString('latin1', 0, start.length) === start;
+const shown = (message: Buffer): string => JSON.stringify(message.toString('latin1', 0, 120));
+
+const stomp: Protocol = {
+  subprotocol: 'v12.stomp',
+  tailBytes: 1,
+  isBinary: false,
+  hello: () => text('CONNECT\naccept-version:1.2\nhost:/\nlogin:guest\npasscode:guest\nheart-beat:10000,10000\n\n\0'),
+  setUp: (message, { isPublisher, topic }, step) => {
+    if (message.length === 0 || message[0] === 10) return 'wait';
+    if (begins(message, 'ERROR')) return { failed: shown(message) };
+    if (step > 1) return begins(message, 'RECEIPT') ? 'ready' : 'wait';
+    if (!begins(message, 'CONNECTED')) return { failed: `no CONNECTED but ${shown(message)}` };
+    if (isPublisher) return 'ready';
+    return { send: text(`SUBSCRIBE\nid:sub-0\ndestination:/topic/b${topic}\nack:auto\nreceipt:r0\n\n\0`) };
+  },
+  publish: (topic, body) =>
+    Buffer.concat([text(`SEND\ndestination:/topic/b${topic}\ncontent-length:${body.length}\n\n`), body, text('\0')]),
+  other: (message) => (message.length === 0 || message[0] === 10 ? undefined : shown(message)),
+  heartBeat: text('\n'),
+};
+
+/** The bare servers: `SUB <topic>` is answered with OK, a message is its body. */
+const raw: Protocol = {
+  subprotocol: '',
+  tailBytes: 0,
+  isBinary: true,
+  hello: ({ topic, isPublisher }) => text(isPublisher ? 'PUB' : `SUB ${topic}`),
+  setUp: (message) => (begins(message, 'OK') ? 'ready' : { failed: shown(message) }),
+  publish: (_topic, body) => body,
+  other: shown,
+};
+
+/** engine.io 4 over WebSocket without polling, socket.io 5; our own events `sub`, `pub` and `m`. */
+const socketio: Protocol = {
+  subprotocol: '',
+  tailBytes: 2,
+  isBinary: false,
+  hello: () => undefined,
+  setUp: (message, { isPublisher, topic }) => {
+    if (begins(message, '0')) return { send: text('40') };
+    if (begins(message, '40')) return isPublisher ? 'ready' : { send: text(`420["sub","b${topic}"]`) };
+    return begins(message, '430') ? 'ready' : { failed: shown(message) };
+  },
+  publish: (topic, body) => Buffer.concat([text(`42["pub","b${topic}","`), body, text('"]')]),
+  other: (message) => (message.toString('latin1') === '2' ? text('3') : shown(message)),
+};
+
+/** MQTT 3.1.1, QoS 0. */
+const mqtt: Protocol = {
+  subprotocol: 'mqtt',
+  tailBytes: 0,
+  isBinary: true,
+  hello: ({ index, isPublisher }) => {
+    const id = text(`${isPublisher ? 'p' : 's'}${process.pid}-${index}`);
+    return packet(0x10, text('\0\x04MQTT\x04\x02\0\0'), lengthed(id));
+  },
+  setUp: (message, { isPublisher, topic }) => {
+    if (message[0] === 0x20 && message[3] === 0)
+      return isPublisher ? 'ready' : { send: packet(0x82, text('\0\x01'), lengthed(text(`b/${topic}`)), text('\0')) };
+    return message[0] === 0x90 ? 'ready' : { failed: message.toString('hex', 0, 20) };
+  },
+  publish: (topic, body) => packet(0x30, lengthed(text(`b/${topic}`)), body),
+  other: (message) => message.toString('hex', 0, 20),
+};
+
+const nats: Protocol = {
+  subprotocol: '',
+  tailBytes: 2,
+  isBinary: true,
+  hello: () => undefined,
+  setUp: (message, { isPublisher, topic }, step) => {
+    if (begins(message, '-ERR')) return { failed: shown(message) };
+    if (begins(message, 'INFO'))
+      return { send: text('CONNECT {"verbose":false,"pedantic":false,"lang":"bench"}\r\nPING\r\n') };
+    if (begins(message, 'PING')) return { send: text('PONG\r\n') };
+    if (!message.includes('PONG')) return 'wait';
+    return isPublisher || step > 1 ? 'ready' : { send: text(`SUB b.${topic} 1\r\nPING\r\n`) };
+  },
+  publish: (topic, body) => Buffer.concat([text(`PUB b.${topic} ${body.length}\r\n`), body, text('\r\n')]),
+  other: (message) => (begins(message, 'PING') ? text('PONG\r\n') : shown(message)),
+};
+
+export const PROTOCOLS: Readonly<Record<ProtocolName, Protocol>> = { stomp, raw, socketio, mqtt, nats };
+
+function packet(type: number, ...parts: Buffer[]): Buffer {
+  const rest = Buffer.concat(parts);
+  const head = [type];
+  for (let left = rest.length; ; left >>= 7) {
+    head.push((left & 127) | (left > 127 ? 128 : 0));
+    if (left <= 127) break;
+  }
+  return Buffer.concat([Buffer.from(head), rest]);
+}
+
+function lengthed(value: Buffer): Buffer {
+  return Buffer.concat([Buffer.from([value.length >> 8, value.length & 255]), value]);
+}

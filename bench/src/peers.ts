@@ -1,0 +1,152 @@
+/** The servers that are compared, and how each is started with what it needs. */
+import { writeFileSync } from 'node:fs';
+import path from 'node:path';
+import { freePorts } from '../../tests/support/free-ports.js';
+import type { Load } from './generator/load.js';
+import { findProgram, type Processes } from './processes.js';
+import type { Rabbit } from './rabbitmq.js';
+
+export const PEER_NAMES = [
+  'relay',
+  'relay-memory',
+  'web-stomp',
+  'ws',
+  'socket.io',
+  'stomp-broker-js',
+  'mosquitto',
+  'nats',
+] as const;
+export type PeerName = (typeof PEER_NAMES)[number];
+
+export interface Bench {
+  readonly processes: Processes;
+  readonly rabbit: Rabbit;
+}
+
+export type Target = Pick<Load, 'protocol' | 'transport' | 'port' | 'path' | 'serverPids' | 'brokerPids'>;
+
+export interface Started extends Target {
+  readonly stop: () => Promise<void>;
+}
+
+export interface Peer {
+  readonly title: string;
+  /** Programs without which it cannot run. */
+  readonly needs: readonly string[];
+  start(bench: Bench): Promise<Started>;
+}
+
+const HERE = import.meta.dirname;
+const RELAY = path.join(HERE, '../../server/dist/cli.js');
+
+/** The order in which the rounds go. */
+export const PEERS: Readonly<Record<PeerName, Peer>> = {
+  relay: { title: 'stomp-relay on RabbitMQ', needs: [], start: (bench) => startRelay(bench, 'rabbitmq') },
+  'relay-memory': { title: 'stomp-relay, embedded broker', needs: [], start: (bench) => startRelay(bench, 'memory') },
+  'web-stomp': { title: 'RabbitMQ Web STOMP', needs: [], start: startWebStomp },
+  ws: { title: 'bare ws loop', needs: [], start: (bench) => startScript(bench, 'ws-broadcast', 'raw', '/') },
+  'socket.io': { title: 'socket.io with Redis', needs: ['redis-server'], start: startSocketIo },
+  'stomp-broker-js': {
+    title: 'stomp-broker-js',
+    needs: [],
+    start: (bench) => startScript(bench, 'stomp-broker', 'stomp', '/ws'),
+  },
+  mosquitto: { title: 'mosquitto', needs: ['mosquitto'], start: startMosquitto },
+  nats: { title: 'nats-server', needs: ['nats-server'], start: startNats },
+};
+
+/** Why a peer cannot take part, or undefined. */
+export function missing(name: PeerName): string | undefined {
+  const program = PEERS[name].needs.find((need) => findProgram(need) === undefined);
+  return program === undefined ? undefined : `${PEERS[name].title} is left out: ${program} is not on the PATH`;
+}
+
+async function startRelay({ processes, rabbit }: Bench, broker: 'memory' | 'rabbitmq'): Promise<Started> {
+  const [port, adminPort] = await ports(2);
+  const url = broker === 'memory' ? 'memory:' : rabbit.node.amqpUrl;
+  const flags = ['--host', '127.0.0.1', '--port', `${port}`, '--admin-port', `${adminPort}`, '--broker', url];
+  const { pid, stop } = await processes.serve('relay', [process.execPath, RELAY, ...flags], port);
+  const brokerPids = broker === 'memory' ? [] : [rabbit.pid];
+  return { protocol: 'stomp', transport: 'websocket', port, path: '/ws', serverPids: [pid], brokerPids, stop };
+}
+
+function startWebStomp({ rabbit }: Bench): Promise<Started> {
+  return Promise.resolve({
+    protocol: 'stomp',
+    transport: 'websocket',
+    port: rabbit.webStompPort,
+    path: '/ws',
+    serverPids: [rabbit.pid],
+    brokerPids: [],
+    stop: () => Promise.resolve(),
+  });
+}
+
+async function startScript(
+  { processes }: Bench,
+  script: string,
+  protocol: Load['protocol'],
+  urlPath: string,
+  brokerPids: readonly number[] = [],
+  ...args: string[]
+): Promise<Started> {
+  const [port] = await ports(1);
+  const file = path.join(HERE, `server-${script}.js`);
+  const { pid, stop } = await processes.serve(script, [process.execPath, file, `${port}`, ...args], port);
+  return { protocol, transport: 'websocket', port, path: urlPath, serverPids: [pid], brokerPids, stop };
+}
+
+async function startSocketIo(bench: Bench): Promise<Started> {
+  const [port] = await ports(1);
+  const program = findProgram('redis-server') ?? 'redis-server';
+  const options = ['--port', `${port}`, '--bind', '127.0.0.1', '--save', '', '--appendonly', 'no'];
+  const redis = await bench.processes.serve('redis', [program, ...options], port);
+  try {
+    const urlPath = '/socket.io/?EIO=4&transport=websocket';
+    const started = await startScript(bench, 'socket-io', 'socketio', urlPath, [redis.pid], `${port}`);
+    const stop = async (): Promise<void> => {
+      await started.stop();
+      await redis.stop();
+    };
+    return { ...started, stop };
+  } catch (error) {
+    await redis.stop();
+    throw error;
+  }
+}
+
+async function startMosquitto({ processes }: Bench): Promise<Started> {
+  const [port] = await ports(1);
+  const lines = [`listener ${port} 127.0.0.1`, 'protocol websockets', 'allow_anonymous true', 'set_tcp_nodelay true'];
+  // otherwise it gives up root for a user who need not exist
+  if (process.getuid?.() === 0) lines.push('user root');
+  const command = [findProgram('mosquitto') ?? 'mosquitto', '-c', configuration(processes, 'mosquitto.conf', lines)];
+  const { pid, stop } = await processes.serve('mosquitto', command, port);
+  return { protocol: 'mqtt', transport: 'websocket', port, path: '/mqtt', serverPids: [pid], brokerPids: [], stop };
+}
+
+async function startNats({ processes }: Bench): Promise<Started> {
+  const [port, tcpPort] = await ports(2);
+  const lines = [
+    `host: 127.0.0.1`,
+    `port: ${tcpPort}`,
+    'max_connections: 20000',
+    'ping_interval: "10m"',
+    'write_deadline: "30s"',
+    `websocket { host: 127.0.0.1, port: ${port}, no_tls: true }`,
+  ];
+  const command = [findProgram('nats-server') ?? 'nats-server', '-c', configuration(processes, 'nats.conf', lines)];
+  const { pid, stop } = await processes.serve('nats', command, port);
+  return { protocol: 'nats', transport: 'websocket', port, path: '/', serverPids: [pid], brokerPids: [], stop };
+}
+
+function configuration(processes: Processes, name: string, lines: readonly string[]): string {
+  const file = path.join(processes.directory, name);
+  writeFileSync(file, `${lines.join('\n')}\n`);
+  return file;
+}
+
+async function ports(count: number): Promise<[number, number]> {
+  const [first = 0, second = 0] = await freePorts(count);
+  return [first, second];
+}

@@ -1,0 +1,56 @@
+/** The private RabbitMQ node of the tests, on the servers' core with one scheduler, and with RabbitMQ's own defaults. */
+import { chmodSync, existsSync, readFileSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { callManagement } from '../../tests/support/rabbitmq-api.js';
+import { findServer, type RabbitNode, startPrivateNode } from '../../tests/support/rabbitmq-node.js';
+import { type Processes, SERVER_CORE } from './processes.js';
+
+const CLEAN_SECONDS = 30;
+
+export class Rabbit {
+  private constructor(readonly node: RabbitNode) {}
+
+  static async start(processes: Processes, say: (line: string) => void): Promise<Rabbit> {
+    const server = findServer();
+    if (server === undefined)
+      throw new Error('the benchmark needs rabbitmq-server on the PATH (apt-get install rabbitmq-server)');
+    const node = await startPrivateNode(pinnedServer(processes, server), 'relay-bench', say);
+    // the tests want fresh statistics, which costs much with thousands of connections: back to the default
+    await node.ctl('eval', 'application:set_env(rabbit, collect_statistics_interval, 5000).');
+    return new Rabbit(node);
+  }
+
+  get pid(): number {
+    return Number(readFileSync(path.join(this.node.handle, 'pid'), 'utf8'));
+  }
+
+  get webStompPort(): number {
+    return Number(new URL(this.node.webStompUrl).port);
+  }
+
+  /** Until what the run before left there is gone. */
+  async clean(): Promise<void> {
+    const deadline = Date.now() + CLEAN_SECONDS * 1_000;
+    while (Date.now() < deadline) {
+      const queues = (await callManagement(this.node, 'GET', '/queues?columns=name')) as unknown[];
+      if (queues.length === 0) return;
+      await delay(200);
+    }
+  }
+}
+
+/** A script which stands for `rabbitmq-server`; it lies beside the benchmark, where any user may run it. */
+function pinnedServer(processes: Processes, server: string): string {
+  const behind = path.join('/usr/lib/rabbitmq/bin', path.basename(server));
+  const program = process.getuid?.() !== 0 && existsSync(behind) ? behind : server;
+  const file = path.join(import.meta.dirname, 'rabbitmq-on-one-core');
+  writeFileSync(
+    file,
+    '#!/bin/sh\n' +
+      'export RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS="$RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS +S 1:1"\n' +
+      `exec ${processes.pinned(SERVER_CORE, [program]).join(' ')} "$@"\n`,
+  );
+  chmodSync(file, 0o755);
+  return file;
+}
