@@ -4,16 +4,15 @@
  *   connecting --CONNECT accepted--> connected --DISCONNECT or ERROR--> closing --connection closed--> closed
  *        \_____________________________\_____________________ connection closed, nothing left to do ______/
  *
- * Bytes come in, the parser cuts frames out of them, and frames are handled in order, one at a time. A frame that has to
- * be waited for (CONNECT, SUBSCRIBE, DISCONNECT) stops the parser; what arrives meanwhile stays in the parser's buffer,
- * and beyond `inboxMaxBytes` the connection is paused. What was received before the client vanished is still handled.
+ * Bytes come in, the inbox cuts frames out of them, and frames are handled in order, one at a time. A frame that has to be
+ * waited for (CONNECT, SUBSCRIBE, DISCONNECT) holds up those behind it. What was received before the client vanished is
+ * still handled.
  */
 import type { Policy, Principal } from '../auth/auth.js';
 import type { Broker, BrokerChannel } from '../brokers/broker.js';
 import { encodeFrame, HEART_BEAT_EOL } from '../stomp/encoder.js';
 import { type ErrorCode, ERRORS, StompError } from '../stomp/errors.js';
 import { EMPTY_BODY, type Frame, type Version } from '../stomp/frame.js';
-import { Parser } from '../stomp/parser.js';
 import { checkFrame, type SessionState } from '../stomp/rules.js';
 import type { Connection, ConnectionListener } from '../transports/connection.js';
 import { Acks } from './acks.js';
@@ -24,6 +23,7 @@ import { errorHeaders, levelOf, reportOf, UNFORESEEN } from './error-frame.js';
 import type { FrameTurns } from './frame-turns.js';
 import type { Groups } from './groups.js';
 import { HeartBeat } from './heart-beat.js';
+import { type FrameHandler, Inbox } from './inbox.js';
 import type { MessageEncoder } from './message-encoder.js';
 import { Outbox } from './outbox.js';
 import { SendQueue } from './send-queue.js';
@@ -34,14 +34,14 @@ import { TempQueues } from './temp-queues.js';
 import type { Timer, TimerWheel } from './timer-wheel.js';
 import { Transactions } from './transactions.js';
 
-export class Session implements ConnectionListener, CommandSession {
+export class Session implements ConnectionListener, FrameHandler, CommandSession {
   state: SessionState = 'connecting';
   readonly acks = new Acks();
   readonly outbox: Outbox;
   readonly sendQueue: SendQueue;
   readonly subscriptions: Subscriptions;
   readonly transactions: Transactions;
-  private readonly parser: Parser;
+  private readonly inbox: Inbox;
   private readonly connectTimer: Timer;
   private readonly laterTimers = new Set<Timer>();
   private heartBeat: HeartBeat | undefined;
@@ -49,33 +49,29 @@ export class Session implements ConnectionListener, CommandSession {
     { readonly version: Version; readonly principal: Principal; readonly clientId?: string } | undefined;
   private tempQueuesOpened: TempQueues | undefined;
   private channelOpened: BrokerChannel | undefined;
-  /** The frame that is waited for; those behind it stay in the parser. */
-  private awaited: Frame | undefined;
-  /** This turn's time is used up: the frames that are left stand in line for a later one. */
-  private isInLine = false;
-  /** So many SENDs wait that not even frames already read are handled. */
-  private isHeldBySends = false;
   /** The client has ended its side. */
   private isInputOver = false;
   /** The client is gone; what it had sent is still worked off. */
   private isConnectionLost = false;
-  private isReadingPaused = false;
 
   constructor(
     readonly id: string,
     readonly connection: Connection,
     private readonly context: SessionContext,
-    private readonly turns: FrameTurns,
+    turns: FrameTurns,
     private readonly ended: (session: Session) => void,
   ) {
     const { options, limits, timers } = context;
-    this.parser = new Parser(limits.beforeLogin);
     this.outbox = new Outbox(connection, options, timers, (error) => {
       if (this.isOver) return;
       this.counters.slowConsumers++;
       this.fail(error);
     });
-    this.sendQueue = new SendQueue(options, () => this.onSendProgress());
+    this.sendQueue = new SendQueue(options, () => {
+      this.inbox.onSendProgress();
+      this.onProgress();
+    });
+    this.inbox = new Inbox(this, this.sendQueue, turns, limits.beforeLogin, options.inboxMaxBytes);
     this.subscriptions = new Subscriptions(options.subscriptionsMax);
     this.transactions = new Transactions(options);
     this.connectTimer = timers.schedule(options.connectTimeoutMs, () => {
@@ -91,9 +87,7 @@ export class Session implements ConnectionListener, CommandSession {
   onData(chunk: Buffer): void {
     this.counters.bytesIn += chunk.length;
     this.heartBeat?.heard();
-    if (this.isOver) return;
-    this.parser.push(chunk);
-    this.handleFrames();
+    if (!this.isOver) this.inbox.push(chunk);
   }
 
   onAlive(): void {
@@ -123,82 +117,25 @@ export class Session implements ConnectionListener, CommandSession {
 
   // Frames in, one at a time ------------------------------------------------------------------------------------------
 
-  private handleFrames(): void {
-    while (!this.mustWait && (this.state === 'connecting' || this.state === 'connected')) {
-      let frame: Frame | undefined;
-      try {
-        frame = this.parser.next();
-      } catch (error) {
-        this.fail(error);
-        return;
-      }
-      if (!frame) break;
-      this.handle(frame);
-      this.isHeldBySends = this.sendQueue.isOverfull;
-      if (this.turns.isOver) this.goOnLater();
-    }
-    this.regulateReading();
-  }
-
-  private get mustWait(): boolean {
-    return this.awaited !== undefined || this.isInLine || this.isHeldBySends;
-  }
-
-  private goOnLater(): void {
-    if (this.isInLine) return;
-    this.isInLine = true;
-    this.turns.later(() => {
-      this.isInLine = false;
-      this.handleFrames();
-      this.endIfDone();
-    });
-  }
-
-  private handle(frame: Frame): void {
+  handle(frame: Frame): Promise<void> | undefined {
     const { framesIn } = this.counters;
     framesIn[frame.command] = (framesIn[frame.command] ?? 0) + 1;
-    try {
-      checkFrame(frame, this.state, this.identity?.version);
-      // next: session/commands
-      const pending = this.identity ? COMMANDS[frame.command]?.(this, frame) : this.connect(frame);
-      if (pending) this.waitFor(frame, pending);
-    } catch (error) {
-      this.fail(error, frame);
-    }
+    checkFrame(frame, this.state, this.identity?.version);
+    // next: session/commands
+    return this.identity ? (COMMANDS[frame.command]?.(this, frame) ?? undefined) : this.connect(frame);
   }
 
-  private waitFor(frame: Frame, pending: Promise<void>): void {
-    this.awaited = frame;
-    pending
-      .catch((error: unknown) => this.fail(error, frame))
-      .finally(() => {
-        this.awaited = undefined;
-        this.handleFrames();
-        this.endIfDone();
-      })
-      .catch((error: unknown) => this.fail(error));
+  pauseReading(): void {
+    this.connection.pause();
   }
 
-  /** Back-pressure on the client: only where its own frames wait. Its silence is not held against it meanwhile. */
-  private regulateReading(): void {
-    const mustPause =
-      this.sendQueue.isFull || (this.mustWait && this.parser.bufferedBytes > this.context.options.inboxMaxBytes);
-    if (mustPause === this.isReadingPaused) return;
-    this.isReadingPaused = mustPause;
-    if (mustPause) {
-      this.connection.pause();
-    } else {
-      this.heartBeat?.heard();
-      this.connection.resume();
-    }
+  /** The client's silence was not its own. */
+  resumeReading(): void {
+    this.heartBeat?.heard();
+    this.connection.resume();
   }
 
-  private onSendProgress(): void {
-    if (this.isHeldBySends && !this.sendQueue.isOverfull) {
-      this.isHeldBySends = false;
-      this.goOnLater();
-    }
-    this.regulateReading();
+  onProgress(): void {
     this.endIfDone();
   }
 
@@ -213,8 +150,7 @@ export class Session implements ConnectionListener, CommandSession {
     if (this.state !== 'connecting') return;
     const clientId = frame.headers.get('client-id');
     this.identity = { version: agreement.version, principal, ...(clientId !== undefined && { clientId }) };
-    this.parser.version = agreement.version;
-    this.parser.limits = limits.afterLogin;
+    this.inbox.speak(agreement.version, limits.afterLogin);
     this.state = 'connected';
     this.write('CONNECTED', connectedHeaders(agreement, this.id, serverName, options));
     if (!this.isConnectionLost) this.heartBeat = this.startHeartBeat(agreement);
@@ -239,7 +175,7 @@ export class Session implements ConnectionListener, CommandSession {
   }
 
   get isPaused(): boolean {
-    return this.isReadingPaused;
+    return this.inbox.isPaused;
   }
 
   // What commands need ------------------------------------------------------------------------------------------------
@@ -358,6 +294,7 @@ export class Session implements ConnectionListener, CommandSession {
 
   private close(code: number, reason: string): void {
     this.state = 'closing';
+    this.inbox.close();
     this.stopTimers();
     for (const subscription of this.subscriptions.all()) if (subscription.kind === 'own') subscription.close();
     this.releaseChannel();
@@ -392,10 +329,10 @@ export class Session implements ConnectionListener, CommandSession {
   /** STOMP 1.2, "RECEIPT": if the client disconnects, previously received frames SHOULD continue to get processed. */
   private endIfDone(): void {
     if (!(this.isConnectionLost || this.isInputOver) || this.state === 'closed') return;
-    if (this.state === 'connected' && (this.mustWait || !this.sendQueue.isIdle)) return;
-    if (this.state === 'connecting' && this.awaited) return;
+    if (!this.isOver && !(this.inbox.isIdle && this.sendQueue.isIdle)) return;
     if (!this.isConnectionLost) return this.leave();
     this.state = 'closed';
+    this.inbox.close();
     this.releaseChannel();
     this.ended(this);
   }

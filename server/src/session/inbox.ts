@@ -1,0 +1,127 @@
+/**
+ * What a client has sent and what is not handled yet. The bytes stay in the parser, which is asked for the next frame only
+ * when that may be handled: one buffer with one bound, beyond which reading pauses.
+ *
+ *   ready --a frame has to be waited for--> awaiting --it is done--> ready
+ *         --far too many SENDs wait-------> held ----fewer do------> in line
+ *         --this turn's time is used up---> in line --its turn-----> ready
+ *   (any of them --close--> over)
+ */
+import type { Frame, Version } from '../stomp/frame.js';
+import { Parser, type ParserLimits } from '../stomp/parser.js';
+import type { FrameTurns } from './frame-turns.js';
+import type { SendQueue } from './send-queue.js';
+
+/** The session. Errors that it is told of close the inbox. */
+export interface FrameHandler {
+  /** Does what a frame asks for. A promise where the frames behind it have to wait for that. */
+  handle(frame: Frame): Promise<void> | undefined;
+  fail(error: unknown, frame?: Frame): void;
+  pauseReading(): void;
+  resumeReading(): void;
+  /** Frames have been handled after a wait: perhaps there is nothing left to do. */
+  onProgress(): void;
+}
+
+export class Inbox {
+  private state: 'ready' | 'awaiting' | 'held' | 'in line' | 'over' = 'ready';
+  private isReadingPaused = false;
+  private readonly parser: Parser;
+
+  constructor(
+    private readonly handler: FrameHandler,
+    private readonly sendQueue: SendQueue,
+    private readonly turns: FrameTurns,
+    limits: ParserLimits,
+    private readonly maxBytes: number,
+  ) {
+    this.parser = new Parser(limits);
+  }
+
+  /** True where no frame is left that could be handled. */
+  get isIdle(): boolean {
+    return this.state === 'ready' || this.state === 'over';
+  }
+
+  get isPaused(): boolean {
+    return this.isReadingPaused;
+  }
+
+  push(chunk: Buffer): void {
+    this.parser.push(chunk);
+    this.takeFrames();
+  }
+
+  /** How the frames from now on are read. */
+  speak(version: Version, limits: ParserLimits): void {
+    this.parser.version = version;
+    this.parser.limits = limits;
+  }
+
+  onSendProgress(): void {
+    if (this.state === 'held' && !this.sendQueue.isOverfull) this.standInLine();
+    this.regulateReading();
+  }
+
+  close(): void {
+    this.state = 'over';
+  }
+
+  private takeFrames(): void {
+    while (this.state === 'ready') {
+      let frame: Frame | undefined;
+      try {
+        frame = this.parser.next();
+      } catch (error) {
+        this.handler.fail(error);
+        return;
+      }
+      if (!frame) break;
+      this.take(frame);
+    }
+    this.regulateReading();
+  }
+
+  private take(frame: Frame): void {
+    let pending: Promise<void> | undefined;
+    try {
+      pending = this.handler.handle(frame);
+    } catch (error) {
+      this.handler.fail(error, frame);
+    }
+    if (this.state === 'over') return;
+    if (pending) this.waitFor(frame, pending);
+    else if (this.sendQueue.isOverfull) this.state = 'held';
+    else if (this.turns.isOver) this.standInLine();
+  }
+
+  private waitFor(frame: Frame, pending: Promise<void>): void {
+    this.state = 'awaiting';
+    pending
+      .catch((error: unknown) => this.handler.fail(error, frame))
+      .then(() => this.goOn())
+      .catch((error: unknown) => this.handler.fail(error));
+  }
+
+  private standInLine(): void {
+    this.state = 'in line';
+    this.turns.later(() => this.goOn());
+  }
+
+  private goOn(): void {
+    if (this.state !== 'over') this.state = 'ready';
+    this.takeFrames();
+    this.handler.onProgress();
+  }
+
+  /** Back-pressure on the client: only where its own frames wait. */
+  private regulateReading(): void {
+    if (this.state === 'over') return;
+    const isFull = this.state !== 'ready' && this.parser.bufferedBytes > this.maxBytes;
+    const mustPause = isFull || this.sendQueue.isFull;
+    if (mustPause === this.isReadingPaused) return;
+    this.isReadingPaused = mustPause;
+    if (mustPause) this.handler.pauseReading();
+    else this.handler.resumeReading();
+  }
+}

@@ -1,0 +1,158 @@
+import { beforeEach, describe, expect, test } from '@jest/globals';
+import { FrameTurns } from '../../../../server/src/session/frame-turns.js';
+import { type FrameHandler, Inbox } from '../../../../server/src/session/inbox.js';
+import { SendQueue } from '../../../../server/src/session/send-queue.js';
+import type { Frame } from '../../../../server/src/stomp/frame.js';
+
+const LIMITS = {
+  commandMaxBytes: 32,
+  headerMaxCount: 10,
+  headerLineMaxBytes: 100,
+  headersMaxBytes: 200,
+  bodyMaxBytes: 1_000,
+};
+const turn = () => new Promise<void>((resolve) => setImmediate(resolve));
+
+/** Takes down what it is told; `answers` are what `handle` returns, frame by frame. */
+class Recorder implements FrameHandler {
+  readonly log: string[] = [];
+  answers: (Promise<void> | undefined | Error)[] = [];
+  inbox: Inbox | undefined;
+
+  handle(frame: Frame): Promise<void> | undefined {
+    this.log.push(frame.headers.get('n') ?? frame.command);
+    const answer = this.answers.shift();
+    if (answer instanceof Error) throw answer;
+    return answer;
+  }
+  fail(error: unknown, frame?: Frame): void {
+    this.log.push(`failed ${frame?.headers.get('n') ?? '-'}: ${(error as Error).message}`);
+    this.inbox?.close();
+  }
+  pauseReading(): void {
+    this.log.push('pause');
+  }
+  resumeReading(): void {
+    this.log.push('resume');
+  }
+  onProgress(): void {
+    this.log.push('progress');
+  }
+}
+
+let clock: number;
+let handler: Recorder;
+let sends: SendQueue;
+let inbox: Inbox;
+
+beforeEach(() => {
+  clock = 0;
+  handler = new Recorder();
+  const options = { sendQueueMaxCount: 1, sendQueueMaxBytes: 1_000, unconfirmedMaxCount: 10 };
+  sends = new SendQueue(options, () => inbox.onSendProgress());
+  inbox = new Inbox(handler, sends, new FrameTurns(() => clock), LIMITS, 100);
+  inbox.speak('1.2', LIMITS);
+  handler.inbox = inbox;
+});
+
+const push = (...numbers: number[]) =>
+  inbox.push(Buffer.from(numbers.map((n) => `SEND\nn:${n}\ndestination:/queue/a\n\n\0`).join('')));
+
+describe('frames', () => {
+  test('are handled in order, while nothing has to be waited for', () => {
+    push(1, 2);
+    push(3);
+    expect(handler.log).toEqual(['1', '2', '3']);
+    expect(inbox.isIdle).toBe(true);
+  });
+
+  test('wait behind one that is waited for, and go on when it is done', async () => {
+    let done = (): void => undefined;
+    handler.answers = [new Promise<void>((resolve) => (done = resolve))];
+    push(1, 2);
+    push(3);
+    await turn();
+    expect(handler.log).toEqual(['1']);
+    expect(inbox.isIdle).toBe(false);
+    done();
+    await turn();
+    expect(handler.log).toEqual(['1', '2', '3', 'progress']);
+  });
+
+  test('end with one that throws or rejects', async () => {
+    handler.answers = [undefined, new Error('no')];
+    push(1, 2, 3);
+    expect(handler.log).toEqual(['1', '2', 'failed 2: no']);
+    push(4);
+    await turn();
+    expect(handler.log).toHaveLength(3);
+  });
+
+  test('that cannot be read fail without a frame', () => {
+    inbox.push(Buffer.from('NONSENSE\n\n\0'));
+    expect(handler.log).toEqual([expect.stringMatching(/^failed -: .*NONSENSE/)]);
+  });
+});
+
+describe('a turn whose time is used up', () => {
+  test('leaves the rest to later turns', async () => {
+    // The 10 ms of a turn begin after its first frame.
+    const handle = handler.handle.bind(handler);
+    handler.handle = (frame) => {
+      clock += 6;
+      return handle(frame);
+    };
+    push(1, 2, 3, 4);
+    expect(handler.log).toEqual(['1', '2', '3']);
+    expect(inbox.isIdle).toBe(false);
+    await turn();
+    expect(handler.log).toEqual(['1', '2', '3', '4', 'progress']);
+    await turn();
+    expect(inbox.isIdle).toBe(true);
+  });
+
+  test('is nothing to a closed inbox', async () => {
+    const handle = handler.handle.bind(handler);
+    handler.handle = (frame) => {
+      clock += 20;
+      return handle(frame);
+    };
+    push(1, 2, 3);
+    inbox.close();
+    await turn();
+    expect(handler.log).toEqual(['1', '2', 'progress']);
+  });
+});
+
+describe('reading', () => {
+  test('pauses when more waits than maxBytes, and resumes when it is gone', async () => {
+    let done = (): void => undefined;
+    handler.answers = [new Promise<void>((resolve) => (done = resolve))];
+    push(1);
+    push(2, 3);
+    expect(inbox.isPaused).toBe(false);
+    push(4, 5);
+    expect(handler.log).toEqual(['1', 'pause']);
+    done();
+    await turn();
+    expect(handler.log).toEqual(['1', 'pause', '2', '3', '4', '5', 'resume', 'progress']);
+  });
+
+  test('pauses when too many SENDs wait; far too many hold up even frames that were read', async () => {
+    const steps: (() => void)[] = [];
+    const handle = handler.handle.bind(handler);
+    handler.handle = (frame) => {
+      const step = () => new Promise<void>((resolve) => steps.push(resolve));
+      sends.add(step, 1, () => undefined);
+      return handle(frame);
+    };
+    push(1, 2, 3, 4, 5, 6);
+    // One is under way, and sendQueueMaxCount is 1: three more are beyond twice that.
+    expect(handler.log).toEqual(['1', '2', '3', '4', 'pause']);
+    steps.shift()?.();
+    await turn();
+    await turn();
+    expect(handler.log).toEqual(['1', '2', '3', '4', 'pause', '5', 'progress']);
+    inbox.close();
+  });
+});
