@@ -48,6 +48,8 @@ function pinnedServer(processes: Processes, server: string): string {
   writeFileSync(
     file,
     '#!/bin/sh\n' +
+      // read by RabbitMQ's own script behind Debian's `su`, which sets the limit to 1,024: that is 832 connections
+      'echo \'ulimit -n "$(ulimit -H -n)"\' >> "$RABBITMQ_CONF_ENV_FILE"\n' +
       'export RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS="$RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS +S 1:1"\n' +
       `exec ${processes.pinned(SERVER_CORE, [program]).join(' ')} "$@"\n`,
   );

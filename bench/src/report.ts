@@ -4,7 +4,7 @@ import type { LoadResult } from './generator/load.js';
 import { PEERS, type PeerName } from './peers.js';
 import type { Metric, Scenario } from './scenarios.js';
 
-export type Saturation = 'server' | 'generator' | 'neither';
+export type Saturation = 'server' | 'generator' | 'others' | 'neither';
 
 export interface Run {
   readonly scenario: string;
@@ -41,7 +41,6 @@ const FAULTS = [
   'stalls',
 ] as const;
 const BUSY_PERCENT = 85;
-const GENERATOR_BUSY_PERCENT = 95;
 
 export function median(values: readonly number[]): number {
   const sorted = [...values].sort((a, b) => a - b);
@@ -50,10 +49,14 @@ export function median(values: readonly number[]): number {
   return sorted.length % 2 === 1 ? upper : ((sorted[middle - 1] ?? NaN) + upper) / 2;
 }
 
-/** Who set the pace. Where neither did, something else held the run up, and its throughput does not count. */
+/**
+ * Who set the pace. Where the servers' core was busy with `others`, the machine was shared; where there was `neither`,
+ * something else held the run up. The throughput of such runs does not count.
+ */
 export function saturation(result: LoadResult): Saturation {
   if (result.serverCpuPercent + result.brokerCpuPercent >= BUSY_PERCENT) return 'server';
-  return result.generatorBusyPercent >= GENERATOR_BUSY_PERCENT ? 'generator' : 'neither';
+  if (result.generatorCpuPercent >= BUSY_PERCENT) return 'generator';
+  return result.serverCorePercent >= BUSY_PERCENT ? 'others' : 'neither';
 }
 
 /** `lost 3, duplicates 1`, or `none`. */

@@ -110,6 +110,6 @@ export const QUICK: readonly Scenario[] = [
     title: 'fan-out to 1,000, 128 B, 32 in flight (short)',
     peers: [...STOMP, 'ws'],
     metrics: THROUGHPUT,
-    load: load(1_000, { seconds: 3 }),
+    load: load(1_000, { seconds: 2 }),
   },
 ];

@@ -5,7 +5,7 @@
  */
 import { performance } from 'node:perf_hooks';
 import { setTimeout as delay } from 'node:timers/promises';
-import { Client } from './client.js';
+import { Client, webSocketFrame } from './client.js';
 import { Histogram } from './histogram.js';
 import type { Load, LoadResult } from './load.js';
 import { makeBody, MARK, writeMark } from './mark.js';
@@ -18,7 +18,8 @@ const SET_UP_SECONDS = 90;
 const SETTLE_MS = 700;
 const STALL_MS = 2_000;
 const LATE_MS = 100;
-const HEART_BEAT_MS = 10_000;
+/** Of the ten seconds that were promised. */
+const HEART_BEAT_MS = 8_000;
 const SERVER_CORE = 0;
 
 const nowMicros = (): number => Math.round(performance.now() * 1_000);
@@ -63,11 +64,11 @@ export class Generator {
   async run(): Promise<LoadResult> {
     const fresh = this.read();
     const begun = performance.now();
+    const beats = this.beatHearts();
     await this.connectAll();
     const connected = performance.now();
     await delay(SETTLE_MS);
     const idle = this.read();
-    const beats = this.beatHearts();
     const [from, to] = this.load.publishers > 0 && this.failed === 0 ? await this.publishAll() : [idle, idle];
     clearInterval(beats);
     const result = this.report(fresh, idle, from, to, (connected - begun) / 1_000);
@@ -233,13 +234,14 @@ export class Generator {
 
   /** A hundredth of the sessions at a time, so that nothing is held up by it. */
   private beatHearts(): NodeJS.Timeout | undefined {
-    const { heartBeat } = this.protocol;
-    const all = [...this.clients, ...this.publishers];
-    const frame = heartBeat && all[0]?.frame(heartBeat);
-    if (!frame) return undefined;
+    const { heartBeat, isBinary } = this.protocol;
+    if (!heartBeat) return undefined;
+    const frame = this.load.transport === 'tcp' ? heartBeat : webSocketFrame(isBinary ? 2 : 1, heartBeat);
     let turn = 0;
     return setInterval(() => {
-      for (let i = turn; i < all.length; i += 100) all[i]?.write(frame);
+      for (const clients of [this.clients, this.publishers]) {
+        for (let i = turn; i < clients.length; i += 100) if (clients[i]?.state === 'ready') clients[i]?.write(frame);
+      }
       turn = (turn + 1) % 100;
     }, HEART_BEAT_MS / 100);
   }
