@@ -103,15 +103,25 @@ class ComposedRelay implements Relay {
     this.state = 'running';
     try {
       await this.parts.broker.start();
-      return await open();
+      const opened = await open();
+      if (this.isStopped) throw new Error('The relay was stopped while it was starting.');
+      return opened;
     } catch (error) {
-      await this.stop();
+      // Also where it was stopped meanwhile: something may have been opened since.
+      await this.closeDown();
       throw error;
     }
   }
 
+  private get isStopped(): boolean {
+    return this.state === 'stopped';
+  }
+
   async stop(): Promise<void> {
-    if (this.state === 'stopped') return;
+    if (!this.isStopped) await this.closeDown();
+  }
+
+  private async closeDown(): Promise<void> {
     this.state = 'stopped';
     const { log, timers } = this.parts;
     const { stopTimeoutMs } = this.config;

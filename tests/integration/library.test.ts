@@ -6,6 +6,7 @@ import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import express from 'express';
 import { ConfigError, createRelay, type Policy, type Relay } from 'stomp-relay';
 import { WebSocketServer } from 'ws';
+import { freePorts } from '../support/free-ports.js';
 import { connectStomp, openStomp, type StompClient } from '../support/stomp-client.js';
 
 let server: Server;
@@ -163,6 +164,16 @@ describe('hooks', () => {
     curious.sendFrame('SUBSCRIBE', { id: '1', destination: '/queue/secret', receipt: 'no' });
     await curious.expectError({ code: 'access-denied', 'receipt-id': 'no' });
   });
+});
+
+test('a relay that is stopped while it starts leaves nothing open', async () => {
+  const [port, tcpPort, adminPort] = await freePorts(3);
+  const options = { log: { level: 'silent' as const }, listen: { port, tcpPort, adminPort } };
+  const stopped = createRelay(options);
+  const started = stopped.start();
+  await Promise.all([expect(started).rejects.toThrow(/stopped while/), stopped.stop()]);
+  relay = createRelay(options);
+  expect(await relay.start()).toHaveLength(4);
 });
 
 describe('options', () => {
