@@ -15,6 +15,7 @@ import type {
   Listener,
   Message,
   Outcome,
+  Settlement,
   PublishOptions,
   RoutedMessage,
   SharedDestination,
@@ -79,6 +80,10 @@ export class ScriptedDelivery implements Delivery {
     readonly redelivered: boolean,
     private readonly channel: ScriptedChannel,
   ) {}
+
+  get settlement(): Settlement {
+    return this;
+  }
 
   settle(outcome: Outcome): void {
     if (this.outcome) this.channel.broker.faults.push(`${String(this.message.body)} settled twice`);

@@ -30,14 +30,20 @@ export interface RoutedMessage extends Message {
 
 export type Outcome = 'ack' | 'requeue' | 'drop';
 
-export interface Delivery {
-  readonly message: RoutedMessage;
-  readonly redelivered: boolean;
+/** What remains to be done about a delivery: holds none of its bytes. */
+export interface Settlement {
   /**
    * `ack`: done; `requeue`: give it to somebody again; `drop`: reject, to the dead-letter exchange if there is one.
    * MUST be called at most once. After the channel is gone it does nothing: the broker has taken the message back.
    */
   settle(outcome: Outcome): void;
+}
+
+export interface Delivery extends Settlement {
+  readonly message: RoutedMessage;
+  readonly redelivered: boolean;
+  /** The same as `settle`, to be kept until the client acknowledges. */
+  readonly settlement: Settlement;
 }
 
 export type BrokerErrorCode =

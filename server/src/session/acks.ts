@@ -6,12 +6,12 @@
  * `client-individual` mode they mean one message. An ACK inside a transaction claims its ids at once, so that they cannot
  * be acknowledged twice, and settles them at COMMIT; ABORT gives them back.
  */
-import type { Delivery, Outcome } from '../brokers/broker.js';
+import type { Outcome, Settlement } from '../brokers/broker.js';
 import { StompError } from '../stomp/errors.js';
 
 /** The unsettled deliveries of one subscription, oldest first. */
 export class AckQueue {
-  readonly unsettled = new Map<string, Delivery>();
+  readonly unsettled = new Map<string, Settlement>();
   /** True when the subscription has ended and its grace is over: what comes back goes on to the broker. */
   isOver = false;
   constructor(
@@ -21,10 +21,10 @@ export class AckQueue {
   ) {}
 }
 
-/** Deliveries that an ACK or NACK has taken out of the ledger and not yet settled. */
+/** What an ACK or NACK has taken out of the ledger and not yet settled. */
 export interface Claim {
   readonly queue: AckQueue;
-  readonly deliveries: ReadonlyMap<string, Delivery>;
+  readonly settlements: ReadonlyMap<string, Settlement>;
 }
 
 export class Acks {
@@ -34,8 +34,8 @@ export class Acks {
     return this.queueOf.size;
   }
 
-  add(queue: AckQueue, id: string, delivery: Delivery): void {
-    queue.unsettled.set(id, delivery);
+  add(queue: AckQueue, id: string, settlement: Settlement): void {
+    queue.unsettled.set(id, settlement);
     this.queueOf.set(id, queue);
   }
 
@@ -52,41 +52,41 @@ export class Acks {
         `No unacknowledged message${where} has the id "${id}": each is acknowledged once, in an ack mode other than auto.`,
       );
     }
-    const deliveries = new Map<string, Delivery>();
-    for (const [each, delivery] of queue.isCumulative ? queue.unsettled : [[id, queue.unsettled.get(id)] as const]) {
-      if (delivery) deliveries.set(each, delivery);
+    const settlements = new Map<string, Settlement>();
+    for (const [each, settlement] of queue.isCumulative ? queue.unsettled : [[id, queue.unsettled.get(id)] as const]) {
+      if (settlement) settlements.set(each, settlement);
       if (each === id) break;
     }
-    for (const each of deliveries.keys()) {
+    for (const each of settlements.keys()) {
       queue.unsettled.delete(each);
       this.queueOf.delete(each);
     }
-    return { queue, deliveries };
+    return { queue, settlements };
   }
 
-  /** Puts back what an aborted transaction had claimed, each delivery in its place by age. */
+  /** Puts back what an aborted transaction had claimed, each in its place by age. */
   restore(claim: Claim): void {
-    const { queue, deliveries } = claim;
+    const { queue, settlements } = claim;
     if (queue.isOver) return settle(claim, 'requeue');
     const younger = [...queue.unsettled];
-    const all = [...deliveries, ...younger].sort(([a], [b]) => ageOf(a) - ageOf(b));
+    const all = [...settlements, ...younger].sort(([a], [b]) => ageOf(a) - ageOf(b));
     queue.unsettled.clear();
-    for (const [id, delivery] of all) this.add(queue, id, delivery);
+    for (const [id, settlement] of all) this.add(queue, id, settlement);
   }
 
   /** Ends a subscription's part: gives all that is left of it back to the broker. */
   giveBack(queue: AckQueue): void {
     queue.isOver = true;
-    for (const [id, delivery] of queue.unsettled) {
+    for (const [id, settlement] of queue.unsettled) {
       this.queueOf.delete(id);
-      delivery.settle('requeue');
+      settlement.settle('requeue');
     }
     queue.unsettled.clear();
   }
 }
 
 export function settle(claim: Claim, outcome: Outcome): void {
-  for (const delivery of claim.deliveries.values()) delivery.settle(outcome);
+  for (const settlement of claim.settlements.values()) settlement.settle(outcome);
 }
 
 /** Ids end in a counter in base 36 (`MessageEncoder.nextId`). */

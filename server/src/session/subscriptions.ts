@@ -94,7 +94,7 @@ export class OwnSubscription implements Consumer {
     const head = messageHead(this.subscriptionId, shown, this.version);
     const frame = messages.encodeOwn(head, message, this.version, { id, redelivered, needsAck: this.needsAck });
     const wrapped = connection.encoding.wrap(frame, messages.isText(message));
-    if (this.needsAck) acks.add(this.ackQueue, id, delivery);
+    if (this.needsAck) acks.add(this.ackQueue, id, delivery.settlement);
     const isTaken = connection.write(wrapped); // next: transports/connection
     counters.messagesOut++;
     counters.messageBytesOut += wrapped.length;

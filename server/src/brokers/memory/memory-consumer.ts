@@ -1,5 +1,5 @@
 /** A consumer of a queue, with the deliveries that it has not settled yet. */
-import type { Consumer, Delivery, Outcome, RoutedMessage } from '../broker.js';
+import type { Consumer, Delivery, Outcome, RoutedMessage, Settlement } from '../broker.js';
 import type { StoredMessage } from './stored-message.js';
 
 export interface ConsumerSettings {
@@ -62,6 +62,11 @@ class MemoryDelivery implements Delivery {
   ) {
     this.message = stored.message;
     this.redelivered = stored.redelivered;
+  }
+
+  /** The queue keeps the message until it is settled, whoever else does. */
+  get settlement(): Settlement {
+    return this;
   }
 
   settle(outcome: Outcome): void {

@@ -3,7 +3,7 @@
  * know, because it is settled already or of an earlier channel, would close the channel.
  */
 import type { Channel, ConsumeMessage } from 'amqplib';
-import type { Delivery, Outcome, RoutedMessage } from '../broker.js';
+import type { Delivery, Outcome, RoutedMessage, Settlement } from '../broker.js';
 import { toRoutedMessage } from './amqp-message.js';
 
 export class DeliveryLedger {
@@ -19,7 +19,7 @@ export class DeliveryLedger {
   deliver(message: ConsumeMessage): Delivery {
     const { deliveryTag, redelivered } = message.fields;
     this.unsettled.add(deliveryTag);
-    return new QueueDelivery(toRoutedMessage(message), redelivered, this, deliveryTag);
+    return new QueueDelivery(toRoutedMessage(message), redelivered, new TagSettlement(this, deliveryTag));
   }
 
   /** Does nothing for what is settled, or once the channel is gone. */
@@ -43,15 +43,25 @@ export class DeliveryLedger {
   }
 }
 
-class QueueDelivery implements Delivery {
+class TagSettlement implements Settlement {
   constructor(
-    readonly message: RoutedMessage,
-    readonly redelivered: boolean,
     private readonly ledger: DeliveryLedger,
     private readonly tag: number,
   ) {}
 
   settle(outcome: Outcome): void {
     this.ledger.settle(this.tag, outcome);
+  }
+}
+
+class QueueDelivery implements Delivery {
+  constructor(
+    readonly message: RoutedMessage,
+    readonly redelivered: boolean,
+    readonly settlement: Settlement,
+  ) {}
+
+  settle(outcome: Outcome): void {
+    this.settlement.settle(outcome);
   }
 }

@@ -1,7 +1,6 @@
 import { beforeEach, describe, expect, test } from '@jest/globals';
-import type { Delivery, Outcome } from '../../../../server/src/brokers/broker.js';
+import type { Outcome } from '../../../../server/src/brokers/broker.js';
 import { AckQueue, Acks, settle } from '../../../../server/src/session/acks.js';
-import { routed } from '../../../support/scripted-broker.js';
 
 let acks: Acks;
 let settled: string[];
@@ -12,12 +11,7 @@ beforeEach(() => {
 
 function deliver(queue: AckQueue, ...ids: string[]): void {
   for (const id of ids) {
-    const delivery: Delivery = {
-      message: routed(id),
-      redelivered: false,
-      settle: (outcome: Outcome) => settled.push(`${outcome} ${id}`),
-    };
-    acks.add(queue, id, delivery);
+    acks.add(queue, id, { settle: (outcome: Outcome) => settled.push(`${outcome} ${id}`) });
   }
 }
 
@@ -63,7 +57,7 @@ describe('Acks', () => {
     expect(() => acks.claim('r-1', 'other')).toThrow('of subscription "other"');
     deliver(new AckQueue(undefined, false), 'r-2');
     expect(() => acks.claim('r-2', 's')).toThrow('of subscription "s"');
-    expect(acks.claim('r-2', undefined).deliveries.size).toBe(1);
+    expect(acks.claim('r-2', undefined).settlements.size).toBe(1);
   });
 
   test('what comes back stands where it stood, so that a cumulative ack covers it again', () => {

@@ -1,3 +1,4 @@
+import { inspect } from 'node:util';
 import { expect, test } from '@jest/globals';
 import type { Channel, ConsumeMessage } from 'amqplib';
 import { DeliveryLedger } from '../../../../../server/src/brokers/rabbitmq/delivery-ledger.js';
@@ -18,7 +19,7 @@ function recorded() {
   const ledger = new DeliveryLedger(channel as unknown as Channel);
   const deliver = (deliveryTag: number) =>
     ledger.deliver({
-      content: Buffer.alloc(0),
+      content: Buffer.from('the body'),
       properties: {},
       fields: { deliveryTag, redelivered: false, exchange: '', routingKey: 'q', consumerTag: 'c' },
     } as unknown as ConsumeMessage);
@@ -60,4 +61,14 @@ test('a channel that is closing already is taken for gone', () => {
   b.settle('ack');
   expect(calls).toEqual([]);
   expect(ledger.size).toBe(0);
+});
+
+test('what is kept until the client acknowledges settles the same, and holds nothing of the message', () => {
+  const { calls, deliver } = recorded();
+  const delivery = deliver(1);
+  const { settlement, message } = delivery;
+  expect(inspect(settlement, { depth: Infinity })).not.toContain(inspect(message.body));
+  settlement.settle('ack');
+  delivery.settle('requeue');
+  expect(calls).toEqual(['ack 1']);
 });
