@@ -47,7 +47,10 @@ const SERVER: Readonly<Record<string, Rule>> = {
   relay: { ours: ['*'], packages: ['uuid'] },
   index: { ours: ['*'] },
   version: { ours: [] },
-  cli: { ours: ['config', 'relay', 'log', 'version'], packages: ['commander'] },
+  admin: { ours: ['http', 'transports/admission'], types: ['config', 'log'] },
+  workers: { ours: ['admin', 'log', 'metrics', 'relay'], types: ['config'] },
+  'workers/worker-metrics': { ours: [], types: ['metrics'], packages: ['prom-client'] },
+  cli: { ours: ['config', 'relay', 'log', 'version', 'workers'], packages: ['commander'] },
 };
 
 /** Folders that must do no input or output of their own. */

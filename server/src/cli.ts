@@ -10,19 +10,26 @@ import type { Config } from './config.js';
 import { createRelay } from './relay.js';
 import type { Relay } from './relay.js';
 import { VERSION } from './version.js';
+import { WorkerPool } from './workers/worker-pool.js';
 
 const EXIT_FAILED = 1;
 const EXIT_BAD_CONFIG = 2;
 
 async function main(argv: readonly string[]): Promise<void> {
   const config = readConfig(argv);
-  const relay = createRelay(config);
+  const relay = config.workers === 1 ? createRelay(config) : createPool(config);
   stopOnSignals(relay);
   try {
     for (const { kind, url } of await relay.start()) process.stdout.write(`listening  ${kind.padEnd(9)}  ${url}\n`);
   } catch (error) {
     fail(EXIT_FAILED, [startProblem(error as NodeJS.ErrnoException, config)]);
   }
+}
+
+function createPool(config: Config): WorkerPool {
+  const pool = new WorkerPool(config, (reason) => fail(EXIT_FAILED, [reason]));
+  process.once('exit', () => pool.kill()); // whatever ends this process, such as a second signal
+  return pool;
 }
 
 function readConfig(argv: readonly string[]): Config {
@@ -55,7 +62,7 @@ function parseFlags(argv: readonly string[]): Record<string, unknown> {
 }
 
 /** The first signal stops in order, within `stopTimeoutMs`; the second ends the process at once. */
-function stopOnSignals(relay: Relay): void {
+function stopOnSignals(relay: Pick<Relay, 'stop'>): void {
   let isStopping = false;
   const stop = (): void => {
     if (isStopping) process.exit(EXIT_FAILED);

@@ -70,7 +70,7 @@ export const SETTINGS: readonly Setting[] = [
     flag: '--workers <count>',
     variable: 'RELAY_WORKERS',
     path: ['workers'],
-    description: 'worker processes; 1 is all there is so far',
+    description: 'worker processes behind one port, 1 to 64; auto = one for each core (needs RabbitMQ)',
     read: asNumber,
   },
   {

@@ -4,6 +4,7 @@
  * YAML file, defaults (config-sources.ts). This is the only file that reads the environment.
  */
 import { readFileSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
 import { parse as parseYaml } from 'yaml';
 import { z } from 'zod';
 import { ConfigError, describeIssues } from './config-report.js';
@@ -189,7 +190,11 @@ const memory = section({
   queuesMax: whole(10_000, 1, 1_000_000),
 });
 
-const WORKERS_RULE = 'must be 1: several worker processes are not supported yet; start several relays instead';
+const WORKERS_MAX = 64;
+const WORKERS_RULE = `must be a whole number from 1 to ${WORKERS_MAX}, or "auto" (one for each core)`;
+const workerCount = z.int({ error: WORKERS_RULE }).min(1, { error: WORKERS_RULE }).max(WORKERS_MAX, {
+  error: WORKERS_RULE,
+});
 
 const schema = z.strictObject({
   listen,
@@ -207,7 +212,8 @@ const schema = z.strictObject({
   auth: section({ allowAnonymous: flag(false) }),
   /** How long a stop waits for sessions and the broker. */
   stopTimeoutMs: whole(10_000, 100, TIMER_MAX_MS),
-  workers: z.literal(1, { error: WORKERS_RULE }).default(1),
+  /** Processes behind one port. What bounds a relay (`sessionsMax`, connections to the broker) bounds each of them. */
+  workers: z.union([workerCount, z.literal('auto')], { error: WORKERS_RULE }).default(1),
   log: section({
     level: z
       .enum(['trace', 'debug', 'info', 'warn', 'error', 'silent'], {
@@ -222,7 +228,10 @@ type Parsed = z.output<typeof schema>;
 
 /** All options, with their defaults, frozen. */
 export type Config = DeepReadonly<
-  Omit<Parsed, 'websocket'> & { websocket: Parsed['websocket'] & { maxPayloadBytes: number } }
+  Omit<Parsed, 'websocket' | 'workers'> & {
+    websocket: Parsed['websocket'] & { maxPayloadBytes: number };
+    workers: number;
+  }
 >;
 
 /** Options as a file or a program gives them: any of them, any part. */
@@ -265,7 +274,20 @@ function check(layered: Layered): Config {
     'session.transactionMaxBytes': session.transactionMaxBytes,
   }).filter(([, bytes]) => bytes < frameMaxBytes);
   if (tooSmall.length > 0) throw new ConfigError(tooSmall.map(([name, bytes]) => smallerThanFrame(name, bytes)));
-  return freeze({ ...result.data, websocket: { ...websocket, maxPayloadBytes } });
+  const { broker, workers } = result.data;
+  if (workers !== 1 && broker.kind === 'memory') throw new ConfigError([workersWithoutRabbit(workers)]);
+  return freeze({
+    ...result.data,
+    websocket: { ...websocket, maxPayloadBytes },
+    workers: workers === 'auto' ? Math.min(availableParallelism(), WORKERS_MAX) : workers,
+  });
+
+  function workersWithoutRabbit(count: number | 'auto'): string {
+    return (
+      `workers is ${JSON.stringify(count)} (${layered.originOf(['workers'])}): the embedded broker (memory:) lives in ` +
+      'one process; give --broker amqp://user:pass@host:5672/vhost, or 1 worker'
+    );
+  }
 
   function smallerThanFrame(name: string, bytes: number): string {
     return (

@@ -4,7 +4,7 @@
  *   const relay = createRelay({ broker: 'amqp://localhost' }, { authenticator, policy });
  *   await relay.attach(server); // an http.Server of yours; or relay.start() for listeners of its own
  */
-import { type ConfigInput, createConfig } from './config.js';
+import { ConfigError, type ConfigInput, createConfig } from './config.js';
 import { createRelay as composeRelay, type Relay, type RelayHooks } from './relay.js';
 
 export type { Action, Authenticator, Credentials, Policy, Principal } from './auth/auth.js';
@@ -16,5 +16,10 @@ export type { Listening, Relay, RelayHooks } from './relay.js';
 
 /** @throws ConfigError that names every wrong option */
 export function createRelay(options: ConfigInput = {}, hooks: RelayHooks = {}): Relay {
-  return composeRelay(createConfig(options), hooks);
+  const config = createConfig(options);
+  if (config.workers !== 1) throw new ConfigError([NO_WORKERS]);
+  return composeRelay(config, hooks);
 }
+
+const NO_WORKERS =
+  'workers must be 1 in a program: only the command line starts processes; start your program several times instead';

@@ -11,6 +11,8 @@ export interface Log {
 
 export interface LogOptions {
   readonly level: 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'silent';
+  /** Of several processes that write to one stderr, which this is. */
+  readonly worker?: number;
 }
 
 /** Where lines go; for tests. */
@@ -23,13 +25,13 @@ const STDERR = 2;
 const SECRETS = ['passcode', 'password', 'authorization', 'cookie'];
 
 export function createLog(
-  { level }: LogOptions,
+  { level, worker }: LogOptions,
   target: LogTarget = pino.destination({ fd: STDERR, sync: true }),
 ): Log {
   return pino(
     {
       level,
-      base: null,
+      base: worker === undefined ? null : { worker },
       timestamp: pino.stdTimeFunctions.isoTime,
       formatters: { level: (label) => ({ level: label }) },
       redact: { paths: SECRETS.flatMap((name) => [name, `*.${name}`, `*.*.${name}`]), censor: '***' },

@@ -3,6 +3,7 @@
  * own, and a scrape reads them.
  */
 import { collectDefaultMetrics, Counter, Gauge, Registry } from 'prom-client';
+import type { Aggregator } from 'prom-client';
 
 /** Numbers as they are now; counters only grow. */
 export interface MetricSources {
@@ -28,14 +29,21 @@ export interface Metrics {
   readonly contentType: string;
   /** In Prometheus' text format. */
   text(): Promise<string>;
+  /** The same as plain objects, to be added to those of other workers. */
+  values(): Promise<MetricValues[]>;
 }
+
+/** One metric with all its labels, as it goes from process to process. */
+export type MetricValues = Awaited<ReturnType<Registry['getMetricsAsJSON']>>[number];
 
 export function createMetrics(sources: MetricSources): Metrics {
   const registry = new Registry();
   collectDefaultMetrics({ register: registry });
 
-  const gauge = (name: string, help: string, read: () => number) =>
+  /** `aggregator` says what several workers make of it. */
+  const gauge = (name: string, help: string, read: () => number, aggregator: Aggregator = 'sum') =>
     new Gauge({
+      aggregator,
       name: `stomp_relay_${name}`,
       help,
       registers: [registry],
@@ -86,10 +94,49 @@ export function createMetrics(sources: MetricSources): Metrics {
   counter('delivered_bytes', 'Bytes of MESSAGE frames written to clients', () => sources.counters.messageBytesOut);
   counter('received_bytes', 'Bytes of STOMP read from clients', () => sources.counters.bytesIn);
   counter('slow_consumers', 'Sessions ended because they did not read', () => sources.counters.slowConsumers);
-  gauge('broker_up', '1 where the broker can be used', () => Number(sources.broker.isUp));
+  gauge('broker_up', '1 where the broker can be used', () => Number(sources.broker.isUp), 'min');
   const gauges = () => sources.broker.gauges ?? { unconfirmed: 0, pendingBindings: 0 };
   gauge('broker_unconfirmed', 'Published and not yet confirmed by the broker', () => gauges().unconfirmed);
   gauge('broker_bindings_pending', 'Bindings not yet made or taken back', () => gauges().pendingBindings);
 
-  return { contentType: registry.contentType, text: () => registry.metrics() };
+  return {
+    contentType: registry.contentType,
+    text: () => registry.metrics(),
+    values: () => registry.getMetricsAsJSON(),
+  };
+}
+
+/** What the process above several workers knows of them. */
+export interface WorkerSources {
+  /** How many listen. */
+  listening(): number;
+  /** How many have been replaced since the start. */
+  replaced(): number;
+}
+
+export function createPrimaryMetrics(sources: WorkerSources): Metrics {
+  const registry = new Registry();
+  collectDefaultMetrics({ register: registry });
+  new Gauge({
+    name: 'stomp_relay_workers',
+    help: 'Worker processes that listen',
+    registers: [registry],
+    collect() {
+      this.set(sources.listening());
+    },
+  });
+  new Counter({
+    name: 'stomp_relay_workers_replaced_total',
+    help: 'Worker processes that ended by themselves, and in whose place another was put',
+    registers: [registry],
+    collect() {
+      this.reset();
+      this.inc(sources.replaced());
+    },
+  });
+  return {
+    contentType: registry.contentType,
+    text: () => registry.metrics(),
+    values: () => registry.getMetricsAsJSON(),
+  };
 }

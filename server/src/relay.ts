@@ -3,16 +3,17 @@
  *
  *   transports -> sessions -> broker -> (RabbitMQ, other relays) -> broker -> groups -> transports
  */
-import http from 'node:http';
-import type { AddressInfo } from 'node:net';
+import type http from 'node:http';
 import { v4 as uuid } from 'uuid';
+import { openAdminPort } from './admin.js';
 import type { Authenticator, Policy } from './auth/auth.js';
 import { openAuthenticator, openPolicy } from './auth/open-access.js';
 import type { Broker } from './brokers/broker.js';
 import { MemoryBroker } from './brokers/memory/memory-broker.js';
 import { RabbitMqBroker } from './brokers/rabbitmq/rabbitmq-broker.js';
 import { checkExposure, type Config } from './config.js';
-import { createAdminApp, createPublicApp } from './http/app.js';
+import { createPublicApp } from './http/app.js';
+import { createHttpServer, hostPort, listen } from './http/http-server.js';
 import { createLog, type Log } from './log.js';
 import { createMetrics, type Metrics } from './metrics.js';
 import { Groups } from './session/groups.js';
@@ -55,6 +56,10 @@ export interface Relay {
    * without `auth.allowAnonymous`) only clients on this machine are served.
    */
   attach(server: http.Server): Promise<void>;
+  /** Why no client should be sent here now; undefined: all is well. */
+  notReady(): string | undefined;
+  /** What `/metrics` shows. */
+  readonly metrics: Metrics;
   /** Ends all sessions, lets the broker's confirms come in, and resolves when nothing is left; within `stopTimeoutMs`. */
   stop(): Promise<void>;
 }
@@ -70,6 +75,7 @@ class ComposedRelay implements Relay {
   private readonly servers: http.Server[] = [];
   private readonly websockets: WebSocketTransport[] = [];
   private readonly tcp: TcpTransport;
+  private ownMetrics: Metrics | undefined;
   /** Leaves somebody else's server. */
   private detach = (): unknown => undefined;
 
@@ -160,28 +166,28 @@ class ComposedRelay implements Relay {
   }
 
   private async startAdmin(): Promise<Listening[]> {
-    const { host, adminPort, adminHost = host } = this.config.listen;
-    if (adminPort === 'off') return [];
-    // Probes call by address: allowedHosts is about the public names.
-    const checkHost = createHostCheck(undefined, adminHost);
-    const health = { notReady: () => this.whyNotReady() };
-    const server = this.createServer(
-      createAdminApp({ health, metrics: this.metrics(), checkHost, onFailed: this.onHttpFailed }),
-    );
-    const address = await listen(server, adminPort, adminHost);
-    return [{ kind: 'admin', url: `http://${hostPort(address)}/`, port: address.port }];
+    const health = { notReady: () => this.notReady() };
+    const admin = await openAdminPort(this.config, { health, metrics: this.metrics }, this.parts.log);
+    if (admin === undefined) return [];
+    this.servers.push(admin.server);
+    return [admin.listening];
   }
 
   private readonly onHttpFailed = (err: unknown): void => {
     this.parts.log.error({ err }, 'an HTTP request could not be answered');
   };
 
-  private whyNotReady(): string | undefined {
+  notReady(): string | undefined {
     if (this.state !== 'running') return 'the relay is not running';
     return this.parts.broker.isUp ? undefined : 'the broker cannot be reached';
   }
 
-  private metrics(): Metrics {
+  /** Measures the process from when it is first asked for. */
+  get metrics(): Metrics {
+    return (this.ownMetrics ??= this.createMetrics());
+  }
+
+  private createMetrics(): Metrics {
     const { sessions, counters, broker } = this.parts;
     const connections = () => ({
       websocket: this.websockets.reduce((sum, each) => sum + each.connectionCount, 0),
@@ -212,24 +218,14 @@ class ComposedRelay implements Relay {
   }
 
   private createServer(app: http.RequestListener): http.Server {
-    const { connectTimeoutMs } = this.config.session;
-    const timeouts = {
-      headersTimeout: connectTimeoutMs,
-      requestTimeout: 2 * connectTimeoutMs,
-      connectionsCheckingInterval: SLOW_REQUEST_CHECK_MS,
-    };
-    const server = http.createServer(timeouts, app);
-    // Such as too many open files at an accept: the server goes on with the next. What fails before is for `listen` to say.
-    server.once('listening', () => {
-      server.on('error', (error) => this.parts.log.error({ err: error }, 'an HTTP listener failed'));
+    const server = createHttpServer(app, {
+      connectTimeoutMs: this.config.session.connectTimeoutMs,
+      onListenerFailed: (err) => this.parts.log.error({ err }, 'an HTTP listener failed'),
     });
     this.servers.push(server);
     return server;
   }
 }
-
-/** How often requests that take too long are looked for. */
-const SLOW_REQUEST_CHECK_MS = 1_000;
 
 type Parts = ReturnType<typeof assemble>;
 
@@ -268,20 +264,6 @@ function createBroker(config: Config, instanceId: string, log: Log): Broker {
   const { broker, topicExchange } = config;
   if (broker.kind === 'memory') return new MemoryBroker({ ...config.memory, topicExchange });
   return new RabbitMqBroker({ ...config.rabbitmq, urls: broker.urls, instanceId, topicExchange, log });
-}
-
-function listen(server: http.Server, port: number, host: string): Promise<AddressInfo> {
-  return new Promise((resolve, reject) => {
-    server.once('error', reject);
-    server.listen(port, host, () => {
-      server.off('error', reject);
-      resolve(server.address() as AddressInfo);
-    });
-  });
-}
-
-function hostPort({ address, family, port }: AddressInfo): string {
-  return family === 'IPv6' ? `[${address}]:${port}` : `${address}:${port}`;
 }
 
 async function finishesWithin(work: Promise<void>, ms: number): Promise<boolean> {

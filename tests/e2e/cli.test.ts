@@ -44,7 +44,7 @@ test('--help and --version say what they should, on stdout', async () => {
 test.each([
   [['--port', '70000'], /^stomp-relay: listen\.port is 70000 \(--port\): must be a port from 0 to 65535.*\n$/],
   [['--host', '0.0.0.0'], /^stomp-relay: listen\.host 0\.0\.0\.0 can be reached .*--allow-anonymous.*\n$/],
-  [['--workers', 'auto'], /^stomp-relay: workers is "auto" \(--workers\): must be 1.*\n$/],
+  [['--workers', 'auto'], /^stomp-relay: workers is "auto" \(--workers\): the embedded broker .*\n$/],
   [['--prot', '1'], /unknown option '--prot'/],
 ])('%j is a bad configuration: one clear line and status 2', async (flags, sentence) => {
   const { status, stdout, stderr } = await runCli(...flags);

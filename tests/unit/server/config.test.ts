@@ -1,5 +1,5 @@
 import { mkdtempSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { availableParallelism, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, test } from '@jest/globals';
 import { checkExposure, ConfigError, createConfig, loadConfig } from '../../../server/src/config.js';
@@ -70,6 +70,12 @@ describe('values', () => {
     expect(load({ broker: 'memory:' }).broker).toEqual({ kind: 'memory' });
   });
 
+  test('workers are a number, or one for each core', () => {
+    const workers = (text: string) => load({ workers: text, broker: 'amqp://localhost' }).workers;
+    expect(workers('3')).toBe(3);
+    expect(workers('auto')).toBe(Math.min(availableParallelism(), 64));
+  });
+
   test('origins are a word or a list', () => {
     const origins = (text: string) => load({ allowOrigin: text }).websocket.allowedOrigins;
     expect(origins('*')).toBe('*');
@@ -100,8 +106,13 @@ describe('mistakes', () => {
     [{ broker: 'kafka://x' }, /^broker is .*\(--broker\): must be memory: or amqp:/],
     [{ broker: 'amqp://' }, /^broker is .*must be memory: or amqp:/],
     [{ broker: 'memory:,amqp://one' }, /^broker is .*must be memory: or amqp:/],
-    [{ workers: '4' }, /^workers is 4 \(--workers\): must be 1: several worker processes are not supported yet/],
-    [{ workers: 'auto' }, /^workers is "auto" \(--workers\): must be 1/],
+    [
+      { workers: '4' },
+      /^workers is 4 \(--workers\): the embedded broker \(memory:\) lives in one process; give --broker/,
+    ],
+    [{ workers: 'auto' }, /^workers is "auto" \(--workers\): the embedded broker \(memory:\) lives in one process/],
+    [{ workers: '0' }, /^workers is 0 \(--workers\): must be a whole number from 1 to 64, or "auto"/],
+    [{ workers: 'many' }, /^workers is "many" \(--workers\): must be a whole number from 1 to 64, or "auto"/],
     [{ allowOrigin: 'https://a.example/path' }, /allowedOrigins.*\(--allow-origin\): must be "same", "\*", or origins/],
     [{ logLevel: 'loud' }, /^log\.level is "loud" \(--log-level\): must be trace/],
   ])('%j: option, value, source and rule', (flags, sentence) => {

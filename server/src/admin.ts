@@ -1,0 +1,37 @@
+/** The admin port: health and metrics, of one relay or of several workers together. */
+import type { Server } from 'node:http';
+import type { Config } from './config.js';
+import { createAdminApp } from './http/app.js';
+import type { HealthSources } from './http/health-route.js';
+import { createHttpServer, hostPort, listen } from './http/http-server.js';
+import type { MetricsText } from './http/metrics-route.js';
+import type { Log } from './log.js';
+import { createHostCheck } from './transports/admission.js';
+
+export interface AdminSources {
+  readonly health: HealthSources;
+  readonly metrics: MetricsText;
+}
+
+export interface AdminPort {
+  readonly server: Server;
+  readonly listening: { readonly kind: 'admin'; readonly url: string; readonly port: number };
+}
+
+/** Undefined where the configuration wants none. */
+export async function openAdminPort(config: Config, sources: AdminSources, log: Log): Promise<AdminPort | undefined> {
+  const { host, adminPort, adminHost = host } = config.listen;
+  if (adminPort === 'off') return undefined;
+  const app = createAdminApp({
+    ...sources,
+    // Probes call by address: allowedHosts is about the public names.
+    checkHost: createHostCheck(undefined, adminHost),
+    onFailed: (err) => log.error({ err }, 'an HTTP request could not be answered'),
+  });
+  const server = createHttpServer(app, {
+    connectTimeoutMs: config.session.connectTimeoutMs,
+    onListenerFailed: (err) => log.error({ err }, 'an HTTP listener failed'),
+  });
+  const address = await listen(server, adminPort, adminHost);
+  return { server, listening: { kind: 'admin', url: `http://${hostPort(address)}/`, port: address.port } };
+}

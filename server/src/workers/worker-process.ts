@@ -1,0 +1,96 @@
+/** One worker as the primary sees it: a process that is started, asked, told to stop, and whose end is noticed. */
+import cluster from 'node:cluster';
+import type { Worker } from 'node:cluster';
+import { fileURLToPath } from 'node:url';
+import type { Config } from '../config.js';
+import type { MetricValues } from '../metrics.js';
+import type { Listening } from '../relay.js';
+import type { Answers, FromWorker, Question, StartProblem, ToWorker } from './worker-messages.js';
+
+const PROGRAM = fileURLToPath(new URL('worker.js', import.meta.url));
+/** A worker that takes longer is counted as absent for this once. */
+const ANSWER_MS = 1_000;
+
+export interface WorkerListener {
+  onListening(listening: readonly Listening[]): void;
+  /** `problem`: it said why it could not start; then this is no crash. */
+  onEnd(how: string, problem: StartProblem | undefined): void;
+}
+
+export class WorkerProcess {
+  isListening = false;
+  private isLoaded = false;
+  /** As it last said; undefined until then. */
+  metrics: readonly MetricValues[] | undefined;
+  private readonly process: Worker;
+  private readonly waiting = new Map<number, (answer: Answers[Question]) => void>();
+  private nextId = 0;
+  private problem: StartProblem | undefined;
+
+  constructor(
+    readonly number: number,
+    private readonly config: Config,
+    private readonly listener: WorkerListener,
+  ) {
+    cluster.setupPrimary({ exec: PROGRAM, args: [] }); // no arguments: they may hold the broker's password
+    this.process = cluster.fork();
+    this.process
+      .on('message', (message: FromWorker) => this.received(message))
+      .on('error', (error: Error) => {
+        // Else it is about a message to a worker that has just died, and its exit follows.
+        if (this.pid === undefined) listener.onEnd(error.message, undefined);
+      })
+      .on('exit', (code, signal) => listener.onEnd(signal || `exit status ${code}`, this.problem));
+  }
+
+  get pid(): number | undefined {
+    return this.process.process.pid;
+  }
+
+  /** Undefined where it does not answer in time. */
+  async ask<Q extends Question>(question: Q): Promise<Answers[Q] | undefined> {
+    const id = this.nextId++;
+    let timer: NodeJS.Timeout | undefined;
+    const answer = await new Promise<Answers[Question] | undefined>((resolve) => {
+      timer = setTimeout(resolve, ANSWER_MS, undefined);
+      this.waiting.set(id, resolve);
+      this.tell({ kind: 'ask', id, question });
+    });
+    clearTimeout(timer);
+    this.waiting.delete(id);
+    return answer as Answers[Q] | undefined;
+  }
+
+  /** One that has nothing to stop yet ends at once. */
+  stop(): void {
+    if (this.isLoaded) this.tell({ kind: 'stop' });
+    else this.kill();
+  }
+
+  kill(): void {
+    this.process.process.kill('SIGKILL');
+  }
+
+  private received(message: FromWorker): void {
+    switch (message.kind) {
+      case 'loaded':
+        this.isLoaded = true;
+        this.tell({ kind: 'start', worker: this.number, config: this.config });
+        break;
+      case 'listening':
+        this.isListening = true;
+        this.listener.onListening(message.listening);
+        break;
+      case 'failed':
+        this.problem = message.problem;
+        this.kill();
+        break;
+      case 'answer':
+        this.waiting.get(message.id)?.(message.answer);
+    }
+  }
+
+  private tell(message: ToWorker): void {
+    if (this.process.isConnected()) this.process.send(message);
+  }
+}

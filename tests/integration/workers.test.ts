@@ -1,0 +1,174 @@
+/** Several worker processes behind one port, as the command line starts them: one relay to clients and to Prometheus. */
+import { execFileSync, spawn, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { rmSync } from 'node:fs';
+import path from 'node:path';
+import { createInterface } from 'node:readline';
+import { afterAll, afterEach, beforeAll, expect, test } from '@jest/globals';
+import { eventually } from '../support/deadline.js';
+import { createVhost, type Vhost } from '../support/rabbitmq.js';
+import { connectStomp, type StompClient } from '../support/stomp-client.js';
+
+const SERVER = path.resolve(__dirname, '../../server');
+/** Beside `dist`, where packages are found and which other suites build. */
+const BUILT = path.join(SERVER, '.cache');
+
+interface Relay {
+  readonly child: ChildProcess;
+  readonly websocketUrl: string;
+  readonly tcpUrl: string;
+  readonly adminUrl: string;
+}
+
+let vhost: Vhost;
+let relay: Relay | undefined;
+const clients: StompClient[] = [];
+
+beforeAll(async () => {
+  const compiler = path.resolve(SERVER, '../node_modules/typescript/bin/tsc');
+  execFileSync(process.execPath, [compiler, '-p', path.join(SERVER, 'tsconfig.json'), '--outDir', BUILT]);
+  vhost = await createVhost();
+}, 120_000);
+afterEach(async () => {
+  for (const client of clients.splice(0)) client.destroy();
+  if (relay?.child.exitCode === null && relay.child.signalCode === null) {
+    relay.child.kill('SIGKILL');
+    await once(relay.child, 'exit');
+  }
+});
+afterAll(async () => {
+  rmSync(BUILT, { recursive: true, force: true });
+  await vhost.delete();
+});
+
+async function start(): Promise<Relay> {
+  const flags = ['--port', '0', '--tcp-port', '0', '--admin-port', '0', '--workers', '2', '--log-level', 'silent'];
+  const child = spawn(process.execPath, [path.join(BUILT, 'cli.js'), '--broker', vhost.amqpUrl, ...flags], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  const urls = new Map<string, string>();
+  for await (const line of createInterface(child.stdout)) {
+    const [, kind = '', url = ''] = /^listening {2}(\w+) +(\S+)$/.exec(line) ?? [];
+    expect(urls.has(kind)).toBe(false); // once, not for each worker
+    urls.set(kind, url);
+    if (urls.has('admin')) break;
+  }
+  const url = (kind: string) => urls.get(kind) ?? '';
+  relay = { child, websocketUrl: url('websocket'), tcpUrl: url('tcp'), adminUrl: url('admin') };
+  return relay;
+}
+
+async function connect(url: string): Promise<StompClient> {
+  const client = await connectStomp(url);
+  clients.push(client);
+  return client;
+}
+
+/** One after the other: then the workers take turns, and each has some. */
+async function connectAll(urls: readonly string[]): Promise<StompClient[]> {
+  const connected: StompClient[] = [];
+  for (const url of urls) connected.push(await connect(url));
+  return connected;
+}
+
+async function readyz({ adminUrl }: Relay): Promise<unknown> {
+  const response = await fetch(`${adminUrl}readyz`);
+  return { code: response.status, ...((await response.json()) as object) };
+}
+
+async function metric({ adminUrl }: Relay, name: string): Promise<number> {
+  const text = await (await fetch(`${adminUrl}metrics`)).text();
+  const line = text.split('\n').find((each) => each.startsWith(`${name} `));
+  return Number(line?.slice(name.length));
+}
+
+/** The processes of the workers. */
+function workersOf({ child }: Relay): number[] {
+  const output = execFileSync('ps', ['-eo', 'pid=,ppid='], { encoding: 'utf8' });
+  const rows = output.split('\n').map((line) => line.trim().split(/\s+/).map(Number));
+  return rows.flatMap(([pid = 0, parent]) => (parent === child.pid ? pid : [])).filter(isAlive);
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    return execFileSync('ps', ['-o', 'stat=', '-p', String(pid)], { encoding: 'utf8' }).startsWith('Z') === false;
+  } catch {
+    return false;
+  }
+}
+
+test('messages reach the clients of all workers; the metrics add up', async () => {
+  const running = await start();
+  expect(await readyz(running)).toEqual({ code: 200, status: 'ready', workers: { listening: 2, of: 2 } });
+
+  const [four, fourOnTcp] = [running.websocketUrl, running.tcpUrl].map((url) => new Array<string>(4).fill(url));
+  const subscribers = await connectAll([...(four ?? []), ...(fourOnTcp ?? [])]);
+  await Promise.all(subscribers.map((each) => each.receipt('SUBSCRIBE', { id: '0', destination: '/topic/workers' })));
+  // A binding for each worker: both have subscribers.
+  const bindings = (await vhost.api('GET', 'bindings')) as { source: string; routing_key: string }[];
+  expect(bindings.filter(({ source, routing_key: key }) => source === 'amq.topic' && key === 'workers')).toHaveLength(
+    2,
+  );
+
+  await subscribers[0]?.receipt('SEND', { destination: '/topic/workers', 'content-type': 'text/plain' }, 'to all');
+  for (const each of subscribers.slice(1)) {
+    expect((await each.expectFrame('MESSAGE')).body.toString()).toBe('to all');
+  }
+  expect(await metric(running, 'stomp_relay_sessions')).toBe(8);
+  expect(await metric(running, 'stomp_relay_messages_delivered_total')).toBe(8);
+  expect(await metric(running, 'stomp_relay_frames_received_total{command="SUBSCRIBE"}')).toBe(8);
+}, 60_000);
+
+test('a worker that is killed is replaced; the clients of the other notice nothing', async () => {
+  const running = await start();
+  const before = await connectAll(new Array<string>(6).fill(running.websocketUrl));
+  const [victim = 0] = workersOf(running);
+  process.kill(victim, 'SIGKILL');
+
+  const counts = await eventually(
+    async () => ((await metric(running, 'stomp_relay_workers_replaced_total')) === 1 ? workersOf(running) : undefined),
+    20_000,
+    () => 'nobody noticed that a worker is gone',
+  );
+  expect(counts).not.toContain(victim);
+  await eventually(
+    async () => (JSON.stringify(await readyz(running)).includes('"listening":2') ? true : undefined),
+    20_000,
+    () => 'no worker in the place of the one that was killed',
+  );
+  const left = await metric(running, 'stomp_relay_sessions');
+  expect([1, 2, 3, 4, 5]).toContain(left);
+  await eventually(
+    () => (before.filter(({ isClosed }) => !isClosed).length === left ? true : undefined),
+    10_000,
+    () => 'the clients of the killed worker did not see it',
+  );
+  const after = await connectAll(new Array<string>(4).fill(running.websocketUrl));
+  for (const each of [...before.filter(({ isClosed }) => !isClosed), ...after]) {
+    await each.receipt('SUBSCRIBE', { id: '0', destination: '/topic/after' });
+  }
+  expect(await metric(running, 'stomp_relay_sessions')).toBe(left + 4);
+}, 60_000);
+
+test('SIGTERM ends all workers in order, with status 0', async () => {
+  const running = await start();
+  const client = await connect(running.websocketUrl);
+  const workers = workersOf(running);
+  expect(workers).toHaveLength(2);
+  const exited = once(running.child, 'exit');
+  running.child.kill('SIGTERM');
+  expect((await client.expectClose()).code).not.toBe(1006);
+  expect((await exited)[0]).toBe(0);
+  expect(workers.filter(isAlive)).toEqual([]);
+}, 60_000);
+
+test('workers end when the primary is killed', async () => {
+  const running = await start();
+  const workers = workersOf(running);
+  running.child.kill('SIGKILL');
+  await eventually(
+    () => (workers.some(isAlive) ? undefined : true),
+    10_000,
+    () => 'there are workers without a primary',
+  );
+}, 60_000);

@@ -1,0 +1,59 @@
+import { expect, test } from '@jest/globals';
+import { createMetrics, createPrimaryMetrics } from '../../../../server/src/metrics.js';
+import { addEnded, sumOfWorkers } from '../../../../server/src/workers/worker-metrics.js';
+
+function worker(sessions: number, messagesOut: number, isUp = true) {
+  const metrics = createMetrics({
+    sessions: () => sessions,
+    connections: () => ({ websocket: sessions, tcp: 0 }),
+    counters: {
+      framesIn: { SEND: messagesOut },
+      errors: {},
+      messagesOut,
+      bytesIn: 0,
+      messageBytesOut: 0,
+      slowConsumers: 0,
+    },
+    broker: { isUp },
+  });
+  return metrics.values();
+}
+
+test('sessions and counters add up, label by label; the broker is up where it is for all', async () => {
+  const processes = [
+    { worker: '1', values: await worker(3, 10) },
+    { worker: '2', values: await worker(4, 20, false) },
+  ];
+  const text = await sumOfWorkers(processes);
+  for (const line of [
+    'stomp_relay_sessions 7',
+    'stomp_relay_connections{transport="websocket"} 7',
+    'stomp_relay_frames_received_total{command="SEND"} 30',
+    'stomp_relay_messages_delivered_total 30',
+    'stomp_relay_broker_up 0',
+  ]) {
+    expect(text).toContain(`${line}\n`);
+  }
+});
+
+test('what concerns a process is shown for each', async () => {
+  const primary = createPrimaryMetrics({ listening: () => 1, replaced: () => 2 });
+  const text = await sumOfWorkers([
+    { worker: 'primary', values: await primary.values() },
+    { worker: '1', values: await worker(3, 10) },
+  ]);
+  expect(text).toContain('stomp_relay_workers 1\n');
+  expect(text).toContain('stomp_relay_workers_replaced_total 2\n');
+  expect(text).toMatch(/^process_resident_memory_bytes\{worker="primary"\} \d+$/m);
+  expect(text).toMatch(/^process_resident_memory_bytes\{worker="1"\} \d+$/m);
+  expect(text).toMatch(/^process_start_time_seconds\{worker="1"\} \d+$/m);
+});
+
+test('counters of workers that ended stay in the sum, their gauges do not', async () => {
+  let ended = addEnded([], await worker(3, 10));
+  ended = addEnded(ended, await worker(5, 100));
+  const text = await sumOfWorkers([{ worker: '1', values: await worker(2, 1) }], ended);
+  expect(text).toContain('stomp_relay_messages_delivered_total 111\n');
+  expect(text).toContain('stomp_relay_frames_received_total{command="SEND"} 111\n');
+  expect(text).toContain('stomp_relay_sessions 2\n');
+});
