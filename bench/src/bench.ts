@@ -28,6 +28,7 @@ class Benchmark {
   private readonly processes = new Processes();
   private readonly runs: Run[] = [];
   private rabbit: Rabbit | undefined;
+  private isStopping = false;
 
   constructor(private readonly options: Options) {}
 
@@ -47,6 +48,7 @@ class Benchmark {
   }
 
   async stop(): Promise<void> {
+    this.isStopping = true;
     await this.processes.stopAll();
     await this.rabbit?.node.stop();
     this.rabbit = undefined;
@@ -65,9 +67,14 @@ class Benchmark {
   private async runScenario(scenario: Scenario): Promise<void> {
     for (let round = 0; round < this.options.rounds; round += 1) {
       for (const peer of scenario.peers.filter((each) => missing(each) === undefined)) {
-        const run = { scenario: scenario.name, peer, round, result: await this.measure(scenario, peer) };
-        this.runs.push(run);
-        say(runLine(run, scenario));
+        try {
+          const run = { scenario: scenario.name, peer, round, result: await this.measure(scenario, peer) };
+          this.runs.push(run);
+          say(runLine(run, scenario));
+        } catch (error) {
+          if (this.isStopping) return;
+          say(`  ${scenario.name} ${round + 1} ${peer} gave no figures: ${(error as Error).message}`);
+        }
       }
     }
   }

@@ -49,9 +49,9 @@ export const PEERS: Readonly<Record<PeerName, Peer>> = {
   'stomp-broker-js': {
     title: 'stomp-broker-js',
     needs: [],
-    start: (bench) => startScript(bench, 'stomp-broker', 'stomp', '/ws'),
+    start: (bench) => startScript(bench, 'stomp-broker', 'stomp-unconfirmed', '/ws'),
   },
-  mosquitto: { title: 'mosquitto', needs: ['mosquitto'], start: startMosquitto },
+  mosquitto: { title: 'mosquitto (TCP)', needs: ['mosquitto'], start: startMosquitto },
   nats: { title: 'nats-server', needs: ['nats-server'], start: startNats },
 };
 
@@ -117,12 +117,13 @@ async function startSocketIo(bench: Bench): Promise<Started> {
 
 async function startMosquitto({ processes }: Bench): Promise<Started> {
   const [port] = await ports(1);
-  const lines = [`listener ${port} 127.0.0.1`, 'protocol websockets', 'allow_anonymous true', 'set_tcp_nodelay true'];
+  // over TCP: the websocket listeners of packaged versions do not start on machines without IPv6
+  const lines = [`listener ${port} 127.0.0.1`, 'allow_anonymous true', 'set_tcp_nodelay true'];
   // otherwise it gives up root for a user who need not exist
   if (process.getuid?.() === 0) lines.push('user root');
   const command = [findProgram('mosquitto') ?? 'mosquitto', '-c', configuration(processes, 'mosquitto.conf', lines)];
   const { pid, stop } = await processes.serve('mosquitto', command, port);
-  return { protocol: 'mqtt', transport: 'websocket', port, path: '/mqtt', serverPids: [pid], brokerPids: [], stop };
+  return { protocol: 'mqtt', transport: 'tcp', port, path: '', serverPids: [pid], brokerPids: [], stop };
 }
 
 async function startNats({ processes }: Bench): Promise<Started> {

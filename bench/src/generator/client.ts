@@ -36,6 +36,8 @@ export class Client {
   nextTopic: number;
   private step = 0;
   private rest: Buffer = NOTHING;
+  /** Where messages of the protocol may be cut by frames: the beginning of one. */
+  private cut: Buffer = NOTHING;
   private readonly socket: Socket;
 
   constructor(
@@ -168,6 +170,7 @@ export class Client {
 
   private message(from: number, to: number): void {
     if (this.state !== 'ready') return this.setUp(from, to);
+    if (this.protocol.isStream) return this.piece(from, to);
     const { bodyBytes } = this.load;
     const guess = to - this.protocol.tailBytes - bodyBytes;
     // a message this short holds one body, and that is where it should be
@@ -176,6 +179,18 @@ export class Client {
     } else if (this.scan(from, to) < 0) {
       this.other(from, to);
     }
+  }
+
+  /** A frame that may begin and end within a message: what was cut goes in front of it, over what is done with. */
+  private piece(from: number, to: number): void {
+    const begin = from - this.cut.length;
+    if (begin < 0) return this.end('a message is longer than the generator takes');
+    this.cut.copy(MEMORY, begin);
+    const last = this.scan(begin, to);
+    const left = last < 0 ? begin : last;
+    const isOther = last < 0 && !MEMORY.subarray(begin, to).includes(MARK) && MEMORY[begin] !== 0x4d;
+    if (isOther) this.other(begin, to);
+    this.cut = isOther || to - left <= this.protocol.tailBytes ? NOTHING : Buffer.from(MEMORY.subarray(left, to));
   }
 
   /** Looks for marks, first where the distance of the last two says; returns the end of the last body, or -1. */
@@ -227,14 +242,11 @@ export class Client {
   private setUp(from: number, to: number): void {
     const answer = this.protocol.setUp(MEMORY.subarray(from, to), this.who, this.step);
     if (answer === 'wait') return;
-    if (answer === 'ready') {
-      this.state = 'ready';
-      this.events.ready(this);
-    } else if ('send' in answer) {
-      this.say(answer.send);
-    } else {
-      this.end(answer.failed);
-    }
+    if (answer !== 'ready' && 'failed' in answer) return this.end(answer.failed);
+    if (answer !== 'ready') this.say(answer.send);
+    if (answer !== 'ready' && answer.isReady !== true) return;
+    this.state = 'ready';
+    this.events.ready(this);
   }
 
   private other(from: number, to: number): void {

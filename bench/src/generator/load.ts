@@ -1,6 +1,6 @@
 /** What one run of the generator does and what it finds: what goes between the bench and the generator's process. */
 
-export type ProtocolName = 'stomp' | 'raw' | 'socketio' | 'mqtt' | 'nats';
+export type ProtocolName = 'stomp' | 'stomp-unconfirmed' | 'raw' | 'socketio' | 'mqtt' | 'nats';
 
 /** Subscriber i listens to topic i mod `topics`; topic t is published by publisher t mod `publishers`. */
 export interface Load {

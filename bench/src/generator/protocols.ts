@@ -10,7 +10,8 @@ export interface Subscriber {
   readonly isPublisher: boolean;
 }
 
-export type Answer = { readonly send: Buffer } | 'ready' | 'wait' | { readonly failed: string };
+export type Answer =
+  { readonly send: Buffer; readonly isReady?: boolean } | 'ready' | 'wait' | { readonly failed: string };
 
 export interface Protocol {
   readonly subprotocol: string;
@@ -18,6 +19,8 @@ export interface Protocol {
   readonly tailBytes: number;
   /** WebSocket: whether what is sent is binary. */
   readonly isBinary: boolean;
+  /** WebSocket: its messages need not end where frames do. */
+  readonly isStream?: boolean;
   /** Said first by the client, if it is the first to speak. */
   readonly hello: (who: Subscriber) => Buffer | undefined;
   /** The answer to what comes before the session is ready. `step` is the number of messages sent so far. */
@@ -51,6 +54,15 @@ const stomp: Protocol = {
     Buffer.concat([text(`SEND\ndestination:/topic/b${topic}\ncontent-length:${body.length}\n\n`), body, text('\0')]),
   other: (message) => (message.length === 0 || message[0] === 10 ? undefined : shown(message)),
   heartBeat: text('\n'),
+};
+
+/** For a server that does not confirm subscriptions: they count as soon as they are sent. */
+const unconfirmed: Protocol = {
+  ...stomp,
+  setUp: (message, who, step) => {
+    const answer = stomp.setUp(message, who, step);
+    return typeof answer === 'object' && 'send' in answer ? { ...answer, isReady: true } : answer;
+  },
 };
 
 /** The bare servers: `SUB <topic>` is answered with OK, a message is its body. */
@@ -98,6 +110,7 @@ const mqtt: Protocol = {
 };
 
 const nats: Protocol = {
+  isStream: true,
   subprotocol: '',
   tailBytes: 2,
   isBinary: true,
@@ -114,7 +127,14 @@ const nats: Protocol = {
   other: (message) => (begins(message, 'PING') ? text('PONG\r\n') : shown(message)),
 };
 
-export const PROTOCOLS: Readonly<Record<ProtocolName, Protocol>> = { stomp, raw, socketio, mqtt, nats };
+export const PROTOCOLS: Readonly<Record<ProtocolName, Protocol>> = {
+  stomp,
+  'stomp-unconfirmed': unconfirmed,
+  raw,
+  socketio,
+  mqtt,
+  nats,
+};
 
 function packet(type: number, ...parts: Buffer[]): Buffer {
   const rest = Buffer.concat(parts);
