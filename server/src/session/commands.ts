@@ -41,12 +41,17 @@ export const COMMANDS: Readonly<Record<string, Command>> = {
 function send(session: CommandSession, frame: Frame): void {
   const { headers, body } = frame;
   const destination = parseDestination(required(frame, 'destination'), 'send');
-  const transactionId = headers.get('transaction');
-  const transaction = transactionId === undefined ? undefined : session.transactions.get(transactionId);
+  const transaction = transactionOf(session, frame);
   const bytes = body.length + headerBytes(headers) + FRAME_OVERHEAD_BYTES;
   transaction?.reserve(bytes);
   const failed = (error: unknown): void => session.fail(error, frame);
   session.sendQueue.add(() => checkThenSend(session, frame, destination, transaction), bytes, failed);
+}
+
+/** The open transaction that a frame names. Throws StompError `unknown-transaction`. */
+function transactionOf({ transactions }: CommandSession, { headers }: Frame): Transaction | undefined {
+  const id = headers.get('transaction');
+  return id === undefined ? undefined : transactions.get(id);
 }
 
 function headerBytes(headers: ReadonlyMap<string, string>): number {
@@ -118,9 +123,7 @@ function replyAddress(session: CommandSession, frame: Frame): string | undefined
 // ACK, NACK -----------------------------------------------------------------------------------------------------------
 
 function acknowledge(session: CommandSession, frame: Frame, outcome: 'ack' | 'requeue' | 'drop'): void {
-  const { headers } = frame;
-  const transactionId = headers.get('transaction');
-  const transaction = transactionId === undefined ? undefined : session.transactions.get(transactionId);
+  const transaction = transactionOf(session, frame);
   transaction?.reserve(FRAME_OVERHEAD_BYTES);
   const claim = claimOf(session, frame);
   if (transaction) transaction.steps.push({ kind: 'settle', claim, outcome });

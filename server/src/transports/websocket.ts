@@ -9,7 +9,7 @@ import { STATUS_CODES } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { WebSocketServer } from 'ws';
 import type { ServerOptions, WebSocket } from 'ws';
-import { createHostCheck, createOriginCheck } from './admission.js';
+import { createHostCheck, createOriginCheck, isLoopback } from './admission.js';
 import type { AllowedOrigins } from './admission.js';
 import type { AcceptConnection, Peer } from './connection.js';
 import { PingWheel } from './ping-wheel.js';
@@ -80,7 +80,8 @@ export function createWebSocketTransport(options: WebSocketOptions, accept: Acce
   const server = new WebSocketServer(serverOptions);
 
   function checkReach({ socket }: IncomingMessage): string | undefined {
-    if (!options.loopbackOnly || isLoopbackAddress(socket.localAddress ?? '')) return undefined;
+    const address = socket.localAddress?.replace('::ffff:', '') ?? ''; // IPv4 may come mapped into IPv6
+    if (!options.loopbackOnly || isLoopback(address)) return undefined;
     return LOOPBACK_ONLY;
   }
 
@@ -163,9 +164,4 @@ function answer(socket: Duplex, status: number, sentence: string): void {
   socket.on('error', () => socket.destroy());
   socket.once('finish', () => socket.destroy());
   socket.end(`${head.join('\r\n')}\r\n\r\n${body}`);
-}
-
-/** IPv4 addresses may come mapped into IPv6. */
-function isLoopbackAddress(address: string): boolean {
-  return address === '::1' || /^(::ffff:)?127\./.test(address);
 }
