@@ -7,6 +7,7 @@ await build({
   entryPoints: [
     ...entries.map((entry) => ({ in: `src/${entry}.ts`, out: entry.replace('servers/', 'server-') })),
     { in: 'src/generator/main.ts', out: 'generator' },
+    { in: 'src/growth/growth.ts', out: 'growth' },
   ],
   outdir: 'dist',
   bundle: true,

@@ -26,6 +26,8 @@ export interface Bench {
 export type Target = Pick<Load, 'protocol' | 'transport' | 'port' | 'path' | 'serverPids' | 'brokerPids'>;
 
 export interface Started extends Target {
+  /** Of the relay: where its metrics are. */
+  readonly adminPort?: number;
   readonly stop: () => Promise<void>;
 }
 
@@ -67,7 +69,15 @@ async function startRelay({ processes, rabbit }: Bench, broker: 'memory' | 'rabb
   const flags = ['--host', '127.0.0.1', '--port', `${port}`, '--admin-port', `${adminPort}`, '--broker', url];
   const { pid, stop } = await processes.serve('relay', [process.execPath, RELAY, ...flags], port);
   const brokerPids = broker === 'memory' ? [] : [rabbit.pid];
-  return { protocol: 'stomp', transport: 'websocket', port, path: '/ws', serverPids: [pid], brokerPids, stop };
+  const target = {
+    protocol: 'stomp',
+    transport: 'websocket',
+    port,
+    path: '/ws',
+    serverPids: [pid],
+    brokerPids,
+  } as const;
+  return { ...target, adminPort, stop };
 }
 
 function startWebStomp({ rabbit }: Bench): Promise<Started> {

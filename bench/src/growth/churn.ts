@@ -1,0 +1,169 @@
+/**
+ * Subscriptions come and go while messages flow to 200 standing subscribers. The generator (another process) publishes and
+ * judges: losses, order, latency, CPU. This process makes the churn, on a fixed schedule: a receipt that comes late is
+ * counted from when its SUBSCRIBE was due. What comes stays for a moment, so most of it is the only one on its topic, and
+ * RabbitMQ has to be asked to bind and to unbind.
+ */
+import { setTimeout as delay } from 'node:timers/promises';
+import { Histogram } from '../generator/histogram.js';
+import type { LoadResult } from '../generator/load.js';
+import type { Browser } from './browser.js';
+import { Crowd } from './crowd.js';
+import { type OnStage, readMetric, type Stage } from './stage.js';
+import { runStandingLoad, type StandingLoad } from './standing-load.js';
+
+export interface ChurnPlan extends StandingLoad {
+  readonly sessions: number;
+  readonly kinds: readonly ChurnKind[];
+}
+
+export interface ChurnKind {
+  readonly name: string;
+  /** SUBSCRIBEs a second, and as many UNSUBSCRIBEs. */
+  readonly rate: number;
+  /** Of the churn; topic 0 is that of the standing subscribers. 0: a new one each time. */
+  readonly topics: number;
+}
+
+export interface ChurnResult {
+  readonly kind: ChurnKind;
+  readonly load: LoadResult;
+  readonly subscribes: number;
+  readonly receiptMs: { readonly p50: number; readonly p99: number; readonly max: number };
+  readonly pendingBindingsMax: number;
+  /** When all have left again. */
+  readonly pendingBindingsLeft: number;
+}
+
+const STAY_MS = 100;
+const POLL_MS = 200;
+const LEAVE_SECONDS = 30;
+
+export async function measureChurn(stage: Stage, plan: ChurnPlan): Promise<ChurnResult[]> {
+  return stage.with('relay', async (on) => {
+    const crowd = new Crowd(on.target, () => []);
+    const results: ChurnResult[] = [];
+    try {
+      await crowd.growTo(plan.sessions, () => undefined);
+      for (const kind of plan.kinds) {
+        const result = await runKind(stage, on, crowd, plan, kind);
+        if (crowd.ended > 0 || crowd.firstProblem !== '') throw new Error(`${kind.name}: ${crowd.firstProblem}`);
+        stage.say(`  ${describe(result)}`);
+        results.push(result);
+      }
+    } finally {
+      crowd.close();
+    }
+    return results;
+  });
+}
+
+async function runKind(
+  stage: Stage,
+  on: OnStage,
+  crowd: Crowd,
+  plan: ChurnPlan,
+  kind: ChurnKind,
+): Promise<ChurnResult> {
+  const churn = new Churn(crowd.browsers, kind);
+  const pending = new HighMark(() => readMetric(on, 'broker_bindings_pending'));
+  const churning = churn.run();
+  const load = await runStandingLoad(stage, on, plan);
+  const subscribes = await churn.stop(churning);
+  const pendingBindingsMax = await pending.stop();
+  const deadline = Date.now() + LEAVE_SECONDS * 1_000;
+  let left = await readMetric(on, 'broker_bindings_pending');
+  for (; left > 0 && Date.now() < deadline; left = await readMetric(on, 'broker_bindings_pending'))
+    await delay(POLL_MS);
+  const millis = (share: number): number => churn.receipts.quantile(share) / 1_000;
+  return {
+    kind,
+    load,
+    subscribes,
+    receiptMs: { p50: millis(0.5), p99: millis(0.99), max: churn.receipts.max / 1_000 },
+    pendingBindingsMax,
+    pendingBindingsLeft: left,
+  };
+}
+
+class Churn {
+  readonly receipts = new Histogram();
+  private isRunning = true;
+  private count = 0;
+  private readonly free: Browser[];
+  private readonly waiting: ((browser: Browser) => void)[] = [];
+  private readonly visits = new Set<Promise<void>>();
+
+  constructor(
+    browsers: readonly Browser[],
+    private readonly kind: ChurnKind,
+  ) {
+    this.free = [...browsers];
+  }
+
+  async run(): Promise<void> {
+    const { rate, topics } = this.kind;
+    if (rate === 0) return;
+    const start = performance.now();
+    while (this.isRunning) {
+      for (const due = ((performance.now() - start) * rate) / 1_000; this.count < due; this.count += 1) {
+        const topic = topics === 0 ? 1_000 + this.count : this.count % topics;
+        const visit = this.visit(topic, start + (this.count * 1_000) / rate);
+        this.visits.add(visit);
+        void visit.then(() => this.visits.delete(visit));
+      }
+      await delay(1);
+    }
+  }
+
+  /** Resolves with the number of SUBSCRIBEs when all that came have left. */
+  async stop(churning: Promise<void>): Promise<number> {
+    this.isRunning = false;
+    await churning;
+    await Promise.race([Promise.all(this.visits), delay(LEAVE_SECONDS * 1_000, undefined, { ref: false })]);
+    if (this.visits.size > 0) throw new Error(`${this.visits.size} receipts did not come in ${LEAVE_SECONDS} s`);
+    return this.count;
+  }
+
+  private async visit(topic: number, due: number): Promise<void> {
+    const browser = this.free.pop() ?? (await new Promise<Browser>((resolve) => this.waiting.push(resolve)));
+    await browser.subscribe(topic, 'sub-0');
+    this.receipts.add((performance.now() - due) * 1_000);
+    await delay(STAY_MS);
+    await browser.unsubscribe('sub-0');
+    const next = this.waiting.shift();
+    if (next) next(browser);
+    else this.free.push(browser);
+  }
+}
+
+/** The greatest of what is read now and then. */
+class HighMark {
+  private most = 0;
+  private isRunning = true;
+  private readonly reading: Promise<void>;
+
+  constructor(read: () => Promise<number>) {
+    this.reading = this.run(read);
+    this.reading.catch(() => undefined); // told by stop
+  }
+
+  async stop(): Promise<number> {
+    this.isRunning = false;
+    await this.reading;
+    return this.most;
+  }
+
+  private async run(read: () => Promise<number>): Promise<void> {
+    for (; this.isRunning; await delay(POLL_MS)) this.most = Math.max(this.most, await read());
+  }
+}
+
+function describe({ kind, load, receiptMs, subscribes, pendingBindingsMax, pendingBindingsLeft }: ChurnResult): string {
+  return (
+    `${kind.name}: ${load.unique} delivered, lost ${load.lost}, doubled ${load.duplicates}, out of order ${load.outOfOrder}, ` +
+    `p50 ${load.latencyMs.p50.toFixed(1)} ms, p99 ${load.latencyMs.p99.toFixed(1)} ms; relay ${load.serverCpuPercent} %, ` +
+    `RabbitMQ ${load.brokerCpuPercent} %; ${subscribes} SUBSCRIBEs, receipt p50 ${receiptMs.p50.toFixed(1)} ms, ` +
+    `p99 ${receiptMs.p99.toFixed(1)} ms; bindings pending at most ${pendingBindingsMax}, left ${pendingBindingsLeft}`
+  );
+}

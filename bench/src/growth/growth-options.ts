@@ -1,0 +1,91 @@
+/** The command line of the growth measurement, and how much is measured. */
+import { parseArgs } from 'node:util';
+import type { ChurnPlan } from './churn.js';
+import type { RelaysPlan } from './relays.js';
+import type { RestorePlan } from './restore.js';
+import type { ScalingPlan } from './scaling.js';
+
+export const PART_NAMES = ['sessions', 'topics', 'relays', 'churn', 'restore'] as const;
+export type PartName = (typeof PART_NAMES)[number];
+
+export interface GrowthPlan {
+  readonly scaling: ScalingPlan;
+  readonly relays: RelaysPlan;
+  readonly churn: ChurnPlan;
+  readonly restore: RestorePlan;
+}
+
+export interface GrowthOptions {
+  readonly parts: readonly PartName[];
+  readonly plan: GrowthPlan;
+  readonly isSmall: boolean;
+  /** Whether the charts go to `docs`, too. */
+  readonly isForDocs: boolean;
+}
+
+export const USAGE = `npm run bench:growth -- [options]
+  --parts a,b   of ${PART_NAMES.join(', ')}; the results of the others are kept from before
+  --small       a tenth of everything: does it work?
+  --docs        draws the charts of docs/performance.md anew`;
+
+const CHURN = [
+  { name: 'no churn', rate: 0, topics: 0 },
+  { name: '1,000 a second over 200 topics', rate: 1_000, topics: 200 },
+  { name: '400 a second over distinct topics', rate: 400, topics: 0 },
+];
+
+const FULL: GrowthPlan = {
+  scaling: {
+    sessions: { relay: [100, 1_000, 10_000], 'web-stomp': [100, 1_000] },
+    fewTopics: 10,
+    topics: {
+      relay: { steps: [10, 1_000, 50_000], sessions: 500, each: 100 },
+      'web-stomp': { steps: [10, 1_000], sessions: 500, each: 2 },
+    },
+    idleSeconds: 15,
+  },
+  relays: { relays: [1, 2, 4, 8], messagesPerSecond: 300, seconds: 10 },
+  churn: { sessions: 500, standing: 200, messagesPerSecond: 100, seconds: 20, kinds: CHURN },
+  restore: { sessions: 500, each: 100 },
+};
+
+const SMALL: GrowthPlan = {
+  scaling: {
+    sessions: { relay: [10, 100, 1_000], 'web-stomp': [10, 100] },
+    fewTopics: 10,
+    topics: {
+      relay: { steps: [10, 100, 5_000], sessions: 50, each: 100 },
+      'web-stomp': { steps: [10, 100], sessions: 50, each: 2 },
+    },
+    idleSeconds: 3,
+  },
+  relays: { relays: [1, 2], messagesPerSecond: 100, seconds: 2 },
+  churn: {
+    sessions: 50,
+    standing: 20,
+    messagesPerSecond: 100,
+    seconds: 3,
+    kinds: CHURN.map((kind) => ({ ...kind, rate: kind.rate / 10, topics: kind.topics / 10 })),
+  },
+  restore: { sessions: 50, each: 100 },
+};
+
+export function readGrowthOptions(args: readonly string[]): GrowthOptions {
+  const { values } = parseArgs({
+    args: [...args],
+    options: {
+      parts: { type: 'string', default: PART_NAMES.join(',') },
+      small: { type: 'boolean', default: false },
+      docs: { type: 'boolean', default: false },
+    },
+  });
+  const parts = values.parts.split(',');
+  const unknown = parts.find((part) => !PART_NAMES.includes(part as PartName));
+  if (unknown !== undefined) throw new Error(`there is no part ${unknown}: give some of ${PART_NAMES.join(', ')}`);
+  return {
+    parts: parts as PartName[],
+    plan: values.small ? SMALL : FULL,
+    isSmall: values.small,
+    isForDocs: values.docs,
+  };
+}

@@ -1,0 +1,148 @@
+/** The results as tables in Markdown and as charts. */
+import { number } from '../report.js';
+import type { ChurnResult } from './churn.js';
+import { lineChart, type Panel, type Series } from './line-chart.js';
+import type { RelaysStep } from './relays.js';
+import type { RestoreResult } from './restore.js';
+import type { Step } from './scaling.js';
+
+export interface GrowthResults {
+  /** How and where they were measured. */
+  readonly about: string;
+  readonly sessions?: readonly Step[];
+  readonly topics?: readonly Step[];
+  readonly relays?: readonly RelaysStep[];
+  readonly churn?: readonly ChurnResult[];
+  readonly restore?: readonly RestoreResult[];
+}
+
+const SERVER_TITLES = { relay: 'stomp-relay', 'web-stomp': 'RabbitMQ Web STOMP' };
+
+export function growthTables({ about, sessions, topics, relays, churn, restore }: GrowthResults): string {
+  const parts = [
+    ...(sessions ? [`## More sessions, ten topics\n\n${stepTable(sessions)}`] : []),
+    ...(topics ? [`## More topics\n\n${stepTable(topics)}`] : []),
+    ...(relays ? [`## More relays\n\n${relaysTable(relays)}`] : []),
+    ...(churn ? [`## Churn\n\n${churnTable(churn)}`] : []),
+    ...(restore ? [`## Restoring\n\n${restoreTable(restore)}`] : []),
+  ];
+  return ['# How cost grows', about, ...parts].join('\n\n');
+}
+
+/** By file name. */
+export function growthCharts({ sessions, topics }: GrowthResults): Map<string, string> {
+  const charts = new Map<string, string>();
+  if (sessions) {
+    const title = 'What RabbitMQ holds, by sessions';
+    const subtitle = 'Idle sessions, a subscription each, on ten topics';
+    charts.set('rabbitmq-by-sessions.svg', lineChart(title, subtitle, 'sessions', brokerPanels(sessions, 'sessions')));
+  }
+  if (topics) {
+    const title = 'What RabbitMQ holds, by topics';
+    const subtitle = '500 sessions with 100 subscriptions each on the relay, with 2 each on Web STOMP';
+    charts.set('rabbitmq-by-topics.svg', lineChart(title, subtitle, 'topics', brokerPanels(topics, 'topics')));
+  }
+  if (sessions && topics) {
+    const panel = (title: string, steps: readonly Step[], axis: Axis): Panel => ({
+      title,
+      series: seriesOf(steps, axis, (step) => step.relayMib).filter(({ isOurs }) => isOurs),
+    });
+    const panels = [
+      panel('MiB, by sessions with one subscription', sessions, 'sessions'),
+      panel('MiB, by topics under 50,000 subscriptions', topics, 'topics'),
+    ];
+    const title = "The relay's memory";
+    charts.set('relay-memory.svg', lineChart(title, 'Resident, idle', 'sessions or topics', panels));
+  }
+  return charts;
+}
+
+type Axis = 'sessions' | 'topics';
+
+function brokerPanels(steps: readonly Step[], axis: Axis): Panel[] {
+  return [
+    { title: 'queues', series: seriesOf(steps, axis, (step) => step.queues) },
+    { title: 'bindings', series: seriesOf(steps, axis, (step) => step.bindings) },
+    { title: 'connections', series: seriesOf(steps, axis, (step) => step.connections) },
+    { title: 'memory, MiB', series: seriesOf(steps, axis, (step) => step.memoryMib) },
+  ];
+}
+
+function seriesOf(steps: readonly Step[], axis: Axis, of: (step: Step) => number): Series[] {
+  return (['relay', 'web-stomp'] as const).map((server) => ({
+    title: SERVER_TITLES[server],
+    isOurs: server === 'relay',
+    points: steps.filter((step) => step.server === server && step[axis] > 0).map((step) => [step[axis], of(step)]),
+  }));
+}
+
+function stepTable(steps: readonly Step[]): string {
+  const head = ['server', 'sessions', 'topics', 'subscriptions', 'queues', 'bindings', 'connections', 'channels'];
+  const costs = ['RabbitMQ MiB', 'RabbitMQ CPU %', 'relay MiB', 'relay CPU %', 'set up in s'];
+  const rows = steps.map((step) => [
+    SERVER_TITLES[step.server],
+    ...[step.sessions, step.topics, step.subscriptions].map((value) => number(value, 0)),
+    ...[step.queues, step.bindings, step.connections, step.channels].map((value) => number(value, 0)),
+    number(step.memoryMib, 1),
+    number(step.rabbitCpuPercent, 1),
+    step.server === 'relay' ? number(step.relayMib, 1) : '-',
+    step.server === 'relay' ? number(step.relayCpuPercent, 1) : '-',
+    number(step.setUpSeconds, 1),
+  ]);
+  return markdown([...head, ...costs], rows);
+}
+
+function relaysTable(steps: readonly RelaysStep[]): string {
+  const head = ['relays', 'messages/s', 'RabbitMQ µs/message', 'publishing relay µs/message', 'lost'];
+  const rows = steps.map((step) =>
+    [step.relays, step.messagesPerSecond, step.rabbitMicrosPerMessage, step.relayMicrosPerMessage, step.lost].map(
+      (value) => number(value, 0),
+    ),
+  );
+  return markdown(head, rows);
+}
+
+function churnTable(results: readonly ChurnResult[]): string {
+  const head = [
+    'churn',
+    'delivered',
+    'lost',
+    'doubled',
+    'out of order',
+    'p50 / p99 ms',
+    'relay CPU %',
+    'RabbitMQ CPU %',
+  ];
+  const more = ['SUBSCRIBEs', 'receipt p50 / p99 / max ms', 'bindings pending, most', 'left'];
+  const rows = results.map(({ kind, load, subscribes, receiptMs, ...pending }) => [
+    kind.name,
+    ...[load.unique, load.lost, load.duplicates, load.outOfOrder].map((value) => number(value, 0)),
+    `${number(load.latencyMs.p50, 1)} / ${number(load.latencyMs.p99, 1)}`,
+    number(load.serverCpuPercent, 1),
+    number(load.brokerCpuPercent, 1),
+    number(subscribes, 0),
+    subscribes === 0 ? '-' : `${number(receiptMs.p50, 1)} / ${number(receiptMs.p99, 1)} / ${number(receiptMs.max, 0)}`,
+    number(pending.pendingBindingsMax, 0),
+    number(pending.pendingBindingsLeft, 0),
+  ]);
+  return markdown([...head, ...more], rows);
+}
+
+function restoreTable(results: readonly RestoreResult[]): string {
+  const head = ['after', 'topics', 'away s', 'bound again in s', 'binds/s', 'then a message takes ms', 'sessions lost'];
+  const rows = results.map((result) => [
+    result.how,
+    number(result.topics, 0),
+    number(result.awaySeconds, 1),
+    number(result.bindSeconds, 1),
+    number(result.bindsPerSecond, 0),
+    number(result.probeMs, 1),
+    number(result.sessionsLost, 0),
+  ]);
+  return markdown(head, rows);
+}
+
+function markdown(head: readonly string[], rows: readonly (readonly string[])[]): string {
+  const line = (cells: readonly string[]): string => `| ${cells.join(' | ')} |`;
+  return [line(head), line(head.map(() => '---')), ...rows.map(line)].join('\n');
+}

@@ -1,0 +1,87 @@
+/**
+ * How cost grows: what RabbitMQ and the relay hold for more sessions and more topics, what coming and going costs, and how
+ * long it takes until everything is restored. Results go to the terminal and to bench/results, part by part.
+ */
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { cpus, release } from 'node:os';
+import path from 'node:path';
+import { format } from 'prettier';
+import { measureChurn } from './churn.js';
+import { type GrowthOptions, type PartName, readGrowthOptions, USAGE } from './growth-options.js';
+import { growthCharts, type GrowthResults, growthTables } from './growth-report.js';
+import { measureRelays } from './relays.js';
+import { measureRestore } from './restore.js';
+import { measureSessions, measureTopics } from './scaling.js';
+import { Stage } from './stage.js';
+
+const HERE = import.meta.dirname;
+const RESULTS = path.join(HERE, '../results');
+const SMALL_RESULTS = path.join(RESULTS, 'small');
+const DOCS = path.join(HERE, '../../docs/images');
+
+const say = (line: string): void => void process.stdout.write(`${line}\n`);
+
+async function measure(stage: Stage, part: PartName, { scaling, relays, churn, restore }: GrowthOptions['plan']) {
+  switch (part) {
+    case 'sessions':
+      return { sessions: await measureSessions(stage, scaling) };
+    case 'topics':
+      return { topics: await measureTopics(stage, scaling) };
+    case 'relays':
+      return { relays: await measureRelays(stage, relays) };
+    case 'churn':
+      return { churn: await measureChurn(stage, churn) };
+    case 'restore':
+      return { restore: await measureRestore(stage, restore) };
+  }
+}
+
+async function write(results: GrowthResults, folder: string, isForDocs: boolean): Promise<void> {
+  mkdirSync(folder, { recursive: true });
+  const rules = JSON.parse(readFileSync(path.join(HERE, '../../.prettierrc.json'), 'utf8')) as object;
+  writeFileSync(path.join(folder, 'growth.json'), JSON.stringify(results, undefined, 2));
+  writeFileSync(path.join(folder, 'growth.md'), await format(growthTables(results), { ...rules, parser: 'markdown' }));
+  for (const place of isForDocs ? [folder, DOCS] : [folder]) {
+    mkdirSync(place, { recursive: true });
+    for (const [name, chart] of growthCharts(results)) writeFileSync(path.join(place, name), chart);
+  }
+}
+
+/** Of parts that were measured earlier. */
+function earlier(folder: string): Partial<GrowthResults> {
+  const file = path.join(folder, 'growth.json');
+  return existsSync(file) ? (JSON.parse(readFileSync(file, 'utf8')) as GrowthResults) : {};
+}
+
+async function main(args: readonly string[]): Promise<void> {
+  if (args.includes('--help')) return say(USAGE);
+  const options = readGrowthOptions(args);
+  const stage = new Stage(say);
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
+    process.once(signal, () => void stage.stop().finally(() => process.exit(130)));
+  }
+  try {
+    for (const part of options.parts) {
+      say(`\n${part}`);
+      const measured = await measure(stage, part, options.plan);
+      const { model = 'unknown' } = cpus()[0] ?? {};
+      const about =
+        `${new Date().toISOString().slice(0, 10)}, ${cpus().length} cores of ${model}, Linux ${release()}, ` +
+        `Node ${process.version}, RabbitMQ ${stage.rabbitVersion}; relay and RabbitMQ on one core.`;
+      const folder = options.isSmall ? SMALL_RESULTS : RESULTS;
+      await write({ ...earlier(folder), about, ...measured }, folder, options.isForDocs);
+      say(`\n${growthTables({ about, ...measured })}`);
+    }
+    say('\nwritten: bench/results/growth.md, growth.json and charts');
+  } finally {
+    await stage.stop();
+  }
+}
+
+main(process.argv.slice(2)).then(
+  () => process.exit(0),
+  (error: unknown) => {
+    process.stderr.write(`bench:growth: ${(error as Error).message}\n`);
+    process.exit(1);
+  },
+);

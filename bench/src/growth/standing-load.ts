@@ -1,0 +1,40 @@
+/** Messages at a fixed rate to subscribers of topic 0, published and judged by the generator in its own process. */
+import path from 'node:path';
+import type { Load, LoadResult } from '../generator/load.js';
+import type { OnStage, Stage } from './stage.js';
+
+export interface StandingLoad {
+  readonly standing: number;
+  readonly messagesPerSecond: number;
+  readonly seconds: number;
+}
+
+const WARM_UP_SECONDS = 2;
+const DRAIN_SECONDS = 5;
+/** Beyond the measured time. */
+const GRACE_SECONDS = 100;
+
+export async function runStandingLoad(stage: Stage, { target }: OnStage, plan: StandingLoad): Promise<LoadResult> {
+  const { protocol, transport, port, path: urlPath, serverPids, brokerPids } = target;
+  const load: Load = {
+    protocol,
+    transport,
+    port,
+    path: urlPath,
+    serverPids,
+    brokerPids,
+    subscribers: plan.standing,
+    topics: 1,
+    publishers: 1,
+    bodyBytes: 128,
+    window: 0,
+    rate: plan.messagesPerSecond,
+    warmupSeconds: WARM_UP_SECONDS,
+    seconds: plan.seconds,
+    drainSeconds: DRAIN_SECONDS,
+    faultSkip: 0,
+  };
+  const program = path.join(import.meta.dirname, 'generator.js');
+  const command = [process.execPath, program, JSON.stringify(load)];
+  return JSON.parse(await stage.processes.run(command, plan.seconds + GRACE_SECONDS)) as LoadResult;
+}
