@@ -252,7 +252,7 @@ function assemble(config: Config, hooks: RelayHooks) {
     counters,
     log,
   };
-  const sessions = new Sessions({ sessionsMax: config.sessionsMax }, context, uuid);
+  const sessions = new Sessions({ sessionsMax: config.sessionsMax }, context);
   broker.on('down', (reason) => log.warn({ reason }, 'broker is away; sessions stay'));
   broker.on('up', () => log.info({ broker: broker.description }, 'broker is up'));
   /** Nobody asks who a client is, and nobody has said that this is meant. */

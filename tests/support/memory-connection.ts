@@ -19,8 +19,15 @@ export class PlainEncoding implements Encoding {
 const SHARED_ENCODING = new PlainEncoding();
 let count = 0;
 
+export interface MemoryConnectionOptions {
+  readonly id?: string;
+  readonly encoding?: Encoding;
+  readonly canShare?: boolean;
+  readonly httpHeaders?: Peer['httpHeaders'];
+}
+
 export class MemoryConnection implements Connection {
-  readonly id = `memory-${++count}`;
+  readonly id: string;
   readonly peer: Peer;
   readonly encoding: Encoding;
   readonly canShare: boolean;
@@ -41,7 +48,8 @@ export class MemoryConnection implements Connection {
   #isOver = false;
   #read = 0;
 
-  constructor(options: { encoding?: Encoding; canShare?: boolean; httpHeaders?: Peer['httpHeaders'] } = {}) {
+  constructor(options: MemoryConnectionOptions = {}) {
+    this.id = options.id ?? `memory-${++count}`;
     this.encoding = options.encoding ?? SHARED_ENCODING;
     this.canShare = options.canShare ?? true;
     this.peer = { transport: 'websocket', address: '192.0.2.1', httpHeaders: options.httpHeaders ?? {} };

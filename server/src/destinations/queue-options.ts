@@ -84,9 +84,9 @@ export function parseQueueOptions(headers: Headers, action: QueueAction): QueueO
   const queueName = optional(headers, 'x-queue-name', ownName);
   const prefetch = optional(headers, 'prefetch-count', integer(0, 65_535));
   const parsed: Record<string, ArgumentValue> = {};
-  for (const [name, read] of Object.entries(ARGUMENTS)) {
-    const value = headers.get(name);
-    if (value !== undefined) parsed[name] = read(name, value.trim());
+  for (const [name, value] of headers) {
+    const read = Object.hasOwn(ARGUMENTS, name) ? ARGUMENTS[name] : undefined;
+    if (read) parsed[name] = read(name, value.trim());
   }
   return {
     ...(durable !== undefined && { durable }),

@@ -7,7 +7,7 @@ import { StompError } from '../stomp/errors.js';
 import { type Frame, type Version, VERSIONS } from '../stomp/frame.js';
 import { type AgreedHeartBeat, negotiateHeartBeat, negotiateVersion, parseHeartBeat } from '../stomp/negotiation.js';
 import type { Peer } from '../transports/connection.js';
-import { noAnswer, withDeadline } from './deadline.js';
+import { withDeadline } from './deadline.js';
 
 export interface ConnectOptions {
   readonly heartBeat: { readonly sendMs: number; readonly expectMs: number };
@@ -41,8 +41,6 @@ export async function authenticate(
   { connectTimeoutMs }: ConnectOptions,
 ): Promise<Principal> {
   const { headers } = frame;
-  const unavailable = (cause: unknown): StompError =>
-    new StompError('authentication-unavailable', 'Your login could not be checked now: try again later.', { cause });
   const credentials = {
     login: headers.get('login'),
     passcode: headers.get('passcode'),
@@ -50,12 +48,13 @@ export async function authenticate(
     httpHeaders: peer.httpHeaders,
     address: peer.address,
   };
-  const asked = Promise.resolve()
-    .then(() => authenticator.authenticate(credentials))
-    .catch((cause: unknown) => {
-      throw unavailable(cause);
-    });
-  const principal = await withDeadline(asked, connectTimeoutMs, () => unavailable(noAnswer(connectTimeoutMs)));
+  let principal: Principal | undefined;
+  try {
+    principal = await withDeadline(authenticator.authenticate(credentials), connectTimeoutMs);
+  } catch (cause) {
+    const sentence = 'Your login could not be checked now: try again later.';
+    throw new StompError('authentication-unavailable', sentence, { cause });
+  }
   if (principal) return principal;
   throw new StompError('authentication-failed', 'The login, passcode or token of CONNECT was not accepted.');
 }

@@ -1,17 +1,15 @@
 /** Waits for what belongs to the application: its authenticator and its policy. */
-import type { StompError } from '../stomp/errors.js';
 
-/** Rejects with `error` when `promise` has not settled in time. What it does later is of no consequence. */
-export function withDeadline<T>(promise: Promise<T>, ms: number, error: () => StompError): Promise<T> {
-  let timer: NodeJS.Timeout | undefined;
-  const deadline = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(error()), ms);
-    timer.unref();
+/** Rejects when `answer` has not come in time. What it does later is of no consequence. */
+export function withDeadline<T>(answer: T | Promise<T>, ms: number): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const timer = setTimeout(() => reject(new Error(`no answer within connectTimeoutMs (${ms} ms)`)), ms).unref();
+    const settled = <U>(settle: (outcome: U) => void): ((outcome: U) => void) => {
+      return (outcome) => {
+        clearTimeout(timer);
+        settle(outcome);
+      };
+    };
+    Promise.resolve(answer).then(settled(resolve), settled(reject));
   });
-  return Promise.race([promise, deadline]).finally(() => clearTimeout(timer));
-}
-
-/** The cause of such an error. */
-export function noAnswer(ms: number): Error {
-  return new Error(`no answer within connectTimeoutMs (${ms} ms)`);
 }

@@ -90,17 +90,23 @@ export class Inbox {
       this.handler.fail(error, frame);
     }
     if (this.state === 'over') return;
-    if (pending) this.waitFor(frame, pending);
+    if (pending) void this.waitFor(frame, pending);
     else if (this.sendQueue.isOverfull) this.state = 'held';
     else if (this.turns.isOver) this.standInLine();
   }
 
-  private waitFor(frame: Frame, pending: Promise<void>): void {
+  private async waitFor(frame: Frame, pending: Promise<void>): Promise<void> {
     this.state = 'awaiting';
-    pending
-      .catch((error: unknown) => this.handler.fail(error, frame))
-      .then(() => this.goOn())
-      .catch((error: unknown) => this.handler.fail(error));
+    try {
+      await pending;
+    } catch (error) {
+      this.handler.fail(error, frame);
+    }
+    try {
+      this.goOn();
+    } catch (error) {
+      this.handler.fail(error);
+    }
   }
 
   private standInLine(): void {

@@ -14,17 +14,22 @@ export interface OutboxOptions {
   readonly outboxStallMs: number;
 }
 
+export interface OutboxListener {
+  /** Once, and never from inside a call to the outbox: the client reads too slowly. */
+  onTooSlow(error: StompError): void;
+}
+
 export class Outbox {
   private stallTimer: Timer | undefined;
   /** True from the first verdict on, and when the session has ended: there is nothing more to say. */
   private isOver = false;
-  private afterDrain: (() => void)[] = [];
+  private afterDrain: (() => void)[] | undefined;
 
   constructor(
     private readonly connection: Connection,
     private readonly options: OutboxOptions,
     private readonly timers: TimerWheel,
-    private readonly onTooSlow: (error: StompError) => void,
+    private readonly listener: OutboxListener,
   ) {}
 
   /** True where what can wait (a delivery that the broker keeps for us) should wait. */
@@ -35,7 +40,7 @@ export class Outbox {
   /** Runs `action` when the bytes that wait now have been taken. Forgotten when the session ends. */
   whenDrained(action: () => void): void {
     if (this.isOver) return;
-    this.afterDrain.push(action);
+    (this.afterDrain ??= []).push(action);
     this.watch();
   }
 
@@ -53,15 +58,15 @@ export class Outbox {
     this.timers.cancel(this.stallTimer);
     this.stallTimer = undefined;
     const actions = this.afterDrain;
-    this.afterDrain = [];
-    for (const action of actions) action();
+    this.afterDrain = undefined;
+    for (const action of actions ?? []) action();
   }
 
   stop(): void {
     this.isOver = true;
     this.timers.cancel(this.stallTimer);
     this.stallTimer = undefined;
-    this.afterDrain = [];
+    this.afterDrain = undefined;
   }
 
   /** Ends the session if its client takes nothing for too long from now on. */
@@ -86,6 +91,6 @@ export class Outbox {
   private tooSlow(sentence: string): void {
     if (this.isOver) return;
     this.isOver = true;
-    queueMicrotask(() => this.onTooSlow(new StompError('slow-consumer', sentence)));
+    queueMicrotask(() => this.listener.onTooSlow(new StompError('slow-consumer', sentence)));
   }
 }

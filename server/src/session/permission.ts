@@ -3,7 +3,7 @@ import type { Action, Principal } from '../auth/auth.js';
 import type { Destination } from '../destinations/destination.js';
 import { StompError } from '../stomp/errors.js';
 import type { CommandSession } from './command-session.js';
-import { noAnswer, withDeadline } from './deadline.js';
+import { withDeadline } from './deadline.js';
 
 /**
  * Undefined where the policy allows it at once, else a promise that rejects where it refuses. A policy that fails, or does
@@ -23,16 +23,13 @@ export function requirePermission(
     throw denied(principal, action, destination, cause);
   }
   if (answer === true) return undefined;
-  const decided = Promise.resolve(answer).then(
+  return withDeadline(answer, connectTimeoutMs).then(
     (isAllowed) => {
       if (isAllowed !== true) throw denied(principal, action, destination);
     },
     (cause: unknown) => {
       throw denied(principal, action, destination, cause);
     },
-  );
-  return withDeadline(decided, connectTimeoutMs, () =>
-    denied(principal, action, destination, noAnswer(connectTimeoutMs)),
   );
 }
 

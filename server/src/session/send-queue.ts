@@ -15,6 +15,11 @@ export interface SendQueueOptions {
   readonly unconfirmedMaxCount: number;
 }
 
+export interface SendQueueListener {
+  /** The queue is no longer full, or has become idle. */
+  onSendProgress(): void;
+}
+
 interface Waiting {
   readonly step: SendStep;
   readonly bytes: number;
@@ -27,12 +32,11 @@ export class SendQueue {
   private isBusy = false;
   private hasFailed = false;
   private unconfirmed = 0;
-  private onIdle: (() => void)[] = [];
+  private onIdle: (() => void)[] | undefined;
 
   constructor(
     private readonly options: SendQueueOptions,
-    /** Called when the queue is no longer full, or has become idle. */
-    private readonly onProgress: () => void,
+    private readonly listener: SendQueueListener,
   ) {}
 
   /** Beyond its bounds: the session stops reading. */
@@ -85,7 +89,7 @@ export class SendQueue {
   /** Resolves when all that was added has been done and confirmed, or has failed. */
   whenIdle(): Promise<void> {
     if (this.isIdle) return Promise.resolve();
-    return new Promise((resolve) => this.onIdle.push(resolve));
+    return new Promise((resolve) => (this.onIdle ??= []).push(resolve));
   }
 
   private run(step: SendStep, failed: (error: unknown) => void): void {
@@ -141,9 +145,9 @@ export class SendQueue {
   private settled(): void {
     if (this.isIdle) {
       const listeners = this.onIdle;
-      this.onIdle = [];
-      for (const listener of listeners) listener();
+      this.onIdle = undefined;
+      for (const listener of listeners ?? []) listener();
     }
-    this.onProgress();
+    this.listener.onSendProgress();
   }
 }

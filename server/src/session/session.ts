@@ -14,8 +14,8 @@ import { encodeFrame, HEART_BEAT_EOL } from '../stomp/encoder.js';
 import { type ErrorCode, ERRORS, StompError } from '../stomp/errors.js';
 import { EMPTY_BODY, type Frame, type Version } from '../stomp/frame.js';
 import { checkFrame, type SessionState } from '../stomp/rules.js';
-import type { Connection, ConnectionListener } from '../transports/connection.js';
-import { Acks } from './acks.js';
+import type { Connection, ConnectionListener, Peer } from '../transports/connection.js';
+import type { Acks } from './acks.js';
 import type { CommandSession } from './command-session.js';
 import { COMMANDS } from './commands.js';
 import { type Agreement, agree, authenticate, connectedHeaders } from './connect.js';
@@ -25,55 +25,50 @@ import type { Groups } from './groups.js';
 import { HeartBeat } from './heart-beat.js';
 import { type FrameHandler, Inbox } from './inbox.js';
 import type { MessageEncoder } from './message-encoder.js';
-import { Outbox } from './outbox.js';
-import { SendQueue } from './send-queue.js';
+import { Outbox, type OutboxListener } from './outbox.js';
+import { SendQueue, type SendQueueListener } from './send-queue.js';
 import type { SessionContext, SessionOptions } from './session-context.js';
 import type { SessionCounters } from './session-counters.js';
+import { SessionExtras } from './session-extras.js';
 import { Subscriptions } from './subscriptions.js';
-import { TempQueues } from './temp-queues.js';
+import type { TempQueues } from './temp-queues.js';
 import type { Timer, TimerWheel } from './timer-wheel.js';
-import { Transactions } from './transactions.js';
+import type { Transactions } from './transactions.js';
 
-export class Session implements ConnectionListener, FrameHandler, CommandSession {
+/** Whose headers have done their duty: a browser's can be larger than its session. */
+const FORGOTTEN: Peer = { transport: 'websocket', address: '', httpHeaders: {} };
+
+type Listeners = ConnectionListener & FrameHandler & OutboxListener & SendQueueListener;
+
+export class Session implements Listeners, CommandSession {
   state: SessionState = 'connecting';
-  readonly acks = new Acks();
   readonly outbox: Outbox;
   readonly sendQueue: SendQueue;
   readonly subscriptions: Subscriptions;
-  readonly transactions: Transactions;
   private readonly inbox: Inbox;
-  private readonly connectTimer: Timer;
-  private readonly laterTimers = new Set<Timer>();
+  private connectTimer: Timer | undefined;
   private heartBeat: HeartBeat | undefined;
   private identity:
     { readonly version: Version; readonly principal: Principal; readonly clientId?: string } | undefined;
-  private tempQueuesOpened: TempQueues | undefined;
-  private channelOpened: BrokerChannel | undefined;
+  private openedExtras: SessionExtras | undefined;
   /** The client has ended its side. */
   private isInputOver = false;
   /** The client is gone; what it had sent is still worked off. */
   private isConnectionLost = false;
 
   constructor(
-    readonly id: string,
     readonly connection: Connection,
+    /** Until it has said who it is. */
+    private peer: Peer,
     private readonly context: SessionContext,
     turns: FrameTurns,
     private readonly ended: (session: Session) => void,
   ) {
     const { options, limits, timers } = context;
-    this.outbox = new Outbox(connection, options, timers, (error) => {
-      if (this.isOver) return;
-      this.counters.slowConsumers++;
-      this.fail(error);
-    });
-    this.sendQueue = new SendQueue(options, () => {
-      this.inbox.onSendProgress();
-      this.onProgress();
-    });
+    this.outbox = new Outbox(connection, options, timers, this);
+    this.sendQueue = new SendQueue(options, this);
     this.inbox = new Inbox(this, this.sendQueue, turns, limits.beforeLogin, options.inboxMaxBytes);
     this.subscriptions = new Subscriptions(options.subscriptionsMax);
-    this.transactions = new Transactions(options);
     this.connectTimer = timers.schedule(options.connectTimeoutMs, () => {
       this.fail(
         new StompError('connect-timeout', `No CONNECT came within connectTimeoutMs (${options.connectTimeoutMs} ms).`),
@@ -115,6 +110,12 @@ export class Session implements ConnectionListener, FrameHandler, CommandSession
     this.outbox.onBackPressure();
   }
 
+  onTooSlow(error: StompError): void {
+    if (this.isOver) return;
+    this.counters.slowConsumers++;
+    this.fail(error);
+  }
+
   // Frames in, one at a time ------------------------------------------------------------------------------------------
 
   handle(frame: Frame): Promise<void> | undefined {
@@ -139,14 +140,22 @@ export class Session implements ConnectionListener, FrameHandler, CommandSession
     this.endIfDone();
   }
 
+  onSendProgress(): void {
+    this.inbox.onSendProgress();
+    this.onProgress();
+  }
+
   // CONNECT -----------------------------------------------------------------------------------------------------------
 
   private async connect(frame: Frame): Promise<void> {
     const { options, limits, authenticator, serverName, timers } = this.context;
     // From here on it is the authenticator who is waited for, with a deadline of its own.
     timers.cancel(this.connectTimer);
+    this.connectTimer = undefined;
     const agreement = agree(frame, options);
-    const principal = await authenticate(authenticator, frame, this.connection.peer, options);
+    const { peer } = this;
+    this.peer = FORGOTTEN;
+    const principal = await authenticate(authenticator, frame, peer, options);
     if (this.state !== 'connecting') return;
     const clientId = frame.headers.get('client-id');
     this.identity = { version: agreement.version, principal, ...(clientId !== undefined && { clientId }) };
@@ -178,6 +187,10 @@ export class Session implements ConnectionListener, FrameHandler, CommandSession
     return this.inbox.isPaused;
   }
 
+  get id(): string {
+    return this.connection.id;
+  }
+
   // What commands need ------------------------------------------------------------------------------------------------
 
   get version(): Version {
@@ -196,11 +209,22 @@ export class Session implements ConnectionListener, FrameHandler, CommandSession
     return this.state === 'connected' && !this.isConnectionLost;
   }
 
-  get tempQueues(): TempQueues {
-    const { subscriptionsMax } = this.context.options;
-    return (this.tempQueuesOpened ??= new TempQueues(this, this.version, () => this.channel(), subscriptionsMax));
+  private get extras(): SessionExtras {
+    return (this.openedExtras ??= new SessionExtras(this, this.context, {
+      sessionId: this.id,
+      user: this.principal.name,
+      clientId: this.identity?.clientId,
+    }));
   }
-
+  get acks(): Acks {
+    return this.extras.acks;
+  }
+  get transactions(): Transactions {
+    return this.extras.transactions;
+  }
+  get tempQueues(): TempQueues {
+    return this.extras.tempQueues;
+  }
   get options(): SessionOptions {
     return this.context.options;
   }
@@ -226,17 +250,11 @@ export class Session implements ConnectionListener, FrameHandler, CommandSession
   channel(): BrokerChannel {
     // A check that was waited for may have outlived the session; nobody would close this channel.
     if (this.isOver) throw new StompError('not-connected', 'The session has ended.');
-    const owner = { sessionId: this.id, user: this.principal.name, clientId: this.identity?.clientId };
-    return (this.channelOpened ??= this.broker.openChannel(owner));
+    return this.extras.channel();
   }
 
   later(delayMs: number, action: () => void): void {
-    if (this.isOver) return;
-    const timer = this.timers.schedule(delayMs, () => {
-      this.laterTimers.delete(timer);
-      action();
-    });
-    this.laterTimers.add(timer);
+    if (!this.isOver) this.extras.later(delayMs, action);
   }
 
   receipt(frame: Frame): void {
@@ -297,7 +315,7 @@ export class Session implements ConnectionListener, FrameHandler, CommandSession
     this.inbox.close();
     this.stopTimers();
     for (const subscription of this.subscriptions.all()) if (subscription.kind === 'own') subscription.close();
-    this.releaseChannel();
+    this.openedExtras?.close();
     this.connection.close(code, reason);
     if (this.isConnectionLost) this.endIfDone();
   }
@@ -315,17 +333,6 @@ export class Session implements ConnectionListener, FrameHandler, CommandSession
     this.outbox.stop();
   }
 
-  /** The broker takes back what was not acknowledged; open transactions are thereby aborted. */
-  private releaseChannel(): void {
-    const channel = this.channelOpened;
-    this.channelOpened = undefined;
-    for (const timer of this.laterTimers) this.timers.cancel(timer);
-    this.laterTimers.clear();
-    channel?.close().catch((error: unknown) => {
-      this.context.log.warn({ session: this.id, err: error }, 'closing a session at the broker failed');
-    });
-  }
-
   /** STOMP 1.2, "RECEIPT": if the client disconnects, previously received frames SHOULD continue to get processed. */
   private endIfDone(): void {
     if (!(this.isConnectionLost || this.isInputOver) || this.state === 'closed') return;
@@ -333,7 +340,7 @@ export class Session implements ConnectionListener, FrameHandler, CommandSession
     if (!this.isConnectionLost) return this.leave();
     this.state = 'closed';
     this.inbox.close();
-    this.releaseChannel();
+    this.openedExtras?.close();
     this.ended(this);
   }
 

@@ -1,6 +1,6 @@
 /** All sessions of a relay: the bound on their number, and their end when the relay stops. */
 import { StompError } from '../stomp/errors.js';
-import type { Connection } from '../transports/connection.js';
+import type { Connection, Peer } from '../transports/connection.js';
 import { FrameTurns } from './frame-turns.js';
 import { Session } from './session.js';
 import type { SessionContext } from './session-context.js';
@@ -18,8 +18,6 @@ export class Sessions {
   constructor(
     private readonly options: SessionsOptions,
     private readonly context: SessionContext,
-    /** Makes ids that are unique on all instances and hard to guess: a session's id is also its user name. */
-    private readonly nextId: () => string,
   ) {}
 
   get size(): number {
@@ -27,8 +25,8 @@ export class Sessions {
   }
 
   /** To be given to the transports. */
-  readonly accept = (connection: Connection): void => {
-    const session = new Session(this.nextId(), connection, this.context, this.turns, (ended) => this.remove(ended));
+  readonly accept = (connection: Connection, peer: Peer): void => {
+    const session = new Session(connection, peer, this.context, this.turns, this.remove);
     const max = this.options.sessionsMax;
     if (this.isStopping) {
       session.end('shutting-down');
@@ -49,8 +47,8 @@ export class Sessions {
     if (this.all.size > 0) await new Promise<void>((resolve) => (this.onEmpty = resolve));
   }
 
-  private remove(session: Session): void {
+  private readonly remove = (session: Session): void => {
     this.all.delete(session);
     if (this.all.size === 0) this.onEmpty?.();
-  }
+  };
 }

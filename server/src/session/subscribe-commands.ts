@@ -37,7 +37,7 @@ export async function subscribe(session: CommandSession, frame: Frame): Promise<
   }
 }
 
-async function subscribeShared(
+function subscribeShared(
   session: CommandSession,
   frame: Frame,
   destination: SharedDestination,
@@ -47,7 +47,7 @@ async function subscribeShared(
   const { headers } = frame;
   const argumentsKey = destination.kind === 'exchange' ? argumentsText(bindingArguments(headers)) : '';
   const request = { destination, headers, argumentsKey, subscriptionId, version: session.version };
-  await session.groups.join(session, request, (group) => {
+  return session.groups.join(session, request, (group) => {
     if (!session.canDeliver) return false;
     session.subscriptions.set(key, { kind: 'shared', group });
     return true;

@@ -39,6 +39,8 @@ const NUL = 0x00;
 const LF = 0x0a;
 const CR = 0x0d;
 
+const NO_HEADERS: ReadonlyMap<string, string> = new Map();
+
 /** What the cursor stands in: `between` frames, or after an error `over` for good. */
 type Phase = 'between' | 'command' | 'headers' | 'body' | 'over';
 
@@ -56,7 +58,7 @@ export class Parser {
    */
   #unknownCommand: StompError | undefined;
   #bodyRule: BodyRule = 'refused';
-  #headers: ReadonlyMap<string, string> = new Map();
+  #headers = NO_HEADERS;
   readonly #headerLines = new HeaderLines();
   /** The last byte between frames was a CR. */
   #afterCr = false;
@@ -199,7 +201,9 @@ export class Parser {
     unread.at++;
     unread.drop();
     this.#phase = 'between';
-    return { command: this.#command, headers: this.#headers, body };
+    const headers = this.#headers;
+    this.#headers = NO_HEADERS; // perhaps nothing comes for hours
+    return { command: this.#command, headers, body };
   }
 
   #passToNul(): boolean {

@@ -40,12 +40,6 @@ export class PartList {
     return Buffer.concat([...this.#parts, last]);
   }
 
-  clear(): void {
-    this.bytes = 0;
-    this.#parts = [];
-    this.#block = undefined;
-  }
-
   /** Blocks double with what is held: never much more memory than bytes, and few blocks. */
   #openBlock(partBytes: number): void {
     const size = Math.min(Math.max(this.bytes, BLOCK_MIN_BYTES), BLOCK_MAX_BYTES);

@@ -43,9 +43,8 @@ export interface Peer {
 }
 
 export interface Connection {
-  /** Unique in this process and hard to guess. */
+  /** Unique on all instances and hard to guess. */
   readonly id: string;
-  readonly peer: Peer;
   readonly encoding: Encoding;
   /** False where the wire needs work for each connection (permessage-deflate): then frames are not shared in groups. */
   readonly canShare: boolean;
@@ -71,5 +70,8 @@ export interface Connection {
   close(code: number, reason: string): void;
 }
 
-/** Where a transport hands over what it accepted. The listener MUST be set before this returns. */
-export type AcceptConnection = (connection: Connection) => void;
+/**
+ * Where a transport hands over what it accepted. The listener MUST be set before this returns. `peer` is nobody's to keep:
+ * a browser's headers can be larger than its session.
+ */
+export type AcceptConnection = (connection: Connection, peer: Peer) => void;

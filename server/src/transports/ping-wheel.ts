@@ -18,11 +18,15 @@ const UNANSWERED_MAX = 2;
 export class PingWheel<T extends Pingable> {
   readonly #slots: Set<T>[] = Array.from({ length: SLOTS }, () => new Set());
   readonly #timer: NodeJS.Timeout | undefined;
+  #size = 0;
   #joining = 0;
   #turning = 0;
 
-  /** `intervalMs` 0: no pings, only the collection. */
-  constructor(intervalMs: number) {
+  /** `intervalMs` 0: no pings, only the collection. `onEmpty` is called when the last member has gone. */
+  constructor(
+    intervalMs: number,
+    private readonly onEmpty: () => void,
+  ) {
     if (intervalMs === 0) return;
     this.#timer = setInterval(() => this.#turn(), Math.max(1, intervalMs / SLOTS)).unref();
   }
@@ -32,15 +36,16 @@ export class PingWheel<T extends Pingable> {
     const slot = this.#joining;
     this.#joining = (slot + 1) % SLOTS;
     this.#slots[slot]?.add(member);
+    this.#size++;
     return slot;
   }
 
   delete(member: T, slot: number): void {
-    this.#slots[slot]?.delete(member);
+    if (this.#slots[slot]?.delete(member) && --this.#size === 0) this.onEmpty();
   }
 
   get size(): number {
-    return this.#slots.reduce((sum, slot) => sum + slot.size, 0);
+    return this.#size;
   }
 
   *[Symbol.iterator](): Generator<T, void, undefined> {

@@ -33,7 +33,6 @@ const NO_HEADERS = Object.freeze({});
 
 class TcpConnection implements Connection {
   readonly id = randomUUID();
-  readonly peer: Peer;
   readonly encoding = TCP_ENCODING;
   readonly canShare = true;
   listener = NO_LISTENER;
@@ -43,9 +42,7 @@ class TcpConnection implements Connection {
   constructor(
     private readonly socket: Socket,
     private readonly closeTimeoutMs: number,
-  ) {
-    this.peer = { transport: 'tcp', address: socket.remoteAddress ?? '', httpHeaders: NO_HEADERS };
-  }
+  ) {}
 
   get bufferedBytes(): number {
     return this.socket.writableLength;
@@ -131,7 +128,7 @@ export function createTcpTransport(options: TcpOptions, accept: AcceptConnection
     const connection = new TcpConnection(socket, options.closeTimeoutMs);
     connections.set(socket, connection);
     socket.on('error', onError).on('close', onClose).on('drain', onDrain).on('end', onEnd);
-    accept(connection);
+    accept(connection, peerOf(socket));
     socket.on('data', onData);
   });
 
@@ -157,6 +154,10 @@ export function createTcpTransport(options: TcpOptions, accept: AcceptConnection
       await closed;
     },
   };
+}
+
+function peerOf({ remoteAddress = '' }: Socket): Peer {
+  return { transport: 'tcp', address: remoteAddress, httpHeaders: NO_HEADERS };
 }
 
 /** A socket closes itself after an error, 'close' follows; a server that could not accept one goes on with the next. */

@@ -8,12 +8,12 @@ import type { IncomingMessage } from 'node:http';
 import { STATUS_CODES } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { WebSocketServer } from 'ws';
-import type { ServerOptions, WebSocket } from 'ws';
+import type { ServerOptions } from 'ws';
 import { createHostCheck, createOriginCheck, isLoopback } from './admission.js';
 import type { AllowedOrigins } from './admission.js';
 import type { AcceptConnection, Peer } from './connection.js';
 import { PingWheel } from './ping-wheel.js';
-import { ExplainingWebSocket, openConnection } from './websocket-connection.js';
+import { ClientWebSocket, openConnection } from './websocket-connection.js';
 import type { WebSocketConnection } from './websocket-connection.js';
 
 export interface WebSocketOptions {
@@ -63,14 +63,14 @@ const LOOPBACK_ONLY =
   'No authenticator is configured, so only clients on this machine are served: give one, or set auth.allowAnonymous.';
 
 export function createWebSocketTransport(options: WebSocketOptions, accept: AcceptConnection): WebSocketTransport {
-  const wheel = new PingWheel<WebSocketConnection>(options.pingIntervalMs);
   const checkHost = createHostCheck(options.allowedHosts, options.boundHost);
   const checkOrigin = createOriginCheck(options.allowedOrigins);
   let isClosing = false;
   let allGone: (() => void) | undefined;
-  const serverOptions: ServerOptions & { closeTimeout: number } = {
+  const wheel = new PingWheel<WebSocketConnection>(options.pingIntervalMs, () => allGone?.());
+  const serverOptions: ServerOptions<typeof ClientWebSocket> & { closeTimeout: number } = {
     noServer: true,
-    WebSocket: ExplainingWebSocket,
+    WebSocket: ClientWebSocket,
     clientTracking: false,
     maxPayload: options.maxPayloadBytes,
     closeTimeout: options.closeTimeoutMs,
@@ -80,9 +80,9 @@ export function createWebSocketTransport(options: WebSocketOptions, accept: Acce
   const server = new WebSocketServer(serverOptions);
 
   function checkReach({ socket }: IncomingMessage): string | undefined {
+    if (!options.loopbackOnly) return undefined; // the look at the address is a system call
     const address = socket.localAddress?.replace('::ffff:', '') ?? ''; // IPv4 may come mapped into IPv6
-    if (!options.loopbackOnly || isLoopback(address)) return undefined;
-    return LOOPBACK_ONLY;
+    return isLoopback(address) ? undefined : LOOPBACK_ONLY;
   }
 
   function refuse(request: IncomingMessage, socket: Duplex, status: number, sentence: string): void {
@@ -92,13 +92,8 @@ export function createWebSocketTransport(options: WebSocketOptions, accept: Acce
 
   function upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
     server.handleUpgrade(request, socket, head, (ws) => {
-      accept(openConnection(ws, socket, peerOf(request, ws), wheel));
-      ws.on('close', gone);
+      accept(openConnection(ws, socket, wheel), peerOf(request, ws));
     });
-  }
-
-  function gone(): void {
-    if (isClosing && wheel.size === 0) allGone?.();
   }
 
   return {
@@ -137,7 +132,7 @@ function pathOf(request: IncomingMessage): string | undefined {
   return request.url?.split('?', 1)[0];
 }
 
-function peerOf(request: IncomingMessage, ws: WebSocket): Peer {
+function peerOf(request: IncomingMessage, ws: ClientWebSocket): Peer {
   const httpHeaders: Record<string, string> = {};
   for (const name of KEPT_HEADERS) {
     const value = request.headers[name];

@@ -8,7 +8,7 @@ import { SessionCounters } from '../../../../server/src/session/session-counters
 import { Sessions } from '../../../../server/src/session/sessions.js';
 import { TimerWheel } from '../../../../server/src/session/timer-wheel.js';
 import type { ParserLimits } from '../../../../server/src/stomp/parser.js';
-import { MemoryConnection } from '../../../support/memory-connection.js';
+import { MemoryConnection, type MemoryConnectionOptions } from '../../../support/memory-connection.js';
 import { ScriptedBroker } from '../../../support/scripted-broker.js';
 
 const LIMITS: ParserLimits = {
@@ -101,22 +101,22 @@ export class Harness {
       counters,
       log,
     };
-    let count = 0;
-    this.sessions = new Sessions({ sessionsMax }, context, () => `session-${++count}`);
+    this.sessions = new Sessions({ sessionsMax }, context);
   }
 
   /** A connection on which nothing has been said yet. */
-  open(options?: ConstructorParameters<typeof MemoryConnection>[0]): MemoryConnection {
-    const connection = new MemoryConnection(options);
+  open(options?: MemoryConnectionOptions): MemoryConnection {
+    const id = `session-${this.connections.length + 1}`;
+    const connection = new MemoryConnection({ id, ...options });
     this.connections.push(connection);
-    this.sessions.accept(connection);
+    this.sessions.accept(connection, connection.peer);
     return connection;
   }
 
   /** A connected session. CONNECTED has been taken out of `fresh`. */
   async connect(
     headers: Readonly<Record<string, string>> = {},
-    options?: ConstructorParameters<typeof MemoryConnection>[0],
+    options?: MemoryConnectionOptions,
   ): Promise<MemoryConnection> {
     const connection = this.open(options);
     connection.sendFrame('CONNECT', { 'accept-version': '1.2', host: '/', ...headers });

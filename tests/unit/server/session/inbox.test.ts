@@ -49,7 +49,7 @@ beforeEach(() => {
   clock = 0;
   handler = new Recorder();
   const options = { sendQueueMaxCount: 1, sendQueueMaxBytes: 1_000, unconfirmedMaxCount: 10 };
-  sends = new SendQueue(options, () => inbox.onSendProgress());
+  sends = new SendQueue(options, { onSendProgress: () => inbox.onSendProgress() });
   inbox = new Inbox(handler, sends, new FrameTurns(() => clock), LIMITS, 100);
   inbox.speak('1.2', LIMITS);
   handler.inbox = inbox;

@@ -15,7 +15,7 @@ beforeEach(() => {
   connection = new MemoryConnection();
   timers = new TimerWheel();
   verdicts = [];
-  outbox = new Outbox(connection, OPTIONS, timers, (error) => verdicts.push(error.message));
+  outbox = new Outbox(connection, OPTIONS, timers, { onTooSlow: (error) => verdicts.push(error.message) });
   connection.listener = { onData() {}, onAlive() {}, onClose() {}, onDrain: () => outbox.onDrain() };
   connection.stall();
 });

@@ -10,7 +10,7 @@ beforeEach(() => {
   log = [];
   progress = 0;
   const options = { sendQueueMaxCount: 2, sendQueueMaxBytes: 100, unconfirmedMaxCount: 2 };
-  queue = new SendQueue(options, () => progress++);
+  queue = new SendQueue(options, { onSendProgress: () => progress++ });
 });
 
 /** Adds a step that waits for its checks if there are any, then publishes with a confirm that is waited for. */

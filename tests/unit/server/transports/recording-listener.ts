@@ -1,5 +1,5 @@
 import { once, EventEmitter } from 'node:events';
-import type { Connection, ConnectionListener } from '../../../../server/src/transports/connection.js';
+import type { Connection, ConnectionListener, Peer } from '../../../../server/src/transports/connection.js';
 
 /** The session's side of a connection: keeps what it is told, and lets a test wait for it. */
 export class RecordingListener implements ConnectionListener {
@@ -7,7 +7,10 @@ export class RecordingListener implements ConnectionListener {
   readonly calls: string[] = [];
   readonly #events = new EventEmitter();
 
-  constructor(readonly connection: Connection) {
+  constructor(
+    readonly connection: Connection,
+    readonly peer: Peer,
+  ) {
     connection.listener = this;
   }
 

@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { connect as connectSocket } from 'node:net';
 import type { Socket } from 'node:net';
 import { expect, test } from '@jest/globals';
-import type { Connection } from '../../../../server/src/transports/connection.js';
+import type { Connection, Peer } from '../../../../server/src/transports/connection.js';
 import { createTcpTransport } from '../../../../server/src/transports/tcp.js';
 import { RecordingListener } from './recording-listener.js';
 import { describeTransport } from './transport-contract.js';
@@ -19,7 +19,7 @@ async function openRig(): Promise<TcpRig> {
   const waiting: ((session: RecordingListener) => void)[] = [];
   const transport = createTcpTransport(
     { closeTimeoutMs: CLOSE_TIMEOUT_MS, keepAliveMs: 30_000 },
-    (connection: Connection) => waiting.shift()?.(new RecordingListener(connection)),
+    (connection: Connection, peer: Peer) => waiting.shift()?.(new RecordingListener(connection, peer)),
   );
   const { port } = await transport.listen(0, '127.0.0.1');
 

@@ -43,7 +43,7 @@ export function describeTransport(name: string, openRig: () => Promise<Rig>): vo
     test('hands over a connection with its facts', async () => {
       const { session } = await rig.connect();
       const other = await rig.connect();
-      expect(session.connection.peer.address).toMatch(/127\.0\.0\.1$/);
+      expect(session.peer.address).toMatch(/127\.0\.0\.1$/);
       expect(session.connection.id).not.toBe(other.session.connection.id);
       expect(session.connection.encoding).toBe(other.session.connection.encoding);
       expect(session.connection.bufferedBytes).toBe(0);

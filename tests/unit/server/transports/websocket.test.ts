@@ -8,7 +8,7 @@ import { buffer } from 'node:stream/consumers';
 import { afterEach, describe, expect, test } from '@jest/globals';
 import { WebSocket } from 'ws';
 import type { ClientOptions } from 'ws';
-import type { Connection } from '../../../../server/src/transports/connection.js';
+import type { Connection, Peer } from '../../../../server/src/transports/connection.js';
 import { createWebSocketTransport } from '../../../../server/src/transports/websocket.js';
 import type { WebSocketOptions, WebSocketTransport } from '../../../../server/src/transports/websocket.js';
 import { RecordingListener } from './recording-listener.js';
@@ -40,7 +40,8 @@ class WebSocketRig implements Rig {
   readonly #waiting: ((session: RecordingListener) => void)[] = [];
 
   constructor(options: Partial<WebSocketOptions> = {}) {
-    const accept = (connection: Connection) => this.#waiting.shift()?.(new RecordingListener(connection));
+    const accept = (connection: Connection, peer: Peer) =>
+      this.#waiting.shift()?.(new RecordingListener(connection, peer));
     const onRefused = (sentence: string) => this.refusals.push(sentence);
     this.transport = createWebSocketTransport({ ...OPTIONS, onRefused, ...options }, accept);
     this.server.on('upgrade', (request, socket, head) => this.transport.handleUpgrade(request, socket, head));
@@ -282,7 +283,7 @@ describe('sub-protocols', () => {
   ])('of %j it is %s', async (offered, chosen) => {
     const { ws, session } = await (await openRig()).open(offered);
     expect(ws.protocol).toBe(chosen ?? '');
-    expect(session.connection.peer.subProtocol).toBe(chosen);
+    expect(session.peer.subProtocol).toBe(chosen);
   });
 
   test('none is echoed when none is known', async () => {
@@ -398,7 +399,7 @@ describe('the handshake', () => {
     await openRig();
     const accepted = rig.accepted();
     const socket = rig.openRaw({ Cookie: 'a=b', Authorization: 'Bearer t', 'X-Other': 'dropped' });
-    const { peer } = (await accepted).connection;
+    const { peer } = await accepted;
     expect(peer.httpHeaders).toEqual({
       cookie: 'a=b',
       authorization: 'Bearer t',
