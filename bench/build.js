@@ -1,7 +1,7 @@
 // Compiles the benchmark into bench/dist: one file for each process that it runs. Packages stay where npm put them.
 import { build } from 'esbuild';
 
-const entries = ['bench', 'servers/ws-broadcast', 'servers/socket-io', 'servers/stomp-broker'];
+const entries = ['bench', 'servers/ws-broadcast', 'servers/net-broadcast', 'servers/socket-io', 'servers/stomp-broker'];
 await build({
   absWorkingDir: import.meta.dirname,
   entryPoints: [

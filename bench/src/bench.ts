@@ -2,49 +2,58 @@
  * Runs the scenarios: in each, rounds that go through all peers, every time with a fresh server. Servers and their
  * brokers share the first core, the generator has the second. Results go to the terminal and to bench/results.
  */
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { cpus, release } from 'node:os';
 import path from 'node:path';
-import { format } from 'prettier';
-import { barChart } from './chart.js';
 import type { Load, LoadResult } from './generator/load.js';
 import { type Options, readOptions, USAGE } from './options.js';
 import { type Bench, missing, PEERS, type PeerName } from './peers.js';
 import { Processes } from './processes.js';
+import { type PlannedRun, Progress, WARM_UP_SECONDS } from './progress.js';
 import { Rabbit } from './rabbitmq.js';
-import { median, type Run, runLine, table } from './report.js';
-import { type Scenario, SCENARIOS } from './scenarios.js';
+import { runLine, scenarioTable } from './report.js';
+import { Results } from './results.js';
+import { QUICK, type Scenario, SCENARIOS } from './scenarios.js';
 import { selfTest } from './self-test.js';
 
-const HERE = import.meta.dirname;
-const RESULTS = path.join(HERE, '../results');
-const RUN_DEADLINE_SECONDS = 180;
-const RABBIT_START_SECONDS = 12;
-const WARM_UP_SECONDS = 1;
+const RUN_DEADLINE_SECONDS = 240;
+const DRAIN_SECONDS = 20;
+/** Sessions whose memory can only be seen on a node of RabbitMQ that has had none. */
+const MANY_SESSIONS = 5_000;
 
 const say = (line: string): void => void process.stdout.write(`${line}\n`);
 
 class Benchmark {
   private readonly processes = new Processes();
-  private readonly runs: Run[] = [];
+  private readonly results: Results;
   private rabbit: Rabbit | undefined;
   private isStopping = false;
 
-  constructor(private readonly options: Options) {}
+  constructor(private readonly options: Options) {
+    this.results = new Results(options.isQuick ? 'quick' : 'latest', options.isQuick ? QUICK : SCENARIOS);
+    if (options.append) this.results.load();
+  }
 
   async run(): Promise<void> {
-    for (const note of this.notes()) say(note);
+    const plans = this.options.scenarios.map((scenario) => ({ scenario, runs: this.plan(scenario) }));
+    const progress = new Progress(plans.flatMap(({ runs }) => runs));
+    this.announce(progress);
     try {
-      for (const scenario of this.options.scenarios) {
+      for (const { scenario, runs } of plans) {
         say(`\n${scenario.title}`);
-        await this.runScenario(scenario);
-        say(`\n${table(scenario, this.runs)}`);
-        await this.write();
+        for (const run of runs) await this.runOne(run, progress);
+        say(`\n${scenarioTable(scenario, this.results.runs)}`);
+        this.results.describe(this.rabbit?.node.version ?? 'not started');
+        await this.results.write(false);
       }
-      say(`\nwritten: bench/results/latest.md, latest.json${this.chart() === undefined ? '' : ', fan-out.svg'}`);
     } finally {
       await this.stop();
     }
+    await this.report();
+  }
+
+  async report(): Promise<void> {
+    if (this.results.runs.length === 0) throw new Error('there are no results yet');
+    say(`\n${this.results.goals()}`);
+    say(`\nwritten: ${(await this.results.write(this.options.intoDocs)).join(', ')}`);
   }
 
   async stop(): Promise<void> {
@@ -54,28 +63,36 @@ class Benchmark {
     this.rabbit = undefined;
   }
 
-  private notes(): string[] {
-    const { scenarios, rounds } = this.options;
-    const absent = [...new Set(scenarios.flatMap((scenario) => scenario.peers))].flatMap((peer) => missing(peer) ?? []);
-    const seconds = scenarios.reduce((sum, scenario) => sum + estimate(scenario, rounds), RABBIT_START_SECONDS);
-    const pinning = this.processes.arePinned
-      ? []
-      : ['servers and generator cannot be bound to cores here: no taskset, or one core'];
-    return [...absent, ...pinning, `${rounds} rounds each; this takes about ${Math.ceil(seconds / 60)} min`];
+  private plan(scenario: Scenario): PlannedRun[] {
+    const first = this.results.nextRound(scenario.name);
+    const rounds = Math.min(this.options.rounds, scenario.roundsMax ?? Infinity);
+    const peers = scenario.peers.filter((peer) => missing(peer) === undefined);
+    return Array.from({ length: rounds }, (_, i) => first + i).flatMap((round) =>
+      peers.map((peer) => ({ scenario, peer, round })),
+    );
   }
 
-  private async runScenario(scenario: Scenario): Promise<void> {
-    for (let round = 0; round < this.options.rounds; round += 1) {
-      for (const peer of scenario.peers.filter((each) => missing(each) === undefined)) {
-        try {
-          const run = { scenario: scenario.name, peer, round, result: await this.measure(scenario, peer) };
-          this.runs.push(run);
-          say(runLine(run, scenario));
-        } catch (error) {
-          if (this.isStopping) return;
-          say(`  ${scenario.name} ${round + 1} ${peer} gave no figures: ${(error as Error).message}`);
-        }
-      }
+  private announce(progress: Progress): void {
+    const peers = new Set(this.options.scenarios.flatMap((scenario) => scenario.peers));
+    for (const peer of peers) {
+      const why = missing(peer);
+      if (why !== undefined) say(why);
+    }
+    if (!this.processes.arePinned) say('servers and generator cannot be bound to cores here: no taskset, or one core');
+    say(`${this.options.rounds} rounds; this takes about ${progress.minutes}`);
+  }
+
+  private async runOne(run: PlannedRun, progress: Progress): Promise<void> {
+    const { scenario, peer, round } = run;
+    try {
+      const done = { scenario: scenario.name, peer, round, result: await this.measure(scenario, peer) };
+      this.results.runs.push(done);
+      progress.finished(run);
+      say(`${runLine(done, scenario)}; ${progress.left} left`);
+    } catch (error) {
+      if (this.isStopping) throw error;
+      progress.finished(run);
+      say(`  ${scenario.name} ${round + 1} ${peer} gave no figures: ${(error as Error).message}`);
     }
   }
 
@@ -86,11 +103,11 @@ class Benchmark {
       ...scenario.load,
       ...target,
       warmupSeconds: WARM_UP_SECONDS,
-      drainSeconds: 5,
+      drainSeconds: DRAIN_SECONDS,
       faultSkip: this.options.faultSkip,
     };
     try {
-      const generator = [process.execPath, path.join(HERE, 'generator.js'), JSON.stringify(load)];
+      const generator = [process.execPath, path.join(import.meta.dirname, 'generator.js'), JSON.stringify(load)];
       return JSON.parse(await bench.processes.run(generator, RUN_DEADLINE_SECONDS)) as LoadResult;
     } finally {
       await stop();
@@ -98,8 +115,7 @@ class Benchmark {
   }
 
   private async startPeer(scenario: Scenario, peer: PeerName) {
-    // memory for each session can only be seen on a node that has had none
-    if (peer === 'web-stomp' && scenario.load.publishers === 0) {
+    if (peer === 'web-stomp' && scenario.load.subscribers >= MANY_SESSIONS) {
       await this.rabbit?.node.stop();
       this.rabbit = undefined;
     }
@@ -108,74 +124,18 @@ class Benchmark {
     const bench: Bench = { processes: this.processes, rabbit: this.rabbit };
     return { bench, started: await PEERS[peer].start(bench) };
   }
-
-  private async write(): Promise<void> {
-    mkdirSync(RESULTS, { recursive: true });
-    const about = {
-      date: new Date().toISOString().slice(0, 10),
-      isQuick: this.options.isQuick,
-      rounds: this.options.rounds,
-      arePinned: this.processes.arePinned,
-      cpu: cpus()[0]?.model ?? 'unknown',
-      cores: cpus().length,
-      kernel: release(),
-      node: process.version,
-      rabbitmq: this.rabbit?.node.version ?? 'not started',
-    };
-    const done = this.options.scenarios.filter(({ name }) => this.runs.some((run) => run.scenario === name));
-    const text = [
-      '# Results of the benchmark',
-      `${about.date}, medians of ${about.rounds} interleaved rounds${about.isQuick ? ', the short form' : ''}; ` +
-        `${about.cores} cores of ${about.cpu}, Linux ${about.kernel}, Node ${about.node}, RabbitMQ ${about.rabbitmq}. ` +
-        'Absolute figures belong to that machine and hour; compare the ratios. What the columns mean: ' +
-        '[bench/README.md](../README.md).',
-      ...done.map((scenario) => `## ${scenario.title}\n\n${table(scenario, this.runs)}`),
-    ].join('\n\n');
-    writeFileSync(path.join(RESULTS, 'latest.md'), await pretty(text, 'markdown'));
-    writeFileSync(path.join(RESULTS, 'latest.json'), await pretty(JSON.stringify({ about, runs: this.runs }), 'json'));
-    const chart = this.chart();
-    if (chart !== undefined) writeFileSync(path.join(RESULTS, 'fan-out.svg'), chart);
-  }
-
-  private chart(): string | undefined {
-    const runs = this.runs.filter((run) => run.scenario === 'fan-out');
-    if (runs.length === 0) return undefined;
-    const bars = [...new Set(runs.map((run) => run.peer))].map((peer) => ({
-      title: PEERS[peer].title,
-      value: median(runs.filter((run) => run.peer === peer).map((run) => run.result.deliveriesPerSecond)),
-      isOurs: peer.startsWith('relay'),
-    }));
-    const subtitle = '1,000 subscribers, 128 B, 32 messages in flight; server and broker on one core';
-    return barChart('Deliveries a second over WebSocket', subtitle, bars);
-  }
-}
-
-const RULES = new Map([['web-stomp', 190]]);
-
-/** Seconds, from how fast a peer takes connections. */
-function estimate({ peers, load }: Scenario, rounds: number): number {
-  const each = peers.map((peer) => {
-    const sessions = load.subscribers + load.publishers;
-    const fresh = load.publishers === 0 && peer === 'web-stomp' ? RABBIT_START_SECONDS : 0;
-    return 4 + fresh + sessions / (RULES.get(peer) ?? 2_500) + (load.seconds > 0 ? WARM_UP_SECONDS + load.seconds : 0);
-  });
-  return rounds * each.reduce((sum, seconds) => sum + seconds, 0);
-}
-
-async function pretty(text: string, parser: 'markdown' | 'json'): Promise<string> {
-  const rules = JSON.parse(readFileSync(path.join(HERE, '../../.prettierrc.json'), 'utf8')) as object;
-  return format(text, { ...rules, parser });
 }
 
 async function main(args: readonly string[]): Promise<void> {
   if (args.includes('--help')) return say(USAGE);
   if (args.includes('--list')) return say(SCENARIOS.map(({ name, title }) => `${name.padEnd(14)} ${title}`).join('\n'));
   if (args.includes('--self-test')) return selfTest(say);
-  const benchmark = new Benchmark(readOptions(args));
+  const options = readOptions(args);
+  const benchmark = new Benchmark(options);
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
     process.once(signal, () => void benchmark.stop().finally(() => process.exit(130)));
   }
-  await benchmark.run();
+  await (options.isReport ? benchmark.report() : benchmark.run()).finally(() => benchmark.stop());
 }
 
 main(process.argv.slice(2)).catch((error: unknown) => {

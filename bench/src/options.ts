@@ -8,14 +8,22 @@ export interface Options {
   readonly rounds: number;
   readonly scenarios: readonly Scenario[];
   readonly faultSkip: number;
+  /** Adds to the results that are there. */
+  readonly append: boolean;
+  /** Runs nothing: shows the results that are there. */
+  readonly isReport: boolean;
+  readonly intoDocs: boolean;
 }
 
 export const USAGE = `npm run bench -- [options]
-  --quick             three short rounds of the relay, RabbitMQ Web STOMP and a bare ws loop (npm run bench:quick)
+  --quick             three short rounds of fan-out (npm run bench:quick)
   --scenarios a,b     of ${SCENARIOS.map((scenario) => scenario.name).join(', ')}
   --peers a,b         of ${PEER_NAMES.join(', ')}
   --rounds N          default 5
   --seconds N         how long each run measures
+  --append            adds further rounds to those in results/latest.json, instead of replacing them
+  --report            runs nothing, writes tables and chart of what is in results/latest.json
+  --docs              writes docs/benchmark.md and docs/benchmark.svg, too
   --fault-skip K      does not send every Kth message: must be reported as lost
   --self-test         shows that planted losses, duplicates and reorderings are found
   --list              the scenarios`;
@@ -29,9 +37,13 @@ export function readOptions(args: readonly string[]): Options {
       peers: { type: 'string' },
       rounds: { type: 'string' },
       seconds: { type: 'string' },
+      append: { type: 'boolean', default: false },
+      report: { type: 'boolean', default: false },
+      docs: { type: 'boolean', default: false },
       'fault-skip': { type: 'string', default: '0' },
     },
   });
+  if (values.quick && values.docs) throw new Error('--docs is for the whole benchmark, not for --quick');
   const known = values.quick ? QUICK : SCENARIOS;
   const scenarioNames = chosen(
     values.scenarios,
@@ -42,6 +54,9 @@ export function readOptions(args: readonly string[]): Options {
   return {
     isQuick: values.quick,
     rounds: whole('rounds', values.rounds ?? (values.quick ? '3' : '5'), 1),
+    append: values.append || values.report,
+    isReport: values.report,
+    intoDocs: values.docs,
     faultSkip: whole('fault-skip', values['fault-skip'], 0),
     scenarios: known
       .filter((scenario) => scenarioNames.includes(scenario.name))

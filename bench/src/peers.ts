@@ -11,6 +11,7 @@ export const PEER_NAMES = [
   'relay-memory',
   'web-stomp',
   'ws',
+  'net',
   'socket.io',
   'stomp-broker-js',
   'mosquitto',
@@ -47,6 +48,11 @@ export const PEERS: Readonly<Record<PeerName, Peer>> = {
   'relay-memory': { title: 'stomp-relay, embedded broker', needs: [], start: (bench) => startRelay(bench, 'memory') },
   'web-stomp': { title: 'RabbitMQ Web STOMP', needs: [], start: startWebStomp },
   ws: { title: 'bare ws loop', needs: [], start: (bench) => startScript(bench, 'ws-broadcast', 'raw', '/') },
+  net: {
+    title: 'bare net loop (Node)',
+    needs: [],
+    start: (bench) => startScript(bench, 'net-broadcast', 'raw', '/'),
+  },
   'socket.io': { title: 'socket.io with Redis', needs: ['redis-server'], start: startSocketIo },
   'stomp-broker-js': {
     title: 'stomp-broker-js',

@@ -68,9 +68,10 @@ async function run(plan: Plan): Promise<{ result: LoadResult; planted: Planted }
     bodyBytes: 128,
     window: 0,
     rate: 1_000,
+    settleSeconds: 0,
     warmupSeconds: 0.1,
     seconds: 0.6,
-    drainSeconds: 0.5,
+    drainSeconds: plan.faults || plan.load.faultSkip ? 1 : 10, // what is lost is waited for in vain
     faultSkip: 0,
     serverPids: [],
     brokerPids: [],

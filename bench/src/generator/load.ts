@@ -17,6 +17,8 @@ export interface Load {
   readonly window: number;
   /** Messages a second in all, on a fixed schedule whatever the server does. */
   readonly rate: number;
+  /** How long to hold still with all sessions open, before their memory is looked at. */
+  readonly settleSeconds: number;
   readonly warmupSeconds: number;
   readonly seconds: number;
   /** How long to wait for what is still under way at the end. */
@@ -59,8 +61,9 @@ export interface LoadResult {
   readonly cpuMicrosPerDelivery: number;
   readonly serverCpuPercent: number;
   readonly brokerCpuPercent: number;
-  /** Share of the time in which the generator's event loop was not waiting. */
+  /** Share of the time in which the generator had something to read or to send. */
   readonly generatorBusyPercent: number;
+  /** As it never sleeps: how much of its core it had. */
   readonly generatorCpuPercent: number;
   /** How busy the machine's first core was, whoever kept it so. */
   readonly serverCorePercent: number;

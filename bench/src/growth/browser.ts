@@ -99,6 +99,7 @@ function loadOf(target: Target): Load {
     bodyBytes: BODY_BYTES,
     window: 0,
     rate: 0,
+    settleSeconds: 0,
     warmupSeconds: 0,
     seconds: 0,
     drainSeconds: 0,

@@ -4,7 +4,7 @@
  */
 import { setTimeout as delay } from 'node:timers/promises';
 import { readFigures } from '../generator/process-figures.js';
-import { median } from '../report.js';
+import { median } from '../ratios.js';
 import type { Rabbit } from '../rabbitmq.js';
 
 const SAMPLES = 3;

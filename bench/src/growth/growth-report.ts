@@ -1,5 +1,5 @@
 /** The results as tables in Markdown and as charts. */
-import { number } from '../report.js';
+import { number } from '../ratios.js';
 import type { ChurnResult } from './churn.js';
 import { lineChart, type Panel, type Series } from './line-chart.js';
 import type { RelaysStep } from './relays.js';

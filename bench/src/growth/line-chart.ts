@@ -1,6 +1,6 @@
 /** Panels of lines over logarithmic axes, as SVG by hand; they follow the reader's light or dark theme. */
 import { escape } from '../chart.js';
-import { number } from '../report.js';
+import { number } from '../ratios.js';
 
 export interface Series {
   readonly title: string;

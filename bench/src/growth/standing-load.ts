@@ -29,12 +29,14 @@ export async function runStandingLoad(stage: Stage, { target }: OnStage, plan: S
     bodyBytes: 128,
     window: 0,
     rate: plan.messagesPerSecond,
+    settleSeconds: 0.7,
     warmupSeconds: WARM_UP_SECONDS,
     seconds: plan.seconds,
     drainSeconds: DRAIN_SECONDS,
     faultSkip: 0,
   };
   const program = path.join(import.meta.dirname, 'generator.js');
-  const command = [process.execPath, program, JSON.stringify(load)];
+  // it spins, and this process has to get in whenever it has something to do
+  const command = ['nice', '-n', '10', process.execPath, program, JSON.stringify(load)];
   return JSON.parse(await stage.processes.run(command, plan.seconds + GRACE_SECONDS)) as LoadResult;
 }

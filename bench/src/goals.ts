@@ -1,0 +1,111 @@
+/**
+ * What the project wants to reach, as ratios within one run: relay and RabbitMQ together on one core against the peer
+ * on the same core, and nothing lost, doubled or out of order.
+ */
+import type { PeerName } from './peers.js';
+import { counting, median, ratios } from './ratios.js';
+import { type Run, sumOfFaults } from './runs.js';
+import type { Metric } from './scenarios.js';
+
+export interface Goal {
+  readonly title: string;
+  readonly scenario: string;
+  readonly metric: Metric;
+  /** Whose figure it is. */
+  readonly of: 'relay' | 'relay-memory';
+  readonly against: PeerName;
+  /** More than 1 is in favour of the relay, whatever the metric. */
+  readonly atLeast: number;
+}
+
+type Row = [title: string, scenario: string, metric: Metric, against: PeerName, atLeast: number, of?: Goal['of']];
+
+const CPU: Metric = 'cpuMicrosPerDelivery';
+const SPEED: Metric = 'deliveriesPerSecond';
+
+// prettier-ignore
+const ROWS: readonly Row[] = [
+  ['fan-out to 1,000: RabbitMQ Web STOMP',        'fan-out',       SPEED, 'web-stomp', 100],
+  ['fan-out to 1,000: nats-server',               'fan-out',       SPEED, 'nats',      1.2],
+  ['fan-out to 1,000: socket.io',                 'fan-out',       SPEED, 'socket.io', 10],
+  ['fan-out to 100: RabbitMQ Web STOMP',          'fan-out-100',   SPEED, 'web-stomp', 80],
+  ['fan-out to 5,000: RabbitMQ Web STOMP',        'sessions-5000', SPEED, 'web-stomp', 45],
+  ['fan-out of 1 KiB: RabbitMQ Web STOMP',        'fan-out-1k',    SPEED, 'web-stomp', 85],
+  ['p99 at 200 a second: nats-server',            'rate-200',      'p99', 'nats',      1],
+  ['p99 at 500 a second: nats-server',            'rate-500',      'p99', 'nats',      1],
+  ['p50 at 10 a second: RabbitMQ Web STOMP',      'rate-10',       'p50', 'web-stomp', 10],
+  // for what the kernel takes stands the least that a Node process can do; a server in C is faster by a bit
+  ['p50 at 10 a second: 1.3 times a bare net loop', 'rate-10',     'p50', 'net',       1 / 1.3],
+  ['CPU per delivery, loaded: RabbitMQ Web STOMP', 'fan-out',      CPU,   'web-stomp', 100],
+  // at 10 a second: the only load with one message a tick that RabbitMQ carries as well
+  ['CPU per delivery, one message a tick: RabbitMQ Web STOMP', 'rate-10', CPU, 'web-stomp', 6],
+  ['memory per idle session: bare ws loop',       'sessions-5000', 'rssPerConnectionKib', 'ws',        1],
+  ['sessions opened: RabbitMQ Web STOMP',         'sessions-5000', 'connectsPerSecond',   'web-stomp', 22],
+  ['sessions opened: bare ws loop',               'sessions-5000', 'connectsPerSecond',   'ws',        1],
+  ['500 pairs, 1 in flight: RabbitMQ Web STOMP',  'pairs-1',       SPEED, 'web-stomp', 2],
+  ['500 pairs, 4 in flight: RabbitMQ Web STOMP',  'pairs-4',       SPEED, 'web-stomp', 3.5],
+  ['1,000 topics: RabbitMQ Web STOMP',            'topics',        SPEED, 'web-stomp', 1.5],
+  ['embedded broker, fan-out to 1,000: on RabbitMQ', 'fan-out',    SPEED, 'relay',     1, 'relay-memory'],
+  ['embedded broker, pairs, 1 in flight: RabbitMQ Web STOMP', 'pairs-1', SPEED, 'web-stomp', 5, 'relay-memory'],
+  ['embedded broker, pairs, 4 in flight: RabbitMQ Web STOMP', 'pairs-4', SPEED, 'web-stomp', 5, 'relay-memory'],
+];
+
+export const GOALS: readonly Goal[] = ROWS.map(([title, scenario, metric, against, atLeast, of = 'relay']) => ({
+  title,
+  scenario,
+  metric,
+  against,
+  atLeast,
+  of,
+}));
+
+/** Machines are noisy: only below this share of the goal it is missed whatever the next run says. */
+const SURELY_BELOW = 0.7;
+
+export type GoalState = 'met' | 'missed' | 'missed for certain' | 'not measured';
+
+export interface Outcome {
+  readonly title: string;
+  readonly wanted: string;
+  readonly found: string;
+  readonly rounds: number;
+  readonly state: GoalState;
+}
+
+/** Of all goals whose scenarios were run. */
+export function outcomes(runs: readonly Run[]): Outcome[] {
+  const measured = GOALS.filter((goal) => runs.some((run) => run.scenario === goal.scenario));
+  return [...measured.map((goal) => outcome(goal, runs)), ...faultless(runs)];
+}
+
+export function stateOf(value: number, atLeast: number): GoalState {
+  if (Number.isNaN(value)) return 'not measured';
+  if (value >= atLeast) return 'met';
+  return value < SURELY_BELOW * atLeast ? 'missed for certain' : 'missed';
+}
+
+function outcome(goal: Goal, runs: readonly Run[]): Outcome {
+  const mine = runs.filter((run) => run.scenario === goal.scenario);
+  const each = ratios(goal.metric, counting(goal.metric, mine), goal.of, goal.against);
+  const value = median(each);
+  const found = each.length === 0 ? '-' : `${short(value)}x`;
+  const { title, atLeast } = goal;
+  return { title, wanted: `${short(atLeast)}x`, found, rounds: each.length, state: stateOf(value, atLeast) };
+}
+
+/** Faults are not a matter of medians. */
+function faultless(runs: readonly Run[]): Outcome[] {
+  const ours = runs.filter((run) => run.peer === 'relay' || run.peer === 'relay-memory');
+  const minute = ours.filter((run) => run.scenario === 'rate-600');
+  const row = (title: string, of: readonly Run[]): Outcome => {
+    const faults = of.reduce((sum, run) => sum + sumOfFaults(run.result), 0);
+    const state = faults === 0 ? 'met' : 'missed for certain';
+    return { title, wanted: '0', found: faults.toLocaleString('en-US'), rounds: of.length, state };
+  };
+  return [
+    ...(minute.length > 0 ? [row('faults at 600 a second for a minute', minute)] : []),
+    ...(ours.length > 0 ? [row('lost, doubled, late or damaged, cut connections: all runs of the relay', ours)] : []),
+  ];
+}
+
+const short = (value: number): string => value.toLocaleString('en-US', { maximumFractionDigits: value < 10 ? 2 : 0 });

@@ -1,0 +1,133 @@
+/** All runs of a benchmark, and the files that are made of them. */
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { cpus, release } from 'node:os';
+import path from 'node:path';
+import { format } from 'prettier';
+import { barChart } from './chart.js';
+import { outcomes } from './goals.js';
+import { PEERS } from './peers.js';
+import { median } from './ratios.js';
+import { goalTable, scenarioTable } from './report.js';
+import type { Run } from './runs.js';
+import type { Scenario } from './scenarios.js';
+
+const ROOT = path.join(import.meta.dirname, '../..');
+const RESULTS = path.join(ROOT, 'bench/results');
+
+interface About {
+  readonly date: string;
+  readonly cpu: string;
+  readonly cores: number;
+  readonly kernel: string;
+  readonly node: string;
+  readonly rabbitmq: string;
+}
+
+export class Results {
+  readonly runs: Run[] = [];
+  private about: About | undefined;
+
+  constructor(
+    /** Of the files: those of the short form must not be taken for the others. */
+    private readonly name: 'latest' | 'quick',
+    private readonly scenarios: readonly Scenario[],
+  ) {}
+
+  /** Takes what earlier runs have left. */
+  load(): void {
+    const file = this.file('json');
+    if (!existsSync(file)) return;
+    const { about, runs } = JSON.parse(readFileSync(file, 'utf8')) as { about: About; runs: Run[] };
+    this.about = about;
+    this.runs.push(...runs);
+  }
+
+  /** The first round of a scenario that is not there yet. */
+  nextRound(scenario: string): number {
+    return 1 + Math.max(-1, ...this.runs.filter((run) => run.scenario === scenario).map((run) => run.round));
+  }
+
+  describe(rabbitmq: string): void {
+    this.about = {
+      date: new Date().toISOString().slice(0, 10),
+      cpu: cpus()[0]?.model ?? 'unknown',
+      cores: cpus().length,
+      kernel: release().replace(/-.*/, ''),
+      node: process.version,
+      rabbitmq,
+    };
+  }
+
+  goals(): string {
+    return goalTable(outcomes(this.runs));
+  }
+
+  /** Writes all files; into docs too where they are meant to be kept. Returns their names. */
+  async write(intoDocs: boolean): Promise<string[]> {
+    const json = JSON.stringify({ about: this.about, runs: this.runs });
+    const files = [[this.file('json'), await pretty(json, 'json')]];
+    const documents = [(extension: string) => this.file(extension)];
+    if (intoDocs) documents.push((extension) => path.join(ROOT, `docs/benchmark.${extension}`));
+    for (const named of documents) {
+      files.push([named('md'), await pretty(this.markdown(), 'markdown')]);
+      const chart = this.chart();
+      if (chart !== undefined) files.push([named('svg'), chart]);
+    }
+    mkdirSync(RESULTS, { recursive: true });
+    for (const [file = '', text = ''] of files) writeFileSync(file, text);
+    return files.map(([file = '']) => path.relative(ROOT, file));
+  }
+
+  private file(extension: string): string {
+    return path.join(RESULTS, `${this.name}.${extension}`);
+  }
+
+  private machine(): string {
+    const { date, cpu, cores, kernel, node, rabbitmq } = this.about ?? {};
+    return `${date}, ${cores} cores of ${cpu}, Linux ${kernel}, Node ${node}, RabbitMQ ${rabbitmq}`;
+  }
+
+  private markdown(): string {
+    const done = this.scenarios.filter(({ name }) => this.runs.some((run) => run.scenario === name));
+    return [
+      '# Results of the benchmark',
+      `${this.machine()}. Made by \`npm run bench\`. Absolute figures belong to that machine and hour; compare the ` +
+        'ratios. [How it is measured, and what the columns mean](../bench/README.md).',
+      `## Goals\n\n${this.goals()}`,
+      '"Missed" is within the noise of such machines, "missed for certain" is below 70 % of the goal.',
+      ...done.map((scenario) => {
+        const rounds = this.nextRound(scenario.name);
+        return `## ${scenario.title}\n\nRounds: ${rounds}.\n\n${scenarioTable(scenario, this.runs)}`;
+      }),
+    ].join('\n\n');
+  }
+
+  private chart(): string | undefined {
+    const runs = this.runs.filter((run) => run.scenario === 'fan-out');
+    if (runs.length === 0) return undefined;
+    const speed = (peer: string): number =>
+      median(runs.filter((run) => run.peer === peer).map((run) => run.result.deliveriesPerSecond));
+    const bars = [...new Set(runs.map((run) => run.peer))].map((peer) => ({
+      title: PEERS[peer].title,
+      value: speed(peer),
+      times: speed(peer) / speed('web-stomp'),
+      isOurs: peer.startsWith('relay'),
+    }));
+    return barChart(
+      {
+        title: 'Messages delivered a second to 1,000 subscribers',
+        subtitle: '128 bytes, 32 messages in flight; each server shares one core with its broker. Longer is better.',
+        footer: [
+          `Medians of ${this.nextRound('fan-out')} interleaved rounds; all but mosquitto over WebSocket.`,
+          this.machine(),
+        ],
+      },
+      bars,
+    );
+  }
+}
+
+async function pretty(text: string, parser: 'markdown' | 'json'): Promise<string> {
+  const rules = JSON.parse(readFileSync(path.join(ROOT, '.prettierrc.json'), 'utf8')) as object;
+  return format(text, { ...rules, parser });
+}

@@ -1,0 +1,95 @@
+import { describe, expect, test } from '@jest/globals';
+import type { LoadResult } from '../../../bench/src/generator/load.js';
+import { GOALS, outcomes, stateOf } from '../../../bench/src/goals.js';
+import type { PeerName } from '../../../bench/src/peers.js';
+import type { Run } from '../../../bench/src/runs.js';
+import { SCENARIOS } from '../../../bench/src/scenarios.js';
+
+const CLEAN: LoadResult = {
+  ready: 1_001,
+  failed: 0,
+  connectsPerSecond: 1_000,
+  rssPerConnectionKib: 10,
+  rssPerConnectionAllKib: 10,
+  deliveriesPerSecond: 1_000,
+  publishedPerSecond: 1,
+  latencyMs: { p50: 1, p99: 2, p999: 3, max: 4 },
+  expected: 1_000,
+  unique: 1_000,
+  lost: 0,
+  duplicates: 0,
+  outOfOrder: 0,
+  misrouted: 0,
+  malformed: 0,
+  disconnects: 0,
+  stalls: 0,
+  cpuMicrosPerDelivery: 1,
+  serverCpuPercent: 99,
+  brokerCpuPercent: 0,
+  generatorBusyPercent: 50,
+  generatorCpuPercent: 99,
+  serverCorePercent: 99,
+  firstProblem: '',
+};
+
+const run = (peer: PeerName, round: number, found: Partial<LoadResult> = {}, scenario = 'fan-out'): Run => ({
+  scenario,
+  peer,
+  round,
+  result: { ...CLEAN, ...found },
+});
+
+const state = (runs: readonly Run[], title: string) => outcomes(runs).find((outcome) => outcome.title === title);
+
+describe('goals', () => {
+  const NATS = 'fan-out to 1,000: nats-server';
+
+  test('belong to scenarios in which both servers take part', () => {
+    for (const { scenario, of, against } of GOALS) {
+      const peers = SCENARIOS.find(({ name }) => name === scenario)?.peers;
+      expect(peers).toEqual(expect.arrayContaining([of, against]));
+    }
+  });
+
+  test('are missed for certain only below 70 %', () => {
+    expect([100, 99, 70, 69, NaN].map((value) => stateOf(value, 100))).toEqual([
+      'met',
+      'missed',
+      'missed',
+      'missed for certain',
+      'not measured',
+    ]);
+  });
+
+  test('go by the median of the ratios within each round', () => {
+    const runs = [1_300, 4_000, 100].flatMap((speed, round) => [
+      run('relay', round, { deliveriesPerSecond: speed }),
+      run('nats', round),
+    ]);
+    expect(state(runs, NATS)).toMatchObject({ wanted: '1.2x', found: '1.3x', rounds: 3, state: 'met' });
+  });
+
+  test('leave out rounds in which neither server nor generator had all it could do', () => {
+    const runs = [
+      run('relay', 0, { deliveriesPerSecond: 5_000 }),
+      run('nats', 0, { serverCpuPercent: 40, serverCorePercent: 40 }),
+      run('relay', 1, { deliveriesPerSecond: 5_000, generatorCpuPercent: 60 }),
+      run('nats', 1),
+    ];
+    expect(state(runs, NATS)).toMatchObject({ found: '-', rounds: 0, state: 'not measured' });
+  });
+
+  test('that are costs: less is better', () => {
+    const runs = [
+      run('relay', 0, {}, 'rate-200'),
+      run('nats', 0, { latencyMs: { ...CLEAN.latencyMs, p99: 1 } }, 'rate-200'),
+    ];
+    expect(state(runs, 'p99 at 200 a second: nats-server')).toMatchObject({ found: '0.5x' });
+  });
+
+  test('forgive no fault, in no run', () => {
+    const title = 'lost, doubled, late or damaged, cut connections: all runs of the relay';
+    expect(state([run('relay', 0), run('nats', 0, { lost: 5 })], title)?.state).toBe('met');
+    expect(state([run('relay', 0), run('relay', 1, { lost: 1 })], title)?.state).toBe('missed for certain');
+  });
+});
