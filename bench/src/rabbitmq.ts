@@ -4,9 +4,12 @@ import path from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { callManagement } from '../../tests/support/rabbitmq-api.js';
 import { findServer, type RabbitNode, startPrivateNode } from '../../tests/support/rabbitmq-node.js';
+import { readFigures } from './generator/process-figures.js';
 import { type Processes, SERVER_CORE } from './processes.js';
 
 const CLEAN_SECONDS = 30;
+const REST_MS = 300;
+const REST_SHARE = 0.1;
 
 export class Rabbit {
   private constructor(readonly node: RabbitNode) {}
@@ -29,13 +32,16 @@ export class Rabbit {
     return Number(new URL(this.node.webStompUrl).port);
   }
 
-  /** Until what the run before left there is gone. */
+  /** Until what the run before left there is gone, and the node is at rest: cleaning up would cost the next server its core. */
   async clean(): Promise<void> {
     const deadline = Date.now() + CLEAN_SECONDS * 1_000;
-    while (Date.now() < deadline) {
+    let isAtRest = false;
+    while (!isAtRest && Date.now() < deadline) {
       const queues = (await callManagement(this.node, 'GET', '/queues?columns=name')) as unknown[];
-      if (queues.length === 0) return;
-      await delay(200);
+      const before = readFigures([this.pid]).cpuSeconds;
+      await delay(REST_MS);
+      const busy = (readFigures([this.pid]).cpuSeconds - before) / (REST_MS / 1_000);
+      isAtRest = queues.length === 0 && busy < REST_SHARE;
     }
   }
 }

@@ -27,8 +27,8 @@ export const METRICS: Readonly<Record<Metric, MetricKind>> = {
     of: (r) => r.cpuMicrosPerDelivery,
     show: (value) => number(value, 2),
   },
-  p50: { head: 'p50', isCost: true, of: (r) => r.latencyMs.p50, show: tenths },
-  p99: { head: 'p99', isCost: true, of: (r) => r.latencyMs.p99, show: tenths },
+  p50: { head: 'p50 ms', isCost: true, of: (r) => r.latencyMs.p50, show: tenths },
+  p99: { head: 'p99 ms', isCost: true, of: (r) => r.latencyMs.p99, show: tenths },
   rssPerConnectionKib: { head: 'RSS KiB/session', isCost: true, of: (r) => r.rssPerConnectionKib, show: tenths },
   connectsPerSecond: { head: 'connects/s', isCost: false, of: (r) => r.connectsPerSecond, show: whole },
 };

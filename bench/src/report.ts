@@ -17,7 +17,7 @@ export function scenarioTable(scenario: Scenario, runs: readonly Run[]): string 
     'server',
     ...columns.map((metric) => METRICS[metric].head),
     'p50 / p99 / p99.9 ms',
-    ...scenario.metrics.map((metric) => `${METRICS[metric].head}: relay is`),
+    ...scenario.metrics.map((metric) => `relay, ${METRICS[metric].head}`),
     'lost / doubled / late',
     'other faults',
     'saturated',
@@ -75,7 +75,7 @@ function ratioText(metric: Metric, runs: readonly Run[], peer: PeerName): string
   if (peer === 'relay') return '1';
   const value = median(ratios(metric, counting(metric, runs), 'relay', peer));
   if (Number.isNaN(value)) return '-';
-  return `${value.toLocaleString('en-US', { maximumFractionDigits: value < 10 ? 2 : 0 })}x better`;
+  return `${value.toLocaleString('en-US', { maximumFractionDigits: value < 10 ? 2 : 0 })}x`;
 }
 
 /** `server 4, others 1` */
