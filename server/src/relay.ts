@@ -16,7 +16,7 @@ import { createPublicApp } from './http/app.js';
 import { createHttpServer, hostPort, listen } from './http/http-server.js';
 import { createLog, type Log } from './log.js';
 import { createMetrics, type Metrics } from './metrics.js';
-import { Groups } from './session/groups.js';
+import { Groups, REST_SHARE } from './session/groups.js';
 import { MessageEncoder } from './session/message-encoder.js';
 import { SessionCounters } from './session/session-counters.js';
 import { Sessions } from './session/sessions.js';
@@ -238,7 +238,9 @@ function assemble(config: Config, hooks: RelayHooks) {
   const counters = new SessionCounters();
   const timers = new TimerWheel();
   const messages = new MessageEncoder(instanceId, config.topicExchange);
-  const groups = new Groups((...request) => broker.subscribe(...request), messages, counters);
+  // The embedded broker has its messages ready when a SEND is read: more of them would not come while a group rests.
+  const restShare = config.broker.kind === 'memory' ? 0 : REST_SHARE;
+  const groups = new Groups((...request) => broker.subscribe(...request), messages, counters, restShare);
   const context = {
     options: config.session,
     limits: config.limits,

@@ -5,7 +5,9 @@
  *
  * A message that arrives becomes one frame for the group and waits there until the end of the tick; then all frames
  * that wait are joined once and the same Buffer is written to each member: one write per socket and tick, however many
- * messages came. Idle, that is one message a write and no delay; loaded, ticks grow longer and batches larger.
+ * messages came. Idle, that is one message a write and no delay; loaded, ticks grow longer and batches larger. With a
+ * broker in another process, a large group then rests for half as long as its writes have taken: meanwhile more messages
+ * gather for the next ones, and a broker that shares our core comes by its turn.
  *
  * The one rule of order: a group is flushed before a member joins or leaves, so that nobody sees what was published
  * before it came, and what a session is told after leaving (ERROR, RECEIPT) stands behind what it was sent.
@@ -18,6 +20,10 @@ import type { SessionCounters } from './session-counters.js';
 
 /** How many first lines a group keeps: a pattern such as `/topic/#` can see any number of keys. */
 const HEADS_MAX = 64;
+
+/** How long a group rests after it was written, as a share of the time that took. */
+export const REST_SHARE = 0.5;
+const REST_MAX_MS = 20;
 
 /** A session, as far as a group needs to know it. */
 export interface GroupMember {
@@ -49,6 +55,8 @@ export class Group {
   readonly live: Promise<BrokerSubscription>;
   /** Sessions that wait for `live`, so that the group is not given up under them. */
   joining = 0;
+  /** The end of its rest, by `performance.now`. */
+  restsUntil = 0;
   private waiting: Buffer[] = [];
   private readonly heads = new Map<string, string>();
 
@@ -76,6 +84,7 @@ export class Group {
     const { waiting, members } = this;
     if (waiting.length === 0) return;
     this.waiting = [];
+    const start = performance.now();
     const batches = !this.canShare || waiting.length === 1 ? waiting : [Buffer.concat(waiting)];
     for (const batch of batches) {
       for (const member of members) {
@@ -85,6 +94,8 @@ export class Group {
       this.groups.counters.messageBytesOut += batch.length * members.size;
     }
     this.groups.counters.messagesOut += waiting.length * members.size;
+    const end = performance.now();
+    this.restsUntil = end + Math.min((end - start) * this.groups.restShare, REST_MAX_MS);
   }
 
   /** The frame's first lines: the same for all messages, but for a pattern's destination, of which the last few are kept. */
@@ -108,6 +119,8 @@ export class Groups {
     private readonly subscribe: Subscribe,
     readonly messages: MessageEncoder,
     readonly counters: SessionCounters,
+    /** 0: groups do not rest. */
+    readonly restShare = REST_SHARE,
   ) {}
 
   get size(): number {
@@ -139,8 +152,11 @@ export class Groups {
     if (group.members.delete(member)) this.discardIfEmpty(group);
   }
 
+  /** At the end of this tick or, if that is later, of the group's rest. */
   flushLater(group: Group): void {
-    if (this.dirty.push(group) === 1) setImmediate(this.flushAll);
+    const restMs = group.restsUntil - performance.now();
+    if (restMs >= 1) setTimeout(() => group.flush(), restMs);
+    else if (this.dirty.push(group) === 1) setImmediate(this.flushAll);
   }
 
   private readonly flushAll = (): void => {

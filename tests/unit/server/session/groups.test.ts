@@ -1,4 +1,4 @@
-import { beforeEach, describe, expect, test } from '@jest/globals';
+import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globals';
 import type { SharedDestination } from '../../../../server/src/brokers/broker.js';
 import { parseDestination } from '../../../../server/src/destinations/destination.js';
 import { type Group, type GroupMember, type GroupRequest, Groups } from '../../../../server/src/session/groups.js';
@@ -168,6 +168,91 @@ describe('what is written', () => {
     expect(counters.messagesOut).toBe(6);
     expect(counters.messageBytesOut).toBeGreaterThan(0);
     expect(counters.messageBytesOut % 3).toBe(0);
+  });
+});
+
+/** Fake time, in which each write to a member takes as long as it is told. */
+class SlowMember extends Member {
+  constructor(writeMs: number) {
+    super();
+    const { connection } = this;
+    const write = connection.write.bind(connection);
+    connection.write = (wrapped) => {
+      jest.advanceTimersByTime(writeMs);
+      return write(wrapped);
+    };
+  }
+}
+
+describe('a large group', () => {
+  beforeEach(() => void jest.useFakeTimers({ doNotFake: ['nextTick', 'queueMicrotask'] }));
+  afterEach(() => void jest.useRealTimers());
+
+  /** Ends the tick: time stands still. */
+  const endOfTick = (): void => void jest.advanceTimersByTime(0);
+
+  test('rests for half of the time that its writes have taken', async () => {
+    const member = new SlowMember(10);
+    await joined(member);
+    broker.emit('a', 'at once');
+    endOfTick();
+    expect(member.bodies).toEqual(['at once']);
+    for (const body of ['1', '2']) broker.emit('a', body);
+    jest.advanceTimersByTime(4);
+    broker.emit('a', '3');
+    endOfTick();
+    expect(member.bodies).toEqual(['at once']);
+    jest.advanceTimersByTime(1);
+    expect(member.bodies).toEqual(['at once', '1', '2', '3']);
+    expect(member.connection.writes).toHaveLength(2);
+  });
+
+  test('rests for 20 ms at most', async () => {
+    const member = new SlowMember(1_000);
+    await joined(member);
+    broker.emit('a', '1');
+    endOfTick();
+    broker.emit('a', '2');
+    jest.advanceTimersByTime(19);
+    expect(member.bodies).toEqual(['1']);
+    jest.advanceTimersByTime(1);
+    expect(member.bodies).toEqual(['1', '2']);
+  });
+
+  test('is written at once after its rest', async () => {
+    const member = new SlowMember(10);
+    await joined(member);
+    broker.emit('a', '1');
+    endOfTick();
+    jest.advanceTimersByTime(5);
+    broker.emit('a', '2');
+    endOfTick();
+    expect(member.bodies).toEqual(['1', '2']);
+  });
+
+  test('does not keep others waiting while it rests', async () => {
+    const [slow, quick] = [new SlowMember(10), new Member()];
+    await joined(slow);
+    await joined(quick, '/topic/b');
+    broker.emit('a', '1');
+    endOfTick();
+    broker.emit('a', '2');
+    broker.emit('b', 'x');
+    endOfTick();
+    expect(slow.bodies).toEqual(['1']);
+    expect(quick.bodies).toEqual(['x']);
+  });
+
+  test('is flushed in its rest by who leaves, once', async () => {
+    const member = new SlowMember(10);
+    const group = await joined(member);
+    broker.emit('a', '1');
+    endOfTick();
+    broker.emit('a', '2');
+    groups.leave(member, group);
+    expect(member.bodies).toEqual(['1', '2']);
+    jest.advanceTimersByTime(100);
+    expect(member.bodies).toEqual(['1', '2']);
   });
 });
 
