@@ -11,6 +11,7 @@ import { copyKeys, toRoutedMessage } from './amqp-message.js';
 import type { Link } from './channel-pool.js';
 import { KeyBindings } from './key-bindings.js';
 import type { RabbitMqOptions } from './rabbitmq-options.js';
+import { SCRATCH_CHANNELS_MAX } from './scratch-channels.js';
 import { SharedQueue } from './shared-queue.js';
 import type { SharedQueueUser } from './shared-queue.js';
 import { stopping, withDeadline } from './wait-deadline.js';
@@ -35,10 +36,11 @@ export class InstanceQueue implements SharedQueueUser {
     private readonly options: RabbitMqOptions,
   ) {
     this.fanout = new Fanout(exchange.matching);
-    this.bindings = new KeyBindings({
-      bind: (queue, key) => this.ask((channel) => channel.bindQueue(queue, exchange.name, key)),
-      unbind: (queue, key) => this.ask((channel) => channel.unbindQueue(queue, exchange.name, key)),
-    });
+    const operations = {
+      bind: (queue: string, key: string) => this.ask((channel) => channel.bindQueue(queue, exchange.name, key)),
+      unbind: (queue: string, key: string) => this.ask((channel) => channel.unbindQueue(queue, exchange.name, key)),
+    };
+    this.bindings = new KeyBindings(operations, SCRATCH_CHANNELS_MAX);
     this.queue = new SharedQueue(exchange.label, link, options, this);
   }
 

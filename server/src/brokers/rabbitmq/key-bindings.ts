@@ -1,8 +1,8 @@
 /**
- * The bindings of one queue to one exchange, a key each. Who subscribes and unsubscribes only changes what is wished; one
- * loop brings the broker into line, one operation at a time, binding and unbinding by turns, and looks at the latest wish
- * when it comes to a key. So a key that is dropped and wanted again while it waits costs nothing, and all who want the same key wait
- * for the same operation.
+ * The bindings of one queue to one exchange, a key each. Who subscribes and unsubscribes only changes what is wished; a few
+ * loops bring the broker into line, one operation for a key at a time, binding and unbinding by turns, and look at the
+ * latest wish when they come to a key. So a key that is dropped and wanted again while it waits costs nothing, and all who
+ * want the same key wait for the same operation. What a new queue has to be given back comes after what somebody waits for.
  */
 import type { BrokerError } from '../broker.js';
 import type { Deferred } from './wait-deadline.js';
@@ -25,18 +25,24 @@ const RETRY_MS = 1_000;
 
 export class KeyBindings {
   private readonly entries = new Map<string, Entry>();
-  /** Keys that the loop has to look at: to be bound, and to be let go. */
+  /** Keys that the loops have to look at: newly wanted, those of the queue before, and to be let go. */
   private readonly toBind = new Set<string>();
+  private readonly toRestore = new Set<string>();
   private readonly toUnbind = new Set<string>();
   private lastWasBind = false;
   /** The queue of the current connection; undefined while there is none. */
   private queue: string | undefined;
-  private isRunning = false;
-  /** The key that the broker is being asked about. */
-  private inFlight: string | undefined;
+  private running = 0;
+  /** The keys that the broker is being asked about. */
+  private readonly inFlight = new Set<string>();
+  private readonly toRetry = new Set<string>();
   private retry: NodeJS.Timeout | undefined;
 
-  constructor(private readonly operations: BindingOperations) {}
+  /** Asks for at most `operationsMax` things at a time. */
+  constructor(
+    private readonly operations: BindingOperations,
+    private readonly operationsMax: number,
+  ) {}
 
   /** Bindings not yet made or taken back, also those that wait for the broker. */
   get pending(): number {
@@ -67,28 +73,30 @@ export class KeyBindings {
       entry.settled = deferred();
       entry.wanted = wanted;
     }
-    if (key !== this.inFlight) this.settle(key, entry);
-    void this.run();
+    this.settle(key, entry);
+    this.run();
     return entry;
   }
 
-  /** A new queue with no bindings: binds all wanted keys, in this order. */
+  /** A new queue with no bindings: binds all wanted keys, first those that somebody waits for, the others in this order. */
   attach(queue: string, keys: readonly string[]): void {
     this.queue = queue;
-    for (const key of keys) if (this.entries.get(key)?.wanted) this.toBind.add(key);
-    void this.run();
+    for (const key of keys) if (this.entries.get(key)?.wanted && !this.toBind.has(key)) this.toRestore.add(key);
+    this.run();
   }
 
   /** The queue is gone with its bindings. Who waits for a binding waits for the next queue. */
   detach(): void {
     this.queue = undefined;
     clearTimeout(this.retry);
-    this.toBind.clear();
+    this.retry = undefined;
+    this.toRestore.clear();
     this.toUnbind.clear();
+    this.toRetry.clear();
     for (const [key, entry] of this.entries) {
       if (entry.bound && entry.wanted) entry.settled = deferred();
       entry.bound = false;
-      this.settle(key, entry);
+      if (!entry.wanted) this.settle(key, entry);
     }
   }
 
@@ -98,18 +106,26 @@ export class KeyBindings {
     for (const { settled } of this.entries.values()) settled.reject(error);
   }
 
-  private async run(): Promise<void> {
-    if (this.isRunning) return;
-    this.isRunning = true;
-    for (let key = this.next(); key !== undefined; key = this.next()) await this.fulfil(key);
-    this.isRunning = false;
+  private run(): void {
+    while (this.running < this.operationsMax) {
+      const key = this.next();
+      if (key === undefined) return;
+      this.running++;
+      void this.work(key);
+    }
+  }
+
+  private async work(first: string): Promise<void> {
+    for (let key: string | undefined = first; key !== undefined; key = this.next()) await this.fulfil(key);
+    this.running--;
   }
 
   /** By turns: thousands who leave at once must not keep out the one who comes, nor the other way round. */
   private next(): string | undefined {
     if (this.queue === undefined) return undefined;
-    const isBind = this.toUnbind.size === 0 || (this.toBind.size > 0 && !this.lastWasBind);
-    const due = isBind ? this.toBind : this.toUnbind;
+    const comers = this.toBind.size > 0 ? this.toBind : this.toRestore;
+    const isBind = this.toUnbind.size === 0 || (comers.size > 0 && !this.lastWasBind);
+    const due = isBind ? comers : this.toUnbind;
     this.lastWasBind = isBind;
     for (const key of due) {
       due.delete(key);
@@ -121,9 +137,10 @@ export class KeyBindings {
   private async fulfil(key: string): Promise<void> {
     const entry = this.entries.get(key);
     const queue = this.queue;
-    if (!entry || queue === undefined || entry.wanted === entry.bound) return entry && this.settle(key, entry);
+    if (!entry || queue === undefined || this.inFlight.has(key)) return;
+    if (entry.wanted === entry.bound) return this.settle(key, entry);
     const { wanted } = entry;
-    this.inFlight = key;
+    this.inFlight.add(key);
     // From the moment that it is asked to unbind, the broker may have done it
     entry.bound = false;
     const asked = wanted ? this.operations.bind(queue, key) : this.operations.unbind(queue, key);
@@ -131,7 +148,7 @@ export class KeyBindings {
       () => undefined,
       (reason: unknown) => reason as BrokerError,
     );
-    this.inFlight = undefined;
+    this.inFlight.delete(key);
     if (this.queue !== queue) return this.again(key);
     entry.bound = wanted === (error === undefined);
     if (error && entry.wanted === wanted) this.failed(key, entry, error);
@@ -145,16 +162,14 @@ export class KeyBindings {
   }
 
   private settle(key: string, entry: Entry): void {
+    // Settled when the answer is there
+    if (this.inFlight.has(key)) return;
     if (entry.wanted !== entry.bound) {
-      if (this.queue !== undefined) this.makeDue(key, entry);
+      (entry.wanted ? this.toBind : this.toUnbind).add(key);
       return;
     }
     if (!entry.wanted) this.entries.delete(key);
     entry.settled.resolve();
-  }
-
-  private makeDue(key: string, { wanted }: Entry): void {
-    (wanted ? this.toBind : this.toUnbind).add(key);
   }
 
   private failed(key: string, entry: Entry, error: BrokerError): void {
@@ -164,9 +179,15 @@ export class KeyBindings {
       entry.settled = deferred();
       return;
     }
-    this.retry = setTimeout(() => {
-      this.makeDue(key, entry);
-      void this.run();
-    }, RETRY_MS);
+    this.toRetry.add(key);
+    this.retry ??= setTimeout(() => this.tryAgain(), RETRY_MS);
+  }
+
+  private tryAgain(): void {
+    this.retry = undefined;
+    const keys = [...this.toRetry];
+    this.toRetry.clear();
+    for (const key of keys) this.again(key);
+    this.run();
   }
 }

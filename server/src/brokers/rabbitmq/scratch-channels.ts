@@ -8,7 +8,8 @@ import { closeChannel } from './recovering-channel.js';
 import type { RabbitMqOptions } from './rabbitmq-options.js';
 import { withDeadline } from './wait-deadline.js';
 
-const CHANNELS_MAX = 4;
+/** RabbitMQ binds three times as fast on four channels as on one (each bind waits for a transaction), on 16 hardly faster. */
+export const SCRATCH_CHANNELS_MAX = 4;
 
 export class ScratchChannels {
   private readonly live = new Set<Channel>();
@@ -32,7 +33,7 @@ export class ScratchChannels {
   }
 
   private async take<T>(work: (channel: Channel) => Promise<T>): Promise<T> {
-    if (this.busy < CHANNELS_MAX) this.busy++;
+    if (this.busy < SCRATCH_CHANNELS_MAX) this.busy++;
     else await new Promise<void>((resolve) => this.waiting.push(resolve));
     try {
       return await this.use(work);

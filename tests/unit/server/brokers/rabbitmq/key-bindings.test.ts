@@ -5,11 +5,16 @@ import { KeyBindings } from '../../../../../server/src/brokers/rabbitmq/key-bind
 /** A broker whose answers the test gives, one by one. */
 class Asked {
   readonly calls: string[] = [];
+  readonly bindings: KeyBindings;
   private answers: { resolve: () => void; reject: (error: Error) => void }[] = [];
-  readonly bindings = new KeyBindings({
-    bind: (queue, key) => this.ask(`+${queue}:${key}`),
-    unbind: (queue, key) => this.ask(`-${queue}:${key}`),
-  });
+
+  constructor(operationsMax = 1) {
+    const operations = {
+      bind: (queue: string, key: string) => this.ask(`+${queue}:${key}`),
+      unbind: (queue: string, key: string) => this.ask(`-${queue}:${key}`),
+    };
+    this.bindings = new KeyBindings(operations, operationsMax);
+  }
 
   private ask(call: string): Promise<void> {
     this.calls.push(call);
@@ -126,17 +131,85 @@ describe('KeyBindings', () => {
   test('a new queue is bound in the order given, and answers about the old one mean nothing', async () => {
     const asked = new Asked();
     asked.bindings.attach('old', []);
-    const wants = ['a', 'b', 'c'].map((key) => asked.bindings.want(key));
-    await settle();
+    for (const key of ['a', 'b', 'c']) void asked.bindings.want(key);
+    await asked.answerAll();
+    void asked.bindings.want('d');
     asked.bindings.detach();
-    asked.bindings.attach('new', ['c', 'a', 'b']);
-    expect(await outcome(wants[0])).toBe('waiting');
+    asked.bindings.attach('new', ['c', 'd', 'a', 'b']);
+    const wants = ['a', 'c', 'd'].map((key) => asked.bindings.want(key));
     // The bind of the old queue
     await asked.answer();
-    expect(await outcome(wants[0])).toBe('waiting');
+    expect(await Promise.all(wants.map(outcome))).toEqual(['waiting', 'waiting', 'waiting']);
     await asked.answerAll();
-    expect(asked.calls).toEqual(['+old:a', '+new:c', '+new:a', '+new:b']);
+    expect(asked.calls.slice(3)).toEqual(['+old:d', '+new:a', '+new:c', '+new:d', '+new:b']);
     expect(await Promise.all(wants.map(outcome))).toEqual(['done', 'done', 'done']);
+  });
+
+  test('who waits for a key comes before the keys that a new queue is given back', async () => {
+    const asked = new Asked();
+    asked.bindings.attach('old', []);
+    for (const key of ['a', 'b', 'c', 'd']) void asked.bindings.want(key);
+    await asked.answerAll();
+    asked.bindings.detach();
+    const whileAway = asked.bindings.want('new');
+    asked.bindings.attach('q', ['d', 'c', 'b', 'a', 'new']);
+    const later = asked.bindings.want('later');
+    const again = asked.bindings.want('a');
+    await asked.answer();
+    await asked.answer();
+    await asked.answer();
+    expect(await Promise.all([whileAway, later, again].map(outcome))).toEqual(['done', 'done', 'done']);
+    await asked.answerAll();
+    expect(asked.calls.slice(4)).toEqual(['+q:new', '+q:later', '+q:a', '+q:d', '+q:c', '+q:b']);
+  });
+
+  test('it asks for several things at a time, but for one thing about a key', async () => {
+    const asked = new Asked(3);
+    asked.bindings.attach('q', []);
+    for (const key of ['a', 'b', 'c', 'd']) void asked.bindings.want(key);
+    await settle();
+    expect(asked.calls).toEqual(['+q:a', '+q:b', '+q:c']);
+    void asked.bindings.drop('a');
+    void asked.bindings.want('a');
+    void asked.bindings.drop('b');
+    await asked.answer();
+    expect(asked.calls.slice(3)).toEqual(['+q:d']);
+    await asked.answer();
+    expect(asked.calls.slice(4)).toEqual(['-q:b']);
+    await asked.answerAll();
+    expect(asked.calls).toHaveLength(5);
+    expect(asked.bindings.pending).toBe(0);
+  });
+
+  test('a key that the broker is still asked about for the old queue is not asked about for the new one', async () => {
+    const asked = new Asked(2);
+    asked.bindings.attach('old', []);
+    const wanted = asked.bindings.want('a');
+    const left = asked.bindings.want('b');
+    asked.bindings.detach();
+    const dropped = asked.bindings.drop('b');
+    asked.bindings.attach('new', ['a', 'b']);
+    await settle();
+    expect(asked.calls).toEqual(['+old:a', '+old:b']);
+    await asked.answer();
+    expect(asked.calls.slice(2)).toEqual(['+new:a']);
+    await asked.answerAll();
+    expect(asked.calls).toHaveLength(3);
+    expect([await outcome(wanted), await outcome(left), await outcome(dropped)]).toEqual(['done', 'done', 'done']);
+  });
+
+  test('several that could not be asked are all asked again', async () => {
+    const asked = new Asked(2);
+    asked.bindings.attach('q', []);
+    const wants = ['a', 'b'].map((key) => asked.bindings.want(key));
+    await asked.answer(new BrokerError('broker-unavailable', 'late'));
+    await asked.answer(new BrokerError('broker-unavailable', 'late'));
+    expect(asked.open).toBe(0);
+    // Long before it does so by itself
+    for (const key of ['a', 'b']) void asked.bindings.want(key);
+    await asked.answerAll();
+    expect(await Promise.all(wants.map(outcome))).toEqual(['done', 'done']);
+    asked.bindings.detach();
   });
 
   test('who subscribes after a loss waits for the next queue, also for a key that was bound', async () => {
