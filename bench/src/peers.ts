@@ -69,11 +69,16 @@ export function missing(name: PeerName): string | undefined {
   return program === undefined ? undefined : `${PEERS[name].title} is left out: ${program} is not on the PATH`;
 }
 
-async function startRelay({ processes, rabbit }: Bench, broker: 'memory' | 'rabbitmq'): Promise<Started> {
+/** `nodeFlags` are those of Node itself. */
+export async function startRelay(
+  { processes, rabbit }: Bench,
+  broker: 'memory' | 'rabbitmq',
+  nodeFlags: readonly string[] = [],
+): Promise<Started> {
   const [port, adminPort] = await ports(2);
   const url = broker === 'memory' ? 'memory:' : rabbit.node.amqpUrl;
   const flags = ['--host', '127.0.0.1', '--port', `${port}`, '--admin-port', `${adminPort}`, '--broker', url];
-  const { pid, stop } = await processes.serve('relay', [process.execPath, RELAY, ...flags], port);
+  const { pid, stop } = await processes.serve('relay', [process.execPath, ...nodeFlags, RELAY, ...flags], port);
   const brokerPids = broker === 'memory' ? [] : [rabbit.pid];
   const target = {
     protocol: 'stomp',

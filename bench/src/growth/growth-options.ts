@@ -4,8 +4,9 @@ import type { ChurnPlan } from './churn.js';
 import type { RelaysPlan } from './relays.js';
 import type { RestorePlan } from './restore.js';
 import type { ScalingPlan } from './scaling.js';
+import type { StandingLoad } from './standing-load.js';
 
-export const PART_NAMES = ['sessions', 'topics', 'relays', 'churn', 'restore'] as const;
+export const PART_NAMES = ['sessions', 'topics', 'relays', 'churn', 'restore', 'profile'] as const;
 export type PartName = (typeof PART_NAMES)[number];
 
 export interface GrowthPlan {
@@ -13,6 +14,7 @@ export interface GrowthPlan {
   readonly relays: RelaysPlan;
   readonly churn: ChurnPlan;
   readonly restore: RestorePlan;
+  readonly profile: StandingLoad;
 }
 
 export interface GrowthOptions {
@@ -42,11 +44,12 @@ const FULL: GrowthPlan = {
       relay: { steps: [10, 1_000, 50_000], sessions: 500, each: 100 },
       'web-stomp': { steps: [10, 1_000], sessions: 500, each: 2 },
     },
-    idleSeconds: 15,
+    idleSeconds: 8,
   },
-  relays: { relays: [1, 2, 4, 8], messagesPerSecond: 300, seconds: 10 },
-  churn: { sessions: 500, standing: 200, messagesPerSecond: 100, seconds: 20, kinds: CHURN },
+  relays: { relays: [1, 2, 4, 8], messagesPerSecond: 300, seconds: 6 },
+  churn: { sessions: 500, standing: 200, messagesPerSecond: 100, seconds: 15, kinds: CHURN },
   restore: { sessions: 500, each: 100 },
+  profile: { standing: 1_000, messagesPerSecond: 0, window: 32, seconds: 10 },
 };
 
 const SMALL: GrowthPlan = {
@@ -68,6 +71,7 @@ const SMALL: GrowthPlan = {
     kinds: CHURN.map((kind) => ({ ...kind, rate: kind.rate / 10, topics: kind.topics / 10 })),
   },
   restore: { sessions: 50, each: 100 },
+  profile: { standing: 100, messagesPerSecond: 0, window: 32, seconds: 3 },
 };
 
 export function readGrowthOptions(args: readonly string[]): GrowthOptions {

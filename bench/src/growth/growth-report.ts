@@ -2,9 +2,11 @@
 import { number } from '../ratios.js';
 import type { ChurnResult } from './churn.js';
 import { lineChart, type Panel, type Series } from './line-chart.js';
+import type { ProfileResult } from './profile.js';
 import type { RelaysStep } from './relays.js';
 import type { RestoreResult } from './restore.js';
 import type { Step } from './scaling.js';
+import { shareChart } from './share-chart.js';
 
 export interface GrowthResults {
   /** How and where they were measured. */
@@ -14,23 +16,26 @@ export interface GrowthResults {
   readonly relays?: readonly RelaysStep[];
   readonly churn?: readonly ChurnResult[];
   readonly restore?: readonly RestoreResult[];
+  readonly profile?: readonly ProfileResult[];
 }
 
 const SERVER_TITLES = { relay: 'stomp-relay', 'web-stomp': 'RabbitMQ Web STOMP' };
+const BROKER_TITLES = { rabbitmq: 'on RabbitMQ', memory: 'embedded broker' };
 
-export function growthTables({ about, sessions, topics, relays, churn, restore }: GrowthResults): string {
+export function growthTables({ about, sessions, topics, relays, churn, restore, profile }: GrowthResults): string {
   const parts = [
     ...(sessions ? [`## More sessions, ten topics\n\n${stepTable(sessions)}`] : []),
     ...(topics ? [`## More topics\n\n${stepTable(topics)}`] : []),
     ...(relays ? [`## More relays\n\n${relaysTable(relays)}`] : []),
     ...(churn ? [`## Churn\n\n${churnTable(churn)}`] : []),
     ...(restore ? [`## Restoring\n\n${restoreTable(restore)}`] : []),
+    ...(profile ? [`## Where the time goes\n\n${profileTable(profile)}`] : []),
   ];
   return ['# How cost grows', about, ...parts].join('\n\n');
 }
 
 /** By file name. */
-export function growthCharts({ sessions, topics }: GrowthResults): Map<string, string> {
+export function growthCharts({ sessions, topics, profile }: GrowthResults): Map<string, string> {
   const charts = new Map<string, string>();
   if (sessions) {
     const title = 'What RabbitMQ holds, by sessions';
@@ -53,6 +58,11 @@ export function growthCharts({ sessions, topics }: GrowthResults): Map<string, s
     ];
     const title = "The relay's memory";
     charts.set('relay-memory.svg', lineChart(title, 'Resident, idle', 'sessions or topics', panels));
+  }
+  if (profile) {
+    const bars = profile.map(({ broker, groups }) => ({ title: BROKER_TITLES[broker], parts: groups }));
+    const subtitle = '1,000 subscribers, 128 B, 32 messages in flight; shares of the time in which it was not idle';
+    charts.set('relay-profile.svg', shareChart("Where the relay's time goes", subtitle, bars));
   }
   return charts;
 }
@@ -140,6 +150,26 @@ function restoreTable(results: readonly RestoreResult[]): string {
     number(result.sessionsLost, 0),
   ]);
   return markdown(head, rows);
+}
+
+function profileTable(results: readonly ProfileResult[]): string {
+  const titles = [...new Set(results.flatMap(({ groups }) => groups.map(({ title }) => title)))];
+  const share = (value: number | undefined): string => (value === undefined ? '-' : `${number(value, 1)} %`);
+  const rows = [
+    ...titles.map((title) => [
+      title,
+      ...results.map(({ groups }) => share(groups.find((group) => group.title === title)?.percent)),
+    ]),
+    ['in the kernel, of all CPU time', ...results.map(({ kernelPercent }) => share(kernelPercent))],
+    ['deliveries a second', ...results.map(({ load }) => number(load.deliveriesPerSecond, 0))],
+    ['relay CPU', ...results.map(({ load }) => share(load.serverCpuPercent))],
+  ];
+  const tops = results.map(
+    ({ broker, top }) =>
+      `${BROKER_TITLES[broker]}: ${top.map(({ name, percent }) => `\`${name}\` ${number(percent, 1)} %`).join(', ')}`,
+  );
+  const head = ['time of the relay', ...results.map(({ broker }) => BROKER_TITLES[broker])];
+  return [markdown(head, rows), ...tops].join('\n\n');
 }
 
 function markdown(head: readonly string[], rows: readonly (readonly string[])[]): string {

@@ -9,6 +9,7 @@ import { format } from 'prettier';
 import { measureChurn } from './churn.js';
 import { type GrowthOptions, type PartName, readGrowthOptions, USAGE } from './growth-options.js';
 import { growthCharts, type GrowthResults, growthTables } from './growth-report.js';
+import { measureProfile } from './profile.js';
 import { measureRelays } from './relays.js';
 import { measureRestore } from './restore.js';
 import { measureSessions, measureTopics } from './scaling.js';
@@ -21,7 +22,11 @@ const DOCS = path.join(HERE, '../../docs/images');
 
 const say = (line: string): void => void process.stdout.write(`${line}\n`);
 
-async function measure(stage: Stage, part: PartName, { scaling, relays, churn, restore }: GrowthOptions['plan']) {
+async function measure(
+  stage: Stage,
+  part: PartName,
+  { scaling, relays, churn, restore, profile }: GrowthOptions['plan'],
+) {
   switch (part) {
     case 'sessions':
       return { sessions: await measureSessions(stage, scaling) };
@@ -33,6 +38,8 @@ async function measure(stage: Stage, part: PartName, { scaling, relays, churn, r
       return { churn: await measureChurn(stage, churn) };
     case 'restore':
       return { restore: await measureRestore(stage, restore) };
+    case 'profile':
+      return { profile: await measureProfile(stage, profile) };
   }
 }
 

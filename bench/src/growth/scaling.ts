@@ -4,7 +4,7 @@ import { type Footprint, measureFootprint } from './footprint.js';
 import type { OnStage, ServerName, Stage } from './stage.js';
 
 /** After the last session: what setting up has left behind is tidied up. */
-const SETTLE_MS = 5_000;
+const SETTLE_MS = 3_000;
 
 export interface ScalingPlan {
   /** Numbers of sessions, on `fewTopics` topics, one each. */

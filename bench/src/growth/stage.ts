@@ -1,6 +1,6 @@
 /** Where the parts play: a RabbitMQ node, the relay or RabbitMQ's own Web STOMP on it, and this process on the other core. */
 import { execFileSync } from 'node:child_process';
-import { PEERS, type Started } from '../peers.js';
+import { type Bench, PEERS, type Started } from '../peers.js';
 import { GENERATOR_CORE, Processes } from '../processes.js';
 import { Rabbit } from '../rabbitmq.js';
 
@@ -30,11 +30,15 @@ export class Stage {
   }
 
   /** A fresh node, as memory that was once used is not all given back; a fresh server; both gone when `work` is done. */
-  async with<T>(server: ServerName, work: (stage: OnStage) => Promise<T>): Promise<T> {
+  async with<T>(
+    server: ServerName,
+    work: (stage: OnStage) => Promise<T>,
+    start: (bench: Bench) => Promise<Started> = (bench) => PEERS[server].start(bench),
+  ): Promise<T> {
     const rabbit = await Rabbit.start(this.processes, this.say);
     this.rabbit = rabbit;
     try {
-      const target = await PEERS[server].start({ processes: this.processes, rabbit });
+      const target = await start({ processes: this.processes, rabbit });
       try {
         return await work({ target, rabbit, relayPid: server === 'relay' ? target.serverPids[0] : undefined });
       } finally {

@@ -1,11 +1,13 @@
-/** Messages at a fixed rate to subscribers of topic 0, published and judged by the generator in its own process. */
+/** Messages to subscribers of topic 0, at a fixed rate or as fast as a window lets them, published and judged by the generator in its own process. */
 import path from 'node:path';
 import type { Load, LoadResult } from '../generator/load.js';
 import type { OnStage, Stage } from './stage.js';
 
 export interface StandingLoad {
   readonly standing: number;
+  /** 0: by `window`. */
   readonly messagesPerSecond: number;
+  readonly window?: number;
   readonly seconds: number;
 }
 
@@ -27,7 +29,7 @@ export async function runStandingLoad(stage: Stage, { target }: OnStage, plan: S
     topics: 1,
     publishers: 1,
     bodyBytes: 128,
-    window: 0,
+    window: plan.window ?? 0,
     rate: plan.messagesPerSecond,
     settleSeconds: 0.7,
     warmupSeconds: WARM_UP_SECONDS,
