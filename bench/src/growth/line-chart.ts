@@ -14,9 +14,9 @@ export interface Panel {
 }
 
 const PANEL_WIDTH = 370;
-const PANEL_HEIGHT = 190;
+const PANEL_HEIGHT = 204;
 const TOP = 84;
-const PLOT = { left: 52, right: 40, top: 34, bottom: 36 };
+const PLOT = { left: 52, right: 40, top: 34, bottom: 50 };
 
 interface Scale {
   readonly ticks: readonly number[];
@@ -75,14 +75,14 @@ function drawPanel({ title, series }: Panel, xTitle: string, left: number, top: 
   );
   const marks = x.ticks.map(
     (tick) =>
-      `<text x="${round(x.at(tick))}" y="${floor + 15}" text-anchor="middle" class="dim">${number(tick, 0)}</text>`,
+      `<text x="${round(x.at(tick))}" y="${floor + 29}" text-anchor="middle" class="dim">${number(tick, 0)}</text>`,
   );
   return [
     `<g transform="translate(${left} ${top})">`,
     `<text x="${PLOT.left}" y="20" class="head">${escape(title)}</text>`,
     ...grid,
     ...marks,
-    `<text x="${(PLOT.left + right) / 2}" y="${floor + 29}" text-anchor="middle" class="dim">${escape(xTitle)}</text>`,
+    `<text x="${(PLOT.left + right) / 2}" y="${floor + 43}" text-anchor="middle" class="dim">${escape(xTitle)}</text>`,
     ...[...series].reverse().map((each) => drawSeries(each, x, y)),
     '</g>',
   ].join('\n');

@@ -22,6 +22,8 @@ const COLOURS = [
   '#bf3989',
   '#6e7781',
   '#afb8c1',
+  '#54aeff',
+  '#d4a72c',
 ];
 const NUMBER_FROM_PERCENT = 4;
 
