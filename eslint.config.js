@@ -26,7 +26,12 @@ export default tseslint.config(
     },
   },
   {
-    files: ['server/src/cli.ts', 'server/src/config.ts', 'server/src/workers/worker.ts'],
+    files: [
+      'server/src/cli.ts',
+      'server/src/config.ts',
+      'server/src/workers/worker.ts',
+      'server/src/workers/last-words.ts',
+    ],
     rules: { 'no-restricted-globals': 'off' },
   },
   {

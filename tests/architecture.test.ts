@@ -41,6 +41,7 @@ const SERVER: Readonly<Record<string, Rule>> = {
   http: { ours: ['destinations', 'auth'], types: ['brokers', 'session'], packages: ['express'] },
   log: { ours: [], packages: ['pino'] },
   metrics: { ours: [], packages: ['prom-client'] },
+  'load-meter': { ours: [] },
   config: { ours: ['config-report', 'config-sources'], packages: ['yaml', 'zod'] },
   'config-report': { ours: ['config-sources'], packages: ['zod'] },
   'config-sources': { ours: [] },

@@ -4,12 +4,14 @@
  * logs go to stderr as JSON. Exit status: 0 after a clean stop, 1 if the relay could not start or stop, 2 for a bad
  * configuration.
  */
+import { inspect } from 'node:util';
 import { Command, CommanderError, Option } from 'commander';
 import { ConfigError, createConfig, loadConfig, SETTINGS } from './config.js';
 import type { Config } from './config.js';
 import { createRelay } from './relay.js';
 import type { Relay } from './relay.js';
 import { VERSION } from './version.js';
+import { endInOrderAfterCrash } from './workers/last-words.js';
 import { WorkerPool } from './workers/worker-pool.js';
 
 const EXIT_FAILED = 1;
@@ -17,13 +19,19 @@ const EXIT_BAD_CONFIG = 2;
 
 async function main(argv: readonly string[]): Promise<void> {
   const config = readConfig(argv);
-  const relay = config.workers === 1 ? createRelay(config) : createPool(config);
+  const relay = config.workers === 1 ? createSingle(config) : createPool(config);
   stopOnSignals(relay);
   try {
     for (const { kind, url } of await relay.start()) process.stdout.write(`listening  ${kind.padEnd(9)}  ${url}\n`);
   } catch (error) {
     fail(EXIT_FAILED, [startProblem(error as NodeJS.ErrnoException, config)]);
   }
+}
+
+function createSingle(config: Config): Relay {
+  const relay = createRelay(config);
+  endInOrderAfterCrash(relay, (error) => process.stderr.write(`stomp-relay: ${inspect(error)}\n`));
+  return relay;
 }
 
 function createPool(config: Config): WorkerPool {

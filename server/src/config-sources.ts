@@ -74,6 +74,13 @@ export const SETTINGS: readonly Setting[] = [
     read: asNumber,
   },
   {
+    flag: '--lag-max <ms>',
+    variable: 'RELAY_LAG_MAX',
+    path: ['loadShedding', 'lagMaxMs'],
+    description: 'event-loop lag that is not to be reached: from half of it on, load is shed; 0 = never',
+    read: asNumber,
+  },
+  {
     flag: '--allow-origin <origins>',
     variable: 'RELAY_ALLOW_ORIGIN',
     path: ['websocket', 'allowedOrigins'],

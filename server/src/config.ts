@@ -190,6 +190,14 @@ const memory = section({
   queuesMax: whole(10_000, 1, 1_000_000),
 });
 
+const loadShedding = section({
+  /** The lag of the event loop that is not to be reached: from half of it on load is shed. 0: never. */
+  lagMaxMs: whole(400, 0, 60_000),
+  /** How long a new session may wait to be let in, and how many may, before they are told to come back later. */
+  waitMaxMs: whole(5_000, 100, 10 * 60_000),
+  waitingMax: whole(10_000, 0, 1_000_000),
+});
+
 const WORKERS_MAX = 64;
 const WORKERS_RULE = `must be a whole number from 1 to ${WORKERS_MAX}, or "auto" (one for each core)`;
 const workerCount = z.int({ error: WORKERS_RULE }).min(1, { error: WORKERS_RULE }).max(WORKERS_MAX, {
@@ -205,6 +213,7 @@ const schema = z.strictObject({
   session,
   /** Sessions at a time, on all transports. */
   sessionsMax: whole(50_000, 1, 1_000_000),
+  loadShedding,
   /** The exchange behind `/topic`. */
   topicExchange: exchangeName.default('amq.topic'),
   rabbitmq,

@@ -2,6 +2,7 @@
  * Prometheus metrics, a registry for each relay. Nothing here is on a hot path: the parts add to plain numbers of their
  * own, and a scrape reads them.
  */
+import { performance } from 'node:perf_hooks';
 import { collectDefaultMetrics, Counter, Gauge, Registry } from 'prom-client';
 import type { Aggregator } from 'prom-client';
 
@@ -19,6 +20,8 @@ export interface MetricSources {
     readonly messageBytesOut: number;
     readonly slowConsumers: number;
   };
+  readonly load: { readonly lagMs: number; readonly isOverloaded: boolean; readonly overloads: number };
+  readonly entrance: { readonly waiting: number; readonly turnedAway: number };
   readonly broker: {
     readonly isUp: boolean;
     readonly gauges?: { readonly unconfirmed: number; readonly pendingBindings: number };
@@ -38,11 +41,11 @@ export type MetricValues = Awaited<ReturnType<Registry['getMetricsAsJSON']>>[num
 
 export function createMetrics(sources: MetricSources): Metrics {
   const registry = new Registry();
-  collectDefaultMetrics({ register: registry });
+  collectDefaultMetrics({ register: registry }); // of the process: CPU, memory, garbage collection, lag as a histogram
 
   /** `aggregator` says what several workers make of it. */
   const gauge = (name: string, help: string, read: () => number, aggregator: Aggregator = 'sum') =>
-    new Gauge({
+    void new Gauge({
       aggregator,
       name: `stomp_relay_${name}`,
       help,
@@ -52,7 +55,7 @@ export function createMetrics(sources: MetricSources): Metrics {
       },
     });
   const counter = (name: string, help: string, read: () => number) =>
-    new Counter({
+    void new Counter({
       name: `stomp_relay_${name}_total`,
       help,
       registers: [registry],
@@ -94,6 +97,7 @@ export function createMetrics(sources: MetricSources): Metrics {
   counter('delivered_bytes', 'Bytes of MESSAGE frames written to clients', () => sources.counters.messageBytesOut);
   counter('received_bytes', 'Bytes of STOMP read from clients', () => sources.counters.bytesIn);
   counter('slow_consumers', 'Sessions ended because they did not read', () => sources.counters.slowConsumers);
+  addLoadMetrics(sources, gauge, counter);
   gauge('broker_up', '1 where the broker can be used', () => Number(sources.broker.isUp), 'min');
   const gauges = () => sources.broker.gauges ?? { unconfirmed: 0, pendingBindings: 0 };
   gauge('broker_unconfirmed', 'Published and not yet confirmed by the broker', () => gauges().unconfirmed);
@@ -104,6 +108,23 @@ export function createMetrics(sources: MetricSources): Metrics {
     text: () => registry.metrics(),
     values: () => registry.getMetricsAsJSON(),
   };
+}
+
+type AddGauge = (name: string, help: string, read: () => number, aggregator?: Aggregator) => void;
+type AddCounter = (name: string, help: string, read: () => number) => void;
+
+/** Active seconds divided by ticks are the mean length of a tick. */
+function addLoadMetrics({ load, entrance }: MetricSources, gauge: AddGauge, counter: AddCounter): void {
+  const lagHelp = 'How late the event loop was at the last look, which load shedding goes by';
+  gauge('event_loop_lag_seconds', lagHelp, () => load.lagMs / 1_000, 'max');
+  const activeSeconds = () => performance.eventLoopUtilization().active / 1_000;
+  counter('event_loop_active_seconds', 'Time that the event loop was at work', activeSeconds);
+  const ticks = () => performance.nodeTiming.uvMetricsInfo?.loopCount ?? 0; // not in the first versions of Node 20
+  counter('event_loop_ticks', 'Turns of the event loop', ticks);
+  gauge('overloaded', '1 while load is shed; of several workers, how many do', () => Number(load.isOverloaded));
+  counter('overloads', 'How often load had to be shed', () => load.overloads);
+  gauge('connections_waiting', 'New connections that wait to be let in', () => entrance.waiting);
+  counter('connections_turned_away', 'New connections told to come back later', () => entrance.turnedAway);
 }
 
 /** What the process above several workers knows of them. */

@@ -14,6 +14,7 @@ import { RabbitMqBroker } from './brokers/rabbitmq/rabbitmq-broker.js';
 import { checkExposure, type Config } from './config.js';
 import { createPublicApp } from './http/app.js';
 import { createHttpServer, hostPort, listen } from './http/http-server.js';
+import { LoadMeter } from './load-meter.js';
 import { createLog, type Log } from './log.js';
 import { createMetrics, type Metrics } from './metrics.js';
 import { Groups, REST_SHARE } from './session/groups.js';
@@ -23,6 +24,7 @@ import { Sessions } from './session/sessions.js';
 import { TimerWheel } from './session/timer-wheel.js';
 import { chooseSubProtocol } from './stomp/negotiation.js';
 import { createHostCheck } from './transports/admission.js';
+import { Entrance } from './transports/entrance.js';
 import { createTcpTransport, type TcpTransport } from './transports/tcp.js';
 import { createWebSocketTransport, type WebSocketTransport } from './transports/websocket.js';
 import { VERSION } from './version.js';
@@ -60,8 +62,11 @@ export interface Relay {
   notReady(): string | undefined;
   /** What `/metrics` shows. */
   readonly metrics: Metrics;
-  /** Ends all sessions, lets the broker's confirms come in, and resolves when nothing is left; within `stopTimeoutMs`. */
-  stop(): Promise<void>;
+  /**
+   * Ends all sessions (1012), lets the broker's confirms come in, and resolves when nothing is left; within `stopTimeoutMs`.
+   * Sessions end at random moments of `spreadMs` (0 unless given), so that clients do not come back all at once.
+   */
+  stop(spreadMs?: number): Promise<void>;
 }
 
 /** @throws ConfigError where the relay would be open to other machines without having been told to */
@@ -84,7 +89,8 @@ class ComposedRelay implements Relay {
     private readonly parts: Parts,
   ) {
     const { closeTimeoutMs } = config.websocket;
-    this.tcp = createTcpTransport({ ...config.tcp, closeTimeoutMs }, parts.sessions.accept);
+    const { entrance, sessions } = parts;
+    this.tcp = createTcpTransport({ ...config.tcp, closeTimeoutMs }, entrance, sessions.accept, sessions.turnAway);
   }
 
   start(): Promise<Listening[]> {
@@ -108,6 +114,7 @@ class ComposedRelay implements Relay {
     if (this.state !== 'new') throw new Error(`This relay is ${this.state}; make another one.`);
     this.state = 'running';
     try {
+      this.parts.load.start();
       await this.parts.broker.start();
       const opened = await open();
       if (this.isStopped) throw new Error('The relay was stopped while it was starting.');
@@ -123,24 +130,26 @@ class ComposedRelay implements Relay {
     return this.state === 'stopped';
   }
 
-  async stop(): Promise<void> {
-    if (!this.isStopped) await this.closeDown();
+  async stop(spreadMs = 0): Promise<void> {
+    if (!this.isStopped) await this.closeDown(spreadMs);
   }
 
-  private async closeDown(): Promise<void> {
+  private async closeDown(spreadMs = 0): Promise<void> {
     this.state = 'stopped';
-    const { log, timers } = this.parts;
+    const { log, timers, load } = this.parts;
     const { stopTimeoutMs } = this.config;
-    const isClean = await finishesWithin(this.closeAll(), stopTimeoutMs);
+    const isClean = await finishesWithin(this.closeAll(spreadMs), stopTimeoutMs);
     if (!isClean) log.warn({ stopTimeoutMs }, 'not everything could be closed in time');
     for (const server of this.servers) server.closeAllConnections();
     this.detach();
     timers.close();
+    load.stop();
   }
 
-  private async closeAll(): Promise<void> {
+  private async closeAll(spreadMs: number): Promise<void> {
     for (const server of this.servers) server.close();
-    await this.parts.sessions.stop();
+    this.parts.entrance.stop();
+    await this.parts.sessions.stop(spreadMs);
     const transports = [this.tcp, ...this.websockets].map((each) => each.close());
     await Promise.all([...transports, this.parts.broker.close()]);
   }
@@ -188,17 +197,17 @@ class ComposedRelay implements Relay {
   }
 
   private createMetrics(): Metrics {
-    const { sessions, counters, broker } = this.parts;
+    const { sessions, counters, broker, load, entrance } = this.parts;
     const connections = () => ({
       websocket: this.websockets.reduce((sum, each) => sum + each.connectionCount, 0),
       tcp: this.tcp.connectionCount,
     });
-    return createMetrics({ sessions: () => sessions.size, connections, counters, broker });
+    return createMetrics({ sessions: () => sessions.size, connections, counters, load, entrance, broker });
   }
 
   private websocketTransport(ownsServer: boolean): WebSocketTransport {
     const { listen, websocket } = this.config;
-    const { log, sessions, isOpen } = this.parts;
+    const { log, sessions, entrance, isOpen } = this.parts;
     const transport = createWebSocketTransport(
       {
         ...websocket,
@@ -211,6 +220,7 @@ class ComposedRelay implements Relay {
         chooseSubProtocol,
         onRefused: (sentence, address) => log.warn({ address }, sentence),
       },
+      entrance,
       sessions.accept,
     );
     this.websockets.push(transport);
@@ -241,6 +251,11 @@ function assemble(config: Config, hooks: RelayHooks) {
   // The embedded broker has its messages ready when a SEND is read: more of them would not come while a group rests.
   const restShare = config.broker.kind === 'memory' ? 0 : REST_SHARE;
   const groups = new Groups((...request) => broker.subscribe(...request), messages, counters, restShare);
+  const load = new LoadMeter(config.loadShedding, {
+    onOverload: (lagMs) => log.warn({ lagMs: Math.round(lagMs) }, 'overload: senders and new sessions have to wait'),
+    onRelief: () => log.info({}, 'overload is over'),
+  });
+  const entrance = new Entrance(config.loadShedding, load);
   const context = {
     options: config.session,
     limits: config.limits,
@@ -251,6 +266,7 @@ function assemble(config: Config, hooks: RelayHooks) {
     groups,
     messages,
     timers,
+    load,
     counters,
     log,
   };
@@ -259,7 +275,7 @@ function assemble(config: Config, hooks: RelayHooks) {
   broker.on('up', () => log.info({ broker: broker.description }, 'broker is up'));
   /** Nobody asks who a client is, and nobody has said that this is meant. */
   const isOpen = !hooks.authenticator && !config.auth.allowAnonymous;
-  return { log, broker, counters, timers, sessions, isOpen };
+  return { log, broker, counters, timers, load, entrance, sessions, isOpen };
 }
 
 function createBroker(config: Config, instanceId: string, log: Log): Broker {

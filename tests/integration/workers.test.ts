@@ -41,10 +41,14 @@ afterAll(async () => {
   await vhost.delete();
 });
 
-async function start(): Promise<Relay> {
+/** Lets a signal do what an error in the program would. */
+const CRASH_ON_SIGNAL = `--import=data:text/javascript,process.on('SIGUSR2',()=>{throw(new(Error)('planted'))})`;
+
+async function start(env: NodeJS.ProcessEnv = {}): Promise<Relay> {
   const flags = ['--port', '0', '--tcp-port', '0', '--admin-port', '0', '--workers', '2', '--log-level', 'silent'];
   const child = spawn(process.execPath, [path.join(BUILT, 'cli.js'), '--broker', vhost.amqpUrl, ...flags], {
     stdio: ['ignore', 'pipe', 'inherit'],
+    env: { ...process.env, ...env },
   });
   const urls = new Map<string, string>();
   for await (const line of createInterface(child.stdout)) {
@@ -148,6 +152,29 @@ test('a worker that is killed is replaced; the clients of the other notice nothi
     await each.receipt('SUBSCRIBE', { id: '0', destination: '/topic/after' });
   }
   expect(await metric(running, 'stomp_relay_sessions')).toBe(left + 4);
+}, 60_000);
+
+test('a worker that dies of an error tells its clients to come back, and is replaced', async () => {
+  const running = await start({ NODE_OPTIONS: CRASH_ON_SIGNAL });
+  const before = await connectAll(new Array<string>(6).fill(running.websocketUrl));
+  const [victim = 0] = workersOf(running);
+  process.kill(victim, 'SIGUSR2');
+  await eventually(
+    async () => ((await metric(running, 'stomp_relay_workers_replaced_total')) === 1 ? true : undefined),
+    20_000,
+    () => 'the worker did not end',
+  );
+  const left = await metric(running, 'stomp_relay_sessions');
+  const told = await eventually(
+    () => {
+      const closed = before.filter(({ isClosed }) => isClosed);
+      return closed.length === 6 - left ? closed : undefined;
+    },
+    10_000,
+    () => 'its clients did not see it',
+  );
+  expect(told.length).toBeGreaterThan(0);
+  for (const each of told) expect((await each.expectClose()).code).toBe(1012);
 }, 60_000);
 
 test('SIGTERM ends all workers in order, with status 0', async () => {

@@ -1,39 +1,63 @@
 /**
  * Whose frames are handled when. What one client sends at once can hold hundreds of thousands of frames, and each SEND can
- * reach thousands of groups: so all sessions together spend only so much of a turn of the event loop on frames. A session
- * that has more to do stands in line for the next turns; the first frame of a client that is not in line never waits.
+ * reach thousands of groups: so all sessions together spend only so much of a turn of the event loop on frames, and less
+ * while the process is overloaded. A session that has more to do stands in line; as long as there is a line, each is served
+ * a few frames and goes to its end, so that one that sends little waits for a few frames of each flood, and not for floods.
  */
 const TURN_MS = 10;
+const FRAMES_EACH = 16;
+const OVERLOADED_TURN_MS = 1;
+const OVERLOADED_FRAMES_EACH = 1;
+
+/** What the process feels. */
+export interface Load {
+  readonly isOverloaded: boolean;
+}
 
 export class FrameTurns {
+  /** Which turn it is. */
+  number = 0;
   private endsAt: number | undefined;
-  private line: (() => void)[] = [];
+  private readonly line: (() => void)[] = [];
 
-  constructor(private readonly now: () => number = () => performance.now()) {}
+  constructor(
+    private readonly load: Load,
+    private readonly now: () => number = () => performance.now(),
+  ) {}
 
-  /** Whether this turn's time is used up. To be asked after each frame. */
+  get isOverloaded(): boolean {
+    return this.load.isOverloaded;
+  }
+
+  get hasLine(): boolean {
+    return this.line.length > 0;
+  }
+
+  /** What a session may have handled before others in the line are served. */
+  get framesEach(): number {
+    return this.isOverloaded ? OVERLOADED_FRAMES_EACH : FRAMES_EACH;
+  }
+
+  /** Whether this turn's time is used up. To be asked before each frame. */
   get isOver(): boolean {
     if (this.endsAt === undefined) this.begin();
     return this.now() >= (this.endsAt ?? 0);
   }
 
-  /** Runs `proceed` in a later turn, behind those who wait already. */
+  /** Runs `proceed` behind those who wait already. Never from inside this call. */
   later(proceed: () => void): void {
     this.line.push(proceed);
     if (this.endsAt === undefined) this.begin();
   }
 
   private begin(): void {
-    this.endsAt = this.now() + TURN_MS;
+    this.number++;
+    this.endsAt = this.now() + (this.isOverloaded ? OVERLOADED_TURN_MS : TURN_MS);
     setImmediate(this.next);
   }
 
   private readonly next = (): void => {
     this.endsAt = undefined;
-    const waiting = this.line;
-    let served = 0;
-    this.line = [];
-    while (served < waiting.length && !this.isOver) waiting[served++]!();
-    if (waiting.length > 0) this.line = [...waiting.slice(served), ...this.line];
+    while (this.line.length > 0 && !this.isOver) this.line.shift()?.();
   };
 }

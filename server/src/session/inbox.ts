@@ -2,6 +2,8 @@
  * What a client has sent and what is not handled yet. The bytes stay in the parser, which is asked for the next frame only
  * when that may be handled: one buffer with one bound, beyond which reading pauses.
  *
+ * Who stands in line is not read from: what a flood of SENDs leaves unread is TCP's to hold back.
+ *
  *   ready --a frame has to be waited for--> awaiting --it is done--> ready
  *         --far too many SENDs wait-------> held ----fewer do------> in line
  *         --this turn's time is used up---> in line --its turn-----> ready
@@ -26,6 +28,11 @@ export interface FrameHandler {
 export class Inbox {
   private state: 'ready' | 'awaiting' | 'held' | 'in line' | 'over' = 'ready';
   private isReadingPaused = false;
+  /** Frames handled in this turn (number `turn`), since it was last called from the line. */
+  private handled = 0;
+  private turn = 0;
+  /** By its last frame: one who makes work for others. */
+  private isSender = false;
   private readonly parser: Parser;
 
   constructor(
@@ -69,6 +76,10 @@ export class Inbox {
 
   private takeFrames(): void {
     while (this.state === 'ready') {
+      if (this.parser.bufferedBytes > 0 && this.mustWait()) {
+        this.standInLine();
+        break;
+      }
       let frame: Frame | undefined;
       try {
         frame = this.parser.next();
@@ -82,7 +93,21 @@ export class Inbox {
     this.regulateReading();
   }
 
+  /** A client's first frame in a turn never waits, unless there is overload and SENDs are what it sends. */
+  private mustWait(): boolean {
+    const { turns } = this;
+    const isLate = turns.isOver;
+    if (this.turn !== turns.number) {
+      this.turn = turns.number;
+      this.handled = 0;
+    }
+    if (this.handled === 0) return isLate && this.isSender && turns.isOverloaded;
+    return isLate || (turns.hasLine && this.handled >= turns.framesEach);
+  }
+
   private take(frame: Frame): void {
+    this.handled++;
+    this.isSender = frame.command === 'SEND';
     let pending: Promise<void> | undefined;
     try {
       pending = this.handler.handle(frame);
@@ -92,7 +117,6 @@ export class Inbox {
     if (this.state === 'over') return;
     if (pending) void this.waitFor(frame, pending);
     else if (this.sendQueue.isOverfull) this.state = 'held';
-    else if (this.turns.isOver) this.standInLine();
   }
 
   private async waitFor(frame: Frame, pending: Promise<void>): Promise<void> {
@@ -116,6 +140,7 @@ export class Inbox {
 
   private goOn(): void {
     if (this.state !== 'over') this.state = 'ready';
+    this.handled = 0;
     this.takeFrames();
     this.handler.onProgress();
   }
@@ -123,7 +148,8 @@ export class Inbox {
   /** Back-pressure on the client: only where its own frames wait. */
   private regulateReading(): void {
     if (this.state === 'over') return;
-    const isFull = this.state !== 'ready' && this.parser.bufferedBytes > this.maxBytes;
+    const maxBytes = this.state === 'in line' ? 0 : this.maxBytes;
+    const isFull = this.state !== 'ready' && this.parser.bufferedBytes > maxBytes;
     const mustPause = isFull || this.sendQueue.isFull;
     if (mustPause === this.isReadingPaused) return;
     this.isReadingPaused = mustPause;

@@ -2,6 +2,7 @@
 import type { Authenticator, Policy } from '../auth/auth.js';
 import type { Broker } from '../brokers/broker.js';
 import type { ParserLimits } from '../stomp/parser.js';
+import type { Load } from './frame-turns.js';
 import type { Groups } from './groups.js';
 import type { MessageEncoder } from './message-encoder.js';
 import type { SessionCounters } from './session-counters.js';
@@ -60,6 +61,7 @@ export interface SessionContext {
   readonly groups: Groups;
   readonly messages: MessageEncoder;
   readonly timers: TimerWheel;
+  readonly load: Load;
   readonly counters: SessionCounters;
   readonly log: SessionLog;
 }

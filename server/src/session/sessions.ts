@@ -11,14 +11,16 @@ export interface SessionsOptions {
 
 export class Sessions {
   private readonly all = new Set<Session>();
-  private readonly turns = new FrameTurns();
+  private readonly turns: FrameTurns;
   private isStopping = false;
   private onEmpty: (() => void) | undefined;
 
   constructor(
     private readonly options: SessionsOptions,
     private readonly context: SessionContext,
-  ) {}
+  ) {
+    this.turns = new FrameTurns(context.load);
+  }
 
   get size(): number {
     return this.all.size;
@@ -26,7 +28,7 @@ export class Sessions {
 
   /** To be given to the transports. */
   readonly accept = (connection: Connection, peer: Peer): void => {
-    const session = new Session(connection, peer, this.context, this.turns, this.remove);
+    const session = this.open(connection, peer);
     const max = this.options.sessionsMax;
     if (this.isStopping) {
       session.end('shutting-down');
@@ -40,10 +42,26 @@ export class Sessions {
     }
   };
 
-  /** Ends all sessions; resolves when they are gone, which the transports' close deadline bounds. */
-  async stop(): Promise<void> {
+  /** In place of `accept`, for who would have had to wait for too long. Not counted either. */
+  readonly turnAway = (connection: Connection, peer: Peer): void => {
+    const sentence = 'The relay is overloaded and takes no new sessions for now: try again later.';
+    this.open(connection, peer).fail(new StompError('overloaded', sentence));
+  };
+
+  private open(connection: Connection, peer: Peer): Session {
+    return new Session(connection, peer, this.context, this.turns, this.remove);
+  }
+
+  /**
+   * Ends all sessions, each at a random moment of `spreadMs`; resolves when they are gone, which the transports' close
+   * deadline bounds.
+   */
+  async stop(spreadMs = 0): Promise<void> {
     this.isStopping = true;
-    for (const session of this.all) session.end('shutting-down');
+    for (const session of this.all) {
+      if (spreadMs === 0) session.end('shutting-down');
+      else this.context.timers.schedule(Math.random() * spreadMs, () => session.end('shutting-down'));
+    }
     if (this.all.size > 0) await new Promise<void>((resolve) => (this.onEmpty = resolve));
   }
 

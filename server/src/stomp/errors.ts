@@ -31,6 +31,7 @@ export const ERRORS = {
   'authentication-failed': { text: 'authentication failed', closeCode: 4401, mayReconnect: false },
   'authentication-unavailable': { text: 'authentication unavailable', ...LATER },
   'too-many-sessions': { text: 'too many sessions', ...LATER },
+  overloaded: { text: 'relay is overloaded', ...LATER },
   // What a frame asks for
   'missing-header': { text: 'missing header', ...REQUEST },
   'invalid-header': { text: 'invalid header', ...REQUEST },

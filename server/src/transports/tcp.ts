@@ -12,6 +12,7 @@ import { createServer } from 'node:net';
 import type { AddressInfo, Socket } from 'node:net';
 import { NO_LISTENER } from './connection.js';
 import type { AcceptConnection, Connection, Encoding, Peer } from './connection.js';
+import type { Entrance } from './entrance.js';
 
 export interface TcpOptions {
   readonly closeTimeoutMs: number;
@@ -97,7 +98,13 @@ class TcpConnection implements Connection {
   }
 }
 
-export function createTcpTransport(options: TcpOptions, accept: AcceptConnection): TcpTransport {
+/** `refuse` is given, in the place of `accept`, who has waited for too long at the entrance. */
+export function createTcpTransport(
+  options: TcpOptions,
+  entrance: Entrance,
+  accept: AcceptConnection,
+  refuse: AcceptConnection,
+): TcpTransport {
   const connections = new Map<Socket, TcpConnection>();
   let allGone: (() => void) | undefined;
   const server = createServer({
@@ -124,12 +131,18 @@ export function createTcpTransport(options: TcpOptions, accept: AcceptConnection
     if (connections.size === 0) allGone?.();
   }
 
-  server.on('connection', (socket: Socket) => {
+  function open(socket: Socket, handOver: AcceptConnection): void {
+    if (socket.destroyed) return;
     const connection = new TcpConnection(socket, options.closeTimeoutMs);
     connections.set(socket, connection);
-    socket.on('error', onError).on('close', onClose).on('drain', onDrain).on('end', onEnd);
-    accept(connection, peerOf(socket));
+    socket.on('close', onClose).on('drain', onDrain).on('end', onEnd);
+    handOver(connection, peerOf(socket));
     socket.on('data', onData);
+  }
+
+  server.on('connection', (socket: Socket) => {
+    socket.on('error', onError);
+    entrance.arrive({ letIn: () => open(socket, accept), turnAway: () => open(socket, refuse) });
   });
 
   return {

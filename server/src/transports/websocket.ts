@@ -1,9 +1,11 @@
 /**
  * STOMP over WebSocket, on an http.Server that may belong to somebody else: the transport is given upgrade requests
- * and takes those for its path. It checks Host and Origin, lets `ws` do the handshake, and hands over a connection.
+ * and takes those for its path. It checks Host and Origin, lets `ws` do the handshake when the entrance lets the client
+ * in, and hands over a connection.
  * How a connection reads and writes is in websocket-connection.ts. How long a client may take to send its request
  * is the http server's business (`headersTimeout`).
  */
+import { randomInt } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
 import { STATUS_CODES } from 'node:http';
 import type { Duplex } from 'node:stream';
@@ -12,6 +14,7 @@ import type { ServerOptions } from 'ws';
 import { createHostCheck, createOriginCheck, isLoopback } from './admission.js';
 import type { AllowedOrigins } from './admission.js';
 import type { AcceptConnection, Peer } from './connection.js';
+import type { Entrance } from './entrance.js';
 import { PingWheel } from './ping-wheel.js';
 import { ClientWebSocket, openConnection } from './websocket-connection.js';
 import type { WebSocketConnection } from './websocket-connection.js';
@@ -62,22 +65,23 @@ const KEPT_HEADERS = [
 const LOOPBACK_ONLY =
   'No authenticator is configured, so only clients on this machine are served: give one, or set auth.allowAnonymous.';
 
-export function createWebSocketTransport(options: WebSocketOptions, accept: AcceptConnection): WebSocketTransport {
+const SHUTTING_DOWN = 'The relay is shutting down. Connect again in a moment.';
+const OVERLOADED = 'The relay is overloaded and takes no new sessions for now. Connect again later.';
+/** What 503 tells a client to wait: at random, so that a crowd does not come back in the same second. */
+const RETRY_AFTER_MIN_S = 2;
+const RETRY_AFTER_MAX_S = 10;
+
+export function createWebSocketTransport(
+  options: WebSocketOptions,
+  entrance: Entrance,
+  accept: AcceptConnection,
+): WebSocketTransport {
   const checkHost = createHostCheck(options.allowedHosts, options.boundHost);
   const checkOrigin = createOriginCheck(options.allowedOrigins);
   let isClosing = false;
   let allGone: (() => void) | undefined;
   const wheel = new PingWheel<WebSocketConnection>(options.pingIntervalMs, () => allGone?.());
-  const serverOptions: ServerOptions<typeof ClientWebSocket> & { closeTimeout: number } = {
-    noServer: true,
-    WebSocket: ClientWebSocket,
-    clientTracking: false,
-    maxPayload: options.maxPayloadBytes,
-    closeTimeout: options.closeTimeoutMs,
-    perMessageDeflate: options.deflate && { serverNoContextTakeover: true, clientNoContextTakeover: true },
-    handleProtocols: (offered) => options.chooseSubProtocol(offered) ?? false,
-  };
-  const server = new WebSocketServer(serverOptions);
+  const server = createHandshakes(options);
 
   function checkReach({ socket }: IncomingMessage): string | undefined {
     if (!options.loopbackOnly) return undefined; // the look at the address is a system call
@@ -88,6 +92,17 @@ export function createWebSocketTransport(options: WebSocketOptions, accept: Acce
   function refuse(request: IncomingMessage, socket: Duplex, status: number, sentence: string): void {
     options.onRefused?.(sentence, request.socket.remoteAddress ?? '');
     answer(socket, status, sentence);
+  }
+
+  function arrive(request: IncomingMessage, socket: Duplex, head: Buffer): void {
+    socket.on('error', onError); // it may be reset while it waits
+    entrance.arrive({
+      letIn() {
+        socket.off('error', onError);
+        upgrade(request, socket, head);
+      },
+      turnAway: () => answer(socket, 503, isClosing ? SHUTTING_DOWN : OVERLOADED),
+    });
   }
 
   function upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
@@ -108,11 +123,11 @@ export function createWebSocketTransport(options: WebSocketOptions, accept: Acce
         return true;
       }
       if (isClosing) {
-        refuse(request, socket, 503, 'The relay is shutting down. Connect again in a moment.');
+        refuse(request, socket, 503, SHUTTING_DOWN);
         return true;
       }
       const refusal = checkReach(request) ?? checkHost(request.headers) ?? checkOrigin(request.headers);
-      if (refusal === undefined) upgrade(request, socket, head);
+      if (refusal === undefined) arrive(request, socket, head);
       else refuse(request, socket, 403, refusal);
       return true;
     },
@@ -127,6 +142,22 @@ export function createWebSocketTransport(options: WebSocketOptions, accept: Acce
     },
   };
 }
+
+function createHandshakes(options: WebSocketOptions) {
+  const serverOptions: ServerOptions<typeof ClientWebSocket> & { closeTimeout: number } = {
+    noServer: true,
+    WebSocket: ClientWebSocket,
+    clientTracking: false,
+    maxPayload: options.maxPayloadBytes,
+    closeTimeout: options.closeTimeoutMs,
+    perMessageDeflate: options.deflate && { serverNoContextTakeover: true, clientNoContextTakeover: true },
+    handleProtocols: (offered) => options.chooseSubProtocol(offered) ?? false,
+  };
+  return new WebSocketServer(serverOptions);
+}
+
+/** A socket closes itself after an error. */
+function onError(): void {}
 
 function pathOf(request: IncomingMessage): string | undefined {
   return request.url?.split('?', 1)[0];
@@ -155,6 +186,7 @@ function answer(socket: Duplex, status: number, sentence: string): void {
     'Content-Type: text/plain; charset=utf-8',
     'X-Content-Type-Options: nosniff',
     `Content-Length: ${Buffer.byteLength(body)}`,
+    ...(status === 503 ? [`Retry-After: ${randomInt(RETRY_AFTER_MIN_S, RETRY_AFTER_MAX_S + 1)}`] : []),
   ];
   socket.on('error', () => socket.destroy());
   socket.once('finish', () => socket.destroy());

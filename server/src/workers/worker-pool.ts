@@ -3,8 +3,9 @@
  * primary, speaks no STOMP: it accepts connections and hands them round (node:cluster), has the admin port, and puts
  * another worker in the place of one that ended.
  *
- * The clients of a worker that crashed see their connections cut (1006): nobody is left to tell them anything, and that
- * they do not all come back in the same moment is up to their reconnect delay. The other workers' clients notice nothing.
+ * A worker that dies of an error still tells its clients to come back, spread over a second (last-words.ts). Those of one
+ * that is killed see their connections cut (1006): nobody is left to tell them anything, and that they do not all come back
+ * in the same moment is up to their reconnect delay. The other workers' clients notice nothing.
  */
 import type { Server } from 'node:http';
 import { openAdminPort } from '../admin.js';

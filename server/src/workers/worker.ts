@@ -5,6 +5,7 @@
 import { createLog } from '../log.js';
 import { createRelay } from '../relay.js';
 import type { Relay } from '../relay.js';
+import { endInOrderAfterCrash } from './last-words.js';
 import type { Answers, FromWorker, Question, StartProblem, ToWorker } from './worker-messages.js';
 
 process.on('SIGINT', () => undefined); // a terminal sends it to everybody; the primary decides
@@ -14,7 +15,9 @@ process.once('message', (message: ToWorker) => {
 tell({ kind: 'loaded' });
 
 async function run({ worker, config }: ToWorker & { kind: 'start' }): Promise<void> {
-  const relay = createRelay(config, { log: createLog({ ...config.log, worker }) });
+  const log = createLog({ ...config.log, worker });
+  const relay = createRelay(config, { log });
+  endInOrderAfterCrash(relay, (err) => log.error({ err }, 'an error that nobody caught: this worker ends'));
   let isStopping = false;
   const stop = (): void => {
     if (isStopping) return;

@@ -1,4 +1,4 @@
-import { afterEach, describe, expect, test } from '@jest/globals';
+import { afterEach, describe, expect, jest, test } from '@jest/globals';
 import { createClient, RelayError } from '../../../client-sdk/src/core/index.js';
 import type { Client, ClientOptions, ClientState, Message } from '../../../client-sdk/src/core/index.js';
 import { FakeRelay } from './fake-relay.js';
@@ -52,6 +52,23 @@ describe('connecting', () => {
     socket.end(1006);
     const again = await (await relay.socket(1)).connect();
     expect(again.headers['passcode']).toBe('token-2');
+  });
+
+  test.each([
+    [0, 20_000],
+    [0.5, 30_000],
+  ])('comes back after a pause that is random, so that a crowd does not come at once (%d)', async (chance, pauseMs) => {
+    const { client, socket } = await openConnected({ reconnectMinMs: 40_000, reconnectMaxMs: 40_000 });
+    const random = jest.spyOn(Math, 'random').mockReturnValue(chance);
+    const timers = jest.spyOn(globalThis, 'setTimeout');
+    const waiting = new Promise<void>((resolve) => client.onState((state) => state === 'waiting' && resolve()));
+    socket.end(1012, 'service restart');
+    await waiting;
+    await Promise.resolve();
+    const pauses = timers.mock.calls.map(([, ms]) => ms);
+    timers.mockRestore();
+    random.mockRestore();
+    expect(pauses).toContain(pauseMs);
   });
 
   test('a first attempt that fails is told, and not repeated', async () => {

@@ -14,6 +14,8 @@ function sources() {
       messageBytesOut: 2_000,
       slowConsumers: 0,
     },
+    load: { lagMs: 120, isOverloaded: true, overloads: 2 },
+    entrance: { waiting: 4, turnedAway: 6 },
     broker: { isUp: true, gauges: { unconfirmed: 5, pendingBindings: 2 } },
   } satisfies MetricSources;
 }
@@ -29,13 +31,22 @@ test('a scrape reads the numbers as they are', async () => {
     'stomp_relay_frames_received_total{command="SEND"} 7',
     'stomp_relay_errors_total{code="missing-header"} 1',
     'stomp_relay_messages_delivered_total 14',
+    'stomp_relay_event_loop_lag_seconds 0.12',
+    'stomp_relay_overloaded 1',
+    'stomp_relay_overloads_total 2',
+    'stomp_relay_connections_waiting 4',
+    'stomp_relay_connections_turned_away_total 6',
     'stomp_relay_broker_up 1',
     'stomp_relay_broker_unconfirmed 5',
     'stomp_relay_broker_bindings_pending 2',
   ]) {
     expect(first).toContain(`${line}\n`);
   }
-  expect(first).toContain('nodejs_eventloop_lag_seconds');
+  expect(first).toMatch(/^stomp_relay_event_loop_active_seconds_total \d/m);
+  expect(first).toMatch(/^stomp_relay_event_loop_ticks_total \d/m);
+  for (const name of ['nodejs_eventloop_lag_max_seconds', 'nodejs_gc_duration_seconds', 'process_start_time_seconds']) {
+    expect(first).toContain(name);
+  }
 
   numbers.counters.messagesOut = 20;
   expect(await metrics.text()).toContain('stomp_relay_messages_delivered_total 20\n');

@@ -3,12 +3,14 @@ import { FrameTurns } from '../../../../server/src/session/frame-turns.js';
 import { tick } from './harness.js';
 
 let now: number;
+let load: { isOverloaded: boolean };
 let turns: FrameTurns;
 let done: string[];
 
 beforeEach(() => {
   now = 0;
-  turns = new FrameTurns(() => now);
+  load = { isOverloaded: false };
+  turns = new FrameTurns(load, () => now);
   done = [];
 });
 
@@ -33,6 +35,17 @@ describe('FrameTurns', () => {
     expect(turns.isOver).toBe(true);
     await tick();
     expect(turns.isOver).toBe(false);
+  });
+
+  test('are short while there is overload, and each begins a new one', async () => {
+    load.isOverloaded = true;
+    expect(turns.isOver).toBe(false);
+    const first = turns.number;
+    now = 1;
+    expect(turns.isOver).toBe(true);
+    await tick();
+    expect(turns.isOver).toBe(false);
+    expect(turns.number).toBe(first + 1);
   });
 
   test('lets all who wait go on in turns', async () => {

@@ -68,6 +68,7 @@ const openAccess: Authenticator = {
 export class Harness {
   readonly broker = new ScriptedBroker();
   readonly timers = new TimerWheel();
+  readonly load = { isOverloaded: false };
   readonly counters = new SessionCounters();
   readonly messages = new MessageEncoder('r', 'amq.topic');
   readonly groups: Groups;
@@ -98,6 +99,7 @@ export class Harness {
       groups: this.groups,
       messages,
       timers,
+      load: this.load,
       counters,
       log,
     };

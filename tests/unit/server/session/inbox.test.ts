@@ -41,16 +41,20 @@ class Recorder implements FrameHandler {
 }
 
 let clock: number;
+let load: { isOverloaded: boolean };
+let turns: FrameTurns;
 let handler: Recorder;
 let sends: SendQueue;
 let inbox: Inbox;
 
 beforeEach(() => {
   clock = 0;
+  load = { isOverloaded: false };
   handler = new Recorder();
   const options = { sendQueueMaxCount: 1, sendQueueMaxBytes: 1_000, unconfirmedMaxCount: 10 };
   sends = new SendQueue(options, { onSendProgress: () => inbox.onSendProgress() });
-  inbox = new Inbox(handler, sends, new FrameTurns(() => clock), LIMITS, 100);
+  turns = new FrameTurns(load, () => clock);
+  inbox = new Inbox(handler, sends, turns, LIMITS, 100);
   inbox.speak('1.2', LIMITS);
   handler.inbox = inbox;
 });
@@ -96,19 +100,74 @@ describe('frames', () => {
 
 describe('a turn whose time is used up', () => {
   test('leaves the rest to later turns', async () => {
-    // The 10 ms of a turn begin after its first frame.
     const handle = handler.handle.bind(handler);
     handler.handle = (frame) => {
       clock += 6;
       return handle(frame);
     };
     push(1, 2, 3, 4);
-    expect(handler.log).toEqual(['1', '2', '3']);
+    expect(handler.log).toEqual(['1', '2', 'pause']);
     expect(inbox.isIdle).toBe(false);
     await turn();
-    expect(handler.log).toEqual(['1', '2', '3', '4', 'progress']);
+    expect(handler.log).toEqual(['1', '2', 'pause', '3', '4', 'resume', 'progress']);
     await turn();
     expect(inbox.isIdle).toBe(true);
+  });
+
+  test('is no matter to the first frame of another client', () => {
+    expect(turns.isOver).toBe(false);
+    clock = 20;
+    expect(turns.isOver).toBe(true);
+    push(1);
+    push(2);
+    expect(handler.log).toEqual(['1', 'pause']);
+  });
+
+  test('while there is overload, holds up the first frame too of who sends; of others it does not', async () => {
+    const frame = (command: string) =>
+      inbox.push(Buffer.from(`${command}\nn:${command}\nid:1\ndestination:/queue/a\n\n\0`));
+    load.isOverloaded = true;
+    frame('ACK');
+    await turn();
+    expect(turns.isOver).toBe(false);
+    clock = 20;
+    frame('ACK'); // this turn is over
+    frame('SEND');
+    await turn();
+    expect(handler.log).toEqual(['ACK', 'ACK', 'pause', 'SEND', 'resume', 'progress']);
+    expect(turns.isOver).toBe(false);
+    clock = 40;
+    frame('SEND');
+    expect(handler.log.slice(6)).toEqual(['pause']);
+    await turn();
+    expect(handler.log.slice(6)).toEqual(['pause', 'SEND', 'resume', 'progress']);
+  });
+
+  test('while there is overload, gives each sender one frame', async () => {
+    load.isOverloaded = true;
+    let isThere = true;
+    const other = (): void => {
+      clock++;
+      if (isThere) turns.later(other);
+    };
+    turns.later(other);
+    push(1, 2, 3);
+    expect(handler.log).toEqual(['1', 'pause']);
+    await turn();
+    await turn();
+    expect(handler.log).toEqual(['1', 'pause', '2', 'progress']);
+    isThere = false;
+    while (!inbox.isIdle) await turn();
+    expect(handler.log).toEqual(['1', 'pause', '2', 'progress', '3', 'resume', 'progress']);
+  });
+
+  test('a line goes round by 16 frames', async () => {
+    const order: string[] = [];
+    turns.later(() => order.push(`other after ${handler.log.filter((each) => each !== 'pause').length}`));
+    push(...Array.from({ length: 40 }, (_, index) => index));
+    while (!inbox.isIdle) await turn();
+    expect(order).toEqual(['other after 16']);
+    expect(handler.log.filter((each) => /\d/.test(each))).toHaveLength(40);
   });
 
   test('is nothing to a closed inbox', async () => {
@@ -120,7 +179,7 @@ describe('a turn whose time is used up', () => {
     push(1, 2, 3);
     inbox.close();
     await turn();
-    expect(handler.log).toEqual(['1', '2', 'progress']);
+    expect(handler.log).toEqual(['1', 'pause', 'progress']);
   });
 });
 

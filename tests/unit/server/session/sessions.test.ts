@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globals';
-import { Harness, tick, useFakeTime } from './harness.js';
+import { MemoryConnection } from '../../../support/memory-connection.js';
+import { Harness, pass, tick, useFakeTime } from './harness.js';
 
 describe('Sessions', () => {
   beforeEach(useFakeTime);
@@ -41,6 +42,34 @@ describe('Sessions', () => {
     await stopping;
     expect(clients.map(({ closed }) => closed?.code)).toEqual([1012, 1012, 1012]);
     expect(clients[1]!.summary).toEqual(['CONNECTED', 'MESSAGE s x']);
+    expect(await harness.leftovers()).toEqual([]);
+  });
+
+  test('stop can spread the ends over a time', async () => {
+    const harness = new Harness();
+    const clients: MemoryConnection[] = [];
+    while (clients.length < 50) clients.push(await harness.connect());
+    const count = () => clients.filter(({ closed }) => closed?.code === 1012).length;
+    let hasStopped = false;
+    const stopping = harness.sessions.stop(1_000).then(() => (hasStopped = true));
+    expect(count()).toBe(0);
+    await pass(500);
+    expect(count()).toBeGreaterThan(0);
+    expect(count()).toBeLessThan(50);
+    expect(hasStopped).toBe(false);
+    await pass(700);
+    await stopping;
+    expect(count()).toBe(50);
+    expect(await harness.leftovers()).toEqual([]);
+  });
+
+  test('who has waited for too long is told so, and takes nobody’s place', async () => {
+    const harness = new Harness({ sessionsMax: 1 });
+    const refused = new MemoryConnection();
+    harness.sessions.turnAway(refused, refused.peer);
+    expect(refused.summary).toEqual(['ERROR overloaded']);
+    expect(refused.closed?.code).toBe(1013);
+    await harness.connect();
     expect(await harness.leftovers()).toEqual([]);
   });
 

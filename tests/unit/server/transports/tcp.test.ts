@@ -4,6 +4,7 @@ import type { Socket } from 'node:net';
 import { expect, test } from '@jest/globals';
 import type { Connection, Peer } from '../../../../server/src/transports/connection.js';
 import { createTcpTransport } from '../../../../server/src/transports/tcp.js';
+import { openEntrance } from './open-entrance.js';
 import { RecordingListener } from './recording-listener.js';
 import { describeTransport } from './transport-contract.js';
 import type { Rig, RigClient } from './transport-contract.js';
@@ -15,11 +16,16 @@ interface TcpRig extends Rig {
   readonly port: number;
 }
 
-async function openRig(): Promise<TcpRig> {
+async function openRig(load = { isOverloaded: false }): Promise<TcpRig> {
   const waiting: ((session: RecordingListener) => void)[] = [];
   const transport = createTcpTransport(
     { closeTimeoutMs: CLOSE_TIMEOUT_MS, keepAliveMs: 30_000 },
+    openEntrance(load),
     (connection: Connection, peer: Peer) => waiting.shift()?.(new RecordingListener(connection, peer)),
+    (connection: Connection) => {
+      connection.write(Buffer.from('later'));
+      connection.close(1013, '');
+    },
   );
   const { port } = await transport.listen(0, '127.0.0.1');
 
@@ -77,7 +83,7 @@ class TcpClient implements RigClient {
   }
 }
 
-describeTransport('tcp', openRig);
+describeTransport('tcp', () => openRig());
 
 test('a client that ends its side still gets what it asked for', async () => {
   const rig = await openRig();
@@ -112,9 +118,29 @@ test('a client that never closes is cut off at the deadline', async () => {
   socket.destroy();
 });
 
+test('who has waited for too long while there is overload is told to come back', async () => {
+  const load = { isOverloaded: true };
+  const rig = await openRig(load);
+  const socket = connectSocket(rig.port, '127.0.0.1');
+  const [answer] = (await once(socket, 'data')) as [Buffer];
+  expect(answer.toString()).toBe('later');
+  await once(socket, 'close');
+
+  load.isOverloaded = false;
+  const { client, session } = await rig.connect();
+  client.send(Buffer.from('hello'));
+  await session.until(() => session.text === 'hello');
+  await rig.close();
+});
+
 test('a port in use is an error that says so', async () => {
   const rig = await openRig();
-  const second = createTcpTransport({ closeTimeoutMs: CLOSE_TIMEOUT_MS, keepAliveMs: 30_000 }, () => {});
+  const second = createTcpTransport(
+    { closeTimeoutMs: CLOSE_TIMEOUT_MS, keepAliveMs: 30_000 },
+    openEntrance(),
+    () => {},
+    () => {},
+  );
   await expect(second.listen(rig.port, '127.0.0.1')).rejects.toMatchObject({ code: 'EADDRINUSE' });
   await second.close();
   await rig.close();

@@ -5,12 +5,14 @@ import { connect as connectSocket } from 'node:net';
 import type { AddressInfo, Socket } from 'node:net';
 import { PassThrough } from 'node:stream';
 import { buffer } from 'node:stream/consumers';
-import { afterEach, describe, expect, test } from '@jest/globals';
+import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { WebSocket } from 'ws';
 import type { ClientOptions } from 'ws';
 import type { Connection, Peer } from '../../../../server/src/transports/connection.js';
+import type { Entrance } from '../../../../server/src/transports/entrance.js';
 import { createWebSocketTransport } from '../../../../server/src/transports/websocket.js';
 import type { WebSocketOptions, WebSocketTransport } from '../../../../server/src/transports/websocket.js';
+import { openEntrance } from './open-entrance.js';
 import { RecordingListener } from './recording-listener.js';
 import { describeTransport } from './transport-contract.js';
 import type { Rig, RigClient } from './transport-contract.js';
@@ -39,11 +41,14 @@ class WebSocketRig implements Rig {
   readonly refusals: string[] = [];
   readonly #waiting: ((session: RecordingListener) => void)[] = [];
 
-  constructor(options: Partial<WebSocketOptions> = {}) {
+  constructor(
+    options: Partial<WebSocketOptions> = {},
+    readonly entrance = openEntrance(),
+  ) {
     const accept = (connection: Connection, peer: Peer) =>
       this.#waiting.shift()?.(new RecordingListener(connection, peer));
     const onRefused = (sentence: string) => this.refusals.push(sentence);
-    this.transport = createWebSocketTransport({ ...OPTIONS, onRefused, ...options }, accept);
+    this.transport = createWebSocketTransport({ ...OPTIONS, onRefused, ...options }, entrance, accept);
     this.server.on('upgrade', (request, socket, head) => this.transport.handleUpgrade(request, socket, head));
   }
 
@@ -106,6 +111,7 @@ class WebSocketRig implements Rig {
   }
 
   async close(): Promise<void> {
+    this.entrance.stop();
     await this.transport.close();
     if (!this.server.listening) return;
     this.server.close();
@@ -143,7 +149,8 @@ class WebSocketClient implements RigClient {
 }
 
 let rig: WebSocketRig;
-const openRig = async (options: Partial<WebSocketOptions> = {}) => (rig = await new WebSocketRig(options).listen());
+const openRig = async (options: Partial<WebSocketOptions> = {}, entrance?: Entrance) =>
+  (rig = await new WebSocketRig(options, entrance).listen());
 afterEach(() => rig.close());
 
 describeTransport('websocket', () => openRig());
@@ -359,6 +366,7 @@ test.each(['127.0.0.1', '127.8.9.10', '::1', '::ffff:127.0.0.1', '10.0.0.7', '::
   async (localAddress) => {
     const transport = createWebSocketTransport(
       { ...OPTIONS, allowedHosts: ['*'], loopbackOnly: true },
+      openEntrance(),
       () => undefined,
     );
     const socket = new PassThrough();
@@ -407,6 +415,53 @@ describe('the handshake', () => {
     });
     expect(peer.transport).toBe('websocket');
     socket.destroy();
+  });
+});
+
+describe('while there is overload', () => {
+  let load: { isOverloaded: boolean };
+  beforeEach(() => {
+    load = { isOverloaded: false };
+  });
+  const someWait = async (count: number) => {
+    while (rig.entrance.waiting < count) await new Promise((resolve) => setImmediate(resolve));
+  };
+
+  test('those who are served go on, new ones wait, and one too many is told to come back; then all get in', async () => {
+    await openRig({}, openEntrance(load, 60_000));
+    const { client, session } = await rig.connect();
+    load.isOverloaded = true;
+    const crowd = Array.from({ length: 50 }, () => rig.open());
+    await someWait(50);
+    expect(await rig.ask({})).toMatch(/^HTTP\/1.1 503 [^]*\nRetry-After: ([2-9]|10)\r\n[^]*overloaded/);
+
+    client.send(Buffer.from('up'));
+    session.connection.write(session.connection.encoding.wrap(Buffer.from('down'), true));
+    await Promise.all([session.until(() => session.text === 'up'), client.untilText((text) => text === 'down')]);
+    expect(rig.connectionCount).toBe(1);
+
+    load.isOverloaded = false;
+    await Promise.all(crowd);
+    expect(rig.connectionCount).toBe(51);
+    expect(rig.entrance.turnedAway).toBe(1);
+  });
+
+  test('who has waited for too long is told to come back', async () => {
+    load.isOverloaded = true;
+    await openRig({}, openEntrance(load));
+    expect(await rig.ask({})).toMatch(/^HTTP\/1.1 503 [^]*\nRetry-After: \d+\r\n/);
+  });
+
+  test('who leaves while waiting does no harm', async () => {
+    load.isOverloaded = true;
+    await openRig({}, openEntrance(load, 60_000));
+    const impatient = rig.openRaw();
+    await someWait(1);
+    impatient.resetAndDestroy();
+    const other = rig.open();
+    await someWait(2);
+    load.isOverloaded = false;
+    await other;
   });
 });
 

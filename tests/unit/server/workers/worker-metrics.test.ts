@@ -2,7 +2,7 @@ import { expect, test } from '@jest/globals';
 import { createMetrics, createPrimaryMetrics } from '../../../../server/src/metrics.js';
 import { addEnded, sumOfWorkers } from '../../../../server/src/workers/worker-metrics.js';
 
-function worker(sessions: number, messagesOut: number, isUp = true) {
+function worker(sessions: number, messagesOut: number, isUp = true, lagMs = 0) {
   const metrics = createMetrics({
     sessions: () => sessions,
     connections: () => ({ websocket: sessions, tcp: 0 }),
@@ -14,6 +14,8 @@ function worker(sessions: number, messagesOut: number, isUp = true) {
       messageBytesOut: 0,
       slowConsumers: 0,
     },
+    load: { lagMs, isOverloaded: lagMs > 0, overloads: 0 },
+    entrance: { waiting: sessions, turnedAway: 1 },
     broker: { isUp },
   });
   return metrics.values();
@@ -31,6 +33,23 @@ test('sessions and counters add up, label by label; the broker is up where it is
     'stomp_relay_frames_received_total{command="SEND"} 30',
     'stomp_relay_messages_delivered_total 30',
     'stomp_relay_broker_up 0',
+  ]) {
+    expect(text).toContain(`${line}\n`);
+  }
+});
+
+test('the lag of all is that of the worst; those overloaded are counted', async () => {
+  const lags = [100, 300, 0];
+  const processes = lags.map(async (lagMs, index) => ({
+    worker: String(index),
+    values: await worker(1, 0, true, lagMs),
+  }));
+  const text = await sumOfWorkers(await Promise.all(processes));
+  for (const line of [
+    'stomp_relay_event_loop_lag_seconds 0.3',
+    'stomp_relay_overloaded 2',
+    'stomp_relay_connections_waiting 3',
+    'stomp_relay_connections_turned_away_total 3',
   ]) {
     expect(text).toContain(`${line}\n`);
   }

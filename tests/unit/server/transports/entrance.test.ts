@@ -1,0 +1,110 @@
+import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globals';
+import { Entrance } from '../../../../server/src/transports/entrance.js';
+
+const OPTIONS = { waitMaxMs: 1_000, waitingMax: 5 };
+let clock: number;
+let load: { isOverloaded: boolean };
+let entrance: Entrance;
+let log: string[];
+
+beforeEach(() => {
+  jest.useFakeTimers();
+  clock = 0;
+  load = { isOverloaded: false };
+  log = [];
+  entrance = new Entrance(OPTIONS, load, () => clock);
+});
+afterEach(() => {
+  entrance.stop();
+  jest.useRealTimers();
+});
+
+/** Each takes 4 ms to let in. */
+function arrive(...names: string[]): void {
+  for (const name of names) {
+    entrance.arrive({
+      letIn() {
+        clock += 4;
+        log.push(name);
+      },
+      turnAway: () => log.push(`not ${name}`),
+    });
+  }
+}
+
+/** One turn of the event loop, and the time that has passed before it. */
+function turn(ms = 0): void {
+  clock += ms;
+  jest.advanceTimersByTime(Math.max(1, ms));
+}
+
+describe('Entrance', () => {
+  test('lets in at once who comes alone', () => {
+    arrive('a');
+    expect(log).toEqual(['a']);
+    turn();
+    arrive('b');
+    expect(log).toEqual(['a', 'b']);
+  });
+
+  test('lets a crowd in by turns, in order, also those who come while others wait', () => {
+    arrive('a', 'b', 'c', 'd', 'e');
+    expect(log.join('')).toBe('abc');
+    turn();
+    expect(log.join('')).toBe('abcde');
+    arrive('f', 'g', 'h', 'i', 'j', 'k', 'l');
+    expect(log.join('')).toBe('abcdefgh');
+    jest.runOnlyPendingTimers();
+    arrive('m');
+    expect(log.join('')).toBe('abcdefghijk'); // l is before m
+    turn();
+    expect(log.join('')).toBe('abcdefghijklm');
+    expect(entrance.waiting).toBe(0);
+    expect(entrance.turnedAway).toBe(0);
+  });
+
+  test('lets nobody in while there is overload, and all after it', () => {
+    load.isOverloaded = true;
+    arrive('a', 'b');
+    for (let i = 0; i < 10; i++) turn(50);
+    expect(log).toEqual([]);
+    expect(entrance.waiting).toBe(2);
+    load.isOverloaded = false;
+    arrive('c');
+    turn(50);
+    expect(log.join('')).toBe('abc');
+    expect(jest.getTimerCount()).toBe(1); // the end of this turn
+    turn();
+    expect(jest.getTimerCount()).toBe(0); // idle, it costs nothing
+  });
+
+  test('turns away who has waited for too long', () => {
+    load.isOverloaded = true;
+    arrive('a');
+    turn(500);
+    arrive('b');
+    turn(450);
+    expect(log).toEqual([]);
+    turn(50);
+    expect(log).toEqual(['not a']);
+    turn(500);
+    expect(log).toEqual(['not a', 'not b']);
+    expect(entrance.turnedAway).toBe(2);
+  });
+
+  test('turns away at once who finds the line full', () => {
+    load.isOverloaded = true;
+    arrive('a', 'b', 'c', 'd', 'e', 'f');
+    expect(log).toEqual(['not f']);
+    expect(entrance.waiting).toBe(5);
+  });
+
+  test('when it stops, turns away all who wait and whoever comes', () => {
+    load.isOverloaded = true;
+    arrive('a', 'b');
+    entrance.stop();
+    arrive('c');
+    expect(log).toEqual(['not a', 'not b', 'not c']);
+    expect(jest.getTimerCount()).toBe(0);
+  });
+});
