@@ -24,6 +24,8 @@ const HEADS_MAX = 64;
 /** How long a group rests after it was written, as a share of the time that took. */
 export const REST_SHARE = 0.5;
 const REST_MAX_MS = 20;
+/** A shorter one is not taken: a timer would make it a millisecond. */
+const REST_MIN_MS = 0.1;
 
 /** A session, as far as a group needs to know it. */
 export interface GroupMember {
@@ -155,7 +157,7 @@ export class Groups {
   /** At the end of this tick or, if that is later, of the group's rest. */
   flushLater(group: Group): void {
     const restMs = group.restsUntil - performance.now();
-    if (restMs >= 1) setTimeout(() => group.flush(), restMs);
+    if (restMs >= REST_MIN_MS) setTimeout(() => group.flush(), restMs);
     else if (this.dirty.push(group) === 1) setImmediate(this.flushAll);
   }
 
