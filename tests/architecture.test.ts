@@ -49,9 +49,10 @@ const SERVER: Readonly<Record<string, Rule>> = {
   index: { ours: ['*'] },
   version: { ours: [] },
   admin: { ours: ['http', 'transports/admission'], types: ['config', 'log'] },
-  workers: { ours: ['admin', 'log', 'metrics', 'relay'], types: ['config'] },
+  workers: { ours: ['admin', 'log', 'metrics', 'relay', 'young-generation'], types: ['config'] },
   'workers/worker-metrics': { ours: [], types: ['metrics'], packages: ['prom-client'] },
-  cli: { ours: ['config', 'relay', 'log', 'version', 'workers'], packages: ['commander'] },
+  'young-generation': { ours: [] },
+  cli: { ours: ['config', 'relay', 'log', 'version', 'workers', 'young-generation'], packages: ['commander'] },
 };
 
 /** Folders that must do no input or output of their own. */

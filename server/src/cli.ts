@@ -4,6 +4,7 @@
  * logs go to stderr as JSON. Exit status: 0 after a clean stop, 1 if the relay could not start or stop, 2 for a bad
  * configuration.
  */
+import './young-generation.js';
 import { inspect } from 'node:util';
 import { Command, CommanderError, Option } from 'commander';
 import { ConfigError, createConfig, loadConfig, SETTINGS } from './config.js';
