@@ -249,7 +249,7 @@ function assemble(config: Config, hooks: RelayHooks) {
   const timers = new TimerWheel();
   const messages = new MessageEncoder(instanceId, config.topicExchange);
   // The embedded broker has its messages ready when a SEND is read: more of them would not come while a group rests.
-  const restShare = config.broker.kind === 'memory' ? 0 : REST_SHARE;
+  const restShare = broker instanceof MemoryBroker ? 0 : REST_SHARE;
   const groups = new Groups((...request) => broker.subscribe(...request), messages, counters, restShare);
   const load = new LoadMeter(config.loadShedding, {
     onOverload: (lagMs) => log.warn({ lagMs: Math.round(lagMs) }, 'overload: senders and new sessions have to wait'),

@@ -42,10 +42,12 @@ export class Sessions {
     }
   };
 
-  /** In place of `accept`, for who would have had to wait for too long. Not counted either. */
-  readonly turnAway = (connection: Connection, peer: Peer): void => {
+  /** In place of `accept`, for who is not to come in now. Not counted either. */
+  readonly turnAway = (connection: Connection, peer: Peer, why: 'overloaded' | 'shutting-down'): void => {
+    const session = this.open(connection, peer);
+    if (why === 'shutting-down') return session.end(why);
     const sentence = 'The relay is overloaded and takes no new sessions for now: try again later.';
-    this.open(connection, peer).fail(new StompError('overloaded', sentence));
+    session.fail(new StompError(why, sentence));
   };
 
   private open(connection: Connection, peer: Peer): Session {

@@ -7,8 +7,11 @@
 export interface Guest {
   letIn(): void;
   /** Tells it to come back later. */
-  turnAway(): void;
+  turnAway(why: Refusal): void;
 }
+
+/** There was no room for too long, or there is nothing to come in to any more. */
+export type Refusal = 'overloaded' | 'shutting-down';
 
 export interface EntranceOptions {
   /** How long a new client may have to wait. */
@@ -94,6 +97,6 @@ export class Entrance {
 
   #turnAway(guest: Guest): void {
     this.turnedAway++;
-    guest.turnAway();
+    guest.turnAway(this.#isStopped ? 'shutting-down' : 'overloaded');
   }
 }

@@ -12,7 +12,7 @@ import { createServer } from 'node:net';
 import type { AddressInfo, Socket } from 'node:net';
 import { NO_LISTENER } from './connection.js';
 import type { AcceptConnection, Connection, Encoding, Peer } from './connection.js';
-import type { Entrance } from './entrance.js';
+import type { Entrance, Refusal } from './entrance.js';
 
 export interface TcpOptions {
   readonly closeTimeoutMs: number;
@@ -98,12 +98,12 @@ class TcpConnection implements Connection {
   }
 }
 
-/** `refuse` is given, in the place of `accept`, who has waited for too long at the entrance. */
+/** `refuse` is given, in the place of `accept`, who is turned away at the entrance. */
 export function createTcpTransport(
   options: TcpOptions,
   entrance: Entrance,
   accept: AcceptConnection,
-  refuse: AcceptConnection,
+  refuse: (connection: Connection, peer: Peer, why: Refusal) => void,
 ): TcpTransport {
   const connections = new Map<Socket, TcpConnection>();
   let allGone: (() => void) | undefined;
@@ -142,7 +142,10 @@ export function createTcpTransport(
 
   server.on('connection', (socket: Socket) => {
     socket.on('error', onError);
-    entrance.arrive({ letIn: () => open(socket, accept), turnAway: () => open(socket, refuse) });
+    entrance.arrive({
+      letIn: () => open(socket, accept),
+      turnAway: (why) => open(socket, (connection, peer) => refuse(connection, peer, why)),
+    });
   });
 
   return {

@@ -14,7 +14,7 @@ import type { ServerOptions } from 'ws';
 import { createHostCheck, createOriginCheck, isLoopback } from './admission.js';
 import type { AllowedOrigins } from './admission.js';
 import type { AcceptConnection, Peer } from './connection.js';
-import type { Entrance } from './entrance.js';
+import type { Entrance, Refusal } from './entrance.js';
 import { PingWheel } from './ping-wheel.js';
 import { ClientWebSocket, openConnection } from './websocket-connection.js';
 import type { WebSocketConnection } from './websocket-connection.js';
@@ -65,8 +65,10 @@ const KEPT_HEADERS = [
 const LOOPBACK_ONLY =
   'No authenticator is configured, so only clients on this machine are served: give one, or set auth.allowAnonymous.';
 
-const SHUTTING_DOWN = 'The relay is shutting down. Connect again in a moment.';
-const OVERLOADED = 'The relay is overloaded and takes no new sessions for now. Connect again later.';
+const COME_BACK: Readonly<Record<Refusal, string>> = {
+  overloaded: 'The relay is overloaded and takes no new sessions for now. Connect again later.',
+  'shutting-down': 'The relay is shutting down. Connect again in a moment.',
+};
 /** What 503 tells a client to wait: at random, so that a crowd does not come back in the same second. */
 const RETRY_AFTER_MIN_S = 2;
 const RETRY_AFTER_MAX_S = 10;
@@ -101,7 +103,7 @@ export function createWebSocketTransport(
         socket.off('error', onError);
         upgrade(request, socket, head);
       },
-      turnAway: () => answer(socket, 503, isClosing ? SHUTTING_DOWN : OVERLOADED),
+      turnAway: (why) => answer(socket, 503, COME_BACK[why]),
     });
   }
 
@@ -123,7 +125,7 @@ export function createWebSocketTransport(
         return true;
       }
       if (isClosing) {
-        refuse(request, socket, 503, SHUTTING_DOWN);
+        refuse(request, socket, 503, COME_BACK['shutting-down']);
         return true;
       }
       const refusal = checkReach(request) ?? checkHost(request.headers) ?? checkOrigin(request.headers);

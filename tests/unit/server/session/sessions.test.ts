@@ -66,11 +66,18 @@ describe('Sessions', () => {
   test('who has waited for too long is told so, and takes nobody’s place', async () => {
     const harness = new Harness({ sessionsMax: 1 });
     const refused = new MemoryConnection();
-    harness.sessions.turnAway(refused, refused.peer);
+    harness.sessions.turnAway(refused, refused.peer, 'overloaded');
     expect(refused.summary).toEqual(['ERROR overloaded']);
     expect(refused.closed?.code).toBe(1013);
     await harness.connect();
     expect(await harness.leftovers()).toEqual([]);
+  });
+
+  test('who is turned away by a relay that stops is closed as all others are', () => {
+    const refused = new MemoryConnection();
+    new Harness().sessions.turnAway(refused, refused.peer, 'shutting-down');
+    expect(refused.frames).toEqual([]);
+    expect(refused.closed?.code).toBe(1012);
   });
 
   test('stop with nobody there is done at once, and who comes later is sent away', async () => {

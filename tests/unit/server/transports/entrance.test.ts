@@ -27,7 +27,7 @@ function arrive(...names: string[]): void {
         clock += 4;
         log.push(name);
       },
-      turnAway: () => log.push(`not ${name}`),
+      turnAway: (why) => log.push(`not ${name}`, ...(why === 'overloaded' ? [] : [why])),
     });
   }
 }
@@ -104,7 +104,7 @@ describe('Entrance', () => {
     arrive('a', 'b');
     entrance.stop();
     arrive('c');
-    expect(log).toEqual(['not a', 'not b', 'not c']);
+    expect(log).toEqual(['not a', 'not b', 'not c'].flatMap((each) => [each, 'shutting-down']));
     expect(jest.getTimerCount()).toBe(0);
   });
 });

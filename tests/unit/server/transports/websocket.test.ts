@@ -452,6 +452,15 @@ describe('while there is overload', () => {
     expect(await rig.ask({})).toMatch(/^HTTP\/1.1 503 [^]*\nRetry-After: \d+\r\n/);
   });
 
+  test('who waits or comes when the relay stops is told that it does', async () => {
+    load.isOverloaded = true;
+    await openRig({}, openEntrance(load, 60_000));
+    const waiting = rig.ask({});
+    await someWait(1);
+    rig.entrance.stop();
+    for (const answer of [await waiting, await rig.ask({})]) expect(answer).toMatch(/^HTTP\/1.1 503 [^]*shutting down/);
+  });
+
   test('who leaves while waiting does no harm', async () => {
     load.isOverloaded = true;
     await openRig({}, openEntrance(load, 60_000));
