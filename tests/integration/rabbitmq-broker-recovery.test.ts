@@ -2,6 +2,7 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import amqp from 'amqplib';
 import type { RoutedMessage } from '../../server/src/brokers/broker.js';
+import { AmqpConnection } from '../../server/src/brokers/rabbitmq/amqp-connection.js';
 import { RabbitMqBroker } from '../../server/src/brokers/rabbitmq/rabbitmq-broker.js';
 import { parseDestination } from '../../server/src/destinations/destination.js';
 import { eventually } from '../support/deadline.js';
@@ -129,6 +130,17 @@ describe('a network that is cut', () => {
     await made.deleteExchange(exchange);
     await made.close();
   }, 60_000);
+
+  test('a connection that is closed while it opens is ended when it is open', async () => {
+    const before = proxy.accepted;
+    const connection = new AmqpConnection('opening', rabbitOptions(proxy.url(vhost.amqpUrl)));
+    const open = proxy.connections;
+    connection.start();
+    await connection.close();
+    const ended = () => (proxy.accepted > before && proxy.connections === open ? true : undefined);
+    await eventually(ended, DEADLINE_MS, () => `${proxy.connections} connections, ${open} before`);
+    expect(connection.current).toBeUndefined();
+  });
 
   test('what was sent and not confirmed is sent again, marked, before what comes later', async () => {
     const topic = `/topic/${uniqueName()}`;

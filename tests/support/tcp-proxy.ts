@@ -8,6 +8,8 @@ export class TcpProxy {
   /** Those of them that lead to the broker. */
   private readonly answering = new Set<net.Socket>();
   private isOpen = true;
+  /** Connections that it took so far. */
+  accepted = 0;
 
   private constructor(
     private readonly server: net.Server,
@@ -65,6 +67,7 @@ export class TcpProxy {
 
   private connect(client: net.Socket): void {
     if (!this.isOpen) return void client.destroy();
+    this.accepted++;
     const broker = net.connect(this.target);
     this.answering.add(broker);
     broker.on('close', () => this.answering.delete(broker));

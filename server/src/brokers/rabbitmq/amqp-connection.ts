@@ -134,8 +134,7 @@ export class AmqpConnection {
     let isLate = false;
     opening.then(
       (model) => {
-        // nobody else will listen to it
-        if (isLate) destroy(model.on('error', () => undefined));
+        if (isLate) destroy(model);
       },
       () => undefined,
     );
@@ -210,6 +209,8 @@ export class AmqpConnection {
  */
 function destroy(model: ChannelModel): void {
   const { stream } = model.connection as unknown as { stream?: { destroy(error: Error): void } };
+  // perhaps nobody listens to it yet, and an error that nobody hears ends the process
+  model.on('error', () => undefined);
   stream?.destroy(new Error('closed by the relay'));
 }
 
