@@ -146,12 +146,13 @@ describe('a network that is cut', () => {
     const topic = `/topic/${uniqueName()}`;
     const inbox = new Inbox<RoutedMessage>();
     await other.subscribe(shared(topic), NO_HEADERS, inbox.add);
-    proxy.muteAnswers();
+    proxy.hold('answers');
     const early = Promise.all(['a', 'b', 'c'].map((body) => publish(broker, topic, body)));
     // They arrived; only the confirms did not
     await inbox.atLeast(3);
     const down = next(broker, 'down');
     proxy.drop();
+    proxy.restore();
     await down;
     const late = Promise.all(['d', 'e'].map((body) => publish(broker, topic, body)));
     await Promise.all([early, late]);

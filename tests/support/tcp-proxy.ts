@@ -1,87 +1,214 @@
-/** A TCP connection that a test can cut: what a network does to a relay and its broker. */
+/**
+ * What a network can do to the two ends of a connection. A test puts this proxy between them (a relay and its broker, a
+ * client and its relay) and says what happens to the connections that lead through it:
+ *
+ *   drop()       they end, in order; new ones are welcome        cut()         the same, and new ones are refused
+ *   reset()      they end with RST; new ones are welcome         hold(...)     a partition: nothing passes, not even an end
+ *   delay(ms)    every byte is that much later                   halfOpen(...) they end for one side, the other is not told
+ *   ignore()     new ones are accepted and never answered        restore()     all is well again for what there is and comes
+ *
+ * What was held back is delivered after `restore`, as TCP would do. The side that connects is the client, what it sends are
+ * requests.
+ */
 import { once } from 'node:events';
 import net from 'node:net';
 import type { AddressInfo } from 'node:net';
 
+export type Direction = 'requests' | 'answers';
+export type Side = 'client' | 'server';
+
+/** One direction of one connection. Keeps bytes and their end in order, whatever is done to them. */
+class Pipe {
+  private readonly late: (Buffer | 'end')[] = [];
+  /** How many of them have been late enough. */
+  private due = 0;
+  private isHeld = false;
+  private isClogged = false;
+
+  constructor(
+    readonly direction: Direction,
+    private readonly from: net.Socket,
+    private readonly to: net.Socket,
+    private readonly delayMs: () => number,
+  ) {
+    from.on('data', (chunk) => this.take(chunk));
+    from.on('end', () => this.take('end'));
+    to.on('drain', () => {
+      this.isClogged = false;
+      this.regulate();
+    });
+  }
+
+  /** While held, nothing is read: the sender's bytes wait in the kernel's buffers, and behind them its end. */
+  hold(isHeld: boolean): void {
+    this.isHeld = isHeld;
+    this.regulate();
+    this.passDue();
+  }
+
+  private regulate(): void {
+    if (this.isHeld || this.isClogged) this.from.pause();
+    else this.from.resume();
+  }
+
+  private take(item: Buffer | 'end'): void {
+    if (this.delayMs() === 0 && this.late.length === 0) return this.pass(item);
+    this.late.push(item);
+    setTimeout(() => {
+      this.due++;
+      this.passDue();
+    }, this.delayMs());
+  }
+
+  private passDue(): void {
+    for (; this.due > 0 && !this.isHeld; this.due--) this.pass(this.late.shift() ?? 'end');
+  }
+
+  private pass(item: Buffer | 'end'): void {
+    // Half-open: what is sent goes nowhere, and nobody is left to answer an end
+    if (this.to.destroyed) return item === 'end' ? void this.from.destroy() : undefined;
+    if (item === 'end') this.to.end();
+    else this.isClogged = !this.to.write(item);
+    this.regulate();
+  }
+}
+
+interface Line {
+  readonly client: net.Socket;
+  readonly server: net.Socket;
+  readonly pipes: readonly Pipe[];
+  /** One end is gone and the other shall not hear of it. */
+  isHalfOpen: boolean;
+}
+
 export class TcpProxy {
-  private readonly sockets = new Set<net.Socket>();
-  /** Those of them that lead to the broker. */
-  private readonly answering = new Set<net.Socket>();
-  private isOpen = true;
+  private readonly lines = new Set<Line>();
+  /** Accepted, and never to be answered. */
+  private readonly ignored = new Set<net.Socket>();
+  private welcome: 'accept' | 'refuse' | 'ignore' = 'accept';
+  private readonly held = new Set<Direction>();
+  private delayMs = 0;
   /** Connections that it took so far. */
   accepted = 0;
 
   private constructor(
-    private readonly server: net.Server,
+    private readonly listener: net.Server,
     private readonly target: { readonly host: string; readonly port: number },
   ) {
-    server.on('connection', (socket) => this.connect(socket));
+    listener.on('connection', (socket) => this.connect(socket));
   }
 
   /** In front of the host and port of `url`. */
   static async start(url: string): Promise<TcpProxy> {
     const { hostname, port } = new URL(url);
-    const server = net.createServer();
-    server.listen(0, '127.0.0.1');
-    await once(server, 'listening');
-    return new TcpProxy(server, { host: hostname, port: Number(port || 5672) });
+    const listener = net.createServer({ allowHalfOpen: true, noDelay: true });
+    listener.listen(0, '127.0.0.1');
+    await once(listener, 'listening');
+    return new TcpProxy(listener, { host: hostname, port: Number(port || 5672) });
   }
 
   /** The same address by way of the proxy. */
   url(url: string): string {
     const changed = new URL(url);
     changed.hostname = '127.0.0.1';
-    changed.port = String((this.server.address() as AddressInfo).port);
+    changed.port = String((this.listener.address() as AddressInfo).port);
     return changed.href;
   }
 
   get connections(): number {
-    return this.sockets.size / 2;
+    return this.lines.size;
   }
 
-  /** Ends all connections, and refuses new ones until `restore`. */
+  drop(): void {
+    for (const { client, server } of this.lines) {
+      client.destroy();
+      server.destroy();
+    }
+    for (const socket of this.ignored) socket.destroy();
+  }
+
   cut(): void {
-    this.isOpen = false;
+    this.welcome = 'refuse';
     this.drop();
   }
 
+  /** What is on its way is lost, and both ends get an error. */
+  reset(): void {
+    for (const { client, server } of this.lines) {
+      client.resetAndDestroy();
+      server.resetAndDestroy();
+    }
+    for (const socket of this.ignored) socket.resetAndDestroy();
+  }
+
+  /** Present and new connections stay open, and nothing passes in these directions until `restore`. */
+  hold(...directions: Direction[]): void {
+    for (const direction of directions.length > 0 ? directions : (['requests', 'answers'] as const)) {
+      this.held.add(direction);
+    }
+    this.applyHold();
+  }
+
+  delay(ms: number): void {
+    this.delayMs = ms;
+  }
+
+  /** The other side keeps an open connection on which nothing comes any more, and what it sends goes nowhere. */
+  halfOpen(ended: Side): void {
+    for (const line of this.lines) {
+      line.isHalfOpen = true;
+      line[ended].destroy();
+    }
+  }
+
+  ignore(): void {
+    this.welcome = 'ignore';
+  }
+
   restore(): void {
-    this.isOpen = true;
-  }
-
-  /** Ends all connections; new ones are welcome. */
-  drop(): void {
-    for (const socket of this.sockets) socket.destroy();
-  }
-
-  /** Present connections stay, and what the broker answers does not arrive any more. */
-  muteAnswers(): void {
-    for (const socket of this.answering) socket.pause();
+    this.welcome = 'accept';
+    this.delayMs = 0;
+    this.held.clear();
+    this.applyHold();
   }
 
   async close(): Promise<void> {
     this.drop();
-    this.server.close();
-    await once(this.server, 'close');
+    this.listener.close();
+    await once(this.listener, 'close');
+  }
+
+  private applyHold(): void {
+    for (const { pipes } of this.lines) for (const pipe of pipes) pipe.hold(this.held.has(pipe.direction));
   }
 
   private connect(client: net.Socket): void {
-    if (!this.isOpen) return void client.destroy();
+    if (this.welcome === 'refuse') return void client.destroy();
     this.accepted++;
-    const broker = net.connect(this.target);
-    this.answering.add(broker);
-    broker.on('close', () => this.answering.delete(broker));
-    this.join(client, broker);
-    this.join(broker, client);
+    client.on('error', () => undefined);
+    if (this.welcome === 'ignore') {
+      this.ignored.add(client);
+      client.on('close', () => this.ignored.delete(client));
+      client.on('end', () => client.destroy());
+      return void client.resume();
+    }
+    const server = net.connect({ ...this.target, allowHalfOpen: true, noDelay: true });
+    const delayMs = (): number => this.delayMs;
+    const pipes = [new Pipe('requests', client, server, delayMs), new Pipe('answers', server, client, delayMs)];
+    const line: Line = { client, server, pipes, isHalfOpen: false };
+    this.lines.add(line);
+    this.watch(line, client, server);
+    this.watch(line, server, client);
+    this.applyHold();
   }
 
-  private join(from: net.Socket, to: net.Socket): void {
-    this.sockets.add(from);
-    from.on('data', (chunk) => to.write(chunk));
-    from.on('error', () => undefined);
-    from.on('close', () => {
-      this.sockets.delete(from);
-      to.destroy();
+  private watch(line: Line, socket: net.Socket, other: net.Socket): void {
+    socket.on('error', () => {
+      if (!line.isHalfOpen) other.resetAndDestroy();
+    });
+    socket.on('close', () => {
+      if (!line.isHalfOpen) other.destroy();
+      if (socket.destroyed && other.destroyed) this.lines.delete(line);
     });
   }
 }

@@ -3,6 +3,7 @@ import type { Policy, Principal } from '../auth/auth.js';
 import type { Broker, BrokerChannel } from '../brokers/broker.js';
 import { StompError } from '../stomp/errors.js';
 import type { Frame, Version } from '../stomp/frame.js';
+import type { Extensions } from '../stomp/negotiation.js';
 import type { Acks } from './acks.js';
 import type { GroupMember, Groups } from './groups.js';
 import type { SendQueue } from './send-queue.js';
@@ -26,6 +27,13 @@ export interface CommandSession extends GroupMember, DeliveryHost {
   readonly options: { readonly ackGraceMs: number; readonly connectTimeoutMs: number };
   /** The session's channel at the broker, opened when first asked for. */
   channel(): BrokerChannel;
+  /** Those that CONNECT has asked for and been granted. */
+  readonly extensions: Extensions;
+  /**
+   * A MESSAGE about the session itself, to `/relay/SUBJECT` with `subscription:relay`: only where the client has an
+   * extension that says so.
+   */
+  tell(subject: string, headers: readonly [string, string][], sentence: string): void;
   /** Runs `action` after `delayMs`, unless the session has ended by then. */
   later(delayMs: number, action: () => void): void;
   /** Ends the session with an ERROR that answers `frame`. */

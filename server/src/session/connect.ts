@@ -5,7 +5,15 @@
 import type { Authenticator, Principal } from '../auth/auth.js';
 import { StompError } from '../stomp/errors.js';
 import { type Frame, type Version, VERSIONS } from '../stomp/frame.js';
-import { type AgreedHeartBeat, negotiateHeartBeat, negotiateVersion, parseHeartBeat } from '../stomp/negotiation.js';
+import {
+  type AgreedHeartBeat,
+  type Extensions,
+  EXTENSIONS_HEADER,
+  grantExtensions,
+  negotiateHeartBeat,
+  negotiateVersion,
+  parseHeartBeat,
+} from '../stomp/negotiation.js';
 import type { Peer } from '../transports/connection.js';
 import { withDeadline } from './deadline.js';
 
@@ -17,6 +25,7 @@ export interface ConnectOptions {
 export interface Agreement {
   readonly version: Version;
   readonly heartBeat: AgreedHeartBeat;
+  readonly extensions: Extensions | undefined;
 }
 
 /** What can be answered at once. Throws StompError `unsupported-version` or `invalid-header`. */
@@ -30,6 +39,7 @@ export function agree(frame: Frame, { heartBeat }: ConnectOptions): Agreement {
   return {
     version,
     heartBeat: negotiateHeartBeat(client, { canSendMs: heartBeat.sendMs, wantsMs: heartBeat.expectMs }),
+    extensions: grantExtensions(frame.headers.get(EXTENSIONS_HEADER)),
   };
 }
 
@@ -61,16 +71,18 @@ export async function authenticate(
 
 /** Headers of CONNECTED, in the order of the wire. */
 export function connectedHeaders(
-  { version }: Agreement,
+  { version, extensions }: Agreement,
   sessionId: string,
   serverName: string,
   { heartBeat }: ConnectOptions,
 ): [string, string][] {
-  return [
+  const headers: [string, string][] = [
     ['version', version],
     // STOMP 1.2, "Heart-beating": what the relay can do, and what it would like to get
     ['heart-beat', `${heartBeat.sendMs},${heartBeat.expectMs}`],
     ['session', sessionId],
     ['server', serverName],
   ];
+  if (extensions) headers.push([EXTENSIONS_HEADER, [...extensions].join(',')]);
+  return headers;
 }

@@ -13,6 +13,7 @@ import type { Broker, BrokerChannel } from '../brokers/broker.js';
 import { encodeFrame, HEART_BEAT_EOL } from '../stomp/encoder.js';
 import { type ErrorCode, ERRORS, StompError } from '../stomp/errors.js';
 import { EMPTY_BODY, type Frame, type Version } from '../stomp/frame.js';
+import { type Extensions, NO_EXTENSIONS } from '../stomp/negotiation.js';
 import { checkFrame, type SessionState } from '../stomp/rules.js';
 import type { Connection, ConnectionListener, Peer } from '../transports/connection.js';
 import type { Acks } from './acks.js';
@@ -38,6 +39,14 @@ import type { Transactions } from './transactions.js';
 /** Whose headers have done their duty: a browser's can be larger than its session. */
 const FORGOTTEN: Peer = { transport: 'websocket', address: '', httpHeaders: {} };
 
+/** What CONNECT has settled. */
+interface Identity {
+  readonly version: Version;
+  readonly principal: Principal;
+  readonly clientId?: string;
+  readonly extensions?: Extensions;
+}
+
 type Listeners = ConnectionListener & FrameHandler & OutboxListener & SendQueueListener;
 
 export class Session implements Listeners, CommandSession {
@@ -48,8 +57,7 @@ export class Session implements Listeners, CommandSession {
   private readonly inbox: Inbox;
   private connectTimer: Timer | undefined;
   private heartBeat: HeartBeat | undefined;
-  private identity:
-    { readonly version: Version; readonly principal: Principal; readonly clientId?: string } | undefined;
+  private identity: Identity | undefined;
   private openedExtras: SessionExtras | undefined;
   /** The client has ended its side. */
   private isInputOver = false;
@@ -158,12 +166,18 @@ export class Session implements Listeners, CommandSession {
     const principal = await authenticate(authenticator, frame, peer, options);
     if (this.state !== 'connecting') return;
     const clientId = frame.headers.get('client-id');
-    this.identity = { version: agreement.version, principal, ...(clientId !== undefined && { clientId }) };
-    this.inbox.speak(agreement.version, limits.afterLogin);
+    const { version, extensions } = agreement;
+    this.identity = {
+      version,
+      principal,
+      ...(clientId !== undefined && { clientId }),
+      ...(extensions && { extensions }),
+    };
+    this.inbox.speak(version, limits.afterLogin);
     this.state = 'connected';
     this.write('CONNECTED', connectedHeaders(agreement, this.id, serverName, options));
     if (!this.isConnectionLost) this.heartBeat = this.startHeartBeat(agreement);
-    this.context.log.debug({ session: this.id, user: principal.name, version: agreement.version }, 'session connected');
+    this.context.log.debug({ session: this.id, user: principal.name, version }, 'session connected');
   }
 
   private startHeartBeat({ heartBeat }: Agreement): HeartBeat {
@@ -199,6 +213,10 @@ export class Session implements Listeners, CommandSession {
 
   get principal(): Principal {
     return this.connectedAs.principal;
+  }
+
+  get extensions(): Extensions {
+    return this.identity?.extensions ?? NO_EXTENSIONS;
   }
 
   get userName(): string {
@@ -263,6 +281,17 @@ export class Session implements Listeners, CommandSession {
 
   sendReceipt(receipt: string | undefined): void {
     if (receipt !== undefined && this.canDeliver) this.write('RECEIPT', [['receipt-id', receipt]]);
+  }
+
+  tell(subject: string, headers: readonly [string, string][], sentence: string): void {
+    if (!this.canDeliver) return;
+    const own: [string, string][] = [
+      ['subscription', 'relay'],
+      ['message-id', this.messages.nextId()],
+      ['destination', `/relay/${subject}`],
+      ['content-type', 'text/plain;charset=utf-8'],
+    ];
+    this.write('MESSAGE', [...own, ...headers], Buffer.from(sentence));
   }
 
   disconnect(frame: Frame): void {

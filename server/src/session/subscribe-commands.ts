@@ -17,6 +17,9 @@ export async function subscribe(session: CommandSession, frame: Frame): Promise<
   const ack = ackMode(frame, session.version);
   const key = subscriptionKey(frame);
   const id = frame.headers.get('id');
+  if (id === 'relay' && session.extensions.size > 0) {
+    throw new StompError('invalid-header', 'With relay-extensions the subscription id "relay" is the relay\'s own.');
+  }
   if (id?.startsWith('/temp-queue/')) {
     throw new StompError('invalid-header', 'A subscription id cannot begin with /temp-queue/: those name replies.');
   }

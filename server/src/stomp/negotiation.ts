@@ -1,6 +1,6 @@
 /**
- * What CONNECT and CONNECTED agree on: the version, the heart-beats, and the WebSocket sub-protocol, which names a
- * version too but binds neither side to it. All of it is arithmetic on header values.
+ * What CONNECT and CONNECTED agree on: the version, the heart-beats, the relay's extensions, and the WebSocket
+ * sub-protocol, which names a version too but binds neither side to it. All of it is arithmetic on header values.
  */
 import { StompError } from './errors.js';
 import { VERSIONS } from './frame.js';
@@ -59,6 +59,23 @@ export function negotiateHeartBeat(client: HeartBeat, server: HeartBeat): Agreed
 
 const agreedMs = (canSendMs: number, wantsMs: number): number =>
   canSendMs === 0 || wantsMs === 0 ? 0 : Math.max(canSendMs, wantsMs);
+
+/** What goes beyond STOMP, for clients that ask for it in CONNECT (docs/extensions.md). */
+export const EXTENSIONS = ['soft-errors', 'drain'] as const;
+export type Extension = (typeof EXTENSIONS)[number];
+export type Extensions = ReadonlySet<Extension>;
+export const NO_EXTENSIONS: Extensions = new Set();
+
+/** The header in which CONNECT asks for extensions and CONNECTED grants them. */
+export const EXTENSIONS_HEADER = 'relay-extensions';
+
+/** Those that were asked for and that we have; undefined where there are none. Others are not granted, nor an error. */
+export function grantExtensions(asked: string | undefined): Extensions | undefined {
+  if (asked === undefined) return undefined;
+  const names = asked.split(',').map((name) => name.trim());
+  const granted = EXTENSIONS.filter((extension) => names.includes(extension));
+  return granted.length > 0 ? new Set(granted) : undefined;
+}
 
 /** The WebSocket sub-protocols registered with IANA, and the version that each stands for. */
 export const SUB_PROTOCOLS: ReadonlyMap<string, Version> = new Map([

@@ -50,6 +50,22 @@ describe('CONNECTED', () => {
     });
   });
 
+  test('grants the extensions that it has', async () => {
+    const client = await connecting({ 'accept-version': '1.2', 'relay-extensions': 'time-travel, drain,soft-errors' });
+    expect(client.frames[0]?.headers['relay-extensions']).toBe('soft-errors,drain');
+    client.sendFrame('SUBSCRIBE', { id: 'relay', destination: '/topic/a' });
+    await tick();
+    expect(client.summary.at(-1)).toBe('ERROR invalid-header');
+  });
+
+  test('grants none that it does not have, and the id of its own messages is then free', async () => {
+    const client = await connecting({ 'accept-version': '1.2', 'relay-extensions': 'time-travel' });
+    expect(client.frames[0]?.headers).not.toHaveProperty('relay-extensions');
+    client.sendFrame('SUBSCRIBE', { id: 'relay', destination: '/topic/a', receipt: 'r' });
+    await tick();
+    expect(client.summary.at(-1)).toBe('RECEIPT r');
+  });
+
   test('frames behind CONNECT wait for it', async () => {
     const answer = new Decision<Principal>();
     asks(() => answer.promise);

@@ -2,6 +2,7 @@ import { describe, expect, test } from '@jest/globals';
 import { StompError } from '../../../../server/src/stomp/errors.js';
 import {
   chooseSubProtocol,
+  grantExtensions,
   negotiateHeartBeat,
   negotiateVersion,
   parseHeartBeat,
@@ -36,6 +37,20 @@ describe('negotiateVersion', () => {
     ['1.2', [], undefined],
   ])('%j where %j are allowed gives %j', (acceptVersion, allowed, expected) => {
     expect(negotiateVersion(acceptVersion, allowed)).toBe(expected);
+  });
+});
+
+describe('grantExtensions', () => {
+  test.each([
+    ['soft-errors', ['soft-errors']],
+    [' drain , soft-errors,drain', ['soft-errors', 'drain']],
+    ['time-travel,drain', ['drain']],
+  ])('%j grants %j', (asked, granted) => {
+    expect([...(grantExtensions(asked) ?? [])]).toEqual(granted);
+  });
+
+  test.each([undefined, '', 'time-travel', 'Drain', 'soft-errors;drain'])('%j grants nothing', (asked) => {
+    expect(grantExtensions(asked)).toBeUndefined();
   });
 });
 
