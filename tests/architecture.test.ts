@@ -42,7 +42,7 @@ const SERVER: Readonly<Record<string, Rule>> = {
   log: { ours: [], packages: ['pino'] },
   metrics: { ours: [], packages: ['prom-client'] },
   'load-meter': { ours: [] },
-  config: { ours: ['config-report', 'config-sources'], packages: ['yaml', 'zod'] },
+  config: { ours: ['config', 'config-report', 'config-sources'], packages: ['yaml', 'zod'] },
   'config-report': { ours: ['config-sources'], packages: ['zod'] },
   'config-sources': { ours: [] },
   relay: { ours: ['*'], packages: ['uuid'] },

@@ -1,0 +1,57 @@
+/** Where clients come in, and how their connections are kept. */
+import { z } from 'zod';
+import { DAY_MS, flag, KIB, MIB, section, whole } from './option-kinds.js';
+
+const PORT_RULE = 'must be a port from 0 to 65535 (0 = a free one)';
+const port = z.int({ error: PORT_RULE }).min(0, { error: PORT_RULE }).max(65_535, { error: PORT_RULE });
+const OPTIONAL_PORT_RULE = `${PORT_RULE}, or "off"`;
+const optionalPort = z.union([port, z.literal('off')], { error: OPTIONAL_PORT_RULE });
+
+const HOST_RULE = 'must be a host name or IP address';
+const host = z.string({ error: HOST_RULE }).regex(/^[\w.:%-]+$/, { error: HOST_RULE });
+
+const ORIGIN_RULE =
+  'must be "same", "*", or origins such as https://app.example.com (no path, no trailing slash), with "same" or without';
+const origin = z
+  .string()
+  .toLowerCase()
+  .refine(
+    (text) => text === 'same' || text === 'null' || (URL.canParse(text) && /^[\w+.-]+:\/\/[^/?#]+$/.test(text)),
+    ORIGIN_RULE,
+  );
+
+const NAME_RULE = 'must be a host name, with or without a port, or "*"';
+const hostName = z.string().regex(/^(\*|[\w.-]+(:\d+)?|\[[\da-f:.]+\](:\d+)?)$/i, { error: NAME_RULE });
+
+export const listen = section({
+  host: host.default('127.0.0.1'),
+  port: port.default(8080),
+  path: z
+    .string()
+    .regex(/^\/[\w\-./~]*$/, { error: 'must be a path such as /ws' })
+    .default('/ws'),
+  tcpPort: optionalPort.default('off'),
+  adminPort: optionalPort.default(8081),
+  /** Where the admin port listens; the same host if not given. */
+  adminHost: host.optional(),
+});
+
+export const websocket = section({
+  /** The longest WebSocket message read. Not given: what the largest frame needs, and as much again. */
+  maxPayloadBytes: whole(0, KIB, 512 * MIB)
+    .unwrap()
+    .optional(),
+  /** 0: no pings. */
+  pingIntervalMs: whole(10_000, 0, DAY_MS),
+  /** permessage-deflate costs about 100 KiB and much time for each connection that uses it. */
+  deflate: flag(false),
+  allowedOrigins: z
+    .union([z.literal('same'), z.literal('*'), z.array(origin).min(1)], { error: ORIGIN_RULE })
+    .default('same'),
+  allowedHosts: z.array(hostName).min(1).optional(),
+  closeTimeoutMs: whole(2_000, 100, 60_000),
+});
+
+export const tcp = section({
+  keepAliveMs: whole(30_000, 1_000, DAY_MS),
+});
