@@ -75,7 +75,7 @@ export class StompReader {
   }
 
   #headers(command: string, lines: readonly string[]): Record<string, string> {
-    const headers: Record<string, string> = {};
+    const headers = Object.create(null) as Record<string, string>; // a header may be called __proto__
     const escaped = this.version !== '1.0' && command !== 'CONNECTED';
     const read = (text: string) => (escaped ? text.replace(/\\./gs, (pair) => ESCAPES[pair] ?? pair) : text);
     for (const line of lines) {

@@ -1,0 +1,10 @@
+/**
+ * fast-check, as all property tests use it. A failure prints its seed and the smallest example that still fails;
+ * `PROPERTY_SEED=<seed> npx jest <file>` repeats it.
+ */
+import fc from 'fast-check';
+
+const { PROPERTY_SEED } = process.env;
+if (PROPERTY_SEED !== undefined) fc.configureGlobal({ seed: Number(PROPERTY_SEED) });
+
+export { fc };

@@ -1,0 +1,183 @@
+/** Destinations of any text: what they mean does not depend on how they are spelled, and what is shown leads back. */
+import { describe, expect, test } from '@jest/globals';
+import {
+  type Destination,
+  DestinationError,
+  parseDestination,
+  parseReplyTo,
+  userKey,
+} from '../../../../server/src/destinations/destination.js';
+import { formatDestination, shownDestination } from '../../../../server/src/destinations/shown-destination.js';
+import { fc } from '../../../support/properties.js';
+
+const TOPIC_EXCHANGE = 'amq.topic';
+const actions = fc.constantFrom('send' as const, 'subscribe' as const);
+
+/** Pieces of which destinations are made, right and wrong. */
+const piece = fc.oneof(
+  fc.constantFrom('/', '/topic', '/exchange', '/queue', '/amq', '/user', '/temp-queue', '/reply-queue', 'stomp-relay.'),
+  fc.constantFrom('%', '%2F', '%25', '%zz', '%C3', '%00', '%ED%A0%80', '.', '#', '*', '..', '\0', '\n', '\ud800', '🙂'),
+  fc.string({ maxLength: 3 }),
+  fc.constantFrom('x'.repeat(256), '%41'.repeat(90), '#.#.#'),
+);
+const anyText = fc.array(piece, { maxLength: 8 }).map((pieces) => pieces.join(''));
+
+/** A name as clients may have it: anything but control characters and what belongs to the relay. */
+const name = fc
+  .string({
+    unit: fc.oneof(
+      fc.constantFrom('/', '%', '.', 'a', 'é', ' ', ':'),
+      fc.string({ unit: 'grapheme', minLength: 1, maxLength: 1 }),
+    ),
+    minLength: 1,
+    maxLength: 12,
+  })
+  .filter((text) => !/\p{Cc}/u.test(text) && !text.startsWith('stomp-relay.') && Buffer.byteLength(text) <= 100);
+
+/** Spelled with an escape for each character that `escapes` says so, and for those that need one. */
+function spelled(text: string, escapes: readonly boolean[]): string {
+  return Array.from(text, (character, index) =>
+    /[/%]/.test(character) || escapes[index % escapes.length] === true ? escaped(character) : character,
+  ).join('');
+}
+const escaped = (character: string) =>
+  Array.from(Buffer.from(character), (byte) => `%${byte.toString(16).padStart(2, '0')}`).join('');
+const someEscapes = fc.array(fc.boolean(), { minLength: 1, maxLength: 5 });
+
+const meaning = ({ text: _, ...rest }: Destination) => rest;
+
+describe('any text', () => {
+  test('is a destination with names within bounds, or refused by a coded error', () => {
+    const property = fc.property(anyText, actions, (text, action) => {
+      try {
+        const parsed = parseDestination(text, action);
+        expect(parsed.text).toBe(text);
+        for (const each of Object.values<string | undefined>(meaning(parsed))) {
+          expect(Buffer.byteLength(each ?? '')).toBeLessThanOrEqual(parsed.kind === 'user' ? Infinity : 255);
+          expect(each ?? '').not.toMatch(/\p{Cc}/u);
+        }
+        if (parsed.kind === 'queue' || parsed.kind === 'amq-queue')
+          expect(parsed.queue).not.toMatch(/^$|^stomp-relay\./);
+        if (parsed.kind === 'exchange') expect(parsed.exchange).not.toMatch(/^$|^stomp-relay\./);
+        if ('key' in parsed && action === 'subscribe') {
+          expect(parsed.key.split('.').filter((word) => word === '#').length).toBeLessThanOrEqual(2);
+        }
+      } catch (error) {
+        if (!(error instanceof DestinationError)) throw error;
+        expect(error).toMatchObject({ code: 'invalid-destination' });
+      }
+    });
+    fc.assert(property, { numRuns: 3_000 });
+  });
+
+  test('in reply-to or as the name of a user throws nothing else either', () => {
+    const property = fc.property(anyText, anyText, (text, user) => {
+      for (const run of [() => parseReplyTo(text), () => userKey(user, text)]) {
+        try {
+          run();
+        } catch (error) {
+          if (!(error instanceof DestinationError)) throw error;
+        }
+      }
+    });
+    fc.assert(property, { numRuns: 1_000 });
+  });
+});
+
+describe('spelling', () => {
+  test.each([
+    ['/queue/', 'queue'],
+    ['/amq/queue/', 'amq-queue'],
+  ])('any name is %s with its slashes and percent signs escaped, others at will', (prefix, kind) => {
+    const property = fc.property(name, someEscapes, actions, (queue, escapes, action) => {
+      expect(meaning(parseDestination(prefix + spelled(queue, escapes), action))).toEqual({ kind, queue });
+    });
+    fc.assert(property, { numRuns: 300 });
+  });
+
+  test('an exchange and its key are told apart', () => {
+    const property = fc.property(name, name, someEscapes, (exchange, key, escapes) => {
+      const text = `/exchange/${spelled(exchange, escapes)}/${spelled(key, escapes)}`;
+      expect(meaning(parseDestination(text, 'send'))).toEqual({ kind: 'exchange', exchange, key });
+    });
+    fc.assert(property, { numRuns: 300 });
+  });
+
+  test('the words of a topic may stand between slashes or dots', () => {
+    const property = fc.property(
+      fc.array(fc.tuple(name, fc.constantFrom('/', '.')), { minLength: 1, maxLength: 4 }),
+      someEscapes,
+      (parts, escapes) => {
+        const last = parts.length - 1;
+        const join = (separators: (index: number) => string, word: (text: string) => string) =>
+          parts.map(([each], index) => word(each) + (index < last ? separators(index) : '')).join('');
+        const key = join(() => '.', String);
+        fc.pre(Buffer.byteLength(key) <= 255);
+        const text = `/topic/${join(
+          (index) => parts[index]![1],
+          (each) => spelled(each, escapes),
+        )}`;
+        expect(parseDestination(text, 'send')).toMatchObject({ kind: 'topic', key });
+      },
+    );
+    fc.assert(property, { numRuns: 300 });
+  });
+
+  test('no two users share a key', () => {
+    const property = fc.property(name, name, name, name, (userA, a, userB, b) => {
+      fc.pre(userA !== userB || a !== b);
+      expect(userKey(userA, a)).not.toBe(userKey(userB, b));
+    });
+    fc.assert(property, { numRuns: 300 });
+  });
+
+  test('whoever is sent to and whoever subscribes meet in the same key', () => {
+    const property = fc.property(
+      name,
+      fc.array(name, { minLength: 1, maxLength: 3 }),
+      someEscapes,
+      (user, words, escapes) => {
+        const path = `queue/${words.map((word) => spelled(word, escapes)).join('/')}`;
+        const sent = parseDestination(`/user/${spelled(user, escapes)}/${path}`, 'send');
+        const own = parseDestination(`/user/${path}`, 'subscribe');
+        expect(meaning(sent)).toEqual({ ...meaning(own), user });
+      },
+    );
+    fc.assert(property, { numRuns: 300 });
+  });
+});
+
+describe('what a subscriber is shown', () => {
+  /** Names of exchanges and keys that a back end may choose; control characters a client could not even write. */
+  const foreign = fc.string({ unit: fc.constantFrom('/', '%', '.', 'a', 'é', '\n', '#'), maxLength: 8 });
+
+  test('leads back to the exchange and key', () => {
+    const property = fc.property(foreign, foreign, (exchange, key) => {
+      fc.pre(!/\p{Cc}/u.test(exchange + key) && (exchange !== '' || key !== ''));
+      const parsed = parseDestination(formatDestination(exchange, key, TOPIC_EXCHANGE), 'send');
+      const found = { exchange: '', ...parsed, ...(parsed.kind === 'topic' && { exchange: TOPIC_EXCHANGE }) };
+      expect(found).toMatchObject(parsed.kind === 'queue' ? { exchange, queue: key } : { exchange, key });
+    });
+    fc.assert(property, { numRuns: 500 });
+  });
+
+  test('to a topic, in either spelling, leads back to the key of the message', () => {
+    const property = fc.property(
+      fc.constantFrom('/topic/#', '/topic/a/#', '/topic/a.b', '/topic/*/b'),
+      foreign,
+      (text, key) => {
+        fc.pre(!/\p{Cc}/u.test(key) && key !== '');
+        const shown = shownDestination(parseDestination(text, 'subscribe'), TOPIC_EXCHANGE, key, TOPIC_EXCHANGE);
+        expect(parseDestination(shown, 'send')).toMatchObject({ kind: 'topic', key });
+      },
+    );
+    fc.assert(property, { numRuns: 500 });
+  });
+
+  test('holds no control character, whatever the key', () => {
+    const property = fc.property(foreign, foreign, (exchange, key) => {
+      expect(formatDestination(exchange, key, TOPIC_EXCHANGE)).not.toMatch(/\p{Cc}/u);
+    });
+    fc.assert(property, { numRuns: 300 });
+  });
+});

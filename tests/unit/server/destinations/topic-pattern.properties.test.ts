@@ -1,0 +1,84 @@
+/** The trie of topic patterns against a plain reading of the AMQP specification, while patterns come and go. */
+import { expect, test } from '@jest/globals';
+import { matches, TopicTrie } from '../../../../server/src/destinations/topic-pattern.js';
+import { fc } from '../../../support/properties.js';
+
+/** AMQP 0-9-1, "topic exchange": `*` stands for exactly one word, `#` for zero or more words. */
+function isMatch(pattern: readonly string[], key: readonly string[]): boolean {
+  const [word, ...rest] = pattern;
+  if (word === undefined) return key.length === 0;
+  if (word === '#') return isMatch(rest, key) || (key.length > 0 && isMatch(pattern, key.slice(1)));
+  return key.length > 0 && (word === '*' || word === key[0]) && isMatch(rest, key.slice(1));
+}
+/** As in RabbitMQ the empty key has no words. */
+const wordsOf = (text: string) => (text === '' ? [] : text.split('.'));
+
+const joined = (word: fc.Arbitrary<string>, maxLength: number) =>
+  fc.array(word, { maxLength }).map((words) => words.join('.'));
+const pattern = joined(fc.constantFrom('a', 'b', '*', '#', ''), 6);
+const key = joined(fc.constantFrom('a', 'b', 'c', '', '*', '#'), 7);
+
+test('a pattern matches as AMQP says', () => {
+  const property = fc.property(pattern, key, (one, other) => {
+    expect(matches(one, other)).toBe(isMatch(wordsOf(one), wordsOf(other)));
+  });
+  fc.assert(property, { numRuns: 3_000 });
+});
+
+test('a trie holds what was set last and finds all that match, whatever came and went', () => {
+  const step = fc.oneof(
+    { weight: 3, arbitrary: fc.record({ set: pattern, value: fc.nat({ max: 99 }) }) },
+    { weight: 2, arbitrary: fc.record({ delete: pattern }) },
+    { weight: 3, arbitrary: fc.record({ match: key }) },
+  );
+  const property = fc.property(fc.array(step, { size: 'large', maxLength: 100 }), (steps) => {
+    const trie = new TopicTrie<string>();
+    const model = new Map<string, string>();
+    for (const each of steps) {
+      if ('set' in each) {
+        const value = `${each.value} of ${each.set}`;
+        trie.set(each.set, value);
+        model.set(each.set, value);
+      } else if ('delete' in each) {
+        trie.delete(each.delete);
+        model.delete(each.delete);
+      } else {
+        const found = [...model]
+          .filter(([one]) => isMatch(wordsOf(one), wordsOf(each.match)))
+          .map(([, value]) => value);
+        expect([...trie.match(each.match)].sort()).toEqual(found.sort());
+      }
+    }
+    for (const one of model.keys()) expect(trie.get(one)).toBe(model.get(one));
+    for (const one of model.keys()) trie.delete(one);
+    expect(trie.match('a')).toEqual([]);
+    // Nothing is kept of patterns that have gone
+    expect(trie).toEqual(new TopicTrie());
+  });
+  fc.assert(property, { numRuns: 300 });
+});
+
+/** The same, with each pair of places looked at once: for what the plain reading would take for ever. */
+function isLongMatch(pattern: readonly string[], key: readonly string[]): boolean {
+  let reached = new Set([0]);
+  for (const word of pattern) {
+    const next = new Set<number>();
+    for (const at of reached) {
+      if (word === '#') for (let to = at; to <= key.length; to++) next.add(to);
+      else if (at < key.length && (word === '*' || word === key[at])) next.add(at + 1);
+    }
+    reached = next;
+  }
+  return reached.has(key.length);
+}
+
+// Tried place by place, these would be more than 10^20 steps and never end.
+test('a long pattern with many # matches as AMQP says, and at no great cost', () => {
+  const words = fc.array(fc.constantFrom('a', '*', '#', '#'), { size: 'max', minLength: 30, maxLength: 120 });
+  const long = fc.array(fc.constantFrom('a', 'a', 'a', 'b'), { size: 'max', minLength: 100, maxLength: 128 });
+  const property = fc.property(words, fc.constantFrom('a', 'b', 'c'), long, (start, last, of) => {
+    const whole = [...start, last];
+    expect(matches(whole.join('.'), of.join('.'))).toBe(isLongMatch(whole, of));
+  });
+  fc.assert(property, { numRuns: 300 });
+});

@@ -1,0 +1,7 @@
+import { test } from '@jest/globals';
+import { fc } from '../../../support/properties.js';
+import { parserProperty } from './parser-fuzz.js';
+
+test('damaged streams', () => {
+  fc.assert(parserProperty, { numRuns: 5_000 });
+});
