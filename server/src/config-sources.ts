@@ -81,6 +81,27 @@ export const SETTINGS: readonly Setting[] = [
     read: asNumber,
   },
   {
+    flag: '--drain-rate <count>',
+    variable: 'RELAY_DRAIN_RATE',
+    path: ['drain', 'sessionsPerSecond'],
+    description: 'how many sessions a stop ends in a second at most, so that their clients do not return all at once',
+    read: asNumber,
+  },
+  {
+    flag: '--ready-delay <ms>',
+    variable: 'RELAY_READY_DELAY',
+    path: ['drain', 'readyDelayMs'],
+    description: 'how long a stop still lets clients in after /readyz says no, for load balancers to notice',
+    read: asNumber,
+  },
+  {
+    flag: '--stop-timeout <ms>',
+    variable: 'RELAY_STOP_TIMEOUT',
+    path: ['stopTimeoutMs'],
+    description: 'how long a stop takes at most',
+    read: asNumber,
+  },
+  {
     flag: '--allow-origin <origins>',
     variable: 'RELAY_ALLOW_ORIGIN',
     path: ['websocket', 'allowedOrigins'],

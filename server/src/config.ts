@@ -10,7 +10,7 @@ import { z } from 'zod';
 import { broker, memory, rabbitmq } from './config/broker-options.js';
 import { listen, tcp, websocket } from './config/listen-options.js';
 import { exchangeName, flag, KIB, section, TIMER_MAX_MS, whole } from './config/option-kinds.js';
-import { loadShedding, log, workers, WORKERS_MAX } from './config/process-options.js';
+import { drain, loadShedding, log, workers, WORKERS_MAX } from './config/process-options.js';
 import { limits, session } from './config/session-options.js';
 import { ConfigError, describeIssues } from './config-report.js';
 import { layer } from './config-sources.js';
@@ -34,8 +34,9 @@ const schema = z.strictObject({
   rabbitmq,
   memory,
   auth: section({ allowAnonymous: flag(false) }),
-  /** How long a stop waits for sessions and the broker. */
-  stopTimeoutMs: whole(10_000, 100, TIMER_MAX_MS),
+  /** How long a stop takes at most, from the signal to the end of the process. */
+  stopTimeoutMs: whole(25_000, 100, TIMER_MAX_MS),
+  drain,
   /** Processes behind one port. What bounds a relay (`sessionsMax`, connections to the broker) bounds each of them. */
   workers,
   log,
@@ -92,7 +93,8 @@ function check(layered: Layered): Config {
     'session.transactionMaxBytes': session.transactionMaxBytes,
   }).filter(([, bytes]) => bytes < frameMaxBytes);
   if (tooSmall.length > 0) throw new ConfigError(tooSmall.map(([name, bytes]) => smallerThanFrame(name, bytes)));
-  const { broker, workers } = result.data;
+  const { broker, workers, drain, stopTimeoutMs } = result.data;
+  if (drain.readyDelayMs >= stopTimeoutMs) throw new ConfigError([delayBeyondStop(drain.readyDelayMs, stopTimeoutMs)]);
   if (workers !== 1 && broker.kind === 'memory') throw new ConfigError([workersWithoutRabbit(workers)]);
   return freeze({
     ...result.data,
@@ -104,6 +106,13 @@ function check(layered: Layered): Config {
     return (
       `workers is ${JSON.stringify(count)} (${layered.originOf(['workers'])}): the embedded broker (memory:) lives in ` +
       'one process; give --broker amqp://user:pass@host:5672/vhost, or 1 worker'
+    );
+  }
+
+  function delayBeyondStop(readyDelayMs: number, stopTimeoutMs: number): string {
+    return (
+      `drain.readyDelayMs is ${readyDelayMs} (${layered.originOf(['drain', 'readyDelayMs'])}): must be less than ` +
+      `stopTimeoutMs (${stopTimeoutMs}), of which it is a part`
     );
   }
 

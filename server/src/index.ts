@@ -12,7 +12,7 @@ export type * from './brokers/broker.js';
 export { BrokerError } from './brokers/broker.js';
 export { type Config, ConfigError, type ConfigInput } from './config.js';
 export type { Destination } from './destinations/destination.js';
-export type { Listening, Relay, RelayHooks } from './relay.js';
+export type { Listening, Relay, RelayHooks, StopOptions } from './relay.js';
 
 /** @throws ConfigError that names every wrong option */
 export function createRelay(options: ConfigInput = {}, hooks: RelayHooks = {}): Relay {

@@ -4,8 +4,9 @@
  *   transports -> sessions -> broker -> (RabbitMQ, other relays) -> broker -> groups -> transports
  */
 import type http from 'node:http';
+import { setTimeout as delay } from 'node:timers/promises';
 import { v4 as uuid } from 'uuid';
-import { openAdminPort } from './admin.js';
+import { type AdminPort, openAdminPort } from './admin.js';
 import type { Authenticator, Policy } from './auth/auth.js';
 import { openAuthenticator, openPolicy } from './auth/open-access.js';
 import type { Broker } from './brokers/broker.js';
@@ -63,11 +64,21 @@ export interface Relay {
   /** What `/metrics` shows. */
   readonly metrics: Metrics;
   /**
-   * Ends all sessions (1012), lets the broker's confirms come in, and resolves when nothing is left; within `stopTimeoutMs`.
-   * Sessions end at random moments of `spreadMs` (0 unless given), so that clients do not come back all at once.
+   * Is no longer ready, takes no new sessions, and ends those there are (1012) at the pace of `drain.sessionsPerSecond`; what
+   * they had sent is answered. Lets the broker's confirms come in, and resolves when nothing is left, or at the deadline.
    */
-  stop(spreadMs?: number): Promise<void>;
+  stop(options?: StopOptions): Promise<void>;
 }
+
+export interface StopOptions {
+  /** When all of it is to be over; not given: after `stopTimeoutMs`. */
+  readonly deadlineMs?: number;
+  /** How long new sessions are still taken; not given: for `drain.readyDelayMs`. */
+  readonly readyDelayMs?: number;
+}
+
+/** Of the time for a stop, what is kept for closing connections and the broker: a third, and not more than this. */
+const CLOSING_MAX_MS = 5_000;
 
 /** @throws ConfigError where the relay would be open to other machines without having been told to */
 export function createRelay(config: Config, hooks: RelayHooks = {}): Relay {
@@ -77,9 +88,12 @@ export function createRelay(config: Config, hooks: RelayHooks = {}): Relay {
 
 class ComposedRelay implements Relay {
   private state: 'new' | 'running' | 'stopped' = 'new';
+  /** Those that let clients in. The admin port answers until the end. */
   private readonly servers: http.Server[] = [];
   private readonly websockets: WebSocketTransport[] = [];
   private readonly tcp: TcpTransport;
+  private admin: AdminPort | undefined;
+  private stopping: Promise<void> | undefined;
   private ownMetrics: Metrics | undefined;
   /** Leaves somebody else's server. */
   private detach = (): unknown => undefined;
@@ -121,7 +135,7 @@ class ComposedRelay implements Relay {
       return opened;
     } catch (error) {
       // Also where it was stopped meanwhile: something may have been opened since.
-      await this.closeDown();
+      await this.closeDown({ readyDelayMs: 0 });
       throw error;
     }
   }
@@ -130,28 +144,35 @@ class ComposedRelay implements Relay {
     return this.state === 'stopped';
   }
 
-  async stop(spreadMs = 0): Promise<void> {
-    if (!this.isStopped) await this.closeDown(spreadMs);
+  stop(options: StopOptions = {}): Promise<void> {
+    return (this.stopping ??= this.closeDown(options));
   }
 
-  private async closeDown(spreadMs = 0): Promise<void> {
+  private async closeDown(options: StopOptions): Promise<void> {
     this.state = 'stopped';
+    const { deadlineMs = this.config.stopTimeoutMs, readyDelayMs = this.config.drain.readyDelayMs } = options;
     const { log, timers, load } = this.parts;
-    const { stopTimeoutMs } = this.config;
-    const isClean = await finishesWithin(this.closeAll(spreadMs), stopTimeoutMs);
-    if (!isClean) log.warn({ stopTimeoutMs }, 'not everything could be closed in time');
-    for (const server of this.servers) server.closeAllConnections();
+    const isClean = await finishesWithin(this.closeInOrder(readyDelayMs, deadlineMs - readyDelayMs), deadlineMs);
+    if (!isClean) log.warn({ deadlineMs }, 'not everything could be closed in time');
+    this.admin?.server.close();
+    for (const server of [...this.servers, ...(this.admin ? [this.admin.server] : [])]) server.closeAllConnections();
     this.detach();
     timers.close();
     load.stop();
   }
 
-  private async closeAll(spreadMs: number): Promise<void> {
+  /** First nobody comes in, then all go, then the broker's connections, which they needed until the end. */
+  private async closeInOrder(readyDelayMs: number, remainingMs: number): Promise<void> {
+    const { entrance, sessions, broker } = this.parts;
+    if (readyDelayMs > 0) await delay(readyDelayMs);
     for (const server of this.servers) server.close();
-    this.parts.entrance.stop();
-    await this.parts.sessions.stop(spreadMs);
+    this.tcp.stopListening();
+    entrance.stop();
+    const closingMs = Math.min(CLOSING_MAX_MS, remainingMs / 3);
+    // Half of what is kept is for clients that do not answer the close of their connection.
+    await finishesWithin(sessions.drain(remainingMs - closingMs), remainingMs - closingMs / 2);
     const transports = [this.tcp, ...this.websockets].map((each) => each.close());
-    await Promise.all([...transports, this.parts.broker.close()]);
+    await Promise.all([...transports, broker.close()]);
   }
 
   private async startPublic(): Promise<Listening[]> {
@@ -176,10 +197,8 @@ class ComposedRelay implements Relay {
 
   private async startAdmin(): Promise<Listening[]> {
     const health = { notReady: () => this.notReady() };
-    const admin = await openAdminPort(this.config, { health, metrics: this.metrics }, this.parts.log);
-    if (admin === undefined) return [];
-    this.servers.push(admin.server);
-    return [admin.listening];
+    this.admin = await openAdminPort(this.config, { health, metrics: this.metrics }, this.parts.log);
+    return this.admin ? [this.admin.listening] : [];
   }
 
   private readonly onHttpFailed = (err: unknown): void => {
@@ -187,6 +206,7 @@ class ComposedRelay implements Relay {
   };
 
   notReady(): string | undefined {
+    if (this.isStopped) return 'the relay is stopping';
     if (this.state !== 'running') return 'the relay is not running';
     return this.parts.broker.isUp ? undefined : 'the broker cannot be reached';
   }
@@ -270,7 +290,7 @@ function assemble(config: Config, hooks: RelayHooks) {
     counters,
     log,
   };
-  const sessions = new Sessions({ sessionsMax: config.sessionsMax }, context);
+  const sessions = new Sessions({ sessionsMax: config.sessionsMax, drain: config.drain }, context);
   broker.on('down', (reason) => log.warn({ reason }, 'broker is away; sessions stay'));
   broker.on('up', () => log.info({ broker: broker.description }, 'broker is up'));
   /** Nobody asks who a client is, and nobody has said that this is meant. */

@@ -28,6 +28,8 @@ export interface FrameHandler {
 export class Inbox {
   private state: 'ready' | 'awaiting' | 'held' | 'in line' | 'over' = 'ready';
   private isReadingPaused = false;
+  /** For good. */
+  private isInputOver = false;
   /** Frames handled in this turn (number `turn`), since it was last called from the line. */
   private handled = 0;
   private turn = 0;
@@ -67,6 +69,12 @@ export class Inbox {
 
   onSendProgress(): void {
     if (this.state === 'held' && !this.sendQueue.isOverfull) this.standInLine();
+    this.regulateReading();
+  }
+
+  /** Reads nothing more; what has been read is still handled. */
+  stopReading(): void {
+    this.isInputOver = true;
     this.regulateReading();
   }
 
@@ -150,7 +158,7 @@ export class Inbox {
     if (this.state === 'over') return;
     const maxBytes = this.state === 'in line' ? 0 : this.maxBytes;
     const isFull = this.state !== 'ready' && this.parser.bufferedBytes > maxBytes;
-    const mustPause = isFull || this.sendQueue.isFull;
+    const mustPause = this.isInputOver || isFull || this.sendQueue.isFull;
     if (mustPause === this.isReadingPaused) return;
     this.isReadingPaused = mustPause;
     if (mustPause) this.handler.pauseReading();

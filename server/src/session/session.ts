@@ -59,8 +59,8 @@ export class Session implements Listeners, CommandSession {
   private heartBeat: HeartBeat | undefined;
   private identity: Identity | undefined;
   private openedExtras: SessionExtras | undefined;
-  /** The client has ended its side. */
-  private isInputOver = false;
+  /** Of a session that takes no more from its client: how it closes, once what the client has sent is done and answered. */
+  private farewell: { readonly code: number; readonly reason: string; isSaid: boolean } | undefined;
   /** The client is gone; what it had sent is still worked off. */
   private isConnectionLost = false;
 
@@ -103,7 +103,7 @@ export class Session implements Listeners, CommandSession {
 
   /** The client sends nothing more. What it has sent is done and answered; then it is taken to have left. */
   onEnd(): void {
-    this.isInputOver = true;
+    this.farewell ??= { code: 1000, reason: '', isSaid: false };
     this.endIfDone();
   }
 
@@ -224,7 +224,7 @@ export class Session implements Listeners, CommandSession {
   }
 
   get canDeliver(): boolean {
-    return this.state === 'connected' && !this.isConnectionLost;
+    return this.state === 'connected' && !this.isConnectionLost && !this.farewell?.isSaid;
   }
 
   private get extras(): SessionExtras {
@@ -301,12 +301,6 @@ export class Session implements Listeners, CommandSession {
     this.close(1000, '');
   }
 
-  private leave(): void {
-    if (this.isOver) return;
-    this.leaveGroups();
-    this.close(1000, '');
-  }
-
   // Ending ------------------------------------------------------------------------------------------------------------
 
   /**
@@ -327,7 +321,27 @@ export class Session implements Listeners, CommandSession {
     this.close(ERRORS[code].closeCode, ERRORS[code].text);
   }
 
-  /** Ends the session from our side, as in a shutdown. */
+  tellToMove(moveInMs: number, closeInMs: number): boolean {
+    if (!this.extensions.has('drain')) return false;
+    const sentence = `This relay is shutting down: connect anew in ${moveInMs} ms, then close this session; the relay does in ${closeInMs} ms.`;
+    const headers: [string, string][] = [
+      ['move-in-ms', String(moveInMs)],
+      ['close-in-ms', String(closeInMs)],
+    ];
+    this.tell('drain', headers, sentence);
+    return true;
+  }
+
+  /** In a shutdown, in good order. A client that is not connected yet has nothing to lose. */
+  retire(): void {
+    if (this.state !== 'connected') return this.end('shutting-down');
+    const { closeCode: code, text: reason } = ERRORS['shutting-down'];
+    this.farewell ??= { code, reason, isSaid: false };
+    this.inbox.stopReading();
+    this.endIfDone();
+  }
+
+  /** Ends the session from our side, at once. */
   end(code: ErrorCode): void {
     if (this.isOver) return;
     this.leaveGroups();
@@ -364,13 +378,24 @@ export class Session implements Listeners, CommandSession {
 
   /** STOMP 1.2, "RECEIPT": if the client disconnects, previously received frames SHOULD continue to get processed. */
   private endIfDone(): void {
-    if (!(this.isConnectionLost || this.isInputOver) || this.state === 'closed') return;
+    if (!(this.isConnectionLost || this.farewell) || this.state === 'closed') return;
     if (!this.isOver && !(this.inbox.isIdle && this.sendQueue.isIdle)) return;
     if (!this.isConnectionLost) return this.leave();
     this.state = 'closed';
     this.inbox.close();
     this.openedExtras?.close();
     this.ended(this);
+  }
+
+  /** Delivers nothing more, and closes when the client has taken what it was sent. */
+  private leave(): void {
+    const { farewell } = this;
+    if (this.isOver || !farewell || farewell.isSaid) return;
+    this.leaveGroups();
+    farewell.isSaid = true;
+    const close = (): void => this.close(farewell.code, farewell.reason);
+    if (this.connection.bufferedBytes === 0) close();
+    else this.outbox.whenDrained(close);
   }
 
   private get isOver(): boolean {

@@ -1,12 +1,14 @@
-/** All sessions of a relay: the bound on their number, and their end when the relay stops. */
+/** All sessions of a relay: the bound on their number, and their end when the relay stops (how: `drain.ts`). */
 import { StompError } from '../stomp/errors.js';
 import type { Connection, Peer } from '../transports/connection.js';
+import { Drain, type DrainOptions } from './drain.js';
 import { FrameTurns } from './frame-turns.js';
 import { Session } from './session.js';
 import type { SessionContext } from './session-context.js';
 
 export interface SessionsOptions {
   readonly sessionsMax: number;
+  readonly drain: DrainOptions;
 }
 
 export class Sessions {
@@ -54,17 +56,16 @@ export class Sessions {
     return new Session(connection, peer, this.context, this.turns, this.remove);
   }
 
-  /**
-   * Ends all sessions, each at a random moment of `spreadMs`; resolves when they are gone, which the transports' close
-   * deadline bounds.
-   */
-  async stop(spreadMs = 0): Promise<void> {
+  /** Takes no new session, and ends all there are within `windowMs`. Resolves when they are gone. */
+  async drain(windowMs: number): Promise<void> {
     this.isStopping = true;
-    for (const session of this.all) {
-      if (spreadMs === 0) session.end('shutting-down');
-      else this.context.timers.schedule(Math.random() * spreadMs, () => session.end('shutting-down'));
-    }
-    if (this.all.size > 0) await new Promise<void>((resolve) => (this.onEmpty = resolve));
+    if (this.all.size === 0) return;
+    const { timers, log } = this.context;
+    const drain = new Drain(this.all, this.options.drain, timers, log);
+    const empty = new Promise<void>((resolve) => (this.onEmpty = resolve));
+    drain.start(windowMs);
+    await empty;
+    drain.stop();
   }
 
   private readonly remove = (session: Session): void => {

@@ -24,7 +24,8 @@ export interface TcpTransport {
   readonly connectionCount: number;
   /** Resolves with the address once it really listens. Port 0: a free one. */
   listen(port: number, host: string): Promise<AddressInfo>;
-  /** Stops listening, closes the connections that are left, and resolves when the last one is gone. */
+  stopListening(): void;
+  /** The same, and closes the connections that are left; resolves when the last one is gone. */
   close(): Promise<void>;
 }
 
@@ -161,6 +162,8 @@ export function createTcpTransport(
           resolve(server.address() as AddressInfo);
         });
       }),
+
+    stopListening: () => void server.close(),
 
     async close() {
       server.close();

@@ -20,6 +20,8 @@ export type FromWorker =
   /** It listens to messages: node:cluster would lose what came sooner. */
   | { readonly kind: 'loaded' }
   | { readonly kind: 'listening'; readonly listening: readonly Listening[] }
+  /** It drains, and ends. */
+  | { readonly kind: 'leaving' }
   /** It could not start; it waits to be ended. */
   | { readonly kind: 'failed'; readonly problem: StartProblem }
   | { readonly kind: 'answer'; readonly id: number; readonly answer: Answers[Question] };

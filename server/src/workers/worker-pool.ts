@@ -16,7 +16,7 @@ import { createPrimaryMetrics } from '../metrics.js';
 import type { MetricValues } from '../metrics.js';
 import type { Listening } from '../relay.js';
 import { CrashHistory } from './crash-history.js';
-import { withFixedPorts } from './fixed-ports.js';
+import { workerConfig } from './worker-config.js';
 import type { StartProblem } from './worker-messages.js';
 import { addEnded, sumOfWorkers } from './worker-metrics.js';
 import { WorkerProcess } from './worker-process.js';
@@ -68,7 +68,7 @@ export class WorkerPool {
   /** Resolves when all workers listen. Where one cannot start, none is left, and the error is what that one said. */
   async start(): Promise<Listening[]> {
     try {
-      const config = await withFixedPorts(this.config);
+      const config = await workerConfig(this.config);
       const listening = await new Promise<readonly Listening[]>((resolve, reject) => {
         this.starting = { resolve, reject };
         for (const place of this.places) this.fill(place, config);
@@ -85,7 +85,10 @@ export class WorkerPool {
     }
   }
 
-  /** All workers drain at the same time, each within `stopTimeoutMs`. Resolves when no process is left. */
+  /**
+   * All workers drain at the same time, each within `stopTimeoutMs`. The admin port answers until no process is left, and then
+   * this resolves.
+   */
   stop(): Promise<void> {
     return (this.stopping ??= this.endAll());
   }
@@ -96,7 +99,6 @@ export class WorkerPool {
   }
 
   private async endAll(): Promise<void> {
-    this.admin?.close();
     for (const { timer } of this.places) clearTimeout(timer);
     if (this.workers.length > 0) {
       const deadline = setTimeout(() => this.endOverdue(), this.config.stopTimeoutMs + EXIT_MS);
@@ -106,6 +108,7 @@ export class WorkerPool {
       });
       clearTimeout(deadline);
     }
+    this.admin?.close();
     this.admin?.closeAllConnections();
   }
 
@@ -119,7 +122,12 @@ export class WorkerPool {
   }
 
   private get listeningWorkers(): WorkerProcess[] {
-    return this.workers.filter(({ isListening }) => isListening);
+    return this.workers.filter(({ state }) => state === 'listening');
+  }
+
+  /** Also those that drain. */
+  private get askableWorkers(): WorkerProcess[] {
+    return this.workers.filter(({ state }) => state !== 'starting');
   }
 
   private fill(place: Place, config: Config): void {
@@ -186,7 +194,7 @@ export class WorkerPool {
   /** Of a worker that does not answer in time, what it said the last time. */
   private async metricsText(): Promise<string> {
     await Promise.all(
-      this.listeningWorkers.map(async (worker) => {
+      this.askableWorkers.map(async (worker) => {
         worker.metrics = (await worker.ask('metrics')) ?? worker.metrics;
       }),
     );

@@ -18,7 +18,8 @@ export interface WorkerListener {
 }
 
 export class WorkerProcess {
-  isListening = false;
+  /** One that leaves is given no more clients. */
+  state: 'starting' | 'listening' | 'leaving' = 'starting';
   private isLoaded = false;
   /** As it last said; undefined until then. */
   metrics: readonly MetricValues[] | undefined;
@@ -78,8 +79,11 @@ export class WorkerProcess {
         this.tell({ kind: 'start', worker: this.number, config: this.config });
         break;
       case 'listening':
-        this.isListening = true;
+        this.state = 'listening';
         this.listener.onListening(message.listening);
+        break;
+      case 'leaving':
+        this.state = 'leaving';
         break;
       case 'failed':
         this.problem = message.problem;

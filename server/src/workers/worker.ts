@@ -5,7 +5,7 @@
 import '../young-generation.js';
 import { createLog } from '../log.js';
 import { createRelay } from '../relay.js';
-import type { Relay } from '../relay.js';
+import type { Relay, StopOptions } from '../relay.js';
 import { endInOrderAfterCrash } from './last-words.js';
 import type { Answers, FromWorker, Question, StartProblem, ToWorker } from './worker-messages.js';
 
@@ -18,15 +18,18 @@ tell({ kind: 'loaded' });
 async function run({ worker, config }: ToWorker & { kind: 'start' }): Promise<void> {
   const log = createLog({ ...config.log, worker });
   const relay = createRelay(config, { log });
-  endInOrderAfterCrash(relay, (err) => log.error({ err }, 'an error that nobody caught: this worker ends'));
+  endInOrderAfterCrash(relay, (err) => {
+    log.error({ err }, 'an error that nobody caught: this worker ends');
+    tell({ kind: 'leaving' });
+  });
   let isStopping = false;
-  const stop = (): void => {
-    if (isStopping) return;
+  const stop = (options?: StopOptions): void => {
     isStopping = true;
-    void relay.stop().then(() => process.exit(0));
+    tell({ kind: 'leaving' });
+    void relay.stop(options).then(() => process.exit(0));
   };
-  // SIGTERM to a single worker lets it drain; the primary puts a fresh one in its place.
-  process.on('SIGTERM', stop);
+  // SIGTERM to a single worker lets it drain; the primary puts a fresh one in its place. No load balancer need notice.
+  process.on('SIGTERM', () => stop({ readyDelayMs: 0 }));
   process.on('message', (message: ToWorker) => {
     if (message.kind === 'stop') stop();
     if (message.kind === 'ask') void answer(relay, message.question).then((answer) => reply(message.id, answer));

@@ -159,6 +159,13 @@ describe('mistakes', () => {
     ]);
   });
 
+  test('a delay that is longer than the stop of which it is a part', () => {
+    expect(problemsOf(() => createConfig({ stopTimeoutMs: 5_000, drain: { readyDelayMs: 4_999 } }))).toEqual([]);
+    expect(problemsOf(() => load({ readyDelay: '5000', stopTimeout: '5000' }))).toEqual([
+      'drain.readyDelayMs is 5000 (--ready-delay): must be less than stopTimeoutMs (5000), of which it is a part',
+    ]);
+  });
+
   test('never show a password', () => {
     const [problem] = problemsOf(() => load({ broker: 'amqp://user:secret@host, http://user:hid@den/@host' }));
     expect(problem).toContain('***@host');

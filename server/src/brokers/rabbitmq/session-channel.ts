@@ -29,7 +29,7 @@ export interface ChannelContext {
 }
 
 export class SessionChannel implements BrokerChannel {
-  private isClosed = false;
+  private closing: Promise<void> | undefined;
   private main: ConsumerChannel | undefined;
   /** Which channel a consumer is on; none while it waits to be set up again. */
   private readonly channelOf = new Map<QueueConsumer, ConsumerChannel>();
@@ -164,9 +164,16 @@ export class SessionChannel implements BrokerChannel {
     await this.deleteQueue(queue);
   }
 
-  async close(): Promise<void> {
-    if (this.isClosed) return;
-    this.isClosed = true;
+  private get isClosed(): boolean {
+    return this.closing !== undefined;
+  }
+
+  /** Whoever else asks waits for the same end. */
+  close(): Promise<void> {
+    return (this.closing ??= this.closeAll());
+  }
+
+  private async closeAll(): Promise<void> {
     for (const timer of this.retries) clearTimeout(timer);
     for (const consumer of this.channelOf.keys()) consumer.end();
     this.channelOf.clear();

@@ -519,8 +519,8 @@ describe('the policy', () => {
       if (verb === 'SEND') send('x', { 'reply-to': '/temp-queue/t' });
       else client.sendFrame('SUBSCRIBE', { id: 's', destination: '/queue/q' });
       await tick();
-      harness.sessions.stop().catch(() => undefined);
-      await tick();
+      void harness.sessions.drain(10_000);
+      await pass(1_500);
       answer.grant(true);
       await tick();
       expect(harness.broker.channels).toEqual([]);

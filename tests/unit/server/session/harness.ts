@@ -1,6 +1,7 @@
 /** A relay's sessions over in-memory connections and a scripted broker, on fake time. */
 import { jest } from '@jest/globals';
 import type { Authenticator, Policy } from '../../../../server/src/auth/auth.js';
+import type { DrainOptions } from '../../../../server/src/session/drain.js';
 import { Groups } from '../../../../server/src/session/groups.js';
 import { MessageEncoder } from '../../../../server/src/session/message-encoder.js';
 import type { SessionContext, SessionOptions } from '../../../../server/src/session/session-context.js';
@@ -35,9 +36,12 @@ export const OPTIONS: SessionOptions = {
   ackGraceMs: 5_000,
 };
 
+const DRAIN: DrainOptions = { sessionsPerSecond: 100_000, graceMs: 1_000 };
+
 export interface HarnessOptions {
   readonly session?: Partial<SessionOptions>;
   readonly sessionsMax?: number;
+  readonly drain?: Partial<DrainOptions>;
   readonly authenticator?: Authenticator;
   readonly policy?: Policy;
 }
@@ -78,7 +82,7 @@ export class Harness {
   readonly warned: { readonly details: object; readonly message: string }[] = [];
   readonly connections: MemoryConnection[] = [];
 
-  constructor({ session, sessionsMax = 1_000, authenticator = openAccess, policy }: HarnessOptions = {}) {
+  constructor({ session, sessionsMax = 1_000, drain, authenticator = openAccess, policy }: HarnessOptions = {}) {
     const { broker, timers, counters, messages } = this;
     this.options = { ...OPTIONS, ...session };
     this.groups = new Groups((...request) => broker.subscribe(...request), messages, counters);
@@ -103,7 +107,7 @@ export class Harness {
       counters,
       log,
     };
-    this.sessions = new Sessions({ sessionsMax }, context);
+    this.sessions = new Sessions({ sessionsMax, drain: { ...DRAIN, ...drain } }, context);
   }
 
   /** A connection on which nothing has been said yet. */

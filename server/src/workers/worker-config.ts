@@ -1,18 +1,20 @@
 /**
  * The configuration of a worker. Port 0 becomes a number that all workers, also those that come later, listen on: what
- * node:cluster makes of 0 is a port only for as long as some worker holds it. The admin port is the primary's.
+ * node:cluster makes of 0 is a port only for as long as some worker holds it. The admin port is the primary's. When all
+ * workers stop together, the pace at which sessions end is that of all of them: each has its share.
  */
 import { once } from 'node:events';
 import { createServer } from 'node:net';
 import type { AddressInfo } from 'node:net';
 import type { Config } from '../config.js';
 
-export async function withFixedPorts(config: Config): Promise<Config> {
+export async function workerConfig(config: Config): Promise<Config> {
   const { host, port, tcpPort } = config.listen;
   const [free = 0, freeTcp = 0] = await freePorts(2, host);
   return {
     ...config,
     listen: { ...config.listen, port: port || free, tcpPort: tcpPort === 0 ? freeTcp : tcpPort, adminPort: 'off' },
+    drain: { ...config.drain, sessionsPerSecond: config.drain.sessionsPerSecond / config.workers },
     workers: 1,
   };
 }
