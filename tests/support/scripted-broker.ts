@@ -65,6 +65,7 @@ export class ScriptedSubscription implements BrokerSubscription {
     readonly destination: SharedDestination,
     readonly headers: ReadonlyMap<string, string>,
     readonly listener: Listener,
+    readonly ended?: (error: BrokerError) => void,
   ) {}
 
   close(): Promise<void> {
@@ -199,8 +200,9 @@ export class ScriptedBroker implements Broker {
     destination: SharedDestination,
     headers: ReadonlyMap<string, string>,
     listener: Listener,
+    ended?: (error: BrokerError) => void,
   ): Promise<BrokerSubscription> {
-    const made = new ScriptedSubscription(destination, headers, listener);
+    const made = new ScriptedSubscription(destination, headers, listener, ended);
     this.subscriptions.push(made);
     this.calls.push(`subscribe ${destination.text}`);
     if (!this.holds.has('subscribe')) made.live.grant(made);

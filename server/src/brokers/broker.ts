@@ -170,12 +170,13 @@ export interface Broker {
   /**
    * Resolves when messages published from now on cannot be missed, also those published on another instance.
    * `headers` are those of SUBSCRIBE: `x-match` and `arg-NAME` become the binding's arguments. Outlives the broker's
-   * absence: after a reconnect it is set up again.
+   * absence: after a reconnect it is set up again. Where it cannot be, `ended` is called once, as the last thing.
    */
   subscribe(
     destination: SharedDestination,
     headers: ReadonlyMap<string, string>,
     listener: Listener,
+    ended?: (error: BrokerError) => void,
   ): Promise<BrokerSubscription>;
   openChannel(owner: ChannelOwner): BrokerChannel;
   on<E extends keyof BrokerEvents>(event: E, listener: (...args: BrokerEvents[E]) => void): void;

@@ -36,8 +36,11 @@ export interface CommandSession extends GroupMember, DeliveryHost {
   tell(subject: string, headers: readonly [string, string][], sentence: string): void;
   /** Runs `action` after `delayMs`, unless the session has ended by then. */
   later(delayMs: number, action: () => void): void;
-  /** Ends the session with an ERROR that answers `frame`. */
-  fail(error: unknown, frame?: Frame): void;
+  /**
+   * `frame` is not done: the session ends with an ERROR that answers it, or, where the client has asked for soft-errors,
+   * is told so and lives on. Returns whether it does.
+   */
+  refuse(error: unknown, frame: RefusedFrame): boolean;
   /** Sends the RECEIPT that this frame asks for, if it does. */
   receipt(frame: Frame): void;
   /** Sends a RECEIPT with this id, if there is one. */
@@ -45,6 +48,9 @@ export interface CommandSession extends GroupMember, DeliveryHost {
   /** Leaves everything, sends the RECEIPT and closes. */
   disconnect(frame: Frame): void;
 }
+
+/** As much of a frame as says which it was. */
+export type RefusedFrame = Pick<Frame, 'command' | 'headers'>;
 
 export type Command = (session: CommandSession, frame: Frame) => Promise<void> | void;
 

@@ -3,8 +3,8 @@
  * `stomp/rules` has made sure that it may come now and has the headers that it requires.
  *
  * A command returns nothing when it is done, or a promise when later frames have to wait for it (SUBSCRIBE, DISCONNECT).
- * SEND never holds up other frames: it goes to the session's send queue. What a command throws or rejects with ends the
- * session with an ERROR.
+ * SEND never holds up other frames: it goes to the session's send queue. What a command throws or rejects with refuses its
+ * frame (`CommandSession.refuse`).
  */
 import type { Message } from '../brokers/broker.js';
 import { type Destination, parseDestination, parseReplyTo } from '../destinations/destination.js';
@@ -40,11 +40,19 @@ export const COMMANDS: Readonly<Record<string, Command>> = {
 
 function send(session: CommandSession, frame: Frame): void {
   const { headers, body } = frame;
-  const destination = parseDestination(required(frame, 'destination'), 'send');
   const transaction = transactionOf(session, frame);
+  const failed = (error: unknown): boolean => {
+    transaction?.spoil();
+    return session.refuse(error, frame);
+  };
   const bytes = body.length + headerBytes(headers) + FRAME_OVERHEAD_BYTES;
-  transaction?.reserve(bytes);
-  const failed = (error: unknown): void => session.fail(error, frame);
+  let destination: Destination;
+  try {
+    transaction?.reserve(bytes);
+    destination = parseDestination(required(frame, 'destination'), 'send');
+  } catch (error) {
+    return void failed(error);
+  }
   session.sendQueue.add(() => checkThenSend(session, frame, destination, transaction), bytes, failed);
 }
 
@@ -103,7 +111,7 @@ function publish(
     session.broker.publish(destination, message, { mandatory }),
     () => session.receipt(frame),
     // STOMP 1.2, "SEND": if the server cannot process it for any reason, it MUST send ERROR and close
-    (error) => session.fail(error, frame),
+    (error) => session.refuse(error, frame),
   );
 }
 
@@ -124,8 +132,14 @@ function replyAddress(session: CommandSession, frame: Frame): string | undefined
 
 function acknowledge(session: CommandSession, frame: Frame, outcome: 'ack' | 'requeue' | 'drop'): void {
   const transaction = transactionOf(session, frame);
-  transaction?.reserve(FRAME_OVERHEAD_BYTES);
-  const claim = claimOf(session, frame);
+  let claim: Claim;
+  try {
+    transaction?.reserve(FRAME_OVERHEAD_BYTES);
+    claim = claimOf(session, frame);
+  } catch (error) {
+    transaction?.spoil();
+    throw error;
+  }
   if (transaction) transaction.steps.push({ kind: 'settle', claim, outcome });
   else settle(claim, outcome);
   session.receipt(frame);

@@ -1,6 +1,7 @@
 /** What an ERROR says: the code and short text of `stomp/errors`, and the sentence that the error brought. */
 import { type ErrorCode, ERRORS, isErrorCode } from '../stomp/errors.js';
 import { VERSIONS } from '../stomp/frame.js';
+import type { RefusedFrame } from './command-session.js';
 
 export interface ErrorReport {
   readonly code: ErrorCode;
@@ -48,4 +49,20 @@ export function errorHeaders(code: ErrorCode, receipt: string | undefined): [str
   // STOMP 1.2, "Protocol Negotiation": the versions that would have been accepted
   if (code === 'unsupported-version') headers.push(['version', VERSIONS.join(',')]);
   return headers;
+}
+
+/** For a client that outlives it: what ERROR would have said, and which frame it was. */
+export function refusalHeaders(code: ErrorCode, { command, headers }: RefusedFrame): [string, string][] {
+  const refused: [string, string][] = [
+    ['message', ERRORS[code].text],
+    ['code', code],
+    ['refused-command', command],
+  ];
+  const receipt = headers.get('receipt');
+  if (receipt !== undefined) refused.push(['receipt-id', receipt]);
+  for (const name of ['id', 'destination', 'transaction']) {
+    const value = headers.get(name);
+    if (value !== undefined) refused.push([`refused-${name}`, value]);
+  }
+  return refused;
 }

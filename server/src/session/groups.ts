@@ -12,7 +12,7 @@
  * The one rule of order: a group is flushed before a member joins or leaves, so that nobody sees what was published
  * before it came, and what a session is told after leaving (ERROR, RECEIPT) stands behind what it was sent.
  */
-import type { BrokerSubscription, RoutedMessage, SharedDestination } from '../brokers/broker.js';
+import type { BrokerError, BrokerSubscription, RoutedMessage, SharedDestination } from '../brokers/broker.js';
 import type { Version } from '../stomp/frame.js';
 import type { Connection, Encoding } from '../transports/connection.js';
 import { messageHead, type MessageEncoder } from './message-encoder.js';
@@ -32,6 +32,8 @@ export interface GroupMember {
   readonly connection: Connection;
   /** Called when bytes stayed in the connection after a write. In the middle of a flush: nobody may leave a group here. */
   onBackPressure(): void;
+  /** The broker has ended the group's subscription for good: it leaves. */
+  onGroupEnded(group: Group, error: unknown): void;
 }
 
 export interface GroupRequest {
@@ -49,6 +51,7 @@ export type Subscribe = (
   destination: SharedDestination,
   headers: ReadonlyMap<string, string>,
   listener: (message: RoutedMessage, key: string) => void,
+  ended: (error: BrokerError) => void,
 ) => Promise<BrokerSubscription>;
 
 export class Group {
@@ -70,7 +73,18 @@ export class Group {
     private readonly canShare: boolean,
     subscribe: Subscribe,
   ) {
-    this.live = subscribe(request.destination, request.headers, (message, key) => this.deliver(message, key));
+    const { destination, headers } = request;
+    const deliver = (message: RoutedMessage, key: string): void => this.deliver(message, key);
+    this.live = subscribe(destination, headers, deliver, (error) => this.ended(error));
+  }
+
+  get destination(): SharedDestination {
+    return this.request.destination;
+  }
+
+  private ended(error: BrokerError): void {
+    this.groups.forget(this);
+    for (const member of [...this.members]) member.onGroupEnded(this, error);
   }
 
   /** Called by the broker, once for each message that matches. */
@@ -187,7 +201,8 @@ export class Groups {
     group.live.then((subscription) => subscription.close()).catch(() => undefined);
   }
 
-  private forget(group: Group): void {
+  /** Who comes from now on gets a new one. */
+  forget(group: Group): void {
     if (this.byKey.get(group.key) === group) this.byKey.delete(group.key);
   }
 }

@@ -18,7 +18,9 @@ import type { SendQueue } from './send-queue.js';
 export interface FrameHandler {
   /** Does what a frame asks for. A promise where the frames behind it have to wait for that. */
   handle(frame: Frame): Promise<void> | undefined;
-  fail(error: unknown, frame?: Frame): void;
+  /** A frame is not done. Returns whether the session lives on. */
+  refuse(error: unknown, frame: Frame): boolean;
+  fail(error: unknown): void;
   pauseReading(): void;
   resumeReading(): void;
   /** Frames have been handled after a wait: perhaps there is nothing left to do. */
@@ -120,7 +122,7 @@ export class Inbox {
     try {
       pending = this.handler.handle(frame);
     } catch (error) {
-      this.handler.fail(error, frame);
+      this.handler.refuse(error, frame);
     }
     if (this.state === 'over') return;
     if (pending) void this.waitFor(frame, pending);
@@ -132,7 +134,7 @@ export class Inbox {
     try {
       await pending;
     } catch (error) {
-      this.handler.fail(error, frame);
+      this.handler.refuse(error, frame);
     }
     try {
       this.goOn();

@@ -6,7 +6,7 @@
  * COMMIT and ABORT stand in the same queue, behind the SENDs of their transaction.
  */
 
-/** One step: undefined when it is done already, else a promise for it. A failure ends the queue. */
+/** One step: undefined when it is done already, else a promise for it. */
 export type SendStep = () => Promise<void> | undefined;
 
 export interface SendQueueOptions {
@@ -14,6 +14,9 @@ export interface SendQueueOptions {
   readonly sendQueueMaxBytes: number;
   readonly unconfirmedMaxCount: number;
 }
+
+/** Told why a step failed. Returns whether the session lives on; if not, nothing that stands behind it is sent. */
+export type Failed = (error: unknown) => boolean;
 
 export interface SendQueueListener {
   /** The queue is no longer full, or has become idle. */
@@ -23,7 +26,7 @@ export interface SendQueueListener {
 interface Waiting {
   readonly step: SendStep;
   readonly bytes: number;
-  readonly failed: (error: unknown) => void;
+  readonly failed: Failed;
 }
 
 export class SendQueue {
@@ -60,7 +63,7 @@ export class SendQueue {
   }
 
   /** Runs `step` when all before it are done. `failed` is called with what it throws or rejects with. */
-  add(step: SendStep, bytes: number, failed: (error: unknown) => void): void {
+  add(step: SendStep, bytes: number, failed: Failed): void {
     if (this.hasFailed) return;
     if (this.isBusy || this.unconfirmed >= this.options.unconfirmedMaxCount) {
       this.waiting.push({ step, bytes, failed });
@@ -71,7 +74,7 @@ export class SendQueue {
   }
 
   /** Counts a publish until its confirm; the next one waits while too many are open. */
-  track(confirmed: Promise<void>, done: () => void, failed: (error: unknown) => void): void {
+  track(confirmed: Promise<void>, done: () => void, failed: Failed): void {
     this.unconfirmed++;
     confirmed.then(
       () => {
@@ -79,8 +82,7 @@ export class SendQueue {
         this.confirmed();
       },
       (error: unknown) => {
-        this.drop();
-        failed(error);
+        this.fail(error, failed);
         this.confirmed();
       },
     );
@@ -92,13 +94,21 @@ export class SendQueue {
     return new Promise((resolve) => (this.onIdle ??= []).push(resolve));
   }
 
-  private run(step: SendStep, failed: (error: unknown) => void): void {
+  /** What waits has waited for the same: it is refused too, in order, instead of waiting as long again one by one. */
+  refuseWaiting(error: unknown): void {
+    const { waiting } = this;
+    this.waiting = [];
+    this.waitingBytes = 0;
+    for (const { failed } of waiting) this.fail(error, failed);
+  }
+
+  private run(step: SendStep, failed: Failed): void {
     let pending: Promise<void> | undefined;
     try {
       pending = step();
     } catch (error) {
       this.fail(error, failed);
-      return;
+      return this.settled();
     }
     if (!pending) return;
     this.isBusy = true;
@@ -110,18 +120,13 @@ export class SendQueue {
       (error: unknown) => {
         this.isBusy = false;
         this.fail(error, failed);
+        this.next();
       },
     );
   }
 
-  private fail(error: unknown, failed: (error: unknown) => void): void {
-    this.drop();
-    failed(error);
-    this.settled();
-  }
-
-  /** What stands behind a failed SEND is not sent: its order would be wrong, and the session is at its end. */
-  private drop(): void {
+  private fail(error: unknown, failed: Failed): void {
+    if (failed(error)) return;
     this.hasFailed = true;
     this.waiting = [];
     this.waitingBytes = 0;

@@ -17,12 +17,12 @@ import { type Extensions, NO_EXTENSIONS } from '../stomp/negotiation.js';
 import { checkFrame, type SessionState } from '../stomp/rules.js';
 import type { Connection, ConnectionListener, Peer } from '../transports/connection.js';
 import type { Acks } from './acks.js';
-import type { CommandSession } from './command-session.js';
+import type { CommandSession, RefusedFrame } from './command-session.js';
 import { COMMANDS } from './commands.js';
 import { type Agreement, agree, authenticate, connectedHeaders } from './connect.js';
-import { errorHeaders, levelOf, reportOf, UNFORESEEN } from './error-frame.js';
+import { type ErrorReport, errorHeaders, levelOf, refusalHeaders, reportOf, UNFORESEEN } from './error-frame.js';
 import type { FrameTurns } from './frame-turns.js';
-import type { Groups } from './groups.js';
+import type { Group, Groups } from './groups.js';
 import { HeartBeat } from './heart-beat.js';
 import { type FrameHandler, Inbox } from './inbox.js';
 import type { MessageEncoder } from './message-encoder.js';
@@ -31,6 +31,7 @@ import { SendQueue, type SendQueueListener } from './send-queue.js';
 import type { SessionContext, SessionOptions } from './session-context.js';
 import type { SessionCounters } from './session-counters.js';
 import { SessionExtras } from './session-extras.js';
+import { endSubscription } from './subscribe-commands.js';
 import { Subscriptions } from './subscriptions.js';
 import type { TempQueues } from './temp-queues.js';
 import type { Timer, TimerWheel } from './timer-wheel.js';
@@ -307,18 +308,46 @@ export class Session implements Listeners, CommandSession {
    * Answers with ERROR, flushes it and closes (STOMP 1.2, "ERROR"). `frame` is the one that is answered; an error of the
    * parser brings the receipt of its own frame along.
    */
-  fail(error: unknown, frame?: Frame): void {
+  fail(error: unknown, frame?: RefusedFrame): void {
     if (this.isOver) return;
     this.state = 'closing';
+    const { code, sentence, receipt } = this.note(error, frame);
+    this.leaveGroups();
+    this.write('ERROR', errorHeaders(code, frame?.headers.get('receipt') ?? receipt), Buffer.from(sentence));
+    this.close(ERRORS[code].closeCode, ERRORS[code].text);
+  }
+
+  refuse(error: unknown, frame: RefusedFrame): boolean {
+    if (this.isOver) return false;
+    const code = reportOf(error)?.code;
+    if (!code || !ERRORS[code].isSoft || !this.extensions.has('soft-errors')) {
+      this.fail(error, frame);
+      return false;
+    }
+    const { sentence } = this.note(error, frame);
+    this.tell('errors', refusalHeaders(code, frame), sentence);
+    if (code === 'broker-unavailable') this.sendQueue.refuseWaiting(error);
+    return true;
+  }
+
+  /** Counts and logs an error. */
+  private note(error: unknown, frame: RefusedFrame | undefined): ErrorReport {
     const report = reportOf(error);
-    const { code, sentence, receipt } = report ?? UNFORESEEN;
+    const { code, sentence } = report ?? UNFORESEEN;
     this.counters.errors[code] = (this.counters.errors[code] ?? 0) + 1;
     const { log } = this.context;
     if (report) log[levelOf(report)]({ session: this.id, code, command: frame?.command, err: report.cause }, sentence);
     else log.error({ session: this.id, err: error }, 'unexpected error in a session');
-    this.leaveGroups();
-    this.write('ERROR', errorHeaders(code, frame?.headers.get('receipt') ?? receipt), Buffer.from(sentence));
-    this.close(ERRORS[code].closeCode, ERRORS[code].text);
+    return report ?? UNFORESEEN;
+  }
+
+  onSubscriptionEnded(key: string, error: unknown): void {
+    endSubscription(this, key, error);
+  }
+
+  onGroupEnded(group: Group, error: unknown): void {
+    const key = this.subscriptions.keyOf(group);
+    if (key !== undefined) this.onSubscriptionEnded(key, error);
   }
 
   tellToMove(moveInMs: number, closeInMs: number): boolean {

@@ -25,18 +25,21 @@ export async function subscribe(session: CommandSession, frame: Frame): Promise<
   }
   const isOwn = wantsOwnQueue(destination, ack, frame.headers);
   session.subscriptions.reserve(key);
-  const permission = requirePermission(session, 'subscribe', destination);
-  if (permission) {
-    await permission;
+  try {
+    const permission = requirePermission(session, 'subscribe', destination);
+    if (permission) await permission;
     if (!session.canDeliver) return;
-  }
-  if (isOwn) {
-    const subscription = await subscribeOwn(session, frame, destination, key, id, ack);
-    session.receipt(frame);
-    subscription?.open();
-  } else {
-    await subscribeShared(session, frame, destination as SharedDestination, key, id);
-    session.receipt(frame);
+    if (isOwn) {
+      const subscription = await subscribeOwn(session, frame, destination, key, id, ack);
+      session.receipt(frame);
+      subscription?.open();
+    } else {
+      await subscribeShared(session, frame, destination as SharedDestination, key, id);
+      session.receipt(frame);
+    }
+  } catch (error) {
+    session.subscriptions.release(key);
+    throw error;
   }
 }
 
@@ -65,10 +68,14 @@ async function subscribeOwn(
   id: string | undefined,
   ack: AckMode,
 ): Promise<OwnSubscription | undefined> {
-  const subscription = new OwnSubscription(session, id, destination, session.version, ack);
+  const subscription = new OwnSubscription(session, key, id, destination, session.version, ack);
   const options = { ack, headers: frame.headers, subscriptionId: key };
   const consume = (): Promise<BrokerSubscription> => session.channel().consume(destination, options, subscription);
-  const broker = await onceFree(session, destination, consume);
+  const broker = await onceFree(session, destination, consume).catch((error: unknown) => {
+    // What was delivered to it before the broker gave up goes back
+    subscription.close();
+    throw error;
+  });
   if (!broker) return undefined;
   subscription.broker = broker;
   session.subscriptions.set(key, subscription);
@@ -120,6 +127,22 @@ export async function unsubscribe(session: CommandSession, frame: Frame): Promis
     giveBackLater(session, subscription);
   }
   session.receipt(frame);
+}
+
+/** The broker has ended it for good. Its SUBSCRIBE is refused, though it was answered long ago. */
+export function endSubscription(session: CommandSession, key: string, error: unknown): void {
+  const subscription = session.subscriptions.take(key);
+  if (subscription.kind === 'shared') session.groups.leave(session, subscription.group);
+  else subscription.close();
+  const headers = new Map([
+    ['id', key],
+    [
+      'destination',
+      subscription.kind === 'shared' ? subscription.group.destination.text : subscription.destination.text,
+    ],
+  ]);
+  const livesOn = session.refuse(error, { command: 'SUBSCRIBE', headers });
+  if (livesOn && subscription.kind === 'own') giveBackLater(session, subscription);
 }
 
 /** An ACK for what was delivered before UNSUBSCRIBE may be on its way; what is left after the grace goes back. */

@@ -22,8 +22,8 @@ export interface DeliveryHost {
   readonly counters: SessionCounters;
   /** False when nothing can reach the client any more: what is delivered then stays unsettled, and the broker's. */
   readonly canDeliver: boolean;
-  /** The subscription has ended against everybody's will. */
-  fail(error: unknown): void;
+  /** The subscription of this key (`Subscriptions`) has ended against everybody's will. */
+  onSubscriptionEnded(key: string, error: unknown): void;
 }
 
 export type Subscription = SharedSubscription | OwnSubscription;
@@ -45,8 +45,9 @@ export class OwnSubscription implements Consumer {
 
   constructor(
     private readonly host: DeliveryHost,
+    private readonly key: string,
     private readonly subscriptionId: string | undefined,
-    private readonly destination: Destination,
+    readonly destination: Destination,
     private readonly version: Version,
     ack: AckMode,
   ) {
@@ -70,7 +71,7 @@ export class OwnSubscription implements Consumer {
   }
 
   ended(error: BrokerError): void {
-    if (this.state !== 'closed') this.host.fail(error);
+    if (this.state !== 'closed') this.host.onSubscriptionEnded(this.key, error);
   }
 
   /** From now on nothing is sent to the client. What it has been sent it can still acknowledge. */
@@ -129,6 +130,19 @@ export class Subscriptions {
       );
     }
     this.byKey.set(key, 'reserved');
+  }
+
+  /** Its SUBSCRIBE has come to nothing. */
+  release(key: string): void {
+    if (this.byKey.get(key) === 'reserved') this.byKey.delete(key);
+  }
+
+  /** Which of them is a membership in this group. */
+  keyOf(group: Group): string | undefined {
+    for (const [key, each] of this.byKey) {
+      if (each !== 'reserved' && each.kind === 'shared' && each.group === group) return key;
+    }
+    return undefined;
   }
 
   has(key: string): boolean {

@@ -3,7 +3,9 @@ import { StompError } from '../stomp/errors.js';
 import type { Frame } from '../stomp/frame.js';
 import { settle } from './acks.js';
 import { type CommandSession, FRAME_OVERHEAD_BYTES, required } from './command-session.js';
-import type { Transaction } from './transactions.js';
+import type { Transaction, TransactionStep } from './transactions.js';
+
+type SendStep = Extract<TransactionStep, { kind: 'send' }>;
 
 export function begin(session: CommandSession, frame: Frame): void {
   session.transactions.begin(required(frame, 'transaction'));
@@ -14,9 +16,31 @@ export function begin(session: CommandSession, frame: Frame): void {
 export function commit(session: CommandSession, frame: Frame): void {
   const transaction = session.transactions.end(required(frame, 'transaction'));
   const apply = (): undefined => {
-    applySteps(session, frame, transaction);
+    if (transaction.isSpoiled) refuseSteps(session, frame, transaction);
+    else applySteps(session, frame, transaction);
   };
-  session.sendQueue.add(apply, FRAME_OVERHEAD_BYTES, (error) => session.fail(error, frame));
+  session.sendQueue.add(apply, FRAME_OVERHEAD_BYTES, (error) => session.refuse(error, frame));
+}
+
+/** All of it or, where one of its frames was refused, none. */
+function refuseSteps(session: CommandSession, frame: Frame, { id, steps }: Transaction): void {
+  const sentence = `Nothing of transaction "${id}" was applied: one of its frames was refused.`;
+  const error = new StompError('commit-failed', sentence);
+  session.refuse(error, frame);
+  for (const step of steps) {
+    if (step.kind === 'settle') session.acks.restore(step.claim);
+    else refuseSend(session, error, step);
+  }
+}
+
+/** Its RECEIPT would have come with the transaction's. */
+function refuseSend(session: CommandSession, error: unknown, { destination, receipt }: SendStep): void {
+  if (receipt === undefined) return;
+  const headers = new Map([
+    ['destination', destination.text],
+    ['receipt', receipt],
+  ]);
+  session.refuse(error, { command: 'SEND', headers });
 }
 
 /** All steps in order. The RECEIPT waits for all confirms; a failure says how many steps had been applied by then. */
@@ -33,13 +57,18 @@ function applySteps(session: CommandSession, frame: Frame, { id, steps }: Transa
     }
     applied++;
   });
-  const failed = (cause: unknown): void => {
+  const failures = new Map<TransactionStep, unknown>();
+  const failed = (cause: unknown): boolean => {
     const sentence = `${applied} of the ${steps.length} steps of transaction "${id}" were applied; then: ${reason(cause)}`;
-    session.fail(new StompError('commit-failed', sentence, { cause }), frame);
+    const livesOn = session.refuse(new StompError('commit-failed', sentence, { cause }), frame);
+    for (const [step, error] of failures) if (step.kind === 'send' && livesOn) refuseSend(session, error, step);
+    return livesOn;
   };
   const all = Promise.allSettled(confirms).then((results) => {
-    const failure = results.find((result) => result.status === 'rejected');
-    if (failure) throw failure.reason;
+    results.forEach((result, i) => {
+      if (result.status === 'rejected') failures.set(steps[i]!, result.reason);
+    });
+    for (const [, firstFailure] of failures) throw firstFailure;
   });
   session.sendQueue.track(all, () => session.receipt(frame), failed);
 }
@@ -53,7 +82,7 @@ export function abort(session: CommandSession, frame: Frame): void {
     }
     session.receipt(frame);
   };
-  session.sendQueue.add(undo, FRAME_OVERHEAD_BYTES, (error) => session.fail(error, frame));
+  session.sendQueue.add(undo, FRAME_OVERHEAD_BYTES, (error) => session.refuse(error, frame));
 }
 
 const reason = (cause: unknown): string => (cause instanceof Error ? cause.message : String(cause));

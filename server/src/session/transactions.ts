@@ -25,6 +25,8 @@ export interface TransactionOptions {
 
 export class Transaction {
   readonly steps: TransactionStep[] = [];
+  /** One of its frames was refused: COMMIT is refused too. */
+  isSpoiled = false;
   private bytes = 0;
   private count = 0;
 
@@ -32,6 +34,10 @@ export class Transaction {
     readonly id: string,
     private readonly options: TransactionOptions,
   ) {}
+
+  spoil(): void {
+    this.isSpoiled = true;
+  }
 
   /** Counts a frame when it arrives, before its checks, so that the bound holds while they are waited for. */
   reserve(bytes: number): void {

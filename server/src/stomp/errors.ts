@@ -3,13 +3,16 @@
  * close code, and whether a client that is told so may usefully connect again by itself. The detailed sentence
  * (ERROR's body) comes with the error.
  *
+ * `isSoft`: about one frame, which was read whole and is simply not done. A client that has asked for `soft-errors` gets a
+ * report instead of ERROR and lives on. What is against the protocol, or about the session itself, ends it in any case.
+ *
  * Close codes: 1002 and 1009 are RFC 6455's; 1012 service restart, 1013 try again later; 4000 to 4999 are ours to give.
  */
-const PROTOCOL = { closeCode: 1002, mayReconnect: false } as const;
-const TOO_BIG = { closeCode: 1009, mayReconnect: false } as const;
-const REFUSED = { closeCode: 4403, mayReconnect: false } as const;
-const REQUEST = { closeCode: 4400, mayReconnect: false } as const;
-const LATER = { closeCode: 1013, mayReconnect: true } as const;
+const PROTOCOL = { closeCode: 1002, mayReconnect: false, isSoft: false } as const;
+const TOO_BIG = { closeCode: 1009, mayReconnect: false, isSoft: false } as const;
+const REFUSED = { closeCode: 4403, mayReconnect: false, isSoft: true } as const;
+const REQUEST = { closeCode: 4400, mayReconnect: false, isSoft: true } as const;
+const LATER = { closeCode: 1013, mayReconnect: true, isSoft: false } as const;
 
 export const ERRORS = {
   // The byte stream
@@ -26,9 +29,9 @@ export const ERRORS = {
   'not-connected': { text: 'not connected', ...PROTOCOL },
   'already-connected': { text: 'already connected', ...PROTOCOL },
   'unsupported-version': { text: 'unsupported protocol version', ...PROTOCOL },
-  'connect-timeout': { text: 'no CONNECT in time', closeCode: 4408, mayReconnect: true },
-  'heart-beat-timeout': { text: 'heart-beat missed', closeCode: 4408, mayReconnect: true },
-  'authentication-failed': { text: 'authentication failed', closeCode: 4401, mayReconnect: false },
+  'connect-timeout': { text: 'no CONNECT in time', closeCode: 4408, mayReconnect: true, isSoft: false },
+  'heart-beat-timeout': { text: 'heart-beat missed', closeCode: 4408, mayReconnect: true, isSoft: false },
+  'authentication-failed': { text: 'authentication failed', closeCode: 4401, mayReconnect: false, isSoft: false },
   'authentication-unavailable': { text: 'authentication unavailable', ...LATER },
   'too-many-sessions': { text: 'too many sessions', ...LATER },
   overloaded: { text: 'relay is overloaded', ...LATER },
@@ -48,7 +51,7 @@ export const ERRORS = {
   'too-many-transactions': { text: 'too many transactions', ...REQUEST },
   'commit-failed': { text: 'commit failed', ...REQUEST },
   // What the broker says
-  'broker-unavailable': { text: 'broker unavailable', ...LATER },
+  'broker-unavailable': { text: 'broker unavailable', ...LATER, isSoft: true },
   'publish-refused': { text: 'message refused by the broker', ...REQUEST },
   unroutable: { text: 'message not routed to any queue', ...REQUEST },
   'exchange-not-found': { text: 'exchange not found', ...REQUEST },
@@ -56,13 +59,13 @@ export const ERRORS = {
   'queue-conflict': { text: 'queue exists with other properties', ...REQUEST },
   'queue-in-use': { text: 'queue in exclusive use', ...REQUEST },
   'access-refused': { text: 'refused by the broker', ...REFUSED },
-  'too-many-channels': { text: 'too many channels', ...LATER },
+  'too-many-channels': { text: 'too many channels', ...LATER, isSoft: true },
   'subscription-ended': { text: 'subscription ended by the broker', ...REQUEST },
   // What the relay decides
-  'slow-consumer': { text: 'client reads too slowly', closeCode: 4409, mayReconnect: true },
-  'shutting-down': { text: 'relay is shutting down', closeCode: 1012, mayReconnect: true },
-  'internal-error': { text: 'internal error', closeCode: 1011, mayReconnect: true },
-} as const satisfies Record<string, { text: string; closeCode: number; mayReconnect: boolean }>;
+  'slow-consumer': { text: 'client reads too slowly', closeCode: 4409, mayReconnect: true, isSoft: false },
+  'shutting-down': { text: 'relay is shutting down', closeCode: 1012, mayReconnect: true, isSoft: false },
+  'internal-error': { text: 'internal error', closeCode: 1011, mayReconnect: true, isSoft: false },
+} as const satisfies Record<string, { text: string; closeCode: number; mayReconnect: boolean; isSoft: boolean }>;
 
 export type ErrorCode = keyof typeof ERRORS;
 

@@ -55,7 +55,7 @@ describe('CONNECTED', () => {
     expect(client.frames[0]?.headers['relay-extensions']).toBe('soft-errors,drain');
     client.sendFrame('SUBSCRIBE', { id: 'relay', destination: '/topic/a' });
     await tick();
-    expect(client.summary.at(-1)).toBe('ERROR invalid-header');
+    expect(client.frames.at(-1)?.headers).toMatchObject({ code: 'invalid-header' });
   });
 
   test('grants none that it does not have, and the id of its own messages is then free', async () => {

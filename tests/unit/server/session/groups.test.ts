@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globals';
-import type { SharedDestination } from '../../../../server/src/brokers/broker.js';
+import { BrokerError, type SharedDestination } from '../../../../server/src/brokers/broker.js';
 import { parseDestination } from '../../../../server/src/destinations/destination.js';
 import { type Group, type GroupMember, type GroupRequest, Groups } from '../../../../server/src/session/groups.js';
 import { MessageEncoder } from '../../../../server/src/session/message-encoder.js';
@@ -10,10 +10,15 @@ import { tick } from './harness.js';
 
 class Member implements GroupMember {
   pressed = 0;
+  readonly ended: string[] = [];
   constructor(readonly connection = new MemoryConnection()) {}
 
   onBackPressure(): void {
     this.pressed++;
+  }
+  onGroupEnded(group: Group, error: unknown): void {
+    this.ended.push((error as BrokerError).code);
+    groups.leave(this, group);
   }
   get bodies(): string[] {
     return this.connection.frames.map(({ body }) => body.toString());
@@ -254,6 +259,18 @@ describe('a large group', () => {
     jest.advanceTimersByTime(100);
     expect(member.bodies).toEqual(['1', '2']);
   });
+});
+
+test('a subscription that the broker ends is over for all members, and begins anew for who comes', async () => {
+  const members = [new Member(), new Member()];
+  await Promise.all(members.map((member) => joined(member)));
+  broker.subscriptions[0]?.ended?.(new BrokerError('subscription-ended', 'Gone.'));
+  expect(members.map(({ ended }) => ended)).toEqual([['subscription-ended'], ['subscription-ended']]);
+  await tick();
+  expect(groups.size).toBe(0);
+  expect(broker.openSubscriptions).toEqual([]);
+  await joined(members[0]!);
+  expect(broker.openSubscriptions).toHaveLength(1);
 });
 
 describe('the one rule of order', () => {

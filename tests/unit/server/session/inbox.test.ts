@@ -18,6 +18,7 @@ class Recorder implements FrameHandler {
   readonly log: string[] = [];
   answers: (Promise<void> | undefined | Error)[] = [];
   inbox: Inbox | undefined;
+  livesOn = false;
 
   handle(frame: Frame): Promise<void> | undefined {
     this.log.push(frame.headers.get('n') ?? frame.command);
@@ -25,9 +26,14 @@ class Recorder implements FrameHandler {
     if (answer instanceof Error) throw answer;
     return answer;
   }
-  fail(error: unknown, frame?: Frame): void {
-    this.log.push(`failed ${frame?.headers.get('n') ?? '-'}: ${(error as Error).message}`);
+  fail(error: unknown): void {
+    this.log.push(`failed -: ${(error as Error).message}`);
     this.inbox?.close();
+  }
+  refuse(error: unknown, frame: Frame): boolean {
+    this.log.push(`failed ${frame.headers.get('n') ?? '-'}: ${(error as Error).message}`);
+    if (!this.livesOn) this.inbox?.close();
+    return this.livesOn;
   }
   pauseReading(): void {
     this.log.push('pause');
@@ -202,7 +208,7 @@ describe('reading', () => {
     const handle = handler.handle.bind(handler);
     handler.handle = (frame) => {
       const step = () => new Promise<void>((resolve) => steps.push(resolve));
-      sends.add(step, 1, () => undefined);
+      sends.add(step, 1, () => false);
       return handle(frame);
     };
     push(1, 2, 3, 4, 5, 6);

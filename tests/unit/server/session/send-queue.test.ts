@@ -6,8 +6,11 @@ import { tick } from './harness.js';
 let log: string[];
 let queue: SendQueue;
 let progress: number;
+/** What the session answers when it is told of a failure. */
+let livesOn: boolean;
 beforeEach(() => {
   log = [];
+  livesOn = false;
   progress = 0;
   const options = { sendQueueMaxCount: 2, sendQueueMaxBytes: 100, unconfirmedMaxCount: 2 };
   queue = new SendQueue(options, { onSendProgress: () => progress++ });
@@ -21,7 +24,10 @@ function add(name: string, { checks, confirm, bytes = 1 }: { checks?: Decision; 
     queue.track(
       confirm.promise,
       () => log.push(`confirmed ${name}`),
-      () => log.push(`nack ${name}`),
+      () => {
+        log.push(`nack ${name}`);
+        return livesOn;
+      },
     );
   };
   const step = () => {
@@ -30,7 +36,10 @@ function add(name: string, { checks, confirm, bytes = 1 }: { checks?: Decision; 
     publish();
     return undefined;
   };
-  queue.add(step, bytes, (error) => log.push(`failed ${name}: ${(error as Error).message}`));
+  queue.add(step, bytes, (error) => {
+    log.push(`failed ${name}: ${(error as Error).message}`);
+    return livesOn;
+  });
 }
 
 describe('SendQueue', () => {
@@ -87,6 +96,37 @@ describe('SendQueue', () => {
     expect(queue.isFull).toBe(true);
   });
 
+  test('where the session outlives a failure, what stands behind it goes on', async () => {
+    livesOn = true;
+    const [hold, confirm] = [new Decision(), new Decision()];
+    add('a', { checks: hold });
+    add('b', { confirm });
+    add('c', {});
+    hold.refuse(new Error('no'));
+    await tick();
+    expect(log.slice(1)).toEqual(['failed a: no', 'check b', 'publish b', 'check c', 'publish c']);
+    confirm.refuse(new Error('full'));
+    await tick();
+    add('d', {});
+    expect(log.slice(-3)).toEqual(['nack b', 'check d', 'publish d']);
+    expect(queue.isIdle).toBe(true);
+  });
+
+  test('what waits for the same is refused together, in order', async () => {
+    livesOn = true;
+    const hold = new Decision();
+    add('a', { checks: hold });
+    add('b', {});
+    add('c', { bytes: 1_000 });
+    expect(queue.isFull).toBe(true);
+    queue.refuseWaiting(new Error('away'));
+    expect(log.slice(1)).toEqual(['failed b: away', 'failed c: away']);
+    expect(queue.isFull).toBe(false);
+    hold.grant();
+    await tick();
+    expect(log.slice(-1)).toEqual(['publish a']);
+  });
+
   test('a failed check ends the queue: nothing behind it is sent', async () => {
     const hold = new Decision();
     add('a', { checks: hold });
@@ -104,7 +144,10 @@ describe('SendQueue', () => {
         throw new Error('no');
       },
       1,
-      (error) => log.push((error as Error).message),
+      (error) => {
+        log.push((error as Error).message);
+        return false;
+      },
     );
     expect(log).toEqual(['no']);
     expect(queue.isIdle).toBe(true);
@@ -149,7 +192,7 @@ describe('SendQueue', () => {
       queue.add(
         () => void done++,
         1,
-        () => undefined,
+        () => false,
       );
     hold.grant();
     await tick();

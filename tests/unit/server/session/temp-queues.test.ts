@@ -25,7 +25,7 @@ beforeEach(() => {
     acks: new Acks(),
     messages: new MessageEncoder('r', 'amq.topic'),
     counters: new SessionCounters(),
-    fail: () => {},
+    onSubscriptionEnded: () => {},
     get canDeliver() {
       return canDeliver;
     },
