@@ -42,6 +42,7 @@ const SERVER: Readonly<Record<string, Rule>> = {
   log: { ours: [], packages: ['pino'] },
   metrics: { ours: [], packages: ['prom-client'] },
   'load-meter': { ours: [] },
+  pace: { ours: [] },
   config: { ours: ['config', 'config-report', 'config-sources'], packages: ['yaml', 'zod'] },
   'config-report': { ours: ['config-sources'], packages: ['zod'] },
   'config-sources': { ours: [] },

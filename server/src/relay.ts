@@ -18,6 +18,7 @@ import { createHttpServer, hostPort, listen } from './http/http-server.js';
 import { LoadMeter } from './load-meter.js';
 import { createLog, type Log } from './log.js';
 import { createMetrics, type Metrics } from './metrics.js';
+import { Pace } from './pace.js';
 import { Groups, REST_SHARE } from './session/groups.js';
 import { MessageEncoder } from './session/message-encoder.js';
 import { SessionCounters } from './session/session-counters.js';
@@ -232,6 +233,7 @@ class ComposedRelay implements Relay {
       {
         ...websocket,
         path: listen.path,
+        trustedProxies: listen.trustedProxies,
         ownsServer,
         allowedHosts: websocket.allowedHosts,
         // Where a server of somebody else listens cannot be known beforehand.
@@ -275,7 +277,7 @@ function assemble(config: Config, hooks: RelayHooks) {
     onOverload: (lagMs) => log.warn({ lagMs: Math.round(lagMs) }, 'overload: senders and new sessions have to wait'),
     onRelief: () => log.info({}, 'overload is over'),
   });
-  const entrance = new Entrance(config.loadShedding, load);
+  const entrance = new Entrance({ ...config.loadShedding, ...config.limits }, load, (perSecond) => new Pace(perSecond));
   const context = {
     options: config.session,
     limits: config.limits,
@@ -287,10 +289,12 @@ function assemble(config: Config, hooks: RelayHooks) {
     messages,
     timers,
     load,
+    createPace: (perSecond: number) => new Pace(perSecond),
     counters,
     log,
   };
-  const sessions = new Sessions({ sessionsMax: config.sessionsMax, drain: config.drain }, context);
+  const limits = { ...config.limits, sessionsMax: config.sessionsMax };
+  const sessions = new Sessions({ ...limits, drain: config.drain }, context);
   broker.on('down', (reason) => log.warn({ reason }, 'broker is away; sessions stay'));
   broker.on('up', () => log.info({ broker: broker.description }, 'broker is up'));
   /** Nobody asks who a client is, and nobody has said that this is meant. */

@@ -24,6 +24,7 @@ export interface MemoryConnectionOptions {
   readonly encoding?: Encoding;
   readonly canShare?: boolean;
   readonly httpHeaders?: Peer['httpHeaders'];
+  readonly address?: string;
 }
 
 export class MemoryConnection implements Connection {
@@ -52,7 +53,11 @@ export class MemoryConnection implements Connection {
     this.id = options.id ?? `memory-${++count}`;
     this.encoding = options.encoding ?? SHARED_ENCODING;
     this.canShare = options.canShare ?? true;
-    this.peer = { transport: 'websocket', address: '192.0.2.1', httpHeaders: options.httpHeaders ?? {} };
+    this.peer = {
+      transport: 'websocket',
+      address: options.address ?? '192.0.2.1',
+      httpHeaders: options.httpHeaders ?? {},
+    };
   }
 
   // The session's side

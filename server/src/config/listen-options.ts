@@ -1,4 +1,5 @@
 /** Where clients come in, and how their connections are kept. */
+import { isIP } from 'node:net';
 import { z } from 'zod';
 import { DAY_MS, flag, KIB, MIB, section, whole } from './option-kinds.js';
 
@@ -9,6 +10,15 @@ const optionalPort = z.union([port, z.literal('off')], { error: OPTIONAL_PORT_RU
 
 const HOST_RULE = 'must be a host name or IP address';
 const host = z.string({ error: HOST_RULE }).regex(/^[\w.:%-]+$/, { error: HOST_RULE });
+
+const NETWORK_RULE = 'must be a list of IP addresses, or networks such as 10.0.0.0/8';
+const network = z.string({ error: NETWORK_RULE }).refine((text) => {
+  const [address = '', bits, ...rest] = text.split('/');
+  const bitsMax = { 0: -1, 4: 32, 6: 128 }[isIP(address)] ?? -1;
+  return (
+    bitsMax > 0 && rest.length === 0 && (bits === undefined || (/^\d{1,3}$/.test(bits) && Number(bits) <= bitsMax))
+  );
+}, NETWORK_RULE);
 
 const ORIGIN_RULE =
   'must be "same", "*", or origins such as https://app.example.com (no path, no trailing slash), with "same" or without';
@@ -34,6 +44,8 @@ export const listen = section({
   adminPort: optionalPort.default(8081),
   /** Where the admin port listens; the same host if not given. */
   adminHost: host.optional(),
+  /** Proxies that are believed who they were reached from (X-Forwarded-For): addresses, or networks such as 10.0.0.0/8. */
+  trustedProxies: z.array(network).default([]),
 });
 
 export const websocket = section({

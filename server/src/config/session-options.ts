@@ -1,4 +1,5 @@
 /** What one session may send, hold and take up, and how long it may wait. */
+import { z } from 'zod';
 import { DAY_MS, KIB, MIB, number, section, whole } from './option-kinds.js';
 
 /** What the parser takes of one frame. */
@@ -16,6 +17,12 @@ export const limits = section({
   /** A token in `passcode` can be long, anything else is small. */
   beforeLogin: frameLimits({ headers: 64, lineBytes: 16 * KIB, headersBytes: 32 * KIB, bodyBytes: KIB }),
   afterLogin: frameLimits({ headers: 128, lineBytes: 16 * KIB, headersBytes: 64 * KIB, bodyBytes: 4 * MIB }),
+  /** 0: as many as there may be sessions. Anonymous ones are not counted. */
+  sessionsPerUserMax: whole(0, 0, 1_000_000),
+  /** 0: as many as there may be sessions. Loopback is not counted; see `listen.trustedProxies`. */
+  sessionsPerAddressMax: whole(0, 0, 1_000_000),
+  /** New sessions that a relay lets in; those beyond wait for `loadShedding.waitMaxMs`. 0: as fast as it can. */
+  connectsPerSecondMax: whole(5_000, 0, 1_000_000),
 });
 
 export const session = section({
@@ -31,6 +38,10 @@ export const session = section({
   sendQueueMaxCount: whole(1_000, 1, 100_000),
   sendQueueMaxBytes: whole(4 * MIB, 16 * KIB, 256 * MIB),
   unconfirmedMaxCount: whole(1_000, 1, 65_535),
+  /** 0: as fast as a client likes. */
+  framesPerSecondMax: whole(0, 0, 1_000_000),
+  /** What happens to who sends more: it is read from more slowly, or gets ERROR `too-many-frames`. */
+  framesPerSecondPolicy: z.enum(['pause', 'disconnect'], { error: 'must be pause or disconnect' }).default('pause'),
   subscriptionsMax: whole(1_000, 1, 100_000),
   transactionsMax: whole(16, 1, 1_000),
   transactionMaxCount: whole(1_000, 1, 100_000),

@@ -7,10 +7,12 @@
  *   ready --a frame has to be waited for--> awaiting --it is done--> ready
  *         --far too many SENDs wait-------> held ----fewer do------> in line
  *         --this turn's time is used up---> in line --its turn-----> ready
+ *         --too many frames a second------> in line --a while later> ready
  *   (any of them --close--> over)
  */
 import type { Frame, Version } from '../stomp/frame.js';
 import { Parser, type ParserLimits } from '../stomp/parser.js';
+import type { FramePace } from './frame-pace.js';
 import type { FrameTurns } from './frame-turns.js';
 import type { SendQueue } from './send-queue.js';
 
@@ -45,6 +47,7 @@ export class Inbox {
     private readonly turns: FrameTurns,
     limits: ParserLimits,
     private readonly maxBytes: number,
+    private readonly pace?: FramePace,
   ) {
     this.parser = new Parser(limits);
   }
@@ -90,6 +93,11 @@ export class Inbox {
         this.standInLine();
         break;
       }
+      if (this.parser.bufferedBytes > 0 && this.pace?.mustPause) {
+        this.state = 'in line';
+        this.pace.later(() => this.goOn());
+        break;
+      }
       let frame: Frame | undefined;
       try {
         frame = this.parser.next();
@@ -120,6 +128,7 @@ export class Inbox {
     this.isSender = frame.command === 'SEND';
     let pending: Promise<void> | undefined;
     try {
+      this.pace?.count();
       pending = this.handler.handle(frame);
     } catch (error) {
       this.handler.refuse(error, frame);
@@ -158,7 +167,8 @@ export class Inbox {
   /** Back-pressure on the client: only where its own frames wait. */
   private regulateReading(): void {
     if (this.state === 'over') return;
-    const maxBytes = this.state === 'in line' ? 0 : this.maxBytes;
+    // Before login nothing is taken in advance.
+    const maxBytes = this.state === 'in line' || this.parser.version === undefined ? 0 : this.maxBytes;
     const isFull = this.state !== 'ready' && this.parser.bufferedBytes > maxBytes;
     const mustPause = this.isInputOver || isFull || this.sendQueue.isFull;
     if (mustPause === this.isReadingPaused) return;

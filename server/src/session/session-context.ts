@@ -2,6 +2,7 @@
 import type { Authenticator, Policy } from '../auth/auth.js';
 import type { Broker } from '../brokers/broker.js';
 import type { ParserLimits } from '../stomp/parser.js';
+import type { FramePaceOptions, Pace } from './frame-pace.js';
 import type { Load } from './frame-turns.js';
 import type { Groups } from './groups.js';
 import type { MessageEncoder } from './message-encoder.js';
@@ -9,7 +10,7 @@ import type { SessionCounters } from './session-counters.js';
 import type { TimerWheel } from './timer-wheel.js';
 
 /** Defaults, units and ranges are in `config.ts`. */
-export interface SessionOptions {
+export interface SessionOptions extends FramePaceOptions {
   /** From the connection to CONNECTED; also how long an authenticator or policy may take. */
   readonly connectTimeoutMs: number;
   readonly heartBeat: {
@@ -62,6 +63,7 @@ export interface SessionContext {
   readonly messages: MessageEncoder;
   readonly timers: TimerWheel;
   readonly load: Load;
+  readonly createPace: (perSecond: number) => Pace;
   readonly counters: SessionCounters;
   readonly log: SessionLog;
 }

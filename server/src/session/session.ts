@@ -21,6 +21,7 @@ import type { CommandSession, RefusedFrame } from './command-session.js';
 import { COMMANDS } from './commands.js';
 import { type Agreement, agree, authenticate, connectedHeaders } from './connect.js';
 import { type ErrorReport, errorHeaders, levelOf, refusalHeaders, reportOf, UNFORESEEN } from './error-frame.js';
+import { FramePace } from './frame-pace.js';
 import type { FrameTurns } from './frame-turns.js';
 import type { Group, Groups } from './groups.js';
 import { HeartBeat } from './heart-beat.js';
@@ -50,6 +51,15 @@ interface Identity {
 
 type Listeners = ConnectionListener & FrameHandler & OutboxListener & SendQueueListener;
 
+/** Whose sessions they are. */
+export interface SessionOwner {
+  readonly turns: FrameTurns;
+  /** Now that it is known who it is. Throws StompError `too-many-user-sessions`. */
+  admit(session: Session, principal: Principal): void;
+  /** Once, last. */
+  ended(session: Session): void;
+}
+
 export class Session implements Listeners, CommandSession {
   state: SessionState = 'connecting';
   readonly outbox: Outbox;
@@ -70,13 +80,19 @@ export class Session implements Listeners, CommandSession {
     /** Until it has said who it is. */
     private peer: Peer,
     private readonly context: SessionContext,
-    turns: FrameTurns,
-    private readonly ended: (session: Session) => void,
+    private readonly owner: SessionOwner,
   ) {
     const { options, limits, timers } = context;
     this.outbox = new Outbox(connection, options, timers, this);
     this.sendQueue = new SendQueue(options, this);
-    this.inbox = new Inbox(this, this.sendQueue, turns, limits.beforeLogin, options.inboxMaxBytes);
+    this.inbox = new Inbox(
+      this,
+      this.sendQueue,
+      owner.turns,
+      limits.beforeLogin,
+      options.inboxMaxBytes,
+      this.framePace(),
+    );
     this.subscriptions = new Subscriptions(options.subscriptionsMax);
     this.connectTimer = timers.schedule(options.connectTimeoutMs, () => {
       this.fail(
@@ -166,6 +182,7 @@ export class Session implements Listeners, CommandSession {
     this.peer = FORGOTTEN;
     const principal = await authenticate(authenticator, frame, peer, options);
     if (this.state !== 'connecting') return;
+    this.owner.admit(this, principal);
     const clientId = frame.headers.get('client-id');
     const { version, extensions } = agreement;
     this.identity = {
@@ -179,6 +196,12 @@ export class Session implements Listeners, CommandSession {
     this.write('CONNECTED', connectedHeaders(agreement, this.id, serverName, options));
     if (!this.isConnectionLost) this.heartBeat = this.startHeartBeat(agreement);
     this.context.log.debug({ session: this.id, user: principal.name, version }, 'session connected');
+  }
+
+  private framePace(): FramePace | undefined {
+    const { options, createPace, timers } = this.context;
+    if (options.framesPerSecondMax === 0) return undefined;
+    return new FramePace(createPace(options.framesPerSecondMax), options, timers);
   }
 
   private startHeartBeat({ heartBeat }: Agreement): HeartBeat {
@@ -413,7 +436,7 @@ export class Session implements Listeners, CommandSession {
     this.state = 'closed';
     this.inbox.close();
     this.openedExtras?.close();
-    this.ended(this);
+    this.owner.ended(this);
   }
 
   /** Delivers nothing more, and closes when the client has taken what it was sent. */

@@ -25,6 +25,7 @@ export const ERRORS = {
   'header-too-long': { text: 'header line too long', ...TOO_BIG },
   'headers-too-large': { text: 'headers too large', ...TOO_BIG },
   'body-too-large': { text: 'body too large', ...TOO_BIG },
+  'message-too-large': { text: 'WebSocket message too large', ...TOO_BIG },
   // Connecting
   'not-connected': { text: 'not connected', ...PROTOCOL },
   'already-connected': { text: 'already connected', ...PROTOCOL },
@@ -34,6 +35,9 @@ export const ERRORS = {
   'authentication-failed': { text: 'authentication failed', closeCode: 4401, mayReconnect: false, isSoft: false },
   'authentication-unavailable': { text: 'authentication unavailable', ...LATER },
   'too-many-sessions': { text: 'too many sessions', ...LATER },
+  'too-many-user-sessions': { text: 'too many sessions of this user', ...LATER },
+  'too-many-address-sessions': { text: 'too many sessions from this address', ...LATER },
+  'too-many-connects': { text: 'too many new sessions a second', ...LATER },
   overloaded: { text: 'relay is overloaded', ...LATER },
   // What a frame asks for
   'missing-header': { text: 'missing header', ...REQUEST },
@@ -62,6 +66,7 @@ export const ERRORS = {
   'too-many-channels': { text: 'too many channels', ...LATER, isSoft: true },
   'subscription-ended': { text: 'subscription ended by the broker', ...REQUEST },
   // What the relay decides
+  'too-many-frames': { text: 'too many frames a second', closeCode: 4429, mayReconnect: true, isSoft: false },
   'slow-consumer': { text: 'client reads too slowly', closeCode: 4409, mayReconnect: true, isSoft: false },
   'shutting-down': { text: 'relay is shutting down', closeCode: 1012, mayReconnect: true, isSoft: false },
   'internal-error': { text: 'internal error', closeCode: 1011, mayReconnect: true, isSoft: false },

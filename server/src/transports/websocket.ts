@@ -13,6 +13,7 @@ import { WebSocketServer } from 'ws';
 import type { ServerOptions } from 'ws';
 import { createHostCheck, createOriginCheck, isLoopback } from './admission.js';
 import type { AllowedOrigins } from './admission.js';
+import { type ClientAddress, createClientAddress } from './client-address.js';
 import type { AcceptConnection, Peer } from './connection.js';
 import type { Entrance, Refusal } from './entrance.js';
 import { PingWheel } from './ping-wheel.js';
@@ -35,6 +36,8 @@ export interface WebSocketOptions {
   readonly allowedHosts: readonly string[] | undefined;
   /** The host that our own server is bound to. */
   readonly boundHost: string | undefined;
+  /** Addresses and networks of proxies whose X-Forwarded-For is believed. */
+  readonly trustedProxies: readonly string[];
   /** Refuses who comes in by another address than this machine's own loopback. */
   readonly loopbackOnly: boolean;
   /** The best of the offered sub-protocols; undefined: none is echoed, and the client decides (RFC 6455, 4.2.2). */
@@ -67,6 +70,7 @@ const LOOPBACK_ONLY =
 
 const COME_BACK: Readonly<Record<Refusal, string>> = {
   overloaded: 'The relay is overloaded and takes no new sessions for now. Connect again later.',
+  'too-many-connects': 'More new sessions come than connectsPerSecondMax allows. Connect again later.',
   'shutting-down': 'The relay is shutting down. Connect again in a moment.',
 };
 /** What 503 tells a client to wait: at random, so that a crowd does not come back in the same second. */
@@ -79,6 +83,7 @@ export function createWebSocketTransport(
   accept: AcceptConnection,
 ): WebSocketTransport {
   const checkHost = createHostCheck(options.allowedHosts, options.boundHost);
+  const clientAddress = createClientAddress(options.trustedProxies);
   const checkOrigin = createOriginCheck(options.allowedOrigins);
   let isClosing = false;
   let allGone: (() => void) | undefined;
@@ -109,7 +114,7 @@ export function createWebSocketTransport(
 
   function upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
     server.handleUpgrade(request, socket, head, (ws) => {
-      accept(openConnection(ws, socket, wheel), peerOf(request, ws));
+      accept(openConnection(ws, socket, wheel), peerOf(request, ws, clientAddress));
     });
   }
 
@@ -165,7 +170,7 @@ function pathOf(request: IncomingMessage): string | undefined {
   return request.url?.split('?', 1)[0];
 }
 
-function peerOf(request: IncomingMessage, ws: ClientWebSocket): Peer {
+function peerOf(request: IncomingMessage, ws: ClientWebSocket, clientAddress: ClientAddress): Peer {
   const httpHeaders: Record<string, string> = {};
   for (const name of KEPT_HEADERS) {
     const value = request.headers[name];
@@ -173,7 +178,7 @@ function peerOf(request: IncomingMessage, ws: ClientWebSocket): Peer {
   }
   return {
     transport: 'websocket',
-    address: request.socket.remoteAddress ?? '',
+    address: clientAddress(request.socket.remoteAddress ?? '', httpHeaders['x-forwarded-for']),
     httpHeaders,
     ...(ws.protocol === '' ? {} : { subProtocol: ws.protocol }),
   };

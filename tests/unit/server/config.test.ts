@@ -26,7 +26,13 @@ const load = (flags: Record<string, unknown>, environment: Record<string, string
 describe('defaults', () => {
   test('are the documented ones', () => {
     const config = load({});
-    expect(config.listen).toEqual({ host: '127.0.0.1', port: 8080, path: '/ws', tcpPort: 'off', adminPort: 8081 });
+    expect(config.listen).toMatchObject({
+      host: '127.0.0.1',
+      port: 8080,
+      path: '/ws',
+      tcpPort: 'off',
+      adminPort: 8081,
+    });
     expect(config.broker).toEqual({ kind: 'memory' });
     expect(config.websocket.allowedOrigins).toBe('same');
     expect(config.workers).toBe(1);
@@ -185,4 +191,12 @@ describe('exposure', () => {
   test.each(['127.0.0.1', '127.1.2.3', '::1', 'localhost'])('%s is loopback', (host) => {
     expect(load({ host }).listen.host).toBe(host);
   });
+});
+
+test('trusted proxies are addresses and networks', () => {
+  const trusted = (...trustedProxies: string[]) => createConfig({ listen: { trustedProxies } }).listen.trustedProxies;
+  expect(trusted('10.0.0.0/8', '::1', 'fd00::/8')).toHaveLength(3);
+  for (const wrong of ['10.0.0.0/33', '10.0.0/8', 'nginx', '10.0.0.0/8/8', '']) {
+    expect(problemsOf(() => trusted(wrong))[0]).toMatch(/must be a list of IP addresses, or networks/);
+  }
 });

@@ -2,6 +2,7 @@
 import { jest } from '@jest/globals';
 import type { Authenticator, Policy } from '../../../../server/src/auth/auth.js';
 import type { DrainOptions } from '../../../../server/src/session/drain.js';
+import { Pace } from '../../../../server/src/pace.js';
 import { Groups } from '../../../../server/src/session/groups.js';
 import { MessageEncoder } from '../../../../server/src/session/message-encoder.js';
 import type { SessionContext, SessionOptions } from '../../../../server/src/session/session-context.js';
@@ -29,6 +30,8 @@ export const OPTIONS: SessionOptions = {
   sendQueueMaxCount: 10,
   sendQueueMaxBytes: 1_000_000,
   unconfirmedMaxCount: 100,
+  framesPerSecondMax: 0,
+  framesPerSecondPolicy: 'pause',
   subscriptionsMax: 5,
   transactionsMax: 2,
   transactionMaxCount: 5,
@@ -42,6 +45,8 @@ export interface HarnessOptions {
   readonly session?: Partial<SessionOptions>;
   readonly sessionsMax?: number;
   readonly drain?: Partial<DrainOptions>;
+  readonly sessionsPerUserMax?: number;
+  readonly sessionsPerAddressMax?: number;
   readonly authenticator?: Authenticator;
   readonly policy?: Policy;
 }
@@ -82,7 +87,9 @@ export class Harness {
   readonly warned: { readonly details: object; readonly message: string }[] = [];
   readonly connections: MemoryConnection[] = [];
 
-  constructor({ session, sessionsMax = 1_000, drain, authenticator = openAccess, policy }: HarnessOptions = {}) {
+  constructor(options: HarnessOptions = {}) {
+    const { session, sessionsMax = 1_000, sessionsPerUserMax = 0, sessionsPerAddressMax = 0 } = options;
+    const { drain, authenticator = openAccess, policy } = options;
     const { broker, timers, counters, messages } = this;
     this.options = { ...OPTIONS, ...session };
     this.groups = new Groups((...request) => broker.subscribe(...request), messages, counters);
@@ -104,10 +111,12 @@ export class Harness {
       messages,
       timers,
       load: this.load,
+      createPace: (perSecond) => new Pace(perSecond),
       counters,
       log,
     };
-    this.sessions = new Sessions({ sessionsMax, drain: { ...DRAIN, ...drain } }, context);
+    const limits = { sessionsMax, sessionsPerUserMax, sessionsPerAddressMax };
+    this.sessions = new Sessions({ ...limits, drain: { ...DRAIN, ...drain } }, context);
   }
 
   /** A connection on which nothing has been said yet. */

@@ -1,7 +1,10 @@
-import { beforeEach, describe, expect, test } from '@jest/globals';
+import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globals';
+import { Pace } from '../../../../server/src/pace.js';
+import { FramePace } from '../../../../server/src/session/frame-pace.js';
 import { FrameTurns } from '../../../../server/src/session/frame-turns.js';
 import { type FrameHandler, Inbox } from '../../../../server/src/session/inbox.js';
 import { SendQueue } from '../../../../server/src/session/send-queue.js';
+import { TimerWheel } from '../../../../server/src/session/timer-wheel.js';
 import type { Frame } from '../../../../server/src/stomp/frame.js';
 
 const LIMITS = {
@@ -220,4 +223,78 @@ describe('reading', () => {
     expect(handler.log).toEqual(['1', '2', '3', '4', 'pause', '5', 'progress']);
     inbox.close();
   });
+});
+
+describe('a pace', () => {
+  const perSecond = (policy: 'pause' | 'disconnect') => {
+    const options = { framesPerSecondMax: 2, framesPerSecondPolicy: policy };
+    const pace = new FramePace(new Pace(2, () => clock), options, timers);
+    inbox = new Inbox(handler, sends, turns, LIMITS, 100, pace);
+    inbox.speak('1.2', LIMITS);
+    handler.inbox = inbox;
+  };
+  let timers: TimerWheel;
+  beforeEach(() => {
+    jest.useFakeTimers({ doNotFake: ['setImmediate'] });
+    timers = new TimerWheel();
+  });
+  afterEach(() => {
+    timers.close();
+    jest.useRealTimers();
+  });
+  const pass = async (ms: number) => {
+    clock += ms;
+    jest.advanceTimersByTime(ms);
+    await turn();
+  };
+
+  test('pauses who sends faster, and loses nothing', async () => {
+    perSecond('pause');
+    push(1, 2);
+    expect(handler.log.splice(0)).toEqual(['1', '2']);
+    push(3, 4);
+    push(5);
+    expect(handler.log.splice(0)).toEqual(['pause']);
+    for (let i = 0; i < 20; i++) await pass(100);
+    expect(handler.log.filter((each) => each !== 'progress')).toEqual(['3', '4', '5', 'resume']);
+    expect(inbox.isIdle).toBe(true);
+    expect(timers.size).toBe(0);
+  });
+
+  test('does not count the silence between frames, nor heart-beats', async () => {
+    perSecond('disconnect');
+    push(1, 2);
+    inbox.push(Buffer.from('\n\n\n'));
+    await pass(500);
+    push(3);
+    expect(handler.log).toEqual(['1', '2', '3']);
+  });
+
+  test('ends who sends faster, where that is asked for', () => {
+    perSecond('disconnect');
+    push(1, 2, 3, 4);
+    expect(handler.log).toEqual(['1', '2', expect.stringMatching(/^failed 3: .*framesPerSecondMax \(2 a second\)/)]);
+  });
+
+  test('a client that goes while it is paused leaves no frame unhandled', async () => {
+    perSecond('pause');
+    push(1, 2, 3);
+    expect(inbox.isIdle).toBe(false); // its session waits
+    for (let i = 0; i < 10; i++) await pass(100);
+    expect(handler.log).toContain('3');
+    expect(inbox.isIdle).toBe(true);
+  });
+});
+
+test('before login nothing is read in advance', async () => {
+  inbox = new Inbox(handler, sends, turns, LIMITS, 100);
+  handler.inbox = inbox;
+  let done = (): void => undefined;
+  handler.answers = [new Promise<void>((resolve) => (done = resolve))];
+  inbox.push(Buffer.from('CONNECT\nn:1\n\n\0\n'));
+  expect(handler.log.splice(0)).toEqual(['1', 'pause']);
+  inbox.speak('1.2', LIMITS);
+  done();
+  await turn();
+  expect(handler.log).toEqual(['resume', 'progress']);
 });

@@ -20,6 +20,37 @@ describe('Sessions', () => {
     expect(await harness.leftovers()).toEqual([]);
   });
 
+  test('a user has so many, an anonymous client is nobody’s', async () => {
+    const harness = new Harness({ sessionsPerUserMax: 2 });
+    const first = await harness.connect({ login: 'ann' });
+    await harness.connect({ login: 'ann' });
+    const refused = harness.open();
+    refused.sendFrame('CONNECT', { 'accept-version': '1.2', host: '/', login: 'ann' });
+    await tick();
+    expect(refused.summary).toEqual(['ERROR too-many-user-sessions']);
+    expect(refused.frames[0]?.body.toString()).toContain('sessionsPerUserMax (2)');
+    expect(refused.closed?.code).toBe(1013);
+    for (const headers of [{ login: 'bob' }, {}, {}, {}]) await harness.connect(headers);
+    first.vanish();
+    await harness.connect({ login: 'ann' });
+    expect(await harness.leftovers()).toEqual([]);
+  });
+
+  test('an address has so many, 64 bits of IPv6 are one, loopback is not counted', async () => {
+    const harness = new Harness({ sessionsPerAddressMax: 1 });
+    const first = await harness.connect({}, { address: '2001:db8::1' });
+    const refused = harness.open({ address: '2001:db8:0:0:ff::2' });
+    expect(refused.summary).toEqual(['ERROR too-many-address-sessions']);
+    expect(refused.frames[0]?.body.toString()).toContain('sessionsPerAddressMax (1)');
+    expect(refused.closed?.code).toBe(1013);
+    for (const address of ['2001:db8:0:1::1', '192.0.2.1', '192.0.2.2', '127.0.0.1', '127.0.0.1', '::1', '::1']) {
+      await harness.connect({}, { address });
+    }
+    first.vanish();
+    await harness.connect({}, { address: '2001:db8::3' });
+    expect(await harness.leftovers()).toEqual([]);
+  });
+
   test('those that are being turned away take nobody’s place', async () => {
     const harness = new Harness({ sessionsMax: 1 });
     const first = await harness.connect();
@@ -51,6 +82,9 @@ describe('Sessions', () => {
     harness.sessions.turnAway(refused, refused.peer, 'overloaded');
     expect(refused.summary).toEqual(['ERROR overloaded']);
     expect(refused.closed?.code).toBe(1013);
+    const tooFast = new MemoryConnection();
+    harness.sessions.turnAway(tooFast, tooFast.peer, 'too-many-connects');
+    expect(tooFast.summary).toEqual(['ERROR too-many-connects']);
     await harness.connect();
     expect(await harness.leftovers()).toEqual([]);
   });

@@ -1,7 +1,8 @@
 import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globals';
-import { Entrance } from '../../../../server/src/transports/entrance.js';
+import { Pace } from '../../../../server/src/pace.js';
+import { Entrance, type EntranceOptions } from '../../../../server/src/transports/entrance.js';
 
-const OPTIONS = { waitMaxMs: 1_000, waitingMax: 5 };
+const OPTIONS = { waitMaxMs: 1_000, waitingMax: 5, connectsPerSecondMax: 0 };
 let clock: number;
 let load: { isOverloaded: boolean };
 let entrance: Entrance;
@@ -12,12 +13,20 @@ beforeEach(() => {
   clock = 0;
   load = { isOverloaded: false };
   log = [];
-  entrance = new Entrance(OPTIONS, load, () => clock);
+  entrance = open(OPTIONS);
 });
 afterEach(() => {
   entrance.stop();
   jest.useRealTimers();
 });
+
+const open = (options: EntranceOptions) =>
+  new Entrance(
+    options,
+    load,
+    (perSecond) => new Pace(perSecond, () => clock),
+    () => clock,
+  );
 
 /** Each takes 4 ms to let in. */
 function arrive(...names: string[]): void {
@@ -90,6 +99,22 @@ describe('Entrance', () => {
     turn(500);
     expect(log).toEqual(['not a', 'not b']);
     expect(entrance.turnedAway).toBe(2);
+  });
+
+  test('lets in no more than so many a second, and says so to who has waited for too long', () => {
+    entrance = open({ waitMaxMs: 1_200, waitingMax: 5, connectsPerSecondMax: 2 });
+    arrive('a', 'b', 'c', 'd', 'e', 'f', 'g');
+    expect(log).toEqual(['a', 'b']);
+    arrive('h');
+    expect(log.splice(0)).toEqual(['a', 'b', 'not h', 'too-many-connects']);
+    for (let i = 0; i < 10; i++) turn(50);
+    expect(log.splice(0)).toEqual(['c']);
+    for (let i = 0; i < 10; i++) turn(50);
+    expect(log.splice(0)).toEqual(['d']);
+    for (let i = 0; i < 5; i++) turn(50);
+    expect(log).toEqual(['e', 'f', 'g'].flatMap((each) => [`not ${each}`, 'too-many-connects']));
+    turn();
+    expect(jest.getTimerCount()).toBe(0);
   });
 
   test('turns away at once who finds the line full', () => {

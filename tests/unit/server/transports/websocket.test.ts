@@ -30,6 +30,7 @@ const OPTIONS: WebSocketOptions = {
   allowedOrigins: 'same',
   allowedHosts: undefined,
   boundHost: '127.0.0.1',
+  trustedProxies: [],
   loopbackOnly: false,
   chooseSubProtocol: (offered) => KNOWN.find((name) => [...offered].includes(name)),
 };
