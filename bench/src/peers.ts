@@ -8,6 +8,7 @@ import type { Rabbit } from './rabbitmq.js';
 
 export const PEER_NAMES = [
   'relay',
+  'relay-frozen',
   'relay-memory',
   'web-stomp',
   'ws',
@@ -24,7 +25,7 @@ export interface Bench {
   readonly rabbit: Rabbit;
 }
 
-export type Target = Pick<Load, 'protocol' | 'transport' | 'port' | 'path' | 'serverPids' | 'brokerPids'>;
+export type Target = Pick<Load, 'protocol' | 'transport' | 'port' | 'path' | 'serverPids' | 'brokerPids' | 'frozen'>;
 
 export interface Started extends Target {
   /** Of the relay: where its metrics are. */
@@ -45,6 +46,11 @@ const RELAY = path.join(HERE, '../../server/dist/cli.js');
 /** The order in which the rounds go. */
 export const PEERS: Readonly<Record<PeerName, Peer>> = {
   relay: { title: 'stomp-relay on RabbitMQ', needs: [], start: (bench) => startRelay(bench, 'rabbitmq') },
+  'relay-frozen': {
+    title: 'stomp-relay on RabbitMQ, 10 subscribers frozen',
+    needs: [],
+    start: async (bench) => ({ ...(await startRelay(bench, 'rabbitmq')), frozen: 10 }),
+  },
   'relay-memory': { title: 'stomp-relay, embedded broker', needs: [], start: (bench) => startRelay(bench, 'memory') },
   'web-stomp': { title: 'RabbitMQ Web STOMP', needs: [], start: startWebStomp },
   ws: { title: 'bare ws loop', needs: [], start: (bench) => startScript(bench, 'ws-broadcast', 'raw', '/') },

@@ -76,6 +76,13 @@ export const SCENARIOS: readonly Scenario[] = [
     metrics: ['deliveriesPerSecond', 'connectsPerSecond', 'rssPerConnectionKib'],
     load: load(5_000, { settleSeconds: 3 }),
   },
+  {
+    name: 'frozen',
+    title: 'fan-out to 5,000, with ten more who have stopped reading and without',
+    peers: ['relay', 'relay-frozen'],
+    metrics: THROUGHPUT,
+    load: load(5_000),
+  },
   // RabbitMQ carries 13 of these a second to 1,000: one message a tick, and none waits for another
   atRate(10, 5, ['relay', 'web-stomp', 'ws', 'net', 'nats']),
   // 200 a second are 200,000 deliveries: more than the others can do

@@ -11,7 +11,7 @@ import { broker, memory, rabbitmq } from './config/broker-options.js';
 import { listen, tcp, websocket } from './config/listen-options.js';
 import { exchangeName, flag, KIB, section, TIMER_MAX_MS, whole } from './config/option-kinds.js';
 import { drain, loadShedding, log, workers, WORKERS_MAX } from './config/process-options.js';
-import { limits, session } from './config/session-options.js';
+import { limits, session, slowConsumers } from './config/session-options.js';
 import { ConfigError, describeIssues } from './config-report.js';
 import { layer } from './config-sources.js';
 import type { Environment, Flags, Layered } from './config-sources.js';
@@ -26,6 +26,7 @@ const schema = z.strictObject({
   tcp,
   limits,
   session,
+  slowConsumers,
   /** Sessions at a time, on all transports. */
   sessionsMax: whole(50_000, 1, 1_000_000),
   loadShedding,

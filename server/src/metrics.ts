@@ -19,6 +19,9 @@ export interface MetricSources {
     readonly bytesIn: number;
     readonly messageBytesOut: number;
     readonly slowConsumers: number;
+    /** By policy. */
+    readonly dropped: Readonly<Record<string, number | undefined>>;
+    readonly laggards: number;
   };
   readonly load: { readonly lagMs: number; readonly isOverloaded: boolean; readonly overloads: number };
   readonly entrance: { readonly waiting: number; readonly turnedAway: number };
@@ -97,6 +100,9 @@ export function createMetrics(sources: MetricSources): Metrics {
   counter('delivered_bytes', 'Bytes of MESSAGE frames written to clients', () => sources.counters.messageBytesOut);
   counter('received_bytes', 'Bytes of STOMP read from clients', () => sources.counters.bytesIn);
   counter('slow_consumers', 'Sessions ended because they did not read', () => sources.counters.slowConsumers);
+  const droppedHelp = 'Messages left out because a client read too slowly';
+  counters('messages_dropped', droppedHelp, 'policy', () => sources.counters.dropped);
+  gauge('laggards', 'Sessions with messages waiting of which some may be left out', () => sources.counters.laggards);
   addLoadMetrics(sources, gauge, counter);
   gauge('broker_up', '1 where the broker can be used', () => Number(sources.broker.isUp), 'min');
   const gauges = () => sources.broker.gauges ?? { unconfirmed: 0, pendingBindings: 0 };

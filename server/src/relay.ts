@@ -12,7 +12,7 @@ import { openAuthenticator, openPolicy } from './auth/open-access.js';
 import type { Broker } from './brokers/broker.js';
 import { MemoryBroker } from './brokers/memory/memory-broker.js';
 import { RabbitMqBroker } from './brokers/rabbitmq/rabbitmq-broker.js';
-import { checkExposure, type Config } from './config.js';
+import { checkExposure, type Config, ConfigError } from './config.js';
 import { createPublicApp } from './http/app.js';
 import { createHttpServer, hostPort, listen } from './http/http-server.js';
 import { LoadMeter } from './load-meter.js';
@@ -23,6 +23,7 @@ import { Groups, REST_SHARE } from './session/groups.js';
 import { MessageEncoder } from './session/message-encoder.js';
 import { SessionCounters } from './session/session-counters.js';
 import { Sessions } from './session/sessions.js';
+import { SlowPolicies } from './session/slow-policy.js';
 import { TimerWheel } from './session/timer-wheel.js';
 import { chooseSubProtocol } from './stomp/negotiation.js';
 import { createHostCheck } from './transports/admission.js';
@@ -272,7 +273,8 @@ function assemble(config: Config, hooks: RelayHooks) {
   const messages = new MessageEncoder(instanceId, config.topicExchange);
   // The embedded broker has its messages ready when a SEND is read: more of them would not come while a group rests.
   const restShare = broker instanceof MemoryBroker ? 0 : REST_SHARE;
-  const groups = new Groups((...request) => broker.subscribe(...request), messages, counters, restShare);
+  const policies = slowPolicies(config);
+  const groups = new Groups((...request) => broker.subscribe(...request), messages, counters, policies, restShare);
   const load = new LoadMeter(config.loadShedding, {
     onOverload: (lagMs) => log.warn({ lagMs: Math.round(lagMs) }, 'overload: senders and new sessions have to wait'),
     onRelief: () => log.info({}, 'overload is over'),
@@ -306,6 +308,14 @@ function createBroker(config: Config, instanceId: string, log: Log): Broker {
   const { broker, topicExchange } = config;
   if (broker.kind === 'memory') return new MemoryBroker({ ...config.memory, topicExchange });
   return new RabbitMqBroker({ ...config.rabbitmq, urls: broker.urls, instanceId, topicExchange, log });
+}
+
+function slowPolicies({ slowConsumers }: Config): SlowPolicies {
+  try {
+    return new SlowPolicies(slowConsumers);
+  } catch (error) {
+    throw new ConfigError([`slowConsumers has a match that is no destination: ${(error as Error).message}`]);
+  }
 }
 
 async function finishesWithin(work: Promise<void>, ms: number): Promise<boolean> {

@@ -21,6 +21,7 @@ import type {
   SharedDestination,
 } from '../../server/src/brokers/broker.js';
 import type { Destination } from '../../server/src/destinations/destination.js';
+import { matches } from '../../server/src/destinations/topic-pattern.js';
 
 export type Held = 'prepare' | 'publish' | 'subscribe' | 'unsubscribe' | 'consume' | 'openReplyQueue';
 
@@ -248,11 +249,11 @@ export class ScriptedBroker implements Broker {
     return found;
   }
 
-  /** A message of a topic, to everybody whose topic has this very key. */
+  /** A message of a topic, to everybody whose topic matches. */
   emit(key: string, body: string, headers: Readonly<Record<string, string>> = {}): void {
     const message = routed(body, { exchange: 'amq.topic', routingKey: key, headers });
     for (const { destination, listener, isClosed } of this.subscriptions) {
-      if (!isClosed && 'key' in destination && destination.key === key) listener(message, key);
+      if (!isClosed && 'key' in destination && matches(destination.key, key)) listener(message, key);
     }
   }
 }

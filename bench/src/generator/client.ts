@@ -69,6 +69,11 @@ export class Client {
     if (this.state !== 'ended') this.socket.write(frames);
   }
 
+  /** From now on nothing is read. */
+  freeze(): void {
+    this.socket.pause();
+  }
+
   close(): void {
     this.state = 'ended';
     this.socket.resetAndDestroy(); // no TIME_WAIT: the next run may need the ports

@@ -1,6 +1,7 @@
 /** One run: connect everything, hold still, publish (warm up, then measure), wait for what is under way, report. */
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Client } from './client.js';
+import { openFrozen } from './frozen.js';
 import { Histogram } from './histogram.js';
 import type { Load, LoadResult } from './load.js';
 import { nowMicros, Pump } from './pump.js';
@@ -40,6 +41,7 @@ export class Generator {
   async run(): Promise<LoadResult> {
     const { load, sessions, pump } = this;
     const fresh = this.read();
+    const frozen = await openFrozen(load);
     await sessions.open();
     const { at } = this.read();
     await delay(load.settleSeconds * 1_000);
@@ -58,6 +60,7 @@ export class Generator {
       firstProblem: sessions.firstProblem,
     };
     sessions.close();
+    for (const client of frozen) client.close();
     this.spin.stop();
     return result;
   }

@@ -9,6 +9,8 @@ export interface Load {
   readonly port: number;
   readonly path: string;
   readonly subscribers: number;
+  /** Further subscribers of the first topic, who read nothing; none unless given. */
+  readonly frozen?: number;
   readonly topics: number;
   /** 0: connect, subscribe and hold still. */
   readonly publishers: number;

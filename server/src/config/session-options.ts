@@ -48,3 +48,17 @@ export const session = section({
   transactionMaxBytes: whole(8 * MIB, KIB, 256 * MIB),
   ackGraceMs: whole(5_000, 0, 10 * 60_000),
 });
+
+const MATCH_RULE =
+  'must be /topic/..., /exchange/NAME/... or /user/queue/..., with * and #; what waits of a queue is bounded by prefetch-count';
+const POLICY_RULE = 'must be disconnect, drop-oldest or latest';
+
+/** What becomes of who reads too slowly, by what it has subscribed to; the first rule that covers all of that counts. */
+export const slowConsumers = z
+  .array(
+    z.strictObject({
+      match: z.string({ error: MATCH_RULE }).regex(/^\/(topic|exchange|user\/queue)\/./, { error: MATCH_RULE }),
+      policy: z.enum(['disconnect', 'drop-oldest', 'latest'], { error: POLICY_RULE }),
+    }),
+  )
+  .default([]);

@@ -101,6 +101,34 @@ export function matches(pattern: string, key: string): boolean {
   return trie.match(key).length > 0;
 }
 
+/**
+ * Whether every key that `inner` matches is matched by `outer`. Where only the lengths of all keys together would show it
+ * (`*.#` and `#.*`) the answer is no.
+ */
+export function covers(outer: string, inner: string): boolean {
+  const [wide, narrow] = [wordsOf(outer), wordsOf(inner)];
+  let at = 0;
+  /** The last `#` seen, and up to where it reaches: when what follows does not fit, it reaches one word further. */
+  let hash = -1;
+  let reach = 0;
+  for (let i = 0; i < narrow.length;) {
+    if (wide[at] === '#') {
+      hash = at++;
+      reach = i;
+    } else if (at < wide.length && (wide[at] === narrow[i] || (wide[at] === '*' && narrow[i] !== '#'))) {
+      at++;
+      i++;
+    } else if (hash >= 0) {
+      at = hash + 1;
+      i = ++reach;
+    } else {
+      return false;
+    }
+  }
+  while (wide[at] === '#') at++;
+  return at === wide.length;
+}
+
 /** Whether the words from `start` on can be read as: anything, the first run, anything, the second run, and so on. */
 function tailMatches(runs: readonly (readonly string[])[], words: readonly string[], start: number): boolean {
   const last = runs.length - 1;

@@ -11,12 +11,18 @@
  *
  * The one rule of order: a group is flushed before a member joins or leaves, so that nobody sees what was published
  * before it came, and what a session is told after leaving (ERROR, RECEIPT) stands behind what it was sent.
+ *
+ * Where messages may be left out (`slow-policy.ts`), a member that bytes stay behind for is set aside: the others are
+ * written as if it were not there, and what comes meanwhile goes to its backlog, until it has caught up.
  */
 import type { BrokerError, BrokerSubscription, RoutedMessage, SharedDestination } from '../brokers/broker.js';
 import type { Version } from '../stomp/frame.js';
 import type { Connection, Encoding } from '../transports/connection.js';
+import type { LateGroup, LateMessage } from './backlog.js';
 import { messageHead, type MessageEncoder } from './message-encoder.js';
+import type { Outbox } from './outbox.js';
 import type { SessionCounters } from './session-counters.js';
+import type { SlowPolicy } from './slow-policy.js';
 
 /** How many first lines a group keeps: a pattern such as `/topic/#` can see any number of keys. */
 const HEADS_MAX = 64;
@@ -30,6 +36,7 @@ const REST_MIN_MS = 0.1;
 /** A session, as far as a group needs to know it. */
 export interface GroupMember {
   readonly connection: Connection;
+  readonly outbox: Outbox;
   /** Called when bytes stayed in the connection after a write. In the middle of a flush: nobody may leave a group here. */
   onBackPressure(): void;
   /** The broker has ended the group's subscription for good: it leaves. */
@@ -54,7 +61,7 @@ export type Subscribe = (
   ended: (error: BrokerError) => void,
 ) => Promise<BrokerSubscription>;
 
-export class Group {
+export class Group implements LateGroup {
   readonly members = new Set<GroupMember>();
   /** Settles when the broker's subscription is live. */
   readonly live: Promise<BrokerSubscription>;
@@ -63,14 +70,18 @@ export class Group {
   /** The end of its rest, by `performance.now`. */
   restsUntil = 0;
   private waiting: Buffer[] = [];
+  /** Members that have not caught up; absent where there are none. What waits stands in `late` for them. */
+  private laggards: Set<GroupMember> | undefined;
+  private late: LateMessage[] = [];
   private readonly heads = new Map<string, string>();
 
   constructor(
     readonly key: string,
     private readonly groups: Groups,
     private readonly request: GroupRequest,
-    private readonly encoding: Encoding,
+    readonly encoding: Encoding,
     private readonly canShare: boolean,
+    readonly policy: SlowPolicy,
     subscribe: Subscribe,
   ) {
     const { destination, headers } = request;
@@ -84,15 +95,17 @@ export class Group {
 
   private ended(error: BrokerError): void {
     this.groups.forget(this);
-    for (const member of [...this.members]) member.onGroupEnded(this, error);
+    for (const member of [...this.members, ...(this.laggards ?? [])]) member.onGroupEnded(this, error);
   }
 
   /** Called by the broker, once for each message that matches. */
   private deliver(message: RoutedMessage, key: string): void {
-    if (this.members.size === 0) return;
+    if (this.isEmpty) return;
     const { messages } = this.groups;
     const frame = messages.encodeShared(this.headFor(message, key), message, this.request.version);
-    if (this.waiting.push(this.encoding.wrap(frame, messages.isText(message))) === 1) this.groups.flushLater(this);
+    const isText = messages.isText(message);
+    if (this.laggards) this.late.push({ key, frame, isText });
+    if (this.waiting.push(this.encoding.wrap(frame, isText)) === 1) this.groups.flushLater(this);
   }
 
   /** Writes what waits to every member. Never waits for a socket. */
@@ -101,17 +114,54 @@ export class Group {
     if (waiting.length === 0) return;
     this.waiting = [];
     const start = performance.now();
+    if (this.laggards) this.keepLate(this.laggards);
     const batches = !this.canShare || waiting.length === 1 ? waiting : [Buffer.concat(waiting)];
-    for (const batch of batches) {
-      for (const member of members) {
-        // next: transports/connection
-        if (!member.connection.write(batch)) member.onBackPressure();
-      }
-      this.groups.counters.messageBytesOut += batch.length * members.size;
+    const { counters } = this.groups;
+    counters.messagesOut += waiting.length * members.size;
+    for (const batch of batches) counters.messageBytesOut += batch.length * members.size;
+    for (const member of members) {
+      let isTaken = true;
+      for (const batch of batches) isTaken = member.connection.write(batch); // next: transports/connection
+      if (!isTaken) this.fellBehind(member);
     }
-    this.groups.counters.messagesOut += waiting.length * members.size;
     const end = performance.now();
     this.restsUntil = end + Math.min((end - start) * this.groups.restShare, REST_MAX_MS);
+  }
+
+  get isEmpty(): boolean {
+    return this.members.size === 0 && !this.laggards;
+  }
+
+  /** Returns whether it was there. To be called behind a flush. */
+  remove(member: GroupMember): boolean {
+    if (this.members.delete(member)) return true;
+    if (!this.laggards?.has(member)) return false;
+    member.outbox.backlog.leave(this);
+    this.isBack(member);
+    return true;
+  }
+
+  private fellBehind(member: GroupMember): void {
+    member.onBackPressure();
+    if (this.policy === 'disconnect') return;
+    this.members.delete(member);
+    (this.laggards ??= new Set()).add(member);
+    // It comes back with all from before the last flush; what waits for the next one is written to all.
+    member.outbox.backlog.enter(this, () => {
+      this.isBack(member);
+      this.members.add(member);
+    });
+  }
+
+  private isBack(member: GroupMember): void {
+    if (!this.laggards?.delete(member) || this.laggards.size > 0) return;
+    this.laggards = undefined;
+    this.late = [];
+  }
+
+  private keepLate(laggards: ReadonlySet<GroupMember>): void {
+    for (const { outbox } of laggards) for (const message of this.late) outbox.backlog.keep(this, message);
+    this.late = [];
   }
 
   /** The frame's first lines: the same for all messages, but for a pattern's destination, of which the last few are kept. */
@@ -135,6 +185,7 @@ export class Groups {
     private readonly subscribe: Subscribe,
     readonly messages: MessageEncoder,
     readonly counters: SessionCounters,
+    private readonly policies: { of(destination: SharedDestination): SlowPolicy },
     /** 0: groups do not rest. */
     readonly restShare = REST_SHARE,
   ) {}
@@ -165,7 +216,7 @@ export class Groups {
 
   leave(member: GroupMember, group: Group): void {
     group.flush();
-    if (group.members.delete(member)) this.discardIfEmpty(group);
+    if (group.remove(member)) this.discardIfEmpty(group);
   }
 
   /** At the end of this tick or, if that is later, of the group's rest. */
@@ -188,14 +239,15 @@ export class Groups {
     const key = JSON.stringify([destination.text, user, argumentsKey, subscriptionId, version, encoding.name]);
     const known = this.byKey.get(key);
     if (known) return known;
-    const group = new Group(key, this, request, encoding, canShare, this.subscribe);
+    const policy = this.policies.of(destination);
+    const group = new Group(key, this, request, encoding, canShare, policy, this.subscribe);
     this.byKey.set(key, group);
     group.live.catch(() => this.forget(group));
     return group;
   }
 
   private discardIfEmpty(group: Group): void {
-    if (group.members.size > 0 || group.joining > 0) return;
+    if (!group.isEmpty || group.joining > 0) return;
     this.forget(group);
     // Whoever waited for `live` has been told if it failed; closing reports nothing that somebody could act on.
     group.live.then((subscription) => subscription.close()).catch(() => undefined);

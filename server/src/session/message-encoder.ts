@@ -93,3 +93,10 @@ export function messageHead(subscriptionId: string | undefined, destination: str
   if (subscriptionId !== undefined) headers.unshift(['subscription', subscriptionId]);
   return `MESSAGE\n${encodeHeaderLines(headers, version)}`;
 }
+
+const COMMAND_LINE = Buffer.from('MESSAGE\n');
+
+/** The same frame, with a header that says how many older messages of its subscription were left out. */
+export function tellDropped(frame: Buffer, count: number): Buffer {
+  return Buffer.concat([COMMAND_LINE, Buffer.from(`relay-dropped:${count}\n`), frame.subarray(COMMAND_LINE.length)]);
+}

@@ -2,11 +2,14 @@
  * The bound on what a client has not read yet. The queue itself is the socket's own buffer; this file only looks at its
  * size when a write says that bytes stayed behind, and at its progress while they do.
  *
- * Two things end a session here: more than `outboxMaxBytes` waiting, and `outboxStallMs` without a byte taken. Deliveries
- * with acks never get that far: above half the bound they wait here, and their number is bounded by the prefetch count.
+ * Two things end a session here: more than `outboxMaxBytes` waiting, and `outboxStallMs` without a byte taken. What can wait
+ * elsewhere never gets that far: above half the bound deliveries of own subscriptions wait there (their bytes are counted
+ * here), and messages that may be left out go to the backlog as soon as bytes stay behind.
  */
 import type { Connection } from '../transports/connection.js';
 import { StompError } from '../stomp/errors.js';
+import { Backlog, type BacklogOwner } from './backlog.js';
+import type { SessionCounters } from './session-counters.js';
 import type { Timer, TimerWheel } from './timer-wheel.js';
 
 export interface OutboxOptions {
@@ -19,18 +22,47 @@ export interface OutboxListener {
   onTooSlow(error: StompError): void;
 }
 
-export class Outbox {
+export class Outbox implements BacklogOwner {
   private stallTimer: Timer | undefined;
   /** True from the first verdict on, and when the session has ended: there is nothing more to say. */
   private isOver = false;
   private afterDrain: (() => void)[] | undefined;
+  private openedBacklog: Backlog | undefined;
+  private parkedBytes = 0;
 
   constructor(
     private readonly connection: Connection,
     private readonly options: OutboxOptions,
     private readonly timers: TimerWheel,
+    private readonly counters: SessionCounters,
     private readonly listener: OutboxListener,
   ) {}
+
+  /** For groups with a policy that leaves messages out; made when the client first falls behind. */
+  get backlog(): Backlog {
+    const maxBytes = this.options.outboxMaxBytes / 2;
+    return (this.openedBacklog ??= new Backlog(this.connection, maxBytes, this.counters, this));
+  }
+
+  /** What the deliveries that wait in the session's own subscriptions may take in all. */
+  get parkingMaxBytes(): number {
+    return this.options.outboxMaxBytes;
+  }
+
+  /** Whether there is room for one more of them; a single one always has room. */
+  park(bytes: number): boolean {
+    if (this.parkedBytes > 0 && this.parkedBytes + bytes > this.parkingMaxBytes) return false;
+    this.parkedBytes += bytes;
+    return true;
+  }
+
+  unpark(bytes: number): void {
+    this.parkedBytes -= bytes;
+  }
+
+  caughtUp(): void {
+    this.openedBacklog = undefined;
+  }
 
   /** True where what can wait (a delivery that the broker keeps for us) should wait. */
   get isCongested(): boolean {
@@ -59,6 +91,7 @@ export class Outbox {
     this.stallTimer = undefined;
     const actions = this.afterDrain;
     this.afterDrain = undefined;
+    this.openedBacklog?.onDrain();
     for (const action of actions ?? []) action();
   }
 
@@ -67,6 +100,7 @@ export class Outbox {
     this.timers.cancel(this.stallTimer);
     this.stallTimer = undefined;
     this.afterDrain = undefined;
+    this.openedBacklog?.stop();
   }
 
   /** Ends the session if its client takes nothing for too long from now on. */

@@ -1,4 +1,5 @@
 import type { ErrorCode } from '../stomp/errors.js';
+import type { SlowPolicy } from './slow-policy.js';
 
 /** Plain numbers that the hot path adds to; somebody else makes metrics of them. */
 export class SessionCounters {
@@ -9,4 +10,8 @@ export class SessionCounters {
   /** Bytes of MESSAGE frames, as written to the wire. */
   messageBytesOut = 0;
   slowConsumers = 0;
+  /** Messages that slow clients were not sent, by policy. */
+  readonly dropped: Partial<Record<SlowPolicy, number>> = { 'drop-oldest': 0, latest: 0 };
+  /** Clients that have left the shared write for now. */
+  laggards = 0;
 }

@@ -83,7 +83,7 @@ export class Session implements Listeners, CommandSession {
     private readonly owner: SessionOwner,
   ) {
     const { options, limits, timers } = context;
-    this.outbox = new Outbox(connection, options, timers, this);
+    this.outbox = new Outbox(connection, options, timers, context.counters, this);
     this.sendQueue = new SendQueue(options, this);
     this.inbox = new Inbox(
       this,

@@ -2,7 +2,7 @@
  * The subscriptions of one session. A shared one is a membership in a group (`groups.ts`), where its messages are made
  * and written. An own one has a consumer at the broker and is delivered here, one frame for each delivery.
  */
-import type { AckMode, BrokerError, BrokerSubscription, Consumer, Delivery } from '../brokers/broker.js';
+import type { AckMode, BrokerError, BrokerSubscription, Consumer, Delivery, Settlement } from '../brokers/broker.js';
 import type { Destination } from '../destinations/destination.js';
 import { StompError } from '../stomp/errors.js';
 import type { Version } from '../stomp/frame.js';
@@ -22,6 +22,8 @@ export interface DeliveryHost {
   readonly counters: SessionCounters;
   /** False when nothing can reach the client any more: what is delivered then stays unsettled, and the broker's. */
   readonly canDeliver: boolean;
+  /** Runs `action` after `delayMs`, unless the session has ended by then. */
+  later(delayMs: number, action: () => void): void;
   /** The subscription of this key (`Subscriptions`) has ended against everybody's will. */
   onSubscriptionEnded(key: string, error: unknown): void;
 }
@@ -33,6 +35,20 @@ export interface SharedSubscription {
   readonly group: Group;
 }
 
+/** How long what has been given back may take to come again, before more of it is given back. */
+const COME_AGAIN_MS = 100;
+
+/** Its bytes are let go, and it is not settled: so it takes up room in the prefetch count, and not in memory. */
+interface SetAside {
+  readonly settlement: Settlement;
+  readonly bytes: number;
+}
+
+/**
+ * A client that does not read is sent nothing more: deliveries wait here, in `parked`. The prefetch count bounds their
+ * number, the outbox their bytes: what comes beyond is set aside, and when the client reads again it is given back to the
+ * broker, as much at a time as there is room for, and comes once more (`redelivered:true`), in order.
+ */
 export class OwnSubscription implements Consumer {
   readonly kind = 'own';
   readonly ackQueue: AckQueue;
@@ -40,8 +56,9 @@ export class OwnSubscription implements Consumer {
   broker: BrokerSubscription | undefined;
   private readonly needsAck: boolean;
   private state: 'opening' | 'open' | 'closed' = 'opening';
-  /** Delivered to us before it was open or while the client did not read; at most as many as the prefetch count. */
+  /** Delivered to us before it was open or while the client did not read. */
   private parked: Delivery[] = [];
+  private setAside: SetAside[] = [];
 
   constructor(
     private readonly host: DeliveryHost,
@@ -58,9 +75,9 @@ export class OwnSubscription implements Consumer {
   deliver(delivery: Delivery): void {
     if (!this.host.canDeliver) return;
     if (this.state === 'closed') return delivery.settle('requeue');
-    const isOpen = this.state === 'open';
-    if (isOpen && this.parked.length === 0 && !this.host.outbox.isCongested) return this.send(delivery);
-    if (this.parked.push(delivery) === 1 && isOpen) this.host.outbox.whenDrained(() => this.unpark());
+    // What is new stands behind what was set aside before it
+    if (this.setAside.length > 0 && !delivery.redelivered) this.putAside(delivery);
+    else this.take(delivery);
   }
 
   /** Its SUBSCRIBE has been answered. Deliveries may come before the broker's own answer, and have waited until now. */
@@ -77,34 +94,73 @@ export class OwnSubscription implements Consumer {
   /** From now on nothing is sent to the client. What it has been sent it can still acknowledge. */
   close(): void {
     this.state = 'closed';
-    for (const delivery of this.parked) delivery.settle('requeue');
-    this.parked = [];
+    for (const delivery of this.takeParked()) delivery.settle('requeue');
+    for (const { settlement } of this.setAside) settlement.settle('requeue');
+    this.setAside = [];
+  }
+
+  private take(delivery: Delivery): void {
+    const { outbox } = this.host;
+    const isOpen = this.state === 'open';
+    if (isOpen && this.parked.length === 0 && !outbox.isCongested) return this.send(delivery);
+    if (!outbox.park(sizeOf(delivery))) return this.putAside(delivery);
+    if (this.parked.push(delivery) === 1 && isOpen) outbox.whenDrained(() => this.unpark());
   }
 
   private unpark(): void {
+    for (const delivery of this.takeParked()) this.take(delivery);
+  }
+
+  private takeParked(): Delivery[] {
     const parked = this.parked;
     this.parked = [];
-    for (const delivery of parked) this.deliver(delivery);
+    for (const delivery of parked) this.host.outbox.unpark(sizeOf(delivery));
+    return parked;
+  }
+
+  private putAside(delivery: Delivery): void {
+    const count = this.setAside.push({ settlement: delivery.settlement, bytes: sizeOf(delivery) });
+    if (count === 1) this.host.later(COME_AGAIN_MS, () => this.giveBackSome());
+  }
+
+  /** Oldest first, so that they come again in order; nothing while there is no room. */
+  private giveBackSome(): void {
+    const { outbox } = this.host;
+    const canTake = this.parked.length === 0 && !outbox.isCongested;
+    for (let room = canTake ? outbox.parkingMaxBytes / 2 : 0; room > 0;) {
+      const oldest = this.setAside.shift();
+      if (!oldest) return;
+      oldest.settlement.settle('requeue');
+      room -= oldest.bytes;
+    }
+    if (this.setAside.length > 0) this.host.later(COME_AGAIN_MS, () => this.giveBackSome());
   }
 
   private send(delivery: Delivery): void {
     const { connection, outbox, acks, messages, counters } = this.host;
-    const { message, redelivered } = delivery;
+    const { message, redelivered, settlement } = delivery;
     const id = messages.nextId();
     const shown = messages.shownTo(this.destination, message, message.routingKey);
     const head = messageHead(this.subscriptionId, shown, this.version);
     const frame = messages.encodeOwn(head, message, this.version, { id, redelivered, needsAck: this.needsAck });
     const wrapped = connection.encoding.wrap(frame, messages.isText(message));
-    if (this.needsAck) acks.add(this.ackQueue, id, delivery.settlement);
+    if (this.needsAck) acks.add(this.ackQueue, id, settlement);
     const isTaken = connection.write(wrapped); // next: transports/connection
     counters.messagesOut++;
     counters.messageBytesOut += wrapped.length;
     if (!isTaken) outbox.watch();
     if (this.needsAck) return;
     // The broker hears of it when the kernel has it, so that the prefetch count bounds what waits here.
-    if (isTaken) delivery.settle('ack');
-    else outbox.whenDrained(() => delivery.settle('ack'));
+    if (isTaken) settlement.settle('ack');
+    else outbox.whenDrained(() => settlement.settle('ack'));
   }
+}
+
+/** What a delivery takes beside its body. */
+const DELIVERY_BYTES = 512;
+
+function sizeOf({ message }: Delivery): number {
+  return DELIVERY_BYTES + message.body.length;
 }
 
 export class Subscriptions {

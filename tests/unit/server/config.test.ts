@@ -1,8 +1,9 @@
-import { mkdtempSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
 import { availableParallelism, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, test } from '@jest/globals';
 import { checkExposure, ConfigError, createConfig, loadConfig } from '../../../server/src/config.js';
+import { SlowPolicies } from '../../../server/src/session/slow-policy.js';
 
 function yaml(text: string): string {
   const file = join(mkdtempSync(join(tmpdir(), 'relay-config-')), 'relay.yaml');
@@ -172,11 +173,32 @@ describe('mistakes', () => {
     ]);
   });
 
+  test('a rule for slow consumers that matches nothing, or has no such policy', () => {
+    const slowConsumers = [
+      { match: '/queue/a', policy: 'latest' },
+      { match: '/topic/a', policy: 'newest' },
+    ] as never;
+    expect(problemsOf(() => createConfig({ slowConsumers }))).toEqual([
+      expect.stringMatching(
+        /^slowConsumers\.0\.match is "\/queue\/a" \(createConfig\): must be \/topic\/.*prefetch-count$/,
+      ),
+      'slowConsumers.1.policy is "newest" (createConfig): must be disconnect, drop-oldest or latest',
+    ]);
+  });
+
   test('never show a password', () => {
     const [problem] = problemsOf(() => load({ broker: 'amqp://user:secret@host, http://user:hid@den/@host' }));
     expect(problem).toContain('***@host');
     expect(problem).not.toMatch(/secret|hid|den/);
   });
+});
+
+test('the example of docs/slow-clients.md can be used', () => {
+  const text = readFileSync(join(import.meta.dirname, '../../../docs/slow-clients.md'), 'utf8');
+  const [, example = ''] = /```yaml\n(.*?)```/s.exec(text) ?? [];
+  const { slowConsumers } = load({ config: yaml(example) });
+  expect(slowConsumers.map(({ policy }) => policy)).toEqual(['disconnect', 'latest', 'drop-oldest', 'latest']);
+  expect(() => new SlowPolicies(slowConsumers)).not.toThrow();
 });
 
 describe('exposure', () => {

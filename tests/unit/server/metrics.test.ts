@@ -13,6 +13,8 @@ function sources() {
       bytesIn: 1_000,
       messageBytesOut: 2_000,
       slowConsumers: 0,
+      dropped: { 'drop-oldest': 0, latest: 9 },
+      laggards: 1,
     },
     load: { lagMs: 120, isOverloaded: true, overloads: 2 },
     entrance: { waiting: 4, turnedAway: 6 },
@@ -26,6 +28,8 @@ test('a scrape reads the numbers as they are', async () => {
   const first = await metrics.text();
   for (const line of [
     'stomp_relay_sessions 3',
+    'stomp_relay_messages_dropped_total{policy="latest"} 9',
+    'stomp_relay_laggards 1',
     'stomp_relay_connections{transport="websocket"} 2',
     'stomp_relay_connections{transport="tcp"} 1',
     'stomp_relay_frames_received_total{command="SEND"} 7',

@@ -1,5 +1,5 @@
 import { describe, expect, jest, test } from '@jest/globals';
-import { TopicTrie, matches } from '../../../../server/src/destinations/topic-pattern.js';
+import { covers, matches, TopicTrie } from '../../../../server/src/destinations/topic-pattern.js';
 
 describe('matches', () => {
   test.each([
@@ -128,5 +128,54 @@ describe('TopicTrie', () => {
     } finally {
       cleared.mockRestore();
     }
+  });
+});
+
+describe('covers', () => {
+  test.each([
+    ['a.b', 'a.b', true],
+    ['a.*', 'a.b', true],
+    ['a.*', 'a.*', true],
+    ['a.*', 'a.#', false],
+    ['a.*', 'a.b.c', false],
+    ['a.#', 'a', true],
+    ['a.#', 'a.#', true],
+    ['a.#', 'a.*.c', true],
+    ['a.#', '#', false],
+    ['a.b', 'a.*', false],
+    ['a.*.#', 'a.#', false],
+    ['#', '#', true],
+    ['#', '', true],
+    ['', '', true],
+    ['', '#', false],
+    ['#.c', 'a.#.c', true],
+    ['#.c', 'a.c.#', false],
+    ['#.b.#.d', 'a.b.c.b.d', true],
+    ['#.b.#', '*.b', true],
+    ['#.b.*', 'b.b.b', true],
+  ])('"%s" and "%s": %s', (outer, inner, expected) => {
+    expect(covers(outer, inner)).toBe(expected);
+  });
+
+  test('says yes of no pattern that matches a key which the other does not', () => {
+    const all = (words: readonly string[], longest: number): string[] => {
+      const texts = [''];
+      for (let from = 0, length = 1; length <= longest; length++) {
+        const to = texts.length;
+        for (; from < to; from++)
+          for (const word of words) texts.push(texts[from] === '' ? word : `${texts[from]}.${word}`);
+      }
+      return texts;
+    };
+    const keys = all(['a', 'b', 'c'], 5);
+    const patterns = all(['a', 'b', '*', '#'], 3);
+    const keysOf = new Map(patterns.map((each) => [each, new Set(keys.filter((key) => matches(each, key)))]));
+    const wrong = patterns.flatMap((outer) =>
+      patterns
+        .filter((inner) => covers(outer, inner))
+        .filter((inner) => [...keysOf.get(inner)!].some((key) => !keysOf.get(outer)!.has(key)))
+        .map((inner) => `${outer} and ${inner}`),
+    );
+    expect(wrong).toEqual([]);
   });
 });

@@ -1,17 +1,38 @@
 import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globals';
 import { BrokerError, type SharedDestination } from '../../../../server/src/brokers/broker.js';
 import { parseDestination } from '../../../../server/src/destinations/destination.js';
-import { type Group, type GroupMember, type GroupRequest, Groups } from '../../../../server/src/session/groups.js';
+import {
+  type Group,
+  type GroupMember,
+  type GroupRequest,
+  Groups,
+  REST_SHARE,
+} from '../../../../server/src/session/groups.js';
 import { MessageEncoder } from '../../../../server/src/session/message-encoder.js';
+import { Outbox } from '../../../../server/src/session/outbox.js';
 import { SessionCounters } from '../../../../server/src/session/session-counters.js';
+import { SlowPolicies } from '../../../../server/src/session/slow-policy.js';
+import { TimerWheel } from '../../../../server/src/session/timer-wheel.js';
+import { NO_LISTENER } from '../../../../server/src/transports/connection.js';
 import { MemoryConnection, PlainEncoding } from '../../../support/memory-connection.js';
 import { routed, ScriptedBroker } from '../../../support/scripted-broker.js';
 import { tick } from './harness.js';
 
+/** Topics below `lossy` and `latest` have the policy that they are called after. */
+const POLICIES = new SlowPolicies([
+  { match: '/topic/lossy.#', policy: 'drop-oldest' },
+  { match: '/topic/latest.#', policy: 'latest' },
+]);
+
 class Member implements GroupMember {
   pressed = 0;
   readonly ended: string[] = [];
-  constructor(readonly connection = new MemoryConnection()) {}
+  readonly outbox: Outbox;
+  constructor(readonly connection = new MemoryConnection()) {
+    const options = { outboxMaxBytes: 4_000, outboxStallMs: 1_000 };
+    this.outbox = new Outbox(connection, options, new TimerWheel(), counters, { onTooSlow() {} });
+    connection.listener = { ...NO_LISTENER, onDrain: () => this.outbox.onDrain() };
+  }
 
   onBackPressure(): void {
     this.pressed++;
@@ -28,11 +49,14 @@ class Member implements GroupMember {
 let broker: ScriptedBroker;
 let groups: Groups;
 let counters: SessionCounters;
-beforeEach(() => {
+function setUp(restShare: number): void {
   broker = new ScriptedBroker();
   counters = new SessionCounters();
-  groups = new Groups((...request) => broker.subscribe(...request), new MessageEncoder('r', 'amq.topic'), counters);
-});
+  const messages = new MessageEncoder('r', 'amq.topic');
+  groups = new Groups((...request) => broker.subscribe(...request), messages, counters, POLICIES, restShare);
+}
+// How long real writes take must not decide when the next ones come.
+beforeEach(() => setUp(0));
 
 function request(destination = '/topic/a', more: Partial<GroupRequest> = {}): GroupRequest {
   return {
@@ -190,7 +214,10 @@ class SlowMember extends Member {
 }
 
 describe('a large group', () => {
-  beforeEach(() => void jest.useFakeTimers({ doNotFake: ['nextTick', 'queueMicrotask'] }));
+  beforeEach(() => {
+    jest.useFakeTimers({ doNotFake: ['nextTick', 'queueMicrotask'] });
+    setUp(REST_SHARE);
+  });
   afterEach(() => void jest.useRealTimers());
 
   /** Ends the tick: time stands still. */
@@ -376,5 +403,111 @@ describe('back-pressure', () => {
     await tick();
     expect([slow.pressed, fast.pressed]).toEqual([1, 0]);
     expect(fast.bodies).toEqual(['x']);
+  });
+});
+
+describe('a member that bytes stay behind for', () => {
+  async function fallenBehind(destination: string): Promise<{ slow: Member; fast: Member; group: Group }> {
+    const [slow, fast] = [new Member(), new Member()];
+    const group = await joined(slow, destination);
+    await joined(fast, destination);
+    slow.connection.stall();
+    return { slow, fast, group };
+  }
+  async function publish(key: string, ...bodies: string[]): Promise<void> {
+    for (const body of bodies) broker.emit(key, body);
+    await tick();
+  }
+
+  test('without a policy stays in the group: nothing is left out', async () => {
+    const { slow, fast } = await fallenBehind('/topic/a');
+    await publish('a', '1');
+    await publish('a', '2', '3');
+    expect(slow.bodies).toEqual(['1', '2', '3']);
+    expect(slow.connection.writes.at(-1)).toBe(fast.connection.writes.at(-1));
+    expect(counters.laggards).toBe(0);
+  });
+
+  test.each(['lossy', 'latest'])('%s: is set aside, and comes back when it has caught up', async (kind) => {
+    const { slow, fast, group } = await fallenBehind(`/topic/${kind}`);
+    await publish(kind, '1');
+    await publish(kind, '2');
+    await publish(kind, '3');
+    expect(slow.bodies).toEqual(['1']);
+    expect(group.members.has(slow)).toBe(false);
+    expect(counters.laggards).toBe(1);
+    expect(fast.bodies).toEqual(['1', '2', '3']);
+    slow.connection.take();
+    await tick();
+    expect(slow.bodies).toEqual(kind === 'lossy' ? ['1', '2', '3'] : ['1', '3']);
+    expect(counters.laggards).toBe(0);
+    await publish(kind, '4');
+    expect(slow.connection.writes.at(-1)).toBe(fast.connection.writes.at(-1));
+    expect(slow.bodies.at(-1)).toBe('4');
+  });
+
+  test('has what came just before it is back once', async () => {
+    const { slow, group } = await fallenBehind('/topic/lossy');
+    await publish('lossy', '1');
+    slow.connection.take();
+    const back = tick();
+    broker.emit('lossy', '2');
+    await back;
+    expect(group.members.has(slow)).toBe(true);
+    await tick();
+    slow.connection.stall();
+    await publish('lossy', '3');
+    await publish('lossy', '4');
+    slow.connection.take();
+    await tick();
+    expect(slow.bodies).toEqual(['1', '2', '3', '4']);
+  });
+
+  test('keeps a subscription at the broker alive by itself, and ends it when it leaves', async () => {
+    const { slow, fast, group } = await fallenBehind('/topic/lossy');
+    await publish('lossy', '1');
+    groups.leave(fast, group);
+    await publish('lossy', '2');
+    expect(broker.openSubscriptions).toHaveLength(1);
+    groups.leave(slow, group);
+    expect(slow.bodies).toEqual(['1', '2']);
+    await tick();
+    expect(broker.openSubscriptions).toEqual([]);
+    expect(counters.laggards).toBe(0);
+  });
+
+  test('has all frames of the flush in which it fell behind, also where each is written by itself', async () => {
+    const encoding = new PlainEncoding('deflate');
+    const member = new Member(new MemoryConnection({ encoding, canShare: false }));
+    await joined(member, '/topic/lossy');
+    member.connection.stall();
+    await publish('lossy', '1', '2', '3');
+    await publish('lossy', '4');
+    expect(member.bodies).toEqual(['1', '2', '3']);
+    member.connection.take();
+    await tick();
+    expect(member.bodies).toEqual(['1', '2', '3', '4']);
+  });
+
+  test('is told like all others when the broker ends the subscription', async () => {
+    const { slow } = await fallenBehind('/topic/lossy');
+    await publish('lossy', '1');
+    await publish('lossy', '2');
+    broker.subscriptions[0]?.ended?.(new BrokerError('subscription-ended', 'Gone.'));
+    expect(slow.ended).toEqual(['subscription-ended']);
+    expect(slow.bodies).toEqual(['1', '2']);
+    expect(groups.size).toBe(0);
+  });
+
+  test('is counted where it gets something, not where it is left out', async () => {
+    const { slow } = await fallenBehind('/topic/latest');
+    await publish('latest', '1');
+    await publish('latest', '2');
+    await publish('latest', '3');
+    expect(counters.messagesOut).toBe(4);
+    slow.connection.take();
+    await tick();
+    expect(counters.messagesOut).toBe(5);
+    expect(counters.dropped).toEqual({ 'drop-oldest': 0, latest: 1 });
   });
 });

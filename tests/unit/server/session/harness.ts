@@ -8,6 +8,7 @@ import { MessageEncoder } from '../../../../server/src/session/message-encoder.j
 import type { SessionContext, SessionOptions } from '../../../../server/src/session/session-context.js';
 import { SessionCounters } from '../../../../server/src/session/session-counters.js';
 import { Sessions } from '../../../../server/src/session/sessions.js';
+import { SlowPolicies, type SlowConsumerRule } from '../../../../server/src/session/slow-policy.js';
 import { TimerWheel } from '../../../../server/src/session/timer-wheel.js';
 import type { ParserLimits } from '../../../../server/src/stomp/parser.js';
 import { MemoryConnection, type MemoryConnectionOptions } from '../../../support/memory-connection.js';
@@ -49,6 +50,7 @@ export interface HarnessOptions {
   readonly sessionsPerAddressMax?: number;
   readonly authenticator?: Authenticator;
   readonly policy?: Policy;
+  readonly slowConsumers?: readonly SlowConsumerRule[];
 }
 
 /** Fake time for deadlines; ticks of the event loop stay real. */
@@ -89,10 +91,11 @@ export class Harness {
 
   constructor(options: HarnessOptions = {}) {
     const { session, sessionsMax = 1_000, sessionsPerUserMax = 0, sessionsPerAddressMax = 0 } = options;
-    const { drain, authenticator = openAccess, policy } = options;
+    const { drain, authenticator = openAccess, policy, slowConsumers = [] } = options;
     const { broker, timers, counters, messages } = this;
+    const policies = new SlowPolicies(slowConsumers);
     this.options = { ...OPTIONS, ...session };
-    this.groups = new Groups((...request) => broker.subscribe(...request), messages, counters);
+    this.groups = new Groups((...request) => broker.subscribe(...request), messages, counters, policies);
     const nothing = (): void => {};
     const log = {
       debug: nothing,

@@ -1,6 +1,6 @@
 import { beforeEach, describe, expect, test } from '@jest/globals';
 import type { RoutedMessage } from '../../../../server/src/brokers/broker.js';
-import { messageHead, MessageEncoder } from '../../../../server/src/session/message-encoder.js';
+import { messageHead, MessageEncoder, tellDropped } from '../../../../server/src/session/message-encoder.js';
 
 let encoder: MessageEncoder;
 beforeEach(() => {
@@ -76,5 +76,12 @@ describe('MessageEncoder', () => {
 
   test('names no subscription where a 1.0 client has given none', () => {
     expect(messageHead(undefined, '/topic/a', '1.0')).toBe('MESSAGE\ndestination:/topic/a\n');
+  });
+
+  test('can be told what was left out before a message, in a header of its own', () => {
+    const frame = encoder.encodeShared(messageHead('s', '/topic/a', '1.2'), routed('x'), '1.2');
+    const [command, header, ...rest] = tellDropped(frame, 7).toString().split('\n');
+    expect([command, header]).toEqual(['MESSAGE', 'relay-dropped:7']);
+    expect(['MESSAGE', ...rest].join('\n')).toBe(frame.toString());
   });
 });

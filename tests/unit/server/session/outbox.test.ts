@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globals';
 import { Outbox } from '../../../../server/src/session/outbox.js';
+import { SessionCounters } from '../../../../server/src/session/session-counters.js';
 import { TimerWheel } from '../../../../server/src/session/timer-wheel.js';
 import { MemoryConnection } from '../../../support/memory-connection.js';
 import { tick, useFakeTime } from './harness.js';
@@ -15,7 +16,9 @@ beforeEach(() => {
   connection = new MemoryConnection();
   timers = new TimerWheel();
   verdicts = [];
-  outbox = new Outbox(connection, OPTIONS, timers, { onTooSlow: (error) => verdicts.push(error.message) });
+  outbox = new Outbox(connection, OPTIONS, timers, new SessionCounters(), {
+    onTooSlow: (error) => verdicts.push(error.message),
+  });
   connection.listener = { onData() {}, onAlive() {}, onClose() {}, onDrain: () => outbox.onDrain() };
   connection.stall();
 });

@@ -2,7 +2,7 @@ import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globa
 import type { MemoryConnection } from '../../../support/memory-connection.js';
 import { BrokerError } from '../../../../server/src/brokers/broker.js';
 import { Subscriptions } from '../../../../server/src/session/subscriptions.js';
-import { Harness, tick, useFakeTime } from './harness.js';
+import { Harness, pass, tick, useFakeTime } from './harness.js';
 
 describe('Subscriptions', () => {
   test('a key is taken before the broker is asked, and free again after UNSUBSCRIBE', () => {
@@ -102,6 +102,75 @@ describe('OwnSubscription', () => {
     await jest.advanceTimersByTimeAsync(harness.options.outboxStallMs + 100);
     expect(client.summary.at(-1)).toBe('ERROR slow-consumer');
     expect(harness.broker.settled.every((each) => each.startsWith('requeue'))).toBe(true);
+  });
+
+  describe('more bytes than there is room for', () => {
+    /** Two of them congest the outbox, and two more fill what may wait beside it. */
+    const body = (number: number): string => `${number} ${'x'.repeat(3_000)}`;
+    const numbers = (): number[] => client.frames.slice(1).map((each) => parseInt(each.body.toString(), 10));
+    const requeued = (): number[] =>
+      harness.broker.settled
+        .filter((each) => each.startsWith('requeue'))
+        .map((each) => parseInt(each.split(' ')[1]!, 10));
+
+    test.each(['auto', 'client'])('%s: are not held, and come again in order when the client reads', async (ack) => {
+      const queue = await subscribe(ack);
+      client.stall();
+      const deliveries = Array.from({ length: 20 }, (_, i) => queue.deliver(body(i)));
+      // Two on the wire, and as many as fit into outboxMaxBytes
+      expect(numbers()).toEqual([0, 1]);
+      expect(requeued()).toEqual([]);
+      await pass(5_000);
+      expect(requeued()).toEqual([]);
+
+      client.take();
+      expect(numbers()).toEqual([0, 1, 2, 3]);
+      for (let next = 4; next < 20;) {
+        await pass(200);
+        expect(requeued().slice(next - 4).length).toBeGreaterThan(0);
+        for (const number of requeued().slice(next - 4)) queue.deliver(body(number), { redelivered: true });
+        next = 4 + requeued().length;
+      }
+      expect(numbers()).toEqual(deliveries.map((_, i) => i));
+      expect(client.closed).toBeUndefined();
+    });
+
+    test('what is new meanwhile stands behind them', async () => {
+      const queue = await subscribe('client');
+      client.stall();
+      for (let i = 0; i < 6; i++) queue.deliver(body(i));
+      client.take();
+      expect(numbers()).toEqual([0, 1, 2, 3]);
+      queue.deliver('6');
+      expect(numbers()).toEqual([0, 1, 2, 3]);
+      await pass(200);
+      expect(requeued()).toEqual([4, 5]);
+    });
+
+    test('all subscriptions of a session share the room', async () => {
+      const first = await subscribe('client');
+      client.sendFrame('SUBSCRIBE', { id: 't', destination: '/queue/r', ack: 'client' });
+      await tick();
+      client.stall();
+      for (let i = 0; i < 5; i++) first.deliver(body(i));
+      const second = harness.broker.consumer('/queue/r');
+      second.deliver(body(5));
+      client.take();
+      expect(numbers()).toEqual([0, 1, 2, 3]);
+      await pass(200);
+      expect(requeued()).toEqual([4, 5]);
+    });
+
+    test('UNSUBSCRIBE gives them back, too', async () => {
+      const queue = await subscribe('client');
+      client.stall();
+      for (let i = 0; i < 10; i++) queue.deliver(body(i));
+      client.sendFrame('UNSUBSCRIBE', { id: 's' });
+      await tick();
+      expect(requeued()).toEqual([2, 3, 4, 5, 6, 7, 8, 9]);
+      client.take();
+      await pass(200);
+    });
   });
 
   test('UNSUBSCRIBE gives back what waits', async () => {

@@ -25,6 +25,7 @@ beforeEach(() => {
     acks: new Acks(),
     messages: new MessageEncoder('r', 'amq.topic'),
     counters: new SessionCounters(),
+    later() {},
     onSubscriptionEnded: () => {},
     get canDeliver() {
       return canDeliver;

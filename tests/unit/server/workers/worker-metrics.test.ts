@@ -13,6 +13,8 @@ function worker(sessions: number, messagesOut: number, isUp = true, lagMs = 0) {
       bytesIn: 0,
       messageBytesOut: 0,
       slowConsumers: 0,
+      dropped: {},
+      laggards: 0,
     },
     load: { lagMs, isOverloaded: lagMs > 0, overloads: 0 },
     entrance: { waiting: sessions, turnedAway: 1 },
