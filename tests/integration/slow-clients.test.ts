@@ -1,0 +1,204 @@
+/**
+ * Real sockets, and clients that stop reading: what the policy says happens to them, and nothing to anybody else. Before the
+ * relay sees anything of it, the kernel's buffers of both ends must be full: some megabytes.
+ */
+import { randomUUID } from 'node:crypto';
+import { afterEach, describe, expect, test } from '@jest/globals';
+import type { ConfigInput } from '../../server/src/index.js';
+import { eventually } from '../support/deadline.js';
+import { BROKERS, createBroker, startRelay, type TestBroker, type TestRelay } from '../support/relay.js';
+import { ScriptedBroker } from '../support/scripted-broker.js';
+import { connectStomp, frame, type ReceivedFrame, type StompClient } from '../support/stomp-client.js';
+
+const KIB = 1024;
+const BODY_BYTES = 64 * KIB;
+const OUTBOX_BYTES = 1024 * KIB;
+/** More than the kernel takes for a client that reads nothing. */
+const MESSAGES_MAX = 1_000;
+const HEALTHY = 12;
+
+const SMALL: ConfigInput = {
+  limits: { afterLogin: { headersMaxBytes: 4 * KIB, bodyMaxBytes: 4 * BODY_BYTES } },
+  session: { outboxMaxBytes: OUTBOX_BYTES, heartBeat: { sendMs: 0, expectMs: 0 } },
+  slowConsumers: [
+    { match: '/topic/prices.#', policy: 'latest' },
+    { match: '/topic/news.#', policy: 'drop-oldest' },
+  ],
+};
+
+const bodyOf = (number: number): string => `${number} `.padEnd(BODY_BYTES, 'x');
+const numberOf = ({ body }: ReceivedFrame): number => parseInt(body.toString('latin1', 0, 12), 10);
+
+let broker: TestBroker | undefined;
+let relay: TestRelay;
+let clients: StompClient[] = [];
+afterEach(async () => {
+  for (const client of clients) client.destroy();
+  clients = [];
+  await relay.stop();
+  await broker?.delete();
+  broker = undefined;
+});
+
+async function connect(): Promise<StompClient> {
+  const client = await connectStomp(relay.webSocketUrl);
+  clients.push(client);
+  return client;
+}
+
+async function subscriber(destination: string): Promise<StompClient> {
+  const client = await connect();
+  await client.receipt('SUBSCRIBE', { id: 'sub-0', destination });
+  return client;
+}
+
+async function metric(name: string): Promise<number> {
+  const text = await (await fetch(new URL('/metrics', relay.adminUrl))).text();
+  const value = text.split('\n').find((line) => line.startsWith(`stomp_relay_${name} `));
+  return Number(value?.split(' ')[1]);
+}
+
+/** Sends to the destinations in turn, one message after the other; each healthy client has it before the next is sent. */
+class Publisher {
+  sent = 0;
+  constructor(
+    private readonly client: StompClient,
+    private readonly destinations: readonly string[],
+    private readonly healthy: readonly StompClient[],
+  ) {}
+
+  async send(): Promise<void> {
+    const number = ++this.sent;
+    const destination = this.destinations[number % this.destinations.length]!;
+    this.client.sendFrame('SEND', { destination }, bodyOf(number));
+    const received = await Promise.all(this.healthy.map((each) => each.expectFrame('MESSAGE', { destination })));
+    expect(received.map(numberOf)).toEqual(this.healthy.map(() => number));
+  }
+
+  async sendUntil(isDone: () => Promise<boolean>): Promise<void> {
+    while (!(await isDone())) {
+      if (this.sent >= MESSAGES_MAX) throw new Error(`nothing happened in ${MESSAGES_MAX} messages`);
+      for (let i = 0; i < 10; i++) await this.send();
+    }
+  }
+}
+
+describe.each(BROKERS)('one subscriber of many stops reading (%s)', (kind) => {
+  test('it alone is ended, with the code that says why; the others get everything, in order, meanwhile', async () => {
+    broker = await createBroker(kind);
+    relay = await startRelay(broker.url, SMALL);
+    const frozen = await subscriber('/topic/data');
+    const healthy = await Promise.all(Array.from({ length: HEALTHY }, () => subscriber('/topic/data')));
+    const publisher = new Publisher(await connect(), ['/topic/data'], healthy);
+    frozen.pause();
+    await publisher.sendUntil(async () => (await metric('slow_consumers_total')) === 1);
+    for (let i = 0; i < 10; i++) await publisher.send();
+    frozen.resume();
+    const error = await frozen.expectError({ code: 'slow-consumer' });
+    expect(error.body.toString()).toMatch(/bytes wait for this client, more than outboxMaxBytes \(1048576\)/);
+    await frozen.expectClose(4409);
+    const numbers = frozen.received().map(numberOf);
+    expect(numbers).toEqual(numbers.map((_, index) => index + 1));
+    expect(numbers.length).toBeLessThan(publisher.sent);
+    expect(await metric('sessions')).toBe(HEALTHY + 1);
+  }, 60_000);
+});
+
+describe('policies for topics', () => {
+  test.each([
+    ['latest', ['/topic/prices.eur', '/topic/prices.usd', '/topic/prices.gbp'], '/topic/prices.#'],
+    ['drop-oldest', ['/topic/news.today'], '/topic/news.today'],
+  ])(
+    '%s: who stops reading lives on, misses only old messages, and is told how many',
+    async (policy, topics, pattern) => {
+      relay = await startRelay('memory:', SMALL);
+      const frozen = await subscriber(pattern);
+      const healthy = await Promise.all([1, 2, 3].map(() => subscriber(pattern)));
+      const publisher = new Publisher(await connect(), topics, healthy);
+      frozen.pause();
+      await publisher.sendUntil(async () => (await metric(`messages_dropped_total{policy="${policy}"}`)) >= 30);
+      expect(await metric('laggards')).toBe(1);
+      frozen.resume();
+      await eventually(
+        async () => ((await metric('laggards')) === 0 ? true : undefined),
+        10_000,
+        () => 'still behind',
+      );
+      await publisher.send();
+      const received: ReceivedFrame[] = [];
+      while (received.length === 0 || numberOf(received.at(-1)!) < publisher.sent)
+        received.push(await frozen.nextFrame());
+
+      const dropped = received.map(({ headers }) => Number(headers['relay-dropped'] ?? 0));
+      const sum = dropped.reduce((total, each) => total + each, 0);
+      expect(sum).toBeGreaterThanOrEqual(30);
+      expect(received.length + sum).toBe(publisher.sent);
+      expect(received.map(numberOf)).toEqual([...received.map(numberOf)].sort((a, b) => a - b));
+      for (const topic of topics) {
+        const last = received.findLast(({ headers }) => headers['destination'] === topic);
+        expect(numberOf(last!)).toBeGreaterThan(publisher.sent - topics.length);
+      }
+      expect(received.at(-1)?.headers).not.toHaveProperty('relay-dropped');
+      expect(await metric('slow_consumers_total')).toBe(0);
+    },
+    60_000,
+  );
+});
+
+describe.each(BROKERS)('deliveries of a queue to a client that does not read (%s)', (kind) => {
+  test('are not held beyond a bound in bytes, whatever the prefetch count, and come in order when it reads again', async () => {
+    broker = await createBroker(kind);
+    relay = await startRelay(broker.url, SMALL);
+    const count = 320;
+    const destination = `/queue/${randomUUID()}`;
+    const frozen = await connect();
+    await frozen.receipt('SUBSCRIBE', { id: 's', destination, ack: 'client', 'prefetch-count': `${2 * count}` });
+    const publisher = await connect();
+    frozen.pause();
+    for (let number = 1; number <= count; number++) await publisher.receipt('SEND', { destination }, bodyOf(number));
+    frozen.resume();
+    const received: ReceivedFrame[] = [];
+    while (received.length < count) received.push(await frozen.expectFrame('MESSAGE', { destination }));
+    expect(received.map(numberOf)).toEqual(received.map((_, index) => index + 1));
+    // Those for which there was no room have gone back and come again
+    expect(received.some(({ headers }) => headers['redelivered'] === 'true')).toBe(true);
+    await frozen.receipt('ACK', { id: received.at(-1)!.headers['ack'] ?? '' });
+    await frozen.disconnect();
+  }, 60_000);
+});
+
+describe('a client that sends faster than the broker confirms', () => {
+  test('is not read from, so that the relay holds no more than its limits; then all goes on, in order', async () => {
+    const scripted = new ScriptedBroker();
+    scripted.holds.add('publish');
+    const limits = {
+      unconfirmedMaxCount: 10,
+      sendQueueMaxCount: 20,
+      sendQueueMaxBytes: 256 * KIB,
+      inboxMaxBytes: 64 * KIB,
+    };
+    relay = await startRelay('memory:', { ...SMALL, session: { ...SMALL.session, ...limits } }, { broker: scripted });
+    const client = await connect();
+    const count = 1_500;
+    const body = 'x'.repeat(16 * KIB);
+    for (let i = 1; i <= count; i++) {
+      client.send(frame('SEND', { destination: '/queue/a', receipt: `${i}` }, body));
+    }
+    await eventually(
+      () => (scripted.publications.length === 10 ? true : undefined),
+      10_000,
+      () => 'not published',
+    );
+    const other = await connect();
+    await other.receipt('SUBSCRIBE', { id: 's', destination: '/topic/a' }); // everybody else is served
+    expect(scripted.publications).toHaveLength(10);
+    // Unconfirmed, in line (twice the bound: what has been read may still come in), in the parser, and one read of the socket.
+    const held = 10 * 17 * KIB + 2 * limits.sendQueueMaxBytes + limits.inboxMaxBytes + 128 * KIB;
+    expect(await metric('received_bytes_total')).toBeLessThan(held);
+    expect(client.received()).toEqual([]);
+
+    scripted.release();
+    for (let i = 1; i <= count; i++) await client.expectFrame('RECEIPT', { 'receipt-id': `${i}` });
+    expect(scripted.publications).toHaveLength(count);
+  }, 60_000);
+});
