@@ -65,6 +65,18 @@ describe('attached to a server', () => {
     expect(await (await fetch(`${base.replace('ws', 'http')}/hello`)).text()).toBe('mine');
   });
 
+  test('stop() lets nobody in while sessions end at their pace; where that takes too long, the deadline goes first', async () => {
+    relay = createRelay({ log: { level: 'silent' }, drain: { sessionsPerSecond: 1 } });
+    await relay.attach(server);
+    const all = [await connect(), await connect(), await connect(), await connect()];
+    const stopping = relay.stop({ deadlineMs: 3_000 });
+    expect(relay.notReady()).toBe('the relay is stopping');
+    await expect(openStomp(`${base}/ws`)).rejects.toThrow('HTTP 503');
+    await all[3]?.receipt('SEND', { destination: '/topic/still-there' });
+    await Promise.all([stopping, relay.stop()]);
+    for (const client of all) await client.expectClose(1012);
+  });
+
   test('another relay can take the place of one that was stopped', async () => {
     const first = createRelay({ log: { level: 'silent' } });
     await first.attach(server);

@@ -1,65 +1,32 @@
 /** Several worker processes behind one port, as the command line starts them: one relay to clients and to Prometheus. */
-import { execFileSync, spawn, type ChildProcess } from 'node:child_process';
-import { once } from 'node:events';
-import { rmSync } from 'node:fs';
-import path from 'node:path';
-import { createInterface } from 'node:readline';
 import { afterAll, afterEach, beforeAll, expect, test } from '@jest/globals';
 import { eventually } from '../support/deadline.js';
 import { createVhost, type Vhost } from '../support/rabbitmq.js';
+import { type CliProcess, isAlive, RelayCli, workersOf } from '../support/relay-cli.js';
 import { connectStomp, type StompClient } from '../support/stomp-client.js';
 
-const SERVER = path.resolve(__dirname, '../../server');
-/** Beside `dist`, where packages are found and which other suites build. */
-const BUILT = path.join(SERVER, '.cache');
-
-interface Relay {
-  readonly child: ChildProcess;
-  readonly websocketUrl: string;
-  readonly tcpUrl: string;
-  readonly adminUrl: string;
-}
-
 let vhost: Vhost;
-let relay: Relay | undefined;
+let cli: RelayCli;
 const clients: StompClient[] = [];
 
 beforeAll(async () => {
-  const compiler = path.resolve(SERVER, '../node_modules/typescript/bin/tsc');
-  execFileSync(process.execPath, [compiler, '-p', path.join(SERVER, 'tsconfig.json'), '--outDir', BUILT]);
+  cli = new RelayCli();
   vhost = await createVhost();
 }, 120_000);
 afterEach(async () => {
   for (const client of clients.splice(0)) client.destroy();
-  if (relay?.child.exitCode === null && relay.child.signalCode === null) {
-    relay.child.kill('SIGKILL');
-    await once(relay.child, 'exit');
-  }
+  await cli.killAll();
 });
 afterAll(async () => {
-  rmSync(BUILT, { recursive: true, force: true });
+  cli.remove();
   await vhost.delete();
 });
 
 /** Lets a signal do what an error in the program would. */
 const CRASH_ON_SIGNAL = `--import=data:text/javascript,process.on('SIGUSR2',()=>{throw(new(Error)('planted'))})`;
 
-async function start(env: NodeJS.ProcessEnv = {}): Promise<Relay> {
-  const flags = ['--port', '0', '--tcp-port', '0', '--admin-port', '0', '--workers', '2', '--log-level', 'silent'];
-  const child = spawn(process.execPath, [path.join(BUILT, 'cli.js'), '--broker', vhost.amqpUrl, ...flags], {
-    stdio: ['ignore', 'pipe', 'inherit'],
-    env: { ...process.env, ...env },
-  });
-  const urls = new Map<string, string>();
-  for await (const line of createInterface(child.stdout)) {
-    const [, kind = '', url = ''] = /^listening {2}(\w+) +(\S+)$/.exec(line) ?? [];
-    expect(urls.has(kind)).toBe(false); // once, not for each worker
-    urls.set(kind, url);
-    if (urls.has('admin')) break;
-  }
-  const url = (kind: string) => urls.get(kind) ?? '';
-  relay = { child, websocketUrl: url('websocket'), tcpUrl: url('tcp'), adminUrl: url('admin') };
-  return relay;
+function start(environment: NodeJS.ProcessEnv = {}): Promise<CliProcess> {
+  return cli.start(['--broker', vhost.amqpUrl, '--workers', '2'], environment);
 }
 
 async function connect(url: string): Promise<StompClient> {
@@ -75,30 +42,15 @@ async function connectAll(urls: readonly string[]): Promise<StompClient[]> {
   return connected;
 }
 
-async function readyz({ adminUrl }: Relay): Promise<unknown> {
+async function readyz({ adminUrl }: CliProcess): Promise<unknown> {
   const response = await fetch(`${adminUrl}readyz`);
   return { code: response.status, ...((await response.json()) as object) };
 }
 
-async function metric({ adminUrl }: Relay, name: string): Promise<number> {
+async function metric({ adminUrl }: CliProcess, name: string): Promise<number> {
   const text = await (await fetch(`${adminUrl}metrics`)).text();
   const line = text.split('\n').find((each) => each.startsWith(`${name} `));
   return Number(line?.slice(name.length));
-}
-
-/** The processes of the workers. */
-function workersOf({ child }: Relay): number[] {
-  const output = execFileSync('ps', ['-eo', 'pid=,ppid='], { encoding: 'utf8' });
-  const rows = output.split('\n').map((line) => line.trim().split(/\s+/).map(Number));
-  return rows.flatMap(([pid = 0, parent]) => (parent === child.pid ? pid : [])).filter(isAlive);
-}
-
-function isAlive(pid: number): boolean {
-  try {
-    return execFileSync('ps', ['-o', 'stat=', '-p', String(pid)], { encoding: 'utf8' }).startsWith('Z') === false;
-  } catch {
-    return false;
-  }
 }
 
 test('messages reach the clients of all workers; the metrics add up', async () => {
@@ -175,18 +127,6 @@ test('a worker that dies of an error tells its clients to come back, and is repl
   );
   expect(told.length).toBeGreaterThan(0);
   for (const each of told) expect((await each.expectClose()).code).toBe(1012);
-}, 60_000);
-
-test('SIGTERM ends all workers in order, with status 0', async () => {
-  const running = await start();
-  const client = await connect(running.websocketUrl);
-  const workers = workersOf(running);
-  expect(workers).toHaveLength(2);
-  const exited = once(running.child, 'exit');
-  running.child.kill('SIGTERM');
-  expect((await client.expectClose()).code).not.toBe(1006);
-  expect((await exited)[0]).toBe(0);
-  expect(workers.filter(isAlive)).toEqual([]);
 }, 60_000);
 
 test('workers end when the primary is killed', async () => {

@@ -1,0 +1,89 @@
+/**
+ * The command line as a user starts it, built from what is in the tree: for tests that send signals to processes. Each test
+ * file has a build of its own, near `dist`, where packages are found and which other suites build.
+ */
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
+import { randomUUID } from 'node:crypto';
+import { once } from 'node:events';
+import { copyFileSync, rmSync } from 'node:fs';
+import path from 'node:path';
+import { createInterface } from 'node:readline';
+
+const SERVER = path.resolve(__dirname, '../../server');
+
+export interface CliProcess {
+  readonly child: ChildProcess;
+  readonly websocketUrl: string;
+  readonly tcpUrl: string;
+  readonly adminUrl: string;
+  /** Resolves with the exit status, also where the process has ended; null: a signal has killed it. */
+  readonly exited: Promise<number | null>;
+}
+
+export class RelayCli {
+  private readonly running = new Set<ChildProcess>();
+  private readonly folder = path.join(SERVER, '.cache', randomUUID());
+
+  constructor() {
+    const compiler = path.resolve(SERVER, '../node_modules/typescript/bin/tsc');
+    const project = path.join(SERVER, 'tsconfig.json');
+    const flags = ['-p', project, '--outDir', path.join(this.folder, 'dist'), '--noCheck'];
+    execFileSync(process.execPath, [compiler, ...flags]);
+    copyFileSync(path.join(SERVER, 'package.json'), path.join(this.folder, 'package.json'));
+  }
+
+  /** Resolves when it listens. On free ports, but for those that the flags name. */
+  async start(flags: readonly string[], environment: NodeJS.ProcessEnv = {}): Promise<CliProcess> {
+    const all = ['--port', '0', '--tcp-port', '0', '--admin-port', '0', '--log-level', 'silent', ...flags];
+    const child = spawn(process.execPath, [path.join(this.folder, 'dist/cli.js'), ...all], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+      env: { ...process.env, ...environment },
+    });
+    this.running.add(child);
+    const exited = once(child, 'exit').then(([status]) => {
+      this.running.delete(child);
+      return status as number | null;
+    });
+    const urls = new Map<string, string>();
+    for await (const line of createInterface(child.stdout)) {
+      const [, kind = '', url = ''] = /^listening {2}(\w+) +(\S+)$/.exec(line) ?? [];
+      if (urls.has(kind)) throw new Error(`${kind} is said to listen twice`);
+      urls.set(kind, url);
+      if (urls.has('admin')) break;
+    }
+    if (!urls.has('admin')) throw new Error(`The relay did not start: ${all.join(' ')}`);
+    const url = (kind: string): string => urls.get(kind) ?? '';
+    return { child, websocketUrl: url('websocket'), tcpUrl: url('tcp'), adminUrl: url('admin'), exited };
+  }
+
+  /** For `afterEach`: kills whatever runs. */
+  async killAll(): Promise<void> {
+    await Promise.all(
+      [...this.running].map(async (child) => {
+        const exited = once(child, 'exit');
+        child.kill('SIGKILL');
+        await exited;
+      }),
+    );
+  }
+
+  /** For `afterAll`. */
+  remove(): void {
+    rmSync(this.folder, { recursive: true, force: true });
+  }
+}
+
+/** The processes of the workers of a relay that was started with some. */
+export function workersOf({ child }: Pick<CliProcess, 'child'>): number[] {
+  const output = execFileSync('ps', ['-eo', 'pid=,ppid='], { encoding: 'utf8' });
+  const rows = output.split('\n').map((line) => line.trim().split(/\s+/).map(Number));
+  return rows.flatMap(([pid = 0, parent]) => (parent === child.pid ? pid : [])).filter(isAlive);
+}
+
+export function isAlive(pid: number): boolean {
+  try {
+    return execFileSync('ps', ['-o', 'stat=', '-p', String(pid)], { encoding: 'utf8' }).startsWith('Z') === false;
+  } catch {
+    return false;
+  }
+}
