@@ -16,7 +16,8 @@ export interface BindingOperations {
 
 interface Entry {
   wanted: boolean;
-  bound: boolean;
+  /** `unsure` from the moment that the broker is asked: it may have done it, also where its answer never comes. */
+  bound: boolean | 'unsure';
   /** Settled when what is wished is so, or refused. */
   settled: Deferred<void>;
 }
@@ -54,7 +55,7 @@ export class KeyBindings {
   /** Resolves when the key is bound; rejects where the broker refuses it. Undefined where it is bound. */
   want(key: string): Promise<void> | undefined {
     const entry = this.wish(key, true);
-    return entry.bound ? undefined : entry.settled.promise;
+    return entry.bound === true ? undefined : entry.settled.promise;
   }
 
   /** Resolves when the broker has let go, or somebody wants it again. */
@@ -94,7 +95,7 @@ export class KeyBindings {
     this.toUnbind.clear();
     this.toRetry.clear();
     for (const [key, entry] of this.entries) {
-      if (entry.bound && entry.wanted) entry.settled = deferred();
+      if (entry.bound === true && entry.wanted) entry.settled = deferred();
       entry.bound = false;
       if (!entry.wanted) this.settle(key, entry);
     }
@@ -141,8 +142,7 @@ export class KeyBindings {
     if (entry.wanted === entry.bound) return this.settle(key, entry);
     const { wanted } = entry;
     this.inFlight.add(key);
-    // From the moment that it is asked to unbind, the broker may have done it
-    entry.bound = false;
+    entry.bound = 'unsure';
     const asked = wanted ? this.operations.bind(queue, key) : this.operations.unbind(queue, key);
     const error = await asked.then(
       () => undefined,
@@ -150,7 +150,7 @@ export class KeyBindings {
     );
     this.inFlight.delete(key);
     if (this.queue !== queue) return this.again(key);
-    entry.bound = wanted === (error === undefined);
+    if (error?.code !== 'broker-unavailable') entry.bound = wanted === (error === undefined);
     if (error && entry.wanted === wanted) this.failed(key, entry, error);
     else this.settle(key, entry);
   }

@@ -19,10 +19,10 @@ import { workOf } from './counted-work.js';
 
 const LIMITS: ParserLimits = {
   commandMaxBytes: 20,
-  headerMaxCount: 12,
-  headerLineMaxBytes: 120,
-  headersMaxBytes: 400,
-  bodyMaxBytes: 300,
+  headerMaxCount: 6,
+  headerLineMaxBytes: 70,
+  headersMaxBytes: 200,
+  bodyMaxBytes: 20,
 };
 const HELD_MAX_BYTES = Math.max(...Object.values<number>({ ...LIMITS }));
 
@@ -50,33 +50,10 @@ const CORPUS = [
 
 /** What parsers stumble over. */
 const POISON = [
-  ...[
-    '\0',
-    '\n',
-    '\r',
-    '\r\n',
-    ':',
-    '\\',
-    '\\n',
-    '\\t',
-    '\n\n',
-    ' ',
-    'x'.repeat(130),
-    '\n'.repeat(40),
-    'a:b\n'.repeat(13),
-  ],
-  ...[
-    'content-length:',
-    '0',
-    '-1',
-    '301',
-    '18446744073709551616',
-    '9'.repeat(400),
-    '1e3',
-    'receipt:r\n',
-    '\uFEFF',
-    'MESSAGE',
-  ],
+  ...'\0\n\r:\\ ',
+  ...['\r\n', '\\n', '\\t', '\n\n', '\uFEFF', 'MESSAGE', 'receipt:r\n'],
+  ...['content-length:', '0', '-1', '21', '1e3', '18446744073709551616', '9'.repeat(400)],
+  ...['x'.repeat(80), '\n'.repeat(40), 'a:b\n'.repeat(4)],
 ].map((text) => Buffer.from(text));
 const BROKEN_UTF8 = [[0xff], [0xc0, 0x80], [0xed, 0xa0, 0x80], [0xe2, 0x82], [0x80]].map((bytes) => Buffer.from(bytes));
 
@@ -172,7 +149,8 @@ function checkFrame(frame: Frame, version: Spoken): void {
   const { command, headers, body } = frame;
   assert.ok(isCommand(command, version), command);
   assert.ok(headers.size <= LIMITS.headerMaxCount && body.length <= LIMITS.bodyMaxBytes);
-  for (const [name, value] of headers) assert.ok(name !== '' && !/\0/.test(name + value));
+  // No mutation makes U+FFFD but of bytes that are not UTF-8
+  for (const [name, value] of headers) assert.ok(name !== '' && !/[\0\uFFFD]/.test(name + value));
   // 1.0 reads a CR that it cannot write
   if (command === 'SEND' && (version === '1.1' || version === '1.2')) {
     const again = read([encodeFrame(command, headers, body, version)], version).frames[0];

@@ -110,3 +110,17 @@ test('CONNECT comes back without escapes', () => {
   });
   fc.assert(property, { numRuns: 300 });
 });
+
+test('an ERROR before any version is agreed reads the same in all of them', () => {
+  const property = fc.property(headers, body, (sent, content) => {
+    const stream = encodeFrame('ERROR', sent, content, undefined);
+    const sayable = sent.filter(([name, value]) => !(name + value).includes('\\'));
+    for (const version of VERSIONS) {
+      const reader = new StompReader();
+      reader.version = version;
+      const received = reader.read(stream).map((frame) => new Map(Object.entries(frame.headers)));
+      expect(received).toEqual([readable(sayable, 'raw', content)]);
+    }
+  });
+  fc.assert(property);
+});

@@ -228,7 +228,7 @@ describe('KeyBindings', () => {
     expect(await outcome(waiting)).toBe('done');
   });
 
-  test('an unbinding that could not be asked is asked again, and one who wants the key meanwhile has it', async () => {
+  test('an unbinding that was not answered may have been done: who wants the key meanwhile has it bound again', async () => {
     const asked = new Asked();
     asked.bindings.attach('q', []);
     void asked.bindings.want('a');
@@ -238,8 +238,23 @@ describe('KeyBindings', () => {
     await settle();
     const again = asked.bindings.want('a');
     await asked.answer(new BrokerError('broker-unavailable', 'late'));
+    expect(await outcome(again)).toBe('waiting');
+    await asked.answer();
+    expect(asked.calls.slice(2)).toEqual(['+q:a']);
     expect(await outcome(again)).toBe('done');
     expect(asked.bindings.pending).toBe(0);
+  });
+
+  test('a binding that was not answered may have been made: it is taken back when nobody wants it any more', async () => {
+    const asked = new Asked();
+    asked.bindings.attach('q', []);
+    void asked.bindings.want('a');
+    await asked.answer(new BrokerError('broker-unavailable', 'late'));
+    const dropped = asked.bindings.drop('a');
+    expect(await outcome(dropped)).toBe('waiting');
+    await asked.answer();
+    expect(asked.calls).toEqual(['+q:a', '-q:a']);
+    expect(await outcome(dropped)).toBe('done');
     asked.bindings.detach();
   });
 

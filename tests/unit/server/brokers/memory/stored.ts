@@ -1,0 +1,14 @@
+import type { StoredMessage } from '../../../../../server/src/brokers/memory/stored-message.js';
+
+/** A message of four bytes in a queue. */
+export const stored = (position: number, rest: Partial<StoredMessage> = {}): StoredMessage => ({
+  message: { headers: new Map(), body: Buffer.from('four'), exchange: '', routingKey: 'q', resent: false },
+  bytes: 100,
+  priority: 0,
+  expiresAt: Infinity,
+  position,
+  deaths: [],
+  redelivered: false,
+  returns: 0,
+  ...rest,
+});
