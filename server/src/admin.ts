@@ -29,6 +29,7 @@ export async function openAdminPort(config: Config, sources: AdminSources, log: 
     onFailed: (err) => log.error({ err }, 'an HTTP request could not be answered'),
   });
   const server = createHttpServer(app, {
+    ...config.listen,
     connectTimeoutMs: config.session.connectTimeoutMs,
     onListenerFailed: (err) => log.error({ err }, 'an HTTP listener failed'),
   });

@@ -19,7 +19,8 @@ import type { Environment, Flags, Layered } from './config-sources.js';
 export { ConfigError } from './config-report.js';
 export { SETTINGS } from './config-sources.js';
 
-const schema = z.strictObject({
+/** For the documentation, too. */
+export const schema = z.strictObject({
   listen,
   broker,
   websocket,
@@ -84,8 +85,7 @@ export function checkExposure(config: Config, hasAuthenticator: boolean): void {
 function check(layered: Layered): Config {
   const result = schema.safeParse(layered.values);
   if (!result.success) throw new ConfigError(describeIssues(result.error, schema, layered));
-  const { headersMaxBytes, bodyMaxBytes } = result.data.limits.afterLogin;
-  const frameMaxBytes = KIB + headersMaxBytes + bodyMaxBytes; // command, blank line and NUL fit into the KIB
+  const frameMaxBytes = frameBytes(result.data.limits.afterLogin);
   const { websocket, session } = result.data;
   const maxPayloadBytes = websocket.maxPayloadBytes ?? 2 * frameMaxBytes;
   const tooSmall = Object.entries({
@@ -93,7 +93,13 @@ function check(layered: Layered): Config {
     'session.outboxMaxBytes': session.outboxMaxBytes,
     'session.transactionMaxBytes': session.transactionMaxBytes,
   }).filter(([, bytes]) => bytes < frameMaxBytes);
-  if (tooSmall.length > 0) throw new ConfigError(tooSmall.map(([name, bytes]) => smallerThanFrame(name, bytes)));
+  const problems = tooSmall.map(([name, bytes]) => smallerThanFrame(name, bytes, frameMaxBytes, 'afterLogin'));
+  const { beforeLoginMaxPayloadBytes: earlyBytes } = websocket;
+  const earlyFrameBytes = frameBytes(result.data.limits.beforeLogin);
+  if (earlyBytes < earlyFrameBytes) {
+    problems.push(smallerThanFrame('websocket.beforeLoginMaxPayloadBytes', earlyBytes, earlyFrameBytes, 'beforeLogin'));
+  }
+  if (problems.length > 0) throw new ConfigError(problems);
   const { broker, workers, drain, stopTimeoutMs } = result.data;
   if (drain.readyDelayMs >= stopTimeoutMs) throw new ConfigError([delayBeyondStop(drain.readyDelayMs, stopTimeoutMs)]);
   if (workers !== 1 && broker.kind === 'memory') throw new ConfigError([workersWithoutRabbit(workers)]);
@@ -117,12 +123,17 @@ function check(layered: Layered): Config {
     );
   }
 
-  function smallerThanFrame(name: string, bytes: number): string {
+  function smallerThanFrame(name: string, bytes: number, leastBytes: number, when: string): string {
     return (
-      `${name} is ${bytes} (${layered.originOf(name.split('.'))}): must be at least ${frameMaxBytes}, so that the ` +
-      'largest frame fits (limits.afterLogin.headersMaxBytes and bodyMaxBytes)'
+      `${name} is ${bytes} (${layered.originOf(name.split('.'))}): must be at least ${leastBytes}, so that the ` +
+      `largest frame fits (limits.${when}.headersMaxBytes and bodyMaxBytes)`
     );
   }
+}
+
+/** Command, blank line and NUL fit into the KIB. */
+function frameBytes({ headersMaxBytes, bodyMaxBytes }: { headersMaxBytes: number; bodyMaxBytes: number }): number {
+  return KIB + headersMaxBytes + bodyMaxBytes;
 }
 
 function readFile(name: string): Record<string, unknown> {

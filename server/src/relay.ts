@@ -252,6 +252,7 @@ class ComposedRelay implements Relay {
 
   private createServer(app: http.RequestListener): http.Server {
     const server = createHttpServer(app, {
+      ...this.config.listen,
       connectTimeoutMs: this.config.session.connectTimeoutMs,
       onListenerFailed: (err) => this.parts.log.error({ err }, 'an HTTP listener failed'),
     });

@@ -45,6 +45,7 @@ export class MemoryConnection implements Connection {
   /** How the session closed it. */
   closed: { readonly code: number; readonly reason: string } | undefined;
   readonly #reader = new StompReader();
+  isWelcome = false;
   #isStalled = false;
   #isOver = false;
   #read = 0;
@@ -73,6 +74,10 @@ export class MemoryConnection implements Connection {
     }
     this.bufferedBytes += wrapped.length;
     return false;
+  }
+
+  welcome(): void {
+    this.isWelcome = true;
   }
 
   pause(): void {

@@ -44,6 +44,10 @@ export const listen = section({
   adminPort: optionalPort.default(8081),
   /** Where the admin port listens; the same host if not given. */
   adminHost: host.optional(),
+  /** Connections at a time to the public HTTP port that are no sessions (yet). */
+  httpConnectionsMax: whole(10_000, 10, 1_000_000),
+  /** What a request's line and headers may have, cookies included. */
+  httpHeadersMaxBytes: whole(16 * KIB, 2 * KIB, MIB),
   /** Proxies that are believed who they were reached from (X-Forwarded-For): addresses, or networks such as 10.0.0.0/8. */
   trustedProxies: z.array(network).default([]),
 });
@@ -53,6 +57,8 @@ export const websocket = section({
   maxPayloadBytes: whole(0, KIB, 512 * MIB)
     .unwrap()
     .optional(),
+  /** The same before login, when a client needs no more than CONNECT. */
+  beforeLoginMaxPayloadBytes: whole(128 * KIB, KIB, 512 * MIB),
   /** 0: no pings. */
   pingIntervalMs: whole(10_000, 0, DAY_MS),
   /** permessage-deflate costs about 100 KiB and much time for each connection that uses it. */

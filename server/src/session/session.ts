@@ -114,6 +114,11 @@ export class Session implements Listeners, CommandSession {
     this.heartBeat?.heard();
   }
 
+  onTooLong(maxBytes: number): void {
+    const sentence = `More than ${maxBytes} bytes came in one message before login (websocket.beforeLoginMaxPayloadBytes).`;
+    this.fail(new StompError('message-too-large', sentence));
+  }
+
   onDrain(): void {
     this.outbox.onDrain();
   }
@@ -183,6 +188,7 @@ export class Session implements Listeners, CommandSession {
     const principal = await authenticate(authenticator, frame, peer, options);
     if (this.state !== 'connecting') return;
     this.owner.admit(this, principal);
+    this.connection.welcome();
     const clientId = frame.headers.get('client-id');
     const { version, extensions } = agreement;
     this.identity = {

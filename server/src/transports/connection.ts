@@ -20,6 +20,8 @@ export interface ConnectionListener {
   onData(chunk: Buffer): void;
   /** A sign of life without data, such as a WebSocket pong. */
   onAlive(): void;
+  /** Before `welcome`: the client sends more than this at once. Nothing more of it is read. */
+  onTooLong?(maxBytes: number): void;
   /** The bytes that `bufferedBytes` counted have gone to the kernel. */
   onDrain(): void;
   /** The peer will send nothing more, but still reads (TCP half-close). What stays open is closed by the transport soon. */
@@ -60,6 +62,8 @@ export interface Connection {
    * Returns false when bytes stay buffered here: `onDrain` follows.
    */
   write(wrapped: Buffer): boolean;
+  /** The client has logged in. Until then, a transport that puts messages together takes only small ones. */
+  welcome(): void;
   /** Stops reading; bytes already read may still arrive. */
   pause(): void;
   resume(): void;

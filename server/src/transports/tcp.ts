@@ -59,6 +59,9 @@ class TcpConnection implements Connection {
     return this.socket.write(wrapped) || this.socket.writableLength === 0;
   }
 
+  /** Nothing is put together here. */
+  welcome(): void {}
+
   pause(): void {
     if (this.#state === 'open') this.socket.pause();
   }

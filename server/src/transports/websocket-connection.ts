@@ -6,6 +6,9 @@
  * An idle connection should cost little: so `ws` tells it by a method of its own in place of listeners, which alone would
  * be 0.4 KiB each, and what Node keeps of the request is let go.
  *
+ * `ws` keeps a message until all of it has come. Before login that is bounded here, by a look at what the socket reads, as
+ * its own bound cannot be raised later.
+ *
  *   open --close()--> closing --close frame answered, or the deadline of ws (`closeTimeout`)--> closed
  */
 import { randomUUID } from 'node:crypto';
@@ -50,6 +53,13 @@ interface Carrier {
   [CONNECTION]: WebSocketConnection;
 }
 
+/** What all connections of a transport have in common. */
+export interface Surroundings {
+  readonly wheel: PingWheel<WebSocketConnection>;
+  /** The longest message before login. */
+  readonly beforeLoginMaxPayloadBytes: number;
+}
+
 export class WebSocketConnection implements Connection, Pingable {
   readonly id = randomUUID();
   readonly encoding: Encoding = PLAIN_ENCODING;
@@ -57,15 +67,19 @@ export class WebSocketConnection implements Connection, Pingable {
   listener = NO_LISTENER;
   unansweredPings = 0;
   #isClosing = false;
+  /** Read since the last message was whole; counted before login only. */
+  #unfinishedBytes = 0;
   readonly #slot: number;
 
   constructor(
     protected readonly ws: ClientWebSocket,
     protected readonly socket: Duplex,
-    private readonly wheel: PingWheel<WebSocketConnection>,
+    private readonly surroundings: Surroundings,
   ) {
-    this.#slot = wheel.add(this);
+    this.#slot = surroundings.wheel.add(this);
     ws.connection = this;
+    (socket as Duplex & Carrier)[CONNECTION] = this;
+    socket.prependListener('data', onEarlyData);
   }
 
   get bufferedBytes(): number {
@@ -110,8 +124,22 @@ export class WebSocketConnection implements Connection, Pingable {
     this.ws.terminate();
   }
 
+  welcome(): void {
+    this.socket.off('data', onEarlyData);
+  }
+
+  readEarly(bytes: number): void {
+    this.#unfinishedBytes += bytes;
+    const { beforeLoginMaxPayloadBytes } = this.surroundings;
+    if (this.#unfinishedBytes <= beforeLoginMaxPayloadBytes || this.#isClosing) return;
+    this.socket.removeAllListeners('data'); // what comes now is dropped, as ws does after an error
+    this.listener.onTooLong?.(beforeLoginMaxPayloadBytes);
+    this.close(1009, 'message too large before login');
+  }
+
   received(message: Buffer): void {
     this.unansweredPings = 0;
+    this.#unfinishedBytes = 0;
     if (!this.#isClosing) this.listener.onData(message); // next: session/session
   }
 
@@ -126,7 +154,7 @@ export class WebSocketConnection implements Connection, Pingable {
 
   ended(): void {
     this.#isClosing = true;
-    this.wheel.delete(this, this.#slot);
+    this.surroundings.wheel.delete(this, this.#slot);
     this.listener.onClose();
   }
 }
@@ -155,15 +183,10 @@ class DeflatedConnection extends WebSocketConnection {
 }
 
 /** Makes the connection of a socket whose handshake is done. */
-export function openConnection(
-  ws: ClientWebSocket,
-  socket: Duplex,
-  wheel: PingWheel<WebSocketConnection>,
-): WebSocketConnection {
-  if (ws.extensions.includes('permessage-deflate')) return new DeflatedConnection(ws, socket, wheel);
-  const connection = new WebSocketConnection(ws, socket, wheel);
+export function openConnection(ws: ClientWebSocket, socket: Duplex, surroundings: Surroundings): WebSocketConnection {
+  if (ws.extensions.includes('permessage-deflate')) return new DeflatedConnection(ws, socket, surroundings);
+  const connection = new WebSocketConnection(ws, socket, surroundings);
   forgetHttp(socket);
-  (socket as Duplex & Carrier)[CONNECTION] = connection;
   socket.on('drain', onDrain);
   return connection;
 }
@@ -178,6 +201,10 @@ function forgetHttp(socket: Duplex): void {
 
 function onDrain(this: Duplex): void {
   (this as Duplex & Carrier)[CONNECTION].drained();
+}
+
+function onEarlyData(this: Duplex, chunk: Buffer): void {
+  (this as Duplex & Carrier)[CONNECTION].readEarly(chunk.length);
 }
 
 function cutReason(reason: string): string {

@@ -27,6 +27,8 @@ export interface WebSocketOptions {
   readonly ownsServer: boolean;
   /** The longest message that is read; a longer one ends the connection with 1009. */
   readonly maxPayloadBytes: number;
+  /** The same before the client has logged in. */
+  readonly beforeLoginMaxPayloadBytes: number;
   /** 0: no pings. */
   readonly pingIntervalMs: number;
   /** permessage-deflate, for clients that offer it. */
@@ -88,6 +90,8 @@ export function createWebSocketTransport(
   let isClosing = false;
   let allGone: (() => void) | undefined;
   const wheel = new PingWheel<WebSocketConnection>(options.pingIntervalMs, () => allGone?.());
+  const { beforeLoginMaxPayloadBytes } = options;
+  const surroundings = { wheel, beforeLoginMaxPayloadBytes };
   const server = createHandshakes(options);
 
   function checkReach({ socket }: IncomingMessage): string | undefined {
@@ -114,7 +118,7 @@ export function createWebSocketTransport(
 
   function upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
     server.handleUpgrade(request, socket, head, (ws) => {
-      accept(openConnection(ws, socket, wheel), peerOf(request, ws, clientAddress));
+      accept(openConnection(ws, socket, surroundings), peerOf(request, ws, clientAddress));
     });
   }
 

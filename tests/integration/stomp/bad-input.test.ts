@@ -50,7 +50,7 @@ describe.each(TRANSPORTS)('over %s', (transport) => {
       ['a byte order mark', '\ufeffCONNECT\naccept-version:1.2\n\n\0', undefined],
       ['a command that never ends', 'A'.repeat(100_000), undefined],
       ['a header line that never ends', `CONNECT\nx:${'y'.repeat(100_000)}`, 'header-too-long'],
-      ['header lines that never end', `CONNECT\n${'x:y\n'.repeat(50_000)}`, 'too-many-headers'],
+      ['header lines that never end', `CONNECT\n${'x:y\n'.repeat(25_000)}`, 'too-many-headers'],
       [
         'ten thousand headers',
         `CONNECT\n${Array.from({ length: 10_000 }, (_, i) => `h${i}:v\n`).join('')}\n\0`,

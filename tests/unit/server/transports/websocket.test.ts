@@ -24,6 +24,7 @@ const OPTIONS: WebSocketOptions = {
   path: '/ws',
   ownsServer: true,
   maxPayloadBytes: 2_000_000,
+  beforeLoginMaxPayloadBytes: 2_000_000,
   pingIntervalMs: 0,
   deflate: false,
   closeTimeoutMs: CLOSE_TIMEOUT_MS,
