@@ -70,7 +70,9 @@ export async function runCtlInContainer(id: string, args: readonly string[]): Pr
   return result.stdout;
 }
 
-function control(started: StartedTestContainer, urls: RabbitUrls): Pick<RabbitNode, 'ctl' | 'kill' | 'start' | 'stop'> {
+type Control = Pick<RabbitNode, 'ctl' | 'kill' | 'freeze' | 'thaw' | 'start' | 'stop'>;
+
+function control(started: StartedTestContainer, urls: RabbitUrls): Control {
   const id = started.getId();
   const container = async () => (await getContainerRuntimeClient()).container.getById(id);
   return {
@@ -82,6 +84,8 @@ function control(started: StartedTestContainer, urls: RabbitUrls): Pick<RabbitNo
       else await running.kill();
       await withDeadline(running.wait(), STOP_DEADLINE_MS, () => 'the container does not end');
     },
+    freeze: async () => void (await (await container()).pause()),
+    thaw: async () => void (await (await container()).unpause()),
     start: async () => {
       await (await container()).start();
       await ready(started, urls);

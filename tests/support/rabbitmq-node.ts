@@ -44,6 +44,9 @@ export interface RabbitNode extends RabbitUrls {
    * the last moments may be lost with it. SIGTERM stops it in order, which takes a few seconds.
    */
   kill(signal?: StopSignal): Promise<void>;
+  /** SIGSTOP: its connections stay open, and nothing is read, answered or sent until `thaw`. */
+  freeze(): Promise<void>;
+  thaw(): Promise<void>;
   /** Starts it again, on the same ports and data; resolves when it answers. */
   start(): Promise<void>;
   /** For good: no process and no file is left. */
@@ -87,6 +90,8 @@ export async function startPrivateNode(server: string, run: string, say: (line: 
       handle: directory,
       ctl: (...args) => runCtl(directory, args),
       kill: (signal = 'SIGKILL') => killVm(directory, signal),
+      freeze: () => signalVm(directory, 'SIGSTOP'),
+      thaw: () => signalVm(directory, 'SIGCONT'),
       start: async () => void (await begin()),
       stop: () => stopWatchdog(watchdog),
     };
@@ -229,6 +234,11 @@ async function runServer(
 }
 
 /** By the pid of the Erlang VM, which it wrote itself. */
+function signalVm(directory: string, signal: NodeJS.Signals): Promise<void> {
+  process.kill(Number(readFileSync(path.join(directory, 'pid'), 'utf8')), signal);
+  return Promise.resolve();
+}
+
 async function killVm(directory: string, signal: StopSignal): Promise<void> {
   const pid = Number(readFileSync(path.join(directory, 'pid'), 'utf8'));
   process.kill(pid, signal);

@@ -1,0 +1,225 @@
+/**
+ * The browsers of a run: stock stompjs over WebSocket, which reconnects by itself, each time at the next of its relays as
+ * behind a load balancer. What they do and see goes into the history.
+ */
+import { Client, type IFrame, type IMessage, type StompHeaders } from '@stomp/stompjs';
+import { WebSocket } from 'ws';
+import { eventually } from '../support/deadline.js';
+import { type History, type MessageName, nameOf } from './history.js';
+
+const HEART_BEAT_MS = 1_000;
+const RECONNECT_MS = 200;
+const CONNECTION_TIMEOUT_MS = 3_000;
+const LEAVE_DEADLINE_MS = 10_000;
+
+export class FaultyNetworkClient {
+  protected readonly client: Client;
+  /** The connection that lives. */
+  session: string | undefined;
+  private count = 0;
+  private isLeaving = false;
+
+  constructor(
+    readonly name: string,
+    protected readonly history: History,
+    urls: readonly string[],
+    login: string = name,
+  ) {
+    let next = 0;
+    this.client = new Client({
+      webSocketFactory: () => new WebSocket(urls[next++ % urls.length] ?? '', ['v12.stomp']),
+      connectHeaders: { login },
+      reconnectDelay: RECONNECT_MS,
+      connectionTimeout: CONNECTION_TIMEOUT_MS,
+      heartbeatIncoming: HEART_BEAT_MS,
+      heartbeatOutgoing: HEART_BEAT_MS,
+      discardWebsocketOnCommFailure: true,
+      onConnect: () => this.connected(),
+      onWebSocketClose: ({ code }: { code: number }) => this.closed(code),
+      onStompError: (frame) => this.failed(frame),
+      onUnhandledReceipt: (frame) => this.received(frame),
+    });
+    this.client.activate();
+  }
+
+  get isConnected(): boolean {
+    return this.session !== undefined;
+  }
+
+  async leave(): Promise<void> {
+    this.isLeaving = true;
+    await this.client.deactivate();
+    const isGone = (): true | undefined => (this.client.connected || this.session ? undefined : true);
+    await eventually(isGone, LEAVE_DEADLINE_MS, () => `${this.name} does not leave`);
+  }
+
+  protected connected(): void {
+    this.session = `${this.name}#${++this.count}`;
+    this.history.add({ kind: 'connected', session: this.session });
+  }
+
+  protected closed(code: number): void {
+    if (this.session === undefined) return;
+    this.history.add({ kind: 'closed', session: this.session, code, wanted: this.isLeaving });
+    this.session = undefined;
+  }
+
+  /** An ERROR may come in place of CONNECTED; then there is no session. */
+  private failed({ headers }: IFrame): void {
+    const { code = '', 'receipt-id': receipt } = headers;
+    if (this.session === undefined) return;
+    const message = receipt?.includes(' ') ? { message: receipt } : {};
+    this.history.add({ kind: 'error', session: this.session, code, ...message });
+  }
+
+  /** Every RECEIPT comes here: stompjs has been told of none, so that it also shows one that comes twice. */
+  protected received(_receipt: IFrame): void {}
+}
+
+/** Numbers its messages by session and destination, each asks for a receipt named like itself. */
+export class Publisher extends FaultyNetworkClient {
+  private numbers = new Map<string, number>();
+  private readonly unanswered = new Set<MessageName>();
+  private timer: NodeJS.Timeout | undefined;
+
+  /** One message to each destination every `everyMs`, as long as not too many are unanswered. */
+  publish(destinations: readonly string[], everyMs: number, unansweredMax: number): void {
+    this.timer = setInterval(() => {
+      for (const destination of destinations) if (this.unanswered.size < unansweredMax) this.send(destination);
+    }, everyMs);
+  }
+
+  pause(): void {
+    clearInterval(this.timer);
+  }
+
+  get isAnswered(): boolean {
+    return this.unanswered.size === 0;
+  }
+
+  /** Undefined where there is no connection. */
+  send(destination: string): MessageName | undefined {
+    const { session } = this;
+    if (session === undefined || !this.client.connected) return undefined;
+    const number = (this.numbers.get(destination) ?? 0) + 1;
+    this.numbers.set(destination, number);
+    const message = nameOf(session, destination, number);
+    this.history.add({ kind: 'sent', session, message });
+    this.unanswered.add(message);
+    this.client.publish({ destination, body: message, headers: { receipt: message, persistent: 'true' } });
+    return message;
+  }
+
+  protected override connected(): void {
+    this.numbers = new Map();
+    super.connected();
+  }
+
+  protected override received({ headers }: IFrame): void {
+    const message = headers['receipt-id'] ?? '';
+    this.unanswered.delete(message);
+    if (this.session !== undefined) this.history.add({ kind: 'confirmed', session: this.session, message });
+  }
+
+  protected override closed(code: number): void {
+    this.unanswered.clear();
+    super.closed(code);
+  }
+
+  override leave(): Promise<void> {
+    this.pause();
+    return super.leave();
+  }
+}
+
+export interface Wish {
+  /** As SUBSCRIBE writes it, and as SEND does. */
+  readonly subscribe: string;
+  readonly sent: string;
+  readonly ack: 'auto' | 'client' | 'client-individual';
+}
+
+/** Every how many messages one is acknowledged late, and how late. */
+const LATE_EVERY = 4;
+const LATE_MS = 150;
+
+/** Subscribes to the same again on every connection. */
+export class Subscriber extends FaultyNetworkClient {
+  private live = new Set<string>();
+
+  constructor(
+    name: string,
+    history: History,
+    urls: readonly string[],
+    login: string,
+    private readonly wishes: readonly Wish[],
+  ) {
+    super(name, history, urls, login);
+  }
+
+  /** All subscriptions have been answered. */
+  get isSubscribed(): boolean {
+    return this.isConnected && this.live.size === this.wishes.length;
+  }
+
+  /** `destination` as publishers write it. */
+  wants(destination: string): boolean {
+    return this.wishes.some(({ sent }) => sent === destination);
+  }
+
+  protected override connected(): void {
+    super.connected();
+    this.live = new Set();
+    for (const wish of this.wishes) {
+      const acknowledge = this.acknowledging(wish);
+      const headers: StompHeaders = { ack: wish.ack, receipt: wish.sent, 'prefetch-count': '20' };
+      this.client.subscribe(wish.subscribe, (message) => this.delivered(wish, message, acknowledge), headers);
+    }
+  }
+
+  protected override received({ headers }: IFrame): void {
+    const destination = headers['receipt-id'] ?? '';
+    if (this.session === undefined) return;
+    this.live.add(destination);
+    this.history.add({ kind: 'subscribed', session: this.session, destination });
+  }
+
+  private delivered(wish: Wish, message: IMessage, acknowledge: (message: IMessage) => void): void {
+    if (this.session === undefined) return;
+    this.history.add({
+      kind: 'delivered',
+      session: this.session,
+      destination: wish.sent,
+      message: message.body,
+      redelivered: message.headers['redelivered'] === 'true',
+      resent: message.headers['relay-resent'] === 'true',
+    });
+    acknowledge(message);
+  }
+
+  /** Cumulative acks in batches, single ones at once or, some of them, late. */
+  private acknowledging({ ack }: Wish): (message: IMessage) => void {
+    const { session } = this;
+    const isLive = (): boolean => this.session === session && this.client.connected;
+    let count = 0;
+    let latest: IMessage | undefined;
+    const acknowledgeLatest = (): void => {
+      if (isLive()) latest?.ack();
+      latest = undefined;
+    };
+    switch (ack) {
+      case 'auto':
+        return () => undefined;
+      case 'client':
+        return (message) => {
+          if (latest === undefined) setTimeout(acknowledgeLatest, LATE_MS);
+          latest = message;
+        };
+      case 'client-individual':
+        return (message) => {
+          if (++count % LATE_EVERY !== 0) message.ack();
+          else setTimeout(() => isLive() && message.ack(), LATE_MS);
+        };
+    }
+  }
+}

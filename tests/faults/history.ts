@@ -1,0 +1,80 @@
+/**
+ * What the clients of a run did and saw, in the order of time: all that the rules (rules.ts) know. A session is one
+ * connection of a client, `p1#3` the third of the client `p1`. Messages are numbered by session and destination, and their
+ * body is their name; what a client could not get answered it does not send again, so that every name is sent once.
+ */
+
+/** `p1#3 /queue/work 17` */
+export type MessageName = string;
+
+export type HistoryEvent = { readonly at: number } & (
+  | { readonly kind: 'connected'; readonly session: string }
+  /** `wanted`: the client itself left. */
+  | { readonly kind: 'closed'; readonly session: string; readonly code: number; readonly wanted: boolean }
+  /** The RECEIPT of SUBSCRIBE. `destination` as publishers write it. */
+  | { readonly kind: 'subscribed'; readonly session: string; readonly destination: string }
+  | { readonly kind: 'sent'; readonly session: string; readonly message: MessageName }
+  /** The RECEIPT of a SEND. */
+  | { readonly kind: 'confirmed'; readonly session: string; readonly message: MessageName }
+  /** An ERROR; with the message whose receipt it names. */
+  | { readonly kind: 'error'; readonly session: string; readonly code: string; readonly message?: MessageName }
+  | Delivered
+  /** `untilMs`: when it was over. `cuts`: sessions may end of it. */
+  | { readonly kind: 'fault'; readonly name: string; readonly untilMs: number; readonly cuts: boolean }
+  /** All faults are over, every relay is ready, every client subscribed. */
+  | { readonly kind: 'calm' }
+);
+
+export type Delivered = {
+  readonly at: number;
+  readonly kind: 'delivered';
+  readonly session: string;
+  /** Of the subscription. */
+  readonly destination: string;
+  readonly message: MessageName;
+  readonly redelivered: boolean;
+  readonly resent: boolean;
+};
+
+export type EventKind = HistoryEvent['kind'];
+export type EventOf<K extends EventKind> = Extract<HistoryEvent, { kind: K }>;
+/** An event without its time, which is now unless given. */
+type Untimed<T> = T extends unknown ? Omit<T, 'at'> & { readonly at?: number } : never;
+
+export class History {
+  readonly events: HistoryEvent[] = [];
+
+  constructor(readonly now: () => number) {}
+
+  add(event: Untimed<HistoryEvent>): void {
+    this.events.push({ at: this.now(), ...event });
+  }
+
+  of<K extends EventKind>(kind: K): EventOf<K>[] {
+    return this.events.filter((event): event is EventOf<K> => event.kind === kind);
+  }
+}
+
+export function nameOf(session: string, destination: string, number: number): MessageName {
+  return `${session} ${destination} ${number}`;
+}
+
+export function partsOf(message: MessageName): { session: string; destination: string; number: number } {
+  const [session = '', destination = '', number = ''] = message.split(' ');
+  return { session, destination, number: Number(number) };
+}
+
+/** Queues keep what nobody took; topics and users are for those who listen. */
+export function isQueue(destination: string): boolean {
+  return destination.startsWith('/queue/');
+}
+
+export function grouped<T>(items: readonly T[], keyOf: (item: T) => string): Map<string, T[]> {
+  const groups = new Map<string, T[]>();
+  for (const item of items) {
+    const group = groups.get(keyOf(item));
+    if (group) group.push(item);
+    else groups.set(keyOf(item), [item]);
+  }
+  return groups;
+}

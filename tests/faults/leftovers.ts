@@ -1,0 +1,58 @@
+/** What relays hold when nobody is connected: at RabbitMQ, in their own count, and of their process. */
+import { eventually } from '../support/deadline.js';
+import type { RelayUnderTest } from './relay-under-test.js';
+import type { Stage } from './stage.js';
+
+const DEADLINE_MS = 30_000;
+
+/** Everything that comes and goes with sessions, by name. */
+export type Leftovers = Readonly<Record<string, number>>;
+
+/** Asked of the broker's own tables: the management API still shows for a while what has just ended. */
+const COUNTS = {
+  connections: 'rabbit_networking:connections()',
+  channels: 'rabbit_channel:list()',
+  queues: 'rabbit_amqqueue:list(V)',
+  consumers: 'rabbit_amqqueue:consumers_all(V)',
+  bindings: 'rabbit_binding:list(V)',
+};
+
+export async function readLeftovers(stage: Stage): Promise<Leftovers> {
+  const found = await readBroker(stage);
+  for (const { relay } of stage.sites) Object.assign(found, await readRelay(relay));
+  return found;
+}
+
+async function readBroker({ node, vhost }: Stage): Promise<Record<string, number>> {
+  const lengths = Object.values(COUNTS).map((list) => `length(${list})`);
+  // As a tuple on the last line: a list of small numbers would be shown as text, and there may be a warning above
+  const answer = await node.ctl('eval', `V = <<"${vhost.name}">>, {${lengths.join()}}.`);
+  const numbers = /\{([\d,]+)\}\s*$/.exec(answer)?.[1]?.split(',').map(Number) ?? [];
+  return Object.fromEntries(Object.keys(COUNTS).map((name, i) => [name, numbers[i] ?? NaN]));
+}
+
+async function readRelay(relay: RelayUnderTest): Promise<Record<string, number>> {
+  const found: Record<string, number> = {};
+  for (const metric of ['sessions', 'broker_unconfirmed', 'broker_bindings_pending']) {
+    found[`${relay.name}: ${metric}`] = await relay.metric(metric);
+  }
+  const { resources } = await relay.holding();
+  for (const kind of ['Timeout', 'TCPSocketWrap', 'TCPServerWrap']) {
+    found[`${relay.name}: ${kind}`] = resources[kind] ?? 0;
+  }
+  return found;
+}
+
+/** Waits until nothing is left but `baseline`. */
+export async function expectNothingLeft(stage: Stage, baseline: Leftovers): Promise<void> {
+  let found: Leftovers = {};
+  const isAsBefore = async () => {
+    found = await readLeftovers(stage);
+    return Object.keys(baseline).every((name) => (found[name] ?? 0) <= (baseline[name] ?? 0)) ? true : undefined;
+  };
+  const difference = (): string => {
+    const names = Object.keys(found).filter((name) => (found[name] ?? 0) > (baseline[name] ?? 0));
+    return `left behind: ${names.map((name) => `${name} ${found[name]}, was ${baseline[name] ?? 0}`).join('; ')}`;
+  };
+  await eventually(isAsBefore, DEADLINE_MS, difference);
+}

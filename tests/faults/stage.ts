@@ -1,0 +1,98 @@
+/**
+ * Relays as built and a RabbitMQ, all of which can be broken, with a proxy in front of each relay and another between it
+ * and RabbitMQ.
+ */
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { eventually } from '../support/deadline.js';
+import { createVhost, privateNode, type RabbitNode, type Vhost } from '../support/rabbitmq.js';
+import { TcpProxy } from '../support/tcp-proxy.js';
+import { type PlannedFault, touchedBy } from './fault-plan.js';
+import { FAULTS, type Site } from './faults.js';
+import type { History } from './history.js';
+import { RelayUnderTest } from './relay-under-test.js';
+
+const READY_DEADLINE_MS = 60_000;
+/** Silence is noticed soon, so that runs are short. */
+const CONFIG = { rabbitmq: { heartbeatSeconds: 2, connectTimeoutMs: 3_000, reconnectMaxMs: 1_000 } };
+
+export class Stage {
+  private constructor(
+    readonly node: RabbitNode,
+    readonly vhost: Vhost,
+    readonly sites: readonly Site[],
+    private readonly directory: string,
+  ) {}
+
+  static async open(relays: number): Promise<Stage> {
+    const node = await privateNode();
+    const vhost = await createVhost(node);
+    const directory = mkdtempSync(path.join(tmpdir(), 'relay-faults-'));
+    const configFile = path.join(directory, 'relay.yaml');
+    writeFileSync(configFile, JSON.stringify(CONFIG));
+    const openSite = async (name: string): Promise<Site> => {
+      const brokerNetwork = await TcpProxy.start(node.amqpUrl);
+      const relay = await RelayUnderTest.start(name, brokerNetwork.url(vhost.amqpUrl), configFile);
+      return { node, brokerNetwork, relay, clientNetwork: await TcpProxy.start(relay.url) };
+    };
+    const names = Array.from({ length: relays }, (_, i) => `relay ${i + 1}`);
+    return new Stage(node, vhost, await Promise.all(names.map(openSite)), directory);
+  }
+
+  /** Where clients connect: through the proxies. */
+  get clientUrls(): string[] {
+    return this.sites.map(({ clientNetwork, relay }) => clientNetwork.url(relay.url));
+  }
+
+  /** What has been declared outlives a power cut from now on. */
+  async keepDeclarations(): Promise<void> {
+    await this.node.ctl('eval', 'mnesia:dump_log().');
+  }
+
+  /** All faults of a plan. Resolves when the last is over. */
+  async suffer(plan: readonly PlannedFault[], history: History): Promise<void> {
+    const over = new Map<string, Promise<void>>();
+    for (const fault of plan) {
+      await passes(fault.gapMs);
+      const thing = touchedBy(fault);
+      await over.get(thing);
+      over.set(thing, this.undergo(fault, history));
+    }
+    await Promise.all(over.values());
+  }
+
+  private async undergo({ name, at: index, forMs }: PlannedFault, history: History): Promise<void> {
+    const { cuts, touches, begin, end } = FAULTS[name];
+    const site = this.sites[index]!;
+    const at = history.now();
+    await begin(site);
+    await passes(forMs);
+    await end(site);
+    const where = touches === 'node' ? '' : ` (${site.relay.name})`;
+    history.add({ at, kind: 'fault', name: `${name}${where}`, untilMs: history.now(), cuts });
+  }
+
+  /** The relays have their broker and all bindings. */
+  async whenReady(): Promise<void> {
+    for (const { relay } of this.sites) {
+      const isReady = async () =>
+        (await relay.isReady()) && (await relay.metric('broker_bindings_pending')) === 0 ? true : undefined;
+      const late = () => `${relay.name} is not ready:\n${relay.log.slice(-5).join('\n')}`;
+      await eventually(isReady, READY_DEADLINE_MS, late);
+    }
+  }
+
+  async close(): Promise<void> {
+    await Promise.all(this.sites.map(({ relay }) => relay.stop()));
+    const networks = this.sites.flatMap(({ clientNetwork, brokerNetwork }) => [clientNetwork, brokerNetwork]);
+    await Promise.all(networks.map((network) => network.close()));
+    await this.node.stop();
+    rmSync(this.directory, { recursive: true, force: true });
+  }
+}
+
+/** A fault is made of time; nobody waits for anything here. */
+function passes(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms));
+}

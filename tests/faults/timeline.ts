@@ -1,0 +1,77 @@
+/** A run that broke a rule, as text: what was broken, which faults there were, and what happened to the messages involved. */
+import { type EventOf, type History, type HistoryEvent, partsOf } from './history.js';
+import type { Violation } from './rules.js';
+
+const SHOWN_MAX = 5;
+const LINES_MAX = 60;
+const BAR_WIDTH = 50;
+
+export function describeViolations(violations: readonly Violation[], history: History): string {
+  const counts = new Map<string, number>();
+  for (const { rule } of violations) counts.set(rule, (counts.get(rule) ?? 0) + 1);
+  return [
+    ...[...counts].map(([rule, count]) => `Broken ${count} times: ${rule}`),
+    '',
+    ...drawFaults(history),
+    ...violations.slice(0, SHOWN_MAX).flatMap((violation) => ['', ...drawViolation(violation, history)]),
+  ].join('\n');
+}
+
+/** One line a fault, with a bar where it lay in the run. */
+export function drawFaults(history: History): string[] {
+  const faults = history.of('fault').sort((a, b) => a.at - b.at);
+  const endMs = Math.max(...history.events.map(({ at }) => at), 1);
+  const column = (ms: number): number => Math.min(BAR_WIDTH, Math.round((ms / endMs) * BAR_WIDTH));
+  return faults.map(({ at, untilMs, name }) => {
+    const [from, to] = [column(at), column(untilMs)];
+    const bar = `${' '.repeat(from)}${'#'.repeat(Math.max(1, to - from))}`.padEnd(BAR_WIDTH + 1);
+    return `  ${seconds(at)} to ${seconds(untilMs)} |${bar}| ${name}`;
+  });
+}
+
+/** What happened to its messages and sessions, and the faults and the calm between. */
+function drawViolation({ rule, sentence, messages, sessions }: Violation, history: History): string[] {
+  const publishers = messages.map((message) => partsOf(message).session);
+  const involved = new Set([...sessions, ...publishers]);
+  const isInvolved = (event: HistoryEvent): boolean => {
+    if (event.kind === 'fault' || event.kind === 'calm') return true;
+    if ('message' in event && event.message !== undefined) return messages.includes(event.message);
+    return involved.has(event.session);
+  };
+  const lines = history.events
+    .filter(isInvolved)
+    .sort((a, b) => a.at - b.at)
+    .map((event) => `  ${seconds(event.at)}  ${describe(event)}`);
+  return [`${rule}: ${sentence}`, ...lines.slice(0, LINES_MAX)];
+}
+
+function describe(event: HistoryEvent): string {
+  switch (event.kind) {
+    case 'fault':
+      return `---- ${event.name}, until ${seconds(event.untilMs).trim()}`;
+    case 'calm':
+      return '---- calm';
+    case 'connected':
+      return `${event.session} connected`;
+    case 'closed':
+      return `${event.session} ${event.wanted ? 'left' : `was closed with ${event.code}`}`;
+    case 'subscribed':
+      return `${event.session} subscribed to ${event.destination}`;
+    case 'sent':
+      return `${event.session} SEND ${event.message}`;
+    case 'confirmed':
+      return `${event.session} RECEIPT of ${event.message}`;
+    case 'error':
+      return `${event.session} ERROR ${event.code} ${event.message ?? ''}`;
+    case 'delivered':
+      return `${event.session} MESSAGE ${event.message}${marksOf(event)}`;
+  }
+}
+
+function marksOf({ redelivered, resent }: EventOf<'delivered'>): string {
+  return `${redelivered ? ' redelivered' : ''}${resent ? ' relay-resent' : ''}`;
+}
+
+function seconds(ms: number): string {
+  return `${(ms / 1_000).toFixed(3).padStart(7)} s`;
+}
