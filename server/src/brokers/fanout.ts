@@ -5,12 +5,16 @@
  * It is on the hot path: a message with one key allocates nothing here but what the trie's first look at a new key needs.
  */
 import { TopicTrie } from '../destinations/topic-pattern.js';
-import type { Listener, RoutedMessage } from './broker.js';
+import type { BrokerError, Listener, RoutedMessage } from './broker.js';
 
 interface Entry {
   /** Absent once removed: a delivery that is under way passes over it. */
   listener: Listener | undefined;
+  readonly ended: Ended | undefined;
 }
+
+/** The subscription is over, against our will. */
+export type Ended = (error: BrokerError) => void;
 
 /** Listeners that all get the same messages. They may come and go during a delivery. */
 export class Listeners {
@@ -22,8 +26,8 @@ export class Listeners {
   }
 
   /** Returns the function that removes it again; calling that twice does no harm. */
-  add(listener: Listener): () => void {
-    const entry: Entry = { listener };
+  add(listener: Listener, ended?: Ended): () => void {
+    const entry: Entry = { listener, ended };
     this.#entries.push(entry);
     return () => this.#remove(entry);
   }
@@ -32,6 +36,10 @@ export class Listeners {
   deliver(message: RoutedMessage, key: string): void {
     const entries = this.#entries;
     for (let i = 0, end = entries.length; i < end; i++) entries[i]!.listener?.(message, key);
+  }
+
+  end(error: BrokerError): void {
+    for (const { listener, ended } of [...this.#entries]) if (listener) ended?.(error);
   }
 
   /** Makes a new list when half of the old one is gone; a delivery goes on with the one that it began with. */
@@ -66,10 +74,10 @@ export class Fanout {
   }
 
   /** Returns the function that removes the listener again. */
-  add(pattern: string, listener: Listener): () => void {
+  add(pattern: string, listener: Listener, ended?: Ended): () => void {
     const known = this.#byPattern.get(pattern);
     const listeners = known ?? new Listeners();
-    const remove = listeners.add(listener);
+    const remove = listeners.add(listener, ended);
     if (!known) {
       this.#byPattern.set(pattern, listeners);
       this.#trie?.set(pattern, listeners);
@@ -86,6 +94,11 @@ export class Fanout {
     this.#byPattern.delete(pattern);
     this.#trie?.delete(pattern);
     this.events.last?.(pattern);
+  }
+
+  /** For all who listen to exactly this pattern. */
+  end(pattern: string, error: BrokerError): void {
+    this.#byPattern.get(pattern)?.end(error);
   }
 
   count(pattern: string): number {

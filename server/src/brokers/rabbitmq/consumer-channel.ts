@@ -101,7 +101,10 @@ export class ConsumerChannel implements ChannelUser<Channel> {
       const onMessage = (message: ConsumeMessage | null): void => this.onMessage(consumer, channel, ledger, message);
       const options = { exclusive, arguments: consumerArguments(consumer.plan.consumer) };
       const { consumerTag } = await channel.consume(queue, onMessage, options);
-      if (this.channel.current === channel) consumer.attached(consumerTag);
+      if (this.channel.current !== channel) return;
+      consumer.attached(consumerTag);
+      // Who wanted it has waited no longer
+      if (!this.consumers.has(consumer)) await channel.cancel(consumerTag);
     } catch (error) {
       const isRefusal = error instanceof BrokerError || answersConsume(error);
       // Otherwise the channel was lost meanwhile, and the next set-up finds the consumer here

@@ -3,8 +3,10 @@
  * and arguments. Each listener gets every message of it, since only the broker knows how E routes.
  */
 import type { ConsumeMessage } from 'amqplib';
+import { BrokerError } from '../broker.js';
 import type { BrokerSubscription, Listener } from '../broker.js';
 import { Listeners } from '../fanout.js';
+import type { Ended } from '../fanout.js';
 import { toBrokerError } from './amqp-errors.js';
 import { toRoutedMessage } from './amqp-message.js';
 import type { Lease } from './channel-pool.js';
@@ -14,25 +16,34 @@ import { SharedQueue } from './shared-queue.js';
 import type { SharedQueueUser } from './shared-queue.js';
 import { deferred, stopping, withDeadline } from './wait-deadline.js';
 
+/** How often it is bound again all the same: a binding goes with its exchange, and nothing tells us. */
+const CHECK_MS = 10_000;
+const RETRY_MS = 1_000;
+
 export class ExchangeQueue implements SharedQueueUser {
   private readonly listeners = new Listeners();
   private readonly queue: SharedQueue;
   private bound = deferred<void>();
-  private state: 'new' | 'bound' | 'lost' | 'closed' = 'new';
+  private state: 'unbound' | 'bound' | 'closed' = 'unbound';
+  /** The present queue's name; none while the broker is away. */
+  private name: string | undefined;
+  private timer: NodeJS.Timeout | undefined;
+  /** Since when the exchange refuses the binding that it had. */
+  private refusedSince: number | undefined;
 
   constructor(
     private readonly binding: QueueBinding,
     private readonly lease: Lease,
     private readonly options: RabbitMqOptions,
-    /** Called once, when the last listener has left or the broker has refused the first binding. */
+    /** Called once, when the last listener has left or the broker has refused the binding for too long. */
     private readonly onClosed: () => void,
   ) {
     this.queue = new SharedQueue('exchange', lease.link, options, this);
   }
 
-  async subscribe(listener: Listener): Promise<BrokerSubscription> {
+  async subscribe(listener: Listener, ended?: Ended): Promise<BrokerSubscription> {
     this.queue.start();
-    const remove = this.listeners.add(listener);
+    const remove = this.listeners.add(listener, ended);
     const close = async (): Promise<void> => {
       remove();
       if (this.listeners.size === 0) await this.close();
@@ -47,19 +58,45 @@ export class ExchangeQueue implements SharedQueueUser {
     return { close };
   }
 
-  async bind(queue: string): Promise<void> {
+  bind(queue: string): Promise<void> {
+    this.name = queue;
+    return this.tryToBind(queue);
+  }
+
+  private async tryToBind(queue: string): Promise<void> {
     const { exchange, key, arguments: args } = this.binding;
-    try {
-      await this.lease.link.scratch.run((channel) => channel.bindQueue(queue, exchange, key, args));
-    } catch (cause) {
-      const error = toBrokerError(cause, { kind: 'exchange', name: exchange });
-      // Nobody has it yet: they are told. Later it is tried again, since an exchange may come back
-      if (this.state === 'new' && error.code !== 'broker-unavailable') this.bound.reject(error);
-      throw error;
-    }
-    if (this.state === 'closed') return;
+    const asked = this.lease.link.scratch.run((channel) => channel.bindQueue(queue, exchange, key, args));
+    const error = await asked.then(
+      () => undefined,
+      (cause: unknown) => toBrokerError(cause, { kind: 'exchange', name: exchange }),
+    );
+    if (this.state === 'closed' || this.name !== queue) return;
+    if (!error) this.isBound();
+    else if (error.code !== 'broker-unavailable') this.refused(error);
+    if (this.name === queue) this.tryLater(queue, error ? RETRY_MS : CHECK_MS);
+  }
+
+  private tryLater(queue: string, delayMs: number): void {
+    clearTimeout(this.timer);
+    this.timer = setTimeout(() => void this.tryToBind(queue), delayMs);
+  }
+
+  private isBound(): void {
     this.state = 'bound';
+    this.refusedSince = undefined;
     this.bound.resolve();
+  }
+
+  /** Who comes now is told at once. Who had it is told if the exchange, perhaps just being made anew, does not come back. */
+  private refused(cause: BrokerError): void {
+    this.bound.reject(cause);
+    this.state = 'unbound';
+    this.bound = deferred();
+    this.refusedSince ??= Date.now();
+    if (Date.now() - this.refusedSince < this.options.publishTimeoutMs) return;
+    const sentence = `The subscription could not be bound again. ${cause.message}`;
+    this.listeners.end(new BrokerError('subscription-ended', sentence, { cause }));
+    void this.close();
   }
 
   deliver(message: ConsumeMessage): void {
@@ -67,14 +104,18 @@ export class ExchangeQueue implements SharedQueueUser {
   }
 
   lost(): void {
+    clearTimeout(this.timer);
+    this.name = undefined;
     if (this.state !== 'bound') return;
-    this.state = 'lost';
+    this.state = 'unbound';
     this.bound = deferred();
   }
 
   async close(): Promise<void> {
     if (this.state === 'closed') return;
     this.state = 'closed';
+    clearTimeout(this.timer);
+    this.name = undefined;
     // Whoever subscribes from now on gets a new one
     this.onClosed();
     this.bound.reject(stopping());

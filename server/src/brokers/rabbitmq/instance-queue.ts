@@ -3,9 +3,10 @@
  * here listens to, and local fan-out. What it costs the broker grows with keys, never with listeners.
  */
 import type { ConsumeMessage } from 'amqplib';
+import { BrokerError } from '../broker.js';
 import type { BrokerSubscription, Listener } from '../broker.js';
 import { Fanout } from '../fanout.js';
-import type { Matching } from '../fanout.js';
+import type { Ended, Matching } from '../fanout.js';
 import { toBrokerError } from './amqp-errors.js';
 import { copyKeys, toRoutedMessage } from './amqp-message.js';
 import type { Link } from './channel-pool.js';
@@ -29,6 +30,8 @@ export class InstanceQueue implements SharedQueueUser {
   private readonly fanout: Fanout;
   private readonly bindings: KeyBindings;
   private readonly queue: SharedQueue;
+  /** The present queue's name; none while the broker is away. */
+  private name: string | undefined;
 
   constructor(
     private readonly exchange: InstanceExchange,
@@ -40,7 +43,11 @@ export class InstanceQueue implements SharedQueueUser {
       bind: (queue: string, key: string) => this.ask((channel) => channel.bindQueue(queue, exchange.name, key)),
       unbind: (queue: string, key: string) => this.ask((channel) => channel.unbindQueue(queue, exchange.name, key)),
     };
-    this.bindings = new KeyBindings(operations, SCRATCH_CHANNELS_MAX);
+    const refused = (key: string, cause: BrokerError): void => {
+      const sentence = `RabbitMQ has not bound the subscription again. ${cause.message}`;
+      this.fanout.end(key, new BrokerError('subscription-ended', sentence, { cause }));
+    };
+    this.bindings = new KeyBindings(operations, SCRATCH_CHANNELS_MAX, refused);
     this.queue = new SharedQueue(exchange.label, link, options, this);
   }
 
@@ -49,9 +56,9 @@ export class InstanceQueue implements SharedQueueUser {
     return this.bindings.pending;
   }
 
-  async subscribe(key: string, listener: Listener): Promise<BrokerSubscription> {
+  async subscribe(key: string, listener: Listener, ended?: Ended): Promise<BrokerSubscription> {
     this.queue.start();
-    const remove = this.fanout.add(key, listener);
+    const remove = this.fanout.add(key, listener, ended);
     const close = async (): Promise<void> => {
       remove();
       if (this.fanout.count(key) === 0) await this.within(this.bindings.drop(key)).catch(() => undefined);
@@ -67,8 +74,10 @@ export class InstanceQueue implements SharedQueueUser {
   }
 
   async bind(queue: string): Promise<void> {
+    this.name = queue;
     await this.exchange.ensure();
-    this.bindings.attach(queue, this.fanout.patterns());
+    // It may have been lost while we asked, and then this would be about a queue that is gone
+    if (this.name === queue) this.bindings.attach(queue, this.fanout.patterns());
   }
 
   /** A message that RabbitMQ has routed here; its listeners are the groups whose pattern matches. */
@@ -78,6 +87,7 @@ export class InstanceQueue implements SharedQueueUser {
   }
 
   lost(): void {
+    this.name = undefined;
     this.bindings.detach();
   }
 

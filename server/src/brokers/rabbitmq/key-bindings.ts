@@ -33,16 +33,18 @@ export class KeyBindings {
   private lastWasBind = false;
   /** The queue of the current connection; undefined while there is none. */
   private queue: string | undefined;
+  private lastQueue: string | undefined;
   private running = 0;
   /** The keys that the broker is being asked about. */
   private readonly inFlight = new Set<string>();
   private readonly toRetry = new Set<string>();
   private retry: NodeJS.Timeout | undefined;
 
-  /** Asks for at most `operationsMax` things at a time. */
+  /** Asks for at most `operationsMax` things at a time. `refused` is told of keys that will not be bound. */
   constructor(
     private readonly operations: BindingOperations,
     private readonly operationsMax: number,
+    private readonly refused: (key: string, error: BrokerError) => void = () => undefined,
   ) {}
 
   /** Bindings not yet made or taken back, also those that wait for the broker. */
@@ -58,9 +60,10 @@ export class KeyBindings {
     return entry.bound === true ? undefined : entry.settled.promise;
   }
 
-  /** Resolves when the broker has let go, or somebody wants it again. */
+  /** Resolves when the broker has let go, or somebody wants it again; at once while there is no queue. */
   drop(key: string): Promise<void> {
-    return this.entries.has(key) ? this.wish(key, false).settled.promise : Promise.resolve();
+    const dropped = this.entries.has(key) ? this.wish(key, false).settled.promise : undefined;
+    return this.queue === undefined || !dropped ? Promise.resolve() : dropped;
   }
 
   private wish(key: string, wanted: boolean): Entry {
@@ -79,14 +82,22 @@ export class KeyBindings {
     return entry;
   }
 
-  /** A new queue with no bindings: binds all wanted keys, first those that somebody waits for, the others in this order. */
+  /**
+   * Binds all wanted keys, first those that somebody waits for, the others in this order. The queue is new and has no
+   * bindings, or it is the one that was detached, and keys that nobody wants any more are still to be unbound.
+   */
   attach(queue: string, keys: readonly string[]): void {
-    this.queue = queue;
+    const isNew = queue !== this.lastQueue;
+    this.queue = this.lastQueue = queue;
+    for (const [key, entry] of this.entries) {
+      if (isNew) entry.bound = false;
+      if (!entry.wanted) this.settle(key, entry);
+    }
     for (const key of keys) if (this.entries.get(key)?.wanted && !this.toBind.has(key)) this.toRestore.add(key);
     this.run();
   }
 
-  /** The queue is gone with its bindings. Who waits for a binding waits for the next queue. */
+  /** The queue is lost, perhaps with its bindings. Who waits for a binding waits for the next queue. */
   detach(): void {
     this.queue = undefined;
     clearTimeout(this.retry);
@@ -94,10 +105,9 @@ export class KeyBindings {
     this.toRestore.clear();
     this.toUnbind.clear();
     this.toRetry.clear();
-    for (const [key, entry] of this.entries) {
+    for (const entry of this.entries.values()) {
       if (entry.bound === true && entry.wanted) entry.settled = deferred();
-      entry.bound = false;
-      if (!entry.wanted) this.settle(key, entry);
+      entry.bound = 'unsure';
     }
   }
 
@@ -177,6 +187,7 @@ export class KeyBindings {
       // Refused: not asked again before the next connection, or the next who wants it
       entry.settled.reject(error);
       entry.settled = deferred();
+      if (entry.wanted) this.refused(key, error);
       return;
     }
     this.toRetry.add(key);

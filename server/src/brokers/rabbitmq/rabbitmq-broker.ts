@@ -15,6 +15,7 @@ import type {
   PublishOptions,
   SharedDestination,
 } from '../broker.js';
+import type { Ended } from '../fanout.js';
 import { checkMessage, messageBytes } from '../message-checks.js';
 import { AmqpConnection, describeUrl } from './amqp-connection.js';
 import { checkHeaderSize } from './amqp-message.js';
@@ -91,17 +92,16 @@ export class RabbitMqBroker implements Broker {
   async start(): Promise<void> {
     if (this.state !== 'new') return;
     this.state = 'down';
-    const { connectTimeoutMs } = this.options;
+    const { connectTimeoutMs, urls } = this.options;
+    // Each address may take its time before the next one is tried
+    const deadlineMs = connectTimeoutMs * urls.length;
     for (const connection of [this.publishing, this.subscribing.connection]) {
       connection.listen({ up: () => this.look(), down: (reason) => this.wentDown(reason) });
       connection.start();
     }
     this.publisher.start();
     try {
-      await Promise.all([
-        this.publishing.whenUp(connectTimeoutMs),
-        this.subscribing.connection.whenUp(connectTimeoutMs),
-      ]);
+      await Promise.all([this.publishing.whenUp(deadlineMs), this.subscribing.connection.whenUp(deadlineMs)]);
       await this.ensureExchange(this.options.topicExchange);
       await this.ensureExchange(this.options.userExchange);
     } catch (error) {
@@ -162,12 +162,13 @@ export class RabbitMqBroker implements Broker {
     destination: SharedDestination,
     headers: ReadonlyMap<string, string>,
     listener: Listener,
+    ended?: Ended,
   ): Promise<BrokerSubscription> {
     if (this.state === 'closed') throw stopping();
     const binding = bindingFor(destination, headers, this.options);
-    if (destination.kind === 'topic') return this.topics.subscribe(binding.key, listener);
-    if (destination.kind === 'user') return this.users.subscribe(binding.key, listener);
-    return this.exchangeQueue(binding).subscribe(listener);
+    if (destination.kind === 'topic') return this.topics.subscribe(binding.key, listener, ended);
+    if (destination.kind === 'user') return this.users.subscribe(binding.key, listener, ended);
+    return this.exchangeQueue(binding).subscribe(listener, ended);
   }
 
   private exchangeQueue(binding: QueueBinding): ExchangeQueue {

@@ -67,7 +67,11 @@ export class RecoveringChannel<C extends Channel> {
     try {
       const { publishTimeoutMs } = this.options;
       const opening = this.user.open(model).then((channel) => this.watch(channel));
-      const channel = await withDeadline(opening, publishTimeoutMs, 'did not open a channel');
+      const channel = await withDeadline(opening, publishTimeoutMs, 'did not open a channel').catch((error: Error) => {
+        // It may open yet, and nobody would use it
+        void opening.then(closeChannel, () => undefined);
+        throw error;
+      });
       if (this.state !== 'opening' || this.connection.current !== model) {
         await closeChannel(channel);
         return this.retry();

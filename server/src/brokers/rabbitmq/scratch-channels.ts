@@ -1,15 +1,27 @@
 /**
  * Channels for what the broker may refuse: a refusal (403, 404, 405, 406) closes the channel that asked, and these serve one
- * question at a time and nothing else. They stay open for the next question, a few of them.
+ * question at a time and nothing else. They stay open for the next question, a few of them. Each question can be asked twice
+ * without harm, and is, when the connection is lost before it is answered.
  */
-import type { Channel } from 'amqplib';
+import type { Channel, ChannelModel } from 'amqplib';
+import { BrokerError } from '../broker.js';
 import type { AmqpConnection } from './amqp-connection.js';
+import { replyCode } from './amqp-errors.js';
 import { closeChannel } from './recovering-channel.js';
 import type { RabbitMqOptions } from './rabbitmq-options.js';
 import { withDeadline } from './wait-deadline.js';
 
 /** On a core of its own RabbitMQ binds 2.8 times as fast on four channels as on one; on 16 little faster. */
 export const SCRATCH_CHANNELS_MAX = 4;
+
+interface Question<T> {
+  readonly work: (channel: Channel) => Promise<T>;
+  readonly isRepeatable: boolean;
+  /** Who asked has given up: what nobody waits for any more must not be done. */
+  isAbandoned: boolean;
+}
+
+const abandoned = (): BrokerError => new BrokerError('broker-unavailable', 'Nobody waits for the answer any more.');
 
 export class ScratchChannels {
   private readonly live = new Set<Channel>();
@@ -27,16 +39,25 @@ export class ScratchChannels {
     return this.connection.current !== undefined;
   }
 
-  /** Waits for the broker and for a free channel. Rejects with what `work` rejected with, or `broker-unavailable`. */
-  run<T>(work: (channel: Channel) => Promise<T>): Promise<T> {
-    return withDeadline(this.take(work), this.options.publishTimeoutMs, 'did not answer');
+  /**
+   * Waits for the broker and for a free channel. Rejects with what `work` rejected with, or `broker-unavailable`. `once`: it
+   * is not worth waiting for, and not asked again.
+   */
+  run<T>(work: (channel: Channel) => Promise<T>, once?: 'once'): Promise<T> {
+    const question = { work, isRepeatable: once === undefined, isAbandoned: false };
+    return withDeadline(this.take(question), this.options.publishTimeoutMs, 'did not answer').finally(() => {
+      question.isAbandoned = true;
+    });
   }
 
-  private async take<T>(work: (channel: Channel) => Promise<T>): Promise<T> {
+  private async take<T>(question: Question<T>): Promise<T> {
     if (this.busy < SCRATCH_CHANNELS_MAX) this.busy++;
     else await new Promise<void>((resolve) => this.waiting.push(resolve));
     try {
-      return await this.use(work);
+      for (;;) {
+        const answer = await this.use(question);
+        if (answer) return answer.value;
+      }
     } finally {
       const next = this.waiting.shift();
       if (next) next();
@@ -44,21 +65,26 @@ export class ScratchChannels {
     }
   }
 
-  private async use<T>(work: (channel: Channel) => Promise<T>): Promise<T> {
-    const channel = this.idle.pop() ?? (await this.open());
+  /** Undefined where the connection was lost while it was asked: then it is asked again when the broker is back. */
+  private async use<T>(question: Question<T>): Promise<{ readonly value: T } | undefined> {
+    const model = this.connection.current ?? (await this.connection.whenUp());
+    if (question.isAbandoned) throw abandoned();
+    let channel: Channel | undefined;
     try {
-      const answer = await work(channel);
+      channel = this.idle.pop() ?? (await this.open(model));
+      const value = await question.work(channel);
       if (this.live.has(channel)) this.idle.push(channel);
-      return answer;
+      return { value };
     } catch (error) {
       // Also where it lives on: nobody knows in which state
-      if (this.live.has(channel)) void closeChannel(channel);
-      throw error;
+      if (channel && this.live.has(channel)) void closeChannel(channel);
+      const isRefusal = replyCode(error) !== undefined || this.connection.lastRefusal !== undefined;
+      if (isRefusal || !question.isRepeatable || this.connection.current === model) throw error;
+      return undefined;
     }
   }
 
-  private async open(): Promise<Channel> {
-    const model = this.connection.current ?? (await this.connection.whenUp());
+  private async open(model: ChannelModel): Promise<Channel> {
     const channel = await model.createChannel();
     this.live.add(channel);
     // The question that it closed over is rejected with the same error

@@ -54,6 +54,12 @@ export class SharedQueue implements ChannelUser<Channel> {
     if (this.model !== model) this.name = freshName(`instance.${this.options.instanceId}.${this.label}`);
     this.model = model;
     this.isTuning = false;
+    const { publishTimeoutMs } = this.options;
+    await withDeadline(this.declareAndConsume(channel), publishTimeoutMs, 'did not set up a queue');
+    if (this.channel.current === channel) await this.user.bind(this.name);
+  }
+
+  private async declareAndConsume(channel: Channel): Promise<void> {
     await channel.assertQueue(this.name, {
       durable: false,
       exclusive: true,
@@ -64,7 +70,6 @@ export class SharedQueue implements ChannelUser<Channel> {
       },
     });
     await this.consume(channel);
-    await this.user.bind(this.name);
   }
 
   private async consume(channel: Channel): Promise<void> {

@@ -136,7 +136,7 @@ export class Topology {
     this.forgetQueue(queue);
     if (!this.scratch.isReady) return;
     try {
-      await this.scratch.run((channel) => channel.deleteQueue(queue, options));
+      await this.scratch.run((channel) => channel.deleteQueue(queue, options), 'once');
     } catch (error) {
       const reply = replyCode(error);
       if (reply !== REPLY.preconditionFailed && reply !== REPLY.notFound)

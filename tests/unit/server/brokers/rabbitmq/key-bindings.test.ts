@@ -6,6 +6,7 @@ import { KeyBindings } from '../../../../../server/src/brokers/rabbitmq/key-bind
 class Asked {
   readonly calls: string[] = [];
   readonly bindings: KeyBindings;
+  readonly refused: string[] = [];
   private answers: { resolve: () => void; reject: (error: Error) => void }[] = [];
 
   constructor(operationsMax = 1) {
@@ -13,7 +14,8 @@ class Asked {
       bind: (queue: string, key: string) => this.ask(`+${queue}:${key}`),
       unbind: (queue: string, key: string) => this.ask(`-${queue}:${key}`),
     };
-    this.bindings = new KeyBindings(operations, operationsMax);
+    const refused = (key: string, { code }: BrokerError): void => void this.refused.push(`${key} ${code}`);
+    this.bindings = new KeyBindings(operations, operationsMax, refused);
   }
 
   private ask(call: string): Promise<void> {
@@ -240,8 +242,8 @@ describe('KeyBindings', () => {
     await asked.answer(new BrokerError('broker-unavailable', 'late'));
     expect(await outcome(again)).toBe('waiting');
     await asked.answer();
-    expect(asked.calls.slice(2)).toEqual(['+q:a']);
     expect(await outcome(again)).toBe('done');
+    expect(asked.calls).toEqual(['+q:a', '-q:a', '+q:a']);
     expect(asked.bindings.pending).toBe(0);
   });
 
@@ -265,6 +267,7 @@ describe('KeyBindings', () => {
     const good = asked.bindings.want('good');
     await settle();
     await asked.answer(new BrokerError('access-refused', 'no'));
+    expect(asked.refused).toEqual(['bad access-refused']);
     expect(await outcome(bad)).toBe('access-refused');
     await asked.answer();
     expect(await outcome(good)).toBe('done');
@@ -273,6 +276,34 @@ describe('KeyBindings', () => {
     void asked.bindings.want('bad');
     await settle();
     expect(asked.calls).toEqual(['+q:bad', '+q:good', '+q:bad']);
+  });
+
+  test('a queue that is found again may still have the bindings that nobody wants any more', async () => {
+    const asked = new Asked(2);
+    asked.bindings.attach('q', []);
+    for (const key of ['a', 'b', 'c']) void asked.bindings.want(key);
+    await asked.answerAll();
+    void asked.bindings.drop('a');
+    asked.bindings.detach();
+    void asked.bindings.drop('b');
+    await asked.answer(new BrokerError('broker-unavailable', 'lost'));
+    asked.bindings.attach('q', ['c']);
+    await asked.answerAll();
+    expect(asked.calls.slice(4).sort()).toEqual(['+q:c', '-q:a', '-q:b']);
+    expect(asked.bindings.pending).toBe(0);
+  });
+
+  test('what nobody wants of a queue that is gone is forgotten', async () => {
+    const asked = new Asked();
+    asked.bindings.attach('old', []);
+    void asked.bindings.want('a');
+    await asked.answerAll();
+    asked.bindings.detach();
+    expect(await outcome(asked.bindings.drop('a'))).toBe('done');
+    asked.bindings.attach('new', []);
+    await settle();
+    expect(asked.calls).toEqual(['+old:a']);
+    expect(asked.bindings.pending).toBe(0);
   });
 
   test('nobody waits any more once they are closed, whatever is under way', async () => {

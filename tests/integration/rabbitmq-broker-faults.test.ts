@@ -1,0 +1,365 @@
+/**
+ * Faults of the network between a relay and RabbitMQ, of every kind that the proxy knows, and what must be true afterwards:
+ * nothing confirmed is lost, order is kept, and what exists at RabbitMQ is what the relay's sessions want.
+ */
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, jest, test } from '@jest/globals';
+import amqp from 'amqplib';
+import type { BrokerError, BrokerSubscription, RoutedMessage } from '../../server/src/brokers/broker.js';
+import { AmqpConnection } from '../../server/src/brokers/rabbitmq/amqp-connection.js';
+import { RabbitMqBroker } from '../../server/src/brokers/rabbitmq/rabbitmq-broker.js';
+import type { RabbitMqOptions } from '../../server/src/brokers/rabbitmq/rabbitmq-options.js';
+import { eventually } from '../support/deadline.js';
+import { Inbox } from '../support/inbox.js';
+import { createVhost, type Vhost } from '../support/rabbitmq.js';
+import {
+  codeOf,
+  Consuming,
+  DEADLINE_MS,
+  message,
+  NO_HEADERS,
+  own,
+  rabbitOptions,
+  send,
+  shared,
+  uniqueName,
+} from '../support/rabbitmq-brokers.js';
+import { TcpProxy } from '../support/tcp-proxy.js';
+
+/** A silent peer is noticed after two of these. */
+const QUICK = { heartbeatSeconds: 1, connectTimeoutMs: 1_000, publishTimeoutMs: 30_000 };
+const FAULT_MS = 30_000;
+const owner = { sessionId: 's', user: 'alice', clientId: undefined };
+const acked = (headers: Record<string, string> = {}) => ({
+  ack: 'client-individual' as const,
+  headers: new Map(Object.entries(headers)),
+  subscriptionId: 'sub-0',
+});
+
+let vhost: Vhost;
+let backend: amqp.ChannelModel;
+let proxy: TcpProxy;
+const open: RabbitMqBroker[] = [];
+beforeAll(async () => {
+  vhost = await createVhost();
+  backend = await amqp.connect(vhost.amqpUrl);
+}, 60_000);
+afterAll(async () => {
+  await backend.close();
+  await vhost.delete();
+});
+beforeEach(async () => {
+  proxy = await TcpProxy.start(vhost.amqpUrl);
+});
+afterEach(async () => {
+  jest.restoreAllMocks();
+  proxy.restore();
+  await Promise.all(open.splice(0).map((broker) => broker.close()));
+  await proxy.close();
+}, 60_000);
+
+async function start(overrides: Partial<RabbitMqOptions> = {}): Promise<RabbitMqBroker> {
+  const broker = new RabbitMqBroker(rabbitOptions(proxy.url(vhost.amqpUrl), { ...QUICK, ...overrides }));
+  open.push(broker);
+  await broker.start();
+  return broker;
+}
+
+function once(broker: RabbitMqBroker, event: 'up' | 'down'): Promise<void> {
+  return new Promise((resolve) => broker.on(event, () => resolve()));
+}
+
+/** Each body once, in the order of its first arrival. */
+const firsts = (all: readonly string[]): string[] => [...new Set(all)];
+const numbers = (count: number): string[] => Array.from({ length: count }, (_, i) => String(i));
+
+describe('traffic goes on, complete and in order, after', () => {
+  /** For some seconds RabbitMQ gives half of a queue's messages to a consumer that is gone: they come again, later. */
+  const GHOST = 'an end that RabbitMQ is not told of (complete, in no order)';
+  /** Each ends with a network that works. */
+  const FAULTS: Record<string, (broker: RabbitMqBroker) => Promise<void>> = {
+    'a reset': async (broker) => {
+      const down = once(broker, 'down');
+      proxy.reset();
+      await down;
+    },
+    'a partition that swallows everything': async (broker) => {
+      const down = once(broker, 'down');
+      proxy.hold();
+      await down;
+      proxy.restore();
+    },
+    'answers that are lost': async (broker) => {
+      const down = once(broker, 'down');
+      proxy.hold('answers');
+      await down;
+      proxy.drop();
+      proxy.restore();
+    },
+    'an end that the relay is not told of': async (broker) => {
+      const down = once(broker, 'down');
+      proxy.halfOpen('server');
+      await down;
+    },
+    [GHOST]: async (broker) => {
+      const down = once(broker, 'down');
+      proxy.halfOpen('client');
+      await down;
+    },
+    'a partition that ends before anybody notices': async () => {
+      proxy.hold();
+      await aWhile(proxy);
+      proxy.restore();
+    },
+    delay: () => {
+      proxy.delay(50);
+      return Promise.resolve();
+    },
+  };
+  /** Another connection to the proxy has come and gone: time has passed that is long for a network, and short for heart-beats. */
+  async function aWhile(through: TcpProxy): Promise<void> {
+    const probe = new AmqpConnection('probe', rabbitOptions(through.url(vhost.amqpUrl), { connectTimeoutMs: 300 }));
+    probe.start();
+    await expect(probe.whenUp(300)).rejects.toMatchObject({ code: 'broker-unavailable' });
+    await probe.close();
+  }
+
+  test.each(Object.keys(FAULTS))(
+    '%s',
+    async (name) => {
+      const broker = await start();
+      const [topic, queue, exclusive] = [`/topic/${uniqueName()}`, `/queue/${uniqueName()}`, `/topic/${uniqueName()}`];
+      const seen = new Inbox<RoutedMessage>();
+      await broker.subscribe(shared(topic), NO_HEADERS, seen.add);
+      const channel = broker.openChannel(owner);
+      const [consumer, holder] = [new Consuming('ack'), new Consuming('ack')];
+      await channel.consume(own(queue), acked(), consumer);
+      await channel.consume(own(exclusive), acked({ durable: 'true' }), holder);
+      const sent: Promise<void>[] = [];
+      const sendMore = (): void => {
+        for (let i = 0; i < 100; i++) {
+          sent.push(send(broker, queue, message(String(sent.length), { persistent: 'true' })));
+        }
+      };
+      sendMore();
+      const faulted = FAULTS[name]?.(broker);
+      sendMore();
+      await faulted;
+      sendMore();
+      await Promise.all(sent);
+      await consumer.deliveries.until(
+        (all) => new Set(all.map((each) => each.message.body.toString())).size === 300,
+        FAULT_MS,
+      );
+      if (name !== GHOST) expect(firsts(consumer.bodies)).toEqual(numbers(300));
+      for (const { message: twice, redelivered } of consumer.deliveries.all.filter(isRepeated())) {
+        expect(twice.resent || redelivered).toBe(true);
+      }
+      // Nothing tells when a shared subscription and an exclusive holder are back: sent until both arrive
+      await eventually(
+        async () => {
+          for (const destination of [topic, exclusive]) await send(broker, destination, message('back'));
+          return seen.all.length > 0 && holder.deliveries.all.length > 0 ? true : undefined;
+        },
+        FAULT_MS,
+        () => `${seen.all.length} on the topic, ${holder.deliveries.all.length} for the holder`,
+      );
+      expect([...consumer.endings.all, ...holder.endings.all]).toEqual([]);
+    },
+    90_000,
+  );
+
+  /** True for what has the body of one before it. */
+  function isRepeated(): (delivery: { readonly message: RoutedMessage }) => boolean {
+    const before = new Set<string>();
+    return ({ message: { body } }) => {
+      const text = body.toString();
+      return before.has(text) || (before.add(text), false);
+    };
+  }
+});
+
+describe('several addresses, of which one', () => {
+  let dead: TcpProxy;
+  beforeEach(async () => {
+    // Addresses are tried in the order in which they stand
+    jest.spyOn(Math, 'random').mockReturnValue(0.5);
+    dead = await TcpProxy.start(vhost.amqpUrl);
+  });
+  afterEach(() => dead.close());
+  const addresses = () => ({ urls: [dead.url(vhost.amqpUrl), proxy.url(vhost.amqpUrl)] });
+
+  test('refuses', async () => {
+    dead.cut();
+    const broker = await start(addresses());
+    expect(await codeOf(() => send(broker, `/topic/${uniqueName()}`, message('x')))).toBe('no error');
+  });
+
+  test.each(['answers nothing', 'falls silent within the handshake'])(
+    '%s',
+    async (how) => {
+      if (how === 'answers nothing') dead.ignore();
+      else dead.hold('answers');
+      const broker = await start(addresses());
+      expect(await codeOf(() => send(broker, `/topic/${uniqueName()}`, message('x')))).toBe('no error');
+      await eventually(
+        () => (dead.connections === 0 ? true : undefined),
+        DEADLINE_MS,
+        () => `${dead.connections} connections are left to the silent address`,
+      );
+    },
+    30_000,
+  );
+
+  test('goes away while it is used: the relay moves to the other', async () => {
+    const broker = await start(addresses());
+    expect(proxy.accepted).toBe(0);
+    const [down, up] = [once(broker, 'down'), once(broker, 'up')];
+    dead.ignore();
+    dead.drop();
+    await down;
+    await up;
+    expect(proxy.connections).toBeGreaterThan(0);
+  }, 30_000);
+});
+
+describe('an exchange that is deleted under its subscribers', () => {
+  async function subscribe(broker: RabbitMqBroker, exchange: string) {
+    const seen = new Inbox<RoutedMessage>();
+    const ended = new Inbox<BrokerError>();
+    await broker.subscribe(shared(`/exchange/${exchange}/k`), NO_HEADERS, seen.add, ended.add);
+    return { seen, ended };
+  }
+
+  test('and not made again: they are told', async () => {
+    const broker = await start({ publishTimeoutMs: 1_500 });
+    const [exchange, channel] = [uniqueName(), await backend.createChannel()];
+    await channel.assertExchange(exchange, 'direct', { durable: true });
+    const { ended } = await subscribe(broker, exchange);
+    await channel.deleteExchange(exchange);
+    const [down, up] = [once(broker, 'down'), once(broker, 'up')];
+    proxy.drop();
+    await down;
+    await up;
+    const [error] = await ended.atLeast(1);
+    expect(error?.code).toBe('subscription-ended');
+    expect(error?.message).toContain(exchange);
+    // All of it is gone, and who comes now learns the reason at once
+    expect(broker.gauges.exchangeQueues).toBe(0);
+    expect(await codeOf(() => subscribe(broker, exchange))).toBe('exchange-not-found');
+    await channel.close();
+  }, 60_000);
+
+  test('and made again: nobody is told, and messages come', async () => {
+    const broker = await start();
+    const [exchange, channel] = [uniqueName(), await backend.createChannel()];
+    await channel.assertExchange(exchange, 'direct', { durable: true });
+    const { seen, ended } = await subscribe(broker, exchange);
+    await channel.deleteExchange(exchange);
+    await channel.assertExchange(exchange, 'direct', { durable: true });
+    await eventually(
+      () => (seen.all.length > 0 ? true : (channel.publish(exchange, 'k', Buffer.from('x')), undefined)),
+      DEADLINE_MS,
+      () => 'the subscription is not bound again',
+    );
+    expect(ended.all).toEqual([]);
+    await channel.close();
+  }, 30_000);
+});
+
+describe('many cuts while sessions come and go', () => {
+  /** A small generator of random numbers, so that a run can be repeated. */
+  function randomFrom(seed: number): (below: number) => number {
+    let state = seed;
+    return (below) => {
+      state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0;
+      return Math.floor((state / 2 ** 32) * below);
+    };
+  }
+
+  const seed = Number(process.env['SEED'] ?? Math.floor(Math.random() * 2 ** 32));
+  test(`what is bound and consumed in the end is what is wanted (SEED=${seed})`, async () => {
+    const random = randomFrom(seed);
+    const broker = await start({ reconnectMinMs: 10, reconnectMaxMs: 100 });
+    const prefix = uniqueName('chaos');
+    const exchange = uniqueName('chaos-exchange');
+    const channel = await backend.createChannel();
+    await channel.assertExchange(exchange, 'direct', { durable: true });
+    const wanted = new Map<string, BrokerSubscription>();
+    const errors: string[] = [];
+    const toggle = async (kind: number, n: number): Promise<void> => {
+      const key = `${prefix}.${n}`;
+      const name = [`/topic/${key}`, `/exchange/${exchange}/${key}`, `/queue/${key}`][kind]!;
+      const known = wanted.get(name);
+      wanted.delete(name);
+      if (known) return known.close();
+      const made =
+        kind === 2
+          ? broker.openChannel({ ...owner, sessionId: name }).consume(own(name), acked(), new Consuming('ack'))
+          : broker.subscribe(shared(name), NO_HEADERS, () => undefined);
+      wanted.set(name, await made);
+    };
+    const session = async (kind: number, n: number): Promise<void> => {
+      for (let i = 0; i < 30; i++) {
+        await toggle(kind, n).catch((error: BrokerError) => errors.push(error.code));
+        if (random(4) === 0) await new Promise((resolve) => setTimeout(resolve, random(30)));
+      }
+      if (random(2) === 0) await toggle(kind, n).catch((error: BrokerError) => errors.push(error.code));
+    };
+    let isOver = false;
+    const cuts = (async (): Promise<void> => {
+      const faults = [() => proxy.drop(), () => proxy.reset(), () => proxy.cut(), () => proxy.delay(random(20))];
+      while (!isOver) {
+        faults[random(faults.length)]?.();
+        await new Promise((resolve) => setTimeout(resolve, random(150)));
+        proxy.restore();
+        await new Promise((resolve) => setTimeout(resolve, random(100)));
+      }
+    })();
+    await Promise.all(numbers(60).map((n) => session(Number(n) % 3, Number(n))));
+    isOver = true;
+    await cuts;
+    expect(errors).toEqual([]);
+    const expected = [...wanted.keys()].sort();
+    await eventually(
+      async () => {
+        const found = await present(prefix, exchange);
+        return JSON.stringify(found) === JSON.stringify(expected) ? true : undefined;
+      },
+      FAULT_MS,
+      () => `wanted: ${expected.join(' ')}`,
+    ).catch(async () => expect(await present(prefix, exchange)).toEqual(expected));
+    await channel.deleteExchange(exchange);
+    await channel.close();
+  }, 120_000);
+
+  /** As destinations: what is bound to exchanges, and which queues have a consumer. */
+  async function present(prefix: string, exchange: string): Promise<string[]> {
+    const bindings = (await vhost.api('GET', 'bindings')) as { source: string; routing_key: string }[];
+    const queues = (await vhost.api('GET', 'queues')) as { name: string; consumers: number }[];
+    const bound = bindings
+      .filter(({ source, routing_key }) => source !== '' && routing_key.startsWith(`${prefix}.`))
+      .map(({ source, routing_key }) => `${source === exchange ? `/exchange/${exchange}` : '/topic'}/${routing_key}`);
+    const consumed = queues.filter(({ name, consumers }) => name.startsWith(`${prefix}.`) && consumers > 0);
+    return [...bound, ...consumed.map(({ name }) => `/queue/${name}`)].sort();
+  }
+});
+
+test('losing the connection again and again leaves no listener behind', async () => {
+  const broker = await start();
+  const warnings: string[] = [];
+  const warned = (warning: Error): void => void warnings.push(warning.message);
+  process.on('warning', warned);
+  const channel = broker.openChannel(owner);
+  await channel.consume(own(`/queue/${uniqueName()}`), acked(), new Consuming('ack'));
+  for (let i = 0; i < 15; i++) {
+    const [down, up] = [once(broker, 'down'), once(broker, 'up')];
+    if (i % 2 === 0) proxy.reset();
+    else proxy.drop();
+    await down;
+    await up;
+  }
+  await send(broker, `/topic/${uniqueName()}`, message('x'));
+  process.off('warning', warned);
+  // Node warns of an emitter that has more than ten listeners for one event
+  expect(warnings).toEqual([]);
+}, 60_000);
