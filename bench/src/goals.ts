@@ -32,6 +32,7 @@ const ROWS: readonly Row[] = [
   ['fan-out to 5,000: RabbitMQ Web STOMP',        'sessions-5000', SPEED, 'web-stomp', 45],
   ['fan-out of 1 KiB: RabbitMQ Web STOMP',        'fan-out-1k',    SPEED, 'web-stomp', 85],
   ['fan-out to 5,000, ten frozen: without them',  'frozen',        SPEED, 'relay',     0.95, 'relay-frozen'],
+  ['CPU per delivery, ten frozen: without them',  'frozen',        CPU,   'relay',     0.95, 'relay-frozen'],
   ['p99 at 200 a second: nats-server',            'rate-200',      'p99', 'nats',      1],
   ['p99 at 500 a second: nats-server',            'rate-500',      'p99', 'nats',      1],
   ['p50 at 10 a second: RabbitMQ Web STOMP',      'rate-10',       'p50', 'web-stomp', 10],

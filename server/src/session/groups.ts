@@ -116,14 +116,16 @@ export class Group implements LateGroup {
     const start = performance.now();
     if (this.laggards) this.keepLate(this.laggards);
     const batches = !this.canShare || waiting.length === 1 ? waiting : [Buffer.concat(waiting)];
-    const { counters } = this.groups;
-    counters.messagesOut += waiting.length * members.size;
-    for (const batch of batches) counters.messageBytesOut += batch.length * members.size;
-    for (const member of members) {
-      let isTaken = true;
-      for (const batch of batches) isTaken = member.connection.write(batch); // next: transports/connection
-      if (!isTaken) this.fellBehind(member);
+    let slow: Set<GroupMember> | undefined;
+    for (const batch of batches) {
+      for (const member of members) {
+        // next: transports/connection
+        if (!member.connection.write(batch)) (slow ??= new Set()).add(member);
+      }
+      this.groups.counters.messageBytesOut += batch.length * members.size;
     }
+    this.groups.counters.messagesOut += waiting.length * members.size;
+    if (slow) for (const member of slow) this.fellBehind(member);
     const end = performance.now();
     this.restsUntil = end + Math.min((end - start) * this.groups.restShare, REST_MAX_MS);
   }
