@@ -109,8 +109,10 @@ const answersOf = ({ frames }: MemoryConnection): string[] =>
   });
 
 abstract class Command implements fc.AsyncCommand<Model, Real> {
+  /** Whether it may be what the session ends of. */
+  constructor(private readonly isReckless: boolean) {}
   check(model: Readonly<Model>): boolean {
-    return !model.isOver && this.isPossible(model);
+    return !model.isOver && (this.isReckless || this.isFine(model));
   }
   async run(model: Model, real: Real): Promise<void> {
     this.act(model, real);
@@ -119,16 +121,19 @@ abstract class Command implements fc.AsyncCommand<Model, Real> {
     expect(broker.publications.map(({ message }) => message.body.toString())).toEqual(model.published);
     expect(answersOf(real.client)).toEqual(model.answers);
   }
-  protected isPossible(_model: Readonly<Model>): boolean {
-    return true;
-  }
+  protected abstract isFine(model: Readonly<Model>): boolean;
   protected abstract act(model: Model, real: Real): void;
 }
 
 class Begin extends Command {
-  constructor(private readonly id: string) {
-    super();
+  constructor(
+    private readonly id: string,
+    isReckless: boolean,
+  ) {
+    super(isReckless);
   }
+  protected override isFine = ({ transactions }: Model) =>
+    !transactions.has(this.id) && transactions.size < LIMITS.transactionsMax;
   protected override act(model: Model, { client }: Real): void {
     const receipt = `BEGIN ${this.id}`;
     client.sendFrame('BEGIN', { transaction: this.id, receipt });
@@ -141,9 +146,14 @@ class Begin extends Command {
 }
 
 class Send extends Command {
-  constructor(private readonly id: string | undefined) {
-    super();
+  constructor(
+    private readonly id: string | undefined,
+    isReckless: boolean,
+  ) {
+    super(isReckless);
   }
+  protected override isFine = ({ transactions }: Model) =>
+    this.id === undefined || (transactions.get(this.id)?.frames ?? Infinity) < LIMITS.transactionMaxCount;
   protected override act(model: Model, { client }: Real): void {
     const body = String(++model.count);
     client.sendFrame(
@@ -163,9 +173,11 @@ class End extends Command {
   constructor(
     private readonly verb: 'COMMIT' | 'ABORT',
     private readonly id: string,
+    isReckless: boolean,
   ) {
-    super();
+    super(isReckless);
   }
+  protected override isFine = ({ transactions }: Model) => transactions.has(this.id);
   protected override act(model: Model, { client }: Real): void {
     client.sendFrame(this.verb, { transaction: this.id, receipt: `${this.verb} ${this.id}` });
     const transaction = model.transactions.get(this.id);
@@ -181,9 +193,9 @@ class Answer extends Command {
     private readonly index: number,
     private readonly isTaken: boolean,
   ) {
-    super();
+    super(false);
   }
-  protected override isPossible = (model: Model) => model.open.length > 0;
+  protected override isFine = (model: Model) => model.open.length > 0;
   protected override act(model: Model, { harness }: Real): void {
     const index = this.index % model.open.length;
     const { confirm } = harness.broker.publications.filter((each) => !each.confirm.isSettled)[index]!;
@@ -197,8 +209,9 @@ class Answer extends Command {
 /** From now on checks have to be waited for, or no longer. */
 class HoldChecks extends Command {
   constructor(private readonly areHeld: boolean) {
-    super();
+    super(false);
   }
+  protected override isFine = () => true;
   protected override act(model: Model, { harness }: Real): void {
     model.checksAreHeld = this.areHeld;
     harness.broker.holds[this.areHeld ? 'add' : 'delete']('prepare');
@@ -207,7 +220,10 @@ class HoldChecks extends Command {
 }
 
 class EndCheck extends Command {
-  protected override isPossible = (model: Model) => model.queue.length > 0;
+  constructor() {
+    super(false);
+  }
+  protected override isFine = (model: Model) => model.queue.length > 0;
   protected override act(model: Model, { harness }: Real): void {
     harness.broker.preparations.find(({ isSettled }) => !isSettled)!.grant();
     model.goOn(false);
@@ -216,20 +232,24 @@ class EndCheck extends Command {
 }
 
 const transaction = fc.constantFrom('t', 'u', 'v');
-const send = fc.option(transaction, { nil: undefined, freq: 3 }).map((id) => new Send(id));
+/** So that most sessions live long enough to meet everything else. */
+const seldom = fc.integer({ min: 1, max: 20 }).map((chance) => chance === 20);
+const send = fc
+  .tuple(fc.option(transaction, { nil: undefined, freq: 3 }), seldom)
+  .map((parameters) => new Send(...parameters));
 const end = fc
-  .tuple(fc.constantFrom('COMMIT' as const, 'COMMIT' as const, 'ABORT' as const), transaction)
+  .tuple(fc.constantFrom('COMMIT' as const, 'COMMIT' as const, 'ABORT' as const), transaction, seldom)
   .map((parameters) => new End(...parameters));
 const answer = fc
   .tuple(
     fc.nat({ max: 9 }),
-    fc.integer({ min: 0, max: 7 }).map((chance) => chance > 0),
+    seldom.map((isRefused) => !isRefused),
   )
   .map((parameters) => new Answer(...parameters));
 
 const commands = fc.commands<Model, Real, false>(
   [
-    transaction.map((id) => new Begin(id)),
+    fc.tuple(transaction, seldom).map((parameters) => new Begin(...parameters)),
     send,
     send,
     send,
@@ -239,7 +259,7 @@ const commands = fc.commands<Model, Real, false>(
     fc.boolean().map((areHeld) => new HoldChecks(areHeld)),
     fc.constant(new EndCheck()),
   ],
-  { size: 'large', maxCommands: 40 },
+  { size: 'large', maxCommands: 60 },
 );
 
 test('what is published and answered is what the client has asked for, in order', async () => {
