@@ -1,0 +1,126 @@
+/**
+ * The table in docs/limits.md: default and range of each limit come from the schema, what happens at it stands here. Every
+ * option whose name says that it is a limit must have a line.
+ */
+import { z } from 'zod';
+import { KIB, MIB } from './option-kinds.js';
+
+/** How the name of a limit ends. */
+const LIMIT =
+  /(Max|MaxBytes|MaxCount|[mM]axPayloadBytes|Prefetch|sessionsPerSecond|TimeoutMs|StallMs|waitMaxMs|lagMaxMs|channelsPerConnection)$/;
+
+const error = (code: string): string => `ERROR \`${code}\``;
+const frame = (when: string): Record<string, string> => ({
+  [`limits.${when}.commandMaxBytes`]: error('command-too-long'),
+  [`limits.${when}.headerMaxCount`]: error('too-many-headers'),
+  [`limits.${when}.headerLineMaxBytes`]: error('header-too-long'),
+  [`limits.${when}.headersMaxBytes`]: error('headers-too-large'),
+  [`limits.${when}.bodyMaxBytes`]: error('body-too-large'),
+});
+const PAUSE = 'the client is not read from until there is room';
+
+/** What happens at each limit. `0` in the table's range means: no limit. */
+export const EFFECTS: Readonly<Record<string, string>> = {
+  // Coming in
+  'listen.httpConnectionsMax': 'HTTP 503 with `Retry-After`',
+  'listen.httpHeadersMaxBytes': 'HTTP 431',
+  'limits.connectsPerSecondMax': `waits for \`loadShedding.waitMaxMs\`, then HTTP 503 with \`Retry-After\`; TCP: ${error('too-many-connects')}`,
+  'loadShedding.lagMaxMs': 'from half of it on senders are read from less, and new sessions wait',
+  'loadShedding.waitMaxMs': `HTTP 503 with \`Retry-After\`; TCP: ${error('overloaded')} or \`too-many-connects\``,
+  'loadShedding.waitingMax': `HTTP 503 with \`Retry-After\`; TCP: ${error('overloaded')} or \`too-many-connects\``,
+  sessionsMax: error('too-many-sessions'),
+  'limits.sessionsPerAddressMax': error('too-many-address-sessions'),
+  'limits.sessionsPerUserMax': error('too-many-user-sessions'),
+  'session.connectTimeoutMs': `HTTP 408 before the handshake, then ${error('connect-timeout')}; an authenticator that takes longer: ${error('authentication-unavailable')}`,
+  // Frames
+  'websocket.beforeLoginMaxPayloadBytes': error('message-too-large'),
+  'websocket.maxPayloadBytes': 'close code 1009',
+  ...frame('beforeLogin'),
+  ...frame('afterLogin'),
+  'session.framesPerSecondMax': `under \`framesPerSecondPolicy: pause\` the client is read from more slowly, under \`disconnect\` ${error('too-many-frames')}`,
+  // A session
+  'session.subscriptionsMax': error('too-many-subscriptions'),
+  'session.transactionsMax': error('too-many-transactions'),
+  'session.transactionMaxCount': error('transaction-too-large'),
+  'session.transactionMaxBytes': error('transaction-too-large'),
+  'session.inboxMaxBytes': PAUSE,
+  'session.sendQueueMaxCount': PAUSE,
+  'session.sendQueueMaxBytes': PAUSE,
+  'session.unconfirmedMaxCount': 'the next SEND waits in the send queue',
+  'session.outboxMaxBytes': `${error('slow-consumer')}, or what \`slowConsumers\` says`,
+  'session.outboxStallMs': error('slow-consumer'),
+  'websocket.closeTimeoutMs': 'the connection is cut off',
+  // RabbitMQ
+  'rabbitmq.autoPrefetch': 'RabbitMQ delivers no more until the client has read',
+  'rabbitmq.clientPrefetch': 'RabbitMQ delivers no more until the client has acknowledged',
+  'rabbitmq.instancePrefetch': 'RabbitMQ delivers no more until the relay has passed messages on',
+  'rabbitmq.instanceInFlightMaxBytes': 'RabbitMQ delivers fewer large messages at a time',
+  'rabbitmq.instanceQueueMaxBytes': 'RabbitMQ drops the oldest messages of the relay’s queue',
+  'rabbitmq.unconfirmedMax': 'SENDs wait; their sessions are paused',
+  'rabbitmq.unconfirmedMaxBytes': 'SENDs wait; their sessions are paused',
+  'rabbitmq.publishTimeoutMs': error('broker-unavailable'),
+  'rabbitmq.connectTimeoutMs': 'the attempt is given up, and the next one made',
+  'rabbitmq.channelsPerConnection': 'another connection is opened, up to `rabbitmq.connectionsMax`',
+  'rabbitmq.connectionsMax': error('too-many-channels'),
+  // The embedded broker
+  'memory.autoPrefetch': 'as with RabbitMQ',
+  'memory.clientPrefetch': 'as with RabbitMQ',
+  'memory.messagesMaxBytes': error('publish-refused'),
+  'memory.queueMaxBytes':
+    'as `x-max-length-bytes`: the oldest messages are dropped, unless `x-overflow` says otherwise',
+  'memory.queuesMax': error('access-refused'),
+  // The end
+  'drain.sessionsPerSecond': 'the others end later, but within `stopTimeoutMs`',
+  stopTimeoutMs: 'the process ends, whatever is left',
+};
+
+const UNITS: readonly (readonly [RegExp, string])[] = [
+  [/Bytes$/, 'bytes'],
+  [/Ms$/, 'ms'],
+  [/PerSecond/, 'a second'],
+];
+
+interface Option {
+  readonly path: string;
+  readonly default: number | undefined;
+  readonly minimum: number;
+  readonly maximum: number;
+}
+
+type JsonSchema = z.core.JSONSchema.BaseSchema;
+
+function numericOptions(schema: JsonSchema, path = ''): Option[] {
+  if (schema.type === 'integer') {
+    const { default: preset, minimum = 0, maximum = 0 } = schema;
+    return [{ path, default: preset as number | undefined, minimum, maximum }];
+  }
+  return Object.entries(schema.properties ?? {}).flatMap(([name, inner]) =>
+    typeof inner === 'boolean' ? [] : numericOptions(inner, path === '' ? name : `${path}.${name}`),
+  );
+}
+
+/** Every option whose name says that it is a limit. */
+export function limitsOf(schema: z.ZodType): Option[] {
+  return numericOptions(z.toJSONSchema(schema, { io: 'input', unrepresentable: 'any' })).filter(({ path }) =>
+    LIMIT.test(path),
+  );
+}
+
+/** In Markdown, in the order of `EFFECTS`. */
+export function limitsTable(schema: z.ZodType): string {
+  const limits = new Map(limitsOf(schema).map((limit) => [limit.path, limit]));
+  const rows = Object.entries(EFFECTS).map(([path, effect]) => {
+    const limit = limits.get(path);
+    if (limit === undefined) throw new Error(`${path} is not an option, or its name does not say that it is a limit`);
+    const unit = UNITS.find(([ending]) => ending.test(path))?.[1] ?? '';
+    const preset = limit.default === undefined ? 'twice the largest frame' : shown(limit.default, unit);
+    return `| \`${path}\` | ${preset} | ${unit} | ${shown(limit.minimum, unit)} to ${shown(limit.maximum, unit)} | ${effect} |`;
+  });
+  return ['| option | default | unit | range | at the limit |', '|---|---|---|---|---|', ...rows].join('\n');
+}
+
+function shown(value: number, unit: string): string {
+  if (unit === 'bytes' && value >= MIB && value % MIB === 0) return `${value / MIB} MiB`;
+  if (unit === 'bytes' && value >= KIB && value % KIB === 0) return `${value / KIB} KiB`;
+  return value.toLocaleString('en-US');
+}
