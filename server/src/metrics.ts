@@ -22,6 +22,7 @@ export interface MetricSources {
     /** By policy. */
     readonly dropped: Readonly<Record<string, number | undefined>>;
     readonly laggards: number;
+    readonly sendBytesWaiting: number;
   };
   readonly load: { readonly lagMs: number; readonly isOverloaded: boolean; readonly overloads: number };
   readonly entrance: { readonly waiting: number; readonly turnedAway: number };
@@ -103,6 +104,7 @@ export function createMetrics(sources: MetricSources): Metrics {
   const droppedHelp = 'Messages left out because a client read too slowly';
   counters('messages_dropped', droppedHelp, 'policy', () => sources.counters.dropped);
   gauge('laggards', 'Sessions with messages waiting of which some may be left out', () => sources.counters.laggards);
+  gauge('sends_waiting_bytes', 'SENDs that wait for the broker', () => sources.counters.sendBytesWaiting);
   addLoadMetrics(sources, gauge, counter);
   gauge('broker_up', '1 where the broker can be used', () => Number(sources.broker.isUp), 'min');
   const gauges = () => sources.broker.gauges ?? { unconfirmed: 0, pendingBindings: 0 };

@@ -37,6 +37,7 @@ export const session = section({
   outboxStallMs: whole(30_000, 100, DAY_MS),
   sendQueueMaxCount: whole(1_000, 1, 100_000),
   sendQueueMaxBytes: whole(4 * MIB, 16 * KIB, 256 * MIB),
+  sendQueuesMaxBytes: whole(256 * MIB, 64 * KIB, 64 * 1024 * MIB),
   unconfirmedMaxCount: whole(1_000, 1, 65_535),
   /** 0: as fast as a client likes. */
   framesPerSecondMax: whole(0, 0, 1_000_000),

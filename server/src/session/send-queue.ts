@@ -12,6 +12,7 @@ export type SendStep = () => Promise<void> | undefined;
 export interface SendQueueOptions {
   readonly sendQueueMaxCount: number;
   readonly sendQueueMaxBytes: number;
+  readonly sendQueuesMaxBytes: number;
   readonly unconfirmedMaxCount: number;
 }
 
@@ -19,6 +20,8 @@ export interface SendQueueOptions {
 export type Failed = (error: unknown) => boolean;
 
 export interface SendQueueListener {
+  /** Of all sessions. */
+  readonly counters: { sendBytesWaiting: number };
   /** The queue is no longer full, or has become idle. */
   onSendProgress(): void;
 }
@@ -44,7 +47,12 @@ export class SendQueue {
 
   /** Beyond its bounds: the session stops reading. */
   get isFull(): boolean {
-    return this.isBeyond(1);
+    return this.isBeyond(1) || (this.waiting.length > 0 && this.isCrowded);
+  }
+
+  /** All sessions together have more waiting than the relay keeps: whoever adds to it stops for now. */
+  private get isCrowded(): boolean {
+    return this.listener.counters.sendBytesWaiting > this.options.sendQueuesMaxBytes;
   }
 
   /** Even what has been read already must not come in any more. */
@@ -67,7 +75,7 @@ export class SendQueue {
     if (this.hasFailed) return;
     if (this.isBusy || this.unconfirmed >= this.options.unconfirmedMaxCount) {
       this.waiting.push({ step, bytes, failed });
-      this.waitingBytes += bytes;
+      this.count(bytes);
       return;
     }
     this.run(step, failed);
@@ -96,10 +104,19 @@ export class SendQueue {
 
   /** What waits has waited for the same: it is refused too, in order, instead of waiting as long again one by one. */
   refuseWaiting(error: unknown): void {
+    for (const { failed } of this.takeAll()) this.fail(error, failed);
+  }
+
+  private takeAll(): Waiting[] {
     const { waiting } = this;
     this.waiting = [];
-    this.waitingBytes = 0;
-    for (const { failed } of waiting) this.fail(error, failed);
+    this.count(-this.waitingBytes);
+    return waiting;
+  }
+
+  private count(bytes: number): void {
+    this.waitingBytes += bytes;
+    this.listener.counters.sendBytesWaiting += bytes;
   }
 
   private run(step: SendStep, failed: Failed): void {
@@ -128,15 +145,14 @@ export class SendQueue {
   private fail(error: unknown, failed: Failed): void {
     if (failed(error)) return;
     this.hasFailed = true;
-    this.waiting = [];
-    this.waitingBytes = 0;
+    this.takeAll();
   }
 
   private next(): void {
     while (!this.isBusy && this.unconfirmed < this.options.unconfirmedMaxCount) {
       const head = this.waiting.shift();
       if (!head) break;
-      this.waitingBytes -= head.bytes;
+      this.count(-head.bytes);
       this.run(head.step, head.failed);
     }
     this.settled();

@@ -29,6 +29,8 @@ export interface SessionOptions extends FramePaceOptions {
   /** SENDs that wait for their checks; beyond either, reading pauses. */
   readonly sendQueueMaxCount: number;
   readonly sendQueueMaxBytes: number;
+  /** Of all sessions together; beyond it, reading pauses where SENDs wait. */
+  readonly sendQueuesMaxBytes: number;
   /** Published and not yet confirmed; beyond it the next SEND waits. */
   readonly unconfirmedMaxCount: number;
   readonly subscriptionsMax: number;

@@ -14,4 +14,6 @@ export class SessionCounters {
   readonly dropped: Partial<Record<SlowPolicy, number>> = { 'drop-oldest': 0, latest: 0 };
   /** Clients that have left the shared write for now. */
   laggards = 0;
+  /** Bytes of SENDs that wait behind others, of all sessions. */
+  sendBytesWaiting = 0;
 }

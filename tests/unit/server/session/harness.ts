@@ -30,6 +30,7 @@ export const OPTIONS: SessionOptions = {
   outboxStallMs: 30_000,
   sendQueueMaxCount: 10,
   sendQueueMaxBytes: 1_000_000,
+  sendQueuesMaxBytes: 10_000_000,
   unconfirmedMaxCount: 100,
   framesPerSecondMax: 0,
   framesPerSecondPolicy: 'pause',

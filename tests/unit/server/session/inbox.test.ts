@@ -3,6 +3,7 @@ import { Pace } from '../../../../server/src/pace.js';
 import { FramePace } from '../../../../server/src/session/frame-pace.js';
 import { FrameTurns } from '../../../../server/src/session/frame-turns.js';
 import { type FrameHandler, Inbox } from '../../../../server/src/session/inbox.js';
+import { SessionCounters } from '../../../../server/src/session/session-counters.js';
 import { SendQueue } from '../../../../server/src/session/send-queue.js';
 import { TimerWheel } from '../../../../server/src/session/timer-wheel.js';
 import type { Frame } from '../../../../server/src/stomp/frame.js';
@@ -60,8 +61,13 @@ beforeEach(() => {
   clock = 0;
   load = { isOverloaded: false };
   handler = new Recorder();
-  const options = { sendQueueMaxCount: 1, sendQueueMaxBytes: 1_000, unconfirmedMaxCount: 10 };
-  sends = new SendQueue(options, { onSendProgress: () => inbox.onSendProgress() });
+  const options = {
+    sendQueueMaxCount: 1,
+    sendQueueMaxBytes: 1_000,
+    sendQueuesMaxBytes: 10_000,
+    unconfirmedMaxCount: 10,
+  };
+  sends = new SendQueue(options, { counters: new SessionCounters(), onSendProgress: () => inbox.onSendProgress() });
   turns = new FrameTurns(load, () => clock);
   inbox = new Inbox(handler, sends, turns, LIMITS, 100);
   inbox.speak('1.2', LIMITS);

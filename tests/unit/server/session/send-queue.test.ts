@@ -6,14 +6,16 @@ import { tick } from './harness.js';
 let log: string[];
 let queue: SendQueue;
 let progress: number;
+let counters: { sendBytesWaiting: number };
+const OPTIONS = { sendQueueMaxCount: 2, sendQueueMaxBytes: 100, sendQueuesMaxBytes: 150, unconfirmedMaxCount: 2 };
 /** What the session answers when it is told of a failure. */
 let livesOn: boolean;
 beforeEach(() => {
   log = [];
   livesOn = false;
   progress = 0;
-  const options = { sendQueueMaxCount: 2, sendQueueMaxBytes: 100, unconfirmedMaxCount: 2 };
-  queue = new SendQueue(options, { onSendProgress: () => progress++ });
+  counters = { sendBytesWaiting: 0 };
+  queue = new SendQueue(OPTIONS, { counters, onSendProgress: () => progress++ });
 });
 
 /** Adds a step that waits for its checks if there are any, then publishes with a confirm that is waited for. */
@@ -125,6 +127,30 @@ describe('SendQueue', () => {
     hold.grant();
     await tick();
     expect(log.slice(-1)).toEqual(['publish a']);
+  });
+
+  test('where all together have too much waiting, those with SENDs that wait are full', async () => {
+    const other = new SendQueue(OPTIONS, { counters, onSendProgress: () => undefined });
+    const [hold, otherHold] = [new Decision(), new Decision()];
+    add('a', { checks: hold });
+    add('b', { bytes: 80 });
+    other.add(
+      () => otherHold.promise,
+      1,
+      () => false,
+    );
+    other.add(
+      () => undefined,
+      80,
+      () => false,
+    );
+    expect([queue.isFull, other.isFull, counters.sendBytesWaiting]).toEqual([true, true, 160]);
+    hold.grant();
+    await tick();
+    expect([queue.isFull, other.isFull, counters.sendBytesWaiting]).toEqual([false, false, 80]);
+    otherHold.refuse(new Error('no'));
+    await tick();
+    expect(counters.sendBytesWaiting).toBe(0);
   });
 
   test('a failed check ends the queue: nothing behind it is sent', async () => {

@@ -15,6 +15,7 @@ function worker(sessions: number, messagesOut: number, isUp = true, lagMs = 0) {
       slowConsumers: 0,
       dropped: {},
       laggards: 0,
+      sendBytesWaiting: 0,
     },
     load: { lagMs, isOverloaded: lagMs > 0, overloads: 0 },
     entrance: { waiting: sessions, turnedAway: 1 },
