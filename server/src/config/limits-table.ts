@@ -46,6 +46,7 @@ export const EFFECTS: Readonly<Record<string, string>> = {
   'session.inboxMaxBytes': PAUSE,
   'session.sendQueueMaxCount': PAUSE,
   'session.sendQueueMaxBytes': PAUSE,
+  'session.sendQueuesMaxBytes': 'no client with SENDs that wait is read from until there is room',
   'session.unconfirmedMaxCount': 'the next SEND waits in the send queue',
   'session.outboxMaxBytes': `${error('slow-consumer')}, or what \`slowConsumers\` says`,
   'session.outboxStallMs': error('slow-consumer'),
