@@ -355,7 +355,7 @@ export class Session implements Listeners, CommandSession {
     }
     const { sentence } = this.note(error, frame);
     this.tell('errors', refusalHeaders(code, frame), sentence);
-    if (code === 'broker-unavailable') this.sendQueue.refuseWaiting(error);
+    if (code === 'broker-unavailable' && frame.command === 'SEND') this.sendQueue.refuseWaiting(error);
     return true;
   }
 

@@ -121,6 +121,19 @@ test('a broker that is away: SENDs that wait for it are refused together, later 
   expect(told()).toEqual(['RECEIPT d']);
 });
 
+test('a SUBSCRIBE that the broker does not answer has no SENDs refused', async () => {
+  for (const held of ['prepare', 'subscribe'] as const) harness.broker.holds.add(held);
+  for (const body of ['a', 'b']) await send(body);
+  await subscribe('s', '/topic/a');
+  harness.broker.subscriptions[0]?.live.refuse(refusal('broker-unavailable'));
+  await tick();
+  expect(told()).toEqual(['broker-unavailable r-s']);
+  harness.broker.holds.clear();
+  harness.broker.preparations[0]?.grant();
+  await tick();
+  expect(told()).toEqual(['RECEIPT a', 'RECEIPT b']);
+});
+
 describe('a transaction', () => {
   beforeEach(async () => {
     client.sendFrame('BEGIN', { transaction: 't' });
