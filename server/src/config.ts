@@ -101,7 +101,7 @@ function check(layered: Layered): Config {
   }
   if (problems.length > 0) throw new ConfigError(problems);
   const { broker, workers, drain, stopTimeoutMs } = result.data;
-  if (drain.readyDelayMs >= stopTimeoutMs) throw new ConfigError([delayBeyondStop(drain.readyDelayMs, stopTimeoutMs)]);
+  if (drain.readyDelayMs > stopTimeoutMs / 2) throw new ConfigError([delayBeyondStop(drain.readyDelayMs, stopTimeoutMs)]);
   if (workers !== 1 && broker.kind === 'memory') throw new ConfigError([workersWithoutRabbit(workers)]);
   return freeze({
     ...result.data,
@@ -118,7 +118,7 @@ function check(layered: Layered): Config {
 
   function delayBeyondStop(readyDelayMs: number, stopTimeoutMs: number): string {
     return (
-      `drain.readyDelayMs is ${readyDelayMs} (${layered.originOf(['drain', 'readyDelayMs'])}): must be less than ` +
+      `drain.readyDelayMs is ${readyDelayMs} (${layered.originOf(['drain', 'readyDelayMs'])}): must be at most half of ` +
       `stopTimeoutMs (${stopTimeoutMs}), of which it is a part`
     );
   }

@@ -75,7 +75,7 @@ export interface Relay {
 export interface StopOptions {
   /** When all of it is to be over; not given: after `stopTimeoutMs`. */
   readonly deadlineMs?: number;
-  /** How long new sessions are still taken; not given: for `drain.readyDelayMs`. */
+  /** How long new sessions are still taken, at most half of all; not given: for `drain.readyDelayMs`. */
   readonly readyDelayMs?: number;
 }
 
@@ -154,10 +154,12 @@ class ComposedRelay implements Relay {
     this.state = 'stopped';
     const { deadlineMs = this.config.stopTimeoutMs, readyDelayMs = this.config.drain.readyDelayMs } = options;
     const { log, timers, load } = this.parts;
-    const isClean = await finishesWithin(this.closeInOrder(readyDelayMs, deadlineMs - readyDelayMs), deadlineMs);
+    const delayMs = Math.min(readyDelayMs, deadlineMs / 2);
+    const isClean = await finishesWithin(this.closeInOrder(delayMs, deadlineMs - delayMs), deadlineMs);
     if (!isClean) log.warn({ deadlineMs }, 'not everything could be closed in time');
     this.admin?.server.close();
-    for (const server of [...this.servers, ...(this.admin ? [this.admin.server] : [])]) server.closeAllConnections();
+    this.admin?.server.closeAllConnections();
+    for (const server of this.servers) server.closeAllConnections();
     this.detach();
     timers.close();
     load.stop();

@@ -166,10 +166,10 @@ describe('mistakes', () => {
     ]);
   });
 
-  test('a delay that is longer than the stop of which it is a part', () => {
-    expect(problemsOf(() => createConfig({ stopTimeoutMs: 5_000, drain: { readyDelayMs: 4_999 } }))).toEqual([]);
-    expect(problemsOf(() => load({ readyDelay: '5000', stopTimeout: '5000' }))).toEqual([
-      'drain.readyDelayMs is 5000 (--ready-delay): must be less than stopTimeoutMs (5000), of which it is a part',
+  test('a delay that leaves too little of the stop of which it is a part', () => {
+    expect(problemsOf(() => createConfig({ stopTimeoutMs: 5_000, drain: { readyDelayMs: 2_500 } }))).toEqual([]);
+    expect(problemsOf(() => load({ readyDelay: '2501', stopTimeout: '5000' }))).toEqual([
+      'drain.readyDelayMs is 2501 (--ready-delay): must be at most half of stopTimeoutMs (5000), of which it is a part',
     ]);
   });
 
