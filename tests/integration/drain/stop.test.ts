@@ -3,12 +3,14 @@ import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/gl
 import { eventually } from '../../support/deadline.js';
 import { createVhost, rabbitmq, type Vhost } from '../../support/rabbitmq.js';
 import { type CliProcess, isAlive, RelayCli, workersOf } from '../../support/relay-cli.js';
+import { TcpProxy } from '../../support/tcp-proxy.js';
 import { connectStomp, frame, openStomp, type StompClient } from '../../support/stomp-client.js';
 
 let vhost: Vhost;
 let cli: RelayCli;
 let relay: CliProcess;
 const clients: StompClient[] = [];
+const proxies: TcpProxy[] = [];
 
 beforeAll(async () => {
   cli = new RelayCli();
@@ -17,6 +19,7 @@ beforeAll(async () => {
 afterEach(async () => {
   for (const client of clients.splice(0)) client.destroy();
   await cli.killAll();
+  await Promise.all(proxies.splice(0).map((proxy) => proxy.close()));
 });
 afterAll(async () => {
   cli.remove();
@@ -102,7 +105,9 @@ describe.each(['1', '2'])('with --workers %s', (workers) => {
   }, 60_000);
 
   test('what was sent before is answered, and what was not acknowledged is in its queue again', async () => {
-    await start();
+    const proxy = await TcpProxy.start(vhost.amqpUrl);
+    proxies.push(proxy);
+    relay = await cli.start(['--broker', proxy.url(vhost.amqpUrl), '--workers', workers]);
     const [queue, sent] = [`kept-${workers}`, `sent-${workers}`];
     const consumer = await connect();
     await consumer.receipt('SUBSCRIBE', { id: 'c', destination: `/queue/${queue}`, ack: 'client-individual' });
@@ -118,10 +123,12 @@ describe.each(['1', '2'])('with --workers %s', (workers) => {
     const sends = Array.from({ length: 200 }, (_, n) =>
       frame('SEND', { destination: `/queue/${sent}`, receipt: String(n) }, `m${n}`),
     );
+    await publisher.receipt('SEND', { destination: `/queue/${sent}` }, 'first'); // makes the queue
+    proxy.delay(300); // so that no confirm comes before the signal
     publisher.send(Buffer.concat(sends));
-    await publisher.expectFrame('RECEIPT', { 'receipt-id': '0' }); // they came in one piece, so all of them have been read
+    await publisher.receipt('BEGIN', { transaction: 't' }); // frames are handled in order: the SENDs have been read
     relay.child.kill('SIGTERM');
-    for (let n = 1; n < 200; n++) await publisher.expectFrame('RECEIPT', { 'receipt-id': String(n) });
+    for (let n = 0; n < 200; n++) await publisher.expectFrame('RECEIPT', { 'receipt-id': String(n) });
     await publisher.expectClose();
     await consumer.expectClose(1012);
     expect(await relay.exited).toBe(0);
@@ -130,7 +137,7 @@ describe.each(['1', '2'])('with --workers %s', (workers) => {
     const kept = (await vhost.api('POST', `queues/${queue}/get`, get)) as { payload: string; redelivered: boolean }[];
     expect(kept.map(({ payload, redelivered }) => [payload, redelivered])).toEqual([['b', true]]);
     const arrived = (await vhost.api('POST', `queues/${sent}/get`, get)) as { payload: string }[];
-    expect(arrived.map(({ payload }) => payload)).toEqual(sends.map((_, n) => `m${n}`));
+    expect(arrived.map(({ payload }) => payload)).toEqual(['first', ...sends.map((_, n) => `m${n}`)]);
   }, 60_000);
 
   test('a client with the extension is told when to move, and one that moves is not closed', async () => {
@@ -191,7 +198,7 @@ test('a worker that is told to end alone drains, is replaced, and the relay stay
   expect(all.filter(({ isClosed }) => isClosed)).toHaveLength(4);
   await eventually(
     async () => (JSON.stringify(await readyz()).includes('"listening":2') ? true : undefined),
-    10_000,
+    30_000,
     () => 'nobody has taken its place',
   );
 }, 60_000);
