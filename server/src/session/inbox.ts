@@ -154,12 +154,14 @@ export class Inbox {
 
   private standInLine(): void {
     this.state = 'in line';
-    this.turns.later(() => this.goOn());
+    this.turns.later(() => {
+      this.handled = 0;
+      this.goOn();
+    });
   }
 
   private goOn(): void {
     if (this.state !== 'over') this.state = 'ready';
-    this.handled = 0;
     this.takeFrames();
     this.handler.onProgress();
   }

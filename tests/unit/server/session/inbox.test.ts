@@ -304,3 +304,16 @@ test('before login nothing is read in advance', async () => {
   await turn();
   expect(handler.log).toEqual(['resume', 'progress']);
 });
+
+test('frames that have to be waited for use up the time of a turn, too', async () => {
+  handler.answers = Array.from({ length: 4 }, () => Promise.resolve());
+  push(1, 2, 3, 4);
+  clock += 11; // their promises are settled before the next turn
+  for (let i = 0; i < 20; i++) await Promise.resolve();
+  expect(handler.log.filter((each) => /\d/.test(each))).toEqual(['1']);
+  await turn();
+  await turn();
+  await turn();
+  await turn();
+  expect(handler.log.filter((each) => /\d/.test(each))).toEqual(['1', '2', '3', '4']);
+});
