@@ -31,6 +31,7 @@ export class SharedQueue implements ChannelUser<Channel> {
   private name = '';
   private consumerTag = '';
   private isTuning = false;
+  private isClosing = false;
 
   constructor(
     private readonly label: string,
@@ -81,7 +82,7 @@ export class SharedQueue implements ChannelUser<Channel> {
   private onMessage(channel: Channel, message: ConsumeMessage | null): void {
     if (this.channel.current !== channel) return;
     // Somebody has deleted the queue: closing the channel has everything set up again
-    if (message === null) return void closeChannel(channel);
+    if (message === null) return this.isClosing ? undefined : void closeChannel(channel);
     this.user.deliver(message);
     this.acks.add(message.fields.deliveryTag);
     if (this.budget.observe(message.content.length) && !this.isTuning) void this.tune(channel);
@@ -115,6 +116,7 @@ export class SharedQueue implements ChannelUser<Channel> {
 
   async close(): Promise<void> {
     const channel = this.channel.current;
+    this.isClosing = true;
     if (channel && this.name !== '') {
       // The connection, which the queue would live as long as, is shared
       const deleted = withDeadline(channel.deleteQueue(this.name), DELETE_TIMEOUT_MS, 'did not delete a queue');
