@@ -9,7 +9,7 @@ import { type History, type MessageName, nameOf } from './history.js';
 
 const HEART_BEAT_MS = 1_000;
 const RECONNECT_MS = 200;
-const CONNECTION_TIMEOUT_MS = 3_000;
+const CONNECTION_TIMEOUT_MS = 10_000;
 const LEAVE_DEADLINE_MS = 10_000;
 
 export class FaultyNetworkClient {
@@ -23,12 +23,12 @@ export class FaultyNetworkClient {
     readonly name: string,
     protected readonly history: History,
     urls: readonly string[],
-    login: string = name,
+    connectHeaders: StompHeaders,
   ) {
     let next = 0;
     this.client = new Client({
       webSocketFactory: () => new WebSocket(urls[next++ % urls.length] ?? '', ['v12.stomp']),
-      connectHeaders: { login },
+      connectHeaders,
       reconnectDelay: RECONNECT_MS,
       connectionTimeout: CONNECTION_TIMEOUT_MS,
       heartbeatIncoming: HEART_BEAT_MS,
@@ -36,9 +36,13 @@ export class FaultyNetworkClient {
       discardWebsocketOnCommFailure: true,
       onConnect: () => this.connected(),
       onWebSocketClose: ({ code }: { code: number }) => this.closed(code),
-      onStompError: (frame) => this.failed(frame),
+      onStompError: (frame) => this.refused(frame, false),
+      onUnhandledMessage: (frame) => this.refused(frame, true),
       onUnhandledReceipt: (frame) => this.received(frame),
     });
+  }
+
+  activate(): void {
     this.client.activate();
   }
 
@@ -64,12 +68,12 @@ export class FaultyNetworkClient {
     this.session = undefined;
   }
 
-  /** An ERROR may come in place of CONNECTED; then there is no session. */
-  private failed({ headers }: IFrame): void {
+  /** By an ERROR, or with the extension `soft-errors` by a MESSAGE. An ERROR in place of CONNECTED is of no session. */
+  protected refused({ headers }: IFrame, isSoft: boolean): void {
     const { code = '', 'receipt-id': receipt } = headers;
     if (this.session === undefined) return;
     const message = receipt?.includes(' ') ? { message: receipt } : {};
-    this.history.add({ kind: 'error', session: this.session, code, ...message });
+    this.history.add({ kind: 'error', session: this.session, code, isSoft, ...message });
   }
 
   /** Every RECEIPT comes here: stompjs has been told of none, so that it also shows one that comes twice. */
@@ -81,6 +85,10 @@ export class Publisher extends FaultyNetworkClient {
   private numbers = new Map<string, number>();
   private readonly unanswered = new Set<MessageName>();
   private timer: NodeJS.Timeout | undefined;
+
+  constructor(name: string, history: History, urls: readonly string[], extensions: string) {
+    super(name, history, urls, { login: name, 'relay-extensions': extensions });
+  }
 
   /** One message to each destination every `everyMs`, as long as not too many are unanswered. */
   publish(destinations: readonly string[], everyMs: number, unansweredMax: number): void {
@@ -113,6 +121,11 @@ export class Publisher extends FaultyNetworkClient {
   protected override connected(): void {
     this.numbers = new Map();
     super.connected();
+  }
+
+  protected override refused(frame: IFrame, isSoft: boolean): void {
+    this.unanswered.delete(frame.headers['receipt-id'] ?? '');
+    super.refused(frame, isSoft);
   }
 
   protected override received({ headers }: IFrame): void {
@@ -154,7 +167,7 @@ export class Subscriber extends FaultyNetworkClient {
     login: string,
     private readonly wishes: readonly Wish[],
   ) {
-    super(name, history, urls, login);
+    super(name, history, urls, { login });
   }
 
   /** All subscriptions have been answered. */

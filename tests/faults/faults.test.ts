@@ -35,11 +35,18 @@ afterAll(() => stage.close(), 60_000);
 
 async function expectAllIsWell(faults: readonly FaultName[], seed: number): Promise<void> {
   const run = new Run(stage, CROWD);
-  await run.begin();
-  if (faults.length === 0) await stage.keepDeclarations();
-  await run.suffer(planFaults(seed, faults, RELAYS));
-  await run.calmDown();
-  await run.end();
+  try {
+    await run.begin();
+    if (faults.length === 0) await stage.keepDeclarations();
+    await run.suffer(planFaults(seed, faults, RELAYS));
+    await run.calmDown();
+    await run.end();
+  } catch (error) {
+    const story = drawFaults(run.history).join('\n');
+    throw new Error(`FAULT_SEED=${seed}: ${(error as Error).message}\n${story}`, { cause: error });
+  } finally {
+    await run.leave();
+  }
   const violations = check(run.history);
   if (violations.length > 0) throw new Error(`FAULT_SEED=${seed}\n${describeViolations(violations, run.history)}`);
   process.stderr.write(`FAULT_SEED=${seed}: ${run.summary}\n${drawFaults(run.history).join('\n')}\n`);

@@ -16,8 +16,7 @@ export type HistoryEvent = { readonly at: number } & (
   | { readonly kind: 'sent'; readonly session: string; readonly message: MessageName }
   /** The RECEIPT of a SEND. */
   | { readonly kind: 'confirmed'; readonly session: string; readonly message: MessageName }
-  /** An ERROR; with the message whose receipt it names. */
-  | { readonly kind: 'error'; readonly session: string; readonly code: string; readonly message?: MessageName }
+  | Refusal
   | Delivered
   /** `untilMs`: when it was over. `cuts`: sessions may end of it. */
   | { readonly kind: 'fault'; readonly name: string; readonly untilMs: number; readonly cuts: boolean }
@@ -34,6 +33,16 @@ export type Delivered = {
   readonly message: MessageName;
   readonly redelivered: boolean;
   readonly resent: boolean;
+};
+
+/** An ERROR, or where it is soft a MESSAGE that says the same and ends nothing; with the message whose receipt it names. */
+export type Refusal = {
+  readonly at: number;
+  readonly kind: 'error';
+  readonly session: string;
+  readonly code: string;
+  readonly isSoft: boolean;
+  readonly message?: MessageName;
 };
 
 export type EventKind = HistoryEvent['kind'];

@@ -18,8 +18,8 @@ class Script {
   confirm(number: number, destination = QUEUE, session = 'p#1'): this {
     return this.add({ kind: 'confirmed', session, message: nameOf(session, destination, number) });
   }
-  refuse(number: number, code = 'broker-unavailable'): this {
-    return this.add({ kind: 'error', session: 'p#1', code, message: nameOf('p#1', QUEUE, number) });
+  refuse(number: number, code = 'broker-unavailable', isSoft = false): this {
+    return this.add({ kind: 'error', session: 'p#1', code, isSoft, message: nameOf('p#1', QUEUE, number) });
   }
   deliver(number: number, how: { to?: string; destination?: string; redelivered?: true; resent?: true } = {}): this {
     const { to = 's#1', destination = QUEUE, redelivered = false, resent = false } = how;
@@ -174,6 +174,9 @@ describe('sessions end only of what was done to them', () => {
   });
   test('a fault that does not touch connections is no excuse', () => {
     expect(clean().fault(20, false).close().broken).toEqual([rule]);
+  });
+  test('nor is a refusal that should have ended nothing', () => {
+    expect(clean().send(4).refuse(4, 'broker-unavailable', true).close().broken).toEqual([rule]);
   });
   test('an ERROR, a fault that cuts, and the client’s own wish are', () => {
     expect(clean().send(4).refuse(4).close().broken).toEqual([]);

@@ -150,7 +150,7 @@ function unexpectedErrors(history: History): Finding[] {
 }
 
 function dropped(history: History): Finding[] {
-  const told = new Set(history.of('error').map(({ session }) => session));
+  const told = new Set(history.of('error').flatMap(({ session, isSoft }) => (isSoft ? [] : [session])));
   const cuts = history.of('fault').filter(({ cuts }) => cuts);
   return history
     .of('closed')

@@ -3,7 +3,7 @@
  * been answered, the queue is empty, and the clients have left.
  */
 import { eventually } from '../support/deadline.js';
-import { Publisher, Subscriber, type Wish } from './clients.js';
+import { type FaultyNetworkClient, Publisher, Subscriber, type Wish } from './clients.js';
 import type { PlannedFault } from './fault-plan.js';
 import { History, type MessageName, partsOf } from './history.js';
 import type { Stage } from './stage.js';
@@ -24,6 +24,8 @@ const DESTINATIONS = [QUEUE, TOPIC, USER];
 /** Of a crowd many listen to the same, and it is sent to less often. */
 const CROWD_TOPICS = Array.from({ length: 50 }, (_, i) => `/topic/crowd.${i}`);
 const CROWD_EVERY_MS = 1_000;
+/** At a time, in the beginning: a crowd does not come at once. When a relay is killed, it does. */
+const CONNECTING_MAX = 100;
 
 const WISHES = {
   topic: { subscribe: TOPIC, sent: TOPIC, ack: 'auto' },
@@ -50,8 +52,10 @@ export class Run {
     const { workers, listeners } = this.subscribe();
     this.workers = workers;
     this.listeners = [...listeners, ...Array.from({ length: crowd }, (_, i) => this.oneOfCrowd(i))];
-    this.crowdsPublisher = new Publisher('c', this.history, this.urls(0));
-    this.publishers = Array.from({ length: PUBLISHERS }, (_, i) => new Publisher(`p${i}`, this.history, this.urls(i)));
+    this.crowdsPublisher = new Publisher('c', this.history, this.urls(0), '');
+    const publisher = (_: unknown, i: number): Publisher =>
+      new Publisher(`p${i}`, this.history, this.urls(i), i % 2 === 0 ? '' : 'soft-errors');
+    this.publishers = Array.from({ length: PUBLISHERS }, publisher);
   }
 
   private subscribe(): { workers: Subscriber[]; listeners: Subscriber[] } {
@@ -82,6 +86,13 @@ export class Run {
   }
 
   async begin(): Promise<void> {
+    const clients = this.allClients;
+    while (clients.length > 0) {
+      const batch = clients.splice(0, CONNECTING_MAX);
+      for (const client of batch) client.activate();
+      const areIn = () => batch.every((client) => client.isConnected) || undefined;
+      await eventually(areIn, CALM_DEADLINE_MS, () => 'clients do not get in');
+    }
     await this.whenSubscribed();
     for (const publisher of this.publishers) publisher.publish(DESTINATIONS, EVERY_MS, UNANSWERED_MAX);
     this.crowdsPublisher.publish(CROWD_TOPICS, CROWD_EVERY_MS, UNANSWERED_MAX);
@@ -108,10 +119,14 @@ export class Run {
     await this.whenAnswered();
   }
 
-  /** What is still on its way arrives, then all clients leave. What does not arrive is for the rules to find. */
+  /** What is still on its way arrives. What does not is for the rules to find. */
   async end(): Promise<void> {
     await this.whenQueueIsEmpty();
-    await Promise.all([...this.allPublishers, ...this.workers, ...this.listeners].map((client) => client.leave()));
+    await this.leave();
+  }
+
+  async leave(): Promise<void> {
+    await Promise.all(this.allClients.map((client) => client.leave()));
   }
 
   /** Numbers that show how much a run was worth. */
@@ -130,6 +145,10 @@ export class Run {
     return Object.entries(counts)
       .map(([what, count]) => `${count} ${what}`)
       .join(', ');
+  }
+
+  private get allClients(): FaultyNetworkClient[] {
+    return [...this.allPublishers, ...this.workers, ...this.listeners];
   }
 
   private get allPublishers(): Publisher[] {
@@ -158,7 +177,7 @@ export class Run {
     await eventually(
       () => areThere() || undefined,
       CALM_DEADLINE_MS,
-      () => `not subscribed: ${missing().join()}`,
+      () => `not subscribed: ${missing().slice(0, 20).join()}`,
     );
   }
 

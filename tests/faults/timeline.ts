@@ -62,7 +62,7 @@ function describe(event: HistoryEvent): string {
     case 'confirmed':
       return `${event.session} RECEIPT of ${event.message}`;
     case 'error':
-      return `${event.session} ERROR ${event.code} ${event.message ?? ''}`;
+      return `${event.session} ${event.isSoft ? 'soft ' : ''}ERROR ${event.code} ${event.message ?? ''}`;
     case 'delivered':
       return `${event.session} MESSAGE ${event.message}${marksOf(event)}`;
   }
