@@ -53,9 +53,9 @@ export class Balancer {
     return this.backends.map(({ connections }) => connections);
   }
 
-  /** The most that came within any second. */
-  get busiestSecond(): number {
-    const within = (from: number): number => this.arrivals.filter((at) => at >= from && at < from + 1_000).length;
+  /** The most that came within any time of this length. */
+  busiest(windowMs: number): number {
+    const within = (from: number): number => this.arrivals.filter((at) => at >= from && at < from + windowMs).length;
     return Math.max(0, ...this.arrivals.map(within));
   }
 

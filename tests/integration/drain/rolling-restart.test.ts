@@ -13,7 +13,9 @@ import { createVhost, type Vhost } from '../../support/rabbitmq.js';
 import { type CliProcess, RelayCli } from '../../support/relay-cli.js';
 
 const CLIENTS = 60;
-const SESSIONS_PER_SECOND = 20;
+const SESSIONS_PER_SECOND = 10;
+/** On a busy machine clients are back some hundred ms sooner or later than others; each single second is in the unit test. */
+const WINDOW_MS = 3_000;
 const PUBLISH_EVERY_MS = 100;
 const QUEUE = '/queue/rolling';
 
@@ -182,7 +184,7 @@ test('nothing that was confirmed is lost, duplicates are marked, and clients com
   expect(history.confirmed.size).toBeGreaterThan(CLIENTS * 10);
   expect(history.unmarkedDuplicates).toEqual([]);
   expect(history.errors).toEqual([]);
-  expect(balancer.busiestSecond).toBeLessThanOrEqual(SESSIONS_PER_SECOND);
+  expect(balancer.busiest(WINDOW_MS)).toBeLessThanOrEqual((SESSIONS_PER_SECOND * WINDOW_MS) / 1_000);
   const codes = (moves: boolean) => [
     ...new Set(history.closeCodes.filter((each) => each.moves === moves).map(({ code }) => code)),
   ];
