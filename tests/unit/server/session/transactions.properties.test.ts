@@ -42,6 +42,8 @@ class Model {
   readonly open: { readonly body: string; readonly commit: Commit | undefined }[] = [];
   readonly published: string[] = [];
   readonly answers: string[] = [];
+  /** Of COMMITs of nothing: as of all others, not in the same moment. */
+  private readonly late: string[] = [];
   isOver = false;
   count = 0;
 
@@ -57,12 +59,12 @@ class Model {
 
   /** Works off the queue up to a SEND whose check is held. */
   goOn(isHeld: boolean): void {
-    for (let head = this.queue[0]; head; head = this.queue[0]) {
-      if (head.kind === 'send' && isHeld) return;
+    for (let head = this.queue[0]; head && !(head.kind === 'send' && isHeld); head = this.queue[0]) {
       this.queue.shift();
       this.apply(head);
       isHeld = this.checksAreHeld;
     }
+    this.answers.push(...this.late.splice(0));
   }
 
   private apply(entry: Entry): void {
@@ -75,7 +77,7 @@ class Model {
       const total = entry.transaction.bodies.length;
       const commit = { id: entry.id, total, open: total, failed: 0 };
       for (const body of entry.transaction.bodies) this.publish(body, commit);
-      if (total === 0) this.answers.push(`RECEIPT COMMIT ${entry.id}`);
+      if (total === 0) this.late.push(`RECEIPT COMMIT ${entry.id}`);
     }
   }
 
