@@ -1,4 +1,5 @@
 /** BEGIN, COMMIT and ABORT. What a transaction holds is put there by SEND, ACK and NACK (`commands.ts`). */
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { StompError } from '../stomp/errors.js';
 import type { Frame } from '../stomp/frame.js';
 import { settle } from './acks.js';
@@ -6,6 +7,9 @@ import { type CommandSession, FRAME_OVERHEAD_BYTES, required } from './command-s
 import type { Transaction, TransactionStep } from './transactions.js';
 
 type SendStep = Extract<TransactionStep, { kind: 'send' }>;
+
+/** A few milliseconds of work. */
+const STEPS_A_TURN = 100;
 
 export function begin(session: CommandSession, frame: Frame): void {
   session.transactions.begin(required(frame, 'transaction'));
@@ -15,15 +19,13 @@ export function begin(session: CommandSession, frame: Frame): void {
 /** The id is free at once; the steps are applied behind the SENDs that came before, whose checks may still be waited for. */
 export function commit(session: CommandSession, frame: Frame): void {
   const transaction = session.transactions.end(required(frame, 'transaction'));
-  const apply = (): undefined => {
-    if (transaction.isSpoiled) refuseSteps(session, frame, transaction);
-    else applySteps(session, frame, transaction);
-  };
+  const apply = (): Promise<void> | undefined =>
+    transaction.isSpoiled ? refuseSteps(session, frame, transaction) : applySteps(session, frame, transaction);
   session.sendQueue.add(apply, FRAME_OVERHEAD_BYTES, (error) => session.refuse(error, frame));
 }
 
 /** All of it or, where one of its frames was refused, none. */
-function refuseSteps(session: CommandSession, frame: Frame, { id, steps }: Transaction): void {
+function refuseSteps(session: CommandSession, frame: Frame, { id, steps }: Transaction): undefined {
   const sentence = `Nothing of transaction "${id}" was applied: one of its frames was refused.`;
   const error = new StompError('commit-failed', sentence);
   session.refuse(error, frame);
@@ -44,35 +46,52 @@ function refuseSend(session: CommandSession, error: unknown, { destination, rece
 }
 
 /** All steps in order. The RECEIPT waits for all confirms; a failure says how many steps had been applied by then. */
-function applySteps(session: CommandSession, frame: Frame, { id, steps }: Transaction): void {
+function applySteps(session: CommandSession, frame: Frame, { id, steps }: Transaction): Promise<void> | undefined {
   let applied = 0;
-  // Each runs at once as far as to its confirm, so that their order is that of the steps.
-  const confirms = steps.map(async (step) => {
-    if (step.kind === 'settle') {
-      settle(step.claim, step.outcome);
-    } else {
-      const { destination, message, mandatory, receipt } = step;
-      await session.broker.publish(destination, message, { mandatory });
-      session.sendReceipt(receipt);
-    }
-    applied++;
-  });
-  // Nothing to wait for: its RECEIPT comes before those of later frames
-  if (steps.every(({ kind }) => kind === 'settle')) return session.receipt(frame);
   const failures = new Map<TransactionStep, unknown>();
+  const apply = async (step: TransactionStep): Promise<void> => {
+    try {
+      if (step.kind === 'settle') {
+        settle(step.claim, step.outcome);
+      } else {
+        const { destination, message, mandatory, receipt } = step;
+        await session.broker.publish(destination, message, { mandatory });
+        session.sendReceipt(receipt);
+      }
+      applied++;
+    } catch (error) {
+      failures.set(step, error);
+    }
+  };
   const failed = (cause: unknown): boolean => {
     const sentence = `${applied} of the ${steps.length} steps of transaction "${id}" were applied; then: ${reason(cause)}`;
     const livesOn = session.refuse(new StompError('commit-failed', sentence, { cause }), frame);
-    for (const [step, error] of failures) if (step.kind === 'send' && livesOn) refuseSend(session, error, step);
+    const failedSteps = livesOn ? steps.filter((step) => failures.has(step)) : [];
+    for (const step of failedSteps) if (step.kind === 'send') refuseSend(session, failures.get(step), step);
     return livesOn;
   };
-  const all = Promise.allSettled(confirms).then((results) => {
-    results.forEach((result, i) => {
-      if (result.status === 'rejected') failures.set(steps[i]!, result.reason);
+  const track = (begun: readonly Promise<void>[]): void => {
+    // Nothing to wait for: its RECEIPT comes before those of later frames
+    if (steps.every(({ kind }) => kind === 'settle')) return session.receipt(frame);
+    const all = Promise.all(begun).then(() => {
+      const first = steps.find((step) => failures.has(step));
+      if (first) throw failures.get(first);
     });
-    for (const [, firstFailure] of failures) throw firstFailure;
-  });
-  session.sendQueue.track(all, () => session.receipt(frame), failed);
+    session.sendQueue.track(all, () => session.receipt(frame), failed);
+  };
+  // Each runs at once as far as to its confirm, so that their order is that of the steps.
+  if (steps.length > STEPS_A_TURN) return inTurns(steps, apply).then(track);
+  track(steps.map(apply));
+}
+
+/** Begins `work` on each step in order, so many in a turn of the event loop: resolves with what it has begun. */
+async function inTurns<T>(steps: readonly TransactionStep[], work: (step: TransactionStep) => T): Promise<T[]> {
+  const begun: T[] = [];
+  for (const step of steps) {
+    if (begun.length > 0 && begun.length % STEPS_A_TURN === 0) await nextTurn();
+    begun.push(work(step));
+  }
+  return begun;
 }
 
 export function abort(session: CommandSession, frame: Frame): void {

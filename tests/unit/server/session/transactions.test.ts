@@ -123,6 +123,29 @@ describe('transactions of a session', () => {
     expect(answers()).toEqual(['RECEIPT b', 'RECEIPT a', 'RECEIPT commit']);
   });
 
+  test('a large one is applied in several turns, in order, and what comes behind it waits', async () => {
+    harness = new Harness({ session: { transactionMaxCount: 250, transactionMaxBytes: 1_000_000 } });
+    client = await harness.connect();
+    harness.broker.holds.add('publish');
+    const bodies = Array.from({ length: 250 }, (_, i) => String(i));
+    frame('BEGIN');
+    for (const body of bodies) send(body);
+    await tick();
+    frame('COMMIT', { receipt: 'commit' });
+    client.sendFrame('SEND', { destination: '/queue/out' }, 'behind');
+    expect(published()).toEqual(bodies.slice(0, 100));
+    // one that is refused before all are begun
+    harness.broker.publications[7]?.confirm.refuse(new BrokerError('publish-refused', 'No.'));
+    await tick();
+    expect(published()).toEqual(bodies.slice(0, 200));
+    await tick();
+    expect(published()).toEqual([...bodies, 'behind']);
+    for (const { confirm } of harness.broker.publications) confirm.grant();
+    await tick();
+    expect(answers()).toEqual(['ERROR commit-failed']);
+    expect(client.summary).toHaveLength(2);
+  });
+
   test('a nack is an ERROR that answers COMMIT and says how far it came', async () => {
     const [first] = await deliveries();
     harness.broker.holds.add('publish');
