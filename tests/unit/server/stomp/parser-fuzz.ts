@@ -153,7 +153,11 @@ function checkFrame(frame: Frame, version: Spoken): void {
   for (const [name, value] of headers) assert.ok(name !== '' && !/[\0\uFFFD]/.test(name + value));
   // 1.0 reads a CR that it cannot write
   if (command === 'SEND' && (version === '1.1' || version === '1.2')) {
-    const again = read([encodeFrame(command, headers, body, version)], version).frames[0];
+    // Escaped, a line may be longer than it was
+    const parser = new Parser({ ...LIMITS, headerLineMaxBytes: 1_000, headersMaxBytes: 1_000 });
+    parser.version = version;
+    parser.push(encodeFrame(command, headers, body, version));
+    const again = parser.next();
     const without = (entries: Frame['headers']) => [...entries].filter(([name]) => name !== 'content-length');
     assert.deepEqual(without(again?.headers ?? new Map()), without(headers));
     assert.deepEqual(again?.body, body);
