@@ -10,4 +10,6 @@ export default {
   testMatch: ['<rootDir>/tests/faults/**/*.test.ts'],
   globalSetup: '<rootDir>/tests/faults/global-setup.ts',
   maxWorkers: 1,
+  // A run that broke a rule ends where it is, and must not hold up what comes next.
+  forceExit: true,
 };
