@@ -218,7 +218,8 @@ export class Session implements Listeners, CommandSession {
   }
 
   beat(): void {
-    this.connection.write(this.connection.encoding.wrap(HEART_BEAT_EOL, true));
+    const isTaken = this.connection.write(this.connection.encoding.wrap(HEART_BEAT_EOL, true));
+    if (!isTaken) this.outbox.onBackPressure();
   }
 
   missed(silentMs: number): void {

@@ -8,12 +8,16 @@ export interface Pingable {
   unansweredPings: number;
   /** Silence is not held against a connection that we do not read from. */
   readonly isPaused: boolean;
+  /** Bytes that the peer's network has not taken yet. */
+  readonly bufferedBytes: number;
   ping(): void;
   terminate(): void;
 }
 
 const SLOTS = 16;
 const UNANSWERED_MAX = 2;
+/** More than this waits where it is not pings alone, of which each has two bytes. */
+const PINGS_BYTES = UNANSWERED_MAX * 2;
 
 export class PingWheel<T extends Pingable> {
   readonly #slots: Set<T>[] = Array.from({ length: SLOTS }, () => new Set());
@@ -59,7 +63,8 @@ export class PingWheel<T extends Pingable> {
   #turn(): void {
     this.#turning = (this.#turning + 1) % SLOTS;
     for (const member of this.#slots[this.#turning] ?? []) {
-      if (member.isPaused) {
+      // a ping would stand behind what waits for a slow client, and be late: whether it still reads, its outbox watches
+      if (member.isPaused || member.bufferedBytes > PINGS_BYTES) {
         member.unansweredPings = 0;
       } else if (member.unansweredPings >= UNANSWERED_MAX) {
         member.terminate();

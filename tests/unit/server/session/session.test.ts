@@ -432,6 +432,13 @@ describe('slow consumers', () => {
     expect(answers().at(-1)).toBe('ERROR slow-consumer');
   });
 
+  test('one that does not even take heart-beats', async () => {
+    await begin({}, { 'heart-beat': '0,20000' });
+    client.stall();
+    await pass(20_000 + harness.options.outboxStallMs + 200);
+    expect(answers().at(-1)).toBe('ERROR slow-consumer');
+  });
+
   test('RECEIPTs count too: a client that only sends cannot fill the memory', async () => {
     client.stall();
     for (let i = 0; i < 1_000 && !client.closed; i++) {

@@ -521,4 +521,18 @@ describe('pings', () => {
     silent.destroy();
     other.destroy();
   });
+
+  test('nor against a client that has not yet taken what stands before the ping', async () => {
+    await openRig({ pingIntervalMs: 40 });
+    const slowSocket = rig.openRaw();
+    const slow = await rig.accepted();
+    slowSocket.pause();
+    const wrapped = slow.connection.encoding.wrap(Buffer.alloc(1_000_000, 'x'), true);
+    while (slow.connection.bufferedBytes < 1_000_000) slow.connection.write(wrapped);
+    const other = rig.openRaw().resume();
+    await (await rig.accepted()).untilCalled('close');
+    expect(slow.calls).not.toContain('close');
+    slowSocket.destroy();
+    other.destroy();
+  });
 });
