@@ -132,69 +132,73 @@ describe('groups under chance', () => {
     jest.useRealTimers();
   });
 
-  test.each([1, 2, 3, 5])('seed %i', async (seed) => {
-    const below = random(seed);
-    const slowConsumers: SlowConsumerRule[] = [
-      { match: '/topic/lossy', policy: 'drop-oldest' },
-      { match: '/topic/latest.#', policy: 'latest' },
-    ];
-    const harness = new Harness({ session: { outboxMaxBytes: 2_000 }, slowConsumers });
-    const { broker } = harness;
-    const unshared = new PlainEncoding('frame by frame');
-    const clients: Client[] = [];
-    const join = async (): Promise<void> => {
-      const options = below(4) === 0 ? { encoding: unshared, canShare: false } : {};
-      clients.push(new Client(await harness.connect({ 'accept-version': `1.${1 + below(2)}` }, options)));
-    };
-    for (let i = 0; i < SESSIONS; i++) await join();
+  test.each([1, 2, 3, 5])(
+    'seed %i',
+    async (seed) => {
+      const below = random(seed);
+      const slowConsumers: SlowConsumerRule[] = [
+        { match: '/topic/lossy', policy: 'drop-oldest' },
+        { match: '/topic/latest.#', policy: 'latest' },
+      ];
+      const harness = new Harness({ session: { outboxMaxBytes: 2_000 }, slowConsumers });
+      const { broker } = harness;
+      const unshared = new PlainEncoding('frame by frame');
+      const clients: Client[] = [];
+      const join = async (): Promise<void> => {
+        const options = below(4) === 0 ? { encoding: unshared, canShare: false } : {};
+        clients.push(new Client(await harness.connect({ 'accept-version': `1.${1 + below(2)}` }, options)));
+      };
+      for (let i = 0; i < SESSIONS; i++) await join();
 
-    let number = 0;
-    const publish = (): void => {
-      const key = KEYS[below(KEYS.length)]!;
-      number++;
-      for (const client of clients) client.expect(key, number);
-      broker.emit(key, String(number));
-    };
-    const act = (client: Client): void => {
-      const id = IDS[below(IDS.length)]!;
-      const held = client.subscriptions.get(id);
-      client.look();
-      if (client.isOver) return;
-      const choice = below(120);
-      if (!held) client.subscribe(id, PATTERNS[below(PATTERNS.length)]!);
-      else if (held.state === 'live' && choice < 40) client.unsubscribe(id, held);
-      else if (choice < 43) client.connection.sendFrame('ACK', { id: 'nothing' });
-      else if (choice < 48) client.connection.stall();
-      else if (choice < 55) client.connection.take();
-      else if (choice === 55) {
-        client.isOver = true;
-        client.must.length = 0;
-        client.connection.vanish();
+      let number = 0;
+      const publish = (): void => {
+        const key = KEYS[below(KEYS.length)]!;
+        number++;
+        for (const client of clients) client.expect(key, number);
+        broker.emit(key, String(number));
+      };
+      const act = (client: Client): void => {
+        const id = IDS[below(IDS.length)]!;
+        const held = client.subscriptions.get(id);
+        client.look();
+        if (client.isOver) return;
+        const choice = below(120);
+        if (!held) client.subscribe(id, PATTERNS[below(PATTERNS.length)]!);
+        else if (held.state === 'live' && choice < 40) client.unsubscribe(id, held);
+        else if (choice < 43) client.connection.sendFrame('ACK', { id: 'nothing' });
+        else if (choice < 48) client.connection.stall();
+        else if (choice < 55) client.connection.take();
+        else if (choice === 55) {
+          client.isOver = true;
+          client.must.length = 0;
+          client.connection.vanish();
+        }
+      };
+      for (let step = 0; step < STEPS; step++) {
+        const choice = below(20);
+        if (choice < 10) publish();
+        else if (choice < 16) act(clients[below(clients.length)]!);
+        else if (choice === 16) await Promise.resolve();
+        else if (choice === 17) await tick();
+        else if (choice === 18) broker.holds[below(2) === 0 ? 'add' : 'delete']('subscribe');
+        else for (const each of broker.subscriptions) if (!each.live.isSettled && below(2) === 0) each.live.grant(each);
+        const over = clients.filter(({ isOver }) => isOver).length;
+        if (clients.length - over < SESSIONS) await join();
       }
-    };
-    for (let step = 0; step < STEPS; step++) {
-      const choice = below(20);
-      if (choice < 10) publish();
-      else if (choice < 16) act(clients[below(clients.length)]!);
-      else if (choice === 16) await Promise.resolve();
-      else if (choice === 17) await tick();
-      else if (choice === 18) broker.holds[below(2) === 0 ? 'add' : 'delete']('subscribe');
-      else for (const each of broker.subscriptions) if (!each.live.isSettled && below(2) === 0) each.live.grant(each);
-      const over = clients.filter(({ isOver }) => isOver).length;
-      if (clients.length - over < SESSIONS) await join();
-    }
-    for (const each of broker.subscriptions) each.live.grant(each);
-    for (const { connection } of clients) connection.take();
-    await tick();
-    await tick();
+      for (const each of broker.subscriptions) each.live.grant(each);
+      for (const { connection } of clients) connection.take();
+      await tick();
+      await tick();
 
-    expect(clients.flatMap((client) => client.faults())).toEqual([]);
-    expect(clients.reduce((sum, { must }) => sum + must.length, 0)).toBeGreaterThan(5_000);
-    expect(harness.counters.errors['unknown-ack']).toBeGreaterThan(0);
-    expect(harness.counters.errors['slow-consumer']).toBeGreaterThan(0);
-    expect(harness.counters.dropped['drop-oldest']).toBeGreaterThan(0);
-    expect(harness.counters.dropped.latest).toBeGreaterThan(0);
-    expect(await harness.leftovers()).toEqual([]);
-    expect(harness.counters.laggards).toBe(0);
-  }, 60_000); // all of it is work, and other tests share the machine
+      expect(clients.flatMap((client) => client.faults())).toEqual([]);
+      expect(clients.reduce((sum, { must }) => sum + must.length, 0)).toBeGreaterThan(5_000);
+      expect(harness.counters.errors['unknown-ack']).toBeGreaterThan(0);
+      expect(harness.counters.errors['slow-consumer']).toBeGreaterThan(0);
+      expect(harness.counters.dropped['drop-oldest']).toBeGreaterThan(0);
+      expect(harness.counters.dropped.latest).toBeGreaterThan(0);
+      expect(await harness.leftovers()).toEqual([]);
+      expect(harness.counters.laggards).toBe(0);
+    },
+    60_000,
+  ); // all of it is work, and other tests share the machine
 });
