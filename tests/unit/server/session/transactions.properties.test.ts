@@ -42,8 +42,6 @@ class Model {
   readonly open: { readonly body: string; readonly commit: Commit | undefined }[] = [];
   readonly published: string[] = [];
   readonly answers: string[] = [];
-  /** Of COMMITs of nothing: as of all others, not in the same moment. */
-  private readonly late: string[] = [];
   isOver = false;
   count = 0;
 
@@ -64,7 +62,6 @@ class Model {
       this.apply(head);
       isHeld = this.checksAreHeld;
     }
-    this.answers.push(...this.late.splice(0));
   }
 
   private apply(entry: Entry): void {
@@ -77,7 +74,7 @@ class Model {
       const total = entry.transaction.bodies.length;
       const commit = { id: entry.id, total, open: total, failed: 0 };
       for (const body of entry.transaction.bodies) this.publish(body, commit);
-      if (total === 0) this.late.push(`RECEIPT COMMIT ${entry.id}`);
+      if (total === 0) this.answers.push(`RECEIPT COMMIT ${entry.id}`);
     }
   }
 
