@@ -32,14 +32,20 @@ export class RelayUnderTest {
   private constructor(
     readonly name: string,
     private readonly flags: readonly string[],
+    private readonly v8Flags: readonly string[],
     readonly url: string,
     private readonly adminUrl: string,
   ) {}
 
-  static async start(name: string, broker: string, configFile: string): Promise<RelayUnderTest> {
+  static async start(
+    name: string,
+    broker: string,
+    configFile: string,
+    v8Flags: readonly string[],
+  ): Promise<RelayUnderTest> {
     const [port, admin] = (await freePorts(2)) as [number, number];
     const flags = ['--port', `${port}`, '--admin-port', `${admin}`, '--broker', broker, '--config', configFile];
-    const relay = new RelayUnderTest(name, flags, `ws://127.0.0.1:${port}/ws`, `http://127.0.0.1:${admin}`);
+    const relay = new RelayUnderTest(name, flags, v8Flags, `ws://127.0.0.1:${port}/ws`, `http://127.0.0.1:${admin}`);
     await relay.start();
     return relay;
   }
@@ -55,7 +61,12 @@ export class RelayUnderTest {
   }
 
   private async tryStart(): Promise<boolean> {
-    const program = ['--expose-gc', `--import=data:text/javascript,${encodeURIComponent(WITNESS)}`, CLI];
+    const program = [
+      '--expose-gc',
+      ...this.v8Flags,
+      `--import=data:text/javascript,${encodeURIComponent(WITNESS)}`,
+      CLI,
+    ];
     const child = spawn(process.execPath, [...program, ...this.flags], {
       stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
       env: { ...process.env, RELAY_LOG_LEVEL: 'info' },

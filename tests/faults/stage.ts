@@ -25,7 +25,7 @@ export class Stage {
     private readonly directory: string,
   ) {}
 
-  static async open(relays: number): Promise<Stage> {
+  static async open(relays: number, v8Flags: readonly string[] = []): Promise<Stage> {
     const node = await privateNode();
     const vhost = await createVhost(node);
     const directory = mkdtempSync(path.join(tmpdir(), 'relay-faults-'));
@@ -33,7 +33,7 @@ export class Stage {
     writeFileSync(configFile, JSON.stringify(CONFIG));
     const openSite = async (name: string): Promise<Site> => {
       const brokerNetwork = await TcpProxy.start(node.amqpUrl);
-      const relay = await RelayUnderTest.start(name, brokerNetwork.url(vhost.amqpUrl), configFile);
+      const relay = await RelayUnderTest.start(name, brokerNetwork.url(vhost.amqpUrl), configFile, v8Flags);
       return { node, brokerNetwork, relay, clientNetwork: await TcpProxy.start(relay.url) };
     };
     const names = Array.from({ length: relays }, (_, i) => `relay ${i + 1}`);
