@@ -101,7 +101,8 @@ function check(layered: Layered): Config {
   }
   if (problems.length > 0) throw new ConfigError(problems);
   const { broker, workers, drain, stopTimeoutMs } = result.data;
-  if (drain.readyDelayMs > stopTimeoutMs / 2) throw new ConfigError([delayBeyondStop(drain.readyDelayMs, stopTimeoutMs)]);
+  if (drain.readyDelayMs > stopTimeoutMs / 2)
+    throw new ConfigError([delayBeyondStop(drain.readyDelayMs, stopTimeoutMs)]);
   if (workers !== 1 && broker.kind === 'memory') throw new ConfigError([workersWithoutRabbit(workers)]);
   return freeze({
     ...result.data,
