@@ -5,7 +5,16 @@ import type { RabbitMqBroker } from '../../server/src/brokers/rabbitmq/rabbitmq-
 import { eventually } from '../support/deadline.js';
 import { Inbox } from '../support/inbox.js';
 import { createVhost, type Vhost } from '../support/rabbitmq.js';
-import { Brokers, DEADLINE_MS, message, NO_HEADERS, send, shared, uniqueName } from '../support/rabbitmq-brokers.js';
+import {
+  Brokers,
+  DEADLINE_MS,
+  message,
+  next,
+  NO_HEADERS,
+  send,
+  shared,
+  uniqueName,
+} from '../support/rabbitmq-brokers.js';
 import { TcpProxy } from '../support/tcp-proxy.js';
 
 let vhost: Vhost;
@@ -125,7 +134,7 @@ test('after a reconnect every key is bound again, in a new queue, and who comes 
   const keys = Array.from({ length: 300 }, (_, i) => `${root}.${i}`);
   const listen = (key: string) => broker.subscribe(shared(`/topic/${key}`), NO_HEADERS, (_, to) => inbox.add(to));
   await Promise.all(keys.map(listen));
-  const up = new Promise<void>((resolve) => broker.on('up', resolve));
+  const up = next(broker, 'up');
   proxy.drop();
   await up;
   await listen(`${root}.new`);

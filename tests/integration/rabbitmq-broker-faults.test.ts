@@ -6,16 +6,18 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, jest, tes
 import amqp from 'amqplib';
 import type { BrokerError, BrokerSubscription, RoutedMessage } from '../../server/src/brokers/broker.js';
 import { AmqpConnection } from '../../server/src/brokers/rabbitmq/amqp-connection.js';
-import { RabbitMqBroker } from '../../server/src/brokers/rabbitmq/rabbitmq-broker.js';
+import type { RabbitMqBroker } from '../../server/src/brokers/rabbitmq/rabbitmq-broker.js';
 import type { RabbitMqOptions } from '../../server/src/brokers/rabbitmq/rabbitmq-options.js';
 import { eventually } from '../support/deadline.js';
 import { Inbox } from '../support/inbox.js';
 import { createVhost, type Vhost } from '../support/rabbitmq.js';
 import {
+  Brokers,
   codeOf,
   Consuming,
   DEADLINE_MS,
   message,
+  next,
   NO_HEADERS,
   own,
   rabbitOptions,
@@ -38,7 +40,7 @@ const acked = (headers: Record<string, string> = {}) => ({
 let vhost: Vhost;
 let backend: amqp.ChannelModel;
 let proxy: TcpProxy;
-const open: RabbitMqBroker[] = [];
+let brokers: Brokers;
 beforeAll(async () => {
   vhost = await createVhost();
   backend = await amqp.connect(vhost.amqpUrl);
@@ -49,23 +51,17 @@ afterAll(async () => {
 });
 beforeEach(async () => {
   proxy = await TcpProxy.start(vhost.amqpUrl);
+  brokers = new Brokers(proxy.url(vhost.amqpUrl));
 });
 afterEach(async () => {
   jest.restoreAllMocks();
   proxy.restore();
-  await Promise.all(open.splice(0).map((broker) => broker.close()));
+  await brokers.closeAll();
   await proxy.close();
 }, 60_000);
 
-async function start(overrides: Partial<RabbitMqOptions> = {}): Promise<RabbitMqBroker> {
-  const broker = new RabbitMqBroker(rabbitOptions(proxy.url(vhost.amqpUrl), { ...QUICK, ...overrides }));
-  open.push(broker);
-  await broker.start();
-  return broker;
-}
-
-function once(broker: RabbitMqBroker, event: 'up' | 'down'): Promise<void> {
-  return new Promise((resolve) => broker.on(event, () => resolve()));
+function start(overrides: Partial<RabbitMqOptions> = {}): Promise<RabbitMqBroker> {
+  return brokers.start({ ...QUICK, ...overrides });
 }
 
 /** Each body once, in the order of its first arrival. */
@@ -78,30 +74,30 @@ describe('traffic goes on, complete and in order, after', () => {
   /** Each ends with a network that works. */
   const FAULTS: Record<string, (broker: RabbitMqBroker) => Promise<void>> = {
     'a reset': async (broker) => {
-      const down = once(broker, 'down');
+      const down = next(broker, 'down');
       proxy.reset();
       await down;
     },
     'a partition that swallows everything': async (broker) => {
-      const down = once(broker, 'down');
+      const down = next(broker, 'down');
       proxy.hold();
       await down;
       proxy.restore();
     },
     'answers that are lost': async (broker) => {
-      const down = once(broker, 'down');
+      const down = next(broker, 'down');
       proxy.hold('answers');
       await down;
       proxy.drop();
       proxy.restore();
     },
     'an end that the relay is not told of': async (broker) => {
-      const down = once(broker, 'down');
+      const down = next(broker, 'down');
       proxy.halfOpen('server');
       await down;
     },
     [GHOST]: async (broker) => {
-      const down = once(broker, 'down');
+      const down = next(broker, 'down');
       proxy.halfOpen('client');
       await down;
     },
@@ -213,7 +209,7 @@ describe('several addresses, of which one', () => {
   test('goes away while it is used: the relay moves to the other', async () => {
     const broker = await start(addresses());
     expect(proxy.accepted).toBe(0);
-    const [down, up] = [once(broker, 'down'), once(broker, 'up')];
+    const [down, up] = [next(broker, 'down'), next(broker, 'up')];
     dead.ignore();
     dead.drop();
     await down;
@@ -236,7 +232,7 @@ describe('an exchange that is deleted under its subscribers', () => {
     await channel.assertExchange(exchange, 'direct', { durable: true });
     const { ended } = await subscribe(broker, exchange);
     await channel.deleteExchange(exchange);
-    const [down, up] = [once(broker, 'down'), once(broker, 'up')];
+    const [down, up] = [next(broker, 'down'), next(broker, 'up')];
     proxy.drop();
     await down;
     await up;
@@ -353,7 +349,7 @@ test('losing the connection again and again leaves no listener behind', async ()
   const channel = broker.openChannel(owner);
   await channel.consume(own(`/queue/${uniqueName()}`), acked(), new Consuming('ack'));
   for (let i = 0; i < 15; i++) {
-    const [down, up] = [once(broker, 'down'), once(broker, 'up')];
+    const [down, up] = [next(broker, 'down'), next(broker, 'up')];
     if (i % 2 === 0) proxy.reset();
     else proxy.drop();
     await down;

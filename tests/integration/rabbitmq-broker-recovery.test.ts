@@ -15,6 +15,7 @@ import {
   Consuming,
   DEADLINE_MS,
   message,
+  next,
   NO_HEADERS,
   own,
   rabbitOptions,
@@ -32,14 +33,9 @@ const manual = (headers: Record<string, string> = {}) => ({
   subscriptionId: 'sub-0',
 });
 
-/** Resolves at the next event of that kind. */
 /** For `rabbitmqctl eval`: 3.x looks at the first place, 4.x at the second. */
 const maxMessageBytes = (bytes: number) =>
   `application:set_env(rabbit, max_message_size, ${bytes}), persistent_term:put(max_message_size, ${bytes}).`;
-
-function next(broker: RabbitMqBroker, event: 'up' | 'down'): Promise<void> {
-  return new Promise((resolve) => broker.on(event, () => resolve()));
-}
 
 function publish(broker: RabbitMqBroker, destination: string, body: string): Promise<void> {
   return broker.publish(parseDestination(destination, 'send'), message(body), { mandatory: false });

@@ -73,6 +73,11 @@ export class Brokers {
   }
 }
 
+/** Resolves at the next event of that kind. */
+export function next(broker: RabbitMqBroker, event: 'up' | 'down'): Promise<void> {
+  return new Promise((resolve) => broker.on(event, () => resolve()));
+}
+
 export function message(body: string, headers: Record<string, string> = {}): Message {
   return { headers: new Map(Object.entries(headers)), body: Buffer.from(body) };
 }

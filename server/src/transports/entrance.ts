@@ -1,8 +1,8 @@
 /**
  * Lets new clients in by turns: in each turn of the event loop they may take 10 ms together, so that a thousand who come
  * at once (a relay has been restarted) do not keep waiting those who are served already. While the process is overloaded
- * nobody is let in at all, and never more than `connectsPerSecondMax`. Whoever has to wait stands in one line, which is bounded; who has waited for too long is turned
- * away, and may come back.
+ * nobody is let in at all, and never more than `connectsPerSecondMax`. Whoever has to wait stands in one line, which is
+ * bounded; who has waited for too long is turned away, and may come back.
  */
 export interface Guest {
   letIn(): void;
