@@ -15,6 +15,7 @@ import { limits, session, slowConsumers } from './config/session-options.js';
 import { ConfigError, describeIssues } from './config-report.js';
 import { layer } from './config-sources.js';
 import type { Environment, Flags, Layered } from './config-sources.js';
+import { isLoopback } from './loopback.js';
 
 export { ConfigError } from './config-report.js';
 export { SETTINGS } from './config-sources.js';
@@ -75,7 +76,7 @@ export function createConfig(input: ConfigInput = {}): Config {
 /** Whoever can reach a relay without an authenticator can read and write everything: not by accident. */
 export function checkExposure(config: Config, hasAuthenticator: boolean): void {
   const { host } = config.listen;
-  if (hasAuthenticator || config.auth.allowAnonymous || isLoopbackHost(host)) return;
+  if (hasAuthenticator || config.auth.allowAnonymous || isLoopback(host)) return;
   throw new ConfigError([
     `listen.host ${host} can be reached from other machines, and no authenticator is configured: anybody could ` +
       'connect. Give --allow-anonymous (RELAY_ALLOW_ANONYMOUS=true) if that is meant, or listen on 127.0.0.1.',
@@ -148,10 +149,6 @@ function readFile(name: string): Record<string, unknown> {
     throw new ConfigError([`cannot read the file ${name} (--config): ${reason}`]);
   }
   throw new ConfigError([`the file ${name} (--config) must hold sections such as "listen:", with options below them`]);
-}
-
-function isLoopbackHost(host: string): boolean {
-  return host === 'localhost' || host === '::1' || /^127(\.\d{1,3}){3}$/.test(host);
 }
 
 function freeze<T extends object>(value: T): T {

@@ -5,14 +5,17 @@
  *   await relay.attach(server); // an http.Server of yours; or relay.start() for listeners of its own
  */
 import { ConfigError, type ConfigInput, createConfig } from './config.js';
-import { createRelay as composeRelay, type Relay, type RelayHooks } from './relay.js';
+import type { RelayHooks } from './parts.js';
+import { createRelay as composeRelay, type Relay } from './relay.js';
 
 export type { Action, Authenticator, Credentials, Policy, Principal } from './auth/auth.js';
+export { AuthenticationError } from './auth/auth.js';
 export type * from './brokers/broker.js';
 export { BrokerError } from './brokers/broker.js';
 export { type Config, ConfigError, type ConfigInput } from './config.js';
 export type { Destination } from './destinations/destination.js';
-export type { Listening, Relay, RelayHooks, StopOptions } from './relay.js';
+export type { RelayHooks } from './parts.js';
+export type { Listening, Relay, StopOptions } from './relay.js';
 
 /** @throws ConfigError that names every wrong option */
 export function createRelay(options: ConfigInput = {}, hooks: RelayHooks = {}): Relay {

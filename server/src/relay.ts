@@ -1,48 +1,20 @@
 /**
- * The composition root: makes all parts from the configuration and ties them together. The only file that knows them all.
+ * The life of a relay: opens the ways in to its parts (`parts.ts`), and closes everything in order.
  *
  *   transports -> sessions -> broker -> (RabbitMQ, other relays) -> broker -> groups -> transports
  */
 import type http from 'node:http';
 import { setTimeout as delay } from 'node:timers/promises';
-import { v4 as uuid } from 'uuid';
 import { type AdminPort, openAdminPort } from './admin.js';
-import type { Authenticator, Policy } from './auth/auth.js';
-import { openAuthenticator, openPolicy } from './auth/open-access.js';
-import type { Broker } from './brokers/broker.js';
-import { MemoryBroker } from './brokers/memory/memory-broker.js';
-import { RabbitMqBroker } from './brokers/rabbitmq/rabbitmq-broker.js';
-import { checkExposure, type Config, ConfigError } from './config.js';
+import { checkExposure, type Config } from './config.js';
 import { createPublicApp } from './http/app.js';
 import { createHttpServer, hostPort, listen } from './http/http-server.js';
-import { LoadMeter } from './load-meter.js';
-import { createLog, type Log } from './log.js';
 import { createMetrics, type Metrics } from './metrics.js';
-import { Pace } from './pace.js';
-import { Groups, REST_SHARE } from './session/groups.js';
-import { MessageEncoder } from './session/message-encoder.js';
-import { SessionCounters } from './session/session-counters.js';
-import { Sessions } from './session/sessions.js';
-import { SlowPolicies } from './session/slow-policy.js';
-import { TimerWheel } from './session/timer-wheel.js';
+import { assembleParts, type Parts, type RelayHooks } from './parts.js';
 import { chooseSubProtocol } from './stomp/negotiation.js';
 import { createHostCheck } from './transports/admission.js';
-import { Entrance } from './transports/entrance.js';
 import { createTcpTransport, type TcpTransport } from './transports/tcp.js';
 import { createWebSocketTransport, type WebSocketTransport } from './transports/websocket.js';
-import { VERSION } from './version.js';
-
-/** What an application can put in the place of the relay's own. */
-export interface RelayHooks {
-  /** Who a client is. Without one any login is taken at its word, on a loopback host only. */
-  readonly authenticator?: Authenticator;
-  /** What it may do. Without one, everything. */
-  readonly policy?: Policy;
-  /** In place of the one that the configuration names. */
-  readonly broker?: Broker;
-  /** In place of JSON lines on stderr. */
-  readonly log?: Log;
-}
 
 /** One thing that listens. */
 export interface Listening {
@@ -85,7 +57,7 @@ const CLOSING_MAX_MS = 5_000;
 /** @throws ConfigError where the relay would be open to other machines without having been told to */
 export function createRelay(config: Config, hooks: RelayHooks = {}): Relay {
   checkExposure(config, hooks.authenticator !== undefined);
-  return new ComposedRelay(config, assemble(config, hooks));
+  return new ComposedRelay(config, assembleParts(config, hooks));
 }
 
 class ComposedRelay implements Relay {
@@ -260,64 +232,6 @@ class ComposedRelay implements Relay {
     });
     this.servers.push(server);
     return server;
-  }
-}
-
-type Parts = ReturnType<typeof assemble>;
-
-/** The parts that are the same however clients come in. */
-function assemble(config: Config, hooks: RelayHooks) {
-  const log = hooks.log ?? createLog(config.log);
-  /** In message ids and in the names of queues at the broker; no other relay has it. */
-  const instanceId = uuid().slice(0, 8);
-  const broker = hooks.broker ?? createBroker(config, instanceId, log);
-  const counters = new SessionCounters();
-  const timers = new TimerWheel();
-  const messages = new MessageEncoder(instanceId, config.topicExchange);
-  // The embedded broker has its messages ready when a SEND is read: more of them would not come while a group rests.
-  const restShare = broker instanceof MemoryBroker ? 0 : REST_SHARE;
-  const policies = slowPolicies(config);
-  const groups = new Groups((...request) => broker.subscribe(...request), messages, counters, policies, restShare);
-  const load = new LoadMeter(config.loadShedding, {
-    onOverload: (lagMs) => log.warn({ lagMs: Math.round(lagMs) }, 'overload: senders and new sessions have to wait'),
-    onRelief: () => log.info({}, 'overload is over'),
-  });
-  const entrance = new Entrance({ ...config.loadShedding, ...config.limits }, load, (perSecond) => new Pace(perSecond));
-  const context = {
-    options: config.session,
-    limits: config.limits,
-    serverName: `stomp-relay/${VERSION}`,
-    broker,
-    authenticator: hooks.authenticator ?? openAuthenticator,
-    policy: hooks.policy ?? openPolicy,
-    groups,
-    messages,
-    timers,
-    load,
-    createPace: (perSecond: number) => new Pace(perSecond),
-    counters,
-    log,
-  };
-  const limits = { ...config.limits, sessionsMax: config.sessionsMax };
-  const sessions = new Sessions({ ...limits, drain: config.drain }, context);
-  broker.on('down', (reason) => log.warn({ reason }, 'broker is away; sessions stay'));
-  broker.on('up', () => log.info({ broker: broker.description }, 'broker is up'));
-  /** Nobody asks who a client is, and nobody has said that this is meant. */
-  const isOpen = !hooks.authenticator && !config.auth.allowAnonymous;
-  return { log, broker, counters, timers, load, entrance, sessions, isOpen };
-}
-
-function createBroker(config: Config, instanceId: string, log: Log): Broker {
-  const { broker, topicExchange } = config;
-  if (broker.kind === 'memory') return new MemoryBroker({ ...config.memory, topicExchange });
-  return new RabbitMqBroker({ ...config.rabbitmq, urls: broker.urls, instanceId, topicExchange, log });
-}
-
-function slowPolicies({ slowConsumers }: Config): SlowPolicies {
-  try {
-    return new SlowPolicies(slowConsumers);
-  } catch (error) {
-    throw new ConfigError([`slowConsumers has a match that is no destination: ${(error as Error).message}`]);
   }
 }
 

@@ -1,4 +1,4 @@
-/** Who a session is and what it may do: the two hooks that an application can give to the relay. */
+/** Who a client is and what it may do: the two hooks that an application can give to the relay. */
 import type { Destination } from '../destinations/destination.js';
 
 /** The authenticated owner of a session. */
@@ -9,15 +9,18 @@ export interface Principal {
   readonly anonymous: boolean;
   /** Whatever the authenticator knows: roles, token claims. */
   readonly claims: Readonly<Record<string, unknown>>;
+  /** When the token was issued, and when it ends, in milliseconds since 1970; absent where it has no such time. */
+  readonly issuedAtMs?: number;
+  readonly expiresAtMs?: number;
 }
 
-/** What a client presents at CONNECT. */
+/** What a client presents: at CONNECT, with a new token for a session there is, or with an HTTP request. */
 export interface Credentials {
   readonly login: string | undefined;
   readonly passcode: string | undefined;
-  /** All headers of the CONNECT frame. */
+  /** All headers of the STOMP frame; empty for an HTTP request. */
   readonly headers: ReadonlyMap<string, string>;
-  /** Headers of the HTTP upgrade request (lower-case names); empty on TCP. */
+  /** Headers of the HTTP request or upgrade (lower-case names); empty on TCP. */
   readonly httpHeaders: Readonly<Record<string, string | string[] | undefined>>;
   /** The client's IP address. */
   readonly address: string;
@@ -25,10 +28,27 @@ export interface Credentials {
 
 export interface Authenticator {
   /**
-   * MUST resolve with the principal, or with undefined to refuse: the client then gets ERROR `authentication-failed`.
-   * A rejection means that no answer could be had: ERROR `authentication-unavailable`, and the client may try again.
+   * MUST resolve with the principal, or with undefined where it does not know this client: the next authenticator is
+   * asked, or without one the client gets ERROR `authentication-failed`. A rejection with an AuthenticationError refuses at
+   * once, with its code and message. Any other rejection means that no answer could be had: ERROR
+   * `authentication-unavailable`, and the client may try again.
    */
   authenticate(credentials: Credentials): Promise<Principal | undefined>;
+  /** Lets go of files and addresses it watches. */
+  close?(): void;
+}
+
+/** The client is refused, whoever else might be asked. `message` is a sentence for the client's developer, without secrets. */
+export class AuthenticationError extends Error {
+  override readonly name = 'AuthenticationError';
+  constructor(
+    /** `token-expired`: the same client may come back with a fresh token. */
+    readonly code: 'authentication-failed' | 'token-expired',
+    message: string,
+    options?: ErrorOptions,
+  ) {
+    super(message, options);
+  }
 }
 
 export type Action = 'send' | 'subscribe';

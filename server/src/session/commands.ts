@@ -18,8 +18,8 @@ import {
   isTrue,
   required,
 } from './command-session.js';
-import { messageHeaders } from './message-headers.js';
-import { requirePermission } from './permission.js';
+import { messageHeaders } from '../destinations/message-headers.js';
+import { requirePermission } from '../auth/permission.js';
 import { subscribe, unsubscribe } from './subscribe-commands.js';
 import { abort, begin, commit } from './transaction-commands.js';
 import type { Transaction } from './transactions.js';

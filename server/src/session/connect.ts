@@ -2,7 +2,7 @@
  * CONNECT: which version, which heart-beats, who it is. Everything that can be refused is refused here, before the
  * session costs anything.
  */
-import type { Authenticator, Principal } from '../auth/auth.js';
+import { AuthenticationError, type Authenticator, type Principal } from '../auth/auth.js';
 import { StompError } from '../stomp/errors.js';
 import { type Frame, type Version, VERSIONS } from '../stomp/frame.js';
 import {
@@ -15,7 +15,7 @@ import {
   parseHeartBeat,
 } from '../stomp/negotiation.js';
 import type { Peer } from '../transports/connection.js';
-import { withDeadline } from './deadline.js';
+import { withDeadline } from '../auth/deadline.js';
 
 export interface ConnectOptions {
   readonly heartBeat: { readonly sendMs: number; readonly expectMs: number };
@@ -43,7 +43,7 @@ export function agree(frame: Frame, { heartBeat }: ConnectOptions): Agreement {
   };
 }
 
-/** Rejects with StompError `authentication-failed` or `authentication-unavailable`. */
+/** Rejects with an AuthenticationError, or with StompError `authentication-failed` or `authentication-unavailable`. */
 export async function authenticate(
   authenticator: Authenticator,
   frame: Frame,
@@ -62,6 +62,7 @@ export async function authenticate(
   try {
     principal = await withDeadline(authenticator.authenticate(credentials), connectTimeoutMs);
   } catch (cause) {
+    if (cause instanceof AuthenticationError) throw cause;
     const sentence = 'Your login could not be checked now: try again later.';
     throw new StompError('authentication-unavailable', sentence, { cause });
   }

@@ -1,6 +1,7 @@
 /** All sessions of a relay: the bounds on their number, and their end when the relay stops (how: `drain.ts`). */
-import { StompError } from '../stomp/errors.js';
 import type { Principal } from '../auth/auth.js';
+import { isLoopback } from '../loopback.js';
+import { StompError } from '../stomp/errors.js';
 import type { Connection, Peer } from '../transports/connection.js';
 import { Drain, type DrainOptions } from './drain.js';
 import { FrameTurns } from './frame-turns.js';
@@ -61,6 +62,7 @@ export class Sessions implements SessionOwner {
       const sentence = `This relay takes at most sessionsMax (${sessionsMax}) sessions: try again later.`;
       return new StompError('too-many-sessions', sentence);
     }
+    // This machine's own clients, and those of a proxy on it that is not known to be one, are not all one client.
     if (isLoopback(address) || this.addresses.take(session, networkOf(address))) return undefined;
     return new StompError(
       'too-many-address-sessions',
@@ -106,11 +108,6 @@ export class Sessions implements SessionOwner {
     this.all.delete(session);
     if (this.all.size === 0) this.onEmpty?.();
   }
-}
-
-/** This machine's own clients, and those of a proxy on it that is not known to be one, are not all one client. */
-function isLoopback(address: string): boolean {
-  return address === '::1' || address.startsWith('127.');
 }
 
 /** What one client can have to itself: an address of IPv4, or 64 bits of IPv6. */

@@ -6,7 +6,7 @@ import { quote, StompError } from '../stomp/errors.js';
 import type { Frame, Version } from '../stomp/frame.js';
 import { ackModes } from '../stomp/rules.js';
 import { type CommandSession, isTrue, required } from './command-session.js';
-import { requirePermission } from './permission.js';
+import { requirePermission } from '../auth/permission.js';
 import { OwnSubscription } from './subscriptions.js';
 
 export async function subscribe(session: CommandSession, frame: Frame): Promise<void> {

@@ -33,6 +33,8 @@ export const ERRORS = {
   'connect-timeout': { text: 'no CONNECT in time', closeCode: 4408, mayReconnect: true, isSoft: false },
   'heart-beat-timeout': { text: 'heart-beat missed', closeCode: 4408, mayReconnect: true, isSoft: false },
   'authentication-failed': { text: 'authentication failed', closeCode: 4401, mayReconnect: false, isSoft: false },
+  // The SDK fetches a fresh token before it comes back
+  'token-expired': { text: 'token expired', closeCode: 4410, mayReconnect: true, isSoft: false },
   'authentication-unavailable': { text: 'authentication unavailable', ...LATER },
   'too-many-sessions': { text: 'too many sessions', ...LATER },
   'too-many-user-sessions': { text: 'too many sessions of this user', ...LATER },
@@ -66,6 +68,8 @@ export const ERRORS = {
   'too-many-channels': { text: 'too many channels', ...LATER, isSoft: true },
   'subscription-ended': { text: 'subscription ended by the broker', ...REQUEST },
   // What the relay decides
+  revoked: { text: 'access revoked', closeCode: 4401, mayReconnect: false, isSoft: false },
+  kicked: { text: 'session ended by an operator', closeCode: 4411, mayReconnect: true, isSoft: false },
   'too-many-frames': { text: 'too many frames a second', closeCode: 4429, mayReconnect: true, isSoft: false },
   'slow-consumer': { text: 'client reads too slowly', closeCode: 4409, mayReconnect: true, isSoft: false },
   'shutting-down': { text: 'relay is shutting down', closeCode: 1012, mayReconnect: true, isSoft: false },

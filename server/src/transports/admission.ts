@@ -4,6 +4,8 @@
  * rebinding), so a relay that listens on loopback, where being reachable is the only protection, looks at Host too.
  * Each check answers with the sentence of the refusal, or undefined.
  */
+import { isLoopback } from '../loopback.js';
+
 export type HeaderCheck = (headers: CheckedHeaders) => string | undefined;
 
 export interface CheckedHeaders {
@@ -14,10 +16,6 @@ export interface CheckedHeaders {
 const LOOPBACK_NAMES = ['localhost', '127.0.0.1', '[::1]'];
 const DEFAULT_PORTS: Readonly<Record<string, string>> = { 'http:': '80', 'https:': '443' };
 const SHOWN_MAX = 200;
-
-export function isLoopback(host: string): boolean {
-  return host === 'localhost' || host === '::1' || host === '[::1]' || /^127(\.\d{1,3}){3}$/.test(host);
-}
 
 /** `same`: the page came from where the handshake goes to. `*`: any page. Else exact origins, and `same` among them. */
 export type AllowedOrigins = 'same' | '*' | readonly string[];

@@ -11,7 +11,8 @@ import { STATUS_CODES } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { WebSocketServer } from 'ws';
 import type { ServerOptions } from 'ws';
-import { createHostCheck, createOriginCheck, isLoopback } from './admission.js';
+import { isLoopback } from '../loopback.js';
+import { createHostCheck, createOriginCheck } from './admission.js';
 import type { AllowedOrigins } from './admission.js';
 import { type ClientAddress, createClientAddress } from './client-address.js';
 import type { AcceptConnection, Peer } from './connection.js';
@@ -96,8 +97,7 @@ export function createWebSocketTransport(
 
   function checkReach({ socket }: IncomingMessage): string | undefined {
     if (!options.loopbackOnly) return undefined; // the look at the address is a system call
-    const address = socket.localAddress?.replace('::ffff:', '') ?? ''; // IPv4 may come mapped into IPv6
-    return isLoopback(address) ? undefined : LOOPBACK_ONLY;
+    return isLoopback(socket.localAddress ?? '') ? undefined : LOOPBACK_ONLY;
   }
 
   function refuse(request: IncomingMessage, socket: Duplex, status: number, sentence: string): void {

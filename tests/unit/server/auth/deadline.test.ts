@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globals';
-import { withDeadline } from '../../../../server/src/session/deadline.js';
+import { withDeadline } from '../../../../server/src/auth/deadline.js';
 
 describe('withDeadline', () => {
   beforeEach(() => {

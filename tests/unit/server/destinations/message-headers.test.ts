@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
-import { messageHeaders } from '../../../../server/src/session/message-headers.js';
+import { messageHeaders } from '../../../../server/src/destinations/message-headers.js';
 
 const kept = (sent: Record<string, string>, replyTo?: string) =>
   Object.fromEntries(messageHeaders(new Map(Object.entries(sent)), replyTo));

@@ -1,21 +1,30 @@
-/** Whether the policy lets a session do what a frame asks for. */
-import type { Action, Principal } from '../auth/auth.js';
+/** Whether the policy lets somebody do what a frame or a request asks for. */
 import type { Destination } from '../destinations/destination.js';
-import { StompError } from '../stomp/errors.js';
-import type { CommandSession } from './command-session.js';
+import type { Action, Policy, Principal } from './auth.js';
 import { withDeadline } from './deadline.js';
+
+/** Who asks, whom, and how long the answer may take. */
+export interface Applicant {
+  readonly policy: Policy;
+  readonly principal: Principal;
+  readonly options: { readonly connectTimeoutMs: number };
+}
+
+/** `message` names the user and what it may not do. */
+export class AccessError extends Error {
+  override readonly name = 'AccessError';
+  readonly code = 'access-denied';
+}
 
 /**
  * Undefined where the policy allows it at once, else a promise that rejects where it refuses. A policy that fails, or does
- * not answer within `connectTimeoutMs`, refuses: StompError `access-denied`.
+ * not answer within `connectTimeoutMs`, refuses. Throws or rejects with an AccessError.
  */
 export function requirePermission(
-  session: CommandSession,
+  { policy, principal, options }: Applicant,
   action: Action,
   destination: Destination,
 ): Promise<void> | undefined {
-  const { policy, principal, options } = session;
-  const { connectTimeoutMs } = options;
   let answer: boolean | Promise<boolean>;
   try {
     answer = policy.allows(principal, action, destination);
@@ -23,7 +32,7 @@ export function requirePermission(
     throw denied(principal, action, destination, cause);
   }
   if (answer === true) return undefined;
-  return withDeadline(answer, connectTimeoutMs).then(
+  return withDeadline(answer, options.connectTimeoutMs).then(
     (isAllowed) => {
       if (isAllowed !== true) throw denied(principal, action, destination);
     },
@@ -33,7 +42,7 @@ export function requirePermission(
   );
 }
 
-function denied({ name }: Principal, action: Action, { text }: Destination, cause?: unknown): StompError {
+function denied({ name }: Principal, action: Action, { text }: Destination, cause?: unknown): AccessError {
   const sentence = `"${name}" may not ${action} ${action === 'send' ? 'to ' : ''}${text}.`;
-  return new StompError('access-denied', sentence, { cause });
+  return new AccessError(sentence, { cause });
 }

@@ -1,0 +1,92 @@
+/**
+ * The parts of a relay that are the same however clients come in: broker, sessions, what they share, and who may do what.
+ * Made from the configuration once; the listeners are tied to them in `relay.ts`.
+ */
+import { v4 as uuid } from 'uuid';
+import type { Authenticator, Policy } from './auth/auth.js';
+import { openAuthenticator, openPolicy } from './auth/open-access.js';
+import type { Broker } from './brokers/broker.js';
+import { MemoryBroker } from './brokers/memory/memory-broker.js';
+import { RabbitMqBroker } from './brokers/rabbitmq/rabbitmq-broker.js';
+import { type Config, ConfigError } from './config.js';
+import { LoadMeter } from './load-meter.js';
+import { createLog, type Log } from './log.js';
+import { Pace } from './pace.js';
+import { Groups, REST_SHARE } from './session/groups.js';
+import { MessageEncoder } from './session/message-encoder.js';
+import { SessionCounters } from './session/session-counters.js';
+import { Sessions } from './session/sessions.js';
+import { SlowPolicies } from './session/slow-policy.js';
+import { TimerWheel } from './session/timer-wheel.js';
+import { Entrance } from './transports/entrance.js';
+import { VERSION } from './version.js';
+
+/** What an application can put in the place of the relay's own. */
+export interface RelayHooks {
+  /** Who a client is. Without one any login is taken at its word, on a loopback host only. */
+  readonly authenticator?: Authenticator;
+  /** What it may do. Without one, everything. */
+  readonly policy?: Policy;
+  /** In place of the one that the configuration names. */
+  readonly broker?: Broker;
+  /** In place of JSON lines on stderr. */
+  readonly log?: Log;
+}
+
+export type Parts = ReturnType<typeof assembleParts>;
+
+/** @throws ConfigError */
+export function assembleParts(config: Config, hooks: RelayHooks) {
+  const log = hooks.log ?? createLog(config.log);
+  /** In message ids and in the names of queues at the broker; no other relay has it. */
+  const instanceId = uuid().slice(0, 8);
+  const broker = hooks.broker ?? createBroker(config, instanceId, log);
+  const counters = new SessionCounters();
+  const timers = new TimerWheel();
+  const messages = new MessageEncoder(instanceId, config.topicExchange);
+  // The embedded broker has its messages ready when a SEND is read: more of them would not come while a group rests.
+  const restShare = broker instanceof MemoryBroker ? 0 : REST_SHARE;
+  const policies = slowPolicies(config);
+  const groups = new Groups((...request) => broker.subscribe(...request), messages, counters, policies, restShare);
+  const load = new LoadMeter(config.loadShedding, {
+    onOverload: (lagMs) => log.warn({ lagMs: Math.round(lagMs) }, 'overload: senders and new sessions have to wait'),
+    onRelief: () => log.info({}, 'overload is over'),
+  });
+  const entrance = new Entrance({ ...config.loadShedding, ...config.limits }, load, (perSecond) => new Pace(perSecond));
+  const context = {
+    options: config.session,
+    limits: config.limits,
+    serverName: `stomp-relay/${VERSION}`,
+    broker,
+    authenticator: hooks.authenticator ?? openAuthenticator,
+    policy: hooks.policy ?? openPolicy,
+    groups,
+    messages,
+    timers,
+    load,
+    createPace: (perSecond: number) => new Pace(perSecond),
+    counters,
+    log,
+  };
+  const limits = { ...config.limits, sessionsMax: config.sessionsMax };
+  const sessions = new Sessions({ ...limits, drain: config.drain }, context);
+  broker.on('down', (reason) => log.warn({ reason }, 'broker is away; sessions stay'));
+  broker.on('up', () => log.info({ broker: broker.description }, 'broker is up'));
+  /** Nobody asks who a client is, and nobody has said that this is meant. */
+  const isOpen = !hooks.authenticator && !config.auth.allowAnonymous;
+  return { log, broker, counters, timers, load, entrance, sessions, isOpen };
+}
+
+function createBroker(config: Config, instanceId: string, log: Log): Broker {
+  const { broker, topicExchange } = config;
+  if (broker.kind === 'memory') return new MemoryBroker({ ...config.memory, topicExchange });
+  return new RabbitMqBroker({ ...config.rabbitmq, urls: broker.urls, instanceId, topicExchange, log });
+}
+
+function slowPolicies({ slowConsumers }: Config): SlowPolicies {
+  try {
+    return new SlowPolicies(slowConsumers);
+  } catch (error) {
+    throw new ConfigError([`slowConsumers has a match that is no destination: ${(error as Error).message}`]);
+  }
+}

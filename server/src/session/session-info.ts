@@ -1,0 +1,32 @@
+/** What an operator can see of a session and do to it: STOMP sessions, and streams over HTTP alike. */
+import type { ErrorCode } from '../stomp/errors.js';
+
+export interface SubscriptionInfo {
+  readonly id: string;
+  readonly destination: string;
+  readonly ack: 'auto' | 'client' | 'client-individual';
+}
+
+/** A snapshot, made when it is asked for. Holds no passcode, token or claim. */
+export interface SessionInfo {
+  readonly id: string;
+  /** Undefined until it is known. */
+  readonly user: string | undefined;
+  readonly anonymous: boolean;
+  readonly transport: 'websocket' | 'tcp' | 'stream';
+  /** The client's IP address. */
+  readonly address: string;
+  /** Milliseconds since 1970. */
+  readonly connectedAtMs: number;
+  readonly expiresAtMs: number | undefined;
+  /** Bytes written and not yet taken by the kernel. */
+  readonly bufferedBytes: number;
+  readonly subscriptions: readonly SubscriptionInfo[];
+}
+
+export interface ObservedSession {
+  readonly id: string;
+  info(): SessionInfo;
+  /** Ends it from our side, at once, with what `stomp/errors` says of `code`. */
+  end(code: ErrorCode): void;
+}
