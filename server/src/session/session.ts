@@ -6,24 +6,24 @@
  *
  * Bytes come in, the inbox cuts frames out of them, and frames are handled in order, one at a time. A frame that has to be
  * waited for (CONNECT, SUBSCRIBE, DISCONNECT) holds up those behind it. What was received before the client vanished is
- * still handled.
+ * still handled. What it is told and how it ends: `closable-session.ts`.
  */
 import type { Policy, Principal } from '../auth/auth.js';
 import type { Broker, BrokerChannel } from '../brokers/broker.js';
-import { encodeFrame, HEART_BEAT_EOL } from '../stomp/encoder.js';
-import { type ErrorCode, ERRORS, StompError } from '../stomp/errors.js';
-import { EMPTY_BODY, type Frame, type Version } from '../stomp/frame.js';
-import { type Extensions, NO_EXTENSIONS } from '../stomp/negotiation.js';
-import { checkFrame, type SessionState } from '../stomp/rules.js';
+import { HEART_BEAT_EOL } from '../stomp/encoder.js';
+import { StompError } from '../stomp/errors.js';
+import type { Frame, Version } from '../stomp/frame.js';
+import type { Extensions } from '../stomp/negotiation.js';
+import { checkFrame } from '../stomp/rules.js';
 import type { Connection, ConnectionListener, Peer } from '../transports/connection.js';
 import type { Acks } from './acks.js';
-import type { CommandSession, RefusedFrame } from './command-session.js';
+import { ClosableSession } from './closable-session.js';
+import type { CommandSession } from './command-session.js';
 import { COMMANDS } from './commands.js';
 import { type Agreement, agree, authenticate, connectedHeaders } from './connect.js';
-import { type ErrorReport, errorHeaders, levelOf, refusalHeaders, reportOf, UNFORESEEN } from './error-frame.js';
 import { FramePace } from './frame-pace.js';
 import type { FrameTurns } from './frame-turns.js';
-import type { Group, Groups } from './groups.js';
+import type { Group } from './groups.js';
 import { HeartBeat } from './heart-beat.js';
 import { type FrameHandler, Inbox } from './inbox.js';
 import type { MessageEncoder } from './message-encoder.js';
@@ -60,28 +60,24 @@ export interface SessionOwner {
   ended(session: Session): void;
 }
 
-export class Session implements Listeners, CommandSession {
-  state: SessionState = 'connecting';
+export class Session extends ClosableSession implements Listeners, CommandSession {
   readonly outbox: Outbox;
   readonly sendQueue: SendQueue;
   readonly subscriptions: Subscriptions;
-  private readonly inbox: Inbox;
+  protected readonly inbox: Inbox;
   private connectTimer: Timer | undefined;
   private heartBeat: HeartBeat | undefined;
-  private identity: Identity | undefined;
+  protected identity: Identity | undefined;
   private openedExtras: SessionExtras | undefined;
-  /** Of a session that takes no more from its client: how it closes, once what the client has sent is done and answered. */
-  private farewell: { readonly code: number; readonly reason: string; isSaid: boolean } | undefined;
-  /** The client is gone; what it had sent is still worked off. */
-  private isConnectionLost = false;
 
   constructor(
     readonly connection: Connection,
     /** Until it has said who it is. */
     private peer: Peer,
-    private readonly context: SessionContext,
+    protected readonly context: SessionContext,
     private readonly owner: SessionOwner,
   ) {
+    super();
     const { options, limits, timers } = context;
     this.outbox = new Outbox(connection, options, timers, context.counters, this);
     this.sendQueue = new SendQueue(options, this);
@@ -123,19 +119,6 @@ export class Session implements Listeners, CommandSession {
     this.outbox.onDrain();
   }
 
-  /** The client sends nothing more. What it has sent is done and answered; then it is taken to have left. */
-  onEnd(): void {
-    this.farewell ??= { code: 1000, reason: '', isSaid: false };
-    this.endIfDone();
-  }
-
-  onClose(): void {
-    this.isConnectionLost = true;
-    this.stopTimers();
-    this.leaveGroups();
-    this.endIfDone();
-  }
-
   onBackPressure(): void {
     this.outbox.onBackPressure();
   }
@@ -164,10 +147,6 @@ export class Session implements Listeners, CommandSession {
   resumeReading(): void {
     this.heartBeat?.heard();
     this.connection.resume();
-  }
-
-  onProgress(): void {
-    this.endIfDone();
   }
 
   onSendProgress(): void {
@@ -232,10 +211,6 @@ export class Session implements Listeners, CommandSession {
     return this.inbox.isPaused;
   }
 
-  get id(): string {
-    return this.connection.id;
-  }
-
   // What commands need ------------------------------------------------------------------------------------------------
 
   get version(): Version {
@@ -246,16 +221,8 @@ export class Session implements Listeners, CommandSession {
     return this.connectedAs.principal;
   }
 
-  get extensions(): Extensions {
-    return this.identity?.extensions ?? NO_EXTENSIONS;
-  }
-
   get userName(): string {
     return this.principal.anonymous ? this.id : this.principal.name;
-  }
-
-  get canDeliver(): boolean {
-    return this.state === 'connected' && !this.isConnectionLost && !this.farewell?.isSaid;
   }
 
   private get extras(): SessionExtras {
@@ -283,9 +250,6 @@ export class Session implements Listeners, CommandSession {
   get policy(): Policy {
     return this.context.policy;
   }
-  get groups(): Groups {
-    return this.context.groups;
-  }
   get messages(): MessageEncoder {
     return this.context.messages;
   }
@@ -306,71 +270,6 @@ export class Session implements Listeners, CommandSession {
     if (!this.isOver) this.extras.later(delayMs, action);
   }
 
-  receipt(frame: Frame): void {
-    this.sendReceipt(frame.headers.get('receipt'));
-  }
-
-  sendReceipt(receipt: string | undefined): void {
-    if (receipt !== undefined && this.canDeliver) this.write('RECEIPT', [['receipt-id', receipt]]);
-  }
-
-  tell(subject: string, headers: readonly [string, string][], sentence: string): void {
-    if (!this.canDeliver) return;
-    const own: [string, string][] = [
-      ['subscription', 'relay'],
-      ['message-id', this.messages.nextId()],
-      ['destination', `/relay/${subject}`],
-      ['content-type', 'text/plain;charset=utf-8'],
-    ];
-    this.write('MESSAGE', [...own, ...headers], Buffer.from(sentence));
-  }
-
-  disconnect(frame: Frame): void {
-    if (this.state !== 'connected') return;
-    this.leaveGroups();
-    this.receipt(frame);
-    this.close(1000, '');
-  }
-
-  // Ending ------------------------------------------------------------------------------------------------------------
-
-  /**
-   * Answers with ERROR, flushes it and closes (STOMP 1.2, "ERROR"). `frame` is the one that is answered; an error of the
-   * parser brings the receipt of its own frame along.
-   */
-  fail(error: unknown, frame?: RefusedFrame): void {
-    if (this.isOver) return;
-    this.state = 'closing';
-    const { code, sentence, receipt } = this.note(error, frame);
-    this.leaveGroups();
-    this.write('ERROR', errorHeaders(code, frame?.headers.get('receipt') ?? receipt), Buffer.from(sentence));
-    this.close(ERRORS[code].closeCode, ERRORS[code].text);
-  }
-
-  refuse(error: unknown, frame: RefusedFrame): boolean {
-    if (this.isOver) return false;
-    const code = reportOf(error)?.code;
-    if (!code || !ERRORS[code].isSoft || !this.extensions.has('soft-errors')) {
-      this.fail(error, frame);
-      return false;
-    }
-    const { sentence } = this.note(error, frame);
-    this.tell('errors', refusalHeaders(code, frame), sentence);
-    if (code === 'broker-unavailable' && frame.command === 'SEND') this.sendQueue.refuseWaiting(error);
-    return true;
-  }
-
-  /** Counts and logs an error. */
-  private note(error: unknown, frame: RefusedFrame | undefined): ErrorReport {
-    const report = reportOf(error);
-    const { code, sentence } = report ?? UNFORESEEN;
-    this.counters.errors[code] = (this.counters.errors[code] ?? 0) + 1;
-    const { log } = this.context;
-    if (report) log[levelOf(report)]({ session: this.id, code, command: frame?.command, err: report.cause }, sentence);
-    else log.error({ session: this.id, err: error }, 'unexpected error in a session');
-    return report ?? UNFORESEEN;
-  }
-
   onSubscriptionEnded(key: string, error: unknown): void {
     endSubscription(this, key, error);
   }
@@ -380,85 +279,20 @@ export class Session implements Listeners, CommandSession {
     if (key !== undefined) this.onSubscriptionEnded(key, error);
   }
 
-  tellToMove(moveInMs: number, closeInMs: number): boolean {
-    if (!this.extensions.has('drain')) return false;
-    const sentence = `This relay is shutting down: connect anew in ${moveInMs} ms, then close this session; the relay does in ${closeInMs} ms.`;
-    const headers: [string, string][] = [
-      ['move-in-ms', String(moveInMs)],
-      ['close-in-ms', String(closeInMs)],
-    ];
-    this.tell('drain', headers, sentence);
-    return true;
-  }
+  // Ending (`closable-session.ts`) -------------------------------------------------------------------------------------
 
-  /** In a shutdown, in good order. A client that is not connected yet has nothing to lose. */
-  retire(): void {
-    if (this.state !== 'connected') return this.end('shutting-down');
-    const { closeCode: code, text: reason } = ERRORS['shutting-down'];
-    this.farewell ??= { code, reason, isSaid: false };
-    this.inbox.stopReading();
-    this.endIfDone();
-  }
-
-  /** Ends the session from our side, at once. */
-  end(code: ErrorCode): void {
-    if (this.isOver) return;
-    this.leaveGroups();
-    this.close(ERRORS[code].closeCode, ERRORS[code].text);
-  }
-
-  private write(command: string, headers: [string, string][], body: Buffer = EMPTY_BODY): void {
-    const frame = encodeFrame(command, headers, body, this.identity?.version);
-    if (!this.connection.write(this.connection.encoding.wrap(frame, true))) this.outbox.onBackPressure();
-  }
-
-  private close(code: number, reason: string): void {
-    this.state = 'closing';
-    this.inbox.close();
-    this.stopTimers();
-    for (const subscription of this.subscriptions.all()) if (subscription.kind === 'own') subscription.close();
-    this.openedExtras?.close();
-    this.connection.close(code, reason);
-    if (this.isConnectionLost) this.endIfDone();
-  }
-
-  /** Before anything else is written (`groups.ts`, the rule of order). */
-  private leaveGroups(): void {
-    for (const subscription of this.subscriptions.all()) {
-      if (subscription.kind === 'shared') this.groups.leave(this, subscription.group);
-    }
-  }
-
-  private stopTimers(): void {
-    this.timers.cancel(this.connectTimer);
+  protected stopTimers(): void {
+    this.context.timers.cancel(this.connectTimer);
     this.heartBeat?.stop();
     this.outbox.stop();
   }
 
-  /** STOMP 1.2, "RECEIPT": if the client disconnects, previously received frames SHOULD continue to get processed. */
-  private endIfDone(): void {
-    if (!(this.isConnectionLost || this.farewell) || this.state === 'closed') return;
-    if (!this.isOver && !(this.inbox.isIdle && this.sendQueue.isIdle)) return;
-    if (!this.isConnectionLost) return this.leave();
-    this.state = 'closed';
-    this.inbox.close();
+  protected letGo(): void {
     this.openedExtras?.close();
+  }
+
+  protected gone(): void {
     this.owner.ended(this);
-  }
-
-  /** Delivers nothing more, and closes when the client has taken what it was sent. */
-  private leave(): void {
-    const { farewell } = this;
-    if (this.isOver || !farewell || farewell.isSaid) return;
-    this.leaveGroups();
-    farewell.isSaid = true;
-    const close = (): void => this.close(farewell.code, farewell.reason);
-    if (this.connection.bufferedBytes === 0) close();
-    else this.outbox.whenDrained(close);
-  }
-
-  private get isOver(): boolean {
-    return this.state === 'closing' || this.state === 'closed';
   }
 
   private get connectedAs(): { readonly version: Version; readonly principal: Principal } {
