@@ -19,8 +19,8 @@ const EXIT_FAILED = 1;
 const EXIT_BAD_CONFIG = 2;
 
 async function main(argv: readonly string[]): Promise<void> {
-  const config = readConfig(argv);
-  const relay = config.workers === 1 ? createSingle(config) : createPool(config);
+  const config = checked(() => loadConfig(parseFlags(argv)));
+  const relay = checked(() => (config.workers === 1 ? createSingle(config) : createPool(config)));
   stopOnSignals(relay);
   try {
     for (const { kind, url } of await relay.start()) process.stdout.write(`listening  ${kind.padEnd(9)}  ${url}\n`);
@@ -41,9 +41,10 @@ function createPool(config: Config): WorkerPool {
   return pool;
 }
 
-function readConfig(argv: readonly string[]): Config {
+/** What the configuration says, or names (files), may turn out wrong here. */
+function checked<T>(read: () => T): T {
   try {
-    return loadConfig(parseFlags(argv));
+    return read();
   } catch (error) {
     if (error instanceof ConfigError) fail(EXIT_BAD_CONFIG, error.problems);
     if (error instanceof CommanderError) process.exit(error.exitCode === 0 ? 0 : EXIT_BAD_CONFIG); // it has spoken

@@ -14,17 +14,27 @@ export class ConfigError extends Error {
 export function describeIssues(error: z.ZodError, schema: z.ZodType, layered: Layered): string[] {
   const sentences = error.issues.flatMap((issue) =>
     issue.code === 'unrecognized_keys'
-      ? issue.keys.map((key) => unknownOption([...issue.path, key], optionsAt(schema, issue.path), layered))
+      ? issue.keys.map((key) =>
+          unknownOption([...issue.path, key], optionsAt(schema, issue.path, layered.values), layered),
+        )
       : [wrongValue(issue, layered)],
   );
   return [...new Set(sentences)]; // of a text that was split, each part may break the same rule
 }
 
 function wrongValue(issue: z.core.$ZodIssue, layered: Layered): string {
-  const path = [...issue.path]; // may lead into what a text was split into
+  const path = [...issue.path];
+  if (isMissing(path, layered.values)) {
+    return `${path.join('.')} is missing (${layered.originOf(path.slice(0, -1))}): ${issue.message}`;
+  }
+  // may lead into what a text was split into
   while (path.length > 1 && valueAt(layered.values, path) === undefined) path.pop();
-  const value = withoutCredentials(JSON.stringify(valueAt(layered.values, path)));
-  return `${path.join('.')} is ${value} (${layered.originOf(path)}): ${issue.message}`;
+  return `${path.join('.')} is ${shown(path, layered.values)} (${layered.originOf(path)}): ${issue.message}`;
+}
+
+function isMissing(path: readonly PropertyKey[], values: unknown): boolean {
+  const outer = valueAt(values, path.slice(0, -1));
+  return typeof outer === 'object' && outer !== null && !Array.isArray(outer) && valueAt(values, path) === undefined;
 }
 
 function unknownOption(path: readonly PropertyKey[], known: readonly string[], layered: Layered): string {
@@ -37,28 +47,44 @@ function unknownOption(path: readonly PropertyKey[], known: readonly string[], l
   return `${path.join('.')} (${layered.originOf(path)}) is not an option; ${advice}`;
 }
 
-/** The password of a broker's address belongs in no log. */
-function withoutCredentials(text: string): string {
-  return text.replace(/\/\/[^,"]*@/g, '//***@');
+/** Options whose values belong in no log, and the password in an address, such as the broker's. */
+const SECRET = /(secret|password|passcode|hash|hashes|apikeys?|authorization|cookies?)$/i;
+const SHOWN_MAX = 300;
+
+function shown(path: readonly PropertyKey[], values: unknown): string {
+  if (path.some((key) => SECRET.test(String(key)))) return '***';
+  const text = JSON.stringify(valueAt(values, path), (key, value: unknown) => (SECRET.test(key) ? '***' : value));
+  const open = text.replace(/\/\/[^,"]*@/g, '//***@');
+  return open.length <= SHOWN_MAX ? open : `${open.slice(0, SHOWN_MAX)}...`;
 }
 
+/** Of a schema, what leads to the names of its options. */
 interface Definition {
   readonly shape?: Readonly<Record<string, z.ZodType>>;
   readonly innerType?: z.ZodType;
+  readonly element?: z.ZodType;
+  readonly options?: readonly z.ZodType[];
+  readonly discriminator?: string;
 }
 
-/** The names of a section's options, through its default. */
-function optionsAt(schema: z.ZodType, path: readonly PropertyKey[]): string[] {
-  const shape = shapeOf(schema);
+/** The names of a section's options: through its default, in a list, and of the kind that the value has. */
+function optionsAt(schema: z.ZodType, path: readonly PropertyKey[], value: unknown): string[] {
+  const { shape, innerType, element, options, discriminator } = schema.def as Definition;
+  if (innerType) return optionsAt(innerType, path, value);
   const [key, ...rest] = path;
-  if (key === undefined) return Object.keys(shape);
-  const inner = shape[String(key)];
-  return inner === undefined ? [] : optionsAt(inner, rest);
+  if (options && discriminator !== undefined) {
+    const kind = valueAt(value, [discriminator]);
+    const chosen = options.find((option) => kindOf(option, discriminator) === kind);
+    return chosen === undefined ? [] : optionsAt(chosen, path, value);
+  }
+  if (key === undefined) return Object.keys(shape ?? {});
+  const inner = element ?? shape?.[String(key)];
+  return inner === undefined ? [] : optionsAt(inner, rest, valueAt(value, [key]));
 }
 
-function shapeOf(schema: z.ZodType): Readonly<Record<string, z.ZodType>> {
-  const { shape, innerType } = schema.def as Definition;
-  return shape ?? (innerType === undefined ? {} : shapeOf(innerType));
+function kindOf(option: z.ZodType, discriminator: string): unknown {
+  const literal = (option.def as Definition).shape?.[discriminator];
+  return (literal?.def as { values?: readonly unknown[] } | undefined)?.values?.[0];
 }
 
 /** Levenshtein's, one row at a time. */

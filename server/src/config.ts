@@ -7,9 +7,10 @@ import { readFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { parse as parseYaml } from 'yaml';
 import { z } from 'zod';
+import { auth } from './config/auth-options.js';
 import { broker, memory, rabbitmq } from './config/broker-options.js';
 import { listen, tcp, websocket } from './config/listen-options.js';
-import { exchangeName, flag, KIB, section, TIMER_MAX_MS, whole } from './config/option-kinds.js';
+import { exchangeName, KIB, TIMER_MAX_MS, whole } from './config/option-kinds.js';
 import { drain, loadShedding, log, workers, WORKERS_MAX } from './config/process-options.js';
 import { limits, session, slowConsumers } from './config/session-options.js';
 import { ConfigError, describeIssues } from './config-report.js';
@@ -36,7 +37,7 @@ export const schema = z.strictObject({
   topicExchange: exchangeName.default('amq.topic'),
   rabbitmq,
   memory,
-  auth: section({ allowAnonymous: flag(false) }),
+  auth,
   /** How long a stop takes at most, from the signal to the end of the process. */
   stopTimeoutMs: whole(25_000, 100, TIMER_MAX_MS),
   drain,
@@ -73,13 +74,19 @@ export function createConfig(input: ConfigInput = {}): Config {
   return check(layer({ name: 'createConfig', values: input }, {}, {}));
 }
 
+/** Nobody has to prove who it is, and nobody has said that this is meant. */
+export function isOpenToAnybody({ auth }: Config, hasAuthenticator: boolean): boolean {
+  return !hasAuthenticator && !auth.allowAnonymous && auth.authenticators.every(({ kind }) => kind === 'anonymous');
+}
+
 /** Whoever can reach a relay without an authenticator can read and write everything: not by accident. */
 export function checkExposure(config: Config, hasAuthenticator: boolean): void {
   const { host } = config.listen;
-  if (hasAuthenticator || config.auth.allowAnonymous || isLoopback(host)) return;
+  if (isLoopback(host) || !isOpenToAnybody(config, hasAuthenticator)) return;
   throw new ConfigError([
     `listen.host ${host} can be reached from other machines, and no authenticator is configured: anybody could ` +
-      'connect. Give --allow-anonymous (RELAY_ALLOW_ANONYMOUS=true) if that is meant, or listen on 127.0.0.1.',
+      'connect. Say who may log in (auth.authenticators), give --allow-anonymous (RELAY_ALLOW_ANONYMOUS=true) if anybody ' +
+      'may, or listen on 127.0.0.1.',
   ]);
 }
 
@@ -100,6 +107,8 @@ function check(layered: Layered): Config {
   if (earlyBytes < earlyFrameBytes) {
     problems.push(smallerThanFrame('websocket.beforeLoginMaxPayloadBytes', earlyBytes, earlyFrameBytes, 'beforeLogin'));
   }
+  const { allowAnonymous, authenticators } = result.data.auth;
+  if (allowAnonymous && authenticators.some(({ kind }) => kind !== 'anonymous')) problems.push(anybodyAndSomebody());
   if (problems.length > 0) throw new ConfigError(problems);
   const { broker, workers, drain, stopTimeoutMs } = result.data;
   if (drain.readyDelayMs > stopTimeoutMs / 2)
@@ -115,6 +124,13 @@ function check(layered: Layered): Config {
     return (
       `workers is ${JSON.stringify(count)} (${layered.originOf(['workers'])}): the embedded broker (memory:) lives in ` +
       'one process; give --broker amqp://user:pass@host:5672/vhost, or 1 worker'
+    );
+  }
+
+  function anybodyAndSomebody(): string {
+    return (
+      `auth.allowAnonymous is true (${layered.originOf(['auth', 'allowAnonymous'])}): has no place beside ` +
+      'auth.authenticators; end that list with { kind: anonymous } if clients without credentials may come in, too'
     );
   }
 

@@ -4,11 +4,13 @@
  */
 import { v4 as uuid } from 'uuid';
 import type { Authenticator, Policy } from './auth/auth.js';
+import { AuthenticatorChain } from './auth/authenticator-chain.js';
+import { createAuthenticator } from './auth/create-authenticators.js';
 import { openAuthenticator, openPolicy } from './auth/open-access.js';
 import type { Broker } from './brokers/broker.js';
 import { MemoryBroker } from './brokers/memory/memory-broker.js';
 import { RabbitMqBroker } from './brokers/rabbitmq/rabbitmq-broker.js';
-import { type Config, ConfigError } from './config.js';
+import { type Config, ConfigError, isOpenToAnybody } from './config.js';
 import { LoadMeter } from './load-meter.js';
 import { createLog, type Log } from './log.js';
 import { Pace } from './pace.js';
@@ -23,7 +25,7 @@ import { VERSION } from './version.js';
 
 /** What an application can put in the place of the relay's own. */
 export interface RelayHooks {
-  /** Who a client is. Without one any login is taken at its word, on a loopback host only. */
+  /** Who a client is; asked before the authenticators of the configuration. Without any, a login is taken at its word. */
   readonly authenticator?: Authenticator;
   /** What it may do. Without one, everything. */
   readonly policy?: Policy;
@@ -53,12 +55,13 @@ export function assembleParts(config: Config, hooks: RelayHooks) {
     onRelief: () => log.info({}, 'overload is over'),
   });
   const entrance = new Entrance({ ...config.loadShedding, ...config.limits }, load, (perSecond) => new Pace(perSecond));
+  const authenticator = new AuthenticatorChain(authenticators(config, hooks), log);
   const context = {
     options: config.session,
     limits: config.limits,
     serverName: `stomp-relay/${VERSION}`,
     broker,
-    authenticator: hooks.authenticator ?? openAuthenticator,
+    authenticator,
     policy: hooks.policy ?? openPolicy,
     groups,
     messages,
@@ -72,9 +75,22 @@ export function assembleParts(config: Config, hooks: RelayHooks) {
   const sessions = new Sessions({ ...limits, drain: config.drain }, context);
   broker.on('down', (reason) => log.warn({ reason }, 'broker is away; sessions stay'));
   broker.on('up', () => log.info({ broker: broker.description }, 'broker is up'));
-  /** Nobody asks who a client is, and nobody has said that this is meant. */
-  const isOpen = !hooks.authenticator && !config.auth.allowAnonymous;
-  return { log, broker, counters, timers, load, entrance, sessions, isOpen };
+  const isOpen = isOpenToAnybody(config, hooks.authenticator !== undefined);
+  return { log, broker, authenticator, counters, timers, load, entrance, sessions, isOpen };
+}
+
+/** In the order in which they are asked. */
+function authenticators({ auth }: Config, hooks: RelayHooks): Authenticator[] {
+  const own = hooks.authenticator === undefined ? [] : [hooks.authenticator];
+  const configured = auth.authenticators.map((options, index) => {
+    try {
+      return createAuthenticator(options);
+    } catch (error) {
+      throw new ConfigError([`auth.authenticators.${index} cannot be used: ${(error as Error).message}`]);
+    }
+  });
+  const all = [...own, ...configured];
+  return all.length === 0 ? [openAuthenticator] : all;
 }
 
 function createBroker(config: Config, instanceId: string, log: Log): Broker {

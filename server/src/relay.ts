@@ -125,7 +125,7 @@ class ComposedRelay implements Relay {
   private async closeDown(options: StopOptions): Promise<void> {
     this.state = 'stopped';
     const { deadlineMs = this.config.stopTimeoutMs, readyDelayMs = this.config.drain.readyDelayMs } = options;
-    const { log, timers, load } = this.parts;
+    const { log, timers, load, authenticator } = this.parts;
     const delayMs = Math.min(readyDelayMs, deadlineMs / 2);
     const isClean = await finishesWithin(this.closeInOrder(delayMs, deadlineMs - delayMs), deadlineMs);
     if (!isClean) log.warn({ deadlineMs }, 'not everything could be closed in time');
@@ -134,6 +134,7 @@ class ComposedRelay implements Relay {
     for (const server of this.servers) server.closeAllConnections();
     this.detach();
     timers.close();
+    authenticator.close();
     load.stop();
   }
 

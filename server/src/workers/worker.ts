@@ -17,24 +17,24 @@ tell({ kind: 'loaded' });
 
 async function run({ worker, config }: ToWorker & { kind: 'start' }): Promise<void> {
   const log = createLog({ ...config.log, worker });
-  const relay = createRelay(config, { log });
-  endInOrderAfterCrash(relay, (err) => {
-    log.error({ err }, 'an error that nobody caught: this worker ends');
-    tell({ kind: 'leaving' });
-  });
   let isStopping = false;
-  const stop = (options?: StopOptions): void => {
-    isStopping = true;
-    tell({ kind: 'leaving' });
-    void relay.stop(options).then(() => process.exit(0));
-  };
-  // SIGTERM to a single worker lets it drain; the primary puts a fresh one in its place. No load balancer need notice.
-  process.on('SIGTERM', () => stop({ readyDelayMs: 0 }));
-  process.on('message', (message: ToWorker) => {
-    if (message.kind === 'stop') stop();
-    if (message.kind === 'ask') void answer(relay, message.question).then((answer) => reply(message.id, answer));
-  });
   try {
+    const relay = createRelay(config, { log });
+    endInOrderAfterCrash(relay, (err) => {
+      log.error({ err }, 'an error that nobody caught: this worker ends');
+      tell({ kind: 'leaving' });
+    });
+    const stop = (options?: StopOptions): void => {
+      isStopping = true;
+      tell({ kind: 'leaving' });
+      void relay.stop(options).then(() => process.exit(0));
+    };
+    // SIGTERM to a single worker lets it drain; the primary puts a fresh one in its place. No load balancer need notice.
+    process.on('SIGTERM', () => stop({ readyDelayMs: 0 }));
+    process.on('message', (message: ToWorker) => {
+      if (message.kind === 'stop') stop();
+      if (message.kind === 'ask') void answer(relay, message.question).then((answer) => reply(message.id, answer));
+    });
     tell({ kind: 'listening', listening: await relay.start() });
   } catch (error) {
     const { message, code, port } = error as StartProblem;

@@ -210,8 +210,54 @@ describe('exposure', () => {
     expect(() => checkExposure(createConfig({ listen: { host: '::' } }), true)).not.toThrow();
   });
 
+  test('anonymous alone does not count', () => {
+    const input = { listen: { host: '0.0.0.0' }, auth: { authenticators: [{ kind: 'anonymous' as const }] } };
+    expect(problemsOf(() => checkExposure(createConfig(input), false))[0]).toMatch(/no authenticator is configured/);
+    const meant = createConfig({ ...input, auth: { ...input.auth, allowAnonymous: true } });
+    expect(() => checkExposure(meant, false)).not.toThrow();
+  });
+
   test.each(['127.0.0.1', '127.1.2.3', '::1', 'localhost'])('%s is loopback', (host) => {
     expect(load({ host }).listen.host).toBe(host);
+  });
+});
+
+describe('authenticators', () => {
+  const problemsWith = (...authenticators: unknown[]) =>
+    problemsOf(() => createConfig({ auth: { authenticators } } as never));
+
+  test('none are configured by default', () => {
+    expect(createConfig().auth).toEqual({ allowAnonymous: false, authenticators: [] });
+  });
+
+  test('have a kind that there is', () => {
+    expect(problemsWith({ kind: 'oauth' }, {}, 'jwt')).toEqual([
+      expect.stringMatching(/^auth\.authenticators\.0\.kind is "oauth" \(createConfig\): must be one of: anonymous/),
+      expect.stringMatching(/^auth\.authenticators\.1\.kind is missing \(createConfig\): must be one of: anonymous/),
+      expect.stringMatching(/^auth\.authenticators\.2 is "jwt" \(createConfig\): must be one of: anonymous/),
+    ]);
+    expect(problemsOf(() => createConfig({ auth: { authenticators: {} } } as never))).toEqual([
+      'auth.authenticators is {} (createConfig): must be a list of authenticators',
+    ]);
+  });
+
+  test('have the options of their kind only', () => {
+    expect(problemsWith({ kind: 'anonymous', kin: 1 })).toEqual([
+      'auth.authenticators.0.kin (createConfig) is not an option; did you mean kind?',
+    ]);
+  });
+
+  test('a secret is never shown', () => {
+    const [problem] = problemsWith({ kind: 'anonymou', secret: 'hidden', users: [{ password: 'hidden' }] }, 'x');
+    expect(problem).not.toContain('hidden');
+    const [whole] = problemsOf(() => createConfig({ auth: [{ secret: 'hidden' }] } as never));
+    expect(whole).toBe('auth is [{"secret":"***"}] (createConfig): Invalid input: expected object, received array');
+  });
+
+  test('anonymous comes last, and once', () => {
+    expect(problemsWith({ kind: 'anonymous' }, { kind: 'anonymous' })).toEqual([
+      expect.stringMatching(/^auth\.authenticators is .*must have anonymous at its end/),
+    ]);
   });
 });
 

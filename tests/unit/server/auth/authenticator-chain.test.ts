@@ -1,0 +1,76 @@
+import { describe, expect, jest, test } from '@jest/globals';
+import { AuthenticationError, type Authenticator, type Principal } from '../../../../server/src/auth/auth.js';
+import { AuthenticatorChain } from '../../../../server/src/auth/authenticator-chain.js';
+import { presented } from './credentials.js';
+
+const named = (name: unknown): Principal => ({ name: name as string, anonymous: false, claims: {} });
+const answering = (answer: () => Principal | undefined) => ({
+  authenticate: jest.fn<Authenticator['authenticate']>(async () => Promise.resolve(answer())),
+  close: jest.fn(),
+});
+
+function chainOf(...members: Authenticator[]) {
+  const error = jest.fn();
+  return { chain: new AuthenticatorChain(members, { error }), error };
+}
+
+describe('the order', () => {
+  test('the first that knows the client decides', async () => {
+    const last = answering(() => named('late'));
+    const { chain } = chainOf(
+      answering(() => undefined),
+      answering(() => named('ann')),
+      last,
+    );
+    expect(await chain.authenticate(presented())).toEqual(named('ann'));
+    expect(last.authenticate).not.toHaveBeenCalled();
+  });
+
+  test('nobody knows the client', async () => {
+    expect(await chainOf(answering(() => undefined)).chain.authenticate(presented())).toBeUndefined();
+  });
+
+  test.each([new AuthenticationError('token-expired', 'The token ended.'), new Error('no network')])(
+    'who refuses, or fails, does so for all: %s',
+    async (reason) => {
+      const last = answering(() => named('ann'));
+      const refusing: Authenticator = { authenticate: () => Promise.reject(reason) };
+      await expect(chainOf(refusing, last).chain.authenticate(presented())).rejects.toBe(reason);
+      expect(last.authenticate).not.toHaveBeenCalled();
+    },
+  );
+
+  test('all are closed', () => {
+    const members = [answering(() => undefined), answering(() => undefined)];
+    chainOf(...members).chain.close();
+    for (const { close } of members) expect(close).toHaveBeenCalledTimes(1);
+  });
+});
+
+describe('names', () => {
+  test.each(['a', 'ann@example.com', 'Ünïcode 名前', '😀'.repeat(50)])('%s is one', async (name) => {
+    const { chain } = chainOf(answering(() => named(name)));
+    expect(await chain.authenticate(presented())).toEqual(named(name));
+  });
+
+  test.each([
+    '',
+    'x'.repeat(201),
+    '😀'.repeat(51),
+    'a\nb',
+    'a\u0000',
+    'a\u0085',
+    '\ud800',
+    undefined,
+    7,
+    { toString: () => 'a' },
+  ])('%j is none: refused, and logged', async (name) => {
+    const { chain, error } = chainOf(answering(() => named(name)));
+    await expect(chain.authenticate(presented())).rejects.toMatchObject({
+      name: 'AuthenticationError',
+      code: 'authentication-failed',
+      message: expect.stringContaining('1 to 200 bytes'),
+    });
+    expect(error).toHaveBeenCalledTimes(1);
+  });
+});
