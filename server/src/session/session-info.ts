@@ -30,3 +30,10 @@ export interface ObservedSession {
   /** Ends it from our side, at once, with what `stomp/errors` says of `code`. */
   end(code: ErrorCode): void;
 }
+
+/** Where sessions are found: the relay's STOMP sessions, or its streams. */
+export interface SessionSource {
+  get(id: string): ObservedSession | undefined;
+  /** In any order; sessions may come and go while it is walked through. */
+  all(): Iterable<ObservedSession>;
+}
