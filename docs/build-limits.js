@@ -1,11 +1,19 @@
-// Writes the table of docs/limits.md anew from the schema of the configuration. `npm run docs:limits` builds the server first.
+// Writes the tables of docs/limits.md and docs/configuration.md anew from the schema of the configuration. `npm run
+// docs:limits` builds the server first.
 import { readFileSync, writeFileSync } from 'node:fs';
 import { schema } from '../server/dist/config.js';
 import { limitsTable } from '../server/dist/config/limits-table.js';
+import { optionsTables } from '../server/dist/config/options-table.js';
 
-const file = new URL('limits.md', import.meta.url);
-const text = readFileSync(file, 'utf8');
-writeFileSync(
-  file,
-  text.replace(/^\| option [^]*?(?=\n\n)/m, () => limitsTable(schema)),
-);
+const GENERATED = /(?<=<!-- written by [^\n]*\n\n)[^]*?(?=\n\n<!-- prettier-ignore-end -->)/;
+
+for (const [name, tables] of [
+  ['limits.md', limitsTable(schema)],
+  ['configuration.md', optionsTables(schema)],
+]) {
+  const file = new URL(name, import.meta.url);
+  writeFileSync(
+    file,
+    readFileSync(file, 'utf8').replace(GENERATED, () => tables),
+  );
+}

@@ -30,18 +30,16 @@ export const schema = z.strictObject({
   limits,
   session,
   slowConsumers,
-  /** Sessions at a time, on all transports. */
-  sessionsMax: whole(50_000, 1, 1_000_000),
+  sessionsMax: whole(50_000, 1, 1_000_000).describe('sessions at a time, on all transports'),
   loadShedding,
-  /** The exchange behind `/topic`. */
-  topicExchange: exchangeName.default('amq.topic'),
+  topicExchange: exchangeName.default('amq.topic').describe('the exchange behind `/topic`'),
   rabbitmq,
   memory,
   auth,
-  /** How long a stop takes at most, from the signal to the end of the process. */
-  stopTimeoutMs: whole(25_000, 100, TIMER_MAX_MS),
+  stopTimeoutMs: whole(25_000, 100, TIMER_MAX_MS).describe(
+    'how long a stop takes at most, from the signal to the end of the process',
+  ),
   drain,
-  /** Processes behind one port. What bounds a relay (`sessionsMax`, connections to the broker) bounds each of them. */
   workers,
   log,
 });

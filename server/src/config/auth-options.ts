@@ -19,7 +19,8 @@ const authenticators = z
   });
 
 export const auth = section({
-  /** Without authenticators, or with `anonymous` alone: take any client, also where other machines can connect. */
-  allowAnonymous: flag(false),
-  authenticators: authenticators.default([]),
+  allowAnonymous: flag(false).describe(
+    'without authenticators, or with `anonymous` alone: take any client, also where other machines can connect',
+  ),
+  authenticators: authenticators.default([]).describe('asked in order who a client is; none: any login is taken'),
 });

@@ -17,43 +17,61 @@ export const broker = z
   .transform((urls) =>
     urls[0] === 'memory:' ? { kind: 'memory' as const } : { kind: 'rabbitmq' as const, urls: urls as string[] },
   )
-  .prefault('memory:');
+  .prefault('memory:')
+  .describe(
+    '`memory:` (embedded) or `amqp://user:pass@host:5672/vhost` (`amqps` for TLS); several, comma separated, for a cluster',
+  );
 
 /** What either broker does with the queues of its clients. */
 const queues = {
-  /** The exchange behind `/user`. */
-  userExchange: exchangeName.default('stomp-relay.user'),
-  /** Unsettled deliveries of a subscription to a queue that does not say `prefetch-count`, by its kind of ack. */
-  autoPrefetch: whole(100, 1, 65_535),
-  clientPrefetch: whole(1_000, 1, 65_535),
-  /** How long a queue that belongs to a session outlives a relay that died. */
-  queueExpiresMs: whole(5 * 60_000, 1_000, DAY_MS),
+  userExchange: exchangeName.default('stomp-relay.user').describe('the exchange behind `/user`'),
+  autoPrefetch: whole(100, 1, 65_535).describe(
+    'unsettled deliveries of a subscription with `ack:auto` to a queue that does not say `prefetch-count`',
+  ),
+  clientPrefetch: whole(1_000, 1, 65_535).describe('the same for the client acks'),
+  queueExpiresMs: whole(5 * 60_000, 1_000, DAY_MS).describe(
+    'how long a queue that belongs to a session outlives a relay that died',
+  ),
 };
 
 export const rabbitmq = section({
   ...queues,
-  instanceQueueMaxBytes: whole(256 * MIB, MIB, 64 * 1024 * MIB),
-  instancePrefetch: whole(1_000, 1, 65_535),
-  instanceInFlightMaxBytes: whole(16 * MIB, 64 * KIB, 1024 * MIB),
-  reconnectMinMs: whole(200, 10, 60_000),
-  reconnectMaxMs: whole(10_000, 100, 10 * 60_000),
-  connectTimeoutMs: whole(10_000, 100, 10 * 60_000),
-  publishTimeoutMs: whole(30_000, 100, 10 * 60_000),
-  unconfirmedMax: whole(10_000, 1, 1_000_000),
-  unconfirmedMaxBytes: whole(64 * MIB, 64 * KIB, 4096 * MIB),
-  channelsPerConnection: whole(1_500, 1, 65_534),
-  connectionsMax: whole(8, 1, 1_000),
-  heartbeatSeconds: whole(10, 1, 3_600),
+  instanceQueueMaxBytes: whole(256 * MIB, MIB, 64 * 1024 * MIB).describe(
+    "messages that wait in one of the relay's own queues",
+  ),
+  instancePrefetch: whole(1_000, 1, 65_535).describe("messages on their way from one of the relay's own queues"),
+  instanceInFlightMaxBytes: whole(16 * MIB, 64 * KIB, 1024 * MIB).describe(
+    'the same in bytes: when messages are large, fewer are on their way',
+  ),
+  reconnectMinMs: whole(200, 10, 60_000).describe(
+    'after a lost connection the relay waits a random time, at first at most this,',
+  ),
+  reconnectMaxMs: whole(10_000, 100, 10 * 60_000).describe('and doubled each time up to this'),
+  connectTimeoutMs: whole(10_000, 100, 10 * 60_000).describe('for one attempt to connect, TLS and login included'),
+  publishTimeoutMs: whole(30_000, 100, 10 * 60_000).describe(
+    'the longest wait for anything of the broker: room, a check, a confirm, a binding',
+  ),
+  unconfirmedMax: whole(10_000, 1, 1_000_000).describe(
+    'messages published and not yet confirmed, all sessions together',
+  ),
+  unconfirmedMaxBytes: whole(64 * MIB, 64 * KIB, 4096 * MIB).describe('the same in bytes'),
+  channelsPerConnection: whole(1_500, 1, 65_534).describe('channels of sessions on one AMQP connection'),
+  connectionsMax: whole(8, 1, 1_000).describe('AMQP connections for the channels of sessions'),
+  heartbeatSeconds: whole(10, 1, 3_600).describe('AMQP heart-beats'),
 });
 
 export const memory = section({
   ...queues,
-  /** Besides `amq.topic`, `amq.direct`, `amq.fanout` and `amq.headers`. */
   exchanges: z
-    .array(z.strictObject({ name: exchangeName, type: z.enum(['topic', 'direct', 'fanout', 'headers']) }))
-    .default([]),
-  /** All queues together. */
-  messagesMaxBytes: whole(256 * MIB, MIB, 64 * 1024 * MIB),
-  queueMaxBytes: whole(64 * MIB, KIB, 64 * 1024 * MIB),
-  queuesMax: whole(10_000, 1, 1_000_000),
+    .array(
+      z.strictObject({
+        name: exchangeName.describe('the name of an exchange'),
+        type: z.enum(['topic', 'direct', 'fanout', 'headers']).describe('its type'),
+      }),
+    )
+    .default([])
+    .describe('exchanges besides `amq.topic`, `amq.direct`, `amq.fanout` and `amq.headers`'),
+  messagesMaxBytes: whole(256 * MIB, MIB, 64 * 1024 * MIB).describe('messages in all queues together'),
+  queueMaxBytes: whole(64 * MIB, KIB, 64 * 1024 * MIB).describe('messages in a queue'),
+  queuesMax: whole(10_000, 1, 1_000_000).describe('queues there may be'),
 });

@@ -2,8 +2,9 @@
  * The table in docs/limits.md: default and range of each limit come from the schema, what happens at it stands here. Every
  * option whose name says that it is a limit must have a line.
  */
-import { z } from 'zod';
-import { KIB, MIB } from './option-kinds.js';
+import type { z } from 'zod';
+import { shownNumber, unitOf } from './options-table.js';
+import { optionsOf } from './schema-options.js';
 
 /** How the name of a limit ends. */
 const LIMIT =
@@ -75,36 +76,20 @@ export const EFFECTS: Readonly<Record<string, string>> = {
   stopTimeoutMs: 'the process ends, whatever is left',
 };
 
-const UNITS: readonly (readonly [RegExp, string])[] = [
-  [/Bytes$/, 'bytes'],
-  [/Ms$/, 'ms'],
-  [/PerSecond/, 'a second'],
-];
-
-interface Option {
+interface Limit {
   readonly path: string;
   readonly default: number | undefined;
   readonly minimum: number;
   readonly maximum: number;
 }
 
-type JsonSchema = z.core.JSONSchema.BaseSchema;
-
-function numericOptions(schema: JsonSchema, path = ''): Option[] {
-  if (schema.type === 'integer') {
-    const { default: preset, minimum = 0, maximum = 0 } = schema;
-    return [{ path, default: preset as number | undefined, minimum, maximum }];
-  }
-  return Object.entries(schema.properties ?? {}).flatMap(([name, inner]) =>
-    typeof inner === 'boolean' ? [] : numericOptions(inner, path === '' ? name : `${path}.${name}`),
-  );
-}
-
 /** Every option whose name says that it is a limit. */
-export function limitsOf(schema: z.ZodType): Option[] {
-  return numericOptions(z.toJSONSchema(schema, { io: 'input', unrepresentable: 'any' })).filter(({ path }) =>
-    LIMIT.test(path),
-  );
+export function limitsOf(schema: z.ZodType): Limit[] {
+  return optionsOf(schema)
+    .filter(({ path, schema: { type } }) => type === 'integer' && LIMIT.test(path))
+    .map(({ path, schema: { default: preset, minimum = 0, maximum = 0 } }) => {
+      return { path, default: preset as number | undefined, minimum, maximum };
+    });
 }
 
 /** In Markdown, in the order of `EFFECTS`. */
@@ -113,15 +98,9 @@ export function limitsTable(schema: z.ZodType): string {
   const rows = Object.entries(EFFECTS).map(([path, effect]) => {
     const limit = limits.get(path);
     if (limit === undefined) throw new Error(`${path} is not an option, or its name does not say that it is a limit`);
-    const unit = UNITS.find(([ending]) => ending.test(path))?.[1] ?? '';
-    const preset = limit.default === undefined ? 'twice the largest frame' : shown(limit.default, unit);
-    return `| \`${path}\` | ${preset} | ${unit} | ${shown(limit.minimum, unit)} to ${shown(limit.maximum, unit)} | ${effect} |`;
+    const unit = unitOf(path);
+    const preset = limit.default === undefined ? 'twice the largest frame' : shownNumber(limit.default, unit);
+    return `| \`${path}\` | ${preset} | ${unit} | ${shownNumber(limit.minimum, unit)} to ${shownNumber(limit.maximum, unit)} | ${effect} |`;
   });
   return ['| option | default | unit | range | at the limit |', '|---|---|---|---|---|', ...rows].join('\n');
-}
-
-function shown(value: number, unit: string): string {
-  if (unit === 'bytes' && value >= MIB && value % MIB === 0) return `${value / MIB} MiB`;
-  if (unit === 'bytes' && value >= KIB && value % KIB === 0) return `${value / KIB} KiB`;
-  return value.toLocaleString('en-US');
 }

@@ -34,42 +34,52 @@ const NAME_RULE = 'must be a host name, with or without a port, or "*"';
 const hostName = z.string().regex(/^(\*|[\w.-]+(:\d+)?|\[[\da-f:.]+\](:\d+)?)$/i, { error: NAME_RULE });
 
 export const listen = section({
-  host: host.default('127.0.0.1'),
-  port: port.default(8080),
+  host: host.default('127.0.0.1').describe('address to listen on'),
+  port: port.default(8080).describe('port of WebSocket, the HTTP API and the demo page; 0: a free one'),
   path: z
     .string()
     .regex(/^\/[\w\-./~]*$/, { error: 'must be a path such as /ws' })
-    .default('/ws'),
-  tcpPort: optionalPort.default('off'),
-  adminPort: optionalPort.default(8081),
-  /** Where the admin port listens; the same host if not given. */
-  adminHost: host.optional(),
-  /** Connections at a time to the public HTTP port that are no sessions (yet). */
-  httpConnectionsMax: whole(10_000, 10, 1_000_000),
-  /** What a request's line and headers may have, cookies included. */
-  httpHeadersMaxBytes: whole(16 * KIB, 2 * KIB, MIB),
-  /** Proxies that are believed who they were reached from (X-Forwarded-For): addresses, or networks such as 10.0.0.0/8. */
-  trustedProxies: z.array(network).default([]),
+    .default('/ws')
+    .describe('where WebSocket is'),
+  tcpPort: optionalPort.default('off').describe('port of STOMP over TCP, for back ends'),
+  adminPort: optionalPort.default(8081).describe('port of `/livez`, `/readyz` and `/metrics`, always plain HTTP'),
+  adminHost: host.optional().describe('address of the admin port; not given: `listen.host`'),
+  httpConnectionsMax: whole(10_000, 10, 1_000_000).describe(
+    'connections at a time to the public HTTP port that are no sessions (yet)',
+  ),
+  httpHeadersMaxBytes: whole(16 * KIB, 2 * KIB, MIB).describe(
+    'what the line and headers of a request may have, cookies included',
+  ),
+  trustedProxies: z
+    .array(network)
+    .default([])
+    .describe('addresses, or networks such as `10.0.0.0/8`, of proxies whose X-Forwarded-For is believed'),
 });
 
 export const websocket = section({
-  /** The longest WebSocket message read. Not given: what the largest frame needs, and as much again. */
   maxPayloadBytes: whole(0, KIB, 512 * MIB)
     .unwrap()
-    .optional(),
-  /** The same before login, when a client needs no more than CONNECT. */
-  beforeLoginMaxPayloadBytes: whole(128 * KIB, KIB, 512 * MIB),
-  /** 0: no pings. */
-  pingIntervalMs: whole(10_000, 0, DAY_MS),
-  /** permessage-deflate costs about 100 KiB and much time for each connection that uses it. */
-  deflate: flag(false),
+    .optional()
+    .describe('the longest WebSocket message; not given: what the largest frame needs, and as much again'),
+  beforeLoginMaxPayloadBytes: whole(128 * KIB, KIB, 512 * MIB).describe(
+    'the same before login, when a client needs no more than CONNECT',
+  ),
+  pingIntervalMs: whole(10_000, 0, DAY_MS).describe(
+    'how often a client is pinged; without a sign of life since two pings it is cut off; 0: never',
+  ),
+  deflate: flag(false).describe('permessage-deflate: about 100 KiB, and much time, for each connection that uses it'),
   allowedOrigins: z
     .union([z.literal('same'), z.literal('*'), z.array(origin).min(1)], { error: ORIGIN_RULE })
-    .default('same'),
-  allowedHosts: z.array(hostName).min(1).optional(),
-  closeTimeoutMs: whole(2_000, 100, 60_000),
+    .default('same')
+    .describe('origins of web pages that may connect; `same`: pages of this host, `*`: any'),
+  allowedHosts: z
+    .array(hostName)
+    .min(1)
+    .optional()
+    .describe("names that the relay answers to; not given: loopback's names on loopback, elsewhere any"),
+  closeTimeoutMs: whole(2_000, 100, 60_000).describe('how long a client may take to answer a close'),
 });
 
 export const tcp = section({
-  keepAliveMs: whole(30_000, 1_000, DAY_MS),
+  keepAliveMs: whole(30_000, 1_000, DAY_MS).describe('after how long without traffic the kernel probes a client'),
 });
