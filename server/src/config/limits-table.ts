@@ -30,6 +30,7 @@ export const EFFECTS: Readonly<Record<string, string>> = {
   'loadShedding.waitMaxMs': `HTTP 503 with \`Retry-After\`; TCP: ${error('overloaded')} or \`too-many-connects\``,
   'loadShedding.waitingMax': `HTTP 503 with \`Retry-After\`; TCP: ${error('overloaded')} or \`too-many-connects\``,
   sessionsMax: error('too-many-sessions'),
+  'limits.sessionsBeforeLoginMax': error('too-many-sessions'),
   'limits.sessionsPerAddressMax': error('too-many-address-sessions'),
   'limits.sessionsPerUserMax': error('too-many-user-sessions'),
   'session.connectTimeoutMs': `HTTP 408 before the handshake, then ${error('connect-timeout')}; an authenticator that takes longer: ${error('authentication-unavailable')}`,

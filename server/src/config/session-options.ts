@@ -23,6 +23,9 @@ export const limits = section({
   sessionsPerAddressMax: whole(0, 0, 1_000_000).describe(
     'sessions from one address, loopback not counted; 0: any number; see `listen.trustedProxies`',
   ),
+  sessionsBeforeLoginMax: whole(10_000, 1, 1_000_000).describe(
+    'sessions that have not logged in yet, a part of `sessionsMax`',
+  ),
   connectsPerSecondMax: whole(5_000, 0, 1_000_000).describe(
     'new sessions that are let in, those beyond wait for `loadShedding.waitMaxMs`; 0: as fast as the relay can',
   ),

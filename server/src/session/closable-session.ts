@@ -9,7 +9,7 @@
  *   onClose  the connection is lost: what the client had sent is still done
  */
 import { encodeFrame } from '../stomp/encoder.js';
-import { type ErrorCode, ERRORS } from '../stomp/errors.js';
+import { type ErrorCode, ERRORS, StompError } from '../stomp/errors.js';
 import { EMPTY_BODY, type Frame, type Version } from '../stomp/frame.js';
 import { type Extensions, NO_EXTENSIONS } from '../stomp/negotiation.js';
 import type { SessionState } from '../stomp/rules.js';
@@ -22,6 +22,11 @@ import type { Outbox } from './outbox.js';
 import type { SendQueue } from './send-queue.js';
 import type { SessionContext } from './session-context.js';
 import type { Subscriptions } from './subscriptions.js';
+
+const OF_THIS_SESSION: Partial<Record<ErrorCode, string>> = {
+  revoked: 'What this session was allowed has been taken back. Log in with other credentials, or ask an operator.',
+  kicked: 'An operator has ended this session.',
+};
 
 /** How a session closes that takes no more from its client. */
 interface Farewell {
@@ -150,9 +155,11 @@ export abstract class ClosableSession implements GroupMember {
 
   // Ending ------------------------------------------------------------------------------------------------------------
 
-  /** Ends the session from our side, at once. */
+  /** Ends the session from our side, at once; ERROR says why, where that is about this session alone. */
   end(code: ErrorCode): void {
     if (this.isOver) return;
+    const sentence = OF_THIS_SESSION[code];
+    if (sentence !== undefined) return this.fail(new StompError(code, sentence));
     this.leaveGroups();
     this.close(ERRORS[code].closeCode, ERRORS[code].text);
   }

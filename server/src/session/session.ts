@@ -32,14 +32,15 @@ import { SendQueue, type SendQueueListener } from './send-queue.js';
 import type { SessionContext, SessionOptions } from './session-context.js';
 import type { SessionCounters } from './session-counters.js';
 import { SessionExtras } from './session-extras.js';
+import type { ObservedSession, SessionInfo } from './session-info.js';
 import { endSubscription } from './subscribe-commands.js';
 import { Subscriptions } from './subscriptions.js';
 import type { TempQueues } from './temp-queues.js';
 import type { Timer, TimerWheel } from './timer-wheel.js';
 import type { Transactions } from './transactions.js';
 
-/** Whose headers have done their duty: a browser's can be larger than its session. */
-const FORGOTTEN: Peer = { transport: 'websocket', address: '', httpHeaders: {} };
+/** They have done their duty at CONNECT: a browser's can be larger than its session. */
+const FORGOTTEN: Peer['httpHeaders'] = {};
 
 /** What CONNECT has settled. */
 interface Identity {
@@ -60,7 +61,7 @@ export interface SessionOwner {
   ended(session: Session): void;
 }
 
-export class Session extends ClosableSession implements Listeners, CommandSession {
+export class Session extends ClosableSession implements Listeners, CommandSession, ObservedSession {
   readonly outbox: Outbox;
   readonly sendQueue: SendQueue;
   readonly subscriptions: Subscriptions;
@@ -69,10 +70,10 @@ export class Session extends ClosableSession implements Listeners, CommandSessio
   private heartBeat: HeartBeat | undefined;
   protected identity: Identity | undefined;
   private openedExtras: SessionExtras | undefined;
+  private readonly connectedAtMs = Date.now();
 
   constructor(
     readonly connection: Connection,
-    /** Until it has said who it is. */
     private peer: Peer,
     protected readonly context: SessionContext,
     private readonly owner: SessionOwner,
@@ -163,7 +164,7 @@ export class Session extends ClosableSession implements Listeners, CommandSessio
     this.connectTimer = undefined;
     const agreement = agree(frame, options);
     const { peer } = this;
-    this.peer = FORGOTTEN;
+    this.peer = { transport: peer.transport, address: peer.address, httpHeaders: FORGOTTEN };
     const principal = await authenticate(authenticator, frame, peer, options);
     if (this.state !== 'connecting') return;
     this.owner.admit(this, principal);
@@ -277,6 +278,27 @@ export class Session extends ClosableSession implements Listeners, CommandSessio
   onGroupEnded(group: Group, error: unknown): void {
     const key = this.subscriptions.keyOf(group);
     if (key !== undefined) this.onSubscriptionEnded(key, error);
+  }
+
+  // What an operator sees ---------------------------------------------------------------------------------------------
+
+  info(): SessionInfo {
+    const { identity, peer, connection, connectedAtMs } = this;
+    return {
+      id: this.id,
+      user: identity && this.userName,
+      anonymous: identity?.principal.anonymous ?? false,
+      transport: peer.transport,
+      address: peer.address,
+      connectedAtMs,
+      expiresAtMs: identity?.principal.expiresAtMs,
+      bufferedBytes: connection.bufferedBytes,
+      subscriptions: this.subscriptions.list(),
+    };
+  }
+
+  isUser(name: string): boolean {
+    return this.identity !== undefined && this.userName === name;
   }
 
   // Ending (`closable-session.ts`) -------------------------------------------------------------------------------------

@@ -1,4 +1,7 @@
-/** All sessions of a relay: the bounds on their number, and their end when the relay stops (how: `drain.ts`). */
+/**
+ * All sessions of a relay: the bounds on their number, who they are for an operator to see, and their end when the relay
+ * stops (how: `drain.ts`).
+ */
 import type { Principal } from '../auth/auth.js';
 import { isLoopback } from '../loopback.js';
 import { StompError } from '../stomp/errors.js';
@@ -8,9 +11,12 @@ import { FrameTurns } from './frame-turns.js';
 import { Quota } from './quota.js';
 import { Session, type SessionOwner } from './session.js';
 import type { SessionContext } from './session-context.js';
+import type { ObservedSession, SessionSource } from './session-info.js';
 
 export interface SessionsOptions {
   readonly sessionsMax: number;
+  /** Of those, such as have not logged in yet. */
+  readonly sessionsBeforeLoginMax: number;
   readonly drain: DrainOptions;
   /** 0: no limit. */
   readonly sessionsPerUserMax: number;
@@ -25,9 +31,11 @@ const COME_BACK = {
   'too-many-connects': 'More new sessions come than connectsPerSecondMax allows: try again later.',
 } as const;
 
-export class Sessions implements SessionOwner {
+export class Sessions implements SessionOwner, SessionSource {
   readonly turns: FrameTurns;
-  private readonly all = new Set<Session>();
+  private readonly open = new Set<Session>();
+  /** Those that have not logged in yet. */
+  private readonly newcomers = new Set<Session>();
   private readonly users: Quota;
   private readonly addresses: Quota;
   private isStopping = false;
@@ -43,23 +51,43 @@ export class Sessions implements SessionOwner {
   }
 
   get size(): number {
-    return this.all.size;
+    return this.open.size;
+  }
+
+  all(): Iterable<ObservedSession> {
+    return this.open.values();
+  }
+
+  // Found by looking at each: an operator asks seldom, and an index would cost every session.
+  get(id: string): ObservedSession | undefined {
+    return [...this.open].find((session) => session.id === id);
+  }
+
+  /** By the name in `/user/NAME/queue/X`: that of an anonymous session is its id. */
+  ofUser(name: string): ObservedSession[] {
+    return [...this.open].filter((session) => session.isUser(name));
   }
 
   /** To be given to the transports. */
   readonly accept = (connection: Connection, peer: Peer): void => {
-    const session = this.open(connection, peer);
+    const session = this.create(connection, peer);
     if (this.isStopping) return session.end('shutting-down');
     // Not counted: a crowd that is being turned away must not keep out who comes when there is room again.
     const refusal = this.refusalOf(session, peer);
-    if (refusal) session.fail(refusal);
-    else this.all.add(session);
+    if (refusal) return session.fail(refusal);
+    this.open.add(session);
+    this.newcomers.add(session);
   };
 
   private refusalOf(session: Session, { address }: Peer): StompError | undefined {
-    const { sessionsMax, sessionsPerAddressMax } = this.options;
-    if (this.all.size >= sessionsMax) {
+    const { sessionsMax, sessionsBeforeLoginMax, sessionsPerAddressMax } = this.options;
+    if (this.open.size >= sessionsMax) {
       const sentence = `This relay takes at most sessionsMax (${sessionsMax}) sessions: try again later.`;
+      return new StompError('too-many-sessions', sentence);
+    }
+    // Sockets that never log in must not take the place of those that would
+    if (this.newcomers.size >= sessionsBeforeLoginMax) {
+      const sentence = `sessionsBeforeLoginMax (${sessionsBeforeLoginMax}) sessions have not logged in yet: try again later.`;
       return new StompError('too-many-sessions', sentence);
     }
     // This machine's own clients, and those of a proxy on it that is not known to be one, are not all one client.
@@ -72,30 +100,31 @@ export class Sessions implements SessionOwner {
 
   /** An anonymous client is a user of its own. */
   admit(session: Session, { name, anonymous }: Principal): void {
-    if (anonymous || this.users.take(session, name)) return;
-    throw new StompError(
-      'too-many-user-sessions',
-      `This user has sessionsPerUserMax (${this.options.sessionsPerUserMax}) sessions already: close one, or try again later.`,
-    );
+    if (!anonymous && !this.users.take(session, name)) {
+      const { sessionsPerUserMax } = this.options;
+      const sentence = `This user has sessionsPerUserMax (${sessionsPerUserMax}) sessions already: close one, or try again later.`;
+      throw new StompError('too-many-user-sessions', sentence);
+    }
+    this.newcomers.delete(session);
   }
 
   /** In place of `accept`, for who is not to come in now. Not counted either. */
   readonly turnAway = (connection: Connection, peer: Peer, why: TurnedAway): void => {
-    const session = this.open(connection, peer);
+    const session = this.create(connection, peer);
     if (why === 'shutting-down') return session.end(why);
     session.fail(new StompError(why, COME_BACK[why]));
   };
 
-  private open(connection: Connection, peer: Peer): Session {
+  private create(connection: Connection, peer: Peer): Session {
     return new Session(connection, peer, this.context, this);
   }
 
   /** Takes no new session, and ends all there are within `windowMs`. Resolves when they are gone. */
   async drain(windowMs: number): Promise<void> {
     this.isStopping = true;
-    if (this.all.size === 0) return;
+    if (this.open.size === 0) return;
     const { timers, log } = this.context;
-    const drain = new Drain(this.all, this.options.drain, timers, log);
+    const drain = new Drain(this.open, this.options.drain, timers, log);
     const empty = new Promise<void>((resolve) => (this.onEmpty = resolve));
     drain.start(windowMs);
     await empty;
@@ -105,8 +134,9 @@ export class Sessions implements SessionOwner {
   ended(session: Session): void {
     this.users.release(session);
     this.addresses.release(session);
-    this.all.delete(session);
-    if (this.all.size === 0) this.onEmpty?.();
+    this.newcomers.delete(session);
+    this.open.delete(session);
+    if (this.open.size === 0) this.onEmpty?.();
   }
 }
 

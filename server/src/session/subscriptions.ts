@@ -12,6 +12,7 @@ import type { Group } from './groups.js';
 import { messageHead, type MessageEncoder } from './message-encoder.js';
 import type { Outbox } from './outbox.js';
 import type { SessionCounters } from './session-counters.js';
+import type { SubscriptionInfo } from './session-info.js';
 
 /** What a delivery needs of its session. */
 export interface DeliveryHost {
@@ -66,7 +67,7 @@ export class OwnSubscription implements Consumer {
     private readonly subscriptionId: string | undefined,
     readonly destination: Destination,
     private readonly version: Version,
-    ack: AckMode,
+    readonly ack: AckMode,
   ) {
     this.needsAck = ack !== 'auto';
     this.ackQueue = new AckQueue(subscriptionId, ack === 'client');
@@ -222,5 +223,14 @@ export class Subscriptions {
 
   all(): Subscription[] {
     return [...this.byKey.values()].filter((each) => each !== 'reserved');
+  }
+
+  list(): SubscriptionInfo[] {
+    return [...this.byKey].flatMap(([id, each]) => {
+      if (each === 'reserved') return [];
+      return each.kind === 'own'
+        ? { id, destination: each.destination.text, ack: each.ack }
+        : { id, destination: each.group.destination.text, ack: 'auto' };
+    });
   }
 }

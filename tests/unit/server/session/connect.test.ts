@@ -1,5 +1,10 @@
 import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globals';
-import type { Authenticator, Credentials, Principal } from '../../../../server/src/auth/auth.js';
+import {
+  AuthenticationError,
+  type Authenticator,
+  type Credentials,
+  type Principal,
+} from '../../../../server/src/auth/auth.js';
 import { Decision } from '../../../support/scripted-broker.js';
 import { Harness, pass, tick, useFakeTime } from './harness.js';
 
@@ -151,6 +156,26 @@ describe('the authenticator', () => {
     expect(client.frames[0]?.raw.toString()).not.toContain('database');
     expect(harness.warned).toMatchObject([{ details: { err: { message: 'database away' } } }]);
     expect(client.closed?.code).toBe(1013);
+  });
+
+  test.each([
+    ['authentication-failed', 4401],
+    ['token-expired', 4410],
+  ] as const)('refuses with %s and a sentence of its own', async (code, closeCode) => {
+    asks(() => Promise.reject(new AuthenticationError(code, 'The token is of no use.')));
+    const client = await connecting();
+    expect(client.summary).toEqual([`ERROR ${code}`]);
+    expect(client.frames[0]?.body.toString()).toBe('The token is of no use.');
+    expect(client.closed?.code).toBe(closeCode);
+  });
+
+  test('gives a name that cannot be one: refused, and the name is shown nowhere', async () => {
+    asks(() => Promise.resolve({ ...ANN, name: 'ann\nfoo' }));
+    const client = await connecting();
+    expect(client.summary).toEqual(['ERROR authentication-failed']);
+    expect(client.frames[0]?.body.toString()).toContain('control character');
+    expect(client.frames[0]?.raw.toString()).not.toContain('foo');
+    expect(client.closed?.code).toBe(4401);
   });
 
   test('hangs: it is waited for so long, and its late answer changes nothing', async () => {

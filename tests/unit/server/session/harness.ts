@@ -46,6 +46,7 @@ const DRAIN: DrainOptions = { sessionsPerSecond: 100_000, graceMs: 1_000 };
 export interface HarnessOptions {
   readonly session?: Partial<SessionOptions>;
   readonly sessionsMax?: number;
+  readonly sessionsBeforeLoginMax?: number;
   readonly drain?: Partial<DrainOptions>;
   readonly sessionsPerUserMax?: number;
   readonly sessionsPerAddressMax?: number;
@@ -92,7 +93,7 @@ export class Harness {
 
   constructor(options: HarnessOptions = {}) {
     const { session, sessionsMax = 1_000, sessionsPerUserMax = 0, sessionsPerAddressMax = 0 } = options;
-    const { drain, authenticator = openAccess, policy, slowConsumers = [] } = options;
+    const { sessionsBeforeLoginMax = 1_000, drain, authenticator = openAccess, policy, slowConsumers = [] } = options;
     const { broker, timers, counters, messages } = this;
     const policies = new SlowPolicies(slowConsumers);
     this.options = { ...OPTIONS, ...session };
@@ -119,7 +120,7 @@ export class Harness {
       counters,
       log,
     };
-    const limits = { sessionsMax, sessionsPerUserMax, sessionsPerAddressMax };
+    const limits = { sessionsMax, sessionsBeforeLoginMax, sessionsPerUserMax, sessionsPerAddressMax };
     this.sessions = new Sessions({ ...limits, drain: { ...DRAIN, ...drain } }, context);
   }
 

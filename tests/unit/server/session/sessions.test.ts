@@ -51,6 +51,88 @@ describe('Sessions', () => {
     expect(await harness.leftovers()).toEqual([]);
   });
 
+  test('those that have not logged in are bounded by themselves', async () => {
+    const harness = new Harness({ sessionsBeforeLoginMax: 2 });
+    const silent = harness.open();
+    harness.open();
+    const refused = harness.open();
+    expect(refused.summary).toEqual(['ERROR too-many-sessions']);
+    expect(refused.frames[0]?.body.toString()).toContain('sessionsBeforeLoginMax (2)');
+    expect(refused.closed?.code).toBe(1013);
+    silent.vanish();
+    for (let i = 0; i < 5; i++) await harness.connect();
+    expect(harness.sessions.size).toBe(6);
+    expect(await harness.leftovers()).toEqual([]);
+  });
+
+  test('one whose login is refused is no longer waited for', async () => {
+    const harness = new Harness({ sessionsBeforeLoginMax: 1, sessionsPerUserMax: 1 });
+    for (const login of ['refused', 'ann', 'ann', 'bob']) {
+      harness.open().sendFrame('CONNECT', { 'accept-version': '1.2', login });
+      await tick();
+    }
+    expect(harness.connections.map(({ summary }) => summary)).toEqual([
+      ['ERROR authentication-failed'],
+      ['CONNECTED'],
+      ['ERROR too-many-user-sessions'],
+      ['CONNECTED'],
+    ]);
+    expect(await harness.leftovers()).toEqual([]);
+  });
+
+  test('an operator sees each, its user and its subscriptions, by id and by user', async () => {
+    jest.setSystemTime(1_000_000);
+    const harness = new Harness();
+    const { sessions } = harness;
+    harness.open({ address: '192.0.2.7' });
+    const ann = await harness.connect({ login: 'ann' }, { id: 'a1', httpHeaders: { cookie: 'secret' } });
+    await harness.connect({ login: 'ann' }, { id: 'a2' });
+    await harness.connect();
+    ann.sendFrame('SUBSCRIBE', { id: 's', destination: '/topic/a' });
+    ann.sendFrame('SUBSCRIBE', { id: 'u', destination: '/user/queue/r' });
+    ann.sendFrame('SUBSCRIBE', { id: 'q', destination: '/queue/q', ack: 'client' });
+    await tick();
+    expect([...sessions.all()].map((session) => session.info().user)).toEqual([undefined, 'ann', 'ann', 'session-4']);
+    expect(sessions.get('a1')?.info()).toEqual({
+      id: 'a1',
+      user: 'ann',
+      anonymous: false,
+      transport: 'websocket',
+      address: '192.0.2.1',
+      connectedAtMs: 1_000_000,
+      expiresAtMs: undefined,
+      bufferedBytes: 0,
+      subscriptions: [
+        { id: 's', destination: '/topic/a', ack: 'auto' },
+        { id: 'u', destination: '/user/queue/r', ack: 'auto' },
+        { id: 'q', destination: '/queue/q', ack: 'client' },
+      ],
+    });
+    expect(sessions.get('session-1')?.info()).toMatchObject({ address: '192.0.2.7', anonymous: false });
+    expect(sessions.get('a3')).toBeUndefined();
+    expect(sessions.ofUser('ann').map(({ id }) => id)).toEqual(['a1', 'a2']);
+    expect(sessions.ofUser('session-4').map((session) => session.info().anonymous)).toEqual([true]);
+    expect(sessions.ofUser('session-1')).toEqual([]);
+    ann.vanish();
+    expect(sessions.get('a1')).toBeUndefined();
+    expect(await harness.leftovers()).toEqual([]);
+  });
+
+  test.each([
+    ['kicked', 4411],
+    ['revoked', 4401],
+  ] as const)('one that is %s gets ERROR behind what it was sent', async (code, closeCode) => {
+    const harness = new Harness();
+    const client = await harness.connect({ login: 'ann' });
+    client.sendFrame('SUBSCRIBE', { id: 's', destination: '/topic/a' });
+    await tick();
+    harness.broker.emit('a', 'x');
+    harness.sessions.ofUser('ann')[0]!.end(code);
+    expect(client.summary).toEqual(['CONNECTED', 'MESSAGE s x', `ERROR ${code}`]);
+    expect(client.closed?.code).toBe(closeCode);
+    expect(await harness.leftovers()).toEqual([]);
+  });
+
   test('those that are being turned away take nobody’s place', async () => {
     const harness = new Harness({ sessionsMax: 1 });
     const first = await harness.connect();

@@ -1,0 +1,29 @@
+/**
+ * What must hold of a principal, whoever made it: one of the relay's authenticators or an application's own. Its name goes
+ * into destinations, message headers, queue names and the log.
+ */
+import { AuthenticationError, type Principal } from './auth.js';
+
+const NAME_MAX_BYTES = 200;
+
+/** Returns it as it is. Throws an AuthenticationError that names the rule, and never the name. */
+export function checkPrincipal(principal: Principal): Principal {
+  // An authenticator may be plain JavaScript
+  const { name, anonymous, claims, expiresAtMs }: Partial<Record<keyof Principal, unknown>> = principal;
+  if (typeof name !== 'string' || name === '') throw refused('is empty');
+  const bytes = Buffer.byteLength(name);
+  if (bytes > NAME_MAX_BYTES) throw refused(`has ${bytes} bytes of UTF-8, and at most ${NAME_MAX_BYTES} are possible`);
+  if (/\p{Cs}/u.test(name)) throw refused('holds half of a surrogate pair: it must be valid Unicode');
+  if (/\p{Cc}/u.test(name)) throw refused('holds a control character (such as NUL, CR or LF)');
+  if (typeof anonymous !== 'boolean' || typeof claims !== 'object' || claims === null) {
+    throw new AuthenticationError('authentication-failed', 'The authenticator gave a principal without its claims.');
+  }
+  if (expiresAtMs !== undefined && !Number.isFinite(expiresAtMs)) {
+    throw new AuthenticationError('authentication-failed', 'The token ends at a time that is no number.');
+  }
+  return principal;
+}
+
+function refused(what: string): AuthenticationError {
+  return new AuthenticationError('authentication-failed', `The user's name ${what}: it cannot be used here.`);
+}
