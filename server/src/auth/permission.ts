@@ -1,7 +1,11 @@
-/** Whether the policy lets somebody do what a frame or a request asks for. */
+/**
+ * Whether the policy lets somebody do what a frame or a request asks for: with its destination, and with all that its
+ * headers reach (`further-needs.ts`). STOMP and HTTP ask here, and nowhere else.
+ */
 import type { Destination } from '../destinations/destination.js';
 import type { Action, Policy, Principal } from './auth.js';
 import { withDeadline } from './deadline.js';
+import { furtherNeedsOfSend, furtherNeedsOfSubscribe, type Need } from './further-needs.js';
 
 /** Who asks, whom, and how long the answer may take. */
 export interface Applicant {
@@ -17,9 +21,40 @@ export class AccessError extends Error {
 }
 
 /**
- * Undefined where the policy allows it at once, else a promise that rejects where it refuses. A policy that fails, or does
- * not answer within `connectTimeoutMs`, refuses. Throws or rejects with an AccessError.
+ * To SEND a message with these headers. Undefined where the policy allows it at once, else a promise that rejects where it
+ * refuses. A policy that fails, or does not answer within `connectTimeoutMs`, refuses. Throws or rejects with an
+ * AccessError, or with a DestinationError or HeaderError where a header makes no sense.
  */
+export function requireSend(
+  applicant: Applicant,
+  destination: Destination,
+  headers: ReadonlyMap<string, string>,
+): Promise<void> | undefined {
+  const waiting = requirePermission(applicant, 'send', destination);
+  if (waiting) return waiting.then(() => requireAll(applicant, furtherNeedsOfSend(destination, headers)));
+  return requireAll(applicant, furtherNeedsOfSend(destination, headers));
+}
+
+/** To SUBSCRIBE with these headers; as `requireSend`. */
+export function requireSubscribe(
+  applicant: Applicant,
+  destination: Destination,
+  headers: ReadonlyMap<string, string>,
+): Promise<void> | undefined {
+  return requireAll(applicant, [{ action: 'subscribe', destination }, ...furtherNeedsOfSubscribe(headers)]);
+}
+
+/** One after the other; what is left out at the first refusal is not asked. */
+function requireAll(applicant: Applicant, needs: readonly Need[]): Promise<void> | undefined {
+  for (let i = 0; i < needs.length; i++) {
+    const { action, destination } = needs[i]!;
+    const waiting = requirePermission(applicant, action, destination);
+    if (waiting) return waiting.then(() => requireAll(applicant, needs.slice(i + 1)));
+  }
+  return undefined;
+}
+
+/** One of them alone: a subscription that there is, asked again. As `requireSend`. */
 export function requirePermission(
   { policy, principal, options }: Applicant,
   action: Action,

@@ -15,7 +15,14 @@
  */
 export type Destination =
   | { readonly kind: 'topic'; readonly text: string; readonly key: string; readonly spelling: 'dots' | 'slashes' }
-  | { readonly kind: 'exchange'; readonly text: string; readonly exchange: string; readonly key: string }
+  /** `anyKey`: messages will come to it with whatever key they have; no text says that, and `key` is `#`. */
+  | {
+      readonly kind: 'exchange';
+      readonly text: string;
+      readonly exchange: string;
+      readonly key: string;
+      readonly anyKey?: true;
+    }
   | { readonly kind: 'queue'; readonly text: string; readonly queue: string }
   | { readonly kind: 'amq-queue'; readonly text: string; readonly queue: string }
   | { readonly kind: 'temp-queue'; readonly text: string; readonly name: string }

@@ -19,7 +19,7 @@ import {
   required,
 } from './command-session.js';
 import { messageHeaders } from '../destinations/message-headers.js';
-import { requirePermission } from '../auth/permission.js';
+import { requireSend } from '../auth/permission.js';
 import { subscribe, unsubscribe } from './subscribe-commands.js';
 import { abort, begin, commit } from './transaction-commands.js';
 import type { Transaction } from './transactions.js';
@@ -75,7 +75,7 @@ function checkThenSend(
   destination: Destination,
   transaction: Transaction | undefined,
 ): Promise<void> | undefined {
-  return after(requirePermission(session, 'send', destination), () =>
+  return after(requireSend(session, destination, frame.headers), () =>
     after(replyAddress(session, frame), (replyTo) => {
       const message = { headers: messageHeaders(frame.headers, replyTo), body: frame.body };
       return after(session.broker.prepare(destination, message), () => {
@@ -115,17 +115,11 @@ function publish(
   );
 }
 
-/**
- * A temporary queue named in `reply-to` is made when it is first used. Anything else goes through as it is, but for what
- * looks like a destination and is none: nobody could ever reply to that.
- */
+/** A temporary queue named in `reply-to` is made when it is first used. Anything else goes through as it is. */
 function replyAddress(session: CommandSession, frame: Frame): string | undefined | Promise<string> {
   const replyTo = frame.headers.get('reply-to');
-  if (!replyTo?.startsWith('/')) return replyTo;
-  const queue = parseReplyTo(replyTo);
-  if (queue) return session.tempQueues.address(queue);
-  parseDestination(replyTo, replyTo.startsWith('/user/queue/') ? 'subscribe' : 'send');
-  return replyTo;
+  const queue = replyTo === undefined ? undefined : parseReplyTo(replyTo);
+  return queue ? session.tempQueues.address(queue) : replyTo;
 }
 
 // ACK, NACK -----------------------------------------------------------------------------------------------------------

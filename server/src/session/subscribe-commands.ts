@@ -6,7 +6,7 @@ import { quote, StompError } from '../stomp/errors.js';
 import type { Frame, Version } from '../stomp/frame.js';
 import { ackModes } from '../stomp/rules.js';
 import { type CommandSession, isTrue, required } from './command-session.js';
-import { requirePermission } from '../auth/permission.js';
+import { requireSubscribe } from '../auth/permission.js';
 import { OwnSubscription } from './subscriptions.js';
 
 export async function subscribe(session: CommandSession, frame: Frame): Promise<void> {
@@ -26,7 +26,7 @@ export async function subscribe(session: CommandSession, frame: Frame): Promise<
   const isOwn = wantsOwnQueue(destination, ack, frame.headers);
   session.subscriptions.reserve(key);
   try {
-    const permission = requirePermission(session, 'subscribe', destination);
+    const permission = requireSubscribe(session, destination, frame.headers);
     if (permission) await permission;
     if (!session.canDeliver) return;
     if (isOwn) {

@@ -465,6 +465,51 @@ describe('the policy', () => {
     expect(asked).toEqual(['ann send /queue/q', 'ann subscribe /topic/a']);
   });
 
+  test.each<[string, Readonly<Record<string, string>>, string]>([
+    ['SEND', { destination: '/queue/q', 'reply-to': '/queue/other' }, 'send to /queue/other'],
+    ['SEND', { destination: '/queue/q', 'reply-to': '/user/queue/mine' }, 'subscribe /user/queue/mine'],
+    ['SEND', { destination: '/queue/q', 'x-message-ttl': '0' }, 'subscribe /queue/q'],
+    [
+      'SUBSCRIBE',
+      { id: 's', destination: '/topic/a', 'x-dead-letter-exchange': 'e', 'x-dead-letter-routing-key': 'k' },
+      'send to /exchange/e/k',
+    ],
+    ['SUBSCRIBE', { id: 's', destination: '/topic/a', 'x-queue-name': 'jobs' }, 'send to /queue/jobs'],
+    [
+      'SUBSCRIBE',
+      { id: 's', destination: '/topic/a', durable: 'true', 'x-queue-name': 'jobs' },
+      'subscribe /queue/jobs',
+    ],
+  ])('is asked for what %s with %j reaches besides', async (verb, headers, refused) => {
+    const askLater = refused.length % 2 === 0;
+    await under((_, action, { text }) => {
+      const isAllowed = `${action} ${action === 'send' ? 'to ' : ''}${text}` !== refused;
+      return askLater ? Promise.resolve(isAllowed) : isAllowed;
+    });
+    client.sendFrame(verb, { receipt: 'r', ...headers });
+    await tick();
+    expect(answers()).toEqual(['ERROR access-denied']);
+    expect(client.frames.at(-1)?.body.toString()).toBe(`"ann" may not ${refused}.`);
+    expect(harness.broker.calls).toEqual([]);
+  });
+
+  test('is asked for a SEND in a transaction when it comes', async () => {
+    await under((_, __, { text }) => text !== '/queue/other');
+    client.sendFrame('BEGIN', { transaction: 't' });
+    client.sendFrame('SEND', { destination: '/queue/q', transaction: 't', 'reply-to': 'other', receipt: 'r' }, 'x');
+    await tick();
+    expect(answers()).toEqual(['ERROR access-denied']);
+  });
+
+  test('is not asked for a temporary queue', async () => {
+    const asked: string[] = [];
+    await under((_, action, { text }) => asked.push(`${action} ${text}`) > 0);
+    send('request', { 'reply-to': '/temp-queue/t' });
+    await tick();
+    expect(asked).toEqual(['send /queue/q']);
+    expect(harness.broker.publications).toHaveLength(1);
+  });
+
   describe.each(['SEND', 'SUBSCRIBE'] as const)('%s', (verb) => {
     test.each<[string, Policy['allows'], string[]]>([
       ['false', () => false, []],

@@ -1,0 +1,72 @@
+/**
+ * What a frame reaches besides its destination. Its headers make others act in the client's name, and who may not do a
+ * thing itself must not have it done: neither by a service that replies where `reply-to` says, nor by the broker, which
+ * moves messages to a dead-letter exchange, or from a topic into a queue with a name (`x-queue-name`).
+ *
+ * RabbitMQ asks its users for the same: who binds a queue must be able to write to it, who gives it a dead-letter exchange
+ * must be able to read it and to write to that exchange (https://www.rabbitmq.com/docs/access-control).
+ */
+import { type Destination, isReservedName, parseDestination, parseReplyTo } from '../destinations/destination.js';
+import { hasQueueHeaders, parseQueueOptions } from '../destinations/queue-options.js';
+import { formatDestination } from '../destinations/shown-destination.js';
+import type { Action } from './auth.js';
+
+/** One thing that the policy has to allow. */
+export interface Need {
+  readonly action: Action;
+  readonly destination: Destination;
+}
+
+type Headers = ReadonlyMap<string, string>;
+
+const NONE: readonly Need[] = [];
+
+/** Throws a DestinationError or HeaderError. */
+export function furtherNeedsOfSend(destination: Destination, headers: Headers): readonly Need[] {
+  const replyTo = headers.get('reply-to') ?? '';
+  const shapesQueue = destination.kind === 'queue' && hasQueueHeaders(headers, 'send');
+  if (replyTo === '' && !shapesQueue) return NONE;
+  const needs = replyTo === '' ? [] : needsOfReply(replyTo);
+  // A queue that drops or passes on what it gets is decided upon by those who may take messages from it, not by senders
+  if (shapesQueue) needs.push({ action: 'subscribe', destination }, ...needsOfDeadLetters(headers, 'send'));
+  return needs;
+}
+
+/** Throws a HeaderError. */
+export function furtherNeedsOfSubscribe(headers: Headers): readonly Need[] {
+  const { queueName } = parseQueueOptions(headers, 'subscribe');
+  const needs = needsOfDeadLetters(headers, 'subscribe');
+  if (queueName !== undefined) {
+    const destination = queueNamed(queueName);
+    needs.push({ action: 'subscribe', destination }, { action: 'send', destination });
+  }
+  return needs;
+}
+
+/** A service will send there, and may be allowed more than the client. */
+function needsOfReply(replyTo: string): Need[] {
+  if (!replyTo.startsWith('/')) return [{ action: 'send', destination: queueNamed(replyTo) }];
+  if (parseReplyTo(replyTo)) return [];
+  if (!replyTo.startsWith('/user/queue/')) return [{ action: 'send', destination: parseDestination(replyTo, 'send') }];
+  const own: Need = { action: 'subscribe', destination: parseDestination(replyTo, 'subscribe') };
+  // To who sends there, this one is "x" of the user called "queue"
+  const isAlsoOther = replyTo.startsWith('/user/queue/queue/');
+  return isAlsoOther ? [own, { action: 'send', destination: parseDestination(replyTo, 'send') }] : [own];
+}
+
+function needsOfDeadLetters(headers: Headers, action: Action): Need[] {
+  const given = parseQueueOptions(headers, action).arguments;
+  const exchange = given['x-dead-letter-exchange'] as string | undefined;
+  const key = given['x-dead-letter-routing-key'] as string | undefined;
+  if (exchange === undefined) return [];
+  if (exchange === '' && key !== undefined) return [{ action: 'send', destination: queueNamed(key) }];
+  const text = formatDestination(exchange, key ?? '#', '');
+  const anyKey = key === undefined ? { anyKey: true as const } : {};
+  return [{ action: 'send', destination: { kind: 'exchange', text, exchange, key: key ?? '#', ...anyKey } }];
+}
+
+/** The name is verbatim. The relay's own queues can be meant only as a client can reach them. */
+function queueNamed(queue: string): Destination {
+  if (isReservedName(queue)) return { kind: 'reply-queue', text: `/reply-queue/${queue}`, queue };
+  return { kind: 'queue', text: formatDestination('', queue, ''), queue };
+}

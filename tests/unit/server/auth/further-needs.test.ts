@@ -1,0 +1,85 @@
+import { describe, expect, test } from '@jest/globals';
+import { furtherNeedsOfSend, furtherNeedsOfSubscribe, type Need } from '../../../../server/src/auth/further-needs.js';
+import { parseDestination } from '../../../../server/src/destinations/destination.js';
+
+type Headers = Readonly<Record<string, string>>;
+
+const shown = (needs: readonly Need[]): string[] =>
+  needs.map(({ action, destination: { kind, text } }) => `${action} ${kind} ${text}`);
+const toSend = (to: string, headers: Headers) =>
+  shown(furtherNeedsOfSend(parseDestination(to, 'send'), new Map(Object.entries(headers))));
+const toSubscribe = (headers: Headers) => shown(furtherNeedsOfSubscribe(new Map(Object.entries(headers))));
+
+describe('a SEND', () => {
+  test.each<[string, Headers, string[]]>([
+    ['/topic/a', {}, []],
+    ['/queue/a', { 'content-type': 'text/plain', 'x-own': '1', persistent: 'true' }, []],
+    ['/topic/a', { 'reply-to': '' }, []],
+    ['/topic/a', { 'reply-to': '/temp-queue/t' }, []],
+    ['/topic/a', { 'reply-to': '/user/queue/replies' }, ['subscribe user /user/queue/replies']],
+    ['/topic/a', { 'reply-to': '/user/ann/queue/x' }, ['send user /user/ann/queue/x']],
+    [
+      '/topic/a',
+      { 'reply-to': '/user/queue/queue/x' },
+      ['subscribe user /user/queue/queue/x', 'send user /user/queue/queue/x'],
+    ],
+    ['/topic/a', { 'reply-to': '/topic/b' }, ['send topic /topic/b']],
+    ['/topic/a', { 'reply-to': '/exchange/e/k' }, ['send exchange /exchange/e/k']],
+    ['/topic/a', { 'reply-to': '/amq/queue/b' }, ['send amq-queue /amq/queue/b']],
+    ['/topic/a', { 'reply-to': '/reply-queue/b' }, ['send reply-queue /reply-queue/b']],
+    ['/topic/a', { 'reply-to': 'b' }, ['send queue /queue/b']],
+    ['/topic/a', { 'reply-to': 'b%2Fc/d' }, ['send queue /queue/b%252Fc%2Fd']],
+    ['/topic/a', { 'reply-to': 'stomp-relay.durable.x' }, ['send reply-queue /reply-queue/stomp-relay.durable.x']],
+    // Those say nothing where no queue is declared
+    ['/topic/a', { 'x-dead-letter-exchange': 'e' }, []],
+    ['/amq/queue/a', { 'x-dead-letter-exchange': 'e', 'x-max-length': 'none' }, []],
+    ['/queue/a', { 'x-max-length': '1' }, ['subscribe queue /queue/a']],
+    ['a', { 'auto-delete': 'true' }, ['subscribe queue a']],
+    [
+      '/queue/a',
+      { 'reply-to': 'b', 'x-dead-letter-exchange': 'e', 'x-dead-letter-routing-key': 'k' },
+      ['send queue /queue/b', 'subscribe queue /queue/a', 'send exchange /exchange/e/k'],
+    ],
+  ])('to %s with %j needs %j', (to, headers, needs) => {
+    expect(toSend(to, headers)).toEqual(needs);
+  });
+
+  test.each(['/nonsense/x', '/queue/a/b', '/temp-queue/a/b', '/user/queue/', '/queue/stomp-relay.x'])(
+    'is refused with reply-to:%s, where nobody could reply',
+    (replyTo) => {
+      expect(() => toSend('/topic/a', { 'reply-to': replyTo })).toThrow(
+        expect.objectContaining({ code: 'invalid-destination' }),
+      );
+    },
+  );
+});
+
+describe('a SUBSCRIBE', () => {
+  test.each<[Headers, string[]]>([
+    [{}, []],
+    [{ 'x-max-length': '1', durable: 'true', 'x-dead-letter-routing-key': 'k' }, []],
+    [{ 'x-queue-name': ' jobs ' }, ['subscribe queue /queue/jobs', 'send queue /queue/jobs']],
+    [{ 'x-dead-letter-exchange': ' e ', 'x-dead-letter-routing-key': 'a.b' }, ['send exchange /exchange/e/a.b']],
+    [{ 'x-dead-letter-exchange': 'e', 'x-dead-letter-routing-key': '' }, ['send exchange /exchange/e']],
+    [{ 'x-dead-letter-exchange': 'e' }, ['send exchange /exchange/e/#']],
+    [{ 'x-dead-letter-exchange': '', 'x-dead-letter-routing-key': 'q' }, ['send queue /queue/q']],
+    [{ 'x-dead-letter-exchange': '' }, ['send exchange /queue/#']],
+    [
+      { 'x-dead-letter-exchange': '', 'x-dead-letter-routing-key': 'stomp-relay.durable.x' },
+      ['send reply-queue /reply-queue/stomp-relay.durable.x'],
+    ],
+  ])('with %j needs %j', (headers, needs) => {
+    expect(toSubscribe(headers)).toEqual(needs);
+  });
+
+  test('whose messages may be dead-lettered with any key says so', () => {
+    const [need] = furtherNeedsOfSubscribe(new Map([['x-dead-letter-exchange', 'e']]));
+    expect(need?.destination).toEqual({
+      kind: 'exchange',
+      text: '/exchange/e/#',
+      exchange: 'e',
+      key: '#',
+      anyKey: true,
+    });
+  });
+});
