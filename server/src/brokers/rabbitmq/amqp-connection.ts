@@ -7,10 +7,10 @@
  *                    |      v      |
  *                    +--- waiting <+
  */
-import { connect } from 'amqplib';
 import type { ChannelModel } from 'amqplib';
 import { BrokerError } from '../broker.js';
 import { replyCode } from './amqp-errors.js';
+import { connectProblem, describeUrl, destroy, openModel, shuffled } from './open-model.js';
 import type { RabbitMqOptions } from './rabbitmq-options.js';
 import { backoff, stopping, withDeadline } from './wait-deadline.js';
 
@@ -121,27 +121,8 @@ export class AmqpConnection {
     this.wait();
   }
 
-  private async open(url: string): Promise<ChannelModel> {
-    const { connectTimeoutMs, heartbeatSeconds, instanceId } = this.options;
-    const address = new URL(url);
-    if (!address.searchParams.has('heartbeat')) address.searchParams.set('heartbeat', String(heartbeatSeconds));
-    const opening = connect(address.href, {
-      noDelay: true,
-      keepAlive: true,
-      timeout: connectTimeoutMs,
-      clientProperties: { product: 'stomp-relay', connection_name: `stomp-relay ${instanceId} ${this.purpose}` },
-    });
-    let isLate = false;
-    opening.then(
-      (model) => {
-        if (isLate) destroy(model);
-      },
-      () => undefined,
-    );
-    return withDeadline(opening, connectTimeoutMs, 'did not complete the handshake').catch((error: Error) => {
-      isLate = true;
-      throw error;
-    });
+  private open(url: string): Promise<ChannelModel> {
+    return openModel(url, `${this.options.instanceId} ${this.purpose}`, this.options);
   }
 
   private arrived(model: ChannelModel, address: string): void {
@@ -201,35 +182,4 @@ export class AmqpConnection {
     await withDeadline(model.close(), CLOSE_TIMEOUT_MS, 'did not answer connection.close').catch(() => undefined);
     destroy(model);
   }
-}
-
-/**
- * amqplib ends a socket politely, which a peer that is gone never answers, and offers no other way. The error makes it
- * notice, so that its heart-beat timers end too.
- */
-function destroy(model: ChannelModel): void {
-  const { stream } = model.connection as unknown as { stream?: { destroy(error: Error): void } };
-  // perhaps nobody listens to it yet, and an error that nobody hears ends the process
-  model.on('error', () => undefined);
-  stream?.destroy(new Error('closed by the relay'));
-}
-
-/** Words for the log. What RabbitMQ says of a virtual host, asked for after the login, amqplib does not pass on. */
-function connectProblem({ message }: Error): string {
-  const isVhostRefused = /ConnectionOpenOk; got <ConnectionClose/.test(message);
-  return isVhostRefused ? 'the virtual host does not exist, or the user has no permissions in it' : message;
-}
-
-/** Without user and password. */
-export function describeUrl(url: string): string {
-  if (!URL.canParse(url)) return 'an address that is no URL';
-  const { protocol, host, pathname } = new URL(url);
-  return `${protocol}//${host}${pathname}`;
-}
-
-function shuffled<T>(items: readonly T[]): T[] {
-  return items
-    .map((item) => ({ item, order: Math.random() }))
-    .sort((a, b) => a.order - b.order)
-    .map(({ item }) => item);
 }

@@ -17,12 +17,13 @@ import type {
 } from '../broker.js';
 import type { Ended } from '../fanout.js';
 import { checkMessage, messageBytes } from '../message-checks.js';
-import { AmqpConnection, describeUrl } from './amqp-connection.js';
+import { AmqpConnection } from './amqp-connection.js';
 import { checkHeaderSize } from './amqp-message.js';
 import { ChannelPool, openLink } from './channel-pool.js';
 import type { Link } from './channel-pool.js';
 import { ExchangeQueue } from './exchange-queue.js';
 import { InstanceQueue } from './instance-queue.js';
+import { describeUrl } from './open-model.js';
 import { Publisher } from './publisher.js';
 import { bindingFor } from '../queue-plan.js';
 import type { QueueBinding } from '../queue-plan.js';
