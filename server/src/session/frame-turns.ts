@@ -8,6 +8,8 @@ const TURN_MS = 10;
 const FRAMES_EACH = 16;
 const OVERLOADED_TURN_MS = 1;
 const OVERLOADED_FRAMES_EACH = 1;
+/** A turn that is still being read this long after its time was used up lasts too long. */
+const OVERRUN_MS = 30;
 
 /** What the process feels. */
 export interface Load {
@@ -18,10 +20,13 @@ export class FrameTurns {
   /** Which turn it is. */
   number = 0;
   private endsAt: number | undefined;
+  private hasOverrun = false;
   private readonly line: (() => void)[] = [];
 
   constructor(
     private readonly load: Load,
+    /** Told at most once in a turn: more comes in than one turn should take. */
+    private readonly onOverrun: () => void,
     private readonly now: () => number = () => performance.now(),
   ) {}
 
@@ -41,7 +46,12 @@ export class FrameTurns {
   /** Whether this turn's time is used up. To be asked before each frame. */
   get isOver(): boolean {
     if (this.endsAt === undefined) this.begin();
-    return this.now() >= (this.endsAt ?? 0);
+    const lateMs = this.now() - (this.endsAt ?? 0);
+    if (lateMs >= OVERRUN_MS && !this.hasOverrun) {
+      this.hasOverrun = true;
+      this.onOverrun();
+    }
+    return lateMs >= 0;
   }
 
   /** Runs `proceed` behind those who wait already. Never from inside this call. */
@@ -52,6 +62,7 @@ export class FrameTurns {
 
   private begin(): void {
     this.number++;
+    this.hasOverrun = false;
     this.endsAt = this.now() + (this.isOverloaded ? OVERLOADED_TURN_MS : TURN_MS);
     setImmediate(this.next);
   }

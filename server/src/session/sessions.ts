@@ -9,6 +9,7 @@ import type { Connection, Peer } from '../transports/connection.js';
 import { Drain, type DrainOptions } from './drain.js';
 import { FrameTurns } from './frame-turns.js';
 import { Quota } from './quota.js';
+import { ReadHold } from './read-hold.js';
 import { Session, type SessionOwner } from './session.js';
 import type { SessionContext } from './session-context.js';
 import type { ObservedSession, SessionSource } from './session-info.js';
@@ -45,7 +46,8 @@ export class Sessions implements SessionOwner, SessionSource {
     private readonly options: SessionsOptions,
     private readonly context: SessionContext,
   ) {
-    this.turns = new FrameTurns(context.load);
+    const hold = new ReadHold(this.all);
+    this.turns = new FrameTurns(context.load, () => hold.begin());
     this.users = new Quota(options.sessionsPerUserMax);
     this.addresses = new Quota(options.sessionsPerAddressMax);
   }

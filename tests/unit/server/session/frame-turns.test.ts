@@ -6,11 +6,17 @@ let now: number;
 let load: { isOverloaded: boolean };
 let turns: FrameTurns;
 let done: string[];
+let overruns: number;
 
 beforeEach(() => {
   now = 0;
   load = { isOverloaded: false };
-  turns = new FrameTurns(load, () => now);
+  overruns = 0;
+  turns = new FrameTurns(
+    load,
+    () => overruns++,
+    () => now,
+  );
   done = [];
 });
 
@@ -35,6 +41,22 @@ describe('FrameTurns', () => {
     expect(turns.isOver).toBe(true);
     await tick();
     expect(turns.isOver).toBe(false);
+  });
+
+  test('tells once of a turn that goes on far beyond its time', async () => {
+    const looksAt = (ms: number): void => {
+      now = ms;
+      void turns.isOver;
+    };
+    [0, 10, 39].forEach(looksAt);
+    expect(overruns).toBe(0);
+    [40, 50, 90].forEach(looksAt);
+    expect(overruns).toBe(1);
+    await tick();
+    [100, 139].forEach(looksAt);
+    expect(overruns).toBe(1);
+    looksAt(140);
+    expect(overruns).toBe(2);
   });
 
   test('are short while there is overload, and each begins a new one', async () => {

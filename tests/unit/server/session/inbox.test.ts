@@ -68,7 +68,11 @@ beforeEach(() => {
     unconfirmedMaxCount: 10,
   };
   sends = new SendQueue(options, { counters: new SessionCounters(), onSendProgress: () => inbox.onSendProgress() });
-  turns = new FrameTurns(load, () => clock);
+  turns = new FrameTurns(
+    load,
+    () => undefined,
+    () => clock,
+  );
   inbox = new Inbox(handler, sends, turns, LIMITS, 100);
   inbox.speak('1.2', LIMITS);
   handler.inbox = inbox;
