@@ -18,6 +18,8 @@ export interface SessionInfo {
   readonly address: string;
   /** Milliseconds since 1970. */
   readonly connectedAtMs: number;
+  /** When the token was issued that it came with, or was last renewed with; undefined where it has no such time. */
+  readonly issuedAtMs?: number | undefined;
   readonly expiresAtMs: number | undefined;
   /** Bytes written and not yet taken by the kernel. */
   readonly bufferedBytes: number;

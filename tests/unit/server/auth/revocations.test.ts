@@ -1,0 +1,74 @@
+import { expect, test } from '@jest/globals';
+import type { Principal } from '../../../../server/src/auth/auth.js';
+import { Revocations } from '../../../../server/src/auth/revocations.js';
+
+const KEEP_MS = 1_000;
+
+function open(revocationsMax = 10) {
+  const forgotten: string[] = [];
+  const clock = { nowMs: 5_000 };
+  const options = { revocationsMax, revocationKeepMs: KEEP_MS };
+  const revocations = new Revocations(
+    options,
+    (user) => forgotten.push(user),
+    () => clock.nowMs,
+  );
+  return { revocations, forgotten, clock };
+}
+
+function principal(name: string, issuedAtMs?: number): Principal {
+  return { name, anonymous: false, claims: {}, ...(issuedAtMs !== undefined && { issuedAtMs }) };
+}
+
+test('what was issued up to then is refused, what came later is not', () => {
+  const { revocations } = open();
+  revocations.add({ user: 'alice', revokedAtMs: 4_900 });
+  expect([4_000, 4_900, 4_901].map((issued) => revocations.refuses(principal('alice', issued)))).toEqual([
+    true,
+    true,
+    false,
+  ]);
+  expect(revocations.refuses(principal('bob', 4_000))).toBe(false);
+});
+
+test('a login without a time of issue is a new one, unless it had begun before', () => {
+  const { revocations } = open();
+  const before = revocations.learned;
+  revocations.add({ user: 'alice', revokedAtMs: 5_000 });
+  expect(revocations.refuses(principal('alice'), before)).toBe(true);
+  expect(revocations.refuses(principal('alice', 6_000), before)).toBe(true);
+  expect(revocations.refuses(principal('bob'), before)).toBe(false);
+  expect(revocations.refuses(principal('alice'), revocations.learned)).toBe(false);
+});
+
+test('anonymous clients share a name, and are not its user', () => {
+  const { revocations } = open();
+  revocations.add({ user: 'anonymous', revokedAtMs: 5_000 });
+  expect(revocations.refuses({ ...principal('anonymous', 4_000), anonymous: true }, 0)).toBe(false);
+});
+
+test('the latest of a user counts, in whatever order they are learned', () => {
+  const { revocations } = open();
+  expect(revocations.add({ user: 'alice', revokedAtMs: 4_900 })).toBe(true);
+  expect(revocations.add({ user: 'alice', revokedAtMs: 4_900 })).toBe(false);
+  expect(revocations.add({ user: 'alice', revokedAtMs: 4_800 })).toBe(false);
+  expect(revocations.add({ user: 'alice', revokedAtMs: 4_950, reason: 'again' })).toBe(true);
+  expect([...revocations.all()]).toEqual([{ user: 'alice', revokedAtMs: 4_950, reason: 'again' }]);
+});
+
+test('they are kept for their time', () => {
+  const { revocations, clock, forgotten } = open();
+  revocations.add({ user: 'alice', revokedAtMs: 5_000 });
+  clock.nowMs += KEEP_MS;
+  expect(revocations.refuses(principal('alice', 4_000))).toBe(false);
+  expect([...revocations.all()]).toEqual([]);
+  expect(revocations.add({ user: 'late', revokedAtMs: 5_000 })).toBe(false);
+  expect(forgotten).toEqual([]);
+});
+
+test('the oldest are forgotten where there are too many, and somebody is told', () => {
+  const { revocations, forgotten } = open(2);
+  for (const user of ['alice', 'bob', 'carol']) revocations.add({ user, revokedAtMs: 5_000 });
+  expect(forgotten).toEqual(['alice']);
+  expect([...revocations.all()].map(({ user }) => user)).toEqual(['bob', 'carol']);
+});

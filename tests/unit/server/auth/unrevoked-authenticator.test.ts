@@ -1,0 +1,40 @@
+import { expect, test } from '@jest/globals';
+import type { Principal } from '../../../../server/src/auth/auth.js';
+import { Revocations } from '../../../../server/src/auth/revocations.js';
+import { UnrevokedAuthenticator } from '../../../../server/src/auth/unrevoked-authenticator.js';
+
+const CREDENTIALS = { login: 'alice', passcode: 'x', headers: new Map<string, string>(), httpHeaders: {}, address: '' };
+const ALICE: Principal = { name: 'alice', anonymous: false, claims: {} };
+
+function open(answer: () => Promise<Principal | undefined>) {
+  const revocations = new Revocations({ revocationsMax: 10, revocationKeepMs: 60_000 });
+  const revoke = (): unknown => revocations.add({ user: 'alice', revokedAtMs: Date.now() });
+  return { authenticator: new UnrevokedAuthenticator({ authenticate: answer }, revocations), revoke };
+}
+
+test('an old token is refused, a new one and a password are not', async () => {
+  let principal: Principal | undefined = { ...ALICE, issuedAtMs: Date.now() - 1_000 };
+  const { authenticator, revoke } = open(() => Promise.resolve(principal));
+  expect(await authenticator.authenticate(CREDENTIALS)).toBe(principal);
+  revoke();
+  await expect(authenticator.authenticate(CREDENTIALS)).rejects.toMatchObject({ code: 'authentication-failed' });
+  for (principal of [{ ...ALICE, issuedAtMs: Date.now() + 1_000 }, ALICE, undefined]) {
+    expect(await authenticator.authenticate(CREDENTIALS)).toBe(principal);
+  }
+});
+
+test('who is being authenticated while the revocation comes is refused, with a password too', async () => {
+  let answer: (principal: Principal) => void = () => undefined;
+  const { authenticator, revoke } = open(() => new Promise((resolve) => (answer = resolve)));
+  const pending = authenticator.authenticate(CREDENTIALS);
+  revoke();
+  answer(ALICE);
+  await expect(pending).rejects.toMatchObject({ code: 'authentication-failed' });
+});
+
+test('what it wraps is closed with it', () => {
+  let closed = 0;
+  const inner = { authenticate: () => Promise.resolve(undefined), close: () => void closed++ };
+  new UnrevokedAuthenticator(inner, new Revocations({ revocationsMax: 1, revocationKeepMs: 1 })).close();
+  expect(closed).toBe(1);
+});
