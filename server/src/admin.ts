@@ -30,6 +30,7 @@ export async function openAdminPort(config: Config, sources: AdminSources, log: 
   });
   const server = createHttpServer(app, {
     ...config.listen,
+    tls: undefined, // for this machine, or a network of one's own: listen.tls is for the public
     connectTimeoutMs: config.session.connectTimeoutMs,
     onListenerFailed: (err) => log.error({ err }, 'an HTTP listener failed'),
   });

@@ -63,7 +63,10 @@ function parseFlags(argv: readonly string[]): Record<string, unknown> {
     .showHelpAfterError('(--help lists the options)')
     .exitOverride();
   for (const { flag, variable, path, description } of SETTINGS) {
-    const preset = path.reduce<unknown>((value, key) => (value as Record<string, unknown>)[key], defaults);
+    const preset = path.reduce<unknown>(
+      (value, key) => (value as Record<string, unknown> | undefined)?.[key],
+      defaults,
+    );
     const shown = ['string', 'number'].includes(typeof preset) ? `; default ${String(preset)}` : '';
     command.addOption(new Option(flag, `${description} (${variable}${shown})`));
   }

@@ -60,6 +60,20 @@ export const SETTINGS: readonly Setting[] = [
     read: asNumber,
   },
   {
+    flag: '--tls-cert <file>',
+    variable: 'RELAY_TLS_CERT',
+    path: ['listen', 'tls', 'certFile'],
+    description: 'certificate (PEM): https and wss on the port, TLS on the TCP port; read again when it changes',
+    read: asText,
+  },
+  {
+    flag: '--tls-key <file>',
+    variable: 'RELAY_TLS_KEY',
+    path: ['listen', 'tls', 'keyFile'],
+    description: 'its private key (PEM)',
+    read: asText,
+  },
+  {
     flag: '--admin-port <port>',
     variable: 'RELAY_ADMIN_PORT',
     path: ['listen', 'adminPort'],

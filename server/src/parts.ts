@@ -20,6 +20,7 @@ import { SessionCounters } from './session/session-counters.js';
 import { Sessions } from './session/sessions.js';
 import { SlowPolicies } from './session/slow-policy.js';
 import { TimerWheel } from './session/timer-wheel.js';
+import { TlsPort } from './tls-port.js';
 import { Entrance } from './transports/entrance.js';
 import { VERSION } from './version.js';
 
@@ -75,8 +76,9 @@ export function assembleParts(config: Config, hooks: RelayHooks) {
   const sessions = new Sessions({ ...limits, drain: config.drain }, context);
   broker.on('down', (reason) => log.warn({ reason }, 'broker is away; sessions stay'));
   broker.on('up', () => log.info({ broker: broker.description }, 'broker is up'));
+  const tls = createTlsPort(config, log);
   const isOpen = isOpenToAnybody(config, hooks.authenticator !== undefined);
-  return { log, broker, authenticator, counters, timers, load, entrance, sessions, isOpen };
+  return { log, broker, authenticator, counters, timers, load, entrance, sessions, tls, isOpen };
 }
 
 /** In the order in which they are asked. */
@@ -91,6 +93,16 @@ function authenticators({ auth }: Config, hooks: RelayHooks): Authenticator[] {
   });
   const all = [...own, ...configured];
   return all.length === 0 ? [openAuthenticator] : all;
+}
+
+function createTlsPort({ listen, session }: Config, log: Log): TlsPort | undefined {
+  if (listen.tls === undefined) return undefined;
+  const bounds = { handshakeTimeoutMs: session.connectTimeoutMs, unfinishedMax: listen.httpConnectionsMax };
+  try {
+    return new TlsPort({ ...listen.tls, ...bounds }, log);
+  } catch (error) {
+    throw new ConfigError([`listen.tls cannot be used: ${(error as Error).message}`]);
+  }
 }
 
 function createBroker(config: Config, instanceId: string, log: Log): Broker {

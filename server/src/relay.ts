@@ -78,7 +78,12 @@ class ComposedRelay implements Relay {
   ) {
     const { closeTimeoutMs } = config.websocket;
     const { entrance, sessions } = parts;
-    this.tcp = createTcpTransport({ ...config.tcp, closeTimeoutMs }, entrance, sessions.accept, sessions.turnAway);
+    this.tcp = createTcpTransport(
+      { ...config.tcp, closeTimeoutMs, tls: parts.tls },
+      entrance,
+      sessions.accept,
+      sessions.turnAway,
+    );
   }
 
   start(): Promise<Listening[]> {
@@ -132,6 +137,7 @@ class ComposedRelay implements Relay {
     this.admin?.server.close();
     this.admin?.server.closeAllConnections();
     for (const server of this.servers) server.closeAllConnections();
+    this.parts.tls?.close();
     this.detach();
     timers.close();
     authenticator.close();
@@ -159,9 +165,10 @@ class ComposedRelay implements Relay {
     const server = this.createServer(createPublicApp({ websocketPath: path, checkHost, onFailed: this.onHttpFailed }));
     server.on('upgrade', transport.handleUpgrade);
     const address = await listen(server, port, host);
+    const s = this.parts.tls ? 's' : '';
     return [
-      { kind: 'page', url: `http://${hostPort(address)}/`, port: address.port },
-      { kind: 'websocket', url: `ws://${hostPort(address)}${path}`, port: address.port },
+      { kind: 'page', url: `http${s}://${hostPort(address)}/`, port: address.port },
+      { kind: 'websocket', url: `ws${s}://${hostPort(address)}${path}`, port: address.port },
     ];
   }
 
@@ -169,7 +176,7 @@ class ComposedRelay implements Relay {
     const { host, tcpPort } = this.config.listen;
     if (tcpPort === 'off') return [];
     const address = await this.tcp.listen(tcpPort, host);
-    return [{ kind: 'tcp', url: `tcp://${hostPort(address)}`, port: address.port }];
+    return [{ kind: 'tcp', url: `${this.parts.tls ? 'tls' : 'tcp'}://${hostPort(address)}`, port: address.port }];
   }
 
   private async startAdmin(): Promise<Listening[]> {
@@ -228,6 +235,7 @@ class ComposedRelay implements Relay {
   private createServer(app: http.RequestListener): http.Server {
     const server = createHttpServer(app, {
       ...this.config.listen,
+      tls: this.parts.tls,
       connectTimeoutMs: this.config.session.connectTimeoutMs,
       onListenerFailed: (err) => this.parts.log.error({ err }, 'an HTTP listener failed'),
     });

@@ -8,6 +8,7 @@ import { once } from 'node:events';
 import { copyFileSync, rmSync } from 'node:fs';
 import path from 'node:path';
 import { createInterface } from 'node:readline';
+import { text } from 'node:stream/consumers';
 
 const SERVER = path.resolve(__dirname, '../../server');
 
@@ -54,6 +55,19 @@ export class RelayCli {
     if (!urls.has('admin')) throw new Error(`The relay did not start: ${all.join(' ')}`);
     const url = (kind: string): string => urls.get(kind) ?? '';
     return { child, websocketUrl: url('websocket'), tcpUrl: url('tcp'), adminUrl: url('admin'), exited };
+  }
+
+  /** For what ends by itself, such as a start that fails. */
+  async run(flags: readonly string[]): Promise<{ status: number | null; stderr: string }> {
+    const child = spawn(process.execPath, [path.join(this.folder, 'dist/cli.js'), ...flags], {
+      stdio: ['ignore', 'ignore', 'pipe'],
+    });
+    this.running.add(child);
+    const exited = once(child, 'exit').then(([status]) => status as number | null);
+    const stderr = await text(child.stderr);
+    const status = await exited;
+    this.running.delete(child);
+    return { status, stderr };
   }
 
   /** For `afterEach`: kills whatever runs. */

@@ -1,10 +1,11 @@
 /**
- * A raw STOMP client for black-box tests, over WebSocket (`ws://`) or TCP (`tcp://`). It sends exactly what a test
+ * A raw STOMP client for black-box tests, over WebSocket (`ws://`, `wss://`) or TCP (`tcp://`, `tls://`). It sends exactly what a test
  * writes, in any cut, and hides nothing that comes back. Every wait has a deadline and fails with what came so far.
  */
 import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import { connect as connectTcp, type Socket } from 'node:net';
+import { connect as connectTls } from 'node:tls';
 import WebSocket from 'ws';
 import { withDeadline } from './deadline.js';
 import { type ReceivedFrame, StompReader } from './stomp-reader.js';
@@ -22,6 +23,8 @@ export interface OpenOptions {
   /** Headers of the HTTP upgrade request, such as `origin` and `host`. */
   readonly headers?: Readonly<Record<string, string>>;
   readonly perMessageDeflate?: boolean;
+  /** PEM: whose certificates are believed on `wss://` and `tls://`. */
+  readonly ca?: string;
   /** STOMP version for reading escapes before or without a CONNECTED. */
   readonly version?: string;
 }
@@ -52,7 +55,7 @@ export async function openStomp(url: string, options: OpenOptions = {}): Promise
   const reader = new StompReader();
   if (options.version !== undefined) reader.version = options.version;
   const client = new StompClient(reader);
-  const opened = url.startsWith('tcp:') ? openTcp(url, client) : openWebSocket(url, options, client);
+  const opened = /^(tcp|tls):/.test(url) ? openTcp(url, options, client) : openWebSocket(url, options, client);
   return withDeadline(opened, DEADLINE_MS, () => `${url} does not open`);
 }
 
@@ -270,12 +273,14 @@ function show(received: ReceivedFrame): string {
   return `${received.command} ${JSON.stringify(received.headers)} ${JSON.stringify(body)}`;
 }
 
-async function openTcp(url: string, client: StompClient): Promise<StompClient> {
-  const { hostname, port } = new URL(url);
-  const socket: Socket = connectTcp({ host: hostname, port: Number(port), noDelay: true, allowHalfOpen: false });
+async function openTcp(url: string, { ca }: OpenOptions, client: StompClient): Promise<StompClient> {
+  const { protocol, hostname, port } = new URL(url);
+  const address = { host: hostname, port: Number(port), noDelay: true, allowHalfOpen: false };
+  const isPlain = protocol === 'tcp:';
+  const socket: Socket = isPlain ? connectTcp(address) : connectTls({ ...address, ca });
   let failed = false;
   socket.on('data', (chunk: Buffer) => client.accept(chunk));
-  await once(socket, 'connect');
+  await once(socket, isPlain ? 'connect' : 'secureConnect');
   socket.on('error', () => (failed = true));
   socket.once('close', () => client.ended({ code: failed ? 1006 : 1000, reason: '' }));
   return client.attach({
@@ -291,6 +296,7 @@ async function openWebSocket(url: string, options: OpenOptions, client: StompCli
   const protocols = [...(options.subprotocols ?? ['v12.stomp', 'v11.stomp', 'v10.stomp'])];
   const socket = new WebSocket(url, protocols, {
     headers: { ...options.headers },
+    ca: options.ca,
     perMessageDeflate: options.perMessageDeflate ?? false,
   });
   socket.on('message', (data: Buffer, isBinary) => client.accept(data, !isBinary));

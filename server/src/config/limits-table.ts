@@ -23,7 +23,7 @@ const PAUSE = 'the client is not read from until there is room';
 /** What happens at each limit. `0` in the table's range means: no limit. */
 export const EFFECTS: Readonly<Record<string, string>> = {
   // Coming in
-  'listen.httpConnectionsMax': 'HTTP 503 with `Retry-After`',
+  'listen.httpConnectionsMax': 'HTTP 503 with `Retry-After`; with TLS the connection is cut off',
   'listen.httpHeadersMaxBytes': 'HTTP 431',
   'limits.connectsPerSecondMax': `waits for \`loadShedding.waitMaxMs\`, then HTTP 503 with \`Retry-After\`; TCP: ${error('too-many-connects')}`,
   'loadShedding.lagMaxMs': 'from half of it on senders are read from less, and new sessions wait',
@@ -33,7 +33,7 @@ export const EFFECTS: Readonly<Record<string, string>> = {
   'limits.sessionsBeforeLoginMax': error('too-many-sessions'),
   'limits.sessionsPerAddressMax': error('too-many-address-sessions'),
   'limits.sessionsPerUserMax': error('too-many-user-sessions'),
-  'session.connectTimeoutMs': `HTTP 408 before the handshake, then ${error('connect-timeout')}; an authenticator that takes longer: ${error('authentication-unavailable')}`,
+  'session.connectTimeoutMs': `HTTP 408 before the handshake (a TLS handshake is cut off), then ${error('connect-timeout')}; an authenticator that takes longer: ${error('authentication-unavailable')}`,
   // Frames
   'websocket.beforeLoginMaxPayloadBytes': error('message-too-large'),
   'websocket.maxPayloadBytes': 'close code 1009',

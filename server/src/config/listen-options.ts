@@ -1,7 +1,7 @@
 /** Where clients come in, and how their connections are kept. */
 import { isIP } from 'node:net';
 import { z } from 'zod';
-import { DAY_MS, flag, KIB, MIB, section, whole } from './option-kinds.js';
+import { DAY_MS, fileName, flag, KIB, MIB, section, whole } from './option-kinds.js';
 
 const PORT_RULE = 'must be a port from 0 to 65535 (0 = a free one)';
 const port = z.int({ error: PORT_RULE }).min(0, { error: PORT_RULE }).max(65_535, { error: PORT_RULE });
@@ -33,6 +33,18 @@ const origin = z
 const NAME_RULE = 'must be a host name, with or without a port, or "*"';
 const hostName = z.string().regex(/^(\*|[\w.-]+(:\d+)?|\[[\da-f:.]+\](:\d+)?)$/i, { error: NAME_RULE });
 
+const VERSION_RULE = 'must be TLSv1.2 or TLSv1.3';
+const tls = z.strictObject({
+  certFile: fileName.describe(
+    'PEM file with the certificate and those that lead to its authority; read again when it changes',
+  ),
+  keyFile: fileName.describe('PEM file with its private key, without a passphrase; read again when it changes'),
+  minVersion: z
+    .enum(['TLSv1.2', 'TLSv1.3'], { error: VERSION_RULE })
+    .default('TLSv1.2')
+    .describe('the oldest TLS spoken'),
+});
+
 export const listen = section({
   host: host.default('127.0.0.1').describe('address to listen on'),
   port: port.default(8080).describe('port of WebSocket, the HTTP API and the demo page; 0: a free one'),
@@ -42,10 +54,12 @@ export const listen = section({
     .default('/ws')
     .describe('where WebSocket is'),
   tcpPort: optionalPort.default('off').describe('port of STOMP over TCP, for back ends'),
+  /** For the public port and the TCP port; the admin port, which the public cannot reach, stays plain. */
+  tls: tls.optional(),
   adminPort: optionalPort.default(8081).describe('port of `/livez`, `/readyz` and `/metrics`, always plain HTTP'),
   adminHost: host.optional().describe('address of the admin port; not given: `listen.host`'),
   httpConnectionsMax: whole(10_000, 10, 1_000_000).describe(
-    'connections at a time to the public HTTP port that are no sessions (yet)',
+    'connections at a time to the public HTTP port that are no sessions (yet); TLS handshakes under way at the TCP port',
   ),
   httpHeadersMaxBytes: whole(16 * KIB, 2 * KIB, MIB).describe(
     'what the line and headers of a request may have, cookies included',

@@ -28,6 +28,9 @@ export function section<T extends z.core.$ZodShape>(shape: T) {
 
 export const flag = (value: boolean) => z.boolean({ error: 'must be true or false' }).default(value);
 
+const FILE_RULE = 'must be the name of a file';
+export const fileName = z.string({ error: FILE_RULE }).min(1, { error: FILE_RULE });
+
 const EXCHANGE_RULE = 'must be the name of an exchange, 1 to 255 bytes';
 export const exchangeName = z
   .string({ error: EXCHANGE_RULE })

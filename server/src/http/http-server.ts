@@ -1,7 +1,9 @@
 /** HTTP listeners as the relay wants them: slow requests are ended, an accept that fails does not end the process. */
 import http from 'node:http';
+import https from 'node:https';
 import type { AddressInfo } from 'node:net';
 import type { Duplex } from 'node:stream';
+import type { TlsPort } from '../tls-port.js';
 
 export interface HttpServerOptions {
   /** Connections at a time that are not (yet) upgraded; who comes beyond is told to come back (503). */
@@ -11,6 +13,8 @@ export interface HttpServerOptions {
   /** How long a client may take for its request's headers; twice that for all of it. */
   readonly connectTimeoutMs: number;
   readonly onListenerFailed: (error: Error) => void;
+  /** Speaks HTTPS with it. `httpConnectionsMax` is its business then. */
+  readonly tls?: TlsPort | undefined;
 }
 
 const FULL = 'HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\nRetry-After: 5\r\nContent-Length: 0\r\n\r\n';
@@ -19,17 +23,23 @@ const FULL = 'HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\nRetry-Aft
 const SLOW_REQUEST_CHECK_MS = 1_000;
 
 export function createHttpServer(app: http.RequestListener, options: HttpServerOptions): http.Server {
-  const { connectTimeoutMs, onListenerFailed } = options;
+  const { connectTimeoutMs, onListenerFailed, tls } = options;
   const bounds = {
     maxHeaderSize: options.httpHeadersMaxBytes,
     headersTimeout: connectTimeoutMs,
     requestTimeout: 2 * connectTimeoutMs,
     connectionsCheckingInterval: SLOW_REQUEST_CHECK_MS,
   };
-  const server = http.createServer(bounds, app);
-  boundConnections(server, options.httpConnectionsMax);
+  const server = tls ? createHttpsServer(app, bounds, tls) : http.createServer(bounds, app);
+  if (!tls) boundConnections(server, options.httpConnectionsMax);
   // Such as too many open files at an accept: the server goes on with the next. What fails before is for `listen` to say.
   server.once('listening', () => server.on('error', onListenerFailed));
+  return server;
+}
+
+function createHttpsServer(app: http.RequestListener, bounds: http.ServerOptions, tls: TlsPort): https.Server {
+  const server = https.createServer({ ...tls.serverOptions, ...bounds }, app);
+  tls.guard(server, 'upgrade');
   return server;
 }
 

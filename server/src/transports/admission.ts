@@ -6,7 +6,8 @@
  */
 import { isLoopback } from '../loopback.js';
 
-export type HeaderCheck = (headers: CheckedHeaders) => string | undefined;
+/** `isEncrypted`: the request came over TLS, which ends here. */
+export type HeaderCheck = (headers: CheckedHeaders, isEncrypted?: boolean) => string | undefined;
 
 export interface CheckedHeaders {
   readonly host?: string | undefined;
@@ -23,10 +24,10 @@ export type AllowedOrigins = 'same' | '*' | readonly string[];
 export function createOriginCheck(allowed: AllowedOrigins): HeaderCheck {
   if (allowed === '*') return () => undefined;
   const list = allowed === 'same' ? ['same'] : allowed;
-  const isAllowed = (origin: string, host: string): boolean =>
-    list.some((each) => (each === 'same' ? isSameOrigin(origin, host) : each === origin.toLowerCase()));
-  return ({ origin, host = '' }) => {
-    if (origin === undefined || isAllowed(origin, host)) return undefined; // no Origin: not a browser
+  const isAllowed = (origin: string, host: string, isEncrypted: boolean): boolean =>
+    list.some((each) => (each === 'same' ? isSameOrigin(origin, host, isEncrypted) : each === origin.toLowerCase()));
+  return ({ origin, host = '' }, isEncrypted = false) => {
+    if (origin === undefined || isAllowed(origin, host, isEncrypted)) return undefined; // no Origin: not a browser
     const rule = allowed === 'same' ? `only pages from this host (${shown(host)}) may` : 'it is not on the list';
     return `Origin ${shown(origin)} may not connect: ${rule}. Allow it with --allow-origin (RELAY_ALLOW_ORIGIN).`;
   };
@@ -50,9 +51,11 @@ export function createHostCheck(allowed: readonly string[] | undefined, boundHos
   };
 }
 
-function isSameOrigin(origin: string, host: string): boolean {
+/** Without TLS the page may all the same have come over https: a proxy may stand in between. */
+function isSameOrigin(origin: string, host: string, isEncrypted: boolean): boolean {
   if (!URL.canParse(origin)) return false; // such as "null", of sandboxed pages and files
   const { host: originHost, protocol } = new URL(origin);
+  if (isEncrypted && protocol !== 'https:') return false;
   const defaultPort = DEFAULT_PORTS[protocol];
   const asked = host.toLowerCase();
   return originHost !== '' && (asked === originHost || asked === `${originHost}:${defaultPort}`);

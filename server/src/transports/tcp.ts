@@ -1,5 +1,5 @@
 /**
- * STOMP over plain TCP, for back ends. A chunk of bytes is a chunk of bytes: `wrap` changes nothing, and STOMP's own
+ * STOMP over TCP, plain or with TLS, for back ends. A chunk of bytes is a chunk of bytes: `wrap` changes nothing, and STOMP's own
  * framing does the rest.
  *
  * Sockets are half-open on purpose: a client may end its side right after DISCONNECT and still wait for the RECEIPT.
@@ -9,7 +9,9 @@
  */
 import { randomUUID } from 'node:crypto';
 import { createServer } from 'node:net';
-import type { AddressInfo, Socket } from 'node:net';
+import type { AddressInfo, Server, Socket } from 'node:net';
+import { createServer as createTlsServer } from 'node:tls';
+import type { TlsPort } from '../tls-port.js';
 import { NO_LISTENER } from './connection.js';
 import type { AcceptConnection, Connection, Encoding, Peer } from './connection.js';
 import type { Entrance, Refusal } from './entrance.js';
@@ -18,6 +20,7 @@ export interface TcpOptions {
   readonly closeTimeoutMs: number;
   /** After how long without traffic the kernel probes the peer. */
   readonly keepAliveMs: number;
+  readonly tls?: TlsPort | undefined;
 }
 
 export interface TcpTransport {
@@ -111,12 +114,7 @@ export function createTcpTransport(
 ): TcpTransport {
   const connections = new Map<Socket, TcpConnection>();
   let allGone: (() => void) | undefined;
-  const server = createServer({
-    allowHalfOpen: true,
-    noDelay: true,
-    keepAlive: true,
-    keepAliveInitialDelay: options.keepAliveMs,
-  });
+  const server = createListener(options);
 
   // One function of each kind for all sockets.
   function onData(this: Socket, chunk: Buffer): void {
@@ -144,7 +142,7 @@ export function createTcpTransport(
     socket.on('data', onData);
   }
 
-  server.on('connection', (socket: Socket) => {
+  server.on(options.tls ? 'secureConnection' : 'connection', (socket: Socket) => {
     socket.on('error', onError);
     entrance.arrive({
       letIn: () => open(socket, accept),
@@ -176,6 +174,14 @@ export function createTcpTransport(
       await closed;
     },
   };
+}
+
+function createListener({ keepAliveMs, tls }: TcpOptions): Server {
+  const options = { allowHalfOpen: true, noDelay: true, keepAlive: true, keepAliveInitialDelay: keepAliveMs };
+  if (!tls) return createServer(options);
+  const server = createTlsServer({ ...options, ...tls.serverOptions });
+  tls.guard(server, 'secureConnection');
+  return server;
 }
 
 function peerOf({ remoteAddress = '' }: Socket): Peer {

@@ -137,7 +137,10 @@ export function createWebSocketTransport(
         refuse(request, socket, 503, COME_BACK['shutting-down']);
         return true;
       }
-      const refusal = checkReach(request) ?? checkHost(request.headers) ?? checkOrigin(request.headers);
+      const refusal =
+        checkReach(request) ??
+        checkHost(request.headers) ??
+        checkOrigin(request.headers, 'encrypted' in request.socket);
       if (refusal === undefined) arrive(request, socket, head);
       else refuse(request, socket, 403, refusal);
       return true;

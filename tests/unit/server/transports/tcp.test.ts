@@ -1,25 +1,36 @@
 import { once } from 'node:events';
 import { connect as connectSocket } from 'node:net';
 import type { Socket } from 'node:net';
-import { expect, test } from '@jest/globals';
+import { connect as connectTls } from 'node:tls';
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import type { Connection, Peer } from '../../../../server/src/transports/connection.js';
 import { createTcpTransport } from '../../../../server/src/transports/tcp.js';
+import type { TlsPort } from '../../../../server/src/tls-port.js';
+import { TestAuthority } from '../../../support/certificates.js';
 import { openEntrance } from './open-entrance.js';
 import { RecordingListener } from './recording-listener.js';
 import { describeTransport } from './transport-contract.js';
 import type { Rig, RigClient } from './transport-contract.js';
+import { openTlsPort } from './open-tls-port.js';
 
 const CLOSE_TIMEOUT_MS = 300;
 
 interface TcpRig extends Rig {
-  connectRaw(options?: { allowHalfOpen: boolean }): Promise<{ socket: Socket; session: RecordingListener }>;
+  connectRaw(options?: {
+    allowHalfOpen: boolean;
+  }): Promise<{ socket: Socket; raw: Socket; session: RecordingListener }>;
   readonly port: number;
 }
 
-async function openRig(load = { isOverloaded: false }): Promise<TcpRig> {
+interface Protection {
+  readonly port: TlsPort;
+  readonly ca: string;
+}
+
+async function openRig(load = { isOverloaded: false }, tls?: Protection): Promise<TcpRig> {
   const waiting: ((session: RecordingListener) => void)[] = [];
   const transport = createTcpTransport(
-    { closeTimeoutMs: CLOSE_TIMEOUT_MS, keepAliveMs: 30_000 },
+    { closeTimeoutMs: CLOSE_TIMEOUT_MS, keepAliveMs: 30_000, tls: tls?.port },
     openEntrance(load),
     (connection: Connection, peer: Peer) => waiting.shift()?.(new RecordingListener(connection, peer)),
     (connection: Connection) => {
@@ -31,9 +42,11 @@ async function openRig(load = { isOverloaded: false }): Promise<TcpRig> {
 
   async function connectRaw(options = { allowHalfOpen: false }) {
     const accepted = new Promise<RecordingListener>((resolve) => waiting.push(resolve));
-    const socket = connectSocket({ port, host: '127.0.0.1', ...options });
+    const raw = connectSocket({ port, host: '127.0.0.1', ...options });
+    raw.on('error', () => {});
+    const socket = tls === undefined ? raw : connectTls({ socket: raw, ca: tls.ca, servername: 'localhost' });
     socket.on('error', () => {});
-    return { socket, session: await accepted };
+    return { socket, raw, session: await accepted };
   }
 
   return {
@@ -41,13 +54,16 @@ async function openRig(load = { isOverloaded: false }): Promise<TcpRig> {
     closeTimeoutMs: CLOSE_TIMEOUT_MS,
     connectRaw,
     async connect() {
-      const { socket, session } = await connectRaw();
-      return { client: new TcpClient(socket), session };
+      const { socket, raw, session } = await connectRaw();
+      return { client: new TcpClient(socket, raw), session };
     },
     get connectionCount() {
       return transport.connectionCount;
     },
-    close: () => transport.close(),
+    async close() {
+      await transport.close();
+      tls?.port.close();
+    },
   };
 }
 
@@ -56,7 +72,10 @@ class TcpClient implements RigClient {
   readonly closed: Promise<void>;
   #text: string | undefined;
 
-  constructor(private readonly socket: Socket) {
+  constructor(
+    private readonly socket: Socket,
+    private readonly raw: Socket,
+  ) {
     socket.on('data', (chunk) => {
       this.#chunks.push(chunk);
       this.#text = undefined;
@@ -79,11 +98,38 @@ class TcpClient implements RigClient {
     this.socket.resume();
   }
   vanish(): void {
-    this.socket.resetAndDestroy();
+    this.raw.resetAndDestroy();
   }
 }
 
 describeTransport('tcp', () => openRig());
+
+describe('with TLS', () => {
+  let authority: TestAuthority;
+  beforeAll(async () => {
+    authority = await TestAuthority.create();
+  });
+  afterAll(() => authority.remove());
+
+  const openTlsRig = async () =>
+    openRig({ isOverloaded: false }, { port: await openTlsPort(authority), ca: authority.ca });
+
+  describeTransport('tcp', openTlsRig);
+
+  test('a client that ends its side still gets what it asked for', async () => {
+    const rig = await openTlsRig();
+    const { socket, session } = await rig.connectRaw();
+    socket.end('DISCONNECT');
+    await session.untilCalled('end');
+    expect(session.text).toBe('DISCONNECT');
+    session.connection.write(Buffer.from('RECEIPT'));
+    session.connection.close(1000, '');
+    const [answer] = (await once(socket, 'data')) as [Buffer];
+    expect(answer.toString()).toBe('RECEIPT');
+    await session.untilCalled('close');
+    await rig.close();
+  });
+});
 
 test('a client that ends its side still gets what it asked for', async () => {
   const rig = await openRig();

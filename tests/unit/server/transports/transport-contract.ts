@@ -96,6 +96,17 @@ export function describeTransport(name: string, openRig: () => Promise<Rig>): vo
       await client.untilText((text) => text.length === writes * BIG.length);
     });
 
+    test('counts what the kernel has taken, while the client reads', async () => {
+      const { client, session } = await rig.connect();
+      const { connection } = session;
+      const before = connection.sentBytes;
+      connection.write(connection.encoding.wrap(BIG, true));
+      await client.untilText((text) => text.length === BIG.length);
+      await session.until(() => connection.bufferedBytes === 0);
+      expect(connection.sentBytes - before).toBeGreaterThanOrEqual(BIG.length);
+      expect(connection.sentBytes - before).toBeLessThan(BIG.length + 100);
+    });
+
     test('reads nothing more after pause, beyond what is under way, and all of it after resume', async () => {
       const { client, session } = await rig.connect();
       client.send(frame('first'));

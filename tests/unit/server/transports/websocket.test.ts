@@ -1,17 +1,20 @@
 import { once } from 'node:events';
 import { createServer } from 'node:http';
 import type { IncomingMessage, Server } from 'node:http';
+import { createServer as createTlsServer } from 'node:https';
 import { connect as connectSocket } from 'node:net';
 import type { AddressInfo, Socket } from 'node:net';
 import { PassThrough } from 'node:stream';
 import { buffer } from 'node:stream/consumers';
-import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+import { connect as connectTls } from 'node:tls';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import { WebSocket } from 'ws';
 import type { ClientOptions } from 'ws';
 import type { Connection, Peer } from '../../../../server/src/transports/connection.js';
 import type { Entrance } from '../../../../server/src/transports/entrance.js';
 import { createWebSocketTransport } from '../../../../server/src/transports/websocket.js';
 import type { WebSocketOptions, WebSocketTransport } from '../../../../server/src/transports/websocket.js';
+import { type Certificate, TestAuthority } from '../../../support/certificates.js';
 import { openEntrance } from './open-entrance.js';
 import { RecordingListener } from './recording-listener.js';
 import { describeTransport } from './transport-contract.js';
@@ -38,7 +41,6 @@ const OPTIONS: WebSocketOptions = {
 
 class WebSocketRig implements Rig {
   readonly closeTimeoutMs = CLOSE_TIMEOUT_MS;
-  readonly server: Server = createServer();
   readonly transport: WebSocketTransport;
   readonly refusals: string[] = [];
   readonly #waiting: ((session: RecordingListener) => void)[] = [];
@@ -46,6 +48,8 @@ class WebSocketRig implements Rig {
   constructor(
     options: Partial<WebSocketOptions> = {},
     readonly entrance = openEntrance(),
+    readonly server: Server = createServer(),
+    readonly ca?: string,
   ) {
     const accept = (connection: Connection, peer: Peer) =>
       this.#waiting.shift()?.(new RecordingListener(connection, peer));
@@ -74,9 +78,15 @@ class WebSocketRig implements Rig {
 
   async open(protocols: string[] = [], options: ClientOptions = {}) {
     const accepted = this.accepted();
-    const ws = new WebSocket(`ws://127.0.0.1:${this.port}/ws`, protocols, { perMessageDeflate: false, ...options });
+    const raw = connectSocket(this.port, '127.0.0.1').on('error', () => {});
+    const { ca } = this;
+    const ws = new WebSocket(`ws${ca === undefined ? '' : 's'}://127.0.0.1:${this.port}/ws`, protocols, {
+      perMessageDeflate: false,
+      createConnection: () => (ca === undefined ? raw : connectTls({ socket: raw, ca, servername: 'localhost' })),
+      ...options,
+    });
     ws.on('error', () => {});
-    const client = new WebSocketClient(ws);
+    const client = new WebSocketClient(ws, raw);
     const [session] = await Promise.all([accepted, once(ws, 'open')]);
     return { ws, client, session };
   }
@@ -126,7 +136,10 @@ class WebSocketClient implements RigClient {
   readonly messages: { text: string; isBinary: boolean }[] = [];
   readonly closed: Promise<void>;
 
-  constructor(private readonly ws: WebSocket) {
+  constructor(
+    private readonly ws: WebSocket,
+    private readonly raw: Socket,
+  ) {
     ws.on('message', (data: Buffer, isBinary) => this.messages.push({ text: data.toString(), isBinary }));
     this.closed = new Promise((resolve) => ws.once('close', () => resolve()));
   }
@@ -146,7 +159,7 @@ class WebSocketClient implements RigClient {
     this.ws.resume();
   }
   vanish(): void {
-    (this.ws as unknown as { _socket: Socket })._socket.resetAndDestroy();
+    this.raw.resetAndDestroy();
   }
 }
 
@@ -156,6 +169,37 @@ const openRig = async (options: Partial<WebSocketOptions> = {}, entrance?: Entra
 afterEach(() => rig.close());
 
 describeTransport('websocket', () => openRig());
+
+describe('with TLS', () => {
+  let authority: TestAuthority;
+  let certificate: Certificate;
+  beforeAll(async () => {
+    authority = await TestAuthority.create();
+    certificate = await authority.issue();
+  });
+  afterAll(() => authority.remove());
+
+  async function openTlsRig(options: Partial<WebSocketOptions> = {}) {
+    return (rig = await new WebSocketRig(options, undefined, createTlsServer(certificate), authority.ca).listen());
+  }
+
+  describeTransport('websocket', () => openTlsRig());
+
+  test('the same host over plain http is another origin', async () => {
+    await openTlsRig({ allowedHosts: ['app.test'] });
+    const headers = { host: `app.test:${rig.port}` };
+    const { session } = await rig.open([], { headers, origin: `https://app.test:${rig.port}` });
+    expect(session.peer.httpHeaders['origin']).toBe(`https://app.test:${rig.port}`);
+    const plain = new WebSocket(`wss://127.0.0.1:${rig.port}/ws`, {
+      ca: authority.ca,
+      headers,
+      origin: `http://app.test:${rig.port}`,
+    });
+    const [error] = (await once(plain, 'error')) as [Error];
+    expect(error.message).toMatch(/403/);
+    expect(rig.refusals).toEqual([expect.stringMatching(/Origin http:\/\/app\.test/)]);
+  });
+});
 
 describe('messages', () => {
   test('text goes out as text and the rest as binary, one frame a message', async () => {

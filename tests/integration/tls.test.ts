@@ -1,0 +1,162 @@
+/** TLS as clients and operators meet it: every way in, one worker or several, a certificate that is changed under way. */
+import { once } from 'node:events';
+import { copyFileSync, writeFileSync } from 'node:fs';
+import type { IncomingMessage } from 'node:http';
+import { get } from 'node:https';
+import { connect as connectSocket } from 'node:net';
+import { connect as connectTls, type PeerCertificate } from 'node:tls';
+import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
+import { TestAuthority } from '../support/certificates.js';
+import { eventually } from '../support/deadline.js';
+import { createVhost } from '../support/rabbitmq.js';
+import { RelayCli } from '../support/relay-cli.js';
+import { startRelay } from '../support/relay.js';
+import { connectStomp, type StompClient } from '../support/stomp-client.js';
+
+let authority: TestAuthority;
+const cleanUp: (() => unknown)[] = [];
+
+beforeAll(async () => {
+  authority = await TestAuthority.create();
+});
+afterEach(async () => {
+  for (const clean of cleanUp.splice(0).reverse()) await clean();
+});
+afterAll(() => authority.remove());
+
+async function connect(url: string, headers: Record<string, string> = {}): Promise<StompClient> {
+  const client = await connectStomp(url, headers, { ca: authority.ca });
+  cleanUp.push(() => client.destroy());
+  return client;
+}
+
+async function shownBy(url: string): Promise<PeerCertificate> {
+  const { port } = new URL(url);
+  const socket = connectTls({ port: Number(port), host: '127.0.0.1', ca: authority.ca });
+  await once(socket, 'secureConnect');
+  const certificate = socket.getPeerCertificate();
+  socket.destroy();
+  return certificate;
+}
+
+async function fetchSecurely(url: string): Promise<{ status: number | undefined; body: string }> {
+  const request = get(url, { ca: authority.ca });
+  const [response] = (await once(request, 'response')) as [IncomingMessage];
+  let body = '';
+  for await (const chunk of response.setEncoding('utf8')) body += chunk;
+  return { status: response.statusCode, body };
+}
+
+test('pages, WebSocket and TCP are encrypted, and their sessions meet; the admin port stays plain', async () => {
+  const tls = await authority.issueFiles();
+  const relay = await startRelay('memory:', { listen: { tls } });
+  cleanUp.push(() => relay.stop());
+  expect([relay.pageUrl, relay.webSocketUrl, relay.tcpUrl, relay.adminUrl].map((url) => new URL(url).protocol)).toEqual(
+    ['https:', 'wss:', 'tls:', 'http:'],
+  );
+  const browser = await connect(relay.webSocketUrl);
+  const service = await connect(relay.tcpUrl);
+  await browser.receipt('SUBSCRIBE', { id: '0', destination: '/topic/secrets' });
+  const large = 'x'.repeat(1_000_000);
+  await service.receipt('SEND', { destination: '/topic/secrets' }, large);
+  expect((await browser.expectFrame('MESSAGE')).body.toString() === large).toBe(true);
+  expect(await fetchSecurely(`${relay.pageUrl}page.json`)).toEqual({ status: 200, body: '{"websocketPath":"/ws"}' });
+  expect((await fetch(`${relay.adminUrl}livez`)).status).toBe(200);
+  await expect(fetch(relay.pageUrl.replace('https:', 'http:'))).rejects.toThrow();
+});
+
+test('who reads slowly is noticed over TLS as without, and nobody else waits', async () => {
+  const tls = await authority.issueFiles();
+  const relay = await startRelay('memory:', { listen: { tls }, session: { outboxMaxBytes: 5 * 1024 * 1024 } });
+  cleanUp.push(() => relay.stop());
+  const [slow, healthy, sender] = await Promise.all(
+    [relay.webSocketUrl, relay.webSocketUrl, relay.tcpUrl].map((url) => connect(url)),
+  );
+  for (const each of [slow, healthy]) await each!.receipt('SUBSCRIBE', { id: '0', destination: '/topic/flood' });
+  slow!.pause();
+  const megabyte = 'x'.repeat(1_000_000);
+  for (let count = 0; count < 40; count++) {
+    await sender!.receipt('SEND', { destination: '/topic/flood' }, megabyte);
+    await healthy!.expectFrame('MESSAGE');
+  }
+  slow!.resume();
+  expect((await slow!.take(({ command }) => command === 'ERROR', 'ERROR')).headers['code']).toBe('slow-consumer');
+});
+
+test('a stop ends sessions in order, and does not wait for handshakes under way', async () => {
+  const tls = await authority.issueFiles();
+  const relay = await startRelay('memory:', { listen: { tls } });
+  const client = await connect(relay.webSocketUrl);
+  const silent = connectSocket(Number(new URL(relay.tcpUrl).port), '127.0.0.1').on('error', () => undefined);
+  await once(silent, 'connect');
+  const gone = once(silent, 'close');
+  await Promise.all([relay.stop(), client.expectClose(1012), gone]);
+});
+
+describe('the command line', () => {
+  let cli: RelayCli;
+  beforeAll(() => {
+    cli = new RelayCli();
+  }, 120_000);
+  afterEach(() => cli.killAll());
+  afterAll(() => cli.remove());
+
+  test('says what is wrong with the files, and ends', async () => {
+    const { certFile, keyFile } = await authority.issueFiles();
+    const others = await authority.issueFiles();
+    const ended = async (...flags: string[]) => {
+      const { status, stderr } = await cli.run(flags);
+      return `${status} ${stderr}`;
+    };
+    expect(await ended('--tls-cert', certFile)).toMatch(
+      /^2 stomp-relay: listen\.tls\.keyFile .*must be the name of a file/,
+    );
+    expect(await ended('--tls-cert', authority.file('none'), '--tls-key', keyFile)).toMatch(
+      /^2 stomp-relay: listen\.tls cannot be used: ENOENT.*none/,
+    );
+    expect(await ended('--tls-cert', certFile, '--tls-key', others.keyFile)).toMatch(
+      /^2 stomp-relay: listen\.tls cannot be used: the key in .* does not belong to the certificate in/,
+    );
+  });
+
+  test('all workers show the certificate, and the next one', async () => {
+    const vhost = await createVhost();
+    cleanUp.push(() => vhost.delete());
+    const files = await authority.issueFiles({ names: ['127.0.0.1', 'before.test'] });
+    const flags = [
+      '--broker',
+      vhost.amqpUrl,
+      '--workers',
+      '2',
+      '--tls-cert',
+      files.certFile,
+      '--tls-key',
+      files.keyFile,
+    ];
+    const running = await cli.start(flags);
+    cleanUp.push(() => cli.killAll());
+    const clients = [];
+    for (let count = 0; count < 4; count++) clients.push(await connect(running.websocketUrl));
+    clients.push(await connect(running.tcpUrl));
+    for (const each of clients) await each.receipt('SUBSCRIBE', { id: '0', destination: '/topic/all' });
+    await clients[0]!.receipt('SEND', { destination: '/topic/all' }, 'hello');
+    for (const each of clients) expect((await each.expectFrame('MESSAGE')).body.toString()).toBe('hello');
+    const next = await authority.issueFiles({ names: ['127.0.0.1', 'after.test'] });
+    copyFileSync(next.keyFile, files.keyFile);
+    copyFileSync(next.certFile, files.certFile);
+    // workers take turns: four in a row show what both have
+    await eventually(
+      async () => {
+        for (let count = 0; count < 4; count++) {
+          if (!(await shownBy(running.websocketUrl)).subjectaltname?.includes('after.test')) return undefined;
+        }
+        return true;
+      },
+      20_000,
+      () => 'an old certificate is still shown',
+    );
+    writeFileSync(files.keyFile, 'broken');
+    expect(clients.map(({ isClosed }) => isClosed)).not.toContain(true);
+    await connect(running.tcpUrl);
+  }, 60_000);
+});

@@ -1,0 +1,109 @@
+/** An authority and certificates of its own for tests, in files of a directory that is removed at the end of the test file. */
+import 'reflect-metadata';
+import { randomUUID, webcrypto } from 'node:crypto';
+import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { isIP } from 'node:net';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import * as x509 from '@peculiar/x509';
+
+const ALGORITHM = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' };
+const DAY_MS = 86_400_000;
+
+export interface CertificateRequest {
+  /** DNS names and IP addresses. */
+  readonly names?: readonly string[];
+  /** Days from now, negative for one that has expired. */
+  readonly validDays?: number;
+}
+
+export interface CertificateFiles {
+  readonly certFile: string;
+  readonly keyFile: string;
+}
+
+/** As PEM. */
+export interface Certificate {
+  readonly cert: string;
+  readonly key: string;
+}
+
+export class TestAuthority {
+  private constructor(
+    /** Readable by everybody: RabbitMQ may run as another user. */
+    readonly directory: string,
+    /** The authority's own certificate. */
+    readonly caFile: string,
+    private readonly root: { readonly certificate: x509.X509Certificate; readonly keys: CryptoKeyPair },
+  ) {}
+
+  static async create(): Promise<TestAuthority> {
+    x509.cryptoProvider.set(webcrypto as Crypto);
+    const keys = await generateKeys();
+    const certificate = await x509.X509CertificateGenerator.createSelfSigned({
+      serialNumber: '01',
+      name: 'CN=stomp-relay tests',
+      notBefore: new Date(Date.now() - 40 * DAY_MS),
+      notAfter: new Date(Date.now() + 40 * DAY_MS),
+      signingAlgorithm: ALGORITHM,
+      keys,
+      extensions: [
+        new x509.BasicConstraintsExtension(true, 1, true),
+        new x509.KeyUsagesExtension(x509.KeyUsageFlags.keyCertSign | x509.KeyUsageFlags.cRLSign, true),
+      ],
+    });
+    const directory = mkdtempSync(path.join(process.getuid?.() === 0 ? '/tmp' : tmpdir(), 'relay-certificates-'));
+    chmodSync(directory, 0o755);
+    const caFile = path.join(directory, 'ca.pem');
+    writeFileSync(caFile, certificate.toString('pem'));
+    return new TestAuthority(directory, caFile, { certificate, keys });
+  }
+
+  get ca(): string {
+    return this.root.certificate.toString('pem');
+  }
+
+  async issue({ names = ['localhost', '127.0.0.1'], validDays = 30 }: CertificateRequest = {}): Promise<Certificate> {
+    const keys = await generateKeys();
+    const end = Date.now() + validDays * DAY_MS;
+    const certificate = await x509.X509CertificateGenerator.create({
+      serialNumber: randomUUID().replaceAll('-', '').replace(/^./, '1'),
+      subject: `CN=${names[0]}`,
+      issuer: this.root.certificate.subject,
+      notBefore: new Date(Math.min(Date.now(), end) - DAY_MS),
+      notAfter: new Date(end),
+      signingKey: this.root.keys.privateKey,
+      publicKey: keys.publicKey,
+      signingAlgorithm: ALGORITHM,
+      extensions: [
+        new x509.SubjectAlternativeNameExtension(
+          names.map((value) => ({ type: isIP(value) === 0 ? ('dns' as const) : ('ip' as const), value })),
+        ),
+      ],
+    });
+    const key = await webcrypto.subtle.exportKey('pkcs8', keys.privateKey);
+    return { cert: certificate.toString('pem'), key: x509.PemConverter.encode(key, 'PRIVATE KEY') };
+  }
+
+  /** Writes them to files of their own. */
+  async issueFiles(request: CertificateRequest = {}): Promise<CertificateFiles> {
+    const name = randomUUID();
+    const files = { certFile: this.file(`${name}.cert.pem`), keyFile: this.file(`${name}.key.pem`) };
+    const { cert, key } = await this.issue(request);
+    writeFileSync(files.certFile, cert);
+    writeFileSync(files.keyFile, key, { mode: 0o644 });
+    return files;
+  }
+
+  file(name: string): string {
+    return path.join(this.directory, name);
+  }
+
+  remove(): void {
+    rmSync(this.directory, { recursive: true, force: true });
+  }
+}
+
+async function generateKeys(): Promise<CryptoKeyPair> {
+  return await webcrypto.subtle.generateKey(ALGORITHM, true, ['sign', 'verify']);
+}

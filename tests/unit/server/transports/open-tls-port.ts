@@ -1,0 +1,11 @@
+import { TlsPort, type TlsPortOptions } from '../../../../server/src/tls-port.js';
+import type { TestAuthority } from '../../../support/certificates.js';
+
+const LOG = { info: () => undefined, warn: () => undefined };
+
+/** With a certificate for this machine. */
+export async function openTlsPort(authority: TestAuthority, options: Partial<TlsPortOptions> = {}): Promise<TlsPort> {
+  const files = await authority.issueFiles();
+  const bounds = { handshakeTimeoutMs: 10_000, unfinishedMax: 100 };
+  return new TlsPort({ ...files, minVersion: 'TLSv1.2', ...bounds, ...options }, LOG);
+}
