@@ -213,6 +213,20 @@ export function sharedSubscriptionTests(desks: Desks): void {
       expect(other.inbox.all).toEqual([]);
     });
 
+    test('which session is meant goes along to all of them, and is no header', async () => {
+      const bob = unique('bob');
+      const shared = await desks.here.listen('/user/queue/mail', {}, bob);
+      const own = await desks.there.channel().consume('/user/queue/mail', { user: bob });
+      await desks.there.send(`/user/${bob}/queue/mail`, 'for one', { session: 'mine' }, false, 'theirs');
+      await desks.there.send(`/user/${bob}/queue/mail`, 'for all', { session: 'mine' });
+      const heard = (await shared.inbox.take(2)).map(({ message }) => message);
+      const consumed = (await own.inbox.take(2)).map(({ message }) => message);
+      for (const messages of [heard, consumed]) {
+        expect(messages.map(({ toSession }) => toSession)).toEqual(['theirs', undefined]);
+        for (const { headers } of messages) expect(Object.fromEntries(headers)).toEqual({ session: 'mine' });
+      }
+    });
+
     test('names may hold slashes, dots and wildcards', async () => {
       const name = unique('a/queue/b.*.#');
       const { bodies } = await desks.here.listen('/user/queue/x', {}, name);

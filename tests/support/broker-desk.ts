@@ -61,9 +61,10 @@ export class BrokerDesk {
     body: string | Buffer,
     headers: Readonly<Record<string, string>> = {},
     mandatory = false,
+    toSession?: string,
   ): Promise<void> {
     const destination = parseDestination(to, 'send');
-    const message = messageOf(body, headers);
+    const message = { ...messageOf(body, headers), toSession };
     await this.broker.prepare(destination, message);
     await this.broker.publish(destination, message, { mandatory });
   }

@@ -106,9 +106,16 @@ export class ScriptedConsumer implements BrokerSubscription {
     private readonly channel: ScriptedChannel,
   ) {}
 
-  deliver(body: string, { redelivered = false, headers = {} } = {}): ScriptedDelivery {
+  deliver(
+    body: string,
+    {
+      redelivered = false,
+      headers = {},
+      ...more
+    }: { redelivered?: boolean; headers?: Record<string, string>; toSession?: string } = {},
+  ): ScriptedDelivery {
     const queue = 'queue' in this.destination ? this.destination.queue : 'own';
-    const message = routed(body, { exchange: '', routingKey: queue, headers });
+    const message = routed(body, { exchange: '', routingKey: queue, headers, ...more });
     const delivery = new ScriptedDelivery(message, redelivered, this.channel);
     this.consumer.deliver(delivery);
     return delivery;
@@ -264,7 +271,14 @@ export function routed(
     exchange = 'amq.topic',
     routingKey = 'a',
     headers = {},
-  }: { exchange?: string; routingKey?: string; headers?: Readonly<Record<string, string>> } = {},
+    toSession,
+  }: {
+    exchange?: string;
+    routingKey?: string;
+    headers?: Readonly<Record<string, string>>;
+    toSession?: string;
+  } = {},
 ): RoutedMessage {
-  return { headers: new Map(Object.entries(headers)), body: Buffer.from(body), exchange, routingKey, resent: false };
+  const message = { headers: new Map(Object.entries(headers)), body: Buffer.from(body), toSession };
+  return { ...message, exchange, routingKey, resent: false };
 }

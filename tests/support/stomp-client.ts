@@ -92,6 +92,11 @@ export class StompClient {
     this.#reader = reader;
   }
 
+  /** The id that CONNECTED gave the session. */
+  get session(): string {
+    return this.connected?.headers['session'] ?? '';
+  }
+
   /** Heart-beats (EOLs between frames) so far. */
   get beats(): number {
     return this.#reader.beats;

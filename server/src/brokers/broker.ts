@@ -17,6 +17,11 @@ import type { Destination } from '../destinations/destination.js';
 export interface Message {
   readonly headers: ReadonlyMap<string, string>;
   readonly body: Buffer;
+  /**
+   * For `/user/NAME/queue/X`: only this session of the user is meant. A broker passes it on with the message, and whoever
+   * delivers to sessions (listeners and consumers) leaves out all others. Elsewhere it means nothing.
+   */
+  readonly toSession?: string | undefined;
 }
 
 /** A message on its way to a subscriber. `reply-to` is a STOMP destination that the receiver can SEND to. */

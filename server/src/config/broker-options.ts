@@ -22,9 +22,16 @@ export const broker = z
     '`memory:` (embedded) or `amqp://user:pass@host:5672/vhost` (`amqps` for TLS); several, comma separated, for a cluster',
   );
 
+/** Clients reach nothing that is called so (`destinations/destination`), and this exchange leads to any user. */
+const RESERVED_PREFIX = 'stomp-relay.';
+const USER_EXCHANGE_RULE = `must begin with ${RESERVED_PREFIX} (names that clients cannot reach by /exchange), 255 bytes at most`;
+const userExchangeName = z
+  .string({ error: USER_EXCHANGE_RULE })
+  .refine((text) => text.startsWith(RESERVED_PREFIX) && Buffer.byteLength(text) <= 255, { error: USER_EXCHANGE_RULE });
+
 /** What either broker does with the queues of its clients. */
 const queues = {
-  userExchange: exchangeName.default('stomp-relay.user').describe('the exchange behind `/user`'),
+  userExchange: userExchangeName.default('stomp-relay.user').describe('the exchange behind `/user`'),
   autoPrefetch: whole(100, 1, 65_535).describe(
     'unsettled deliveries of a subscription with `ack:auto` to a queue that does not say `prefetch-count`',
   ),

@@ -12,6 +12,7 @@ import type { TempQueues } from './temp-queues.js';
 import type { Transactions } from './transactions.js';
 
 export interface CommandSession extends GroupMember, DeliveryHost {
+  readonly id: string;
   readonly version: Version;
   readonly principal: Principal;
   /** Whose `/user/queue/...` it is: the principal's name, or the session's id for one without a login. */

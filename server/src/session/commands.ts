@@ -18,7 +18,7 @@ import {
   isTrue,
   required,
 } from './command-session.js';
-import { messageHeaders } from '../destinations/message-headers.js';
+import { messageHeaders, targetSession } from '../destinations/message-headers.js';
 import { requireSend } from '../auth/permission.js';
 import { subscribe, unsubscribe } from './subscribe-commands.js';
 import { abort, begin, commit } from './transaction-commands.js';
@@ -77,7 +77,9 @@ function checkThenSend(
 ): Promise<void> | undefined {
   return after(requireSend(session, destination, frame.headers), () =>
     after(replyAddress(session, frame), (replyTo) => {
-      const message = { headers: messageHeaders(frame.headers, replyTo), body: frame.body };
+      const { headers, body } = frame;
+      const toSession = targetSession(headers, destination);
+      const message = { headers: messageHeaders(headers, replyTo, session), body, toSession };
       return after(session.broker.prepare(destination, message), () => {
         const mandatory = isTrue(frame.headers.get('mandatory'));
         const receipt = frame.headers.get('receipt');

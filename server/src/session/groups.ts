@@ -12,6 +12,8 @@
  * The one rule of order: a group is flushed before a member joins or leaves, so that nobody sees what was published
  * before it came, and what a session is told after leaving (ERROR, RECEIPT) stands behind what it was sent.
  *
+ * A message for one session of a user (`RoutedMessage.toSession`) goes to that member alone, behind a flush.
+ *
  * Where messages may be left out (`slow-policy.ts`), a member that bytes stay behind for is set aside: the others are
  * written as if it were not there, and what comes meanwhile goes to its backlog, until it has caught up.
  */
@@ -101,11 +103,29 @@ export class Group implements LateGroup {
   /** Called by the broker, once for each message that matches. */
   private deliver(message: RoutedMessage, key: string): void {
     if (this.isEmpty) return;
+    if (message.toSession !== undefined && this.destination.kind === 'user') return this.deliverToOne(message, key);
     const { messages } = this.groups;
     const frame = messages.encodeShared(this.headFor(message, key), message, this.request.version);
     const isText = messages.isText(message);
     if (this.laggards) this.late.push({ key, frame, isText });
     if (this.waiting.push(this.encoding.wrap(frame, isText)) === 1) this.groups.flushLater(this);
+  }
+
+  /** For the member with that session alone, behind all that came before; where there is none, for nobody here. */
+  private deliverToOne(message: RoutedMessage, key: string): void {
+    this.flush();
+    const isMeant = ({ connection }: GroupMember): boolean => connection.id === message.toSession;
+    const laggard = this.laggards && [...this.laggards].find(isMeant);
+    const member = laggard ?? [...this.members].find(isMeant);
+    if (!member) return;
+    const { messages, counters } = this.groups;
+    const frame = messages.encodeShared(this.headFor(message, key), message, this.request.version);
+    const isText = messages.isText(message);
+    if (laggard) return laggard.outbox.backlog.keep(this, { key, frame, isText });
+    const wrapped = this.encoding.wrap(frame, isText);
+    counters.messagesOut++;
+    counters.messageBytesOut += wrapped.length;
+    if (!member.connection.write(wrapped)) this.fellBehind(member);
   }
 
   /** Writes what waits to every member. Never waits for a socket. */

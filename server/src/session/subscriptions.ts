@@ -2,7 +2,15 @@
  * The subscriptions of one session. A shared one is a membership in a group (`groups.ts`), where its messages are made
  * and written. An own one has a consumer at the broker and is delivered here, one frame for each delivery.
  */
-import type { AckMode, BrokerError, BrokerSubscription, Consumer, Delivery, Settlement } from '../brokers/broker.js';
+import type {
+  AckMode,
+  BrokerError,
+  BrokerSubscription,
+  Consumer,
+  Delivery,
+  RoutedMessage,
+  Settlement,
+} from '../brokers/broker.js';
 import type { Destination } from '../destinations/destination.js';
 import { StompError } from '../stomp/errors.js';
 import type { Version } from '../stomp/frame.js';
@@ -76,9 +84,15 @@ export class OwnSubscription implements Consumer {
   deliver(delivery: Delivery): void {
     if (!this.host.canDeliver) return;
     if (this.state === 'closed') return delivery.settle('requeue');
+    // For another session of the same user
+    if (this.isForAnother(delivery.message)) return delivery.settle('ack');
     // What is new stands behind what was set aside before it
     if (this.setAside.length > 0 && !delivery.redelivered) this.putAside(delivery);
     else this.take(delivery);
+  }
+
+  private isForAnother({ toSession }: RoutedMessage): boolean {
+    return toSession !== undefined && this.destination.kind === 'user' && toSession !== this.host.connection.id;
   }
 
   /** Its SUBSCRIBE has been answered. Deliveries may come before the broker's own answer, and have waited until now. */

@@ -93,7 +93,8 @@ test('consumes a queue that browsers SEND to, and sees their properties and head
     messageId: 'm-1',
     timestamp: 1_700_000_000,
   });
-  expect(properties.headers).toEqual({ 'x-own': 'é', 'relay-id': expect.any(String) });
+  const { session } = client;
+  expect(properties.headers).toEqual({ 'x-own': 'é', 'relay-id': expect.any(String), user: session, session });
 });
 
 test('replies to reply-to over the default exchange', async () => {

@@ -11,7 +11,7 @@ to the relay instead. Where the plugin departs from the STOMP specification, the
 
 ${scenarioCount} scenarios are played against RabbitMQ's own Web STOMP and against the relay on the same RabbitMQ
 (\`tests/integration/differential\`), and what the clients see is compared line by line. ${scenarioCount - different} are the same to the letter.
-In the other ${different} every line that differs is explained by one of the ${differences.length} differences below. This page is made from the
+In the other ${different} (and in the headers \`user\` and \`session\` of all messages) every line that differs is explained by one of the ${differences.length} differences below. This page is made from the
 table that the test checks against; a difference that no longer exists fails the test.
 
 Not compared, because each server has its own words: the texts of ERROR, \`message-id\` and \`ack\`, \`session\` and \`server\`.
@@ -19,12 +19,13 @@ Not compared, because each server has its own words: the texts of ERROR, \`messa
 ${differences.map(section).join('\n')}`;
 }
 
-function section({ title, rabbitmqDoes, relayDoes, reason, scenarios }: Difference): string {
+function section({ title, rabbitmqDoes, relayDoes, reason, scenarios, alsoIn }: Difference): string {
+  const places = [...(alsoIn === undefined ? [] : [alsoIn]), ...scenarios.map((name) => `\`${name}\``)];
   return `## ${title}
 
 - **RabbitMQ** ${rabbitmqDoes}.
 - **stomp-relay** ${relayDoes}.
 - **Why**: ${reason}
-- Seen in: ${scenarios.map((name) => `\`${name}\``).join(', ')}
+- Seen in: ${places.join(', ')}
 `;
 }

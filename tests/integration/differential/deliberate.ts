@@ -13,9 +13,13 @@ export interface Difference {
   /** The lines of the transcripts that it explains, RabbitMQ's and the relay's. */
   readonly lines: { readonly rabbitmq?: RegExp; readonly relay?: RegExp };
   readonly scenarios: readonly string[];
+  /** Its lines are in every scenario of this kind; those of `scenarios` are about it. */
+  readonly alsoIn?: string;
   /** RabbitMQ's major version in which it is always to be seen. In others it may be; absent: in all. */
   readonly seenIn?: '3' | '4';
 }
+
+const STAMP = /: {3}(user|session):/;
 
 export const DELIBERATE: readonly Difference[] = [
   {
@@ -422,6 +426,16 @@ export const DELIBERATE: readonly Difference[] = [
       'from AMQP: a forged subscription',
       'from AMQP: a forged message-id',
     ],
+  },
+  {
+    title: 'A message says who has sent it',
+    rabbitmqDoes: 'passes on whatever a client writes into `user` and `session`',
+    relayDoes:
+      "writes the user's name and the session's id there, for every SEND of a client, and drops what the client wrote",
+    reason: 'A back end that answers has to know whom, and must not believe the asker.',
+    lines: { rabbitmq: STAMP, relay: STAMP },
+    scenarios: ['headers: a forged user and session'],
+    alsoIn: 'every message that a client sends',
   },
   {
     title: 'receipt, transaction and id stay between client and server',

@@ -104,6 +104,24 @@ describe.each(TRANSPORTS)('over %s', (transport) => {
     await amqp.assertQueue(queue, { durable: true });
   });
 
+  test('a back end answers one session of a user, or all of them', async () => {
+    const [queue, x, user] = [unique(), unique(), unique('ann')];
+    const [one, other] = [
+      await stage.connect(transport, { login: user }),
+      await stage.connect(transport, { login: user }),
+    ];
+    for (const each of [one, other]) await each.receipt('SUBSCRIBE', { id: 's', destination: `/user/queue/${x}` });
+    await one.receipt('SEND', { destination: `/queue/${queue}`, user: 'admin', session: 'another' }, 'question');
+    const { user: asker, session } = (await fetched(queue)).properties.headers as Record<string, string>;
+    expect([asker, session]).toEqual([user, one.session]);
+    const answer = (body: string, headers: object) =>
+      amqp.publish('stomp-relay.user', `${user}/queue/${x}`, Buffer.from(body), { headers });
+    answer('for one', { session });
+    answer('for all', {});
+    expect([await nextBody(one), await nextBody(one)]).toEqual(['for one', 'for all']);
+    expect(await nextBody(other)).toBe('for all');
+  });
+
   test('a back end answers a request to its queue', async () => {
     const queue = unique();
     await amqp.assertQueue(queue);

@@ -54,6 +54,31 @@ describe.each(TRANSPORTS)('over %s', (transport) => {
     });
   });
 
+  test.each(['auto', 'client'])(
+    'ack:%s: the one session that is meant gets it, in order, wherever it is',
+    async (ack) => {
+      const [x, sender] = [unique(), await stage.connect(transport, { login: 'bob' })];
+      const destination = `/user/${user}/queue/${x}`;
+      for (const each of [here, there])
+        await each.receipt('SUBSCRIBE', { id: 's', destination: `/user/queue/${x}`, ack });
+      const sendings: [string, string?][] = [
+        ['1'],
+        ['2', here.session],
+        ['3', there.session],
+        ['4', 'nobody'],
+        ['5'],
+        ['6', there.session],
+        ['7'],
+      ];
+      for (const [body, session] of sendings) {
+        await sender.receipt('SEND', { destination, ...(session !== undefined && { session }) }, body);
+      }
+      expect(await nextBodies(here, 4)).toEqual(['1', '2', '5', '7']);
+      expect(await nextBodies(there, 5)).toEqual(['1', '3', '5', '6', '7']);
+      for (const each of [here, there]) expect(await bodiesUntilNow(each)).toEqual([]);
+    },
+  );
+
   test('subscribers on both get a topic’s message once each, whichever instance it is sent to', async () => {
     const destination = `/topic/${unique()}`;
     for (const each of [here, there]) await each.receipt('SUBSCRIBE', { id: 's', destination });

@@ -95,6 +95,9 @@ describe.each(EVERYWHERE)('on $broker over $transport', ({ broker, transport }) 
         'relay-id': 'forged',
         'relay-resent': 'true',
         'relay-anything': 'forged',
+        'relay-session': 'forged',
+        user: 'forged',
+        session: 'forged',
         mandatory: 'false',
       });
       expect(headers).toMatchObject({ subscription: 's', redelivered: 'false', destination: destination() });
@@ -102,6 +105,20 @@ describe.each(EVERYWHERE)('on $broker over $transport', ({ broker, transport }) 
       for (const name of ['receipt', 'id', 'ack', 'transaction', 'mandatory', 'relay-resent', 'relay-id']) {
         expect(headers).not.toHaveProperty(name);
       }
+    });
+
+    test('says who has sent it', async () => {
+      const ann = await stage.connect(transport, { login: 'ann' });
+      await client.receipt('SUBSCRIBE', { id: 's', destination: destination() });
+      const senderOf = ({ headers }: ReceivedFrame) => `${headers['user']} ${headers['session']}`;
+      for (const each of [ann, client]) each.sendFrame('SEND', { destination: destination(), user: 'admin' }, 'x');
+      await ann.receipt('BEGIN', { transaction: 't' });
+      ann.sendFrame('SEND', { destination: destination(), transaction: 't', session: 'another' }, 'x');
+      await ann.receipt('COMMIT', { transaction: 't' });
+      const seen: string[] = [];
+      for (let i = 0; i < 3; i++) seen.push(senderOf(await client.expectFrame('MESSAGE')));
+      const byAnn = `ann ${ann.session}`;
+      expect(seen.sort()).toEqual([byAnn, byAnn, `${client.session} ${client.session}`].sort());
     });
 
     test.each([

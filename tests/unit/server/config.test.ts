@@ -261,6 +261,14 @@ describe('authenticators', () => {
   });
 });
 
+test.each(['rabbitmq', 'memory'])('%s.userExchange is a name that clients cannot reach', (section) => {
+  const withExchange = (userExchange: string) => createConfig({ [section]: { userExchange } });
+  expect(withExchange('stomp-relay.app.user')[section as 'memory'].userExchange).toBe('stomp-relay.app.user');
+  for (const wrong of ['users', 'amq.direct', '', `stomp-relay.${'x'.repeat(250)}`]) {
+    expect(problemsOf(() => withExchange(wrong))[0]).toMatch(/userExchange.*must begin with stomp-relay\./s);
+  }
+});
+
 test('trusted proxies are addresses and networks', () => {
   const trusted = (...trustedProxies: string[]) => createConfig({ listen: { trustedProxies } }).listen.trustedProxies;
   expect(trusted('10.0.0.0/8', '::1', 'fd00::/8')).toHaveLength(3);

@@ -34,7 +34,8 @@ const REWRITTEN = new Map<string, (value: string) => string | undefined>([
 ]);
 
 export function toRoutedMessage(message: Message, exchange: string, routingKey: string): RoutedMessage {
-  return { headers: rewritten(message.headers), body: message.body, exchange, routingKey, resent: false };
+  const { headers, body, toSession } = message;
+  return { headers: rewritten(headers), body, toSession, exchange, routingKey, resent: false };
 }
 
 function rewritten(headers: ReadonlyMap<string, string>): ReadonlyMap<string, string> {

@@ -11,6 +11,8 @@ import { presentReplyTo } from '../message-checks.js';
 /** Ours, in the headers table: which publish it was, and whether it may be there twice. Never shown to clients. */
 export const RELAY_ID = 'relay-id';
 const RELAY_RESENT = 'relay-resent';
+/** Of a message to a user: the one session that it is for. */
+const RELAY_SESSION = 'relay-session';
 
 type PropertyName = Exclude<keyof MessageProperties, 'headers' | 'clusterId' | 'deliveryMode'>;
 
@@ -57,6 +59,7 @@ export function toPublishOptions(message: Message, id: string, resent: boolean):
   }
   headers[RELAY_ID] = id;
   if (resent) headers[RELAY_RESENT] = 'true';
+  if (message.toSession !== undefined) headers[RELAY_SESSION] = message.toSession;
   return properties;
 }
 
@@ -75,7 +78,16 @@ export function toRoutedMessage({ fields, properties, content }: ConsumeMessage)
     if (name === '' || name.startsWith('relay-') || RESERVED.has(name) || headers.has(name)) continue;
     headers.set(name, toText(value));
   }
-  return { headers, body: content, exchange: fields.exchange, routingKey: fields.routingKey, resent };
+  const toSession = targetOf(properties.headers);
+  const { exchange, routingKey } = fields;
+  return { headers, body: content, toSession, exchange, routingKey, resent };
+}
+
+/** A back end that publishes to users by itself writes `session`; from a relay that says who has sent the message. */
+function targetOf(headers: MessageProperties['headers']): string | undefined {
+  const target: unknown =
+    headers?.[RELAY_SESSION] ?? (headers?.[RELAY_ID] === undefined ? headers?.['session'] : undefined);
+  return target === undefined ? undefined : toText(target);
 }
 
 /** The keys of the CC header: the message also came for those. */
@@ -126,8 +138,8 @@ function decimal(value: unknown): string {
 
 /** amqplib encodes a headers table into a buffer of this size. */
 const TABLE_MAX_BYTES = 65_536;
-/** Length of the table and `relay-id` and `relay-resent`, at most. */
-const OWN_TABLE_BYTES = 100;
+/** Length of the table, `relay-id`, `relay-resent` and the name of `relay-session`, at most. */
+const OWN_TABLE_BYTES = 120;
 /** Length, type tag and length again of an entry. */
 const ENTRY_BYTES = 6;
 /** Frame, class, body size and flags of a content header. */
@@ -135,7 +147,7 @@ const FRAME_BYTES = 32;
 
 /** Throws `invalid-header` where the headers do not fit into one AMQP frame, with what the relay adds. */
 export function checkHeaderSize(message: Message, frameMax: number): void {
-  let table = OWN_TABLE_BYTES;
+  let table = OWN_TABLE_BYTES + Buffer.byteLength(message.toSession ?? '');
   let properties = FRAME_BYTES;
   for (const [name, value] of message.headers) {
     if (PROPERTY_OF.has(name)) properties += ENTRY_BYTES + Buffer.byteLength(value);

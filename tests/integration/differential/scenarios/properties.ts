@@ -28,6 +28,9 @@ const carried = (name: string, headers: Readonly<Record<string, string>>): Scena
     await alice.message();
   });
 
+/** The relay's own: which publish it was, and who has sent it (a scenario of its own shows that). */
+const STAMPS: ReadonlySet<string> = new Set(['relay-id', 'user', 'session']);
+
 /** What an AMQP back end sees of a SEND with these headers. */
 const seen = (name: string, headers: Readonly<Record<string, string>>): Scenario =>
   scenario(name, async (stage) => {
@@ -36,7 +39,7 @@ const seen = (name: string, headers: Readonly<Record<string, string>>): Scenario
     const arrived = new Promise<string>((resolve) => {
       void channel.consume(stage.name(), (message) => {
         const { headers: table = {}, ...properties } = message!.properties;
-        const own = Object.entries(table).filter(([header]) => header !== 'relay-id');
+        const own = Object.entries(table).filter(([header]) => !STAMPS.has(header));
         const given = Object.entries(properties).filter(([, value]) => value !== undefined);
         resolve(JSON.stringify([Object.fromEntries(given.sort()), Object.fromEntries(own.sort())]));
       });
@@ -76,6 +79,7 @@ export const scenarios: readonly Scenario[] = [
   carried('headers: a forged message-id', { 'message-id': 'forged' }),
   carried('headers: a forged redelivered', { redelivered: 'true' }),
   carried('headers: a forged ack', { ack: 'forged' }),
+  carried('headers: a forged user and session', { user: 'admin', session: 'another' }),
   scenario('headers: transaction is for the server', async (stage) => {
     const alice = await stage.connect('alice');
     const bob = await stage.connect('bob');

@@ -1,8 +1,16 @@
 import { describe, expect, test } from '@jest/globals';
-import { messageHeaders } from '../../../../server/src/destinations/message-headers.js';
+import { parseDestination } from '../../../../server/src/destinations/destination.js';
+import { messageHeaders, targetSession } from '../../../../server/src/destinations/message-headers.js';
 
-const kept = (sent: Record<string, string>, replyTo?: string) =>
-  Object.fromEntries(messageHeaders(new Map(Object.entries(sent)), replyTo));
+const ANN = { userName: 'ann', id: 's-1' };
+const written = (sent: Record<string, string>, replyTo?: string, sender: { userName: string; id?: string } = ANN) =>
+  Object.fromEntries(messageHeaders(new Map(Object.entries(sent)), replyTo, sender));
+/** Without the stamp. */
+function kept(sent: Record<string, string>, replyTo?: string) {
+  const { user, session, ...others } = written(sent, replyTo);
+  expect([user, session]).toEqual(['ann', 's-1']);
+  return others;
+}
 
 describe('messageHeaders', () => {
   test("passes a user's headers through, in their order", () => {
@@ -22,6 +30,9 @@ describe('messageHeaders', () => {
     'transaction',
     'id',
     'mandatory',
+    'user',
+    'session',
+    'relay-session',
     'relay-resent',
     'relay-id',
     'relay-anything',
@@ -33,4 +44,18 @@ describe('messageHeaders', () => {
     expect(kept({ 'reply-to': '/temp-queue/a' }, '/reply-queue/xyz')).toEqual({ 'reply-to': '/reply-queue/xyz' });
     expect(kept({ 'reply-to': '/queue/a' }, '/queue/a')).toEqual({ 'reply-to': '/queue/a' });
   });
+
+  test('says who sends, and who has no session has none', () => {
+    const forged = { user: 'admin', session: 's-9' };
+    expect(written(forged)).toEqual({ user: 'ann', session: 's-1' });
+    expect(written(forged, undefined, { userName: 'a service' })).toEqual({ user: 'a service' });
+  });
+});
+
+test('a session is meant only among those of a user', () => {
+  const target = (to: string, sent: Record<string, string>) =>
+    targetSession(new Map(Object.entries(sent)), parseDestination(to, 'send'));
+  expect(target('/user/ann/queue/x', { session: 's-2' })).toBe('s-2');
+  expect(target('/user/ann/queue/x', {})).toBeUndefined();
+  for (const to of ['/topic/a', '/queue/a', '/exchange/e/k']) expect(target(to, { session: 's-2' })).toBeUndefined();
 });

@@ -124,7 +124,31 @@ describe('SEND', () => {
     await tick();
     const [one, two] = harness.broker.publications;
     expect([one?.options.mandatory, two?.options.mandatory]).toEqual([true, false]);
-    expect([...(one?.message.headers ?? [])]).toEqual([['colour', 'blue']]);
+    expect(Object.keys(Object.fromEntries(one?.message.headers ?? []))).toEqual(['colour', 'user', 'session']);
+  });
+
+  test.each([
+    ['with a login', { login: 'ann' }, 'ann'],
+    ['without one', {}, 'session-1'],
+  ])('who sends is written into it, also in a transaction: %s', async (_, headers, user) => {
+    await begin({}, headers);
+    client.sendFrame('BEGIN', { transaction: 't' });
+    for (const more of [{}, { transaction: 't' }]) send('x', { user: 'admin', session: 'another', ...more });
+    client.sendFrame('COMMIT', { transaction: 't' });
+    await tick();
+    const sent = harness.broker.publications.map(({ message }) => Object.fromEntries(message.headers));
+    expect(sent).toEqual([
+      { user, session: 'session-1' },
+      { user, session: 'session-1' },
+    ]);
+  });
+
+  test('one session of a user can be meant', async () => {
+    for (const destination of ['/user/bob/queue/x', '/queue/q']) send('x', { destination, session: 'theirs' });
+    await tick();
+    const messages = harness.broker.publications.map(({ message }) => message);
+    expect(messages.map(({ toSession }) => toSession)).toEqual(['theirs', undefined]);
+    for (const { headers } of messages) expect(headers.get('session')).toBe('session-1');
   });
 
   test('a temporary queue is opened before the message goes out', async () => {

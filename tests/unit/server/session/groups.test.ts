@@ -22,6 +22,7 @@ import { tick } from './harness.js';
 const POLICIES = new SlowPolicies([
   { match: '/topic/lossy.#', policy: 'drop-oldest' },
   { match: '/topic/latest.#', policy: 'latest' },
+  { match: '/user/queue/lossy', policy: 'drop-oldest' },
 ]);
 
 class Member implements GroupMember {
@@ -197,6 +198,75 @@ describe('what is written', () => {
     expect(counters.messagesOut).toBe(6);
     expect(counters.messageBytesOut).toBeGreaterThan(0);
     expect(counters.messageBytesOut % 3).toBe(0);
+  });
+});
+
+describe('a message for one session of a user', () => {
+  const destination = { ...(parseDestination('/user/queue/lossy', 'subscribe') as SharedDestination), user: 'ann' };
+  const emit = (body: string, toSession?: string): void =>
+    broker.subscriptions[0]!.listener(
+      routed(body, { ...(toSession !== undefined && { toSession }) }),
+      'ann/queue/lossy',
+    );
+  async function session(id: string): Promise<Member> {
+    const member = new Member(new MemoryConnection({ id }));
+    await joined(member, undefined, { destination });
+    return member;
+  }
+
+  test('reaches that one alone, in order with what all get', async () => {
+    const [one, two] = [await session('one'), await session('two')];
+    emit('all 1');
+    emit('for one', 'one');
+    emit('all 2');
+    emit('for two', 'two');
+    emit('for nobody', 'three');
+    emit('all 3');
+    await tick();
+    expect(one.bodies).toEqual(['all 1', 'for one', 'all 2', 'all 3']);
+    expect(two.bodies).toEqual(['all 1', 'all 2', 'for two', 'all 3']);
+    expect(counters.messagesOut).toBe(8);
+  });
+
+  test('waits with the others of one that has fallen behind', async () => {
+    const [late, other] = [await session('late'), await session('other')];
+    late.connection.stall();
+    emit('1');
+    await tick();
+    for (const [body, to] of [
+      ['2', undefined],
+      ['3', 'late'],
+      ['4', 'other'],
+      ['5', undefined],
+    ] as const)
+      emit(body, to);
+    await tick();
+    expect(other.bodies).toEqual(['1', '2', '4', '5']);
+    expect(late.bodies).toEqual(['1']);
+    late.connection.take();
+    await tick();
+    expect(late.bodies).toEqual(['1', '2', '3', '5']);
+  });
+
+  test('can be the one that it falls behind with', async () => {
+    const [late, other] = [await session('late'), await session('other')];
+    late.connection.stall();
+    emit('1', 'late');
+    expect(late.pressed).toBe(1);
+    emit('2');
+    await tick();
+    expect(late.connection.writes).toHaveLength(1);
+    late.connection.take();
+    await tick();
+    expect([late.bodies, other.bodies]).toEqual([['1', '2'], ['2']]);
+  });
+
+  test('is an ordinary one on a topic', async () => {
+    const member = new Member();
+    await joined(member);
+    broker.subscriptions[0]!.listener(routed('x', { toSession: 'another' }), 'a');
+    await tick();
+    expect(member.bodies).toEqual(['x']);
   });
 });
 

@@ -43,6 +43,26 @@ describe('OwnSubscription', () => {
   /** A body that congests the outbox: more than half of outboxMaxBytes. */
   const large = 'x'.repeat(6_000);
 
+  test.each(['auto', 'client'])(
+    'ack:%s: what another session of the user is meant by is settled and not shown',
+    async (ack) => {
+      client.sendFrame('SUBSCRIBE', { id: 's', destination: '/user/queue/r', ack, durable: 'true' });
+      await tick();
+      const queue = harness.broker.consumer('/user/queue/r');
+      queue.deliver('another’s', { toSession: 'session-2' });
+      queue.deliver('mine', { toSession: 'session-1' });
+      queue.deliver('everybody’s');
+      expect(client.summary.slice(1)).toEqual(['MESSAGE s mine', 'MESSAGE s everybody’s']);
+      expect(harness.broker.settled).toContain('ack another’s');
+    },
+  );
+
+  test('of a queue: any session is meant', async () => {
+    const queue = await subscribe('client');
+    queue.deliver('x', { toSession: 'session-2' });
+    expect(client.summary.slice(1)).toEqual(['MESSAGE s x']);
+  });
+
   test('auto: acked when the kernel has it', async () => {
     const queue = await subscribe('auto');
     queue.deliver('1');

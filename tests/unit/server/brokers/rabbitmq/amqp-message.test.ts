@@ -186,6 +186,24 @@ describe('coming out', () => {
     expect(toRoutedMessage(incoming({})).headers.size).toBe(0);
   });
 
+  test.each<[string, Record<string, unknown>, string | undefined]>([
+    ['a relay says so', { 'relay-id': 'z', 'relay-session': 's', session: 'of the sender' }, 's'],
+    ['a relay means all', { 'relay-id': 'z', session: 'of the sender' }, undefined],
+    ['a back end says so', { session: 's' }, 's'],
+    ['a back end means all', {}, undefined],
+    ['it is no text', { session: 5 }, '5'],
+  ])('one session is meant where %s', (_, headers, toSession) => {
+    expect(toRoutedMessage(incoming({ headers })).toSession).toBe(toSession);
+  });
+
+  test('which session is meant goes along, and is not shown', () => {
+    const options = toPublishOptions({ ...outgoing({ session: 'mine' }), toSession: 's' }, 'z', false);
+    expect(options.headers).toEqual({ session: 'mine', 'relay-session': 's', 'relay-id': 'z' });
+    const back = toRoutedMessage(incoming(options as Record<string, unknown>));
+    expect(Object.fromEntries(back.headers)).toEqual({ session: 'mine' });
+    expect(back.toSession).toBe('s');
+  });
+
   test('what went in comes out', () => {
     const message = outgoing({ 'content-type': 'a/b', persistent: 'true', priority: '3', x: 'é\nü', timestamp: '5' });
     const back = toRoutedMessage(incoming(toPublishOptions(message, 'z', false) as Record<string, unknown>));
@@ -217,6 +235,7 @@ describe('the size of headers', () => {
     ['one long value', named(1, 65_500), FRAME_MAX],
     ['many short ones, whose encoding adds up', named(6_200, 0), FRAME_MAX],
     ['a small frame_max', named(1, 8_100), 8_192],
+    ['a session that is meant', { ...outgoing({}), toSession: 'x'.repeat(65_500) }, FRAME_MAX],
     ['properties, which count too', outgoing({ 'content-type': 'x'.repeat(4_000), y: 'x'.repeat(4_100) }), 8_192],
   ])('is refused beyond it: %s', (_, message, frameMax) => {
     expect(() => checkHeaderSize(message, frameMax)).toThrow(expect.objectContaining({ code: 'invalid-header' }));
