@@ -27,8 +27,8 @@ const SERVER: Readonly<Record<string, Rule>> = {
   transports: { ours: ['loopback'], types: ['tls-port'] },
   'transports/websocket': { ours: ['transports', 'loopback'], packages: ['ws'] },
   'transports/websocket-connection': { ours: ['transports'], packages: ['ws'] },
-  auth: { ours: ['destinations', 'watched-file'] },
-  'auth/jwt': { ours: ['auth', 'destinations', 'watched-file'], packages: ['jose'] },
+  auth: { ours: ['auth', 'destinations', 'watched-file'] },
+  'auth/jwt': { ours: ['auth', 'destinations', 'watched-file'], packages: ['jose', 'cookie'] },
   brokers: { ours: ['destinations'] },
   'brokers/memory': {
     ours: ['destinations', 'brokers/fanout', 'brokers/message-checks', 'brokers/queue-plan', 'brokers/broker'],

@@ -24,12 +24,16 @@ export function describeIssues(error: z.ZodError, schema: z.ZodType, layered: La
 
 function wrongValue(issue: z.core.$ZodIssue, layered: Layered): string {
   const path = [...issue.path];
-  if (isMissing(path, layered.values)) {
-    return `${path.join('.')} is missing (${layered.originOf(path.slice(0, -1))}): ${issue.message}`;
-  }
-  // may lead into what a text was split into
-  while (path.length > 1 && valueAt(layered.values, path) === undefined) path.pop();
-  return `${path.join('.')} is ${shown(path, layered.values)} (${layered.originOf(path)}): ${issue.message}`;
+  const isText = (): boolean => valueAt(layered.values, path) === undefined && !isMissing(path, layered.values);
+  while (path.length > 1 && isText()) path.pop(); // it leads into what a text was split into
+  return describeValue(path, issue.message, layered);
+}
+
+/** An option that breaks `rule`. */
+export function describeValue(path: readonly PropertyKey[], rule: string, layered: Layered): string {
+  const name = path.join('.');
+  if (isMissing(path, layered.values)) return `${name} is missing (${layered.originOf(path.slice(0, -1))}): ${rule}`;
+  return `${name} is ${shown(path, layered.values)} (${layered.originOf(path)}): ${rule}`;
 }
 
 function isMissing(path: readonly PropertyKey[], values: unknown): boolean {

@@ -7,13 +7,13 @@ import { readFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { parse as parseYaml } from 'yaml';
 import { z } from 'zod';
-import { auth } from './config/auth-options.js';
+import { auth, authConflicts } from './config/auth-options.js';
 import { broker, memory, rabbitmq } from './config/broker-options.js';
 import { listen, tcp, websocket } from './config/listen-options.js';
 import { exchangeName, KIB, TIMER_MAX_MS, whole } from './config/option-kinds.js';
 import { drain, loadShedding, log, workers, WORKERS_MAX } from './config/process-options.js';
 import { limits, session, slowConsumers } from './config/session-options.js';
-import { ConfigError, describeIssues } from './config-report.js';
+import { ConfigError, describeIssues, describeValue } from './config-report.js';
 import { layer } from './config-sources.js';
 import type { Environment, Flags, Layered } from './config-sources.js';
 import { isLoopback } from './loopback.js';
@@ -105,8 +105,8 @@ function check(layered: Layered): Config {
   if (earlyBytes < earlyFrameBytes) {
     problems.push(smallerThanFrame('websocket.beforeLoginMaxPayloadBytes', earlyBytes, earlyFrameBytes, 'beforeLogin'));
   }
-  const { allowAnonymous, authenticators } = result.data.auth;
-  if (allowAnonymous && authenticators.some(({ kind }) => kind !== 'anonymous')) problems.push(anybodyAndSomebody());
+  const conflicts = authConflicts(result.data.auth, websocket.allowedOrigins);
+  problems.push(...conflicts.map(([path, rule]) => describeValue(path.split('.'), rule, layered)));
   if (problems.length > 0) throw new ConfigError(problems);
   const { broker, workers, drain, stopTimeoutMs } = result.data;
   if (drain.readyDelayMs > stopTimeoutMs / 2)
@@ -122,13 +122,6 @@ function check(layered: Layered): Config {
     return (
       `workers is ${JSON.stringify(count)} (${layered.originOf(['workers'])}): the embedded broker (memory:) lives in ` +
       'one process; give --broker amqp://user:pass@host:5672/vhost, or 1 worker'
-    );
-  }
-
-  function anybodyAndSomebody(): string {
-    return (
-      `auth.allowAnonymous is true (${layered.originOf(['auth', 'allowAnonymous'])}): has no place beside ` +
-      'auth.authenticators; end that list with { kind: anonymous } if clients without credentials may come in, too'
     );
   }
 

@@ -21,6 +21,7 @@ import { Sessions } from './session/sessions.js';
 import { SlowPolicies } from './session/slow-policy.js';
 import { TimerWheel } from './session/timer-wheel.js';
 import { TlsPort } from './tls-port.js';
+import { createPageCheck } from './transports/admission.js';
 import { Entrance } from './transports/entrance.js';
 import { VERSION } from './version.js';
 
@@ -56,7 +57,7 @@ export function assembleParts(config: Config, hooks: RelayHooks) {
     onRelief: () => log.info({}, 'overload is over'),
   });
   const entrance = new Entrance({ ...config.loadShedding, ...config.limits }, load, (perSecond) => new Pace(perSecond));
-  const authenticator = new AuthenticatorChain(authenticators(config, hooks), log);
+  const authenticator = new AuthenticatorChain(authenticators(config, hooks, log), log);
   const context = {
     options: config.session,
     limits: config.limits,
@@ -82,11 +83,12 @@ export function assembleParts(config: Config, hooks: RelayHooks) {
 }
 
 /** In the order in which they are asked. */
-function authenticators({ auth }: Config, hooks: RelayHooks): Authenticator[] {
+function authenticators({ auth, websocket }: Config, hooks: RelayHooks, log: Log): Authenticator[] {
   const own = hooks.authenticator === undefined ? [] : [hooks.authenticator];
+  const isTrustedPage = createPageCheck(websocket.allowedOrigins);
   const configured = auth.authenticators.map((options, index) => {
     try {
-      return createAuthenticator(options);
+      return createAuthenticator(options, { isTrustedPage, log, all: auth.authenticators });
     } catch (error) {
       throw new ConfigError([`auth.authenticators.${index} cannot be used: ${(error as Error).message}`]);
     }

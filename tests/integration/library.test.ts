@@ -4,7 +4,7 @@ import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import express from 'express';
-import { ConfigError, createRelay, type Policy, type Relay } from 'stomp-relay';
+import { ConfigError, createRelay, type Credentials, type Policy, type Relay } from 'stomp-relay';
 import { WebSocketServer } from 'ws';
 import { freePorts } from '../support/free-ports.js';
 import { connectStomp, openStomp, type StompClient } from '../support/stomp-client.js';
@@ -152,6 +152,35 @@ describe('hooks', () => {
       ['ann', 'right', 'shop', base.slice('ws://'.length)],
       ['ann', 'wrong', undefined, base.slice('ws://'.length)],
     ]);
+  });
+
+  test('a name that cannot be one is refused, whoever gives it, and shown nowhere', async () => {
+    const authenticator = {
+      authenticate: () => Promise.resolve({ name: 'ann\nfoo', anonymous: false, claims: {} }),
+    };
+    relay = createRelay({ log: { level: 'silent' } }, { authenticator });
+    await relay.attach(server);
+    const client = await openStomp(`${base}/ws`);
+    client.sendFrame('CONNECT', { 'accept-version': '1.2', host: '/' });
+    const error = await client.expectFrame('ERROR', { code: 'authentication-failed' });
+    expect(error.body.toString()).toContain('control character');
+    expect(error.body.toString()).not.toContain('foo');
+    await client.expectClose(4401);
+  });
+
+  test('what the application does not know is asked of the configuration', async () => {
+    const authenticator = {
+      authenticate: ({ login }: Credentials) =>
+        Promise.resolve(login === undefined ? undefined : { name: login, anonymous: false, claims: {} }),
+    };
+    const auth = { authenticators: [{ kind: 'anonymous' as const }] };
+    relay = createRelay({ log: { level: 'silent' }, auth }, { authenticator });
+    await relay.attach(server);
+    await connect({ login: 'ann' });
+    await connect({});
+    const wrong = await openStomp(`${base}/ws`);
+    wrong.sendFrame('CONNECT', { 'accept-version': '1.2', host: '/', passcode: 'guess' });
+    await wrong.expectFrame('ERROR', { code: 'authentication-failed' });
   });
 
   test('the policy is asked for each SEND and SUBSCRIBE, with the destination parsed', async () => {

@@ -2,11 +2,8 @@
  * Authenticators, asked in order: the first that knows the client decides, and who refuses it refuses it for all. What is
  * asked of every principal, whoever vouches for it, is checked here, once.
  */
-import { type Authenticator, AuthenticationError, type Credentials, type Principal } from './auth.js';
-
-const NAME_MAX_BYTES = 200;
-/** A name goes into headers, routing keys and logs. Unpaired surrogates cannot be encoded. */
-const BAD_CHARACTERS = /[\p{Cc}\p{Cs}]/u;
+import type { Authenticator, Credentials, Principal } from './auth.js';
+import { checkPrincipal } from './principal.js';
 
 export interface ChainLog {
   error(details: object, message: string): void;
@@ -31,16 +28,11 @@ export class AuthenticatorChain implements Authenticator {
   }
 
   private check(principal: Principal): Principal {
-    const name: unknown = principal.name; // an application's authenticator may not be TypeScript
-    const isString = typeof name === 'string';
-    if (isString && name !== '' && Buffer.byteLength(name) <= NAME_MAX_BYTES && !BAD_CHARACTERS.test(name)) {
-      return principal;
+    try {
+      return checkPrincipal(principal);
+    } catch (error) {
+      this.log.error({ reason: (error as Error).message }, 'an authenticator gave a principal that cannot be used');
+      throw error;
     }
-    const shown = isString ? JSON.stringify(name.slice(0, NAME_MAX_BYTES)) : typeof name;
-    this.log.error({ name: shown }, 'an authenticator accepted a client under a name that cannot be used: refused');
-    throw new AuthenticationError(
-      'authentication-failed',
-      `The user's name must have 1 to ${NAME_MAX_BYTES} bytes, none of them control characters.`,
-    );
   }
 }

@@ -3,12 +3,13 @@
  * own where they are more than a few.
  */
 import { z } from 'zod';
+import { jwt } from './jwt-options.js';
 import { flag, section } from './option-kinds.js';
 
 /** Clients that present no login, passcode or token. */
 const anonymous = z.strictObject({ kind: z.literal('anonymous') });
 
-const KINDS = [anonymous] as const;
+const KINDS = [jwt, anonymous] as const;
 const KIND_RULE = `must be one of: ${KINDS.map(({ shape }) => shape.kind.value).join(', ')}`;
 
 const authenticators = z
@@ -24,3 +25,38 @@ export const auth = section({
   ),
   authenticators: authenticators.default([]).describe('asked in order who a client is; none: any login is taken'),
 });
+
+/** What two options do not allow together: the path of one of them, and the rule. */
+export type Conflict = readonly [path: string, rule: string];
+
+type Auth = z.output<typeof auth>;
+
+export function authConflicts(
+  { allowAnonymous, authenticators }: Auth,
+  origins: string | readonly string[],
+): Conflict[] {
+  const conflicts: Conflict[] = [];
+  if (allowAnonymous && authenticators.some(({ kind }) => kind !== 'anonymous')) {
+    conflicts.push(['auth.allowAnonymous', GUESTS_RULE]);
+  }
+  const issuers: string[] = [];
+  const tokens = authenticators.flatMap((each, index) => (each.kind === 'jwt' ? [{ ...each, index }] : []));
+  for (const { from, issuer, index } of tokens) {
+    const path = `auth.authenticators.${index}`;
+    const own = issuer === undefined ? [] : [issuer].flat();
+    const isTold = tokens.length === 1 || (own.length > 0 && own.every((each) => !issuers.includes(each)));
+    if (!isTold) conflicts.push([`${path}.issuer`, ISSUERS_RULE]);
+    issuers.push(...own);
+    const isOfAnyPage = origins === '*' || origins.includes('null');
+    if (from.includes('cookie') && isOfAnyPage) conflicts.push([`${path}.from`, COOKIE_RULE]);
+  }
+  return conflicts;
+}
+
+const GUESTS_RULE =
+  'has no place beside auth.authenticators; end that list with { kind: anonymous } if clients without credentials may ' +
+  'come in, too';
+const ISSUERS_RULE = 'must be given, and be another one for each of several authenticators of kind jwt';
+const COOKIE_RULE =
+  'must not have cookie where websocket.allowedOrigins is "*" or has "null": any page could act in the name of whoever ' +
+  'looks at it';

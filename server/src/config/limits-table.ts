@@ -34,6 +34,9 @@ export const EFFECTS: Readonly<Record<string, string>> = {
   'limits.sessionsPerAddressMax': error('too-many-address-sessions'),
   'limits.sessionsPerUserMax': error('too-many-user-sessions'),
   'session.connectTimeoutMs': `HTTP 408 before the handshake (a TLS handshake is cut off), then ${error('connect-timeout')}; an authenticator that takes longer: ${error('authentication-unavailable')}`,
+  'auth.authenticators[jwt].tokenMaxBytes': error('authentication-failed'),
+  'auth.authenticators[jwt].verificationsMax': error('authentication-unavailable'),
+  'auth.authenticators[jwt].jwksTimeoutMs': `known keys are used; without any: ${error('authentication-unavailable')}`,
   // Frames
   'websocket.beforeLoginMaxPayloadBytes': error('message-too-large'),
   'websocket.maxPayloadBytes': 'close code 1009',

@@ -16,7 +16,6 @@ import {
 } from '../stomp/negotiation.js';
 import type { Peer } from '../transports/connection.js';
 import { withDeadline } from '../auth/deadline.js';
-import { checkPrincipal } from '../auth/principal.js';
 
 export interface ConnectOptions {
   readonly heartBeat: { readonly sendMs: number; readonly expectMs: number };
@@ -67,7 +66,7 @@ export async function authenticate(
     const sentence = 'Your login could not be checked now: try again later.';
     throw new StompError('authentication-unavailable', sentence, { cause });
   }
-  if (principal) return checkPrincipal(principal);
+  if (principal) return principal;
   throw new StompError('authentication-failed', 'The login, passcode or token of CONNECT was not accepted.');
 }
 

@@ -12,6 +12,7 @@ export type HeaderCheck = (headers: CheckedHeaders, isEncrypted?: boolean) => st
 export interface CheckedHeaders {
   readonly host?: string | undefined;
   readonly origin?: string | undefined;
+  readonly 'sec-fetch-site'?: string | string[] | undefined;
 }
 
 const LOOPBACK_NAMES = ['localhost', '127.0.0.1', '[::1]'];
@@ -30,6 +31,18 @@ export function createOriginCheck(allowed: AllowedOrigins): HeaderCheck {
     if (origin === undefined || isAllowed(origin, host, isEncrypted)) return undefined; // no Origin: not a browser
     const rule = allowed === 'same' ? `only pages from this host (${shown(host)}) may` : 'it is not on the list';
     return `Origin ${shown(origin)} may not connect: ${rule}. Allow it with --allow-origin (RELAY_ALLOW_ORIGIN).`;
+  };
+}
+
+/**
+ * Whether a request comes from a page that may talk to the relay, so that a cookie with it is meant: not where nothing says
+ * which page it is. Browsers name no Origin for what a page asks of its own host, but say that it is its own.
+ */
+export function createPageCheck(allowed: AllowedOrigins): (headers: CheckedHeaders) => boolean {
+  const checkOrigin = createOriginCheck(allowed);
+  return (headers) => {
+    if (headers.origin !== undefined) return checkOrigin(headers) === undefined;
+    return headers['sec-fetch-site'] === 'same-origin';
   };
 }
 

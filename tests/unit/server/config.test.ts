@@ -232,9 +232,9 @@ describe('authenticators', () => {
 
   test('have a kind that there is', () => {
     expect(problemsWith({ kind: 'oauth' }, {}, 'jwt')).toEqual([
-      expect.stringMatching(/^auth\.authenticators\.0\.kind is "oauth" \(createConfig\): must be one of: anonymous/),
-      expect.stringMatching(/^auth\.authenticators\.1\.kind is missing \(createConfig\): must be one of: anonymous/),
-      expect.stringMatching(/^auth\.authenticators\.2 is "jwt" \(createConfig\): must be one of: anonymous/),
+      expect.stringMatching(/^auth\.authenticators\.0\.kind is "oauth" \(createConfig\): must be one of: jwt, /),
+      expect.stringMatching(/^auth\.authenticators\.1\.kind is missing \(createConfig\): must be one of: jwt, /),
+      expect.stringMatching(/^auth\.authenticators\.2 is "jwt" \(createConfig\): must be one of: jwt, /),
     ]);
     expect(problemsOf(() => createConfig({ auth: { authenticators: {} } } as never))).toEqual([
       'auth.authenticators is {} (createConfig): must be a list of authenticators',
@@ -245,6 +245,87 @@ describe('authenticators', () => {
     expect(problemsWith({ kind: 'anonymous', kin: 1 })).toEqual([
       'auth.authenticators.0.kin (createConfig) is not an option; did you mean kind?',
     ]);
+  });
+
+  const jwt = { kind: 'jwt', keyFile: 'key.pem' };
+
+  test('tokens have documented defaults', () => {
+    expect(createConfig({ auth: { authenticators: [jwt as never] } }).auth.authenticators).toEqual([
+      expect.objectContaining({
+        ...jwt,
+        nameClaim: 'sub',
+        clockSkewSeconds: 30,
+        requireExpiry: true,
+        from: ['passcode', 'authorization'],
+        tokenMaxBytes: 8_192,
+      }),
+    ]);
+  });
+
+  test.each([
+    [{ keyFil: 'x' }, /^auth\.authenticators\.0\.keyFil \(createConfig\) is not an option; did you mean keyFile\?$/],
+    [{ secretFile: 'x' }, /must have keyFile, secretFile or jwksUrl, and only one/],
+    [{ keyFile: undefined }, /must have keyFile, secretFile or jwksUrl, and only one/],
+    [{ keyFile: undefined, jwksUrl: 'http://login.example.com/jwks' }, /0\.jwksUrl is "http:.*must begin with https/],
+    [{ keyFile: undefined, jwksUrl: 'https://me:secret@login.example.com/' }, /0\.jwksUrl is .*must be an address/],
+    [{ algorithms: ['HS256'] }, /0\.algorithms is \["HS256"\].*must be HS256 with a secretFile/],
+    [
+      { keyFile: undefined, secretFile: 'x', algorithms: ['RS256'] },
+      /0\.algorithms is .*must be HS256 with a secretFile/,
+    ],
+    [{ algorithms: ['none'] }, /0\.algorithms\.0 is "none".*must be a list of HS256, RS256, ES256, EdDSA/],
+    [{ from: ['query'] }, /0\.from\.0 is "query".*must be a list of passcode, authorization, subprotocol, cookie/],
+    [{ from: ['cookie'] }, /must have a cookieName where from has cookie/],
+    [{ cookieName: 'a' }, /must have a cookieName where from has cookie, and only there/],
+    [{ from: ['cookie'], cookieName: 'a b' }, /0\.cookieName is "a b".*must be the name of a cookie/],
+    [{ clockSkewSeconds: 601 }, /0\.clockSkewSeconds is 601.*from 0 to 600/],
+    [{ issuer: [] }, /0\.issuer is \[\].*must be a text, or a list of texts/],
+  ])('tokens: %j', (options, sentence) => {
+    const problems = problemsWith({ ...jwt, ...options });
+    expect(problems).toHaveLength(1);
+    expect(problems[0]).toMatch(sentence);
+    expect(problems[0]).not.toContain('secret@');
+  });
+
+  test.each(['http://127.0.0.1:1/jwks', 'http://localhost/jwks', 'http://[::1]/jwks', 'https://login.example.com/'])(
+    'keys may come from %s',
+    (jwksUrl) => {
+      expect(problemsWith({ kind: 'jwt', jwksUrl })).toEqual([]);
+    },
+  );
+
+  test('cookies count only for pages that are known', () => {
+    const withOrigins = (allowedOrigins: unknown) =>
+      problemsOf(() =>
+        createConfig({
+          websocket: { allowedOrigins },
+          auth: { authenticators: [{ ...jwt, from: ['cookie'], cookieName: 'a' }] },
+        } as never),
+      );
+    expect(withOrigins(['same', 'https://app.example.com'])).toEqual([]);
+    for (const origins of ['*', ['https://app.example.com', 'null']]) {
+      expect(withOrigins(origins)).toEqual([
+        expect.stringMatching(/^auth\.authenticators\.0\.from is \["cookie"\].*must not have cookie where websocket\./),
+      ]);
+    }
+  });
+
+  test('several for tokens have issuers of their own', () => {
+    const by = (issuer: unknown) => ({ ...jwt, issuer });
+    expect(problemsWith(by('a'), by(['b', 'c']))).toEqual([]);
+    expect(problemsWith(by('a'), by(['b', 'a']))).toEqual([expect.stringMatching(/1\.issuer is \["b","a"\].*another/)]);
+    expect(problemsWith(by('a'), jwt)).toEqual([expect.stringMatching(/^auth\.authenticators\.1\.issuer is missing/)]);
+  });
+
+  test('that ask somebody leave no place for anybody', () => {
+    const auth = { allowAnonymous: true, authenticators: [jwt] };
+    expect(problemsOf(() => createConfig({ auth } as never))).toEqual([
+      expect.stringMatching(/^auth\.allowAnonymous is true \(createConfig\): has no place .*\{ kind: anonymous \}/),
+    ]);
+    expect(problemsOf(() => createConfig({ auth: { ...auth, allowAnonymous: false } } as never))).toEqual([]);
+    expect(() =>
+      checkExposure(createConfig({ listen: { host: '::' }, auth: { authenticators: [jwt as never] } }), false),
+    ).not.toThrow();
   });
 
   test('a secret is never shown', () => {

@@ -169,15 +169,6 @@ describe('the authenticator', () => {
     expect(client.closed?.code).toBe(closeCode);
   });
 
-  test('gives a name that cannot be one: refused, and the name is shown nowhere', async () => {
-    asks(() => Promise.resolve({ ...ANN, name: 'ann\nfoo' }));
-    const client = await connecting();
-    expect(client.summary).toEqual(['ERROR authentication-failed']);
-    expect(client.frames[0]?.body.toString()).toContain('control character');
-    expect(client.frames[0]?.raw.toString()).not.toContain('foo');
-    expect(client.closed?.code).toBe(4401);
-  });
-
   test('hangs: it is waited for so long, and its late answer changes nothing', async () => {
     const answer = new Decision<Principal>();
     asks(() => answer.promise);

@@ -1,0 +1,131 @@
+/**
+ * Keys from the address of an identity provider (a JSON web key set). Fetched at the start, again when they are old (in
+ * the background), and at once when a token names a key that is not among them, as after a rotation: but that anybody can
+ * write into a token, so not before `jwksCooldownMs` have passed. While the provider is away, the keys that are known stay.
+ */
+import {
+  createLocalJWKSet,
+  createRemoteJWKSet,
+  customFetch,
+  errors,
+  type FetchImplementation,
+  type JSONWebKeySet,
+  type JWTVerifyGetKey,
+} from 'jose';
+import type { JwtAlgorithm, VerificationKeys } from './jwt-keys.js';
+
+export interface JwksOptions {
+  readonly jwksUrl: string;
+  /** Keys older than this are fetched again. */
+  readonly jwksRefreshMs: number;
+  readonly jwksCooldownMs: number;
+  readonly jwksTimeoutMs: number;
+  readonly algorithms?: readonly JwtAlgorithm[] | undefined;
+}
+
+export interface JwksLog {
+  info(details: object, message: string): void;
+  warn(details: object, message: string): void;
+}
+
+const MAX_BYTES = 256 * 1024;
+/** After a failure nobody asks before this, however many clients wait to log in. */
+const RETRY_MS = 1_000;
+
+export class JwksAddress {
+  readonly value: VerificationKeys;
+  private readonly remote: ReturnType<typeof createRemoteJWKSet>;
+  private readonly closing = new AbortController();
+  private fetches = 0;
+  private triedAt = -Infinity;
+  private fetchedAt = -Infinity;
+  private failure: Error | undefined;
+
+  constructor(
+    private readonly options: JwksOptions,
+    private readonly log: JwksLog,
+  ) {
+    this.remote = createRemoteJWKSet(new URL(options.jwksUrl), {
+      timeoutDuration: options.jwksTimeoutMs,
+      cooldownDuration: options.jwksCooldownMs,
+      cacheMaxAge: Infinity, // jose would not use keys that are older, also where there are no others
+      [customFetch]: this.fetchKeySet,
+    });
+    this.value = { algorithms: options.algorithms ?? ['RS256', 'ES256', 'EdDSA'], find: this.find };
+    this.refresh();
+  }
+
+  close(): void {
+    this.closing.abort();
+  }
+
+  /** Rejects with jose's JWKSNoMatchingKey only if the keys have been looked at anew; else with an Error: try again later. */
+  private readonly find: JWTVerifyGetKey = async (header, token) => {
+    if (performance.now() - this.fetchedAt > this.options.jwksRefreshMs) this.refresh();
+    const { fetches } = this;
+    try {
+      return await this.remote(header, token);
+    } catch (error) {
+      if (!(error instanceof errors.JWKSNoMatchingKey) || this.fetches > fetches) throw error;
+      throw new Error('the token names a key that is not known, and the keys were fetched a moment ago', {
+        cause: error,
+      });
+    }
+  };
+
+  private refresh(): void {
+    this.remote.reload().catch(() => undefined); // has been logged
+  }
+
+  private readonly fetchKeySet: FetchImplementation = async (url, init) => {
+    const now = performance.now();
+    if (this.failure && now - this.triedAt < RETRY_MS) throw this.failure;
+    this.triedAt = now;
+    try {
+      const signal = AbortSignal.any([init.signal, this.closing.signal]);
+      const response = await fetch(url, { ...init, signal });
+      if (response.status !== 200) throw new Error(`HTTP status ${response.status}, not 200`);
+      const text = await readBounded(response);
+      checkKeySet(text);
+      this.succeeded();
+      return new Response(text);
+    } catch (error) {
+      this.failed(error as Error);
+      throw error;
+    }
+  };
+
+  private succeeded(): void {
+    if (this.failure) this.log.info({ url: this.options.jwksUrl }, 'the keys for tokens can be fetched again');
+    this.failure = undefined;
+    this.fetchedAt = performance.now();
+    this.fetches++;
+  }
+
+  private failed(error: Error): void {
+    const isNews = !this.failure && !this.closing.signal.aborted;
+    this.failure = error;
+    if (!isNews) return;
+    const { message: reason } = error.cause instanceof Error ? error.cause : error;
+    this.log.warn({ url: this.options.jwksUrl, reason }, 'the keys for tokens cannot be fetched; known ones are used');
+  }
+}
+
+async function readBounded(response: Response): Promise<string> {
+  const chunks: Uint8Array[] = [];
+  let bytes = 0;
+  for await (const chunk of response.body ?? []) {
+    bytes += (chunk as Uint8Array).byteLength;
+    if (bytes > MAX_BYTES) throw new Error(`the answer has more than ${MAX_BYTES} bytes`);
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks).toString('utf8');
+}
+
+function checkKeySet(text: string): void {
+  try {
+    createLocalJWKSet(JSON.parse(text) as JSONWebKeySet);
+  } catch {
+    throw new Error('the answer is no JSON web key set');
+  }
+}

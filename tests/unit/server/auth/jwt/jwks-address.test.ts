@@ -1,0 +1,152 @@
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+import { errors, jwtVerify } from 'jose';
+import { JwksAddress, type JwksOptions } from '../../../../../server/src/auth/jwt/jwks-address.js';
+import { eventually } from '../../../../support/deadline.js';
+import { Inbox } from '../../../../support/inbox.js';
+import { createIssuer, type TokenIssuer } from '../../../../support/tokens.js';
+
+const WAIT_MS = 5_000;
+const [first, second] = [createIssuer('ES256', '1'), createIssuer('ES256', '2')];
+const open: JwksAddress[] = [];
+let server: Server;
+let requests: Inbox<IncomingMessage>;
+let respond: (response: ServerResponse) => void;
+
+const answering =
+  (...issuers: TokenIssuer[]) =>
+  (response: ServerResponse) =>
+    response.end(JSON.stringify({ keys: issuers.map(({ jwk }) => jwk) }));
+
+beforeEach(async () => {
+  requests = new Inbox('request');
+  respond = answering(first);
+  server = createServer((request, response) => {
+    requests.add(request);
+    respond(response);
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+});
+
+afterEach(async () => {
+  for (const each of open.splice(0)) each.close();
+  server.closeAllConnections();
+  await new Promise((resolve) => server.close(resolve));
+});
+
+function openAddress(options: Partial<JwksOptions> = {}) {
+  const warnings = new Inbox<{ reason: string }>('warning');
+  const infos = new Inbox<object>('info');
+  const address = new JwksAddress(
+    {
+      jwksUrl: `http://127.0.0.1:${(server.address() as AddressInfo).port}/jwks`,
+      jwksRefreshMs: 60_000,
+      jwksCooldownMs: 60_000,
+      jwksTimeoutMs: WAIT_MS,
+      ...options,
+    },
+    { warn: warnings.add, info: infos.add },
+  );
+  open.push(address);
+  const verify = async (issuer: TokenIssuer) => {
+    const { payload } = await jwtVerify(await issuer.sign(), address.value.find, {
+      algorithms: [...address.value.algorithms],
+    });
+    return payload.sub;
+  };
+  return { address, verify, warnings, infos };
+}
+
+describe('keys are fetched', () => {
+  test('once, at the start, for all who log in', async () => {
+    const { verify } = openAddress();
+    await requests.next();
+    expect(await Promise.all([verify(first), verify(first), verify(first)])).toEqual(['ann', 'ann', 'ann']);
+    expect(await verify(first)).toBe('ann');
+    expect(requests.all).toHaveLength(1);
+  });
+
+  test('again when a token names a key that is not known; all such tokens wait for the same answer', async () => {
+    const { verify } = openAddress({ jwksCooldownMs: 0 });
+    expect(await verify(first)).toBe('ann');
+    respond = answering(second);
+    expect(await Promise.all([verify(second), verify(second), verify(second)])).toEqual(['ann', 'ann', 'ann']);
+    expect(requests.all).toHaveLength(2);
+    await expect(verify(first)).rejects.toBeInstanceOf(errors.JWKSNoMatchingKey);
+  });
+
+  test('not again within the cooldown: who made a key up learns nothing, who has a new one is to come back', async () => {
+    const { verify } = openAddress();
+    expect(await verify(first)).toBe('ann');
+    respond = answering(first, second);
+    await expect(verify(second)).rejects.toThrow(/fetched a moment ago/);
+    await expect(verify(second)).rejects.not.toBeInstanceOf(errors.JOSEError);
+    expect(requests.all).toHaveLength(1);
+  });
+
+  test('again when they are old, while the old ones are used', async () => {
+    const { verify } = openAddress({ jwksRefreshMs: 0 });
+    await requests.next();
+    expect(await verify(first)).toBe('ann');
+    respond = () => undefined; // answers nothing
+    expect(await verify(first)).toBe('ann');
+    await requests.next();
+    expect(await verify(first)).toBe('ann');
+  });
+});
+
+describe('while they cannot be fetched', () => {
+  test('nothing is known: that is no refusal; when they can be, all is well, and said', async () => {
+    respond = (response) => response.writeHead(503).end();
+    const { verify, warnings, infos } = openAddress();
+    expect(await warnings.next()).toMatchObject({ reason: 'HTTP status 503, not 200' });
+    await expect(verify(first)).rejects.toThrow('HTTP status 503');
+    await expect(verify(first)).rejects.not.toBeInstanceOf(errors.JWKSNoMatchingKey);
+    expect(requests.all).toHaveLength(1); // nobody asks again at once
+    respond = answering(first);
+    const name = await eventually(
+      () => verify(first).catch(() => undefined),
+      WAIT_MS,
+      () => 'not verified',
+    );
+    expect(name).toBe('ann');
+    expect(infos.all).toHaveLength(1);
+    expect(warnings.all).toHaveLength(1);
+  });
+
+  test('those that are known are used', async () => {
+    const { verify, warnings } = openAddress({ jwksRefreshMs: 0 });
+    expect(await verify(first)).toBe('ann');
+    server.closeAllConnections();
+    await new Promise((resolve) => server.close(resolve));
+    expect(await verify(first)).toBe('ann');
+    await warnings.next();
+    expect(await verify(first)).toBe('ann');
+    server.listen(0);
+  });
+
+  test.each<[string, (response: ServerResponse) => void, RegExp]>([
+    ['a page', (response) => response.end('<html>secret</html>'), /^the answer is no JSON web key set$/],
+    ['other JSON', (response) => response.end('{"keys":{}}'), /^the answer is no JSON web key set$/],
+    ['too much', (response) => response.end(`{"keys":[${'1,'.repeat(200_000)}1]}`), /more than 262144 bytes/],
+    ['a redirect', (response) => response.writeHead(302, { location: '/other' }).end(), /HTTP status 302/],
+    ['nothing', () => undefined, /timeout/i],
+  ])('the answer is %s', async (_, answer, reason) => {
+    respond = answer;
+    const { verify, warnings } = openAddress({ jwksTimeoutMs: 200 });
+    expect((await warnings.next()).reason).toMatch(reason);
+    await expect(verify(first)).rejects.toThrow();
+    expect(requests.all).toHaveLength(1);
+  });
+});
+
+test('what is fetched when it is closed is given up, without a word', async () => {
+  respond = () => undefined;
+  const { address, verify, warnings } = openAddress();
+  await requests.next();
+  const answer = verify(first);
+  address.close();
+  await expect(answer).rejects.toThrow(/aborted/);
+  expect(warnings.all).toEqual([]);
+});

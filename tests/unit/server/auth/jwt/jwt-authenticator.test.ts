@@ -1,0 +1,299 @@
+import { createHmac, generateKeyPairSync } from 'node:crypto';
+import { writeFileSync } from 'node:fs';
+import { afterEach, describe, expect, jest, test } from '@jest/globals';
+import { base64url } from 'jose';
+import { JwtAuthenticator, type JwtOptions } from '../../../../../server/src/auth/jwt/jwt-authenticator.js';
+import { createConfig } from '../../../../../server/src/config.js';
+import { Inbox } from '../../../../support/inbox.js';
+import { type Algorithm, createIssuer, fileWith, nowSeconds } from '../../../../support/tokens.js';
+import { presented } from '../credentials.js';
+
+const open: JwtAuthenticator[] = [];
+
+afterEach(() => {
+  for (const each of open.splice(0)) each.close();
+});
+
+/** As the configuration makes it. */
+function createJwt(options: Partial<JwtOptions>, otherIssuers: string[] = []) {
+  const { auth } = createConfig({ auth: { authenticators: [{ kind: 'jwt', ...(options as object) }] } });
+  const debug = jest.fn<(details: object, message: string) => void>();
+  const warnings = new Inbox<object>('warning');
+  const infos = new Inbox<object>('info');
+  const authenticator = new JwtAuthenticator(auth.authenticators[0] as JwtOptions, {
+    isTrustedPage: ({ origin }) => origin === 'https://app.example',
+    otherIssuers,
+    log: { debug, warn: warnings.add, info: infos.add },
+  });
+  open.push(authenticator);
+  const login = (passcode: string) => authenticator.authenticate(presented({ passcode }));
+  return { authenticator, login, debug, warnings, infos };
+}
+
+const issuers = Object.fromEntries(
+  (['RS256', 'ES256', 'EdDSA'] as const).map((each) => [each, createIssuer(each, each)]),
+) as Record<Algorithm, ReturnType<typeof createIssuer>>;
+const SPKI = { type: 'spki', format: 'pem' } as const;
+const es256 = issuers.ES256;
+const pem = fileWith(es256.publicPem);
+const refused = (message: RegExp, code = 'authentication-failed') => ({
+  name: 'AuthenticationError',
+  code,
+  message: expect.stringMatching(message),
+});
+const part = (value: unknown): string => base64url.encode(typeof value === 'string' ? value : JSON.stringify(value));
+
+describe('keys', () => {
+  test.each(['RS256', 'ES256', 'EdDSA'] as const)('a public key in PEM verifies %s', async (algorithm) => {
+    const { login } = createJwt({ keyFile: fileWith(issuers[algorithm].publicPem) });
+    expect(await login(await issuers[algorithm].sign())).toMatchObject({ name: 'ann', anonymous: false });
+  });
+
+  test('a secret verifies HS256; a newline at the end of its file is not part of it', async () => {
+    const issuer = createIssuer('HS256');
+    const { login } = createJwt({ secretFile: fileWith(Buffer.concat([issuer.secret, Buffer.from('\n')])) });
+    expect(await login(await issuer.sign())).toMatchObject({ name: 'ann' });
+  });
+
+  test('Ed25519 is another name of EdDSA', async () => {
+    const { login } = createJwt({ keyFile: fileWith(issuers.EdDSA.publicPem), algorithms: ['EdDSA'] });
+    expect(await login(await issuers.EdDSA.sign({}, { alg: 'Ed25519' }))).toMatchObject({ name: 'ann' });
+  });
+
+  test('a key set chooses by kid, and has keys for other uses', async () => {
+    const keys = [...Object.values(issuers).map(({ jwk }) => jwk), { kty: 'oct', k: 'AAAA' }, { kty: 'new' }];
+    const { login } = createJwt({ keyFile: fileWith(JSON.stringify({ keys })) });
+    for (const issuer of Object.values(issuers)) expect(await login(await issuer.sign())).toBeDefined();
+    await expect(login(await es256.sign({}, { kid: 'RS256' }))).rejects.toMatchObject(refused(/key \(kid, alg\)/));
+    await expect(login(await es256.sign({}, { kid: 'nobody' }))).rejects.toMatchObject(refused(/not known here/));
+  });
+
+  test('a token must say which of several keys it is signed with', async () => {
+    const keys = [createIssuer('ES256', 'a').jwk, createIssuer('ES256', 'b').jwk];
+    const { login } = createJwt({ keyFile: fileWith(JSON.stringify({ keys })) });
+    await expect(login(await es256.sign({}, { kid: undefined }))).rejects.toMatchObject(refused(/needs a kid/));
+  });
+
+  test.each([
+    ['a short secret', { secretFile: fileWith('x'.repeat(31)) }, /secretFile .*at least 32 bytes/],
+    ['a short secret with a newline', { secretFile: fileWith(`${'x'.repeat(31)}\n`) }, /at least 32 bytes/],
+    ['a public key as secret', { secretFile: fileWith(es256.publicPem) }, /holds a PEM key, no secret/],
+    ['a private key', { keyFile: fileWith(es256.privateKey.export({ type: 'pkcs8', format: 'pem' })) }, /private key/],
+    [
+      'a private key in a set',
+      { keyFile: fileWith(JSON.stringify({ keys: [es256.privateKey.export({ format: 'jwk' })] })) },
+      /private key/,
+    ],
+    ['a set without keys', { keyFile: fileWith('{"keys":[]}') }, /no key for RS256/],
+    ['half a set', { keyFile: fileWith('{"keys": SECRET') }, /holds no JSON web key set/],
+    ['a word', { keyFile: fileWith('SECRET') }, /no public key in PEM/],
+    ['a file that is not there', { keyFile: '/nowhere/key.pem' }, /keyFile \/nowhere\/key\.pem: ENOENT/],
+    ['a key for other algorithms', { keyFile: pem, algorithms: ['RS256'] as const }, /are for ES256.* only RS256/],
+    [
+      'a small RSA key',
+      { keyFile: fileWith(generateKeyPairSync('rsa', { modulusLength: 1024 }).publicKey.export(SPKI)) },
+      /at least 2048 bits/,
+    ],
+    ['another curve', { keyFile: fileWith(generateKeyPairSync('ed448').publicKey.export(SPKI)) }, /RSA, P-256/],
+  ])('%s cannot be used, and the reason does not show it', (_, options, sentence) => {
+    expect(() => createJwt(options as never)).toThrow(sentence);
+    expect(() => createJwt(options as never)).not.toThrow(/SECRET/);
+  });
+
+  test('a key file is read again when it changes', async () => {
+    const [old, next] = [createIssuer('ES256'), createIssuer('RS256')];
+    const keyFile = fileWith(old.publicPem);
+    const { login, infos } = createJwt({ keyFile });
+    expect(await login(await old.sign())).toBeDefined();
+    writeFileSync(keyFile, next.publicPem);
+    await infos.next();
+    expect(await login(await next.sign())).toBeDefined();
+    await expect(login(await old.sign())).rejects.toMatchObject(refused(/algorithm/));
+  });
+});
+
+describe('what is signed otherwise is refused', () => {
+  const claims = { sub: 'eve', exp: nowSeconds() + 3_600 };
+
+  test.each(['none', 'None', 'NONE', ''])('alg %j, with and without a signature', async (alg) => {
+    const { login } = createJwt({ keyFile: pem });
+    const [, , signature] = (await es256.sign()).split('.');
+    for (const end of ['', signature]) {
+      await expect(login(`${part({ alg })}.${part(claims)}.${end}`)).rejects.toMatchObject(
+        refused(/algorithm|malformed/),
+      );
+    }
+  });
+
+  test('HS256 with the public key as its secret, however that is written', async () => {
+    const { publicPem } = issuers.RS256;
+    const der = Buffer.from(publicPem.replace(/-----[A-Z ]+-----|\n/g, ''), 'base64');
+    for (const keyFile of [fileWith(publicPem), fileWith(JSON.stringify({ keys: [issuers.RS256.jwk] }))]) {
+      const { login } = createJwt({ keyFile });
+      for (const secret of [publicPem, publicPem.trim(), der, JSON.stringify(issuers.RS256.jwk)]) {
+        const input = `${part({ alg: 'HS256', kid: 'RS256' })}.${part(claims)}`;
+        const signature = createHmac('sha256', secret).update(input).digest('base64url');
+        await expect(login(`${input}.${signature}`)).rejects.toMatchObject(refused(/algorithm/));
+      }
+    }
+  });
+
+  test('another algorithm that the key would fit', async () => {
+    const { login } = createJwt({ keyFile: fileWith(issuers.RS256.publicPem) });
+    await expect(login(await issuers.RS256.sign({}, { alg: 'PS256' }))).rejects.toMatchObject(refused(/algorithm/));
+  });
+
+  test('with a key that the token brings itself', async () => {
+    const eve = createIssuer('ES256', 'ES256');
+    const header = { jwk: eve.jwk, jku: 'http://127.0.0.1:1/jwks', x5u: 'http://127.0.0.1:1/cert', x5c: ['MIIB'] };
+    for (const keyFile of [pem, fileWith(JSON.stringify({ keys: [es256.jwk] }))]) {
+      const { login } = createJwt({ keyFile });
+      await expect(login(await eve.sign({}, header))).rejects.toMatchObject(refused(/signature is wrong/));
+    }
+  });
+
+  test.each(['../../../../dev/null', '/dev/null', "' OR 1=1 --", '__proto__', 'constructor', 7, ['ES256'], { a: 1 }])(
+    'with the kid %j',
+    async (kid) => {
+      const keyFile = fileWith(JSON.stringify({ keys: [es256.jwk] }));
+      const { login } = createJwt({ keyFile });
+      const input = `${part({ alg: 'ES256', kid })}.${part(claims)}`;
+      await expect(login(`${input}.${part('x'.repeat(64))}`)).rejects.toMatchObject(refused(/not known here/));
+    },
+  );
+
+  test('changed claims, a cut signature, and what is no JSON', async () => {
+    const { login } = createJwt({ keyFile: pem });
+    const [header = '', payload = '', signature = ''] = (await es256.sign()).split('.');
+    const wrong = refused(/signature is wrong|malformed/);
+    await expect(login(`${header}.${part(claims)}.${signature}`)).rejects.toMatchObject(wrong);
+    await expect(login(`${header}.${payload}.${signature.slice(0, -4)}`)).rejects.toMatchObject(wrong);
+    await expect(login(`${header}.${payload}.`)).rejects.toMatchObject(wrong);
+    await expect(login(`${header}..${signature}`)).rejects.toMatchObject(wrong);
+    await expect(login(`${part({ alg: 'ES256', crit: ['x'], x: 1 })}.${payload}.${signature}`)).rejects.toMatchObject(
+      wrong,
+    );
+  });
+
+  test('the log says why at debug, without the token', async () => {
+    const { login, debug } = createJwt({ keyFile: pem });
+    const token = await createIssuer('ES256').sign();
+    await expect(login(token)).rejects.toMatchObject(refused(/signature/));
+    expect(debug).toHaveBeenCalledWith(
+      {
+        address: '127.0.0.1',
+        code: 'ERR_JWS_SIGNATURE_VERIFICATION_FAILED',
+        reason: expect.any(String),
+        claim: undefined,
+      },
+      'a token was refused',
+    );
+    for (const piece of token.split('.')) expect(JSON.stringify(debug.mock.calls)).not.toContain(piece);
+  });
+});
+
+describe('claims', () => {
+  const now = nowSeconds();
+
+  test('become the principal', async () => {
+    const { login } = createJwt({ keyFile: pem, clockSkewSeconds: 10 });
+    const claims = { sub: 'ann', iat: now - 5, exp: now + 60, roles: ['a'] };
+    expect(await login(await es256.sign(claims))).toEqual({
+      name: 'ann',
+      anonymous: false,
+      claims,
+      issuedAtMs: (now - 5) * 1_000,
+      expiresAtMs: (now + 70) * 1_000,
+    });
+  });
+
+  test('the name comes from where it is said to be', async () => {
+    const { login } = createJwt({ keyFile: pem, nameClaim: 'https://example.com/name' });
+    expect(await login(await es256.sign({ 'https://example.com/name': 'Ann' }))).toMatchObject({ name: 'Ann' });
+    for (const name of [undefined, 7, null, ['ann']]) {
+      const token = await es256.sign({ 'https://example.com/name': name });
+      await expect(login(token)).rejects.toMatchObject(refused(/no text as its claim "https:/));
+    }
+    const inherited = createJwt({ keyFile: pem, nameClaim: 'constructor' });
+    await expect(inherited.login(await es256.sign())).rejects.toMatchObject(refused(/no text/));
+  });
+
+  test.each([
+    ['has ended', { exp: now - 31 }, {}, /has expired/, 'token-expired'],
+    ['has no end', { exp: undefined }, {}, /no claim "exp"/],
+    ['ends at a text', { exp: 'tomorrow' }, {}, /"exp" is of the wrong type/],
+    ['has not begun', { nbf: now + 120 }, {}, /not valid yet/],
+    ['is old', { iat: now - 200 }, { maxAgeSeconds: 100 }, /has expired/, 'token-expired'],
+    ['has no age', { iat: undefined }, { maxAgeSeconds: 100 }, /no claim "iat"/],
+    ['is from the future', { iat: now + 120 }, { maxAgeSeconds: 100 }, /"iat" is not as/],
+    ['is for others', { aud: 'b' }, { audience: 'a' }, /for somebody else/],
+    ['is for several others', { aud: ['b', 'c'] }, { audience: ['a', 'd'] }, /for somebody else/],
+    ['is for nobody', {}, { audience: 'a' }, /no claim "aud"/],
+    ['is from another issuer', { iss: 'https://b.example' }, { issuer: 'https://a.example' }, /from an issuer/],
+    ['is from nobody', {}, { issuer: 'https://a.example' }, /no claim "iss"/],
+  ])('a token that %s is refused', async (_, claims, options, sentence, code = 'authentication-failed') => {
+    const { login } = createJwt({ keyFile: pem, ...options });
+    await expect(login(await es256.sign(claims))).rejects.toMatchObject(refused(sentence, code));
+  });
+
+  test.each([
+    ['ended within the clock skew', { exp: now - 20 }, {}],
+    ['begins within it', { nbf: now + 20 }, {}],
+    ['has no end, where that is allowed', { exp: undefined }, { requireExpiry: false }],
+    ['is for several, the relay among them', { aud: ['b', 'a'] }, { audience: ['a', 'd'] }],
+    ['is from one of several issuers', { iss: 'y' }, { issuer: ['x', 'y'] }],
+  ])('a token that %s is accepted', async (_, claims, options) => {
+    const { login } = createJwt({ keyFile: pem, ...options });
+    expect(await login(await es256.sign(claims))).toMatchObject({ name: 'ann' });
+  });
+
+  test('a token without an end has one where its age is bounded, and else none', async () => {
+    const claims = { iat: now - 10, exp: undefined };
+    const bounded = createJwt({ keyFile: pem, requireExpiry: false, maxAgeSeconds: 100, clockSkewSeconds: 0 });
+    expect((await bounded.login(await es256.sign(claims)))?.expiresAtMs).toBe((now + 90) * 1_000);
+    const free = createJwt({ keyFile: pem, requireExpiry: false });
+    expect((await free.login(await es256.sign(claims)))?.expiresAtMs).toBeUndefined();
+  });
+
+  test('an end beyond all dates is still a time', async () => {
+    const { login } = createJwt({ keyFile: pem });
+    expect((await login(await es256.sign({ exp: 1e300 })))?.expiresAtMs).toBe(8.64e15);
+  });
+});
+
+describe('bounds', () => {
+  test('a token that is too long is refused, and told the bound', async () => {
+    const { login } = createJwt({ keyFile: pem, tokenMaxBytes: 1_000 });
+    await expect(login(await es256.sign({ x: 'y'.repeat(1_000) }))).rejects.toMatchObject(
+      refused(/tokenMaxBytes \(1000\)/),
+    );
+  });
+
+  test('when too many are being verified, others are asked to come back', async () => {
+    const { login } = createJwt({ keyFile: pem, verificationsMax: 2 });
+    const token = await es256.sign();
+    const answers = await Promise.allSettled([login(token), login(token), login(token)]);
+    expect(answers.map(({ status }) => status)).toEqual(['fulfilled', 'fulfilled', 'rejected']);
+    expect((answers[2] as PromiseRejectedResult).reason).not.toHaveProperty('code');
+    expect(await login(token)).toBeDefined();
+  });
+});
+
+describe('beside other authenticators', () => {
+  test.each([undefined, '', 'secret', 'a.b.c', 'eyJhbGciOiJIUzI1NiJ9', 'x.y', `${part({ a: 1 })}.e30.x`, 'a.b.c.d.e'])(
+    'the passcode %j is not for this one',
+    async (passcode) => {
+      const { authenticator } = createJwt({ keyFile: pem });
+      expect(await authenticator.authenticate(presented({ passcode, login: 'ann' }))).toBeUndefined();
+    },
+  );
+
+  test('a token of an issuer that another one is there for is left to that one', async () => {
+    const { login } = createJwt({ keyFile: pem, issuer: 'https://a.example' }, ['https://b.example']);
+    expect(await login(await createIssuer().sign({ iss: 'https://b.example' }))).toBeUndefined();
+    await expect(login(await createIssuer().sign({ iss: 'https://a.example' }))).rejects.toMatchObject(
+      refused(/signature/),
+    );
+    await expect(login(await createIssuer().sign())).rejects.toMatchObject(refused(/signature/));
+  });
+});

@@ -1,0 +1,29 @@
+import { describe, expect, test } from '@jest/globals';
+import { createPageCheck } from '../../../../server/src/transports/admission.js';
+
+describe('the page of a request', () => {
+  const host = 'relay.example';
+  const isTrusted = createPageCheck(['same', 'https://app.example']);
+
+  test.each([
+    { host, origin: 'https://app.example' },
+    { host, origin: 'https://relay.example' },
+    { host, origin: 'https://app.example', 'sec-fetch-site': 'cross-site' },
+    { host, 'sec-fetch-site': 'same-origin' },
+  ])('is trusted: %j', (headers) => {
+    expect(isTrusted(headers)).toBe(true);
+  });
+
+  test.each([
+    { host },
+    { host, origin: '' },
+    { host, origin: 'null' },
+    { host, origin: 'https://evil.example' },
+    { host, origin: 'https://evil.example', 'sec-fetch-site': 'same-origin' },
+    { host, 'sec-fetch-site': 'same-site' },
+    { host, 'sec-fetch-site': 'cross-site' },
+    { host, 'sec-fetch-site': 'none' },
+  ])('is not trusted: %j', (headers) => {
+    expect(isTrusted(headers)).toBe(false);
+  });
+});
