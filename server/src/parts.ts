@@ -8,11 +8,13 @@ import { AuthenticatorChain } from './auth/authenticator-chain.js';
 import { createAuthenticator } from './auth/create-authenticators.js';
 import { openAuthenticator, openPolicy } from './auth/open-access.js';
 import type { Broker } from './brokers/broker.js';
+import { tlsConnectOptions } from './brokers/rabbitmq/broker-tls.js';
 import { MemoryBroker } from './brokers/memory/memory-broker.js';
 import { RabbitMqBroker } from './brokers/rabbitmq/rabbitmq-broker.js';
 import { type Config, ConfigError, isOpenToAnybody } from './config.js';
 import { LoadMeter } from './load-meter.js';
 import { createLog, type Log } from './log.js';
+import { isLoopback } from './loopback.js';
 import { Pace } from './pace.js';
 import { Groups, REST_SHARE } from './session/groups.js';
 import { MessageEncoder } from './session/message-encoder.js';
@@ -110,7 +112,30 @@ function createTlsPort({ listen, session }: Config, log: Log): TlsPort | undefin
 function createBroker(config: Config, instanceId: string, log: Log): Broker {
   const { broker, topicExchange } = config;
   if (broker.kind === 'memory') return new MemoryBroker({ ...config.memory, topicExchange });
+  checkBrokerTls(config, log);
   return new RabbitMqBroker({ ...config.rabbitmq, urls: broker.urls, instanceId, topicExchange, log });
+}
+
+function checkBrokerTls({ broker, rabbitmq }: Config, log: Log): void {
+  if (broker.kind === 'memory') return;
+  const urls = broker.urls.map((url) => new URL(url));
+  const plain = urls.filter(({ protocol, hostname }) => protocol === 'amqp:' && !isLoopback(hostname));
+  if (plain.length > 0) {
+    const hosts = plain.map(({ host }) => host);
+    log.warn(
+      { hosts },
+      'the password and all messages go to RabbitMQ unencrypted: use amqps:// where others can listen',
+    );
+  }
+  if (rabbitmq.tls === undefined) return;
+  if (urls.every(({ protocol }) => protocol === 'amqp:')) {
+    throw new ConfigError(['rabbitmq.tls is given, but the address of the broker (--broker) is not amqps://']);
+  }
+  try {
+    tlsConnectOptions(rabbitmq.tls);
+  } catch (error) {
+    throw new ConfigError([`rabbitmq.tls cannot be used: ${(error as Error).message}`]);
+  }
 }
 
 function slowPolicies({ slowConsumers }: Config): SlowPolicies {

@@ -42,7 +42,7 @@ export class TestAuthority {
     const keys = await generateKeys();
     const certificate = await x509.X509CertificateGenerator.createSelfSigned({
       serialNumber: '01',
-      name: 'CN=stomp-relay tests',
+      name: `CN=stomp-relay tests ${randomUUID()}`,
       notBefore: new Date(Date.now() - 40 * DAY_MS),
       notAfter: new Date(Date.now() + 40 * DAY_MS),
       signingAlgorithm: ALGORITHM,
@@ -81,8 +81,21 @@ export class TestAuthority {
         ),
       ],
     });
-    const key = await webcrypto.subtle.exportKey('pkcs8', keys.privateKey);
-    return { cert: certificate.toString('pem'), key: x509.PemConverter.encode(key, 'PRIVATE KEY') };
+    return { cert: certificate.toString('pem'), key: await pemOf(keys.privateKey) };
+  }
+
+  /** Signed by nobody but itself. */
+  async issueSelfSigned(): Promise<Certificate> {
+    const keys = await generateKeys();
+    const extensions = [new x509.SubjectAlternativeNameExtension([{ type: 'ip', value: '127.0.0.1' }])];
+    const generator = x509.X509CertificateGenerator;
+    const certificate = await generator.createSelfSigned({
+      name: 'CN=self',
+      keys,
+      signingAlgorithm: ALGORITHM,
+      extensions,
+    });
+    return { cert: certificate.toString('pem'), key: await pemOf(keys.privateKey) };
   }
 
   /** Writes them to files of their own. */
@@ -106,4 +119,8 @@ export class TestAuthority {
 
 async function generateKeys(): Promise<CryptoKeyPair> {
   return await webcrypto.subtle.generateKey(ALGORITHM, true, ['sign', 'verify']);
+}
+
+async function pemOf(key: CryptoKey): Promise<string> {
+  return x509.PemConverter.encode(await webcrypto.subtle.exportKey('pkcs8', key), 'PRIVATE KEY');
 }

@@ -1,9 +1,11 @@
 /** A RabbitMQ node in a container, for machines with Docker and no `rabbitmq-server`. Testcontainers cleans up after us. */
+import { readFileSync } from 'node:fs';
 import { GenericContainer, getContainerRuntimeClient, type StartedTestContainer } from 'testcontainers';
+import type { CertificateFiles } from './certificates.js';
 import { eventually, withDeadline } from './deadline.js';
 import { freePorts } from './free-ports.js';
 import { type RabbitUrls, versionWhenReady } from './rabbitmq-api.js';
-import type { RabbitNode } from './rabbitmq-node.js';
+import { type NodeOptions, type RabbitNode, tlsConfiguration } from './rabbitmq-node.js';
 
 export const DEFAULT_IMAGE = 'rabbitmq:4-management';
 const START_DEADLINE_MS = 180_000;
@@ -33,19 +35,37 @@ export async function dockerProblem(): Promise<string | undefined> {
   }
 }
 
-export async function startContainerNode(run: string, say: (line: string) => void): Promise<RabbitNode> {
+/** What a node needs for TLS, as files in the container. */
+function tlsFiles({ certFile, keyFile }: CertificateFiles) {
+  const inside = { certFile: '/etc/rabbitmq/relay-test.cert.pem', keyFile: '/etc/rabbitmq/relay-test.key.pem' };
+  return [
+    { target: inside.certFile, content: readFileSync(certFile, 'utf8'), mode: 0o644 },
+    { target: inside.keyFile, content: readFileSync(keyFile, 'utf8'), mode: 0o644 },
+    {
+      target: '/etc/rabbitmq/conf.d/98-relay-test-tls.conf',
+      content: `${tlsConfiguration('5671', inside).join('\n')}\n`,
+      mode: 0o644,
+    },
+  ];
+}
+
+export async function startContainerNode(
+  run: string,
+  say: (line: string) => void,
+  { tls }: NodeOptions = {},
+): Promise<RabbitNode> {
   const image = process.env['RELAY_TEST_RABBITMQ_IMAGE'] ?? DEFAULT_IMAGE;
   say(`starting ${image} in Docker`);
-  const ports = await freePorts(4);
-  const inside = [5672, 15672, 61613, 15674];
+  const ports = await freePorts(5);
+  const inside = [5672, 15672, 61613, 15674, 5671];
   const container = await new GenericContainer(image)
     .withLabels({ 'stomp-relay.test-run': run })
-    .withCopyContentToContainer(FILES)
+    .withCopyContentToContainer([...FILES, ...(tls === undefined ? [] : tlsFiles(tls))])
     .withExposedPorts(...inside.map((port, i) => ({ container: port, host: ports[i] ?? 0 })))
     .withStartupTimeout(START_DEADLINE_MS)
     .start();
   const host = container.getHost();
-  const [amqp, management, stomp, webStomp] = ports as [number, number, number, number];
+  const [amqp, management, stomp, webStomp, amqps] = ports as [number, number, number, number, number];
   const urls: RabbitUrls = {
     amqpUrl: `amqp://guest:guest@${host}:${amqp}`,
     managementUrl: `http://${host}:${management}`,
@@ -54,7 +74,8 @@ export async function startContainerNode(run: string, say: (line: string) => voi
   };
   try {
     const version = await ready(container, urls);
-    return { ...urls, version, handle: container.getId(), ...control(container, urls) };
+    const amqpsUrl = tls === undefined ? '' : `amqps://guest:guest@${host}:${amqps}`;
+    return { ...urls, amqpsUrl, version, handle: container.getId(), ...control(container, urls) };
   } catch (error) {
     await container.stop();
     throw error;

@@ -21,6 +21,7 @@ import {
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { promisify } from 'node:util';
+import type { CertificateFiles } from './certificates.js';
 import { eventually, withDeadline } from './deadline.js';
 import { freePorts } from './free-ports.js';
 import { type RabbitUrls, versionWhenReady } from './rabbitmq-api.js';
@@ -32,8 +33,15 @@ const WATCHDOG = path.join(__dirname, 'rabbitmq-watchdog.js');
 
 export type StopSignal = 'SIGKILL' | 'SIGTERM';
 
+export interface NodeOptions {
+  /** Listens with TLS, too, and shows this certificate. */
+  readonly tls?: CertificateFiles;
+}
+
 /** A node that belongs to the tests, whatever runs it. */
 export interface RabbitNode extends RabbitUrls {
+  /** Where it listens with TLS; empty where that was not asked for. */
+  readonly amqpsUrl: string;
   readonly version: string;
   /** Lets others find it: the directory of a private node, or the id of a container. */
   readonly handle: string;
@@ -60,12 +68,18 @@ export function findServer(): string | undefined {
 }
 
 /** Starts a node; `say` is told what happens while it takes its time. `run` is the beginning of its id. */
-export async function startPrivateNode(server: string, run: string, say: (line: string) => void): Promise<RabbitNode> {
+export async function startPrivateNode(
+  server: string,
+  run: string,
+  say: (line: string) => void,
+  { tls }: NodeOptions = {},
+): Promise<RabbitNode> {
   const id = `${run}-${randomBytes(4).toString('hex')}`;
   const directory = makeDirectory();
   const watchdog = await startWatchdog(id, directory);
   try {
-    const [amqp, management, stomp, webStomp, dist, epmd] = (await freePorts(6)) as [
+    const [amqp, management, stomp, webStomp, dist, epmd, amqps] = (await freePorts(7)) as [
+      number,
       number,
       number,
       number,
@@ -73,7 +87,8 @@ export async function startPrivateNode(server: string, run: string, say: (line: 
       number,
       number,
     ];
-    writeConfiguration(directory, { amqp, management, stomp, webStomp });
+    const tlsLines = tls === undefined ? [] : tlsConfiguration(`127.0.0.1:${amqps}`, tls);
+    writeConfiguration(directory, { amqp, management, stomp, webStomp }, tlsLines);
     const environment = nodeEnvironment(id, directory, { amqp, dist, epmd });
     writeFileSync(path.join(directory, 'environment.json'), JSON.stringify(environment), { mode: 0o600 });
     const urls: RabbitUrls = {
@@ -86,6 +101,7 @@ export async function startPrivateNode(server: string, run: string, say: (line: 
     const version = await begin();
     return {
       ...urls,
+      amqpsUrl: tls === undefined ? '' : `amqps://guest:guest@127.0.0.1:${amqps}`,
       version,
       handle: directory,
       ctl: (...args) => runCtl(directory, args),
@@ -151,6 +167,7 @@ function makeDirectory(): string {
 function writeConfiguration(
   directory: string,
   ports: { amqp: number; management: number; stomp: number; webStomp: number },
+  more: readonly string[],
 ) {
   writeFileSync(path.join(directory, 'enabled_plugins'), PLUGINS);
   writeFileSync(path.join(directory, 'rabbitmq-env.conf'), '');
@@ -167,8 +184,19 @@ function writeConfiguration(
     'disk_free_limit.absolute = 50MB',
     'log.console = true',
     'log.console.level = info',
+    ...more,
   ];
   writeFileSync(path.join(directory, 'rabbitmq.conf'), lines.join('\n') + '\n');
+}
+
+/** Lines of rabbitmq.conf. */
+export function tlsConfiguration(address: string, { certFile, keyFile }: CertificateFiles): string[] {
+  return [
+    `listeners.ssl.1 = ${address}`,
+    `ssl_options.certfile = ${certFile}`,
+    `ssl_options.keyfile = ${keyFile}`,
+    'ssl_options.verify = verify_none',
+  ];
 }
 
 function nodeEnvironment(id: string, directory: string, ports: { amqp: number; dist: number; epmd: number }) {

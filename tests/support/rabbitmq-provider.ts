@@ -8,7 +8,7 @@ import { promisify } from 'node:util';
 import { installPackages, installProblem } from './debian-packages.js';
 import { eventually } from './deadline.js';
 import { type RabbitUrls, versionWhenReady } from './rabbitmq-api.js';
-import { findServer, type RabbitNode, startPrivateNode } from './rabbitmq-node.js';
+import { findServer, type NodeOptions, type RabbitNode, startPrivateNode } from './rabbitmq-node.js';
 
 export type Way = 'url' | 'server' | 'docker';
 
@@ -31,16 +31,16 @@ export async function provideRabbit(run: string): Promise<Provided> {
 }
 
 /** A node that tests may kill: never the one of RABBITMQ_URL. */
-export async function provideNode(run: string): Promise<RabbitNode & { readonly way: Way }> {
+export async function provideNode(run: string, options: NodeOptions = {}): Promise<RabbitNode & { readonly way: Way }> {
   const server = findServer();
-  if (server !== undefined) return startServer(server, run);
+  if (server !== undefined) return startServer(server, run, options);
 
   const reasons = ['RABBITMQ_URL is not set', 'there is no rabbitmq-server on the PATH'];
   const docker = await import('./rabbitmq-container.js');
   const problem = await docker.dockerProblem();
   if (problem === undefined) {
     try {
-      return { ...(await docker.startContainerNode(run, say)), way: 'docker' };
+      return { ...(await docker.startContainerNode(run, say, options)), way: 'docker' };
     } catch (error) {
       reasons.push(`Docker did not give a node: ${(error as Error).message}`);
     }
@@ -55,12 +55,16 @@ export async function provideNode(run: string): Promise<RabbitNode & { readonly 
   await promisify(execFile)('systemctl', ['disable', '--now', 'rabbitmq-server']).catch(() => undefined);
   const installed = findServer();
   if (installed === undefined) throw new Error(noRabbit([...reasons, 'apt-get installed no rabbitmq-server']));
-  return startServer(installed, run);
+  return startServer(installed, run, options);
 }
 
-async function startServer(server: string, run: string): Promise<RabbitNode & { readonly way: Way }> {
+async function startServer(
+  server: string,
+  run: string,
+  options: NodeOptions,
+): Promise<RabbitNode & { readonly way: Way }> {
   say(`starting a private node of ${server}, which takes about ten seconds`);
-  return { ...(await startPrivateNode(server, run, say)), way: 'server' };
+  return { ...(await startPrivateNode(server, run, say, options)), way: 'server' };
 }
 
 async function fromUrl(amqpUrl: string): Promise<Provided> {

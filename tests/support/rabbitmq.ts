@@ -1,7 +1,7 @@
 /** RabbitMQ for tests: the node of the run, a vhost of one's own on it, or a node of one's own to break. */
 import { randomUUID } from 'node:crypto';
 import { callManagement, type RabbitUrls } from './rabbitmq-api.js';
-import { runCtl, type RabbitNode } from './rabbitmq-node.js';
+import { type NodeOptions, runCtl, type RabbitNode } from './rabbitmq-node.js';
 import { provideNode, type Provided } from './rabbitmq-provider.js';
 
 export type { RabbitNode } from './rabbitmq-node.js';
@@ -77,8 +77,8 @@ export async function createVhost(on: RabbitUrls = rabbitmq()): Promise<Vhost> {
 }
 
 /** A second node, for tests that kill or restart it. Takes about ten seconds; `stop()` it in `afterAll`. */
-export function privateNode(): Promise<RabbitNode> {
-  return provideNode(read('RELAY_TEST_RUN'));
+export function privateNode(options: NodeOptions = {}): Promise<RabbitNode> {
+  return provideNode(read('RELAY_TEST_RUN'), options);
 }
 
 function read(variable: string): string {

@@ -1,6 +1,6 @@
 /** Which broker, and how the relay deals with it. */
 import { z } from 'zod';
-import { DAY_MS, exchangeName, KIB, MIB, section, whole } from './option-kinds.js';
+import { DAY_MS, exchangeName, fileName, KIB, MIB, section, whole } from './option-kinds.js';
 
 const BROKER_RULE = 'must be memory: or amqp://user:pass@host:5672/vhost (amqps for TLS; several, comma separated)';
 const amqpUrl = z
@@ -41,8 +41,28 @@ const queues = {
   ),
 };
 
+const SERVER_NAME_RULE = 'must be a host name';
+const tls = z
+  .strictObject({
+    caFile: fileName
+      .optional()
+      .describe("PEM file: who signs the broker's certificate; not given: those whom Node trusts"),
+    certFile: fileName.optional().describe('PEM file: a certificate of the relay, where the broker asks for one'),
+    keyFile: fileName.optional().describe('PEM file: its private key, without a passphrase'),
+    serverName: z
+      .string({ error: SERVER_NAME_RULE })
+      .regex(/^[\w.-]+$/, { error: SERVER_NAME_RULE })
+      .optional()
+      .describe("the name in the broker's certificate, where the relay connects by another one"),
+  })
+  .refine(({ certFile, keyFile }) => (certFile === undefined) === (keyFile === undefined), {
+    error: 'must have certFile and keyFile, or neither',
+  });
+
 export const rabbitmq = section({
   ...queues,
+  /** For `amqps://`. That the certificate is verified cannot be switched off. */
+  tls: tls.optional(),
   instanceQueueMaxBytes: whole(256 * MIB, MIB, 64 * 1024 * MIB).describe(
     "messages that wait in one of the relay's own queues",
   ),

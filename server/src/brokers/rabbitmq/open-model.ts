@@ -4,22 +4,26 @@
  */
 import { connect } from 'amqplib';
 import type { ChannelModel } from 'amqplib';
+import { type BrokerTlsOptions, tlsConnectOptions, tlsProblem } from './broker-tls.js';
 import { withDeadline } from './wait-deadline.js';
 
 export interface OpenOptions {
   readonly connectTimeoutMs: number;
   readonly heartbeatSeconds: number;
+  /** For `amqps://`. */
+  readonly tls?: BrokerTlsOptions | undefined;
 }
 
 /** `name` is what RabbitMQ's management shows. Rejects where RabbitMQ refuses, is away, or takes too long. */
 export async function openModel(
   url: string,
   name: string,
-  { connectTimeoutMs, heartbeatSeconds }: OpenOptions,
+  { connectTimeoutMs, heartbeatSeconds, tls }: OpenOptions,
 ): Promise<ChannelModel> {
   const address = new URL(url);
   if (!address.searchParams.has('heartbeat')) address.searchParams.set('heartbeat', String(heartbeatSeconds));
   const opening = connect(address.href, {
+    ...(address.protocol === 'amqps:' ? tlsConnectOptions(tls) : {}),
     noDelay: true,
     keepAlive: true,
     timeout: connectTimeoutMs,
@@ -50,9 +54,12 @@ export function destroy(model: ChannelModel): void {
 }
 
 /** Words for the log. What RabbitMQ says of a virtual host, asked for after the login, amqplib does not pass on. */
-export function connectProblem({ message }: Error): string {
+export function connectProblem(error: Error): string {
+  const { message } = error;
   const isVhostRefused = /ConnectionOpenOk; got <ConnectionClose/.test(message);
-  return isVhostRefused ? 'the virtual host does not exist, or the user has no permissions in it' : message;
+  return isVhostRefused
+    ? 'the virtual host does not exist, or the user has no permissions in it'
+    : (tlsProblem(error) ?? message);
 }
 
 /** Without user and password. */

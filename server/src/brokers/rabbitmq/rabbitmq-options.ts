@@ -1,4 +1,5 @@
 import type { QueueSettings } from '../queue-plan.js';
+import type { BrokerTlsOptions } from './broker-tls.js';
 
 /** What the RabbitMQ broker is told. Defaults and ranges are in `config.ts`. */
 export interface RabbitMqOptions extends QueueSettings {
@@ -15,6 +16,8 @@ export interface RabbitMqOptions extends QueueSettings {
   readonly reconnectMinMs: number;
   readonly reconnectMaxMs: number;
   readonly connectTimeoutMs: number;
+  /** For `amqps://`. */
+  readonly tls?: BrokerTlsOptions | undefined;
   /** The longest that a caller waits for anything of the broker: room, a check, a confirm, a binding. */
   readonly publishTimeoutMs: number;
   /** Published and not yet confirmed, all sessions together; beyond either, publishers wait. */

@@ -1,0 +1,221 @@
+/** TLS between relay and RabbitMQ: what is verified, and what is said where it cannot be. */
+import { once } from 'node:events';
+import { copyFileSync } from 'node:fs';
+import { createServer, type AddressInfo, type Server } from 'node:net';
+import { createServer as createTlsServer } from 'node:tls';
+import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
+import type { ConfigError } from '../../server/src/index.js';
+import { createRelay, type ConfigInput } from '../../server/src/index.js';
+import { type CertificateRequest, TestAuthority } from '../support/certificates.js';
+import { privateNode, rabbitmq, type RabbitNode } from '../support/rabbitmq.js';
+import { startRelay } from '../support/relay.js';
+import { connectStomp } from '../support/stomp-client.js';
+
+let authority: TestAuthority;
+let stranger: TestAuthority;
+const cleanUp: (() => unknown)[] = [];
+
+beforeAll(async () => {
+  authority = await TestAuthority.create();
+  stranger = await TestAuthority.create();
+});
+afterEach(async () => {
+  for (const clean of cleanUp.splice(0).reverse()) await clean();
+});
+afterAll(() => {
+  authority.remove();
+  stranger.remove();
+});
+
+const QUICK = { connectTimeoutMs: 1_500, reconnectMinMs: 50, reconnectMaxMs: 100 };
+
+/** Collects what is logged, as text. */
+function recordedLog() {
+  const lines: string[] = [];
+  const add = (details: object, message: string): void => void lines.push(`${message} ${JSON.stringify(details)}`);
+  return { lines, log: { trace: add, debug: add, info: add, warn: add, error: add } as never };
+}
+
+/** Why a relay does not start. */
+async function startProblem(url: string, tls: NonNullable<ConfigInput['rabbitmq']>['tls']): Promise<string> {
+  const { lines, log } = recordedLog();
+  const listen = { host: '127.0.0.1', port: 0, adminPort: 0 };
+  const relay = createRelay({ broker: url, listen, rabbitmq: { ...QUICK, tls } }, { log });
+  const { message } = await relay.start().then(
+    () => ({ message: 'it started' }),
+    (error: Error) => error,
+  );
+  await relay.stop();
+  for (const said of [message, ...lines]) expect(said).not.toContain('s3cret');
+  expect(lines.join('\n')).toContain(/\((.*)\)/s.exec(message)?.[1] ?? message);
+  return message;
+}
+
+async function listening(server: Server): Promise<number> {
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  cleanUp.push(() => server.close());
+  return (server.address() as AddressInfo).port;
+}
+
+/** Where something listens that shows such a certificate, and is asked for nothing else. */
+async function addressOf(request: CertificateRequest, signer = authority): Promise<string> {
+  const server = createTlsServer(await signer.issue(request));
+  server.on('tlsClientError', () => undefined).on('secureConnection', (socket) => socket.on('error', () => undefined));
+  return `amqps://user:s3cret@127.0.0.1:${await listening(server)}`;
+}
+
+describe('a certificate that cannot be verified ends the start with its reason', () => {
+  test('signed by an unknown authority', async () => {
+    const url = await addressOf({}, stranger);
+    expect(await startProblem(url, { caFile: authority.caFile })).toMatch(/signed by nobody whom the relay trusts/);
+    expect(await startProblem(url, undefined)).toMatch(/signed by nobody whom the relay trusts/);
+  });
+
+  test('expired', async () => {
+    const url = await addressOf({ validDays: -1 });
+    expect(await startProblem(url, { caFile: authority.caFile })).toMatch(/its certificate has expired/);
+  });
+
+  test('for another name', async () => {
+    const url = await addressOf({ names: ['rabbit.test'] });
+    expect(await startProblem(url, { caFile: authority.caFile })).toMatch(
+      /is for other names .*rabbit\.test.*rabbitmq\.tls\.serverName/,
+    );
+  });
+
+  test('self-signed', async () => {
+    const server = createTlsServer(await authority.issueSelfSigned());
+    server.on('tlsClientError', () => undefined);
+    const url = `amqps://user:s3cret@127.0.0.1:${await listening(server)}`;
+    expect(await startProblem(url, { caFile: authority.caFile })).toMatch(/its certificate is self-signed/);
+  });
+
+  test('none at all', async () => {
+    const server = createServer((socket) => socket.on('error', () => undefined).end('AMQP\0\0\x09\x01'));
+    const url = `amqps://user:s3cret@127.0.0.1:${await listening(server)}`;
+    expect(await startProblem(url, undefined)).toMatch(/it does not speak TLS on this port/);
+  });
+
+  test('also where the environment says that nothing is to be verified', async () => {
+    const before = process.env['NODE_TLS_REJECT_UNAUTHORIZED'];
+    process.env['NODE_TLS_REJECT_UNAUTHORIZED'] = '0';
+    cleanUp.push(() => {
+      if (before === undefined) delete process.env['NODE_TLS_REJECT_UNAUTHORIZED'];
+      else process.env['NODE_TLS_REJECT_UNAUTHORIZED'] = before;
+    });
+    expect(await startProblem(await addressOf({}), undefined)).toMatch(/signed by nobody whom the relay trusts/);
+  });
+});
+
+describe('a configuration that cannot be', () => {
+  const problemOf = (config: ConfigInput): readonly string[] => {
+    try {
+      createRelay({ ...config, log: { level: 'silent' } });
+    } catch (error) {
+      return (error as ConfigError).problems;
+    }
+    return [];
+  };
+  const broker = 'amqps://guest:guest@127.0.0.1:5671';
+
+  test('a file that is missing, or no certificate', () => {
+    const caFile = authority.file('none.pem');
+    expect(problemOf({ broker, rabbitmq: { tls: { caFile } } })).toEqual([
+      expect.stringMatching(/^rabbitmq\.tls cannot be used: ENOENT.*none\.pem/),
+    ]);
+  });
+
+  test('a certificate without its key, or with that of another', async () => {
+    const { certFile } = await authority.issueFiles();
+    const { keyFile } = await authority.issueFiles();
+    expect(problemOf({ broker, rabbitmq: { tls: { certFile } } })).toEqual([
+      expect.stringMatching(/^rabbitmq\.tls is .*must have certFile and keyFile, or neither/),
+    ]);
+    expect(problemOf({ broker, rabbitmq: { tls: { certFile, keyFile } } })).toEqual([
+      expect.stringMatching(/^rabbitmq\.tls cannot be used: .*key values mismatch/),
+    ]);
+  });
+
+  test('TLS for an address without', () => {
+    expect(problemOf({ broker: 'amqp://127.0.0.1', rabbitmq: { tls: { caFile: authority.caFile } } })).toEqual([
+      'rabbitmq.tls is given, but the address of the broker (--broker) is not amqps://',
+    ]);
+  });
+});
+
+test('credentials that go to another machine unencrypted are said once, without them', () => {
+  const warningsFor = (broker: string): string[] => {
+    const { lines, log } = recordedLog();
+    createRelay({ broker }, { log });
+    return lines.filter((line) => line.includes('unencrypted'));
+  };
+  expect(warningsFor('amqp://user:s3cret@rabbit.test:5672/vhost, amqp://user:s3cret@other.test')).toEqual([
+    expect.stringMatching(/unencrypted: use amqps.*\["rabbit\.test:5672","other\.test"\]/),
+  ]);
+  expect(warningsFor('amqps://user:s3cret@rabbit.test')).toEqual([]);
+  expect(warningsFor('amqp://user:s3cret@127.0.0.1:5672')).toEqual([]);
+});
+
+describe('a real RabbitMQ', () => {
+  let node: RabbitNode;
+  let nodeAuthority: TestAuthority;
+  beforeAll(async () => {
+    nodeAuthority = await TestAuthority.create();
+    node = await privateNode({ tls: await nodeAuthority.issueFiles({ names: ['rabbit.test'] }) });
+  }, 180_000);
+  afterAll(async () => {
+    await node?.stop();
+    nodeAuthority.remove();
+  });
+
+  test('is spoken to over TLS, by the name in its certificate, for topics and queues', async () => {
+    const tls = { caFile: nodeAuthority.caFile, serverName: 'rabbit.test' };
+    const relay = await startRelay(node.amqpsUrl, { rabbitmq: { tls } });
+    cleanUp.push(() => relay.stop());
+    const client = await connectStomp(relay.tcpUrl);
+    cleanUp.push(() => client.destroy());
+    for (const destination of ['/topic/over-tls', '/queue/over-tls']) {
+      await client.receipt('SUBSCRIBE', { id: destination, destination });
+      await client.receipt('SEND', { destination }, 'hello');
+      expect((await client.expectFrame('MESSAGE', { subscription: destination })).body.toString()).toBe('hello');
+    }
+    const connections = (await node.ctl('list_connections', 'ssl', '--silent')).trim().split('\n');
+    expect([...new Set(connections)]).toEqual(['true']);
+  });
+
+  test('is not spoken to by another name', async () => {
+    expect(await startProblem(node.amqpsUrl, { caFile: nodeAuthority.caFile })).toMatch(/is for other names/);
+  });
+
+  test('a file that is put right is used at the next attempt', async () => {
+    const caFile = nodeAuthority.file('changed.pem');
+    copyFileSync(stranger.caFile, caFile);
+    const { lines, log } = recordedLog();
+    const tls = { caFile, serverName: 'rabbit.test' };
+    const options = {
+      broker: node.amqpsUrl,
+      listen: { port: 0, adminPort: 0 },
+      rabbitmq: { ...QUICK, connectTimeoutMs: 20_000, tls },
+    };
+    const relay = createRelay(options, {
+      log: {
+        ...(log as object),
+        warn: (details: object, message: string) => {
+          lines.push(`${message} ${JSON.stringify(details)}`);
+          if (message === 'cannot reach RabbitMQ') copyFileSync(nodeAuthority.caFile, caFile);
+        },
+      } as never,
+    });
+    cleanUp.push(() => relay.stop());
+    await relay.start();
+    expect(lines.some((line) => line.includes('signed by nobody whom the relay trusts'))).toBe(true);
+  });
+});
+
+test('a port that speaks no TLS says so', async () => {
+  const url = rabbitmq().amqpUrl.replace('amqp:', 'amqps:');
+  expect(await startProblem(url, undefined)).toMatch(
+    /it does not speak TLS on this port|RabbitMQ could not be reached/,
+  );
+});
