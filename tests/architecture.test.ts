@@ -44,6 +44,11 @@ const SERVER: Readonly<Record<string, Rule>> = {
   http: { ours: ['destinations', 'auth'], types: ['brokers', 'session', 'tls-port'], packages: ['express'] },
   log: { ours: [], packages: ['pino'] },
   metrics: { ours: [], packages: ['prom-client'] },
+  'revocation-channel': { ours: ['auth/revocations'], types: ['brokers/broker', 'log'] },
+  operations: {
+    ours: ['auth/revocations', 'session/lowest-keys'],
+    types: ['log', 'revocation-channel', 'session/session-directory'],
+  },
   'load-meter': { ours: [] },
   pace: { ours: [] },
   config: { ours: ['config', 'config-report', 'config-sources', 'loopback'], packages: ['yaml', 'zod'] },

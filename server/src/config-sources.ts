@@ -77,8 +77,15 @@ export const SETTINGS: readonly Setting[] = [
     flag: '--admin-port <port>',
     variable: 'RELAY_ADMIN_PORT',
     path: ['listen', 'adminPort'],
-    description: 'port for /livez, /readyz and /metrics; off = none, 0 = a free one',
+    description: 'port for /livez, /readyz, /metrics and the admin API; off = none, 0 = a free one',
     read: asNumber,
+  },
+  {
+    flag: '--admin-host <host>',
+    variable: 'RELAY_ADMIN_HOST',
+    path: ['listen', 'adminHost'],
+    description: 'address of the admin port; beyond loopback the admin API needs admin.tokenHash',
+    read: asText,
   },
   {
     flag: '--workers <count>',

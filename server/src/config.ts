@@ -7,6 +7,7 @@ import { readFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { parse as parseYaml } from 'yaml';
 import { z } from 'zod';
+import { admin } from './config/admin-options.js';
 import { auth, authConflicts } from './config/auth-options.js';
 import { broker, memory, rabbitmq } from './config/broker-options.js';
 import { listen, tcp, websocket } from './config/listen-options.js';
@@ -36,6 +37,7 @@ export const schema = z.strictObject({
   rabbitmq,
   memory,
   auth,
+  admin,
   stopTimeoutMs: whole(25_000, 100, TIMER_MAX_MS).describe(
     'how long a stop takes at most, from the signal to the end of the process',
   ),

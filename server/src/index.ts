@@ -15,7 +15,10 @@ export { BrokerError } from './brokers/broker.js';
 export { type Config, ConfigError, type ConfigInput } from './config.js';
 export type { Destination } from './destinations/destination.js';
 export type { RelayHooks } from './parts.js';
-export type { Listening, Relay, StopOptions } from './relay.js';
+export type { RevokeResult } from './operations.js';
+export type { Listening, Relay, RelaySessions, StopOptions } from './relay.js';
+export type { Page } from './session/lowest-keys.js';
+export type { SessionDetails, SessionQuery, SessionSummary } from './session/session-directory.js';
 
 /** @throws ConfigError that names every wrong option */
 export function createRelay(options: ConfigInput = {}, hooks: RelayHooks = {}): Relay {

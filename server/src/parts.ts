@@ -3,10 +3,12 @@
  * Made from the configuration once; the listeners are tied to them in `relay.ts`.
  */
 import { v4 as uuid } from 'uuid';
-import type { Authenticator, Policy } from './auth/auth.js';
+import type { Authenticator, Policy, Principal } from './auth/auth.js';
 import { AuthenticatorChain } from './auth/authenticator-chain.js';
 import { createAuthenticator } from './auth/create-authenticators.js';
 import { openAuthenticator, openPolicy } from './auth/open-access.js';
+import { Revocations } from './auth/revocations.js';
+import { UnrevokedAuthenticator } from './auth/unrevoked-authenticator.js';
 import type { Broker } from './brokers/broker.js';
 import { tlsConnectOptions } from './brokers/rabbitmq/broker-tls.js';
 import { MemoryBroker } from './brokers/memory/memory-broker.js';
@@ -15,10 +17,13 @@ import { type Config, ConfigError, isOpenToAnybody } from './config.js';
 import { LoadMeter } from './load-meter.js';
 import { createLog, type Log } from './log.js';
 import { isLoopback } from './loopback.js';
+import { RelayOperations } from './operations.js';
 import { Pace } from './pace.js';
+import { RevocationChannel } from './revocation-channel.js';
 import { Groups, REST_SHARE } from './session/groups.js';
 import { MessageEncoder } from './session/message-encoder.js';
 import { SessionCounters } from './session/session-counters.js';
+import { SessionDirectory } from './session/session-directory.js';
 import { Sessions } from './session/sessions.js';
 import { SlowPolicies } from './session/slow-policy.js';
 import { TimerWheel } from './session/timer-wheel.js';
@@ -59,7 +64,16 @@ export function assembleParts(config: Config, hooks: RelayHooks) {
     onRelief: () => log.info({}, 'overload is over'),
   });
   const entrance = new Entrance({ ...config.loadShedding, ...config.limits }, load, (perSecond) => new Pace(perSecond));
-  const authenticator = new AuthenticatorChain(authenticators(config, hooks, log), log);
+  const revocations = new Revocations(config.auth, (user) => {
+    log.warn(
+      { user },
+      'auth.revocationsMax: the oldest revocation is forgotten, old tokens of this user are accepted again',
+    );
+  });
+  const authenticator = new UnrevokedAuthenticator(
+    new AuthenticatorChain(authenticators(config, hooks, log), log),
+    revocations,
+  );
   const context = {
     options: config.session,
     limits: config.limits,
@@ -67,6 +81,7 @@ export function assembleParts(config: Config, hooks: RelayHooks) {
     broker,
     authenticator,
     policy: hooks.policy ?? openPolicy,
+    isRevoked: (principal: Principal) => revocations.refuses(principal),
     groups,
     messages,
     timers,
@@ -77,11 +92,14 @@ export function assembleParts(config: Config, hooks: RelayHooks) {
   };
   const limits = { ...config.limits, sessionsMax: config.sessionsMax };
   const sessions = new Sessions({ ...limits, drain: config.drain }, context);
+  const directory = new SessionDirectory([sessions]);
+  const channel = new RevocationChannel(broker, instanceId, log);
+  const operations = new RelayOperations(directory, revocations, channel, log);
   broker.on('down', (reason) => log.warn({ reason }, 'broker is away; sessions stay'));
   broker.on('up', () => log.info({ broker: broker.description }, 'broker is up'));
   const tls = createTlsPort(config, log);
   const isOpen = isOpenToAnybody(config, hooks.authenticator !== undefined);
-  return { log, broker, authenticator, counters, timers, load, entrance, sessions, tls, isOpen };
+  return { log, broker, authenticator, counters, timers, load, entrance, sessions, operations, channel, tls, isOpen };
 }
 
 /** In the order in which they are asked. */

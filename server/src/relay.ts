@@ -10,7 +10,10 @@ import { checkExposure, type Config } from './config.js';
 import { createPublicApp } from './http/app.js';
 import { createHttpServer, hostPort, listen } from './http/http-server.js';
 import { createMetrics, type Metrics } from './metrics.js';
+import type { Operations, RevokeResult } from './operations.js';
 import { assembleParts, type Parts, type RelayHooks } from './parts.js';
+import type { Page } from './session/lowest-keys.js';
+import type { SessionDetails, SessionQuery, SessionSummary } from './session/session-directory.js';
 import { chooseSubProtocol } from './stomp/negotiation.js';
 import { createHostCheck } from './transports/admission.js';
 import { createTcpTransport, type TcpTransport } from './transports/tcp.js';
@@ -37,11 +40,28 @@ export interface Relay {
   notReady(): string | undefined;
   /** What `/metrics` shows. */
   readonly metrics: Metrics;
+  /** Sessions and streams, looked at page by page, and ended one by one. */
+  readonly sessions: RelaySessions;
+  /**
+   * Ends all sessions and streams of a user (`revoked`, close code 4401), here and on all relays on the same broker, and
+   * refuses tokens that were issued up to now. `reason` is for operators. Rejects with a TypeError for what is no user name.
+   */
+  revoke(user: string, reason?: string): Promise<RevokeResult>;
+  /** The same, and more, as the admin API asks it. */
+  readonly operations: Operations;
   /**
    * Is no longer ready, takes no new sessions, and ends those there are (1012) at the pace of `drain.sessionsPerSecond`; what
    * they had sent is answered. Lets the broker's confirms come in, and resolves when nothing is left, or at the deadline.
    */
   stop(options?: StopOptions): Promise<void>;
+}
+
+export interface RelaySessions {
+  /** In the order of their ids; 100 at a time if not said otherwise. The `next` of a page is the `after` of the one behind it. */
+  list(query?: Partial<SessionQuery>): Promise<Page<SessionSummary>>;
+  get(id: string): Promise<SessionDetails | undefined>;
+  /** Ends it (ERROR `kicked`, close code 4411). What it was; undefined where there is none. */
+  kick(id: string): Promise<SessionSummary | undefined>;
 }
 
 export interface StopOptions {
@@ -109,6 +129,7 @@ class ComposedRelay implements Relay {
     try {
       this.parts.load.start();
       await this.parts.broker.start();
+      await this.parts.channel.start(this.parts.operations);
       const opened = await open();
       if (this.isStopped) throw new Error('The relay was stopped while it was starting.');
       return opened;
@@ -146,7 +167,7 @@ class ComposedRelay implements Relay {
 
   /** First nobody comes in, then all go, then the broker's connections, which they needed until the end. */
   private async closeInOrder(readyDelayMs: number, remainingMs: number): Promise<void> {
-    const { entrance, sessions, broker } = this.parts;
+    const { entrance, sessions, channel, broker } = this.parts;
     if (readyDelayMs > 0) await delay(readyDelayMs);
     for (const server of this.servers) server.close();
     this.tcp.stopListening();
@@ -154,6 +175,7 @@ class ComposedRelay implements Relay {
     const closingMs = Math.min(CLOSING_MAX_MS, remainingMs / 3);
     // Half of what is kept is for clients that do not answer the close of their connection.
     await finishesWithin(sessions.drain(remainingMs - closingMs), remainingMs - closingMs / 2);
+    channel.stop();
     const transports = [this.tcp, ...this.websockets].map((each) => each.close());
     await Promise.all([...transports, broker.close()]);
   }
@@ -193,6 +215,20 @@ class ComposedRelay implements Relay {
     if (this.isStopped) return 'the relay is stopping';
     if (this.state !== 'running') return 'the relay is not running';
     return this.parts.broker.isUp ? undefined : 'the broker cannot be reached';
+  }
+
+  get operations(): Operations {
+    return this.parts.operations;
+  }
+
+  readonly sessions: RelaySessions = {
+    list: (query) => this.operations.sessions({ limit: 100, ...query }),
+    get: (id) => this.operations.session(id),
+    kick: (id) => this.operations.kick({ id, route: 'program' }),
+  };
+
+  revoke(user: string, reason?: string): Promise<RevokeResult> {
+    return this.operations.revoke({ user, reason, route: 'program' });
   }
 
   /** Measures the process from when it is first asked for. */

@@ -1,5 +1,5 @@
 /** A relay in this process, on free ports of loopback, for tests that come from outside over WebSocket and TCP. */
-import { createRelay, type ConfigInput, type RelayHooks } from '../../server/src/index.js';
+import { createRelay, type ConfigInput, type Relay, type RelayHooks } from '../../server/src/index.js';
 import { createVhost } from './rabbitmq.js';
 
 export interface TestRelay {
@@ -9,6 +9,8 @@ export interface TestRelay {
   readonly pageUrl: string;
   /** Where `/livez`, `/readyz` and `/metrics` are. */
   readonly adminUrl: string;
+  /** As a program has it. */
+  readonly library: Relay;
   stop(): Promise<void>;
 }
 
@@ -50,6 +52,7 @@ export async function startRelay(
     tcpUrl: urlOf('tcp'),
     pageUrl: urlOf('page'),
     adminUrl: urlOf('admin'),
+    library: relay,
     stop: () => relay.stop(),
   };
 }

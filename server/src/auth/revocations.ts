@@ -21,6 +21,29 @@ export interface RevocationsOptions {
   readonly revocationKeepMs: number;
 }
 
+const USER_MAX_BYTES = 200;
+const REASON_MAX_BYTES = 500;
+
+/** Why this cannot be revoked, in a sentence; undefined: it can. */
+export function checkRevocation({
+  user,
+  reason,
+}: {
+  readonly user: unknown;
+  readonly reason?: unknown;
+}): string | undefined {
+  if (!isText(user, USER_MAX_BYTES) || user === '') {
+    return `user must be the name of a user: 1 to ${USER_MAX_BYTES} bytes, none of them control characters.`;
+  }
+  if (reason === undefined || isText(reason, REASON_MAX_BYTES)) return undefined;
+  return `reason must be a text of at most ${REASON_MAX_BYTES} bytes, none of them control characters.`;
+}
+
+/** Control characters, and halves of surrogate pairs, are not text. */
+function isText(value: unknown, maxBytes: number): boolean {
+  return typeof value === 'string' && Buffer.byteLength(value) <= maxBytes && !/[\p{Cc}\p{Cs}]/u.test(value);
+}
+
 interface Entry {
   readonly revocation: Revocation;
   /** Which one it was of those learned here. */
@@ -53,6 +76,10 @@ export class Revocations {
     this.entries.set(user, { revocation, number: ++this.count });
     this.prune();
     return true;
+  }
+
+  get(user: string): Revocation | undefined {
+    return this.entries.get(user)?.revocation;
   }
 
   /** `learned`: what it was when this principal's login began. What was learned since then has come in between. */

@@ -4,7 +4,7 @@
  */
 import { z } from 'zod';
 import { jwt } from './jwt-options.js';
-import { flag, section } from './option-kinds.js';
+import { DAY_MS, flag, section, whole } from './option-kinds.js';
 
 /** Clients that present no login, passcode or token. */
 const anonymous = z.strictObject({ kind: z.literal('anonymous') });
@@ -24,6 +24,10 @@ export const auth = section({
     'without authenticators, or with `anonymous` alone: take any client, also where other machines can connect',
   ),
   authenticators: authenticators.default([]).describe('asked in order who a client is; none: any login is taken'),
+  revocationsMax: whole(10_000, 1, 100_000).describe('users whose access was revoked, as many as are remembered'),
+  revocationKeepMs: whole(DAY_MS, 60_000, 365 * DAY_MS).describe(
+    'how long a revocation is remembered: at least as long as tokens live',
+  ),
 });
 
 /** What two options do not allow together: the path of one of them, and the rule. */

@@ -75,6 +75,10 @@ export const EFFECTS: Readonly<Record<string, string>> = {
   'memory.queueMaxBytes':
     'as `x-max-length-bytes`: the oldest messages are dropped, unless `x-overflow` says otherwise',
   'memory.queuesMax': error('access-refused'),
+  // Operators
+  'auth.revocationsMax': 'the oldest revocation is forgotten, and the log says so',
+  'admin.pageMax': 'HTTP 400',
+  'admin.answerTimeoutMs': 'the answer goes without that worker, and names it',
   // The end
   'drain.sessionsPerSecond': 'the others end later, but within `stopTimeoutMs`',
   stopTimeoutMs: 'the process ends, whatever is left',

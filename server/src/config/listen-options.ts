@@ -56,8 +56,10 @@ export const listen = section({
   tcpPort: optionalPort.default('off').describe('port of STOMP over TCP, for back ends'),
   /** For the public port and the TCP port; the admin port, which the public cannot reach, stays plain. */
   tls: tls.optional(),
-  adminPort: optionalPort.default(8081).describe('port of `/livez`, `/readyz` and `/metrics`, always plain HTTP'),
-  adminHost: host.optional().describe('address of the admin port; not given: `listen.host`'),
+  adminPort: optionalPort
+    .default(8081)
+    .describe('port of `/livez`, `/readyz`, `/metrics` and the [admin API](admin.md), always plain HTTP'),
+  adminHost: host.default('127.0.0.1').describe('address of the admin port'),
   httpConnectionsMax: whole(10_000, 10, 1_000_000).describe(
     'connections at a time to the public HTTP port that are no sessions (yet); TLS handshakes under way at the TCP port',
   ),

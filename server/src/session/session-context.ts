@@ -1,5 +1,5 @@
 /** What all sessions of a relay share, and the bounds that each of them keeps. Built once by the composition root. */
-import type { Authenticator, Policy } from '../auth/auth.js';
+import type { Authenticator, Policy, Principal } from '../auth/auth.js';
 import type { Broker } from '../brokers/broker.js';
 import type { ParserLimits } from '../stomp/parser.js';
 import type { FramePaceOptions, Pace } from './frame-pace.js';
@@ -61,6 +61,8 @@ export interface SessionContext {
   readonly broker: Broker;
   readonly authenticator: Authenticator;
   readonly policy: Policy;
+  /** Whether it is refused by now, although it was accepted. */
+  readonly isRevoked: (principal: Principal) => boolean;
   readonly groups: Groups;
   readonly messages: MessageEncoder;
   readonly timers: TimerWheel;

@@ -10,7 +10,7 @@ export interface SubscriptionInfo {
 /** A snapshot, made when it is asked for. Holds no passcode, token or claim. */
 export interface SessionInfo {
   readonly id: string;
-  /** Undefined until it is known. */
+  /** As in `/user/NAME/queue/X`: an anonymous one's is its id. Undefined until it is known. */
   readonly user: string | undefined;
   readonly anonymous: boolean;
   readonly transport: 'websocket' | 'tcp' | 'stream';

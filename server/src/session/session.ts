@@ -291,6 +291,7 @@ export class Session extends ClosableSession implements Listeners, CommandSessio
       transport: peer.transport,
       address: peer.address,
       connectedAtMs,
+      issuedAtMs: identity?.principal.issuedAtMs,
       expiresAtMs: identity?.principal.expiresAtMs,
       bufferedBytes: connection.bufferedBytes,
       subscriptions: this.subscriptions.list(),

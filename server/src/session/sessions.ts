@@ -101,7 +101,9 @@ export class Sessions implements SessionOwner, SessionSource {
   }
 
   /** An anonymous client is a user of its own. */
-  admit(session: Session, { name, anonymous }: Principal): void {
+  admit(session: Session, principal: Principal): void {
+    const { name, anonymous } = principal;
+    if (this.context.isRevoked(principal)) throw new StompError('revoked', 'Your access was revoked.');
     if (!anonymous && !this.users.take(session, name)) {
       const { sessionsPerUserMax } = this.options;
       const sentence = `This user has sessionsPerUserMax (${sessionsPerUserMax}) sessions already: close one, or try again later.`;

@@ -23,7 +23,7 @@ export function subscribedTo(asked: string): SubscriptionFilter {
       isMatch = destination === asked || gets(destination, target);
       remembered.set(destination, isMatch);
     }
-    return isMatch && (destination === asked || owner === undefined || owner === ownerOf(session));
+    return isMatch && (destination === asked || owner === undefined || owner === session.user);
   };
 }
 
@@ -32,11 +32,6 @@ function gets(subscribed: string, target: Destination | undefined): boolean {
   const own = parsed(subscribed, 'subscribe');
   if (target.kind === 'topic') return own?.kind === 'topic' && matches(own.key, target.key);
   return own?.kind === 'user' && own.name === target.name;
-}
-
-/** The name under which a session's `/user` destinations are known. */
-function ownerOf({ id, user, anonymous }: SessionInfo): string | undefined {
-  return anonymous ? id : user;
 }
 
 /** Undefined where it is none that `action` takes: then only its text counts. */

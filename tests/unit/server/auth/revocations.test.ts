@@ -1,6 +1,6 @@
 import { expect, test } from '@jest/globals';
 import type { Principal } from '../../../../server/src/auth/auth.js';
-import { Revocations } from '../../../../server/src/auth/revocations.js';
+import { checkRevocation, Revocations } from '../../../../server/src/auth/revocations.js';
 
 const KEEP_MS = 1_000;
 
@@ -71,4 +71,21 @@ test('the oldest are forgotten where there are too many, and somebody is told', 
   for (const user of ['alice', 'bob', 'carol']) revocations.add({ user, revokedAtMs: 5_000 });
   expect(forgotten).toEqual(['alice']);
   expect([...revocations.all()].map(({ user }) => user)).toEqual(['bob', 'carol']);
+});
+
+test.each([
+  [{ user: '' }, 'user must be'],
+  [{ user: 'x'.repeat(201) }, '1 to 200 bytes'],
+  [{ user: 'a\nb' }, 'control characters'],
+  [{ user: '\ud800' }, 'user must be'],
+  [{ user: 7 }, 'user must be'],
+  [{ user: 'alice', reason: 'a\u001b[2J' }, 'reason must be'],
+  [{ user: 'alice', reason: 'x'.repeat(501) }, '500 bytes'],
+  [{ user: 'alice', reason: null }, 'reason must be'],
+])('%j cannot be revoked', (order, sentence) => {
+  expect(checkRevocation(order)).toContain(sentence);
+});
+
+test('a user can be, with a reason or without', () => {
+  expect([{ user: 'älice' }, { user: 'alice', reason: '' }].map(checkRevocation)).toEqual([undefined, undefined]);
 });

@@ -52,6 +52,7 @@ export interface HarnessOptions {
   readonly sessionsPerAddressMax?: number;
   readonly authenticator?: Authenticator;
   readonly policy?: Policy;
+  readonly isRevoked?: SessionContext['isRevoked'];
   readonly slowConsumers?: readonly SlowConsumerRule[];
 }
 
@@ -94,6 +95,7 @@ export class Harness {
   constructor(options: HarnessOptions = {}) {
     const { session, sessionsMax = 1_000, sessionsPerUserMax = 0, sessionsPerAddressMax = 0 } = options;
     const { sessionsBeforeLoginMax = 1_000, drain, authenticator = openAccess, policy, slowConsumers = [] } = options;
+    const { isRevoked = () => false } = options;
     const { broker, timers, counters, messages } = this;
     const policies = new SlowPolicies(slowConsumers);
     this.options = { ...OPTIONS, ...session };
@@ -112,6 +114,7 @@ export class Harness {
       broker,
       authenticator,
       policy: policy ?? { allows: () => true },
+      isRevoked,
       groups: this.groups,
       messages,
       timers,

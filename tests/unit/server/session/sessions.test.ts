@@ -36,6 +36,17 @@ describe('Sessions', () => {
     expect(await harness.leftovers()).toEqual([]);
   });
 
+  test('who was accepted, and is revoked before it comes in, is told so', async () => {
+    const harness = new Harness({ isRevoked: ({ name }) => name === 'ann' });
+    const refused = harness.open();
+    refused.sendFrame('CONNECT', { 'accept-version': '1.2', host: '/', login: 'ann' });
+    await tick();
+    expect(refused.summary).toEqual(['ERROR revoked']);
+    expect(refused.closed?.code).toBe(4401);
+    await harness.connect({ login: 'bob' });
+    expect(await harness.leftovers()).toEqual([]);
+  });
+
   test('an address has so many, 64 bits of IPv6 are one, loopback is not counted', async () => {
     const harness = new Harness({ sessionsPerAddressMax: 1 });
     const first = await harness.connect({}, { address: '2001:db8::1' });

@@ -1,0 +1,163 @@
+/** Access that is revoked at one relay is gone at all relays on the same broker, and comes back with what is issued later. */
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
+import { AuthenticationError, type Authenticator } from '../../server/src/index.js';
+import { eventually } from '../support/deadline.js';
+import { createVhost, type Vhost } from '../support/rabbitmq.js';
+import { BROKERS, startRelay, type TestRelay, TRANSPORTS } from '../support/relay.js';
+import { connectStomp, openStomp, type StompClient } from '../support/stomp-client.js';
+import { TcpProxy } from '../support/tcp-proxy.js';
+import { stageRelays, unique } from './stomp/relay-stage.js';
+
+/** A passcode is the moment when it was issued, or `password`. */
+const tokens: Authenticator = {
+  authenticate: ({ login, passcode = '' }) => {
+    if (login === undefined) return Promise.resolve({ name: 'anonymous', anonymous: true, claims: {} });
+    if (passcode === '') return Promise.reject(new AuthenticationError('authentication-failed', 'No passcode.'));
+    const issued = passcode === 'password' ? {} : { issuedAtMs: Number(passcode) };
+    return Promise.resolve({ name: login, anonymous: false, claims: {}, ...issued });
+  },
+};
+
+function tokenFrom(ms: number): string {
+  return String(Date.now() + ms);
+}
+
+async function expectRevoked(client: StompClient): Promise<void> {
+  await client.expectFrame('ERROR', { code: 'revoked' });
+  expect([4401, 1000]).toContain((await client.expectClose()).code); // TCP has no codes
+}
+
+describe.each(BROKERS)('%s', (broker) => {
+  const stage = stageRelays(broker, { instances: broker === 'memory' ? 1 : 2, hooks: { authenticator: tokens } });
+  const there = { instance: broker === 'memory' ? 0 : 1 };
+
+  describe.each(TRANSPORTS)('over %s', (transport) => {
+    test('sessions of the user end everywhere, those of others do not', async () => {
+      const [user, other] = [unique('user'), unique('other')];
+      const token = tokenFrom(-1_000);
+      const ended = [
+        await stage.connect(transport, { login: user, passcode: token }),
+        await stage.connect(transport, { login: user, passcode: token }, there),
+        await stage.connect(transport, { login: user, passcode: 'password' }, there),
+      ];
+      const spared = [
+        await stage.connect(transport, { login: other, passcode: token }, there),
+        await stage.connect(transport, {}, there),
+      ];
+      const result = await stage.relay.library.revoke(user, 'a test');
+      expect(result).toMatchObject({ user, sessionsEnded: broker === 'memory' ? 3 : 1, othersTold: true });
+      for (const each of ended) await expectRevoked(each);
+      for (const each of spared) await each.receipt('SUBSCRIBE', { id: '0', destination: `/topic/${user}` });
+    });
+
+    test('the old token is refused everywhere, a new one and a password are accepted', async () => {
+      const user = unique('user');
+      const old = tokenFrom(-1_000);
+      const witness = await stage.connect(transport, { login: user, passcode: old }, there);
+      await stage.relay.library.revoke(user);
+      await expectRevoked(witness);
+      for (const instance of [0, there.instance]) {
+        const refused = await stage.open(transport, { instance });
+        refused.sendFrame('CONNECT', { 'accept-version': '1.2', host: '/', login: user, passcode: old });
+        await refused.expectFrame('ERROR', { code: 'authentication-failed' });
+        await stage.connect(transport, { login: user, passcode: tokenFrom(1_000) }, { instance });
+        await stage.connect(transport, { login: user, passcode: 'password' }, { instance });
+      }
+    });
+  });
+});
+
+describe('a session that is being authenticated', () => {
+  let asked: (() => void)[] = [];
+  const slow: Authenticator = {
+    authenticate: async (credentials) => {
+      await new Promise<void>((resolve) => asked.push(resolve));
+      return tokens.authenticate(credentials);
+    },
+  };
+  const stage = stageRelays('rabbitmq', { instances: 2, hooks: { authenticator: slow } });
+  beforeEach(() => {
+    asked = [];
+  });
+
+  test.each(['password', '1000'])('does not slip through with %s', async (passcode) => {
+    const user = unique('user');
+    const clients = [await stage.open('webSocketUrl'), await stage.open('webSocketUrl', { instance: 1 })];
+    for (const each of clients) {
+      each.sendFrame('CONNECT', { 'accept-version': '1.2', host: '/', login: user, passcode });
+    }
+    const begun = () => (asked.length === 2 ? true : undefined);
+    await eventually(begun, 5_000, () => 'nobody was asked');
+    await stage.relay.library.revoke(user);
+    // Both know it, also the one that had to be told
+    const isKnown = async (relay: TestRelay) =>
+      (await relay.library.operations.revocations({ limit: 100 })).items.some((each) => each.user === user);
+    for (const relay of stage.relays) {
+      await eventually(
+        async () => ((await isKnown(relay)) ? true : undefined),
+        5_000,
+        () => 'it was not told',
+      );
+    }
+    for (const answer of asked) answer();
+    for (const each of clients) {
+      await each.expectFrame('ERROR', { code: 'authentication-failed' });
+      expect((await each.expectClose()).code).toBe(4401);
+    }
+  });
+});
+
+describe('a relay that was not there', () => {
+  const clients: StompClient[] = [];
+  const relays: TestRelay[] = [];
+  let vhost: Vhost;
+  let proxy: TcpProxy;
+  beforeAll(async () => {
+    vhost = await createVhost();
+    proxy = await TcpProxy.start(vhost.amqpUrl);
+  }, 60_000);
+  afterAll(async () => {
+    for (const client of clients) client.destroy();
+    await Promise.all(relays.map((relay) => relay.stop()));
+    await proxy.close();
+    await vhost.delete();
+  });
+
+  const start = async (url: string): Promise<TestRelay> => {
+    const relay = await startRelay(url, { rabbitmq: { reconnectMaxMs: 500 } }, { authenticator: tokens });
+    relays.push(relay);
+    return relay;
+  };
+  const keep = (client: StompClient): StompClient => {
+    clients.push(client);
+    return client;
+  };
+
+  test('hears of it when it comes, and when it comes back', async () => {
+    const [user, later, fromAfar] = [unique('user'), unique('later'), unique('afar')];
+    const old = tokenFrom(-1_000);
+    const first = await start(vhost.amqpUrl);
+    await first.library.revoke(user);
+
+    const second = await start(proxy.url(vhost.amqpUrl));
+    const isRefused = async (): Promise<true | undefined> => {
+      const client = keep(await openStomp(second.webSocketUrl));
+      client.sendFrame('CONNECT', { 'accept-version': '1.2', host: '/', login: user, passcode: old });
+      return (await client.nextFrame()).command === 'ERROR' ? true : undefined;
+    };
+    await eventually(isRefused, 10_000, () => 'the new relay accepts the old token');
+
+    const victim = keep(await connectStomp(second.webSocketUrl, { login: later, passcode: old }));
+    const fresh = keep(await connectStomp(second.webSocketUrl, { login: later, passcode: tokenFrom(3_600_000) }));
+    const farVictim = keep(await connectStomp(first.webSocketUrl, { login: fromAfar, passcode: old }));
+    proxy.cut();
+    const isAway = () => second.library.notReady() !== undefined || undefined;
+    await eventually(isAway, 10_000, () => 'the second relay still has its broker');
+    expect(await first.library.revoke(later)).toMatchObject({ sessionsEnded: 0, othersTold: true });
+    expect(await second.library.revoke(fromAfar)).toMatchObject({ sessionsEnded: 0, othersTold: false });
+    proxy.restore();
+    await expectRevoked(victim);
+    await expectRevoked(farVictim);
+    await fresh.receipt('SUBSCRIBE', { id: '0', destination: `/topic/${later}` });
+  }, 60_000);
+});
