@@ -17,6 +17,7 @@ test.each([
   { headers: { authorization: 'Bearer x' } },
   { headers: { Authorization: 'Bearer x' } },
   { httpHeaders: { authorization: 'Basic x' } },
+  { httpHeaders: { 'sec-websocket-protocol': 'v12.stomp, bearer.x' } },
 ])('does not know who presents %j', async (credentials) => {
   expect(await anonymousAuthenticator.authenticate(presented(credentials))).toBeUndefined();
 });

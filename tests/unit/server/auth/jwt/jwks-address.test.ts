@@ -1,38 +1,24 @@
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import type { ServerResponse } from 'node:http';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { errors, jwtVerify } from 'jose';
 import { JwksAddress, type JwksOptions } from '../../../../../server/src/auth/jwt/jwks-address.js';
 import { eventually } from '../../../../support/deadline.js';
 import { Inbox } from '../../../../support/inbox.js';
+import { type KeyServer, startKeyServer } from '../../../../support/key-server.js';
 import { createIssuer, type TokenIssuer } from '../../../../support/tokens.js';
 
 const WAIT_MS = 5_000;
 const [first, second] = [createIssuer('ES256', '1'), createIssuer('ES256', '2')];
 const open: JwksAddress[] = [];
-let server: Server;
-let requests: Inbox<IncomingMessage>;
-let respond: (response: ServerResponse) => void;
-
-const answering =
-  (...issuers: TokenIssuer[]) =>
-  (response: ServerResponse) =>
-    response.end(JSON.stringify({ keys: issuers.map(({ jwk }) => jwk) }));
+let server: KeyServer;
 
 beforeEach(async () => {
-  requests = new Inbox('request');
-  respond = answering(first);
-  server = createServer((request, response) => {
-    requests.add(request);
-    respond(response);
-  });
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  server = await startKeyServer(first);
 });
 
 afterEach(async () => {
   for (const each of open.splice(0)) each.close();
-  server.closeAllConnections();
-  await new Promise((resolve) => server.close(resolve));
+  await server.close();
 });
 
 function openAddress(options: Partial<JwksOptions> = {}) {
@@ -40,7 +26,7 @@ function openAddress(options: Partial<JwksOptions> = {}) {
   const infos = new Inbox<object>('info');
   const address = new JwksAddress(
     {
-      jwksUrl: `http://127.0.0.1:${(server.address() as AddressInfo).port}/jwks`,
+      jwksUrl: server.url,
       jwksRefreshMs: 60_000,
       jwksCooldownMs: 60_000,
       jwksTimeoutMs: WAIT_MS,
@@ -61,50 +47,50 @@ function openAddress(options: Partial<JwksOptions> = {}) {
 describe('keys are fetched', () => {
   test('once, at the start, for all who log in', async () => {
     const { verify } = openAddress();
-    await requests.next();
+    await server.requests.next();
     expect(await Promise.all([verify(first), verify(first), verify(first)])).toEqual(['ann', 'ann', 'ann']);
     expect(await verify(first)).toBe('ann');
-    expect(requests.all).toHaveLength(1);
+    expect(server.requests.all).toHaveLength(1);
   });
 
   test('again when a token names a key that is not known; all such tokens wait for the same answer', async () => {
     const { verify } = openAddress({ jwksCooldownMs: 0 });
     expect(await verify(first)).toBe('ann');
-    respond = answering(second);
+    server.publish(second);
     expect(await Promise.all([verify(second), verify(second), verify(second)])).toEqual(['ann', 'ann', 'ann']);
-    expect(requests.all).toHaveLength(2);
+    expect(server.requests.all).toHaveLength(2);
     await expect(verify(first)).rejects.toBeInstanceOf(errors.JWKSNoMatchingKey);
   });
 
   test('not again within the cooldown: who made a key up learns nothing, who has a new one is to come back', async () => {
     const { verify } = openAddress();
     expect(await verify(first)).toBe('ann');
-    respond = answering(first, second);
+    server.publish(first, second);
     await expect(verify(second)).rejects.toThrow(/fetched a moment ago/);
     await expect(verify(second)).rejects.not.toBeInstanceOf(errors.JOSEError);
-    expect(requests.all).toHaveLength(1);
+    expect(server.requests.all).toHaveLength(1);
   });
 
   test('again when they are old, while the old ones are used', async () => {
     const { verify } = openAddress({ jwksRefreshMs: 0 });
-    await requests.next();
+    await server.requests.next();
     expect(await verify(first)).toBe('ann');
-    respond = () => undefined; // answers nothing
+    server.answer = () => undefined; // answers nothing
     expect(await verify(first)).toBe('ann');
-    await requests.next();
+    await server.requests.next();
     expect(await verify(first)).toBe('ann');
   });
 });
 
 describe('while they cannot be fetched', () => {
   test('nothing is known: that is no refusal; when they can be, all is well, and said', async () => {
-    respond = (response) => response.writeHead(503).end();
+    server.answer = (response) => response.writeHead(503).end();
     const { verify, warnings, infos } = openAddress();
     expect(await warnings.next()).toMatchObject({ reason: 'HTTP status 503, not 200' });
     await expect(verify(first)).rejects.toThrow('HTTP status 503');
     await expect(verify(first)).rejects.not.toBeInstanceOf(errors.JWKSNoMatchingKey);
-    expect(requests.all).toHaveLength(1); // nobody asks again at once
-    respond = answering(first);
+    expect(server.requests.all).toHaveLength(1); // nobody asks again at once
+    server.publish(first);
     const name = await eventually(
       () => verify(first).catch(() => undefined),
       WAIT_MS,
@@ -118,12 +104,10 @@ describe('while they cannot be fetched', () => {
   test('those that are known are used', async () => {
     const { verify, warnings } = openAddress({ jwksRefreshMs: 0 });
     expect(await verify(first)).toBe('ann');
-    server.closeAllConnections();
-    await new Promise((resolve) => server.close(resolve));
+    await server.close();
     expect(await verify(first)).toBe('ann');
     await warnings.next();
     expect(await verify(first)).toBe('ann');
-    server.listen(0);
   });
 
   test.each<[string, (response: ServerResponse) => void, RegExp]>([
@@ -133,18 +117,18 @@ describe('while they cannot be fetched', () => {
     ['a redirect', (response) => response.writeHead(302, { location: '/other' }).end(), /HTTP status 302/],
     ['nothing', () => undefined, /timeout/i],
   ])('the answer is %s', async (_, answer, reason) => {
-    respond = answer;
+    server.answer = answer;
     const { verify, warnings } = openAddress({ jwksTimeoutMs: 200 });
     expect((await warnings.next()).reason).toMatch(reason);
     await expect(verify(first)).rejects.toThrow();
-    expect(requests.all).toHaveLength(1);
+    expect(server.requests.all).toHaveLength(1);
   });
 });
 
 test('what is fetched when it is closed is given up, without a word', async () => {
-  respond = () => undefined;
+  server.answer = () => undefined;
   const { address, verify, warnings } = openAddress();
-  await requests.next();
+  await server.requests.next();
   const answer = verify(first);
   address.close();
   await expect(answer).rejects.toThrow(/aborted/);
