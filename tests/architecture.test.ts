@@ -29,6 +29,9 @@ const SERVER: Readonly<Record<string, Rule>> = {
   'transports/websocket-connection': { ours: ['transports'], packages: ['ws'] },
   auth: { ours: ['auth', 'destinations', 'watched-file'] },
   'auth/jwt': { ours: ['auth', 'destinations', 'watched-file'], packages: ['jose', 'cookie'] },
+  'auth/http-authenticator': { ours: ['auth'], packages: ['zod'] },
+  'auth/static-users': { ours: ['auth', 'watched-file'], packages: ['yaml'] },
+  'auth/user-list': { ours: ['auth'], packages: ['zod'] },
   brokers: { ours: ['destinations'] },
   'brokers/memory': {
     ours: ['destinations', 'brokers/fanout', 'brokers/message-checks', 'brokers/queue-plan', 'brokers/broker'],
@@ -51,7 +54,10 @@ const SERVER: Readonly<Record<string, Rule>> = {
   },
   'load-meter': { ours: [] },
   pace: { ours: [] },
-  config: { ours: ['config', 'config-report', 'config-sources', 'loopback'], packages: ['yaml', 'zod'] },
+  config: {
+    ours: ['config', 'config-report', 'config-sources', 'loopback', 'auth/user-list'],
+    packages: ['yaml', 'zod'],
+  },
   'config-report': { ours: ['config-sources'], packages: ['zod'] },
   'config-sources': { ours: [] },
   'tls-port': { ours: ['watched-file'] },
@@ -63,7 +69,11 @@ const SERVER: Readonly<Record<string, Rule>> = {
   workers: { ours: ['admin', 'log', 'metrics', 'relay', 'young-generation'], types: ['config'] },
   'workers/worker-metrics': { ours: [], types: ['metrics'], packages: ['prom-client'] },
   'young-generation': { ours: [] },
-  cli: { ours: ['config', 'relay', 'log', 'version', 'workers', 'young-generation'], packages: ['commander'] },
+  'read-password': { ours: [] },
+  cli: {
+    ours: ['auth/password-hash', 'config', 'read-password', 'relay', 'log', 'version', 'workers', 'young-generation'],
+    packages: ['commander'],
+  },
 };
 
 /** Folders that must do no input or output of their own. */

@@ -2,13 +2,15 @@
 /**
  * The command line: flags and signals -> config -> relay. Prints a line for each listener on stdout once it listens;
  * logs go to stderr as JSON. Exit status: 0 after a clean stop, 1 if the relay could not start or stop, 2 for a bad
- * configuration.
+ * configuration. `hash-password` is a command of its own.
  */
 import './young-generation.js';
 import { inspect } from 'node:util';
 import { Command, CommanderError, Option } from 'commander';
+import { hashPassword } from './auth/password-hash.js';
 import { ConfigError, createConfig, loadConfig, SETTINGS } from './config.js';
-import type { Config } from './config.js';
+import type { Config, Flags } from './config.js';
+import { readPassword } from './read-password.js';
 import { createRelay } from './relay.js';
 import type { Relay } from './relay.js';
 import { VERSION } from './version.js';
@@ -19,7 +21,21 @@ const EXIT_FAILED = 1;
 const EXIT_BAD_CONFIG = 2;
 
 async function main(argv: readonly string[]): Promise<void> {
-  const config = checked(() => loadConfig(parseFlags(argv)));
+  const command = relayCommand().action(run);
+  command
+    .command('hash-password')
+    .description('read a password, and print its hash for auth.authenticators (docs/authentication.md)')
+    .action(printPasswordHash);
+  try {
+    await command.parseAsync([...argv], { from: 'user' });
+  } catch (error) {
+    if (error instanceof CommanderError) process.exit(error.exitCode === 0 ? 0 : EXIT_BAD_CONFIG); // it has spoken
+    throw error;
+  }
+}
+
+async function run(flags: Flags): Promise<void> {
+  const config = checked(() => loadConfig(flags));
   const relay = checked(() => (config.workers === 1 ? createSingle(config) : createPool(config)));
   stopOnSignals(relay);
   try {
@@ -47,12 +63,19 @@ function checked<T>(read: () => T): T {
     return read();
   } catch (error) {
     if (error instanceof ConfigError) fail(EXIT_BAD_CONFIG, error.problems);
-    if (error instanceof CommanderError) process.exit(error.exitCode === 0 ? 0 : EXIT_BAD_CONFIG); // it has spoken
     throw error;
   }
 }
 
-function parseFlags(argv: readonly string[]): Record<string, unknown> {
+async function printPasswordHash(): Promise<void> {
+  try {
+    process.stdout.write(`${await hashPassword(await readPassword(process.stdin, process.stderr))}\n`);
+  } catch (error) {
+    fail(EXIT_FAILED, [(error as Error).message]);
+  }
+}
+
+function relayCommand(): Command {
   const defaults: unknown = createConfig();
   const command = new Command('stomp-relay')
     .description('STOMP over WebSocket and TCP, relayed to RabbitMQ or an embedded broker.')
@@ -61,6 +84,7 @@ function parseFlags(argv: readonly string[]): Record<string, unknown> {
     .allowExcessArguments(false)
     .configureHelp({ sortOptions: false })
     .showHelpAfterError('(--help lists the options)')
+    .helpCommand(false)
     .exitOverride();
   for (const { flag, variable, path, description } of SETTINGS) {
     const preset = path.reduce<unknown>(
@@ -70,8 +94,7 @@ function parseFlags(argv: readonly string[]): Record<string, unknown> {
     const shown = ['string', 'number'].includes(typeof preset) ? `; default ${String(preset)}` : '';
     command.addOption(new Option(flag, `${description} (${variable}${shown})`));
   }
-  command.addOption(new Option('--config <file>', 'YAML file with any of the options (RELAY_CONFIG)'));
-  return command.parse([...argv], { from: 'user' }).opts();
+  return command.addOption(new Option('--config <file>', 'YAML file with any of the options (RELAY_CONFIG)'));
 }
 
 /** The first signal stops in order, within `stopTimeoutMs`; the second ends the process at once. */

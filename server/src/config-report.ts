@@ -52,7 +52,7 @@ function unknownOption(path: readonly PropertyKey[], known: readonly string[], l
 }
 
 /** Options whose values belong in no log, and the password in an address, such as the broker's. */
-const SECRET = /(secret|password|passcode|hash|hashes|apikeys?|authorization|cookies?)$/i;
+const SECRET = /(secret|password|passcode|hash|hashes|apikeys?|headers|authorization|cookies?)$/i;
 const SHOWN_MAX = 300;
 
 function shown(path: readonly PropertyKey[], values: unknown): string {

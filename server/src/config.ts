@@ -5,7 +5,7 @@
  */
 import { readFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
-import { parse as parseYaml } from 'yaml';
+import { parse as parseYaml, type ScalarTag } from 'yaml';
 import { z } from 'zod';
 import { admin } from './config/admin-options.js';
 import { auth, authConflicts } from './config/auth-options.js';
@@ -21,6 +21,7 @@ import { isLoopback } from './loopback.js';
 
 export { ConfigError } from './config-report.js';
 export { SETTINGS } from './config-sources.js';
+export type { Flags } from './config-sources.js';
 
 /** For the documentation, too. */
 export const schema = z.strictObject({
@@ -63,7 +64,7 @@ export type ConfigInput = z.input<typeof schema>;
 /** For the command line. Throws a ConfigError that names every wrong option. `environment` defaults to the process's. */
 export function loadConfig(flags: Flags, environment: Environment = process.env): Config {
   const file = (flags['config'] as string | undefined) ?? (environment['RELAY_CONFIG'] || undefined);
-  const values = file === undefined ? undefined : { name: file, values: readFile(file) };
+  const values = file === undefined ? undefined : { name: file, values: readFile(file, environment) };
   const config = check(layer(values, environment, flags));
   checkExposure(config, false);
   return config;
@@ -147,9 +148,9 @@ function frameBytes({ headersMaxBytes, bodyMaxBytes }: { headersMaxBytes: number
   return KIB + headersMaxBytes + bodyMaxBytes;
 }
 
-function readFile(name: string): Record<string, unknown> {
+function readFile(name: string, environment: Environment): Record<string, unknown> {
   try {
-    const values: unknown = parseYaml(readFileSync(name, 'utf8')) ?? {};
+    const values: unknown = parseYaml(readFileSync(name, 'utf8'), { customTags: [variableTag(environment)] }) ?? {};
     if (typeof values === 'object' && values !== null && !Array.isArray(values)) {
       return values as Record<string, unknown>;
     }
@@ -158,6 +159,18 @@ function readFile(name: string): Record<string, unknown> {
     throw new ConfigError([`cannot read the file ${name} (--config): ${reason}`]);
   }
   throw new ConfigError([`the file ${name} (--config) must hold sections such as "listen:", with options below them`]);
+}
+
+/** `!env NAME` in the file: what that variable holds, so that no secret has to stand in the file. */
+function variableTag(environment: Environment): ScalarTag {
+  return {
+    tag: '!env',
+    resolve(name) {
+      const value = environment[name];
+      if (value === undefined || value === '') throw new Error(`!env: the variable ${name} is not set`);
+      return value;
+    },
+  };
 }
 
 function freeze<T extends object>(value: T): T {

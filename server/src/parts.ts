@@ -5,6 +5,7 @@
 import { v4 as uuid } from 'uuid';
 import type { Authenticator, Policy, Principal } from './auth/auth.js';
 import { AuthenticatorChain } from './auth/authenticator-chain.js';
+import type { BrokerLoginCheck } from './auth/broker-users.js';
 import { createAuthenticator } from './auth/create-authenticators.js';
 import { openAuthenticator, openPolicy } from './auth/open-access.js';
 import { Revocations } from './auth/revocations.js';
@@ -12,6 +13,7 @@ import { UnrevokedAuthenticator } from './auth/unrevoked-authenticator.js';
 import type { Broker } from './brokers/broker.js';
 import { tlsConnectOptions } from './brokers/rabbitmq/broker-tls.js';
 import { MemoryBroker } from './brokers/memory/memory-broker.js';
+import { checkCredentials } from './brokers/rabbitmq/credentials-check.js';
 import { RabbitMqBroker } from './brokers/rabbitmq/rabbitmq-broker.js';
 import { type Config, ConfigError, isOpenToAnybody } from './config.js';
 import { LoadMeter } from './load-meter.js';
@@ -70,8 +72,9 @@ export function assembleParts(config: Config, hooks: RelayHooks) {
       'auth.revocationsMax: the oldest revocation is forgotten, old tokens of this user are accepted again',
     );
   });
+  const checkBrokerLogin = brokerLogins(config, instanceId, broker);
   const authenticator = new UnrevokedAuthenticator(
-    new AuthenticatorChain(authenticators(config, hooks, log), log),
+    new AuthenticatorChain(authenticators(config, hooks, log, checkBrokerLogin), log),
     revocations,
   );
   const context = {
@@ -103,12 +106,17 @@ export function assembleParts(config: Config, hooks: RelayHooks) {
 }
 
 /** In the order in which they are asked. */
-function authenticators({ auth, websocket }: Config, hooks: RelayHooks, log: Log): Authenticator[] {
+function authenticators(
+  { auth, websocket }: Config,
+  hooks: RelayHooks,
+  log: Log,
+  checkBrokerLogin: BrokerLoginCheck | undefined,
+): Authenticator[] {
   const own = hooks.authenticator === undefined ? [] : [hooks.authenticator];
   const isTrustedPage = createPageCheck(websocket.allowedOrigins);
   const configured = auth.authenticators.map((options, index) => {
     try {
-      return createAuthenticator(options, { isTrustedPage, log, all: auth.authenticators });
+      return createAuthenticator(options, { isTrustedPage, log, all: auth.authenticators, checkBrokerLogin });
     } catch (error) {
       throw new ConfigError([`auth.authenticators.${index} cannot be used: ${(error as Error).message}`]);
     }
@@ -125,6 +133,13 @@ function createTlsPort({ listen, session }: Config, log: Log): TlsPort | undefin
   } catch (error) {
     throw new ConfigError([`listen.tls cannot be used: ${(error as Error).message}`]);
   }
+}
+
+/** Undefined without RabbitMQ, which alone has users. */
+function brokerLogins({ broker, rabbitmq }: Config, instanceId: string, relayed: Broker): BrokerLoginCheck | undefined {
+  if (broker.kind !== 'rabbitmq') return undefined;
+  const options = { ...rabbitmq, urls: broker.urls, instanceId, isUp: () => relayed.isUp };
+  return (login, passcode, signal) => checkCredentials(login, passcode, signal, options);
 }
 
 function createBroker(config: Config, instanceId: string, log: Log): Broker {

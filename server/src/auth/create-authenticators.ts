@@ -1,11 +1,19 @@
 /** What the configuration says about who may log in, made into authenticators. */
 import { anonymousAuthenticator } from './anonymous.js';
 import type { Authenticator } from './auth.js';
+import { type BrokerLoginCheck, BrokerUsers, type BrokerUsersOptions } from './broker-users.js';
+import { HttpAuthenticator, type HttpAuthenticatorOptions } from './http-authenticator.js';
 import { JwtAuthenticator, type JwtLog, type JwtOptions } from './jwt/jwt-authenticator.js';
-import type { PageCheck } from './jwt/token-places.js';
+import type { PageCheck } from './presented.js';
+import { StaticUsers, type StaticUsersOptions } from './static-users.js';
 
 /** Defaults, units and ranges are in `config/auth-options.ts`. */
-export type AuthenticatorOptions = { readonly kind: 'anonymous' } | ({ readonly kind: 'jwt' } & JwtOptions);
+export type AuthenticatorOptions =
+  | ({ readonly kind: 'jwt' } & JwtOptions)
+  | ({ readonly kind: 'users' } & StaticUsersOptions)
+  | ({ readonly kind: 'http' } & HttpAuthenticatorOptions)
+  | ({ readonly kind: 'rabbitmq' } & BrokerUsersOptions)
+  | { readonly kind: 'anonymous' };
 
 export interface Surroundings {
   /** Whether an HTTP request comes from a page that may connect. */
@@ -13,15 +21,25 @@ export interface Surroundings {
   readonly log: JwtLog;
   /** All that are configured. */
   readonly all: readonly AuthenticatorOptions[];
+  /** Undefined where the broker has no users. */
+  readonly checkBrokerLogin: BrokerLoginCheck | undefined;
 }
 
-/** Throws an Error whose message says what is wrong with a file that the options name. */
-export function createAuthenticator(options: AuthenticatorOptions, { all, ...rest }: Surroundings): Authenticator {
+/** Throws an Error whose message says what is wrong with a file that the options name, or lacks around them. */
+export function createAuthenticator(options: AuthenticatorOptions, surroundings: Surroundings): Authenticator {
+  const { isTrustedPage, log, all, checkBrokerLogin } = surroundings;
   switch (options.kind) {
+    case 'jwt':
+      return new JwtAuthenticator(options, { isTrustedPage, log, otherIssuers: issuersBeside(options, all) });
+    case 'users':
+      return new StaticUsers(options, log);
+    case 'http':
+      return new HttpAuthenticator(options, isTrustedPage);
+    case 'rabbitmq':
+      if (!checkBrokerLogin) throw new Error('it asks RabbitMQ, and --broker names none');
+      return new BrokerUsers(options, checkBrokerLogin);
     case 'anonymous':
       return anonymousAuthenticator;
-    case 'jwt':
-      return new JwtAuthenticator(options, { ...rest, otherIssuers: issuersBeside(options, all) });
   }
 }
 

@@ -1,6 +1,9 @@
 /** What a client presents, wherever it puts it: in headers of CONNECT, or of the HTTP request or upgrade. */
 import type { Credentials } from './auth.js';
 
+/** Whether an HTTP request comes from a page that may connect: for others a cookie, which browsers send unasked, says nothing. */
+export type PageCheck = (httpHeaders: Credentials['httpHeaders']) => boolean;
+
 /** Beside `v12.stomp` in a browser's list of sub-protocols, the only header of the upgrade that a page can fill. */
 const BEARER = 'bearer.';
 

@@ -6,15 +6,22 @@ import { AuthenticationError, type Principal } from './auth.js';
 
 const NAME_MAX_BYTES = 200;
 
+/** What is wrong with a user's name, such as "is empty"; undefined where it can be used. */
+export function nameProblem(name: unknown): string | undefined {
+  if (typeof name !== 'string' || name === '') return 'is empty';
+  const bytes = Buffer.byteLength(name);
+  if (bytes > NAME_MAX_BYTES) return `has ${bytes} bytes of UTF-8, and at most ${NAME_MAX_BYTES} are possible`;
+  if (/\p{Cs}/u.test(name)) return 'holds half of a surrogate pair: it must be valid Unicode';
+  if (/\p{Cc}/u.test(name)) return 'holds a control character (such as NUL, CR or LF)';
+  return undefined;
+}
+
 /** Returns it as it is. Throws an AuthenticationError that names the rule, and never the name. */
 export function checkPrincipal(principal: Principal): Principal {
   // An authenticator may be plain JavaScript
   const { name, anonymous, claims, expiresAtMs }: Partial<Record<keyof Principal, unknown>> = principal;
-  if (typeof name !== 'string' || name === '') throw refused('is empty');
-  const bytes = Buffer.byteLength(name);
-  if (bytes > NAME_MAX_BYTES) throw refused(`has ${bytes} bytes of UTF-8, and at most ${NAME_MAX_BYTES} are possible`);
-  if (/\p{Cs}/u.test(name)) throw refused('holds half of a surrogate pair: it must be valid Unicode');
-  if (/\p{Cc}/u.test(name)) throw refused('holds a control character (such as NUL, CR or LF)');
+  const problem = nameProblem(name);
+  if (problem !== undefined) throw refused(problem);
   if (typeof anonymous !== 'boolean' || typeof claims !== 'object' || claims === null) {
     throw new AuthenticationError('authentication-failed', 'The authenticator gave a principal without its claims.');
   }

@@ -4,12 +4,13 @@
  */
 import { z } from 'zod';
 import { jwt } from './jwt-options.js';
+import { brokerUsers, http, users } from './login-options.js';
 import { DAY_MS, flag, section, whole } from './option-kinds.js';
 
 /** Clients that present no login, passcode or token. */
 const anonymous = z.strictObject({ kind: z.literal('anonymous') });
 
-const KINDS = [jwt, anonymous] as const;
+const KINDS = [jwt, users, http, brokerUsers, anonymous] as const;
 const KIND_RULE = `must be one of: ${KINDS.map(({ shape }) => shape.kind.value).join(', ')}`;
 
 const authenticators = z
@@ -43,6 +44,7 @@ export function authConflicts(
   if (allowAnonymous && authenticators.some(({ kind }) => kind !== 'anonymous')) {
     conflicts.push(['auth.allowAnonymous', GUESTS_RULE]);
   }
+  const isOfAnyPage = origins === '*' || origins.includes('null');
   const issuers: string[] = [];
   const tokens = authenticators.flatMap((each, index) => (each.kind === 'jwt' ? [{ ...each, index }] : []));
   for (const { from, issuer, index } of tokens) {
@@ -51,8 +53,11 @@ export function authConflicts(
     const isTold = tokens.length === 1 || (own.length > 0 && own.every((each) => !issuers.includes(each)));
     if (!isTold) conflicts.push([`${path}.issuer`, ISSUERS_RULE]);
     issuers.push(...own);
-    const isOfAnyPage = origins === '*' || origins.includes('null');
     if (from.includes('cookie') && isOfAnyPage) conflicts.push([`${path}.from`, COOKIE_RULE]);
+  }
+  for (const [index, each] of authenticators.entries()) {
+    if (each.kind !== 'http' || !each.forward.includes('cookie') || !isOfAnyPage) continue;
+    conflicts.push([`auth.authenticators.${index}.forward`, COOKIE_RULE]);
   }
   return conflicts;
 }

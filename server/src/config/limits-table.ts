@@ -18,6 +18,7 @@ const frame = (when: string): Record<string, string> => ({
   [`limits.${when}.headersMaxBytes`]: error('headers-too-large'),
   [`limits.${when}.bodyMaxBytes`]: error('body-too-large'),
 });
+const WAITS = 'the next login waits, up to `waitingMax`';
 const PAUSE = 'the client is not read from until there is room';
 
 /** What happens at each limit. `0` in the table's range means: no limit. */
@@ -37,6 +38,16 @@ export const EFFECTS: Readonly<Record<string, string>> = {
   'auth.authenticators[jwt].tokenMaxBytes': error('authentication-failed'),
   'auth.authenticators[jwt].verificationsMax': error('authentication-unavailable'),
   'auth.authenticators[jwt].jwksTimeoutMs': `known keys are used; without any: ${error('authentication-unavailable')}`,
+  'auth.authenticators[users].checksMax': WAITS,
+  'auth.authenticators[users].waitingMax': error('authentication-unavailable'),
+  'auth.authenticators[users].checkTimeoutMs': error('authentication-unavailable'),
+  'auth.authenticators[http].checksMax': WAITS,
+  'auth.authenticators[http].waitingMax': error('authentication-unavailable'),
+  'auth.authenticators[http].checkTimeoutMs': error('authentication-unavailable'),
+  'auth.authenticators[http].answerMaxBytes': error('authentication-unavailable'),
+  'auth.authenticators[rabbitmq].checksMax': WAITS,
+  'auth.authenticators[rabbitmq].waitingMax': error('authentication-unavailable'),
+  'auth.authenticators[rabbitmq].checkTimeoutMs': error('authentication-unavailable'),
   // Frames
   'websocket.beforeLoginMaxPayloadBytes': error('message-too-large'),
   'websocket.maxPayloadBytes': 'close code 1009',

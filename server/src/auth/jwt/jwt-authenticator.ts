@@ -9,7 +9,8 @@ import { AuthenticationError, type Authenticator, type Credentials, type Princip
 import { JwksAddress, type JwksOptions } from './jwks-address.js';
 import { type JwtAlgorithm, readPublicKeys, readSecret, type VerificationKeys } from './jwt-keys.js';
 import { refusalOf } from './token-refusal.js';
-import { findToken, type PageCheck, type TokenPlaces } from './token-places.js';
+import type { PageCheck } from '../presented.js';
+import { findToken, type TokenPlaces } from './token-places.js';
 
 /** Defaults, units and ranges are in `config/jwt-options.ts`. */
 export interface JwtOptions extends TokenPlaces, Omit<JwksOptions, 'jwksUrl'> {

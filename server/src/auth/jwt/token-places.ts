@@ -5,7 +5,7 @@
 import { parse as parseCookies } from 'cookie';
 import { decodeProtectedHeader } from 'jose';
 import { AuthenticationError, type Credentials } from '../auth.js';
-import { authorizationsOf, bearerSubProtocolOf, presentsSomething } from '../presented.js';
+import { authorizationsOf, bearerSubProtocolOf, type PageCheck, presentsSomething } from '../presented.js';
 
 export type TokenPlace = 'passcode' | 'authorization' | 'subprotocol' | 'cookie';
 
@@ -13,9 +13,6 @@ export interface TokenPlaces {
   readonly from: readonly TokenPlace[];
   readonly cookieName?: string | undefined;
 }
-
-/** Whether an HTTP request comes from a page that may connect. */
-export type PageCheck = (httpHeaders: Credentials['httpHeaders']) => boolean;
 
 /**
  * The first that looks like a token; undefined: there is none. Throws an AuthenticationError for something else where only

@@ -3,9 +3,13 @@
  * error that nobody hears (it would end the process). How amqplib says that it was refused is known here only.
  */
 import { connect } from 'amqplib';
-import type { ChannelModel } from 'amqplib';
+import type { ChannelModel, Options } from 'amqplib';
+import { REPLY } from './amqp-errors.js';
 import { type BrokerTlsOptions, tlsConnectOptions, tlsProblem } from './broker-tls.js';
 import { withDeadline } from './wait-deadline.js';
+
+/** As amqplib's `credentials.plain` makes them. */
+export type Credentials = NonNullable<Options.Connect['credentials']>;
 
 export interface OpenOptions {
   readonly connectTimeoutMs: number;
@@ -14,11 +18,15 @@ export interface OpenOptions {
   readonly tls?: BrokerTlsOptions | undefined;
 }
 
-/** `name` is what RabbitMQ's management shows. Rejects where RabbitMQ refuses, is away, or takes too long. */
+/**
+ * `name` is what RabbitMQ's management shows; `credentials` stand in for those of the url. Rejects where RabbitMQ refuses, is
+ * away, or takes too long.
+ */
 export async function openModel(
   url: string,
   name: string,
   { connectTimeoutMs, heartbeatSeconds, tls }: OpenOptions,
+  credentials?: Credentials,
 ): Promise<ChannelModel> {
   const address = new URL(url);
   if (!address.searchParams.has('heartbeat')) address.searchParams.set('heartbeat', String(heartbeatSeconds));
@@ -28,6 +36,7 @@ export async function openModel(
     keepAlive: true,
     timeout: connectTimeoutMs,
     clientProperties: { product: 'stomp-relay', connection_name: `stomp-relay ${name}` },
+    ...(credentials && { credentials }),
   });
   let isLate = false;
   opening.then(
@@ -55,11 +64,18 @@ export function destroy(model: ChannelModel): void {
 
 /** Words for the log. What RabbitMQ says of a virtual host, asked for after the login, amqplib does not pass on. */
 export function connectProblem(error: Error): string {
-  const { message } = error;
-  const isVhostRefused = /ConnectionOpenOk; got <ConnectionClose/.test(message);
-  return isVhostRefused
-    ? 'the virtual host does not exist, or the user has no permissions in it'
-    : (tlsProblem(error) ?? message);
+  if (isVhostRefused(error)) return 'the virtual host does not exist, or the user has no permissions in it';
+  return tlsProblem(error) ?? error.message;
+}
+
+/** Connection.close in the place of connection.open-ok. */
+export function isVhostRefused({ message }: Error): boolean {
+  return /ConnectionOpenOk; got <ConnectionClose/.test(message);
+}
+
+/** The text is amqplib's; the number, AMQP's ACCESS_REFUSED, is RabbitMQ's: the error has no other sign of it. */
+export function isLoginRefused({ message }: Error): boolean {
+  return message.startsWith(`Handshake terminated by server: ${REPLY.accessRefused} `);
 }
 
 /** Without user and password. */
