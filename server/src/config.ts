@@ -12,6 +12,7 @@ import { auth, authConflicts } from './config/auth-options.js';
 import { broker, memory, rabbitmq } from './config/broker-options.js';
 import { listen, tcp, websocket } from './config/listen-options.js';
 import { exchangeName, KIB, TIMER_MAX_MS, whole } from './config/option-kinds.js';
+import { policy } from './config/policy-options.js';
 import { drain, loadShedding, log, workers, WORKERS_MAX } from './config/process-options.js';
 import { limits, session, slowConsumers } from './config/session-options.js';
 import { ConfigError, describeIssues, describeValue } from './config-report.js';
@@ -39,6 +40,7 @@ export const schema = z.strictObject({
   memory,
   auth,
   admin,
+  policy,
   stopTimeoutMs: whole(25_000, 100, TIMER_MAX_MS).describe(
     'how long a stop takes at most, from the signal to the end of the process',
   ),

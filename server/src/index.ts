@@ -10,6 +10,7 @@ import { createRelay as composeRelay, type Relay } from './relay.js';
 
 export type { Action, Authenticator, Credentials, Policy, Principal } from './auth/auth.js';
 export { AuthenticationError } from './auth/auth.js';
+export { createPolicy, PolicyError, type PolicyOptions, type PolicyRule } from './auth/policy.js';
 export type * from './brokers/broker.js';
 export { BrokerError } from './brokers/broker.js';
 export { type Config, ConfigError, type ConfigInput } from './config.js';

@@ -8,6 +8,7 @@ import { AuthenticatorChain } from './auth/authenticator-chain.js';
 import type { BrokerLoginCheck } from './auth/broker-users.js';
 import { createAuthenticator } from './auth/create-authenticators.js';
 import { openAuthenticator, openPolicy } from './auth/open-access.js';
+import { createPolicy, PolicyError } from './auth/policy.js';
 import { Revocations } from './auth/revocations.js';
 import { UnrevokedAuthenticator } from './auth/unrevoked-authenticator.js';
 import type { Broker } from './brokers/broker.js';
@@ -38,7 +39,7 @@ import { VERSION } from './version.js';
 export interface RelayHooks {
   /** Who a client is; asked before the authenticators of the configuration. Without any, a login is taken at its word. */
   readonly authenticator?: Authenticator;
-  /** What it may do. Without one, everything. */
+  /** What it may do, in place of the rules of the configuration. Without either, everything. */
   readonly policy?: Policy;
   /** In place of the one that the configuration names. */
   readonly broker?: Broker;
@@ -72,6 +73,7 @@ export function assembleParts(config: Config, hooks: RelayHooks) {
       'auth.revocationsMax: the oldest revocation is forgotten, old tokens of this user are accepted again',
     );
   });
+  const policy = choosePolicy(config, hooks, log);
   const checkBrokerLogin = brokerLogins(config, instanceId, broker);
   const authenticator = new UnrevokedAuthenticator(
     new AuthenticatorChain(authenticators(config, hooks, log, checkBrokerLogin), log),
@@ -83,8 +85,8 @@ export function assembleParts(config: Config, hooks: RelayHooks) {
     serverName: `stomp-relay/${VERSION}`,
     broker,
     authenticator,
-    policy: hooks.policy ?? openPolicy,
     isRevoked: (principal: Principal) => revocations.refuses(principal),
+    policy,
     groups,
     messages,
     timers,
@@ -103,6 +105,22 @@ export function assembleParts(config: Config, hooks: RelayHooks) {
   const tls = createTlsPort(config, log);
   const isOpen = isOpenToAnybody(config, hooks.authenticator !== undefined);
   return { log, broker, authenticator, counters, timers, load, entrance, sessions, operations, channel, tls, isOpen };
+}
+
+function choosePolicy({ auth, policy, topicExchange }: Config, hooks: RelayHooks, log: Log): Policy {
+  if (hooks.policy) return hooks.policy;
+  const knowsUsers = hooks.authenticator !== undefined || auth.authenticators.some(({ kind }) => kind !== 'anonymous');
+  if (!policy) {
+    if (knowsUsers) log.warn({}, 'no policy.rules are configured: every user may send and subscribe to everything');
+    return openPolicy;
+  }
+  if (!knowsUsers)
+    log.warn({}, 'policy.rules without an authenticator: whoever connects can take any login (auth.authenticators)');
+  try {
+    return createPolicy(policy.rules, { topicExchange });
+  } catch (error) {
+    throw error instanceof PolicyError ? new ConfigError(error.problems) : error;
+  }
 }
 
 /** In the order in which they are asked. */

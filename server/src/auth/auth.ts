@@ -56,4 +56,6 @@ export type Action = 'send' | 'subscribe';
 export interface Policy {
   /** Whether `principal` may do `action` on `destination`. A promise delays this session only; a rejection refuses. */
   allows(principal: Principal, action: Action, destination: Destination): boolean | Promise<boolean>;
+  /** Why it was refused, as the end of a sentence for the client's developer: which rule decided, and no more. */
+  explain?(principal: Principal, action: Action, destination: Destination): string;
 }

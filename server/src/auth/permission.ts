@@ -56,28 +56,34 @@ function requireAll(applicant: Applicant, needs: readonly Need[]): Promise<void>
 
 /** One of them alone: a subscription that there is, asked again. As `requireSend`. */
 export function requirePermission(
-  { policy, principal, options }: Applicant,
+  applicant: Applicant,
   action: Action,
   destination: Destination,
 ): Promise<void> | undefined {
   let answer: boolean | Promise<boolean>;
   try {
-    answer = policy.allows(principal, action, destination);
+    answer = applicant.policy.allows(applicant.principal, action, destination);
   } catch (cause) {
-    throw denied(principal, action, destination, cause);
+    throw denied(applicant, action, destination, cause);
   }
   if (answer === true) return undefined;
-  return withDeadline(answer, options.connectTimeoutMs).then(
+  return withDeadline(answer, applicant.options.connectTimeoutMs).then(
     (isAllowed) => {
-      if (isAllowed !== true) throw denied(principal, action, destination);
+      if (isAllowed !== true) throw denied(applicant, action, destination);
     },
     (cause: unknown) => {
-      throw denied(principal, action, destination, cause);
+      throw denied(applicant, action, destination, cause);
     },
   );
 }
 
-function denied({ name }: Principal, action: Action, { text }: Destination, cause?: unknown): AccessError {
-  const sentence = `"${name}" may not ${action} ${action === 'send' ? 'to ' : ''}${text}.`;
-  return new AccessError(sentence, { cause });
+function denied(
+  { policy, principal }: Applicant,
+  action: Action,
+  destination: Destination,
+  cause?: unknown,
+): AccessError {
+  const sentence = `"${principal.name}" may not ${action} ${action === 'send' ? 'to ' : ''}${destination.text}`;
+  const reason = cause === undefined ? policy.explain?.(principal, action, destination) : undefined;
+  return new AccessError(`${sentence}${reason === undefined ? '' : `: ${reason}`}.`, { cause });
 }

@@ -106,7 +106,12 @@ export function matches(pattern: string, key: string): boolean {
  * (`*.#` and `#.*`) the answer is no.
  */
 export function covers(outer: string, inner: string): boolean {
-  const [wide, narrow] = [wordsOf(outer), wordsOf(inner)];
+  return coversWords(wordsOf(outer), wordsOf(inner), 'pattern');
+}
+
+/** The same of words. Those of a key are themselves, also `*` and `#`. Steps: at most the words of one times the other's. */
+export function coversWords(wide: readonly string[], narrow: readonly string[], narrowIs: 'pattern' | 'key'): boolean {
+  const isKey = narrowIs === 'key';
   let at = 0;
   /** The last `#` seen, and up to where it reaches: when what follows does not fit, it reaches one word further. */
   let hash = -1;
@@ -115,7 +120,7 @@ export function covers(outer: string, inner: string): boolean {
     if (wide[at] === '#') {
       hash = at++;
       reach = i;
-    } else if (at < wide.length && (wide[at] === narrow[i] || (wide[at] === '*' && narrow[i] !== '#'))) {
+    } else if (at < wide.length && (wide[at] === narrow[i] || (wide[at] === '*' && (isKey || narrow[i] !== '#')))) {
       at++;
       i++;
     } else if (hash >= 0) {
@@ -127,6 +132,27 @@ export function covers(outer: string, inner: string): boolean {
   }
   while (wide[at] === '#') at++;
   return at === wide.length;
+}
+
+/** Whether there is a key that both patterns match. Steps: the words of one times the other's. */
+export function overlapsWords(one: readonly string[], other: readonly string[]): boolean {
+  /** For each beginning of `other`, 1 where it has a key in common with the words of `one` seen so far. */
+  const common = new Uint8Array(other.length + 1);
+  common[0] = 1;
+  for (let j = 0; j < other.length && other[j] === '#'; j++) common[j + 1] = 1;
+  for (const word of one) {
+    let before = common[0];
+    if (word !== '#') common[0] = 0;
+    for (let j = 0; j < other.length; j++) {
+      const above = common[j + 1]!;
+      const opposite = other[j]!;
+      // A `#` stands for nothing, or takes what is opposite
+      if (word === '#' || opposite === '#') common[j + 1] = common[j]! | above;
+      else common[j + 1] = before === 1 && (word === '*' || opposite === '*' || word === opposite) ? 1 : 0;
+      before = above;
+    }
+  }
+  return common[other.length] === 1;
 }
 
 /** Whether the words from `start` on can be read as: anything, the first run, anything, the second run, and so on. */
@@ -164,7 +190,7 @@ function runsOf(tail: readonly string[]): string[][] {
   return runs;
 }
 
-function wordsOf(text: string): string[] {
+export function wordsOf(text: string): string[] {
   return text === '' ? [] : text.split('.');
 }
 

@@ -1,6 +1,12 @@
 /** The trie of topic patterns against a plain reading of the AMQP specification, while patterns come and go. */
 import { expect, jest, test } from '@jest/globals';
-import { matches, TopicTrie } from '../../../../server/src/destinations/topic-pattern.js';
+import {
+  covers,
+  coversWords,
+  matches,
+  overlapsWords,
+  TopicTrie,
+} from '../../../../server/src/destinations/topic-pattern.js';
 import { fc } from '../../../support/properties.js';
 
 /** AMQP 0-9-1, "topic exchange": `*` stands for exactly one word, `#` for zero or more words. */
@@ -90,4 +96,65 @@ test('a long pattern with many # matches as AMQP says, and at no great cost', ()
     expect(matches(whole.join('.'), of.join('.'))).toBe(isLongMatch(whole, of));
   });
   fc.assert(property, { numRuns: 300 });
+});
+
+test('words of a key are covered where the pattern matches it', () => {
+  const property = fc.property(pattern, key, (one, other) => {
+    expect(coversWords(wordsOf(one), wordsOf(other), 'key')).toBe(isMatch(wordsOf(one), wordsOf(other)));
+  });
+  fc.assert(property, { numRuns: 3_000 });
+});
+
+test('a pattern that covers another matches all that it matches', () => {
+  const property = fc.property(pattern, pattern, key, (outer, inner, some) => {
+    fc.pre(covers(outer, inner) && isMatch(wordsOf(inner), wordsOf(some)));
+    expect(isMatch(wordsOf(outer), wordsOf(some))).toBe(true);
+  });
+  fc.assert(property, { numRuns: 1_000 });
+});
+
+/** All keys of up to this many words; `other` stands for each word that no pattern holds. */
+const allKeys = (longest: number): string[][] => {
+  const keys: string[][] = [[]];
+  for (const each of keys)
+    if (each.length < longest) for (const word of ['a', 'b', '', 'other']) keys.push([...each, word]);
+  return keys;
+};
+
+// Where two patterns have a key in common, they have one as long as both together: `#` needs no word that is not opposite one.
+test('patterns overlap where a key is matched by both', () => {
+  const keys = allKeys(6);
+  const short = fc.array(fc.constantFrom('a', 'b', '*', '#', ''), { maxLength: 3 });
+  const property = fc.property(short, short, (one, other) => {
+    const both = keys.some((each) => isMatch(one, each) && isMatch(other, each));
+    expect(overlapsWords(one, other)).toBe(both);
+    expect(overlapsWords(other, one)).toBe(both);
+  });
+  fc.assert(property, { numRuns: 500 });
+});
+
+test('a key that two long patterns match shows that they overlap', () => {
+  const property = fc.property(pattern, pattern, key, (one, other, some) => {
+    fc.pre(isMatch(wordsOf(one), wordsOf(some)) && isMatch(wordsOf(other), wordsOf(some)));
+    expect(overlapsWords(wordsOf(one), wordsOf(other))).toBe(true);
+  });
+  fc.assert(property, { numRuns: 1_000 });
+});
+
+test('what is covered overlaps, in either order', () => {
+  const property = fc.property(pattern, pattern, (outer, inner) => {
+    fc.pre(covers(outer, inner));
+    expect(overlapsWords(wordsOf(outer), wordsOf(inner))).toBe(true);
+    expect(overlapsWords(wordsOf(inner), wordsOf(outer))).toBe(true);
+  });
+  fc.assert(property, { numRuns: 1_000 });
+});
+
+// Tried place by place, these would be more than 10^20 steps and never end.
+test('long patterns with many # are compared at no great cost', () => {
+  const some = Array.from({ length: 127 }, (_, i) => (i % 2 === 0 ? '#' : 'a'));
+  expect(overlapsWords([...some, 'b'], [...some, 'c'])).toBe(false);
+  expect(overlapsWords([...some, 'b'], [...some, '*'])).toBe(true);
+  expect(coversWords([...some, 'b'], [...some, 'c'], 'pattern')).toBe(false);
+  expect(coversWords([...some, 'b'], Array<string>(128).fill('a'), 'key')).toBe(false);
 });

@@ -1,0 +1,177 @@
+/**
+ * A policy, from outside: what clients are refused they do not get by another name, and what they are allowed they get. Each
+ * refused subscription is held against one that is allowed, and sees the same messages: none.
+ */
+import { describe, expect, test } from '@jest/globals';
+import type { ConfigInput, RelayHooks } from '../../server/src/index.js';
+import { BROKERS } from '../support/relay.js';
+import type { StompClient } from '../support/stomp-client.js';
+import { stageRelays, unique } from './stomp/relay-stage.js';
+
+const config: ConfigInput = {
+  policy: {
+    rules: [
+      { deny: ['send', 'subscribe'], destination: ['/topic/secret.#', '/queue/secret'], users: 'everyone' },
+      { allow: ['send', 'subscribe'], destination: '/#', claims: { role: 'admin' } },
+      {
+        allow: 'subscribe',
+        destination: ['/topic/private.{user}.#', '/user/queue/#', '/topic/tenants.{claims.tenant}.news'],
+      },
+      { allow: ['send', 'subscribe'], destination: ['/topic/chat.#', '/queue/jobs'] },
+      { allow: 'send', destination: ['/user/*/queue/replies', '/queue/requests', '/exchange/amq.direct/#'] },
+      { allow: 'subscribe', destination: '/topic/public.#', users: 'everyone' },
+    ],
+  },
+};
+/** Claims come as headers of CONNECT; who has no login is anonymous. */
+const hooks: RelayHooks = {
+  authenticator: {
+    authenticate: ({ login, headers }) =>
+      Promise.resolve({
+        name: login ?? 'anonymous',
+        anonymous: login === undefined,
+        claims: { role: headers.get('role'), tenant: headers.get('tenant') },
+      }),
+  },
+};
+
+describe.each(BROKERS)('rules, with %s', (broker) => {
+  const stage = stageRelays(broker, { config, hooks });
+  const join = (login: string | undefined, more: Record<string, string> = {}) =>
+    stage.connect('webSocketUrl', {
+      ...(login !== undefined && { login }),
+      'relay-extensions': 'soft-errors',
+      ...more,
+    });
+  const admin = () => join('root', { role: 'admin' });
+
+  /** With soft-errors, so that one session can be refused often. */
+  async function refused(client: StompClient, command: string, headers: Record<string, string>): Promise<string> {
+    const receipt = unique();
+    client.sendFrame(command, { ...headers, receipt }, command === 'SEND' ? 'x' : '');
+    const answer = await client.take(
+      (frame) => frame.headers['receipt-id'] === receipt,
+      `an answer to ${JSON.stringify(headers)}`,
+    );
+    expect([answer.command, answer.headers['code']]).toEqual(['MESSAGE', 'access-denied']);
+    return answer.body.toString();
+  }
+
+  test.each([
+    ['/topic/secret.a', '/topic/secret/a', '/topic/%73ecret.a', '/topic/secret%2Ea'],
+    ['/topic/#', '/topic/*', '/topic/*.a', '/topic/#.a', '/topic/secret.#'],
+    ['/exchange/amq.topic/secret.a', '/exchange/amq.topic/#', '/exchange/%61mq.topic/secret.*', '/exchange/amq.topic'],
+    ['/queue/secret', 'secret', '/amq/queue/secret', '/queue/%73ecret'],
+    ['/topic/private.bob.a', '/topic/private.*.a', '/topic/private.#', '/topic/tenants.#', '/amq/queue/jobs'],
+    ['/topic/other', '/topic/chats', '/exchange/amq.fanout', '/exchange/amq.direct/x', '/exchange/amq.headers/chat.a'],
+  ])('SUBSCRIBE to %s, %s and so on is refused', async (...destinations) => {
+    const ann = await join('ann', { tenant: '#' });
+    for (const destination of destinations) await refused(ann, 'SUBSCRIBE', { id: 's', destination });
+  });
+
+  test('a subscriber that is refused sees nothing, and one that is allowed sees it', async () => {
+    const [root, ann, bob, nobody] = await Promise.all([admin(), join('ann'), join('bob'), join(undefined)]);
+    await ann.receipt('SUBSCRIBE', { id: 's', destination: '/topic/private.ann.#' });
+    for (const destination of ['/topic/private.ann.#', '/exchange/amq.topic/private.#', '/topic/*.ann.*']) {
+      await refused(bob, 'SUBSCRIBE', { id: 's', destination });
+      await refused(nobody, 'SUBSCRIBE', { id: 's', destination });
+    }
+    await refused(nobody, 'SUBSCRIBE', { id: 's', destination: '/topic/private.anonymous.#' });
+    for (const client of [ann, bob]) await client.receipt('SUBSCRIBE', { id: 'end', destination: '/topic/chat.end' });
+    await nobody.receipt('SUBSCRIBE', { id: 'end', destination: '/topic/public.#' });
+    await root.receipt('SEND', { destination: '/topic/private.ann.a' }, 'for ann');
+    await root.receipt('SEND', { destination: '/topic/chat.end' }, 'end');
+    await root.receipt('SEND', { destination: '/topic/public.end' }, 'end');
+    expect((await ann.nextFrame()).body.toString()).toBe('for ann');
+    for (const client of [ann, bob, nobody]) expect((await client.nextFrame()).body.toString()).toBe('end');
+  });
+
+  test('what is denied to all is denied to who may do everything else', async () => {
+    const root = await admin();
+    expect(await refused(root, 'SEND', { destination: '/exchange/amq.topic/secret.a' })).toBe(
+      '"root" may not send to /exchange/amq.topic/secret.a: policy.rules.0 denies it.',
+    );
+    await refused(root, 'SUBSCRIBE', { id: 's', destination: '/topic/#' });
+    await refused(root, 'SEND', { destination: '/reply-queue/secret' });
+    await root.receipt('SEND', { destination: '/topic/anything' });
+  });
+
+  test('a SEND is refused by another name, in a transaction, and with a key that looks like a pattern', async () => {
+    const ann = await join('ann');
+    for (const destination of [
+      '/topic/other',
+      '/topic/#',
+      '/exchange/amq.topic/other',
+      '/reply-queue/jobs',
+      '/amq/queue/jobs',
+    ])
+      await refused(ann, 'SEND', { destination });
+    await refused(ann, 'SEND', { destination: '/user/bob/queue/orders' });
+    ann.sendFrame('BEGIN', { transaction: 't' });
+    await refused(ann, 'SEND', { destination: '/topic/other', transaction: 't' });
+  });
+
+  test('a claim is a word of a destination, or nothing', async () => {
+    const [root, ann, wild] = await Promise.all([
+      admin(),
+      join('ann', { tenant: 'acme' }),
+      join('eve', { tenant: '*' }),
+    ]);
+    await ann.receipt('SUBSCRIBE', { id: 's', destination: '/topic/tenants.acme.news' });
+    expect(await refused(wild, 'SUBSCRIBE', { id: 's', destination: '/topic/tenants.*.news' })).toMatch(
+      /policy\.rules\.2 does not allow it, since \{claims\.tenant\} is not known of this user as one word/,
+    );
+    await refused(wild, 'SUBSCRIBE', { id: 's', destination: '/topic/tenants.acme.news' });
+    await root.receipt('SEND', { destination: '/topic/tenants.acme.news' }, 'news');
+    expect((await ann.nextFrame()).body.toString()).toBe('news');
+  });
+
+  test('a service is not asked to reply where its client may not send', async () => {
+    const ann = await join('ann');
+    const to = { destination: '/queue/requests' };
+    for (const replyTo of [
+      'secret',
+      '/queue/secret',
+      '/topic/secret.a',
+      'other',
+      '/user/bob/queue/orders',
+      '/exchange/amq.fanout',
+    ])
+      await refused(ann, 'SEND', { ...to, 'reply-to': replyTo });
+    for (const replyTo of ['/temp-queue/t', 'jobs', '/queue/jobs', '/user/queue/replies', '/user/bob/queue/replies'])
+      await ann.receipt('SEND', { ...to, 'reply-to': replyTo });
+  });
+
+  test('the headers of a queue are no way around', async () => {
+    const ann = await join('ann');
+    const chat = { id: 's', destination: '/topic/chat.a' };
+    for (const headers of [
+      { 'x-queue-name': 'secret' },
+      { 'x-queue-name': 'requests', durable: 'true' },
+      { 'x-dead-letter-exchange': 'amq.topic' },
+      { 'x-dead-letter-exchange': 'amq.topic', 'x-dead-letter-routing-key': 'secret.a' },
+      { 'x-dead-letter-exchange': '', 'x-dead-letter-routing-key': 'secret' },
+      { 'x-dead-letter-exchange': '' },
+    ])
+      await refused(ann, 'SUBSCRIBE', { ...chat, ...headers });
+    for (const headers of [
+      { 'x-message-ttl': '0' },
+      { 'x-dead-letter-exchange': 'amq.direct' },
+      { 'auto-delete': 'true' },
+    ])
+      await refused(ann, 'SEND', { destination: '/queue/requests', ...headers });
+    await ann.receipt('SUBSCRIBE', {
+      ...chat,
+      'x-dead-letter-exchange': 'amq.topic',
+      'x-dead-letter-routing-key': 'chat.dead',
+    });
+    await ann.receipt('SUBSCRIBE', { ...chat, id: 'u', durable: 'true', 'x-queue-name': 'jobs' });
+  });
+
+  test('users write to each other only where it is allowed', async () => {
+    const [ann, bob] = await Promise.all([join('ann'), join('bob')]);
+    await bob.receipt('SUBSCRIBE', { id: 's', destination: '/user/queue/replies' });
+    await ann.receipt('SEND', { destination: '/user/bob/queue/replies' }, 'hello');
+    expect((await bob.nextFrame()).body.toString()).toBe('hello');
+  });
+});
