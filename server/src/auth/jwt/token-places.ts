@@ -14,6 +14,9 @@ export interface TokenPlaces {
   readonly cookieName?: string | undefined;
 }
 
+/** Longer, it is not decoded: this is done with whatever anybody sends. */
+const HEADER_MAX = 8 * 1024;
+
 /**
  * The first that looks like a token; undefined: there is none. Throws an AuthenticationError for something else where only
  * a token can be meant, and for a cookie of a page that may not connect.
@@ -40,7 +43,7 @@ export function findToken(
 
 /** A signed token in its compact form: three parts in base64url, of which the first names an algorithm. */
 function looksLikeToken(text: string): boolean {
-  if (!/^[\w-]+\.[\w-]*\.[\w-]*$/.test(text)) return false;
+  if (text.indexOf('.') > HEADER_MAX || !/^[\w-]+\.[\w-]*\.[\w-]*$/.test(text)) return false;
   try {
     return typeof decodeProtectedHeader(text).alg === 'string';
   } catch {

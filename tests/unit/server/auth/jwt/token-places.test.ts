@@ -47,6 +47,14 @@ describe('a token is found', () => {
   });
 });
 
+test('a header that is far too long is not even decoded', () => {
+  const long = base64url.encode(JSON.stringify({ alg: 'ES256', x: 'x'.repeat(6_300) }));
+  expect(long.length).toBeGreaterThan(8_192);
+  expect(find({ headers: { passcode: `${long}.e30.c2ln` } })).toBeUndefined();
+  const short = base64url.encode(JSON.stringify({ alg: 'ES256', x: 'x'.repeat(6_000) }));
+  expect(find({ headers: { passcode: `${short}.e30.c2ln` } })).toBe(`${short}.e30.c2ln`);
+});
+
 describe('a cookie', () => {
   const cookie = { cookie: `token=${A}` };
 
