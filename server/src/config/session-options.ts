@@ -61,6 +61,9 @@ export const session = section({
   transactionMaxCount: whole(1_000, 1, 100_000).describe('frames in a transaction'),
   transactionMaxBytes: whole(8 * MIB, KIB, 256 * MIB).describe('the same in bytes'),
   ackGraceMs: whole(5_000, 0, 10 * 60_000).describe('how long after UNSUBSCRIBE an ACK still counts'),
+  tokenWarningMs: whole(30_000, 0, DAY_MS).describe(
+    'how long before its token ends a client with the extension `token-renewal` is told; 0: never',
+  ),
 });
 
 const MATCH_RULE =

@@ -83,8 +83,8 @@ export abstract class ClosableSession implements GroupMember {
     this.sendReceipt(frame.headers.get('receipt'));
   }
 
-  sendReceipt(receipt: string | undefined): void {
-    if (receipt !== undefined && this.canDeliver) this.write('RECEIPT', [['receipt-id', receipt]]);
+  sendReceipt(receipt: string | undefined, headers: readonly [string, string][] = []): void {
+    if (receipt !== undefined && this.canDeliver) this.write('RECEIPT', [['receipt-id', receipt], ...headers]);
   }
 
   tell(subject: string, headers: readonly [string, string][], sentence: string): void {
@@ -123,10 +123,14 @@ export abstract class ClosableSession implements GroupMember {
       this.fail(error, frame);
       return false;
     }
-    const { sentence } = this.note(error, frame);
-    this.tell('errors', refusalHeaders(code, frame), sentence);
+    this.report(error, frame);
     if (code === 'broker-unavailable' && frame.command === 'SEND') this.sendQueue.refuseWaiting(error);
     return true;
+  }
+
+  report(error: unknown, frame: RefusedFrame): void {
+    const { code, sentence } = this.note(error, frame);
+    if (this.extensions.has('soft-errors')) this.tell('errors', refusalHeaders(code, frame), sentence);
   }
 
   /**

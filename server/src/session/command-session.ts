@@ -9,7 +9,7 @@ import type { GroupMember, Groups } from './groups.js';
 import type { SendQueue } from './send-queue.js';
 import type { DeliveryHost, Subscriptions } from './subscriptions.js';
 import type { TempQueues } from './temp-queues.js';
-import type { Transactions } from './transactions.js';
+import type { Transaction, Transactions } from './transactions.js';
 
 export interface CommandSession extends GroupMember, DeliveryHost {
   readonly id: string;
@@ -19,6 +19,8 @@ export interface CommandSession extends GroupMember, DeliveryHost {
   readonly userName: string;
   readonly subscriptions: Subscriptions;
   readonly transactions: Transactions;
+  /** Those that have begun and have not ended. */
+  readonly openTransactions: Iterable<Transaction>;
   readonly sendQueue: SendQueue;
   readonly tempQueues: TempQueues;
   readonly acks: Acks;
@@ -42,10 +44,16 @@ export interface CommandSession extends GroupMember, DeliveryHost {
    * is told so and lives on. Returns whether it does.
    */
   refuse(error: unknown, frame: RefusedFrame): boolean;
+  /** What `frame` had asked for is over, and the session lives on: a client without soft-errors is not told. */
+  report(error: unknown, frame: RefusedFrame): void;
+  /** Who the holder of a new token is. Rejects with what refuses it. */
+  authenticate(headers: ReadonlyMap<string, string>, passcode: string | undefined): Promise<Principal>;
+  /** From now on the session lives by this. False where it has ended meanwhile; throws StompError `revoked`. */
+  renewed(principal: Principal): boolean;
   /** Sends the RECEIPT that this frame asks for, if it does. */
   receipt(frame: Frame): void;
   /** Sends a RECEIPT with this id, if there is one. */
-  sendReceipt(receipt: string | undefined): void;
+  sendReceipt(receipt: string | undefined, headers?: readonly [string, string][]): void;
   /** Leaves everything, sends the RECEIPT and closes. */
   disconnect(frame: Frame): void;
 }

@@ -3,7 +3,7 @@
  * `stomp/rules` has made sure that it may come now and has the headers that it requires.
  *
  * A command returns nothing when it is done, or a promise when later frames have to wait for it (SUBSCRIBE, DISCONNECT).
- * SEND never holds up other frames: it goes to the session's send queue. What a command throws or rejects with refuses its
+ * SEND never holds up other frames (but for one to `/relay/auth`): it goes to the session's send queue. What a command throws or rejects with refuses its
  * frame (`CommandSession.refuse`).
  */
 import type { Message } from '../brokers/broker.js';
@@ -20,6 +20,8 @@ import {
 } from './command-session.js';
 import { messageHeaders, targetSession } from '../destinations/message-headers.js';
 import { requireSend } from '../auth/permission.js';
+import { AUTH_DESTINATION, renew } from './renewal.js';
+import { StompError } from '../stomp/errors.js';
 import { subscribe, unsubscribe } from './subscribe-commands.js';
 import { abort, begin, commit } from './transaction-commands.js';
 import type { Transaction } from './transactions.js';
@@ -38,9 +40,14 @@ export const COMMANDS: Readonly<Record<string, Command>> = {
 
 // SEND ----------------------------------------------------------------------------------------------------------------
 
-function send(session: CommandSession, frame: Frame): void {
+function send(session: CommandSession, frame: Frame): Promise<void> | void {
   const { headers, body } = frame;
   const transaction = transactionOf(session, frame);
+  if (headers.get('destination') === AUTH_DESTINATION) {
+    if (!transaction) return renew(session, frame);
+    transaction.spoil();
+    throw new StompError('invalid-header', `${AUTH_DESTINATION} takes effect at once: leave out the transaction.`);
+  }
   const failed = (error: unknown): boolean => {
     transaction?.spoil();
     return session.refuse(error, frame);

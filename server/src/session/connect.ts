@@ -43,17 +43,20 @@ export function agree(frame: Frame, { heartBeat }: ConnectOptions): Agreement {
   };
 }
 
-/** Rejects with an AuthenticationError, or with StompError `authentication-failed` or `authentication-unavailable`. */
+/**
+ * Whom the headers of CONNECT, or of a renewal, are of. Rejects with an AuthenticationError, or with StompError
+ * `authentication-failed` or `authentication-unavailable`.
+ */
 export async function authenticate(
   authenticator: Authenticator,
-  frame: Frame,
+  headers: ReadonlyMap<string, string>,
+  passcode: string | undefined,
   peer: Peer,
   { connectTimeoutMs }: ConnectOptions,
 ): Promise<Principal> {
-  const { headers } = frame;
   const credentials = {
     login: headers.get('login'),
-    passcode: headers.get('passcode'),
+    passcode,
     headers,
     httpHeaders: peer.httpHeaders,
     address: peer.address,
@@ -66,8 +69,11 @@ export async function authenticate(
     const sentence = 'Your login could not be checked now: try again later.';
     throw new StompError('authentication-unavailable', sentence, { cause });
   }
-  if (principal) return principal;
-  throw new StompError('authentication-failed', 'The login, passcode or token of CONNECT was not accepted.');
+  if (!principal) throw new StompError('authentication-failed', 'The login, passcode or token was not accepted.');
+  if (Number(principal.expiresAtMs) <= Date.now()) {
+    throw new AuthenticationError('token-expired', 'The token has ended: log in with a new one.');
+  }
+  return principal;
 }
 
 /** Headers of CONNECTED, in the order of the wire. */

@@ -37,6 +37,8 @@ export interface SessionOptions extends FramePaceOptions {
   readonly transactionsMax: number;
   readonly transactionMaxCount: number;
   readonly transactionMaxBytes: number;
+  /** How long before its token ends a client with `token-renewal` is told. */
+  readonly tokenWarningMs: number;
   /** How long after UNSUBSCRIBE an ACK still counts. */
   readonly ackGraceMs: number;
 }

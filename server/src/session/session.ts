@@ -6,49 +6,35 @@
  *
  * Bytes come in, the inbox cuts frames out of them, and frames are handled in order, one at a time. A frame that has to be
  * waited for (CONNECT, SUBSCRIBE, DISCONNECT) holds up those behind it. What was received before the client vanished is
- * still handled. What it is told and how it ends: `closable-session.ts`.
+ * still handled. What commands use of it is in `equipped-session.ts`; what it is told, and how it ends, in
+ * `closable-session.ts`.
  */
-import type { Policy, Principal } from '../auth/auth.js';
-import type { Broker, BrokerChannel } from '../brokers/broker.js';
+import type { Principal } from '../auth/auth.js';
 import { HEART_BEAT_EOL } from '../stomp/encoder.js';
 import { StompError } from '../stomp/errors.js';
-import type { Frame, Version } from '../stomp/frame.js';
-import type { Extensions } from '../stomp/negotiation.js';
+import type { Frame } from '../stomp/frame.js';
 import { checkFrame } from '../stomp/rules.js';
 import type { Connection, ConnectionListener, Peer } from '../transports/connection.js';
-import type { Acks } from './acks.js';
-import { ClosableSession } from './closable-session.js';
 import type { CommandSession } from './command-session.js';
 import { COMMANDS } from './commands.js';
 import { type Agreement, agree, authenticate, connectedHeaders } from './connect.js';
+import { EquippedSession, type Identity } from './equipped-session.js';
 import { FramePace } from './frame-pace.js';
 import type { FrameTurns } from './frame-turns.js';
 import type { Group } from './groups.js';
 import { HeartBeat } from './heart-beat.js';
 import { type FrameHandler, Inbox } from './inbox.js';
-import type { MessageEncoder } from './message-encoder.js';
 import { Outbox, type OutboxListener } from './outbox.js';
 import { SendQueue, type SendQueueListener } from './send-queue.js';
-import type { SessionContext, SessionOptions } from './session-context.js';
-import type { SessionCounters } from './session-counters.js';
-import { SessionExtras } from './session-extras.js';
+import type { SessionContext } from './session-context.js';
 import type { ObservedSession, SessionInfo } from './session-info.js';
 import { endSubscription } from './subscribe-commands.js';
 import { Subscriptions } from './subscriptions.js';
-import type { TempQueues } from './temp-queues.js';
-import type { Timer, TimerWheel } from './timer-wheel.js';
-import type { Transactions } from './transactions.js';
+import type { Timer } from './timer-wheel.js';
+import { TokenLife } from './token-life.js';
 
 /** They have done their duty at CONNECT: a browser's can be larger than its session. */
 const FORGOTTEN: Peer['httpHeaders'] = {};
-
-/** What CONNECT has settled. */
-interface Identity {
-  readonly version: Version;
-  readonly principal: Principal;
-  readonly clientId?: string;
-  readonly extensions?: Extensions;
-}
 
 type Listeners = ConnectionListener & FrameHandler & OutboxListener & SendQueueListener;
 
@@ -61,7 +47,7 @@ export interface SessionOwner {
   ended(session: Session): void;
 }
 
-export class Session extends ClosableSession implements Listeners, CommandSession, ObservedSession {
+export class Session extends EquippedSession implements Listeners, CommandSession, ObservedSession {
   readonly outbox: Outbox;
   readonly sendQueue: SendQueue;
   readonly subscriptions: Subscriptions;
@@ -69,7 +55,8 @@ export class Session extends ClosableSession implements Listeners, CommandSessio
   private connectTimer: Timer | undefined;
   private heartBeat: HeartBeat | undefined;
   protected identity: Identity | undefined;
-  private openedExtras: SessionExtras | undefined;
+  /** Where the token ends. */
+  private tokenLife: TokenLife | undefined;
   private readonly connectedAtMs = Date.now();
 
   constructor(
@@ -165,11 +152,12 @@ export class Session extends ClosableSession implements Listeners, CommandSessio
     const agreement = agree(frame, options);
     const { peer } = this;
     this.peer = { transport: peer.transport, address: peer.address, httpHeaders: FORGOTTEN };
-    const principal = await authenticate(authenticator, frame, peer, options);
+    const { headers } = frame;
+    const principal = await authenticate(authenticator, headers, headers.get('passcode'), peer, options);
     if (this.state !== 'connecting') return;
     this.owner.admit(this, principal);
     this.connection.welcome();
-    const clientId = frame.headers.get('client-id');
+    const clientId = headers.get('client-id');
     const { version, extensions } = agreement;
     this.identity = {
       version,
@@ -181,7 +169,32 @@ export class Session extends ClosableSession implements Listeners, CommandSessio
     this.state = 'connected';
     this.write('CONNECTED', connectedHeaders(agreement, this.id, serverName, options));
     if (!this.isConnectionLost) this.heartBeat = this.startHeartBeat(agreement);
+    this.watchToken();
     this.context.log.debug({ session: this.id, user: principal.name, version }, 'session connected');
+  }
+
+  authenticate(headers: ReadonlyMap<string, string>, passcode: string | undefined): Promise<Principal> {
+    const { authenticator, options } = this.context;
+    return authenticate(authenticator, headers, passcode, this.peer, options);
+  }
+
+  renewed(principal: Principal): boolean {
+    if (this.isOver || !this.identity) return false;
+    if (this.context.isRevoked(principal)) throw new StompError('revoked', 'Your access was revoked.');
+    this.identity = { ...this.identity, principal };
+    this.watchToken();
+    this.context.log.debug({ session: this.id, user: principal.name }, 'session has a new token');
+    return true;
+  }
+
+  private watchToken(): void {
+    this.tokenLife?.stop();
+    this.tokenLife = undefined;
+    const { timers, options } = this.context;
+    const { expiresAtMs } = this.principal;
+    if (expiresAtMs === undefined || this.isConnectionLost) return;
+    const warningMs = this.extensions.has('token-renewal') ? options.tokenWarningMs : 0;
+    this.tokenLife = new TokenLife(timers, this, expiresAtMs, warningMs);
   }
 
   private framePace(): FramePace | undefined {
@@ -210,65 +223,6 @@ export class Session extends ClosableSession implements Listeners, CommandSessio
 
   get isPaused(): boolean {
     return this.inbox.isPaused;
-  }
-
-  // What commands need ------------------------------------------------------------------------------------------------
-
-  get version(): Version {
-    return this.connectedAs.version;
-  }
-
-  get principal(): Principal {
-    return this.connectedAs.principal;
-  }
-
-  get userName(): string {
-    return this.principal.anonymous ? this.id : this.principal.name;
-  }
-
-  private get extras(): SessionExtras {
-    return (this.openedExtras ??= new SessionExtras(this, this.context, {
-      sessionId: this.id,
-      user: this.principal.name,
-      clientId: this.identity?.clientId,
-    }));
-  }
-  get acks(): Acks {
-    return this.extras.acks;
-  }
-  get transactions(): Transactions {
-    return this.extras.transactions;
-  }
-  get tempQueues(): TempQueues {
-    return this.extras.tempQueues;
-  }
-  get options(): SessionOptions {
-    return this.context.options;
-  }
-  get broker(): Broker {
-    return this.context.broker;
-  }
-  get policy(): Policy {
-    return this.context.policy;
-  }
-  get messages(): MessageEncoder {
-    return this.context.messages;
-  }
-  get timers(): TimerWheel {
-    return this.context.timers;
-  }
-  get counters(): SessionCounters {
-    return this.context.counters;
-  }
-
-  channel(): BrokerChannel {
-    // A check that was waited for may have outlived the session; nobody would close this channel.
-    if (this.isOver) throw new StompError('not-connected', 'The session has ended.');
-    return this.extras.channel();
-  }
-
-  later(delayMs: number, action: () => void): void {
-    if (!this.isOver) this.extras.later(delayMs, action);
   }
 
   onSubscriptionEnded(key: string, error: unknown): void {
@@ -307,19 +261,11 @@ export class Session extends ClosableSession implements Listeners, CommandSessio
   protected stopTimers(): void {
     this.context.timers.cancel(this.connectTimer);
     this.heartBeat?.stop();
+    this.tokenLife?.stop();
     this.outbox.stop();
-  }
-
-  protected letGo(): void {
-    this.openedExtras?.close();
   }
 
   protected gone(): void {
     this.owner.ended(this);
-  }
-
-  private get connectedAs(): { readonly version: Version; readonly principal: Principal } {
-    if (!this.identity) throw new StompError('not-connected', 'The session is not connected yet.');
-    return this.identity;
   }
 }

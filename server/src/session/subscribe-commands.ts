@@ -5,9 +5,9 @@ import { argumentsText, bindingArguments, wantsOwnQueue } from '../destinations/
 import { quote, StompError } from '../stomp/errors.js';
 import type { Frame, Version } from '../stomp/frame.js';
 import { ackModes } from '../stomp/rules.js';
-import { type CommandSession, isTrue, required } from './command-session.js';
+import { type CommandSession, isTrue, type RefusedFrame, required } from './command-session.js';
 import { requireSubscribe } from '../auth/permission.js';
-import { OwnSubscription } from './subscriptions.js';
+import { OwnSubscription, type Subscription } from './subscriptions.js';
 
 export async function subscribe(session: CommandSession, frame: Frame): Promise<void> {
   // The client is gone, and what it had sent is still worked off: this would be for nobody.
@@ -117,16 +117,25 @@ export async function unsubscribe(session: CommandSession, frame: Frame): Promis
   const key = subscriptionKey(frame);
   // Of a client that was gone before its SUBSCRIBE came to anything.
   if (!session.canDeliver && !session.subscriptions.has(key)) return;
-  const subscription = session.subscriptions.take(key);
-  if (subscription.kind === 'shared') {
-    session.groups.leave(session, subscription.group);
-  } else {
-    subscription.close();
-    const forget = isTrue(frame.headers.get('durable')) || isTrue(frame.headers.get('persistent'));
-    await subscription.broker?.close({ forget });
-    giveBackLater(session, subscription);
-  }
+  const forget = isTrue(frame.headers.get('durable')) || isTrue(frame.headers.get('persistent'));
+  await leave(session, session.subscriptions.take(key), forget);
   session.receipt(frame);
+}
+
+async function leave(session: CommandSession, subscription: Subscription, forget: boolean): Promise<void> {
+  if (subscription.kind === 'shared') return session.groups.leave(session, subscription.group);
+  subscription.close();
+  await subscription.broker?.close({ forget });
+  giveBackLater(session, subscription);
+}
+
+/** The policy allows it no longer: it ends, and the session lives on. A durable one keeps its queue. */
+export async function withdraw(session: CommandSession, key: string, error: unknown): Promise<void> {
+  const subscription = session.subscriptions.take(key);
+  const left = leave(session, subscription, false);
+  session.report(error, subscribeFrame(key, subscription));
+  // Nothing more is delivered; a broker that is away gives up the rest by itself
+  await left.catch(() => undefined);
 }
 
 /** The broker has ended it for good. Its SUBSCRIBE is refused, though it was answered long ago. */
@@ -134,15 +143,20 @@ export function endSubscription(session: CommandSession, key: string, error: unk
   const subscription = session.subscriptions.take(key);
   if (subscription.kind === 'shared') session.groups.leave(session, subscription.group);
   else subscription.close();
+  const livesOn = session.refuse(error, subscribeFrame(key, subscription));
+  if (livesOn && subscription.kind === 'own') giveBackLater(session, subscription);
+}
+
+function subscribeFrame(key: string, subscription: Subscription): RefusedFrame {
   const headers = new Map([
     ['id', key],
-    [
-      'destination',
-      subscription.kind === 'shared' ? subscription.group.destination.text : subscription.destination.text,
-    ],
+    ['destination', destinationOf(subscription).text],
   ]);
-  const livesOn = session.refuse(error, { command: 'SUBSCRIBE', headers });
-  if (livesOn && subscription.kind === 'own') giveBackLater(session, subscription);
+  return { command: 'SUBSCRIBE', headers };
+}
+
+export function destinationOf(subscription: Subscription): Destination {
+  return subscription.kind === 'shared' ? subscription.group.destination : subscription.destination;
 }
 
 /** An ACK for what was delivered before UNSUBSCRIBE may be on its way; what is left after the grace goes back. */

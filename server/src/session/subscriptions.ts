@@ -239,12 +239,15 @@ export class Subscriptions {
     return [...this.byKey.values()].filter((each) => each !== 'reserved');
   }
 
+  entries(): [key: string, subscription: Subscription][] {
+    return [...this.byKey].filter((entry): entry is [string, Subscription] => entry[1] !== 'reserved');
+  }
+
   list(): SubscriptionInfo[] {
-    return [...this.byKey].flatMap(([id, each]) => {
-      if (each === 'reserved') return [];
-      return each.kind === 'own'
+    return this.entries().map(([id, each]) =>
+      each.kind === 'own'
         ? { id, destination: each.destination.text, ack: each.ack }
-        : { id, destination: each.group.destination.text, ack: 'auto' };
-    });
+        : { id, destination: each.group.destination.text, ack: 'auto' },
+    );
   }
 }

@@ -81,6 +81,10 @@ export class Transactions {
     return transaction;
   }
 
+  all(): Iterable<Transaction> {
+    return this.open.values();
+  }
+
   /** Takes the transaction out: its id is free again. */
   end(id: string): Transaction {
     const transaction = this.get(id);

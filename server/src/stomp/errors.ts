@@ -35,7 +35,8 @@ export const ERRORS = {
   'authentication-failed': { text: 'authentication failed', closeCode: 4401, mayReconnect: false, isSoft: false },
   // The SDK fetches a fresh token before it comes back
   'token-expired': { text: 'token expired', closeCode: 4410, mayReconnect: true, isSoft: false },
-  'authentication-unavailable': { text: 'authentication unavailable', ...LATER },
+  // Soft for a session that has had a token before
+  'authentication-unavailable': { text: 'authentication unavailable', ...LATER, isSoft: true },
   'too-many-sessions': { text: 'too many sessions', ...LATER },
   'too-many-user-sessions': { text: 'too many sessions of this user', ...LATER },
   'too-many-address-sessions': { text: 'too many sessions from this address', ...LATER },

@@ -39,6 +39,7 @@ export const OPTIONS: SessionOptions = {
   transactionMaxCount: 5,
   transactionMaxBytes: 10_000,
   ackGraceMs: 5_000,
+  tokenWarningMs: 30_000,
 };
 
 const DRAIN: DrainOptions = { sessionsPerSecond: 100_000, graceMs: 1_000 };

@@ -1,0 +1,75 @@
+/**
+ * A new token for a session there is: SEND to `/relay/auth`, with the token where CONNECT would have it (`passcode`, an
+ * `Authorization` header) or as the body. Frames behind it wait, and are judged by what the new token allows.
+ *
+ *   refused               ERROR, and the session ends
+ *   of another user       the same
+ *   cannot be checked     the session stays as it is, where the client has soft-errors; else ERROR
+ *   accepted              everything the session has is checked anew: subscriptions that are no longer allowed end,
+ *                         transactions with a SEND that is no longer allowed can only be aborted
+ */
+import type { Action, Principal } from '../auth/auth.js';
+import { requirePermission } from '../auth/permission.js';
+import type { Destination } from '../destinations/destination.js';
+import { StompError } from '../stomp/errors.js';
+import type { Frame } from '../stomp/frame.js';
+import type { CommandSession } from './command-session.js';
+import { destinationOf, withdraw } from './subscribe-commands.js';
+
+export const AUTH_DESTINATION = '/relay/auth';
+const TOKEN_MAX_BYTES = 16 * 1024;
+
+export async function renew(session: CommandSession, { headers, body }: Frame): Promise<void> {
+  if (body.length > TOKEN_MAX_BYTES) {
+    throw new StompError(
+      'body-too-large',
+      `A token has ${body.length} bytes here: at most ${TOKEN_MAX_BYTES} are taken.`,
+    );
+  }
+  const token = body.toString().trim();
+  const principal = await session.authenticate(headers, headers.get('passcode') ?? (token === '' ? undefined : token));
+  if (!isSameUser(principal, session.principal)) {
+    const sentence = 'A session keeps its user, and this token is of another one: connect anew to be somebody else.';
+    throw new StompError('authentication-failed', sentence);
+  }
+  if (!session.renewed(principal)) return;
+  await spoilTransactions(session);
+  const ended = await endSubscriptions(session);
+  const told: [string, string][] = [['relay-ended-subscriptions', ended.map(encodeURIComponent).join(',')]];
+  session.sendReceipt(headers.get('receipt'), ended.length > 0 ? told : []);
+}
+
+function isSameUser(one: Principal, other: Principal): boolean {
+  return one.name === other.name && one.anonymous === other.anonymous;
+}
+
+/** Its SENDs were checked when they came, and would otherwise be published by the authority of a token that is gone. */
+async function spoilTransactions(session: CommandSession): Promise<void> {
+  const spoilt = [...session.openTransactions].map(async (transaction) => {
+    const sends = transaction.steps.filter((step) => step.kind === 'send');
+    const refusals = await Promise.all(sends.map(({ destination }) => refusalOf(session, 'send', destination)));
+    if (refusals.some((refusal) => refusal !== undefined)) transaction.spoil();
+  });
+  await Promise.all(spoilt);
+}
+
+/** Resolves with the ids of those that are no longer allowed. */
+async function endSubscriptions(session: CommandSession): Promise<string[]> {
+  const checked = session.subscriptions.entries().map(async ([key, subscription]) => {
+    const error = await refusalOf(session, 'subscribe', destinationOf(subscription));
+    // It may have ended by itself while the policy was asked
+    if (error === undefined || !session.subscriptions.has(key)) return [];
+    await withdraw(session, key, error);
+    return [key];
+  });
+  return (await Promise.all(checked)).flat();
+}
+
+async function refusalOf(session: CommandSession, action: Action, destination: Destination): Promise<unknown> {
+  try {
+    await requirePermission(session, action, destination);
+    return undefined;
+  } catch (error) {
+    return error;
+  }
+}

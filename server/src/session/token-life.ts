@@ -1,0 +1,61 @@
+/**
+ * How long a session's token lives: a warning before its end, and the end. It is a time of the wall clock, which may be set,
+ * or stand still with the process; so the clock is looked at again every minute at the latest.
+ */
+import { StompError } from '../stomp/errors.js';
+import type { Timer, TimerWheel } from './timer-wheel.js';
+
+const LOOK_AGAIN_MS = 60_000;
+
+/** The session. */
+export interface TokenHolder {
+  tell(subject: string, headers: readonly [string, string][], sentence: string): void;
+  fail(error: unknown): void;
+}
+
+export class TokenLife {
+  private readonly warnsAtMs: number;
+  private hasWarned = false;
+  private timer: Timer | undefined;
+
+  /** `warningMs`: how long before its end, but never in the first half of what is left of it; 0: no warning. */
+  constructor(
+    private readonly timers: TimerWheel,
+    private readonly holder: TokenHolder,
+    private readonly expiresAtMs: number,
+    warningMs: number,
+  ) {
+    const leftMs = expiresAtMs - Date.now();
+    this.warnsAtMs = expiresAtMs - Math.min(warningMs, leftMs / 2);
+    this.wait();
+  }
+
+  stop(): void {
+    this.timers.cancel(this.timer);
+  }
+
+  private wait(): void {
+    const nextMs = (this.hasWarned ? this.expiresAtMs : this.warnsAtMs) - Date.now();
+    this.timer = this.timers.schedule(Math.max(0, Math.min(nextMs, LOOK_AGAIN_MS)), () => this.look());
+  }
+
+  private look(): void {
+    const now = Date.now();
+    if (now >= this.expiresAtMs) return this.end();
+    if (now >= this.warnsAtMs && !this.hasWarned) {
+      this.hasWarned = true;
+      this.warn(this.expiresAtMs - now);
+    }
+    this.wait();
+  }
+
+  private warn(inMs: number): void {
+    const sentence = `The token of this session ends in ${inMs} ms: SEND a new one to /relay/auth.`;
+    this.holder.tell('token-expiring', [['expires-in-ms', String(inMs)]], sentence);
+  }
+
+  private end(): void {
+    const sentence = 'The token of this session has ended: log in with a new one, or SEND it to /relay/auth in time.';
+    this.holder.fail(new StompError('token-expired', sentence));
+  }
+}
