@@ -1,0 +1,180 @@
+/** RabbitMQ's own users log in to a relay: `kind: rabbitmq`. */
+import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
+import { type ConfigInput, createRelay } from '../../server/src/index.js';
+import { eventually } from '../support/deadline.js';
+import { createVhost, rabbitmq, type Vhost } from '../support/rabbitmq.js';
+import { startRelay, type TestRelay } from '../support/relay.js';
+import { connectStomp, openStomp, type ReceivedFrame, type StompClient } from '../support/stomp-client.js';
+import { TcpProxy } from '../support/tcp-proxy.js';
+import { recordingLog, type RecordingLog } from '../support/recording-log.js';
+import { unique } from './stomp/relay-stage.js';
+
+let vhost: Vhost;
+let alice: string;
+let stranger: string;
+const PASSCODE = 'pä55:"word';
+const proxies: TcpProxy[] = [];
+const relays: TestRelay[] = [];
+const clients: StompClient[] = [];
+let log: RecordingLog;
+
+/** A user who may do everything in the vhost, or who is not let into it. */
+async function addUser(mayEnter: boolean): Promise<string> {
+  const name = unique('user');
+  await rabbitmq().api('PUT', `/users/${name}`, { password: PASSCODE, tags: '' });
+  if (mayEnter) await vhost.api('PUT', `permissions/${name}`, { configure: '.*', write: '.*', read: '.*' });
+  return name;
+}
+
+beforeAll(async () => {
+  vhost = await createVhost();
+  alice = await addUser(true);
+  stranger = await addUser(false);
+}, 60_000);
+afterEach(async () => {
+  for (const client of clients.splice(0)) client.destroy();
+  for (const proxy of proxies) proxy.restore();
+  await Promise.all(relays.splice(0).map((relay) => relay.stop()));
+  await Promise.all(proxies.splice(0).map((proxy) => proxy.close()));
+  expect(log.lines.join('\n')).not.toContain(PASSCODE);
+}, 60_000);
+afterAll(async () => {
+  for (const name of [alice, stranger]) await rabbitmq().api('DELETE', `/users/${name}`);
+  await vhost.delete();
+});
+
+async function start(options: object = {}, url = vhost.amqpUrl): Promise<TestRelay> {
+  log = recordingLog();
+  const auth = { authenticators: [{ kind: 'rabbitmq', ...options }] } as ConfigInput['auth'];
+  const rabbit = { reconnectMinMs: 20, reconnectMaxMs: 200, connectTimeoutMs: 1_000 };
+  const relay = await startRelay(url, { auth, rabbitmq: rabbit }, { log });
+  relays.push(relay);
+  return relay;
+}
+
+async function logIn({ webSocketUrl }: TestRelay, login: string, passcode: string): Promise<StompClient> {
+  const client = await connectStomp(webSocketUrl, { login, passcode });
+  clients.push(client);
+  return client;
+}
+
+/** ERROR, and the close code. */
+async function refusal(
+  { webSocketUrl }: TestRelay,
+  credentials: Record<string, string>,
+): Promise<[ReceivedFrame, number]> {
+  const client = await openStomp(webSocketUrl);
+  clients.push(client);
+  client.sendFrame('CONNECT', { 'accept-version': '1.2', host: '/', ...credentials });
+  const error = await client.expectError();
+  return [error, (await client.expectClose()).code];
+}
+
+async function connectionsOf(user: string): Promise<number> {
+  const all = (await rabbitmq().api('GET', '/connections')) as { user?: string }[];
+  return all.filter((each) => each.user === user).length;
+}
+
+describe('logging in', () => {
+  test('with a login and passcode of RabbitMQ, as that user; nothing stays open there', async () => {
+    const relay = await start();
+    const client = await logIn(relay, alice, PASSCODE);
+    await client.receipt('SUBSCRIBE', { id: 's', destination: '/topic/who' });
+    await client.receipt('SEND', { destination: '/topic/who' }, 'me');
+    expect((await client.expectFrame('MESSAGE')).headers['user']).toBe(alice);
+    const isNone = async () => ((await connectionsOf(alice)) === 0 ? true : undefined);
+    await eventually(isNone, 15_000, () => 'a connection of the user stays open');
+  });
+
+  test.each([
+    ['a wrong passcode', () => ({ login: alice, passcode: 'wrong' })],
+    ['a user that there is not', () => ({ login: 'nobody', passcode: PASSCODE })],
+    ['a user who may not enter the virtual host', () => ({ login: stranger, passcode: PASSCODE })],
+    ['a login alone', () => ({ login: alice })],
+    ['an empty login', () => ({ login: '', passcode: '' })],
+    ['nothing', () => ({})],
+  ])('%s is refused, for good', async (_who, credentials) => {
+    const [error, closeCode] = await refusal(await start(), credentials() as Record<string, string>);
+    expect(error.headers).toMatchObject({ code: 'authentication-failed' });
+    expect(error.body.toString()).not.toContain(PASSCODE);
+    expect(closeCode).toBe(4401);
+  });
+
+  test('guest only where it is asked for', async () => {
+    const guest = { login: 'guest', passcode: 'guest' };
+    const [error] = await refusal(await start(), guest);
+    expect(error.headers).toMatchObject({ code: 'authentication-failed' });
+    const url = new URL(vhost.amqpUrl);
+    if ((url.username || 'guest') !== 'guest' || (url.password || 'guest') !== 'guest') return; // this node has none
+    await logIn(await start({ allowGuest: true }), guest.login, guest.passcode);
+  });
+
+  test('a passcode that was changed counts once what is remembered has run out', async () => {
+    const name = await addUser(true);
+    const relay = await start({ cacheMs: 0 });
+    await logIn(relay, name, PASSCODE);
+    await rabbitmq().api('PUT', `/users/${name}`, { password: 'another', tags: '' });
+    expect((await refusal(relay, { login: name, passcode: PASSCODE }))[0].headers['code']).toBe(
+      'authentication-failed',
+    );
+    await logIn(relay, name, 'another');
+    await rabbitmq().api('DELETE', `/users/${name}`);
+  });
+});
+
+describe('RabbitMQ away', () => {
+  async function startBehindProxy(options: object = {}): Promise<[TestRelay, TcpProxy]> {
+    const proxy = await TcpProxy.start(vhost.amqpUrl);
+    proxies.push(proxy);
+    return [await start(options, proxy.url(vhost.amqpUrl)), proxy];
+  }
+
+  test('nobody can be asked: come back later; and then they are let in', async () => {
+    const [relay, proxy] = await startBehindProxy({ cacheMs: 0 });
+    proxy.cut();
+    const [error, closeCode] = await refusal(relay, { login: alice, passcode: PASSCODE });
+    expect(error.headers).toMatchObject({ code: 'authentication-unavailable' });
+    expect(closeCode).toBe(1013);
+    proxy.restore();
+    await logIn(relay, alice, PASSCODE);
+  });
+
+  test('frozen: there is an end to waiting', async () => {
+    const [relay, proxy] = await startBehindProxy({ checkTimeoutMs: 300 });
+    proxy.hold();
+    const [error] = await refusal(relay, { login: alice, passcode: PASSCODE });
+    expect(error.headers).toMatchObject({ code: 'authentication-unavailable' });
+  });
+
+  test('a node of several is enough', async () => {
+    const proxy = await TcpProxy.start(vhost.amqpUrl);
+    proxies.push(proxy);
+    const relay = await start({ cacheMs: 0 }, `${proxy.url(vhost.amqpUrl)},${vhost.amqpUrl}`);
+    proxy.cut();
+    for (let i = 0; i < 5; i++) await logIn(relay, alice, PASSCODE);
+  });
+});
+
+test('a flood of wrong logins is bounded, and other sessions go on', async () => {
+  const relay = await start({ checksMax: 2, waitingMax: 10 });
+  const [sender, receiver] = [await logIn(relay, alice, PASSCODE), await logIn(relay, alice, PASSCODE)];
+  await receiver.receipt('SUBSCRIBE', { id: 's', destination: '/topic/flood' });
+  const flood = Promise.all(
+    Array.from({ length: 100 }, async (_, i) => {
+      const [error] = await refusal(relay, { login: alice, passcode: `guess ${i}` });
+      return error.headers['code'];
+    }),
+  );
+  for (let i = 0; i < 50; i++) {
+    await sender.receipt('SEND', { destination: '/topic/flood', n: String(i) });
+    expect((await receiver.expectFrame('MESSAGE')).headers['n']).toBe(String(i));
+  }
+  const codes = new Set(await flood);
+  expect([...codes].sort()).toEqual(['authentication-failed', 'authentication-unavailable']);
+  await logIn(relay, alice, PASSCODE);
+});
+
+test('without RabbitMQ it has nobody to ask: a mistake in the configuration', () => {
+  const auth = { authenticators: [{ kind: 'rabbitmq' as const }] };
+  expect(() => createRelay({ auth })).toThrow(/auth\.authenticators\.0 cannot be used: it asks RabbitMQ/);
+});
