@@ -10,6 +10,7 @@ import { z } from 'zod';
 import { admin } from './config/admin-options.js';
 import { auth, authConflicts } from './config/auth-options.js';
 import { broker, memory, rabbitmq } from './config/broker-options.js';
+import { http } from './config/http-options.js';
 import { listen, tcp, websocket } from './config/listen-options.js';
 import { exchangeName, KIB, TIMER_MAX_MS, whole } from './config/option-kinds.js';
 import { policy } from './config/policy-options.js';
@@ -41,6 +42,7 @@ export const schema = z.strictObject({
   auth,
   admin,
   policy,
+  http,
   stopTimeoutMs: whole(25_000, 100, TIMER_MAX_MS).describe(
     'how long a stop takes at most, from the signal to the end of the process',
   ),

@@ -24,6 +24,11 @@ export interface MetricSources {
     readonly laggards: number;
     readonly sendBytesWaiting: number;
   };
+  readonly http: {
+    /** By result. */
+    readonly counters: { readonly messages: Readonly<Record<string, number>>; readonly streamEvents: number };
+    readonly streams: { readonly size: number };
+  };
   readonly load: { readonly lagMs: number; readonly isOverloaded: boolean; readonly overloads: number };
   readonly entrance: { readonly waiting: number; readonly turnedAway: number };
   readonly broker: {
@@ -100,16 +105,14 @@ export function createMetrics(sources: MetricSources): Metrics {
   counter('messages_delivered', 'MESSAGE frames written to clients', () => sources.counters.messagesOut);
   counter('delivered_bytes', 'Bytes of MESSAGE frames written to clients', () => sources.counters.messageBytesOut);
   counter('received_bytes', 'Bytes of STOMP read from clients', () => sources.counters.bytesIn);
-  counter('slow_consumers', 'Sessions ended because they did not read', () => sources.counters.slowConsumers);
+  counter('slow_consumers', 'Sessions and streams that did not read', () => sources.counters.slowConsumers);
   const droppedHelp = 'Messages left out because a client read too slowly';
   counters('messages_dropped', droppedHelp, 'policy', () => sources.counters.dropped);
   gauge('laggards', 'Sessions with messages waiting of which some may be left out', () => sources.counters.laggards);
   gauge('sends_waiting_bytes', 'SENDs that wait for the broker', () => sources.counters.sendBytesWaiting);
+  addHttpMetrics(sources, gauge, counter, counters);
   addLoadMetrics(sources, gauge, counter);
-  gauge('broker_up', '1 where the broker can be used', () => Number(sources.broker.isUp), 'min');
-  const gauges = () => sources.broker.gauges ?? { unconfirmed: 0, pendingBindings: 0 };
-  gauge('broker_unconfirmed', 'Published and not yet confirmed by the broker', () => gauges().unconfirmed);
-  gauge('broker_bindings_pending', 'Bindings not yet made or taken back', () => gauges().pendingBindings);
+  addBrokerMetrics(sources, gauge);
 
   return {
     contentType: registry.contentType,
@@ -120,6 +123,20 @@ export function createMetrics(sources: MetricSources): Metrics {
 
 type AddGauge = (name: string, help: string, read: () => number, aggregator?: Aggregator) => void;
 type AddCounter = (name: string, help: string, read: () => number) => void;
+type AddCounters = (name: string, help: string, label: string, read: () => Readonly<Record<string, number>>) => void;
+
+function addBrokerMetrics({ broker }: MetricSources, gauge: AddGauge): void {
+  gauge('broker_up', '1 where the broker can be used', () => Number(broker.isUp), 'min');
+  const gauges = () => broker.gauges ?? { unconfirmed: 0, pendingBindings: 0 };
+  gauge('broker_unconfirmed', 'Published and not yet confirmed by the broker', () => gauges().unconfirmed);
+  gauge('broker_bindings_pending', 'Bindings not yet made or taken back', () => gauges().pendingBindings);
+}
+
+function addHttpMetrics({ http }: MetricSources, gauge: AddGauge, counter: AddCounter, counters: AddCounters): void {
+  counters('http_messages', 'Messages published over HTTP', 'result', () => http.counters.messages);
+  gauge('streams', 'Streams of Server-Sent Events', () => http.streams.size);
+  counter('stream_events', 'Events written to streams', () => http.counters.streamEvents);
+}
 
 /** Active seconds divided by ticks are the mean length of a tick. */
 function addLoadMetrics({ load, entrance }: MetricSources, gauge: AddGauge, counter: AddCounter): void {

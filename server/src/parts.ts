@@ -17,6 +17,7 @@ import { MemoryBroker } from './brokers/memory/memory-broker.js';
 import { checkCredentials } from './brokers/rabbitmq/credentials-check.js';
 import { RabbitMqBroker } from './brokers/rabbitmq/rabbitmq-broker.js';
 import { type Config, ConfigError, isOpenToAnybody } from './config.js';
+import { HttpParts } from './http-parts.js';
 import { LoadMeter } from './load-meter.js';
 import { createLog, type Log } from './log.js';
 import { isLoopback } from './loopback.js';
@@ -97,14 +98,16 @@ export function assembleParts(config: Config, hooks: RelayHooks) {
   };
   const limits = { ...config.limits, sessionsMax: config.sessionsMax };
   const sessions = new Sessions({ ...limits, drain: config.drain }, context);
-  const directory = new SessionDirectory([sessions]);
+  const isOpen = isOpenToAnybody(config, hooks.authenticator !== undefined);
+  const shared = { log, broker, authenticator, counters, timers, load, entrance, isOpen };
+  const http = new HttpParts(config, { ...shared, policy, messages });
+  const directory = new SessionDirectory([sessions, http.streams]);
   const channel = new RevocationChannel(broker, instanceId, log);
   const operations = new RelayOperations(directory, revocations, channel, log);
   broker.on('down', (reason) => log.warn({ reason }, 'broker is away; sessions stay'));
   broker.on('up', () => log.info({ broker: broker.description }, 'broker is up'));
   const tls = createTlsPort(config, log);
-  const isOpen = isOpenToAnybody(config, hooks.authenticator !== undefined);
-  return { log, broker, authenticator, counters, timers, load, entrance, sessions, operations, channel, tls, isOpen };
+  return { ...shared, sessions, http, operations, channel, tls };
 }
 
 function choosePolicy({ auth, policy, topicExchange }: Config, hooks: RelayHooks, log: Log): Policy {

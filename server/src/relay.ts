@@ -36,6 +36,11 @@ export interface Relay {
    * without `auth.allowAnonymous`) only clients on this machine are served.
    */
   attach(server: http.Server): Promise<void>;
+  /**
+   * The HTTP API (`/api/messages`, `/api/stream`) for a server that belongs to somebody else, beside `attach`: a handler for
+   * connect, express (`app.use(relay.httpHandler)`) or http.createServer. It asks the same authenticators and policy.
+   */
+  readonly httpHandler: http.RequestListener;
   /** Why no client should be sent here now; undefined: all is well. */
   notReady(): string | undefined;
   /** What `/metrics` shows. */
@@ -89,6 +94,7 @@ class ComposedRelay implements Relay {
   private admin: AdminPort | undefined;
   private stopping: Promise<void> | undefined;
   private ownMetrics: Metrics | undefined;
+  private ownHandler: http.RequestListener | undefined;
   /** Leaves somebody else's server. */
   private detach = (): unknown => undefined;
 
@@ -167,14 +173,16 @@ class ComposedRelay implements Relay {
 
   /** First nobody comes in, then all go, then the broker's connections, which they needed until the end. */
   private async closeInOrder(readyDelayMs: number, remainingMs: number): Promise<void> {
-    const { entrance, sessions, channel, broker } = this.parts;
+    const { entrance, sessions, http, channel, broker } = this.parts;
     if (readyDelayMs > 0) await delay(readyDelayMs);
     for (const server of this.servers) server.close();
     this.tcp.stopListening();
     entrance.stop();
     const closingMs = Math.min(CLOSING_MAX_MS, remainingMs / 3);
     // Half of what is kept is for clients that do not answer the close of their connection.
-    await finishesWithin(sessions.drain(remainingMs - closingMs), remainingMs - closingMs / 2);
+    const windowMs = remainingMs - closingMs;
+    const drained = Promise.all([sessions.drain(windowMs), http.drain(windowMs)]);
+    await finishesWithin(drained, remainingMs - closingMs / 2);
     channel.stop();
     const transports = [this.tcp, ...this.websockets].map((each) => each.close());
     await Promise.all([...transports, broker.close()]);
@@ -183,8 +191,11 @@ class ComposedRelay implements Relay {
   private async startPublic(): Promise<Listening[]> {
     const { host, port, path } = this.config.listen;
     const checkHost = createHostCheck(this.config.websocket.allowedHosts, host);
+    const api = this.parts.http.api(true);
     const transport = this.websocketTransport(true);
-    const server = this.createServer(createPublicApp({ websocketPath: path, checkHost, onFailed: this.onHttpFailed }));
+    const server = this.createServer(
+      createPublicApp({ websocketPath: path, checkHost, api, onFailed: this.onHttpFailed }),
+    );
     server.on('upgrade', transport.handleUpgrade);
     const address = await listen(server, port, host);
     const s = this.parts.tls ? 's' : '';
@@ -210,6 +221,10 @@ class ComposedRelay implements Relay {
   private readonly onHttpFailed = (err: unknown): void => {
     this.parts.log.error({ err }, 'an HTTP request could not be answered');
   };
+
+  get httpHandler(): http.RequestListener {
+    return (this.ownHandler ??= this.parts.http.handler());
+  }
 
   notReady(): string | undefined {
     if (this.isStopped) return 'the relay is stopping';
@@ -237,12 +252,12 @@ class ComposedRelay implements Relay {
   }
 
   private createMetrics(): Metrics {
-    const { sessions, counters, broker, load, entrance } = this.parts;
+    const { sessions, counters, http, broker, load, entrance } = this.parts;
     const connections = () => ({
       websocket: this.websockets.reduce((sum, each) => sum + each.connectionCount, 0),
       tcp: this.tcp.connectionCount,
     });
-    return createMetrics({ sessions: () => sessions.size, connections, counters, load, entrance, broker });
+    return createMetrics({ sessions: () => sessions.size, connections, counters, http, load, entrance, broker });
   }
 
   private websocketTransport(ownsServer: boolean): WebSocketTransport {
@@ -280,7 +295,7 @@ class ComposedRelay implements Relay {
   }
 }
 
-async function finishesWithin(work: Promise<void>, ms: number): Promise<boolean> {
+async function finishesWithin(work: Promise<unknown>, ms: number): Promise<boolean> {
   let timer: NodeJS.Timeout | undefined;
   const deadline = new Promise<false>((resolve) => {
     timer = setTimeout(resolve, ms, false);

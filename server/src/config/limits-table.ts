@@ -67,6 +67,15 @@ export const EFFECTS: Readonly<Record<string, string>> = {
   'session.outboxMaxBytes': `${error('slow-consumer')}, or what \`slowConsumers\` says`,
   'session.outboxStallMs': error('slow-consumer'),
   'websocket.closeTimeoutMs': 'the connection is cut off',
+  // The HTTP API
+  'http.bodyMaxBytes': 'HTTP 413 `request-too-large`',
+  'http.bodiesMaxBytes': 'HTTP 503 `overloaded` with `Retry-After`',
+  'http.messagesMax': 'HTTP 413 `request-too-large`',
+  'http.publishTimeoutMs': 'the rest of the messages is refused: `overloaded`',
+  'http.idempotencyMaxCount': 'the oldest answers of the same user are forgotten, else the oldest of all',
+  'http.idempotencyMaxBytes': 'the oldest answers of the same user are forgotten, else the oldest of all',
+  'http.streamsMax': 'HTTP 503 `too-many-sessions` with `Retry-After`',
+  'http.streamMaxBytes': 'the stream ends with the event `error`, `slow-consumer`',
   // RabbitMQ
   'rabbitmq.autoPrefetch': 'RabbitMQ delivers no more until the client has read',
   'rabbitmq.clientPrefetch': 'RabbitMQ delivers no more until the client has acknowledged',

@@ -25,8 +25,8 @@ const RELAY_PREFIX = 'relay-';
 
 /** Who publishes: a STOMP session, or somebody over HTTP who has none. */
 export interface Sender {
-  /** The user's name, or the session's id where it has no login. */
-  readonly userName: string;
+  /** The user's name, or the session's id where it has no login; undefined where there is neither. */
+  readonly userName: string | undefined;
   /** The session's. */
   readonly id?: string;
 }
@@ -43,7 +43,7 @@ export function messageHeaders(
     headers.set(name, value);
   }
   if (replyTo !== undefined) headers.set('reply-to', replyTo);
-  headers.set('user', userName);
+  if (userName !== undefined) headers.set('user', userName);
   if (id !== undefined) headers.set('session', id);
   return headers;
 }

@@ -5,11 +5,13 @@
  */
 import { fileURLToPath } from 'node:url';
 import express from 'express';
-import type { ErrorRequestHandler, Express, RequestHandler } from 'express';
+import type { ErrorRequestHandler, Express, RequestHandler, Router } from 'express';
 import { healthRoute } from './health-route.js';
 import type { HealthSources } from './health-route.js';
 import { metricsRoute } from './metrics-route.js';
 import type { MetricsText } from './metrics-route.js';
+import { sendProblem } from './problem.js';
+import { refusal } from './problem-codes.js';
 
 /** Looks at a request's headers; the sentence of the refusal, or undefined. */
 export type CheckHeaders = (headers: { readonly host?: string | undefined }) => string | undefined;
@@ -24,6 +26,8 @@ interface AppOptions {
 export interface PublicAppOptions extends AppOptions {
   /** Where the WebSocket transport is. */
   readonly websocketPath: string;
+  /** What is at `/api`. */
+  readonly api?: Router;
   /** The built demo page. */
   readonly pageDirectory?: string;
 }
@@ -63,6 +67,7 @@ export function createPublicApp(options: PublicAppOptions): Express {
         message: `STOMP over WebSocket is spoken here: connect with ws:// or wss:// to ${options.websocketPath}.`,
       });
   });
+  if (options.api) app.use('/api', options.api);
   return app.use(notFound, failed(options));
 }
 
@@ -79,9 +84,10 @@ function createApp({ checkHost }: AppOptions): Express {
       'X-Content-Type-Options': 'nosniff',
       'Referrer-Policy': 'no-referrer',
     });
-    const refusal = checkHost?.(request.headers);
-    if (refusal === undefined) next();
-    else response.status(403).json({ error: 'host-not-allowed', message: refusal });
+    const misled = checkHost?.(request.headers);
+    if (misled === undefined) next();
+    else if (request.path.startsWith('/api/')) sendProblem(response, refusal('host-not-allowed', misled));
+    else response.status(403).json({ error: 'host-not-allowed', message: misled });
   });
   return app;
 }

@@ -15,14 +15,21 @@ export class Problem extends Error {
     detail: string,
     /** Such as `WWW-Authenticate`. */
     readonly headers: Readonly<Record<string, string>> = {},
+    /** Further members of the answer. */
+    readonly details: object = {},
   ) {
     super(detail);
   }
+
+  toJSON(): object {
+    const { status, code, message, details } = this;
+    return { type: 'about:blank', title: STATUS_CODES[status] ?? 'Error', status, code, detail: message, ...details };
+  }
 }
 
-export function sendProblem(response: Response, { status, code, message, headers }: Problem): void {
-  const body = { type: 'about:blank', title: STATUS_CODES[status] ?? 'Error', status, code, detail: message };
-  response.status(status).set(headers).type('application/problem+json').send(JSON.stringify(body));
+export function sendProblem(response: Response, problem: Problem): void {
+  const { status, headers } = problem;
+  response.status(status).set(headers).type('application/problem+json').send(JSON.stringify(problem));
 }
 
 /** To be used behind the routes; `onFailed` is told why a request was answered with 500. */

@@ -17,6 +17,7 @@ function sources() {
       laggards: 1,
       sendBytesWaiting: 3_000,
     },
+    http: { counters: { messages: { confirmed: 3, refused: 1 }, streamEvents: 7 }, streams: { size: 2 } },
     load: { lagMs: 120, isOverloaded: true, overloads: 2 },
     entrance: { waiting: 4, turnedAway: 6 },
     broker: { isUp: true, gauges: { unconfirmed: 5, pendingBindings: 2 } },

@@ -17,6 +17,7 @@ function worker(sessions: number, messagesOut: number, isUp = true, lagMs = 0) {
       laggards: 0,
       sendBytesWaiting: 0,
     },
+    http: { counters: { messages: { confirmed: 3, refused: 1 }, streamEvents: 7 }, streams: { size: 2 } },
     load: { lagMs, isOverloaded: lagMs > 0, overloads: 0 },
     entrance: { waiting: sessions, turnedAway: 1 },
     broker: { isUp },

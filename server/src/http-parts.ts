@@ -1,0 +1,119 @@
+/** The parts of the HTTP API, made from the configuration: in the public app, or as a handler in somebody else's server. */
+import express, { type Express, type Router } from 'express';
+import { ApiKeys } from './auth/api-keys.js';
+import type { Authenticator, Policy } from './auth/auth.js';
+import type { Broker } from './brokers/broker.js';
+import type { Config } from './config.js';
+import { createApi, Requests } from './http/api.js';
+import { EventEncoder } from './http/event-encoder.js';
+import { HttpCounters } from './http/http-counters.js';
+import { Streams } from './http/streams.js';
+import type { LoadMeter } from './load-meter.js';
+import type { Log } from './log.js';
+import { isLoopback } from './loopback.js';
+import { Drain } from './session/drain.js';
+import type { MessageEncoder } from './session/message-encoder.js';
+import type { SessionCounters } from './session/session-counters.js';
+import { networkOf } from './session/sessions.js';
+import type { TimerWheel } from './session/timer-wheel.js';
+import { createHostCheck, createOriginCheck } from './transports/admission.js';
+import { createClientAddress } from './transports/client-address.js';
+import type { Entrance } from './transports/entrance.js';
+
+export interface HttpSources {
+  readonly broker: Broker;
+  readonly authenticator: Authenticator;
+  readonly policy: Policy;
+  readonly messages: MessageEncoder;
+  readonly timers: TimerWheel;
+  readonly load: LoadMeter;
+  readonly entrance: Entrance;
+  readonly counters: SessionCounters;
+  readonly log: Log;
+  /** Anybody may come in, as nobody has configured who may. */
+  readonly isOpen: boolean;
+}
+
+const LOOPBACK_ONLY =
+  'No authenticator is configured, so only clients on this machine are served: give one, or set auth.allowAnonymous.';
+
+export class HttpParts {
+  readonly counters = new HttpCounters();
+  readonly streams: Streams;
+  private readonly requests = new Requests();
+
+  constructor(
+    private readonly config: Config,
+    private readonly sources: HttpSources,
+  ) {
+    this.streams = this.createStreams();
+  }
+
+  private createStreams(): Streams {
+    const { http, listen, limits, websocket, drain } = this.config;
+    const { broker, messages, timers, log, counters: sessionCounters } = this.sources;
+    // Streams are not to keep all others from connecting
+    const streamsMax = Math.min(http.streamsMax, Math.floor(listen.httpConnectionsMax / 2));
+    const { closeTimeoutMs } = websocket;
+    return new Streams(
+      { ...http, ...limits, streamsMax, closeTimeoutMs },
+      {
+        subscribe: (destination, listener, ended) => broker.subscribe(destination, NO_HEADERS, listener, ended),
+        shownTo: (destination, message, key) => messages.shownTo(destination, message, key),
+        events: new EventEncoder(() => messages.nextId()),
+        counters: this.counters,
+        sessionCounters,
+        timers,
+        createDrain: (streams) => new Drain(streams, drain, timers, log),
+        networkOf,
+      },
+    );
+  }
+
+  /** To be mounted at `/api`. In a server of our own its app has looked at Host already. */
+  api(ownsServer: boolean): Router {
+    const { config, sources, counters, streams, requests } = this;
+    const { http, listen, limits, session, websocket, auth } = config;
+    const { broker, authenticator, policy, load, entrance, log, isOpen } = sources;
+    const clientAddress = createClientAddress(listen.trustedProxies);
+    const boundHost = ownsServer ? listen.host : isOpen ? '127.0.0.1' : undefined;
+    return createApi(
+      {
+        options: { ...session, ...limits.afterLogin, ...http },
+        messageMaxBytes: limits.afterLogin.bodyMaxBytes,
+        apiKeys: new ApiKeys(http.apiKeys),
+        onlyApiKeys: isOpen && auth.authenticators.length === 0 && http.apiKeys.length > 0,
+        connectTimeoutMs: session.connectTimeoutMs,
+        addressOf: ({ socket, headers }) =>
+          clientAddress(socket.remoteAddress ?? '', headers['x-forwarded-for'] as string | undefined),
+        authenticator,
+        policy,
+        broker,
+        load,
+        entrance,
+        counters,
+        streams,
+        requests,
+        onFailed: (err) => log.error({ err }, 'an HTTP request could not be answered'),
+      },
+      {
+        checkReach: (address = '') => (ownsServer || !isOpen || isLoopback(address) ? undefined : LOOPBACK_ONLY),
+        checkHost: createHostCheck(websocket.allowedHosts, boundHost),
+        checkOrigin: createOriginCheck(websocket.allowedOrigins),
+        allowedOrigins: websocket.allowedOrigins,
+      },
+    );
+  }
+
+  /** The API as a handler for connect and express. */
+  handler(): Express {
+    return express().disable('x-powered-by').use('/api', this.api(false));
+  }
+
+  /** Takes no new requests and streams, ends streams at their pace, and resolves when all is answered. */
+  async drain(windowMs: number): Promise<void> {
+    await Promise.all([this.requests.drain(), this.streams.drain(windowMs)]);
+  }
+}
+
+const NO_HEADERS: ReadonlyMap<string, string> = new Map();

@@ -1,0 +1,117 @@
+/**
+ * The HTTP API, for who speaks neither STOMP nor AMQP:
+ *
+ *   POST /api/messages   publish one message or many
+ *   GET  /api/stream     Server-Sent Events
+ *   GET  /api/openapi.yaml
+ *
+ * Each request: who may talk to us at all (access-checks) -> who it is (callers) -> policy -> broker. All that is refused is
+ * problem+json. docs/openapi.yaml describes every route; a test holds the two together.
+ */
+import { fileURLToPath } from 'node:url';
+import { type RequestHandler, Router } from 'express';
+import { accessChecks, type AccessChecks, crossOrigin } from './access-checks.js';
+import { type CallerSources, identify } from './callers.js';
+import { MessagePublisher, type PublisherOptions, type PublisherSources } from './message-publisher.js';
+import { problems } from './problem.js';
+import { refusal, toProblem } from './problem-codes.js';
+import { publishRoute, type PublishRouteOptions } from './publish-route.js';
+import { streamRoute, type StreamRouteSources } from './stream-route.js';
+
+export type ApiOptions = PublishRouteOptions & PublisherOptions & StreamRouteSources['options'];
+
+export interface ApiSources extends CallerSources, PublisherSources, Pick<StreamRouteSources, 'streams' | 'policy'> {
+  readonly options: ApiOptions;
+  /** The largest body of a message. */
+  readonly messageMaxBytes: number;
+  readonly load: { readonly isOverloaded: boolean };
+  /** Where those stand in line for whom there is no room now. */
+  readonly entrance: { arrive(guest: Guest): void };
+  readonly requests: Requests;
+}
+
+/** `turnAway` is called instead of `letIn` when it has taken too long. */
+interface Guest {
+  letIn(): void;
+  turnAway(why: 'overloaded' | 'too-many-connects' | 'shutting-down'): void;
+}
+
+/** Requests under way, so that a stop can wait for their answers. Streams are not among them. */
+export class Requests {
+  private underWay = 0;
+  private isStopping = false;
+  private onIdle: (() => void) | undefined;
+
+  readonly count: RequestHandler = (_request, response, next) => {
+    if (this.isStopping) {
+      response.set('Connection', 'close');
+      throw refusal('shutting-down', 'This relay is shutting down: try again, at another one.');
+    }
+    this.underWay++;
+    response.once('close', () => {
+      if (--this.underWay === 0) this.onIdle?.();
+    });
+    next();
+  };
+
+  /** Takes no more, and resolves when all are answered. */
+  async drain(): Promise<void> {
+    this.isStopping = true;
+    if (this.underWay > 0) await new Promise<void>((resolve) => (this.onIdle = resolve));
+  }
+}
+
+const BUILT_DESCRIPTION = fileURLToPath(new URL('../openapi.yaml', import.meta.url));
+
+/** To be mounted at `/api`. */
+export function createApi(sources: ApiSources, checks: AccessChecks, description = BUILT_DESCRIPTION): Router {
+  const { options, requests } = sources;
+  const publisher = new MessagePublisher(sources, { ...options, bodyMaxBytes: sources.messageMaxBytes });
+  const whoIs = (request: Parameters<typeof identify>[0]) => identify(request, sources);
+  const allowOthers = crossOrigin(checks.allowedOrigins);
+  const router = Router();
+  router.use(noStore, accessChecks(checks));
+  if (allowOthers) router.use(allowOthers);
+  router.get('/openapi.yaml', (_request, response) => {
+    response.type('application/yaml').sendFile(description);
+  });
+  router.use('/messages', requests.count, waitForRoom(sources, false));
+  router.use('/stream', waitForRoom(sources, true));
+  router.use(publishRoute(options, whoIs, publisher));
+  router.use(streamRoute({ streams: sources.streams, policy: sources.policy, options }, whoIs));
+  router.all('/messages', notAllowed('POST')).all(['/stream', '/openapi.yaml'], notAllowed('GET'));
+  router.use((request) => {
+    throw refusal('not-found', `There is nothing at ${request.method} ${request.baseUrl}${request.path}.`);
+  });
+  router.use(
+    asProblem,
+    problems((error) => sources.onFailed(error)),
+  );
+  return router;
+}
+
+const noStore: RequestHandler = (_request, response, next) => {
+  response.set({ 'Cache-Control': 'no-store', 'X-Content-Type-Options': 'nosniff' });
+  next();
+};
+
+/** New streams wait as new sessions do; other requests while the relay is overloaded, as SENDs do. */
+function waitForRoom({ entrance, load }: ApiSources, always: boolean): RequestHandler {
+  return (_request, _response, next) => {
+    if (!always && !load.isOverloaded) return next();
+    entrance.arrive({ letIn: () => next(), turnAway: (why) => next(refusal(why, TURNED_AWAY)) });
+  };
+}
+
+const TURNED_AWAY = 'The relay has no room for this request now: try again later.';
+
+function notAllowed(method: string): RequestHandler {
+  return (request, response) => {
+    response.set('Allow', method);
+    throw refusal('method-not-allowed', `${request.baseUrl}${request.path} takes ${method}, not ${request.method}.`);
+  };
+}
+
+const asProblem = (error: unknown, _request: unknown, _response: unknown, next: (error: unknown) => void): void => {
+  next(toProblem(error));
+};

@@ -1,0 +1,57 @@
+/** Who makes an HTTP request: what it presents is asked of the same authenticators as a CONNECT, API keys first. */
+import type { IncomingMessage } from 'node:http';
+import { AuthenticationError, type Authenticator, type Principal } from '../auth/auth.js';
+import { withDeadline } from '../auth/deadline.js';
+import { refusal } from './problem-codes.js';
+
+export interface Caller {
+  readonly principal: Principal;
+  /** The client's IP address. */
+  readonly address: string;
+}
+
+export interface CallerSources {
+  readonly apiKeys: Authenticator;
+  readonly authenticator: Authenticator;
+  /** API keys are configured and nothing else: then who has none is nobody. */
+  readonly onlyApiKeys: boolean;
+  readonly connectTimeoutMs: number;
+  addressOf(request: IncomingMessage): string;
+}
+
+const NO_STOMP_HEADERS: ReadonlyMap<string, string> = new Map();
+
+/** Rejects with an AuthenticationError, or with a Problem. */
+export async function identify(request: IncomingMessage, sources: CallerSources): Promise<Caller> {
+  const { apiKeys, authenticator, onlyApiKeys, connectTimeoutMs } = sources;
+  const address = sources.addressOf(request);
+  const credentials = {
+    ...basicLogin(request.headers.authorization),
+    headers: NO_STOMP_HEADERS,
+    httpHeaders: request.headers,
+    address,
+  };
+  let principal: Principal | undefined;
+  try {
+    principal = await apiKeys.authenticate(credentials);
+    if (!principal && !onlyApiKeys) {
+      principal = await withDeadline(authenticator.authenticate(credentials), connectTimeoutMs);
+    }
+  } catch (cause) {
+    if (cause instanceof AuthenticationError) throw cause;
+    throw refusal('authentication-unavailable', 'Your credentials could not be checked now: try again later.');
+  }
+  if (principal) return { principal, address };
+  throw refusal(
+    'authentication-failed',
+    'The request has no credentials that are accepted here: give a token (Authorization: Bearer), a login (Basic), or a key (X-API-Key).',
+  );
+}
+
+/** RFC 7617: login and passcode, with a colon between them. */
+function basicLogin(authorization: string | undefined): { login: string | undefined; passcode: string | undefined } {
+  const [, encoded] = /^basic +([\w+/=-]+) *$/i.exec(authorization ?? '') ?? [];
+  if (encoded === undefined) return { login: undefined, passcode: undefined };
+  const [login = '', ...rest] = Buffer.from(encoded, 'base64').toString().split(':');
+  return { login, passcode: rest.join(':') };
+}

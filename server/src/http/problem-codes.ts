@@ -1,0 +1,95 @@
+/**
+ * Which status an error has over HTTP. `code` is that of STOMP's ERROR where the relay has one error for both
+ * (`stomp/errors`), else one of those that only HTTP can bring about.
+ */
+import { randomInt } from 'node:crypto';
+import { type ErrorCode, isErrorCode } from '../stomp/errors.js';
+import { Problem } from './problem.js';
+
+/** What is not here is no answer to a request, or a fault of ours. */
+const OF_STOMP: Partial<Record<ErrorCode, number>> = {
+  'authentication-failed': 401,
+  'token-expired': 401,
+  'authentication-unavailable': 503,
+  'invalid-header': 400,
+  'invalid-destination': 400,
+  'too-many-subscriptions': 400,
+  'access-denied': 403,
+  'access-refused': 403,
+  revoked: 403,
+  kicked: 403,
+  'exchange-not-found': 404,
+  'queue-not-found': 404,
+  'queue-conflict': 409,
+  'queue-in-use': 409,
+  'body-too-large': 413,
+  unroutable: 422,
+  'too-many-user-sessions': 429,
+  'too-many-address-sessions': 429,
+  'broker-unavailable': 503,
+  'too-many-channels': 503,
+  'too-many-sessions': 503,
+  'too-many-connects': 503,
+  'subscription-ended': 503,
+  overloaded: 503,
+  'shutting-down': 503,
+  'publish-refused': 507,
+};
+
+const OF_HTTP = {
+  'invalid-request': 400,
+  'malformed-json': 400,
+  'host-not-allowed': 403,
+  'origin-not-allowed': 403,
+  'not-found': 404,
+  'method-not-allowed': 405,
+  'request-too-large': 413,
+  'unsupported-media-type': 415,
+  'idempotency-key-reused': 422,
+} as const;
+
+export type ProblemCode = ErrorCode | keyof typeof OF_HTTP;
+export const PROBLEM_CODES: readonly string[] = [...Object.keys(OF_STOMP), ...Object.keys(OF_HTTP), 'internal-error'];
+
+const STATUS: Partial<Record<ProblemCode, number>> = { ...OF_STOMP, ...OF_HTTP };
+
+/** A crowd that is told to come back should not do so in the same second. */
+const RETRY_AFTER_MIN_S = 2;
+const RETRY_AFTER_MAX_S = 10;
+
+/** `details` are further members of the answer. */
+export function refusal(code: ProblemCode, sentence: string, details?: object): Problem {
+  const status = STATUS[code] ?? 500;
+  return new Problem(status, code, sentence, headersFor(status, code), details);
+}
+
+function headersFor(status: number, code: ProblemCode): Record<string, string> {
+  if (status === 503 || status === 429) {
+    return { 'Retry-After': String(randomInt(RETRY_AFTER_MIN_S, RETRY_AFTER_MAX_S + 1)) };
+  }
+  // RFC 6750, section 3. No "Basic": browsers would ask for a password in a window of their own.
+  const isOld = code === 'token-expired';
+  if (status === 401) {
+    return { 'WWW-Authenticate': `Bearer realm="stomp-relay"${isOld ? ', error="invalid_token"' : ''}` };
+  }
+  // Nobody reads the rest of the request
+  return status === 413 ? { Connection: 'close' } : {};
+}
+
+/** By `type`: what express's body parser refuses. */
+const OF_PARSER: Readonly<Record<string, readonly [ProblemCode, string]>> = {
+  'entity.parse.failed': ['malformed-json', 'The body of the request is not valid JSON.'],
+  'entity.verify.failed': ['malformed-json', 'The body of the request is not valid UTF-8, as JSON has to be.'],
+  'entity.too.large': ['request-too-large', 'The body of the request is larger than http.bodyMaxBytes allows.'],
+  'encoding.unsupported': ['unsupported-media-type', 'The body of a request cannot be compressed (Content-Encoding).'],
+  'charset.unsupported': ['unsupported-media-type', 'JSON is UTF-8: leave out the charset, or say charset=utf-8.'],
+};
+
+/** As the client may see it. What nobody has foreseen comes back as it is. */
+export function toProblem(error: unknown): unknown {
+  if (error instanceof Problem) return error;
+  const { code, message, type } = (error ?? {}) as { code?: unknown; message: string; type?: unknown };
+  if (isErrorCode(code) && OF_STOMP[code] !== undefined) return refusal(code, message);
+  const ofParser = typeof type === 'string' && Object.hasOwn(OF_PARSER, type) ? OF_PARSER[type] : undefined;
+  return ofParser ? refusal(...ofParser) : error;
+}

@@ -1,0 +1,147 @@
+/** `POST /api/messages`, from outside, on both brokers. */
+import { describe, expect, test } from '@jest/globals';
+import { BROKERS } from '../../support/relay.js';
+import { nextBodies, nextBody, stageRelays, unique } from '../stomp/relay-stage.js';
+import { basic, post } from './http-client.js';
+
+describe.each(BROKERS)('publishing over HTTP, %s', (broker) => {
+  const stage = stageRelays(broker, { config: { limits: { afterLogin: { bodyMaxBytes: 2_000 } } } });
+
+  async function subscriber(destination: string, headers: Record<string, string> = {}) {
+    const client = await stage.connect('webSocketUrl', headers);
+    await client.receipt('SUBSCRIBE', { id: '0', destination });
+    return client;
+  }
+
+  test('one message to a topic, with headers', async () => {
+    const destination = `/topic/${unique('http')}`;
+    const client = await subscriber(destination);
+    const headers = { 'content-type': 'text/plain', colour: 'blue', count: 3, urgent: true };
+    const answer = await post(stage.relay, { destination, headers, body: 'grüß dich 👋' });
+    expect([answer.status, answer.body]).toEqual([200, { result: 'confirmed' }]);
+    const message = await client.expectFrame('MESSAGE', { destination, 'content-type': 'text/plain' });
+    expect(message.body.toString()).toBe('grüß dich 👋');
+    expect(message.headers).toMatchObject({ colour: 'blue', count: '3', urgent: 'true' });
+  });
+
+  test.each([
+    ['JSON', { json: { a: [1, null, '<ü>'] } }, '{"a":[1,null,"<ü>"]}'],
+    ['JSON null', { json: null }, 'null'],
+    ['bytes', { bodyBase64: Buffer.from([0, 255, 10]).toString('base64') }, Buffer.from([0, 255, 10])],
+    ['no body', {}, ''],
+    ['a null body', { body: null }, ''],
+    ['an empty body', { body: '' }, ''],
+  ])('%s', async (_name, content, body) => {
+    const destination = `/topic/${unique('http')}`;
+    const client = await subscriber(destination);
+    expect((await post(stage.relay, { destination, ...content })).status).toBe(200);
+    const message = await client.expectFrame('MESSAGE');
+    expect(message.body).toEqual(Buffer.from(body));
+    expect(message.headers['content-type']).toBe('json' in content ? 'application/json' : undefined);
+  });
+
+  test('a queue, an exchange and a user', async () => {
+    const [queue, key, user] = [unique('queue'), unique('key'), unique('user')];
+    const exchange = await subscriber(`/exchange/amq.direct/${key}`);
+    const own = await subscriber('/user/queue/news', { login: user });
+    const messages = [
+      { destination: `/queue/${queue}`, body: 'to a queue' },
+      { destination: `/exchange/amq.direct/${key}`, body: 'to an exchange' },
+      { destination: `/user/${user}/queue/news`, body: 'to a user' },
+    ];
+    const answer = await post(stage.relay, { messages });
+    const results = messages.map(() => ({ result: 'confirmed' }));
+    expect([answer.status, answer.body]).toEqual([200, { confirmed: 3, results }]);
+    expect(await nextBody(exchange)).toBe('to an exchange');
+    expect(await nextBody(own)).toBe('to a user');
+    expect(await nextBody(await subscriber(`/queue/${queue}`))).toBe('to a queue');
+  });
+
+  test('many messages keep their order', async () => {
+    const destination = `/topic/${unique('http')}`;
+    const client = await subscriber(destination);
+    const bodies = Array.from({ length: 500 }, (_, index) => String(index));
+    const answer = await post(stage.relay, { messages: bodies.map((body) => ({ destination, body })) });
+    expect(answer.body.confirmed).toBe(500);
+    expect(await nextBodies(client, 500)).toEqual(bodies);
+  });
+
+  test.each([
+    ['invalid-destination', 400, { destination: '/nowhere/x' }],
+    ['invalid-destination', 400, { destination: '/exchange/stomp-relay.user/x' }],
+    ['invalid-header', 400, { destination: '/topic/x', headers: { expiration: 'soon' } }],
+    ['invalid-header', 400, { destination: '/topic/x', headers: { 'reply-to': '/temp-queue/x' } }],
+    ['invalid-destination', 400, { destination: '/topic/x', headers: { 'reply-to': '/nowhere' } }],
+    ['exchange-not-found', 404, { destination: '/exchange/no-such-exchange/x' }],
+    ['unroutable', 422, { destination: '/topic/nobody.is.there', mandatory: true }],
+    ['body-too-large', 413, { destination: '/topic/x', body: 'x'.repeat(2_001) }],
+  ])('a message that is refused: %s', async (code, status, message) => {
+    const answer = await post(stage.relay, message);
+    expect(answer.headers.get('content-type')).toMatch('application/problem+json');
+    expect([answer.status, answer.body]).toEqual([
+      status,
+      { type: 'about:blank', title: expect.any(String), status, code, detail: expect.stringMatching(/\w.*\.$/s) },
+    ]);
+  });
+
+  test('of many, those that are refused say why, and the others are published', async () => {
+    const destination = `/topic/${unique('http')}`;
+    const client = await subscriber(destination);
+    const { status, body } = await post(stage.relay, {
+      messages: [
+        { destination, body: 'first' },
+        { destination: '/topic/nobody.is.there', mandatory: true },
+        { destination: '/exchange/no-such-exchange/x' },
+        { destination, body: 'last', mandatory: true },
+      ],
+    });
+    expect([status, body.confirmed]).toEqual([207, 2]);
+    expect(body.results.map((each) => [each.result, each.problem?.code, each.problem?.status])).toEqual([
+      ['confirmed', undefined, undefined],
+      ['unroutable', 'unroutable', 422],
+      ['refused', 'exchange-not-found', 404],
+      ['confirmed', undefined, undefined],
+    ]);
+    expect(await nextBodies(client, 2)).toEqual(['first', 'last']);
+  });
+
+  test('who has published is stamped, and cannot be made up', async () => {
+    const destination = `/topic/${unique('http')}`;
+    const client = await subscriber(destination);
+    const message = { destination, headers: { user: 'somebody', session: 'else', 'relay-id': '1', subscription: 'x' } };
+    await post(stage.relay, message, basic('ann'));
+    const stamped = await client.expectFrame('MESSAGE', { user: 'ann', subscription: '0' });
+    expect([stamped.headers['session'], stamped.headers['relay-id']]).toEqual([undefined, undefined]);
+    await post(stage.relay, message);
+    expect((await client.expectFrame('MESSAGE')).headers['user']).toBeUndefined();
+  });
+
+  test('of the sessions of a user, only the one that is meant', async () => {
+    const login = unique('user');
+    const [one, other] = [await subscriber('/user/queue/x', { login }), await subscriber('/user/queue/x', { login })];
+    const destination = `/user/${login}/queue/x`;
+    const session = other.connected?.headers['session'] ?? '';
+    await post(stage.relay, { destination, headers: { session }, body: 'for the other' });
+    await post(stage.relay, { destination, body: 'for both' });
+    expect(await nextBodies(other, 2)).toEqual(['for the other', 'for both']);
+    expect(await nextBody(one)).toBe('for both');
+  });
+
+  test('the same Idempotency-Key publishes once, also at the same time', async () => {
+    const destination = `/topic/${unique('http')}`;
+    const client = await subscriber(destination);
+    const key = { 'idempotency-key': unique('key') };
+    const message = { destination, body: 'once' };
+    const [first, second] = await Promise.all([post(stage.relay, message, key), post(stage.relay, message, key)]);
+    const third = await post(stage.relay, message, key);
+    for (const { status, body } of [first, second, third])
+      expect([status, body]).toEqual([200, { result: 'confirmed' }]);
+    const replayed = [first, second, third].map(({ headers }) => headers.get('idempotent-replayed'));
+    expect(replayed.filter((each) => each === 'true')).toHaveLength(2);
+
+    const other = await post(stage.relay, { destination, body: 'other' }, key);
+    expect([other.status, other.body.code]).toEqual([422, 'idempotency-key-reused']);
+    await post(stage.relay, { destination, body: 'end' });
+    expect(await nextBodies(client, 2)).toEqual(['once', 'end']);
+  });
+});
