@@ -101,7 +101,7 @@ export function createWebSocketTransport(
   }
 
   function refuse(request: IncomingMessage, socket: Duplex, status: number, sentence: string): void {
-    options.onRefused?.(sentence, request.socket.remoteAddress ?? '');
+    options.onRefused?.(sentence, addressOf(request, clientAddress));
     answer(socket, status, sentence);
   }
 
@@ -177,6 +177,10 @@ function pathOf(request: IncomingMessage): string | undefined {
   return request.url?.split('?', 1)[0];
 }
 
+function addressOf({ socket, headers }: IncomingMessage, clientAddress: ClientAddress): string {
+  return clientAddress(socket.remoteAddress ?? '', headers['x-forwarded-for'] as string | undefined); // Node joins several
+}
+
 function peerOf(request: IncomingMessage, ws: ClientWebSocket, clientAddress: ClientAddress): Peer {
   const httpHeaders: Record<string, string> = {};
   for (const name of KEPT_HEADERS) {
@@ -185,7 +189,7 @@ function peerOf(request: IncomingMessage, ws: ClientWebSocket, clientAddress: Cl
   }
   return {
     transport: 'websocket',
-    address: clientAddress(request.socket.remoteAddress ?? '', httpHeaders['x-forwarded-for']),
+    address: addressOf(request, clientAddress),
     httpHeaders,
     ...(ws.protocol === '' ? {} : { subProtocol: ws.protocol }),
   };

@@ -43,6 +43,8 @@ class WebSocketRig implements Rig {
   readonly closeTimeoutMs = CLOSE_TIMEOUT_MS;
   readonly transport: WebSocketTransport;
   readonly refusals: string[] = [];
+  /** Whom the refusals are said to have met. */
+  readonly refused: string[] = [];
   readonly #waiting: ((session: RecordingListener) => void)[] = [];
 
   constructor(
@@ -53,7 +55,10 @@ class WebSocketRig implements Rig {
   ) {
     const accept = (connection: Connection, peer: Peer) =>
       this.#waiting.shift()?.(new RecordingListener(connection, peer));
-    const onRefused = (sentence: string) => this.refusals.push(sentence);
+    const onRefused = (sentence: string, address: string) => {
+      this.refusals.push(sentence);
+      this.refused.push(address);
+    };
     this.transport = createWebSocketTransport({ ...OPTIONS, onRefused, ...options }, entrance, accept);
     this.server.on('upgrade', (request, socket, head) => this.transport.handleUpgrade(request, socket, head));
   }
@@ -368,6 +373,15 @@ describe('who may connect', () => {
       expect(rig.refusals).toHaveLength(1);
     },
   );
+
+  test('who is refused is said by its own address, where a trusted proxy names it, and only there', async () => {
+    const headers = { Origin: 'https://evil.example', 'X-Forwarded-For': '203.0.113.9' };
+    await (await openRig()).ask(headers);
+    expect(rig.refused).toEqual(['127.0.0.1']);
+    await rig.close();
+    await (await openRig({ trustedProxies: ['127.0.0.1'] })).ask(headers);
+    expect(rig.refused).toEqual(['203.0.113.9']);
+  });
 
   test('listed origins and no others, or all', async () => {
     await openRig({ allowedOrigins: ['https://app.example'] });

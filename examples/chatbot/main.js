@@ -1,0 +1,23 @@
+/**
+ * node main.js [URL]: ws://... or wss://... for STOMP through the relay (the default: ws://127.0.0.1:8080/ws), amqp://... or
+ * amqps://... for RabbitMQ itself. Start as many as you like: they share the questions.
+ */
+import { serveAmqp } from './amqp-door.js';
+import { Chatbot } from './chatbot.js';
+import { serveStomp } from './stomp-door.js';
+
+const [url = 'ws://127.0.0.1:8080/ws'] = process.argv.slice(2);
+const { CHATBOT_LOGIN = 'chatbot', CHATBOT_PASSCODE = '', CHATBOT_PAUSE_MS = '150' } = process.env;
+
+const stopped = new AbortController();
+for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => stopped.abort());
+
+const chatbot = new Chatbot({ pauseMs: Number(CHATBOT_PAUSE_MS) });
+const serve = url.startsWith('amqp') ? serveAmqp : serveStomp;
+await serve(url, chatbot, {
+  prefetch: 10, // questions that it answers at the same time
+  signal: stopped.signal,
+  onReady: () => console.log('ready'),
+  login: CHATBOT_LOGIN,
+  passcode: CHATBOT_PASSCODE,
+});

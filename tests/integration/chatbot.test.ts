@@ -1,0 +1,277 @@
+/** examples/chatbot as its users meet it: over AMQP and over STOMP, several askers, those who cheat, and services that die. */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { randomUUID } from 'node:crypto';
+import { once } from 'node:events';
+import path from 'node:path';
+import { createInterface } from 'node:readline';
+import { text } from 'node:stream/consumers';
+import { afterAll, afterEach, beforeAll, describe, expect, jest, test } from '@jest/globals';
+import { Inbox } from '../support/inbox.js';
+import { privateNode, type RabbitNode } from '../support/rabbitmq.js';
+import { createBroker, startRelay, type TestBroker, type TestRelay } from '../support/relay.js';
+import { connectStomp, type ReceivedFrame, type StompClient } from '../support/stomp-client.js';
+
+const FOLDER = path.resolve(import.meta.dirname, '../../examples/chatbot');
+/** Slow enough for a stop to come in between, however busy the machine is: all of it would take a minute. */
+const SLOW_MS = 200;
+const LONG_QUESTION = Array.from({ length: 300 }, () => 'word').join(' ');
+
+jest.setTimeout(60_000); // each test starts processes
+
+const cleanUp: (() => unknown)[] = [];
+afterEach(async () => {
+  for (const clean of cleanUp.splice(0).reverse()) await clean();
+});
+
+interface Service {
+  readonly child: ChildProcess;
+  /** Says `ready` each time that it can be asked. */
+  readonly lines: Inbox<string>;
+}
+
+/** Resolves when it can be asked. */
+async function startService(url: string, pauseMs = 1): Promise<Service> {
+  const child = spawn(process.execPath, [path.join(FOLDER, 'main.js'), url], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+    env: { ...process.env, CHATBOT_PAUSE_MS: String(pauseMs) },
+  });
+  cleanUp.push(async () => {
+    if (child.exitCode !== null || child.signalCode !== null) return;
+    child.kill('SIGKILL');
+    await once(child, 'exit');
+  });
+  const lines = new Inbox<string>('lines of the service');
+  createInterface(child.stdout).on('line', lines.add);
+  await lines.next();
+  return { child, lines };
+}
+
+async function connect(relay: TestRelay, login: string): Promise<StompClient> {
+  const client = await connectStomp(relay.webSocketUrl, { login, passcode: 'any' });
+  cleanUp.push(() => client.destroy());
+  await client.receipt('SUBSCRIBE', { id: 'replies', destination: '/user/queue/replies' });
+  return client;
+}
+
+function ask(client: StompClient, question: string, headers: Record<string, string> = {}): string {
+  const id = randomUUID();
+  client.sendFrame('SEND', { destination: '/queue/chatbot', 'correlation-id': id, ...headers }, question);
+  return headers['correlation-id'] ?? id;
+}
+
+const stop = (client: StompClient, id: string, headers: Record<string, string> = {}) =>
+  client.receipt('SEND', { destination: '/topic/chatbot.stop', 'correlation-id': id, ...headers });
+
+const nextPart = (client: StompClient, id: string): Promise<ReceivedFrame> =>
+  client.take((frame) => frame.headers['correlation-id'] === id, `a part of the answer to ${id}`);
+
+interface Answer {
+  readonly text: string;
+  readonly numbers: readonly number[];
+  readonly outcome: string | undefined;
+}
+
+/** All of an answer, to its final part. */
+async function answer(client: StompClient, id: string): Promise<Answer> {
+  const parts: ReceivedFrame[] = [];
+  do parts.push(await nextPart(client, id));
+  while (parts.at(-1)!.headers['final'] !== 'true');
+  return {
+    text: parts
+      .map(({ body }) => body.toString())
+      .join(' ')
+      .trim(),
+    numbers: parts.map(({ headers }) => Number(headers['part'])),
+    outcome: parts.at(-1)!.headers['outcome'],
+  };
+}
+
+const expected = (count: number, backwards: string): Answer => {
+  const words = `You have asked me ${count} words, and backwards they are: ${backwards}`;
+  return {
+    text: words,
+    numbers: words
+      .split(' ')
+      .concat('')
+      .map((_, index) => index + 1),
+    outcome: 'answered',
+  };
+};
+
+const WAYS = [
+  { way: 'STOMP', broker: 'memory' },
+  { way: 'STOMP', broker: 'rabbitmq' },
+  { way: 'AMQP', broker: 'rabbitmq' },
+] as const;
+
+describe.each(WAYS)('over $way, with the broker $broker', ({ way, broker: kind }) => {
+  let broker: TestBroker;
+  let relay: TestRelay;
+  beforeAll(async () => {
+    broker = await createBroker(kind);
+    relay = await startRelay(broker.url);
+  });
+  afterAll(async () => {
+    await relay?.stop();
+    await broker?.delete();
+  });
+
+  const start = (pauseMs?: number) => startService(way === 'AMQP' ? broker.url : relay.webSocketUrl, pauseMs);
+
+  test('it answers in numbered parts, to the session that has asked and to no other', async () => {
+    await start();
+    const [asking, elsewhere, other] = [
+      await connect(relay, 'ada lovelace/1'),
+      await connect(relay, 'ada lovelace/1'),
+      await connect(relay, 'bob'),
+    ];
+    expect(await answer(asking, ask(asking, 'one two three'))).toEqual(expected(3, 'three two one'));
+    // what they get next is the answer to their own questions
+    for (const silent of [elsewhere, other]) {
+      const id = ask(silent, 'hello');
+      const first = await silent.expectFrame('MESSAGE', { 'correlation-id': id, part: '1' });
+      expect(first.headers['destination']).toBe('/user/queue/replies');
+      await answer(silent, id);
+    }
+  });
+
+  test('several instances share the questions of several askers', async () => {
+    await Promise.all([start(), start()]);
+    const askers = await Promise.all(['ann', 'ben', 'ann', 'cid'].map((login) => connect(relay, login)));
+    const answers = await Promise.all(
+      askers.flatMap((asker, number) =>
+        [1, 2, 3].map((round) => answer(asker, ask(asker, `question ${round} of ${number}`))),
+      ),
+    );
+    const wanted = askers.flatMap((_, number) =>
+      [1, 2, 3].map((round) => expected(4, `${number} of ${round} question`)),
+    );
+    expect(answers).toEqual(wanted);
+  });
+
+  test('who has asked can stop the answer', async () => {
+    await start(SLOW_MS);
+    const asker = await connect(relay, 'ada');
+    const id = ask(asker, LONG_QUESTION);
+    await nextPart(asker, id);
+    await stop(asker, id);
+    const { outcome, numbers } = await answer(asker, id);
+    expect(outcome).toBe('stopped');
+    expect(numbers.at(-1)).toBeLessThan(300);
+  });
+
+  test('nobody else can: not another user, not another session of the same, whatever they pretend', async () => {
+    await start(SLOW_MS);
+    const [asker, sameUser, thief] = [
+      await connect(relay, 'ada'),
+      await connect(relay, 'ada'),
+      await connect(relay, 'eve'),
+    ];
+    const id = ask(asker, LONG_QUESTION);
+    const { headers } = await nextPart(asker, id);
+    const session = asker.connected?.headers['session'] ?? '';
+    expect(headers['part']).toBe('1');
+    for (const other of [sameUser, thief]) {
+      await stop(other, id);
+      await stop(other, id, { user: 'ada', session });
+      // once a stop of their own has been obeyed, those before it have been seen
+      const own = ask(other, LONG_QUESTION);
+      await nextPart(other, own);
+      await stop(other, own);
+      expect((await answer(other, own)).outcome).toBe('stopped');
+    }
+    const { length } = asker.received();
+    for (let count = 0; count <= length; count++) {
+      expect((await nextPart(asker, id)).headers['final']).toBeUndefined(); // those that have come, and one more
+    }
+    await stop(asker, id);
+    expect((await answer(asker, id)).outcome).toBe('stopped');
+  });
+
+  test('a stop that overtakes its question is obeyed', async () => {
+    await start(SLOW_MS);
+    const asker = await connect(relay, 'ada');
+    const id = randomUUID();
+    await stop(asker, id);
+    ask(asker, LONG_QUESTION, { 'correlation-id': id });
+    expect(await answer(asker, id)).toEqual({ text: '', numbers: [1], outcome: 'stopped' });
+  });
+
+  test('who writes another into the headers of a question gets the answer himself', async () => {
+    await start();
+    const victim = await connect(relay, 'ada');
+    const thief = await connect(relay, 'eve');
+    const session = victim.connected?.headers['session'] ?? '';
+    const id = ask(thief, 'who am I', { user: 'ada', session });
+    expect(await answer(thief, id)).toEqual(expected(3, 'I am who'));
+    const own = ask(victim, 'and I');
+    await victim.expectFrame('MESSAGE', { 'correlation-id': own, part: '1' });
+  });
+
+  test('what cannot be answered is refused in one part', async () => {
+    await start();
+    const asker = await connect(relay, 'ada');
+    const refused = (text: RegExp) => ({ text: expect.stringMatching(text), numbers: [1], outcome: 'refused' });
+    expect(await answer(asker, ask(asker, '  '))).toEqual(refused(/needs some text/));
+    expect(await answer(asker, ask(asker, 'x'.repeat(2_001)))).toEqual(refused(/at most 2000 characters/));
+    asker.sendFrame('SEND', { destination: '/queue/chatbot' }, 'no id');
+    const { headers, body } = await asker.expectFrame('MESSAGE', { outcome: 'refused' });
+    expect([headers['correlation-id'], body.toString()]).toEqual([undefined, expect.stringMatching(/correlation-id/)]);
+    const long = 'x'.repeat(201);
+    expect(await answer(asker, ask(asker, 'x', { 'correlation-id': long }))).toEqual(refused(/200 bytes/));
+  });
+
+  test('a question is answered again, by another, when the service dies over it', async () => {
+    const first = await start(SLOW_MS);
+    const asker = await connect(relay, 'ada');
+    const id = ask(asker, 'short question');
+    await nextPart(asker, id);
+    first.child.kill('SIGKILL');
+    await once(first.child, 'exit');
+    const rest = answer(asker, id);
+    await start();
+    expect((await rest).text).toMatch(/You have asked me 2 words, and backwards they are: question short$/);
+  });
+});
+
+test('over AMQP it comes back when RabbitMQ does', async () => {
+  const node: RabbitNode = await privateNode();
+  cleanUp.push(() => node.stop());
+  const relay = await startRelay(node.amqpUrl, { rabbitmq: { reconnectMaxMs: 500 } });
+  cleanUp.push(() => relay.stop());
+  const { lines } = await startService(node.amqpUrl);
+  const asker = await connect(relay, 'ada');
+  expect(await answer(asker, ask(asker, 'before'))).toEqual(expected(1, 'before'));
+  await node.kill();
+  await node.start();
+  await lines.until(({ length }) => length >= 2, 60_000, 'to be ready again');
+  // persistent or not, what was asked before RabbitMQ was killed has been answered
+  expect(await answer(asker, ask(asker, 'after'))).toEqual(expected(1, 'after'));
+}, 240_000);
+
+test('over STOMP it comes back when its relay does', async () => {
+  const relay = await startRelay();
+  const { port } = new URL(relay.webSocketUrl);
+  const { lines } = await startService(relay.webSocketUrl);
+  await relay.stop();
+  const next = await startRelay('memory:', { listen: { port: Number(port), tcpPort: 0, adminPort: 0 } });
+  cleanUp.push(() => next.stop());
+  await lines.next();
+  const asker = await connect(next, 'ada');
+  expect(await answer(asker, ask(asker, 'hello again'))).toEqual(expected(2, 'again hello'));
+}, 60_000);
+
+test('SIGTERM ends the service, and ask.js prints an answer', async () => {
+  const relay = await startRelay();
+  cleanUp.push(() => relay.stop());
+  const { child } = await startService(relay.webSocketUrl);
+  const asking = spawn(process.execPath, [path.join(FOLDER, 'ask.js'), 'how', 'are', 'you'], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+    env: { ...process.env, RELAY_URL: relay.webSocketUrl },
+  });
+  const [printed] = await Promise.all([text(asking.stdout), once(asking, 'exit')]);
+  expect(printed).toBe('You have asked me 3 words, and backwards they are: you are how \n(answered)\n');
+  const ended = once(child, 'exit');
+  child.kill('SIGTERM');
+  expect(await ended).toEqual([0, null]);
+}, 60_000);
