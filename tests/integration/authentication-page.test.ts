@@ -1,0 +1,99 @@
+/** docs/authentication.md, done as it says: who follows it gets what it promises. */
+import { execFileSync } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
+import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
+import { createConfig, loadConfig } from '../../server/src/config.js';
+import { createRelay, type Relay } from '../../server/src/relay.js';
+import { connectStomp, openStomp, type StompClient } from '../support/stomp-client.js';
+
+const ROOT = path.resolve(__dirname, '../..');
+const PAGE = readFileSync(path.join(ROOT, 'docs/authentication.md'), 'utf8');
+/** Within the repository, so that scripts find its packages. */
+const FOLDER = path.join(ROOT, '.cache', `authentication-page-${randomBytes(4).toString('hex')}`);
+
+const blocks = (language: string) =>
+  [...PAGE.matchAll(new RegExp(`\`\`\`${language}\n(.*?)\`\`\``, 'gs'))].map(([, text = '']) => text);
+const [firstYaml = '', ...otherYaml] = blocks('yaml');
+
+let relay: Relay | undefined;
+const clients: StompClient[] = [];
+
+beforeAll(() => {
+  mkdirSync(FOLDER, { recursive: true });
+  writeFileSync(path.join(FOLDER, 'jwt.secret'), `${randomBytes(48).toString('base64')}\n`);
+});
+
+afterEach(async () => {
+  for (const client of clients.splice(0)) client.destroy();
+  await relay?.stop();
+  relay = undefined;
+});
+
+afterAll(() => rmSync(FOLDER, { recursive: true }));
+
+/** What `--config` makes of it, but on free ports. Files are beside it. */
+function configOf(yaml: string) {
+  const file = path.join(FOLDER, 'relay.yaml');
+  writeFileSync(file, yaml.replace('jwt.secret', path.join(FOLDER, 'jwt.secret')));
+  return loadConfig({ config: file, port: '0', adminPort: 'off', logLevel: 'silent' }, {});
+}
+
+describe('tokens and two rules in five minutes', () => {
+  async function start(): Promise<string> {
+    relay = createRelay(configOf(firstYaml));
+    const listening = await relay.start();
+    return listening.find(({ kind }) => kind === 'websocket')?.url ?? '';
+  }
+
+  function tokenOf(user: string): string {
+    const script = blocks('js').find((text) => text.includes('SignJWT')) ?? '';
+    writeFileSync(path.join(FOLDER, 'token.mjs'), script);
+    return execFileSync(process.execPath, ['token.mjs', user], { cwd: FOLDER, encoding: 'utf8' }).trim();
+  }
+
+  test('what the rules allow is allowed, and nothing else', async () => {
+    const url = await start();
+    const extensions = { 'relay-extensions': 'soft-errors' };
+    const ann = await connectStomp(url, { passcode: tokenOf('ann'), ...extensions });
+    clients.push(ann);
+    await ann.receipt('SUBSCRIBE', { id: '1', destination: '/topic/chat.ann.hello' });
+    await ann.receipt('SUBSCRIBE', { id: '2', destination: '/topic/news.today' });
+    await ann.receipt('SEND', { destination: '/topic/chat.ann.hello' }, 'hello');
+    await ann.expectFrame('MESSAGE', { subscription: '1' });
+    for (const [command, destination] of [
+      ['SUBSCRIBE', '/topic/chat.bob.hello'],
+      ['SUBSCRIBE', '/topic/#'],
+      ['SEND', '/topic/news.today'],
+      ['SEND', '/topic/chat.bob.hello'],
+    ] as const) {
+      ann.sendFrame(command, { id: '3', destination });
+      await ann.expectFrame('MESSAGE', { destination: '/relay/errors', code: 'access-denied' });
+    }
+  });
+
+  test('without a token, or with a changed one, nobody gets in', async () => {
+    const url = await start();
+    const token = tokenOf('ann');
+    const changed = token.replace(/.$/, (last) => (last === 'A' ? 'B' : 'A')).replace(/\..{4}/, '.AAAA');
+    for (const passcode of ['', 'secret', changed]) {
+      const client = await openStomp(url);
+      clients.push(client);
+      client.sendFrame('CONNECT', { 'accept-version': '1.2', host: '/', passcode });
+      await client.expectFrame('ERROR', { code: 'authentication-failed' });
+      await client.expectClose(4401);
+    }
+  });
+});
+
+test.each(otherYaml)('can be configured: %s', (yaml) => {
+  const { authenticators } = configOf(yaml).auth;
+  expect(authenticators.length).toBeGreaterThan(0);
+});
+
+test('the table of kinds has every kind there is', () => {
+  const kinds = [...PAGE.matchAll(/^\| \[`(\w+)`\]/gm)].map(([, kind]) => kind);
+  const given = { auth: { authenticators: [{ kind: 'no such kind' }] } } as never;
+  expect(() => createConfig(given)).toThrow(`must be one of: ${kinds.join(', ')}`);
+});
