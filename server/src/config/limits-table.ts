@@ -56,6 +56,7 @@ export const EFFECTS: Readonly<Record<string, string>> = {
   'session.framesPerSecondMax': `under \`framesPerSecondPolicy: pause\` the client is read from more slowly, under \`disconnect\` ${error('too-many-frames')}`,
   // A session
   'session.subscriptionsMax': error('too-many-subscriptions'),
+  'session.subscriptionIdMaxBytes': error('invalid-header'),
   'session.transactionsMax': error('too-many-transactions'),
   'session.transactionMaxCount': error('transaction-too-large'),
   'session.transactionMaxBytes': error('transaction-too-large'),

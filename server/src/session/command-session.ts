@@ -27,7 +27,11 @@ export interface CommandSession extends GroupMember, DeliveryHost {
   readonly groups: Groups;
   readonly broker: Broker;
   readonly policy: Policy;
-  readonly options: { readonly ackGraceMs: number; readonly connectTimeoutMs: number };
+  readonly options: {
+    readonly ackGraceMs: number;
+    readonly connectTimeoutMs: number;
+    readonly subscriptionIdMaxBytes: number;
+  };
   /** The session's channel at the broker, opened when first asked for. */
   channel(): BrokerChannel;
   /** Those that CONNECT has asked for and been granted. */

@@ -34,6 +34,7 @@ export interface SessionOptions extends FramePaceOptions {
   /** Published and not yet confirmed; beyond it the next SEND waits. */
   readonly unconfirmedMaxCount: number;
   readonly subscriptionsMax: number;
+  readonly subscriptionIdMaxBytes: number;
   readonly transactionsMax: number;
   readonly transactionMaxCount: number;
   readonly transactionMaxBytes: number;

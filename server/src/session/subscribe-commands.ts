@@ -20,6 +20,7 @@ export async function subscribe(session: CommandSession, frame: Frame): Promise<
   if (id === 'relay' && session.extensions.size > 0) {
     throw new StompError('invalid-header', 'With relay-extensions the subscription id "relay" is the relay\'s own.');
   }
+  checkIdLength(id, session.options.subscriptionIdMaxBytes);
   if (id?.startsWith('/temp-queue/')) {
     throw new StompError('invalid-header', 'A subscription id cannot begin with /temp-queue/: those name replies.');
   }
@@ -41,6 +42,14 @@ export async function subscribe(session: CommandSession, frame: Frame): Promise<
     session.subscriptions.release(key);
     throw error;
   }
+}
+
+/** It is kept for as long as the subscription, and goes out with each of its messages. */
+function checkIdLength(id: string | undefined, maxBytes: number): void {
+  const bytes = Buffer.byteLength(id ?? '');
+  if (bytes <= maxBytes) return;
+  const sentence = `The subscription id has ${bytes} bytes: at most subscriptionIdMaxBytes (${maxBytes}) are possible.`;
+  throw new StompError('invalid-header', sentence);
 }
 
 function subscribeShared(

@@ -133,16 +133,14 @@ export function createWebSocketTransport(
         refuse(request, socket, 404, `There is no WebSocket here. STOMP is at ${options.path} (--path, RELAY_PATH).`);
         return true;
       }
-      if (isClosing) {
-        refuse(request, socket, 503, COME_BACK['shutting-down']);
-        return true;
-      }
       const refusal =
         checkReach(request) ??
         checkHost(request.headers) ??
         checkOrigin(request.headers, 'encrypted' in request.socket);
-      if (refusal === undefined) arrive(request, socket, head);
-      else refuse(request, socket, 403, refusal);
+      if (isClosing) refuse(request, socket, 503, COME_BACK['shutting-down']);
+      else if (refusal !== undefined) refuse(request, socket, 403, refusal);
+      else if (hasBody(request)) refuse(request, socket, 400, 'The request of a WebSocket handshake has no body.');
+      else arrive(request, socket, head);
       return true;
     },
 
@@ -168,6 +166,11 @@ function createHandshakes(options: WebSocketOptions) {
     handleProtocols: (offered) => options.chooseSubProtocol(offered) ?? false,
   };
   return new WebSocketServer(serverOptions);
+}
+
+/** It would be read as WebSocket frames here, and perhaps as something else by a proxy before us. */
+function hasBody({ headers }: IncomingMessage): boolean {
+  return headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) !== 0;
 }
 
 /** A socket closes itself after an error. */

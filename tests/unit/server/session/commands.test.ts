@@ -239,6 +239,15 @@ describe('SUBSCRIBE', () => {
     expect(client.frames.at(-1)?.headers['receipt-id']).toBe(`r-${id}`);
   });
 
+  test('an id has so many bytes', async () => {
+    await begin({ session: { subscriptionIdMaxBytes: 20 } });
+    subscribe('ö'.repeat(10), '/topic/a');
+    subscribe('x'.repeat(21), '/topic/a');
+    await tick();
+    expect(answers()).toEqual([`RECEIPT r-${'ö'.repeat(10)}`, 'ERROR invalid-header']);
+    expect(client.frames.at(-1)?.body.toString()).toContain('subscriptionIdMaxBytes (20)');
+  });
+
   test('there are so many', async () => {
     for (let i = 0; i < 6; i++) subscribe(String(i), `/topic/${i}`);
     await tick();

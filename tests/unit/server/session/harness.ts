@@ -35,6 +35,7 @@ export const OPTIONS: SessionOptions = {
   framesPerSecondMax: 0,
   framesPerSecondPolicy: 'pause',
   subscriptionsMax: 5,
+  subscriptionIdMaxBytes: 255,
   transactionsMax: 2,
   transactionMaxCount: 5,
   transactionMaxBytes: 10_000,

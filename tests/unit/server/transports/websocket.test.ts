@@ -446,8 +446,23 @@ describe('the handshake', () => {
     ['another upgrade', { Upgrade: 'h2c' }, '/ws', 400],
     ['an old version', { 'Sec-WebSocket-Version': '7' }, '/ws', 400],
     ['a bad key', { 'Sec-WebSocket-Key': 'short' }, '/ws', 400],
+    ['a body', { 'Content-Length': '5' }, '/ws', 400],
+    ['a body of unknown length', { 'Transfer-Encoding': 'chunked' }, '/ws', 400],
   ])('%s is refused', async (_, headers, path, status) => {
     expect(await (await openRig()).ask(headers, path)).toMatch(new RegExp(`^HTTP/1.1 ${status} `));
+  });
+
+  test('a body of no bytes is none', async () => {
+    expect(await (await openRig()).ask({ 'Content-Length': '0' })).toMatch(/^HTTP\/1.1 101 /);
+  });
+
+  test('nothing of a body is taken for frames', async () => {
+    await openRig();
+    const socket = rig.openRaw({ 'Content-Length': '8' });
+    socket.write(Buffer.from([0x81, 0x82, 0, 0, 0, 0, 0x68, 0x69]));
+    expect((await buffer(socket)).toString()).toMatch(/^HTTP\/1.1 400 .*\n\r?\n.*no body/s);
+    expect(rig.connectionCount).toBe(0);
+    expect(rig.refusals).toEqual(['The request of a WebSocket handshake has no body.']);
   });
 
   test('a query is no other path', async () => {
