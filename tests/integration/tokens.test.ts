@@ -175,6 +175,41 @@ describe('a cookie', () => {
   });
 });
 
+describe('with HTTP, without an upgrade', () => {
+  const all = { keyFile, from: ['authorization', 'cookie'], cookieName: 'token' };
+
+  async function publish(headers: Record<string, string>): Promise<number> {
+    const body = JSON.stringify({ destination: '/topic/tokens', body: 'hello' });
+    const type = { 'content-type': 'application/json' };
+    const response = await fetch(`${relay.pageUrl}api/messages`, {
+      method: 'POST',
+      headers: { ...type, ...headers },
+      body,
+    });
+    await response.text();
+    return response.status;
+  }
+
+  test('the same tokens count', async () => {
+    await start(all);
+    const [right, wrong] = [await issuer.sign(), await createIssuer('ES256').sign()];
+    expect(await publish({ authorization: `Bearer ${right}` })).toBe(200);
+    expect(await publish({ authorization: `Bearer ${wrong}` })).toBe(401);
+    expect(await publish({})).toBe(401);
+  });
+
+  test('a cookie counts for pages that may connect', async () => {
+    await start(all);
+    const cookie = `token=${await issuer.sign()}`;
+    expect(await publish({ cookie, origin: ORIGIN })).toBe(200);
+    expect(await publish({ cookie, 'sec-fetch-site': 'same-origin' })).toBe(200);
+    expect(await publish({ cookie })).toBe(401);
+    expect(await publish({ cookie, origin: 'https://evil.example' })).toBe(403);
+    expect(await publish({ cookie, 'sec-fetch-site': 'same-site' })).toBe(403);
+    expect(await publish({ cookie, 'sec-fetch-site': 'none' })).toBe(401);
+  });
+});
+
 test('the token among the sub-protocols is never answered with', async () => {
   await start({ keyFile, from: ['subprotocol'] });
   const bearer = `bearer.${await issuer.sign()}`;
