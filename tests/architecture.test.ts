@@ -46,7 +46,7 @@ const SERVER: Readonly<Record<string, Rule>> = {
   },
   http: {
     ours: ['stomp/errors', 'destinations', 'auth', 'loopback', 'session/quota'],
-    types: ['brokers', 'session', 'tls-port'],
+    types: ['brokers', 'session', 'tls-port', 'operations'],
     packages: ['express'],
   },
   'http/access-checks': { ours: ['http'], packages: ['express', 'cors'] },
@@ -72,8 +72,11 @@ const SERVER: Readonly<Record<string, Rule>> = {
   relay: { ours: ['*'] },
   index: { ours: ['*'] },
   version: { ours: [] },
-  admin: { ours: ['http', 'transports/admission'], types: ['config', 'log'] },
-  workers: { ours: ['admin', 'log', 'metrics', 'relay', 'young-generation'], types: ['config'] },
+  admin: { ours: ['http', 'transports/admission', 'loopback'], types: ['config', 'log', 'operations'] },
+  workers: {
+    ours: ['admin', 'log', 'metrics', 'operations', 'relay', 'session/lowest-keys', 'young-generation'],
+    types: ['config'],
+  },
   'workers/worker-metrics': { ours: [], types: ['metrics'], packages: ['prom-client'] },
   'young-generation': { ours: [] },
   'read-password': { ours: [] },

@@ -1,4 +1,4 @@
-/** The admin port: health and metrics, of one relay or of several workers together. */
+/** The admin port: health, metrics and the admin API, of one relay or of several workers together. */
 import type { Server } from 'node:http';
 import type { Config } from './config.js';
 import { createAdminApp } from './http/app.js';
@@ -6,11 +6,14 @@ import type { HealthSources } from './http/health-route.js';
 import { createHttpServer, hostPort, listen } from './http/http-server.js';
 import type { MetricsText } from './http/metrics-route.js';
 import type { Log } from './log.js';
+import { isLoopback } from './loopback.js';
+import type { AskOperation } from './operations.js';
 import { createHostCheck } from './transports/admission.js';
 
 export interface AdminSources {
   readonly health: HealthSources;
   readonly metrics: MetricsText;
+  readonly ask: AskOperation;
 }
 
 export interface AdminPort {
@@ -20,13 +23,16 @@ export interface AdminPort {
 
 /** Undefined where the configuration wants none. */
 export async function openAdminPort(config: Config, sources: AdminSources, log: Log): Promise<AdminPort | undefined> {
-  const { host, adminPort, adminHost = host } = config.listen;
+  const { adminPort, adminHost } = config.listen;
   if (adminPort === 'off') return undefined;
+  const { tokenHash, pageMax } = config.admin;
+  const onFailed = (err: unknown): void => log.error({ err }, 'an HTTP request could not be answered');
   const app = createAdminApp({
     ...sources,
+    api: { ask: sources.ask, access: { isLoopback: isLoopback(adminHost), tokenHash }, pageMax, onFailed },
     // Probes call by address: allowedHosts is about the public names.
     checkHost: createHostCheck(undefined, adminHost),
-    onFailed: (err) => log.error({ err }, 'an HTTP request could not be answered'),
+    onFailed,
   });
   const server = createHttpServer(app, {
     ...config.listen,

@@ -49,6 +49,25 @@ export type Operation = keyof Operations;
 export type Argument<O extends Operation> = Parameters<Operations[O]>[0];
 export type Result<O extends Operation> = Awaited<ReturnType<Operations[O]>>;
 
+/** Asks a relay, or all workers of one. */
+export type AskOperation = <O extends Operation>(operation: O, argument: Argument<O>) => Promise<Answer<O>>;
+
+export interface Answer<O extends Operation> {
+  readonly result: Result<O>;
+  /** Workers that did not answer in time: what they would have said is missing. */
+  readonly unanswered: readonly number[];
+}
+
+/** The operation of this name, where it comes as data. */
+export function perform<O extends Operation>(
+  operations: Operations,
+  operation: O,
+  argument: Argument<O>,
+): Promise<Result<O>> {
+  const work = operations[operation] as (this: Operations, argument: Argument<O>) => Promise<Result<O>>;
+  return work.call(operations, argument);
+}
+
 /** A relay's own. */
 export class RelayOperations implements Operations, RevocationListener {
   /** How many sessions a revocation has ended: it may come here by several ways, and only the first finds some. */

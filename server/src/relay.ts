@@ -10,7 +10,7 @@ import { checkExposure, type Config } from './config.js';
 import { createPublicApp } from './http/app.js';
 import { createHttpServer, hostPort, listen } from './http/http-server.js';
 import { createMetrics, type Metrics } from './metrics.js';
-import type { Operations, RevokeResult } from './operations.js';
+import { type AskOperation, type Operations, perform, type RevokeResult } from './operations.js';
 import { assembleParts, type Parts, type RelayHooks } from './parts.js';
 import type { Page } from './session/lowest-keys.js';
 import type { SessionDetails, SessionQuery, SessionSummary } from './session/session-directory.js';
@@ -214,7 +214,12 @@ class ComposedRelay implements Relay {
 
   private async startAdmin(): Promise<Listening[]> {
     const health = { notReady: () => this.notReady() };
-    this.admin = await openAdminPort(this.config, { health, metrics: this.metrics }, this.parts.log);
+    // Without workers everything is here
+    const ask: AskOperation = async (...order) => ({
+      result: await perform(this.operations, ...order),
+      unanswered: [],
+    });
+    this.admin = await openAdminPort(this.config, { health, metrics: this.metrics, ask }, this.parts.log);
     return this.admin ? [this.admin.listening] : [];
   }
 

@@ -75,6 +75,68 @@ test('messages reach the clients of all workers; the metrics add up', async () =
   expect(await metric(running, 'stomp_relay_frames_received_total{command="SUBSCRIBE"}')).toBe(8);
 }, 60_000);
 
+test('an operator sees, kicks and revokes the sessions of all workers', async () => {
+  const running = await start();
+  const api = async (path: string, init: RequestInit = {}): Promise<Record<string, unknown>> => {
+    const response = await fetch(`${running.adminUrl}api/${path}`, init);
+    expect([path, response.status]).toEqual([path, 200]);
+    return (await response.json()) as Record<string, unknown>;
+  };
+  const login = async (name: string): Promise<StompClient> => {
+    const client = await connectStomp(running.websocketUrl, { login: name });
+    clients.push(client);
+    return client;
+  };
+  const ann: StompClient[] = [];
+  for (let i = 0; i < 6; i++) ann.push(await login('ann'));
+  const bob = await login('bob');
+  await Promise.all(ann.map((each) => each.receipt('SUBSCRIBE', { id: '0', destination: '/topic/#' })));
+  // Page by page, over all workers
+  const ids: string[] = [];
+  for (let after: string | undefined = ''; after !== undefined;) {
+    const page = await api(`sessions?user=ann&limit=2&after=${after}`);
+    ids.push(...(page['sessions'] as { id: string }[]).map(({ id }) => id));
+    after = page['next'] as string | undefined;
+  }
+  expect(ids).toEqual(ann.map(({ connected }) => connected?.headers['session']).sort());
+  expect(await api('subscriptions')).toEqual({ destinations: [{ destination: '/topic/#', subscriptionCount: 6 }] });
+
+  // One of each worker's, at least: they take turns
+  for (const each of ann.splice(0, 2)) {
+    const id = each.connected?.headers['session'] ?? '';
+    expect(await api(`sessions/${id}`)).toMatchObject({ id, user: 'ann' });
+    expect(await api(`sessions/${id}`, { method: 'DELETE' })).toMatchObject({ kicked: { id, user: 'ann' } });
+    await each.expectFrame('ERROR', { code: 'kicked' });
+  }
+
+  const body = JSON.stringify({ user: 'ann', reason: 'has left' });
+  const headers = { 'content-type': 'application/json' };
+  const revoked = await api('revocations', { method: 'POST', headers, body });
+  expect(revoked).toMatchObject({ user: 'ann', sessionsEnded: 4, othersTold: true });
+  for (const each of ann) await each.expectFrame('ERROR', { code: 'revoked' });
+  expect(await api('revocations')).toEqual({
+    revocations: [{ user: 'ann', revokedAtMs: revoked['revokedAtMs'], reason: 'has left' }],
+  });
+  await bob.receipt('SUBSCRIBE', { id: '0', destination: '/topic/after' });
+}, 60_000);
+
+test('a worker that does not answer is named, and not waited for', async () => {
+  const running = await start();
+  await connectAll(new Array<string>(4).fill(running.websocketUrl));
+  const [frozen = 0] = workersOf(running);
+  process.kill(frozen, 'SIGSTOP');
+  try {
+    const response = await fetch(`${running.adminUrl}api/sessions`);
+    const { sessions, unanswered } = (await response.json()) as { sessions: unknown[]; unanswered: number[] };
+    expect(unanswered).toHaveLength(1);
+    expect(sessions).toHaveLength(2);
+    const nobody = await fetch(`${running.adminUrl}api/sessions/nobody`);
+    expect([nobody.status, await nobody.json()]).toMatchObject([503, { code: 'workers-silent' }]);
+  } finally {
+    process.kill(frozen, 'SIGCONT');
+  }
+}, 60_000);
+
 test('a worker that is killed is replaced; the clients of the other notice nothing', async () => {
   const running = await start();
   const before = await connectAll(new Array<string>(6).fill(running.websocketUrl));

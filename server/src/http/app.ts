@@ -1,11 +1,13 @@
 /**
  * The relay's two HTTP faces. The public one has the demo page, and tells who comes to the WebSocket path without a
- * handshake what belongs there. The admin one has health and metrics, on a port of its own that the public need not
- * reach.
+ * handshake what belongs there. The admin one has health, metrics and the admin API, on a port of its own that the public
+ * need not reach.
  */
 import { fileURLToPath } from 'node:url';
 import express from 'express';
 import type { ErrorRequestHandler, Express, RequestHandler, Router } from 'express';
+import { adminApi } from './admin-api.js';
+import type { AdminApiOptions } from './admin-api.js';
 import { healthRoute } from './health-route.js';
 import type { HealthSources } from './health-route.js';
 import { metricsRoute } from './metrics-route.js';
@@ -35,6 +37,7 @@ export interface PublicAppOptions extends AppOptions {
 export interface AdminAppOptions extends AppOptions {
   readonly health: HealthSources;
   readonly metrics: MetricsText;
+  readonly api: AdminApiOptions;
 }
 
 const BUILT_PAGE = fileURLToPath(new URL('../page', import.meta.url));
@@ -72,8 +75,12 @@ export function createPublicApp(options: PublicAppOptions): Express {
 }
 
 export function createAdminApp(options: AdminAppOptions): Express {
-  const { health, metrics } = options;
-  return createApp(options).use(healthRoute(health)).use(metricsRoute(metrics)).use(notFound, failed(options));
+  const { health, metrics, api } = options;
+  return createApp(options)
+    .use(healthRoute(health))
+    .use(metricsRoute(metrics))
+    .use('/api', adminApi(api))
+    .use(notFound, failed(options));
 }
 
 function createApp({ checkHost }: AppOptions): Express {

@@ -1,19 +1,27 @@
 /** What the primary process and its workers say to each other. */
 import type { Config } from '../config.js';
 import type { MetricValues } from '../metrics.js';
+import type { Argument, Operation } from '../operations.js';
 import type { Listening } from '../relay.js';
 
 /** What can be asked of a worker, and the kind of answer. */
 export interface Answers {
   health: { readonly notReady?: string | undefined };
   metrics: readonly MetricValues[];
+  operation: { readonly result?: unknown };
 }
 export type Question = keyof Answers;
+
+/** What an operator wants: comes with the question `operation`. Lists are pages, so a message has a bound. */
+export interface OperationOrder {
+  readonly operation: Operation;
+  readonly argument: Argument<Operation>;
+}
 
 export type ToWorker =
   /** Comes first, when it is loaded. Its configuration, so that all workers have the same, whatever has become of the file since. */
   | { readonly kind: 'start'; readonly worker: number; readonly config: Config }
-  | { readonly kind: 'ask'; readonly id: number; readonly question: Question }
+  | { readonly kind: 'ask'; readonly id: number; readonly question: Question; readonly order?: OperationOrder }
   | { readonly kind: 'stop' };
 
 export type FromWorker =
@@ -24,7 +32,7 @@ export type FromWorker =
   | { readonly kind: 'leaving' }
   /** It could not start; it waits to be ended. */
   | { readonly kind: 'failed'; readonly problem: StartProblem }
-  | { readonly kind: 'answer'; readonly id: number; readonly answer: Answers[Question] };
+  | { readonly kind: 'answer'; readonly id: number; readonly answer: Answers[Question] | undefined };
 
 /** What of an error says why a relay did not start. */
 export interface StartProblem {

@@ -19,6 +19,7 @@ import { CrashHistory } from './crash-history.js';
 import { workerConfig } from './worker-config.js';
 import type { StartProblem } from './worker-messages.js';
 import { addEnded, sumOfWorkers } from './worker-metrics.js';
+import { askWorkers } from './worker-operations.js';
 import { WorkerProcess } from './worker-process.js';
 
 const CRASH_LIMITS = { waitMinMs: 250, waitMaxMs: 8_000, crashesMax: 8, windowMs: 60_000 };
@@ -76,7 +77,8 @@ export class WorkerPool {
       this.starting = undefined;
       const health = { notReady: () => this.whyNotReady(), details: () => this.workerCounts() };
       const metrics = { contentType: this.metrics.contentType, text: () => this.metricsText() };
-      const admin = await openAdminPort(this.config, { health, metrics }, this.log);
+      const ask = askWorkers(() => this.askableWorkers, this.config.admin.answerTimeoutMs);
+      const admin = await openAdminPort(this.config, { health, metrics, ask }, this.log);
       this.admin = admin?.server;
       return [...listening, ...(admin === undefined ? [] : [admin.listening])];
     } catch (error) {

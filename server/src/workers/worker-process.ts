@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url';
 import type { Config } from '../config.js';
 import type { MetricValues } from '../metrics.js';
 import type { Listening } from '../relay.js';
-import type { Answers, FromWorker, Question, StartProblem, ToWorker } from './worker-messages.js';
+import type { Answers, FromWorker, OperationOrder, Question, StartProblem, ToWorker } from './worker-messages.js';
 
 const PROGRAM = fileURLToPath(new URL('worker.js', import.meta.url));
 /** A worker that takes longer is counted as absent for this once. */
@@ -24,7 +24,7 @@ export class WorkerProcess {
   /** As it last said; undefined until then. */
   metrics: readonly MetricValues[] | undefined;
   private readonly process: Worker;
-  private readonly waiting = new Map<number, (answer: Answers[Question]) => void>();
+  private readonly waiting = new Map<number, (answer: Answers[Question] | undefined) => void>();
   private nextId = 0;
   private problem: StartProblem | undefined;
 
@@ -48,14 +48,18 @@ export class WorkerProcess {
     return this.process.process.pid;
   }
 
-  /** Undefined where it does not answer in time. */
-  async ask<Q extends Question>(question: Q): Promise<Answers[Q] | undefined> {
+  /** Undefined where it does not answer in time, or could not. */
+  async ask<Q extends Question>(
+    question: Q,
+    order?: OperationOrder,
+    waitMs = ANSWER_MS,
+  ): Promise<Answers[Q] | undefined> {
     const id = this.nextId++;
     let timer: NodeJS.Timeout | undefined;
     const answer = await new Promise<Answers[Question] | undefined>((resolve) => {
-      timer = setTimeout(resolve, ANSWER_MS, undefined);
+      timer = setTimeout(resolve, waitMs, undefined);
       this.waiting.set(id, resolve);
-      this.tell({ kind: 'ask', id, question });
+      this.tell({ kind: 'ask', id, question, ...(order && { order }) });
     });
     clearTimeout(timer);
     this.waiting.delete(id);

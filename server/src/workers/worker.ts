@@ -4,6 +4,7 @@
  */
 import '../young-generation.js';
 import { createLog } from '../log.js';
+import { perform } from '../operations.js';
 import { createRelay } from '../relay.js';
 import type { Relay, StopOptions } from '../relay.js';
 import { endInOrderAfterCrash } from './last-words.js';
@@ -33,7 +34,13 @@ async function run({ worker, config }: ToWorker & { kind: 'start' }): Promise<vo
     process.on('SIGTERM', () => stop({ readyDelayMs: 0 }));
     process.on('message', (message: ToWorker) => {
       if (message.kind === 'stop') stop();
-      if (message.kind === 'ask') void answer(relay, message.question).then((answer) => reply(message.id, answer));
+      if (message.kind === 'ask') {
+        const failed = (err: unknown): void => {
+          log.error({ err }, 'the primary process could not be answered');
+          tell({ kind: 'answer', id: message.id, answer: undefined });
+        };
+        answer(relay, message).then((answer) => tell({ kind: 'answer', id: message.id, answer }), failed);
+      }
     });
     tell({ kind: 'listening', listening: await relay.start() });
   } catch (error) {
@@ -42,12 +49,10 @@ async function run({ worker, config }: ToWorker & { kind: 'start' }): Promise<vo
   }
 }
 
-async function answer(relay: Relay, question: Question): Promise<Answers[Question]> {
-  return question === 'health' ? { notReady: relay.notReady() } : await relay.metrics.values();
-}
-
-function reply(id: number, answer: Answers[Question]): void {
-  tell({ kind: 'answer', id, answer });
+async function answer(relay: Relay, { question, order }: ToWorker & { kind: 'ask' }): Promise<Answers[Question]> {
+  if (question === 'health') return { notReady: relay.notReady() };
+  if (question === 'metrics') return relay.metrics.values();
+  return order ? { result: await perform(relay.operations, order.operation, order.argument) } : {};
 }
 
 function tell(message: FromWorker): void {

@@ -125,7 +125,8 @@ export class JwtAuthenticator implements Authenticator {
       name,
       anonymous: false,
       claims,
-      ...(iat !== undefined && { issuedAtMs: iat * 1_000 }),
+      // Of unknown age: to a revocation as old as can be
+      issuedAtMs: (iat ?? 0) * 1_000,
       ...(endSeconds !== Infinity && { expiresAtMs: Math.min(endSeconds * 1_000, LATEST_MS) }),
     };
   }

@@ -207,6 +207,11 @@ describe('claims', () => {
     });
   });
 
+  test('one that does not say when it was issued is of any age: a revocation refuses it', async () => {
+    const { login } = createJwt({ keyFile: pem });
+    expect(await login(await es256.sign({ iat: undefined }))).toMatchObject({ issuedAtMs: 0 });
+  });
+
   test('the name comes from where it is said to be', async () => {
     const { login } = createJwt({ keyFile: pem, nameClaim: 'https://example.com/name' });
     expect(await login(await es256.sign({ 'https://example.com/name': 'Ann' }))).toMatchObject({ name: 'Ann' });

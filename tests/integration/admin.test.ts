@@ -1,0 +1,196 @@
+/** The admin port as an operator has it: sessions listed, shown and kicked, subscriptions, revocations; and who is kept out. */
+import { createHash } from 'node:crypto';
+import { once } from 'node:events';
+import { request } from 'node:http';
+import { afterEach, describe, expect, test } from '@jest/globals';
+import type { ConfigInput } from '../../server/src/index.js';
+import { eventually } from '../support/deadline.js';
+import { BROKERS, startRelay, type TestRelay, TRANSPORTS } from '../support/relay.js';
+import { connectStomp, type StompClient } from '../support/stomp-client.js';
+import { stageRelays, unique } from './stomp/relay-stage.js';
+
+const TOKEN = 'operator-token-with-plenty-of-randomness-in-it';
+
+interface Answered {
+  readonly status: number;
+  readonly body: Record<string, unknown>;
+}
+
+/** With Node's own client, which sends whatever Host it is told to. */
+async function call(url: string, method = 'GET', headers: Record<string, string> = {}, body = ''): Promise<Answered> {
+  const asked = request(url, { method, headers }).end(body);
+  const [response] = (await once(asked, 'response')) as [AsyncIterable<Buffer> & { statusCode: number }];
+  const chunks: Buffer[] = [];
+  for await (const chunk of response) chunks.push(chunk);
+  return { status: response.statusCode, body: JSON.parse(Buffer.concat(chunks).toString()) as Record<string, unknown> };
+}
+
+function revoke(relay: TestRelay, body: object): Promise<Answered> {
+  const headers = { 'content-type': 'application/json' };
+  return call(`${relay.adminUrl}api/revocations`, 'POST', headers, JSON.stringify(body));
+}
+
+describe.each(BROKERS)('%s', (broker) => {
+  const stage = stageRelays(broker);
+  const get = async (path: string): Promise<Record<string, unknown>> => {
+    const { status, body } = await call(`${stage.relay.adminUrl}api/${path}`);
+    expect([path, status]).toEqual([path, 200]);
+    return body;
+  };
+
+  describe.each(TRANSPORTS)('over %s', (transport) => {
+    test('a session is listed and shown, and no passcode with it', async () => {
+      const [user, passcode] = [unique('user'), unique('secret')];
+      const client = await stage.connect(transport, { login: user, passcode });
+      await client.receipt('SUBSCRIBE', { id: 's1', destination: '/topic/admin.#' });
+      await client.receipt('SUBSCRIBE', { id: 's2', destination: '/queue/admin', ack: 'client' });
+      const id = client.connected?.headers['session'] ?? '';
+      const summary = {
+        id,
+        user,
+        anonymous: false,
+        transport: transport === 'tcpUrl' ? 'tcp' : 'websocket',
+        address: '127.0.0.1',
+        connectedAtMs: expect.any(Number),
+        bufferedBytes: 0,
+        subscriptionCount: 2,
+      };
+      expect(await get(`sessions?user=${user}`)).toEqual({ sessions: [summary] });
+      const shown = await get(`sessions/${id}`);
+      expect(shown).toEqual({
+        ...summary,
+        subscriptions: [
+          { id: 's1', destination: '/topic/admin.#', ack: 'auto' },
+          { id: 's2', destination: '/queue/admin', ack: 'client' },
+        ],
+      });
+      expect(JSON.stringify(shown)).not.toContain(passcode);
+    });
+
+    test('a kicked client is told so, and may come back', async () => {
+      const user = unique('user');
+      const client = await stage.connect(transport, { login: user });
+      const id = client.connected?.headers['session'] ?? '';
+      const kicked = await call(`${stage.relay.adminUrl}api/sessions/${id}`, 'DELETE');
+      expect(kicked).toMatchObject({ status: 200, body: { kicked: { id, user } } });
+      await client.expectFrame('ERROR', { code: 'kicked' });
+      expect((await client.expectClose()).code).toBe(transport === 'tcpUrl' ? 1000 : 4411);
+      const isGone = async () => (await call(`${stage.relay.adminUrl}api/sessions/${id}`)).status === 404 || undefined;
+      await eventually(isGone, 5_000, () => 'it is still there');
+      await stage.connect(transport, { login: user });
+    });
+
+    test('a revocation ends the sessions of a user, and is listed', async () => {
+      const user = unique('user');
+      const client = await stage.connect(transport, { login: user });
+      const revoked = await revoke(stage.relay, { user, reason: 'has left' });
+      expect(revoked).toEqual({
+        status: 200,
+        body: { user, revokedAtMs: expect.any(Number), sessionsEnded: 1, othersTold: true },
+      });
+      await client.expectFrame('ERROR', { code: 'revoked' });
+      expect((await client.expectClose()).code).toBe(transport === 'tcpUrl' ? 1000 : 4401);
+      const { revocations } = await get('revocations?limit=1000');
+      expect(revocations).toContainEqual({ user, revokedAtMs: revoked.body['revokedAtMs'], reason: 'has left' });
+    });
+
+    test('who gets what is sent to a topic', async () => {
+      const topic = unique('topic');
+      const [exact, wide, own] = [unique('exact'), unique('wide'), unique('own')];
+      const subscribe = async (login: string, destination: string): Promise<void> => {
+        await (await stage.connect(transport, { login })).receipt('SUBSCRIBE', { id: '0', destination });
+      };
+      await subscribe(exact, `/topic/${topic}/a`);
+      await subscribe(wide, `/topic/${topic}.#`);
+      await subscribe(own, `/user/queue/${topic}`);
+      const users = async (destination: string): Promise<unknown[]> => {
+        const { subscribers } = await get(`subscriptions?destination=${encodeURIComponent(destination)}`);
+        return (subscribers as { user: string }[]).map(({ user }) => user).sort();
+      };
+      expect(await users(`/topic/${topic}.a`)).toEqual([exact, wide].sort());
+      expect(await users(`/topic/${topic}.b`)).toEqual([wide]);
+      expect(await users(`/user/${own}/queue/${topic}`)).toEqual([own]);
+      const { destinations } = await get('subscriptions?limit=1000');
+      expect(destinations).toContainEqual({ destination: `/topic/${topic}.#`, subscriptionCount: 1 });
+    });
+  });
+
+  test('pages have everybody who stays, whoever comes and goes meanwhile', async () => {
+    const user = unique('user');
+    const stayers = await Promise.all(Array.from({ length: 20 }, () => stage.connect('tcpUrl', { login: user })));
+    const seen: string[] = [];
+    for (let after: string | undefined = ''; after !== undefined;) {
+      const passing = await stage.connect('tcpUrl', { login: user });
+      const page = await get(`sessions?user=${user}&limit=3&after=${after}`);
+      seen.push(...(page['sessions'] as { id: string }[]).map(({ id }) => id));
+      passing.destroy();
+      after = page['next'] as string | undefined;
+    }
+    expect(seen).toEqual([...new Set(seen)].sort());
+    expect(seen).toEqual(expect.arrayContaining(stayers.map(({ connected }) => connected?.headers['session'])));
+  });
+});
+
+describe('who is kept out', () => {
+  const relays: TestRelay[] = [];
+  const clients: StompClient[] = [];
+  afterEach(async () => {
+    for (const client of clients.splice(0)) client.destroy();
+    await Promise.all(relays.splice(0).map((relay) => relay.stop()));
+  });
+  const start = async (options: ConfigInput): Promise<TestRelay> => {
+    const relay = await startRelay('memory:', options);
+    relays.push(relay);
+    return relay;
+  };
+  /** Where it listens on all addresses. */
+  const local = ({ adminUrl }: TestRelay, path: string): string => `${adminUrl.replace('0.0.0.0', '127.0.0.1')}${path}`;
+
+  test('on loopback: names that are not loopback’s, and web pages', async () => {
+    const relay = await start({});
+    const client = await connectStomp(relay.webSocketUrl);
+    clients.push(client);
+    const url = `${relay.adminUrl}api/sessions/${client.connected?.headers['session']}`;
+    for (const headers of [
+      { host: 'rebound.example' },
+      { host: 'rebound.example:8081' },
+      { origin: 'http://localhost:3000' },
+      { origin: relay.adminUrl.slice(0, -1) },
+      { 'sec-fetch-site': 'cross-site' },
+    ]) {
+      for (const method of ['GET', 'DELETE']) expect((await call(url, method, headers)).status).toBe(403);
+    }
+    expect((await call(`${relay.adminUrl}readyz`, 'GET', { host: 'rebound.example' })).status).toBe(403);
+    expect((await call(url)).status).toBe(200);
+    expect((await call(url, 'GET', { host: 'localhost' })).status).toBe(200);
+  });
+
+  test('elsewhere: everybody, from all but health and metrics', async () => {
+    const relay = await start({ listen: { adminHost: '0.0.0.0' } });
+    for (const path of ['livez', 'readyz']) expect((await call(local(relay, path))).status).toBe(200);
+    for (const headers of [{}, { authorization: `Bearer ${TOKEN}` }] as Record<string, string>[]) {
+      const refused = await call(local(relay, 'api/sessions'), 'GET', headers);
+      expect(refused).toMatchObject({ status: 403, body: { code: 'admin-api-closed' } });
+      expect(refused.body['detail']).toContain('admin.tokenHash');
+    }
+  });
+
+  test('elsewhere with a token: who has it not', async () => {
+    const tokenHash = createHash('sha256').update(TOKEN).digest('hex');
+    const relay = await start({ listen: { adminHost: '0.0.0.0' }, admin: { tokenHash } });
+    const url = local(relay, 'api/sessions');
+    expect((await call(url, 'GET', { authorization: `Bearer ${TOKEN}` })).body).toEqual({ sessions: [] });
+    for (const authorization of ['', 'Bearer', `Bearer ${tokenHash}`, `Bearer ${TOKEN.slice(1)}`]) {
+      const refused = await call(url, 'GET', { authorization });
+      expect(refused.status).toBe(401);
+      expect(JSON.stringify(refused.body)).not.toContain(tokenHash);
+    }
+  });
+
+  test('the public port knows nothing of it', async () => {
+    const relay = await start({});
+    for (const path of ['api/sessions', 'api/revocations', 'api/subscriptions']) {
+      expect((await call(`${relay.pageUrl}${path}`)).status).toBe(404);
+    }
+  });
+});

@@ -1,0 +1,59 @@
+import { expect, test } from '@jest/globals';
+import { askWorkers } from '../../../../server/src/workers/worker-operations.js';
+
+type Workers = Parameters<typeof askWorkers>[0];
+
+/** Workers that answer with these results; what is undefined is silence. */
+function workers(...answers: readonly ({ readonly result?: unknown } | undefined)[]) {
+  const orders: unknown[] = [];
+  const asked = answers.map((answer, index) => ({
+    number: index + 1,
+    ask: (...order: unknown[]) => {
+      orders.push(order);
+      return Promise.resolve(answer);
+    },
+  }));
+  return { ask: askWorkers((() => asked) as unknown as Workers, 5_000), orders };
+}
+
+test('lists are joined, in order, and cut', async () => {
+  const { ask, orders } = workers(
+    { result: { items: [{ id: 'a' }, { id: 'd' }], next: 'd' } },
+    { result: { items: [{ id: 'b' }, { id: 'c' }] } },
+  );
+  const answer = await ask('sessions', { limit: 2 });
+  expect(answer).toEqual({ result: { items: [{ id: 'a' }, { id: 'b' }], next: 'b' }, unanswered: [] });
+  expect(orders).toEqual(Array(2).fill(['operation', { operation: 'sessions', argument: { limit: 2 } }, 5_000]));
+});
+
+test('counts of a destination add up', async () => {
+  const page = (subscriptionCount: number) => ({ result: { items: [{ destination: '/topic/a', subscriptionCount }] } });
+  const { result } = await workers(page(2), page(3)).ask('destinations', { limit: 10 });
+  expect(result).toEqual({ items: [{ destination: '/topic/a', subscriptionCount: 5 }] });
+});
+
+test('a session is where it is', async () => {
+  const session = { id: 'a', user: 'alice' };
+  expect((await workers({}, { result: session }).ask('session', 'a')).result).toEqual(session);
+  expect((await workers({}, { result: session }).ask('kick', { id: 'a', route: 'admin API' })).result).toEqual(session);
+  expect(await workers({}, {}).ask('session', 'a')).toEqual({ result: undefined, unanswered: [] });
+});
+
+test('who says nothing is named, the others’ answers count', async () => {
+  const revoked = (sessionsEnded: number, othersTold: boolean) => ({
+    result: { user: 'alice', revokedAtMs: 7, sessionsEnded, othersTold },
+  });
+  const order = { user: 'alice', revokedAtMs: 7, route: 'admin API' as const };
+  const answer = await workers(revoked(2, false), undefined, revoked(3, true)).ask('revoke', order);
+  expect(answer).toEqual({
+    result: { user: 'alice', revokedAtMs: 7, sessionsEnded: 5, othersTold: true },
+    unanswered: [2],
+  });
+  expect(await workers(undefined).ask('sessions', { limit: 2 })).toEqual({ result: { items: [] }, unanswered: [1] });
+});
+
+test('of a user revoked twice the later counts', async () => {
+  const page = (revokedAtMs: number) => ({ result: { items: [{ user: 'alice', revokedAtMs }] } });
+  const { result } = await workers(page(2), page(3), page(1)).ask('revocations', { limit: 10 });
+  expect(result).toEqual({ items: [{ user: 'alice', revokedAtMs: 3 }] });
+});
