@@ -94,6 +94,41 @@ describe('what is no answer', () => {
   });
 });
 
+describe('who is let in', () => {
+  const TUNE = method(10, 30, Buffer.from([0, 0, 0, 2, 0, 0, 0, 0])); // any channels, frames of 128 KiB, no heart-beats
+  const OPEN_OK = method(10, 41, Buffer.from([0]));
+  const CLOSE_OK = method(10, 51, Buffer.alloc(0));
+  const holds = (chunk: Buffer, methodId: number) => chunk.includes(Buffer.from([0, 10, 0, methodId]));
+
+  test.each([
+    ['in good order', CLOSE_OK],
+    ['also where that is not answered', Buffer.alloc(0)],
+    ['also where the answer is an error', close(541)],
+  ])('has logged out again when the answer comes, %s', async (_how, answer) => {
+    const said: string[] = [];
+    const { url } = await stand((socket) => {
+      socket.write(Buffer.concat([START, TUNE, OPEN_OK]));
+      socket.on('close', () => said.push('gone'));
+      socket.on('data', (chunk) => {
+        if (!holds(chunk, 50)) return;
+        said.push('close');
+        socket.write(answer);
+      });
+    });
+    await expect(check([url])).resolves.toBe(true);
+    await Promise.all([...sockets].map((socket) => once(socket, 'close')));
+    expect(said).toEqual(['close', 'gone']);
+  });
+
+  test('is let in also where the node stops in that moment (320, connection forced)', async () => {
+    const { url } = await stand((socket) => {
+      socket.write(Buffer.concat([START, TUNE]));
+      socket.on('data', (chunk) => holds(chunk, 40) && socket.write(Buffer.concat([OPEN_OK, close(320)])));
+    });
+    await expect(check([url])).resolves.toBe(true);
+  });
+});
+
 describe('a refusal', () => {
   test('403 is final: no other address is asked', async () => {
     const { url, connections } = await stand((socket) => socket.write(Buffer.concat([START, close(403)])));
