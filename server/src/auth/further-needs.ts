@@ -40,7 +40,7 @@ export function furtherNeedsOfSubscribe(headers: Headers): readonly Need[] {
     const destination = queueNamed(queueName);
     needs.push({ action: 'subscribe', destination }, { action: 'send', destination });
   }
-  return needs;
+  return needs.length === 0 ? NONE : needs;
 }
 
 /** A service will send there, and may be allowed more than the client. */

@@ -44,8 +44,8 @@ export function requireSubscribe(
   return requireAll(applicant, [{ action: 'subscribe', destination }, ...furtherNeedsOfSubscribe(headers)]);
 }
 
-/** One after the other; what is left out at the first refusal is not asked. */
-function requireAll(applicant: Applicant, needs: readonly Need[]): Promise<void> | undefined {
+/** One after the other, as `requireSend`; what comes behind a refusal is not asked. */
+export function requireAll(applicant: Applicant, needs: readonly Need[]): Promise<void> | undefined {
   for (let i = 0; i < needs.length; i++) {
     const { action, destination } = needs[i]!;
     const waiting = requirePermission(applicant, action, destination);
@@ -54,7 +54,7 @@ function requireAll(applicant: Applicant, needs: readonly Need[]): Promise<void>
   return undefined;
 }
 
-/** One of them alone: a subscription that there is, asked again. As `requireSend`. */
+/** One thing alone, as `requireSend`. */
 export function requirePermission(
   applicant: Applicant,
   action: Action,

@@ -97,7 +97,9 @@ function ownQueue(
   parsed: QueueOptions,
   settings: QueueSettings,
 ): Pick<QueuePlan, 'queue' | 'source' | 'lifetime'> & { exclusive: boolean } {
-  const isDurable = parsed.durable === true;
+  // A session without a login is the only one of its user: what waits for that user would be for nobody, or for another's eyes
+  const isOnlySession = destination.kind === 'user' && destination.user !== owner.user;
+  const isDurable = parsed.durable === true && !isOnlySession;
   const queue = parsed.queueName ?? (isDurable ? durableName(destination, options, owner) : freshName('subscription'));
   return {
     queue,

@@ -8,9 +8,9 @@
  *   accepted              everything the session has is checked anew: subscriptions that are no longer allowed end,
  *                         transactions with a SEND that is no longer allowed can only be aborted
  */
-import type { Action, Principal } from '../auth/auth.js';
-import { requirePermission } from '../auth/permission.js';
-import type { Destination } from '../destinations/destination.js';
+import type { Principal } from '../auth/auth.js';
+import type { Need } from '../auth/further-needs.js';
+import { requireAll } from '../auth/permission.js';
 import { StompError } from '../stomp/errors.js';
 import type { Frame } from '../stomp/frame.js';
 import type { CommandSession } from './command-session.js';
@@ -47,7 +47,9 @@ function isSameUser(one: Principal, other: Principal): boolean {
 async function spoilTransactions(session: CommandSession): Promise<void> {
   const spoilt = [...session.openTransactions].map(async (transaction) => {
     const sends = transaction.steps.filter((step) => step.kind === 'send');
-    const refusals = await Promise.all(sends.map(({ destination }) => refusalOf(session, 'send', destination)));
+    const refusals = await Promise.all(
+      sends.map(({ destination }) => refusalOf(session, [{ action: 'send', destination }])),
+    );
     if (refusals.some((refusal) => refusal !== undefined)) transaction.spoil();
   });
   await Promise.all(spoilt);
@@ -56,7 +58,9 @@ async function spoilTransactions(session: CommandSession): Promise<void> {
 /** Resolves with the ids of those that are no longer allowed. */
 async function endSubscriptions(session: CommandSession): Promise<string[]> {
   const checked = session.subscriptions.entries().map(async ([key, subscription]) => {
-    const error = await refusalOf(session, 'subscribe', destinationOf(subscription));
+    const needs: Need[] = [{ action: 'subscribe', destination: destinationOf(subscription) }];
+    if (subscription.kind === 'own') needs.push(...subscription.needs);
+    const error = await refusalOf(session, needs);
     // It may have ended by itself while the policy was asked
     if (error === undefined || !session.subscriptions.has(key)) return [];
     await withdraw(session, key, error);
@@ -65,9 +69,9 @@ async function endSubscriptions(session: CommandSession): Promise<string[]> {
   return (await Promise.all(checked)).flat();
 }
 
-async function refusalOf(session: CommandSession, action: Action, destination: Destination): Promise<unknown> {
+async function refusalOf(session: CommandSession, needs: readonly Need[]): Promise<unknown> {
   try {
-    await requirePermission(session, action, destination);
+    await requireAll(session, needs);
     return undefined;
   } catch (error) {
     return error;

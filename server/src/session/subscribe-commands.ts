@@ -6,6 +6,7 @@ import { quote, StompError } from '../stomp/errors.js';
 import type { Frame, Version } from '../stomp/frame.js';
 import { ackModes } from '../stomp/rules.js';
 import { type CommandSession, isTrue, type RefusedFrame, required } from './command-session.js';
+import { furtherNeedsOfSubscribe } from '../auth/further-needs.js';
 import { requireSubscribe } from '../auth/permission.js';
 import { OwnSubscription, type Subscription } from './subscriptions.js';
 
@@ -77,7 +78,8 @@ async function subscribeOwn(
   id: string | undefined,
   ack: AckMode,
 ): Promise<OwnSubscription | undefined> {
-  const subscription = new OwnSubscription(session, key, id, destination, session.version, ack);
+  const needs = furtherNeedsOfSubscribe(frame.headers);
+  const subscription = new OwnSubscription(session, key, id, destination, session.version, ack, needs);
   const options = { ack, headers: frame.headers, subscriptionId: key };
   const consume = (): Promise<BrokerSubscription> => session.channel().consume(destination, options, subscription);
   const broker = await onceFree(session, destination, consume).catch((error: unknown) => {

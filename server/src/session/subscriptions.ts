@@ -11,6 +11,7 @@ import type {
   RoutedMessage,
   Settlement,
 } from '../brokers/broker.js';
+import type { Need } from '../auth/further-needs.js';
 import type { Destination } from '../destinations/destination.js';
 import { StompError } from '../stomp/errors.js';
 import type { Version } from '../stomp/frame.js';
@@ -76,6 +77,8 @@ export class OwnSubscription implements Consumer {
     readonly destination: Destination,
     private readonly version: Version,
     readonly ack: AckMode,
+    /** What its headers need of the policy, besides its destination. */
+    readonly needs: readonly Need[],
   ) {
     this.needsAck = ack !== 'auto';
     this.ackQueue = new AckQueue(subscriptionId, ack === 'client');

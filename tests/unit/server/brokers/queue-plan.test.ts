@@ -103,6 +103,16 @@ describe('planConsumer', () => {
     expect(plan('/topic/a', { ack: 'client' }).queue).not.toBe(plan('/topic/a', { ack: 'client' }).queue);
   });
 
+  test('keeps nothing for a session that has no login', () => {
+    const headers = { durable: 'true' };
+    const owner = { ...ALICE, user: 'anonymous' };
+    const own = () => plan('/user/queue/x', { headers, owner, user: 's-1' });
+    expect(own()).toMatchObject({ lifetime: 'subscription', exclusive: false });
+    expect(own().queue).not.toBe(own().queue);
+    expect(plan('/user/queue/x', { headers, user: 'alice' }).lifetime).toBe('until-forgotten');
+    expect(plan('/topic/x', { headers, owner }).lifetime).toBe('until-forgotten');
+  });
+
   test('names a durable queue after user, client-id, destination and id', () => {
     const headers = { durable: 'true' };
     const name = (subscribe: Subscribe, to = '/topic/a') => plan(to, { headers, ...subscribe }).queue;

@@ -349,6 +349,19 @@ describe('what a new token no longer allows', () => {
     expect(harness.broker.publications.map(({ message }) => message.body.toString())).toEqual(['u']);
   });
 
+  test('a subscription ends whose headers reach what is no longer allowed', async () => {
+    const jobs: Policy = {
+      allows: ({ claims }, _, { text }) => text !== '/queue/jobs' || (claims['topics'] as string[]).includes('jobs'),
+    };
+    harness = new Harness({ authenticator, policy: jobs });
+    await connect({ topics: ['jobs'] });
+    client.sendFrame('SUBSCRIBE', { id: 'named', destination: '/topic/a', 'x-queue-name': 'jobs' });
+    client.sendFrame('SUBSCRIBE', { id: 'other', destination: '/topic/a', ack: 'client' });
+    await tick();
+    await renew({ topics: [] });
+    expect(client.frames.at(-1)?.headers['relay-ended-subscriptions']).toBe('named');
+  });
+
   test('a policy that does not answer ends them', async () => {
     harness = new Harness({
       authenticator,
