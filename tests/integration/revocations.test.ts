@@ -67,6 +67,32 @@ describe.each(BROKERS)('%s', (broker) => {
   });
 });
 
+describe('over HTTP', () => {
+  const stage = stageRelays('rabbitmq', { instances: 2, hooks: { authenticator: tokens } });
+
+  test('streams of the user end everywhere, and the old token opens none', async () => {
+    const [user, topic] = [unique('user'), unique('topic')];
+    const open = (relay: TestRelay, passcode: string): Promise<Response> =>
+      fetch(`${relay.pageUrl}api/stream?destination=/topic/${topic}`, {
+        headers: { authorization: `Basic ${Buffer.from(`${user}:${passcode}`).toString('base64')}` },
+        signal: AbortSignal.timeout(10_000),
+      });
+    const old = tokenFrom(-1_000);
+    const streams = await Promise.all(stage.relays.map((relay) => open(relay, old)));
+    expect(streams.map(({ status }) => status)).toEqual([200, 200]);
+    const [first] = (await stage.relay.library.sessions.list({ user })).items;
+    expect(first).toMatchObject({ user, transport: 'stream', subscriptionCount: 1 });
+    await stage.relay.library.revoke(user);
+    for (const stream of streams) expect(await stream.text()).toMatch(/event: error\ndata: .*"code":"revoked"/);
+    for (const relay of stage.relays) {
+      expect((await open(relay, old)).status).toBe(401);
+      const fresh = await open(relay, tokenFrom(1_000));
+      expect(fresh.status).toBe(200);
+      await fresh.body?.cancel();
+    }
+  });
+});
+
 describe('a session that is being authenticated', () => {
   let asked: (() => void)[] = [];
   const slow: Authenticator = {

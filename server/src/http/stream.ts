@@ -134,7 +134,7 @@ export class Stream implements ObservedSession, DrainingSession, FeedMember {
     const { id, principal, address, connectedAtMs, destinations } = this;
     return {
       id,
-      user: principal.name,
+      user: this.userName,
       anonymous: principal.anonymous,
       transport: 'stream',
       address,
