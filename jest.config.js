@@ -10,7 +10,7 @@ const common = {
       { jsc: { target: 'es2022', parser: { syntax: 'typescript' } }, module: { type: 'commonjs' } },
     ],
   },
-  transformIgnorePatterns: ['/node_modules/(?!(uuid|jose|@stomp/rx-stomp)/)'],
+  transformIgnorePatterns: ['/node_modules/(?!(uuid|jose|@stomp/rx-stomp|@seriousme/openapi-schema-validator)/)'],
   moduleNameMapper: {
     '^(\\.{1,2}/.*)\\.js$': '$1',
     '^stomp-relay$': '<rootDir>/server/src/index.ts',

@@ -1,4 +1,4 @@
-// Bundles the demo page into dist/page. The client library is taken from its sources, so that the order in which
+// Bundles the demo page into dist/page, and puts the description of the HTTP API into dist. The client library is taken from its sources, so that the order in which
 // the workspaces are built does not matter.
 import { copyFile, mkdir } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
@@ -19,3 +19,4 @@ await build({
   logLevel: 'warning',
 });
 for (const file of ['index.html', 'page.css', 'icon.svg']) await copyFile(at(`page/${file}`), at(`dist/page/${file}`));
+await copyFile(at('../docs/openapi.yaml'), at('dist/openapi.yaml'));

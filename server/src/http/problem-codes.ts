@@ -72,8 +72,7 @@ function headersFor(status: number, code: ProblemCode): Record<string, string> {
   if (status === 401) {
     return { 'WWW-Authenticate': `Bearer realm="stomp-relay"${isOld ? ', error="invalid_token"' : ''}` };
   }
-  // Nobody reads the rest of the request
-  return status === 413 ? { Connection: 'close' } : {};
+  return {};
 }
 
 /** By `type`: what express's body parser refuses. */

@@ -29,6 +29,7 @@ export function publishRoute(options: PublishRouteOptions, identify: Identify, p
     limit: options.bodyMaxBytes,
     inflate: false,
     type: 'application/json',
+    strict: false, // what is no object is refused with a better sentence
     verify: (_request, _response, bytes) => {
       if (!isUtf8(bytes)) throw new Error('not UTF-8');
     },

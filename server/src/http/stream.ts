@@ -161,7 +161,7 @@ export class Stream implements ObservedSession, DrainingSession, FeedMember {
     this.letGo();
     if (!wasOpen) return sendProblem(this.response, refusal(code, sentence));
     const { text, mayReconnect } = ERRORS[code];
-    const problem = { type: `urn:stomp-relay:${code}`, title: text, detail: sentence, code, mayReconnect };
+    const problem = { type: 'about:blank', title: text, detail: sentence, code, mayReconnect };
     this.response.end(encodeEvent('error', problem, retryMs()));
     const { timers, options } = this.owner;
     this.expiry = timers.schedule(options.closeTimeoutMs, () => this.response.destroy());

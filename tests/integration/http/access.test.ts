@@ -1,0 +1,246 @@
+/** Who may use the HTTP API: credentials, keys, policy, and pages of elsewhere. */
+import { createHash } from 'node:crypto';
+import { writeFileSync, mkdtempSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { afterEach, describe, expect, test } from '@jest/globals';
+import { SignJWT } from 'jose';
+import { ApiKeys, createApiKey } from '../../../server/src/auth/api-keys.js';
+import type { Policy } from '../../../server/src/index.js';
+import { startRelay, type TestRelay } from '../../support/relay.js';
+import { stageRelays, unique } from '../stomp/relay-stage.js';
+import { apiUrl, basic, get, type HttpHeaders, post, RawRequest, streamUrl, TestStream } from './http-client.js';
+
+const secret = 'a secret of tests that is long enough for HS256, really';
+const directory = mkdtempSync(path.join(tmpdir(), 'relay-http-'));
+const secretFile = path.join(directory, 'secret');
+writeFileSync(secretFile, secret);
+
+const tokenOf = (name: string, claims: object = {}, expires = '1h'): Promise<string> =>
+  new SignJWT({ ...claims })
+    .setProtectedHeader({ alg: 'HS256' })
+    .setSubject(name)
+    .setIssuedAt()
+    .setExpirationTime(expires)
+    .sign(new TextEncoder().encode(secret));
+
+const bearer = (token: string): HttpHeaders => ({ authorization: `Bearer ${token}` });
+
+describe('with tokens, keys and rules', () => {
+  const { key, keyHash } = createApiKey();
+  const stage = stageRelays('memory', {
+    config: {
+      auth: {
+        authenticators: [
+          { kind: 'jwt', secretFile, algorithms: ['HS256'], from: ['authorization', 'cookie'], cookieName: 'token' },
+        ],
+      },
+      http: { apiKeys: [{ name: 'billing', keyHash, claims: { role: 'writer' } }] },
+      policy: {
+        rules: [
+          { allow: 'subscribe', destination: ['/topic/public.#', '/user/queue/#'] },
+          { allow: 'send', destination: '/topic/public.#', claims: { role: 'writer' } },
+          { allow: 'send', destination: '/topic/of.{user}' },
+        ],
+      },
+    },
+  });
+
+  test('a token says who publishes', async () => {
+    const headers = bearer(await tokenOf('ann', { role: 'writer' }));
+    const reader = bearer(await tokenOf('bob'));
+    const source = new TestStream(streamUrl(stage.relay, '/topic/public.x'), reader);
+    try {
+      await source.opened();
+      expect((await post(stage.relay, { destination: '/topic/public.x', body: 'hello' }, headers)).status).toBe(200);
+      expect((await source.next()).data.headers['user']).toBe('ann');
+      expect((await post(stage.relay, { destination: '/topic/public.x' }, { 'x-api-key': key })).status).toBe(200);
+      expect((await source.next()).data.headers['user']).toBe('billing');
+    } finally {
+      source.close();
+    }
+  });
+
+  test.each<[string, number, string, () => Promise<HttpHeaders> | HttpHeaders]>([
+    ['nothing', 401, 'authentication-failed', () => ({})],
+    ['an unknown key', 401, 'authentication-failed', () => ({ 'x-api-key': `${key}x` })],
+    ['the hash of a key', 401, 'authentication-failed', () => ({ 'x-api-key': keyHash })],
+    [
+      'a wrong key beside a good token',
+      401,
+      'authentication-failed',
+      async () => ({ 'x-api-key': 'x', ...bearer(await tokenOf('ann')) }),
+    ],
+    ['a forged token', 401, 'authentication-failed', async () => bearer(`${(await tokenOf('ann')).slice(0, -4)}AAAA`)],
+    ['a login', 401, 'authentication-failed', () => basic('ann', 'secret')],
+    ['an old token', 401, 'token-expired', async () => bearer(await tokenOf('ann', {}, '1h ago'))],
+    ['a token in the query', 401, 'authentication-failed', () => ({})],
+    ['a user who may not', 403, 'access-denied', async () => bearer(await tokenOf('ann'))],
+  ])('refused: %s', async (_name, status, code, headers) => {
+    const answer = await post(stage.relay, { destination: '/topic/public.x' }, await headers());
+    expect([answer.status, answer.body.code]).toEqual([status, code]);
+    if (status === 401) expect(answer.headers.get('www-authenticate')).toMatch(/^Bearer realm="stomp-relay"/);
+    expect(answer.text).not.toContain(key);
+  });
+
+  test('rules with the name of the user, and for reply-to', async () => {
+    const headers = bearer(await tokenOf('ann'));
+    expect((await post(stage.relay, { destination: '/topic/of.ann' }, headers)).status).toBe(200);
+    expect((await post(stage.relay, { destination: '/topic/of.bob' }, headers)).body.code).toBe('access-denied');
+    const reply = { destination: '/topic/of.ann', headers: { 'reply-to': '/queue/of-others' } };
+    expect((await post(stage.relay, reply, headers)).body.code).toBe('access-denied');
+  });
+
+  test.each(['/topic/#', '/topic/*.x', '/topic/secret', '/exchange/amq.topic/secret', '/exchange/stomp-relay.user/x'])(
+    'no stream of %s',
+    async (destination) => {
+      const answer = await get(streamUrl(stage.relay, '/topic/public.x', destination), bearer(await tokenOf('ann')));
+      expect([403, 400]).toContain(answer.status);
+    },
+  );
+
+  test('a cookie counts for pages of the same origin', async () => {
+    const cookie = `token=${await tokenOf('ann', { role: 'writer' })}`;
+    const url = streamUrl(stage.relay, '/queue/x');
+    const { origin } = new URL(stage.relay.pageUrl);
+    // What a queue is told means that the cookie has been accepted or was not looked at: so messages are asked, too
+    const message = { destination: '/topic/public.x' };
+    expect((await post(stage.relay, message, { cookie, origin })).status).toBe(200);
+    expect((await post(stage.relay, message, { cookie })).status).toBe(401);
+    expect((await post(stage.relay, message, { cookie, origin: 'http://evil.example' })).status).toBe(403);
+    expect((await get(url, { cookie })).status).toBe(400);
+  });
+});
+
+describe('on loopback, without an authenticator', () => {
+  const stage = stageRelays('memory');
+  const message = { destination: '/topic/x' };
+  const form = { 'content-type': 'text/plain' };
+
+  test('it is open, as STOMP is', async () => {
+    expect((await post(stage.relay, message)).status).toBe(200);
+    expect((await post(stage.relay, message, { origin: new URL(stage.relay.pageUrl).origin })).status).toBe(200);
+  });
+
+  test.each<[string, number, string, HttpHeaders]>([
+    ['a page of elsewhere', 403, 'origin-not-allowed', { origin: 'http://evil.example' }],
+    ['a sandboxed page', 403, 'origin-not-allowed', { origin: 'null' }],
+    ['a form of elsewhere', 403, 'origin-not-allowed', { ...form, 'sec-fetch-site': 'cross-site' }],
+    ['a form that says nothing', 415, 'unsupported-media-type', form],
+    ['a key that nobody knows', 401, 'authentication-failed', { 'x-api-key': 'x' }],
+  ])('but not to %s', async (_name, status, code, headers) => {
+    const answer = await post(stage.relay, message, headers);
+    expect([answer.status, answer.body.code]).toEqual([status, code]);
+  });
+
+  test('nor to a page that has given our address its own name', async () => {
+    const request = await RawRequest.open(
+      stage.relay,
+      'GET /api/stream?destination=/topic/x HTTP/1.1\r\nHost: evil.example\r\nConnection: close\r\n\r\n',
+    );
+    const answer = await request.read();
+    expect(answer).toMatch(/^HTTP\/1.1 403 /);
+    expect(answer).toContain('"code":"host-not-allowed"');
+  });
+
+  test('and no other page is told that it may read', async () => {
+    const url = apiUrl(stage.relay, '/messages');
+    const preflight = await fetch(url, {
+      method: 'OPTIONS',
+      headers: { origin: 'http://evil.example', 'access-control-request-method': 'POST' },
+    });
+    expect([preflight.status, preflight.headers.get('access-control-allow-origin')]).toEqual([403, null]);
+  });
+
+  test.each([
+    ['GET', '/messages', 405, 'method-not-allowed'],
+    ['PUT', '/messages', 405, 'method-not-allowed'],
+    ['GET', '/nothing', 404, 'not-found'],
+    ['GET', '', 404, 'not-found'],
+    ['POST', '/stream', 405, 'method-not-allowed'],
+  ])('%s %s is a problem', async (method, at, status, code) => {
+    const answer = await get(apiUrl(stage.relay, at), {}, method);
+    expect([answer.status, answer.body.code]).toEqual([status, code]);
+    expect(answer.headers.get('content-type')).toMatch('application/problem+json');
+  });
+});
+
+describe('CORS', () => {
+  let relay: TestRelay | undefined;
+  afterEach(() => relay?.stop());
+  const app = 'https://app.example.com';
+
+  async function preflight(origin: string): Promise<Headers> {
+    const headers = {
+      origin,
+      'access-control-request-method': 'POST',
+      'access-control-request-headers': 'content-type',
+    };
+    return (await fetch(apiUrl(relay!, '/messages'), { method: 'OPTIONS', headers })).headers;
+  }
+
+  test('for the origins of the list, with cookies', async () => {
+    relay = await startRelay('memory:', { websocket: { allowedOrigins: ['same', app] } });
+    const allowed = await preflight(app);
+    expect(allowed.get('access-control-allow-origin')).toBe(app);
+    expect(allowed.get('access-control-allow-credentials')).toBe('true');
+    expect(allowed.get('access-control-allow-headers')).toMatch(/Idempotency-Key/);
+    expect(allowed.get('vary')).toMatch(/Origin/);
+    const answer = await post(relay, { destination: '/topic/x' }, { origin: app });
+    expect([answer.status, answer.headers.get('access-control-allow-origin')]).toEqual([200, app]);
+    expect((await preflight('https://evil.example')).get('access-control-allow-origin')).toBeNull();
+    const refused = await post(relay, { destination: '/topic/x' }, { origin: 'https://evil.example' });
+    expect([refused.status, refused.headers.get('access-control-allow-origin')]).toEqual([403, null]);
+    const problem = await get(apiUrl(relay, '/nothing'), { origin: app });
+    expect([problem.status, problem.headers.get('access-control-allow-origin')]).toEqual([404, app]);
+  });
+
+  test('for any origin, never with cookies', async () => {
+    relay = await startRelay('memory:', { websocket: { allowedOrigins: '*' } });
+    const answer = await post(relay, { destination: '/topic/x' }, { origin: app });
+    expect(answer.headers.get('access-control-allow-origin')).toBe('*');
+    expect(answer.headers.get('access-control-allow-credentials')).toBeNull();
+  });
+
+  test('"null" gets no cookies', async () => {
+    relay = await startRelay('memory:', { websocket: { allowedOrigins: ['null'] } });
+    const allowed = await preflight('null');
+    expect(allowed.get('access-control-allow-origin')).toBe('null');
+    expect(allowed.get('access-control-allow-credentials')).toBeNull();
+  });
+});
+
+describe('API keys', () => {
+  const { key, keyHash } = createApiKey();
+  let relay: TestRelay | undefined;
+  afterEach(() => relay?.stop());
+
+  test('once there are some, nobody publishes without', async () => {
+    relay = await startRelay('memory:', { http: { apiKeys: [{ name: 'billing', keyHash }] } });
+    const message = { destination: `/topic/${unique('key')}` };
+    expect((await post(relay, message)).status).toBe(401);
+    expect((await post(relay, message, basic('billing'))).status).toBe(401);
+    expect((await post(relay, message, { 'x-api-key': key })).status).toBe(200);
+  });
+
+  test('their claims are for the policy', async () => {
+    const policy: Policy = { allows: ({ claims }) => claims['role'] === 'writer' };
+    const other = createApiKey();
+    const apiKeys = [
+      { name: 'billing', keyHash, claims: { role: 'writer' } },
+      { name: 'reports', keyHash: other.keyHash },
+    ];
+    relay = await startRelay('memory:', { http: { apiKeys } }, { policy });
+    expect((await post(relay, { destination: '/topic/x' }, { 'x-api-key': key })).status).toBe(200);
+    expect((await post(relay, { destination: '/topic/x' }, { 'x-api-key': other.key })).status).toBe(403);
+  });
+
+  test('the hash may be written in base64', async () => {
+    const base64 = createHash('sha256').update(key).digest('base64');
+    const keys = new ApiKeys([{ name: 'billing', keyHash: base64 }]);
+    const credentials = { login: undefined, passcode: undefined, headers: new Map<string, string>(), address: '' };
+    const principal = await keys.authenticate({ ...credentials, httpHeaders: { 'x-api-key': key } });
+    expect(principal).toEqual({ name: 'billing', anonymous: false, claims: {} });
+    expect(await keys.authenticate({ ...credentials, httpHeaders: {} })).toBeUndefined();
+  });
+});

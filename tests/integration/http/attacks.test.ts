@@ -1,0 +1,165 @@
+/** What a client may try with the HTTP API, and what becomes of it. */
+import { describe, expect, test } from '@jest/globals';
+import { eventually } from '../../support/deadline.js';
+import { stageRelays, unique } from '../stomp/relay-stage.js';
+import { apiUrl, metric, post, RawRequest, streamUrl, TestStream } from './http-client.js';
+
+const KIB = 1024;
+const head = (length: number, more = ''): string =>
+  `POST /api/messages HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: ${length}\r\n${more}\r\n`;
+
+describe('requests', () => {
+  const stage = stageRelays('memory', {
+    config: {
+      session: { connectTimeoutMs: 500 },
+      http: { bodyMaxBytes: 512 * KIB, bodiesMaxBytes: 1024 * KIB, messagesMax: 100 },
+    },
+  });
+
+  test('a body that comes too slowly is not waited for', async () => {
+    const request = await RawRequest.open(stage.relay, `${head(1_000)}{"destination":`);
+    expect(await request.read()).toMatch(/^HTTP\/1.1 408 /);
+  });
+
+  test('many half-sent bodies do not take up the memory of all', async () => {
+    const half = `{"destination":"/topic/x","body":"${'x'.repeat(400 * KIB)}`;
+    const requests = await Promise.all(
+      [1, 2, 3, 4].map(() => RawRequest.open(stage.relay, `${head(500 * KIB)}${half}`)),
+    );
+    const answers = await Promise.all(requests.map((request) => request.read()));
+    expect(answers.filter((each) => each.includes('"code":"overloaded"')).length).toBeGreaterThanOrEqual(1);
+    // And what they held is given back
+    expect((await post(stage.relay, { destination: '/topic/x', body: 'x'.repeat(400 * KIB) })).status).toBe(200);
+  });
+
+  test.each<[string, string, string]>([
+    ['not closed', '['.repeat(200_000), 'malformed-json'],
+    ['closed', `${'['.repeat(200_000)}${']'.repeat(200_000)}`, 'invalid-request'],
+    [
+      'as a message',
+      `{"destination":"/topic/x","json":${'['.repeat(200_000)}${']'.repeat(200_000)}}`,
+      'invalid-request',
+    ],
+    [
+      'as a header',
+      `{"destination":"/topic/x","headers":{"a":${'['.repeat(9_000)}${']'.repeat(9_000)}}}`,
+      'invalid-request',
+    ],
+  ])('nested deeply, %s', async (_name, text, code) => {
+    const answer = await post(stage.relay, text, { 'idempotency-key': 'x' });
+    expect([answer.status, answer.body.code]).toEqual([400, code]);
+  });
+
+  test.each<[string, string]>([
+    ['nothing', ''],
+    ['a string', '"x"'],
+    ['null', 'null'],
+    ['a list', '[]'],
+    ['no messages', '{"messages":[]}'],
+    ['two bodies', '{"destination":"/topic/x","body":"a","json":1}'],
+    ['bytes that are none', '{"destination":"/topic/x","bodyBase64":"%%%"}'],
+    ['half a character', '{"destination":"/topic/x","body":"\\ud800"}'],
+    ['a destination that is long', `{"destination":"/topic/${'x'.repeat(5_000)}"}`],
+    ['unknown members', `{"destination":"/topic/x",${Array.from({ length: 20_000 }, (_, i) => `"k${i}":1`).join()}}`],
+    ['a member __proto__', '{"destination":"/topic/x","__proto__":{"mandatory":true}}'],
+    [
+      'many headers',
+      `{"destination":"/topic/x","headers":{${Array.from({ length: 20_000 }, (_, i) => `"k${i}":1`).join()}}}`,
+    ],
+    ['a header that is long', `{"destination":"/topic/x","headers":{"a":"${'x'.repeat(100 * KIB)}"}}`],
+    ['a line break in a header', '{"destination":"/topic/x","headers":{"a":"x\\r\\nmessage-id:1"}}'],
+    ['a line break in a name', '{"destination":"/topic/x","headers":{"a\\nb":"x"}}'],
+    ['a NUL in a header', '{"destination":"/topic/x","headers":{"a":"x\\u0000"}}'],
+  ])('malformed: %s', async (_name, text) => {
+    const answer = await post(stage.relay, text);
+    expect([answer.status, answer.body.code]).toEqual([400, 'invalid-request']);
+    expect(answer.text.length).toBeLessThan(8_000);
+  });
+
+  test('bytes that are no UTF-8, and a compressed body', async () => {
+    const url = apiUrl(stage.relay, '/messages');
+    const headers = { 'content-type': 'application/json' };
+    const latin = await fetch(url, {
+      method: 'POST',
+      headers,
+      body: Buffer.from('{"destination":"/topic/\xff"}', 'latin1'),
+    });
+    expect([latin.status, ((await latin.json()) as { code: string }).code]).toEqual([400, 'malformed-json']);
+    const packed = await fetch(url, { method: 'POST', headers: { ...headers, 'content-encoding': 'gzip' }, body: 'x' });
+    expect(packed.status).toBe(415);
+  });
+
+  test('headers called __proto__ and constructor are only headers', async () => {
+    const destination = `/topic/${unique('proto')}`;
+    const source = await new TestStream(streamUrl(stage.relay, destination)).opened();
+    const text = `{"destination":"${destination}","headers":{"__proto__":"a","constructor":"b"},"json":{"__proto__":1}}`;
+    expect((await post(stage.relay, text)).status).toBe(200);
+    const { data } = await source.next();
+    source.close();
+    expect(Object.entries(data.headers)).toEqual(
+      expect.arrayContaining([
+        ['__proto__', 'a'],
+        ['constructor', 'b'],
+      ]),
+    );
+    expect(data.body).toBe('{"__proto__":1}');
+    expect(({} as Record<string, unknown>)['mandatory']).toBeUndefined();
+  });
+
+  test('more messages, or bytes, than are taken', async () => {
+    const many = await post(stage.relay, {
+      messages: Array.from({ length: 101 }, () => ({ destination: '/topic/x' })),
+    });
+    expect([many.status, many.body.code]).toEqual([413, 'request-too-large']);
+    const large = await post(stage.relay, { destination: '/topic/x', body: 'x'.repeat(513 * KIB) });
+    expect([large.status, large.body.code]).toEqual([413, 'request-too-large']);
+  });
+
+  test('a client that goes away in the middle breaks nothing', async () => {
+    const destination = `/topic/${unique('gone')}`;
+    const source = await new TestStream(streamUrl(stage.relay, destination)).opened();
+    const body = JSON.stringify({
+      messages: Array.from({ length: 100 }, (_, n) => ({ destination, body: String(n) })),
+    });
+    const gone = await RawRequest.open(stage.relay, head(body.length) + body);
+    gone.close();
+    const half = await RawRequest.open(stage.relay, head(body.length) + body.slice(0, 100));
+    half.close();
+    expect((await post(stage.relay, { destination, body: 'alive' })).status).toBe(200);
+    await source.events.until((all) => all.some(({ data }) => data.body === 'alive'));
+    source.close();
+  });
+});
+
+describe('streams', () => {
+  const stage = stageRelays('memory', { config: { listen: { httpConnectionsMax: 100 } } });
+
+  test('a crowd of streams leaves room for others', async () => {
+    const path = new URL(streamUrl(stage.relay, '/topic/x'));
+    const text = `GET ${path.pathname}${path.search} HTTP/1.1\r\nHost: localhost\r\n\r\n`;
+    const crowd = await Promise.all(Array.from({ length: 90 }, () => RawRequest.open(stage.relay, text)));
+    const answers = await Promise.all(crowd.map((each) => each.read((given) => given.includes('\r\n\r\n'))));
+    expect(answers.filter((each) => each.startsWith('HTTP/1.1 200'))).toHaveLength(50);
+    expect(answers.filter((each) => each.startsWith('HTTP/1.1 503'))).toHaveLength(40);
+    const client = await stage.connect('webSocketUrl');
+    expect(client.connected).toBeDefined();
+    for (const each of crowd) each.close();
+    await eventually(
+      async () => ((await metric(stage.relay, 'streams')) === 0 ? true : undefined),
+      10_000,
+      () => 'streams are left',
+    );
+  });
+
+  test('nothing in a message becomes an event of its own', async () => {
+    const destination = `/topic/${unique('sse')}`;
+    const source = await new TestStream(streamUrl(stage.relay, destination)).opened();
+    const evil = 'x\n\nevent: error\ndata: {}\n\n\r\rid: 1\u2028\u2029';
+    const client = await stage.connect('webSocketUrl', { 'accept-version': '1.2' });
+    client.sendFrame('SEND', { destination, evil: 'x\\n\\nevent: error\\ndata: {}\\n\\n' }, evil);
+    const { data } = await source.next();
+    source.close();
+    expect(data.body).toBe(evil);
+    expect(data.headers['evil']).toBe('x\n\nevent: error\ndata: {}\n\n');
+  });
+});
