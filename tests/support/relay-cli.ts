@@ -25,6 +25,9 @@ export class RelayCli {
   private readonly running = new Set<ChildProcess>();
   private readonly folder = path.join(SERVER, '.cache', randomUUID());
 
+  /** The script that Node runs. */
+  readonly program = path.join(this.folder, 'dist/cli.js');
+
   constructor() {
     const compiler = path.resolve(SERVER, '../node_modules/typescript/bin/tsc');
     const project = path.join(SERVER, 'tsconfig.json');
@@ -36,7 +39,7 @@ export class RelayCli {
   /** Resolves when it listens. On free ports, but for those that the flags name. */
   async start(flags: readonly string[], environment: NodeJS.ProcessEnv = {}): Promise<CliProcess> {
     const all = ['--port', '0', '--tcp-port', '0', '--admin-port', '0', '--log-level', 'silent', ...flags];
-    const child = spawn(process.execPath, [path.join(this.folder, 'dist/cli.js'), ...all], {
+    const child = spawn(process.execPath, [this.program, ...all], {
       stdio: ['ignore', 'pipe', 'inherit'],
       env: { ...process.env, ...environment },
     });
