@@ -45,24 +45,37 @@ export function furtherNeedsOfSubscribe(headers: Headers): readonly Need[] {
 
 /** A service will send there, and may be allowed more than the client. */
 function needsOfReply(replyTo: string): Need[] {
-  if (!replyTo.startsWith('/')) return [{ action: 'send', destination: queueNamed(replyTo) }];
+  if (!replyTo.startsWith('/')) return [queueNamed(replyTo), ...asAddress(replyTo)].map(toSend);
   if (parseReplyTo(replyTo)) return [];
-  if (!replyTo.startsWith('/user/queue/')) return [{ action: 'send', destination: parseDestination(replyTo, 'send') }];
+  if (!replyTo.startsWith('/user/queue/')) return [toSend(parseDestination(replyTo, 'send'))];
   const own: Need = { action: 'subscribe', destination: parseDestination(replyTo, 'subscribe') };
   // To who sends there, this one is "x" of the user called "queue"
   const isAlsoOther = replyTo.startsWith('/user/queue/queue/');
-  return isAlsoOther ? [own, { action: 'send', destination: parseDestination(replyTo, 'send') }] : [own];
+  return isAlsoOther ? [own, toSend(parseDestination(replyTo, 'send'))] : [own];
+}
+
+/** To Spring AMQP, `exchange/key` and `type://exchange/key` are addresses, and it replies there. */
+function asAddress(replyTo: string): Destination[] {
+  const [, exchange, key] = /^(?:.*:\/\/)?([^/]*)\/(.*)$/.exec(replyTo) ?? [];
+  return exchange === undefined || key === undefined ? [] : [exchangeNamed(exchange, key)];
+}
+
+function toSend(destination: Destination): Need {
+  return { action: 'send', destination };
 }
 
 function needsOfDeadLetters(headers: Headers, action: Action): Need[] {
   const given = parseQueueOptions(headers, action).arguments;
   const exchange = given['x-dead-letter-exchange'] as string | undefined;
   const key = given['x-dead-letter-routing-key'] as string | undefined;
-  if (exchange === undefined) return [];
-  if (exchange === '' && key !== undefined) return [{ action: 'send', destination: queueNamed(key) }];
+  return exchange === undefined ? [] : [toSend(exchangeNamed(exchange, key))];
+}
+
+/** `key` undefined: whatever key a message has. The default exchange brings it to the queue of that name. */
+function exchangeNamed(exchange: string, key: string | undefined): Destination {
+  if (exchange === '' && key !== undefined) return queueNamed(key);
   const text = formatDestination(exchange, key ?? '#', '');
-  const anyKey = key === undefined ? { anyKey: true as const } : {};
-  return [{ action: 'send', destination: { kind: 'exchange', text, exchange, key: key ?? '#', ...anyKey } }];
+  return { kind: 'exchange', text, exchange, key: key ?? '#', ...(key === undefined && { anyKey: true }) };
 }
 
 /** The name is verbatim. The relay's own queues can be meant only as a client can reach them. */

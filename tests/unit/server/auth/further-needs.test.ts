@@ -28,7 +28,23 @@ describe('a SEND', () => {
     ['/topic/a', { 'reply-to': '/amq/queue/b' }, ['send amq-queue /amq/queue/b']],
     ['/topic/a', { 'reply-to': '/reply-queue/b' }, ['send reply-queue /reply-queue/b']],
     ['/topic/a', { 'reply-to': 'b' }, ['send queue /queue/b']],
-    ['/topic/a', { 'reply-to': 'b%2Fc/d' }, ['send queue /queue/b%252Fc%2Fd']],
+    ['/topic/a', { 'reply-to': 'b%2Fc' }, ['send queue /queue/b%252Fc']],
+    // What Spring AMQP takes for an exchange and a key
+    ['/topic/a', { 'reply-to': 'e/k.l' }, ['send queue /queue/e%2Fk.l', 'send exchange /exchange/e/k.l']],
+    [
+      '/topic/a',
+      { 'reply-to': 'topic://e/k/l' },
+      ['send queue /queue/topic:%2F%2Fe%2Fk%2Fl', 'send exchange /exchange/e/k%2Fl'],
+    ],
+    ['/topic/a', { 'reply-to': 'direct:///q' }, ['send queue /queue/direct:%2F%2F%2Fq', 'send queue /queue/q']],
+    [
+      '/topic/a',
+      { 'reply-to': 'stomp-relay.user/ann/queue/x' },
+      [
+        'send reply-queue /reply-queue/stomp-relay.user/ann/queue/x',
+        'send exchange /exchange/stomp-relay.user/ann%2Fqueue%2Fx',
+      ],
+    ],
     ['/topic/a', { 'reply-to': 'stomp-relay.durable.x' }, ['send reply-queue /reply-queue/stomp-relay.durable.x']],
     // Those say nothing where no queue is declared
     ['/topic/a', { 'x-dead-letter-exchange': 'e' }, []],
