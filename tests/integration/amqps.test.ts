@@ -184,6 +184,20 @@ describe('a real RabbitMQ', () => {
     expect([...new Set(connections)]).toEqual(['true']);
   });
 
+  test('also for logins that are tried against it', async () => {
+    const tls = { caFile: nodeAuthority.caFile, serverName: 'rabbit.test' };
+    const auth = { authenticators: [{ kind: 'rabbitmq' as const }] };
+    await node.ctl('add_user', 'ada', 'right');
+    await node.ctl('set_permissions', 'ada', '^$', '^$', '^$');
+    const relay = await startRelay(node.amqpsUrl, { rabbitmq: { tls }, auth });
+    cleanUp.push(() => relay.stop());
+    const client = await connectStomp(relay.tcpUrl, { login: 'ada', passcode: 'right' });
+    client.destroy();
+    await expect(connectStomp(relay.tcpUrl, { login: 'ada', passcode: 'wrong' })).rejects.toThrow(
+      'authentication-failed',
+    );
+  });
+
   test('is not spoken to by another name', async () => {
     expect(await startProblem(node.amqpsUrl, { caFile: nodeAuthority.caFile })).toMatch(/is for other names/);
   });

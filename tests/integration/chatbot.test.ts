@@ -6,6 +6,7 @@ import path from 'node:path';
 import { createInterface } from 'node:readline';
 import { text } from 'node:stream/consumers';
 import { afterAll, afterEach, beforeAll, describe, expect, jest, test } from '@jest/globals';
+import { eventually } from '../support/deadline.js';
 import { Inbox } from '../support/inbox.js';
 import { privateNode, type RabbitNode } from '../support/rabbitmq.js';
 import { createBroker, startRelay, type TestBroker, type TestRelay } from '../support/relay.js';
@@ -46,8 +47,8 @@ async function startService(url: string, pauseMs = 1): Promise<Service> {
   return { child, lines };
 }
 
-async function connect(relay: TestRelay, login: string): Promise<StompClient> {
-  const client = await connectStomp(relay.webSocketUrl, { login, passcode: 'any' });
+async function connect(relay: TestRelay, login?: string): Promise<StompClient> {
+  const client = await connectStomp(relay.webSocketUrl, login === undefined ? {} : { login, passcode: 'any' });
   cleanUp.push(() => client.destroy());
   await client.receipt('SUBSCRIBE', { id: 'replies', destination: '/user/queue/replies' });
   return client;
@@ -120,14 +121,15 @@ describe.each(WAYS)('over $way, with the broker $broker', ({ way, broker: kind }
 
   test('it answers in numbered parts, to the session that has asked and to no other', async () => {
     await start();
-    const [asking, elsewhere, other] = [
+    const [asking, elsewhere, other, anonymous] = [
       await connect(relay, 'ada lovelace/1'),
       await connect(relay, 'ada lovelace/1'),
       await connect(relay, 'bob'),
+      await connect(relay),
     ];
     expect(await answer(asking, ask(asking, 'one two three'))).toEqual(expected(3, 'three two one'));
     // what they get next is the answer to their own questions
-    for (const silent of [elsewhere, other]) {
+    for (const silent of [elsewhere, other, anonymous]) {
       const id = ask(silent, 'hello');
       const first = await silent.expectFrame('MESSAGE', { 'correlation-id': id, part: '1' });
       expect(first.headers['destination']).toBe('/user/queue/replies');
@@ -245,7 +247,12 @@ test('over AMQP it comes back when RabbitMQ does', async () => {
   await node.kill();
   await node.start();
   await lines.until(({ length }) => length >= 2, 60_000, 'to be ready again');
-  // persistent or not, what was asked before RabbitMQ was killed has been answered
+  // answers are live: the relay has to have bound the asker's destination again
+  await eventually(
+    async () => (await node.ctl('list_bindings', 'routing_key', '--silent')).includes('ada/queue/replies') || undefined,
+    30_000,
+    () => 'the user is not bound again',
+  );
   expect(await answer(asker, ask(asker, 'after'))).toEqual(expected(1, 'after'));
 }, 240_000);
 
