@@ -109,8 +109,12 @@ function invalidEscape(letter: string, dialect: Dialect): StompError {
   return new StompError('invalid-escape', `${what}; ${dialect.label} defines only ${known.join(' ')}.`);
 }
 
+/** What no dialect has to look at more closely has none of these. */
+const SUSPICIOUS = /[\0\r\n:\\]/;
+
 /** The header line `name:value` with its LF, or undefined where this dialect has no way to write it. */
 export function headerLine(name: string, value: string, dialect: Dialect): string | undefined {
+  if (name !== '' && !SUSPICIOUS.test(name) && !SUSPICIOUS.test(value)) return `${name}:${value}\n`;
   if (name === '' || dialect.forbiddenInName.test(name) || dialect.forbiddenInValue.test(value)) return undefined;
   return `${escape(name, dialect)}:${escape(value, dialect)}\n`;
 }

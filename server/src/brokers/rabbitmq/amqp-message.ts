@@ -147,6 +147,17 @@ const FRAME_BYTES = 32;
 
 /** Throws `invalid-header` where the headers do not fit into one AMQP frame, with what the relay adds. */
 export function checkHeaderSize(message: Message, frameMax: number): void {
+  if (atMostBytes(message) > Math.min(TABLE_MAX_BYTES, frameMax)) checkExactly(message, frameMax);
+}
+
+/** Counting bytes is dear, and seldom needed: a character has at most three in UTF-8. */
+function atMostBytes({ headers, toSession = '' }: Message): number {
+  let characters = toSession.length;
+  for (const [name, value] of headers) characters += name.length + value.length;
+  return OWN_TABLE_BYTES + FRAME_BYTES + headers.size * ENTRY_BYTES + characters * 3;
+}
+
+function checkExactly(message: Message, frameMax: number): void {
   let table = OWN_TABLE_BYTES + Buffer.byteLength(message.toSession ?? '');
   let properties = FRAME_BYTES;
   for (const [name, value] of message.headers) {
