@@ -253,6 +253,9 @@ describe('keys from an address', () => {
     const passcode = await first.sign();
     const { client } = await refusal(webSocketUrl, { passcode }, 'authentication-unavailable');
     await client.expectClose(1013);
+    // The operator is told once, not for each client
+    const warnings = logged.filter((line) => line.includes('"level":"warn"') && !line.includes('policy.rules'));
+    expect(warnings).toEqual([expect.stringContaining('HTTP status 500')]);
     keyServer.publish(first);
     const attempt = () => connect(webSocketUrl, { passcode }).catch(() => undefined);
     await eventually(attempt, WAIT_MS, () => 'still not connected');

@@ -42,8 +42,11 @@ export interface Authenticator {
 export class AuthenticationError extends Error {
   override readonly name = 'AuthenticationError';
   constructor(
-    /** `token-expired`: the same client may come back with a fresh token. */
-    readonly code: 'authentication-failed' | 'token-expired',
+    /**
+     * `token-expired`: the same client may come back with a fresh token. `authentication-unavailable`: no answer can be had
+     * now, as with any other error, but with a sentence for the client, and without a warning in the log for each one.
+     */
+    readonly code: 'authentication-failed' | 'token-expired' | 'authentication-unavailable',
     message: string,
     options?: ErrorOptions,
   ) {

@@ -12,7 +12,9 @@ import {
   type JSONWebKeySet,
   type JWTVerifyGetKey,
 } from 'jose';
+import { AuthenticationError } from '../auth.js';
 import type { JwtAlgorithm, VerificationKeys } from './jwt-keys.js';
+import { refusalOf } from './token-refusal.js';
 
 export interface JwksOptions {
   readonly jwksUrl: string;
@@ -28,6 +30,9 @@ export interface JwksLog {
   warn(details: object, message: string): void;
 }
 
+const UNKNOWN_KEY =
+  'The token names a key that is not known yet, and the keys were fetched a moment ago: try again later.';
+const NO_KEYS = 'The keys with which tokens are verified cannot be had now: try again later.';
 const MAX_BYTES = 256 * 1024;
 /** After a failure nobody asks before this, however many clients wait to log in. */
 const RETRY_MS = 1_000;
@@ -59,17 +64,16 @@ export class JwksAddress {
     this.closing.abort();
   }
 
-  /** Rejects with jose's JWKSNoMatchingKey only if the keys have been looked at anew; else with an Error: try again later. */
+  /** Rejects with jose's JWKSNoMatchingKey only if the keys have been looked at anew; else with an AuthenticationError. */
   private readonly find: JWTVerifyGetKey = async (header, token) => {
     if (performance.now() - this.fetchedAt > this.options.jwksRefreshMs) this.refresh();
     const { fetches } = this;
     try {
       return await this.remote(header, token);
     } catch (error) {
-      if (!(error instanceof errors.JWKSNoMatchingKey) || this.fetches > fetches) throw error;
-      throw new Error('the token names a key that is not known, and the keys were fetched a moment ago', {
-        cause: error,
-      });
+      if (error instanceof errors.JWKSNoMatchingKey && this.fetches === fetches) throw tryAgain(UNKNOWN_KEY);
+      if (this.failure && !refusalOf(error)) throw tryAgain(NO_KEYS); // the log has it already
+      throw error;
     }
   };
 
@@ -107,8 +111,15 @@ export class JwksAddress {
     this.failure = error;
     if (!isNews) return;
     const { message: reason } = error.cause instanceof Error ? error.cause : error;
-    this.log.warn({ url: this.options.jwksUrl, reason }, 'the keys for tokens cannot be fetched; known ones are used');
+    this.log.warn(
+      { url: this.options.jwksUrl, reason },
+      'the keys for tokens cannot be fetched; those that are known stay in force',
+    );
   }
+}
+
+function tryAgain(sentence: string): AuthenticationError {
+  return new AuthenticationError('authentication-unavailable', sentence);
 }
 
 async function readBounded(response: Response): Promise<string> {

@@ -88,7 +88,12 @@ export class JwtAuthenticator implements Authenticator {
 
   private async verify(token: string, address: string): Promise<JWTPayload> {
     const { issuer, audience, clockSkewSeconds, requireExpiry, maxAgeSeconds, verificationsMax } = this.options;
-    if (this.verifications >= verificationsMax) throw new Error('verificationsMax tokens are being verified');
+    if (this.verifications >= verificationsMax) {
+      throw new AuthenticationError(
+        'authentication-unavailable',
+        'Too many tokens are being verified: try again later.',
+      );
+    }
     this.verifications++;
     try {
       const { algorithms, find } = this.keys.value;
