@@ -93,6 +93,49 @@ describe('over HTTP', () => {
   });
 });
 
+describe('a client that would revoke others', () => {
+  const stage = stageRelays('rabbitmq', { instances: 2, hooks: { authenticator: tokens } });
+
+  test('does not reach the other relays', async () => {
+    const victim = unique('victim');
+    const witness = await stage.connect('webSocketUrl', { login: victim, passcode: 'password' }, { instance: 1 });
+    const told = { kind: 'revoked', from: 'x', revocations: [{ user: victim, revokedAtMs: Date.now() }] };
+    const body = JSON.stringify(told);
+    const login = { login: unique('attacker'), passcode: 'password', 'relay-extensions': 'soft-errors' };
+    const attacker = await stage.connect('webSocketUrl', login);
+    for (const headers of [
+      { destination: '/user//queue/relays' },
+      { destination: '/user/%00/queue/relays' },
+      { destination: '/user/%20/queue/relays' },
+      { destination: '/user/queue/relays' },
+      { destination: '/exchange/stomp-relay.user/%2Fqueue%2Frelays' },
+      { destination: '/topic/%2Fqueue%2Frelays' },
+      { destination: '/reply-queue/%2Fqueue%2Frelays' },
+      { destination: '/topic/a', CC: '/queue/relays' },
+      { destination: '/topic/a', 'reply-to': '/user//queue/relays' },
+      {
+        destination: `/queue/${unique()}`,
+        'x-message-ttl': '0',
+        'x-dead-letter-exchange': 'stomp-relay.user',
+        'x-dead-letter-routing-key': '/queue/relays',
+      },
+    ] as Record<string, string>[]) {
+      attacker.sendFrame('SEND', { ...headers, 'content-type': 'application/json' }, body);
+      const basic = Buffer.from(`${login.login}:password`).toString('base64');
+      await fetch(`${stage.relay.pageUrl}api/messages`, {
+        method: 'POST',
+        headers: { 'content-type': 'application/json', authorization: `Basic ${basic}` },
+        body: JSON.stringify({ destination: headers['destination'], headers: { ...headers }, body }),
+      });
+    }
+    await attacker.receipt('SEND', { destination: `/user/${victim}/queue/last` }, 'all is sent');
+    await witness.receipt('SUBSCRIBE', { id: '0', destination: '/topic/still-here' });
+    for (const { library } of stage.relays) {
+      expect((await library.operations.revocations({ limit: 100 })).items).toEqual([]);
+    }
+  });
+});
+
 describe('a session that is being authenticated', () => {
   let asked: (() => void)[] = [];
   const slow: Authenticator = {

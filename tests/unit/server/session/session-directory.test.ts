@@ -204,6 +204,14 @@ describe('the sessions of a user', () => {
     ]);
   });
 
+  test('are ended, too, where they were let in at the same moment', async () => {
+    const source = new FakeSource();
+    const ended = new SessionDirectory([source]).revoke('alice');
+    await Promise.resolve();
+    source.add(new FakeSession('a'));
+    expect(await ended).toBe(1);
+  });
+
   test('are spared where they were authenticated later than asked for', async () => {
     const all = sessions();
     expect(await directoryOf(...Object.values(all)).revoke('alice', 2_000)).toBe(2);
