@@ -15,13 +15,13 @@ export function durableSubscriptionTests(desks: Desks): void {
         user: ['/user/queue/kept', `/user/${key}/queue/kept`],
       }[kind] as [string, string];
       const settings = { headers: DURABLE, ack: 'auto', user: key } as const;
-      const before = desks.here.channel('alice');
+      const before = desks.here.channel(key);
       const first = await before.consume(from, settings);
       await desks.there.send(to, '1');
       expect(await first.bodies(1)).toEqual(['1']);
       await before.close();
       await desks.there.send(to, '2');
-      const after = await desks.there.channel('alice').consume(from, settings);
+      const after = await desks.there.channel(key).consume(from, settings);
       await desks.there.send(to, '3');
       expect(await after.bodies(2)).toEqual(['2', '3']);
       await after.subscription.close({ forget: true });
