@@ -37,7 +37,7 @@ afterAll(() => rmSync(FOLDER, { recursive: true }));
 function configOf(yaml: string) {
   const file = path.join(FOLDER, 'relay.yaml');
   writeFileSync(file, yaml.replace('jwt.secret', path.join(FOLDER, 'jwt.secret')));
-  return loadConfig({ config: file, port: '0', adminPort: 'off', logLevel: 'silent' }, {});
+  return loadConfig({ config: file, port: '0', adminPort: 'off', logLevel: 'silent' }, { LOGIN_API_KEY: 'key' });
 }
 
 describe('tokens and two rules in five minutes', () => {
