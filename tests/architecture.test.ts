@@ -81,7 +81,17 @@ const SERVER: Readonly<Record<string, Rule>> = {
   'young-generation': { ours: [] },
   'read-password': { ours: [] },
   cli: {
-    ours: ['auth/password-hash', 'config', 'read-password', 'relay', 'log', 'version', 'workers', 'young-generation'],
+    ours: [
+      'auth/api-keys',
+      'auth/password-hash',
+      'config',
+      'read-password',
+      'relay',
+      'log',
+      'version',
+      'workers',
+      'young-generation',
+    ],
     packages: ['commander'],
   },
 };

@@ -2,11 +2,12 @@
 /**
  * The command line: flags and signals -> config -> relay. Prints a line for each listener on stdout once it listens;
  * logs go to stderr as JSON. Exit status: 0 after a clean stop, 1 if the relay could not start or stop, 2 for a bad
- * configuration. `hash-password` is a command of its own.
+ * configuration. `hash-password` and `api-key` are commands of their own.
  */
 import './young-generation.js';
 import { inspect } from 'node:util';
 import { Command, CommanderError, Option } from 'commander';
+import { createApiKey } from './auth/api-keys.js';
 import { hashPassword } from './auth/password-hash.js';
 import { ConfigError, createConfig, loadConfig, SETTINGS } from './config.js';
 import type { Config, Flags } from './config.js';
@@ -26,6 +27,10 @@ async function main(argv: readonly string[]): Promise<void> {
     .command('hash-password')
     .description('read a password, and print its hash for auth.authenticators (docs/authentication.md)')
     .action(printPasswordHash);
+  command
+    .command('api-key')
+    .description('make a key for the HTTP API, and print it with its hash for http.apiKeys (docs/http-api.md)')
+    .action(printApiKey);
   try {
     await command.parseAsync([...argv], { from: 'user' });
   } catch (error) {
@@ -65,6 +70,11 @@ function checked<T>(read: () => T): T {
     if (error instanceof ConfigError) fail(EXIT_BAD_CONFIG, error.problems);
     throw error;
   }
+}
+
+function printApiKey(): void {
+  const { key, keyHash } = createApiKey();
+  process.stdout.write(`key      ${key}\nkeyHash  ${keyHash}\n`);
 }
 
 async function printPasswordHash(): Promise<void> {

@@ -1,4 +1,5 @@
 /** The command line: what it prints, and how it ends. */
+import { createHash } from 'node:crypto';
 import { once } from 'node:events';
 import { connect, createServer } from 'node:net';
 import type { AddressInfo } from 'node:net';
@@ -30,6 +31,21 @@ test('a second signal ends it at once', async () => {
   relay.child.kill('SIGTERM');
   expect(await stopped).toBe(1);
   silent.destroy();
+});
+
+test('api-key makes a key that the relay knows by its hash', async () => {
+  const { status, stdout } = await runCli('api-key');
+  expect(status).toBe(0);
+  const [, key = '', keyHash] = /^key {6}([\w-]{43})\nkeyHash {2}([\da-f]{64})\n$/.exec(stdout) ?? [];
+  expect(createHash('sha256').update(key).digest('hex')).toBe(keyHash);
+});
+
+test('the description of the HTTP API is there', async () => {
+  const relay = await startRelay('--port', '0');
+  const response = await fetch(`${relay.pageUrl}api/openapi.yaml`);
+  expect([response.status, response.headers.get('content-type')]).toEqual([200, 'application/yaml']);
+  expect(await response.text()).toMatch(/^openapi: 3\.1\.0\n/);
+  await relay.stop();
 });
 
 test('--help and --version say what they should, on stdout', async () => {

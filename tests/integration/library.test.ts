@@ -10,12 +10,13 @@ import { freePorts } from '../support/free-ports.js';
 import { connectStomp, openStomp, type StompClient } from '../support/stomp-client.js';
 
 let server: Server;
+let app: ReturnType<typeof express>;
 let relay: Relay | undefined;
 let base: string;
 const clients: StompClient[] = [];
 
 beforeEach(async () => {
-  const app = express();
+  app = express();
   app.get('/hello', (_request, response) => void response.send('mine'));
   server = createServer(app);
   server.listen(0, '127.0.0.1');
@@ -54,6 +55,28 @@ describe('attached to a server', () => {
     expect(await (await fetch(`${base.replace('ws', 'http')}/hello`)).text()).toBe('mine');
     const elsewhere = await openStomp(`${base}/other`, { subprotocols: [] });
     expect(await elsewhere.expectClose()).toEqual({ code: 4001, reason: 'other' });
+  });
+
+  test('has the HTTP API as a handler, beside what the application has', async () => {
+    relay = createRelay({ log: { level: 'silent' } });
+    app.use(relay.httpHandler);
+    app.get('/later', (_request, response) => void response.send('mine, too'));
+    await relay.attach(server);
+    const client = await connect();
+    await client.receipt('SUBSCRIBE', { id: '1', destination: '/topic/library' });
+    const url = base.replace('ws', 'http');
+    const body = JSON.stringify({ destination: '/topic/library', body: 'over HTTP' });
+    const headers = { 'content-type': 'application/json' };
+    const answer = await fetch(`${url}/api/messages`, { method: 'POST', headers, body });
+    expect(await answer.json()).toEqual({ result: 'confirmed' });
+    expect((await client.expectFrame('MESSAGE')).body.toString()).toBe('over HTTP');
+    expect(await (await fetch(`${url}/later`)).text()).toBe('mine, too');
+    const misled = await fetch(`${url}/api/messages`, {
+      method: 'POST',
+      headers: { ...headers, origin: 'http://evil.example' },
+      body,
+    });
+    expect(misled.status).toBe(403);
   });
 
   test('stop() ends the sessions with 1012 and leaves the server to its owner', async () => {
