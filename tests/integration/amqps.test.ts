@@ -96,16 +96,6 @@ describe('a certificate that cannot be verified ends the start with its reason',
     const url = `amqps://user:s3cret@127.0.0.1:${await listening(server)}`;
     expect(await startProblem(url, undefined)).toMatch(/it does not speak TLS on this port/);
   });
-
-  test('also where the environment says that nothing is to be verified', async () => {
-    const before = process.env['NODE_TLS_REJECT_UNAUTHORIZED'];
-    process.env['NODE_TLS_REJECT_UNAUTHORIZED'] = '0';
-    cleanUp.push(() => {
-      if (before === undefined) delete process.env['NODE_TLS_REJECT_UNAUTHORIZED'];
-      else process.env['NODE_TLS_REJECT_UNAUTHORIZED'] = before;
-    });
-    expect(await startProblem(await addressOf({}), undefined)).toMatch(/signed by nobody whom the relay trusts/);
-  });
 });
 
 describe('a configuration that cannot be', () => {
