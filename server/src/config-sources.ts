@@ -56,7 +56,7 @@ export const SETTINGS: readonly Setting[] = [
     flag: '--tcp-port <port>',
     variable: 'RELAY_TCP_PORT',
     path: ['listen', 'tcpPort'],
-    description: 'port for STOMP over plain TCP; off = none, 0 = a free one',
+    description: 'port for STOMP over TCP; off = none, 0 = a free one',
     read: asNumber,
   },
   {
