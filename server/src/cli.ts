@@ -122,12 +122,15 @@ function stopOnSignals(relay: Pick<Relay, 'stop'>): void {
 }
 
 function startProblem({ code, message, ...error }: NodeJS.ErrnoException, { listen }: Config): string {
-  const { port } = error as { port?: number };
+  const { port, address, hostname = address } = error as { port?: number; address?: string; hostname?: string };
   const flags = { [listen.port]: '--port', [listen.tcpPort]: '--tcp-port', [listen.adminPort]: '--admin-port' };
   const flag = port === undefined ? '--host' : (flags[port] ?? '--port');
   if (code === 'EADDRINUSE') return `port ${port} is in use (${flag}): give another one, or 0 for a free one`;
   if (code === 'EACCES') return `no permission to listen on port ${port} (${flag}): ports below 1024 need privileges`;
-  if (code === 'EADDRNOTAVAIL' || code === 'ENOTFOUND') return `this machine has no address ${listen.host} (--host)`;
+  if (code === 'EADDRNOTAVAIL' || code === 'ENOTFOUND') {
+    const hostFlag = hostname === listen.adminHost && hostname !== listen.host ? '--admin-host' : '--host';
+    return `this machine has no address ${hostname ?? listen.host} (${hostFlag})`;
+  }
   return message;
 }
 

@@ -68,6 +68,15 @@ test.each([
   expect(stderr).toMatch(sentence);
 });
 
+test.each(['--host', '--admin-host'])('an address that this machine does not have names %s, status 1', async (flag) => {
+  const ports = ['--port', '0', '--admin-port', '0', '--allow-anonymous'];
+  const { status, stderr } = await runCli(flag, '203.0.113.9', ...ports);
+  expect({ status, stderr: stderr.split('\n').at(-2) }).toEqual({
+    status: 1,
+    stderr: `stomp-relay: this machine has no address 203.0.113.9 (${flag})`,
+  });
+});
+
 test.each([
   ['--port', ['--admin-port', '0']],
   ['--admin-port', ['--port', '0']],
