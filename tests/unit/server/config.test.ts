@@ -332,6 +332,9 @@ describe('authenticators', () => {
   test('a secret is never shown', () => {
     const [problem] = problemsWith({ kind: 'anonymou', secret: 'hidden', users: [{ password: 'hidden' }] }, 'x');
     expect(problem).not.toContain('hidden');
+    const [hash] = problemsWith({ kind: 'users', users: [{ name: 'ann', passwordHash: 'hidden' }] });
+    expect(hash).toMatch(/^auth\.authenticators\.0\.users\.0\.passwordHash is \*\*\* /);
+    expect(hash).not.toContain('hidden');
     const [whole] = problemsOf(() => createConfig({ auth: [{ secret: 'hidden' }] } as never));
     expect(whole).toBe('auth is [{"secret":"***"}] (createConfig): Invalid input: expected object, received array');
   });

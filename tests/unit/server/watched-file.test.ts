@@ -2,7 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globals';
 import { WatchedFile, type WatchedFileOptions } from '../../../server/src/watched-file.js';
 import { Inbox } from '../../support/inbox.js';
 
@@ -95,6 +95,30 @@ describe('a change is noticed', () => {
     expect(await changes.next()).toBe('cert 2+key 2');
   });
 });
+
+test('what changes again and again is read when it stands still', async () => {
+  jest.useFakeTimers({ doNotFake: ['setImmediate'] });
+  try {
+    write('a', 'one');
+    const parse = jest.fn(String);
+    watch(['a'], { parse });
+    for (const text of ['half', 'nearly', 'two']) {
+      write('a', text);
+      await nextLook();
+    }
+    expect(parse.mock.results.map(({ value }) => value)).toEqual(['one']);
+    await nextLook();
+    expect(parse.mock.results.map(({ value }) => value)).toEqual(['one', 'two']);
+  } finally {
+    jest.useRealTimers();
+  }
+});
+
+/** Until it waits for the one after. */
+async function nextLook(): Promise<void> {
+  jest.runOnlyPendingTimers();
+  while (jest.getTimerCount() === 0) await new Promise((resolve) => setImmediate(resolve));
+}
 
 describe('what was last good stays in force', () => {
   test('while the content is bad; that is said once', async () => {
