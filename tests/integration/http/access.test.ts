@@ -6,6 +6,7 @@ import path from 'node:path';
 import { afterEach, describe, expect, test } from '@jest/globals';
 import { SignJWT } from 'jose';
 import { ApiKeys, createApiKey } from '../../../server/src/auth/api-keys.js';
+import { hashPassword } from '../../../server/src/auth/password-hash.js';
 import type { Policy } from '../../../server/src/index.js';
 import { startRelay, type TestRelay } from '../../support/relay.js';
 import { stageRelays, unique } from '../stomp/relay-stage.js';
@@ -101,14 +102,38 @@ describe('with tokens, keys and rules', () => {
 
   test('a cookie counts for pages of the same origin', async () => {
     const cookie = `token=${await tokenOf('ann', { role: 'writer' })}`;
-    const url = streamUrl(stage.relay, '/queue/x');
     const { origin } = new URL(stage.relay.pageUrl);
-    // What a queue is told means that the cookie has been accepted or was not looked at: so messages are asked, too
     const message = { destination: '/topic/public.x' };
     expect((await post(stage.relay, message, { cookie, origin })).status).toBe(200);
     expect((await post(stage.relay, message, { cookie })).status).toBe(401);
     expect((await post(stage.relay, message, { cookie, origin: 'http://evil.example' })).status).toBe(403);
-    expect((await get(url, { cookie })).status).toBe(400);
+  });
+
+  test('EventSource sends the cookie, and says that the page is of the same origin', async () => {
+    const cookie = `token=${await tokenOf('ann')}`;
+    const url = streamUrl(stage.relay, '/user/queue/x');
+    const source = await new TestStream(url, { cookie, 'sec-fetch-site': 'same-origin' }).opened();
+    source.close();
+    expect(source.about?.user).toBe('ann');
+    expect((await get(url, { cookie, 'sec-fetch-site': 'cross-site' })).status).toBe(403);
+    expect((await get(url, { cookie })).status).toBe(401);
+  });
+});
+
+describe('with users', () => {
+  let relay: TestRelay | undefined;
+  afterEach(() => relay?.stop());
+
+  test('login and passcode, as in CONNECT', async () => {
+    const users = [{ name: 'ann', passwordHash: await hashPassword('right') }];
+    relay = await startRelay('memory:', { auth: { authenticators: [{ kind: 'users', users }] } });
+    const url = streamUrl(relay, '/user/queue/x');
+    const source = await new TestStream(url, basic('ann', 'right')).opened();
+    source.close();
+    expect(source.about?.user).toBe('ann');
+    expect((await get(url, basic('ann', 'wrong'))).status).toBe(401);
+    expect((await get(url)).status).toBe(401);
+    expect((await get(url, { authorization: 'Basic %%%' })).status).toBe(401);
   });
 });
 

@@ -1,6 +1,11 @@
 /** `POST /api/messages`, from outside, on both brokers. */
 import { describe, expect, test } from '@jest/globals';
-import { BROKERS } from '../../support/relay.js';
+import { BrokerError, type Broker } from '../../../server/src/brokers/broker.js';
+import { MemoryBroker } from '../../../server/src/brokers/memory/memory-broker.js';
+import { createConfig } from '../../../server/src/config.js';
+import type { Policy } from '../../../server/src/index.js';
+import { Inbox } from '../../support/inbox.js';
+import { BROKERS, startRelay } from '../../support/relay.js';
 import { nextBodies, nextBody, stageRelays, unique } from '../stomp/relay-stage.js';
 import { basic, post } from './http-client.js';
 
@@ -143,5 +148,52 @@ describe.each(BROKERS)('publishing over HTTP, %s', (broker) => {
     expect([other.status, other.body.code]).toEqual([422, 'idempotency-key-reused']);
     await post(stage.relay, { destination, body: 'end' });
     expect(await nextBodies(client, 2)).toEqual(['once', 'end']);
+  });
+});
+
+describe('a relay that stops', () => {
+  test('answers what it has begun, and takes nothing new', async () => {
+    let allow = (_is: boolean): void => undefined;
+    const asked = new Inbox<string>();
+    const policy: Policy = {
+      allows: (_principal, _action, { text }) => {
+        asked.add(text);
+        return new Promise((resolve) => (allow = resolve));
+      },
+    };
+    const relay = await startRelay('memory:', {}, { policy });
+    const answer = post(relay, { destination: '/topic/x' });
+    await asked.next();
+    const stopping = relay.stop();
+    allow(true);
+    expect((await answer).status).toBe(200);
+    await stopping;
+    await expect(post(relay, { destination: '/topic/x' })).rejects.toThrow('fetch failed');
+  });
+});
+
+describe('while the broker is away', () => {
+  test('a request is refused, and may be made again with the same key', async () => {
+    const node = new MemoryBroker({ ...createConfig().memory, topicExchange: 'amq.topic' });
+    let isAway = true;
+    const broker = new Proxy<Broker>(node, {
+      get(target, name) {
+        const value: unknown = Reflect.get(target, name);
+        if (name === 'prepare' && isAway) return () => Promise.reject(new BrokerError('broker-unavailable', 'Away.'));
+        return typeof value === 'function' ? (value.bind(target) as unknown) : value;
+      },
+    });
+    const relay = await startRelay('memory:', {}, { broker });
+    try {
+      const key = { 'idempotency-key': 'k' };
+      const refused = await post(relay, { destination: '/topic/x' }, key);
+      expect([refused.status, refused.body.code]).toEqual([503, 'broker-unavailable']);
+      expect(Number(refused.headers.get('retry-after'))).toBeGreaterThan(0);
+      isAway = false;
+      const answer = await post(relay, { destination: '/topic/x' }, key);
+      expect([answer.status, answer.headers.get('idempotent-replayed')]).toEqual([200, null]);
+    } finally {
+      await relay.stop();
+    }
   });
 });

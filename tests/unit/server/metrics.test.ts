@@ -31,6 +31,9 @@ test('a scrape reads the numbers as they are', async () => {
   for (const line of [
     'stomp_relay_sessions 3',
     'stomp_relay_messages_dropped_total{policy="latest"} 9',
+    'stomp_relay_http_messages_total{result="confirmed"} 3',
+    'stomp_relay_streams 2',
+    'stomp_relay_stream_events_total 7',
     'stomp_relay_laggards 1',
     'stomp_relay_sends_waiting_bytes 3000',
     'stomp_relay_connections{transport="websocket"} 2',
