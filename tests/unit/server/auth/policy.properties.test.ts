@@ -38,10 +38,10 @@ test('who may subscribe to a pattern may subscribe to each key that it matches',
   const property = fc.property(rules, pattern, (given, wanted) => {
     const policy = topics(given);
     const may = (text: string) => policy.allows(ANN, 'subscribe', parseDestination(`/topic/${text}`, 'subscribe'));
-    fc.pre(may(wanted) as boolean);
+    if (!(may(wanted) as boolean)) return;
     expect(KEYS.filter((each) => matches(wanted, each) && may(each) !== true)).toEqual([]);
   });
-  fc.assert(property, { numRuns: 500 });
+  fc.assert(property, { numRuns: 2_000 });
 });
 
 test('a key is judged as the first pattern that matches it says', () => {
@@ -54,26 +54,26 @@ test('a key is judged as the first pattern that matches it says', () => {
 
 test('no subscription gets a message that a rule before its own denies', () => {
   const property = fc.property(pattern, pattern, key, (denied, wanted, some) => {
-    fc.pre(matches(denied, some) && matches(wanted, some));
+    if (!(matches(denied, some) && matches(wanted, some))) return;
     const policy = createPolicy([
       { deny: 'subscribe', destination: `/topic/${denied}` },
       { allow: 'subscribe', destination: '/#' },
     ]);
     expect(policy.allows(ANN, 'subscribe', parseDestination(`/topic/${wanted}`, 'subscribe'))).toBe(false);
   });
-  fc.assert(property, { numRuns: 500 });
+  fc.assert(property, { numRuns: 2_000 });
 });
 
 test('what a denied pattern has nothing in common with is let through', () => {
   const property = fc.property(pattern, pattern, (denied, wanted) => {
-    fc.pre(!overlapsWords(denied.split('.'), wanted.split('.')));
+    if (overlapsWords(denied.split('.'), wanted.split('.'))) return;
     const policy = createPolicy([
       { deny: 'subscribe', destination: `/topic/${denied}` },
       { allow: 'subscribe', destination: '/#' },
     ]);
     expect(policy.allows(ANN, 'subscribe', parseDestination(`/topic/${wanted}`, 'subscribe'))).toBe(true);
   });
-  fc.assert(property, { numRuns: 500 });
+  fc.assert(property, { numRuns: 2_000 });
 });
 
 test('an escape changes nothing', () => {
@@ -104,7 +104,7 @@ test('a user of any name has no more than what is filled in whole', () => {
     fc.string({ unit: 'grapheme', minLength: 1, maxLength: 20 }),
     pattern,
     (name, wanted) => {
-      fc.pre(!/\p{Cc}|\p{Cs}/u.test(name));
+      if (/\p{Cc}|\p{Cs}/u.test(name)) return;
       const policy = createPolicy([{ allow: 'subscribe', destination: '/topic/private.{user}' }]);
       let destination;
       try {
@@ -117,5 +117,5 @@ test('a user of any name has no more than what is filled in whole', () => {
       expect(allowed).toBe(wanted === name && !/[.*#/]/.test(name));
     },
   );
-  fc.assert(property, { numRuns: 500 });
+  fc.assert(property, { numRuns: 2_000 });
 });

@@ -107,10 +107,10 @@ test('words of a key are covered where the pattern matches it', () => {
 
 test('a pattern that covers another matches all that it matches', () => {
   const property = fc.property(pattern, pattern, key, (outer, inner, some) => {
-    fc.pre(covers(outer, inner) && isMatch(wordsOf(inner), wordsOf(some)));
+    if (!(covers(outer, inner) && isMatch(wordsOf(inner), wordsOf(some)))) return;
     expect(isMatch(wordsOf(outer), wordsOf(some))).toBe(true);
   });
-  fc.assert(property, { numRuns: 1_000 });
+  fc.assert(property, { numRuns: 20_000 });
 });
 
 /** All keys of up to this many words; `other` stands for each word that no pattern holds. */
@@ -135,19 +135,19 @@ test('patterns overlap where a key is matched by both', () => {
 
 test('a key that two long patterns match shows that they overlap', () => {
   const property = fc.property(pattern, pattern, key, (one, other, some) => {
-    fc.pre(isMatch(wordsOf(one), wordsOf(some)) && isMatch(wordsOf(other), wordsOf(some)));
+    if (!(isMatch(wordsOf(one), wordsOf(some)) && isMatch(wordsOf(other), wordsOf(some)))) return;
     expect(overlapsWords(wordsOf(one), wordsOf(other))).toBe(true);
   });
-  fc.assert(property, { numRuns: 1_000 });
+  fc.assert(property, { numRuns: 20_000 });
 });
 
 test('what is covered overlaps, in either order', () => {
   const property = fc.property(pattern, pattern, (outer, inner) => {
-    fc.pre(covers(outer, inner));
+    if (!covers(outer, inner)) return;
     expect(overlapsWords(wordsOf(outer), wordsOf(inner))).toBe(true);
     expect(overlapsWords(wordsOf(inner), wordsOf(outer))).toBe(true);
   });
-  fc.assert(property, { numRuns: 1_000 });
+  fc.assert(property, { numRuns: 10_000 });
 });
 
 // Tried place by place, these would be more than 10^20 steps and never end.
