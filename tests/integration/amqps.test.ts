@@ -3,13 +3,15 @@ import { once } from 'node:events';
 import { copyFileSync } from 'node:fs';
 import { createServer, type AddressInfo, type Server } from 'node:net';
 import { createServer as createTlsServer } from 'node:tls';
-import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
+import { afterAll, afterEach, beforeAll, describe, expect, jest, test } from '@jest/globals';
 import type { ConfigError } from '../../server/src/index.js';
 import { createRelay, type ConfigInput } from '../../server/src/index.js';
 import { type CertificateRequest, TestAuthority } from '../support/certificates.js';
 import { privateNode, rabbitmq, type RabbitNode } from '../support/rabbitmq.js';
 import { startRelay } from '../support/relay.js';
 import { connectStomp } from '../support/stomp-client.js';
+
+jest.setTimeout(60_000); // processes are started, connections given up
 
 let authority: TestAuthority;
 let stranger: TestAuthority;

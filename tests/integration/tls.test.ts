@@ -5,13 +5,15 @@ import type { IncomingMessage } from 'node:http';
 import { get } from 'node:https';
 import { connect as connectSocket } from 'node:net';
 import { connect as connectTls, type PeerCertificate } from 'node:tls';
-import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
+import { afterAll, afterEach, beforeAll, describe, expect, jest, test } from '@jest/globals';
 import { TestAuthority } from '../support/certificates.js';
 import { eventually } from '../support/deadline.js';
 import { createVhost } from '../support/rabbitmq.js';
 import { RelayCli } from '../support/relay-cli.js';
 import { startRelay } from '../support/relay.js';
 import { connectStomp, type StompClient } from '../support/stomp-client.js';
+
+jest.setTimeout(60_000); // processes are started, connections given up
 
 let authority: TestAuthority;
 const cleanUp: (() => unknown)[] = [];
@@ -89,7 +91,7 @@ test('a stop ends sessions in order, and does not wait for handshakes under way'
   const client = await connect(relay.webSocketUrl);
   const silent = connectSocket(Number(new URL(relay.tcpUrl).port), '127.0.0.1').on('error', () => undefined);
   await once(silent, 'connect');
-  const gone = once(silent, 'close');
+  const gone = new Promise((resolve) => silent.once('close', resolve));
   await Promise.all([relay.stop(), client.expectClose(1012), gone]);
 });
 
