@@ -5,6 +5,8 @@
 import { AuthenticationError, type Principal } from './auth.js';
 
 const NAME_MAX_BYTES = 200;
+/** The ids of sessions: who is called so would get what is meant for the session without a login that has this id. */
+const SESSION_ID = /^~[\da-f]{8}(-[\da-f]{4}){3}-[\da-f]{12}$/i;
 
 /** What is wrong with a user's name, such as "is empty"; undefined where it can be used. */
 export function nameProblem(name: unknown): string | undefined {
@@ -12,6 +14,7 @@ export function nameProblem(name: unknown): string | undefined {
   const bytes = Buffer.byteLength(name);
   if (bytes > NAME_MAX_BYTES) return `has ${bytes} bytes of UTF-8, and at most ${NAME_MAX_BYTES} are possible`;
   if (/\p{Cs}/u.test(name)) return 'holds half of a surrogate pair: it must be valid Unicode';
+  if (SESSION_ID.test(name)) return 'looks like the id of a session';
   if (/\p{Cc}/u.test(name)) return 'holds a control character (such as NUL, CR or LF)';
   return undefined;
 }

@@ -46,7 +46,7 @@ const SENTENCES: Partial<Record<ErrorCode, string>> = {
 };
 
 export class Stream implements ObservedSession, DrainingSession, FeedMember {
-  readonly id = randomUUID();
+  readonly id = `~${randomUUID()}`;
   private readonly connectedAtMs = Date.now();
   private state: 'waiting' | 'open' | 'over' = 'waiting';
   /** Set before it joins its feeds. */

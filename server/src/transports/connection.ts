@@ -45,7 +45,10 @@ export interface Peer {
 }
 
 export interface Connection {
-  /** Unique on all instances and hard to guess. */
+  /**
+   * `~` and a UUID: unique on all instances, hard to guess, and no user's name (`auth/principal`), as it is the name by which
+   * a session without a login is reached.
+   */
   readonly id: string;
   readonly encoding: Encoding;
   /** False where the wire needs work for each connection (permessage-deflate): then frames are not shared in groups. */

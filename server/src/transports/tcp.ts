@@ -37,7 +37,7 @@ const TCP_ENCODING: Encoding = Object.freeze({ name: 'tcp', wrap: (frame: Buffer
 const NO_HEADERS = Object.freeze({});
 
 class TcpConnection implements Connection {
-  readonly id = randomUUID();
+  readonly id = `~${randomUUID()}`;
   readonly encoding = TCP_ENCODING;
   readonly canShare = true;
   listener = NO_LISTENER;

@@ -61,7 +61,7 @@ export interface Surroundings {
 }
 
 export class WebSocketConnection implements Connection, Pingable {
-  readonly id = randomUUID();
+  readonly id = `~${randomUUID()}`;
   readonly encoding: Encoding = PLAIN_ENCODING;
   readonly canShare: boolean = true;
   listener = NO_LISTENER;

@@ -128,7 +128,7 @@ describe('a stream', () => {
     expect(text).toMatch(/content-type: text\/event-stream; charset=utf-8\r\n/i);
     expect(text).toMatch(/cache-control: no-cache, no-transform\r\n/i);
     expect(text).toMatch(/x-accel-buffering: no\r\n/i);
-    expect(text).toMatch(/retry: \d{4}\nevent: ready\ndata: {"session":"[\w-]+"/);
+    expect(text).toMatch(/retry: \d{4}\nevent: ready\ndata: {"session":"~[\w-]+"/);
     expect(text).not.toMatch(/access-control/i);
   });
 

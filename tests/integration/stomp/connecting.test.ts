@@ -2,7 +2,7 @@
 import { describe, expect, test } from '@jest/globals';
 import { TRANSPORTS } from '../../support/relay.js';
 import { frame } from '../../support/stomp-client.js';
-import { expectRefusal, refuses, stageRelays, unique, VERSIONS } from './relay-stage.js';
+import { expectRefusal, nextBody, refuses, stageRelays, unique, VERSIONS } from './relay-stage.js';
 
 describe.each(TRANSPORTS)('over %s', (transport) => {
   const stage = stageRelays('memory');
@@ -190,6 +190,22 @@ describe.each(TRANSPORTS)('over %s', (transport) => {
       client.sendFrame('CONNECT', { 'Accept-Version': '1.2' });
       await client.expectFrame('CONNECTED', { version: '1.0' });
     });
+  });
+});
+
+describe.each(TRANSPORTS)('a session without a login, over %s', (transport) => {
+  const stage = stageRelays('memory');
+
+  test('has a name that nobody can take', async () => {
+    const asker = await stage.connect(transport);
+    const { session } = asker;
+    await asker.receipt('SUBSCRIBE', { id: 's', destination: '/user/queue/replies' });
+    const thief = await stage.open(transport);
+    thief.sendFrame('CONNECT', { 'accept-version': '1.2', host: '/', login: session });
+    await expectRefusal(thief, 'authentication-failed', undefined, 4401);
+    const friend = await stage.connect(transport, { login: 'friend' });
+    await friend.receipt('SEND', { destination: `/user/${session}/queue/replies` }, 'for the asker');
+    expect(await nextBody(asker)).toBe('for the asker');
   });
 });
 

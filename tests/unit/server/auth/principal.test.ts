@@ -5,13 +5,19 @@ import { checkPrincipal } from '../../../../server/src/auth/principal.js';
 const named = (name: unknown, more: object = {}): Principal =>
   ({ name, anonymous: false, claims: {}, ...more }) as Principal;
 
-test.each(['a', 'ann@example.com', 'a/b c%', 'Ünï©øde 🐇', 'x'.repeat(200), 'ö'.repeat(100)])(
-  '%s is a name',
-  (name) => {
-    const principal = named(name, { expiresAtMs: Date.now() + 60_000 });
-    expect(checkPrincipal(principal)).toBe(principal);
-  },
-);
+test.each([
+  'a',
+  'ann@example.com',
+  '~ann',
+  '1ad4ceb8-ba22-495f-82be-2f660b36d768',
+  'a/b c%',
+  'Ünï©øde 🐇',
+  'x'.repeat(200),
+  'ö'.repeat(100),
+])('%s is a name', (name) => {
+  const principal = named(name, { expiresAtMs: Date.now() + 60_000 });
+  expect(checkPrincipal(principal)).toBe(principal);
+});
 
 test.each([
   ['', 'is empty'],
@@ -23,6 +29,7 @@ test.each([
   ['two\nlines', 'control character'],
   ['nul\0', 'control character'],
   ['\u0085', 'control character'],
+  ['~1ad4ceb8-ba22-495f-82be-2f660b36d768', 'id of a session'],
 ])('%j is none', (name, rule) => {
   const check = () => checkPrincipal(named(name));
   expect(check).toThrow(AuthenticationError);

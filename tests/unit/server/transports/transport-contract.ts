@@ -45,6 +45,7 @@ export function describeTransport(name: string, openRig: () => Promise<Rig>): vo
       const other = await rig.connect();
       expect(session.peer.address).toMatch(/127\.0\.0\.1$/);
       expect(session.connection.id).not.toBe(other.session.connection.id);
+      expect(session.connection.id).toMatch(/^~[\da-f]{8}(-[\da-f]{4}){3}-[\da-f]{12}$/);
       expect(session.connection.encoding).toBe(other.session.connection.encoding);
       expect(session.connection.bufferedBytes).toBe(0);
       expect(rig.connectionCount).toBe(2);
