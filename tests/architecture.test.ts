@@ -69,6 +69,7 @@ const SERVER: Readonly<Record<string, Rule>> = {
   'tls-port': { ours: ['watched-file'] },
   'http-parts': { ours: ['*'], packages: ['express'] },
   parts: { ours: ['*'], packages: ['uuid'] },
+  listeners: { ours: ['*'] },
   relay: { ours: ['*'] },
   index: { ours: ['*'] },
   version: { ours: [] },

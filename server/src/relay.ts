@@ -5,27 +5,15 @@
  */
 import type http from 'node:http';
 import { setTimeout as delay } from 'node:timers/promises';
-import { type AdminPort, openAdminPort } from './admin.js';
 import { checkExposure, type Config } from './config.js';
-import { createPublicApp } from './http/app.js';
-import { createHttpServer, hostPort, listen } from './http/http-server.js';
+import { Listeners, type Listening } from './listeners.js';
 import { createMetrics, type Metrics } from './metrics.js';
 import { type AskOperation, type Operations, perform, type RevokeResult } from './operations.js';
 import { assembleParts, type Parts, type RelayHooks } from './parts.js';
 import type { Page } from './session/lowest-keys.js';
 import type { SessionDetails, SessionQuery, SessionSummary } from './session/session-directory.js';
-import { chooseSubProtocol } from './stomp/negotiation.js';
-import { createHostCheck } from './transports/admission.js';
-import { createTcpTransport, type TcpTransport } from './transports/tcp.js';
-import { createWebSocketTransport, type WebSocketTransport } from './transports/websocket.js';
 
-/** One thing that listens. */
-export interface Listening {
-  readonly kind: 'websocket' | 'page' | 'tcp' | 'admin';
-  /** Such as `ws://127.0.0.1:8080/ws`. */
-  readonly url: string;
-  readonly port: number;
-}
+export type { Listening } from './listeners.js';
 
 export interface Relay {
   /** Its own listeners, as the configuration says. Resolves when all of them listen and the broker can be used. */
@@ -87,45 +75,30 @@ export function createRelay(config: Config, hooks: RelayHooks = {}): Relay {
 
 class ComposedRelay implements Relay {
   private state: 'new' | 'running' | 'stopped' = 'new';
-  /** Those that let clients in. The admin port answers until the end. */
-  private readonly servers: http.Server[] = [];
-  private readonly websockets: WebSocketTransport[] = [];
-  private readonly tcp: TcpTransport;
-  private admin: AdminPort | undefined;
+  private readonly listeners: Listeners;
   private stopping: Promise<void> | undefined;
   private ownMetrics: Metrics | undefined;
   private ownHandler: http.RequestListener | undefined;
-  /** Leaves somebody else's server. */
-  private detach = (): unknown => undefined;
 
   constructor(
     private readonly config: Config,
     private readonly parts: Parts,
   ) {
-    const { closeTimeoutMs } = config.websocket;
-    const { entrance, sessions } = parts;
-    this.tcp = createTcpTransport(
-      { ...config.tcp, closeTimeoutMs, tls: parts.tls },
-      entrance,
-      sessions.accept,
-      sessions.turnAway,
-    );
+    this.listeners = new Listeners(config, parts);
   }
 
   start(): Promise<Listening[]> {
-    return this.run(async () => [
-      ...(await this.startPublic()),
-      ...(await this.startTcp()),
-      ...(await this.startAdmin()),
-    ]);
+    const health = { notReady: () => this.notReady() };
+    // Without workers everything is here
+    const ask: AskOperation = async (...order) => ({
+      result: await perform(this.operations, ...order),
+      unanswered: [],
+    });
+    return this.run(() => this.listeners.open({ health, metrics: this.metrics, ask }));
   }
 
   attach(server: http.Server): Promise<void> {
-    return this.run(() => {
-      const { handleUpgrade } = this.websocketTransport(false);
-      server.on('upgrade', handleUpgrade);
-      this.detach = () => server.off('upgrade', handleUpgrade);
-    });
+    return this.run(() => this.listeners.attach(server));
   }
 
   /** Once the broker can be used, opens the ways in. Where either fails, nothing is left. */
@@ -161,11 +134,8 @@ class ComposedRelay implements Relay {
     const delayMs = Math.min(readyDelayMs, deadlineMs / 2);
     const isClean = await finishesWithin(this.closeInOrder(delayMs, deadlineMs - delayMs), deadlineMs);
     if (!isClean) log.warn({ deadlineMs }, 'not everything could be closed in time');
-    this.admin?.server.close();
-    this.admin?.server.closeAllConnections();
-    for (const server of this.servers) server.closeAllConnections();
+    this.listeners.cut();
     this.parts.tls?.close();
-    this.detach();
     timers.close();
     authenticator.close();
     load.stop();
@@ -175,8 +145,7 @@ class ComposedRelay implements Relay {
   private async closeInOrder(readyDelayMs: number, remainingMs: number): Promise<void> {
     const { entrance, sessions, http, channel, broker } = this.parts;
     if (readyDelayMs > 0) await delay(readyDelayMs);
-    for (const server of this.servers) server.close();
-    this.tcp.stopListening();
+    this.listeners.stop();
     entrance.stop();
     const closingMs = Math.min(CLOSING_MAX_MS, remainingMs / 3);
     // Half of what is kept is for clients that do not answer the close of their connection.
@@ -184,48 +153,8 @@ class ComposedRelay implements Relay {
     const drained = Promise.all([sessions.drain(windowMs), http.drain(windowMs)]);
     await finishesWithin(drained, remainingMs - closingMs / 2);
     channel.stop();
-    const transports = [this.tcp, ...this.websockets].map((each) => each.close());
-    await Promise.all([...transports, broker.close()]);
+    await Promise.all([this.listeners.close(), broker.close()]);
   }
-
-  private async startPublic(): Promise<Listening[]> {
-    const { host, port, path } = this.config.listen;
-    const checkHost = createHostCheck(this.config.websocket.allowedHosts, host);
-    const api = this.parts.http.api(true);
-    const transport = this.websocketTransport(true);
-    const server = this.createServer(
-      createPublicApp({ websocketPath: path, checkHost, api, onFailed: this.onHttpFailed }),
-    );
-    server.on('upgrade', transport.handleUpgrade);
-    const address = await listen(server, port, host);
-    const s = this.parts.tls ? 's' : '';
-    return [
-      { kind: 'page', url: `http${s}://${hostPort(address)}/`, port: address.port },
-      { kind: 'websocket', url: `ws${s}://${hostPort(address)}${path}`, port: address.port },
-    ];
-  }
-
-  private async startTcp(): Promise<Listening[]> {
-    const { host, tcpPort } = this.config.listen;
-    if (tcpPort === 'off') return [];
-    const address = await this.tcp.listen(tcpPort, host);
-    return [{ kind: 'tcp', url: `${this.parts.tls ? 'tls' : 'tcp'}://${hostPort(address)}`, port: address.port }];
-  }
-
-  private async startAdmin(): Promise<Listening[]> {
-    const health = { notReady: () => this.notReady() };
-    // Without workers everything is here
-    const ask: AskOperation = async (...order) => ({
-      result: await perform(this.operations, ...order),
-      unanswered: [],
-    });
-    this.admin = await openAdminPort(this.config, { health, metrics: this.metrics, ask }, this.parts.log);
-    return this.admin ? [this.admin.listening] : [];
-  }
-
-  private readonly onHttpFailed = (err: unknown): void => {
-    this.parts.log.error({ err }, 'an HTTP request could not be answered');
-  };
 
   get httpHandler(): http.RequestListener {
     return (this.ownHandler ??= this.parts.http.handler());
@@ -258,45 +187,8 @@ class ComposedRelay implements Relay {
 
   private createMetrics(): Metrics {
     const { sessions, counters, http, broker, load, entrance } = this.parts;
-    const connections = () => ({
-      websocket: this.websockets.reduce((sum, each) => sum + each.connectionCount, 0),
-      tcp: this.tcp.connectionCount,
-    });
+    const connections = () => this.listeners.connections;
     return createMetrics({ sessions: () => sessions.size, connections, counters, http, load, entrance, broker });
-  }
-
-  private websocketTransport(ownsServer: boolean): WebSocketTransport {
-    const { listen, websocket } = this.config;
-    const { log, sessions, entrance, isOpen } = this.parts;
-    const transport = createWebSocketTransport(
-      {
-        ...websocket,
-        path: listen.path,
-        trustedProxies: listen.trustedProxies,
-        ownsServer,
-        allowedHosts: websocket.allowedHosts,
-        // Where a server of somebody else listens cannot be known beforehand.
-        boundHost: ownsServer ? listen.host : isOpen ? '127.0.0.1' : undefined,
-        loopbackOnly: !ownsServer && isOpen,
-        chooseSubProtocol,
-        onRefused: (sentence, address) => log.warn({ address }, sentence),
-      },
-      entrance,
-      sessions.accept,
-    );
-    this.websockets.push(transport);
-    return transport;
-  }
-
-  private createServer(app: http.RequestListener): http.Server {
-    const server = createHttpServer(app, {
-      ...this.config.listen,
-      tls: this.parts.tls,
-      connectTimeoutMs: this.config.session.connectTimeoutMs,
-      onListenerFailed: (err) => this.parts.log.error({ err }, 'an HTTP listener failed'),
-    });
-    this.servers.push(server);
-    return server;
   }
 }
 

@@ -1,0 +1,151 @@
+/**
+ * The ways in to a relay: its own ports for WebSocket, pages and the HTTP API, for STOMP over TCP, and for operators; or a
+ * server of somebody else. They close in two steps: first nobody new comes in, at the end everybody has to go.
+ */
+import type http from 'node:http';
+import { type AdminPort, type AdminSources, openAdminPort } from './admin.js';
+import type { Config } from './config.js';
+import { createPublicApp } from './http/app.js';
+import { createHttpServer, hostPort, listen } from './http/http-server.js';
+import type { Parts } from './parts.js';
+import { chooseSubProtocol } from './stomp/negotiation.js';
+import { createHostCheck } from './transports/admission.js';
+import { createTcpTransport, type TcpTransport } from './transports/tcp.js';
+import { createWebSocketTransport, type WebSocketTransport } from './transports/websocket.js';
+
+/** One thing that listens. */
+export interface Listening {
+  readonly kind: 'websocket' | 'page' | 'tcp' | 'admin';
+  /** Such as `ws://127.0.0.1:8080/ws`. */
+  readonly url: string;
+  readonly port: number;
+}
+
+export class Listeners {
+  /** Those that let clients in. The admin port answers until the end. */
+  private readonly servers: http.Server[] = [];
+  private readonly websockets: WebSocketTransport[] = [];
+  private readonly tcp: TcpTransport;
+  private admin: AdminPort | undefined;
+  /** Leaves somebody else's server. */
+  private detach = (): unknown => undefined;
+
+  constructor(
+    private readonly config: Config,
+    private readonly parts: Parts,
+  ) {
+    const { closeTimeoutMs } = config.websocket;
+    const { entrance, sessions } = parts;
+    this.tcp = createTcpTransport(
+      { ...config.tcp, closeTimeoutMs, tls: parts.tls },
+      entrance,
+      sessions.accept,
+      sessions.turnAway,
+    );
+  }
+
+  /** Of our own, as the configuration says. Resolves when all of them listen. */
+  async open(admin: AdminSources): Promise<Listening[]> {
+    return [...(await this.openPublic()), ...(await this.openTcp()), ...(await this.openAdmin(admin))];
+  }
+
+  attach(server: http.Server): void {
+    const { handleUpgrade } = this.websocketTransport(false);
+    server.on('upgrade', handleUpgrade);
+    this.detach = () => server.off('upgrade', handleUpgrade);
+  }
+
+  /** How many there are. */
+  get connections() {
+    return {
+      websocket: this.websockets.reduce((sum, each) => sum + each.connectionCount, 0),
+      tcp: this.tcp.connectionCount,
+    };
+  }
+
+  /** Nobody new comes in. */
+  stop(): void {
+    for (const server of this.servers) server.close();
+    this.tcp.stopListening();
+  }
+
+  /** Resolves when all connections of sessions are closed. */
+  async close(): Promise<void> {
+    await Promise.all([this.tcp, ...this.websockets].map((transport) => transport.close()));
+  }
+
+  /** Whatever is still there is cut off, and the admin port closes. */
+  cut(): void {
+    this.admin?.server.close();
+    this.admin?.server.closeAllConnections();
+    for (const server of this.servers) server.closeAllConnections();
+    this.detach();
+  }
+
+  private async openPublic(): Promise<Listening[]> {
+    const { host, port, path } = this.config.listen;
+    const checkHost = createHostCheck(this.config.websocket.allowedHosts, host);
+    const api = this.parts.http.api(true);
+    const transport = this.websocketTransport(true);
+    const server = this.createServer(
+      createPublicApp({ websocketPath: path, checkHost, api, onFailed: this.onHttpFailed }),
+    );
+    server.on('upgrade', transport.handleUpgrade);
+    const address = await listen(server, port, host);
+    const s = this.parts.tls ? 's' : '';
+    return [
+      { kind: 'page', url: `http${s}://${hostPort(address)}/`, port: address.port },
+      { kind: 'websocket', url: `ws${s}://${hostPort(address)}${path}`, port: address.port },
+    ];
+  }
+
+  private async openTcp(): Promise<Listening[]> {
+    const { host, tcpPort } = this.config.listen;
+    if (tcpPort === 'off') return [];
+    const address = await this.tcp.listen(tcpPort, host);
+    return [{ kind: 'tcp', url: `${this.parts.tls ? 'tls' : 'tcp'}://${hostPort(address)}`, port: address.port }];
+  }
+
+  private async openAdmin(sources: AdminSources): Promise<Listening[]> {
+    this.admin = await openAdminPort(this.config, sources, this.parts.log);
+    return this.admin ? [this.admin.listening] : [];
+  }
+
+  private readonly onHttpFailed = (err: unknown): void => {
+    this.parts.log.error({ err }, 'an HTTP request could not be answered');
+  };
+
+  private websocketTransport(ownsServer: boolean): WebSocketTransport {
+    const { listen, websocket } = this.config;
+    const { log, sessions, entrance, isOpen } = this.parts;
+    const transport = createWebSocketTransport(
+      {
+        ...websocket,
+        path: listen.path,
+        trustedProxies: listen.trustedProxies,
+        ownsServer,
+        allowedHosts: websocket.allowedHosts,
+        // Where a server of somebody else listens cannot be known beforehand.
+        boundHost: ownsServer ? listen.host : isOpen ? '127.0.0.1' : undefined,
+        loopbackOnly: !ownsServer && isOpen,
+        chooseSubProtocol,
+        onRefused: (sentence, address) => log.warn({ address }, sentence),
+      },
+      entrance,
+      sessions.accept,
+    );
+    this.websockets.push(transport);
+    return transport;
+  }
+
+  private createServer(app: http.RequestListener): http.Server {
+    const server = createHttpServer(app, {
+      ...this.config.listen,
+      tls: this.parts.tls,
+      connectTimeoutMs: this.config.session.connectTimeoutMs,
+      onListenerFailed: (err) => this.parts.log.error({ err }, 'an HTTP listener failed'),
+    });
+    this.servers.push(server);
+    return server;
+  }
+}
