@@ -34,6 +34,8 @@ export interface Authenticator {
    * `authentication-unavailable`, and the client may try again.
    */
   authenticate(credentials: Credentials): Promise<Principal | undefined>;
+  /** Logins that it remembers to be right must be checked again. */
+  forget?(): void;
   /** Lets go of files and addresses it watches. */
   close?(): void;
 }

@@ -23,6 +23,10 @@ export class AuthenticatorChain implements Authenticator {
     return undefined;
   }
 
+  forget(): void {
+    for (const member of this.members) member.forget?.();
+  }
+
   close(): void {
     for (const member of this.members) member.close?.();
   }

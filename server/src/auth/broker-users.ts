@@ -39,6 +39,10 @@ export class BrokerUsers implements Authenticator {
       }),
     );
   }
+
+  forget(): void {
+    this.cache.clear();
+  }
 }
 
 /** SASL PLAIN (RFC 4616) parts user and password by a NUL: one within either would make another user of them. */

@@ -49,6 +49,10 @@ export class HttpAuthenticator implements Authenticator {
     return this.cache.answer([body], () => this.line.run((signal) => this.ask(body, signal)));
   }
 
+  forget(): void {
+    this.cache.clear();
+  }
+
   private presented(credentials: Credentials): Record<string, string | undefined> {
     const { login, passcode, httpHeaders } = credentials;
     const { forward } = this.options;

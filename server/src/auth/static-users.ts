@@ -56,6 +56,10 @@ export class StaticUsers implements Authenticator {
     return this.cache.answer([login, passcode], () => this.line.run(() => this.check(users, login, passcode)));
   }
 
+  forget(): void {
+    this.cache.clear();
+  }
+
   close(): void {
     this.source.close?.();
   }

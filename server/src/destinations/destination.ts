@@ -50,6 +50,12 @@ const HASHES_MAX = 2;
 /** Queues and exchanges so named belong to the relay; clients reach them by `/user/...` and `/reply-queue/...` only. */
 const RESERVED_PREFIX = 'stomp-relay.';
 
+/**
+ * RabbitMQ's direct reply-to. What stands behind it is no name: the broker takes it apart, and where it cannot, it closes the
+ * connection, which all sessions share.
+ */
+const DIRECT_REPLY_PREFIX = 'amq.rabbitmq.reply-to';
+
 const KINDS = '/topic, /exchange, /queue, /amq/queue, /reply-queue and /user';
 
 /** Throws a DestinationError, also where the kind is one that `action` does not take. */
@@ -57,7 +63,7 @@ export function parseDestination(text: string, action: 'send' | 'subscribe'): De
   refuseControlCharacters(text);
   const segments = text.split('/');
   const [root, kind = '', ...rest] = segments;
-  if (segments.length === 1) return { kind: 'queue', text, queue: ownName(text, text) };
+  if (segments.length === 1) return { kind: 'queue', text, queue: queueName(text, text) };
   if (root !== '') throw unknown(text);
   switch (kind) {
     case 'topic':
@@ -65,10 +71,10 @@ export function parseDestination(text: string, action: 'send' | 'subscribe'): De
     case 'exchange':
       return exchange(text, rest, action);
     case 'queue':
-      return { kind: 'queue', text, queue: ownName(only(rest, text, '/queue/NAME'), text) };
+      return { kind: 'queue', text, queue: queueName(only(rest, text, '/queue/NAME'), text) };
     case 'amq':
       if (rest[0] !== 'queue') throw unknown(text);
-      return { kind: 'amq-queue', text, queue: ownName(only(rest.slice(1), text, '/amq/queue/NAME'), text) };
+      return { kind: 'amq-queue', text, queue: queueName(only(rest.slice(1), text, '/amq/queue/NAME'), text) };
     case 'reply-queue':
       return replyQueue(text, action);
     case 'temp-queue':
@@ -138,7 +144,7 @@ function replyQueue(text: string, action: 'send' | 'subscribe'): Destination {
   }
   const queue = text.slice('/reply-queue/'.length);
   if (queue === '') throw new DestinationError(`"${text}" names no queue: the form is /reply-queue/NAME.`);
-  return { kind: 'reply-queue', text, queue: bounded(queue, text) };
+  return { kind: 'reply-queue', text, queue: noDirectReply(bounded(queue, text), text) };
 }
 
 /**
@@ -182,6 +188,21 @@ function only(segments: string[], text: string, form: string): string {
     throw new DestinationError(`"${text}" is not of the form ${form}. A slash inside the name is written %2F.`);
   }
   return name;
+}
+
+function queueName(segment: string, text: string): string {
+  return noDirectReply(ownName(segment, text), text);
+}
+
+function noDirectReply(queue: string, text: string): string {
+  if (!isDirectReply(queue)) return queue;
+  throw new DestinationError(
+    `"${text}" is an address of RabbitMQ's direct reply-to, which cannot be used here: have the reply sent to a queue.`,
+  );
+}
+
+export function isDirectReply(queue: string): boolean {
+  return queue.startsWith(DIRECT_REPLY_PREFIX);
 }
 
 /** The name of a queue or exchange that clients may address. */

@@ -3,7 +3,7 @@
  * (https://www.rabbitmq.com/docs/stomp) with the arguments that its plugin passes over. Ranges are RabbitMQ's. Surrounding
  * spaces are taken off, as the plugin does, and `True` and `False` are read because Python clients write them.
  */
-import { isReservedName } from './destination.js';
+import { isDirectReply, isReservedName } from './destination.js';
 import type { Destination } from './destination.js';
 
 export type ArgumentValue = number | string | boolean;
@@ -186,6 +186,7 @@ function ownName(name: string, value: string): string {
   if (value === '' && name !== 'x-dead-letter-exchange') throw invalid(name, value, 'a name');
   if (isReservedName(value))
     throw invalid(name, value, 'a name that does not begin with "stomp-relay.", which is the relay\'s own');
+  if (isDirectReply(value)) throw invalid(name, value, "a name that is no address of RabbitMQ's direct reply-to");
   return shortString(name, value);
 }
 

@@ -19,6 +19,7 @@ import {
   required,
 } from './command-session.js';
 import { messageHeaders, targetSession } from '../destinations/message-headers.js';
+import { furtherNeedsOfSend } from '../auth/further-needs.js';
 import { requireSend } from '../auth/permission.js';
 import { AUTH_DESTINATION, renew } from './renewal.js';
 import { StompError } from '../stomp/errors.js';
@@ -90,8 +91,12 @@ function checkThenSend(
       return after(session.broker.prepare(destination, message), () => {
         const mandatory = isTrue(frame.headers.get('mandatory'));
         const receipt = frame.headers.get('receipt');
-        if (transaction) transaction.steps.push({ kind: 'send', destination, message, mandatory, receipt });
-        else publish(session, frame, destination, message, mandatory);
+        if (transaction) {
+          const needs = furtherNeedsOfSend(destination, headers);
+          transaction.steps.push({ kind: 'send', destination, needs, message, mandatory, receipt });
+        } else {
+          publish(session, frame, destination, message, mandatory);
+        }
         return undefined;
       });
     }),

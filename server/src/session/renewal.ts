@@ -8,6 +8,7 @@
  *   accepted              everything the session has is checked anew: subscriptions that are no longer allowed end,
  *                         transactions with a SEND that is no longer allowed can only be aborted
  */
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { Principal } from '../auth/auth.js';
 import type { Need } from '../auth/further-needs.js';
 import { requireAll } from '../auth/permission.js';
@@ -18,6 +19,8 @@ import { destinationOf, withdraw } from './subscribe-commands.js';
 
 export const AUTH_DESTINATION = '/relay/auth';
 const TOKEN_MAX_BYTES = 16 * 1024;
+/** One small frame asks for as many checks as the session has subscriptions: the others have their turn in between. */
+const TURN_MS = 5;
 
 export async function renew(session: CommandSession, { headers, body }: Frame): Promise<void> {
   if (body.length > TOKEN_MAX_BYTES) {
@@ -45,19 +48,20 @@ function isSameUser(one: Principal, other: Principal): boolean {
 
 /** Its SENDs were checked when they came, and would otherwise be published by the authority of a token that is gone. */
 async function spoilTransactions(session: CommandSession): Promise<void> {
-  const spoilt = [...session.openTransactions].map(async (transaction) => {
-    const sends = transaction.steps.filter((step) => step.kind === 'send');
-    const refusals = await Promise.all(
-      sends.map(({ destination }) => refusalOf(session, [{ action: 'send', destination }])),
-    );
-    if (refusals.some((refusal) => refusal !== undefined)) transaction.spoil();
+  const sends = [...session.openTransactions].flatMap((transaction) =>
+    transaction.steps.flatMap((step) => (step.kind === 'send' ? [{ transaction, step }] : [])),
+  );
+  const checked = await inTurns(sends, async ({ transaction, step: { destination, needs } }) => {
+    if (transaction.isSpoiled) return;
+    const refusal = await refusalOf(session, [{ action: 'send', destination }, ...needs]);
+    if (refusal !== undefined) transaction.spoil();
   });
-  await Promise.all(spoilt);
+  await Promise.all(checked);
 }
 
 /** Resolves with the ids of those that are no longer allowed. */
 async function endSubscriptions(session: CommandSession): Promise<string[]> {
-  const checked = session.subscriptions.entries().map(async ([key, subscription]) => {
+  const checked = await inTurns(session.subscriptions.entries(), async ([key, subscription]) => {
     const needs: Need[] = [{ action: 'subscribe', destination: destinationOf(subscription) }];
     if (subscription.kind === 'own') needs.push(...subscription.needs);
     const error = await refusalOf(session, needs);
@@ -67,6 +71,20 @@ async function endSubscriptions(session: CommandSession): Promise<string[]> {
     return [key];
   });
   return (await Promise.all(checked)).flat();
+}
+
+/** Begins `work`, which must not reject, on each item in order: for so long in a turn of the event loop. */
+async function inTurns<T, R>(items: readonly T[], work: (item: T) => R): Promise<R[]> {
+  const begun: R[] = [];
+  let turnEndsAt = performance.now() + TURN_MS;
+  for (const item of items) {
+    if (performance.now() >= turnEndsAt) {
+      await nextTurn();
+      turnEndsAt = performance.now() + TURN_MS;
+    }
+    begun.push(work(item));
+  }
+  return begun;
 }
 
 async function refusalOf(session: CommandSession, needs: readonly Need[]): Promise<unknown> {

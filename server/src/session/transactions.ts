@@ -2,6 +2,7 @@
  * Transactions of one session (STOMP 1.2, "BEGIN"): they hold SENDs, ACKs and NACKs until COMMIT, each checked when it
  * arrived. Bounded in number, frames and bytes. What is open when the session ends is aborted.
  */
+import type { Need } from '../auth/further-needs.js';
 import type { Message, Outcome } from '../brokers/broker.js';
 import type { Destination } from '../destinations/destination.js';
 import { StompError } from '../stomp/errors.js';
@@ -11,6 +12,8 @@ export type TransactionStep =
   | {
       readonly kind: 'send';
       readonly destination: Destination;
+      /** What its headers need of the policy, besides the destination. */
+      readonly needs: readonly Need[];
       readonly message: Message;
       readonly mandatory: boolean;
       readonly receipt: string | undefined;

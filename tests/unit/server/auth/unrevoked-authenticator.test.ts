@@ -1,4 +1,6 @@
 import { expect, test } from '@jest/globals';
+import { AuthenticatorChain } from '../../../../server/src/auth/authenticator-chain.js';
+import { BrokerUsers } from '../../../../server/src/auth/broker-users.js';
 import type { Principal } from '../../../../server/src/auth/auth.js';
 import { Revocations } from '../../../../server/src/auth/revocations.js';
 import { UnrevokedAuthenticator } from '../../../../server/src/auth/unrevoked-authenticator.js';
@@ -30,6 +32,24 @@ test('who is being authenticated while the revocation comes is refused, with a p
   revoke();
   answer(ALICE);
   await expect(pending).rejects.toMatchObject({ code: 'authentication-failed' });
+});
+
+test('after a revocation no login is right because it was remembered', async () => {
+  const revocations = new Revocations({ revocationsMax: 10, revocationKeepMs: 60_000 });
+  let isUser = true;
+  const users = new BrokerUsers(
+    { checksMax: 1, waitingMax: 1, checkTimeoutMs: 1_000, cacheMs: 60_000, allowGuest: false },
+    () => Promise.resolve(isUser),
+  );
+  const authenticator = new UnrevokedAuthenticator(
+    new AuthenticatorChain([users], { error: () => undefined }),
+    revocations,
+  );
+  expect(await authenticator.authenticate(CREDENTIALS)).toMatchObject({ name: 'alice' });
+  isUser = false;
+  expect(await authenticator.authenticate(CREDENTIALS)).toMatchObject({ name: 'alice' });
+  revocations.add({ user: 'alice', revokedAtMs: Date.now() });
+  expect(await authenticator.authenticate(CREDENTIALS)).toBeUndefined();
 });
 
 test('what it wraps is closed with it', () => {

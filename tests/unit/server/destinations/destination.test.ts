@@ -56,6 +56,11 @@ describe('parseDestination', () => {
     expect(refusal(() => parseDestination(text, 'subscribe'))).toMatch(/takes only SEND.*reply-to:\/temp-queue/);
   });
 
+  test('an address of the direct reply-to is no reply queue: RabbitMQ closes the connection over one that it cannot read', () => {
+    const text = '/reply-queue/amq.rabbitmq.reply-to.!!!.x';
+    expect(refusal(() => parseDestination(text, 'send'))).toMatch(/direct reply-to.*sent to a queue/);
+  });
+
   test.each([
     ['/user/bob/queue/x', 'bob', 'x'],
     ['/user/bob/queue/x/y', 'bob', 'x/y'],
@@ -116,6 +121,10 @@ describe('parseDestination', () => {
     ['/queue/%73tomp-relay.x', /belongs to the relay/],
     ['/amq/queue/stomp-relay.x', /belongs to the relay/],
     ['stomp-relay.x', /belongs to the relay/],
+    ['/queue/amq.rabbitmq.reply-to', /direct reply-to/],
+    ['/queue/amq.rabbitmq%2Ereply-to.g1h2.x', /direct reply-to/],
+    ['/amq/queue/amq.rabbitmq.reply-to.g1h2.x', /direct reply-to/],
+    ['amq.rabbitmq.reply-to.g1h2.x', /direct reply-to/],
     ['', /not a destination.*\/topic, \/exchange, \/queue/],
     ['/', /not a destination/],
     ['//topic/a', /not a destination/],

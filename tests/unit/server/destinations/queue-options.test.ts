@@ -101,6 +101,7 @@ describe('parseQueueOptions', () => {
     ['x-queue-type', 'mirrored', /one of classic, quorum, stream/],
     ['x-queue-name', '', /a name/],
     ['x-queue-name', 'stomp-relay.durable', /relay's own/],
+    ['x-queue-name', 'amq.rabbitmq.reply-to.g1h2.x', /direct reply-to/],
     ['x-queue-name', 'q'.repeat(256), /at most 255 bytes/],
     ['x-dead-letter-exchange', 'stomp-relay.user', /relay's own/],
     ['x-dead-letter-routing-key', 'k'.repeat(256), /at most 255 bytes/],

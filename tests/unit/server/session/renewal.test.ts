@@ -302,6 +302,23 @@ describe('what a new token no longer allows', () => {
     expect(client.frames.at(-1)?.headers).toEqual({ 'receipt-id': 'renewed' });
   });
 
+  test('is found out in turns: many subscriptions with dear rules hold nobody up', async () => {
+    const checks = jest.fn(() => true);
+    harness = new Harness({ authenticator, policy: { allows: checks } });
+    await connect();
+    await subscribe('a', 'b', 'c', 'd');
+    checks.mockClear();
+    checks.mockImplementation(() => {
+      jest.advanceTimersByTime(10);
+      return true;
+    });
+    await renew({});
+    expect(checks.mock.calls.length).toBeLessThan(4);
+    while (answers().length === 0) await tick();
+    expect(answers()).toEqual(['RECEIPT renewed']);
+    expect(checks).toHaveBeenCalledTimes(4);
+  });
+
   test('with soft-errors each is reported as a refusal of its SUBSCRIBE', async () => {
     await connect({}, 'soft-errors');
     await subscribe('a', 'b');
@@ -346,6 +363,25 @@ describe('what a new token no longer allows', () => {
       'commit-failed',
       'u',
     ]);
+    expect(harness.broker.publications.map(({ message }) => message.body.toString())).toEqual(['u']);
+  });
+
+  test('a transaction is spoilt whose headers reach what is no longer allowed', async () => {
+    const replies: Policy = {
+      allows: ({ claims }, _, { text }) => text !== '/queue/jobs' || (claims['topics'] as string[]).includes('jobs'),
+    };
+    harness = new Harness({ authenticator, policy: replies });
+    await connect({ topics: ['jobs'] }, 'soft-errors');
+    for (const [transaction, replyTo] of [
+      ['t', '/queue/jobs'],
+      ['u', '/queue/mine'],
+    ] as const) {
+      client.sendFrame('BEGIN', { transaction });
+      client.sendFrame('SEND', { destination: '/topic/a', transaction, 'reply-to': replyTo }, transaction);
+    }
+    await renew({ topics: [] });
+    for (const transaction of ['t', 'u']) client.sendFrame('COMMIT', { transaction, receipt: transaction });
+    await tick();
     expect(harness.broker.publications.map(({ message }) => message.body.toString())).toEqual(['u']);
   });
 
