@@ -165,6 +165,8 @@ describe('a relay that stops', () => {
     const answer = post(relay, { destination: '/topic/x' });
     await asked.next();
     const stopping = relay.stop();
+    // Time enough for all that does not wait for the answer
+    for (let turn = 0; turn < 100; turn++) await new Promise((resolve) => setImmediate(resolve));
     allow(true);
     expect((await answer).status).toBe(200);
     await stopping;
