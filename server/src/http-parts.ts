@@ -7,6 +7,7 @@ import type { Config } from './config.js';
 import { createApi, Requests } from './http/api.js';
 import { EventEncoder } from './http/event-encoder.js';
 import { HttpCounters } from './http/http-counters.js';
+import { inTurn } from './http/in-turn.js';
 import { Streams } from './http/streams.js';
 import type { LoadMeter } from './load-meter.js';
 import type { Log } from './log.js';
@@ -107,7 +108,7 @@ export class HttpParts {
 
   /** The API as a handler for connect and express. */
   handler(): Express {
-    return express().disable('x-powered-by').use('/api', this.api(false));
+    return express().disable('x-powered-by').use(inTurn).use('/api', this.api(false));
   }
 
   /** Takes no new requests and streams, ends streams at their pace, and resolves when all is answered. */

@@ -10,6 +10,7 @@ import { adminApi } from './admin-api.js';
 import type { AdminApiOptions } from './admin-api.js';
 import { healthRoute } from './health-route.js';
 import type { HealthSources } from './health-route.js';
+import { inTurn } from './in-turn.js';
 import { metricsRoute } from './metrics-route.js';
 import type { MetricsText } from './metrics-route.js';
 import { sendProblem } from './problem.js';
@@ -84,7 +85,7 @@ export function createAdminApp(options: AdminAppOptions): Express {
 }
 
 function createApp({ checkHost }: AppOptions): Express {
-  const app = express().disable('x-powered-by');
+  const app = express().disable('x-powered-by').use(inTurn);
   app.use((request, response, next) => {
     response.set({
       'Content-Security-Policy': CONTENT_SECURITY_POLICY,

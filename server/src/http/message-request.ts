@@ -76,7 +76,10 @@ export class MessageRequests {
 function messageSchema(limits: MessageLimits) {
   return z
     .strictObject({
-      destination: z.string().max(DESTINATION_MAX_LENGTH),
+      destination: z
+        .string()
+        .max(DESTINATION_MAX_LENGTH)
+        .refine((text) => !LONE_SURROGATE.test(text), { error: 'must be valid Unicode' }),
       headers: z.unknown().transform((given, context) => headersOf(given, limits, context)),
       body: z
         .string()

@@ -59,6 +59,7 @@ describe('requests', () => {
     ['two bodies', '{"destination":"/topic/x","body":"a","json":1}'],
     ['bytes that are none', '{"destination":"/topic/x","bodyBase64":"%%%"}'],
     ['half a character', '{"destination":"/topic/x","body":"\\ud800"}'],
+    ['half a character in a destination', '{"destination":"/topic/\\ud800"}'],
     ['a destination that is long', `{"destination":"/topic/${'x'.repeat(5_000)}"}`],
     ['unknown members', `{"destination":"/topic/x",${Array.from({ length: 20_000 }, (_, i) => `"k${i}":1`).join()}}`],
     ['a member __proto__', '{"destination":"/topic/x","__proto__":{"mandatory":true}}'],
@@ -149,6 +150,30 @@ describe('streams', () => {
       10_000,
       () => 'streams are left',
     );
+  });
+
+  test('what is asked for behind a stream, on its connection, takes up nothing', async () => {
+    const { pathname, search } = new URL(streamUrl(stage.relay, '/topic/x'));
+    const stream = `GET ${pathname}${search} HTTP/1.1\r\nHost: localhost\r\n\r\n`;
+    const body = JSON.stringify({ destination: '/topic/x', body: 'x'.repeat(10 * KIB) });
+    const pipelined = await RawRequest.open(stage.relay, stream + stream + head(body.length) + body);
+    await pipelined.read((text) => text.includes('event: ready'));
+    expect(await metric(stage.relay, 'streams')).toBe(1);
+    pipelined.close();
+    await eventually(
+      async () => ((await metric(stage.relay, 'streams')) === 0 ? true : undefined),
+      10_000,
+      () => 'streams are left',
+    );
+    expect(await metric(stage.relay, 'http_messages_total{result="confirmed"}')).toBe(0);
+  });
+
+  test('requests sent one behind the other are answered in their order', async () => {
+    const body = JSON.stringify({ destination: '/topic/x', body: 'x' });
+    const request = await RawRequest.open(stage.relay, (head(body.length) + body).repeat(3));
+    const text = await request.read((given) => given.split('"result":"confirmed"').length === 4);
+    request.close();
+    expect(text.match(/HTTP\/1.1 \d+/g)).toEqual(Array(3).fill('HTTP/1.1 200'));
   });
 
   test('nothing in a message becomes an event of its own', async () => {
