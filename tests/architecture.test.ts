@@ -27,10 +27,10 @@ const SERVER: Readonly<Record<string, Rule>> = {
   transports: { ours: ['loopback'], types: ['tls-port'] },
   'transports/websocket': { ours: ['transports', 'loopback'], packages: ['ws'] },
   'transports/websocket-connection': { ours: ['transports'], packages: ['ws'] },
-  auth: { ours: ['auth', 'destinations', 'watched-file'] },
+  auth: { ours: ['auth', 'destinations', 'loopback', 'watched-file'] },
   'auth/jwt': { ours: ['auth', 'destinations', 'watched-file'], packages: ['jose', 'cookie'] },
-  'auth/http-authenticator': { ours: ['auth'], packages: ['zod'] },
-  'auth/static-users': { ours: ['auth', 'watched-file'], packages: ['yaml'] },
+  'auth/http-authenticator': { ours: ['auth', 'loopback'], packages: ['zod'] },
+  'auth/static-users': { ours: ['auth', 'loopback', 'watched-file'], packages: ['yaml'] },
   'auth/user-list': { ours: ['auth'], packages: ['zod'] },
   brokers: { ours: ['destinations'] },
   'brokers/memory': {

@@ -15,7 +15,7 @@ import { isLoopback } from './loopback.js';
 import { Drain } from './session/drain.js';
 import type { MessageEncoder } from './session/message-encoder.js';
 import type { SessionCounters } from './session/session-counters.js';
-import { networkOf } from './session/sessions.js';
+import { networkOf } from './loopback.js';
 import type { TimerWheel } from './session/timer-wheel.js';
 import { createHostCheck, createOriginCheck } from './transports/admission.js';
 import { createClientAddress } from './transports/client-address.js';

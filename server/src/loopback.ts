@@ -3,3 +3,13 @@ export function isLoopback(host: string): boolean {
   const plain = host.replace(/^::ffff:/, ''); // IPv4 may come mapped into IPv6
   return plain === 'localhost' || plain === '::1' || plain === '[::1]' || /^127(\.\d{1,3}){3}$/.test(plain);
 }
+
+/** What one client can have to itself: an address of IPv4, or 64 bits of IPv6. */
+export function networkOf(address: string): string {
+  if (!address.includes(':')) return address;
+  const [head = '', tail] = address.split('::');
+  const groups = head.split(':').filter(Boolean);
+  const after = tail?.split(':').filter(Boolean) ?? [];
+  const zeros = tail === undefined ? [] : Array<string>(8 - groups.length - after.length).fill('0');
+  return [...groups, ...zeros, ...after].slice(0, 4).join(':');
+}

@@ -1,6 +1,7 @@
 /**
  * Work that is done a few pieces at a time: the others stand in line, the line is only so long, and nobody waits longer
  * than a deadline. However many log in at once, checking them takes no more than its share of threads, connections, memory.
+ * Clients' networks take turns: a flood from one of them does not keep the others out.
  */
 export interface LineOptions {
   /** Pieces of work at a time, and how many may wait behind them. */
@@ -10,25 +11,36 @@ export interface LineOptions {
   readonly checkTimeoutMs: number;
 }
 
+/** A piece of work that waits. */
+interface Place {
+  start(): void;
+  refuse(error: Error): void;
+}
+
 export class BoundedLine {
   private running = 0;
-  /** What starts them, in the order in which they came. */
-  private readonly waiting = new Set<() => void>();
+  /** By who it is from, in the order in which they came; whose turn is next stands first. */
+  private readonly waiting = new Map<string, Set<Place>>();
+  private waitingCount = 0;
 
   constructor(private readonly options: LineOptions) {}
 
   /**
    * Rejects where the line is full or time is up; then `signal` says so to work that has begun, which keeps its place until
-   * it has settled: what it uses is in use until then.
+   * it has settled: what it uses is in use until then. `from` says whose it is: they take turns, whoever has how much.
    */
-  run<T>(work: (signal: AbortSignal) => Promise<T>): Promise<T> {
+  run<T>(work: (signal: AbortSignal) => Promise<T>, from = ''): Promise<T> {
     const { checksMax, waitingMax, checkTimeoutMs } = this.options;
     const mustWait = this.running >= checksMax;
-    if (mustWait && this.waiting.size >= waitingMax) {
-      return Promise.reject(new Error(`${waitingMax} logins wait to be checked already (waitingMax)`));
-    }
+    if (mustWait && this.waitingCount >= waitingMax && !this.makeRoom(from)) return Promise.reject(this.full());
     const end = new AbortController();
     return new Promise((resolve, reject) => {
+      const refuse = (error: Error): void => {
+        clearTimeout(timer);
+        this.leave(from, place);
+        end.abort(error);
+        reject(error);
+      };
       const start = (): void => {
         this.running++;
         work(end.signal)
@@ -39,21 +51,50 @@ export class BoundedLine {
           })
           .then(resolve, reject);
       };
-      const timer = setTimeout(() => {
-        this.waiting.delete(start);
-        const late = new Error(`no answer within ${checkTimeoutMs} ms (checkTimeoutMs)`);
-        end.abort(late);
-        reject(late);
-      }, checkTimeoutMs).unref();
-      if (mustWait) this.waiting.add(start);
+      const place = { start, refuse };
+      const late = (): void => refuse(new Error(`no answer within ${checkTimeoutMs} ms (checkTimeoutMs)`));
+      const timer = setTimeout(late, checkTimeoutMs).unref();
+      if (mustWait) this.enter(from, place);
       else start();
     });
   }
 
+  private enter(from: string, place: Place): void {
+    const theirs = this.waiting.get(from) ?? new Set();
+    this.waiting.set(from, theirs.add(place));
+    this.waitingCount++;
+  }
+
+  private leave(from: string, place: Place): void {
+    const theirs = this.waiting.get(from);
+    if (!theirs?.delete(place)) return;
+    this.waitingCount--;
+    if (theirs.size === 0) this.waiting.delete(from);
+  }
+
   private startNext(): void {
-    const [start] = this.waiting;
-    if (start === undefined) return;
-    this.waiting.delete(start);
-    start();
+    for (const [from, theirs] of this.waiting) {
+      const [place] = theirs;
+      this.leave(from, place!);
+      // What else is theirs comes after all others
+      if (this.waiting.delete(from)) this.waiting.set(from, theirs);
+      return place!.start();
+    }
+  }
+
+  /** Whoever has most in the line gives way to who has less. */
+  private makeRoom(from: string): boolean {
+    if (this.waiting.size === this.waitingCount) return false; // all have one
+    let most = this.waiting.get(from) ?? new Set();
+    const own = most.size;
+    for (const theirs of this.waiting.values()) if (theirs.size > most.size) most = theirs;
+    if (most.size <= own + 1) return false;
+    const [oldest] = most;
+    oldest!.refuse(this.full());
+    return true;
+  }
+
+  private full(): Error {
+    return new Error(`${this.options.waitingMax} logins wait to be checked already (waitingMax)`);
   }
 }

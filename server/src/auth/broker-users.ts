@@ -2,6 +2,7 @@
  * The broker's own users: who can log in to RabbitMQ with a login and passcode is that user here. AMQP says no more than
  * yes or no: tags and permissions of the user are not to be had, and its claims are empty.
  */
+import { networkOf } from '../loopback.js';
 import type { Authenticator, Credentials, Principal } from './auth.js';
 import { BoundedLine, type LineOptions } from './bounded-line.js';
 import { LoginCache } from './login-cache.js';
@@ -29,14 +30,14 @@ export class BrokerUsers implements Authenticator {
     this.cache = new LoginCache(options.cacheMs);
   }
 
-  authenticate({ login, passcode }: Credentials): Promise<Principal | undefined> {
+  authenticate({ login, passcode, address }: Credentials): Promise<Principal | undefined> {
     if (!login || !passcode || !isSafe(login) || !isSafe(passcode)) return Promise.resolve(undefined);
     if (login === GUEST && !this.options.allowGuest) return Promise.resolve(undefined);
     return this.cache.answer([login, passcode], () =>
       this.line.run(async (signal) => {
         const isAccepted = await this.check(login, passcode, signal);
         return isAccepted ? { name: login, anonymous: false, claims: {} } : undefined;
-      }),
+      }, networkOf(address)),
     );
   }
 

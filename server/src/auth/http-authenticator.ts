@@ -4,6 +4,7 @@
  * in by a service that is broken, slow, or moved.
  */
 import { z } from 'zod';
+import { networkOf } from '../loopback.js';
 import { type Authenticator, AuthenticationError, type Credentials, type Principal } from './auth.js';
 import { BoundedLine, type LineOptions } from './bounded-line.js';
 import { LoginCache } from './login-cache.js';
@@ -45,8 +46,9 @@ export class HttpAuthenticator implements Authenticator {
   authenticate(credentials: Credentials): Promise<Principal | undefined> {
     const presented = this.presented(credentials);
     if (Object.values(presented).every((text) => !text)) return Promise.resolve(undefined);
-    const body = JSON.stringify({ ...presented, address: credentials.address });
-    return this.cache.answer([body], () => this.line.run((signal) => this.ask(body, signal)));
+    const { address } = credentials;
+    const body = JSON.stringify({ ...presented, address });
+    return this.cache.answer([body], () => this.line.run((signal) => this.ask(body, signal), networkOf(address)));
   }
 
   forget(): void {

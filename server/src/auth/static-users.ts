@@ -5,6 +5,7 @@
  */
 import { createHmac, randomBytes } from 'node:crypto';
 import { parse as parseYaml } from 'yaml';
+import { networkOf } from '../loopback.js';
 import { WatchedFile } from '../watched-file.js';
 import type { WatchLog } from '../watched-file.js';
 import type { Authenticator, Credentials, Principal } from './auth.js';
@@ -50,10 +51,12 @@ export class StaticUsers implements Authenticator {
     this.source = file === undefined ? { value: usersOf(users) } : this.watch(file, log);
   }
 
-  authenticate({ login, passcode }: Credentials): Promise<Principal | undefined> {
+  authenticate({ login, passcode, address }: Credentials): Promise<Principal | undefined> {
     const users = this.source.value;
     if (!login || !passcode || users.size === 0) return Promise.resolve(undefined);
-    return this.cache.answer([login, passcode], () => this.line.run(() => this.check(users, login, passcode)));
+    return this.cache.answer([login, passcode], () =>
+      this.line.run(() => this.check(users, login, passcode), networkOf(address)),
+    );
   }
 
   forget(): void {

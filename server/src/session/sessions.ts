@@ -3,7 +3,7 @@
  * stops (how: `drain.ts`).
  */
 import type { Principal } from '../auth/auth.js';
-import { isLoopback } from '../loopback.js';
+import { isLoopback, networkOf } from '../loopback.js';
 import { StompError } from '../stomp/errors.js';
 import type { Connection, Peer } from '../transports/connection.js';
 import { Drain, type DrainOptions } from './drain.js';
@@ -142,14 +142,4 @@ export class Sessions implements SessionOwner, SessionSource {
     this.open.delete(session);
     if (this.open.size === 0) this.onEmpty?.();
   }
-}
-
-/** What one client can have to itself: an address of IPv4, or 64 bits of IPv6. */
-export function networkOf(address: string): string {
-  if (!address.includes(':')) return address;
-  const [head = '', tail] = address.split('::');
-  const groups = head.split(':').filter(Boolean);
-  const after = tail?.split(':').filter(Boolean) ?? [];
-  const zeros = tail === undefined ? [] : Array<string>(8 - groups.length - after.length).fill('0');
-  return [...groups, ...zeros, ...after].slice(0, 4).join(':');
 }

@@ -56,6 +56,33 @@ describe('a bounded line', () => {
     expect(begun).toEqual(['first', 'second', 'fourth']);
   });
 
+  test('who waits takes turns by where it is from, and who has most in a full line gives way', async () => {
+    const line = new BoundedLine({ checksMax: 1, waitingMax: 3, checkTimeoutMs: 1_000 });
+    const { begun, ends, work } = desk();
+    const outcome = (name: string, from: string) =>
+      line.run(work(name), from).then(
+        () => `${name} done`,
+        ({ message }: Error) => `${name} ${/\w+Max\b/.exec(message)?.[0]}`,
+      );
+    const flood = ['f0', 'f1', 'f2', 'f3', 'f4'].map((name) => outcome(name, 'there'));
+    const others = [outcome('a', 'here'), outcome('b', 'elsewhere'), outcome('c', 'home')];
+    for (let next = 0; next < begun.length; next++) {
+      ends.get(begun[next] ?? '')?.resolve('');
+      await turn();
+    }
+    expect(await Promise.all([...flood, ...others])).toEqual([
+      'f0 done',
+      'f1 waitingMax',
+      'f2 waitingMax',
+      'f3 done',
+      'f4 waitingMax',
+      'a done',
+      'b done',
+      'c waitingMax',
+    ]);
+    expect(begun).toEqual(['f0', 'f3', 'a', 'b']);
+  });
+
   test('time is up in the line: it is never begun, and its place is free', async () => {
     const line = new BoundedLine({ checksMax: 1, waitingMax: 1, checkTimeoutMs: 1_000 });
     const { begun, ends, work } = desk();
