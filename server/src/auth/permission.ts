@@ -67,6 +67,8 @@ export function requirePermission(
     throw denied(applicant, action, destination, cause);
   }
   if (answer === true) return undefined;
+  // At once: promises of one refusal after the other would all be settled in the same turn of the event loop
+  if (answer === false) throw denied(applicant, action, destination);
   return withDeadline(answer, applicant.options.connectTimeoutMs).then(
     (isAllowed) => {
       if (isAllowed !== true) throw denied(applicant, action, destination);

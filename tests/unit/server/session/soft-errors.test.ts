@@ -60,6 +60,11 @@ test('a report says what was refused, why, and answers the receipt', async () =>
   expect(harness.counters.errors).toEqual({ 'access-denied': 1 });
 });
 
+test('a SEND that the policy refuses is answered at once, so that a flood of them is handled in turns', () => {
+  client.sendFrame('SEND', { destination: '/topic/secret', receipt: 's' });
+  expect(told()).toEqual(['access-denied s']);
+});
+
 describe('the session lives on after', () => {
   test.each([
     ['a bad destination', 'SEND', { destination: '/nowhere/a' }, 'invalid-destination'],
