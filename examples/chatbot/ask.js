@@ -4,6 +4,7 @@ import { Client } from '@stomp/stompjs';
 import { WebSocket } from 'ws';
 
 const { RELAY_URL = 'ws://127.0.0.1:8080/ws', ASK_LOGIN = 'ada', ASK_PASSCODE = '' } = process.env;
+const CLOSED_FOR_GOOD = [4401, 4403]; // credentials or policy: another attempt would end the same way
 const id = randomUUID();
 let nextPart = 1;
 
@@ -11,6 +12,11 @@ const client = new Client({
   webSocketFactory: () => new WebSocket(RELAY_URL, ['v12.stomp']),
   connectHeaders: { login: ASK_LOGIN, passcode: ASK_PASSCODE },
   onStompError: ({ headers, body }) => console.error(`${headers.message}: ${body}`),
+  onWebSocketClose({ code }) {
+    if (!CLOSED_FOR_GOOD.includes(code)) return;
+    process.exitCode = 1;
+    void client.deactivate();
+  },
   onConnect() {
     client.subscribe('/user/queue/replies', printPart);
     if (nextPart > 1) return; // back again: the rest of the answer comes by itself

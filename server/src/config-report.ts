@@ -22,6 +22,15 @@ export function describeIssues(error: z.ZodError, schema: z.ZodType, layered: La
   return [...new Set(sentences)]; // of a text that was split, each part may break the same rule
 }
 
+const KINDS = { string: 'a text', array: 'a list', object: 'a section', record: 'a section' };
+
+/** Of options without a sentence of their own. */
+export function plainRule(issue: z.core.$ZodRawIssue): string | undefined {
+  if (issue.code === 'invalid_type') return `must be ${KINDS[issue.expected as keyof typeof KINDS] ?? issue.expected}`;
+  if (issue.code === 'invalid_value') return `must be one of: ${issue.values.join(', ')}`;
+  return issue.code === 'too_small' ? `must have ${issue.minimum} or more` : undefined;
+}
+
 function wrongValue(issue: z.core.$ZodIssue, layered: Layered): string {
   const path = [...issue.path];
   const isText = (): boolean => valueAt(layered.values, path) === undefined && !isMissing(path, layered.values);
@@ -32,7 +41,10 @@ function wrongValue(issue: z.core.$ZodIssue, layered: Layered): string {
 /** An option that breaks `rule`. */
 export function describeValue(path: readonly PropertyKey[], rule: string, layered: Layered): string {
   const name = path.join('.');
-  if (isMissing(path, layered.values)) return `${name} is missing (${layered.originOf(path.slice(0, -1))}): ${rule}`;
+  if (isMissing(path, layered.values)) {
+    const origin = layered.originOf(path.slice(0, -1)); // none where flags and variables gave the section's other options
+    return `${name} is missing${origin === 'default' ? '' : ` (${origin})`}: ${rule}`;
+  }
   return `${name} is ${shown(path, layered.values)} (${layered.originOf(path)}): ${rule}`;
 }
 

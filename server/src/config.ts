@@ -16,7 +16,7 @@ import { exchangeName, KIB, TIMER_MAX_MS, whole } from './config/option-kinds.js
 import { policy } from './config/policy-options.js';
 import { drain, loadShedding, log, workers, WORKERS_MAX } from './config/process-options.js';
 import { limits, session, slowConsumers } from './config/session-options.js';
-import { ConfigError, describeIssues, describeValue } from './config-report.js';
+import { ConfigError, describeIssues, describeValue, plainRule } from './config-report.js';
 import { layer } from './config-sources.js';
 import type { Environment, Flags, Layered } from './config-sources.js';
 import { isLoopback } from './loopback.js';
@@ -96,7 +96,7 @@ export function checkExposure(config: Config, hasAuthenticator: boolean): void {
 }
 
 function check(layered: Layered): Config {
-  const result = schema.safeParse(layered.values);
+  const result = schema.safeParse(layered.values, { error: plainRule });
   if (!result.success) throw new ConfigError(describeIssues(result.error, schema, layered));
   const frameMaxBytes = frameBytes(result.data.limits.afterLogin);
   const { websocket, session } = result.data;

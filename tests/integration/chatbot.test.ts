@@ -282,3 +282,19 @@ test('SIGTERM ends the service, and ask.js prints an answer', async () => {
   child.kill('SIGTERM');
   expect(await ended).toEqual([0, null]);
 }, 60_000);
+
+test.each([
+  ['login', { auth: { authenticators: [{ kind: 'users' as const, users: [] }] } }, 'authentication failed: '],
+  ['question', { policy: { rules: [] } }, 'access denied: '],
+])('ask.js does not come back where its %s is refused', async (_, options, reason) => {
+  const relay = await startRelay('memory:', options);
+  cleanUp.push(() => relay.stop());
+  const asking = spawn(process.execPath, [path.join(FOLDER, 'ask.js'), 'hello'], {
+    stdio: ['ignore', 'ignore', 'pipe'],
+    env: { ...process.env, RELAY_URL: relay.webSocketUrl, ASK_PASSCODE: 'wrong' },
+  });
+  cleanUp.push(() => asking.kill('SIGKILL'));
+  const [printed, exit] = await Promise.all([text(asking.stderr), once(asking, 'exit')]);
+  expect(exit).toEqual([1, null]);
+  expect(printed.split('\n')).toEqual([expect.stringContaining(reason), '']);
+});

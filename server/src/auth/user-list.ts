@@ -3,8 +3,13 @@ import { z } from 'zod';
 import { parsePasswordHash } from './password-hash.js';
 import { nameProblem } from './principal.js';
 
+const NAME_RULE = 'must be a text: the name of the user';
+const HASH_RULE = 'must be a line that `stomp-relay hash-password` prints';
+const CLAIMS_RULE = 'must say claims and their values, such as { role: admin }';
+const LIST_RULE = 'must be a list of users, each with name and passwordHash';
+
 const name = z
-  .string()
+  .string({ error: NAME_RULE })
   .superRefine((text, context) => {
     const problem = nameProblem(text);
     if (problem !== undefined) context.addIssue({ code: 'custom', message: `${problem}: it cannot be a user's name` });
@@ -12,7 +17,7 @@ const name = z
   .describe('the `login` at CONNECT, and the name of the user');
 
 const passwordHash = z
-  .string()
+  .string({ error: HASH_RULE })
   .superRefine((text, context) => {
     try {
       parsePasswordHash(text);
@@ -22,10 +27,13 @@ const passwordHash = z
   })
   .describe('what `stomp-relay hash-password` prints');
 
-const claims = z.record(z.string(), z.unknown()).default({}).describe('what the policy may ask for, such as roles');
+const claims = z
+  .record(z.string(), z.unknown(), { error: CLAIMS_RULE })
+  .default({})
+  .describe('what the policy may ask for, such as roles');
 
 export const userList = z
-  .array(z.strictObject({ name, passwordHash, claims }))
+  .array(z.strictObject({ name, passwordHash, claims }), { error: LIST_RULE })
   .max(10_000, { error: 'must have at most 10,000 users' })
   .refine((users) => new Set(users.map((user) => user.name)).size === users.length, {
     error: 'must name each user once',

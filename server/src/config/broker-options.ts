@@ -5,8 +5,9 @@ import { DAY_MS, exchangeName, fileName, KIB, MIB, section, whole } from './opti
 const BROKER_RULE = 'must be memory: or amqp://user:pass@host:5672/vhost (amqps for TLS; several, comma separated)';
 const amqpUrl = z
   .string()
-  .refine((text) => URL.canParse(text) && /^amqps?:$/.test(new URL(text).protocol), { error: BROKER_RULE })
-  .refine((text) => new URL(text).hostname !== '', { error: BROKER_RULE });
+  .refine((text) => URL.canParse(text) && /^amqps?:$/.test(new URL(text).protocol) && new URL(text).hostname !== '', {
+    error: BROKER_RULE,
+  });
 
 /** `memory:`, or the addresses of a cluster's nodes. */
 export const broker = z

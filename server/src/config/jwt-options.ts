@@ -1,7 +1,7 @@
 /** JSON web tokens: with which keys, from where in a request, and what has to hold of them. */
 import { z } from 'zod';
 import { isLoopback } from '../loopback.js';
-import { DAY_MS, flag, KIB, whole } from './option-kinds.js';
+import { DAY_MS, fileName, flag, KIB, whole } from './option-kinds.js';
 
 const ALGORITHMS = ['HS256', 'RS256', 'ES256', 'EdDSA'] as const;
 const ALGORITHM_RULE = `must be a list of ${ALGORITHMS.join(', ')}`;
@@ -11,7 +11,6 @@ const URL_RULE = 'must be an address such as https://login.example.com/jwks.json
 const TEXTS_RULE = 'must be a text, or a list of texts';
 const COOKIE_RULE = 'must be the name of a cookie';
 
-const fileName = z.string({ error: 'must be the name of a file' }).min(1, { error: 'must be the name of a file' });
 const text = z.string({ error: TEXTS_RULE }).min(1, { error: TEXTS_RULE });
 const texts = z.union([text, z.array(text).min(1, { error: TEXTS_RULE })], { error: TEXTS_RULE });
 const url = z
@@ -68,7 +67,7 @@ export const jwt = z
   .refine(({ from, cookieName }) => from.includes('cookie') === (cookieName !== undefined), {
     error: 'must have a cookieName where from has cookie, and only there',
   })
-  .refine(({ jwksUrl, jwksAllowHttp }) => jwksAllowHttp || jwksUrl === undefined || isSafe(new URL(jwksUrl)), {
+  .refine(({ jwksUrl, jwksAllowHttp }) => jwksAllowHttp || jwksUrl === undefined || isSafe(jwksUrl), {
     path: ['jwksUrl'],
     error:
       'must begin with https: whoever could change the keys on their way could log in as anybody (jwksAllowHttp: true)',
@@ -78,6 +77,9 @@ export const jwt = z
     error: 'must be HS256 with a secretFile, and must not be with a keyFile or jwksUrl',
   });
 
-function isSafe({ protocol, hostname }: URL): boolean {
+/** What is no address is named as such by the option's own rule. */
+function isSafe(address: string): boolean {
+  if (!URL.canParse(address)) return true;
+  const { protocol, hostname } = new URL(address);
   return protocol === 'https:' || isLoopback(hostname);
 }

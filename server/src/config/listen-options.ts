@@ -1,7 +1,7 @@
 /** Where clients come in, and how their connections are kept. */
 import { isIP } from 'node:net';
 import { z } from 'zod';
-import { DAY_MS, fileName, flag, KIB, MIB, section, whole } from './option-kinds.js';
+import { DAY_MS, flag, KIB, MIB, section, whole } from './option-kinds.js';
 
 const PORT_RULE = 'must be a port from 0 to 65535 (0 = a free one)';
 const port = z.int({ error: PORT_RULE }).min(0, { error: PORT_RULE }).max(65_535, { error: PORT_RULE });
@@ -34,11 +34,13 @@ const NAME_RULE = 'must be a host name, with or without a port, or "*"';
 const hostName = z.string().regex(/^(\*|[\w.-]+(:\d+)?|\[[\da-f:.]+\](:\d+)?)$/i, { error: NAME_RULE });
 
 const VERSION_RULE = 'must be TLSv1.2 or TLSv1.3';
+const TLS_RULE = 'must be the name of a file: a certificate (--tls-cert) and its key (--tls-key) belong together';
+const tlsFile = z.string({ error: TLS_RULE }).min(1, { error: TLS_RULE });
 const tls = z.strictObject({
-  certFile: fileName.describe(
+  certFile: tlsFile.describe(
     'PEM file with the certificate and those that lead to its authority; read again when it changes',
   ),
-  keyFile: fileName.describe('PEM file with its private key, without a passphrase; read again when it changes'),
+  keyFile: tlsFile.describe('PEM file with its private key, without a passphrase; read again when it changes'),
   minVersion: z
     .enum(['TLSv1.2', 'TLSv1.3'], { error: VERSION_RULE })
     .default('TLSv1.2')

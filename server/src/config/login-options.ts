@@ -2,7 +2,7 @@
 import { z } from 'zod';
 import { userList } from '../auth/user-list.js';
 import { isLoopback } from '../loopback.js';
-import { DAY_MS, flag, KIB, MIB, whole } from './option-kinds.js';
+import { DAY_MS, fileName, flag, KIB, MIB, whole } from './option-kinds.js';
 
 /** How many are checked at a time: see `auth/bounded-line.ts`. */
 function bounds(checksMax: z.ZodDefault<z.ZodInt>) {
@@ -18,13 +18,11 @@ const cacheMs = (value: number) =>
     'how long a login that was right is right without another check; 0: each is checked for itself',
   );
 
-const file = z.string().min(1, { error: 'must be the path of a file' }).optional();
-
 export const users = z
   .strictObject({
     kind: z.literal('users'),
     users: userList.optional().describe('the users; this, or `file`'),
-    file: file.describe('YAML or JSON with the same list, read again when it changes'),
+    file: fileName.optional().describe('YAML or JSON with the same list, read again when it changes'),
     // scrypt has Node's four threads to itself otherwise, which also read files and look up names
     ...bounds(whole(2, 1, 64)),
     cacheMs: cacheMs(60_000),

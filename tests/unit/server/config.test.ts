@@ -112,6 +112,7 @@ describe('mistakes', () => {
     [{ tcpPort: 'on' }, /^listen\.tcpPort is "on" \(--tcp-port\): must be a port .*or "off"/],
     [{ host: 'not a host' }, /^listen\.host is "not a host" \(--host\): must be a host name/],
     [{ broker: 'kafka://x' }, /^broker is .*\(--broker\): must be memory: or amqp:/],
+    [{ broker: 'localhost' }, /^broker is .*must be memory: or amqp:/],
     [{ broker: 'amqp://' }, /^broker is .*must be memory: or amqp:/],
     [{ broker: 'memory:,amqp://one' }, /^broker is .*must be memory: or amqp:/],
     [
@@ -122,6 +123,7 @@ describe('mistakes', () => {
     [{ workers: '0' }, /^workers is 0 \(--workers\): must be a whole number from 1 to 64, or "auto"/],
     [{ workers: 'many' }, /^workers is "many" \(--workers\): must be a whole number from 1 to 64, or "auto"/],
     [{ allowOrigin: 'https://a.example/path' }, /allowedOrigins.*\(--allow-origin\): must be "same", "\*", or origins/],
+    [{ tlsCert: 'cert.pem' }, /^listen\.tls\.keyFile is missing: must be the name of a file: .*--tls-key/],
     [{ logLevel: 'loud' }, /^log\.level is "loud" \(--log-level\): must be trace/],
   ])('%j: option, value, source and rule', (flags, sentence) => {
     const problems = problemsOf(() => load(flags));
@@ -143,6 +145,23 @@ describe('mistakes', () => {
       expect.stringMatching(/^session\.nonsense .* is not an option; there are: connectTimeoutMs, heartBeat/),
       `lisen (${config}) is not an option; did you mean listen?`,
     ]);
+  });
+
+  test.each([
+    ['auth: { authenticators: [{ kind: jwt, jwksUrl: login }] }', /jwksUrl is "login" .*: must be an address such as/],
+    ['auth: { authenticators: [{ kind: users, users: [{ name: ann, passwordHash: 5 }] }] }', /: must be a line that `/],
+    [
+      'auth: { authenticators: [{ kind: users, users: [{ name: ann }] }] }',
+      /passwordHash is missing .*: must be a line/,
+    ],
+    ['auth: { authenticators: [{ kind: users, file: 5 }] }', /file is 5 .*: must be the name of a file/],
+    ['http: { apiKeys: { name: billing } }', /apiKeys is .*: must be a list/],
+    ['memory: { exchanges: [{ name: e, type: tree }] }', /type is "tree" .*: must be one of: topic, direct, fanout,/],
+    ['listen: { path: 5 }', /path is 5 .*: must be a text/],
+    ['broker: []', /broker is \[\] .*: must have 1 or more/],
+  ])('%s: in the words of the file, without a stack', (text, sentence) => {
+    const problems = problemsOf(() => load({ config: yaml(text) }));
+    expect(problems).toEqual([expect.stringMatching(sentence)]);
   });
 
   test('are all told at once, ranges included', () => {
@@ -336,7 +355,7 @@ describe('authenticators', () => {
     expect(hash).toMatch(/^auth\.authenticators\.0\.users\.0\.passwordHash is \*\*\* /);
     expect(hash).not.toContain('hidden');
     const [whole] = problemsOf(() => createConfig({ auth: [{ secret: 'hidden' }] } as never));
-    expect(whole).toBe('auth is [{"secret":"***"}] (createConfig): Invalid input: expected object, received array');
+    expect(whole).toBe('auth is [{"secret":"***"}] (createConfig): must be a section');
   });
 
   test('anonymous comes last, and once', () => {

@@ -40,7 +40,7 @@ describe('users', () => {
   test.each<[unknown, RegExp]>([
     [{}, /authenticators\.0 .*must have either users or file/],
     [{ users: [], file: 'users.yaml' }, /must have either users or file/],
-    [{ file: '' }, /file is "".*must be the path of a file/],
+    [{ file: '' }, /file is "".*must be the name of a file/],
     [{ users: [{ name: 'alice' }] }, /users\.0\.passwordHash is missing/],
     [{ users: [{ name: '', passwordHash: HASH }] }, /users\.0\.name .*is empty/],
     [{ users: [{ name: 'x'.repeat(201), passwordHash: HASH }] }, /users\.0\.name .*at most 200/],
