@@ -24,7 +24,7 @@ const IDEMPOTENCY_KEY = /^"?([!#-~]{1,255})"?$/;
 export function publishRoute(options: PublishRouteOptions, identify: Identify, publisher: MessagePublisher): Router {
   const requests = new MessageRequests(options);
   const answers = new Idempotency<readonly Result[]>(options, sizeOf);
-  const budget = new BodyBudget(options.bodiesMaxBytes);
+  const budget = new BodyBudget(options.bodiesMaxBytes, options.bodyMaxBytes);
   const parseJson = express.json({
     limit: options.bodyMaxBytes,
     inflate: false,

@@ -32,6 +32,18 @@ describe('requests', () => {
     expect((await post(stage.relay, { destination: '/topic/x', body: 'x'.repeat(400 * KIB) })).status).toBe(200);
   });
 
+  test('what is only read to be thrown away takes up nothing', async () => {
+    const tooLarge = await RawRequest.open(stage.relay, head(10_000 * KIB) + ' '.repeat(1_000 * KIB));
+    await eventually(
+      () => (tooLarge.socket.writableLength === 0 ? true : undefined),
+      10_000,
+      () => 'the body is not read',
+    );
+    const answer = await post(stage.relay, { destination: '/topic/x', body: 'x'.repeat(400 * KIB) });
+    tooLarge.close();
+    expect(answer.status).toBe(200);
+  });
+
   test.each<[string, string, string]>([
     ['not closed', '['.repeat(200_000), 'malformed-json'],
     ['closed', `${'['.repeat(200_000)}${']'.repeat(200_000)}`, 'invalid-request'],
