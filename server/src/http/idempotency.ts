@@ -37,6 +37,8 @@ const OVERHEAD_BYTES = 500;
 
 export class Idempotency<T> {
   private readonly entries = new Map<string, Entry<T>>();
+  /** The ids of each user's entries, in their order: whose turn it is to be forgotten is not searched for among all. */
+  private readonly idsOf = new Map<string, Set<string>>();
   private bytes = 0;
 
   constructor(
@@ -93,6 +95,8 @@ export class Idempotency<T> {
     const expiresAt = this.now() + this.options.idempotencyMs;
     const entry: Entry<T> = { user, fingerprint, expiresAt, bytes, answer: undefined, pending: undefined };
     this.entries.set(id, entry);
+    const ids = this.idsOf.get(user) ?? new Set();
+    this.idsOf.set(user, ids.add(id));
     this.bytes += bytes;
     return entry;
   }
@@ -110,11 +114,16 @@ export class Idempotency<T> {
   private makeRoom(user: string): void {
     const { idempotencyMaxCount, idempotencyMaxBytes } = this.options;
     while (this.entries.size >= idempotencyMaxCount || this.bytes >= idempotencyMaxBytes) {
-      const settled = [...this.entries].filter(([, { pending }]) => !pending);
-      const [id, entry] = settled.find(([, each]) => each.user === user) ?? settled[0] ?? [];
-      if (id === undefined || entry === undefined) return; // all are under way: their connections bound them
+      const id = this.firstSettled(this.idsOf.get(user) ?? []) ?? this.firstSettled(this.entries.keys());
+      const entry = id === undefined ? undefined : this.entries.get(id);
+      if (id === undefined || !entry) return; // all are under way: their connections bound them
       this.forget(id, entry);
     }
+  }
+
+  private firstSettled(ids: Iterable<string>): string | undefined {
+    for (const id of ids) if (!this.entries.get(id)?.pending) return id;
+    return undefined;
   }
 
   /** Entries stand in the order of their end. */
@@ -129,6 +138,8 @@ export class Idempotency<T> {
   private forget(id: string, entry: Entry<T>): void {
     if (this.entries.get(id) !== entry) return;
     this.entries.delete(id);
+    const ids = this.idsOf.get(entry.user);
+    if (ids?.delete(id) && ids.size === 0) this.idsOf.delete(entry.user);
     this.bytes -= entry.bytes;
   }
 }
