@@ -135,25 +135,20 @@ function authenticators(
 ): Authenticator[] {
   const own = hooks.authenticator === undefined ? [] : [hooks.authenticator];
   const isTrustedPage = createPageCheck(websocket.allowedOrigins);
-  const configured = auth.authenticators.map((options, index) => {
-    try {
-      return createAuthenticator(options, { isTrustedPage, log, all: auth.authenticators, checkBrokerLogin });
-    } catch (error) {
-      throw new ConfigError([`auth.authenticators.${index} cannot be used: ${(error as Error).message}`]);
-    }
-  });
+  const configured = auth.authenticators.map((options, index) =>
+    usable(`auth.authenticators.${index}`, () =>
+      createAuthenticator(options, { isTrustedPage, log, all: auth.authenticators, checkBrokerLogin }),
+    ),
+  );
   const all = [...own, ...configured];
   return all.length === 0 ? [openAuthenticator] : all;
 }
 
 function createTlsPort({ listen, session }: Config, log: Log): TlsPort | undefined {
-  if (listen.tls === undefined) return undefined;
+  const { tls } = listen;
+  if (tls === undefined) return undefined;
   const bounds = { handshakeTimeoutMs: session.connectTimeoutMs, unfinishedMax: listen.httpConnectionsMax };
-  try {
-    return new TlsPort({ ...listen.tls, ...bounds }, log);
-  } catch (error) {
-    throw new ConfigError([`listen.tls cannot be used: ${(error as Error).message}`]);
-  }
+  return usable('listen.tls', () => new TlsPort({ ...tls, ...bounds }, log));
 }
 
 /** Undefined without RabbitMQ, which alone has users. */
@@ -181,15 +176,12 @@ function checkBrokerTls({ broker, rabbitmq }: Config, log: Log): void {
       'the password and all messages go to RabbitMQ unencrypted: use amqps:// where others can listen',
     );
   }
-  if (rabbitmq.tls === undefined) return;
+  const { tls } = rabbitmq;
+  if (tls === undefined) return;
   if (urls.every(({ protocol }) => protocol === 'amqp:')) {
     throw new ConfigError(['rabbitmq.tls is given, but the address of the broker (--broker) is not amqps://']);
   }
-  try {
-    tlsConnectOptions(rabbitmq.tls);
-  } catch (error) {
-    throw new ConfigError([`rabbitmq.tls cannot be used: ${(error as Error).message}`]);
-  }
+  usable('rabbitmq.tls', () => tlsConnectOptions(tls));
 }
 
 function slowPolicies({ slowConsumers }: Config): SlowPolicies {
@@ -197,5 +189,14 @@ function slowPolicies({ slowConsumers }: Config): SlowPolicies {
     return new SlowPolicies(slowConsumers);
   } catch (error) {
     throw new ConfigError([`slowConsumers has a match that is no destination: ${(error as Error).message}`]);
+  }
+}
+
+/** What an option leads to, such as a file, may turn out wrong when it is used. */
+function usable<T>(option: string, make: () => T): T {
+  try {
+    return make();
+  } catch (error) {
+    throw new ConfigError([`${option} cannot be used: ${(error as Error).message}`]);
   }
 }

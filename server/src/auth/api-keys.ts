@@ -1,9 +1,10 @@
 /**
- * Keys of services that use the HTTP API, in the header `X-API-Key`. The configuration has only their SHA-256: a key has 256
- * random bits (`stomp-relay api-key` makes one), so nobody can try them out, and a slow hash would only be slow.
+ * Keys of services that use the HTTP API, in the header `X-API-Key` (`stomp-relay api-key` makes one). The configuration has
+ * only their hashes.
  */
-import { createHash, randomBytes, timingSafeEqual } from 'node:crypto';
+import { randomBytes, timingSafeEqual } from 'node:crypto';
 import { AuthenticationError, type Authenticator, type Credentials, type Principal } from './auth.js';
+import { hashKey, readKeyHash } from './key-hash.js';
 
 export interface ApiKeyOptions {
   /** The user's name. Two keys may have the same: so one can be replaced while both are in use. */
@@ -23,7 +24,7 @@ export class ApiKeys implements Authenticator {
 
   constructor(options: readonly ApiKeyOptions[]) {
     this.keys = options.map(({ name, keyHash, claims = {} }) => ({
-      hash: Buffer.from(keyHash, keyHash.length === 64 ? 'hex' : 'base64'),
+      hash: readKeyHash(keyHash),
       principal: { name, anonymous: false, claims },
     }));
   }
@@ -33,7 +34,7 @@ export class ApiKeys implements Authenticator {
   async authenticate({ httpHeaders }: Credentials): Promise<Principal | undefined> {
     const given = httpHeaders['x-api-key'];
     if (given === undefined) return undefined;
-    const hash = hashOf(String(given));
+    const hash = hashKey(String(given));
     let found: Principal | undefined;
     for (const key of this.keys) if (timingSafeEqual(key.hash, hash)) found = key.principal;
     if (found) return found;
@@ -44,9 +45,5 @@ export class ApiKeys implements Authenticator {
 /** A new key, and what of it goes into the configuration. */
 export function createApiKey(): { readonly key: string; readonly keyHash: string } {
   const key = randomBytes(32).toString('base64url');
-  return { key, keyHash: hashOf(key).toString('hex') };
-}
-
-function hashOf(key: string): Buffer {
-  return createHash('sha256').update(key).digest();
+  return { key, keyHash: hashKey(key).toString('hex') };
 }

@@ -19,6 +19,11 @@ export function nameProblem(name: unknown): string | undefined {
   return undefined;
 }
 
+/** Whose `/user/queue/...` a session gets: an anonymous client is a user of its own. */
+export function userNameOf({ anonymous, name }: Principal, sessionId: string): string {
+  return anonymous ? sessionId : name;
+}
+
 /** Returns it as it is. Throws an AuthenticationError that names the rule, and never the name. */
 export function checkPrincipal(principal: Principal): Principal {
   // An authenticator may be plain JavaScript

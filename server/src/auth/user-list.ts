@@ -8,13 +8,13 @@ const HASH_RULE = 'must be a line that `stomp-relay hash-password` prints';
 const CLAIMS_RULE = 'must say claims and their values, such as { role: admin }';
 const LIST_RULE = 'must be a list of users, each with name and passwordHash';
 
-const name = z
-  .string({ error: NAME_RULE })
-  .superRefine((text, context) => {
-    const problem = nameProblem(text);
-    if (problem !== undefined) context.addIssue({ code: 'custom', message: `${problem}: it cannot be a user's name` });
-  })
-  .describe('the `login` at CONNECT, and the name of the user');
+/** Of whoever the configuration names. */
+export const userName = z.string({ error: NAME_RULE }).superRefine((text, context) => {
+  const problem = nameProblem(text);
+  if (problem !== undefined) context.addIssue({ code: 'custom', message: `${problem}: it cannot be a user's name` });
+});
+
+const name = userName.describe('the `login` at CONNECT, and the name of the user');
 
 const passwordHash = z
   .string({ error: HASH_RULE })

@@ -1,21 +1,11 @@
 /** The HTTP API: who has a key for it, and what requests and streams may take up. */
 import { z } from 'zod';
-import { DAY_MS, KIB, MIB, section, whole } from './option-kinds.js';
-
-const NAME_RULE = 'must be a user name: 1 to 200 bytes, none of them control characters';
-const userName = z
-  .string({ error: NAME_RULE })
-  .refine((text) => text !== '' && Buffer.byteLength(text) <= 200 && !/[\p{Cc}\p{Cs}]/u.test(text), NAME_RULE);
-
-const HASH_RULE = 'must be the SHA-256 of a key, in hexadecimal or base64, as stomp-relay api-key prints it';
-const keyHash = z
-  .string({ error: HASH_RULE })
-  .regex(/^([\da-f]{64}|[A-Za-z\d+/]{43}=)$/i, { error: HASH_RULE })
-  .describe('SHA-256 of the key, in hexadecimal or base64; `stomp-relay api-key` makes both');
+import { userName } from '../auth/user-list.js';
+import { DAY_MS, KIB, MIB, section, sha256Of, whole } from './option-kinds.js';
 
 const apiKey = z.strictObject({
   name: userName.describe('the user that the key stands for; several keys may have the same'),
-  keyHash,
+  keyHash: sha256Of('key').describe('SHA-256 of the key, in hexadecimal or base64; `stomp-relay api-key` makes both'),
   claims: z.record(z.string(), z.unknown()).optional().describe('what the policy may ask for, such as roles'),
 });
 

@@ -35,3 +35,9 @@ const EXCHANGE_RULE = 'must be the name of an exchange, 1 to 255 bytes';
 export const exchangeName = z
   .string({ error: EXCHANGE_RULE })
   .refine((text) => text !== '' && Buffer.byteLength(text) <= 255, { error: EXCHANGE_RULE });
+
+/** Of a key or token, as `auth/key-hash` reads it. */
+export function sha256Of(what: string) {
+  const error = `must be the SHA-256 of a ${what}, in hexadecimal or base64, as stomp-relay api-key prints it`;
+  return z.string({ error }).regex(/^([\da-f]{64}|[A-Za-z\d+/]{43}=)$/i, { error });
+}

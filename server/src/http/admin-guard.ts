@@ -3,8 +3,9 @@
  * guarded from are web pages that a browser on it shows: none has any business here. Elsewhere, or wherever
  * `admin.tokenHash` is set, it takes the token.
  */
-import { createHash, timingSafeEqual } from 'node:crypto';
+import { timingSafeEqual } from 'node:crypto';
 import type { RequestHandler } from 'express';
+import { hashKey, readKeyHash } from '../auth/key-hash.js';
 import { Problem } from './problem.js';
 
 export interface AdminAccess {
@@ -19,7 +20,7 @@ const CLOSED =
   'key as "Authorization: Bearer KEY"; or let the admin port listen on loopback (listen.adminHost: 127.0.0.1).';
 
 export function adminGuard({ isLoopback, tokenHash }: AdminAccess): RequestHandler {
-  const expected = tokenHash === undefined ? undefined : Buffer.from(tokenHash, encodingOf(tokenHash));
+  const expected = tokenHash === undefined ? undefined : readKeyHash(tokenHash);
   return ({ headers }, response, next) => {
     response.set('Cache-Control', 'no-store');
     // `none`: somebody has typed the address
@@ -37,11 +38,7 @@ export function adminGuard({ isLoopback, tokenHash }: AdminAccess): RequestHandl
   };
 }
 
-function encodingOf(hash: string): BufferEncoding {
-  return hash.length === 64 ? 'hex' : 'base64';
-}
-
 function isToken(authorization: string | undefined, expected: Buffer): boolean {
   const token = /^Bearer +(\S+) *$/i.exec(authorization ?? '')?.[1];
-  return token !== undefined && timingSafeEqual(createHash('sha256').update(token).digest(), expected);
+  return token !== undefined && timingSafeEqual(hashKey(token), expected);
 }

@@ -14,7 +14,7 @@ import { accessChecks, type AccessChecks, crossOrigin } from './access-checks.js
 import { type CallerSources, identify } from './callers.js';
 import { MessagePublisher, type PublisherOptions, type PublisherSources } from './message-publisher.js';
 import { problems } from './problem.js';
-import { refusal, toProblem } from './problem-codes.js';
+import { refusal, shuttingDown, toProblem } from './problem-codes.js';
 import { publishRoute, type PublishRouteOptions } from './publish-route.js';
 import { streamRoute, type StreamRouteSources } from './stream-route.js';
 
@@ -45,7 +45,7 @@ export class Requests {
   readonly count: RequestHandler = (_request, response, next) => {
     if (this.isStopping) {
       response.set('Connection', 'close');
-      throw refusal('shutting-down', 'This relay is shutting down: try again, at another one.');
+      throw shuttingDown();
     }
     this.underWay++;
     response.once('close', () => {

@@ -63,6 +63,10 @@ export function refusal(code: ProblemCode, sentence: string, details?: object): 
   return new Problem(status, code, sentence, headersFor(status, code), details);
 }
 
+export function shuttingDown(): Problem {
+  return refusal('shutting-down', 'This relay is shutting down: try again, at another one.');
+}
+
 function headersFor(status: number, code: ProblemCode): Record<string, string> {
   if (status === 503 || status === 429) {
     return { 'Retry-After': String(randomInt(RETRY_AFTER_MIN_S, RETRY_AFTER_MAX_S + 1)) };

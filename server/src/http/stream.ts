@@ -10,6 +10,7 @@
 import { randomInt, randomUUID } from 'node:crypto';
 import type { Response } from 'express';
 import type { Principal } from '../auth/auth.js';
+import { userNameOf } from '../auth/principal.js';
 import type { BrokerError, SharedDestination } from '../brokers/broker.js';
 import type { DrainingSession } from '../session/drain.js';
 import type { ObservedSession, SessionInfo } from '../session/session-info.js';
@@ -66,9 +67,8 @@ export class Stream implements ObservedSession, DrainingSession, FeedMember {
     response.once('close', () => this.close());
   }
 
-  /** Whose `/user/queue/...` it gets: an anonymous client is a user of its own. */
   get userName(): string {
-    return this.principal.anonymous ? this.id : this.principal.name;
+    return userNameOf(this.principal, this.id);
   }
 
   /** False where the client has gone, or the stream was ended, before it was open. */

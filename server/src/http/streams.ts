@@ -8,7 +8,7 @@ import { Quota } from '../session/quota.js';
 import type { SessionSource } from '../session/session-info.js';
 import type { TimerWheel } from '../session/timer-wheel.js';
 import { Feeds, type FeedSources } from './feeds.js';
-import { refusal } from './problem-codes.js';
+import { refusal, shuttingDown } from './problem-codes.js';
 import { Stream, type StreamOptions, type StreamOwner } from './stream.js';
 
 export interface StreamsOptions extends StreamOptions {
@@ -70,7 +70,7 @@ export class Streams implements StreamOwner, SessionSource {
   /** Takes one of the places. Throws a Problem where there is none. The stream is over when its response is. */
   admit(response: Response, principal: Principal, address: string): Stream {
     const { streamsMax } = this.options;
-    if (this.isStopping) throw refusal('shutting-down', 'This relay is shutting down: try again, at another one.');
+    if (this.isStopping) throw shuttingDown();
     if (this.streams.size >= streamsMax) {
       throw refusal('too-many-sessions', `This relay has http.streamsMax (${streamsMax}) streams: try again later.`);
     }

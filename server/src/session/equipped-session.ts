@@ -3,6 +3,7 @@
  * of its own (acks, transactions, a channel at the broker), which is made when it is first asked for.
  */
 import type { Policy, Principal } from '../auth/auth.js';
+import { userNameOf } from '../auth/principal.js';
 import type { Broker, BrokerChannel } from '../brokers/broker.js';
 import { StompError } from '../stomp/errors.js';
 import type { Version } from '../stomp/frame.js';
@@ -41,7 +42,7 @@ export abstract class EquippedSession extends ClosableSession implements Deliver
   }
 
   get userName(): string {
-    return this.principal.anonymous ? this.id : this.principal.name;
+    return userNameOf(this.principal, this.id);
   }
 
   private get extras(): SessionExtras {

@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
 import { availableParallelism, tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -155,6 +156,7 @@ describe('mistakes', () => {
       /passwordHash is missing .*: must be a line/,
     ],
     ['auth: { authenticators: [{ kind: users, file: 5 }] }', /file is 5 .*: must be the name of a file/],
+    [`http: { apiKeys: [{ name: '~${randomUUID()}', keyHash: ${'a'.repeat(64)} }] }`, /looks like the id of a session/],
     ['http: { apiKeys: { name: billing } }', /apiKeys is .*: must be a list/],
     ['memory: { exchanges: [{ name: e, type: tree }] }', /type is "tree" .*: must be one of: topic, direct, fanout,/],
     ['listen: { path: 5 }', /path is 5 .*: must be a text/],
