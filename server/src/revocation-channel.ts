@@ -51,7 +51,7 @@ export class RevocationChannel {
     private readonly log: Log,
   ) {}
 
-  /** To be called when the broker can be used. Resolves when nothing can be missed any more, or that could not be had. */
+  /** To be called when the broker can be used. Resolves when what is told from now on is heard, or that could not be had. */
   async start(listener: RevocationListener): Promise<void> {
     this.listener = listener;
     this.broker.on('up', () => void this.join());
@@ -89,13 +89,23 @@ export class RevocationChannel {
       const subscribe = (to: SharedDestination) => this.broker.subscribe(to, new Map(), ({ body }) => this.heard(body));
       this.subscriptions = await Promise.all([subscribe(toAll), subscribe(toOne(this.relayId))]);
       for (const each of former) void each.close().catch(() => undefined);
-      await this.tellKnown(toAll);
-      await this.tell(toAll, { kind: 'hello', from: this.relayId });
     } catch (err) {
-      if (this.end.signal.aborted) return;
-      this.log.warn({ err }, 'revocations at other relays are not heard of for now; this is tried again');
-      void delay(RETRY_MS, undefined, { ref: false }).then(() => (this.broker.isUp ? this.join() : undefined));
+      return this.tryAgain(err);
     }
+    // Nobody waits for it: a broker that is slow to confirm does not hold up the start
+    void this.introduce().catch((err: unknown) => this.tryAgain(err));
+  }
+
+  /** What is known here first: with the answers to its question a relay that was cut off knows all. */
+  private async introduce(): Promise<void> {
+    await this.tellKnown(toAll);
+    await this.tell(toAll, { kind: 'hello', from: this.relayId });
+  }
+
+  private tryAgain(err: unknown): void {
+    if (this.end.signal.aborted) return;
+    this.log.warn({ err }, 'revocations at other relays are not heard of for now; this is tried again');
+    void delay(RETRY_MS, undefined, { ref: false }).then(() => (this.broker.isUp ? this.join() : undefined));
   }
 
   private async tellKnown(to: SharedDestination): Promise<void> {

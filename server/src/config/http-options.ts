@@ -11,7 +11,9 @@ const apiKey = z.strictObject({
 
 export const http = section({
   apiKeys: z.array(apiKey).max(1_000).default([]).describe('keys for the HTTP API, in the header `X-API-Key`'),
-  bodyMaxBytes: whole(8 * MIB, KIB, 512 * MIB).describe('the body of a request'),
+  bodyMaxBytes: whole(MIB, KIB, 512 * MIB).describe(
+    'the body of a request; JSON of several MiB takes more time than one turn of the event loop should',
+  ),
   bodiesMaxBytes: whole(256 * MIB, 64 * KIB, 64 * 1024 * MIB).describe('the bodies of all requests under way'),
   messagesMax: whole(1_000, 1, 100_000).describe('messages in one request'),
   publishTimeoutMs: whole(60_000, 100, 10 * 60_000).describe(

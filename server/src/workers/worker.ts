@@ -55,6 +55,7 @@ async function answer(relay: Relay, { question, order }: ToWorker & { kind: 'ask
   return order ? { result: await perform(relay.operations, order.operation, order.argument) } : {};
 }
 
+/** A primary that has died meanwhile hears nothing; without a callback that would be an uncaught error. */
 function tell(message: FromWorker): void {
-  if (process.connected) process.send?.(message);
+  if (process.connected) process.send?.(message, undefined, undefined, () => undefined);
 }

@@ -104,7 +104,7 @@ describe.each(EVERYWHERE)('on $broker over $transport', ({ broker, transport }) 
 
   test.each(VERSIONS)('ids of any text work in %s', async (version) => {
     const reader = await stage.connect(transport, { 'accept-version': version });
-    for (const id of ['0', 'a b', 'ü', 'x'.repeat(300), '/topic/x', '{"a"}', '__proto__']) {
+    for (const id of ['0', 'a b', 'ü', 'x'.repeat(255), '/topic/x', '{"a"}', '__proto__']) {
       const destination = `/topic/${unique()}`;
       await reader.receipt('SUBSCRIBE', { id, destination });
       reader.sendFrame('SEND', { destination }, 'x');

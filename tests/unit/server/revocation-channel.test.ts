@@ -87,7 +87,15 @@ async function open(broker: MemoryBroker, id: string, known: readonly Revocation
   const relay = new Relay(broker, id);
   relays.push(relay);
   relay.here.push(...known);
-  return relay.start();
+  await relay.start();
+  // What it knows, in pages, and its question
+  const told = Math.ceil(known.length / 100) + 1;
+  await eventually(
+    () => (relay.link.published.length >= told ? true : undefined),
+    5_000,
+    () => `${id} has told ${relay.link.published.length} of ${told}`,
+  );
+  return relay;
 }
 
 afterEach(() => relays.splice(0).forEach(({ channel }) => channel.stop()));
@@ -134,6 +142,14 @@ test('who was cut off tells what it knows and hears what it has missed', async (
   expect([users(a.learned), users(b.learned)]).toEqual([['bob'], ['alice']]);
   await a.revoke('carol');
   expect(users(b.revoked)).toEqual(['carol']); // once: the former subscription is gone
+});
+
+test('a broker that confirms nothing does not hold up the start', async () => {
+  const relay = new Relay(await shared(), 'a');
+  relays.push(relay);
+  relay.link.publish = () => new Promise(() => undefined);
+  await relay.start();
+  expect(relay.warnings).toEqual([]);
 });
 
 test('a broker that fails is not waited for by who revokes', async () => {
