@@ -3,23 +3,14 @@ import { mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
 import { availableParallelism, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, test } from '@jest/globals';
-import { checkExposure, ConfigError, createConfig, loadConfig } from '../../../server/src/config.js';
+import { checkExposure, createConfig, loadConfig } from '../../../server/src/config.js';
 import { SlowPolicies } from '../../../server/src/session/slow-policy.js';
+import { problemsOf } from '../../support/config-problems.js';
 
 function yaml(text: string): string {
   const file = join(mkdtempSync(join(tmpdir(), 'relay-config-')), 'relay.yaml');
   writeFileSync(file, text);
   return file;
-}
-
-function problemsOf(run: () => unknown): readonly string[] {
-  try {
-    run();
-  } catch (error) {
-    if (error instanceof ConfigError) return error.problems;
-    throw error;
-  }
-  return [];
 }
 
 const load = (flags: Record<string, unknown>, environment: Record<string, string> = {}) =>

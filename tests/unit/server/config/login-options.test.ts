@@ -2,7 +2,8 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, describe, expect, test } from '@jest/globals';
-import { ConfigError, createConfig, loadConfig } from '../../../../server/src/config.js';
+import { createConfig, loadConfig } from '../../../../server/src/config.js';
+import { problemsOf } from '../../../support/config-problems.js';
 
 const HASH = `$scrypt$ln=15,r=8,p=3$${'A'.repeat(22)}$${'A'.repeat(43)}`;
 const folders: string[] = [];
@@ -12,15 +13,7 @@ afterEach(() => {
 
 const configured = (authenticator: unknown) => createConfig({ auth: { authenticators: [authenticator] } } as never);
 
-function problemsWith(authenticator: unknown): readonly string[] {
-  try {
-    configured(authenticator);
-  } catch (error) {
-    if (error instanceof ConfigError) return error.problems;
-    throw error;
-  }
-  return [];
-}
+const problemsWith = (authenticator: unknown) => problemsOf(() => configured(authenticator));
 
 describe('users', () => {
   test('inline, with the defaults of a check', () => {

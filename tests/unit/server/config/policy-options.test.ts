@@ -1,16 +1,7 @@
 import { describe, expect, jest, test } from '@jest/globals';
-import { ConfigError, createConfig } from '../../../../server/src/config.js';
+import { createConfig } from '../../../../server/src/config.js';
 import { type ConfigInput, createRelay, type RelayHooks } from '../../../../server/src/index.js';
-
-function problemsOf(run: () => unknown): readonly string[] {
-  try {
-    run();
-  } catch (error) {
-    if (error instanceof ConfigError) return error.problems;
-    throw error;
-  }
-  return [];
-}
+import { problemsOf } from '../../../support/config-problems.js';
 
 describe('policy.rules', () => {
   test('absent: everybody may do everything', () => {
