@@ -35,6 +35,8 @@ afterEach(async () => {
 async function start(rabbitmq: { publishTimeoutMs?: number; heartbeatSeconds?: number } = {}): Promise<void> {
   relay = await startRelay(proxy.url(vhost.amqpUrl), {
     rabbitmq: { reconnectMinMs: 20, reconnectMaxMs: 200, connectTimeoutMs: 1_000, ...rabbitmq },
+    // Clients are in this process too: they cannot read while the relay writes what has been held up, which is 45 MB
+    session: { outboxMaxBytes: 64 * 1024 * 1024 },
   });
 }
 
