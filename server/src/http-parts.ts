@@ -11,12 +11,12 @@ import { inTurn } from './http/in-turn.js';
 import { Streams } from './http/streams.js';
 import type { LoadMeter } from './load-meter.js';
 import type { Log } from './log.js';
-import { isLoopback, networkOf } from './loopback.js';
+import { isLoopback } from './loopback.js';
 import { Drain } from './session/drain.js';
 import type { MessageEncoder } from './session/message-encoder.js';
 import type { SessionCounters } from './session/session-counters.js';
 import type { TimerWheel } from './session/timer-wheel.js';
-import { createHostCheck, createOriginCheck } from './transports/admission.js';
+import { createHostCheck, createOriginCheck, LOOPBACK_ONLY } from './transports/admission.js';
 import { createClientAddress } from './transports/client-address.js';
 import type { Entrance } from './transports/entrance.js';
 
@@ -33,9 +33,6 @@ export interface HttpSources {
   /** Anybody may come in, as nobody has configured who may. */
   readonly isOpen: boolean;
 }
-
-const LOOPBACK_ONLY =
-  'No authenticator is configured, so only clients on this machine are served: give one, or set auth.allowAnonymous.';
 
 export class HttpParts {
   readonly counters = new HttpCounters();
@@ -65,7 +62,6 @@ export class HttpParts {
         sessionCounters,
         timers,
         createDrain: (streams) => new Drain(streams, drain, timers, log),
-        networkOf,
       },
     );
   }

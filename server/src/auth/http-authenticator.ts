@@ -6,6 +6,7 @@
 import { z } from 'zod';
 import { networkOf } from '../loopback.js';
 import { type Authenticator, AuthenticationError, type Credentials, type Principal } from './auth.js';
+import { readAtMost } from './bounded-answer.js';
 import { BoundedLine, type LineOptions } from './bounded-line.js';
 import { LoginCache } from './login-cache.js';
 import { authorizationsOf, type PageCheck } from './presented.js';
@@ -78,7 +79,8 @@ export class HttpAuthenticator implements Authenticator {
       signal,
     });
     const { status } = response;
-    const text = await readAtMost(response, answerMaxBytes); // also where it does not matter: the connection is kept
+    const tooLong = `the service's answer has more than ${answerMaxBytes} bytes (answerMaxBytes)`;
+    const text = await readAtMost(response, answerMaxBytes, tooLong); // also where it does not matter: the connection is kept
     if (status === OK) return toPrincipal(text);
     if (status === NOT_MINE) return undefined;
     if (REFUSED.includes(status)) {
@@ -86,18 +88,6 @@ export class HttpAuthenticator implements Authenticator {
     }
     throw new Error(`the service at auth.authenticators' url answered with status ${status}`);
   }
-}
-
-async function readAtMost({ body }: Response, maxBytes: number): Promise<string> {
-  if (body === null) return '';
-  const chunks: Uint8Array[] = [];
-  let length = 0;
-  for await (const chunk of body as AsyncIterable<Uint8Array>) {
-    length += chunk.length;
-    if (length > maxBytes) throw new Error(`the service's answer has more than ${maxBytes} bytes (answerMaxBytes)`);
-    chunks.push(chunk);
-  }
-  return Buffer.concat(chunks).toString('utf8');
 }
 
 /** Nothing of the answer is shown: it may hold secrets. */

@@ -2,7 +2,7 @@
 import type { Response } from 'express';
 import type { Principal } from '../auth/auth.js';
 import type { SharedDestination } from '../brokers/broker.js';
-import { isLoopback } from '../loopback.js';
+import { isLoopback, networkOf } from '../loopback.js';
 import type { DrainingSession } from '../session/drain.js';
 import { Quota } from '../session/quota.js';
 import type { SessionSource } from '../session/session-info.js';
@@ -29,8 +29,6 @@ export interface StreamSources extends FeedSources {
   readonly sessionCounters: { slowConsumers: number };
   readonly timers: TimerWheel;
   createDrain(streams: ReadonlySet<DrainingSession>): PacedEnd;
-  /** What counts as one address. */
-  networkOf(address: string): string;
 }
 
 export class Streams implements StreamOwner, SessionSource {
@@ -87,7 +85,7 @@ export class Streams implements StreamOwner, SessionSource {
       const sentence = `This user has limits.sessionsPerUserMax (${sessionsPerUserMax}) streams already: close one.`;
       throw refusal('too-many-user-sessions', sentence);
     }
-    if (!isLoopback(address) && !this.addresses.take(stream, this.sources.networkOf(address))) {
+    if (!isLoopback(address) && !this.addresses.take(stream, networkOf(address))) {
       const sentence = `Your address has limits.sessionsPerAddressMax (${sessionsPerAddressMax}) streams already: close one.`;
       throw refusal('too-many-address-sessions', sentence);
     }

@@ -19,6 +19,10 @@ const LOOPBACK_NAMES = ['localhost', '127.0.0.1', '[::1]'];
 const DEFAULT_PORTS: Readonly<Record<string, string>> = { 'http:': '80', 'https:': '443' };
 const SHOWN_MAX = 200;
 
+/** Said to who comes by another address than this machine's own, where nobody asks who a client is. */
+export const LOOPBACK_ONLY =
+  'No authenticator is configured, so only clients on this machine are served: give one, or set auth.allowAnonymous.';
+
 /** `same`: the page came from where the handshake goes to. `*`: any page. Else exact origins, and `same` among them. */
 export type AllowedOrigins = 'same' | '*' | readonly string[];
 

@@ -12,7 +12,7 @@ import type { Duplex } from 'node:stream';
 import { WebSocketServer } from 'ws';
 import type { ServerOptions } from 'ws';
 import { isLoopback } from '../loopback.js';
-import { createHostCheck, createOriginCheck } from './admission.js';
+import { createHostCheck, createOriginCheck, LOOPBACK_ONLY } from './admission.js';
 import type { AllowedOrigins } from './admission.js';
 import { type ClientAddress, createClientAddress } from './client-address.js';
 import type { AcceptConnection, Peer } from './connection.js';
@@ -67,9 +67,6 @@ const KEPT_HEADERS = [
   'user-agent',
   'x-forwarded-for',
 ] as const;
-
-const LOOPBACK_ONLY =
-  'No authenticator is configured, so only clients on this machine are served: give one, or set auth.allowAnonymous.';
 
 const COME_BACK: Readonly<Record<Refusal, string>> = {
   overloaded: 'The relay is overloaded and takes no new sessions for now. Connect again later.',

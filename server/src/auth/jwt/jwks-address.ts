@@ -13,6 +13,7 @@ import {
   type JWTVerifyGetKey,
 } from 'jose';
 import { AuthenticationError } from '../auth.js';
+import { readAtMost } from '../bounded-answer.js';
 import type { JwtAlgorithm, VerificationKeys } from './jwt-keys.js';
 import { refusalOf } from './token-refusal.js';
 
@@ -89,7 +90,7 @@ export class JwksAddress {
       const signal = AbortSignal.any([init.signal, this.closing.signal]);
       const response = await fetch(url, { ...init, signal });
       if (response.status !== 200) throw new Error(`HTTP status ${response.status}, not 200`);
-      const text = await readBounded(response);
+      const text = await readAtMost(response, MAX_BYTES, `the answer has more than ${MAX_BYTES} bytes`);
       checkKeySet(text);
       this.succeeded();
       return new Response(text);
@@ -120,17 +121,6 @@ export class JwksAddress {
 
 function tryAgain(sentence: string): AuthenticationError {
   return new AuthenticationError('authentication-unavailable', sentence);
-}
-
-async function readBounded(response: Response): Promise<string> {
-  const chunks: Uint8Array[] = [];
-  let bytes = 0;
-  for await (const chunk of response.body ?? []) {
-    bytes += (chunk as Uint8Array).byteLength;
-    if (bytes > MAX_BYTES) throw new Error(`the answer has more than ${MAX_BYTES} bytes`);
-    chunks.push(chunk);
-  }
-  return Buffer.concat(chunks).toString('utf8');
 }
 
 function checkKeySet(text: string): void {
