@@ -5,7 +5,7 @@ export default tseslint.config(
   { ignores: ['**/.cache/', '**/dist/', '**/node_modules/', 'coverage/', '.cache/'] },
   js.configs.recommended,
   {
-    files: ['**/*.ts'],
+    files: ['**/*.{ts,tsx}'],
     extends: [...tseslint.configs.recommendedTypeChecked],
     languageOptions: { parserOptions: { project: './tsconfig.json', tsconfigRootDir: import.meta.dirname } },
     rules: {
@@ -18,7 +18,7 @@ export default tseslint.config(
     },
   },
   {
-    files: ['server/src/**/*.ts', 'client-sdk/src/**/*.ts'],
+    files: ['server/src/**/*.ts', 'client-sdk/src/**/*.{ts,tsx}'],
     rules: {
       'max-lines-per-function': ['error', { max: 70, skipBlankLines: true, skipComments: true }],
       'no-restricted-globals': ['error', { name: 'process', message: 'only config.ts and programs read the process' }],

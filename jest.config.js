@@ -1,20 +1,24 @@
 // One project a kind of test: `npm run test:unit` needs nothing, the others find or start what they need
 // (see tests/support). Sources are TypeScript modules; swc turns them, and the packages that ship as
 // modules only, into what Jest loads.
+const swc = (syntax, transform = {}) => [
+  '@swc/jest',
+  { jsc: { target: 'es2022', parser: syntax, transform }, module: { type: 'commonjs' } },
+];
+
 const common = {
   rootDir: import.meta.dirname,
   testEnvironment: 'node',
   transform: {
-    '\\.(ts|js|mjs)$': [
-      '@swc/jest',
-      { jsc: { target: 'es2022', parser: { syntax: 'typescript' } }, module: { type: 'commonjs' } },
-    ],
+    '\\.(ts|js|mjs)$': swc({ syntax: 'typescript' }),
+    '\\.tsx$': swc({ syntax: 'typescript', tsx: true }, { react: { runtime: 'automatic' } }),
   },
   transformIgnorePatterns: ['/node_modules/(?!(uuid|jose|@stomp/rx-stomp|@seriousme/openapi-schema-validator)/)'],
   moduleNameMapper: {
     '^(\\.{1,2}/.*)\\.js$': '$1',
     '^stomp-relay$': '<rootDir>/server/src/index.ts',
     '^stomp-relay-client$': '<rootDir>/client-sdk/src/core/index.ts',
+    '^stomp-relay-client/react$': '<rootDir>/client-sdk/src/react/index.ts',
   },
 };
 
@@ -34,7 +38,7 @@ export default {
   // They wait more than they compute: one worker fewer, Jest's default, leaves half of a small machine idle.
   maxWorkers: '100%',
   projects: [
-    project('unit', ['unit/**/*.test.ts', 'architecture.test.ts']),
+    project('unit', ['unit/**/*.test.{ts,tsx}', 'architecture.test.ts']),
     project('contract', ['contract/**/*.test.ts'], withRabbit),
     project('integration', ['integration/**/*.test.ts'], withRabbit),
   ],

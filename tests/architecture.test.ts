@@ -2,7 +2,7 @@
  * The import table of the architecture, held by a test: which folder may import which, and which outside packages. Types
  * count like values. Also: no import cycles, no two files of the server with the same base name, and the trace of one SEND.
  */
-import { readdirSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { isBuiltin } from 'node:module';
 import path from 'node:path';
 import { describe, expect, test } from '@jest/globals';
@@ -179,7 +179,8 @@ function sourcesUnder(base: string): string[] {
 
 /** `to` is a path below `base`, or the name of a package. */
 function importsOf(base: string, file: string): Import[] {
-  const source = ts.createSourceFile(file, readFileSync(path.join(base, `${file}.ts`), 'utf8'), ts.ScriptTarget.Latest);
+  const name = path.join(base, existsSync(path.join(base, `${file}.tsx`)) ? `${file}.tsx` : `${file}.ts`);
+  const source = ts.createSourceFile(name, readFileSync(name, 'utf8'), ts.ScriptTarget.Latest);
   const found: Import[] = [];
   const add = (specifier: ts.Expression | undefined, isType: boolean): void => {
     if (!specifier || !ts.isStringLiteralLike(specifier)) return;
