@@ -8,7 +8,7 @@ import amqp from 'amqplib';
 import { eventually } from '../support/deadline.js';
 import { createVhost, privateNode, rabbitmq, type RabbitNode, type Vhost } from '../support/rabbitmq.js';
 
-const WATCHDOG = path.join(__dirname, '../support/rabbitmq-watchdog.js');
+const WATCHDOG = path.join(__dirname, '../support/watchdog-program.js');
 
 describe('the node of the run', () => {
   let vhost: Vhost;

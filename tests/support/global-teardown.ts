@@ -1,8 +1,8 @@
-/** After the last test: ends the node, and fails the run if a node or a vhost of it is left behind. */
+/** After the last test: ends the node, and fails the run if a server or a vhost is left behind. */
 
 export default async function globalTeardown(): Promise<void> {
   const { callManagement } = await import('./rabbitmq-api.js');
-  const { nodeProcesses } = await import('./rabbitmq-node.js');
+  const { guardedProcesses } = await import('./watchdog.js');
   const run = process.env['RELAY_TEST_RUN'];
   const provided = globalThis.relayTestRabbit;
   if (provided === undefined || run === undefined) return;
@@ -10,11 +10,9 @@ export default async function globalTeardown(): Promise<void> {
   const left = vhosts.map((vhost) => vhost.name).filter((name) => name.startsWith(run));
   for (const name of left) await callManagement(provided, 'DELETE', `/vhosts/${name}`);
   await provided.stop();
-  const processes = nodeProcesses(run);
+  const processes = guardedProcesses(run);
   if (processes.length > 0) {
-    throw new Error(
-      `RabbitMQ nodes are still running after the tests; a test did not stop its own:\n${processes.join('\n')}`,
-    );
+    throw new Error(`servers are still running after the tests; a test did not stop its own:\n${processes.join('\n')}`);
   }
   if (left.length > 0) throw new Error(`tests left vhosts behind: ${left.join(', ')}`);
 }

@@ -2,12 +2,11 @@
  * A private RabbitMQ node from the `rabbitmq-server` on the PATH: own name, ports, cookie, epmd and directory, so that
  * it meets no other node on the machine. On Debian that program is a wrapper which switches to the user `rabbitmq`
  * when started by root and starts the Erlang VM behind two shells; so the directory is given to that user, and
- * everything that belongs to the node is found by a mark in its environment (see rabbitmq-watchdog.js). The watchdog
+ * everything that belongs to the node is found by a mark in its environment (see watchdog-program.js). The watchdog
  * is the only one who ends a node, when its standard input closes: on stop(), or because this process is gone.
  */
-import { type ChildProcess, execFile, execFileSync, spawn } from 'node:child_process';
+import { execFile, execFileSync, spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { once } from 'node:events';
 import {
   accessSync,
   chownSync,
@@ -22,14 +21,14 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { promisify } from 'node:util';
 import type { CertificateFiles } from './certificates.js';
-import { eventually, withDeadline } from './deadline.js';
+import { eventually } from './deadline.js';
 import { freePorts } from './free-ports.js';
 import { type RabbitUrls, versionWhenReady } from './rabbitmq-api.js';
+import { startWatchdog, stopWatchdog } from './watchdog.js';
 
 const START_DEADLINE_MS = 120_000;
 const STOP_DEADLINE_MS = 30_000;
 const PLUGINS = '[rabbitmq_management,rabbitmq_stomp,rabbitmq_web_stomp].\n';
-const WATCHDOG = path.join(__dirname, 'rabbitmq-watchdog.js');
 
 export type StopSignal = 'SIGKILL' | 'SIGTERM';
 
@@ -124,12 +123,6 @@ export async function runCtl(directory: string, args: readonly string[]): Promis
   const program = script(path.join(path.dirname(server), 'rabbitmqctl'));
   const { stdout } = await promisify(execFile)(program, [...args], { env: environment, timeout: 60_000 });
   return stdout;
-}
-
-/** The processes of nodes whose id begins with `prefix`, a line each: empty when nothing is left. */
-export function nodeProcesses(prefix: string): string[] {
-  const output = execFileSync(process.execPath, [WATCHDOG, 'list', prefix], { encoding: 'utf8' });
-  return output.split('\n').filter((line) => line !== '');
 }
 
 function isExecutable(file: string): boolean {
@@ -279,26 +272,4 @@ async function killVm(directory: string, signal: StopSignal): Promise<void> {
     }
   };
   await eventually(gone, STOP_DEADLINE_MS, () => `the Erlang VM ${pid} does not end`);
-}
-
-async function startWatchdog(id: string, directory: string): Promise<ChildProcess> {
-  const child = spawn(process.execPath, [WATCHDOG, 'guard', id, directory], {
-    cwd: '/',
-    detached: true,
-    stdio: ['pipe', 'pipe', 'inherit'],
-  });
-  await withDeadline(once(child.stdout, 'data'), 15_000, () => 'the watchdog of the test node does not start');
-  // neither it nor its pipes keep the test process alive
-  child.unref();
-  for (const pipe of [child.stdin, child.stdout] as unknown as { unref(): void }[]) pipe.unref();
-  return child;
-}
-
-async function stopWatchdog(watchdog: ChildProcess): Promise<void> {
-  if (watchdog.exitCode !== null) return;
-  watchdog.ref();
-  const exit = once(watchdog, 'exit');
-  watchdog.stdin?.end();
-  const [code] = (await withDeadline(exit, STOP_DEADLINE_MS, () => 'the test node does not end')) as [number | null];
-  if (code !== 0) throw new Error(`the watchdog of the test node failed with ${code}: a node may be left`);
 }

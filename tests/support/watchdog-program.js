@@ -1,10 +1,10 @@
-// Ends what a test node started, whatever became of the tests. Every process of a node inherits the variable
-// RELAY_TEST_NODE=<id> (the wrapper script, su, the Erlang VM, epmd, its helpers), so they are found by it in the
-// process list, and the Erlang VM is killed by its own pid: killing the wrapper alone would leave it running.
+// Ends what a test node (of RabbitMQ, of PostgreSQL) started, whatever became of the tests. Every process of a node inherits
+// the variable RELAY_TEST_NODE=<id> (the wrapper script, su, the Erlang VM, epmd, its helpers), so they are found by it in
+// the process list, and the Erlang VM is killed by its own pid: killing the wrapper alone would leave it running.
 //
-//   node rabbitmq-watchdog.js guard ID DIR   waits until its standard input closes, also because the parent died or
+//   node watchdog-program.js guard ID DIR   waits until its standard input closes, also because the parent died or
 //                                            was killed, then kills the node and removes its directory
-//   node rabbitmq-watchdog.js list PREFIX    prints the pid and command of each process of nodes whose id begins so
+//   node watchdog-program.js list PREFIX    prints the pid and command of each process of nodes whose id begins so
 import { execFileSync } from 'node:child_process';
 import { existsSync, readFileSync, readdirSync, rmSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -76,6 +76,6 @@ if (verb === 'list') {
   process.stdin.resume();
   console.log('watching');
 } else {
-  console.error('usage: rabbitmq-watchdog.js guard ID DIR | list PREFIX');
+  console.error('usage: watchdog-program.js guard ID DIR | list PREFIX');
   process.exitCode = 2;
 }
