@@ -1,27 +1,16 @@
 /** The demo page, as a person uses it: two tabs, errors, a relay that restarts. */
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from '@jest/globals';
-import { chromium } from 'playwright-core';
 import type { Browser, Page } from 'playwright-core';
+import { launchChromium } from './chromium.js';
 import { startRelay } from './relay-process.js';
 import type { RelayProcess } from './relay-process.js';
-
-const FLAGS = [
-  '--headless',
-  '--no-sandbox',
-  '--disable-gpu',
-  '--disable-quic',
-  '--no-first-run',
-  '--disable-background-networking',
-  '--disable-component-update',
-  '--disable-sync',
-];
 
 let browser: Browser;
 let relay: RelayProcess;
 let complaints: string[];
 
 beforeAll(async () => {
-  browser = await chromium.launch({ executablePath: process.env['CHROMIUM_PATH'] ?? '', args: FLAGS });
+  browser = await launchChromium();
 });
 afterAll(() => browser.close());
 

@@ -10,6 +10,7 @@ const CLI = path.resolve(import.meta.dirname, '../../server/dist/cli.js');
 export interface RelayProcess {
   readonly pageUrl: string;
   readonly websocketUrl: string;
+  readonly adminUrl: string;
   readonly port: string;
   readonly child: ChildProcess;
   /** Resolves with the exit status. */
@@ -34,6 +35,7 @@ export async function startRelay(...flags: string[]): Promise<RelayProcess> {
     child,
     pageUrl,
     websocketUrl: urls.get('websocket') ?? '',
+    adminUrl: urls.get('admin') ?? '',
     port: new URL(pageUrl).port,
     async stop(signal = 'SIGTERM') {
       if (child.exitCode !== null || child.signalCode !== null) return child.exitCode;
