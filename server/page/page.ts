@@ -3,15 +3,17 @@
  * and keeps no state but the client and its subscriptions.
  */
 import { createClient, RelayError } from 'stomp-relay-client';
-import type { Client, ClientState, Subscription } from 'stomp-relay-client';
+import type { Client, ConnectionState, Subscription } from 'stomp-relay-client';
 import { elements, make } from './elements.js';
 import { clearMessages, showMessage } from './message-list.js';
 
-const BADGES: Readonly<Record<ClientState, string>> = {
+const BADGES: Readonly<Record<ConnectionState['name'], string>> = {
   idle: 'Not connected',
   connecting: 'Connecting…',
   connected: 'Connected',
   waiting: 'Connection lost, trying again…',
+  offline: 'No network',
+  refused: 'Not connected',
   closed: 'Not connected',
 };
 
@@ -19,7 +21,7 @@ let client: Client | undefined;
 
 elements.connectForm.addEventListener('submit', (event) => {
   event.preventDefault();
-  if (isOpen(client?.state)) void client?.close();
+  if (isOpen(client?.state.name)) void client?.close();
   else void connect();
 });
 elements.subscribeForm.addEventListener('submit', (event) => {
@@ -52,7 +54,7 @@ async function connect(): Promise<void> {
 
 function subscribe(to: Client, destination: string): void {
   hideError();
-  const subscription = to.subscribe(destination, showMessage, { onEnded: (error) => ended(error) });
+  const subscription = to.subscribe(destination, showMessage, { onError: (error) => ended(error) });
   const chip = makeChip(subscription, () => {
     subscription.unsubscribe();
     chip.remove();
@@ -92,7 +94,9 @@ function makeChip({ destination }: Subscription, onRemove: () => void): HTMLElem
   return chip;
 }
 
-function showState(state: ClientState, error?: RelayError): void {
+function showState(snapshot: ConnectionState): void {
+  const { name: state } = snapshot;
+  const error = 'reason' in snapshot ? snapshot.reason : undefined;
   elements.badge.textContent = BADGES[state];
   elements.badge.dataset['state'] = state;
   elements.connect.textContent = isOpen(state) ? 'Disconnect' : 'Connect';
@@ -104,8 +108,8 @@ function showState(state: ClientState, error?: RelayError): void {
   else if (state === 'connected' && elements.errorCode.textContent === 'connection-lost') hideError();
 }
 
-function isOpen(state: ClientState | undefined): boolean {
-  return state === 'connecting' || state === 'connected' || state === 'waiting';
+function isOpen(state: ConnectionState['name'] | undefined): boolean {
+  return state !== undefined && state !== 'idle' && state !== 'refused' && state !== 'closed';
 }
 
 function showError(error: unknown): void {

@@ -1,214 +1,160 @@
 /**
- * The client that an application holds: connects, publishes, subscribes; comes back by itself after a lost connection
- * and sets its subscriptions up again.
- *
- *   idle --connect()--> connecting --CONNECTED--> connected --lost--> waiting --after a while--> connecting
- *   any of them --close(), or a refusal that another attempt would meet again--> closed --connect()--> connecting
- *
- * The first attempt of `connect()` is the only one if it fails: somebody is waiting for the answer.
+ * The client that an application holds: its face. The connection (`connection.ts`) sees to it that there is always a link, one
+ * STOMP connection each (`stomp-link.ts`); what goes over the links is `traffic.ts`.
  */
-import { RelayError } from './relay-error.js';
-import { StompLink } from './stomp-link.js';
-import type { Body, Headers } from './stomp-link.js';
-import { HeldSubscription } from './subscription.js';
-import type { MessageListener, SubscribeOptions, Subscription } from './subscription.js';
+import { Connection } from './connection.js';
+import type { ConnectionState } from './connection.js';
+import type { Declared, RegisteredDestinations, Undeclared } from './destinations.js';
+import { encode } from './message.js';
+import type { Headers, Message } from './message.js';
+import { closedError } from './relay-error.js';
+import type { RelayError } from './relay-error.js';
+import type { RequestOptions } from './requests.js';
+import type { CreateWebSocket } from './stomp-link.js';
+import type { SubscribeOptions, Subscription } from './subscription.js';
+import { TokenSource } from './token-source.js';
+import type { Credentials } from './token-source.js';
+import { createTraffic } from './traffic.js';
+import { collectSteps } from './transaction.js';
+import type { Transaction } from './transaction.js';
 
-export type ClientState = 'idle' | 'connecting' | 'connected' | 'waiting' | 'closed';
-
-/** `error` says why a connection was lost or refused. */
-export type StateListener = (state: ClientState, error?: RelayError) => void;
-
-export interface ClientOptions {
-  /** Such as `wss://relay.example.com/ws`. */
+export interface ClientOptions extends Credentials {
+  /** Such as `wss://relay.example.com/ws`. `https://...` and `/ws` mean the same, the latter at the host of the page. */
   readonly url: string;
-  readonly login?: string;
-  readonly passcode?: string;
-  /** Sent in place of a passcode. A function is asked again for each connection. */
-  readonly token?: string | (() => string | Promise<string>);
   /** More headers for CONNECT. */
   readonly headers?: Headers;
-  /** Heart-beats, both ways. Default 10,000. */
+  /** Default true. False for servers that answer neither SUBSCRIBE nor SEND with RECEIPT: both count as done when they are sent. */
+  readonly receipts?: boolean;
+  /** Heart-beats, both ways; 0 for none. Default 10,000. */
   readonly heartBeatMs?: number;
-  /** How long opening a connection may take. Default 10,000. */
+  /** How long opening a connection, and fetching a token for it, may take. Default 10,000. */
   readonly connectTimeoutMs?: number;
-  /** The pause before the first attempt to come back; doubles up to `reconnectMaxMs`. Defaults 500 and 30,000. */
+  /** Attempts to come back are a random time apart, which is below `reconnectMinMs` at first and doubles up to `reconnectMaxMs`. Defaults 500 and 30,000. */
   readonly reconnectMinMs?: number;
   readonly reconnectMaxMs?: number;
-  /** Where there is no global WebSocket. */
-  readonly createWebSocket?: (url: string, protocols: string[]) => WebSocket;
+  /** How long the answer to a SUBSCRIBE or a transaction may take. Default 30,000. */
+  readonly receiptTimeoutMs?: number;
+  /** How many messages may wait to be sent or confirmed. Default 1,000. */
+  readonly publishQueueMax?: number;
+  /** How long one may wait. Default 60,000. */
+  readonly publishMaxAgeMs?: number;
+  /** Where there is no global WebSocket, as in Node 20. */
+  readonly createWebSocket?: CreateWebSocket;
+  /** Hears what was refused and nobody waits for, such as an ACK that came too late. Default: a warning on the console. */
+  readonly onError?: (error: RelayError) => void;
 }
 
 export interface PublishOptions {
-  readonly headers?: Headers;
+  readonly headers?: Headers | undefined;
+  /** Sent as `idempotency-id`, the same if it is sent again. Default: made by the client. */
+  readonly id?: string | undefined;
+  /** Default true: kept while there is no connection, and sent again where it is not known whether it arrived. False: rejects instead. */
+  readonly queue?: boolean | undefined;
+  readonly signal?: AbortSignal | undefined;
 }
 
-export interface Client {
-  readonly state: ClientState;
-  /** Resolves when connected; rejects with a RelayError if this attempt fails. */
-  connect(): Promise<void>;
-  /** Says goodbye. Subscriptions are forgotten. */
-  close(): Promise<void>;
+/** `D` says what is sent where: see `destinations.ts`. */
+// eslint-disable-next-line @typescript-eslint/no-empty-object-type
+export interface Client<D extends object = {}> {
+  readonly state: ConnectionState;
   /** Returns a function that takes the listener off again. */
-  onState(listener: StateListener): () => void;
-  /** May be called in any state: it is set up when there is a connection, and again on each new one. */
-  subscribe(destination: string, onMessage: MessageListener, options?: SubscribeOptions): Subscription;
+  onState(listener: (state: ConnectionState) => void): () => void;
+  /** Tries at once, and goes on until it is connected: then it resolves. Rejects only when the relay refuses or the client is closed. */
+  connect(): Promise<void>;
+  /** Says goodbye. Subscriptions stay, and are set up again if `connect` is called. */
+  close(): Promise<void>;
+  /** Works in any state: it is set up when there is a connection, and again on each new one. Connects where nobody has asked for it yet. */
+  subscribe<K extends Declared<D>>(
+    destination: K,
+    onMessage: (message: Message<D[K]>) => void,
+    options?: SubscribeOptions<D[K]>,
+  ): Subscription;
+  subscribe<T = unknown>(
+    destination: Undeclared<D>,
+    onMessage: (message: Message<T>) => void,
+    options?: SubscribeOptions<T>,
+  ): Subscription;
   /**
-   * Resolves when the relay's broker has taken responsibility for the message; rejects if it was refused, if there is
-   * no connection, or if the connection was lost before the answer (then it is not known whether it arrived).
+   * Resolves when the relay's broker has taken responsibility for the message; rejects with a RelayError if it was refused or took too long.
+   * A string is sent as text, a Uint8Array as it is, anything else as JSON.
    */
-  publish(destination: string, body: Body, options?: PublishOptions): Promise<void>;
+  publish<K extends Declared<D>>(destination: K, data: D[K], options?: PublishOptions): Promise<void>;
+  publish(destination: Undeclared<D>, data: unknown, options?: PublishOptions): Promise<void>;
+  /** Asks a service, and resolves with its answer. Rejects with a RelayError: `timeout`, `aborted`, `connection-lost` or what refused the question. */
+  request<T = unknown>(
+    destination: Declared<D> | Undeclared<D>,
+    data: unknown,
+    options?: RequestOptions<T>,
+  ): Promise<Message<T>>;
+  /** All that `collect` asks for is done, in order, or nothing. Needs a connection. Resolves when it is done. */
+  transaction(collect: (transaction: Transaction<D>) => void): Promise<void>;
 }
 
-export function createClient(options: ClientOptions): Client {
-  return new RelayClient(options);
+const DEFAULTS = {
+  headers: {},
+  receipts: true,
+  heartBeatMs: 10_000,
+  connectTimeoutMs: 10_000,
+  reconnectMinMs: 500,
+  reconnectMaxMs: 30_000,
+  receiptTimeoutMs: 30_000,
+  publishQueueMax: 1_000,
+  publishMaxAgeMs: 60_000,
+  createWebSocket: (url: string, protocols: string[]): WebSocket => new WebSocket(url, protocols),
+  // eslint-disable-next-line no-console -- an application that wants it elsewhere gives its own
+  onError: (error: RelayError): void => console.warn(String(error)),
+};
+
+/** Does nothing by itself: it connects when it is first used. */
+export function createClient<D extends object = RegisteredDestinations>(given: ClientOptions): Client<D> {
+  const options = { ...DEFAULTS, ...given };
+  const traffic = createTraffic(options);
+  const { subscriptions, publisher, requests } = traffic;
+  const connection = new Connection(options, new TokenSource(options, options.connectTimeoutMs), traffic);
+  const idPrefix = randomId();
+  let idCount = 0;
+  const newId = (): string => `${idPrefix}-${++idCount}`;
+
+  /** Throws where there will be no connection until the application asks for one. */
+  const use = (): void => {
+    const { state } = connection;
+    if (state.name === 'closed') throw closedError();
+    if (state.name === 'refused') throw state.reason;
+    connection.wake();
+  };
+
+  const client: Client = {
+    get state() {
+      return connection.state;
+    },
+    onState: (listener) => connection.onState(listener),
+    connect: () => connection.connect(),
+    close: () => connection.close(),
+    subscribe(destination: string, onMessage: (message: Message) => void, wishes = {}) {
+      const subscription = subscriptions.subscribe(destination, onMessage, wishes);
+      connection.wake();
+      return subscription;
+    },
+    async publish(
+      destination: string,
+      data: unknown,
+      { headers, id = newId(), queue = true, signal }: PublishOptions = {},
+    ) {
+      use();
+      const content = encode(data);
+      const stamped = { ...headers, 'idempotency-id': id };
+      await publisher.publish({ destination, content, headers: stamped, waits: queue, repeats: queue, signal });
+    },
+    async request(destination, data, wishes = {}) {
+      use();
+      return requests.request(newId(), destination, data, wishes) as Promise<Message<never>>;
+    },
+    transaction: async (collect) => traffic.transact(collectSteps(collect, newId)),
+  };
+  return client as Client<D>;
 }
 
-const DEFAULTS = { heartBeatMs: 10_000, connectTimeoutMs: 10_000, reconnectMinMs: 500, reconnectMaxMs: 30_000 };
-
-interface Waiter {
-  resolve(): void;
-  reject(error: RelayError): void;
-}
-
-class RelayClient implements Client {
-  readonly #options: ClientOptions & typeof DEFAULTS;
-  readonly #listeners = new Set<StateListener>();
-  readonly #subscriptions = new Map<string, HeldSubscription>();
-  #state: ClientState = 'idle';
-  #link: StompLink | undefined;
-  #waiter: Waiter | undefined;
-  #failedAttempts = 0;
-  #timer: ReturnType<typeof setTimeout> | undefined;
-
-  constructor(options: ClientOptions) {
-    this.#options = { ...DEFAULTS, ...options };
-  }
-
-  get state(): ClientState {
-    return this.#state;
-  }
-
-  onState(listener: StateListener): () => void {
-    this.#listeners.add(listener);
-    return () => this.#listeners.delete(listener);
-  }
-
-  connect(): Promise<void> {
-    if (this.#state === 'connected') return Promise.resolve();
-    if (this.#state !== 'idle' && this.#state !== 'closed') {
-      return Promise.reject(new RelayError('connecting', 'The client is connecting already.'));
-    }
-    return new Promise((resolve, reject) => {
-      this.#waiter = { resolve, reject };
-      void this.#open();
-    });
-  }
-
-  async close(): Promise<void> {
-    clearTimeout(this.#timer);
-    const link = this.#link;
-    this.#end(new RelayError('closed', 'The client was closed.'), false);
-    await link?.close();
-  }
-
-  subscribe(destination: string, onMessage: MessageListener, options: SubscribeOptions = {}): Subscription {
-    const subscription = new HeldSubscription(this.#idFor(destination), destination, options, onMessage);
-    const { id, ready } = subscription;
-    this.#subscriptions.set(id, subscription);
-    if (this.#state === 'connected') this.#setUp(subscription);
-    const unsubscribe = (): void => {
-      if (this.#subscriptions.get(id) !== subscription) return;
-      this.#subscriptions.delete(id);
-      subscription.reject(new RelayError('closed', `Unsubscribed from ${destination} before it was ready.`));
-      this.#link?.unsubscribe(id);
-    };
-    return { id, destination, ready, unsubscribe };
-  }
-
-  publish(destination: string, body: Body, { headers = {} }: PublishOptions = {}): Promise<void> {
-    if (this.#link === undefined || this.#state !== 'connected') {
-      return Promise.reject(new RelayError('not-connected', 'There is no connection to the relay; nothing was sent.'));
-    }
-    return this.#link.publish(destination, body, headers);
-  }
-
-  /** The same for the same destination in every browser: the relay then makes one frame for all of them. */
-  #idFor(destination: string): string {
-    let id = destination;
-    for (let count = 2; this.#subscriptions.has(id); count++) id = `${destination}#${count}`;
-    return id;
-  }
-
-  async #open(): Promise<void> {
-    this.#become('connecting');
-    const { url, login, passcode, token, headers, ...options } = this.#options;
-    try {
-      const secret = typeof token === 'function' ? await token() : (token ?? passcode);
-      if (this.state !== 'connecting') return; // closed while the token was fetched
-      const credentials = { ...(login && { login }), ...(secret && { passcode: secret }) };
-      const link: StompLink = new StompLink(
-        { ...options, url, headers: { ...headers, ...credentials } },
-        {
-          onConnected: () => this.#link === link && this.#connected(),
-          onEnded: (error, mayReconnect) => this.#link === link && this.#end(error, mayReconnect),
-        },
-      );
-      this.#link = link;
-    } catch (error) {
-      this.#end(new RelayError('cannot-connect', (error as Error).message), true);
-    }
-  }
-
-  #connected(): void {
-    this.#failedAttempts = 0;
-    for (const subscription of this.#subscriptions.values()) this.#setUp(subscription);
-    this.#become('connected');
-    this.#waiter?.resolve();
-    this.#waiter = undefined;
-  }
-
-  #setUp(subscription: HeldSubscription): void {
-    const { id, destination, headers, deliver } = subscription;
-    this.#link?.subscribe(id, destination, headers, deliver).then(subscription.resolve, (error: RelayError) => {
-      if (error.code === 'connection-lost') return; // set up again on the next connection
-      if (this.#subscriptions.get(id) === subscription) this.#subscriptions.delete(id);
-      subscription.refuse(error);
-    });
-  }
-
-  /** The connection is over, or could not be had. */
-  #end(error: RelayError, mayReconnect: boolean): void {
-    if (this.#state === 'closed') return;
-    this.#link = undefined;
-    const waiter = this.#waiter;
-    this.#waiter = undefined;
-    if (mayReconnect && waiter === undefined) {
-      this.#become('waiting', error);
-      this.#timer = setTimeout(() => void this.#open(), this.#pauseMs());
-      return;
-    }
-    if (!mayReconnect) this.#forget(error);
-    this.#become('closed', error.code === 'closed' ? undefined : error);
-    waiter?.reject(error);
-  }
-
-  #forget(error: RelayError): void {
-    for (const subscription of this.#subscriptions.values()) {
-      if (error.code === 'closed') subscription.reject(error);
-      else subscription.refuse(error);
-    }
-    this.#subscriptions.clear();
-  }
-
-  /** Random, so that a thousand browsers do not come back in the same second. */
-  #pauseMs(): number {
-    const { reconnectMinMs, reconnectMaxMs } = this.#options;
-    const bound = Math.min(reconnectMaxMs, reconnectMinMs * 2 ** this.#failedAttempts++);
-    return bound / 2 + (Math.random() * bound) / 2;
-  }
-
-  #become(state: ClientState, error?: RelayError): void {
-    this.#state = state;
-    for (const listener of this.#listeners) listener(state, error);
-  }
+/** Not `crypto.randomUUID`: pages that came over plain HTTP do not have it. */
+function randomId(): string {
+  return [...crypto.getRandomValues(new Uint32Array(3))].map((part) => part.toString(36)).join('');
 }

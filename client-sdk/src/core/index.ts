@@ -1,6 +1,13 @@
 /** The client's public surface. */
 export { createClient } from './client.js';
-export type { Client, ClientOptions, ClientState, PublishOptions, StateListener } from './client.js';
+export type { Client, ClientOptions, PublishOptions } from './client.js';
+export type { ConnectionState } from './connection.js';
+export type { Declared, Register, RegisteredDestinations, Undeclared } from './destinations.js';
+export { decodeByType } from './message.js';
+export type { Decode, Headers, Message, RawMessage } from './message.js';
 export { RelayError } from './relay-error.js';
-export type { Body, Headers } from './stomp-link.js';
-export type { Message, MessageListener, SubscribeOptions, Subscription } from './subscription.js';
+export type { RequestOptions } from './requests.js';
+export type { CreateWebSocket } from './stomp-link.js';
+export type { SubscribeOptions, Subscription, SubscriptionState } from './subscription.js';
+export type { Credentials, Token } from './token-source.js';
+export type { Transaction } from './transaction.js';

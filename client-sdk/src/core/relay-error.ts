@@ -1,12 +1,33 @@
-/** Something that the relay refused, or that the connection prevented. */
+/** Something that the relay refused, that the connection prevented, or that took too long. */
 export class RelayError extends Error {
   override readonly name = 'RelayError';
-  constructor(
-    /** The relay's code, such as `authentication-failed`, or `not-connected`, `connection-lost`, `closed`. */
-    readonly code: string,
-    /** A sentence for people. */
-    message: string,
-  ) {
+  /** The relay's code, such as `access-denied`, or one of the client's, such as `connection-lost`: see README.md. */
+  readonly code: string;
+
+  /** @param message a sentence for people */
+  constructor(code: string, message: string) {
     super(message);
+    this.code = code;
   }
+}
+
+export function closedError(): RelayError {
+  return new RelayError('closed', 'The client was closed.');
+}
+
+export function lostError(sentence = 'The connection ended before the answer came.'): RelayError {
+  return new RelayError('connection-lost', sentence);
+}
+
+export function decodeFailed(what: string, error: unknown): RelayError {
+  return new RelayError('decode-failed', `${what} cannot be decoded: ${sentence(error)}`);
+}
+
+/** Whatever was thrown, as a RelayError: `code` where it is none yet. */
+export function asRelayError(error: unknown, code: string): RelayError {
+  return error instanceof RelayError ? error : new RelayError(code, sentence(error));
+}
+
+function sentence(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
 }

@@ -1,98 +1,132 @@
 /**
  * One STOMP connection, from its opening to its end, over stompjs (this is the only file that imports it). It never
- * reconnects: that is the client's decision. Every request carries a receipt; whatever way a request ends (RECEIPT,
- * ERROR that names it, end of the connection) its promise says so.
+ * reconnects: that is `connection.ts`. Requests carry a receipt; whatever way one ends (RECEIPT, a report of the extension
+ * soft-errors, ERROR that names it, no answer in time, end of the connection), its promise says so.
  */
 import { Client } from '@stomp/stompjs';
-import type { IFrame, IMessage } from '@stomp/stompjs';
-import { RelayError } from './relay-error.js';
+import type { IFrame } from '@stomp/stompjs';
+import { deferred, withDeadline } from './deadline.js';
+import type { Deferred } from './deadline.js';
+import type { Content, Headers, LinkMessage, Origin } from './message.js';
+import { isHidden } from './page.js';
+import { lostError, RelayError } from './relay-error.js';
 
-/** A MESSAGE frame. */
-export type LinkMessage = IMessage;
-export type Headers = Readonly<Record<string, string>>;
-export type Body = string | Uint8Array;
+export type CreateWebSocket = (url: string, protocols: string[]) => WebSocket;
 
 export interface LinkOptions {
   readonly url: string;
-  /** For CONNECT. */
-  readonly headers: Headers;
   readonly heartBeatMs: number;
   readonly connectTimeoutMs: number;
-  readonly createWebSocket?: ((url: string, protocols: string[]) => WebSocket) | undefined;
+  readonly receiptTimeoutMs: number;
+  readonly receipts: boolean;
+  readonly createWebSocket: CreateWebSocket;
 }
 
 export interface LinkEvents {
   onConnected(): void;
-  /** Once, last. `mayReconnect` is false where another attempt would end the same way. */
-  onEnded(error: RelayError, mayReconnect: boolean): void;
+  /** A MESSAGE that belongs to no subscription: the answer to a question. */
+  onReply(message: LinkMessage, link: StompLink): void;
+  /** What the relay says about the session. */
+  onNotice(destination: string | undefined, headers: Headers): void;
+  /** A subscription that was set up has been ended by the relay. */
+  onSubscriptionEnded(id: string, error: RelayError): void;
+  /** A frame was refused that nobody waits for. */
+  onReport(error: RelayError): void;
+  /** Once, last. `code` is the WebSocket close code. */
+  onEnded(error: RelayError, code: number): void;
 }
 
-/** Close codes of a relay that will not have this client, whatever it tries: protocol error, too big, refused. */
-const FINAL_CLOSE_CODES = [1002, 1003, 1007, 1009, 4400, 4401, 4403];
-
-interface Request {
-  resolve(): void;
-  reject(error: RelayError): void;
+export interface Outgoing {
+  readonly destination: string;
+  readonly content: Content;
+  readonly headers: Headers;
 }
 
-export class StompLink {
+/** A step of a transaction. */
+export type Step =
+  | { readonly send: Outgoing }
+  | { readonly settle: 'ack' | 'nack'; readonly message: { readonly frame: LinkMessage; readonly link: Origin } };
+
+const EXTENSIONS = 'soft-errors,drain,token-renewal';
+
+export class StompLink implements Origin {
   readonly #client: Client;
-  readonly #requests = new Map<string, Request>();
+  readonly #socket: WebSocket;
+  readonly #requests = new Map<string, Deferred<void>>();
+  readonly #options: LinkOptions;
   readonly #events: LinkEvents;
-  readonly #timeoutMs: number;
-  #requestCount = 0;
-  #refusal: { readonly error: RelayError; readonly isAnswered: boolean } | undefined;
+  #count = 0;
+  #refusal: RelayError | undefined;
+  #isRefusalAnswered = false;
   #hasEnded = false;
   /** Cuts off a relay that does not answer CONNECT, or DISCONNECT. */
   #impatience: ReturnType<typeof setTimeout> | undefined;
+  #beatAt = 0;
 
-  constructor({ url, headers, heartBeatMs, connectTimeoutMs, createWebSocket }: LinkOptions, events: LinkEvents) {
+  /** Throws what the constructor of the WebSocket throws. */
+  constructor(options: LinkOptions, headers: Headers, events: LinkEvents) {
+    this.#options = options;
     this.#events = events;
+    const { url, heartBeatMs } = options;
     this.#client = new Client({
-      brokerURL: url,
-      connectHeaders: { ...headers },
+      connectHeaders: { ...headers, 'relay-extensions': EXTENSIONS },
       heartbeatIncoming: heartBeatMs,
       heartbeatOutgoing: heartBeatMs,
       reconnectDelay: 0,
       discardWebsocketOnCommFailure: true,
+      webSocketFactory: () => this.#socket,
       onConnect: () => {
         clearTimeout(this.#impatience);
         this.#events.onConnected();
       },
       onStompError: (frame) => this.#refused(frame),
-      onUnhandledReceipt: (frame) => this.#answered(frame.headers['receipt-id'] ?? ''),
+      onUnhandledReceipt: ({ headers }) => this.#answered(headers['receipt-id'])?.resolve(),
+      onUnhandledMessage: (message) => this.#other(message),
       onWebSocketClose: (event: { code?: number; reason?: string }) => this.#ended(event.code ?? 1006, event.reason),
       onWebSocketError: () => {}, // a close follows, and browsers say nothing here
     });
-    if (createWebSocket !== undefined) {
-      const protocols = this.#client.stompVersions.protocolVersions();
-      this.#client.webSocketFactory = () => createWebSocket(url, protocols);
-    }
-    this.#timeoutMs = connectTimeoutMs;
+    this.#socket = options.createWebSocket(url, this.#client.stompVersions.protocolVersions());
+    this.#socket.addEventListener('message', () => this.#heard());
     this.#client.activate();
     this.#beImpatient();
   }
 
-  subscribe(
-    id: string,
-    destination: string,
-    headers: Headers,
-    onMessage: (message: LinkMessage) => void,
-  ): Promise<void> {
-    return this.#request((receipt) => {
-      this.#client.subscribe(destination, onMessage, { ...headers, id, receipt });
+  /** Connected, and not over. */
+  get isUp(): boolean {
+    return this.#client.connected && !this.#hasEnded;
+  }
+
+  subscribe(id: string, destination: string, headers: Headers, onMessage: (message: LinkMessage) => void) {
+    const sent = this.#request((receipt) => {
+      this.#client.subscribe(destination, onMessage, { ...headers, ...receipt, id });
     });
+    return withDeadline(sent, this.#options.receiptTimeoutMs, `Subscribing to ${destination}`);
   }
 
   unsubscribe(id: string): void {
-    if (this.#client.connected) this.#client.unsubscribe(id);
+    if (this.isUp) this.#client.unsubscribe(id);
   }
 
-  publish(destination: string, body: Body, headers: Headers): Promise<void> {
-    return this.#request((receipt) => {
-      const content = typeof body === 'string' ? { body } : { binaryBody: body };
-      this.#client.publish({ destination, headers: { ...headers, receipt }, ...content });
+  /** Without a deadline of its own. */
+  send(message: Outgoing): Promise<void> {
+    return this.#request((receipt) => this.#send(message, receipt));
+  }
+
+  async transact(steps: readonly Step[]): Promise<void> {
+    if (steps.some((step) => 'message' in step && step.message.link !== this)) {
+      throw lostError('The connection that brought the message has ended.');
+    }
+    const transaction = `t${++this.#count}`;
+    const done = this.#request((receipt) => {
+      this.#client.begin(transaction);
+      for (const step of steps) {
+        if ('send' in step) this.#send(step.send, { transaction });
+        else step.message.frame[step.settle]({ transaction });
+      }
+      // stompjs has no way to ask for its receipt
+      this.#socket.send(`COMMIT\ntransaction:${transaction}\nreceipt:${receipt['receipt']}\n\n\0`);
     });
+    await withDeadline(done, this.#options.receiptTimeoutMs, 'The transaction');
   }
 
   /** Says goodbye (DISCONNECT) and resolves when the connection is over; a relay that does not answer is left. */
@@ -102,32 +136,81 @@ export class StompLink {
     this.#ended(1000, undefined);
   }
 
-  #beImpatient(): void {
-    clearTimeout(this.#impatience);
-    this.#impatience = setTimeout(() => void this.#client.deactivate({ force: true }), this.#timeoutMs);
+  /** Ends it at once, without goodbye. */
+  drop(error: RelayError): void {
+    this.#refusal ??= error;
+    void this.#client.deactivate({ force: true });
+    this.#ended(1006, undefined);
   }
 
-  #request(send: (receipt: string) => void): Promise<void> {
-    return new Promise((resolve, reject) => {
-      const receipt = `r${++this.#requestCount}`;
-      this.#requests.set(receipt, { resolve, reject });
-      send(receipt);
+  #send({ destination, content, headers }: Outgoing, more: Headers): void {
+    const { body, contentType } = content;
+    this.#client.publish({
+      destination,
+      headers: { 'content-type': contentType, ...headers, ...more },
+      ...(typeof body === 'string' ? { body } : { binaryBody: body }),
     });
   }
 
-  #answered(receipt: string): void {
-    this.#requests.get(receipt)?.resolve();
-    this.#requests.delete(receipt);
+  #beImpatient(): void {
+    clearTimeout(this.#impatience);
+    const { connectTimeoutMs } = this.#options;
+    const late = new RelayError('timeout', `The relay did not answer within ${connectTimeoutMs} ms.`);
+    this.#impatience = setTimeout(() => this.drop(late), connectTimeoutMs);
   }
 
-  #refused({ headers, body }: IFrame): void {
-    const sentence = body.trim() || headers['message'] || 'The relay sent ERROR.';
-    const error = new RelayError(headers['code'] ?? 'error', sentence);
-    const receipt = headers['receipt-id'] ?? '';
-    const request = this.#requests.get(receipt);
-    this.#refusal = { error, isAnswered: request !== undefined };
-    this.#requests.delete(receipt);
-    request?.reject(error);
+  async #request(send: (receipt: Headers) => void): Promise<void> {
+    const request = deferred<void>();
+    if (!this.isUp) throw lostError();
+    const receipt = `r${++this.#count}`;
+    if (this.#options.receipts) this.#requests.set(receipt, request);
+    else request.resolve();
+    send(this.#options.receipts ? { receipt } : {});
+    return request.promise;
+  }
+
+  /** Whoever waits for this receipt, who will not be asked for again. */
+  #answered(receipt: string | undefined): Deferred<void> | undefined {
+    const request = this.#requests.get(receipt ?? '');
+    this.#requests.delete(receipt ?? '');
+    return request;
+  }
+
+  /**
+   * The timers of a hidden tab may come too late for the beats that we owe, but what the relay sends arrives: then it gets
+   * one in answer.
+   */
+  #heard(): void {
+    const { heartBeatMs } = this.#options;
+    if (!isHidden() || !this.isUp || heartBeatMs === 0 || Date.now() - this.#beatAt < heartBeatMs / 2) return;
+    this.#beatAt = Date.now();
+    this.#socket.send('\n');
+  }
+
+  #other(message: LinkMessage): void {
+    const { subscription, destination } = message.headers;
+    if (subscription !== 'relay') this.#events.onReply(message, this);
+    else if (destination === '/relay/errors') this.#reported(message);
+    else this.#events.onNotice(destination, message.headers);
+  }
+
+  /** A report of the extension soft-errors: what ERROR would have said, but the session lives on. */
+  #reported(report: LinkMessage): void {
+    const error = errorIn(report);
+    const { headers } = report;
+    const command = headers['refused-command'];
+    const request = this.#answered(headers['receipt-id']);
+    if (request !== undefined) request.reject(error);
+    else if (command === 'SUBSCRIBE') this.#events.onSubscriptionEnded(headers['refused-id'] ?? '', error);
+    else if (command !== 'UNSUBSCRIBE') this.#events.onReport(error); // that one was refused before, or is over
+  }
+
+  #refused(frame: IFrame): void {
+    this.#refusal = errorIn(frame);
+    const request = this.#answered(frame.headers['receipt-id']);
+    this.#isRefusalAnswered = request !== undefined;
+    request?.reject(this.#refusal);
+    this.#beImpatient(); // STOMP 1.2, "ERROR": the server closes the connection just after it
   }
 
   #ended(code: number, reason: string | undefined): void {
@@ -135,14 +218,16 @@ export class StompLink {
     this.#hasEnded = true;
     clearTimeout(this.#impatience);
     void this.#client.deactivate();
-    const error = this.#refusal?.error ?? new RelayError('connection-lost', lostSentence(code, reason));
-    // A request that was refused has been told; the connection that went with it can be had again.
-    const mayReconnect = this.#refusal?.isAnswered === true || !FINAL_CLOSE_CODES.includes(code);
-    const lost = new RelayError('connection-lost', `${lostSentence(code, reason)} Whether it was done is not known.`);
-    for (const request of this.#requests.values()) request.reject(lost);
+    for (const request of this.#requests.values()) request.reject(lostError());
     this.#requests.clear();
-    this.#events.onEnded(error, mayReconnect);
+    // A request that was refused has been told; the connection that went with it can be had again.
+    const error = this.#refusal ?? lostError(lostSentence(code, reason));
+    this.#events.onEnded(error, this.#isRefusalAnswered ? 1006 : code);
   }
+}
+
+function errorIn({ headers, body }: Pick<IFrame, 'headers' | 'body'>): RelayError {
+  return new RelayError(headers['code'] ?? 'error', body.trim() || headers['message'] || 'The relay refused it.');
 }
 
 function lostSentence(code: number, reason: string | undefined): string {

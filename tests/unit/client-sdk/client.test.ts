@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, jest, test } from '@jest/globals';
 import { createClient, RelayError } from '../../../client-sdk/src/core/index.js';
-import type { Client, ClientOptions, ClientState, Message } from '../../../client-sdk/src/core/index.js';
+import type { Client, ClientOptions, ConnectionState, Message } from '../../../client-sdk/src/core/index.js';
 import { FakeRelay } from './fake-relay.js';
 
 const clients: Client[] = [];
@@ -22,8 +22,8 @@ function open(options: Partial<ClientOptions> = {}) {
   });
   clients.push(client);
   relays.push(relay);
-  const states: ClientState[] = [];
-  client.onState((state) => states.push(state));
+  const states: ConnectionState['name'][] = [];
+  client.onState(({ name }) => states.push(name));
   return { client, relay, states };
 }
 
@@ -42,7 +42,7 @@ describe('connecting', () => {
     expect(socket.protocols).toEqual(['v12.stomp', 'v11.stomp', 'v10.stomp']);
     expect(connect.headers).toMatchObject({ login: 'anna', passcode: 'p', 'accept-version': '1.2,1.1,1.0' });
     expect(states).toEqual(['connecting', 'connected']);
-    expect(client.state).toBe('connected');
+    expect(client.state.name).toBe('connected');
   });
 
   test('asks for a fresh token for each connection', async () => {
@@ -55,13 +55,13 @@ describe('connecting', () => {
   });
 
   test.each([
-    [0, 20_000],
-    [0.5, 30_000],
+    [0, 0],
+    [0.5, 20_000],
   ])('comes back after a pause that is random, so that a crowd does not come at once (%d)', async (chance, pauseMs) => {
     const { client, socket } = await openConnected({ reconnectMinMs: 40_000, reconnectMaxMs: 40_000 });
     const random = jest.spyOn(Math, 'random').mockReturnValue(chance);
     const timers = jest.spyOn(globalThis, 'setTimeout');
-    const waiting = new Promise<void>((resolve) => client.onState((state) => state === 'waiting' && resolve()));
+    const waiting = new Promise<void>((resolve) => client.onState(({ name }) => name === 'waiting' && resolve()));
     socket.end(1012, 'service restart');
     await waiting;
     await Promise.resolve();
@@ -71,18 +71,19 @@ describe('connecting', () => {
     expect(pauses).toContain(pauseMs);
   });
 
-  test('a first attempt that fails is told, and not repeated', async () => {
+  test('a first attempt that fails is told, and repeated', async () => {
     const { client, relay, states } = open();
     const connecting = client.connect();
-    (await relay.socket(0)).end(1006);
-    await expect(connecting).rejects.toMatchObject({
-      code: 'connection-lost',
-      message: 'The relay cannot be reached.',
+    const waiting = new Promise<ConnectionState>((resolve) => {
+      client.onState((state) => state.name === 'waiting' && resolve(state));
     });
-    expect(states).toEqual(['connecting', 'closed']);
-    const again = client.connect();
+    (await relay.socket(0)).end(1006);
+    expect(await waiting).toMatchObject({
+      reason: { code: 'connection-lost', message: 'The relay cannot be reached.' },
+    });
     await (await relay.socket(1)).connect();
-    await again;
+    await connecting;
+    expect(states).toEqual(['connecting', 'waiting', 'connecting', 'connected']);
   });
 
   test('a refused login says what the relay said', async () => {
@@ -93,15 +94,17 @@ describe('connecting', () => {
     await socket.frame('CONNECT');
     socket.say('ERROR', { message: 'authentication failed', code: 'authentication-failed' }, 'Wrong passcode.');
     socket.end(4401);
-    await expect(connecting).rejects.toEqual(new RelayError('authentication-failed', 'Wrong passcode.'));
-    expect(client.state).toBe('closed');
+    const reason = new RelayError('authentication-failed', 'Wrong passcode.');
+    await expect(connecting).rejects.toEqual(reason);
+    expect(client.state).toEqual({ name: 'refused', reason });
   });
 
-  test('a relay that does not answer CONNECT is left after a while', async () => {
+  test('a relay that does not answer CONNECT is left after a while, and tried again', async () => {
     const { client, relay } = open({ connectTimeoutMs: 20 });
     const connecting = client.connect();
     (await relay.socket(0)).open();
-    await expect(connecting).rejects.toMatchObject({ code: 'connection-lost' });
+    await (await relay.socket(1)).connect();
+    await connecting;
   });
 
   test('close says DISCONNECT and waits for its answer', async () => {
@@ -121,7 +124,7 @@ describe('connecting', () => {
     await client.close();
     await refused;
     expect(socket.readyState).toBe(3);
-    expect(client.state).toBe('closed');
+    expect(client.state.name).toBe('closed');
   });
 });
 
@@ -143,19 +146,38 @@ describe('publishing', () => {
     socket.end(4400);
     await expect(publishing).rejects.toEqual(new RelayError('exchange-not-found', 'No such exchange.'));
     await (await relay.socket(1)).connect();
-    expect(client.state).toBe('connected');
+    expect(client.state.name).toBe('connected');
   });
 
-  test('rejects when the connection is lost before the answer', async () => {
+  test('with queue: false, rejects when the connection is lost before the answer', async () => {
     const { client, socket } = await openConnected();
-    const publishing = client.publish('/topic/a', 'x');
+    const publishing = client.publish('/topic/a', 'x', { queue: false });
     await socket.frame('SEND');
     socket.end(1006);
-    await expect(publishing).rejects.toMatchObject({
-      code: 'connection-lost',
-      message: expect.stringContaining('not known'),
-    });
-    await expect(client.publish('/topic/a', 'x')).rejects.toMatchObject({ code: 'not-connected' });
+    await expect(publishing).rejects.toMatchObject({ code: 'connection-lost' });
+    await expect(client.publish('/topic/a', 'x', { queue: false })).rejects.toMatchObject({ code: 'not-connected' });
+  });
+
+  test('what was not answered is sent again, behind the subscriptions, with the same id and in order', async () => {
+    const { client, relay, socket } = await openConnected();
+    client.subscribe('/topic/a', () => {});
+    await socket.acknowledge('SUBSCRIBE');
+    const publishing = [client.publish('/topic/a', 'one'), client.publish('/topic/a', 'two')];
+    const before = [await socket.frame('SEND', 0), await socket.frame('SEND', 1)];
+    socket.end(1006);
+    publishing.push(client.publish('/topic/a', 'three'));
+    const next = await relay.socket(1);
+    await next.connect();
+    await next.frame('SUBSCRIBE');
+    expect(next.frames.map(({ command }) => command)).toEqual(['CONNECT', 'SUBSCRIBE']);
+    await next.acknowledge('SUBSCRIBE');
+    const after = [];
+    for (const index of [0, 1, 2]) after.push(await next.acknowledge('SEND', index));
+    await Promise.all(publishing);
+    expect(after.map(({ body }) => body)).toEqual(['one', 'two', 'three']);
+    const ids = [...before, ...after].map(({ headers }) => headers['idempotency-id']);
+    expect(ids.slice(0, 2)).toEqual(ids.slice(2, 4));
+    expect(new Set(ids).size).toBe(3);
   });
 });
 
@@ -173,10 +195,23 @@ describe('subscribing', () => {
     expect((await socket.frame('ACK')).headers['id']).toBe('a1');
   });
 
-  test('the same destination has the same id in every client, a second one its own', () => {
-    const { client } = open();
-    const ids = ['/topic/a', '/topic/b', '/topic/a'].map((name) => client.subscribe(name, () => {}).id);
-    expect(ids).toEqual(['/topic/a', '/topic/b', '/topic/a#2']);
+  test('the same destination is subscribed once, by itself as its id', async () => {
+    const { client, socket } = await openConnected();
+    const seen: string[] = [];
+    const listener = (who: string) => (message: Message) => seen.push(`${who} ${message.body}`);
+    const one = client.subscribe('/topic/a', listener('one'));
+    const two = client.subscribe('/topic/a', listener('two'));
+    client.subscribe('/topic/a', listener('acking'), { ack: 'client' });
+    await socket.frame('SUBSCRIBE', 1);
+    const subscribes = () => socket.frames.filter(({ command }) => command === 'SUBSCRIBE');
+    expect(subscribes().map(({ headers }) => headers['id'])).toEqual(['/topic/a', '/topic/a#2']);
+    socket.say('MESSAGE', { subscription: '/topic/a', destination: '/topic/a', 'message-id': '1' }, 'x');
+    one.unsubscribe();
+    socket.say('MESSAGE', { subscription: '/topic/a', destination: '/topic/a', 'message-id': '2' }, 'y');
+    expect(seen).toEqual(['one x', 'two x', 'two y']);
+    expect(socket.frames.filter(({ command }) => command === 'UNSUBSCRIBE')).toEqual([]);
+    two.unsubscribe();
+    expect((await socket.frame('UNSUBSCRIBE')).headers['id']).toBe('/topic/a');
   });
 
   test('before there is a connection, it waits for one', async () => {
@@ -236,14 +271,21 @@ describe('subscribing', () => {
     expect(next.frames.map(({ command }) => command)).toEqual(['CONNECT']);
   });
 
-  test('a connection that ends for good takes the subscriptions with it, and says why', async () => {
-    const { client, socket } = await openConnected();
-    const ended: string[] = [];
-    client.subscribe('/topic/a', () => {}, { onEnded: ({ code }) => ended.push(code) });
+  test('a connection that ends for good says why, and the subscriptions are back when it is tried again', async () => {
+    const { client, socket, relay } = await openConnected();
+    const subscription = client.subscribe('/topic/a', () => {});
     await socket.acknowledge('SUBSCRIBE');
+    await subscription.ready;
     socket.say('ERROR', { code: 'access-denied', message: 'access denied' }, 'Not any more.');
     socket.end(4403);
-    expect(ended).toEqual(['access-denied']);
-    expect(client.state).toBe('closed');
+    expect(client.state).toMatchObject({ name: 'refused', reason: { code: 'access-denied' } });
+    expect(subscription.state).toEqual({ name: 'subscribing' });
+    await expect(client.publish('/topic/a', 'x')).rejects.toMatchObject({ code: 'access-denied' });
+    void client.connect();
+    const next = await relay.socket(1);
+    await next.connect();
+    await next.acknowledge('SUBSCRIBE');
+    await subscription.ready;
+    expect(subscription.state).toEqual({ name: 'subscribed', mayHaveMissed: true });
   });
 });

@@ -24,6 +24,7 @@ export class FakeWebSocket {
   ) {}
 
   // The client's side
+  addEventListener(): void {}
   send(data: string): void {
     if (data === '\n') return;
     const [head = '', body = ''] = data.replace(/\0$/, '').split('\n\n', 2);

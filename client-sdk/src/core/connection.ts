@@ -1,0 +1,260 @@
+/**
+ * The connection as the application sees it: always there or on its way, whatever happens to the single links.
+ *
+ *   idle ---connect---> connecting ---CONNECTED---> connected
+ *                        ^      |                      |
+ *                        |      +------- lost ---------+
+ *                        |                  v
+ *                        +-- later -- waiting | offline      (offline: the browser says that there is no network)
+ *
+ *   any of them --a refusal that another attempt would meet again--> refused --connect--> connecting
+ *   any of them --close--> closed --connect--> connecting
+ *
+ * A relay that is about to stop says when to move (extension `drain`): the next link is opened and taken over beside the
+ * old one, and the state stays `connected`.
+ */
+import { Backoff } from './backoff.js';
+import { FINAL, LATER, TOKEN_EXPIRED } from './close-codes.js';
+import { deferred } from './deadline.js';
+import type { Deferred } from './deadline.js';
+import { Listeners } from './listeners.js';
+import type { Headers } from './message.js';
+import { isHidden, isOffline, watchPage } from './page.js';
+import { asRelayError, closedError, lostError, RelayError } from './relay-error.js';
+import { StompLink } from './stomp-link.js';
+import type { LinkEvents, LinkOptions } from './stomp-link.js';
+import type { TokenSource } from './token-source.js';
+
+/** A snapshot: never changed, and the same object until something changes. */
+export type ConnectionState =
+  | { readonly name: 'idle' }
+  | { readonly name: 'connecting'; readonly attempt: number; readonly reason?: RelayError | undefined }
+  | { readonly name: 'connected' }
+  /** `retryAt` is in milliseconds since 1970. */
+  | { readonly name: 'waiting'; readonly attempt: number; readonly retryAt: number; readonly reason: RelayError }
+  | { readonly name: 'offline'; readonly attempt: number; readonly retryAt: number; readonly reason: RelayError }
+  | { readonly name: 'refused'; readonly reason: RelayError }
+  | { readonly name: 'closed' };
+
+export interface ConnectionOptions extends Omit<LinkOptions, 'url'> {
+  readonly url: string;
+  readonly headers: Headers;
+  readonly reconnectMinMs: number;
+  readonly reconnectMaxMs: number;
+}
+
+/** What uses the links. */
+export interface LinkUser extends Pick<LinkEvents, 'onReply' | 'onSubscriptionEnded' | 'onReport'> {
+  /** A link is there after there was none. */
+  attach(link: StompLink): Promise<void>;
+  /** `next` takes the place of `old`, and `old` is closed as soon as it is needed no more. */
+  move(next: StompLink, old: StompLink): Promise<void>;
+  /** `link` is over. */
+  detach(link: StompLink): void;
+  /** There will be none, for this reason. */
+  end(reason: RelayError): void;
+}
+
+/** A connection that has lasted so long counts as a success: the next pause is a short one again. */
+const STABLE_MS = 5_000;
+/** The first pause where a relay asks for patience: below 8 s with the default of 500 ms. */
+const LATER_FAILURES = 4;
+
+export class Connection {
+  readonly #options: ConnectionOptions;
+  readonly #user: LinkUser;
+  readonly #token: TokenSource;
+  readonly #listeners = new Listeners<ConnectionState>();
+  readonly #backoff: Backoff;
+  #state: ConnectionState = { name: 'idle' };
+  #link: StompLink | undefined;
+  /** Opened to take the place of `#link`. */
+  #next: StompLink | undefined;
+  /** Settled when it is known whether there will be a connection. */
+  #connecting: Deferred<void> | undefined;
+  /** A new number makes what is under way void. */
+  #attempt = 0;
+  #connectedAt = 0;
+  /** For the next attempt or, while connected, for the move to another relay. */
+  #timer: ReturnType<typeof setTimeout> | undefined;
+  #unwatchPage: (() => void) | undefined;
+
+  constructor(options: ConnectionOptions, token: TokenSource, user: LinkUser) {
+    this.#options = options;
+    this.#token = token;
+    this.#user = user;
+    this.#backoff = new Backoff(options.reconnectMinMs, options.reconnectMaxMs);
+  }
+
+  get state(): ConnectionState {
+    return this.#state;
+  }
+
+  onState(listener: (state: ConnectionState) => void): () => void {
+    return this.#listeners.add(listener);
+  }
+
+  /** Tries at once, also where it was waiting for its next attempt. Resolves when connected; rejects when refused or closed. */
+  connect(): Promise<void> {
+    if (this.#state.name === 'connected') return Promise.resolve();
+    this.#connecting ??= deferred();
+    const { promise } = this.#connecting;
+    if (this.#state.name !== 'connecting') this.#openNow();
+    return promise;
+  }
+
+  /** Connects if nobody has asked for it yet. */
+  wake(): void {
+    if (this.#state.name === 'idle') this.#openNow();
+  }
+
+  async close(): Promise<void> {
+    const links = [this.#link, this.#next];
+    this.#stop({ name: 'closed' }, closedError());
+    await Promise.all(links.map(async (link) => link?.close()));
+  }
+
+  #openNow(): void {
+    this.#unwatchPage ??= watchPage({
+      online: () => this.#tryNow(),
+      offline: () => this.#drop(new RelayError('offline', 'There is no network.')),
+      visibilitychange: () => this.#tryNow(),
+      // with an open connection it would not be kept in the page cache
+      pagehide: () => this.#drop(lostError('The page was left.')),
+      pageshow: () => this.#tryNow(),
+    });
+    void this.#open();
+  }
+
+  get #isPending(): boolean {
+    return this.#state.name === 'waiting' || this.#state.name === 'offline';
+  }
+
+  async #open(): Promise<void> {
+    clearTimeout(this.#timer);
+    const { reason } = this.#state as { reason?: RelayError };
+    const attempt = ++this.#attempt;
+    this.#become({ name: 'connecting', attempt: this.#backoff.failures + 1, reason });
+    try {
+      const credentials = await this.#token.credentials();
+      if (attempt === this.#attempt) this.#link = this.#newLink(credentials);
+    } catch (error) {
+      if (attempt === this.#attempt) this.#failed(asRelayError(error, 'cannot-connect'));
+    }
+  }
+
+  #newLink(credentials: Headers): StompLink {
+    const { url, headers } = this.#options;
+    const options = { ...this.#options, url: new URL(url, globalThis.location?.href).href.replace(/^http/, 'ws') };
+    const link: StompLink = new StompLink(
+      options,
+      { ...headers, ...credentials },
+      {
+        ...this.#user,
+        onConnected: () => this.#up(link),
+        onEnded: (error, code) => this.#over(link, error, code),
+        onNotice: (destination, notice) => this.#noticed(link, destination, notice),
+      },
+    );
+    return link;
+  }
+
+  #up(link: StompLink): void {
+    const old = this.#link;
+    if (link !== old && link !== this.#next) return void link.close();
+    this.#next = undefined;
+    this.#link = link;
+    this.#connectedAt = Date.now();
+    if (old !== undefined && link !== old) return void this.#user.move(link, old);
+    this.#become({ name: 'connected' });
+    void this.#user.attach(link);
+    this.#connecting?.resolve();
+    this.#connecting = undefined;
+  }
+
+  #over(link: StompLink, error: RelayError, code: number): void {
+    this.#user.detach(link);
+    if (link === this.#next) this.#next = undefined; // it was for nothing: the old one's end starts over
+    if (link === this.#link) this.#lost(error, code);
+  }
+
+  /** The current link is over, or could not be had. */
+  #lost(error: RelayError, code: number): void {
+    const wasConnected = this.#connectedAt > 0;
+    if (wasConnected && Date.now() - this.#connectedAt > STABLE_MS) this.#backoff.failures = 0;
+    this.#connectedAt = 0;
+    this.#link = this.#next = undefined;
+    const needsToken = code === TOKEN_EXPIRED;
+    if (FINAL.includes(code) || (needsToken && !this.#token.isRenewable)) return this.#refused(error);
+    if (needsToken && wasConnected) return this.#pause(error, 0);
+    this.#failed(error, LATER.includes(code) ? LATER_FAILURES : 0);
+  }
+
+  #failed(error: RelayError, leastFailures = 0): void {
+    if (error.code === 'no-token') return this.#refused(error);
+    this.#pause(error, this.#backoff.nextMs(leastFailures));
+  }
+
+  #refused(reason: RelayError): void {
+    this.#stop({ name: 'refused', reason }, reason);
+  }
+
+  #pause(reason: RelayError, ms: number): void {
+    // `navigator.onLine` can be wrong, so it is tried all the same, now and then
+    const pauseMs = isOffline() ? this.#options.reconnectMaxMs * (0.5 + Math.random() / 2) : ms;
+    const name = isOffline() ? 'offline' : 'waiting';
+    this.#become({ name, attempt: this.#backoff.failures, retryAt: Date.now() + pauseMs, reason });
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => void this.#open(), pauseMs);
+  }
+
+  #stop(state: ConnectionState, error: RelayError): void {
+    this.#attempt++;
+    clearTimeout(this.#timer);
+    this.#unwatchPage?.();
+    this.#unwatchPage = undefined;
+    const link = this.#link;
+    this.#link = this.#next = undefined;
+    this.#connectedAt = 0;
+    this.#backoff.failures = 0;
+    this.#become(state);
+    if (link) this.#user.detach(link);
+    this.#user.end(error);
+    this.#connecting?.reject(error);
+    this.#connecting = undefined;
+  }
+
+  #become(state: ConnectionState): void {
+    this.#state = state;
+    this.#listeners.tell(state);
+  }
+
+  // What the browser says
+
+  /** Ends a link of which better is known than the relay's silence. */
+  #drop(error: RelayError): void {
+    if (this.#link !== undefined) this.#link.drop(error);
+    else if (this.#isPending) this.#pause(error, 0);
+  }
+
+  /** Something has changed for the better: no reason to wait any longer. */
+  #tryNow(): void {
+    if (this.#isPending && !isHidden() && !isOffline()) void this.#open();
+  }
+
+  // What the relay says about the session
+
+  #noticed(link: StompLink, destination: string | undefined, headers: Headers): void {
+    if (destination === '/relay/token-expiring') {
+      void this.#token.renew(link, Number(headers['expires-in-ms']));
+    } else if (destination === '/relay/drain' && link === this.#link) {
+      clearTimeout(this.#timer);
+      this.#timer = setTimeout(() => void this.#move(link), Number(headers['move-in-ms']));
+    }
+  }
+
+  async #move(old: StompLink): Promise<void> {
+    const credentials = await this.#token.credentials().catch(() => undefined);
+    if (this.#link === old && credentials !== undefined) this.#next = this.#newLink(credentials);
+  }
+}

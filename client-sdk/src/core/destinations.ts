@@ -1,0 +1,30 @@
+/**
+ * Destinations and what is sent there, where the application declares them:
+ *
+ *   interface Destinations {
+ *     '/topic/data': Row;
+ *     [prices: `/topic/prices.${string}`]: Price;
+ *   }
+ *   const client = createClient<Destinations>({ url });
+ *
+ * or once for the client and the React hooks:
+ *
+ *   declare module 'stomp-relay-client' {
+ *     interface Register { destinations: Destinations }
+ *   }
+ *
+ * Where nothing is declared, every destination is allowed, and its data are `unknown` until the caller names a type.
+ */
+
+/** For the application to extend. */
+// eslint-disable-next-line @typescript-eslint/no-empty-object-type
+export interface Register {}
+
+// eslint-disable-next-line @typescript-eslint/no-empty-object-type
+export type RegisteredDestinations = Register extends { destinations: infer D extends object } ? D : {};
+
+/** The declared destinations. */
+export type Declared<D> = keyof D & string;
+
+/** Any destination where none is declared, and no other than the declared ones where some are. */
+export type Undeclared<D> = [keyof D] extends [never] ? string : never;

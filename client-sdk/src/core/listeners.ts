@@ -1,0 +1,26 @@
+/** Those who want to hear of something. One that throws does not keep the others from hearing it. */
+export class Listeners<T> {
+  readonly #listeners = new Set<(value: T) => void>();
+
+  /** Returns a function that takes the listener off again. */
+  add(listener: (value: T) => void): () => void {
+    const own = (value: T): void => listener(value); // the same function added twice is two listeners
+    this.#listeners.add(own);
+    return () => this.#listeners.delete(own);
+  }
+
+  tell(value: T): void {
+    for (const listener of [...this.#listeners]) guarded(() => listener(value));
+  }
+}
+
+/** Runs what belongs to the application: its exception is reported as any uncaught one, and stops nothing here. */
+export function guarded(run: () => void): void {
+  try {
+    run();
+  } catch (error) {
+    setTimeout(() => {
+      throw error;
+    });
+  }
+}

@@ -1,0 +1,104 @@
+/** Messages as the application sees them, and how their bodies become data and data become bodies. */
+
+export type Headers = Readonly<Record<string, string>>;
+
+export interface RawMessage {
+  /** As the subscription spelled it, with `*` and `#` filled in. */
+  readonly destination: string;
+  readonly headers: Headers;
+  /** The body as text; `bytes` where it is something else. */
+  readonly body: string;
+  readonly bytes: Uint8Array;
+  /**
+   * For subscriptions with `ack: 'client'` or `'client-individual'`. Nothing happens if the connection that brought the
+   * message is gone: the broker gives it to somebody again.
+   */
+  ack(headers?: Headers): void;
+  nack(headers?: Headers): void;
+}
+
+export interface Message<T = unknown> extends RawMessage {
+  /** The decoded body. */
+  readonly data: T;
+}
+
+export type Decode<T> = (message: RawMessage) => T;
+
+/** A MESSAGE frame as a link gives it. */
+export interface LinkMessage {
+  readonly headers: Headers;
+  readonly body: string;
+  readonly binaryBody: Uint8Array;
+  ack(headers?: Headers): void;
+  nack(headers?: Headers): void;
+}
+
+/** The link that brought a message. */
+export interface Origin {
+  readonly isUp: boolean;
+}
+
+/** A body and its content-type. */
+export interface Content {
+  readonly body: string | Uint8Array;
+  readonly contentType: string;
+}
+
+export class ReceivedMessage<T> implements Message<T> {
+  readonly frame: LinkMessage;
+  readonly link: Origin;
+  readonly data: T;
+
+  constructor(frame: LinkMessage, link: Origin, decode: Decode<T>) {
+    this.frame = frame;
+    this.link = link;
+    this.data = decode(this);
+  }
+
+  get headers(): Headers {
+    return this.frame.headers;
+  }
+  get destination(): string {
+    return this.frame.headers['destination'] ?? '';
+  }
+  get body(): string {
+    return this.frame.body;
+  }
+  get bytes(): Uint8Array {
+    return this.frame.binaryBody;
+  }
+  ack(headers?: Headers): void {
+    if (this.link.isUp) this.frame.ack(headers);
+  }
+  nack(headers?: Headers): void {
+    if (this.link.isUp) this.frame.nack(headers);
+  }
+}
+
+const JSON_TYPE = /^application\/([^;]+\+)?json\b/i;
+
+/**
+ * By content-type: JSON is parsed, text is a string, anything else a Uint8Array. Many services leave the content-type out:
+ * then the body is JSON if it parses, and a string if not.
+ */
+export function decodeByType(message: RawMessage): unknown {
+  const type = message.headers['content-type'];
+  if (type === undefined) return parsedOrText(message.body);
+  if (JSON_TYPE.test(type)) return JSON.parse(message.body);
+  return /^text\//i.test(type) ? message.body : message.bytes;
+}
+
+function parsedOrText(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return text;
+  }
+}
+
+/** A string is text, bytes are bytes, anything else becomes JSON. */
+export function encode(data: unknown): Content {
+  if (typeof data === 'string') return { body: data, contentType: 'text/plain;charset=utf-8' };
+  if (data instanceof Uint8Array) return { body: data, contentType: 'application/octet-stream' };
+  return { body: JSON.stringify(data) ?? '', contentType: 'application/json' };
+}

@@ -1,0 +1,86 @@
+/**
+ * Questions and their answers. All answers of a session arrive in one temporary queue that the relay makes for it; the header
+ * `correlation-id`, which the service copies into its answer, says which question it was.
+ */
+import { deferred, withDeadline } from './deadline.js';
+import type { Deferred } from './deadline.js';
+import { decodeByType, encode, ReceivedMessage } from './message.js';
+import type { Decode, Headers, LinkMessage, Message } from './message.js';
+import type { Publisher } from './publisher.js';
+import { decodeFailed, lostError } from './relay-error.js';
+import type { StompLink } from './stomp-link.js';
+
+export interface RequestOptions<T> {
+  /** For all of it, the waiting for a connection too. Default 10,000. */
+  readonly timeoutMs?: number | undefined;
+  readonly signal?: AbortSignal | undefined;
+  readonly headers?: Headers | undefined;
+  /** Default: by content-type, see `decodeByType`. */
+  readonly decode?: Decode<T> | undefined;
+}
+
+interface Pending extends Deferred<ReceivedMessage<unknown>> {
+  readonly decode: Decode<unknown>;
+  /** Where it was asked, and the answer is to come. */
+  link?: StompLink;
+}
+
+export class Requests {
+  readonly #publisher: Publisher;
+  readonly #pending = new Map<string, Pending>();
+
+  constructor(publisher: Publisher) {
+    this.#publisher = publisher;
+  }
+
+  async request(
+    id: string,
+    destination: string,
+    data: unknown,
+    { timeoutMs = 10_000, signal, headers, decode = decodeByType }: RequestOptions<unknown>,
+  ): Promise<Message> {
+    const pending: Pending = { ...deferred<ReceivedMessage<unknown>>(), decode };
+    this.#pending.set(id, pending);
+    this.#publisher
+      .publish({
+        destination,
+        content: encode(data),
+        headers: { ...headers, 'reply-to': '/temp-queue/replies', 'correlation-id': id },
+        waits: true,
+        repeats: false,
+        maxAgeMs: timeoutMs,
+        signal,
+      })
+      .then(
+        (link) => (pending.link = link),
+        (error) => pending.reject(error),
+      );
+    try {
+      return await withDeadline(pending.promise, timeoutMs, `The answer from ${destination}`, signal);
+    } finally {
+      this.#pending.delete(id);
+    }
+  }
+
+  /** What was sent to the session's temporary queue. Nobody may be waiting for it any more. */
+  answer(message: LinkMessage, link: StompLink): void {
+    const pending = this.#pending.get(message.headers['correlation-id'] ?? '');
+    try {
+      if (pending) pending.resolve(new ReceivedMessage(message, link, pending.decode));
+    } catch (error) {
+      pending?.reject(decodeFailed('The answer', error));
+    }
+  }
+
+  /** Resolves when every question that was asked on this link is answered, or will not be. */
+  async settled(link: StompLink): Promise<void> {
+    await Promise.allSettled(
+      [...this.#pending.values()].filter((each) => each.link === link).map(({ promise }) => promise),
+    );
+  }
+
+  /** Answers would go to the temporary queue of a session that is over. */
+  detach(link: StompLink): void {
+    for (const pending of this.#pending.values()) if (pending.link === link) pending.reject(lostError());
+  }
+}

@@ -1,0 +1,156 @@
+/**
+ * One SUBSCRIBE for all parts of an application that want the same. Its id is the destination, the same in every browser:
+ * that lets the relay make one frame for all of them.
+ */
+import { Backoff } from './backoff.js';
+import { decodeByType, ReceivedMessage } from './message.js';
+import type { Decode, Headers, LinkMessage, Message } from './message.js';
+import { guarded, Listeners } from './listeners.js';
+import { Overlap } from './overlap.js';
+import { RecentIds } from './recent-ids.js';
+import { decodeFailed } from './relay-error.js';
+import type { RelayError } from './relay-error.js';
+import type { StompLink } from './stomp-link.js';
+import type { SubscribeOptions, SubscriptionState } from './subscription.js';
+
+/** One part's share. */
+export interface Member {
+  readonly decode: Decode<unknown> | undefined;
+  readonly onMessage: (message: Message<unknown>) => void;
+  readonly onError: ((error: RelayError) => void) | undefined;
+}
+
+/** Such a refusal is about the moment, not about the subscription. */
+const TRANSIENT: readonly string[] = [
+  'broker-unavailable',
+  'too-many-channels',
+  'authentication-unavailable',
+  'timeout',
+];
+
+export class SharedSubscription {
+  readonly id: string;
+  /** What those that share it have in common. */
+  readonly key: string | undefined;
+  readonly destination: string;
+  readonly members = new Set<Member>();
+  readonly #onRefused: () => void;
+  readonly #listeners = new Listeners<SubscriptionState>();
+  readonly #headers: Headers;
+  readonly #isAuto: boolean;
+  readonly #seen = new RecentIds();
+  readonly #backoff = new Backoff(500, 30_000);
+  #state: SubscriptionState = { name: 'subscribing' };
+  /** The newest one it was set up on. */
+  link: StompLink | undefined;
+  #overlap: Overlap | undefined;
+  #hasBeenUp = false;
+  #retry: ReturnType<typeof setTimeout> | undefined;
+
+  /** @param onRefused it was refused */
+  constructor(
+    id: string,
+    key: string | undefined,
+    destination: string,
+    { ack = 'auto', headers = {} }: Pick<SubscribeOptions<never>, 'ack' | 'headers'>,
+    onRefused: () => void,
+  ) {
+    this.id = id;
+    this.key = key;
+    this.destination = destination;
+    this.#onRefused = onRefused;
+    this.#isAuto = ack === 'auto';
+    this.#headers = { ...headers, ...(this.#isAuto ? {} : { ack }) };
+  }
+
+  get state(): SubscriptionState {
+    return this.#state;
+  }
+
+  /** Every subscriber gets every message, so that two links at once give each of them twice. Else they share the messages of a queue. */
+  get isBroadcast(): boolean {
+    const isQueue = /^\/(amq\/)?queue\//.test(this.destination);
+    return this.#isAuto && !isQueue && Object.keys(this.#headers).length === 0;
+  }
+
+  onState(listener: (state: SubscriptionState) => void): () => void {
+    return this.#listeners.add(listener);
+  }
+
+  /** Sets it up there. Resolves when that is done, or has failed; a failure that may pass is tried again later. */
+  async attach(link: StompLink): Promise<void> {
+    this.link = link;
+    try {
+      await link.subscribe(this.id, this.destination, this.#headers, (message) => this.#deliver(message, link));
+      if (this.link !== link) return;
+      this.#backoff.failures = 0;
+      if (this.#state.name === 'subscribing') this.#become({ name: 'subscribed', mayHaveMissed: this.#hasBeenUp });
+      this.#hasBeenUp = true;
+    } catch (error) {
+      this.#failed(error as RelayError, link);
+    }
+  }
+
+  /** Sets it up on the link that takes the place of the other one, which may bring messages for a while yet. */
+  async move(next: StompLink): Promise<void> {
+    this.#overlap = new Overlap();
+    await this.attach(next);
+  }
+
+  detach(link: StompLink): void {
+    this.#overlap = undefined;
+    if (this.link !== link) return;
+    this.link = undefined;
+    clearTimeout(this.#retry);
+    this.#interrupted();
+  }
+
+  refuse(error: RelayError): void {
+    clearTimeout(this.#retry);
+    this.#become({ name: 'refused', error });
+    this.#onRefused();
+    for (const { onError } of this.members) guarded(() => onError?.(error));
+  }
+
+  /** The last member has left. */
+  end(): void {
+    clearTimeout(this.#retry);
+    this.link?.unsubscribe(this.id);
+    this.link = undefined;
+  }
+
+  #failed(error: RelayError, link: StompLink): void {
+    if (error.code === 'connection-lost') return; // it is set up again on the next link
+    if (!TRANSIENT.includes(error.code)) return this.refuse(error); // the link may be over by now, too
+    if (this.link !== link) return;
+    this.#interrupted();
+    link.unsubscribe(this.id);
+    this.#retry = setTimeout(() => void this.attach(link), this.#backoff.nextMs());
+  }
+
+  #deliver(frame: LinkMessage, link: StompLink): void {
+    if (this.#overlap?.isRepeated(frame, link)) return;
+    if (this.#isAuto && this.#seen.has(frame.headers['idempotency-id'])) return;
+    let decoded: ReceivedMessage<unknown> | undefined;
+    for (const member of [...this.members]) {
+      try {
+        const { decode } = member;
+        const message = decode
+          ? new ReceivedMessage(frame, link, decode)
+          : (decoded ??= new ReceivedMessage(frame, link, decodeByType));
+        guarded(() => member.onMessage(message));
+      } catch (error) {
+        guarded(() => member.onError?.(decodeFailed(`A message from ${this.destination}`, error)));
+      }
+    }
+  }
+
+  #interrupted(): void {
+    if (this.#state.name === 'subscribed') this.#become({ name: 'subscribing' });
+  }
+
+  #become(state: SubscriptionState): void {
+    this.#state = state;
+    this.#listeners.tell(state);
+  }
+}

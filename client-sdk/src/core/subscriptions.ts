@@ -1,0 +1,122 @@
+/** All subscriptions of a client: those that want the same share one SUBSCRIBE, and every new link has them all set up again. */
+import { deferred } from './deadline.js';
+import { Listeners } from './listeners.js';
+import type { Message } from './message.js';
+import { closedError } from './relay-error.js';
+import type { RelayError } from './relay-error.js';
+import { SharedSubscription } from './shared-subscription.js';
+import type { Member } from './shared-subscription.js';
+import type { StompLink } from './stomp-link.js';
+import type { SubscribeOptions, Subscription, SubscriptionState } from './subscription.js';
+
+export class Subscriptions {
+  /** By id. */
+  readonly #all = new Map<string, SharedSubscription>();
+  /** Tells those that wait for `ready` that they wait in vain. */
+  readonly #ended = new Listeners<RelayError>();
+  #link: StompLink | undefined;
+
+  subscribe(
+    destination: string,
+    onMessage: (message: Message<unknown>) => void,
+    options: SubscribeOptions<unknown>,
+  ): Subscription {
+    const key = keyOf(destination, options);
+    const shared = this.#values.find((each) => key && each.key === key) ?? this.#add(key, destination, options);
+    const member: Member = { decode: options.decode, onMessage, onError: options.onError };
+    shared.members.add(member);
+    return share(shared, this.#ended, () => {
+      shared.members.delete(member);
+      if (shared.members.size > 0) return;
+      this.#forget(shared);
+      shared.end();
+    });
+  }
+
+  /** Resolves when each is set up, or has failed. */
+  async attach(link: StompLink): Promise<void> {
+    this.#link = link;
+    await Promise.all(this.#values.map((shared) => shared.attach(link)));
+  }
+
+  /**
+   * The old link is still up: resolves when nothing that all subscribers get can be missed without it. Subscriptions that share
+   * a queue's messages, or hold it alone, follow when it is over.
+   */
+  async move(next: StompLink): Promise<void> {
+    this.#link = next;
+    await Promise.all(this.#values.filter((each) => each.isBroadcast).map((each) => each.move(next)));
+  }
+
+  detach(link: StompLink): void {
+    if (this.#link === link) this.#link = undefined;
+    for (const shared of this.#values) {
+      shared.detach(link);
+      if (this.#link && shared.link !== this.#link) void shared.attach(this.#link);
+    }
+  }
+
+  /** There will be no link until the application asks for one. */
+  end(reason: RelayError): void {
+    this.#ended.tell(reason);
+  }
+
+  refuse(id: string, error: RelayError): void {
+    this.#all.get(id)?.refuse(error);
+  }
+
+  get #values(): SharedSubscription[] {
+    return [...this.#all.values()];
+  }
+
+  #add(key: string | undefined, destination: string, options: SubscribeOptions<unknown>): SharedSubscription {
+    let id = destination;
+    for (let count = 2; this.#all.has(id); count++) id = `${destination}#${count}`;
+    const shared = new SharedSubscription(id, key, destination, options, () => this.#forget(shared));
+    this.#all.set(id, shared);
+    if (this.#link) void shared.attach(this.#link);
+    return shared;
+  }
+
+  #forget(shared: SharedSubscription): void {
+    if (this.#all.get(shared.id) === shared) this.#all.delete(shared.id);
+  }
+}
+
+/** What those that share have in common; undefined where every message must be acknowledged once. */
+function keyOf(destination: string, { headers = {}, ack = 'auto' }: SubscribeOptions<unknown>): string | undefined {
+  return ack === 'auto' ? JSON.stringify([destination, Object.entries(headers).sort()]) : undefined;
+}
+
+/** What one part of the application holds. */
+function share(shared: SharedSubscription, givenUp: Listeners<RelayError>, leave: () => void): Subscription {
+  const listeners = new Listeners<SubscriptionState>();
+  const stopListening = shared.onState((state) => listeners.tell(state));
+  let ended: SubscriptionState | undefined;
+  const subscription: Subscription = {
+    destination: shared.destination,
+    get state() {
+      return ended ?? shared.state;
+    },
+    get ready() {
+      const { promise, resolve, reject } = deferred<void>();
+      const look = (state: SubscriptionState): void => {
+        if (state.name === 'subscribed') resolve();
+        if (state.name === 'refused') reject(state.error);
+        if (state.name === 'ended') reject(closedError());
+      };
+      const stop = [listeners.add(look), givenUp.add(reject)];
+      look(subscription.state);
+      return promise.finally(() => stop.forEach((each) => each()));
+    },
+    onState: (listener) => listeners.add(listener),
+    unsubscribe() {
+      if (ended) return;
+      ended = { name: 'ended' };
+      stopListening();
+      if (shared.state.name !== 'refused') leave();
+      listeners.tell(ended);
+    },
+  };
+  return subscription;
+}

@@ -1,0 +1,32 @@
+/** What is to be done together: collected first, sent in one go, so that no transaction is left half open. */
+import type { Declared, Undeclared } from './destinations.js';
+import { encode, ReceivedMessage } from './message.js';
+import type { Headers, RawMessage } from './message.js';
+import type { Step } from './stomp-link.js';
+
+interface TransactionPublishOptions {
+  readonly headers?: Headers | undefined;
+  readonly id?: string | undefined;
+}
+
+export interface Transaction<D extends object> {
+  publish<K extends Declared<D>>(destination: K, data: D[K], options?: TransactionPublishOptions): void;
+  publish(destination: Undeclared<D>, data: unknown, options?: TransactionPublishOptions): void;
+  ack(message: RawMessage): void;
+  nack(message: RawMessage): void;
+}
+
+export function collectSteps(collect: (transaction: Transaction<object>) => void, newId: () => string): Step[] {
+  const steps: Step[] = [];
+  const settle = (kind: 'ack' | 'nack', message: RawMessage): void => {
+    if (message instanceof ReceivedMessage) steps.push({ settle: kind, message });
+  };
+  collect({
+    publish(destination: string, data: unknown, { headers, id = newId() }: TransactionPublishOptions = {}): void {
+      steps.push({ send: { destination, content: encode(data), headers: { ...headers, 'idempotency-id': id } } });
+    },
+    ack: (message) => settle('ack', message),
+    nack: (message) => settle('nack', message),
+  });
+  return steps;
+}
