@@ -7,13 +7,15 @@ import type { ConnectionState } from './connection.js';
 import type { Declared, RegisteredDestinations, Undeclared } from './destinations.js';
 import { encode } from './message.js';
 import type { Headers, Message } from './message.js';
+import { Publisher } from './publisher.js';
 import { closedError } from './relay-error.js';
 import type { RelayError } from './relay-error.js';
+import { Requests } from './requests.js';
 import type { RequestOptions } from './requests.js';
 import type { CreateWebSocket } from './stomp-link.js';
+import { Subscriptions } from './subscriptions.js';
 import type { SubscribeOptions, Subscription } from './subscription.js';
-import { TokenSource } from './token-source.js';
-import type { Credentials } from './token-source.js';
+import type { Credentials } from './token.js';
 import { createTraffic } from './traffic.js';
 import { collectSteps } from './transaction.js';
 import type { Transaction } from './transaction.js';
@@ -108,9 +110,11 @@ const DEFAULTS = {
 /** Does nothing by itself: it connects when it is first used. */
 export function createClient<D extends object = RegisteredDestinations>(given: ClientOptions): Client<D> {
   const options = { ...DEFAULTS, ...given };
-  const traffic = createTraffic(options);
-  const { subscriptions, publisher, requests } = traffic;
-  const connection = new Connection(options, new TokenSource(options, options.connectTimeoutMs), traffic);
+  const subscriptions = new Subscriptions();
+  const publisher = new Publisher(options);
+  const requests = new Requests(publisher);
+  const traffic = createTraffic(subscriptions, publisher, requests, options.onError);
+  const connection = new Connection(options, traffic);
   const idPrefix = randomId();
   let idCount = 0;
   const newId = (): string => `${idPrefix}-${++idCount}`;

@@ -13,7 +13,7 @@
  * A relay that is about to stop says when to move (extension `drain`): the next link is opened and taken over beside the
  * old one, and the state stays `connected`.
  */
-import { Backoff } from './backoff.js';
+import { backoffMs } from './backoff.js';
 import { FINAL, LATER, TOKEN_EXPIRED } from './close-codes.js';
 import { deferred } from './deadline.js';
 import type { Deferred } from './deadline.js';
@@ -23,7 +23,8 @@ import { isHidden, isOffline, watchPage } from './page.js';
 import { asRelayError, closedError, lostError, RelayError } from './relay-error.js';
 import { StompLink } from './stomp-link.js';
 import type { LinkEvents, LinkOptions } from './stomp-link.js';
-import type { TokenSource } from './token-source.js';
+import { credentialHeaders, renew } from './token.js';
+import type { Credentials } from './token.js';
 
 /** A snapshot: never changed, and the same object until something changes. */
 export type ConnectionState =
@@ -36,15 +37,14 @@ export type ConnectionState =
   | { readonly name: 'refused'; readonly reason: RelayError }
   | { readonly name: 'closed' };
 
-export interface ConnectionOptions extends Omit<LinkOptions, 'url'> {
-  readonly url: string;
+export interface ConnectionOptions extends LinkOptions, Credentials {
   readonly headers: Headers;
   readonly reconnectMinMs: number;
   readonly reconnectMaxMs: number;
 }
 
 /** What uses the links. */
-export interface LinkUser extends Pick<LinkEvents, 'onReply' | 'onSubscriptionEnded' | 'onReport'> {
+export interface LinkUser extends Pick<LinkEvents, 'onReply' | 'onRefused' | 'onReport'> {
   /** A link is there after there was none. */
   attach(link: StompLink): Promise<void>;
   /** `next` takes the place of `old`, and `old` is closed as soon as it is needed no more. */
@@ -63,15 +63,15 @@ const LATER_FAILURES = 4;
 export class Connection {
   readonly #options: ConnectionOptions;
   readonly #user: LinkUser;
-  readonly #token: TokenSource;
   readonly #listeners = new Listeners<ConnectionState>();
-  readonly #backoff: Backoff;
   #state: ConnectionState = { name: 'idle' };
   #link: StompLink | undefined;
   /** Opened to take the place of `#link`. */
   #next: StompLink | undefined;
   /** Settled when it is known whether there will be a connection. */
   #connecting: Deferred<void> | undefined;
+  /** In a row, up to now. */
+  #failures = 0;
   /** A new number makes what is under way void. */
   #attempt = 0;
   #connectedAt = 0;
@@ -79,11 +79,9 @@ export class Connection {
   #timer: ReturnType<typeof setTimeout> | undefined;
   #unwatchPage: (() => void) | undefined;
 
-  constructor(options: ConnectionOptions, token: TokenSource, user: LinkUser) {
+  constructor(options: ConnectionOptions, user: LinkUser) {
     this.#options = options;
-    this.#token = token;
     this.#user = user;
-    this.#backoff = new Backoff(options.reconnectMinMs, options.reconnectMaxMs);
   }
 
   get state(): ConnectionState {
@@ -134,13 +132,17 @@ export class Connection {
     clearTimeout(this.#timer);
     const { reason } = this.#state as { reason?: RelayError };
     const attempt = ++this.#attempt;
-    this.#become({ name: 'connecting', attempt: this.#backoff.failures + 1, reason });
+    this.#become({ name: 'connecting', attempt: this.#failures + 1, reason });
     try {
-      const credentials = await this.#token.credentials();
+      const credentials = await this.#credentials();
       if (attempt === this.#attempt) this.#link = this.#newLink(credentials);
     } catch (error) {
       if (attempt === this.#attempt) this.#failed(asRelayError(error, 'cannot-connect'));
     }
+  }
+
+  #credentials(): Promise<Headers> {
+    return credentialHeaders(this.#options, this.#options.connectTimeoutMs);
   }
 
   #newLink(credentials: Headers): StompLink {
@@ -181,18 +183,20 @@ export class Connection {
   /** The current link is over, or could not be had. */
   #lost(error: RelayError, code: number): void {
     const wasConnected = this.#connectedAt > 0;
-    if (wasConnected && Date.now() - this.#connectedAt > STABLE_MS) this.#backoff.failures = 0;
+    if (wasConnected && Date.now() - this.#connectedAt > STABLE_MS) this.#failures = 0;
     this.#connectedAt = 0;
     this.#link = this.#next = undefined;
     const needsToken = code === TOKEN_EXPIRED;
-    if (FINAL.includes(code) || (needsToken && !this.#token.isRenewable)) return this.#refused(error);
+    if (FINAL.includes(code) || (needsToken && typeof this.#options.token !== 'function')) return this.#refused(error);
     if (needsToken && wasConnected) return this.#pause(error, 0);
     this.#failed(error, LATER.includes(code) ? LATER_FAILURES : 0);
   }
 
   #failed(error: RelayError, leastFailures = 0): void {
     if (error.code === 'no-token') return this.#refused(error);
-    this.#pause(error, this.#backoff.nextMs(leastFailures));
+    const { reconnectMinMs, reconnectMaxMs } = this.#options;
+    this.#failures = Math.max(this.#failures, leastFailures) + 1;
+    this.#pause(error, backoffMs(this.#failures - 1, reconnectMinMs, reconnectMaxMs));
   }
 
   #refused(reason: RelayError): void {
@@ -203,7 +207,7 @@ export class Connection {
     // `navigator.onLine` can be wrong, so it is tried all the same, now and then
     const pauseMs = isOffline() ? this.#options.reconnectMaxMs * (0.5 + Math.random() / 2) : ms;
     const name = isOffline() ? 'offline' : 'waiting';
-    this.#become({ name, attempt: this.#backoff.failures, retryAt: Date.now() + pauseMs, reason });
+    this.#become({ name, attempt: this.#failures, retryAt: Date.now() + pauseMs, reason });
     clearTimeout(this.#timer);
     this.#timer = setTimeout(() => void this.#open(), pauseMs);
   }
@@ -216,7 +220,7 @@ export class Connection {
     const link = this.#link;
     this.#link = this.#next = undefined;
     this.#connectedAt = 0;
-    this.#backoff.failures = 0;
+    this.#failures = 0;
     this.#become(state);
     if (link) this.#user.detach(link);
     this.#user.end(error);
@@ -246,7 +250,7 @@ export class Connection {
 
   #noticed(link: StompLink, destination: string | undefined, headers: Headers): void {
     if (destination === '/relay/token-expiring') {
-      void this.#token.renew(link, Number(headers['expires-in-ms']));
+      void renew(link, () => this.#credentials(), Number(headers['expires-in-ms']));
     } else if (destination === '/relay/drain' && link === this.#link) {
       clearTimeout(this.#timer);
       this.#timer = setTimeout(() => void this.#move(link), Number(headers['move-in-ms']));
@@ -254,7 +258,7 @@ export class Connection {
   }
 
   async #move(old: StompLink): Promise<void> {
-    const credentials = await this.#token.credentials().catch(() => undefined);
+    const credentials = await this.#credentials().catch(() => undefined);
     if (this.#link === old && credentials !== undefined) this.#next = this.#newLink(credentials);
   }
 }

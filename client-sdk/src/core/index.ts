@@ -9,5 +9,5 @@ export { RelayError } from './relay-error.js';
 export type { RequestOptions } from './requests.js';
 export type { CreateWebSocket } from './stomp-link.js';
 export type { SubscribeOptions, Subscription, SubscriptionState } from './subscription.js';
-export type { Credentials, Token } from './token-source.js';
+export type { Credentials, Token } from './token.js';
 export type { Transaction } from './transaction.js';

@@ -6,7 +6,7 @@
  */
 import { deferred, withDeadline } from './deadline.js';
 import type { Deferred } from './deadline.js';
-import { lostError, RelayError } from './relay-error.js';
+import { lostError, notConnectedError, RelayError } from './relay-error.js';
 import type { Outgoing, StompLink } from './stomp-link.js';
 
 export interface PublisherOptions {
@@ -42,7 +42,7 @@ export class Publisher {
   async publish(publishing: Publishing): Promise<StompLink> {
     const { publishQueueMax, publishMaxAgeMs } = this.#options;
     const { signal, waits, maxAgeMs = publishMaxAgeMs } = publishing;
-    if (!this.#link && !waits) throw new RelayError('not-connected', 'There is no connection to the relay.');
+    if (!this.#link && !waits) throw notConnectedError();
     if (this.#entries.size >= publishQueueMax) {
       throw new RelayError('queue-full', `${publishQueueMax} messages wait already (publishQueueMax).`);
     }

@@ -15,8 +15,12 @@ export function closedError(): RelayError {
   return new RelayError('closed', 'The client was closed.');
 }
 
-export function lostError(sentence = 'The connection ended before the answer came.'): RelayError {
+export function lostError(sentence = 'The connection ended.'): RelayError {
   return new RelayError('connection-lost', sentence);
+}
+
+export function notConnectedError(): RelayError {
+  return new RelayError('not-connected', 'There is no connection to the relay.');
 }
 
 export function decodeFailed(what: string, error: unknown): RelayError {

@@ -2,13 +2,13 @@
  * One SUBSCRIBE for all parts of an application that want the same. Its id is the destination, the same in every browser:
  * that lets the relay make one frame for all of them.
  */
-import { Backoff } from './backoff.js';
 import { decodeByType, ReceivedMessage } from './message.js';
 import type { Decode, Headers, LinkMessage, Message } from './message.js';
+import { deferred } from './deadline.js';
 import { guarded, Listeners } from './listeners.js';
 import { Overlap } from './overlap.js';
 import { RecentIds } from './recent-ids.js';
-import { decodeFailed } from './relay-error.js';
+import { closedError, decodeFailed } from './relay-error.js';
 import type { RelayError } from './relay-error.js';
 import type { StompLink } from './stomp-link.js';
 import type { SubscribeOptions, SubscriptionState } from './subscription.js';
@@ -28,6 +28,9 @@ const TRANSIENT: readonly string[] = [
   'timeout',
 ];
 
+/** At least so long until the next attempt, at most twice as long. */
+const RETRY_MS = 2_000;
+
 export class SharedSubscription {
   readonly id: string;
   /** What those that share it have in common. */
@@ -39,10 +42,10 @@ export class SharedSubscription {
   readonly #headers: Headers;
   readonly #isAuto: boolean;
   readonly #seen = new RecentIds();
-  readonly #backoff = new Backoff(500, 30_000);
   #state: SubscriptionState = { name: 'subscribing' };
   /** The newest one it was set up on. */
   link: StompLink | undefined;
+  #ready = deferred<void>();
   #overlap: Overlap | undefined;
   #hasBeenUp = false;
   #retry: ReturnType<typeof setTimeout> | undefined;
@@ -61,6 +64,10 @@ export class SharedSubscription {
     this.#onRefused = onRefused;
     this.#isAuto = ack === 'auto';
     this.#headers = { ...headers, ...(this.#isAuto ? {} : { ack }) };
+  }
+
+  get ready(): Promise<void> {
+    return this.#ready.promise;
   }
 
   get state(): SubscriptionState {
@@ -83,9 +90,9 @@ export class SharedSubscription {
     try {
       await link.subscribe(this.id, this.destination, this.#headers, (message) => this.#deliver(message, link));
       if (this.link !== link) return;
-      this.#backoff.failures = 0;
       if (this.#state.name === 'subscribing') this.#become({ name: 'subscribed', mayHaveMissed: this.#hasBeenUp });
       this.#hasBeenUp = true;
+      this.#ready.resolve();
     } catch (error) {
       this.#failed(error as RelayError, link);
     }
@@ -105,8 +112,16 @@ export class SharedSubscription {
     this.#interrupted();
   }
 
+  /** Tells those that wait for it that they wait in vain. */
+  giveUp(reason: RelayError): void {
+    this.#ready.reject(reason);
+    this.#ready = deferred();
+  }
+
   refuse(error: RelayError): void {
     clearTimeout(this.#retry);
+    this.link = undefined;
+    this.#ready.reject(error);
     this.#become({ name: 'refused', error });
     this.#onRefused();
     for (const { onError } of this.members) guarded(() => onError?.(error));
@@ -115,6 +130,7 @@ export class SharedSubscription {
   /** The last member has left. */
   end(): void {
     clearTimeout(this.#retry);
+    this.#ready.reject(closedError());
     this.link?.unsubscribe(this.id);
     this.link = undefined;
   }
@@ -125,7 +141,7 @@ export class SharedSubscription {
     if (this.link !== link) return;
     this.#interrupted();
     link.unsubscribe(this.id);
-    this.#retry = setTimeout(() => void this.attach(link), this.#backoff.nextMs());
+    this.#retry = setTimeout(() => void this.attach(link), RETRY_MS * (1 + Math.random()));
   }
 
   #deliver(frame: LinkMessage, link: StompLink): void {
@@ -146,7 +162,9 @@ export class SharedSubscription {
   }
 
   #interrupted(): void {
-    if (this.#state.name === 'subscribed') this.#become({ name: 'subscribing' });
+    if (this.#state.name !== 'subscribed') return;
+    this.#ready = deferred();
+    this.#become({ name: 'subscribing' });
   }
 
   #become(state: SubscriptionState): void {

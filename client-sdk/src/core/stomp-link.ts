@@ -29,7 +29,7 @@ export interface LinkEvents {
   /** What the relay says about the session. */
   onNotice(destination: string | undefined, headers: Headers): void;
   /** A subscription that was set up has been ended by the relay. */
-  onSubscriptionEnded(id: string, error: RelayError): void;
+  onRefused(id: string, error: RelayError): void;
   /** A frame was refused that nobody waits for. */
   onReport(error: RelayError): void;
   /** Once, last. `code` is the WebSocket close code. */
@@ -57,7 +57,8 @@ export class StompLink implements Origin {
   readonly #events: LinkEvents;
   #count = 0;
   #refusal: RelayError | undefined;
-  #isRefusalAnswered = false;
+  /** In place of the close code. */
+  #code: number | undefined;
   #hasEnded = false;
   /** Cuts off a relay that does not answer CONNECT, or DISCONNECT. */
   #impatience: ReturnType<typeof setTimeout> | undefined;
@@ -82,7 +83,7 @@ export class StompLink implements Origin {
       onStompError: (frame) => this.#refused(frame),
       onUnhandledReceipt: ({ headers }) => this.#answered(headers['receipt-id'])?.resolve(),
       onUnhandledMessage: (message) => this.#other(message),
-      onWebSocketClose: (event: { code?: number; reason?: string }) => this.#ended(event.code ?? 1006, event.reason),
+      onWebSocketClose: ({ code = 1006, reason }: { code?: number; reason?: string }) => this.#ended(code, reason),
       onWebSocketError: () => {}, // a close follows, and browsers say nothing here
     });
     this.#socket = options.createWebSocket(url, this.#client.stompVersions.protocolVersions());
@@ -114,7 +115,7 @@ export class StompLink implements Origin {
 
   async transact(steps: readonly Step[]): Promise<void> {
     if (steps.some((step) => 'message' in step && step.message.link !== this)) {
-      throw lostError('The connection that brought the message has ended.');
+      throw lostError();
     }
     const transaction = `t${++this.#count}`;
     const done = this.#request((receipt) => {
@@ -133,14 +134,14 @@ export class StompLink implements Origin {
   async close(): Promise<void> {
     this.#beImpatient();
     await this.#client.deactivate({ force: !this.#client.connected });
-    this.#ended(1000, undefined);
+    this.#ended(1000);
   }
 
   /** Ends it at once, without goodbye. */
   drop(error: RelayError): void {
     this.#refusal ??= error;
     void this.#client.deactivate({ force: true });
-    this.#ended(1006, undefined);
+    this.#ended(1006);
   }
 
   #send({ destination, content, headers }: Outgoing, more: Headers): void {
@@ -148,14 +149,14 @@ export class StompLink implements Origin {
     this.#client.publish({
       destination,
       headers: { 'content-type': contentType, ...headers, ...more },
-      ...(typeof body === 'string' ? { body } : { binaryBody: body }),
+      [typeof body === 'string' ? 'body' : 'binaryBody']: body,
     });
   }
 
   #beImpatient(): void {
     clearTimeout(this.#impatience);
     const { connectTimeoutMs } = this.#options;
-    const late = new RelayError('timeout', `The relay did not answer within ${connectTimeoutMs} ms.`);
+    const late = new RelayError('timeout', `The relay took more than ${connectTimeoutMs} ms.`);
     this.#impatience = setTimeout(() => this.drop(late), connectTimeoutMs);
   }
 
@@ -201,28 +202,28 @@ export class StompLink implements Origin {
     const command = headers['refused-command'];
     const request = this.#answered(headers['receipt-id']);
     if (request !== undefined) request.reject(error);
-    else if (command === 'SUBSCRIBE') this.#events.onSubscriptionEnded(headers['refused-id'] ?? '', error);
+    else if (command === 'SUBSCRIBE') this.#events.onRefused(headers['refused-id'] ?? '', error);
     else if (command !== 'UNSUBSCRIBE') this.#events.onReport(error); // that one was refused before, or is over
   }
 
   #refused(frame: IFrame): void {
     this.#refusal = errorIn(frame);
     const request = this.#answered(frame.headers['receipt-id']);
-    this.#isRefusalAnswered = request !== undefined;
     request?.reject(this.#refusal);
+    // It has been told; the connection that goes with it can be had again.
+    if (request) this.#code = 1006;
     this.#beImpatient(); // STOMP 1.2, "ERROR": the server closes the connection just after it
   }
 
-  #ended(code: number, reason: string | undefined): void {
+  #ended(code: number, reason?: string): void {
     if (this.#hasEnded) return;
     this.#hasEnded = true;
     clearTimeout(this.#impatience);
     void this.#client.deactivate();
     for (const request of this.#requests.values()) request.reject(lostError());
     this.#requests.clear();
-    // A request that was refused has been told; the connection that went with it can be had again.
     const error = this.#refusal ?? lostError(lostSentence(code, reason));
-    this.#events.onEnded(error, this.#isRefusalAnswered ? 1006 : code);
+    this.#events.onEnded(error, this.#code ?? code);
   }
 }
 
@@ -230,7 +231,6 @@ function errorIn({ headers, body }: Pick<IFrame, 'headers' | 'body'>): RelayErro
   return new RelayError(headers['code'] ?? 'error', body.trim() || headers['message'] || 'The relay refused it.');
 }
 
-function lostSentence(code: number, reason: string | undefined): string {
-  if (reason) return `The connection ended: ${reason} (${code}).`;
-  return code === 1006 ? 'The relay cannot be reached.' : `The connection ended (${code}).`;
+function lostSentence(code: number, reason = ''): string {
+  return code === 1006 && !reason ? 'The relay cannot be reached.' : `The connection ended: ${reason} (${code}).`;
 }

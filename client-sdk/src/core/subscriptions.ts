@@ -1,6 +1,4 @@
 /** All subscriptions of a client: those that want the same share one SUBSCRIBE, and every new link has them all set up again. */
-import { deferred } from './deadline.js';
-import { Listeners } from './listeners.js';
 import type { Message } from './message.js';
 import { closedError } from './relay-error.js';
 import type { RelayError } from './relay-error.js';
@@ -12,8 +10,6 @@ import type { SubscribeOptions, Subscription, SubscriptionState } from './subscr
 export class Subscriptions {
   /** By id. */
   readonly #all = new Map<string, SharedSubscription>();
-  /** Tells those that wait for `ready` that they wait in vain. */
-  readonly #ended = new Listeners<RelayError>();
   #link: StompLink | undefined;
 
   subscribe(
@@ -25,7 +21,7 @@ export class Subscriptions {
     const shared = this.#values.find((each) => key && each.key === key) ?? this.#add(key, destination, options);
     const member: Member = { decode: options.decode, onMessage, onError: options.onError };
     shared.members.add(member);
-    return share(shared, this.#ended, () => {
+    return share(shared, () => {
       shared.members.delete(member);
       if (shared.members.size > 0) return;
       this.#forget(shared);
@@ -58,7 +54,7 @@ export class Subscriptions {
 
   /** There will be no link until the application asks for one. */
   end(reason: RelayError): void {
-    this.#ended.tell(reason);
+    for (const shared of this.#values) shared.giveUp(reason);
   }
 
   refuse(id: string, error: RelayError): void {
@@ -85,38 +81,31 @@ export class Subscriptions {
 
 /** What those that share have in common; undefined where every message must be acknowledged once. */
 function keyOf(destination: string, { headers = {}, ack = 'auto' }: SubscribeOptions<unknown>): string | undefined {
-  return ack === 'auto' ? JSON.stringify([destination, Object.entries(headers).sort()]) : undefined;
+  return ack === 'auto' ? JSON.stringify([destination, headers]) : undefined;
 }
 
 /** What one part of the application holds. */
-function share(shared: SharedSubscription, givenUp: Listeners<RelayError>, leave: () => void): Subscription {
-  const listeners = new Listeners<SubscriptionState>();
-  const stopListening = shared.onState((state) => listeners.tell(state));
+function share(shared: SharedSubscription, leave: () => void): Subscription {
+  const stop: (() => void)[] = [];
   let ended: SubscriptionState | undefined;
-  const subscription: Subscription = {
+  return {
     destination: shared.destination,
     get state() {
       return ended ?? shared.state;
     },
     get ready() {
-      const { promise, resolve, reject } = deferred<void>();
-      const look = (state: SubscriptionState): void => {
-        if (state.name === 'subscribed') resolve();
-        if (state.name === 'refused') reject(state.error);
-        if (state.name === 'ended') reject(closedError());
-      };
-      const stop = [listeners.add(look), givenUp.add(reject)];
-      look(subscription.state);
-      return promise.finally(() => stop.forEach((each) => each()));
+      return ended ? Promise.reject(closedError()) : shared.ready;
     },
-    onState: (listener) => listeners.add(listener),
+    onState(listener) {
+      const off = shared.onState(listener);
+      stop.push(off);
+      return off;
+    },
     unsubscribe() {
       if (ended) return;
       ended = { name: 'ended' };
-      stopListening();
-      if (shared.state.name !== 'refused') leave();
-      listeners.tell(ended);
+      for (const off of stop) off();
+      leave();
     },
   };
-  return subscription;
 }

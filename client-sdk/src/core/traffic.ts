@@ -6,33 +6,25 @@
  *   requests        questions, and the answers that they wait for
  */
 import type { LinkUser } from './connection.js';
-import { Publisher } from './publisher.js';
-import type { PublisherOptions } from './publisher.js';
-import { RelayError } from './relay-error.js';
-import { Requests } from './requests.js';
+import type { Publisher } from './publisher.js';
+import { notConnectedError } from './relay-error.js';
+import type { RelayError } from './relay-error.js';
+import type { Requests } from './requests.js';
 import type { Step, StompLink } from './stomp-link.js';
-import { Subscriptions } from './subscriptions.js';
+import type { Subscriptions } from './subscriptions.js';
 
 export interface Traffic extends LinkUser {
-  readonly subscriptions: Subscriptions;
-  readonly publisher: Publisher;
-  readonly requests: Requests;
   transact(steps: readonly Step[]): Promise<void>;
 }
 
-export interface TrafficOptions extends PublisherOptions {
-  readonly onError: (error: RelayError) => void;
-}
-
-export function createTraffic(options: TrafficOptions): Traffic {
-  const subscriptions = new Subscriptions();
-  const publisher = new Publisher(options);
-  const requests = new Requests(publisher);
+export function createTraffic(
+  subscriptions: Subscriptions,
+  publisher: Publisher,
+  requests: Requests,
+  onReport: (error: RelayError) => void,
+): Traffic {
   let current: StompLink | undefined;
   return {
-    subscriptions,
-    publisher,
-    requests,
     async attach(link) {
       current = link;
       await subscriptions.attach(link);
@@ -53,11 +45,11 @@ export function createTraffic(options: TrafficOptions): Traffic {
       for (const part of [subscriptions, publisher]) part.end(reason);
     },
     async transact(steps) {
-      if (!current) throw new RelayError('not-connected', 'A transaction needs a connection.');
+      if (!current) throw notConnectedError();
       await current.transact(steps);
     },
     onReply: (message, link) => requests.answer(message, link),
-    onSubscriptionEnded: (id, error) => subscriptions.refuse(id, error),
-    onReport: options.onError,
+    onRefused: (id, error) => subscriptions.refuse(id, error),
+    onReport,
   };
 }
