@@ -116,7 +116,7 @@ export class Connection {
     this.#unwatchPage ??= watchPage({
       online: () => this.#tryNow(),
       offline: () => this.#drop(new RelayError('offline', 'There is no network.')),
-      visibilitychange: () => this.#tryNow(),
+      visibilitychange: () => isHidden() || this.#tryNow(),
       // with an open connection it would not be kept in the page cache
       pagehide: () => this.#drop(lostError('The page was left.')),
       pageshow: () => this.#tryNow(),
@@ -243,7 +243,7 @@ export class Connection {
 
   /** Something has changed for the better: no reason to wait any longer. */
   #tryNow(): void {
-    if (this.#isPending && !isHidden() && !isOffline()) void this.#open();
+    if (this.#isPending && !isOffline()) void this.#open();
   }
 
   // What the relay says about the session
