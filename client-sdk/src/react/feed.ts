@@ -1,0 +1,115 @@
+/**
+ * What components see of one subscription: an immutable snapshot, replaced at most once per animation frame however many
+ * messages come. Between frames they wait in a buffer that holds little more than will be shown.
+ *
+ * It is subscribed while somebody watches and a moment longer: watching again in that moment finds everything as it was.
+ */
+import type { Client, Message, RelayError, SubscribeOptions, Subscription, SubscriptionState } from '../core/index.js';
+import { lease } from './lease.js';
+
+/** A client, whatever destinations it knows. */
+export type AnyClient = Client<object>;
+
+/** `idle`: not wanted, the destination is null or `skip` is set. */
+export type FeedState = SubscriptionState | { readonly name: 'idle' };
+
+export interface FeedSnapshot {
+  readonly state: FeedState;
+  /** Why it was refused, or why the newest message is missing. */
+  readonly error: RelayError | undefined;
+  /** Oldest first. */
+  readonly messages: readonly Message[];
+}
+
+export interface FeedOptions extends SubscribeOptions<unknown> {
+  /** Gets each message at once; then none is kept. Not called while nobody watches. */
+  readonly onMessage?: (message: Message) => void;
+  readonly onState?: (state: SubscriptionState) => void;
+}
+
+export interface Feed {
+  readonly snapshot: () => FeedSnapshot;
+  /** `onChange` is called for each new snapshot; so many messages are kept for it. Returns the function that stops it. */
+  readonly watch: (onChange: () => void, keep?: number) => () => void;
+}
+
+const NOTHING = { error: undefined, messages: [], items: [] };
+/** There is no feed. */
+export const IDLE = { ...NOTHING, state: { name: 'idle' } } as const;
+/** Nothing has come yet, nor has anybody watched. Also what a server renders. */
+export const WAITING = { ...NOTHING, state: { name: 'subscribing' } } as const;
+
+/** `onEnd`: it is not subscribed any more. */
+export function createFeed(
+  client: AnyClient,
+  nextFrame: (render: () => void) => void,
+  destination: string,
+  { onMessage, onState, onError, ...options }: FeedOptions,
+  onEnd?: () => void,
+): Feed {
+  const watchers = new Map<() => void, number>();
+  let keepMax = 0;
+  let snapshot: FeedSnapshot = WAITING;
+  let pending: Message[] = [];
+  let error: RelayError | undefined;
+  let subscription: Subscription | undefined;
+
+  const update = (): void => {
+    const state = subscription?.state;
+    if (!state) return; // it has ended since the frame was asked for
+    snapshot = {
+      state: state.name === 'subscribing' ? WAITING.state : state,
+      error: state.name === 'refused' ? state.error : error,
+      messages: newest([...snapshot.messages, ...pending], keepMax),
+    };
+    pending = [];
+    for (const onChange of [...watchers.keys()]) onChange();
+  };
+  const keep = (message: Message): void => {
+    error = undefined;
+    if (pending.push(message) > 2 * keepMax) pending = newest(pending, keepMax);
+    nextFrame(update);
+  };
+  const start = (): void => {
+    subscription = client.subscribe(
+      destination,
+      onMessage ? (message) => watchers.size > 0 && onMessage(message) : keep,
+      {
+        ...options,
+        onError: (failed) => {
+          onError?.(failed);
+          error = failed;
+          nextFrame(update);
+        },
+      },
+    );
+    subscription.onState((state) => {
+      onState?.(state);
+      update();
+    });
+    update();
+  };
+  const end = (): void => {
+    subscription?.unsubscribe();
+    subscription = error = undefined;
+    pending = [];
+    snapshot = WAITING;
+    onEnd?.();
+  };
+  const hold = lease(start, end);
+  const watch = (onChange: () => void, count = 0): (() => void) => {
+    watchers.set(onChange, count);
+    keepMax = Math.max(...watchers.values());
+    const release = hold();
+    return () => {
+      watchers.delete(onChange);
+      release();
+    };
+  };
+  return { watch, snapshot: () => snapshot };
+}
+
+/** The last ones of a list. */
+export function newest<T>(list: readonly T[], count: number): T[] {
+  return list.slice(Math.max(0, list.length - count));
+}

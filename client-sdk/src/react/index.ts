@@ -1,0 +1,16 @@
+'use client';
+/** The React hooks' public surface. All of it runs in the browser; on a server it renders what there is before the first message. */
+export { RelayProvider, useClient } from './relay-provider.js';
+export type { RelayProviderProps } from './relay-provider.js';
+export { useConnection } from './use-connection.js';
+export { useLatest } from './use-latest.js';
+export type { LatestOptions, LatestResult } from './use-latest.js';
+export { useMessages } from './use-messages.js';
+export type { MessagesOptions, MessagesResult } from './use-messages.js';
+export { usePublish } from './use-publish.js';
+export type { PublishResult } from './use-publish.js';
+export { useRequest } from './use-request.js';
+export type { RequestResult, UseRequestOptions } from './use-request.js';
+export { useSubscription } from './use-subscription.js';
+export type { UseSubscriptionOptions } from './use-subscription.js';
+export type { FeedState } from './feed.js';

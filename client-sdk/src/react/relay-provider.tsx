@@ -1,0 +1,31 @@
+/** Gives a tree of components its client, and the client its connection. */
+import { createContext, useContext, useEffect } from 'react';
+import type { ReactNode } from 'react';
+import type { Client, RegisteredDestinations } from '../core/index.js';
+import type { AnyClient } from './feed.js';
+import { feedsOf } from './feeds.js';
+
+const ClientContext = createContext<AnyClient | undefined>(undefined);
+
+export interface RelayProviderProps<D extends object> {
+  /** Made once, outside of components (or in a state): another one is another connection. */
+  readonly client: Client<D>;
+  readonly children?: ReactNode;
+}
+
+/**
+ * Connects the client while it is mounted, and closes it 250 ms after it was unmounted for good. Nothing happens on a
+ * server. Several providers may share a client: the last one closes it.
+ */
+export function RelayProvider<D extends object>({ client, children }: RelayProviderProps<D>): ReactNode {
+  const any = client as unknown as AnyClient;
+  useEffect(() => feedsOf(any).connect(), [any]);
+  return <ClientContext.Provider value={any}>{children}</ClientContext.Provider>;
+}
+
+/** The client of the nearest `RelayProvider`. Throws where there is none. */
+export function useClient<D extends object = RegisteredDestinations>(): Client<D> {
+  const client = useContext(ClientContext);
+  if (!client) throw new Error('There is no <RelayProvider> around this component.');
+  return client as unknown as Client<D>;
+}

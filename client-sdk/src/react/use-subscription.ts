@@ -1,0 +1,65 @@
+/** A subscription for its messages' effects: each one reaches the callback, at once, and none is kept. */
+import { useMemo, useSyncExternalStore } from 'react';
+import type { Declared, Message, RegisteredDestinations, SubscribeOptions, Undeclared } from '../core/index.js';
+import { createFeed, IDLE, WAITING } from './feed.js';
+import type { FeedState } from './feed.js';
+import { feedsOf } from './feeds.js';
+import { useClient } from './relay-provider.js';
+import { useNewest } from './use-newest.js';
+
+export interface UseSubscriptionOptions<T> extends SubscribeOptions<T> {
+  /** Not subscribed while true. Default false. */
+  readonly skip?: boolean | undefined;
+  /** It was set up again on a new connection, and what was sent in between is missed: the place to fetch it. */
+  readonly onRestored?: (() => void) | undefined;
+}
+
+/**
+ * Calls `onMessage` with each message of a destination while the component is mounted; nothing is subscribed where the
+ * destination is null. Returns the subscription's state; renders when that changes, never for a message.
+ *
+ * The callbacks (`onMessage`, `onError`, `onRestored`, `decode`) are those of the last render. Only another destination,
+ * `ack`, or other contents of `headers` subscribe anew.
+ */
+export function useSubscription<K extends Declared<RegisteredDestinations>>(
+  destination: K | null,
+  onMessage: (message: Message<RegisteredDestinations[K]>) => void,
+  options?: UseSubscriptionOptions<RegisteredDestinations[K]>,
+): FeedState;
+export function useSubscription<T = unknown>(
+  destination: Undeclared<RegisteredDestinations> | null,
+  onMessage: (message: Message<T>) => void,
+  options?: UseSubscriptionOptions<T>,
+): FeedState;
+export function useSubscription(
+  destination: string | null,
+  onMessage: (message: Message<never>) => void,
+  options: UseSubscriptionOptions<unknown> = {},
+): FeedState {
+  const client = useClient<object>();
+  const { ack, headers, skip } = options;
+  const isDecoded = options.decode !== undefined;
+  const newest = useNewest({ ...options, onMessage });
+  const feed = useMemo(() => {
+    if (destination === null || skip) return undefined;
+    return createFeed(client, feedsOf(client).nextFrame, destination, {
+      ack,
+      headers,
+      decode: isDecoded ? (message) => newest.current.decode?.(message) : undefined,
+      onMessage: (message) => newest.current.onMessage(message as Message<never>),
+      onError: (error) => newest.current.onError?.(error),
+      onState: (state) => {
+        if (state.name === 'subscribed' && state.mayHaveMissed) newest.current.onRestored?.();
+      },
+    });
+  }, [client, destination, skip, ack, JSON.stringify(headers), isDecoded, newest]);
+  return useSyncExternalStore(
+    feed ? feed.watch : watchNothing,
+    () => (feed ? feed.snapshot() : IDLE).state,
+    () => (feed ? WAITING : IDLE).state,
+  );
+}
+
+function watchNothing(): () => void {
+  return () => {};
+}

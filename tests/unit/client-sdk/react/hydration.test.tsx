@@ -1,0 +1,36 @@
+/** @jest-environment jsdom */
+import { expect, jest, test } from '@jest/globals';
+import { render, screen } from '@testing-library/react';
+import { RelayProvider, useConnection, useLatest } from 'stomp-relay-client/react';
+import { asClient, FakeClient, frame, holdTime } from './fake-client.js';
+
+holdTime();
+
+test('the browser takes over what a server has rendered, though its client is further by now', () => {
+  const complaints = jest.spyOn(console, 'error');
+  const fake = new FakeClient();
+  fake.state = { name: 'connected' };
+  const seen: string[] = [];
+  const Page = () => {
+    const { data, state } = useLatest('/topic/data', { initial: 'none' });
+    const text = `${useConnection().name} ${String(data)} ${state.name}`;
+    seen.push(text);
+    return <p role="main">{text}</p>;
+  };
+  const container = document.createElement('div');
+  container.innerHTML = '<p role="main">idle none subscribing</p>';
+  document.body.append(container);
+  render(
+    <RelayProvider client={asClient(fake)}>
+      <Page />
+    </RelayProvider>,
+    { container, hydrate: true },
+  );
+  expect(seen[0]).toBe('idle none subscribing');
+  expect(screen.getByRole('main').textContent).toBe('connected none subscribing');
+  fake.say('/topic/data', 1);
+  frame();
+  expect(screen.getByRole('main').textContent).toBe('connected 1 subscribing');
+  expect(complaints).not.toHaveBeenCalled();
+  complaints.mockRestore();
+});

@@ -1,0 +1,56 @@
+/** Rendering on a server: no window, no effects, and nothing left behind; the browser takes over what it rendered. */
+import { afterEach, expect, jest, test } from '@jest/globals';
+import { readFileSync } from 'node:fs';
+import path from 'node:path';
+import { renderToString } from 'react-dom/server';
+import {
+  RelayProvider,
+  useConnection,
+  useLatest,
+  useMessages,
+  usePublish,
+  useRequest,
+  useSubscription,
+} from 'stomp-relay-client/react';
+import { asClient, FakeClient } from './fake-client.js';
+
+const complaints = jest.spyOn(console, 'error');
+afterEach(() => expect(complaints).not.toHaveBeenCalled());
+
+function Page() {
+  const latest = useLatest('/topic/data', { initial: 'none' });
+  const { messages } = useMessages('/topic/chat');
+  const heard = useSubscription('/topic/alerts', () => {});
+  const skipped = useLatest(null);
+  const { isPublishing } = usePublish('/topic/chat');
+  const { isPending } = useRequest('/queue/sums');
+  const words = [
+    useConnection().name,
+    latest.data,
+    latest.state.name,
+    messages.length,
+    heard.name,
+    skipped.state.name,
+    isPublishing,
+    isPending,
+  ];
+  return <p>{words.join(' ')}</p>;
+}
+
+test('renders what there is before the first message, and asks nothing of the client', () => {
+  expect(typeof window).toBe('undefined');
+  const fake = new FakeClient();
+  fake.state = { name: 'connected' }; // whatever it is, the browser's will be another one
+  const html = renderToString(
+    <RelayProvider client={asClient(fake)}>
+      <Page />
+    </RelayProvider>,
+  );
+  expect(html).toBe('<p>idle none subscribing 0 subscribing idle false false</p>');
+  expect([fake.calls, fake.all, fake.listeners.size]).toEqual([[], [], 0]);
+});
+
+test('is marked for frameworks that tell server components from those of the browser', () => {
+  const entry = path.resolve(import.meta.dirname, '../../../../client-sdk/src/react/index.ts');
+  expect(readFileSync(entry, 'utf8')).toMatch(/^'use client';\n/);
+});

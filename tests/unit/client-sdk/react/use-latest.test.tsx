@@ -1,0 +1,359 @@
+/** @jest-environment jsdom */
+import { describe, expect, jest, test } from '@jest/globals';
+import { render, renderHook } from '@testing-library/react';
+import { useEffect, useState } from 'react';
+import { RelayError } from 'stomp-relay-client';
+import { RelayProvider, useLatest } from 'stomp-relay-client/react';
+import { asClient, FakeClient, frame, holdTime, pass, within } from './fake-client.js';
+
+holdTime();
+
+interface Quote {
+  readonly bid: number;
+  readonly ask: number;
+}
+
+describe('what it shows', () => {
+  test('nothing, or `initial`, until the first message; then the newest', () => {
+    const fake = new FakeClient();
+    const { result } = renderHook(
+      () => [useLatest('/topic/data'), useLatest('/topic/data', { initial: 'none' })] as const,
+      { wrapper: within(fake) },
+    );
+    expect(result.current.map(({ data }) => data)).toEqual([undefined, 'none']);
+    expect(result.current[0]).toMatchObject({ message: undefined, error: undefined, state: { name: 'subscribing' } });
+    fake.say('/topic/data', 1, 2);
+    frame();
+    expect(result.current.map(({ data }) => data)).toEqual([2, 2]);
+    expect(result.current[0].message).toMatchObject({ destination: '/topic/data', data: 2 });
+  });
+
+  test('data that are null or undefined are data, not `initial`', () => {
+    const fake = new FakeClient();
+    const { result } = renderHook(() => useLatest<unknown>('/topic/data', { initial: 'none' }).data, {
+      wrapper: within(fake),
+    });
+    fake.say('/topic/data', null);
+    frame();
+    expect(result.current).toBeNull();
+  });
+
+  test('the state of the subscription at once, without a frame', () => {
+    const fake = new FakeClient();
+    const { result } = renderHook(() => useLatest('/topic/data'), { wrapper: within(fake) });
+    fake.all[0]!.confirm();
+    expect(result.current.state).toEqual({ name: 'subscribed', mayHaveMissed: false });
+    const error = new RelayError('access-denied', 'No.');
+    fake.all[0]!.refuse(error);
+    expect(result.current).toMatchObject({ state: { name: 'refused', error }, error });
+  });
+
+  test('that a message could not be decoded, until the next one; the data stay', () => {
+    const fake = new FakeClient();
+    const { result } = renderHook(() => useLatest('/topic/data'), { wrapper: within(fake) });
+    fake.say('/topic/data', 1);
+    fake.all[0]!.options.onError!(new RelayError('decode-failed', 'Not JSON.'));
+    frame();
+    expect(result.current).toMatchObject({ data: 1, error: { code: 'decode-failed' } });
+    fake.say('/topic/data', 2);
+    frame();
+    expect(result.current).toMatchObject({ data: 2, error: undefined });
+  });
+});
+
+describe('bursts', () => {
+  test('render once per animation frame, all components together', () => {
+    const fake = new FakeClient();
+    let commits = 0;
+    const Price = ({ of }: { of: string }) => <i>{String(useLatest(of).data)} </i>;
+    const Board = () => {
+      useEffect(() => void commits++);
+      return (
+        <>
+          <Price of="/topic/gold" />
+          <Price of="/topic/gold" />
+          <Price of="/topic/tin" />
+        </>
+      );
+    };
+    const requestFrame = jest.spyOn(globalThis, 'requestAnimationFrame');
+    const { container } = render(<Board />, { wrapper: within(fake) });
+    for (let price = 1; price <= 1_000; price++) {
+      fake.say('/topic/gold', price);
+      fake.say('/topic/tin', -price);
+    }
+    expect(container.textContent).toBe('undefined undefined undefined ');
+    frame();
+    expect(container.textContent).toBe('1000 1000 -1000 ');
+    expect(requestFrame).toHaveBeenCalledTimes(1);
+    expect(commits).toBe(1);
+    requestFrame.mockRestore();
+  });
+
+  test('each component renders once for them', () => {
+    const fake = new FakeClient();
+    let renders = 0;
+    renderHook(() => (renders++, useLatest('/topic/data')), { wrapper: within(fake) });
+    for (let n = 0; n < 100; n++) fake.say('/topic/data', n);
+    frame();
+    frame();
+    expect(renders).toBe(2);
+  });
+
+  test('in a hidden tab, which has no frames, come once a second', () => {
+    const hidden = jest.spyOn(globalThis, 'requestAnimationFrame').mockReturnValue(1);
+    const fake = new FakeClient();
+    const { result } = renderHook(() => useLatest('/topic/data').data, { wrapper: within(fake) });
+    fake.say('/topic/data', 1);
+    pass(999);
+    expect(result.current).toBeUndefined();
+    pass(1);
+    expect(result.current).toBe(1);
+    hidden.mockRestore();
+  });
+
+  test('where there are no animation frames at all, a timer takes their place', () => {
+    const { requestAnimationFrame } = globalThis;
+    Object.assign(globalThis, { requestAnimationFrame: undefined });
+    try {
+      const fake = new FakeClient();
+      const { result } = renderHook(() => useLatest('/topic/data').data, { wrapper: within(fake) });
+      fake.say('/topic/data', 1, 2);
+      pass(16);
+      expect(result.current).toBe(2);
+    } finally {
+      Object.assign(globalThis, { requestAnimationFrame });
+    }
+  });
+});
+
+describe('select', () => {
+  test('renders only when the selected value is another one', () => {
+    const fake = new FakeClient();
+    let renders = 0;
+    const bid = ({ bid }: Quote) => bid;
+    const { result } = renderHook(() => (renders++, useLatest<Quote, number>('/topic/gold', { select: bid })), {
+      wrapper: within(fake),
+    });
+    fake.say('/topic/gold', { bid: 1, ask: 2 });
+    frame();
+    expect(result.current.data).toBe(1);
+    fake.say('/topic/gold', { bid: 1, ask: 3 });
+    frame();
+    expect(renders).toBe(2);
+    fake.say('/topic/gold', { bid: 4, ask: 3 });
+    frame();
+    expect(renders).toBe(3);
+    expect(result.current).toMatchObject({ data: 4, message: { data: { bid: 4, ask: 3 } } });
+  });
+
+  test('an inline one that makes a new object each time is the same object while its parts are', () => {
+    const fake = new FakeClient();
+    const seen = new Set<unknown>();
+    let renders = 0;
+    const Row = () => {
+      const { data } = useLatest('/topic/gold', { select: ({ bid }: Quote) => ({ bid }) });
+      const [, setCopy] = useState<unknown>();
+      useEffect(() => setCopy(data), [data]); // would go on for ever with a new object each time
+      seen.add(data);
+      renders++;
+      return null;
+    };
+    render(<Row />, { wrapper: within(fake) });
+    fake.say('/topic/gold', { bid: 1, ask: 2 });
+    frame();
+    fake.say('/topic/gold', { bid: 1, ask: 3 });
+    frame();
+    expect([...seen]).toEqual([undefined, { bid: 1 }]);
+    expect(renders).toBe(3);
+  });
+
+  test('what is no plain object is compared as a whole', () => {
+    const fake = new FakeClient();
+    const { result } = renderHook(() => useLatest('/topic/at', { select: (ms: number) => new Date(ms) }), {
+      wrapper: within(fake),
+    });
+    fake.say('/topic/at', 1);
+    frame();
+    fake.say('/topic/at', 2);
+    frame();
+    expect(result.current.data).toEqual(new Date(2));
+  });
+
+  test('another one is seen at once, without a message and without subscribing again', () => {
+    const fake = new FakeClient();
+    const { result, rerender } = renderHook(
+      ({ side }: { side: keyof Quote }) => useLatest('/topic/gold', { select: (quote: Quote) => quote[side] }).data,
+      { wrapper: within(fake), initialProps: { side: 'bid' } },
+    );
+    fake.say('/topic/gold', { bid: 1, ask: 2 });
+    frame();
+    rerender({ side: 'ask' });
+    expect(result.current).toBe(2);
+    expect(fake.all).toHaveLength(1);
+  });
+
+  test('taken away, it shows the data', () => {
+    const fake = new FakeClient();
+    interface Props {
+      select?: (quote: Quote) => unknown;
+    }
+    const { result, rerender } = renderHook(({ select }: Props) => useLatest('/topic/gold', { select }).data, {
+      wrapper: within(fake),
+      initialProps: { select: ({ bid }) => bid },
+    });
+    fake.say('/topic/gold', { bid: 1, ask: 2 });
+    frame();
+    rerender({});
+    expect(result.current).toEqual({ bid: 1, ask: 2 });
+  });
+});
+
+describe('one subscription', () => {
+  test('under StrictMode, and for all components of one destination', () => {
+    const fake = new FakeClient();
+    const Row = () => <i>{String(useLatest('/topic/data').data)}</i>;
+    const { container } = render(
+      <RelayProvider client={asClient(fake)}>
+        <Row />
+        <Row />
+        <Row />
+      </RelayProvider>,
+      { reactStrictMode: true },
+    );
+    pass(1_000);
+    expect(fake.all).toHaveLength(1);
+    expect(fake.live).toHaveLength(1);
+    fake.say('/topic/data', 1);
+    frame();
+    expect(container.textContent).toBe('111');
+  });
+
+  test('that is confirmed renders a mounted component once', () => {
+    const fake = new FakeClient();
+    let renders = 0;
+    renderHook(() => (renders++, useLatest('/topic/data')), { wrapper: within(fake) });
+    expect(renders).toBe(1);
+    fake.all[0]!.confirm();
+    expect(renders).toBe(2);
+  });
+
+  test('ends 250 ms after the last component has gone', () => {
+    const fake = new FakeClient();
+    const first = renderHook(() => useLatest('/topic/data'), { wrapper: within(fake) });
+    const second = renderHook(() => useLatest('/topic/data'), { wrapper: within(fake) });
+    first.unmount();
+    pass(1_000);
+    expect(fake.live).toHaveLength(1);
+    second.unmount();
+    pass(249);
+    expect(fake.live).toHaveLength(1);
+    pass(1);
+    expect(fake.live).toHaveLength(0);
+  });
+
+  test('shows its newest message to a component that comes later, in its first render', () => {
+    const fake = new FakeClient();
+    const seen: unknown[] = [];
+    const look = () => seen.push(useLatest('/topic/data').data);
+    const first = renderHook(look, { wrapper: within(fake) });
+    fake.say('/topic/data', 7);
+    frame();
+    first.unmount();
+    pass(249);
+    seen.length = 0;
+    renderHook(look, { wrapper: within(fake) });
+    expect(seen).toEqual([7]);
+  });
+
+  test('is a new one, with nothing in it, when it has ended before', () => {
+    const fake = new FakeClient();
+    const look = () => useLatest('/topic/data').data;
+    const first = renderHook(look, { wrapper: within(fake) });
+    fake.say('/topic/data', 7);
+    frame();
+    fake.say('/topic/data', 8);
+    first.unmount();
+    pass(250);
+    const { result } = renderHook(look, { wrapper: within(fake) });
+    frame();
+    expect(result.current).toBeUndefined();
+    expect(fake.all).toHaveLength(2);
+  });
+
+  test('none where the destination is null or `skip` is set, and none is left', () => {
+    const fake = new FakeClient();
+    const { result, rerender } = renderHook(
+      ({ to, skip }: { to: string | null; skip: boolean }) => useLatest(to, { skip }),
+      { wrapper: within(fake), initialProps: { to: null as string | null, skip: false } },
+    );
+    expect(result.current.state).toEqual({ name: 'idle' });
+    rerender({ to: '/topic/data', skip: true });
+    expect(result.current.state).toEqual({ name: 'idle' });
+    expect(fake.all).toHaveLength(0);
+    rerender({ to: '/topic/data', skip: false });
+    expect(result.current.state).toEqual({ name: 'subscribing' });
+    expect(fake.live).toHaveLength(1);
+    fake.say('/topic/data', 1);
+    frame();
+    rerender({ to: '/topic/data', skip: true });
+    expect(result.current).toMatchObject({ data: undefined, state: { name: 'idle' } });
+    pass(250);
+    expect(fake.live).toHaveLength(0);
+  });
+
+  test('follows the destination, and never shows what the last one brought', () => {
+    const fake = new FakeClient();
+    const seen: unknown[] = [];
+    const { rerender } = renderHook(({ to }) => seen.push([to, useLatest(to).data]), {
+      wrapper: within(fake),
+      initialProps: { to: '/topic/a' },
+    });
+    fake.say('/topic/a', 1);
+    frame();
+    rerender({ to: '/topic/b' });
+    fake.say('/topic/a', 2);
+    fake.say('/topic/b', 3);
+    frame();
+    expect(seen).toEqual([
+      ['/topic/a', undefined],
+      ['/topic/a', 1],
+      ['/topic/b', undefined],
+      ['/topic/b', 3],
+    ]);
+    pass(250);
+    expect(fake.live.map(({ destination }) => destination)).toEqual(['/topic/b']);
+  });
+});
+
+describe('decode', () => {
+  test('makes the data, and an inline one does not subscribe again', () => {
+    const fake = new FakeClient();
+    const { result, rerender } = renderHook(
+      () => useLatest('/topic/data', { decode: ({ body }) => `decoded ${body}` }).data,
+      { wrapper: within(fake) },
+    );
+    rerender();
+    fake.say('/topic/data', 1);
+    frame();
+    expect(result.current).toBe('decoded 1');
+    expect(fake.all).toHaveLength(1);
+  });
+
+  test('components with the same one share what they receive; with another, each has its own data', () => {
+    const fake = new FakeClient();
+    const length = ({ body }: { body: string }) => body.length;
+    const { result } = renderHook(
+      () => [
+        useLatest('/topic/data', { decode: length }).data,
+        useLatest('/topic/data', { decode: length }).data,
+        useLatest('/topic/data').data,
+      ],
+      { wrapper: within(fake) },
+    );
+    expect(fake.all).toHaveLength(2);
+    fake.say('/topic/data', 'abc');
+    frame();
+    expect(result.current).toEqual([5, 5, 'abc']);
+  });
+});

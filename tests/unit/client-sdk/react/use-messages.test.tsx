@@ -1,0 +1,218 @@
+/** @jest-environment jsdom */
+import { describe, expect, jest, test } from '@jest/globals';
+import { setImmediate } from 'node:timers';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
+import { act, renderHook } from '@testing-library/react';
+import { RelayError } from 'stomp-relay-client';
+import { useLatest, useMessages } from 'stomp-relay-client/react';
+import { FakeClient, frame, holdTime, within } from './fake-client.js';
+
+holdTime();
+
+function countTo(last: number, first = 1): number[] {
+  return Array.from({ length: last - first + 1 }, (_, index) => first + index);
+}
+
+describe('what it shows', () => {
+  test('the messages in order, the same array until there is another one', () => {
+    const fake = new FakeClient();
+    const { result, rerender } = renderHook(() => useMessages('/topic/chat'), { wrapper: within(fake) });
+    expect(result.current).toMatchObject({ messages: [], state: { name: 'subscribing' }, error: undefined });
+    const none = result.current.messages;
+    rerender();
+    expect(result.current.messages).toBe(none);
+    fake.say('/topic/chat', 'a', 'b');
+    frame();
+    fake.say('/topic/chat', 'c');
+    frame();
+    expect(result.current.messages).toEqual(['a', 'b', 'c']);
+    const three = result.current.messages;
+    fake.all[0]!.confirm();
+    expect(result.current.state.name).toBe('subscribed');
+    rerender();
+    expect(result.current.messages).toEqual(three);
+  });
+
+  test('the newest 100, or `limit`', () => {
+    const fake = new FakeClient();
+    const { result } = renderHook(
+      () => [useMessages('/topic/chat'), useMessages('/topic/chat', { limit: 3 })].map(({ messages }) => messages),
+      { wrapper: within(fake) },
+    );
+    fake.say('/topic/chat', ...countTo(90));
+    frame();
+    fake.say('/topic/chat', ...countTo(120, 91));
+    frame();
+    expect(result.current).toEqual([countTo(120, 21), countTo(120, 118)]);
+    expect(fake.all).toHaveLength(1);
+  });
+
+  test('more of them from now on, when the limit is raised, and all that were there', () => {
+    const fake = new FakeClient();
+    const { result, rerender } = renderHook(({ limit }) => useMessages('/topic/chat', { limit }).messages, {
+      wrapper: within(fake),
+      initialProps: { limit: 2 },
+    });
+    fake.say('/topic/chat', 1, 2, 3);
+    frame();
+    rerender({ limit: 4 });
+    fake.say('/topic/chat', 4, 5);
+    frame();
+    expect(result.current).toEqual([2, 3, 4, 5]);
+    expect(fake.all).toHaveLength(1);
+  });
+
+  test('one component, one render for each frame', () => {
+    const fake = new FakeClient();
+    let renders = 0;
+    const { result } = renderHook(() => (renders++, useMessages('/topic/chat').messages), { wrapper: within(fake) });
+    for (let round = 1; round <= 3; round++) {
+      fake.say('/topic/chat', ...countTo(50));
+      frame();
+    }
+    expect(renders).toBe(4);
+    expect(result.current).toHaveLength(100);
+  });
+
+  test('why it was refused', () => {
+    const fake = new FakeClient();
+    const { result } = renderHook(() => useMessages('/topic/chat'), { wrapper: within(fake) });
+    const error = new RelayError('access-denied', 'No.');
+    fake.all[0]!.refuse(error);
+    expect(result.current).toMatchObject({ state: { name: 'refused', error }, error });
+  });
+
+  test('nothing where the destination is null', () => {
+    const fake = new FakeClient();
+    const { result } = renderHook(() => useMessages(null), { wrapper: within(fake) });
+    expect(result.current).toMatchObject({ messages: [], state: { name: 'idle' } });
+    expect(fake.all).toEqual([]);
+  });
+
+  test('nothing of the destination before', () => {
+    const fake = new FakeClient();
+    const { result, rerender } = renderHook(({ to }) => useMessages(to).messages, {
+      wrapper: within(fake),
+      initialProps: { to: '/topic/a' },
+    });
+    fake.say('/topic/a', 1);
+    frame();
+    rerender({ to: '/topic/b' });
+    expect(result.current).toEqual([]);
+    fake.say('/topic/b', 2);
+    frame();
+    expect(result.current).toEqual([2]);
+  });
+});
+
+test('a tab that is never painted keeps little more than it would show', async () => {
+  const hidden = jest.spyOn(globalThis, 'requestAnimationFrame').mockReturnValue(1);
+  const fake = new FakeClient();
+  renderHook(() => useMessages<object>('/topic/chat', { limit: 10 }), { wrapper: within(fake) });
+  const sent = Array.from({ length: 1_000 }, () => {
+    const data = {};
+    fake.say('/topic/chat', data);
+    return new WeakRef(data);
+  });
+  await new Promise((resolve) => setImmediate(resolve)); // a WeakRef keeps its object for a turn
+  setFlagsFromString('--expose-gc');
+  (runInNewContext('gc') as () => void)();
+  const kept = sent.filter((each) => each.deref() !== undefined);
+  expect(kept.length).toBeGreaterThanOrEqual(10);
+  expect(kept.length).toBeLessThan(50);
+  hidden.mockRestore();
+});
+
+describe('select', () => {
+  test('is run once for each message, and keeps what it made', () => {
+    const fake = new FakeClient();
+    const select = jest.fn((text: string) => ({ text }));
+    const { result } = renderHook(() => useMessages('/topic/chat', { select, limit: 3 }).messages, {
+      wrapper: within(fake),
+    });
+    fake.say('/topic/chat', 'a', 'b', 'c');
+    frame();
+    const [, b, c] = result.current;
+    fake.say('/topic/chat', 'd');
+    frame();
+    expect(result.current).toEqual([{ text: 'b' }, { text: 'c' }, { text: 'd' }]);
+    expect(result.current[0]).toBe(b);
+    expect(result.current[1]).toBe(c);
+    expect(select.mock.calls.map(([text]) => text)).toEqual(['a', 'b', 'c', 'd']);
+  });
+
+  test('an inline one changes neither the array nor its items while they are the same', () => {
+    const fake = new FakeClient();
+    const { result, rerender } = renderHook(
+      () => useMessages('/topic/chat', { select: (text: string) => ({ text }), limit: 3 }).messages,
+      { wrapper: within(fake) },
+    );
+    fake.say('/topic/chat', 'a', 'b', 'c');
+    frame();
+    const before = result.current;
+    rerender();
+    expect(result.current).toBe(before);
+    fake.say('/topic/chat', 'd');
+    frame();
+    expect(result.current[0]).toBe(before[1]);
+    expect(result.current.map(({ text }) => text)).toEqual(['b', 'c', 'd']);
+  });
+
+  test('another one is applied to what is there', () => {
+    const fake = new FakeClient();
+    const { result, rerender } = renderHook(
+      ({ by }) => useMessages('/topic/chat', { select: (n: number) => n * by }).messages,
+      { wrapper: within(fake), initialProps: { by: 1 } },
+    );
+    fake.say('/topic/chat', 1, 2);
+    frame();
+    rerender({ by: 10 });
+    expect(result.current).toEqual([10, 20]);
+  });
+
+  test('is given the message, too', () => {
+    const fake = new FakeClient();
+    const { result } = renderHook(
+      () => useMessages('/topic/chat', { select: (_: unknown, { destination }) => destination }).messages,
+      { wrapper: within(fake) },
+    );
+    fake.say('/topic/chat', 1);
+    frame();
+    expect(result.current).toEqual(['/topic/chat']);
+  });
+});
+
+describe('clear', () => {
+  test('leaves out what is shown, for this component, and is always the same function', () => {
+    const fake = new FakeClient();
+    const { result } = renderHook(
+      () => ({ own: useMessages('/topic/chat'), other: useMessages('/topic/chat'), latest: useLatest('/topic/chat') }),
+      { wrapper: within(fake) },
+    );
+    const { clear } = result.current.own;
+    act(() => clear());
+    fake.say('/topic/chat', 'a', 'b');
+    frame();
+    fake.say('/topic/chat', 'c'); // comes in the next frame
+    act(() => clear());
+    expect(result.current.own.messages).toEqual([]);
+    act(() => clear());
+    frame();
+    expect(result.current.own.messages).toEqual(['c']);
+    expect(result.current.other.messages).toEqual(['a', 'b', 'c']);
+    expect(result.current.latest.data).toBe('c');
+    expect(result.current.own.clear).toBe(clear);
+  });
+
+  test('leaves out nothing that came since, when what was cleared is no longer kept', () => {
+    const fake = new FakeClient();
+    const { result } = renderHook(() => useMessages('/topic/chat', { limit: 2 }), { wrapper: within(fake) });
+    fake.say('/topic/chat', 1);
+    frame();
+    act(() => result.current.clear());
+    fake.say('/topic/chat', 2, 3);
+    frame();
+    expect(result.current.messages).toEqual([2, 3]);
+  });
+});
