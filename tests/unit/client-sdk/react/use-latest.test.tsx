@@ -195,16 +195,14 @@ describe('select', () => {
 
   test('taken away, it shows the data', () => {
     const fake = new FakeClient();
-    interface Props {
-      select?: (quote: Quote) => unknown;
-    }
-    const { result, rerender } = renderHook(({ select }: Props) => useLatest('/topic/gold', { select }).data, {
-      wrapper: within(fake),
-      initialProps: { select: ({ bid }) => bid },
-    });
+    const bid = ({ bid }: Quote) => bid;
+    const { result, rerender } = renderHook(
+      ({ isBid }) => useLatest<Quote, unknown>('/topic/gold', isBid ? { select: bid } : {}).data,
+      { wrapper: within(fake), initialProps: { isBid: true } },
+    );
     fake.say('/topic/gold', { bid: 1, ask: 2 });
     frame();
-    rerender({});
+    rerender({ isBid: false });
     expect(result.current).toEqual({ bid: 1, ask: 2 });
   });
 });
