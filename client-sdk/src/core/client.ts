@@ -12,7 +12,7 @@ import { closedError } from './relay-error.js';
 import type { RelayError } from './relay-error.js';
 import { Requests } from './requests.js';
 import type { RequestOptions } from './requests.js';
-import type { CreateWebSocket } from './stomp-link.js';
+import type { CreateWebSocket, Socket } from './stomp-link.js';
 import { Subscriptions } from './subscriptions.js';
 import type { SubscribeOptions, Subscription } from './subscription.js';
 import type { Credentials } from './token.js';
@@ -102,7 +102,7 @@ const DEFAULTS = {
   receiptTimeoutMs: 30_000,
   publishQueueMax: 1_000,
   publishMaxAgeMs: 60_000,
-  createWebSocket: (url: string, protocols: string[]): WebSocket => new WebSocket(url, protocols),
+  createWebSocket: (url: string, protocols: string[]): Socket => new WebSocket(url, protocols),
   // eslint-disable-next-line no-console -- an application that wants it elsewhere gives its own
   onError: (error: RelayError): void => console.warn(String(error)),
 };

@@ -4,14 +4,18 @@
  * soft-errors, ERROR that names it, no answer in time, end of the connection), its promise says so.
  */
 import { Client } from '@stomp/stompjs';
-import type { IFrame } from '@stomp/stompjs';
+import type { IFrame, IStompSocket } from '@stomp/stompjs';
 import { deferred, withDeadline } from './deadline.js';
 import type { Deferred } from './deadline.js';
 import type { Content, Headers, LinkMessage, Origin } from './message.js';
 import { isHidden } from './page.js';
 import { lostError, RelayError } from './relay-error.js';
 
-export type CreateWebSocket = (url: string, protocols: string[]) => WebSocket;
+/** What is used of a WebSocket: a browser's has it, and that of the package `ws`. */
+export interface Socket extends IStompSocket {
+  addEventListener(type: 'message', listener: () => void): void;
+}
+export type CreateWebSocket = (url: string, protocols: string[]) => Socket;
 
 export interface LinkOptions {
   readonly url: string;
@@ -51,7 +55,7 @@ const EXTENSIONS = 'soft-errors,drain,token-renewal';
 
 export class StompLink implements Origin {
   readonly #client: Client;
-  readonly #socket: WebSocket;
+  readonly #socket: Socket;
   readonly #requests = new Map<string, Deferred<void>>();
   readonly #options: LinkOptions;
   readonly #events: LinkEvents;
