@@ -17,6 +17,7 @@ const SDK = path.join(ROOT, 'client-sdk');
 const INSTALLED = ['@stomp/stompjs', '@stomp/rx-stomp', 'rxjs', 'tslib', 'react', 'ws'];
 const TYPES = ['@types/node', '@types/react', '@types/ws'];
 const TSC = path.join(ROOT, 'node_modules/typescript/bin/tsc');
+const PUBLINT = path.join(ROOT, 'node_modules/publint/src/cli.js');
 
 let consumer: Consumer;
 let relay: TestRelay;
@@ -56,17 +57,25 @@ describe('what is in it', () => {
     expect(links.filter((target) => !isThere(target))).toEqual([]);
     expect(links).toContain('MIGRATION.md');
   });
+
+  test('publint has nothing to say', () => {
+    expect(consumer.node(PUBLINT, 'run', consumer.packageFolder, '--pack', 'false', '--strict')).toContain('All good!');
+  });
 });
 
 describe('compiling against it', () => {
-  const [plain, , typed, ...rest] = codeBlocks(path.join(SDK, 'README.md')).map(({ code }) => code);
+  const [plain, react, typed, ...rest] = codeBlocks(path.join(SDK, 'README.md')).map(({ code }) => code);
   const service = rest.find((code) => code.includes(`from 'ws'`));
   const browser = { lib: ['ES2022', 'DOM'], jsx: 'react-jsx', types: [] };
   const inNode = { module: 'NodeNext', moduleResolution: 'NodeNext', lib: ['ES2022'], types: ['node'] };
 
   test.each([
-    ['a bundler', { module: 'ESNext', moduleResolution: 'bundler', ...browser }, { 'plain.ts': plain }],
-    ['node16', { module: 'Node16', moduleResolution: 'Node16', ...browser }, { 'plain.ts': plain }],
+    [
+      'a bundler',
+      { module: 'ESNext', moduleResolution: 'bundler', ...browser },
+      { 'plain.ts': plain, 'page.tsx': react },
+    ],
+    ['node16', { module: 'Node16', moduleResolution: 'Node16', ...browser }, { 'plain.ts': plain, 'page.tsx': react }],
     ['declared destinations', { module: 'ESNext', moduleResolution: 'bundler', ...browser }, { 'typed.ts': typed }],
     ['Node, without the types of a browser', inNode, { 'service.ts': service }],
   ])('%s', (_, options, files) => {

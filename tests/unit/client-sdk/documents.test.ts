@@ -1,0 +1,256 @@
+/** The pages of the client: all of their code compiles against its sources, and their tables say what the sources say. */
+import path from 'node:path';
+import { describe, expect, test } from '@jest/globals';
+import ts from 'typescript';
+import { ERRORS } from '../../../server/src/stomp/errors.js';
+import { FINAL, LATER } from '../../../client-sdk/src/core/close-codes.js';
+import { codeBlocks, type CodeBlock } from '../../support/code-blocks.js';
+import { readPage, tableUnder } from '../../support/page-tables.js';
+
+const ROOT = path.resolve(__dirname, '../../..');
+const SDK = path.join(ROOT, 'client-sdk');
+const CORE = path.join(SDK, 'src/core/index.ts');
+const REACT = path.join(SDK, 'src/react/index.ts');
+
+const OPTIONS: ts.CompilerOptions = {
+  strict: true,
+  noEmit: true,
+  target: ts.ScriptTarget.ES2022,
+  module: ts.ModuleKind.ESNext,
+  moduleResolution: ts.ModuleResolutionKind.Bundler,
+  moduleDetection: ts.ModuleDetectionKind.Force,
+  lib: ['lib.es2023.d.ts', 'lib.dom.d.ts', 'lib.dom.iterable.d.ts'],
+  jsx: ts.JsxEmit.ReactJSX,
+  skipLibCheck: true,
+  types: ['node'],
+  typeRoots: [path.join(ROOT, 'node_modules/@types')],
+  paths: { 'stomp-relay-client': [CORE], 'stomp-relay-client/react': [REACT] },
+};
+
+/** What the reader is left to imagine: the page's code may use it without saying where it comes from. */
+const GIVEN = `
+  declare const client: import('stomp-relay-client').Client;
+  declare const message: import('stomp-relay-client').Message<Job>;
+  declare const useClient: typeof import('stomp-relay-client/react').useClient;
+  declare const useConnection: typeof import('stomp-relay-client/react').useConnection;
+  declare const useSubscription: typeof import('stomp-relay-client/react').useSubscription;
+  declare const useLatest: typeof import('stomp-relay-client/react').useLatest;
+  declare const useMessages: typeof import('stomp-relay-client/react').useMessages;
+  declare const usePublish: typeof import('stomp-relay-client/react').usePublish;
+  declare const useRequest: typeof import('stomp-relay-client/react').useRequest;
+  declare const RelayProvider: typeof import('stomp-relay-client/react').RelayProvider;
+  declare function App(): import('react').ReactNode;
+
+  interface Row { id: number; value: number }
+  declare const Row: { parse(value: unknown): Row };
+  interface Job { name: string }
+  declare function work(job: Job): Promise<void>;
+  declare function show(destination: string, row: Row): void;
+  declare function add(row: Row): void;
+  declare function refetch(): void;
+  declare function draw(samples: Float32Array): void;
+  declare function fetchToken(): Promise<string>;
+`;
+
+/** As their packages declare them, for the code that is left behind: they are not installed here. */
+const OTHERS = `
+  declare module 'react-stomp-hooks' {
+    import type { Client, messageCallbackType, StompConfig, StompHeaders } from '@stomp/stompjs';
+    import type { ReactNode } from 'react';
+    export function StompSessionProvider(
+      props: StompConfig & { url: string; children: ReactNode; enabled?: boolean; name?: string },
+    ): ReactNode;
+    export function useStompClient(name?: string): Client | undefined;
+    export function useSubscription(
+      destinations: string | string[], onMessage: messageCallbackType, headers?: StompHeaders, name?: string,
+    ): void;
+  }
+  declare module 'sockjs-client' {
+    export default class SockJS extends WebSocket {
+      constructor(url: string, reserved?: unknown, options?: object);
+    }
+  }
+`;
+
+const ofTheClient = ['client-sdk/README.md', 'client-sdk/MIGRATION.md'];
+const others = ['README.md', 'docs/authentication.md'];
+
+describe.each([...ofTheClient, ...others])('%s', (page) => {
+  const code = codeBlocks(path.join(ROOT, page)).filter(({ language }) => /^[jt]sx?$/.test(language));
+  const blocks = code.filter(({ code }) => ofTheClient.includes(page) || code.includes('stomp-relay-client'));
+  // Types that a block declares for everybody are its own
+  const isForAll = ({ code }: CodeBlock): boolean => code.includes('declare module');
+
+  test('its code for the client compiles', () => {
+    expect(blocks.length).toBeGreaterThan(ofTheClient.includes(page) ? 7 : 0);
+    const alone = blocks.filter(isForAll).map((block) => [block]);
+    const problems = [blocks.filter((block) => !isForAll(block)), ...alone].flatMap((each) => problemsIn(page, each));
+    expect(problems).toEqual([]);
+  });
+});
+
+test('code that does not compile is found', () => {
+  const block = { language: 'ts', marks: [], line: 7, section: '', code: 'let a = 1;\nclient.subscribe(a, () => {});' };
+  expect(problemsIn('PAGE.md', [block])).toEqual([expect.stringMatching(/^PAGE\.md:8: .*number/s)]);
+});
+
+describe('tables of README.md', () => {
+  const tables = readPage(path.join(SDK, 'README.md'));
+  const program = ts.createProgram([CORE, REACT], OPTIONS);
+  const checker = program.getTypeChecker(); // from now on nodes know their parents, and so their texts
+  const defaults = defaultsIn(program);
+  const names = (heading: string, title: string) =>
+    tableUnder(tables, heading, title).flatMap(([first = '']) =>
+      [...first.matchAll(/`([^`]+)`/g)].map(([, name]) => name!),
+    );
+
+  describe.each([
+    ['Connection', CORE, 'ClientOptions'],
+    ['Subscriptions', CORE, 'SubscribeOptions'],
+    ['Publishing', CORE, 'PublishOptions'],
+    ['Requests', CORE, 'RequestOptions'],
+    ['useSubscription', REACT, 'UseSubscriptionOptions'],
+    ['useLatest', REACT, 'LatestOptions'],
+    ['useMessages', REACT, 'MessagesOptions'],
+    ['useRequest', REACT, 'UseRequestOptions'],
+  ])('%s', (heading, entry, type) => {
+    const options = propertiesOf(exportedType(checker, program.getSourceFile(entry)!, type));
+
+    test(`has every option of ${type}, and no other`, () => {
+      expect(names(heading, 'option').sort()).toEqual([...options.keys()].sort());
+    });
+
+    test('has the defaults of the sources', () => {
+      for (const [option = '', told = ''] of tableUnder(tables, heading, 'option')) {
+        const name = option.replaceAll('`', '');
+        const written = defaults.get(name) ?? [documentedDefault(options.get(name)!)];
+        expect(written.map((value) => `${name}: ${shown(value)}`)).toContain(`${name}: ${told}`);
+      }
+    });
+  });
+
+  test.each([
+    ['Connection', 'ConnectionState'],
+    ['Subscriptions', 'SubscriptionState'],
+  ])('%s has every state, with all that it carries', (heading, type) => {
+    const states = exportedType(checker, program.getSourceFile(CORE)!, type) as ts.UnionType;
+    const expected = states.types.map((state) => {
+      const properties = propertiesOf(state);
+      const name = checker.getTypeOfSymbol(properties.get('name')!) as ts.StringLiteralType;
+      return [name.value, [...properties.keys()].filter((key) => key !== 'name').sort()];
+    });
+    const told = tableUnder(tables, heading, '`state.name`').map(([name = '', content = '']) => [
+      name.replaceAll('`', ''),
+      [...content.matchAll(/`([^`]+)`/g)].map(([, each]) => each!).sort(),
+    ]);
+    expect(told.sort()).toEqual(expected.sort());
+  });
+
+  test('every error code of the client is there, and no other', () => {
+    const inSources = sourcesOf(program).flatMap((file) =>
+      [...file.text.matchAll(/(?:new RelayError|asRelayError)\([^()[]*?'([a-z]+(?:-[a-z]+)*)'/g)].map(
+        ([, code]) => code!,
+      ),
+    );
+    const told = tables.filter(({ heading, titles }) => heading === 'Error codes' && titles[0] === 'code');
+    const codes = told.flatMap(({ rows }) => rows.map(([code = '']) => code.replaceAll('`', '')));
+    expect(codes.sort()).toEqual([...new Set(inSources)].sort());
+  });
+
+  test('every error code of the relay is there, under what becomes of it', () => {
+    const rows = tableUnder(tables, 'Error codes', 'where it shows').map(([where = '', codes = '']) => [
+      where,
+      [...codes.matchAll(/`([^`]+)`/g)].map(([, code]) => code!).sort(),
+    ]);
+    const place = ([code, { closeCode, isSoft }]: [string, { closeCode: number; isSoft: boolean }]): number => {
+      if (isSoft && code !== 'authentication-unavailable') return 0; // which is one only for a session that has been let in
+      if (FINAL.includes(closeCode)) return 1;
+      return LATER.includes(closeCode) ? 3 : 2;
+    };
+    const own = names('Error codes', 'code');
+    const expected = rows.map(([where], index) => [
+      where,
+      Object.entries(ERRORS)
+        .flatMap((each) => (place(each) === index && !own.includes(each[0]) ? [each[0]] : []))
+        .sort(),
+    ]);
+    expect(rows).toEqual(expected);
+  });
+});
+
+function exportedType(checker: ts.TypeChecker, entry: ts.SourceFile, name: string): ts.Type {
+  const all = checker.getExportsOfModule(checker.getSymbolAtLocation(entry)!);
+  const symbol = all.find((each) => each.name === name);
+  if (symbol === undefined) throw new Error(`${entry.fileName} does not export ${name}`);
+  const target = symbol.flags & ts.SymbolFlags.Alias ? checker.getAliasedSymbol(symbol) : symbol;
+  return checker.getDeclaredTypeOfSymbol(target);
+}
+
+function propertiesOf(type: ts.Type): Map<string, ts.Symbol> {
+  return new Map(type.getProperties().map((property) => [property.name, property]));
+}
+
+function sourcesOf(program: ts.Program): ts.SourceFile[] {
+  return program.getSourceFiles().filter(({ fileName }) => fileName.startsWith(path.join(SDK, 'src')));
+}
+
+/** Of `{ name = 1 }`, `options.name ?? 1` and the constant DEFAULTS: the literals, by name. */
+function defaultsIn(program: ts.Program): Map<string, string[]> {
+  const found = new Map<string, string[]>();
+  const add = (name: ts.Node, value: ts.Expression | undefined): void => {
+    if (value === undefined) return;
+    const isLiteral = ts.isLiteralExpression(value) || /^(true|false)$/.test(value.getText());
+    if (isLiteral) found.set(name.getText(), [...(found.get(name.getText()) ?? []), value.getText()]);
+  };
+  const visit = (node: ts.Node): void => {
+    if (ts.isBindingElement(node)) add(node.propertyName ?? node.name, node.initializer);
+    if (ts.isBinaryExpression(node) && node.operatorToken.kind === ts.SyntaxKind.QuestionQuestionToken) {
+      if (ts.isPropertyAccessExpression(node.left)) add(node.left.name, node.right);
+    }
+    if (ts.isVariableDeclaration(node) && node.name.getText() === 'DEFAULTS') {
+      node.initializer?.forEachChild((each) => ts.isPropertyAssignment(each) && add(each.name, each.initializer));
+    }
+    ts.forEachChild(node, visit);
+  };
+  sourcesOf(program).forEach(visit);
+  return found;
+}
+
+function documentedDefault(option: ts.Symbol): string {
+  const comment = ts.displayPartsToString(option.getDocumentationComment(undefined));
+  return /\bdefault:? ([^.,;]+)/i.exec(comment)?.[1] ?? '';
+}
+
+/** As a cell of a table has it. */
+function shown(value: string): string {
+  return /^('.*'|[\d_.]+|true|false|undefined)$/.test(value) ? `\`${value}\`` : value;
+}
+
+/** Compiles the blocks, each as a module of its own beside the page. */
+function problemsIn(page: string, blocks: readonly CodeBlock[]): string[] {
+  const virtual = new Map(
+    blocks.map((block) => [path.join(SDK, `${path.basename(page)}.${block.line}.tsx`), block.code]),
+  );
+  const [given, others] = ['given.d.ts', 'others.d.ts'].map((name) => path.join(SDK, name));
+  const names = [...virtual.keys(), given!, others!];
+  virtual.set(given!, GIVEN).set(others!, OTHERS);
+  const onDisk = ts.createCompilerHost(OPTIONS);
+  const host: ts.CompilerHost = {
+    ...onDisk,
+    fileExists: (file) => virtual.has(file) || onDisk.fileExists(file),
+    readFile: (file) => virtual.get(file) ?? onDisk.readFile(file),
+    getSourceFile(file, language) {
+      const text = virtual.get(file);
+      return text === undefined ? onDisk.getSourceFile(file, language) : ts.createSourceFile(file, text, language);
+    },
+  };
+  const program = ts.createProgram(names, OPTIONS, host);
+  return [...virtual.keys()].flatMap((file) => {
+    const source = program.getSourceFile(file)!;
+    const firstLine = blocks.find(({ line }) => file.endsWith(`.${line}.tsx`))?.line ?? 1;
+    return ts.getPreEmitDiagnostics(program, source).map(({ start = 0, messageText }) => {
+      const line = source.getLineAndCharacterOfPosition(start).line + firstLine;
+      return `${page}:${line}: ${ts.flattenDiagnosticMessageText(messageText, '\n')}`;
+    });
+  });
+}
