@@ -1,11 +1,13 @@
 /** The pages of the client: all of their code compiles against its sources, and their tables say what the sources say. */
 import path from 'node:path';
-import { describe, expect, test } from '@jest/globals';
+import { describe, expect, jest, test } from '@jest/globals';
 import ts from 'typescript';
 import { ERRORS } from '../../../server/src/stomp/errors.js';
 import { FINAL, LATER } from '../../../client-sdk/src/core/close-codes.js';
 import { codeBlocks, type CodeBlock } from '../../support/code-blocks.js';
 import { readPage, tableUnder } from '../../support/page-tables.js';
+
+jest.setTimeout(60_000); // the compiler takes seconds
 
 const ROOT = path.resolve(__dirname, '../../..');
 const SDK = path.join(ROOT, 'client-sdk');
@@ -226,6 +228,10 @@ function shown(value: string): string {
   return /^('.*'|[\d_.]+|true|false|undefined)$/.test(value) ? `\`${value}\`` : value;
 }
 
+const onDisk = ts.createCompilerHost(OPTIONS);
+/** What is on disk, for all programs of this file. */
+const parsed = new Map<string, ts.SourceFile | undefined>();
+
 /** Compiles the blocks, each as a module of its own beside the page. */
 function problemsIn(page: string, blocks: readonly CodeBlock[]): string[] {
   const virtual = new Map(
@@ -234,14 +240,15 @@ function problemsIn(page: string, blocks: readonly CodeBlock[]): string[] {
   const [given, others] = ['given.d.ts', 'others.d.ts'].map((name) => path.join(SDK, name));
   const names = [...virtual.keys(), given!, others!];
   virtual.set(given!, GIVEN).set(others!, OTHERS);
-  const onDisk = ts.createCompilerHost(OPTIONS);
   const host: ts.CompilerHost = {
     ...onDisk,
     fileExists: (file) => virtual.has(file) || onDisk.fileExists(file),
     readFile: (file) => virtual.get(file) ?? onDisk.readFile(file),
     getSourceFile(file, language) {
       const text = virtual.get(file);
-      return text === undefined ? onDisk.getSourceFile(file, language) : ts.createSourceFile(file, text, language);
+      if (text !== undefined) return ts.createSourceFile(file, text, language);
+      if (!parsed.has(file)) parsed.set(file, onDisk.getSourceFile(file, language));
+      return parsed.get(file);
     },
   };
   const program = ts.createProgram(names, OPTIONS, host);
