@@ -1,0 +1,25 @@
+import { Chat } from './chat/chat.js';
+import { LiveChart } from './chart/live-chart.js';
+import { Chatbot } from './chatbot/chatbot.js';
+import { ConnectionBadge } from './connection/connection-badge.js';
+import { Session } from './connection/session.js';
+import { Console } from './console/console.js';
+
+/** Each part is a folder, and uses the client through hooks alone. */
+export function App({ path }: { readonly path: string }) {
+  return (
+    <Session path={path}>
+      <header className="bar">
+        <img src="./icon.svg" alt="" width="28" height="28" />
+        <h1>stomp-relay</h1>
+        <ConnectionBadge />
+      </header>
+      <main>
+        <LiveChart />
+        <Chat />
+        <Chatbot />
+        <Console />
+      </main>
+    </Session>
+  );
+}

@@ -1,0 +1,37 @@
+/** Asks who this tab is: the name is the login that the relay stamps on all it sends. */
+import { useId, useState } from 'react';
+import type { FormEvent } from 'react';
+import { NAME_PATTERN, suggestName } from './names.js';
+
+interface NameFormProps {
+  readonly onName: (name: string) => void;
+}
+
+export function NameForm({ onName }: NameFormProps) {
+  const [name, setName] = useState(suggestName);
+  const id = useId();
+  const submit = (event: FormEvent): void => {
+    event.preventDefault();
+    onName(name.trim());
+  };
+
+  return (
+    <form className="name-form" onSubmit={submit}>
+      <label htmlFor={id}>Your name</label>
+      <p className="inline">
+        <input
+          id={id}
+          value={name}
+          onChange={(event) => setName(event.target.value)}
+          required
+          pattern={NAME_PATTERN}
+          title="Up to 30 letters, digits, dots, hyphens and underscores"
+          autoComplete="off"
+          spellCheck={false}
+        />
+        <button className="primary">Join the chat</button>
+      </p>
+      <p className="hint">Open this page in a second tab, join under another name, and talk to yourself.</p>
+    </form>
+  );
+}

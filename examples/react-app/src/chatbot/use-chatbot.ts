@@ -1,0 +1,81 @@
+/**
+ * The asking side of examples/chatbot. A question goes to the queue that all instances of the service share; its answer
+ * comes in numbered parts to this session alone, and the last part says how it ended. Parts may come twice (a service that
+ * dies leaves the question to another one, which begins anew): the numbers tell.
+ */
+import { useCallback, useState } from 'react';
+import type { RawMessage } from 'stomp-relay-client';
+import { usePublish, useSubscription } from 'stomp-relay-client/react';
+import { newId } from '../ui/new-id.js';
+
+const TURNS_MAX = 50;
+
+export interface Turn {
+  readonly id: string;
+  readonly question: string;
+  /** The broker has it. */
+  readonly isAsked: boolean;
+  readonly answer: string;
+  /** The last part that has come. */
+  readonly part: number;
+  /** undefined: it goes on. `lost`: the connection was away, and parts with it. */
+  readonly outcome?: 'answered' | 'stopped' | 'refused' | 'lost' | Error;
+}
+
+export interface ChatbotTurns {
+  readonly turns: readonly Turn[];
+  /** The turn that is not over. */
+  readonly current: Turn | undefined;
+  /** Why answers cannot be received. */
+  readonly error: Error | undefined;
+  readonly ask: (question: string) => void;
+  readonly stop: () => void;
+}
+
+export function useChatbot(): ChatbotTurns {
+  const [turns, setTurns] = useState<readonly Turn[]>([]);
+  const { publish } = usePublish();
+  const current = turns.find(({ outcome }) => outcome === undefined);
+  const change = useCallback((id: string, changes: Partial<Turn>) => {
+    setTurns((all) => all.map((turn) => (turn.id === id ? { ...turn, ...changes } : turn)));
+  }, []);
+
+  const subscription = useSubscription(
+    '/user/queue/replies',
+    (message) => setTurns((all) => all.map((turn) => withPart(turn, message))),
+    { onRestored: () => setTurns((all) => all.map(lost)) },
+  );
+
+  const ask = (question: string): void => {
+    const id = newId();
+    setTurns((all) => [...all.slice(1 - TURNS_MAX), { id, question, isAsked: false, answer: '', part: 0 }]);
+    publish('/queue/chatbot', question, { headers: { 'correlation-id': id } }).then(
+      () => change(id, { isAsked: true }),
+      (error: Error) => change(id, { outcome: error }),
+    );
+  };
+  const stop = (): void => {
+    if (current === undefined) return;
+    change(current.id, { outcome: 'stopped' }); // here at once; the service is told, and may not even run
+    publish('/topic/chatbot.stop', '', { headers: { 'correlation-id': current.id } }).catch(() => {});
+  };
+  return { turns, current, ask, stop, error: subscription.name === 'refused' ? subscription.error : undefined };
+}
+
+/** The connection was away. A service answers the session that has asked, which is no more; a question not yet sent still goes out. */
+function lost(turn: Turn): Turn {
+  return turn.outcome === undefined && turn.isAsked ? { ...turn, outcome: 'lost' } : turn;
+}
+
+function withPart(turn: Turn, { headers, body }: RawMessage): Turn {
+  const part = Number(headers['part']);
+  if (headers['correlation-id'] !== turn.id || turn.outcome !== undefined || !(part > turn.part)) return turn;
+  const answer = [turn.answer, body].filter((text) => text !== '').join(' ');
+  const isFinal = headers['final'] === 'true';
+  return {
+    ...turn,
+    part,
+    answer,
+    ...(isFinal && { outcome: headers['outcome'] as 'answered' | 'stopped' | 'refused' }),
+  };
+}

@@ -1,0 +1,62 @@
+/**
+ * To which relay this tab is connected, and as whom. Other settings need another client: the provider closes the one
+ * before and connects the new one, and every hook below it subscribes anew.
+ */
+import { createContext, useCallback, useContext, useMemo, useState } from 'react';
+import type { ReactNode } from 'react';
+import { createClient } from 'stomp-relay-client';
+import { RelayProvider } from 'stomp-relay-client/react';
+
+export interface Settings {
+  readonly url: string;
+  /** Empty: nobody in particular. */
+  readonly login: string;
+  /** A passcode, or a token where there is no login. It is kept nowhere. */
+  readonly secret: string;
+}
+
+interface SessionValue {
+  readonly settings: Settings;
+  readonly connectWith: (changes: Partial<Settings>) => void;
+}
+
+const LOGIN_KEY = 'stomp-relay.login';
+const SessionContext = createContext<SessionValue | undefined>(undefined);
+
+interface SessionProps {
+  /** Of the relay's WebSocket, on the page's own host. */
+  readonly path: string;
+  readonly children: ReactNode;
+}
+
+export function Session({ path, children }: SessionProps) {
+  const [settings, setSettings] = useState<Settings>(() => ({
+    url: new URL(path, location.href.replace(/^http/, 'ws')).href,
+    login: sessionStorage.getItem(LOGIN_KEY) ?? '',
+    secret: '',
+  }));
+  const client = useMemo(() => clientFor(settings), [settings]);
+
+  const connectWith = useCallback((changes: Partial<Settings>) => {
+    if (changes.login !== undefined) sessionStorage.setItem(LOGIN_KEY, changes.login);
+    setSettings((before) => ({ ...before, ...changes }));
+  }, []);
+  const value = useMemo(() => ({ settings, connectWith }), [settings, connectWith]);
+
+  return (
+    <SessionContext value={value}>
+      <RelayProvider client={client}>{children}</RelayProvider>
+    </SessionContext>
+  );
+}
+
+export function useSession(): SessionValue {
+  const value = useContext(SessionContext);
+  if (value === undefined) throw new Error('useSession is for components inside <Session>.');
+  return value;
+}
+
+function clientFor({ url, login, secret }: Settings) {
+  const credentials = login === '' ? { token: secret } : { login, passcode: secret };
+  return createClient({ url, ...(login === '' && secret === '' ? {} : credentials) });
+}

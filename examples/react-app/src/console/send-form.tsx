@@ -1,0 +1,48 @@
+import { useState } from 'react';
+import type { FormEvent, KeyboardEvent } from 'react';
+import { usePublish } from 'stomp-relay-client/react';
+import { typedIn } from '../destinations.js';
+import { formatTime } from '../ui/format.js';
+
+/** Sends text anywhere, and says when the broker has it. */
+export function SendForm({ onError }: { readonly onError: (error: Error) => void }) {
+  const { publish, isPublishing } = usePublish();
+  const [destination, setDestination] = useState('/topic/data');
+  const [text, setText] = useState('Hello, everybody');
+  const [takenAt, setTakenAt] = useState<number>();
+
+  const submit = (event: FormEvent): void => {
+    event.preventDefault();
+    setTakenAt(undefined);
+    publish(typedIn(destination), text).then(() => setTakenAt(Date.now()), onError);
+  };
+  const submitByKey = (event: KeyboardEvent<HTMLTextAreaElement>): void => {
+    if (event.key === 'Enter' && (event.ctrlKey || event.metaKey)) event.currentTarget.form?.requestSubmit();
+  };
+
+  return (
+    <form onSubmit={submit} aria-label="Send">
+      <h3>Send</h3>
+      <label>
+        Destination
+        <input
+          value={destination}
+          onChange={(event) => setDestination(event.target.value)}
+          required
+          spellCheck={false}
+          autoComplete="off"
+        />
+      </label>
+      <label>
+        Text
+        <textarea rows={3} value={text} onChange={(event) => setText(event.target.value)} onKeyDown={submitByKey} />
+      </label>
+      <p className="action">
+        <button className="secondary">Send</button>
+        <output className="good">
+          {isPublishing ? 'Sending…' : takenAt !== undefined && `✓ Taken by the broker at ${formatTime(takenAt)}`}
+        </output>
+      </p>
+    </form>
+  );
+}

@@ -1,0 +1,53 @@
+/** Subscriptions that come and go: each is a component, and its life is the subscription's. */
+import { useState } from 'react';
+import type { FormEvent } from 'react';
+import type { RawMessage } from 'stomp-relay-client';
+import { SubscriptionChip } from './subscription-chip.js';
+
+interface SubscribeFormProps {
+  readonly onMessage: (message: RawMessage) => void;
+  readonly onError: (error: Error) => void;
+}
+
+export function SubscribeForm({ onMessage, onError }: SubscribeFormProps) {
+  const [destinations, setDestinations] = useState<readonly string[]>([]);
+  const [destination, setDestination] = useState('/topic/data');
+  const submit = (event: FormEvent): void => {
+    event.preventDefault();
+    setDestinations([...new Set([...destinations, destination.trim()])]);
+  };
+  const remove = (gone: string): void => setDestinations((all) => all.filter((each) => each !== gone));
+
+  return (
+    <form onSubmit={submit} aria-label="Subscribe">
+      <h3>Subscribe</h3>
+      <label>
+        Destination
+        <span className="inline">
+          <input
+            value={destination}
+            onChange={(event) => setDestination(event.target.value)}
+            required
+            spellCheck={false}
+            autoComplete="off"
+          />
+          <button className="secondary">Subscribe</button>
+        </span>
+      </label>
+      <ul className="chips" aria-label="Subscriptions">
+        {destinations.map((each) => (
+          <SubscriptionChip
+            key={each}
+            destination={each}
+            onMessage={onMessage}
+            onRefused={(error) => {
+              remove(each);
+              onError(error);
+            }}
+            onRemove={() => remove(each)}
+          />
+        ))}
+      </ul>
+    </form>
+  );
+}

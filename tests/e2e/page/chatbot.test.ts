@@ -1,0 +1,71 @@
+/** The page's chatbot, with the service of examples/chatbot and without. */
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import path from 'node:path';
+import { createInterface } from 'node:readline';
+import { afterEach, expect, test } from '@jest/globals';
+import type { Page } from 'playwright-core';
+import { demoPage, part } from './demo-page.js';
+
+const SERVICE = path.resolve(import.meta.dirname, '../../../examples/chatbot/main.js');
+
+const cleanUp: (() => Promise<void>)[] = [];
+afterEach(async () => {
+  for (const clean of cleanUp.splice(0)) await clean();
+});
+const demo = demoPage();
+const chatbot = (page: Page) => part(page, 'Chatbot');
+const turn = (page: Page, text: string) => chatbot(page).getByRole('log').locator('li', { hasText: text });
+
+/** Resolves when it can be asked. */
+async function startService(pauseMs: number): Promise<void> {
+  const child = spawn(process.execPath, [SERVICE, demo.relay.websocketUrl], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+    env: { ...process.env, CHATBOT_PAUSE_MS: String(pauseMs) },
+  });
+  cleanUp.push(async () => {
+    if (child.exitCode !== null || child.signalCode !== null) return;
+    child.kill('SIGKILL');
+    await once(child, 'exit');
+  });
+  await once(createInterface(child.stdout), 'line');
+}
+
+async function ask(page: Page, question: string): Promise<void> {
+  await chatbot(page).getByLabel('Question').fill(question);
+  await chatbot(page).getByRole('button', { name: 'Ask' }).click();
+}
+
+test('answers in parts, and can be asked again', async () => {
+  await startService(1);
+  const page = await demo.openTab();
+  await ask(page, 'how are you today');
+  await chatbot(page).getByRole('button', { name: 'Ask' }).waitFor(); // instead of "Stop": the answer is complete
+  const words = (await turn(page, 'how are you today').innerText()).split(/\s+/);
+  expect(words.length).toBeGreaterThan('how are you today'.split(' ').length);
+  await ask(page, 'and tomorrow');
+  await turn(page, 'and tomorrow').locator('[data-going=false]').waitFor();
+  expect(demo.complaints).toEqual([]);
+});
+
+test('an answer can be stopped', async () => {
+  await startService(200);
+  const page = await demo.openTab();
+  await ask(page, Array.from({ length: 300 }, () => 'word').join(' '));
+  const answer = chatbot(page).getByRole('log').locator('.answer');
+  await answer.getByText(/\w/).waitFor();
+  await chatbot(page).getByRole('button', { name: 'Stop' }).click();
+  await chatbot(page).getByText('Stopped.').waitFor();
+  expect(await answer.getAttribute('data-going')).toBe('false');
+  await ask(page, 'once more'); // and the service is free again
+  await turn(page, 'once more').locator('.answer', { hasText: /\w/ }).waitFor();
+});
+
+test('without the service it says how to start it; the question is answered then', async () => {
+  const page = await demo.openTab();
+  await ask(page, 'anybody there');
+  await chatbot(page).getByText(`node examples/chatbot/main.js ${demo.relay.websocketUrl}`).waitFor();
+  await startService(1);
+  await turn(page, 'anybody there').locator('[data-going=false]', { hasText: /\w/ }).waitFor();
+  expect(await chatbot(page).getByText('No answer yet').count()).toBe(0);
+});

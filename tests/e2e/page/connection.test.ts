@@ -1,0 +1,55 @@
+/** The page's connection badge: every state, why, and what a person can do about it. */
+import { expect, test } from '@jest/globals';
+import type { Page } from 'playwright-core';
+import { startRelay } from '../relay-process.js';
+import { connected, demoPage, part } from './demo-page.js';
+
+const demo = demoPage();
+const bar = (page: Page) => page.getByRole('banner');
+const badge = (page: Page, text: string) => bar(page).getByRole('status').getByText(text, { exact: true });
+const button = (page: Page, name: string) => bar(page).getByRole('button', { name, exact: true });
+
+test('disconnects and connects by hand, and what was subscribed is back', async () => {
+  const page = await demo.openTab();
+  await button(page, 'Disconnect').click();
+  await badge(page, 'Not connected').waitFor();
+  await button(page, 'Connect').click();
+  await connected(page);
+  await part(page, 'Live data').getByRole('button', { name: 'Publish sample data from this tab' }).click();
+  await part(page, 'Live data').getByRole('img').first().waitFor();
+});
+
+test('a lost connection says why and when it is tried again; "Try now" does not wait', async () => {
+  const page = await demo.openTab();
+  await page.clock.install();
+  await page.clock.pauseAt(Date.now() + 1_000); // from here on no timer of the page fires: it does not try by itself
+  await demo.relay.stop('SIGKILL');
+  await badge(page, 'Connection lost').waitFor();
+  await bar(page).getByText('connection-lost').waitFor();
+  await bar(page)
+    .getByText(/Next attempt in \d+ s\.|Trying again/)
+    .waitFor();
+  demo.relay = await startRelay('--port', demo.relay.port);
+  await button(page, 'Try now').click();
+  await connected(page);
+  expect(await bar(page).getByText('connection-lost').count()).toBe(0);
+});
+
+test('no network is no mystery, and its return is noticed', async () => {
+  const page = await demo.openTab();
+  await page.context().setOffline(true);
+  await badge(page, 'No network').waitFor();
+  await page.context().setOffline(false);
+  await connected(page);
+});
+
+test('a relay that cannot be reached is said, too', async () => {
+  const page = await demo.openTab();
+  await page.getByLabel('WebSocket URL').fill('ws://127.0.0.1:9/ws');
+  await page.getByRole('button', { name: 'Connect with these' }).click();
+  await bar(page)
+    .getByText(/cannot be reached/)
+    .waitFor();
+  await button(page, 'Disconnect').click();
+  await badge(page, 'Not connected').waitFor();
+});

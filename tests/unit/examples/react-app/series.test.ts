@@ -1,0 +1,80 @@
+import { describe, expect, test } from '@jest/globals';
+import { eachNumber } from '../../../../examples/react-app/src/chart/numeric-fields.js';
+import { rangeOf, Series, WINDOW_MS } from '../../../../examples/react-app/src/chart/series.js';
+
+/** The beginning of a tenth of a second. */
+const START = 1_800_000_000_000;
+
+function numbersOf(row: unknown): Record<string, number> {
+  const numbers: Record<string, number> = {};
+  eachNumber(row, (field, value) => (numbers[field] = value));
+  return numbers;
+}
+
+describe('the numbers of a row', () => {
+  test.each([
+    ['fields of an object', { price: 1.5, name: 'gold', at: '2026-11-22', ok: true, none: null }, { price: 1.5 }],
+    ['decimals that came as text', { amount: '-12.50', code: '12a', phone: '+49' }, { amount: -12.5 }],
+    ['fields one object deeper', { load: { cpu: 1, disk: { used: 2 } } }, { 'load.cpu': 1 }],
+    ['a list', [3, 4], { '0': 3, '1': 4 }],
+    ['a number', 7, { value: 7 }],
+    ['text, bytes, nothing', 'hello', {}],
+    ['bytes', new Uint8Array([1, 2]), {}],
+    ['what no line can show', { a: NaN, b: Infinity }, {}],
+  ])('%s', (_, row, numbers) => {
+    expect(numbersOf(row)).toEqual(numbers);
+  });
+});
+
+describe('a series', () => {
+  test('has one point for a tenth of a second, however many rows', () => {
+    const series = new Series();
+    for (const price of [5, 1, 3]) series.add({ price }, START + 10);
+    series.add({ price: 8 }, START + 110);
+    expect(series.points('price', START + 200)).toEqual([
+      { at: START + 50, min: 1, max: 5, mean: 3 },
+      { at: START + 150, min: 8, max: 8, mean: 8 },
+    ]);
+    expect(series.count).toBe(4);
+  });
+
+  test('forgets what is older than its window, also where nothing new has come', () => {
+    const series = new Series();
+    series.add({ price: 1 }, START);
+    expect(series.points('price', START + WINDOW_MS)).toHaveLength(1);
+    expect(series.isMoving(START + WINDOW_MS)).toBe(true);
+    expect(series.points('price', START + WINDOW_MS + 100)).toEqual([]);
+    expect(series.isMoving(START + WINDOW_MS + 100)).toBe(false);
+    series.add({ price: 2 }, START + 10 * WINDOW_MS);
+    expect(series.points('price', START + 10 * WINDOW_MS)).toMatchObject([{ mean: 2 }]);
+  });
+
+  test('says each field with its latest value and its range, in the order in which they came', () => {
+    const series = new Series();
+    series.add({ b: 1, a: 2 }, START);
+    series.add({ b: 3 }, START + 1);
+    expect(series.lanes(START + 1)).toEqual([
+      { field: 'b', latest: 3, range: { low: 1, high: 3 } },
+      { field: 'a', latest: 2, range: { low: 2, high: 2 } },
+    ]);
+    expect(series.lanes(START + 2 * WINDOW_MS).map(({ range }) => range)).toEqual([undefined, undefined]);
+  });
+
+  test('takes no more than eight fields', () => {
+    const series = new Series();
+    series.add(Object.fromEntries(Array.from({ length: 100 }, (_, index) => [`field-${index}`, index])), START);
+    expect(series.lanes(START)).toHaveLength(8);
+  });
+
+  test('knows the rows a second', () => {
+    const series = new Series();
+    for (let ms = 0; ms < 3_000; ms++) series.add({}, START + ms);
+    expect(series.rate(START + 3_000)).toBe(1_000);
+    expect(series.rate(START + 4_000)).toBe(500);
+    expect(series.rate(START + 9_000)).toBe(0);
+  });
+});
+
+test('the range of no points is none', () => {
+  expect(rangeOf([])).toBeUndefined();
+});
