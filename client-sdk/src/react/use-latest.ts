@@ -3,13 +3,11 @@ import type { FeedState } from './feed.js';
 import { useFeed } from './use-feed.js';
 import type { ShowOptions } from './use-feed.js';
 
-/** `T`: a message's data. `S`: what is selected of them. */
-export interface LatestOptions<T, S> extends ShowOptions<T, S> {
+/** `T`: a message's data. `S`: what is selected of them. `I`: what there is before the first message. */
+export interface LatestOptions<T, S, I> extends ShowOptions<T, S> {
   /** `data` until the first message comes. Default undefined. */
-  readonly initial?: NoInfer<S> | undefined;
+  readonly initial?: I | undefined;
 }
-
-type WithInitial<T, S> = LatestOptions<T, S> & { readonly initial: NoInfer<S> };
 
 export interface LatestResult<T, S> {
   /** What is selected of the newest message, or `initial`. The same object until it changes. */
@@ -29,26 +27,22 @@ export interface LatestResult<T, S> {
  * Renders at most once per animation frame, and with `select` only when what it returns is another value: by Object.is, plain
  * objects and arrays by their parts.
  */
-export function useLatest<K extends Declared<RegisteredDestinations>, S = RegisteredDestinations[K]>(
+export function useLatest<K extends Declared<RegisteredDestinations>, S = RegisteredDestinations[K], I = undefined>(
   destination: K | null,
-  options: WithInitial<RegisteredDestinations[K], S>,
-): LatestResult<RegisteredDestinations[K], S>;
-export function useLatest<K extends Declared<RegisteredDestinations>, S = RegisteredDestinations[K]>(
-  destination: K | null,
-  options?: LatestOptions<RegisteredDestinations[K], S>,
-): LatestResult<RegisteredDestinations[K], S | undefined>;
-export function useLatest<T = unknown, S = T>(
+  options?: LatestOptions<RegisteredDestinations[K], S, I>,
+): LatestResult<RegisteredDestinations[K], S | I>;
+export function useLatest<T>(
   destination: Undeclared<RegisteredDestinations> | null,
-  options: WithInitial<T, S>,
-): LatestResult<T, S>;
-export function useLatest<T = unknown, S = T>(
+  options: LatestOptions<T, T, T> & { readonly initial: T; readonly select?: undefined },
+): LatestResult<T, T>;
+export function useLatest<T = unknown, S = T, I = undefined>(
   destination: Undeclared<RegisteredDestinations> | null,
-  options?: LatestOptions<T, S>,
-): LatestResult<T, S | undefined>;
-export function useLatest<T, S>(
+  options?: LatestOptions<T, S, I>,
+): LatestResult<T, S | I>;
+export function useLatest<T, S, I>(
   destination: string | null,
-  options: LatestOptions<T, S> = {},
-): LatestResult<T, S | undefined> {
+  options: LatestOptions<T, S, I> = {},
+): LatestResult<T, S | I | undefined> {
   const { items, messages, state, error } = useFeed(destination, 1, options);
   return { data: messages.length > 0 ? items[0] : options.initial, message: messages[0], state, error };
 }
