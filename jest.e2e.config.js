@@ -1,5 +1,5 @@
-// The demo page in a real browser, on the built relay. Apart from the other suites because it needs Chromium
-// (tests/e2e/global-setup.ts says where it is looked for) and builds first.
+// The page that is served and the client SDK, in a real browser, on the built relay. Apart from the other suites because it
+// needs Chromium (tests/e2e/global-setup.ts says where it is looked for) and builds first.
 import base from './jest.config.js';
 
 const [unit] = base.projects;

@@ -60,7 +60,7 @@ export class UsersChromium {
 
   /** A tab without a debugger, in front of the others. Resolves with its id. */
   async openTab(url: string): Promise<string> {
-    return ((await this.ask('PUT', `new?${url}`)) as { id: string }).id;
+    return ((await this.ask('PUT', `new?${encodeURIComponent(url)}`)) as { id: string }).id;
   }
 
   /** Puts a tab in front: the others are hidden. */

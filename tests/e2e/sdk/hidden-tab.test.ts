@@ -1,0 +1,59 @@
+/**
+ * A tab that nobody looks at. Chromium lets the timers of such a tab run once a minute (after a while, which the flag makes
+ * short), so that heart-beats sent by a timer are missed, and the server that insists on them closes the connection.
+ */
+import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import { UsersChromium } from '../chromium.js';
+import type { HiddenReport } from './page/unattended.js';
+import { Pages } from './pages.js';
+import { StrictServer } from './strict-server.js';
+
+let chromium: UsersChromium;
+let pages: Pages;
+let server: StrictServer;
+
+beforeAll(async () => {
+  server = await StrictServer.start();
+  pages = await Pages.serve();
+  chromium = await UsersChromium.start('--enable-features=IntensiveWakeUpThrottling:grace_period_seconds/1');
+});
+afterAll(async () => {
+  await chromium.close();
+  await pages.close();
+  await server.close();
+});
+
+const seenOf = (client: string, command: string) =>
+  server.received.all.filter((frame) => frame.client === client && frame.command === command);
+
+async function reportOf(name: string, visibility: DocumentVisibilityState): Promise<HiddenReport> {
+  const isIt = (report: HiddenReport) => report.name === name && report.visibility === visibility;
+  const reports = await pages.reports.until((all) => (all as HiddenReport[]).some(isIt));
+  return (reports as HiddenReport[]).find(isIt)!;
+}
+
+test('a hidden tab keeps its session with a server that insists on heart-beats', async () => {
+  await chromium.openTab(pages.url('unattended', { client: 'stompjs', url: server.url('stompjs') }));
+  await server.received.until(() => seenOf('stompjs', 'CONNECT').length === 1);
+  const tab = await chromium.openTab(pages.url('unattended', { client: 'sdk', url: server.url('sdk') }));
+  await server.received.until(() => seenOf('sdk', 'SUBSCRIBE').length === 1);
+
+  await chromium.openTab('about:blank');
+  await reportOf('sdk', 'hidden');
+  const beatsBefore = seenOf('sdk', '').length;
+  // The client below, which sends its beats by a timer, does not survive it
+  await server.cutOff.atLeast(1);
+  expect(server.cutOff.all).toEqual(['stompjs']);
+  for (const body of ['one', 'two', 'three']) server.publish('/topic/data', body);
+  await server.received.until(() => seenOf('sdk', 'SEND').length === 3);
+  const beatsWhileHidden = () => seenOf('sdk', '').length - beatsBefore;
+  await server.received.until(() => beatsWhileHidden() >= 6);
+
+  const beats = beatsWhileHidden();
+  await chromium.show(tab);
+  const { ticks, text } = await reportOf('sdk', 'visible');
+  expect(text).toBe('one two three');
+  expect(ticks).toBeLessThan(beats); // at full speed there would be ten for each
+  expect(seenOf('sdk', 'CONNECT')).toHaveLength(1);
+  expect(server.cutOff.all).toEqual(['stompjs']);
+}, 60_000);

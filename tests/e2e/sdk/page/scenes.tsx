@@ -1,0 +1,79 @@
+/** What the tests let React show, and how often it does. */
+import { type ReactNode, StrictMode } from 'react';
+import { flushSync } from 'react-dom';
+import { createRoot, type Root } from 'react-dom/client';
+import type { Client } from 'stomp-relay-client';
+import { RelayProvider, useLatest, useMessages, useSubscription } from 'stomp-relay-client/react';
+
+let root: Root | undefined;
+
+export function show(content: ReactNode): void {
+  root ??= createRoot(document.getElementById('root')!);
+  root.render(content);
+}
+
+/** Nothing is mounted afterwards. */
+export function clear(): void {
+  root?.unmount();
+  root = undefined;
+}
+
+/** As a new application has it: everything is mounted twice in development. */
+export function strict(client: Client, destination: string): ReactNode {
+  return (
+    <StrictMode>
+      <RelayProvider client={client}>
+        <List destination={destination} />
+        <List destination={destination} />
+      </RelayProvider>
+    </StrictMode>
+  );
+}
+
+/** `renders` and `messages` say what happened since the page was loaded. */
+export const counts = { renders: 0, messages: 0 };
+
+export function busy(client: Client, destination: string): ReactNode {
+  return (
+    <RelayProvider client={client}>
+      <Busy destination={destination} />
+    </RelayProvider>
+  );
+}
+
+/** Mounts and unmounts all hooks that subscribe, each time for a destination of its own. */
+export function flicker(client: Client, destinations: readonly string[]): void {
+  const content = (children?: ReactNode): ReactNode => <RelayProvider client={client}>{children}</RelayProvider>;
+  for (const destination of destinations) {
+    flushSync(() => show(content(<All destination={destination} />)));
+    flushSync(() => show(content()));
+  }
+}
+
+interface Place {
+  readonly destination: string;
+}
+
+function List({ destination }: Place) {
+  const { messages } = useMessages(destination);
+  return <p>{messages.join(' ')}</p>;
+}
+
+function Busy({ destination }: Place) {
+  const { messages } = useMessages(destination, { limit: 100 });
+  const { data } = useLatest(destination);
+  useSubscription(destination, () => void counts.messages++);
+  counts.renders++;
+  return (
+    <p>
+      {JSON.stringify(data)} is the latest of {messages.length}.
+    </p>
+  );
+}
+
+function All({ destination }: Place) {
+  useMessages(destination);
+  useLatest(destination);
+  useSubscription(destination, () => undefined);
+  return <p onClick={() => undefined}>{destination}</p>;
+}

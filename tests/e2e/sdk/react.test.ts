@@ -1,0 +1,144 @@
+/** The hooks in a page: under StrictMode, in a flood of messages, mounted and unmounted without end. */
+import { Client as StompClient } from '@stomp/stompjs';
+import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from '@jest/globals';
+import { WebSocket } from 'ws';
+import { eventually } from '../../support/deadline.js';
+import type { RelayProcess } from '../relay-process.js';
+import { sessionsOf, Stage, subscriptionsOf } from './stage.js';
+import type { Tab } from './tab.js';
+
+const DESTINATION = '/topic/data';
+
+let stage: Stage;
+let relay: RelayProcess;
+let tab: Tab;
+
+beforeAll(async () => {
+  stage = await Stage.set();
+});
+afterAll(() => stage.strike());
+
+beforeEach(async () => {
+  relay = await stage.startRelay();
+  tab = await stage.openTab();
+  await tab.page.evaluate((url) => void window.sdk.create({ url }), relay.websocketUrl);
+});
+afterEach(() => stage.clear());
+
+const sent = (command: string) => tab.traffic.filter((each) => each === `sent ${command}`).length;
+
+/** Until the relay has these subscriptions and no others. */
+async function subscriptions(expected: Record<string, number>): Promise<void> {
+  let found: unknown;
+  await eventually(
+    async () => JSON.stringify((found = await subscriptionsOf(relay))) === JSON.stringify(expected) || undefined,
+    10_000,
+    () => `subscriptions ${JSON.stringify(expected)} expected, found ${JSON.stringify(found)}`,
+  );
+}
+
+test('StrictMode mounts twice, two components listen: one session, one SUBSCRIBE', async () => {
+  await tab.page.evaluate(
+    (destination) => window.sdk.scenes.show(window.sdk.scenes.strict(window.sdk.client, destination)),
+    DESTINATION,
+  );
+  await subscriptions({ [DESTINATION]: 1 });
+  await tab.page.evaluate((destination) => window.sdk.publish(destination, 'one', 'two'), DESTINATION);
+  await tab.page.locator('p', { hasText: 'one two' }).nth(1).waitFor();
+  expect(await tab.page.locator('p').allInnerTexts()).toEqual(['one two', 'one two']);
+  expect(await sessionsOf(relay)).toHaveLength(1);
+  expect(tab.sockets).toHaveLength(1);
+  expect([sent('CONNECT'), sent('SUBSCRIBE'), sent('UNSUBSCRIBE')]).toEqual([1, 1, 0]);
+});
+
+test('1,000 messages a second: each is counted, React renders once a frame, no frame is late', async () => {
+  const RATE = 1_000;
+  const SECONDS = 3;
+  const { page } = tab;
+  await page.evaluate(
+    (destination) => window.sdk.scenes.show(window.sdk.scenes.busy(window.sdk.client, destination)),
+    DESTINATION,
+  );
+  await subscriptions({ [DESTINATION]: 1 });
+  const quiet = await page.evaluate(() => window.sdk.measurePace((frames) => frames === 120));
+  const before = await page.evaluate(() => ({ ...window.sdk.scenes.counts }));
+  const measuring = page.evaluate(
+    (count) => window.sdk.measurePace(() => window.sdk.scenes.counts.messages >= count),
+    RATE * SECONDS,
+  );
+  await flood(RATE, SECONDS);
+  const loaded = await measuring;
+  await page.getByText(`"${RATE * SECONDS} of ${RATE * SECONDS}" is the latest of 100.`).waitFor();
+  const after = await page.evaluate(() => ({ ...window.sdk.scenes.counts }));
+
+  expect(after.messages).toBe(RATE * SECONDS);
+  expect(after.renders - before.renders).toBeLessThanOrEqual(loaded.frames + 2);
+  const rate = ({ frames, ms }: typeof quiet) => frames / ms;
+  expect(rate(loaded)).toBeGreaterThan(0.5 * rate(quiet));
+  expect(loaded.longTasks / loaded.frames).toBeLessThan(0.05 + quiet.longTasks / quiet.frames);
+});
+
+/** Publishes `1 of 3000`, `2 of 3000`, ... at an even pace. */
+async function flood(rate: number, seconds: number): Promise<void> {
+  const client = new StompClient({
+    webSocketFactory: () => new WebSocket(relay.websocketUrl, ['v12.stomp']),
+    reconnectDelay: 0,
+  });
+  await new Promise<void>((resolve) => {
+    client.onConnect = () => resolve();
+    client.activate();
+  });
+  const count = rate * seconds;
+  const begin = Date.now();
+  await new Promise<void>((resolve) => {
+    let published = 0;
+    const pacing = setInterval(() => {
+      const due = Math.min(count, ((Date.now() - begin) / 1_000) * rate);
+      while (published < due) client.publish({ destination: DESTINATION, body: `${++published} of ${count}` });
+      if (published < count) return;
+      clearInterval(pacing);
+      resolve();
+    }, 5);
+  });
+  await client.deactivate();
+}
+
+/** Mounts all hooks and unmounts them, once for each destination. */
+async function flicker(destinations: readonly string[]): Promise<void> {
+  await tab.page.evaluate((each) => window.sdk.scenes.flicker(window.sdk.client, each), destinations);
+}
+
+test('1,000 quick mounts with one destination are one subscription, and then none', async () => {
+  await tab.page.evaluate(() => window.sdk.client.connect());
+  await flicker(Array.from({ length: 1_000 }, () => DESTINATION));
+  await subscriptions({});
+  expect([sent('SUBSCRIBE'), sent('UNSUBSCRIBE')]).toEqual([1, 1]);
+});
+
+test('after 1,000 mounts with as many destinations nothing is left, on the relay or in the page', async () => {
+  const destinations = Array.from({ length: 1_000 }, (_, index) => `/topic/data.${index}`);
+  await tab.page.evaluate(() => window.sdk.client.connect());
+  await flicker(destinations); // what is made once is there now
+  await subscriptions({});
+  const before = await footprint();
+  await flicker(destinations);
+  await subscriptions({});
+  const after = await footprint();
+
+  expect(after.nodes).toBeLessThanOrEqual(before.nodes + 10);
+  expect(after.listeners).toBeLessThanOrEqual(before.listeners + 10);
+  expect(after.heapBytes - before.heapBytes).toBeLessThan(150_000); // 150 bytes for each
+  expect(await sessionsOf(relay)).toHaveLength(1);
+});
+
+/** What the page holds on to, without garbage. */
+async function footprint() {
+  const { page } = tab;
+  const devtools = await page.context().newCDPSession(page);
+  await devtools.send('Performance.enable');
+  for (let times = 0; times < 3; times++) await devtools.send('HeapProfiler.collectGarbage');
+  const { metrics } = await devtools.send('Performance.getMetrics');
+  await devtools.detach();
+  const value = (name: string): number => metrics.find((metric) => metric.name === name)!.value;
+  return { heapBytes: value('JSHeapUsedSize'), nodes: value('Nodes'), listeners: value('JSEventListeners') };
+}
