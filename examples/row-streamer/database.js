@@ -67,7 +67,7 @@ class Database {
       return Number(rows[0].count);
     } catch (error) {
       if (signal.aborted) return undefined;
-      throw told(error);
+      throw lost(error);
     }
   }
 
@@ -86,7 +86,7 @@ class Database {
       }
     } catch (error) {
       this.#failure ??= error;
-      if (!signal.aborted) throw told(this.#failure);
+      if (!signal.aborted) throw lost(this.#failure);
     } finally {
       if (!this.#failure) await within(CLOSE_MS, cursor.close());
     }
@@ -122,10 +122,17 @@ class Database {
   }
 }
 
+/** `error` of a connection that was there: PostgreSQL's own, or what became of the way to it. */
+function lost(error) {
+  return told(error, 'the connection was lost: ');
+}
+
 /** With PostgreSQL's code where it is PostgreSQL that says so. A host of several addresses has an error for each. */
-function told(error) {
+function told(error, before = '') {
+  if (error instanceof DatabaseError) return error;
+  if (error instanceof pg.DatabaseError) return new DatabaseError(`${error.message} (${error.code})`, { cause: error });
   const text = error.message || error.errors?.[0]?.message || error.code;
-  return new DatabaseError(error instanceof pg.DatabaseError ? `${text} (${error.code})` : text, { cause: error });
+  return new DatabaseError(`${before}${text}`, { cause: error });
 }
 
 function makeClient(url) {
@@ -144,7 +151,7 @@ function read(cursor, max) {
       const names = fields.map(({ name }) => name);
       const twice = names.find((name, index) => names.indexOf(name) !== index);
       if (twice === undefined) return resolve(rows);
-      reject(new Error(`two columns are called ${twice}: give one another name, with "as"`));
+      reject(new DatabaseError(`two columns are called ${twice}: give one another name, with "as"`));
     });
   });
 }
