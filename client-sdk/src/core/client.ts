@@ -23,8 +23,6 @@ import type { Transaction } from './transaction.js';
 export interface ClientOptions extends Credentials {
   /** Such as `wss://relay.example.com/ws`. `https://...` and `/ws` mean the same, the latter at the host of the page. */
   readonly url: string;
-  /** More headers for CONNECT. */
-  readonly headers?: Headers;
   /** Default true. False for servers that answer neither SUBSCRIBE nor SEND with RECEIPT: both count as done when they are sent. */
   readonly receipts?: boolean;
   /** Heart-beats, both ways; 0 for none. Default 10,000. */
@@ -52,7 +50,6 @@ export interface PublishOptions {
   readonly id?: string | undefined;
   /** Default true: kept while there is no connection, and sent again where it is not known whether it arrived. False: rejects instead. */
   readonly queue?: boolean | undefined;
-  readonly signal?: AbortSignal | undefined;
 }
 
 /** `D` says what is sent where: see `destinations.ts`. */
@@ -93,7 +90,6 @@ export interface Client<D extends object = {}> {
 }
 
 const DEFAULTS = {
-  headers: {},
   receipts: true,
   heartBeatMs: 10_000,
   connectTimeoutMs: 10_000,
@@ -139,15 +135,11 @@ export function createClient<D extends object = RegisteredDestinations>(given: C
       connection.wake();
       return subscription;
     },
-    async publish(
-      destination: string,
-      data: unknown,
-      { headers, id = newId(), queue = true, signal }: PublishOptions = {},
-    ) {
+    async publish(destination: string, data: unknown, { headers, id = newId(), queue = true }: PublishOptions = {}) {
       use();
       const content = encode(data);
       const stamped = { ...headers, 'idempotency-id': id };
-      await publisher.publish({ destination, content, headers: stamped, waits: queue, repeats: queue, signal });
+      await publisher.publish({ destination, content, headers: stamped, waits: queue, repeats: queue });
     },
     async request(destination, data, wishes = {}) {
       use();

@@ -38,7 +38,6 @@ export type ConnectionState =
   | { readonly name: 'closed' };
 
 export interface ConnectionOptions extends LinkOptions, Credentials {
-  readonly headers: Headers;
   readonly reconnectMinMs: number;
   readonly reconnectMaxMs: number;
 }
@@ -51,7 +50,7 @@ export interface LinkUser extends Pick<LinkEvents, 'onReply' | 'onRefused' | 'on
   move(next: StompLink, old: StompLink): Promise<void>;
   /** `link` is over. */
   detach(link: StompLink): void;
-  /** There will be none, for this reason. */
+  /** There will be none, for this reason; one that is left is about to be closed. */
   end(reason: RelayError): void;
 }
 
@@ -110,6 +109,7 @@ export class Connection {
     const links = [this.#link, this.#next];
     this.#stop({ name: 'closed' }, closedError());
     await Promise.all(links.map(async (link) => link?.close()));
+    if (this.#state.name === 'closed') this.#user.end(closedError()); // what was sent, and not answered by then
   }
 
   #openNow(): void {
@@ -118,7 +118,7 @@ export class Connection {
       offline: () => this.#drop(new RelayError('offline', 'There is no network.')),
       visibilitychange: () => isHidden() || this.#tryNow(),
       // with an open connection it would not be kept in the page cache
-      pagehide: () => this.#drop(lostError('The page was left.')),
+      pagehide: () => this.#drop(lostError()),
       pageshow: () => this.#tryNow(),
     });
     void this.#open();
@@ -146,18 +146,14 @@ export class Connection {
   }
 
   #newLink(credentials: Headers): StompLink {
-    const { url, headers } = this.#options;
+    const { url } = this.#options;
     const options = { ...this.#options, url: new URL(url, globalThis.location?.href).href.replace(/^http/, 'ws') };
-    const link: StompLink = new StompLink(
-      options,
-      { ...headers, ...credentials },
-      {
-        ...this.#user,
-        onConnected: () => this.#up(link),
-        onEnded: (error, code) => this.#over(link, error, code),
-        onNotice: (destination, notice) => this.#noticed(link, destination, notice),
-      },
-    );
+    const link: StompLink = new StompLink(options, credentials, {
+      ...this.#user,
+      onConnected: () => this.#up(link),
+      onEnded: (error, code) => this.#over(link, error, code),
+      onNotice: (destination, notice) => this.#noticed(link, destination, notice),
+    });
     return link;
   }
 
@@ -217,12 +213,10 @@ export class Connection {
     clearTimeout(this.#timer);
     this.#unwatchPage?.();
     this.#unwatchPage = undefined;
-    const link = this.#link;
     this.#link = this.#next = undefined;
     this.#connectedAt = 0;
     this.#failures = 0;
     this.#become(state);
-    if (link) this.#user.detach(link);
     this.#user.end(error);
     this.#connecting?.reject(error);
     this.#connecting = undefined;

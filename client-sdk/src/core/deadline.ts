@@ -22,7 +22,7 @@ export async function withDeadline<T>(
   signal?: AbortSignal,
 ): Promise<T> {
   const { promise: tooLate, reject } = deferred<never>();
-  const abort = (): void => reject(new RelayError('aborted', `${what} was aborted.`));
+  const abort = (): void => reject(new RelayError('aborted', 'It was aborted.'));
   const timer = setTimeout(() => reject(new RelayError('timeout', `${what} took more than ${ms} ms.`)), ms);
   signal?.addEventListener('abort', abort);
   if (signal?.aborted) abort();

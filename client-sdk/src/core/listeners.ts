@@ -2,11 +2,10 @@
 export class Listeners<T> {
   readonly #listeners = new Set<(value: T) => void>();
 
-  /** Returns a function that takes the listener off again. */
+  /** Returns a function that takes the listener off again. As with `addEventListener`, the same function is one listener. */
   add(listener: (value: T) => void): () => void {
-    const own = (value: T): void => listener(value); // the same function added twice is two listeners
-    this.#listeners.add(own);
-    return () => this.#listeners.delete(own);
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
   }
 
   tell(value: T): void {

@@ -73,11 +73,13 @@ export class Publisher {
       if (entry.sentOn !== link) continue;
       entry.sentOn = undefined;
       if (!entry.repeats) entry.reject(lostError());
+      else if (this.#link) this.#send(entry, this.#link);
     }
   }
 
+  /** What was sent may be answered yet. */
   end(reason: RelayError): void {
-    for (const entry of this.#entries) entry.reject(reason);
+    for (const entry of this.#entries) if (!entry.sentOn) entry.reject(reason);
   }
 
   #send(entry: Entry, link: StompLink): void {

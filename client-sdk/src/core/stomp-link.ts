@@ -64,8 +64,8 @@ export class StompLink implements Origin {
   /** In place of the close code. */
   #code: number | undefined;
   #hasEnded = false;
-  /** Cuts off a relay that does not answer CONNECT, or DISCONNECT. */
-  #impatience: ReturnType<typeof setTimeout> | undefined;
+  readonly #up = deferred<void>();
+  readonly #over = deferred<void>();
   #beatAt = 0;
 
   /** Throws what the constructor of the WebSocket throws. */
@@ -81,7 +81,7 @@ export class StompLink implements Origin {
       discardWebsocketOnCommFailure: true,
       webSocketFactory: () => this.#socket,
       onConnect: () => {
-        clearTimeout(this.#impatience);
+        this.#up.resolve();
         this.#events.onConnected();
       },
       onStompError: (frame) => this.#refused(frame),
@@ -93,7 +93,7 @@ export class StompLink implements Origin {
     this.#socket = options.createWebSocket(url, this.#client.stompVersions.protocolVersions());
     this.#socket.addEventListener('message', () => this.#heard());
     this.#client.activate();
-    this.#beImpatient();
+    void this.#within(this.#up);
   }
 
   /** Connected, and not over. */
@@ -136,9 +136,8 @@ export class StompLink implements Origin {
 
   /** Says goodbye (DISCONNECT) and resolves when the connection is over; a relay that does not answer is left. */
   async close(): Promise<void> {
-    this.#beImpatient();
-    await this.#client.deactivate({ force: !this.#client.connected });
-    this.#ended(1000);
+    void this.#client.deactivate({ force: !this.#client.connected });
+    await this.#within(this.#over);
   }
 
   /** Ends it at once, without goodbye. */
@@ -157,11 +156,11 @@ export class StompLink implements Origin {
     });
   }
 
-  #beImpatient(): void {
-    clearTimeout(this.#impatience);
-    const { connectTimeoutMs } = this.#options;
-    const late = new RelayError('timeout', `The relay took more than ${connectTimeoutMs} ms.`);
-    this.#impatience = setTimeout(() => this.drop(late), connectTimeoutMs);
+  /** A relay that does not do its part in time is left. */
+  #within({ promise }: Deferred<void>): Promise<void> {
+    return withDeadline(promise, this.#options.connectTimeoutMs, 'The relay').catch((error: RelayError) =>
+      this.drop(error),
+    );
   }
 
   async #request(send: (receipt: Headers) => void): Promise<void> {
@@ -216,13 +215,14 @@ export class StompLink implements Origin {
     request?.reject(this.#refusal);
     // It has been told; the connection that goes with it can be had again.
     if (request) this.#code = 1006;
-    this.#beImpatient(); // STOMP 1.2, "ERROR": the server closes the connection just after it
+    void this.#within(this.#over); // STOMP 1.2, "ERROR": the server closes the connection just after it
   }
 
   #ended(code: number, reason?: string): void {
     if (this.#hasEnded) return;
     this.#hasEnded = true;
-    clearTimeout(this.#impatience);
+    this.#up.resolve();
+    this.#over.resolve();
     void this.#client.deactivate();
     for (const request of this.#requests.values()) request.reject(lostError());
     this.#requests.clear();

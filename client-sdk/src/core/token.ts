@@ -16,22 +16,27 @@ export interface Credentials {
    * it throws is taken for a passing failure, and it is asked again.
    */
   readonly token?: string | (() => Token | Promise<Token>) | undefined;
+  /** More headers for CONNECT, such as `Authorization` where a server does not look at `passcode`. A function is asked for each connection. */
+  readonly headers?: Headers | (() => Headers | Promise<Headers>) | undefined;
 }
 
 /** Before a renewal that failed is tried again. */
 const RETRY_MS = 2_000;
 
 /** For CONNECT. Rejects with `no-token` where nobody is logged in, and with `token-unavailable` where it cannot be had. */
-export async function credentialHeaders({ login, passcode, token }: Credentials, timeoutMs: number): Promise<Headers> {
-  let secret: Token | undefined = passcode;
+export async function credentialHeaders(options: Credentials, timeoutMs: number): Promise<Headers> {
+  const { login, passcode, token = passcode, headers } = options;
+  const ask = <T>(source: T | (() => T | Promise<T>)): T | Promise<T> =>
+    typeof source === 'function'
+      ? withDeadline((source as () => T | Promise<T>)(), timeoutMs, 'Fetching the token')
+      : source;
   try {
-    if (typeof token === 'function') secret = await withDeadline(token(), timeoutMs, 'Fetching the token');
-    else if (token) secret = token;
+    const [secret, more] = [await ask(token), await ask(headers)];
+    if (secret === null) throw new RelayError('no-token', 'Nobody is logged in.');
+    return { ...more, ...(login && { login }), ...(secret && { passcode: secret }) };
   } catch (error) {
     throw asRelayError(error, 'token-unavailable');
   }
-  if (secret === null) throw new RelayError('no-token', 'Nobody is logged in.');
-  return { ...(login && { login }), ...(secret && { passcode: secret }) };
 }
 
 /** Gives the session the next token before its own ends, `inMs` from now. One that comes too late costs the connection, no more. */
