@@ -1,6 +1,7 @@
 /** The page's connection badge: every state, why, and what a person can do about it. */
 import { expect, test } from '@jest/globals';
 import type { Page } from 'playwright-core';
+import { createIssuer, fileWith } from '../../support/tokens.js';
 import { startRelay } from '../relay-process.js';
 import { connected, demoPage, part } from './demo-page.js';
 
@@ -52,4 +53,23 @@ test('a relay that cannot be reached is said, too', async () => {
     .waitFor();
   await button(page, 'Disconnect').click();
   await badge(page, 'Not connected').waitFor();
+});
+
+test('who is refused is told why, and gets in with a token', async () => {
+  const issuer = createIssuer('HS256');
+  const authenticator = { kind: 'jwt', secretFile: fileWith(issuer.secret) };
+  await demo.relay.stop();
+  demo.relay = await startRelay(
+    '--port',
+    '0',
+    '--config',
+    fileWith(JSON.stringify({ auth: { authenticators: [authenticator] } }), 'relay.yaml'),
+  );
+  const page = await demo.openTab('Refused');
+  await bar(page).getByText('authentication-failed').waitFor();
+  await page.getByLabel('Passcode or token').fill(await issuer.sign());
+  await page.getByRole('button', { name: 'Connect with these' }).click();
+  await connected(page);
+  expect(await bar(page).getByText('authentication-failed').count()).toBe(0);
+  expect(await part(page, 'Chat').getByLabel('Your name').count()).toBe(0); // the token has said it
 });

@@ -10,8 +10,8 @@ export interface DemoPage {
   relay: RelayProcess;
   /** Scripts that failed, and what the page's policy refused, in all tabs of the test. */
   readonly complaints: string[];
-  /** Resolves when it is connected. */
-  openTab(): Promise<Page>;
+  /** Resolves when the badge says so. */
+  openTab(badge?: string): Promise<Page>;
 }
 
 /** To be called once in a file, outside of its tests. */
@@ -34,14 +34,14 @@ export function demoPage(): DemoPage {
   return demo;
 
   /** Tabs share nothing: each is a context of its own. */
-  async function openTab(): Promise<Page> {
+  async function openTab(badge = 'Connected'): Promise<Page> {
     const page = await browser.newPage();
     page.on('pageerror', (error) => demo.complaints.push(error.message));
     page.on('console', (message) => {
       if (message.type() === 'error') demo.complaints.push(message.text());
     });
     await page.goto(demo.relay.pageUrl);
-    await connected(page);
+    await page.getByRole('status').getByText(badge, { exact: true }).waitFor();
     return page;
   }
 }

@@ -20,9 +20,9 @@ const ROW_SHOWN_MAX = 400;
 export function LiveChart() {
   const [series] = useState(() => new Series());
   const subscription = useSubscription('/topic/data', ({ data }) => series.add(data, Date.now()));
-  const latest = useLatest('/topic/data');
   const samples = useSampleData();
   const now = useClock(FIGURES_MS);
+  const lanes = series.lanes(now);
   const hasRows = series.count > 0;
 
   return (
@@ -50,17 +50,18 @@ export function LiveChart() {
       {hasRows ? (
         <>
           <ul className="lanes" aria-label="Fields">
-            {series.lanes(now).map((lane, index) => (
+            {lanes.map((lane, index) => (
               <Lane key={lane.field} series={series} lane={lane} tone={index} />
             ))}
           </ul>
-          <p className="axis" aria-hidden="true">
-            <span>30 s ago</span>
-            <span>now</span>
-          </p>
-          <p className="latest">
-            <span>Latest row</span> <code>{latest.message?.body.slice(0, ROW_SHOWN_MAX)}</code>
-          </p>
+          {lanes.length > 0 ? (
+            <p className="axis" aria-hidden="true">
+              <span>30 s ago</span>
+              <span>now</span>
+            </p>
+          ) : (
+            <p className="empty">What comes has no numbers that could be drawn.</p>
+          )}
         </>
       ) : (
         <NoData
@@ -69,6 +70,18 @@ export function LiveChart() {
           onPublish={samples.toggle}
         />
       )}
+      <LatestRow />
     </Card>
+  );
+}
+
+/** Renders once a frame where rows are many, and alone: the lanes need not. */
+function LatestRow() {
+  const { message } = useLatest('/topic/data');
+  if (message === undefined) return null;
+  return (
+    <p className="latest">
+      <span>Latest row</span> <code>{message.body.slice(0, ROW_SHOWN_MAX)}</code>
+    </p>
   );
 }

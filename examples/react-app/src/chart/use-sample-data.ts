@@ -1,5 +1,5 @@
 /** Ten made-up rows a second to /topic/data, while it is switched on. */
-import { useCallback, useEffect, useState } from 'react';
+import { useCallback, useEffect, useRef, useState } from 'react';
 import { RelayError } from 'stomp-relay-client';
 import { usePublish } from 'stomp-relay-client/react';
 
@@ -17,15 +17,15 @@ export interface SampleData {
 export function useSampleData(): SampleData {
   const [isOn, setIsOn] = useState(false);
   const [error, setError] = useState<RelayError>();
+  const row = useRef<Row>({ price: 100, load: 0.4, temperature: 20 });
   const { publish } = usePublish('/topic/data');
 
   useEffect(() => {
     if (!isOn) return;
-    let row = { price: 100, load: 0.4, temperature: 20 };
     const timer = setInterval(() => {
-      row = next(row);
+      row.current = next(row.current);
       // `queue: false`: a row that cannot go out now is of no use later
-      publish(row, { queue: false }).catch((error: unknown) => {
+      publish(row.current, { queue: false }).catch((error: unknown) => {
         if (!(error instanceof RelayError) || PASSING.includes(error.code)) return;
         setError(error);
         setIsOn(false);
