@@ -91,8 +91,7 @@ export function createFeed(
   };
   const end = (): void => {
     subscription?.unsubscribe();
-    subscription = error = undefined;
-    pending = [];
+    subscription = undefined;
     snapshot = WAITING;
     onEnd?.();
   };

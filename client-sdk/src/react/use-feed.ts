@@ -45,7 +45,7 @@ export function useFeed<T, S>(
 ): FeedView<T, S> {
   const feeds = feedsOf(useClient<object>());
   const wanted = skip ? null : destination;
-  const decode = useMemo(() => anyDecode, [feeds, wanted]);
+  const decode = useMemo(() => anyDecode, [feeds, wanted]); // an inline one is another function in each render
   const empty: FeedView<T, S> = wanted === null ? IDLE : WAITING;
   const shown = useRef(empty);
 

@@ -37,12 +37,13 @@ export function useSubscription(
   options: UseSubscriptionOptions<unknown> = {},
 ): FeedState {
   const client = useClient<object>();
-  const { ack, headers, skip } = options;
+  const { ack, headers } = options;
+  const wanted = options.skip ? null : destination;
   const isDecoded = options.decode !== undefined;
   const newest = useNewest({ ...options, onMessage });
   const feed = useMemo(() => {
-    if (destination === null || skip) return undefined;
-    return createFeed(client, feedsOf(client).nextFrame, destination, {
+    if (wanted === null) return undefined;
+    return createFeed(client, feedsOf(client).nextFrame, wanted, {
       ack,
       headers,
       decode: isDecoded ? (message) => newest.current.decode?.(message) : undefined,
@@ -52,7 +53,7 @@ export function useSubscription(
         if (state.name === 'subscribed' && state.mayHaveMissed) newest.current.onRestored?.();
       },
     });
-  }, [client, destination, skip, ack, JSON.stringify(headers), isDecoded, newest]);
+  }, [client, wanted, ack, JSON.stringify(headers), isDecoded, newest]);
   return useSyncExternalStore(
     feed ? feed.watch : watchNothing,
     () => (feed ? feed.snapshot() : IDLE).state,

@@ -1,8 +1,8 @@
 /** @jest-environment jsdom */
 import { expect, jest, test } from '@jest/globals';
-import { render, screen } from '@testing-library/react';
+import { render, renderHook, screen } from '@testing-library/react';
 import { RelayProvider, useConnection, useLatest } from 'stomp-relay-client/react';
-import { asClient, FakeClient, frame, holdTime } from './fake-client.js';
+import { asClient, FakeClient, frame, holdTime, within } from './fake-client.js';
 
 holdTime();
 
@@ -17,6 +17,10 @@ test('the browser takes over what a server has rendered, though its client is fu
     seen.push(text);
     return <p role="main">{text}</p>;
   };
+  const other = () => useLatest('/topic/data');
+  renderHook(other, { wrapper: within(fake) });
+  fake.say('/topic/data', 7);
+  frame();
   const container = document.createElement('div');
   container.innerHTML = '<p role="main">idle none subscribing</p>';
   document.body.append(container);
@@ -27,7 +31,7 @@ test('the browser takes over what a server has rendered, though its client is fu
     { container, hydrate: true },
   );
   expect(seen[0]).toBe('idle none subscribing');
-  expect(screen.getByRole('main').textContent).toBe('connected none subscribing');
+  expect(screen.getByRole('main').textContent).toBe('connected 7 subscribing');
   fake.say('/topic/data', 1);
   frame();
   expect(screen.getByRole('main').textContent).toBe('connected 1 subscribing');

@@ -52,6 +52,7 @@ describe('what it shows', () => {
     const fake = new FakeClient();
     const { result } = renderHook(() => useLatest('/topic/data'), { wrapper: within(fake) });
     fake.say('/topic/data', 1);
+    frame();
     fake.all[0]!.options.onError!(new RelayError('decode-failed', 'Not JSON.'));
     frame();
     expect(result.current).toMatchObject({ data: 1, error: { code: 'decode-failed' } });
@@ -101,7 +102,8 @@ describe('bursts', () => {
   });
 
   test('in a hidden tab, which has no frames, come once a second', () => {
-    const hidden = jest.spyOn(globalThis, 'requestAnimationFrame').mockReturnValue(1);
+    const hidden = jest.spyOn(globalThis, 'requestAnimationFrame').mockReturnValue(7);
+    const forgotten = jest.spyOn(globalThis, 'cancelAnimationFrame');
     const fake = new FakeClient();
     const { result } = renderHook(() => useLatest('/topic/data').data, { wrapper: within(fake) });
     fake.say('/topic/data', 1);
@@ -109,7 +111,36 @@ describe('bursts', () => {
     expect(result.current).toBeUndefined();
     pass(1);
     expect(result.current).toBe(1);
+    expect(forgotten).toHaveBeenCalledWith(7); // or they would pile up until it is shown
+    forgotten.mockRestore();
     hidden.mockRestore();
+  });
+
+  test('that nobody waits for any more leave nothing to whoever comes next', () => {
+    const hidden = jest.spyOn(globalThis, 'requestAnimationFrame').mockReturnValue(7);
+    const fake = new FakeClient();
+    const look = () => useLatest('/topic/data').data;
+    const { unmount } = renderHook(look, { wrapper: within(fake) });
+    fake.say('/topic/data', 1);
+    unmount();
+    pass(250);
+    const { result } = renderHook(look, { wrapper: within(fake) });
+    pass(1_000);
+    expect(result.current).toBeUndefined();
+    hidden.mockRestore();
+  });
+
+  test('wait for their own frame, whatever came a second before', () => {
+    const fake = new FakeClient();
+    const { result } = renderHook(() => useLatest('/topic/data').data, { wrapper: within(fake) });
+    fake.say('/topic/data', 1);
+    frame(); // at 16 ms
+    pass(980); // the next frames are at 992 and 1,008 ms
+    fake.say('/topic/data', 2);
+    pass(10);
+    expect(result.current).toBe(1);
+    frame();
+    expect(result.current).toBe(2);
   });
 
   test('where there are no animation frames at all, a timer takes their place', () => {
@@ -147,14 +178,17 @@ describe('select', () => {
     expect(result.current).toMatchObject({ data: 4, message: { data: { bid: 4, ask: 3 } } });
   });
 
-  test('an inline one that makes a new object each time is the same object while its parts are', () => {
+  test.each([
+    ['object', ({ bid }: Quote) => ({ bid }), { bid: 1 }],
+    ['array', ({ bid }: Quote) => [bid], [1]],
+  ])('an inline one that makes a new %s each time gives the same one while its parts are', (_, make, made) => {
     const fake = new FakeClient();
     const seen = new Set<unknown>();
     let renders = 0;
     const Row = () => {
-      const { data } = useLatest('/topic/gold', { select: ({ bid }: Quote) => ({ bid }) });
+      const { data } = useLatest('/topic/gold', { select: (quote: Quote): unknown => make(quote) });
       const [, setCopy] = useState<unknown>();
-      useEffect(() => setCopy(data), [data]); // would go on for ever with a new object each time
+      useEffect(() => setCopy(data), [data]); // would go on for ever with a new one each time
       seen.add(data);
       renders++;
       return null;
@@ -164,7 +198,7 @@ describe('select', () => {
     frame();
     fake.say('/topic/gold', { bid: 1, ask: 3 });
     frame();
-    expect([...seen]).toEqual([undefined, { bid: 1 }]);
+    expect([...seen]).toEqual([undefined, made]);
     expect(renders).toBe(3);
   });
 
@@ -343,6 +377,7 @@ describe('decode', () => {
     const length = ({ body }: { body: string }) => body.length;
     const { result } = renderHook(
       () => [
+        useLatest('/topic/data').data,
         useLatest('/topic/data', { decode: length }).data,
         useLatest('/topic/data', { decode: length }).data,
         useLatest('/topic/data').data,
@@ -352,6 +387,6 @@ describe('decode', () => {
     expect(fake.all).toHaveLength(2);
     fake.say('/topic/data', 'abc');
     frame();
-    expect(result.current).toEqual([5, 5, 'abc']);
+    expect(result.current).toEqual(['abc', 5, 5, 'abc']);
   });
 });

@@ -1,12 +1,10 @@
 /** @jest-environment jsdom */
 import { describe, expect, jest, test } from '@jest/globals';
-import { setImmediate } from 'node:timers';
-import { setFlagsFromString } from 'node:v8';
-import { runInNewContext } from 'node:vm';
 import { act, renderHook } from '@testing-library/react';
 import { RelayError } from 'stomp-relay-client';
 import { useLatest, useMessages } from 'stomp-relay-client/react';
-import { FakeClient, frame, holdTime, within } from './fake-client.js';
+import { alive } from './alive.js';
+import { FakeClient, frame, holdTime, pass, within } from './fake-client.js';
 
 holdTime();
 
@@ -106,22 +104,38 @@ describe('what it shows', () => {
   });
 });
 
-test('a tab that is never painted keeps little more than it would show', async () => {
-  const hidden = jest.spyOn(globalThis, 'requestAnimationFrame').mockReturnValue(1);
+test.each([
+  ['never painted', () => {}],
+  ['painted after each message', frame],
+])('a tab that is %s keeps little more than it shows', async (_, paint) => {
   const fake = new FakeClient();
   renderHook(() => useMessages<object>('/topic/chat', { limit: 10 }), { wrapper: within(fake) });
   const sent = Array.from({ length: 1_000 }, () => {
     const data = {};
     fake.say('/topic/chat', data);
+    paint();
     return new WeakRef(data);
   });
-  await new Promise((resolve) => setImmediate(resolve)); // a WeakRef keeps its object for a turn
-  setFlagsFromString('--expose-gc');
-  (runInNewContext('gc') as () => void)();
-  const kept = sent.filter((each) => each.deref() !== undefined);
+  const kept = await alive(sent);
   expect(kept.length).toBeGreaterThanOrEqual(10);
   expect(kept.length).toBeLessThan(50);
-  hidden.mockRestore();
+});
+
+test('destinations and decoders of the past are forgotten', async () => {
+  const fake = new FakeClient();
+  const decoders: WeakRef<object>[] = [];
+  const { rerender } = renderHook(
+    ({ round }) => {
+      const decode = () => round;
+      decoders.push(new WeakRef(decode));
+      return useMessages(`/topic/${round}`, { decode });
+    },
+    { wrapper: within(fake), initialProps: { round: 0 } },
+  );
+  for (let round = 1; round < 100; round++) rerender({ round });
+  pass(250);
+  fake.all.length = 0;
+  expect((await alive(decoders)).length).toBeLessThan(10);
 });
 
 describe('select', () => {

@@ -1,6 +1,7 @@
 /** @jest-environment jsdom */
 import { describe, expect, jest, test } from '@jest/globals';
 import { render, renderHook } from '@testing-library/react';
+import { Activity } from 'react';
 import { RelayError } from 'stomp-relay-client';
 import type { Message } from 'stomp-relay-client';
 import { RelayProvider, useSubscription } from 'stomp-relay-client/react';
@@ -86,6 +87,25 @@ describe('the subscription', () => {
     renderHook(() => useSubscription('/queue/work', () => {}, { ack: 'client' }), { wrapper });
     renderHook(() => useSubscription('/queue/work', () => {}, { ack: 'client' }), { wrapper });
     expect(fake.live).toHaveLength(2);
+  });
+
+  test('ends where it is hidden for long, and is another one when it is shown again', () => {
+    const fake = new FakeClient();
+    const Chat = () => useSubscription('/topic/chat', () => {}).name;
+    const page = (mode: 'visible' | 'hidden') => (
+      <Activity mode={mode}>
+        <Chat />
+      </Activity>
+    );
+    const { rerender, container } = render(page('visible'), { wrapper: within(fake) });
+    fake.all[0]!.confirm();
+    rerender(page('hidden'));
+    pass(250);
+    expect(fake.live).toEqual([]);
+    rerender(page('visible'));
+    expect(container.textContent).toBe('subscribing');
+    fake.live[0]!.confirm();
+    expect(container.textContent).toBe('subscribed');
   });
 
   test('shows its state: subscribing, subscribed, refused; idle where it is not wanted', () => {

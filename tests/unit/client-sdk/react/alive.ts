@@ -1,0 +1,11 @@
+import { setImmediate } from 'node:timers';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
+
+/** Those that something still refers to. */
+export async function alive(refs: readonly WeakRef<object>[]): Promise<WeakRef<object>[]> {
+  await new Promise((resolve) => setImmediate(resolve)); // a WeakRef keeps its object for a turn
+  setFlagsFromString('--expose-gc');
+  (runInNewContext('gc') as () => void)();
+  return refs.filter((each) => each.deref() !== undefined);
+}
