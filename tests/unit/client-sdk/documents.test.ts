@@ -1,4 +1,5 @@
 /** The pages of the client: all of their code compiles against its sources, and their tables say what the sources say. */
+import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { describe, expect, jest, test } from '@jest/globals';
 import ts from 'typescript';
@@ -89,6 +90,20 @@ describe.each([...ofTheClient, ...others])('%s', (page) => {
     const problems = [blocks.filter((block) => !isForAll(block)), ...alone].flatMap((each) => problemsIn(page, each));
     expect(problems).toEqual([]);
   });
+});
+
+test.each(ofTheClient)('%s: links to its own headings lead there', (page) => {
+  const text = readFileSync(path.join(ROOT, page), 'utf8');
+  const headings = [...text.matchAll(/^#+ (.+)$/gm)].map(([, heading]) => heading!);
+  const anchors = headings.map((heading) =>
+    heading
+      .toLowerCase()
+      .replaceAll(/[^\w\s-]/g, '')
+      .replaceAll(/\s/g, '-'),
+  );
+  const links = [...text.matchAll(/\]\(#([^)]+)\)/g)].map(([, anchor]) => anchor!);
+  expect(links.length).toBeGreaterThan(3);
+  expect(links.filter((link) => !anchors.includes(link))).toEqual([]);
 });
 
 test('code that does not compile is found', () => {
