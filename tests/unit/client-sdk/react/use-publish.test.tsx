@@ -60,6 +60,18 @@ test('shows why one failed until the next is published, and rejects for whoever 
   expect(result.current.error).toBeUndefined();
 });
 
+test('the failure of one stays shown while others succeed that were published before it failed', async () => {
+  const fake = new FakeClient();
+  const { result } = renderHook(() => usePublish('/topic/chat'), { wrapper: within(fake) });
+  act(() => {
+    void result.current.publish(1);
+    void result.current.publish(2);
+  });
+  await fake.asked[0]!.fail(refused);
+  await fake.asked[1]!.succeed();
+  expect(result.current).toMatchObject({ isPublishing: false, error: refused });
+});
+
 test('a failure that nobody waits for is nobody’s unhandled rejection', async () => {
   const fake = new FakeClient();
   const { result } = renderHook(() => usePublish('/topic/chat'), { wrapper: within(fake) });

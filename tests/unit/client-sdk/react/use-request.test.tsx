@@ -1,7 +1,7 @@
 /** @jest-environment jsdom */
 import { describe, expect, test } from '@jest/globals';
-import { act, renderHook } from '@testing-library/react';
-import { useEffect } from 'react';
+import { act, render, renderHook } from '@testing-library/react';
+import { Activity, useEffect } from 'react';
 import { RelayError } from 'stomp-relay-client';
 import type { Message } from 'stomp-relay-client';
 import { useRequest } from 'stomp-relay-client/react';
@@ -102,6 +102,27 @@ describe('is aborted, and its late answer ignored,', () => {
     shown.push(result.current);
     expect(shown).toMatchObject([NOTHING, NOTHING]);
   });
+});
+
+test('a question whose component was hidden meanwhile is not shown as failed', async () => {
+  const fake = new FakeClient();
+  let shown!: ReturnType<typeof useRequest>;
+  const Sum = () => {
+    shown = useRequest('/queue/sums');
+    return null;
+  };
+  const page = (mode: 'visible' | 'hidden') => (
+    <Activity mode={mode}>
+      <Sum />
+    </Activity>
+  );
+  const { rerender } = render(page('visible'), { wrapper: within(fake) });
+  act(() => void shown.request(1));
+  rerender(page('hidden'));
+  expect(fake.asked[0]!.options.signal!.aborted).toBe(true);
+  await fake.asked[0]!.fail(new RelayError('aborted', 'It was aborted.'));
+  rerender(page('visible'));
+  expect(shown).toMatchObject(NOTHING);
 });
 
 test('an answer of the destination before is in no render of the next one', async () => {
