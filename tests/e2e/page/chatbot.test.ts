@@ -5,9 +5,13 @@ import path from 'node:path';
 import { createInterface } from 'node:readline';
 import { afterEach, expect, test } from '@jest/globals';
 import type { Page } from 'playwright-core';
+import { startRelay } from '../relay-process.js';
 import { demoPage, part } from './demo-page.js';
 
 const SERVICE = path.resolve(import.meta.dirname, '../../../examples/chatbot/main.js');
+
+/** Its answer takes a minute. */
+const LONG_QUESTION = Array.from({ length: 300 }, () => 'word').join(' ');
 
 const cleanUp: (() => Promise<void>)[] = [];
 afterEach(async () => {
@@ -51,7 +55,7 @@ test('answers in parts, and can be asked again', async () => {
 test('an answer can be stopped', async () => {
   await startService(200);
   const page = await demo.openTab();
-  await ask(page, Array.from({ length: 300 }, () => 'word').join(' '));
+  await ask(page, LONG_QUESTION);
   const answer = chatbot(page).getByRole('log').locator('.answer');
   await answer.getByText(/\w/).waitFor();
   await chatbot(page).getByRole('button', { name: 'Stop' }).click();
@@ -68,4 +72,16 @@ test('without the service it says how to start it; the question is answered then
   await startService(1);
   await turn(page, 'anybody there').locator('[data-going=false]', { hasText: /\w/ }).waitFor();
   expect(await chatbot(page).getByText('No answer yet').count()).toBe(0);
+});
+
+test('an answer that was cut off with the connection says so, and the next one comes', async () => {
+  await startService(200);
+  const page = await demo.openTab();
+  await ask(page, LONG_QUESTION);
+  await chatbot(page).locator('.answer').getByText(/\w/).waitFor();
+  await demo.relay.stop('SIGKILL');
+  demo.relay = await startRelay('--port', demo.relay.port);
+  await chatbot(page).getByText('The connection was lost on the way.').waitFor();
+  await ask(page, 'once more');
+  await turn(page, 'once more').locator('[data-going=false]', { hasText: 'asked me 2 words' }).waitFor();
 });

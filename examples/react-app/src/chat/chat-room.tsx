@@ -19,7 +19,7 @@ export function ChatRoom({ name }: { readonly name: string }) {
     [own.lines, room.messages, privately.messages],
   );
   const error = room.error ?? privately.error;
-  const log = useStickToEnd<HTMLOListElement>(lines);
+  const log = useStickToEnd<HTMLDivElement>(lines);
   const input = useRef<HTMLInputElement>(null);
   const [text, setText] = useState('');
   const id = useId();
@@ -37,11 +37,13 @@ export function ChatRoom({ name }: { readonly name: string }) {
   return (
     <>
       {error && <ErrorNote error={error} />}
-      <ol {...log} className="log" role="log" aria-label="Chat" tabIndex={0}>
-        {lines.map((line) => (
-          <Line key={line.id} line={line} onName={addressTo} />
-        ))}
-      </ol>
+      <div {...log} className="log" role="log" aria-label="Chat" tabIndex={0}>
+        <ol>
+          {lines.map((line) => (
+            <Line key={line.id} line={line} onName={addressTo} />
+          ))}
+        </ol>
+      </div>
       {lines.length === 0 && <p className="hint">Nobody has said anything since you came.</p>}
       <form className="inline" onSubmit={submit}>
         <label htmlFor={id} className="unseen">

@@ -15,7 +15,7 @@ const QUESTION_MAX = 2_000;
 
 export function Chatbot() {
   const { turns, current, error, ask, stop } = useChatbot();
-  const log = useStickToEnd<HTMLOListElement>(turns);
+  const log = useStickToEnd<HTMLDivElement>(turns);
   const [question, setQuestion] = useState('');
   const id = useId();
 
@@ -29,11 +29,13 @@ export function Chatbot() {
   return (
     <Card title="Chatbot" className="chat">
       {error && <ErrorNote error={error} />}
-      <ol {...log} className="log" role="log" aria-label="Chatbot" tabIndex={0} aria-busy={current !== undefined}>
-        {turns.map((turn) => (
-          <TurnItem key={turn.id} turn={turn} />
-        ))}
-      </ol>
+      <div {...log} className="log" role="log" aria-label="Chatbot" tabIndex={0} aria-busy={current !== undefined}>
+        <ol>
+          {turns.map((turn) => (
+            <TurnItem key={turn.id} turn={turn} />
+          ))}
+        </ol>
+      </div>
       {turns.length === 0 && <p className="hint">A service of its own answers here, word by word. Ask it anything.</p>}
       {current?.part === 0 && <StartHint key={current.id} />}
       <form className="inline" onSubmit={submit}>

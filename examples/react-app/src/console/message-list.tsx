@@ -15,11 +15,13 @@ export function MessageList({ log: { entries, count, clear } }: { readonly log: 
         </button>
       </div>
       {entries.length === 0 && <p className="empty">Subscribe to something. What comes is shown here.</p>}
-      <ol className="messages" role="log" aria-live="off" aria-labelledby={id} tabIndex={0}>
-        {entries.map((entry) => (
-          <Entry key={entry.number} entry={entry} />
-        ))}
-      </ol>
+      <div className="messages" role="log" aria-live="off" aria-labelledby={id} tabIndex={0}>
+        <ol>
+          {entries.map((entry) => (
+            <Entry key={entry.number} entry={entry} />
+          ))}
+        </ol>
+      </div>
     </>
   );
 }
