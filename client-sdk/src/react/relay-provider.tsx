@@ -18,9 +18,9 @@ export interface RelayProviderProps<D extends object> {
  * server. Several providers may share a client: the last one closes it.
  */
 export function RelayProvider<D extends object>({ client, children }: RelayProviderProps<D>): ReactNode {
-  const any = client as unknown as AnyClient;
-  useEffect(() => feedsOf(any).connect(), [any]);
-  return <ClientContext.Provider value={any}>{children}</ClientContext.Provider>;
+  const anyClient = client as unknown as AnyClient;
+  useEffect(() => feedsOf(anyClient).connect(), [anyClient]);
+  return <ClientContext.Provider value={anyClient}>{children}</ClientContext.Provider>;
 }
 
 /** The client of the nearest `RelayProvider`. Throws where there is none. */

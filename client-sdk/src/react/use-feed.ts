@@ -82,16 +82,17 @@ function viewOf<T, S>(
   const all = snapshot.messages as readonly Message<T>[];
   const messages = newest(after ? all.slice(all.lastIndexOf(after) + 1) : all, limit);
   const shift = Math.max(0, last.messages.indexOf(messages[0]!));
-  const items = messages.map((message, index) => {
+  const made = messages.map((message, index) => {
     const before = last.items[index + shift]!;
     if (select === last.select && message === last.messages[index + shift]) return before;
     const item = select ? select(message.data, message) : (message.data as unknown as S);
     return isSame(item, before) ? before : item;
   });
+  const items = isSameList(made, last.items) ? last.items : made;
   const isUnchanged =
     state === last.state &&
     error === last.error &&
-    isSameList(items, last.items) &&
-    (select !== undefined || isSameList(messages, last.messages));
+    items === last.items &&
+    ((select && limit === 1) || isSameList(messages, last.messages)); // a list moves on, whatever is selected
   return isUnchanged ? last : { state, error, messages, items, select };
 }

@@ -29,7 +29,7 @@ describe('what it shows', () => {
     fake.all[0]!.confirm();
     expect(result.current.state.name).toBe('subscribed');
     rerender();
-    expect(result.current.messages).toEqual(three);
+    expect(result.current.messages).toBe(three);
   });
 
   test('the newest 100, or `limit`', () => {
@@ -198,6 +198,20 @@ describe('select', () => {
 });
 
 describe('clear', () => {
+  test('leaves out all of them, though what is selected of them did not change for long', () => {
+    const fake = new FakeClient();
+    const { result } = renderHook(() => useMessages('/topic/chat', { select: () => 'ok', limit: 2 }), {
+      wrapper: within(fake),
+    });
+    for (const n of countTo(5)) {
+      fake.say('/topic/chat', n);
+      frame();
+    }
+    expect(result.current.messages).toEqual(['ok', 'ok']);
+    act(() => result.current.clear());
+    expect(result.current.messages).toEqual([]);
+  });
+
   test('leaves out what is shown, for this component, and is always the same function', () => {
     const fake = new FakeClient();
     const { result } = renderHook(
