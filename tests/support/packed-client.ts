@@ -21,22 +21,20 @@ export interface Consumer {
 
 /** @param packages that the user has installed, by name. */
 export function packClient(packages: readonly string[]): Consumer {
-  const stage = mkdtempSync(path.join(tmpdir(), 'relay-client-'));
-  const sources = path.join(stage, 'client-sdk');
-  cpSync(path.join(ROOT, 'tsconfig.base.json'), path.join(stage, 'tsconfig.base.json'));
-  const isMade = /[/\\](dist|node_modules)$/;
-  cpSync(path.join(ROOT, 'client-sdk'), sources, { recursive: true, filter: (file) => !isMade.test(file) });
-  symlinkSync(path.join(ROOT, 'node_modules'), path.join(stage, 'node_modules'));
-  run('npm', ['pack', '--silent', '--pack-destination', stage], sources);
-  const tarball = readdirSync(stage).find((file) => file.endsWith('.tgz'));
-  if (tarball === undefined) throw new Error('npm pack made no package');
-
-  // Not below the stage, where everything that the repository has would be found
+  // Not below the folder where it is packed: there everything that the repository has would be found
   const folder = mkdtempSync(path.join(tmpdir(), 'relay-client-user-'));
   const packageFolder = path.join(folder, 'node_modules/stomp-relay-client');
   mkdirSync(packageFolder, { recursive: true });
-  run('tar', ['xzf', path.join(stage, tarball), '-C', packageFolder, '--strip-components=1'], stage);
-  rmSync(stage, { recursive: true });
+  const stage = mkdtempSync(path.join(tmpdir(), 'relay-client-'));
+  try {
+    const tarball = pack(stage);
+    run('tar', ['xzf', tarball, '-C', packageFolder, '--strip-components=1'], stage);
+  } catch (error) {
+    rmSync(folder, { recursive: true });
+    throw error;
+  } finally {
+    rmSync(stage, { recursive: true });
+  }
   for (const name of packages) {
     const link = path.join(folder, 'node_modules', name);
     mkdirSync(path.dirname(link), { recursive: true });
@@ -53,6 +51,19 @@ export function packClient(packages: readonly string[]): Consumer {
     node: (...args) => run(process.execPath, args, folder),
     remove: () => rmSync(folder, { recursive: true }),
   };
+}
+
+/** Makes the package of a copy of the sources, and says which file it is. */
+function pack(stage: string): string {
+  const sources = path.join(stage, 'client-sdk');
+  const isMade = /[/\\](dist|node_modules)$/;
+  cpSync(path.join(ROOT, 'tsconfig.base.json'), path.join(stage, 'tsconfig.base.json'));
+  cpSync(path.join(ROOT, 'client-sdk'), sources, { recursive: true, filter: (file) => !isMade.test(file) });
+  symlinkSync(path.join(ROOT, 'node_modules'), path.join(stage, 'node_modules'));
+  run('npm', ['pack', '--silent', '--pack-destination', stage], sources);
+  const tarball = readdirSync(stage).find((file) => file.endsWith('.tgz'));
+  if (tarball === undefined) throw new Error('npm pack made no package');
+  return path.join(stage, tarball);
 }
 
 function run(command: string, args: readonly string[], cwd: string): string {
