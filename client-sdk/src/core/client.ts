@@ -40,7 +40,10 @@ export interface ClientOptions extends Credentials {
   readonly publishMaxAgeMs?: number;
   /** Where there is no global WebSocket, as in Node 20. */
   readonly createWebSocket?: CreateWebSocket;
-  /** Hears what was refused and nobody waits for, such as an ACK that came too late. Default: a warning on the console. */
+  /**
+   * Hears what went wrong and nobody waits for: an ACK that came too late, the refusal of a subscription without an `onError`
+   * of its own. Default: a warning on the console.
+   */
   readonly onError?: (error: RelayError) => void;
 }
 
@@ -106,7 +109,7 @@ const DEFAULTS = {
 /** Does nothing by itself: it connects when it is first used. */
 export function createClient<D extends object = RegisteredDestinations>(given: ClientOptions): Client<D> {
   const options = { ...DEFAULTS, ...given };
-  const subscriptions = new Subscriptions();
+  const subscriptions = new Subscriptions(options.onError);
   const publisher = new Publisher(options);
   const requests = new Requests(publisher);
   const traffic = createTraffic(subscriptions, publisher, requests, options.onError);

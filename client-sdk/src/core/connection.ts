@@ -64,16 +64,17 @@ export class Connection {
   readonly #user: LinkUser;
   readonly #listeners = new Listeners<ConnectionState>();
   #state: ConnectionState = { name: 'idle' };
+  /** The current one. */
   #link: StompLink | undefined;
-  /** Opened to take the place of `#link`. */
-  #next: StompLink | undefined;
+  /** All that are not over: during a move also the one that is to take its place, or whose place was taken. */
+  readonly #links = new Set<StompLink>();
   /** Settled when it is known whether there will be a connection. */
   #connecting: Deferred<void> | undefined;
   /** In a row, up to now. */
   #failures = 0;
   /** A new number makes what is under way void. */
   #attempt = 0;
-  #connectedAt = 0;
+  #connectedAt = Infinity;
   /** For the next attempt or, while connected, for the move to another relay. */
   #timer: ReturnType<typeof setTimeout> | undefined;
   #unwatchPage: (() => void) | undefined;
@@ -106,9 +107,7 @@ export class Connection {
   }
 
   async close(): Promise<void> {
-    const links = [this.#link, this.#next];
-    this.#stop({ name: 'closed' }, closedError());
-    await Promise.all(links.map(async (link) => link?.close()));
+    await this.#stop({ name: 'closed' }, closedError());
     if (this.#state.name === 'closed') this.#user.end(closedError()); // what was sent, and not answered by then
   }
 
@@ -124,8 +123,9 @@ export class Connection {
     void this.#open();
   }
 
+  /** `waiting` or `offline`. */
   get #isPending(): boolean {
-    return this.#state.name === 'waiting' || this.#state.name === 'offline';
+    return 'retryAt' in this.#state;
   }
 
   async #open(): Promise<void> {
@@ -154,74 +154,81 @@ export class Connection {
       onEnded: (error, code) => this.#over(link, error, code),
       onNotice: (destination, notice) => this.#noticed(link, destination, notice),
     });
+    this.#links.add(link);
     return link;
   }
 
   #up(link: StompLink): void {
     const old = this.#link;
-    if (link !== old && link !== this.#next) return void link.close();
-    this.#next = undefined;
     this.#link = link;
     this.#connectedAt = Date.now();
-    if (old !== undefined && link !== old) return void this.#user.move(link, old);
-    this.#become({ name: 'connected' });
+    if (old && old !== link) return void this.#user.move(link, old);
     void this.#user.attach(link);
     this.#connecting?.resolve();
     this.#connecting = undefined;
+    this.#become({ name: 'connected' });
   }
 
   #over(link: StompLink, error: RelayError, code: number): void {
+    this.#links.delete(link);
     this.#user.detach(link);
-    if (link === this.#next) this.#next = undefined; // it was for nothing: the old one's end starts over
     if (link === this.#link) this.#lost(error, code);
   }
 
   /** The current link is over, or could not be had. */
   #lost(error: RelayError, code: number): void {
-    const wasConnected = this.#connectedAt > 0;
-    if (wasConnected && Date.now() - this.#connectedAt > STABLE_MS) this.#failures = 0;
-    this.#connectedAt = 0;
-    this.#link = this.#next = undefined;
-    const needsToken = code === TOKEN_EXPIRED;
-    if (FINAL.includes(code) || (needsToken && typeof this.#options.token !== 'function')) return this.#refused(error);
-    if (needsToken && wasConnected) return this.#pause(error, 0);
-    this.#failed(error, LATER.includes(code) ? LATER_FAILURES : 0);
+    if (Date.now() - this.#connectedAt > STABLE_MS) this.#failures = 0;
+    void this.#leave();
+    this.#failed(error, code);
   }
 
-  #failed(error: RelayError, leastFailures = 0): void {
-    if (error.code === 'no-token') return this.#refused(error);
+  #failed(error: RelayError, code = 0): void {
+    const isFinal = FINAL.includes(code) || (code === TOKEN_EXPIRED && !this.#hasFreshTokens);
+    if (isFinal || error.code === 'no-token') return void this.#stop({ name: 'refused', reason: error }, error);
     const { reconnectMinMs, reconnectMaxMs } = this.#options;
-    this.#failures = Math.max(this.#failures, leastFailures) + 1;
-    this.#pause(error, backoffMs(this.#failures - 1, reconnectMinMs, reconnectMaxMs));
+    if (LATER.includes(code)) this.#failures = Math.max(this.#failures, LATER_FAILURES);
+    const isAtOnce = code === TOKEN_EXPIRED && this.#failures === 0;
+    const pauseMs = isAtOnce ? 0 : backoffMs(this.#failures, reconnectMinMs, reconnectMaxMs);
+    this.#failures++;
+    this.#pause(error, pauseMs);
   }
 
-  #refused(reason: RelayError): void {
-    this.#stop({ name: 'refused', reason }, reason);
+  get #hasFreshTokens(): boolean {
+    return typeof this.#options.token === 'function';
   }
 
   #pause(reason: RelayError, ms: number): void {
     // `navigator.onLine` can be wrong, so it is tried all the same, now and then
-    const pauseMs = isOffline() ? this.#options.reconnectMaxMs * (0.5 + Math.random() / 2) : ms;
     const name = isOffline() ? 'offline' : 'waiting';
-    this.#become({ name, attempt: this.#failures, retryAt: Date.now() + pauseMs, reason });
+    if (isOffline()) ms = this.#options.reconnectMaxMs * (0.5 + Math.random() / 2);
     clearTimeout(this.#timer);
-    this.#timer = setTimeout(() => void this.#open(), pauseMs);
+    this.#timer = setTimeout(() => void this.#open(), ms);
+    this.#become({ name, attempt: this.#failures, retryAt: Date.now() + ms, reason });
   }
 
-  #stop(state: ConnectionState, error: RelayError): void {
+  /** Resolves when there is no link any more. */
+  #stop(state: ConnectionState, reason: RelayError): Promise<unknown> {
     this.#attempt++;
     clearTimeout(this.#timer);
     this.#unwatchPage?.();
     this.#unwatchPage = undefined;
-    this.#link = this.#next = undefined;
-    this.#connectedAt = 0;
     this.#failures = 0;
-    this.#become(state);
-    this.#user.end(error);
-    this.#connecting?.reject(error);
+    this.#state = state;
+    this.#connecting?.reject(reason);
     this.#connecting = undefined;
+    const left = this.#leave();
+    this.#user.end(reason);
+    this.#listeners.tell(this.#state); // a listener to something else may have called `connect` by now
+    return left;
   }
 
+  #leave(): Promise<unknown> {
+    this.#link = undefined;
+    this.#connectedAt = Infinity;
+    return Promise.all([...this.#links].map((link) => link.close()));
+  }
+
+  /** The last thing to be done: listeners may call `connect` or `close`. */
   #become(state: ConnectionState): void {
     this.#state = state;
     this.#listeners.tell(state);
@@ -231,7 +238,7 @@ export class Connection {
 
   /** Ends a link of which better is known than the relay's silence. */
   #drop(error: RelayError): void {
-    if (this.#link !== undefined) this.#link.drop(error);
+    if (this.#link) this.#link.drop(error);
     else if (this.#isPending) this.#pause(error, 0);
   }
 
@@ -243,7 +250,7 @@ export class Connection {
   // What the relay says about the session
 
   #noticed(link: StompLink, destination: string | undefined, headers: Headers): void {
-    if (destination === '/relay/token-expiring') {
+    if (destination === '/relay/token-expiring' && this.#hasFreshTokens) {
       void renew(link, () => this.#credentials(), Number(headers['expires-in-ms']));
     } else if (destination === '/relay/drain' && link === this.#link) {
       clearTimeout(this.#timer);
@@ -252,7 +259,11 @@ export class Connection {
   }
 
   async #move(old: StompLink): Promise<void> {
-    const credentials = await this.#credentials().catch(() => undefined);
-    if (this.#link === old && credentials !== undefined) this.#next = this.#newLink(credentials);
+    try {
+      const credentials = await this.#credentials();
+      if (this.#link === old) this.#newLink(credentials);
+    } catch {
+      // the old one's end starts over
+    }
   }
 }

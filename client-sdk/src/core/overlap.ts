@@ -13,13 +13,13 @@ export class Overlap {
   readonly #unmatched = new Map<string, Origin[]>();
 
   isRepeated({ headers, body }: LinkMessage, link: Origin): boolean {
-    const key = `${headers['destination']}\n${body}`;
+    const key = `${headers['destination']}\n${headers['idempotency-id']}\n${body}`;
     const links = this.#unmatched.get(key) ?? [];
     this.#unmatched.delete(key);
-    const isRepeated = links.length > 0 && links[0] !== link;
+    const isRepeated = links.some((each) => each !== link);
     if (isRepeated) links.pop();
     else links.push(link);
-    if (links.length > 0) this.#unmatched.set(key, links);
+    if (links[0]) this.#unmatched.set(key, links);
     if (this.#unmatched.size > KEPT) this.#unmatched.delete(this.#unmatched.keys().next().value!);
     return isRepeated;
   }

@@ -22,10 +22,14 @@ export interface Publishing extends Outgoing {
   /** Default: `publishMaxAgeMs`. */
   readonly maxAgeMs?: number | undefined;
   readonly signal?: AbortSignal | undefined;
+  /** Hears over which link it goes. */
+  readonly onSent?: (link: StompLink) => void;
 }
 
-interface Entry extends Publishing, Deferred<StompLink> {
-  sentOn: StompLink | undefined;
+interface Entry extends Publishing, Deferred<void> {
+  sentOn?: StompLink | undefined;
+  /** Resolves when `sentOn` has answered, or will not. */
+  answered?: Promise<void>;
 }
 
 export class Publisher {
@@ -33,47 +37,49 @@ export class Publisher {
   /** In the order of publishing: a Set keeps it. */
   readonly #entries = new Set<Entry>();
   #link: StompLink | undefined;
+  /** Nothing is sent for the moment. */
+  #isHeld = false;
 
   constructor(options: PublisherOptions) {
     this.#options = options;
   }
 
-  /** Resolves, when the broker has it, with the link that it went over. */
-  async publish(publishing: Publishing): Promise<StompLink> {
+  /** Resolves when the broker has it. */
+  async publish(publishing: Publishing): Promise<void> {
     const { publishQueueMax, publishMaxAgeMs } = this.#options;
     const { signal, waits, maxAgeMs = publishMaxAgeMs } = publishing;
     if (!this.#link && !waits) throw notConnectedError();
     if (this.#entries.size >= publishQueueMax) {
       throw new RelayError('queue-full', `${publishQueueMax} messages wait already (publishQueueMax).`);
     }
-    const entry: Entry = { ...publishing, ...deferred<StompLink>(), sentOn: undefined };
+    const entry: Entry = { ...publishing, ...deferred<void>() };
     this.#entries.add(entry);
-    if (this.#link) this.#send(entry, this.#link);
+    this.#send(entry);
     try {
-      return await withDeadline(entry.promise, maxAgeMs, 'Publishing', signal);
+      await withDeadline(entry.promise, maxAgeMs, 'Publishing', signal);
     } finally {
       this.#entries.delete(entry);
     }
   }
 
-  attach(link: StompLink): void {
+  /** There is a link, for which all waits until `release`. Resolves when no answer on another link is to come. */
+  async hold(link: StompLink): Promise<void> {
     this.#link = link;
-    for (const entry of this.#entries) if (!entry.sentOn) this.#send(entry, link);
+    this.#isHeld = true;
+    await Promise.all([...this.#entries].map(async ({ answered }) => answered));
   }
 
-  /** What is published from now on waits; resolves when all that was sent is answered. */
-  async hold(): Promise<void> {
-    this.#link = undefined;
-    await Promise.allSettled([...this.#entries].filter(({ sentOn }) => sentOn).map(({ promise }) => promise));
+  release(): void {
+    this.#isHeld = false;
+    for (const entry of this.#entries) this.#send(entry);
   }
 
   detach(link: StompLink): void {
     if (this.#link === link) this.#link = undefined;
     for (const entry of this.#entries) {
-      if (entry.sentOn !== link) continue;
-      entry.sentOn = undefined;
-      if (!entry.repeats) entry.reject(lostError());
-      else if (this.#link) this.#send(entry, this.#link);
+      const wasSent = entry.sentOn === link;
+      if (wasSent) entry.sentOn = undefined;
+      if (wasSent ? !entry.repeats : !entry.waits && !this.#link) entry.reject(lostError());
     }
   }
 
@@ -82,14 +88,14 @@ export class Publisher {
     for (const entry of this.#entries) if (!entry.sentOn) entry.reject(reason);
   }
 
-  #send(entry: Entry, link: StompLink): void {
+  #send(entry: Entry): void {
+    const link = this.#link;
+    if (!link || this.#isHeld || entry.sentOn || entry.signal?.aborted) return;
     entry.sentOn = link;
-    link.send(entry).then(
-      () => entry.resolve(link),
-      (error: RelayError) => {
-        // what the end of the link leaves open is decided in `detach`
-        if (error.code !== 'connection-lost') entry.reject(error);
-      },
-    );
+    entry.onSent?.(link);
+    entry.answered = link.send(entry).then(entry.resolve, (error: RelayError) => {
+      // what the end of the link leaves open is decided in `detach`
+      if (error.code !== 'connection-lost') entry.reject(error);
+    });
   }
 }

@@ -27,7 +27,8 @@ interface Pending extends Deferred<ReceivedMessage<unknown>> {
 
 export class Requests {
   readonly #publisher: Publisher;
-  readonly #pending = new Map<string, Pending>();
+  /** By correlation-id. */
+  readonly #pending = new Map<string | undefined, Pending>();
 
   constructor(publisher: Publisher) {
     this.#publisher = publisher;
@@ -39,34 +40,34 @@ export class Requests {
     data: unknown,
     { timeoutMs = 10_000, signal, headers, decode = decodeByType }: RequestOptions<unknown>,
   ): Promise<Message> {
+    const content = encode(data);
     const pending: Pending = { ...deferred<ReceivedMessage<unknown>>(), decode };
     this.#pending.set(id, pending);
     this.#publisher
       .publish({
         destination,
-        content: encode(data),
+        content,
         headers: { ...headers, 'reply-to': '/temp-queue/replies', 'correlation-id': id },
         waits: true,
         repeats: false,
         maxAgeMs: timeoutMs,
         signal,
+        onSent: (link) => (pending.link = link),
       })
-      .then(
-        (link) => (pending.link = link),
-        (error) => pending.reject(error),
-      );
+      .catch((error) => pending.reject(error));
     try {
       return await withDeadline(pending.promise, timeoutMs, `The answer from ${destination}`, signal);
     } finally {
+      pending.reject(undefined); // for `settled`, where it was given up
       this.#pending.delete(id);
     }
   }
 
   /** What was sent to the session's temporary queue. Nobody may be waiting for it any more. */
   answer(message: LinkMessage, link: StompLink): void {
-    const pending = this.#pending.get(message.headers['correlation-id'] ?? '');
+    const pending = this.#pending.get(message.headers['correlation-id']);
     try {
-      if (pending) pending.resolve(new ReceivedMessage(message, link, pending.decode));
+      pending?.resolve(new ReceivedMessage(message, link, pending.decode));
     } catch (error) {
       pending?.reject(decodeFailed('The answer', error));
     }

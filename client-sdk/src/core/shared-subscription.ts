@@ -17,7 +17,7 @@ import type { SubscribeOptions, SubscriptionState } from './subscription.js';
 export interface Member {
   readonly decode: Decode<unknown> | undefined;
   readonly onMessage: (message: Message<unknown>) => void;
-  readonly onError: ((error: RelayError) => void) | undefined;
+  readonly onError: (error: RelayError) => void;
 }
 
 /** Such a refusal is about the moment, not about the subscription. */
@@ -33,14 +33,13 @@ const RETRY_MS = 2_000;
 
 export class SharedSubscription {
   readonly id: string;
-  /** What those that share it have in common. */
+  /** What those that share it have in common; undefined where every message must be acknowledged once. */
   readonly key: string | undefined;
   readonly destination: string;
-  readonly members = new Set<Member>();
-  readonly #onRefused: () => void;
+  readonly #members = new Set<Member>();
+  readonly #onOver: () => void;
   readonly #listeners = new Listeners<SubscriptionState>();
   readonly #headers: Headers;
-  readonly #isAuto: boolean;
   readonly #seen = new RecentIds();
   #state: SubscriptionState = { name: 'subscribing' };
   /** The newest one it was set up on. */
@@ -50,20 +49,19 @@ export class SharedSubscription {
   #hasBeenUp = false;
   #retry: ReturnType<typeof setTimeout> | undefined;
 
-  /** @param onRefused it was refused */
+  /** @param onOver it was refused, or nobody wants it any more */
   constructor(
     id: string,
     key: string | undefined,
     destination: string,
-    { ack = 'auto', headers = {} }: Pick<SubscribeOptions<never>, 'ack' | 'headers'>,
-    onRefused: () => void,
+    { ack, headers }: Pick<SubscribeOptions<never>, 'ack' | 'headers'>,
+    onOver: () => void,
   ) {
     this.id = id;
     this.key = key;
     this.destination = destination;
-    this.#onRefused = onRefused;
-    this.#isAuto = ack === 'auto';
-    this.#headers = { ...headers, ...(this.#isAuto ? {} : { ack }) };
+    this.#onOver = onOver;
+    this.#headers = { ...headers, ...(!key && ack && { ack }) };
   }
 
   get ready(): Promise<void> {
@@ -77,16 +75,28 @@ export class SharedSubscription {
   /** Every subscriber gets every message, so that two links at once give each of them twice. Else they share the messages of a queue. */
   get isBroadcast(): boolean {
     const isQueue = /^\/(amq\/)?queue\//.test(this.destination);
-    return this.#isAuto && !isQueue && Object.keys(this.#headers).length === 0;
+    return !isQueue && Object.keys(this.#headers).length === 0;
   }
 
   onState(listener: (state: SubscriptionState) => void): () => void {
     return this.#listeners.add(listener);
   }
 
+  /** Returns a function that ends the member's share; with the last one the subscription ends. */
+  join(member: Member): () => void {
+    this.#members.add(member);
+    return () => {
+      this.#members.delete(member);
+      if (this.#members.size > 0) return;
+      this.link?.unsubscribe(this.id);
+      this.#end(closedError());
+    };
+  }
+
   /** Sets it up there. Resolves when that is done, or has failed; a failure that may pass is tried again later. */
   async attach(link: StompLink): Promise<void> {
     this.link = link;
+    clearTimeout(this.#retry);
     try {
       await link.subscribe(this.id, this.destination, this.#headers, (message) => this.#deliver(message, link));
       if (this.link !== link) return;
@@ -94,7 +104,7 @@ export class SharedSubscription {
       this.#hasBeenUp = true;
       this.#ready.resolve();
     } catch (error) {
-      this.#failed(error as RelayError, link);
+      this.failed(error as RelayError, link);
     }
   }
 
@@ -118,37 +128,35 @@ export class SharedSubscription {
     this.#ready = deferred();
   }
 
-  refuse(error: RelayError): void {
-    clearTimeout(this.#retry);
-    this.link = undefined;
-    this.#ready.reject(error);
-    this.#become({ name: 'refused', error });
-    this.#onRefused();
-    for (const { onError } of this.members) guarded(() => onError?.(error));
-  }
-
-  /** The last member has left. */
-  end(): void {
-    clearTimeout(this.#retry);
-    this.#ready.reject(closedError());
-    this.link?.unsubscribe(this.id);
-    this.link = undefined;
-  }
-
-  #failed(error: RelayError, link: StompLink): void {
+  /** It cannot be had on `link`, or is over there. */
+  failed(error: RelayError, link = this.link): void {
     if (error.code === 'connection-lost') return; // it is set up again on the next link
-    if (!TRANSIENT.includes(error.code)) return this.refuse(error); // the link may be over by now, too
-    if (this.link !== link) return;
+    if (this.link && this.link !== link) return; // the newer one will say so itself
+    if (!TRANSIENT.includes(error.code)) return this.#refuse(error); // the link may be over by now, too
+    if (!link || !this.link) return;
     this.#interrupted();
     link.unsubscribe(this.id);
     this.#retry = setTimeout(() => void this.attach(link), RETRY_MS * (1 + Math.random()));
   }
 
+  #refuse(error: RelayError): void {
+    this.#end(error);
+    for (const { onError } of this.#members) guarded(() => onError(error));
+    this.#become({ name: 'refused', error });
+  }
+
+  #end(reason: RelayError): void {
+    clearTimeout(this.#retry);
+    this.link = undefined;
+    this.#ready.reject(reason);
+    this.#onOver();
+  }
+
   #deliver(frame: LinkMessage, link: StompLink): void {
     if (this.#overlap?.isRepeated(frame, link)) return;
-    if (this.#isAuto && this.#seen.has(frame.headers['idempotency-id'])) return;
+    if (this.key && this.#seen.has(frame.headers['idempotency-id'])) return;
     let decoded: ReceivedMessage<unknown> | undefined;
-    for (const member of [...this.members]) {
+    for (const member of [...this.#members]) {
       try {
         const { decode } = member;
         const message = decode
@@ -156,7 +164,7 @@ export class SharedSubscription {
           : (decoded ??= new ReceivedMessage(frame, link, decodeByType));
         guarded(() => member.onMessage(message));
       } catch (error) {
-        guarded(() => member.onError?.(decodeFailed(`A message from ${this.destination}`, error)));
+        guarded(() => member.onError(decodeFailed(`A message from ${this.destination}`, error)));
       }
     }
   }

@@ -1,16 +1,21 @@
 /** All subscriptions of a client: those that want the same share one SUBSCRIBE, and every new link has them all set up again. */
+import { Listeners } from './listeners.js';
 import type { Message } from './message.js';
-import { closedError } from './relay-error.js';
 import type { RelayError } from './relay-error.js';
 import { SharedSubscription } from './shared-subscription.js';
-import type { Member } from './shared-subscription.js';
 import type { StompLink } from './stomp-link.js';
 import type { SubscribeOptions, Subscription, SubscriptionState } from './subscription.js';
 
 export class Subscriptions {
   /** By id. */
   readonly #all = new Map<string, SharedSubscription>();
+  readonly #onError: (error: RelayError) => void;
   #link: StompLink | undefined;
+
+  /** @param onError hears what the subscriber does not want to hear */
+  constructor(onError: (error: RelayError) => void) {
+    this.#onError = onError;
+  }
 
   subscribe(
     destination: string,
@@ -19,14 +24,8 @@ export class Subscriptions {
   ): Subscription {
     const key = keyOf(destination, options);
     const shared = this.#values.find((each) => key && each.key === key) ?? this.#add(key, destination, options);
-    const member: Member = { decode: options.decode, onMessage, onError: options.onError };
-    shared.members.add(member);
-    return share(shared, () => {
-      shared.members.delete(member);
-      if (shared.members.size > 0) return;
-      this.#forget(shared);
-      shared.end();
-    });
+    const { decode, onError = this.#onError } = options;
+    return share(shared, shared.join({ decode, onMessage, onError }));
   }
 
   /** Resolves when each is set up, or has failed. */
@@ -57,8 +56,8 @@ export class Subscriptions {
     for (const shared of this.#values) shared.giveUp(reason);
   }
 
-  refuse(id: string, error: RelayError): void {
-    this.#all.get(id)?.refuse(error);
+  refused(id: string | undefined, error: RelayError): void {
+    this.#all.get(id ?? '')?.failed(error);
   }
 
   get #values(): SharedSubscription[] {
@@ -68,14 +67,12 @@ export class Subscriptions {
   #add(key: string | undefined, destination: string, options: SubscribeOptions<unknown>): SharedSubscription {
     let id = destination;
     for (let count = 2; this.#all.has(id); count++) id = `${destination}#${count}`;
-    const shared = new SharedSubscription(id, key, destination, options, () => this.#forget(shared));
+    const shared = new SharedSubscription(id, key, destination, options, () => {
+      if (this.#all.get(id) === shared) this.#all.delete(id);
+    });
     this.#all.set(id, shared);
     if (this.#link) void shared.attach(this.#link);
     return shared;
-  }
-
-  #forget(shared: SharedSubscription): void {
-    if (this.#all.get(shared.id) === shared) this.#all.delete(shared.id);
   }
 }
 
@@ -86,7 +83,8 @@ function keyOf(destination: string, { headers = {}, ack = 'auto' }: SubscribeOpt
 
 /** What one part of the application holds. */
 function share(shared: SharedSubscription, leave: () => void): Subscription {
-  const stop: (() => void)[] = [];
+  const listeners = new Listeners<SubscriptionState>();
+  const stop = shared.onState((state) => listeners.tell(state));
   let ended: SubscriptionState | undefined;
   return {
     destination: shared.destination,
@@ -94,18 +92,15 @@ function share(shared: SharedSubscription, leave: () => void): Subscription {
       return ended ?? shared.state;
     },
     get ready() {
-      return ended ? Promise.reject(closedError()) : shared.ready;
+      return shared.ready;
     },
-    onState(listener) {
-      const off = shared.onState(listener);
-      stop.push(off);
-      return off;
-    },
+    onState: (listener) => listeners.add(listener),
     unsubscribe() {
       if (ended) return;
       ended = { name: 'ended' };
-      for (const off of stop) off();
+      stop();
       leave();
+      listeners.tell(ended);
     },
   };
 }

@@ -23,7 +23,7 @@ export interface Credentials {
 /** Before a renewal that failed is tried again. */
 const RETRY_MS = 2_000;
 
-/** For CONNECT. Rejects with `no-token` where nobody is logged in, and with `token-unavailable` where it cannot be had. */
+/** For CONNECT. Rejects with `no-token` where nobody is logged in, and with `timeout` or `token-unavailable` where it cannot be had. */
 export async function credentialHeaders(options: Credentials, timeoutMs: number): Promise<Headers> {
   const { login, passcode, token = passcode, headers } = options;
   const ask = <T>(source: T | (() => T | Promise<T>)): T | Promise<T> =>

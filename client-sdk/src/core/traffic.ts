@@ -27,13 +27,13 @@ export function createTraffic(
   return {
     async attach(link) {
       current = link;
-      await subscriptions.attach(link);
-      if (current === link) publisher.attach(link);
+      await Promise.all([subscriptions.attach(link), publisher.hold(link)]);
+      if (current === link) publisher.release();
     },
     async move(next, old) {
       current = next;
-      await Promise.all([subscriptions.move(next), publisher.hold()]);
-      if (current === next) publisher.attach(next);
+      await Promise.all([subscriptions.move(next), publisher.hold(next)]);
+      if (current === next) publisher.release();
       await requests.settled(old);
       await old.close();
     },
@@ -49,7 +49,7 @@ export function createTraffic(
       await current.transact(steps);
     },
     onReply: (message, link) => requests.answer(message, link),
-    onRefused: (id, error) => subscriptions.refuse(id, error),
+    onRefused: (id, error) => subscriptions.refused(id, error),
     onReport,
   };
 }

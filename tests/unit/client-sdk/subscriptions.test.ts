@@ -1,0 +1,304 @@
+import { afterEach, describe, expect, jest, test } from '@jest/globals';
+import { RelayError } from '../../../client-sdk/src/core/index.js';
+import type { Message, RelayError as Refusal, SubscriptionState } from '../../../client-sdk/src/core/index.js';
+import { open, openConnected, settled } from './open-client.js';
+
+afterEach(() => void jest.useRealTimers());
+
+const fakeTime = () => void jest.useFakeTimers({ doNotFake: ['nextTick', 'queueMicrotask', 'setImmediate'] });
+
+describe('sharing', () => {
+  test('the same destination is subscribed once, by itself as its id', async () => {
+    const { client, socket } = await openConnected();
+    const seen: string[] = [];
+    const listener = (who: string) => (message: Message) => seen.push(`${who} ${message.body}`);
+    const one = client.subscribe('/topic/a', listener('one'));
+    const two = client.subscribe('/topic/a', listener('two'), { decode: ({ body }) => body });
+    client.subscribe('/topic/a', listener('acking'), { ack: 'client' });
+    client.subscribe('/topic/a', listener('acking too'), { ack: 'client' });
+    client.subscribe('/topic/a', listener('other'), { headers: { selector: 'x' } });
+    await settled();
+    expect(socket.seen('SUBSCRIBE').map(({ headers }) => [headers['id'], headers['ack'], headers['selector']])).toEqual(
+      [
+        ['/topic/a', undefined, undefined],
+        ['/topic/a#2', 'client', undefined],
+        ['/topic/a#3', 'client', undefined],
+        ['/topic/a#4', undefined, 'x'],
+      ],
+    );
+    socket.deliver('/topic/a', 'x');
+    one.unsubscribe();
+    socket.deliver('/topic/a', 'y');
+    expect(seen).toEqual(['one x', 'two x', 'two y']);
+    expect(socket.seen('UNSUBSCRIBE')).toEqual([]);
+    two.unsubscribe();
+    two.unsubscribe();
+    expect(socket.seen('UNSUBSCRIBE').map(({ headers }) => headers['id'])).toEqual(['/topic/a']);
+  });
+
+  test('a thousand on one destination make one SUBSCRIBE, a thousand on their own a thousand, and nothing is left', async () => {
+    const { client, socket, relay } = await openConnected();
+    const shared = Array.from({ length: 1_000 }, () => client.subscribe('/topic/a', () => {}));
+    const own = Array.from({ length: 1_000 }, (_, n) => client.subscribe(`/topic/${n}`, () => {}));
+    await settled();
+    expect(socket.seen('SUBSCRIBE')).toHaveLength(1_001);
+    for (const subscription of [...shared, ...own]) subscription.unsubscribe();
+    expect(socket.seen('UNSUBSCRIBE')).toHaveLength(1_001);
+    socket.end(1006);
+    const next = await relay.socket(1);
+    await next.connect();
+    await client.connect();
+    await settled();
+    expect(next.seen('SUBSCRIBE')).toEqual([]);
+  });
+
+  test('one that comes later has the state that there is', async () => {
+    const { client, socket } = await openConnected();
+    const first = client.subscribe('/topic/a', () => {});
+    await socket.acknowledge('SUBSCRIBE');
+    await first.ready;
+    expect(client.subscribe('/topic/a', () => {}).state).toEqual({ name: 'subscribed', mayHaveMissed: false });
+  });
+
+  test('unsubscribing ends one part, and tells those who listen to it', async () => {
+    const { client, socket } = await openConnected();
+    const [one, two] = [client.subscribe('/topic/a', () => {}), client.subscribe('/topic/a', () => {})];
+    const heard: [string, SubscriptionState['name']][] = [];
+    one.onState(({ name }) => heard.push(['one', name]));
+    two.onState(({ name }) => heard.push(['two', name]));
+    one.unsubscribe();
+    await socket.acknowledge('SUBSCRIBE');
+    await two.ready;
+    expect(heard).toEqual([
+      ['one', 'ended'],
+      ['two', 'subscribed'],
+    ]);
+    expect([one.state.name, two.state.name]).toEqual(['ended', 'subscribed']);
+  });
+
+  test('one that ends before its receipt rejects', async () => {
+    const { client, socket } = await openConnected();
+    const subscription = client.subscribe('/topic/a', () => {});
+    const { ready } = subscription;
+    subscription.unsubscribe();
+    await expect(ready).rejects.toMatchObject({ code: 'closed' });
+    await socket.acknowledge('SUBSCRIBE');
+    expect(subscription.state).toEqual({ name: 'ended' });
+  });
+});
+
+describe('on a new connection', () => {
+  test('all are set up again, and say that something may be missed', async () => {
+    const { client, socket, relay } = await openConnected();
+    const states: SubscriptionState[] = [];
+    const subscription = client.subscribe('/topic/a', () => {}, { headers: { selector: 'x' } });
+    subscription.onState((state) => states.push(state));
+    await socket.acknowledge('SUBSCRIBE');
+    await subscription.ready;
+    socket.end(1012);
+    const next = await relay.socket(1);
+    await next.connect();
+    const { headers } = await next.acknowledge('SUBSCRIBE');
+    await subscription.ready;
+    expect(headers).toMatchObject({ id: '/topic/a', selector: 'x' });
+    expect(states).toEqual([
+      { name: 'subscribed', mayHaveMissed: false },
+      { name: 'subscribing' },
+      { name: 'subscribed', mayHaveMissed: true },
+    ]);
+  });
+
+  test('what was published twice for want of an answer is delivered once', async () => {
+    const { client, socket, relay } = await openConnected();
+    const bodies: string[] = [];
+    client.subscribe('/topic/a', ({ body }) => bodies.push(body));
+    await socket.acknowledge('SUBSCRIBE');
+    socket.deliver('/topic/a', 'x', { 'idempotency-id': '1' });
+    socket.end(1006);
+    const next = await relay.socket(1);
+    await next.connect();
+    await next.acknowledge('SUBSCRIBE');
+    next.deliver('/topic/a', 'x', { 'idempotency-id': '1' });
+    next.deliver('/topic/a', 'x', { 'idempotency-id': '2' });
+    next.deliver('/topic/a', 'x');
+    next.deliver('/topic/a', 'x');
+    expect(bodies).toEqual(['x', 'x', 'x', 'x']);
+  });
+
+  test('what is to be acknowledged is delivered each time', async () => {
+    const { client, socket } = await openConnected();
+    const bodies: string[] = [];
+    client.subscribe('/queue/a', ({ body }) => bodies.push(body), { ack: 'client' });
+    await socket.acknowledge('SUBSCRIBE');
+    for (const ack of ['1', '2']) socket.deliver('/queue/a', 'x', { ack, 'idempotency-id': '1' });
+    expect(bodies).toEqual(['x', 'x']);
+  });
+
+  test('a client that was closed has them back, and their promises say so in between', async () => {
+    const { client, socket, relay } = await openConnected();
+    const subscription = client.subscribe('/topic/a', () => {});
+    const { ready } = subscription;
+    const closing = client.close();
+    await expect(ready).rejects.toMatchObject({ code: 'closed' });
+    await socket.acknowledge('DISCONNECT');
+    await closing;
+    expect(subscription.state).toEqual({ name: 'subscribing' });
+    void client.connect();
+    const next = await relay.socket(1);
+    await next.connect();
+    await next.acknowledge('SUBSCRIBE');
+    await subscription.ready;
+  });
+});
+
+describe('refused', () => {
+  test('by a report: told, over, and not set up again', async () => {
+    const { client, socket, relay } = await openConnected();
+    const errors: Refusal[] = [];
+    const bad = client.subscribe('/topic/a', () => {}, { onError: (error) => errors.push(error) });
+    const error = new RelayError('access-denied', 'Not there.');
+    const refused = expect(bad.ready).rejects.toEqual(error);
+    socket.report(await socket.frame('SUBSCRIBE'), 'access-denied', 'Not there.');
+    await refused;
+    expect([bad.state, errors]).toEqual([{ name: 'refused', error }, [error]]);
+    socket.end(1006);
+    const next = await relay.socket(1);
+    await next.connect();
+    await client.connect();
+    await settled();
+    expect(next.seen('SUBSCRIBE')).toEqual([]);
+    client.subscribe('/topic/a', () => {});
+    await next.acknowledge('SUBSCRIBE');
+  });
+
+  test('by the ERROR that names it: the others are back', async () => {
+    const { client, socket, relay } = await openConnected({ onError: () => {} });
+    client.subscribe('/topic/good', () => {});
+    await socket.acknowledge('SUBSCRIBE');
+    const bad = client.subscribe('/nowhere', () => {});
+    const frame = await socket.frame('SUBSCRIBE', 1);
+    const receipt = { 'receipt-id': frame.headers['receipt'] ?? '' };
+    socket.say('ERROR', { code: 'invalid-destination', message: 'invalid destination', ...receipt }, 'No such kind.');
+    socket.end(4400);
+    await expect(bad.ready).rejects.toMatchObject({ code: 'invalid-destination' });
+    const next = await relay.socket(1);
+    await next.connect();
+    await next.acknowledge('SUBSCRIBE');
+    expect(next.seen('SUBSCRIBE').map(({ headers }) => headers['id'])).toEqual(['/topic/good']);
+  });
+
+  test('after it was set up, as when its queue is deleted', async () => {
+    const { client, socket } = await openConnected({ onError: () => {} });
+    const subscription = client.subscribe('/topic/a', () => {});
+    await socket.acknowledge('SUBSCRIBE');
+    await subscription.ready;
+    const lost = { code: 'subscription-ended', 'refused-command': 'SUBSCRIBE', 'refused-id': '/topic/a' };
+    socket.notice('errors', lost, 'Its queue was deleted.');
+    expect(subscription.state).toMatchObject({ name: 'refused', error: { code: 'subscription-ended' } });
+  });
+
+  test('where the subscriber has no onError, the one of the client hears of it', async () => {
+    const errors: Refusal[] = [];
+    const { client, socket } = await openConnected({ onError: (error) => errors.push(error) });
+    client.subscribe('/topic/a', () => {});
+    socket.report(await socket.frame('SUBSCRIBE'), 'access-denied', 'Not there.');
+    await settled();
+    expect(errors.map(({ code }) => code)).toEqual(['access-denied']);
+  });
+
+  test.each(['before', 'after'])(
+    'for the moment, %s it was set up: it is tried again after a while',
+    async (moment) => {
+      const { client, socket } = await openConnected();
+      fakeTime();
+      const subscription = client.subscribe('/topic/a', () => {});
+      if (moment === 'before') {
+        socket.report(await socket.frame('SUBSCRIBE'), 'broker-unavailable', 'Later.');
+      } else {
+        await socket.acknowledge('SUBSCRIBE');
+        await subscription.ready;
+        const away = { code: 'authentication-unavailable', 'refused-command': 'SUBSCRIBE', 'refused-id': '/topic/a' };
+        socket.notice('errors', away, 'Later.');
+      }
+      await settled();
+      expect(subscription.state).toEqual({ name: 'subscribing' });
+      await jest.advanceTimersByTimeAsync(4_000);
+      await socket.acknowledge('SUBSCRIBE', 1);
+      await subscription.ready;
+      expect(subscription.state.name).toBe('subscribed');
+    },
+  );
+
+  test('a SUBSCRIBE that is not answered is tried again', async () => {
+    const { client, socket } = await openConnected({ receiptTimeoutMs: 5_000 });
+    fakeTime();
+    const { ready } = client.subscribe('/topic/a', () => {});
+    await socket.frame('SUBSCRIBE');
+    await jest.advanceTimersByTimeAsync(5_000 + 4_000);
+    await socket.acknowledge('SUBSCRIBE', 1);
+    await ready;
+  });
+
+  test('nothing is tried again for one that has ended', async () => {
+    const { client, socket } = await openConnected();
+    fakeTime();
+    const subscription = client.subscribe('/topic/a', () => {});
+    socket.report(await socket.frame('SUBSCRIBE'), 'broker-unavailable', 'Later.');
+    await settled();
+    subscription.unsubscribe();
+    await jest.advanceTimersByTimeAsync(10_000);
+    expect(socket.seen('SUBSCRIBE')).toHaveLength(1);
+  });
+});
+
+describe('delivering', () => {
+  test('a decoder of one part is its own matter, and what it cannot decode is told and left out', async () => {
+    const { client, socket } = await openConnected();
+    const seen: unknown[] = [];
+    const errors: string[] = [];
+    client.subscribe('/topic/a', ({ data }) => seen.push(data));
+    client.subscribe('/topic/a', ({ data }) => seen.push(data), {
+      decode: ({ body }) => {
+        if (body === '2') throw new Error('two');
+        return `decoded ${body}`;
+      },
+      onError: ({ code, message }) => errors.push(`${code}: ${message}`),
+    });
+    await socket.acknowledge('SUBSCRIBE');
+    socket.deliver('/topic/a', '1');
+    socket.deliver('/topic/a', '2');
+    expect(seen).toEqual([1, 'decoded 1', 2]);
+    expect(errors).toEqual(['decode-failed: A message from /topic/a cannot be decoded: two']);
+  });
+
+  test('a listener that throws keeps no other from its message', async () => {
+    const { client, socket } = await openConnected();
+    fakeTime();
+    const seen: string[] = [];
+    client.subscribe('/topic/a', () => {
+      throw new Error('mine');
+    });
+    client.subscribe('/topic/a', ({ body }) => seen.push(body));
+    await socket.frame('SUBSCRIBE');
+    socket.deliver('/topic/a', 'x');
+    expect(seen).toEqual(['x']);
+    expect(() => jest.runAllTimers()).toThrow('mine');
+    jest.clearAllTimers();
+  });
+
+  test('from a server without receipts, a subscription is ready when it is sent', async () => {
+    const { client, socket } = await openConnected({ receipts: false });
+    const { ready } = client.subscribe('/topic/a', () => {});
+    await ready;
+    expect(socket.seen('SUBSCRIBE')[0]?.headers['receipt']).toBeUndefined();
+  });
+
+  test('subscribing connects', async () => {
+    const { client, relay } = open();
+    const { ready } = client.subscribe('/topic/a', () => {});
+    const socket = await relay.socket(0);
+    await socket.connect();
+    await socket.acknowledge('SUBSCRIBE');
+    await ready;
+  });
+});
