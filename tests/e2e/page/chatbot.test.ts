@@ -6,7 +6,7 @@ import { createInterface } from 'node:readline';
 import { afterEach, expect, test } from '@jest/globals';
 import type { Page } from 'playwright-core';
 import { startRelay } from '../relay-process.js';
-import { demoPage, part } from './demo-page.js';
+import { demoPage, join, part } from './demo-page.js';
 
 const SERVICE = path.resolve(import.meta.dirname, '../../../examples/chatbot/main.js');
 
@@ -84,4 +84,13 @@ test('an answer that was cut off with the connection says so, and the next one c
   await chatbot(page).getByText('The connection was lost on the way.').waitFor();
   await ask(page, 'once more');
   await turn(page, 'once more').locator('[data-going=false]', { hasText: 'asked me 2 words' }).waitFor();
+});
+
+test('so does an answer to somebody who goes by another name now', async () => {
+  await startService(200);
+  const page = await demo.openTab();
+  await ask(page, LONG_QUESTION);
+  await chatbot(page).locator('.answer').getByText(/\w/).waitFor();
+  await join(page, 'anna');
+  await chatbot(page).getByText('The connection was lost on the way.').waitFor();
 });

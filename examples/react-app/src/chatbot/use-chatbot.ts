@@ -3,9 +3,9 @@
  * comes in numbered parts to this session alone, and the last part says how it ended. Parts may come twice (a service that
  * dies leaves the question to another one, which begins anew): the numbers tell.
  */
-import { useCallback, useState } from 'react';
+import { useCallback, useEffect, useState } from 'react';
 import type { RawMessage } from 'stomp-relay-client';
-import { usePublish, useSubscription } from 'stomp-relay-client/react';
+import { useClient, usePublish, useSubscription } from 'stomp-relay-client/react';
 import { newId } from '../ui/new-id.js';
 
 const TURNS_MAX = 50;
@@ -34,6 +34,7 @@ export interface ChatbotTurns {
 
 export function useChatbot(): ChatbotTurns {
   const [turns, setTurns] = useState<readonly Turn[]>([]);
+  const client = useClient();
   const { publish } = usePublish();
   const current = turns.find(({ outcome }) => outcome === undefined);
   const change = useCallback((id: string, changes: Partial<Turn>) => {
@@ -45,6 +46,7 @@ export function useChatbot(): ChatbotTurns {
     (message) => setTurns((all) => all.map((turn) => withPart(turn, message))),
     { onRestored: () => setTurns((all) => all.map(lost)) },
   );
+  useEffect(() => () => setTurns((all) => all.map(lost)), [client]);
 
   const ask = (question: string): void => {
     const id = newId();
@@ -62,7 +64,7 @@ export function useChatbot(): ChatbotTurns {
   return { turns, current, ask, stop, error: subscription.name === 'refused' ? subscription.error : undefined };
 }
 
-/** The connection was away. A service answers the session that has asked, which is no more; a question not yet sent still goes out. */
+/** The session is another one, and the service answers the one that has asked. What was not sent before still goes out. */
 function lost(turn: Turn): Turn {
   return turn.outcome === undefined && turn.isAsked ? { ...turn, outcome: 'lost' } : turn;
 }

@@ -57,6 +57,6 @@ export function useSession(): SessionValue {
 }
 
 function clientFor({ url, login, secret }: Settings) {
-  const credentials = login === '' ? { token: secret } : { login, passcode: secret };
-  return createClient({ url, ...(login === '' && secret === '' ? {} : credentials) });
+  if (login !== '') return createClient({ url, login, passcode: secret });
+  return createClient(secret === '' ? { url } : { url, token: secret });
 }
