@@ -213,12 +213,11 @@ export class Connection {
     this.#unwatchPage?.();
     this.#unwatchPage = undefined;
     this.#failures = 0;
-    this.#state = state;
     this.#connecting?.reject(reason);
     this.#connecting = undefined;
     const left = this.#leave();
     this.#user.end(reason);
-    this.#listeners.tell(this.#state); // a listener to something else may have called `connect` by now
+    this.#become(state);
     return left;
   }
 

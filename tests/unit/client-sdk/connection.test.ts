@@ -124,6 +124,18 @@ describe('the pause before the next attempt', () => {
     expect([await lose(0), await lose(1), await lose(2, 100), await lose(3, 6_000)]).toEqual([100, 200, 400, 100]);
   });
 
+  test('is a short one again after close', async () => {
+    jest.spyOn(Math, 'random').mockReturnValue(1);
+    const { client, relay } = open({ reconnectMinMs: 100, reconnectMaxMs: 1_000 });
+    client.connect().catch(() => {});
+    (await relay.socket(0)).end(1013);
+    await client.close();
+    const waiting = nextState(client, 'waiting');
+    client.connect().catch(() => {});
+    (await relay.socket(1)).end(1006);
+    expect(await waiting).toMatchObject({ attempt: 1, retryAt: Date.now() + 100 });
+  });
+
   test.each([1006, 1011, 1012, 4408, 4409, 4411])('is an ordinary one after %d', async (code) => {
     expect(await pauseAfter(code)).toBe(20_000);
   });

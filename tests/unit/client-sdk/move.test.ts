@@ -1,5 +1,5 @@
 /** The extension `drain`: a relay that is about to stop is left for another one, and nobody notices. */
-import { describe, expect, test } from '@jest/globals';
+import { describe, expect, jest, test } from '@jest/globals';
 import type { ClientOptions } from '../../../client-sdk/src/core/index.js';
 import { openConnected, settled } from './open-client.js';
 
@@ -54,6 +54,55 @@ describe('moving', () => {
     next.deliver('/topic/a', '2');
     expect(bodies).toEqual(['1', '2', '2']);
     expect(names).toEqual([]);
+  });
+
+  test('when the old one is gone, an equal message is a new one', async () => {
+    const bodies: string[] = [];
+    const { old, next } = await openMoving({}, async ({ client, socket }) => {
+      client.subscribe('/topic/a', ({ body }) => bodies.push(body));
+      await socket.acknowledge('SUBSCRIBE');
+    });
+    await next.connect();
+    old.deliver('/topic/a', 'before the next one was subscribed');
+    await next.acknowledge('SUBSCRIBE');
+    await old.acknowledge('DISCONNECT');
+    next.deliver('/topic/a', 'before the next one was subscribed');
+    expect(bodies).toHaveLength(2);
+  });
+
+  test('a subscription that both refuse is refused once, and what the next one takes stays', async () => {
+    const errors: string[] = [];
+    const { old, next } = await openMoving({}, async ({ client, socket }) => {
+      client.subscribe('/topic/a', () => {}, { onError: ({ code }) => errors.push(code) });
+      await socket.frame('SUBSCRIBE');
+    });
+    await next.connect();
+    old.report(await old.frame('SUBSCRIBE'), 'access-denied', 'Not there.');
+    await settled();
+    expect(errors).toEqual([]);
+    next.report(await next.frame('SUBSCRIBE'), 'access-denied', 'Not there.');
+    await settled();
+    expect(errors).toEqual(['access-denied']);
+  });
+
+  test('a subscription that was to be tried again is set up on the next one alone', async () => {
+    jest.useFakeTimers({ doNotFake: ['nextTick', 'queueMicrotask', 'setImmediate'] });
+    try {
+      const { client, socket: old, relay } = await openConnected();
+      client.subscribe('/topic/a', () => {});
+      old.report(await old.frame('SUBSCRIBE'), 'broker-unavailable', 'Later.');
+      client.request('/queue/q', 'a').catch(() => {}); // keeps the old connection
+      await old.acknowledge('SEND');
+      old.notice('drain', { 'move-in-ms': '0', 'close-in-ms': '9000' });
+      await jest.advanceTimersByTimeAsync(0);
+      const next = await relay.socket(1);
+      await next.connect();
+      await next.acknowledge('SUBSCRIBE');
+      await jest.advanceTimersByTimeAsync(5_000);
+      expect([old.seen('SUBSCRIBE').length, next.seen('SUBSCRIBE').length]).toEqual([1, 1]);
+    } finally {
+      jest.useRealTimers();
+    }
   });
 
   test('what shares the messages of a queue, or acknowledges, follows when the old connection is over', async () => {

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globals';
-import { nextState, openConnected } from './open-client.js';
+import { nextState, openConnected, settled } from './open-client.js';
 
 /** What of a browser the client looks at. */
 class FakePage {
@@ -135,6 +135,15 @@ describe('the page', () => {
     await closed;
     expect(page.listeners).toBe(0);
   });
+});
+
+test('a connection that is there is left alone', async () => {
+  const { client, relay } = await openConnected(SLOW);
+  page.tell('pageshow');
+  page.goOnline();
+  page.show(true);
+  await settled();
+  expect([client.state.name, relay.sockets.length]).toEqual(['connected', 1]);
 });
 
 describe('in a hidden tab', () => {

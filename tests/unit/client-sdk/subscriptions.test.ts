@@ -171,6 +171,21 @@ describe('refused', () => {
     await next.acknowledge('SUBSCRIBE');
   });
 
+  test('leaving one that was refused does not touch the one that was tried after it', async () => {
+    const { client, socket, relay } = await openConnected({ onError: () => {} });
+    const refused = client.subscribe('/topic/a', () => {});
+    socket.report(await socket.frame('SUBSCRIBE'), 'access-denied', 'Not there.');
+    await settled();
+    client.subscribe('/topic/a', () => {});
+    await socket.acknowledge('SUBSCRIBE', 1);
+    refused.unsubscribe();
+    expect(socket.seen('UNSUBSCRIBE')).toEqual([]);
+    socket.end(1006);
+    const next = await relay.socket(1);
+    await next.connect();
+    await next.acknowledge('SUBSCRIBE');
+  });
+
   test('by the ERROR that names it: the others are back', async () => {
     const { client, socket, relay } = await openConnected({ onError: () => {} });
     client.subscribe('/topic/good', () => {});
