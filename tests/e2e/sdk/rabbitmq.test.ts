@@ -1,6 +1,6 @@
 /** Two relays before one RabbitMQ: what is on its way while one of them goes, or while a connection breaks. */
 import { randomBytes } from 'node:crypto';
-import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import { afterAll, afterEach, beforeAll, expect, test } from '@jest/globals';
 import { createClient } from 'stomp-relay-client';
 import { WebSocket } from 'ws';
 import { Balancer } from '../../support/balancer.js';
@@ -16,6 +16,8 @@ let rabbit: Provided;
 let vhost: Vhost;
 let stage: Stage;
 let relays: [RelayProcess, RelayProcess];
+/** What a test has opened. */
+const opened: { close(): Promise<void> }[] = [];
 
 beforeAll(async () => {
   process.env['RELAY_TEST_RUN'] ??= `relay-test-${randomBytes(4).toString('hex')}`;
@@ -32,6 +34,10 @@ afterAll(async () => {
   await rabbit.stop();
 }, 60_000);
 
+afterEach(async () => {
+  for (const each of opened.splice(0).reverse()) await each.close();
+});
+
 async function subscribedTab(url: string): Promise<Tab> {
   const tab = await stage.openTab();
   await tab.page.evaluate((given) => {
@@ -44,6 +50,7 @@ async function subscribedTab(url: string): Promise<Tab> {
 
 test('a publish whose confirm is lost is sent again, and arrives once', async () => {
   const proxy = await TcpProxy.start(relays[0].websocketUrl);
+  opened.push(proxy);
   const sender = await subscribedTab(proxy.url(relays[0].websocketUrl));
   const receiver = await subscribedTab(relays[1].websocketUrl);
   proxy.hold('answers');
@@ -59,11 +66,11 @@ test('a publish whose confirm is lost is sent again, and arrives once', async ()
   // The relay did deliver it twice: it is the SDK that knows it again
   const deliveries = receiver.frames.filter(({ command, text }) => command === 'MESSAGE' && text.includes('hello'));
   expect(deliveries).toHaveLength(2);
-  await proxy.close();
 });
 
 test('a relay that stops hands its tabs on to the other, and no message is lost', async () => {
   const balancer = await Balancer.start(relays.map(backend));
+  opened.push(balancer);
   await eventually(
     () => balancer.readyCount === 2 || undefined,
     10_000,
@@ -73,6 +80,7 @@ test('a relay that stops hands its tabs on to the other, and no message is lost'
   const [stopping, staying] = (await sessionsOf(relays[0])).length > 0 ? relays : [relays[1], relays[0]];
 
   const publisher = createClient({ url: staying.websocketUrl, createWebSocket });
+  opened.push(publisher);
   let published = 0;
   const publishNext = () => publisher.publish('/topic/data', published++);
   await publishNext();
@@ -89,8 +97,6 @@ test('a relay that stops hands its tabs on to the other, and no message is lost'
   const messages = (await tab.messages('/topic/data', published)) as number[];
   expect(messages.sort((a, b) => a - b)).toEqual(numbers);
   expect(tab.reports('state').all.map(({ name }) => name)).not.toContain('waiting');
-  await publisher.close();
-  await balancer.close();
 });
 
 /** Does it again and again until `end`. */

@@ -37,18 +37,22 @@ async function subscriptions(expected: Record<string, number>): Promise<void> {
   );
 }
 
-test('StrictMode mounts twice, two components listen: one session, one SUBSCRIBE', async () => {
-  await tab.page.evaluate(
-    (destination) => window.sdk.scenes.show(window.sdk.scenes.strict(window.sdk.client, destination)),
-    DESTINATION,
-  );
-  await subscriptions({ [DESTINATION]: 1 });
-  await tab.page.evaluate((destination) => window.sdk.publish(destination, 'one', 'two'), DESTINATION);
+test('StrictMode mounts twice, two components listen: one session, one SUBSCRIBE for each destination', async () => {
+  const show = (...destinations: string[]) =>
+    tab.page.evaluate(
+      (each) => window.sdk.scenes.show(window.sdk.scenes.strict(window.sdk.client, each)),
+      destinations,
+    );
+  await show('/topic/a');
+  await subscriptions({ '/topic/a': 1 });
+  await show('/topic/a', '/topic/b'); // mounted while there is a connection
+  await subscriptions({ '/topic/a': 1, '/topic/b': 1 });
+  await tab.page.evaluate(() => window.sdk.publish('/topic/b', 'one', 'two'));
   await tab.page.locator('p', { hasText: 'one two' }).nth(1).waitFor();
-  expect(await tab.page.locator('p').allInnerTexts()).toEqual(['one two', 'one two']);
+  expect(await tab.page.locator('p').allInnerTexts()).toEqual(['', '', 'one two', 'one two']);
   expect(await sessionsOf(relay)).toHaveLength(1);
   expect(tab.sockets).toHaveLength(1);
-  expect([sent('CONNECT'), sent('SUBSCRIBE'), sent('UNSUBSCRIBE')]).toEqual([1, 1, 0]);
+  expect([sent('CONNECT'), sent('SUBSCRIBE'), sent('UNSUBSCRIBE')]).toEqual([1, 2, 0]);
 });
 
 test('1,000 messages a second: each is counted, React renders once a frame, no frame is late', async () => {
@@ -116,12 +120,12 @@ test('1,000 quick mounts with one destination are one subscription, and then non
 });
 
 test('after 1,000 mounts with as many destinations nothing is left, on the relay or in the page', async () => {
-  const destinations = Array.from({ length: 1_000 }, (_, index) => `/topic/data.${index}`);
+  const destinations = (round: number) => Array.from({ length: 1_000 }, (_, index) => `/topic/data.${round}.${index}`);
   await tab.page.evaluate(() => window.sdk.client.connect());
-  await flicker(destinations); // what is made once is there now
+  await flicker(destinations(1)); // what is made once is there now
   await subscriptions({});
   const before = await footprint();
-  await flicker(destinations);
+  await flicker(destinations(2));
   await subscriptions({});
   const after = await footprint();
 

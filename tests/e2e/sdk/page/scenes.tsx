@@ -1,5 +1,5 @@
 /** What the tests let React show, and how often it does. */
-import { type ReactNode, StrictMode } from 'react';
+import { Fragment, type ReactNode, StrictMode } from 'react';
 import { flushSync } from 'react-dom';
 import { createRoot, type Root } from 'react-dom/client';
 import type { Client } from 'stomp-relay-client';
@@ -18,13 +18,17 @@ export function clear(): void {
   root = undefined;
 }
 
-/** As a new application has it: everything is mounted twice in development. */
-export function strict(client: Client, destination: string): ReactNode {
+/** As a new application has it: everything is mounted twice in development. Two components for each destination. */
+export function strict(client: Client, destinations: readonly string[]): ReactNode {
   return (
     <StrictMode>
       <RelayProvider client={client}>
-        <List destination={destination} />
-        <List destination={destination} />
+        {destinations.map((destination) => (
+          <Fragment key={destination}>
+            <List destination={destination} />
+            <List destination={destination} />
+          </Fragment>
+        ))}
       </RelayProvider>
     </StrictMode>
   );
