@@ -42,6 +42,7 @@ test('with no data it says how to get some; a click, and all tabs see it move', 
   }
   const toggle = chart(one).getByRole('switch', { name: 'Sample data from this tab' });
   expect(await toggle.getAttribute('aria-checked')).toBe('true');
+  expect(await toggle.evaluate((button) => button === document.activeElement)).toBe(true); // where the button was
   await toggle.click();
   expect(await toggle.getAttribute('aria-checked')).toBe('false');
   expect(await chart(two).getByRole('switch').getAttribute('aria-checked')).toBe('false');

@@ -68,3 +68,20 @@ test('a name is suggested, asked for once, and kept for this tab', async () => {
   await page.reload();
   await chat(page).getByLabel('Your name').waitFor();
 });
+
+test('the focus goes on where somebody joins and leaves, and stays in the console', async () => {
+  const page = await demo.openTab();
+  const focused = (): Promise<string | null> => page.evaluate(() => document.activeElement!.id);
+  await chat(page).getByRole('button', { name: 'Join the chat' }).focus();
+  await page.keyboard.press('Enter');
+  await chat(page).getByRole('log').waitFor();
+  expect(await focused()).toBe(await chat(page).getByLabel('Message').getAttribute('id'));
+  await chat(page).getByRole('button', { name: 'Leave' }).click();
+  await chat(page).getByLabel('Your name').waitFor();
+  expect(await focused()).toBe(await chat(page).getByLabel('Your name').getAttribute('id'));
+  const login = part(page, 'Console').getByLabel('Login');
+  await login.fill('ada');
+  await login.press('Enter');
+  await chat(page).getByText('as ada').waitFor();
+  expect(await login.evaluate((input) => input === document.activeElement)).toBe(true);
+});

@@ -58,9 +58,11 @@ test('an answer can be stopped', async () => {
   await ask(page, LONG_QUESTION);
   const answer = chatbot(page).getByRole('log').locator('.answer');
   await answer.getByText(/\w/).waitFor();
+  await chatbot(page).getByLabel('Question').fill('half a quest');
   await chatbot(page).getByRole('button', { name: 'Stop' }).click();
   await chatbot(page).getByText('Stopped.').waitFor();
   expect(await answer.getAttribute('data-going')).toBe('false');
+  expect(await chatbot(page).getByLabel('Question').inputValue()).toBe('half a quest'); // not asked by that
   await ask(page, 'once more'); // and the service is free again
   await turn(page, 'once more').locator('.answer', { hasText: /\w/ }).waitFor();
 });

@@ -30,7 +30,14 @@ export function LiveChart() {
       title="Live data"
       aside={
         hasRows && (
-          <button type="button" role="switch" aria-checked={samples.isOn} className="switch" onClick={samples.toggle}>
+          <button
+            type="button"
+            role="switch"
+            aria-checked={samples.isOn}
+            className="switch"
+            onClick={samples.toggle}
+            autoFocus={samples.isOn} // it takes the place of the button that was clicked
+          >
             Sample data from this tab
           </button>
         )

@@ -10,7 +10,12 @@ import { failureOf, useOwnLines } from './use-own-lines.js';
 
 const SHOWN_MAX = 200;
 
-export function ChatRoom({ name }: { readonly name: string }) {
+interface ChatRoomProps {
+  readonly name: string;
+  readonly autoFocus: boolean;
+}
+
+export function ChatRoom({ name, autoFocus }: ChatRoomProps) {
   const room = useMessages('/topic/chat', { limit: SHOWN_MAX, select: roomLine });
   const privately = useMessages('/user/queue/chat', { limit: SHOWN_MAX, select: privateLine });
   const own = useOwnLines(name);
@@ -56,6 +61,7 @@ export function ChatRoom({ name }: { readonly name: string }) {
           onChange={(event) => setText(event.target.value)}
           placeholder="Message, or @name message"
           autoComplete="off"
+          autoFocus={autoFocus}
         />
         <button className="primary">Say</button>
       </form>

@@ -1,4 +1,5 @@
 /** A chat between everybody who has this page open, on whatever relay; and `@name` for one of them alone. */
+import { useState } from 'react';
 import { useSession } from '../connection/session.js';
 import { Card } from '../ui/card.js';
 import { ChatRoom } from './chat-room.js';
@@ -9,6 +10,16 @@ export function Chat() {
   const { login, secret } = settings;
   const isLoggedIn = login !== '' || secret !== '';
   const name = login === '' ? 'you' : login;
+  /** What was chosen here and not in the console: the focus goes with it, as the button that was pressed is gone. */
+  const [chosen, setChosen] = useState<string>();
+  const enter = (login: string): void => {
+    setChosen(login);
+    connectWith({ login });
+  };
+  const leave = (): void => {
+    setChosen('');
+    connectWith({ login: '', secret: '' });
+  };
 
   return (
     <Card
@@ -18,14 +29,18 @@ export function Chat() {
         isLoggedIn && (
           <p className="who">
             as <b>{name}</b>
-            <button type="button" className="plain" onClick={() => connectWith({ login: '', secret: '' })}>
+            <button type="button" className="plain" onClick={leave}>
               Leave
             </button>
           </p>
         )
       }
     >
-      {isLoggedIn ? <ChatRoom key={name} name={name} /> : <NameForm onName={(login) => connectWith({ login })} />}
+      {isLoggedIn ? (
+        <ChatRoom key={name} name={name} autoFocus={chosen === login} />
+      ) : (
+        <NameForm onName={enter} autoFocus={chosen === ''} />
+      )}
     </Card>
   );
 }

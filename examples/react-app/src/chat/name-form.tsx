@@ -5,9 +5,10 @@ import { NAME_PATTERN, suggestName } from './names.js';
 
 interface NameFormProps {
   readonly onName: (name: string) => void;
+  readonly autoFocus: boolean;
 }
 
-export function NameForm({ onName }: NameFormProps) {
+export function NameForm({ onName, autoFocus }: NameFormProps) {
   const [name, setName] = useState(suggestName);
   const id = useId();
   const submit = (event: FormEvent): void => {
@@ -27,6 +28,7 @@ export function NameForm({ onName }: NameFormProps) {
           pattern={NAME_PATTERN}
           title="Up to 30 letters, digits, dots, hyphens and underscores"
           autoComplete="off"
+          autoFocus={autoFocus}
           spellCheck={false}
         />
         <button className="primary">Join the chat</button>

@@ -1,6 +1,6 @@
 /** A conversation with examples/chatbot: answers come word by word, and can be stopped. */
 import { useEffect, useId, useState } from 'react';
-import type { FormEvent } from 'react';
+import type { FormEvent, MouseEvent } from 'react';
 import { useSession } from '../connection/session.js';
 import { Card } from '../ui/card.js';
 import { CommandLine } from '../ui/command-line.js';
@@ -24,6 +24,10 @@ export function Chatbot() {
     if (question.trim() === '') return;
     ask(question.trim());
     setQuestion('');
+  };
+  const stopHere = (event: MouseEvent): void => {
+    event.preventDefault(); // it is the button for asking by the time that the browser looks, and the next question may be half written
+    stop();
   };
 
   return (
@@ -51,7 +55,7 @@ export function Chatbot() {
           autoComplete="off"
         />
         {current ? (
-          <button type="button" className="secondary" onClick={stop}>
+          <button type="button" className="secondary" onClick={stopHere}>
             Stop
           </button>
         ) : (

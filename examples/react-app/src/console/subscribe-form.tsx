@@ -1,5 +1,5 @@
 /** Subscriptions that come and go: each is a component, and its life is the subscription's. */
-import { useState } from 'react';
+import { useId, useState } from 'react';
 import type { FormEvent } from 'react';
 import type { RawMessage } from 'stomp-relay-client';
 import { SubscriptionChip } from './subscription-chip.js';
@@ -12,6 +12,7 @@ interface SubscribeFormProps {
 export function SubscribeForm({ onMessage, onError }: SubscribeFormProps) {
   const [destinations, setDestinations] = useState<readonly string[]>([]);
   const [destination, setDestination] = useState('/topic/data');
+  const id = useId();
   const submit = (event: FormEvent): void => {
     event.preventDefault();
     setDestinations([...new Set([...destinations, destination.trim()])]);
@@ -21,19 +22,18 @@ export function SubscribeForm({ onMessage, onError }: SubscribeFormProps) {
   return (
     <form onSubmit={submit} aria-label="Subscribe">
       <h3>Subscribe</h3>
-      <label>
-        Destination
-        <span className="inline">
-          <input
-            value={destination}
-            onChange={(event) => setDestination(event.target.value)}
-            required
-            spellCheck={false}
-            autoComplete="off"
-          />
-          <button className="secondary">Subscribe</button>
-        </span>
-      </label>
+      <label htmlFor={id}>Destination</label>
+      <p className="inline">
+        <input
+          id={id}
+          value={destination}
+          onChange={(event) => setDestination(event.target.value)}
+          required
+          spellCheck={false}
+          autoComplete="off"
+        />
+        <button className="secondary">Subscribe</button>
+      </p>
       <ul className="chips" aria-label="Subscriptions">
         {destinations.map((each) => (
           <SubscriptionChip
