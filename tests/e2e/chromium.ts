@@ -42,8 +42,8 @@ export class UsersChromium {
     const profile = mkdtempSync(path.join(tmpdir(), 'relay-chromium-'));
     const all = [...FLAGS, ...flags, '--remote-debugging-port=0', `--user-data-dir=${profile}`, 'about:blank'];
     const child = spawn(executablePath(), all, { stdio: ['ignore', 'ignore', 'pipe'] });
+    const exited = once(child, 'exit');
     return new UsersChromium(await debuggerUrlIn(child.stderr), async () => {
-      const exited = once(child, 'exit');
       child.kill();
       await exited;
       rmSync(profile, { recursive: true, force: true, maxRetries: 10, retryDelay: 100 });

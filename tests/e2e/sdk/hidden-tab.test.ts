@@ -17,11 +17,7 @@ beforeAll(async () => {
   pages = await Pages.serve();
   chromium = await UsersChromium.start('--enable-features=IntensiveWakeUpThrottling:grace_period_seconds/1');
 });
-afterAll(async () => {
-  await chromium.close();
-  await pages.close();
-  await server.close();
-});
+afterAll(() => Promise.all([chromium.close(), pages.close(), server.close()]));
 
 const seenOf = (client: string, command: string) =>
   server.received.all.filter((frame) => frame.client === client && frame.command === command);

@@ -28,10 +28,8 @@ beforeAll(async () => {
   relays = [await start(), await start()];
 }, 120_000);
 afterAll(async () => {
-  await stage.clear();
-  await stage.strike();
-  await vhost.delete();
-  await rabbit.stop();
+  const broker = vhost.delete().finally(() => rabbit.stop());
+  await Promise.all([broker, stage.clear().finally(() => stage.strike())]);
 }, 60_000);
 
 afterEach(async () => {

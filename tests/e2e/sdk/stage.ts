@@ -43,8 +43,7 @@ export class Stage {
 
   /** For `afterAll`. */
   async strike(): Promise<void> {
-    await this.chromium.close();
-    await this.pages.close();
+    await Promise.all([this.chromium.close(), this.pages.close()]);
   }
 }
 
