@@ -140,7 +140,7 @@ describe.each(BROKERS)('with the broker %s', (kind) => {
     const received = await frames.take(1_000);
     expect(received.map(rowOf)).toEqual(upTo(1_000).map((n) => ({ n, name: `row ${n}` })));
     const run = /run (\w+)/.exec(streamer.out.all[0] ?? '')?.[1];
-    expect(received.map(({ headers }) => headers['idempotency-id'])).toEqual(upTo(1_000).map((n) => `${run}-${n}`));
+    expect(received.map(({ headers }) => headers['idempotency-key'])).toEqual(upTo(1_000).map((n) => `${run}-${n}`));
     expect(received[0]?.headers).toMatchObject({ destination: topic, 'content-type': 'application/json' });
     expect(summaryOf(streamer)).toMatch(/^published 1,000 of 1,000 rows in 0:\d\d \([\d,]+ rows\/s\)$/);
     expect(streamer.errors.all).toEqual([]);
@@ -199,7 +199,7 @@ describe('rows', () => {
     ]);
     const received = await frames.take(7);
     expect(received.map((frame) => rowOf(frame).n)).toEqual([1, 2, 3, 1, 2, 3, 1]);
-    expect(received.map(({ headers }) => headers['idempotency-id']?.split('-')[1])).toEqual(upTo(7).map(String));
+    expect(received.map(({ headers }) => headers['idempotency-key']?.split('-')[1])).toEqual(upTo(7).map(String));
     streamer.child.kill('SIGTERM');
     expect(await streamer.ended).toBe(0);
   });

@@ -49,7 +49,7 @@ export interface ClientOptions extends Credentials {
 
 export interface PublishOptions {
   readonly headers?: Headers | undefined;
-  /** Sent as `idempotency-id`, the same if it is sent again. Default: made by the client. */
+  /** Sent as `idempotency-key`, the same if it is sent again. Default: made by the client. */
   readonly id?: string | undefined;
   /** Default true: kept while there is no connection, and sent again where it is not known whether it arrived. False: rejects instead. */
   readonly queue?: boolean | undefined;
@@ -108,22 +108,28 @@ const DEFAULTS = {
 
 /** Does nothing by itself: it connects when it is first used. */
 export function createClient<D extends object = RegisteredDestinations>(given: ClientOptions): Client<D> {
-  const options = { ...DEFAULTS, ...given };
+  const options = { ...DEFAULTS, ...defined(given) };
   const subscriptions = new Subscriptions(options.onError);
   const publisher = new Publisher(options);
   const requests = new Requests(publisher);
   const traffic = createTraffic(subscriptions, publisher, requests, options.onError);
   const connection = new Connection(options, traffic);
-  const idPrefix = randomId();
+  /** Not `crypto.randomUUID`: pages that came over plain HTTP do not have it. */
+  const idPrefix = crypto.getRandomValues(new Uint32Array(2)).join('');
   let idCount = 0;
   const newId = (): string => `${idPrefix}-${++idCount}`;
+
+  /** Nobody may have asked for a connection yet. */
+  const wake = (): void => {
+    if (connection.state.name === 'idle') void connection.connect();
+  };
 
   /** Throws where there will be no connection until the application asks for one. */
   const use = (): void => {
     const { state } = connection;
     if (state.name === 'closed') throw closedError();
     if (state.name === 'refused') throw state.reason;
-    connection.wake();
+    wake();
   };
 
   const client: Client = {
@@ -135,13 +141,13 @@ export function createClient<D extends object = RegisteredDestinations>(given: C
     close: () => connection.close(),
     subscribe(destination: string, onMessage: (message: Message) => void, wishes = {}) {
       const subscription = subscriptions.subscribe(destination, onMessage, wishes);
-      connection.wake();
+      wake();
       return subscription;
     },
     async publish(destination: string, data: unknown, { headers, id = newId(), queue = true }: PublishOptions = {}) {
       use();
       const content = encode(data);
-      const stamped = { ...headers, 'idempotency-id': id };
+      const stamped = { ...headers, 'idempotency-key': id };
       await publisher.publish({ destination, content, headers: stamped, waits: queue, repeats: queue });
     },
     async request(destination, data, wishes = {}) {
@@ -153,7 +159,9 @@ export function createClient<D extends object = RegisteredDestinations>(given: C
   return client as Client<D>;
 }
 
-/** Not `crypto.randomUUID`: pages that came over plain HTTP do not have it. */
-function randomId(): string {
-  return [...crypto.getRandomValues(new Uint32Array(3))].map((part) => part.toString(36)).join('');
+/** An option that is undefined has its default. */
+function defined(given: ClientOptions): ClientOptions {
+  return Object.fromEntries(
+    Object.entries(given).filter(([, value]) => value !== undefined),
+  ) as unknown as ClientOptions;
 }

@@ -97,21 +97,7 @@ export class Connection {
     if (this.#state.name === 'connected') return Promise.resolve();
     this.#connecting ??= deferred();
     const { promise } = this.#connecting;
-    if (this.#state.name !== 'connecting') this.#openNow();
-    return promise;
-  }
-
-  /** Connects if nobody has asked for it yet. */
-  wake(): void {
-    if (this.#state.name === 'idle') this.#openNow();
-  }
-
-  async close(): Promise<void> {
-    await this.#stop({ name: 'closed' }, closedError());
-    if (this.#state.name === 'closed') this.#user.end(closedError()); // what was sent, and not answered by then
-  }
-
-  #openNow(): void {
+    if (this.#state.name === 'connecting') return promise;
     this.#unwatchPage ??= watchPage({
       online: () => this.#tryNow(),
       offline: () => this.#drop(new RelayError('offline', 'There is no network.')),
@@ -121,6 +107,12 @@ export class Connection {
       pageshow: () => this.#tryNow(),
     });
     void this.#open();
+    return promise;
+  }
+
+  async close(): Promise<void> {
+    await this.#stop({ name: 'closed' }, closedError());
+    if (this.#state.name === 'closed') this.#user.end(closedError()); // what was sent, and not answered by then
   }
 
   /** `waiting` or `offline`. */

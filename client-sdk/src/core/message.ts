@@ -1,4 +1,5 @@
 /** Messages as the application sees them, and how their bodies become data and data become bodies. */
+import { RelayError, sentenceOf } from './relay-error.js';
 
 export type Headers = Readonly<Record<string, string>>;
 
@@ -49,10 +50,18 @@ export class ReceivedMessage<T> implements Message<T> {
   readonly link: Origin;
   readonly data: T;
 
+  /** Throws a RelayError `decode-failed`. */
   constructor(frame: LinkMessage, link: Origin, decode: Decode<T>) {
     this.frame = frame;
     this.link = link;
-    this.data = decode(this);
+    try {
+      this.data = decode(this);
+    } catch (error) {
+      throw new RelayError(
+        'decode-failed',
+        `A message from ${this.destination} cannot be decoded: ${sentenceOf(error)}`,
+      );
+    }
   }
 
   get headers(): Headers {

@@ -13,7 +13,7 @@ export class Overlap {
   readonly #unmatched = new Map<string, Origin[]>();
 
   isRepeated({ headers, body }: LinkMessage, link: Origin): boolean {
-    const key = `${headers['destination']}\n${headers['idempotency-id']}\n${body}`;
+    const key = `${headers['destination']}\n${headers['idempotency-key']}\n${body}`;
     const links = this.#unmatched.get(key) ?? [];
     this.#unmatched.delete(key);
     const isRepeated = links.some((each) => each !== link);

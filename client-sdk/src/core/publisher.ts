@@ -1,6 +1,6 @@
 /**
  * What is to be published, in order, until the broker has it: while there is no link it waits, and what a lost link left
- * unanswered is sent again (at least once; the `idempotency-id` is the same, so that receivers can tell).
+ * unanswered is sent again (at least once; the `idempotency-key` is the same, so that receivers can tell).
  *
  * Bounded twice: so many messages at once, and each for so long.
  */

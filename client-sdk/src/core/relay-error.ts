@@ -23,15 +23,11 @@ export function notConnectedError(): RelayError {
   return new RelayError('not-connected', 'There is no connection to the relay.');
 }
 
-export function decodeFailed(what: string, error: unknown): RelayError {
-  return new RelayError('decode-failed', `${what} cannot be decoded: ${sentence(error)}`);
-}
-
 /** Whatever was thrown, as a RelayError: `code` where it is none yet. */
 export function asRelayError(error: unknown, code: string): RelayError {
-  return error instanceof RelayError ? error : new RelayError(code, sentence(error));
+  return error instanceof RelayError ? error : new RelayError(code, sentenceOf(error));
 }
 
-function sentence(error: unknown): string {
+export function sentenceOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }

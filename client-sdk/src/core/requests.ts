@@ -7,7 +7,7 @@ import type { Deferred } from './deadline.js';
 import { decodeByType, encode, ReceivedMessage } from './message.js';
 import type { Decode, Headers, LinkMessage, Message } from './message.js';
 import type { Publisher } from './publisher.js';
-import { decodeFailed, lostError } from './relay-error.js';
+import { lostError } from './relay-error.js';
 import type { StompLink } from './stomp-link.js';
 
 export interface RequestOptions<T> {
@@ -54,7 +54,7 @@ export class Requests {
         signal,
         onSent: (link) => (pending.link = link),
       })
-      .catch((error) => pending.reject(error));
+      .catch(pending.reject);
     try {
       return await withDeadline(pending.promise, timeoutMs, `The answer from ${destination}`, signal);
     } finally {
@@ -69,7 +69,7 @@ export class Requests {
     try {
       pending?.resolve(new ReceivedMessage(message, link, pending.decode));
     } catch (error) {
-      pending?.reject(decodeFailed('The answer', error));
+      pending?.reject(error);
     }
   }
 

@@ -8,7 +8,7 @@ import { deferred } from './deadline.js';
 import { guarded, Listeners } from './listeners.js';
 import { Overlap } from './overlap.js';
 import { RecentIds } from './recent-ids.js';
-import { closedError, decodeFailed } from './relay-error.js';
+import { closedError } from './relay-error.js';
 import type { RelayError } from './relay-error.js';
 import type { StompLink } from './stomp-link.js';
 import type { SubscribeOptions, SubscriptionState } from './subscription.js';
@@ -21,12 +21,7 @@ export interface Member {
 }
 
 /** Such a refusal is about the moment, not about the subscription. */
-const TRANSIENT: readonly string[] = [
-  'broker-unavailable',
-  'too-many-channels',
-  'authentication-unavailable',
-  'timeout',
-];
+const TRANSIENT = /-unavailable$|^too-many-channels$|^timeout$/;
 
 /** At least so long until the next attempt, at most twice as long. */
 const RETRY_MS = 2_000;
@@ -132,7 +127,7 @@ export class SharedSubscription {
   failed(error: RelayError, link = this.link): void {
     if (error.code === 'connection-lost') return; // it is set up again on the next link
     if (this.link && this.link !== link) return; // the newer one will say so itself
-    if (!TRANSIENT.includes(error.code)) return this.#refuse(error); // the link may be over by now, too
+    if (!TRANSIENT.test(error.code)) return this.#refuse(error); // the link may be over by now, too
     if (!link || !this.link) return;
     this.#interrupted();
     link.unsubscribe(this.id);
@@ -154,7 +149,7 @@ export class SharedSubscription {
 
   #deliver(frame: LinkMessage, link: StompLink): void {
     if (this.#overlap?.isRepeated(frame, link)) return;
-    if (this.key && this.#seen.has(frame.headers['idempotency-id'])) return;
+    if (this.key && this.#seen.has(frame.headers['idempotency-key'])) return;
     let decoded: ReceivedMessage<unknown> | undefined;
     for (const member of [...this.#members]) {
       try {
@@ -164,7 +159,7 @@ export class SharedSubscription {
           : (decoded ??= new ReceivedMessage(frame, link, decodeByType));
         guarded(() => member.onMessage(message));
       } catch (error) {
-        guarded(() => member.onError(decodeFailed(`A message from ${this.destination}`, error)));
+        guarded(() => member.onError(error as RelayError));
       }
     }
   }

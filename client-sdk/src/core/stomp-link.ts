@@ -235,7 +235,7 @@ export class StompLink implements Origin {
 }
 
 function errorIn({ headers, body }: Pick<IFrame, 'headers' | 'body'>): RelayError {
-  return new RelayError(headers['code'] ?? 'error', body.trim() || headers['message'] || 'The relay refused it.');
+  return new RelayError(headers['code'] ?? 'error', body.trim() || headers['message'] || '');
 }
 
 function lostSentence(code: number, reason = ''): string {

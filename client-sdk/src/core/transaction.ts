@@ -23,7 +23,7 @@ export function collectSteps(collect: (transaction: Transaction<object>) => void
   };
   collect({
     publish(destination: string, data: unknown, { headers, id = newId() }: TransactionPublishOptions = {}): void {
-      steps.push({ send: { destination, content: encode(data), headers: { ...headers, 'idempotency-id': id } } });
+      steps.push({ send: { destination, content: encode(data), headers: { ...headers, 'idempotency-key': id } } });
     },
     ack: (message) => settle('ack', message),
     nack: (message) => settle('nack', message),

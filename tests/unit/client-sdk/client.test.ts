@@ -28,6 +28,11 @@ test('it offers the STOMP sub-protocols, asks for the extensions of the relay, a
   expect(client.state).toEqual({ name: 'connected' });
 });
 
+test('an option that is undefined has its default', async () => {
+  const { connect } = await openConnected({ heartBeatMs: undefined } as object);
+  expect(connect.headers['heart-beat']).toBe('10000,10000');
+});
+
 test('a message can be acknowledged, and not', async () => {
   const { client, socket } = await openConnected();
   const messages: Message[] = [];
@@ -58,7 +63,7 @@ test('every message has an id of its own', async () => {
   await client.publish('/topic/a', '1');
   await client.publish('/topic/a', '2');
   await other.client.publish('/topic/a', '3');
-  const ids = [...socket.seen('SEND'), ...other.socket.seen('SEND')].map(({ headers }) => headers['idempotency-id']);
+  const ids = [...socket.seen('SEND'), ...other.socket.seen('SEND')].map(({ headers }) => headers['idempotency-key']);
   expect(new Set(ids).size).toBe(3);
   expect(ids).not.toContain(undefined);
 });

@@ -32,7 +32,9 @@ describe('decoding by content-type', () => {
   });
 
   test('JSON that is none throws', () => {
-    expect(() => received('{', { 'content-type': 'application/json' })).toThrow(SyntaxError);
+    expect(() => received('{', { 'content-type': 'application/json' })).toThrow(
+      /^A message from .* cannot be decoded: /,
+    );
   });
 });
 

@@ -48,9 +48,9 @@ describe('two links that bring the same', () => {
     const overlap = new Overlap();
     expect(overlap.isRepeated(message('x', { destination: '/topic/a' }), OLD)).toBe(false);
     expect(overlap.isRepeated(message('x', { destination: '/topic/b' }), NEXT)).toBe(false);
-    expect(overlap.isRepeated(message('x', { 'idempotency-id': '2' }), NEXT)).toBe(false);
-    expect(overlap.isRepeated(message('x', { 'idempotency-id': '1' }), OLD)).toBe(false);
-    expect(overlap.isRepeated(message('x', { 'idempotency-id': '2' }), OLD)).toBe(true);
+    expect(overlap.isRepeated(message('x', { 'idempotency-key': '2' }), NEXT)).toBe(false);
+    expect(overlap.isRepeated(message('x', { 'idempotency-key': '1' }), OLD)).toBe(false);
+    expect(overlap.isRepeated(message('x', { 'idempotency-key': '2' }), OLD)).toBe(true);
   });
 
   test('it remembers so many, the newest', () => {

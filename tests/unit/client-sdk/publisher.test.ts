@@ -56,7 +56,7 @@ describe('across connections', () => {
     for (const index of [0, 1, 2]) after.push(await next.acknowledge('SEND', index));
     await Promise.all(publishing);
     expect(after.map(({ body }) => body)).toEqual(['one', 'two', 'three']);
-    const ids = [...before, ...after].map(({ headers }) => headers['idempotency-id']);
+    const ids = [...before, ...after].map(({ headers }) => headers['idempotency-key']);
     expect(ids.slice(0, 2)).toEqual(ids.slice(2, 4));
     expect(new Set(ids).size).toBe(3);
   });
@@ -64,7 +64,7 @@ describe('across connections', () => {
   test('the application can give the id', async () => {
     const { client, socket } = await openConnected();
     const publishing = client.publish('/topic/a', 'x', { id: 'order-7' });
-    expect((await socket.acknowledge('SEND')).headers['idempotency-id']).toBe('order-7');
+    expect((await socket.acknowledge('SEND')).headers['idempotency-key']).toBe('order-7');
     await publishing;
   });
 

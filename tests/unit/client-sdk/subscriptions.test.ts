@@ -113,13 +113,13 @@ describe('on a new connection', () => {
     const bodies: string[] = [];
     client.subscribe('/topic/a', ({ body }) => bodies.push(body));
     await socket.acknowledge('SUBSCRIBE');
-    socket.deliver('/topic/a', 'x', { 'idempotency-id': '1' });
+    socket.deliver('/topic/a', 'x', { 'idempotency-key': '1' });
     socket.end(1006);
     const next = await relay.socket(1);
     await next.connect();
     await next.acknowledge('SUBSCRIBE');
-    next.deliver('/topic/a', 'x', { 'idempotency-id': '1' });
-    next.deliver('/topic/a', 'x', { 'idempotency-id': '2' });
+    next.deliver('/topic/a', 'x', { 'idempotency-key': '1' });
+    next.deliver('/topic/a', 'x', { 'idempotency-key': '2' });
     next.deliver('/topic/a', 'x');
     next.deliver('/topic/a', 'x');
     expect(bodies).toEqual(['x', 'x', 'x', 'x']);
@@ -130,7 +130,7 @@ describe('on a new connection', () => {
     const bodies: string[] = [];
     client.subscribe('/queue/a', ({ body }) => bodies.push(body), { ack: 'client' });
     await socket.acknowledge('SUBSCRIBE');
-    for (const ack of ['1', '2']) socket.deliver('/queue/a', 'x', { ack, 'idempotency-id': '1' });
+    for (const ack of ['1', '2']) socket.deliver('/queue/a', 'x', { ack, 'idempotency-key': '1' });
     expect(bodies).toEqual(['x', 'x']);
   });
 

@@ -84,7 +84,7 @@ describe('renewal in place', () => {
     socket.notice('token-expiring', { 'expires-in-ms': '60000' });
     const send = await socket.acknowledge('SEND');
     expect(send.headers).toMatchObject({ destination: '/relay/auth', passcode: 'token-2' });
-    expect(send.headers['idempotency-id']).toBeUndefined();
+    expect(send.headers['idempotency-key']).toBeUndefined();
     expect(client.state.name).toBe('connected');
     await jest.advanceTimersByTimeAsync(60_000);
     expect(socket.seen('SEND')).toHaveLength(1);

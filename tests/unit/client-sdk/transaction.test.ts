@@ -22,7 +22,7 @@ describe('a transaction', () => {
     expect([begin, ...steps].map((frame) => frame?.command)).toEqual(['BEGIN', 'SEND', 'ACK', 'NACK', 'COMMIT']);
     expect(steps.map(({ headers }) => headers['transaction'])).toEqual(Array(4).fill(transaction));
     expect(steps[0]).toMatchObject({
-      headers: { destination: '/queue/b', priority: '5', 'idempotency-id': 'i1' },
+      headers: { destination: '/queue/b', priority: '5', 'idempotency-key': 'i1' },
       body: '{"n":1}',
     });
     expect(steps.slice(1, 3).map(({ headers }) => headers['id'])).toEqual(['a1', 'a2']);

@@ -16,7 +16,7 @@ export interface ChatLine {
 
 export function roomLine(_text: unknown, { headers, body }: Message): ChatLine {
   return {
-    id: headers['idempotency-id'] ?? headers['message-id'] ?? '',
+    id: headers['idempotency-key'] ?? headers['message-id'] ?? '',
     at: Date.now(),
     // Written by the relay, which no client can forge: the body is only what somebody claims.
     from: headers['user'] ?? 'a back end',
