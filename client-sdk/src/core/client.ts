@@ -56,8 +56,7 @@ export interface PublishOptions {
 }
 
 /** `D` says what is sent where: see `destinations.ts`. */
-// eslint-disable-next-line @typescript-eslint/no-empty-object-type
-export interface Client<D extends object = {}> {
+export interface Client<D extends object = RegisteredDestinations> {
   readonly state: ConnectionState;
   /** Returns a function that takes the listener off again. */
   onState(listener: (state: ConnectionState) => void): () => void;
@@ -132,7 +131,7 @@ export function createClient<D extends object = RegisteredDestinations>(given: C
     wake();
   };
 
-  const client: Client = {
+  const client: Client<object> = {
     get state() {
       return connection.state;
     },

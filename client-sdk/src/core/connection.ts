@@ -176,7 +176,9 @@ export class Connection {
 
   #failed(error: RelayError, code = 0): void {
     const isFinal = FINAL.includes(code) || (code === TOKEN_EXPIRED && !this.#hasFreshTokens);
-    if (isFinal || error.code === 'no-token') return void this.#stop({ name: 'refused', reason: error }, error);
+    if (isFinal || ['no-token', 'cannot-connect'].includes(error.code)) {
+      return void this.#stop({ name: 'refused', reason: error }, error);
+    }
     const { reconnectMinMs, reconnectMaxMs } = this.#options;
     if (LATER.includes(code)) this.#failures = Math.max(this.#failures, LATER_FAILURES);
     const isAtOnce = code === TOKEN_EXPIRED && this.#failures === 0;

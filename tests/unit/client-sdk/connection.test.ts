@@ -56,15 +56,15 @@ describe('connecting', () => {
     expect(relay.sockets).toHaveLength(1);
   });
 
-  test('a WebSocket that cannot be made is told, and tried again', async () => {
+  test('where no WebSocket can be made, it says so and does not try in vain', async () => {
     const { client, relay } = open();
     void relay.refuse();
-    const waiting = nextState(client, 'waiting');
-    client.connect().catch(() => {});
-    expect(await waiting).toMatchObject({
-      reason: { code: 'cannot-connect', message: 'No WebSocket to be had.' },
-      attempt: 1,
-    });
+    const { ready } = client.subscribe('/topic/data', () => {});
+    const refusal = { code: 'cannot-connect', message: 'No WebSocket to be had.' };
+    await expect(ready).rejects.toMatchObject(refusal);
+    expect(client.state).toMatchObject({ name: 'refused', reason: refusal });
+    await expect(client.connect()).rejects.toMatchObject(refusal);
+    await expect(open({ url: 'ws://' }).client.connect()).rejects.toMatchObject({ code: 'cannot-connect' });
   });
 
   test('a relay that does not answer CONNECT is left after a while, and tried again', async () => {

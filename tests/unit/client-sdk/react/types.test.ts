@@ -46,6 +46,7 @@ test('declared destinations give the data their types, and no other is taken', (
     }
     const client = createClient({ url: '/ws' });
     export const app = <RelayProvider client={client} />;
+    is<typeof client, import('stomp-relay-client').Client>(true);
 
     export function Component({ room }: { room: string | undefined }) {
       const latest = useLatest('/topic/data');
