@@ -11,6 +11,7 @@ import path from 'node:path';
 import { createInterface } from 'node:readline';
 import type { Readable } from 'node:stream';
 import { type Browser, type BrowserContext, chromium } from 'playwright-core';
+import { eventually } from '../support/deadline.js';
 
 const FLAGS = [
   '--headless',
@@ -42,11 +43,15 @@ export class UsersChromium {
     const profile = mkdtempSync(path.join(tmpdir(), 'relay-chromium-'));
     const all = [...FLAGS, ...flags, '--remote-debugging-port=0', `--user-data-dir=${profile}`, 'about:blank'];
     const child = spawn(executablePath(), all, { stdio: ['ignore', 'ignore', 'pipe'] });
-    const exited = once(child, 'exit');
+    const gone = once(child, 'close'); // later than `exit`: when its own processes, which have its stderr, are gone, too
     return new UsersChromium(await debuggerUrlIn(child.stderr), async () => {
       child.kill();
-      await exited;
-      rmSync(profile, { recursive: true, force: true, maxRetries: 10, retryDelay: 100 });
+      await gone;
+      await eventually(
+        () => isRemoved(profile),
+        5_000,
+        () => `${profile} cannot be removed`,
+      );
     });
   }
 
@@ -78,6 +83,16 @@ export class UsersChromium {
     const text = await response.text();
     if (!response.ok) throw new Error(`Chromium says ${response.status} to ${path}: ${text}`);
     return method === 'PUT' ? JSON.parse(text) : text;
+  }
+}
+
+/** Undefined where something was written into it meanwhile. */
+function isRemoved(directory: string): true | undefined {
+  try {
+    rmSync(directory, { recursive: true, force: true });
+    return true;
+  } catch {
+    return undefined;
   }
 }
 
