@@ -1,6 +1,9 @@
 /** Installs packages that tests need on Debian or Ubuntu, as root, without letting a packaged service start. */
 import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { existsSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
 import { withDeadline } from './deadline.js';
 
 const POLICY = '/usr/sbin/policy-rc.d';
@@ -14,6 +17,7 @@ export function installProblem(): string | undefined {
 
 export async function installPackages(packages: readonly string[], say: (line: string) => void): Promise<void> {
   say(`installing ${packages.join(' ')} with apt-get, since this is Debian and we are root`);
+  const unlock = await lock();
   // a package's own scripts ask this program whether they may start its service
   const ownPolicy = !existsSync(POLICY);
   if (ownPolicy) writeFileSync(POLICY, '#!/bin/sh\nexit 101\n', { mode: 0o755 });
@@ -22,7 +26,19 @@ export async function installPackages(packages: readonly string[], say: (line: s
     await aptGet(['install', '-y', '--no-install-recommends', ...packages], say);
   } finally {
     if (ownPolicy) rmSync(POLICY, { force: true });
+    unlock();
   }
+}
+
+/**
+ * Test files run in several processes, and only one of them may install at a time. Returns the function that lets the next one;
+ * it is as good as called when this process ends.
+ */
+async function lock(): Promise<() => void> {
+  const file = path.join(tmpdir(), 'relay-test-packages.lock');
+  const holder = spawn('flock', [file, 'sh', '-c', 'echo locked; exec cat'], { stdio: ['pipe', 'pipe', 'inherit'] });
+  await withDeadline(once(holder.stdout, 'data'), DEADLINE_MS, () => `${file} stays locked`);
+  return () => void holder.stdin.end();
 }
 
 async function aptGet(args: readonly string[], say: (line: string) => void): Promise<void> {
