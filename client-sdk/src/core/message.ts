@@ -14,8 +14,8 @@ export interface RawMessage {
    * For subscriptions with `ack: 'client'` or `'client-individual'`. Nothing happens if the connection that brought the
    * message is gone: the broker gives it to somebody again.
    */
-  ack(headers?: Headers): void;
-  nack(headers?: Headers): void;
+  readonly ack: (headers?: Headers) => void;
+  readonly nack: (headers?: Headers) => void;
 }
 
 export interface Message<T = unknown> extends RawMessage {
@@ -49,6 +49,13 @@ export class ReceivedMessage<T> implements Message<T> {
   readonly frame: LinkMessage;
   readonly link: Origin;
   readonly data: T;
+  // not methods, so that a listener may take them out: `({ data, ack }) => ...`
+  readonly ack = (headers?: Headers): void => {
+    if (this.link.isUp) this.frame.ack(headers);
+  };
+  readonly nack = (headers?: Headers): void => {
+    if (this.link.isUp) this.frame.nack(headers);
+  };
 
   /** Throws a RelayError `decode-failed`. */
   constructor(frame: LinkMessage, link: Origin, decode: Decode<T>) {
@@ -75,12 +82,6 @@ export class ReceivedMessage<T> implements Message<T> {
   }
   get bytes(): Uint8Array {
     return this.frame.binaryBody;
-  }
-  ack(headers?: Headers): void {
-    if (this.link.isUp) this.frame.ack(headers);
-  }
-  nack(headers?: Headers): void {
-    if (this.link.isUp) this.frame.nack(headers);
   }
 }
 

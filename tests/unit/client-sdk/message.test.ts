@@ -57,8 +57,9 @@ describe('encoding', () => {
 describe('acknowledging', () => {
   test('goes to the connection that brought the message', () => {
     const { message, settled } = received('x');
-    message.ack();
-    message.nack();
+    const { ack, nack } = message; // as listeners do
+    ack();
+    nack();
     expect(settled).toEqual(['ack', 'nack']);
   });
 
