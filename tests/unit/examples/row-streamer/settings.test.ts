@@ -20,7 +20,11 @@ test('what nobody has said', () => {
 });
 
 test('the demo has a query and a speed of its own, and few enough rows to count them', () => {
-  expect(read('--demo')).toMatchObject({ rowsPerSecond: 20, isCounted: true, query: expect.stringContaining('generate_series') });
+  expect(read('--demo')).toMatchObject({
+    rowsPerSecond: 20,
+    isCounted: true,
+    query: expect.stringContaining('generate_series'),
+  });
   expect(read('--demo --rate 0.5')).toMatchObject({ rowsPerSecond: 0.5 });
 });
 
