@@ -10,6 +10,7 @@ export default {
   testMatch: ['<rootDir>/tests/e2e/**/*.test.ts'],
   globalSetup: '<rootDir>/tests/e2e/global-setup.ts',
   testTimeout: 30_000,
+  maxWorkers: '100%', // as in jest.config.js
   // What a test that failed has left open (a browser, a bundler) must not hold up what comes next.
   forceExit: true,
 };
