@@ -67,6 +67,17 @@ test('an answer can be stopped', async () => {
   await turn(page, 'once more').locator('.answer', { hasText: /\w/ }).waitFor();
 });
 
+test('a double click on Ask asks, and stops nothing', async () => {
+  await startService(200);
+  const page = await demo.openTab();
+  await chatbot(page).getByLabel('Question').fill(LONG_QUESTION);
+  await chatbot(page).getByRole('button', { name: 'Ask' }).dblclick();
+  await chatbot(page)
+    .locator('.answer', { hasText: /\w+ \w/ })
+    .waitFor();
+  expect(await chatbot(page).getByText('Stopped.').count()).toBe(0);
+});
+
 test('without the service it says how to start it; the question is answered then', async () => {
   const page = await demo.openTab();
   await ask(page, 'anybody there');

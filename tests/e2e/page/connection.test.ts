@@ -26,7 +26,7 @@ test('a lost connection says why and when it is tried again; "Try now" does not 
   await page.clock.pauseAt(Date.now() + 1_000); // from here on no timer of the page fires: it does not try by itself
   await demo.relay.stop('SIGKILL');
   await badge(page, 'Connection lost').waitFor();
-  await bar(page).getByText('connection-lost').waitFor();
+  await bar(page).getByRole('status').getByText('connection-lost').waitFor(); // a screen reader says it with the state
   await bar(page)
     .getByText(/Next attempt in \d+ s\.|Trying again/)
     .waitFor();

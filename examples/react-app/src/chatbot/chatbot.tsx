@@ -27,7 +27,7 @@ export function Chatbot() {
   };
   const stopHere = (event: MouseEvent): void => {
     event.preventDefault(); // it is the button for asking by the time that the browser looks, and the next question may be half written
-    stop();
+    if (event.detail < 2) stop(); // a double click on Ask ends here, too
   };
 
   return (

@@ -23,15 +23,17 @@ export function ConnectionBadge() {
 
   return (
     <div className="connection">
-      <p className="badge" role="status" data-state={state.name}>
-        {LABELS[state.name]}
-      </p>
-      {'reason' in state && state.reason && (
-        <p className="reason">
-          <strong>{state.reason.code}</strong> {state.reason.message}
-          {'retryAt' in state && <Countdown until={state.retryAt} />}
+      <div className="told" role="status">
+        <p className="badge" data-state={state.name}>
+          {LABELS[state.name]}
         </p>
-      )}
+        {'reason' in state && state.reason && (
+          <p className="reason">
+            <strong>{state.reason.code}</strong> {state.reason.message}
+            {'retryAt' in state && <Countdown until={state.retryAt} />}
+          </p>
+        )}
+      </div>
       {canTry && (
         <button type="button" className="secondary" onClick={connect}>
           Try now
