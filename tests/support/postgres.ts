@@ -6,13 +6,14 @@
 import { type ChildProcess, execFile, execFileSync, spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
-import { accessSync, chownSync, constants, existsSync, mkdtempSync, readdirSync, writeFileSync } from 'node:fs';
+import { chownSync, existsSync, mkdtempSync, readdirSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { promisify } from 'node:util';
 import pg from 'pg';
 import { installPackages, installProblem } from './debian-packages.js';
 import { eventually, withDeadline } from './deadline.js';
+import { isExecutable } from './executable.js';
 import { freePorts } from './free-ports.js';
 import { startWatchdog, stopWatchdog } from './watchdog.js';
 
@@ -105,15 +106,6 @@ function lookForPrograms(): Programs | undefined {
     if (Object.values(programs).every(isExecutable)) return programs;
   }
   return undefined;
-}
-
-function isExecutable(file: string): boolean {
-  try {
-    accessSync(file, constants.X_OK);
-    return true;
-  } catch {
-    return false;
-  }
 }
 
 /** Undefined: whoever we are. */

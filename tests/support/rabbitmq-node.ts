@@ -7,21 +7,13 @@
  */
 import { execFile, execFileSync, spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import {
-  accessSync,
-  chownSync,
-  constants,
-  mkdtempSync,
-  openSync,
-  closeSync,
-  readFileSync,
-  writeFileSync,
-} from 'node:fs';
+import { chownSync, mkdtempSync, openSync, closeSync, readFileSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { promisify } from 'node:util';
 import type { CertificateFiles } from './certificates.js';
 import { eventually } from './deadline.js';
+import { isExecutable } from './executable.js';
 import { freePorts } from './free-ports.js';
 import { type RabbitUrls, versionWhenReady } from './rabbitmq-api.js';
 import { startWatchdog, stopWatchdog } from './watchdog.js';
@@ -123,15 +115,6 @@ export async function runCtl(directory: string, args: readonly string[]): Promis
   const program = script(path.join(path.dirname(server), 'rabbitmqctl'));
   const { stdout } = await promisify(execFile)(program, [...args], { env: environment, timeout: 60_000 });
   return stdout;
-}
-
-function isExecutable(file: string): boolean {
-  try {
-    accessSync(file, constants.X_OK);
-    return true;
-  } catch {
-    return false;
-  }
 }
 
 /** Debian's wrapper passes arguments on for root and its own user only; others start what is behind it. */

@@ -5,8 +5,8 @@
 import { Connection } from './connection.js';
 import type { ConnectionState } from './connection.js';
 import type { Declared, RegisteredDestinations, Undeclared } from './destinations.js';
-import { encode } from './message.js';
-import type { Headers, Message } from './message.js';
+import { outgoing } from './message.js';
+import type { Message, OutgoingOptions } from './message.js';
 import { Publisher } from './publisher.js';
 import { closedError } from './relay-error.js';
 import type { RelayError } from './relay-error.js';
@@ -47,10 +47,7 @@ export interface ClientOptions extends Credentials {
   readonly onError?: (error: RelayError) => void;
 }
 
-export interface PublishOptions {
-  readonly headers?: Headers | undefined;
-  /** Sent as `idempotency-key`, the same if it is sent again. Default: made by the client. */
-  readonly id?: string | undefined;
+export interface PublishOptions extends OutgoingOptions {
   /** Default true: kept while there is no connection, and sent again where it is not known whether it arrived. False: rejects instead. */
   readonly queue?: boolean | undefined;
 }
@@ -143,11 +140,10 @@ export function createClient<D extends object = RegisteredDestinations>(given: C
       wake();
       return subscription;
     },
-    async publish(destination: string, data: unknown, { headers, id = newId(), queue = true }: PublishOptions = {}) {
+    async publish(destination: string, data: unknown, wishes: PublishOptions = {}) {
       use();
-      const content = encode(data);
-      const stamped = { ...headers, 'idempotency-key': id };
-      await publisher.publish({ destination, content, headers: stamped, waits: queue, repeats: queue });
+      const { queue = true } = wishes;
+      await publisher.publish({ ...outgoing(destination, data, wishes, newId), waits: queue, repeats: queue });
     },
     async request(destination, data, wishes = {}) {
       use();

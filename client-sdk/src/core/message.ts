@@ -45,6 +45,18 @@ export interface Content {
   readonly contentType: string;
 }
 
+export interface Outgoing {
+  readonly destination: string;
+  readonly content: Content;
+  readonly headers: Headers;
+}
+
+export interface OutgoingOptions {
+  readonly headers?: Headers | undefined;
+  /** Sent as `idempotency-key`, the same if it is sent again. Default: made by the client. */
+  readonly id?: string | undefined;
+}
+
 export class ReceivedMessage<T> implements Message<T> {
   readonly frame: LinkMessage;
   readonly link: Origin;
@@ -111,4 +123,14 @@ export function encode(data: unknown): Content {
   if (typeof data === 'string') return { body: data, contentType: 'text/plain;charset=utf-8' };
   if (data instanceof Uint8Array) return { body: data, contentType: 'application/octet-stream' };
   return { body: JSON.stringify(data) ?? '', contentType: 'application/json' };
+}
+
+/** What is published, with an id by which receivers know it again. */
+export function outgoing(
+  destination: string,
+  data: unknown,
+  { headers, id }: OutgoingOptions,
+  newId: () => string,
+): Outgoing {
+  return { destination, content: encode(data), headers: { ...headers, 'idempotency-key': id ?? newId() } };
 }

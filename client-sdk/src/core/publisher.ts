@@ -6,8 +6,9 @@
  */
 import { deferred, withDeadline } from './deadline.js';
 import type { Deferred } from './deadline.js';
+import type { Outgoing } from './message.js';
 import { lostError, notConnectedError, RelayError } from './relay-error.js';
-import type { Outgoing, StompLink } from './stomp-link.js';
+import type { StompLink } from './stomp-link.js';
 
 export interface PublisherOptions {
   readonly publishQueueMax: number;

@@ -7,7 +7,7 @@ import { Client } from '@stomp/stompjs';
 import type { IFrame, IStompSocket } from '@stomp/stompjs';
 import { deferred, withDeadline } from './deadline.js';
 import type { Deferred } from './deadline.js';
-import type { Content, Headers, LinkMessage, Origin } from './message.js';
+import type { Headers, LinkMessage, Origin, Outgoing } from './message.js';
 import { isHidden } from './page.js';
 import { lostError, RelayError } from './relay-error.js';
 
@@ -38,12 +38,6 @@ export interface LinkEvents {
   onReport(error: RelayError): void;
   /** Once, last. `code` is the WebSocket close code. */
   onEnded(error: RelayError, code: number): void;
-}
-
-export interface Outgoing {
-  readonly destination: string;
-  readonly content: Content;
-  readonly headers: Headers;
 }
 
 /** A step of a transaction. */

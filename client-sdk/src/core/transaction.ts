@@ -1,17 +1,12 @@
 /** What is to be done together: collected first, sent in one go, so that no transaction is left half open. */
 import type { Declared, Undeclared } from './destinations.js';
-import { encode, ReceivedMessage } from './message.js';
-import type { Headers, RawMessage } from './message.js';
+import { outgoing, ReceivedMessage } from './message.js';
+import type { OutgoingOptions, RawMessage } from './message.js';
 import type { Step } from './stomp-link.js';
 
-interface TransactionPublishOptions {
-  readonly headers?: Headers | undefined;
-  readonly id?: string | undefined;
-}
-
 export interface Transaction<D extends object> {
-  publish<K extends Declared<D>>(destination: K, data: D[K], options?: TransactionPublishOptions): void;
-  publish(destination: Undeclared<D>, data: unknown, options?: TransactionPublishOptions): void;
+  publish<K extends Declared<D>>(destination: K, data: D[K], options?: OutgoingOptions): void;
+  publish(destination: Undeclared<D>, data: unknown, options?: OutgoingOptions): void;
   ack(message: RawMessage): void;
   nack(message: RawMessage): void;
 }
@@ -22,8 +17,8 @@ export function collectSteps(collect: (transaction: Transaction<object>) => void
     if (message instanceof ReceivedMessage) steps.push({ settle: kind, message });
   };
   collect({
-    publish(destination: string, data: unknown, { headers, id = newId() }: TransactionPublishOptions = {}): void {
-      steps.push({ send: { destination, content: encode(data), headers: { ...headers, 'idempotency-key': id } } });
+    publish(destination: string, data: unknown, options: OutgoingOptions = {}): void {
+      steps.push({ send: outgoing(destination, data, options, newId) });
     },
     ack: (message) => settle('ack', message),
     nack: (message) => settle('nack', message),
