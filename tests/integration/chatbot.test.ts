@@ -1,21 +1,18 @@
 /** examples/chatbot as its users meet it: over AMQP and over STOMP, several askers, those who cheat, and services that die. */
-import { type ChildProcess, spawn } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import path from 'node:path';
-import { createInterface } from 'node:readline';
 import { text } from 'node:stream/consumers';
 import { afterAll, afterEach, beforeAll, describe, expect, jest, test } from '@jest/globals';
+import { CHATBOT_FOLDER, type ChatbotService, LONG_QUESTION, startChatbot } from '../support/chatbot-service.js';
 import { eventually } from '../support/deadline.js';
-import { Inbox } from '../support/inbox.js';
 import { privateNode, type RabbitNode } from '../support/rabbitmq.js';
 import { createBroker, startRelay, type TestBroker, type TestRelay } from '../support/relay.js';
 import { connectStomp, type ReceivedFrame, type StompClient } from '../support/stomp-client.js';
 
-const FOLDER = path.resolve(import.meta.dirname, '../../examples/chatbot');
-/** Slow enough for a stop to come in between, however busy the machine is: all of it would take a minute. */
+/** For LONG_QUESTION. */
 const SLOW_MS = 200;
-const LONG_QUESTION = Array.from({ length: 300 }, () => 'word').join(' ');
 
 jest.setTimeout(60_000); // each test starts processes
 
@@ -24,28 +21,7 @@ afterEach(async () => {
   for (const clean of cleanUp.splice(0).reverse()) await clean();
 });
 
-interface Service {
-  readonly child: ChildProcess;
-  /** Says `ready` each time that it can be asked. */
-  readonly lines: Inbox<string>;
-}
-
-/** Resolves when it can be asked. */
-async function startService(url: string, pauseMs = 1): Promise<Service> {
-  const child = spawn(process.execPath, [path.join(FOLDER, 'main.js'), url], {
-    stdio: ['ignore', 'pipe', 'inherit'],
-    env: { ...process.env, CHATBOT_PAUSE_MS: String(pauseMs) },
-  });
-  cleanUp.push(async () => {
-    if (child.exitCode !== null || child.signalCode !== null) return;
-    child.kill('SIGKILL');
-    await once(child, 'exit');
-  });
-  const lines = new Inbox<string>('lines of the service');
-  createInterface(child.stdout).on('line', lines.add);
-  await lines.next();
-  return { child, lines };
-}
+const startService = (url: string, pauseMs = 1): Promise<ChatbotService> => startChatbot(url, pauseMs, cleanUp);
 
 async function connect(relay: TestRelay, login?: string): Promise<StompClient> {
   const client = await connectStomp(relay.webSocketUrl, login === undefined ? {} : { login, passcode: 'any' });
@@ -272,7 +248,7 @@ test('SIGTERM ends the service, and ask.js prints an answer', async () => {
   const relay = await startRelay();
   cleanUp.push(() => relay.stop());
   const { child } = await startService(relay.webSocketUrl);
-  const asking = spawn(process.execPath, [path.join(FOLDER, 'ask.js'), 'how', 'are', 'you'], {
+  const asking = spawn(process.execPath, [path.join(CHATBOT_FOLDER, 'ask.js'), 'how', 'are', 'you'], {
     stdio: ['ignore', 'pipe', 'inherit'],
     env: { ...process.env, RELAY_URL: relay.webSocketUrl },
   });
@@ -289,7 +265,7 @@ test.each([
 ])('ask.js does not come back where its %s is refused', async (_, options, reason) => {
   const relay = await startRelay('memory:', options);
   cleanUp.push(() => relay.stop());
-  const asking = spawn(process.execPath, [path.join(FOLDER, 'ask.js'), 'hello'], {
+  const asking = spawn(process.execPath, [path.join(CHATBOT_FOLDER, 'ask.js'), 'hello'], {
     stdio: ['ignore', 'ignore', 'pipe'],
     env: { ...process.env, RELAY_URL: relay.webSocketUrl, ASK_PASSCODE: 'wrong' },
   });

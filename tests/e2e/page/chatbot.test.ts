@@ -1,17 +1,9 @@
 /** The page's chatbot, with the service of examples/chatbot and without. */
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
-import path from 'node:path';
-import { createInterface } from 'node:readline';
 import { afterEach, expect, test } from '@jest/globals';
 import type { Page } from 'playwright-core';
+import { LONG_QUESTION, startChatbot } from '../../support/chatbot-service.js';
 import { startRelay } from '../relay-process.js';
 import { demoPage, join, part } from './demo-page.js';
-
-const SERVICE = path.resolve(import.meta.dirname, '../../../examples/chatbot/main.js');
-
-/** Its answer takes a minute. */
-const LONG_QUESTION = Array.from({ length: 300 }, () => 'word').join(' ');
 
 const cleanUp: (() => Promise<void>)[] = [];
 afterEach(async () => {
@@ -21,19 +13,7 @@ const demo = demoPage();
 const chatbot = (page: Page) => part(page, 'Chatbot');
 const turn = (page: Page, text: string) => chatbot(page).getByRole('log').locator('li', { hasText: text });
 
-/** Resolves when it can be asked. */
-async function startService(pauseMs: number): Promise<void> {
-  const child = spawn(process.execPath, [SERVICE, demo.relay.websocketUrl], {
-    stdio: ['ignore', 'pipe', 'inherit'],
-    env: { ...process.env, CHATBOT_PAUSE_MS: String(pauseMs) },
-  });
-  cleanUp.push(async () => {
-    if (child.exitCode !== null || child.signalCode !== null) return;
-    child.kill('SIGKILL');
-    await once(child, 'exit');
-  });
-  await once(createInterface(child.stdout), 'line');
-}
+const startService = (pauseMs: number) => startChatbot(demo.relay.websocketUrl, pauseMs, cleanUp);
 
 async function ask(page: Page, question: string): Promise<void> {
   await chatbot(page).getByLabel('Question').fill(question);

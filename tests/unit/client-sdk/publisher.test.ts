@@ -91,6 +91,17 @@ describe('across connections', () => {
   });
 });
 
+/** Connected, with a subscription that the relay has not confirmed: what is published waits for it. */
+async function openBeforeSubscribed() {
+  const { client, relay } = open();
+  client.subscribe('/topic/a', () => {});
+  const connected = nextState(client, 'connected');
+  const socket = await relay.socket(0);
+  await socket.connect();
+  await connected;
+  return { client, socket };
+}
+
 describe('queue: false', () => {
   test('rejects when the connection is lost before the answer', async () => {
     const { client, socket } = await openConnected();
@@ -102,12 +113,7 @@ describe('queue: false', () => {
   });
 
   test('right after the connection is there, waits for the subscriptions as others do', async () => {
-    const { client, relay } = open();
-    client.subscribe('/topic/a', () => {});
-    const connected = nextState(client, 'connected');
-    const socket = await relay.socket(0);
-    await socket.connect();
-    await connected;
+    const { client, socket } = await openBeforeSubscribed();
     const publishing = client.publish('/topic/a', 'x', { queue: false });
     await settled();
     expect(socket.seen('SEND')).toEqual([]);
@@ -117,12 +123,7 @@ describe('queue: false', () => {
   });
 
   test('is not kept when that connection is lost before it was sent', async () => {
-    const { client, relay } = open();
-    client.subscribe('/topic/a', () => {});
-    const connected = nextState(client, 'connected');
-    const socket = await relay.socket(0);
-    await socket.connect();
-    await connected;
+    const { client, socket } = await openBeforeSubscribed();
     const publishing = client.publish('/topic/a', 'x', { queue: false });
     socket.end(1006);
     await expect(publishing).rejects.toMatchObject({ code: 'connection-lost' });

@@ -1,0 +1,37 @@
+/** The service of examples/chatbot, in a process of its own. */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import path from 'node:path';
+import { createInterface } from 'node:readline';
+import { Inbox } from './inbox.js';
+
+export const CHATBOT_FOLDER = path.resolve(import.meta.dirname, '../../examples/chatbot');
+/** With a pause of 200 ms its answer takes a minute: slow enough for a stop to come in between, however busy the machine is. */
+export const LONG_QUESTION = Array.from({ length: 300 }, () => 'word').join(' ');
+
+export interface ChatbotService {
+  readonly child: ChildProcess;
+  /** Says `ready` each time that it can be asked. */
+  readonly lines: Inbox<string>;
+}
+
+/** Resolves when it can be asked. `cleanUp` gets what ends it. */
+export async function startChatbot(
+  url: string,
+  pauseMs: number,
+  cleanUp: Pick<(() => Promise<void>)[], 'push'>,
+): Promise<ChatbotService> {
+  const child = spawn(process.execPath, [path.join(CHATBOT_FOLDER, 'main.js'), url], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+    env: { ...process.env, CHATBOT_PAUSE_MS: String(pauseMs) },
+  });
+  cleanUp.push(async () => {
+    if (child.exitCode !== null || child.signalCode !== null) return;
+    child.kill('SIGKILL');
+    await once(child, 'exit');
+  });
+  const lines = new Inbox<string>('lines of the chatbot');
+  createInterface(child.stdout).on('line', lines.add);
+  await lines.next();
+  return { child, lines };
+}
