@@ -19,6 +19,8 @@ export interface Load {
 export class FrameTurns {
   /** Which turn it is. */
   number = 0;
+  /** By all sessions so far: messages of WebSockets, or what a TCP socket handed over at once. */
+  chunksRead = 0;
   private endsAt: number | undefined;
   private hasOverrun = false;
   private readonly line: (() => void)[] = [];

@@ -62,6 +62,7 @@ export class Inbox {
   }
 
   push(chunk: Buffer): void {
+    this.turns.chunksRead++;
     this.parser.push(chunk);
     this.takeFrames();
   }

@@ -1,9 +1,13 @@
 /**
  * Holds all sessions' reading when a turn of the event loop lasts far too long. One poll hands over the bytes of every
  * socket that has some, and each is decoded at once: a crowd that sends in the same moment would be one turn of a second,
- * whatever is done with its frames afterwards. What is held stays in the sockets, and is let go a few sessions at a time.
+ * whatever is done with its frames afterwards. What is held stays in the sockets, and is let go a few sessions at a time:
+ * twice as many after a turn that brought little, as most may have nothing to say, and half as many after one that brought
+ * too much. By what was read and not by time, which passes for other reasons, too: deliveries, a broker on the same core.
  */
-const LET_GO_EACH_TURN = 16;
+const LET_GO_MIN = 16;
+/** A chunk takes some 3 µs to decode. */
+const CHUNKS_EACH_TURN = 1_024;
 
 /** As much of a session as reading concerns. */
 export interface Reader {
@@ -17,7 +21,11 @@ export class ReadHold {
   /** In the order in which they are let go. A session that ends meanwhile is let go like the others: nothing comes of it. */
   private readonly held = new Set<Reader>();
 
-  constructor(private readonly readers: Iterable<Reader>) {}
+  constructor(
+    private readonly readers: Iterable<Reader>,
+    /** How many chunks have been read from all of them so far. */
+    private readonly chunksRead: () => number,
+  ) {}
 
   get size(): number {
     return this.held.size;
@@ -31,16 +39,23 @@ export class ReadHold {
       reader.pauseReading();
       this.held.add(reader);
     }
-    if (isNew && this.held.size > 0) setImmediate(this.letGo);
+    if (isNew && this.held.size > 0) setImmediate(() => this.letGo(LET_GO_MIN));
   }
 
-  private readonly letGo = (): void => {
-    let count = 0;
+  private letGo(count: number): void {
+    let left = count;
     for (const reader of this.held) {
-      if (count++ === LET_GO_EACH_TURN) break;
+      if (left-- === 0) break;
       this.held.delete(reader);
       if (!reader.isPaused) reader.resumeReading();
     }
-    if (this.held.size > 0) setImmediate(this.letGo);
-  };
+    if (this.held.size === 0) return;
+    const before = this.chunksRead();
+    setImmediate(() => this.letGo(nextCount(count, this.chunksRead() - before)));
+  }
+}
+
+function nextCount(count: number, chunks: number): number {
+  if (chunks > CHUNKS_EACH_TURN) return Math.max(LET_GO_MIN, count / 2);
+  return chunks < CHUNKS_EACH_TURN / 2 ? 2 * count : count;
 }

@@ -46,7 +46,7 @@ export class Sessions implements SessionOwner, SessionSource {
     private readonly options: SessionsOptions,
     private readonly context: SessionContext,
   ) {
-    const hold = new ReadHold(this.open);
+    const hold = new ReadHold(this.open, () => this.turns.chunksRead);
     this.turns = new FrameTurns(context.load, () => hold.begin());
     this.users = new Quota(options.sessionsPerUserMax);
     this.addresses = new Quota(options.sessionsPerAddressMax);

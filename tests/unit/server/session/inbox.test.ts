@@ -111,6 +111,12 @@ describe('frames', () => {
     expect(handler.log).toHaveLength(3);
   });
 
+  test('are counted by the chunks they are read in', () => {
+    push(1, 2);
+    push(3);
+    expect(turns.chunksRead).toBe(2);
+  });
+
   test('that cannot be read fail without a frame', () => {
     inbox.push(Buffer.from('NONSENSE\n\n\0'));
     expect(handler.log).toEqual([expect.stringMatching(/^failed -: .*NONSENSE/)]);
