@@ -7,6 +7,7 @@ import type { ConsumeMessage, MessageProperties, Options } from 'amqplib';
 import { BrokerError } from '../broker.js';
 import type { Message, RoutedMessage } from '../broker.js';
 import { presentReplyTo } from '../message-checks.js';
+import type { HeaderTables } from './header-tables.js';
 
 /** Ours, in the headers table: which publish it was, and whether it may be there twice. Never shown to clients. */
 export const RELAY_ID = 'relay-id';
@@ -46,20 +47,20 @@ const RESERVED: ReadonlySet<string> = new Set([
   'transaction',
 ]);
 
-/** For a message that `checkMessage` has passed. `id` goes along as `relay-id`. */
-export function toPublishOptions(message: Message, id: string, resent: boolean): Options.Publish {
-  // Without a prototype, so that no header name means anything to JavaScript
-  const headers = Object.create(null) as Record<string, string>;
-  const properties: Record<string, unknown> = { headers };
+/** For a message that `checkMessage` has passed. `id` goes along as `relay-id`. Its headers hold until the next call. */
+export function toPublishOptions(message: Message, id: string, resent: boolean, tables: HeaderTables): Options.Publish {
+  const headers: [string, string][] = [];
+  const properties: Record<string, unknown> = {};
   for (const [name, value] of message.headers) {
     const property = PROPERTY_OF.get(name);
     if (property) properties[property] = NUMBERS.has(property) ? Number(value) : value;
     else if (name === 'persistent') properties['deliveryMode'] = /^[Tt]rue$/.test(value) ? PERSISTENT : undefined;
-    else headers[name] = value;
+    else headers.push([name, value]);
   }
-  headers[RELAY_ID] = id;
-  if (resent) headers[RELAY_RESENT] = 'true';
-  if (message.toSession !== undefined) headers[RELAY_SESSION] = message.toSession;
+  headers.push([RELAY_ID, id]);
+  if (resent) headers.push([RELAY_RESENT, 'true']);
+  if (message.toSession !== undefined) headers.push([RELAY_SESSION, message.toSession]);
+  properties['headers'] = tables.with(headers);
   return properties;
 }
 

@@ -17,6 +17,7 @@ import type { AmqpConnection } from './amqp-connection.js';
 import { REPLY, replyCode, toBrokerError } from './amqp-errors.js';
 import { RELAY_ID, toPublishOptions } from './amqp-message.js';
 import { ConfirmLedger } from './confirm-ledger.js';
+import { HeaderTables } from './header-tables.js';
 import { nacked, refusedBecause, unroutable } from './publish-errors.js';
 import { PublishGate } from './publish-gate.js';
 import { RecoveringChannel } from './recovering-channel.js';
@@ -55,6 +56,7 @@ export class Publisher implements ChannelUser<ConfirmChannel> {
   private readonly outstanding = new Map<string, Outgoing>();
   private outstandingBytes = 0;
   private readonly confirms = new ConfirmLedger<Outgoing>();
+  private readonly tables = new HeaderTables();
   private readonly channel: RecoveringChannel<ConfirmChannel>;
   private readonly gate: PublishGate;
   private suspects: Outgoing[] = [];
@@ -117,7 +119,7 @@ export class Publisher implements ChannelUser<ConfirmChannel> {
     const channel = this.channel.current;
     if (!channel) return;
     const { route, message, mandatory, wasSent } = outgoing;
-    const options = toPublishOptions(message, outgoing.id, wasSent);
+    const options = toPublishOptions(message, outgoing.id, wasSent, this.tables);
     // A queue that has vanished is noticed, whether the client asked or not
     options.mandatory = mandatory || route.queue !== undefined;
     try {

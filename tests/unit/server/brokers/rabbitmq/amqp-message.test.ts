@@ -3,11 +3,15 @@ import type { ConsumeMessage } from 'amqplib';
 import {
   checkHeaderSize,
   copyKeys,
-  toPublishOptions,
+  toPublishOptions as toPublishOptionsWith,
   toRoutedMessage,
 } from '../../../../../server/src/brokers/rabbitmq/amqp-message.js';
+import { HeaderTables } from '../../../../../server/src/brokers/rabbitmq/header-tables.js';
 
 const FRAME_MAX = 131_072;
+
+const toPublishOptions = (message: Parameters<typeof toPublishOptionsWith>[0], id: string, resent: boolean) =>
+  toPublishOptionsWith(message, id, resent, new HeaderTables());
 
 function outgoing(headers: Record<string, string> | [string, string][]) {
   return { headers: new Map(Array.isArray(headers) ? headers : Object.entries(headers)), body: Buffer.from('x') };
