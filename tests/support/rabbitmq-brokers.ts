@@ -17,6 +17,8 @@ export function rabbitOptions(amqpUrl: string, overrides: Partial<RabbitMqOption
     topicExchange: 'amq.topic',
     userExchange: 'stomp-relay.user',
     instanceQueueMaxBytes: 64 * 1024 * 1024,
+    instancePrefetch: 1_000,
+    instanceInFlightMaxBytes: 16 * 1024 * 1024,
     autoPrefetch: 100,
     clientPrefetch: 1_000,
     reconnectMinMs: 20,

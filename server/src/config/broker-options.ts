@@ -67,6 +67,10 @@ export const rabbitmq = section({
   instanceQueueMaxBytes: whole(256 * MIB, MIB, 64 * 1024 * MIB).describe(
     "messages that wait in one of the relay's own queues",
   ),
+  instancePrefetch: whole(1_000, 1, 65_535).describe("messages on their way from one of the relay's own queues"),
+  instanceInFlightMaxBytes: whole(16 * MIB, 64 * KIB, 1024 * MIB).describe(
+    'the same in bytes: when messages are large, fewer are on their way',
+  ),
   reconnectMinMs: whole(200, 10, 60_000).describe(
     'after a lost connection the relay waits a random time, at first at most this,',
   ),

@@ -80,6 +80,8 @@ export const EFFECTS: Readonly<Record<string, string>> = {
   // RabbitMQ
   'rabbitmq.autoPrefetch': 'RabbitMQ delivers no more until the client has read',
   'rabbitmq.clientPrefetch': 'RabbitMQ delivers no more until the client has acknowledged',
+  'rabbitmq.instancePrefetch': 'RabbitMQ delivers no more until the relay has passed messages on',
+  'rabbitmq.instanceInFlightMaxBytes': 'RabbitMQ delivers fewer large messages at a time',
   'rabbitmq.instanceQueueMaxBytes': 'RabbitMQ drops the oldest messages of the relay’s queue',
   'rabbitmq.unconfirmedMax': 'SENDs wait; their sessions are paused',
   'rabbitmq.unconfirmedMaxBytes': 'SENDs wait; their sessions are paused',

@@ -6,7 +6,7 @@
  * too much. By what was read and not by time, which passes for other reasons, too: deliveries, a broker on the same core.
  */
 const LET_GO_MIN = 16;
-/** A chunk takes some 3 µs to decode. */
+/** A small one takes some 3 µs to decode; large ones are not weighed. */
 const CHUNKS_EACH_TURN = 1_024;
 
 /** As much of a session as reading concerns. */

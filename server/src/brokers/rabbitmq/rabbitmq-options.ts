@@ -9,6 +9,9 @@ export interface RabbitMqOptions extends QueueSettings {
   readonly instanceId: string;
   /** Beyond it RabbitMQ drops the oldest messages that wait for this instance. */
   readonly instanceQueueMaxBytes: number;
+  /** Messages on their way to this instance, for each shared queue; fewer when they are large. */
+  readonly instancePrefetch: number;
+  readonly instanceInFlightMaxBytes: number;
   /** Reconnecting: a random delay up to a bound that begins at `min` and doubles up to `max`. */
   readonly reconnectMinMs: number;
   readonly reconnectMaxMs: number;
