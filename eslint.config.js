@@ -1,4 +1,5 @@
 import js from '@eslint/js';
+import redos from 'eslint-plugin-redos';
 import tseslint from 'typescript-eslint';
 
 export default tseslint.config(
@@ -24,7 +25,10 @@ export default tseslint.config(
   },
   {
     files: ['server/src/**/*.ts', 'client-sdk/src/**/*.{ts,tsx}', 'examples/react-app/src/**/*.{ts,tsx}'],
+    plugins: { redos },
     rules: {
+      // Texts of clients are matched on the event loop: no pattern may take more than linear time
+      'redos/no-vulnerable': ['error', { ignoreErrors: false }],
       'max-lines-per-function': ['error', { max: 70, skipBlankLines: true, skipComments: true }],
       'no-restricted-globals': ['error', { name: 'process', message: 'only config.ts and programs read the process' }],
       'no-console': 'error',

@@ -70,8 +70,15 @@ const SHOWN_MAX = 300;
 function shown(path: readonly PropertyKey[], values: unknown): string {
   if (path.some((key) => SECRET.test(String(key)))) return '***';
   const text = JSON.stringify(valueAt(values, path), (key, value: unknown) => (SECRET.test(key) ? '***' : value));
-  const open = text.replace(/\/\/[^,"]*@/g, '//***@');
+  const open = text.replace(/[^,"]+/g, withoutPassword);
   return open.length <= SHOWN_MAX ? open : `${open.slice(0, SHOWN_MAX)}...`;
+}
+
+/** Of an address, what stands between `//` and the last `@`. */
+function withoutPassword(address: string): string {
+  const start = address.indexOf('//');
+  const end = address.lastIndexOf('@');
+  return start === -1 || end < start ? address : `${address.slice(0, start)}//***${address.slice(end)}`;
 }
 
 /** Of a schema, what leads to the names of its options. */

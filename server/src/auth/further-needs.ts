@@ -7,7 +7,7 @@
  * must be able to read it and to write to that exchange (https://www.rabbitmq.com/docs/access-control).
  */
 import { type Destination, isReservedName, parseDestination, parseReplyTo } from '../destinations/destination.js';
-import { hasQueueHeaders, parseQueueOptions } from '../destinations/queue-options.js';
+import { HeaderError, hasQueueHeaders, parseQueueOptions } from '../destinations/queue-options.js';
 import { formatDestination } from '../destinations/shown-destination.js';
 import type { Action } from './auth.js';
 
@@ -18,6 +18,9 @@ export interface Need {
 }
 
 type Headers = ReadonlyMap<string, string>;
+
+/** A message carries it as a short string of AMQP. */
+const REPLY_TO_MAX_BYTES = 255;
 
 const NONE: readonly Need[] = [];
 
@@ -45,8 +48,9 @@ export function furtherNeedsOfSubscribe(headers: Headers): readonly Need[] {
 
 /** A service will send there, and may be allowed more than the client. */
 function needsOfReply(replyTo: string): Need[] {
-  if (!replyTo.startsWith('/')) return [queueNamed(replyTo), ...asAddress(replyTo)].map(toSend);
   if (parseReplyTo(replyTo)) return [];
+  refuseLongReply(replyTo);
+  if (!replyTo.startsWith('/')) return [queueNamed(replyTo), ...asAddress(replyTo)].map(toSend);
   if (!replyTo.startsWith('/user/queue/')) return [toSend(parseDestination(replyTo, 'send'))];
   const own: Need = { action: 'subscribe', destination: parseDestination(replyTo, 'subscribe') };
   // To who sends there, this one is "x" of the user called "queue"
@@ -54,10 +58,19 @@ function needsOfReply(replyTo: string): Need[] {
   return isAlsoOther ? [own, toSend(parseDestination(replyTo, 'send'))] : [own];
 }
 
-/** To Spring AMQP, `exchange/key` and `type://exchange/key` are addresses, and it replies there. */
+function refuseLongReply(replyTo: string): void {
+  const bytes = Buffer.byteLength(replyTo);
+  if (bytes <= REPLY_TO_MAX_BYTES) return;
+  throw new HeaderError(`The header reply-to has ${bytes} bytes: at most ${REPLY_TO_MAX_BYTES} are possible.`);
+}
+
+/** Spring AMQP reads `exchange/key` and `type://exchange/key` as addresses, after the last `://`, and replies there. */
 function asAddress(replyTo: string): Destination[] {
-  const [, exchange, key] = /^(?:.*:\/\/)?([^/]*)\/(.*)$/.exec(replyTo) ?? [];
-  return exchange === undefined || key === undefined ? [] : [exchangeNamed(exchange, key)];
+  if (!replyTo.includes('/')) return [];
+  const scheme = replyTo.lastIndexOf('://');
+  const address = scheme === -1 ? replyTo : replyTo.slice(scheme + '://'.length);
+  const slash = address.indexOf('/');
+  return [slash === -1 ? exchangeNamed(address, '') : exchangeNamed(address.slice(0, slash), address.slice(slash + 1))];
 }
 
 function toSend(destination: Destination): Need {

@@ -78,5 +78,5 @@ function isWithin({ length }: Buffer, { min, max }: { min: number; max: number }
 }
 
 function unpadded(bytes: Buffer): string {
-  return bytes.toString('base64').replace(/=+$/, '');
+  return bytes.toString('base64').replace(/={1,2}$/, '');
 }

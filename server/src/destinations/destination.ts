@@ -41,6 +41,9 @@ export class DestinationError extends Error {
 /** AMQP 0-9-1 carries names and routing keys as short strings. */
 const NAME_MAX_BYTES = 255;
 
+/** Two names, each byte of which is written as an escape, and what stands around them. Longer texts are not looked at. */
+export const DESTINATION_MAX_LENGTH = 2_000;
+
 /**
  * RabbitMQ tries all places for each `#` of a pattern: four of them and a long key keep the channel that all publishers of
  * a relay share busy for minutes, two for milliseconds.
@@ -60,6 +63,7 @@ const KINDS = '/topic, /exchange, /queue, /amq/queue, /reply-queue and /user';
 
 /** Throws a DestinationError, also where the kind is one that `action` does not take. */
 export function parseDestination(text: string, action: 'send' | 'subscribe'): Destination {
+  refuseLong(text);
   refuseControlCharacters(text);
   const segments = text.split('/');
   const [root, kind = '', ...rest] = segments;
@@ -91,10 +95,11 @@ export function parseDestination(text: string, action: 'send' | 'subscribe'): De
 
 /** The temporary queue that a `reply-to` header asks for; undefined where it names something else. */
 export function parseReplyTo(text: string): TempQueue | undefined {
-  const segments = text.split('/');
-  if (segments[0] !== '' || segments[1] !== 'temp-queue') return undefined;
+  if (text !== '/temp-queue' && !text.startsWith('/temp-queue/')) return undefined;
+  refuseLong(text);
   refuseControlCharacters(text);
-  return { kind: 'temp-queue', text, name: decodeName(only(segments.slice(2), text, '/temp-queue/NAME'), text) };
+  const [, , ...segments] = text.split('/');
+  return { kind: 'temp-queue', text, name: decodeName(only(segments, text, '/temp-queue/NAME'), text) };
 }
 
 function topic(text: string, segments: string[], action: 'send' | 'subscribe'): Destination {
@@ -245,6 +250,13 @@ function bounded(name: string, text: string): string {
   if (bytes <= NAME_MAX_BYTES) return name;
   throw new DestinationError(
     `"${text.slice(0, 60)}..." holds a name of ${bytes} bytes: names and keys have at most ${NAME_MAX_BYTES} bytes of UTF-8.`,
+  );
+}
+
+function refuseLong(text: string): void {
+  if (text.length <= DESTINATION_MAX_LENGTH) return;
+  throw new DestinationError(
+    `"${text.slice(0, 60)}..." has ${text.length} characters: a destination has at most ${DESTINATION_MAX_LENGTH}.`,
   );
 }
 

@@ -18,6 +18,9 @@ export interface CheckedHeaders {
 const LOOPBACK_NAMES = ['localhost', '127.0.0.1', '[::1]'];
 const DEFAULT_PORTS: Readonly<Record<string, string>> = { 'http:': '80', 'https:': '443' };
 const SHOWN_MAX = 200;
+/** Scheme, the longest name of a host, port. A longer text is no origin, and taking it apart as an address costs time. */
+const ORIGIN_MAX_LENGTH = 512;
+const HOST_MAX_LENGTH = 512;
 
 /** Said to who comes by another address than this machine's own, where nobody asks who a client is. */
 export const LOOPBACK_ONLY =
@@ -59,7 +62,7 @@ export function createHostCheck(allowed: readonly string[] | undefined, boundHos
   if (names.includes('*')) return () => undefined;
   const accepted = new Set(names.map((name) => name.toLowerCase()));
   return ({ host = '' }) => {
-    const asked = host.toLowerCase();
+    const asked = host.length > HOST_MAX_LENGTH ? '' : host.toLowerCase();
     if (accepted.has(asked) || accepted.has(asked.replace(/:\d+$/, ''))) return undefined;
     return (
       `Host ${shown(host) || '(none)'} is not one of this relay's names (${names.join(', ')}). ` +
@@ -70,7 +73,7 @@ export function createHostCheck(allowed: readonly string[] | undefined, boundHos
 
 /** Without TLS the page may all the same have come over https: a proxy may stand in between. */
 function isSameOrigin(origin: string, host: string, isEncrypted: boolean): boolean {
-  if (!URL.canParse(origin)) return false; // such as "null", of sandboxed pages and files
+  if (origin.length > ORIGIN_MAX_LENGTH || !URL.canParse(origin)) return false; // such as "null", of sandboxed pages and files
   const { host: originHost, protocol } = new URL(origin);
   if (isEncrypted && protocol !== 'https:') return false;
   const defaultPort = DEFAULT_PORTS[protocol];

@@ -5,6 +5,11 @@
  */
 import { BlockList, isIP, isIPv6 } from 'node:net';
 
+/** Each hop is compared with the proxies, and a client can make up thousands of them: no chain of proxies is so long. */
+const HOPS_MAX = 32;
+/** IPv6 with a zone and a few spaces. */
+const ADDRESS_MAX_LENGTH = 100;
+
 export type ClientAddress = (peerAddress: string, forwardedFor: string | undefined) => string;
 
 /** `trustedProxies` are addresses, or networks such as `10.0.0.0/8`. */
@@ -16,8 +21,8 @@ export function createClientAddress(trustedProxies: readonly string[]): ClientAd
   }
   return (peerAddress, forwardedFor = '') => {
     let client = plain(peerAddress);
-    for (const hop of forwardedFor.split(',').reverse()) {
-      const address = plain(hop.trim());
+    for (const hop of forwardedFor.split(',').slice(-HOPS_MAX).reverse()) {
+      const address = hop.length > ADDRESS_MAX_LENGTH ? '' : plain(hop.trim());
       if (isIP(address) === 0 || !trusted.check(client, familyOf(client))) break;
       client = address;
     }

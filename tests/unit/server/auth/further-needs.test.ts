@@ -36,6 +36,12 @@ describe('a SEND', () => {
       { 'reply-to': 'topic://e/k/l' },
       ['send queue /queue/topic:%2F%2Fe%2Fk%2Fl', 'send exchange /exchange/e/k%2Fl'],
     ],
+    // Spring takes the last scheme, and needs no slash behind it
+    [
+      '/topic/a',
+      { 'reply-to': 'topic://e/k://l' },
+      ['send queue /queue/topic:%2F%2Fe%2Fk:%2F%2Fl', 'send exchange /exchange/l'],
+    ],
     ['/topic/a', { 'reply-to': 'direct:///q' }, ['send queue /queue/direct:%2F%2F%2Fq', 'send queue /queue/q']],
     [
       '/topic/a',
@@ -68,6 +74,14 @@ describe('a SEND', () => {
       );
     },
   );
+});
+
+test.each([
+  ['invalid-header', 'a://'.repeat(4_000) + '\n'],
+  ['invalid-header', 'é'.repeat(128)],
+  ['invalid-destination', `/temp-queue/${'%61'.repeat(700)}`],
+])('a reply-to that is too long is refused before it is taken apart: %s', (code, replyTo) => {
+  expect(() => toSend('/topic/a', { 'reply-to': replyTo })).toThrow(expect.objectContaining({ code }));
 });
 
 describe('a SUBSCRIBE', () => {

@@ -143,6 +143,14 @@ describe('parseDestination', () => {
     expect(refusal(() => parseDestination('/reply-queue/', 'send'))).toMatch(/\/reply-queue\/NAME/);
   });
 
+  test('a text that is longer than any destination is not taken apart', () => {
+    const tooLong = /1\d{4} characters: a destination has at most 2000/;
+    expect(refusal(() => parseDestination(`/topic/${'a/'.repeat(8_000)}`, 'send'))).toMatch(tooLong);
+    expect(refusal(() => parseReplyTo(`/temp-queue/${'%'.repeat(16_000)}`))).toMatch(tooLong);
+    expect(parseReplyTo('a/'.repeat(8_000))).toBeUndefined();
+    expect(parseDestination(`/exchange/${'%61'.repeat(255)}/${'%61'.repeat(255)}`, 'send').kind).toBe('exchange');
+  });
+
   test('names have at most 255 bytes of UTF-8', () => {
     for (const prefix of ['/topic/', '/queue/', '/amq/queue/', '/exchange/', '/exchange/E/', '/reply-queue/', '']) {
       parseDestination(prefix + 'é'.repeat(127) + 'x', 'send');

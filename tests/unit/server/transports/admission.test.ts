@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
-import { createPageCheck } from '../../../../server/src/transports/admission.js';
+import { createHostCheck, createOriginCheck, createPageCheck } from '../../../../server/src/transports/admission.js';
 
 describe('the page of a request', () => {
   const host = 'relay.example';
@@ -26,4 +26,10 @@ describe('the page of a request', () => {
   ])('is not trusted: %j', (headers) => {
     expect(isTrusted(headers)).toBe(false);
   });
+});
+
+test('an Origin or Host that is too long is refused before it is taken apart', () => {
+  const host = `${'a'.repeat(600)}.example`;
+  expect(createOriginCheck('same')({ host, origin: `https://${host}` })).toMatch(/may not connect/);
+  expect(createHostCheck([host], undefined)({ host })).toMatch(/is not one of/);
 });

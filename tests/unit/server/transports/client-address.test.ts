@@ -17,6 +17,13 @@ describe('the address of a client', () => {
     expect(of(peer, forwardedFor)).toBe(client);
   });
 
+  test('is looked for in the last 32 hops, as a client can make up any number', () => {
+    const proxies = (count: number) => Array<string>(count).fill('10.0.0.2').join();
+    expect(of('10.1.2.3', `198.51.100.1,${proxies(31)}`)).toBe('198.51.100.1');
+    expect(of('10.1.2.3', `198.51.100.1,${proxies(32)}`)).toBe('10.0.0.2');
+    expect(of('10.1.2.3', `fe80::1%${'a'.repeat(16_000)}`)).toBe('10.1.2.3');
+  });
+
   test('is the peer’s where no proxy is trusted', () => {
     expect(createClientAddress([])('127.0.0.1', '198.51.100.1')).toBe('127.0.0.1');
   });
