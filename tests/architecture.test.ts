@@ -50,7 +50,7 @@ const SERVER: Readonly<Record<string, Rule>> = {
     packages: ['express'],
   },
   'http/access-checks': { ours: ['http'], packages: ['express', 'cors'] },
-  'http/message-request': { ours: ['http'], packages: ['zod'] },
+  'http/message-request': { ours: ['http', 'destinations'], packages: ['zod'] },
   log: { ours: [], packages: ['pino'] },
   metrics: { ours: [], packages: ['prom-client'] },
   'revocation-channel': { ours: ['auth/revocations'], types: ['brokers/broker', 'log'] },

@@ -2,12 +2,12 @@
  * Publishes what came in one request, in its order: each message is checked (destination, policy, broker) before the next
  * one is looked at, and only the broker's confirms overlap, as with the SENDs of a session.
  */
-import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { Policy, Principal } from '../auth/auth.js';
 import { requireSend } from '../auth/permission.js';
 import type { Broker, Message } from '../brokers/broker.js';
 import { type Destination, parseDestination, parseReplyTo } from '../destinations/destination.js';
 import { messageHeaders, targetSession } from '../destinations/message-headers.js';
+import type { Batch } from './batch-turns.js';
 import type { GivenMessage } from './message-request.js';
 import { Problem } from './problem.js';
 import { type ProblemCode, refusal, toProblem } from './problem-codes.js';
@@ -34,9 +34,6 @@ export interface PublisherOptions {
 
 const NO_TEMP_QUEUES = 'reply-to names a temporary queue, which only a STOMP session has: name a queue or a user.';
 
-/** How many messages are handled in a turn of the event loop. */
-const TURN_COUNT = 100;
-
 /** Nothing is known of the message, or it was not tried: the same request may be made again. */
 const MAY_BE_REPEATED: readonly string[] = ['broker-unavailable', 'overloaded'] satisfies ProblemCode[];
 
@@ -54,6 +51,7 @@ export class MessagePublisher {
   async publish(
     principal: Principal,
     messages: readonly GivenMessage[],
+    batch: Batch,
     earlier?: readonly Result[],
   ): Promise<Result[]> {
     const results: Promise<Result>[] = [];
@@ -66,7 +64,7 @@ export class MessagePublisher {
         results.push(Promise.resolve(before));
         continue;
       }
-      if (index > 0 && index % TURN_COUNT === 0) await nextTurn();
+      if (index > 0) await batch.pause();
       if (performance.now() > endsAt) obstacle ??= this.refused(this.late());
       const handedOver = obstacle ?? (await this.handOver(principal, message));
       if ('problem' in handedOver && handedOver.problem.code === 'broker-unavailable') obstacle = handedOver;

@@ -3,6 +3,9 @@
  * it is published; what a destination means, and who may send there, is a question of each message.
  */
 import { z } from 'zod';
+import { DESTINATION_MAX_LENGTH } from '../destinations/destination.js';
+import type { Batch } from './batch-turns.js';
+import type { Problem } from './problem.js';
 import { refusal } from './problem-codes.js';
 
 export interface MessageLimits {
@@ -32,8 +35,6 @@ interface Flaw {
   readonly detail: string;
 }
 
-/** Names of exchanges and keys have at most 255 bytes, each of which may be percent-encoded. */
-const DESTINATION_MAX_LENGTH = 2_000;
 const FLAWS_MAX = 10;
 const FLAW_MAX_LENGTH = 300;
 /** Half of a pair cannot be written as UTF-8. */
@@ -47,30 +48,51 @@ export class MessageRequests {
     this.message = messageSchema(limits);
   }
 
-  /** `given` is parsed JSON. Throws a Problem. */
-  parse(given: unknown): MessageRequest {
+  /** `given` is parsed JSON. Rejects with a Problem. */
+  async parse(given: unknown, batch: Batch): Promise<MessageRequest> {
     if (typeof given !== 'object' || given === null || Array.isArray(given)) {
       throw refusal('invalid-request', 'The body of the request is a message, or { "messages": [...] }.');
     }
-    if (!Object.hasOwn(given, 'messages')) return { messages: [this.checked(this.message, given)], isBatch: false };
+    const flaws: Flaw[] = [];
+    if (!Object.hasOwn(given, 'messages')) {
+      const message = read(this.message, given, [], flaws);
+      if (message === undefined) throw refused(flaws);
+      return { messages: [message], isBatch: false };
+    }
     const { messagesMax } = this.limits;
     const { messages } = given as { messages: unknown };
     if (Array.isArray(messages) && messages.length > messagesMax) {
       const sentence = `The request has ${messages.length} messages, and at most http.messagesMax (${messagesMax}) are taken.`;
       throw refusal('request-too-large', sentence);
     }
-    return { ...this.checked(z.strictObject({ messages: z.array(this.message).min(1) }), given), isBatch: true };
+    const list = read(BATCH, given, [], flaws)?.messages ?? [];
+    const parsed: GivenMessage[] = [];
+    for (const [index, each] of list.entries()) {
+      if (index > 0) await batch.pause();
+      const message = read(this.message, each, ['messages', index], flaws);
+      if (message !== undefined) parsed.push(message);
+      if (flaws.length >= FLAWS_MAX) break;
+    }
+    if (flaws.length > 0) throw refused(flaws);
+    return { messages: parsed, isBatch: true };
   }
+}
 
-  private checked<T>(schema: z.ZodType<T>, given: object): T {
-    const result = schema.safeParse(given);
-    if (result.success) return result.data;
-    const flaws = result.error.issues.slice(0, FLAWS_MAX).map(toFlaw);
-    const [{ pointer, detail } = { pointer: '', detail: '' }] = flaws;
-    throw refusal('invalid-request', `Nothing was published. ${pointer || 'The request'}: ${detail}`, {
-      errors: flaws,
-    });
+const BATCH = z.strictObject({ messages: z.array(z.unknown()).min(1) });
+
+/** Undefined where there are flaws, which are added. */
+function read<T>(schema: z.ZodType<T>, given: unknown, place: readonly PropertyKey[], flaws: Flaw[]): T | undefined {
+  const result = schema.safeParse(given);
+  if (result.success) return result.data;
+  for (const { path, message } of result.error.issues.slice(0, FLAWS_MAX - flaws.length)) {
+    flaws.push(toFlaw([...place, ...path], message));
   }
+  return undefined;
+}
+
+function refused(flaws: readonly Flaw[]): Problem {
+  const [{ pointer, detail } = { pointer: '', detail: '' }] = flaws;
+  return refusal('invalid-request', `Nothing was published. ${pointer || 'The request'}: ${detail}`, { errors: flaws });
 }
 
 function messageSchema(limits: MessageLimits) {
@@ -78,7 +100,7 @@ function messageSchema(limits: MessageLimits) {
     .strictObject({
       destination: z
         .string()
-        .max(DESTINATION_MAX_LENGTH)
+        .max(DESTINATION_MAX_LENGTH, { abort: true })
         .refine((text) => !LONE_SURROGATE.test(text), { error: 'must be valid Unicode' }),
       headers: z.unknown().transform((given, context) => headersOf(given, limits, context)),
       body: z
@@ -147,10 +169,12 @@ function headersOf(given: unknown, limits: MessageLimits, context: z.RefinementC
     );
     return headers;
   }
+  let flaws = 0;
   for (const [name, value] of entries) {
     const flaw = flawOf(name, value, limits);
-    if (flaw !== undefined) refuse(flaw, [name]);
-    else headers.set(name, String(value));
+    if (flaw === undefined) headers.set(name, String(value));
+    else refuse(flaw, [name]);
+    if (flaw !== undefined && ++flaws === FLAWS_MAX) break;
   }
   return headers;
 }
@@ -158,13 +182,15 @@ function headersOf(given: unknown, limits: MessageLimits, context: z.RefinementC
 function flawOf(name: string, value: unknown, { headerLineMaxBytes }: MessageLimits): string | undefined {
   if (!['string', 'number', 'boolean'].includes(typeof value)) return 'must be a string, number or boolean';
   const text = String(value);
+  if (Buffer.byteLength(name) + Buffer.byteLength(text) >= headerLineMaxBytes) {
+    return `must be shorter than limits.afterLogin.headerLineMaxBytes (${headerLineMaxBytes}), name and value together`;
+  }
   if (name === '' || /[\p{Cc}\p{Cs}:]/u.test(name)) return 'must have a name, without colons and control characters';
   if (/[\0\r\n\p{Cs}]/u.test(text)) return 'must be valid Unicode without line breaks and NUL';
-  if (Buffer.byteLength(name) + Buffer.byteLength(text) < headerLineMaxBytes) return undefined;
-  return `must be shorter than limits.afterLogin.headerLineMaxBytes (${headerLineMaxBytes}), name and value together`;
+  return undefined;
 }
 
-function toFlaw({ path, message }: z.core.$ZodIssue): Flaw {
+function toFlaw(path: readonly PropertyKey[], message: string): Flaw {
   const pointer = path.map((key) => `/${String(key).replaceAll('~', '~0').replaceAll('/', '~1')}`).join('');
   return { pointer: pointer.slice(0, FLAW_MAX_LENGTH), detail: message.slice(0, FLAW_MAX_LENGTH) };
 }

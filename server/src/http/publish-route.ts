@@ -3,6 +3,7 @@ import { isUtf8 } from 'node:buffer';
 import { createHash } from 'node:crypto';
 import express, { type Request, type RequestHandler, type Response, Router } from 'express';
 import type { Principal } from '../auth/auth.js';
+import { BatchTurns } from './batch-turns.js';
 import { BodyBudget } from './body-budget.js';
 import { Idempotency, type IdempotencyOptions, type IdempotentRequest } from './idempotency.js';
 import { isFinal, type MessagePublisher, type Result } from './message-publisher.js';
@@ -23,6 +24,7 @@ const IDEMPOTENCY_KEY = /^"?([!#-~]{1,255})"?$/;
 
 export function publishRoute(options: PublishRouteOptions, identify: Identify, publisher: MessagePublisher): Router {
   const requests = new MessageRequests(options);
+  const turns = new BatchTurns();
   const answers = new Idempotency<readonly Result[]>(options, sizeOf);
   const budget = new BodyBudget(options.bodiesMaxBytes, options.bodyMaxBytes);
   const parseJson = express.json({
@@ -30,8 +32,10 @@ export function publishRoute(options: PublishRouteOptions, identify: Identify, p
     inflate: false,
     type: 'application/json',
     strict: false, // what is no object is refused with a better sentence
-    verify: (_request, _response, bytes) => {
+    verify: (request, response, bytes) => {
       if (!isUtf8(bytes)) throw new Error('not UTF-8');
+      if (request.headers['idempotency-key'] === undefined) return;
+      (response as Response).locals['fingerprint'] = createHash('sha256').update(bytes).digest('base64');
     },
   });
 
@@ -43,12 +47,13 @@ export function publishRoute(options: PublishRouteOptions, identify: Identify, p
 
   const publish: RequestHandler = async (request, response) => {
     const { principal, address } = response.locals['caller'] as Awaited<ReturnType<Identify>>;
-    const { messages, isBatch } = requests.parse(request.body);
+    const batch = turns.begin();
+    const { messages, isBatch } = await requests.parse(request.body, batch);
     const key = keyOf(request);
-    const perform = (earlier?: readonly Result[]) => publisher.publish(principal, messages, earlier);
+    const perform = (earlier?: readonly Result[]) => publisher.publish(principal, messages, batch, earlier);
     if (key === undefined) return answer(response, await perform(), isBatch);
     const user = JSON.stringify(principal.anonymous ? ['anonymous', address] : [principal.name]);
-    const once: IdempotentRequest = { user, key, fingerprint: fingerprintOf(request.body) };
+    const once: IdempotentRequest = { user, key, fingerprint: response.locals['fingerprint'] as string };
     const { answer: results, isReplayed } = await answers.once(once, perform);
     if (isReplayed) response.set('Idempotent-Replayed', 'true');
     answer(response, results, isBatch);
@@ -71,10 +76,6 @@ function keyOf(request: Request): string | undefined {
   const [, key] = IDEMPOTENCY_KEY.exec(given) ?? [];
   if (key !== undefined) return key;
   throw refusal('invalid-request', 'Idempotency-Key has 1 to 255 printable characters without spaces and quotes.');
-}
-
-function fingerprintOf(body: unknown): string {
-  return createHash('sha256').update(JSON.stringify(body)).digest('base64');
 }
 
 function answer(response: Response, results: readonly Result[], isBatch: boolean): void {

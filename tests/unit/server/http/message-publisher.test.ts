@@ -1,5 +1,6 @@
 import { expect, test } from '@jest/globals';
 import { BrokerError, type Broker } from '../../../../server/src/brokers/broker.js';
+import { BatchTurns } from '../../../../server/src/http/batch-turns.js';
 import { MessagePublisher, type Result } from '../../../../server/src/http/message-publisher.js';
 
 const ANN = { name: 'ann', anonymous: false, claims: {} };
@@ -10,6 +11,7 @@ const message = (text: string) => ({
   body: Buffer.from(text),
   mandatory: false,
 });
+const batch = () => new BatchTurns().begin();
 const messages = (...texts: string[]) => texts.map(message);
 const codes = (results: readonly Result[]) =>
   results.map((each) => ('problem' in each ? each.problem.code : each.result));
@@ -48,7 +50,7 @@ test('each is prepared and published before the next, confirms overlap', async (
     publish: () => new Promise((resolve) => confirms.push(resolve)),
     prepare: (key) => (key === 'b' ? new Promise((resolve) => setImmediate(resolve)) : undefined),
   });
-  const results = publisher.publish(ANN, messages('a', 'b', 'c'));
+  const results = publisher.publish(ANN, messages('a', 'b', 'c'), batch());
   while (confirms.length < 3) await new Promise((resolve) => setImmediate(resolve));
   expect(calls).toEqual(['prepare a', 'publish a', 'prepare b', 'publish b', 'prepare c', 'publish c']);
   confirms.forEach((confirm) => confirm());
@@ -59,7 +61,7 @@ test('a broker that is away is waited for once, not for each message', async () 
   const { calls, counters, publisher } = setUp({
     prepare: (key) => (key === 'b' ? Promise.reject(away()) : undefined),
   });
-  const results = await publisher.publish(ANN, messages('a', 'b', 'c', 'd'));
+  const results = await publisher.publish(ANN, messages('a', 'b', 'c', 'd'), batch());
   expect(codes(results)).toEqual(['confirmed', 'broker-unavailable', 'broker-unavailable', 'broker-unavailable']);
   expect(calls).not.toContain('prepare c');
   expect(counters.messages).toEqual({ confirmed: 1, unroutable: 0, refused: 3 });
@@ -73,10 +75,10 @@ test('the same request again does only what nothing is known of', async () => {
       return key === 'c' && isAway ? Promise.reject(away()) : undefined;
     },
   });
-  const first = await publisher.publish(ANN, messages('a', 'b', 'c'));
+  const first = await publisher.publish(ANN, messages('a', 'b', 'c'), batch());
   isAway = false;
   calls.length = 0;
-  const second = await publisher.publish(ANN, messages('a', 'b', 'c'), first);
+  const second = await publisher.publish(ANN, messages('a', 'b', 'c'), batch(), first);
   expect(codes(second)).toEqual(['confirmed', 'exchange-not-found', 'confirmed']);
   expect(calls).toEqual(['prepare c', 'publish c']);
   expect(counters.messages).toEqual({ confirmed: 2, unroutable: 0, refused: 2 });
@@ -87,15 +89,30 @@ test('what comes too late is not tried', async () => {
     { prepare: () => new Promise((resolve) => setTimeout(resolve, 20)) },
     { publishTimeoutMs: 10 },
   );
-  expect(codes(await publisher.publish(ANN, messages('a', 'b')))).toEqual(['confirmed', 'overloaded']);
+  expect(codes(await publisher.publish(ANN, messages('a', 'b'), batch()))).toEqual(['confirmed', 'overloaded']);
   expect(calls).not.toContain('prepare b');
 });
 
 test('a fault of ours is told to the log, not to the client', async () => {
   const fault = new TypeError('secret details');
   const { failures, publisher } = setUp({ publish: () => Promise.reject(fault) });
-  const [result] = await publisher.publish(ANN, messages('a'));
+  const [result] = await publisher.publish(ANN, messages('a'), batch());
   expect(JSON.stringify(result)).toMatch(/internal-error/);
   expect(JSON.stringify(result)).not.toMatch(/secret/);
   expect(failures).toEqual([fault]);
+});
+
+test('costly messages are handled in several turns of the event loop', async () => {
+  let now = 0;
+  const { calls, publisher } = setUp({ prepare: () => void (now += 6) });
+  const texts = Array.from({ length: 1_000 }, (_, index) => String(index));
+  const slices = new BatchTurns(() => now).begin();
+  const published = publisher.publish(ANN, messages(...texts), slices);
+  let most = 0;
+  for (let seen = 0; seen < 2 * texts.length; seen += calls.splice(0).length) {
+    await new Promise((resolve) => setImmediate(resolve));
+    most = Math.max(most, calls.length);
+  }
+  expect(most).toBeLessThanOrEqual(6);
+  expect(await published).toHaveLength(1_000);
 });
