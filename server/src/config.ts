@@ -9,7 +9,7 @@ import { parse as parseYaml, type ScalarTag } from 'yaml';
 import { z } from 'zod';
 import { admin } from './config/admin-options.js';
 import { auth, authConflicts } from './config/auth-options.js';
-import { broker, memory, rabbitmq } from './config/broker-options.js';
+import { broker, memory, queues, rabbitmq } from './config/broker-options.js';
 import { http } from './config/http-options.js';
 import { listen, tcp, websocket } from './config/listen-options.js';
 import { exchangeName, KIB, TIMER_MAX_MS, whole } from './config/option-kinds.js';
@@ -37,6 +37,7 @@ export const schema = z.strictObject({
   sessionsMax: whole(50_000, 1, 1_000_000).describe('sessions at a time, on all transports'),
   loadShedding,
   topicExchange: exchangeName.default('amq.topic').describe('the exchange behind `/topic`'),
+  queues,
   rabbitmq,
   memory,
   auth,

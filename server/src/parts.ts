@@ -160,9 +160,10 @@ function brokerLogins({ broker, rabbitmq }: Config, instanceId: string, relayed:
 
 function createBroker(config: Config, instanceId: string, log: Log): Broker {
   const { broker, topicExchange } = config;
-  if (broker.kind === 'memory') return new MemoryBroker({ ...config.memory, topicExchange });
+  const shared = { topicExchange, queueArguments: config.queues.arguments };
+  if (broker.kind === 'memory') return new MemoryBroker({ ...config.memory, ...shared });
   checkBrokerTls(config, log);
-  return new RabbitMqBroker({ ...config.rabbitmq, urls: broker.urls, instanceId, topicExchange, log });
+  return new RabbitMqBroker({ ...config.rabbitmq, ...shared, urls: broker.urls, instanceId, log });
 }
 
 function checkBrokerTls({ broker, rabbitmq }: Config, log: Log): void {

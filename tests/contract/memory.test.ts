@@ -3,8 +3,8 @@ import { MemoryBroker } from '../../server/src/brokers/memory/memory-broker.js';
 import { brokerContract } from './broker-contract.js';
 
 brokerContract('embedded broker', async () => {
-  const { memory, topicExchange } = createConfig();
-  const broker = new MemoryBroker({ ...memory, topicExchange });
+  const { memory, topicExchange, queues } = createConfig();
+  const broker = new MemoryBroker({ ...memory, topicExchange, queueArguments: queues.arguments });
   await broker.start();
   return { broker, another: () => Promise.resolve(broker), close: () => broker.close() };
 });

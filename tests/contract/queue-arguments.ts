@@ -78,6 +78,87 @@ export function queueArgumentTests(desks: Desks): void {
     }, 30_000);
   });
 
+  describe('one SEND stays one message for each subscription', () => {
+    const refused = expect.objectContaining({
+      code: 'invalid-header',
+      message: expect.stringContaining('queues.arguments.boundDeadLetters'),
+    });
+    const conflict = expect.objectContaining({ code: 'queue-conflict' });
+
+    test.each<[string, Headers]>([
+      ['x-dead-letter-exchange', { 'x-dead-letter-exchange': 'amq.topic', 'x-message-ttl': '0' }],
+      ['x-dead-letter-routing-key', { 'x-dead-letter-routing-key': 'k' }],
+      ['x-dead-letter-strategy', { 'x-dead-letter-strategy': 'at-most-once' }],
+    ])('no queue behind a topic, exchange or user has %s', async (_, headers) => {
+      const channel = desks.here.channel();
+      const topic = `/topic/${unique('t')}`;
+      for (const [to, more] of [
+        [topic, {}],
+        [topic, { durable: 'true' }],
+        [topic, { 'x-queue-name': unique('named') }],
+        [topic, { durable: 'true', 'x-queue-name': unique('named') }],
+        [`/exchange/amq.fanout/${unique('k')}`, {}],
+        ['/user/queue/x', { durable: 'true' }],
+      ] as const) {
+        await expect(channel.consume(to, { headers: { ...headers, ...more }, user: 'alice' })).rejects.toEqual(refused);
+      }
+    });
+
+    test('durable subscriptions whose dead letters would go to their own topic get each message once', async () => {
+      const key = unique('storm');
+      const dead = { 'x-dead-letter-exchange': 'amq.topic', 'x-dead-letter-routing-key': key, 'x-message-ttl': '0' };
+      const channel = desks.here.channel();
+      const consumers = [];
+      for (const id of ['1', '2', '3', '4', '5']) {
+        const durable = { durable: 'true' };
+        const storm = channel.consume(`/topic/${key}`, { id, headers: { ...durable, ...dead } });
+        await expect(storm).rejects.toEqual(refused);
+        consumers.push(await channel.consume(`/topic/${key}`, { id, headers: durable }));
+      }
+      await desks.there.send(`/topic/${key}`, 'once');
+      await desks.there.send(`/topic/${key}`, 'after it');
+      for (const { bodies } of consumers) expect(await bodies(2)).toEqual(['once', 'after it']);
+      for (const { subscription } of consumers) await subscription.close({ forget: true });
+    });
+
+    test('a queue that has dead letters already is not bound to a topic', async () => {
+      const [name, key] = [unique('mortal'), unique('t')];
+      const dead = { 'x-dead-letter-exchange': 'amq.topic', 'x-dead-letter-routing-key': key, 'x-message-ttl': '0' };
+      await desks.there.send(`/queue/${name}`, 'x', { ...dead, 'x-message-ttl': '60000' });
+      const bind = (headers: Headers) =>
+        desks.here.channel().consume(`/topic/${key}`, { headers: { 'x-queue-name': name, ...headers } });
+      await expect(bind({ durable: 'true' })).rejects.toEqual(conflict);
+      await expect(bind({})).rejects.toEqual(conflict);
+      await expect(bind({ durable: 'true', 'x-message-ttl': '60000' })).rejects.toEqual(conflict);
+      await expect(desks.there.send(`/topic/${key}`, 'x', {}, true)).rejects.toMatchObject({ code: 'unroutable' });
+    });
+
+    test('a queue that is bound to a topic is given no dead letters', async () => {
+      const [name, key] = [unique('bound'), unique('t')];
+      const headers = { durable: 'true', 'x-queue-name': name };
+      const { bodies, subscription } = await desks.here.channel().consume(`/topic/${key}`, { headers });
+      const dead = { 'x-dead-letter-exchange': 'amq.topic', 'x-dead-letter-routing-key': key };
+      await expect(desks.there.send(`/queue/${name}`, 'x', dead)).rejects.toEqual(conflict);
+      await expect(desks.there.channel().consume(`/queue/${name}`, { headers: dead })).rejects.toEqual(conflict);
+      await desks.there.send(`/topic/${key}`, 'hello');
+      expect(await bodies(1)).toEqual(['hello']);
+      await subscription.close({ forget: true });
+    });
+
+    test('x-max-priority is at most 10', async () => {
+      const queue = `/queue/${unique('urgent')}`;
+      const tooMany = expect.objectContaining({
+        code: 'invalid-header',
+        message: expect.stringContaining('queues.arguments.priorityMax (10)'),
+      });
+      const headers = { 'x-max-priority': '11' };
+      await expect(desks.there.send(queue, 'x', headers)).rejects.toEqual(tooMany);
+      for (const to of [queue, `/topic/${unique('t')}`])
+        await expect(desks.here.channel().consume(to, { headers })).rejects.toEqual(tooMany);
+      await desks.there.send(queue, 'x', { 'x-max-priority': '10' });
+    });
+  });
+
   describe('queue headers', () => {
     test('x-overflow:reject-publish refuses what does not fit', async () => {
       const queue = `/queue/${unique('full')}`;

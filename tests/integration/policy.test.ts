@@ -17,7 +17,7 @@ const config: ConfigInput = {
         allow: 'subscribe',
         destination: ['/topic/private.{user}.#', '/user/queue/#', '/topic/tenants.{claims.tenant}.news'],
       },
-      { allow: ['send', 'subscribe'], destination: ['/topic/chat.#', '/queue/jobs'] },
+      { allow: ['send', 'subscribe'], destination: ['/topic/chat.#', '/queue/jobs', '/queue/tasks'] },
       { allow: 'send', destination: ['/user/*/queue/replies', '/queue/requests', '/exchange/amq.direct/#'] },
       { allow: 'subscribe', destination: '/topic/public.#', users: 'everyone' },
     ],
@@ -162,6 +162,7 @@ describe.each(BROKERS)('rules, with %s', (broker) => {
       await refused(ann, 'SEND', { destination: '/queue/requests', ...headers });
     await ann.receipt('SUBSCRIBE', {
       ...chat,
+      destination: '/queue/tasks',
       'x-dead-letter-exchange': 'amq.topic',
       'x-dead-letter-routing-key': 'chat.dead',
     });

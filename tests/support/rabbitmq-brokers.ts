@@ -30,6 +30,7 @@ export function rabbitOptions(amqpUrl: string, overrides: Partial<RabbitMqOption
     channelsPerConnection: 1_500,
     connectionsMax: 8,
     queueExpiresMs: 60_000,
+    queueArguments: { priorityMax: 10, boundDeadLetters: false },
     heartbeatSeconds: 10,
     log: new TestLog(),
     ...overrides,

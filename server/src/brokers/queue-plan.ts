@@ -14,8 +14,20 @@ import type { Arguments, ConsumerOptions, QueueAction, QueueOptions } from '../d
 import { BrokerError } from './broker.js';
 import type { AckMode, ChannelOwner, ConsumeOptions, SharedDestination } from './broker.js';
 
+/** Which arguments clients may give their queues. */
+export interface ArgumentRules {
+  /** The highest `x-max-priority`: RabbitMQ has a queue of its own for each priority. */
+  readonly priorityMax: number;
+  /**
+   * Whether a queue that is bound to an exchange may have dead letters. Several such queues, bound where their dead letters
+   * go, pass each message on to each other until it has been in all: with N queues, N! times.
+   */
+  readonly boundDeadLetters: boolean;
+}
+
 /** What a broker decides about the queues of its clients. */
 export interface QueueSettings {
+  readonly queueArguments: ArgumentRules;
   /** The exchange behind `/topic`. */
   readonly topicExchange: string;
   /** The exchange behind `/user`: direct, the relay's own, made where it is missing. */
@@ -77,6 +89,7 @@ export function planConsumer(
     case 'topic':
     case 'exchange':
     case 'user': {
+      if (!settings.queueArguments.boundDeadLetters) refuseDeadLetters(parsed.arguments);
       const binding = bindingFor(destination, options.headers, settings);
       return { ...consuming, ...ownQueue(destination, options, owner, parsed, settings), binding };
     }
@@ -124,12 +137,31 @@ export function declarationFor(
 }
 
 function declaration(parsed: QueueOptions, settings: QueueSettings): QueueDeclaration {
+  refuseManyPriorities(parsed.arguments, settings.queueArguments);
   // Streams know no x-expires
   const expires = isTransient(parsed) && parsed.arguments['x-queue-type'] !== 'stream';
   return {
     autoDelete: parsed.autoDelete === true,
     arguments: { ...(expires && { 'x-expires': settings.queueExpiresMs }), ...parsed.arguments },
   };
+}
+
+function refuseManyPriorities({ 'x-max-priority': asked }: Arguments, { priorityMax }: ArgumentRules): void {
+  if (asked === undefined || Number(asked) <= priorityMax) return;
+  throw new BrokerError(
+    'invalid-header',
+    `The header x-max-priority:${asked} is not valid: its value must be at most queues.arguments.priorityMax (${priorityMax}).`,
+  );
+}
+
+function refuseDeadLetters(given: Arguments): void {
+  const name = Object.keys(given).find((each) => each.startsWith('x-dead-letter-'));
+  if (name === undefined) return;
+  throw new BrokerError(
+    'invalid-header',
+    `The header ${name} is taken for /queue/NAME only: queues behind topics, exchanges and users could pass one message on ` +
+      'to each other without end. queues.arguments.boundDeadLetters allows it.',
+  );
 }
 
 function isTransient(parsed: QueueOptions): boolean {

@@ -1,6 +1,6 @@
 /** Which broker, and how the relay deals with it. */
 import { z } from 'zod';
-import { DAY_MS, exchangeName, fileName, KIB, MIB, section, whole } from './option-kinds.js';
+import { DAY_MS, exchangeName, fileName, flag, KIB, MIB, section, whole } from './option-kinds.js';
 
 const BROKER_RULE = 'must be memory: or amqp://user:pass@host:5672/vhost (amqps for TLS; several, comma separated)';
 const amqpUrl = z
@@ -30,8 +30,18 @@ const userExchangeName = z
   .string({ error: USER_EXCHANGE_RULE })
   .refine((text) => text.startsWith(RESERVED_PREFIX) && Buffer.byteLength(text) <= 255, { error: USER_EXCHANGE_RULE });
 
+/** Which queue headers clients may use, on either broker. */
+export const queues = section({
+  arguments: section({
+    priorityMax: whole(10, 0, 255).describe('the highest `x-max-priority` that a client may ask for'),
+    boundDeadLetters: flag(false).describe(
+      'clients may set `x-dead-letter-...` also for queues behind topics, exchanges and users (durable subscriptions, those with acks): with N of them one SEND can become N! messages',
+    ),
+  }),
+});
+
 /** What either broker does with the queues of its clients. */
-const queues = {
+const clientQueues = {
   userExchange: userExchangeName.default('stomp-relay.user').describe('the exchange behind `/user`'),
   autoPrefetch: whole(100, 1, 65_535).describe(
     'unsettled deliveries of a subscription with `ack:auto` to a queue that does not say `prefetch-count`',
@@ -61,7 +71,7 @@ const tls = z
   });
 
 export const rabbitmq = section({
-  ...queues,
+  ...clientQueues,
   /** For `amqps://`. That the certificate is verified cannot be switched off. */
   tls: tls.optional(),
   instanceQueueMaxBytes: whole(256 * MIB, MIB, 64 * 1024 * MIB).describe(
@@ -89,7 +99,7 @@ export const rabbitmq = section({
 });
 
 export const memory = section({
-  ...queues,
+  ...clientQueues,
   exchanges: z
     .array(
       z.strictObject({

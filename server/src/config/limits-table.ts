@@ -77,6 +77,8 @@ export const EFFECTS: Readonly<Record<string, string>> = {
   'http.idempotencyMaxBytes': 'the oldest answers of the same user are forgotten, else the oldest of all',
   'http.streamsMax': 'HTTP 503 `too-many-sessions` with `Retry-After`',
   'http.streamMaxBytes': 'the stream ends with the event `error`, `slow-consumer`',
+  // Queues
+  'queues.arguments.priorityMax': error('invalid-header'),
   // RabbitMQ
   'rabbitmq.autoPrefetch': 'RabbitMQ delivers no more until the client has read',
   'rabbitmq.clientPrefetch': 'RabbitMQ delivers no more until the client has acknowledged',

@@ -353,6 +353,24 @@ export const DELIBERATE: readonly Difference[] = [
     scenarios: ['queue headers: x-overflow and x-delivery-limit', 'queue headers: x-single-active-consumer'],
   },
   {
+    title: 'Dead letters belong to /queue/N',
+    rabbitmqDoes: 'takes x-dead-letter-exchange and the like on every SUBSCRIBE',
+    relayDoes:
+      'refuses them for queues behind topics, exchanges and users, unless queues.arguments.boundDeadLetters allows them',
+    reason:
+      'N durable subscriptions whose dead letters go to their own topic, with x-message-ttl:0, make N! messages of one SEND.',
+    lines: { rabbitmq: /./, relay: /ERROR|the connection/ },
+    scenarios: ['queue headers: dead letters of a durable subscription'],
+  },
+  {
+    title: 'A queue has at most ten priorities',
+    rabbitmqDoes: 'takes an x-max-priority up to 255',
+    relayDoes: 'refuses more than 10, or what queues.arguments.priorityMax says',
+    reason: 'RabbitMQ has a queue of its own for each priority; its documentation advises up to 10.',
+    lines: { rabbitmq: /./, relay: /ERROR|the connection/ },
+    scenarios: ['queue headers: a hundred priorities'],
+  },
+  {
     title: 'client acks stay inside one subscription',
     rabbitmqDoes: 'acknowledges everything on its channel, also of other subscriptions',
     relayDoes: 'acknowledges the messages before it of the same subscription',

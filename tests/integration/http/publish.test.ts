@@ -176,7 +176,8 @@ describe('a relay that stops', () => {
 
 describe('while the broker is away', () => {
   test('a request is refused, and may be made again with the same key', async () => {
-    const node = new MemoryBroker({ ...createConfig().memory, topicExchange: 'amq.topic' });
+    const { memory, topicExchange, queues } = createConfig();
+    const node = new MemoryBroker({ ...memory, topicExchange, queueArguments: queues.arguments });
     let isAway = true;
     const broker = new Proxy<Broker>(node, {
       get(target, name) {

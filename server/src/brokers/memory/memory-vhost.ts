@@ -20,6 +20,11 @@ const STANDARD_EXCHANGES: readonly (readonly [string, ExchangeType])[] = [
   ['amq.match', 'headers'],
 ];
 
+/**
+ * How often a message is dead-lettered without having been rejected in between. A client can have as many queues as it likes
+ * pass one message on, and so make one SEND cost as much as thousands.
+ */
+const DEATHS_MAX = 16;
 const PLAIN: QueueDeclaration = { autoDelete: false, arguments: {} };
 const NO_DEATHS: readonly Death[] = [];
 const NO_ROUTES: readonly Route[] = [];
@@ -95,6 +100,7 @@ export class MemoryVhost implements QueueHost {
     const exchange = limits.deadLetterExchange;
     if (exchange === undefined || (exchange !== '' && !this.exchanges.has(exchange))) return;
     const deaths = death.reason === 'rejected' ? [death] : [...stored.deaths, death];
+    if (deaths.length > DEATHS_MAX) return;
     if (stored.deaths.some(({ queue }) => queue === death.queue) && death.reason !== 'rejected') return;
     this.publish(toDeadLetter(stored, death, exchange, limits.deadLetterKey), deaths);
   }

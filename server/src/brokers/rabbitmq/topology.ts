@@ -6,7 +6,8 @@
 import type { Channel, Replies } from 'amqplib';
 import type { BrokerError } from '../broker.js';
 import { REPLY, replyCode, toBrokerError } from './amqp-errors.js';
-import type { QueueDeclaration, QueuePlan } from '../queue-plan.js';
+import { isReservedName } from '../../destinations/destination.js';
+import type { QueueBinding, QueueDeclaration, QueuePlan } from '../queue-plan.js';
 import { RecentNames } from './recent-names.js';
 import type { ScratchChannels } from './scratch-channels.js';
 
@@ -101,8 +102,26 @@ export class Topology {
       const { exchange, key } = binding;
       const bind = (channel: Channel) => channel.bindQueue(queue, exchange, key, binding.arguments);
       await this.ask({ kind: 'exchange', name: exchange }, bind);
+      // Other clients reach no name of the relay's own
+      if (!isReservedName(queue)) await this.confirmBound(queue, source, binding);
     }
     return consumerCount;
+  }
+
+  /**
+   * Between declaration and binding the queue may have expired, and another client may have made it with other arguments,
+   * such as dead letters, which no bound queue may have: then the binding has to go. A queue that has gone since took its
+   * bindings along.
+   */
+  private async confirmBound(queue: string, source: QueuePlan['source'], binding: QueueBinding): Promise<void> {
+    try {
+      await this.provideQueue(queue, source);
+    } catch (error) {
+      const unbind = (channel: Channel) => channel.unbindQueue(queue, binding.exchange, binding.key, binding.arguments);
+      if ((error as { code?: unknown }).code === 'queue-conflict')
+        await this.ask({ kind: 'queue', name: queue }, unbind);
+      throw error;
+    }
   }
 
   private provideQueue(queue: string, source: QueuePlan['source']): Promise<Replies.AssertQueue> {

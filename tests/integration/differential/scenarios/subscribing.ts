@@ -158,6 +158,16 @@ export const scenarios: readonly Scenario[] = [
     'x-delivery-limit': '3',
   }),
   declared('queue headers: x-single-active-consumer', { 'x-single-active-consumer': 'true' }),
+  scenario('queue headers: dead letters of a durable subscription', async (stage) => {
+    const alice = await stage.connect('alice');
+    const destination = `/topic/${stage.name()}`;
+    const dead = { 'x-dead-letter-exchange': 'amq.direct', 'x-dead-letter-routing-key': 'dead' };
+    await alice.ask('SUBSCRIBE', { id: 's', destination, durable: 'true', 'auto-delete': 'false', ...dead });
+  }),
+  scenario('queue headers: a hundred priorities', async (stage) => {
+    const alice = await stage.connect('alice');
+    await alice.ask('SUBSCRIBE', { id: 's', destination: `/queue/${stage.name()}`, 'x-max-priority': '100' });
+  }),
   declared('queue headers: no number in x-max-length', { 'x-max-length': 'ten' }),
   scenario('queue headers: on SEND', async (stage) => {
     const alice = await stage.connect('alice');

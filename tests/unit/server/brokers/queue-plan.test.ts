@@ -8,6 +8,7 @@ const settings = {
   autoPrefetch: 10,
   clientPrefetch: 20,
   queueExpiresMs: 60_000,
+  queueArguments: { priorityMax: 10, boundDeadLetters: false },
 };
 const EXPIRES = { 'x-expires': 60_000 };
 const ALICE = { sessionId: 's-1', user: 'alice', clientId: undefined };
@@ -20,11 +21,15 @@ interface Subscribe {
   readonly user?: string;
 }
 
-function plan(to: string, { headers = {}, ack = 'auto', owner = ALICE, id = '0', user }: Subscribe = {}): QueuePlan {
+function plan(
+  to: string,
+  { headers = {}, ack = 'auto', owner = ALICE, id = '0', user }: Subscribe = {},
+  queueArguments = settings.queueArguments,
+): QueuePlan {
   const parsed = parseDestination(to, 'subscribe');
   const destination: Destination = parsed.kind === 'user' ? { ...parsed, user } : parsed;
   const options = { ack, headers: new Map(Object.entries(headers)), subscriptionId: id };
-  return planConsumer(destination, options, owner, settings);
+  return planConsumer(destination, options, owner, { ...settings, queueArguments });
 }
 
 describe('planConsumer', () => {
@@ -126,6 +131,23 @@ describe('planConsumer', () => {
     expect(new Set(names).size).toBe(names.length);
     expect(name({ owner: { ...ALICE, sessionId: 's-2' } })).toBe(names[0]);
     expect(names[0]).toMatch(/^stomp-relay\.durable\.[\w-]{43}$/);
+  });
+
+  test('allows the arguments that the configuration allows', () => {
+    const headers = { 'x-dead-letter-exchange': 'amq.topic', 'x-max-priority': '20' };
+    const refusal = (rules: Partial<typeof settings.queueArguments>) => {
+      try {
+        plan('/topic/a', { headers }, { ...settings.queueArguments, ...rules });
+        return undefined;
+      } catch (error) {
+        return (error as Error).message;
+      }
+    };
+    expect(refusal({})).toMatch(/x-dead-letter-exchange .*queues\.arguments\.boundDeadLetters/);
+    expect(refusal({ boundDeadLetters: true })).toMatch(/x-max-priority:20 .*queues\.arguments\.priorityMax \(10\)/);
+    expect(refusal({ priorityMax: 20 })).toMatch(/x-dead-letter-exchange/);
+    expect(refusal({ boundDeadLetters: true, priorityMax: 20 })).toBeUndefined();
+    expect(plan('/queue/q', { headers: { 'x-dead-letter-exchange': 'amq.topic' } }).queue).toBe('q');
   });
 
   test('gives refusals the codes of a broker', () => {

@@ -4,11 +4,11 @@ import type { MemoryOptions } from '../../../../../server/src/brokers/memory/mem
 import { createConfig } from '../../../../../server/src/config.js';
 import { BrokerDesk, textOf } from '../../../../support/broker-desk.js';
 
-const { memory, topicExchange } = createConfig();
+const { memory, topicExchange, queues } = createConfig();
 const desks: BrokerDesk[] = [];
 
 async function deskOf(options: Partial<MemoryOptions> = {}): Promise<BrokerDesk> {
-  const broker = new MemoryBroker({ ...memory, topicExchange, ...options });
+  const broker = new MemoryBroker({ ...memory, topicExchange, queueArguments: queues.arguments, ...options });
   await broker.start();
   const desk = new BrokerDesk(broker);
   desks.push(desk);
@@ -135,7 +135,8 @@ describe('bounds', () => {
 
 describe('dead letters', () => {
   test('that multiply are held to the memory of the broker, a little in each turn', async () => {
-    const desk = await deskOf({ messagesMaxBytes: 100_000 });
+    const queueArguments = { ...queues.arguments, boundDeadLetters: true };
+    const desk = await deskOf({ messagesMaxBytes: 100_000, queueArguments });
     const headers = { 'x-message-ttl': '0', 'x-dead-letter-exchange': 'amq.fanout', 'prefetch-count': '1' };
     for (let i = 0; i < 12; i++) await desk.channel().consume(`/exchange/amq.fanout/${i}`, { ack: 'client', headers });
     await desk.send('/exchange/amq.fanout', 'taken by the consumers');
@@ -163,6 +164,31 @@ describe('dead letters', () => {
     await desk.send('/queue/a', 'new');
     expect(textOf((await inbox.next()).message)).toBe('new');
     expect(inbox.all).toHaveLength(1);
+  });
+
+  test('end after 16 queues, however many pass them on', async () => {
+    const desk = await deskOf();
+    const heard = await desk.listen('/topic/heard');
+    const passOn = (from: number, exchange: string, key: string) => {
+      const dead = { 'x-dead-letter-exchange': exchange, 'x-dead-letter-routing-key': key };
+      return desk.send(`/queue/${from}`, `from ${from}`, { ...dead, 'x-message-ttl': '0' });
+    };
+    await passOn(0, 'amq.topic', 'heard');
+    expect(await heard.bodies(1)).toEqual(['from 0']);
+    for (let from = 1; from <= 20; from++) await passOn(from, '', String(from - 1));
+    // Queue 15 is the first of 16, down to queue 0
+    expect(await heard.bodies(15)).toEqual(Array.from({ length: 15 }, (_, index) => `from ${index + 1}`));
+    await desk.send('/queue/0', 'last');
+    expect(await heard.bodies(1)).toEqual(['last']);
+  });
+
+  test('that consumers reject go on for as long as they do', async () => {
+    const desk = await deskOf();
+    const headers = { 'x-dead-letter-exchange': '', 'x-dead-letter-routing-key': 'again' };
+    const { inbox } = await desk.channel().consume('/queue/again', { headers });
+    await desk.send('/queue/again', 'x');
+    for (let i = 0; i < 20; i++) (await inbox.next()).settle('drop');
+    (await inbox.next()).settle('ack');
   });
 
   test('x-overflow:reject-publish-dlx refuses and dead-letters', async () => {
