@@ -104,8 +104,8 @@ test('a fault of ours is told to the log, not to the client', async () => {
 
 test('costly messages are handled in several turns of the event loop', async () => {
   let now = 0;
-  const { calls, publisher } = setUp({ prepare: () => void (now += 6) });
-  const texts = Array.from({ length: 1_000 }, (_, index) => String(index));
+  const { calls, publisher } = setUp({ prepare: () => void (now += 6) }, { publishTimeoutMs: 60_000 });
+  const texts = Array.from({ length: 100 }, (_, index) => String(index));
   const slices = new BatchTurns(() => now).begin();
   const published = publisher.publish(ANN, messages(...texts), slices);
   let most = 0;
@@ -114,5 +114,5 @@ test('costly messages are handled in several turns of the event loop', async () 
     most = Math.max(most, calls.length);
   }
   expect(most).toBeLessThanOrEqual(6);
-  expect(await published).toHaveLength(1_000);
+  expect(codes(await published)).toEqual(texts.map(() => 'confirmed'));
 });
