@@ -23,7 +23,7 @@ export interface AdminPort {
 
 /** Undefined where the configuration wants none. */
 export async function openAdminPort(config: Config, sources: AdminSources, log: Log): Promise<AdminPort | undefined> {
-  const { adminPort, adminHost } = config.listen;
+  const { adminPort, adminHost, backlog } = config.listen;
   if (adminPort === 'off') return undefined;
   const { tokenHash, pageMax } = config.admin;
   const onFailed = (err: unknown): void => log.error({ err }, 'an HTTP request could not be answered');
@@ -40,6 +40,6 @@ export async function openAdminPort(config: Config, sources: AdminSources, log: 
     connectTimeoutMs: config.session.connectTimeoutMs,
     onListenerFailed: (err) => log.error({ err }, 'an HTTP listener failed'),
   });
-  const address = await listen(server, adminPort, adminHost);
+  const address = await listen(server, adminPort, adminHost, backlog);
   return { server, listening: { kind: 'admin', url: `http://${hostPort(address)}/`, port: address.port } };
 }

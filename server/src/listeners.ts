@@ -83,7 +83,7 @@ export class Listeners {
   }
 
   private async openPublic(): Promise<Listening[]> {
-    const { host, port, path } = this.config.listen;
+    const { host, port, path, backlog } = this.config.listen;
     const checkHost = createHostCheck(this.config.websocket.allowedHosts, host);
     const api = this.parts.http.api(true);
     const transport = this.websocketTransport(true);
@@ -91,7 +91,7 @@ export class Listeners {
       createPublicApp({ websocketPath: path, checkHost, api, onFailed: this.onHttpFailed }),
     );
     server.on('upgrade', transport.handleUpgrade);
-    const address = await listen(server, port, host);
+    const address = await listen(server, port, host, backlog);
     const s = this.parts.tls ? 's' : '';
     return [
       { kind: 'page', url: `http${s}://${hostPort(address)}/`, port: address.port },
@@ -100,9 +100,9 @@ export class Listeners {
   }
 
   private async openTcp(): Promise<Listening[]> {
-    const { host, tcpPort } = this.config.listen;
+    const { host, tcpPort, backlog } = this.config.listen;
     if (tcpPort === 'off') return [];
-    const address = await this.tcp.listen(tcpPort, host);
+    const address = await this.tcp.listen(tcpPort, host, backlog);
     return [{ kind: 'tcp', url: `${this.parts.tls ? 'tls' : 'tcp'}://${hostPort(address)}`, port: address.port }];
   }
 

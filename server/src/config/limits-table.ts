@@ -8,7 +8,7 @@ import { optionsOf } from './schema-options.js';
 
 /** How the name of a limit ends. */
 const LIMIT =
-  /(Max|MaxBytes|MaxCount|[mM]axPayloadBytes|Prefetch|sessionsPerSecond|TimeoutMs|StallMs|waitMaxMs|lagMaxMs|channelsPerConnection)$/;
+  /(Max|MaxBytes|MaxCount|[mM]axPayloadBytes|Prefetch|sessionsPerSecond|TimeoutMs|StallMs|waitMaxMs|lagMaxMs|channelsPerConnection|backlog)$/;
 
 const error = (code: string): string => `ERROR \`${code}\``;
 const frame = (when: string): Record<string, string> => ({
@@ -24,6 +24,8 @@ const PAUSE = 'the client is not read from until there is room';
 /** What happens at each limit. `0` in the table's range means: no limit. */
 export const EFFECTS: Readonly<Record<string, string>> = {
   // Coming in
+  'listen.backlog':
+    'the kernel leaves the connection unanswered; the client’s kernel tries again after 1 s, 3 s and so on',
   'listen.httpConnectionsMax': 'HTTP 503 with `Retry-After`; with TLS the connection is cut off',
   'listen.httpHeadersMaxBytes': 'HTTP 431',
   'limits.connectsPerSecondMax': `waits for \`loadShedding.waitMaxMs\`, then HTTP 503 with \`Retry-After\`; TCP: ${error('too-many-connects')}`,

@@ -62,6 +62,9 @@ export const listen = section({
     .default(8081)
     .describe('port of `/livez`, `/readyz`, `/metrics` and the [admin API](admin.md), always plain HTTP'),
   adminHost: host.default('127.0.0.1').describe('address of the admin port'),
+  backlog: whole(65_535, 1, 65_535).describe(
+    'connections that may wait in the kernel to be accepted, at each port; the kernel allows no more than `net.core.somaxconn`',
+  ),
   httpConnectionsMax: whole(10_000, 10, 1_000_000).describe(
     'connections at a time to the public HTTP port that are no sessions (yet); TLS handshakes under way at the TCP port',
   ),

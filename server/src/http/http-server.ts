@@ -63,10 +63,11 @@ function boundConnections(server: http.Server, max: number): void {
   });
 }
 
-export function listen(server: http.Server, port: number, host: string): Promise<AddressInfo> {
+/** `backlog`: how many connections may wait in the kernel to be accepted. */
+export function listen(server: http.Server, port: number, host: string, backlog: number): Promise<AddressInfo> {
   return new Promise((resolve, reject) => {
     server.once('error', reject);
-    server.listen(port, host, () => {
+    server.listen(port, host, backlog, () => {
       server.off('error', reject);
       resolve(server.address() as AddressInfo);
     });

@@ -25,8 +25,11 @@ export interface TcpOptions {
 
 export interface TcpTransport {
   readonly connectionCount: number;
-  /** Resolves with the address once it really listens. Port 0: a free one. */
-  listen(port: number, host: string): Promise<AddressInfo>;
+  /**
+   * Resolves with the address once it really listens. Port 0: a free one. `backlog`: how many connections may wait in the
+   * kernel to be accepted.
+   */
+  listen(port: number, host: string, backlog: number): Promise<AddressInfo>;
   stopListening(): void;
   /** The same, and closes the connections that are left; resolves when the last one is gone. */
   close(): Promise<void>;
@@ -155,10 +158,10 @@ export function createTcpTransport(
       return connections.size;
     },
 
-    listen: (port, host) =>
+    listen: (port, host, backlog) =>
       new Promise((resolve, reject) => {
         server.once('error', reject);
-        server.listen(port, host, () => {
+        server.listen(port, host, backlog, () => {
           server.off('error', reject).on('error', onError);
           resolve(server.address() as AddressInfo);
         });

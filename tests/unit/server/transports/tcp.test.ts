@@ -38,7 +38,7 @@ async function openRig(load = { isOverloaded: false }, tls?: Protection): Promis
       connection.close(1013, '');
     },
   );
-  const { port } = await transport.listen(0, '127.0.0.1');
+  const { port } = await transport.listen(0, '127.0.0.1', 511);
 
   async function connectRaw(options = { allowHalfOpen: false }) {
     const accepted = new Promise<RecordingListener>((resolve) => waiting.push(resolve));
@@ -176,7 +176,7 @@ test('a port in use is an error that says so', async () => {
     () => {},
     () => {},
   );
-  await expect(second.listen(rig.port, '127.0.0.1')).rejects.toMatchObject({ code: 'EADDRINUSE' });
+  await expect(second.listen(rig.port, '127.0.0.1', 511)).rejects.toMatchObject({ code: 'EADDRINUSE' });
   await second.close();
   await rig.close();
 });
