@@ -51,7 +51,10 @@ const SERVER: Readonly<Record<string, Rule>> = {
   },
   'http/access-checks': { ours: ['http'], packages: ['express', 'cors'] },
   'http/message-request': { ours: ['http', 'destinations'], packages: ['zod'] },
-  log: { ours: [], packages: ['pino'] },
+  log: { ours: ['stderr'], packages: ['pino'] },
+  'paced-log': { ours: [], types: ['log'] },
+  stderr: { ours: ['lossy-writer'] },
+  'lossy-writer': { ours: [] },
   metrics: { ours: [], packages: ['prom-client'] },
   'revocation-channel': { ours: ['auth/revocations'], types: ['brokers/broker', 'log'] },
   operations: {
@@ -73,7 +76,7 @@ const SERVER: Readonly<Record<string, Rule>> = {
   relay: { ours: ['*'] },
   index: { ours: ['*'] },
   version: { ours: [] },
-  admin: { ours: ['http', 'transports/admission', 'loopback'], types: ['config', 'log', 'operations'] },
+  admin: { ours: ['http', 'transports/admission', 'loopback', 'paced-log'], types: ['config', 'log', 'operations'] },
   workers: {
     ours: ['admin', 'log', 'metrics', 'operations', 'relay', 'session/lowest-keys', 'young-generation'],
     types: ['config'],
@@ -89,6 +92,7 @@ const SERVER: Readonly<Record<string, Rule>> = {
       'read-password',
       'relay',
       'log',
+      'stderr',
       'version',
       'workers',
       'young-generation',

@@ -5,8 +5,10 @@ import { createAdminApp } from './http/app.js';
 import type { HealthSources } from './http/health-route.js';
 import { createHttpServer, hostPort, listen } from './http/http-server.js';
 import type { MetricsText } from './http/metrics-route.js';
+import type { OnRefused } from './http/problem.js';
 import type { Log } from './log.js';
 import { isLoopback } from './loopback.js';
+import { PacedLog } from './paced-log.js';
 import type { AskOperation } from './operations.js';
 import { createHostCheck } from './transports/admission.js';
 
@@ -26,10 +28,17 @@ export async function openAdminPort(config: Config, sources: AdminSources, log: 
   const { adminPort, adminHost, backlog } = config.listen;
   if (adminPort === 'off') return undefined;
   const { tokenHash, pageMax } = config.admin;
-  const onFailed = (err: unknown): void => log.error({ err }, 'an HTTP request could not be answered');
+  const pacedLog = new PacedLog(log);
+  const onFailed = (err: unknown): void => pacedLog.error({ err }, 'an HTTP request could not be answered');
+  const onRefused: OnRefused = (details, code) => pacedLog.warn(details, `admin request refused: ${code}`);
   const app = createAdminApp({
     ...sources,
-    api: { ask: sources.ask, access: { isLoopback: isLoopback(adminHost), tokenHash }, pageMax, onFailed },
+    api: {
+      ask: sources.ask,
+      access: { isLoopback: isLoopback(adminHost), tokenHash },
+      pageMax,
+      listener: { onFailed, onRefused },
+    },
     // Probes call by address: allowedHosts is about the public names.
     checkHost: createHostCheck(undefined, adminHost),
     onFailed,
@@ -38,7 +47,7 @@ export async function openAdminPort(config: Config, sources: AdminSources, log: 
     ...config.listen,
     tls: undefined, // for this machine, or a network of one's own: listen.tls is for the public
     connectTimeoutMs: config.session.connectTimeoutMs,
-    onListenerFailed: (err) => log.error({ err }, 'an HTTP listener failed'),
+    onListenerFailed: (err) => pacedLog.error({ err }, 'an HTTP listener failed'),
   });
   const address = await listen(server, adminPort, adminHost, backlog);
   return { server, listening: { kind: 'admin', url: `http://${hostPort(address)}/`, port: address.port } };

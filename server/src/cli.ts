@@ -14,6 +14,7 @@ import type { Config, Flags } from './config.js';
 import { readPassword } from './read-password.js';
 import { createRelay } from './relay.js';
 import type { Relay } from './relay.js';
+import { stderrWriter } from './stderr.js';
 import { VERSION } from './version.js';
 import { endInOrderAfterCrash } from './workers/last-words.js';
 import { WorkerPool } from './workers/worker-pool.js';
@@ -22,6 +23,9 @@ const EXIT_FAILED = 1;
 const EXIT_BAD_CONFIG = 2;
 
 async function main(argv: readonly string[]): Promise<void> {
+  // What Node prints of its own accord, such as a warning, may find no reader
+  process.stderr.on('error', () => undefined);
+  process.stdout.on('error', onStdoutFailed);
   const command = relayCommand().action(run);
   command
     .command('hash-password')
@@ -43,6 +47,8 @@ async function run(flags: Flags): Promise<void> {
   const config = checked(() => loadConfig(flags));
   const relay = checked(() => (config.workers === 1 ? createSingle(config) : createPool(config)));
   stopOnSignals(relay);
+  // A relay serves its clients also where the lines about its ports have no reader
+  process.stdout.off('error', onStdoutFailed).on('error', () => undefined);
   try {
     for (const { kind, url } of await relay.start()) process.stdout.write(`listening  ${kind.padEnd(9)}  ${url}\n`);
   } catch (error) {
@@ -52,7 +58,7 @@ async function run(flags: Flags): Promise<void> {
 
 function createSingle(config: Config): Relay {
   const relay = createRelay(config);
-  endInOrderAfterCrash(relay, (error) => process.stderr.write(`stomp-relay: ${inspect(error)}\n`));
+  endInOrderAfterCrash(relay, (error) => stderrWriter().write(`stomp-relay: ${inspect(error)}\n`));
   return relay;
 }
 
@@ -93,6 +99,7 @@ function relayCommand(): Command {
     .helpOption('--help', 'print this help')
     .allowExcessArguments(false)
     .configureHelp({ sortOptions: false })
+    .configureOutput({ writeErr: (text) => stderrWriter().write(text) })
     .showHelpAfterError('(--help lists the options)')
     .helpCommand(false)
     .exitOverride();
@@ -107,18 +114,25 @@ function relayCommand(): Command {
   return command.addOption(new Option('--config <file>', 'YAML file with any of the options (RELAY_CONFIG)'));
 }
 
-/** The first signal stops in order, within `stopTimeoutMs`; the second ends the process at once. */
+/**
+ * The first signal stops in order, within `stopTimeoutMs`; the second ends the process at once. A terminal that closes may send
+ * more than one SIGHUP, so that one only begins a stop.
+ */
 function stopOnSignals(relay: Pick<Relay, 'stop'>): void {
   let isStopping = false;
   const stop = (): void => {
-    if (isStopping) process.exit(EXIT_FAILED);
+    if (isStopping) return;
     isStopping = true;
     relay.stop().then(
       () => process.exit(0),
       (error: unknown) => fail(EXIT_FAILED, [(error as Error).message]),
     );
   };
-  process.on('SIGTERM', stop).on('SIGINT', stop);
+  const stopOrExit = (): void => {
+    if (isStopping) process.exit(EXIT_FAILED);
+    stop();
+  };
+  process.on('SIGTERM', stopOrExit).on('SIGINT', stopOrExit).on('SIGHUP', stop);
 }
 
 function startProblem({ code, message, ...error }: NodeJS.ErrnoException, { listen }: Config): string {
@@ -134,8 +148,13 @@ function startProblem({ code, message, ...error }: NodeJS.ErrnoException, { list
   return message;
 }
 
+/** What a command prints is all that it is for. */
+function onStdoutFailed({ code }: NodeJS.ErrnoException): never {
+  fail(EXIT_FAILED, [`stdout cannot be written to (${code})`]);
+}
+
 function fail(status: number, problems: readonly string[]): never {
-  for (const problem of problems) process.stderr.write(`stomp-relay: ${problem}\n`);
+  for (const problem of problems) stderrWriter().write(`stomp-relay: ${problem}\n`);
   process.exit(status);
 }
 

@@ -30,6 +30,7 @@ export interface HttpSources {
   readonly entrance: Entrance;
   readonly counters: SessionCounters;
   readonly log: Log;
+  readonly pacedLog: Log;
   /** Anybody may come in, as nobody has configured who may. */
   readonly isOpen: boolean;
 }
@@ -70,7 +71,7 @@ export class HttpParts {
   api(ownsServer: boolean): Router {
     const { config, sources, counters, streams, requests } = this;
     const { http, listen, limits, session, websocket, auth } = config;
-    const { broker, authenticator, policy, load, entrance, log, isOpen } = sources;
+    const { broker, authenticator, policy, load, entrance, pacedLog, isOpen } = sources;
     const clientAddress = createClientAddress(listen.trustedProxies);
     const boundHost = ownsServer ? listen.host : isOpen ? '127.0.0.1' : undefined;
     return createApi(
@@ -90,7 +91,8 @@ export class HttpParts {
         counters,
         streams,
         requests,
-        onFailed: (err) => log.error({ err }, 'an HTTP request could not be answered'),
+        onFailed: (err) => pacedLog.error({ err }, 'an HTTP request could not be answered'),
+        onRefused: (details, code) => pacedLog.warn(details, `HTTP request refused: ${code}`),
       },
       {
         checkReach: (address = '') => (ownsServer || !isOpen || isLoopback(address) ? undefined : LOOPBACK_ONLY),

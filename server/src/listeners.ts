@@ -112,12 +112,12 @@ export class Listeners {
   }
 
   private readonly onHttpFailed = (err: unknown): void => {
-    this.parts.log.error({ err }, 'an HTTP request could not be answered');
+    this.parts.pacedLog.error({ err }, 'an HTTP request could not be answered');
   };
 
   private websocketTransport(ownsServer: boolean): WebSocketTransport {
     const { listen, websocket } = this.config;
-    const { log, sessions, entrance, isOpen } = this.parts;
+    const { pacedLog, sessions, entrance, isOpen } = this.parts;
     const transport = createWebSocketTransport(
       {
         ...websocket,
@@ -129,7 +129,8 @@ export class Listeners {
         boundHost: ownsServer ? listen.host : isOpen ? '127.0.0.1' : undefined,
         loopbackOnly: !ownsServer && isOpen,
         chooseSubProtocol,
-        onRefused: (sentence, address) => log.warn({ address }, sentence),
+        onRefused: (reason, address, status) =>
+          pacedLog.warn({ address, reason }, `WebSocket handshake refused: ${status}`),
       },
       entrance,
       sessions.accept,
@@ -143,7 +144,7 @@ export class Listeners {
       ...this.config.listen,
       tls: this.parts.tls,
       connectTimeoutMs: this.config.session.connectTimeoutMs,
-      onListenerFailed: (err) => this.parts.log.error({ err }, 'an HTTP listener failed'),
+      onListenerFailed: (err) => this.parts.pacedLog.error({ err }, 'an HTTP listener failed'),
     });
     this.servers.push(server);
     return server;

@@ -1,5 +1,6 @@
 /** Logs are JSON lines on stderr: stdout belongs to the lines that say what listens where. */
 import { pino } from 'pino';
+import { stderrWriter } from './stderr.js';
 
 /** What every part of the relay is given. Details first, as pino wants it; they never hold credentials. */
 export interface Log {
@@ -20,15 +21,14 @@ export interface LogTarget {
   write(line: string): void;
 }
 
-const STDERR = 2;
 /** Nobody logs these on purpose; a header map that is logged whole must not give them away. */
 const SECRETS = ['passcode', 'password', 'authorization', 'cookie'];
+/** JSON leaves these as they are, and a terminal obeys them: C1 controls, and marks that turn the direction of text round. */
+const UNESCAPED = /[\u007f-\u009f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]/g;
 
-export function createLog(
-  { level, worker }: LogOptions,
-  target: LogTarget = pino.destination({ fd: STDERR, sync: true }),
-): Log {
-  return pino(
+export function createLog({ level, worker }: LogOptions, target?: LogTarget): Log {
+  const lines = target ?? stderrWriter();
+  const log = pino(
     {
       level,
       base: worker === undefined ? null : { worker },
@@ -36,6 +36,20 @@ export function createLog(
       formatters: { level: (label) => ({ level: label }) },
       redact: { paths: SECRETS.flatMap((name) => [name, `*.${name}`, `*.*.${name}`]), censor: '***' },
     },
-    target,
+    { write: (line) => lines.write(line.replace(UNESCAPED, escaped)) },
   );
+  if (!target) {
+    stderrWriter().onRoom = (count) =>
+      log.error({ lines: count }, 'lines of the log were dropped: stderr took no more');
+  }
+  return log;
+}
+
+/** Lines that stderr did not take, of all logs of this process. */
+export function droppedLogLines(): number {
+  return stderrWriter().dropped;
+}
+
+function escaped(character: string): string {
+  return `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`;
 }

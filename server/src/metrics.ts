@@ -35,6 +35,7 @@ export interface MetricSources {
     readonly isUp: boolean;
     readonly gauges?: { readonly unconfirmed: number; readonly pendingBindings: number };
   };
+  droppedLogLines(): number;
 }
 
 export interface Metrics {
@@ -113,6 +114,7 @@ export function createMetrics(sources: MetricSources): Metrics {
   addHttpMetrics(sources, gauge, counter, counters);
   addLoadMetrics(sources, gauge, counter);
   addBrokerMetrics(sources, gauge);
+  counter(...DROPPED_LOG_LINES, () => sources.droppedLogLines());
 
   return {
     contentType: registry.contentType,
@@ -120,6 +122,9 @@ export function createMetrics(sources: MetricSources): Metrics {
     values: () => registry.getMetricsAsJSON(),
   };
 }
+
+/** Name and help: each process has its own, the primary of workers too. */
+const DROPPED_LOG_LINES = ['log_lines_dropped', 'Lines of the log that stderr did not take'] as const;
 
 type AddGauge = (name: string, help: string, read: () => number, aggregator?: Aggregator) => void;
 type AddCounter = (name: string, help: string, read: () => number) => void;
@@ -158,6 +163,7 @@ export interface WorkerSources {
   listening(): number;
   /** How many have been replaced since the start. */
   replaced(): number;
+  droppedLogLines(): number;
 }
 
 export function createPrimaryMetrics(sources: WorkerSources): Metrics {
@@ -178,6 +184,15 @@ export function createPrimaryMetrics(sources: WorkerSources): Metrics {
     collect() {
       this.reset();
       this.inc(sources.replaced());
+    },
+  });
+  new Counter({
+    name: `stomp_relay_${DROPPED_LOG_LINES[0]}_total`,
+    help: DROPPED_LOG_LINES[1],
+    registers: [registry],
+    collect() {
+      this.reset();
+      this.inc(sources.droppedLogLines());
     },
   });
   return {

@@ -23,6 +23,7 @@ import { createLog, type Log } from './log.js';
 import { isLoopback } from './loopback.js';
 import { RelayOperations } from './operations.js';
 import { Pace } from './pace.js';
+import { PacedLog } from './paced-log.js';
 import { RevocationChannel } from './revocation-channel.js';
 import { Groups, REST_SHARE } from './session/groups.js';
 import { MessageEncoder } from './session/message-encoder.js';
@@ -53,6 +54,7 @@ export type Parts = ReturnType<typeof assembleParts>;
 /** @throws ConfigError */
 export function assembleParts(config: Config, hooks: RelayHooks) {
   const log = hooks.log ?? createLog(config.log);
+  const pacedLog = new PacedLog(log);
   /** In message ids and in the names of queues at the broker; no other relay has it. */
   const instanceId = uuid().slice(0, 8);
   const broker = hooks.broker ?? createBroker(config, instanceId, log);
@@ -77,7 +79,7 @@ export function assembleParts(config: Config, hooks: RelayHooks) {
   const policy = choosePolicy(config, hooks, log);
   const checkBrokerLogin = brokerLogins(config, instanceId, broker);
   const authenticator = new UnrevokedAuthenticator(
-    new AuthenticatorChain(authenticators(config, hooks, log, checkBrokerLogin), log),
+    new AuthenticatorChain(authenticators(config, hooks, pacedLog, checkBrokerLogin), pacedLog),
     revocations,
   );
   const context = {
@@ -95,11 +97,12 @@ export function assembleParts(config: Config, hooks: RelayHooks) {
     createPace: (perSecond: number) => new Pace(perSecond),
     counters,
     log,
+    pacedLog,
   };
   const limits = { ...config.limits, sessionsMax: config.sessionsMax };
   const sessions = new Sessions({ ...limits, drain: config.drain }, context);
   const isOpen = isOpenToAnybody(config, hooks.authenticator !== undefined);
-  const shared = { log, broker, authenticator, counters, timers, load, entrance, isOpen };
+  const shared = { log, pacedLog, broker, authenticator, counters, timers, load, entrance, isOpen };
   const http = new HttpParts(config, { ...shared, policy, messages });
   const directory = new SessionDirectory([sessions, http.streams]);
   const channel = new RevocationChannel(broker, instanceId, log);

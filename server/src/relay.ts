@@ -7,6 +7,7 @@ import type http from 'node:http';
 import { setTimeout as delay } from 'node:timers/promises';
 import { checkExposure, type Config } from './config.js';
 import { Listeners, type Listening } from './listeners.js';
+import { droppedLogLines } from './log.js';
 import { createMetrics, type Metrics } from './metrics.js';
 import { type AskOperation, type Operations, perform, type RevokeResult } from './operations.js';
 import { assembleParts, type Parts, type RelayHooks } from './parts.js';
@@ -188,7 +189,8 @@ class ComposedRelay implements Relay {
   private createMetrics(): Metrics {
     const { sessions, counters, http, broker, load, entrance } = this.parts;
     const connections = () => this.listeners.connections;
-    return createMetrics({ sessions: () => sessions.size, connections, counters, http, load, entrance, broker });
+    const shown = { counters, http, load, entrance, broker, droppedLogLines };
+    return createMetrics({ sessions: () => sessions.size, connections, ...shown });
   }
 }
 

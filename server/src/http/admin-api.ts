@@ -8,15 +8,15 @@ import { checkRevocation } from '../auth/revocations.js';
 import type { AskOperation } from '../operations.js';
 import type { PageRequest } from '../session/lowest-keys.js';
 import { type AdminAccess, adminGuard } from './admin-guard.js';
-import { Problem, problems } from './problem.js';
+import { Problem, type ProblemListener, problems } from './problem.js';
 
 export interface AdminApiOptions {
   readonly ask: AskOperation;
   readonly access: AdminAccess;
   /** Items in one answer. */
   readonly pageMax: number;
-  /** Told why a request was answered with 500. */
-  readonly onFailed?: ((error: unknown) => void) | undefined;
+  /** For the log. */
+  readonly listener?: ProblemListener | undefined;
 }
 
 const LIMIT = 100;
@@ -24,7 +24,7 @@ const PARAMETER_MAX_BYTES = 2_048;
 const BODY_MAX_BYTES = 4_096;
 const TRANSPORTS = ['websocket', 'tcp', 'stream'] as const;
 
-export function adminApi({ ask, access, pageMax, onFailed }: AdminApiOptions): Router {
+export function adminApi({ ask, access, pageMax, listener }: AdminApiOptions): Router {
   const router = Router().use(adminGuard(access));
 
   router
@@ -82,7 +82,7 @@ export function adminApi({ ask, access, pageMax, onFailed }: AdminApiOptions): R
     })
     .all(only('GET, HEAD, POST'));
 
-  return router.use(nothing, problems(onFailed));
+  return router.use(nothing, problems(listener));
 }
 
 const FILTERS = ['user', 'address', 'transport', 'destination'] as const;

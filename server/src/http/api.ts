@@ -13,7 +13,7 @@ import { type RequestHandler, Router } from 'express';
 import { accessChecks, type AccessChecks, crossOrigin } from './access-checks.js';
 import { type CallerSources, identify } from './callers.js';
 import { MessagePublisher, type PublisherOptions, type PublisherSources } from './message-publisher.js';
-import { problems } from './problem.js';
+import { type OnRefused, problems } from './problem.js';
 import { refusal, shuttingDown, toProblem } from './problem-codes.js';
 import { publishRoute, type PublishRouteOptions } from './publish-route.js';
 import { streamRoute, type StreamRouteSources } from './stream-route.js';
@@ -28,6 +28,7 @@ export interface ApiSources extends CallerSources, PublisherSources, Pick<Stream
   /** Where those stand in line for whom there is no room now. */
   readonly entrance: { arrive(guest: Guest): void };
   readonly requests: Requests;
+  readonly onRefused: OnRefused;
 }
 
 /** `turnAway` is called instead of `letIn` when it has taken too long. */
@@ -77,16 +78,13 @@ export function createApi(sources: ApiSources, checks: AccessChecks, description
   });
   router.use('/messages', requests.count, waitForRoom(sources, false));
   router.use('/stream', waitForRoom(sources, true));
-  router.use(publishRoute(options, whoIs, publisher));
+  router.use(publishRoute(options, whoIs, publisher, sources.onRefused));
   router.use(streamRoute({ streams: sources.streams, policy: sources.policy, options }, whoIs));
   router.all('/messages', notAllowed('POST')).all(['/stream', '/openapi.yaml'], notAllowed('GET'));
   router.use((request) => {
     throw refusal('not-found', `There is nothing at ${request.method} ${request.baseUrl}${request.path}.`);
   });
-  router.use(
-    asProblem,
-    problems((error) => sources.onFailed(error)),
-  );
+  router.use(asProblem, problems(sources));
   return router;
 }
 

@@ -3,7 +3,7 @@
  * people. A route throws a Problem; what else is thrown is the relay's own fault, of which only the log learns more.
  */
 import { STATUS_CODES } from 'node:http';
-import type { ErrorRequestHandler, Response } from 'express';
+import type { ErrorRequestHandler, Request, Response } from 'express';
 
 export class Problem extends Error {
   override readonly name = 'Problem';
@@ -32,14 +32,45 @@ export function sendProblem(response: Response, problem: Problem): void {
   response.status(status).set(headers).type('application/problem+json').send(JSON.stringify(problem));
 }
 
-/** To be used behind the routes; `onFailed` is told why a request was answered with 500. */
-export function problems(onFailed: (error: unknown) => void = () => undefined): ErrorRequestHandler {
+/** For the log: who was refused, and what. */
+export type OnRefused = (details: object, code: string) => void;
+
+export interface ProblemListener {
+  /** Called with the error of a request that was answered with 500. */
+  readonly onFailed: (error: unknown) => void;
+  readonly onRefused: OnRefused;
+  /** The client's address; not given: the connection's. */
+  readonly addressOf?: (request: Request) => string;
+}
+
+/** To be used behind the routes. */
+export function problems(listener?: ProblemListener): ErrorRequestHandler {
   // Four parameters are how express knows it.
-  return (error: unknown, _request, response, next) => {
+  return (error: unknown, request, response, next) => {
     const problem = problemOf(error);
-    if (problem.status >= 500 && !(error instanceof Problem)) onFailed(error);
+    if (problem.status >= 500 && !(error instanceof Problem)) listener?.onFailed(error);
+    else listener?.onRefused(detailsOf(problem, request, response, listener), problem.code);
     if (response.headersSent) next(error);
     else sendProblem(response, problem);
+  };
+}
+
+function detailsOf(
+  { status, message }: Problem,
+  request: Request,
+  response: Response,
+  listener: ProblemListener,
+): object {
+  const { method, baseUrl, path, query } = request;
+  const caller = response.locals['caller'] as { readonly principal: { readonly name: string } } | undefined;
+  const destinations = [query['destination']].flat().filter((each) => typeof each === 'string');
+  return {
+    user: caller?.principal.name,
+    address: listener.addressOf?.(request) ?? request.socket.remoteAddress,
+    request: `${method} ${baseUrl}${path}`,
+    destination: destinations.length === 0 ? undefined : destinations.join(' '),
+    status,
+    reason: message,
   };
 }
 

@@ -8,7 +8,7 @@ import { BodyBudget } from './body-budget.js';
 import { Idempotency, type IdempotencyOptions, type IdempotentRequest } from './idempotency.js';
 import { isFinal, type MessagePublisher, type Result } from './message-publisher.js';
 import { type MessageLimits, MessageRequests } from './message-request.js';
-import { sendProblem } from './problem.js';
+import { type OnRefused, sendProblem } from './problem.js';
 import { refusal } from './problem-codes.js';
 
 export interface PublishRouteOptions extends IdempotencyOptions, MessageLimits {
@@ -22,7 +22,12 @@ export type Identify = (request: Request) => Promise<{ readonly principal: Princ
 /** Printable ASCII, as a header can carry it; the quotes of the draft's structured field may be left out. */
 const IDEMPOTENCY_KEY = /^"?([!#-~]{1,255})"?$/;
 
-export function publishRoute(options: PublishRouteOptions, identify: Identify, publisher: MessagePublisher): Router {
+export function publishRoute(
+  options: PublishRouteOptions,
+  identify: Identify,
+  publisher: MessagePublisher,
+  onRefused: OnRefused,
+): Router {
   const requests = new MessageRequests(options);
   const turns = new BatchTurns();
   const answers = new Idempotency<readonly Result[]>(options, sizeOf);
@@ -50,7 +55,15 @@ export function publishRoute(options: PublishRouteOptions, identify: Identify, p
     const batch = turns.begin();
     const { messages, isBatch } = await requests.parse(request.body, batch);
     const key = keyOf(request);
-    const perform = (earlier?: readonly Result[]) => publisher.publish(principal, messages, batch, earlier);
+    const perform = async (earlier?: readonly Result[]): Promise<Result[]> => {
+      const results = await publisher.publish(principal, messages, batch, earlier);
+      for (const [index, result] of results.entries()) {
+        if (!('problem' in result)) continue;
+        const { code, message: reason } = result.problem;
+        onRefused({ user: principal.name, address, destination: messages[index]?.destination, reason }, code);
+      }
+      return results;
+    };
     if (key === undefined) return answer(response, await perform(), isBatch);
     const user = JSON.stringify(principal.anonymous ? ['anonymous', address] : [principal.name]);
     const once: IdempotentRequest = { user, key, fingerprint: response.locals['fingerprint'] as string };

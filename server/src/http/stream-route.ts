@@ -21,7 +21,9 @@ export function streamRoute(sources: StreamRouteSources, identify: Identify): Ro
   const open: RequestHandler = async (request, response) => {
     const texts = destinationsOf(request, options.subscriptionsMax);
     const parsed = texts.map(parseShared);
-    const { principal, address } = await identify(request);
+    const caller = await identify(request);
+    response.locals['caller'] = caller;
+    const { principal, address } = caller;
     if (response.closed) return;
     const stream = streams.admit(response, principal, address);
     const destinations = parsed.map((each) => (each.kind === 'user' ? { ...each, user: stream.userName } : each));

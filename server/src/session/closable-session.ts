@@ -44,7 +44,10 @@ export abstract class ClosableSession implements GroupMember {
   protected abstract readonly inbox: Inbox;
   protected abstract readonly context: SessionContext;
   /** What CONNECT has settled. */
-  protected abstract readonly identity: { readonly version: Version; readonly extensions?: Extensions } | undefined;
+  protected abstract readonly identity:
+    | { readonly version: Version; readonly principal: { readonly name: string }; readonly extensions?: Extensions }
+    | undefined;
+  protected abstract readonly peer: { readonly address: string };
   private farewell: Farewell | undefined;
   /** The client is gone; what it had sent is still worked off. */
   protected isConnectionLost = false;
@@ -150,11 +153,22 @@ export abstract class ClosableSession implements GroupMember {
   private note(error: unknown, frame: RefusedFrame | undefined): ErrorReport {
     const report = reportOf(error);
     const { code, sentence } = report ?? UNFORESEEN;
-    const { log, counters } = this.context;
+    const { pacedLog, counters } = this.context;
     counters.errors[code] = (counters.errors[code] ?? 0) + 1;
-    if (report) log[levelOf(report)]({ session: this.id, code, command: frame?.command, err: report.cause }, sentence);
-    else log.error({ session: this.id, err: error }, 'unexpected error in a session');
-    return report ?? UNFORESEEN;
+    const user = this.identity?.principal.name;
+    const client = { session: this.id, user, address: this.peer.address };
+    if (!report) {
+      pacedLog.error({ ...client, err: error }, 'unexpected error in a session');
+      return UNFORESEEN;
+    }
+    const message = `${frame ? `${frame.command} refused` : 'session ended'}: ${ERRORS[code].text}`;
+    const { headers } = frame ?? {};
+    const asked = {
+      login: user === undefined ? headers?.get('login') : undefined,
+      destination: headers?.get('destination'),
+    };
+    pacedLog[levelOf(report, frame)]({ ...client, ...asked, code, reason: sentence, err: report.cause }, message);
+    return report;
   }
 
   // Ending ------------------------------------------------------------------------------------------------------------

@@ -16,9 +16,13 @@ export interface ErrorReport {
 /** Where these have a cause, the application's own authenticator or policy has failed. */
 const OF_HOOKS: ReadonlySet<ErrorCode> = new Set(['authentication-unavailable', 'access-denied']);
 
-/** Clients make mistakes all day; of a hook that fails the log alone tells the operator. */
-export function levelOf({ code, cause }: ErrorReport): 'debug' | 'warn' {
-  return cause !== undefined && OF_HOOKS.has(code) ? 'warn' : 'debug';
+/** What a client is refused here is of interest to operators: who it is, and what it may do. */
+const OF_OPERATORS: ReadonlySet<string> = new Set(['CONNECT', 'STOMP', 'SEND', 'SUBSCRIBE']);
+
+/** Other mistakes of clients are for their developers, who have the ERROR. */
+export function levelOf({ code, cause }: ErrorReport, frame: RefusedFrame | undefined): 'debug' | 'warn' {
+  if (frame && OF_OPERATORS.has(frame.command)) return 'warn';
+  return code.startsWith('too-many-') || (cause !== undefined && OF_HOOKS.has(code)) ? 'warn' : 'debug';
 }
 
 /** Any error with a code of the table, whoever threw it; undefined for what nobody had foreseen. */

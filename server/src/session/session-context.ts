@@ -73,4 +73,6 @@ export interface SessionContext {
   readonly createPace: (perSecond: number) => Pace;
   readonly counters: SessionCounters;
   readonly log: SessionLog;
+  /** For what clients can cause as often as they like. */
+  readonly pacedLog: SessionLog;
 }

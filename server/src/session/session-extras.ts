@@ -47,7 +47,10 @@ export class SessionExtras {
     for (const timer of this.timers) this.context.timers.cancel(timer);
     this.timers.clear();
     channel?.close().catch((error: unknown) => {
-      this.context.log.warn({ session: this.owner.sessionId, err: error }, 'closing a session at the broker failed');
+      this.context.pacedLog.warn(
+        { session: this.owner.sessionId, err: error },
+        'closing a session at the broker failed',
+      );
     });
   }
 }

@@ -61,7 +61,7 @@ export class Session extends EquippedSession implements Listeners, CommandSessio
 
   constructor(
     readonly connection: Connection,
-    private peer: Peer,
+    protected peer: Peer,
     protected readonly context: SessionContext,
     private readonly owner: SessionOwner,
   ) {

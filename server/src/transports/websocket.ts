@@ -46,7 +46,7 @@ export interface WebSocketOptions {
   /** The best of the offered sub-protocols; undefined: none is echoed, and the client decides (RFC 6455, 4.2.2). */
   chooseSubProtocol(offered: Iterable<string>): string | undefined;
   /** Told of handshakes that were refused, for the log. */
-  onRefused?(sentence: string, address: string): void;
+  onRefused?(sentence: string, address: string, status: number): void;
 }
 
 export interface WebSocketTransport {
@@ -98,7 +98,7 @@ export function createWebSocketTransport(
   }
 
   function refuse(request: IncomingMessage, socket: Duplex, status: number, sentence: string): void {
-    options.onRefused?.(sentence, addressOf(request, clientAddress));
+    options.onRefused?.(sentence, addressOf(request, clientAddress), status);
     answer(socket, status, sentence);
   }
 

@@ -10,7 +10,7 @@
 import type { Server } from 'node:http';
 import { openAdminPort } from '../admin.js';
 import type { Config } from '../config.js';
-import { createLog } from '../log.js';
+import { createLog, droppedLogLines } from '../log.js';
 import type { Log } from '../log.js';
 import { createPrimaryMetrics } from '../metrics.js';
 import type { MetricValues } from '../metrics.js';
@@ -43,6 +43,7 @@ export class WorkerPool {
   private readonly metrics = createPrimaryMetrics({
     listening: () => this.listeningWorkers.length,
     replaced: () => this.replaced,
+    droppedLogLines,
   });
   /** The counters of workers that are no more. */
   private endedMetrics: readonly MetricValues[] = [];

@@ -10,7 +10,9 @@ import type { Relay, StopOptions } from '../relay.js';
 import { endInOrderAfterCrash } from './last-words.js';
 import type { Answers, FromWorker, Question, StartProblem, ToWorker } from './worker-messages.js';
 
-process.on('SIGINT', () => undefined); // a terminal sends it to everybody; the primary decides
+// A terminal sends them to all its processes; the primary decides
+process.on('SIGINT', () => undefined).on('SIGHUP', () => undefined);
+process.stderr.on('error', () => undefined); // such as a warning of Node's that nobody reads
 process.once('message', (message: ToWorker) => {
   if (message.kind === 'start') void run(message);
 });

@@ -20,3 +20,12 @@ test('shows no passcode, however it came in', () => {
   expect(JSON.stringify(lines)).not.toContain('secret');
   expect(lines[0]).toMatchObject({ headers: { login: 'anna' } });
 });
+
+test('a terminal obeys nothing in a line, and the values stay the same', () => {
+  const raw: string[] = [];
+  const log = createLog({ level: 'info' }, { write: (line) => void raw.push(line) });
+  const login = 'a\u001b[2J\u009b2J\u202eb\u2028c\u007f';
+  log.info({ login }, 'refused');
+  expect(raw.join('').trimEnd()).toMatch(/^[\u0020-\u007e]*$/);
+  expect(JSON.parse(raw.join(''))).toMatchObject({ login });
+});

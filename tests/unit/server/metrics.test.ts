@@ -21,6 +21,7 @@ function sources() {
     load: { lagMs: 120, isOverloaded: true, overloads: 2 },
     entrance: { waiting: 4, turnedAway: 6 },
     broker: { isUp: true, gauges: { unconfirmed: 5, pendingBindings: 2 } },
+    droppedLogLines: () => 8,
   } satisfies MetricSources;
 }
 
@@ -32,6 +33,7 @@ test('a scrape reads the numbers as they are', async () => {
     'stomp_relay_sessions 3',
     'stomp_relay_messages_dropped_total{policy="latest"} 9',
     'stomp_relay_http_messages_total{result="confirmed"} 3',
+    'stomp_relay_log_lines_dropped_total 8',
     'stomp_relay_streams 2',
     'stomp_relay_stream_events_total 7',
     'stomp_relay_laggards 1',

@@ -8,11 +8,13 @@ import { Problem, problems } from '../../../../server/src/http/problem.js';
 
 let server: Server | undefined;
 const failures: unknown[] = [];
+const refusals: unknown[] = [];
 
 afterEach(() => {
   server?.closeAllConnections();
   server?.close();
   failures.length = 0;
+  refusals.length = 0;
 });
 
 /** What is answered where a route throws `error`. */
@@ -21,7 +23,9 @@ async function answerTo(error: unknown): Promise<Response> {
     .use(() => {
       throw error;
     })
-    .use(problems((failure) => failures.push(failure)));
+    .use(
+      problems({ onFailed: (failure) => failures.push(failure), onRefused: (...refusal) => refusals.push(refusal) }),
+    );
   server = createServer(app).listen(0, '127.0.0.1');
   await once(server, 'listening');
   return fetch(`http://127.0.0.1:${(server.address() as AddressInfo).port}/`);
@@ -43,6 +47,8 @@ test('a problem has a code, a sentence and its headers', async () => {
     detail: 'Give a token.',
   });
   expect(failures).toEqual([]);
+  const details = { address: '127.0.0.1', request: 'GET /', status: 401, reason: 'Give a token.' };
+  expect(refusals).toEqual([[details, 'authentication-failed']]);
 });
 
 test.each([

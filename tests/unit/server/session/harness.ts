@@ -124,6 +124,7 @@ export class Harness {
       createPace: (perSecond) => new Pace(perSecond),
       counters,
       log,
+      pacedLog: log,
     };
     const limits = { sessionsMax, sessionsBeforeLoginMax, sessionsPerUserMax, sessionsPerAddressMax };
     this.sessions = new Sessions({ ...limits, drain: { ...DRAIN, ...drain } }, context);

@@ -21,6 +21,7 @@ function worker(sessions: number, messagesOut: number, isUp = true, lagMs = 0) {
     load: { lagMs, isOverloaded: lagMs > 0, overloads: 0 },
     entrance: { waiting: sessions, turnedAway: 1 },
     broker: { isUp },
+    droppedLogLines: () => 2,
   });
   return metrics.values();
 }
@@ -60,13 +61,14 @@ test('the lag of all is that of the worst; those overloaded are counted', async 
 });
 
 test('what concerns a process is shown for each', async () => {
-  const primary = createPrimaryMetrics({ listening: () => 1, replaced: () => 2 });
+  const primary = createPrimaryMetrics({ listening: () => 1, replaced: () => 2, droppedLogLines: () => 1 });
   const text = await sumOfWorkers([
     { worker: 'primary', values: await primary.values() },
     { worker: '1', values: await worker(3, 10) },
   ]);
   expect(text).toContain('stomp_relay_workers 1\n');
   expect(text).toContain('stomp_relay_workers_replaced_total 2\n');
+  expect(text).toContain('stomp_relay_log_lines_dropped_total 3\n');
   expect(text).toMatch(/^process_resident_memory_bytes\{worker="primary"\} \d+$/m);
   expect(text).toMatch(/^process_resident_memory_bytes\{worker="1"\} \d+$/m);
   expect(text).toMatch(/^process_start_time_seconds\{worker="1"\} \d+$/m);
