@@ -46,6 +46,7 @@ export async function openAdminPort(config: Config, sources: AdminSources, log: 
   const server = createHttpServer(app, {
     ...config.listen,
     tls: undefined, // for this machine, or a network of one's own: listen.tls is for the public
+    allowsNoHost: true, // health checks of load balancers name none
     connectTimeoutMs: config.session.connectTimeoutMs,
     onListenerFailed: (err) => pacedLog.error({ err }, 'an HTTP listener failed'),
   });

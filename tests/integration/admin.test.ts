@@ -2,6 +2,8 @@
 import { createHash } from 'node:crypto';
 import { once } from 'node:events';
 import { request } from 'node:http';
+import { connect } from 'node:net';
+import { text } from 'node:stream/consumers';
 import { afterEach, describe, expect, test } from '@jest/globals';
 import type { ConfigInput } from '../../server/src/index.js';
 import { eventually } from '../support/deadline.js';
@@ -160,10 +162,27 @@ describe('who is kept out', () => {
     ]) {
       for (const method of ['GET', 'DELETE']) expect((await call(url, method, headers)).status).toBe(403);
     }
-    expect((await call(`${relay.adminUrl}readyz`, 'GET', { host: 'rebound.example' })).status).toBe(403);
+    expect((await call(`${relay.adminUrl}metrics`, 'GET', { host: 'rebound.example' })).status).toBe(403);
     expect((await call(url)).status).toBe(200);
     expect((await call(url, 'GET', { host: 'localhost' })).status).toBe(200);
   });
+
+  test.each(['HTTP/1.0', 'HTTP/1.1'])(
+    'a health check needs no Host, with %s; metrics and the API do',
+    async (version) => {
+      const relay = await start({});
+      const status = async (path: string, headers = ''): Promise<string | undefined> => {
+        const socket = connect(Number(new URL(relay.adminUrl).port), '127.0.0.1');
+        socket.write(`GET ${path} ${version}\r\n${headers}Connection: close\r\n\r\n`);
+        return (await text(socket)).split(' ', 2)[1];
+      };
+      for (const headers of ['', 'Host:\r\n', 'Host: relays.internal\r\n', 'Host: 10.0.0.1:8081\r\n']) {
+        for (const path of ['/livez', '/readyz'])
+          expect([headers, await status(path, headers)]).toEqual([headers, '200']);
+        for (const path of ['/metrics', '/api/sessions']) expect(await status(path, headers)).toBe('403');
+      }
+    },
+  );
 
   test('elsewhere: everybody, from all but health and metrics', async () => {
     const relay = await start({ listen: { adminHost: '0.0.0.0' } });

@@ -56,7 +56,7 @@ const CONTENT_SECURITY_POLICY = [
 ].join('; ');
 
 export function createPublicApp(options: PublicAppOptions): Express {
-  const app = createApp(options);
+  const app = createApp().use(hostGuard(options));
   app.get('/page.json', (_request, response) => {
     response.json({ websocketPath: options.websocketPath });
   });
@@ -75,29 +75,37 @@ export function createPublicApp(options: PublicAppOptions): Express {
   return app.use(notFound, failed(options));
 }
 
+/** The health routes answer whatever Host says: load balancers leave it out, and a page learns nothing from the answer. */
 export function createAdminApp(options: AdminAppOptions): Express {
   const { health, metrics, api } = options;
-  return createApp(options)
+  return createApp()
     .use(healthRoute(health))
+    .use(hostGuard(options))
     .use(metricsRoute(metrics))
     .use('/api', adminApi(api))
     .use(notFound, failed(options));
 }
 
-function createApp({ checkHost }: AppOptions): Express {
+function createApp(): Express {
   const app = express().disable('x-powered-by').use(inTurn);
-  app.use((request, response, next) => {
+  return app.use((_request, response, next) => {
     response.set({
       'Content-Security-Policy': CONTENT_SECURITY_POLICY,
       'X-Content-Type-Options': 'nosniff',
       'Referrer-Policy': 'no-referrer',
     });
+    next();
+  });
+}
+
+/** All routes behind it are refused to a request whose Host is not one of the relay's names. */
+function hostGuard({ checkHost }: AppOptions): RequestHandler {
+  return (request, response, next) => {
     const misled = checkHost?.(request.headers);
     if (misled === undefined) next();
     else if (request.path.startsWith('/api/')) sendProblem(response, refusal('host-not-allowed', misled));
     else response.status(403).json({ error: 'host-not-allowed', message: misled });
-  });
-  return app;
+  };
 }
 
 const notFound: RequestHandler = (request, response) => {

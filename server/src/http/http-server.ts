@@ -13,6 +13,8 @@ export interface HttpServerOptions {
   /** How long a client may take for its request's headers; twice that for all of it. */
   readonly connectTimeoutMs: number;
   readonly onListenerFailed: (error: Error) => void;
+  /** Requests of HTTP/1.1 without Host reach the app; without it, they get 400. */
+  readonly allowsNoHost?: boolean;
   /** Speaks HTTPS with it. `httpConnectionsMax` is its business then. */
   readonly tls?: TlsPort | undefined;
 }
@@ -23,12 +25,13 @@ const FULL = 'HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\nRetry-Aft
 const SLOW_REQUEST_CHECK_MS = 1_000;
 
 export function createHttpServer(app: http.RequestListener, options: HttpServerOptions): http.Server {
-  const { connectTimeoutMs, onListenerFailed, tls } = options;
+  const { connectTimeoutMs, onListenerFailed, allowsNoHost = false, tls } = options;
   const bounds = {
     maxHeaderSize: options.httpHeadersMaxBytes,
     headersTimeout: connectTimeoutMs,
     requestTimeout: 2 * connectTimeoutMs,
     connectionsCheckingInterval: SLOW_REQUEST_CHECK_MS,
+    requireHostHeader: !allowsNoHost,
   };
   const server = tls ? createHttpsServer(app, bounds, tls) : http.createServer(bounds, app);
   if (!tls) boundConnections(server, options.httpConnectionsMax);
