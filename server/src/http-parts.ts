@@ -4,9 +4,11 @@ import { ApiKeys } from './auth/api-keys.js';
 import type { Authenticator, Policy } from './auth/auth.js';
 import type { Broker } from './brokers/broker.js';
 import type { Config } from './config.js';
+import type { AccessChecks } from './http/access-checks.js';
 import { createApi, Requests } from './http/api.js';
 import { EventEncoder } from './http/event-encoder.js';
 import { HttpCounters } from './http/http-counters.js';
+import { infoRoute } from './http/info-route.js';
 import { inTurn } from './http/in-turn.js';
 import { Streams } from './http/streams.js';
 import type { LoadMeter } from './load-meter.js';
@@ -19,6 +21,7 @@ import type { TimerWheel } from './session/timer-wheel.js';
 import { createHostCheck, createOriginCheck, LOOPBACK_ONLY } from './transports/admission.js';
 import { createClientAddress } from './transports/client-address.js';
 import type { Entrance } from './transports/entrance.js';
+import { websocketPaths } from './transports/websocket-paths.js';
 
 export interface HttpSources {
   readonly broker: Broker;
@@ -70,10 +73,9 @@ export class HttpParts {
   /** To be mounted at `/api`. In a server of our own its app has looked at Host already. */
   api(ownsServer: boolean): Router {
     const { config, sources, counters, streams, requests } = this;
-    const { http, listen, limits, session, websocket, auth } = config;
-    const { broker, authenticator, policy, load, entrance, pacedLog, isOpen } = sources;
+    const { http, listen, limits, session, auth } = config;
+    const { broker, authenticator, policy, load, entrance, log, pacedLog, isOpen } = sources;
     const clientAddress = createClientAddress(listen.trustedProxies);
-    const boundHost = ownsServer ? listen.host : isOpen ? '127.0.0.1' : undefined;
     return createApi(
       {
         options: { ...session, ...limits.afterLogin, ...http },
@@ -96,16 +98,34 @@ export class HttpParts {
       },
       {
         checkReach: (address = '') => (ownsServer || !isOpen || isLoopback(address) ? undefined : LOOPBACK_ONLY),
-        checkHost: createHostCheck(websocket.allowedHosts, boundHost),
-        checkOrigin: createOriginCheck(websocket.allowedOrigins),
-        allowedOrigins: websocket.allowedOrigins,
+        ...this.pageChecks(ownsServer),
       },
     );
   }
 
-  /** The API as a handler for connect and express. */
+  /** `<path>/info`, beside the WebSocket. */
+  info(ownsServer: boolean): Router {
+    return infoRoute({
+      websocketPaths: websocketPaths(this.config.listen.path),
+      ...this.pageChecks(ownsServer),
+    });
+  }
+
+  /** The same as for a WebSocket handshake. */
+  private pageChecks(ownsServer: boolean): Pick<AccessChecks, 'checkHost' | 'checkOrigin' | 'allowedOrigins'> {
+    const { listen, websocket } = this.config;
+    const { allowedHosts, allowedOrigins } = websocket;
+    const boundHost = ownsServer ? listen.host : this.sources.isOpen ? '127.0.0.1' : undefined;
+    return {
+      checkHost: createHostCheck(allowedHosts, boundHost),
+      checkOrigin: createOriginCheck(allowedOrigins),
+      allowedOrigins,
+    };
+  }
+
+  /** The API and `<path>/info` as a handler for connect and express. */
   handler(): Express {
-    return express().disable('x-powered-by').use(inTurn).use('/api', this.api(false));
+    return express().disable('x-powered-by').use(inTurn).use(this.info(false)).use('/api', this.api(false));
   }
 
   /** Takes no new requests and streams, ends streams at their pace, and resolves when all is answered. */

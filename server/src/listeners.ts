@@ -12,6 +12,7 @@ import { chooseSubProtocol } from './stomp/negotiation.js';
 import { createHostCheck } from './transports/admission.js';
 import { createTcpTransport, type TcpTransport } from './transports/tcp.js';
 import { createWebSocketTransport, type WebSocketTransport } from './transports/websocket.js';
+import { websocketPaths } from './transports/websocket-paths.js';
 
 /** One thing that listens. */
 export interface Listening {
@@ -85,10 +86,11 @@ export class Listeners {
   private async openPublic(): Promise<Listening[]> {
     const { host, port, path, backlog } = this.config.listen;
     const checkHost = createHostCheck(this.config.websocket.allowedHosts, host);
-    const api = this.parts.http.api(true);
+    const { http } = this.parts;
+    const [api, info] = [http.api(true), http.info(true)];
     const transport = this.websocketTransport(true);
     const server = this.createServer(
-      createPublicApp({ websocketPath: path, checkHost, api, onFailed: this.onHttpFailed }),
+      createPublicApp({ websocketPaths: websocketPaths(path), checkHost, api, info, onFailed: this.onHttpFailed }),
     );
     server.on('upgrade', transport.handleUpgrade);
     const address = await listen(server, port, host, backlog);

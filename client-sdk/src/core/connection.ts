@@ -13,6 +13,7 @@
  * A relay that is about to stop says when to move (extension `drain`): the next link is opened and taken over beside the
  * old one, and the state stays `connected`.
  */
+import { askAdmission } from './admission.js';
 import { backoffMs } from './backoff.js';
 import { FINAL, LATER, TOKEN_EXPIRED } from './close-codes.js';
 import { deferred } from './deadline.js';
@@ -75,6 +76,8 @@ export class Connection {
   /** A new number makes what is under way void. */
   #attempt = 0;
   #connectedAt = Infinity;
+  /** The relay is known to take this page, or is being asked: a handshake that fails is asked about no more. */
+  #isAdmitted = false;
   /** For the next attempt or, while connected, for the move to another relay. */
   #timer: ReturnType<typeof setTimeout> | undefined;
   #unwatchPage: (() => void) | undefined;
@@ -137,9 +140,12 @@ export class Connection {
     return credentialHeaders(this.#options, this.#options.connectTimeoutMs);
   }
 
+  get #url(): string {
+    return new URL(this.#options.url, globalThis.location?.href).href.replace(/^http/, 'ws');
+  }
+
   #newLink(credentials: Headers): StompLink {
-    const { url } = this.#options;
-    const options = { ...this.#options, url: new URL(url, globalThis.location?.href).href.replace(/^http/, 'ws') };
+    const options = { ...this.#options, url: this.#url };
     const link: StompLink = new StompLink(options, credentials, {
       ...this.#user,
       onConnected: () => this.#up(link),
@@ -153,6 +159,7 @@ export class Connection {
   #up(link: StompLink): void {
     const old = this.#link;
     this.#link = link;
+    this.#isAdmitted = true;
     this.#connectedAt = Date.now();
     if (old && old !== link) return void this.#user.move(link, old);
     void this.#user.attach(link);
@@ -185,6 +192,18 @@ export class Connection {
     const pauseMs = isAtOnce ? 0 : backoffMs(this.#failures, reconnectMinMs, reconnectMaxMs);
     this.#failures++;
     this.#pause(error, pauseMs);
+    if (code === 1006 && !this.#isAdmitted) void this.#askWhy();
+  }
+
+  /** The next attempt does not wait for the answer. */
+  async #askWhy(): Promise<void> {
+    const attempt = this.#attempt;
+    this.#isAdmitted = true;
+    const { originAllowed, error = '', message = '' } = await askAdmission(this.#url, this.#options.connectTimeoutMs);
+    if (!originAllowed) this.#isAdmitted = false;
+    if (originAllowed !== false || attempt !== this.#attempt) return;
+    const reason = new RelayError(error, message);
+    void this.#stop({ name: 'refused', reason }, reason);
   }
 
   get #hasFreshTokens(): boolean {

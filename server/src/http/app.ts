@@ -27,8 +27,10 @@ interface AppOptions {
 }
 
 export interface PublicAppOptions extends AppOptions {
-  /** Where the WebSocket transport is. */
-  readonly websocketPath: string;
+  /** Where the WebSocket transport is, and its aliases behind that. */
+  readonly websocketPaths: readonly [string, ...string[]];
+  /** What answers `<path>/info`, whatever Host says. */
+  readonly info?: Router;
   /** What is at `/api`. */
   readonly api?: Router;
   /** The built demo page. */
@@ -43,32 +45,38 @@ export interface AdminAppOptions extends AppOptions {
 
 const BUILT_PAGE = fileURLToPath(new URL('../page', import.meta.url));
 
-/** The page loads nothing from elsewhere and runs nothing inline; it may connect to any relay. */
+/**
+ * The page loads nothing from elsewhere and runs nothing inline. It may connect to any relay, and asks over HTTP why one has
+ * refused it (info-route.ts).
+ */
 const CONTENT_SECURITY_POLICY = [
   "default-src 'none'",
   "script-src 'self'",
   "style-src 'self'",
   "img-src 'self' data:",
-  "connect-src 'self' ws: wss:",
+  "connect-src 'self' ws: wss: http: https:",
   "base-uri 'none'",
   "form-action 'none'",
   "frame-ancestors 'none'",
 ].join('; ');
 
 export function createPublicApp(options: PublicAppOptions): Express {
-  const app = createApp().use(hostGuard(options));
+  const [websocketPath] = options.websocketPaths;
+  const app = createApp();
+  if (options.info) app.use(options.info);
+  app.use(hostGuard(options));
   app.get('/page.json', (_request, response) => {
-    response.json({ websocketPath: options.websocketPath });
+    response.json({ websocketPath });
   });
   app.use(express.static(options.pageDirectory ?? BUILT_PAGE, { redirect: false }));
   // After the page, which is at `/` even where the WebSocket is, too.
-  app.get(options.websocketPath, (_request, response) => {
+  app.get([...options.websocketPaths], (_request, response) => {
     response
       .status(426)
       .set({ Upgrade: 'websocket', Connection: 'Upgrade' })
       .json({
         error: 'upgrade-required',
-        message: `STOMP over WebSocket is spoken here: connect with ws:// or wss:// to ${options.websocketPath}.`,
+        message: `STOMP over WebSocket is spoken here: connect with ws:// or wss:// to ${websocketPath}.`,
       });
   });
   if (options.api) app.use('/api', options.api);

@@ -20,9 +20,10 @@ import type { Entrance, Refusal } from './entrance.js';
 import { PingWheel } from './ping-wheel.js';
 import { ClientWebSocket, openConnection } from './websocket-connection.js';
 import type { WebSocketConnection } from './websocket-connection.js';
+import { websocketPaths } from './websocket-paths.js';
 
 export interface WebSocketOptions {
-  /** The path of the WebSocket endpoint, such as `/ws`. */
+  /** The path of the WebSocket endpoint, such as `/ws`; its aliases are in websocket-paths.ts. */
   readonly path: string;
   /** True where nobody else wants upgrades of this server: those for other paths are answered with 404. */
   readonly ownsServer: boolean;
@@ -85,6 +86,7 @@ export function createWebSocketTransport(
   const checkHost = createHostCheck(options.allowedHosts, options.boundHost);
   const clientAddress = createClientAddress(options.trustedProxies);
   const checkOrigin = createOriginCheck(options.allowedOrigins);
+  const paths = websocketPaths(options.path);
   let isClosing = false;
   let allGone: (() => void) | undefined;
   const wheel = new PingWheel<WebSocketConnection>(options.pingIntervalMs, () => allGone?.());
@@ -125,7 +127,7 @@ export function createWebSocketTransport(
     },
 
     handleUpgrade(request, socket, head) {
-      if (pathOf(request) !== options.path) {
+      if (!paths.includes(pathOf(request) ?? '')) {
         if (!options.ownsServer) return false;
         refuse(request, socket, 404, `There is no WebSocket here. STOMP is at ${options.path} (--path, RELAY_PATH).`);
         return true;

@@ -55,6 +55,23 @@ test('a relay that cannot be reached is said, too', async () => {
   await badge(page, 'Not connected').waitFor();
 });
 
+test('a relay that does not let this origin in is no relay that cannot be reached', async () => {
+  const elsewhere = await startRelay('--port', '0');
+  try {
+    const page = await demo.openTab();
+    await page.getByLabel('WebSocket URL').fill(elsewhere.websocketUrl);
+    await page.getByRole('button', { name: 'Connect with these' }).click();
+    await badge(page, 'Refused').waitFor();
+    await bar(page).getByText('origin-not-allowed').waitFor();
+    await bar(page)
+      .getByText(`Origin ${demo.relay.pageUrl.slice(0, -1)} may not connect`)
+      .waitFor();
+    await bar(page).getByText('--allow-origin').waitFor();
+  } finally {
+    await elsewhere.stop();
+  }
+});
+
 test('who is refused is told why, and gets in with a token', async () => {
   const issuer = createIssuer('HS256');
   const authenticator = { kind: 'jwt', secretFile: fileWith(issuer.secret) };

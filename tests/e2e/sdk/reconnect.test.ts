@@ -1,6 +1,6 @@
 /** Connections that are lost, and what the page has to do to get them back: nothing. */
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from '@jest/globals';
-import type { RelayProcess } from '../relay-process.js';
+import { type RelayProcess, startRelay } from '../relay-process.js';
 import { Stage } from './stage.js';
 import type { Tab } from './tab.js';
 
@@ -72,4 +72,35 @@ test('without a network it waits, and is back as soon as there is one', async ()
     'connecting',
     'connected',
   ]);
+});
+
+test('a relay that does not let the page’s origin in is refused, not retried; one that is away is', async () => {
+  const strict = await startRelay('--port', '0');
+  try {
+    await tab.page.evaluate(
+      (url) =>
+        void window.sdk
+          .create({ url })
+          .connect()
+          .catch(() => {}),
+      strict.websocketUrl,
+    );
+    expect(await tab.becomes('refused')).toEqual({ name: 'refused', reason: 'origin-not-allowed' });
+    const message = await tab.page.evaluate(() => (window.sdk.client.state as { reason?: Error }).reason?.message);
+    expect(message).toContain(`Origin ${stage.pages.origin} may not connect`);
+    expect(message).toContain('--allow-origin');
+  } finally {
+    await strict.stop();
+  }
+  await tab.page.evaluate(
+    (url) =>
+      void window.sdk
+        .create({ url })
+        .connect()
+        .catch(() => {}),
+    strict.websocketUrl,
+  );
+  for (const attempt of [1, 2]) {
+    expect(await tab.becomes('waiting')).toMatchObject({ attempt, reason: 'connection-lost' });
+  }
 });

@@ -14,6 +14,9 @@ ${scenarioCount} scenarios are played against RabbitMQ's own Web STOMP and again
 In the other ${different} (and in the headers \`user\` and \`session\` of all messages) every line that differs is explained by one of the ${differences.length} differences below. This page is made from the
 table that the test checks against; a difference that no longer exists fails the test.
 
+Addresses of Spring's STOMP work, too: \`<path>/\` and \`<path>/websocket\`, the plain WebSocket of a SockJS endpoint, are the same as
+\`<path>\` (\`/ws\`). SockJS itself is not there: sockjs-client gets 404 from \`<path>/info\`, with a sentence that names the address to use.
+
 Not compared, because each server has its own words: the texts of ERROR, \`message-id\` and \`ack\`, \`session\` and \`server\`.
 
 ${differences.map(section).join('\n')}`;

@@ -1,6 +1,7 @@
 /** What only WebSocket has: the handshake, sub-protocols, message boundaries, text and binary, sizes, closing. */
 import { once } from 'node:events';
-import { request } from 'node:http';
+import { type IncomingMessage, request } from 'node:http';
+import { json } from 'node:stream/consumers';
 import { beforeEach, describe, expect, test } from '@jest/globals';
 import WebSocket from 'ws';
 import { frame, openStomp, type StompClient } from '../../support/stomp-client.js';
@@ -291,5 +292,90 @@ describe('with other options', () => {
     }
     await expect(open({ origin: 'https://app.example.com.evil' })).rejects.toThrow('HTTP 403');
     await expect(open({ host: 'localhost' })).rejects.toThrow('HTTP 403');
+  });
+});
+
+describe('beside the path', () => {
+  test.each(['/ws/', '/ws/websocket', '/ws/websocket?token=x'])('%s is the same', async (path) => {
+    const { port } = new URL(stage.relay.webSocketUrl);
+    const client = await openStomp(`ws://127.0.0.1:${port}${path}`);
+    await client.connect();
+    client.destroy();
+    expect(await (await fetch(new URL(path, stage.relay.pageUrl))).json()).toMatchObject({ error: 'upgrade-required' });
+  });
+
+  test.each(['/ws/other', '/ws/websocket/', '/websocket', '/ws/0/abc/websocket'])('%s is not', async (path) => {
+    expect((await handshake({}, path)).status).toBe(404);
+  });
+
+  interface Info {
+    readonly status: number;
+    readonly headers: NodeJS.Dict<string | string[]>;
+    readonly body: Record<string, unknown>;
+  }
+
+  async function info(headers: Record<string, string>, query = '', path = '/ws'): Promise<Info> {
+    const asked = request(new URL(`${path}/info${query}`, stage.relay.pageUrl), { headers }).end();
+    const [response] = (await once(asked, 'response')) as [IncomingMessage];
+    const body = (await json(response)) as Record<string, unknown>;
+    return { status: response.statusCode ?? 0, headers: response.headers, body };
+  }
+
+  const place = () => {
+    const { host } = new URL(stage.relay.webSocketUrl);
+    return { host, own: `http://${host}` };
+  };
+
+  test.each<[string, () => Record<string, string>, string, boolean]>([
+    ['a page of the relay’s own origin', () => ({ origin: place().own }), '', true],
+    ['a page of another', () => ({ origin: 'https://shop.example' }), '', false],
+    ['a page without an origin', () => ({ origin: 'null' }), '', false],
+    ['what is no page', () => ({}), '', true],
+    ['a page behind a proxy that changes Host', () => ({}), '?origin=https%3A%2F%2Fshop.example', false],
+    ['a page that asks for another', () => ({ origin: 'https://shop.example' }), '?origin=http://HOST', false],
+    ['a page by another name', () => ({ host: 'rebound.example', origin: 'http://rebound.example' }), '', false],
+  ])('info says what the handshake of %s meets', async (_, headers, query, isAllowed) => {
+    for (const path of ['/ws', '/ws/websocket']) {
+      const { status, body, headers: sent } = await info(headers(), query.replace('HOST', place().host), path);
+      expect([status, body['websocket'], body['originAllowed']]).toEqual([200, true, isAllowed]);
+      expect(sent).toMatchObject({ 'access-control-allow-origin': '*', 'cache-control': 'no-store' });
+      expect(sent).not.toHaveProperty('access-control-allow-credentials');
+    }
+    const origin = query.startsWith('?origin=https') ? { origin: 'https://shop.example' } : {};
+    expect((await handshake({ ...headers(), ...origin })).status).toBe(isAllowed ? 101 : 403);
+  });
+
+  test('it names what was refused and the option, and no other name of the relay', async () => {
+    const { body } = await info({ origin: 'https://shop.example' });
+    expect(body).toEqual({
+      websocket: true,
+      originAllowed: false,
+      error: 'origin-not-allowed',
+      message: expect.stringMatching(/^Origin https:\/\/shop\.example may not connect: .*--allow-origin/),
+    });
+    const misled = await info({ host: 'rebound.example', origin: 'https://shop.example' });
+    expect(misled.body).toEqual({
+      websocket: true,
+      originAllowed: false,
+      error: 'host-not-allowed',
+      message: expect.stringMatching(/^Host rebound\.example .*--allow-host/),
+    });
+    expect(JSON.stringify(misled.body)).not.toMatch(/127\.0\.0\.1|localhost/);
+    const long = await info({}, `?origin=${'x'.repeat(5_000)}`);
+    expect(JSON.stringify(long.body).length).toBeLessThan(1_000);
+  });
+
+  test('sockjs-client finds no SockJS there, and may read which address to use', async () => {
+    const origin = 'https://shop.example';
+    const { status, headers, body } = await info({ origin }, '?t=1796000000000');
+    expect(status).toBe(404); // any 200 is a SockJS server to it
+    expect(headers).toMatchObject({
+      'access-control-allow-origin': origin,
+      'access-control-allow-credentials': 'true',
+      vary: 'Origin',
+    });
+    const message = `There is no SockJS here. Give the STOMP client wss://${place().host}/ws as its WebSocket URL.`;
+    expect(body).toEqual({ websocket: true, originAllowed: false, error: 'sockjs-not-supported', message });
+    expect((await info({}, '?t=1')).body['message']).toContain(`ws://${place().host}/ws `);
   });
 });

@@ -13,7 +13,7 @@ const REACT_ALONE: BuildOptions = { entryPoints: [REACT], external: ['react', 'r
 
 /** KiB of the gate, by the name in the README's table. */
 const GATES: readonly [name: string, bundled: BuildOptions, maxKib: number][] = [
-  ['core with stompjs', { entryPoints: [CORE] }, 11],
+  ['core with stompjs', { entryPoints: [CORE] }, 11.5],
   ['`/react`, without React', REACT_ALONE, 2.5],
 ];
 

@@ -29,7 +29,7 @@ function openPublic(websocketPath = '/ws') {
   const pageDirectory = mkdtempSync(join(tmpdir(), 'relay-page-'));
   writeFileSync(join(pageDirectory, 'index.html'), '<h1>page</h1>');
   const checkHost = ({ host = '' }) => (host === 'evil.example' ? 'Host evil.example may not' : undefined);
-  return serve(createPublicApp({ websocketPath, checkHost, pageDirectory }));
+  return serve(createPublicApp({ websocketPaths: [websocketPath], checkHost, pageDirectory }));
 }
 
 describe('the public app', () => {

@@ -1,0 +1,9 @@
+/**
+ * Where a WebSocket is taken, the configured path first: also with a slash behind it, and at `<path>/websocket`, where Spring
+ * has the plain WebSocket of a SockJS endpoint.
+ */
+export function websocketPaths(path: string): readonly [string, ...string[]] {
+  const base = path.replace(/\/$/, '');
+  const all = [path, base, `${base}/`, `${base}/websocket`];
+  return [path, ...new Set(all.slice(1).filter((each) => each !== path && each !== ''))];
+}
