@@ -13,7 +13,7 @@ import { ConfigError, createConfig, loadConfig, SETTINGS } from './config.js';
 import type { Config, Flags } from './config.js';
 import { readPassword } from './read-password.js';
 import { createRelay } from './relay.js';
-import type { Relay } from './relay.js';
+import type { Relay, StopOptions } from './relay.js';
 import { stderrWriter } from './stderr.js';
 import { VERSION } from './version.js';
 import { endInOrderAfterCrash } from './workers/last-words.js';
@@ -21,6 +21,8 @@ import { WorkerPool } from './workers/worker-pool.js';
 
 const EXIT_FAILED = 1;
 const EXIT_BAD_CONFIG = 2;
+/** What a stop may take after Ctrl-C: below a second, with the end of the process. */
+const INTERRUPTED_MS = 800;
 
 async function main(argv: readonly string[]): Promise<void> {
   // What Node prints of its own accord, such as a warning, may find no reader
@@ -46,7 +48,7 @@ async function main(argv: readonly string[]): Promise<void> {
 async function run(flags: Flags): Promise<void> {
   const config = checked(() => loadConfig(flags));
   const relay = checked(() => (config.workers === 1 ? createSingle(config) : createPool(config)));
-  stopOnSignals(relay);
+  stopOnSignals(relay, config);
   // A relay serves its clients also where the lines about its ports have no reader
   process.stdout.off('error', onStdoutFailed).on('error', () => undefined);
   try {
@@ -115,24 +117,30 @@ function relayCommand(): Command {
 }
 
 /**
- * The first signal stops in order, within `stopTimeoutMs`; the second ends the process at once. A terminal that closes may send
- * more than one SIGHUP, so that one only begins a stop.
+/**
+ * The first signal stops in order: SIGTERM within `stopTimeoutMs`, and SIGINT within a second, because it is Ctrl-C, and a
+ * person waits for the prompt. The second signal ends the process at once. A terminal that closes may send more than one
+ * SIGHUP, so that one only begins a stop.
  */
-function stopOnSignals(relay: Pick<Relay, 'stop'>): void {
+function stopOnSignals(relay: Pick<Relay, 'stop'>, { stopTimeoutMs }: Config): void {
   let isStopping = false;
-  const stop = (): void => {
+  const stop = (options: StopOptions): void => {
     if (isStopping) return;
     isStopping = true;
-    relay.stop().then(
+    relay.stop(options).then(
       () => process.exit(0),
       (error: unknown) => fail(EXIT_FAILED, [(error as Error).message]),
     );
   };
-  const stopOrExit = (): void => {
+  const stopOrExit = (options: StopOptions): void => {
     if (isStopping) process.exit(EXIT_FAILED);
-    stop();
+    stop(options);
   };
-  process.on('SIGTERM', stopOrExit).on('SIGINT', stopOrExit).on('SIGHUP', stop);
+  const interrupted = { deadlineMs: Math.min(INTERRUPTED_MS, stopTimeoutMs), readyDelayMs: 0 };
+  process
+    .on('SIGTERM', () => stopOrExit({}))
+    .on('SIGINT', () => stopOrExit(interrupted))
+    .on('SIGHUP', () => stop({}));
 }
 
 function startProblem({ code, message, ...error }: NodeJS.ErrnoException, { listen }: Config): string {

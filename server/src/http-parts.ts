@@ -14,7 +14,7 @@ import { Streams } from './http/streams.js';
 import type { LoadMeter } from './load-meter.js';
 import type { Log } from './log.js';
 import { isLoopback } from './loopback.js';
-import { Drain } from './session/drain.js';
+import { Drain, type DrainOptions } from './session/drain.js';
 import type { MessageEncoder } from './session/message-encoder.js';
 import type { SessionCounters } from './session/session-counters.js';
 import type { TimerWheel } from './session/timer-wheel.js';
@@ -34,6 +34,7 @@ export interface HttpSources {
   readonly counters: SessionCounters;
   readonly log: Log;
   readonly pacedLog: Log;
+  readonly drain: DrainOptions;
   /** Anybody may come in, as nobody has configured who may. */
   readonly isOpen: boolean;
 }
@@ -51,8 +52,8 @@ export class HttpParts {
   }
 
   private createStreams(): Streams {
-    const { http, listen, limits, websocket, drain } = this.config;
-    const { broker, messages, timers, log, counters: sessionCounters } = this.sources;
+    const { http, listen, limits, websocket } = this.config;
+    const { broker, messages, timers, log, drain, counters: sessionCounters } = this.sources;
     // Streams are not to keep all others from connecting
     const streamsMax = Math.min(http.streamsMax, Math.floor(listen.httpConnectionsMax / 2));
     const { closeTimeoutMs } = websocket;

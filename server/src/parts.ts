@@ -100,9 +100,10 @@ export function assembleParts(config: Config, hooks: RelayHooks) {
     pacedLog,
   };
   const limits = { ...config.limits, sessionsMax: config.sessionsMax };
-  const sessions = new Sessions({ ...limits, drain: config.drain }, context);
+  const drain = { ...config.drain, canMove: !(broker instanceof MemoryBroker) };
+  const sessions = new Sessions({ ...limits, drain }, context);
   const isOpen = isOpenToAnybody(config, hooks.authenticator !== undefined);
-  const shared = { log, pacedLog, broker, authenticator, counters, timers, load, entrance, isOpen };
+  const shared = { log, pacedLog, broker, authenticator, counters, timers, load, entrance, isOpen, drain };
   const http = new HttpParts(config, { ...shared, policy, messages });
   const directory = new SessionDirectory([sessions, http.streams]);
   const channel = new RevocationChannel(broker, instanceId, log);

@@ -2,9 +2,21 @@
 import { createHash } from 'node:crypto';
 import { once } from 'node:events';
 import { connect, createServer } from 'node:net';
-import type { AddressInfo } from 'node:net';
+import type { AddressInfo, Socket } from 'node:net';
 import { expect, test } from '@jest/globals';
+import { WebSocket } from 'ws';
 import { runCli, startRelay } from './relay-process.js';
+
+/** Never answers the closing handshake. */
+async function openSilent(port: string): Promise<Socket> {
+  const silent = connect(Number(port), '127.0.0.1').on('error', () => {});
+  silent.write(
+    `GET /ws HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n` +
+      'Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n',
+  );
+  await once(silent, 'data');
+  return silent;
+}
 
 test('says what listens where, and all of it does', async () => {
   const relay = await startRelay('--port', '0', '--path', '/stomp');
@@ -18,14 +30,44 @@ test.each(['SIGTERM', 'SIGINT'] as const)('ends cleanly on %s', async (signal) =
   expect(await relay.stop(signal)).toBe(0);
 });
 
+test.each(['SIGINT', 'SIGTERM'] as const)(
+  'no page that is open holds up %s: it has no other relay to go to',
+  async (signal) => {
+    const relay = await startRelay('--port', '0');
+    const page = new WebSocket(relay.websocketUrl, ['v12.stomp']);
+    await new Promise((resolve) => (page.onopen = resolve));
+    page.send('CONNECT\naccept-version:1.2\nhost:/\nrelay-extensions:drain,soft-errors\n\n\0');
+    await new Promise((resolve) => (page.onmessage = resolve));
+    const frames: unknown[] = [];
+    page.onmessage = ({ data }) => void frames.push(data);
+    const closed = new Promise<{ readonly code: number }>((resolve) => (page.onclose = resolve));
+    const stream = await fetch(`${relay.pageUrl}api/stream?destination=/topic/data`);
+    const idle = connect(Number(relay.port), '127.0.0.1').on('error', () => {}); // kept alive, as browsers do
+    idle.write('GET /page.json HTTP/1.1\r\nHost: localhost\r\n\r\n');
+    await once(idle, 'data');
+
+    const since = performance.now();
+    expect(await relay.stop(signal)).toBe(0);
+    expect(performance.now() - since).toBeLessThan(4_000); // a machine at work; drain.graceMs is 5 s
+    expect((await closed).code).toBe(1012);
+    expect(frames).toEqual([]); // not told to move
+    expect(await stream.text()).toContain('shutting-down');
+    idle.destroy();
+  },
+);
+
+test('Ctrl-C does not wait for a client that has fallen silent', async () => {
+  const relay = await startRelay('--port', '0');
+  const silent = await openSilent(relay.port);
+  const since = performance.now();
+  expect(await relay.stop('SIGINT')).toBe(0);
+  expect(performance.now() - since).toBeLessThan(4_000);
+  silent.destroy();
+});
+
 test('a second signal ends it at once', async () => {
   const relay = await startRelay('--port', '0');
-  const silent = connect(Number(relay.port), '127.0.0.1').on('error', () => {}); // never answers the closing handshake
-  silent.write(
-    `GET /ws HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n` +
-      'Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n',
-  );
-  await once(silent, 'data');
+  const silent = await openSilent(relay.port);
   const stopped = relay.stop();
   await once(silent, 'data'); // the close frame: the first signal is being obeyed
   relay.child.kill('SIGTERM');

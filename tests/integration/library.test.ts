@@ -7,6 +7,7 @@ import express from 'express';
 import { ConfigError, createRelay, type Credentials, type Policy, type Relay } from 'stomp-relay';
 import { WebSocketServer } from 'ws';
 import { freePorts } from '../support/free-ports.js';
+import { createVhost } from '../support/rabbitmq.js';
 import { connectStomp, openStomp, type StompClient } from '../support/stomp-client.js';
 
 let server: Server;
@@ -14,6 +15,7 @@ let app: ReturnType<typeof express>;
 let relay: Relay | undefined;
 let base: string;
 const clients: StompClient[] = [];
+const cleanUp: (() => Promise<void>)[] = [];
 
 beforeEach(async () => {
   app = express();
@@ -30,6 +32,7 @@ afterEach(async () => {
   relay = undefined;
   server.close();
   await once(server, 'close');
+  for (const clean of cleanUp.splice(0)) await clean();
 });
 
 async function connect(headers: Record<string, string> = {}): Promise<StompClient> {
@@ -77,6 +80,8 @@ describe('attached to a server', () => {
       body,
     });
     expect(misled.status).toBe(403);
+    const told = await fetch(`${url}/ws/info`, { headers: { origin: 'http://evil.example' } });
+    expect(await told.json()).toMatchObject({ originAllowed: false, error: 'origin-not-allowed' });
   });
 
   test('stop() ends the sessions with 1012 and leaves the server to its owner', async () => {
@@ -89,16 +94,18 @@ describe('attached to a server', () => {
   });
 
   test('stop() lets nobody in while sessions end at their pace; where that takes too long, the deadline goes first', async () => {
-    relay = createRelay({ log: { level: 'silent' }, drain: { sessionsPerSecond: 1 } });
+    const vhost = await createVhost();
+    cleanUp.push(() => vhost.delete());
+    relay = createRelay({ broker: vhost.amqpUrl, log: { level: 'silent' }, drain: { sessionsPerSecond: 1 } });
     await relay.attach(server);
     const all = [await connect(), await connect(), await connect(), await connect()];
-    const stopping = relay.stop({ deadlineMs: 3_000 });
+    const stopping = relay.stop({ deadlineMs: 12_000 });
     expect(relay.notReady()).toBe('the relay is stopping');
     await expect(openStomp(`${base}/ws`)).rejects.toThrow('HTTP 503');
     await all[3]?.receipt('SEND', { destination: '/topic/still-there' });
     await Promise.all([stopping, relay.stop()]);
     for (const client of all) await client.expectClose(1012);
-  });
+  }, 60_000);
 
   test('another relay can take the place of one that was stopped', async () => {
     const first = createRelay({ log: { level: 'silent' } });

@@ -6,7 +6,8 @@
  *
  *   0 ----the moments, one after the other----> ----grace of the last----> windowMs: whoever is left ends at once
  *
- * Where the window is too short for the pace, the pace gives way: the process has a deadline.
+ * Where the window is too short for the pace, the pace gives way: the process has a deadline. Without other relays (the
+ * embedded broker) there is nothing to spare and nowhere to move to: every session's moment is now.
  */
 import type { ErrorCode } from '../stomp/errors.js';
 import { TICK_MS, type Timer, type TimerWheel } from './timer-wheel.js';
@@ -19,6 +20,8 @@ export interface DrainOptions {
    * last SENDs to be confirmed and for what it was sent to be read.
    */
   readonly graceMs: number;
+  /** Other relays may serve the clients. */
+  readonly canMove: boolean;
 }
 
 export interface DrainingSession {
@@ -50,6 +53,7 @@ const PROGRESS_MS = 2_000;
 
 export function planDrain(count: number, windowMs: number, options: DrainOptions): DrainPlan {
   const graceMs = Math.min(options.graceMs, windowMs / 2);
+  if (!options.canMove) return { apartMs: 0, graceMs, isHurried: false };
   const wantedMs = 1_000 / (options.sessionsPerSecond * PACE_SHARE);
   const apartMs = Math.min(wantedMs, (windowMs - graceMs) / count);
   return { apartMs, graceMs, isHurried: apartMs < wantedMs };
@@ -85,7 +89,8 @@ export class Drain {
 
   private place(session: DrainingSession, momentMs: number, graceMs: number): void {
     const stayMs = momentMs + graceMs;
-    const closeMs = session.tellToMove(Math.round(momentMs), Math.round(stayMs)) ? stayMs : momentMs;
+    const isTold = this.options.canMove && session.tellToMove(Math.round(momentMs), Math.round(stayMs));
+    const closeMs = isTold ? stayMs : momentMs;
     this.after(closeMs, () => session.retire());
     this.after(closeMs + graceMs, () => session.end('shutting-down'));
   }

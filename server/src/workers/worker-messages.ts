@@ -2,7 +2,7 @@
 import type { Config } from '../config.js';
 import type { MetricValues } from '../metrics.js';
 import type { Argument, Operation } from '../operations.js';
-import type { Listening } from '../relay.js';
+import type { Listening, StopOptions } from '../relay.js';
 
 /** What can be asked of a worker, and the kind of answer. */
 export interface Answers {
@@ -22,7 +22,7 @@ export type ToWorker =
   /** Comes first, when it is loaded. Its configuration, so that all workers have the same, whatever has become of the file since. */
   | { readonly kind: 'start'; readonly worker: number; readonly config: Config }
   | { readonly kind: 'ask'; readonly id: number; readonly question: Question; readonly order?: OperationOrder }
-  | { readonly kind: 'stop' };
+  | { readonly kind: 'stop'; readonly options: StopOptions };
 
 export type FromWorker =
   /** It listens to messages: node:cluster would lose what came sooner. */

@@ -14,7 +14,7 @@ import { createLog, droppedLogLines } from '../log.js';
 import type { Log } from '../log.js';
 import { createPrimaryMetrics } from '../metrics.js';
 import type { MetricValues } from '../metrics.js';
-import type { Listening } from '../relay.js';
+import type { Listening, StopOptions } from '../relay.js';
 import { CrashHistory } from './crash-history.js';
 import { workerConfig } from './worker-config.js';
 import type { StartProblem } from './worker-messages.js';
@@ -89,11 +89,11 @@ export class WorkerPool {
   }
 
   /**
-   * All workers drain at the same time, each within `stopTimeoutMs`. The admin port answers until no process is left, and then
+   * All workers drain at the same time, each within `stopTimeoutMs` or as the options say. The admin port answers until no process is left, and then
    * this resolves.
    */
-  stop(): Promise<void> {
-    return (this.stopping ??= this.endAll());
+  stop(options: StopOptions = {}): Promise<void> {
+    return (this.stopping ??= this.endAll(options));
   }
 
   /** Ends all processes at once. */
@@ -101,13 +101,14 @@ export class WorkerPool {
     for (const worker of this.workers) worker.kill();
   }
 
-  private async endAll(): Promise<void> {
+  private async endAll(options: StopOptions): Promise<void> {
     for (const { timer } of this.places) clearTimeout(timer);
     if (this.workers.length > 0) {
-      const deadline = setTimeout(() => this.endOverdue(), this.config.stopTimeoutMs + EXIT_MS);
+      const { deadlineMs = this.config.stopTimeoutMs } = options;
+      const deadline = setTimeout(() => this.endOverdue(), deadlineMs + EXIT_MS);
       await new Promise<void>((resolve) => {
         this.onAllGone = resolve;
-        for (const worker of this.workers) worker.stop();
+        for (const worker of this.workers) worker.stop(options);
       });
       clearTimeout(deadline);
     }

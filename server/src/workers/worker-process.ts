@@ -4,7 +4,7 @@ import type { Worker } from 'node:cluster';
 import { fileURLToPath } from 'node:url';
 import type { Config } from '../config.js';
 import type { MetricValues } from '../metrics.js';
-import type { Listening } from '../relay.js';
+import type { Listening, StopOptions } from '../relay.js';
 import type { Answers, FromWorker, OperationOrder, Question, StartProblem, ToWorker } from './worker-messages.js';
 
 const PROGRAM = fileURLToPath(new URL('worker.js', import.meta.url));
@@ -67,8 +67,8 @@ export class WorkerProcess {
   }
 
   /** One that has nothing to stop yet ends at once. */
-  stop(): void {
-    if (this.isLoaded) this.tell({ kind: 'stop' });
+  stop(options: StopOptions): void {
+    if (this.isLoaded) this.tell({ kind: 'stop', options });
     else this.kill();
   }
 

@@ -35,7 +35,7 @@ async function run({ worker, config }: ToWorker & { kind: 'start' }): Promise<vo
     // SIGTERM to a single worker lets it drain; the primary puts a fresh one in its place. No load balancer need notice.
     process.on('SIGTERM', () => stop({ readyDelayMs: 0 }));
     process.on('message', (message: ToWorker) => {
-      if (message.kind === 'stop') stop();
+      if (message.kind === 'stop') stop(message.options);
       if (message.kind === 'ask') {
         const failed = (err: unknown): void => {
           log.error({ err }, 'the primary process could not be answered');

@@ -156,6 +156,23 @@ describe.each(['1', '2'])('with --workers %s', (workers) => {
     expect(await relay.exited).toBe(0);
   }, 60_000);
 
+  test('Ctrl-C does not wait for the grace, nor for who does not answer; status 0', async () => {
+    await start('--drain-rate', '1', '--ready-delay', '10000');
+    const movers = [
+      await connect({ 'relay-extensions': 'drain' }),
+      await connect({ 'relay-extensions': 'drain' }, relay.tcpUrl),
+    ];
+    const silent = await connect();
+    silent.pause();
+    relay.child.kill('SIGINT');
+    for (const client of movers) {
+      const { headers } = await client.expectFrame('MESSAGE', { destination: '/relay/drain' });
+      expect(Number(headers['close-in-ms'])).toBeLessThan(800);
+      await client.expectClose();
+    }
+    expect(await relay.exited).toBe(0);
+  }, 60_000);
+
   test('a second signal ends it at once', async () => {
     await start('--drain-rate', '1');
     const all = await connectMany(10);

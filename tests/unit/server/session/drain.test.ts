@@ -9,7 +9,7 @@ afterEach(() => {
 });
 
 describe('the plan', () => {
-  const options = { sessionsPerSecond: 100, graceMs: 1_000 };
+  const options = { sessionsPerSecond: 100, graceMs: 1_000, canMove: true };
 
   test('sessions end more slowly than they may, so that rounding never lifts a second above the pace', () => {
     expect(planDrain(500, 20_000, options)).toEqual({ apartMs: 12.5, graceMs: 1_000, isHurried: false });
@@ -21,6 +21,14 @@ describe('the plan', () => {
       lastMs: 10_000,
       graceMs: 1_000,
       isHurried: true,
+    });
+  });
+
+  test('where there is no other relay, all have the same moment', () => {
+    expect(planDrain(5_000, 11_000, { ...options, canMove: false })).toEqual({
+      apartMs: 0,
+      graceMs: 1_000,
+      isHurried: false,
     });
   });
 
@@ -70,7 +78,13 @@ describe('a drain', () => {
   });
 
   function drain(sessionsPerSecond: number, graceMs: number, random?: () => number): Drain {
-    return new Drain(sessions, { sessionsPerSecond, graceMs }, timers, { info: note, warn: note }, random);
+    return new Drain(
+      sessions,
+      { sessionsPerSecond, graceMs, canMove: true },
+      timers,
+      { info: note, warn: note },
+      random,
+    );
   }
 
   function moments(all: readonly Recorded[], startedAt: number): number[] {
@@ -294,6 +308,19 @@ describe('a session that is drained', () => {
     expect(staying.closed).toBeUndefined();
     await pass(300);
     expect(staying.closed?.code).toBe(1012);
+    expect(await harness.leftovers()).toEqual([]);
+  });
+
+  test('where there is no other relay it is not told to move, but answered and closed at once', async () => {
+    const harness = new Harness({ drain: { sessionsPerSecond: 1, canMove: false } });
+    const clients = [await harness.connect({ 'relay-extensions': 'drain' }), await harness.connect()];
+    for (const client of clients) client.sendFrame('SEND', { destination: '/queue/a', receipt: 'r' }, 'x');
+    await drained(harness);
+    expect(clients.map(({ summary }) => summary)).toEqual([
+      ['CONNECTED', 'RECEIPT r'],
+      ['CONNECTED', 'RECEIPT r'],
+    ]);
+    expect(clients.map(({ closed }) => closed?.code)).toEqual([1012, 1012]);
     expect(await harness.leftovers()).toEqual([]);
   });
 

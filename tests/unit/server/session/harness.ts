@@ -43,7 +43,7 @@ export const OPTIONS: SessionOptions = {
   tokenWarningMs: 30_000,
 };
 
-const DRAIN: DrainOptions = { sessionsPerSecond: 100_000, graceMs: 1_000 };
+const DRAIN: DrainOptions = { sessionsPerSecond: 100_000, graceMs: 1_000, canMove: true };
 
 export interface HarnessOptions {
   readonly session?: Partial<SessionOptions>;
