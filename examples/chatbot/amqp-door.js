@@ -10,29 +10,52 @@ const QUEUE = 'chatbot';
 const STOPS = { exchange: 'amq.topic', key: 'chatbot.stop' };
 const USERS = 'stomp-relay.user';
 const RETRY_MS = 1_000;
+/** AMQP's replies to what would be refused again: credentials or permissions, a queue with other properties, the vhost. */
+const REFUSALS = [403, 406, 530];
 
-/** Serves until `signal` is aborted, through lost connections; `onReady` is called each time it can be asked. */
+/**
+ * Serves until `signal` is aborted, through lost connections; `onReady` is called each time it can be asked. Rejects where
+ * RabbitMQ refuses it: that does not pass by itself.
+ */
 export async function serveAmqp(url, chatbot, { prefetch, signal, onReady }) {
+  let lastSaid;
+  const isReady = () => {
+    lastSaid = undefined;
+    onReady();
+  };
   while (!signal.aborted) {
     try {
-      await serveOnce(url, chatbot, { prefetch, signal, onReady });
+      await serveOnce(url, chatbot, { prefetch, signal, onReady: isReady });
     } catch (error) {
-      console.error(`RabbitMQ: ${error.message}`);
+      const refusal = refusalIn(error);
+      if (refusal) throw new Error(`RabbitMQ: ${refusal}`, { cause: error });
+      if (error.message !== lastSaid) console.error(`RabbitMQ: ${error.message}; trying again`);
+      lastSaid = error.message;
     }
     await pause(RETRY_MS, undefined, { signal }).catch(() => undefined);
   }
 }
 
+/** While connecting, amqplib has AMQP's reply in its sentence, or not at all. Codes in words are of certificates and addresses. */
+function refusalIn({ code, message }) {
+  if (message.includes('got <ConnectionClose')) return 'the vhost does not exist, or this user may not use it';
+  const reply = typeof code === 'number' ? code : Number(/^Handshake terminated by server: (\d+)/.exec(message)?.[1]);
+  return REFUSALS.includes(reply) || /CERT|SIGNATURE|SSL|INVALID_URL/.test(code) ? message : undefined;
+}
+
+/** Rejects with what has ended it, where that is known. */
 async function serveOnce(url, chatbot, { prefetch, signal, onReady }) {
   const connection = await connect(url, { clientProperties: { connection_name: 'chatbot' } });
+  let problem;
+  const noteProblem = (error) => (problem ??= error);
   const lost = new Promise((resolve) => connection.once('close', resolve));
-  connection.on('error', (error) => console.error(`RabbitMQ: ${error.message}`));
+  connection.on('error', noteProblem);
   const leave = () => void connection.close().catch(() => undefined);
   signal.addEventListener('abort', leave, { once: true });
   try {
     const channel = await connection.createConfirmChannel();
-    channel.on('error', (error) => console.error(`RabbitMQ: ${error.message}`)).on('close', leave);
-    await channel.assertExchange(USERS, 'direct', { durable: true }); // as the relay declares it
+    channel.on('error', noteProblem).on('close', leave);
+    await channel.checkExchange(USERS); // the relay declares it, and a service has no right to
     await channel.assertQueue(QUEUE, { durable: true }); // as the relay declares /queue/chatbot
     const { queue: stops } = await channel.assertQueue('', { exclusive: true });
     await channel.bindQueue(stops, STOPS.exchange, STOPS.key);
@@ -41,6 +64,9 @@ async function serveOnce(url, chatbot, { prefetch, signal, onReady }) {
     await channel.consume(QUEUE, (message) => message && void chatbot.ask(questionOf(channel, message)));
     onReady();
     await lost;
+    if (problem) throw problem;
+  } catch (error) {
+    throw problem ?? error;
   } finally {
     signal.removeEventListener('abort', leave);
     chatbot.lost();

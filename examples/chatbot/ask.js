@@ -12,11 +12,11 @@ const client = new Client({
   webSocketFactory: () => new WebSocket(RELAY_URL, ['v12.stomp']),
   connectHeaders: { login: ASK_LOGIN, passcode: ASK_PASSCODE },
   onStompError: ({ headers, body }) => console.error(`${headers.message}: ${body}`),
-  onWebSocketClose({ code }) {
-    if (!CLOSED_FOR_GOOD.includes(code)) return;
-    process.exitCode = 1;
-    void client.deactivate();
+  onWebSocketError({ message }) {
+    console.error(message);
+    if (/response: 4\d\d/.test(message)) giveUp(); // the handshake: another path, host or server
   },
+  onWebSocketClose: ({ code }) => CLOSED_FOR_GOOD.includes(code) && giveUp(),
   onConnect() {
     client.subscribe('/user/queue/replies', printPart);
     if (nextPart > 1) return; // back again: the rest of the answer comes by itself
@@ -27,6 +27,11 @@ const client = new Client({
     });
   },
 });
+
+function giveUp() {
+  process.exitCode = 1;
+  void client.deactivate();
+}
 
 function printPart({ headers, body }) {
   const part = Number(headers.part);

@@ -1,6 +1,6 @@
 /**
  * node main.js [URL]: ws://... or wss://... for STOMP through the relay (the default: ws://127.0.0.1:8080/ws), amqp://... or
- * amqps://... for RabbitMQ itself. Start as many as you like: they share the questions.
+ * amqps://... for RabbitMQ itself. Start as many as you like: they share the questions. Exit status 1: it was refused.
  */
 import { serveAmqp } from './amqp-door.js';
 import { Chatbot } from './chatbot.js';
@@ -14,10 +14,15 @@ for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => stopped.a
 
 const chatbot = new Chatbot({ pauseMs: Number(CHATBOT_PAUSE_MS) });
 const serve = url.startsWith('amqp') ? serveAmqp : serveStomp;
-await serve(url, chatbot, {
-  prefetch: 10, // questions that it answers at the same time
-  signal: stopped.signal,
-  onReady: () => console.log('ready'),
-  login: CHATBOT_LOGIN,
-  passcode: CHATBOT_PASSCODE,
-});
+try {
+  await serve(url, chatbot, {
+    prefetch: 10, // questions that it answers at the same time
+    signal: stopped.signal,
+    onReady: () => console.log('ready'),
+    login: CHATBOT_LOGIN,
+    passcode: CHATBOT_PASSCODE,
+  });
+} catch (error) {
+  console.error(`refused, giving up: ${error.message}`);
+  process.exit(1);
+}

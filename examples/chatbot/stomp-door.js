@@ -7,19 +7,43 @@ import { WebSocket } from 'ws';
 
 const RETRY_MS = 1_000;
 const REPLY_MS = 30_000;
+/** Of a WebSocket: credentials, and what the policy does not allow. */
+const REFUSED = [4401, 4403];
 
-/** Serves until `signal` is aborted, through lost connections; `onReady` is called each time it can be asked. */
+/**
+ * Serves until `signal` is aborted, through lost connections; `onReady` is called each time it can be asked. Rejects where
+ * the relay refuses it: that does not pass by itself.
+ */
 export async function serveStomp(url, chatbot, { prefetch, signal, onReady, login, passcode }) {
+  let lastSaid;
+  let refuse;
+  const refused = new Promise((_, reject) => (refuse = (sentence) => reject(new Error(`relay: ${sentence}`))));
+  const say = (sentence) => {
+    if (sentence !== lastSaid) console.error(`relay: ${sentence}`);
+    lastSaid = sentence;
+  };
   const client = new Client({
     webSocketFactory: () => new WebSocket(url, ['v12.stomp']),
     connectHeaders: { login, passcode },
     reconnectDelay: RETRY_MS,
-    onStompError: ({ headers, body }) => console.error(`relay: ${headers.message}: ${body}`),
-    onWebSocketError: ({ message }) => console.error(`relay: ${message}`),
-    onWebSocketClose: () => chatbot.lost(),
+    onStompError({ headers, body }) {
+      say(`${headers.message}: ${body}`);
+      if (headers.code === 'queue-conflict') refuse(lastSaid);
+    },
+    onWebSocketError({ message }) {
+      say(message);
+      if (/response: 4\d\d/.test(message)) refuse(lastSaid); // the handshake: another path, host or server
+    },
+    onWebSocketClose({ code }) {
+      chatbot.lost();
+      if (REFUSED.includes(code)) refuse(lastSaid);
+    },
     onConnect() {
       client.subscribe('/topic/chatbot.stop', ({ headers }) => chatbot.stop(senderOf(headers)));
-      client.watchForReceipt('ready', onReady);
+      client.watchForReceipt('ready', () => {
+        lastSaid = undefined;
+        onReady();
+      });
       client.subscribe('/queue/chatbot', (message) => void chatbot.ask(questionOf(client, message)), {
         ack: 'client-individual',
         'prefetch-count': String(prefetch),
@@ -28,8 +52,12 @@ export async function serveStomp(url, chatbot, { prefetch, signal, onReady, logi
     },
   });
   client.activate();
-  await new Promise((resolve) => signal.addEventListener('abort', resolve, { once: true }));
-  await client.deactivate();
+  const stopped = new Promise((resolve) => signal.addEventListener('abort', resolve, { once: true }));
+  try {
+    await Promise.race([stopped, refused]);
+  } finally {
+    await client.deactivate();
+  }
 }
 
 /** Who has sent it, as the relay has stamped it. */

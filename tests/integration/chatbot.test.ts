@@ -5,7 +5,13 @@ import { once } from 'node:events';
 import path from 'node:path';
 import { text } from 'node:stream/consumers';
 import { afterAll, afterEach, beforeAll, describe, expect, jest, test } from '@jest/globals';
-import { CHATBOT_FOLDER, type ChatbotService, LONG_QUESTION, startChatbot } from '../support/chatbot-service.js';
+import {
+  CHATBOT_FOLDER,
+  type ChatbotService,
+  LONG_QUESTION,
+  runChatbot,
+  startChatbot,
+} from '../support/chatbot-service.js';
 import { eventually } from '../support/deadline.js';
 import { privateNode, type RabbitNode } from '../support/rabbitmq.js';
 import { createBroker, startRelay, type TestBroker, type TestRelay } from '../support/relay.js';
@@ -273,4 +279,19 @@ test.each([
   const [printed, exit] = await Promise.all([text(asking.stderr), once(asking, 'exit')]);
   expect(exit).toEqual([1, null]);
   expect(printed.split('\n')).toEqual([expect.stringContaining(reason), '']);
+});
+
+test.each([
+  ['login', { auth: { authenticators: [{ kind: 'users' as const, users: [] }] } }, '', 'authentication failed: '],
+  ['subscription', { policy: { rules: [] } }, '', 'access denied: '],
+  ['handshake', {}, '/elsewhere', 'Unexpected server response: 404'],
+])('the service ends where its %s is refused, and says why', async (_, options, path, reason) => {
+  const relay = await startRelay('memory:', options);
+  cleanUp.push(() => relay.stop());
+  const { status, said } = await runChatbot(
+    path === '' ? relay.webSocketUrl : new URL(path, relay.webSocketUrl).href,
+    cleanUp,
+  );
+  expect(status).toBe(1);
+  expect(said).toContain(`refused, giving up: relay: ${reason}`);
 });

@@ -3,6 +3,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import path from 'node:path';
 import { createInterface } from 'node:readline';
+import { text } from 'node:stream/consumers';
 import { Inbox } from './inbox.js';
 
 export const CHATBOT_FOLDER = path.resolve(import.meta.dirname, '../../examples/chatbot');
@@ -13,6 +14,19 @@ export interface ChatbotService {
   readonly child: ChildProcess;
   /** Says `ready` each time that it can be asked. */
   readonly lines: Inbox<string>;
+}
+
+/** For what ends by itself: its exit status, and what it says on stderr. */
+export async function runChatbot(
+  url: string,
+  cleanUp: Pick<(() => unknown)[], 'push'>,
+): Promise<{ status: number | null; said: string }> {
+  const child = spawn(process.execPath, [path.join(CHATBOT_FOLDER, 'main.js'), url], {
+    stdio: ['ignore', 'ignore', 'pipe'],
+  });
+  cleanUp.push(() => child.kill('SIGKILL'));
+  const [said, [status]] = await Promise.all([text(child.stderr), once(child, 'exit') as Promise<[number | null]>]);
+  return { status, said };
 }
 
 /** Resolves when it can be asked. `cleanUp` gets what ends it. */
