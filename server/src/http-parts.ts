@@ -75,7 +75,7 @@ export class HttpParts {
   api(ownsServer: boolean): Router {
     const { config, sources, counters, streams, requests } = this;
     const { http, listen, limits, session, auth } = config;
-    const { broker, authenticator, policy, load, entrance, log, pacedLog, isOpen } = sources;
+    const { broker, authenticator, policy, load, entrance, pacedLog, isOpen } = sources;
     const clientAddress = createClientAddress(listen.trustedProxies);
     return createApi(
       {
