@@ -56,11 +56,16 @@ export function rabbitmq(): Rabbit {
   };
 }
 
-/** Where the tests of one file are alone with their queues and exchanges. Delete it in `afterAll`. */
-export async function createVhost(on: RabbitUrls = rabbitmq()): Promise<Vhost> {
+/**
+ * Where the tests of one file are alone with their queues and exchanges. Delete it in `afterAll`. `queueType` is that of queues
+ * declared without one.
+ */
+export async function createVhost(on: RabbitUrls = rabbitmq(), queueType?: string): Promise<Vhost> {
   const name = `${read('RELAY_TEST_RUN')}-${randomUUID().slice(0, 8)}`;
   const user = decodeURIComponent(new URL(on.amqpUrl).username || 'guest');
-  await callManagement(on, 'PUT', `/vhosts/${name}`);
+  // RabbitMQ 3.10 has the option in one word
+  const settings = queueType === undefined ? undefined : { default_queue_type: queueType, defaultqueuetype: queueType };
+  await callManagement(on, 'PUT', `/vhosts/${name}`, settings);
   const all = { configure: '.*', write: '.*', read: '.*' };
   await callManagement(on, 'PUT', `/permissions/${name}/${encodeURIComponent(user)}`, all);
   const url = new URL(on.amqpUrl);

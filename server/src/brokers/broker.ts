@@ -33,12 +33,14 @@ export interface RoutedMessage extends Message {
   readonly resent: boolean;
 }
 
-export type Outcome = 'ack' | 'requeue' | 'drop';
+export type Outcome = 'ack' | 'requeue' | 'drop' | 'again';
 
 /** What remains to be done about a delivery: holds none of its bytes. */
 export interface Settlement {
   /**
-   * `ack`: done; `requeue`: give it to somebody again; `drop`: reject, to the dead-letter exchange if there is one.
+   * `ack`: done; `requeue`: give it to somebody again; `drop`: reject, to the dead-letter exchange if there is one. A stream
+   * keeps its messages: there the three are one. `again`: as `requeue`, for what has reached no client. Of a stream it comes to
+   * this consumer again, and so does all that was delivered after it.
    * MUST be called at most once. After the channel is gone it does nothing: the broker has taken the message back.
    */
   settle(outcome: Outcome): void;

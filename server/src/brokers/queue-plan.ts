@@ -116,7 +116,7 @@ function ownQueue(
   const queue = parsed.queueName ?? (isDurable ? durableName(destination, options, owner) : freshName('subscription'));
   return {
     queue,
-    source: declaration({ ...parsed, durable: isDurable }, settings),
+    source: declaration({ ...parsed, durable: isDurable }, settings, 'own'),
     // Two tabs with the same durable subscription would share its messages: the second is told so
     exclusive: parsed.exclusive === true || (isDurable && parsed.queueName === undefined),
     lifetime: isDurable ? 'until-forgotten' : 'subscription',
@@ -136,13 +136,21 @@ export function declarationFor(
   );
 }
 
-function declaration(parsed: QueueOptions, settings: QueueSettings): QueueDeclaration {
+/**
+ * A queue that the relay deletes again has a type of its own choice: the default of a virtual host may be one that lacks what
+ * such a queue needs (auto-delete, x-expires). A queue that stays has the type that its operator gave the virtual host.
+ */
+function declaration(parsed: QueueOptions, settings: QueueSettings, whose?: 'own'): QueueDeclaration {
   refuseManyPriorities(parsed.arguments, settings.queueArguments);
-  // Streams know no x-expires
-  const expires = isTransient(parsed) && parsed.arguments['x-queue-type'] !== 'stream';
+  const isDeleted = isTransient(parsed);
+  if (isDeleted && parsed.arguments['x-queue-type'] === 'stream') throw new BrokerError('invalid-header', STREAM_STAYS);
   return {
     autoDelete: parsed.autoDelete === true,
-    arguments: { ...(expires && { 'x-expires': settings.queueExpiresMs }), ...parsed.arguments },
+    arguments: {
+      ...((isDeleted || whose === 'own') && { 'x-queue-type': 'classic' }),
+      ...(isDeleted && { 'x-expires': settings.queueExpiresMs }),
+      ...parsed.arguments,
+    },
   };
 }
 
@@ -163,6 +171,11 @@ function refuseDeadLetters(given: Arguments): void {
       'to each other without end. queues.arguments.boundDeadLetters allows it.',
   );
 }
+
+/** It cannot expire, and one of that name that others made would be deleted with the session. */
+const STREAM_STAYS =
+  'A stream outlives its session: x-queue-type:stream needs durable:true behind a topic, exchange or user, and takes ' +
+  'neither exclusive:true nor durable:false.';
 
 function isTransient(parsed: QueueOptions): boolean {
   return parsed.exclusive === true || parsed.durable === false;
@@ -192,6 +205,18 @@ export function keyOfUser(destination: Extract<Destination, { kind: 'user' }>): 
   const { user, name, text } = destination;
   if (user === undefined) throw new BrokerError('invalid-destination', `${text} does not say whose it is.`);
   return coded(() => userKey(user, name));
+}
+
+/** Where replies to one session wait. */
+export function replyQueuePlan(settings: QueueSettings): QueuePlan {
+  return {
+    queue: freshName('reply'),
+    source: declaration({ durable: false, arguments: {}, consumer: {} }, settings),
+    exclusive: true,
+    consumer: {},
+    prefetch: settings.autoPrefetch,
+    lifetime: 'session',
+  };
 }
 
 export function freshName(label: string): string {

@@ -135,10 +135,16 @@ export function bindingArguments(headers: Headers): Arguments {
     if (name === 'x-match') {
       result[name] = oneOf('all', 'any', 'all-with-x', 'any-with-x')(name, value.trim());
     } else if (name.startsWith('arg-') && name.length > 'arg-'.length) {
-      result[name.slice('arg-'.length)] = value;
+      result[argumentName(name)] = value;
     }
   }
   return result;
+}
+
+function argumentName(header: string): string {
+  const name = header.slice('arg-'.length);
+  if (Buffer.byteLength(name) <= 255) return name;
+  throw new HeaderError(`The header ${header.slice(0, 60)}... is not valid: NAME of arg-NAME has at most 255 bytes.`);
 }
 
 /** The same text for the same arguments, in whatever order they were given. */

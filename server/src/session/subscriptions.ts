@@ -148,7 +148,7 @@ export class OwnSubscription implements Consumer {
     for (let room = canTake ? outbox.parkingMaxBytes / 2 : 0; room > 0;) {
       const oldest = this.setAside.shift();
       if (!oldest) return;
-      oldest.settlement.settle('requeue');
+      oldest.settlement.settle('again');
       room -= oldest.bytes;
     }
     if (this.setAside.length > 0) this.host.later(COME_AGAIN_MS, () => this.giveBackSome());

@@ -104,7 +104,8 @@ export class MemoryQueue implements DeliverySource {
 
   settle(stored: StoredMessage, outcome: Outcome): void {
     if (!this.unsettled.delete(stored)) return;
-    if (outcome === 'requeue' && ++stored.returns <= this.limits.deliveryLimit) {
+    const isGivenBack = outcome === 'requeue' || outcome === 'again';
+    if (isGivenBack && ++stored.returns <= this.limits.deliveryLimit) {
       stored.redelivered = true;
       this.ready.add(stored);
     } else {

@@ -7,6 +7,7 @@ import type { ConsumeMessage, MessageProperties, Options } from 'amqplib';
 import { BrokerError } from '../broker.js';
 import type { Message, RoutedMessage } from '../broker.js';
 import { presentReplyTo } from '../message-checks.js';
+import type { QueueBinding } from '../queue-plan.js';
 import type { HeaderTables } from './header-tables.js';
 
 /** Ours, in the headers table: which publish it was, and whether it may be there twice. Never shown to clients. */
@@ -171,5 +172,22 @@ function checkExactly(message: Message, frameMax: number): void {
     'invalid-header',
     `The headers need ${table} bytes as AMQP encodes them, and at most ${limit} fit into a frame (frame_max ${frameMax}): ` +
       'use the body.',
+  );
+}
+
+/** Names of queue, exchange and key, at most 255 bytes each, and what stands around them. */
+const BIND_BYTES = 1_024;
+
+/** A method goes into one frame, and RabbitMQ closes the connection over one that is too large. Throws `invalid-header`. */
+export function checkBindingSize({ arguments: given }: QueueBinding, frameMax: number): void {
+  const entries = Object.entries(given);
+  if (entries.length === 0) return;
+  const bytes = entries.reduce((sum, [name, value]) => sum + ENTRY_BYTES + Buffer.byteLength(name + value), 0);
+  const limit = Math.min(TABLE_MAX_BYTES, frameMax) - BIND_BYTES;
+  if (bytes <= limit) return;
+  throw new BrokerError(
+    'invalid-header',
+    `The headers arg-NAME need ${bytes} bytes as AMQP encodes them, and at most ${limit} fit into a frame (frame_max ` +
+      `${frameMax}): match fewer or shorter headers.`,
   );
 }

@@ -21,9 +21,9 @@ export interface Lease {
 /** Left free on each connection for scratch channels. */
 const SPARE_CHANNELS = 8;
 
-export function openLink(purpose: string, options: RabbitMqOptions): Link {
+export function openLink(purpose: string, options: RabbitMqOptions, anywhere?: 'anywhere'): Link {
   const connection = new AmqpConnection(purpose, options);
-  return { connection, scratch: new ScratchChannels(connection, options) };
+  return { connection, scratch: new ScratchChannels(connection, options, anywhere) };
 }
 
 export class ChannelPool {

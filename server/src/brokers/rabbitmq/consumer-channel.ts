@@ -14,6 +14,7 @@ import { RecoveringChannel } from './recovering-channel.js';
 import type { ChannelUser } from './recovering-channel.js';
 import type { RabbitMqOptions } from './rabbitmq-options.js';
 import type { Topology } from './topology.js';
+import { hasStreamOffset, StreamSettling } from './stream-settling.js';
 import { withDeadline } from './wait-deadline.js';
 
 export class ConsumerChannel implements ChannelUser<Channel> {
@@ -71,7 +72,10 @@ export class ConsumerChannel implements ChannelUser<Channel> {
   lost(): void {
     this.ledger?.end();
     this.ledger = undefined;
-    for (const consumer of this.consumers) consumer.detached();
+    for (const consumer of this.consumers) {
+      consumer.stream?.lost();
+      consumer.detached();
+    }
   }
 
   private attachAll(channel: Channel, ledger: DeliveryLedger): Promise<void> {
@@ -96,15 +100,17 @@ export class ConsumerChannel implements ChannelUser<Channel> {
     const { queue, prefetch, exclusive } = consumer.plan;
     try {
       consumer.competitors = await this.topology.provide(consumer.plan);
+      const resumeAt = await consumer.stream?.resumeAt();
       if (this.channel.current !== channel || consumer.isEnded) return;
       await channel.prefetch(prefetch);
       const onMessage = (message: ConsumeMessage | null): void => this.onMessage(consumer, channel, ledger, message);
-      const options = { exclusive, arguments: consumerArguments(consumer.plan.consumer) };
+      const options = { exclusive, arguments: consumerArguments(consumer.plan.consumer, resumeAt) };
       const { consumerTag } = await channel.consume(queue, onMessage, options);
       if (this.channel.current !== channel) return;
       consumer.attached(consumerTag);
       // Who wanted it has waited no longer
       if (!this.consumers.has(consumer)) await channel.cancel(consumerTag);
+      else if (consumer.stream?.mustResume) void this.readAgain(consumer);
     } catch (error) {
       const isRefusal = error instanceof BrokerError || answersConsume(error);
       // Otherwise the channel was lost meanwhile, and the next set-up finds the consumer here
@@ -120,12 +126,39 @@ export class ConsumerChannel implements ChannelUser<Channel> {
     ledger: DeliveryLedger,
     message: ConsumeMessage | null,
   ): void {
-    if (message) return consumer.deliver(ledger.deliver(message));
+    if (message) return this.deliver(consumer, ledger, message);
     // basic.cancel from the broker: the queue was deleted, or its node went away
     this.topology.forgetQueue(consumer.plan.queue);
+    // Offsets of a stream that was made again begin again
+    consumer.stream = undefined;
     consumer.detached();
     if (!this.consumers.delete(consumer) || this.channel.current !== channel) return;
     this.add(consumer);
+  }
+
+  private deliver(consumer: QueueConsumer, ledger: DeliveryLedger, message: ConsumeMessage): void {
+    if (!consumer.stream) {
+      const kind = consumer.plannedKind;
+      if (kind === 'stream' || (kind === 'unknown' && hasStreamOffset(message))) {
+        const isStream = (): Promise<boolean> => this.topology.isStream(consumer.plan.queue);
+        consumer.stream = new StreamSettling(kind, isStream, () => void this.readAgain(consumer));
+      }
+    }
+    if (consumer.cancelledTag === message.fields.consumerTag) return ledger.skip(message);
+    consumer.deliver(ledger.deliver(message, consumer.stream));
+  }
+
+  /** For a stream: what was given back, and all behind it, comes again. */
+  private async readAgain(consumer: QueueConsumer): Promise<void> {
+    const { tag } = consumer;
+    const channel = this.channel.current;
+    // One that is just being set up is looked at when it is
+    if (!channel || tag === undefined || consumer.isEnded) return;
+    consumer.cancelledTag = tag;
+    consumer.detached();
+    const cancelled = withDeadline(channel.cancel(tag), this.options.publishTimeoutMs, 'did not cancel');
+    await cancelled.catch(() => undefined);
+    if (this.channel.current === channel && this.consumers.delete(consumer)) this.add(consumer);
   }
 
   async close(): Promise<void> {
@@ -136,7 +169,8 @@ export class ConsumerChannel implements ChannelUser<Channel> {
 }
 
 /** In amqplib's notation: a table with a type tag where a number would not say it. */
-function consumerArguments({ priority, streamOffset }: ConsumerOptions): Record<string, unknown> {
+function consumerArguments({ priority, streamOffset }: ConsumerOptions, resumeAt?: number): Record<string, unknown> {
+  if (resumeAt !== undefined) return { 'x-stream-offset': resumeAt };
   const offset = typeof streamOffset === 'object' ? { '!': 'timestamp', value: streamOffset.timestamp } : streamOffset;
   return {
     ...(priority !== undefined && { 'x-priority': priority }),

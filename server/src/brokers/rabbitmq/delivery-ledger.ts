@@ -5,6 +5,7 @@
 import type { Channel, ConsumeMessage } from 'amqplib';
 import type { Delivery, Outcome, RoutedMessage, Settlement } from '../broker.js';
 import { toRoutedMessage } from './amqp-message.js';
+import type { StreamSettling } from './stream-settling.js';
 
 export class DeliveryLedger {
   private readonly unsettled = new Set<number>();
@@ -16,10 +17,21 @@ export class DeliveryLedger {
     return this.unsettled.size;
   }
 
-  deliver(message: ConsumeMessage): Delivery {
+  /** `stream` settles what comes from a stream, or may. */
+  deliver(message: ConsumeMessage, stream?: StreamSettling): Delivery {
     const { deliveryTag, redelivered } = message.fields;
     this.unsettled.add(deliveryTag);
-    return new QueueDelivery(toRoutedMessage(message), redelivered, new TagSettlement(this, deliveryTag));
+    const isRepeated = stream?.delivered(message) ?? false;
+    const settlement = stream
+      ? new StreamTagSettlement(this, deliveryTag, stream)
+      : new TagSettlement(this, deliveryTag);
+    return new QueueDelivery(toRoutedMessage(message), redelivered || isRepeated, settlement);
+  }
+
+  /** It is acknowledged, and reaches nobody. */
+  skip({ fields }: ConsumeMessage): void {
+    this.unsettled.add(fields.deliveryTag);
+    this.settle(fields.deliveryTag, 'ack');
   }
 
   /** Does nothing for what is settled, or once the channel is gone. */
@@ -29,11 +41,16 @@ export class DeliveryLedger {
     const message = { fields: { deliveryTag: tag } } as ConsumeMessage;
     try {
       if (outcome === 'ack') this.channel.ack(message);
-      else this.channel.nack(message, false, outcome === 'requeue');
+      else this.channel.nack(message, false, outcome !== 'drop');
     } catch {
       // amqplib throws on a channel that is closing: the broker takes the message back
       this.end();
     }
+  }
+
+  /** Whether it can still be settled. */
+  isOpen(tag: number): boolean {
+    return this.isLive && this.unsettled.has(tag);
   }
 
   /** The channel is gone: the broker has taken all of it back. */
@@ -51,6 +68,19 @@ class TagSettlement implements Settlement {
 
   settle(outcome: Outcome): void {
     this.ledger.settle(this.tag, outcome);
+  }
+}
+
+class StreamTagSettlement implements Settlement {
+  constructor(
+    private readonly ledger: DeliveryLedger,
+    private readonly tag: number,
+    private readonly stream: StreamSettling,
+  ) {}
+
+  settle(outcome: Outcome): void {
+    const { ledger, tag } = this;
+    if (ledger.isOpen(tag)) this.stream.settle(tag, outcome, (sent) => ledger.settle(tag, sent));
   }
 }
 

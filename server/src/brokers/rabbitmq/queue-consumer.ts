@@ -6,6 +6,7 @@
 import { BrokerError } from '../broker.js';
 import type { BrokerErrorCode, Consumer, Delivery } from '../broker.js';
 import type { QueuePlan } from '../queue-plan.js';
+import { type StreamKnowledge, plannedKind, type StreamSettling } from './stream-settling.js';
 import { deferred } from './wait-deadline.js';
 
 type State = 'setting-up' | 'live' | 'lost' | 'ended';
@@ -19,15 +20,23 @@ export class QueueConsumer {
   readonly started = deferred<void>();
   /** Of basic.consume on the present channel. */
   tag: string | undefined;
+  /** Of a consumer that was cancelled: what it still brings comes again. */
+  cancelledTag: string | undefined;
   /** Consumers that the queue had when it was last looked at. */
   competitors = 0;
+  /** What is known of the queue before anything is delivered. */
+  readonly plannedKind: StreamKnowledge;
+  /** Set where the queue is a stream, or may be one. */
+  stream: StreamSettling | undefined;
   private tries = 0;
   private lostAt = 0;
 
   constructor(
     readonly plan: QueuePlan,
     private readonly target: Consumer,
-  ) {}
+  ) {
+    this.plannedKind = plannedKind(plan);
+  }
 
   get isEnded(): boolean {
     return this.state === 'ended';

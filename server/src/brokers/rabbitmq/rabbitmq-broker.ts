@@ -1,6 +1,7 @@
 /**
  * RabbitMQ as the broker of this instance, over a handful of AMQP connections: one to publish, one for the instance queues,
- * as many for own consumers as their channels need. Each part recovers by itself; this file ties them together.
+ * one for questions whose answer may be an error, as many for own consumers as their channels need. Each part recovers by
+ * itself; this file ties them together.
  */
 import type { Destination } from '../../destinations/destination.js';
 import { argumentsText } from '../../destinations/queue-options.js';
@@ -18,7 +19,7 @@ import type {
 import type { Ended } from '../fanout.js';
 import { checkMessage, messageBytes } from '../message-checks.js';
 import { AmqpConnection } from './amqp-connection.js';
-import { checkHeaderSize } from './amqp-message.js';
+import { checkBindingSize, checkHeaderSize } from './amqp-message.js';
 import { ChannelPool, openLink } from './channel-pool.js';
 import type { Link } from './channel-pool.js';
 import { ExchangeQueue } from './exchange-queue.js';
@@ -42,6 +43,8 @@ export class RabbitMqBroker implements Broker {
   private state: State = 'new';
   private readonly publishing: AmqpConnection;
   private readonly subscribing: Link;
+  /** For what clients have the relay ask, declare and delete: RabbitMQ answers some of it by closing the connection. */
+  private readonly asking: Link;
   private readonly pool: ChannelPool;
   private readonly topology: Topology;
   private readonly publisher: Publisher;
@@ -55,8 +58,9 @@ export class RabbitMqBroker implements Broker {
     this.description = `RabbitMQ at ${options.urls.map(describeUrl).join(', ')}`;
     this.publishing = new AmqpConnection('publish', options);
     this.subscribing = openLink('subscribe', options);
+    this.asking = openLink('ask', options, 'anywhere');
     this.pool = new ChannelPool(options);
-    this.topology = new Topology(this.subscribing.scratch);
+    this.topology = new Topology(this.asking.scratch);
     this.publisher = new Publisher(this.publishing, this.topology, options);
     const { topicExchange, userExchange } = options;
     this.topics = new InstanceQueue(
@@ -100,6 +104,7 @@ export class RabbitMqBroker implements Broker {
       connection.listen({ up: () => this.look(), down: (reason) => this.wentDown(reason) });
       connection.start();
     }
+    this.asking.connection.start();
     this.publisher.start();
     try {
       await Promise.all([this.publishing.whenUp(deadlineMs), this.subscribing.connection.whenUp(deadlineMs)]);
@@ -167,6 +172,7 @@ export class RabbitMqBroker implements Broker {
   ): Promise<BrokerSubscription> {
     if (this.state === 'closed') throw stopping();
     const binding = bindingFor(destination, headers, this.options);
+    checkBindingSize(binding, this.subscribing.connection.frameMax);
     if (destination.kind === 'topic') return this.topics.subscribe(binding.key, listener, ended);
     if (destination.kind === 'user') return this.users.subscribe(binding.key, listener, ended);
     return this.exchangeQueue(binding).subscribe(listener, ended);
@@ -200,6 +206,7 @@ export class RabbitMqBroker implements Broker {
     await this.publisher.close();
     await Promise.all([...this.sessions].map((session) => session.close()));
     await Promise.all([this.topics, this.users, ...this.exchanges.values()].map((queue) => queue.close()));
-    await Promise.all([this.publishing.close(), this.subscribing.connection.close(), this.pool.close()]);
+    const connections = [this.publishing, this.subscribing.connection, this.asking.connection];
+    await Promise.all([...connections.map((connection) => connection.close()), this.pool.close()]);
   }
 }

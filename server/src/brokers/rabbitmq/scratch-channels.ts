@@ -1,11 +1,12 @@
 /**
  * Channels for what the broker may refuse: a refusal (403, 404, 405, 406) closes the channel that asked, and these serve one
  * question at a time and nothing else. They stay open for the next question, a few of them. Each question can be asked twice
- * without harm, and is, when the connection is lost before it is answered.
+ * without harm, and is, when the connection is lost before it is answered. A refusal of the whole connection does not say which
+ * question it is about: then each is asked again on a connection of its own.
  */
 import type { Channel, ChannelModel } from 'amqplib';
 import { BrokerError } from '../broker.js';
-import type { AmqpConnection } from './amqp-connection.js';
+import { AmqpConnection } from './amqp-connection.js';
 import { replyCode } from './amqp-errors.js';
 import { closeChannel } from './recovering-channel.js';
 import type { RabbitMqOptions } from './rabbitmq-options.js';
@@ -32,7 +33,13 @@ export class ScratchChannels {
   constructor(
     private readonly connection: AmqpConnection,
     private readonly options: RabbitMqOptions,
+    /** Whether what is asked can be asked on any connection: exclusive queues cannot. */
+    private readonly anywhere?: 'anywhere',
   ) {}
+
+  get frameMax(): number {
+    return this.connection.frameMax;
+  }
 
   /** Whether the broker is there to ask. */
   get isReady(): boolean {
@@ -78,9 +85,24 @@ export class ScratchChannels {
     } catch (error) {
       // Also where it lives on: nobody knows in which state
       if (channel && this.live.has(channel)) void closeChannel(channel);
-      const isRefusal = replyCode(error) !== undefined || this.connection.lastRefusal !== undefined;
-      if (isRefusal || !question.isRepeatable || this.connection.current === model) throw error;
-      return undefined;
+      if (replyCode(error) !== undefined || !question.isRepeatable || this.connection.current === model) throw error;
+      if (this.connection.lastRefusal === undefined) return undefined;
+      if (this.anywhere) return { value: await this.askAlone(question) };
+      throw error;
+    }
+  }
+
+  private async askAlone<T>({ work }: Question<T>): Promise<T> {
+    const connection = new AmqpConnection('ask alone', this.options);
+    connection.start();
+    try {
+      const channel = await (await connection.whenUp()).createChannel();
+      channel.on('error', () => undefined);
+      return await work(channel);
+    } catch (error) {
+      throw connection.lastRefusal ?? error;
+    } finally {
+      void connection.close();
     }
   }
 

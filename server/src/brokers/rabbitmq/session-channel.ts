@@ -15,7 +15,7 @@ import type { Destination } from '../../destinations/destination.js';
 import type { ChannelPool } from './channel-pool.js';
 import { ConsumerChannel, inUse } from './consumer-channel.js';
 import { QueueConsumer } from './queue-consumer.js';
-import { freshName, planConsumer } from '../queue-plan.js';
+import { planConsumer, replyQueuePlan } from '../queue-plan.js';
 import type { QueuePlan } from '../queue-plan.js';
 import type { RabbitMqOptions } from './rabbitmq-options.js';
 import type { Topology } from './topology.js';
@@ -52,14 +52,7 @@ export class SessionChannel implements BrokerChannel {
 
   async openReplyQueue(deliver: (message: RoutedMessage) => void): Promise<string> {
     const { options } = this.context;
-    const plan: QueuePlan = {
-      queue: freshName('reply'),
-      source: { autoDelete: false, arguments: { 'x-expires': options.queueExpiresMs } },
-      exclusive: true,
-      consumer: {},
-      prefetch: options.autoPrefetch,
-      lifetime: 'session',
-    };
+    const plan = replyQueuePlan(options);
     await this.begin(plan, {
       deliver: (delivery) => {
         deliver(delivery.message);
@@ -75,8 +68,9 @@ export class SessionChannel implements BrokerChannel {
     const { topology, options } = this.context;
     const competitors = await topology.provide(plan);
     this.refuseIfClosed();
-    if (plan.lifetime === 'session' || plan.lifetime === 'subscription') this.ownQueues.add(plan.queue);
+    // Before it is ours to delete: it may be the queue of another session, which is to stay
     if (plan.exclusive && competitors > 0) throw inUse(plan.queue);
+    if (plan.lifetime === 'session' || plan.lifetime === 'subscription') this.ownQueues.add(plan.queue);
     const consumer = new QueueConsumer(plan, target);
     this.place(consumer, this.channelFor(plan, competitors));
     try {
@@ -160,8 +154,8 @@ export class SessionChannel implements BrokerChannel {
     this.leave(consumer);
     const { queue, lifetime } = consumer.plan;
     if (lifetime !== 'subscription' && !(forget && lifetime === 'until-forgotten')) return;
-    this.ownQueues.delete(queue);
-    await this.deleteQueue(queue);
+    // A quorum queue counts our consumer until all is settled: then it goes with the session
+    if (await this.deleteQueue(queue)) this.ownQueues.delete(queue);
   }
 
   private get isClosed(): boolean {
@@ -183,9 +177,10 @@ export class SessionChannel implements BrokerChannel {
   }
 
   /** What the broker cannot be told now expires by itself. */
-  private deleteQueue(queue: string): Promise<void> {
-    return this.context.topology.deleteQueue(queue, { ifUnused: true }).catch((error: Error) => {
+  private deleteQueue(queue: string): Promise<boolean> {
+    return this.context.topology.deleteQueue(queue).catch((error: Error) => {
       this.context.options.log.debug({ queue, reason: error.message }, 'a queue is left to expire');
+      return true;
     });
   }
 }

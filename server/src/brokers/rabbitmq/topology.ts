@@ -1,12 +1,13 @@
 /**
- * What exists at the broker: asked, made and remembered. All of it happens on scratch channels, so that a refusal hurts
- * nobody but who asked. The memory is bounded, dropped when the broker goes away, and forgets a queue or exchange as soon
- * as anything speaks against it.
+ * What exists at the broker: asked, made and remembered. All of it happens on scratch channels of a connection that carries
+ * nothing else, so that a refusal, of a channel or of the connection, harms only the client that asked. The memory is bounded,
+ * dropped when the broker goes away, and forgets a queue or exchange as soon as anything speaks against it.
  */
-import type { Channel, Replies } from 'amqplib';
+import type { Channel, ConsumeMessage, Replies } from 'amqplib';
+import { isReservedName } from '../../destinations/destination.js';
 import type { BrokerError } from '../broker.js';
 import { REPLY, replyCode, toBrokerError } from './amqp-errors.js';
-import { isReservedName } from '../../destinations/destination.js';
+import { checkBindingSize } from './amqp-message.js';
 import type { QueueBinding, QueueDeclaration, QueuePlan } from '../queue-plan.js';
 import { RecentNames } from './recent-names.js';
 import type { ScratchChannels } from './scratch-channels.js';
@@ -15,6 +16,8 @@ const REMEMBERED_MAX = 10_000;
 /** How long an exchange that closed the shared publish channel is not tried again. */
 const REFUSED_MS = 30_000;
 const REFUSED_MAX = 1_000;
+const DELETE_TRIES = 3;
+const DELETE_RETRY_MS = 100;
 
 export class Topology {
   private readonly exchanges = new RecentNames(REMEMBERED_MAX);
@@ -77,7 +80,7 @@ export class Topology {
     try {
       await this.checkExchange(exchange);
     } catch (error) {
-      if ((error as { code?: unknown }).code !== 'exchange-not-found') throw error;
+      if (codeOf(error) !== 'exchange-not-found') throw error;
       const made = (channel: Channel) => channel.assertExchange(exchange, type, { durable: true });
       await this.ask({ kind: 'exchange', name: exchange }, made);
       this.exchanges.add(exchange);
@@ -96,7 +99,10 @@ export class Topology {
   /** All that a consumer needs before it can consume. Resolves with the number of consumers that the queue has. */
   async provide(plan: QueuePlan): Promise<number> {
     const { queue, source, binding } = plan;
-    if (binding) await this.checkExchange(binding.exchange);
+    if (binding) {
+      checkBindingSize(binding, this.scratch.frameMax);
+      await this.checkExchange(binding.exchange);
+    }
     const { consumerCount } = await this.provideQueue(queue, source);
     if (binding) {
       const { exchange, key } = binding;
@@ -124,9 +130,16 @@ export class Topology {
     }
   }
 
-  private provideQueue(queue: string, source: QueuePlan['source']): Promise<Replies.AssertQueue> {
+  private async provideQueue(queue: string, source: QueuePlan['source']): Promise<Replies.AssertQueue> {
     if (source === 'must-exist') return this.findQueue(queue);
-    return source === 'as-found' ? this.findOrDeclare(queue) : this.declareQueue(queue, source);
+    if (source === 'as-found') return this.findOrDeclare(queue);
+    try {
+      return await this.declareQueue(queue, source);
+    } catch (error) {
+      const untyped = isReservedName(queue) && codeOf(error) === 'queue-conflict' ? withoutType(source) : undefined;
+      if (!untyped) throw error;
+      return this.declareQueue(queue, untyped);
+    }
   }
 
   /** Passively first: a plain declaration of a queue that has arguments is refused. */
@@ -134,7 +147,7 @@ export class Topology {
     try {
       return await this.findQueue(queue);
     } catch (error) {
-      if ((error as { code?: unknown }).code !== 'queue-not-found') throw error;
+      if (codeOf(error) !== 'queue-not-found') throw error;
       return this.declareQueue(queue, { autoDelete: false, arguments: {} });
     }
   }
@@ -150,16 +163,34 @@ export class Topology {
     return this.ask({ kind: 'queue', name: queue }, declare);
   }
 
-  /** Best effort: what cannot be deleted expires. A queue that somebody else still consumes is left to them. */
-  async deleteQueue(queue: string, options: { readonly ifUnused: boolean }): Promise<void> {
-    this.forgetQueue(queue);
-    if (!this.scratch.isReady) return;
+  /** Only a stream can be consumed from an offset: other queues refuse that before anything else is looked at. */
+  async isStream(queue: string): Promise<boolean> {
     try {
-      await this.scratch.run((channel) => channel.deleteQueue(queue, options), 'once');
+      await this.scratch.run(consumeForAMoment(queue));
+      return true;
     } catch (error) {
-      const reply = replyCode(error);
-      if (reply !== REPLY.preconditionFailed && reply !== REPLY.notFound)
-        throw toBrokerError(error, { kind: 'queue', name: queue });
+      if (replyCode(error) === REPLY.preconditionFailed) return false;
+      throw toBrokerError(error, { kind: 'queue', name: queue });
+    }
+  }
+
+  /**
+   * Best effort: what cannot be deleted expires. Returns false where others consume a queue that they can name, and it is left
+   * to them. RabbitMQ answers the flag if-unused with an error of the connection where the queue is a quorum queue, so the
+   * consumers are counted first. A quorum queue counts a consumer for a moment after its channel is closed.
+   */
+  async deleteQueue(queue: string): Promise<boolean> {
+    this.forgetQueue(queue);
+    const isOurs = isReservedName(queue);
+    try {
+      for (let tries = DELETE_TRIES; tries > 0 && this.scratch.isReady; tries--) {
+        if (await this.scratch.run((channel) => deleteUnused(channel, queue, isOurs), 'once')) return true;
+        await new Promise((resolve) => setTimeout(resolve, DELETE_RETRY_MS));
+      }
+      return false;
+    } catch (error) {
+      if (replyCode(error) === REPLY.notFound) return true;
+      throw toBrokerError(error, { kind: 'queue', name: queue });
     }
   }
 
@@ -180,6 +211,35 @@ export class Topology {
     }
     return answer;
   }
+}
+
+/** What has come by then is acknowledged, which takes nothing out of a stream. */
+function consumeForAMoment(queue: string) {
+  return async (channel: Channel): Promise<void> => {
+    await channel.prefetch(1);
+    const onMessage = (message: ConsumeMessage | null): void => {
+      if (message) channel.ack(message);
+    };
+    const { consumerTag } = await channel.consume(queue, onMessage, { arguments: { 'x-stream-offset': 'next' } });
+    await channel.cancel(consumerTag);
+  };
+}
+
+/** Returns whether it is gone. */
+async function deleteUnused(channel: Channel, queue: string, isOurs: boolean): Promise<boolean> {
+  if (!isOurs && (await channel.checkQueue(queue)).consumerCount > 0) return false;
+  await channel.deleteQueue(queue);
+  return true;
+}
+
+/** The queue of a durable subscription, made before the relay chose a type, has that of its virtual host. */
+function withoutType({ autoDelete, arguments: given }: QueueDeclaration): QueueDeclaration | undefined {
+  const { 'x-queue-type': type, ...others } = given;
+  return type === 'classic' ? { autoDelete, arguments: others } : undefined;
+}
+
+function codeOf(error: unknown): unknown {
+  return (error as { code?: unknown }).code;
 }
 
 function queueId(queue: string, declaration?: QueueDeclaration): string {

@@ -10,7 +10,9 @@ const settings = {
   queueExpiresMs: 60_000,
   queueArguments: { priorityMax: 10, boundDeadLetters: false },
 };
-const EXPIRES = { 'x-expires': 60_000 };
+const CLASSIC = { 'x-queue-type': 'classic' };
+const QUORUM = { 'x-queue-type': 'quorum', 'x-expires': 60_000 };
+const EXPIRES = { 'x-expires': 60_000, ...CLASSIC };
 const ALICE = { sessionId: 's-1', user: 'alice', clientId: undefined };
 
 interface Subscribe {
@@ -57,7 +59,7 @@ describe('planConsumer', () => {
       'and so does durable:false',
       '/queue/q',
       { headers: { durable: 'false', 'x-expires': '5' } },
-      { source: { autoDelete: false, arguments: { 'x-expires': 5 } }, lifetime: 'session' },
+      { source: { autoDelete: false, arguments: { 'x-expires': 5, ...CLASSIC } }, lifetime: 'session' },
     ],
     [
       'a topic with acks has a queue for itself',
@@ -69,7 +71,7 @@ describe('planConsumer', () => {
       'a durable one keeps it',
       '/topic/a',
       { headers: { durable: 'true' } },
-      { source: { autoDelete: false, arguments: {} }, lifetime: 'until-forgotten', exclusive: true },
+      { source: { autoDelete: false, arguments: CLASSIC }, lifetime: 'until-forgotten', exclusive: true },
     ],
     [
       'a named one shares it',
@@ -79,6 +81,23 @@ describe('planConsumer', () => {
     ],
   ])('%s', (_, to, subscribe, expected) => {
     expect(plan(to, subscribe)).toMatchObject(expected);
+  });
+
+  test.each<[string, string, Subscribe, Record<string, unknown>]>([
+    ['a queue that stays has the type of its virtual host', '/queue/q', { headers: { durable: 'true' } }, {}],
+    ['a type that is chosen stands', '/queue/q', { headers: { exclusive: 'true', 'x-queue-type': 'quorum' } }, QUORUM],
+    ['also behind a topic', '/topic/a', { ack: 'client', headers: { 'x-queue-type': 'quorum' } }, QUORUM],
+  ])('%s', (_, to, subscribe, expected) => {
+    const { source } = plan(to, subscribe) as { source: { arguments: object } };
+    expect(source.arguments).toEqual(expected);
+  });
+
+  test.each<[string, Subscribe]>([
+    ['/queue/q', { headers: { exclusive: 'true', 'x-queue-type': 'stream' } }],
+    ['/queue/q', { headers: { durable: 'false', 'x-queue-type': 'stream' } }],
+    ['/topic/a', { headers: { 'x-queue-type': 'stream' } }],
+  ])('a stream that would have to go with its session is refused: %s %j', (to, subscribe) => {
+    expect(() => plan(to, subscribe)).toThrow(/durable:true/);
   });
 
   test('binds what is not a queue', () => {

@@ -149,6 +149,7 @@ describe('bindingArguments', () => {
       colour: ' red',
     });
     expect(() => bindingArguments(headers({ 'x-match': 'some' }))).toThrow(/one of all, any/);
+    expect(() => bindingArguments(headers({ [`arg-${'x'.repeat(256)}`]: 'y' }))).toThrow(/at most 255 bytes/);
   });
 
   test('are the same in whatever order they stand', () => {

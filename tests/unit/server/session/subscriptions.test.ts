@@ -130,7 +130,7 @@ describe('OwnSubscription', () => {
     const numbers = (): number[] => client.frames.slice(1).map((each) => parseInt(each.body.toString(), 10));
     const requeued = (): number[] =>
       harness.broker.settled
-        .filter((each) => each.startsWith('requeue'))
+        .filter((each) => each.startsWith('requeue') || each.startsWith('again'))
         .map((each) => parseInt(each.split(' ')[1]!, 10));
 
     test.each(['auto', 'client'])('%s: are not held, and come again in order when the client reads', async (ack) => {

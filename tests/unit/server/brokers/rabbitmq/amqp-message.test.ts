@@ -1,6 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
 import type { ConsumeMessage } from 'amqplib';
 import {
+  checkBindingSize,
   checkHeaderSize,
   copyKeys,
   toPublishOptions as toPublishOptionsWith,
@@ -225,6 +226,20 @@ describe('CC', () => {
       expect(copyKeys(incoming(properties))).toBeUndefined();
     },
   );
+});
+
+describe('the size of a binding', () => {
+  const binding = (bytes: number) => ({
+    exchange: 'e',
+    key: 'k',
+    arguments: { 'x-match': 'all', a: 'x'.repeat(bytes) },
+  });
+
+  test('fits into a frame, or is refused', () => {
+    expect(() => checkBindingSize(binding(60_000), FRAME_MAX)).not.toThrow();
+    expect(() => checkBindingSize(binding(65_000), FRAME_MAX)).toThrow(/arg-NAME.*fit into a frame/);
+    expect(() => checkBindingSize(binding(8_000), 8_192)).toThrow(expect.objectContaining({ code: 'invalid-header' }));
+  });
 });
 
 describe('the size of headers', () => {

@@ -4,7 +4,7 @@ import type { BrokerErrorCode, Delivery } from '../../../../../server/src/broker
 import type { QueuePlan } from '../../../../../server/src/brokers/queue-plan.js';
 import { QueueConsumer } from '../../../../../server/src/brokers/rabbitmq/queue-consumer.js';
 
-const PLAN = { queue: 'q' } as QueuePlan;
+const PLAN = { queue: 'q', source: 'as-found', consumer: {} } as QueuePlan;
 const refusal = (code: BrokerErrorCode) => new BrokerError(code, `because of ${code}`);
 
 function makeConsumer() {
