@@ -190,6 +190,39 @@ describe('a network that is cut', () => {
     expect(bodies(inbox.all).sort()).toEqual(['after', 'waited']);
   });
 
+  test('what waits, or is sent again, while RabbitMQ is away reaches all subscribers of the same relay', async () => {
+    const KEYS = 400;
+    const exchange = uniqueName('ex');
+    const made = await backend.createChannel();
+    await made.assertExchange(exchange, 'direct', { durable: true });
+    await made.close();
+    const destinations = [
+      ...Array.from({ length: KEYS }, () => `/topic/${uniqueName()}`),
+      `/exchange/${exchange}/k`,
+      '/user/bob/queue/x',
+    ];
+    const seen = new Map(destinations.map((each) => [each, new Inbox<RoutedMessage>(each)]));
+    for (const [each, inbox] of seen) {
+      const from = each.startsWith('/user') ? shared('/user/queue/x', 'bob') : shared(each);
+      await broker.subscribe(from, NO_HEADERS, inbox.add);
+    }
+    const sendAll = (body: string) => destinations.map((each) => send(broker, each, message(body)));
+    await Promise.all(sendAll('before'));
+    const [down, up] = [next(broker, 'down'), next(broker, 'up')];
+    proxy.hold('requests');
+    const unconfirmed = sendAll('unconfirmed');
+    proxy.cut();
+    await down;
+    const waiting = sendAll('waiting');
+    proxy.restore();
+    await up;
+    await Promise.all([...unconfirmed, ...waiting]);
+    for (const inbox of seen.values()) {
+      await inbox.until((all) => bodies(all).includes('waiting'), DEADLINE_MS);
+      expect(bodies(inbox.all)).toEqual(['before', 'unconfirmed', 'waiting']);
+    }
+  }, 60_000);
+
   test('unsettled deliveries come again, and settling the old ones harms nobody', async () => {
     const queue = `/queue/${uniqueName()}`;
     const consumer = new Consuming();

@@ -10,6 +10,7 @@ import type { Ended } from '../fanout.js';
 import { toBrokerError } from './amqp-errors.js';
 import { toRoutedMessage } from './amqp-message.js';
 import type { Lease } from './channel-pool.js';
+import type { OwnBindings } from './own-bindings.js';
 import type { QueueBinding } from '../queue-plan.js';
 import type { RabbitMqOptions } from './rabbitmq-options.js';
 import { SharedQueue } from './shared-queue.js';
@@ -35,6 +36,7 @@ export class ExchangeQueue implements SharedQueueUser {
     private readonly binding: QueueBinding,
     private readonly lease: Lease,
     private readonly options: RabbitMqOptions,
+    private readonly own: OwnBindings,
     /** Called once, when the last listener has left or the broker has refused the binding for too long. */
     private readonly onClosed: () => void,
   ) {
@@ -83,6 +85,7 @@ export class ExchangeQueue implements SharedQueueUser {
 
   private isBound(): void {
     this.state = 'bound';
+    this.own.report(this, true);
     this.refusedSince = undefined;
     this.bound.resolve();
   }
@@ -90,6 +93,7 @@ export class ExchangeQueue implements SharedQueueUser {
   /** Who comes now is told at once. Who had it is told if the exchange, perhaps just being made anew, does not come back. */
   private refused(cause: BrokerError): void {
     this.bound.reject(cause);
+    this.own.report(this, true);
     this.state = 'unbound';
     this.bound = deferred();
     this.refusedSince ??= Date.now();
@@ -108,12 +112,14 @@ export class ExchangeQueue implements SharedQueueUser {
     this.name = undefined;
     if (this.state !== 'bound') return;
     this.state = 'unbound';
+    this.own.report(this, false);
     this.bound = deferred();
   }
 
   async close(): Promise<void> {
     if (this.state === 'closed') return;
     this.state = 'closed';
+    this.own.report(this, true);
     clearTimeout(this.timer);
     this.name = undefined;
     // Whoever subscribes from now on gets a new one

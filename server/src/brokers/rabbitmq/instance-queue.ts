@@ -11,6 +11,7 @@ import { toBrokerError } from './amqp-errors.js';
 import { copyKeys, toRoutedMessage } from './amqp-message.js';
 import type { Link } from './channel-pool.js';
 import { KeyBindings } from './key-bindings.js';
+import type { OwnBindings } from './own-bindings.js';
 import type { RabbitMqOptions } from './rabbitmq-options.js';
 import { SCRATCH_CHANNELS_MAX } from './scratch-channels.js';
 import { SharedQueue } from './shared-queue.js';
@@ -37,6 +38,7 @@ export class InstanceQueue implements SharedQueueUser {
     private readonly exchange: InstanceExchange,
     private readonly link: Link,
     private readonly options: RabbitMqOptions,
+    own: OwnBindings,
   ) {
     this.fanout = new Fanout(exchange.matching);
     const operations = {
@@ -47,7 +49,7 @@ export class InstanceQueue implements SharedQueueUser {
       const sentence = `RabbitMQ has not bound the subscription again. ${cause.message}`;
       this.fanout.end(key, new BrokerError('subscription-ended', sentence, { cause }));
     };
-    this.bindings = new KeyBindings(operations, SCRATCH_CHANNELS_MAX, refused);
+    this.bindings = new KeyBindings(operations, SCRATCH_CHANNELS_MAX, refused, (isWhole) => own.report(this, isWhole));
     this.queue = new SharedQueue(exchange.label, link, options, this);
   }
 

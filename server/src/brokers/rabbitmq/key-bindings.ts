@@ -39,12 +39,16 @@ export class KeyBindings {
   private readonly inFlight = new Set<string>();
   private readonly toRetry = new Set<string>();
   private retry: NodeJS.Timeout | undefined;
+  /** Keys that were bound when a queue was lost, and are not yet bound again. */
+  private readonly lost = new Set<string>();
 
   /** Asks for at most `operationsMax` things at a time. `refused` is told of keys that will not be bound. */
   constructor(
     private readonly operations: BindingOperations,
     private readonly operationsMax: number,
     private readonly refused: (key: string, error: BrokerError) => void = () => undefined,
+    /** Called when a loss has taken bindings (false), and when none of them is missing any more (true). */
+    private readonly whole: (isWhole: boolean) => void = () => undefined,
   ) {}
 
   /** Bindings not yet made or taken back, also those that wait for the broker. */
@@ -77,6 +81,7 @@ export class KeyBindings {
       entry.settled = deferred();
       entry.wanted = wanted;
     }
+    if (!wanted) this.restored(key);
     this.settle(key, entry);
     this.run();
     return entry;
@@ -105,10 +110,14 @@ export class KeyBindings {
     this.toRestore.clear();
     this.toUnbind.clear();
     this.toRetry.clear();
-    for (const entry of this.entries.values()) {
-      if (entry.bound === true && entry.wanted) entry.settled = deferred();
+    for (const [key, entry] of this.entries) {
+      if (entry.bound === true && entry.wanted) {
+        entry.settled = deferred();
+        this.lost.add(key);
+      }
       entry.bound = 'unsure';
     }
+    if (this.lost.size > 0) this.whole(false);
   }
 
   /** For good: nobody waits any more. */
@@ -180,11 +189,18 @@ export class KeyBindings {
     }
     if (!entry.wanted) this.entries.delete(key);
     entry.settled.resolve();
+    this.restored(key);
+  }
+
+  /** It is bound, refused, or not wanted any more. */
+  private restored(key: string): void {
+    if (this.lost.delete(key) && this.lost.size === 0) this.whole(true);
   }
 
   private failed(key: string, entry: Entry, error: BrokerError): void {
     if (error.code !== 'broker-unavailable') {
       // Refused: not asked again before the next connection, or the next who wants it
+      this.restored(key);
       entry.settled.reject(error);
       entry.settled = deferred();
       if (entry.wanted) this.refused(key, error);

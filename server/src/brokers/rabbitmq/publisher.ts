@@ -19,6 +19,7 @@ import { RELAY_ID, toPublishOptions } from './amqp-message.js';
 import { ConfirmLedger } from './confirm-ledger.js';
 import { HeaderTables } from './header-tables.js';
 import { nacked, refusedBecause, unroutable } from './publish-errors.js';
+import type { OwnBindings } from './own-bindings.js';
 import { PublishGate } from './publish-gate.js';
 import { RecoveringChannel } from './recovering-channel.js';
 import type { ChannelUser } from './recovering-channel.js';
@@ -62,16 +63,20 @@ export class Publisher implements ChannelUser<ConfirmChannel> {
   private suspects: Outgoing[] = [];
   private trial: { readonly outgoing: Outgoing; readonly over: Deferred<void> } | undefined;
   private lastId = 0;
+  /** The first channel finds nothing that had been bound. */
+  private wasLost = false;
   private expiry: NodeJS.Timeout | undefined;
   private drained: Deferred<void> | undefined;
 
   constructor(
     private readonly connection: AmqpConnection,
     private readonly topology: Topology,
+    private readonly bindings: OwnBindings,
     private readonly options: RabbitMqOptions,
   ) {
     this.channel = new RecoveringChannel('publish', connection, options, this);
     this.gate = new PublishGate(this, options);
+    bindings.listen(() => this.gate.open());
     connection.listen({ blocked: (isBlocked) => isBlocked || this.gate.open() });
   }
 
@@ -82,6 +87,7 @@ export class Publisher implements ChannelUser<ConfirmChannel> {
   // What the gate looks at
   get obstacle(): string | undefined {
     if (this.connection.blocked) return 'has blocked publishers, because it is short of memory or disk';
+    if (!this.bindings.areWhole) return "does not yet route to all of this relay's own subscribers";
     if (this.state === 'up') return undefined;
     return this.connection.current ? 'is taking earlier messages again' : `is away (${this.connection.downReason})`;
   }
@@ -210,6 +216,8 @@ export class Publisher implements ChannelUser<ConfirmChannel> {
     channel.on('return', (message) => this.returned(message));
     if (this.state === 'closed') return;
     this.state = 'replaying';
+    if (this.wasLost) await this.bindings.hold();
+    if (this.isOver(channel) || this.state !== 'replaying') return;
     await this.tryEach(channel);
     if (this.isOver(channel) || this.state !== 'replaying') return;
     for (const outgoing of this.outstanding.values()) {
@@ -234,6 +242,7 @@ export class Publisher implements ChannelUser<ConfirmChannel> {
 
   lost(refusal: Error | undefined): void {
     if (this.state !== 'closed') this.state = 'down';
+    this.wasLost = true;
     this.confirms.reset();
     for (const outgoing of this.outstanding.values()) {
       outgoing.phase = 'queued';

@@ -25,6 +25,7 @@ import type { Link } from './channel-pool.js';
 import { ExchangeQueue } from './exchange-queue.js';
 import { InstanceQueue } from './instance-queue.js';
 import { describeUrl } from './open-model.js';
+import { OwnBindings } from './own-bindings.js';
 import { Publisher } from './publisher.js';
 import { bindingFor } from '../queue-plan.js';
 import type { QueueBinding } from '../queue-plan.js';
@@ -47,6 +48,7 @@ export class RabbitMqBroker implements Broker {
   private readonly asking: Link;
   private readonly pool: ChannelPool;
   private readonly topology: Topology;
+  private readonly bindings: OwnBindings;
   private readonly publisher: Publisher;
   private readonly topics: InstanceQueue;
   private readonly users: InstanceQueue;
@@ -61,17 +63,23 @@ export class RabbitMqBroker implements Broker {
     this.asking = openLink('ask', options, 'anywhere');
     this.pool = new ChannelPool(options);
     this.topology = new Topology(this.asking.scratch);
-    this.publisher = new Publisher(this.publishing, this.topology, options);
-    const { topicExchange, userExchange } = options;
+    const { topicExchange, userExchange, publishTimeoutMs } = options;
+    // Half of what a SEND may wait: the other half is for RabbitMQ's absence
+    this.bindings = new OwnBindings(publishTimeoutMs / 2, () =>
+      this.subscribing.scratch.run((channel) => channel.checkExchange(topicExchange)),
+    );
+    this.publisher = new Publisher(this.publishing, this.topology, this.bindings, options);
     this.topics = new InstanceQueue(
       { label: 'topics', name: topicExchange, matching: 'topic', ensure: () => this.ensureExchange(topicExchange) },
       this.subscribing,
       options,
+      this.bindings,
     );
     this.users = new InstanceQueue(
       { label: 'users', name: userExchange, matching: 'exact', ensure: () => this.ensureExchange(userExchange) },
       this.subscribing,
       options,
+      this.bindings,
     );
   }
 
@@ -186,7 +194,7 @@ export class RabbitMqBroker implements Broker {
       const onClosed = (): void => {
         this.exchanges.delete(id);
       };
-      queue = new ExchangeQueue(binding, lease, this.options, onClosed);
+      queue = new ExchangeQueue(binding, lease, this.options, this.bindings, onClosed);
       this.exchanges.set(id, queue);
     }
     return queue;
@@ -204,6 +212,7 @@ export class RabbitMqBroker implements Broker {
     if (this.state === 'closed') return;
     this.state = 'closed';
     await this.publisher.close();
+    this.bindings.close();
     await Promise.all([...this.sessions].map((session) => session.close()));
     await Promise.all([this.topics, this.users, ...this.exchanges.values()].map((queue) => queue.close()));
     const connections = [this.publishing, this.subscribing.connection, this.asking.connection];

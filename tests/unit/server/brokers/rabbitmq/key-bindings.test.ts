@@ -7,6 +7,7 @@ class Asked {
   readonly calls: string[] = [];
   readonly bindings: KeyBindings;
   readonly refused: string[] = [];
+  readonly whole: boolean[] = [];
   private answers: { resolve: () => void; reject: (error: Error) => void }[] = [];
 
   constructor(operationsMax = 1) {
@@ -15,7 +16,7 @@ class Asked {
       unbind: (queue: string, key: string) => this.ask(`-${queue}:${key}`),
     };
     const refused = (key: string, { code }: BrokerError): void => void this.refused.push(`${key} ${code}`);
-    this.bindings = new KeyBindings(operations, operationsMax, refused);
+    this.bindings = new KeyBindings(operations, operationsMax, refused, (isWhole) => this.whole.push(isWhole));
   }
 
   private ask(call: string): Promise<void> {
@@ -316,5 +317,46 @@ describe('KeyBindings', () => {
     expect([await outcome(first), await outcome(second)]).toEqual(['broker-unavailable', 'broker-unavailable']);
     await asked.answer();
     expect(asked.calls).toEqual(['+q:a']);
+  });
+});
+
+describe('after a loss, the bindings are whole again', () => {
+  async function lost(keys: readonly string[]): Promise<Asked> {
+    const asked = new Asked();
+    for (const key of keys) void asked.bindings.want(key);
+    asked.bindings.attach('q1', keys);
+    await settle();
+    await asked.answerAll();
+    asked.bindings.detach();
+    expect(asked.whole).toEqual([false]);
+    return asked;
+  }
+
+  test('when each key that was bound is bound again, whatever else is wanted meanwhile', async () => {
+    const asked = await lost(['a', 'b']);
+    asked.bindings.attach('q2', ['a', 'b']);
+    await asked.answer();
+    void asked.bindings.want('new');
+    expect(asked.whole).toEqual([false]);
+    while (!asked.whole.includes(true)) await asked.answer();
+    expect(asked.calls.filter((call) => call.startsWith('+q2')).slice(0, 2)).toContain('+q2:a');
+    await asked.answerAll();
+    expect(asked.whole).toEqual([false, true]);
+  });
+
+  test('when one is refused, or not wanted any more', async () => {
+    const asked = await lost(['a', 'b']);
+    asked.bindings.attach('q2', ['a', 'b']);
+    await asked.answer(new BrokerError('access-refused', 'no'));
+    expect(asked.whole).toEqual([false]);
+    void asked.bindings.drop('b');
+    expect(asked.whole).toEqual([false, true]);
+  });
+
+  test('and where nothing was bound, nothing is missing', () => {
+    const asked = new Asked();
+    void asked.bindings.want('a');
+    asked.bindings.detach();
+    expect(asked.whole).toEqual([]);
   });
 });
