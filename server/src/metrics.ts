@@ -19,6 +19,7 @@ export interface MetricSources {
     readonly bytesIn: number;
     readonly messageBytesOut: number;
     readonly slowConsumers: number;
+    readonly unknownUnsubscribes: number;
     /** By policy. */
     readonly dropped: Readonly<Record<string, number | undefined>>;
     readonly laggards: number;
@@ -107,6 +108,8 @@ export function createMetrics(sources: MetricSources): Metrics {
   counter('delivered_bytes', 'Bytes of MESSAGE frames written to clients', () => sources.counters.messageBytesOut);
   counter('received_bytes', 'Bytes of STOMP read from clients', () => sources.counters.bytesIn);
   counter('slow_consumers', 'Sessions and streams that did not read', () => sources.counters.slowConsumers);
+  const unknownHelp = 'UNSUBSCRIBE frames for subscriptions that the session did not have';
+  counter('unknown_unsubscribes', unknownHelp, () => sources.counters.unknownUnsubscribes);
   const droppedHelp = 'Messages left out because a client read too slowly';
   counters('messages_dropped', droppedHelp, 'policy', () => sources.counters.dropped);
   gauge('laggards', 'Sessions with messages waiting of which some may be left out', () => sources.counters.laggards);

@@ -7,6 +7,7 @@ import type { Extensions } from '../stomp/negotiation.js';
 import type { Acks } from './acks.js';
 import type { GroupMember, Groups } from './groups.js';
 import type { SendQueue } from './send-queue.js';
+import type { SessionLog } from './session-context.js';
 import type { DeliveryHost, Subscriptions } from './subscriptions.js';
 import type { TempQueues } from './temp-queues.js';
 import type { Transaction, Transactions } from './transactions.js';
@@ -32,6 +33,7 @@ export interface CommandSession extends GroupMember, DeliveryHost {
     readonly connectTimeoutMs: number;
     readonly subscriptionIdMaxBytes: number;
   };
+  readonly log: Pick<SessionLog, 'debug'>;
   /** The session's channel at the broker, opened when first asked for. */
   channel(): BrokerChannel;
   /** Those that CONNECT has asked for and been granted. */

@@ -11,7 +11,7 @@ import type { Extensions } from '../stomp/negotiation.js';
 import type { Acks } from './acks.js';
 import { ClosableSession } from './closable-session.js';
 import type { MessageEncoder } from './message-encoder.js';
-import type { SessionOptions } from './session-context.js';
+import type { SessionLog, SessionOptions } from './session-context.js';
 import type { SessionCounters } from './session-counters.js';
 import { SessionExtras } from './session-extras.js';
 import type { DeliveryHost } from './subscriptions.js';
@@ -81,6 +81,9 @@ export abstract class EquippedSession extends ClosableSession implements Deliver
   }
   get counters(): SessionCounters {
     return this.context.counters;
+  }
+  get log(): SessionLog {
+    return this.context.log;
   }
 
   channel(): BrokerChannel {

@@ -10,6 +10,8 @@ export class SessionCounters {
   /** Bytes of MESSAGE frames, as written to the wire. */
   messageBytesOut = 0;
   slowConsumers = 0;
+  /** UNSUBSCRIBEs of a subscription that the session did not have. */
+  unknownUnsubscribes = 0;
   /** Messages that slow clients were not sent, by policy. */
   readonly dropped: Partial<Record<SlowPolicy, number>> = { 'drop-oldest': 0, latest: 0 };
   /** Clients that have left the shared write for now. */

@@ -129,8 +129,22 @@ export async function unsubscribe(session: CommandSession, frame: Frame): Promis
   // Of a client that was gone before its SUBSCRIBE came to anything.
   if (!session.canDeliver && !session.subscriptions.has(key)) return;
   const forget = isTrue(frame.headers.get('durable')) || isTrue(frame.headers.get('persistent'));
-  await leave(session, session.subscriptions.take(key), forget);
+  if (session.subscriptions.has(key) || forget) await leave(session, session.subscriptions.take(key), forget);
+  else noteUnknown(session, key);
   session.receipt(frame);
+}
+
+/**
+ * The client wants no messages of this subscription, and gets none: the RECEIPT is true. A component that unmounts after a
+ * reconnect sends such a frame, and the session's other subscriptions must outlive it. To forget a durable subscription is
+ * more: its queue would go on to fill, so that remains an error (`Subscriptions.take`).
+ */
+function noteUnknown(session: CommandSession, key: string): void {
+  session.counters.unknownUnsubscribes++;
+  session.log.debug(
+    { session: session.id, subscription: key },
+    'UNSUBSCRIBE of an unknown subscription changes nothing',
+  );
 }
 
 async function leave(session: CommandSession, subscription: Subscription, forget: boolean): Promise<void> {

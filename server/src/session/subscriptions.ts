@@ -13,7 +13,7 @@ import type {
 } from '../brokers/broker.js';
 import type { Need } from '../auth/further-needs.js';
 import type { Destination } from '../destinations/destination.js';
-import { StompError } from '../stomp/errors.js';
+import { quote, StompError } from '../stomp/errors.js';
 import type { Version } from '../stomp/frame.js';
 import type { Connection } from '../transports/connection.js';
 import { AckQueue, type Acks } from './acks.js';
@@ -230,9 +230,9 @@ export class Subscriptions {
   /** Takes a subscription out. Throws `unknown-subscription`. */
   take(key: string): Subscription {
     const subscription = this.byKey.get(key);
-    // STOMP 1.2, "UNSUBSCRIBE": MUST match the subscription identifier of an existing subscription
     if (!subscription || subscription === 'reserved') {
-      throw new StompError('unknown-subscription', `There is no subscription "${key}" to end.`);
+      const sentence = `This session has no subscription ${quote(key)}, and only the holder of a durable one can delete it: SUBSCRIBE to it first.`;
+      throw new StompError('unknown-subscription', sentence);
     }
     this.byKey.delete(key);
     return subscription;

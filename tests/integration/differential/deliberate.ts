@@ -29,6 +29,7 @@ export const DELIBERATE: readonly Difference[] = [
     reason: 'STOMP 1.2, "ERROR": the server MUST then close the connection just after sending the ERROR frame.',
     lines: { rabbitmq: /the connection stays open$/, relay: /the connection ends$/ },
     scenarios: [
+      'unsubscribing: an unknown durable subscription',
       'connecting: only unknown versions',
       'replies: reply-to that is no destination',
       'connecting: SEND before CONNECT',
@@ -67,7 +68,6 @@ export const DELIBERATE: readonly Difference[] = [
       'receipts: of a SEND that is refused',
       'headers: priority is no number',
       'headers: timestamp is no number',
-      'unsubscribing: an unknown id',
     ],
   },
   {
@@ -77,6 +77,7 @@ export const DELIBERATE: readonly Difference[] = [
     reason: 'STOMP 1.2, "ERROR": if the frame that caused it has a receipt, ERROR SHOULD set receipt-id.',
     lines: { rabbitmq: /ERROR receipt-id:-$/, relay: /ERROR receipt-id:[^-]/ },
     scenarios: [
+      'unsubscribing: an unknown durable subscription',
       'receipts: of a SUBSCRIBE to a missing exchange',
       'destinations: SUBSCRIBE to an exchange that is missing, over TCP',
       'destinations: SEND to an exchange that is missing, over TCP',
@@ -95,7 +96,6 @@ export const DELIBERATE: readonly Difference[] = [
       'receipts: of a SEND that is refused',
       'headers: priority is no number',
       'headers: timestamp is no number',
-      'unsubscribing: an unknown id',
     ],
   },
   {
@@ -501,6 +501,16 @@ export const DELIBERATE: readonly Difference[] = [
     reason: 'Where the specification is silent, refuse rather than guess.',
     lines: { rabbitmq: /./, relay: /: ERROR receipt-id:|: the connection ends$/ },
     scenarios: ['headers: persistent is neither true nor false'],
+  },
+  {
+    title: 'UNSUBSCRIBE of an unknown subscription',
+    rabbitmqDoes: 'answers with an ERROR',
+    relayDoes:
+      'answers with the RECEIPT, counts it in a metric and goes on; with durable:true it is an ERROR, as no queue was deleted',
+    reason:
+      'After a reconnect a client may end what it no longer has: the session and its other subscriptions must not pay for that.',
+    lines: { rabbitmq: /./, relay: /: RECEIPT$|: {3}receipt-id:/ },
+    scenarios: ['unsubscribing: an unknown id'],
   },
   {
     title: 'ACK after UNSUBSCRIBE',

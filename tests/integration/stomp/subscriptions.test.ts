@@ -53,8 +53,7 @@ describe.each(EVERYWHERE)('on $broker over $transport', ({ broker, transport }) 
       expect(message.headers).not.toHaveProperty('subscription');
       await old.receipt('UNSUBSCRIBE', { destination });
       await old.receipt('SEND', { destination: sendTo(destination) }, 'two');
-      old.sendFrame('UNSUBSCRIBE', { destination, receipt: 'r' });
-      await old.expectError({ code: 'unknown-subscription', 'receipt-id': 'r' });
+      await old.receipt('UNSUBSCRIBE', { destination });
       expect(old.received()).toEqual([]);
     });
 
@@ -140,27 +139,50 @@ describe.each(EVERYWHERE)('on $broker over $transport', ({ broker, transport }) 
       ['1.2', 'SUBSCRIBE', { id: '1', destination: '/topic/a', ack: 'AUTO' }, 'invalid-header'],
       ['1.2', 'SUBSCRIBE', { id: '1', destination: '/topic/a', ack: 'client ' }, 'invalid-header'],
       ['1.0', 'SUBSCRIBE', { id: '1', destination: '/queue/a', ack: 'client-individual' }, 'invalid-header'],
-      ['1.2', 'UNSUBSCRIBE', { id: 'never' }, 'unknown-subscription'],
+      ['1.2', 'UNSUBSCRIBE', { id: 'never', durable: 'true' }, 'unknown-subscription'],
       ['1.2', 'UNSUBSCRIBE', {}, 'missing-header'],
       ['1.2', 'UNSUBSCRIBE', { destination: '/topic/a' }, 'missing-header'],
       ['1.1', 'UNSUBSCRIBE', { destination: '/topic/a' }, 'missing-header'],
       ['1.0', 'UNSUBSCRIBE', {}, 'missing-header'],
-      ['1.0', 'UNSUBSCRIBE', { destination: '/topic/never' }, 'unknown-subscription'],
-      ['1.0', 'UNSUBSCRIBE', { id: 'never' }, 'unknown-subscription'],
     ])('%s %s %j', async (version, command, headers, code) => {
       const own = await stage.connect(transport, { 'accept-version': version });
       await refuses(own, command, headers, code);
     });
+  });
 
-    test('UNSUBSCRIBE twice', async () => {
-      await client.receipt('SUBSCRIBE', { id: 's', destination: `/topic/${unique()}` });
-      await client.receipt('UNSUBSCRIBE', { id: 's' });
-      await refuses(client, 'UNSUBSCRIBE', { id: 's' }, 'unknown-subscription');
+  describe('UNSUBSCRIBE changes nothing, and is answered,', () => {
+    test.each([
+      ['1.0', { id: 'never' }],
+      ['1.0', { destination: '/topic/never' }],
+      ['1.1', { id: 'never' }],
+      ['1.2', { id: 'never' }],
+      ['1.2', { id: 'never', durable: 'false' }],
+    ])('in %s for the unknown %j', async (version, headers) => {
+      const own = await stage.connect(transport, { 'accept-version': version });
+      const destination = `/topic/${unique()}`;
+      await own.receipt('SUBSCRIBE', { id: 's', destination });
+      await own.receipt('UNSUBSCRIBE', headers);
+      own.sendFrame('SEND', { destination }, 'x');
+      expect(await nextBody(own, { subscription: 's' })).toBe('x');
     });
 
-    test('another session’s subscription cannot be ended', async () => {
-      await client.receipt('SUBSCRIBE', { id: 'mine', destination: `/topic/${unique()}` });
-      await refuses(await stage.connect(transport), 'UNSUBSCRIBE', { id: 'mine' }, 'unknown-subscription');
+    test('the second time', async () => {
+      const [gone, kept] = [`/topic/${unique()}`, `/topic/${unique()}`];
+      await client.receipt('SUBSCRIBE', { id: 'kept', destination: kept });
+      await client.receipt('SUBSCRIBE', { id: 's', destination: gone });
+      await client.receipt('UNSUBSCRIBE', { id: 's' });
+      await client.receipt('UNSUBSCRIBE', { id: 's' });
+      for (const destination of [gone, kept]) client.sendFrame('SEND', { destination }, 'x');
+      expect(await nextBody(client, { subscription: 'kept' })).toBe('x');
+      expect(await bodiesUntilNow(client)).toEqual([]);
+    });
+
+    test('for the subscription of another session', async () => {
+      const destination = `/topic/${unique()}`;
+      await client.receipt('SUBSCRIBE', { id: 'mine', destination });
+      await (await stage.connect(transport)).receipt('UNSUBSCRIBE', { id: 'mine' });
+      client.sendFrame('SEND', { destination }, 'x');
+      expect(await nextBody(client, { subscription: 'mine' })).toBe('x');
     });
   });
 });

@@ -13,6 +13,7 @@ function sources() {
       bytesIn: 1_000,
       messageBytesOut: 2_000,
       slowConsumers: 0,
+      unknownUnsubscribes: 0,
       dropped: { 'drop-oldest': 0, latest: 9 },
       laggards: 1,
       sendBytesWaiting: 3_000,

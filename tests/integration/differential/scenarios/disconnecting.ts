@@ -77,6 +77,10 @@ export const scenarios: readonly Scenario[] = [
     const alice = await stage.connect('alice');
     await alice.ask('UNSUBSCRIBE', { id: 'nobody' });
   }),
+  scenario('unsubscribing: an unknown durable subscription', async (stage) => {
+    const alice = await stage.connect('alice');
+    await alice.ask('UNSUBSCRIBE', { id: 'nobody', durable: 'true' });
+  }),
   scenario('unsubscribing: no id in 1.2', async (stage) => {
     const alice = await stage.connect('alice');
     await alice.ask('SUBSCRIBE', { id: 's', destination: `/topic/${stage.name()}` });

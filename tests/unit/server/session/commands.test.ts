@@ -303,10 +303,25 @@ describe('UNSUBSCRIBE', () => {
     expect(harness.groups.size).toBe(0);
   });
 
-  test('of an unknown id is an ERROR', () => {
-    client.sendFrame('UNSUBSCRIBE', { id: 's', receipt: 'r' });
-    return tick().then(() => expect(answers()).toEqual(['ERROR unknown-subscription']));
+  test('of an unknown id is answered, counted, and costs no other subscription', async () => {
+    client.sendFrame('SUBSCRIBE', { id: 's', destination: '/topic/a' });
+    for (const receipt of ['1', '2']) client.sendFrame('UNSUBSCRIBE', { id: 'unknown', receipt });
+    await tick();
+    harness.broker.emit('a', 'x');
+    await tick();
+    expect(answers()).toEqual(['RECEIPT 1', 'RECEIPT 2', 'MESSAGE s x']);
+    expect(harness.counters).toMatchObject({ unknownUnsubscribes: 2, errors: {} });
   });
+
+  test.each(['durable', 'persistent'])(
+    'of an unknown id with %s:true is an ERROR: no queue was deleted',
+    async (header) => {
+      client.sendFrame('UNSUBSCRIBE', { id: 's', receipt: 'r', [header]: 'true' });
+      await tick();
+      expect(answers()).toEqual(['ERROR unknown-subscription']);
+      expect(client.frames.at(-1)?.body.toString()).toMatch(/no subscription "s".*SUBSCRIBE to it first\.$/);
+    },
+  );
 
   test.each([
     [{ durable: 'true' }, true],

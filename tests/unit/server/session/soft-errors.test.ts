@@ -72,7 +72,7 @@ describe('the session lives on after', () => {
     ['a policy that refuses', 'SEND', { destination: '/topic/secret' }, 'access-denied'],
     ['an unknown transaction', 'SEND', { destination: '/topic/a', transaction: 't' }, 'unknown-transaction'],
     ['a bad ack mode', 'SUBSCRIBE', { id: 's', destination: '/topic/a', ack: 'often' }, 'invalid-header'],
-    ['an unknown subscription', 'UNSUBSCRIBE', { id: 's' }, 'unknown-subscription'],
+    ['an unknown durable one', 'UNSUBSCRIBE', { id: 's', durable: 'true' }, 'unknown-subscription'],
     ['an unknown ack id', 'ACK', { id: 'a' }, 'unknown-ack'],
   ])('%s', async (_, command, headers, code) => {
     client.sendFrame(command, { ...headers, receipt: 'r' });

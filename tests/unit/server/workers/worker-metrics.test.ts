@@ -13,6 +13,7 @@ function worker(sessions: number, messagesOut: number, isUp = true, lagMs = 0) {
       bytesIn: 0,
       messageBytesOut: 0,
       slowConsumers: 0,
+      unknownUnsubscribes: 0,
       dropped: {},
       laggards: 0,
       sendBytesWaiting: 0,
