@@ -104,7 +104,7 @@ function check(layered: Layered): Config {
   const maxPayloadBytes = websocket.maxPayloadBytes ?? 2 * frameMaxBytes;
   const tooSmall = Object.entries({
     'websocket.maxPayloadBytes': maxPayloadBytes,
-    'session.outboxMaxBytes': session.outboxMaxBytes,
+    'session.messageMaxBytes': session.messageMaxBytes,
     'session.transactionMaxBytes': session.transactionMaxBytes,
   }).filter(([, bytes]) => bytes < frameMaxBytes);
   const problems = tooSmall.map(([name, bytes]) => smallerThanFrame(name, bytes, frameMaxBytes, 'afterLogin'));

@@ -52,17 +52,18 @@ export class HttpParts {
   }
 
   private createStreams(): Streams {
-    const { http, listen, limits, websocket } = this.config;
+    const { http, listen, limits, session, websocket } = this.config;
     const { broker, messages, timers, log, drain, counters: sessionCounters } = this.sources;
     // Streams are not to keep all others from connecting
     const streamsMax = Math.min(http.streamsMax, Math.floor(listen.httpConnectionsMax / 2));
     const { closeTimeoutMs } = websocket;
+    const { messageMaxBytes } = session;
     return new Streams(
-      { ...http, ...limits, streamsMax, closeTimeoutMs },
+      { ...http, ...limits, streamsMax, closeTimeoutMs, messageMaxBytes },
       {
         subscribe: (destination, listener, ended) => broker.subscribe(destination, NO_HEADERS, listener, ended),
         shownTo: (destination, message, key) => messages.shownTo(destination, message, key),
-        events: new EventEncoder(() => messages.nextId()),
+        events: new EventEncoder(() => messages.nextId(), messageMaxBytes),
         counters: this.counters,
         sessionCounters,
         timers,

@@ -22,6 +22,7 @@ export interface MetricSources {
     readonly unknownUnsubscribes: number;
     /** By policy. */
     readonly dropped: Readonly<Record<string, number | undefined>>;
+    readonly messagesTooLarge: number;
     readonly laggards: number;
     readonly sendBytesWaiting: number;
   };
@@ -107,13 +108,10 @@ export function createMetrics(sources: MetricSources): Metrics {
   counter('messages_delivered', 'MESSAGE frames written to clients', () => sources.counters.messagesOut);
   counter('delivered_bytes', 'Bytes of MESSAGE frames written to clients', () => sources.counters.messageBytesOut);
   counter('received_bytes', 'Bytes of STOMP read from clients', () => sources.counters.bytesIn);
-  counter('slow_consumers', 'Sessions and streams that did not read', () => sources.counters.slowConsumers);
   const unknownHelp = 'UNSUBSCRIBE frames for subscriptions that the session did not have';
   counter('unknown_unsubscribes', unknownHelp, () => sources.counters.unknownUnsubscribes);
-  const droppedHelp = 'Messages left out because a client read too slowly';
-  counters('messages_dropped', droppedHelp, 'policy', () => sources.counters.dropped);
-  gauge('laggards', 'Sessions with messages waiting of which some may be left out', () => sources.counters.laggards);
   gauge('sends_waiting_bytes', 'SENDs that wait for the broker', () => sources.counters.sendBytesWaiting);
+  addMissedMetrics(sources, gauge, counter, counters);
   addHttpMetrics(sources, gauge, counter, counters);
   addLoadMetrics(sources, gauge, counter);
   addBrokerMetrics(sources, gauge);
@@ -131,7 +129,22 @@ const DROPPED_LOG_LINES = ['log_lines_dropped', 'Lines of the log that stderr di
 
 type AddGauge = (name: string, help: string, read: () => number, aggregator?: Aggregator) => void;
 type AddCounter = (name: string, help: string, read: () => number) => void;
-type AddCounters = (name: string, help: string, label: string, read: () => Readonly<Record<string, number>>) => void;
+type AddCounters = (
+  name: string,
+  help: string,
+  label: string,
+  read: () => Readonly<Record<string, number | undefined>>,
+) => void;
+
+/** What clients were not sent, and why. */
+function addMissedMetrics(sources: MetricSources, gauge: AddGauge, counter: AddCounter, counters: AddCounters): void {
+  counter('slow_consumers', 'Sessions and streams that did not read', () => sources.counters.slowConsumers);
+  const droppedHelp = 'Messages left out because a client read too slowly';
+  counters('messages_dropped', droppedHelp, 'policy', () => sources.counters.dropped);
+  const tooLargeHelp = 'Messages above session.messageMaxBytes, for each subscription that was not sent one';
+  counter('messages_too_large', tooLargeHelp, () => sources.counters.messagesTooLarge);
+  gauge('laggards', 'Sessions with messages waiting of which some may be left out', () => sources.counters.laggards);
+}
 
 function addBrokerMetrics({ broker }: MetricSources, gauge: AddGauge): void {
   gauge('broker_up', '1 where the broker can be used', () => Number(broker.isUp), 'min');

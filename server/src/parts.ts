@@ -60,7 +60,7 @@ export function assembleParts(config: Config, hooks: RelayHooks) {
   const broker = hooks.broker ?? createBroker(config, instanceId, log);
   const counters = new SessionCounters();
   const timers = new TimerWheel();
-  const messages = new MessageEncoder(instanceId, config.topicExchange);
+  const messages = new MessageEncoder(instanceId, config.topicExchange, config.session.messageMaxBytes);
   // The embedded broker has its messages ready when a SEND is read: more of them would not come while a group rests.
   const restShare = broker instanceof MemoryBroker ? 0 : REST_SHARE;
   const policies = slowPolicies(config);

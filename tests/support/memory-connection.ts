@@ -14,6 +14,10 @@ export class PlainEncoding implements Encoding {
     this.wrapped.push({ frame, isText });
     return frame;
   }
+
+  wrapBeginning(beginning: Buffer): Buffer {
+    return beginning;
+  }
 }
 
 const SHARED_ENCODING = new PlainEncoding();

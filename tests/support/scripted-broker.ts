@@ -257,11 +257,12 @@ export class ScriptedBroker implements Broker {
   }
 
   /** A message of a topic, to everybody whose topic matches. */
-  emit(key: string, body: string, headers: Readonly<Record<string, string>> = {}): void {
+  emit(key: string, body: string | Buffer, headers: Readonly<Record<string, string>> = {}): RoutedMessage {
     const message = routed(body, { exchange: 'amq.topic', routingKey: key, headers });
     for (const { destination, listener, isClosed } of this.subscriptions) {
       if (!isClosed && 'key' in destination && matches(destination.key, key)) listener(message, key);
     }
+    return message;
   }
 }
 

@@ -67,6 +67,8 @@ export const EFFECTS: Readonly<Record<string, string>> = {
   'session.sendQueueMaxBytes': PAUSE,
   'session.sendQueuesMaxBytes': 'no client with SENDs that wait is read from until there is room',
   'session.unconfirmedMaxCount': 'the next SEND waits in the send queue',
+  'session.messageMaxBytes':
+    'the message is left out: the next one of the subscription has `relay-dropped`; of a queue it is rejected (dead letters)',
   'session.outboxMaxBytes': `${error('slow-consumer')}, or what \`slowConsumers\` says`,
   'session.outboxStallMs': error('slow-consumer'),
   'websocket.closeTimeoutMs': 'the connection is cut off',

@@ -41,7 +41,12 @@ export const session = section({
     graceFactor: number(2, 1, 10).describe('how many of its intervals a client may be silent'),
   }),
   inboxMaxBytes: whole(MIB, 16 * KIB, 256 * MIB).describe('read from a client and not yet handled'),
-  outboxMaxBytes: whole(8 * MIB, 64 * KIB, 1024 * MIB).describe('written to a client and not yet taken by its network'),
+  messageMaxBytes: whole(8 * MIB, 64 * KIB, 512 * MIB).describe(
+    'a message as it is sent to a subscriber, headers and body; back ends can publish longer ones',
+  ),
+  outboxMaxBytes: whole(8 * MIB, 64 * KIB, 1024 * MIB).describe(
+    'written to a client and not yet taken by its network; four of its largest messages have room in any case',
+  ),
   outboxStallMs: whole(30_000, 100, DAY_MS).describe('how long a client may read nothing of what waits for it'),
   sendQueueMaxCount: whole(1_000, 1, 100_000).describe('SENDs of a session that wait to be published'),
   sendQueueMaxBytes: whole(4 * MIB, 16 * KIB, 256 * MIB).describe('the same in bytes'),

@@ -3,6 +3,8 @@
  * with groups of STOMP sessions, what comes in one turn of the event loop is joined and written once to each.
  */
 import type { BrokerError, BrokerSubscription, Listener, RoutedMessage, SharedDestination } from '../brokers/broker.js';
+import { joinedWrites } from '../joined-writes.js';
+import { Gaps } from '../session/gaps.js';
 import type { EventEncoder } from './event-encoder.js';
 
 /** A stream, as far as a feed needs to know it. */
@@ -13,8 +15,8 @@ export interface FeedMember {
   readonly isWaiting: boolean;
   /** It is in all its feeds; `leave` ends that. */
   onLive(leave: () => void): void;
-  /** MUST NOT wait. It may leave the feed from inside. */
-  write(events: Buffer): void;
+  /** Whole events, cut anywhere. MUST NOT wait. It may leave the feed from inside. */
+  write(...pieces: readonly Buffer[]): void;
   /** The broker has ended the subscription for good. */
   onFeedEnded(error: BrokerError): void;
 }
@@ -29,6 +31,7 @@ export interface FeedSources {
   shownTo(destination: SharedDestination, message: RoutedMessage, key: string): string;
   readonly events: EventEncoder;
   readonly counters: { streamEvents: number };
+  readonly sessionCounters: { messagesTooLarge: number };
 }
 
 class Feed {
@@ -37,7 +40,11 @@ class Feed {
   readonly live: Promise<BrokerSubscription>;
   /** Streams that wait for `live`. */
   joining = 0;
+  /** Both parts of each event. */
   private waiting: Buffer[] = [];
+  private waitingCount = 0;
+  /** Messages that were too large. */
+  private readonly gaps = new Gaps<FeedMember>();
 
   constructor(
     readonly key: string,
@@ -55,30 +62,52 @@ class Feed {
   /** Called by the broker, once for each message that matches. */
   private deliver(message: RoutedMessage, key: string): void {
     if (this.members.size === 0) return;
-    const { sources } = this;
     const { toSession } = message;
-    const event = sources.events.encode(sources.shownTo(this.destination, message, key), message);
-    if (this.destination.kind === 'user' && toSession !== undefined) return this.deliverTo(toSession, event);
-    if (this.waiting.push(event) === 1) setImmediate(() => this.flush());
+    const isForOne = this.destination.kind === 'user' && toSession !== undefined;
+    const event = this.encode(message, key);
+    if (isForOne || !event || !this.gaps.isEmpty) {
+      const members = [...this.members].filter(({ id }) => !isForOne || id === toSession);
+      return event ? this.deliverAtOnce(members, message, key) : this.leaveOut(members);
+    }
+    this.waitingCount++;
+    if (this.waiting.length === 0) setImmediate(() => this.flush());
+    this.waiting.push(...event);
   }
 
-  /** For one session of the user, which may be a stream of somebody else's relay. */
-  private deliverTo(session: string, event: Buffer): void {
-    for (const member of this.members) {
-      if (member.id !== session) continue;
-      this.flush();
-      this.sources.counters.streamEvents++;
-      member.write(event);
+  private encode(message: RoutedMessage, key: string, missed = 0): readonly [Buffer, Buffer] | undefined {
+    const { sources } = this;
+    return sources.events.encode(sources.shownTo(this.destination, message, key), message, missed);
+  }
+
+  private leaveOut(members: readonly FeedMember[]): void {
+    this.gaps.add(members);
+    this.sources.sessionCounters.messagesTooLarge += members.length;
+  }
+
+  /** Behind all that came before: for one session of the user, or where some streams are told what they have missed. */
+  private deliverAtOnce(members: readonly FeedMember[], message: RoutedMessage, key: string): void {
+    this.flush();
+    for (const [missed, alike] of this.gaps.takeAll(members)) {
+      const event = this.encode(message, key, missed);
+      if (!event) continue;
+      this.sources.counters.streamEvents += alike.length;
+      const batch = Buffer.concat(event);
+      for (const member of alike) member.write(batch);
     }
   }
 
   flush(): void {
     if (this.waiting.length === 0) return;
-    const { counters } = this.sources;
-    const batch = Buffer.concat(this.waiting);
-    counters.streamEvents += this.waiting.length * this.members.size;
+    const batches = joinedWrites(this.waiting);
+    this.sources.counters.streamEvents += this.waitingCount * this.members.size;
     this.waiting = [];
-    for (const member of this.members) member.write(batch);
+    this.waitingCount = 0;
+    for (const member of this.members) member.write(...batches);
+  }
+
+  remove(member: FeedMember): void {
+    this.members.delete(member);
+    this.gaps.take(member);
   }
 }
 
@@ -110,7 +139,7 @@ export class Feeds {
       feed.members.add(member);
     }
     member.onLive(() => {
-      for (const feed of feeds) feed.members.delete(member);
+      for (const feed of feeds) feed.remove(member);
       this.discardEmpty(feeds);
     });
   }

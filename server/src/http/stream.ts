@@ -4,8 +4,9 @@
  *
  *   waiting --all subscriptions live--> open --end, too slow, client gone--> over
  *
- * The queue is the socket's own buffer. Who leaves more than `streamMaxBytes` in it when the next event comes, or takes
- * nothing from one keep-alive to the next but one, is too slow, and no other stream waits for it.
+ * The queue is the socket's own buffer. A client that leaves more than `streamMaxBytes` in it when the next event comes, and
+ * more than a few of its largest events, or takes nothing from one keep-alive to the next but one, is too slow, and no other
+ * stream waits for it.
  */
 import { randomInt, randomUUID } from 'node:crypto';
 import type { Response } from 'express';
@@ -16,6 +17,7 @@ import type { DrainingSession } from '../session/drain.js';
 import type { ObservedSession, SessionInfo } from '../session/session-info.js';
 import type { Timer, TimerWheel } from '../session/timer-wheel.js';
 import { type ErrorCode, ERRORS } from '../stomp/errors.js';
+import { takenBytes } from '../taken-bytes.js';
 import { encodeEvent, KEEP_ALIVE } from './event-encoder.js';
 import type { FeedMember } from './feeds.js';
 import { sendProblem } from './problem.js';
@@ -23,6 +25,8 @@ import { refusal } from './problem-codes.js';
 
 export interface StreamOptions {
   readonly streamMaxBytes: number;
+  /** An event. */
+  readonly messageMaxBytes: number;
   readonly streamKeepAliveMs: number;
   /** How long a client may take to read the end. */
   readonly closeTimeoutMs: number;
@@ -35,6 +39,9 @@ export interface StreamOwner {
   /** Once, last. */
   ended(stream: Stream): void;
 }
+
+/** How many of the largest events have room in any case. */
+const LARGEST_COUNT = 4;
 
 /** After which time EventSource comes back: at random, so that those of a relay that is gone do not all come at once. */
 const RETRY_MIN_MS = 1_000;
@@ -56,6 +63,8 @@ export class Stream implements ObservedSession, DrainingSession, FeedMember {
   private expiry: Timer | undefined;
   /** What had been sent when bytes were first seen waiting; undefined where none wait. */
   private sentBefore: number | undefined;
+  /** The largest write since nothing waited, but no more than one event. */
+  private largestBytes = 0;
   private leave: (() => void) | undefined;
 
   constructor(
@@ -98,12 +107,21 @@ export class Stream implements ObservedSession, DrainingSession, FeedMember {
     this.expiry = this.owner.timers.schedule(Math.max(0, expiresAtMs - Date.now()), () => this.end('token-expired'));
   }
 
-  write(events: Buffer): void {
+  write(...pieces: readonly Buffer[]): void {
     if (this.state !== 'open') return;
     const waiting = this.response.writableLength;
-    const { streamMaxBytes } = this.owner.options;
-    if (waiting <= streamMaxBytes) this.response.write(events);
-    else this.tooSlow(`${waiting} bytes wait for this stream, more than http.streamMaxBytes (${streamMaxBytes})`);
+    const { streamMaxBytes, messageMaxBytes } = this.owner.options;
+    if (waiting === 0) this.largestBytes = 0;
+    if (waiting > Math.max(streamMaxBytes, LARGEST_COUNT * this.largestBytes)) {
+      const limits = `http.streamMaxBytes (${streamMaxBytes}) and than ${LARGEST_COUNT} of its largest events`;
+      return this.tooSlow(`${waiting} bytes wait for this stream, more than ${limits}`);
+    }
+    let bytes = 0;
+    for (const piece of pieces) {
+      bytes += piece.length;
+      this.response.write(piece);
+    }
+    this.largestBytes = Math.max(this.largestBytes, Math.min(bytes, messageMaxBytes));
   }
 
   onFeedEnded({ message }: BrokerError): void {
@@ -122,7 +140,7 @@ export class Stream implements ObservedSession, DrainingSession, FeedMember {
 
   private get sentBytes(): number {
     const { socket } = this.response;
-    return socket ? socket.bytesWritten - socket.writableLength : 0;
+    return socket ? takenBytes(socket) : 0;
   }
 
   private tooSlow(sentence: string): void {

@@ -26,7 +26,7 @@ export interface PacedEnd {
 
 export interface StreamSources extends FeedSources {
   /** Streams and sessions that do not read are counted together. */
-  readonly sessionCounters: { slowConsumers: number };
+  readonly sessionCounters: { slowConsumers: number; messagesTooLarge: number };
   readonly timers: TimerWheel;
   createDrain(streams: ReadonlySet<DrainingSession>): PacedEnd;
 }

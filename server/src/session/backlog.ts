@@ -33,8 +33,8 @@ export interface LateGroup {
 
 /** The client's side of it. */
 export interface BacklogOwner {
-  /** Bytes stayed behind: `onDrain` is to be called when the kernel has taken them. */
-  watch(): void;
+  /** A write of so many bytes stayed behind: `onDrain` is to be called when the kernel has taken it. */
+  watch(bytes: number): void;
   /** Nothing is left to do: the backlog can go. */
   caughtUp(): void;
 }
@@ -42,7 +42,7 @@ export interface BacklogOwner {
 interface Entry {
   readonly group: LateGroup;
   readonly message: LateMessage;
-  /** How many before it it has replaced. */
+  /** How many before it it stands for: those that it has replaced, and those that were too large. */
   readonly replaced: number;
 }
 
@@ -74,13 +74,14 @@ export class Backlog {
     this.isWaiting = true;
   }
 
-  keep(group: LateGroup, message: LateMessage): void {
+  /** `missed` messages of the group before this one were too large for the client. */
+  keep(group: LateGroup, message: LateMessage, missed = 0): void {
     if (this.isOver) return;
     const isLatest = group.policy === 'latest';
     const slot = isLatest ? `${group.key} ${message.key}` : ++this.count;
     const old = isLatest ? this.remove(slot) : undefined;
     if (old) this.countDropped(group);
-    this.entries.set(slot, { group, message, replaced: old ? old.replaced + 1 : 0 });
+    this.entries.set(slot, { group, message, replaced: missed + (old ? old.replaced + 1 : 0) });
     this.bytes += sizeOf(message);
     this.makeRoom();
     if (!this.isWaiting) this.writeLater();
@@ -151,7 +152,7 @@ export class Backlog {
     const isTaken = this.connection.write(batch);
     if (!isTaken) {
       this.isWaiting = true;
-      this.owner.watch();
+      this.owner.watch(batch.length);
     }
     return isTaken;
   }

@@ -52,7 +52,7 @@ export abstract class ClosableSession implements GroupMember {
   /** The client is gone; what it had sent is still worked off. */
   protected isConnectionLost = false;
 
-  abstract onBackPressure(): void;
+  abstract onBackPressure(bytes: number): void;
   abstract onGroupEnded(group: Group, error: unknown): void;
   protected abstract stopTimers(): void;
   /** Gives back what it has at the broker. May come twice. */
@@ -114,7 +114,8 @@ export abstract class ClosableSession implements GroupMember {
 
   protected write(command: string, headers: [string, string][], body: Buffer = EMPTY_BODY): void {
     const frame = encodeFrame(command, headers, body, this.identity?.version);
-    if (!this.connection.write(this.connection.encoding.wrap(frame, true))) this.outbox.onBackPressure();
+    const wrapped = this.connection.encoding.wrap(frame, true);
+    if (!this.connection.write(wrapped)) this.outbox.onBackPressure(wrapped.length);
   }
 
   // Refusing ----------------------------------------------------------------------------------------------------------

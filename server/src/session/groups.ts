@@ -16,12 +16,18 @@
  *
  * Where messages may be left out (`slow-policy.ts`), a member that bytes stay behind for is set aside: the others are
  * written as if it were not there, and what comes meanwhile goes to its backlog, until it has caught up.
+ *
+ * A message that is too large (`session.messageMaxBytes`) is sent to nobody. Who was a member then is told with its next
+ * message, in `relay-dropped`; members that have joined since get that message without the header.
  */
 import type { BrokerError, BrokerSubscription, RoutedMessage, SharedDestination } from '../brokers/broker.js';
+import { joinedWrites, LARGE_BYTES } from '../joined-writes.js';
+import { FRAME_END } from '../stomp/encoder.js';
 import type { Version } from '../stomp/frame.js';
 import type { Connection, Encoding } from '../transports/connection.js';
 import type { LateGroup, LateMessage } from './backlog.js';
-import { messageHead, type MessageEncoder } from './message-encoder.js';
+import { Gaps } from './gaps.js';
+import { messageHead, type MessageEncoder, tellDropped } from './message-encoder.js';
 import type { Outbox } from './outbox.js';
 import type { SessionCounters } from './session-counters.js';
 import type { SlowPolicy } from './slow-policy.js';
@@ -39,8 +45,11 @@ const REST_MIN_MS = 0.1;
 export interface GroupMember {
   readonly connection: Connection;
   readonly outbox: Outbox;
-  /** Called when bytes stayed in the connection after a write. In the middle of a flush: nobody may leave a group here. */
-  onBackPressure(): void;
+  /**
+   * Called when some of the `bytes` that were just written stayed in the connection. In the middle of a flush: no member
+   * may leave a group here.
+   */
+  onBackPressure(bytes: number): void;
   /** The broker has ended the group's subscription for good: it leaves. */
   onGroupEnded(group: Group, error: unknown): void;
 }
@@ -71,7 +80,11 @@ export class Group implements LateGroup {
   joining = 0;
   /** The end of its rest, by `performance.now`. */
   restsUntil = 0;
+  /** Frames, or the parts of large ones, in order; and how many messages that is. */
   private waiting: Buffer[] = [];
+  private waitingCount = 0;
+  /** Messages that were too large. */
+  private readonly gaps = new Gaps<GroupMember>();
   /** Members that have not caught up; absent where there are none. What waits stands in `late` for them. */
   private laggards: Set<GroupMember> | undefined;
   private late: LateMessage[] = [];
@@ -97,55 +110,107 @@ export class Group implements LateGroup {
 
   private ended(error: BrokerError): void {
     this.groups.forget(this);
-    for (const member of [...this.members, ...(this.laggards ?? [])]) member.onGroupEnded(this, error);
+    for (const member of this.everyMember()) member.onGroupEnded(this, error);
+  }
+
+  private everyMember(): GroupMember[] {
+    return [...this.members, ...(this.laggards ?? [])];
   }
 
   /** Called by the broker, once for each message that matches. */
   private deliver(message: RoutedMessage, key: string): void {
     if (this.isEmpty) return;
     if (message.toSession !== undefined && this.destination.kind === 'user') return this.deliverToOne(message, key);
+    if (message.body.length >= LARGE_BYTES && this.isUniform) return this.deliverLarge(message, key);
     const { messages } = this.groups;
     const frame = messages.encodeShared(this.headFor(message, key), message, this.request.version);
+    if (!frame) return this.leaveOut(this.everyMember());
     const isText = messages.isText(message);
+    if (!this.gaps.isEmpty) return this.deliverAfterGap({ key, frame, isText });
     if (this.laggards) this.late.push({ key, frame, isText });
+    this.waitingCount++;
     if (this.waiting.push(this.encoding.wrap(frame, isText)) === 1) this.groups.flushLater(this);
+  }
+
+  /** All members are written the same bytes. */
+  private get isUniform(): boolean {
+    return this.canShare && !this.laggards && this.gaps.isEmpty;
+  }
+
+  /**
+   * The body is written as it is, one Buffer for all groups: a client that has subscribed a thousand times costs no
+   * thousand copies.
+   */
+  private deliverLarge(message: RoutedMessage, key: string): void {
+    const { messages } = this.groups;
+    const beginning = messages.encodeBeginning(this.headFor(message, key), message, this.request.version);
+    if (!beginning) return this.leaveOut(this.everyMember());
+    const restBytes = message.body.length + FRAME_END.length;
+    const wrapped = this.encoding.wrapBeginning(beginning, restBytes, messages.isText(message));
+    this.waitingCount++;
+    if (this.waiting.length === 0) this.groups.flushLater(this);
+    this.waiting.push(wrapped, message.body, FRAME_END);
   }
 
   /** For the member with that session alone, behind all that came before; where there is none, for nobody here. */
   private deliverToOne(message: RoutedMessage, key: string): void {
     this.flush();
-    const isMeant = ({ connection }: GroupMember): boolean => connection.id === message.toSession;
-    const laggard = this.laggards && [...this.laggards].find(isMeant);
-    const member = laggard ?? [...this.members].find(isMeant);
+    const member = this.everyMember().find(({ connection }) => connection.id === message.toSession);
     if (!member) return;
-    const { messages, counters } = this.groups;
+    const { messages } = this.groups;
     const frame = messages.encodeShared(this.headFor(message, key), message, this.request.version);
-    const isText = messages.isText(message);
-    if (laggard) return laggard.outbox.backlog.keep(this, { key, frame, isText });
-    const wrapped = this.encoding.wrap(frame, isText);
-    counters.messagesOut++;
-    counters.messageBytesOut += wrapped.length;
-    if (!member.connection.write(wrapped)) this.fellBehind(member);
+    if (!frame) return this.leaveOut([member]);
+    this.writeTo([member], { key, frame, isText: messages.isText(message) }, this.gaps.take(member));
+  }
+
+  private leaveOut(members: readonly GroupMember[]): void {
+    this.gaps.add(members);
+    this.groups.counters.messagesTooLarge += members.length;
+  }
+
+  /** Behind all that came before. */
+  private deliverAfterGap(message: LateMessage): void {
+    this.flush();
+    for (const [count, members] of this.gaps.takeAll(this.everyMember())) this.writeTo(members, message, count);
+  }
+
+  /** One message, at once. */
+  private writeTo(members: readonly GroupMember[], message: LateMessage, missed: number): void {
+    const { counters } = this.groups;
+    const frame = missed === 0 ? message.frame : tellDropped(message.frame, missed);
+    const wrapped = this.encoding.wrap(frame, message.isText);
+    for (const member of members) {
+      if (this.laggards?.has(member)) {
+        member.outbox.backlog.keep(this, message, missed);
+        continue;
+      }
+      counters.messagesOut++;
+      counters.messageBytesOut += wrapped.length;
+      if (!member.connection.write(wrapped)) this.fellBehind(member, wrapped.length);
+    }
   }
 
   /** Writes what waits to every member. Never waits for a socket. */
   flush(): void {
-    const { waiting, members } = this;
+    const { waiting, waitingCount, members } = this;
     if (waiting.length === 0) return;
     this.waiting = [];
+    this.waitingCount = 0;
     const start = performance.now();
     if (this.laggards) this.keepLate(this.laggards);
-    const batches = !this.canShare || waiting.length === 1 ? waiting : [Buffer.concat(waiting)];
+    const batches = this.canShare ? joinedWrites(waiting) : waiting;
+    let bytes = 0;
     let slow: Set<GroupMember> | undefined;
     for (const batch of batches) {
       for (const member of members) {
         // next: transports/connection
         if (!member.connection.write(batch)) (slow ??= new Set()).add(member);
       }
-      this.groups.counters.messageBytesOut += batch.length * members.size;
+      bytes += batch.length;
     }
-    this.groups.counters.messagesOut += waiting.length * members.size;
-    if (slow) for (const member of slow) this.fellBehind(member);
+    this.groups.counters.messageBytesOut += bytes * members.size;
+    this.groups.counters.messagesOut += waitingCount * members.size;
+    if (slow) for (const member of slow) this.fellBehind(member, bytes);
     const end = performance.now();
     this.restsUntil = end + Math.min((end - start) * this.groups.restShare, REST_MAX_MS);
   }
@@ -156,6 +221,7 @@ export class Group implements LateGroup {
 
   /** Returns whether it was there. To be called behind a flush. */
   remove(member: GroupMember): boolean {
+    this.gaps.take(member);
     if (this.members.delete(member)) return true;
     if (!this.laggards?.has(member)) return false;
     member.outbox.backlog.leave(this);
@@ -163,8 +229,8 @@ export class Group implements LateGroup {
     return true;
   }
 
-  private fellBehind(member: GroupMember): void {
-    member.onBackPressure();
+  private fellBehind(member: GroupMember, bytes: number): void {
+    member.onBackPressure(bytes);
     if (this.policy === 'disconnect') return;
     this.members.delete(member);
     (this.laggards ??= new Set()).add(member);

@@ -9,7 +9,7 @@ import { isUtf8 } from 'node:buffer';
 import type { RoutedMessage } from '../brokers/broker.js';
 import type { Destination } from '../destinations/destination.js';
 import { shownDestination } from '../destinations/shown-destination.js';
-import { encodeHeaderLines, messageFrame } from '../stomp/encoder.js';
+import { encodeHeaderLines, FRAME_END, messageFrame } from '../stomp/encoder.js';
 import type { Version } from '../stomp/frame.js';
 
 export class MessageEncoder {
@@ -24,6 +24,8 @@ export class MessageEncoder {
     private readonly instanceId: string,
     /** The exchange behind `/topic`. */
     private readonly topicExchange: string,
+    /** `session.messageMaxBytes`: a longer frame is not made. */
+    readonly maxBytes: number,
   ) {}
 
   nextId(): string {
@@ -41,28 +43,40 @@ export class MessageEncoder {
     return this.lastIsText;
   }
 
-  /** For a subscription that needs no acks. `head` comes from `messageHead`. */
-  encodeShared(head: string, message: RoutedMessage, version: Version): Buffer {
-    this.turnTo(message);
-    return messageFrame(
-      head,
-      `message-id:${this.lastId}\nredelivered:false\n${this.tail(message, version)}`,
-      message.body,
-    );
+  /** For a subscription that needs no acks. `head` comes from `messageHead`. Undefined: too large. */
+  encodeShared(head: string, message: RoutedMessage, version: Version): Buffer | undefined {
+    if (message.body.length > this.maxBytes) return undefined;
+    const frame = messageFrame(head, this.sharedLines(message, version), message.body);
+    return frame.length > this.maxBytes ? undefined : frame;
   }
 
-  /** For one delivery to one subscription; `ackId` is absent where the client owes no ack. */
+  /** The same frame up to its body, behind which there is `FRAME_END`. Undefined: too large. */
+  encodeBeginning(head: string, message: RoutedMessage, version: Version): Buffer | undefined {
+    const { length } = message.body;
+    if (length > this.maxBytes) return undefined;
+    const beginning = Buffer.from(head + this.sharedLines(message, version));
+    return beginning.length + length + FRAME_END.length > this.maxBytes ? undefined : beginning;
+  }
+
+  /** For one delivery to one subscription, which has an `ack` where the client owes one. Undefined: too large. */
   encodeOwn(
     head: string,
     message: RoutedMessage,
     version: Version,
     delivery: { readonly id: string; readonly redelivered: boolean; readonly needsAck: boolean },
-  ): Buffer {
+  ): Buffer | undefined {
+    if (message.body.length > this.maxBytes) return undefined;
     this.turnTo(message);
     // STOMP 1.2, "MESSAGE": an `ack` header where the subscription requires explicit acknowledgment
     const ack = delivery.needsAck && version === '1.2' ? `ack:${delivery.id}\n` : '';
     const ids = `message-id:${delivery.id}\nredelivered:${String(delivery.redelivered)}\n${ack}`;
-    return messageFrame(head, ids + this.tail(message, version), message.body);
+    const frame = messageFrame(head, ids + this.tail(message, version), message.body);
+    return frame.length > this.maxBytes ? undefined : frame;
+  }
+
+  private sharedLines(message: RoutedMessage, version: Version): string {
+    this.turnTo(message);
+    return `message-id:${this.lastId}\nredelivered:false\n${this.tail(message, version)}`;
   }
 
   private turnTo(message: RoutedMessage): void {

@@ -5,6 +5,10 @@
  * Two things end a session here: more than `outboxMaxBytes` waiting, and `outboxStallMs` without a byte taken. What can wait
  * elsewhere never gets that far: above half the bound deliveries of own subscriptions wait there (their bytes are counted
  * here), and messages that may be left out go to the backlog as soon as bytes stay behind.
+ *
+ * The bound is about what a client leaves, not about the size of a message, which `messageMaxBytes` bounds. So what has just
+ * been written does not count, as the client could not read any of it yet; and a few messages always have room, whatever
+ * their size, so that a client that reads is not ended because some large ones come in a row.
  */
 import type { Connection } from '../transports/connection.js';
 import { StompError } from '../stomp/errors.js';
@@ -15,7 +19,11 @@ import type { Timer, TimerWheel } from './timer-wheel.js';
 export interface OutboxOptions {
   readonly outboxMaxBytes: number;
   readonly outboxStallMs: number;
+  readonly messageMaxBytes: number;
 }
+
+/** How many of the largest messages have room in any case. */
+const LARGEST_COUNT = 4;
 
 export interface OutboxListener {
   /** Once, and never from inside a call to the outbox: the client reads too slowly. */
@@ -29,6 +37,8 @@ export class Outbox implements BacklogOwner {
   private afterDrain: (() => void)[] | undefined;
   private openedBacklog: Backlog | undefined;
   private parkedBytes = 0;
+  /** The largest write since nothing waited, but no more than one message. */
+  private largestBytes = 0;
 
   constructor(
     private readonly connection: Connection,
@@ -73,22 +83,25 @@ export class Outbox implements BacklogOwner {
   whenDrained(action: () => void): void {
     if (this.isOver) return;
     (this.afterDrain ??= []).push(action);
-    this.watch();
+    this.watch(0);
   }
 
-  /** To be called when a write left bytes behind. */
-  onBackPressure(): void {
-    const waiting = this.connection.bufferedBytes;
-    if (waiting <= this.options.outboxMaxBytes) return this.watch();
+  /** To be called when a write left bytes behind; `bytes` is all that was written in one go. */
+  onBackPressure(bytes: number): void {
+    const { outboxMaxBytes } = this.options;
+    const waited = this.connection.bufferedBytes - bytes;
+    const roomBytes = Math.max(outboxMaxBytes, LARGEST_COUNT * this.largestBytes);
+    if (waited <= roomBytes) return this.watch(bytes);
     this.tooSlow(
-      `${waiting} bytes wait for this client, more than outboxMaxBytes (${this.options.outboxMaxBytes}): ` +
-        'read faster, subscribe to less, or use a queue with an ack mode and prefetch-count.',
+      `${waited} bytes wait for this client, more than outboxMaxBytes (${outboxMaxBytes}) and than ${LARGEST_COUNT} of ` +
+        'its largest messages: read faster, subscribe to less, or use a queue with an ack mode and prefetch-count.',
     );
   }
 
   onDrain(): void {
     this.timers.cancel(this.stallTimer);
     this.stallTimer = undefined;
+    this.largestBytes = 0;
     const actions = this.afterDrain;
     this.afterDrain = undefined;
     this.openedBacklog?.onDrain();
@@ -103,14 +116,15 @@ export class Outbox implements BacklogOwner {
     this.openedBacklog?.stop();
   }
 
-  /** Ends the session if its client takes nothing for too long from now on. */
-  watch(): void {
+  /** Ends the session if its client takes nothing for too long from now on; `bytes` were written and stayed behind. */
+  watch(bytes: number): void {
+    this.largestBytes = Math.max(this.largestBytes, Math.min(bytes, this.options.messageMaxBytes));
     if (this.stallTimer || this.isOver) return;
     const sentBefore = this.connection.sentBytes;
     this.stallTimer = this.timers.schedule(this.options.outboxStallMs, () => {
       this.stallTimer = undefined;
       if (this.connection.bufferedBytes === 0) return this.onDrain();
-      if (this.connection.sentBytes > sentBefore) return this.watch();
+      if (this.connection.sentBytes > sentBefore) return this.watch(0);
       this.tooSlow(
         `This client has read nothing for outboxStallMs (${this.options.outboxStallMs} ms) while ` +
           `${this.connection.bufferedBytes} bytes wait for it.`,

@@ -22,8 +22,10 @@ export interface SessionOptions extends FramePaceOptions {
   };
   /** Bytes read and not yet handled, because a frame before them is waited for; beyond it reading pauses. */
   readonly inboxMaxBytes: number;
-  /** Bytes written and not yet taken by the kernel; beyond it a subscriber is too slow. */
+  /** Bytes written and not yet taken by the kernel; beyond it, and beyond a few messages, a subscriber is too slow. */
   readonly outboxMaxBytes: number;
+  /** A MESSAGE frame; a longer one is not sent. */
+  readonly messageMaxBytes: number;
   /** How long a client may leave bytes untaken without taking any. */
   readonly outboxStallMs: number;
   /** SENDs that wait for their checks; beyond either, reading pauses. */

@@ -14,6 +14,8 @@ export class SessionCounters {
   unknownUnsubscribes = 0;
   /** Messages that slow clients were not sent, by policy. */
   readonly dropped: Partial<Record<SlowPolicy, number>> = { 'drop-oldest': 0, latest: 0 };
+  /** Messages above `messageMaxBytes`, once for each subscription that was not sent one. */
+  messagesTooLarge = 0;
   /** Clients that have left the shared write for now. */
   laggards = 0;
   /** Bytes of SENDs that wait behind others, of all sessions. */

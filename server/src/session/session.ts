@@ -107,8 +107,8 @@ export class Session extends EquippedSession implements Listeners, CommandSessio
     this.outbox.onDrain();
   }
 
-  onBackPressure(): void {
-    this.outbox.onBackPressure();
+  onBackPressure(bytes: number): void {
+    this.outbox.onBackPressure(bytes);
   }
 
   onTooSlow(error: StompError): void {
@@ -211,8 +211,8 @@ export class Session extends EquippedSession implements Listeners, CommandSessio
   }
 
   beat(): void {
-    const isTaken = this.connection.write(this.connection.encoding.wrap(HEART_BEAT_EOL, true));
-    if (!isTaken) this.outbox.onBackPressure();
+    const wrapped = this.connection.encoding.wrap(HEART_BEAT_EOL, true);
+    if (!this.connection.write(wrapped)) this.outbox.onBackPressure(wrapped.length);
   }
 
   missed(silentMs: number): void {

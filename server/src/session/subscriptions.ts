@@ -18,7 +18,7 @@ import type { Version } from '../stomp/frame.js';
 import type { Connection } from '../transports/connection.js';
 import { AckQueue, type Acks } from './acks.js';
 import type { Group } from './groups.js';
-import { messageHead, type MessageEncoder } from './message-encoder.js';
+import { messageHead, type MessageEncoder, tellDropped } from './message-encoder.js';
 import type { Outbox } from './outbox.js';
 import type { SessionCounters } from './session-counters.js';
 import type { SubscriptionInfo } from './session-info.js';
@@ -69,6 +69,8 @@ export class OwnSubscription implements Consumer {
   /** Delivered to us before it was open or while the client did not read. */
   private parked: Delivery[] = [];
   private setAside: SetAside[] = [];
+  /** Messages that were too large, and of which the client has not been told. */
+  private missed = 0;
 
   constructor(
     private readonly host: DeliveryHost,
@@ -89,6 +91,7 @@ export class OwnSubscription implements Consumer {
     if (this.state === 'closed') return delivery.settle('requeue');
     // For another session of the same user
     if (this.isForAnother(delivery.message)) return delivery.settle('ack');
+    if (delivery.message.body.length > this.host.messages.maxBytes) return this.leaveOut(delivery.settlement);
     // What is new stands behind what was set aside before it
     if (this.setAside.length > 0 && !delivery.redelivered) this.putAside(delivery);
     else this.take(delivery);
@@ -161,16 +164,26 @@ export class OwnSubscription implements Consumer {
     const shown = messages.shownTo(this.destination, message, message.routingKey);
     const head = messageHead(this.subscriptionId, shown, this.version);
     const frame = messages.encodeOwn(head, message, this.version, { id, redelivered, needsAck: this.needsAck });
-    const wrapped = connection.encoding.wrap(frame, messages.isText(message));
+    if (!frame) return this.leaveOut(settlement);
+    const told = this.missed === 0 ? frame : tellDropped(frame, this.missed);
+    this.missed = 0;
+    const wrapped = connection.encoding.wrap(told, messages.isText(message));
     if (this.needsAck) acks.add(this.ackQueue, id, settlement);
     const isTaken = connection.write(wrapped); // next: transports/connection
     counters.messagesOut++;
     counters.messageBytesOut += wrapped.length;
-    if (!isTaken) outbox.watch();
+    if (!isTaken) outbox.watch(wrapped.length);
     if (this.needsAck) return;
     // The broker hears of it when the kernel has it, so that the prefetch count bounds what waits here.
     if (isTaken) settlement.settle('ack');
     else outbox.whenDrained(() => settlement.settle('ack'));
+  }
+
+  /** It would be too large the next time, too: to the dead letters, if there are any. */
+  private leaveOut(settlement: Settlement): void {
+    this.missed++;
+    this.host.counters.messagesTooLarge++;
+    settlement.settle('drop');
   }
 }
 

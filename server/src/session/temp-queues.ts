@@ -6,12 +6,14 @@ import type { BrokerChannel, RoutedMessage } from '../brokers/broker.js';
 import type { TempQueue } from '../destinations/destination.js';
 import { StompError } from '../stomp/errors.js';
 import type { Version } from '../stomp/frame.js';
-import { messageHead } from './message-encoder.js';
+import { messageHead, tellDropped } from './message-encoder.js';
 import type { DeliveryHost } from './subscriptions.js';
 
 export class TempQueues {
   /** The broker's name of each queue, or the promise for it. */
   private readonly byName = new Map<string, string | Promise<string>>();
+  /** How many replies in a row were too large, by queue: the next one says so. */
+  private readonly missed = new Map<string, number>();
 
   constructor(
     private readonly host: DeliveryHost,
@@ -50,12 +52,18 @@ export class TempQueues {
     const { connection, outbox, messages, counters, canDeliver } = this.host;
     if (!canDeliver) return;
     const head = messageHead(queue.text, queue.text, this.version);
-    const wrapped = connection.encoding.wrap(
-      messages.encodeShared(head, message, this.version),
-      messages.isText(message),
-    );
+    const frame = messages.encodeShared(head, message, this.version);
+    const missed = this.missed.get(queue.name) ?? 0;
+    if (!frame) {
+      this.missed.set(queue.name, missed + 1);
+      counters.messagesTooLarge++;
+      return;
+    }
+    this.missed.delete(queue.name);
+    const told = missed === 0 ? frame : tellDropped(frame, missed);
+    const wrapped = connection.encoding.wrap(told, messages.isText(message));
     counters.messagesOut++;
     counters.messageBytesOut += wrapped.length;
-    if (!connection.write(wrapped)) outbox.onBackPressure();
+    if (!connection.write(wrapped)) outbox.onBackPressure(wrapped.length);
   }
 }

@@ -13,6 +13,9 @@ import type { Version } from './frame.js';
 /** STOMP 1.2, "Heart-beating": with no real frame to send, the sender MUST send an end-of-line. */
 export const HEART_BEAT_EOL = Buffer.from('\n');
 
+/** STOMP 1.2, "STOMP Frames": the body is followed by the NUL octet. */
+export const FRAME_END = Buffer.from([0]);
+
 /** Header names and values as they are meant, not escaped. */
 export type HeaderEntries = Iterable<readonly [string, string]>;
 

@@ -12,6 +12,11 @@ export interface Encoding {
    * `isText` says that the frame is valid UTF-8; wires that know no difference ignore it.
    */
   wrap(frame: Buffer, isText: boolean): Buffer;
+  /**
+   * The same for the beginning of a frame. The other `restBytes` of it are written behind it as they are: a large body that
+   * many frames share is not copied into each. Only where connections `canShare`.
+   */
+  wrapBeginning(beginning: Buffer, restBytes: number, isText: boolean): Buffer;
 }
 
 /** What a connection tells its session. Calls are never made from inside `write`, `pause`, `resume` or `close`. */
@@ -55,12 +60,12 @@ export interface Connection {
   readonly canShare: boolean;
   /** Bytes written and not yet taken by the kernel. */
   readonly bufferedBytes: number;
-  /** Bytes that the kernel has taken since the connection began: grows while the peer reads. */
+  /** Bytes that the kernel has taken since the connection began: grows while the peer reads, also within one large write. */
   readonly sentBytes: number;
   /** Set once, in the same tick in which the transport hands the connection over. */
   listener: ConnectionListener;
   /**
-   * Writes bytes made by this connection's `encoding.wrap`, or several such results one after the other.
+   * Writes bytes made by this connection's `encoding`, or several such results one after the other.
    * MUST keep the order of calls. Dropped in silence when the connection is closing or closed.
    * Returns false when bytes stay buffered here: `onDrain` follows.
    */

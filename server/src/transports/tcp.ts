@@ -11,6 +11,7 @@ import { randomUUID } from 'node:crypto';
 import { createServer } from 'node:net';
 import type { AddressInfo, Server, Socket } from 'node:net';
 import { createServer as createTlsServer } from 'node:tls';
+import { takenBytes } from '../taken-bytes.js';
 import type { TlsPort } from '../tls-port.js';
 import { NO_LISTENER } from './connection.js';
 import type { AcceptConnection, Connection, Encoding, Peer } from './connection.js';
@@ -35,7 +36,8 @@ export interface TcpTransport {
   close(): Promise<void>;
 }
 
-const TCP_ENCODING: Encoding = Object.freeze({ name: 'tcp', wrap: (frame: Buffer) => frame });
+const asItIs = (frame: Buffer): Buffer => frame;
+const TCP_ENCODING: Encoding = Object.freeze({ name: 'tcp', wrap: asItIs, wrapBeginning: asItIs });
 
 const NO_HEADERS = Object.freeze({});
 
@@ -57,7 +59,7 @@ class TcpConnection implements Connection {
   }
 
   get sentBytes(): number {
-    return this.socket.bytesWritten - this.socket.writableLength;
+    return takenBytes(this.socket);
   }
 
   write(wrapped: Buffer): boolean {

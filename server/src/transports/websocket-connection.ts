@@ -15,6 +15,7 @@ import { randomUUID } from 'node:crypto';
 import { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { WebSocket } from 'ws';
+import { takenBytes } from '../taken-bytes.js';
 import { NO_LISTENER } from './connection.js';
 import type { Connection, Encoding } from './connection.js';
 import { DEFLATE_ENCODING, PLAIN_ENCODING, unwrapMessages } from './websocket-encoding.js';
@@ -87,7 +88,7 @@ export class WebSocketConnection implements Connection, Pingable {
   }
 
   get sentBytes(): number {
-    return (this.socket as Socket).bytesWritten - this.socket.writableLength;
+    return takenBytes(this.socket as Socket);
   }
 
   get isPaused(): boolean {

@@ -15,9 +15,13 @@ const LENGTH_16 = 126;
 const LENGTH_64 = 127;
 
 function wrap(frame: Buffer, isText: boolean): Buffer {
-  const length = frame.length;
+  return wrapBeginning(frame, 0, isText);
+}
+
+function wrapBeginning(beginning: Buffer, restBytes: number, isText: boolean): Buffer {
+  const length = beginning.length + restBytes;
   const headerBytes = length < LENGTH_16 ? 2 : length < 0x10000 ? 4 : 10;
-  const wrapped = Buffer.allocUnsafe(headerBytes + length);
+  const wrapped = Buffer.allocUnsafe(headerBytes + beginning.length);
   wrapped[0] = isText ? FIN_TEXT : FIN_BINARY;
   if (headerBytes === 2) {
     wrapped[1] = length;
@@ -28,7 +32,7 @@ function wrap(frame: Buffer, isText: boolean): Buffer {
     wrapped[1] = LENGTH_64;
     wrapped.writeBigUInt64BE(BigInt(length), 2);
   }
-  frame.copy(wrapped, headerBytes);
+  beginning.copy(wrapped, headerBytes);
   return wrapped;
 }
 
@@ -56,5 +60,5 @@ export function* unwrapMessages(wrapped: Buffer): Generator<UnwrappedMessage, vo
   }
 }
 
-export const PLAIN_ENCODING: Encoding = Object.freeze({ name: 'websocket', wrap });
-export const DEFLATE_ENCODING: Encoding = Object.freeze({ name: 'websocket-deflate', wrap });
+export const PLAIN_ENCODING: Encoding = Object.freeze({ name: 'websocket', wrap, wrapBeginning });
+export const DEFLATE_ENCODING: Encoding = Object.freeze({ name: 'websocket-deflate', wrap, wrapBeginning });

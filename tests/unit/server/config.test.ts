@@ -172,10 +172,10 @@ describe('mistakes', () => {
   });
 
   test('a buffer that the largest frame does not fit into', () => {
-    const small = { session: { outboxMaxBytes: 100_000 }, websocket: { maxPayloadBytes: 100_000 } };
+    const small = { session: { messageMaxBytes: 100_000 }, websocket: { maxPayloadBytes: 100_000 } };
     expect(problemsOf(() => createConfig(small))).toEqual([
       expect.stringMatching(/^websocket\.maxPayloadBytes is 100000 \(createConfig\): must be at least \d+/),
-      expect.stringMatching(/^session\.outboxMaxBytes is 100000/),
+      expect.stringMatching(/^session\.messageMaxBytes is 100000/),
     ]);
   });
 

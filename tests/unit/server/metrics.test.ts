@@ -15,6 +15,7 @@ function sources() {
       slowConsumers: 0,
       unknownUnsubscribes: 0,
       dropped: { 'drop-oldest': 0, latest: 9 },
+      messagesTooLarge: 0,
       laggards: 1,
       sendBytesWaiting: 3_000,
     },

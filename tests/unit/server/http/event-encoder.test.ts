@@ -11,8 +11,10 @@ const routed = (body: string | Buffer, headers: [string, string][] = [], resent 
 });
 
 /** The fields of one event, as a reader of the stream cuts them out. */
-function fieldsOf(event: Buffer): Record<string, string> {
-  const lines = event.toString().split(/\r\n|\r|\n/);
+function fieldsOf(event: readonly Buffer[] | undefined): Record<string, string> {
+  const lines = Buffer.concat(event ?? [])
+    .toString()
+    .split(/\r\n|\r|\n/);
   expect(lines.slice(-2)).toEqual(['', '']);
   expect(lines.slice(0, -2)).not.toContain('');
   return Object.fromEntries(lines.slice(0, -2).map((line) => [line.split(': ', 1)[0]!, line.replace(/^\w+: /, '')]));
@@ -20,7 +22,7 @@ function fieldsOf(event: Buffer): Record<string, string> {
 
 function setUp() {
   let count = 0;
-  return new EventEncoder(() => `id-${++count}`);
+  return new EventEncoder(() => `id-${++count}`, 10_000);
 }
 
 test('id, kind and JSON', () => {
@@ -58,6 +60,31 @@ test.each(['\n\n', '\r\r', '\r\n\r\ndata: x', '\u2028', '"}\n\nevent: error\ndat
   (evil) => {
     const { data = '' } = fieldsOf(setUp().encode(`/topic/${evil}`, routed(evil, [[evil, evil]])));
     expect(JSON.parse(data)).toEqual({ destination: `/topic/${evil}`, headers: { [evil]: evil }, body: evil });
-    expect(fieldsOf(encodeEvent('error', { detail: evil }, 1_000))['retry']).toBe('1000');
+    expect(fieldsOf([encodeEvent('error', { detail: evil }, 1_000)])['retry']).toBe('1000');
   },
 );
+
+test('the part that streams share is one Buffer for all destinations', () => {
+  const events = setUp();
+  const message = routed('x');
+  expect(events.encode('/topic/x', message)?.[1]).toBe(events.encode('/topic/*', message)?.[1]);
+});
+
+test('says how many messages before it were too large, in a header', () => {
+  const events = setUp();
+  const message = routed('x', [['colour', 'red']]);
+  const headersOf = (missed: number) =>
+    (JSON.parse(fieldsOf(events.encode('/topic/x', message, missed))['data']!) as { headers: object }).headers;
+  expect(headersOf(3)).toEqual({ 'relay-dropped': '3', colour: 'red' });
+  expect(headersOf(0)).toEqual({ colour: 'red' });
+});
+
+test('makes no event that is longer than it may be, whatever makes it so long', () => {
+  const events = setUp();
+  const fits = events.encode('/topic/x', routed('x'.repeat(9_900)));
+  expect(Buffer.concat(fits ?? []).length).toBeGreaterThan(9_900);
+  expect(events.encode('/topic/x', routed('x'.repeat(10_000)))).toBeUndefined();
+  expect(events.encode('/topic/x', routed('"'.repeat(5_000)))).toBeUndefined();
+  expect(events.encode('/topic/x', routed(Buffer.alloc(8_000, 255)))).toBeUndefined();
+  expect(events.encode('/topic/x', routed('x', [['colour', 'x'.repeat(10_000)]]))).toBeUndefined();
+});

@@ -23,8 +23,8 @@ class Member implements FeedMember {
   onLive(leave: () => void): void {
     this.leave = leave;
   }
-  write(events: Buffer): void {
-    this.writes.push(events);
+  write(...pieces: Buffer[]): void {
+    this.writes.push(...pieces);
   }
   onFeedEnded({ code }: BrokerError): void {
     this.ended = code;
@@ -46,8 +46,9 @@ function setUp() {
       return Promise.resolve({ close });
     },
     shownTo: ({ text }) => text,
-    events: new EventEncoder(() => `m-${++id}`),
+    events: new EventEncoder(() => `m-${++id}`, 600_000),
     counters: { streamEvents: 0 },
+    sessionCounters: { messagesTooLarge: 0 },
   });
   const join = async (name: string, ...keys: string[]): Promise<Member> => {
     const member = new Member(name);
@@ -121,4 +122,34 @@ test('all are told when the broker ends it, and who comes next subscribes anew',
   expect(member.ended).toBe('subscription-ended');
   await join('2', 'x');
   expect(subscriptions).toHaveLength(2);
+});
+
+test('a message that is too large goes to no stream, and the next one says so to who was there', async () => {
+  const { subscriptions, join } = setUp();
+  const droppedIn = ({ writes }: Member): (string | undefined)[] =>
+    writes.flatMap((each) =>
+      [...each.toString().matchAll(/"headers":\{(?:"relay-dropped":"(\d+)")?/g)].map(([, count]) => count),
+    );
+  const early = await join('1', 'x');
+  const { deliver } = subscriptions[0]!;
+  deliver(message('before'), 'x');
+  deliver(message('x'.repeat(600_001)), 'x');
+  deliver(message('"'.repeat(400_000)), 'x');
+  const late = await join('2', 'x');
+  deliver(message('after'), 'x');
+  deliver(message('and on'), 'x');
+  await turn();
+  expect(droppedIn(early)).toEqual([undefined, '2', undefined]);
+  expect(droppedIn(late)).toEqual([undefined, undefined]);
+});
+
+test('a large body is one Buffer for the streams of all destinations', async () => {
+  const { subscriptions, join } = setUp();
+  const members = [await join('1', 'x'), await join('2', 'y')];
+  const large = message('x'.repeat(300_000));
+  for (const { deliver } of subscriptions) deliver(large, 'x');
+  await turn();
+  const [first, second] = members.map(({ writes }) => writes.find(({ length }) => length > 300_000));
+  expect(first).toBeDefined();
+  expect(first).toBe(second);
 });

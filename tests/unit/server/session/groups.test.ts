@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globals';
 import { BrokerError, type SharedDestination } from '../../../../server/src/brokers/broker.js';
 import { parseDestination } from '../../../../server/src/destinations/destination.js';
+import { LARGE_BYTES } from '../../../../server/src/joined-writes.js';
 import {
   type Group,
   type GroupMember,
@@ -18,6 +19,8 @@ import { MemoryConnection, PlainEncoding } from '../../../support/memory-connect
 import { routed, ScriptedBroker } from '../../../support/scripted-broker.js';
 import { tick } from './harness.js';
 
+const MESSAGE_MAX_BYTES = 600_000;
+
 /** Topics below `lossy` and `latest` have the policy that they are called after. */
 const POLICIES = new SlowPolicies([
   { match: '/topic/lossy.#', policy: 'drop-oldest' },
@@ -27,16 +30,18 @@ const POLICIES = new SlowPolicies([
 
 class Member implements GroupMember {
   pressed = 0;
+  pressedBytes = 0;
   readonly ended: string[] = [];
   readonly outbox: Outbox;
   constructor(readonly connection = new MemoryConnection()) {
-    const options = { outboxMaxBytes: 4_000, outboxStallMs: 1_000 };
+    const options = { outboxMaxBytes: 4_000, outboxStallMs: 1_000, messageMaxBytes: MESSAGE_MAX_BYTES };
     this.outbox = new Outbox(connection, options, new TimerWheel(), counters, { onTooSlow() {} });
     connection.listener = { ...NO_LISTENER, onDrain: () => this.outbox.onDrain() };
   }
 
-  onBackPressure(): void {
+  onBackPressure(bytes: number): void {
     this.pressed++;
+    this.pressedBytes += bytes;
   }
   onGroupEnded(group: Group, error: unknown): void {
     this.ended.push((error as BrokerError).code);
@@ -53,7 +58,7 @@ let counters: SessionCounters;
 function setUp(restShare: number): void {
   broker = new ScriptedBroker();
   counters = new SessionCounters();
-  const messages = new MessageEncoder('r', 'amq.topic');
+  const messages = new MessageEncoder('r', 'amq.topic', MESSAGE_MAX_BYTES);
   groups = new Groups((...request) => broker.subscribe(...request), messages, counters, POLICIES, restShare);
 }
 // How long real writes take must not decide when the next ones come.
@@ -259,6 +264,23 @@ describe('a message for one session of a user', () => {
     late.connection.take();
     await tick();
     expect([late.bodies, other.bodies]).toEqual([['1', '2'], ['2']]);
+  });
+
+  test('that is too large is missed by that one alone', async () => {
+    const [mine, other] = [await session('mine'), await session('other')];
+    for (const [body, to] of [
+      ['x'.repeat(MESSAGE_MAX_BYTES), 'mine'],
+      ['1', 'mine'],
+      ['2', undefined],
+    ] as const)
+      emit(body, to);
+    await tick();
+    expect([mine.bodies, other.bodies]).toEqual([['1', '2'], ['2']]);
+    const dropped = [mine, other].map(({ connection }) =>
+      connection.frames.map(({ headers }) => headers['relay-dropped']),
+    );
+    expect(dropped).toEqual([['1', undefined], [undefined]]);
+    expect(counters.messagesTooLarge).toBe(1);
   });
 
   test('is an ordinary one on a topic', async () => {
@@ -579,5 +601,94 @@ describe('a member that bytes stay behind for', () => {
     await tick();
     expect(counters.messagesOut).toBe(5);
     expect(counters.dropped).toEqual({ 'drop-oldest': 0, latest: 1 });
+  });
+});
+
+describe('a message that is too large', () => {
+  const tooLarge = 'x'.repeat(MESSAGE_MAX_BYTES);
+  const seen = (member: Member): string[] =>
+    member.connection.frames.map(({ body, headers }) => {
+      const dropped = headers['relay-dropped'];
+      return dropped === undefined ? body.toString() : `${body.toString()} after ${dropped}`;
+    });
+  async function publish(key: string, ...bodies: string[]): Promise<void> {
+    for (const body of bodies) broker.emit(key, body);
+    await tick();
+  }
+
+  test('is sent to nobody, and who was there is told once, with the next one', async () => {
+    const members = [new Member(), new Member()];
+    for (const member of members) await joined(member);
+    await publish('a', '1', tooLarge, tooLarge, '2', '3');
+    expect(members.map(seen)).toEqual([
+      ['1', '2 after 2', '3'],
+      ['1', '2 after 2', '3'],
+    ]);
+    expect(members[0]!.connection.writes[1]).toBe(members[1]!.connection.writes[1]);
+    expect(counters).toMatchObject({ messagesTooLarge: 4, messagesOut: 6 });
+  });
+
+  test('members that join between two of them are told of what they have missed', async () => {
+    const [first, second, third] = [new Member(), new Member(), new Member()];
+    const group = await joined(first);
+    await publish('a', tooLarge);
+    await joined(second);
+    await publish('a', tooLarge);
+    await joined(third);
+    groups.leave(first, group);
+    await joined(first);
+    await publish('a', '1');
+    expect([first, second, third].map(seen)).toEqual([['1'], ['1 after 1'], ['1']]);
+  });
+
+  test('is told to a member that has fallen behind, in its place', async () => {
+    const [slow, fast] = [new Member(), new Member()];
+    for (const member of [slow, fast]) await joined(member, '/topic/lossy');
+    slow.connection.stall();
+    await publish('lossy', '1');
+    await publish('lossy', '2', tooLarge, '3', '4');
+    slow.connection.take();
+    await tick();
+    expect([slow, fast].map(seen)).toEqual([
+      ['1', '2', '3 after 1', '4'],
+      ['1', '2', '3 after 1', '4'],
+    ]);
+  });
+});
+
+describe('a large body', () => {
+  const large = Buffer.alloc(LARGE_BYTES, 'x');
+
+  test('is written as it is to the members of all groups, and not copied', async () => {
+    const members = [new Member(), new Member(), new Member()];
+    for (const [index, member] of members.entries())
+      await joined(member, '/topic/a', { subscriptionId: `s${index % 2}` });
+    broker.emit('a', 'before');
+    const message = broker.emit('a', large);
+    broker.emit('a', 'after');
+    await tick();
+    for (const member of members) {
+      expect(member.connection.writes).toContain(message.body);
+      expect(member.connection.frames.map(({ body }) => body.length)).toEqual([6, LARGE_BYTES, 5]);
+    }
+    expect(counters.messagesOut).toBe(9);
+  });
+
+  test('is copied where a frame is a write of its own', async () => {
+    const connection = new MemoryConnection({ encoding: new PlainEncoding('deflate'), canShare: false });
+    const member = new Member(connection);
+    await joined(member);
+    broker.emit('a', large);
+    await tick();
+    expect(connection.writes).toHaveLength(1);
+  });
+
+  test('says all that was written to the member whose bytes stayed', async () => {
+    const member = new Member();
+    await joined(member);
+    member.connection.stall();
+    broker.emit('a', large);
+    await tick();
+    expect(member.pressedBytes).toBe(member.connection.bufferedBytes);
   });
 });

@@ -27,6 +27,7 @@ export const OPTIONS: SessionOptions = {
   heartBeat: { sendMs: 10_000, expectMs: 10_000, graceFactor: 2 },
   inboxMaxBytes: 16_384,
   outboxMaxBytes: 10_000,
+  messageMaxBytes: 50_000,
   outboxStallMs: 30_000,
   sendQueueMaxCount: 10,
   sendQueueMaxBytes: 1_000_000,
@@ -86,7 +87,7 @@ export class Harness {
   readonly timers = new TimerWheel();
   readonly load = { isOverloaded: false };
   readonly counters = new SessionCounters();
-  readonly messages = new MessageEncoder('r', 'amq.topic');
+  readonly messages = new MessageEncoder('r', 'amq.topic', OPTIONS.messageMaxBytes);
   readonly groups: Groups;
   readonly sessions: Sessions;
   readonly options: SessionOptions;

@@ -5,7 +5,7 @@ import { TimerWheel } from '../../../../server/src/session/timer-wheel.js';
 import { MemoryConnection } from '../../../support/memory-connection.js';
 import { tick, useFakeTime } from './harness.js';
 
-const OPTIONS = { outboxMaxBytes: 1_000, outboxStallMs: 5_000 };
+const OPTIONS = { outboxMaxBytes: 1_000, outboxStallMs: 5_000, messageMaxBytes: 2_000 };
 
 let connection: MemoryConnection;
 let timers: TimerWheel;
@@ -27,12 +27,12 @@ afterEach(() => {
 });
 
 function write(bytes: number): void {
-  if (!connection.write(Buffer.alloc(bytes, '\n'))) outbox.onBackPressure();
+  if (!connection.write(Buffer.alloc(bytes, '\n'))) outbox.onBackPressure(bytes);
 }
 
 describe('Outbox', () => {
   test('ends the session when more than so many bytes wait: once, and not from inside the write', async () => {
-    write(1_000);
+    for (let i = 0; i < 11; i++) write(100);
     await tick();
     expect(verdicts).toEqual([]);
     write(1);
@@ -40,7 +40,50 @@ describe('Outbox', () => {
     expect(verdicts).toEqual([]);
     await tick();
     expect(verdicts).toHaveLength(1);
-    expect(verdicts[0]).toContain('1001 bytes wait for this client, more than outboxMaxBytes (1000)');
+    expect(verdicts[0]).toContain('1100 bytes wait for this client, more than outboxMaxBytes (1000)');
+  });
+
+  test('a message larger than the bound ends no session, nor do a few in a row with little between them', async () => {
+    write(900);
+    for (let i = 0; i < 3; i++) {
+      write(1_900);
+      write(10);
+    }
+    write(1_900);
+    await tick();
+    expect(verdicts).toEqual([]);
+    write(1_900);
+    await tick();
+    expect(verdicts).toHaveLength(1);
+  });
+
+  test('what was written in one go is judged with the next write, and counts as one message', async () => {
+    write(8_000);
+    await tick();
+    write(1);
+    await tick();
+    expect(verdicts).toEqual([]);
+    write(1);
+    await tick();
+    expect(verdicts[0]).toContain('8001 bytes');
+  });
+
+  test('a large message has its room only as long as something waits', async () => {
+    write(1_900);
+    connection.take();
+    connection.stall();
+    for (let i = 0; i < 12; i++) write(100);
+    await tick();
+    expect(verdicts[0]).toContain('1100 bytes');
+  });
+
+  test('large messages that others have written have room, too', async () => {
+    connection.write(Buffer.alloc(1_900, '\n'));
+    outbox.watch(1_900);
+    write(10);
+    write(10);
+    await tick();
+    expect(verdicts).toEqual([]);
   });
 
   test('ends the session when nothing is taken for so long', async () => {
@@ -113,7 +156,7 @@ describe('Outbox', () => {
     outbox.stop();
     outbox.whenDrained(() => ran.push('b'));
     write(2_000);
-    outbox.watch();
+    outbox.watch(10);
     outbox.onDrain();
     await tick();
     expect(timers.size).toBe(0);

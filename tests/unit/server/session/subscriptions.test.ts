@@ -63,6 +63,32 @@ describe('OwnSubscription', () => {
     expect(client.summary.slice(1)).toEqual(['MESSAGE s x']);
   });
 
+  test.each(['auto', 'client', 'client-individual'])(
+    '%s: a message that is too large is rejected, whether or not the client reads, and the next one says so',
+    async (ack) => {
+      const { messageMaxBytes } = harness.options;
+      const queue = await subscribe(ack);
+      queue.deliver('x'.repeat(messageMaxBytes + 1));
+      queue.deliver('x'.repeat(messageMaxBytes - 10));
+      client.stall();
+      queue.deliver('1');
+      queue.deliver(large);
+      queue.deliver('x'.repeat(messageMaxBytes - 10));
+      queue.deliver('x'.repeat(messageMaxBytes + 1));
+      client.take();
+      queue.deliver('2');
+      const told = client.frames.slice(1).map(({ body, headers }) => [body.length, headers['relay-dropped']]);
+      expect(told).toEqual([
+        [1, '2'],
+        [large.length, undefined],
+        [1, '2'],
+      ]);
+      expect(harness.broker.settled.filter((each) => each.startsWith('drop'))).toHaveLength(4);
+      expect(harness.broker.settled.some((each) => each.startsWith('requeue'))).toBe(false);
+      expect(harness.counters.messagesTooLarge).toBe(4);
+    },
+  );
+
   test('auto: acked when the kernel has it', async () => {
     const queue = await subscribe('auto');
     queue.deliver('1');

@@ -13,18 +13,20 @@ let connection: MemoryConnection;
 let queues: TempQueues;
 let canDeliver: boolean;
 let pressed: number;
+let counters: SessionCounters;
 beforeEach(() => {
   broker = new ScriptedBroker();
   connection = new MemoryConnection();
   canDeliver = true;
   pressed = 0;
+  counters = new SessionCounters();
   const channel = broker.openChannel({ sessionId: 's', user: 'u', clientId: undefined });
   const host = {
     connection,
     outbox: { onBackPressure: () => pressed++ } as never,
     acks: new Acks(),
-    messages: new MessageEncoder('r', 'amq.topic'),
-    counters: new SessionCounters(),
+    messages: new MessageEncoder('r', 'amq.topic', 1_000),
+    counters,
     later() {},
     onSubscriptionEnded: () => {},
     get canDeliver() {
@@ -77,6 +79,22 @@ describe('TempQueues', () => {
       headers: { subscription: '/temp-queue/a', destination: '/temp-queue/a', 'correlation-id': '7' },
     });
     expect(connection.frames[0]?.headers).not.toHaveProperty('ack');
+  });
+
+  test('a reply that is too large is left out, and the next one of its queue says so', async () => {
+    for (const name of ['a', 'b']) await queues.address(named(name));
+    const [a, b] = opened();
+    a!.deliver(routed('x'.repeat(1_001)));
+    a!.deliver(routed('x'.repeat(990)));
+    b!.deliver(routed('other'));
+    a!.deliver(routed('1'));
+    a!.deliver(routed('2'));
+    expect(connection.frames.map(({ body, headers }) => [body.toString(), headers['relay-dropped']])).toEqual([
+      ['other', undefined],
+      ['1', '2'],
+      ['2', undefined],
+    ]);
+    expect(counters.messagesTooLarge).toBe(2);
   });
 
   test('back-pressure is told; nothing is written to who cannot be reached', async () => {

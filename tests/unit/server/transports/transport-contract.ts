@@ -1,5 +1,6 @@
 /** What every transport owes its sessions, over real sockets. Each transport's test calls this with a rig. */
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+import { eventually } from '../../../support/deadline.js';
 import type { RecordingListener } from './recording-listener.js';
 
 /** A client of the kind that the transport serves, written with other code than the transport. */
@@ -106,6 +107,23 @@ export function describeTransport(name: string, openRig: () => Promise<Rig>): vo
       await session.until(() => connection.bufferedBytes === 0);
       expect(connection.sentBytes - before).toBeGreaterThanOrEqual(BIG.length);
       expect(connection.sentBytes - before).toBeLessThan(BIG.length + 100);
+    });
+
+    test('counts what the kernel has taken of one large write, too', async () => {
+      const { client, session } = await rig.connect();
+      const { connection } = session;
+      client.stopReading();
+      const length = 64 * 1024 * 1024;
+      connection.write(connection.encoding.wrap(Buffer.alloc(length, 'x'), true));
+      const before = connection.sentBytes;
+      client.goOnReading();
+      await eventually(
+        () => (connection.sentBytes > before ? true : undefined),
+        10_000,
+        () => 'nothing was counted',
+      );
+      expect(connection.sentBytes).toBeLessThan(length);
+      expect(connection.bufferedBytes).toBeGreaterThan(0);
     });
 
     test('reads nothing more after pause, beyond what is under way, and all of it after resume', async () => {

@@ -15,6 +15,7 @@ function worker(sessions: number, messagesOut: number, isUp = true, lagMs = 0) {
       slowConsumers: 0,
       unknownUnsubscribes: 0,
       dropped: {},
+      messagesTooLarge: 0,
       laggards: 0,
       sendBytesWaiting: 0,
     },
