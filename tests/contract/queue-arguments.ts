@@ -301,6 +301,8 @@ export function queueArgumentTests(desks: Desks): void {
       ['prefetch-count', '70000'],
       ['durable', 'perhaps'],
       ['x-queue-name', 'stomp-relay.user'],
+      ['x-queue-name', 'amq.rabbitmq.x'],
+      ['x-dead-letter-exchange', 'amq.rabbitmq.trace'],
     ])('%s:%s is refused', async (name, value) => {
       const headers = { [name]: value };
       const refused = expect.objectContaining({ code: 'invalid-header' });

@@ -70,7 +70,10 @@ test.each([
   ['SEND', '/exchange/stomp-relay.user/stomp-relay.control'],
   ['SUBSCRIBE', '/queue/stomp-relay.durable.x'],
   ['SUBSCRIBE', '/amq/queue/stomp-relay.reply.x'],
-])('nobody reaches what is the relay’s own: %s %s', async (command, destination) => {
+  ['SUBSCRIBE', '/exchange/amq.rabbitmq.trace/%23'],
+  ['SEND', '/exchange/amq.rabbitmq.trace/x'],
+  ['SEND', '/reply-queue/amq.rabbitmq.x'],
+])('nobody reaches what is the relay’s own, or RabbitMQ’s: %s %s', async (command, destination) => {
   const { tcpUrl } = await start();
   const client = await connectStomp(tcpUrl);
   client.sendFrame(command, { id: 's', destination });

@@ -6,7 +6,14 @@
  * RabbitMQ asks its users for the same: who binds a queue must be able to write to it, who gives it a dead-letter exchange
  * must be able to read it and to write to that exchange (https://www.rabbitmq.com/docs/access-control).
  */
-import { type Destination, isReservedName, parseDestination, parseReplyTo } from '../destinations/destination.js';
+import {
+  type Destination,
+  DestinationError,
+  isNameOfRabbitMq,
+  isReservedName,
+  parseDestination,
+  parseReplyTo,
+} from '../destinations/destination.js';
 import { HeaderError, hasQueueHeaders, parseQueueOptions } from '../destinations/queue-options.js';
 import { formatDestination } from '../destinations/shown-destination.js';
 import type { Action } from './auth.js';
@@ -70,7 +77,9 @@ function asAddress(replyTo: string): Destination[] {
   const scheme = replyTo.lastIndexOf('://');
   const address = scheme === -1 ? replyTo : replyTo.slice(scheme + '://'.length);
   const slash = address.indexOf('/');
-  return [slash === -1 ? exchangeNamed(address, '') : exchangeNamed(address.slice(0, slash), address.slice(slash + 1))];
+  const [exchange, key] = slash === -1 ? [address, ''] : [address.slice(0, slash), address.slice(slash + 1)];
+  if (!isNameOfRabbitMq(exchange)) return [exchangeNamed(exchange, key)];
+  throw new DestinationError(`"${replyTo}" is an address of RabbitMQ itself: have replies sent to /temp-queue/NAME.`);
 }
 
 function toSend(destination: Destination): Need {

@@ -2,6 +2,7 @@
  * What a SEND may say to a broker. RabbitMQ closes a channel over a property that is out of range, and publishers share
  * theirs, so everything is checked here first; the embedded broker checks the same, so that a program behaves alike on both.
  */
+import { isNameOfRabbitMq } from '../destinations/destination.js';
 import { BrokerError } from './broker.js';
 import type { Message } from './broker.js';
 
@@ -83,7 +84,7 @@ function checkValue(name: string, value: string): void {
     throw invalid(`The header persistent:${value.slice(0, 60)} is not valid: its value must be true or false.`);
   }
   if (Object.hasOwn(REFUSED, name)) throw invalid(`The header ${name} is not taken from clients: ${REFUSED[name]}.`);
-  if (name === 'reply-to' && value.startsWith('amq.rabbitmq.')) {
+  if (name === 'reply-to' && isNameOfRabbitMq(value)) {
     throw invalid(
       `The header reply-to:${value.slice(0, 60)} is not taken from clients: use reply-to:/temp-queue/NAME for replies.`,
     );

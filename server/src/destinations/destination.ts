@@ -50,14 +50,16 @@ export const DESTINATION_MAX_LENGTH = 2_000;
  */
 const HASHES_MAX = 2;
 
-/** Queues and exchanges so named belong to the relay; clients reach them by `/user/...` and `/reply-queue/...` only. */
-const RESERVED_PREFIX = 'stomp-relay.';
-
 /**
- * RabbitMQ's direct reply-to. What stands behind it is no name: the broker takes it apart, and where it cannot, it closes the
- * connection, which all sessions share.
+ * Names that clients cannot address. Those of the relay are reached by `/user/...` and `/reply-queue/...` only. Those of
+ * RabbitMQ itself are not reached at all: its trace exchange shows every message of the broker, and closes the channel of
+ * whoever publishes to it; its direct reply-to closes the connection over an address that it cannot read.
  */
-const DIRECT_REPLY_PREFIX = 'amq.rabbitmq.reply-to';
+const RELAY_PREFIX = 'stomp-relay.';
+const RABBITMQ_PREFIX = 'amq.rabbitmq.';
+
+/** For sentences about a name that was refused. */
+export const RESERVED_NAMES = `"${RELAY_PREFIX}" (names of the relay) or "${RABBITMQ_PREFIX}" (names of RabbitMQ itself)`;
 
 const KINDS = '/topic, /exchange, /queue, /amq/queue, /reply-queue and /user';
 
@@ -67,7 +69,7 @@ export function parseDestination(text: string, action: 'send' | 'subscribe'): De
   refuseControlCharacters(text);
   const segments = text.split('/');
   const [root, kind = '', ...rest] = segments;
-  if (segments.length === 1) return { kind: 'queue', text, queue: queueName(text, text) };
+  if (segments.length === 1) return { kind: 'queue', text, queue: ownName(text, text) };
   if (root !== '') throw unknown(text);
   switch (kind) {
     case 'topic':
@@ -75,10 +77,10 @@ export function parseDestination(text: string, action: 'send' | 'subscribe'): De
     case 'exchange':
       return exchange(text, rest, action);
     case 'queue':
-      return { kind: 'queue', text, queue: queueName(only(rest, text, '/queue/NAME'), text) };
+      return { kind: 'queue', text, queue: ownName(only(rest, text, '/queue/NAME'), text) };
     case 'amq':
       if (rest[0] !== 'queue') throw unknown(text);
-      return { kind: 'amq-queue', text, queue: queueName(only(rest.slice(1), text, '/amq/queue/NAME'), text) };
+      return { kind: 'amq-queue', text, queue: ownName(only(rest.slice(1), text, '/amq/queue/NAME'), text) };
     case 'reply-queue':
       return replyQueue(text, action);
     case 'temp-queue':
@@ -149,7 +151,8 @@ function replyQueue(text: string, action: 'send' | 'subscribe'): Destination {
   }
   const queue = text.slice('/reply-queue/'.length);
   if (queue === '') throw new DestinationError(`"${text}" names no queue: the form is /reply-queue/NAME.`);
-  return { kind: 'reply-queue', text, queue: noDirectReply(bounded(queue, text), text) };
+  if (isNameOfRabbitMq(queue)) throw reserved(text);
+  return { kind: 'reply-queue', text, queue: bounded(queue, text) };
 }
 
 /**
@@ -195,34 +198,26 @@ function only(segments: string[], text: string, form: string): string {
   return name;
 }
 
-function queueName(segment: string, text: string): string {
-  return noDirectReply(ownName(segment, text), text);
-}
-
-function noDirectReply(queue: string, text: string): string {
-  if (!isDirectReply(queue)) return queue;
-  throw new DestinationError(
-    `"${text}" is an address of RabbitMQ's direct reply-to, which cannot be used here: have the reply sent to a queue.`,
-  );
-}
-
-export function isDirectReply(queue: string): boolean {
-  return queue.startsWith(DIRECT_REPLY_PREFIX);
-}
-
 /** The name of a queue or exchange that clients may address. */
 function ownName(segment: string, text: string): string {
   const name = decodeName(segment, text);
-  if (isReservedName(name)) {
-    throw new DestinationError(
-      `"${text}" names something that belongs to the relay itself: choose a name that does not begin with "${RESERVED_PREFIX}".`,
-    );
-  }
+  if (isReservedName(name)) throw reserved(text);
   return name;
 }
 
+function reserved(text: string): DestinationError {
+  return new DestinationError(
+    `"${text}" names something that clients cannot use: choose a name that does not begin with ${RESERVED_NAMES}.`,
+  );
+}
+
 export function isReservedName(name: string): boolean {
-  return name.startsWith(RESERVED_PREFIX);
+  return name.startsWith(RELAY_PREFIX) || isNameOfRabbitMq(name);
+}
+
+/** Whether RabbitMQ keeps the name for itself. `amq.topic` and the other standard exchanges are for everybody. */
+export function isNameOfRabbitMq(name: string): boolean {
+  return name.startsWith(RABBITMQ_PREFIX);
 }
 
 function decodeName(segment: string, text: string): string {

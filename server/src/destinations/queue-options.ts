@@ -3,7 +3,7 @@
  * (https://www.rabbitmq.com/docs/stomp) with the arguments that its plugin passes over. Ranges are RabbitMQ's. Surrounding
  * spaces are taken off, as the plugin does, and `True` and `False` are read because Python clients write them.
  */
-import { isDirectReply, isReservedName } from './destination.js';
+import { isNameOfRabbitMq, isReservedName, RESERVED_NAMES } from './destination.js';
 import type { Destination } from './destination.js';
 
 export type ArgumentValue = number | string | boolean;
@@ -65,7 +65,7 @@ const ARGUMENTS: Readonly<Record<string, Read>> = {
   'x-queue-master-locator': oneOf('client-local', 'min-masters', 'random'),
   'x-dead-letter-strategy': oneOf('at-most-once', 'at-least-once'),
   'x-dead-letter-exchange': ownName,
-  'x-dead-letter-routing-key': shortString,
+  'x-dead-letter-routing-key': deadLetterKey,
   'x-max-age': age,
 };
 
@@ -190,9 +190,13 @@ function shortString(name: string, value: string): string {
 function ownName(name: string, value: string): string {
   // An empty x-dead-letter-exchange is the default exchange.
   if (value === '' && name !== 'x-dead-letter-exchange') throw invalid(name, value, 'a name');
-  if (isReservedName(value))
-    throw invalid(name, value, 'a name that does not begin with "stomp-relay.", which is the relay\'s own');
-  if (isDirectReply(value)) throw invalid(name, value, "a name that is no address of RabbitMQ's direct reply-to");
+  if (isReservedName(value)) throw invalid(name, value, `a name that does not begin with ${RESERVED_NAMES}`);
+  return shortString(name, value);
+}
+
+/** Behind the default exchange it is the name of a queue. */
+function deadLetterKey(name: string, value: string): string {
+  if (isNameOfRabbitMq(value)) throw invalid(name, value, 'a key that does not begin with "amq.rabbitmq."');
   return shortString(name, value);
 }
 

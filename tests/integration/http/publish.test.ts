@@ -74,6 +74,7 @@ describe.each(BROKERS)('publishing over HTTP, %s', (broker) => {
   test.each([
     ['invalid-destination', 400, { destination: '/nowhere/x' }],
     ['invalid-destination', 400, { destination: '/exchange/stomp-relay.user/x' }],
+    ['invalid-destination', 400, { destination: '/exchange/amq.rabbitmq.trace/x' }],
     ['invalid-header', 400, { destination: '/topic/x', headers: { expiration: 'soon' } }],
     ['invalid-header', 400, { destination: '/topic/x', headers: { 'reply-to': '/temp-queue/x' } }],
     ['invalid-destination', 400, { destination: '/topic/x', headers: { 'reply-to': '/nowhere' } }],

@@ -66,14 +66,21 @@ describe('a SEND', () => {
     expect(toSend(to, headers)).toEqual(needs);
   });
 
-  test.each(['/nonsense/x', '/queue/a/b', '/temp-queue/a/b', '/user/queue/', '/queue/stomp-relay.x'])(
-    'is refused with reply-to:%s, where nobody could reply',
-    (replyTo) => {
-      expect(() => toSend('/topic/a', { 'reply-to': replyTo })).toThrow(
-        expect.objectContaining({ code: 'invalid-destination' }),
-      );
-    },
-  );
+  test.each([
+    '/nonsense/x',
+    '/queue/a/b',
+    '/temp-queue/a/b',
+    '/user/queue/',
+    '/queue/stomp-relay.x',
+    '/exchange/amq.rabbitmq.trace/x',
+    '/reply-queue/amq.rabbitmq.reply-to.x',
+    'amq.rabbitmq.trace/x',
+    'topic://amq.rabbitmq.trace/x',
+  ])('is refused with reply-to:%s, where no reply can go', (replyTo) => {
+    expect(() => toSend('/topic/a', { 'reply-to': replyTo })).toThrow(
+      expect.objectContaining({ code: 'invalid-destination' }),
+    );
+  });
 });
 
 test.each([

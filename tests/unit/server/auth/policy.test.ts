@@ -390,7 +390,7 @@ describe('a rule that cannot be used', () => {
     ['/topic/a}', /%7D/],
     ['/topic/\ud800', /surrogate/],
     ['/temp-queue/t', /reply-to/],
-    ['/queue/stomp-relay.x', /belongs to the relay/],
+    ['/queue/stomp-relay.x', /clients cannot use/],
     ['/topic/#.a.#.b.#', /more than 2 "#"/],
     ['/user/queue', /user/],
   ])('%s', (destination, problem) => {

@@ -26,6 +26,7 @@ const piece = fc.oneof(
     '/reply-queue',
     'stomp-relay.',
     '%73tomp-relay.',
+    'amq.rabbitmq.',
   ),
   fc.constantFrom('%', '%2F', '%25', '%zz', '%C3', '%00', '%ED%A0%80', '.', '#', '*', '..', '\0', '\n', '\ud800', '🙂'),
   fc.string({ maxLength: 3 }),
@@ -43,7 +44,7 @@ const prefix = fc.constantFrom(
 );
 const anyText = fc.tuple(prefix, fc.array(piece, { maxLength: 6 })).map(([start, pieces]) => start + pieces.join(''));
 
-/** A name as clients may have it: anything but control characters and what belongs to the relay. */
+/** A name as clients may have it: anything but control characters and reserved names. */
 const name = fc
   .string({
     unit: fc.oneof(
@@ -53,7 +54,7 @@ const name = fc
     minLength: 1,
     maxLength: 12,
   })
-  .filter((text) => !/\p{Cc}/u.test(text) && !text.startsWith('stomp-relay.') && Buffer.byteLength(text) <= 100);
+  .filter((text) => !/\p{Cc}|^(stomp-relay|amq\.rabbitmq)\./u.test(text) && Buffer.byteLength(text) <= 100);
 
 /** Spelled with an escape for each character that `escapes` says so, and for those that need one. */
 function spelled(text: string, escapes: readonly boolean[]): string {

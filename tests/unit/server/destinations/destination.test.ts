@@ -56,10 +56,21 @@ describe('parseDestination', () => {
     expect(refusal(() => parseDestination(text, 'subscribe'))).toMatch(/takes only SEND.*reply-to:\/temp-queue/);
   });
 
-  test('an address of the direct reply-to is no reply queue: RabbitMQ closes the connection over one that it cannot read', () => {
-    const text = '/reply-queue/amq.rabbitmq.reply-to.!!!.x';
-    expect(refusal(() => parseDestination(text, 'send'))).toMatch(/direct reply-to.*sent to a queue/);
-  });
+  test.each(['/reply-queue/amq.rabbitmq.reply-to.!!!.x', '/reply-queue/amq.rabbitmq.x'])(
+    '%s is no reply queue: RabbitMQ closes the connection over an address that it cannot read',
+    (text) => {
+      expect(refusal(() => parseDestination(text, 'send'))).toMatch(/clients cannot use/);
+    },
+  );
+
+  test.each(['amq.topic', 'amq.direct', 'amq.fanout', 'amq.headers', 'amq.match', 'amq.rabbitmq'])(
+    '/exchange/%s is for clients',
+    (exchange) => {
+      for (const action of ['send', 'subscribe'] as const) {
+        expect(parseDestination(`/exchange/${exchange}/k`, action)).toMatchObject({ exchange, key: 'k' });
+      }
+    },
+  );
 
   test.each([
     ['/user/bob/queue/x', 'bob', 'x'],
@@ -116,15 +127,20 @@ describe('parseDestination', () => {
     ['/queue/a\nb', /control character/],
     ['/queue/a\rb', /control character/],
     ['/queue/a%00b', /control character/],
-    ['/exchange/stomp-relay.user/bob', /belongs to the relay/],
-    ['/queue/stomp-relay.x', /belongs to the relay/],
-    ['/queue/%73tomp-relay.x', /belongs to the relay/],
-    ['/amq/queue/stomp-relay.x', /belongs to the relay/],
-    ['stomp-relay.x', /belongs to the relay/],
-    ['/queue/amq.rabbitmq.reply-to', /direct reply-to/],
-    ['/queue/amq.rabbitmq%2Ereply-to.g1h2.x', /direct reply-to/],
-    ['/amq/queue/amq.rabbitmq.reply-to.g1h2.x', /direct reply-to/],
-    ['amq.rabbitmq.reply-to.g1h2.x', /direct reply-to/],
+    ['/exchange/stomp-relay.user/bob', /clients cannot use.*"stomp-relay\.".*"amq\.rabbitmq\."/],
+    ['/queue/stomp-relay.x', /clients cannot use.*"stomp-relay\.".*"amq\.rabbitmq\."/],
+    ['/queue/%73tomp-relay.x', /clients cannot use.*"stomp-relay\.".*"amq\.rabbitmq\."/],
+    ['/amq/queue/stomp-relay.x', /clients cannot use.*"stomp-relay\.".*"amq\.rabbitmq\."/],
+    ['stomp-relay.x', /clients cannot use.*"stomp-relay\.".*"amq\.rabbitmq\."/],
+    ['/queue/amq.rabbitmq.reply-to', /clients cannot use/],
+    ['/queue/amq.rabbitmq%2Ereply-to.g1h2.x', /clients cannot use/],
+    ['/amq/queue/amq.rabbitmq.reply-to.g1h2.x', /clients cannot use/],
+    ['amq.rabbitmq.reply-to.g1h2.x', /clients cannot use/],
+    ['/exchange/amq.rabbitmq.trace/x', /clients cannot use/],
+    ['/exchange/amq.rabbitmq%2Etrace/%23', /clients cannot use/],
+    ['/exchange/amq.rabbitmq.event', /clients cannot use/],
+    ['/queue/amq.rabbitmq.x', /clients cannot use/],
+    ['amq.rabbitmq.x', /clients cannot use/],
     ['', /not a destination.*\/topic, \/exchange, \/queue/],
     ['/', /not a destination/],
     ['//topic/a', /not a destination/],
