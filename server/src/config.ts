@@ -9,7 +9,7 @@ import { parse as parseYaml, type ScalarTag } from 'yaml';
 import { z } from 'zod';
 import { admin } from './config/admin-options.js';
 import { auth, authConflicts } from './config/auth-options.js';
-import { broker, memory, queues, rabbitmq } from './config/broker-options.js';
+import { broker, memory, queues, rabbitmq, topics } from './config/broker-options.js';
 import { http } from './config/http-options.js';
 import { listen, tcp, websocket } from './config/listen-options.js';
 import { exchangeName, KIB, TIMER_MAX_MS, whole } from './config/option-kinds.js';
@@ -38,6 +38,7 @@ export const schema = z.strictObject({
   loadShedding,
   topicExchange: exchangeName.default('amq.topic').describe('the exchange behind `/topic`'),
   queues,
+  topics,
   rabbitmq,
   memory,
   auth,

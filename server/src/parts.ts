@@ -163,8 +163,8 @@ function brokerLogins({ broker, rabbitmq }: Config, instanceId: string, relayed:
 }
 
 function createBroker(config: Config, instanceId: string, log: Log): Broker {
-  const { broker, topicExchange } = config;
-  const shared = { topicExchange, queueArguments: config.queues.arguments };
+  const { broker, topicExchange, topics } = config;
+  const shared = { topicExchange, topics, queueArguments: config.queues.arguments };
   if (broker.kind === 'memory') return new MemoryBroker({ ...config.memory, ...shared });
   checkBrokerTls(config, log);
   return new RabbitMqBroker({ ...config.rabbitmq, ...shared, urls: broker.urls, instanceId, log });

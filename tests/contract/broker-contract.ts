@@ -20,6 +20,9 @@ export interface BrokerUnderTest {
   close(): Promise<void>;
 }
 
+/** What the brokers are told. By default a pattern has one `#`. */
+export const TOPICS = { keyWordsMax: 32, patternHashesMax: 2 };
+
 /** What the tests use; set up anew for each test file, cleaned after each test. */
 export interface Desks {
   /** The instance that subscribes. */

@@ -66,7 +66,34 @@ export function messageTests(desks: Desks): void {
       delivery.settle('ack');
     });
 
+    const LONG = 'a.'.repeat(32);
+
+    test.each([
+      `/topic/${LONG}a`,
+      `/topic/${LONG.replaceAll('.', '/')}a`,
+      `/exchange/amq.topic/${LONG}a`,
+      `/exchange/amq.fanout/${LONG}a`,
+      `/queue/${LONG}a`,
+      `/amq/queue/${LONG}a`,
+      `/reply-queue/${LONG}a`,
+      `/user/ann/queue/${LONG}a`,
+      `/user/${LONG}a/queue/x`,
+    ])('a key of too many words is refused: %s', async (to) => {
+      await expect(desks.here.send(to, 'x')).rejects.toMatchObject({
+        code: 'invalid-destination',
+        message: expect.stringContaining('topics.keyWordsMax (32)'),
+      });
+    });
+
+    test('a key of as many words as there may be arrives', async () => {
+      const to = `/topic/${'a.'.repeat(31)}${unique('last')}`;
+      const { bodies } = await desks.here.listen(to);
+      await desks.there.send(to, 'hello');
+      expect(await bodies(1)).toEqual(['hello']);
+    });
+
     test.each<[string, Readonly<Record<string, string>>]>([
+      ['a reply-to of too many words', { 'reply-to': `/topic/${LONG}a` }],
       ['expiration:soon', { expiration: 'soon' }],
       ['expiration:-1', { expiration: '-1' }],
       ['priority:256', { priority: '256' }],

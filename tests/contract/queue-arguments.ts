@@ -302,6 +302,7 @@ export function queueArgumentTests(desks: Desks): void {
       ['durable', 'perhaps'],
       ['x-queue-name', 'stomp-relay.user'],
       ['x-queue-name', 'amq.rabbitmq.x'],
+      ['x-dead-letter-routing-key', `${'a.'.repeat(32)}a`],
       ['x-dead-letter-exchange', 'amq.rabbitmq.trace'],
     ])('%s:%s is refused', async (name, value) => {
       const headers = { [name]: value };

@@ -63,6 +63,18 @@ export function sharedSubscriptionTests(desks: Desks): void {
       });
     });
 
+    test.each([
+      `/topic/#.a.#.b.#`,
+      '/exchange/amq.direct/#.#.#',
+      `/topic/${'*.'.repeat(32)}a`,
+      `/exchange/e/${'.'.repeat(32)}`,
+    ])('%s costs too much to match, and is refused however it is subscribed to', async (pattern) => {
+      const refused = expect.objectContaining({ code: 'invalid-destination' });
+      await expect(desks.here.listen(pattern)).rejects.toEqual(refused);
+      await expect(desks.here.channel().consume(pattern)).rejects.toEqual(refused);
+      await expect(desks.here.channel().consume(pattern, { headers: { durable: 'true' } })).rejects.toEqual(refused);
+    });
+
     test('keys may hold anything that a segment can', async () => {
       const name = unique('a');
       const { inbox } = await desks.here.listen(`/topic/${name}.*`);

@@ -74,8 +74,9 @@ describe.each(EVERYWHERE)('on $broker over $transport', ({ broker: kind, transpo
   });
 
   async function start(options: ConfigInput = {}): Promise<void> {
-    const { memory, topicExchange } = createConfig();
-    const embedded = kind === 'memory' ? new MemoryBroker({ ...memory, topicExchange }) : undefined;
+    const { memory, topicExchange, topics, queues } = createConfig();
+    const shared = { topicExchange, topics, queueArguments: queues.arguments };
+    const embedded = kind === 'memory' ? new MemoryBroker({ ...memory, ...shared }) : undefined;
     relay = await startRelay(broker.url, options, embedded && { broker: embedded });
     backEnd = embedded ? memoryBackEnd(embedded) : await amqpBackEnd(broker.url);
   }

@@ -15,6 +15,7 @@ export function rabbitOptions(amqpUrl: string, overrides: Partial<RabbitMqOption
     urls: [amqpUrl],
     instanceId: randomUUID().slice(0, 6),
     topicExchange: 'amq.topic',
+    topics: { keyWordsMax: 32, patternHashesMax: 1 },
     userExchange: 'stomp-relay.user',
     instanceQueueMaxBytes: 64 * 1024 * 1024,
     instancePrefetch: 1_000,

@@ -2,7 +2,8 @@
  * What a SEND may say to a broker. RabbitMQ closes a channel over a property that is out of range, and publishers share
  * theirs, so everything is checked here first; the embedded broker checks the same, so that a program behaves alike on both.
  */
-import { isNameOfRabbitMq } from '../destinations/destination.js';
+import { DestinationError, isNameOfRabbitMq, parseDestination, userKey } from '../destinations/destination.js';
+import { checkKey, type KeyLimits } from '../destinations/key-limits.js';
 import { BrokerError } from './broker.js';
 import type { Message } from './broker.js';
 
@@ -43,8 +44,12 @@ const HAVE_RULES: ReadonlySet<string> = new Set([
   'reply-to',
 ]);
 
-/** Throws a BrokerError `invalid-header` for what cannot become a property or a header of an AMQP message. */
-export function checkMessage(message: Message): void {
+/**
+ * `key` is the routing key. Throws a BrokerError: `invalid-destination` for a key that costs too much to match, and
+ * `invalid-header` for what cannot become a property or a header of an AMQP message.
+ */
+export function checkMessage(message: Message, key: string, limits: KeyLimits): void {
+  refusing('invalid-destination', () => checkKey(key, limits));
   let length = 0;
   for (const [name, value] of message.headers) {
     length += name.length + value.length;
@@ -52,7 +57,7 @@ export function checkMessage(message: Message): void {
     if (couldExceed(value.length, SHORT_STRING_MAX_BYTES) && SHORT_STRINGS.has(name)) {
       checkLength(`The header ${name}`, value);
     }
-    if (HAVE_RULES.has(name)) checkValue(name, value);
+    if (HAVE_RULES.has(name)) checkValue(name, value, limits);
   }
   if (couldExceed(length, HEADERS_MAX_BYTES)) checkTotal(message);
 }
@@ -75,7 +80,7 @@ function checkTotal({ headers }: Message): void {
   throw invalid(`The headers have ${bytes} bytes together: at most ${HEADERS_MAX_BYTES} are possible. Use the body.`);
 }
 
-function checkValue(name: string, value: string): void {
+function checkValue(name: string, value: string, limits: KeyLimits): void {
   const range = Object.hasOwn(RANGES, name) ? RANGES[name] : undefined;
   if (range && !(range.pattern.test(value) && Number(value) <= range.max)) {
     throw invalid(`The header ${name}:${value.slice(0, 60)} is not valid: its value must be ${range.allowed}.`);
@@ -84,10 +89,36 @@ function checkValue(name: string, value: string): void {
     throw invalid(`The header persistent:${value.slice(0, 60)} is not valid: its value must be true or false.`);
   }
   if (Object.hasOwn(REFUSED, name)) throw invalid(`The header ${name} is not taken from clients: ${REFUSED[name]}.`);
-  if (name === 'reply-to' && isNameOfRabbitMq(value)) {
+  if (name === 'reply-to') checkReplyTo(value, limits);
+}
+
+function checkReplyTo(value: string, limits: KeyLimits): void {
+  if (isNameOfRabbitMq(value)) {
     throw invalid(
       `The header reply-to:${value.slice(0, 60)} is not taken from clients: use reply-to:/temp-queue/NAME for replies.`,
     );
+  }
+  // A service that replied there would be refused, or would cost RabbitMQ what the client may not. A text that is no longer
+  // than this has no more words, and is not read again.
+  if (value.length > limits.keyWordsMax) refusing('invalid-header', () => checkKey(replyKey(value), limits));
+}
+
+/** The key with which a reply is sent. */
+function replyKey(value: string): string {
+  if (!value.startsWith('/')) return value;
+  const destination = parseDestination(value, value.startsWith('/user/queue/') ? 'subscribe' : 'send');
+  if ('key' in destination) return destination.key;
+  if ('queue' in destination) return destination.queue;
+  return destination.kind === 'user' ? userKey(destination.user ?? '', destination.name) : destination.name;
+}
+
+/** What `check` throws as a DestinationError becomes a BrokerError with this code. */
+export function refusing(code: 'invalid-destination' | 'invalid-header', check: () => void): void {
+  try {
+    check();
+  } catch (cause) {
+    if (cause instanceof DestinationError) throw new BrokerError(code, cause.message, { cause });
+    throw cause;
   }
 }
 

@@ -9,10 +9,12 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { userKey } from '../destinations/destination.js';
 import type { Destination } from '../destinations/destination.js';
+import { checkKey, checkPattern, type KeyLimits } from '../destinations/key-limits.js';
 import { bindingArguments, hasQueueHeaders, parseQueueOptions } from '../destinations/queue-options.js';
 import type { Arguments, ConsumerOptions, QueueAction, QueueOptions } from '../destinations/queue-options.js';
 import { BrokerError } from './broker.js';
 import type { AckMode, ChannelOwner, ConsumeOptions, SharedDestination } from './broker.js';
+import { refusing } from './message-checks.js';
 
 /** Which arguments clients may give their queues. */
 export interface ArgumentRules {
@@ -32,6 +34,7 @@ export interface QueueSettings {
   readonly topicExchange: string;
   /** The exchange behind `/user`: direct, the relay's own, made where it is missing. */
   readonly userExchange: string;
+  readonly topics: KeyLimits;
   /** Unsettled deliveries of an own subscription whose SUBSCRIBE does not say `prefetch-count`, by its kind of ack. */
   readonly autoPrefetch: number;
   readonly clientPrefetch: number;
@@ -142,6 +145,9 @@ export function declarationFor(
  */
 function declaration(parsed: QueueOptions, settings: QueueSettings, whose?: 'own'): QueueDeclaration {
   refuseManyPriorities(parsed.arguments, settings.queueArguments);
+  // The exchange of its dead letters may be a topic exchange
+  const deadLetterKey = parsed.arguments['x-dead-letter-routing-key'];
+  if (typeof deadLetterKey === 'string') refusing('invalid-header', () => checkKey(deadLetterKey, settings.topics));
   const isDeleted = isTransient(parsed);
   if (isDeleted && parsed.arguments['x-queue-type'] === 'stream') throw new BrokerError('invalid-header', STREAM_STAYS);
   return {
@@ -187,6 +193,8 @@ export function bindingFor(
   headers: ReadonlyMap<string, string>,
   settings: QueueSettings,
 ): QueueBinding {
+  // Any exchange may be a topic exchange, or lead to one; that of users is direct
+  if (destination.kind !== 'user') coded(() => checkPattern(destination.key, settings.topics));
   switch (destination.kind) {
     case 'topic':
       return { exchange: settings.topicExchange, key: destination.key, arguments: {} };

@@ -40,6 +40,15 @@ export const queues = section({
   }),
 });
 
+export const topics = section({
+  keyWordsMax: whole(32, 1, 255).describe(
+    'words, between dots, of a routing key or pattern, also in `reply-to`, in dead letters, and of the name of a queue',
+  ),
+  patternHashesMax: whole(1, 0, 4).describe(
+    '`#` in a pattern; each more makes long keys dearer for RabbitMQ, up to minutes with 4 of them and long keys',
+  ),
+});
+
 /** What either broker does with the queues of its clients. */
 const clientQueues = {
   userExchange: userExchangeName.default('stomp-relay.user').describe('the exchange behind `/user`'),

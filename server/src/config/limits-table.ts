@@ -58,6 +58,9 @@ export const EFFECTS: Readonly<Record<string, string>> = {
   'session.framesPerSecondMax': `under \`framesPerSecondPolicy: pause\` the client is read from more slowly, under \`disconnect\` ${error('too-many-frames')}`,
   // A session
   'session.subscriptionsMax': error('too-many-subscriptions'),
+  'session.wildcardSubscriptionsMax': `${error('too-many-subscriptions')}; a stream: HTTP 400`,
+  'topics.keyWordsMax': `${error('invalid-destination')} or \`invalid-header\``,
+  'topics.patternHashesMax': error('invalid-destination'),
   'session.subscriptionIdMaxBytes': error('invalid-header'),
   'session.transactionsMax': error('too-many-transactions'),
   'session.transactionMaxCount': error('transaction-too-large'),

@@ -62,6 +62,9 @@ export const session = section({
     .default('pause')
     .describe('who sends more is read from more slowly, or gets ERROR `too-many-frames`'),
   subscriptionsMax: whole(1_000, 1, 100_000).describe('of a session'),
+  wildcardSubscriptionsMax: whole(50, 0, 100_000).describe(
+    'of a session or stream: those of them with `*` or `#`, which RabbitMQ compares with every key that begins alike',
+  ),
   subscriptionIdMaxBytes: whole(255, 16, 16 * KIB).describe('of the header `id` of SUBSCRIBE'),
   transactionsMax: whole(16, 1, 1_000).describe('of a session, at a time'),
   transactionMaxCount: whole(1_000, 1, 100_000).describe('frames in a transaction'),

@@ -45,12 +45,6 @@ const NAME_MAX_BYTES = 255;
 export const DESTINATION_MAX_LENGTH = 2_000;
 
 /**
- * RabbitMQ tries all places for each `#` of a pattern: four of them and a long key keep the channel that all publishers of
- * a relay share busy for minutes, two for milliseconds.
- */
-const HASHES_MAX = 2;
-
-/**
  * Names that clients cannot address. Those of the relay are reached by `/user/...` and `/reply-queue/...` only. Those of
  * RabbitMQ itself are not reached at all: its trace exchange shows every message of the broker, and closes the channel of
  * whoever publishes to it; its direct reply-to closes the connection over an address that it cannot read.
@@ -73,9 +67,9 @@ export function parseDestination(text: string, action: 'send' | 'subscribe'): De
   if (root !== '') throw unknown(text);
   switch (kind) {
     case 'topic':
-      return topic(text, rest, action);
+      return topic(text, rest);
     case 'exchange':
-      return exchange(text, rest, action);
+      return exchange(text, rest);
     case 'queue':
       return { kind: 'queue', text, queue: ownName(only(rest, text, '/queue/NAME'), text) };
     case 'amq':
@@ -104,7 +98,7 @@ export function parseReplyTo(text: string): TempQueue | undefined {
   return { kind: 'temp-queue', text, name: decodeName(only(segments, text, '/temp-queue/NAME'), text) };
 }
 
-function topic(text: string, segments: string[], action: 'send' | 'subscribe'): Destination {
+function topic(text: string, segments: string[]): Destination {
   if (segments.length === 0 || segments.includes('')) {
     throw new DestinationError(
       `"${text}" has an empty name between its slashes. A topic is /topic/NAME or /topic/some/longer/name ` +
@@ -112,11 +106,10 @@ function topic(text: string, segments: string[], action: 'send' | 'subscribe'): 
     );
   }
   const key = bounded(segments.map((segment) => decode(segment, text)).join('.'), text);
-  if (action === 'subscribe') refuseManyHashes(key, text);
   return { kind: 'topic', text, key, spelling: segments.length > 1 ? 'slashes' : 'dots' };
 }
 
-function exchange(text: string, segments: string[], action: 'send' | 'subscribe'): Destination {
+function exchange(text: string, segments: string[]): Destination {
   const [name, segment = ''] = segments;
   if (name === undefined || segments.length > 2) {
     throw new DestinationError(
@@ -129,16 +122,7 @@ function exchange(text: string, segments: string[], action: 'send' | 'subscribe'
     );
   }
   const key = bounded(decode(segment, text), text);
-  // It may be a topic exchange, or lead to one
-  if (action === 'subscribe') refuseManyHashes(key, text);
   return { kind: 'exchange', text, exchange: ownName(name, text), key };
-}
-
-function refuseManyHashes(key: string, text: string): void {
-  if (key.split('.').filter((word) => word === '#').length <= HASHES_MAX) return;
-  throw new DestinationError(
-    `"${text.slice(0, 60)}" has more than ${HASHES_MAX} "#": so many are too dear to match. Use "*" for a single word.`,
-  );
 }
 
 /** The name is verbatim: it is what a broker or a relay made, and may hold anything. */

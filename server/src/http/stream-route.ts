@@ -4,6 +4,7 @@ import type { Policy } from '../auth/auth.js';
 import { requireSubscribe } from '../auth/permission.js';
 import type { SharedDestination } from '../brokers/broker.js';
 import { parseDestination } from '../destinations/destination.js';
+import { isPattern } from '../destinations/key-limits.js';
 import { refusal } from './problem-codes.js';
 import type { Identify } from './publish-route.js';
 import type { Streams } from './streams.js';
@@ -11,7 +12,11 @@ import type { Streams } from './streams.js';
 export interface StreamRouteSources {
   readonly streams: Streams;
   readonly policy: Policy;
-  readonly options: { readonly connectTimeoutMs: number; readonly subscriptionsMax: number };
+  readonly options: {
+    readonly connectTimeoutMs: number;
+    readonly subscriptionsMax: number;
+    readonly wildcardSubscriptionsMax: number;
+  };
 }
 
 const NO_HEADERS: ReadonlyMap<string, string> = new Map();
@@ -21,6 +26,7 @@ export function streamRoute(sources: StreamRouteSources, identify: Identify): Ro
   const open: RequestHandler = async (request, response) => {
     const texts = destinationsOf(request, options.subscriptionsMax);
     const parsed = texts.map(parseShared);
+    refuseManyPatterns(parsed, options.wildcardSubscriptionsMax);
     const caller = await identify(request);
     response.locals['caller'] = caller;
     const { principal, address } = caller;
@@ -52,6 +58,12 @@ function destinationsOf(request: Request, max: number): string[] {
     );
   }
   return texts;
+}
+
+function refuseManyPatterns(destinations: readonly SharedDestination[], max: number): void {
+  if (destinations.filter(isPattern).length <= max) return;
+  const sentence = `A stream has at most session.wildcardSubscriptionsMax (${max}) destinations with "*" or "#".`;
+  throw refusal('too-many-subscriptions', sentence);
 }
 
 /** Throws a DestinationError, or a Problem for what only one client gets, who has to acknowledge it. */

@@ -15,7 +15,8 @@ import { requireAll } from '../auth/permission.js';
 import { StompError } from '../stomp/errors.js';
 import type { Frame } from '../stomp/frame.js';
 import type { CommandSession } from './command-session.js';
-import { destinationOf, withdraw } from './subscribe-commands.js';
+import { withdraw } from './subscribe-commands.js';
+import { destinationOf } from './subscriptions.js';
 
 export const AUTH_DESTINATION = '/relay/auth';
 const TOKEN_MAX_BYTES = 16 * 1024;

@@ -36,6 +36,8 @@ export interface SessionOptions extends FramePaceOptions {
   /** Published and not yet confirmed; beyond it the next SEND waits. */
   readonly unconfirmedMaxCount: number;
   readonly subscriptionsMax: number;
+  /** Those of them whose destination has `*` or `#`. */
+  readonly wildcardSubscriptionsMax: number;
   readonly subscriptionIdMaxBytes: number;
   readonly transactionsMax: number;
   readonly transactionMaxCount: number;

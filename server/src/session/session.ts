@@ -77,7 +77,7 @@ export class Session extends EquippedSession implements Listeners, CommandSessio
       options.inboxMaxBytes,
       this.framePace(),
     );
-    this.subscriptions = new Subscriptions(options.subscriptionsMax);
+    this.subscriptions = new Subscriptions(options);
     this.connectTimer = timers.schedule(options.connectTimeoutMs, () => {
       this.fail(
         new StompError('connect-timeout', `No CONNECT came within connectTimeoutMs (${options.connectTimeoutMs} ms).`),

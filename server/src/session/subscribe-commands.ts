@@ -8,7 +8,7 @@ import { ackModes } from '../stomp/rules.js';
 import { type CommandSession, isTrue, type RefusedFrame, required } from './command-session.js';
 import { furtherNeedsOfSubscribe } from '../auth/further-needs.js';
 import { requireSubscribe } from '../auth/permission.js';
-import { OwnSubscription, type Subscription } from './subscriptions.js';
+import { destinationOf, OwnSubscription, type Subscription } from './subscriptions.js';
 
 export async function subscribe(session: CommandSession, frame: Frame): Promise<void> {
   // The client is gone, and what it had sent is still worked off: this would be for nobody.
@@ -26,7 +26,7 @@ export async function subscribe(session: CommandSession, frame: Frame): Promise<
     throw new StompError('invalid-header', 'A subscription id cannot begin with /temp-queue/: those name replies.');
   }
   const isOwn = wantsOwnQueue(destination, ack, frame.headers);
-  session.subscriptions.reserve(key);
+  session.subscriptions.reserve(key, destination);
   try {
     const permission = requireSubscribe(session, destination, frame.headers);
     if (permission) await permission;
@@ -178,10 +178,6 @@ function subscribeFrame(key: string, subscription: Subscription): RefusedFrame {
     ['destination', destinationOf(subscription).text],
   ]);
   return { command: 'SUBSCRIBE', headers };
-}
-
-export function destinationOf(subscription: Subscription): Destination {
-  return subscription.kind === 'shared' ? subscription.group.destination : subscription.destination;
 }
 
 /** An ACK for what was delivered before UNSUBSCRIBE may be on its way; what is left after the grace goes back. */

@@ -13,6 +13,7 @@ import type {
 } from '../brokers/broker.js';
 import type { Need } from '../auth/further-needs.js';
 import type { Destination } from '../destinations/destination.js';
+import { isPattern } from '../destinations/key-limits.js';
 import { quote, StompError } from '../stomp/errors.js';
 import type { Version } from '../stomp/frame.js';
 import type { Connection } from '../transports/connection.js';
@@ -20,6 +21,7 @@ import { AckQueue, type Acks } from './acks.js';
 import type { Group } from './groups.js';
 import { messageHead, type MessageEncoder, tellDropped } from './message-encoder.js';
 import type { Outbox } from './outbox.js';
+import type { SessionOptions } from './session-context.js';
 import type { SessionCounters } from './session-counters.js';
 import type { SubscriptionInfo } from './session-info.js';
 
@@ -39,6 +41,10 @@ export interface DeliveryHost {
 }
 
 export type Subscription = SharedSubscription | OwnSubscription;
+
+export function destinationOf(subscription: Subscription): Destination {
+  return subscription.kind === 'shared' ? subscription.group.destination : subscription.destination;
+}
 
 export interface SharedSubscription {
   readonly kind: 'shared';
@@ -198,25 +204,40 @@ export class Subscriptions {
   /** By id; a 1.0 subscription without one by its destination. */
   private readonly byKey = new Map<string, Subscription | 'reserved'>();
 
-  constructor(private readonly max: number) {}
+  constructor(private readonly limits: Pick<SessionOptions, 'subscriptionsMax' | 'wildcardSubscriptionsMax'>) {}
 
   get size(): number {
     return this.byKey.size;
   }
 
   /** Takes a key before the broker is asked. Throws where it is in use or there are too many. */
-  reserve(key: string): void {
+  reserve(key: string, destination: Destination): void {
     // STOMP 1.2, "SUBSCRIBE id Header": different subscriptions MUST use different subscription identifiers
     if (this.byKey.has(key)) {
       throw new StompError('duplicate-subscription', `The subscription "${key}" exists: UNSUBSCRIBE it first.`);
     }
-    if (this.byKey.size >= this.max) {
+    const { subscriptionsMax } = this.limits;
+    if (this.byKey.size >= subscriptionsMax) {
       throw new StompError(
         'too-many-subscriptions',
-        `A session has at most subscriptionsMax (${this.max}) subscriptions: UNSUBSCRIBE one, or use a pattern.`,
+        `A session has at most subscriptionsMax (${subscriptionsMax}) subscriptions: UNSUBSCRIBE one, or use a pattern.`,
       );
     }
+    if (isPattern(destination)) this.refuseManyPatterns();
     this.byKey.set(key, 'reserved');
+  }
+
+  /** SUBSCRIBEs of a session are handled one at a time, so none is on its way meanwhile. */
+  private refuseManyPatterns(): void {
+    const { wildcardSubscriptionsMax } = this.limits;
+    let count = 0;
+    for (const each of this.byKey.values()) if (each !== 'reserved' && isPattern(destinationOf(each))) count++;
+    if (count < wildcardSubscriptionsMax) return;
+    throw new StompError(
+      'too-many-subscriptions',
+      `A session has at most session.wildcardSubscriptionsMax (${wildcardSubscriptionsMax}) subscriptions with "*" or "#": ` +
+        'UNSUBSCRIBE one, or subscribe to whole names.',
+    );
   }
 
   /** Its SUBSCRIBE has come to nothing. */

@@ -75,6 +75,8 @@ describe.each(BROKERS)('publishing over HTTP, %s', (broker) => {
     ['invalid-destination', 400, { destination: '/nowhere/x' }],
     ['invalid-destination', 400, { destination: '/exchange/stomp-relay.user/x' }],
     ['invalid-destination', 400, { destination: '/exchange/amq.rabbitmq.trace/x' }],
+    ['invalid-destination', 400, { destination: `/topic/${'a.'.repeat(32)}a` }],
+    ['invalid-header', 400, { destination: '/topic/x', headers: { 'reply-to': `/topic/${'a.'.repeat(32)}a` } }],
     ['invalid-header', 400, { destination: '/topic/x', headers: { expiration: 'soon' } }],
     ['invalid-header', 400, { destination: '/topic/x', headers: { 'reply-to': '/temp-queue/x' } }],
     ['invalid-destination', 400, { destination: '/topic/x', headers: { 'reply-to': '/nowhere' } }],
@@ -177,8 +179,8 @@ describe('a relay that stops', () => {
 
 describe('while the broker is away', () => {
   test('a request is refused, and may be made again with the same key', async () => {
-    const { memory, topicExchange, queues } = createConfig();
-    const node = new MemoryBroker({ ...memory, topicExchange, queueArguments: queues.arguments });
+    const { memory, topicExchange, topics, queues } = createConfig();
+    const node = new MemoryBroker({ ...memory, topicExchange, topics, queueArguments: queues.arguments });
     let isAway = true;
     const broker = new Proxy<Broker>(node, {
       get(target, name) {

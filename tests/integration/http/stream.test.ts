@@ -200,7 +200,11 @@ describe('the end of a stream', () => {
 
 describe('bounds on streams', () => {
   const stage = stageRelays('memory', {
-    config: { http: { streamsMax: 3 }, limits: { sessionsPerUserMax: 2 }, session: { subscriptionsMax: 2 } },
+    config: {
+      http: { streamsMax: 3 },
+      limits: { sessionsPerUserMax: 2 },
+      session: { subscriptionsMax: 2, wildcardSubscriptionsMax: 1 },
+    },
   });
 
   test('of one user, and of all', async () => {
@@ -217,5 +221,15 @@ describe('bounds on streams', () => {
   test('of the destinations of each', async () => {
     const answer = await get(streamUrl(stage.relay, '/topic/1', '/topic/2', '/topic/3'));
     expect([answer.status, answer.body.code]).toEqual([400, 'too-many-subscriptions']);
+  });
+
+  test('of the patterns among them, and of each pattern', async () => {
+    const answer = await get(streamUrl(stage.relay, '/topic/a.*', '/topic/b.#'));
+    expect([answer.status, answer.body.code]).toEqual([400, 'too-many-subscriptions']);
+    expect(answer.body.detail).toContain('session.wildcardSubscriptionsMax (1)');
+    for (const pattern of ['/topic/#.a.#', `/topic/${'a.'.repeat(32)}a`]) {
+      const refused = await get(streamUrl(stage.relay, pattern));
+      expect([refused.status, refused.body.code]).toEqual([400, 'invalid-destination']);
+    }
   });
 });

@@ -16,7 +16,7 @@ describe.each(TRANSPORTS)('of one session, over %s', (transport) => {
   const stage = stageRelays('memory', {
     config: {
       limits: { beforeLogin: { ...frame, bodyMaxBytes: 0 }, afterLogin: { ...frame, bodyMaxBytes: 10 } },
-      session: { subscriptionsMax: 2, transactionsMax: 2, transactionMaxCount: 2 },
+      session: { subscriptionsMax: 2, wildcardSubscriptionsMax: 1, transactionsMax: 2, transactionMaxCount: 2 },
     },
   });
   let healthy: StompClient;
@@ -59,6 +59,27 @@ describe.each(TRANSPORTS)('of one session, over %s', (transport) => {
       ['SUBSCRIBE', { id: 'c', destination: '/topic/a' }],
       'too-many-subscriptions',
       'subscriptionsMax',
+    ],
+    [
+      'subscriptions with wildcards',
+      [['SUBSCRIBE', { id: 'a', destination: '/topic/a.*' }] as const],
+      ['SUBSCRIBE', { id: 'b', destination: '/topic/a.*', ack: 'client' }],
+      'too-many-subscriptions',
+      'session.wildcardSubscriptionsMax',
+    ],
+    [
+      'words of a key',
+      [['SEND', { destination: `/topic/${'a.'.repeat(31)}a` }] as const],
+      ['SEND', { destination: `/topic/${'a/'.repeat(32)}a` }],
+      'invalid-destination',
+      'topics.keyWordsMax',
+    ],
+    [
+      '# in a pattern',
+      [],
+      ['SUBSCRIBE', { id: 'b', destination: '/topic/a.#.b.%23' }],
+      'invalid-destination',
+      'topics.patternHashesMax',
     ],
     [
       'transactions',

@@ -77,8 +77,8 @@ class Relay {
 const relays: Relay[] = [];
 
 async function shared(): Promise<MemoryBroker> {
-  const { memory, topicExchange, queues } = createConfig();
-  const broker = new MemoryBroker({ ...memory, topicExchange, queueArguments: queues.arguments });
+  const { memory, topicExchange, topics, queues } = createConfig();
+  const broker = new MemoryBroker({ ...memory, topicExchange, topics, queueArguments: queues.arguments });
   await broker.start();
   return broker;
 }

@@ -48,8 +48,8 @@ export class MemoryBroker implements Broker {
 
   prepare(destination: Destination, message: Message): undefined {
     this.refuseIfDown();
-    checkMessage(message);
-    const { exchange } = this.address(destination);
+    const { exchange, key } = this.address(destination);
+    checkMessage(message, key, this.options.topics);
     if (exchange !== '') this.vhost.exchange(exchange);
     if (destination.kind !== 'queue') return;
     const { queue } = destination;

@@ -145,9 +145,9 @@ export class RabbitMqBroker implements Broker {
   }
 
   prepare(destination: Destination, message: Message): Promise<void> | undefined {
-    checkMessage(message);
-    checkHeaderSize(message, this.publishing.frameMax);
     const route = routeFor(destination, message, this.options);
+    checkMessage(message, route.key, this.options.topics);
+    checkHeaderSize(message, this.publishing.frameMax);
     const admission = this.publisher.admit(messageBytes(message));
     if (!admission && this.isKnown(route)) return undefined;
     return this.prepareSlowly(route, admission);

@@ -33,10 +33,11 @@ export const scenarios: readonly Scenario[] = [
   carried('destinations: /topic', (own) => `/topic/${own}`),
   carried('destinations: /topic with slashes', (own) => `/topic/${own}/a/b`),
   carried(
-    'destinations: /topic with three #',
+    'destinations: /topic with two #',
     (own) => `/topic/${own}.a.b`,
-    (own) => `/topic/#.${own}.#.b.#`,
+    (own) => `/topic/#.${own}.#.b`,
   ),
+  carried('destinations: /topic with 33 words', (own) => `/topic/${own}${'.a'.repeat(32)}`),
   carried('destinations: /topic with an escaped slash', (own) => `/topic/${own}%2Fa`),
   carried('destinations: /topic with text of another script', (own) => `/topic/${own}.ü`),
   carried('destinations: /queue', (own) => `/queue/${own}`),

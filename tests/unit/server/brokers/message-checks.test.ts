@@ -4,10 +4,41 @@ import { checkMessage, messageBytes, presentReplyTo } from '../../../../server/s
 import { EMPTY_BODY } from '../../../../server/src/stomp/frame.js';
 import { messageOf } from '../../../support/broker-desk.js';
 
-const check = (headers: Record<string, string>): void =>
-  checkMessage({ headers: new Map(Object.entries(headers)), body: EMPTY_BODY });
+const LIMITS = { keyWordsMax: 3, patternHashesMax: 1 };
+const check = (headers: Record<string, string>, key = 'k'): void =>
+  checkMessage({ headers: new Map(Object.entries(headers)), body: EMPTY_BODY }, key, LIMITS);
 
 describe('checkMessage', () => {
+  test('a routing key has so many words', () => {
+    for (const key of ['', 'a.b.c', '..', 'abc.def/ghi.jkl']) expect(() => check({}, key)).not.toThrow();
+    for (const key of ['a.b.c.d', '...']) {
+      expect(() => check({}, key)).toThrow(expect.objectContaining({ code: 'invalid-destination' }));
+    }
+    expect(() => check({}, 'a.b.c.d')).toThrow(/4 words.*topics\.keyWordsMax \(3\)/);
+  });
+
+  test.each([
+    ['/topic/a.b.c', true],
+    ['/topic/a/b/c', true],
+    ['/exchange/e.with.many.dots/a.b.c', true],
+    ['/user/queue/a.b.c', true],
+    ['/user/ann.b.c/queue/x', true],
+    ['/user/ann.b.c.d/queue/x', false],
+    ['q.u.e', true],
+    ['/topic/a.b.c.d', false],
+    ['/topic/a/b/c/d', false],
+    ['/topic/a%2Eb%2Ec%2Ed', false],
+    ['/exchange/e/a.b.c.d', false],
+    ['/queue/a.b.c.d', false],
+    ['/reply-queue/a.b.c.d', false],
+    ['amq.topic/a.b.c.d', false],
+  ])('the key of the reply-to %s may be used: %s', (replyTo, isTaken) => {
+    if (isTaken) return expect(() => check({ 'reply-to': replyTo })).not.toThrow();
+    expect(() => check({ 'reply-to': replyTo })).toThrow(
+      expect.objectContaining({ code: 'invalid-header', message: expect.stringContaining('topics.keyWordsMax (3)') }),
+    );
+  });
+
   test.each([
     ['content-type', 'text/plain'],
     ['expiration', '0'],

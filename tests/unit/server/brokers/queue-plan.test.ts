@@ -4,6 +4,7 @@ import { parseDestination, type Destination } from '../../../../server/src/desti
 
 const settings = {
   topicExchange: 'amq.topic',
+  topics: { keyWordsMax: 32, patternHashesMax: 1 },
   userExchange: 'stomp-relay.user',
   autoPrefetch: 10,
   clientPrefetch: 20,

@@ -176,21 +176,6 @@ describe('parseDestination', () => {
   });
 });
 
-describe('many # in a pattern', () => {
-  const pattern = (hashes: number): string => Array.from({ length: hashes }, () => '#').join('.a.');
-
-  test.each(['/topic/', '/exchange/amq.topic/'])('two under %s are taken, three refused', (prefix) => {
-    expect(parseDestination(`${prefix}${pattern(2)}.b`, 'subscribe')).toMatchObject({ key: '#.a.#.b' });
-    expect(() => parseDestination(`${prefix}${pattern(3)}`, 'subscribe')).toThrow('more than 2 "#"');
-  });
-
-  test('slashes and escapes hide none, and keys of messages are free', () => {
-    expect(() => parseDestination('/topic/#/a/%23/a/#', 'subscribe')).toThrow('more than 2 "#"');
-    expect(parseDestination(`/topic/${pattern(3)}`, 'send')).toMatchObject({ key: pattern(3) });
-    expect(parseDestination('/topic/a#.b#.c#', 'subscribe')).toMatchObject({ key: 'a#.b#.c#' });
-  });
-});
-
 describe('parseReplyTo', () => {
   test('reads temporary queues and leaves the rest alone', () => {
     expect(parseReplyTo('/temp-queue/a%2Fb')).toEqual({ kind: 'temp-queue', text: '/temp-queue/a%2Fb', name: 'a/b' });

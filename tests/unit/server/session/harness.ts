@@ -36,6 +36,7 @@ export const OPTIONS: SessionOptions = {
   framesPerSecondMax: 0,
   framesPerSecondPolicy: 'pause',
   subscriptionsMax: 5,
+  wildcardSubscriptionsMax: 5,
   subscriptionIdMaxBytes: 255,
   transactionsMax: 2,
   transactionMaxCount: 5,

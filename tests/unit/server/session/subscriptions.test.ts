@@ -1,24 +1,41 @@
 import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globals';
 import type { MemoryConnection } from '../../../support/memory-connection.js';
-import { BrokerError } from '../../../../server/src/brokers/broker.js';
+import { BrokerError, type SharedDestination } from '../../../../server/src/brokers/broker.js';
+import { parseDestination } from '../../../../server/src/destinations/destination.js';
 import { Subscriptions } from '../../../../server/src/session/subscriptions.js';
 import { Harness, pass, tick, useFakeTime } from './harness.js';
 
+const topic = (key: string) => parseDestination(`/topic/${key}`, 'subscribe') as SharedDestination;
+
 describe('Subscriptions', () => {
   test('a key is taken before the broker is asked, and free again after UNSUBSCRIBE', () => {
-    const subscriptions = new Subscriptions(2);
-    subscriptions.reserve('a');
-    expect(() => subscriptions.reserve('a')).toThrow('The subscription "a" exists');
+    const subscriptions = new Subscriptions({ subscriptionsMax: 2, wildcardSubscriptionsMax: 2 });
+    subscriptions.reserve('a', topic('a'));
+    expect(() => subscriptions.reserve('a', topic('a'))).toThrow('The subscription "a" exists');
     expect(() => subscriptions.take('a')).toThrow('no subscription "a"');
     expect(subscriptions.has('a')).toBe(false);
     subscriptions.set('a', { kind: 'shared', group: {} as never });
     expect(subscriptions.has('a')).toBe(true);
     expect(subscriptions.all()).toHaveLength(1);
     subscriptions.take('a');
-    subscriptions.reserve('a');
-    subscriptions.reserve('b');
-    expect(() => subscriptions.reserve('c')).toThrow('at most subscriptionsMax (2) subscriptions');
+    subscriptions.reserve('a', topic('a'));
+    subscriptions.reserve('b', topic('b'));
+    expect(() => subscriptions.reserve('c', topic('c'))).toThrow('at most subscriptionsMax (2) subscriptions');
     expect(subscriptions.size).toBe(2);
+  });
+
+  test('those with wildcards have a bound of their own, of which UNSUBSCRIBE frees a place', () => {
+    const subscriptions = new Subscriptions({ subscriptionsMax: 10, wildcardSubscriptionsMax: 2 });
+    const add = (key: string): void => {
+      subscriptions.reserve(key, topic(key));
+      subscriptions.set(key, { kind: 'shared', group: { destination: topic(key) } as never });
+    };
+    for (const key of ['a.b', 'a.*', '#', 'b*', '##']) add(key);
+    expect(() => add('b.#')).toThrow('at most session.wildcardSubscriptionsMax (2)');
+    add('c');
+    subscriptions.take('#');
+    add('b.#');
+    expect(() => add('*.b')).toThrow('at most session.wildcardSubscriptionsMax (2)');
   });
 });
 

@@ -4,11 +4,11 @@ import type { MemoryOptions } from '../../../../../server/src/brokers/memory/mem
 import { createConfig } from '../../../../../server/src/config.js';
 import { BrokerDesk, textOf } from '../../../../support/broker-desk.js';
 
-const { memory, topicExchange, queues } = createConfig();
+const { memory, topicExchange, topics, queues } = createConfig();
 const desks: BrokerDesk[] = [];
 
 async function deskOf(options: Partial<MemoryOptions> = {}): Promise<BrokerDesk> {
-  const broker = new MemoryBroker({ ...memory, topicExchange, queueArguments: queues.arguments, ...options });
+  const broker = new MemoryBroker({ ...memory, topicExchange, topics, queueArguments: queues.arguments, ...options });
   await broker.start();
   const desk = new BrokerDesk(broker);
   desks.push(desk);

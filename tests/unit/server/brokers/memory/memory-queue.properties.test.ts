@@ -6,7 +6,7 @@ import { createConfig } from '../../../../../server/src/config.js';
 import { parseDestination } from '../../../../../server/src/destinations/destination.js';
 import { fc } from '../../../../support/properties.js';
 
-const { memory, topicExchange, queues } = createConfig();
+const { memory, topicExchange, topics, queues } = createConfig();
 const QUEUE = parseDestination('/queue/q', 'subscribe');
 
 const outcome = fc.constantFrom<Outcome[]>('ack', 'ack', 'requeue', 'drop');
@@ -20,7 +20,7 @@ const step = fc.oneof(
 );
 
 class Scene {
-  readonly broker: Broker = new MemoryBroker({ ...memory, topicExchange, queueArguments: queues.arguments });
+  readonly broker: Broker = new MemoryBroker({ ...memory, topicExchange, topics, queueArguments: queues.arguments });
   published = 0;
   /** Not settled, with whoever has them. */
   readonly held = new Map<Delivery, BrokerChannel>();

@@ -1,0 +1,56 @@
+import { describe, expect, test } from '@jest/globals';
+import { parseDestination } from '../../../../server/src/destinations/destination.js';
+import { checkKey, checkPattern, isPattern } from '../../../../server/src/destinations/key-limits.js';
+
+const LIMITS = { keyWordsMax: 4, patternHashesMax: 1 };
+
+test.each(['', 'a', 'a.b.c.d', '...', `${'x'.repeat(200)}.b`])('the key %j is short enough', (key) => {
+  expect(() => checkKey(key, LIMITS)).not.toThrow();
+  expect(() => checkPattern(key, LIMITS)).not.toThrow();
+});
+
+test.each(['a.b.c.d.e', '....', 'a.*.c.*.e'])('the key %j has too many words', (key) => {
+  const refusal = expect.objectContaining({
+    code: 'invalid-destination',
+    message: expect.stringMatching(/5 words.*topics\.keyWordsMax \(4\)/),
+  });
+  expect(() => checkKey(key, LIMITS)).toThrow(refusal);
+  expect(() => checkPattern(key, LIMITS)).toThrow(refusal);
+});
+
+test.each(['#', '#.a', 'a.#.b', 'a#.b#.#', '##.#', '*.#'])('the pattern %s has few enough #', (pattern) => {
+  expect(() => checkPattern(pattern, LIMITS)).not.toThrow();
+});
+
+test('the option says how many # there are in a pattern, and the error names it', () => {
+  expect(() => checkPattern('#.a.#', LIMITS)).toThrow(
+    expect.objectContaining({
+      code: 'invalid-destination',
+      message: expect.stringMatching(/2 words "#".*topics\.patternHashesMax \(1\)/),
+    }),
+  );
+  expect(() => checkPattern('#.a.#', { ...LIMITS, patternHashesMax: 2 })).not.toThrow();
+  expect(() => checkPattern('#.#.#', { ...LIMITS, patternHashesMax: 2 })).toThrow(/3 words "#"/);
+  expect(() => checkPattern('#', { ...LIMITS, patternHashesMax: 0 })).toThrow(/1 words "#"/);
+});
+
+test('a key that is published with may hold any number of #', () => {
+  expect(() => checkKey('#.#.#', LIMITS)).not.toThrow();
+});
+
+describe('a subscription is a pattern', () => {
+  test.each([
+    ['/topic/a.*', true],
+    ['/topic/#', true],
+    ['/topic/a/*/b', true],
+    ['/topic/%23', true],
+    ['/exchange/e/a.#.b', true],
+    ['/topic/a*.b#', false],
+    ['/topic/a.b', false],
+    ['/exchange/e', false],
+    ['/user/queue/#', false],
+    ['/queue/*', false],
+  ])('%s: %s', (text, isOne) => {
+    expect(isPattern(parseDestination(text, 'subscribe'))).toBe(isOne);
+  });
+});
