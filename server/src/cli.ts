@@ -137,10 +137,14 @@ function stopOnSignals(relay: Pick<Relay, 'stop'>, { stopTimeoutMs }: Config): v
     stop(options);
   };
   const interrupted = { deadlineMs: Math.min(INTERRUPTED_MS, stopTimeoutMs), readyDelayMs: 0 };
-  process
-    .on('SIGTERM', () => stopOrExit({}))
-    .on('SIGINT', () => stopOrExit(interrupted))
-    .on('SIGHUP', () => stop({}));
+  process.on('SIGTERM', () => stopOrExit({})).on('SIGINT', () => stopOrExit(interrupted));
+  process.on('SIGHUP', () => stop({})).once('SIGHUP', () => process.once('exit', endBySighup));
+}
+
+/** After everything else. Node would abort here: it sets the modes of its terminal, which is gone. */
+function endBySighup(): void {
+  process.removeAllListeners('SIGHUP');
+  process.kill(process.pid, 'SIGHUP');
 }
 
 function startProblem({ code, message, ...error }: NodeJS.ErrnoException, { listen }: Config): string {

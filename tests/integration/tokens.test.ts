@@ -254,7 +254,7 @@ describe('keys from an address', () => {
     const { client } = await refusal(webSocketUrl, { passcode }, 'authentication-unavailable');
     await client.expectClose(1013);
     // The operator is told once, not for each client
-    const warnings = logged.filter((line) => line.includes('"level":"warn"') && !line.includes('policy.rules'));
+    const warnings = logged.filter((line) => line.includes('cannot be fetched'));
     expect(warnings).toEqual([expect.stringContaining('HTTP status 500')]);
     keyServer.publish(first);
     const attempt = () => connect(webSocketUrl, { passcode }).catch(() => undefined);
