@@ -176,6 +176,8 @@ export class ScriptedBroker implements Broker {
   readonly settled: string[] = [];
   readonly preparations: Decision[] = [];
   readonly publications: Publication[] = [];
+  /** For whom each `prepare` and `publish` was, in order. */
+  readonly publishers: (string | undefined)[] = [];
   readonly subscriptions: ScriptedSubscription[] = [];
   readonly channels: ScriptedChannel[] = [];
   /** Thrown by the next `prepare`. */
@@ -185,7 +187,8 @@ export class ScriptedBroker implements Broker {
     return Promise.resolve();
   }
 
-  prepare(destination: Destination, message: Message): Promise<void> | undefined {
+  prepare(destination: Destination, message: Message, user?: string): Promise<void> | undefined {
+    this.publishers.push(user);
     this.calls.push(`prepare ${destination.text} ${String(message.body)}`);
     const { refusal } = this;
     this.refusal = undefined;
@@ -198,6 +201,7 @@ export class ScriptedBroker implements Broker {
 
   publish(destination: Destination, message: Message, options: PublishOptions): Promise<void> {
     this.calls.push(`publish ${destination.text} ${String(message.body)}`);
+    this.publishers.push(options.user);
     const confirm = new Decision();
     this.publications.push({ destination, message, options, confirm });
     if (!this.holds.has('publish')) confirm.grant();

@@ -137,6 +137,8 @@ export interface BrokerChannel {
 }
 
 export interface PublishOptions {
+  /** As for `prepare`. */
+  readonly user?: string | undefined;
   /** Reject with `unroutable` if no queue or listener takes the message. */
   readonly mandatory: boolean;
 }
@@ -167,10 +169,13 @@ export interface Broker {
    * cannot become properties, an exchange not seen before, a queue to declare, a broker that is away or too busy.
    * Returns undefined when `publish` may be called at once, else a promise for it. Throws or rejects with a
    * BrokerError. Each wait has a deadline (`broker-unavailable`).
+   *
+   * `user` is the name of the user that publishes, a session without a login being a user of its own; undefined for the
+   * relay itself. A broker may keep users apart, so that one whose messages take long holds up few others.
    */
-  prepare(destination: Destination, message: Message): Promise<void> | undefined;
+  prepare(destination: Destination, message: Message, user?: string): Promise<void> | undefined;
   /**
-   * Publishes what was prepared. Messages of successive calls keep their order. Resolves when the broker has taken
+   * Publishes what was prepared. Messages of successive calls for the same user keep their order. Resolves when the broker has taken
    * responsibility, rejects with a BrokerError. The caller MUST NOT change the message afterwards.
    */
   publish(destination: Destination, message: Message, options: PublishOptions): Promise<void>;

@@ -98,8 +98,12 @@ export const rabbitmq = section({
   publishTimeoutMs: whole(30_000, 100, 10 * 60_000).describe(
     'the longest wait for anything of the broker: room, a check, a confirm, a binding',
   ),
+  publishChannels: whole(8, 1, 64).describe(
+    'channels to publish on, each on an AMQP connection of its own: a user always has the same one, and waits only for ' +
+      'users that share it',
+  ),
   unconfirmedMax: whole(10_000, 1, 1_000_000).describe(
-    'messages published and not yet confirmed, all sessions together',
+    'messages published and not yet confirmed, all sessions together; each of the `publishChannels` has an equal share',
   ),
   unconfirmedMaxBytes: whole(64 * MIB, 64 * KIB, 4096 * MIB).describe('the same in bytes'),
   channelsPerConnection: whole(1_500, 1, 65_534).describe('channels of sessions on one AMQP connection'),

@@ -89,8 +89,8 @@ export class MessagePublisher {
       const destination = parseDestination(given.destination, 'send');
       await requireSend({ policy, principal, options: this.options }, destination, given.headers);
       const message = this.messageOf(principal, destination, given);
-      await broker.prepare(destination, message);
-      const confirmed = broker.publish(destination, message, { mandatory: given.mandatory });
+      await broker.prepare(destination, message, principal.name);
+      const confirmed = broker.publish(destination, message, { mandatory: given.mandatory, user: principal.name });
       return { confirm: confirmed.then(() => CONFIRMED, refused) };
     } catch (error) {
       return refused(error);

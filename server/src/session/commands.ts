@@ -88,7 +88,7 @@ function checkThenSend(
       const { headers, body } = frame;
       const toSession = targetSession(headers, destination);
       const message = { headers: messageHeaders(headers, replyTo, session), body, toSession };
-      return after(session.broker.prepare(destination, message), () => {
+      return after(session.broker.prepare(destination, message, session.userName), () => {
         const mandatory = isTrue(frame.headers.get('mandatory'));
         const receipt = frame.headers.get('receipt');
         if (transaction) {
@@ -122,7 +122,7 @@ function publish(
 ): void {
   session.sendQueue.track(
     // next: brokers/rabbitmq/rabbitmq-broker (or brokers/memory/memory-broker)
-    session.broker.publish(destination, message, { mandatory }),
+    session.broker.publish(destination, message, { mandatory, user: session.userName }),
     () => session.receipt(frame),
     // STOMP 1.2, "SEND": if the server cannot process it for any reason, it MUST send ERROR and close
     (error) => session.refuse(error, frame),

@@ -55,7 +55,7 @@ function applySteps(session: CommandSession, frame: Frame, { id, steps }: Transa
         settle(step.claim, step.outcome);
       } else {
         const { destination, message, mandatory, receipt } = step;
-        await session.broker.publish(destination, message, { mandatory });
+        await session.broker.publish(destination, message, { mandatory, user: session.userName });
         session.sendReceipt(receipt);
       }
       applied++;

@@ -11,7 +11,7 @@ export class OwnBindings {
   private isClosed = false;
   private timer: NodeJS.Timeout | undefined;
   private whole: Deferred<void> | undefined;
-  private onWhole: () => void = () => undefined;
+  private readonly listeners: (() => void)[] = [];
 
   constructor(
     private readonly maxMs: number,
@@ -25,7 +25,7 @@ export class OwnBindings {
   }
 
   listen(onWhole: () => void): void {
-    this.onWhole = onWhole;
+    this.listeners.push(onWhole);
   }
 
   /** Of a part: it has lost what was bound, or has it again. */
@@ -49,7 +49,7 @@ export class OwnBindings {
     await promise;
   }
 
-  /** Nobody waits any more. */
+  /** Releases all waits, now and later. */
   close(): void {
     this.isClosed = true;
     this.release();
@@ -70,6 +70,6 @@ export class OwnBindings {
     this.timer = undefined;
     this.whole?.resolve();
     this.whole = undefined;
-    this.onWhole();
+    for (const listener of this.listeners) listener();
   }
 }

@@ -100,8 +100,8 @@ export class PublishGate {
 
   private late(): BrokerError {
     const { publishTimeoutMs, unconfirmedMax, unconfirmedMaxBytes } = this.limits;
-    const limits = `unconfirmedMax (${unconfirmedMax}), unconfirmedMaxBytes (${unconfirmedMaxBytes})`;
-    const why = this.load.obstacle ?? `has not confirmed earlier messages (at most ${limits})`;
+    const limits = `at most ${unconfirmedMax} and ${unconfirmedMaxBytes} bytes, its share of unconfirmedMax and unconfirmedMaxBytes`;
+    const why = this.load.obstacle ?? `has not confirmed earlier messages of this channel (${limits})`;
     return new BrokerError(
       'broker-unavailable',
       `RabbitMQ ${why}; waited publishTimeoutMs (${publishTimeoutMs} ms). The message was not sent: try again later.`,

@@ -1,5 +1,5 @@
 /**
- * All publishing of an instance, on one confirm channel. A message is outstanding from `publish` until its confirm, its
+ * Publishing on one confirm channel. A message is outstanding from `publish` until its confirm, its
  * refusal or its deadline, and is kept that long, in order, so that it can be sent again.
  *
  *   down --channel--> replaying --> up        (each of them --close--> closed)
@@ -90,6 +90,10 @@ export class Publisher implements ChannelUser<ConfirmChannel> {
     if (!this.bindings.areWhole) return "does not yet route to all of this relay's own subscribers";
     if (this.state === 'up') return undefined;
     return this.connection.current ? 'is taking earlier messages again' : `is away (${this.connection.downReason})`;
+  }
+
+  get frameMax(): number {
+    return this.connection.frameMax;
   }
 
   get count(): number {
@@ -242,6 +246,8 @@ export class Publisher implements ChannelUser<ConfirmChannel> {
 
   lost(refusal: Error | undefined): void {
     if (this.state !== 'closed') this.state = 'down';
+    // No confirm will come any more
+    else this.drained?.resolve();
     this.wasLost = true;
     this.confirms.reset();
     for (const outgoing of this.outstanding.values()) {

@@ -1,5 +1,5 @@
 /**
- * RabbitMQ as the broker of this instance, over a handful of AMQP connections: one to publish, one for the instance queues,
+ * RabbitMQ as the broker of this instance, over a handful of AMQP connections: some to publish, one for the instance queues,
  * one for questions whose answer may be an error, as many for own consumers as their channels need. Each part recovers by
  * itself; this file ties them together.
  */
@@ -18,15 +18,15 @@ import type {
 } from '../broker.js';
 import type { Ended } from '../fanout.js';
 import { checkMessage, messageBytes } from '../message-checks.js';
-import { AmqpConnection } from './amqp-connection.js';
 import { checkBindingSize, checkHeaderSize } from './amqp-message.js';
+import type { AmqpConnection } from './amqp-connection.js';
 import { ChannelPool, openLink } from './channel-pool.js';
 import type { Link } from './channel-pool.js';
 import { ExchangeQueue } from './exchange-queue.js';
 import { InstanceQueue } from './instance-queue.js';
 import { describeUrl } from './open-model.js';
 import { OwnBindings } from './own-bindings.js';
-import { Publisher } from './publisher.js';
+import { Publishers } from './publishers.js';
 import { bindingFor } from '../queue-plan.js';
 import type { QueueBinding } from '../queue-plan.js';
 import type { RabbitMqOptions } from './rabbitmq-options.js';
@@ -42,14 +42,13 @@ type Listeners = { [E in keyof BrokerEvents]: ((...args: BrokerEvents[E]) => voi
 export class RabbitMqBroker implements Broker {
   readonly description: string;
   private state: State = 'new';
-  private readonly publishing: AmqpConnection;
   private readonly subscribing: Link;
   /** For what clients have the relay ask, declare and delete: RabbitMQ answers some of it by closing the connection. */
   private readonly asking: Link;
   private readonly pool: ChannelPool;
   private readonly topology: Topology;
   private readonly bindings: OwnBindings;
-  private readonly publisher: Publisher;
+  private readonly publishers: Publishers;
   private readonly topics: InstanceQueue;
   private readonly users: InstanceQueue;
   private readonly exchanges = new Map<string, ExchangeQueue>();
@@ -58,7 +57,6 @@ export class RabbitMqBroker implements Broker {
 
   constructor(private readonly options: RabbitMqOptions) {
     this.description = `RabbitMQ at ${options.urls.map(describeUrl).join(', ')}`;
-    this.publishing = new AmqpConnection('publish', options);
     this.subscribing = openLink('subscribe', options);
     this.asking = openLink('ask', options, 'anywhere');
     this.pool = new ChannelPool(options);
@@ -68,7 +66,7 @@ export class RabbitMqBroker implements Broker {
     this.bindings = new OwnBindings(publishTimeoutMs / 2, () =>
       this.subscribing.scratch.run((channel) => channel.checkExchange(topicExchange)),
     );
-    this.publisher = new Publisher(this.publishing, this.topology, this.bindings, options);
+    this.publishers = new Publishers(this.topology, this.bindings, options);
     this.topics = new InstanceQueue(
       { label: 'topics', name: topicExchange, matching: 'topic', ensure: () => this.ensureExchange(topicExchange) },
       this.subscribing,
@@ -89,8 +87,8 @@ export class RabbitMqBroker implements Broker {
 
   get gauges() {
     return {
-      unconfirmed: this.publisher.count,
-      unconfirmedBytes: this.publisher.bytes,
+      unconfirmed: this.publishers.count,
+      unconfirmedBytes: this.publishers.bytes,
       pendingBindings: this.topics.pendingBindings + this.users.pendingBindings,
       consumeConnections: this.pool.connections,
       consumeChannels: this.pool.channels,
@@ -108,14 +106,14 @@ export class RabbitMqBroker implements Broker {
     const { connectTimeoutMs, urls } = this.options;
     // Each address may take its time before the next one is tried
     const deadlineMs = connectTimeoutMs * urls.length;
-    for (const connection of [this.publishing, this.subscribing.connection]) {
+    for (const connection of this.connections) {
       connection.listen({ up: () => this.look(), down: (reason) => this.wentDown(reason) });
       connection.start();
     }
     this.asking.connection.start();
-    this.publisher.start();
+    this.publishers.start();
     try {
-      await Promise.all([this.publishing.whenUp(deadlineMs), this.subscribing.connection.whenUp(deadlineMs)]);
+      await Promise.all(this.connections.map((connection) => connection.whenUp(deadlineMs)));
       await this.ensureExchange(this.options.topicExchange);
       await this.ensureExchange(this.options.userExchange);
     } catch (error) {
@@ -125,7 +123,7 @@ export class RabbitMqBroker implements Broker {
   }
 
   private look(): void {
-    if (this.state !== 'down' || !this.publishing.current || !this.subscribing.connection.current) return;
+    if (this.state !== 'down' || !this.connections.every(({ current }) => current)) return;
     this.state = 'up';
     for (const listener of this.listeners.up) listener();
   }
@@ -138,17 +136,23 @@ export class RabbitMqBroker implements Broker {
     for (const listener of this.listeners.down) listener(reason);
   }
 
+  /** Without those of own consumers, which come and go. */
+  private get connections(): readonly AmqpConnection[] {
+    return [...this.publishers.connections, this.subscribing.connection];
+  }
+
   /** The exchange of users is the relay's own; that of topics is the broker's. */
   private ensureExchange(exchange: string): Promise<void> {
     const isOwn = exchange === this.options.userExchange;
     return isOwn ? this.topology.ensureExchange(exchange, 'direct') : this.topology.checkExchange(exchange);
   }
 
-  prepare(destination: Destination, message: Message): Promise<void> | undefined {
+  prepare(destination: Destination, message: Message, user = ''): Promise<void> | undefined {
     const route = routeFor(destination, message, this.options);
     checkMessage(message, route.key, this.options.topics);
-    checkHeaderSize(message, this.publishing.frameMax);
-    const admission = this.publisher.admit(messageBytes(message));
+    const publisher = this.publishers.of(user);
+    checkHeaderSize(message, publisher.frameMax);
+    const admission = publisher.admit(messageBytes(message));
     if (!admission && this.isKnown(route)) return undefined;
     return this.prepareSlowly(route, admission);
   }
@@ -167,9 +171,9 @@ export class RabbitMqBroker implements Broker {
   }
 
   /** The publisher keeps the message until RabbitMQ has confirmed it. */
-  publish(destination: Destination, message: Message, { mandatory }: PublishOptions): Promise<void> {
+  publish(destination: Destination, message: Message, { mandatory, user = '' }: PublishOptions): Promise<void> {
     // next: brokers/rabbitmq/instance-queue, on every instance that has bound the key
-    return this.publisher.publish(routeFor(destination, message, this.options), message, mandatory);
+    return this.publishers.of(user).publish(routeFor(destination, message, this.options), message, mandatory);
   }
 
   async subscribe(
@@ -211,11 +215,11 @@ export class RabbitMqBroker implements Broker {
   async close(): Promise<void> {
     if (this.state === 'closed') return;
     this.state = 'closed';
-    await this.publisher.close();
+    await this.publishers.close();
     this.bindings.close();
     await Promise.all([...this.sessions].map((session) => session.close()));
     await Promise.all([this.topics, this.users, ...this.exchanges.values()].map((queue) => queue.close()));
-    const connections = [this.publishing, this.subscribing.connection, this.asking.connection];
+    const connections = [...this.connections, this.asking.connection];
     await Promise.all([...connections.map((connection) => connection.close()), this.pool.close()]);
   }
 }

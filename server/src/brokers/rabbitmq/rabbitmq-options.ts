@@ -20,7 +20,9 @@ export interface RabbitMqOptions extends QueueSettings {
   readonly tls?: BrokerTlsOptions | undefined;
   /** The longest that a caller waits for anything of the broker: room, a check, a confirm, a binding. */
   readonly publishTimeoutMs: number;
-  /** Published and not yet confirmed, all sessions together; beyond either, publishers wait. */
+  /** Channels to publish on, each on a connection of its own. */
+  readonly publishChannels: number;
+  /** Published and not yet confirmed, all sessions together; each channel has an equal share, beyond which publishers wait. */
   readonly unconfirmedMax: number;
   readonly unconfirmedMaxBytes: number;
   /** Own subscriptions: AMQP channels on a connection, and connections. */

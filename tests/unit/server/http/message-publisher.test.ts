@@ -19,16 +19,19 @@ const codes = (results: readonly Result[]) =>
 function setUp(broker: { prepare?: (key: string) => unknown; publish?: (key: string) => Promise<void> }, more = {}) {
   const calls: string[] = [];
   const failures: unknown[] = [];
+  const users = new Set<string>();
   const counters = { messages: { confirmed: 0, unroutable: 0, refused: 0 } };
   const keyOf = (destination: object): string => String((destination as { key?: unknown }).key);
   const publisher = new MessagePublisher(
     {
       broker: {
-        prepare: (destination: object) => {
+        prepare: (destination: object, _message: object, user: string) => {
+          users.add(user);
           calls.push(`prepare ${keyOf(destination)}`);
           return broker.prepare?.(keyOf(destination));
         },
-        publish: (destination: object) => {
+        publish: (destination: object, _message: object, { user }: { user: string }) => {
+          users.add(user);
           calls.push(`publish ${keyOf(destination)}`);
           return broker.publish?.(keyOf(destination)) ?? Promise.resolve();
         },
@@ -39,14 +42,14 @@ function setUp(broker: { prepare?: (key: string) => unknown; publish?: (key: str
     },
     { ...OPTIONS, ...more },
   );
-  return { calls, failures, counters, publisher };
+  return { calls, failures, counters, users, publisher };
 }
 
 const away = () => new BrokerError('broker-unavailable', 'RabbitMQ is away.');
 
 test('each is prepared and published before the next, confirms overlap', async () => {
   const confirms: (() => void)[] = [];
-  const { calls, publisher } = setUp({
+  const { calls, users, publisher } = setUp({
     publish: () => new Promise((resolve) => confirms.push(resolve)),
     prepare: (key) => (key === 'b' ? new Promise((resolve) => setImmediate(resolve)) : undefined),
   });
@@ -55,6 +58,7 @@ test('each is prepared and published before the next, confirms overlap', async (
   expect(calls).toEqual(['prepare a', 'publish a', 'prepare b', 'publish b', 'prepare c', 'publish c']);
   confirms.forEach((confirm) => confirm());
   expect(codes(await results)).toEqual(['confirmed', 'confirmed', 'confirmed']);
+  expect([...users]).toEqual(['ann']);
 });
 
 test('a broker that is away is waited for once, not for each message', async () => {

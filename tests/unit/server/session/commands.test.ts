@@ -46,6 +46,19 @@ describe('SEND', () => {
     expect(answers()).toEqual(['RECEIPT r2', 'RECEIPT r1']);
   });
 
+  test.each([
+    ['a user', { login: 'ann' }, () => 'ann'],
+    ['an anonymous session, which is a user of its own', {}, () => client.id],
+  ])('is checked and published for %s, in a transaction too', async (_, headers, user) => {
+    await begin({}, headers);
+    send('1');
+    client.sendFrame('BEGIN', { transaction: 't' });
+    send('2', { transaction: 't' });
+    client.sendFrame('COMMIT', { transaction: 't' });
+    await tick();
+    expect(harness.broker.publishers).toEqual(Array.from({ length: 4 }, user));
+  });
+
   test('a nack is an ERROR that answers the SEND, and never a RECEIPT', async () => {
     harness.broker.holds.add('publish');
     for (const body of ['1', '2', '3']) send(body, { receipt: `r${body}` });

@@ -1,0 +1,108 @@
+/** Users publish on different channels: one whose channel is slow, full or closed holds up no user of another. */
+import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import amqp from 'amqplib';
+import type { RoutedMessage } from '../../server/src/brokers/broker.js';
+import { hashOf } from '../../server/src/brokers/rabbitmq/publishers.js';
+import type { RabbitMqBroker } from '../../server/src/brokers/rabbitmq/rabbitmq-broker.js';
+import { parseDestination } from '../../server/src/destinations/destination.js';
+import { Inbox } from '../support/inbox.js';
+import { createVhost, type Vhost } from '../support/rabbitmq.js';
+import { bodies, Brokers, message, NO_HEADERS, shared, uniqueName } from '../support/rabbitmq-brokers.js';
+
+const CHANNELS = 4;
+const SLOW = 'mallory';
+const OTHER = userApartFrom(SLOW);
+
+let vhost: Vhost;
+let brokers: Brokers;
+let broker: RabbitMqBroker;
+let backend: amqp.ChannelModel;
+let channel: amqp.ConfirmChannel;
+
+beforeAll(async () => {
+  vhost = await createVhost();
+  brokers = new Brokers(vhost.amqpUrl);
+  broker = await brokers.start({ publishChannels: CHANNELS, unconfirmedMax: CHANNELS * 2 });
+  backend = await amqp.connect(vhost.amqpUrl);
+  channel = await backend.createConfirmChannel();
+}, 60_000);
+afterAll(async () => {
+  await backend.close();
+  await brokers.closeAll();
+  await vhost.delete();
+});
+
+/** A name that has another channel. */
+function userApartFrom(user: string): string {
+  const names = Array.from({ length: 20 }, (_, index) => `user-${index}`);
+  return names.find((name) => hashOf(name) % CHANNELS !== hashOf(user) % CHANNELS)!;
+}
+
+async function send(user: string, to: string, body = 'x'): Promise<void> {
+  const destination = parseDestination(to, 'send');
+  const sent = message(body);
+  const wait = broker.prepare(destination, sent, user);
+  if (wait) await wait;
+  await broker.publish(destination, sent, { mandatory: false, user });
+}
+
+/** A topic whose messages take RabbitMQ much longer than others, on the channel that brings them. */
+async function slowTopic(): Promise<string> {
+  const name = uniqueName('slow');
+  const { queue } = await channel.assertQueue('', { exclusive: true });
+  await channel.bindQueue(queue, 'amq.topic', `${name}.#.a.#.a.#.b`);
+  return `/topic/${name}${'.a'.repeat(31)}`;
+}
+
+test('while messages of one user are slow to route, and its share is full, another user publishes', async () => {
+  const slow = await slowTopic();
+  const topic = `/topic/${uniqueName('t')}`;
+  const inbox = new Inbox<RoutedMessage>();
+  await broker.subscribe(shared(topic), NO_HEADERS, inbox.add);
+  const confirmed: string[] = [];
+  // Two are unconfirmed, which is the share of the channel; the others wait for room
+  const slowSends = Array.from({ length: 20 }, () => send(SLOW, slow).then(() => confirmed.push(SLOW)));
+  await send(OTHER, topic).then(() => confirmed.push(OTHER));
+  await inbox.atLeast(1);
+  await Promise.all(slowSends);
+  expect(confirmed.indexOf(OTHER)).toBeLessThan(10);
+});
+
+test('a channel that is closed has only the messages of its own users sent again', async () => {
+  const topic = `/topic/${uniqueName('t')}`;
+  const inbox = new Inbox<RoutedMessage>();
+  await broker.subscribe(shared(topic), NO_HEADERS, inbox.add);
+  const exchange = uniqueName('gone');
+  await channel.assertExchange(exchange, 'direct', { durable: false });
+  await send(SLOW, `/exchange/${exchange}/k`);
+  await channel.deleteExchange(exchange);
+  const bad = send(SLOW, `/exchange/${exchange}/k`);
+  const sends = [SLOW, OTHER].flatMap((user) =>
+    Array.from({ length: 10 }, (_, index) => send(user, topic, `${user} ${index}`)),
+  );
+  await expect(bad).rejects.toMatchObject({ code: 'exchange-not-found' });
+  await Promise.all(sends);
+  const received = await inbox.until((items) => new Set(bodies(items)).size === 20);
+  const ofOther = received.filter(({ body }) => body.toString().startsWith(OTHER));
+  expect(ofOther.map(({ resent }) => resent)).toEqual(Array.from({ length: 10 }, () => false));
+  for (const user of [SLOW, OTHER]) {
+    const firsts = bodies(received).filter((body, index, all) => body.startsWith(user) && all.indexOf(body) === index);
+    expect(firsts).toEqual(Array.from({ length: 10 }, (_, index) => `${user} ${index}`));
+  }
+});
+
+test('the bounds of all channels together are those of the options', async () => {
+  const slow = await slowTopic();
+  const users = Array.from({ length: 40 }, (_, index) => `user-${index}`);
+  let most = 0;
+  const sends = users.map(async (user) => {
+    const destination = parseDestination(slow, 'send');
+    const wait = broker.prepare(destination, message('x'), user);
+    if (wait) await wait;
+    const confirmed = broker.publish(destination, message('x'), { mandatory: false, user });
+    most = Math.max(most, broker.gauges.unconfirmed);
+    await confirmed;
+  });
+  await Promise.all(sends);
+  expect(most).toBe(CHANNELS * 2);
+});
