@@ -167,6 +167,34 @@ describe.each(BROKERS)('deliveries of a queue to a client that does not read (%s
   }, 60_000);
 });
 
+test.each(['queue', 'amq/queue'])(
+  'a stream comes whole and in order to a client that falls behind (/%s)',
+  async (kind) => {
+    broker = await createBroker('rabbitmq');
+    relay = await startRelay(broker.url, SMALL);
+    const count = 320;
+    const name = randomUUID();
+    const publisher = await connect();
+    const made = { destination: `/queue/${name}`, 'x-queue-type': 'stream' };
+    await publisher.receipt('SEND', made, bodyOf(0));
+    const frozen = await connect();
+    const reading = { ack: 'client', 'prefetch-count': `${2 * count}`, 'x-stream-offset': 'offset=1' };
+    await frozen.receipt('SUBSCRIBE', { id: 's', destination: `/${kind}/${name}`, ...reading });
+    frozen.pause();
+    for (let number = 1; number <= count; number++) await publisher.receipt('SEND', made, bodyOf(number));
+    frozen.resume();
+    const received: ReceivedFrame[] = [];
+    while (received.length < count) received.push(await frozen.expectFrame('MESSAGE'));
+    expect(received.map(numberOf)).toEqual(received.map((_, index) => index + 1));
+    expect(received.some(({ headers }) => headers['redelivered'] === 'true')).toBe(true);
+    await frozen.receipt('NACK', { id: received.at(-1)!.headers['ack'] ?? '' });
+    await publisher.receipt('SEND', made, bodyOf(count + 1));
+    expect(numberOf(await frozen.expectFrame('MESSAGE'))).toBe(count + 1);
+    await frozen.disconnect();
+  },
+  60_000,
+);
+
 describe('a client that sends faster than the broker confirms', () => {
   test('is not read from, so that the relay holds no more than its limits; then all goes on, in order', async () => {
     const scripted = new ScriptedBroker();
