@@ -77,7 +77,7 @@ describe.each(EVERYWHERE)('on $broker over $transport', ({ broker, transport }) 
   test('overlapping subscriptions get a copy each, and each pattern once', async () => {
     await client.receipt('SUBSCRIBE', { id: 'exact', destination: `/topic/${n}.a` });
     await client.receipt('SUBSCRIBE', { id: 'star', destination: `/topic/${n}.*` });
-    await client.receipt('SUBSCRIBE', { id: 'hash', destination: `/topic/#.${n}.#` });
+    await client.receipt('SUBSCRIBE', { id: 'hash', destination: `/topic/${n}.#` });
     client.sendFrame('SEND', { destination: `/topic/${n}.a` }, 'x');
     const ids: (string | undefined)[] = [];
     for (let i = 0; i < 3; i++) ids.push((await client.expectFrame('MESSAGE')).headers['subscription']);
