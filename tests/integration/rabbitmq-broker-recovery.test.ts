@@ -210,6 +210,8 @@ describe('a network that is cut', () => {
     }
     const sendAll = (body: string) => destinations.map((each) => send(broker, each, message(body)));
     await Promise.all(sendAll('before'));
+    // a confirm does not mean that it is delivered: what is on its way is lost with the connection
+    for (const inbox of seen.values()) await inbox.until((all) => bodies(all).includes('before'), DEADLINE_MS);
     const [down, up] = [next(broker, 'down'), next(broker, 'up')];
     proxy.hold('requests');
     const unconfirmed = sendAll('unconfirmed');
