@@ -98,7 +98,7 @@ export const rabbitmq = section({
   publishTimeoutMs: whole(30_000, 100, 10 * 60_000).describe(
     'the longest wait for anything of the broker: room, a check, a confirm, a binding',
   ),
-  publishChannels: whole(8, 1, 64).describe(
+  publishChannels: whole(4, 1, 64).describe(
     'channels to publish on, each on an AMQP connection of its own: a user always has the same one, and waits only for ' +
       'users that share it',
   ),
