@@ -4,7 +4,7 @@
  */
 import { createClient } from 'stomp-relay-client';
 import type { Client, ClientOptions, ConnectionState, Subscription, SubscriptionState } from 'stomp-relay-client';
-import { measurePace } from './pace.js';
+import { countFrames } from './frames.js';
 import * as scenes from './scenes.js';
 
 /** What a test hears of, by its kind. Errors come as their codes. */
@@ -34,7 +34,7 @@ let client: Client | undefined;
 
 const sdk = {
   scenes,
-  measurePace,
+  countFrames,
 
   /** Makes the page's client, without connecting it. */
   create(options: ClientOptions): Client {

@@ -1,0 +1,12 @@
+/** Counts the frames that the page makes from now until `isOver`, which is asked in each frame. */
+export function countFrames(isOver: () => boolean): Promise<number> {
+  return new Promise((resolve) => {
+    let frames = 0;
+    const step = (): void => {
+      if (isOver()) return resolve(frames);
+      frames++;
+      requestAnimationFrame(step);
+    };
+    requestAnimationFrame(step);
+  });
+}
