@@ -16,11 +16,15 @@ const WARM_UP_CYCLES = 8;
 const CYCLES = 12 * Number(process.env['FAULT_RUNS'] ?? 1);
 /** The least of so many readings: garbage collection leaves now more, now less. */
 const READINGS = 4;
+/** Four to publish, one for topics, one for what clients declare, one for consumers. */
+const AMQP_CONNECTIONS = 7;
+/** Of amqplib: one sends heart-beats, one looks for those of RabbitMQ. */
+const TIMERS_A_CONNECTION = 2;
 /**
  * A session that is gone for its client still gives its channels and queues back to the broker, with timers of its own, and
  * is ten kilobytes until then. The relay alone has fewer timers than these.
  */
-const RESTING_TIMERS_MAX = 12;
+const RESTING_TIMERS_MAX = 6 + AMQP_CONNECTIONS * TIMERS_A_CONNECTION;
 /**
  * Code that V8 optimizes again and again, what it notes about that, and what it throws away in between come to megabytes and
  * would hide a leak. Without them the heap stands still.
