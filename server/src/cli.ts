@@ -117,7 +117,6 @@ function relayCommand(): Command {
 }
 
 /**
-/**
  * The first signal stops in order: SIGTERM within `stopTimeoutMs`, and SIGINT within a second, because it is Ctrl-C, and a
  * person waits for the prompt. The second signal ends the process at once. A terminal that closes may send more than one
  * SIGHUP, so that one only begins a stop.

@@ -124,8 +124,7 @@ export class Topology {
       await this.provideQueue(queue, source);
     } catch (error) {
       const unbind = (channel: Channel) => channel.unbindQueue(queue, binding.exchange, binding.key, binding.arguments);
-      if ((error as { code?: unknown }).code === 'queue-conflict')
-        await this.ask({ kind: 'queue', name: queue }, unbind);
+      if (codeOf(error) === 'queue-conflict') await this.ask({ kind: 'queue', name: queue }, unbind);
       throw error;
     }
   }
