@@ -92,13 +92,14 @@ export class ScratchChannels {
     }
   }
 
-  private async askAlone<T>({ work }: Question<T>): Promise<T> {
+  private async askAlone<T>(question: Question<T>): Promise<T> {
     const connection = new AmqpConnection('ask alone', this.options);
     connection.start();
     try {
       const channel = await (await connection.whenUp()).createChannel();
       channel.on('error', () => undefined);
-      return await work(channel);
+      if (question.isAbandoned) throw abandoned();
+      return await question.work(channel);
     } catch (error) {
       throw connection.lastRefusal ?? error;
     } finally {
