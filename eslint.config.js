@@ -38,7 +38,7 @@ export default tseslint.config(
     files: [
       'server/src/cli.ts',
       'server/src/config.ts',
-      'server/src/stderr.ts',
+      'server/src/process/stderr.ts',
       'server/src/workers/worker.ts',
       'server/src/workers/last-words.ts',
     ],

@@ -18,98 +18,52 @@ interface Rule {
   readonly packages?: readonly string[];
 }
 
-/** The most specific key applies. A folder may always import from itself. */
+/** The most specific key applies. A folder may always import itself and the folders below it. */
 const SERVER: Readonly<Record<string, Rule>> = {
   stomp: { ours: [] },
   destinations: { ours: [] },
-  loopback: { ours: [] },
-  'taken-bytes': { ours: [] },
-  'joined-writes': { ours: [] },
-  'watched-file': { ours: [] },
-  transports: { ours: ['loopback', 'taken-bytes'], types: ['tls-port'] },
-  'transports/websocket': { ours: ['transports', 'loopback'], packages: ['ws'] },
-  'transports/websocket-connection': { ours: ['transports', 'taken-bytes'], packages: ['ws'] },
-  auth: { ours: ['auth', 'destinations', 'loopback', 'watched-file'] },
-  'auth/jwt': { ours: ['auth', 'destinations', 'watched-file'], packages: ['jose', 'cookie'] },
-  'auth/http-authenticator': { ours: ['auth', 'loopback'], packages: ['zod'] },
-  'auth/static-users': { ours: ['auth', 'loopback', 'watched-file'], packages: ['yaml'] },
-  'auth/user-list': { ours: ['auth'], packages: ['zod'] },
+  timing: { ours: [] },
+  net: { ours: [] },
+  process: { ours: [] },
+  'process/log': { ours: [], packages: ['pino'] },
+  load: { ours: ['stomp', 'timing'] },
+  transports: { ours: ['load', 'net'], packages: ['ws'] },
+  auth: { ours: ['destinations', 'net', 'timing'] },
+  'auth/jwt': { ours: ['auth', 'net'], packages: ['jose', 'cookie'] },
+  'auth/logins': { ours: ['auth', 'net'], packages: ['yaml', 'zod'] },
+  'auth/policy': { ours: ['auth', 'destinations', 'timing'] },
   brokers: { ours: ['destinations'] },
-  'brokers/memory': {
-    ours: ['destinations', 'brokers/fanout', 'brokers/message-checks', 'brokers/queue-plan', 'brokers/broker'],
-  },
-  'brokers/rabbitmq': {
-    ours: ['destinations', 'brokers/fanout', 'brokers/message-checks', 'brokers/queue-plan', 'brokers/broker'],
-    packages: ['amqplib'],
+  'brokers/memory': { ours: ['brokers', 'destinations'] },
+  'brokers/rabbitmq': { ours: ['brokers', 'destinations'], packages: ['amqplib'] },
+  delivery: {
+    ours: ['stomp', 'destinations'],
+    types: ['auth/policy', 'brokers/broker', 'timing', 'transports/connection'],
   },
   session: {
-    ours: ['stomp', 'destinations', 'auth', 'loopback', 'joined-writes'],
-    types: ['transports/connection', 'brokers/broker'],
+    ours: ['stomp', 'destinations', 'auth', 'delivery', 'load', 'net', 'timing'],
+    types: ['brokers/broker', 'transports/connection'],
   },
   http: {
-    ours: [
-      'stomp/errors',
-      'destinations',
-      'auth',
-      'loopback',
-      'session/quota',
-      'session/gaps',
-      'joined-writes',
-      'taken-bytes',
-    ],
-    types: ['brokers', 'session', 'tls-port', 'operations'],
+    ours: ['auth', 'delivery', 'destinations', 'load', 'net', 'stomp', 'timing', 'transports'],
+    types: ['brokers/broker', 'config', 'process/log', 'session'],
     packages: ['express'],
   },
+  'http/http-components': { ours: ['*'], packages: ['express'] },
   'http/access-checks': { ours: ['http'], packages: ['express', 'cors'] },
-  'http/message-request': { ours: ['http', 'destinations'], packages: ['zod'] },
-  log: { ours: ['stderr'], packages: ['pino'] },
-  'paced-log': { ours: [], types: ['log'] },
-  stderr: { ours: ['lossy-writer'] },
-  'lossy-writer': { ours: [] },
-  metrics: { ours: [], packages: ['prom-client'] },
-  'revocation-channel': { ours: ['auth/revocations'], types: ['brokers/broker', 'log'] },
-  operations: {
-    ours: ['auth/revocations', 'session/lowest-keys'],
-    types: ['log', 'revocation-channel', 'session/session-directory'],
+  'http/messages': { ours: ['auth', 'destinations', 'http'], types: ['brokers/broker'], packages: ['express', 'zod'] },
+  admin: {
+    ours: ['auth', 'destinations', 'http', 'net', 'process', 'transports'],
+    types: ['brokers/broker', 'config', 'delivery', 'session'],
+    packages: ['express'],
   },
-  'load-meter': { ours: [] },
-  pace: { ours: [] },
-  config: {
-    ours: ['config', 'config-report', 'config-sources', 'loopback', 'auth/user-list'],
-    packages: ['yaml', 'zod'],
-  },
-  'config-report': { ours: ['config-sources'], packages: ['zod'] },
-  'config-sources': { ours: [] },
-  'tls-port': { ours: ['watched-file'] },
-  'http-parts': { ours: ['*'], packages: ['express'] },
-  parts: { ours: ['*'], packages: ['uuid'] },
+  'admin/metrics': { ours: [], packages: ['prom-client'] },
+  workers: { ours: ['admin', 'process', 'relay'], types: ['config'], packages: ['prom-client'] },
+  config: { ours: ['config', 'auth/logins', 'net'], packages: ['yaml', 'zod'] },
+  components: { ours: ['*'], packages: ['uuid'] },
   listeners: { ours: ['*'] },
   relay: { ours: ['*'] },
   index: { ours: ['*'] },
-  version: { ours: [] },
-  admin: { ours: ['http', 'transports/admission', 'loopback', 'paced-log'], types: ['config', 'log', 'operations'] },
-  workers: {
-    ours: ['admin', 'log', 'metrics', 'operations', 'relay', 'session/lowest-keys', 'young-generation'],
-    types: ['config'],
-  },
-  'workers/worker-metrics': { ours: [], types: ['metrics'], packages: ['prom-client'] },
-  'young-generation': { ours: [] },
-  'read-password': { ours: [] },
-  cli: {
-    ours: [
-      'auth/api-keys',
-      'auth/password-hash',
-      'config',
-      'read-password',
-      'relay',
-      'log',
-      'stderr',
-      'version',
-      'workers',
-      'young-generation',
-    ],
-    packages: ['commander'],
-  },
+  cli: { ours: ['*'], packages: ['commander'] },
 };
 
 /** Folders that must do no input or output of their own. */
@@ -144,10 +98,10 @@ describe('server', () => {
     const trace = [
       'transports/websocket-connection',
       'session/session',
-      'session/commands',
+      'session/commands/commands',
       'brokers/rabbitmq/rabbitmq-broker',
-      'brokers/rabbitmq/instance-queue',
-      'session/groups',
+      'brokers/rabbitmq/consume/instance-queue',
+      'delivery/groups',
       'transports/connection',
     ];
     const handOver = (file: string) =>
@@ -239,7 +193,7 @@ function isAllowed({ from, to, isType }: Import): boolean {
   if (isBuiltin(to)) return !PURE.includes(key) || PURE_BUILTINS.includes(to);
   const isOurs = /^(\w[\w-]*\/|[\w-]+$)/.test(to) && !isPackage(to);
   if (!isOurs) return rule.packages?.includes(to) ?? false;
-  if (folderOf(to) !== '' && folderOf(to) === folderOf(from)) return true;
+  if (to.startsWith(`${key}/`) || (folderOf(to) !== '' && folderOf(to) === folderOf(from))) return true;
   const within = (allowed: readonly string[] = []): boolean =>
     allowed.some((each) => each === '*' || to === each || to.startsWith(`${each}/`));
   return within(rule.ours) || (isType && within(rule.types));

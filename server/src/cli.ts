@@ -4,18 +4,18 @@
  * logs go to stderr as JSON. Exit status: 0 after a clean stop, 1 if the relay could not start or stop, 2 for a bad
  * configuration. `hash-password` and `api-key` are commands of their own.
  */
-import './young-generation.js';
+import './process/young-generation.js';
 import { inspect } from 'node:util';
 import { Command, CommanderError, Option } from 'commander';
 import { createApiKey } from './auth/api-keys.js';
-import { hashPassword } from './auth/password-hash.js';
+import { hashPassword } from './auth/logins/password-hash.js';
 import { ConfigError, createConfig, loadConfig, SETTINGS } from './config.js';
 import type { Config, Flags } from './config.js';
-import { readPassword } from './read-password.js';
+import { readPassword } from './process/read-password.js';
 import { createRelay } from './relay.js';
 import type { Relay, StopOptions } from './relay.js';
-import { stderrWriter } from './stderr.js';
-import { VERSION } from './version.js';
+import { stderrWriter } from './process/stderr.js';
+import { VERSION } from './process/version.js';
 import { endInOrderAfterCrash } from './workers/last-words.js';
 import { WorkerPool } from './workers/worker-pool.js';
 

@@ -16,14 +16,14 @@ import { exchangeName, KIB, TIMER_MAX_MS, whole } from './config/option-kinds.js
 import { policy } from './config/policy-options.js';
 import { drain, loadShedding, log, workers, WORKERS_MAX } from './config/process-options.js';
 import { limits, session, slowConsumers } from './config/session-options.js';
-import { ConfigError, describeIssues, describeValue, plainRule } from './config-report.js';
-import { layer } from './config-sources.js';
-import type { Environment, Flags, Layered } from './config-sources.js';
-import { isLoopback } from './loopback.js';
+import { ConfigError, describeIssues, describeValue, plainRule } from './config/config-report.js';
+import { layer } from './config/config-sources.js';
+import type { Environment, Flags, Layered } from './config/config-sources.js';
+import { isLoopback } from './net/loopback.js';
 
-export { ConfigError } from './config-report.js';
-export { SETTINGS } from './config-sources.js';
-export type { Flags } from './config-sources.js';
+export { ConfigError } from './config/config-report.js';
+export { SETTINGS } from './config/config-sources.js';
+export type { Flags } from './config/config-sources.js';
 
 /** For the documentation, too. */
 export const schema = z.strictObject({
@@ -82,14 +82,14 @@ export function createConfig(input: ConfigInput = {}): Config {
 }
 
 /** Nobody has to prove who it is, and nobody has said that this is meant. */
-export function isOpenToAnybody({ auth }: Config, hasAuthenticator: boolean): boolean {
+export function allowsAnyone({ auth }: Config, hasAuthenticator: boolean): boolean {
   return !hasAuthenticator && !auth.allowAnonymous && auth.authenticators.every(({ kind }) => kind === 'anonymous');
 }
 
 /** Whoever can reach a relay without an authenticator can read and write everything: not by accident. */
 export function checkExposure(config: Config, hasAuthenticator: boolean): void {
   const { host } = config.listen;
-  if (isLoopback(host) || !isOpenToAnybody(config, hasAuthenticator)) return;
+  if (isLoopback(host) || !allowsAnyone(config, hasAuthenticator)) return;
   throw new ConfigError([
     `listen.host ${host} can be reached from other machines, and no authenticator is configured: anybody could ` +
       'connect. Say who may log in (auth.authenticators), give --allow-anonymous (RELAY_ALLOW_ANONYMOUS=true) if anybody ' +

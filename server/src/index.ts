@@ -5,21 +5,21 @@
  *   await relay.attach(server); // an http.Server of yours; or relay.start() for listeners of its own
  */
 import { ConfigError, type ConfigInput, createConfig } from './config.js';
-import type { RelayHooks } from './parts.js';
+import type { RelayHooks } from './components.js';
 import { createRelay as composeRelay, type Relay } from './relay.js';
 
 export type { Action, Authenticator, Credentials, Policy, Principal } from './auth/auth.js';
 export { AuthenticationError } from './auth/auth.js';
-export { createPolicy, PolicyError, type PolicyOptions, type PolicyRule } from './auth/policy.js';
+export { createPolicy, PolicyError, type PolicyOptions, type PolicyRule } from './auth/policy/policy.js';
 export type * from './brokers/broker.js';
 export { BrokerError } from './brokers/broker.js';
 export { type Config, ConfigError, type ConfigInput } from './config.js';
 export type { Destination } from './destinations/destination.js';
-export type { RelayHooks } from './parts.js';
-export type { RevokeResult } from './operations.js';
+export type { RelayHooks } from './components.js';
+export type { RevokeResult } from './admin/operations.js';
 export type { Listening, Relay, RelaySessions, StopOptions } from './relay.js';
-export type { Page } from './session/lowest-keys.js';
-export type { SessionDetails, SessionQuery, SessionSummary } from './session/session-directory.js';
+export type { Page } from './admin/keyset-page.js';
+export type { SessionDetails, SessionQuery, SessionSummary } from './admin/session-directory.js';
 
 /** @throws ConfigError that names every wrong option */
 export function createRelay(options: ConfigInput = {}, hooks: RelayHooks = {}): Relay {

@@ -3,11 +3,11 @@
  * server of somebody else. They close in two steps: first nobody new comes in, at the end everybody has to go.
  */
 import type http from 'node:http';
-import { type AdminPort, type AdminSources, openAdminPort } from './admin.js';
+import { type AdminPort, type AdminSources, openAdminPort } from './admin/admin-port.js';
 import type { Config } from './config.js';
-import { createPublicApp } from './http/app.js';
+import { createPublicApp } from './http/public-app.js';
 import { createHttpServer, hostPort, listen } from './http/http-server.js';
-import type { Parts } from './parts.js';
+import type { Components } from './components.js';
 import { chooseSubProtocol } from './stomp/negotiation.js';
 import { createHostCheck } from './transports/admission.js';
 import { createTcpTransport, type TcpTransport } from './transports/tcp.js';
@@ -33,15 +33,15 @@ export class Listeners {
 
   constructor(
     private readonly config: Config,
-    private readonly parts: Parts,
+    private readonly parts: Components,
   ) {
     const { closeTimeoutMs } = config.websocket;
-    const { entrance, sessions } = parts;
+    const { admissionQueue, sessions } = parts;
     this.tcp = createTcpTransport(
       { ...config.tcp, closeTimeoutMs, tls: parts.tls },
-      entrance,
+      admissionQueue,
       sessions.accept,
-      sessions.turnAway,
+      sessions.reject,
     );
   }
 
@@ -119,7 +119,7 @@ export class Listeners {
 
   private websocketTransport(ownsServer: boolean): WebSocketTransport {
     const { listen, websocket } = this.config;
-    const { pacedLog, sessions, entrance, isOpen } = this.parts;
+    const { pacedLog, sessions, admissionQueue, isOpen } = this.parts;
     const transport = createWebSocketTransport(
       {
         ...websocket,
@@ -134,7 +134,7 @@ export class Listeners {
         onRefused: (reason, address, status) =>
           pacedLog.warn({ address, reason }, `WebSocket handshake refused: ${status}`),
       },
-      entrance,
+      admissionQueue,
       sessions.accept,
     );
     this.websockets.push(transport);

@@ -7,12 +7,12 @@ import type http from 'node:http';
 import { setTimeout as delay } from 'node:timers/promises';
 import { checkExposure, type Config } from './config.js';
 import { Listeners, type Listening } from './listeners.js';
-import { droppedLogLines } from './log.js';
-import { createMetrics, type Metrics } from './metrics.js';
-import { type AskOperation, type Operations, perform, type RevokeResult } from './operations.js';
-import { assembleParts, type Parts, type RelayHooks } from './parts.js';
-import type { Page } from './session/lowest-keys.js';
-import type { SessionDetails, SessionQuery, SessionSummary } from './session/session-directory.js';
+import { droppedLogLines } from './process/log.js';
+import { createMetrics, type Metrics } from './admin/metrics.js';
+import { type AskOperation, type Operations, perform, type RevokeResult } from './admin/operations.js';
+import { createComponents, type Components, type RelayHooks } from './components.js';
+import type { Page } from './admin/keyset-page.js';
+import type { SessionDetails, SessionQuery, SessionSummary } from './admin/session-directory.js';
 
 export type { Listening } from './listeners.js';
 
@@ -71,7 +71,7 @@ const CLOSING_MAX_MS = 5_000;
 /** @throws ConfigError where the relay would be open to other machines without having been told to */
 export function createRelay(config: Config, hooks: RelayHooks = {}): Relay {
   checkExposure(config, hooks.authenticator !== undefined);
-  return new ComposedRelay(config, assembleParts(config, hooks));
+  return new ComposedRelay(config, createComponents(config, hooks));
 }
 
 class ComposedRelay implements Relay {
@@ -83,7 +83,7 @@ class ComposedRelay implements Relay {
 
   constructor(
     private readonly config: Config,
-    private readonly parts: Parts,
+    private readonly parts: Components,
   ) {
     this.listeners = new Listeners(config, parts);
   }
@@ -144,10 +144,10 @@ class ComposedRelay implements Relay {
 
   /** First nobody comes in, then all go, then the broker's connections, which they needed until the end. */
   private async closeInOrder(readyDelayMs: number, remainingMs: number): Promise<void> {
-    const { entrance, sessions, http, channel, broker } = this.parts;
+    const { admissionQueue, sessions, http, channel, broker } = this.parts;
     if (readyDelayMs > 0) await delay(readyDelayMs);
     this.listeners.stop();
-    entrance.stop();
+    admissionQueue.stop();
     const closingMs = Math.min(CLOSING_MAX_MS, remainingMs / 3);
     // Half of what is kept is for clients that do not answer the close of their connection.
     const windowMs = remainingMs - closingMs;
@@ -187,9 +187,9 @@ class ComposedRelay implements Relay {
   }
 
   private createMetrics(): Metrics {
-    const { sessions, counters, http, broker, load, entrance } = this.parts;
+    const { sessions, counters, http, broker, load, admissionQueue } = this.parts;
     const connections = () => this.listeners.connections;
-    const shown = { counters, http, load, entrance, broker, droppedLogLines };
+    const shown = { counters, http, load, admissionQueue, broker, droppedLogLines };
     return createMetrics({ sessions: () => sessions.size, connections, ...shown });
   }
 }

@@ -4,7 +4,7 @@ import path from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { expect, test } from '@jest/globals';
 
-const MODULE = pathToFileURL(path.resolve(import.meta.dirname, '../../server/dist/young-generation.js')).href;
+const MODULE = pathToFileURL(path.resolve(import.meta.dirname, '../../server/dist/process/young-generation.js')).href;
 
 /** The size of the young generation before and after 100 MiB have been allocated that all survive. */
 function sizes(...imports: string[]): [before: number, after: number] {

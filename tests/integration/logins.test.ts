@@ -8,7 +8,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
 import type { ConfigInput } from '../../server/src/index.js';
-import { hashPassword } from '../../server/src/auth/password-hash.js';
+import { hashPassword } from '../../server/src/auth/logins/password-hash.js';
 import { eventually } from '../support/deadline.js';
 import { recordingLog, type RecordingLog } from '../support/recording-log.js';
 import { startRelay, type TestRelay } from '../support/relay.js';

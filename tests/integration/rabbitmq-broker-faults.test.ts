@@ -5,7 +5,7 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, jest, test } from '@jest/globals';
 import amqp from 'amqplib';
 import type { BrokerError, BrokerSubscription, RoutedMessage } from '../../server/src/brokers/broker.js';
-import { AmqpConnection } from '../../server/src/brokers/rabbitmq/amqp-connection.js';
+import { AmqpConnection } from '../../server/src/brokers/rabbitmq/amqp/amqp-connection.js';
 import type { RabbitMqBroker } from '../../server/src/brokers/rabbitmq/rabbitmq-broker.js';
 import type { RabbitMqOptions } from '../../server/src/brokers/rabbitmq/rabbitmq-options.js';
 import { eventually } from '../support/deadline.js';

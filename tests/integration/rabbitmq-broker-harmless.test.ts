@@ -5,7 +5,7 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import amqp from 'amqplib';
 import type { RoutedMessage } from '../../server/src/brokers/broker.js';
-import { openLink } from '../../server/src/brokers/rabbitmq/channel-pool.js';
+import { openLink } from '../../server/src/brokers/rabbitmq/consume/channel-pool.js';
 import type { RabbitMqBroker } from '../../server/src/brokers/rabbitmq/rabbitmq-broker.js';
 import { eventually } from '../support/deadline.js';
 import { Inbox } from '../support/inbox.js';

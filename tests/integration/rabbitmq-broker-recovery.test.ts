@@ -2,7 +2,7 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import amqp from 'amqplib';
 import type { RoutedMessage } from '../../server/src/brokers/broker.js';
-import { AmqpConnection } from '../../server/src/brokers/rabbitmq/amqp-connection.js';
+import { AmqpConnection } from '../../server/src/brokers/rabbitmq/amqp/amqp-connection.js';
 import { RabbitMqBroker } from '../../server/src/brokers/rabbitmq/rabbitmq-broker.js';
 import { parseDestination } from '../../server/src/destinations/destination.js';
 import { eventually } from '../support/deadline.js';

@@ -2,7 +2,7 @@
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import amqp from 'amqplib';
 import type { RoutedMessage } from '../../server/src/brokers/broker.js';
-import { hashOf } from '../../server/src/brokers/rabbitmq/publishers.js';
+import { hashOf } from '../../server/src/brokers/rabbitmq/publish/publishers.js';
 import type { RabbitMqBroker } from '../../server/src/brokers/rabbitmq/rabbitmq-broker.js';
 import { parseDestination } from '../../server/src/destinations/destination.js';
 import { Inbox } from '../support/inbox.js';

@@ -80,7 +80,7 @@ export class MemoryConnection implements Connection {
     return false;
   }
 
-  welcome(): void {
+  onLoggedIn(): void {
     this.isWelcome = true;
   }
 

@@ -1,11 +1,11 @@
 /** What the configuration says about who may log in, made into authenticators. */
-import { anonymousAuthenticator } from './anonymous.js';
+import { anonymousAuthenticator } from './logins/anonymous.js';
 import type { Authenticator } from './auth.js';
-import { type BrokerLoginCheck, BrokerUsers, type BrokerUsersOptions } from './broker-users.js';
-import { HttpAuthenticator, type HttpAuthenticatorOptions } from './http-authenticator.js';
+import { type BrokerLoginCheck, BrokerUsers, type BrokerUsersOptions } from './logins/broker-users.js';
+import { HttpAuthenticator, type HttpAuthenticatorOptions } from './logins/http-authenticator.js';
 import { JwtAuthenticator, type JwtLog, type JwtOptions } from './jwt/jwt-authenticator.js';
 import type { PageCheck } from './presented.js';
-import { StaticUsers, type StaticUsersOptions } from './static-users.js';
+import { StaticUsers, type StaticUsersOptions } from './logins/static-users.js';
 
 /** Defaults, units and ranges are in `config/auth-options.ts`. */
 export type AuthenticatorOptions =
@@ -15,7 +15,7 @@ export type AuthenticatorOptions =
   | ({ readonly kind: 'rabbitmq' } & BrokerUsersOptions)
   | { readonly kind: 'anonymous' };
 
-export interface Surroundings {
+export interface AuthenticatorDeps {
   /** Whether an HTTP request comes from a page that may connect. */
   readonly isTrustedPage: PageCheck;
   readonly log: JwtLog;
@@ -26,7 +26,7 @@ export interface Surroundings {
 }
 
 /** Throws an Error whose message says what is wrong with a file that the options name, or lacks around them. */
-export function createAuthenticator(options: AuthenticatorOptions, surroundings: Surroundings): Authenticator {
+export function createAuthenticator(options: AuthenticatorOptions, surroundings: AuthenticatorDeps): Authenticator {
   const { isTrustedPage, log, all, checkBrokerLogin } = surroundings;
   switch (options.kind) {
     case 'jwt':

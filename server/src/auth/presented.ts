@@ -23,7 +23,7 @@ export function bearerSubProtocolOf({ httpHeaders }: Credentials): string | unde
 }
 
 /** Cookies do not count: a browser sends whatever it has for this host. */
-export function presentsSomething(credentials: Credentials): boolean {
+export function hasCredentials(credentials: Credentials): boolean {
   return (
     [credentials.login, credentials.passcode].some((text) => text !== undefined && text !== '') ||
     authorizationsOf(credentials).length > 0 ||

@@ -1,6 +1,6 @@
 /** The HTTP API: who has a key for it, and what requests and streams may take up. */
 import { z } from 'zod';
-import { userName } from '../auth/user-list.js';
+import { userName } from '../auth/logins/user-list.js';
 import { DAY_MS, KIB, MIB, section, sha256Of, whole } from './option-kinds.js';
 
 const apiKey = z.strictObject({

@@ -1,6 +1,6 @@
 /** JSON web tokens: with which keys, from where in a request, and what has to hold of them. */
 import { z } from 'zod';
-import { isLoopback } from '../loopback.js';
+import { isLoopback } from '../net/loopback.js';
 import { DAY_MS, fileName, flag, KIB, whole } from './option-kinds.js';
 
 const ALGORITHMS = ['HS256', 'RS256', 'ES256', 'EdDSA'] as const;

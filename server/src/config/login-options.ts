@@ -1,7 +1,7 @@
 /** Authenticators that check a login and a passcode: against a list, by asking a service, or at RabbitMQ. */
 import { z } from 'zod';
-import { userList } from '../auth/user-list.js';
-import { isLoopback } from '../loopback.js';
+import { userList } from '../auth/logins/user-list.js';
+import { isLoopback } from '../net/loopback.js';
 import { DAY_MS, fileName, flag, KIB, MIB, whole } from './option-kinds.js';
 
 /** How many are checked at a time: see `auth/bounded-line.ts`. */

@@ -121,7 +121,7 @@ export function hasQueueHeaders(headers: Headers, action: QueueAction): boolean 
  * Whether a SUBSCRIBE needs a queue of its own at the broker: always for queues, else if it acknowledges, is to outlive the
  * session, or shapes its queue. Everything else is shared with the other local subscribers. Throws a HeaderError.
  */
-export function wantsOwnQueue(destination: Destination, ack: string, headers: Headers): boolean {
+export function needsDedicatedQueue(destination: Destination, ack: string, headers: Headers): boolean {
   const options = parseQueueOptions(headers, 'subscribe');
   if (destination.kind !== 'topic' && destination.kind !== 'exchange' && destination.kind !== 'user') return true;
   if (ack !== 'auto' || options.durable === true || options.queueName !== undefined) return true;

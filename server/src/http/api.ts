@@ -10,13 +10,15 @@
  */
 import { fileURLToPath } from 'node:url';
 import { type RequestHandler, Router } from 'express';
+import type { AdmissionQueue } from '../load/admission-queue.js';
+import type { Load } from '../load/load-meter.js';
 import { accessChecks, type AccessChecks, crossOrigin } from './access-checks.js';
 import { type CallerSources, identify } from './callers.js';
-import { MessagePublisher, type PublisherOptions, type PublisherSources } from './message-publisher.js';
+import { MessagePublisher, type PublisherOptions, type PublisherSources } from './messages/message-publisher.js';
 import { type OnRefused, problems } from './problem.js';
 import { refusal, shuttingDown, toProblem } from './problem-codes.js';
-import { publishRoute, type PublishRouteOptions } from './publish-route.js';
-import { streamRoute, type StreamRouteSources } from './stream-route.js';
+import { publishRoute, type PublishRouteOptions } from './messages/publish-route.js';
+import { streamRoute, type StreamRouteSources } from './streams/stream-route.js';
 
 export type ApiOptions = PublishRouteOptions & PublisherOptions & StreamRouteSources['options'];
 
@@ -24,17 +26,10 @@ export interface ApiSources extends CallerSources, PublisherSources, Pick<Stream
   readonly options: ApiOptions;
   /** The largest body of a message. */
   readonly messageMaxBytes: number;
-  readonly load: { readonly isOverloaded: boolean };
-  /** Where those stand in line for whom there is no room now. */
-  readonly entrance: { arrive(guest: Guest): void };
+  readonly load: Load;
+  readonly admissionQueue: Pick<AdmissionQueue, 'submit'>;
   readonly requests: Requests;
   readonly onRefused: OnRefused;
-}
-
-/** `turnAway` is called instead of `letIn` when it has taken too long. */
-interface Guest {
-  letIn(): void;
-  turnAway(why: 'overloaded' | 'too-many-connects' | 'shutting-down'): void;
 }
 
 /** Requests under way, so that a stop can wait for their answers. Streams are not among them. */
@@ -94,10 +89,10 @@ const noStore: RequestHandler = (_request, response, next) => {
 };
 
 /** New streams wait as new sessions do; other requests while the relay is overloaded, as SENDs do. */
-function waitForRoom({ entrance, load }: ApiSources, always: boolean): RequestHandler {
+function waitForRoom({ admissionQueue, load }: ApiSources, always: boolean): RequestHandler {
   return (_request, _response, next) => {
     if (!always && !load.isOverloaded) return next();
-    entrance.arrive({ letIn: () => next(), turnAway: (why) => next(refusal(why, TURNED_AWAY)) });
+    admissionQueue.submit({ admit: () => next(), reject: (why) => next(refusal(why, TURNED_AWAY)) });
   };
 }
 

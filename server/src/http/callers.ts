@@ -1,7 +1,7 @@
 /** Who makes an HTTP request: what it presents is asked of the same authenticators as a CONNECT, API keys first. */
 import type { IncomingMessage } from 'node:http';
 import { AuthenticationError, type Authenticator, type Principal } from '../auth/auth.js';
-import { withDeadline } from '../auth/deadline.js';
+import { withDeadline } from '../timing/deadline.js';
 import { refusal } from './problem-codes.js';
 
 export interface Caller {

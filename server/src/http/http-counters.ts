@@ -1,4 +1,4 @@
-import type { Result } from './message-publisher.js';
+import type { Result } from './messages/message-publisher.js';
 
 /** Plain numbers of the HTTP API; somebody else makes metrics of them. */
 export class HttpCounters {

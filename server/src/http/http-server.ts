@@ -3,7 +3,7 @@ import http from 'node:http';
 import https from 'node:https';
 import type { AddressInfo } from 'node:net';
 import type { Duplex } from 'node:stream';
-import type { TlsPort } from '../tls-port.js';
+import type { TlsPort } from '../net/tls-port.js';
 
 export interface HttpServerOptions {
   /** Connections at a time that are not (yet) upgraded; who comes beyond is told to come back (503). */

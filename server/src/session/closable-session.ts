@@ -14,14 +14,14 @@ import { EMPTY_BODY, type Frame, type Version } from '../stomp/frame.js';
 import { type Extensions, NO_EXTENSIONS } from '../stomp/negotiation.js';
 import type { SessionState } from '../stomp/rules.js';
 import type { Connection } from '../transports/connection.js';
-import type { RefusedFrame } from './command-session.js';
+import type { RefusedFrame } from './commands/command.js';
 import { type ErrorReport, errorHeaders, levelOf, refusalHeaders, reportOf, UNFORESEEN } from './error-frame.js';
-import type { Group, GroupMember, Groups } from './groups.js';
+import type { Group, GroupMember, Groups } from '../delivery/groups.js';
 import type { Inbox } from './inbox.js';
-import type { Outbox } from './outbox.js';
+import type { Outbox } from '../delivery/outbox.js';
 import type { SendQueue } from './send-queue.js';
 import type { SessionContext } from './session-context.js';
-import type { Subscriptions } from './subscriptions.js';
+import type { Subscriptions } from '../delivery/subscriptions.js';
 
 const OF_THIS_SESSION: Partial<Record<ErrorCode, string>> = {
   revoked: 'What this session was allowed has been taken back. Log in with other credentials, or ask an operator.',
@@ -29,10 +29,10 @@ const OF_THIS_SESSION: Partial<Record<ErrorCode, string>> = {
 };
 
 /** How a session closes that takes no more from its client. */
-interface Farewell {
+interface PendingClose {
   readonly code: number;
   readonly reason: string;
-  isSaid: boolean;
+  isStarted: boolean;
 }
 
 export abstract class ClosableSession implements GroupMember {
@@ -48,7 +48,7 @@ export abstract class ClosableSession implements GroupMember {
     | { readonly version: Version; readonly principal: { readonly name: string }; readonly extensions?: Extensions }
     | undefined;
   protected abstract readonly peer: { readonly address: string };
-  private farewell: Farewell | undefined;
+  private pendingClose: PendingClose | undefined;
   /** The client is gone; what it had sent is still worked off. */
   protected isConnectionLost = false;
 
@@ -56,9 +56,9 @@ export abstract class ClosableSession implements GroupMember {
   abstract onGroupEnded(group: Group, error: unknown): void;
   protected abstract stopTimers(): void;
   /** Gives back what it has at the broker. May come twice. */
-  protected abstract letGo(): void;
+  protected abstract releaseResources(): void;
   /** Nothing is left of it. Once, last. */
-  protected abstract gone(): void;
+  protected abstract onGone(): void;
 
   get id(): string {
     return this.connection.id;
@@ -73,7 +73,7 @@ export abstract class ClosableSession implements GroupMember {
   }
 
   get canDeliver(): boolean {
-    return this.state === 'connected' && !this.isConnectionLost && !this.farewell?.isSaid;
+    return this.state === 'connected' && !this.isConnectionLost && !this.pendingClose?.isStarted;
   }
 
   protected get isOver(): boolean {
@@ -90,7 +90,7 @@ export abstract class ClosableSession implements GroupMember {
     if (receipt !== undefined && this.canDeliver) this.write('RECEIPT', [['receipt-id', receipt], ...headers]);
   }
 
-  tell(subject: string, headers: readonly [string, string][], sentence: string): void {
+  notify(subject: string, headers: readonly [string, string][], sentence: string): void {
     if (!this.canDeliver) return;
     const own: [string, string][] = [
       ['subscription', 'relay'],
@@ -101,14 +101,14 @@ export abstract class ClosableSession implements GroupMember {
     this.write('MESSAGE', [...own, ...headers], Buffer.from(sentence));
   }
 
-  tellToMove(moveInMs: number, closeInMs: number): boolean {
+  askToMove(moveInMs: number, closeInMs: number): boolean {
     if (!this.extensions.has('drain')) return false;
     const sentence = `This relay is shutting down: connect anew in ${moveInMs} ms, then close this session; the relay does in ${closeInMs} ms.`;
     const headers: [string, string][] = [
       ['move-in-ms', String(moveInMs)],
       ['close-in-ms', String(closeInMs)],
     ];
-    this.tell('drain', headers, sentence);
+    this.notify('drain', headers, sentence);
     return true;
   }
 
@@ -134,7 +134,7 @@ export abstract class ClosableSession implements GroupMember {
 
   report(error: unknown, frame: RefusedFrame): void {
     const { code, sentence } = this.note(error, frame);
-    if (this.extensions.has('soft-errors')) this.tell('errors', refusalHeaders(code, frame), sentence);
+    if (this.extensions.has('soft-errors')) this.notify('errors', refusalHeaders(code, frame), sentence);
   }
 
   /**
@@ -187,7 +187,7 @@ export abstract class ClosableSession implements GroupMember {
   retire(): void {
     if (this.state !== 'connected') return this.end('shutting-down');
     const { closeCode: code, text: reason } = ERRORS['shutting-down'];
-    this.farewell ??= { code, reason, isSaid: false };
+    this.pendingClose ??= { code, reason, isStarted: false };
     this.inbox.stopReading();
     this.endIfDone();
   }
@@ -201,7 +201,7 @@ export abstract class ClosableSession implements GroupMember {
 
   /** The client sends nothing more. What it has sent is done and answered; then it is taken to have left. */
   onEnd(): void {
-    this.farewell ??= { code: 1000, reason: '', isSaid: false };
+    this.pendingClose ??= { code: 1000, reason: '', isStarted: false };
     this.endIfDone();
   }
 
@@ -218,21 +218,21 @@ export abstract class ClosableSession implements GroupMember {
 
   /** STOMP 1.2, "RECEIPT": if the client disconnects, previously received frames SHOULD continue to get processed. */
   private endIfDone(): void {
-    if (!(this.isConnectionLost || this.farewell) || this.state === 'closed') return;
+    if (!(this.isConnectionLost || this.pendingClose) || this.state === 'closed') return;
     if (!this.isOver && !(this.inbox.isIdle && this.sendQueue.isIdle)) return;
     if (!this.isConnectionLost) return this.leave();
     this.state = 'closed';
     this.inbox.close();
-    this.letGo();
-    this.gone();
+    this.releaseResources();
+    this.onGone();
   }
 
   /** Delivers nothing more, and closes when the client has taken what it was sent. */
   private leave(): void {
-    const { farewell } = this;
-    if (this.isOver || !farewell || farewell.isSaid) return;
+    const { pendingClose: farewell } = this;
+    if (this.isOver || !farewell || farewell.isStarted) return;
     this.leaveGroups();
-    farewell.isSaid = true;
+    farewell.isStarted = true;
     const close = (): void => this.close(farewell.code, farewell.reason);
     if (this.connection.bufferedBytes === 0) close();
     else this.outbox.whenDrained(close);
@@ -242,8 +242,8 @@ export abstract class ClosableSession implements GroupMember {
     this.state = 'closing';
     this.inbox.close();
     this.stopTimers();
-    for (const subscription of this.subscriptions.all()) if (subscription.kind === 'own') subscription.close();
-    this.letGo();
+    for (const subscription of this.subscriptions.all()) if (subscription.kind === 'dedicated') subscription.close();
+    this.releaseResources();
     this.connection.close(code, reason);
     if (this.isConnectionLost) this.endIfDone();
   }

@@ -10,7 +10,7 @@
  * embedded broker) there is nothing to spare and nowhere to move to: every session's moment is now.
  */
 import type { ErrorCode } from '../stomp/errors.js';
-import { TICK_MS, type Timer, type TimerWheel } from './timer-wheel.js';
+import { TICK_MS, type Timer, type TimerWheel } from '../timing/timer-wheel.js';
 
 export interface DrainOptions {
   /** At most so many sessions end in any second. */
@@ -26,7 +26,7 @@ export interface DrainOptions {
 
 export interface DrainingSession {
   /** Tells the client when to move, and when it will be closed. False where it has not asked to be told. */
-  tellToMove(moveInMs: number, closeInMs: number): boolean;
+  askToMove(moveInMs: number, closeInMs: number): boolean;
   /** Does and answers what the client has sent so far, lets it read what it was sent, and closes (1012). */
   retire(): void;
   /** Closes now. */
@@ -89,7 +89,7 @@ export class Drain {
 
   private place(session: DrainingSession, momentMs: number, graceMs: number): void {
     const stayMs = momentMs + graceMs;
-    const isTold = this.options.canMove && session.tellToMove(Math.round(momentMs), Math.round(stayMs));
+    const isTold = this.options.canMove && session.askToMove(Math.round(momentMs), Math.round(stayMs));
     const closeMs = isTold ? stayMs : momentMs;
     this.after(closeMs, () => session.retire());
     this.after(closeMs + graceMs, () => session.end('shutting-down'));

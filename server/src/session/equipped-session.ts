@@ -8,15 +8,15 @@ import type { Broker, BrokerChannel } from '../brokers/broker.js';
 import { StompError } from '../stomp/errors.js';
 import type { Version } from '../stomp/frame.js';
 import type { Extensions } from '../stomp/negotiation.js';
-import type { Acks } from './acks.js';
+import type { Acks } from '../delivery/acks.js';
 import { ClosableSession } from './closable-session.js';
-import type { MessageEncoder } from './message-encoder.js';
+import type { MessageEncoder } from '../delivery/message-encoder.js';
 import type { SessionLog, SessionOptions } from './session-context.js';
 import type { SessionCounters } from './session-counters.js';
 import { SessionExtras } from './session-extras.js';
-import type { DeliveryHost } from './subscriptions.js';
+import type { DeliveryHost } from '../delivery/subscriptions.js';
 import type { TempQueues } from './temp-queues.js';
-import type { TimerWheel } from './timer-wheel.js';
+import type { TimerWheel } from '../timing/timer-wheel.js';
 import type { Transaction, Transactions } from './transactions.js';
 
 /** What CONNECT has settled. */
@@ -96,7 +96,7 @@ export abstract class EquippedSession extends ClosableSession implements Deliver
     if (!this.isOver) this.extras.later(delayMs, action);
   }
 
-  protected letGo(): void {
+  protected releaseResources(): void {
     this.openedExtras?.close();
   }
 

@@ -1,7 +1,7 @@
 /** What an ERROR says: the code and short text of `stomp/errors`, and the sentence that the error brought. */
 import { type ErrorCode, ERRORS, isErrorCode } from '../stomp/errors.js';
 import { VERSIONS } from '../stomp/frame.js';
-import type { RefusedFrame } from './command-session.js';
+import type { RefusedFrame } from './commands/command.js';
 
 export interface ErrorReport {
   readonly code: ErrorCode;

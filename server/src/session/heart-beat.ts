@@ -5,20 +5,20 @@
  * Out: an EOL goes out at three quarters of the negotiated interval whatever else was sent; that keeps the promise
  * without a note for each delivery. In: any byte is life, so the session only sets a number when data arrives.
  */
-import { TICK_MS, type Timer, type TimerWheel } from './timer-wheel.js';
+import { TICK_MS, type Timer, type TimerWheel } from '../timing/timer-wheel.js';
 
 export interface HeartBeatListener {
   /** Send an EOL now. */
-  beat(): void;
+  sendHeartBeat(): void;
   /** The client has been silent for too long; `silentMs` is what it was allowed. */
-  missed(silentMs: number): void;
+  onSilence(silentMs: number): void;
   /** While the relay does not read from the client, its silence says nothing. */
   readonly isPaused: boolean;
 }
 
 export class HeartBeat {
   /** Tick of the last sign of life. */
-  private lastHeard: number;
+  private lastActivity: number;
   private sendTimer: Timer | undefined;
   private expectTimer: Timer | undefined;
 
@@ -28,13 +28,13 @@ export class HeartBeat {
     sendEveryMs: number,
     private readonly silenceMaxMs: number,
   ) {
-    this.lastHeard = timers.now;
+    this.lastActivity = timers.now;
     if (sendEveryMs > 0) this.scheduleBeat(Math.max(TICK_MS, sendEveryMs * 0.75 - TICK_MS));
     if (silenceMaxMs > 0) this.scheduleCheck(silenceMaxMs);
   }
 
-  heard(): void {
-    this.lastHeard = this.timers.now;
+  onActivity(): void {
+    this.lastActivity = this.timers.now;
   }
 
   stop(): void {
@@ -45,15 +45,15 @@ export class HeartBeat {
   private scheduleBeat(everyMs: number): void {
     this.sendTimer = this.timers.schedule(everyMs, () => {
       this.scheduleBeat(everyMs);
-      this.listener.beat();
+      this.listener.sendHeartBeat();
     });
   }
 
   private scheduleCheck(delayMs: number): void {
     this.expectTimer = this.timers.schedule(delayMs, () => {
-      if (this.listener.isPaused) this.heard();
-      const silentMs = (this.timers.now - this.lastHeard) * TICK_MS;
-      if (silentMs >= this.silenceMaxMs) this.listener.missed(this.silenceMaxMs);
+      if (this.listener.isPaused) this.onActivity();
+      const silentMs = (this.timers.now - this.lastActivity) * TICK_MS;
+      if (silentMs >= this.silenceMaxMs) this.listener.onSilence(this.silenceMaxMs);
       else this.scheduleCheck(this.silenceMaxMs - silentMs);
     });
   }

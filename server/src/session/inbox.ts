@@ -12,8 +12,8 @@
  */
 import type { Frame, Version } from '../stomp/frame.js';
 import { Parser, type ParserLimits } from '../stomp/parser.js';
-import type { FramePace } from './frame-pace.js';
-import type { FrameTurns } from './frame-turns.js';
+import type { FrameRateLimit } from '../load/frame-rate-limit.js';
+import type { FrameScheduler } from '../load/frame-scheduler.js';
 import type { SendQueue } from './send-queue.js';
 
 /** The session. Errors that it is told of close the inbox. */
@@ -35,7 +35,7 @@ export class Inbox {
   /** For good. */
   private isInputOver = false;
   /** Frames handled in this turn (number `turn`), since it was last called from the line. */
-  private handled = 0;
+  private handledInTurn = 0;
   private turn = 0;
   /** By its last frame: one who makes work for others. */
   private isSender = false;
@@ -44,10 +44,10 @@ export class Inbox {
   constructor(
     private readonly handler: FrameHandler,
     private readonly sendQueue: SendQueue,
-    private readonly turns: FrameTurns,
+    private readonly scheduler: FrameScheduler,
     limits: ParserLimits,
     private readonly maxBytes: number,
-    private readonly pace?: FramePace,
+    private readonly rateLimit?: FrameRateLimit,
   ) {
     this.parser = new Parser(limits);
   }
@@ -62,19 +62,19 @@ export class Inbox {
   }
 
   push(chunk: Buffer): void {
-    this.turns.chunksRead++;
+    this.scheduler.chunksRead++;
     this.parser.push(chunk);
     this.takeFrames();
   }
 
   /** How the frames from now on are read. */
-  speak(version: Version, limits: ParserLimits): void {
+  useVersion(version: Version, limits: ParserLimits): void {
     this.parser.version = version;
     this.parser.limits = limits;
   }
 
   onSendProgress(): void {
-    if (this.state === 'held' && !this.sendQueue.isOverfull) this.standInLine();
+    if (this.state === 'held' && !this.sendQueue.isOverfull) this.waitForTurn();
     this.regulateReading();
   }
 
@@ -91,12 +91,12 @@ export class Inbox {
   private takeFrames(): void {
     while (this.state === 'ready') {
       if (this.parser.bufferedBytes > 0 && this.mustWait()) {
-        this.standInLine();
+        this.waitForTurn();
         break;
       }
-      if (this.parser.bufferedBytes > 0 && this.pace?.mustPause) {
+      if (this.parser.bufferedBytes > 0 && this.rateLimit?.mustPause) {
         this.state = 'in line';
-        this.pace.later(() => this.goOn());
+        this.rateLimit.later(() => this.proceed());
         break;
       }
       let frame: Frame | undefined;
@@ -114,22 +114,22 @@ export class Inbox {
 
   /** A client's first frame in a turn never waits, unless there is overload and SENDs are what it sends. */
   private mustWait(): boolean {
-    const { turns } = this;
-    const isLate = turns.isOver;
-    if (this.turn !== turns.number) {
-      this.turn = turns.number;
-      this.handled = 0;
+    const { scheduler: turns } = this;
+    const isLate = turns.isTurnOver;
+    if (this.turn !== turns.turnNumber) {
+      this.turn = turns.turnNumber;
+      this.handledInTurn = 0;
     }
-    if (this.handled === 0) return isLate && this.isSender && turns.isOverloaded;
-    return isLate || (turns.hasLine && this.handled >= turns.framesEach);
+    if (this.handledInTurn === 0) return isLate && this.isSender && turns.isOverloaded;
+    return isLate || (turns.hasQueue && this.handledInTurn >= turns.framesPerSession);
   }
 
   private take(frame: Frame): void {
-    this.handled++;
+    this.handledInTurn++;
     this.isSender = frame.command === 'SEND';
     let pending: Promise<void> | undefined;
     try {
-      this.pace?.count();
+      this.rateLimit?.count();
       pending = this.handler.handle(frame);
     } catch (error) {
       this.handler.refuse(error, frame);
@@ -147,21 +147,21 @@ export class Inbox {
       this.handler.refuse(error, frame);
     }
     try {
-      this.goOn();
+      this.proceed();
     } catch (error) {
       this.handler.fail(error);
     }
   }
 
-  private standInLine(): void {
+  private waitForTurn(): void {
     this.state = 'in line';
-    this.turns.later(() => {
-      this.handled = 0;
-      this.goOn();
+    this.scheduler.enqueue(() => {
+      this.handledInTurn = 0;
+      this.proceed();
     });
   }
 
-  private goOn(): void {
+  private proceed(): void {
     if (this.state !== 'over') this.state = 'ready';
     this.takeFrames();
     this.handler.onProgress();

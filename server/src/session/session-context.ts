@@ -2,15 +2,16 @@
 import type { Authenticator, Policy, Principal } from '../auth/auth.js';
 import type { Broker } from '../brokers/broker.js';
 import type { ParserLimits } from '../stomp/parser.js';
-import type { FramePaceOptions, Pace } from './frame-pace.js';
-import type { Load } from './frame-turns.js';
-import type { Groups } from './groups.js';
-import type { MessageEncoder } from './message-encoder.js';
+import type { FrameRateOptions } from '../load/frame-rate-limit.js';
+import type { RateLimit } from '../load/rate-limiter.js';
+import type { Load } from '../load/load-meter.js';
+import type { Groups } from '../delivery/groups.js';
+import type { MessageEncoder } from '../delivery/message-encoder.js';
 import type { SessionCounters } from './session-counters.js';
-import type { TimerWheel } from './timer-wheel.js';
+import type { TimerWheel } from '../timing/timer-wheel.js';
 
 /** Defaults, units and ranges are in `config.ts`. */
-export interface SessionOptions extends FramePaceOptions {
+export interface SessionOptions extends FrameRateOptions {
   /** From the connection to CONNECTED; also how long an authenticator or policy may take. */
   readonly connectTimeoutMs: number;
   readonly heartBeat: {
@@ -74,7 +75,7 @@ export interface SessionContext {
   readonly messages: MessageEncoder;
   readonly timers: TimerWheel;
   readonly load: Load;
-  readonly createPace: (perSecond: number) => Pace;
+  readonly createRateLimiter: (perSecond: number) => RateLimit;
   readonly counters: SessionCounters;
   readonly log: SessionLog;
   /** For what clients can cause as often as they like. */

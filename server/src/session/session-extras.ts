@@ -4,11 +4,11 @@
  */
 import type { BrokerChannel, ChannelOwner } from '../brokers/broker.js';
 import type { Version } from '../stomp/frame.js';
-import { Acks } from './acks.js';
+import { Acks } from '../delivery/acks.js';
 import type { SessionContext } from './session-context.js';
-import type { DeliveryHost } from './subscriptions.js';
+import type { DeliveryHost } from '../delivery/subscriptions.js';
 import { TempQueues } from './temp-queues.js';
-import type { Timer } from './timer-wheel.js';
+import type { Timer } from '../timing/timer-wheel.js';
 import { Transactions } from './transactions.js';
 
 export class SessionExtras {

@@ -1,11 +1,6 @@
 /** What an operator can see of a session and do to it: STOMP sessions, and streams over HTTP alike. */
+import type { SubscriptionInfo } from '../delivery/subscriptions.js';
 import type { ErrorCode } from '../stomp/errors.js';
-
-export interface SubscriptionInfo {
-  readonly id: string;
-  readonly destination: string;
-  readonly ack: 'auto' | 'client' | 'client-individual';
-}
 
 /** A snapshot, made when it is asked for. Holds no passcode, token or claim. */
 export interface SessionInfo {

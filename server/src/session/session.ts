@@ -15,22 +15,22 @@ import { StompError } from '../stomp/errors.js';
 import type { Frame } from '../stomp/frame.js';
 import { checkFrame } from '../stomp/rules.js';
 import type { Connection, ConnectionListener, Peer } from '../transports/connection.js';
-import type { CommandSession } from './command-session.js';
-import { COMMANDS } from './commands.js';
-import { type Agreement, agree, authenticate, connectedHeaders } from './connect.js';
+import type { CommandSession } from './commands/command.js';
+import { COMMANDS } from './commands/commands.js';
+import { type Agreement, agree, authenticate, connectedHeaders } from './commands/connect.js';
 import { EquippedSession, type Identity } from './equipped-session.js';
-import { FramePace } from './frame-pace.js';
-import type { FrameTurns } from './frame-turns.js';
-import type { Group } from './groups.js';
+import { FrameRateLimit } from '../load/frame-rate-limit.js';
+import type { FrameScheduler } from '../load/frame-scheduler.js';
+import type { Group } from '../delivery/groups.js';
 import { HeartBeat } from './heart-beat.js';
 import { type FrameHandler, Inbox } from './inbox.js';
-import { Outbox, type OutboxListener } from './outbox.js';
+import { Outbox, type OutboxListener } from '../delivery/outbox.js';
 import { SendQueue, type SendQueueListener } from './send-queue.js';
 import type { SessionContext } from './session-context.js';
 import type { ObservedSession, SessionInfo } from './session-info.js';
-import { endSubscription } from './subscribe-commands.js';
-import { Subscriptions } from './subscriptions.js';
-import type { Timer } from './timer-wheel.js';
+import { endSubscription } from './commands/subscribe.js';
+import { Subscriptions } from '../delivery/subscriptions.js';
+import type { Timer } from '../timing/timer-wheel.js';
 import { TokenLife } from './token-life.js';
 
 /** They have done their duty at CONNECT: a browser's can be larger than its session. */
@@ -40,7 +40,7 @@ type Listeners = ConnectionListener & FrameHandler & OutboxListener & SendQueueL
 
 /** Whose sessions they are. */
 export interface SessionOwner {
-  readonly turns: FrameTurns;
+  readonly scheduler: FrameScheduler;
   /** Now that it is known who it is. Throws StompError `too-many-user-sessions`. */
   admit(session: Session, principal: Principal): void;
   /** Once, last. */
@@ -72,7 +72,7 @@ export class Session extends EquippedSession implements Listeners, CommandSessio
     this.inbox = new Inbox(
       this,
       this.sendQueue,
-      owner.turns,
+      owner.scheduler,
       limits.beforeLogin,
       options.inboxMaxBytes,
       this.framePace(),
@@ -90,12 +90,12 @@ export class Session extends EquippedSession implements Listeners, CommandSessio
 
   onData(chunk: Buffer): void {
     this.counters.bytesIn += chunk.length;
-    this.heartBeat?.heard();
+    this.heartBeat?.onActivity();
     if (!this.isOver) this.inbox.push(chunk);
   }
 
   onAlive(): void {
-    this.heartBeat?.heard();
+    this.heartBeat?.onActivity();
   }
 
   onTooLong(maxBytes: number): void {
@@ -123,7 +123,7 @@ export class Session extends EquippedSession implements Listeners, CommandSessio
     const { framesIn } = this.counters;
     framesIn[frame.command] = (framesIn[frame.command] ?? 0) + 1;
     checkFrame(frame, this.state, this.identity?.version);
-    // next: session/commands
+    // next: session/commands/commands
     return this.identity ? (COMMANDS[frame.command]?.(this, frame) ?? undefined) : this.connect(frame);
   }
 
@@ -133,7 +133,7 @@ export class Session extends EquippedSession implements Listeners, CommandSessio
 
   /** The client's silence was not its own. */
   resumeReading(): void {
-    this.heartBeat?.heard();
+    this.heartBeat?.onActivity();
     this.connection.resume();
   }
 
@@ -156,7 +156,7 @@ export class Session extends EquippedSession implements Listeners, CommandSessio
     const principal = await authenticate(authenticator, headers, headers.get('passcode'), peer, options);
     if (this.state !== 'connecting') return;
     this.owner.admit(this, principal);
-    this.connection.welcome();
+    this.connection.onLoggedIn();
     const clientId = headers.get('client-id');
     const { version, extensions } = agreement;
     this.identity = {
@@ -165,7 +165,7 @@ export class Session extends EquippedSession implements Listeners, CommandSessio
       ...(clientId !== undefined && { clientId }),
       ...(extensions && { extensions }),
     };
-    this.inbox.speak(version, limits.afterLogin);
+    this.inbox.useVersion(version, limits.afterLogin);
     this.state = 'connected';
     this.write('CONNECTED', connectedHeaders(agreement, this.id, serverName, options));
     if (!this.isConnectionLost) this.heartBeat = this.startHeartBeat(agreement);
@@ -197,10 +197,10 @@ export class Session extends EquippedSession implements Listeners, CommandSessio
     this.tokenLife = new TokenLife(timers, this, expiresAtMs, warningMs);
   }
 
-  private framePace(): FramePace | undefined {
-    const { options, createPace, timers } = this.context;
+  private framePace(): FrameRateLimit | undefined {
+    const { options, createRateLimiter, timers } = this.context;
     if (options.framesPerSecondMax === 0) return undefined;
-    return new FramePace(createPace(options.framesPerSecondMax), options, timers);
+    return new FrameRateLimit(createRateLimiter(options.framesPerSecondMax), options, timers);
   }
 
   private startHeartBeat({ heartBeat }: Agreement): HeartBeat {
@@ -210,12 +210,12 @@ export class Session extends EquippedSession implements Listeners, CommandSessio
     return new HeartBeat(timers, this, heartBeat.sendEveryMs, silenceMaxMs);
   }
 
-  beat(): void {
+  sendHeartBeat(): void {
     const wrapped = this.connection.encoding.wrap(HEART_BEAT_EOL, true);
     if (!this.connection.write(wrapped)) this.outbox.onBackPressure(wrapped.length);
   }
 
-  missed(silentMs: number): void {
+  onSilence(silentMs: number): void {
     this.fail(
       new StompError('heart-beat-timeout', `Nothing came from the client for ${silentMs} ms, against its heart-beat.`),
     );
@@ -265,7 +265,7 @@ export class Session extends EquippedSession implements Listeners, CommandSessio
     this.outbox.stop();
   }
 
-  protected gone(): void {
+  protected onGone(): void {
     this.owner.ended(this);
   }
 }

@@ -3,13 +3,14 @@
  * stops (how: `drain.ts`).
  */
 import type { Principal } from '../auth/auth.js';
-import { isLoopback, networkOf } from '../loopback.js';
+import { isLoopback, networkOf } from '../net/loopback.js';
 import { StompError } from '../stomp/errors.js';
 import type { Connection, Peer } from '../transports/connection.js';
 import { Drain, type DrainOptions } from './drain.js';
-import { FrameTurns } from './frame-turns.js';
-import { Quota } from './quota.js';
-import { ReadHold } from './read-hold.js';
+import type { Rejection } from '../load/admission-queue.js';
+import { FrameScheduler } from '../load/frame-scheduler.js';
+import { Quota } from '../load/quota.js';
+import { ReadThrottle } from '../load/read-throttle.js';
 import { Session, type SessionOwner } from './session.js';
 import type { SessionContext } from './session-context.js';
 import type { ObservedSession, SessionSource } from './session-info.js';
@@ -24,16 +25,13 @@ export interface SessionsOptions {
   readonly sessionsPerAddressMax: number;
 }
 
-/** Why the entrance lets somebody not in. */
-type TurnedAway = 'overloaded' | 'too-many-connects' | 'shutting-down';
-
-const COME_BACK = {
+const COME_BACK_LATER = {
   overloaded: 'The relay is overloaded and takes no new sessions for now: try again later.',
   'too-many-connects': 'More new sessions come than connectsPerSecondMax allows: try again later.',
 } as const;
 
 export class Sessions implements SessionOwner, SessionSource {
-  readonly turns: FrameTurns;
+  readonly scheduler: FrameScheduler;
   private readonly open = new Set<Session>();
   /** Those that have not logged in yet. */
   private readonly newcomers = new Set<Session>();
@@ -46,8 +44,8 @@ export class Sessions implements SessionOwner, SessionSource {
     private readonly options: SessionsOptions,
     private readonly context: SessionContext,
   ) {
-    const hold = new ReadHold(this.open, () => this.turns.chunksRead);
-    this.turns = new FrameTurns(context.load, () => hold.begin());
+    const hold = new ReadThrottle(this.open, () => this.scheduler.chunksRead);
+    this.scheduler = new FrameScheduler(context.load, () => hold.begin());
     this.users = new Quota(options.sessionsPerUserMax);
     this.addresses = new Quota(options.sessionsPerAddressMax);
   }
@@ -112,11 +110,11 @@ export class Sessions implements SessionOwner, SessionSource {
     this.newcomers.delete(session);
   }
 
-  /** In place of `accept`, for who is not to come in now. Not counted either. */
-  readonly turnAway = (connection: Connection, peer: Peer, why: TurnedAway): void => {
+  /** Instead of `accept`, for a client that is not admitted. It counts as no session. */
+  readonly reject = (connection: Connection, peer: Peer, why: Rejection): void => {
     const session = this.create(connection, peer);
     if (why === 'shutting-down') return session.end(why);
-    session.fail(new StompError(why, COME_BACK[why]));
+    session.fail(new StompError(why, COME_BACK_LATER[why]));
   };
 
   private create(connection: Connection, peer: Peer): Session {

@@ -6,8 +6,8 @@ import type { BrokerChannel, RoutedMessage } from '../brokers/broker.js';
 import type { TempQueue } from '../destinations/destination.js';
 import { StompError } from '../stomp/errors.js';
 import type { Version } from '../stomp/frame.js';
-import { messageHead, tellDropped } from './message-encoder.js';
-import type { DeliveryHost } from './subscriptions.js';
+import { messageHead, withDroppedHeader } from '../delivery/message-encoder.js';
+import type { DeliveryHost } from '../delivery/subscriptions.js';
 
 export class TempQueues {
   /** The broker's name of each queue, or the promise for it. */
@@ -60,7 +60,7 @@ export class TempQueues {
       return;
     }
     this.missed.delete(queue.name);
-    const told = missed === 0 ? frame : tellDropped(frame, missed);
+    const told = missed === 0 ? frame : withDroppedHeader(frame, missed);
     const wrapped = connection.encoding.wrap(told, messages.isText(message));
     counters.messagesOut++;
     counters.messageBytesOut += wrapped.length;

@@ -3,13 +3,13 @@
  * or stand still with the process; so the clock is looked at again every minute at the latest.
  */
 import { StompError } from '../stomp/errors.js';
-import type { Timer, TimerWheel } from './timer-wheel.js';
+import type { Timer, TimerWheel } from '../timing/timer-wheel.js';
 
 const LOOK_AGAIN_MS = 60_000;
 
 /** The session. */
 export interface TokenHolder {
-  tell(subject: string, headers: readonly [string, string][], sentence: string): void;
+  notify(subject: string, headers: readonly [string, string][], sentence: string): void;
   fail(error: unknown): void;
 }
 
@@ -51,7 +51,7 @@ export class TokenLife {
 
   private warn(inMs: number): void {
     const sentence = `The token of this session ends in ${inMs} ms: SEND a new one to /relay/auth.`;
-    this.holder.tell('token-expiring', [['expires-in-ms', String(inMs)]], sentence);
+    this.holder.notify('token-expiring', [['expires-in-ms', String(inMs)]], sentence);
   }
 
   private end(): void {

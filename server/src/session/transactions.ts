@@ -2,18 +2,18 @@
  * Transactions of one session (STOMP 1.2, "BEGIN"): they hold SENDs, ACKs and NACKs until COMMIT, each checked when it
  * arrived. Bounded in number, frames and bytes. What is open when the session ends is aborted.
  */
-import type { Need } from '../auth/further-needs.js';
+import type { RequiredPermission } from '../auth/policy/required-permissions.js';
 import type { Message, Outcome } from '../brokers/broker.js';
 import type { Destination } from '../destinations/destination.js';
 import { StompError } from '../stomp/errors.js';
-import type { Claim } from './acks.js';
+import type { Claim } from '../delivery/acks.js';
 
 export type TransactionStep =
   | {
       readonly kind: 'send';
       readonly destination: Destination;
       /** What its headers need of the policy, besides the destination. */
-      readonly needs: readonly Need[];
+      readonly permissions: readonly RequiredPermission[];
       readonly message: Message;
       readonly mandatory: boolean;
       readonly receipt: string | undefined;
@@ -29,7 +29,7 @@ export interface TransactionOptions {
 export class Transaction {
   readonly steps: TransactionStep[] = [];
   /** One of its frames was refused: COMMIT is refused too. */
-  isSpoiled = false;
+  hasFailed = false;
   private bytes = 0;
   private count = 0;
 
@@ -38,8 +38,8 @@ export class Transaction {
     private readonly options: TransactionOptions,
   ) {}
 
-  spoil(): void {
-    this.isSpoiled = true;
+  markFailed(): void {
+    this.hasFailed = true;
   }
 
   /** Counts a frame when it arrives, before its checks, so that the bound holds while they are waited for. */

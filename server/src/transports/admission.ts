@@ -4,7 +4,7 @@
  * rebinding), so a relay that listens on loopback, where being reachable is the only protection, looks at Host too.
  * Each check answers with the sentence of the refusal, or undefined.
  */
-import { isLoopback } from '../loopback.js';
+import { isLoopback } from '../net/loopback.js';
 
 /** `isEncrypted`: the request came over TLS, which ends here. */
 export type HeaderCheck = (headers: CheckedHeaders, isEncrypted?: boolean) => string | undefined;

@@ -71,7 +71,7 @@ export interface Connection {
    */
   write(wrapped: Buffer): boolean;
   /** The client has logged in. Until then, a transport that puts messages together takes only small ones. */
-  welcome(): void;
+  onLoggedIn(): void;
   /** Stops reading; bytes already read may still arrive. */
   pause(): void;
   resume(): void;

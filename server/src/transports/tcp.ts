@@ -11,11 +11,11 @@ import { randomUUID } from 'node:crypto';
 import { createServer } from 'node:net';
 import type { AddressInfo, Server, Socket } from 'node:net';
 import { createServer as createTlsServer } from 'node:tls';
-import { takenBytes } from '../taken-bytes.js';
-import type { TlsPort } from '../tls-port.js';
+import { takenBytes } from '../net/taken-bytes.js';
+import type { TlsPort } from '../net/tls-port.js';
 import { NO_LISTENER } from './connection.js';
 import type { AcceptConnection, Connection, Encoding, Peer } from './connection.js';
-import type { Entrance, Refusal } from './entrance.js';
+import type { AdmissionQueue, Rejection } from '../load/admission-queue.js';
 
 export interface TcpOptions {
   readonly closeTimeoutMs: number;
@@ -68,7 +68,7 @@ class TcpConnection implements Connection {
   }
 
   /** Nothing is put together here. */
-  welcome(): void {}
+  onLoggedIn(): void {}
 
   pause(): void {
     if (this.#state === 'open') this.socket.pause();
@@ -110,12 +110,12 @@ class TcpConnection implements Connection {
   }
 }
 
-/** `refuse` is given, in the place of `accept`, who is turned away at the entrance. */
+/** `refuse` is given, in the place of `accept`, who is turned away by the admission queue. */
 export function createTcpTransport(
   options: TcpOptions,
-  entrance: Entrance,
+  admissionQueue: AdmissionQueue,
   accept: AcceptConnection,
-  refuse: (connection: Connection, peer: Peer, why: Refusal) => void,
+  refuse: (connection: Connection, peer: Peer, why: Rejection) => void,
 ): TcpTransport {
   const connections = new Map<Socket, TcpConnection>();
   let allGone: (() => void) | undefined;
@@ -149,9 +149,9 @@ export function createTcpTransport(
 
   server.on(options.tls ? 'secureConnection' : 'connection', (socket: Socket) => {
     socket.on('error', onError);
-    entrance.arrive({
-      letIn: () => open(socket, accept),
-      turnAway: (why) => open(socket, (connection, peer) => refuse(connection, peer, why)),
+    admissionQueue.submit({
+      admit: () => open(socket, accept),
+      reject: (why) => open(socket, (connection, peer) => refuse(connection, peer, why)),
     });
   });
 

@@ -15,7 +15,7 @@ import { randomUUID } from 'node:crypto';
 import { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { WebSocket } from 'ws';
-import { takenBytes } from '../taken-bytes.js';
+import { takenBytes } from '../net/taken-bytes.js';
 import { NO_LISTENER } from './connection.js';
 import type { Connection, Encoding } from './connection.js';
 import { DEFLATE_ENCODING, PLAIN_ENCODING, unwrapMessages } from './websocket-encoding.js';
@@ -55,7 +55,7 @@ interface Carrier {
 }
 
 /** What all connections of a transport have in common. */
-export interface Surroundings {
+export interface ConnectionDeps {
   readonly wheel: PingWheel<WebSocketConnection>;
   /** The longest message before login. */
   readonly beforeLoginMaxPayloadBytes: number;
@@ -75,7 +75,7 @@ export class WebSocketConnection implements Connection, Pingable {
   constructor(
     protected readonly ws: ClientWebSocket,
     protected readonly socket: Duplex,
-    private readonly surroundings: Surroundings,
+    private readonly surroundings: ConnectionDeps,
   ) {
     this.#slot = surroundings.wheel.add(this);
     ws.connection = this;
@@ -125,7 +125,7 @@ export class WebSocketConnection implements Connection, Pingable {
     this.ws.terminate();
   }
 
-  welcome(): void {
+  onLoggedIn(): void {
     this.socket.off('data', onEarlyData);
   }
 
@@ -184,7 +184,7 @@ class DeflatedConnection extends WebSocketConnection {
 }
 
 /** Makes the connection of a socket whose handshake is done. */
-export function openConnection(ws: ClientWebSocket, socket: Duplex, surroundings: Surroundings): WebSocketConnection {
+export function openConnection(ws: ClientWebSocket, socket: Duplex, surroundings: ConnectionDeps): WebSocketConnection {
   if (ws.extensions.includes('permessage-deflate')) return new DeflatedConnection(ws, socket, surroundings);
   const connection = new WebSocketConnection(ws, socket, surroundings);
   forgetHttp(socket);

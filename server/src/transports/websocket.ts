@@ -1,6 +1,6 @@
 /**
  * STOMP over WebSocket, on an http.Server that may belong to somebody else: the transport is given upgrade requests
- * and takes those for its path. It checks Host and Origin, lets `ws` do the handshake when the entrance lets the client
+ * and takes those for its path. It checks Host and Origin, lets `ws` do the handshake when the admission queue lets the client
  * in, and hands over a connection.
  * How a connection reads and writes is in websocket-connection.ts. How long a client may take to send its request
  * is the http server's business (`headersTimeout`).
@@ -11,12 +11,12 @@ import { STATUS_CODES } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { WebSocketServer } from 'ws';
 import type { ServerOptions } from 'ws';
-import { isLoopback } from '../loopback.js';
+import { isLoopback } from '../net/loopback.js';
 import { createHostCheck, createOriginCheck, LOOPBACK_ONLY } from './admission.js';
 import type { AllowedOrigins } from './admission.js';
 import { type ClientAddress, createClientAddress } from './client-address.js';
 import type { AcceptConnection, Peer } from './connection.js';
-import type { Entrance, Refusal } from './entrance.js';
+import type { AdmissionQueue, Rejection } from '../load/admission-queue.js';
 import { PingWheel } from './ping-wheel.js';
 import { ClientWebSocket, openConnection } from './websocket-connection.js';
 import type { WebSocketConnection } from './websocket-connection.js';
@@ -69,7 +69,7 @@ const KEPT_HEADERS = [
   'x-forwarded-for',
 ] as const;
 
-const COME_BACK: Readonly<Record<Refusal, string>> = {
+const COME_BACK: Readonly<Record<Rejection, string>> = {
   overloaded: 'The relay is overloaded and takes no new sessions for now. Connect again later.',
   'too-many-connects': 'More new sessions come than connectsPerSecondMax allows. Connect again later.',
   'shutting-down': 'The relay is shutting down. Connect again in a moment.',
@@ -80,7 +80,7 @@ const RETRY_AFTER_MAX_S = 10;
 
 export function createWebSocketTransport(
   options: WebSocketOptions,
-  entrance: Entrance,
+  admissionQueue: AdmissionQueue,
   accept: AcceptConnection,
 ): WebSocketTransport {
   const checkHost = createHostCheck(options.allowedHosts, options.boundHost);
@@ -106,12 +106,12 @@ export function createWebSocketTransport(
 
   function arrive(request: IncomingMessage, socket: Duplex, head: Buffer): void {
     socket.on('error', onError); // it may be reset while it waits
-    entrance.arrive({
-      letIn() {
+    admissionQueue.submit({
+      admit() {
         socket.off('error', onError);
         upgrade(request, socket, head);
       },
-      turnAway: (why) => answer(socket, 503, COME_BACK[why]),
+      reject: (why) => answer(socket, 503, COME_BACK[why]),
     });
   }
 

@@ -1,7 +1,7 @@
 /** What the primary process and its workers say to each other. */
 import type { Config } from '../config.js';
-import type { MetricValues } from '../metrics.js';
-import type { Argument, Operation } from '../operations.js';
+import type { MetricValues } from '../admin/metrics.js';
+import type { Argument, Operation } from '../admin/operations.js';
 import type { Listening, StopOptions } from '../relay.js';
 
 /** What can be asked of a worker, and the kind of answer. */

@@ -3,7 +3,7 @@
  * says); what concerns a process, such as memory and lag of the event loop, stays apart with a label `worker`.
  */
 import { AggregatorRegistry } from 'prom-client';
-import type { MetricValues } from '../metrics.js';
+import type { MetricValues } from '../admin/metrics.js';
 
 const OURS = 'stomp_relay_';
 

@@ -2,8 +2,8 @@
  * What an operator asks, asked of all workers at the same time, and their answers put together. A worker that does not answer
  * in time is named, not waited for.
  */
-import type { Answer, Argument, AskOperation, Operation, Result } from '../operations.js';
-import { joinPages } from '../session/lowest-keys.js';
+import type { Answer, Argument, AskOperation, Operation, Result } from '../admin/operations.js';
+import { joinPages } from '../admin/keyset-page.js';
 import type { WorkerProcess } from './worker-process.js';
 
 type AskedWorker = Pick<WorkerProcess, 'number' | 'ask'>;

@@ -8,12 +8,12 @@
  * in the same moment is up to their reconnect delay. The other workers' clients notice nothing.
  */
 import type { Server } from 'node:http';
-import { openAdminPort } from '../admin.js';
+import { openAdminPort } from '../admin/admin-port.js';
 import type { Config } from '../config.js';
-import { createLog, droppedLogLines } from '../log.js';
-import type { Log } from '../log.js';
-import { createPrimaryMetrics } from '../metrics.js';
-import type { MetricValues } from '../metrics.js';
+import { createLog, droppedLogLines } from '../process/log.js';
+import type { Log } from '../process/log.js';
+import { createPrimaryMetrics } from '../admin/metrics.js';
+import type { MetricValues } from '../admin/metrics.js';
 import type { Listening, StopOptions } from '../relay.js';
 import { CrashHistory } from './crash-history.js';
 import { workerConfig } from './worker-config.js';

@@ -2,9 +2,9 @@
  * One worker: a relay as it runs without workers, but that its ports are shared by node:cluster and the primary does its
  * talking. Started by worker-process.ts as a program of its own. Where the primary dies, node:cluster ends it at once.
  */
-import '../young-generation.js';
-import { createLog } from '../log.js';
-import { perform } from '../operations.js';
+import '../process/young-generation.js';
+import { createLog } from '../process/log.js';
+import { perform } from '../admin/operations.js';
 import { createRelay } from '../relay.js';
 import type { Relay, StopOptions } from '../relay.js';
 import { endInOrderAfterCrash } from './last-words.js';

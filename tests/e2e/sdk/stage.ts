@@ -1,5 +1,5 @@
 /** What the tests play on: Chromium with one window, the page, relays that let it in, and what those say of their sessions. */
-import type { DestinationCount, SessionSummary } from '../../../server/src/session/session-directory.js';
+import type { DestinationCount, SessionSummary } from '../../../server/src/admin/session-directory.js';
 import { UsersChromium } from '../chromium.js';
 import { type RelayProcess, startRelay } from '../relay-process.js';
 import { Pages } from './pages.js';

@@ -6,7 +6,7 @@ import path from 'node:path';
 import { afterEach, describe, expect, test } from '@jest/globals';
 import { SignJWT } from 'jose';
 import { ApiKeys, createApiKey } from '../../../server/src/auth/api-keys.js';
-import { hashPassword } from '../../../server/src/auth/password-hash.js';
+import { hashPassword } from '../../../server/src/auth/logins/password-hash.js';
 import type { Policy } from '../../../server/src/index.js';
 import { startRelay, type TestRelay } from '../../support/relay.js';
 import { stageRelays, unique } from '../stomp/relay-stage.js';

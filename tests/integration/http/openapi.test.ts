@@ -9,7 +9,7 @@ import type { Router } from 'express';
 import { parse } from 'yaml';
 import { createConfig } from '../../../server/src/config.js';
 import { PROBLEM_CODES } from '../../../server/src/http/problem-codes.js';
-import { assembleParts } from '../../../server/src/parts.js';
+import { createComponents } from '../../../server/src/components.js';
 import { stageRelays, unique } from '../stomp/relay-stage.js';
 import { get, type HttpHeaders, post, streamUrl, TestStream } from './http-client.js';
 
@@ -79,7 +79,7 @@ describe('docs/openapi.yaml', () => {
   });
 
   test('has the routes that there are, and no others', () => {
-    const parts = assembleParts(createConfig({ log: { level: 'silent' } }), {});
+    const parts = createComponents(createConfig({ log: { level: 'silent' } }), {});
     const routes = routesOf(parts.http.api(true) as Router & { stack: readonly Layer[] });
     const described = Object.entries(description.paths).flatMap(([route, item]) =>
       Object.keys(item).map((method) => `${method} ${route}`),

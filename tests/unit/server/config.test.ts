@@ -4,7 +4,7 @@ import { availableParallelism, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, test } from '@jest/globals';
 import { checkExposure, createConfig, loadConfig } from '../../../server/src/config.js';
-import { SlowPolicies } from '../../../server/src/session/slow-policy.js';
+import { SlowPolicies } from '../../../server/src/delivery/slow-policy.js';
 import { problemsOf } from '../../support/config-problems.js';
 
 function yaml(text: string): string {

@@ -13,7 +13,7 @@ import {
   type JWTVerifyGetKey,
 } from 'jose';
 import { AuthenticationError } from '../auth.js';
-import { readAtMost } from '../bounded-answer.js';
+import { readAtMost } from '../logins/bounded-answer.js';
 import type { JwtAlgorithm, VerificationKeys } from './jwt-keys.js';
 import { refusalOf } from './token-refusal.js';
 

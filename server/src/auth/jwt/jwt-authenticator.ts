@@ -4,7 +4,7 @@
  * among the keys there are. What does not look like a token is left to other authenticators.
  */
 import { decodeJwt, type errors, type JWTPayload, jwtVerify } from 'jose';
-import { WatchedFile } from '../../watched-file.js';
+import { WatchedFile } from '../../net/watched-file.js';
 import { AuthenticationError, type Authenticator, type Credentials, type Principal } from '../auth.js';
 import { JwksAddress, type JwksOptions } from './jwks-address.js';
 import { type JwtAlgorithm, readPublicKeys, readSecret, type VerificationKeys } from './jwt-keys.js';

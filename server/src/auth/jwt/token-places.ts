@@ -5,7 +5,7 @@
 import { parse as parseCookies } from 'cookie';
 import { decodeProtectedHeader } from 'jose';
 import { AuthenticationError, type Credentials } from '../auth.js';
-import { authorizationsOf, bearerSubProtocolOf, type PageCheck, presentsSomething } from '../presented.js';
+import { authorizationsOf, bearerSubProtocolOf, type PageCheck, hasCredentials } from '../presented.js';
 
 export type TokenPlace = 'passcode' | 'authorization' | 'subprotocol' | 'cookie';
 
@@ -35,7 +35,7 @@ export function findToken(
   const offered = from.includes('subprotocol') ? bearerSubProtocolOf(credentials) : undefined;
   if (offered !== undefined) return mustBeToken(offered, 'The sub-protocol bearer.TOKEN');
   const cookie = cookieName === undefined ? undefined : cookieOf(credentials, cookieName);
-  if (cookie === undefined || !from.includes('cookie') || presentsSomething(credentials)) return undefined;
+  if (cookie === undefined || !from.includes('cookie') || hasCredentials(credentials)) return undefined;
   if (isTrustedPage(credentials.httpHeaders)) return mustBeToken(cookie, `The cookie ${cookieName}`);
   const sentence = `The cookie ${cookieName} counts only for pages of allowed origins, and the request names no such Origin.`;
   throw new AuthenticationError('authentication-failed', sentence);

@@ -60,7 +60,7 @@ export class MemoryBroker implements Broker {
     try {
       this.refuseIfDown();
       const { exchange, key } = this.address(destination);
-      // next: session/groups
+      // next: delivery/groups
       const fate = this.vhost.publish(toRoutedMessage(message, exchange, key));
       if (fate === 'taken' || (fate === 'unroutable' && !mandatory)) return TAKEN;
       return Promise.reject(fate === 'unroutable' ? unroutable(destination) : fate);

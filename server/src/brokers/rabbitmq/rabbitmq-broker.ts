@@ -18,23 +18,23 @@ import type {
 } from '../broker.js';
 import type { Ended } from '../fanout.js';
 import { checkMessage, messageBytes } from '../message-checks.js';
-import { checkBindingSize, checkHeaderSize } from './amqp-message.js';
-import type { AmqpConnection } from './amqp-connection.js';
-import { ChannelPool, openLink } from './channel-pool.js';
-import type { Link } from './channel-pool.js';
-import { ExchangeQueue } from './exchange-queue.js';
-import { InstanceQueue } from './instance-queue.js';
-import { describeUrl } from './open-model.js';
-import { OwnBindings } from './own-bindings.js';
-import { Publishers } from './publishers.js';
+import { checkBindingSize, checkHeaderSize } from './amqp/amqp-message.js';
+import type { AmqpConnection } from './amqp/amqp-connection.js';
+import { ChannelPool, openLink } from './consume/channel-pool.js';
+import type { Link } from './consume/channel-pool.js';
+import { ExchangeQueue } from './consume/exchange-queue.js';
+import { InstanceQueue } from './consume/instance-queue.js';
+import { describeUrl } from './amqp/open-model.js';
+import { OwnBindings } from './publish/own-bindings.js';
+import { Publishers } from './publish/publishers.js';
 import { bindingFor } from '../queue-plan.js';
 import type { QueueBinding } from '../queue-plan.js';
 import type { RabbitMqOptions } from './rabbitmq-options.js';
-import { routeFor } from './route.js';
-import type { Route } from './route.js';
-import { SessionChannel } from './session-channel.js';
+import { routeFor } from './publish/route.js';
+import type { Route } from './publish/route.js';
+import { SessionChannel } from './consume/session-channel.js';
 import { Topology } from './topology.js';
-import { stopping } from './wait-deadline.js';
+import { stopping } from './amqp/wait-deadline.js';
 
 type State = 'new' | 'down' | 'up' | 'closed';
 type Listeners = { [E in keyof BrokerEvents]: ((...args: BrokerEvents[E]) => void)[] };
@@ -107,7 +107,7 @@ export class RabbitMqBroker implements Broker {
     // Each address may take its time before the next one is tried
     const deadlineMs = connectTimeoutMs * urls.length;
     for (const connection of this.connections) {
-      connection.listen({ up: () => this.look(), down: (reason) => this.wentDown(reason) });
+      connection.listen({ up: () => this.checkUp(), down: (reason) => this.wentDown(reason) });
       connection.start();
     }
     this.asking.connection.start();
@@ -122,7 +122,7 @@ export class RabbitMqBroker implements Broker {
     }
   }
 
-  private look(): void {
+  private checkUp(): void {
     if (this.state !== 'down' || !this.connections.every(({ current }) => current)) return;
     this.state = 'up';
     for (const listener of this.listeners.up) listener();
@@ -172,7 +172,7 @@ export class RabbitMqBroker implements Broker {
 
   /** The publisher keeps the message until RabbitMQ has confirmed it. */
   publish(destination: Destination, message: Message, { mandatory, user = '' }: PublishOptions): Promise<void> {
-    // next: brokers/rabbitmq/instance-queue, on every instance that has bound the key
+    // next: brokers/rabbitmq/consume/instance-queue, on every instance that has bound the key
     return this.publishers.of(user).publish(routeFor(destination, message, this.options), message, mandatory);
   }
 

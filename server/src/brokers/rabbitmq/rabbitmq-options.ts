@@ -1,5 +1,5 @@
 import type { QueueSettings } from '../queue-plan.js';
-import type { BrokerTlsOptions } from './broker-tls.js';
+import type { BrokerTlsOptions } from './amqp/broker-tls.js';
 
 /** What the RabbitMQ broker is told. Defaults and ranges are in `config.ts`. */
 export interface RabbitMqOptions extends QueueSettings {

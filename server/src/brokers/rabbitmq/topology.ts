@@ -6,11 +6,11 @@
 import type { Channel, ConsumeMessage, Replies } from 'amqplib';
 import { isReservedName } from '../../destinations/destination.js';
 import type { BrokerError } from '../broker.js';
-import { REPLY, replyCode, toBrokerError } from './amqp-errors.js';
-import { checkBindingSize } from './amqp-message.js';
+import { REPLY, replyCode, toBrokerError } from './amqp/amqp-errors.js';
+import { checkBindingSize } from './amqp/amqp-message.js';
 import type { QueueBinding, QueueDeclaration, QueuePlan } from '../queue-plan.js';
 import { RecentNames } from './recent-names.js';
-import type { ScratchChannels } from './scratch-channels.js';
+import type { ScratchChannels } from './amqp/scratch-channels.js';
 
 const REMEMBERED_MAX = 10_000;
 /** How long an exchange that closed the shared publish channel is not tried again. */

@@ -6,7 +6,7 @@ import {
   bindingArguments,
   hasQueueHeaders,
   parseQueueOptions,
-  wantsOwnQueue,
+  needsDedicatedQueue,
 } from '../../../../server/src/destinations/queue-options.js';
 
 const headers = (values: Record<string, string>): Map<string, string> => new Map(Object.entries(values));
@@ -120,7 +120,7 @@ describe('parseQueueOptions', () => {
 
 describe('wantsOwnQueue', () => {
   const wants = (text: string, ack: string, values: Record<string, string> = {}): boolean =>
-    wantsOwnQueue(parseDestination(text, 'subscribe'), ack, headers(values));
+    needsDedicatedQueue(parseDestination(text, 'subscribe'), ack, headers(values));
 
   test('queues always do', () => {
     expect(wants('/queue/q', 'auto')).toBe(true);

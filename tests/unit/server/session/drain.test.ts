@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globals';
 import { Drain, type DrainingSession, planDrain } from '../../../../server/src/session/drain.js';
-import { TimerWheel } from '../../../../server/src/session/timer-wheel.js';
+import { TimerWheel } from '../../../../server/src/timing/timer-wheel.js';
 import { Harness, pass, tick, useFakeTime } from './harness.js';
 
 beforeEach(useFakeTime);
@@ -50,7 +50,7 @@ class Recorded implements DrainingSession {
     all.add(this);
   }
 
-  tellToMove(moveInMs: number, closeInMs: number): boolean {
+  askToMove(moveInMs: number, closeInMs: number): boolean {
     if (this.hasExtension) this.told = { moveInMs, closeInMs };
     return this.hasExtension;
   }

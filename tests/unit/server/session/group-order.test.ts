@@ -6,7 +6,7 @@
  */
 import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globals';
 import { matches } from '../../../../server/src/destinations/topic-pattern.js';
-import type { SlowConsumerRule } from '../../../../server/src/session/slow-policy.js';
+import type { SlowConsumerRule } from '../../../../server/src/delivery/slow-policy.js';
 import { type MemoryConnection, PlainEncoding } from '../../../support/memory-connection.js';
 import { Harness, tick, useFakeTime } from './harness.js';
 
@@ -207,7 +207,7 @@ describe('groups under chance', () => {
       expect(harness.counters.dropped['drop-oldest']).toBeGreaterThan(0);
       expect(harness.counters.dropped.latest).toBeGreaterThan(0);
       expect(await harness.leftovers()).toEqual([]);
-      expect(harness.counters.laggards).toBe(0);
+      expect(harness.counters.slowMembers).toBe(0);
     },
     60_000,
   ); // all of it is work, and other tests share the machine

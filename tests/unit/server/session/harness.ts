@@ -2,14 +2,14 @@
 import { jest } from '@jest/globals';
 import type { Authenticator, Policy } from '../../../../server/src/auth/auth.js';
 import type { DrainOptions } from '../../../../server/src/session/drain.js';
-import { Pace } from '../../../../server/src/pace.js';
-import { Groups } from '../../../../server/src/session/groups.js';
-import { MessageEncoder } from '../../../../server/src/session/message-encoder.js';
+import { RateLimiter } from '../../../../server/src/load/rate-limiter.js';
+import { Groups } from '../../../../server/src/delivery/groups.js';
+import { MessageEncoder } from '../../../../server/src/delivery/message-encoder.js';
 import type { SessionContext, SessionOptions } from '../../../../server/src/session/session-context.js';
 import { SessionCounters } from '../../../../server/src/session/session-counters.js';
 import { Sessions } from '../../../../server/src/session/sessions.js';
-import { SlowPolicies, type SlowConsumerRule } from '../../../../server/src/session/slow-policy.js';
-import { TimerWheel } from '../../../../server/src/session/timer-wheel.js';
+import { SlowPolicies, type SlowConsumerRule } from '../../../../server/src/delivery/slow-policy.js';
+import { TimerWheel } from '../../../../server/src/timing/timer-wheel.js';
 import type { ParserLimits } from '../../../../server/src/stomp/parser.js';
 import { MemoryConnection, type MemoryConnectionOptions } from '../../../support/memory-connection.js';
 import { ScriptedBroker } from '../../../support/scripted-broker.js';
@@ -123,7 +123,7 @@ export class Harness {
       messages,
       timers,
       load: this.load,
-      createPace: (perSecond) => new Pace(perSecond),
+      createRateLimiter: (perSecond) => new RateLimiter(perSecond),
       counters,
       log,
       pacedLog: log,

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globals';
 import { HeartBeat, type HeartBeatListener } from '../../../../server/src/session/heart-beat.js';
-import { TimerWheel } from '../../../../server/src/session/timer-wheel.js';
+import { TimerWheel } from '../../../../server/src/timing/timer-wheel.js';
 
 class Recorder implements HeartBeatListener {
   beats: number[] = [];
@@ -8,10 +8,10 @@ class Recorder implements HeartBeatListener {
   isPaused = false;
   private readonly from = Date.now();
 
-  beat(): void {
+  sendHeartBeat(): void {
     this.beats.push(Date.now() - this.from);
   }
-  missed(silentMs: number): void {
+  onSilence(silentMs: number): void {
     this.missedAfter = silentMs;
   }
 }
@@ -51,7 +51,7 @@ describe('HeartBeat', () => {
     const heartBeat = new HeartBeat(timers, recorder, 0, 2_000);
     for (let i = 0; i < 10; i++) {
       jest.advanceTimersByTime(1_800);
-      heartBeat.heard();
+      heartBeat.onActivity();
     }
     expect(recorder.missedAfter).toBeUndefined();
     jest.advanceTimersByTime(2_150);

@@ -1,11 +1,11 @@
 import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globals';
-import { Pace } from '../../../../server/src/pace.js';
-import { FramePace } from '../../../../server/src/session/frame-pace.js';
-import { FrameTurns } from '../../../../server/src/session/frame-turns.js';
+import { RateLimiter } from '../../../../server/src/load/rate-limiter.js';
+import { FrameRateLimit } from '../../../../server/src/load/frame-rate-limit.js';
+import { FrameScheduler } from '../../../../server/src/load/frame-scheduler.js';
 import { type FrameHandler, Inbox } from '../../../../server/src/session/inbox.js';
 import { SessionCounters } from '../../../../server/src/session/session-counters.js';
 import { SendQueue } from '../../../../server/src/session/send-queue.js';
-import { TimerWheel } from '../../../../server/src/session/timer-wheel.js';
+import { TimerWheel } from '../../../../server/src/timing/timer-wheel.js';
 import type { Frame } from '../../../../server/src/stomp/frame.js';
 
 const LIMITS = {
@@ -52,7 +52,7 @@ class Recorder implements FrameHandler {
 
 let clock: number;
 let load: { isOverloaded: boolean };
-let turns: FrameTurns;
+let turns: FrameScheduler;
 let handler: Recorder;
 let sends: SendQueue;
 let inbox: Inbox;
@@ -68,13 +68,13 @@ beforeEach(() => {
     unconfirmedMaxCount: 10,
   };
   sends = new SendQueue(options, { counters: new SessionCounters(), onSendProgress: () => inbox.onSendProgress() });
-  turns = new FrameTurns(
+  turns = new FrameScheduler(
     load,
     () => undefined,
     () => clock,
   );
   inbox = new Inbox(handler, sends, turns, LIMITS, 100);
-  inbox.speak('1.2', LIMITS);
+  inbox.useVersion('1.2', LIMITS);
   handler.inbox = inbox;
 });
 
@@ -140,9 +140,9 @@ describe('a turn whose time is used up', () => {
   });
 
   test('is no matter to the first frame of another client', () => {
-    expect(turns.isOver).toBe(false);
+    expect(turns.isTurnOver).toBe(false);
     clock = 20;
-    expect(turns.isOver).toBe(true);
+    expect(turns.isTurnOver).toBe(true);
     push(1);
     push(2);
     expect(handler.log).toEqual(['1', 'pause']);
@@ -154,13 +154,13 @@ describe('a turn whose time is used up', () => {
     load.isOverloaded = true;
     frame('ACK');
     await turn();
-    expect(turns.isOver).toBe(false);
+    expect(turns.isTurnOver).toBe(false);
     clock = 20;
     frame('ACK'); // this turn is over
     frame('SEND');
     await turn();
     expect(handler.log).toEqual(['ACK', 'ACK', 'pause', 'SEND', 'resume', 'progress']);
-    expect(turns.isOver).toBe(false);
+    expect(turns.isTurnOver).toBe(false);
     clock = 40;
     frame('SEND');
     expect(handler.log.slice(6)).toEqual(['pause']);
@@ -173,9 +173,9 @@ describe('a turn whose time is used up', () => {
     let isThere = true;
     const other = (): void => {
       clock++;
-      if (isThere) turns.later(other);
+      if (isThere) turns.enqueue(other);
     };
-    turns.later(other);
+    turns.enqueue(other);
     push(1, 2, 3);
     expect(handler.log).toEqual(['1', 'pause']);
     await turn();
@@ -188,7 +188,7 @@ describe('a turn whose time is used up', () => {
 
   test('a line goes round by 16 frames', async () => {
     const order: string[] = [];
-    turns.later(() => order.push(`other after ${handler.log.filter((each) => each !== 'pause').length}`));
+    turns.enqueue(() => order.push(`other after ${handler.log.filter((each) => each !== 'pause').length}`));
     push(...Array.from({ length: 40 }, (_, index) => index));
     while (!inbox.isIdle) await turn();
     expect(order).toEqual(['other after 16']);
@@ -244,9 +244,9 @@ describe('reading', () => {
 describe('a pace', () => {
   const perSecond = (policy: 'pause' | 'disconnect') => {
     const options = { framesPerSecondMax: 2, framesPerSecondPolicy: policy };
-    const pace = new FramePace(new Pace(2, () => clock), options, timers);
+    const pace = new FrameRateLimit(new RateLimiter(2, () => clock), options, timers);
     inbox = new Inbox(handler, sends, turns, LIMITS, 100, pace);
-    inbox.speak('1.2', LIMITS);
+    inbox.useVersion('1.2', LIMITS);
     handler.inbox = inbox;
   };
   let timers: TimerWheel;
@@ -309,7 +309,7 @@ test('before login nothing is read in advance', async () => {
   handler.answers = [new Promise<void>((resolve) => (done = resolve))];
   inbox.push(Buffer.from('CONNECT\nn:1\n\n\0\n'));
   expect(handler.log.splice(0)).toEqual(['1', 'pause']);
-  inbox.speak('1.2', LIMITS);
+  inbox.useVersion('1.2', LIMITS);
   done();
   await turn();
   expect(handler.log).toEqual(['resume', 'progress']);

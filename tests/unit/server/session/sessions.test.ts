@@ -172,11 +172,11 @@ describe('Sessions', () => {
   test('who has waited for too long is told so, and takes nobody’s place', async () => {
     const harness = new Harness({ sessionsMax: 1 });
     const refused = new MemoryConnection();
-    harness.sessions.turnAway(refused, refused.peer, 'overloaded');
+    harness.sessions.reject(refused, refused.peer, 'overloaded');
     expect(refused.summary).toEqual(['ERROR overloaded']);
     expect(refused.closed?.code).toBe(1013);
     const tooFast = new MemoryConnection();
-    harness.sessions.turnAway(tooFast, tooFast.peer, 'too-many-connects');
+    harness.sessions.reject(tooFast, tooFast.peer, 'too-many-connects');
     expect(tooFast.summary).toEqual(['ERROR too-many-connects']);
     await harness.connect();
     expect(await harness.leftovers()).toEqual([]);
@@ -184,7 +184,7 @@ describe('Sessions', () => {
 
   test('who is turned away by a relay that stops is closed as all others are', () => {
     const refused = new MemoryConnection();
-    new Harness().sessions.turnAway(refused, refused.peer, 'shutting-down');
+    new Harness().sessions.reject(refused, refused.peer, 'shutting-down');
     expect(refused.frames).toEqual([]);
     expect(refused.closed?.code).toBe(1012);
   });

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, expect, jest, test } from '@jest/globals';
-import { TimerWheel } from '../../../../server/src/session/timer-wheel.js';
+import { TimerWheel } from '../../../../server/src/timing/timer-wheel.js';
 import { TokenLife } from '../../../../server/src/session/token-life.js';
 import { useFakeTime } from './harness.js';
 
@@ -20,7 +20,7 @@ afterEach(() => {
 
 function begin(livesForMs: number, warningMs: number): TokenLife {
   const holder = {
-    tell: (subject: string, headers: readonly [string, string][]) =>
+    notify: (subject: string, headers: readonly [string, string][]) =>
       void events.push([`${subject} ${headers.map((pair) => pair.join(':')).join()}`, Date.now() - began]),
     fail: (error: unknown) => void events.push([(error as { code: string }).code, Date.now() - began]),
   };

@@ -1,4 +1,4 @@
-import { TlsPort, type TlsPortOptions } from '../../../../server/src/tls-port.js';
+import { TlsPort, type TlsPortOptions } from '../../../../server/src/net/tls-port.js';
 import type { TestAuthority } from '../../../support/certificates.js';
 
 const LOG = { info: () => undefined, warn: () => undefined };

@@ -5,9 +5,9 @@ import { connect as connectTls } from 'node:tls';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import type { Connection, Peer } from '../../../../server/src/transports/connection.js';
 import { createTcpTransport } from '../../../../server/src/transports/tcp.js';
-import type { TlsPort } from '../../../../server/src/tls-port.js';
+import type { TlsPort } from '../../../../server/src/net/tls-port.js';
 import { TestAuthority } from '../../../support/certificates.js';
-import { openEntrance } from './open-entrance.js';
+import { openAdmissionQueue } from './open-admission-queue.js';
 import { RecordingListener } from './recording-listener.js';
 import { describeTransport } from './transport-contract.js';
 import type { Rig, RigClient } from './transport-contract.js';
@@ -31,7 +31,7 @@ async function openRig(load = { isOverloaded: false }, tls?: Protection): Promis
   const waiting: ((session: RecordingListener) => void)[] = [];
   const transport = createTcpTransport(
     { closeTimeoutMs: CLOSE_TIMEOUT_MS, keepAliveMs: 30_000, tls: tls?.port },
-    openEntrance(load),
+    openAdmissionQueue(load),
     (connection: Connection, peer: Peer) => waiting.shift()?.(new RecordingListener(connection, peer)),
     (connection: Connection) => {
       connection.write(Buffer.from('later'));
@@ -172,7 +172,7 @@ test('a port in use is an error that says so', async () => {
   const rig = await openRig();
   const second = createTcpTransport(
     { closeTimeoutMs: CLOSE_TIMEOUT_MS, keepAliveMs: 30_000 },
-    openEntrance(),
+    openAdmissionQueue(),
     () => {},
     () => {},
   );

@@ -11,11 +11,11 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } fr
 import { WebSocket } from 'ws';
 import type { ClientOptions } from 'ws';
 import type { Connection, Peer } from '../../../../server/src/transports/connection.js';
-import type { Entrance } from '../../../../server/src/transports/entrance.js';
+import type { AdmissionQueue } from '../../../../server/src/load/admission-queue.js';
 import { createWebSocketTransport } from '../../../../server/src/transports/websocket.js';
 import type { WebSocketOptions, WebSocketTransport } from '../../../../server/src/transports/websocket.js';
 import { type Certificate, TestAuthority } from '../../../support/certificates.js';
-import { openEntrance } from './open-entrance.js';
+import { openAdmissionQueue } from './open-admission-queue.js';
 import { RecordingListener } from './recording-listener.js';
 import { describeTransport } from './transport-contract.js';
 import type { Rig, RigClient } from './transport-contract.js';
@@ -49,7 +49,7 @@ class WebSocketRig implements Rig {
 
   constructor(
     options: Partial<WebSocketOptions> = {},
-    readonly entrance = openEntrance(),
+    readonly admissionQueue = openAdmissionQueue(),
     readonly server: Server = createServer(),
     readonly ca?: string,
   ) {
@@ -59,7 +59,7 @@ class WebSocketRig implements Rig {
       this.refusals.push(sentence);
       this.refused.push(address);
     };
-    this.transport = createWebSocketTransport({ ...OPTIONS, onRefused, ...options }, entrance, accept);
+    this.transport = createWebSocketTransport({ ...OPTIONS, onRefused, ...options }, admissionQueue, accept);
     this.server.on('upgrade', (request, socket, head) => this.transport.handleUpgrade(request, socket, head));
   }
 
@@ -128,7 +128,7 @@ class WebSocketRig implements Rig {
   }
 
   async close(): Promise<void> {
-    this.entrance.stop();
+    this.admissionQueue.stop();
     await this.transport.close();
     if (!this.server.listening) return;
     this.server.close();
@@ -169,8 +169,8 @@ class WebSocketClient implements RigClient {
 }
 
 let rig: WebSocketRig;
-const openRig = async (options: Partial<WebSocketOptions> = {}, entrance?: Entrance) =>
-  (rig = await new WebSocketRig(options, entrance).listen());
+const openRig = async (options: Partial<WebSocketOptions> = {}, admissionQueue?: AdmissionQueue) =>
+  (rig = await new WebSocketRig(options, admissionQueue).listen());
 afterEach(() => rig.close());
 
 describeTransport('websocket', () => openRig());
@@ -426,7 +426,7 @@ test.each(['127.0.0.1', '127.8.9.10', '::1', '::ffff:127.0.0.1', '10.0.0.7', '::
   async (localAddress) => {
     const transport = createWebSocketTransport(
       { ...OPTIONS, allowedHosts: ['*'], loopbackOnly: true },
-      openEntrance(),
+      openAdmissionQueue(),
       () => undefined,
     );
     const socket = new PassThrough();
@@ -499,11 +499,11 @@ describe('while there is overload', () => {
     load = { isOverloaded: false };
   });
   const someWait = async (count: number) => {
-    while (rig.entrance.waiting < count) await new Promise((resolve) => setImmediate(resolve));
+    while (rig.admissionQueue.waiting < count) await new Promise((resolve) => setImmediate(resolve));
   };
 
   test('those who are served go on, new ones wait, and one too many is told to come back; then all get in', async () => {
-    await openRig({}, openEntrance(load, 60_000));
+    await openRig({}, openAdmissionQueue(load, 60_000));
     const { client, session } = await rig.connect();
     load.isOverloaded = true;
     const crowd = Array.from({ length: 50 }, () => rig.open());
@@ -518,27 +518,27 @@ describe('while there is overload', () => {
     load.isOverloaded = false;
     await Promise.all(crowd);
     expect(rig.connectionCount).toBe(51);
-    expect(rig.entrance.turnedAway).toBe(1);
+    expect(rig.admissionQueue.rejected).toBe(1);
   });
 
   test('who has waited for too long is told to come back', async () => {
     load.isOverloaded = true;
-    await openRig({}, openEntrance(load));
+    await openRig({}, openAdmissionQueue(load));
     expect(await rig.ask({})).toMatch(/^HTTP\/1.1 503 [^]*\nRetry-After: \d+\r\n/);
   });
 
   test('who waits or comes when the relay stops is told that it does', async () => {
     load.isOverloaded = true;
-    await openRig({}, openEntrance(load, 60_000));
+    await openRig({}, openAdmissionQueue(load, 60_000));
     const waiting = rig.ask({});
     await someWait(1);
-    rig.entrance.stop();
+    rig.admissionQueue.stop();
     for (const answer of [await waiting, await rig.ask({})]) expect(answer).toMatch(/^HTTP\/1.1 503 [^]*shutting down/);
   });
 
   test('who leaves while waiting does no harm', async () => {
     load.isOverloaded = true;
-    await openRig({}, openEntrance(load, 60_000));
+    await openRig({}, openAdmissionQueue(load, 60_000));
     const impatient = rig.openRaw();
     await someWait(1);
     impatient.resetAndDestroy();

@@ -1,5 +1,5 @@
 import { expect, test } from '@jest/globals';
-import { createMetrics, createPrimaryMetrics } from '../../../../server/src/metrics.js';
+import { createMetrics, createPrimaryMetrics } from '../../../../server/src/admin/metrics.js';
 import { addEnded, sumOfWorkers } from '../../../../server/src/workers/worker-metrics.js';
 
 function worker(sessions: number, messagesOut: number, isUp = true, lagMs = 0) {
@@ -16,12 +16,12 @@ function worker(sessions: number, messagesOut: number, isUp = true, lagMs = 0) {
       unknownUnsubscribes: 0,
       dropped: {},
       messagesTooLarge: 0,
-      laggards: 0,
+      slowMembers: 0,
       sendBytesWaiting: 0,
     },
     http: { counters: { messages: { confirmed: 3, refused: 1 }, streamEvents: 7 }, streams: { size: 2 } },
     load: { lagMs, isOverloaded: lagMs > 0, overloads: 0 },
-    entrance: { waiting: sessions, turnedAway: 1 },
+    admissionQueue: { waiting: sessions, rejected: 1 },
     broker: { isUp },
     droppedLogLines: () => 2,
   });

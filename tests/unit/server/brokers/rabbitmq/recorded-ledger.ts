@@ -1,6 +1,6 @@
 import type { Channel, ConsumeMessage } from 'amqplib';
 import type { Delivery } from '../../../../../server/src/brokers/broker.js';
-import { DeliveryLedger } from '../../../../../server/src/brokers/rabbitmq/delivery-ledger.js';
+import { DeliveryLedger } from '../../../../../server/src/brokers/rabbitmq/consume/delivery-ledger.js';
 
 /** The ledger of a channel that writes down what reaches AMQP. */
 export class RecordedLedger {

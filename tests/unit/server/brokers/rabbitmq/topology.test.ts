@@ -1,7 +1,7 @@
 import type { Channel } from 'amqplib';
 import { expect, test } from '@jest/globals';
 import type { QueuePlan } from '../../../../../server/src/brokers/queue-plan.js';
-import type { ScratchChannels } from '../../../../../server/src/brokers/rabbitmq/scratch-channels.js';
+import type { ScratchChannels } from '../../../../../server/src/brokers/rabbitmq/amqp/scratch-channels.js';
 import { Topology } from '../../../../../server/src/brokers/rabbitmq/topology.js';
 
 /** A broker at which a queue may be made by others, with other arguments, once it has been declared. */

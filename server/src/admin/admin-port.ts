@@ -1,0 +1,55 @@
+/** The admin port: health, metrics and the admin API, of one relay or of several workers together. */
+import type { Server } from 'node:http';
+import type { Config } from '../config.js';
+import { createAdminApp } from './admin-app.js';
+import type { HealthSources } from './health-route.js';
+import { createHttpServer, hostPort, listen } from '../http/http-server.js';
+import type { MetricsText } from './metrics-route.js';
+import type { OnRefused } from '../http/problem.js';
+import type { Log } from '../process/log.js';
+import { isLoopback } from '../net/loopback.js';
+import { PacedLog } from '../process/paced-log.js';
+import type { AskOperation } from './operations.js';
+import { createHostCheck } from '../transports/admission.js';
+
+export interface AdminSources {
+  readonly health: HealthSources;
+  readonly metrics: MetricsText;
+  readonly ask: AskOperation;
+}
+
+export interface AdminPort {
+  readonly server: Server;
+  readonly listening: { readonly kind: 'admin'; readonly url: string; readonly port: number };
+}
+
+/** Undefined where the configuration wants none. */
+export async function openAdminPort(config: Config, sources: AdminSources, log: Log): Promise<AdminPort | undefined> {
+  const { adminPort, adminHost, backlog } = config.listen;
+  if (adminPort === 'off') return undefined;
+  const { tokenHash, pageMax } = config.admin;
+  const pacedLog = new PacedLog(log);
+  const onFailed = (err: unknown): void => pacedLog.error({ err }, 'an HTTP request could not be answered');
+  const onRefused: OnRefused = (details, code) => pacedLog.warn(details, `admin request refused: ${code}`);
+  const app = createAdminApp({
+    ...sources,
+    api: {
+      ask: sources.ask,
+      access: { isLoopback: isLoopback(adminHost), tokenHash },
+      pageMax,
+      listener: { onFailed, onRefused },
+    },
+    // Probes call by address: allowedHosts is about the public names.
+    checkHost: createHostCheck(undefined, adminHost),
+    onFailed,
+  });
+  const server = createHttpServer(app, {
+    ...config.listen,
+    tls: undefined, // for this machine, or a network of one's own: listen.tls is for the public
+    allowsNoHost: true, // health checks of load balancers name none
+    connectTimeoutMs: config.session.connectTimeoutMs,
+    onListenerFailed: (err) => pacedLog.error({ err }, 'an HTTP listener failed'),
+  });
+  const address = await listen(server, adminPort, adminHost, backlog);
+  return { server, listening: { kind: 'admin', url: `http://${hostPort(address)}/`, port: address.port } };
+}

@@ -1,0 +1,116 @@
+/**
+ * Users with hashed passwords, from the configuration or a file that is read again when it changes. An unknown name is
+ * checked as a known one is, against the hash of some user: how long an answer takes does not tell who exists. Neither does
+ * the answer: both are "not mine", and the next authenticator is asked.
+ */
+import { createHmac, randomBytes } from 'node:crypto';
+import { parse as parseYaml } from 'yaml';
+import { networkOf } from '../../net/loopback.js';
+import { WatchedFile } from '../../net/watched-file.js';
+import type { WatchLog } from '../../net/watched-file.js';
+import type { Authenticator, Credentials, Principal } from '../auth.js';
+import { LoginQueue, type LoginQueueOptions } from './login-queue.js';
+import { LoginCache } from './login-cache.js';
+import { isPassword, parsePasswordHash, type PasswordHash } from './password-hash.js';
+import { userList, type UserList } from './user-list.js';
+
+export interface StaticUsersOptions extends LoginQueueOptions {
+  /** One of the two. */
+  readonly users?: UserListInput | undefined;
+  /** YAML or JSON with the same list. */
+  readonly file?: string | undefined;
+  readonly cacheMs: number;
+}
+
+type UserListInput = readonly { readonly [K in keyof UserList[number]]: Readonly<UserList[number][K]> }[];
+
+interface User {
+  readonly hash: PasswordHash;
+  readonly principal: Principal;
+}
+type Users = ReadonlyMap<string, User>;
+
+const FILE_MAX_BYTES = 8 * 1024 * 1024;
+
+export class StaticUsers implements Authenticator {
+  private readonly source: { readonly value: Users; close?(): void };
+  private readonly line: LoginQueue;
+  private readonly cache: LoginCache;
+  /** Nobody can work out which hash stands in for which unknown name. */
+  private readonly decoyKey = randomBytes(32);
+
+  /** Throws an Error that says what is wrong with the file. */
+  constructor(
+    options: StaticUsersOptions,
+    log: WatchLog,
+    private readonly isRight = isPassword,
+  ) {
+    const { users = [], file } = options;
+    this.line = new LoginQueue(options);
+    this.cache = new LoginCache(options.cacheMs);
+    this.source = file === undefined ? { value: usersOf(users) } : this.watch(file, log);
+  }
+
+  authenticate({ login, passcode, address }: Credentials): Promise<Principal | undefined> {
+    const users = this.source.value;
+    if (!login || !passcode || users.size === 0) return Promise.resolve(undefined);
+    return this.cache.answer([login, passcode], () =>
+      this.line.run(() => this.check(users, login, passcode), networkOf(address)),
+    );
+  }
+
+  forget(): void {
+    this.cache.clear();
+  }
+
+  close(): void {
+    this.source.close?.();
+  }
+
+  private async check(users: Users, login: string, passcode: string): Promise<Principal | undefined> {
+    const user = users.get(login);
+    const { hash } = user ?? this.decoy(users, login);
+    return (await this.isRight(passcode, hash)) ? user?.principal : undefined;
+  }
+
+  /** The same one each time, as if the name had a hash of its own. */
+  private decoy(users: Users, login: string): User {
+    const digest = createHmac('sha256', this.decoyKey).update(login).digest();
+    return [...users.values()][digest.readUInt32BE() % users.size] as User;
+  }
+
+  private watch(file: string, log: WatchLog): WatchedFile<Users> {
+    return new WatchedFile<Users>({
+      paths: [file],
+      maxBytes: FILE_MAX_BYTES,
+      parse: ([content = Buffer.alloc(0)]) => readUsers(content),
+      onChange: () => this.cache.clear(),
+      log,
+    });
+  }
+}
+
+/** Throws an Error whose message shows nothing of the content but names of options. */
+function readUsers(content: Buffer): Users {
+  let values: unknown;
+  try {
+    values = parseYaml(content.toString('utf8'));
+  } catch {
+    throw new Error('it is neither YAML nor JSON'); // the reason would show the text
+  }
+  const result = userList.safeParse(values);
+  if (result.success) return usersOf(result.data);
+  const problems = result.error.issues
+    .slice(0, 5)
+    .map(({ path, message }) => `${path.join('.') || 'the list'} ${message}`);
+  throw new Error(problems.join('; '));
+}
+
+function usersOf(list: UserListInput): Users {
+  return new Map(
+    list.map(({ name, passwordHash, claims }) => [
+      name,
+      { hash: parsePasswordHash(passwordHash), principal: { name, anonymous: false, claims } },
+    ]),
+  );
+}

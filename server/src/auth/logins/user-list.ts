@@ -1,0 +1,42 @@
+/** What a list of users must look like: the same in the configuration and in a file of its own. */
+import { z } from 'zod';
+import { parsePasswordHash } from './password-hash.js';
+import { nameProblem } from '../principal.js';
+
+const NAME_RULE = 'must be a text: the name of the user';
+const HASH_RULE = 'must be a line that `stomp-relay hash-password` prints';
+const CLAIMS_RULE = 'must say claims and their values, such as { role: admin }';
+const LIST_RULE = 'must be a list of users, each with name and passwordHash';
+
+/** Of whoever the configuration names. */
+export const userName = z.string({ error: NAME_RULE }).superRefine((text, context) => {
+  const problem = nameProblem(text);
+  if (problem !== undefined) context.addIssue({ code: 'custom', message: `${problem}: it cannot be a user's name` });
+});
+
+const name = userName.describe('the `login` at CONNECT, and the name of the user');
+
+const passwordHash = z
+  .string({ error: HASH_RULE })
+  .superRefine((text, context) => {
+    try {
+      parsePasswordHash(text);
+    } catch (error) {
+      context.addIssue({ code: 'custom', message: (error as Error).message });
+    }
+  })
+  .describe('what `stomp-relay hash-password` prints');
+
+const claims = z
+  .record(z.string(), z.unknown(), { error: CLAIMS_RULE })
+  .default({})
+  .describe('what the policy may ask for, such as roles');
+
+export const userList = z
+  .array(z.strictObject({ name, passwordHash, claims }), { error: LIST_RULE })
+  .max(10_000, { error: 'must have at most 10,000 users' })
+  .refine((users) => new Set(users.map((user) => user.name)).size === users.length, {
+    error: 'must name each user once',
+  });
+
+export type UserList = z.output<typeof userList>;

@@ -1,0 +1,185 @@
+/**
+ * One AMQP connection that comes back. It tries the addresses in random order, waits a random time when none answers, and
+ * begins again whenever it is lost, until it is closed. Whoever uses it listens for `up` and `down` and sets itself up anew.
+ *
+ *   idle --start--> connecting --> up
+ *                    ^      |      |       (any of them --close--> closed)
+ *                    |      v      |
+ *                    +--- waiting <+
+ */
+import type { ChannelModel } from 'amqplib';
+import { BrokerError } from '../../broker.js';
+import { replyCode } from './amqp-errors.js';
+import { connectProblem, describeUrl, destroy, openModel, shuffled } from './open-model.js';
+import type { RabbitMqOptions } from '../rabbitmq-options.js';
+import { backoff, stopping, withDeadline } from './wait-deadline.js';
+
+export interface ConnectionListener {
+  up?(model: ChannelModel): void;
+  down?(reason: string): void;
+  /** RabbitMQ stops reading from publishers while it is short of memory or disk. */
+  blocked?(isBlocked: boolean): void;
+  /** By us, for good. */
+  closed?(): void;
+}
+
+type State = 'idle' | 'connecting' | 'up' | 'waiting' | 'closed';
+
+const DEFAULT_FRAME_MAX = 131_072;
+const DEFAULT_CHANNEL_MAX = 2_047;
+const CLOSE_TIMEOUT_MS = 2_000;
+/** How long the last frames may take to leave before a socket is destroyed. */
+const LINGER_MS = 1_000;
+
+export class AmqpConnection {
+  private state: State = 'idle';
+  private model: ChannelModel | undefined;
+  private attempt = 0;
+  private timer: NodeJS.Timeout | undefined;
+  private readonly listeners = new Set<ConnectionListener>();
+  private reason = 'not connected yet';
+  /** Where the broker closed the connection with a reply code (a protocol error), what it said. */
+  private refusal: Error | undefined;
+  private isBlocked = false;
+  /** As negotiated, while connected or before. */
+  frameMax = DEFAULT_FRAME_MAX;
+  channelMax = DEFAULT_CHANNEL_MAX;
+
+  constructor(
+    /** Part of the name that RabbitMQ's management shows. */
+    private readonly purpose: string,
+    private readonly options: RabbitMqOptions,
+  ) {}
+
+  /** What amqplib calls a ChannelModel; undefined while the broker is away. */
+  get current(): ChannelModel | undefined {
+    return this.model;
+  }
+
+  get blocked(): boolean {
+    return this.isBlocked;
+  }
+
+  /** Why it is not up; without credentials. */
+  get downReason(): string {
+    return this.reason;
+  }
+
+  /** What the broker said when it last closed this connection for what we sent. */
+  get lastRefusal(): Error | undefined {
+    return this.refusal;
+  }
+
+  listen(listener: ConnectionListener): () => void {
+    this.listeners.add(listener);
+    return () => this.listeners.delete(listener);
+  }
+
+  start(): void {
+    if (this.state === 'idle') void this.connect();
+  }
+
+  whenUp(timeoutMs = this.options.publishTimeoutMs): Promise<ChannelModel> {
+    if (this.model) return Promise.resolve(this.model);
+    if (this.state === 'closed') return Promise.reject(stopping());
+    return new Promise((resolve, reject) => {
+      const unlisten = this.listen({
+        up: (model) => done(() => resolve(model)),
+        closed: () => done(() => reject(stopping())),
+      });
+      const timer = setTimeout(() => done(() => reject(this.unavailable(timeoutMs))), timeoutMs);
+      const done = (settle: () => void): void => {
+        clearTimeout(timer);
+        unlisten();
+        settle();
+      };
+    });
+  }
+
+  private unavailable(timeoutMs: number): BrokerError {
+    const sentence = `RabbitMQ could not be reached for ${timeoutMs} ms (${this.reason}): try again later.`;
+    return new BrokerError('broker-unavailable', sentence);
+  }
+
+  private async connect(): Promise<void> {
+    this.state = 'connecting';
+    for (const url of shuffled(this.options.urls)) {
+      try {
+        const model = await this.open(url);
+        // close() may have come while we waited
+        if (this.state !== 'connecting') return destroy(model);
+        return this.arrived(model, describeUrl(url));
+      } catch (error) {
+        this.reason = `${describeUrl(url)}: ${connectProblem(error as Error)}`;
+        if (this.state !== 'connecting') return;
+      }
+    }
+    this.options.log.warn(
+      { purpose: this.purpose, attempt: this.attempt, reason: this.reason },
+      'cannot reach RabbitMQ',
+    );
+    this.wait();
+  }
+
+  private open(url: string): Promise<ChannelModel> {
+    return openModel(url, `${this.options.instanceId} ${this.purpose}`, this.options);
+  }
+
+  private arrived(model: ChannelModel, address: string): void {
+    const { log } = this.options;
+    const negotiated = model.connection as unknown as { frameMax?: number; channelMax?: number };
+    this.state = 'up';
+    this.model = model;
+    this.frameMax = negotiated.frameMax ?? DEFAULT_FRAME_MAX;
+    this.channelMax = negotiated.channelMax ?? DEFAULT_CHANNEL_MAX;
+    this.attempt = 0;
+    this.isBlocked = false;
+    this.refusal = undefined;
+    model.on('error', (error) => {
+      if (replyCode(error) !== undefined) this.refusal = error;
+    });
+    model.on('close', (error) => this.lost(model, error?.message ?? 'closed'));
+    model.on('blocked', (reason) => this.block(model, reason));
+    model.on('unblocked', () => this.block(model, undefined));
+    model.on('handler-error', (error, event) => log.error({ err: error, event }, 'a connection listener failed'));
+    log.info({ purpose: this.purpose, address }, 'connected to RabbitMQ');
+    for (const listener of [...this.listeners]) listener.up?.(model);
+  }
+
+  private block(model: ChannelModel, reason: string | undefined): void {
+    if (model !== this.model) return;
+    this.isBlocked = reason !== undefined;
+    if (this.isBlocked) this.options.log.warn({ purpose: this.purpose, reason }, 'RabbitMQ blocks publishers');
+    for (const listener of [...this.listeners]) listener.blocked?.(this.isBlocked);
+  }
+
+  private lost(model: ChannelModel, reason: string): void {
+    setTimeout(() => destroy(model), LINGER_MS).unref();
+    if (model !== this.model) return;
+    this.model = undefined;
+    this.isBlocked = false;
+    this.reason = reason;
+    if (this.state !== 'closed') {
+      this.options.log.warn({ purpose: this.purpose, reason }, 'lost the connection to RabbitMQ');
+      this.wait();
+    }
+    for (const listener of [...this.listeners]) listener.down?.(reason);
+  }
+
+  private wait(): void {
+    this.state = 'waiting';
+    const { reconnectMinMs, reconnectMaxMs } = this.options;
+    this.timer = setTimeout(() => void this.connect(), backoff(this.attempt++, reconnectMinMs, reconnectMaxMs));
+  }
+
+  async close(): Promise<void> {
+    const model = this.model;
+    this.state = 'closed';
+    this.reason = 'the relay is stopping';
+    clearTimeout(this.timer);
+    for (const listener of [...this.listeners]) listener.closed?.();
+    if (!model) return;
+    await withDeadline(model.close(), CLOSE_TIMEOUT_MS, 'did not answer connection.close').catch(() => undefined);
+    destroy(model);
+  }
+}

@@ -1,0 +1,41 @@
+/** Every wait for the broker ends: with what it waited for, or with a coded error. */
+import { BrokerError } from '../../broker.js';
+
+/** Rejects with `broker-unavailable` when time is up; what `work` does later has no effect. `doing` completes "RabbitMQ ...". */
+export function withDeadline<T>(work: Promise<T>, ms: number, doing: string): Promise<T> {
+  return new Promise<T>((resolve, reject) => {
+    const timer = setTimeout(() => reject(late(ms, doing)), ms);
+    work.then(resolve, reject).finally(() => clearTimeout(timer));
+  });
+}
+
+export function late(ms: number, doing: string): BrokerError {
+  return new BrokerError('broker-unavailable', `RabbitMQ ${doing} for ${ms} ms: try again later.`);
+}
+
+export function stopping(): BrokerError {
+  return new BrokerError('broker-unavailable', 'The relay is stopping: connect to another one.');
+}
+
+/** A promise and what settles it. Nobody has to wait for it: a rejection that nobody sees is no error. */
+export interface Deferred<T> {
+  readonly promise: Promise<T>;
+  readonly resolve: (value: T) => void;
+  readonly reject: (error: Error) => void;
+}
+
+export function deferred<T>(): Deferred<T> {
+  let resolve!: (value: T) => void;
+  let reject!: (error: Error) => void;
+  const promise = new Promise<T>((onResolve, onReject) => {
+    resolve = onResolve;
+    reject = onReject;
+  });
+  promise.catch(() => undefined);
+  return { promise, resolve, reject };
+}
+
+/** Full jitter: many relays that lost the same broker do not come back together. */
+export function backoff(attempt: number, minMs: number, maxMs: number): number {
+  return Math.random() * Math.min(maxMs, minMs * 2 ** Math.min(attempt, 30));
+}

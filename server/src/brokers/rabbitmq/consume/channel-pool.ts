@@ -1,0 +1,91 @@
+/**
+ * Connections for consuming, made as they are needed: RabbitMQ and AMQP bound the channels of a connection, and one
+ * connection's reader is one process at the broker. A lease stands for one channel.
+ */
+import { BrokerError } from '../../broker.js';
+import { AmqpConnection } from '../amqp/amqp-connection.js';
+import type { RabbitMqOptions } from '../rabbitmq-options.js';
+import { ScratchChannels } from '../amqp/scratch-channels.js';
+
+/** A connection, and channels on it to ask what may be refused. */
+export interface Link {
+  readonly connection: AmqpConnection;
+  readonly scratch: ScratchChannels;
+}
+
+export interface Lease {
+  readonly link: Link;
+  release(): void;
+}
+
+/** Left free on each connection for scratch channels. */
+const SPARE_CHANNELS = 8;
+
+export function openLink(purpose: string, options: RabbitMqOptions, anywhere?: 'anywhere'): Link {
+  const connection = new AmqpConnection(purpose, options);
+  return { connection, scratch: new ScratchChannels(connection, options, anywhere) };
+}
+
+export class ChannelPool {
+  private readonly links = new Map<Link, number>();
+  private opened = 0;
+
+  constructor(private readonly options: RabbitMqOptions) {}
+
+  get connections(): number {
+    return this.links.size;
+  }
+
+  get channels(): number {
+    let sum = 0;
+    for (const leased of this.links.values()) sum += leased;
+    return sum;
+  }
+
+  /** Throws `too-many-channels`. */
+  lease(): Lease {
+    const link = this.linkWithRoom();
+    this.links.set(link, this.links.get(link)! + 1);
+    let isReleased = false;
+    const release = (): void => {
+      if (isReleased) return;
+      isReleased = true;
+      this.giveBack(link);
+    };
+    return { link, release };
+  }
+
+  private linkWithRoom(): Link {
+    const { channelsPerConnection, connectionsMax } = this.options;
+    for (const [link, leased] of this.links) {
+      if (leased < Math.min(channelsPerConnection, link.connection.channelMax - SPARE_CHANNELS)) return link;
+    }
+    if (this.links.size >= connectionsMax) {
+      throw new BrokerError(
+        'too-many-channels',
+        `The relay uses all of its connections to RabbitMQ for queue subscriptions: connectionsMax (${connectionsMax}), with ` +
+          `channelsPerConnection (${channelsPerConnection}) sessions each. Try again later.`,
+      );
+    }
+    const link = openLink(`consume ${++this.opened}`, this.options);
+    link.connection.start();
+    this.links.set(link, 0);
+    return link;
+  }
+
+  /** One connection is kept for the next session; the others go when they are empty. */
+  private giveBack(link: Link): void {
+    const leased = this.links.get(link);
+    if (leased === undefined) return;
+    this.links.set(link, leased - 1);
+    if (leased > 1 || this.links.size === 1) return;
+    this.links.delete(link);
+    void link.connection.close();
+  }
+
+  async close(): Promise<void> {
+    const links = [...this.links.keys()];
+    this.links.clear();
+    await Promise.all(links.map((link) => link.connection.close()));
+  }
+}

@@ -1,0 +1,190 @@
+/**
+ * A channel with the consumers of one session. They are set up one after the other, first of all and again on every new
+ * channel; what can be asked elsewhere is (topology), so that only basic.consume itself can close the channel. A consumer
+ * that is refused leaves it, and its owner decides what becomes of it.
+ */
+import type { Channel, ChannelModel, ConsumeMessage } from 'amqplib';
+import type { ConsumerOptions } from '../../../destinations/queue-options.js';
+import { BrokerError } from '../../broker.js';
+import { answersConsume, REPLY, replyCode, toBrokerError } from '../amqp/amqp-errors.js';
+import type { Lease } from './channel-pool.js';
+import { DeliveryLedger } from './delivery-ledger.js';
+import type { QueueConsumer } from './queue-consumer.js';
+import { RecoveringChannel } from '../amqp/recovering-channel.js';
+import type { ChannelUser } from '../amqp/recovering-channel.js';
+import type { RabbitMqOptions } from '../rabbitmq-options.js';
+import type { Topology } from '../topology.js';
+import { hasStreamOffset, StreamSettling } from './stream-settling.js';
+import { withDeadline } from '../amqp/wait-deadline.js';
+
+export class ConsumerChannel implements ChannelUser<Channel> {
+  private readonly consumers = new Set<QueueConsumer>();
+  private readonly channel: RecoveringChannel<Channel>;
+  private ledger: DeliveryLedger | undefined;
+  /** The channel on which the loop that sets consumers up is running, and its end. */
+  private attachingOn: Channel | undefined;
+  private attached = Promise.resolve();
+
+  constructor(
+    private readonly lease: Lease,
+    private readonly topology: Topology,
+    private readonly options: RabbitMqOptions,
+    private readonly onRefused: (consumer: QueueConsumer, error: BrokerError) => void,
+  ) {
+    this.channel = new RecoveringChannel('consume', lease.link.connection, options, this);
+    this.channel.start();
+  }
+
+  get size(): number {
+    return this.consumers.size;
+  }
+
+  /** No consumer, and nothing that could still be acknowledged. */
+  get isIdle(): boolean {
+    return this.consumers.size === 0 && (this.ledger?.size ?? 0) === 0;
+  }
+
+  add(consumer: QueueConsumer): void {
+    this.consumers.add(consumer);
+    if (this.channel.current && this.ledger) void this.attachAll(this.channel.current, this.ledger);
+  }
+
+  /** Cancels it at the broker; what was delivered can still be settled. */
+  async remove(consumer: QueueConsumer): Promise<void> {
+    if (!this.consumers.delete(consumer)) return;
+    const { publishTimeoutMs } = this.options;
+    // It may be about to be set up
+    await withDeadline(this.attached, publishTimeoutMs, 'did not answer').catch(() => undefined);
+    const channel = this.channel.current;
+    if (!channel || consumer.tag === undefined) return;
+    await withDeadline(channel.cancel(consumer.tag), publishTimeoutMs, 'did not cancel').catch(() => undefined);
+  }
+
+  open(model: ChannelModel): Promise<Channel> {
+    return model.createChannel();
+  }
+
+  async setUp(channel: Channel): Promise<void> {
+    this.ledger = new DeliveryLedger(channel);
+    await this.attachAll(channel, this.ledger);
+  }
+
+  lost(): void {
+    this.ledger?.end();
+    this.ledger = undefined;
+    for (const consumer of this.consumers) {
+      consumer.stream?.lost();
+      consumer.detached();
+    }
+  }
+
+  private attachAll(channel: Channel, ledger: DeliveryLedger): Promise<void> {
+    // The loop that runs already finds whom it has not set up yet
+    if (this.attachingOn !== channel) {
+      this.attachingOn = channel;
+      this.attached = this.attachEach(channel, ledger);
+    }
+    return this.attached;
+  }
+
+  private async attachEach(channel: Channel, ledger: DeliveryLedger): Promise<void> {
+    // One that is added meanwhile is found too: a Set goes on to what is added
+    for (const consumer of this.consumers) {
+      if (this.channel.current !== channel) break;
+      if (!consumer.isAttached) await this.attach(consumer, channel, ledger);
+    }
+    if (this.attachingOn === channel) this.attachingOn = undefined;
+  }
+
+  private async attach(consumer: QueueConsumer, channel: Channel, ledger: DeliveryLedger): Promise<void> {
+    const { queue, prefetch, exclusive } = consumer.plan;
+    try {
+      consumer.competitors = await this.topology.provide(consumer.plan);
+      const resumeAt = await consumer.stream?.resumeAt();
+      if (this.channel.current !== channel || consumer.isEnded) return;
+      await channel.prefetch(prefetch);
+      const onMessage = (message: ConsumeMessage | null): void => this.onMessage(consumer, channel, ledger, message);
+      const options = { exclusive, arguments: consumerArguments(consumer.plan.consumer, resumeAt) };
+      const { consumerTag } = await channel.consume(queue, onMessage, options);
+      if (this.channel.current !== channel) return;
+      consumer.attached(consumerTag);
+      // Who wanted it has waited no longer
+      if (!this.consumers.has(consumer)) await channel.cancel(consumerTag);
+      else if (consumer.stream?.mustResume) void this.readAgain(consumer);
+    } catch (error) {
+      const isRefusal = error instanceof BrokerError || answersConsume(error);
+      // Otherwise the channel was lost meanwhile, and the next set-up finds the consumer here
+      if (!isRefusal && this.channel.current !== channel) return;
+      this.consumers.delete(consumer);
+      this.onRefused(consumer, refusal(error, consumer));
+    }
+  }
+
+  private onMessage(
+    consumer: QueueConsumer,
+    channel: Channel,
+    ledger: DeliveryLedger,
+    message: ConsumeMessage | null,
+  ): void {
+    if (message) return this.deliver(consumer, ledger, message);
+    // basic.cancel from the broker: the queue was deleted, or its node went away
+    this.topology.forgetQueue(consumer.plan.queue);
+    // Offsets of a stream that was made again begin again
+    consumer.stream = undefined;
+    consumer.detached();
+    if (!this.consumers.delete(consumer) || this.channel.current !== channel) return;
+    this.add(consumer);
+  }
+
+  private deliver(consumer: QueueConsumer, ledger: DeliveryLedger, message: ConsumeMessage): void {
+    if (!consumer.stream) {
+      const kind = consumer.plannedKind;
+      if (kind === 'stream' || (kind === 'unknown' && hasStreamOffset(message))) {
+        const isStream = (): Promise<boolean> => this.topology.isStream(consumer.plan.queue);
+        consumer.stream = new StreamSettling(kind, isStream, () => void this.readAgain(consumer));
+      }
+    }
+    if (consumer.cancelledTag === message.fields.consumerTag) return ledger.skip(message);
+    consumer.deliver(ledger.deliver(message, consumer.stream));
+  }
+
+  /** For a stream: what was given back, and all behind it, comes again. */
+  private async readAgain(consumer: QueueConsumer): Promise<void> {
+    const { tag } = consumer;
+    const channel = this.channel.current;
+    // One that is just being set up is looked at when it is
+    if (!channel || tag === undefined || consumer.isEnded) return;
+    consumer.cancelledTag = tag;
+    consumer.detached();
+    const cancelled = withDeadline(channel.cancel(tag), this.options.publishTimeoutMs, 'did not cancel');
+    await cancelled.catch(() => undefined);
+    if (this.channel.current === channel && this.consumers.delete(consumer)) this.add(consumer);
+  }
+
+  async close(): Promise<void> {
+    this.ledger?.end();
+    await this.channel.close();
+    this.lease.release();
+  }
+}
+
+/** In amqplib's notation: a table with a type tag where a number would not say it. */
+function consumerArguments({ priority, streamOffset }: ConsumerOptions, resumeAt?: number): Record<string, unknown> {
+  if (resumeAt !== undefined) return { 'x-stream-offset': resumeAt };
+  const offset = typeof streamOffset === 'object' ? { '!': 'timestamp', value: streamOffset.timestamp } : streamOffset;
+  return {
+    ...(priority !== undefined && { 'x-priority': priority }),
+    ...(offset !== undefined && { 'x-stream-offset': offset }),
+  };
+}
+
+/** 403 stands for an exclusive consumer as well as for a missing permission; only the first needs a competitor. */
+function refusal(error: unknown, { plan, competitors }: QueueConsumer): BrokerError {
+  if (replyCode(error) === REPLY.accessRefused && competitors > 0) return inUse(plan.queue, error);
+  return toBrokerError(error, { kind: 'queue', name: plan.queue });
+}
+
+export function inUse(queue: string, cause?: unknown): BrokerError {
+  const sentence = `The queue "${queue}" is consumed exclusively, or is to be and has a consumer: use another queue, or wait.`;
+  return new BrokerError('queue-in-use', sentence, { cause });
+}

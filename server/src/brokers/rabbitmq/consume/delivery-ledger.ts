@@ -1,0 +1,97 @@
+/**
+ * What was delivered on a channel and is not settled. It alone decides what reaches AMQP: a tag that the broker does not
+ * know, because it is settled already or of an earlier channel, would close the channel.
+ */
+import type { Channel, ConsumeMessage } from 'amqplib';
+import type { Delivery, Outcome, RoutedMessage, Settlement } from '../../broker.js';
+import { toRoutedMessage } from '../amqp/amqp-message.js';
+import type { StreamSettling } from './stream-settling.js';
+
+export class DeliveryLedger {
+  private readonly unsettled = new Set<number>();
+  private isLive = true;
+
+  constructor(private readonly channel: Channel) {}
+
+  get size(): number {
+    return this.unsettled.size;
+  }
+
+  /** `stream` settles what comes from a stream, or may. */
+  deliver(message: ConsumeMessage, stream?: StreamSettling): Delivery {
+    const { deliveryTag, redelivered } = message.fields;
+    this.unsettled.add(deliveryTag);
+    const isRepeated = stream?.delivered(message) ?? false;
+    const settlement = stream
+      ? new StreamTagSettlement(this, deliveryTag, stream)
+      : new TagSettlement(this, deliveryTag);
+    return new QueueDelivery(toRoutedMessage(message), redelivered || isRepeated, settlement);
+  }
+
+  /** It is acknowledged, and reaches nobody. */
+  skip({ fields }: ConsumeMessage): void {
+    this.unsettled.add(fields.deliveryTag);
+    this.settle(fields.deliveryTag, 'ack');
+  }
+
+  /** Does nothing for what is settled, or once the channel is gone. */
+  settle(tag: number, outcome: Outcome): void {
+    if (!this.isLive || !this.unsettled.delete(tag)) return;
+    // amqplib wants the message, and looks at nothing but its tag
+    const message = { fields: { deliveryTag: tag } } as ConsumeMessage;
+    try {
+      if (outcome === 'ack') this.channel.ack(message);
+      else this.channel.nack(message, false, outcome !== 'drop');
+    } catch {
+      // amqplib throws on a channel that is closing: the broker takes the message back
+      this.end();
+    }
+  }
+
+  /** Whether it can still be settled. */
+  isOpen(tag: number): boolean {
+    return this.isLive && this.unsettled.has(tag);
+  }
+
+  /** The channel is gone: the broker has taken all of it back. */
+  end(): void {
+    this.isLive = false;
+    this.unsettled.clear();
+  }
+}
+
+class TagSettlement implements Settlement {
+  constructor(
+    private readonly ledger: DeliveryLedger,
+    private readonly tag: number,
+  ) {}
+
+  settle(outcome: Outcome): void {
+    this.ledger.settle(this.tag, outcome);
+  }
+}
+
+class StreamTagSettlement implements Settlement {
+  constructor(
+    private readonly ledger: DeliveryLedger,
+    private readonly tag: number,
+    private readonly stream: StreamSettling,
+  ) {}
+
+  settle(outcome: Outcome): void {
+    const { ledger, tag } = this;
+    if (ledger.isOpen(tag)) this.stream.settle(tag, outcome, (sent) => ledger.settle(tag, sent));
+  }
+}
+
+class QueueDelivery implements Delivery {
+  constructor(
+    readonly message: RoutedMessage,
+    readonly redelivered: boolean,
+    readonly settlement: Settlement,
+  ) {}
+
+  settle(outcome: Outcome): void {
+    this.settlement.settle(outcome);
+  }
+}

@@ -1,0 +1,127 @@
+/**
+ * An exclusive queue of this instance: made anew for each AMQP connection, bounded (the oldest messages go first), consumed
+ * with a prefetch and batched acks, so that a slow relay pushes back on the broker. Its user binds it and takes what comes.
+ */
+import type { Channel, ChannelModel, ConsumeMessage } from 'amqplib';
+import { BatchedAcks } from './batched-acks.js';
+import type { Link } from './channel-pool.js';
+import { InFlightBudget } from './in-flight-budget.js';
+import { freshName } from '../../queue-plan.js';
+import { closeChannel, RecoveringChannel } from '../amqp/recovering-channel.js';
+import type { ChannelUser } from '../amqp/recovering-channel.js';
+import type { RabbitMqOptions } from '../rabbitmq-options.js';
+import { withDeadline } from '../amqp/wait-deadline.js';
+
+const DELETE_TIMEOUT_MS = 2_000;
+
+export interface SharedQueueUser {
+  /** The queue is there, new or with the bindings that it had, and is consumed. A rejection has it tried again later. */
+  bind(queue: string): Promise<void>;
+  /** MUST be quick and MUST NOT throw: the delivery is acknowledged when it returns. */
+  deliver(message: ConsumeMessage): void;
+  lost(): void;
+}
+
+export class SharedQueue implements ChannelUser<Channel> {
+  private readonly channel: RecoveringChannel<Channel>;
+  private readonly budget: InFlightBudget;
+  private readonly acks = new BatchedAcks((tag) => this.acknowledge(tag));
+  /** A queue lives as long as its connection: after the loss of only a channel it is found again, with what it holds. */
+  private model: ChannelModel | undefined;
+  private name = '';
+  private consumerTag = '';
+  private isTuning = false;
+  private isClosing = false;
+
+  constructor(
+    private readonly label: string,
+    link: Link,
+    private readonly options: RabbitMqOptions,
+    private readonly user: SharedQueueUser,
+  ) {
+    this.channel = new RecoveringChannel(label, link.connection, options, this);
+    this.budget = new InFlightBudget(options.instancePrefetch, options.instanceInFlightMaxBytes);
+  }
+
+  start(): void {
+    this.channel.start();
+  }
+
+  open(model: ChannelModel): Promise<Channel> {
+    return model.createChannel();
+  }
+
+  async setUp(channel: Channel, model: ChannelModel): Promise<void> {
+    if (this.model !== model) this.name = freshName(`instance.${this.options.instanceId}.${this.label}`);
+    this.model = model;
+    this.isTuning = false;
+    const { publishTimeoutMs } = this.options;
+    await withDeadline(this.declareAndConsume(channel), publishTimeoutMs, 'did not set up a queue');
+    if (this.channel.current === channel) await this.user.bind(this.name);
+  }
+
+  private async declareAndConsume(channel: Channel): Promise<void> {
+    await channel.assertQueue(this.name, {
+      durable: false,
+      exclusive: true,
+      arguments: {
+        'x-queue-type': 'classic',
+        'x-max-length-bytes': this.options.instanceQueueMaxBytes,
+        'x-overflow': 'drop-head',
+      },
+    });
+    await this.consume(channel);
+  }
+
+  private async consume(channel: Channel): Promise<void> {
+    await channel.prefetch(this.budget.prefetch);
+    const { consumerTag } = await channel.consume(this.name, (message) => this.onMessage(channel, message));
+    this.consumerTag = consumerTag;
+  }
+
+  private onMessage(channel: Channel, message: ConsumeMessage | null): void {
+    if (this.channel.current !== channel) return;
+    // Somebody has deleted the queue: closing the channel has everything set up again
+    if (message === null) return this.isClosing ? undefined : void closeChannel(channel);
+    this.user.deliver(message);
+    this.acks.add(message.fields.deliveryTag);
+    if (this.budget.observe(message.content.length) && !this.isTuning) void this.tune(channel);
+  }
+
+  /** A prefetch count holds for consumers that begin after it. All that was on its way comes before the answer to cancel. */
+  private async tune(channel: Channel): Promise<void> {
+    this.isTuning = true;
+    try {
+      await channel.cancel(this.consumerTag);
+      await this.consume(channel);
+    } catch {
+      // The channel is gone, and its loss is seen to elsewhere
+    }
+    this.isTuning = false;
+  }
+
+  private acknowledge(tag: number): void {
+    try {
+      // amqplib wants the message, and looks at nothing but its tag
+      this.channel.current?.ack({ fields: { deliveryTag: tag } } as ConsumeMessage, true);
+    } catch {
+      // It throws on a channel that is closing: the queue keeps the messages, or goes with them
+    }
+  }
+
+  lost(): void {
+    this.acks.drop();
+    this.user.lost();
+  }
+
+  async close(): Promise<void> {
+    const channel = this.channel.current;
+    this.isClosing = true;
+    if (channel && this.name !== '') {
+      // The connection, which the queue would live as long as, is shared
+      const deleted = withDeadline(channel.deleteQueue(this.name), DELETE_TIMEOUT_MS, 'did not delete a queue');
+      await deleted.catch(() => undefined);
+    }
+    await this.channel.close();
+  }
+}

@@ -1,0 +1,75 @@
+/**
+ * Whether RabbitMQ routes to this relay's shared subscriptions again, after it was away. Publishers wait for that, so that what
+ * they held meanwhile reaches the relay's own subscribers: for a bounded time, as a binding may take long or never come.
+ */
+import { type Deferred, deferred } from '../amqp/wait-deadline.js';
+
+export class OwnBindings {
+  /** Queues that have not yet got back all that was bound. */
+  private readonly missing = new Set<object>();
+  private isGivenUp = false;
+  private isClosed = false;
+  private timer: NodeJS.Timeout | undefined;
+  private whole: Deferred<void> | undefined;
+  private readonly listeners: (() => void)[] = [];
+
+  constructor(
+    private readonly maxMs: number,
+    /** Resolves when RabbitMQ answers on the connection of these queues: a loss that was not noticed shows then. */
+    private readonly ping: () => Promise<unknown>,
+  ) {}
+
+  /** True also where they have been waited for long enough. */
+  get areWhole(): boolean {
+    return this.missing.size === 0 || this.isGivenUp || this.isClosed;
+  }
+
+  listen(onWhole: () => void): void {
+    this.listeners.push(onWhole);
+  }
+
+  /** Of a part: it has lost what was bound, or has it again. */
+  report(part: object, isWhole: boolean): void {
+    if (!isWhole) {
+      this.missing.add(part);
+      if (this.timer === undefined) this.startTimer();
+    } else if (this.missing.delete(part) && this.missing.size === 0) this.release();
+  }
+
+  /** For a publisher that comes back. Resolves when all is bound, or after the longest wait. */
+  async hold(): Promise<void> {
+    if (this.isClosed) return;
+    this.startTimer();
+    this.whole ??= deferred();
+    const { promise } = this.whole;
+    const pinged = (): void => {
+      if (this.missing.size === 0) this.release();
+    };
+    void this.ping().then(pinged, pinged);
+    await promise;
+  }
+
+  /** Releases all waits, now and later. */
+  close(): void {
+    this.isClosed = true;
+    this.release();
+  }
+
+  private startTimer(): void {
+    clearTimeout(this.timer);
+    if (this.isClosed) return;
+    this.isGivenUp = false;
+    this.timer = setTimeout(() => {
+      this.isGivenUp = true;
+      this.release();
+    }, this.maxMs);
+  }
+
+  private release(): void {
+    clearTimeout(this.timer);
+    this.timer = undefined;
+    this.whole?.resolve();
+    this.whole = undefined;
+    for (const listener of this.listeners) listener();
+  }
+}

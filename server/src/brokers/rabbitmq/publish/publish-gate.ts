@@ -1,0 +1,110 @@
+/**
+ * Who may publish now. While the broker is away, blocked or behind, publishers wait here in order, each until its deadline;
+ * they are let through as room appears, so that a long queue does not rush in at once.
+ */
+import { BrokerError } from '../../broker.js';
+
+/** What the gate looks at, and the limits that it keeps. */
+export interface Load {
+  /** Why nobody may publish, to complete the sentence "RabbitMQ ..."; undefined where there is no such reason. */
+  readonly obstacle: string | undefined;
+  readonly count: number;
+  readonly bytes: number;
+}
+
+export interface GateLimits {
+  readonly unconfirmedMax: number;
+  readonly unconfirmedMaxBytes: number;
+  readonly publishTimeoutMs: number;
+}
+
+interface Waiter {
+  readonly bytes: number;
+  readonly pass: () => void;
+  readonly refuse: (error: BrokerError) => void;
+  readonly timer: NodeJS.Timeout;
+}
+
+export class PublishGate {
+  private readonly waiters = new Set<Waiter>();
+  /** Let through in this tick: they publish when their promises have come round, and take up room until then. */
+  private entering = { count: 0, bytes: 0 };
+
+  constructor(
+    private readonly load: Load,
+    private readonly limits: GateLimits,
+  ) {}
+
+  get waiting(): number {
+    return this.waiters.size;
+  }
+
+  isOpen(bytes: number): boolean {
+    return this.waiters.size === 0 && this.load.obstacle === undefined && this.hasRoom(bytes);
+  }
+
+  /** Rejects with `broker-unavailable` at the deadline. */
+  pass(bytes: number): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const expire = (): void => {
+        this.waiters.delete(waiter);
+        reject(this.late());
+      };
+      const timer = setTimeout(expire, this.limits.publishTimeoutMs);
+      const waiter: Waiter = { bytes, pass: resolve, refuse: reject, timer };
+      this.waiters.add(waiter);
+      this.open();
+    });
+  }
+
+  /** Call it when there may be room again. */
+  open(): void {
+    if (this.waiters.size === 0 || this.load.obstacle !== undefined) return;
+    for (const waiter of this.waiters) {
+      if (!this.hasRoom(waiter.bytes)) return;
+      this.waiters.delete(waiter);
+      clearTimeout(waiter.timer);
+      this.enter(waiter.bytes);
+      waiter.pass();
+    }
+  }
+
+  /** Nobody passes any more. */
+  close(error: BrokerError): void {
+    for (const waiter of this.waiters) {
+      clearTimeout(waiter.timer);
+      waiter.refuse(error);
+    }
+    this.waiters.clear();
+  }
+
+  private enter(bytes: number): void {
+    if (this.entering.count === 0) {
+      setImmediate(() => {
+        this.entering = { count: 0, bytes: 0 };
+        this.open();
+      });
+    }
+    this.entering.count++;
+    this.entering.bytes += bytes;
+  }
+
+  /** A message larger than the limit goes alone. */
+  private hasRoom(bytes: number): boolean {
+    const { unconfirmedMax, unconfirmedMaxBytes } = this.limits;
+    const count = this.load.count + this.entering.count;
+    return (
+      count === 0 || (count < unconfirmedMax && this.load.bytes + this.entering.bytes + bytes <= unconfirmedMaxBytes)
+    );
+  }
+
+  private late(): BrokerError {
+    const { publishTimeoutMs, unconfirmedMax, unconfirmedMaxBytes } = this.limits;
+    const limits = `at most ${unconfirmedMax} and ${unconfirmedMaxBytes} bytes, its share of unconfirmedMax and unconfirmedMaxBytes`;
+    const why = this.load.obstacle ?? `has not confirmed earlier messages of this channel (${limits})`;
+    return new BrokerError(
+      'broker-unavailable',
+      `RabbitMQ ${why}; waited publishTimeoutMs (${publishTimeoutMs} ms). The message was not sent: try again later.`,
+    );
+  }
+}

@@ -1,0 +1,305 @@
+/**
+ * Publishing on one confirm channel. A message is outstanding from `publish` until its confirm, its
+ * refusal or its deadline, and is kept that long, in order, so that it can be sent again.
+ *
+ *   down --channel--> replaying --> up        (each of them --close--> closed)
+ *    ^                    |         |
+ *    +----- channel lost -+---------+
+ *
+ * A channel that is closed over something that was sent takes all outstanding messages with it. They are sent again one by
+ * one, each awaiting its confirm, and the one over which the channel is closed again is the culprit: only it is refused.
+ */
+import type { ChannelModel, ConfirmChannel, Message as AmqpMessage } from 'amqplib';
+import { BrokerError } from '../../broker.js';
+import type { Message } from '../../broker.js';
+import { messageBytes } from '../../message-checks.js';
+import type { AmqpConnection } from '../amqp/amqp-connection.js';
+import { REPLY, replyCode, toBrokerError } from '../amqp/amqp-errors.js';
+import { RELAY_ID, toPublishOptions } from '../amqp/amqp-message.js';
+import { ConfirmLedger } from './confirm-ledger.js';
+import { HeaderTables } from '../amqp/header-tables.js';
+import { nacked, refusedBecause, unroutable } from './publish-errors.js';
+import type { OwnBindings } from './own-bindings.js';
+import { PublishGate } from './publish-gate.js';
+import { RecoveringChannel } from '../amqp/recovering-channel.js';
+import type { ChannelUser } from '../amqp/recovering-channel.js';
+import type { RabbitMqOptions } from '../rabbitmq-options.js';
+import type { Route } from './route.js';
+import type { Topology } from '../topology.js';
+import { deferred, late, stopping, withDeadline } from '../amqp/wait-deadline.js';
+import type { Deferred } from '../amqp/wait-deadline.js';
+
+interface Outgoing {
+  readonly id: string;
+  readonly route: Route;
+  readonly message: Message;
+  readonly mandatory: boolean;
+  readonly bytes: number;
+  readonly expiresAt: number;
+  readonly resolve: () => void;
+  readonly reject: (error: BrokerError) => void;
+  phase: 'queued' | 'sent' | 'repairing' | 'done';
+  /** It may have arrived: the next sending says so. */
+  wasSent: boolean;
+  /** basic.return has come, its ack has not. */
+  returned: Promise<void> | 'unroutable' | undefined;
+  repairs: number;
+}
+
+type State = 'down' | 'replaying' | 'up' | 'closed';
+
+/** A queue that vanishes again and again is not declared for ever. */
+const REPAIRS_MAX = 3;
+const CLOSE_TIMEOUT_MS = 5_000;
+
+export class Publisher implements ChannelUser<ConfirmChannel> {
+  private state: State = 'down';
+  private readonly outstanding = new Map<string, Outgoing>();
+  private outstandingBytes = 0;
+  private readonly confirms = new ConfirmLedger<Outgoing>();
+  private readonly tables = new HeaderTables();
+  private readonly channel: RecoveringChannel<ConfirmChannel>;
+  private readonly gate: PublishGate;
+  private suspects: Outgoing[] = [];
+  private trial: { readonly outgoing: Outgoing; readonly over: Deferred<void> } | undefined;
+  private lastId = 0;
+  /** The first channel finds nothing that had been bound. */
+  private wasLost = false;
+  private expiry: NodeJS.Timeout | undefined;
+  private drained: Deferred<void> | undefined;
+
+  constructor(
+    private readonly connection: AmqpConnection,
+    private readonly topology: Topology,
+    private readonly bindings: OwnBindings,
+    private readonly options: RabbitMqOptions,
+  ) {
+    this.channel = new RecoveringChannel('publish', connection, options, this);
+    this.gate = new PublishGate(this, options);
+    bindings.listen(() => this.gate.open());
+    connection.listen({ blocked: (isBlocked) => isBlocked || this.gate.open() });
+  }
+
+  start(): void {
+    this.channel.start();
+  }
+
+  // What the gate looks at
+  get obstacle(): string | undefined {
+    if (this.connection.blocked) return 'has blocked publishers, because it is short of memory or disk';
+    if (!this.bindings.areWhole) return "does not yet route to all of this relay's own subscribers";
+    if (this.state === 'up') return undefined;
+    return this.connection.current ? 'is taking earlier messages again' : `is away (${this.connection.downReason})`;
+  }
+
+  get frameMax(): number {
+    return this.connection.frameMax;
+  }
+
+  get count(): number {
+    return this.outstanding.size;
+  }
+
+  get bytes(): number {
+    return this.outstandingBytes;
+  }
+
+  /** Undefined where a message of that size may be published at once; else a promise for that, with a deadline. */
+  admit(bytes: number): Promise<void> | undefined {
+    if (this.state === 'closed') throw stopping();
+    return this.gate.isOpen(bytes) ? undefined : this.gate.pass(bytes);
+  }
+
+  publish(route: Route, message: Message, mandatory: boolean): Promise<void> {
+    return new Promise((resolve, reject) => {
+      if (this.state === 'closed') return reject(stopping());
+      const bytes = messageBytes(message);
+      const expiresAt = Date.now() + this.options.publishTimeoutMs;
+      const state = { phase: 'queued', wasSent: false, returned: undefined, repairs: 0 } as const;
+      const id = (++this.lastId).toString(36);
+      const outgoing: Outgoing = { id, route, message, mandatory, bytes, expiresAt, resolve, reject, ...state };
+      this.outstanding.set(id, outgoing);
+      this.outstandingBytes += bytes;
+      this.expiry ??= setTimeout(() => this.expire(), this.options.publishTimeoutMs);
+      if (this.state === 'up') this.send(outgoing);
+    });
+  }
+
+  private send(outgoing: Outgoing): void {
+    const channel = this.channel.current;
+    if (!channel) return;
+    const { route, message, mandatory, wasSent } = outgoing;
+    const options = toPublishOptions(message, outgoing.id, wasSent, this.tables);
+    // A queue that has vanished is noticed, whether the client asked or not
+    options.mandatory = mandatory || route.queue !== undefined;
+    try {
+      channel.publish(route.exchange, route.key, message.body, options);
+    } catch (cause) {
+      // A channel that is going down throws too: then the message waits for the next one
+      if (this.isOver(channel)) return;
+      const refusal = new BrokerError('invalid-header', 'The message cannot be encoded for RabbitMQ.', { cause });
+      return this.finish(outgoing, refusal);
+    }
+    this.confirms.record(outgoing);
+    outgoing.phase = 'sent';
+    outgoing.wasSent = true;
+  }
+
+  /** amqplib's channel has a connection that still takes frames, unless one of the two was closed. */
+  private isOver(channel: ConfirmChannel): boolean {
+    return this.channel.current !== channel || this.connection.current === undefined;
+  }
+
+  private finish(outgoing: Outgoing, error?: BrokerError): void {
+    if (outgoing.phase === 'done') return;
+    outgoing.phase = 'done';
+    this.outstanding.delete(outgoing.id);
+    this.outstandingBytes -= outgoing.bytes;
+    if (error) outgoing.reject(error);
+    else outgoing.resolve();
+    if (this.trial?.outgoing === outgoing) this.trial.over.resolve();
+    if (this.outstanding.size === 0) this.drained?.resolve();
+    this.gate.open();
+  }
+
+  // ---- what the broker answers
+
+  private confirmed(tag: number, multiple: boolean): void {
+    for (const outgoing of this.confirms.take(tag, multiple)) {
+      const { returned } = outgoing;
+      if (outgoing.phase === 'done') continue;
+      if (returned === undefined) this.finish(outgoing);
+      else if (returned === 'unroutable') this.finish(outgoing, unroutable(outgoing.route));
+      else void this.repair(outgoing, returned);
+    }
+  }
+
+  private refused(tag: number, multiple: boolean): void {
+    for (const outgoing of this.confirms.take(tag, multiple)) this.finish(outgoing, nacked(outgoing.route));
+  }
+
+  /** Comes before the ack of the same message, but not right before it. */
+  private returned({ properties }: AmqpMessage): void {
+    const outgoing = this.outstanding.get(String(properties.headers?.[RELAY_ID]));
+    if (!outgoing) return;
+    const { queue, declaration } = outgoing.route;
+    if (queue === undefined || outgoing.repairs++ >= REPAIRS_MAX) {
+      outgoing.returned = 'unroutable';
+      return;
+    }
+    this.topology.forgetQueue(queue, declaration);
+    outgoing.returned = this.topology.ensureQueue(queue, declaration);
+    outgoing.returned.catch(() => undefined);
+  }
+
+  /** The queue had been deleted: the message goes to the new one. */
+  private async repair(outgoing: Outgoing, declared: Promise<void>): Promise<void> {
+    outgoing.phase = 'repairing';
+    outgoing.returned = undefined;
+    const failure = await declared.then(
+      () => undefined,
+      (error: unknown) => toBrokerError(error, { kind: 'queue', name: outgoing.route.key }),
+    );
+    if (outgoing.phase !== 'repairing') return;
+    if (failure) return this.finish(outgoing, failure);
+    // It came back, so it has not arrived
+    outgoing.wasSent = false;
+    outgoing.phase = 'queued';
+    this.send(outgoing);
+  }
+
+  // ---- the channel
+
+  open(model: ChannelModel): Promise<ConfirmChannel> {
+    return model.createConfirmChannel();
+  }
+
+  async setUp(channel: ConfirmChannel): Promise<void> {
+    channel.on('ack', ({ deliveryTag, multiple }) => this.confirmed(deliveryTag, multiple));
+    channel.on('nack', ({ deliveryTag, multiple }) => this.refused(deliveryTag, multiple));
+    channel.on('return', (message) => this.returned(message));
+    if (this.state === 'closed') return;
+    this.state = 'replaying';
+    if (this.wasLost) await this.bindings.hold();
+    if (this.isOver(channel) || this.state !== 'replaying') return;
+    await this.tryEach(channel);
+    if (this.isOver(channel) || this.state !== 'replaying') return;
+    for (const outgoing of this.outstanding.values()) {
+      if (outgoing.phase === 'queued') this.send(outgoing);
+    }
+    this.state = 'up';
+    this.gate.open();
+  }
+
+  /** What was unconfirmed when the broker closed the channel, one at a time. */
+  private async tryEach(channel: ConfirmChannel): Promise<void> {
+    for (const outgoing of this.suspects) {
+      if (outgoing.phase !== 'queued') continue;
+      this.trial = { outgoing, over: deferred() };
+      this.send(outgoing);
+      await this.trial.over.promise;
+      this.trial = undefined;
+      if (this.isOver(channel)) return;
+    }
+    this.suspects = [];
+  }
+
+  lost(refusal: Error | undefined): void {
+    if (this.state !== 'closed') this.state = 'down';
+    // No confirm will come any more
+    else this.drained?.resolve();
+    this.wasLost = true;
+    this.confirms.reset();
+    for (const outgoing of this.outstanding.values()) {
+      outgoing.phase = 'queued';
+      outgoing.returned = undefined;
+    }
+    const { trial } = this;
+    this.trial = undefined;
+    if (trial && refusal) this.blame(trial.outgoing, refusal);
+    if (refusal) this.suspects = [...this.outstanding.values()].filter(({ wasSent }) => wasSent);
+    trial?.over.resolve();
+  }
+
+  private blame(outgoing: Outgoing, refusal: Error): void {
+    const { exchange } = outgoing.route;
+    const error = refusedBecause(refusal, outgoing.route);
+    const isShared = ['', this.options.topicExchange, this.options.userExchange].includes(exchange);
+    if (replyCode(refusal) === REPLY.accessRefused && !isShared) this.topology.refuseExchange(exchange, error);
+    else this.topology.forgetExchange(exchange);
+    this.finish(outgoing, error);
+  }
+
+  // ---- deadlines
+
+  /** Outstanding messages have one time-out and stand in order, so the first is the next to expire. */
+  private expire(): void {
+    this.expiry = undefined;
+    const now = Date.now();
+    for (const outgoing of this.outstanding.values()) {
+      if (outgoing.expiresAt > now) {
+        this.expiry = setTimeout(() => this.expire(), outgoing.expiresAt - now);
+        return;
+      }
+      this.finish(outgoing, late(this.options.publishTimeoutMs, 'did not confirm the message'));
+    }
+  }
+
+  /** Waits for confirms as long as the broker is there to give them. */
+  async close(): Promise<void> {
+    const wasUp = this.state !== 'down';
+    this.state = 'closed';
+    this.gate.close(stopping());
+    if (wasUp && this.outstanding.size > 0) {
+      this.drained = deferred();
+      const ms = Math.min(CLOSE_TIMEOUT_MS, this.options.publishTimeoutMs);
+      await withDeadline(this.drained.promise, ms, 'did not confirm').catch(() => undefined);
+    }
+    const stopped = 'The relay stopped before RabbitMQ had confirmed the message: nothing is known of it.';
+    for (const outgoing of [...this.outstanding.values()]) {
+      this.finish(outgoing, new BrokerError('broker-unavailable', stopped));
+    }
+    clearTimeout(this.expiry);
+    await this.channel.close();
+  }
+}

@@ -1,0 +1,43 @@
+/** Where a SEND goes in AMQP's terms. */
+import type { Destination } from '../../../destinations/destination.js';
+import { BrokerError } from '../../broker.js';
+import type { Message } from '../../broker.js';
+import { declarationFor, keyOfUser } from '../../queue-plan.js';
+import type { QueueDeclaration } from '../../queue-plan.js';
+import type { RabbitMqOptions } from '../rabbitmq-options.js';
+
+export interface Route {
+  readonly exchange: string;
+  readonly key: string;
+  /** A queue that the relay makes if it is missing. */
+  readonly queue?: string;
+  /** What the message's headers say about that queue, if anything. */
+  readonly declaration?: QueueDeclaration;
+}
+
+const DEFAULT_EXCHANGE = '';
+
+/** Throws a BrokerError. */
+export function routeFor(destination: Destination, message: Message, config: RabbitMqOptions): Route {
+  switch (destination.kind) {
+    case 'topic':
+      return { exchange: config.topicExchange, key: destination.key };
+    case 'exchange':
+      return { exchange: destination.exchange, key: destination.key };
+    case 'user':
+      return { exchange: config.userExchange, key: keyOfUser(destination) };
+    case 'queue': {
+      const { queue } = destination;
+      const declaration = declarationFor(message.headers, 'send', config);
+      return { exchange: DEFAULT_EXCHANGE, key: queue, queue, ...(declaration && { declaration }) };
+    }
+    case 'amq-queue':
+    case 'reply-queue':
+      return { exchange: DEFAULT_EXCHANGE, key: destination.queue };
+    case 'temp-queue':
+      throw new BrokerError(
+        'invalid-destination',
+        `${destination.text} cannot be sent to: it stands only in the reply-to header of a SEND.`,
+      );
+  }
+}

@@ -1,0 +1,211 @@
+/**
+ * The parts of a relay that are the same however clients come in: broker, sessions, what they share, and who may do what.
+ * Made from the configuration once; the listeners are tied to them in `relay.ts`.
+ */
+import { v4 as uuid } from 'uuid';
+import type { Authenticator, Policy, Principal } from './auth/auth.js';
+import { AuthenticatorChain } from './auth/authenticator-chain.js';
+import type { BrokerLoginCheck } from './auth/logins/broker-users.js';
+import { createAuthenticator } from './auth/create-authenticators.js';
+import { openAuthenticator, openPolicy } from './auth/open-access.js';
+import { createPolicy, PolicyError } from './auth/policy/policy.js';
+import { Revocations } from './auth/revocations.js';
+import { UnrevokedAuthenticator } from './auth/unrevoked-authenticator.js';
+import type { Broker } from './brokers/broker.js';
+import { tlsConnectOptions } from './brokers/rabbitmq/amqp/broker-tls.js';
+import { MemoryBroker } from './brokers/memory/memory-broker.js';
+import { checkCredentials } from './brokers/rabbitmq/amqp/credentials-check.js';
+import { RabbitMqBroker } from './brokers/rabbitmq/rabbitmq-broker.js';
+import { type Config, ConfigError, allowsAnyone } from './config.js';
+import { HttpComponents } from './http/http-components.js';
+import { LoadMeter } from './load/load-meter.js';
+import { createLog, type Log } from './process/log.js';
+import { isLoopback } from './net/loopback.js';
+import { RelayOperations } from './admin/operations.js';
+import { RateLimiter } from './load/rate-limiter.js';
+import { PacedLog } from './process/paced-log.js';
+import { RevocationChannel } from './admin/revocation-channel.js';
+import { Groups, REST_SHARE } from './delivery/groups.js';
+import { MessageEncoder } from './delivery/message-encoder.js';
+import { SessionCounters } from './session/session-counters.js';
+import { SessionDirectory } from './admin/session-directory.js';
+import { Sessions } from './session/sessions.js';
+import { SlowPolicies } from './delivery/slow-policy.js';
+import { TimerWheel } from './timing/timer-wheel.js';
+import { TlsPort } from './net/tls-port.js';
+import { createPageCheck } from './transports/admission.js';
+import { AdmissionQueue } from './load/admission-queue.js';
+import { VERSION } from './process/version.js';
+
+/** What an application can put in the place of the relay's own. */
+export interface RelayHooks {
+  /** Who a client is; asked before the authenticators of the configuration. Without any, a login is taken at its word. */
+  readonly authenticator?: Authenticator;
+  /** What it may do, in place of the rules of the configuration. Without either, everything. */
+  readonly policy?: Policy;
+  /** In place of the one that the configuration names. */
+  readonly broker?: Broker;
+  /** In place of JSON lines on stderr. */
+  readonly log?: Log;
+}
+
+export type Components = ReturnType<typeof createComponents>;
+
+/** @throws ConfigError */
+export function createComponents(config: Config, hooks: RelayHooks) {
+  const log = hooks.log ?? createLog(config.log);
+  const pacedLog = new PacedLog(log);
+  /** In message ids and in the names of queues at the broker; no other relay has it. */
+  const instanceId = uuid().slice(0, 8);
+  const broker = hooks.broker ?? createBroker(config, instanceId, log);
+  const counters = new SessionCounters();
+  const timers = new TimerWheel();
+  const messages = new MessageEncoder(instanceId, config.topicExchange, config.session.messageMaxBytes);
+  // The embedded broker has its messages ready when a SEND is read: more of them would not come while a group rests.
+  const restShare = broker instanceof MemoryBroker ? 0 : REST_SHARE;
+  const policies = slowPolicies(config);
+  const groups = new Groups((...request) => broker.subscribe(...request), messages, counters, policies, restShare);
+  const load = new LoadMeter(config.loadShedding, {
+    onOverload: (lagMs) => log.warn({ lagMs: Math.round(lagMs) }, 'overload: senders and new sessions have to wait'),
+    onRelief: () => log.info({}, 'overload is over'),
+  });
+  const admissionQueue = new AdmissionQueue(
+    { ...config.loadShedding, ...config.limits },
+    load,
+    (perSecond) => new RateLimiter(perSecond),
+  );
+  const revocations = new Revocations(config.auth, (user) => {
+    log.warn(
+      { user },
+      'auth.revocationsMax: the oldest revocation is forgotten, old tokens of this user are accepted again',
+    );
+  });
+  const policy = choosePolicy(config, hooks, log);
+  const checkBrokerLogin = brokerLogins(config, instanceId, broker);
+  const authenticator = new UnrevokedAuthenticator(
+    new AuthenticatorChain(authenticators(config, hooks, pacedLog, checkBrokerLogin), pacedLog),
+    revocations,
+  );
+  const context = {
+    options: config.session,
+    limits: config.limits,
+    serverName: `stomp-relay/${VERSION}`,
+    broker,
+    authenticator,
+    isRevoked: (principal: Principal) => revocations.refuses(principal),
+    policy,
+    groups,
+    messages,
+    timers,
+    load,
+    createRateLimiter: (perSecond: number) => new RateLimiter(perSecond),
+    counters,
+    log,
+    pacedLog,
+  };
+  const limits = { ...config.limits, sessionsMax: config.sessionsMax };
+  const drain = { ...config.drain, canMove: !(broker instanceof MemoryBroker) };
+  const sessions = new Sessions({ ...limits, drain }, context);
+  const isOpen = allowsAnyone(config, hooks.authenticator !== undefined);
+  const shared = { log, pacedLog, broker, authenticator, counters, timers, load, admissionQueue, isOpen, drain };
+  const http = new HttpComponents(config, { ...shared, policy, messages });
+  const directory = new SessionDirectory([sessions, http.streams]);
+  const channel = new RevocationChannel(broker, instanceId, log);
+  const operations = new RelayOperations(directory, revocations, channel, log);
+  broker.on('down', (reason) => log.warn({ reason }, 'broker is away; sessions stay'));
+  broker.on('up', () => log.info({ broker: broker.description }, 'broker is up'));
+  const tls = createTlsPort(config, log);
+  return { ...shared, sessions, http, operations, channel, tls };
+}
+
+function choosePolicy({ auth, policy, topicExchange }: Config, hooks: RelayHooks, log: Log): Policy {
+  if (hooks.policy) return hooks.policy;
+  const knowsUsers = hooks.authenticator !== undefined || auth.authenticators.some(({ kind }) => kind !== 'anonymous');
+  if (!policy) {
+    if (knowsUsers) log.warn({}, 'no policy.rules are configured: every user may send and subscribe to everything');
+    return openPolicy;
+  }
+  if (!knowsUsers)
+    log.warn({}, 'policy.rules without an authenticator: whoever connects can take any login (auth.authenticators)');
+  try {
+    return createPolicy(policy.rules, { topicExchange });
+  } catch (error) {
+    throw error instanceof PolicyError ? new ConfigError(error.problems) : error;
+  }
+}
+
+/** In the order in which they are asked. */
+function authenticators(
+  { auth, websocket }: Config,
+  hooks: RelayHooks,
+  log: Log,
+  checkBrokerLogin: BrokerLoginCheck | undefined,
+): Authenticator[] {
+  const own = hooks.authenticator === undefined ? [] : [hooks.authenticator];
+  const isTrustedPage = createPageCheck(websocket.allowedOrigins);
+  const configured = auth.authenticators.map((options, index) =>
+    usable(`auth.authenticators.${index}`, () =>
+      createAuthenticator(options, { isTrustedPage, log, all: auth.authenticators, checkBrokerLogin }),
+    ),
+  );
+  const all = [...own, ...configured];
+  return all.length === 0 ? [openAuthenticator] : all;
+}
+
+function createTlsPort({ listen, session }: Config, log: Log): TlsPort | undefined {
+  const { tls } = listen;
+  if (tls === undefined) return undefined;
+  const bounds = { handshakeTimeoutMs: session.connectTimeoutMs, unfinishedMax: listen.httpConnectionsMax };
+  return usable('listen.tls', () => new TlsPort({ ...tls, ...bounds }, log));
+}
+
+/** Undefined without RabbitMQ, which alone has users. */
+function brokerLogins({ broker, rabbitmq }: Config, instanceId: string, relayed: Broker): BrokerLoginCheck | undefined {
+  if (broker.kind !== 'rabbitmq') return undefined;
+  const options = { ...rabbitmq, urls: broker.urls, instanceId, isUp: () => relayed.isUp };
+  return (login, passcode, signal) => checkCredentials(login, passcode, signal, options);
+}
+
+function createBroker(config: Config, instanceId: string, log: Log): Broker {
+  const { broker, topicExchange, topics } = config;
+  const shared = { topicExchange, topics, queueArguments: config.queues.arguments };
+  if (broker.kind === 'memory') return new MemoryBroker({ ...config.memory, ...shared });
+  checkBrokerTls(config, log);
+  return new RabbitMqBroker({ ...config.rabbitmq, ...shared, urls: broker.urls, instanceId, log });
+}
+
+function checkBrokerTls({ broker, rabbitmq }: Config, log: Log): void {
+  if (broker.kind === 'memory') return;
+  const urls = broker.urls.map((url) => new URL(url));
+  const plain = urls.filter(({ protocol, hostname }) => protocol === 'amqp:' && !isLoopback(hostname));
+  if (plain.length > 0) {
+    const hosts = plain.map(({ host }) => host);
+    log.warn(
+      { hosts },
+      'the password and all messages go to RabbitMQ unencrypted: use amqps:// where others can listen',
+    );
+  }
+  const { tls } = rabbitmq;
+  if (tls === undefined) return;
+  if (urls.every(({ protocol }) => protocol === 'amqp:')) {
+    throw new ConfigError(['rabbitmq.tls is given, but the address of the broker (--broker) is not amqps://']);
+  }
+  usable('rabbitmq.tls', () => tlsConnectOptions(tls));
+}
+
+function slowPolicies({ slowConsumers }: Config): SlowPolicies {
+  try {
+    return new SlowPolicies(slowConsumers);
+  } catch (error) {
+    throw new ConfigError([`slowConsumers has a match that is no destination: ${(error as Error).message}`]);
+  }
+}
+
+/** What an option leads to, such as a file, may turn out wrong when it is used. */
+function usable<T>(option: string, make: () => T): T {
+  try {
+    return make();
+  } catch (error) {
+    throw new ConfigError([`${option} cannot be used: ${(error as Error).message}`]);
+  }
+}

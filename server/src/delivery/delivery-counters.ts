@@ -1,0 +1,14 @@
+import type { SlowPolicy } from './slow-policy.js';
+
+/** Plain numbers that the hot path adds to. Metrics read them. */
+export class DeliveryCounters {
+  messagesOut = 0;
+  /** Bytes of MESSAGE frames, as written to the wire. */
+  messageBytesOut = 0;
+  /** Messages that a slow client's policy left out. */
+  readonly dropped: Partial<Record<SlowPolicy, number>> = { 'drop-oldest': 0, latest: 0 };
+  /** Messages above `messageMaxBytes`, counted once for each subscription that did not get one. */
+  messagesTooLarge = 0;
+  /** Clients that have left the shared write for now. */
+  slowMembers = 0;
+}

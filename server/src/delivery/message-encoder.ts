@@ -1,0 +1,116 @@
+/**
+ * MESSAGE frames. What differs between the groups that a message reaches (subscription, destination) stands first;
+ * the rest is made once for a message and STOMP version and kept until the next message comes.
+ *
+ * `message-id` is of the relay, not of the session, so that one frame can serve many sessions. Where a session has to
+ * acknowledge, `ack` has the same value: unique here, short, and without any text of a client.
+ */
+import { isUtf8 } from 'node:buffer';
+import type { RoutedMessage } from '../brokers/broker.js';
+import type { Destination } from '../destinations/destination.js';
+import { shownDestination } from '../destinations/shown-destination.js';
+import { encodeHeaderLines, FRAME_END, messageFrame } from '../stomp/encoder.js';
+import type { Version } from '../stomp/frame.js';
+
+export class MessageEncoder {
+  private lastMessage: RoutedMessage | undefined;
+  private readonly lastTails = new Map<Version, string>();
+  private lastId = '';
+  private lastIsText = false;
+  private count = 0;
+
+  constructor(
+    /** A few characters that no other relay on the same broker has. */
+    private readonly instanceId: string,
+    /** The exchange behind `/topic`. */
+    private readonly topicExchange: string,
+    /** `session.messageMaxBytes`: a longer frame is not made. */
+    readonly maxBytes: number,
+  ) {}
+
+  nextId(): string {
+    return `${this.instanceId}-${(++this.count).toString(36)}`;
+  }
+
+  /** The `destination` of a message that came by `key`. */
+  destinationFor(subscribed: Destination, { exchange }: RoutedMessage, key: string): string {
+    return shownDestination(subscribed, exchange, key, this.topicExchange);
+  }
+
+  /** True where the frames of this message are valid UTF-8: headers always are, so the body decides. */
+  isText(message: RoutedMessage): boolean {
+    this.use(message);
+    return this.lastIsText;
+  }
+
+  /** For a subscription that needs no acks. `head` comes from `messageHead`. Undefined: too large. */
+  encodeShared(head: string, message: RoutedMessage, version: Version): Buffer | undefined {
+    if (message.body.length > this.maxBytes) return undefined;
+    const frame = messageFrame(head, this.sharedLines(message, version), message.body);
+    return frame.length > this.maxBytes ? undefined : frame;
+  }
+
+  /** The same frame up to its body, behind which there is `FRAME_END`. Undefined: too large. */
+  encodeBeginning(head: string, message: RoutedMessage, version: Version): Buffer | undefined {
+    const { length } = message.body;
+    if (length > this.maxBytes) return undefined;
+    const beginning = Buffer.from(head + this.sharedLines(message, version));
+    return beginning.length + length + FRAME_END.length > this.maxBytes ? undefined : beginning;
+  }
+
+  /** For one delivery to one subscription, which has an `ack` where the client owes one. Undefined: too large. */
+  encodeDedicated(
+    head: string,
+    message: RoutedMessage,
+    version: Version,
+    delivery: { readonly id: string; readonly redelivered: boolean; readonly needsAck: boolean },
+  ): Buffer | undefined {
+    if (message.body.length > this.maxBytes) return undefined;
+    this.use(message);
+    // STOMP 1.2, "MESSAGE": an `ack` header where the subscription requires explicit acknowledgment
+    const ack = delivery.needsAck && version === '1.2' ? `ack:${delivery.id}\n` : '';
+    const ids = `message-id:${delivery.id}\nredelivered:${String(delivery.redelivered)}\n${ack}`;
+    const frame = messageFrame(head, ids + this.tail(message, version), message.body);
+    return frame.length > this.maxBytes ? undefined : frame;
+  }
+
+  private sharedLines(message: RoutedMessage, version: Version): string {
+    this.use(message);
+    return `message-id:${this.lastId}\nredelivered:false\n${this.tail(message, version)}`;
+  }
+
+  private use(message: RoutedMessage): void {
+    if (message === this.lastMessage) return;
+    this.lastMessage = message;
+    this.lastTails.clear();
+    this.lastId = this.nextId();
+    this.lastIsText = isUtf8(message.body);
+  }
+
+  /** The message's own headers, escaped for the version, and the end of the header block. */
+  private tail(message: RoutedMessage, version: Version): string {
+    let tail = this.lastTails.get(version);
+    if (tail === undefined) {
+      const resent = message.resent ? 'relay-resent:true\n' : '';
+      // STOMP 1.2, "Header content-length": all frames with a body SHOULD include it
+      const length = message.body.length === 0 ? '' : `content-length:${message.body.length}\n`;
+      tail = `${resent}${encodeHeaderLines(message.headers, version)}${length}\n`;
+      this.lastTails.set(version, tail);
+    }
+    return tail;
+  }
+}
+
+/** The first lines of all MESSAGE frames of a subscription. STOMP 1.0 allows a subscription without an id. */
+export function messageHead(subscriptionId: string | undefined, destination: string, version: Version): string {
+  const headers: [string, string][] = [['destination', destination]];
+  if (subscriptionId !== undefined) headers.unshift(['subscription', subscriptionId]);
+  return `MESSAGE\n${encodeHeaderLines(headers, version)}`;
+}
+
+const COMMAND_LINE = Buffer.from('MESSAGE\n');
+
+/** The same frame, with a header that says how many older messages of its subscription were left out. */
+export function withDroppedHeader(frame: Buffer, count: number): Buffer {
+  return Buffer.concat([COMMAND_LINE, Buffer.from(`relay-dropped:${count}\n`), frame.subarray(COMMAND_LINE.length)]);
+}

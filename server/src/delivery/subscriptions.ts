@@ -1,0 +1,300 @@
+/**
+ * The subscriptions of one session. A shared one is a membership in a group (`groups.ts`), where its messages are made
+ * and written. An own one has a consumer at the broker and is delivered here, one frame for each delivery.
+ */
+import type {
+  AckMode,
+  BrokerError,
+  BrokerSubscription,
+  Consumer,
+  Delivery,
+  RoutedMessage,
+  Settlement,
+} from '../brokers/broker.js';
+import type { RequiredPermission } from '../auth/policy/required-permissions.js';
+import type { Destination } from '../destinations/destination.js';
+import { isPattern } from '../destinations/key-limits.js';
+import { quote, StompError } from '../stomp/errors.js';
+import type { Version } from '../stomp/frame.js';
+import type { Connection } from '../transports/connection.js';
+import { AckQueue, type Acks } from './acks.js';
+import type { Group } from './groups.js';
+import { messageHead, type MessageEncoder, withDroppedHeader } from './message-encoder.js';
+import type { Outbox } from './outbox.js';
+import type { DeliveryCounters } from './delivery-counters.js';
+
+/** What a delivery needs of its session. */
+export interface DeliveryHost {
+  readonly connection: Connection;
+  readonly outbox: Outbox;
+  readonly acks: Acks;
+  readonly messages: MessageEncoder;
+  readonly counters: DeliveryCounters;
+  /** False when nothing can reach the client any more: what is delivered then stays unsettled, and the broker's. */
+  readonly canDeliver: boolean;
+  /** Runs `action` after `delayMs`, unless the session has ended by then. */
+  later(delayMs: number, action: () => void): void;
+  /** The subscription of this key (`Subscriptions`) has ended against everybody's will. */
+  onSubscriptionEnded(key: string, error: unknown): void;
+}
+
+export type Subscription = SharedSubscription | DedicatedSubscription;
+
+export function destinationOf(subscription: Subscription): Destination {
+  return subscription.kind === 'shared' ? subscription.group.destination : subscription.destination;
+}
+
+export interface SharedSubscription {
+  readonly kind: 'shared';
+  readonly group: Group;
+}
+
+/** How long what has been given back may take to come again, before more of it is given back. */
+const COME_AGAIN_MS = 100;
+
+/** Its bytes are let go, and it is not settled: so it takes up room in the prefetch count, and not in memory. */
+interface SetAside {
+  readonly settlement: Settlement;
+  readonly bytes: number;
+}
+
+/**
+ * A client that does not read is sent nothing more: deliveries wait here, in `parked`. The prefetch count bounds their
+ * number, the outbox their bytes: what comes beyond is set aside, and when the client reads again it is given back to the
+ * broker, as much at a time as there is room for, and comes once more (`redelivered:true`), in order.
+ */
+export class DedicatedSubscription implements Consumer {
+  readonly kind = 'dedicated';
+  readonly ackQueue: AckQueue;
+  /** Set when the broker has set it up. */
+  broker: BrokerSubscription | undefined;
+  private readonly needsAck: boolean;
+  private state: 'opening' | 'open' | 'closed' = 'opening';
+  /** Delivered to us before it was open or while the client did not read. */
+  private parked: Delivery[] = [];
+  private setAside: SetAside[] = [];
+  /** Messages that were too large, and of which the client has not been told. */
+  private missed = 0;
+
+  constructor(
+    private readonly host: DeliveryHost,
+    private readonly key: string,
+    private readonly subscriptionId: string | undefined,
+    readonly destination: Destination,
+    private readonly version: Version,
+    readonly ack: AckMode,
+    /** What its headers need of the policy, besides its destination. */
+    readonly permissions: readonly RequiredPermission[],
+  ) {
+    this.needsAck = ack !== 'auto';
+    this.ackQueue = new AckQueue(subscriptionId, ack === 'client');
+  }
+
+  deliver(delivery: Delivery): void {
+    if (!this.host.canDeliver) return;
+    if (this.state === 'closed') return delivery.settle('requeue');
+    // For another session of the same user
+    if (this.isForAnother(delivery.message)) return delivery.settle('ack');
+    if (delivery.message.body.length > this.host.messages.maxBytes) return this.leaveOut(delivery.settlement);
+    // What is new stands behind what was set aside before it
+    if (this.setAside.length > 0 && !delivery.redelivered) this.putAside(delivery);
+    else this.take(delivery);
+  }
+
+  private isForAnother({ toSession }: RoutedMessage): boolean {
+    return toSession !== undefined && this.destination.kind === 'user' && toSession !== this.host.connection.id;
+  }
+
+  /** Its SUBSCRIBE has been answered. Deliveries may come before the broker's own answer, and have waited until now. */
+  open(): void {
+    if (this.state !== 'opening') return;
+    this.state = 'open';
+    this.unpark();
+  }
+
+  ended(error: BrokerError): void {
+    if (this.state !== 'closed') this.host.onSubscriptionEnded(this.key, error);
+  }
+
+  /** From now on nothing is sent to the client. What it has been sent it can still acknowledge. */
+  close(): void {
+    this.state = 'closed';
+    for (const delivery of this.takeParked()) delivery.settle('requeue');
+    for (const { settlement } of this.setAside) settlement.settle('requeue');
+    this.setAside = [];
+  }
+
+  private take(delivery: Delivery): void {
+    const { outbox } = this.host;
+    const isOpen = this.state === 'open';
+    if (isOpen && this.parked.length === 0 && !outbox.isCongested) return this.send(delivery);
+    if (!outbox.park(sizeOf(delivery))) return this.putAside(delivery);
+    if (this.parked.push(delivery) === 1 && isOpen) outbox.whenDrained(() => this.unpark());
+  }
+
+  private unpark(): void {
+    for (const delivery of this.takeParked()) this.take(delivery);
+  }
+
+  private takeParked(): Delivery[] {
+    const parked = this.parked;
+    this.parked = [];
+    for (const delivery of parked) this.host.outbox.unpark(sizeOf(delivery));
+    return parked;
+  }
+
+  private putAside(delivery: Delivery): void {
+    const count = this.setAside.push({ settlement: delivery.settlement, bytes: sizeOf(delivery) });
+    if (count === 1) this.host.later(COME_AGAIN_MS, () => this.giveBackSome());
+  }
+
+  /** Oldest first, so that they come again in order; nothing while there is no room. */
+  private giveBackSome(): void {
+    const { outbox } = this.host;
+    const canTake = this.parked.length === 0 && !outbox.isCongested;
+    for (let room = canTake ? outbox.parkingMaxBytes / 2 : 0; room > 0;) {
+      const oldest = this.setAside.shift();
+      if (!oldest) return;
+      oldest.settlement.settle('again');
+      room -= oldest.bytes;
+    }
+    if (this.setAside.length > 0) this.host.later(COME_AGAIN_MS, () => this.giveBackSome());
+  }
+
+  private send(delivery: Delivery): void {
+    const { connection, outbox, acks, messages, counters } = this.host;
+    const { message, redelivered, settlement } = delivery;
+    const id = messages.nextId();
+    const shown = messages.destinationFor(this.destination, message, message.routingKey);
+    const head = messageHead(this.subscriptionId, shown, this.version);
+    const frame = messages.encodeDedicated(head, message, this.version, { id, redelivered, needsAck: this.needsAck });
+    if (!frame) return this.leaveOut(settlement);
+    const told = this.missed === 0 ? frame : withDroppedHeader(frame, this.missed);
+    this.missed = 0;
+    const wrapped = connection.encoding.wrap(told, messages.isText(message));
+    if (this.needsAck) acks.add(this.ackQueue, id, settlement);
+    const isTaken = connection.write(wrapped); // next: transports/connection
+    counters.messagesOut++;
+    counters.messageBytesOut += wrapped.length;
+    if (!isTaken) outbox.watch(wrapped.length);
+    if (this.needsAck) return;
+    // The broker hears of it when the kernel has it, so that the prefetch count bounds what waits here.
+    if (isTaken) settlement.settle('ack');
+    else outbox.whenDrained(() => settlement.settle('ack'));
+  }
+
+  /** It would be too large the next time, too: to the dead letters, if there are any. */
+  private leaveOut(settlement: Settlement): void {
+    this.missed++;
+    this.host.counters.messagesTooLarge++;
+    settlement.settle('drop');
+  }
+}
+
+/** What a delivery takes beside its body. */
+const DELIVERY_BYTES = 512;
+
+function sizeOf({ message }: Delivery): number {
+  return DELIVERY_BYTES + message.body.length;
+}
+
+export interface SubscriptionLimits {
+  readonly subscriptionsMax: number;
+  readonly wildcardSubscriptionsMax: number;
+}
+
+/** A subscription as operators see it. */
+export interface SubscriptionInfo {
+  readonly id: string;
+  readonly destination: string;
+  readonly ack: AckMode;
+}
+
+export class Subscriptions {
+  /** By id; a 1.0 subscription without one by its destination. */
+  private readonly byKey = new Map<string, Subscription | 'reserved'>();
+
+  constructor(private readonly limits: SubscriptionLimits) {}
+
+  get size(): number {
+    return this.byKey.size;
+  }
+
+  /** Takes a key before the broker is asked. Throws where it is in use or there are too many. */
+  reserve(key: string, destination: Destination): void {
+    // STOMP 1.2, "SUBSCRIBE id Header": different subscriptions MUST use different subscription identifiers
+    if (this.byKey.has(key)) {
+      throw new StompError('duplicate-subscription', `The subscription "${key}" exists: UNSUBSCRIBE it first.`);
+    }
+    const { subscriptionsMax } = this.limits;
+    if (this.byKey.size >= subscriptionsMax) {
+      throw new StompError(
+        'too-many-subscriptions',
+        `A session has at most subscriptionsMax (${subscriptionsMax}) subscriptions: UNSUBSCRIBE one, or use a pattern.`,
+      );
+    }
+    if (isPattern(destination)) this.refuseManyPatterns();
+    this.byKey.set(key, 'reserved');
+  }
+
+  /** SUBSCRIBEs of a session are handled one at a time, so none is on its way meanwhile. */
+  private refuseManyPatterns(): void {
+    const { wildcardSubscriptionsMax } = this.limits;
+    let count = 0;
+    for (const each of this.byKey.values()) if (each !== 'reserved' && isPattern(destinationOf(each))) count++;
+    if (count < wildcardSubscriptionsMax) return;
+    throw new StompError(
+      'too-many-subscriptions',
+      `A session has at most session.wildcardSubscriptionsMax (${wildcardSubscriptionsMax}) subscriptions with "*" or "#": ` +
+        'UNSUBSCRIBE one, or subscribe to whole names.',
+    );
+  }
+
+  /** Its SUBSCRIBE has come to nothing. */
+  release(key: string): void {
+    if (this.byKey.get(key) === 'reserved') this.byKey.delete(key);
+  }
+
+  /** Which of them is a membership in this group. */
+  keyOf(group: Group): string | undefined {
+    for (const [key, each] of this.byKey) {
+      if (each !== 'reserved' && each.kind === 'shared' && each.group === group) return key;
+    }
+    return undefined;
+  }
+
+  has(key: string): boolean {
+    return this.byKey.has(key) && this.byKey.get(key) !== 'reserved';
+  }
+
+  set(key: string, subscription: Subscription): void {
+    this.byKey.set(key, subscription);
+  }
+
+  /** Takes a subscription out. Throws `unknown-subscription`. */
+  take(key: string): Subscription {
+    const subscription = this.byKey.get(key);
+    if (!subscription || subscription === 'reserved') {
+      const sentence = `This session has no subscription ${quote(key)}, and only the holder of a durable one can delete it: SUBSCRIBE to it first.`;
+      throw new StompError('unknown-subscription', sentence);
+    }
+    this.byKey.delete(key);
+    return subscription;
+  }
+
+  all(): Subscription[] {
+    return [...this.byKey.values()].filter((each) => each !== 'reserved');
+  }
+
+  entries(): [key: string, subscription: Subscription][] {
+    return [...this.byKey].filter((entry): entry is [string, Subscription] => entry[1] !== 'reserved');
+  }
+
+  list(): SubscriptionInfo[] {
+    return this.entries().map(([id, each]) =>
+      each.kind === 'dedicated'
+        ? { id, destination: each.destination.text, ack: each.ack }
+        : { id, destination: each.group.destination.text, ack: 'auto' },
+    );
+  }
+}

@@ -1,0 +1,139 @@
+/** The parts of the HTTP API, made from the configuration: in the public app, or as a handler in somebody else's server. */
+import express, { type Express, type Router } from 'express';
+import { ApiKeys } from '../auth/api-keys.js';
+import type { Authenticator, Policy } from '../auth/auth.js';
+import type { Broker } from '../brokers/broker.js';
+import type { Config } from '../config.js';
+import type { AccessChecks } from './access-checks.js';
+import { createApi, Requests } from './api.js';
+import { EventEncoder } from './streams/event-encoder.js';
+import { HttpCounters } from './http-counters.js';
+import { infoRoute } from './info-route.js';
+import { inTurn } from './in-turn.js';
+import { Streams } from './streams/streams.js';
+import type { LoadMeter } from '../load/load-meter.js';
+import type { Log } from '../process/log.js';
+import { isLoopback } from '../net/loopback.js';
+import { Drain, type DrainOptions } from '../session/drain.js';
+import type { MessageEncoder } from '../delivery/message-encoder.js';
+import type { SessionCounters } from '../session/session-counters.js';
+import type { TimerWheel } from '../timing/timer-wheel.js';
+import { createHostCheck, createOriginCheck, LOOPBACK_ONLY } from '../transports/admission.js';
+import { createClientAddress } from '../transports/client-address.js';
+import type { AdmissionQueue } from '../load/admission-queue.js';
+import { websocketPaths } from '../transports/websocket-paths.js';
+
+export interface HttpSources {
+  readonly broker: Broker;
+  readonly authenticator: Authenticator;
+  readonly policy: Policy;
+  readonly messages: MessageEncoder;
+  readonly timers: TimerWheel;
+  readonly load: LoadMeter;
+  readonly admissionQueue: AdmissionQueue;
+  readonly counters: SessionCounters;
+  readonly log: Log;
+  readonly pacedLog: Log;
+  readonly drain: DrainOptions;
+  /** Anybody may come in, as nobody has configured who may. */
+  readonly isOpen: boolean;
+}
+
+export class HttpComponents {
+  readonly counters = new HttpCounters();
+  readonly streams: Streams;
+  private readonly requests = new Requests();
+
+  constructor(
+    private readonly config: Config,
+    private readonly sources: HttpSources,
+  ) {
+    this.streams = this.createStreams();
+  }
+
+  private createStreams(): Streams {
+    const { http, listen, limits, session, websocket } = this.config;
+    const { broker, messages, timers, log, drain, counters: sessionCounters } = this.sources;
+    // Streams are not to keep all others from connecting
+    const streamsMax = Math.min(http.streamsMax, Math.floor(listen.httpConnectionsMax / 2));
+    const { closeTimeoutMs } = websocket;
+    const { messageMaxBytes } = session;
+    return new Streams(
+      { ...http, ...limits, streamsMax, closeTimeoutMs, messageMaxBytes },
+      {
+        subscribe: (destination, listener, ended) => broker.subscribe(destination, NO_HEADERS, listener, ended),
+        shownTo: (destination, message, key) => messages.destinationFor(destination, message, key),
+        events: new EventEncoder(() => messages.nextId(), messageMaxBytes),
+        counters: this.counters,
+        sessionCounters,
+        timers,
+        createDrain: (streams) => new Drain(streams, drain, timers, log),
+      },
+    );
+  }
+
+  /** To be mounted at `/api`. In a server of our own its app has looked at Host already. */
+  api(ownsServer: boolean): Router {
+    const { config, sources, counters, streams, requests } = this;
+    const { http, listen, limits, session, auth } = config;
+    const { broker, authenticator, policy, load, admissionQueue, pacedLog, isOpen } = sources;
+    const clientAddress = createClientAddress(listen.trustedProxies);
+    return createApi(
+      {
+        options: { ...session, ...limits.afterLogin, ...http },
+        messageMaxBytes: limits.afterLogin.bodyMaxBytes,
+        apiKeys: new ApiKeys(http.apiKeys),
+        onlyApiKeys: isOpen && auth.authenticators.length === 0 && http.apiKeys.length > 0,
+        connectTimeoutMs: session.connectTimeoutMs,
+        addressOf: ({ socket, headers }) =>
+          clientAddress(socket.remoteAddress ?? '', headers['x-forwarded-for'] as string | undefined),
+        authenticator,
+        policy,
+        broker,
+        load,
+        admissionQueue,
+        counters,
+        streams,
+        requests,
+        onFailed: (err) => pacedLog.error({ err }, 'an HTTP request could not be answered'),
+        onRefused: (details, code) => pacedLog.warn(details, `HTTP request refused: ${code}`),
+      },
+      {
+        checkReach: (address = '') => (ownsServer || !isOpen || isLoopback(address) ? undefined : LOOPBACK_ONLY),
+        ...this.pageChecks(ownsServer),
+      },
+    );
+  }
+
+  /** `<path>/info`, beside the WebSocket. */
+  info(ownsServer: boolean): Router {
+    return infoRoute({
+      websocketPaths: websocketPaths(this.config.listen.path),
+      ...this.pageChecks(ownsServer),
+    });
+  }
+
+  /** The same as for a WebSocket handshake. */
+  private pageChecks(ownsServer: boolean): Pick<AccessChecks, 'checkHost' | 'checkOrigin' | 'allowedOrigins'> {
+    const { listen, websocket } = this.config;
+    const { allowedHosts, allowedOrigins } = websocket;
+    const boundHost = ownsServer ? listen.host : this.sources.isOpen ? '127.0.0.1' : undefined;
+    return {
+      checkHost: createHostCheck(allowedHosts, boundHost),
+      checkOrigin: createOriginCheck(allowedOrigins),
+      allowedOrigins,
+    };
+  }
+
+  /** The API and `<path>/info` as a handler for connect and express. */
+  handler(): Express {
+    return express().disable('x-powered-by').use(inTurn).use(this.info(false)).use('/api', this.api(false));
+  }
+
+  /** Takes no new requests and streams, ends streams at their pace, and resolves when all is answered. */
+  async drain(windowMs: number): Promise<void> {
+    await Promise.all([this.requests.drain(), this.streams.drain(windowMs)]);
+  }
+}
+
+const NO_HEADERS: ReadonlyMap<string, string> = new Map();

@@ -1,0 +1,127 @@
+/**
+ * Publishes what came in one request, in its order: each message is checked (destination, policy, broker) before the next
+ * one is looked at, and only the broker's confirms overlap, as with the SENDs of a session.
+ */
+import type { Policy, Principal } from '../../auth/auth.js';
+import { requireSend } from '../../auth/policy/permission.js';
+import type { Broker, Message } from '../../brokers/broker.js';
+import { type Destination, parseDestination, parseReplyTo } from '../../destinations/destination.js';
+import { messageHeaders, targetSession } from '../../destinations/message-headers.js';
+import type { Batch } from './batch-turns.js';
+import type { GivenMessage } from './message-request.js';
+import { Problem } from '../problem.js';
+import { type ProblemCode, refusal, toProblem } from '../problem-codes.js';
+
+export type Result =
+  { readonly result: 'confirmed' } | { readonly result: 'unroutable' | 'refused'; readonly problem: Problem };
+
+const CONFIRMED: Result = { result: 'confirmed' };
+
+export interface PublisherSources {
+  readonly broker: Broker;
+  readonly policy: Policy;
+  readonly counters: { readonly messages: Record<Result['result'], number> };
+  /** Told of what nobody has foreseen. */
+  onFailed(error: unknown): void;
+}
+
+export interface PublisherOptions {
+  readonly connectTimeoutMs: number;
+  readonly bodyMaxBytes: number;
+  /** Messages of a request that have not had their turn by then are not published. */
+  readonly publishTimeoutMs: number;
+}
+
+const NO_TEMP_QUEUES = 'reply-to names a temporary queue, which only a STOMP session has: name a queue or a user.';
+
+/** Nothing is known of the message, or it was not tried: the same request may be made again. */
+const MAY_BE_REPEATED: readonly string[] = ['broker-unavailable', 'overloaded'] satisfies ProblemCode[];
+
+export function isFinal(result: Result): boolean {
+  return result.result === 'confirmed' || !MAY_BE_REPEATED.includes(result.problem.code);
+}
+
+export class MessagePublisher {
+  constructor(
+    private readonly sources: PublisherSources,
+    private readonly options: PublisherOptions,
+  ) {}
+
+  /** `earlier` has the results of the same request: what is final in it is not done again. Never rejects. */
+  async publish(
+    principal: Principal,
+    messages: readonly GivenMessage[],
+    batch: Batch,
+    earlier?: readonly Result[],
+  ): Promise<Result[]> {
+    const results: Promise<Result>[] = [];
+    const endsAt = performance.now() + this.options.publishTimeoutMs;
+    /** What refuses all that come behind: the broker is not asked again for each, with a deadline each time. */
+    let obstacle: Result | undefined;
+    for (const [index, message] of messages.entries()) {
+      const before = earlier?.[index];
+      if (before && isFinal(before)) {
+        results.push(Promise.resolve(before));
+        continue;
+      }
+      if (index > 0) await batch.pause();
+      if (performance.now() > endsAt) obstacle ??= this.refused(this.late());
+      const handedOver = obstacle ?? (await this.handOver(principal, message));
+      if ('problem' in handedOver && handedOver.problem.code === 'broker-unavailable') obstacle = handedOver;
+      results.push('confirm' in handedOver ? handedOver.confirm : Promise.resolve(handedOver));
+    }
+    const settled = await Promise.all(results);
+    settled.forEach(({ result }, index) => {
+      const before = earlier?.[index];
+      if (!before || !isFinal(before)) this.sources.counters.messages[result]++;
+    });
+    return settled;
+  }
+
+  /** Resolves when the next message may be looked at. */
+  private async handOver(
+    principal: Principal,
+    given: GivenMessage,
+  ): Promise<(Result & { problem: Problem }) | { readonly confirm: Promise<Result> }> {
+    const { broker, policy } = this.sources;
+    const refused = (error: unknown) => this.refused(error);
+    try {
+      const destination = parseDestination(given.destination, 'send');
+      await requireSend({ policy, principal, options: this.options }, destination, given.headers);
+      const message = this.messageOf(principal, destination, given);
+      await broker.prepare(destination, message, principal.name);
+      const confirmed = broker.publish(destination, message, { mandatory: given.mandatory, user: principal.name });
+      return { confirm: confirmed.then(() => CONFIRMED, refused) };
+    } catch (error) {
+      return refused(error);
+    }
+  }
+
+  private messageOf(principal: Principal, destination: Destination, { headers, body }: GivenMessage): Message {
+    const { bodyMaxBytes } = this.options;
+    if (body.length > bodyMaxBytes) {
+      const sentence = `The body has ${body.length} bytes, and at most limits.afterLogin.bodyMaxBytes (${bodyMaxBytes}) are taken.`;
+      throw refusal('body-too-large', sentence);
+    }
+    const replyTo = headers.get('reply-to');
+    if (replyTo !== undefined && parseReplyTo(replyTo)) throw refusal('invalid-header', NO_TEMP_QUEUES);
+    const sender = { userName: principal.anonymous ? undefined : principal.name };
+    return { headers: messageHeaders(headers, replyTo, sender), body, toSession: targetSession(headers, destination) };
+  }
+
+  private late(): Problem {
+    const { publishTimeoutMs } = this.options;
+    return refusal(
+      'overloaded',
+      `Not published: the messages before it took http.publishTimeoutMs (${publishTimeoutMs} ms).`,
+    );
+  }
+
+  private refused(error: unknown): Result & { problem: Problem } {
+    const problem = toProblem(error);
+    if (problem instanceof Problem)
+      return { result: problem.code === 'unroutable' ? 'unroutable' : 'refused', problem };
+    this.sources.onFailed(error);
+    return { result: 'refused', problem: refusal('internal-error', 'The relay could not publish this message.') };
+  }
+}

@@ -1,0 +1,113 @@
+/** `POST /api/messages`: from the bytes of a request to its answer. */
+import { isUtf8 } from 'node:buffer';
+import { createHash } from 'node:crypto';
+import express, { type Request, type RequestHandler, type Response, Router } from 'express';
+import type { Principal } from '../../auth/auth.js';
+import { BatchTurns } from './batch-turns.js';
+import { BodyBudget } from './body-budget.js';
+import { Idempotency, type IdempotencyOptions, type IdempotentRequest } from './idempotency.js';
+import { isFinal, type MessagePublisher, type Result } from './message-publisher.js';
+import { type MessageLimits, MessageRequests } from './message-request.js';
+import { type OnRefused, sendProblem } from '../problem.js';
+import { refusal } from '../problem-codes.js';
+
+export interface PublishRouteOptions extends IdempotencyOptions, MessageLimits {
+  readonly bodyMaxBytes: number;
+  readonly bodiesMaxBytes: number;
+}
+
+/** Who makes a request. Rejects with a Problem, or with what refuses. */
+export type Identify = (request: Request) => Promise<{ readonly principal: Principal; readonly address: string }>;
+
+/** Printable ASCII, as a header can carry it; the quotes of the draft's structured field may be left out. */
+const IDEMPOTENCY_KEY = /^"?([!#-~]{1,255})"?$/;
+
+export function publishRoute(
+  options: PublishRouteOptions,
+  identify: Identify,
+  publisher: MessagePublisher,
+  onRefused: OnRefused,
+): Router {
+  const requests = new MessageRequests(options);
+  const turns = new BatchTurns();
+  const answers = new Idempotency<readonly Result[]>(options, sizeOf);
+  const budget = new BodyBudget(options.bodiesMaxBytes, options.bodyMaxBytes);
+  const parseJson = express.json({
+    limit: options.bodyMaxBytes,
+    inflate: false,
+    type: 'application/json',
+    strict: false, // what is no object is refused with a better sentence
+    verify: (request, response, bytes) => {
+      if (!isUtf8(bytes)) throw new Error('not UTF-8');
+      if (request.headers['idempotency-key'] === undefined) return;
+      (response as Response).locals['fingerprint'] = createHash('sha256').update(bytes).digest('base64');
+    },
+  });
+
+  // Before a byte of the body is read, it is known who sends it
+  const authenticate: RequestHandler = async (request, response, next) => {
+    response.locals['caller'] = await identify(request);
+    next();
+  };
+
+  const publish: RequestHandler = async (request, response) => {
+    const { principal, address } = response.locals['caller'] as Awaited<ReturnType<Identify>>;
+    const batch = turns.begin();
+    const { messages, isBatch } = await requests.parse(request.body, batch);
+    const key = keyOf(request);
+    const perform = async (earlier?: readonly Result[]): Promise<Result[]> => {
+      const results = await publisher.publish(principal, messages, batch, earlier);
+      for (const [index, result] of results.entries()) {
+        if (!('problem' in result)) continue;
+        const { code, message: reason } = result.problem;
+        onRefused({ user: principal.name, address, destination: messages[index]?.destination, reason }, code);
+      }
+      return results;
+    };
+    if (key === undefined) return answer(response, await perform(), isBatch);
+    const user = JSON.stringify(principal.anonymous ? ['anonymous', address] : [principal.name]);
+    const once: IdempotentRequest = { user, key, fingerprint: response.locals['fingerprint'] as string };
+    const { answer: results, isReplayed } = await answers.once(once, perform);
+    if (isReplayed) response.set('Idempotent-Replayed', 'true');
+    answer(response, results, isBatch);
+  };
+
+  return Router().post('/messages', authenticate, requireJson, budget.count, parseJson, publish);
+}
+
+/** Also what keeps the forms and scripts of other pages out: a browser asks before it sends JSON elsewhere. */
+const requireJson: RequestHandler = (request, _response, next) => {
+  const type = request.is('application/json');
+  if (type === null) throw refusal('invalid-request', 'The request has no body: send a message as JSON.');
+  if (type === false) throw refusal('unsupported-media-type', 'The body is JSON: say Content-Type: application/json.');
+  next();
+};
+
+function keyOf(request: Request): string | undefined {
+  const given = request.get('idempotency-key');
+  if (given === undefined) return undefined;
+  const [, key] = IDEMPOTENCY_KEY.exec(given) ?? [];
+  if (key !== undefined) return key;
+  throw refusal('invalid-request', 'Idempotency-Key has 1 to 255 printable characters without spaces and quotes.');
+}
+
+function answer(response: Response, results: readonly Result[], isBatch: boolean): void {
+  const [first] = results;
+  if (isBatch) {
+    const confirmed = results.filter(({ result }) => result === 'confirmed').length;
+    // RFC 4918, section 11.1: what became of each is in the body
+    response.status(confirmed === results.length ? 200 : 207).json({ confirmed, results });
+  } else if (first && 'problem' in first) {
+    sendProblem(response, first.problem);
+  } else {
+    response.json(first);
+  }
+}
+
+const RESULT_BYTES = 10;
+const PROBLEM_BYTES = 2_000;
+
+function sizeOf(results: readonly Result[]): number | undefined {
+  if (!results.some(isFinal)) return undefined;
+  return results.reduce((sum, { result }) => sum + (result === 'confirmed' ? RESULT_BYTES : PROBLEM_BYTES), 0);
+}

@@ -1,0 +1,76 @@
+/** `GET /api/stream?destination=...`: Server-Sent Events, for clients that know no STOMP. */
+import { type Request, type RequestHandler, Router } from 'express';
+import type { Policy } from '../../auth/auth.js';
+import { requireSubscribe } from '../../auth/policy/permission.js';
+import type { SharedDestination } from '../../brokers/broker.js';
+import { parseDestination } from '../../destinations/destination.js';
+import { isPattern } from '../../destinations/key-limits.js';
+import { refusal } from '../problem-codes.js';
+import type { Identify } from '../messages/publish-route.js';
+import type { Streams } from './streams.js';
+
+export interface StreamRouteSources {
+  readonly streams: Streams;
+  readonly policy: Policy;
+  readonly options: {
+    readonly connectTimeoutMs: number;
+    readonly subscriptionsMax: number;
+    readonly wildcardSubscriptionsMax: number;
+  };
+}
+
+const NO_HEADERS: ReadonlyMap<string, string> = new Map();
+
+export function streamRoute(sources: StreamRouteSources, identify: Identify): Router {
+  const { streams, options } = sources;
+  const open: RequestHandler = async (request, response) => {
+    const texts = destinationsOf(request, options.subscriptionsMax);
+    const parsed = texts.map(parseShared);
+    refuseManyPatterns(parsed, options.wildcardSubscriptionsMax);
+    const caller = await identify(request);
+    response.locals['caller'] = caller;
+    const { principal, address } = caller;
+    if (response.closed) return;
+    const stream = streams.admit(response, principal, address);
+    const destinations = parsed.map((each) => (each.kind === 'user' ? { ...each, user: stream.userName } : each));
+    const applicant = { policy: sources.policy, principal, options };
+    for (const each of destinations) await requireSubscribe(applicant, each, NO_HEADERS);
+    await streams.open(stream, destinations);
+  };
+  // Express would take HEAD for a GET, and open a stream that nobody reads
+  const refuseHead: RequestHandler = (_request, response) => void response.set('Allow', 'GET').status(405).end();
+  return Router().head('/stream', refuseHead).get('/stream', open);
+}
+
+function destinationsOf(request: Request, max: number): string[] {
+  const { destination, ...others } = request.query;
+  const [unknown] = Object.keys(others);
+  if (unknown !== undefined) {
+    throw refusal('invalid-request', 'The only parameter is destination, once for each destination.');
+  }
+  const given = Array.isArray(destination) ? destination : [destination];
+  const texts = [...new Set(given)].filter((text) => typeof text === 'string' && text !== '') as string[];
+  if (texts.length === 0 || texts.length > max) {
+    const code = texts.length === 0 ? 'invalid-request' : 'too-many-subscriptions';
+    throw refusal(
+      code,
+      `Say what to subscribe to, 1 to ${max} times (session.subscriptionsMax): ?destination=/topic/news`,
+    );
+  }
+  return texts;
+}
+
+function refuseManyPatterns(destinations: readonly SharedDestination[], max: number): void {
+  if (destinations.filter(isPattern).length <= max) return;
+  const sentence = `A stream has at most session.wildcardSubscriptionsMax (${max}) destinations with "*" or "#".`;
+  throw refusal('too-many-subscriptions', sentence);
+}
+
+/** Throws a DestinationError, or a Problem for what only one client gets, who has to acknowledge it. */
+function parseShared(text: string): SharedDestination {
+  const destination = parseDestination(text, 'subscribe');
+  const { kind } = destination;
+  if (kind === 'topic' || kind === 'exchange' || kind === 'user') return destination;
+  const sentence = `${text.slice(0, 100)} is a queue, whose messages have to be acknowledged: consume it over STOMP or AMQP.`;
+  throw refusal('invalid-destination', sentence);
+}

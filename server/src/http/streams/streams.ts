@@ -1,0 +1,117 @@
+/** All streams of a relay: the bounds on their number, what they subscribe to, and their end when the relay stops. */
+import type { Response } from 'express';
+import type { Principal } from '../../auth/auth.js';
+import type { SharedDestination } from '../../brokers/broker.js';
+import { isLoopback, networkOf } from '../../net/loopback.js';
+import type { DrainingSession } from '../../session/drain.js';
+import { Quota } from '../../load/quota.js';
+import type { SessionSource } from '../../session/session-info.js';
+import type { TimerWheel } from '../../timing/timer-wheel.js';
+import { Feeds, type FeedSources } from './feeds.js';
+import { refusal, shuttingDown } from '../problem-codes.js';
+import { Stream, type StreamOptions, type StreamOwner } from './stream.js';
+
+export interface StreamsOptions extends StreamOptions {
+  readonly streamsMax: number;
+  /** Of streams, too: 0 is no limit. */
+  readonly sessionsPerUserMax: number;
+  readonly sessionsPerAddressMax: number;
+}
+
+/** Ends all of a set, one after the other, within a time. */
+export interface PacedEnd {
+  start(windowMs: number): void;
+  stop(): void;
+}
+
+export interface StreamSources extends FeedSources {
+  /** Streams and sessions that do not read are counted together. */
+  readonly sessionCounters: { slowConsumers: number; messagesTooLarge: number };
+  readonly timers: TimerWheel;
+  createDrain(streams: ReadonlySet<DrainingSession>): PacedEnd;
+}
+
+export class Streams implements StreamOwner, SessionSource {
+  readonly timers: TimerWheel;
+  readonly counters: { slowConsumers: number };
+  private readonly streams = new Set<Stream>();
+  private readonly feeds: Feeds;
+  private readonly users: Quota;
+  private readonly addresses: Quota;
+  private isStopping = false;
+  private onEmpty: (() => void) | undefined;
+
+  constructor(
+    readonly options: StreamsOptions,
+    private readonly sources: StreamSources,
+  ) {
+    this.timers = sources.timers;
+    this.counters = sources.sessionCounters;
+    this.feeds = new Feeds(sources);
+    this.users = new Quota(options.sessionsPerUserMax);
+    this.addresses = new Quota(options.sessionsPerAddressMax);
+  }
+
+  get size(): number {
+    return this.streams.size;
+  }
+
+  get(id: string): Stream | undefined {
+    for (const stream of this.streams) if (stream.id === id) return stream;
+    return undefined;
+  }
+
+  all(): Iterable<Stream> {
+    return this.streams;
+  }
+
+  /** Takes one of the places. Throws a Problem where there is none. The stream is over when its response is. */
+  admit(response: Response, principal: Principal, address: string): Stream {
+    const { streamsMax } = this.options;
+    if (this.isStopping) throw shuttingDown();
+    if (this.streams.size >= streamsMax) {
+      throw refusal('too-many-sessions', `This relay has http.streamsMax (${streamsMax}) streams: try again later.`);
+    }
+    const stream = new Stream(response, principal, address, this);
+    this.streams.add(stream);
+    this.count(stream, principal, address);
+    return stream;
+  }
+
+  /** As with sessions: an anonymous client is a user of its own, and this machine is not one client. */
+  private count(stream: Stream, { anonymous, name }: Principal, address: string): void {
+    const { sessionsPerUserMax, sessionsPerAddressMax } = this.options;
+    if (!anonymous && !this.users.take(stream, name)) {
+      const sentence = `This user has limits.sessionsPerUserMax (${sessionsPerUserMax}) streams already: close one.`;
+      throw refusal('too-many-user-sessions', sentence);
+    }
+    if (!isLoopback(address) && !this.addresses.take(stream, networkOf(address))) {
+      const sentence = `Your address has limits.sessionsPerAddressMax (${sessionsPerAddressMax}) streams already: close one.`;
+      throw refusal('too-many-address-sessions', sentence);
+    }
+  }
+
+  /** Resolves when the stream is open, refused, or its client gone. Rejects with a BrokerError. */
+  open(stream: Stream, destinations: readonly SharedDestination[]): Promise<void> {
+    stream.destinations = destinations;
+    return this.feeds.join(stream, destinations);
+  }
+
+  /** Takes no new streams, and ends those there are within `windowMs`. Resolves when they are gone. */
+  async drain(windowMs: number): Promise<void> {
+    this.isStopping = true;
+    if (this.streams.size === 0) return;
+    const drain = this.sources.createDrain(this.streams);
+    const empty = new Promise<void>((resolve) => (this.onEmpty = resolve));
+    drain.start(windowMs);
+    await empty;
+    drain.stop();
+  }
+
+  ended(stream: Stream): void {
+    this.users.release(stream);
+    this.addresses.release(stream);
+    this.streams.delete(stream);
+    if (this.streams.size === 0) this.onEmpty?.();
+  }
+}

@@ -1,0 +1,42 @@
+/**
+ * Holds one client to `framesPerSecondMax`. Under `pause` the session reads more slowly: nothing is lost, TCP holds back
+ * the rest. Under `disconnect` the client gets ERROR `too-many-frames`.
+ */
+import { StompError } from '../stomp/errors.js';
+import type { RateLimit } from './rate-limiter.js';
+import type { TimerWheel } from '../timing/timer-wheel.js';
+
+export interface FrameRateOptions {
+  /** 0: no limit. */
+  readonly framesPerSecondMax: number;
+  readonly framesPerSecondPolicy: 'pause' | 'disconnect';
+}
+
+export class FrameRateLimit {
+  constructor(
+    private readonly rateLimit: RateLimit,
+    private readonly options: FrameRateOptions,
+    private readonly timers: TimerWheel,
+  ) {}
+
+  get mustPause(): boolean {
+    return this.options.framesPerSecondPolicy === 'pause' && this.rateLimit.waitMs > 0;
+  }
+
+  /** Runs `action` when the pause is over. */
+  later(action: () => void): void {
+    this.timers.schedule(this.rateLimit.waitMs, action);
+  }
+
+  /** Counts a frame. Throws StompError `too-many-frames`. */
+  count(): void {
+    if (this.options.framesPerSecondPolicy === 'disconnect' && this.rateLimit.waitMs > 0) {
+      const { framesPerSecondMax } = this.options;
+      throw new StompError(
+        'too-many-frames',
+        `More frames came than framesPerSecondMax (${framesPerSecondMax} a second) allows: connect again and send fewer.`,
+      );
+    }
+    this.rateLimit.count();
+  }
+}

@@ -1,0 +1,74 @@
+import { expect, test } from '@jest/globals';
+import { createMetrics } from '../../../../server/src/admin/metrics.js';
+import type { MetricSources } from '../../../../server/src/admin/metrics.js';
+
+function sources() {
+  return {
+    sessions: () => 3,
+    connections: () => ({ websocket: 2, tcp: 1 }),
+    counters: {
+      framesIn: { SEND: 7, SUBSCRIBE: 2 },
+      errors: { 'missing-header': 1 },
+      messagesOut: 14,
+      bytesIn: 1_000,
+      messageBytesOut: 2_000,
+      slowConsumers: 0,
+      unknownUnsubscribes: 0,
+      dropped: { 'drop-oldest': 0, latest: 9 },
+      messagesTooLarge: 0,
+      slowMembers: 1,
+      sendBytesWaiting: 3_000,
+    },
+    http: { counters: { messages: { confirmed: 3, refused: 1 }, streamEvents: 7 }, streams: { size: 2 } },
+    load: { lagMs: 120, isOverloaded: true, overloads: 2 },
+    admissionQueue: { waiting: 4, rejected: 6 },
+    broker: { isUp: true, gauges: { unconfirmed: 5, pendingBindings: 2 } },
+    droppedLogLines: () => 8,
+  } satisfies MetricSources;
+}
+
+test('a scrape reads the numbers as they are', async () => {
+  const numbers = sources();
+  const metrics = createMetrics(numbers);
+  const first = await metrics.text();
+  for (const line of [
+    'stomp_relay_sessions 3',
+    'stomp_relay_messages_dropped_total{policy="latest"} 9',
+    'stomp_relay_http_messages_total{result="confirmed"} 3',
+    'stomp_relay_log_lines_dropped_total 8',
+    'stomp_relay_streams 2',
+    'stomp_relay_stream_events_total 7',
+    'stomp_relay_laggards 1',
+    'stomp_relay_sends_waiting_bytes 3000',
+    'stomp_relay_connections{transport="websocket"} 2',
+    'stomp_relay_connections{transport="tcp"} 1',
+    'stomp_relay_frames_received_total{command="SEND"} 7',
+    'stomp_relay_errors_total{code="missing-header"} 1',
+    'stomp_relay_messages_delivered_total 14',
+    'stomp_relay_event_loop_lag_seconds 0.12',
+    'stomp_relay_overloaded 1',
+    'stomp_relay_overloads_total 2',
+    'stomp_relay_connections_waiting 4',
+    'stomp_relay_connections_turned_away_total 6',
+    'stomp_relay_broker_up 1',
+    'stomp_relay_broker_unconfirmed 5',
+    'stomp_relay_broker_bindings_pending 2',
+  ]) {
+    expect(first).toContain(`${line}\n`);
+  }
+  expect(first).toMatch(/^stomp_relay_event_loop_active_seconds_total \d/m);
+  expect(first).toMatch(/^stomp_relay_event_loop_ticks_total \d/m);
+  for (const name of ['nodejs_eventloop_lag_max_seconds', 'nodejs_gc_duration_seconds', 'process_start_time_seconds']) {
+    expect(first).toContain(name);
+  }
+
+  numbers.counters.messagesOut = 20;
+  expect(await metrics.text()).toContain('stomp_relay_messages_delivered_total 20\n');
+});
+
+test('two relays in one process have metrics of their own', async () => {
+  const other = { ...sources(), sessions: () => 99 };
+  const [one, two] = [createMetrics(sources()), createMetrics(other)];
+  expect(await one.text()).toContain('stomp_relay_sessions 3\n');
+  expect(await two.text()).toContain('stomp_relay_sessions 99\n');
+});

@@ -1,0 +1,95 @@
+import { beforeEach, expect, test } from '@jest/globals';
+import { type Revocation, Revocations } from '../../../../server/src/auth/revocations.js';
+import { RelayOperations } from '../../../../server/src/admin/operations.js';
+import { SessionDirectory } from '../../../../server/src/admin/session-directory.js';
+import { FakeSession, FakeSource } from '../session/observed-sessions.js';
+
+let source: FakeSource;
+let revocations: Revocations;
+let announced: Revocation[];
+let logged: { details: object; message: string }[];
+let operations: RelayOperations;
+
+beforeEach(() => {
+  source = new FakeSource([new FakeSession('1'), new FakeSession('2'), new FakeSession('3', { user: 'bob' })]);
+  revocations = new Revocations({ revocationsMax: 100, revocationKeepMs: 60_000 });
+  announced = [];
+  logged = [];
+  const nothing = (): void => undefined;
+  const info = (details: object, message: string): void => void logged.push({ details, message });
+  const otherRelays = {
+    announce: (revocation: Revocation) => {
+      announced.push(revocation);
+      return Promise.resolve(true);
+    },
+  };
+  const log = { debug: nothing, info, warn: nothing, error: nothing };
+  operations = new RelayOperations(new SessionDirectory([source]), revocations, otherRelays, log);
+});
+
+const ended = (): (string | undefined)[] =>
+  [...source.all()].map((session) => (session as FakeSession).endedWith as string | undefined);
+
+test('a revocation ends the sessions of the user, is remembered, told and logged', async () => {
+  const result = await operations.revoke({ user: 'alice', reason: 'left', route: 'admin API' });
+  expect(result).toEqual({
+    user: 'alice',
+    revokedAtMs: expect.any(Number),
+    sessionsEnded: 2,
+    othersTold: true,
+  });
+  expect(ended()).toEqual(['revoked', 'revoked', undefined]);
+  expect(announced).toEqual([{ user: 'alice', revokedAtMs: result.revokedAtMs, reason: 'left' }]);
+  expect([...revocations.all()]).toEqual(announced);
+  expect(logged).toEqual([
+    {
+      details: { user: 'alice', reason: 'left', sessions: 2, route: 'admin API' },
+      message: 'access of a user revoked',
+    },
+  ]);
+});
+
+test('one that another relay has told of before counts the sessions that it has ended then', async () => {
+  const revokedAtMs = Date.now();
+  operations.onRevoked({ user: 'alice', revokedAtMs });
+  source.add(new FakeSession('4'));
+  const { sessionsEnded } = await operations.revoke({ user: 'alice', revokedAtMs, route: 'admin API' });
+  expect(sessionsEnded).toBe(3);
+  expect(logged.map(({ details }) => details)).toMatchObject([{ sessions: 3, route: 'another relay' }]);
+});
+
+test('one that is learned of later spares who came with something newer', async () => {
+  source.add(new FakeSession('4', { issuedAtMs: Date.now() }));
+  operations.onLearned({ user: 'alice', revokedAtMs: Date.now() - 1_000 });
+  await operations.revoke({ user: 'nobody', route: 'program' }); // comes behind it
+  expect(ended()).toEqual(['revoked', 'revoked', undefined, undefined]);
+});
+
+test('what is known is not done again when it is learned of', async () => {
+  const { revokedAtMs } = await operations.revoke({ user: 'alice', route: 'program' });
+  operations.onLearned({ user: 'alice', revokedAtMs });
+  await operations.revoke({ user: 'nobody', route: 'program' });
+  expect(logged.map(({ details }) => (details as { user: string }).user)).toEqual(['alice', 'nobody']);
+});
+
+test('what is no user name is not revoked', async () => {
+  await expect(operations.revoke({ user: 'a\u0000', route: 'program' })).rejects.toThrow('control characters');
+  expect([announced, logged]).toEqual([[], []]);
+});
+
+test('a kick is logged with who it was', async () => {
+  expect(await operations.kick({ id: '9', route: 'program' })).toBeUndefined();
+  expect(await operations.kick({ id: '3', route: 'program' })).toMatchObject({ id: '3', user: 'bob' });
+  expect(ended()).toEqual([undefined, undefined, 'kicked']);
+  expect(logged).toEqual([
+    { details: { session: '3', user: 'bob', address: '192.0.2.1', route: 'program' }, message: 'session kicked' },
+  ]);
+});
+
+test('revocations are read page by page, in the order of their users', async () => {
+  for (const user of ['carol', 'alice', 'bob']) revocations.add({ user, revokedAtMs: Date.now() });
+  const first = await operations.revocations({ limit: 2 });
+  expect([first.items.map(({ user }) => user), first.next]).toEqual([['alice', 'bob'], 'bob']);
+  const second = await operations.revocations({ limit: 2, after: 'bob' });
+  expect([second.items.map(({ user }) => user), second.next]).toEqual([['carol'], undefined]);
+});

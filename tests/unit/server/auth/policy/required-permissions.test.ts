@@ -1,0 +1,126 @@
+import { describe, expect, test } from '@jest/globals';
+import {
+  furtherPermissionsOfSend,
+  furtherPermissionsOfSubscribe,
+  type RequiredPermission,
+} from '../../../../../server/src/auth/policy/required-permissions.js';
+import { parseDestination } from '../../../../../server/src/destinations/destination.js';
+
+type Headers = Readonly<Record<string, string>>;
+
+const shown = (needs: readonly RequiredPermission[]): string[] =>
+  needs.map(({ action, destination: { kind, text } }) => `${action} ${kind} ${text}`);
+const toSend = (to: string, headers: Headers) =>
+  shown(furtherPermissionsOfSend(parseDestination(to, 'send'), new Map(Object.entries(headers))));
+const toSubscribe = (headers: Headers) => shown(furtherPermissionsOfSubscribe(new Map(Object.entries(headers))));
+
+describe('a SEND', () => {
+  test.each<[string, Headers, string[]]>([
+    ['/topic/a', {}, []],
+    ['/queue/a', { 'content-type': 'text/plain', 'x-own': '1', persistent: 'true' }, []],
+    ['/topic/a', { 'reply-to': '' }, []],
+    ['/topic/a', { 'reply-to': '/temp-queue/t' }, []],
+    ['/topic/a', { 'reply-to': '/user/queue/replies' }, ['subscribe user /user/queue/replies']],
+    ['/topic/a', { 'reply-to': '/user/ann/queue/x' }, ['send user /user/ann/queue/x']],
+    [
+      '/topic/a',
+      { 'reply-to': '/user/queue/queue/x' },
+      ['subscribe user /user/queue/queue/x', 'send user /user/queue/queue/x'],
+    ],
+    ['/topic/a', { 'reply-to': '/topic/b' }, ['send topic /topic/b']],
+    ['/topic/a', { 'reply-to': '/exchange/e/k' }, ['send exchange /exchange/e/k']],
+    ['/topic/a', { 'reply-to': '/amq/queue/b' }, ['send amq-queue /amq/queue/b']],
+    ['/topic/a', { 'reply-to': '/reply-queue/b' }, ['send reply-queue /reply-queue/b']],
+    ['/topic/a', { 'reply-to': 'b' }, ['send queue /queue/b']],
+    ['/topic/a', { 'reply-to': 'b%2Fc' }, ['send queue /queue/b%252Fc']],
+    // What Spring AMQP takes for an exchange and a key
+    ['/topic/a', { 'reply-to': 'e/k.l' }, ['send queue /queue/e%2Fk.l', 'send exchange /exchange/e/k.l']],
+    [
+      '/topic/a',
+      { 'reply-to': 'topic://e/k/l' },
+      ['send queue /queue/topic:%2F%2Fe%2Fk%2Fl', 'send exchange /exchange/e/k%2Fl'],
+    ],
+    // Spring takes the last scheme, and needs no slash behind it
+    [
+      '/topic/a',
+      { 'reply-to': 'topic://e/k://l' },
+      ['send queue /queue/topic:%2F%2Fe%2Fk:%2F%2Fl', 'send exchange /exchange/l'],
+    ],
+    ['/topic/a', { 'reply-to': 'direct:///q' }, ['send queue /queue/direct:%2F%2F%2Fq', 'send queue /queue/q']],
+    [
+      '/topic/a',
+      { 'reply-to': 'stomp-relay.user/ann/queue/x' },
+      [
+        'send reply-queue /reply-queue/stomp-relay.user/ann/queue/x',
+        'send exchange /exchange/stomp-relay.user/ann%2Fqueue%2Fx',
+      ],
+    ],
+    ['/topic/a', { 'reply-to': 'stomp-relay.durable.x' }, ['send reply-queue /reply-queue/stomp-relay.durable.x']],
+    // Those say nothing where no queue is declared
+    ['/topic/a', { 'x-dead-letter-exchange': 'e' }, []],
+    ['/amq/queue/a', { 'x-dead-letter-exchange': 'e', 'x-max-length': 'none' }, []],
+    ['/queue/a', { 'x-max-length': '1' }, ['subscribe queue /queue/a']],
+    ['a', { 'auto-delete': 'true' }, ['subscribe queue a']],
+    [
+      '/queue/a',
+      { 'reply-to': 'b', 'x-dead-letter-exchange': 'e', 'x-dead-letter-routing-key': 'k' },
+      ['send queue /queue/b', 'subscribe queue /queue/a', 'send exchange /exchange/e/k'],
+    ],
+  ])('to %s with %j needs %j', (to, headers, needs) => {
+    expect(toSend(to, headers)).toEqual(needs);
+  });
+
+  test.each([
+    '/nonsense/x',
+    '/queue/a/b',
+    '/temp-queue/a/b',
+    '/user/queue/',
+    '/queue/stomp-relay.x',
+    '/exchange/amq.rabbitmq.trace/x',
+    '/reply-queue/amq.rabbitmq.reply-to.x',
+    'amq.rabbitmq.trace/x',
+    'topic://amq.rabbitmq.trace/x',
+  ])('is refused with reply-to:%s, where no reply can go', (replyTo) => {
+    expect(() => toSend('/topic/a', { 'reply-to': replyTo })).toThrow(
+      expect.objectContaining({ code: 'invalid-destination' }),
+    );
+  });
+});
+
+test.each([
+  ['invalid-header', 'a://'.repeat(4_000) + '\n'],
+  ['invalid-header', 'é'.repeat(128)],
+  ['invalid-destination', `/temp-queue/${'%61'.repeat(700)}`],
+])('a reply-to that is too long is refused before it is taken apart: %s', (code, replyTo) => {
+  expect(() => toSend('/topic/a', { 'reply-to': replyTo })).toThrow(expect.objectContaining({ code }));
+});
+
+describe('a SUBSCRIBE', () => {
+  test.each<[Headers, string[]]>([
+    [{}, []],
+    [{ 'x-max-length': '1', durable: 'true', 'x-dead-letter-routing-key': 'k' }, []],
+    [{ 'x-queue-name': ' jobs ' }, ['subscribe queue /queue/jobs', 'send queue /queue/jobs']],
+    [{ 'x-dead-letter-exchange': ' e ', 'x-dead-letter-routing-key': 'a.b' }, ['send exchange /exchange/e/a.b']],
+    [{ 'x-dead-letter-exchange': 'e', 'x-dead-letter-routing-key': '' }, ['send exchange /exchange/e']],
+    [{ 'x-dead-letter-exchange': 'e' }, ['send exchange /exchange/e/#']],
+    [{ 'x-dead-letter-exchange': '', 'x-dead-letter-routing-key': 'q' }, ['send queue /queue/q']],
+    [{ 'x-dead-letter-exchange': '' }, ['send exchange /queue/#']],
+    [
+      { 'x-dead-letter-exchange': '', 'x-dead-letter-routing-key': 'stomp-relay.durable.x' },
+      ['send reply-queue /reply-queue/stomp-relay.durable.x'],
+    ],
+  ])('with %j needs %j', (headers, needs) => {
+    expect(toSubscribe(headers)).toEqual(needs);
+  });
+
+  test('whose messages may be dead-lettered with any key says so', () => {
+    const [need] = furtherPermissionsOfSubscribe(new Map([['x-dead-letter-exchange', 'e']]));
+    expect(need?.destination).toEqual({
+      kind: 'exchange',
+      text: '/exchange/e/#',
+      exchange: 'e',
+      key: '#',
+      anyKey: true,
+    });
+  });
+});

@@ -1,0 +1,20 @@
+import { expect, test } from '@jest/globals';
+import { tlsConnectOptions, tlsProblem } from '../../../../../../server/src/brokers/rabbitmq/amqp/broker-tls.js';
+
+test('certificates are verified, whatever the environment says', () => {
+  expect(tlsConnectOptions()).toEqual({ rejectUnauthorized: true });
+  expect(tlsConnectOptions({ serverName: 'rabbit.test' })).toEqual({
+    rejectUnauthorized: true,
+    servername: 'rabbit.test',
+  });
+});
+
+test('problems of TLS have words, and others are left to others', () => {
+  const problem = (code: string) => tlsProblem(Object.assign(new Error('words of Node'), { code }));
+  expect(problem('CERT_HAS_EXPIRED')).toBe('its certificate has expired');
+  expect(problem('CERT_NOT_YET_VALID')).toBe('its certificate is not valid yet');
+  expect(problem('SELF_SIGNED_CERT_IN_CHAIN')).toMatch(/rabbitmq\.tls\.caFile/);
+  expect(problem('ERR_TLS_CERT_ALTNAME_INVALID')).toMatch(/for other names \(none\).*rabbitmq\.tls\.serverName/);
+  expect(problem('ECONNREFUSED')).toBeUndefined();
+  expect(tlsProblem(new Error('no code'))).toBeUndefined();
+});

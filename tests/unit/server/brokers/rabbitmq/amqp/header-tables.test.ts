@@ -1,0 +1,62 @@
+import { expect, test } from '@jest/globals';
+import { HeaderTables } from '../../../../../../server/src/brokers/rabbitmq/amqp/header-tables.js';
+
+test('headers of the same names, in the same order, share a table, which has the latest values', () => {
+  const tables = new HeaderTables();
+  const first = tables.with([
+    ['user', 'ann'],
+    ['session', '1'],
+  ]);
+  const second = tables.with([
+    ['user', 'bob'],
+    ['session', ''],
+  ]);
+  expect(second).toBe(first);
+  expect(Object.entries(second)).toEqual([
+    ['user', 'bob'],
+    ['session', ''],
+  ]);
+});
+
+test('a table has no header of another message', () => {
+  const tables = new HeaderTables();
+  const seen = [
+    [],
+    ['a'],
+    ['b'],
+    ['ab'],
+    ['a', 'b'],
+    ['b', 'a'],
+    ['a1', 'b'],
+    ['a', '1:b'],
+    ['a1:b'],
+    ['1:a'],
+    ['a\nb'],
+  ];
+  for (const names of [...seen, ...seen]) {
+    const table = tables.with(names.map((name) => [name, `of ${names.join()}`]));
+    expect(Object.entries(table)).toEqual(names.map((name) => [name, `of ${names.join()}`]));
+  }
+});
+
+test('no name means anything to JavaScript', () => {
+  const tables = new HeaderTables();
+  const table = tables.with([
+    ['__proto__', 'a'],
+    ['constructor', 'b'],
+    ['hasOwnProperty', 'c'],
+  ]);
+  expect(Object.entries(table)).toEqual([
+    ['__proto__', 'a'],
+    ['constructor', 'b'],
+    ['hasOwnProperty', 'c'],
+  ]);
+  expect('valueOf' in tables.with([['toString', 'd']])).toBe(false);
+});
+
+test('names that are new each time are not kept for ever', () => {
+  const tables = new HeaderTables();
+  const first = tables.with([['x-0', '']]);
+  for (let i = 1; i <= 64; i++) tables.with([[`x-${i}`, '']]);
+  expect(tables.with([['x-0', '']])).not.toBe(first);
+});

@@ -1,0 +1,151 @@
+/**
+ * Bindings of a queue while keys are wanted and dropped, the broker fails and refuses, and connections come and go: asked one
+ * thing at a time for a key, and in the end what the broker has is what is wished.
+ */
+import { afterEach, beforeEach, expect, jest, test } from '@jest/globals';
+import { BrokerError } from '../../../../../../server/src/brokers/broker.js';
+import { KeyBindings } from '../../../../../../server/src/brokers/rabbitmq/consume/key-bindings.js';
+import { fc } from '../../../../../support/properties.js';
+
+const OPERATIONS_MAX = 3;
+const RETRY_MS = 1_000;
+
+interface Question {
+  readonly queue: string;
+  readonly key: string;
+  readonly isBind: boolean;
+  resolve(): void;
+  reject(error: BrokerError): void;
+}
+
+/** A broker that answers when it is told to, and not always well. */
+class UnsureBroker {
+  readonly open: Question[] = [];
+  readonly bound = new Map<string, Set<string>>();
+  /** Set by the test: told of keys that will not be bound. */
+  onRefused = (_key: string): void => {};
+  queue: string | undefined;
+  readonly bindings = new KeyBindings(
+    { bind: (queue, key) => this.ask(queue, key, true), unbind: (queue, key) => this.ask(queue, key, false) },
+    OPERATIONS_MAX,
+    (key) => this.onRefused(key),
+  );
+
+  private ask(queue: string, key: string, isBind: boolean): Promise<void> {
+    expect(queue).toBe(this.queue);
+    expect(this.open.length).toBeLessThan(OPERATIONS_MAX);
+    expect(this.open.map((each) => each.key)).not.toContain(key);
+    return new Promise((resolve, reject) => this.open.push({ queue, key, isBind, resolve, reject }));
+  }
+
+  answer(index: number, how: 'yes' | 'late' | 'late but done' | 'refused'): void {
+    const [question] = this.open.splice(index % Math.max(this.open.length, 1), 1);
+    if (!question) return;
+    const { queue, key, isBind } = question;
+    // What it has bound it has no reason to refuse
+    if (how === 'refused' && isBind && !this.bound.get(queue)?.has(key)) {
+      return question.reject(new BrokerError('access-refused', 'No.'));
+    }
+    if (how !== 'late') this.bound.get(queue)?.[isBind ? 'add' : 'delete'](key);
+    if (how === 'yes' || how === 'refused') question.resolve();
+    else question.reject(new BrokerError('broker-unavailable', 'Late.'));
+  }
+
+  attach(queue: string, keys: string[]): void {
+    this.queue = queue;
+    if (!this.bound.has(queue)) this.bound.set(queue, new Set());
+    this.bindings.attach(queue, keys);
+  }
+
+  detach(): void {
+    this.queue = undefined;
+    this.bindings.detach();
+  }
+}
+
+const key = fc.constantFrom('a', 'b', 'c', 'd', 'e');
+const how = fc.constantFrom(
+  'yes' as const,
+  'yes' as const,
+  'late' as const,
+  'late but done' as const,
+  'refused' as const,
+);
+const step = fc.oneof(
+  { weight: 5, arbitrary: fc.record({ want: key }) },
+  { weight: 4, arbitrary: fc.record({ drop: key }) },
+  { weight: 6, arbitrary: fc.record({ answer: fc.nat({ max: 2 }), how }) },
+  { weight: 1, arbitrary: fc.constant('reconnect' as const) },
+  { weight: 1, arbitrary: fc.constant('new channel' as const) },
+  { weight: 1, arbitrary: fc.constant('lose' as const) },
+  { weight: 1, arbitrary: fc.constant('wait' as const) },
+);
+
+/** Lets all promises that can go on do so. */
+const settle = () => new Promise(setImmediate);
+
+beforeEach(() => {
+  jest.useFakeTimers({ doNotFake: ['setImmediate', 'queueMicrotask', 'nextTick'] });
+});
+afterEach(() => {
+  jest.useRealTimers();
+});
+
+async function run(steps: readonly (typeof step extends fc.Arbitrary<infer Step> ? Step : never)[]): Promise<void> {
+  const broker = new UnsureBroker();
+  const { bindings } = broker;
+  const wanted = new Set<string>();
+  const waits: { readonly name: string; isOver: boolean }[] = [];
+  const watch = (name: string, promise: Promise<void> | undefined, refused = () => {}): void => {
+    const wait = { name, isOver: false };
+    waits.push(wait);
+    (promise ?? Promise.resolve()).catch(refused).finally(() => (wait.isOver = true));
+  };
+  /** As whoever is refused does. */
+  const drop = (each: string): void => {
+    wanted.delete(each);
+    watch(`drop ${each}`, bindings.drop(each));
+  };
+  broker.onRefused = drop;
+  let queues = 0;
+  /** To a new queue, or to the one that was there before: then only a channel was lost. */
+  const reconnect = (isNew: boolean): void => {
+    if (broker.queue !== undefined) broker.detach();
+    if (isNew || queues === 0) queues++;
+    broker.attach(`queue ${queues}`, [...wanted]);
+  };
+  for (const each of steps) {
+    if (each === 'reconnect' || each === 'new channel') reconnect(each === 'reconnect');
+    else if (each === 'lose') broker.detach();
+    else if (each === 'wait') jest.advanceTimersByTime(RETRY_MS);
+    else if ('want' in each) {
+      wanted.add(each.want);
+      watch(`want ${each.want}`, bindings.request(each.want), () => drop(each.want));
+    } else if ('drop' in each) {
+      drop(each.drop);
+    } else broker.answer(each.answer, each.how);
+    await settle();
+  }
+  if (broker.queue === undefined) reconnect(true);
+  await comeToRest(broker);
+  expect([...(broker.bound.get(broker.queue!) ?? [])].sort()).toEqual([...wanted].sort());
+  expect(bindings.pending).toBe(0);
+  expect(waits.filter(({ isOver }) => !isOver)).toEqual([]);
+  broker.detach();
+}
+
+/** Everything is answered well from now on. */
+async function comeToRest(broker: UnsureBroker): Promise<void> {
+  for (let round = 0; round < 50; round++) {
+    await settle();
+    jest.advanceTimersByTime(RETRY_MS);
+    while (broker.open.length > 0) broker.answer(0, 'yes');
+  }
+  await settle();
+  expect(broker.open).toEqual([]);
+}
+
+test('the broker comes to have what is wished last, whatever fails on the way', async () => {
+  const property = fc.asyncProperty(fc.array(step, { size: 'large', maxLength: 60 }), run);
+  await fc.assert(property, { numRuns: 200 });
+}, 60_000);

@@ -1,0 +1,81 @@
+import { afterEach, beforeEach, expect, jest, test } from '@jest/globals';
+import { OwnBindings } from '../../../../../../server/src/brokers/rabbitmq/publish/own-bindings.js';
+
+const MAX_MS = 1_000;
+const [topics, users] = [{}, {}];
+
+beforeEach(() => void jest.useFakeTimers());
+afterEach(() => void jest.useRealTimers());
+
+function make(ping: () => Promise<unknown> = () => Promise.resolve()) {
+  const bindings = new OwnBindings(MAX_MS, ping);
+  const whole: string[] = [];
+  bindings.listen(() => whole.push('whole'));
+  return { bindings, whole };
+}
+
+async function isHeld(held: Promise<void>): Promise<boolean> {
+  let isOver = false;
+  void held.then(() => (isOver = true));
+  await jest.advanceTimersByTimeAsync(0);
+  return !isOver;
+}
+
+test('are whole while nothing is lost, and again when each part has what it had', () => {
+  const { bindings, whole } = make();
+  expect(bindings.areWhole).toBe(true);
+  bindings.report(topics, false);
+  bindings.report(users, false);
+  bindings.report(topics, true);
+  expect([bindings.areWhole, whole]).toEqual([false, []]);
+  bindings.report(users, true);
+  expect([bindings.areWhole, whole]).toEqual([true, ['whole']]);
+});
+
+test('a publisher that comes back waits for them', async () => {
+  const { bindings } = make();
+  bindings.report(topics, false);
+  const held = bindings.hold();
+  expect(await isHeld(held)).toBe(true);
+  bindings.report(topics, true);
+  expect(await isHeld(held)).toBe(false);
+});
+
+test('and waits for an answer, as a loss may not have been noticed yet', async () => {
+  let answer = (): void => undefined;
+  const { bindings } = make(() => new Promise<void>((resolve) => (answer = resolve)));
+  const held = bindings.hold();
+  expect(await isHeld(held)).toBe(true);
+  bindings.report(topics, false);
+  answer();
+  expect(await isHeld(held)).toBe(true);
+  bindings.report(topics, true);
+  expect(await isHeld(held)).toBe(false);
+});
+
+test('not for longer than the bound, which begins when a publisher comes back', async () => {
+  const { bindings, whole } = make();
+  bindings.report(topics, false);
+  await jest.advanceTimersByTimeAsync(MAX_MS);
+  expect([bindings.areWhole, whole]).toEqual([true, ['whole']]);
+  const held = bindings.hold();
+  expect([await isHeld(held), bindings.areWhole]).toEqual([true, false]);
+  await jest.advanceTimersByTimeAsync(MAX_MS);
+  expect([await isHeld(held), bindings.areWhole]).toEqual([false, true]);
+});
+
+test('a ping that fails does not hold', async () => {
+  const { bindings } = make(() => Promise.reject(new Error('no such exchange')));
+  expect(await isHeld(bindings.hold())).toBe(false);
+});
+
+test('after the end nobody waits, and no timer is left', async () => {
+  const { bindings } = make();
+  bindings.report(topics, false);
+  const held = bindings.hold();
+  bindings.close();
+  expect(await isHeld(held)).toBe(false);
+  bindings.report(users, false);
+  expect(await isHeld(bindings.hold())).toBe(false);
+  expect(jest.getTimerCount()).toBe(0);
+});

@@ -1,0 +1,103 @@
+import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globals';
+import { PublishGate } from '../../../../../../server/src/brokers/rabbitmq/publish/publish-gate.js';
+import { BrokerError } from '../../../../../../server/src/brokers/broker.js';
+
+const LIMITS = { unconfirmedMax: 2, unconfirmedMaxBytes: 100, publishTimeoutMs: 1_000 };
+
+function makeGate() {
+  const load = { obstacle: undefined as string | undefined, count: 0, bytes: 0 };
+  const gate = new PublishGate(load, LIMITS);
+  const passed: string[] = [];
+  const enter = (name: string, bytes = 10) =>
+    gate.pass(bytes).then(
+      () => passed.push(name),
+      (error: BrokerError) => passed.push(`${name} ${error.code}`),
+    );
+  return { load, gate, passed, enter };
+}
+
+/** The end of a tick, in fake time. */
+async function tick(): Promise<void> {
+  await jest.advanceTimersByTimeAsync(0);
+}
+
+describe('PublishGate', () => {
+  beforeEach(() => {
+    jest.useFakeTimers();
+  });
+  afterEach(() => {
+    jest.useRealTimers();
+  });
+
+  test('is open while there is room', () => {
+    const { load, gate } = makeGate();
+    expect(gate.isOpen(10)).toBe(true);
+    load.count = 2;
+    expect(gate.isOpen(10)).toBe(false);
+    load.count = 1;
+    load.bytes = 95;
+    expect(gate.isOpen(10)).toBe(false);
+  });
+
+  test('a message above the limit of bytes goes alone', () => {
+    const { load, gate } = makeGate();
+    expect(gate.isOpen(1_000)).toBe(true);
+    load.count = 1;
+    expect(gate.isOpen(1_000)).toBe(false);
+  });
+
+  test('lets through in order, no more than there is room for', async () => {
+    const { load, gate, passed, enter } = makeGate();
+    load.count = 2;
+    for (const name of ['a', 'b', 'c', 'd']) void enter(name);
+    await tick();
+    expect(passed).toEqual([]);
+    // Room for two, of which the gate is told twice before they have published
+    load.count = 0;
+    gate.open();
+    gate.open();
+    await Promise.resolve();
+    await Promise.resolve();
+    expect(passed).toEqual(['a', 'b']);
+    load.count = 2;
+    await tick();
+    expect(passed).toEqual(['a', 'b']);
+    load.count = 1;
+    gate.open();
+    await tick();
+    expect(passed.slice(0, 3)).toEqual(['a', 'b', 'c']);
+  });
+
+  test('nobody overtakes who waits', () => {
+    const { load, gate, enter } = makeGate();
+    load.count = 2;
+    void enter('a', 90);
+    load.count = 1;
+    load.bytes = 50;
+    expect(gate.isOpen(1)).toBe(false);
+  });
+
+  test('who waits too long is told why', async () => {
+    const { load, gate, passed, enter } = makeGate();
+    load.obstacle = 'is away';
+    void enter('a');
+    await jest.advanceTimersByTimeAsync(999);
+    expect(passed).toEqual([]);
+    await jest.advanceTimersByTimeAsync(1);
+    expect(passed).toEqual(['a broker-unavailable']);
+    expect(gate.waiting).toBe(0);
+    const late = expect(gate.pass(1)).rejects.toThrow(/RabbitMQ is away; waited publishTimeoutMs \(1000 ms\)/);
+    await jest.advanceTimersByTimeAsync(1_000);
+    await late;
+  });
+
+  test('closed, it refuses all who wait', async () => {
+    const { load, gate, passed, enter } = makeGate();
+    load.obstacle = 'is away';
+    void enter('a');
+    void enter('b');
+    gate.close(new BrokerError('broker-unavailable', 'stopping'));
+    await tick();
+    expect(passed).toEqual(['a broker-unavailable', 'b broker-unavailable']);
+  });
+});

@@ -1,0 +1,694 @@
+import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globals';
+import { BrokerError, type SharedDestination } from '../../../../server/src/brokers/broker.js';
+import { parseDestination } from '../../../../server/src/destinations/destination.js';
+import { LARGE_BYTES } from '../../../../server/src/delivery/joined-writes.js';
+import {
+  type Group,
+  type GroupMember,
+  type GroupRequest,
+  Groups,
+  REST_SHARE,
+} from '../../../../server/src/delivery/groups.js';
+import { MessageEncoder } from '../../../../server/src/delivery/message-encoder.js';
+import { Outbox } from '../../../../server/src/delivery/outbox.js';
+import { SessionCounters } from '../../../../server/src/session/session-counters.js';
+import { SlowPolicies } from '../../../../server/src/delivery/slow-policy.js';
+import { TimerWheel } from '../../../../server/src/timing/timer-wheel.js';
+import { NO_LISTENER } from '../../../../server/src/transports/connection.js';
+import { MemoryConnection, PlainEncoding } from '../../../support/memory-connection.js';
+import { routed, ScriptedBroker } from '../../../support/scripted-broker.js';
+import { tick } from '../session/harness.js';
+
+const MESSAGE_MAX_BYTES = 600_000;
+
+/** Topics below `lossy` and `latest` have the policy that they are called after. */
+const POLICIES = new SlowPolicies([
+  { match: '/topic/lossy.#', policy: 'drop-oldest' },
+  { match: '/topic/latest.#', policy: 'latest' },
+  { match: '/user/queue/lossy', policy: 'drop-oldest' },
+]);
+
+class Member implements GroupMember {
+  pressed = 0;
+  pressedBytes = 0;
+  readonly ended: string[] = [];
+  readonly outbox: Outbox;
+  constructor(readonly connection = new MemoryConnection()) {
+    const options = { outboxMaxBytes: 4_000, outboxStallMs: 1_000, messageMaxBytes: MESSAGE_MAX_BYTES };
+    this.outbox = new Outbox(connection, options, new TimerWheel(), counters, { onTooSlow() {} });
+    connection.listener = { ...NO_LISTENER, onDrain: () => this.outbox.onDrain() };
+  }
+
+  onBackPressure(bytes: number): void {
+    this.pressed++;
+    this.pressedBytes += bytes;
+  }
+  onGroupEnded(group: Group, error: unknown): void {
+    this.ended.push((error as BrokerError).code);
+    groups.leave(this, group);
+  }
+  get bodies(): string[] {
+    return this.connection.frames.map(({ body }) => body.toString());
+  }
+}
+
+let broker: ScriptedBroker;
+let groups: Groups;
+let counters: SessionCounters;
+function setUp(restShare: number): void {
+  broker = new ScriptedBroker();
+  counters = new SessionCounters();
+  const messages = new MessageEncoder('r', 'amq.topic', MESSAGE_MAX_BYTES);
+  groups = new Groups((...request) => broker.subscribe(...request), messages, counters, POLICIES, restShare);
+}
+// How long real writes take must not decide when the next ones come.
+beforeEach(() => setUp(0));
+
+function request(destination = '/topic/a', more: Partial<GroupRequest> = {}): GroupRequest {
+  return {
+    destination: parseDestination(destination, 'subscribe') as SharedDestination,
+    headers: new Map(),
+    argumentsKey: '',
+    subscriptionId: 'sub-0',
+    version: '1.2',
+    ...more,
+  };
+}
+
+const nobody = (): boolean => false;
+
+async function joined(member: Member, destination?: string, more?: Partial<GroupRequest>): Promise<Group> {
+  let found: Group | undefined;
+  await groups.join(member, request(destination, more), (group) => {
+    found = group;
+    return true;
+  });
+  if (!found) throw new Error('not asked');
+  return found;
+}
+
+describe('who shares', () => {
+  test('all that can be sent the same bytes: one subscription at the broker, given up with the last', async () => {
+    const members = Array.from({ length: 100 }, () => new Member());
+    const [group] = await Promise.all(members.map((member) => joined(member)));
+    expect(broker.subscriptions).toHaveLength(1);
+    expect(groups.size).toBe(1);
+    for (const member of members.slice(1)) groups.leave(member, group!);
+    expect(broker.openSubscriptions).toHaveLength(1);
+    groups.leave(members[0]!, group!);
+    expect(groups.size).toBe(0);
+    await tick();
+    expect(broker.openSubscriptions).toEqual([]);
+  });
+
+  test('leaving twice does nothing', async () => {
+    const [one, other] = [new Member(), new Member()];
+    const group = await joined(one);
+    groups.leave(one, group);
+    await joined(other);
+    groups.leave(one, group);
+    await tick();
+    expect(broker.openSubscriptions).toHaveLength(1);
+  });
+
+  test.each<[string, string, Partial<GroupRequest>]>([
+    ['destination', '/topic/b', {}],
+    ['spelling', '/topic/x/y', {}],
+    ['subscription id', '/topic/x.y', { subscriptionId: 'sub-1' }],
+    ['no subscription id', '/topic/x.y', { subscriptionId: undefined }],
+    ['version', '/topic/x.y', { version: '1.1' }],
+    ['arguments', '/topic/x.y', { argumentsKey: '{"x-match":"all"}' }],
+  ])('not those of another %s', async (_, destination, more) => {
+    await joined(new Member(), '/topic/x.y');
+    await joined(new Member(), destination, more);
+    expect(groups.size).toBe(2);
+  });
+
+  test('not those of another encoding, nor of another user', async () => {
+    await joined(new Member());
+    await joined(new Member(new MemoryConnection({ encoding: new PlainEncoding('other') })));
+    for (const user of ['ann', 'bob']) {
+      const destination = { ...(parseDestination('/user/queue/x', 'subscribe') as SharedDestination), user };
+      await groups.join(new Member(), { ...request(), destination }, () => true);
+    }
+    expect(groups.size).toBe(4);
+  });
+});
+
+describe('what is written', () => {
+  test('one write a tick, the same Buffer to all', async () => {
+    const members = [new Member(), new Member(), new Member()];
+    for (const member of members) await joined(member);
+    for (const body of ['1', '2', '3']) broker.emit('a', body);
+    expect(members[0]!.connection.writes).toEqual([]);
+    await tick();
+    for (const member of members) {
+      expect(member.bodies).toEqual(['1', '2', '3']);
+      expect(member.connection.writes).toHaveLength(1);
+      expect(member.connection.writes[0]).toBe(members[0]!.connection.writes[0]);
+    }
+    broker.emit('a', '4');
+    await tick();
+    expect(members[2]!.bodies).toEqual(['1', '2', '3', '4']);
+    expect(members[1]!.connection.writes[1]).toBe(members[0]!.connection.writes[1]);
+  });
+
+  test('a frame is wrapped once for all members', async () => {
+    const encoding = new PlainEncoding('counting');
+    for (let i = 0; i < 10; i++) await joined(new Member(new MemoryConnection({ encoding })));
+    broker.emit('a', 'x');
+    await tick();
+    expect(encoding.wrapped).toHaveLength(1);
+  });
+
+  test('frame by frame where the wire has work for each', async () => {
+    const encoding = new PlainEncoding('deflate');
+    const members = [1, 2].map(() => new Member(new MemoryConnection({ encoding, canShare: false })));
+    for (const member of members) await joined(member);
+    for (const body of ['1', '2', '3']) broker.emit('a', body);
+    await tick();
+    for (const member of members) {
+      expect(member.connection.writes).toHaveLength(3);
+      expect(member.bodies).toEqual(['1', '2', '3']);
+    }
+  });
+
+  test.each([
+    ['/topic/a.b', 'a.b', '/topic/a.b'],
+    ['/topic/a/b', 'a.b', '/topic/a/b'],
+  ])('%s is shown as it was subscribed to', async (destination, key, shown) => {
+    const member = new Member();
+    await joined(member, destination);
+    broker.emit(key, 'x');
+    await tick();
+    expect(member.connection.frames[0]?.headers['destination']).toBe(shown);
+  });
+
+  test('a pattern shows where each message came from, however many there are', async () => {
+    const member = new Member();
+    await joined(member, '/topic/a/#');
+    const { listener } = broker.subscriptions[0]!;
+    const keys = Array.from({ length: 200 }, (_, index) => `a.${index}`);
+    for (const key of [...keys, ...keys]) listener(routed('x', { routingKey: key }), key);
+    await tick();
+    const shown = member.connection.frames.map(({ headers }) => headers['destination']);
+    expect(shown).toEqual([...keys, ...keys].map((key) => `/topic/${key.replaceAll('.', '/')}`));
+  });
+
+  test('is counted', async () => {
+    for (let i = 0; i < 3; i++) await joined(new Member());
+    broker.emit('a', '1');
+    broker.emit('a', '2');
+    await tick();
+    expect(counters.messagesOut).toBe(6);
+    expect(counters.messageBytesOut).toBeGreaterThan(0);
+    expect(counters.messageBytesOut % 3).toBe(0);
+  });
+});
+
+describe('a message for one session of a user', () => {
+  const destination = { ...(parseDestination('/user/queue/lossy', 'subscribe') as SharedDestination), user: 'ann' };
+  const emit = (body: string, toSession?: string): void =>
+    broker.subscriptions[0]!.listener(
+      routed(body, { ...(toSession !== undefined && { toSession }) }),
+      'ann/queue/lossy',
+    );
+  async function session(id: string): Promise<Member> {
+    const member = new Member(new MemoryConnection({ id }));
+    await joined(member, undefined, { destination });
+    return member;
+  }
+
+  test('reaches that one alone, in order with what all get', async () => {
+    const [one, two] = [await session('one'), await session('two')];
+    emit('all 1');
+    emit('for one', 'one');
+    emit('all 2');
+    emit('for two', 'two');
+    emit('for nobody', 'three');
+    emit('all 3');
+    await tick();
+    expect(one.bodies).toEqual(['all 1', 'for one', 'all 2', 'all 3']);
+    expect(two.bodies).toEqual(['all 1', 'all 2', 'for two', 'all 3']);
+    expect(counters.messagesOut).toBe(8);
+  });
+
+  test('waits with the others of one that has fallen behind', async () => {
+    const [late, other] = [await session('late'), await session('other')];
+    late.connection.stall();
+    emit('1');
+    await tick();
+    for (const [body, to] of [
+      ['2', undefined],
+      ['3', 'late'],
+      ['4', 'other'],
+      ['5', undefined],
+    ] as const)
+      emit(body, to);
+    await tick();
+    expect(other.bodies).toEqual(['1', '2', '4', '5']);
+    expect(late.bodies).toEqual(['1']);
+    late.connection.take();
+    await tick();
+    expect(late.bodies).toEqual(['1', '2', '3', '5']);
+  });
+
+  test('can be the one that it falls behind with', async () => {
+    const [late, other] = [await session('late'), await session('other')];
+    late.connection.stall();
+    emit('1', 'late');
+    expect(late.pressed).toBe(1);
+    emit('2');
+    await tick();
+    expect(late.connection.writes).toHaveLength(1);
+    late.connection.take();
+    await tick();
+    expect([late.bodies, other.bodies]).toEqual([['1', '2'], ['2']]);
+  });
+
+  test('that is too large is missed by that one alone', async () => {
+    const [mine, other] = [await session('mine'), await session('other')];
+    for (const [body, to] of [
+      ['x'.repeat(MESSAGE_MAX_BYTES), 'mine'],
+      ['1', 'mine'],
+      ['2', undefined],
+    ] as const)
+      emit(body, to);
+    await tick();
+    expect([mine.bodies, other.bodies]).toEqual([['1', '2'], ['2']]);
+    const dropped = [mine, other].map(({ connection }) =>
+      connection.frames.map(({ headers }) => headers['relay-dropped']),
+    );
+    expect(dropped).toEqual([['1', undefined], [undefined]]);
+    expect(counters.messagesTooLarge).toBe(1);
+  });
+
+  test('is an ordinary one on a topic', async () => {
+    const member = new Member();
+    await joined(member);
+    broker.subscriptions[0]!.listener(routed('x', { toSession: 'another' }), 'a');
+    await tick();
+    expect(member.bodies).toEqual(['x']);
+  });
+});
+
+/** Fake time, in which each write to a member takes as long as it is told. */
+class SlowMember extends Member {
+  constructor(writeMs: number) {
+    super();
+    const { connection } = this;
+    const write = connection.write.bind(connection);
+    connection.write = (wrapped) => {
+      jest.advanceTimersByTime(writeMs);
+      return write(wrapped);
+    };
+  }
+}
+
+describe('a large group', () => {
+  beforeEach(() => {
+    jest.useFakeTimers({ doNotFake: ['nextTick', 'queueMicrotask'] });
+    setUp(REST_SHARE);
+  });
+  afterEach(() => void jest.useRealTimers());
+
+  /** Ends the tick: time stands still. */
+  const endOfTick = (): void => void jest.advanceTimersByTime(0);
+
+  test('rests for half of the time that its writes have taken', async () => {
+    const member = new SlowMember(10);
+    await joined(member);
+    broker.emit('a', 'at once');
+    endOfTick();
+    expect(member.bodies).toEqual(['at once']);
+    for (const body of ['1', '2']) broker.emit('a', body);
+    jest.advanceTimersByTime(4);
+    broker.emit('a', '3');
+    endOfTick();
+    expect(member.bodies).toEqual(['at once']);
+    jest.advanceTimersByTime(1);
+    expect(member.bodies).toEqual(['at once', '1', '2', '3']);
+    expect(member.connection.writes).toHaveLength(2);
+  });
+
+  test('rests for 20 ms at most', async () => {
+    const member = new SlowMember(1_000);
+    await joined(member);
+    broker.emit('a', '1');
+    endOfTick();
+    broker.emit('a', '2');
+    jest.advanceTimersByTime(19);
+    expect(member.bodies).toEqual(['1']);
+    jest.advanceTimersByTime(1);
+    expect(member.bodies).toEqual(['1', '2']);
+  });
+
+  test('is written at once after its rest', async () => {
+    const member = new SlowMember(10);
+    await joined(member);
+    broker.emit('a', '1');
+    endOfTick();
+    jest.advanceTimersByTime(5);
+    broker.emit('a', '2');
+    endOfTick();
+    expect(member.bodies).toEqual(['1', '2']);
+  });
+
+  test('does not keep others waiting while it rests', async () => {
+    const [slow, quick] = [new SlowMember(10), new Member()];
+    await joined(slow);
+    await joined(quick, '/topic/b');
+    broker.emit('a', '1');
+    endOfTick();
+    broker.emit('a', '2');
+    broker.emit('b', 'x');
+    endOfTick();
+    expect(slow.bodies).toEqual(['1']);
+    expect(quick.bodies).toEqual(['x']);
+  });
+
+  test('is flushed in its rest by who leaves, once', async () => {
+    const member = new SlowMember(10);
+    const group = await joined(member);
+    broker.emit('a', '1');
+    endOfTick();
+    broker.emit('a', '2');
+    groups.leave(member, group);
+    expect(member.bodies).toEqual(['1', '2']);
+    jest.advanceTimersByTime(100);
+    expect(member.bodies).toEqual(['1', '2']);
+  });
+});
+
+test('a subscription that the broker ends is over for all members, and begins anew for who comes', async () => {
+  const members = [new Member(), new Member()];
+  await Promise.all(members.map((member) => joined(member)));
+  broker.subscriptions[0]?.ended?.(new BrokerError('subscription-ended', 'Gone.'));
+  expect(members.map(({ ended }) => ended)).toEqual([['subscription-ended'], ['subscription-ended']]);
+  await tick();
+  expect(groups.size).toBe(0);
+  expect(broker.openSubscriptions).toEqual([]);
+  await joined(members[0]!);
+  expect(broker.openSubscriptions).toHaveLength(1);
+});
+
+describe('the one rule of order', () => {
+  test('who joins sees nothing from before', async () => {
+    const [early, late] = [new Member(), new Member()];
+    await joined(early);
+    broker.emit('a', 'before');
+    await joined(late);
+    broker.emit('a', 'after');
+    await tick();
+    expect(early.bodies).toEqual(['before', 'after']);
+    expect(late.bodies).toEqual(['after']);
+  });
+
+  test('who leaves has everything from before, and nothing from after', async () => {
+    const [leaver, other] = [new Member(), new Member()];
+    const group = await joined(leaver);
+    await joined(other);
+    broker.emit('a', 'before');
+    groups.leave(leaver, group);
+    expect(leaver.bodies).toEqual(['before']);
+    broker.emit('a', 'after');
+    await tick();
+    expect(leaver.bodies).toEqual(['before']);
+    expect(other.bodies).toEqual(['before', 'after']);
+  });
+
+  test('nothing is kept for a group without members', async () => {
+    broker.holds.add('subscribe');
+    const member = new Member();
+    const joining = joined(member);
+    broker.emit('a', 'before anybody is there');
+    const [subscription] = broker.subscriptions;
+    subscription!.live.grant(subscription!);
+    await joining;
+    broker.emit('a', 'x');
+    await tick();
+    expect(member.bodies).toEqual(['x']);
+  });
+});
+
+describe('joining', () => {
+  test('all wait for the same answer of the broker', async () => {
+    broker.holds.add('subscribe');
+    const members = [new Member(), new Member()];
+    let joinedCount = 0;
+    const joins = members.map((member) => joined(member).then(() => joinedCount++));
+    await tick();
+    expect(joinedCount).toBe(0);
+    expect(broker.subscriptions).toHaveLength(1);
+    broker.subscriptions[0]!.live.grant(broker.subscriptions[0]!);
+    await Promise.all(joins);
+    expect(joinedCount).toBe(2);
+  });
+
+  test('a refusal reaches all who wait and leaves nothing; the next one asks again', async () => {
+    broker.holds.add('subscribe');
+    const joins = Promise.allSettled([joined(new Member()), joined(new Member())]);
+    broker.subscriptions[0]!.live.refuse(new Error('no such exchange'));
+    expect((await joins).map(({ status }) => status)).toEqual(['rejected', 'rejected']);
+    expect(groups.size).toBe(0);
+    broker.holds.clear();
+    await joined(new Member());
+    expect(broker.subscriptions).toHaveLength(2);
+  });
+
+  test('who has gone meanwhile is not added; the last one takes the subscription along', async () => {
+    broker.holds.add('subscribe');
+    const joins = [1, 2].map(() => groups.join(new Member(), request(), nobody));
+    broker.subscriptions[0]!.live.grant(broker.subscriptions[0]!);
+    await Promise.all(joins);
+    await tick();
+    expect(groups.size).toBe(0);
+    expect(broker.openSubscriptions).toEqual([]);
+  });
+
+  test('who has gone does not take it from others who wait', async () => {
+    broker.holds.add('subscribe');
+    const gone = groups.join(new Member(), request(), nobody);
+    const stayer = new Member();
+    const joining = joined(stayer);
+    broker.subscriptions[0]!.live.grant(broker.subscriptions[0]!);
+    await Promise.all([gone, joining]);
+    broker.emit('a', 'x');
+    await tick();
+    expect(stayer.bodies).toEqual(['x']);
+  });
+
+  test('a group that was given up is not joined again', async () => {
+    const first = new Member();
+    groups.leave(first, await joined(first));
+    await joined(new Member());
+    expect(broker.subscriptions).toHaveLength(2);
+  });
+});
+
+describe('back-pressure', () => {
+  test('is told to the member whose bytes stayed, and holds up nobody', async () => {
+    const [slow, fast] = [new Member(), new Member()];
+    slow.connection.stall();
+    for (const member of [slow, fast]) await joined(member);
+    broker.emit('a', 'x');
+    await tick();
+    expect([slow.pressed, fast.pressed]).toEqual([1, 0]);
+    expect(fast.bodies).toEqual(['x']);
+  });
+});
+
+describe('a member that bytes stay behind for', () => {
+  async function fallenBehind(destination: string): Promise<{ slow: Member; fast: Member; group: Group }> {
+    const [slow, fast] = [new Member(), new Member()];
+    const group = await joined(slow, destination);
+    await joined(fast, destination);
+    slow.connection.stall();
+    return { slow, fast, group };
+  }
+  async function publish(key: string, ...bodies: string[]): Promise<void> {
+    for (const body of bodies) broker.emit(key, body);
+    await tick();
+  }
+
+  test('without a policy stays in the group: nothing is left out', async () => {
+    const { slow, fast } = await fallenBehind('/topic/a');
+    await publish('a', '1');
+    await publish('a', '2', '3');
+    expect(slow.bodies).toEqual(['1', '2', '3']);
+    expect(slow.connection.writes.at(-1)).toBe(fast.connection.writes.at(-1));
+    expect(counters.slowMembers).toBe(0);
+  });
+
+  test.each(['lossy', 'latest'])('%s: is set aside, and comes back when it has caught up', async (kind) => {
+    const { slow, fast, group } = await fallenBehind(`/topic/${kind}`);
+    await publish(kind, '1');
+    await publish(kind, '2');
+    await publish(kind, '3');
+    expect(slow.bodies).toEqual(['1']);
+    expect(group.members.has(slow)).toBe(false);
+    expect(counters.slowMembers).toBe(1);
+    expect(fast.bodies).toEqual(['1', '2', '3']);
+    slow.connection.take();
+    await tick();
+    expect(slow.bodies).toEqual(kind === 'lossy' ? ['1', '2', '3'] : ['1', '3']);
+    expect(counters.slowMembers).toBe(0);
+    await publish(kind, '4');
+    expect(slow.connection.writes.at(-1)).toBe(fast.connection.writes.at(-1));
+    expect(slow.bodies.at(-1)).toBe('4');
+  });
+
+  test('has what came just before it is back once', async () => {
+    const { slow, group } = await fallenBehind('/topic/lossy');
+    await publish('lossy', '1');
+    slow.connection.take();
+    const back = tick();
+    broker.emit('lossy', '2');
+    await back;
+    expect(group.members.has(slow)).toBe(true);
+    await tick();
+    slow.connection.stall();
+    await publish('lossy', '3');
+    await publish('lossy', '4');
+    slow.connection.take();
+    await tick();
+    expect(slow.bodies).toEqual(['1', '2', '3', '4']);
+  });
+
+  test('keeps a subscription at the broker alive by itself, and ends it when it leaves', async () => {
+    const { slow, fast, group } = await fallenBehind('/topic/lossy');
+    await publish('lossy', '1');
+    groups.leave(fast, group);
+    await publish('lossy', '2');
+    expect(broker.openSubscriptions).toHaveLength(1);
+    groups.leave(slow, group);
+    expect(slow.bodies).toEqual(['1', '2']);
+    await tick();
+    expect(broker.openSubscriptions).toEqual([]);
+    expect(counters.slowMembers).toBe(0);
+  });
+
+  test('has all frames of the flush in which it fell behind, also where each is written by itself', async () => {
+    const encoding = new PlainEncoding('deflate');
+    const member = new Member(new MemoryConnection({ encoding, canShare: false }));
+    await joined(member, '/topic/lossy');
+    member.connection.stall();
+    await publish('lossy', '1', '2', '3');
+    await publish('lossy', '4');
+    expect(member.bodies).toEqual(['1', '2', '3']);
+    member.connection.take();
+    await tick();
+    expect(member.bodies).toEqual(['1', '2', '3', '4']);
+  });
+
+  test('is told like all others when the broker ends the subscription', async () => {
+    const { slow } = await fallenBehind('/topic/lossy');
+    await publish('lossy', '1');
+    await publish('lossy', '2');
+    broker.subscriptions[0]?.ended?.(new BrokerError('subscription-ended', 'Gone.'));
+    expect(slow.ended).toEqual(['subscription-ended']);
+    expect(slow.bodies).toEqual(['1', '2']);
+    expect(groups.size).toBe(0);
+  });
+
+  test('is counted where it gets something, not where it is left out', async () => {
+    const { slow } = await fallenBehind('/topic/latest');
+    await publish('latest', '1');
+    await publish('latest', '2');
+    await publish('latest', '3');
+    expect(counters.messagesOut).toBe(4);
+    slow.connection.take();
+    await tick();
+    expect(counters.messagesOut).toBe(5);
+    expect(counters.dropped).toEqual({ 'drop-oldest': 0, latest: 1 });
+  });
+});
+
+describe('a message that is too large', () => {
+  const tooLarge = 'x'.repeat(MESSAGE_MAX_BYTES);
+  const seen = (member: Member): string[] =>
+    member.connection.frames.map(({ body, headers }) => {
+      const dropped = headers['relay-dropped'];
+      return dropped === undefined ? body.toString() : `${body.toString()} after ${dropped}`;
+    });
+  async function publish(key: string, ...bodies: string[]): Promise<void> {
+    for (const body of bodies) broker.emit(key, body);
+    await tick();
+  }
+
+  test('is sent to nobody, and who was there is told once, with the next one', async () => {
+    const members = [new Member(), new Member()];
+    for (const member of members) await joined(member);
+    await publish('a', '1', tooLarge, tooLarge, '2', '3');
+    expect(members.map(seen)).toEqual([
+      ['1', '2 after 2', '3'],
+      ['1', '2 after 2', '3'],
+    ]);
+    expect(members[0]!.connection.writes[1]).toBe(members[1]!.connection.writes[1]);
+    expect(counters).toMatchObject({ messagesTooLarge: 4, messagesOut: 6 });
+  });
+
+  test('members that join between two of them are told of what they have missed', async () => {
+    const [first, second, third] = [new Member(), new Member(), new Member()];
+    const group = await joined(first);
+    await publish('a', tooLarge);
+    await joined(second);
+    await publish('a', tooLarge);
+    await joined(third);
+    groups.leave(first, group);
+    await joined(first);
+    await publish('a', '1');
+    expect([first, second, third].map(seen)).toEqual([['1'], ['1 after 1'], ['1']]);
+  });
+
+  test('is told to a member that has fallen behind, in its place', async () => {
+    const [slow, fast] = [new Member(), new Member()];
+    for (const member of [slow, fast]) await joined(member, '/topic/lossy');
+    slow.connection.stall();
+    await publish('lossy', '1');
+    await publish('lossy', '2', tooLarge, '3', '4');
+    slow.connection.take();
+    await tick();
+    expect([slow, fast].map(seen)).toEqual([
+      ['1', '2', '3 after 1', '4'],
+      ['1', '2', '3 after 1', '4'],
+    ]);
+  });
+});
+
+describe('a large body', () => {
+  const large = Buffer.alloc(LARGE_BYTES, 'x');
+
+  test('is written as it is to the members of all groups, and not copied', async () => {
+    const members = [new Member(), new Member(), new Member()];
+    for (const [index, member] of members.entries())
+      await joined(member, '/topic/a', { subscriptionId: `s${index % 2}` });
+    broker.emit('a', 'before');
+    const message = broker.emit('a', large);
+    broker.emit('a', 'after');
+    await tick();
+    for (const member of members) {
+      expect(member.connection.writes).toContain(message.body);
+      expect(member.connection.frames.map(({ body }) => body.length)).toEqual([6, LARGE_BYTES, 5]);
+    }
+    expect(counters.messagesOut).toBe(9);
+  });
+
+  test('is copied where a frame is a write of its own', async () => {
+    const connection = new MemoryConnection({ encoding: new PlainEncoding('deflate'), canShare: false });
+    const member = new Member(connection);
+    await joined(member);
+    broker.emit('a', large);
+    await tick();
+    expect(connection.writes).toHaveLength(1);
+  });
+
+  test('says all that was written to the member whose bytes stayed', async () => {
+    const member = new Member();
+    await joined(member);
+    member.connection.stall();
+    broker.emit('a', large);
+    await tick();
+    expect(member.pressedBytes).toBe(member.connection.bufferedBytes);
+  });
+});

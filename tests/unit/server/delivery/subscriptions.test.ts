@@ -1,0 +1,289 @@
+import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globals';
+import type { MemoryConnection } from '../../../support/memory-connection.js';
+import { BrokerError, type SharedDestination } from '../../../../server/src/brokers/broker.js';
+import { parseDestination } from '../../../../server/src/destinations/destination.js';
+import { Subscriptions } from '../../../../server/src/delivery/subscriptions.js';
+import { Harness, pass, tick, useFakeTime } from '../session/harness.js';
+
+const topic = (key: string) => parseDestination(`/topic/${key}`, 'subscribe') as SharedDestination;
+
+describe('Subscriptions', () => {
+  test('a key is taken before the broker is asked, and free again after UNSUBSCRIBE', () => {
+    const subscriptions = new Subscriptions({ subscriptionsMax: 2, wildcardSubscriptionsMax: 2 });
+    subscriptions.reserve('a', topic('a'));
+    expect(() => subscriptions.reserve('a', topic('a'))).toThrow('The subscription "a" exists');
+    expect(() => subscriptions.take('a')).toThrow('no subscription "a"');
+    expect(subscriptions.has('a')).toBe(false);
+    subscriptions.set('a', { kind: 'shared', group: {} as never });
+    expect(subscriptions.has('a')).toBe(true);
+    expect(subscriptions.all()).toHaveLength(1);
+    subscriptions.take('a');
+    subscriptions.reserve('a', topic('a'));
+    subscriptions.reserve('b', topic('b'));
+    expect(() => subscriptions.reserve('c', topic('c'))).toThrow('at most subscriptionsMax (2) subscriptions');
+    expect(subscriptions.size).toBe(2);
+  });
+
+  test('those with wildcards have a bound of their own, of which UNSUBSCRIBE frees a place', () => {
+    const subscriptions = new Subscriptions({ subscriptionsMax: 10, wildcardSubscriptionsMax: 2 });
+    const add = (key: string): void => {
+      subscriptions.reserve(key, topic(key));
+      subscriptions.set(key, { kind: 'shared', group: { destination: topic(key) } as never });
+    };
+    for (const key of ['a.b', 'a.*', '#', 'b*', '##']) add(key);
+    expect(() => add('b.#')).toThrow('at most session.wildcardSubscriptionsMax (2)');
+    add('c');
+    subscriptions.take('#');
+    add('b.#');
+    expect(() => add('*.b')).toThrow('at most session.wildcardSubscriptionsMax (2)');
+  });
+});
+
+describe('OwnSubscription', () => {
+  let harness: Harness;
+  let client: MemoryConnection;
+  beforeEach(async () => {
+    useFakeTime();
+    harness = new Harness();
+    client = await harness.connect();
+  });
+  afterEach(async () => {
+    expect(await harness.leftovers()).toEqual([]);
+    jest.useRealTimers();
+  });
+
+  async function subscribe(ack: string) {
+    client.sendFrame('SUBSCRIBE', { id: 's', destination: '/queue/q', ack });
+    await tick();
+    return harness.broker.consumer('/queue/q');
+  }
+  /** A body that congests the outbox: more than half of outboxMaxBytes. */
+  const large = 'x'.repeat(6_000);
+
+  test.each(['auto', 'client'])(
+    'ack:%s: what another session of the user is meant by is settled and not shown',
+    async (ack) => {
+      client.sendFrame('SUBSCRIBE', { id: 's', destination: '/user/queue/r', ack, durable: 'true' });
+      await tick();
+      const queue = harness.broker.consumer('/user/queue/r');
+      queue.deliver('another’s', { toSession: 'session-2' });
+      queue.deliver('mine', { toSession: 'session-1' });
+      queue.deliver('everybody’s');
+      expect(client.summary.slice(1)).toEqual(['MESSAGE s mine', 'MESSAGE s everybody’s']);
+      expect(harness.broker.settled).toContain('ack another’s');
+    },
+  );
+
+  test('of a queue: any session is meant', async () => {
+    const queue = await subscribe('client');
+    queue.deliver('x', { toSession: 'session-2' });
+    expect(client.summary.slice(1)).toEqual(['MESSAGE s x']);
+  });
+
+  test.each(['auto', 'client', 'client-individual'])(
+    '%s: a message that is too large is rejected, whether or not the client reads, and the next one says so',
+    async (ack) => {
+      const { messageMaxBytes } = harness.options;
+      const queue = await subscribe(ack);
+      queue.deliver('x'.repeat(messageMaxBytes + 1));
+      queue.deliver('x'.repeat(messageMaxBytes - 10));
+      client.stall();
+      queue.deliver('1');
+      queue.deliver(large);
+      queue.deliver('x'.repeat(messageMaxBytes - 10));
+      queue.deliver('x'.repeat(messageMaxBytes + 1));
+      client.take();
+      queue.deliver('2');
+      const told = client.frames.slice(1).map(({ body, headers }) => [body.length, headers['relay-dropped']]);
+      expect(told).toEqual([
+        [1, '2'],
+        [large.length, undefined],
+        [1, '2'],
+      ]);
+      expect(harness.broker.settled.filter((each) => each.startsWith('drop'))).toHaveLength(4);
+      expect(harness.broker.settled.some((each) => each.startsWith('requeue'))).toBe(false);
+      expect(harness.counters.messagesTooLarge).toBe(4);
+    },
+  );
+
+  test('auto: acked when the kernel has it', async () => {
+    const queue = await subscribe('auto');
+    queue.deliver('1');
+    expect(harness.broker.settled).toEqual(['ack 1']);
+    client.stall();
+    queue.deliver('2');
+    expect(client.summary).toContain('MESSAGE s 2');
+    expect(harness.broker.settled).toEqual(['ack 1']);
+    client.take();
+    expect(harness.broker.settled).toEqual(['ack 1', 'ack 2']);
+    expect(client.frames.at(-1)?.headers).not.toHaveProperty('ack');
+  });
+
+  test('auto: not acked when the client vanished before', async () => {
+    const queue = await subscribe('auto');
+    client.stall();
+    queue.deliver('1');
+    client.vanish();
+    await tick();
+    expect(harness.broker.settled).toEqual([]);
+    expect(harness.broker.openChannels).toEqual([]);
+  });
+
+  test.each(['auto', 'client', 'client-individual'])(
+    '%s: what comes while the client does not read waits',
+    async (ack) => {
+      const queue = await subscribe(ack);
+      client.stall();
+      queue.deliver(large);
+      for (const body of ['1', '2', '3']) queue.deliver(body);
+      expect(client.fresh()).toHaveLength(1);
+      client.take();
+      expect(client.fresh().map(({ body }) => body.toString())).toEqual(['1', '2', '3']);
+      expect(client.closed).toBeUndefined();
+    },
+  );
+
+  test('what waits keeps its order when there is congestion again', async () => {
+    const queue = await subscribe('client');
+    client.stall();
+    const bodies = [`1${large}`, '2', `3${large}`, '4', '5'];
+    for (const body of bodies) queue.deliver(body);
+    for (let i = 0; i < 4; i++) {
+      client.take();
+      client.stall();
+    }
+    queue.deliver('6');
+    client.take();
+    expect(client.frames.slice(1).map(({ body }) => body.toString())).toEqual([...bodies, '6']);
+  });
+
+  test('a consumer that is stuck never gets more than it can park, and ends when it stalls', async () => {
+    const queue = await subscribe('client');
+    client.stall();
+    for (let i = 0; i < 100; i++) queue.deliver(large);
+    expect(client.bufferedBytes).toBeLessThan(harness.options.outboxMaxBytes);
+    await jest.advanceTimersByTimeAsync(harness.options.outboxStallMs + 100);
+    expect(client.summary.at(-1)).toBe('ERROR slow-consumer');
+    expect(harness.broker.settled.every((each) => each.startsWith('requeue'))).toBe(true);
+  });
+
+  describe('more bytes than there is room for', () => {
+    /** Two of them congest the outbox, and two more fill what may wait beside it. */
+    const body = (number: number): string => `${number} ${'x'.repeat(3_000)}`;
+    const numbers = (): number[] => client.frames.slice(1).map((each) => parseInt(each.body.toString(), 10));
+    const requeued = (): number[] =>
+      harness.broker.settled
+        .filter((each) => each.startsWith('requeue') || each.startsWith('again'))
+        .map((each) => parseInt(each.split(' ')[1]!, 10));
+
+    test.each(['auto', 'client'])('%s: are not held, and come again in order when the client reads', async (ack) => {
+      const queue = await subscribe(ack);
+      client.stall();
+      const deliveries = Array.from({ length: 20 }, (_, i) => queue.deliver(body(i)));
+      // Two on the wire, and as many as fit into outboxMaxBytes
+      expect(numbers()).toEqual([0, 1]);
+      expect(requeued()).toEqual([]);
+      await pass(5_000);
+      expect(requeued()).toEqual([]);
+
+      client.take();
+      expect(numbers()).toEqual([0, 1, 2, 3]);
+      for (let next = 4; next < 20;) {
+        await pass(200);
+        expect(requeued().slice(next - 4).length).toBeGreaterThan(0);
+        for (const number of requeued().slice(next - 4)) queue.deliver(body(number), { redelivered: true });
+        next = 4 + requeued().length;
+      }
+      expect(numbers()).toEqual(deliveries.map((_, i) => i));
+      expect(client.closed).toBeUndefined();
+    });
+
+    test('what is new meanwhile stands behind them', async () => {
+      const queue = await subscribe('client');
+      client.stall();
+      for (let i = 0; i < 6; i++) queue.deliver(body(i));
+      client.take();
+      expect(numbers()).toEqual([0, 1, 2, 3]);
+      queue.deliver('6');
+      expect(numbers()).toEqual([0, 1, 2, 3]);
+      await pass(200);
+      expect(requeued()).toEqual([4, 5]);
+    });
+
+    test('all subscriptions of a session share the room', async () => {
+      const first = await subscribe('client');
+      client.sendFrame('SUBSCRIBE', { id: 't', destination: '/queue/r', ack: 'client' });
+      await tick();
+      client.stall();
+      for (let i = 0; i < 5; i++) first.deliver(body(i));
+      const second = harness.broker.consumer('/queue/r');
+      second.deliver(body(5));
+      client.take();
+      expect(numbers()).toEqual([0, 1, 2, 3]);
+      await pass(200);
+      expect(requeued()).toEqual([4, 5]);
+    });
+
+    test('UNSUBSCRIBE gives them back, too', async () => {
+      const queue = await subscribe('client');
+      client.stall();
+      for (let i = 0; i < 10; i++) queue.deliver(body(i));
+      client.sendFrame('UNSUBSCRIBE', { id: 's' });
+      await tick();
+      expect(requeued()).toEqual([2, 3, 4, 5, 6, 7, 8, 9]);
+      client.take();
+      await pass(200);
+    });
+  });
+
+  test('UNSUBSCRIBE gives back what waits', async () => {
+    const queue = await subscribe('client');
+    client.stall();
+    queue.deliver(large);
+    queue.deliver('waits');
+    client.sendFrame('UNSUBSCRIBE', { id: 's' });
+    await tick();
+    expect(harness.broker.settled).toEqual(['requeue waits']);
+    queue.deliver('late');
+    expect(harness.broker.settled).toEqual(['requeue waits', 'requeue late']);
+    client.take();
+    expect(client.summary.filter((each) => each.startsWith('MESSAGE'))).toHaveLength(1);
+  });
+
+  test('says what was delivered before', async () => {
+    const queue = await subscribe('client');
+    queue.deliver('1', { redelivered: true });
+    queue.deliver('2');
+    expect(client.frames.slice(1).map(({ headers }) => headers['redelivered'])).toEqual(['true', 'false']);
+  });
+
+  test('deliveries that come before the broker’s answer are not lost', async () => {
+    harness.broker.holds.add('consume');
+    const queue = await subscribe('client');
+    queue.deliver('early');
+    queue.live.grant(queue);
+    await tick();
+    const [message] = client.fresh();
+    expect(message?.body.toString()).toBe('early');
+    client.sendFrame('ACK', { id: message?.headers['ack'] ?? '' });
+    expect(harness.broker.settled).toEqual(['ack early']);
+  });
+
+  test('its end against our will is an ERROR', async () => {
+    const queue = await subscribe('auto');
+    queue.end(new BrokerError('subscription-ended', 'The queue was deleted.'));
+    expect(client.summary.at(-1)).toBe('ERROR subscription-ended');
+    expect(client.closed?.code).toBe(4400);
+  });
+
+  test('its end while it is being closed is none', async () => {
+    harness.broker.holds.add('unsubscribe');
+    const queue = await subscribe('auto');
+    client.sendFrame('UNSUBSCRIBE', { id: 's', receipt: 'r' });
+    await tick();
+    queue.end(new BrokerError('subscription-ended', 'The queue was deleted.'));
+    queue.unsubscribed.grant();
+    await tick();
+    expect(client.summary).toEqual(['CONNECTED', 'RECEIPT r']);
+  });
+});

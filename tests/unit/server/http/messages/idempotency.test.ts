@@ -1,0 +1,87 @@
+import { expect, test } from '@jest/globals';
+import { Idempotency } from '../../../../../server/src/http/messages/idempotency.js';
+
+const OPTIONS = { idempotencyMs: 1_000, idempotencyMaxCount: 4, idempotencyMaxBytes: 1_000_000 };
+
+function setUp(options: Partial<typeof OPTIONS> = {}) {
+  const clock = { now: 0 };
+  const done: string[] = [];
+  /** Answers beginning with "?" are not final. */
+  const sizeOf = (answer: string) => (answer.startsWith('?') ? undefined : answer.length);
+  const answers = new Idempotency<string>({ ...OPTIONS, ...options }, sizeOf, () => clock.now);
+  const once = (key: string, answer: string | Promise<string> = 'done', user = 'ann', fingerprint = 'same') =>
+    answers.once({ user, key, fingerprint }, async (earlier) => {
+      if (earlier !== undefined) return earlier;
+      done.push(key);
+      return answer;
+    });
+  return { clock, done, answers, once };
+}
+
+test('the same key is done once, until its time is over', async () => {
+  const { clock, done, once } = setUp();
+  expect(await once('k')).toEqual({ answer: 'done', isReplayed: false });
+  expect(await once('k')).toEqual({ answer: 'done', isReplayed: true });
+  clock.now = 1_000;
+  expect((await once('k')).isReplayed).toBe(false);
+  expect(done).toEqual(['k', 'k']);
+});
+
+test('who comes meanwhile waits for the first', async () => {
+  const { done, once } = setUp();
+  let answer = (_text: string): void => undefined;
+  const first = once('k', new Promise((resolve) => (answer = resolve)));
+  const second = once('k');
+  answer('late');
+  expect([await first, await second].map((each) => each.answer)).toEqual(['late', 'late']);
+  expect(done).toEqual(['k']);
+});
+
+test('another request under the same key is refused, another user is another', async () => {
+  const { once } = setUp();
+  await once('k');
+  await expect(once('k', 'done', 'ann', 'other')).rejects.toMatchObject({
+    status: 422,
+    code: 'idempotency-key-reused',
+  });
+  expect((await once('k', 'done', 'bob', 'other')).isReplayed).toBe(false);
+});
+
+test('what is not final is not kept, nor what failed', async () => {
+  const { answers, once } = setUp();
+  await once('k', '?');
+  await expect(once('l', Promise.reject(new Error('no')))).rejects.toThrow('no');
+  expect([answers.size, answers.heldBytes]).toEqual([0, 0]);
+  expect((await once('k')).isReplayed).toBe(false);
+});
+
+test('the first answer is given to who does the rest', async () => {
+  const { answers } = setUp();
+  const seen: (string | undefined)[] = [];
+  const request = { user: 'ann', key: 'k', fingerprint: 'same' };
+  for (const answer of ['in part', 'all']) {
+    await answers.once(request, (earlier) => {
+      seen.push(earlier);
+      return Promise.resolve(answer);
+    });
+  }
+  expect(seen).toEqual([undefined, 'in part']);
+});
+
+test('beyond the bound, who makes many keys loses his own', async () => {
+  const { answers, once } = setUp();
+  await once('of ann', 'done', 'ann');
+  for (let i = 0; i < 10; i++) await once(`of eve ${i}`, 'done', 'eve');
+  expect(answers.size).toBe(4);
+  expect((await once('of ann', 'done', 'ann')).isReplayed).toBe(true);
+  expect((await once('of eve 0', 'done', 'eve')).isReplayed).toBe(false);
+  await once('of bob', 'done', 'bob'); // has none, so the oldest of all goes
+  expect((await once('of ann', 'done', 'ann')).isReplayed).toBe(false);
+});
+
+test('bytes are bounded, too', async () => {
+  const { answers, once } = setUp({ idempotencyMaxCount: 1_000, idempotencyMaxBytes: 10_000 });
+  for (let i = 0; i < 100; i++) await once(`k${i}`, 'x'.repeat(1_000));
+  expect(answers.heldBytes).toBeLessThan(12_000);
+  expect(answers.size).toBeGreaterThan(1);
+});

@@ -1,0 +1,122 @@
+import { expect, test } from '@jest/globals';
+import { BrokerError, type Broker } from '../../../../../server/src/brokers/broker.js';
+import { BatchTurns } from '../../../../../server/src/http/messages/batch-turns.js';
+import { MessagePublisher, type Result } from '../../../../../server/src/http/messages/message-publisher.js';
+
+const ANN = { name: 'ann', anonymous: false, claims: {} };
+const OPTIONS = { connectTimeoutMs: 1_000, bodyMaxBytes: 100, publishTimeoutMs: 1_000 };
+const message = (text: string) => ({
+  destination: `/topic/${text}`,
+  headers: new Map(),
+  body: Buffer.from(text),
+  mandatory: false,
+});
+const batch = () => new BatchTurns().begin();
+const messages = (...texts: string[]) => texts.map(message);
+const codes = (results: readonly Result[]) =>
+  results.map((each) => ('problem' in each ? each.problem.code : each.result));
+
+function setUp(broker: { prepare?: (key: string) => unknown; publish?: (key: string) => Promise<void> }, more = {}) {
+  const calls: string[] = [];
+  const failures: unknown[] = [];
+  const users = new Set<string>();
+  const counters = { messages: { confirmed: 0, unroutable: 0, refused: 0 } };
+  const keyOf = (destination: object): string => String((destination as { key?: unknown }).key);
+  const publisher = new MessagePublisher(
+    {
+      broker: {
+        prepare: (destination: object, _message: object, user: string) => {
+          users.add(user);
+          calls.push(`prepare ${keyOf(destination)}`);
+          return broker.prepare?.(keyOf(destination));
+        },
+        publish: (destination: object, _message: object, { user }: { user: string }) => {
+          users.add(user);
+          calls.push(`publish ${keyOf(destination)}`);
+          return broker.publish?.(keyOf(destination)) ?? Promise.resolve();
+        },
+      } as unknown as Broker,
+      policy: { allows: () => true },
+      counters,
+      onFailed: (error) => failures.push(error),
+    },
+    { ...OPTIONS, ...more },
+  );
+  return { calls, failures, counters, users, publisher };
+}
+
+const away = () => new BrokerError('broker-unavailable', 'RabbitMQ is away.');
+
+test('each is prepared and published before the next, confirms overlap', async () => {
+  const confirms: (() => void)[] = [];
+  const { calls, users, publisher } = setUp({
+    publish: () => new Promise((resolve) => confirms.push(resolve)),
+    prepare: (key) => (key === 'b' ? new Promise((resolve) => setImmediate(resolve)) : undefined),
+  });
+  const results = publisher.publish(ANN, messages('a', 'b', 'c'), batch());
+  while (confirms.length < 3) await new Promise((resolve) => setImmediate(resolve));
+  expect(calls).toEqual(['prepare a', 'publish a', 'prepare b', 'publish b', 'prepare c', 'publish c']);
+  confirms.forEach((confirm) => confirm());
+  expect(codes(await results)).toEqual(['confirmed', 'confirmed', 'confirmed']);
+  expect([...users]).toEqual(['ann']);
+});
+
+test('a broker that is away is waited for once, not for each message', async () => {
+  const { calls, counters, publisher } = setUp({
+    prepare: (key) => (key === 'b' ? Promise.reject(away()) : undefined),
+  });
+  const results = await publisher.publish(ANN, messages('a', 'b', 'c', 'd'), batch());
+  expect(codes(results)).toEqual(['confirmed', 'broker-unavailable', 'broker-unavailable', 'broker-unavailable']);
+  expect(calls).not.toContain('prepare c');
+  expect(counters.messages).toEqual({ confirmed: 1, unroutable: 0, refused: 3 });
+});
+
+test('the same request again does only what nothing is known of', async () => {
+  let isAway = true;
+  const { calls, counters, publisher } = setUp({
+    prepare: (key) => {
+      if (key === 'b') throw new BrokerError('exchange-not-found', 'No.');
+      return key === 'c' && isAway ? Promise.reject(away()) : undefined;
+    },
+  });
+  const first = await publisher.publish(ANN, messages('a', 'b', 'c'), batch());
+  isAway = false;
+  calls.length = 0;
+  const second = await publisher.publish(ANN, messages('a', 'b', 'c'), batch(), first);
+  expect(codes(second)).toEqual(['confirmed', 'exchange-not-found', 'confirmed']);
+  expect(calls).toEqual(['prepare c', 'publish c']);
+  expect(counters.messages).toEqual({ confirmed: 2, unroutable: 0, refused: 2 });
+});
+
+test('what comes too late is not tried', async () => {
+  const { calls, publisher } = setUp(
+    { prepare: () => new Promise((resolve) => setTimeout(resolve, 20)) },
+    { publishTimeoutMs: 10 },
+  );
+  expect(codes(await publisher.publish(ANN, messages('a', 'b'), batch()))).toEqual(['confirmed', 'overloaded']);
+  expect(calls).not.toContain('prepare b');
+});
+
+test('a fault of ours is told to the log, not to the client', async () => {
+  const fault = new TypeError('secret details');
+  const { failures, publisher } = setUp({ publish: () => Promise.reject(fault) });
+  const [result] = await publisher.publish(ANN, messages('a'), batch());
+  expect(JSON.stringify(result)).toMatch(/internal-error/);
+  expect(JSON.stringify(result)).not.toMatch(/secret/);
+  expect(failures).toEqual([fault]);
+});
+
+test('costly messages are handled in several turns of the event loop', async () => {
+  let now = 0;
+  const { calls, publisher } = setUp({ prepare: () => void (now += 6) }, { publishTimeoutMs: 60_000 });
+  const texts = Array.from({ length: 100 }, (_, index) => String(index));
+  const slices = new BatchTurns(() => now).begin();
+  const published = publisher.publish(ANN, messages(...texts), slices);
+  let most = 0;
+  for (let seen = 0; seen < 2 * texts.length; seen += calls.splice(0).length) {
+    await new Promise((resolve) => setImmediate(resolve));
+    most = Math.max(most, calls.length);
+  }
+  expect(most).toBeLessThanOrEqual(6);
+  expect(codes(await published)).toEqual(texts.map(() => 'confirmed'));
+});

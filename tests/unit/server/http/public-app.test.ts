@@ -1,0 +1,63 @@
+import { once } from 'node:events';
+import { mkdtempSync, writeFileSync } from 'node:fs';
+import { request as httpRequest, type RequestListener } from 'node:http';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, describe, expect, test } from '@jest/globals';
+import { createPublicApp } from '../../../../server/src/http/public-app.js';
+import { TestServers } from '../../../support/test-servers.js';
+
+const servers = new TestServers();
+const serve = (app: RequestListener) => servers.serve(app);
+afterEach(() => servers.close());
+
+function openPublic(websocketPath = '/ws') {
+  const pageDirectory = mkdtempSync(join(tmpdir(), 'relay-page-'));
+  writeFileSync(join(pageDirectory, 'index.html'), '<h1>page</h1>');
+  const checkHost = ({ host = '' }) => (host === 'evil.example' ? 'Host evil.example may not' : undefined);
+  return serve(createPublicApp({ websocketPaths: [websocketPath], checkHost, pageDirectory }));
+}
+
+describe('the public app', () => {
+  test('serves the page, with headers that let nothing else in', async () => {
+    const response = await fetch(`${await openPublic()}/`);
+    expect(await response.text()).toBe('<h1>page</h1>');
+    expect(response.headers.get('content-type')).toMatch(/^text\/html/);
+    const policy = response.headers.get('content-security-policy');
+    expect(policy).toContain("default-src 'none'");
+    expect(policy).not.toContain('unsafe');
+    expect(response.headers.get('x-content-type-options')).toBe('nosniff');
+    expect(response.headers.get('x-powered-by')).toBeNull();
+  });
+
+  test('says what the WebSocket path is for', async () => {
+    const response = await fetch(`${await openPublic()}/ws`);
+    expect(response.status).toBe(426);
+    expect(response.headers.get('upgrade')).toBe('websocket');
+    expect(await response.json()).toMatchObject({ error: 'upgrade-required', message: expect.stringContaining('/ws') });
+  });
+
+  test('tells the page where the WebSocket is, and keeps its own place beside it', async () => {
+    const url = await openPublic('/');
+    expect(await (await fetch(`${url}/page.json`)).json()).toEqual({ websocketPath: '/' });
+    expect(await (await fetch(`${url}/`)).text()).toBe('<h1>page</h1>');
+  });
+
+  test.each([
+    ['/nothing', 404],
+    ['/metrics', 404],
+    ['/..%2f..%2fpackage.json', 404],
+    ['/%', 404],
+  ])('answers %s in JSON', async (path, status) => {
+    const response = await fetch(`${await openPublic()}${path}`);
+    expect(response.status).toBe(status);
+    expect(await response.json()).toMatchObject({ error: expect.any(String), message: expect.any(String) });
+  });
+
+  test('refuses a host that is not ours', async () => {
+    const asked = httpRequest(await openPublic(), { headers: { host: 'evil.example' } }).end();
+    const [response] = (await once(asked, 'response')) as [{ statusCode: number; resume(): void }];
+    response.resume();
+    expect(response.statusCode).toBe(403);
+  });
+});

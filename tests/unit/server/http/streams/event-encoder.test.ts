@@ -1,0 +1,90 @@
+import { expect, test } from '@jest/globals';
+import type { RoutedMessage } from '../../../../../server/src/brokers/broker.js';
+import { encodeEvent, EventEncoder } from '../../../../../server/src/http/streams/event-encoder.js';
+
+const routed = (body: string | Buffer, headers: [string, string][] = [], resent = false): RoutedMessage => ({
+  headers: new Map(headers),
+  body: Buffer.from(body as string),
+  exchange: 'amq.topic',
+  routingKey: 'x',
+  resent,
+});
+
+/** The fields of one event, as a reader of the stream cuts them out. */
+function fieldsOf(event: readonly Buffer[] | undefined): Record<string, string> {
+  const lines = Buffer.concat(event ?? [])
+    .toString()
+    .split(/\r\n|\r|\n/);
+  expect(lines.slice(-2)).toEqual(['', '']);
+  expect(lines.slice(0, -2)).not.toContain('');
+  return Object.fromEntries(lines.slice(0, -2).map((line) => [line.split(': ', 1)[0]!, line.replace(/^\w+: /, '')]));
+}
+
+function setUp() {
+  let count = 0;
+  return new EventEncoder(() => `id-${++count}`, 10_000);
+}
+
+test('id, kind and JSON', () => {
+  const fields = fieldsOf(setUp().encode('/topic/x', routed('grüß', [['content-type', 'text/plain']])));
+  expect([fields['id'], fields['event']]).toEqual(['id-1', 'message']);
+  expect(JSON.parse(fields['data']!)).toEqual({
+    destination: '/topic/x',
+    headers: { 'content-type': 'text/plain' },
+    body: 'grüß',
+  });
+});
+
+test('a message keeps its id for all that it is encoded for, the next has another', () => {
+  const events = setUp();
+  const message = routed('x');
+  const ids = [
+    events.encode('/topic/x', message),
+    events.encode('/topic/*', message),
+    events.encode('/topic/x', routed('x')),
+  ].map((event) => fieldsOf(event)['id']);
+  expect(ids).toEqual(['id-1', 'id-1', 'id-2']);
+});
+
+test('bytes that are no text, and a second sending', () => {
+  const { data = '' } = fieldsOf(setUp().encode('/topic/x', routed(Buffer.from([255, 0]), [], true)));
+  expect(JSON.parse(data)).toEqual({
+    destination: '/topic/x',
+    headers: { 'relay-resent': 'true' },
+    bodyBase64: '/wA=',
+  });
+});
+
+test.each(['\n\n', '\r\r', '\r\n\r\ndata: x', '\u2028', '"}\n\nevent: error\ndata: {"'])(
+  '%j stays inside its event',
+  (evil) => {
+    const { data = '' } = fieldsOf(setUp().encode(`/topic/${evil}`, routed(evil, [[evil, evil]])));
+    expect(JSON.parse(data)).toEqual({ destination: `/topic/${evil}`, headers: { [evil]: evil }, body: evil });
+    expect(fieldsOf([encodeEvent('error', { detail: evil }, 1_000)])['retry']).toBe('1000');
+  },
+);
+
+test('the part that streams share is one Buffer for all destinations', () => {
+  const events = setUp();
+  const message = routed('x');
+  expect(events.encode('/topic/x', message)?.[1]).toBe(events.encode('/topic/*', message)?.[1]);
+});
+
+test('says how many messages before it were too large, in a header', () => {
+  const events = setUp();
+  const message = routed('x', [['colour', 'red']]);
+  const headersOf = (missed: number) =>
+    (JSON.parse(fieldsOf(events.encode('/topic/x', message, missed))['data']!) as { headers: object }).headers;
+  expect(headersOf(3)).toEqual({ 'relay-dropped': '3', colour: 'red' });
+  expect(headersOf(0)).toEqual({ colour: 'red' });
+});
+
+test('makes no event that is longer than it may be, whatever makes it so long', () => {
+  const events = setUp();
+  const fits = events.encode('/topic/x', routed('x'.repeat(9_900)));
+  expect(Buffer.concat(fits ?? []).length).toBeGreaterThan(9_900);
+  expect(events.encode('/topic/x', routed('x'.repeat(10_000)))).toBeUndefined();
+  expect(events.encode('/topic/x', routed('"'.repeat(5_000)))).toBeUndefined();
+  expect(events.encode('/topic/x', routed(Buffer.alloc(8_000, 255)))).toBeUndefined();
+  expect(events.encode('/topic/x', routed('x', [['colour', 'x'.repeat(10_000)]]))).toBeUndefined();
+});

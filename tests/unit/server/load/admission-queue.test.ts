@@ -1,0 +1,135 @@
+import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globals';
+import { RateLimiter } from '../../../../server/src/load/rate-limiter.js';
+import { AdmissionQueue, type AdmissionOptions } from '../../../../server/src/load/admission-queue.js';
+
+const OPTIONS = { waitMaxMs: 1_000, waitingMax: 5, connectsPerSecondMax: 0 };
+let clock: number;
+let load: { isOverloaded: boolean };
+let admissionQueue: AdmissionQueue;
+let log: string[];
+
+beforeEach(() => {
+  jest.useFakeTimers();
+  clock = 0;
+  load = { isOverloaded: false };
+  log = [];
+  admissionQueue = open(OPTIONS);
+});
+afterEach(() => {
+  admissionQueue.stop();
+  jest.useRealTimers();
+});
+
+const open = (options: AdmissionOptions) =>
+  new AdmissionQueue(
+    options,
+    load,
+    (perSecond) => new RateLimiter(perSecond, () => clock),
+    () => clock,
+  );
+
+/** Each takes 4 ms to let in. */
+function arrive(...names: string[]): void {
+  for (const name of names) {
+    admissionQueue.submit({
+      admit() {
+        clock += 4;
+        log.push(name);
+      },
+      reject: (why) => log.push(`not ${name}`, ...(why === 'overloaded' ? [] : [why])),
+    });
+  }
+}
+
+/** One turn of the event loop, and the time that has passed before it. */
+function turn(ms = 0): void {
+  clock += ms;
+  jest.advanceTimersByTime(Math.max(1, ms));
+}
+
+describe('AdmissionQueue', () => {
+  test('lets in at once who comes alone', () => {
+    arrive('a');
+    expect(log).toEqual(['a']);
+    turn();
+    arrive('b');
+    expect(log).toEqual(['a', 'b']);
+  });
+
+  test('lets a crowd in by turns, in order, also those who come while others wait', () => {
+    arrive('a', 'b', 'c', 'd', 'e');
+    expect(log.join('')).toBe('abc');
+    turn();
+    expect(log.join('')).toBe('abcde');
+    arrive('f', 'g', 'h', 'i', 'j', 'k', 'l');
+    expect(log.join('')).toBe('abcdefgh');
+    jest.runOnlyPendingTimers();
+    arrive('m');
+    expect(log.join('')).toBe('abcdefghijk'); // l is before m
+    turn();
+    expect(log.join('')).toBe('abcdefghijklm');
+    expect(admissionQueue.waiting).toBe(0);
+    expect(admissionQueue.rejected).toBe(0);
+  });
+
+  test('lets nobody in while there is overload, and all after it', () => {
+    load.isOverloaded = true;
+    arrive('a', 'b');
+    for (let i = 0; i < 10; i++) turn(50);
+    expect(log).toEqual([]);
+    expect(admissionQueue.waiting).toBe(2);
+    load.isOverloaded = false;
+    arrive('c');
+    turn(50);
+    expect(log.join('')).toBe('abc');
+    expect(jest.getTimerCount()).toBe(1); // the end of this turn
+    turn();
+    expect(jest.getTimerCount()).toBe(0); // idle, it costs nothing
+  });
+
+  test('turns away who has waited for too long', () => {
+    load.isOverloaded = true;
+    arrive('a');
+    turn(500);
+    arrive('b');
+    turn(450);
+    expect(log).toEqual([]);
+    turn(50);
+    expect(log).toEqual(['not a']);
+    turn(500);
+    expect(log).toEqual(['not a', 'not b']);
+    expect(admissionQueue.rejected).toBe(2);
+  });
+
+  test('lets in no more than so many a second, and says so to who has waited for too long', () => {
+    admissionQueue = open({ waitMaxMs: 1_200, waitingMax: 5, connectsPerSecondMax: 2 });
+    arrive('a', 'b', 'c', 'd', 'e', 'f', 'g');
+    expect(log).toEqual(['a', 'b']);
+    arrive('h');
+    expect(log.splice(0)).toEqual(['a', 'b', 'not h', 'too-many-connects']);
+    for (let i = 0; i < 10; i++) turn(50);
+    expect(log.splice(0)).toEqual(['c']);
+    for (let i = 0; i < 10; i++) turn(50);
+    expect(log.splice(0)).toEqual(['d']);
+    for (let i = 0; i < 5; i++) turn(50);
+    expect(log).toEqual(['e', 'f', 'g'].flatMap((each) => [`not ${each}`, 'too-many-connects']));
+    turn();
+    expect(jest.getTimerCount()).toBe(0);
+  });
+
+  test('turns away at once who finds the line full', () => {
+    load.isOverloaded = true;
+    arrive('a', 'b', 'c', 'd', 'e', 'f');
+    expect(log).toEqual(['not f']);
+    expect(admissionQueue.waiting).toBe(5);
+  });
+
+  test('when it stops, turns away all who wait and whoever comes', () => {
+    load.isOverloaded = true;
+    arrive('a', 'b');
+    admissionQueue.stop();
+    arrive('c');
+    expect(log).toEqual(['not a', 'not b', 'not c'].flatMap((each) => [each, 'shutting-down']));
+    expect(jest.getTimerCount()).toBe(0);
+  });
+});

@@ -1,0 +1,80 @@
+import { beforeEach, describe, expect, test } from '@jest/globals';
+import { FrameScheduler } from '../../../../server/src/load/frame-scheduler.js';
+import { tick } from '../session/harness.js';
+
+let now: number;
+let load: { isOverloaded: boolean };
+let turns: FrameScheduler;
+let done: string[];
+let overruns: number;
+
+beforeEach(() => {
+  now = 0;
+  load = { isOverloaded: false };
+  overruns = 0;
+  turns = new FrameScheduler(
+    load,
+    () => overruns++,
+    () => now,
+  );
+  done = [];
+});
+
+/** A session with that many frames of 6 ms each. */
+function session(name: string, frames: number): () => void {
+  const handle = (): void => {
+    for (; frames > 0; frames--) {
+      if (turns.isTurnOver) return turns.enqueue(handle);
+      now += 6;
+      done.push(name);
+    }
+  };
+  return handle;
+}
+
+describe('FrameTurns', () => {
+  test('ends a turn when its time is used up, and begins another', async () => {
+    expect(turns.isTurnOver).toBe(false);
+    now = 9;
+    expect(turns.isTurnOver).toBe(false);
+    now = 10;
+    expect(turns.isTurnOver).toBe(true);
+    await tick();
+    expect(turns.isTurnOver).toBe(false);
+  });
+
+  test('tells once of a turn that goes on far beyond its time', async () => {
+    const looksAt = (ms: number): void => {
+      now = ms;
+      void turns.isTurnOver;
+    };
+    [0, 10, 39].forEach(looksAt);
+    expect(overruns).toBe(0);
+    [40, 50, 90].forEach(looksAt);
+    expect(overruns).toBe(1);
+    await tick();
+    [100, 139].forEach(looksAt);
+    expect(overruns).toBe(1);
+    looksAt(140);
+    expect(overruns).toBe(2);
+  });
+
+  test('are short while there is overload, and each begins a new one', async () => {
+    load.isOverloaded = true;
+    expect(turns.isTurnOver).toBe(false);
+    const first = turns.turnNumber;
+    now = 1;
+    expect(turns.isTurnOver).toBe(true);
+    await tick();
+    expect(turns.isTurnOver).toBe(false);
+    expect(turns.turnNumber).toBe(first + 1);
+  });
+
+  test('lets all who wait go on in turns', async () => {
+    for (const name of ['a', 'b', 'c']) turns.enqueue(session(name, 4));
+    await tick();
+    expect(done.join('')).toBe('aa');
+    while (done.length < 12) await tick();
+    expect(done.join('')).toBe('aabbccaabbcc');
+  });
+});

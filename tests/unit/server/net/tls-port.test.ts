@@ -1,0 +1,210 @@
+import { once } from 'node:events';
+import { copyFileSync, writeFileSync } from 'node:fs';
+import { createServer as createHttpsServer } from 'node:https';
+import type { AddressInfo, Socket } from 'node:net';
+import { connect as connectSocket } from 'node:net';
+import { connect as connectTls, createServer } from 'node:tls';
+import type { PeerCertificate, Server, TLSSocket } from 'node:tls';
+import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
+import { type HandshakeDone, TlsPort, type TlsPortOptions } from '../../../../server/src/net/tls-port.js';
+import { type CertificateFiles, TestAuthority } from '../../../support/certificates.js';
+import { eventually, withDeadline } from '../../../support/deadline.js';
+import { Inbox } from '../../../support/inbox.js';
+
+const WAIT_MS = 10_000;
+
+let authority: TestAuthority;
+beforeAll(async () => {
+  authority = await TestAuthority.create();
+});
+afterAll(() => authority.remove());
+
+const cleanUp: (() => unknown)[] = [];
+afterEach(async () => {
+  for (const clean of cleanUp.splice(0).reverse()) await clean();
+});
+
+interface Logged {
+  readonly details: object;
+  readonly message: string;
+}
+
+function openPort(files: CertificateFiles, options: Partial<TlsPortOptions> = {}) {
+  const log = new Inbox<Logged>('log');
+  const add = (details: object, message: string): void => log.add({ details, message });
+  const bounds = { handshakeTimeoutMs: 10_000, unfinishedMax: 100 };
+  const port = new TlsPort({ ...files, minVersion: 'TLSv1.2', ...bounds, ...options }, { info: add, warn: add }, 5);
+  cleanUp.push(() => port.close());
+  return { port, log };
+}
+
+async function listen(port: TlsPort, door: HandshakeDone = 'secureConnection') {
+  const server: Server = door === 'upgrade' ? createHttpsServer(port.serverOptions) : createServer(port.serverOptions);
+  port.guard(server, door);
+  server.on('secureConnection', (socket) => socket.on('error', () => undefined));
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  cleanUp.push(() => server.close());
+  return { server, number: (server.address() as AddressInfo).port };
+}
+
+/** Without a handshake of its own. */
+function connectRaw(number: number): Socket {
+  const socket = connectSocket(number, '127.0.0.1').on('error', () => undefined);
+  cleanUp.push(() => socket.destroy());
+  return socket;
+}
+
+async function connect(number: number): Promise<TLSSocket> {
+  const socket = connectTls({ port: number, host: '127.0.0.1', ca: authority.ca }).on('error', () => undefined);
+  cleanUp.push(() => socket.destroy());
+  const opened = once(socket, 'secureConnect').then(() => socket);
+  const refused = once(socket, 'close').then(() => Promise.reject(new Error('refused')));
+  return withDeadline(Promise.race([opened, refused]), WAIT_MS, () => 'neither connected nor refused');
+}
+
+async function shownBy(number: number): Promise<PeerCertificate> {
+  const socket = await connect(number);
+  const certificate = socket.getPeerCertificate();
+  socket.destroy();
+  return certificate;
+}
+
+async function isOver(socket: Socket): Promise<void> {
+  const closed = new Promise((resolve) => socket.once('close', resolve)); // also by RST
+  if (!socket.closed) await withDeadline(closed, WAIT_MS, () => 'it stays open');
+}
+
+describe('at the start', () => {
+  test('files that are missing or do not fit are named', async () => {
+    const files = await authority.issueFiles();
+    const others = await authority.issueFiles();
+    const missing = authority.file('missing.pem');
+    expect(() => openPort({ ...files, keyFile: missing })).toThrow(/ENOENT.*missing\.pem/);
+    expect(() => openPort({ ...files, certFile: files.keyFile })).toThrow(/key\.pem holds no certificate in PEM/);
+    expect(() => openPort({ ...files, keyFile: files.certFile })).toThrow(/cert\.pem holds no private key in PEM/);
+    expect(() => openPort({ ...files, keyFile: others.keyFile })).toThrow(
+      `the key in ${others.keyFile} does not belong to the certificate in ${files.certFile}`,
+    );
+  });
+
+  test('a certificate that has expired is used, and said', async () => {
+    const { log } = openPort(await authority.issueFiles({ validDays: -1 }));
+    expect(await log.next()).toMatchObject({ message: 'the certificate has expired' });
+  });
+});
+
+describe('files that change', () => {
+  test('new connections get the new certificate, those there are stay', async () => {
+    const files = await authority.issueFiles({ names: ['localhost', '127.0.0.1', 'before.test'] });
+    const { port, log } = openPort(files);
+    const { number } = await listen(port);
+    const old = await connect(number);
+    expect((await shownBy(number)).subjectaltname).toContain('before.test');
+    const next = await authority.issueFiles({ names: ['127.0.0.1', 'after.test'] });
+    copyFileSync(next.keyFile, files.keyFile);
+    copyFileSync(next.certFile, files.certFile);
+    await log.until((all) => all.some(({ message }) => message.includes('have been read again')));
+    expect((await shownBy(number)).subjectaltname).toContain('after.test');
+    expect(old.destroyed).toBe(false);
+  });
+
+  test('while only one of the two is new, or one is broken, the old pair stays', async () => {
+    const files = await authority.issueFiles({ names: ['127.0.0.1', 'before.test'] });
+    const { port, log } = openPort(files);
+    const { number } = await listen(port);
+    const next = await authority.issueFiles({ names: ['127.0.0.1', 'after.test'] });
+    copyFileSync(next.certFile, files.certFile);
+    const { details } = await log.next();
+    expect(details).toMatchObject({ reason: expect.stringMatching(/does not belong to the certificate/) });
+    expect((await shownBy(number)).subjectaltname).toContain('before.test');
+    writeFileSync(files.keyFile, 'half a k');
+    expect((await log.next()).details).toMatchObject({ reason: expect.stringMatching(/no private key/) });
+    expect((await shownBy(number)).subjectaltname).toContain('before.test');
+    copyFileSync(next.keyFile, files.keyFile);
+    expect((await log.next()).message).toMatch(/have been read again/);
+    expect((await shownBy(number)).subjectaltname).toContain('after.test');
+    expect(JSON.stringify(log.all)).not.toContain('half a k');
+  });
+});
+
+describe('the doorway', () => {
+  test.each(['secureConnection', 'upgrade'] as const)('has a deadline for the handshake (%s)', async (door) => {
+    const { port } = openPort(await authority.issueFiles(), { handshakeTimeoutMs: 100 });
+    const { number } = await listen(port, door);
+    const silent = connectRaw(number);
+    const slow = connectRaw(number);
+    slow.write(Buffer.from([0x16, 0x03, 0x01, 0x02, 0x00])); // the header of a ClientHello of 512 bytes
+    const drip = setInterval(() => slow.write(Buffer.alloc(1)), 10);
+    cleanUp.push(() => clearInterval(drip));
+    await Promise.all([isOver(silent), isOver(slow)]);
+  });
+
+  test.each(['secureConnection', 'upgrade'] as const)('has room for so many and no more (%s)', async (door) => {
+    const { port } = openPort(await authority.issueFiles(), { unfinishedMax: 3 });
+    const { number, server } = await listen(port, door);
+    const crowd: Socket[] = [];
+    for (let count = 0; count < 3; count++) {
+      crowd.push(connectRaw(number));
+      await once(server, 'connection');
+    }
+    await isOver(connectRaw(number));
+    await expect(connect(number)).rejects.toThrow();
+    for (const socket of crowd) socket.destroy();
+    await eventually(
+      () => connect(number).catch(() => undefined),
+      WAIT_MS,
+      () => 'the doorway stays full',
+    );
+  });
+
+  test('who has come through takes no room in it, and leaves none behind', async () => {
+    const { port } = openPort(await authority.issueFiles(), { unfinishedMax: 2 });
+    const { number } = await listen(port);
+    for (let round = 0; round < 3; round++) {
+      const guests = [];
+      for (let count = 0; count < 4; count++) guests.push(await connect(number));
+      for (const guest of guests) guest.destroy();
+      await Promise.all(guests.map(isOver));
+    }
+    const waiting = [connectRaw(number), connectRaw(number)];
+    await eventually(
+      () =>
+        connect(number).then(
+          () => undefined,
+          () => true,
+        ),
+      WAIT_MS,
+      () => 'there is room for a third',
+    );
+    expect(waiting.map(({ destroyed }) => destroyed)).toEqual([false, false]);
+  });
+
+  test('who does not speak TLS is cut off, and nobody else', async () => {
+    const { port } = openPort(await authority.issueFiles());
+    const { number } = await listen(port);
+    const guest = await connect(number);
+    const plain = connectRaw(number);
+    plain.write('CONNECT\naccept-version:1.2\n\n\0');
+    await isOver(plain);
+    expect(guest.destroyed).toBe(false);
+  });
+
+  test('who is in it when all is over is cut off', async () => {
+    const { port } = openPort(await authority.issueFiles());
+    const { number, server } = await listen(port);
+    const waiting = connectRaw(number);
+    await once(server, 'connection');
+    port.close();
+    await isOver(waiting);
+  });
+});
+
+test('an older version of TLS than wanted is refused', async () => {
+  const { port } = openPort(await authority.issueFiles(), { minVersion: 'TLSv1.3' });
+  const { number } = await listen(port);
+  const old = connectTls({ port: number, host: '127.0.0.1', ca: authority.ca, maxVersion: 'TLSv1.2' });
+  const [error] = (await once(old, 'error')) as [Error];
+  expect(error.message).toMatch(/protocol version/);
+  expect((await connect(number)).getProtocol()).toBe('TLSv1.3');
+});

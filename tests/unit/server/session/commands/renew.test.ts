@@ -1,0 +1,413 @@
+/** The life of a token: its end, the warning, and SEND to /relay/auth with a new one. */
+import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globals';
+import {
+  AuthenticationError,
+  type Authenticator,
+  type Credentials,
+  type Policy,
+  type Principal,
+} from '../../../../../server/src/auth/auth.js';
+import type { MemoryConnection } from '../../../../support/memory-connection.js';
+import { Decision } from '../../../../support/scripted-broker.js';
+import { Harness, pass, tick, useFakeTime } from '../harness.js';
+
+/** What a token says: the user's name, what it may see and send to, and how long it lives. */
+interface Token {
+  readonly name?: string;
+  readonly topics?: readonly string[];
+  readonly livesForMs?: number;
+}
+
+let harness: Harness;
+let client: MemoryConnection;
+let asked: Credentials[];
+/** In place of the authenticator's own answer. */
+let answer: (() => Promise<Principal | undefined>) | undefined;
+
+const authenticator: Authenticator = {
+  authenticate: (credentials) => {
+    asked.push(credentials);
+    if (answer) return answer();
+    const { passcode } = credentials;
+    if (passcode === undefined) return Promise.resolve(undefined);
+    if (passcode === 'bad') return Promise.reject(new AuthenticationError('authentication-failed', 'A bad token.'));
+    if (passcode === 'old') return Promise.reject(new AuthenticationError('token-expired', 'An old token.'));
+    return Promise.resolve(principalOf(JSON.parse(passcode) as Token));
+  },
+};
+function principalOf({ name = 'ann', topics = ['a', 'b'], livesForMs }: Token): Principal {
+  const life = livesForMs === undefined ? {} : { expiresAtMs: Date.now() + livesForMs };
+  return { name, anonymous: false, claims: { topics }, ...life };
+}
+const policy: Policy = {
+  allows: ({ claims }, _, { text }) =>
+    !text.startsWith('/topic/') || (claims['topics'] as string[]).includes(text.slice('/topic/'.length)),
+};
+
+beforeEach(() => {
+  useFakeTime();
+  asked = [];
+  answer = undefined;
+  harness = new Harness({ authenticator, policy });
+});
+afterEach(async () => {
+  harness.broker.release();
+  await tick();
+  expect(await harness.leftovers()).toEqual([]);
+  jest.useRealTimers();
+});
+
+const passcodeOf = (token: Token): string => JSON.stringify(token);
+async function connect(token: Token = {}, extensions = ''): Promise<void> {
+  client = await harness.connect({
+    passcode: passcodeOf(token),
+    ...(extensions && { 'relay-extensions': extensions }),
+  });
+}
+/** Headers of CONNECT are as they are; in those of SEND a colon is one of 1.2's escapes. */
+const escaped = (value: string): string => value.replaceAll(':', '\\c');
+async function renew(token: Token | string, headers: Record<string, string> = {}): Promise<void> {
+  const passcode = typeof token === 'string' ? token : escaped(passcodeOf(token));
+  client.sendFrame('SEND', { destination: '/relay/auth', passcode, receipt: 'renewed', ...headers });
+  await tick();
+}
+async function subscribe(...topics: string[]): Promise<void> {
+  for (const topic of topics) client.sendFrame('SUBSCRIBE', { id: topic, destination: `/topic/${topic}` });
+  await tick();
+}
+const answers = () => client.summary.slice(1);
+
+describe('a token that ends', () => {
+  test('ends the session, for what comes and for what goes', async () => {
+    await connect({ livesForMs: 60_000 });
+    await subscribe('a');
+    await pass(59_000);
+    harness.broker.emit('a', 'in time');
+    await pass(1_200);
+    harness.broker.emit('a', 'too late');
+    client.sendFrame('SEND', { destination: '/topic/a' }, 'too late');
+    await tick();
+    expect(answers()).toEqual(['MESSAGE a in time', 'ERROR token-expired']);
+    expect(client.closed?.code).toBe(4410);
+    expect(harness.broker.publications).toEqual([]);
+  });
+
+  test('is announced to who has asked for it, once', async () => {
+    await connect({ livesForMs: 100_000 }, 'token-renewal');
+    await pass(69_000);
+    expect(answers()).toEqual([]);
+    await pass(1_200);
+    const warning = client.frames.at(-1);
+    expect(warning?.headers).toMatchObject({ subscription: 'relay', destination: '/relay/token-expiring' });
+    const inMs = Number(warning?.headers['expires-in-ms']);
+    expect(inMs).toBeGreaterThan(29_000);
+    expect(inMs).toBeLessThanOrEqual(30_000);
+    expect(warning?.body.toString()).toContain('/relay/auth');
+    await pass(30_000);
+    expect(client.frames.map(({ command }) => command)).toEqual(['CONNECTED', 'MESSAGE', 'ERROR']);
+  });
+
+  test('does not outlive its connection', async () => {
+    await connect({ livesForMs: 60_000 });
+    client.vanish();
+    expect(harness.timers.size).toBe(0);
+  });
+
+  test('one that has ended already is refused', async () => {
+    const late = harness.open();
+    late.sendFrame('CONNECT', { 'accept-version': '1.2', passcode: passcodeOf({ livesForMs: 0 }) });
+    await tick();
+    expect(late.summary).toEqual(['ERROR token-expired']);
+    expect(late.closed?.code).toBe(4410);
+  });
+});
+
+describe('a new token', () => {
+  test('takes the place of the old one', async () => {
+    await connect({ livesForMs: 60_000 }, 'token-renewal');
+    await pass(50_000);
+    await renew({ livesForMs: 60_000 });
+    await pass(20_000);
+    expect(answers().slice(1)).toEqual(['RECEIPT renewed']);
+    expect(harness.sessions.get(client.id)?.info().expiresAtMs).toBe(Date.now() + 40_000);
+    await pass(50_000);
+    expect(client.frames.map(({ command }) => command)).toEqual([
+      'CONNECTED',
+      'MESSAGE',
+      'RECEIPT',
+      'MESSAGE',
+      'ERROR',
+    ]);
+    expect(client.closed?.code).toBe(4410);
+  });
+
+  test('that never ends needs no timer', async () => {
+    await connect({ livesForMs: 60_000 });
+    await renew({});
+    await pass(100_000);
+    expect(answers()).toEqual(['RECEIPT renewed']);
+  });
+
+  test.each<[string, Record<string, string>, string]>([
+    ['passcode', { passcode: 'T' }, ''],
+    ['a header', { Authorization: 'Bearer T' }, ''],
+    ['the body', {}, ' T\n'],
+  ])(
+    'comes in %s; the authenticator sees what CONNECT would have shown, but for the upgrade',
+    async (place, headers, body) => {
+      await connect();
+      answer = () => Promise.resolve(principalOf({}));
+      client.sendFrame('SEND', { destination: '/relay/auth', login: 'ann', receipt: 'r', ...headers }, body);
+      await tick();
+      expect(answers()).toEqual(['RECEIPT r']);
+      const { headers: seen, ...credentials } = asked[1]!;
+      const passcode = place === 'a header' ? undefined : 'T';
+      expect(credentials).toEqual({ login: 'ann', passcode, httpHeaders: {}, address: '192.0.2.1' });
+      expect(seen.get('Authorization')).toBe(headers['Authorization']);
+      expect(harness.broker.calls).toEqual([]);
+    },
+  );
+
+  test('is waited for: frames behind it are judged by it', async () => {
+    await connect({ topics: ['a'] });
+    const decision = new Decision<Principal>();
+    answer = () => decision.promise;
+    await renew({});
+    client.sendFrame('SEND', { destination: '/topic/new', receipt: 's' }, 'x');
+    await subscribe('new');
+    expect(answers()).toEqual([]);
+    decision.grant(principalOf({ topics: ['new'] }));
+    await tick();
+    expect(answers()).toEqual(['RECEIPT renewed', 'RECEIPT s']);
+    harness.broker.emit('new', 'y');
+    await tick();
+    expect(answers().at(-1)).toBe('MESSAGE new y');
+  });
+
+  test.each([
+    ['bad', 'authentication-failed', 4401],
+    ['old', 'token-expired', 4410],
+    [{ name: 'bob' }, 'authentication-failed', 4401],
+  ] as const)('that is refused (%j) ends the session, also with soft-errors', async (token, code, closeCode) => {
+    await connect({}, 'soft-errors');
+    await renew(token);
+    expect(answers()).toEqual([`ERROR ${code}`]);
+    expect(client.frames.at(-1)?.headers['receipt-id']).toBe('renewed');
+    expect(client.closed?.code).toBe(closeCode);
+  });
+
+  test('of a user whose access was revoked meanwhile ends the session', async () => {
+    let isRevoked = false;
+    harness = new Harness({ authenticator, policy, isRevoked: () => isRevoked });
+    await connect();
+    isRevoked = true;
+    await renew({});
+    expect(answers()).toEqual(['ERROR revoked']);
+    expect(client.closed?.code).toBe(4401);
+  });
+
+  test('that nobody knows, and none at all, end the session', async () => {
+    await connect();
+    client.sendFrame('SEND', { destination: '/relay/auth' });
+    await tick();
+    expect(answers()).toEqual(['ERROR authentication-failed']);
+  });
+
+  test('that cannot be checked now leaves the session as it is, with soft-errors', async () => {
+    await connect({ livesForMs: 60_000 }, 'soft-errors');
+    answer = () => Promise.reject(new Error('database away'));
+    await renew({});
+    expect(client.frames.at(-1)?.headers).toMatchObject({
+      destination: '/relay/errors',
+      code: 'authentication-unavailable',
+      'receipt-id': 'renewed',
+      'refused-destination': '/relay/auth',
+    });
+    client.sendFrame('SEND', { destination: '/topic/a', receipt: 's' }, 'x');
+    await tick();
+    expect(answers().at(-1)).toBe('RECEIPT s');
+    await pass(61_000);
+    expect(answers().at(-1)).toBe('ERROR token-expired');
+  });
+
+  test('that cannot be checked now ends the session without them, which may come back', async () => {
+    await connect();
+    answer = () => Promise.reject(new Error('database away'));
+    await renew({});
+    expect(answers()).toEqual(['ERROR authentication-unavailable']);
+    expect(client.closed?.code).toBe(1013);
+  });
+
+  test('that comes while the old one ends is too late', async () => {
+    await connect({ livesForMs: 5_000 });
+    const decision = new Decision<Principal>();
+    answer = () => decision.promise;
+    await renew({});
+    await pass(5_200);
+    decision.grant(principalOf({ livesForMs: 60_000 }));
+    await tick();
+    expect(answers()).toEqual(['ERROR token-expired']);
+  });
+
+  test('is no part of a transaction', async () => {
+    await connect({}, 'soft-errors');
+    client.sendFrame('BEGIN', { transaction: 't' });
+    await renew({}, { transaction: 't' });
+    client.sendFrame('COMMIT', { transaction: 't' });
+    await tick();
+    expect(client.frames.slice(1).map(({ headers }) => headers['code'])).toEqual(['invalid-header', 'commit-failed']);
+    expect(asked).toHaveLength(1);
+  });
+
+  test('is not taken before CONNECT, nor anywhere else below /relay', async () => {
+    const early = harness.open();
+    early.sendFrame('SEND', { destination: '/relay/auth', passcode: '{}' });
+    expect(early.summary).toEqual(['ERROR not-connected']);
+    await connect();
+    client.sendFrame('SEND', { destination: '/relay/other' });
+    await tick();
+    expect(answers()).toEqual(['ERROR invalid-destination']);
+    expect(asked).toHaveLength(1);
+  });
+
+  test('has a bound', async () => {
+    await connect();
+    client.sendFrame('SEND', { destination: '/relay/auth' }, 'x'.repeat(20_000));
+    await tick();
+    expect(answers()).toEqual(['ERROR body-too-large']);
+    expect(asked).toHaveLength(1);
+  });
+});
+
+describe('what a new token no longer allows', () => {
+  test('subscriptions end, the socket stays, and the RECEIPT names them', async () => {
+    await connect();
+    await subscribe('a', 'b');
+    client.sendFrame('SUBSCRIBE', { id: 'own,1', destination: '/topic/b', ack: 'client' });
+    client.sendFrame('SUBSCRIBE', { id: 'q', destination: '/queue/q', ack: 'client' });
+    await tick();
+    const consumer = harness.broker.consumer('/topic/b');
+    harness.broker.emit('b', 'before');
+    await renew({ topics: ['a'] });
+    for (const topic of ['a', 'b']) harness.broker.emit(topic, 'after');
+    consumer.deliver('after');
+    await tick();
+    expect(answers()).toEqual(['MESSAGE b before', 'RECEIPT renewed', 'MESSAGE a after']);
+    expect(client.frames.at(-2)?.headers['relay-ended-subscriptions']).toBe('b,own%2C1');
+    expect(consumer.closedWith).toEqual({ forget: false });
+    expect(harness.counters.errors).toEqual({ 'access-denied': 2 });
+    expect(harness.broker.openSubscriptions.map(({ destination }) => destination.text)).toEqual(['/topic/a']);
+    await renew({ topics: ['a', 'b'] });
+    await subscribe('b');
+    expect(client.frames.at(-1)?.headers).toEqual({ 'receipt-id': 'renewed' });
+  });
+
+  test('is found out in turns: many subscriptions with dear rules hold nobody up', async () => {
+    const checks = jest.fn(() => true);
+    harness = new Harness({ authenticator, policy: { allows: checks } });
+    await connect();
+    await subscribe('a', 'b', 'c', 'd');
+    checks.mockClear();
+    checks.mockImplementation(() => {
+      jest.advanceTimersByTime(10);
+      return true;
+    });
+    await renew({});
+    expect(checks.mock.calls.length).toBeLessThan(4);
+    while (answers().length === 0) await tick();
+    expect(answers()).toEqual(['RECEIPT renewed']);
+    expect(checks).toHaveBeenCalledTimes(4);
+  });
+
+  test('with soft-errors each is reported as a refusal of its SUBSCRIBE', async () => {
+    await connect({}, 'soft-errors');
+    await subscribe('a', 'b');
+    await renew({ topics: [] });
+    expect(
+      client.frames.slice(1).map(({ headers }) => [headers['code'], headers['refused-command'], headers['refused-id']]),
+    ).toEqual([
+      ['access-denied', 'SUBSCRIBE', 'a'],
+      ['access-denied', 'SUBSCRIBE', 'b'],
+      [undefined, undefined, undefined],
+    ]);
+    expect(answers().at(-1)).toBe('RECEIPT renewed');
+  });
+
+  test('what was delivered before can still be acknowledged for a while', async () => {
+    await connect();
+    client.sendFrame('SUBSCRIBE', { id: 's', destination: '/topic/b', ack: 'client-individual' });
+    await tick();
+    for (const body of ['1', '2']) harness.broker.consumer('/topic/b').deliver(body);
+    const id = client.frames.at(-2)?.headers['ack'] ?? '';
+    await renew({ topics: [] });
+    client.sendFrame('ACK', { id });
+    await pass(harness.options.ackGraceMs + 200);
+    expect(harness.broker.settled).toEqual(['ack 1', 'requeue 2']);
+    expect(answers().at(-1)).toBe('RECEIPT renewed');
+  });
+
+  test('a transaction with such a SEND can only be aborted, another one is committed', async () => {
+    await connect({}, 'soft-errors');
+    for (const [transaction, topic] of [
+      ['t', 'b'],
+      ['u', 'a'],
+    ] as const) {
+      client.sendFrame('BEGIN', { transaction });
+      client.sendFrame('SEND', { destination: `/topic/${topic}`, transaction }, transaction);
+    }
+    await renew({ topics: ['a'] });
+    for (const transaction of ['t', 'u']) client.sendFrame('COMMIT', { transaction, receipt: transaction });
+    await tick();
+    expect(client.frames.slice(1).map(({ headers }) => headers['code'] ?? headers['receipt-id'])).toEqual([
+      'renewed',
+      'commit-failed',
+      'u',
+    ]);
+    expect(harness.broker.publications.map(({ message }) => message.body.toString())).toEqual(['u']);
+  });
+
+  test('a transaction is spoilt whose headers reach what is no longer allowed', async () => {
+    const replies: Policy = {
+      allows: ({ claims }, _, { text }) => text !== '/queue/jobs' || (claims['topics'] as string[]).includes('jobs'),
+    };
+    harness = new Harness({ authenticator, policy: replies });
+    await connect({ topics: ['jobs'] }, 'soft-errors');
+    for (const [transaction, replyTo] of [
+      ['t', '/queue/jobs'],
+      ['u', '/queue/mine'],
+    ] as const) {
+      client.sendFrame('BEGIN', { transaction });
+      client.sendFrame('SEND', { destination: '/topic/a', transaction, 'reply-to': replyTo }, transaction);
+    }
+    await renew({ topics: [] });
+    for (const transaction of ['t', 'u']) client.sendFrame('COMMIT', { transaction, receipt: transaction });
+    await tick();
+    expect(harness.broker.publications.map(({ message }) => message.body.toString())).toEqual(['u']);
+  });
+
+  test('a subscription ends whose headers reach what is no longer allowed', async () => {
+    const jobs: Policy = {
+      allows: ({ claims }, _, { text }) => text !== '/queue/jobs' || (claims['topics'] as string[]).includes('jobs'),
+    };
+    harness = new Harness({ authenticator, policy: jobs });
+    await connect({ topics: ['jobs'] });
+    client.sendFrame('SUBSCRIBE', { id: 'named', destination: '/topic/a', 'x-queue-name': 'jobs' });
+    client.sendFrame('SUBSCRIBE', { id: 'other', destination: '/topic/a', ack: 'client' });
+    await tick();
+    await renew({ topics: [] });
+    expect(client.frames.at(-1)?.headers['relay-ended-subscriptions']).toBe('named');
+  });
+
+  test('a policy that does not answer ends them', async () => {
+    harness = new Harness({
+      authenticator,
+      policy: { allows: ({ claims }) => (claims['topics'] as string[]).length > 0 || new Promise(() => {}) },
+    });
+    await connect();
+    await subscribe('a');
+    await renew({ topics: [] });
+    await pass(harness.options.connectTimeoutMs + 100);
+    expect(answers()).toEqual(['RECEIPT renewed']);
+    expect(client.frames.at(-1)?.headers['relay-ended-subscriptions']).toBe('a');
+  });
+});

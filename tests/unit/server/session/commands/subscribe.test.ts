@@ -1,0 +1,108 @@
+/** When SUBSCRIBE is answered, what is asked for twice, and when a client that has ended its side is let go. */
+import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globals';
+import { BrokerError, type BrokerErrorCode } from '../../../../../server/src/brokers/broker.js';
+import type { MemoryConnection } from '../../../../support/memory-connection.js';
+import { Harness, pass, tick, useFakeTime } from '../harness.js';
+
+let harness: Harness;
+let client: MemoryConnection;
+beforeEach(async () => {
+  useFakeTime();
+  harness = new Harness();
+  client = await harness.connect();
+});
+afterEach(async () => {
+  expect(await harness.leftovers()).toEqual([]);
+  jest.useRealTimers();
+});
+
+const consumers = () => harness.broker.channels.flatMap((channel) => channel.consumers);
+const told = () => client.fresh().map(({ command, headers, body }) => headers['code'] ?? (body.toString() || command));
+
+async function subscribe(destination = '/queue/q'): Promise<void> {
+  client.sendFrame('SUBSCRIBE', { id: 's', destination, receipt: 'r' });
+  await tick();
+}
+
+test('what the broker delivers before it answers waits for the RECEIPT', async () => {
+  harness.broker.holds.add('consume');
+  await subscribe();
+  for (const body of ['a', 'b']) consumers()[0]?.deliver(body);
+  expect(told()).toEqual([]);
+  consumers()[0]?.live.grant(consumers()[0]!);
+  await tick();
+  expect(told()).toEqual(['RECEIPT', 'a', 'b']);
+});
+
+describe('a queue that is held exclusively', () => {
+  async function refuse(code: BrokerErrorCode): Promise<void> {
+    consumers().at(-1)?.live.refuse(new BrokerError(code, 'Refused.'));
+    await tick();
+  }
+  beforeEach(() => void harness.broker.holds.add('consume'));
+
+  test.each(['queue-in-use', 'queue-not-found'] as const)('%s: is asked for again, and had', async (code) => {
+    await subscribe();
+    await refuse(code);
+    expect(told()).toEqual([]);
+    await pass(200);
+    consumers()[1]?.live.grant(consumers()[1]!);
+    await tick();
+    expect(told()).toEqual(['RECEIPT']);
+  });
+
+  test('is refused after about a second', async () => {
+    await subscribe();
+    for (let i = 0; i < 5; i++) {
+      expect(told()).toEqual([]);
+      await refuse('queue-in-use');
+      await pass(500);
+    }
+    expect(told()).toEqual(['queue-in-use']);
+    expect(consumers()).toHaveLength(5);
+  });
+
+  test('is not asked for again by a client that has gone', async () => {
+    await subscribe();
+    await refuse('queue-in-use');
+    client.vanish();
+    await pass(2_000);
+    expect(consumers()).toHaveLength(1);
+  });
+
+  test.each([
+    ['queue-conflict', '/queue/q'],
+    ['queue-not-found', '/amq/queue/q'],
+  ] as const)('%s of %s is an answer', async (code, destination) => {
+    await subscribe(destination);
+    await refuse(code);
+    expect(told()).toEqual([code]);
+  });
+});
+
+describe('a client that has ended its side', () => {
+  test('is let go at once when nothing is left to do', async () => {
+    await subscribe('/topic/t');
+    client.listener.onEnd?.();
+    expect(client.closed).toEqual({ code: 1000, reason: '' });
+    await tick();
+  });
+
+  test('still gets the RECEIPT of what it had sent', async () => {
+    harness.broker.holds.add('publish');
+    client.sendFrame('SEND', { destination: '/queue/q', receipt: 'r' });
+    await tick();
+    client.listener.onEnd?.();
+    expect(client.closed).toBeUndefined();
+    harness.broker.publications[0]?.confirm.grant();
+    await tick();
+    expect(told()).toEqual(['RECEIPT']);
+    expect(client.closed).toEqual({ code: 1000, reason: '' });
+  });
+
+  test('is let go before CONNECT too', () => {
+    const silent = harness.open();
+    silent.listener.onEnd?.();
+    expect(silent.closed).toEqual({ code: 1000, reason: '' });
+  });
+});
