@@ -35,12 +35,13 @@ const SERVER: Readonly<Record<string, Rule>> = {
   brokers: { ours: ['destinations'] },
   'brokers/memory': { ours: ['brokers', 'destinations'] },
   'brokers/rabbitmq': { ours: ['brokers', 'destinations'], packages: ['amqplib'] },
+  publishing: { ours: ['auth', 'destinations'], types: ['brokers/broker'] },
   delivery: {
     ours: ['stomp', 'destinations'],
     types: ['auth/policy', 'brokers/broker', 'timing', 'transports/connection'],
   },
   session: {
-    ours: ['stomp', 'destinations', 'auth', 'delivery', 'load', 'net', 'timing'],
+    ours: ['stomp', 'destinations', 'auth', 'delivery', 'load', 'net', 'publishing', 'timing'],
     types: ['brokers/broker', 'transports/connection'],
   },
   http: {
@@ -50,7 +51,11 @@ const SERVER: Readonly<Record<string, Rule>> = {
   },
   'http/http-components': { ours: ['*'], packages: ['express'] },
   'http/access-checks': { ours: ['http'], packages: ['express', 'cors'] },
-  'http/messages': { ours: ['auth', 'destinations', 'http'], types: ['brokers/broker'], packages: ['express', 'zod'] },
+  'http/messages': {
+    ours: ['auth', 'destinations', 'http', 'publishing'],
+    types: ['brokers/broker'],
+    packages: ['express', 'zod'],
+  },
   admin: {
     ours: ['auth', 'destinations', 'http', 'net', 'process', 'transports'],
     types: ['brokers/broker', 'config', 'delivery', 'session'],
@@ -65,6 +70,24 @@ const SERVER: Readonly<Record<string, Rule>> = {
   index: { ours: ['*'] },
   cli: { ours: ['*'], packages: ['commander'] },
 };
+
+/** The files through which one SEND goes, from a browser to the browsers of another relay. */
+const TRACE = [
+  'transports/websocket-connection',
+  'session/session',
+  'session/inbox',
+  'stomp/parser',
+  'session/session',
+  'session/commands/commands',
+  'session/commands/send-frame',
+  'session/send-queue',
+  'publishing/send',
+  'brokers/rabbitmq/rabbitmq-broker',
+  'brokers/rabbitmq/publish/publisher',
+  'brokers/rabbitmq/consume/instance-queue',
+  'delivery/groups',
+  'transports/connection',
+] as const;
 
 /** Folders that must do no input or output of their own. */
 const PURE = ['stomp', 'destinations'];
@@ -94,19 +117,24 @@ describe('server', () => {
     expect(cyclesAmong(imports.filter(({ to }) => files.includes(to)))).toEqual([]);
   });
 
-  test('one SEND is handed on from file to file', () => {
-    const trace = [
-      'transports/websocket-connection',
-      'session/session',
-      'session/commands/commands',
-      'brokers/rabbitmq/rabbitmq-broker',
-      'brokers/rabbitmq/consume/instance-queue',
-      'delivery/groups',
-      'transports/connection',
-    ];
-    const handOver = (file: string) =>
-      /\/\/ next: ([\w/-]+)/.exec(readFileSync(path.join(base, `${file}.ts`), 'utf8'))?.[1];
-    expect(trace.slice(0, -1).map(handOver)).toEqual(trace.slice(1));
+  test('one SEND is handed over from file to file, as server/README.md describes it', () => {
+    const handOvers = (file: string) =>
+      [...readFileSync(path.join(base, `${file}.ts`), 'utf8').matchAll(/\/\/ next: ([\w/-]+)/g)].map(([, to]) => to);
+    const missing = TRACE.slice(1).filter((file, index) => !handOvers(TRACE[index]!).includes(file));
+    expect(missing).toEqual([]);
+    const readme = readFileSync(path.join(ROOT, 'server/README.md'), 'utf8');
+    const described = [...readme.matchAll(/^\| \d+ \| `([\w/-]+)`/gm)].map(([, file]) => file);
+    expect(described).toEqual([...TRACE]);
+  });
+
+  test('every hand-over names a file', () => {
+    const named = files.flatMap((file) =>
+      [...readFileSync(path.join(base, `${file}.ts`), 'utf8').matchAll(/\/\/ next: (.*)/g)].flatMap(([, text]) =>
+        [...text!.matchAll(/[\w-]+\/[\w/-]+/g)].map(([to]) => to),
+      ),
+    );
+    expect(named.length).toBeGreaterThan(TRACE.length);
+    expect(named.filter((to) => !files.includes(to))).toEqual([]);
   });
 
   test('base names are unique', () => {

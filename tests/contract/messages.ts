@@ -192,7 +192,7 @@ export function messageTests(desks: Desks): void {
       const own = parseDestination('/user/queue/x', 'subscribe');
       const temporary = { kind: 'temp-queue', text: '/temp-queue/x', name: 'x' } as const;
       for (const destination of [own, temporary]) {
-        expect(() => desks.here.broker.prepare(destination, messageOf('x'))).toThrow(
+        expect(() => desks.here.broker.publication(destination, messageOf('x'), { mandatory: false })).toThrow(
           expect.objectContaining({ code: 'invalid-destination' }),
         );
       }

@@ -5,6 +5,7 @@ import { eventually } from '../support/deadline.js';
 import { messageOf, textOf, unique } from '../support/broker-desk.js';
 import { Inbox } from '../support/inbox.js';
 import type { Desks } from './broker-contract.js';
+import { publishNow, publishTo } from '../support/publish-to.js';
 
 const text = (delivery: Delivery): string => textOf(delivery.message);
 
@@ -39,8 +40,9 @@ export function ownSubscriptionTests(desks: Desks): void {
 
     test('that are known need no more preparation', async () => {
       const destination = { kind: 'queue', text: '/queue/known', queue: unique('known') } as const;
-      await desks.there.broker.prepare(destination, messageOf('x'));
-      expect(desks.there.broker.prepare(destination, messageOf('x'))).toBeUndefined();
+      const readiness = () => desks.there.broker.publication(destination, messageOf('x'), { mandatory: false }).ready;
+      await readiness();
+      expect(readiness()).toBeUndefined();
     });
 
     test('can be reached as reply queues by their very names', async () => {
@@ -290,9 +292,9 @@ export function ownSubscriptionTests(desks: Desks): void {
       const address = await desks.here.channel().channel.openReplyQueue((message) => replies.add(textOf(message)));
       const message = messageOf('x');
       const to = { kind: 'reply-queue', text: `/reply-queue/${address}`, queue: address } as const;
-      await desks.there.broker.prepare(to, message);
+      await publishTo(desks.there.broker, to, message);
       await Promise.all(
-        Array.from({ length: 500 }, () => desks.there.broker.publish(to, message, { mandatory: true })),
+        Array.from({ length: 499 }, () => publishNow(desks.there.broker, to, message, { mandatory: true })),
       );
       expect(await replies.take(500)).toHaveLength(500);
     });

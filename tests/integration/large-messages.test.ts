@@ -14,6 +14,7 @@ import { createBroker, startRelay, type TestBroker, type TestRelay } from '../su
 import { connectStomp, type ReceivedFrame, type StompClient } from '../support/stomp-client.js';
 import { metric, streamUrl, TestStream } from './http/http-client.js';
 import { EVERYWHERE } from './stomp/relay-stage.js';
+import { publishTo } from '../support/publish-to.js';
 
 const LARGE_BYTES = 8_000_000;
 const TOO_LARGE_BYTES = 9_000_000;
@@ -46,8 +47,7 @@ function memoryBackEnd(broker: MemoryBroker): BackEnd {
     async publish(destination, body, headers = {}) {
       const parsed = parseDestination(destination, 'send');
       const message = { headers: new Map(Object.entries(headers)), body };
-      broker.prepare(parsed, message);
-      await broker.publish(parsed, message, { mandatory: false });
+      await publishTo(broker, parsed, message);
     },
     close: () => Promise.resolve(),
   };

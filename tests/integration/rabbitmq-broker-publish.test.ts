@@ -7,6 +7,7 @@ import { parseDestination } from '../../server/src/destinations/destination.js';
 import { Inbox } from '../support/inbox.js';
 import { createVhost, type Vhost } from '../support/rabbitmq.js';
 import { bodies, Brokers, codeOf, message, NO_HEADERS, send, shared, uniqueName } from '../support/rabbitmq-brokers.js';
+import { publishNow, publishTo } from '../support/publish-to.js';
 
 let vhost: Vhost;
 let brokers: Brokers;
@@ -45,7 +46,7 @@ async function takeAll(queue: string): Promise<string[]> {
 
 /** Publishes without waiting for anything, as sessions do whose checks have passed. */
 function publish(destination: string, body: string, mandatory = false): Promise<void> {
-  return broker.publish(parseDestination(destination, 'send'), message(body), { mandatory });
+  return publishNow(broker, parseDestination(destination, 'send'), message(body), { mandatory });
 }
 
 describe('the shared channel', () => {
@@ -96,7 +97,7 @@ describe('the shared channel', () => {
     await good;
     await inbox.until((items) => new Set(bodies(items)).size === 20);
     await expect(
-      Promise.resolve().then(() => broker.prepare(parseDestination(`/exchange/${exchange}/k`, 'send'), message('x'))),
+      publishTo(broker, parseDestination(`/exchange/${exchange}/k`, 'send'), message('x')),
     ).rejects.toMatchObject({ code: 'access-refused' });
     await channel.deleteExchange(exchange);
   });
@@ -137,7 +138,8 @@ describe('routing', () => {
     await send(broker, `/queue/${queue}`, message('first'));
     await channel.deleteQueue(queue);
     // The broker is known to have it: nothing is asked
-    expect(broker.prepare(parseDestination(`/queue/${queue}`, 'send'), message('x'))).toBeUndefined();
+    const destination = parseDestination(`/queue/${queue}`, 'send');
+    expect(broker.publication(destination, message('x'), { mandatory: false }).ready).toBeUndefined();
     await Promise.all(['a', 'b', 'c'].map((body) => publish(`/queue/${queue}`, body)));
     expect(await takeAll(queue)).toEqual(['a', 'b', 'c']);
   });
@@ -212,14 +214,12 @@ describe('limits', () => {
     await send(closing, `/queue/${queue}`, message('first', { persistent: 'true' }));
     const destination = parseDestination(`/queue/${queue}`, 'send');
     const sends = Array.from({ length: 100 }, () =>
-      closing.publish(destination, message('x', { persistent: 'true' }), { mandatory: false }),
+      publishNow(closing, destination, message('x', { persistent: 'true' })),
     );
     await closing.close();
     await Promise.all(sends);
     expect(await takeAll(queue)).toHaveLength(101);
-    expect(await codeOf(() => closing.publish(destination, message('x'), { mandatory: false }))).toBe(
-      'broker-unavailable',
-    );
+    expect(await codeOf(() => publishNow(closing, destination, message('x')))).toBe('broker-unavailable');
   });
 
   test('large messages are carried whole, with fewer of them on their way', async () => {

@@ -25,6 +25,7 @@ import {
   uniqueName,
 } from '../support/rabbitmq-brokers.js';
 import { TcpProxy } from '../support/tcp-proxy.js';
+import { publishNow } from '../support/publish-to.js';
 
 const owner = { sessionId: 's', user: 'alice', clientId: undefined };
 const manual = (headers: Record<string, string> = {}) => ({
@@ -38,7 +39,7 @@ const maxMessageBytes = (bytes: number) =>
   `application:set_env(rabbit, max_message_size, ${bytes}), persistent_term:put(max_message_size, ${bytes}).`;
 
 function publish(broker: RabbitMqBroker, destination: string, body: string): Promise<void> {
-  return broker.publish(parseDestination(destination, 'send'), message(body), { mandatory: false });
+  return publishNow(broker, parseDestination(destination, 'send'), message(body));
 }
 
 describe('a network that is cut', () => {

@@ -8,6 +8,7 @@ import { parseDestination } from '../../server/src/destinations/destination.js';
 import { Inbox } from '../support/inbox.js';
 import { createVhost, type Vhost } from '../support/rabbitmq.js';
 import { bodies, Brokers, message, NO_HEADERS, shared, uniqueName } from '../support/rabbitmq-brokers.js';
+import { publishTo } from '../support/publish-to.js';
 
 const CHANNELS = 4;
 const SLOW = 'mallory';
@@ -41,9 +42,7 @@ function userApartFrom(user: string): string {
 async function send(user: string, to: string, body = 'x'): Promise<void> {
   const destination = parseDestination(to, 'send');
   const sent = message(body);
-  const wait = broker.prepare(destination, sent, user);
-  if (wait) await wait;
-  await broker.publish(destination, sent, { mandatory: false, user });
+  await publishTo(broker, destination, sent, { mandatory: false, user });
 }
 
 /** A topic whose messages take RabbitMQ much longer than others, on the channel that brings them. */
@@ -97,9 +96,9 @@ test('the bounds of all channels together are those of the options', async () =>
   let most = 0;
   const sends = users.map(async (user) => {
     const destination = parseDestination(slow, 'send');
-    const wait = broker.prepare(destination, message('x'), user);
-    if (wait) await wait;
-    const confirmed = broker.publish(destination, message('x'), { mandatory: false, user });
+    const publication = broker.publication(destination, message('x'), { mandatory: false, user });
+    if (publication.ready) await publication.ready;
+    const confirmed = publication.send();
     most = Math.max(most, broker.gauges.unconfirmed);
     await confirmed;
   });

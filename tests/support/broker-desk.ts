@@ -13,6 +13,7 @@ import type {
 } from '../../server/src/brokers/broker.js';
 import { parseDestination, type Destination } from '../../server/src/destinations/destination.js';
 import { Inbox } from './inbox.js';
+import { publishTo } from './publish-to.js';
 
 export interface Heard {
   readonly message: RoutedMessage;
@@ -65,8 +66,7 @@ export class BrokerDesk {
   ): Promise<void> {
     const destination = parseDestination(to, 'send');
     const message = { ...messageOf(body, headers), toSession };
-    await this.broker.prepare(destination, message);
-    await this.broker.publish(destination, message, { mandatory });
+    await publishTo(this.broker, destination, message, { mandatory });
   }
 
   /** A shared SUBSCRIBE. */

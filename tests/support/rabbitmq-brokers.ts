@@ -7,6 +7,7 @@ import { parseDestination } from '../../server/src/destinations/destination.js';
 import type { Destination } from '../../server/src/destinations/destination.js';
 import type { BrokerError, SharedDestination } from '../../server/src/brokers/broker.js';
 import { Inbox } from './inbox.js';
+import { publishTo } from './publish-to.js';
 
 export const DEADLINE_MS = 15_000;
 
@@ -104,9 +105,7 @@ export async function send(
   mandatory = false,
 ): Promise<void> {
   const parsed = parseDestination(destination, 'send');
-  const wait = broker.prepare(parsed, sent);
-  if (wait) await wait;
-  await broker.publish(parsed, sent, { mandatory });
+  await publishTo(broker, parsed, sent, { mandatory });
 }
 
 /** Resolves with the code of what `work` throws or rejects with. */

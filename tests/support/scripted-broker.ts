@@ -15,6 +15,7 @@ import type {
   Listener,
   Message,
   Outcome,
+  Publication,
   Settlement,
   PublishOptions,
   RoutedMessage,
@@ -52,7 +53,7 @@ export class Decision<T = void> {
   }
 }
 
-export interface Publication {
+export interface Published {
   readonly destination: Destination;
   readonly message: Message;
   readonly options: PublishOptions;
@@ -175,19 +176,26 @@ export class ScriptedBroker implements Broker {
   /** In order: `ack hello`. */
   readonly settled: string[] = [];
   readonly preparations: Decision[] = [];
-  readonly publications: Publication[] = [];
+  readonly publications: Published[] = [];
   /** For whom each `prepare` and `publish` was, in order. */
   readonly publishers: (string | undefined)[] = [];
   readonly subscriptions: ScriptedSubscription[] = [];
   readonly channels: ScriptedChannel[] = [];
-  /** Thrown by the next `prepare`. */
+  /** Thrown by the next `publication`. */
   refusal: Error | undefined;
+  /** Called by each `send`; true makes it throw. */
+  failing: (message: Message) => boolean = () => false;
 
   start(): Promise<void> {
     return Promise.resolve();
   }
 
-  prepare(destination: Destination, message: Message, user?: string): Promise<void> | undefined {
+  publication(destination: Destination, message: Message, options: PublishOptions): Publication {
+    const ready = this.prepare(destination, message, options.user);
+    return { ready, send: () => this.publish(destination, message, options) };
+  }
+
+  private prepare(destination: Destination, message: Message, user?: string): Promise<void> | undefined {
     this.publishers.push(user);
     this.calls.push(`prepare ${destination.text} ${String(message.body)}`);
     const { refusal } = this;
@@ -199,7 +207,8 @@ export class ScriptedBroker implements Broker {
     return decision.promise;
   }
 
-  publish(destination: Destination, message: Message, options: PublishOptions): Promise<void> {
+  private publish(destination: Destination, message: Message, options: PublishOptions): Promise<void> {
+    if (this.failing(message)) throw new Error('This message cannot be published.');
     this.calls.push(`publish ${destination.text} ${String(message.body)}`);
     this.publishers.push(options.user);
     const confirm = new Decision();

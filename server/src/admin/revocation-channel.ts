@@ -117,8 +117,9 @@ export class RevocationChannel {
 
   private async tell(to: SharedDestination, told: Told): Promise<void> {
     const message = { headers: HEADERS, body: Buffer.from(JSON.stringify(told)) };
-    await this.broker.prepare(to, message);
-    await this.broker.publish(to, message, { mandatory: false });
+    const publication = this.broker.publication(to, message, { mandatory: false });
+    await publication.ready;
+    await publication.send();
   }
 
   /** Whoever may write to the exchange at the broker can say this: it is looked at closely. */

@@ -137,10 +137,28 @@ export interface BrokerChannel {
 }
 
 export interface PublishOptions {
-  /** As for `prepare`. */
+  /**
+   * The name of the user that publishes, a session without a login being a user of its own; undefined for the relay itself.
+   * A broker may keep users apart, so that a user whose messages take long holds up few others.
+   */
   readonly user?: string | undefined;
   /** Reject with `unroutable` if no queue or listener takes the message. */
   readonly mandatory: boolean;
+}
+
+/** A message that the broker has checked and can publish. */
+export interface Publication {
+  /**
+   * Undefined where `send` may be called at once. Otherwise a promise for that, which waits for an exchange that was not seen
+   * before, a queue to declare, or a broker that is away or too busy. Rejects with a BrokerError; each wait has a deadline
+   * (`broker-unavailable`).
+   */
+  readonly ready: Promise<void> | undefined;
+  /**
+   * Publishes the message. MUST be called at most once, after `ready`. Messages of successive calls for the same user keep
+   * their order. Resolves when the broker has taken responsibility, rejects with a BrokerError.
+   */
+  send(): Promise<void>;
 }
 
 export interface BrokerEvents {
@@ -165,20 +183,10 @@ export interface Broker {
   /** Resolves when the broker can be used; rejects when it cannot be reached within the configured deadline. */
   start(): Promise<void>;
   /**
-   * Everything about a SEND that can be wrong or must wait before `publish`: the destination's kind, headers that
-   * cannot become properties, an exchange not seen before, a queue to declare, a broker that is away or too busy.
-   * Returns undefined when `publish` may be called at once, else a promise for it. Throws or rejects with a
-   * BrokerError. Each wait has a deadline (`broker-unavailable`).
-   *
-   * `user` is the name of the user that publishes, a session without a login being a user of its own; undefined for the
-   * relay itself. A broker may keep users apart, so that one whose messages take long holds up few others.
+   * Checks everything about a message that can be wrong: the destination's kind, and headers that cannot become properties.
+   * Throws a BrokerError. The caller MUST NOT change the message afterwards.
    */
-  prepare(destination: Destination, message: Message, user?: string): Promise<void> | undefined;
-  /**
-   * Publishes what was prepared. Messages of successive calls for the same user keep their order. Resolves when the broker has taken
-   * responsibility, rejects with a BrokerError. The caller MUST NOT change the message afterwards.
-   */
-  publish(destination: Destination, message: Message, options: PublishOptions): Promise<void>;
+  publication(destination: Destination, message: Message, options: PublishOptions): Publication;
   /**
    * Resolves when messages published from now on cannot be missed, also those published on another instance.
    * `headers` are those of SUBSCRIBE: `x-match` and `arg-NAME` become the binding's arguments. Outlives the broker's

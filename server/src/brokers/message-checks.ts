@@ -44,22 +44,34 @@ const HAVE_RULES: ReadonlySet<string> = new Set([
   'reply-to',
 ]);
 
-/**
- * `key` is the routing key. Throws a BrokerError: `invalid-destination` for a key that costs too much to match, and
- * `invalid-header` for what cannot become a property or a header of an AMQP message.
- */
-export function checkMessage(message: Message, key: string, limits: KeyLimits): void {
+/** Throws a BrokerError `invalid-destination` for a routing key that costs too much to match. */
+export function checkRoutingKey(key: string, limits: KeyLimits): void {
   refusing('invalid-destination', () => checkKey(key, limits));
-  let length = 0;
-  for (const [name, value] of message.headers) {
-    length += name.length + value.length;
-    if (couldExceed(name.length, SHORT_STRING_MAX_BYTES)) checkLength("A header's name", name);
-    if (couldExceed(value.length, SHORT_STRING_MAX_BYTES) && SHORT_STRINGS.has(name)) {
-      checkLength(`The header ${name}`, value);
-    }
-    if (HAVE_RULES.has(name)) checkValue(name, value, limits);
+}
+
+/** Throws a BrokerError `invalid-header` for a header that cannot become a property or a header of an AMQP message. */
+export function checkHeader(name: string, value: string, limits: KeyLimits): void {
+  if (couldExceed(name.length, SHORT_STRING_MAX_BYTES)) checkLength("A header's name", name);
+  if (couldExceed(value.length, SHORT_STRING_MAX_BYTES) && SHORT_STRINGS.has(name)) {
+    checkLength(`The header ${name}`, value);
   }
-  if (couldExceed(length, HEADERS_MAX_BYTES)) checkTotal(message);
+  if (HAVE_RULES.has(name)) checkValue(name, value, limits);
+}
+
+/** Throws `invalid-header` where all headers together are too large. `characters` is the sum of their lengths. */
+export function checkHeaders(headers: Message['headers'], characters: number): void {
+  if (couldExceed(characters, HEADERS_MAX_BYTES)) checkTotal(headers);
+}
+
+/** All checks of a message. `key` is its routing key. Throws a BrokerError. */
+export function checkMessage({ headers }: Message, key: string, limits: KeyLimits): void {
+  checkRoutingKey(key, limits);
+  let characters = 0;
+  for (const [name, value] of headers) {
+    characters += name.length + value.length;
+    checkHeader(name, value, limits);
+  }
+  checkHeaders(headers, characters);
 }
 
 /** Bytes are counted only where there could be too many: a character has at most three in UTF-8. */
@@ -73,7 +85,7 @@ function checkLength(what: string, text: string): void {
   throw invalid(`${what} has ${bytes} bytes: at most ${SHORT_STRING_MAX_BYTES} are possible.`);
 }
 
-function checkTotal({ headers }: Message): void {
+function checkTotal(headers: Message['headers']): void {
   let bytes = 0;
   for (const [name, value] of headers) bytes += Buffer.byteLength(name) + Buffer.byteLength(value);
   if (bytes <= HEADERS_MAX_BYTES) return;
@@ -127,9 +139,14 @@ const OVERHEAD_BYTES = 200;
 
 /** About what a message holds in memory. */
 export function messageBytes({ headers, body }: Message): number {
-  let bytes = OVERHEAD_BYTES + body.length;
-  for (const [name, value] of headers) bytes += name.length + value.length;
-  return bytes;
+  let characters = 0;
+  for (const [name, value] of headers) characters += name.length + value.length;
+  return bytesInMemory(characters, body);
+}
+
+/** The same for a message whose headers have this many characters. */
+export function bytesInMemory(characters: number, body: Buffer): number {
+  return OVERHEAD_BYTES + characters + body.length;
 }
 
 const DESTINATION_PREFIXES = ['/exchange/', '/topic/', '/queue/', '/amq/queue/', '/reply-queue/', '/user/'];

@@ -27,13 +27,14 @@ import type { DeliveryCounters } from './delivery-counters.js';
 export interface DeliveryHost {
   readonly connection: Connection;
   readonly outbox: Outbox;
-  readonly acks: Acks;
-  readonly messages: MessageEncoder;
-  readonly counters: DeliveryCounters;
+  readonly context: { readonly messages: MessageEncoder; readonly counters: DeliveryCounters };
+  readonly resources: {
+    readonly acks: Acks;
+    /** Runs `action` after `delayMs`, unless the session has ended by then. */
+    later(delayMs: number, action: () => void): void;
+  };
   /** False when nothing can reach the client any more: what is delivered then stays unsettled, and the broker's. */
   readonly canDeliver: boolean;
-  /** Runs `action` after `delayMs`, unless the session has ended by then. */
-  later(delayMs: number, action: () => void): void;
   /** The subscription of this key (`Subscriptions`) has ended against everybody's will. */
   onSubscriptionEnded(key: string, error: unknown): void;
 }
@@ -58,6 +59,18 @@ interface SetAside {
   readonly bytes: number;
 }
 
+export interface DedicatedRequest {
+  /** The session's key of the subscription. */
+  readonly key: string;
+  /** Undefined in STOMP 1.0, where a SUBSCRIBE may have none. */
+  readonly subscriptionId: string | undefined;
+  readonly destination: Destination;
+  readonly version: Version;
+  readonly ack: AckMode;
+  /** All that the headers of SUBSCRIBE need of the policy, besides the destination. */
+  readonly permissions: readonly RequiredPermission[];
+}
+
 /**
  * A client that does not read is sent nothing more: deliveries wait here, in `parked`. The prefetch count bounds their
  * number, the outbox their bytes: what comes beyond is set aside, and when the client reads again it is given back to the
@@ -78,16 +91,23 @@ export class DedicatedSubscription implements Consumer {
 
   constructor(
     private readonly host: DeliveryHost,
-    private readonly key: string,
-    private readonly subscriptionId: string | undefined,
-    readonly destination: Destination,
-    private readonly version: Version,
-    readonly ack: AckMode,
-    /** What its headers need of the policy, besides its destination. */
-    readonly permissions: readonly RequiredPermission[],
+    private readonly request: DedicatedRequest,
   ) {
+    const { subscriptionId, ack } = request;
     this.needsAck = ack !== 'auto';
     this.ackQueue = new AckQueue(subscriptionId, ack === 'client');
+  }
+
+  get destination(): Destination {
+    return this.request.destination;
+  }
+
+  get ack(): AckMode {
+    return this.request.ack;
+  }
+
+  get permissions(): readonly RequiredPermission[] {
+    return this.request.permissions;
   }
 
   deliver(delivery: Delivery): void {
@@ -95,7 +115,7 @@ export class DedicatedSubscription implements Consumer {
     if (this.state === 'closed') return delivery.settle('requeue');
     // For another session of the same user
     if (this.isForAnother(delivery.message)) return delivery.settle('ack');
-    if (delivery.message.body.length > this.host.messages.maxBytes) return this.leaveOut(delivery.settlement);
+    if (delivery.message.body.length > this.host.context.messages.maxBytes) return this.leaveOut(delivery.settlement);
     // What is new stands behind what was set aside before it
     if (this.setAside.length > 0 && !delivery.redelivered) this.putAside(delivery);
     else this.take(delivery);
@@ -113,7 +133,7 @@ export class DedicatedSubscription implements Consumer {
   }
 
   ended(error: BrokerError): void {
-    if (this.state !== 'closed') this.host.onSubscriptionEnded(this.key, error);
+    if (this.state !== 'closed') this.host.onSubscriptionEnded(this.request.key, error);
   }
 
   /** From now on nothing is sent to the client. What it has been sent it can still acknowledge. */
@@ -145,7 +165,7 @@ export class DedicatedSubscription implements Consumer {
 
   private putAside(delivery: Delivery): void {
     const count = this.setAside.push({ settlement: delivery.settlement, bytes: sizeOf(delivery) });
-    if (count === 1) this.host.later(COME_AGAIN_MS, () => this.giveBackSome());
+    if (count === 1) this.host.resources.later(COME_AGAIN_MS, () => this.giveBackSome());
   }
 
   /** Oldest first, so that they come again in order; nothing while there is no room. */
@@ -158,21 +178,23 @@ export class DedicatedSubscription implements Consumer {
       oldest.settlement.settle('again');
       room -= oldest.bytes;
     }
-    if (this.setAside.length > 0) this.host.later(COME_AGAIN_MS, () => this.giveBackSome());
+    if (this.setAside.length > 0) this.host.resources.later(COME_AGAIN_MS, () => this.giveBackSome());
   }
 
   private send(delivery: Delivery): void {
-    const { connection, outbox, acks, messages, counters } = this.host;
+    const { connection, outbox, context } = this.host;
+    const { messages, counters } = context;
     const { message, redelivered, settlement } = delivery;
     const id = messages.nextId();
-    const shown = messages.destinationFor(this.destination, message, message.routingKey);
-    const head = messageHead(this.subscriptionId, shown, this.version);
-    const frame = messages.encodeDedicated(head, message, this.version, { id, redelivered, needsAck: this.needsAck });
+    const { destination, subscriptionId, version } = this.request;
+    const shown = messages.destinationFor(destination, message, message.routingKey);
+    const head = messageHead(subscriptionId, shown, version);
+    const frame = messages.encodeDedicated(head, message, version, { id, redelivered, needsAck: this.needsAck });
     if (!frame) return this.leaveOut(settlement);
     const told = this.missed === 0 ? frame : withDroppedHeader(frame, this.missed);
     this.missed = 0;
     const wrapped = connection.encoding.wrap(told, messages.isText(message));
-    if (this.needsAck) acks.add(this.ackQueue, id, settlement);
+    if (this.needsAck) this.host.resources.acks.add(this.ackQueue, id, settlement);
     const isTaken = connection.write(wrapped); // next: transports/connection
     counters.messagesOut++;
     counters.messageBytesOut += wrapped.length;
@@ -186,7 +208,7 @@ export class DedicatedSubscription implements Consumer {
   /** It would be too large the next time, too: to the dead letters, if there are any. */
   private leaveOut(settlement: Settlement): void {
     this.missed++;
-    this.host.counters.messagesTooLarge++;
+    this.host.context.counters.messagesTooLarge++;
     settlement.settle('drop');
   }
 }

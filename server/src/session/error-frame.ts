@@ -1,7 +1,9 @@
 /** What an ERROR says: the code and short text of `stomp/errors`, and the sentence that the error brought. */
 import { type ErrorCode, ERRORS, isErrorCode } from '../stomp/errors.js';
-import { VERSIONS } from '../stomp/frame.js';
-import type { RefusedFrame } from './commands/command.js';
+import { type Frame, VERSIONS } from '../stomp/frame.js';
+
+/** As much of a frame as identifies it. */
+export type RefusedFrame = Pick<Frame, 'command' | 'headers'>;
 
 export interface ErrorReport {
   readonly code: ErrorCode;

@@ -29,6 +29,16 @@ export interface FrameHandler {
   onProgress(): void;
 }
 
+export interface InboxParts {
+  readonly sendQueue: SendQueue;
+  readonly scheduler: FrameScheduler;
+  /** Limits of frames before login. */
+  readonly limits: ParserLimits;
+  /** Bytes that may wait behind a frame; beyond it reading pauses. */
+  readonly maxBytes: number;
+  readonly rateLimit: FrameRateLimit | undefined;
+}
+
 export class Inbox {
   private state: 'ready' | 'awaiting' | 'held' | 'in line' | 'over' = 'ready';
   private isReadingPaused = false;
@@ -40,15 +50,19 @@ export class Inbox {
   /** By its last frame: one who makes work for others. */
   private isSender = false;
   private readonly parser: Parser;
+  private readonly sendQueue: SendQueue;
+  private readonly scheduler: FrameScheduler;
+  private readonly maxBytes: number;
+  private readonly rateLimit: FrameRateLimit | undefined;
 
   constructor(
     private readonly handler: FrameHandler,
-    private readonly sendQueue: SendQueue,
-    private readonly scheduler: FrameScheduler,
-    limits: ParserLimits,
-    private readonly maxBytes: number,
-    private readonly rateLimit?: FrameRateLimit,
+    { sendQueue, scheduler, limits, maxBytes, rateLimit }: InboxParts,
   ) {
+    this.sendQueue = sendQueue;
+    this.scheduler = scheduler;
+    this.maxBytes = maxBytes;
+    this.rateLimit = rateLimit;
     this.parser = new Parser(limits);
   }
 
@@ -101,7 +115,7 @@ export class Inbox {
       }
       let frame: Frame | undefined;
       try {
-        frame = this.parser.next();
+        frame = this.parser.next(); // next: stomp/parser
       } catch (error) {
         this.handler.fail(error);
         return;

@@ -6,8 +6,20 @@
  * COMMIT and ABORT stand in the same queue, behind the SENDs of their transaction.
  */
 
-/** One step: undefined when it is done already, else a promise for it. */
-export type SendStep = () => Promise<void> | undefined;
+/** A SEND, COMMIT or ABORT in the queue. */
+export interface QueuedWork {
+  /** Memory that the work takes while it waits. */
+  readonly bytes: number;
+  /** Runs when all work before it is done. Undefined when it is done already, else a promise for that. */
+  start(): Promise<void> | undefined;
+  /** `start` has thrown or rejected. Returns whether the session lives on; if not, nothing behind it is sent. */
+  failed(error: unknown): boolean;
+}
+
+/** Work whose messages the broker confirms. */
+export interface ConfirmedWork extends Pick<QueuedWork, 'failed'> {
+  confirmed(): void;
+}
 
 export interface SendQueueOptions {
   readonly sendQueueMaxCount: number;
@@ -16,24 +28,13 @@ export interface SendQueueOptions {
   readonly unconfirmedMaxCount: number;
 }
 
-/** Told why a step failed. Returns whether the session lives on; if not, nothing that stands behind it is sent. */
-export type Failed = (error: unknown) => boolean;
-
 export interface SendQueueListener {
-  /** Of all sessions. */
-  readonly counters: { sendBytesWaiting: number };
   /** The queue is no longer full, or has become idle. */
   onSendProgress(): void;
 }
 
-interface Waiting {
-  readonly step: SendStep;
-  readonly bytes: number;
-  readonly failed: Failed;
-}
-
 export class SendQueue {
-  private waiting: Waiting[] = [];
+  private waiting: QueuedWork[] = [];
   private waitingBytes = 0;
   private isBusy = false;
   private hasFailed = false;
@@ -42,6 +43,8 @@ export class SendQueue {
 
   constructor(
     private readonly options: SendQueueOptions,
+    /** Of all sessions. */
+    private readonly counters: { sendBytesWaiting: number },
     private readonly listener: SendQueueListener,
   ) {}
 
@@ -52,7 +55,7 @@ export class SendQueue {
 
   /** All sessions together have more waiting than the relay keeps: whoever adds to it stops for now. */
   private get isCrowded(): boolean {
-    return this.listener.counters.sendBytesWaiting > this.options.sendQueuesMaxBytes;
+    return this.counters.sendBytesWaiting > this.options.sendQueuesMaxBytes;
   }
 
   /** Even what has been read already must not come in any more. */
@@ -70,27 +73,26 @@ export class SendQueue {
     return !this.isBusy && this.waiting.length === 0 && this.unconfirmed === 0;
   }
 
-  /** Runs `step` when all before it are done. `failed` is called with what it throws or rejects with. */
-  add(step: SendStep, bytes: number, failed: Failed): void {
+  add(work: QueuedWork): void {
     if (this.hasFailed) return;
     if (this.isBusy || this.unconfirmed >= this.options.unconfirmedMaxCount) {
-      this.waiting.push({ step, bytes, failed });
-      this.count(bytes);
+      this.waiting.push(work);
+      this.count(work.bytes);
       return;
     }
-    this.run(step, failed);
+    this.run(work);
   }
 
   /** Counts a publish until its confirm; the next one waits while too many are open. */
-  track(confirmed: Promise<void>, done: () => void, failed: Failed): void {
+  track(confirm: Promise<void>, work: ConfirmedWork): void {
     this.unconfirmed++;
-    confirmed.then(
+    confirm.then(
       () => {
-        done();
+        work.confirmed();
         this.confirmed();
       },
       (error: unknown) => {
-        this.fail(error, failed);
+        this.fail(error, work);
         this.confirmed();
       },
     );
@@ -104,10 +106,10 @@ export class SendQueue {
 
   /** What waits has waited for the same: it is refused too, in order, instead of waiting as long again one by one. */
   refuseWaiting(error: unknown): void {
-    for (const { failed } of this.takeAll()) this.fail(error, failed);
+    for (const work of this.takeAll()) this.fail(error, work);
   }
 
-  private takeAll(): Waiting[] {
+  private takeAll(): QueuedWork[] {
     const { waiting } = this;
     this.waiting = [];
     this.count(-this.waitingBytes);
@@ -116,15 +118,15 @@ export class SendQueue {
 
   private count(bytes: number): void {
     this.waitingBytes += bytes;
-    this.listener.counters.sendBytesWaiting += bytes;
+    this.counters.sendBytesWaiting += bytes;
   }
 
-  private run(step: SendStep, failed: Failed): void {
+  private run(work: QueuedWork): void {
     let pending: Promise<void> | undefined;
     try {
-      pending = step();
+      pending = work.start(); // next: publishing/send, by way of session/commands/send-frame
     } catch (error) {
-      this.fail(error, failed);
+      this.fail(error, work);
       return this.settled();
     }
     if (!pending) return;
@@ -136,14 +138,14 @@ export class SendQueue {
       },
       (error: unknown) => {
         this.isBusy = false;
-        this.fail(error, failed);
+        this.fail(error, work);
         this.next();
       },
     );
   }
 
-  private fail(error: unknown, failed: Failed): void {
-    if (failed(error)) return;
+  private fail(error: unknown, work: Pick<QueuedWork, 'failed'>): void {
+    if (work.failed(error)) return;
     this.hasFailed = true;
     this.takeAll();
   }
@@ -153,7 +155,7 @@ export class SendQueue {
       const head = this.waiting.shift();
       if (!head) break;
       this.count(-head.bytes);
-      this.run(head.step, head.failed);
+      this.run(head);
     }
     this.settled();
   }

@@ -1,96 +1,149 @@
 /**
- * One client's STOMP session, whatever carries its bytes:
+ * One client's STOMP session, whatever transport carries its bytes. It is a state machine (`lifecycle.ts`) with parts:
  *
- *   connecting --CONNECT accepted--> connected --DISCONNECT or ERROR--> closing --connection closed--> closed
- *        \_____________________________\_____________________ connection closed, nothing left to do ______/
+ *   client -> connection -> inbox (frames, one at a time) -> commands/ -> send queue (SENDs, in order) -> broker
+ *   broker -> subscriptions and groups -> outbox (bounds on what the client has not read) -> connection -> client
  *
- * Bytes come in, the inbox cuts frames out of them, and frames are handled in order, one at a time. A frame that has to be
- * waited for (CONNECT, SUBSCRIBE, DISCONNECT) holds up those behind it. What was received before the client vanished is
- * still handled. What commands use of it is in `equipped-session.ts`; what it is told, and how it ends, in
- * `closable-session.ts`.
+ * CONNECT, SUBSCRIBE and DISCONNECT hold up the frames behind them; SEND does not. `replies.ts` has the frames that the
+ * relay sends on its own account, and `refusals.ts` decides what a refused frame leads to.
  */
 import type { Principal } from '../auth/auth.js';
+import { userNameOf } from '../auth/principal.js';
+import { Outbox, type OutboxListener } from '../delivery/outbox.js';
+import type { Group } from '../delivery/groups.js';
+import { Subscriptions } from '../delivery/subscriptions.js';
+import type { FrameScheduler } from '../load/frame-scheduler.js';
+import { FrameRateLimit } from '../load/frame-rate-limit.js';
 import { HEART_BEAT_EOL } from '../stomp/encoder.js';
-import { StompError } from '../stomp/errors.js';
-import type { Frame } from '../stomp/frame.js';
-import { checkFrame } from '../stomp/rules.js';
+import { type ErrorCode, StompError } from '../stomp/errors.js';
+import type { Frame, Version } from '../stomp/frame.js';
+import type { AgreedHeartBeat } from '../stomp/negotiation.js';
+import { checkFrame, type SessionState } from '../stomp/rules.js';
+import type { Timer } from '../timing/timer-wheel.js';
 import type { Connection, ConnectionListener, Peer } from '../transports/connection.js';
 import type { CommandSession } from './commands/command.js';
 import { COMMANDS } from './commands/commands.js';
-import { type Agreement, agree, authenticate, connectedHeaders } from './commands/connect.js';
-import { EquippedSession, type Identity } from './equipped-session.js';
-import { FrameRateLimit } from '../load/frame-rate-limit.js';
-import type { FrameScheduler } from '../load/frame-scheduler.js';
-import type { Group } from '../delivery/groups.js';
-import { HeartBeat } from './heart-beat.js';
+import { connect, type ConnectingSession, type Identity } from './commands/connect.js';
+import { endSubscription } from './commands/unsubscribe.js';
+import type { DrainingSession } from './drain.js';
+import type { RefusedFrame } from './error-frame.js';
+import { HeartBeat, type HeartBeatListener } from './heart-beat.js';
 import { type FrameHandler, Inbox } from './inbox.js';
-import { Outbox, type OutboxListener } from '../delivery/outbox.js';
+import { closeOf, Lifecycle, type LifecycleHost } from './lifecycle.js';
+import { end, fail, type RefusingSession, refuse } from './refusals.js';
+import { askToMove, receipt } from './replies.js';
 import { SendQueue, type SendQueueListener } from './send-queue.js';
 import type { SessionContext } from './session-context.js';
 import type { ObservedSession, SessionInfo } from './session-info.js';
-import { endSubscription } from './commands/subscribe.js';
-import { Subscriptions } from '../delivery/subscriptions.js';
-import type { Timer } from '../timing/timer-wheel.js';
-import { TokenLife } from './token-life.js';
+import { type ResourcesHost, SessionResources } from './session-resources.js';
+import { type TokenLife, watchToken } from './token-life.js';
+import type { Transaction } from './transactions.js';
 
-/** They have done their duty at CONNECT: a browser's can be larger than its session. */
-const FORGOTTEN: Peer['httpHeaders'] = {};
+/** Replaces the headers of the handshake after CONNECT: they can take more memory than the session. */
+const NO_HTTP_HEADERS: Peer['httpHeaders'] = {};
 
-type Listeners = ConnectionListener & FrameHandler & OutboxListener & SendQueueListener;
+const NORMAL_CLOSE = { code: 1000, reason: '' };
 
-/** Whose sessions they are. */
+/** The sessions of the relay. */
 export interface SessionOwner {
   readonly scheduler: FrameScheduler;
-  /** Now that it is known who it is. Throws StompError `too-many-user-sessions`. */
+  /** Called when the login is known. Throws StompError `too-many-user-sessions` or `revoked`. */
   admit(session: Session, principal: Principal): void;
-  /** Once, last. */
+  /** Called once, last. */
   ended(session: Session): void;
 }
 
-export class Session extends EquippedSession implements Listeners, CommandSession, ObservedSession {
+type Listeners = ConnectionListener & FrameHandler & OutboxListener & SendQueueListener & HeartBeatListener;
+type PartsHost = CommandSession & ConnectingSession & RefusingSession & ResourcesHost & LifecycleHost;
+
+export class Session implements Listeners, PartsHost, ObservedSession, DrainingSession {
   readonly outbox: Outbox;
   readonly sendQueue: SendQueue;
   readonly subscriptions: Subscriptions;
-  protected readonly inbox: Inbox;
+  readonly lifecycle = new Lifecycle(this);
+  identity: Identity | undefined;
+  private readonly inbox: Inbox;
+  private readonly connectedAtMs = Date.now();
   private connectTimer: Timer | undefined;
   private heartBeat: HeartBeat | undefined;
-  protected identity: Identity | undefined;
-  /** Where the token ends. */
   private tokenLife: TokenLife | undefined;
-  private readonly connectedAtMs = Date.now();
+  private openedResources: SessionResources | undefined;
 
   constructor(
     readonly connection: Connection,
-    protected peer: Peer,
-    protected readonly context: SessionContext,
+    public peer: Peer,
+    readonly context: SessionContext,
     private readonly owner: SessionOwner,
   ) {
-    super();
-    const { options, limits, timers } = context;
-    this.outbox = new Outbox(connection, options, timers, context.counters, this);
-    this.sendQueue = new SendQueue(options, this);
-    this.inbox = new Inbox(
-      this,
-      this.sendQueue,
-      owner.scheduler,
-      limits.beforeLogin,
-      options.inboxMaxBytes,
-      this.framePace(),
-    );
+    const { options, limits, timers, counters } = context;
+    this.outbox = new Outbox(connection, options, timers, counters, this);
+    this.sendQueue = new SendQueue(options, counters, this);
+    this.inbox = new Inbox(this, {
+      sendQueue: this.sendQueue,
+      scheduler: owner.scheduler,
+      limits: limits.beforeLogin,
+      maxBytes: options.inboxMaxBytes,
+      rateLimit: frameRateLimit(context),
+    });
     this.subscriptions = new Subscriptions(options);
     this.connectTimer = timers.schedule(options.connectTimeoutMs, () => {
-      this.fail(
-        new StompError('connect-timeout', `No CONNECT came within connectTimeoutMs (${options.connectTimeoutMs} ms).`),
-      );
+      const sentence = `No CONNECT came within connectTimeoutMs (${options.connectTimeoutMs} ms).`;
+      this.fail(new StompError('connect-timeout', sentence));
     });
     connection.listener = this;
   }
 
-  // What the connection tells -----------------------------------------------------------------------------------------
+  get id(): string {
+    return this.connection.id;
+  }
+
+  get state(): SessionState {
+    return this.lifecycle.state;
+  }
+
+  get canDeliver(): boolean {
+    return this.lifecycle.canDeliver;
+  }
+
+  get isOver(): boolean {
+    return this.lifecycle.isOver;
+  }
+
+  get version(): Version {
+    return this.connectedAs.version;
+  }
+
+  get principal(): Principal {
+    return this.connectedAs.principal;
+  }
+
+  get userName(): string {
+    return userNameOf(this.principal, this.id);
+  }
+
+  get resources(): SessionResources {
+    return (this.openedResources ??= new SessionResources(this, this.context, {
+      sessionId: this.id,
+      user: this.principal.name,
+      clientId: this.identity?.clientId,
+    }));
+  }
+
+  get openTransactions(): Iterable<Transaction> {
+    return this.openedResources?.transactions.all() ?? [];
+  }
+
+  private get connectedAs(): Identity {
+    if (!this.identity) throw new StompError('not-connected', 'The session is not connected yet.');
+    return this.identity;
+  }
+
+  // Events of the connection ------------------------------------------------------------------------------------------
 
   onData(chunk: Buffer): void {
-    this.counters.bytesIn += chunk.length;
+    this.context.counters.bytesIn += chunk.length;
     this.heartBeat?.onActivity();
+    // next: session/inbox
     if (!this.isOver) this.inbox.push(chunk);
   }
 
@@ -107,75 +160,46 @@ export class Session extends EquippedSession implements Listeners, CommandSessio
     this.outbox.onDrain();
   }
 
-  onBackPressure(bytes: number): void {
-    this.outbox.onBackPressure(bytes);
+  /** The client sends nothing more. */
+  onEnd(): void {
+    this.lifecycle.exit('clientEnd', NORMAL_CLOSE);
   }
 
-  onTooSlow(error: StompError): void {
-    if (this.isOver) return;
-    this.counters.slowConsumers++;
-    this.fail(error);
+  onClose(): void {
+    this.lifecycle.onConnectionLost();
   }
 
-  // Frames in, one at a time ------------------------------------------------------------------------------------------
+  // Frames, one at a time ---------------------------------------------------------------------------------------------
 
   handle(frame: Frame): Promise<void> | undefined {
-    const { framesIn } = this.counters;
+    const { framesIn } = this.context.counters;
     framesIn[frame.command] = (framesIn[frame.command] ?? 0) + 1;
     checkFrame(frame, this.state, this.identity?.version);
     // next: session/commands/commands
-    return this.identity ? (COMMANDS[frame.command]?.(this, frame) ?? undefined) : this.connect(frame);
+    return this.identity ? (COMMANDS[frame.command]?.(this, frame) ?? undefined) : connect(this, frame);
   }
 
-  pauseReading(): void {
-    this.connection.pause();
-  }
-
-  /** The client's silence was not its own. */
-  resumeReading(): void {
-    this.heartBeat?.onActivity();
-    this.connection.resume();
-  }
-
-  onSendProgress(): void {
-    this.inbox.onSendProgress();
-    this.onProgress();
-  }
-
-  // CONNECT -----------------------------------------------------------------------------------------------------------
-
-  private async connect(frame: Frame): Promise<void> {
-    const { options, limits, authenticator, serverName, timers } = this.context;
-    // From here on it is the authenticator who is waited for, with a deadline of its own.
-    timers.cancel(this.connectTimer);
+  onConnectBegun(): void {
+    // the authenticator has a deadline of its own
+    this.context.timers.cancel(this.connectTimer);
     this.connectTimer = undefined;
-    const agreement = agree(frame, options);
-    const { peer } = this;
-    this.peer = { transport: peer.transport, address: peer.address, httpHeaders: FORGOTTEN };
-    const { headers } = frame;
-    const principal = await authenticate(authenticator, headers, headers.get('passcode'), peer, options);
-    if (this.state !== 'connecting') return;
-    this.owner.admit(this, principal);
-    this.connection.onLoggedIn();
-    const clientId = headers.get('client-id');
-    const { version, extensions } = agreement;
-    this.identity = {
-      version,
-      principal,
-      ...(clientId !== undefined && { clientId }),
-      ...(extensions && { extensions }),
-    };
-    this.inbox.useVersion(version, limits.afterLogin);
-    this.state = 'connected';
-    this.write('CONNECTED', connectedHeaders(agreement, this.id, serverName, options));
-    if (!this.isConnectionLost) this.heartBeat = this.startHeartBeat(agreement);
-    this.watchToken();
-    this.context.log.debug({ session: this.id, user: principal.name, version }, 'session connected');
+    this.peer = { ...this.peer, httpHeaders: NO_HTTP_HEADERS };
   }
 
-  authenticate(headers: ReadonlyMap<string, string>, passcode: string | undefined): Promise<Principal> {
-    const { authenticator, options } = this.context;
-    return authenticate(authenticator, headers, passcode, this.peer, options);
+  onAuthenticated(identity: Identity): void {
+    this.owner.admit(this, identity.principal);
+    this.connection.onLoggedIn();
+    this.identity = identity;
+    this.inbox.useVersion(identity.version, this.context.limits.afterLogin);
+    this.lifecycle.state = 'connected';
+  }
+
+  onConnected({ sendEveryMs, expectEveryMs }: AgreedHeartBeat): void {
+    const { timers, options } = this.context;
+    // STOMP 1.2, "Heart-beating": the receiver SHOULD be tolerant and take into account an error margin
+    const silenceMaxMs = expectEveryMs * options.heartBeat.graceFactor;
+    if (this.lifecycle.hasConnection) this.heartBeat = new HeartBeat(timers, this, sendEveryMs, silenceMaxMs);
+    this.watchToken();
   }
 
   renewed(principal: Principal): boolean {
@@ -189,25 +213,50 @@ export class Session extends EquippedSession implements Listeners, CommandSessio
 
   private watchToken(): void {
     this.tokenLife?.stop();
-    this.tokenLife = undefined;
-    const { timers, options } = this.context;
-    const { expiresAtMs } = this.principal;
-    if (expiresAtMs === undefined || this.isConnectionLost) return;
-    const warningMs = this.extensions.has('token-renewal') ? options.tokenWarningMs : 0;
-    this.tokenLife = new TokenLife(timers, this, expiresAtMs, warningMs);
+    this.tokenLife = this.lifecycle.hasConnection ? watchToken(this) : undefined;
   }
 
-  private framePace(): FrameRateLimit | undefined {
-    const { options, createRateLimiter, timers } = this.context;
-    if (options.framesPerSecondMax === 0) return undefined;
-    return new FrameRateLimit(createRateLimiter(options.framesPerSecondMax), options, timers);
+  refuse(error: unknown, frame: RefusedFrame): boolean {
+    return refuse(this, error, frame);
   }
 
-  private startHeartBeat({ heartBeat }: Agreement): HeartBeat {
-    const { timers, options } = this.context;
-    // STOMP 1.2, "Heart-beating": the receiver SHOULD be tolerant and take into account an error margin
-    const silenceMaxMs = heartBeat.expectEveryMs * options.heartBeat.graceFactor;
-    return new HeartBeat(timers, this, heartBeat.sendEveryMs, silenceMaxMs);
+  fail(error: unknown): void {
+    fail(this, error);
+  }
+
+  // Events of the parts -----------------------------------------------------------------------------------------------
+
+  get isPaused(): boolean {
+    return this.inbox.isPaused;
+  }
+
+  pauseReading(): void {
+    this.connection.pause();
+  }
+
+  /** While the relay did not read, the client's silence meant nothing. */
+  resumeReading(): void {
+    this.heartBeat?.onActivity();
+    this.connection.resume();
+  }
+
+  onProgress(): void {
+    this.lifecycle.onProgress();
+  }
+
+  onSendProgress(): void {
+    this.inbox.onSendProgress();
+    this.lifecycle.onProgress();
+  }
+
+  onBackPressure(bytes: number): void {
+    this.outbox.onBackPressure(bytes);
+  }
+
+  onTooSlow(error: StompError): void {
+    if (this.isOver) return;
+    this.context.counters.slowConsumers++;
+    this.fail(error);
   }
 
   sendHeartBeat(): void {
@@ -216,13 +265,8 @@ export class Session extends EquippedSession implements Listeners, CommandSessio
   }
 
   onSilence(silentMs: number): void {
-    this.fail(
-      new StompError('heart-beat-timeout', `Nothing came from the client for ${silentMs} ms, against its heart-beat.`),
-    );
-  }
-
-  get isPaused(): boolean {
-    return this.inbox.isPaused;
+    const sentence = `Nothing came from the client for ${silentMs} ms, against its heart-beat.`;
+    this.fail(new StompError('heart-beat-timeout', sentence));
   }
 
   onSubscriptionEnded(key: string, error: unknown): void {
@@ -234,7 +278,61 @@ export class Session extends EquippedSession implements Listeners, CommandSessio
     if (key !== undefined) this.onSubscriptionEnded(key, error);
   }
 
-  // What an operator sees ---------------------------------------------------------------------------------------------
+  // The end -----------------------------------------------------------------------------------------------------------
+
+  disconnect(frame: Frame): void {
+    if (this.state === 'connected') this.lifecycle.exit('disconnect', NORMAL_CLOSE, () => receipt(this, frame));
+  }
+
+  end(code: ErrorCode): void {
+    end(this, code);
+  }
+
+  askToMove(moveInMs: number, closeInMs: number): boolean {
+    return askToMove(this, moveInMs, closeInMs);
+  }
+
+  /** A client that has not logged in yet has nothing to lose. */
+  retire(): void {
+    if (this.state === 'connected') this.lifecycle.exit('retire', closeOf('shutting-down'));
+    else this.end('shutting-down');
+  }
+
+  get hasWork(): boolean {
+    return !(this.inbox.isIdle && this.sendQueue.isIdle);
+  }
+
+  stopReading(): void {
+    this.inbox.stopReading();
+  }
+
+  stopHandling(): void {
+    this.inbox.close();
+  }
+
+  stopTimers(): void {
+    this.context.timers.cancel(this.connectTimer);
+    this.heartBeat?.stop();
+    this.tokenLife?.stop();
+    this.outbox.stop();
+  }
+
+  leaveGroups(): void {
+    for (const subscription of this.subscriptions.all()) {
+      if (subscription.kind === 'shared') this.context.groups.leave(this, subscription.group);
+    }
+  }
+
+  release(): void {
+    for (const subscription of this.subscriptions.all()) if (subscription.kind === 'dedicated') subscription.close();
+    this.openedResources?.close();
+  }
+
+  onGone(): void {
+    this.owner.ended(this);
+  }
+
+  // The operator's view -----------------------------------------------------------------------------------------------
 
   info(): SessionInfo {
     const { identity, peer, connection, connectedAtMs } = this;
@@ -255,17 +353,9 @@ export class Session extends EquippedSession implements Listeners, CommandSessio
   isUser(name: string): boolean {
     return this.identity !== undefined && this.userName === name;
   }
+}
 
-  // Ending (`closable-session.ts`) -------------------------------------------------------------------------------------
-
-  protected stopTimers(): void {
-    this.context.timers.cancel(this.connectTimer);
-    this.heartBeat?.stop();
-    this.tokenLife?.stop();
-    this.outbox.stop();
-  }
-
-  protected onGone(): void {
-    this.owner.ended(this);
-  }
+function frameRateLimit({ options, createRateLimiter, timers }: SessionContext): FrameRateLimit | undefined {
+  if (options.framesPerSecondMax === 0) return undefined;
+  return new FrameRateLimit(createRateLimiter(options.framesPerSecondMax), options, timers);
 }

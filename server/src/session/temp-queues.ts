@@ -49,7 +49,8 @@ export class TempQueues {
   }
 
   private deliver(queue: TempQueue, message: RoutedMessage): void {
-    const { connection, outbox, messages, counters, canDeliver } = this.host;
+    const { connection, outbox, context, canDeliver } = this.host;
+    const { messages, counters } = context;
     if (!canDeliver) return;
     const head = messageHead(queue.text, queue.text, this.version);
     const frame = messages.encodeShared(head, message, this.version);

@@ -2,8 +2,10 @@
  * How long a session's token lives: a warning before its end, and the end. It is a time of the wall clock, which may be set,
  * or stand still with the process; so the clock is looked at again every minute at the latest.
  */
+import type { MessageEncoder } from '../delivery/message-encoder.js';
 import { StompError } from '../stomp/errors.js';
 import type { Timer, TimerWheel } from '../timing/timer-wheel.js';
+import { extensionsOf, notify, type ReplyTarget } from './replies.js';
 
 const LOOK_AGAIN_MS = 60_000;
 
@@ -11,6 +13,30 @@ const LOOK_AGAIN_MS = 60_000;
 export interface TokenHolder {
   notify(subject: string, headers: readonly [string, string][], sentence: string): void;
   fail(error: unknown): void;
+}
+
+/** A session with a login. */
+export interface TokenSession extends ReplyTarget {
+  readonly context: { readonly messages: MessageEncoder; readonly timers: TimerWheel; readonly options: TokenOptions };
+  readonly principal: { readonly expiresAtMs?: number | undefined };
+  fail(error: unknown): void;
+}
+
+interface TokenOptions {
+  readonly tokenWarningMs: number;
+}
+
+/** Watches the token of a session. Undefined where the token does not end. */
+export function watchToken(session: TokenSession): TokenLife | undefined {
+  const { timers, options } = session.context;
+  const { expiresAtMs } = session.principal;
+  if (expiresAtMs === undefined) return undefined;
+  const warningMs = extensionsOf(session).has('token-renewal') ? options.tokenWarningMs : 0;
+  const holder: TokenHolder = {
+    notify: (...notice) => notify(session, ...notice),
+    fail: (error) => session.fail(error),
+  };
+  return new TokenLife(timers, holder, expiresAtMs, warningMs);
 }
 
 export class TokenLife {

@@ -2,20 +2,16 @@
  * Transactions of one session (STOMP 1.2, "BEGIN"): they hold SENDs, ACKs and NACKs until COMMIT, each checked when it
  * arrived. Bounded in number, frames and bytes. What is open when the session ends is aborted.
  */
-import type { RequiredPermission } from '../auth/policy/required-permissions.js';
-import type { Message, Outcome } from '../brokers/broker.js';
-import type { Destination } from '../destinations/destination.js';
+import type { Outcome } from '../brokers/broker.js';
 import { StompError } from '../stomp/errors.js';
+import type { Send } from '../publishing/send.js';
 import type { Claim } from '../delivery/acks.js';
 
 export type TransactionStep =
   | {
       readonly kind: 'send';
-      readonly destination: Destination;
-      /** What its headers need of the policy, besides the destination. */
-      readonly permissions: readonly RequiredPermission[];
-      readonly message: Message;
-      readonly mandatory: boolean;
+      readonly send: Send;
+      /** The id of the RECEIPT that the SEND asked for. */
       readonly receipt: string | undefined;
     }
   | { readonly kind: 'settle'; readonly claim: Claim; readonly outcome: Outcome };

@@ -84,6 +84,7 @@ export class Parser {
       if (this.#phase === 'between' && !this.#skipNoise()) return undefined;
       if (this.#phase === 'command' && !this.#readCommand()) return undefined;
       if (this.#phase === 'headers' && !this.#readHeaders()) return undefined;
+      // next: session/session, by way of the inbox
       return this.#phase === 'body' ? this.#readBody() : undefined;
     } catch (error) {
       const receipt = this.#receipt();

@@ -1,21 +1,20 @@
 /**
- * Whether the policy lets somebody do what a frame or a request asks for: with its destination, and with all that its
- * headers reach (`further-needs.ts`). STOMP and HTTP ask here, and nowhere else.
+ * Asks the policy whether a client may do what its frame or request asks for: with the destination, and with all that the
+ * headers reach (`required-permissions.ts`). STOMP and HTTP ask here, and nowhere else.
  */
 import type { Destination } from '../../destinations/destination.js';
 import type { Action, Policy, Principal } from '../auth.js';
 import { withDeadline } from '../../timing/deadline.js';
-import {
-  furtherPermissionsOfSend,
-  furtherPermissionsOfSubscribe,
-  type RequiredPermission,
-} from './required-permissions.js';
+import { furtherPermissionsOfSubscribe, type RequiredPermission } from './required-permissions.js';
 
-/** Who asks, whom, and how long the answer may take. */
+/** A client that asks for something, and the policy that decides. */
 export interface Subject {
-  readonly policy: Policy;
   readonly principal: Principal;
-  readonly options: { readonly connectTimeoutMs: number };
+  readonly context: {
+    readonly policy: Policy;
+    /** How long the policy may take. */
+    readonly options: { readonly connectTimeoutMs: number };
+  };
 }
 
 /** `message` names the user and what it may not do. */
@@ -25,66 +24,66 @@ export class AccessError extends Error {
 }
 
 /**
- * To SEND a message with these headers. Undefined where the policy allows it at once, else a promise that rejects where it
- * refuses. A policy that fails, or does not answer within `connectTimeoutMs`, refuses. Throws or rejects with an
- * AccessError, or with a DestinationError or HeaderError where a header makes no sense.
+ * Permission to SEND to `destination`, and for `further` things that the headers reach, which are looked at once the
+ * destination is allowed. Undefined where the policy allows it at once, else a promise that rejects where it refuses. A
+ * policy that fails, or does not answer within `connectTimeoutMs`, refuses. Throws or rejects with an AccessError, or with a
+ * DestinationError or HeaderError where a header makes no sense.
  */
 export function requireSend(
-  applicant: Subject,
+  subject: Subject,
   destination: Destination,
-  headers: ReadonlyMap<string, string>,
+  further: () => readonly RequiredPermission[],
 ): Promise<void> | undefined {
-  const waiting = requirePermission(applicant, 'send', destination);
-  if (waiting) return waiting.then(() => requireAll(applicant, furtherPermissionsOfSend(destination, headers)));
-  return requireAll(applicant, furtherPermissionsOfSend(destination, headers));
+  const waiting = requirePermission(subject, 'send', destination);
+  return waiting ? waiting.then(() => requireAll(subject, further())) : requireAll(subject, further());
 }
 
 /** To SUBSCRIBE with these headers; as `requireSend`. */
 export function requireSubscribe(
-  applicant: Subject,
+  subject: Subject,
   destination: Destination,
   headers: ReadonlyMap<string, string>,
 ): Promise<void> | undefined {
-  return requireAll(applicant, [{ action: 'subscribe', destination }, ...furtherPermissionsOfSubscribe(headers)]);
+  return requireAll(subject, [{ action: 'subscribe', destination }, ...furtherPermissionsOfSubscribe(headers)]);
 }
 
 /** One after the other, as `requireSend`; what comes behind a refusal is not asked. */
-export function requireAll(applicant: Subject, needs: readonly RequiredPermission[]): Promise<void> | undefined {
+export function requireAll(subject: Subject, needs: readonly RequiredPermission[]): Promise<void> | undefined {
   for (let i = 0; i < needs.length; i++) {
     const { action, destination } = needs[i]!;
-    const waiting = requirePermission(applicant, action, destination);
-    if (waiting) return waiting.then(() => requireAll(applicant, needs.slice(i + 1)));
+    const waiting = requirePermission(subject, action, destination);
+    if (waiting) return waiting.then(() => requireAll(subject, needs.slice(i + 1)));
   }
   return undefined;
 }
 
 /** One thing alone, as `requireSend`. */
 export function requirePermission(
-  applicant: Subject,
+  subject: Subject,
   action: Action,
   destination: Destination,
 ): Promise<void> | undefined {
   let answer: boolean | Promise<boolean>;
   try {
-    answer = applicant.policy.allows(applicant.principal, action, destination);
+    answer = subject.context.policy.allows(subject.principal, action, destination);
   } catch (cause) {
-    throw denied(applicant, action, destination, cause);
+    throw denied(subject, action, destination, cause);
   }
   if (answer === true) return undefined;
   // At once: promises of one refusal after the other would all be settled in the same turn of the event loop
-  if (answer === false) throw denied(applicant, action, destination);
-  return withDeadline(answer, applicant.options.connectTimeoutMs).then(
+  if (answer === false) throw denied(subject, action, destination);
+  return withDeadline(answer, subject.context.options.connectTimeoutMs).then(
     (isAllowed) => {
-      if (isAllowed !== true) throw denied(applicant, action, destination);
+      if (isAllowed !== true) throw denied(subject, action, destination);
     },
     (cause: unknown) => {
-      throw denied(applicant, action, destination, cause);
+      throw denied(subject, action, destination, cause);
     },
   );
 }
 
 function denied(
-  { policy, principal }: Subject,
+  { context: { policy }, principal }: Subject,
   action: Action,
   destination: Destination,
   cause?: unknown,

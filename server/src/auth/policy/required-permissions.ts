@@ -12,7 +12,7 @@ import {
   isNameOfRabbitMq,
   isReservedName,
   parseDestination,
-  parseReplyTo,
+  type TempQueue,
 } from '../../destinations/destination.js';
 import { HeaderError, hasQueueHeaders, parseQueueOptions } from '../../destinations/queue-options.js';
 import { formatDestination } from '../../destinations/shown-destination.js';
@@ -31,9 +31,16 @@ const REPLY_TO_MAX_BYTES = 255;
 
 const NONE: readonly RequiredPermission[] = [];
 
-/** Throws a DestinationError or HeaderError. */
-export function furtherPermissionsOfSend(destination: Destination, headers: Headers): readonly RequiredPermission[] {
-  const replyTo = headers.get('reply-to') ?? '';
+/**
+ * `replyQueue` is what `reply-to` names, where that is a temporary queue of the session. Throws a DestinationError or
+ * HeaderError.
+ */
+export function furtherPermissionsOfSend(
+  destination: Destination,
+  headers: Headers,
+  replyQueue: TempQueue | undefined,
+): readonly RequiredPermission[] {
+  const replyTo = replyQueue ? '' : (headers.get('reply-to') ?? '');
   const shapesQueue = destination.kind === 'queue' && hasQueueHeaders(headers, 'send');
   if (replyTo === '' && !shapesQueue) return NONE;
   const needs = replyTo === '' ? [] : permissionsOfReply(replyTo);
@@ -55,7 +62,6 @@ export function furtherPermissionsOfSubscribe(headers: Headers): readonly Requir
 
 /** A service will send there, and may be allowed more than the client. */
 function permissionsOfReply(replyTo: string): RequiredPermission[] {
-  if (parseReplyTo(replyTo)) return [];
   refuseLongReply(replyTo);
   if (!replyTo.startsWith('/')) return [queueNamed(replyTo), ...asAddress(replyTo)].map(toSend);
   if (!replyTo.startsWith('/user/queue/')) return [toSend(parseDestination(replyTo, 'send'))];

@@ -14,7 +14,9 @@ import {
   type ChannelOwner,
   type Listener,
   type Message,
+  type Publication,
   type PublishOptions,
+  type RoutedMessage,
   type SharedDestination,
 } from '../broker.js';
 import { checkMessage } from '../message-checks.js';
@@ -46,22 +48,25 @@ export class MemoryBroker implements Broker {
     return Promise.resolve();
   }
 
-  prepare(destination: Destination, message: Message): undefined {
+  publication(destination: Destination, message: Message, { mandatory }: PublishOptions): Publication {
     this.refuseIfDown();
     const { exchange, key } = this.address(destination);
     checkMessage(message, key, this.options.topics);
     if (exchange !== '') this.vhost.exchange(exchange);
-    if (destination.kind !== 'queue') return;
-    const { queue } = destination;
-    this.vhost.ensureQueue(queue, declarationFor(message.headers, 'send', this.options));
+    if (destination.kind === 'queue') {
+      this.vhost.ensureQueue(destination.queue, declarationFor(message.headers, 'send', this.options));
+    }
+    return {
+      ready: undefined,
+      send: () => this.publish(toRoutedMessage(message, exchange, key), destination, mandatory),
+    };
   }
 
-  publish(destination: Destination, message: Message, { mandatory }: PublishOptions): Promise<void> {
+  private publish(message: RoutedMessage, destination: Destination, mandatory: boolean): Promise<void> {
     try {
       this.refuseIfDown();
-      const { exchange, key } = this.address(destination);
       // next: delivery/groups
-      const fate = this.vhost.publish(toRoutedMessage(message, exchange, key));
+      const fate = this.vhost.publish(message);
       if (fate === 'taken' || (fate === 'unroutable' && !mandatory)) return TAKEN;
       return Promise.reject(fate === 'unroutable' ? unroutable(destination) : fate);
     } catch (error) {

@@ -13,18 +13,20 @@ import type {
   ChannelOwner,
   Listener,
   Message,
+  Publication,
   PublishOptions,
   SharedDestination,
 } from '../broker.js';
 import type { Ended } from '../fanout.js';
-import { checkMessage, messageBytes } from '../message-checks.js';
-import { checkBindingSize, checkHeaderSize } from './amqp/amqp-message.js';
+import { checkRoutingKey } from '../message-checks.js';
+import { checkBindingSize } from './amqp/binding-size.js';
 import type { AmqpConnection } from './amqp/amqp-connection.js';
 import { ChannelPool, openLink } from './consume/channel-pool.js';
 import type { Link } from './consume/channel-pool.js';
 import { ExchangeQueue } from './consume/exchange-queue.js';
 import { InstanceQueue } from './consume/instance-queue.js';
 import { describeUrl } from './amqp/open-model.js';
+import { OutgoingMessage } from './amqp/outgoing-message.js';
 import { OwnBindings } from './publish/own-bindings.js';
 import { Publishers } from './publish/publishers.js';
 import { bindingFor } from '../queue-plan.js';
@@ -147,33 +149,28 @@ export class RabbitMqBroker implements Broker {
     return isOwn ? this.topology.ensureExchange(exchange, 'direct') : this.topology.checkExchange(exchange);
   }
 
-  prepare(destination: Destination, message: Message, user = ''): Promise<void> | undefined {
+  publication(destination: Destination, message: Message, { mandatory, user = '' }: PublishOptions): Publication {
     const route = routeFor(destination, message, this.options);
-    checkMessage(message, route.key, this.options.topics);
+    checkRoutingKey(route.key, this.options.topics);
     const publisher = this.publishers.of(user);
-    checkHeaderSize(message, publisher.frameMax);
-    const admission = publisher.admit(messageBytes(message));
-    if (!admission && this.isKnown(route)) return undefined;
-    return this.prepareSlowly(route, admission);
+    const outgoing = new OutgoingMessage(message, this.options.topics, publisher.frameMax);
+    const admission = publisher.admit(outgoing.bytes);
+    const ready = !admission && this.isKnown(route) ? undefined : this.prepare(route, admission);
+    // next: brokers/rabbitmq/publish/publisher
+    return { ready, send: () => publisher.publish(route, outgoing, mandatory) };
   }
 
   private isKnown({ exchange, queue, declaration }: Route): boolean {
     return queue === undefined ? this.topology.knowsExchange(exchange) : this.topology.knowsQueue(queue, declaration);
   }
 
-  private async prepareSlowly(route: Route, admission: Promise<void> | undefined): Promise<void> {
+  private async prepare(route: Route, admission: Promise<void> | undefined): Promise<void> {
     await admission;
     if (this.isKnown(route)) return;
     const { exchange, queue, declaration } = route;
     if (queue !== undefined) await this.topology.ensureQueue(queue, declaration);
     else if (exchange === this.options.userExchange) await this.ensureExchange(exchange);
     else await this.topology.checkPublishable(exchange);
-  }
-
-  /** The publisher keeps the message until RabbitMQ has confirmed it. */
-  publish(destination: Destination, message: Message, { mandatory, user = '' }: PublishOptions): Promise<void> {
-    // next: brokers/rabbitmq/consume/instance-queue, on every instance that has bound the key
-    return this.publishers.of(user).publish(routeFor(destination, message, this.options), message, mandatory);
   }
 
   async subscribe(

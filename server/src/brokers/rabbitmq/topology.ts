@@ -7,7 +7,7 @@ import type { Channel, ConsumeMessage, Replies } from 'amqplib';
 import { isReservedName } from '../../destinations/destination.js';
 import type { BrokerError } from '../broker.js';
 import { REPLY, replyCode, toBrokerError } from './amqp/amqp-errors.js';
-import { checkBindingSize } from './amqp/amqp-message.js';
+import { checkBindingSize } from './amqp/binding-size.js';
 import type { QueueBinding, QueueDeclaration, QueuePlan } from '../queue-plan.js';
 import { RecentNames } from './recent-names.js';
 import type { ScratchChannels } from './amqp/scratch-channels.js';

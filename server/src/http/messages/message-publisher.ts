@@ -3,11 +3,9 @@
  * one is looked at, and only the broker's confirms overlap, as with the SENDs of a session.
  */
 import type { Policy, Principal } from '../../auth/auth.js';
-import { requireSend } from '../../auth/policy/permission.js';
-import type { Broker, Message } from '../../brokers/broker.js';
-import { type Destination, parseDestination, parseReplyTo } from '../../destinations/destination.js';
-import { messageHeaders, targetSession } from '../../destinations/message-headers.js';
+import type { Broker } from '../../brokers/broker.js';
 import type { Batch } from './batch-turns.js';
+import { Send, type SendSubject } from '../../publishing/send.js';
 import type { GivenMessage } from './message-request.js';
 import { Problem } from '../problem.js';
 import { type ProblemCode, refusal, toProblem } from '../problem-codes.js';
@@ -32,7 +30,10 @@ export interface PublisherOptions {
   readonly publishTimeoutMs: number;
 }
 
-const NO_TEMP_QUEUES = 'reply-to names a temporary queue, which only a STOMP session has: name a queue or a user.';
+function refuseReplyQueue(): never {
+  const sentence = 'reply-to names a temporary queue, which only a STOMP session has: name a queue or a user.';
+  throw refusal('invalid-header', sentence);
+}
 
 /** Nothing is known of the message, or it was not tried: the same request may be made again. */
 const MAY_BE_REPEATED: readonly string[] = ['broker-unavailable', 'overloaded'] satisfies ProblemCode[];
@@ -42,10 +43,15 @@ export function isFinal(result: Result): boolean {
 }
 
 export class MessagePublisher {
+  private readonly context: SendSubject['context'];
+
   constructor(
     private readonly sources: PublisherSources,
     private readonly options: PublisherOptions,
-  ) {}
+  ) {
+    const { broker, policy } = sources;
+    this.context = { broker, policy, options };
+  }
 
   /** `earlier` has the results of the same request: what is final in it is not done again. Never rejects. */
   async publish(
@@ -83,30 +89,24 @@ export class MessagePublisher {
     principal: Principal,
     given: GivenMessage,
   ): Promise<(Result & { problem: Problem }) | { readonly confirm: Promise<Result> }> {
-    const { broker, policy } = this.sources;
     const refused = (error: unknown) => this.refused(error);
     try {
-      const destination = parseDestination(given.destination, 'send');
-      await requireSend({ policy, principal, options: this.options }, destination, given.headers);
-      const message = this.messageOf(principal, destination, given);
-      await broker.prepare(destination, message, principal.name);
-      const confirmed = broker.publish(destination, message, { mandatory: given.mandatory, user: principal.name });
-      return { confirm: confirmed.then(() => CONFIRMED, refused) };
+      const send = this.sendOf(principal, given);
+      // next: publishing/send
+      await send.check({ principal, userName: principal.name, context: this.context }, refuseReplyQueue);
+      return { confirm: send.publish().then(() => CONFIRMED, refused) };
     } catch (error) {
       return refused(error);
     }
   }
 
-  private messageOf(principal: Principal, destination: Destination, { headers, body }: GivenMessage): Message {
+  private sendOf(principal: Principal, given: GivenMessage): Send {
+    const send = new Send(given, { userName: principal.anonymous ? undefined : principal.name });
     const { bodyMaxBytes } = this.options;
-    if (body.length > bodyMaxBytes) {
-      const sentence = `The body has ${body.length} bytes, and at most limits.afterLogin.bodyMaxBytes (${bodyMaxBytes}) are taken.`;
-      throw refusal('body-too-large', sentence);
-    }
-    const replyTo = headers.get('reply-to');
-    if (replyTo !== undefined && parseReplyTo(replyTo)) throw refusal('invalid-header', NO_TEMP_QUEUES);
-    const sender = { userName: principal.anonymous ? undefined : principal.name };
-    return { headers: messageHeaders(headers, replyTo, sender), body, toSession: targetSession(headers, destination) };
+    const { length } = given.body;
+    if (length <= bodyMaxBytes) return send;
+    const sentence = `The body has ${length} bytes, and at most limits.afterLogin.bodyMaxBytes (${bodyMaxBytes}) are taken.`;
+    throw refusal('body-too-large', sentence);
   }
 
   private late(): Problem {

@@ -33,8 +33,8 @@ export function streamRoute(sources: StreamRouteSources, identify: Identify): Ro
     if (response.closed) return;
     const stream = streams.admit(response, principal, address);
     const destinations = parsed.map((each) => (each.kind === 'user' ? { ...each, user: stream.userName } : each));
-    const applicant = { policy: sources.policy, principal, options };
-    for (const each of destinations) await requireSubscribe(applicant, each, NO_HEADERS);
+    const subject = { principal, context: sources };
+    for (const each of destinations) await requireSubscribe(subject, each, NO_HEADERS);
     await streams.open(stream, destinations);
   };
   // Express would take HEAD for a GET, and open a stream that nobody reads

@@ -1,84 +1,50 @@
-/** What the verbs need of a session that is connected, and the little that they have in common. */
-import type { Policy, Principal } from '../../auth/auth.js';
-import type { Broker, BrokerChannel } from '../../brokers/broker.js';
+/** What the verbs need of a connected session, and what they have in common. */
+import type { Principal } from '../../auth/auth.js';
+import type { GroupMember } from '../../delivery/groups.js';
+import type { DeliveryHost, Subscriptions } from '../../delivery/subscriptions.js';
 import { StompError } from '../../stomp/errors.js';
 import type { Frame, Version } from '../../stomp/frame.js';
-import type { Extensions } from '../../stomp/negotiation.js';
-import type { Acks } from '../../delivery/acks.js';
-import type { GroupMember, Groups } from '../../delivery/groups.js';
-import type { SendQueue } from '../send-queue.js';
-import type { SessionLog } from '../session-context.js';
-import type { DeliveryHost, Subscriptions } from '../../delivery/subscriptions.js';
-import type { SessionCounters } from '../session-counters.js';
-import type { TempQueues } from '../temp-queues.js';
-import type { Transaction, Transactions } from '../transactions.js';
+import type { RefusedFrame } from '../error-frame.js';
+import type { RefusingSession } from '../refusals.js';
+import type { SessionContext } from '../session-context.js';
+import type { SessionResources } from '../session-resources.js';
+import type { Transaction } from '../transactions.js';
+import type { AuthenticatingSession } from './connect.js';
 
-export interface CommandSession extends GroupMember, DeliveryHost {
-  readonly counters: SessionCounters;
-  readonly id: string;
+export interface CommandSession extends GroupMember, DeliveryHost, RefusingSession, AuthenticatingSession {
   readonly version: Version;
   readonly principal: Principal;
-  /** Whose `/user/queue/...` it is: the principal's name, or the session's id for one without a login. */
+  /** The name in `/user/NAME/queue/...`: the principal's, or the session's id where there is no login. */
   readonly userName: string;
+  readonly context: SessionContext;
+  readonly resources: SessionResources;
   readonly subscriptions: Subscriptions;
-  readonly transactions: Transactions;
-  /** Those that have begun and have not ended. */
+  /** Transactions that have begun and have not ended. Does not create `resources`. */
   readonly openTransactions: Iterable<Transaction>;
-  readonly sendQueue: SendQueue;
-  readonly tempQueues: TempQueues;
-  readonly acks: Acks;
-  readonly groups: Groups;
-  readonly broker: Broker;
-  readonly policy: Policy;
-  readonly options: {
-    readonly ackGraceMs: number;
-    readonly connectTimeoutMs: number;
-    readonly subscriptionIdMaxBytes: number;
-  };
-  readonly log: Pick<SessionLog, 'debug'>;
-  /** The session's channel at the broker, opened when first asked for. */
-  channel(): BrokerChannel;
-  /** Those that CONNECT has asked for and been granted. */
-  readonly extensions: Extensions;
-  /**
-   * A MESSAGE about the session itself, to `/relay/SUBJECT` with `subscription:relay`: only where the client has an
-   * extension that says so.
-   */
-  notify(subject: string, headers: readonly [string, string][], sentence: string): void;
-  /** Runs `action` after `delayMs`, unless the session has ended by then. */
-  later(delayMs: number, action: () => void): void;
-  /**
-   * `frame` is not done: the session ends with an ERROR that answers it, or, where the client has asked for soft-errors,
-   * is told so and lives on. Returns whether it does.
-   */
+  readonly peer: AuthenticatingSession['peer'];
+  /** Refuses `frame` (`refusals.ts`). Returns whether the session lives on. */
   refuse(error: unknown, frame: RefusedFrame): boolean;
-  /** What `frame` had asked for is over, and the session lives on: a client without soft-errors is not told. */
-  report(error: unknown, frame: RefusedFrame): void;
-  /** Who the holder of a new token is. Rejects with what refuses it. */
-  authenticate(headers: ReadonlyMap<string, string>, passcode: string | undefined): Promise<Principal>;
-  /** From now on the session lives by this. False where it has ended meanwhile; throws StompError `revoked`. */
+  /** The session lives by a new token. False where it has ended meanwhile; throws StompError `revoked`. */
   renewed(principal: Principal): boolean;
-  /** Sends the RECEIPT that this frame asks for, if it does. */
-  receipt(frame: Frame): void;
-  /** Sends a RECEIPT with this id, if there is one. */
-  sendReceipt(receipt: string | undefined, headers?: readonly [string, string][]): void;
-  /** Leaves everything, sends the RECEIPT and closes. */
+  /** Leaves all groups, sends the RECEIPT that `frame` asks for, and closes. */
   disconnect(frame: Frame): void;
 }
 
-/** As much of a frame as says which it was. */
-export type RefusedFrame = Pick<Frame, 'command' | 'headers'>;
-
 export type Command = (session: CommandSession, frame: Frame) => Promise<void> | void;
 
-/** What a waiting frame costs beside its text and body. */
+/** Memory of a waiting frame beside its headers and body. */
 export const FRAME_OVERHEAD_BYTES = 512;
 
-/** A header that `stomp/rules` has seen to. */
+/** A header that `stomp/rules` has checked for. */
 export function required(frame: Frame, name: string): string {
   const value = frame.headers.get(name);
   if (value !== undefined) return value;
   throw new StompError('missing-header', `${frame.command} requires the header "${name}".`);
+}
+
+/** The key of a subscription: its id. STOMP 1.0 allows a subscription without one, known by its destination. */
+export function subscriptionKey(frame: Frame): string {
+  return frame.headers.get('id') ?? required(frame, 'destination');
 }
 
 export const isTrue = (value: string | undefined): boolean => value === 'true' || value === 'True';

@@ -1,10 +1,11 @@
 /**
- * CONNECT: which version, which heart-beats, who it is. Everything that can be refused is refused here, before the
- * session costs anything.
+ * CONNECT: agrees on version, heart-beats and extensions, and authenticates the client. Everything that can be refused is
+ * refused here, before the session costs anything.
  */
 import { AuthenticationError, type Authenticator, type Principal } from '../../auth/auth.js';
 import { StompError } from '../../stomp/errors.js';
 import { type Frame, type Version, VERSIONS } from '../../stomp/frame.js';
+import type { SessionState } from '../../stomp/rules.js';
 import {
   type AgreedHeartBeat,
   type Extensions,
@@ -16,20 +17,51 @@ import {
 } from '../../stomp/negotiation.js';
 import type { Peer } from '../../transports/connection.js';
 import { withDeadline } from '../../timing/deadline.js';
+import { type ReplyTarget, writeFrame } from '../replies.js';
+import type { SessionContext } from '../session-context.js';
 
-export interface ConnectOptions {
+interface ConnectOptions {
   readonly heartBeat: { readonly sendMs: number; readonly expectMs: number };
   readonly connectTimeoutMs: number;
 }
 
-export interface Agreement {
+/** What CONNECT has settled. */
+export interface Identity {
+  readonly version: Version;
+  readonly principal: Principal;
+  readonly clientId?: string;
+  readonly extensions?: Extensions;
+}
+
+export interface AuthenticatingSession {
+  readonly context: {
+    readonly authenticator: Authenticator;
+    readonly options: { readonly connectTimeoutMs: number };
+  };
+  readonly peer: Peer;
+}
+
+/** A session that is not connected yet. */
+export interface ConnectingSession extends ReplyTarget, AuthenticatingSession {
+  readonly id: string;
+  readonly state: SessionState;
+  readonly context: SessionContext;
+  /** The credentials have been read, and the authenticator checks them. */
+  onConnectBegun(): void;
+  /** Throws StompError `too-many-user-sessions` or `revoked`. */
+  onAuthenticated(identity: Identity): void;
+  /** CONNECTED is written. */
+  onConnected(heartBeat: AgreedHeartBeat): void;
+}
+
+interface Agreement {
   readonly version: Version;
   readonly heartBeat: AgreedHeartBeat;
   readonly extensions: Extensions | undefined;
 }
 
-/** What can be answered at once. Throws StompError `unsupported-version` or `invalid-header`. */
-export function agree(frame: Frame, { heartBeat }: ConnectOptions): Agreement {
+/** Settles what needs no authenticator. Throws StompError `unsupported-version` or `invalid-header`. */
+function agree(frame: Frame, { heartBeat }: ConnectOptions): Agreement {
   // STOMP 1.2, "Protocol Negotiation": the highest version in common, else ERROR
   const version = negotiateVersion(frame.headers.get('accept-version'));
   if (!version) {
@@ -43,27 +75,42 @@ export function agree(frame: Frame, { heartBeat }: ConnectOptions): Agreement {
   };
 }
 
+export async function connect(session: ConnectingSession, frame: Frame): Promise<void> {
+  const { options, serverName, log } = session.context;
+  const agreement = agree(frame, options);
+  const { headers } = frame;
+  const authenticating = authenticate(session, headers, headers.get('passcode'));
+  session.onConnectBegun();
+  const principal = await authenticating;
+  if (session.state !== 'connecting') return;
+  const clientId = headers.get('client-id');
+  const { version, heartBeat, extensions } = agreement;
+  session.onAuthenticated({
+    version,
+    principal,
+    ...(clientId !== undefined && { clientId }),
+    ...(extensions && { extensions }),
+  });
+  writeFrame(session, 'CONNECTED', connectedHeaders(agreement, session.id, serverName, options));
+  session.onConnected(heartBeat);
+  log.debug({ session: session.id, user: principal.name, version }, 'session connected');
+}
+
 /**
- * Whom the headers of CONNECT, or of a renewal, are of. Rejects with an AuthenticationError, or with StompError
- * `authentication-failed` or `authentication-unavailable`.
+ * Authenticates the credentials in the headers of CONNECT or of a token renewal. Rejects with an AuthenticationError, or
+ * with StompError `authentication-failed` or `authentication-unavailable`.
  */
 export async function authenticate(
-  authenticator: Authenticator,
+  { context, peer }: AuthenticatingSession,
   headers: ReadonlyMap<string, string>,
   passcode: string | undefined,
-  peer: Peer,
-  { connectTimeoutMs }: ConnectOptions,
 ): Promise<Principal> {
-  const credentials = {
-    login: headers.get('login'),
-    passcode,
-    headers,
-    httpHeaders: peer.httpHeaders,
-    address: peer.address,
-  };
+  const { authenticator, options } = context;
+  const { httpHeaders, address } = peer;
+  const credentials = { login: headers.get('login'), passcode, headers, httpHeaders, address };
   let principal: Principal | undefined;
   try {
-    principal = await withDeadline(authenticator.authenticate(credentials), connectTimeoutMs);
+    principal = await withDeadline(authenticator.authenticate(credentials), options.connectTimeoutMs);
   } catch (cause) {
     if (cause instanceof AuthenticationError) throw cause;
     const sentence = 'Your login could not be checked now: try again later.';
@@ -77,7 +124,7 @@ export async function authenticate(
 }
 
 /** Headers of CONNECTED, in the order of the wire. */
-export function connectedHeaders(
+function connectedHeaders(
   { version, extensions }: Agreement,
   sessionId: string,
   serverName: string,

@@ -8,14 +8,16 @@
  *   accepted              everything the session has is checked anew: subscriptions that are no longer allowed end,
  *                         transactions with a SEND that is no longer allowed can only be aborted
  */
-import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { Principal } from '../../auth/auth.js';
 import type { RequiredPermission } from '../../auth/policy/required-permissions.js';
 import { requireAll } from '../../auth/policy/permission.js';
 import { StompError } from '../../stomp/errors.js';
 import type { Frame } from '../../stomp/frame.js';
+import { inTurns } from '../../timing/turn-budget.js';
+import { sendReceipt } from '../replies.js';
+import { authenticate } from './connect.js';
 import type { CommandSession } from './command.js';
-import { withdraw } from './subscribe.js';
+import { withdraw } from './unsubscribe.js';
 import { destinationOf } from '../../delivery/subscriptions.js';
 
 export const AUTH_DESTINATION = '/relay/auth';
@@ -31,7 +33,7 @@ export async function renew(session: CommandSession, { headers, body }: Frame): 
     );
   }
   const token = body.toString().trim();
-  const principal = await session.authenticate(headers, headers.get('passcode') ?? (token === '' ? undefined : token));
+  const principal = await authenticate(session, headers, headers.get('passcode') ?? (token === '' ? undefined : token));
   if (!isSameUser(principal, session.principal)) {
     const sentence = 'A session keeps its user, and this token is of another one: connect anew to be somebody else.';
     throw new StompError('authentication-failed', sentence);
@@ -40,7 +42,7 @@ export async function renew(session: CommandSession, { headers, body }: Frame): 
   await failTransactions(session);
   const ended = await endSubscriptions(session);
   const told: [string, string][] = [['relay-ended-subscriptions', ended.map(encodeURIComponent).join(',')]];
-  session.sendReceipt(headers.get('receipt'), ended.length > 0 ? told : []);
+  sendReceipt(session, headers.get('receipt'), ended.length > 0 ? told : []);
 }
 
 function isSameUser(one: Principal, other: Principal): boolean {
@@ -52,9 +54,9 @@ async function failTransactions(session: CommandSession): Promise<void> {
   const sends = [...session.openTransactions].flatMap((transaction) =>
     transaction.steps.flatMap((step) => (step.kind === 'send' ? [{ transaction, step }] : [])),
   );
-  const checked = await inTurns(sends, async ({ transaction, step: { destination, permissions: needs } }) => {
+  const checked = await inTurns(sends, TURN_MS, async ({ transaction, step: { send } }) => {
     if (transaction.hasFailed) return;
-    const refusal = await refusalOf(session, [{ action: 'send', destination }, ...needs]);
+    const refusal = await refusalOf(session, send.permissions);
     if (refusal !== undefined) transaction.markFailed();
   });
   await Promise.all(checked);
@@ -62,7 +64,7 @@ async function failTransactions(session: CommandSession): Promise<void> {
 
 /** Resolves with the ids of those that are no longer allowed. */
 async function endSubscriptions(session: CommandSession): Promise<string[]> {
-  const checked = await inTurns(session.subscriptions.entries(), async ([key, subscription]) => {
+  const checked = await inTurns(session.subscriptions.entries(), TURN_MS, async ([key, subscription]) => {
     const needs: RequiredPermission[] = [{ action: 'subscribe', destination: destinationOf(subscription) }];
     if (subscription.kind === 'dedicated') needs.push(...subscription.permissions);
     const error = await refusalOf(session, needs);
@@ -72,20 +74,6 @@ async function endSubscriptions(session: CommandSession): Promise<string[]> {
     return [key];
   });
   return (await Promise.all(checked)).flat();
-}
-
-/** Begins `work`, which must not reject, on each item in order: for so long in a turn of the event loop. */
-async function inTurns<T, R>(items: readonly T[], work: (item: T) => R): Promise<R[]> {
-  const begun: R[] = [];
-  let turnEndsAt = performance.now() + TURN_MS;
-  for (const item of items) {
-    if (performance.now() >= turnEndsAt) {
-      await nextTurn();
-      turnEndsAt = performance.now() + TURN_MS;
-    }
-    begun.push(work(item));
-  }
-  return begun;
 }
 
 async function refusalOf(session: CommandSession, needs: readonly RequiredPermission[]): Promise<unknown> {

@@ -8,6 +8,7 @@ import { parseDestination } from '../../../../server/src/destinations/destinatio
 import type { Log } from '../../../../server/src/process/log.js';
 import { RevocationChannel } from '../../../../server/src/admin/revocation-channel.js';
 import { eventually } from '../../../support/deadline.js';
+import { publishTo } from '../../../support/publish-to.js';
 
 /** One relay's connection to the broker that all share, which can be cut. */
 class Link {
@@ -18,10 +19,13 @@ class Link {
 
   constructor(private readonly shared: MemoryBroker) {}
 
-  prepare = (...[destination, message]: Parameters<Broker['prepare']>) => this.shared.prepare(destination, message);
-  publish = (...[destination, message, options]: Parameters<Broker['publish']>) => {
-    this.published.push(destination.text);
-    return this.isUp ? this.shared.publish(destination, message, options) : Promise.reject(new Error('away'));
+  publication = (...[destination, message, options]: Parameters<Broker['publication']>) => {
+    const { ready, send } = this.shared.publication(destination, message, options);
+    return { ready, send: () => this.send(destination.text, send) };
+  };
+  send = (destination: string, send: () => Promise<void>): Promise<void> => {
+    this.published.push(destination);
+    return this.isUp ? send() : Promise.reject(new Error('away'));
   };
   subscribe = async (destination: SharedDestination, headers: ReadonlyMap<string, string>, listener: Listener) => {
     const subscription = await this.shared.subscribe(destination, headers, listener);
@@ -147,7 +151,7 @@ test('who was cut off tells what it knows and hears what it has missed', async (
 test('a broker that confirms nothing does not hold up the start', async () => {
   const relay = new Relay(await shared(), 'a');
   relays.push(relay);
-  relay.link.publish = () => new Promise(() => undefined);
+  relay.link.send = () => new Promise(() => undefined);
   await relay.start();
   expect(relay.warnings).toEqual([]);
 });
@@ -155,7 +159,7 @@ test('a broker that confirms nothing does not hold up the start', async () => {
 test('a broker that fails is not waited for by who revokes', async () => {
   const broker = await shared();
   const relay = await open(broker, 'a');
-  relay.link.publish = () => Promise.reject(new Error('refused'));
+  relay.link.send = () => Promise.reject(new Error('refused'));
   expect(await relay.revoke('alice')).toBe(false);
   expect(relay.warnings).toHaveLength(1);
 });
@@ -178,7 +182,7 @@ test.each([
   const relay = await open(broker, 'a');
   const toAll = { kind: 'user' as const, text: '', user: '', name: 'relays' };
   const body = Buffer.from(typeof told === 'string' ? told : JSON.stringify(told));
-  await broker.publish(toAll, { headers: new Map(), body }, { mandatory: true });
+  await publishTo(broker, toAll, { headers: new Map(), body }, { mandatory: true });
   expect([relay.revoked, relay.learned]).toEqual([[], []]);
   expect(relay.warnings).toHaveLength(1);
 });

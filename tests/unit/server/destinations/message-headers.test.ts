@@ -1,18 +1,17 @@
 import { describe, expect, test } from '@jest/globals';
-import { parseDestination } from '../../../../server/src/destinations/destination.js';
-import { messageHeaders, targetSession } from '../../../../server/src/destinations/message-headers.js';
+import { readHeaders } from '../../../../server/src/destinations/message-headers.js';
 
 const ANN = { userName: 'ann', id: 's-1' };
-const written = (sent: Record<string, string>, replyTo?: string, sender: { userName: string; id?: string } = ANN) =>
-  Object.fromEntries(messageHeaders(new Map(Object.entries(sent)), replyTo, sender));
+const written = (sent: Record<string, string>, sender: { userName: string; id?: string } = ANN) =>
+  Object.fromEntries(readHeaders(new Map(Object.entries(sent)), sender).headers);
 /** Without the stamp. */
-function kept(sent: Record<string, string>, replyTo?: string) {
-  const { user, session, ...others } = written(sent, replyTo);
+function kept(sent: Record<string, string>) {
+  const { user, session, ...others } = written(sent);
   expect([user, session]).toEqual(['ann', 's-1']);
   return others;
 }
 
-describe('messageHeaders', () => {
+describe('readHeaders', () => {
   test("passes a user's headers through, in their order", () => {
     const sent = { 'content-type': 'text/plain', z: '1', a: '2', persistent: 'true', priority: '3' };
     expect(kept(sent)).toEqual(sent);
@@ -40,22 +39,17 @@ describe('messageHeaders', () => {
     expect(kept({ [name]: 'x', other: 'y' })).toEqual({ other: 'y' });
   });
 
-  test('puts the address of a temporary queue in the place of its name', () => {
-    expect(kept({ 'reply-to': '/temp-queue/a' }, '/reply-queue/xyz')).toEqual({ 'reply-to': '/reply-queue/xyz' });
-    expect(kept({ 'reply-to': '/queue/a' }, '/queue/a')).toEqual({ 'reply-to': '/queue/a' });
+  test('counts the characters of all that was sent', () => {
+    const sent = new Map([
+      ['receipt', '12'],
+      ['x', 'é'],
+    ]);
+    expect(readHeaders(sent, ANN).characters).toBe(11);
   });
 
   test('says who sends, and who has no session has none', () => {
     const forged = { user: 'admin', session: 's-9' };
     expect(written(forged)).toEqual({ user: 'ann', session: 's-1' });
-    expect(written(forged, undefined, { userName: 'a service' })).toEqual({ user: 'a service' });
+    expect(written(forged, { userName: 'a service' })).toEqual({ user: 'a service' });
   });
-});
-
-test('a session is meant only among those of a user', () => {
-  const target = (to: string, sent: Record<string, string>) =>
-    targetSession(new Map(Object.entries(sent)), parseDestination(to, 'send'));
-  expect(target('/user/ann/queue/x', { session: 's-2' })).toBe('s-2');
-  expect(target('/user/ann/queue/x', {})).toBeUndefined();
-  for (const to of ['/topic/a', '/queue/a', '/exchange/e/k']) expect(target(to, { session: 's-2' })).toBeUndefined();
 });

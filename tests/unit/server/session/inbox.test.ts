@@ -67,16 +67,19 @@ beforeEach(() => {
     sendQueuesMaxBytes: 10_000,
     unconfirmedMaxCount: 10,
   };
-  sends = new SendQueue(options, { counters: new SessionCounters(), onSendProgress: () => inbox.onSendProgress() });
+  sends = new SendQueue(options, new SessionCounters(), { onSendProgress: () => inbox.onSendProgress() });
   turns = new FrameScheduler(
     load,
     () => undefined,
     () => clock,
   );
-  inbox = new Inbox(handler, sends, turns, LIMITS, 100);
+  inbox = open();
   inbox.useVersion('1.2', LIMITS);
   handler.inbox = inbox;
 });
+
+const open = (rateLimit?: FrameRateLimit): Inbox =>
+  new Inbox(handler, { sendQueue: sends, scheduler: turns, limits: LIMITS, maxBytes: 100, rateLimit });
 
 const push = (...numbers: number[]) =>
   inbox.push(Buffer.from(numbers.map((n) => `SEND\nn:${n}\ndestination:/queue/a\n\n\0`).join('')));
@@ -226,8 +229,8 @@ describe('reading', () => {
     const steps: (() => void)[] = [];
     const handle = handler.handle.bind(handler);
     handler.handle = (frame) => {
-      const step = () => new Promise<void>((resolve) => steps.push(resolve));
-      sends.add(step, 1, () => false);
+      const start = () => new Promise<void>((resolve) => steps.push(resolve));
+      sends.add({ start, bytes: 1, failed: () => false });
       return handle(frame);
     };
     push(1, 2, 3, 4, 5, 6);
@@ -245,7 +248,7 @@ describe('a pace', () => {
   const perSecond = (policy: 'pause' | 'disconnect') => {
     const options = { framesPerSecondMax: 2, framesPerSecondPolicy: policy };
     const pace = new FrameRateLimit(new RateLimiter(2, () => clock), options, timers);
-    inbox = new Inbox(handler, sends, turns, LIMITS, 100, pace);
+    inbox = open(pace);
     inbox.useVersion('1.2', LIMITS);
     handler.inbox = inbox;
   };
@@ -303,7 +306,7 @@ describe('a pace', () => {
 });
 
 test('before login nothing is read in advance', async () => {
-  inbox = new Inbox(handler, sends, turns, LIMITS, 100);
+  inbox = open();
   handler.inbox = inbox;
   let done = (): void => undefined;
   handler.answers = [new Promise<void>((resolve) => (done = resolve))];

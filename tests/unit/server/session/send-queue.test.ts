@@ -15,7 +15,7 @@ beforeEach(() => {
   livesOn = false;
   progress = 0;
   counters = { sendBytesWaiting: 0 };
-  queue = new SendQueue(OPTIONS, { counters, onSendProgress: () => progress++ });
+  queue = new SendQueue(OPTIONS, counters, { onSendProgress: () => progress++ });
 });
 
 /** Adds a step that waits for its checks if there are any, then publishes with a confirm that is waited for. */
@@ -23,25 +23,25 @@ function add(name: string, { checks, confirm, bytes = 1 }: { checks?: Decision; 
   const publish = (): void => {
     log.push(`publish ${name}`);
     if (!confirm) return;
-    queue.track(
-      confirm.promise,
-      () => log.push(`confirmed ${name}`),
-      () => {
+    queue.track(confirm.promise, {
+      confirmed: () => void log.push(`confirmed ${name}`),
+      failed: () => {
         log.push(`nack ${name}`);
         return livesOn;
       },
-    );
+    });
   };
-  const step = () => {
+  const start = () => {
     log.push(`check ${name}`);
     if (checks) return checks.promise.then(publish);
     publish();
     return undefined;
   };
-  queue.add(step, bytes, (error) => {
+  const failed = (error: unknown) => {
     log.push(`failed ${name}: ${(error as Error).message}`);
     return livesOn;
-  });
+  };
+  queue.add({ start, bytes, failed });
 }
 
 describe('SendQueue', () => {
@@ -130,20 +130,12 @@ describe('SendQueue', () => {
   });
 
   test('where all together have too much waiting, those with SENDs that wait are full', async () => {
-    const other = new SendQueue(OPTIONS, { counters, onSendProgress: () => undefined });
+    const other = new SendQueue(OPTIONS, counters, { onSendProgress: () => undefined });
     const [hold, otherHold] = [new Decision(), new Decision()];
     add('a', { checks: hold });
     add('b', { bytes: 80 });
-    other.add(
-      () => otherHold.promise,
-      1,
-      () => false,
-    );
-    other.add(
-      () => undefined,
-      80,
-      () => false,
-    );
+    other.add({ start: () => otherHold.promise, bytes: 1, failed: () => false });
+    other.add({ start: () => undefined, bytes: 80, failed: () => false });
     expect([queue.isFull, other.isFull, counters.sendBytesWaiting]).toEqual([true, true, 160]);
     hold.grant();
     await tick();
@@ -165,16 +157,16 @@ describe('SendQueue', () => {
   });
 
   test('a step that throws is a failed check', () => {
-    queue.add(
-      () => {
+    queue.add({
+      start: () => {
         throw new Error('no');
       },
-      1,
-      (error) => {
+      bytes: 1,
+      failed: (error) => {
         log.push((error as Error).message);
         return false;
       },
-    );
+    });
     expect(log).toEqual(['no']);
     expect(queue.isIdle).toBe(true);
   });
@@ -214,12 +206,7 @@ describe('SendQueue', () => {
     const hold = new Decision();
     add('head', { checks: hold });
     let done = 0;
-    for (let i = 0; i < 20_000; i++)
-      queue.add(
-        () => void done++,
-        1,
-        () => false,
-      );
+    for (let i = 0; i < 20_000; i++) queue.add({ start: () => void done++, bytes: 1, failed: () => false });
     hold.grant();
     await tick();
     expect(done).toBe(20_000);

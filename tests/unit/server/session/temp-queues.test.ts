@@ -24,10 +24,8 @@ beforeEach(() => {
   const host = {
     connection,
     outbox: { onBackPressure: () => pressed++ } as never,
-    acks: new Acks(),
-    messages: new MessageEncoder('r', 'amq.topic', 1_000),
-    counters,
-    later() {},
+    context: { messages: new MessageEncoder('r', 'amq.topic', 1_000), counters },
+    resources: { acks: new Acks(), later() {} },
     onSubscriptionEnded: () => {},
     get canDeliver() {
       return canDeliver;

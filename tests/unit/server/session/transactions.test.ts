@@ -124,9 +124,15 @@ describe('transactions of a session', () => {
   });
 
   test('a large one is applied in several turns, in order, and what comes behind it waits', async () => {
+    useFakeTime();
     harness = new Harness({ session: { transactionMaxCount: 250, transactionMaxBytes: 1_000_000 } });
     client = await harness.connect();
     harness.broker.holds.add('publish');
+    // a hundred messages take longer than a turn has
+    harness.broker.failing = ({ body }) => {
+      if (String(body).endsWith('99')) jest.advanceTimersByTime(10);
+      return false;
+    };
     const bodies = Array.from({ length: 250 }, (_, i) => String(i));
     frame('BEGIN');
     for (const body of bodies) send(body);
@@ -171,11 +177,7 @@ describe('transactions of a session', () => {
     broker.holds.add('publish');
     frame('BEGIN');
     for (const body of ['a', 'b']) send(body);
-    const publish = broker.publish.bind(broker);
-    jest.spyOn(broker, 'publish').mockImplementation((destination, message, options) => {
-      if (message.body.toString() === 'b') throw new BrokerError('invalid-header', 'No.');
-      return publish(destination, message, options);
-    });
+    broker.failing = (message) => message.body.toString() === 'b';
     frame('COMMIT', { receipt: 'commit' });
     broker.publications[0]?.confirm.refuse(new Error('full'));
     await tick();

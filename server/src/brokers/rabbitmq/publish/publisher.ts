@@ -11,13 +11,12 @@
  */
 import type { ChannelModel, ConfirmChannel, Message as AmqpMessage } from 'amqplib';
 import { BrokerError } from '../../broker.js';
-import type { Message } from '../../broker.js';
-import { messageBytes } from '../../message-checks.js';
 import type { AmqpConnection } from '../amqp/amqp-connection.js';
 import { REPLY, replyCode, toBrokerError } from '../amqp/amqp-errors.js';
-import { RELAY_ID, toPublishOptions } from '../amqp/amqp-message.js';
+import { RELAY_ID } from '../amqp/amqp-message.js';
 import { ConfirmLedger } from './confirm-ledger.js';
 import { HeaderTables } from '../amqp/header-tables.js';
+import type { OutgoingMessage } from '../amqp/outgoing-message.js';
 import { nacked, refusedBecause, unroutable } from './publish-errors.js';
 import type { OwnBindings } from './own-bindings.js';
 import { PublishGate } from './publish-gate.js';
@@ -32,9 +31,9 @@ import type { Deferred } from '../amqp/wait-deadline.js';
 interface Outgoing {
   readonly id: string;
   readonly route: Route;
-  readonly message: Message;
+  readonly message: OutgoingMessage;
+  /** A queue that has vanished is noticed, whether the client asked for it or not. */
   readonly mandatory: boolean;
-  readonly bytes: number;
   readonly expiresAt: number;
   readonly resolve: () => void;
   readonly reject: (error: BrokerError) => void;
@@ -110,16 +109,17 @@ export class Publisher implements ChannelUser<ConfirmChannel> {
     return this.gate.isOpen(bytes) ? undefined : this.gate.pass(bytes);
   }
 
-  publish(route: Route, message: Message, mandatory: boolean): Promise<void> {
+  publish(route: Route, message: OutgoingMessage, mandatory: boolean): Promise<void> {
     return new Promise((resolve, reject) => {
       if (this.state === 'closed') return reject(stopping());
-      const bytes = messageBytes(message);
       const expiresAt = Date.now() + this.options.publishTimeoutMs;
       const state = { phase: 'queued', wasSent: false, returned: undefined, repairs: 0 } as const;
       const id = (++this.lastId).toString(36);
-      const outgoing: Outgoing = { id, route, message, mandatory, bytes, expiresAt, resolve, reject, ...state };
+      const isMandatory = mandatory || route.queue !== undefined;
+      const call = { id, route, message, mandatory: isMandatory, expiresAt, resolve, reject };
+      const outgoing: Outgoing = { ...call, ...state };
       this.outstanding.set(id, outgoing);
-      this.outstandingBytes += bytes;
+      this.outstandingBytes += message.bytes;
       this.expiry ??= setTimeout(() => this.expire(), this.options.publishTimeoutMs);
       if (this.state === 'up') this.send(outgoing);
     });
@@ -129,10 +129,9 @@ export class Publisher implements ChannelUser<ConfirmChannel> {
     const channel = this.channel.current;
     if (!channel) return;
     const { route, message, mandatory, wasSent } = outgoing;
-    const options = toPublishOptions(message, outgoing.id, wasSent, this.tables);
-    // A queue that has vanished is noticed, whether the client asked or not
-    options.mandatory = mandatory || route.queue !== undefined;
+    const options = message.optionsFor(outgoing.id, wasSent, mandatory, this.tables);
     try {
+      // next: brokers/rabbitmq/consume/instance-queue, on every instance that has bound the key
       channel.publish(route.exchange, route.key, message.body, options);
     } catch (cause) {
       // A channel that is going down throws too: then the message waits for the next one
@@ -154,7 +153,7 @@ export class Publisher implements ChannelUser<ConfirmChannel> {
     if (outgoing.phase === 'done') return;
     outgoing.phase = 'done';
     this.outstanding.delete(outgoing.id);
-    this.outstandingBytes -= outgoing.bytes;
+    this.outstandingBytes -= outgoing.message.bytes;
     if (error) outgoing.reject(error);
     else outgoing.resolve();
     if (this.trial?.outgoing === outgoing) this.trial.over.resolve();

@@ -4,14 +4,16 @@ import {
   furtherPermissionsOfSubscribe,
   type RequiredPermission,
 } from '../../../../../server/src/auth/policy/required-permissions.js';
-import { parseDestination } from '../../../../../server/src/destinations/destination.js';
+import { parseDestination, parseReplyTo } from '../../../../../server/src/destinations/destination.js';
 
 type Headers = Readonly<Record<string, string>>;
 
 const shown = (needs: readonly RequiredPermission[]): string[] =>
   needs.map(({ action, destination: { kind, text } }) => `${action} ${kind} ${text}`);
 const toSend = (to: string, headers: Headers) =>
-  shown(furtherPermissionsOfSend(parseDestination(to, 'send'), new Map(Object.entries(headers))));
+  shown(furtherPermissionsOfSend(parseDestination(to, 'send'), new Map(Object.entries(headers)), tempQueueOf(headers)));
+const tempQueueOf = (headers: Headers) =>
+  headers['reply-to'] === undefined ? undefined : parseReplyTo(headers['reply-to']);
 const toSubscribe = (headers: Headers) => shown(furtherPermissionsOfSubscribe(new Map(Object.entries(headers))));
 
 describe('a SEND', () => {

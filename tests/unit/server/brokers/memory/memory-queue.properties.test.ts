@@ -5,6 +5,7 @@ import { MemoryBroker } from '../../../../../server/src/brokers/memory/memory-br
 import { createConfig } from '../../../../../server/src/config.js';
 import { parseDestination } from '../../../../../server/src/destinations/destination.js';
 import { fc } from '../../../../support/properties.js';
+import { publishTo } from '../../../../support/publish-to.js';
 
 const { memory, topicExchange, topics, queues } = createConfig();
 const QUEUE = parseDestination('/queue/q', 'subscribe');
@@ -31,8 +32,7 @@ class Scene {
 
   async publish(): Promise<void> {
     const message = { headers: new Map<string, string>(), body: Buffer.from(String(++this.published)) };
-    await this.broker.prepare(QUEUE, message);
-    await this.broker.publish(QUEUE, message, { mandatory: true });
+    await publishTo(this.broker, QUEUE, message, { mandatory: true });
   }
 
   async join(prefetch: number): Promise<void> {

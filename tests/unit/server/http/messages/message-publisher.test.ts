@@ -25,15 +25,15 @@ function setUp(broker: { prepare?: (key: string) => unknown; publish?: (key: str
   const publisher = new MessagePublisher(
     {
       broker: {
-        prepare: (destination: object, _message: object, user: string) => {
+        publication: (destination: object, _message: object, { user }: { user: string }) => {
+          const key = keyOf(destination);
           users.add(user);
-          calls.push(`prepare ${keyOf(destination)}`);
-          return broker.prepare?.(keyOf(destination));
-        },
-        publish: (destination: object, _message: object, { user }: { user: string }) => {
-          users.add(user);
-          calls.push(`publish ${keyOf(destination)}`);
-          return broker.publish?.(keyOf(destination)) ?? Promise.resolve();
+          calls.push(`prepare ${key}`);
+          const send = () => {
+            calls.push(`publish ${key}`);
+            return broker.publish?.(key) ?? Promise.resolve();
+          };
+          return { ready: broker.prepare?.(key), send };
         },
       } as unknown as Broker,
       policy: { allows: () => true },

@@ -1,22 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
 import type { ConsumeMessage } from 'amqplib';
-import {
-  checkBindingSize,
-  checkHeaderSize,
-  copyKeys,
-  toPublishOptions as toPublishOptionsWith,
-  toRoutedMessage,
-} from '../../../../../../server/src/brokers/rabbitmq/amqp/amqp-message.js';
-import { HeaderTables } from '../../../../../../server/src/brokers/rabbitmq/amqp/header-tables.js';
-
-const FRAME_MAX = 131_072;
-
-const toPublishOptions = (message: Parameters<typeof toPublishOptionsWith>[0], id: string, resent: boolean) =>
-  toPublishOptionsWith(message, id, resent, new HeaderTables());
-
-function outgoing(headers: Record<string, string> | [string, string][]) {
-  return { headers: new Map(Array.isArray(headers) ? headers : Object.entries(headers)), body: Buffer.from('x') };
-}
+import { copyKeys, toRoutedMessage } from '../../../../../../server/src/brokers/rabbitmq/amqp/amqp-message.js';
 
 function incoming(properties: Record<string, unknown>, fields: Record<string, unknown> = {}): ConsumeMessage {
   const where = {
@@ -33,63 +17,6 @@ function incoming(properties: Record<string, unknown>, fields: Record<string, un
 const shown = (properties: Record<string, unknown>) =>
   Object.fromEntries(toRoutedMessage(incoming(properties)).headers);
 const table = (headers: Record<string, unknown>) => shown({ headers });
-
-describe('going in', () => {
-  test('headers with a meaning in AMQP become properties, the others the table', () => {
-    const headers = {
-      'content-type': 'text/plain',
-      'content-encoding': 'gzip',
-      persistent: 'true',
-      priority: '9',
-      'correlation-id': 'c',
-      'reply-to': 'r',
-      expiration: '10',
-      'amqp-message-id': 'm',
-      timestamp: '1700000000',
-      type: 't',
-      'app-id': 'a',
-      colour: 'red',
-    };
-    expect(toPublishOptions(outgoing(headers), 'z', false)).toEqual({
-      contentType: 'text/plain',
-      contentEncoding: 'gzip',
-      deliveryMode: 2,
-      priority: 9,
-      correlationId: 'c',
-      replyTo: 'r',
-      expiration: '10',
-      messageId: 'm',
-      timestamp: 1700000000,
-      type: 't',
-      appId: 'a',
-      headers: { colour: 'red', 'relay-id': 'z' },
-    });
-  });
-
-  test('a second sending says so', () => {
-    expect(toPublishOptions(outgoing({}), 'z', true).headers).toEqual({ 'relay-id': 'z', 'relay-resent': 'true' });
-  });
-
-  test.each(['false', 'False'])('persistent:%s is the default', (persistent) => {
-    expect(toPublishOptions(outgoing({ persistent }), 'z', false).deliveryMode).toBeUndefined();
-  });
-
-  test('no name means anything to JavaScript', () => {
-    const options = toPublishOptions(
-      outgoing([
-        ['__proto__', 'a'],
-        ['constructor', 'b'],
-      ]),
-      'z',
-      false,
-    );
-    expect(Object.entries(options.headers as object)).toEqual([
-      ['__proto__', 'a'],
-      ['constructor', 'b'],
-      ['relay-id', 'z'],
-    ]);
-  });
-});
 
 describe('coming out', () => {
   test('properties become headers, in a fixed order, before the table', () => {
@@ -200,20 +127,6 @@ describe('coming out', () => {
   ])('one session is meant where %s', (_, headers, toSession) => {
     expect(toRoutedMessage(incoming({ headers })).toSession).toBe(toSession);
   });
-
-  test('which session is meant goes along, and is not shown', () => {
-    const options = toPublishOptions({ ...outgoing({ session: 'mine' }), toSession: 's' }, 'z', false);
-    expect(options.headers).toEqual({ session: 'mine', 'relay-session': 's', 'relay-id': 'z' });
-    const back = toRoutedMessage(incoming(options as Record<string, unknown>));
-    expect(Object.fromEntries(back.headers)).toEqual({ session: 'mine' });
-    expect(back.toSession).toBe('s');
-  });
-
-  test('what went in comes out', () => {
-    const message = outgoing({ 'content-type': 'a/b', persistent: 'true', priority: '3', x: 'é\nü', timestamp: '5' });
-    const back = toRoutedMessage(incoming(toPublishOptions(message, 'z', false) as Record<string, unknown>));
-    expect(Object.fromEntries(back.headers)).toEqual(Object.fromEntries(message.headers));
-  });
 });
 
 describe('CC', () => {
@@ -226,37 +139,4 @@ describe('CC', () => {
       expect(copyKeys(incoming(properties))).toBeUndefined();
     },
   );
-});
-
-describe('the size of a binding', () => {
-  const binding = (bytes: number) => ({
-    exchange: 'e',
-    key: 'k',
-    arguments: { 'x-match': 'all', a: 'x'.repeat(bytes) },
-  });
-
-  test('fits into a frame, or is refused', () => {
-    expect(() => checkBindingSize(binding(60_000), FRAME_MAX)).not.toThrow();
-    expect(() => checkBindingSize(binding(65_000), FRAME_MAX)).toThrow(/arg-NAME.*fit into a frame/);
-    expect(() => checkBindingSize(binding(8_000), 8_192)).toThrow(expect.objectContaining({ code: 'invalid-header' }));
-  });
-});
-
-describe('the size of headers', () => {
-  const named = (count: number, bytes: number) =>
-    outgoing(Array.from({ length: count }, (_, i): [string, string] => [`h${i}`, 'x'.repeat(bytes)]));
-
-  test('fits as long as amqplib can encode it', () => {
-    expect(() => checkHeaderSize(named(1, 65_000), FRAME_MAX)).not.toThrow();
-  });
-
-  test.each([
-    ['one long value', named(1, 65_500), FRAME_MAX],
-    ['many short ones, whose encoding adds up', named(6_200, 0), FRAME_MAX],
-    ['a small frame_max', named(1, 8_100), 8_192],
-    ['a session that is meant', { ...outgoing({}), toSession: 'x'.repeat(65_500) }, FRAME_MAX],
-    ['properties, which count too', outgoing({ 'content-type': 'x'.repeat(4_000), y: 'x'.repeat(4_100) }), 8_192],
-  ])('is refused beyond it: %s', (_, message, frameMax) => {
-    expect(() => checkHeaderSize(message, frameMax)).toThrow(expect.objectContaining({ code: 'invalid-header' }));
-  });
 });

@@ -1,17 +1,25 @@
 /**
- * What most sessions never need: acks, transactions, a channel and reply queues of their own at the broker, and deadlines of
- * their own. It is made when the first of it is asked for; an idle session with a shared subscription does without.
+ * What most sessions never need: acks, transactions, a channel and reply queues of their own at the broker, and deadlines
+ * of their own. A session makes it on first use; an idle session with a shared subscription does without.
  */
 import type { BrokerChannel, ChannelOwner } from '../brokers/broker.js';
-import type { Version } from '../stomp/frame.js';
 import { Acks } from '../delivery/acks.js';
-import type { SessionContext } from './session-context.js';
 import type { DeliveryHost } from '../delivery/subscriptions.js';
-import { TempQueues } from './temp-queues.js';
+import { StompError } from '../stomp/errors.js';
+import type { Version } from '../stomp/frame.js';
 import type { Timer } from '../timing/timer-wheel.js';
+import type { SessionContext } from './session-context.js';
+import { TempQueues } from './temp-queues.js';
 import { Transactions } from './transactions.js';
 
-export class SessionExtras {
+/** The session. */
+export interface ResourcesHost extends DeliveryHost {
+  readonly version: Version;
+  /** True once the session closes: nothing would release a channel that is opened then. */
+  readonly isOver: boolean;
+}
+
+export class SessionResources {
   readonly acks = new Acks();
   readonly transactions: Transactions;
   readonly tempQueues: TempQueues;
@@ -19,20 +27,24 @@ export class SessionExtras {
   private openChannel: BrokerChannel | undefined;
 
   constructor(
-    host: DeliveryHost & { readonly version: Version; channel(): BrokerChannel },
+    private readonly host: ResourcesHost,
     private readonly context: SessionContext,
     private readonly owner: ChannelOwner,
   ) {
     const { options } = context;
     this.transactions = new Transactions(options);
-    this.tempQueues = new TempQueues(host, host.version, () => host.channel(), options.subscriptionsMax);
+    this.tempQueues = new TempQueues(host, host.version, () => this.channel(), options.subscriptionsMax);
   }
 
+  /** The session's channel at the broker, opened on first use. Throws where a check has outlived the session. */
   channel(): BrokerChannel {
+    if (this.host.isOver) throw new StompError('not-connected', 'The session has ended.');
     return (this.openChannel ??= this.context.broker.openChannel(this.owner));
   }
 
+  /** Runs `action` after `delayMs`, unless the session has ended by then. */
   later(delayMs: number, action: () => void): void {
+    if (this.host.isOver) return;
     const timer = this.context.timers.schedule(delayMs, () => {
       this.timers.delete(timer);
       action();

@@ -1,0 +1,96 @@
+/**
+ * A message on its way to RabbitMQ: one walk over its headers checks them, sorts them into AMQP properties and the headers
+ * table, and counts them. What is kept can be sent again without another look at the headers.
+ */
+import type { Options } from 'amqplib';
+import type { KeyLimits } from '../../../destinations/key-limits.js';
+import { BrokerError, type Message } from '../../broker.js';
+import { bytesInMemory, checkHeader, checkHeaders } from '../../message-checks.js';
+import { PERSISTENT, PROPERTIES, type PropertyName, RELAY_ID, RELAY_RESENT, RELAY_SESSION } from './amqp-message.js';
+import { type HeaderTables, TableColumns } from './header-tables.js';
+
+const PROPERTY_OF: ReadonlyMap<string, PropertyName> = new Map(PROPERTIES);
+const NUMBERS: ReadonlySet<PropertyName> = new Set(['priority', 'timestamp']);
+
+/** amqplib encodes a headers table into a buffer of this size. */
+export const TABLE_MAX_BYTES = 65_536;
+/** Length of the table, `relay-id`, `relay-resent` and the name of `relay-session`, at most. */
+const OWN_TABLE_BYTES = 120;
+/** Length, type tag and length again of an entry. */
+export const ENTRY_BYTES = 6;
+/** Frame, class, body size and flags of a content header. */
+const FRAME_BYTES = 32;
+
+export class OutgoingMessage {
+  readonly body: Buffer;
+  /** About what the message holds in memory. */
+  readonly bytes: number;
+  private readonly properties: Record<string, unknown> = {};
+  private readonly table = new TableColumns();
+  private isMarkedResent = false;
+
+  /** Throws a BrokerError `invalid-header`. `frameMax` is that of the connection that the message will take. */
+  constructor(message: Message, limits: KeyLimits, frameMax: number) {
+    const { headers, body, toSession } = message;
+    let characters = 0;
+    for (const [name, value] of headers) {
+      characters += name.length + value.length;
+      checkHeader(name, value, limits);
+      this.add(name, value);
+    }
+    checkHeaders(headers, characters);
+    checkFrame(message, characters, frameMax);
+    this.body = body;
+    this.bytes = bytesInMemory(characters, body);
+    this.table.add(RELAY_ID, '');
+    if (toSession !== undefined) this.table.add(RELAY_SESSION, toSession);
+  }
+
+  private add(name: string, value: string): void {
+    const { properties } = this;
+    const property = PROPERTY_OF.get(name);
+    if (property) properties[property] = NUMBERS.has(property) ? Number(value) : value;
+    else if (name !== 'persistent') this.table.add(name, value);
+    else if (value === 'true' || value === 'True') properties['deliveryMode'] = PERSISTENT;
+  }
+
+  /**
+   * Options for amqplib, which hold until the next call for any message with the same `tables`. `id` goes along as
+   * `relay-id`; `resent` marks a message that may have arrived before.
+   */
+  optionsFor(id: string, resent: boolean, mandatory: boolean, tables: HeaderTables): Options.Publish {
+    const { properties, table } = this;
+    table.set(RELAY_ID, id);
+    if (resent && !this.isMarkedResent) {
+      this.isMarkedResent = true;
+      table.add(RELAY_RESENT, 'true');
+    }
+    properties['headers'] = tables.with(table);
+    properties['mandatory'] = mandatory;
+    return properties;
+  }
+}
+
+/** Throws `invalid-header` where the headers do not fit into one AMQP frame, with what the relay adds. */
+function checkFrame(message: Message, characters: number, frameMax: number): void {
+  // counting bytes costs much and is seldom needed: a character has at most three in UTF-8
+  const charactersMax = characters + (message.toSession?.length ?? 0);
+  const atMost = OWN_TABLE_BYTES + FRAME_BYTES + message.headers.size * ENTRY_BYTES + charactersMax * 3;
+  if (atMost > Math.min(TABLE_MAX_BYTES, frameMax)) checkExactly(message, frameMax);
+}
+
+function checkExactly(message: Message, frameMax: number): void {
+  let table = OWN_TABLE_BYTES + Buffer.byteLength(message.toSession ?? '');
+  let properties = FRAME_BYTES;
+  for (const [name, value] of message.headers) {
+    if (PROPERTY_OF.has(name)) properties += ENTRY_BYTES + Buffer.byteLength(value);
+    else table += ENTRY_BYTES + Buffer.byteLength(name) + Buffer.byteLength(value);
+  }
+  const limit = Math.min(TABLE_MAX_BYTES, frameMax - properties);
+  if (table <= limit) return;
+  throw new BrokerError(
+    'invalid-header',
+    `The headers need ${table} bytes as AMQP encodes them, and at most ${limit} fit into a frame (frame_max ${frameMax}): ` +
+      'use the body.',
+  );
+}

@@ -1,0 +1,34 @@
+/** ACK and NACK. NACK with `requeue:false` drops the message, or dead-letters it where the queue has dead letters. */
+import type { Outcome } from '../../brokers/broker.js';
+import { type Claim, settle } from '../../delivery/acks.js';
+import type { Frame } from '../../stomp/frame.js';
+import { receipt } from '../replies.js';
+import { type CommandSession, FRAME_OVERHEAD_BYTES, isFalse, required } from './command.js';
+import { transactionOf } from './transaction.js';
+
+export function acknowledge(session: CommandSession, frame: Frame): void {
+  const transaction = transactionOf(session, frame);
+  let claim: Claim;
+  try {
+    transaction?.reserve(FRAME_OVERHEAD_BYTES);
+    claim = claimOf(session, frame);
+  } catch (error) {
+    transaction?.markFailed();
+    throw error;
+  }
+  const outcome = outcomeOf(frame);
+  if (transaction) transaction.steps.push({ kind: 'settle', claim, outcome });
+  else settle(claim, outcome);
+  receipt(session, frame);
+}
+
+function outcomeOf({ command, headers }: Frame): Outcome {
+  if (command === 'ACK') return 'ack';
+  return isFalse(headers.get('requeue')) ? 'drop' : 'requeue';
+}
+
+/** STOMP 1.2 names the message by `id`; 1.1 by `message-id` and `subscription`, of which 1.0 knows only the first. */
+function claimOf({ version, resources }: CommandSession, frame: Frame): Claim {
+  if (version === '1.2') return resources.acks.claim(required(frame, 'id'), undefined);
+  return resources.acks.claim(required(frame, 'message-id'), frame.headers.get('subscription'));
+}

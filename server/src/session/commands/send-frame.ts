@@ -1,0 +1,76 @@
+/**
+ * SEND. It never holds up other frames (but for one to `/relay/auth`): it goes to the session's send queue, waits there for
+ * its checks, and is published or put into its transaction.
+ */
+import { Send } from '../../publishing/send.js';
+import { StompError } from '../../stomp/errors.js';
+import type { Frame } from '../../stomp/frame.js';
+import { receipt } from '../replies.js';
+import type { ConfirmedWork, QueuedWork } from '../send-queue.js';
+import type { Transaction } from '../transactions.js';
+import { type CommandSession, FRAME_OVERHEAD_BYTES, isTrue, required } from './command.js';
+import { AUTH_DESTINATION, renew } from './renew.js';
+import { transactionOf } from './transaction.js';
+
+export function send(session: CommandSession, frame: Frame): Promise<void> | void {
+  const transaction = transactionOf(session, frame);
+  if (frame.headers.get('destination') === AUTH_DESTINATION) {
+    if (!transaction) return renew(session, frame);
+    transaction.markFailed();
+    throw new StompError('invalid-header', `${AUTH_DESTINATION} takes effect at once: leave out the transaction.`);
+  }
+  let work: SendWork;
+  try {
+    work = new SendWork(session, frame, transaction);
+    transaction?.reserve(work.bytes);
+  } catch (error) {
+    transaction?.markFailed();
+    session.refuse(error, frame);
+    return;
+  }
+  // next: session/send-queue
+  session.sendQueue.add(work);
+}
+
+/** A SEND on its way through the send queue. */
+class SendWork implements QueuedWork, ConfirmedWork {
+  readonly bytes: number;
+  private readonly send: Send;
+
+  /** Throws a DestinationError. */
+  constructor(
+    private readonly session: CommandSession,
+    private readonly frame: Frame,
+    private readonly transaction: Transaction | undefined,
+  ) {
+    const { headers, body } = frame;
+    const destination = required(frame, 'destination');
+    this.send = new Send({ destination, headers, body, mandatory: isTrue(headers.get('mandatory')) }, session);
+    this.bytes = this.send.bytes + FRAME_OVERHEAD_BYTES;
+  }
+
+  start(): Promise<void> | undefined {
+    const { session } = this;
+    const checking = this.send.check(session, (queue) => session.resources.tempQueues.address(queue));
+    if (checking) return checking.then(() => this.proceed());
+    this.proceed();
+    return undefined;
+  }
+
+  private proceed(): void {
+    const { session, frame, send, transaction } = this;
+    if (transaction) transaction.steps.push({ kind: 'send', send, receipt: frame.headers.get('receipt') });
+    else session.sendQueue.track(send.publish(), this);
+  }
+
+  /** The RECEIPT stands for the broker's confirm. */
+  confirmed(): void {
+    receipt(this.session, this.frame);
+  }
+
+  /** STOMP 1.2, "SEND": if the server cannot process it for any reason, it MUST send ERROR and close. */
+  failed(error: unknown): boolean {
+    this.transaction?.markFailed();
+    return this.session.refuse(error, this.frame);
+  }
+}

@@ -1,0 +1,146 @@
+/**
+ * How a session lives and ends.
+ *
+ *   connecting --CONNECT accepted--> connected --an exit--> closing --connection closed--> closed
+ *        \_____________________________\____ connection lost, nothing left to do _____/
+ *
+ * Every exit is a row of EXITS. `when: 'now'` closes at once, behind the exit's last frame. `when: 'done'` first handles
+ * and answers all that the client has sent, and waits until the client has read what it was sent. When the connection is
+ * lost, what the client has sent is still handled.
+ */
+import { type ErrorCode, ERRORS } from '../stomp/errors.js';
+import type { SessionState } from '../stomp/rules.js';
+import type { Connection } from '../transports/connection.js';
+import type { Outbox } from '../delivery/outbox.js';
+
+interface ExitRule {
+  readonly when: 'now' | 'done';
+  /** Whether the session stops reading from the client at once. */
+  readonly stopsReading: boolean;
+}
+
+export const EXITS = {
+  /** A frame or the client broke a rule or limit. The last frame is ERROR. */
+  fail: { when: 'now', stopsReading: true },
+  /** The relay or an operator ends the session. There is no last frame: the close code gives the reason. */
+  end: { when: 'now', stopsReading: true },
+  /** DISCONNECT. The last frame is its RECEIPT. */
+  disconnect: { when: 'now', stopsReading: true },
+  /** The relay shuts down. */
+  retire: { when: 'done', stopsReading: true },
+  /** The client has ended its side of the connection. */
+  clientEnd: { when: 'done', stopsReading: false },
+} as const satisfies Record<string, ExitRule>;
+
+/** WebSocket close code and reason. */
+export interface Close {
+  readonly code: number;
+  readonly reason: string;
+}
+
+/** The close code and text that the table of errors has for `code`. */
+export function closeOf(code: ErrorCode): Close {
+  return { code: ERRORS[code].closeCode, reason: ERRORS[code].text };
+}
+
+/** The session. */
+export interface LifecycleHost {
+  readonly connection: Connection;
+  readonly outbox: Outbox;
+  /** False when every frame that was read is handled and every SEND is confirmed. */
+  readonly hasWork: boolean;
+  /** Reads nothing more; handles what has been read. */
+  stopReading(): void;
+  /** Handles no further frame. */
+  stopHandling(): void;
+  stopTimers(): void;
+  /** Leaves all groups, which flushes them first. */
+  leaveGroups(): void;
+  /** Ends dedicated subscriptions and gives the broker back what the session holds. May be called twice. */
+  release(): void;
+  /** Called once, last. */
+  onGone(): void;
+}
+
+/** An exit that waits for the session's work. */
+interface PendingClose extends Close {
+  /** Set once the session delivers nothing more and only waits for the client to read. */
+  isStarted: boolean;
+}
+
+export class Lifecycle {
+  state: SessionState = 'connecting';
+  private pendingClose: PendingClose | undefined;
+  /** The client is gone; frames that it had sent are still handled. */
+  private isConnectionLost = false;
+
+  constructor(private readonly host: LifecycleHost) {}
+
+  get canDeliver(): boolean {
+    return this.state === 'connected' && !this.isConnectionLost && !this.pendingClose?.isStarted;
+  }
+
+  get isOver(): boolean {
+    return this.state === 'closing' || this.state === 'closed';
+  }
+
+  get hasConnection(): boolean {
+    return !this.isConnectionLost;
+  }
+
+  /** `writeLastFrame` writes the exit's last frame; the session's groups have been flushed before it. */
+  exit(name: keyof typeof EXITS, close: Close, writeLastFrame?: () => void): void {
+    if (this.isOver) return;
+    const { when, stopsReading } = EXITS[name];
+    if (when === 'done') {
+      this.pendingClose ??= { ...close, isStarted: false };
+      if (stopsReading) this.host.stopReading();
+      return this.onProgress();
+    }
+    // the rule of order (`delivery/groups`): a group is flushed before anything that follows its messages
+    this.host.leaveGroups();
+    writeLastFrame?.();
+    this.close(close);
+  }
+
+  onConnectionLost(): void {
+    this.isConnectionLost = true;
+    this.host.stopTimers();
+    this.host.leaveGroups();
+    this.onProgress();
+  }
+
+  /**
+   * Some work is done: perhaps a pending exit can go on. STOMP 1.2, "RECEIPT": if the client disconnects, previously
+   * received frames SHOULD continue to get processed.
+   */
+  onProgress(): void {
+    if (!(this.isConnectionLost || this.pendingClose) || this.state === 'closed') return;
+    if (!this.isOver && this.host.hasWork) return;
+    if (!this.isConnectionLost) return this.closeWhenRead();
+    this.state = 'closed';
+    this.host.stopHandling();
+    this.host.release();
+    this.host.onGone();
+  }
+
+  /** Delivers nothing more, and closes when the client has read what it was sent. */
+  private closeWhenRead(): void {
+    const { pendingClose, host } = this;
+    if (this.isOver || !pendingClose || pendingClose.isStarted) return;
+    host.leaveGroups();
+    pendingClose.isStarted = true;
+    if (host.connection.bufferedBytes === 0) this.close(pendingClose);
+    else host.outbox.whenDrained(() => this.close(pendingClose));
+  }
+
+  private close({ code, reason }: Close): void {
+    const { host } = this;
+    this.state = 'closing';
+    host.stopHandling();
+    host.stopTimers();
+    host.release();
+    host.connection.close(code, reason);
+    if (this.isConnectionLost) this.onProgress();
+  }
+}

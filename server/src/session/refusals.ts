@@ -1,0 +1,77 @@
+/**
+ * A frame that is not done. Where the client has soft-errors and can go on, it gets a report; otherwise the session ends
+ * with ERROR (STOMP 1.2, "ERROR").
+ */
+import { type ErrorCode, ERRORS, StompError } from '../stomp/errors.js';
+import { type ErrorReport, levelOf, type RefusedFrame, reportOf, UNFORESEEN } from './error-frame.js';
+import { closeOf, type Lifecycle } from './lifecycle.js';
+import { extensionsOf, notifyRefused, type ReplyTarget, writeError } from './replies.js';
+import type { SendQueue } from './send-queue.js';
+import type { SessionContext } from './session-context.js';
+
+/** A session, as far as refusals need it. */
+export interface RefusingSession extends ReplyTarget {
+  readonly id: string;
+  readonly context: SessionContext;
+  readonly lifecycle: Lifecycle;
+  readonly sendQueue: SendQueue;
+  readonly identity: (ReplyTarget['identity'] & { readonly principal: { readonly name: string } }) | undefined;
+  readonly peer: { readonly address: string };
+}
+
+/** Refuses `frame`. Returns whether the session lives on. */
+export function refuse(session: RefusingSession, error: unknown, frame: RefusedFrame): boolean {
+  if (session.lifecycle.isOver) return false;
+  const code = reportOf(error)?.code;
+  if (!code || !ERRORS[code].isSoft || !extensionsOf(session).has('soft-errors')) {
+    fail(session, error, frame);
+    return false;
+  }
+  report(session, error, frame);
+  if (code === 'broker-unavailable' && frame.command === 'SEND') session.sendQueue.refuseWaiting(error);
+  return true;
+}
+
+/** What `frame` had asked for has ended, and the session lives on. A client without soft-errors gets no report. */
+export function report(session: RefusingSession, error: unknown, frame: RefusedFrame): void {
+  notifyRefused(session, record(session, error, frame), frame);
+}
+
+/** Answers with ERROR, flushes it and closes. `frame` is the frame that ERROR answers. */
+export function fail(session: RefusingSession, error: unknown, frame?: RefusedFrame): void {
+  if (session.lifecycle.isOver) return;
+  const about = record(session, error, frame);
+  session.lifecycle.exit('fail', closeOf(about.code), () => writeError(session, about, frame));
+}
+
+const SENTENCES: Partial<Record<ErrorCode, string>> = {
+  revoked: 'What this session was allowed has been taken back. Log in with other credentials, or ask an operator.',
+  kicked: 'An operator has ended this session.',
+};
+
+/** Ends the session at once, on the relay's side. ERROR gives the reason where that is about this session alone. */
+export function end(session: RefusingSession, code: ErrorCode): void {
+  const sentence = SENTENCES[code];
+  if (sentence !== undefined) fail(session, new StompError(code, sentence));
+  else session.lifecycle.exit('end', closeOf(code));
+}
+
+/** Counts and logs an error. */
+function record(session: RefusingSession, error: unknown, frame: RefusedFrame | undefined): ErrorReport {
+  const { id, context, identity, peer } = session;
+  const { pacedLog, counters } = context;
+  const report = reportOf(error);
+  const { code, sentence, cause } = report ?? UNFORESEEN;
+  counters.errors[code] = (counters.errors[code] ?? 0) + 1;
+  const user = identity?.principal.name;
+  const client = { session: id, user, address: peer.address };
+  if (!report) {
+    pacedLog.error({ ...client, err: error }, 'unexpected error in a session');
+    return UNFORESEEN;
+  }
+  const message = `${frame ? `${frame.command} refused` : 'session ended'}: ${ERRORS[code].text}`;
+  const login = user === undefined ? frame?.headers.get('login') : undefined;
+  const destination = frame?.headers.get('destination');
+  pacedLog[levelOf(report, frame)]({ ...client, login, destination, code, reason: sentence, err: cause }, message);
+  return report;
+}

@@ -1,0 +1,24 @@
+import type { Broker, Message, PublishOptions } from '../../server/src/brokers/broker.js';
+import type { Destination } from '../../server/src/destinations/destination.js';
+
+/** Publishes as a session does: waits until the broker can take the message, then for its confirm. */
+export async function publishTo(
+  broker: Pick<Broker, 'publication'>,
+  destination: Destination,
+  message: Message,
+  options: PublishOptions = { mandatory: false },
+): Promise<void> {
+  const publication = broker.publication(destination, message, options);
+  if (publication.ready) await publication.ready;
+  await publication.send();
+}
+
+/** Publishes without waiting for anything, as a session does whose checks have passed. */
+export function publishNow(
+  broker: Pick<Broker, 'publication'>,
+  destination: Destination,
+  message: Message,
+  options: PublishOptions = { mandatory: false },
+): Promise<void> {
+  return broker.publication(destination, message, options).send();
+}
