@@ -7,11 +7,12 @@ import type http from 'node:http';
 import { setTimeout as delay } from 'node:timers/promises';
 import { checkExposure, type Config } from './config.js';
 import { Listeners, type Listening } from './listeners.js';
-import { droppedLogLines } from './process/log.js';
+import { droppedLogLines } from './process/json-log.js';
 import { createMetrics, type Metrics } from './admin/metrics.js';
 import { type AskOperation, type Operations, perform, type RevokeResult } from './admin/operations.js';
 import { createComponents, type Components, type RelayHooks } from './components.js';
 import type { Page } from './admin/keyset-page.js';
+import { finishesWithin } from './timing/deadline.js';
 import type { SessionDetails, SessionQuery, SessionSummary } from './admin/session-directory.js';
 
 export type { Listening } from './listeners.js';
@@ -192,14 +193,4 @@ class ComposedRelay implements Relay {
     const shown = { counters, http, load, admissionQueue, broker, droppedLogLines };
     return createMetrics({ sessions: () => sessions.size, connections, ...shown });
   }
-}
-
-async function finishesWithin(work: Promise<unknown>, ms: number): Promise<boolean> {
-  let timer: NodeJS.Timeout | undefined;
-  const deadline = new Promise<false>((resolve) => {
-    timer = setTimeout(resolve, ms, false);
-  });
-  const result = await Promise.race([work.then(() => true as const), deadline]);
-  clearTimeout(timer);
-  return result;
 }

@@ -2,7 +2,7 @@
 import { once } from 'node:events';
 import { afterEach, expect, test } from '@jest/globals';
 import WebSocket from 'ws';
-import { createLog } from '../../server/src/process/log.js';
+import { createLog } from '../../server/src/process/json-log.js';
 import { startRelay, type TestRelay } from '../support/relay.js';
 import { connectStomp, frame, openStomp } from '../support/stomp-client.js';
 

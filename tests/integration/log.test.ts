@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { text } from 'node:stream/consumers';
 import { afterAll, afterEach, beforeAll, describe, expect, jest, test } from '@jest/globals';
-import { createLog } from '../../server/src/process/log.js';
+import { createLog } from '../../server/src/process/json-log.js';
 import { eventually, withDeadline } from '../support/deadline.js';
 import { freePorts } from '../support/free-ports.js';
 import { createVhost } from '../support/rabbitmq.js';

@@ -3,7 +3,7 @@ import { writeFileSync } from 'node:fs';
 import { afterEach, describe, expect, jest, test } from '@jest/globals';
 import type { StompConfig } from '@stomp/stompjs';
 import { WebSocket } from 'ws';
-import { createLog } from '../../server/src/process/log.js';
+import { createLog } from '../../server/src/process/json-log.js';
 import type { ConfigInput } from '../../server/src/index.js';
 import { eventually } from '../support/deadline.js';
 import { type KeyServer, startKeyServer } from '../support/key-server.js';

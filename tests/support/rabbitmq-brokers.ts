@@ -2,12 +2,13 @@
 import { randomUUID } from 'node:crypto';
 import type { Delivery, Message, RoutedMessage } from '../../server/src/brokers/broker.js';
 import { RabbitMqBroker } from '../../server/src/brokers/rabbitmq/rabbitmq-broker.js';
-import type { RabbitMqLog, RabbitMqOptions } from '../../server/src/brokers/rabbitmq/rabbitmq-options.js';
+import type { RabbitMqOptions } from '../../server/src/brokers/rabbitmq/rabbitmq-options.js';
 import { parseDestination } from '../../server/src/destinations/destination.js';
 import type { Destination } from '../../server/src/destinations/destination.js';
 import type { BrokerError, SharedDestination } from '../../server/src/brokers/broker.js';
 import { Inbox } from './inbox.js';
 import { publishTo } from './publish-to.js';
+import type { Log } from '../../server/src/process/log.js';
 
 export const DEADLINE_MS = 15_000;
 
@@ -40,7 +41,7 @@ export function rabbitOptions(amqpUrl: string, overrides: Partial<RabbitMqOption
   };
 }
 
-export class TestLog implements RabbitMqLog {
+export class TestLog implements Log {
   readonly lines: string[] = [];
   debug(details: object, message: string): void {
     this.write('debug', details, message);

@@ -3,6 +3,7 @@
  * tens of thousands, so they are walked through in short turns of the event loop, and no list of all is ever made.
  */
 import { setImmediate as nextTurn } from 'node:timers/promises';
+import { TurnBudget } from '../timing/turn-budget.js';
 import { KeysetPage, type Page, type PageRequest } from './keyset-page.js';
 import type { ObservedSession, SessionInfo, SessionSource } from '../session/session-info.js';
 import type { SubscriptionInfo } from '../delivery/subscriptions.js';
@@ -127,13 +128,11 @@ export class SessionDirectory {
   }
 
   private async walk(visit: (session: ObservedSession) => void): Promise<void> {
-    let turnEnds = performance.now() + TURN_MS;
+    const budget = new TurnBudget(TURN_MS);
     for (const source of this.sources) {
       for (const session of source.all()) {
         visit(session);
-        if (performance.now() < turnEnds) continue;
-        await nextTurn();
-        turnEnds = performance.now() + TURN_MS;
+        if (budget.isSpent) await budget.nextTurn();
       }
     }
   }

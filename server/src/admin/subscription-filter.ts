@@ -3,6 +3,7 @@
  * or slashes), and a user's own `/user/queue/X` for `/user/NAME/queue/X`. What an exchange does with its keys only the
  * broker knows: of `/exchange/...` the text counts.
  */
+import { LRUCache } from 'lru-cache';
 import { type Destination, parseDestination } from '../destinations/destination.js';
 import { matches } from '../destinations/topic-pattern.js';
 import type { SubscriptionInfo } from '../delivery/subscriptions.js';
@@ -16,11 +17,10 @@ export type SubscriptionFilter = (session: SessionInfo, subscription: Subscripti
 export function subscribedTo(asked: string): SubscriptionFilter {
   const target = parsed(asked, 'send');
   const owner = target?.kind === 'user' ? target.user : undefined;
-  const remembered = new Map<string, boolean>();
+  const remembered = new LRUCache<string, boolean>({ max: REMEMBERED_MAX });
   return (session, { destination }) => {
     let isMatch = remembered.get(destination);
     if (isMatch === undefined) {
-      if (remembered.size >= REMEMBERED_MAX) remembered.clear();
       isMatch = destination === asked || gets(destination, target);
       remembered.set(destination, isMatch);
     }

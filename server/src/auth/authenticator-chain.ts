@@ -4,15 +4,12 @@
  */
 import type { Authenticator, Credentials, Principal } from './auth.js';
 import { checkPrincipal } from './principal.js';
-
-export interface ChainLog {
-  error(details: object, message: string): void;
-}
+import type { Log } from '../process/log.js';
 
 export class AuthenticatorChain implements Authenticator {
   constructor(
     private readonly members: readonly Authenticator[],
-    private readonly log: ChainLog,
+    private readonly log: Pick<Log, 'error'>,
   ) {}
 
   async authenticate(credentials: Credentials): Promise<Principal | undefined> {

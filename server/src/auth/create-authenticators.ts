@@ -3,9 +3,10 @@ import { anonymousAuthenticator } from './logins/anonymous.js';
 import type { Authenticator } from './auth.js';
 import { type BrokerLoginCheck, BrokerUsers, type BrokerUsersOptions } from './logins/broker-users.js';
 import { HttpAuthenticator, type HttpAuthenticatorOptions } from './logins/http-authenticator.js';
-import { JwtAuthenticator, type JwtLog, type JwtOptions } from './jwt/jwt-authenticator.js';
+import { JwtAuthenticator, type JwtOptions } from './jwt/jwt-authenticator.js';
 import type { PageCheck } from './presented.js';
 import { StaticUsers, type StaticUsersOptions } from './logins/static-users.js';
+import type { Log } from '../process/log.js';
 
 /** Defaults, units and ranges are in `config/auth-options.ts`. */
 export type AuthenticatorOptions =
@@ -18,7 +19,7 @@ export type AuthenticatorOptions =
 export interface AuthenticatorDeps {
   /** Whether an HTTP request comes from a page that may connect. */
   readonly isTrustedPage: PageCheck;
-  readonly log: JwtLog;
+  readonly log: Pick<Log, 'debug' | 'info' | 'warn'>;
   /** All that are configured. */
   readonly all: readonly AuthenticatorOptions[];
   /** Undefined where the broker has no users. */

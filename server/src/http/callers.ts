@@ -1,7 +1,7 @@
 /** Who makes an HTTP request: what it presents is asked of the same authenticators as a CONNECT, API keys first. */
 import type { IncomingMessage } from 'node:http';
 import { AuthenticationError, type Authenticator, type Principal } from '../auth/auth.js';
-import { withDeadline } from '../timing/deadline.js';
+import { answeredInTime } from '../auth/answer-deadline.js';
 import { refusal } from './problem-codes.js';
 
 export interface Caller {
@@ -35,7 +35,7 @@ export async function identify(request: IncomingMessage, sources: CallerSources)
   try {
     principal = await apiKeys.authenticate(credentials);
     if (!principal && !onlyApiKeys) {
-      principal = await withDeadline(authenticator.authenticate(credentials), connectTimeoutMs);
+      principal = await answeredInTime(authenticator.authenticate(credentials), connectTimeoutMs);
     }
   } catch (cause) {
     if (cause instanceof AuthenticationError) throw cause;

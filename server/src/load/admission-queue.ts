@@ -5,6 +5,7 @@
  * is rejected and may come back.
  */
 import type { Load } from './load-meter.js';
+import { TurnBudget } from '../timing/turn-budget.js';
 import type { RateLimit } from './rate-limiter.js';
 
 export interface PendingClient {
@@ -37,7 +38,8 @@ const RETRY_MS = 50;
 export class AdmissionQueue {
   rejected = 0;
   readonly #queue: Waiting[] = [];
-  #turnEndsAt: number | undefined;
+  #isInTurn = false;
+  readonly #budget: TurnBudget;
   #retryTimer: NodeJS.Timeout | undefined;
   #isStopped = false;
   readonly #rateLimit: RateLimit | undefined;
@@ -48,6 +50,7 @@ export class AdmissionQueue {
     createRateLimiter: (perSecond: number) => RateLimit,
     private readonly now: () => number = () => performance.now(),
   ) {
+    this.#budget = new TurnBudget(TURN_MS, now);
     if (options.connectsPerSecondMax > 0) this.#rateLimit = createRateLimiter(options.connectsPerSecondMax);
   }
 
@@ -95,15 +98,16 @@ export class AdmissionQueue {
 
   /** Begins a turn where none is under way. */
   #hasTime(): boolean {
-    if (this.#turnEndsAt === undefined) {
-      this.#turnEndsAt = this.now() + TURN_MS;
+    if (!this.#isInTurn) {
+      this.#isInTurn = true;
+      this.#budget.renew();
       setImmediate(this.#nextTurn);
     }
-    return this.now() < this.#turnEndsAt;
+    return !this.#budget.isSpent;
   }
 
   readonly #nextTurn = (): void => {
-    this.#turnEndsAt = undefined;
+    this.#isInTurn = false;
     this.#retryTimer = undefined;
     this.#serve();
     if (this.#queue.length > 0) this.#continueLater();
@@ -120,7 +124,7 @@ export class AdmissionQueue {
   }
 
   #continueLater(): void {
-    if (this.#turnEndsAt !== undefined || this.#retryTimer !== undefined || this.#isStopped) return;
+    if (this.#isInTurn || this.#retryTimer !== undefined || this.#isStopped) return;
     this.#retryTimer = setTimeout(this.#nextTurn, RETRY_MS);
   }
 

@@ -8,7 +8,8 @@ import type { KeyObject } from 'node:crypto';
 import type { Socket } from 'node:net';
 import { createSecureContext } from 'node:tls';
 import type { SecureContextOptions, Server, TLSSocket, TlsOptions } from 'node:tls';
-import { WatchedFile, type WatchLog } from './watched-file.js';
+import { WatchedFile } from './watched-file.js';
+import type { Log } from '../process/log.js';
 
 export interface TlsPortOptions {
   /** PEM: the relay's certificate, and those between it and the authority's. */
@@ -32,7 +33,7 @@ export class TlsPort {
   /** Throws where the files cannot be read or do not fit. `pollMs`: how often the files are looked at. */
   constructor(
     private readonly options: TlsPortOptions,
-    log: WatchLog,
+    log: Pick<Log, 'info' | 'warn'>,
     pollMs?: number,
   ) {
     const { certFile, keyFile, minVersion } = options;

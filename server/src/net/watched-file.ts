@@ -7,6 +7,7 @@
 import { closeSync, openSync, readSync, statSync } from 'node:fs';
 import type { BigIntStats } from 'node:fs';
 import { stat } from 'node:fs/promises';
+import type { Log } from '../process/log.js';
 
 export interface WatchedFileOptions<T> {
   readonly paths: readonly string[];
@@ -18,12 +19,7 @@ export interface WatchedFileOptions<T> {
   parse(contents: readonly Buffer[]): T;
   /** The files have changed, and this is what they hold now. Throws where that cannot be used after all. */
   onChange?(value: T): void;
-  readonly log: WatchLog;
-}
-
-export interface WatchLog {
-  info(details: object, message: string): void;
-  warn(details: object, message: string): void;
+  readonly log: Pick<Log, 'info' | 'warn'>;
 }
 
 const MAX_BYTES = 1024 * 1024;

@@ -11,6 +11,7 @@
  */
 import type { ErrorCode } from '../stomp/errors.js';
 import { TICK_MS, type Timer, type TimerWheel } from '../timing/timer-wheel.js';
+import type { Log } from '../process/log.js';
 
 export interface DrainOptions {
   /** At most so many sessions end in any second. */
@@ -31,11 +32,6 @@ export interface DrainingSession {
   retire(): void;
   /** Closes now. */
   end(code: ErrorCode): void;
-}
-
-export interface DrainLog {
-  info(details: object, message: string): void;
-  warn(details: object, message: string): void;
 }
 
 export interface DrainPlan {
@@ -67,7 +63,7 @@ export class Drain {
     private readonly sessions: ReadonlySet<DrainingSession>,
     private readonly options: DrainOptions,
     private readonly timers: TimerWheel,
-    private readonly log: DrainLog,
+    private readonly log: Pick<Log, 'info' | 'warn'>,
     private readonly random: () => number = Math.random,
   ) {}
 

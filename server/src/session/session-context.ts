@@ -9,6 +9,7 @@ import type { Groups } from '../delivery/groups.js';
 import type { MessageEncoder } from '../delivery/message-encoder.js';
 import type { SessionCounters } from './session-counters.js';
 import type { TimerWheel } from '../timing/timer-wheel.js';
+import type { Log } from '../process/log.js';
 
 /** Defaults, units and ranges are in `config.ts`. */
 export interface SessionOptions extends FrameRateOptions {
@@ -54,13 +55,6 @@ export interface SessionLimits {
   readonly afterLogin: ParserLimits;
 }
 
-export interface SessionLog {
-  debug(details: object, message: string): void;
-  info(details: object, message: string): void;
-  warn(details: object, message: string): void;
-  error(details: object, message: string): void;
-}
-
 export interface SessionContext {
   readonly options: SessionOptions;
   readonly limits: SessionLimits;
@@ -77,7 +71,7 @@ export interface SessionContext {
   readonly load: Load;
   readonly createRateLimiter: (perSecond: number) => RateLimit;
   readonly counters: SessionCounters;
-  readonly log: SessionLog;
+  readonly log: Log;
   /** For what clients can cause as often as they like. */
-  readonly pacedLog: SessionLog;
+  readonly pacedLog: Log;
 }

@@ -1,15 +1,25 @@
-/** Waits for what belongs to the application: its authenticator and its policy. */
-
-/** Rejects when `answer` has not come in time. What it does later is of no consequence. */
-export function withDeadline<T>(answer: T | Promise<T>, ms: number): Promise<T> {
+/** Rejects with the error of `late` when `work` has not settled within `ms`. What `work` does later has no effect. */
+export function withDeadline<T>(work: T | Promise<T>, ms: number, late: () => Error): Promise<T> {
   return new Promise((resolve, reject) => {
-    const timer = setTimeout(() => reject(new Error(`no answer within connectTimeoutMs (${ms} ms)`)), ms).unref();
+    const timer = setTimeout(() => reject(late()), ms);
     const settled = <U>(settle: (outcome: U) => void): ((outcome: U) => void) => {
       return (outcome) => {
         clearTimeout(timer);
         settle(outcome);
       };
     };
-    Promise.resolve(answer).then(settled(resolve), settled(reject));
+    Promise.resolve(work).then(settled(resolve), settled(reject));
   });
+}
+
+/** False where `work` has not settled within `ms`. Rejects as `work` does. */
+export function finishesWithin(work: Promise<unknown>, ms: number): Promise<boolean> {
+  const timeIsUp = new Error('time is up');
+  return withDeadline(work, ms, () => timeIsUp).then(
+    () => true,
+    (error: unknown) => {
+      if (error === timeIsUp) return false;
+      throw error;
+    },
+  );
 }

@@ -1,5 +1,5 @@
 /**
- * Bounds on how long one turn of the event loop works for one client, so that a large request does not hold up the others.
+ * Bounds on how long one turn of the event loop works for one purpose, so that a large request does not hold up the others.
  */
 import { setImmediate as nextTurn } from 'node:timers/promises';
 
@@ -16,19 +16,27 @@ export async function inTurns<T, R>(items: Iterable<T>, turnMs: number, work: (i
 
 /** The time that one piece of work has in a turn of the event loop. */
 export class TurnBudget {
-  private endsAtMs: number;
+  private endsAtMs = 0;
 
-  constructor(private readonly turnMs: number) {
-    this.endsAtMs = performance.now() + turnMs;
+  constructor(
+    private readonly turnMs: number,
+    private readonly now: () => number = () => performance.now(),
+  ) {
+    this.renew();
   }
 
   get isSpent(): boolean {
-    return performance.now() >= this.endsAtMs;
+    return this.now() >= this.endsAtMs;
+  }
+
+  /** A new turn begins. */
+  renew(): void {
+    this.endsAtMs = this.now() + this.turnMs;
   }
 
   /** Resolves in a later turn, with a new budget. */
   async nextTurn(): Promise<void> {
     await nextTurn();
-    this.endsAtMs = performance.now() + this.turnMs;
+    this.renew();
   }
 }

@@ -3,7 +3,7 @@
  * talking. Started by worker-process.ts as a program of its own. Where the primary dies, node:cluster ends it at once.
  */
 import '../process/young-generation.js';
-import { createLog } from '../process/log.js';
+import { createLog } from '../process/json-log.js';
 import { perform } from '../admin/operations.js';
 import { createRelay } from '../relay.js';
 import type { Relay, StopOptions } from '../relay.js';

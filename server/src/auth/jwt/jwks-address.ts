@@ -16,6 +16,7 @@ import { AuthenticationError } from '../auth.js';
 import { readAtMost } from '../logins/bounded-answer.js';
 import type { JwtAlgorithm, VerificationKeys } from './jwt-keys.js';
 import { refusalOf } from './token-refusal.js';
+import type { Log } from '../../process/log.js';
 
 export interface JwksOptions {
   readonly jwksUrl: string;
@@ -24,11 +25,6 @@ export interface JwksOptions {
   readonly jwksCooldownMs: number;
   readonly jwksTimeoutMs: number;
   readonly algorithms?: readonly JwtAlgorithm[] | undefined;
-}
-
-export interface JwksLog {
-  info(details: object, message: string): void;
-  warn(details: object, message: string): void;
 }
 
 const UNKNOWN_KEY =
@@ -49,7 +45,7 @@ export class JwksAddress {
 
   constructor(
     private readonly options: JwksOptions,
-    private readonly log: JwksLog,
+    private readonly log: Pick<Log, 'info' | 'warn'>,
   ) {
     this.remote = createRemoteJWKSet(new URL(options.jwksUrl), {
       timeoutDuration: options.jwksTimeoutMs,

@@ -11,6 +11,7 @@ import { type JwtAlgorithm, readPublicKeys, readSecret, type VerificationKeys } 
 import { refusalOf } from './token-refusal.js';
 import type { PageCheck } from '../presented.js';
 import { findToken, type TokenPlaces } from './token-places.js';
+import type { Log } from '../../process/log.js';
 
 /** Defaults, units and ranges are in `config/jwt-options.ts`. */
 export interface JwtOptions extends TokenPlaces, Omit<JwksOptions, 'jwksUrl'> {
@@ -35,13 +36,7 @@ export interface JwtSurroundings {
   readonly isTrustedPage: PageCheck;
   /** Whose tokens other authenticators are there for. */
   readonly otherIssuers: readonly string[];
-  readonly log: JwtLog;
-}
-
-export interface JwtLog {
-  debug(details: object, message: string): void;
-  info(details: object, message: string): void;
-  warn(details: object, message: string): void;
+  readonly log: Pick<Log, 'debug' | 'info' | 'warn'>;
 }
 
 /** The last millisecond of a Date. */
@@ -137,7 +132,7 @@ export class JwtAuthenticator implements Authenticator {
   }
 }
 
-function openKeys(options: JwtOptions, log: JwtLog) {
+function openKeys(options: JwtOptions, log: Pick<Log, 'debug' | 'info' | 'warn'>) {
   const { keyFile, secretFile, jwksUrl, algorithms } = options;
   if (jwksUrl !== undefined) return new JwksAddress({ ...options, jwksUrl }, log);
   const path = keyFile ?? secretFile ?? '';

@@ -4,27 +4,24 @@
  * only its HMAC, with a key that no other process has. Who was refused is asked about again.
  */
 import { createHmac, randomBytes } from 'node:crypto';
+import { LRUCache } from 'lru-cache';
 import type { Principal } from '../auth.js';
 
-/** How many are remembered; then the oldest is forgotten. */
+/** Logins that are remembered; then the one that was used the longest time ago is forgotten. */
 const REMEMBERED_MAX = 10_000;
-
-interface Remembered {
-  readonly principal: Principal;
-  readonly untilMs: number;
-}
 
 export class LoginCache {
   private readonly key = randomBytes(32);
-  /** The oldest first. */
-  private known = new Map<string, Remembered>();
+  private known: LRUCache<string, Principal>;
   private asked = new Map<string, Promise<Principal | undefined>>();
 
   /** 0: nothing is remembered, and each login is checked for itself. */
   constructor(
     private readonly cacheMs: number,
     private readonly rememberedMax = REMEMBERED_MAX,
-  ) {}
+  ) {
+    this.known = this.createCache();
+  }
 
   /** `presented`: all that the answer depends on. `ask` is called where nobody knows it. */
   answer(
@@ -34,13 +31,13 @@ export class LoginCache {
     if (this.cacheMs === 0) return ask();
     const digest = createHmac('sha256', this.key).update(JSON.stringify(presented)).digest('base64');
     const remembered = this.known.get(digest);
-    if (remembered && remembered.untilMs > Date.now()) return Promise.resolve(remembered.principal);
+    if (remembered && !hasExpired(remembered)) return Promise.resolve(remembered);
     return this.asked.get(digest) ?? this.ask(digest, ask);
   }
 
   /** Also of what is being asked now, nothing will be remembered. */
   clear(): void {
-    this.known = new Map();
+    this.known = this.createCache();
     this.asked = new Map();
   }
 
@@ -48,7 +45,7 @@ export class LoginCache {
     const { known, asked } = this; // clear() puts others in their place
     const answer = ask()
       .then((principal) => {
-        if (principal) this.remember(known, digest, principal);
+        if (principal) known.set(digest, principal);
         return principal;
       })
       .finally(() => asked.delete(digest));
@@ -56,11 +53,11 @@ export class LoginCache {
     return answer;
   }
 
-  private remember(known: Map<string, Remembered>, digest: string, principal: Principal): void {
-    known.delete(digest); // so that it goes to the end
-    const [oldest] = known.keys();
-    if (known.size >= this.rememberedMax && oldest !== undefined) known.delete(oldest);
-    const { expiresAtMs = Infinity } = principal;
-    known.set(digest, { principal, untilMs: Math.min(Date.now() + this.cacheMs, expiresAtMs) });
+  private createCache(): LRUCache<string, Principal> {
+    return new LRUCache({ max: this.rememberedMax, ttl: this.cacheMs, perf: { now: () => Date.now() } });
   }
+}
+
+function hasExpired({ expiresAtMs = Infinity }: Principal): boolean {
+  return expiresAtMs <= Date.now();
 }

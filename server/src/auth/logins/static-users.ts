@@ -7,12 +7,12 @@ import { createHmac, randomBytes } from 'node:crypto';
 import { parse as parseYaml } from 'yaml';
 import { networkOf } from '../../net/loopback.js';
 import { WatchedFile } from '../../net/watched-file.js';
-import type { WatchLog } from '../../net/watched-file.js';
 import type { Authenticator, Credentials, Principal } from '../auth.js';
 import { LoginQueue, type LoginQueueOptions } from './login-queue.js';
 import { LoginCache } from './login-cache.js';
 import { isPassword, parsePasswordHash, type PasswordHash } from './password-hash.js';
 import { userList, type UserList } from './user-list.js';
+import type { Log } from '../../process/log.js';
 
 export interface StaticUsersOptions extends LoginQueueOptions {
   /** One of the two. */
@@ -42,7 +42,7 @@ export class StaticUsers implements Authenticator {
   /** Throws an Error that says what is wrong with the file. */
   constructor(
     options: StaticUsersOptions,
-    log: WatchLog,
+    log: Pick<Log, 'info' | 'warn'>,
     private readonly isRight = isPassword,
   ) {
     const { users = [], file } = options;
@@ -79,7 +79,7 @@ export class StaticUsers implements Authenticator {
     return [...users.values()][digest.readUInt32BE() % users.size] as User;
   }
 
-  private watch(file: string, log: WatchLog): WatchedFile<Users> {
+  private watch(file: string, log: Pick<Log, 'info' | 'warn'>): WatchedFile<Users> {
     return new WatchedFile<Users>({
       paths: [file],
       maxBytes: FILE_MAX_BYTES,

@@ -4,7 +4,7 @@
  */
 import type { Destination } from '../../destinations/destination.js';
 import type { Action, Policy, Principal } from '../auth.js';
-import { withDeadline } from '../../timing/deadline.js';
+import { answeredInTime } from '../answer-deadline.js';
 import { furtherPermissionsOfSubscribe, type RequiredPermission } from './required-permissions.js';
 
 /** A client that asks for something, and the policy that decides. */
@@ -72,7 +72,7 @@ export function requirePermission(
   if (answer === true) return undefined;
   // At once: promises of one refusal after the other would all be settled in the same turn of the event loop
   if (answer === false) throw denied(subject, action, destination);
-  return withDeadline(answer, subject.context.options.connectTimeoutMs).then(
+  return answeredInTime(answer, subject.context.options.connectTimeoutMs).then(
     (isAllowed) => {
       if (isAllowed !== true) throw denied(subject, action, destination);
     },

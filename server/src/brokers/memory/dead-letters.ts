@@ -6,6 +6,7 @@
 import type { ByteBudget } from './byte-budget.js';
 import type { QueueLimits } from './queue-limits.js';
 import type { Death, StoredMessage } from './stored-message.js';
+import { TurnBudget } from '../../timing/turn-budget.js';
 
 export interface DeadLetter {
   /** Of the queue that it comes from: they say where it goes. */
@@ -44,10 +45,10 @@ export class DeadLetters {
   private goOnLater(): void {
     this.turn ??= setImmediate(() => {
       this.turn = undefined;
-      const end = performance.now() + TURN_MS;
+      const budget = new TurnBudget(TURN_MS);
       for (let letter = this.next(); letter; letter = this.next()) {
         this.send(letter);
-        if (performance.now() >= end) break;
+        if (budget.isSpent) break;
       }
       if (this.waiting.length > 0) this.goOnLater();
     });

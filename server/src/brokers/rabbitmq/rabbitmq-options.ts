@@ -1,5 +1,6 @@
 import type { QueueSettings } from '../queue-plan.js';
 import type { BrokerTlsOptions } from './amqp/broker-tls.js';
+import type { Log } from '../../process/log.js';
 
 /** What the RabbitMQ broker is told. Defaults and ranges are in `config.ts`. */
 export interface RabbitMqOptions extends QueueSettings {
@@ -29,13 +30,6 @@ export interface RabbitMqOptions extends QueueSettings {
   readonly channelsPerConnection: number;
   readonly connectionsMax: number;
   readonly heartbeatSeconds: number;
-  readonly log: RabbitMqLog;
+  readonly log: Log;
 }
 
-/** Details never hold credentials. */
-export interface RabbitMqLog {
-  debug(details: object, message: string): void;
-  info(details: object, message: string): void;
-  warn(details: object, message: string): void;
-  error(details: object, message: string): void;
-}

@@ -4,12 +4,12 @@
  * dropped when the broker goes away, and forgets a queue or exchange as soon as anything speaks against it.
  */
 import type { Channel, ConsumeMessage, Replies } from 'amqplib';
+import { LRUCache } from 'lru-cache';
 import { isReservedName } from '../../destinations/destination.js';
 import type { BrokerError } from '../broker.js';
 import { REPLY, replyCode, toBrokerError } from './amqp/amqp-errors.js';
 import { checkBindingSize } from './amqp/binding-size.js';
 import type { QueueBinding, QueueDeclaration, QueuePlan } from '../queue-plan.js';
-import { RecentNames } from './recent-names.js';
 import type { ScratchChannels } from './amqp/scratch-channels.js';
 
 const REMEMBERED_MAX = 10_000;
@@ -20,9 +20,9 @@ const DELETE_TRIES = 3;
 const DELETE_RETRY_MS = 100;
 
 export class Topology {
-  private readonly exchanges = new RecentNames(REMEMBERED_MAX);
-  private readonly queues = new RecentNames(REMEMBERED_MAX);
-  private readonly refused = new Map<string, { readonly error: BrokerError; readonly until: number }>();
+  private readonly exchanges = new LRUCache<string, true>({ max: REMEMBERED_MAX });
+  private readonly queues = new LRUCache<string, true>({ max: REMEMBERED_MAX });
+  private readonly refused = new LRUCache<string, BrokerError>({ max: REFUSED_MAX, ttl: REFUSED_MS });
   /** One question at a time about the same thing; whoever asks meanwhile waits for the same answer. */
   private readonly asking = new Map<string, Promise<void>>();
 
@@ -30,11 +30,11 @@ export class Topology {
 
   /** The default exchange is always there. */
   knowsExchange(exchange: string): boolean {
-    return exchange === '' || this.exchanges.has(exchange);
+    return exchange === '' || this.exchanges.get(exchange) === true;
   }
 
   knowsQueue(queue: string, declaration?: QueueDeclaration): boolean {
-    return this.queues.has(queueId(queue, declaration));
+    return this.queues.get(queueId(queue, declaration)) === true;
   }
 
   forgetExchange(exchange: string): void {
@@ -43,9 +43,8 @@ export class Topology {
 
   /** It exists, and publishing to it is refused: each try would close the channel that all publishers share. */
   refuseExchange(exchange: string, error: BrokerError): void {
-    if (this.refused.size >= REFUSED_MAX) this.refused.clear();
     this.exchanges.delete(exchange);
-    this.refused.set(exchange, { error, until: Date.now() + REFUSED_MS });
+    this.refused.set(exchange, error);
   }
 
   /** Of a queue only the plain fact that it exists is looked up often; what it was declared with goes with it. */
@@ -62,8 +61,7 @@ export class Topology {
   /** Before publishing. */
   async checkPublishable(exchange: string): Promise<void> {
     const refusal = this.refused.get(exchange);
-    if (refusal && refusal.until > Date.now()) throw refusal.error;
-    this.refused.delete(exchange);
+    if (refusal) throw refusal;
     await this.checkExchange(exchange);
   }
 
@@ -71,7 +69,7 @@ export class Topology {
   checkExchange(exchange: string): Promise<void> {
     return this.once(`exchange ${exchange}`, async () => {
       await this.ask({ kind: 'exchange', name: exchange }, (channel) => channel.checkExchange(exchange));
-      this.exchanges.add(exchange);
+      this.exchanges.set(exchange, true);
     });
   }
 
@@ -83,7 +81,7 @@ export class Topology {
       if (codeOf(error) !== 'exchange-not-found') throw error;
       const made = (channel: Channel) => channel.assertExchange(exchange, type, { durable: true });
       await this.ask({ kind: 'exchange', name: exchange }, made);
-      this.exchanges.add(exchange);
+      this.exchanges.set(exchange, true);
     }
   }
 
@@ -92,7 +90,7 @@ export class Topology {
     const id = queueId(queue, declaration);
     return this.once(`queue ${id}`, async () => {
       await (declaration ? this.declareQueue(queue, declaration) : this.findOrDeclare(queue));
-      this.queues.add(id);
+      this.queues.set(id, true);
     });
   }
 

@@ -3,6 +3,8 @@
  * the other: a batch that has used up its slice stands in line behind the batches that wait already. The first piece of
  * work of a request is free, so that a request with one message never waits.
  */
+import { TurnBudget } from '../../timing/turn-budget.js';
+
 const SLICE_MS = 10;
 
 export class BatchTurns {
@@ -27,17 +29,17 @@ export class BatchTurns {
 
 /** One request at work. */
 export class Batch {
-  private sliceEndsAt = -Infinity;
+  private budget: TurnBudget | undefined;
 
   constructor(private readonly turns: BatchTurns) {}
 
   /** To be asked before each further piece of work. Undefined while the slice lasts, else resolves when the next begins. */
   pause(): Promise<void> | undefined {
     const { turns } = this;
-    if (turns.now() < this.sliceEndsAt) return undefined;
+    if (this.budget && !this.budget.isSpent) return undefined;
     return new Promise((resolve) => {
       turns.later(() => {
-        this.sliceEndsAt = turns.now() + SLICE_MS;
+        this.budget = new TurnBudget(SLICE_MS, turns.now);
         resolve();
       });
     });

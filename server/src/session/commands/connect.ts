@@ -16,7 +16,7 @@ import {
   parseHeartBeat,
 } from '../../stomp/negotiation.js';
 import type { Peer } from '../../transports/connection.js';
-import { withDeadline } from '../../timing/deadline.js';
+import { answeredInTime } from '../../auth/answer-deadline.js';
 import { type ReplyTarget, writeFrame } from '../replies.js';
 import type { SessionContext } from '../session-context.js';
 
@@ -110,7 +110,7 @@ export async function authenticate(
   const credentials = { login: headers.get('login'), passcode, headers, httpHeaders, address };
   let principal: Principal | undefined;
   try {
-    principal = await withDeadline(authenticator.authenticate(credentials), options.connectTimeoutMs);
+    principal = await answeredInTime(authenticator.authenticate(credentials), options.connectTimeoutMs);
   } catch (cause) {
     if (cause instanceof AuthenticationError) throw cause;
     const sentence = 'Your login could not be checked now: try again later.';

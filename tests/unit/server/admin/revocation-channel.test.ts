@@ -20,8 +20,8 @@ class Link {
   constructor(private readonly shared: MemoryBroker) {}
 
   publication = (...[destination, message, options]: Parameters<Broker['publication']>) => {
-    const { ready, send } = this.shared.publication(destination, message, options);
-    return { ready, send: () => this.send(destination.text, send) };
+    const publication = this.shared.publication(destination, message, options);
+    return { ready: publication.ready, send: () => this.send(destination.text, () => publication.send()) };
   };
   send = (destination: string, send: () => Promise<void>): Promise<void> => {
     this.published.push(destination);

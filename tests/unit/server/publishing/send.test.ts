@@ -89,7 +89,7 @@ describe('Send', () => {
     expect(inside.permissions).toHaveLength(1);
   });
 
-  test('a session is meant only among those of a user', async () => {
+  test('a session is meant only among those of a user', () => {
     for (const [to, target] of [
       ['/user/bob/queue/x', 's-2'],
       ['/topic/a', undefined],

@@ -12,7 +12,7 @@ import { BrokerError } from '../../broker.js';
 import { replyCode } from './amqp-errors.js';
 import { connectProblem, describeUrl, destroy, openModel, shuffled } from './open-model.js';
 import type { RabbitMqOptions } from '../rabbitmq-options.js';
-import { backoff, stopping, withDeadline } from './wait-deadline.js';
+import { backoff, stopping, answeredWithin } from './wait-deadline.js';
 
 export interface ConnectionListener {
   up?(model: ChannelModel): void;
@@ -179,7 +179,7 @@ export class AmqpConnection {
     clearTimeout(this.timer);
     for (const listener of [...this.listeners]) listener.closed?.();
     if (!model) return;
-    await withDeadline(model.close(), CLOSE_TIMEOUT_MS, 'did not answer connection.close').catch(() => undefined);
+    await answeredWithin(model.close(), CLOSE_TIMEOUT_MS, 'did not answer connection.close').catch(() => undefined);
     destroy(model);
   }
 }

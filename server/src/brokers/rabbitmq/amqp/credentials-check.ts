@@ -5,7 +5,7 @@
 import { credentials } from 'amqplib';
 import type { ChannelModel } from 'amqplib';
 import { destroy, isLoginRefused, isVhostRefused, openModel, type OpenOptions, shuffled } from './open-model.js';
-import { withDeadline } from './wait-deadline.js';
+import { answeredWithin } from './wait-deadline.js';
 
 const CLOSE_TIMEOUT_MS = 1_000;
 
@@ -45,6 +45,6 @@ export async function checkCredentials(
 
 async function close(model: ChannelModel): Promise<void> {
   model.on('error', () => undefined); // one that nobody hears ends the process
-  await withDeadline(model.close(), CLOSE_TIMEOUT_MS, 'did not answer connection.close').catch(() => undefined);
+  await answeredWithin(model.close(), CLOSE_TIMEOUT_MS, 'did not answer connection.close').catch(() => undefined);
   destroy(model);
 }

@@ -6,7 +6,7 @@ import { connect } from 'amqplib';
 import type { ChannelModel, Options } from 'amqplib';
 import { REPLY } from './amqp-errors.js';
 import { type BrokerTlsOptions, tlsConnectOptions, tlsProblem } from './broker-tls.js';
-import { withDeadline } from './wait-deadline.js';
+import { answeredWithin } from './wait-deadline.js';
 
 /** As amqplib's `credentials.plain` makes them. */
 export type Credentials = NonNullable<Options.Connect['credentials']>;
@@ -45,7 +45,7 @@ export async function openModel(
     },
     () => undefined,
   );
-  return withDeadline(opening, connectTimeoutMs, 'did not complete the handshake').catch((error: Error) => {
+  return answeredWithin(opening, connectTimeoutMs, 'did not complete the handshake').catch((error: Error) => {
     isLate = true;
     throw error;
   });

@@ -11,7 +11,7 @@ import type { Channel, ChannelModel } from 'amqplib';
 import type { AmqpConnection } from './amqp-connection.js';
 import { replyCode } from './amqp-errors.js';
 import type { RabbitMqOptions } from '../rabbitmq-options.js';
-import { backoff, withDeadline } from './wait-deadline.js';
+import { backoff, answeredWithin } from './wait-deadline.js';
 
 export interface ChannelUser<C extends Channel> {
   open(model: ChannelModel): Promise<C>;
@@ -67,11 +67,13 @@ export class RecoveringChannel<C extends Channel> {
     try {
       const { publishTimeoutMs } = this.options;
       const opening = this.user.open(model).then((channel) => this.watch(channel));
-      const channel = await withDeadline(opening, publishTimeoutMs, 'did not open a channel').catch((error: Error) => {
-        // It may open yet, and nobody would use it
-        void opening.then(closeChannel, () => undefined);
-        throw error;
-      });
+      const channel = await answeredWithin(opening, publishTimeoutMs, 'did not open a channel').catch(
+        (error: Error) => {
+          // It may open yet, and nobody would use it
+          void opening.then(closeChannel, () => undefined);
+          throw error;
+        },
+      );
       if (this.state !== 'opening' || this.connection.current !== model) {
         await closeChannel(channel);
         return this.retry();
@@ -146,7 +148,7 @@ export class RecoveringChannel<C extends Channel> {
 /** Resolves in any case: a channel that does not answer is gone, or goes with its connection. */
 export async function closeChannel(channel: Channel): Promise<void> {
   try {
-    await withDeadline(channel.close(), CLOSE_TIMEOUT_MS, 'did not answer channel.close');
+    await answeredWithin(channel.close(), CLOSE_TIMEOUT_MS, 'did not answer channel.close');
   } catch {
     // closed already
   }

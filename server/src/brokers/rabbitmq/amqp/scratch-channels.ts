@@ -10,7 +10,7 @@ import { AmqpConnection } from './amqp-connection.js';
 import { replyCode } from './amqp-errors.js';
 import { closeChannel } from './recovering-channel.js';
 import type { RabbitMqOptions } from '../rabbitmq-options.js';
-import { withDeadline } from './wait-deadline.js';
+import { answeredWithin } from './wait-deadline.js';
 
 /** On a core of its own RabbitMQ binds 2.8 times as fast on four channels as on one; on 16 little faster. */
 export const SCRATCH_CHANNELS_MAX = 4;
@@ -52,7 +52,7 @@ export class ScratchChannels {
    */
   run<T>(work: (channel: Channel) => Promise<T>, once?: 'once'): Promise<T> {
     const question = { work, isRepeatable: once === undefined, isAbandoned: false };
-    return withDeadline(this.take(question), this.options.publishTimeoutMs, 'did not answer').finally(() => {
+    return answeredWithin(this.take(question), this.options.publishTimeoutMs, 'did not answer').finally(() => {
       question.isAbandoned = true;
     });
   }

@@ -1,12 +1,10 @@
 /** Every wait for the broker ends: with what it waited for, or with a coded error. */
+import { withDeadline } from '../../../timing/deadline.js';
 import { BrokerError } from '../../broker.js';
 
-/** Rejects with `broker-unavailable` when time is up; what `work` does later has no effect. `doing` completes "RabbitMQ ...". */
-export function withDeadline<T>(work: Promise<T>, ms: number, doing: string): Promise<T> {
-  return new Promise<T>((resolve, reject) => {
-    const timer = setTimeout(() => reject(late(ms, doing)), ms);
-    work.then(resolve, reject).finally(() => clearTimeout(timer));
-  });
+/** Rejects with `broker-unavailable` when time is up. `doing` completes "RabbitMQ ...". */
+export function answeredWithin<T>(work: Promise<T>, ms: number, doing: string): Promise<T> {
+  return withDeadline(work, ms, () => late(ms, doing));
 }
 
 export function late(ms: number, doing: string): BrokerError {

@@ -15,7 +15,7 @@ import type { ChannelUser } from '../amqp/recovering-channel.js';
 import type { RabbitMqOptions } from '../rabbitmq-options.js';
 import type { Topology } from '../topology.js';
 import { hasStreamOffset, StreamSettling } from './stream-settling.js';
-import { withDeadline } from '../amqp/wait-deadline.js';
+import { answeredWithin } from '../amqp/wait-deadline.js';
 
 export class ConsumerChannel implements ChannelUser<Channel> {
   private readonly consumers = new Set<QueueConsumer>();
@@ -54,10 +54,10 @@ export class ConsumerChannel implements ChannelUser<Channel> {
     if (!this.consumers.delete(consumer)) return;
     const { publishTimeoutMs } = this.options;
     // It may be about to be set up
-    await withDeadline(this.attached, publishTimeoutMs, 'did not answer').catch(() => undefined);
+    await answeredWithin(this.attached, publishTimeoutMs, 'did not answer').catch(() => undefined);
     const channel = this.channel.current;
     if (!channel || consumer.tag === undefined) return;
-    await withDeadline(channel.cancel(consumer.tag), publishTimeoutMs, 'did not cancel').catch(() => undefined);
+    await answeredWithin(channel.cancel(consumer.tag), publishTimeoutMs, 'did not cancel').catch(() => undefined);
   }
 
   open(model: ChannelModel): Promise<Channel> {
@@ -156,7 +156,7 @@ export class ConsumerChannel implements ChannelUser<Channel> {
     if (!channel || tag === undefined || consumer.isEnded) return;
     consumer.cancelledTag = tag;
     consumer.detached();
-    const cancelled = withDeadline(channel.cancel(tag), this.options.publishTimeoutMs, 'did not cancel');
+    const cancelled = answeredWithin(channel.cancel(tag), this.options.publishTimeoutMs, 'did not cancel');
     await cancelled.catch(() => undefined);
     if (this.channel.current === channel && this.consumers.delete(consumer)) this.add(consumer);
   }

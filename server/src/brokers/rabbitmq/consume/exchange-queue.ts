@@ -15,7 +15,7 @@ import type { QueueBinding } from '../../queue-plan.js';
 import type { RabbitMqOptions } from '../rabbitmq-options.js';
 import { SharedQueue } from './shared-queue.js';
 import type { SharedQueueUser } from './shared-queue.js';
-import { deferred, stopping, withDeadline } from '../amqp/wait-deadline.js';
+import { deferred, stopping, answeredWithin } from '../amqp/wait-deadline.js';
 
 /** How often it is bound again all the same: a binding goes with its exchange, and nothing tells us. */
 const CHECK_MS = 10_000;
@@ -52,7 +52,7 @@ export class ExchangeQueue implements SharedQueueUser {
     };
     try {
       const doing = 'is away, or has not bound the subscription';
-      await withDeadline(this.bound.promise, this.options.publishTimeoutMs, doing);
+      await answeredWithin(this.bound.promise, this.options.publishTimeoutMs, doing);
     } catch (error) {
       void close();
       throw error;

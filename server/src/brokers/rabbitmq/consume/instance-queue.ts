@@ -16,7 +16,7 @@ import type { RabbitMqOptions } from '../rabbitmq-options.js';
 import { SCRATCH_CHANNELS_MAX } from '../amqp/scratch-channels.js';
 import { SharedQueue } from './shared-queue.js';
 import type { SharedQueueUser } from './shared-queue.js';
-import { stopping, withDeadline } from '../amqp/wait-deadline.js';
+import { stopping, answeredWithin } from '../amqp/wait-deadline.js';
 
 export interface InstanceExchange {
   /** Part of the queue's name: `topics`, `users`. */
@@ -108,6 +108,6 @@ export class InstanceQueue implements SharedQueueUser {
   }
 
   private within(work: Promise<void>): Promise<void> {
-    return withDeadline(work, this.options.publishTimeoutMs, 'is away, or has not bound the subscription');
+    return answeredWithin(work, this.options.publishTimeoutMs, 'is away, or has not bound the subscription');
   }
 }

@@ -19,7 +19,7 @@ import { planConsumer, replyQueuePlan } from '../../queue-plan.js';
 import type { QueuePlan } from '../../queue-plan.js';
 import type { RabbitMqOptions } from '../rabbitmq-options.js';
 import type { Topology } from '../topology.js';
-import { backoff, withDeadline } from '../amqp/wait-deadline.js';
+import { backoff, answeredWithin } from '../amqp/wait-deadline.js';
 
 /** What all sessions of a broker share. */
 export interface ChannelContext {
@@ -74,7 +74,11 @@ export class SessionChannel implements BrokerChannel {
     const consumer = new QueueConsumer(plan, target);
     this.place(consumer, this.channelFor(plan, competitors));
     try {
-      await withDeadline(consumer.started.promise, options.publishTimeoutMs, 'is away, or has not set up the consumer');
+      await answeredWithin(
+        consumer.started.promise,
+        options.publishTimeoutMs,
+        'is away, or has not set up the consumer',
+      );
     } catch (error) {
       void this.end(consumer, false);
       throw error;

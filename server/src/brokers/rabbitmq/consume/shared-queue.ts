@@ -10,7 +10,7 @@ import { freshName } from '../../queue-plan.js';
 import { closeChannel, RecoveringChannel } from '../amqp/recovering-channel.js';
 import type { ChannelUser } from '../amqp/recovering-channel.js';
 import type { RabbitMqOptions } from '../rabbitmq-options.js';
-import { withDeadline } from '../amqp/wait-deadline.js';
+import { answeredWithin } from '../amqp/wait-deadline.js';
 
 const DELETE_TIMEOUT_MS = 2_000;
 
@@ -56,7 +56,7 @@ export class SharedQueue implements ChannelUser<Channel> {
     this.model = model;
     this.isTuning = false;
     const { publishTimeoutMs } = this.options;
-    await withDeadline(this.declareAndConsume(channel), publishTimeoutMs, 'did not set up a queue');
+    await answeredWithin(this.declareAndConsume(channel), publishTimeoutMs, 'did not set up a queue');
     if (this.channel.current === channel) await this.user.bind(this.name);
   }
 
@@ -119,7 +119,7 @@ export class SharedQueue implements ChannelUser<Channel> {
     this.isClosing = true;
     if (channel && this.name !== '') {
       // The connection, which the queue would live as long as, is shared
-      const deleted = withDeadline(channel.deleteQueue(this.name), DELETE_TIMEOUT_MS, 'did not delete a queue');
+      const deleted = answeredWithin(channel.deleteQueue(this.name), DELETE_TIMEOUT_MS, 'did not delete a queue');
       await deleted.catch(() => undefined);
     }
     await this.channel.close();

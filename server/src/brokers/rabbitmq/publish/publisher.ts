@@ -25,7 +25,7 @@ import type { ChannelUser } from '../amqp/recovering-channel.js';
 import type { RabbitMqOptions } from '../rabbitmq-options.js';
 import type { Route } from './route.js';
 import type { Topology } from '../topology.js';
-import { deferred, late, stopping, withDeadline } from '../amqp/wait-deadline.js';
+import { deferred, late, stopping, answeredWithin } from '../amqp/wait-deadline.js';
 import type { Deferred } from '../amqp/wait-deadline.js';
 
 interface Outgoing {
@@ -292,7 +292,7 @@ export class Publisher implements ChannelUser<ConfirmChannel> {
     if (wasUp && this.outstanding.size > 0) {
       this.drained = deferred();
       const ms = Math.min(CLOSE_TIMEOUT_MS, this.options.publishTimeoutMs);
-      await withDeadline(this.drained.promise, ms, 'did not confirm').catch(() => undefined);
+      await answeredWithin(this.drained.promise, ms, 'did not confirm').catch(() => undefined);
     }
     const stopped = 'The relay stopped before RabbitMQ had confirmed the message: nothing is known of it.';
     for (const outgoing of [...this.outstanding.values()]) {

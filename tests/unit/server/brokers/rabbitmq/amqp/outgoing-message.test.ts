@@ -81,7 +81,9 @@ describe('the options for amqplib', () => {
   test('the same message can be sent again, marked, with another id', () => {
     const message = new OutgoingMessage(outgoing({ colour: 'red' }), LIMITS, FRAME_MAX);
     const tables = new HeaderTables();
-    const sent = (id: string, resent: boolean) => ({ ...message.optionsFor(id, resent, true, tables).headers });
+    const sent = (id: string, resent: boolean): object => ({
+      ...(message.optionsFor(id, resent, true, tables).headers as object),
+    });
     expect(sent('a', false)).toEqual({ colour: 'red', 'relay-id': 'a' });
     expect(sent('b', true)).toEqual({ colour: 'red', 'relay-id': 'b', 'relay-resent': 'true' });
     expect(sent('c', true)).toEqual({ colour: 'red', 'relay-id': 'c', 'relay-resent': 'true' });

@@ -1,5 +1,5 @@
 import { expect, test } from '@jest/globals';
-import { createLog } from '../../../../server/src/process/log.js';
+import { createLog } from '../../../../server/src/process/json-log.js';
 
 function collect(level: 'info' | 'debug') {
   const lines: Record<string, unknown>[] = [];
