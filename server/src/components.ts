@@ -1,6 +1,6 @@
 /**
- * The parts of a relay that are the same however clients come in: broker, sessions, what they share, and who may do what.
- * Made from the configuration once; the listeners are tied to them in `relay.ts`.
+ * Makes the parts of a relay from its configuration, once: broker, sessions, HTTP API, logins and permissions. `relay.ts`
+ * ties them to the listeners.
  */
 import { v4 as uuid } from 'uuid';
 import type { Authenticator, Policy, Principal } from './auth/auth.js';
@@ -30,6 +30,7 @@ import { Groups, REST_SHARE } from './delivery/groups.js';
 import { MessageEncoder } from './delivery/message-encoder.js';
 import { SessionCounters } from './session/session-counters.js';
 import { SessionDirectory } from './admin/session-directory.js';
+import type { DrainOptions } from './session/drain.js';
 import { Sessions } from './session/sessions.js';
 import { SlowPolicies } from './delivery/slow-policy.js';
 import { TimerWheel } from './timing/timer-wheel.js';
@@ -50,10 +51,30 @@ export interface RelayHooks {
   readonly log?: Log;
 }
 
-export type Components = ReturnType<typeof createComponents>;
+/** The parts of one relay. `http` and `sessions` are the doors for clients; the others serve both. */
+export interface Components {
+  readonly log: Log;
+  /** For lines that clients can cause as often as they like. */
+  readonly pacedLog: PacedLog;
+  readonly broker: Broker;
+  readonly authenticator: UnrevokedAuthenticator;
+  readonly counters: SessionCounters;
+  readonly timers: TimerWheel;
+  readonly load: LoadMeter;
+  readonly admissionQueue: AdmissionQueue;
+  /** True where no authenticator is configured: then only clients on this machine are served. */
+  readonly isOpen: boolean;
+  readonly drain: DrainOptions;
+  readonly sessions: Sessions;
+  readonly http: HttpComponents;
+  readonly operations: RelayOperations;
+  readonly revocationChannel: RevocationChannel;
+  /** Undefined without `listen.tls`. */
+  readonly tls: TlsPort | undefined;
+}
 
 /** @throws ConfigError */
-export function createComponents(config: Config, hooks: RelayHooks) {
+export function createComponents(config: Config, hooks: RelayHooks): Components {
   const log = hooks.log ?? createLog(config.log);
   const pacedLog = new PacedLog(log);
   /** In message ids and in the names of queues at the broker; no other relay has it. */
@@ -111,12 +132,12 @@ export function createComponents(config: Config, hooks: RelayHooks) {
   const shared = { log, pacedLog, broker, authenticator, counters, timers, load, admissionQueue, isOpen, drain };
   const http = new HttpComponents(config, { ...shared, policy, messages });
   const directory = new SessionDirectory([sessions, http.streams]);
-  const channel = new RevocationChannel(broker, instanceId, log);
-  const operations = new RelayOperations(directory, revocations, channel, log);
+  const revocationChannel = new RevocationChannel(broker, instanceId, log);
+  const operations = new RelayOperations(directory, revocations, revocationChannel, log);
   broker.on('down', (reason) => log.warn({ reason }, 'broker is away; sessions stay'));
   broker.on('up', () => log.info({ broker: broker.description }, 'broker is up'));
   const tls = createTlsPort(config, log);
-  return { ...shared, sessions, http, operations, channel, tls };
+  return { ...shared, sessions, http, operations, revocationChannel, tls };
 }
 
 function choosePolicy({ auth, policy, topicExchange }: Config, hooks: RelayHooks, log: Log): Policy {

@@ -33,12 +33,12 @@ export class Listeners {
 
   constructor(
     private readonly config: Config,
-    private readonly parts: Components,
+    private readonly components: Components,
   ) {
     const { closeTimeoutMs } = config.websocket;
-    const { admissionQueue, sessions } = parts;
+    const { admissionQueue, sessions } = components;
     this.tcp = createTcpTransport(
-      { ...config.tcp, closeTimeoutMs, tls: parts.tls },
+      { ...config.tcp, closeTimeoutMs, tls: components.tls },
       admissionQueue,
       sessions.accept,
       sessions.reject,
@@ -86,7 +86,7 @@ export class Listeners {
   private async openPublic(): Promise<Listening[]> {
     const { host, port, path, backlog } = this.config.listen;
     const checkHost = createHostCheck(this.config.websocket.allowedHosts, host);
-    const { http } = this.parts;
+    const { http } = this.components;
     const [api, info] = [http.api(true), http.info(true)];
     const transport = this.websocketTransport(true);
     const server = this.createServer(
@@ -94,7 +94,7 @@ export class Listeners {
     );
     server.on('upgrade', transport.handleUpgrade);
     const address = await listen(server, port, host, backlog);
-    const s = this.parts.tls ? 's' : '';
+    const s = this.components.tls ? 's' : '';
     return [
       { kind: 'page', url: `http${s}://${hostPort(address)}/`, port: address.port },
       { kind: 'websocket', url: `ws${s}://${hostPort(address)}${path}`, port: address.port },
@@ -105,21 +105,21 @@ export class Listeners {
     const { host, tcpPort, backlog } = this.config.listen;
     if (tcpPort === 'off') return [];
     const address = await this.tcp.listen(tcpPort, host, backlog);
-    return [{ kind: 'tcp', url: `${this.parts.tls ? 'tls' : 'tcp'}://${hostPort(address)}`, port: address.port }];
+    return [{ kind: 'tcp', url: `${this.components.tls ? 'tls' : 'tcp'}://${hostPort(address)}`, port: address.port }];
   }
 
   private async openAdmin(sources: AdminSources): Promise<Listening[]> {
-    this.admin = await openAdminPort(this.config, sources, this.parts.log);
+    this.admin = await openAdminPort(this.config, sources, this.components.log);
     return this.admin ? [this.admin.listening] : [];
   }
 
   private readonly onHttpFailed = (err: unknown): void => {
-    this.parts.pacedLog.error({ err }, 'an HTTP request could not be answered');
+    this.components.pacedLog.error({ err }, 'an HTTP request could not be answered');
   };
 
   private websocketTransport(ownsServer: boolean): WebSocketTransport {
     const { listen, websocket } = this.config;
-    const { pacedLog, sessions, admissionQueue, isOpen } = this.parts;
+    const { pacedLog, sessions, admissionQueue, isOpen } = this.components;
     const transport = createWebSocketTransport(
       {
         ...websocket,
@@ -144,9 +144,9 @@ export class Listeners {
   private createServer(app: http.RequestListener): http.Server {
     const server = createHttpServer(app, {
       ...this.config.listen,
-      tls: this.parts.tls,
+      tls: this.components.tls,
       connectTimeoutMs: this.config.session.connectTimeoutMs,
-      onListenerFailed: (err) => this.parts.pacedLog.error({ err }, 'an HTTP listener failed'),
+      onListenerFailed: (err) => this.components.pacedLog.error({ err }, 'an HTTP listener failed'),
     });
     this.servers.push(server);
     return server;

@@ -1,5 +1,5 @@
 /**
- * The life of a relay: opens the ways in to its parts (`parts.ts`), and closes everything in order.
+ * The life of a relay: opens the ways in to its parts (`components.ts`), and closes everything in order.
  *
  *   transports -> sessions -> broker -> (RabbitMQ, other relays) -> broker -> groups -> transports
  */
@@ -84,9 +84,9 @@ class ComposedRelay implements Relay {
 
   constructor(
     private readonly config: Config,
-    private readonly parts: Components,
+    private readonly components: Components,
   ) {
-    this.listeners = new Listeners(config, parts);
+    this.listeners = new Listeners(config, components);
   }
 
   start(): Promise<Listening[]> {
@@ -108,9 +108,9 @@ class ComposedRelay implements Relay {
     if (this.state !== 'new') throw new Error(`This relay is ${this.state}; make another one.`);
     this.state = 'running';
     try {
-      this.parts.load.start();
-      await this.parts.broker.start();
-      await this.parts.channel.start(this.parts.operations);
+      this.components.load.start();
+      await this.components.broker.start();
+      await this.components.revocationChannel.start(this.components.operations);
       const opened = await open();
       if (this.isStopped) throw new Error('The relay was stopped while it was starting.');
       return opened;
@@ -132,12 +132,12 @@ class ComposedRelay implements Relay {
   private async closeDown(options: StopOptions): Promise<void> {
     this.state = 'stopped';
     const { deadlineMs = this.config.stopTimeoutMs, readyDelayMs = this.config.drain.readyDelayMs } = options;
-    const { log, timers, load, authenticator } = this.parts;
+    const { log, timers, load, authenticator } = this.components;
     const delayMs = Math.min(readyDelayMs, deadlineMs / 2);
     const isClean = await finishesWithin(this.closeInOrder(delayMs, deadlineMs - delayMs), deadlineMs);
     if (!isClean) log.warn({ deadlineMs }, 'not everything could be closed in time');
     this.listeners.cut();
-    this.parts.tls?.close();
+    this.components.tls?.close();
     timers.close();
     authenticator.close();
     load.stop();
@@ -145,7 +145,7 @@ class ComposedRelay implements Relay {
 
   /** First nobody comes in, then all go, then the broker's connections, which they needed until the end. */
   private async closeInOrder(readyDelayMs: number, remainingMs: number): Promise<void> {
-    const { admissionQueue, sessions, http, channel, broker } = this.parts;
+    const { admissionQueue, sessions, http, revocationChannel, broker } = this.components;
     if (readyDelayMs > 0) await delay(readyDelayMs);
     this.listeners.stop();
     admissionQueue.stop();
@@ -154,22 +154,22 @@ class ComposedRelay implements Relay {
     const windowMs = remainingMs - closingMs;
     const drained = Promise.all([sessions.drain(windowMs), http.drain(windowMs)]);
     await finishesWithin(drained, remainingMs - closingMs / 2);
-    channel.stop();
+    revocationChannel.stop();
     await Promise.all([this.listeners.close(), broker.close()]);
   }
 
   get httpHandler(): http.RequestListener {
-    return (this.ownHandler ??= this.parts.http.handler());
+    return (this.ownHandler ??= this.components.http.handler());
   }
 
   notReady(): string | undefined {
     if (this.isStopped) return 'the relay is stopping';
     if (this.state !== 'running') return 'the relay is not running';
-    return this.parts.broker.isUp ? undefined : 'the broker cannot be reached';
+    return this.components.broker.isUp ? undefined : 'the broker cannot be reached';
   }
 
   get operations(): Operations {
-    return this.parts.operations;
+    return this.components.operations;
   }
 
   readonly sessions: RelaySessions = {
@@ -188,7 +188,7 @@ class ComposedRelay implements Relay {
   }
 
   private createMetrics(): Metrics {
-    const { sessions, counters, http, broker, load, admissionQueue } = this.parts;
+    const { sessions, counters, http, broker, load, admissionQueue } = this.components;
     const connections = () => this.listeners.connections;
     const shown = { counters, http, load, admissionQueue, broker, droppedLogLines };
     return createMetrics({ sessions: () => sessions.size, connections, ...shown });
