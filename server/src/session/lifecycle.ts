@@ -10,8 +10,10 @@
  */
 import { type ErrorCode, ERRORS } from '../stomp/errors.js';
 import type { SessionState } from '../stomp/rules.js';
-import type { Connection } from '../transports/connection.js';
-import type { Outbox } from '../delivery/outbox.js';
+import type { GroupMember, Groups } from '../delivery/groups.js';
+import type { Subscriptions } from '../delivery/subscriptions.js';
+import type { Inbox } from './inbox.js';
+import type { SendQueue } from './send-queue.js';
 
 interface ExitRule {
   readonly when: 'now' | 'done';
@@ -44,20 +46,14 @@ export function closeOf(code: ErrorCode): Close {
 }
 
 /** The session. */
-export interface LifecycleHost {
-  readonly connection: Connection;
-  readonly outbox: Outbox;
-  /** False when every frame that was read is handled and every SEND is confirmed. */
-  readonly hasWork: boolean;
-  /** Reads nothing more; handles what has been read. */
-  stopReading(): void;
-  /** Handles no further frame. */
-  stopHandling(): void;
+export interface LifecycleHost extends GroupMember {
+  readonly context: { readonly groups: Groups };
+  readonly inbox: Inbox;
+  readonly sendQueue: SendQueue;
+  readonly subscriptions: Subscriptions;
   stopTimers(): void;
-  /** Leaves all groups, which flushes them first. */
-  leaveGroups(): void;
-  /** Ends dedicated subscriptions and gives the broker back what the session holds. May be called twice. */
-  release(): void;
+  /** Gives the broker back what the session holds there. May be called twice. */
+  releaseResources(): void;
   /** Called once, last. */
   onGone(): void;
 }
@@ -94,11 +90,11 @@ export class Lifecycle {
     const { when, stopsReading } = EXITS[name];
     if (when === 'done') {
       this.pendingClose ??= { ...close, isStarted: false };
-      if (stopsReading) this.host.stopReading();
+      if (stopsReading) this.host.inbox.stopReading();
       return this.onProgress();
     }
     // the rule of order (`delivery/groups`): a group is flushed before anything that follows its messages
-    this.host.leaveGroups();
+    this.leaveGroups();
     writeLastFrame?.();
     this.close(close);
   }
@@ -106,7 +102,7 @@ export class Lifecycle {
   onConnectionLost(): void {
     this.isConnectionLost = true;
     this.host.stopTimers();
-    this.host.leaveGroups();
+    this.leaveGroups();
     this.onProgress();
   }
 
@@ -116,11 +112,10 @@ export class Lifecycle {
    */
   onProgress(): void {
     if (!(this.isConnectionLost || this.pendingClose) || this.state === 'closed') return;
-    if (!this.isOver && this.host.hasWork) return;
+    if (!this.isOver && this.hasWork) return;
     if (!this.isConnectionLost) return this.closeWhenRead();
     this.state = 'closed';
-    this.host.stopHandling();
-    this.host.release();
+    this.release();
     this.host.onGone();
   }
 
@@ -128,7 +123,7 @@ export class Lifecycle {
   private closeWhenRead(): void {
     const { pendingClose, host } = this;
     if (this.isOver || !pendingClose || pendingClose.isStarted) return;
-    host.leaveGroups();
+    this.leaveGroups();
     pendingClose.isStarted = true;
     if (host.connection.bufferedBytes === 0) this.close(pendingClose);
     else host.outbox.whenDrained(() => this.close(pendingClose));
@@ -137,10 +132,31 @@ export class Lifecycle {
   private close({ code, reason }: Close): void {
     const { host } = this;
     this.state = 'closing';
-    host.stopHandling();
     host.stopTimers();
-    host.release();
+    this.release();
     host.connection.close(code, reason);
     if (this.isConnectionLost) this.onProgress();
+  }
+
+  /** False when every frame that was read is handled and every SEND is confirmed. */
+  private get hasWork(): boolean {
+    const { inbox, sendQueue } = this.host;
+    return !(inbox.isIdle && sendQueue.isIdle);
+  }
+
+  /** Leaves all groups, which flushes them first. */
+  private leaveGroups(): void {
+    const { host } = this;
+    for (const subscription of host.subscriptions.all()) {
+      if (subscription.kind === 'shared') host.context.groups.leave(host, subscription.group);
+    }
+  }
+
+  /** Handles no further frame and ends the dedicated subscriptions. */
+  private release(): void {
+    const { host } = this;
+    host.inbox.close();
+    for (const subscription of host.subscriptions.all()) if (subscription.kind === 'dedicated') subscription.close();
+    host.releaseResources();
   }
 }

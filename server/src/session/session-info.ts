@@ -1,6 +1,8 @@
 /** What an operator can see of a session and do to it: STOMP sessions, and streams over HTTP alike. */
+import type { Principal } from '../auth/auth.js';
 import type { SubscriptionInfo } from '../delivery/subscriptions.js';
 import type { ErrorCode } from '../stomp/errors.js';
+import type { Connection, Peer } from '../transports/connection.js';
 
 /** A snapshot, made when it is asked for. Holds no passcode, token or claim. */
 export interface SessionInfo {
@@ -33,4 +35,31 @@ export interface SessionSource {
   get(id: string): ObservedSession | undefined;
   /** In any order; sessions may come and go while it is walked through. */
   all(): Iterable<ObservedSession>;
+}
+
+/** A STOMP session, as far as operators see it. */
+interface StompSession {
+  readonly id: string;
+  readonly userName: string;
+  readonly identity: { readonly principal: Principal } | undefined;
+  readonly peer: Peer;
+  readonly connection: Connection;
+  readonly connectedAtMs: number;
+  readonly subscriptions: { list(): readonly SubscriptionInfo[] };
+}
+
+export function sessionInfo(session: StompSession): SessionInfo {
+  const { id, identity, peer, connection, connectedAtMs, subscriptions } = session;
+  return {
+    id,
+    user: identity && session.userName,
+    anonymous: identity?.principal.anonymous ?? false,
+    transport: peer.transport,
+    address: peer.address,
+    connectedAtMs,
+    issuedAtMs: identity?.principal.issuedAtMs,
+    expiresAtMs: identity?.principal.expiresAtMs,
+    bufferedBytes: connection.bufferedBytes,
+    subscriptions: subscriptions.list(),
+  };
 }

@@ -14,12 +14,10 @@ import type { Group } from '../delivery/groups.js';
 import { Subscriptions } from '../delivery/subscriptions.js';
 import type { FrameScheduler } from '../load/frame-scheduler.js';
 import { FrameRateLimit } from '../load/frame-rate-limit.js';
-import { HEART_BEAT_EOL } from '../stomp/encoder.js';
 import { type ErrorCode, StompError } from '../stomp/errors.js';
 import type { Frame, Version } from '../stomp/frame.js';
 import type { AgreedHeartBeat } from '../stomp/negotiation.js';
 import { checkFrame, type SessionState } from '../stomp/rules.js';
-import type { Timer } from '../timing/timer-wheel.js';
 import type { Connection, ConnectionListener, Peer } from '../transports/connection.js';
 import type { CommandSession } from './commands/command.js';
 import { COMMANDS } from './commands/commands.js';
@@ -27,16 +25,15 @@ import { connect, type ConnectingSession, type Identity } from './commands/conne
 import { endSubscription } from './commands/unsubscribe.js';
 import type { DrainingSession } from './drain.js';
 import type { RefusedFrame } from './error-frame.js';
-import { HeartBeat, type HeartBeatListener } from './heart-beat.js';
 import { type FrameHandler, Inbox } from './inbox.js';
 import { closeOf, Lifecycle, type LifecycleHost } from './lifecycle.js';
 import { end, fail, type RefusingSession, refuse } from './refusals.js';
 import { askToMove, receipt } from './replies.js';
 import { SendQueue, type SendQueueListener } from './send-queue.js';
 import type { SessionContext } from './session-context.js';
-import type { ObservedSession, SessionInfo } from './session-info.js';
+import { type ObservedSession, type SessionInfo, sessionInfo } from './session-info.js';
+import { SessionDeadlines } from './session-deadlines.js';
 import { type ResourcesHost, SessionResources } from './session-resources.js';
-import { type TokenLife, watchToken } from './token-life.js';
 import type { Transaction } from './transactions.js';
 
 /** Replaces the headers of the handshake after CONNECT: they can take more memory than the session. */
@@ -53,7 +50,7 @@ export interface SessionOwner {
   ended(session: Session): void;
 }
 
-type Listeners = ConnectionListener & FrameHandler & OutboxListener & SendQueueListener & HeartBeatListener;
+type Listeners = ConnectionListener & FrameHandler & OutboxListener & SendQueueListener;
 type PartsHost = CommandSession & ConnectingSession & RefusingSession & ResourcesHost & LifecycleHost;
 
 export class Session implements Listeners, PartsHost, ObservedSession, DrainingSession {
@@ -62,11 +59,9 @@ export class Session implements Listeners, PartsHost, ObservedSession, DrainingS
   readonly subscriptions: Subscriptions;
   readonly lifecycle = new Lifecycle(this);
   identity: Identity | undefined;
-  private readonly inbox: Inbox;
-  private readonly connectedAtMs = Date.now();
-  private connectTimer: Timer | undefined;
-  private heartBeat: HeartBeat | undefined;
-  private tokenLife: TokenLife | undefined;
+  readonly inbox: Inbox;
+  readonly connectedAtMs = Date.now();
+  private readonly deadlines: SessionDeadlines;
   private openedResources: SessionResources | undefined;
 
   constructor(
@@ -86,10 +81,7 @@ export class Session implements Listeners, PartsHost, ObservedSession, DrainingS
       rateLimit: frameRateLimit(context),
     });
     this.subscriptions = new Subscriptions(options);
-    this.connectTimer = timers.schedule(options.connectTimeoutMs, () => {
-      const sentence = `No CONNECT came within connectTimeoutMs (${options.connectTimeoutMs} ms).`;
-      this.fail(new StompError('connect-timeout', sentence));
-    });
+    this.deadlines = new SessionDeadlines(this);
     connection.listener = this;
   }
 
@@ -142,13 +134,13 @@ export class Session implements Listeners, PartsHost, ObservedSession, DrainingS
 
   onData(chunk: Buffer): void {
     this.context.counters.bytesIn += chunk.length;
-    this.heartBeat?.onActivity();
+    this.deadlines.onActivity();
     // next: session/inbox
     if (!this.isOver) this.inbox.push(chunk);
   }
 
   onAlive(): void {
-    this.heartBeat?.onActivity();
+    this.deadlines.onActivity();
   }
 
   onTooLong(maxBytes: number): void {
@@ -180,9 +172,7 @@ export class Session implements Listeners, PartsHost, ObservedSession, DrainingS
   }
 
   onConnectBegun(): void {
-    // the authenticator has a deadline of its own
-    this.context.timers.cancel(this.connectTimer);
-    this.connectTimer = undefined;
+    this.deadlines.onConnectBegun();
     this.peer = { ...this.peer, httpHeaders: NO_HTTP_HEADERS };
   }
 
@@ -194,26 +184,17 @@ export class Session implements Listeners, PartsHost, ObservedSession, DrainingS
     this.lifecycle.state = 'connected';
   }
 
-  onConnected({ sendEveryMs, expectEveryMs }: AgreedHeartBeat): void {
-    const { timers, options } = this.context;
-    // STOMP 1.2, "Heart-beating": the receiver SHOULD be tolerant and take into account an error margin
-    const silenceMaxMs = expectEveryMs * options.heartBeat.graceFactor;
-    if (this.lifecycle.hasConnection) this.heartBeat = new HeartBeat(timers, this, sendEveryMs, silenceMaxMs);
-    this.watchToken();
+  onConnected(heartBeat: AgreedHeartBeat): void {
+    this.deadlines.onConnected(heartBeat);
   }
 
   renewed(principal: Principal): boolean {
     if (this.isOver || !this.identity) return false;
     if (this.context.isRevoked(principal)) throw new StompError('revoked', 'Your access was revoked.');
     this.identity = { ...this.identity, principal };
-    this.watchToken();
+    this.deadlines.onToken();
     this.context.log.debug({ session: this.id, user: principal.name }, 'session has a new token');
     return true;
-  }
-
-  private watchToken(): void {
-    this.tokenLife?.stop();
-    this.tokenLife = this.lifecycle.hasConnection ? watchToken(this) : undefined;
   }
 
   refuse(error: unknown, frame: RefusedFrame): boolean {
@@ -236,7 +217,7 @@ export class Session implements Listeners, PartsHost, ObservedSession, DrainingS
 
   /** While the relay did not read, the client's silence meant nothing. */
   resumeReading(): void {
-    this.heartBeat?.onActivity();
+    this.deadlines.onActivity();
     this.connection.resume();
   }
 
@@ -257,16 +238,6 @@ export class Session implements Listeners, PartsHost, ObservedSession, DrainingS
     if (this.isOver) return;
     this.context.counters.slowConsumers++;
     this.fail(error);
-  }
-
-  sendHeartBeat(): void {
-    const wrapped = this.connection.encoding.wrap(HEART_BEAT_EOL, true);
-    if (!this.connection.write(wrapped)) this.outbox.onBackPressure(wrapped.length);
-  }
-
-  onSilence(silentMs: number): void {
-    const sentence = `Nothing came from the client for ${silentMs} ms, against its heart-beat.`;
-    this.fail(new StompError('heart-beat-timeout', sentence));
   }
 
   onSubscriptionEnded(key: string, error: unknown): void {
@@ -298,33 +269,12 @@ export class Session implements Listeners, PartsHost, ObservedSession, DrainingS
     else this.end('shutting-down');
   }
 
-  get hasWork(): boolean {
-    return !(this.inbox.isIdle && this.sendQueue.isIdle);
-  }
-
-  stopReading(): void {
-    this.inbox.stopReading();
-  }
-
-  stopHandling(): void {
-    this.inbox.close();
-  }
-
   stopTimers(): void {
-    this.context.timers.cancel(this.connectTimer);
-    this.heartBeat?.stop();
-    this.tokenLife?.stop();
+    this.deadlines.stop();
     this.outbox.stop();
   }
 
-  leaveGroups(): void {
-    for (const subscription of this.subscriptions.all()) {
-      if (subscription.kind === 'shared') this.context.groups.leave(this, subscription.group);
-    }
-  }
-
-  release(): void {
-    for (const subscription of this.subscriptions.all()) if (subscription.kind === 'dedicated') subscription.close();
+  releaseResources(): void {
     this.openedResources?.close();
   }
 
@@ -335,19 +285,7 @@ export class Session implements Listeners, PartsHost, ObservedSession, DrainingS
   // The operator's view -----------------------------------------------------------------------------------------------
 
   info(): SessionInfo {
-    const { identity, peer, connection, connectedAtMs } = this;
-    return {
-      id: this.id,
-      user: identity && this.userName,
-      anonymous: identity?.principal.anonymous ?? false,
-      transport: peer.transport,
-      address: peer.address,
-      connectedAtMs,
-      issuedAtMs: identity?.principal.issuedAtMs,
-      expiresAtMs: identity?.principal.expiresAtMs,
-      bufferedBytes: connection.bufferedBytes,
-      subscriptions: this.subscriptions.list(),
-    };
+    return sessionInfo(this);
   }
 
   isUser(name: string): boolean {
