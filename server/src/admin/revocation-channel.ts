@@ -22,7 +22,7 @@ export interface RevocationListener {
   known(): Iterable<Revocation>;
 }
 
-interface Told {
+interface Announcement {
   readonly kind: 'revoked' | 'known' | 'hello';
   /** The relay that says so. */
   readonly from: string;
@@ -61,7 +61,7 @@ export class RevocationChannel {
   /** Resolves with whether the broker has it. If not, the others are told when it is back. */
   async announce(revocation: Revocation): Promise<boolean> {
     if (!this.broker.isUp) return false;
-    const told = this.tell(toAll, { kind: 'revoked', from: this.relayId, revocations: [revocation] });
+    const told = this.publish(toAll, { kind: 'revoked', from: this.relayId, revocations: [revocation] });
     const isTold = told.then(
       () => true,
       (err: unknown) => {
@@ -86,7 +86,8 @@ export class RevocationChannel {
     try {
       const former = this.subscriptions;
       // Also where there are some: so those are bound first, and it is known when they are.
-      const subscribe = (to: SharedDestination) => this.broker.subscribe(to, new Map(), ({ body }) => this.heard(body));
+      const subscribe = (to: SharedDestination) =>
+        this.broker.subscribe(to, new Map(), ({ body }) => this.onAnnouncement(body));
       this.subscriptions = await Promise.all([subscribe(toAll), subscribe(toOne(this.relayId))]);
       for (const each of former) void each.close().catch(() => undefined);
     } catch (err) {
@@ -98,8 +99,8 @@ export class RevocationChannel {
 
   /** What is known here first: with the answers to its question a relay that was cut off knows all. */
   private async introduce(): Promise<void> {
-    await this.tellKnown(toAll);
-    await this.tell(toAll, { kind: 'hello', from: this.relayId });
+    await this.publishKnown(toAll);
+    await this.publish(toAll, { kind: 'hello', from: this.relayId });
   }
 
   private tryAgain(err: unknown): void {
@@ -108,14 +109,18 @@ export class RevocationChannel {
     void delay(RETRY_MS, undefined, { ref: false }).then(() => (this.broker.isUp ? this.join() : undefined));
   }
 
-  private async tellKnown(to: SharedDestination): Promise<void> {
+  private async publishKnown(to: SharedDestination): Promise<void> {
     const revocations = [...(this.listener?.known() ?? [])];
     for (let start = 0; start < revocations.length; start += PAGE) {
-      await this.tell(to, { kind: 'known', from: this.relayId, revocations: revocations.slice(start, start + PAGE) });
+      await this.publish(to, {
+        kind: 'known',
+        from: this.relayId,
+        revocations: revocations.slice(start, start + PAGE),
+      });
     }
   }
 
-  private async tell(to: SharedDestination, told: Told): Promise<void> {
+  private async publish(to: SharedDestination, told: Announcement): Promise<void> {
     const message = { headers: HEADERS, body: Buffer.from(JSON.stringify(told)) };
     const publication = this.broker.publication(to, message, { mandatory: false });
     await publication.ready;
@@ -123,12 +128,12 @@ export class RevocationChannel {
   }
 
   /** Whoever may write to the exchange at the broker can say this: it is looked at closely. */
-  private heard(body: Buffer): void {
+  private onAnnouncement(body: Buffer): void {
     const told = parse(body);
     if (!told) return this.log.warn({ bytes: body.length }, 'another relay said something that is not understood');
     if (told.from === this.relayId || this.end.signal.aborted) return;
     if (told.kind === 'hello') {
-      const answered = this.tellKnown(toOne(told.from));
+      const answered = this.publishKnown(toOne(told.from));
       answered.catch((err: unknown) => this.log.warn({ err }, 'another relay could not be told of revocations'));
       return;
     }
@@ -150,10 +155,14 @@ function destination(name: string): SharedDestination {
   return { kind: 'user', text: `/user//queue/${name}`, user: '', name };
 }
 
-function parse(body: Buffer): Told | undefined {
+function parse(body: Buffer): Announcement | undefined {
   if (body.length > BODY_MAX_BYTES) return undefined;
   try {
-    const { kind, from, revocations = [] } = JSON.parse(body.toString()) as Partial<Record<keyof Told, unknown>>;
+    const {
+      kind,
+      from,
+      revocations = [],
+    } = JSON.parse(body.toString()) as Partial<Record<keyof Announcement, unknown>>;
     if (kind !== 'revoked' && kind !== 'known' && kind !== 'hello') return undefined;
     if (typeof from !== 'string' || !/^[\w-]{1,64}$/.test(from)) return undefined;
     return Array.isArray(revocations) && revocations.every(isRevocation) ? { kind, from, revocations } : undefined;

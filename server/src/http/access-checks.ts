@@ -24,8 +24,8 @@ export interface AccessChecks {
 export function accessChecks({ checkReach, checkHost, checkOrigin }: AccessChecks): RequestHandler {
   return (request, _response, next) => {
     const { secure: isEncrypted, headers } = request;
-    const misled = checkReach(request.socket.localAddress) ?? checkHost(headers, isEncrypted);
-    if (misled !== undefined) throw refusal('host-not-allowed', misled);
+    const refusedBecause = checkReach(request.socket.localAddress) ?? checkHost(headers, isEncrypted);
+    if (refusedBecause !== undefined) throw refusal('host-not-allowed', refusedBecause);
     const foreign = checkOrigin(headers, isEncrypted);
     if (foreign !== undefined) throw refusal('origin-not-allowed', foreign);
     // Without Origin but from another site: somebody has followed a link, or a page embeds us as an image, frame or form.

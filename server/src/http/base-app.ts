@@ -44,10 +44,10 @@ export function createApp(): Express {
 /** All routes behind it are refused to a request whose Host is not one of the relay's names. */
 export function hostGuard({ checkHost }: AppOptions): RequestHandler {
   return (request, response, next) => {
-    const misled = checkHost?.(request.headers);
-    if (misled === undefined) next();
-    else if (request.path.startsWith('/api/')) sendProblem(response, refusal('host-not-allowed', misled));
-    else response.status(403).json({ error: 'host-not-allowed', message: misled });
+    const refusedBecause = checkHost?.(request.headers);
+    if (refusedBecause === undefined) next();
+    else if (request.path.startsWith('/api/')) sendProblem(response, refusal('host-not-allowed', refusedBecause));
+    else response.status(403).json({ error: 'host-not-allowed', message: refusedBecause });
   };
 }
 

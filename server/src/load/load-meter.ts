@@ -33,7 +33,7 @@ export class LoadMeter implements Load {
   /** How often overload has begun. */
   overloads = 0;
   private timer: NodeJS.Timeout | undefined;
-  private lookedAt = 0;
+  private measuredAt = 0;
   /** Looks in a row that speak for the other state. */
   private streak = 0;
 
@@ -44,7 +44,7 @@ export class LoadMeter implements Load {
   ) {}
 
   start(): void {
-    this.lookedAt = this.now();
+    this.measuredAt = this.now();
     this.timer = setInterval(() => this.measure(), LOOK_MS).unref();
   }
 
@@ -55,8 +55,8 @@ export class LoadMeter implements Load {
 
   private measure(): void {
     const now = this.now();
-    this.lagMs = Math.max(0, now - this.lookedAt - LOOK_MS);
-    this.lookedAt = now;
+    this.lagMs = Math.max(0, now - this.measuredAt - LOOK_MS);
+    this.measuredAt = now;
     if (this.options.lagMaxMs > 0) this.judge();
   }
 

@@ -53,11 +53,11 @@ export class WatchedFile<T> {
   }
 
   private lookIn(ms: number, changed?: string): void {
-    this.timer = setTimeout(() => void this.look(changed), ms).unref();
+    this.timer = setTimeout(() => void this.check(changed), ms).unref();
   }
 
   /** `changed`: what the files looked like a moment ago, where that was new. */
-  private async look(changed: string | undefined): Promise<void> {
+  private async check(changed: string | undefined): Promise<void> {
     const now = (await Promise.all(this.options.paths.map(lookAt))).join();
     if (this.isClosed) return;
     if (now === this.seen) return this.lookIn(this.pollMs);

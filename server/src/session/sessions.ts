@@ -44,8 +44,8 @@ export class Sessions implements SessionOwner, SessionSource {
     private readonly options: SessionsOptions,
     private readonly context: SessionContext,
   ) {
-    const hold = new ReadThrottle(this.open, () => this.scheduler.chunksRead);
-    this.scheduler = new FrameScheduler(context.load, () => hold.begin());
+    const throttle = new ReadThrottle(this.open, () => this.scheduler.chunksRead);
+    this.scheduler = new FrameScheduler(context.load, () => throttle.begin());
     this.users = new Quota(options.sessionsPerUserMax);
     this.addresses = new Quota(options.sessionsPerAddressMax);
   }

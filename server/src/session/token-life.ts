@@ -62,10 +62,10 @@ export class TokenLife {
 
   private wait(): void {
     const nextMs = (this.hasWarned ? this.expiresAtMs : this.warnsAtMs) - Date.now();
-    this.timer = this.timers.schedule(Math.max(0, Math.min(nextMs, LOOK_AGAIN_MS)), () => this.look());
+    this.timer = this.timers.schedule(Math.max(0, Math.min(nextMs, LOOK_AGAIN_MS)), () => this.check());
   }
 
-  private look(): void {
+  private check(): void {
     const now = Date.now();
     if (now >= this.expiresAtMs) return this.end();
     if (now >= this.warnsAtMs && !this.hasWarned) {

@@ -59,7 +59,7 @@ export class WorkerProcess {
     const answer = await new Promise<Answers[Question] | undefined>((resolve) => {
       timer = setTimeout(resolve, waitMs, undefined);
       this.waiting.set(id, resolve);
-      this.tell({ kind: 'ask', id, question, ...(order && { order }) });
+      this.send({ kind: 'ask', id, question, ...(order && { order }) });
     });
     clearTimeout(timer);
     this.waiting.delete(id);
@@ -68,7 +68,7 @@ export class WorkerProcess {
 
   /** One that has nothing to stop yet ends at once. */
   stop(options: StopOptions): void {
-    if (this.isLoaded) this.tell({ kind: 'stop', options });
+    if (this.isLoaded) this.send({ kind: 'stop', options });
     else this.kill();
   }
 
@@ -80,7 +80,7 @@ export class WorkerProcess {
     switch (message.kind) {
       case 'loaded':
         this.isLoaded = true;
-        this.tell({ kind: 'start', worker: this.number, config: this.config });
+        this.send({ kind: 'start', worker: this.number, config: this.config });
         break;
       case 'listening':
         this.state = 'listening';
@@ -98,7 +98,7 @@ export class WorkerProcess {
     }
   }
 
-  private tell(message: ToWorker): void {
+  private send(message: ToWorker): void {
     if (this.process.isConnected()) this.process.send(message);
   }
 }

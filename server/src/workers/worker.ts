@@ -16,7 +16,7 @@ process.stderr.on('error', () => undefined); // such as a warning of Node's that
 process.once('message', (message: ToWorker) => {
   if (message.kind === 'start') void run(message);
 });
-tell({ kind: 'loaded' });
+send({ kind: 'loaded' });
 
 async function run({ worker, config }: ToWorker & { kind: 'start' }): Promise<void> {
   const log = createLog({ ...config.log, worker });
@@ -25,11 +25,11 @@ async function run({ worker, config }: ToWorker & { kind: 'start' }): Promise<vo
     const relay = createRelay(config, { log });
     endInOrderAfterCrash(relay, (err) => {
       log.error({ err }, 'an error that nobody caught: this worker ends');
-      tell({ kind: 'leaving' });
+      send({ kind: 'leaving' });
     });
     const stop = (options?: StopOptions): void => {
       isStopping = true;
-      tell({ kind: 'leaving' });
+      send({ kind: 'leaving' });
       void relay.stop(options).then(() => process.exit(0));
     };
     // SIGTERM to a single worker lets it drain; the primary puts a fresh one in its place. No load balancer need notice.
@@ -39,15 +39,15 @@ async function run({ worker, config }: ToWorker & { kind: 'start' }): Promise<vo
       if (message.kind === 'ask') {
         const failed = (err: unknown): void => {
           log.error({ err }, 'the primary process could not be answered');
-          tell({ kind: 'answer', id: message.id, answer: undefined });
+          send({ kind: 'answer', id: message.id, answer: undefined });
         };
-        answer(relay, message).then((answer) => tell({ kind: 'answer', id: message.id, answer }), failed);
+        answer(relay, message).then((answer) => send({ kind: 'answer', id: message.id, answer }), failed);
       }
     });
-    tell({ kind: 'listening', listening: await relay.start() });
+    send({ kind: 'listening', listening: await relay.start() });
   } catch (error) {
     const { message, code, port } = error as StartProblem;
-    if (!isStopping) tell({ kind: 'failed', problem: { message, code, port } });
+    if (!isStopping) send({ kind: 'failed', problem: { message, code, port } });
   }
 }
 
@@ -58,6 +58,6 @@ async function answer(relay: Relay, { question, order }: ToWorker & { kind: 'ask
 }
 
 /** A primary that has died meanwhile hears nothing; without a callback that would be an uncaught error. */
-function tell(message: FromWorker): void {
+function send(message: FromWorker): void {
   if (process.connected) process.send?.(message, undefined, undefined, () => undefined);
 }

@@ -19,14 +19,14 @@ export type BrokerLoginCheck = (login: string, passcode: string, signal: AbortSi
 const GUEST = 'guest';
 
 export class BrokerUsers implements Authenticator {
-  private readonly line: LoginQueue;
+  private readonly queue: LoginQueue;
   private readonly cache: LoginCache;
 
   constructor(
     private readonly options: BrokerUsersOptions,
     private readonly check: BrokerLoginCheck,
   ) {
-    this.line = new LoginQueue(options);
+    this.queue = new LoginQueue(options);
     this.cache = new LoginCache(options.cacheMs);
   }
 
@@ -34,7 +34,7 @@ export class BrokerUsers implements Authenticator {
     if (!login || !passcode || !isSafe(login) || !isSafe(passcode)) return Promise.resolve(undefined);
     if (login === GUEST && !this.options.allowGuest) return Promise.resolve(undefined);
     return this.cache.answer([login, passcode], () =>
-      this.line.run(async (signal) => {
+      this.queue.run(async (signal) => {
         const isAccepted = await this.check(login, passcode, signal);
         return isAccepted ? { name: login, anonymous: false, claims: {} } : undefined;
       }, networkOf(address)),

@@ -33,14 +33,14 @@ const NOT_MINE = 204;
 const REFUSED = [401, 403];
 
 export class HttpAuthenticator implements Authenticator {
-  private readonly line: LoginQueue;
+  private readonly queue: LoginQueue;
   private readonly cache: LoginCache;
 
   constructor(
     private readonly options: HttpAuthenticatorOptions,
     private readonly isTrustedPage: PageCheck,
   ) {
-    this.line = new LoginQueue(options);
+    this.queue = new LoginQueue(options);
     this.cache = new LoginCache(options.cacheMs);
   }
 
@@ -49,7 +49,7 @@ export class HttpAuthenticator implements Authenticator {
     if (Object.values(presented).every((text) => !text)) return Promise.resolve(undefined);
     const { address } = credentials;
     const body = JSON.stringify({ ...presented, address });
-    return this.cache.answer([body], () => this.line.run((signal) => this.ask(body, signal), networkOf(address)));
+    return this.cache.answer([body], () => this.queue.run((signal) => this.ask(body, signal), networkOf(address)));
   }
 
   forget(): void {

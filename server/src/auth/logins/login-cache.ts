@@ -13,7 +13,7 @@ const REMEMBERED_MAX = 10_000;
 export class LoginCache {
   private readonly key = randomBytes(32);
   private known: LRUCache<string, Principal>;
-  private asked = new Map<string, Promise<Principal | undefined>>();
+  private pending = new Map<string, Promise<Principal | undefined>>();
 
   /** 0: nothing is remembered, and each login is checked for itself. */
   constructor(
@@ -32,17 +32,17 @@ export class LoginCache {
     const digest = createHmac('sha256', this.key).update(JSON.stringify(presented)).digest('base64');
     const remembered = this.known.get(digest);
     if (remembered && !hasExpired(remembered)) return Promise.resolve(remembered);
-    return this.asked.get(digest) ?? this.ask(digest, ask);
+    return this.pending.get(digest) ?? this.ask(digest, ask);
   }
 
   /** Also of what is being asked now, nothing will be remembered. */
   clear(): void {
     this.known = this.createCache();
-    this.asked = new Map();
+    this.pending = new Map();
   }
 
   private ask(digest: string, ask: () => Promise<Principal | undefined>): Promise<Principal | undefined> {
-    const { known, asked } = this; // clear() puts others in their place
+    const { known, pending: asked } = this; // clear() puts others in their place
     const answer = ask()
       .then((principal) => {
         if (principal) known.set(digest, principal);

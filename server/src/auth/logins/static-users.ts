@@ -34,7 +34,7 @@ const FILE_MAX_BYTES = 8 * 1024 * 1024;
 
 export class StaticUsers implements Authenticator {
   private readonly source: { readonly value: Users; close?(): void };
-  private readonly line: LoginQueue;
+  private readonly queue: LoginQueue;
   private readonly cache: LoginCache;
   /** Nobody can work out which hash stands in for which unknown name. */
   private readonly decoyKey = randomBytes(32);
@@ -46,7 +46,7 @@ export class StaticUsers implements Authenticator {
     private readonly isRight = isPassword,
   ) {
     const { users = [], file } = options;
-    this.line = new LoginQueue(options);
+    this.queue = new LoginQueue(options);
     this.cache = new LoginCache(options.cacheMs);
     this.source = file === undefined ? { value: usersOf(users) } : this.watch(file, log);
   }
@@ -55,7 +55,7 @@ export class StaticUsers implements Authenticator {
     const users = this.source.value;
     if (!login || !passcode || users.size === 0) return Promise.resolve(undefined);
     return this.cache.answer([login, passcode], () =>
-      this.line.run(() => this.check(users, login, passcode), networkOf(address)),
+      this.queue.run(() => this.check(users, login, passcode), networkOf(address)),
     );
   }
 

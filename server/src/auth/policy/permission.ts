@@ -48,11 +48,11 @@ export function requireSubscribe(
 }
 
 /** One after the other, as `requireSend`; what comes behind a refusal is not asked. */
-export function requireAll(subject: Subject, needs: readonly RequiredPermission[]): Promise<void> | undefined {
-  for (let i = 0; i < needs.length; i++) {
-    const { action, destination } = needs[i]!;
+export function requireAll(subject: Subject, permissions: readonly RequiredPermission[]): Promise<void> | undefined {
+  for (let i = 0; i < permissions.length; i++) {
+    const { action, destination } = permissions[i]!;
     const waiting = requirePermission(subject, action, destination);
-    if (waiting) return waiting.then(() => requireAll(subject, needs.slice(i + 1)));
+    if (waiting) return waiting.then(() => requireAll(subject, permissions.slice(i + 1)));
   }
   return undefined;
 }

@@ -43,21 +43,21 @@ export function furtherPermissionsOfSend(
   const replyTo = replyQueue ? '' : (headers.get('reply-to') ?? '');
   const shapesQueue = destination.kind === 'queue' && hasQueueHeaders(headers, 'send');
   if (replyTo === '' && !shapesQueue) return NONE;
-  const needs = replyTo === '' ? [] : permissionsOfReply(replyTo);
+  const permissions = replyTo === '' ? [] : permissionsOfReply(replyTo);
   // A queue that drops or passes on what it gets is decided upon by those who may take messages from it, not by senders
-  if (shapesQueue) needs.push({ action: 'subscribe', destination }, ...permissionsOfDeadLetters(headers, 'send'));
-  return needs;
+  if (shapesQueue) permissions.push({ action: 'subscribe', destination }, ...permissionsOfDeadLetters(headers, 'send'));
+  return permissions;
 }
 
 /** Throws a HeaderError. */
 export function furtherPermissionsOfSubscribe(headers: Headers): readonly RequiredPermission[] {
   const { queueName } = parseQueueOptions(headers, 'subscribe');
-  const needs = permissionsOfDeadLetters(headers, 'subscribe');
+  const permissions = permissionsOfDeadLetters(headers, 'subscribe');
   if (queueName !== undefined) {
     const destination = queueNamed(queueName);
-    needs.push({ action: 'subscribe', destination }, { action: 'send', destination });
+    permissions.push({ action: 'subscribe', destination }, { action: 'send', destination });
   }
-  return needs.length === 0 ? NONE : needs;
+  return permissions.length === 0 ? NONE : permissions;
 }
 
 /** A service will send there, and may be allowed more than the client. */

@@ -32,4 +32,3 @@ export interface RabbitMqOptions extends QueueSettings {
   readonly heartbeatSeconds: number;
   readonly log: Log;
 }
-

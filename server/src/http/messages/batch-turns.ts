@@ -8,7 +8,7 @@ import { TurnBudget } from '../../timing/turn-budget.js';
 const SLICE_MS = 10;
 
 export class BatchTurns {
-  private readonly line: (() => void)[] = [];
+  private readonly queue: (() => void)[] = [];
 
   constructor(readonly now: () => number = () => performance.now()) {}
 
@@ -18,12 +18,12 @@ export class BatchTurns {
 
   /** Calls `proceed` in a later turn of the event loop. */
   later(proceed: () => void): void {
-    if (this.line.push(proceed) === 1) setImmediate(this.serve);
+    if (this.queue.push(proceed) === 1) setImmediate(this.serve);
   }
 
   private readonly serve = (): void => {
-    this.line.shift()?.();
-    if (this.line.length > 0) setImmediate(this.serve);
+    this.queue.shift()?.();
+    if (this.queue.length > 0) setImmediate(this.serve);
   };
 }
 

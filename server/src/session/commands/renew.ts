@@ -65,9 +65,9 @@ async function failTransactions(session: CommandSession): Promise<void> {
 /** Resolves with the ids of those that are no longer allowed. */
 async function endSubscriptions(session: CommandSession): Promise<string[]> {
   const checked = await inTurns(session.subscriptions.entries(), TURN_MS, async ([key, subscription]) => {
-    const needs: RequiredPermission[] = [{ action: 'subscribe', destination: destinationOf(subscription) }];
-    if (subscription.kind === 'dedicated') needs.push(...subscription.permissions);
-    const error = await refusalOf(session, needs);
+    const permissions: RequiredPermission[] = [{ action: 'subscribe', destination: destinationOf(subscription) }];
+    if (subscription.kind === 'dedicated') permissions.push(...subscription.permissions);
+    const error = await refusalOf(session, permissions);
     // It may have ended by itself while the policy was asked
     if (error === undefined || !session.subscriptions.has(key)) return [];
     await withdraw(session, key, error);
@@ -76,9 +76,9 @@ async function endSubscriptions(session: CommandSession): Promise<string[]> {
   return (await Promise.all(checked)).flat();
 }
 
-async function refusalOf(session: CommandSession, needs: readonly RequiredPermission[]): Promise<unknown> {
+async function refusalOf(session: CommandSession, permissions: readonly RequiredPermission[]): Promise<unknown> {
   try {
-    await requireAll(session, needs);
+    await requireAll(session, permissions);
     return undefined;
   } catch (error) {
     return error;

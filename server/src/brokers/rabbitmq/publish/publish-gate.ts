@@ -5,7 +5,7 @@
 import { BrokerError } from '../../broker.js';
 
 /** What the gate looks at, and the limits that it keeps. */
-export interface Load {
+export interface GateLoad {
   /** Why nobody may publish, to complete the sentence "RabbitMQ ..."; undefined where there is no such reason. */
   readonly obstacle: string | undefined;
   readonly count: number;
@@ -31,7 +31,7 @@ export class PublishGate {
   private entering = { count: 0, bytes: 0 };
 
   constructor(
-    private readonly load: Load,
+    private readonly load: GateLoad,
     private readonly limits: GateLimits,
   ) {}
 
