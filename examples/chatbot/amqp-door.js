@@ -9,6 +9,7 @@ import { connect } from 'amqplib';
 const QUEUE = 'chatbot';
 const STOPS = { exchange: 'amq.topic', key: 'chatbot.stop' };
 const USERS = 'stomp-relay.user';
+const REPLIES = 'replies';
 const RETRY_MS = 1_000;
 /** AMQP's replies to what would be refused again: credentials or permissions, a queue with other properties, the vhost. */
 const REFUSALS = [403, 406, 530];
@@ -79,6 +80,14 @@ function senderOf({ properties: { headers = {}, correlationId } }) {
   return { user: headers.user, session: headers.session, id: correlationId };
 }
 
+/**
+ * A name as one word of a routing key: encodeURIComponent leaves dots, which separate words, and asterisks, which are
+ * wildcards in a binding.
+ */
+function keyWord(name) {
+  return encodeURIComponent(name).replaceAll('.', '%2E').replaceAll('*', '%2A');
+}
+
 function questionOf(channel, message) {
   const { user, session, id } = senderOf(message);
   return {
@@ -88,7 +97,7 @@ function questionOf(channel, message) {
     text: message.content.toString(),
     isRedelivered: message.fields.redelivered,
     async reply({ text, ...about }) {
-      const routingKey = `${encodeURIComponent(user)}/queue/replies`;
+      const routingKey = `${keyWord(REPLIES)}.${keyWord(user)}`;
       const headers = session ? { session, ...about } : about; // a question that came over HTTP has none: all of the user's
       const options = { headers, correlationId: id, contentType: 'text/plain' };
       await new Promise((resolve, reject) => {

@@ -239,6 +239,56 @@ export function sharedSubscriptionTests(desks: Desks): void {
       }
     });
 
+    const NAMES = ['*', '#', 'a', 'a.b', 'a.*', 'a.#', '*.*', '.', '%2A', '%23', 'a%2Eb', 'a/b', "it's (a)!", 'Zoë 🙂'];
+
+    test('no name is a wildcard: each user gets its own messages and no others', async () => {
+      const x = unique('x');
+      const hearings = await Promise.all(NAMES.map((name) => desks.here.listen(`/user/queue/${x}`, {}, name)));
+      const own = await Promise.all(
+        NAMES.map((name) => desks.here.channel(name).consume(`/user/queue/${x}`, { user: name })),
+      );
+      for (const name of NAMES) await desks.there.send(`/user/${encodeURIComponent(name)}/queue/${x}`, `for ${name}`);
+      for (const name of NAMES) await desks.there.send(`/user/${encodeURIComponent(name)}/queue/${x}`, `end ${name}`);
+      for (const [index, name] of NAMES.entries()) {
+        const both = [`for ${name}`, `end ${name}`];
+        expect(await hearings[index]!.bodies(2)).toEqual(both);
+        expect(await own[index]!.bodies(2)).toEqual(both);
+      }
+    });
+
+    test('no name behind /queue/ is a wildcard', async () => {
+      const bob = unique('bob');
+      const hearings = await Promise.all(
+        NAMES.map((name) => desks.here.listen(`/user/queue/${encodeURIComponent(name)}`, {}, bob)),
+      );
+      for (const text of ['for', 'end']) {
+        for (const name of NAMES)
+          await desks.there.send(`/user/${bob}/queue/${encodeURIComponent(name)}`, `${text} ${name}`);
+      }
+      for (const [index, name] of NAMES.entries()) {
+        expect(await hearings[index]!.bodies(2)).toEqual([`for ${name}`, `end ${name}`]);
+      }
+    });
+
+    test('the name of a user and the name behind /queue/ are not mixed up', async () => {
+      const name = unique('today.ann');
+      const one = await desks.here.listen('/user/queue/news', {}, name);
+      const other = await desks.here.listen('/user/queue/news.today', {}, name.slice('today.'.length));
+      for (const text of ['for one', 'end']) await desks.there.send(`/user/${name}/queue/news`, text);
+      for (const text of ['for the other', 'end']) {
+        await desks.there.send(`/user/${name.slice('today.'.length)}/queue/news.today`, text);
+      }
+      expect(await one.bodies(2)).toEqual(['for one', 'end']);
+      expect(await other.bodies(2)).toEqual(['for the other', 'end']);
+    });
+
+    test('names may hold more dots than a key has words', async () => {
+      const [name, x] = [`${'u.'.repeat(33)}u`, `${'x.'.repeat(20)}x`];
+      const { bodies } = await desks.here.listen(`/user/queue/${x}`, {}, name);
+      await desks.there.send(`/user/${name}/queue/${x}`, 'hello', { 'reply-to': `/user/${name}/queue/${x}` });
+      expect(await bodies(1)).toEqual(['hello']);
+    });
+
     test('names may hold slashes, dots and wildcards', async () => {
       const name = unique('a/queue/b.*.#');
       const { bodies } = await desks.here.listen('/user/queue/x', {}, name);

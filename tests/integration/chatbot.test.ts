@@ -231,7 +231,7 @@ test('over AMQP it comes back when RabbitMQ does', async () => {
   await lines.until(({ length }) => length >= 2, 60_000, 'to be ready again');
   // answers are live: the relay has to have bound the asker's destination again
   await eventually(
-    async () => (await node.ctl('list_bindings', 'routing_key', '--silent')).includes('ada/queue/replies') || undefined,
+    async () => (await node.ctl('list_bindings', 'routing_key', '--silent')).includes('replies.ada') || undefined,
     30_000,
     () => 'the user is not bound again',
   );

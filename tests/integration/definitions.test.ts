@@ -53,23 +53,27 @@ async function openChannel(): Promise<ConfirmChannel> {
   return channel;
 }
 
-test('the chatbot answers', async () => {
-  await startChatbot(urlFor('service:service'), 1, cleanUp);
-  const client = await login('ada');
-  await client.receipt('SUBSCRIBE', { id: 'r', destination: '/user/queue/replies' });
-  const id = randomUUID();
-  client.sendFrame('SEND', { destination: '/queue/chatbot', 'correlation-id': id }, 'hello');
-  const last = await client.take(({ headers }) => headers['final'] === 'true', 'the end of the answer');
-  expect(last.headers).toMatchObject({ 'correlation-id': id, outcome: 'answered' });
-}, 60_000);
+test.each(['ada', "o'brien.*@example.com"])(
+  'the chatbot answers %s',
+  async (name) => {
+    await startChatbot(urlFor('service:service'), 1, cleanUp);
+    const client = await login(name);
+    await client.receipt('SUBSCRIBE', { id: 'r', destination: '/user/queue/replies' });
+    const id = randomUUID();
+    client.sendFrame('SEND', { destination: '/queue/chatbot', 'correlation-id': id }, 'hello');
+    const last = await client.take(({ headers }) => headers['final'] === 'true', 'the end of the answer');
+    expect(last.headers).toMatchObject({ 'correlation-id': id, outcome: 'answered' });
+  },
+  60_000,
+);
 
-test('what docs/users.md shows reaches the user', async () => {
-  const client = await login('ada lovelace');
+test.each(['ada lovelace', "o'brien.*@example.com"])('what docs/users.md shows reaches %s', async (name) => {
+  const client = await login(name);
   await client.receipt('SUBSCRIBE', { id: 'r', destination: '/user/queue/replies' });
   const blocks = codeBlocks(path.join(ROOT, 'docs/users.md')).filter(({ language }) => language === 'js');
   expect(blocks).toHaveLength(1);
   const channel = await openChannel();
-  const headers = { user: 'ada lovelace', session: client.connected?.headers['session'] };
+  const headers = { user: name, session: client.connected?.headers['session'] };
   runInNewContext(blocks[0]!.code, { channel, headers, correlationId: 'c1', Buffer, encodeURIComponent });
   await channel.waitForConfirms();
   const { body } = await client.expectFrame('MESSAGE', { 'correlation-id': 'c1' });
@@ -86,7 +90,7 @@ test('what it publishes to amq.topic reaches a topic', async () => {
 
 describe('the user service may not', () => {
   test.each<[string, (channel: ConfirmChannel) => Promise<unknown>]>([
-    ['declare the exchange of users', (channel) => channel.assertExchange('stomp-relay.user', 'direct')],
+    ['declare the exchange of users', (channel) => channel.assertExchange('stomp-relay.user', 'topic')],
     ['declare a queue of a relay', (channel) => channel.assertQueue('stomp-relay.mine')],
     ['declare any queue', (channel) => channel.assertQueue('orders')],
     ['delete the exchange of users', (channel) => channel.deleteExchange('stomp-relay.user')],

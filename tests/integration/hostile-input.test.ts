@@ -64,8 +64,11 @@ test('nothing that a client says becomes a line of the log', async () => {
 });
 
 test.each([
-  ['SEND', '/exchange/stomp-relay.user/ann%2Fqueue%2Fx'],
+  ['SEND', '/exchange/stomp-relay.user/x.ann'],
   ['SUBSCRIBE', '/exchange/stomp-relay.user/%23'],
+  ['SUBSCRIBE', '/exchange/stomp-relay.user/x.*'],
+  ['SUBSCRIBE', '/exchange/stomp-relay.user'],
+  ['SUBSCRIBE', '/exchange/stomp%2Drelay%2Euser/%23'],
   ['SUBSCRIBE', '/exchange/%73tomp-relay.user/stomp-relay.control'],
   ['SEND', '/exchange/stomp-relay.user/stomp-relay.control'],
   ['SUBSCRIBE', '/queue/stomp-relay.durable.x'],

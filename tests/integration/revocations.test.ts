@@ -104,20 +104,23 @@ describe('a client that would revoke others', () => {
     const login = { login: unique('attacker'), passcode: 'password', 'relay-extensions': 'soft-errors' };
     const attacker = await stage.connect('webSocketUrl', login);
     for (const headers of [
+      { destination: '/user/relays/queue/' },
+      { destination: '/user/relays/queue/%00' },
+      { destination: '/user/relays/queue/%20' },
       { destination: '/user//queue/relays' },
       { destination: '/user/%00/queue/relays' },
       { destination: '/user/%20/queue/relays' },
       { destination: '/user/queue/relays' },
-      { destination: '/exchange/stomp-relay.user/%2Fqueue%2Frelays' },
-      { destination: '/topic/%2Fqueue%2Frelays' },
-      { destination: '/reply-queue/%2Fqueue%2Frelays' },
-      { destination: '/topic/a', CC: '/queue/relays' },
-      { destination: '/topic/a', 'reply-to': '/user//queue/relays' },
+      { destination: '/exchange/stomp-relay.user/.relays' },
+      { destination: '/topic/.relays' },
+      { destination: '/reply-queue/.relays' },
+      { destination: '/topic/a', CC: '.relays' },
+      { destination: '/topic/a', 'reply-to': '/user/relays/queue/' },
       {
         destination: `/queue/${unique()}`,
         'x-message-ttl': '0',
         'x-dead-letter-exchange': 'stomp-relay.user',
-        'x-dead-letter-routing-key': '/queue/relays',
+        'x-dead-letter-routing-key': '.relays',
       },
     ] as Record<string, string>[]) {
       attacker.sendFrame('SEND', { ...headers, 'content-type': 'application/json' }, body);

@@ -1,6 +1,6 @@
 /**
  * How relays tell each other of revocations: over the broker, through the exchange of users, with routing keys that no client
- * can form: a user's begins with the user's name, and no name is empty.
+ * can form, and that no binding for X of all users takes: X is their first word, and these have an empty one.
  *
  *   revoked   to all: it has just happened
  *   hello     to all, by a relay that comes, or comes back after it was cut off: what have I missed?
@@ -150,9 +150,9 @@ function toOne(relayId: string): SharedDestination {
   return destination(`relays.${relayId}`);
 }
 
-/** `/user//queue/...`, which no client can write: without a name. */
-function destination(name: string): SharedDestination {
-  return { kind: 'user', text: `/user//queue/${name}`, user: '', name };
+/** `/user/.../queue/` with nothing behind it, which no client can write. */
+function destination(user: string): SharedDestination {
+  return { kind: 'user', text: `/user/${user}/queue/`, user, name: '' };
 }
 
 function parse(body: Buffer): Announcement | undefined {

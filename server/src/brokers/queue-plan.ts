@@ -32,7 +32,7 @@ export interface QueueSettings {
   readonly queueArguments: ArgumentRules;
   /** The exchange behind `/topic`. */
   readonly topicExchange: string;
-  /** The exchange behind `/user`: direct, the relay's own, made where it is missing. */
+  /** The exchange behind `/user`: a topic exchange, the relay's own, made where it is missing. */
   readonly userExchange: string;
   readonly topics: KeyLimits;
   /** Unsettled deliveries of an own subscription whose SUBSCRIBE does not say `prefetch-count`, by its kind of ack. */
@@ -193,7 +193,7 @@ export function bindingFor(
   headers: ReadonlyMap<string, string>,
   settings: QueueSettings,
 ): QueueBinding {
-  // Any exchange may be a topic exchange, or lead to one; that of users is direct
+  // Any exchange may be a topic exchange, or lead to one. A key of a user has two words and no wildcard
   if (destination.kind !== 'user') coded(() => checkPattern(destination.key, settings.topics));
   switch (destination.kind) {
     case 'topic':

@@ -41,7 +41,7 @@ export const queues = section({
 });
 
 export const topics = section({
-  keyWordsMax: whole(32, 1, 255).describe(
+  keyWordsMax: whole(32, 2, 255).describe(
     'words, between dots, of a routing key or pattern, also in `reply-to`, in dead letters, and of the name of a queue',
   ),
   patternHashesMax: whole(1, 0, 4).describe(

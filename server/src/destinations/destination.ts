@@ -158,20 +158,25 @@ function user(text: string, segments: string[], action: 'send' | 'subscribe'): D
   return { kind: 'user', text, user: owner === undefined ? undefined : decode(owner, text), name };
 }
 
-/** The routing key of a user's destination. A slash in the user's name is encoded, so that no two users share a key. */
+/**
+ * The routing key of `/user/USER/queue/X`: X, a dot, USER. The exchange is a topic exchange, and a binding with X and `*`
+ * takes X of all users. Each part is one word, whatever it holds: no two destinations share a key, no name is a wildcard,
+ * and dots in a name cost RabbitMQ nothing.
+ */
 export function userKey(userName: string, name: string): string {
-  let key: string;
+  return bounded(`${keyWord(name)}.${keyWord(userName)}`, `/user/${userName}/queue/${name}`);
+}
+
+/** encodeURIComponent leaves dots, which separate words, and asterisks, which are wildcards in a binding. */
+function keyWord(text: string): string {
   try {
-    key = `${encodeURIComponent(userName)}/queue/${name}`;
+    return encodeURIComponent(text).replaceAll('.', '%2E').replaceAll('*', '%2A');
   } catch (cause) {
     throw new DestinationError(
-      'The name of the user holds half of a surrogate pair: use a name that is valid Unicode.',
-      {
-        cause,
-      },
+      "The user's name, or the name behind /queue/, holds half of a surrogate pair: use valid Unicode.",
+      { cause },
     );
   }
-  return bounded(key, `/user/${userName}/queue/${name}`);
 }
 
 function only(segments: string[], text: string, form: string): string {

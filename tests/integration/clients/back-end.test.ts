@@ -128,12 +128,19 @@ test('asks a browser, which answers to its reply-to', async () => {
   expect([content.toString(), properties.correlationId]).toEqual(['a', '9']);
 });
 
-// the key: the user's name percent-encoded, then /queue/NAME
-test.each(['alice', 'bob@example.com', 'dept/alice', 'Zoë'])('tells a user by name: %s', async (user) => {
+// the key: NAME and the user's name, both encoded, with a dot between them
+test.each([
+  ['alice', 'news.alice'],
+  ['bob@example.com', 'news.bob%40example%2Ecom'],
+  ['dept/alice', 'news.dept%2Falice'],
+  ['Zoë', 'news.Zo%C3%AB'],
+  ['*', 'news.%2A'],
+  ["it's (*) %2A.#", "news.it's%20(%2A)%20%252A%2E%23"],
+])('tells a user by name: %s', async (user, key) => {
   const first = await browser({ login: user });
   const second = await browser({ login: user }, relays[1]);
   for (const client of [first, second]) await client.receipt('SUBSCRIBE', { id: 's', destination: '/user/queue/news' });
-  channel.publish('stomp-relay.user', `${encodeURIComponent(user)}/queue/news`, Buffer.from('hello'));
+  channel.publish('stomp-relay.user', key, Buffer.from('hello'));
   for (const client of [first, second]) {
     const message = await client.expectFrame('MESSAGE', { subscription: 's', destination: '/user/queue/news' });
     expect(message.body.toString()).toBe('hello');

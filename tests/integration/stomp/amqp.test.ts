@@ -115,7 +115,7 @@ describe.each(TRANSPORTS)('over %s', (transport) => {
     const { user: asker, session } = (await fetched(queue)).properties.headers as Record<string, string>;
     expect([asker, session]).toEqual([user, one.session]);
     const answer = (body: string, headers: object) =>
-      amqp.publish('stomp-relay.user', `${user}/queue/${x}`, Buffer.from(body), { headers });
+      amqp.publish('stomp-relay.user', `${x}.${user}`, Buffer.from(body), { headers });
     answer('for one', { session });
     answer('for all', {});
     expect([await nextBody(one), await nextBody(one)]).toEqual(['for one', 'for all']);

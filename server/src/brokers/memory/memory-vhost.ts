@@ -47,7 +47,7 @@ export class MemoryVhost implements QueueHost {
     const { topicExchange, userExchange } = options;
     if (!this.exchanges.has(topicExchange))
       this.exchanges.set(topicExchange, new MemoryExchange(topicExchange, 'topic'));
-    this.exchanges.set(userExchange, new MemoryExchange(userExchange, 'direct'));
+    this.exchanges.set(userExchange, new MemoryExchange(userExchange, 'topic'));
   }
 
   /** Throws `exchange-not-found`. */

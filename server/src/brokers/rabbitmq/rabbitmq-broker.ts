@@ -146,7 +146,7 @@ export class RabbitMqBroker implements Broker {
   /** The exchange of users is the relay's own; that of topics is the broker's. */
   private ensureExchange(exchange: string): Promise<void> {
     const isOwn = exchange === this.options.userExchange;
-    return isOwn ? this.topology.ensureExchange(exchange, 'direct') : this.topology.checkExchange(exchange);
+    return isOwn ? this.topology.ensureTopicExchange(exchange) : this.topology.checkExchange(exchange);
   }
 
   publication(destination: Destination, message: Message, { mandatory, user = '' }: PublishOptions): Publication {

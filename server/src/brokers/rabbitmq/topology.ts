@@ -6,7 +6,7 @@
 import type { Channel, ConsumeMessage, Replies } from 'amqplib';
 import { LRUCache } from 'lru-cache';
 import { isReservedName } from '../../destinations/destination.js';
-import type { BrokerError } from '../broker.js';
+import { BrokerError } from '../broker.js';
 import { REPLY, replyCode, toBrokerError } from './amqp/amqp-errors.js';
 import { checkBindingSize } from './amqp/binding-size.js';
 import type { QueueBinding, QueueDeclaration, QueuePlan } from '../queue-plan.js';
@@ -73,16 +73,22 @@ export class Topology {
     });
   }
 
-  /** For an exchange of the relay's own. */
-  async ensureExchange(exchange: string, type: 'direct'): Promise<void> {
-    try {
-      await this.checkExchange(exchange);
-    } catch (error) {
-      if (codeOf(error) !== 'exchange-not-found') throw error;
-      const made = (channel: Channel) => channel.assertExchange(exchange, type, { durable: true });
-      await this.ask({ kind: 'exchange', name: exchange }, made);
-      this.exchanges.set(exchange, true);
-    }
+  /**
+   * For an exchange of the relay's own. It is declared also where it exists, because only a declaration is refused over
+   * another type. A relay that RabbitMQ does not let declare it takes it as it is.
+   */
+  ensureTopicExchange(exchange: string): Promise<void> {
+    return this.once(`topic exchange ${exchange}`, async () => {
+      try {
+        await this.scratch.run((channel) => channel.assertExchange(exchange, 'topic', { durable: true }));
+        this.exchanges.set(exchange, true);
+      } catch (cause) {
+        if (replyCode(cause) === REPLY.accessRefused) return this.checkExchange(exchange);
+        this.exchanges.delete(exchange);
+        if (replyCode(cause) === REPLY.preconditionFailed) throw ofAnotherType(exchange, cause);
+        throw toBrokerError(cause, { kind: 'exchange', name: exchange });
+      }
+    });
   }
 
   /** A queue to publish to: as it exists where nothing is said about it, else as declared. */
@@ -208,6 +214,13 @@ export class Topology {
     }
     return answer;
   }
+}
+
+function ofAnotherType(exchange: string, cause: unknown): BrokerError {
+  const sentence =
+    `The exchange "${exchange}" exists with another type or other properties, and the relay needs a durable topic ` +
+    'exchange without arguments: delete it (no message is stored in it), and start the relay again.';
+  return new BrokerError('queue-conflict', sentence, { cause });
 }
 
 /** What has come by then is acknowledged, which takes nothing out of a stream. */

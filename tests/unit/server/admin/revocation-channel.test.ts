@@ -180,7 +180,7 @@ test.each([
 ])('what is %s is not listened to', async (_, told) => {
   const broker = await shared();
   const relay = await open(broker, 'a');
-  const toAll = { kind: 'user' as const, text: '', user: '', name: 'relays' };
+  const toAll = { kind: 'user' as const, text: '', user: 'relays', name: '' };
   const body = Buffer.from(typeof told === 'string' ? told : JSON.stringify(told));
   await publishTo(broker, toAll, { headers: new Map(), body }, { mandatory: true });
   expect([relay.revoked, relay.learned]).toEqual([[], []]);
@@ -189,13 +189,21 @@ test.each([
 
 test('no client can write the destinations', () => {
   for (const text of [
+    '/user/relays/queue/',
+    '/user/relays/queue',
+    '/user/relays/queue/%00',
     '/user//queue/relays',
-    '/user/%00/queue/relays',
-    '/exchange/stomp-relay.user/%2Fqueue%2Frelays',
+    '/exchange/stomp-relay.user/.relays',
   ]) {
     expect(() => parseDestination(text, 'send')).toThrow();
   }
-  for (const text of ['/user//queue/relays', '/exchange/stomp-relay.user/%2Fqueue%2Frelays']) {
+  for (const text of [
+    '/user/queue/',
+    '/user/queue',
+    '/user/relays/queue/',
+    '/exchange/stomp-relay.user/.relays',
+    '/exchange/stomp-relay.user/%23',
+  ]) {
     expect(() => parseDestination(text, 'subscribe')).toThrow();
   }
 });

@@ -23,7 +23,7 @@ describe('checkMessage', () => {
     ['/exchange/e.with.many.dots/a.b.c', true],
     ['/user/queue/a.b.c', true],
     ['/user/ann.b.c/queue/x', true],
-    ['/user/ann.b.c.d/queue/x', false],
+    ['/user/ann.b.c.d/queue/x.y.z', true],
     ['q.u.e', true],
     ['/topic/a.b.c.d', false],
     ['/topic/a/b/c/d', false],

@@ -112,7 +112,7 @@ describe('planConsumer', () => {
     });
     expect(plan('/user/queue/x', { user: 'a/b' }).binding).toEqual({
       exchange: 'stomp-relay.user',
-      key: 'a%2Fb/queue/x',
+      key: 'x.a%2Fb',
       arguments: {},
     });
   });

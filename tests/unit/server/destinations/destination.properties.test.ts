@@ -8,6 +8,7 @@ import {
   userKey,
 } from '../../../../server/src/destinations/destination.js';
 import { formatDestination, shownDestination } from '../../../../server/src/destinations/shown-destination.js';
+import { matches } from '../../../../server/src/destinations/topic-pattern.js';
 import { fc } from '../../../support/properties.js';
 
 const TOPIC_EXCHANGE = 'amq.topic';
@@ -147,14 +148,29 @@ describe('spelling', () => {
   test('no two users share a key', () => {
     // Names that would look the same, put together
     const words = fc.array(fc.oneof(name, fc.constant('a')), { minLength: 3, maxLength: 4 });
-    const property = fc.property(words, fc.nat(), fc.nat(), (parts, one, other) => {
+    const separators = fc.constantFrom('/queue/', '.', '/');
+    const property = fc.property(words, separators, fc.nat(), fc.nat(), (parts, separator, one, other) => {
       const key = (end: number): string =>
-        userKey(parts.slice(0, end).join('/queue/'), parts.slice(end).join('/queue/'));
+        userKey(parts.slice(0, end).join(separator), parts.slice(end).join(separator));
       const [ofOne, ofOther] = [one, other].map((each) => 1 + (each % (parts.length - 1)));
-      fc.pre(ofOne !== ofOther && encodeURIComponent(parts.join('/queue/')).length < 250);
+      fc.pre(ofOne !== ofOther && escaped(parts.join(separator)).length < 250);
       expect(key(ofOne!)).not.toBe(key(ofOther!));
     });
     fc.assert(property, { numRuns: 300 });
+  });
+
+  test('the key of a user has two words and no wildcard, and a binding for all users takes it', () => {
+    const any = fc.oneof(name, fc.constantFrom('*', '#', '.', '..', 'a.*', '#.#', '%2A', '*.'));
+    const property = fc.property(any, any, any, (user, other, what) => {
+      fc.pre([user, other, what].every((text) => escaped(text).length <= 120));
+      const key = userKey(user, what);
+      const [first, ...rest] = key.split('.');
+      expect(rest).toHaveLength(1);
+      expect(key).not.toMatch(/[*#]/);
+      expect(matches(`${first}.*`, key)).toBe(true);
+      expect(matches(key, userKey(other, what))).toBe(user === other);
+    });
+    fc.assert(property, { numRuns: 500 });
   });
 
   test('whoever is sent to and whoever subscribes meet in the same key', () => {

@@ -189,14 +189,29 @@ describe('parseReplyTo', () => {
 });
 
 describe('userKey', () => {
+  test.each([
+    ['bob', 'x', 'x.bob'],
+    ['bob@example.com', 'replies', 'replies.bob%40example%2Ecom'],
+    ['a/queue/b', 'c/d', 'c%2Fd.a%2Fqueue%2Fb'],
+    ['*', 'x', 'x.%2A'],
+    ['#', 'x', 'x.%23'],
+    ['a.*', '#.*', '%23%2E%2A.a%2E%2A'],
+    ['%2A', '%2E', '%252E.%252A'],
+    ["-_!~'()", "-_!~'()", "-_!~'().-_!~'()"],
+    ['Zoë 🙂', 'x', 'x.Zo%C3%AB%20%F0%9F%99%82'],
+  ])('of the user %s and the name %s is %s', (user, name, key) => {
+    expect(userKey(user, name)).toBe(key);
+  });
+
   test('is unambiguous whatever the user is called', () => {
-    expect(userKey('bob', 'x')).toBe('bob/queue/x');
-    expect(userKey('a/queue/b', 'x')).toBe('a%2Fqueue%2Fb/queue/x');
     expect(userKey('a', 'b/queue/x')).not.toBe(userKey('a/queue/b', 'x'));
+    expect(userKey('today.ann', 'news')).not.toBe(userKey('ann', 'news.today'));
   });
 
   test('refuses what would not fit into a routing key', () => {
-    expect(refusal(() => userKey('u'.repeat(250), 'x'))).toMatch(/at most 255/);
+    expect(refusal(() => userKey('u'.repeat(254), 'x'))).toMatch(/at most 255/);
+    expect(refusal(() => userKey('.'.repeat(85), 'x'))).toMatch(/257 bytes.*at most 255/);
     expect(refusal(() => userKey('\ud800', 'x'))).toMatch(/valid Unicode/);
+    expect(refusal(() => userKey('bob', '\ud800'))).toMatch(/valid Unicode/);
   });
 });

@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
-import { parseDestination } from '../../../../server/src/destinations/destination.js';
+import { parseDestination, userKey } from '../../../../server/src/destinations/destination.js';
 import { checkKey, checkPattern, isPattern } from '../../../../server/src/destinations/key-limits.js';
 
 const LIMITS = { keyWordsMax: 4, patternHashesMax: 1 };
@@ -7,6 +7,12 @@ const LIMITS = { keyWordsMax: 4, patternHashesMax: 1 };
 test.each(['', 'a', 'a.b.c.d', '...', `${'x'.repeat(200)}.b`])('the key %j is short enough', (key) => {
   expect(() => checkKey(key, LIMITS)).not.toThrow();
   expect(() => checkPattern(key, LIMITS)).not.toThrow();
+});
+
+test('the key of a user is short enough, whatever its parts hold', () => {
+  for (const text of ['ann', 'a.b.c.d.e', '#.#', '*']) {
+    expect(() => checkKey(userKey(text, text), { ...LIMITS, keyWordsMax: 2 })).not.toThrow();
+  }
 });
 
 test.each(['a.b.c.d.e', '....', 'a.*.c.*.e'])('the key %j has too many words', (key) => {

@@ -23,7 +23,7 @@ describe('shownDestination', () => {
     ['/exchange/E/k.*', 'E', 'k.a/b', '/exchange/E/k.a%2Fb'],
     ['/exchange/a%2Fb/k', 'a/b', 'k', '/exchange/a%2Fb/k'],
     ['/exchange/amq.topic/k', 'amq.topic', 'k', '/exchange/amq.topic/k'],
-    ['/user/queue/x', 'stomp-relay.user', 'bob/queue/x', '/user/queue/x'],
+    ['/user/queue/x', 'stomp-relay.user', 'x.bob', '/user/queue/x'],
     ['/queue/q', '', 'q', '/queue/q'],
     ['q', '', 'q', 'q'],
     ['/amq/queue/q', '', 'q', '/amq/queue/q'],

@@ -51,11 +51,8 @@ describe('a SEND', () => {
     ['/topic/a', { 'reply-to': 'direct:///q' }, ['send queue /queue/direct:%2F%2F%2Fq', 'send queue /queue/q']],
     [
       '/topic/a',
-      { 'reply-to': 'stomp-relay.user/ann/queue/x' },
-      [
-        'send reply-queue /reply-queue/stomp-relay.user/ann/queue/x',
-        'send exchange /exchange/stomp-relay.user/ann%2Fqueue%2Fx',
-      ],
+      { 'reply-to': 'stomp-relay.user/x.ann' },
+      ['send reply-queue /reply-queue/stomp-relay.user/x.ann', 'send exchange /exchange/stomp-relay.user/x.ann'],
     ],
     ['/topic/a', { 'reply-to': 'stomp-relay.durable.x' }, ['send reply-queue /reply-queue/stomp-relay.durable.x']],
     // Those say nothing where no queue is declared

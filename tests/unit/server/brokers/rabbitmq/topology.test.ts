@@ -49,3 +49,24 @@ test('a queue of the relay’s own, which nobody else can make, is bound at once
   await topology.provide(plan('stomp-relay.durable.x'));
   expect(calls).toEqual(['declare stomp-relay.durable.x', 'bind stomp-relay.durable.x amq.topic k']);
 });
+
+test.each<[string, number | undefined, object | undefined]>([
+  ['is declared', undefined, undefined],
+  ['of another type is refused', 406, { code: 'queue-conflict', message: expect.stringMatching(/"x".*durable topic/) }],
+  ['that the relay may not declare is taken as it is', 403, undefined],
+])('an exchange of the relay’s own that %s', async (_, reply, refusal) => {
+  const asked: string[] = [];
+  const channel = {
+    assertExchange: (...declared: unknown[]) => {
+      asked.push(`declare ${JSON.stringify(declared)}`);
+      return reply === undefined ? Promise.resolve() : Promise.reject(Object.assign(new Error(), { code: reply }));
+    },
+    checkExchange: (name: string) => Promise.resolve(asked.push(`check ${name}`)),
+  };
+  const scratch = { run: (work: (channel: Channel) => unknown) => work(channel as unknown as Channel) };
+  const topology = new Topology(scratch as unknown as ScratchChannels);
+  const ensured = topology.ensureTopicExchange('x');
+  await (refusal ? expect(ensured).rejects.toMatchObject(refusal) : ensured);
+  expect(topology.knowsExchange('x')).toBe(refusal === undefined);
+  expect(asked).toEqual(['declare ["x","topic",{"durable":true}]', ...(reply === 403 ? ['check x'] : [])]);
+});

@@ -1,0 +1,113 @@
+/** The exchange of users at RabbitMQ, as operators and back ends meet it: its type, its keys, and who may declare it. */
+import { randomUUID } from 'node:crypto';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
+import amqp, { type Channel, type ChannelModel, type Options } from 'amqplib';
+import { Inbox } from '../support/inbox.js';
+import { createVhost, rabbitmq, type Vhost } from '../support/rabbitmq.js';
+import { callManagement } from '../support/rabbitmq-api.js';
+import { RelayCli } from '../support/relay-cli.js';
+import { startRelay } from '../support/relay.js';
+import { connectStomp, type StompClient } from '../support/stomp-client.js';
+
+const EXCHANGE = 'stomp-relay.user';
+
+let vhost: Vhost;
+let backEnd: ChannelModel;
+let channel: Channel;
+const cleanUp: (() => unknown)[] = [];
+
+beforeEach(async () => {
+  vhost = await createVhost();
+  backEnd = await amqp.connect(vhost.amqpUrl);
+  channel = await backEnd.createChannel();
+});
+afterEach(async () => {
+  for (const clean of cleanUp.splice(0).reverse()) await clean();
+  await backEnd.close();
+  await vhost.delete();
+});
+
+async function start(brokerUrl = vhost.amqpUrl): Promise<(login: string) => Promise<StompClient>> {
+  const relay = await startRelay(brokerUrl);
+  cleanUp.push(() => relay.stop());
+  return async (login) => {
+    const client = await connectStomp(relay.webSocketUrl, { login });
+    cleanUp.push(() => client.destroy());
+    return client;
+  };
+}
+
+describe('an exchange that is not what the relay needs', () => {
+  const WRONG: [string, string, Options.AssertExchange][] = [
+    ['a direct exchange', 'direct', { durable: true }],
+    ['a fanout exchange', 'fanout', { durable: true }],
+    ['one that does not outlive RabbitMQ', 'topic', { durable: false }],
+  ];
+  const sentence =
+    /^The exchange "stomp-relay\.user" exists with another type.* needs a durable topic exchange.*: delete it .*\.$/;
+
+  test.each(WRONG)('ends the start, until it is deleted: %s', async (_, type, options) => {
+    await channel.assertExchange(EXCHANGE, type, options);
+    await expect(start()).rejects.toThrow(sentence);
+    await channel.deleteExchange(EXCHANGE);
+    const connect = await start();
+    await (await connect('ann')).receipt('SUBSCRIBE', { id: 's', destination: '/user/queue/x' });
+  });
+
+  describe('from the command line', () => {
+    let cli: RelayCli;
+    beforeAll(() => {
+      cli = new RelayCli();
+    }, 60_000);
+    afterEach(() => cli.killAll());
+    afterAll(() => cli.remove());
+
+    test.each(['1', '2'])(
+      'ends the process with one sentence (workers: %s)',
+      async (workers) => {
+        await channel.assertExchange(EXCHANGE, 'direct', { durable: true });
+        const ports = ['--port', '0', '--tcp-port', '0', '--admin-port', '0'];
+        const flags = ['--broker', vhost.amqpUrl, '--workers', workers, '--log-level', 'silent', ...ports];
+        const { status, stderr } = await cli.run(flags);
+        const [line = '', ...more] = stderr.trimEnd().split('\n');
+        expect(status).toBe(1);
+        expect(line.replace(/^stomp-relay: /, '')).toMatch(sentence);
+        expect(more).toEqual([]);
+      },
+      60_000,
+    );
+  });
+});
+
+test('a relay that may not declare it uses the one that is there', async () => {
+  await channel.assertExchange(EXCHANGE, 'topic', { durable: true });
+  const name = `narrow-${randomUUID()}`;
+  await callManagement(rabbitmq(), 'PUT', `/users/${name}`, { password: name, tags: '' });
+  cleanUp.push(() => callManagement(rabbitmq(), 'DELETE', `/users/${name}`));
+  const permissions = { configure: '^stomp-relay\\.instance\\.', write: '.*', read: '.*' };
+  await callManagement(rabbitmq(), 'PUT', `/permissions/${vhost.name}/${name}`, permissions);
+  const url = Object.assign(new URL(vhost.amqpUrl), { username: name, password: name });
+  const ann = await (await start(url.href))('ann');
+  await ann.receipt('SUBSCRIBE', { id: 's', destination: '/user/queue/x' });
+  channel.publish(EXCHANGE, 'x.ann', Buffer.from('hello'));
+  expect((await ann.expectFrame('MESSAGE')).body.toString()).toBe('hello');
+});
+
+test('one binding takes one X of all users, and nothing else', async () => {
+  const taken = new Inbox<string>();
+  const connect = await start();
+  const { queue } = await channel.assertQueue('', { exclusive: true });
+  for (const key of ['news.*', 'relays.*']) await channel.bindQueue(queue, EXCHANGE, key);
+  await channel.consume(queue, (message) => message && taken.add(message.fields.routingKey), { noAck: true });
+  // A second relay, which sends the first one what relays say to each other
+  await start();
+  const sender = await connect('sender');
+  for (const to of ['ann', 'b.o.b@example.com', '*', '#', 'a%2Fb']) {
+    const user = to === 'a%2Fb' ? to : encodeURIComponent(to);
+    for (const x of ['newsletter', 'news.today', 'news%2Ftoday', 'news']) {
+      await sender.receipt('SEND', { destination: `/user/${user}/queue/${x}` }, 'x');
+    }
+  }
+  await taken.until((keys) => keys.length >= 5);
+  expect(taken.all).toEqual(['news.ann', 'news.b%2Eo%2Eb%40example%2Ecom', 'news.%2A', 'news.%23', 'news.a%2Fb']);
+});
