@@ -9,7 +9,7 @@ import { parse as parseYaml, type ScalarTag } from 'yaml';
 import { z } from 'zod';
 import { admin } from './config/admin-options.js';
 import { auth, authConflicts } from './config/auth-options.js';
-import { broker, memory, queues, rabbitmq, topics } from './config/broker-options.js';
+import { broker, exchangeConflicts, memory, queues, rabbitmq, topics } from './config/broker-options.js';
 import { http } from './config/http-options.js';
 import { listen, tcp, websocket } from './config/listen-options.js';
 import { exchangeName, KIB, TIMER_MAX_MS, whole } from './config/option-kinds.js';
@@ -114,7 +114,7 @@ function check(layered: Layered): Config {
   if (earlyBytes < earlyFrameBytes) {
     problems.push(smallerThanFrame('websocket.beforeLoginMaxPayloadBytes', earlyBytes, earlyFrameBytes, 'beforeLogin'));
   }
-  const conflicts = authConflicts(result.data.auth, websocket.allowedOrigins);
+  const conflicts = [...authConflicts(result.data.auth, websocket.allowedOrigins), ...exchangeConflicts(result.data)];
   problems.push(...conflicts.map(([path, rule]) => describeValue(path.split('.'), rule, layered)));
   if (problems.length > 0) throw new ConfigError(problems);
   const { broker, workers, drain, stopTimeoutMs } = result.data;

@@ -30,6 +30,20 @@ const userExchangeName = z
   .string({ error: USER_EXCHANGE_RULE })
   .refine((text) => text.startsWith(RESERVED_PREFIX) && Buffer.byteLength(text) <= 255, { error: USER_EXCHANGE_RULE });
 
+const SAME_EXCHANGE_RULE =
+  'must be another exchange than the one behind /user, of which /topic/# would show all messages';
+
+/** Options that fit their own rules and not each other: path and rule. */
+export function exchangeConflicts(options: {
+  readonly topicExchange: string;
+  readonly rabbitmq: { readonly userExchange: string };
+  readonly memory: { readonly userExchange: string };
+}): [string, string][] {
+  const { topicExchange, rabbitmq, memory } = options;
+  const isOfUsers = [rabbitmq.userExchange, memory.userExchange].includes(topicExchange);
+  return isOfUsers ? [['topicExchange', SAME_EXCHANGE_RULE]] : [];
+}
+
 /** Which queue headers clients may use, on either broker. */
 export const queues = section({
   arguments: section({

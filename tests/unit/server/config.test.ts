@@ -366,6 +366,13 @@ test.each(['rabbitmq', 'memory'])('%s.userExchange is a name that clients cannot
   }
 });
 
+test.each(['rabbitmq', 'memory'])('%s.userExchange is not the exchange behind /topic', (section) => {
+  const problems = problemsOf(() =>
+    createConfig({ topicExchange: 'stomp-relay.app', [section]: { userExchange: 'stomp-relay.app' } }),
+  );
+  expect(problems).toEqual([expect.stringMatching(/^topicExchange is "stomp-relay\.app".*must be another exchange/)]);
+});
+
 test('trusted proxies are addresses and networks', () => {
   const trusted = (...trustedProxies: string[]) => createConfig({ listen: { trustedProxies } }).listen.trustedProxies;
   expect(trusted('10.0.0.0/8', '::1', 'fd00::/8')).toHaveLength(3);
