@@ -80,12 +80,9 @@ function senderOf({ properties: { headers = {}, correlationId } }) {
   return { user: headers.user, session: headers.session, id: correlationId };
 }
 
-/**
- * A name as one word of a routing key: encodeURIComponent leaves dots, which separate words, and asterisks, which are
- * wildcards in a binding.
- */
-function keyWord(name) {
-  return encodeURIComponent(name).replaceAll('.', '%2E').replaceAll('*', '%2A');
+/** A name as part of a routing key: encodeURIComponent leaves asterisks, which are wildcards in a binding. */
+function keyPart(name) {
+  return encodeURIComponent(name).replaceAll('*', '%2A');
 }
 
 function questionOf(channel, message) {
@@ -97,7 +94,7 @@ function questionOf(channel, message) {
     text: message.content.toString(),
     isRedelivered: message.fields.redelivered,
     async reply({ text, ...about }) {
-      const routingKey = `${keyWord(REPLIES)}.${keyWord(user)}`;
+      const routingKey = `${REPLIES}.${keyPart(user)}`;
       const headers = session ? { session, ...about } : about; // a question that came over HTTP has none: all of the user's
       const options = { headers, correlationId: id, contentType: 'text/plain' };
       await new Promise((resolve, reject) => {

@@ -76,6 +76,7 @@ export function messageTests(desks: Desks): void {
       `/queue/${LONG}a`,
       `/amq/queue/${LONG}a`,
       `/reply-queue/${LONG}a`,
+      `/user/${LONG}a/queue/x`,
     ])('a key of too many words is refused: %s', async (to) => {
       await expect(desks.here.send(to, 'x')).rejects.toMatchObject({
         code: 'invalid-destination',

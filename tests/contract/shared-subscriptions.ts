@@ -282,8 +282,8 @@ export function sharedSubscriptionTests(desks: Desks): void {
       expect(await other.bodies(2)).toEqual(['for the other', 'end']);
     });
 
-    test('names may hold more dots than a key has words', async () => {
-      const [name, x] = [`${'u.'.repeat(33)}u`, `${'x.'.repeat(20)}x`];
+    test('the name behind /queue/ may hold more dots than a key has words', async () => {
+      const [name, x] = ['u.u', `${'x.'.repeat(33)}x`];
       const { bodies } = await desks.here.listen(`/user/queue/${x}`, {}, name);
       await desks.there.send(`/user/${name}/queue/${x}`, 'hello', { 'reply-to': `/user/${name}/queue/${x}` });
       expect(await bodies(1)).toEqual(['hello']);

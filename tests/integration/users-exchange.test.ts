@@ -97,7 +97,7 @@ test('one binding takes one X of all users, and nothing else', async () => {
   const taken = new Inbox<string>();
   const connect = await start();
   const { queue } = await channel.assertQueue('', { exclusive: true });
-  for (const key of ['news.*', 'relays.*']) await channel.bindQueue(queue, EXCHANGE, key);
+  for (const key of ['news.#', 'relays.#']) await channel.bindQueue(queue, EXCHANGE, key);
   await channel.consume(queue, (message) => message && taken.add(message.fields.routingKey), { noAck: true });
   // A second relay, which sends the first one what relays say to each other
   await start();
@@ -109,5 +109,5 @@ test('one binding takes one X of all users, and nothing else', async () => {
     }
   }
   await taken.until((keys) => keys.length >= 5);
-  expect(taken.all).toEqual(['news.ann', 'news.b%2Eo%2Eb%40example%2Ecom', 'news.%2A', 'news.%23', 'news.a%2Fb']);
+  expect(taken.all).toEqual(['news.ann', 'news.b.o.b%40example.com', 'news.%2A', 'news.%23', 'news.a%2Fb']);
 });

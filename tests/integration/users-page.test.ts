@@ -25,7 +25,7 @@ const LANGUAGES: readonly Language[] = [
     language: 'python',
     command: ['python3'],
     file: 'key.py',
-    program: (code) => `import sys\n${code}\nfor name in sys.argv[1:]: print(key_word(name))\n`,
+    program: (code) => `import sys\n${code}\nfor name in sys.argv[1:]: print(key_part(name))\n`,
   },
   {
     language: 'java',
@@ -37,7 +37,7 @@ import java.nio.charset.StandardCharsets;
 class Key {
   ${code}
   public static void main(String[] names) {
-    for (String name : names) System.out.println(keyWord(name));
+    for (String name : names) System.out.println(keyPart(name));
   }
 }`,
   },
@@ -52,14 +52,14 @@ import ("fmt"; "net/url"; "os"; "strings")
 ${code}
 
 func main() {
-	for _, name := range os.Args[1:] { fmt.Println(keyWord(name)) }
+	for _, name := range os.Args[1:] { fmt.Println(keyPart(name)) }
 }`,
   },
   {
     language: 'php',
     command: ['php'],
     file: 'key.php',
-    program: (code) => `<?php\n${code}\nforeach (array_slice($argv, 1) as $name) echo key_word($name), "\\n";\n`,
+    program: (code) => `<?php\n${code}\nforeach (array_slice($argv, 1) as $name) echo key_part($name), "\\n";\n`,
   },
 ];
 

@@ -20,5 +20,7 @@ export function publishNow(
   message: Message,
   options: PublishOptions = { mandatory: false },
 ): Promise<void> {
-  return broker.publication(destination, message, options).send();
+  const publication = broker.publication(destination, message, options);
+  publication.ready?.catch(() => undefined);
+  return publication.send();
 }

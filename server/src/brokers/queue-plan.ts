@@ -193,19 +193,16 @@ export function bindingFor(
   headers: ReadonlyMap<string, string>,
   settings: QueueSettings,
 ): QueueBinding {
-  // Any exchange may be a topic exchange, or lead to one. A key of a user has two words and no wildcard
-  if (destination.kind !== 'user') coded(() => checkPattern(destination.key, settings.topics));
+  const key = destination.kind === 'user' ? keyOfUser(destination) : destination.key;
+  // any exchange may be a topic exchange, or lead to one
+  coded(() => checkPattern(key, settings.topics));
   switch (destination.kind) {
     case 'topic':
-      return { exchange: settings.topicExchange, key: destination.key, arguments: {} };
+      return { exchange: settings.topicExchange, key, arguments: {} };
     case 'exchange':
-      return {
-        exchange: destination.exchange,
-        key: destination.key,
-        arguments: coded(() => bindingArguments(headers)),
-      };
+      return { exchange: destination.exchange, key, arguments: coded(() => bindingArguments(headers)) };
     case 'user':
-      return { exchange: settings.userExchange, key: keyOfUser(destination), arguments: {} };
+      return { exchange: settings.userExchange, key, arguments: {} };
   }
 }
 

@@ -56,7 +56,7 @@ export const queues = section({
 
 export const topics = section({
   keyWordsMax: whole(32, 2, 255).describe(
-    'words, between dots, of a routing key or pattern, also in `reply-to`, in dead letters, and of the name of a queue',
+    'words, between dots, of a routing key or pattern, also in `reply-to`, in dead letters, of the name of a queue, and of a user (one less)',
   ),
   patternHashesMax: whole(1, 0, 4).describe(
     '`#` in a pattern; each more makes long keys dearer for RabbitMQ, up to minutes with 4 of them and long keys',

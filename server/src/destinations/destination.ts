@@ -159,18 +159,18 @@ function user(text: string, segments: string[], action: 'send' | 'subscribe'): D
 }
 
 /**
- * The routing key of `/user/USER/queue/X`: X, a dot, USER. The exchange is a topic exchange, and a binding with X and `*`
- * takes X of all users. Each part is one word, whatever it holds: no two destinations share a key, no name is a wildcard,
- * and dots in a name cost RabbitMQ nothing.
+ * The routing key of `/user/USER/queue/X`: X, a dot, USER. The exchange is a topic exchange, and a binding with X and `#`
+ * takes X of all users. X is one word, whatever it holds, so that no two destinations share a key; no name is a wildcard.
  */
 export function userKey(userName: string, name: string): string {
-  return bounded(`${keyWord(name)}.${keyWord(userName)}`, `/user/${userName}/queue/${name}`);
+  const key = `${keyPart(name).replaceAll('.', '%2E')}.${keyPart(userName)}`;
+  return bounded(key, `/user/${userName}/queue/${name}`);
 }
 
-/** encodeURIComponent leaves dots, which separate words, and asterisks, which are wildcards in a binding. */
-function keyWord(text: string): string {
+/** encodeURIComponent leaves asterisks, which are wildcards in a binding. */
+function keyPart(text: string): string {
   try {
-    return encodeURIComponent(text).replaceAll('.', '%2E').replaceAll('*', '%2A');
+    return encodeURIComponent(text).replaceAll('*', '%2A');
   } catch (cause) {
     throw new DestinationError(
       "The user's name, or the name behind /queue/, holds half of a surrogate pair: use valid Unicode.",

@@ -131,11 +131,11 @@ test('asks a browser, which answers to its reply-to', async () => {
 // the key: NAME and the user's name, both encoded, with a dot between them
 test.each([
   ['alice', 'news.alice'],
-  ['bob@example.com', 'news.bob%40example%2Ecom'],
+  ['bob@example.com', 'news.bob%40example.com'],
   ['dept/alice', 'news.dept%2Falice'],
   ['Zoë', 'news.Zo%C3%AB'],
   ['*', 'news.%2A'],
-  ["it's (*) %2A.#", "news.it's%20(%2A)%20%252A%2E%23"],
+  ["it's (*) %2A.#", "news.it's%20(%2A)%20%252A.%23"],
 ])('tells a user by name: %s', async (user, key) => {
   const first = await browser({ login: user });
   const second = await browser({ login: user }, relays[1]);

@@ -185,7 +185,9 @@ describe('while the broker is away', () => {
     const broker = new Proxy<Broker>(node, {
       get(target, name) {
         const value: unknown = Reflect.get(target, name);
-        if (name === 'prepare' && isAway) return () => Promise.reject(new BrokerError('broker-unavailable', 'Away.'));
+        if (name === 'publication' && isAway) {
+          return () => ({ ready: Promise.reject(new BrokerError('broker-unavailable', 'Away.')) });
+        }
         return typeof value === 'function' ? (value.bind(target) as unknown) : value;
       },
     });

@@ -9,10 +9,9 @@ test.each(['', 'a', 'a.b.c.d', '...', `${'x'.repeat(200)}.b`])('the key %j is sh
   expect(() => checkPattern(key, LIMITS)).not.toThrow();
 });
 
-test('the key of a user is short enough, whatever its parts hold', () => {
-  for (const text of ['ann', 'a.b.c.d.e', '#.#', '*']) {
-    expect(() => checkKey(userKey(text, text), { ...LIMITS, keyWordsMax: 2 })).not.toThrow();
-  }
+test('only the dots of its name make the key of a user longer', () => {
+  expect(() => checkKey(userKey('a.b.c', 'x.y.z'), LIMITS)).not.toThrow();
+  expect(() => checkKey(userKey('a.b.c.d', 'x'), LIMITS)).toThrow(/5 words.*topics\.keyWordsMax \(4\)/);
 });
 
 test.each(['a.b.c.d.e', '....', 'a.*.c.*.e'])('the key %j has too many words', (key) => {
