@@ -6,24 +6,21 @@
  * elsewhere never gets that far: above half the bound deliveries of own subscriptions wait there (their bytes are counted
  * here), and messages that may be left out go to the backlog as soon as bytes stay behind.
  *
- * The bound is about what a client leaves, not about the size of a message, which `messageMaxBytes` bounds. So what has just
- * been written does not count, as the client could not read any of it yet; and a few messages always have room, whatever
- * their size, so that a client that reads is not ended because some large ones come in a row.
+ * The bound (`unread-bound.ts`) is about what a client leaves. So bytes that have just been written do not count: the client
+ * could not read any of them yet.
  */
 import type { Connection } from '../transports/connection.js';
 import { StompError } from '../stomp/errors.js';
 import { Backlog, type BacklogOwner } from './backlog.js';
 import type { DeliveryCounters } from './delivery-counters.js';
 import type { Timer, TimerWheel } from '../timing/timer-wheel.js';
+import { LARGEST_COUNT, largestAfter, unreadMaxBytes } from './unread-bound.js';
 
 export interface OutboxOptions {
   readonly outboxMaxBytes: number;
   readonly outboxStallMs: number;
   readonly messageMaxBytes: number;
 }
-
-/** How many of the largest messages have room in any case. */
-const LARGEST_COUNT = 4;
 
 export interface OutboxListener {
   /** Once, and never from inside a call to the outbox: the client reads too slowly. */
@@ -90,8 +87,7 @@ export class Outbox implements BacklogOwner {
   onBackPressure(bytes: number): void {
     const { outboxMaxBytes } = this.options;
     const waited = this.connection.bufferedBytes - bytes;
-    const roomBytes = Math.max(outboxMaxBytes, LARGEST_COUNT * this.largestBytes);
-    if (waited <= roomBytes) return this.watch(bytes);
+    if (waited <= unreadMaxBytes(outboxMaxBytes, this.largestBytes)) return this.watch(bytes);
     this.tooSlow(
       `${waited} bytes wait for this client, more than outboxMaxBytes (${outboxMaxBytes}) and than ${LARGEST_COUNT} of ` +
         'its largest messages: read faster, subscribe to less, or use a queue with an ack mode and prefetch-count.',
@@ -118,7 +114,7 @@ export class Outbox implements BacklogOwner {
 
   /** Ends the session if its client takes nothing for too long from now on; `bytes` were written and stayed behind. */
   watch(bytes: number): void {
-    this.largestBytes = Math.max(this.largestBytes, Math.min(bytes, this.options.messageMaxBytes));
+    this.largestBytes = largestAfter(this.largestBytes, bytes, this.options.messageMaxBytes);
     if (this.stallTimer || this.isOver) return;
     const sentBefore = this.connection.sentBytes;
     this.stallTimer = this.timers.schedule(this.options.outboxStallMs, () => {

@@ -13,6 +13,7 @@ import type { Response } from 'express';
 import type { Principal } from '../../auth/auth.js';
 import { userNameOf } from '../../auth/principal.js';
 import type { BrokerError, SharedDestination } from '../../brokers/broker.js';
+import { LARGEST_COUNT, largestAfter, unreadMaxBytes } from '../../delivery/unread-bound.js';
 import type { DrainingSession } from '../../session/drain.js';
 import type { ObservedSession, SessionInfo } from '../../session/session-info.js';
 import type { Timer, TimerWheel } from '../../timing/timer-wheel.js';
@@ -39,9 +40,6 @@ export interface StreamOwner {
   /** Once, last. */
   ended(stream: Stream): void;
 }
-
-/** How many of the largest events have room in any case. */
-const LARGEST_COUNT = 4;
 
 /** After which time EventSource comes back: at random, so that those of a relay that is gone do not all come at once. */
 const RETRY_MIN_MS = 1_000;
@@ -112,7 +110,7 @@ export class Stream implements ObservedSession, DrainingSession, FeedMember {
     const waiting = this.response.writableLength;
     const { streamMaxBytes, messageMaxBytes } = this.owner.options;
     if (waiting === 0) this.largestBytes = 0;
-    if (waiting > Math.max(streamMaxBytes, LARGEST_COUNT * this.largestBytes)) {
+    if (waiting > unreadMaxBytes(streamMaxBytes, this.largestBytes)) {
       const limits = `http.streamMaxBytes (${streamMaxBytes}) and than ${LARGEST_COUNT} of its largest events`;
       return this.tooSlow(`${waiting} bytes wait for this stream, more than ${limits}`);
     }
@@ -121,7 +119,7 @@ export class Stream implements ObservedSession, DrainingSession, FeedMember {
       bytes += piece.length;
       this.response.write(piece);
     }
-    this.largestBytes = Math.max(this.largestBytes, Math.min(bytes, messageMaxBytes));
+    this.largestBytes = largestAfter(this.largestBytes, bytes, messageMaxBytes);
   }
 
   onFeedEnded({ message }: BrokerError): void {
