@@ -7,8 +7,7 @@
  * newest stays. What is left out is counted, and told to the client in the header `relay-dropped` of a later message of
  * the same subscription: in `latest` of the one that took its place.
  */
-import type { Connection, Encoding } from '../transports/connection.js';
-import { withDroppedHeader } from './message-encoder.js';
+import type { Connection } from '../transports/connection.js';
 import type { DeliveryCounters } from './delivery-counters.js';
 import type { SlowPolicy } from './slow-policy.js';
 
@@ -17,18 +16,18 @@ const CHUNK_BYTES = 64 * 1024;
 /** What a message takes beside its bytes. */
 const ENTRY_BYTES = 256;
 
-/** A frame before it is wrapped: it may get a header more. All clients that are late share it. */
+/** A message before its bytes are final, as it may get one more header. All clients that are late share it. */
 export interface BackloggedMessage {
   readonly key: string;
-  readonly frame: Buffer;
-  readonly isText: boolean;
+  readonly byteLength: number;
+  /** The bytes to write. `dropped`: how many messages before it the client did not get (`relay-dropped`). */
+  toBytes(dropped: number): Buffer;
 }
 
 /** The group that a message is of. */
 export interface BackloggedGroup {
   readonly key: string;
   readonly policy: SlowPolicy;
-  readonly encoding: Encoding;
 }
 
 /** The client's side of it. */
@@ -170,8 +169,7 @@ export class Backlog {
   private frameOf({ group, message, replaced }: Entry): Buffer {
     const dropped = replaced + (this.unreported.get(group) ?? 0);
     this.unreported.delete(group);
-    const frame = dropped === 0 ? message.frame : withDroppedHeader(message.frame, dropped);
-    return group.encoding.wrap(frame, message.isText);
+    return message.toBytes(dropped);
   }
 
   private remove(slot: string | number): Entry | undefined {
@@ -191,6 +189,6 @@ export class Backlog {
   }
 }
 
-function sizeOf({ frame }: BackloggedMessage): number {
-  return ENTRY_BYTES + frame.length;
+function sizeOf({ byteLength }: BackloggedMessage): number {
+  return ENTRY_BYTES + byteLength;
 }

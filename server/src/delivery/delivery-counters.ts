@@ -1,7 +1,15 @@
 import type { SlowPolicy } from './slow-policy.js';
 
+/** Counts what groups write. */
+export interface GroupCounters {
+  /** `messages`, and their bytes: the sum over all members. */
+  countOut(messages: number, bytes: number): void;
+  /** A message was too large, and so many members did not get it. */
+  countTooLarge(members: number): void;
+}
+
 /** Plain numbers that the hot path adds to. Metrics read them. */
-export class DeliveryCounters {
+export class DeliveryCounters implements GroupCounters {
   messagesOut = 0;
   /** Bytes of MESSAGE frames, as written to the wire. */
   messageBytesOut = 0;
@@ -11,4 +19,13 @@ export class DeliveryCounters {
   messagesTooLarge = 0;
   /** Clients that have left the shared write for now. */
   slowMembers = 0;
+
+  countOut(messages: number, bytes: number): void {
+    this.messagesOut += messages;
+    this.messageBytesOut += bytes;
+  }
+
+  countTooLarge(members: number): void {
+    this.messagesTooLarge += members;
+  }
 }

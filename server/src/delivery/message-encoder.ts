@@ -1,6 +1,7 @@
 /**
- * MESSAGE frames. What differs between the groups that a message reaches (subscription, destination) stands first;
- * the rest is made once for a message and STOMP version and kept until the next message comes.
+ * MESSAGE frames, for the groups and the own subscriptions of STOMP sessions. The lines that differ between the groups
+ * that a message reaches (subscription, destination) stand first. The rest is made once for a message and STOMP version and
+ * kept until the next message comes.
  *
  * `message-id` is of the relay, not of the session, so that one frame can serve many sessions. Where a session has to
  * acknowledge, `ack` has the same value: unique here, short, and without any text of a client.
@@ -11,8 +12,21 @@ import type { Destination } from '../destinations/destination.js';
 import { shownDestination } from '../destinations/shown-destination.js';
 import { encodeHeaderLines, FRAME_END, messageFrame } from '../stomp/encoder.js';
 import type { Version } from '../stomp/frame.js';
+import type { Connection, Encoding } from '../transports/connection.js';
+import type { BackloggedMessage } from './backlog.js';
+import type { GroupMember } from './group.js';
+import type { BacklogHolder, GroupEncoder, GroupOutput, SharedRequest } from './group-encoder.js';
+import { joinedWrites, LARGE_BYTES } from './joined-writes.js';
 
-export class MessageEncoder {
+/** A subscription of a STOMP session that can be shared. */
+export interface GroupRequest extends SharedRequest {
+  /** The arguments among the headers, as a text that is equal where they are. */
+  readonly argumentsKey: string;
+  readonly subscriptionId: string | undefined;
+  readonly version: Version;
+}
+
+export class MessageEncoder implements GroupEncoder<GroupMember, GroupRequest> {
   private lastMessage: RoutedMessage | undefined;
   private readonly lastTails = new Map<Version, string>();
   private lastId = '';
@@ -27,6 +41,15 @@ export class MessageEncoder {
     /** `session.messageMaxBytes`: a longer frame is not made. */
     readonly maxBytes: number,
   ) {}
+
+  keyOf({ destination, argumentsKey, subscriptionId, version }: GroupRequest, { connection }: GroupMember): string {
+    const user = destination.kind === 'user' ? destination.user : undefined;
+    return JSON.stringify([destination.text, user, argumentsKey, subscriptionId, version, connection.encoding.name]);
+  }
+
+  outputFor(request: GroupRequest, { connection }: GroupMember): FrameOutput {
+    return new FrameOutput(this, request, connection);
+  }
 
   nextId(): string {
     return `${this.instanceId}-${(++this.count).toString(36)}`;
@@ -113,4 +136,102 @@ const COMMAND_LINE = Buffer.from('MESSAGE\n');
 /** The same frame, with a header that says how many older messages of its subscription were left out. */
 export function withDroppedHeader(frame: Buffer, count: number): Buffer {
   return Buffer.concat([COMMAND_LINE, Buffer.from(`relay-dropped:${count}\n`), frame.subarray(COMMAND_LINE.length)]);
+}
+
+/** How many first lines a group keeps: a pattern such as `/topic/#` can see any number of keys. */
+const HEADS_MAX = 64;
+
+/** The frames of one group. */
+class FrameOutput implements GroupOutput<GroupMember> {
+  private readonly encoding: Encoding;
+  private readonly canShare: boolean;
+  private readonly heads = new Map<string, string>();
+
+  constructor(
+    private readonly messages: MessageEncoder,
+    private readonly request: GroupRequest,
+    { encoding, canShare }: Pick<Connection, 'encoding' | 'canShare'>,
+  ) {
+    this.encoding = encoding;
+    this.canShare = canShare;
+  }
+
+  idOf({ connection }: GroupMember): string {
+    return connection.id;
+  }
+
+  encode(message: RoutedMessage, key: string, pieces: Buffer[]): boolean {
+    if (this.canShare && message.body.length >= LARGE_BYTES) return this.encodeLarge(message, key, pieces);
+    const { messages } = this;
+    const frame = messages.encodeShared(this.headFor(message, key), message, this.request.version);
+    if (!frame) return false;
+    pieces.push(this.encoding.wrap(frame, messages.isText(message)));
+    return true;
+  }
+
+  /**
+   * The body is a piece as it is, one Buffer for all groups: a client that has subscribed a thousand times costs no
+   * thousand copies.
+   */
+  private encodeLarge(message: RoutedMessage, key: string, pieces: Buffer[]): boolean {
+    const { messages } = this;
+    const beginning = messages.encodeBeginning(this.headFor(message, key), message, this.request.version);
+    if (!beginning) return false;
+    const restBytes = message.body.length + FRAME_END.length;
+    pieces.push(this.encoding.wrapBeginning(beginning, restBytes, messages.isText(message)), message.body, FRAME_END);
+    return true;
+  }
+
+  encodeSingle(message: RoutedMessage, key: string): SingleFrame | undefined {
+    const { messages } = this;
+    const frame = messages.encodeShared(this.headFor(message, key), message, this.request.version);
+    return frame && new SingleFrame(key, frame, messages.isText(message), this.encoding);
+  }
+
+  write(
+    members: ReadonlySet<GroupMember>,
+    pieces: readonly Buffer[],
+    bytes: number,
+  ): ReadonlyMap<GroupMember, BacklogHolder> | undefined {
+    const batches = this.canShare ? joinedWrites(pieces) : pieces;
+    let slow: Map<GroupMember, BacklogHolder> | undefined;
+    for (const batch of batches) {
+      for (const member of members) {
+        // next: transports/connection
+        if (!member.connection.write(batch)) (slow ??= new Map()).set(member, member.outbox);
+      }
+    }
+    if (slow) for (const member of slow.keys()) member.onBackPressure(bytes);
+    return slow;
+  }
+
+  /** The first lines of the frame: the same for all messages, except for a pattern, of which the last few are kept. */
+  private headFor(message: RoutedMessage, key: string): string {
+    let head = this.heads.get(key);
+    if (head === undefined) {
+      if (this.heads.size >= HEADS_MAX) this.heads.clear();
+      const { destination, subscriptionId, version } = this.request;
+      head = messageHead(subscriptionId, this.messages.destinationFor(destination, message, key), version);
+      this.heads.set(key, head);
+    }
+    return head;
+  }
+}
+
+/** A frame before it is wrapped. */
+class SingleFrame implements BackloggedMessage {
+  constructor(
+    readonly key: string,
+    private readonly frame: Buffer,
+    private readonly isText: boolean,
+    private readonly encoding: Encoding,
+  ) {}
+
+  get byteLength(): number {
+    return this.frame.length;
+  }
+
+  toBytes(dropped: number): Buffer {
+    return this.encoding.wrap(dropped === 0 ? this.frame : withDroppedHeader(this.frame, dropped), this.isText);
+  }
 }

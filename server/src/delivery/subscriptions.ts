@@ -1,5 +1,5 @@
 /**
- * The subscriptions of one session. A shared one is a membership in a group (`groups.ts`), where its messages are made
+ * The subscriptions of one session. A shared one is a membership in a group (`group.ts`), where its messages are made
  * and written. An own one has a consumer at the broker and is delivered here, one frame for each delivery.
  */
 import type {
@@ -18,7 +18,7 @@ import { quote, StompError } from '../stomp/errors.js';
 import type { Version } from '../stomp/frame.js';
 import type { Connection } from '../transports/connection.js';
 import { AckQueue, type Acks } from './acks.js';
-import type { Group } from './groups.js';
+import type { Group } from './group.js';
 import { messageHead, type MessageEncoder, withDroppedHeader } from './message-encoder.js';
 import type { Outbox } from './outbox.js';
 import type { DeliveryCounters } from './delivery-counters.js';

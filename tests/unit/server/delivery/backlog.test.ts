@@ -1,6 +1,7 @@
 import { beforeEach, describe, expect, test } from '@jest/globals';
 import { Backlog, type BackloggedGroup, type BackloggedMessage } from '../../../../server/src/delivery/backlog.js';
 import { SessionCounters } from '../../../../server/src/session/session-counters.js';
+import { withDroppedHeader } from '../../../../server/src/delivery/message-encoder.js';
 import { NO_LISTENER } from '../../../../server/src/transports/connection.js';
 import { frameBytes, MemoryConnection } from '../../../support/memory-connection.js';
 import { tick } from '../session/harness.js';
@@ -22,7 +23,7 @@ beforeEach(() => {
 });
 
 function group(policy: BackloggedGroup['policy'], key = 'g'): BackloggedGroup {
-  return { key, policy, encoding: connection.encoding };
+  return { key, policy };
 }
 
 /** A client that takes nothing has left the group. */
@@ -33,7 +34,9 @@ function enter(left: BackloggedGroup): void {
 }
 
 function late(body: string, key = 'a'): BackloggedMessage {
-  return { key, frame: frameBytes('MESSAGE', { subscription: key }, body), isText: true };
+  const frame = frameBytes('MESSAGE', { subscription: key }, body);
+  const toBytes = (dropped: number): Buffer => (dropped === 0 ? frame : withDroppedHeader(frame, dropped));
+  return { key, byteLength: frame.length, toBytes };
 }
 
 /** What it was sent from the backlog: body, and what it was told. */
@@ -76,7 +79,7 @@ describe('drop-oldest', () => {
       Array.from({ length: 99 - dropped }, (_, i) => dropped + 1 + i),
     );
     expect(rest.some((each) => each.includes('after'))).toBe(false);
-    expect(100 - dropped).toBe(Math.floor(MAX_BYTES / (256 + late(`10 ${body}`).frame.length)));
+    expect(100 - dropped).toBe(Math.floor(MAX_BYTES / (256 + late(`10 ${body}`).byteLength)));
   });
 
   test('the newest stays, however large it is', async () => {

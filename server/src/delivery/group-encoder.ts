@@ -1,0 +1,48 @@
+/**
+ * The parts of a group that depend on the kind of its members. `message-encoder.ts` makes STOMP frames for sessions,
+ * `http/streams/event-encoder.ts` makes Server-Sent Events for streams. The rule of order (`group.ts`) is the same for both.
+ */
+import type { RoutedMessage, SharedDestination } from '../brokers/broker.js';
+import type { Backlog, BackloggedMessage } from './backlog.js';
+
+/** A subscription that can be shared. */
+export interface SharedRequest {
+  readonly destination: SharedDestination;
+  /** Headers of SUBSCRIBE, for the arguments of the binding. */
+  readonly headers: ReadonlyMap<string, string>;
+}
+
+/** One for each kind of member. */
+export interface GroupEncoder<Member, Request> {
+  /** Members with equal keys share a group: all of them can be sent the same bytes. */
+  keyOf(request: Request, member: Member): string;
+  /** For a new group. `member` is the first one that joins it. */
+  outputFor(request: Request, member: Member): GroupOutput<Member>;
+}
+
+/** A place for the messages that a slow member cannot take yet. */
+export interface BacklogHolder {
+  readonly backlog: Backlog;
+}
+
+/** One for each group: makes the bytes that its members are sent, and writes them. */
+export interface GroupOutput<Member> {
+  /** The session id that a message for one session of a user names. */
+  idOf(member: Member): string;
+  /**
+   * On the hot path. Appends the message to `pieces`; a large body can be a piece of its own, so that groups share it.
+   * Returns false, and appends nothing, where the message is too large.
+   */
+  encode(message: RoutedMessage, key: string, pieces: Buffer[]): boolean;
+  /** The message for members that are not all sent the same bytes. Undefined: too large. */
+  encodeSingle(message: RoutedMessage, key: string): BackloggedMessage | undefined;
+  /**
+   * Writes `pieces`, which are `bytes` long in all, to each member. MUST NOT wait for a socket. No member may leave a group
+   * before this returns. Returns the members that can be set aside because bytes stayed behind.
+   */
+  write(
+    members: ReadonlySet<Member>,
+    pieces: readonly Buffer[],
+    bytes: number,
+  ): ReadonlyMap<Member, BacklogHolder> | undefined;
+}

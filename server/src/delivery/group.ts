@@ -1,0 +1,239 @@
+/**
+ * The hot path. A group is all clients that share one subscription at the broker and can be sent the very same bytes of it.
+ * Stock STOMP clients number their subscriptions alike, so a thousand browsers are often one group.
+ *
+ * A message becomes bytes once for the group, and they wait until the end of the tick. Then all that waits is joined, and
+ * each member is written the same Buffer: one write per socket and tick, however many messages came. In an idle relay that is
+ * one message a write and no delay. Under load ticks grow longer and batches larger.
+ *
+ * The one rule of order: a group is flushed before a member joins or leaves. So a member sees nothing that was published
+ * before it came, and all that it is sent after leaving (ERROR, RECEIPT, the event `error`) follows its messages.
+ *
+ * A message for one session of a user (`RoutedMessage.toSession`) goes to that member alone, behind a flush.
+ *
+ * Under a policy that may leave messages out (`slow-policy.ts`), a member that bytes stay behind for is set aside. The others
+ * are written as if it were not there. Its messages go to its backlog until it has caught up.
+ *
+ * A message that is too large (`session.messageMaxBytes`) is sent to no member. The next message says so in `relay-dropped`,
+ * to those that were members then.
+ */
+import type { BrokerError, BrokerSubscription, RoutedMessage, SharedDestination } from '../brokers/broker.js';
+import type { Connection } from '../transports/connection.js';
+import type { BackloggedGroup, BackloggedMessage } from './backlog.js';
+import type { GroupCounters } from './delivery-counters.js';
+import { Gaps } from './gaps.js';
+import type { BacklogHolder, GroupOutput, SharedRequest } from './group-encoder.js';
+import type { Outbox } from './outbox.js';
+import type { SlowPolicy } from './slow-policy.js';
+
+const REST_MAX_MS = 20;
+
+/** A client, as every group knows it. */
+export interface Recipient<Self extends Recipient<Self>> {
+  /** The broker has ended the group's subscription for good: the member leaves. */
+  onGroupEnded(group: Group<Self>, error: BrokerError): void;
+}
+
+/** A STOMP session, as its groups know it. */
+export interface GroupMember extends Recipient<GroupMember> {
+  readonly connection: Connection;
+  readonly outbox: Outbox;
+  /**
+   * Some of the `bytes` that were just written stayed in the connection. Called during a flush: no member may leave a group
+   * here.
+   */
+  onBackPressure(bytes: number): void;
+}
+
+/** How a group subscribes at the broker. */
+export type Subscribe = (
+  destination: SharedDestination,
+  headers: ReadonlyMap<string, string>,
+  listener: (message: RoutedMessage, key: string) => void,
+  ended: (error: BrokerError) => void,
+) => Promise<BrokerSubscription>;
+
+/** The directory that the group belongs to. */
+export interface GroupHost<Member extends Recipient<Member>> {
+  readonly counters: GroupCounters;
+  /** How long a group rests after a flush, as a share of the time that its writes took. */
+  readonly restShare: number;
+  /** Calls `flush` soon. */
+  flushLater(group: Group<Member>): void;
+  /** The next member gets a new group. */
+  forget(group: Group<Member>): void;
+}
+
+export interface GroupParts<Member> {
+  readonly key: string;
+  readonly policy: SlowPolicy;
+  readonly output: GroupOutput<Member>;
+}
+
+export class Group<Member extends Recipient<Member> = GroupMember> implements BackloggedGroup {
+  readonly key: string;
+  readonly policy: SlowPolicy;
+  readonly destination: SharedDestination;
+  readonly members = new Set<Member>();
+  /** Settles when the broker's subscription is live. */
+  readonly live: Promise<BrokerSubscription>;
+  /** Clients that wait for `live`: they keep the group alive. */
+  joining = 0;
+  /** The end of its rest, by `performance.now`. */
+  restsUntil = 0;
+  /** Set when the broker has ended the subscription. */
+  endedWith: BrokerError | undefined;
+  private readonly output: GroupOutput<Member>;
+  /** Whole messages in order, in one or more pieces each; and how many messages that is. */
+  private waiting: Buffer[] = [];
+  private waitingCount = 0;
+  /** Messages that were too large. */
+  private readonly gaps = new Gaps<Member>();
+  /** Members that have not caught up; absent where there are none. `pending` is for them what `waiting` is for the others. */
+  private slowMembers: Map<Member, BacklogHolder> | undefined;
+  private pending: BackloggedMessage[] = [];
+
+  constructor(
+    private readonly host: GroupHost<Member>,
+    { key, policy, output }: GroupParts<Member>,
+    { destination, headers }: SharedRequest,
+    subscribe: Subscribe,
+  ) {
+    this.key = key;
+    this.policy = policy;
+    this.output = output;
+    this.destination = destination;
+    const deliver = (message: RoutedMessage, key: string): void => this.deliver(message, key);
+    this.live = subscribe(destination, headers, deliver, (error) => this.ended(error));
+  }
+
+  get isEmpty(): boolean {
+    return this.members.size === 0 && !this.slowMembers;
+  }
+
+  add(member: Member): void {
+    this.flush();
+    this.members.add(member);
+  }
+
+  /** Returns whether it was a member. */
+  remove(member: Member): boolean {
+    this.flush();
+    this.gaps.take(member);
+    if (this.members.delete(member)) return true;
+    const holder = this.slowMembers?.get(member);
+    if (!holder) return false;
+    holder.backlog.leave(this);
+    this.rejoined(member);
+    return true;
+  }
+
+  /** Writes what waits to every member. Never waits for a socket. */
+  flush(): void {
+    const { waiting, waitingCount } = this;
+    if (waiting.length === 0) return;
+    this.waiting = [];
+    this.waitingCount = 0;
+    const start = performance.now();
+    if (this.slowMembers) this.keepPending(this.slowMembers);
+    this.write(this.members, waiting, waitingCount);
+    const end = performance.now();
+    this.restsUntil = end + Math.min((end - start) * this.host.restShare, REST_MAX_MS);
+  }
+
+  /** Called by the broker, once for each message that matches. */
+  private deliver(message: RoutedMessage, key: string): void {
+    if (this.isEmpty) return;
+    if (message.toSession !== undefined && this.destination.kind === 'user') return this.deliverToOne(message, key);
+    if (this.slowMembers || !this.gaps.isEmpty) return this.deliverSingly(message, key);
+    const { waiting } = this;
+    const isFirst = waiting.length === 0;
+    if (!this.output.encode(message, key, waiting)) return this.leaveOut(this.everyMember());
+    this.waitingCount++;
+    if (isFirst) this.host.flushLater(this);
+  }
+
+  /** Some members are sent other bytes than the rest, now or later. */
+  private deliverSingly(message: RoutedMessage, key: string): void {
+    const single = this.output.encodeSingle(message, key);
+    if (!single) return this.leaveOut(this.everyMember());
+    if (!this.gaps.isEmpty) return this.deliverAfterGap(single);
+    this.pending.push(single);
+    this.waitingCount++;
+    if (this.waiting.push(single.toBytes(0)) === 1) this.host.flushLater(this);
+  }
+
+  /** To the member with that session alone, behind all that came before. Without such a member, to none. */
+  private deliverToOne(message: RoutedMessage, key: string): void {
+    this.flush();
+    const member = this.everyMember().find((each) => this.output.idOf(each) === message.toSession);
+    if (!member) return;
+    const single = this.output.encodeSingle(message, key);
+    if (!single) return this.leaveOut([member]);
+    this.writeAtOnce([member], single, this.gaps.take(member));
+  }
+
+  /** Behind all that came before. */
+  private deliverAfterGap(message: BackloggedMessage): void {
+    this.flush();
+    for (const [missed, members] of this.gaps.takeAll(this.everyMember())) this.writeAtOnce(members, message, missed);
+  }
+
+  private leaveOut(members: readonly Member[]): void {
+    this.gaps.add(members);
+    this.host.counters.countTooLarge(members.length);
+  }
+
+  private writeAtOnce(members: readonly Member[], message: BackloggedMessage, missed: number): void {
+    const ready = new Set<Member>();
+    for (const member of members) {
+      const holder = this.slowMembers?.get(member);
+      if (holder) holder.backlog.keep(this, message, missed);
+      else ready.add(member);
+    }
+    if (ready.size > 0) this.write(ready, [message.toBytes(missed)], 1);
+  }
+
+  private write(members: ReadonlySet<Member>, pieces: readonly Buffer[], count: number): void {
+    const { counters } = this.host;
+    let bytes = 0;
+    for (const { length } of pieces) bytes += length;
+    const slow = this.output.write(members, pieces, bytes); // next: delivery/message-encoder
+    counters.countOut(count * members.size, bytes * members.size);
+    if (slow && this.policy !== 'disconnect') this.setAside(slow);
+  }
+
+  private setAside(slow: ReadonlyMap<Member, BacklogHolder>): void {
+    const slowMembers = (this.slowMembers ??= new Map<Member, BacklogHolder>());
+    for (const [member, holder] of slow) {
+      this.members.delete(member);
+      slowMembers.set(member, holder);
+      // It comes back with all from before the last flush; what waits for the next one is written to all.
+      holder.backlog.enter(this, () => {
+        this.rejoined(member);
+        this.members.add(member);
+      });
+    }
+  }
+
+  private rejoined(member: Member): void {
+    if (!this.slowMembers?.delete(member) || this.slowMembers.size > 0) return;
+    this.slowMembers = undefined;
+    this.pending = [];
+  }
+
+  private keepPending(slowMembers: ReadonlyMap<Member, BacklogHolder>): void {
+    for (const { backlog } of slowMembers.values()) for (const message of this.pending) backlog.keep(this, message);
+    this.pending = [];
+  }
+
+  private everyMember(): Member[] {
+    return [...this.members, ...(this.slowMembers?.keys() ?? [])];
+  }
+
+  private ended(error: BrokerError): void {
+    this.endedWith = error;
+    this.host.forget(this);
+    for (const member of this.everyMember()) member.onGroupEnded(this, error);
+  }
+}
