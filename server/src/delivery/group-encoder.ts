@@ -37,8 +37,8 @@ export interface GroupOutput<Member> {
   /** The message for members that are not all sent the same bytes. Undefined: too large. */
   encodeSingle(message: RoutedMessage, key: string): BackloggedMessage | undefined;
   /**
-   * Writes `pieces`, which are `bytes` long in all, to each member. MUST NOT wait for a socket. No member may leave a group
-   * before this returns. Returns the members that can be set aside because bytes stayed behind.
+   * Writes `pieces`, which are `bytes` long in all, to each member. MUST NOT wait for a socket. A member may be dropped
+   * meanwhile (`Groups.drop`), but none may leave. Returns the members that can be set aside because bytes stayed behind.
    */
   write(
     members: ReadonlySet<Member>,

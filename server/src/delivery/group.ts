@@ -116,9 +116,8 @@ export class Group<Member extends Recipient<Member> = GroupMember> implements Ba
     this.members.add(member);
   }
 
-  /** Returns whether it was a member. */
+  /** Returns whether it was a member. To be called behind a flush, unless the member can be written nothing more. */
   remove(member: Member): boolean {
-    this.flush();
     this.gaps.take(member);
     if (this.members.delete(member)) return true;
     const holder = this.slowMembers?.get(member);
@@ -165,11 +164,11 @@ export class Group<Member extends Recipient<Member> = GroupMember> implements Ba
 
   /** To the member with that session alone, behind all that came before. Without such a member, to none. */
   private deliverToOne(message: RoutedMessage, key: string): void {
-    this.flush();
     const member = this.everyMember().find((each) => this.output.idOf(each) === message.toSession);
     if (!member) return;
     const single = this.output.encodeSingle(message, key);
     if (!single) return this.leaveOut([member]);
+    this.flush();
     this.writeAtOnce([member], single, this.gaps.take(member));
   }
 
@@ -196,10 +195,11 @@ export class Group<Member extends Recipient<Member> = GroupMember> implements Ba
 
   private write(members: ReadonlySet<Member>, pieces: readonly Buffer[], count: number): void {
     const { counters } = this.host;
+    const { size } = members;
     let bytes = 0;
     for (const { length } of pieces) bytes += length;
     const slow = this.output.write(members, pieces, bytes); // next: delivery/message-encoder
-    counters.countOut(count * members.size, bytes * members.size);
+    counters.countOut(count * size, bytes * size);
     if (slow && this.policy !== 'disconnect') this.setAside(slow);
   }
 

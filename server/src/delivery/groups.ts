@@ -68,6 +68,12 @@ export class Groups<
   }
 
   leave(member: Member, group: Group<Member>): void {
+    group.flush();
+    this.drop(member, group);
+  }
+
+  /** For a member that can be written nothing more. The others need no flush for it, so it may come from inside one. */
+  drop(member: Member, group: Group<Member>): void {
     if (group.remove(member)) this.discardIfEmpty(group);
   }
 

@@ -6,7 +6,7 @@ import type { Broker } from '../brokers/broker.js';
 import type { Config } from '../config.js';
 import type { AccessChecks } from './access-checks.js';
 import { createApi, Requests } from './api.js';
-import { EventEncoder } from './streams/event-encoder.js';
+import { EventEncoder, type StreamGroups } from './streams/event-encoder.js';
 import { HttpCounters } from './http-counters.js';
 import { infoRoute } from './info-route.js';
 import { inTurn } from './in-turn.js';
@@ -15,6 +15,8 @@ import type { LoadMeter } from '../load/load-meter.js';
 import type { Log } from '../process/log.js';
 import { isLoopback } from '../net/loopback.js';
 import { Drain, type DrainOptions } from '../session/drain.js';
+import type { GroupCounters } from '../delivery/delivery-counters.js';
+import { Groups } from '../delivery/groups.js';
 import type { MessageEncoder } from '../delivery/message-encoder.js';
 import type { SessionCounters } from '../session/session-counters.js';
 import type { TimerWheel } from '../timing/timer-wheel.js';
@@ -53,7 +55,7 @@ export class HttpComponents {
 
   private createStreams(): Streams {
     const { http, listen, limits, session, websocket } = this.config;
-    const { broker, messages, timers, log, drain, counters: sessionCounters } = this.sources;
+    const { timers, log, drain, counters: sessionCounters } = this.sources;
     // Streams are not to keep all others from connecting
     const streamsMax = Math.min(http.streamsMax, Math.floor(listen.httpConnectionsMax / 2));
     const { closeTimeoutMs } = websocket;
@@ -61,15 +63,27 @@ export class HttpComponents {
     return new Streams(
       { ...http, ...limits, streamsMax, closeTimeoutMs, messageMaxBytes },
       {
-        subscribe: (destination, listener, ended) => broker.subscribe(destination, NO_HEADERS, listener, ended),
-        shownTo: (destination, message, key) => messages.destinationFor(destination, message, key),
-        events: new EventEncoder(() => messages.nextId(), messageMaxBytes),
-        counters: this.counters,
+        groups: this.createGroups(),
         sessionCounters,
         timers,
         createDrain: (streams) => new Drain(streams, drain, timers, log),
       },
     );
+  }
+
+  /** No message is left out for a stream that reads slowly, and no group rests. */
+  private createGroups(): StreamGroups {
+    const { broker, messages, counters: sessionCounters } = this.sources;
+    const encoder = new EventEncoder(
+      () => messages.nextId(),
+      messages.maxBytes,
+      (...arrival) => messages.destinationFor(...arrival),
+    );
+    const counters: GroupCounters = {
+      countOut: (events) => void (this.counters.streamEvents += events),
+      countTooLarge: (members) => sessionCounters.countTooLarge(members),
+    };
+    return new Groups((...request) => broker.subscribe(...request), encoder, counters, { of: () => 'disconnect' }, 0);
   }
 
   /** To be mounted at `/api`. In a server of our own its app has looked at Host already. */
@@ -135,5 +149,3 @@ export class HttpComponents {
     await Promise.all([this.requests.drain(), this.streams.drain(windowMs)]);
   }
 }
-
-const NO_HEADERS: ReadonlyMap<string, string> = new Map();

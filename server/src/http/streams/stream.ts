@@ -2,7 +2,8 @@
  * One stream of Server-Sent Events: an HTTP response that stays open. To the rest of the relay it is a session with
  * subscriptions that cannot send: it has an id, an owner, an expiry, and can be listed and ended.
  *
- *   waiting --all subscriptions live--> open --end, too slow, client gone--> over
+ *   waiting --all subscriptions live--> open --end--> ending --what came before is written--> over
+ *                                           \--too slow, client gone--> unwritable --> over
  *
  * The queue is the socket's own buffer. A client that leaves more than `streamMaxBytes` in it when the next event comes, and
  * more than a few of its largest events, or takes nothing from one keep-alive to the next but one, is too slow, and no other
@@ -13,14 +14,14 @@ import type { Response } from 'express';
 import type { Principal } from '../../auth/auth.js';
 import { userNameOf } from '../../auth/principal.js';
 import type { BrokerError, SharedDestination } from '../../brokers/broker.js';
+import type { Group } from '../../delivery/group.js';
 import { LARGEST_COUNT, largestAfter, unreadMaxBytes } from '../../delivery/unread-bound.js';
 import type { DrainingSession } from '../../session/drain.js';
 import type { ObservedSession, SessionInfo } from '../../session/session-info.js';
 import type { Timer, TimerWheel } from '../../timing/timer-wheel.js';
 import { type ErrorCode, ERRORS } from '../../stomp/errors.js';
 import { takenBytes } from '../../net/taken-bytes.js';
-import { encodeEvent, KEEP_ALIVE } from './event-encoder.js';
-import type { FeedMember } from './feeds.js';
+import { encodeEvent, KEEP_ALIVE, type StreamGroups, type StreamMember } from './event-encoder.js';
 import { sendProblem } from '../problem.js';
 import { refusal } from '../problem-codes.js';
 
@@ -34,6 +35,7 @@ export interface StreamOptions {
 }
 
 export interface StreamOwner {
+  readonly groups: Pick<StreamGroups, 'leave' | 'drop'>;
   readonly options: StreamOptions;
   readonly timers: TimerWheel;
   readonly counters: { slowConsumers: number };
@@ -51,11 +53,11 @@ const SENTENCES: Partial<Record<ErrorCode, string>> = {
   'shutting-down': 'This relay is shutting down: open the stream again, and another one will serve it.',
 };
 
-export class Stream implements ObservedSession, DrainingSession, FeedMember {
+export class Stream implements ObservedSession, DrainingSession, StreamMember {
   readonly id = `~${randomUUID()}`;
   private readonly connectedAtMs = Date.now();
-  private state: 'waiting' | 'open' | 'over' = 'waiting';
-  /** Set before it joins its feeds. */
+  private state: 'waiting' | 'open' | 'ending' | 'unwritable' | 'over' = 'waiting';
+  /** Set before it joins its groups. */
   destinations: readonly SharedDestination[] = [];
   private keepAlive: Timer | undefined;
   private expiry: Timer | undefined;
@@ -63,7 +65,7 @@ export class Stream implements ObservedSession, DrainingSession, FeedMember {
   private sentBefore: number | undefined;
   /** The largest write since nothing waited, but no more than one event. */
   private largestBytes = 0;
-  private leave: (() => void) | undefined;
+  private groups: readonly Group<StreamMember>[] = [];
 
   constructor(
     private readonly response: Response,
@@ -78,16 +80,13 @@ export class Stream implements ObservedSession, DrainingSession, FeedMember {
     return userNameOf(this.principal, this.id);
   }
 
-  /** False where the client has gone, or the stream was ended, before it was open. */
-  get isWaiting(): boolean {
-    return this.state === 'waiting';
-  }
-
-  onLive(leave: () => void): void {
+  /** It joins these groups now. Returns false where the client has gone, or the stream was ended, before they were live. */
+  open(groups: readonly Group<StreamMember>[]): boolean {
+    if (this.state !== 'waiting') return false;
     const { options, timers } = this.owner;
     const { destinations } = this;
     this.state = 'open';
-    this.leave = leave;
+    this.groups = groups;
     this.response.writeHead(200, {
       'Content-Type': 'text/event-stream; charset=utf-8',
       'Cache-Control': 'no-cache, no-transform', // a proxy that compresses would hold events back
@@ -97,6 +96,7 @@ export class Stream implements ObservedSession, DrainingSession, FeedMember {
     this.response.write(encodeEvent('ready', about, retryMs()));
     this.keepAlive = timers.schedule(options.streamKeepAliveMs, this.beat);
     this.watchExpiry();
+    return true;
   }
 
   private watchExpiry(): void {
@@ -106,7 +106,7 @@ export class Stream implements ObservedSession, DrainingSession, FeedMember {
   }
 
   write(...pieces: readonly Buffer[]): void {
-    if (this.state !== 'open') return;
+    if (this.state !== 'open' && this.state !== 'ending') return;
     const waiting = this.response.writableLength;
     const { streamMaxBytes, messageMaxBytes } = this.owner.options;
     if (waiting === 0) this.largestBytes = 0;
@@ -122,7 +122,7 @@ export class Stream implements ObservedSession, DrainingSession, FeedMember {
     this.largestBytes = largestAfter(this.largestBytes, bytes, messageMaxBytes);
   }
 
-  onFeedEnded({ message }: BrokerError): void {
+  onGroupEnded(_group: unknown, { message }: BrokerError): void {
     this.end('subscription-ended', message);
   }
 
@@ -142,6 +142,9 @@ export class Stream implements ObservedSession, DrainingSession, FeedMember {
   }
 
   private tooSlow(sentence: string): void {
+    const isEnding = this.state === 'ending';
+    this.state = 'unwritable';
+    if (isEnding) return;
     this.owner.counters.slowConsumers++;
     this.end('slow-consumer', `${sentence}: read faster, or subscribe to less.`);
   }
@@ -173,7 +176,8 @@ export class Stream implements ObservedSession, DrainingSession, FeedMember {
   /** Tells the client why, if it still reads, and closes. */
   end(code: ErrorCode, sentence = SENTENCES[code] ?? `This stream has ended: ${ERRORS[code].text}.`): void {
     if (this.state === 'over') return;
-    const wasOpen = this.state === 'open';
+    const wasOpen = this.state !== 'waiting';
+    if (this.state === 'open') this.state = 'ending';
     this.letGo();
     if (!wasOpen) return sendProblem(this.response, refusal(code, sentence));
     const { text, mayReconnect } = ERRORS[code];
@@ -183,18 +187,23 @@ export class Stream implements ObservedSession, DrainingSession, FeedMember {
     this.expiry = timers.schedule(options.closeTimeoutMs, () => this.response.destroy());
   }
 
-  /** Nothing is delivered any more; what has been written may still be read. */
+  /** Leaves its groups: a stream that can be written gets what came before. */
   private letGo(): void {
-    const { timers } = this.owner;
+    const { timers, groups } = this.owner;
+    const joined = this.groups;
+    this.groups = [];
+    for (const group of joined) {
+      if (this.state === 'ending') groups.leave(this, group);
+      else groups.drop(this, group);
+    }
     this.state = 'over';
     timers.cancel(this.keepAlive);
     timers.cancel(this.expiry);
-    this.leave?.();
-    this.leave = undefined;
   }
 
-  /** The response is over, for whatever reason. */
+  /** The response is over, for whatever reason: nothing can be written to it. */
   private close(): void {
+    this.state = 'unwritable';
     this.letGo();
     this.owner.ended(this);
   }

@@ -7,7 +7,7 @@ import type { DrainingSession } from '../../session/drain.js';
 import { Quota } from '../../load/quota.js';
 import type { SessionSource } from '../../session/session-info.js';
 import type { TimerWheel } from '../../timing/timer-wheel.js';
-import { Feeds, type FeedSources } from './feeds.js';
+import type { StreamGroups } from './event-encoder.js';
 import { refusal, shuttingDown } from '../problem-codes.js';
 import { Stream, type StreamOptions, type StreamOwner } from './stream.js';
 
@@ -18,24 +18,27 @@ export interface StreamsOptions extends StreamOptions {
   readonly sessionsPerAddressMax: number;
 }
 
+const NO_HEADERS: ReadonlyMap<string, string> = new Map();
+
 /** Ends all of a set, one after the other, within a time. */
 export interface PacedEnd {
   start(windowMs: number): void;
   stop(): void;
 }
 
-export interface StreamSources extends FeedSources {
+export interface StreamSources {
+  readonly groups: StreamGroups;
   /** Streams and sessions that do not read are counted together. */
-  readonly sessionCounters: { slowConsumers: number; messagesTooLarge: number };
+  readonly sessionCounters: { slowConsumers: number };
   readonly timers: TimerWheel;
   createDrain(streams: ReadonlySet<DrainingSession>): PacedEnd;
 }
 
 export class Streams implements StreamOwner, SessionSource {
+  readonly groups: StreamGroups;
   readonly timers: TimerWheel;
   readonly counters: { slowConsumers: number };
   private readonly streams = new Set<Stream>();
-  private readonly feeds: Feeds;
   private readonly users: Quota;
   private readonly addresses: Quota;
   private isStopping = false;
@@ -45,9 +48,9 @@ export class Streams implements StreamOwner, SessionSource {
     readonly options: StreamsOptions,
     private readonly sources: StreamSources,
   ) {
+    this.groups = sources.groups;
     this.timers = sources.timers;
     this.counters = sources.sessionCounters;
-    this.feeds = new Feeds(sources);
     this.users = new Quota(options.sessionsPerUserMax);
     this.addresses = new Quota(options.sessionsPerAddressMax);
   }
@@ -94,7 +97,8 @@ export class Streams implements StreamOwner, SessionSource {
   /** Resolves when the stream is open, refused, or its client gone. Rejects with a BrokerError. */
   open(stream: Stream, destinations: readonly SharedDestination[]): Promise<void> {
     stream.destinations = destinations;
-    return this.feeds.join(stream, destinations);
+    const requests = destinations.map((destination) => ({ destination, headers: NO_HEADERS }));
+    return this.groups.joinAll(stream, requests, (groups) => stream.open(groups));
   }
 
   /** Takes no new streams, and ends those there are within `windowMs`. Resolves when they are gone. */

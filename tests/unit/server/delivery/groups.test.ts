@@ -227,6 +227,17 @@ describe('a message for one session of a user', () => {
     expect(counters.messagesOut).toBe(8);
   });
 
+  test('for a session of another relay does not split the write of the others', async () => {
+    const member = await session('one');
+    emit('all 1');
+    emit('for nobody', 'elsewhere');
+    emit('all 2');
+    expect(member.connection.writes).toEqual([]);
+    await tick();
+    expect(member.bodies).toEqual(['all 1', 'all 2']);
+    expect(member.connection.writes).toHaveLength(1);
+  });
+
   test('waits with the others of one that has fallen behind', async () => {
     const [late, other] = [await session('late'), await session('other')];
     late.connection.stall();

@@ -22,7 +22,11 @@ function fieldsOf(event: readonly Buffer[] | undefined): Record<string, string> 
 
 function setUp() {
   let count = 0;
-  return new EventEncoder(() => `id-${++count}`, 10_000);
+  return new EventEncoder(
+    () => `id-${++count}`,
+    10_000,
+    ({ text }) => text,
+  );
 }
 
 test('id, kind and JSON', () => {
@@ -71,10 +75,11 @@ test('the part that streams share is one Buffer for all destinations', () => {
 });
 
 test('says how many messages before it were too large, in a header', () => {
-  const events = setUp();
-  const message = routed('x', [['colour', 'red']]);
+  const destination = { kind: 'topic', text: '/topic/x', key: 'x', spelling: 'dots' } as const;
+  const output = setUp().outputFor({ destination, headers: new Map() });
+  const single = output.encodeSingle(routed('x', [['colour', 'red']]), 'x')!;
   const headersOf = (missed: number) =>
-    (JSON.parse(fieldsOf(events.encode('/topic/x', message, missed))['data']!) as { headers: object }).headers;
+    (JSON.parse(fieldsOf([single.toBytes(missed)])['data']!) as { headers: object }).headers;
   expect(headersOf(3)).toEqual({ 'relay-dropped': '3', colour: 'red' });
   expect(headersOf(0)).toEqual({ colour: 'red' });
 });

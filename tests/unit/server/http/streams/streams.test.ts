@@ -1,0 +1,203 @@
+/** Streams over fake HTTP responses: what a client is written, and in which order, until its stream is over. */
+import { EventEmitter } from 'node:events';
+import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globals';
+import type { Response } from 'express';
+import type { Principal } from '../../../../../server/src/auth/auth.js';
+import type { SharedDestination } from '../../../../../server/src/brokers/broker.js';
+import { Groups } from '../../../../../server/src/delivery/groups.js';
+import { EventEncoder } from '../../../../../server/src/http/streams/event-encoder.js';
+import type { Stream } from '../../../../../server/src/http/streams/stream.js';
+import { Streams } from '../../../../../server/src/http/streams/streams.js';
+import { SessionCounters } from '../../../../../server/src/session/session-counters.js';
+import { TimerWheel } from '../../../../../server/src/timing/timer-wheel.js';
+import { ScriptedBroker } from '../../../../support/scripted-broker.js';
+import { tick, useFakeTime } from '../../session/harness.js';
+
+const STREAM_MAX_BYTES = 1_000;
+const MESSAGE_MAX_BYTES = 500;
+
+const OPTIONS = {
+  streamsMax: 10_000,
+  sessionsPerUserMax: 0,
+  sessionsPerAddressMax: 0,
+  streamMaxBytes: STREAM_MAX_BYTES,
+  messageMaxBytes: MESSAGE_MAX_BYTES,
+  streamKeepAliveMs: 15_000,
+  closeTimeoutMs: 1_000,
+};
+const ANYBODY: Principal = { name: 'anonymous', anonymous: true, claims: {} };
+
+/** The kernel takes all that is written, until the test stalls it. */
+class FakeResponse extends EventEmitter {
+  writableLength = 0;
+  isStalled = false;
+  isOver = false;
+  text = '';
+
+  writeHead(): void {}
+  write(bytes: Buffer): void {
+    this.text += bytes.toString();
+    if (this.isStalled) this.writableLength += bytes.length;
+  }
+  end(bytes: Buffer): void {
+    if (this.isOver) throw new Error('A response ends once.');
+    this.write(bytes);
+    this.isOver = true;
+  }
+  /** The client goes away. */
+  vanish(): void {
+    this.isOver = true;
+    this.emit('close');
+  }
+  /** In order: `ready`, the body of each message, and the code of an error. */
+  get seen(): string[] {
+    return [...this.text.matchAll(/^event: (ready)|"body":"(.*?)"|"code":"(.*?)"/gm)].map(
+      ([, ready, body, code]) => ready ?? body ?? code!,
+    );
+  }
+}
+
+let broker: ScriptedBroker;
+let counters: SessionCounters;
+let events: number;
+let streams: Streams;
+beforeEach(() => {
+  useFakeTime();
+  broker = new ScriptedBroker();
+  counters = new SessionCounters();
+  events = 0;
+  let id = 0;
+  const encoder = new EventEncoder(
+    () => `m-${++id}`,
+    MESSAGE_MAX_BYTES,
+    ({ text }) => text,
+  );
+  const groupCounters = {
+    countOut: (count: number) => void (events += count),
+    countTooLarge: (members: number) => counters.countTooLarge(members),
+  };
+  const groups = new Groups(
+    (...request) => broker.subscribe(...request),
+    encoder,
+    groupCounters,
+    { of: () => 'disconnect' },
+    0,
+  );
+  const createDrain = () => ({ start() {}, stop() {} });
+  streams = new Streams(OPTIONS, { groups, sessionCounters: counters, timers: new TimerWheel(), createDrain });
+});
+afterEach(() => void jest.useRealTimers());
+
+async function opened(...keys: string[]): Promise<{ stream: Stream; response: FakeResponse }> {
+  const response = new FakeResponse();
+  const stream = streams.admit(response as unknown as Response, ANYBODY, '127.0.0.1');
+  const destinations = keys.map((key): SharedDestination => {
+    return { kind: 'topic', text: `/topic/${key}`, key, spelling: 'dots' };
+  });
+  await streams.open(stream, destinations);
+  return { stream, response };
+}
+
+async function publish(key: string, ...bodies: string[]): Promise<void> {
+  for (const body of bodies) broker.emit(key, body);
+  await tick();
+}
+
+test('a stream begins with `ready`, and has the messages of all its destinations in order', async () => {
+  const { response } = await opened('a', 'b');
+  broker.emit('a', '1');
+  await publish('b', '2');
+  expect(response.seen).toEqual(['ready', '1', '2']);
+  expect(events).toBe(2);
+});
+
+describe('the end of a stream', () => {
+  test('comes behind the messages that came before it', async () => {
+    const { stream, response } = await opened('a', 'b');
+    broker.emit('a', '1');
+    broker.emit('b', '2');
+    stream.end('revoked');
+    broker.emit('a', '3');
+    await tick();
+    expect(response.seen).toEqual(['ready', '1', '2', 'revoked']);
+    expect(broker.openSubscriptions).toEqual([]);
+  });
+
+  test('has its own reason, also where too much waits for the client to be written what came before', async () => {
+    const { stream, response } = await opened('a', 'b');
+    response.isStalled = true;
+    await publish('a', ...Array.from({ length: 10 }, () => 'x'.repeat(200)));
+    broker.emit('a', '1');
+    broker.emit('b', '2');
+    stream.end('revoked');
+    await tick();
+    expect(response.seen.slice(11)).toEqual(['revoked']);
+    expect(counters.slowConsumers).toBe(0);
+    expect(broker.openSubscriptions).toEqual([]);
+  });
+
+  test('by its client leaves nothing at the broker, and nothing more is written', async () => {
+    const { response } = await opened('a');
+    broker.emit('a', '1');
+    response.vanish();
+    await tick();
+    expect(response.seen).toEqual(['ready']);
+    expect([broker.openSubscriptions, streams.size]).toEqual([[], 0]);
+  });
+
+  test('before it is open is an answer, and no group has it', async () => {
+    broker.holds.add('subscribe');
+    const response = new FakeResponse();
+    const stream = streams.admit(response as unknown as Response, ANYBODY, '127.0.0.1');
+    const opening = streams.open(stream, [{ kind: 'topic', text: '/topic/a', key: 'a', spelling: 'dots' }]);
+    response.vanish();
+    broker.release();
+    await opening;
+    await publish('a', '1');
+    expect(response.text).toBe('');
+    expect(broker.openSubscriptions).toEqual([]);
+  });
+});
+
+describe('a stream that does not read', () => {
+  const body = 'x'.repeat(200);
+
+  test('is written what fits into its bound, then an error, and no other stream waits', async () => {
+    const [slow, quick] = [await opened('a'), await opened('a')];
+    slow.response.isStalled = true;
+    let sent = 0;
+    for (; counters.slowConsumers === 0; sent++) await publish('a', body);
+    await publish('a', 'afterwards');
+    const received = slow.response.seen;
+    expect(received.slice(1, -1)).toEqual(Array.from({ length: sent - 1 }, () => body));
+    expect(received.at(-1)).toBe('slow-consumer');
+    expect(slow.response.isOver).toBe(true);
+    expect(quick.response.seen.slice(1)).toEqual([...Array.from({ length: sent }, () => body), 'afterwards']);
+  });
+
+  test('has room for four of its largest events, however they come', async () => {
+    const { response } = await opened('a');
+    const large = 'x'.repeat(400);
+    response.isStalled = true;
+    await publish('a', large);
+    const size = response.writableLength;
+    for (let i = 0; i < 4; i++) await publish('a', large);
+    expect(counters.slowConsumers).toBe(0);
+    expect(response.writableLength).toBe(5 * size);
+    await publish('a', large);
+    expect(response.seen.at(-1)).toBe('slow-consumer');
+  });
+
+  test('ends once, also where thousands are too slow in the same turn', async () => {
+    const all = await Promise.all(Array.from({ length: 3_000 }, (_, index) => opened('all', `own-${index % 1_000}`)));
+    for (const { response } of all) response.isStalled = true;
+    const burst = Array.from({ length: 10 }, () => body);
+    await publish('all', ...burst);
+    for (let index = 0; index < 1_000; index++) broker.emit(`own-${index}`, body);
+    await publish('all', body);
+    expect(counters.slowConsumers).toBe(3_000);
+    expect(new Set(all.map(({ response }) => response.seen.at(-1)))).toEqual(new Set(['slow-consumer']));
+    expect(new Set(all.map(({ response }) => response.seen.length))).toEqual(new Set([burst.length + 2]));
+    expect(broker.openSubscriptions).toEqual([]);
+  });
+});
