@@ -89,7 +89,8 @@ const TRACE = [
   'brokers/rabbitmq/rabbitmq-broker',
   'brokers/rabbitmq/publish/publisher',
   'brokers/rabbitmq/consume/instance-queue',
-  'delivery/groups',
+  'delivery/group',
+  'delivery/message-encoder',
   'transports/connection',
 ] as const;
 

@@ -12,8 +12,6 @@ import type { GroupEncoder, SharedRequest } from './group-encoder.js';
 import type { GroupRequest } from './message-encoder.js';
 import type { SlowPolicy } from './slow-policy.js';
 
-export type { Group, GroupMember } from './group.js';
-
 /** The default of `restShare`. */
 export const REST_SHARE = 0.5;
 /** A shorter rest is not taken: a timer would make it a millisecond. */

@@ -10,7 +10,8 @@
  */
 import { type ErrorCode, ERRORS } from '../stomp/errors.js';
 import type { SessionState } from '../stomp/rules.js';
-import type { GroupMember, Groups } from '../delivery/groups.js';
+import type { GroupMember } from '../delivery/group.js';
+import type { Groups } from '../delivery/groups.js';
 import type { Subscriptions } from '../delivery/subscriptions.js';
 import type { Inbox } from './inbox.js';
 import type { SendQueue } from './send-queue.js';

@@ -10,7 +10,7 @@
 import type { Principal } from '../auth/auth.js';
 import { userNameOf } from '../auth/principal.js';
 import { Outbox, type OutboxListener } from '../delivery/outbox.js';
-import type { Group } from '../delivery/groups.js';
+import type { Group } from '../delivery/group.js';
 import { Subscriptions } from '../delivery/subscriptions.js';
 import type { FrameScheduler } from '../load/frame-scheduler.js';
 import { FrameRateLimit } from '../load/frame-rate-limit.js';

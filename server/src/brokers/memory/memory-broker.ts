@@ -65,7 +65,7 @@ export class MemoryBroker implements Broker {
   private publish(message: RoutedMessage, destination: Destination, mandatory: boolean): Promise<void> {
     try {
       this.refuseIfDown();
-      // next: delivery/groups
+      // next: delivery/group
       const fate = this.vhost.publish(message);
       if (fate === 'taken' || (fate === 'unroutable' && !mandatory)) return TAKEN;
       return Promise.reject(fate === 'unroutable' ? unroutable(destination) : fate);

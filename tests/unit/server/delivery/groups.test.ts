@@ -2,7 +2,8 @@ import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globa
 import { BrokerError, type SharedDestination } from '../../../../server/src/brokers/broker.js';
 import { parseDestination } from '../../../../server/src/destinations/destination.js';
 import { LARGE_BYTES } from '../../../../server/src/delivery/joined-writes.js';
-import { type Group, type GroupMember, Groups, REST_SHARE } from '../../../../server/src/delivery/groups.js';
+import type { Group, GroupMember } from '../../../../server/src/delivery/group.js';
+import { Groups, REST_SHARE } from '../../../../server/src/delivery/groups.js';
 import { type GroupRequest, MessageEncoder } from '../../../../server/src/delivery/message-encoder.js';
 import { Outbox } from '../../../../server/src/delivery/outbox.js';
 import { SessionCounters } from '../../../../server/src/session/session-counters.js';

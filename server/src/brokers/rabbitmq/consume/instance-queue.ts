@@ -84,7 +84,7 @@ export class InstanceQueue implements SharedQueueUser {
 
   /** A message that RabbitMQ has routed here; its listeners are the groups whose pattern matches. */
   deliver(message: ConsumeMessage): void {
-    // next: delivery/groups
+    // next: delivery/group
     this.fanout.deliver(toRoutedMessage(message), message.fields.routingKey, copyKeys(message));
   }
 
