@@ -14,18 +14,17 @@ import type { AdmissionQueue } from '../load/admission-queue.js';
 import type { Load } from '../load/load-meter.js';
 import { accessChecks, type AccessChecks, crossOrigin } from './access-checks.js';
 import { type CallerSources, identify } from './callers.js';
-import { MessagePublisher, type PublisherOptions, type PublisherSources } from './messages/message-publisher.js';
+import { MessagePublisher, type PublisherConfig, type PublisherSources } from './messages/message-publisher.js';
 import { type OnRefused, problems } from './problem.js';
 import { refusal, shuttingDown, toProblem } from './problem-codes.js';
-import { publishRoute, type PublishRouteOptions } from './messages/publish-route.js';
+import { publishRoute, type PublishRouteConfig } from './messages/publish-route.js';
 import { streamRoute, type StreamRouteSources } from './streams/stream-route.js';
 
-export type ApiOptions = PublishRouteOptions & PublisherOptions & StreamRouteSources['options'];
+/** The sections of the configuration that the API keeps to. */
+export type ApiConfig = CallerSources['config'] & PublishRouteConfig & PublisherConfig & StreamRouteSources['config'];
 
 export interface ApiSources extends CallerSources, PublisherSources, Pick<StreamRouteSources, 'streams' | 'policy'> {
-  readonly options: ApiOptions;
-  /** The largest body of a message. */
-  readonly messageMaxBytes: number;
+  readonly config: ApiConfig;
   readonly load: Load;
   readonly admissionQueue: Pick<AdmissionQueue, 'submit'>;
   readonly requests: Requests;
@@ -61,8 +60,8 @@ const BUILT_DESCRIPTION = fileURLToPath(new URL('../openapi.yaml', import.meta.u
 
 /** To be mounted at `/api`. */
 export function createApi(sources: ApiSources, checks: AccessChecks, description = BUILT_DESCRIPTION): Router {
-  const { options, requests } = sources;
-  const publisher = new MessagePublisher(sources, { ...options, bodyMaxBytes: sources.messageMaxBytes });
+  const { config, requests } = sources;
+  const publisher = new MessagePublisher(sources, config);
   const whoIs = (request: Parameters<typeof identify>[0]) => identify(request, sources);
   const allowOthers = crossOrigin(checks.allowedOrigins);
   const router = Router();
@@ -73,8 +72,8 @@ export function createApi(sources: ApiSources, checks: AccessChecks, description
   });
   router.use('/messages', requests.count, waitForRoom(sources, false));
   router.use('/stream', waitForRoom(sources, true));
-  router.use(publishRoute(options, whoIs, publisher, sources.onRefused));
-  router.use(streamRoute({ streams: sources.streams, policy: sources.policy, options }, whoIs));
+  router.use(publishRoute(config, whoIs, publisher, sources.onRefused));
+  router.use(streamRoute(sources, whoIs));
   router.all('/messages', notAllowed('POST')).all(['/stream', '/openapi.yaml'], notAllowed('GET'));
   router.use((request) => {
     throw refusal('not-found', `There is nothing at ${request.method} ${request.baseUrl}${request.path}.`);

@@ -15,7 +15,7 @@ export interface CallerSources {
   readonly authenticator: Authenticator;
   /** API keys are configured and nothing else: then who has none is nobody. */
   readonly onlyApiKeys: boolean;
-  readonly connectTimeoutMs: number;
+  readonly config: { readonly session: { readonly connectTimeoutMs: number } };
   addressOf(request: IncomingMessage): string;
 }
 
@@ -23,7 +23,7 @@ const NO_STOMP_HEADERS: ReadonlyMap<string, string> = new Map();
 
 /** Rejects with an AuthenticationError, or with a Problem. */
 export async function identify(request: IncomingMessage, sources: CallerSources): Promise<Caller> {
-  const { apiKeys, authenticator, onlyApiKeys, connectTimeoutMs } = sources;
+  const { apiKeys, authenticator, onlyApiKeys, config } = sources;
   const address = sources.addressOf(request);
   const credentials = {
     ...basicLogin(request.headers.authorization),
@@ -35,7 +35,7 @@ export async function identify(request: IncomingMessage, sources: CallerSources)
   try {
     principal = await apiKeys.authenticate(credentials);
     if (!principal && !onlyApiKeys) {
-      principal = await answeredInTime(authenticator.authenticate(credentials), connectTimeoutMs);
+      principal = await answeredInTime(authenticator.authenticate(credentials), config.session.connectTimeoutMs);
     }
   } catch (cause) {
     if (cause instanceof AuthenticationError) throw cause;

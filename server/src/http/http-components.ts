@@ -89,16 +89,14 @@ export class HttpComponents {
   /** To be mounted at `/api`. In a server of our own its app has looked at Host already. */
   api(ownsServer: boolean): Router {
     const { config, sources, counters, streams, requests } = this;
-    const { http, listen, limits, session, auth } = config;
+    const { http, listen, auth } = config;
     const { broker, authenticator, policy, load, admissionQueue, pacedLog, isOpen } = sources;
     const clientAddress = createClientAddress(listen.trustedProxies);
     return createApi(
       {
-        options: { ...session, ...limits.afterLogin, ...http },
-        messageMaxBytes: limits.afterLogin.bodyMaxBytes,
+        config,
         apiKeys: new ApiKeys(http.apiKeys),
         onlyApiKeys: isOpen && auth.authenticators.length === 0 && http.apiKeys.length > 0,
-        connectTimeoutMs: session.connectTimeoutMs,
         addressOf: ({ socket, headers }) =>
           clientAddress(socket.remoteAddress ?? '', headers['x-forwarded-for'] as string | undefined),
         authenticator,

@@ -23,11 +23,11 @@ export interface PublisherSources {
   onFailed(error: unknown): void;
 }
 
-export interface PublisherOptions {
-  readonly connectTimeoutMs: number;
-  readonly bodyMaxBytes: number;
-  /** Messages of a request that have not had their turn by then are not published. */
-  readonly publishTimeoutMs: number;
+export interface PublisherConfig {
+  readonly session: { readonly connectTimeoutMs: number };
+  readonly limits: { readonly afterLogin: { readonly bodyMaxBytes: number } };
+  /** Messages of a request that have not had their turn by `publishTimeoutMs` are not published. */
+  readonly http: { readonly publishTimeoutMs: number };
 }
 
 function refuseReplyQueue(): never {
@@ -47,10 +47,10 @@ export class MessagePublisher {
 
   constructor(
     private readonly sources: PublisherSources,
-    private readonly options: PublisherOptions,
+    private readonly config: PublisherConfig,
   ) {
     const { broker, policy } = sources;
-    this.context = { broker, policy, options };
+    this.context = { broker, policy, options: config.session };
   }
 
   /** `earlier` has the results of the same request: what is final in it is not done again. Never rejects. */
@@ -61,7 +61,7 @@ export class MessagePublisher {
     earlier?: readonly Result[],
   ): Promise<Result[]> {
     const results: Promise<Result>[] = [];
-    const endsAt = performance.now() + this.options.publishTimeoutMs;
+    const endsAt = performance.now() + this.config.http.publishTimeoutMs;
     /** What refuses all that come behind: the broker is not asked again for each, with a deadline each time. */
     let obstacle: Result | undefined;
     for (const [index, message] of messages.entries()) {
@@ -102,7 +102,7 @@ export class MessagePublisher {
 
   private sendOf(principal: Principal, given: GivenMessage): Send {
     const send = new Send(given, { userName: principal.anonymous ? undefined : principal.name });
-    const { bodyMaxBytes } = this.options;
+    const { bodyMaxBytes } = this.config.limits.afterLogin;
     const { length } = given.body;
     if (length <= bodyMaxBytes) return send;
     const sentence = `The body has ${length} bytes, and at most limits.afterLogin.bodyMaxBytes (${bodyMaxBytes}) are taken.`;
@@ -110,7 +110,7 @@ export class MessagePublisher {
   }
 
   private late(): Problem {
-    const { publishTimeoutMs } = this.options;
+    const { publishTimeoutMs } = this.config.http;
     return refusal(
       'overloaded',
       `Not published: the messages before it took http.publishTimeoutMs (${publishTimeoutMs} ms).`,

@@ -8,8 +8,7 @@ import type { Batch } from './batch-turns.js';
 import type { Problem } from '../problem.js';
 import { refusal } from '../problem-codes.js';
 
-export interface MessageLimits {
-  readonly messagesMax: number;
+export interface HeaderLimits {
   readonly headerMaxCount: number;
   /** A header's name and value. */
   readonly headerLineMaxBytes: number;
@@ -44,7 +43,10 @@ const BODY_KEYS = ['body', 'json', 'bodyBase64'] as const;
 export class MessageRequests {
   private readonly message: ReturnType<typeof messageSchema>;
 
-  constructor(private readonly limits: MessageLimits) {
+  constructor(
+    private readonly messagesMax: number,
+    limits: HeaderLimits,
+  ) {
     this.message = messageSchema(limits);
   }
 
@@ -59,7 +61,7 @@ export class MessageRequests {
       if (message === undefined) throw refused(flaws);
       return { messages: [message], isBatch: false };
     }
-    const { messagesMax } = this.limits;
+    const { messagesMax } = this;
     const { messages } = given as { messages: unknown };
     if (Array.isArray(messages) && messages.length > messagesMax) {
       const sentence = `The request has ${messages.length} messages, and at most http.messagesMax (${messagesMax}) are taken.`;
@@ -100,7 +102,7 @@ function refused(flaws: readonly FieldProblem[]): Problem {
   return refusal('invalid-request', `Nothing was published. ${pointer || 'The request'}: ${detail}`, { errors: flaws });
 }
 
-function messageSchema(limits: MessageLimits) {
+function messageSchema(limits: HeaderLimits) {
   return z
     .strictObject({
       destination: z
@@ -159,7 +161,7 @@ function textOf(json: unknown, context: z.RefinementCtx): string {
  * Not a schema of zod's: a name may be `__proto__`, and there may be a million of them. Line breaks could be written in STOMP
  * 1.2, but subscribers of older versions would not be shown such a header at all.
  */
-function headersOf(given: unknown, limits: MessageLimits, context: z.RefinementCtx): ReadonlyMap<string, string> {
+function headersOf(given: unknown, limits: HeaderLimits, context: z.RefinementCtx): ReadonlyMap<string, string> {
   const headers = new Map<string, string>();
   if (given === undefined) return headers;
   const refuse = (message: string, path: string[] = []): void => context.addIssue({ code: 'custom', message, path });
@@ -184,7 +186,7 @@ function headersOf(given: unknown, limits: MessageLimits, context: z.RefinementC
   return headers;
 }
 
-function flawOf(name: string, value: unknown, { headerLineMaxBytes }: MessageLimits): string | undefined {
+function flawOf(name: string, value: unknown, { headerLineMaxBytes }: HeaderLimits): string | undefined {
   if (!['string', 'number', 'boolean'].includes(typeof value)) return 'must be a string, number or boolean';
   const text = String(value);
   if (Buffer.byteLength(name) + Buffer.byteLength(text) >= headerLineMaxBytes) {

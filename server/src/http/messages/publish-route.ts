@@ -7,13 +7,17 @@ import { BatchTurns } from './batch-turns.js';
 import { BodyBudget } from './body-budget.js';
 import { Idempotency, type IdempotencyOptions, type IdempotentRequest } from './idempotency.js';
 import { isFinal, type MessagePublisher, type Result } from './message-publisher.js';
-import { type MessageLimits, MessageRequests } from './message-request.js';
+import { type HeaderLimits, MessageRequests } from './message-request.js';
 import { type OnRefused, sendProblem } from '../problem.js';
 import { refusal } from '../problem-codes.js';
 
-export interface PublishRouteOptions extends IdempotencyOptions, MessageLimits {
-  readonly bodyMaxBytes: number;
-  readonly bodiesMaxBytes: number;
+export interface PublishRouteConfig {
+  readonly http: IdempotencyOptions & {
+    readonly messagesMax: number;
+    readonly bodyMaxBytes: number;
+    readonly bodiesMaxBytes: number;
+  };
+  readonly limits: { readonly afterLogin: HeaderLimits };
 }
 
 /** Who makes a request. Rejects with a Problem, or with what refuses. */
@@ -23,17 +27,17 @@ export type Identify = (request: Request) => Promise<{ readonly principal: Princ
 const IDEMPOTENCY_KEY = /^"?([!#-~]{1,255})"?$/;
 
 export function publishRoute(
-  options: PublishRouteOptions,
+  { http, limits }: PublishRouteConfig,
   identify: Identify,
   publisher: MessagePublisher,
   onRefused: OnRefused,
 ): Router {
-  const requests = new MessageRequests(options);
+  const requests = new MessageRequests(http.messagesMax, limits.afterLogin);
   const turns = new BatchTurns();
-  const answers = new Idempotency<readonly Result[]>(options, sizeOf);
-  const budget = new BodyBudget(options.bodiesMaxBytes, options.bodyMaxBytes);
+  const answers = new Idempotency<readonly Result[]>(http, sizeOf);
+  const budget = new BodyBudget(http.bodiesMaxBytes, http.bodyMaxBytes);
   const parseJson = express.json({
-    limit: options.bodyMaxBytes,
+    limit: http.bodyMaxBytes,
     inflate: false,
     type: 'application/json',
     strict: false, // what is no object is refused with a better sentence

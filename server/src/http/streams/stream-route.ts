@@ -12,17 +12,20 @@ import type { Streams } from './streams.js';
 export interface StreamRouteSources {
   readonly streams: Streams;
   readonly policy: Policy;
-  readonly options: {
-    readonly connectTimeoutMs: number;
-    readonly subscriptionsMax: number;
-    readonly wildcardSubscriptionsMax: number;
+  readonly config: {
+    readonly session: {
+      readonly connectTimeoutMs: number;
+      readonly subscriptionsMax: number;
+      readonly wildcardSubscriptionsMax: number;
+    };
   };
 }
 
 const NO_HEADERS: ReadonlyMap<string, string> = new Map();
 
 export function streamRoute(sources: StreamRouteSources, identify: Identify): Router {
-  const { streams, options } = sources;
+  const { streams, policy } = sources;
+  const options = sources.config.session;
   const open: RequestHandler = async (request, response) => {
     const texts = destinationsOf(request, options.subscriptionsMax);
     const parsed = texts.map(parseShared);
@@ -33,7 +36,7 @@ export function streamRoute(sources: StreamRouteSources, identify: Identify): Ro
     if (response.closed) return;
     const stream = streams.admit(response, principal, address);
     const destinations = parsed.map((each) => (each.kind === 'user' ? { ...each, user: stream.userName } : each));
-    const subject = { principal, context: sources };
+    const subject = { principal, context: { policy, options } };
     for (const each of destinations) await requireSubscribe(subject, each, NO_HEADERS);
     await streams.open(stream, destinations);
   };

@@ -4,7 +4,11 @@ import { BatchTurns } from '../../../../../server/src/http/messages/batch-turns.
 import { MessagePublisher, type Result } from '../../../../../server/src/http/messages/message-publisher.js';
 
 const ANN = { name: 'ann', anonymous: false, claims: {} };
-const OPTIONS = { connectTimeoutMs: 1_000, bodyMaxBytes: 100, publishTimeoutMs: 1_000 };
+const configOf = (publishTimeoutMs: number) => ({
+  session: { connectTimeoutMs: 1_000 },
+  limits: { afterLogin: { bodyMaxBytes: 100 } },
+  http: { publishTimeoutMs },
+});
 const message = (text: string) => ({
   destination: `/topic/${text}`,
   headers: new Map(),
@@ -16,7 +20,10 @@ const messages = (...texts: string[]) => texts.map(message);
 const codes = (results: readonly Result[]) =>
   results.map((each) => ('problem' in each ? each.problem.code : each.result));
 
-function setUp(broker: { prepare?: (key: string) => unknown; publish?: (key: string) => Promise<void> }, more = {}) {
+function setUp(
+  broker: { prepare?: (key: string) => unknown; publish?: (key: string) => Promise<void> },
+  publishTimeoutMs = 1_000,
+) {
   const calls: string[] = [];
   const failures: unknown[] = [];
   const users = new Set<string>();
@@ -40,7 +47,7 @@ function setUp(broker: { prepare?: (key: string) => unknown; publish?: (key: str
       counters,
       onFailed: (error) => failures.push(error),
     },
-    { ...OPTIONS, ...more },
+    configOf(publishTimeoutMs),
   );
   return { calls, failures, counters, users, publisher };
 }
@@ -89,10 +96,7 @@ test('the same request again does only what nothing is known of', async () => {
 });
 
 test('what comes too late is not tried', async () => {
-  const { calls, publisher } = setUp(
-    { prepare: () => new Promise((resolve) => setTimeout(resolve, 20)) },
-    { publishTimeoutMs: 10 },
-  );
+  const { calls, publisher } = setUp({ prepare: () => new Promise((resolve) => setTimeout(resolve, 20)) }, 10);
   expect(codes(await publisher.publish(ANN, messages('a', 'b'), batch()))).toEqual(['confirmed', 'overloaded']);
   expect(calls).not.toContain('prepare b');
 });
@@ -108,7 +112,7 @@ test('a fault of ours is told to the log, not to the client', async () => {
 
 test('costly messages are handled in several turns of the event loop', async () => {
   let now = 0;
-  const { calls, publisher } = setUp({ prepare: () => void (now += 6) }, { publishTimeoutMs: 60_000 });
+  const { calls, publisher } = setUp({ prepare: () => void (now += 6) }, 60_000);
   const texts = Array.from({ length: 100 }, (_, index) => String(index));
   const slices = new BatchTurns(() => now).begin();
   const published = publisher.publish(ANN, messages(...texts), slices);

@@ -2,7 +2,7 @@ import { describe, expect, test } from '@jest/globals';
 import { BatchTurns } from '../../../../../server/src/http/messages/batch-turns.js';
 import { MessageRequests } from '../../../../../server/src/http/messages/message-request.js';
 
-const requests = new MessageRequests({ messagesMax: 1_000, headerMaxCount: 100, headerLineMaxBytes: 1_000 });
+const requests = new MessageRequests(1_000, { headerMaxCount: 100, headerLineMaxBytes: 1_000 });
 const parse = (given: unknown) => requests.parse(given, new BatchTurns().begin());
 const errorsOf = async (given: unknown) => {
   const problem: unknown = await parse(given).catch((error: unknown) => error);
