@@ -188,14 +188,14 @@ describe('a stream that does not read', () => {
     expect(response.seen.at(-1)).toBe('slow-consumer');
   });
 
-  test('ends once, also where thousands are too slow in the same turn', async () => {
-    const all = await Promise.all(Array.from({ length: 3_000 }, (_, index) => opened('all', `own-${index % 1_000}`)));
+  test('ends once, also where a thousand are too slow in the same turn', async () => {
+    const all = await Promise.all(Array.from({ length: 1_000 }, (_, index) => opened('all', `own-${index % 300}`)));
     for (const { response } of all) response.isStalled = true;
     const burst = Array.from({ length: 10 }, () => body);
     await publish('all', ...burst);
-    for (let index = 0; index < 1_000; index++) broker.emit(`own-${index}`, body);
+    for (let index = 0; index < 300; index++) broker.emit(`own-${index}`, body);
     await publish('all', body);
-    expect(counters.slowConsumers).toBe(3_000);
+    expect(counters.slowConsumers).toBe(1_000);
     expect(new Set(all.map(({ response }) => response.seen.at(-1)))).toEqual(new Set(['slow-consumer']));
     expect(new Set(all.map(({ response }) => response.seen.length))).toEqual(new Set([burst.length + 2]));
     expect(broker.openSubscriptions).toEqual([]);
