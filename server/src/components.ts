@@ -82,7 +82,7 @@ export function createComponents(config: Config, hooks: RelayHooks): Components 
   const broker = hooks.broker ?? createBroker(config, instanceId, log);
   const counters = new SessionCounters();
   const timers = new TimerWheel();
-  const messages = new MessageEncoder(instanceId, config.topicExchange, config.session.messageMaxBytes);
+  const messages = new MessageEncoder(instanceId, config.session.messageMaxBytes);
   // The embedded broker has its messages ready when a SEND is read: more of them would not come while a group rests.
   const restShare = broker instanceof MemoryBroker ? 0 : REST_SHARE;
   const policies = slowPolicies(config);

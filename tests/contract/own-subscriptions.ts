@@ -18,7 +18,7 @@ export function ownSubscriptionTests(desks: Desks): void {
       const deliveries = await inbox.take(3);
       expect(deliveries.map(text)).toEqual(['1', '2', '3']);
       expect(deliveries.map(({ redelivered }) => redelivered)).toEqual([false, false, false]);
-      expect(deliveries[0]!.message).toMatchObject({ exchange: '', routingKey: queue.slice('/queue/'.length) });
+      expect(deliveries[0]!.message.origin).toMatchObject({ kind: 'queue', queue: queue.slice('/queue/'.length) });
     });
 
     test('give each message to one consumer, in turns', async () => {
@@ -72,7 +72,7 @@ export function ownSubscriptionTests(desks: Desks): void {
       const queue = `/queue/${encodeURIComponent(name)}`;
       await desks.there.send(queue, 'hello');
       const { inbox } = await desks.here.channel().consume(queue);
-      expect((await inbox.next()).message.routingKey).toBe(name);
+      expect((await inbox.next()).message.origin).toMatchObject({ kind: 'queue', queue: name });
     });
 
     test('are no place to subscribe to for what takes SEND only', async () => {

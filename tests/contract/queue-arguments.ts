@@ -38,7 +38,8 @@ export function queueArgumentTests(desks: Desks): void {
       const { inbox } = await desks.here.channel().consume(`/queue/${name}`, { headers });
       await desks.there.send(`/queue/${name}`, 'unwanted');
       (await inbox.next()).settle('drop');
-      expect((await heard.inbox.next()).message).toMatchObject({ exchange: 'amq.direct', routingKey: name });
+      const { origin } = (await heard.inbox.next()).message;
+      expect(origin).toMatchObject({ kind: 'exchange', exchange: 'amq.direct', key: name });
     });
 
     test.each<[string, Headers, Headers]>([

@@ -101,7 +101,7 @@ describe('shared subscriptions', () => {
     await one.subscribe(shared(`/topic/${key}`), NO_HEADERS, inbox.add);
     channel.publish(exchange, key, Buffer.from('round about'));
     const [received] = await inbox.atLeast(1);
-    expect(received).toMatchObject({ exchange, routingKey: key });
+    expect(received!.origin).toEqual({ kind: 'exchange', exchange, key });
     await channel.deleteExchange(exchange);
     await channel.close();
   });

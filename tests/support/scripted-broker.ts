@@ -22,6 +22,7 @@ import type {
   SharedDestination,
 } from '../../server/src/brokers/broker.js';
 import type { Destination } from '../../server/src/destinations/destination.js';
+import type { Origin } from '../../server/src/destinations/shown-destination.js';
 import { matches } from '../../server/src/destinations/topic-pattern.js';
 
 export type Held = 'prepare' | 'publish' | 'subscribe' | 'unsubscribe' | 'consume' | 'openReplyQueue';
@@ -116,7 +117,7 @@ export class ScriptedConsumer implements BrokerSubscription {
     }: { redelivered?: boolean; headers?: Record<string, string>; toSession?: string } = {},
   ): ScriptedDelivery {
     const queue = 'queue' in this.destination ? this.destination.queue : 'own';
-    const message = routed(body, { exchange: '', routingKey: queue, headers, ...more });
+    const message = routed(body, { origin: { kind: 'queue', queue }, headers, ...more });
     const delivery = new ScriptedDelivery(message, redelivered, this.channel);
     this.consumer.deliver(delivery);
     return delivery;
@@ -271,7 +272,7 @@ export class ScriptedBroker implements Broker {
 
   /** A message of a topic, to everybody whose topic matches. */
   emit(key: string, body: string | Buffer, headers: Readonly<Record<string, string>> = {}): RoutedMessage {
-    const message = routed(body, { exchange: 'amq.topic', routingKey: key, headers });
+    const message = routed(body, { origin: { kind: 'topic', key }, headers });
     for (const { destination, listener, isClosed } of this.subscriptions) {
       if (!isClosed && 'key' in destination && matches(destination.key, key)) listener(message, key);
     }
@@ -282,17 +283,15 @@ export class ScriptedBroker implements Broker {
 export function routed(
   body: string | Buffer,
   {
-    exchange = 'amq.topic',
-    routingKey = 'a',
+    origin = { kind: 'topic', key: 'a' },
     headers = {},
     toSession,
   }: {
-    exchange?: string;
-    routingKey?: string;
+    origin?: Origin;
     headers?: Readonly<Record<string, string>>;
     toSession?: string;
   } = {},
 ): RoutedMessage {
   const message = { headers: new Map(Object.entries(headers)), body: Buffer.from(body), toSession };
-  return { ...message, exchange, routingKey, resent: false };
+  return { ...message, origin, resent: false };
 }

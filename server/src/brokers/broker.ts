@@ -9,6 +9,7 @@
  *    broker, deliveries that the session settles.
  */
 import type { Destination } from '../destinations/destination.js';
+import type { Origin } from '../destinations/shown-destination.js';
 
 /**
  * A message in STOMP's terms. Headers are text, in order, without those that a wire makes for itself (destination,
@@ -26,12 +27,16 @@ export interface Message {
 
 /** A message on its way to a subscriber. `reply-to` is a STOMP destination that the receiver can SEND to. */
 export interface RoutedMessage extends Message {
-  /** The exchange that it was published to; empty for the default exchange. */
-  readonly exchange: string;
-  readonly routingKey: string;
+  /** The relay seldom looks at it: a getter that makes it on demand spares an object for each message. */
+  readonly origin: Origin;
   /** True where this is a second sending of a message that may have arrived before (`relay-resent`). */
   readonly resent: boolean;
+  /** In the history of `origin`, where the broker keeps one. */
+  readonly position?: Position | undefined;
 }
+
+/** The place of a message in the history of a destination. Only the broker that made it can read it. Not used so far. */
+export type Position = string;
 
 export type Outcome = 'ack' | 'requeue' | 'drop' | 'again';
 
@@ -83,10 +88,11 @@ export class BrokerError extends Error {
 export type SharedDestination = Extract<Destination, { kind: 'topic' | 'exchange' | 'user' }>;
 
 /**
- * `key` is the routing key, or the CC key, that matched. Called synchronously for all listeners of a message, so
- * it MUST be quick and MUST NOT throw.
+ * `key` is the key that matched: that of the topic. `position` is the message's place in the history of that key, which can
+ * differ from `message.position` where a message has several keys. Called synchronously for all listeners of a message, so it
+ * MUST be quick and MUST NOT throw.
  */
-export type Listener = (message: RoutedMessage, key: string) => void;
+export type Listener = (message: RoutedMessage, key: string, position?: Position) => void;
 
 export interface BrokerSubscription {
   /**

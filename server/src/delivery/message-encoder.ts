@@ -36,8 +36,6 @@ export class MessageEncoder implements GroupEncoder<GroupMember, GroupRequest> {
   constructor(
     /** A few characters that no other relay on the same broker has. */
     private readonly instanceId: string,
-    /** The exchange behind `/topic`. */
-    private readonly topicExchange: string,
     /** `session.messageMaxBytes`: a longer frame is not made. */
     readonly maxBytes: number,
   ) {}
@@ -55,9 +53,9 @@ export class MessageEncoder implements GroupEncoder<GroupMember, GroupRequest> {
     return `${this.instanceId}-${(++this.count).toString(36)}`;
   }
 
-  /** The `destination` of a message that came by `key`. */
-  destinationFor(subscribed: Destination, { exchange }: RoutedMessage, key: string): string {
-    return shownDestination(subscribed, exchange, key, this.topicExchange);
+  /** The `destination` of a message. `key` is the key that matched, where that may differ from the message's own. */
+  destinationFor(subscribed: Destination, { origin }: RoutedMessage, key?: string): string {
+    return shownDestination(subscribed, origin, key);
   }
 
   /** True where the frames of this message are valid UTF-8: headers always are, so the body decides. */

@@ -187,7 +187,7 @@ export class DedicatedSubscription implements Consumer {
     const { message, redelivered, settlement } = delivery;
     const id = messages.nextId();
     const { destination, subscriptionId, version } = this.request;
-    const shown = messages.destinationFor(destination, message, message.routingKey);
+    const shown = messages.destinationFor(destination, message);
     const head = messageHead(subscriptionId, shown, version);
     const frame = messages.encodeDedicated(head, message, version, { id, redelivered, needsAck: this.needsAck });
     if (!frame) return this.leaveOut(settlement);

@@ -16,9 +16,9 @@ import {
   type Message,
   type Publication,
   type PublishOptions,
-  type RoutedMessage,
   type SharedDestination,
 } from '../broker.js';
+import type { ExchangeMessage } from '../exchange-message.js';
 import { checkMessage } from '../message-checks.js';
 import { bindingFor, declarationFor, keyOfUser } from '../queue-plan.js';
 import { MemoryChannel } from './memory-channel.js';
@@ -50,6 +50,7 @@ export class MemoryBroker implements Broker {
 
   publication(destination: Destination, message: Message, { mandatory }: PublishOptions): Publication {
     this.refuseIfDown();
+    const { topicExchange } = this.options;
     const { exchange, key } = this.address(destination);
     checkMessage(message, key, this.options.topics);
     if (exchange !== '') this.vhost.exchange(exchange);
@@ -58,11 +59,11 @@ export class MemoryBroker implements Broker {
     }
     return {
       ready: undefined,
-      send: () => this.publish(toRoutedMessage(message, exchange, key), destination, mandatory),
+      send: () => this.publish(toRoutedMessage(message, exchange, key, topicExchange), destination, mandatory),
     };
   }
 
-  private publish(message: RoutedMessage, destination: Destination, mandatory: boolean): Promise<void> {
+  private publish(message: ExchangeMessage, destination: Destination, mandatory: boolean): Promise<void> {
     try {
       this.refuseIfDown();
       // next: delivery/group

@@ -11,7 +11,8 @@
  * A published message is handed to a waiting consumer at once; all that follows from settling happens in a later turn
  * of the event loop, so that a consumer which gives back whatever it gets cannot keep the loop to itself.
  */
-import { BrokerError, type Outcome, type RoutedMessage } from '../broker.js';
+import { BrokerError, type Outcome } from '../broker.js';
+import type { ExchangeMessage } from '../exchange-message.js';
 import { messageBytes } from '../message-checks.js';
 import type { QueueDeclaration } from '../queue-plan.js';
 import type { ByteBudget } from './byte-budget.js';
@@ -65,7 +66,7 @@ export class MemoryQueue implements DeliverySource {
   }
 
   /** Takes a message, or says why not. */
-  offer(message: RoutedMessage, deaths: readonly Death[]): BrokerError | undefined {
+  offer(message: ExchangeMessage, deaths: readonly Death[]): BrokerError | undefined {
     const stored = this.store(message, deaths);
     if (this.limits.overflow !== 'drop-head' && this.isOver(1, message.body.length)) {
       if (this.limits.overflow === 'reject-publish-dlx') this.bury(stored, 'maxlen');
@@ -136,7 +137,7 @@ export class MemoryQueue implements DeliverySource {
     for (const action of this.onDeleted) action();
   }
 
-  private store(message: RoutedMessage, deaths: readonly Death[]): StoredMessage {
+  private store(message: ExchangeMessage, deaths: readonly Death[]): StoredMessage {
     const { messageTtlMs = Infinity, maxPriority } = this.limits;
     const expiration = Number(message.headers.get('expiration') ?? Infinity);
     return {

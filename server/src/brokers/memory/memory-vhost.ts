@@ -1,6 +1,7 @@
 /** The exchanges and queues of the embedded broker, and the way of a message through them. */
 import type { Arguments } from '../../destinations/queue-options.js';
-import { BrokerError, type RoutedMessage } from '../broker.js';
+import { BrokerError } from '../broker.js';
+import type { ExchangeMessage } from '../exchange-message.js';
 import { messageBytes } from '../message-checks.js';
 import type { QueueDeclaration, QueuePlan } from '../queue-plan.js';
 import { ByteBudget } from './byte-budget.js';
@@ -84,7 +85,7 @@ export class MemoryVhost implements QueueHost {
   }
 
   /** A message that not all queues can hold goes nowhere; one that a full queue refuses goes to all others. */
-  publish(message: RoutedMessage, deaths = NO_DEATHS): Fate {
+  publish(message: ExchangeMessage, deaths = NO_DEATHS): Fate {
     const { exchange, routingKey, headers } = message;
     const routes = exchange === '' ? NO_ROUTES : this.exchange(exchange).match(routingKey, headers);
     const queues = exchange === '' ? this.queueNamed(routingKey) : queuesOf(routes);

@@ -1,5 +1,6 @@
 /** A message on its way through the broker, and one that a queue holds. */
-import type { Message, RoutedMessage } from '../broker.js';
+import type { Message } from '../broker.js';
+import { ExchangeMessage } from '../exchange-message.js';
 import { presentReplyTo } from '../message-checks.js';
 
 export type DeathReason = 'rejected' | 'expired' | 'maxlen' | 'delivery_limit';
@@ -11,7 +12,7 @@ export interface Death {
 }
 
 export interface StoredMessage {
-  readonly message: RoutedMessage;
+  readonly message: ExchangeMessage;
   /** Its share of the memory that the broker may use. */
   readonly bytes: number;
   readonly priority: number;
@@ -33,9 +34,14 @@ const REWRITTEN = new Map<string, (value: string) => string | undefined>([
   ['timestamp', (value) => String(Number(value))],
 ]);
 
-export function toRoutedMessage(message: Message, exchange: string, routingKey: string): RoutedMessage {
-  const { headers, body, toSession } = message;
-  return { headers: rewritten(headers), body, toSession, exchange, routingKey, resent: false };
+/** `topicExchange` is behind `/topic`. */
+export function toRoutedMessage(
+  { headers, body, toSession }: Message,
+  exchange: string,
+  routingKey: string,
+  topicExchange: string,
+): ExchangeMessage {
+  return new ExchangeMessage({ headers: rewritten(headers), body, toSession }, exchange, routingKey, topicExchange);
 }
 
 function rewritten(headers: ReadonlyMap<string, string>): ReadonlyMap<string, string> {
@@ -58,7 +64,7 @@ export function toDeadLetter(
   death: Death,
   exchange: string,
   routingKey: string | undefined,
-): RoutedMessage {
+): ExchangeMessage {
   const headers = new Map(message.headers);
   headers.delete('expiration');
   if (!headers.has('x-first-death-reason')) {
@@ -66,5 +72,5 @@ export function toDeadLetter(
     headers.set('x-first-death-queue', death.queue);
     headers.set('x-first-death-exchange', message.exchange);
   }
-  return { ...message, headers, exchange, routingKey: routingKey ?? message.routingKey };
+  return message.forwarded(headers, exchange, routingKey ?? message.routingKey);
 }

@@ -6,8 +6,7 @@ import { EMPTY_BODY } from '../../../../server/src/stomp/frame.js';
 const message: RoutedMessage = {
   headers: new Map(),
   body: EMPTY_BODY,
-  exchange: 'e',
-  routingKey: 'a.b',
+  origin: { kind: 'topic', key: 'a.b' },
   resent: false,
 };
 

@@ -53,7 +53,7 @@ let counters: SessionCounters;
 function setUp(restShare: number): void {
   broker = new ScriptedBroker();
   counters = new SessionCounters();
-  const messages = new MessageEncoder('r', 'amq.topic', MESSAGE_MAX_BYTES);
+  const messages = new MessageEncoder('r', MESSAGE_MAX_BYTES);
   groups = new Groups((...request) => broker.subscribe(...request), messages, counters, POLICIES, restShare);
 }
 // How long real writes take must not decide when the next ones come.
@@ -184,7 +184,7 @@ describe('what is written', () => {
     await joined(member, '/topic/a/#');
     const { listener } = broker.subscriptions[0]!;
     const keys = Array.from({ length: 200 }, (_, index) => `a.${index}`);
-    for (const key of [...keys, ...keys]) listener(routed('x', { routingKey: key }), key);
+    for (const key of [...keys, ...keys]) listener(routed('x', { origin: { kind: 'topic', key } }), key);
     await tick();
     const shown = member.connection.frames.map(({ headers }) => headers['destination']);
     expect(shown).toEqual([...keys, ...keys].map((key) => `/topic/${key.replaceAll('.', '/')}`));

@@ -5,12 +5,12 @@ import { messageHead, MessageEncoder, withDroppedHeader } from '../../../../serv
 
 let encoder: MessageEncoder;
 beforeEach(() => {
-  encoder = new MessageEncoder('r1', 'amq.topic', 1_000);
+  encoder = new MessageEncoder('r1', 1_000);
 });
 
 function routed(body: string | Buffer, headers: Record<string, string> = {}, resent = false): RoutedMessage {
   const bytes = Buffer.from(body);
-  return { headers: new Map(Object.entries(headers)), body: bytes, exchange: 'amq.topic', routingKey: 'a', resent };
+  return { headers: new Map(Object.entries(headers)), body: bytes, origin: { kind: 'topic', key: 'a' }, resent };
 }
 
 /** One that is not too large. */

@@ -7,7 +7,11 @@ import {
   parseReplyTo,
   userKey,
 } from '../../../../server/src/destinations/destination.js';
-import { formatDestination, shownDestination } from '../../../../server/src/destinations/shown-destination.js';
+import {
+  formatDestination,
+  originOf,
+  shownDestination,
+} from '../../../../server/src/destinations/shown-destination.js';
 import { matches } from '../../../../server/src/destinations/topic-pattern.js';
 import { fc } from '../../../support/properties.js';
 
@@ -209,7 +213,10 @@ describe('what a subscriber is shown', () => {
       foreign,
       (text, key) => {
         fc.pre(!/\p{Cc}/u.test(key) && key !== '');
-        const shown = shownDestination(parseDestination(text, 'subscribe'), TOPIC_EXCHANGE, key, TOPIC_EXCHANGE);
+        const shown = shownDestination(
+          parseDestination(text, 'subscribe'),
+          originOf(TOPIC_EXCHANGE, key, TOPIC_EXCHANGE),
+        );
         expect(parseDestination(shown, 'send')).toMatchObject({ kind: 'topic', key });
       },
     );

@@ -1,6 +1,10 @@
 import { describe, expect, test } from '@jest/globals';
 import { parseDestination } from '../../../../server/src/destinations/destination.js';
-import { formatDestination, shownDestination } from '../../../../server/src/destinations/shown-destination.js';
+import {
+  formatDestination,
+  originOf,
+  shownDestination,
+} from '../../../../server/src/destinations/shown-destination.js';
 
 describe('shownDestination', () => {
   test.each([
@@ -32,24 +36,34 @@ describe('shownDestination', () => {
     ['/queue/q', 'E', 'q', '/exchange/E/q'],
     ['/queue/q', 'amq.fanout', '', '/exchange/amq.fanout'],
   ])('%s, by exchange "%s" with key "%s": %s', (text, exchange, key, shown) => {
-    expect(shownDestination(parseDestination(text, 'subscribe'), exchange, key, 'amq.topic')).toBe(shown);
+    expect(shownDestination(parseDestination(text, 'subscribe'), originOf(exchange, key, 'amq.topic'))).toBe(shown);
+  });
+
+  test('a message with several keys is shown with the one that matched', () => {
+    const topic = parseDestination('/topic/copies/*', 'subscribe');
+    expect(shownDestination(topic, { kind: 'topic', key: 'a' }, 'copies.b')).toBe('/topic/copies/b');
+  });
+
+  test('a message to a user that reached a queue is shown with the destination of its SEND', () => {
+    const queue = parseDestination('/queue/q', 'subscribe');
+    expect(shownDestination(queue, { kind: 'user', text: '/user/ann/queue/x' })).toBe('/user/ann/queue/x');
   });
 
   test('follows the configured topic exchange', () => {
     const queue = parseDestination('/queue/q', 'subscribe');
-    expect(shownDestination(queue, 'news', 'a', 'news')).toBe('/topic/a');
-    expect(shownDestination(queue, 'amq.topic', 'a', 'news')).toBe('/exchange/amq.topic/a');
+    expect(shownDestination(queue, originOf('news', 'a', 'news'))).toBe('/topic/a');
+    expect(shownDestination(queue, originOf('amq.topic', 'a', 'news'))).toBe('/exchange/amq.topic/a');
   });
 
   test('an exact pattern shows the text that was subscribed to', () => {
     const text = '/topic/a/%62';
-    expect(shownDestination(parseDestination(text, 'subscribe'), 'amq.topic', 'a.b', 'amq.topic')).toBe(text);
+    expect(shownDestination(parseDestination(text, 'subscribe'), { kind: 'topic', key: 'a.b' })).toBe(text);
   });
 
   test('what is shown can be sent to, and means the same key', () => {
     for (const key of ['a', 'a.b', 'a/b', '100%', 'a..b', '.', 'é ☕', '*.#', '%2F']) {
       for (const pattern of ['/topic/#', '/topic/#/#']) {
-        const shown = shownDestination(parseDestination(pattern, 'subscribe'), 'amq.topic', key, 'amq.topic');
+        const shown = shownDestination(parseDestination(pattern, 'subscribe'), { kind: 'topic', key });
         expect(parseDestination(shown, 'send')).toMatchObject({ kind: 'topic', key });
       }
       expect(parseDestination(formatDestination('', key, 'amq.topic'), 'send')).toMatchObject({

@@ -88,7 +88,7 @@ export class Harness {
   readonly timers = new TimerWheel();
   readonly load = { isOverloaded: false };
   readonly counters = new SessionCounters();
-  readonly messages = new MessageEncoder('r', 'amq.topic', OPTIONS.messageMaxBytes);
+  readonly messages = new MessageEncoder('r', OPTIONS.messageMaxBytes);
   readonly groups: Groups;
   readonly sessions: Sessions;
   readonly options: SessionOptions;

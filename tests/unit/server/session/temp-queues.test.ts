@@ -24,7 +24,7 @@ beforeEach(() => {
   const host = {
     connection,
     outbox: { onBackPressure: () => pressed++ } as never,
-    context: { messages: new MessageEncoder('r', 'amq.topic', 1_000), counters },
+    context: { messages: new MessageEncoder('r', 1_000), counters },
     resources: { acks: new Acks(), later() {} },
     onSubscriptionEnded: () => {},
     get canDeliver() {
@@ -71,7 +71,9 @@ describe('TempQueues', () => {
 
   test('replies come with the name as their subscription', async () => {
     await queues.address(named('a'));
-    opened()[0]!.deliver(routed('reply', { exchange: '', headers: { 'correlation-id': '7' } }));
+    opened()[0]!.deliver(
+      routed('reply', { origin: { kind: 'queue', queue: 'a' }, headers: { 'correlation-id': '7' } }),
+    );
     expect(connection.frames[0]).toMatchObject({
       command: 'MESSAGE',
       headers: { subscription: '/temp-queue/a', destination: '/temp-queue/a', 'correlation-id': '7' },

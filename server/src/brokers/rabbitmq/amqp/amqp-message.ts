@@ -3,7 +3,7 @@
  * table becomes readable text, whatever its type. Pure: no channel is touched here. The way out is `outgoing-message.ts`.
  */
 import type { ConsumeMessage, MessageProperties } from 'amqplib';
-import type { RoutedMessage } from '../../broker.js';
+import { ExchangeMessage } from '../../exchange-message.js';
 import { presentReplyTo } from '../../message-checks.js';
 
 /** Ours, in the headers table: which publish it was, and whether it may be there twice. Never shown to clients. */
@@ -42,7 +42,9 @@ const RESERVED: ReadonlySet<string> = new Set([
   'transaction',
 ]);
 
-export function toRoutedMessage({ fields, properties, content }: ConsumeMessage): RoutedMessage {
+/** `topicExchange` is behind `/topic`. */
+export function toRoutedMessage(delivered: ConsumeMessage, topicExchange: string): ExchangeMessage {
+  const { fields, properties, content } = delivered;
   const headers = new Map<string, string>();
   for (const [header, property] of PROPERTIES) {
     const value: unknown = properties[property];
@@ -59,7 +61,7 @@ export function toRoutedMessage({ fields, properties, content }: ConsumeMessage)
   }
   const toSession = targetOf(properties.headers);
   const { exchange, routingKey } = fields;
-  return { headers, body: content, toSession, exchange, routingKey, resent };
+  return new ExchangeMessage({ headers, body: content, toSession }, exchange, routingKey, topicExchange, resent);
 }
 
 /** A back end that publishes to users by itself writes `session`; from a relay that says who has sent the message. */

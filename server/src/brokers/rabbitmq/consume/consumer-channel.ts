@@ -65,7 +65,7 @@ export class ConsumerChannel implements ChannelUser<Channel> {
   }
 
   async setUp(channel: Channel): Promise<void> {
-    this.ledger = new DeliveryLedger(channel);
+    this.ledger = new DeliveryLedger(channel, this.options.topicExchange);
     await this.attachAll(channel, this.ledger);
   }
 

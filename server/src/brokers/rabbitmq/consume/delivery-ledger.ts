@@ -11,7 +11,11 @@ export class DeliveryLedger {
   private readonly unsettled = new Set<number>();
   private isLive = true;
 
-  constructor(private readonly channel: Channel) {}
+  constructor(
+    private readonly channel: Channel,
+    /** The exchange behind `/topic`. */
+    private readonly topicExchange: string,
+  ) {}
 
   get size(): number {
     return this.unsettled.size;
@@ -25,7 +29,8 @@ export class DeliveryLedger {
     const settlement = stream
       ? new StreamTagSettlement(this, deliveryTag, stream)
       : new TagSettlement(this, deliveryTag);
-    return new QueueDelivery(toRoutedMessage(message), redelivered || isRepeated, settlement);
+    const routed = toRoutedMessage(message, this.topicExchange);
+    return new QueueDelivery(routed, redelivered || isRepeated, settlement);
   }
 
   /** It is acknowledged, and reaches nobody. */

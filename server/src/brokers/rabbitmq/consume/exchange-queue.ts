@@ -104,7 +104,8 @@ export class ExchangeQueue implements SharedQueueUser {
   }
 
   deliver(message: ConsumeMessage): void {
-    this.listeners.deliver(toRoutedMessage(message), message.fields.routingKey);
+    const routed = toRoutedMessage(message, this.options.topicExchange);
+    this.listeners.deliver(routed, message.fields.routingKey);
   }
 
   lost(): void {

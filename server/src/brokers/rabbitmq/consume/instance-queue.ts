@@ -84,8 +84,9 @@ export class InstanceQueue implements SharedQueueUser {
 
   /** A message that RabbitMQ has routed here; its listeners are the groups whose pattern matches. */
   deliver(message: ConsumeMessage): void {
+    const routed = toRoutedMessage(message, this.options.topicExchange);
     // next: delivery/group
-    this.fanout.deliver(toRoutedMessage(message), message.fields.routingKey, copyKeys(message));
+    this.fanout.deliver(routed, message.fields.routingKey, copyKeys(message));
   }
 
   lost(): void {

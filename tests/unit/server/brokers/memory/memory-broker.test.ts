@@ -55,7 +55,7 @@ describe('exchanges', () => {
     await desk.send('/exchange/news/k', 'to all');
     await desk.send('/exchange/my.topics/a.b', 'by key');
     expect(await news.bodies(1)).toEqual(['to all']);
-    expect((await topic.inbox.next()).message.exchange).toBe('my.topics');
+    expect((await topic.inbox.next()).message.origin).toEqual({ kind: 'topic', key: 'a.b' });
   });
 
   test('one that is missing is named, with those that are there', async () => {

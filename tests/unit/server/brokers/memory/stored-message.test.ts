@@ -6,14 +6,14 @@ import { messageOf } from '../../../../support/broker-desk.js';
 describe('toRoutedMessage', () => {
   test('shares the headers where nothing has to be written anew', () => {
     const message = messageOf('x', { 'reply-to': '/queue/a', persistent: 'true', priority: '4', other: 'True' });
-    const routed = toRoutedMessage(message, 'e', 'k');
+    const routed = toRoutedMessage(message, 'e', 'k', 'amq.topic');
     expect(routed.headers).toBe(message.headers);
     expect(routed).toMatchObject({ exchange: 'e', routingKey: 'k', resent: false });
   });
 
   test('leaves the message of the publisher as it is', () => {
     const message = messageOf('x', { a: '1', 'reply-to': 'q', persistent: 'False', priority: '04', timestamp: '010' });
-    const { headers } = toRoutedMessage(message, 'e', 'k');
+    const { headers } = toRoutedMessage(message, 'e', 'k', 'amq.topic');
     expect([...headers]).toEqual([
       ['a', '1'],
       ['reply-to', '/reply-queue/q'],
@@ -25,7 +25,7 @@ describe('toRoutedMessage', () => {
 });
 
 test('toDeadLetter remembers the first death only', () => {
-  const message = toRoutedMessage(messageOf('x', { expiration: '5' }), 'e', 'k');
+  const message = toRoutedMessage(messageOf('x', { expiration: '5' }), 'e', 'k', 'amq.topic');
   const stored = { message } as StoredMessage;
   const first = toDeadLetter(stored, { queue: 'q', reason: 'expired' }, 'dlx', undefined);
   expect(first).toMatchObject({ exchange: 'dlx', routingKey: 'k' });

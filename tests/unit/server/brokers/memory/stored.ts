@@ -1,8 +1,9 @@
+import { ExchangeMessage } from '../../../../../server/src/brokers/exchange-message.js';
 import type { StoredMessage } from '../../../../../server/src/brokers/memory/stored-message.js';
 
 /** A message of four bytes in a queue. */
 export const stored = (position: number, rest: Partial<StoredMessage> = {}): StoredMessage => ({
-  message: { headers: new Map(), body: Buffer.from('four'), exchange: '', routingKey: 'q', resent: false },
+  message: new ExchangeMessage({ headers: new Map(), body: Buffer.from('four') }, '', 'q', 'amq.topic'),
   bytes: 100,
   priority: 0,
   expiresAt: Infinity,

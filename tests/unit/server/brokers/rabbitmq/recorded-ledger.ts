@@ -15,7 +15,7 @@ export class RecordedLedger {
       nack: ({ fields }: ConsumeMessage, _: boolean, requeue: boolean) =>
         this.call(`${requeue ? 'requeue' : 'drop'} ${fields.deliveryTag}`),
     };
-    this.ledger = new DeliveryLedger(channel as unknown as Channel);
+    this.ledger = new DeliveryLedger(channel as unknown as Channel, 'amq.topic');
   }
 
   deliver(deliveryTag: number): Delivery {

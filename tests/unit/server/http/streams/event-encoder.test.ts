@@ -5,8 +5,7 @@ import { encodeEvent, EventEncoder } from '../../../../../server/src/http/stream
 const routed = (body: string | Buffer, headers: [string, string][] = [], resent = false): RoutedMessage => ({
   headers: new Map(headers),
   body: Buffer.from(body as string),
-  exchange: 'amq.topic',
-  routingKey: 'x',
+  origin: { kind: 'topic', key: 'x' },
   resent,
 });
 

@@ -9,8 +9,7 @@ const topic = (key: string): SharedDestination => ({ kind: 'topic', text: `/topi
 const message = (text: string): RoutedMessage => ({
   headers: new Map(),
   body: Buffer.from(text),
-  exchange: 'amq.topic',
-  routingKey: 'x',
+  origin: { kind: 'topic', key: 'x' },
   resent: false,
 });
 const turn = () => new Promise((resolve) => setImmediate(resolve));

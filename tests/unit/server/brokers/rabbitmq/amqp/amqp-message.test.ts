@@ -14,24 +14,22 @@ function incoming(properties: Record<string, unknown>, fields: Record<string, un
   return { content: Buffer.from('x'), fields: where, properties } as unknown as ConsumeMessage;
 }
 
-const shown = (properties: Record<string, unknown>) =>
-  Object.fromEntries(toRoutedMessage(incoming(properties)).headers);
+const routed = (properties: Record<string, unknown>) => toRoutedMessage(incoming(properties), 'amq.topic');
+const shown = (properties: Record<string, unknown>) => Object.fromEntries(routed(properties).headers);
 const table = (headers: Record<string, unknown>) => shown({ headers });
 
 describe('coming out', () => {
   test('properties become headers, in a fixed order, before the table', () => {
-    const message = toRoutedMessage(
-      incoming({
-        appId: 'a',
-        contentType: 'text/plain',
-        deliveryMode: 2,
-        headers: { colour: 'red' },
-        priority: 0,
-        replyTo: 'q',
-        timestamp: 1700000000,
-        userId: 'guest',
-      }),
-    );
+    const message = routed({
+      appId: 'a',
+      contentType: 'text/plain',
+      deliveryMode: 2,
+      headers: { colour: 'red' },
+      priority: 0,
+      replyTo: 'q',
+      timestamp: 1700000000,
+      userId: 'guest',
+    });
     expect([...message.headers]).toEqual([
       ['content-type', 'text/plain'],
       ['priority', '0'],
@@ -43,6 +41,7 @@ describe('coming out', () => {
       ['colour', 'red'],
     ]);
     expect(message).toMatchObject({ exchange: 'amq.topic', routingKey: 'k', resent: false });
+    expect(message.origin).toEqual({ kind: 'topic', key: 'k' });
   });
 
   test('typed values are readable text', () => {
@@ -111,11 +110,11 @@ describe('coming out', () => {
     [true, true],
     ['no', false],
   ])('relay-resent:%p says %p', (value, resent) => {
-    expect(toRoutedMessage(incoming({ headers: { 'relay-resent': value } })).resent).toBe(resent);
+    expect(routed({ headers: { 'relay-resent': value } }).resent).toBe(resent);
   });
 
   test('what has no headers at all has none', () => {
-    expect(toRoutedMessage(incoming({})).headers.size).toBe(0);
+    expect(routed({}).headers.size).toBe(0);
   });
 
   test.each<[string, Record<string, unknown>, string | undefined]>([
@@ -125,7 +124,7 @@ describe('coming out', () => {
     ['a back end means all', {}, undefined],
     ['it is no text', { session: 5 }, '5'],
   ])('one session is meant where %s', (_, headers, toSession) => {
-    expect(toRoutedMessage(incoming({ headers })).toSession).toBe(toSession);
+    expect(routed({ headers }).toSession).toBe(toSession);
   });
 });
 

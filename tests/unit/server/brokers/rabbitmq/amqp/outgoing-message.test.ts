@@ -92,14 +92,14 @@ describe('the options for amqplib', () => {
   test('which session is meant goes along, and is not shown', () => {
     const options = optionsOf({ ...outgoing({ session: 'mine' }), toSession: 's' }, 'z', false);
     expect(options.headers).toEqual({ session: 'mine', 'relay-session': 's', 'relay-id': 'z' });
-    const back = toRoutedMessage(delivered(options));
+    const back = toRoutedMessage(delivered(options), 'amq.topic');
     expect(Object.fromEntries(back.headers)).toEqual({ session: 'mine' });
     expect(back.toSession).toBe('s');
   });
 
   test('what went in comes out', () => {
     const message = outgoing({ 'content-type': 'a/b', persistent: 'true', priority: '3', x: 'é\nü', timestamp: '5' });
-    const back = toRoutedMessage(delivered(optionsOf(message, 'z', false)));
+    const back = toRoutedMessage(delivered(optionsOf(message, 'z', false)), 'amq.topic');
     expect(Object.fromEntries(back.headers)).toEqual(Object.fromEntries(message.headers));
   });
 });
