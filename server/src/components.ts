@@ -12,6 +12,7 @@ import { createPolicy, PolicyError } from './auth/policy/policy.js';
 import { Revocations } from './auth/revocations.js';
 import { UnrevokedAuthenticator } from './auth/unrevoked-authenticator.js';
 import type { Broker } from './brokers/broker.js';
+import { checked } from './brokers/capability-checks.js';
 import { tlsConnectOptions } from './brokers/rabbitmq/amqp/broker-tls.js';
 import { MemoryBroker } from './brokers/memory/memory-broker.js';
 import { checkCredentials } from './brokers/rabbitmq/amqp/credentials-check.js';
@@ -79,12 +80,11 @@ export function createComponents(config: Config, hooks: RelayHooks): Components 
   const pacedLog = new PacedLog(log);
   /** In message ids and in the names of queues at the broker; no other relay has it. */
   const instanceId = uuid().slice(0, 8);
-  const broker = hooks.broker ?? createBroker(config, instanceId, log);
+  const broker = checked(hooks.broker ?? createBroker(config, instanceId, log));
   const counters = new SessionCounters();
   const timers = new TimerWheel();
   const messages = new MessageEncoder(instanceId, config.session.messageMaxBytes);
-  // The embedded broker has its messages ready when a SEND is read: more of them would not come while a group rests.
-  const restShare = broker instanceof MemoryBroker ? 0 : REST_SHARE;
+  const restShare = broker.capabilities.deliversInSend ? 0 : REST_SHARE;
   const policies = slowPolicies(config);
   const groups = new Groups((...request) => broker.subscribe(...request), messages, counters, policies, restShare);
   const load = new LoadMeter(config.loadShedding, {
@@ -126,7 +126,7 @@ export function createComponents(config: Config, hooks: RelayHooks): Components 
     pacedLog,
   };
   const limits = { ...config.limits, sessionsMax: config.sessionsMax };
-  const drain = { ...config.drain, canMove: !(broker instanceof MemoryBroker) };
+  const drain = { ...config.drain, canMove: broker.capabilities.shared === true };
   const sessions = new Sessions({ ...limits, drain }, context);
   const isOpen = allowsAnyone(config, hooks.authenticator !== undefined);
   const shared = { log, pacedLog, broker, authenticator, counters, timers, load, admissionQueue, isOpen, drain };

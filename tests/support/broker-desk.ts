@@ -81,7 +81,9 @@ export class BrokerDesk {
   }
 
   channel(user = 'alice', clientId?: string): ChannelDesk {
-    const channel = this.broker.openChannel({ sessionId: unique('session'), user, clientId });
+    const { broker } = this;
+    if (!broker.openChannel) throw new Error(`The ${broker.description} has no openChannel.`);
+    const channel = broker.openChannel({ sessionId: unique('session'), user, clientId });
     this.opened.push(channel);
     return new ChannelDesk(channel);
   }

@@ -3,12 +3,13 @@
  * everything else is granted at once. Breaches of the interface (a Delivery settled twice) are kept in `faults`.
  */
 import type {
-  Broker,
+  BrokerCapabilities,
   BrokerChannel,
   BrokerError,
   BrokerEvents,
   BrokerSubscription,
   ChannelOwner,
+  CheckedBroker,
   ConsumeOptions,
   Consumer,
   Delivery,
@@ -167,8 +168,21 @@ export class ScriptedChannel implements BrokerChannel {
   }
 }
 
-export class ScriptedBroker implements Broker {
+export const ALL_CAPABILITIES: BrokerCapabilities = {
+  exchanges: true,
+  queues: true,
+  acks: true,
+  durable: true,
+  queueArguments: true,
+  streams: true,
+  replies: true,
+  mandatory: true,
+  shared: true,
+};
+
+export class ScriptedBroker implements CheckedBroker {
   readonly description = 'scripted';
+  capabilities = ALL_CAPABILITIES;
   readonly isUp = true;
   readonly holds = new Set<Held>();
   /** What was asked, in order: `prepare /queue/a hello`, `publish /queue/a hello`, `subscribe /topic/a`. */

@@ -35,7 +35,7 @@ export interface MetricSources {
   readonly admissionQueue: { readonly waiting: number; readonly rejected: number };
   readonly broker: {
     readonly isUp: boolean;
-    readonly gauges?: { readonly unconfirmed: number; readonly pendingBindings: number };
+    readonly gauges?: { readonly unconfirmed: number; readonly pendingBindings: number } | undefined;
   };
   droppedLogLines(): number;
 }

@@ -1,6 +1,6 @@
 /**
  * What the relay asks of a broker. The embedded broker (`memory/`) and RabbitMQ (`rabbitmq/`) lie below this file;
- * every MUST here is a test in `tests/contract/` that both pass.
+ * every MUST here is a test in `contract/` that both pass. A broker declares in `capabilities` which parts it has.
  *
  * Two kinds of subscription:
  *  - shared (`subscribe`): topics, exchanges and users, auto-ack. Many local listeners cost the broker one binding;
@@ -69,6 +69,7 @@ export type BrokerErrorCode =
   | 'access-refused' // the relay's own user may not do this at the broker, or the name is reserved
   | 'invalid-header' // a header that cannot become a message property or queue argument
   | 'invalid-destination' // of a kind that this verb does not take
+  | 'not-supported' // beyond the broker's `capabilities`
   | 'too-many-channels'
   | 'subscription-ended'; // deleted under its consumer, and could not be set up again
 
@@ -180,12 +181,43 @@ export interface BrokerGauges {
   readonly pendingBindings: number;
 }
 
+/**
+ * The features of a broker besides topics and users, which every broker has. The relay refuses what is not declared here
+ * before it reaches the broker (`capability-checks.ts`), and the contract leaves it out.
+ */
+export interface BrokerCapabilities {
+  /** `/exchange/NAME/KEY`, with the exchanges that every RabbitMQ has. */
+  readonly exchanges?: boolean;
+  /** `/queue/NAME` and `/amq/queue/NAME`: one consumer gets each message, and messages wait for it. */
+  readonly queues?: boolean;
+  /** `ack:client` and `ack:client-individual`, for topics and users as well. */
+  readonly acks?: boolean;
+  /** Subscriptions to topics and users that outlive their session (`durable:true`), or that several share (`x-queue-name`). */
+  readonly durable?: boolean;
+  /** The headers that shape a queue: limits, dead letters, priorities, `exclusive`, `auto-delete`. */
+  readonly queueArguments?: boolean;
+  /** `x-queue-type:stream` and `x-stream-offset`. */
+  readonly streams?: boolean;
+  /** `reply-to:/temp-queue/NAME` and `/reply-queue/NAME`. */
+  readonly replies?: boolean;
+  /** `mandatory:true`. */
+  readonly mandatory?: boolean;
+  /** Messages reach the clients of other relays, too, so that sessions can move there when this relay stops. */
+  readonly shared?: boolean;
+  /** Listeners have a message when `Publication.send` returns: no more messages come while a group rests. */
+  readonly deliversInSend?: boolean;
+}
+
+export type Capability = keyof BrokerCapabilities;
+
 export interface Broker {
+  /** Constant. */
+  readonly capabilities: BrokerCapabilities;
   /** For logs and the readiness route: what it is and where, without credentials. */
   readonly description: string;
   readonly isUp: boolean;
   /** Absent where nothing is ever pending. */
-  readonly gauges?: BrokerGauges;
+  readonly gauges?: BrokerGauges | undefined;
   /** Resolves when the broker can be used; rejects when it cannot be reached within the configured deadline. */
   start(): Promise<void>;
   /**
@@ -204,8 +236,14 @@ export interface Broker {
     listener: Listener,
     ended?: (error: BrokerError) => void,
   ): Promise<BrokerSubscription>;
-  openChannel(owner: ChannelOwner): BrokerChannel;
+  /** Absent where a broker has neither queues nor acks, durable subscriptions or replies. */
+  openChannel?(owner: ChannelOwner): BrokerChannel;
   on<E extends keyof BrokerEvents>(event: E, listener: (...args: BrokerEvents[E]) => void): void;
   /** Waits for what was published to be confirmed (bounded), then lets go of everything. */
   close(): Promise<void>;
+}
+
+/** A broker as the relay uses it: what the broker does not offer is refused with `not-supported`. */
+export interface CheckedBroker extends Broker {
+  openChannel(owner: ChannelOwner): BrokerChannel;
 }

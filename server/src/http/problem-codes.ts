@@ -13,6 +13,7 @@ const OF_STOMP: Partial<Record<ErrorCode, number>> = {
   'authentication-unavailable': 503,
   'invalid-header': 400,
   'invalid-destination': 400,
+  'not-supported': 400,
   'too-many-subscriptions': 400,
   'access-denied': 403,
   'access-refused': 403,

@@ -1,6 +1,6 @@
 /** What all sessions of a relay share, and the bounds that each of them keeps. Built once by the composition root. */
 import type { Authenticator, Policy, Principal } from '../auth/auth.js';
-import type { Broker } from '../brokers/broker.js';
+import type { CheckedBroker } from '../brokers/broker.js';
 import type { ParserLimits } from '../stomp/parser.js';
 import type { FrameRateOptions } from '../load/frame-rate-limit.js';
 import type { RateLimit } from '../load/rate-limiter.js';
@@ -60,7 +60,7 @@ export interface SessionContext {
   readonly limits: SessionLimits;
   /** The value of CONNECTED's `server` header, such as `stomp-relay/0.1.0`. */
   readonly serverName: string;
-  readonly broker: Broker;
+  readonly broker: CheckedBroker;
   readonly authenticator: Authenticator;
   readonly policy: Policy;
   /** Whether it is refused by now, although it was accepted. */

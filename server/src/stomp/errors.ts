@@ -59,6 +59,7 @@ export const ERRORS = {
   'commit-failed': { text: 'commit failed', ...REQUEST },
   // What the broker says
   'broker-unavailable': { text: 'broker unavailable', ...LATER, isSoft: true },
+  'not-supported': { text: 'not supported by the broker', ...REQUEST },
   'publish-refused': { text: 'message refused by the broker', ...REQUEST },
   unroutable: { text: 'message not routed to any queue', ...REQUEST },
   'exchange-not-found': { text: 'exchange not found', ...REQUEST },

@@ -8,6 +8,7 @@ import type { Destination } from '../../destinations/destination.js';
 import {
   BrokerError,
   type Broker,
+  type BrokerCapabilities,
   type BrokerChannel,
   type BrokerEvents,
   type BrokerSubscription,
@@ -26,9 +27,22 @@ import type { MemoryOptions } from './memory-options.js';
 import { MemoryVhost } from './memory-vhost.js';
 import { toRoutedMessage } from './stored-message.js';
 
+/** All but streams; no other process can reach it. */
+export const MEMORY_CAPABILITIES: BrokerCapabilities = {
+  exchanges: true,
+  queues: true,
+  acks: true,
+  durable: true,
+  queueArguments: true,
+  replies: true,
+  mandatory: true,
+  deliversInSend: true,
+};
+
 const TAKEN = Promise.resolve();
 
 export class MemoryBroker implements Broker {
+  readonly capabilities = MEMORY_CAPABILITIES;
   readonly description = 'embedded broker';
   private readonly vhost: MemoryVhost;
   private readonly events = new EventEmitter();

@@ -7,6 +7,7 @@ import type { Destination } from '../../destinations/destination.js';
 import { argumentsText } from '../../destinations/queue-options.js';
 import type {
   Broker,
+  BrokerCapabilities,
   BrokerChannel,
   BrokerEvents,
   BrokerSubscription,
@@ -38,10 +39,23 @@ import { SessionChannel } from './consume/session-channel.js';
 import { Topology } from './topology.js';
 import { stopping } from './amqp/wait-deadline.js';
 
+export const RABBITMQ_CAPABILITIES: BrokerCapabilities = {
+  exchanges: true,
+  queues: true,
+  acks: true,
+  durable: true,
+  queueArguments: true,
+  streams: true,
+  replies: true,
+  mandatory: true,
+  shared: true,
+};
+
 type State = 'new' | 'down' | 'up' | 'closed';
 type Listeners = { [E in keyof BrokerEvents]: ((...args: BrokerEvents[E]) => void)[] };
 
 export class RabbitMqBroker implements Broker {
+  readonly capabilities = RABBITMQ_CAPABILITIES;
   readonly description: string;
   private state: State = 'new';
   private readonly subscribing: Link;

@@ -1,6 +1,6 @@
 /** A queue of the embedded broker while consumers come, settle in any order and go: no message is lost or doubled. */
 import { expect, test } from '@jest/globals';
-import type { Broker, BrokerChannel, Delivery, Outcome } from '../../../../../server/src/brokers/broker.js';
+import type { BrokerChannel, Delivery, Outcome } from '../../../../../server/src/brokers/broker.js';
 import { MemoryBroker } from '../../../../../server/src/brokers/memory/memory-broker.js';
 import { createConfig } from '../../../../../server/src/config.js';
 import { parseDestination } from '../../../../../server/src/destinations/destination.js';
@@ -21,7 +21,7 @@ const step = fc.oneof(
 );
 
 class Scene {
-  readonly broker: Broker = new MemoryBroker({ ...memory, topicExchange, topics, queueArguments: queues.arguments });
+  readonly broker = new MemoryBroker({ ...memory, topicExchange, topics, queueArguments: queues.arguments });
   published = 0;
   /** Not settled, with whoever has them. */
   readonly held = new Map<Delivery, BrokerChannel>();

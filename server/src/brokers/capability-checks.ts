@@ -1,0 +1,181 @@
+/**
+ * Refuses what a broker does not offer, before it reaches the broker. This is the one place that knows which feature of STOMP
+ * needs which capability.
+ */
+import type { Destination } from '../destinations/destination.js';
+import { hasQueueHeaders, parseQueueOptions } from '../destinations/queue-options.js';
+import {
+  type Broker,
+  type BrokerCapabilities,
+  type BrokerChannel,
+  BrokerError,
+  type BrokerEvents,
+  type BrokerGauges,
+  type BrokerSubscription,
+  type Capability,
+  type ChannelOwner,
+  type CheckedBroker,
+  type ConsumeOptions,
+  type Consumer,
+  type Listener,
+  type Message,
+  type Publication,
+  type PublishOptions,
+  type RoutedMessage,
+  type SharedDestination,
+} from './broker.js';
+import type { Ended } from './fanout.js';
+
+/** The capabilities that clients can make use of, each with the answer where it is missing. */
+const ADVICE = {
+  exchanges: 'it has no exchanges. Use /topic/NAME',
+  queues: 'it has no queues. Use /topic/NAME',
+  acks: 'it takes no acknowledgements. Subscribe with ack:auto',
+  durable: 'it keeps no messages for a client that is away. Leave the header out',
+  queueArguments: 'it knows none of them (x-message-ttl, exclusive, auto-delete and so on). Leave them out',
+  streams: 'it has no streams. Leave the header out',
+  replies: 'it has no queues for replies. Have replies sent to /user/queue/NAME',
+  mandatory: 'it does not report whether a message is taken. Leave it out',
+} as const satisfies Partial<Record<Capability, string>>;
+
+type Feature = keyof typeof ADVICE;
+
+const FEATURES = Object.keys(ADVICE) as Feature[];
+
+/** The same broker where it offers everything. */
+export function checked(broker: Broker): CheckedBroker {
+  return offersAll(broker) ? broker : new CapabilityChecks(broker);
+}
+
+function offersAll(broker: Broker): broker is CheckedBroker {
+  return broker.openChannel !== undefined && FEATURES.every((feature) => broker.capabilities[feature]);
+}
+
+class CapabilityChecks implements CheckedBroker {
+  readonly capabilities: BrokerCapabilities;
+  readonly description: string;
+  private readonly offer: Offer;
+
+  constructor(private readonly broker: Broker) {
+    this.capabilities = broker.capabilities;
+    this.description = broker.description;
+    this.offer = new Offer(broker.capabilities);
+  }
+
+  get isUp(): boolean {
+    return this.broker.isUp;
+  }
+
+  get gauges(): BrokerGauges | undefined {
+    return this.broker.gauges;
+  }
+
+  start(): Promise<void> {
+    return this.broker.start();
+  }
+
+  on<E extends keyof BrokerEvents>(event: E, listener: (...args: BrokerEvents[E]) => void): void {
+    this.broker.on(event, listener);
+  }
+
+  close(): Promise<void> {
+    return this.broker.close();
+  }
+
+  publication(destination: Destination, message: Message, options: PublishOptions): Publication {
+    this.offer.checkPublish(destination, message, options);
+    return this.broker.publication(destination, message, options);
+  }
+
+  async subscribe(
+    destination: SharedDestination,
+    headers: Message['headers'],
+    listener: Listener,
+    ended?: Ended,
+  ): Promise<BrokerSubscription> {
+    this.offer.checkSubscribe(destination, headers);
+    return this.broker.subscribe(destination, headers, listener, ended);
+  }
+
+  openChannel(owner: ChannelOwner): BrokerChannel {
+    return new CheckedChannel(this.offer, this.broker.openChannel?.(owner));
+  }
+}
+
+class CheckedChannel implements BrokerChannel {
+  constructor(
+    private readonly offer: Offer,
+    /** Absent where the broker has none. */
+    private readonly channel: BrokerChannel | undefined,
+  ) {}
+
+  async consume(destination: Destination, options: ConsumeOptions, consumer: Consumer): Promise<BrokerSubscription> {
+    this.offer.checkConsume(destination, options);
+    return this.existing().consume(destination, options, consumer);
+  }
+
+  async openReplyQueue(deliver: (message: RoutedMessage) => void): Promise<string> {
+    this.offer.require('replies', 'reply-to:/temp-queue/NAME');
+    return this.existing().openReplyQueue(deliver);
+  }
+
+  async close(): Promise<void> {
+    await this.channel?.close();
+  }
+
+  private existing(): BrokerChannel {
+    if (this.channel) return this.channel;
+    throw notSupported('A subscription with a queue of its own', 'it has none. Subscribe with ack:auto');
+  }
+}
+
+/** Each check throws `not-supported` for the first feature that is missing. */
+class Offer {
+  constructor(private readonly capabilities: BrokerCapabilities) {}
+
+  require(feature: Feature, subject: string): void {
+    if (!this.capabilities[feature]) throw notSupported(subject, ADVICE[feature]);
+  }
+
+  checkPublish(destination: Destination, { headers }: Message, { mandatory }: PublishOptions): void {
+    if (mandatory) this.require('mandatory', 'mandatory:true');
+    this.checkDestination(destination);
+    if (destination.kind !== 'queue') return;
+    if (headers.get('x-queue-type')?.trim() === 'stream') this.require('streams', 'x-queue-type:stream');
+    if (!this.capabilities.queueArguments && hasQueueHeaders(headers, 'send')) this.requireQueueArguments();
+  }
+
+  checkSubscribe(destination: SharedDestination, headers: Message['headers']): void {
+    this.checkDestination(destination);
+    if (headers.has('x-stream-offset')) this.require('streams', 'x-stream-offset');
+  }
+
+  checkConsume(destination: Destination, { ack, headers }: ConsumeOptions): void {
+    this.checkDestination(destination);
+    if (ack !== 'auto') this.require('acks', `ack:${ack}`);
+    const given = parseQueueOptions(headers, 'subscribe');
+    if (given.consumer.streamOffset !== undefined) this.require('streams', 'x-stream-offset');
+    if (given.arguments['x-queue-type'] === 'stream') this.require('streams', 'x-queue-type:stream');
+    if ('queue' in destination) {
+      if (hasQueueHeaders(headers, 'subscribe')) this.requireQueueArguments();
+      return;
+    }
+    if (given.durable) this.require('durable', 'durable:true');
+    if (given.queueName !== undefined) this.require('durable', 'x-queue-name');
+    if (given.exclusive || given.autoDelete || Object.keys(given.arguments).length > 0) this.requireQueueArguments();
+  }
+
+  private checkDestination({ kind, text }: Destination): void {
+    if (kind === 'exchange') this.require('exchanges', text);
+    else if (kind === 'queue' || kind === 'amq-queue') this.require('queues', text);
+    else if (kind === 'reply-queue') this.require('replies', text);
+  }
+
+  private requireQueueArguments(): void {
+    this.require('queueArguments', 'A header that shapes a queue');
+  }
+}
+
+function notSupported(subject: string, advice: string): BrokerError {
+  return new BrokerError('not-supported', `${subject} is not supported by the broker of this relay: ${advice}.`);
+}
