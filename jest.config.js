@@ -17,6 +17,7 @@ const common = {
   moduleNameMapper: {
     '^(\\.{1,2}/.*)\\.js$': '$1',
     '^stomp-relay$': '<rootDir>/server/src/index.ts',
+    '^stomp-relay/contract$': '<rootDir>/server/src/contract/broker-contract.ts',
     '^stomp-relay-client$': '<rootDir>/client-sdk/src/core/index.ts',
     '^stomp-relay-client/react$': '<rootDir>/client-sdk/src/react/index.ts',
   },

@@ -39,6 +39,7 @@ const SERVER: Readonly<Record<string, Rule>> = {
     types: ['process/log'],
     packages: ['amqplib', 'lru-cache'],
   },
+  contract: { ours: ['destinations'], types: ['brokers/broker'] },
   publishing: { ours: ['auth', 'destinations'], types: ['brokers/broker'] },
   delivery: {
     ours: ['stomp', 'destinations'],

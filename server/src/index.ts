@@ -13,6 +13,12 @@ export { AuthenticationError } from './auth/auth.js';
 export { createPolicy, PolicyError, type PolicyOptions, type PolicyRule } from './auth/policy/policy.js';
 export type * from './brokers/broker.js';
 export { BrokerError } from './brokers/broker.js';
+// For brokers of your own, beside `stomp-relay/contract`: docs/brokers.md
+export { Fanout } from './brokers/fanout.js';
+export { checkMessage, shownHeaders } from './brokers/message-checks.js';
+export { keyOfUser } from './brokers/queue-plan.js';
+export { checkPattern, type KeyLimits } from './destinations/key-limits.js';
+export type { Origin } from './destinations/shown-destination.js';
 export { type Config, ConfigError, type ConfigInput } from './config.js';
 export type { Destination } from './destinations/destination.js';
 export type { RelayHooks } from './components.js';

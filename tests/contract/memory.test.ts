@@ -1,10 +1,26 @@
+import { afterAll, describe, expect, test } from '@jest/globals';
+import { brokerContract, KEY_LIMITS } from 'stomp-relay/contract';
 import { createConfig } from '../../server/src/config.js';
-import { MemoryBroker } from '../../server/src/brokers/memory/memory-broker.js';
-import { brokerContract, TOPICS } from './broker-contract.js';
+import { MEMORY_CAPABILITIES, MemoryBroker } from '../../server/src/brokers/memory/memory-broker.js';
 
-brokerContract('embedded broker', async () => {
-  const { memory, topicExchange, queues } = createConfig();
-  const broker = new MemoryBroker({ ...memory, topicExchange, topics: TOPICS, queueArguments: queues.arguments });
-  await broker.start();
-  return { broker, another: () => Promise.resolve(broker), close: () => broker.close() };
+const { leftOut } = brokerContract(
+  { afterAll, describe, expect, test },
+  {
+    name: 'embedded broker',
+    capabilities: MEMORY_CAPABILITIES,
+    make: async () => {
+      const { memory, topicExchange, queues } = createConfig();
+      const settings = { topicExchange, topics: KEY_LIMITS, queueArguments: queues.arguments };
+      const broker = new MemoryBroker({ ...memory, ...settings });
+      await broker.start();
+      return { broker, another: () => Promise.resolve(broker), close: () => broker.close() };
+    },
+  },
+);
+
+test('the embedded broker lacks streams, and other relays', () => {
+  expect(leftOut).toEqual([
+    'capabilities > shared: there is more than one instance (needs shared)',
+    'capabilities > streams: each consumer reads from where it asks (needs streams, queues, acks)',
+  ]);
 });

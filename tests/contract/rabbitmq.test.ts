@@ -1,16 +1,31 @@
+import { afterAll, describe, expect, test } from '@jest/globals';
+import { brokerContract, KEY_LIMITS } from 'stomp-relay/contract';
+import { RABBITMQ_CAPABILITIES } from '../../server/src/brokers/rabbitmq/rabbitmq-broker.js';
 import { createVhost } from '../support/rabbitmq.js';
 import { Brokers } from '../support/rabbitmq-brokers.js';
-import { brokerContract, TOPICS } from './broker-contract.js';
 
-brokerContract('RabbitMQ', async () => {
-  const vhost = await createVhost();
-  const brokers = new Brokers(vhost.amqpUrl);
-  return {
-    broker: await brokers.start({ topics: TOPICS }),
-    another: () => brokers.start({ topics: TOPICS }),
-    close: async () => {
-      await brokers.closeAll();
-      await vhost.delete();
+const { leftOut } = brokerContract(
+  { afterAll, describe, expect, test },
+  {
+    name: 'RabbitMQ',
+    capabilities: RABBITMQ_CAPABILITIES,
+    make: async () => {
+      const vhost = await createVhost();
+      const brokers = new Brokers(vhost.amqpUrl);
+      return {
+        broker: await brokers.start({ topics: KEY_LIMITS }),
+        another: () => brokers.start({ topics: KEY_LIMITS }),
+        close: async () => {
+          await brokers.closeAll();
+          await vhost.delete();
+        },
+      };
     },
-  };
+  },
+);
+
+test('RabbitMQ has all that there is, later than within SEND', () => {
+  expect(leftOut).toEqual([
+    'capabilities > deliversInSend: a listener has the message when SEND has been handed over (needs deliversInSend)',
+  ]);
 });

@@ -14,7 +14,7 @@ import { createBroker, startRelay, type TestBroker, type TestRelay } from '../su
 import { connectStomp, type ReceivedFrame, type StompClient } from '../support/stomp-client.js';
 import { metric, streamUrl, TestStream } from './http/http-client.js';
 import { EVERYWHERE } from './stomp/relay-stage.js';
-import { publishTo } from '../support/publish-to.js';
+import { publishTo } from '../../server/src/contract/publish-to.js';
 
 const LARGE_BYTES = 8_000_000;
 const TOO_LARGE_BYTES = 9_000_000;

@@ -7,6 +7,7 @@ import express from 'express';
 import { ConfigError, createRelay, type Credentials, type Policy, type Relay } from 'stomp-relay';
 import { WebSocketServer } from 'ws';
 import { freePorts } from '../support/free-ports.js';
+import { TopicsBroker } from '../support/topics-broker.js';
 import { createVhost } from '../support/rabbitmq.js';
 import { connectStomp, openStomp, type StompClient } from '../support/stomp-client.js';
 
@@ -234,6 +235,53 @@ describe('hooks', () => {
     const curious = await connect({ login: 'curious' });
     curious.sendFrame('SUBSCRIBE', { id: '1', destination: '/queue/secret', receipt: 'no' });
     await curious.expectError({ code: 'access-denied', 'receipt-id': 'no' });
+  });
+});
+
+describe("the application's own broker, of topics and users alone", () => {
+  beforeEach(async () => {
+    const broker = new TopicsBroker({ keyWordsMax: 32, patternHashesMax: 1 });
+    relay = createRelay({ log: { level: 'silent' } }, { broker });
+    await relay.attach(server);
+  });
+
+  test('is enough for topics and users', async () => {
+    const ann = await connect({ login: 'ann' });
+    await ann.receipt('SUBSCRIBE', { id: '1', destination: '/topic/a/*' });
+    await ann.receipt('SUBSCRIBE', { id: '2', destination: '/user/queue/x' });
+    ann.sendFrame('SEND', { destination: '/topic/a/b', 'reply-to': '/user/queue/x' }, 'news');
+    await ann.expectFrame('MESSAGE', { destination: '/topic/a/b', subscription: '1', 'reply-to': '/user/queue/x' });
+    ann.sendFrame('SEND', { destination: '/user/ann/queue/x' }, 'for ann');
+    await ann.expectFrame('MESSAGE', { destination: '/user/queue/x', subscription: '2' });
+  });
+
+  test.each<[string, Record<string, string>]>([
+    ['SUBSCRIBE', { destination: '/queue/q' }],
+    ['SUBSCRIBE', { destination: '/amq/queue/q' }],
+    ['SUBSCRIBE', { destination: '/exchange/amq.topic/a' }],
+    ['SUBSCRIBE', { destination: '/topic/a', ack: 'client' }],
+    ['SUBSCRIBE', { destination: '/topic/a', ack: 'client-individual' }],
+    ['SUBSCRIBE', { destination: '/topic/a', durable: 'true' }],
+    ['SUBSCRIBE', { destination: '/topic/a', 'x-stream-offset': 'first' }],
+    ['SEND', { destination: '/queue/q' }],
+    ['SEND', { destination: '/exchange/amq.topic/a' }],
+    ['SEND', { destination: '/topic/a', mandatory: 'true' }],
+    ['SEND', { destination: '/topic/a', 'reply-to': '/temp-queue/t' }],
+  ])('refuses the rest: %s %j', async (command, headers) => {
+    const client = await connect();
+    client.sendFrame(command, { id: '1', receipt: 'r', ...headers });
+    const error = await client.expectError({ code: 'not-supported', 'receipt-id': 'r' });
+    expect(error.body.toString()).toContain('is not supported by the broker of this relay: it ');
+  });
+
+  test('refuses the rest over HTTP, too', async () => {
+    const url = `${base.replace('ws', 'http')}/api/messages`;
+    app.use(relay!.httpHandler);
+    const headers = { 'content-type': 'application/json' };
+    const body = JSON.stringify({ destination: '/queue/q', body: 'x' });
+    const answer = await fetch(url, { method: 'POST', headers, body });
+    expect(answer.status).toBe(400);
+    expect(await answer.json()).toMatchObject({ code: 'not-supported', detail: expect.stringContaining('/queue/q') });
   });
 });
 

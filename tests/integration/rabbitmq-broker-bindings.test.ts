@@ -3,7 +3,7 @@ import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import type { BrokerSubscription } from '../../server/src/brokers/broker.js';
 import type { RabbitMqBroker } from '../../server/src/brokers/rabbitmq/rabbitmq-broker.js';
 import { eventually } from '../support/deadline.js';
-import { Inbox } from '../support/inbox.js';
+import { Inbox } from '../../server/src/contract/test-inbox.js';
 import { createVhost, type Vhost } from '../support/rabbitmq.js';
 import {
   Brokers,

@@ -9,7 +9,7 @@ import { AmqpConnection } from '../../server/src/brokers/rabbitmq/amqp/amqp-conn
 import type { RabbitMqBroker } from '../../server/src/brokers/rabbitmq/rabbitmq-broker.js';
 import type { RabbitMqOptions } from '../../server/src/brokers/rabbitmq/rabbitmq-options.js';
 import { eventually } from '../support/deadline.js';
-import { Inbox } from '../support/inbox.js';
+import { Inbox } from '../../server/src/contract/test-inbox.js';
 import { createVhost, type Vhost } from '../support/rabbitmq.js';
 import {
   Brokers,

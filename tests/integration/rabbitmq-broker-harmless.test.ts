@@ -8,7 +8,7 @@ import type { RoutedMessage } from '../../server/src/brokers/broker.js';
 import { openLink } from '../../server/src/brokers/rabbitmq/consume/channel-pool.js';
 import type { RabbitMqBroker } from '../../server/src/brokers/rabbitmq/rabbitmq-broker.js';
 import { eventually } from '../support/deadline.js';
-import { Inbox } from '../support/inbox.js';
+import { Inbox } from '../../server/src/contract/test-inbox.js';
 import { createVhost, rabbitmq, type Vhost } from '../support/rabbitmq.js';
 import {
   bodies,

@@ -4,10 +4,10 @@ import amqp from 'amqplib';
 import type { RoutedMessage } from '../../server/src/brokers/broker.js';
 import type { RabbitMqBroker } from '../../server/src/brokers/rabbitmq/rabbitmq-broker.js';
 import { parseDestination } from '../../server/src/destinations/destination.js';
-import { Inbox } from '../support/inbox.js';
+import { Inbox } from '../../server/src/contract/test-inbox.js';
 import { createVhost, type Vhost } from '../support/rabbitmq.js';
 import { bodies, Brokers, codeOf, message, NO_HEADERS, send, shared, uniqueName } from '../support/rabbitmq-brokers.js';
-import { publishNow, publishTo } from '../support/publish-to.js';
+import { publishNow, publishTo } from '../../server/src/contract/publish-to.js';
 
 let vhost: Vhost;
 let brokers: Brokers;

@@ -6,7 +6,7 @@ import { AmqpConnection } from '../../server/src/brokers/rabbitmq/amqp/amqp-conn
 import { RabbitMqBroker } from '../../server/src/brokers/rabbitmq/rabbitmq-broker.js';
 import { parseDestination } from '../../server/src/destinations/destination.js';
 import { eventually } from '../support/deadline.js';
-import { Inbox } from '../support/inbox.js';
+import { Inbox } from '../../server/src/contract/test-inbox.js';
 import { createVhost, privateNode, rabbitmq, type RabbitNode, type Vhost } from '../support/rabbitmq.js';
 import {
   bodies,
@@ -25,7 +25,7 @@ import {
   uniqueName,
 } from '../support/rabbitmq-brokers.js';
 import { TcpProxy } from '../support/tcp-proxy.js';
-import { publishNow } from '../support/publish-to.js';
+import { publishNow } from '../../server/src/contract/publish-to.js';
 
 const owner = { sessionId: 's', user: 'alice', clientId: undefined };
 const manual = (headers: Record<string, string> = {}) => ({

@@ -4,7 +4,7 @@ import amqp from 'amqplib';
 import type { RoutedMessage } from '../../server/src/brokers/broker.js';
 import type { RabbitMqBroker } from '../../server/src/brokers/rabbitmq/rabbitmq-broker.js';
 import { eventually } from '../support/deadline.js';
-import { Inbox } from '../support/inbox.js';
+import { Inbox } from '../../server/src/contract/test-inbox.js';
 import { createVhost, type Vhost } from '../support/rabbitmq.js';
 import {
   bodies,

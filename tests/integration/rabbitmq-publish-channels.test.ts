@@ -5,10 +5,10 @@ import type { RoutedMessage } from '../../server/src/brokers/broker.js';
 import { hashOf } from '../../server/src/brokers/rabbitmq/publish/publishers.js';
 import type { RabbitMqBroker } from '../../server/src/brokers/rabbitmq/rabbitmq-broker.js';
 import { parseDestination } from '../../server/src/destinations/destination.js';
-import { Inbox } from '../support/inbox.js';
+import { Inbox } from '../../server/src/contract/test-inbox.js';
 import { createVhost, type Vhost } from '../support/rabbitmq.js';
 import { bodies, Brokers, message, NO_HEADERS, shared, uniqueName } from '../support/rabbitmq-brokers.js';
-import { publishTo } from '../support/publish-to.js';
+import { publishTo } from '../../server/src/contract/publish-to.js';
 
 const CHANNELS = 4;
 const SLOW = 'mallory';

@@ -10,7 +10,7 @@ import { createClient } from 'stomp-relay-client';
 import { WebSocket } from 'ws';
 import { eventually } from '../support/deadline.js';
 import { freePorts } from '../support/free-ports.js';
-import { Inbox } from '../support/inbox.js';
+import { Inbox } from '../../server/src/contract/test-inbox.js';
 import { type Postgres, startPostgres } from '../support/postgres.js';
 import { RelayCli } from '../support/relay-cli.js';
 import { BROKERS, createBroker, startRelay, type TestRelay } from '../support/relay.js';

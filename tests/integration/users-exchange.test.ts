@@ -2,7 +2,7 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import amqp, { type Channel, type ChannelModel, type Options } from 'amqplib';
-import { Inbox } from '../support/inbox.js';
+import { Inbox } from '../../server/src/contract/test-inbox.js';
 import { createVhost, rabbitmq, type Vhost } from '../support/rabbitmq.js';
 import { callManagement } from '../support/rabbitmq-api.js';
 import { RelayCli } from '../support/relay-cli.js';

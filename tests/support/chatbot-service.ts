@@ -4,7 +4,7 @@ import { once } from 'node:events';
 import path from 'node:path';
 import { createInterface } from 'node:readline';
 import { text } from 'node:stream/consumers';
-import { Inbox } from './inbox.js';
+import { Inbox } from '../../server/src/contract/test-inbox.js';
 
 export const CHATBOT_FOLDER = path.resolve(import.meta.dirname, '../../examples/chatbot');
 /** With a pause of 200 ms its answer takes a minute: slow enough for a stop to come in between, however busy the machine is. */

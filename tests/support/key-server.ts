@@ -1,7 +1,7 @@
 /** An identity provider's address for its public keys (JWKS), on loopback. */
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { Inbox } from './inbox.js';
+import { Inbox } from '../../server/src/contract/test-inbox.js';
 import type { TokenIssuer } from './tokens.js';
 
 export interface KeyServer {

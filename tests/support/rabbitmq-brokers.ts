@@ -6,8 +6,8 @@ import type { RabbitMqOptions } from '../../server/src/brokers/rabbitmq/rabbitmq
 import { parseDestination } from '../../server/src/destinations/destination.js';
 import type { Destination } from '../../server/src/destinations/destination.js';
 import type { BrokerError, SharedDestination } from '../../server/src/brokers/broker.js';
-import { Inbox } from './inbox.js';
-import { publishTo } from './publish-to.js';
+import { Inbox } from '../../server/src/contract/test-inbox.js';
+import { publishTo } from '../../server/src/contract/publish-to.js';
 import type { Log } from '../../server/src/process/log.js';
 
 export const DEADLINE_MS = 15_000;

@@ -156,6 +156,29 @@ export function presentReplyTo(value: string): string {
   return DESTINATION_PREFIXES.some((prefix) => value.startsWith(prefix)) ? value : `/reply-queue/${value}`;
 }
 
+/** What AMQP properties make of these headers on their way. undefined: not shown. */
+const REWRITTEN = new Map<string, (value: string) => string | undefined>([
+  ['reply-to', presentReplyTo],
+  ['persistent', (value) => (/^true$/i.test(value) ? 'true' : undefined)],
+  ['priority', (value) => String(Number(value))],
+  ['timestamp', (value) => String(Number(value))],
+]);
+
+/** The headers of a SEND as subscribers are shown them, where the broker has no AMQP properties: the same as with RabbitMQ. */
+export function shownHeaders(headers: ReadonlyMap<string, string>): ReadonlyMap<string, string> {
+  let copy: Map<string, string> | undefined;
+  for (const [name, rewrite] of REWRITTEN) {
+    const value = headers.get(name);
+    if (value === undefined) continue;
+    const shown = rewrite(value);
+    if (shown === value) continue;
+    copy ??= new Map(headers);
+    if (shown === undefined) copy.delete(name);
+    else copy.set(name, shown);
+  }
+  return copy ?? headers;
+}
+
 function invalid(message: string): BrokerError {
   return new BrokerError('invalid-header', message);
 }

@@ -5,7 +5,7 @@ import type { AddressInfo } from 'node:net';
 import path from 'node:path';
 import { json } from 'node:stream/consumers';
 import { build } from 'esbuild';
-import { Inbox } from '../../support/inbox.js';
+import { Inbox } from '../../../server/src/contract/test-inbox.js';
 
 /** Each is a script of page/, and an empty page with that script in it. */
 const SCRIPTS = ['page', 'unattended'];

@@ -6,7 +6,7 @@ import { once } from 'node:events';
 import type { IncomingMessage } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { type WebSocket, WebSocketServer } from 'ws';
-import { Inbox } from '../../support/inbox.js';
+import { Inbox } from '../../../server/src/contract/test-inbox.js';
 
 const BEAT_MS = 1_000;
 const PATIENCE_MS = 2.5 * BEAT_MS;

@@ -1,6 +1,6 @@
 /** A tab of the browser with the page of page/page.tsx in it: what it reports, and what goes over its WebSockets. */
 import type { BrowserContext, Page } from 'playwright-core';
-import { Inbox } from '../../support/inbox.js';
+import { Inbox } from '../../../server/src/contract/test-inbox.js';
 import type { Reports } from './page/page.js';
 
 /** A STOMP frame as a tab sent or received it. */

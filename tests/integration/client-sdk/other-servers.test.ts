@@ -10,7 +10,7 @@ import {
   type SubscriptionState,
 } from 'stomp-relay-client';
 import { WebSocket } from 'ws';
-import { Inbox } from '../../support/inbox.js';
+import { Inbox } from '../../../server/src/contract/test-inbox.js';
 import { createVhost, rabbitmq, type Vhost } from '../../support/rabbitmq.js';
 
 jest.setTimeout(20_000);

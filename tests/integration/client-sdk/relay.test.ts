@@ -7,7 +7,7 @@ import type { Client, ClientOptions, ConnectionState, Message, SubscriptionState
 import type { ConfigInput } from '../../../server/src/index.js';
 import { eventually } from '../../support/deadline.js';
 import { freePorts } from '../../support/free-ports.js';
-import { Inbox } from '../../support/inbox.js';
+import { Inbox } from '../../../server/src/contract/test-inbox.js';
 import { BROKERS, createBroker, startRelay, type TestBroker, type TestRelay } from '../../support/relay.js';
 import { TcpProxy } from '../../support/tcp-proxy.js';
 import { createIssuer, fileWith, nowSeconds } from '../../support/tokens.js';

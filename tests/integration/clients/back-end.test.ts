@@ -2,7 +2,7 @@
 import { afterAll, afterEach, beforeAll, expect, test } from '@jest/globals';
 import amqp, { type Channel, type ChannelModel, type ConsumeMessage } from 'amqplib';
 import { randomUUID } from 'node:crypto';
-import { Inbox } from '../../support/inbox.js';
+import { Inbox } from '../../../server/src/contract/test-inbox.js';
 import { createVhost, type Vhost } from '../../support/rabbitmq.js';
 import { startRelay, type TestRelay } from '../../support/relay.js';
 import { connectStomp, type StompClient } from '../../support/stomp-client.js';

@@ -6,7 +6,7 @@ import { randomUUID } from 'node:crypto';
 import { filter, firstValueFrom, take, timeout, toArray } from 'rxjs';
 import { WebSocket } from 'ws';
 import { withDeadline } from '../../support/deadline.js';
-import { Inbox } from '../../support/inbox.js';
+import { Inbox } from '../../../server/src/contract/test-inbox.js';
 import { BROKERS, createBroker, startRelay, type TestBroker, type TestRelay } from '../../support/relay.js';
 
 Object.assign(global, { WebSocket });

@@ -7,7 +7,7 @@ import { pipeline } from 'node:stream/promises';
 import stompit, { type Channel, type Client, type Message } from 'stompit';
 import { withDeadline } from '../../support/deadline.js';
 import { freePorts } from '../../support/free-ports.js';
-import { Inbox } from '../../support/inbox.js';
+import { Inbox } from '../../../server/src/contract/test-inbox.js';
 import { BROKERS, createBroker, startRelay, type TestBroker, type TestRelay } from '../../support/relay.js';
 
 const WAIT_MS = 10_000;

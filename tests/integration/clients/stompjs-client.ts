@@ -3,7 +3,7 @@ import { Client, type IFrame, type IMessage, type StompConfig, type StompHeaders
 import { randomUUID } from 'node:crypto';
 import { WebSocket } from 'ws';
 import { withDeadline } from '../../support/deadline.js';
-import { Inbox } from '../../support/inbox.js';
+import { Inbox } from '../../../server/src/contract/test-inbox.js';
 
 Object.assign(global, { WebSocket });
 

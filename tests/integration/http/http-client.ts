@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import { EventSource } from 'eventsource';
 import { withDeadline } from '../../support/deadline.js';
-import { Inbox } from '../../support/inbox.js';
+import { Inbox } from '../../../server/src/contract/test-inbox.js';
 import type { TestRelay } from '../../support/relay.js';
 
 const DEADLINE_MS = 10_000;

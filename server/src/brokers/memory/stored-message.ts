@@ -1,7 +1,7 @@
 /** A message on its way through the broker, and one that a queue holds. */
 import type { Message } from '../broker.js';
 import { ExchangeMessage } from '../exchange-message.js';
-import { presentReplyTo } from '../message-checks.js';
+import { shownHeaders } from '../message-checks.js';
 
 export type DeathReason = 'rejected' | 'expired' | 'maxlen' | 'delivery_limit';
 
@@ -26,14 +26,6 @@ export interface StoredMessage {
   returns: number;
 }
 
-/** Headers that are written anew on their way through AMQP properties, and so here. undefined: not shown. */
-const REWRITTEN = new Map<string, (value: string) => string | undefined>([
-  ['reply-to', presentReplyTo],
-  ['persistent', (value) => (/^true$/i.test(value) ? 'true' : undefined)],
-  ['priority', (value) => String(Number(value))],
-  ['timestamp', (value) => String(Number(value))],
-]);
-
 /** `topicExchange` is behind `/topic`. */
 export function toRoutedMessage(
   { headers, body, toSession }: Message,
@@ -41,21 +33,7 @@ export function toRoutedMessage(
   routingKey: string,
   topicExchange: string,
 ): ExchangeMessage {
-  return new ExchangeMessage({ headers: rewritten(headers), body, toSession }, exchange, routingKey, topicExchange);
-}
-
-function rewritten(headers: ReadonlyMap<string, string>): ReadonlyMap<string, string> {
-  let copy: Map<string, string> | undefined;
-  for (const [name, rewrite] of REWRITTEN) {
-    const value = headers.get(name);
-    if (value === undefined) continue;
-    const shown = rewrite(value);
-    if (shown === value) continue;
-    copy ??= new Map(headers);
-    if (shown === undefined) copy.delete(name);
-    else copy.set(name, shown);
-  }
-  return copy ?? headers;
+  return new ExchangeMessage({ headers: shownHeaders(headers), body, toSession }, exchange, routingKey, topicExchange);
 }
 
 /** As RabbitMQ does: the first death is remembered in headers, and an expiration does not apply a second time. */

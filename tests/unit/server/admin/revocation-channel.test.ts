@@ -8,7 +8,7 @@ import { parseDestination } from '../../../../server/src/destinations/destinatio
 import type { Log } from '../../../../server/src/process/log.js';
 import { RevocationChannel } from '../../../../server/src/admin/revocation-channel.js';
 import { eventually } from '../../../support/deadline.js';
-import { publishTo } from '../../../support/publish-to.js';
+import { publishTo } from '../../../../server/src/contract/publish-to.js';
 
 /** One relay's connection to the broker that all share, which can be cut. */
 class Link {

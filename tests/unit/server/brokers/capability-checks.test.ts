@@ -2,7 +2,7 @@ import { describe, expect, test } from '@jest/globals';
 import type { AckMode, BrokerCapabilities, CheckedBroker } from '../../../../server/src/brokers/broker.js';
 import { checked } from '../../../../server/src/brokers/capability-checks.js';
 import { parseDestination, type Destination } from '../../../../server/src/destinations/destination.js';
-import { messageOf } from '../../../support/broker-desk.js';
+import { messageOf } from '../../../../server/src/contract/broker-desk.js';
 import { ALL_CAPABILITIES, ScriptedBroker } from '../../../support/scripted-broker.js';
 
 type Headers = Readonly<Record<string, string>>;

@@ -1,6 +1,6 @@
 import { expect, test } from '@jest/globals';
 import { ExchangeMessage } from '../../../../server/src/brokers/exchange-message.js';
-import { messageOf } from '../../../support/broker-desk.js';
+import { messageOf } from '../../../../server/src/contract/broker-desk.js';
 
 test.each([
   ['news', 'a.b', { kind: 'topic', key: 'a.b' }],

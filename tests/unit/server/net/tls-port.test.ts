@@ -9,7 +9,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/gl
 import { type HandshakeDone, TlsPort, type TlsPortOptions } from '../../../../server/src/net/tls-port.js';
 import { type CertificateFiles, TestAuthority } from '../../../support/certificates.js';
 import { eventually, withDeadline } from '../../../support/deadline.js';
-import { Inbox } from '../../../support/inbox.js';
+import { Inbox } from '../../../../server/src/contract/test-inbox.js';
 
 const WAIT_MS = 10_000;
 

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globals';
 import { WatchedFile, type WatchedFileOptions } from '../../../../server/src/net/watched-file.js';
-import { Inbox } from '../../../support/inbox.js';
+import { Inbox } from '../../../../server/src/contract/test-inbox.js';
 
 let folder: string;
 const open: WatchedFile<string>[] = [];

@@ -3,7 +3,7 @@ import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { errors, jwtVerify } from 'jose';
 import { JwksAddress, type JwksOptions } from '../../../../../server/src/auth/jwt/jwks-address.js';
 import { eventually } from '../../../../support/deadline.js';
-import { Inbox } from '../../../../support/inbox.js';
+import { Inbox } from '../../../../../server/src/contract/test-inbox.js';
 import { type KeyServer, startKeyServer } from '../../../../support/key-server.js';
 import { createIssuer, type TokenIssuer } from '../../../../support/tokens.js';
 

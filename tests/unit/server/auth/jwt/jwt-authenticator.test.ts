@@ -4,7 +4,7 @@ import { afterEach, describe, expect, jest, test } from '@jest/globals';
 import { base64url } from 'jose';
 import { JwtAuthenticator, type JwtOptions } from '../../../../../server/src/auth/jwt/jwt-authenticator.js';
 import { createConfig } from '../../../../../server/src/config.js';
-import { Inbox } from '../../../../support/inbox.js';
+import { Inbox } from '../../../../../server/src/contract/test-inbox.js';
 import { type Algorithm, createIssuer, fileWith, nowSeconds } from '../../../../support/tokens.js';
 import { presented } from '../credentials.js';
 

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { afterEach, describe, expect, test } from '@jest/globals';
 import { isPassword, parsePasswordHash } from '../../../../../server/src/auth/logins/password-hash.js';
 import { StaticUsers, type StaticUsersOptions } from '../../../../../server/src/auth/logins/static-users.js';
-import { Inbox } from '../../../../support/inbox.js';
+import { Inbox } from '../../../../../server/src/contract/test-inbox.js';
 import { presented } from '../credentials.js';
 
 /** As cheap as they may be, of 'correct horse' and of 'battery staple'. */

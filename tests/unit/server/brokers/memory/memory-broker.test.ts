@@ -2,7 +2,7 @@ import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globa
 import { MemoryBroker } from '../../../../../server/src/brokers/memory/memory-broker.js';
 import type { MemoryOptions } from '../../../../../server/src/brokers/memory/memory-options.js';
 import { createConfig } from '../../../../../server/src/config.js';
-import { BrokerDesk, textOf } from '../../../../support/broker-desk.js';
+import { BrokerDesk, textOf } from '../../../../../server/src/contract/broker-desk.js';
 
 const { memory, topicExchange, topics, queues } = createConfig();
 const desks: BrokerDesk[] = [];

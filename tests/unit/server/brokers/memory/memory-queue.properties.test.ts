@@ -5,7 +5,7 @@ import { MemoryBroker } from '../../../../../server/src/brokers/memory/memory-br
 import { createConfig } from '../../../../../server/src/config.js';
 import { parseDestination } from '../../../../../server/src/destinations/destination.js';
 import { fc } from '../../../../support/properties.js';
-import { publishTo } from '../../../../support/publish-to.js';
+import { publishTo } from '../../../../../server/src/contract/publish-to.js';
 
 const { memory, topicExchange, topics, queues } = createConfig();
 const QUEUE = parseDestination('/queue/q', 'subscribe');

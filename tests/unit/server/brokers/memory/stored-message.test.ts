@@ -1,7 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
 import { toDeadLetter, toRoutedMessage } from '../../../../../server/src/brokers/memory/stored-message.js';
 import type { StoredMessage } from '../../../../../server/src/brokers/memory/stored-message.js';
-import { messageOf } from '../../../../support/broker-desk.js';
+import { messageOf } from '../../../../../server/src/contract/broker-desk.js';
 
 describe('toRoutedMessage', () => {
   test('shares the headers where nothing has to be written anew', () => {

@@ -10,9 +10,9 @@ import type {
   Message,
   RoutedMessage,
   SharedDestination,
-} from '../../server/src/brokers/broker.js';
-import { parseDestination, type Destination } from '../../server/src/destinations/destination.js';
-import { Inbox } from './inbox.js';
+} from '../brokers/broker.js';
+import { parseDestination, type Destination } from '../destinations/destination.js';
+import { Inbox } from './test-inbox.js';
 import { publishTo } from './publish-to.js';
 
 export interface Heard {

@@ -1,5 +1,5 @@
 /** Where a test collects what arrives, and waits for it. */
-import { withDeadline } from './deadline.js';
+import { withDeadline } from './test-deadline.js';
 
 const WAIT_MS = 15_000;
 

@@ -1,15 +1,14 @@
 /** Queues and their consumers: acks, prefetch, competition, and what is left when a session goes. */
-import { describe, expect, test } from '@jest/globals';
-import type { Delivery } from '../../server/src/brokers/broker.js';
-import { eventually } from '../support/deadline.js';
-import { messageOf, textOf, unique } from '../support/broker-desk.js';
-import { Inbox } from '../support/inbox.js';
-import type { Desks } from './broker-contract.js';
-import { publishNow, publishTo } from '../support/publish-to.js';
+import type { Delivery } from '../brokers/broker.js';
+import { messageOf, textOf, unique } from './broker-desk.js';
+import { Inbox } from './test-inbox.js';
+import { capabilitiesFor, type Suite } from './suite.js';
 
 const text = (delivery: Delivery): string => textOf(delivery.message);
 
-export function ownSubscriptionTests(desks: Desks): void {
+export function ownSubscriptionTests({ desks, expect, needing }: Suite): void {
+  const { describe, test } = needing('queues', 'acks');
+
   describe('queues', () => {
     test('keep messages until somebody comes, in order', async () => {
       const queue = `/queue/${unique('jobs')}`;
@@ -45,7 +44,7 @@ export function ownSubscriptionTests(desks: Desks): void {
       expect(readiness()).toBeUndefined();
     });
 
-    test('can be reached as reply queues by their very names', async () => {
+    needing('replies', 'mandatory').test('can be reached as reply queues by their very names', async () => {
       const name = unique('a/b%2F');
       const { bodies } = await desks.here.channel().consume(`/queue/${encodeURIComponent(name)}`);
       await desks.there.send(`/reply-queue/${name}`, 'verbatim', {}, true);
@@ -61,7 +60,8 @@ export function ownSubscriptionTests(desks: Desks): void {
       expect(await bodies(1)).toEqual(['hello']);
     });
 
-    test('with names of the broker itself cannot be made', async () => {
+    // Those of RabbitMQ
+    needing('exchanges').test('with names of the broker itself cannot be made', async () => {
       const queue = `/queue/${unique('amq.mine')}`;
       await expect(desks.here.send(queue, 'x')).rejects.toMatchObject({ code: 'access-refused' });
       await expect(desks.here.channel().consume(queue)).rejects.toMatchObject({ code: 'access-refused' });
@@ -200,27 +200,31 @@ export function ownSubscriptionTests(desks: Desks): void {
     });
   });
 
-  describe('a queue of its own', () => {
-    test.each(['topic', 'exchange', 'user'])('stands behind %s with real acks', async (kind) => {
-      const name = unique('own');
-      const [from, to] = {
-        topic: [`/topic/${name}.*`, `/topic/${name}/a`],
-        exchange: [`/exchange/amq.direct/${name}`, `/exchange/amq.direct/${name}`],
-        user: ['/user/queue/own', `/user/${name}/queue/own`],
-      }[kind] as [string, string];
-      const { inbox } = await desks.here.channel(name).consume(from, { ack: 'client', user: name });
-      const shared = await desks.here.listen(from, {}, name);
-      await desks.there.send(to, 'hello');
-      expect(await shared.bodies(1)).toEqual(['hello']);
-      const first = await inbox.next();
-      expect([text(first), first.redelivered]).toEqual(['hello', false]);
-      first.settle('requeue');
-      const again = await inbox.next();
-      expect([text(again), again.redelivered]).toEqual(['hello', true]);
-      again.settle('ack');
-    });
+  const acks = needing('acks');
+  acks.describe('a queue of its own', () => {
+    acks.each(['topic', 'exchange', 'user'], (kind) => capabilitiesFor(`/${kind}`))(
+      'stands behind %s with real acks',
+      async (kind) => {
+        const name = unique('own');
+        const [from, to] = {
+          topic: [`/topic/${name}.*`, `/topic/${name}/a`],
+          exchange: [`/exchange/amq.direct/${name}`, `/exchange/amq.direct/${name}`],
+          user: ['/user/queue/own', `/user/${name}/queue/own`],
+        }[kind] as [string, string];
+        const { inbox } = await desks.here.channel(name).consume(from, { ack: 'client', user: name });
+        const shared = await desks.here.listen(from, {}, name);
+        await desks.there.send(to, 'hello');
+        expect(await shared.bodies(1)).toEqual(['hello']);
+        const first = await inbox.next();
+        expect([text(first), first.redelivered]).toEqual(['hello', false]);
+        first.settle('requeue');
+        const again = await inbox.next();
+        expect([text(again), again.redelivered]).toEqual(['hello', true]);
+        again.settle('ack');
+      },
+    );
 
-    test('matches headers on a headers exchange', async () => {
+    needing('exchanges').test('matches headers on a headers exchange', async () => {
       const mark = unique('mark');
       const headers = { 'x-match': 'all', 'arg-mark': mark };
       const { bodies } = await desks.here.channel().consume('/exchange/amq.headers', { headers });
@@ -229,7 +233,7 @@ export function ownSubscriptionTests(desks: Desks): void {
       expect(await bodies(1)).toEqual(['yes']);
     });
 
-    test('is gone when the subscription ends', async () => {
+    needing('mandatory').test('is gone when the subscription ends', async () => {
       const to = `/topic/${unique('own')}`;
       const { subscription } = await desks.here.channel().consume(to);
       await desks.there.send(to, 'taken', {}, true);
@@ -237,7 +241,7 @@ export function ownSubscriptionTests(desks: Desks): void {
       await expect(desks.there.send(to, 'x', {}, true)).rejects.toMatchObject({ code: 'unroutable' });
     });
 
-    test('is gone when the session ends', async () => {
+    needing('mandatory').test('is gone when the session ends', async () => {
       const to = `/topic/${unique('own')}`;
       const channel = desks.here.channel();
       await channel.consume(to);
@@ -245,7 +249,7 @@ export function ownSubscriptionTests(desks: Desks): void {
       await expect(desks.there.send(to, 'x', {}, true)).rejects.toMatchObject({ code: 'unroutable' });
     });
 
-    test('is live on every instance once subscribed', async () => {
+    acks.test('is live on every instance once subscribed', async () => {
       const base = unique('live');
       const channel = desks.here.channel();
       for (let i = 0; i < 10; i++) {
@@ -253,50 +257,6 @@ export function ownSubscriptionTests(desks: Desks): void {
         await desks.there.send(`/topic/${base}.${i}`, String(i));
         expect(await bodies(1)).toEqual([String(i)]);
       }
-    });
-  });
-
-  describe('replies', () => {
-    test('come by a private queue to whoever asked', async () => {
-      const requests = `/queue/${unique('requests')}`;
-      const replies = new Inbox<string>('replies');
-      const channel = desks.here.channel();
-      const address = await channel.channel.openReplyQueue((message) => replies.add(textOf(message)));
-      const server = await desks.there.channel().consume(requests, { ack: 'auto' });
-      await desks.here.send(requests, 'ping', { 'reply-to': address });
-      const replyTo = (await server.inbox.next()).message.headers.get('reply-to')!;
-      expect(replyTo).toBe(`/reply-queue/${address}`);
-      await desks.there.send(replyTo, 'pong', {}, true);
-      expect(await replies.next()).toBe('pong');
-      await channel.close();
-      await eventually(
-        () =>
-          desks.there.send(replyTo, 'late', {}, true).then(
-            () => undefined,
-            (error: { code: string }) => error.code,
-          ),
-        10_000,
-        () => 'the reply queue is still there',
-      );
-    });
-
-    test('have names that differ and cannot be guessed', async () => {
-      const channel = desks.here.channel();
-      const names = [await channel.channel.openReplyQueue(() => {}), await channel.channel.openReplyQueue(() => {})];
-      expect(names[0]).not.toBe(names[1]);
-      for (const name of names) expect(name).toMatch(/[\w-]{20,}$/);
-    });
-
-    test('are more than a prefetch count', async () => {
-      const replies = new Inbox<string>('replies');
-      const address = await desks.here.channel().channel.openReplyQueue((message) => replies.add(textOf(message)));
-      const message = messageOf('x');
-      const to = { kind: 'reply-queue', text: `/reply-queue/${address}`, queue: address } as const;
-      await publishTo(desks.there.broker, to, message);
-      await Promise.all(
-        Array.from({ length: 499 }, () => publishNow(desks.there.broker, to, message, { mandatory: true })),
-      );
-      expect(await replies.take(500)).toHaveLength(500);
     });
   });
 }

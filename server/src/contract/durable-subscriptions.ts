@@ -1,31 +1,35 @@
 /** Subscriptions to topics that outlive their session, and queues behind topics that several share. */
-import { describe, expect, test } from '@jest/globals';
-import { unique } from '../support/broker-desk.js';
-import type { Desks } from './broker-contract.js';
+import { unique } from './broker-desk.js';
+import { capabilitiesFor, type Suite } from './suite.js';
 
 const DURABLE = { durable: 'true' };
 
-export function durableSubscriptionTests(desks: Desks): void {
+export function durableSubscriptionTests({ desks, expect, needing }: Suite): void {
+  const { describe, each, test } = needing('durable', 'acks');
+
   describe('durable subscriptions', () => {
-    test.each(['topic', 'exchange', 'user'])('keep what comes while nobody is there (%s)', async (kind) => {
-      const key = unique('kept');
-      const [from, to] = {
-        topic: [`/topic/${key}/*`, `/topic/${key}/a`],
-        exchange: [`/exchange/amq.direct/${key}`, `/exchange/amq.direct/${key}`],
-        user: ['/user/queue/kept', `/user/${key}/queue/kept`],
-      }[kind] as [string, string];
-      const settings = { headers: DURABLE, ack: 'auto', user: key } as const;
-      const before = desks.here.channel(key);
-      const first = await before.consume(from, settings);
-      await desks.there.send(to, '1');
-      expect(await first.bodies(1)).toEqual(['1']);
-      await before.close();
-      await desks.there.send(to, '2');
-      const after = await desks.there.channel(key).consume(from, settings);
-      await desks.there.send(to, '3');
-      expect(await after.bodies(2)).toEqual(['2', '3']);
-      await after.subscription.close({ forget: true });
-    });
+    each(['topic', 'exchange', 'user'], (kind) => capabilitiesFor(`/${kind}`))(
+      'keep what comes while nobody is there (%s)',
+      async (kind) => {
+        const key = unique('kept');
+        const [from, to] = {
+          topic: [`/topic/${key}/*`, `/topic/${key}/a`],
+          exchange: [`/exchange/amq.direct/${key}`, `/exchange/amq.direct/${key}`],
+          user: ['/user/queue/kept', `/user/${key}/queue/kept`],
+        }[kind] as [string, string];
+        const settings = { headers: DURABLE, ack: 'auto', user: key } as const;
+        const before = desks.here.channel(key);
+        const first = await before.consume(from, settings);
+        await desks.there.send(to, '1');
+        expect(await first.bodies(1)).toEqual(['1']);
+        await before.close();
+        await desks.there.send(to, '2');
+        const after = await desks.there.channel(key).consume(from, settings);
+        await desks.there.send(to, '3');
+        expect(await after.bodies(2)).toEqual(['2', '3']);
+        await after.subscription.close({ forget: true });
+      },
+    );
 
     test('belong to user, client-id, destination and id together', async () => {
       const [to, other] = [`/topic/${unique('kept')}`, `/topic/${unique('other')}`];
@@ -73,7 +77,7 @@ export function durableSubscriptionTests(desks: Desks): void {
       await after.subscription.close({ forget: true });
     });
 
-    test('end when they are told to forget', async () => {
+    needing('mandatory').test('end when they are told to forget', async () => {
       const to = `/topic/${unique('kept')}`;
       const first = await desks.here.channel('alice').consume(to, { headers: DURABLE });
       await first.subscription.close({ forget: true });
@@ -95,7 +99,7 @@ export function durableSubscriptionTests(desks: Desks): void {
       expect([...(await one.bodies(2)), ...(await two.bodies(2))].sort()).toEqual(['1', '2', '3', '4']);
     });
 
-    test('names a queue that others can reach by that name', async () => {
+    needing('queues', 'mandatory').test('names a queue that others can reach by that name', async () => {
       const [to, name] = [`/topic/${unique('named')}`, unique('workers')];
       const { bodies } = await desks.here.channel().consume(to, { headers: { 'x-queue-name': name } });
       await desks.there.send(to, 'by topic');

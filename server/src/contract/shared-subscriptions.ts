@@ -1,9 +1,8 @@
 /** Topics, exchanges and users: who hears what, and from when to when. */
-import { describe, expect, test } from '@jest/globals';
-import { textOf, unique } from '../support/broker-desk.js';
-import type { Desks } from './broker-contract.js';
+import { textOf, unique } from './broker-desk.js';
+import { capabilitiesFor, type Suite } from './suite.js';
 
-export function sharedSubscriptionTests(desks: Desks): void {
+export function sharedSubscriptionTests({ describe, desks, each, expect, needing, offers, test }: Suite): void {
   describe('topics', () => {
     test('a message reaches every listener on every instance, once', async () => {
       const to = `/topic/${unique('news')}`;
@@ -64,15 +63,15 @@ export function sharedSubscriptionTests(desks: Desks): void {
       });
     });
 
-    test.each([
-      `/topic/#.a.#.b.#`,
-      '/exchange/amq.direct/#.#.#',
-      `/topic/${'*.'.repeat(32)}a`,
-      `/exchange/e/${'.'.repeat(32)}`,
-    ])('%s costs too much to match, and is refused however it is subscribed to', async (pattern) => {
+    each(
+      [`/topic/#.a.#.b.#`, '/exchange/amq.direct/#.#.#', `/topic/${'*.'.repeat(32)}a`, `/exchange/e/${'.'.repeat(32)}`],
+      capabilitiesFor,
+    )('%s costs too much to match, and is refused however it is subscribed to', async (pattern) => {
       const refused = expect.objectContaining({ code: 'invalid-destination' });
       await expect(desks.here.listen(pattern)).rejects.toEqual(refused);
+      if (!offers('acks')) return;
       await expect(desks.here.channel().consume(pattern)).rejects.toEqual(refused);
+      if (!offers('durable')) return;
       await expect(desks.here.channel().consume(pattern, { headers: { durable: 'true' } })).rejects.toEqual(refused);
     });
 
@@ -135,7 +134,8 @@ export function sharedSubscriptionTests(desks: Desks): void {
     });
   });
 
-  describe('exchanges', () => {
+  const exchanges = needing('exchanges');
+  exchanges.describe('exchanges', () => {
     test('a direct exchange compares keys', async () => {
       const key = unique('k');
       const { inbox } = await desks.here.listen(`/exchange/amq.direct/${key}`);
@@ -188,25 +188,28 @@ export function sharedSubscriptionTests(desks: Desks): void {
       expect(await byTopic.bodies(2)).toEqual(['one', 'two']);
     });
 
-    test('one that does not exist is an error for who asked, and for nobody else', async () => {
-      const missing = `/exchange/${unique('missing')}/k`;
-      const to = `/topic/${unique('healthy')}`;
-      const { bodies } = await desks.here.listen(to);
-      const expected = expect.objectContaining({
-        code: 'exchange-not-found',
-        message: expect.stringContaining('missing-'),
-      });
-      await expect(desks.here.send(missing, 'x')).rejects.toEqual(expected);
-      await expect(desks.here.listen(missing)).rejects.toEqual(expected);
-      const channel = desks.here.channel();
-      await expect(channel.consume(missing)).rejects.toEqual(expected);
-      await desks.here.send(to, 'still here');
-      expect(await bodies(1)).toEqual(['still here']);
-      const queue = `/queue/${unique('healthy')}`;
-      const consuming = await channel.consume(queue);
-      await desks.here.send(queue, 'this too');
-      expect(await consuming.bodies(1)).toEqual(['this too']);
-    });
+    needing('queues', 'acks').test(
+      'one that does not exist is an error for who asked, and for nobody else',
+      async () => {
+        const missing = `/exchange/${unique('missing')}/k`;
+        const to = `/topic/${unique('healthy')}`;
+        const { bodies } = await desks.here.listen(to);
+        const expected = expect.objectContaining({
+          code: 'exchange-not-found',
+          message: expect.stringContaining('missing-'),
+        });
+        await expect(desks.here.send(missing, 'x')).rejects.toEqual(expected);
+        await expect(desks.here.listen(missing)).rejects.toEqual(expected);
+        const channel = desks.here.channel();
+        await expect(channel.consume(missing)).rejects.toEqual(expected);
+        await desks.here.send(to, 'still here');
+        expect(await bodies(1)).toEqual(['still here']);
+        const queue = `/queue/${unique('healthy')}`;
+        const consuming = await channel.consume(queue);
+        await desks.here.send(queue, 'this too');
+        expect(await consuming.bodies(1)).toEqual(['this too']);
+      },
+    );
   });
 
   describe('users', () => {
@@ -229,7 +232,9 @@ export function sharedSubscriptionTests(desks: Desks): void {
     test('which session is meant goes along to all of them, and is no header', async () => {
       const bob = unique('bob');
       const shared = await desks.here.listen('/user/queue/mail', {}, bob);
-      const own = await desks.there.channel().consume('/user/queue/mail', { user: bob });
+      const own = offers('acks')
+        ? await desks.there.channel().consume('/user/queue/mail', { user: bob })
+        : await desks.there.listen('/user/queue/mail', {}, bob);
       await desks.there.send(`/user/${bob}/queue/mail`, 'for one', { session: 'mine' }, false, 'theirs');
       await desks.there.send(`/user/${bob}/queue/mail`, 'for all', { session: 'mine' });
       const heard = (await shared.inbox.take(2)).map(({ message }) => message);
@@ -245,15 +250,16 @@ export function sharedSubscriptionTests(desks: Desks): void {
     test('no name is a wildcard: each user gets its own messages and no others', async () => {
       const x = unique('x');
       const hearings = await Promise.all(NAMES.map((name) => desks.here.listen(`/user/queue/${x}`, {}, name)));
+      const consuming = offers('acks') ? NAMES : [];
       const own = await Promise.all(
-        NAMES.map((name) => desks.here.channel(name).consume(`/user/queue/${x}`, { user: name })),
+        consuming.map((name) => desks.here.channel(name).consume(`/user/queue/${x}`, { user: name })),
       );
       for (const name of NAMES) await desks.there.send(`/user/${encodeURIComponent(name)}/queue/${x}`, `for ${name}`);
       for (const name of NAMES) await desks.there.send(`/user/${encodeURIComponent(name)}/queue/${x}`, `end ${name}`);
       for (const [index, name] of NAMES.entries()) {
         const both = [`for ${name}`, `end ${name}`];
         expect(await hearings[index]!.bodies(2)).toEqual(both);
-        expect(await own[index]!.bodies(2)).toEqual(both);
+        if (offers('acks')) expect(await own[index]!.bodies(2)).toEqual(both);
       }
     });
 

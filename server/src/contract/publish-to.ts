@@ -1,5 +1,5 @@
-import type { Broker, Message, PublishOptions } from '../../server/src/brokers/broker.js';
-import type { Destination } from '../../server/src/destinations/destination.js';
+import type { Broker, Message, PublishOptions } from '../brokers/broker.js';
+import type { Destination } from '../destinations/destination.js';
 
 /** Publishes as a session does: waits until the broker can take the message, then for its confirm. */
 export async function publishTo(

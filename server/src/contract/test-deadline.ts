@@ -1,0 +1,29 @@
+/** Every wait of a test ends: with what it waited for, or with an error that says what was there instead. */
+
+/** `describe` is asked when time is up; it says what was awaited and what has come so far. */
+export async function withDeadline<T>(promise: Promise<T>, ms: number, describe: () => string): Promise<T> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new Error(`${describe()} (waited ${ms} ms)`)), ms);
+  });
+  try {
+    return await Promise.race([promise, late]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+/** For facts that no event tells, such as a count in RabbitMQ's management API: asks until `look` gives a value. */
+export async function eventually<T>(
+  look: () => Promise<T | undefined> | T | undefined,
+  ms: number,
+  describe: () => string,
+): Promise<T> {
+  const end = Date.now() + ms;
+  for (;;) {
+    const value = await look();
+    if (value !== undefined) return value;
+    if (Date.now() > end) throw new Error(`${describe()} (waited ${ms} ms)`);
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+}

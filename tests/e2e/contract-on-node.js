@@ -1,0 +1,23 @@
+/** The exported contract on the embedded broker, as `node --test` runs it: contract.test.ts does. Needs the built server. */
+import { describe, test } from 'node:test';
+import { expect } from 'expect';
+import { brokerContract, KEY_LIMITS } from 'stomp-relay/contract';
+import { MEMORY_CAPABILITIES, MemoryBroker } from '../../server/dist/brokers/memory/memory-broker.js';
+import { createConfig } from '../../server/dist/config.js';
+
+const { memory, topicExchange, queues } = createConfig();
+
+const { leftOut } = brokerContract(
+  { describe, test, expect },
+  {
+    name: 'embedded broker',
+    capabilities: MEMORY_CAPABILITIES,
+    make: async () => {
+      const settings = { topicExchange, topics: KEY_LIMITS, queueArguments: queues.arguments };
+      const broker = new MemoryBroker({ ...memory, ...settings });
+      await broker.start();
+      return { broker, another: () => Promise.resolve(broker), close: () => broker.close() };
+    },
+  },
+);
+for (const line of leftOut) console.log(`left out: ${line}`);
