@@ -4,7 +4,7 @@
  */
 import type { BrokerChannel, ChannelOwner } from '../brokers/broker.js';
 import { Acks } from '../delivery/acks.js';
-import type { DeliveryHost } from '../delivery/subscriptions.js';
+import type { DeliveryHost } from '../delivery/dedicated-subscription.js';
 import { StompError } from '../stomp/errors.js';
 import type { Version } from '../stomp/frame.js';
 import type { Timer } from '../timing/timer-wheel.js';

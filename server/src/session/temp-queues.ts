@@ -7,7 +7,7 @@ import type { TempQueue } from '../destinations/destination.js';
 import { StompError } from '../stomp/errors.js';
 import type { Version } from '../stomp/frame.js';
 import { messageHead, withDroppedHeader } from '../delivery/message-encoder.js';
-import type { DeliveryHost } from '../delivery/subscriptions.js';
+import type { DeliveryHost } from '../delivery/dedicated-subscription.js';
 
 export class TempQueues {
   /** The broker's name of each queue, or the promise for it. */

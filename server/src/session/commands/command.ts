@@ -1,7 +1,8 @@
 /** What the verbs need of a connected session, and what they have in common. */
 import type { Principal } from '../../auth/auth.js';
 import type { GroupMember } from '../../delivery/group.js';
-import type { DeliveryHost, Subscriptions } from '../../delivery/subscriptions.js';
+import type { DeliveryHost } from '../../delivery/dedicated-subscription.js';
+import type { Subscriptions } from '../../delivery/subscriptions.js';
 import { StompError } from '../../stomp/errors.js';
 import type { Frame, Version } from '../../stomp/frame.js';
 import type { RefusedFrame } from '../error-frame.js';

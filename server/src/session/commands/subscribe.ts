@@ -9,7 +9,7 @@ import { extensionsOf, receipt } from '../replies.js';
 import { type CommandSession, required, subscriptionKey } from './command.js';
 import { furtherPermissionsOfSubscribe } from '../../auth/policy/required-permissions.js';
 import { requireSubscribe } from '../../auth/policy/permission.js';
-import { DedicatedSubscription } from '../../delivery/subscriptions.js';
+import { DedicatedSubscription } from '../../delivery/dedicated-subscription.js';
 
 interface SubscribeRequest {
   readonly destination: Destination;

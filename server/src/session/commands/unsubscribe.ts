@@ -1,5 +1,6 @@
 /** UNSUBSCRIBE, and the other ways in which a subscription of a living session ends. */
-import { type DedicatedSubscription, destinationOf, type Subscription } from '../../delivery/subscriptions.js';
+import type { DedicatedSubscription } from '../../delivery/dedicated-subscription.js';
+import { destinationOf, type Subscription } from '../../delivery/subscriptions.js';
 import type { Frame } from '../../stomp/frame.js';
 import type { RefusedFrame } from '../error-frame.js';
 import { report } from '../refusals.js';

@@ -1,0 +1,204 @@
+/** A subscription with a consumer of its own at the broker: it is delivered here, one frame for each delivery. */
+import type {
+  AckMode,
+  BrokerError,
+  BrokerSubscription,
+  Consumer,
+  Delivery,
+  RoutedMessage,
+  Settlement,
+} from '../brokers/broker.js';
+import type { RequiredPermission } from '../auth/policy/required-permissions.js';
+import type { Destination } from '../destinations/destination.js';
+import type { Version } from '../stomp/frame.js';
+import type { Connection } from '../transports/connection.js';
+import { AckQueue, type Acks } from './acks.js';
+import type { DeliveryCounters } from './delivery-counters.js';
+import { messageHead, type MessageEncoder, withDroppedHeader } from './message-encoder.js';
+import type { Outbox } from './outbox.js';
+
+/** What a delivery needs of its session. */
+export interface DeliveryHost {
+  readonly connection: Connection;
+  readonly outbox: Outbox;
+  readonly context: { readonly messages: MessageEncoder; readonly counters: DeliveryCounters };
+  readonly resources: {
+    readonly acks: Acks;
+    /** Runs `action` after `delayMs`, unless the session has ended by then. */
+    later(delayMs: number, action: () => void): void;
+  };
+  /** False when nothing can reach the client any more: what is delivered then stays unsettled, and the broker's. */
+  readonly canDeliver: boolean;
+  /** The subscription of this key (`Subscriptions`) has ended against everybody's will. */
+  onSubscriptionEnded(key: string, error: unknown): void;
+}
+
+/** How long what has been given back may take to come again, before more of it is given back. */
+const COME_AGAIN_MS = 100;
+
+/** Its bytes are let go, and it is not settled: so it takes up room in the prefetch count, and not in memory. */
+interface SetAside {
+  readonly settlement: Settlement;
+  readonly bytes: number;
+}
+
+export interface DedicatedRequest {
+  /** The session's key of the subscription. */
+  readonly key: string;
+  /** Undefined in STOMP 1.0, where a SUBSCRIBE may have none. */
+  readonly subscriptionId: string | undefined;
+  readonly destination: Destination;
+  readonly version: Version;
+  readonly ack: AckMode;
+  /** All that the headers of SUBSCRIBE need of the policy, besides the destination. */
+  readonly permissions: readonly RequiredPermission[];
+}
+
+/**
+ * A client that does not read is sent nothing more: deliveries wait here, in `parked`. The prefetch count bounds their
+ * number, the outbox their bytes: what comes beyond is set aside, and when the client reads again it is given back to the
+ * broker, as much at a time as there is room for, and comes once more (`redelivered:true`), in order.
+ */
+export class DedicatedSubscription implements Consumer {
+  readonly kind = 'dedicated';
+  readonly ackQueue: AckQueue;
+  /** Set when the broker has set it up. */
+  broker: BrokerSubscription | undefined;
+  private readonly needsAck: boolean;
+  private state: 'opening' | 'open' | 'closed' = 'opening';
+  /** Delivered to us before it was open or while the client did not read. */
+  private parked: Delivery[] = [];
+  private setAside: SetAside[] = [];
+  /** Messages that were too large, and of which the client has not been told. */
+  private missed = 0;
+
+  constructor(
+    private readonly host: DeliveryHost,
+    private readonly request: DedicatedRequest,
+  ) {
+    const { subscriptionId, ack } = request;
+    this.needsAck = ack !== 'auto';
+    this.ackQueue = new AckQueue(subscriptionId, ack === 'client');
+  }
+
+  get destination(): Destination {
+    return this.request.destination;
+  }
+
+  get ack(): AckMode {
+    return this.request.ack;
+  }
+
+  get permissions(): readonly RequiredPermission[] {
+    return this.request.permissions;
+  }
+
+  deliver(delivery: Delivery): void {
+    if (!this.host.canDeliver) return;
+    if (this.state === 'closed') return delivery.settle('requeue');
+    // For another session of the same user
+    if (this.isForAnother(delivery.message)) return delivery.settle('ack');
+    if (delivery.message.body.length > this.host.context.messages.maxBytes) return this.leaveOut(delivery.settlement);
+    // What is new stands behind what was set aside before it
+    if (this.setAside.length > 0 && !delivery.redelivered) this.putAside(delivery);
+    else this.take(delivery);
+  }
+
+  private isForAnother({ toSession }: RoutedMessage): boolean {
+    return toSession !== undefined && this.destination.kind === 'user' && toSession !== this.host.connection.id;
+  }
+
+  /** Its SUBSCRIBE has been answered. Deliveries may come before the broker's own answer, and have waited until now. */
+  open(): void {
+    if (this.state !== 'opening') return;
+    this.state = 'open';
+    this.unpark();
+  }
+
+  ended(error: BrokerError): void {
+    if (this.state !== 'closed') this.host.onSubscriptionEnded(this.request.key, error);
+  }
+
+  /** From now on nothing is sent to the client. What it has been sent it can still acknowledge. */
+  close(): void {
+    this.state = 'closed';
+    for (const delivery of this.takeParked()) delivery.settle('requeue');
+    for (const { settlement } of this.setAside) settlement.settle('requeue');
+    this.setAside = [];
+  }
+
+  private take(delivery: Delivery): void {
+    const { outbox } = this.host;
+    const isOpen = this.state === 'open';
+    if (isOpen && this.parked.length === 0 && !outbox.isCongested) return this.send(delivery);
+    if (!outbox.park(sizeOf(delivery))) return this.putAside(delivery);
+    if (this.parked.push(delivery) === 1 && isOpen) outbox.whenDrained(() => this.unpark());
+  }
+
+  private unpark(): void {
+    for (const delivery of this.takeParked()) this.take(delivery);
+  }
+
+  private takeParked(): Delivery[] {
+    const parked = this.parked;
+    this.parked = [];
+    for (const delivery of parked) this.host.outbox.unpark(sizeOf(delivery));
+    return parked;
+  }
+
+  private putAside(delivery: Delivery): void {
+    const count = this.setAside.push({ settlement: delivery.settlement, bytes: sizeOf(delivery) });
+    if (count === 1) this.host.resources.later(COME_AGAIN_MS, () => this.giveBackSome());
+  }
+
+  /** Oldest first, so that they come again in order; nothing while there is no room. */
+  private giveBackSome(): void {
+    const { outbox } = this.host;
+    const canTake = this.parked.length === 0 && !outbox.isCongested;
+    for (let room = canTake ? outbox.parkingMaxBytes / 2 : 0; room > 0;) {
+      const oldest = this.setAside.shift();
+      if (!oldest) return;
+      oldest.settlement.settle('again');
+      room -= oldest.bytes;
+    }
+    if (this.setAside.length > 0) this.host.resources.later(COME_AGAIN_MS, () => this.giveBackSome());
+  }
+
+  private send(delivery: Delivery): void {
+    const { connection, outbox, context } = this.host;
+    const { messages, counters } = context;
+    const { message, redelivered, settlement } = delivery;
+    const id = messages.nextId();
+    const { destination, subscriptionId, version } = this.request;
+    const shown = messages.destinationFor(destination, message);
+    const head = messageHead(subscriptionId, shown, version);
+    const frame = messages.encodeDedicated(head, message, version, { id, redelivered, needsAck: this.needsAck });
+    if (!frame) return this.leaveOut(settlement);
+    const told = this.missed === 0 ? frame : withDroppedHeader(frame, this.missed);
+    this.missed = 0;
+    const wrapped = connection.encoding.wrap(told, messages.isText(message));
+    if (this.needsAck) this.host.resources.acks.add(this.ackQueue, id, settlement);
+    const isTaken = connection.write(wrapped); // next: transports/connection
+    counters.messagesOut++;
+    counters.messageBytesOut += wrapped.length;
+    if (!isTaken) outbox.watch(wrapped.length);
+    if (this.needsAck) return;
+    // The broker hears of it when the kernel has it, so that the prefetch count bounds what waits here.
+    if (isTaken) settlement.settle('ack');
+    else outbox.whenDrained(() => settlement.settle('ack'));
+  }
+
+  /** It would be too large the next time, too: to the dead letters, if there are any. */
+  private leaveOut(settlement: Settlement): void {
+    this.missed++;
+    this.host.context.counters.messagesTooLarge++;
+    settlement.settle('drop');
+  }
+}
+
+/** What a delivery takes beside its body. */
+const DELIVERY_BYTES = 512;
+
+function sizeOf({ message }: Delivery): number {
+  return DELIVERY_BYTES + message.body.length;
+}
