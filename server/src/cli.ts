@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 /**
  * The command line: flags and signals -> config -> relay. Prints a line for each listener on stdout once it listens;
- * logs go to stderr as JSON. Exit status: 0 after a clean stop, 1 if the relay could not start or stop, 2 for a bad
+ * the log goes to stderr. Exit status: 0 after a clean stop, 1 if the relay could not start or stop, 2 for a bad
  * configuration. `hash-password` and `api-key` are commands of their own.
  */
 import './process/young-generation.js';
@@ -9,8 +9,10 @@ import { inspect } from 'node:util';
 import { Command, CommanderError, Option } from 'commander';
 import { createApiKey } from './auth/api-keys.js';
 import { hashPassword } from './auth/logins/password-hash.js';
-import { ConfigError, createConfig, loadConfig, SETTINGS } from './config.js';
+import { describeUrl } from './brokers/rabbitmq/amqp/open-model.js';
+import { ConfigError, configFile, createConfig, loadConfig, SETTINGS } from './config.js';
 import type { Config, Flags } from './config.js';
+import { createLog } from './process/json-log.js';
 import { readPassword } from './process/read-password.js';
 import { createRelay } from './relay.js';
 import type { Relay, StopOptions } from './relay.js';
@@ -47,6 +49,7 @@ async function main(argv: readonly string[]): Promise<void> {
 
 async function run(flags: Flags): Promise<void> {
   const config = checked(() => loadConfig(flags));
+  createLog(config.log).info(startSummary(config, configFile(flags)), 'stomp-relay starts');
   const relay = checked(() => (config.workers === 1 ? createSingle(config) : createPool(config)));
   stopOnSignals(relay, config);
   // A relay serves its clients also where the lines about its ports have no reader
@@ -56,6 +59,18 @@ async function run(flags: Flags): Promise<void> {
   } catch (error) {
     fail(EXIT_FAILED, [startProblem(error as NodeJS.ErrnoException, config)]);
   }
+}
+
+/** The first line of the log: what an operator wants to see of the configuration, without secrets. */
+function startSummary({ auth, broker, policy, workers }: Config, file: string | undefined): object {
+  return {
+    version: VERSION,
+    config: file ?? 'none (defaults, environment and flags)',
+    broker: broker.kind === 'memory' ? 'embedded' : broker.urls.map(describeUrl),
+    authenticators: auth.authenticators.map(({ kind }) => kind),
+    policyRules: policy?.rules.length ?? 0,
+    ...(workers !== 1 && { workers }),
+  };
 }
 
 function createSingle(config: Config): Relay {

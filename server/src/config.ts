@@ -67,9 +67,14 @@ export type Config = DeepReadonly<
 /** Options as a file or a program gives them: any of them, any part. */
 export type ConfigInput = z.input<typeof schema>;
 
+/** The YAML file that `loadConfig` reads; undefined where there is none. */
+export function configFile(flags: Flags, environment: Environment = process.env): string | undefined {
+  return (flags['config'] as string | undefined) ?? (environment['RELAY_CONFIG'] || undefined);
+}
+
 /** For the command line. Throws a ConfigError that names every wrong option. `environment` defaults to the process's. */
 export function loadConfig(flags: Flags, environment: Environment = process.env): Config {
-  const file = (flags['config'] as string | undefined) ?? (environment['RELAY_CONFIG'] || undefined);
+  const file = configFile(flags, environment);
   const values = file === undefined ? undefined : { name: file, values: readFile(file, environment) };
   const config = check(layer(values, environment, flags));
   checkExposure(config, false);

@@ -150,6 +150,13 @@ export const SETTINGS: readonly Setting[] = [
     description: 'trace, debug, info, warn, error or silent',
     read: asText,
   },
+  {
+    flag: '--log-format <format>',
+    variable: 'RELAY_LOG_FORMAT',
+    path: ['log', 'format'],
+    description: 'format of the log: auto (text on a terminal, JSON elsewhere), json or text',
+    read: asText,
+  },
 ];
 
 /** Flags as given: `{ port: '0', allowAnonymous: true }`, under commander's camel-case names. */

@@ -43,4 +43,8 @@ export const log = section({
     })
     .default('info')
     .describe('of what is written to stderr'),
+  format: z
+    .enum(['auto', 'json', 'text'], { error: 'must be auto, json or text' })
+    .default('auto')
+    .describe('format of the log on stderr; `auto`: text on a terminal, JSON elsewhere'),
 });

@@ -1,11 +1,16 @@
-/** Logs are JSON lines on stderr: stdout belongs to the lines that say what listens where. */
+/**
+ * The log on stderr: JSON lines, or lines of text where stderr is a terminal. stdout has the lines that name the listeners.
+ */
 import { pino } from 'pino';
 import type { Log } from './log.js';
-import { stderrWriter } from './stderr.js';
+import { stderrIsTerminal, stderrWriter } from './stderr.js';
+import { textLine } from './text-line.js';
 
 export interface LogOptions {
   readonly level: 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'silent';
-  /** Of several processes that write to one stderr, which this is. */
+  /** `auto`: text on a terminal, JSON elsewhere. */
+  readonly format?: 'auto' | 'json' | 'text';
+  /** The number of this process, where several write to one stderr. */
   readonly worker?: number;
 }
 
@@ -19,8 +24,10 @@ const SECRETS = ['passcode', 'password', 'authorization', 'cookie'];
 /** JSON leaves these as they are, and a terminal obeys them: C1 controls, and marks that turn the direction of text round. */
 const UNESCAPED = /[\u007f-\u009f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]/g;
 
-export function createLog({ level, worker }: LogOptions, target?: LogTarget): Log {
+export function createLog({ level, format = 'auto', worker }: LogOptions, target?: LogTarget): Log {
   const lines = target ?? stderrWriter();
+  const isText = format === 'text' || (format === 'auto' && !target && stderrIsTerminal());
+  const shape = isText ? textLine : (line: string): string => line;
   const log = pino(
     {
       level,
@@ -29,7 +36,7 @@ export function createLog({ level, worker }: LogOptions, target?: LogTarget): Lo
       formatters: { level: (label) => ({ level: label }) },
       redact: { paths: SECRETS.flatMap((name) => [name, `*.${name}`, `*.*.${name}`]), censor: '***' },
     },
-    { write: (line) => lines.write(line.replace(UNESCAPED, escaped)) },
+    { write: (line) => lines.write(shape(line).replace(UNESCAPED, escaped)) },
   );
   if (!target) {
     stderrWriter().onRoom = (count) =>

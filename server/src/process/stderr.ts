@@ -22,6 +22,10 @@ export function stderrWriter(): LossyWriter {
   return (writer = created);
 }
 
+export function stderrIsTerminal(): boolean {
+  return process.stderr.isTTY;
+}
+
 function openStderr(): number {
   // Looked at for the first time, process.stderr makes a pipe or socket non-blocking. So what V8 and Node print while the
   // process dies does not wait for a reader either.
