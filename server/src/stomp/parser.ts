@@ -29,7 +29,7 @@ import type { Frame, Version } from './frame.js';
 import { acceptsCrLf, findReceipt, parseHeaders } from './header-block.js';
 import { endedEarly, HeaderLines } from './header-lines.js';
 import type { ParserLimits } from './parser-limits.js';
-import { wastesMemory } from './part-list.js';
+import { copyOf, wastesMemory } from './part-list.js';
 import { bodyRule, COMMAND_MAX_BYTES, isCommand } from './rules.js';
 import type { BodyRule } from './rules.js';
 
@@ -247,7 +247,7 @@ export class Parser {
 /** A body that is a small part of what came with it is copied: sessions and queues may keep bodies for long. */
 function ownBody(view: Buffer): Buffer {
   if (view.length === 0) return EMPTY_BODY;
-  return wastesMemory(view) ? Buffer.from(view) : view;
+  return wastesMemory(view) ? copyOf(view) : view;
 }
 
 function unknownCommand(line: string, version: Version | undefined): StompError {

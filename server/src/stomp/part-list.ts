@@ -57,3 +57,13 @@ export class PartList {
 export function wastesMemory(view: Buffer): boolean {
   return view.length * 2 < view.buffer.byteLength;
 }
+
+/** Larger copies do not come from Node's pool: one byte of it keeps the whole pool, 64 KiB from Node 24 on. */
+const POOLED_MAX_BYTES = 1_024;
+
+export function copyOf(view: Buffer): Buffer {
+  if (view.length <= POOLED_MAX_BYTES) return Buffer.from(view);
+  const copy = Buffer.allocUnsafeSlow(view.length);
+  view.copy(copy);
+  return copy;
+}
