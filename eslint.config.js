@@ -59,6 +59,8 @@ export default tseslint.config(
         Buffer: 'readonly',
         AbortController: 'readonly',
         setTimeout: 'readonly',
+        clearTimeout: 'readonly',
+        fetch: 'readonly',
       },
     },
   },
