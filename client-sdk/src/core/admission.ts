@@ -1,6 +1,9 @@
-/** Whether the relay takes connections of this page, as it says over HTTP: of a handshake that was refused, a browser shows nothing. */
+/**
+ * Asks the relay over HTTP whether it accepts connections from this page. A browser does not show the page why a
+ * handshake was refused.
+ */
 
-/** Empty where that is not known: it does not answer, is no stomp-relay, or there is no page. */
+/** Empty if unknown: no answer, not a stomp-relay, or no page. */
 export interface Admission {
   readonly originAllowed?: boolean;
   readonly error?: string;
@@ -8,13 +11,13 @@ export interface Admission {
   readonly message?: string;
 }
 
-/** `url` is that of the WebSocket. */
+/** `url` is the address of the WebSocket. */
 export async function askAdmission(url: string, timeoutMs: number): Promise<Admission> {
   try {
     const { fetch, origin } = globalThis as Partial<typeof globalThis>;
     if (!fetch || !origin) return {};
     const { protocol, host, pathname } = new URL(url);
-    const path = `${pathname.replace(/\/$/, '')}/info?origin=${encodeURIComponent(origin)}`; // asking its own host, a browser names none
+    const path = `${pathname.replace(/\/$/, '')}/info?origin=${encodeURIComponent(origin)}`; // same-origin requests omit Origin
     const answer = await fetch(`${protocol.replace('ws', 'http')}//${host}${path}`, {
       credentials: 'omit',
       signal: AbortSignal.timeout(timeoutMs),

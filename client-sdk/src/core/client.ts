@@ -1,6 +1,6 @@
 /**
- * The client that an application holds: its face. The connection (`connection.ts`) sees to it that there is always a link, one
- * STOMP connection each (`stomp-link.ts`); what goes over the links is `traffic.ts`.
+ * The public client. `connection.ts` keeps a link open, which is one STOMP connection (`stomp-link.ts`); `traffic.ts`
+ * sends and receives over the links.
  */
 import { Connection } from './connection.js';
 import type { ConnectionState } from './connection.js';
@@ -21,47 +21,59 @@ import { collectSteps } from './transaction.js';
 import type { Transaction } from './transaction.js';
 
 export interface ClientOptions extends Credentials {
-  /** Such as `wss://relay.example.com/ws`. `https://...` and `/ws` mean the same, the latter at the host of the page. */
+  /**
+   * Such as `wss://relay.example.com/ws`, or with `https:`. A relative URL such as `/ws` is resolved against the page.
+   */
   readonly url: string;
-  /** Default true. False for servers that answer neither SUBSCRIBE nor SEND with RECEIPT: both count as done when they are sent. */
+  /**
+   * Default true. False for servers that answer neither SUBSCRIBE nor SEND with RECEIPT: both count as done once they
+   * are sent.
+   */
   readonly receipts?: boolean;
-  /** Heart-beats, both ways; 0 for none. Default 10,000. */
+  /** Heart-beats in both directions; 0 disables them. Default 10,000. */
   readonly heartBeatMs?: number;
-  /** How long opening a connection, and fetching a token for it, may take. Default 10,000. */
+  /** Time limit for opening a connection, and for fetching a token. Default 10,000. */
   readonly connectTimeoutMs?: number;
-  /** Attempts to come back are a random time apart, which is below `reconnectMinMs` at first and doubles up to `reconnectMaxMs`. Defaults 500 and 30,000. */
+  /** Upper bound of the first reconnect delay, which is random (full jitter). Default 500. */
   readonly reconnectMinMs?: number;
+  /** Cap of the reconnect delay's bound, which doubles with each failure. Default 30,000. */
   readonly reconnectMaxMs?: number;
-  /** How long the answer to a SUBSCRIBE or a transaction may take. Default 30,000. */
+  /** Time limit for the answer to a SUBSCRIBE or a transaction. Default 30,000. */
   readonly receiptTimeoutMs?: number;
-  /** How many messages may wait to be sent or confirmed. Default 1,000. */
+  /** Maximum number of messages that wait to be sent or confirmed. Default 1,000. */
   readonly publishQueueMax?: number;
-  /** How long one may wait. Default 60,000. */
+  /** Time limit for sending and confirming a message. Default 60,000. */
   readonly publishMaxAgeMs?: number;
-  /** Where there is no global WebSocket, as in Node 20. */
+  /** Needed without a global WebSocket, as in Node 20. */
   readonly createWebSocket?: CreateWebSocket;
   /**
-   * Hears what went wrong and nobody waits for: an ACK that came too late, the refusal of a subscription without an `onError`
-   * of its own. Default: a warning on the console.
+   * Called for an error that neither a promise nor a subscription's own `onError` reports, such as an ACK that came too
+   * late. Default: a warning on the console.
    */
   readonly onError?: (error: RelayError) => void;
 }
 
 export interface PublishOptions extends OutgoingOptions {
-  /** Default true: kept while there is no connection, and sent again where it is not known whether it arrived. False: rejects instead. */
+  /**
+   * True: the message is kept while there is no connection, and sent again if it may not have arrived. False: the
+   * promise rejects instead. Default true.
+   */
   readonly queue?: boolean | undefined;
 }
 
-/** `D` says what is sent where: see `destinations.ts`. */
+/** `D` declares destinations and their data: see `destinations.ts`. */
 export interface Client<D extends object = RegisteredDestinations> {
   readonly state: ConnectionState;
-  /** Returns a function that takes the listener off again. */
+  /** Returns a function that removes the listener. */
   onState(listener: (state: ConnectionState) => void): () => void;
-  /** Tries at once, and goes on until it is connected: then it resolves. Rejects only when the relay refuses or the client is closed. */
+  /**
+   * Tries at once and keeps trying. Resolves when connected. Rejects only if the relay refuses the client, or the
+   * client is closed.
+   */
   connect(): Promise<void>;
-  /** Says goodbye. Subscriptions stay, and are set up again if `connect` is called. */
+  /** Sends DISCONNECT. Subscriptions stay, and are set up again if `connect` is called. */
   close(): Promise<void>;
-  /** Works in any state: it is set up when there is a connection, and again on each new one. Connects where nobody has asked for it yet. */
+  /** Works in any state: the subscription is set up on each new connection. Connects an idle client. */
   subscribe<K extends Declared<D>>(
     destination: K,
     onMessage: (message: Message<D[K]>) => void,
@@ -73,18 +85,24 @@ export interface Client<D extends object = RegisteredDestinations> {
     options?: SubscribeOptions<T>,
   ): Subscription;
   /**
-   * Resolves when the relay's broker has taken responsibility for the message; rejects with a RelayError if it was refused or took too long.
-   * A string is sent as text, a Uint8Array as it is, anything else as JSON.
+   * Resolves when the broker has confirmed the message. Rejects with a RelayError if it was refused or took too long. A
+   * string is sent as text, a Uint8Array as it is, anything else as JSON.
    */
   publish<K extends Declared<D>>(destination: K, data: D[K], options?: PublishOptions): Promise<void>;
   publish(destination: Undeclared<D>, data: unknown, options?: PublishOptions): Promise<void>;
-  /** Asks a service, and resolves with its answer. Rejects with a RelayError: `timeout`, `aborted`, `connection-lost` or what refused the question. */
+  /**
+   * Sends a request to a service and resolves with the answer. Rejects with a RelayError: `timeout`, `aborted`,
+   * `connection-lost`, or the relay's code if it refused the request.
+   */
   request<T = unknown>(
     destination: Declared<D> | Undeclared<D>,
     data: unknown,
     options?: RequestOptions<T>,
   ): Promise<Message<T>>;
-  /** All that `collect` asks for is done, in order, or nothing. Needs a connection. Resolves when it is done. */
+  /**
+   * Sends the steps that `collect` adds, in order. If `collect` throws, nothing is sent. Needs a connection. Resolves
+   * when the broker has confirmed all steps.
+   */
   transaction(collect: (transaction: Transaction<D>) => void): Promise<void>;
 }
 
@@ -98,11 +116,11 @@ const DEFAULTS = {
   publishQueueMax: 1_000,
   publishMaxAgeMs: 60_000,
   createWebSocket: (url: string, protocols: string[]): Socket => new WebSocket(url, protocols),
-  // eslint-disable-next-line no-console -- an application that wants it elsewhere gives its own
+  // eslint-disable-next-line no-console -- an application may pass its own `onError`
   onError: (error: RelayError): void => console.warn(String(error)),
 };
 
-/** Does nothing by itself: it connects when it is first used. */
+/** Opens no connection: the client connects when it is first used. */
 export function createClient<D extends object = RegisteredDestinations>(given: ClientOptions): Client<D> {
   const options = { ...DEFAULTS, ...defined(given) };
   const subscriptions = new Subscriptions(options.onError);
@@ -110,17 +128,17 @@ export function createClient<D extends object = RegisteredDestinations>(given: C
   const requests = new Requests(publisher);
   const traffic = createTraffic(subscriptions, publisher, requests, options.onError);
   const connection = new Connection(options, traffic);
-  /** Not `crypto.randomUUID`: pages that came over plain HTTP do not have it. */
+  /** Pages loaded over plain HTTP have no `crypto.randomUUID`. */
   const idPrefix = crypto.getRandomValues(new Uint32Array(2)).join('');
   let idCount = 0;
   const newId = (): string => `${idPrefix}-${++idCount}`;
 
-  /** Nobody may have asked for a connection yet. */
+  /** Connects a client that is still idle. */
   const wake = (): void => {
     if (connection.state.name === 'idle') void connection.connect();
   };
 
-  /** Throws where there will be no connection until the application asks for one. */
+  /** Throws if no connection will come until the application asks for one. */
   const use = (): void => {
     const { state } = connection;
     if (state.name === 'closed') throw closedError();
@@ -135,26 +153,26 @@ export function createClient<D extends object = RegisteredDestinations>(given: C
     onState: (listener) => connection.onState(listener),
     connect: () => connection.connect(),
     close: () => connection.close(),
-    subscribe(destination: string, onMessage: (message: Message) => void, wishes = {}) {
-      const subscription = subscriptions.subscribe(destination, onMessage, wishes);
+    subscribe(destination: string, onMessage: (message: Message) => void, subscribeOptions = {}) {
+      const subscription = subscriptions.subscribe(destination, onMessage, subscribeOptions);
       wake();
       return subscription;
     },
-    async publish(destination: string, data: unknown, wishes: PublishOptions = {}) {
+    async publish(destination: string, data: unknown, publishOptions: PublishOptions = {}) {
       use();
-      const { queue = true } = wishes;
-      await publisher.publish({ ...outgoing(destination, data, wishes, newId), waits: queue, repeats: queue });
+      const { queue = true } = publishOptions;
+      await publisher.publish({ ...outgoing(destination, data, publishOptions, newId), waits: queue, repeats: queue });
     },
-    async request(destination, data, wishes = {}) {
+    async request(destination, data, requestOptions = {}) {
       use();
-      return requests.request(newId(), destination, data, wishes) as Promise<Message<never>>;
+      return requests.request(newId(), destination, data, requestOptions) as Promise<Message<never>>;
     },
     transaction: async (collect) => traffic.transact(collectSteps(collect, newId)),
   };
   return client as Client<D>;
 }
 
-/** An option that is undefined has its default. */
+/** Drops undefined options, so that their defaults apply. */
 function defined(given: ClientOptions): ClientOptions {
   return Object.fromEntries(
     Object.entries(given).filter(([, value]) => value !== undefined),

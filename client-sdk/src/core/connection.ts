@@ -1,17 +1,17 @@
 /**
- * The connection as the application sees it: always there or on its way, whatever happens to the single links.
+ * The connection as the application sees it. It replaces lost links by itself:
  *
  *   idle ---connect---> connecting ---CONNECTED---> connected
  *                        ^      |                      |
  *                        |      +------- lost ---------+
  *                        |                  v
- *                        +-- later -- waiting | offline      (offline: the browser says that there is no network)
+ *                        +-- later -- waiting | offline      (offline: the browser reports no network)
  *
- *   any of them --a refusal that another attempt would meet again--> refused --connect--> connecting
- *   any of them --close--> closed --connect--> connecting
+ *   any state --a refusal that another attempt would repeat--> refused --connect--> connecting
+ *   any state --close--> closed --connect--> connecting
  *
- * A relay that is about to stop says when to move (extension `drain`): the next link is opened and taken over beside the
- * old one, and the state stays `connected`.
+ * A relay that is about to stop announces when to move (extension `drain`). The next link is then opened beside the old
+ * one and replaces it; the state stays `connected`.
  */
 import { askAdmission } from './admission.js';
 import { backoffMs } from './backoff.js';
@@ -27,7 +27,7 @@ import type { LinkEvents, LinkOptions } from './stomp-link.js';
 import { credentialHeaders, renew } from './token.js';
 import type { Credentials } from './token.js';
 
-/** A snapshot: never changed, and the same object until something changes. */
+/** An immutable snapshot; the same object until the state changes. */
 export type ConnectionState =
   | { readonly name: 'idle' }
   | { readonly name: 'connecting'; readonly attempt: number; readonly reason?: RelayError | undefined }
@@ -43,21 +43,21 @@ export interface ConnectionOptions extends LinkOptions, Credentials {
   readonly reconnectMaxMs: number;
 }
 
-/** What uses the links. */
+/** The traffic over the links. */
 export interface LinkUser extends Pick<LinkEvents, 'onReply' | 'onRefused' | 'onReport'> {
-  /** A link is there after there was none. */
+  /** The first link after a time without one. */
   attach(link: StompLink): Promise<void>;
-  /** `next` takes the place of `old`, and `old` is closed as soon as it is needed no more. */
+  /** `next` replaces `old`; `old` is closed as soon as it is no longer needed. */
   move(next: StompLink, old: StompLink): Promise<void>;
-  /** `link` is over. */
+  /** `link` has ended. */
   detach(link: StompLink): void;
-  /** There will be none, for this reason; one that is left is about to be closed. */
+  /** No link will come, for this reason. A link that is still open is about to be closed. */
   end(reason: RelayError): void;
 }
 
-/** A connection that has lasted so long counts as a success: the next pause is a short one again. */
+/** After a connection of at least this length the next pause is short again. */
 const STABLE_MS = 5_000;
-/** The first pause where a relay asks for patience: below 8 s with the default of 500 ms. */
+/** Failures assumed if a relay is busy: the pause stays below 8 s with the default of 500 ms. */
 const LATER_FAILURES = 4;
 
 export class Connection {
@@ -65,18 +65,18 @@ export class Connection {
   readonly #user: LinkUser;
   readonly #listeners = new Listeners<ConnectionState>();
   #state: ConnectionState = { name: 'idle' };
-  /** The current one. */
+  /** The current link. */
   #link: StompLink | undefined;
-  /** All that are not over: during a move also the one that is to take its place, or whose place was taken. */
+  /** All open links. During a move also the link that replaces the current one, or that it has replaced. */
   readonly #links = new Set<StompLink>();
-  /** Settled when it is known whether there will be a connection. */
+  /** The promise that `connect()` returns. */
   #connecting: Deferred<void> | undefined;
-  /** In a row, up to now. */
+  /** Failures in a row. */
   #failures = 0;
-  /** A new number makes what is under way void. */
+  /** A new number invalidates an attempt that is under way. */
   #attempt = 0;
   #connectedAt = Infinity;
-  /** The relay is known to take this page, or is being asked: a handshake that fails is asked about no more. */
+  /** The relay accepts this page, or is being asked: a failed handshake needs no question. */
   #isAdmitted = false;
   /** For the next attempt or, while connected, for the move to another relay. */
   #timer: ReturnType<typeof setTimeout> | undefined;
@@ -95,7 +95,10 @@ export class Connection {
     return this.#listeners.add(listener);
   }
 
-  /** Tries at once, also where it was waiting for its next attempt. Resolves when connected; rejects when refused or closed. */
+  /**
+   * Tries at once, even if the next attempt is already scheduled. Resolves when connected; rejects when refused or
+   * closed.
+   */
   connect(): Promise<void> {
     if (this.#state.name === 'connected') return Promise.resolve();
     this.#connecting ??= deferred();
@@ -105,7 +108,7 @@ export class Connection {
       online: () => this.#tryNow(),
       offline: () => this.#drop(new RelayError('offline', 'There is no network.')),
       visibilitychange: () => isHidden() || this.#tryNow(),
-      // with an open connection it would not be kept in the page cache
+      // the browser keeps no page with an open connection in its page cache
       pagehide: () => this.#drop(lostError()),
       pageshow: () => this.#tryNow(),
     });
@@ -115,7 +118,7 @@ export class Connection {
 
   async close(): Promise<void> {
     await this.#stop({ name: 'closed' }, closedError());
-    if (this.#state.name === 'closed') this.#user.end(closedError()); // what was sent, and not answered by then
+    if (this.#state.name === 'closed') this.#user.end(closedError()); // rejects what was sent but not answered
   }
 
   /** `waiting` or `offline`. */
@@ -174,7 +177,7 @@ export class Connection {
     if (link === this.#link) this.#lost(error, code);
   }
 
-  /** The current link is over, or could not be had. */
+  /** The current link ended, or could not be opened. */
   #lost(error: RelayError, code: number): void {
     if (Date.now() - this.#connectedAt > STABLE_MS) this.#failures = 0;
     void this.#leave();
@@ -211,7 +214,7 @@ export class Connection {
   }
 
   #pause(reason: RelayError, ms: number): void {
-    // `navigator.onLine` can be wrong, so it is tried all the same, now and then
+    // `navigator.onLine` can be wrong, so attempts go on at long intervals
     const name = isOffline() ? 'offline' : 'waiting';
     if (isOffline()) ms = this.#options.reconnectMaxMs * (0.5 + Math.random() / 2);
     clearTimeout(this.#timer);
@@ -219,7 +222,7 @@ export class Connection {
     this.#become({ name, attempt: this.#failures, retryAt: Date.now() + ms, reason });
   }
 
-  /** Resolves when there is no link any more. */
+  /** Resolves when all links have ended. */
   #stop(state: ConnectionState, reason: RelayError): Promise<unknown> {
     this.#attempt++;
     clearTimeout(this.#timer);
@@ -240,26 +243,26 @@ export class Connection {
     return Promise.all([...this.#links].map((link) => link.close()));
   }
 
-  /** The last thing to be done: listeners may call `connect` or `close`. */
+  /** Always the last step: listeners may call `connect` or `close`. */
   #become(state: ConnectionState): void {
     this.#state = state;
-    this.#listeners.tell(state);
+    this.#listeners.notify(state);
   }
 
-  // What the browser says
+  // Events of the browser
 
-  /** Ends a link of which better is known than the relay's silence. */
+  /** The browser reports the loss before heart-beats would show it. */
   #drop(error: RelayError): void {
     if (this.#link) this.#link.drop(error);
     else if (this.#isPending) this.#pause(error, 0);
   }
 
-  /** Something has changed for the better: no reason to wait any longer. */
+  /** The browser reports a change for the better: stop waiting. */
   #tryNow(): void {
     if (this.#isPending && !isOffline()) void this.#open();
   }
 
-  // What the relay says about the session
+  // Notices of the relay about the session
 
   #noticed(link: StompLink, destination: string | undefined, headers: Headers): void {
     if (destination === '/relay/token-expiring' && this.#hasFreshTokens) {
@@ -275,7 +278,7 @@ export class Connection {
       const credentials = await this.#credentials();
       if (this.#link === old) this.#newLink(credentials);
     } catch {
-      // the old one's end starts over
+      // the end of the old link leads to a reconnect
     }
   }
 }

@@ -6,15 +6,15 @@ export interface Deferred<T> {
   readonly reject: (error: unknown) => void;
 }
 
-/** A promise that somebody else settles. */
+/** A promise that its owner settles. */
 export function deferred<T>(): Deferred<T> {
   let settle!: Omit<Deferred<T>, 'promise'>;
   const promise = new Promise<T>((resolve, reject) => (settle = { resolve, reject }));
-  promise.catch(() => {}); // not to be told of as unhandled where nobody waits for it
+  promise.catch(() => {}); // no unhandled rejection if no caller awaits it
   return { promise, ...settle };
 }
 
-/** What `promise` says, or a RelayError: `timeout` if it has said nothing after `ms`, `aborted` if `signal` says so first. */
+/** The result of `promise`, or a RelayError: `timeout` after `ms`, `aborted` if `signal` aborts first. */
 export async function withDeadline<T>(
   promise: T | PromiseLike<T>,
   ms: number,
@@ -22,7 +22,7 @@ export async function withDeadline<T>(
   signal?: AbortSignal,
 ): Promise<T> {
   const { promise: tooLate, reject } = deferred<never>();
-  const abort = (): void => reject(new RelayError('aborted', 'It was aborted.'));
+  const abort = (): void => reject(new RelayError('aborted', 'The request was aborted.'));
   const timer = setTimeout(() => reject(new RelayError('timeout', `${what} took more than ${ms} ms.`)), ms);
   signal?.addEventListener('abort', abort);
   if (signal?.aborted) abort();

@@ -1,5 +1,5 @@
 /**
- * Destinations and what is sent there, where the application declares them:
+ * Destinations and their data, as the application declares them:
  *
  *   interface Destinations {
  *     '/topic/data': Row;
@@ -13,7 +13,7 @@
  *     interface Register { destinations: Destinations }
  *   }
  *
- * Where nothing is declared, every destination is allowed, and its data are `unknown` until the caller names a type.
+ * If nothing is declared, every destination is allowed, and its data are `unknown` until the caller names a type.
  */
 
 /** For the application to extend. */
@@ -26,5 +26,5 @@ export type RegisteredDestinations = Register extends { destinations: infer D ex
 /** The declared destinations. */
 export type Declared<D> = keyof D & string;
 
-/** Any destination where none is declared, and no other than the declared ones where some are. */
+/** Any string if no destination is declared; otherwise no string. */
 export type Undeclared<D> = [keyof D] extends [never] ? string : never;

@@ -1,18 +1,18 @@
-/** Messages as the application sees them, and how their bodies become data and data become bodies. */
+/** Messages as the application sees them; decoding of bodies, and encoding of data. */
 import { RelayError, sentenceOf } from './relay-error.js';
 
 export type Headers = Readonly<Record<string, string>>;
 
 export interface RawMessage {
-  /** As the subscription spelled it, with `*` and `#` filled in. */
+  /** Spelled as in the subscription, with the actual words in place of `*` and `#`. */
   readonly destination: string;
   readonly headers: Headers;
-  /** The body as text; `bytes` where it is something else. */
+  /** The body as text. For binary bodies see `bytes`. */
   readonly body: string;
   readonly bytes: Uint8Array;
   /**
-   * For subscriptions with `ack: 'client'` or `'client-individual'`. Nothing happens if the connection that brought the
-   * message is gone: the broker gives it to somebody again.
+   * For subscriptions with `ack: 'client'` or `'client-individual'`. It does nothing once the connection that brought
+   * the message has ended: the broker then delivers the message again.
    */
   readonly ack: (headers?: Headers) => void;
   readonly nack: (headers?: Headers) => void;
@@ -25,7 +25,7 @@ export interface Message<T = unknown> extends RawMessage {
 
 export type Decode<T> = (message: RawMessage) => T;
 
-/** A MESSAGE frame as a link gives it. */
+/** A MESSAGE frame from a link. */
 export interface LinkMessage {
   readonly headers: Headers;
   readonly body: string;
@@ -53,7 +53,7 @@ export interface Outgoing {
 
 export interface OutgoingOptions {
   readonly headers?: Headers | undefined;
-  /** Sent as `idempotency-key`, the same if it is sent again. Default: made by the client. */
+  /** Sent as `idempotency-key`, and kept if the message is sent again. Default: made by the client. */
   readonly id?: string | undefined;
 }
 
@@ -61,7 +61,7 @@ export class ReceivedMessage<T> implements Message<T> {
   readonly frame: LinkMessage;
   readonly link: Origin;
   readonly data: T;
-  // not methods, so that a listener may take them out: `({ data, ack }) => ...`
+  // functions instead of methods, so that listeners can destructure them: `({ data, ack }) => ...`
   readonly ack = (headers?: Headers): void => {
     if (this.link.isUp) this.frame.ack(headers);
   };
@@ -100,8 +100,8 @@ export class ReceivedMessage<T> implements Message<T> {
 const JSON_TYPE = /^application\/([^;]+\+)?json\b/i;
 
 /**
- * By content-type: JSON is parsed, text is a string, anything else a Uint8Array. Many services leave the content-type out:
- * then the body is JSON if it parses, and a string if not.
+ * Decodes by content-type: JSON is parsed, text becomes a string, anything else a Uint8Array. Many services send no
+ * content-type: such a body becomes JSON if it parses, and a string if not.
  */
 export function decodeByType(message: RawMessage): unknown {
   const type = message.headers['content-type'];
@@ -125,7 +125,7 @@ export function encode(data: unknown): Content {
   return { body: JSON.stringify(data) ?? '', contentType: 'application/json' };
 }
 
-/** What is published, with an id by which receivers know it again. */
+/** A message to publish. Its id lets receivers recognise a repetition. */
 export function outgoing(
   destination: string,
   data: unknown,

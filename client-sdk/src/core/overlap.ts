@@ -1,15 +1,17 @@
 /**
- * While a subscription is live on two links at once, each message comes twice, in any interleaving. Every copy is matched with
- * one of the other link; what is left over came on one link only. Two equal messages in a row are two pairs, so that nothing
- * is taken for a repetition that is not one.
+ * While a subscription is live on two links, each message arrives twice, in any order. Each copy is matched with a copy
+ * from the other link; a copy without a match arrived on one link only. Two equal messages in a row make two pairs, so
+ * neither counts as a repetition of the other.
  */
 import type { LinkMessage, Origin } from './message.js';
 
-/** Beyond, the oldest are forgotten: a copy that comes so much later is delivered again. */
+/**
+ * Limit of unmatched messages. Beyond it the oldest are forgotten: a copy that comes so much later is delivered again.
+ */
 const KEPT = 1_000;
 
 export class Overlap {
-  /** The links that brought a message whose copies have not come yet: always the same link. */
+  /** By message: the link of each copy that has no match yet. All entries of a list are the same link. */
   readonly #unmatched = new Map<string, Origin[]>();
 
   isRepeated({ headers, body }: LinkMessage, link: Origin): boolean {

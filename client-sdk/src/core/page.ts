@@ -1,12 +1,12 @@
-/** What a browser tells a page about itself and the network. Where there is no browser, nothing is ever told. */
+/** A browser's events about the page and the network. Outside of a browser none occur. */
 
-/** Returns a function that stops it. */
+/** Returns a function that removes the listeners. */
 export function watchPage(listeners: {
   readonly online: () => void;
   readonly offline: () => void;
-  /** The page is left. */
+  /** The user leaves the page. */
   readonly pagehide: () => void;
-  /** It is back, from the page cache. */
+  /** The page returns from the page cache. */
   readonly pageshow: () => void;
   /** The tab is shown or hidden. */
   readonly visibilitychange: () => void;

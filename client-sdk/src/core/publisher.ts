@@ -1,8 +1,9 @@
 /**
- * What is to be published, in order, until the broker has it: while there is no link it waits, and what a lost link left
- * unanswered is sent again (at least once; the `idempotency-key` is the same, so that receivers can tell).
+ * Messages to publish, in order, until the broker has confirmed them. Without a link a message waits. If a link is lost
+ * before the answer, the message is sent again: at least once, with the same `idempotency-key`, which lets receivers
+ * recognise it.
  *
- * Bounded twice: so many messages at once, and each for so long.
+ * Two bounds apply: the number of messages, and the time for each.
  */
 import { deferred, withDeadline } from './deadline.js';
 import type { Deferred } from './deadline.js';
@@ -16,20 +17,20 @@ export interface PublisherOptions {
 }
 
 export interface Publishing extends Outgoing {
-  /** May wait for a link. */
+  /** Waits if there is no link. */
   readonly waits: boolean;
-  /** May be sent again where it is not known whether it arrived. */
+  /** Sent again if it may not have arrived. */
   readonly repeats: boolean;
   /** Default: `publishMaxAgeMs`. */
   readonly maxAgeMs?: number | undefined;
   readonly signal?: AbortSignal | undefined;
-  /** Hears over which link it goes. */
+  /** Called with the link that it is sent on. */
   readonly onSent?: (link: StompLink) => void;
 }
 
 interface Entry extends Publishing, Deferred<void> {
   sentOn?: StompLink | undefined;
-  /** Resolves when `sentOn` has answered, or will not. */
+  /** Resolves when `sentOn` has answered, or never will. */
   answered?: Promise<void>;
 }
 
@@ -38,14 +39,14 @@ export class Publisher {
   /** In the order of publishing: a Set keeps it. */
   readonly #entries = new Set<Entry>();
   #link: StompLink | undefined;
-  /** Nothing is sent for the moment. */
+  /** Nothing is sent until `release`. */
   #isHeld = false;
 
   constructor(options: PublisherOptions) {
     this.#options = options;
   }
 
-  /** Resolves when the broker has it. */
+  /** Resolves when the broker has confirmed the message. */
   async publish(publishing: Publishing): Promise<void> {
     const { publishQueueMax, publishMaxAgeMs } = this.#options;
     const { signal, waits, maxAgeMs = publishMaxAgeMs } = publishing;
@@ -63,7 +64,7 @@ export class Publisher {
     }
   }
 
-  /** There is a link, for which all waits until `release`. Resolves when no answer on another link is to come. */
+  /** Takes the new link and sends nothing until `release`. Resolves when no answer on another link is outstanding. */
   async hold(link: StompLink): Promise<void> {
     this.#link = link;
     this.#isHeld = true;
@@ -84,7 +85,7 @@ export class Publisher {
     }
   }
 
-  /** What was sent may be answered yet. */
+  /** Messages that were sent may still be answered. */
   end(reason: RelayError): void {
     for (const entry of this.#entries) if (!entry.sentOn) entry.reject(reason);
   }
@@ -95,7 +96,7 @@ export class Publisher {
     entry.sentOn = link;
     entry.onSent?.(link);
     entry.answered = link.send(entry).then(entry.resolve, (error: RelayError) => {
-      // what the end of the link leaves open is decided in `detach`
+      // `detach` decides about messages that a lost link left open
       if (error.code !== 'connection-lost') entry.reject(error);
     });
   }

@@ -1,10 +1,10 @@
-/** The last ids that were seen: what a client sends again, because it did not hear the answer, is received once. */
+/** The ids seen last. A message that a client repeats, because it missed the answer, is delivered once. */
 const KEPT = 256;
 
 export class RecentIds {
   readonly #ids = new Set<string>();
 
-  /** Whether it was seen before; from now on it was. A message without an id never was. */
+  /** Whether the id was seen before; records it. False for a message without an id. */
   has(id: string | undefined): boolean {
     if (id === undefined) return false;
     if (this.#ids.has(id)) return true;

@@ -1,4 +1,4 @@
-/** Something that the relay refused, that the connection prevented, or that took too long. */
+/** A refusal by the relay, a lost connection, or a timeout. */
 export class RelayError extends Error {
   override readonly name = 'RelayError';
   /** The relay's code, such as `access-denied`, or one of the client's, such as `connection-lost`: see README.md. */
@@ -20,10 +20,10 @@ export function lostError(sentence = 'The connection ended.'): RelayError {
 }
 
 export function notConnectedError(): RelayError {
-  return new RelayError('not-connected', 'There is no connection to the relay.');
+  return new RelayError('not-connected', 'There is no connection.');
 }
 
-/** Whatever was thrown, as a RelayError: `code` where it is none yet. */
+/** Wraps a thrown value in a RelayError with this code, unless it is a RelayError already. */
 export function asRelayError(error: unknown, code: string): RelayError {
   return error instanceof RelayError ? error : new RelayError(code, sentenceOf(error));
 }

@@ -1,6 +1,6 @@
 /**
- * Questions and their answers. All answers of a session arrive in one temporary queue that the relay makes for it; the header
- * `correlation-id`, which the service copies into its answer, says which question it was.
+ * Requests and their answers. All answers of a session arrive in one temporary queue that the relay makes for it. The
+ * service copies the header `correlation-id` into its answer, which identifies the request.
  */
 import { deferred, withDeadline } from './deadline.js';
 import type { Deferred } from './deadline.js';
@@ -11,7 +11,7 @@ import { lostError } from './relay-error.js';
 import type { StompLink } from './stomp-link.js';
 
 export interface RequestOptions<T> {
-  /** For all of it, the waiting for a connection too. Default 10,000. */
+  /** Time limit for the request, including the wait for a connection. Default 10,000. */
   readonly timeoutMs?: number | undefined;
   readonly signal?: AbortSignal | undefined;
   readonly headers?: Headers | undefined;
@@ -21,7 +21,7 @@ export interface RequestOptions<T> {
 
 interface Pending extends Deferred<ReceivedMessage<unknown>> {
   readonly decode: Decode<unknown>;
-  /** Where it was asked, and the answer is to come. */
+  /** The link that the request was sent on. The answer comes on it too. */
   link?: StompLink;
 }
 
@@ -58,12 +58,12 @@ export class Requests {
     try {
       return await withDeadline(pending.promise, timeoutMs, `The answer from ${destination}`, signal);
     } finally {
-      pending.reject(undefined); // for `settled`, where it was given up
+      pending.reject(undefined); // `settled` does not wait for abandoned requests
       this.#pending.delete(id);
     }
   }
 
-  /** What was sent to the session's temporary queue. Nobody may be waiting for it any more. */
+  /** Handles a message from the session's temporary queue. Its request may have been given up. */
   answer(message: LinkMessage, link: StompLink): void {
     const pending = this.#pending.get(message.headers['correlation-id']);
     try {
@@ -73,14 +73,14 @@ export class Requests {
     }
   }
 
-  /** Resolves when every question that was asked on this link is answered, or will not be. */
+  /** Resolves when every request on this link is answered or given up. */
   async settled(link: StompLink): Promise<void> {
     await Promise.allSettled(
       [...this.#pending.values()].filter((each) => each.link === link).map(({ promise }) => promise),
     );
   }
 
-  /** Answers would go to the temporary queue of a session that is over. */
+  /** Fails open requests: their answers go to the temporary queue of a session that has ended. */
   detach(link: StompLink): void {
     for (const pending of this.#pending.values()) if (pending.link === link) pending.reject(lostError());
   }

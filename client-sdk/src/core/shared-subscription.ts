@@ -1,6 +1,6 @@
 /**
- * One SUBSCRIBE for all parts of an application that want the same. Its id is the destination, the same in every browser:
- * that lets the relay make one frame for all of them.
+ * One SUBSCRIBE for all equal subscriptions of an application. Its id is the destination, the same in every browser,
+ * which lets the relay make one frame for all of them.
  */
 import { decodeByType, ReceivedMessage } from './message.js';
 import type { Decode, Headers, LinkMessage, Message } from './message.js';
@@ -13,22 +13,22 @@ import type { RelayError } from './relay-error.js';
 import type { StompLink } from './stomp-link.js';
 import type { SubscribeOptions, SubscriptionState } from './subscription.js';
 
-/** One part's share. */
+/** One subscriber of those that share it. */
 export interface Member {
   readonly decode: Decode<unknown> | undefined;
   readonly onMessage: (message: Message<unknown>) => void;
   readonly onError: (error: RelayError) => void;
 }
 
-/** Such a refusal is about the moment, not about the subscription. */
+/** Codes of refusals that may pass. */
 const TRANSIENT = /-unavailable$|^too-many-channels$|^timeout$/;
 
-/** At least so long until the next attempt, at most twice as long. */
+/** Minimum pause before the next attempt; the maximum is twice as long. */
 const RETRY_MS = 2_000;
 
 export class SharedSubscription {
   readonly id: string;
-  /** What those that share it have in common; undefined where every message must be acknowledged once. */
+  /** Subscriptions with the same key share one SUBSCRIBE. Undefined if every message must be acknowledged once. */
   readonly key: string | undefined;
   readonly destination: string;
   readonly #members = new Set<Member>();
@@ -37,14 +37,14 @@ export class SharedSubscription {
   readonly #headers: Headers;
   readonly #seen = new RecentIds();
   #state: SubscriptionState = { name: 'subscribing' };
-  /** The newest one it was set up on. */
+  /** The newest link that it was set up on. */
   link: StompLink | undefined;
   #ready = deferred<void>();
   #overlap: Overlap | undefined;
   #hasBeenUp = false;
   #retry: ReturnType<typeof setTimeout> | undefined;
 
-  /** @param onOver it was refused, or nobody wants it any more */
+  /** @param onOver called when it is refused, or when its last member leaves */
   constructor(
     id: string,
     key: string | undefined,
@@ -67,7 +67,10 @@ export class SharedSubscription {
     return this.#state;
   }
 
-  /** Every subscriber gets every message, so that two links at once give each of them twice. Else they share the messages of a queue. */
+  /**
+   * Every subscriber gets every message, so two links bring each message twice. Otherwise subscribers share a queue's
+   * messages.
+   */
   get isBroadcast(): boolean {
     const isQueue = /^\/(amq\/)?queue\//.test(this.destination);
     return !isQueue && Object.keys(this.#headers).length === 0;
@@ -77,7 +80,7 @@ export class SharedSubscription {
     return this.#listeners.add(listener);
   }
 
-  /** Returns a function that ends the member's share; with the last one the subscription ends. */
+  /** Returns a function that removes the member. Without members the subscription ends. */
   join(member: Member): () => void {
     this.#members.add(member);
     return () => {
@@ -88,7 +91,7 @@ export class SharedSubscription {
     };
   }
 
-  /** Sets it up there. Resolves when that is done, or has failed; a failure that may pass is tried again later. */
+  /** Sets it up on `link`. Resolves when that is done or has failed. A failure that may pass is retried later. */
   async attach(link: StompLink): Promise<void> {
     this.link = link;
     clearTimeout(this.#retry);
@@ -103,7 +106,7 @@ export class SharedSubscription {
     }
   }
 
-  /** Sets it up on the link that takes the place of the other one, which may bring messages for a while yet. */
+  /** Sets it up on `next`. The link that `next` replaces may still bring messages for a while. */
   async move(next: StompLink): Promise<void> {
     this.#overlap = new Overlap();
     await this.attach(next);
@@ -117,17 +120,17 @@ export class SharedSubscription {
     this.#interrupted();
   }
 
-  /** Tells those that wait for it that they wait in vain. */
+  /** Rejects `ready`; a later link makes a new one resolve. */
   giveUp(reason: RelayError): void {
     this.#ready.reject(reason);
     this.#ready = deferred();
   }
 
-  /** It cannot be had on `link`, or is over there. */
+  /** The relay refused it on `link`, or ended it there. */
   failed(error: RelayError, link = this.link): void {
     if (error.code === 'connection-lost') return; // it is set up again on the next link
-    if (this.link && this.link !== link) return; // the newer one will say so itself
-    if (!TRANSIENT.test(error.code)) return this.#refuse(error); // the link may be over by now, too
+    if (this.link && this.link !== link) return; // the newer link reports its own failures
+    if (!TRANSIENT.test(error.code)) return this.#refuse(error); // also if the link has ended by now
     if (!link || !this.link) return;
     this.#interrupted();
     link.unsubscribe(this.id);
@@ -172,6 +175,6 @@ export class SharedSubscription {
 
   #become(state: SubscriptionState): void {
     this.#state = state;
-    this.#listeners.tell(state);
+    this.#listeners.notify(state);
   }
 }

@@ -1,7 +1,7 @@
 /**
- * One STOMP connection, from its opening to its end, over stompjs (this is the only file that imports it). It never
- * reconnects: that is `connection.ts`. Requests carry a receipt; whatever way one ends (RECEIPT, a report of the extension
- * soft-errors, ERROR that names it, no answer in time, end of the connection), its promise says so.
+ * One STOMP connection, from opening to end, over stompjs (only this file imports it). It never reconnects:
+ * `connection.ts` does. Requests carry a receipt. Their promise settles in every case: RECEIPT, a report of the
+ * extension soft-errors, an ERROR that names the receipt, a timeout, or the end of the connection.
  */
 import { Client } from '@stomp/stompjs';
 import type { IFrame, IStompSocket } from '@stomp/stompjs';
@@ -11,7 +11,7 @@ import type { Headers, LinkMessage, Origin, Outgoing } from './message.js';
 import { isHidden } from './page.js';
 import { lostError, RelayError } from './relay-error.js';
 
-/** What is used of a WebSocket: a browser's has it, and that of the package `ws`. */
+/** The parts of a WebSocket that the client uses. Browsers and the package `ws` provide them. */
 export interface Socket extends IStompSocket {
   addEventListener(type: 'message', listener: () => void): void;
 }
@@ -28,15 +28,15 @@ export interface LinkOptions {
 
 export interface LinkEvents {
   onConnected(): void;
-  /** A MESSAGE that belongs to no subscription: the answer to a question. */
+  /** A MESSAGE without a subscription: the answer to a request. */
   onReply(message: LinkMessage, link: StompLink): void;
-  /** What the relay says about the session. */
+  /** A message of the relay about the session. */
   onNotice(destination: string | undefined, headers: Headers): void;
-  /** A subscription that was set up has been ended by the relay. */
+  /** The relay has ended a subscription that was set up. */
   onRefused(id: string | undefined, error: RelayError): void;
-  /** A frame was refused that nobody waits for. */
+  /** The relay has refused a frame without a receipt. */
   onReport(error: RelayError): void;
-  /** Once, last. `code` is the WebSocket close code. */
+  /** Called once, last. `code` is the WebSocket close code. */
   onEnded(error: RelayError, code: number): void;
 }
 
@@ -56,14 +56,14 @@ export class StompLink implements Origin {
   readonly #events: LinkEvents;
   #count = 0;
   #refusal: RelayError | undefined;
-  /** In place of the close code. */
+  /** Replaces the close code. */
   #code: number | undefined;
   #hasEnded = false;
   readonly #up = deferred<void>();
   readonly #over = deferred<void>();
-  #beatAt = 0;
+  #heartBeatAt = 0;
 
-  /** Throws what the constructor of the WebSocket throws. */
+  /** Throws if the constructor of the WebSocket throws. */
   constructor(options: LinkOptions, headers: Headers, events: LinkEvents) {
     this.#options = options;
     this.#events = events;
@@ -80,18 +80,18 @@ export class StompLink implements Origin {
         this.#events.onConnected();
       },
       onStompError: (frame) => this.#refused(frame),
-      onUnhandledReceipt: ({ headers }) => this.#answered(headers['receipt-id'])?.resolve(),
-      onUnhandledMessage: (message) => this.#other(message),
-      onWebSocketClose: ({ code, reason }: CloseEvent) => this.#ended(code, reason), // of errors browsers say no more
-      onHeartbeatLost: () => (this.#refusal = lostError('The relay fell silent.')),
+      onUnhandledReceipt: ({ headers }) => this.#takeRequest(headers['receipt-id'])?.resolve(),
+      onUnhandledMessage: (message) => this.#unhandled(message),
+      onWebSocketClose: ({ code, reason }: CloseEvent) => this.#ended(code, reason), // browsers add no details
+      onHeartbeatLost: () => (this.#refusal = lostError('The relay does not answer.')),
     });
     this.#socket = options.createWebSocket(url, this.#client.stompVersions.protocolVersions());
-    this.#socket.addEventListener('message', () => this.#heard());
+    this.#socket.addEventListener('message', () => this.#onActivity());
     this.#client.activate();
     void this.#within(this.#up);
   }
 
-  /** Connected, and neither over nor saying goodbye. */
+  /** Connected, and not about to disconnect. */
   get isUp(): boolean {
     return this.#client.connected && this.#client.active;
   }
@@ -107,7 +107,7 @@ export class StompLink implements Origin {
     if (this.isUp) this.#client.unsubscribe(id);
   }
 
-  /** Without a deadline of its own. */
+  /** Has no deadline of its own. */
   send(message: Outgoing): Promise<void> {
     return this.#request((receipt) => this.#send(message, receipt));
   }
@@ -129,7 +129,7 @@ export class StompLink implements Origin {
     await withDeadline(done, this.#options.receiptTimeoutMs, 'The transaction');
   }
 
-  /** Says goodbye (DISCONNECT) and resolves when the connection is over; a relay that does not answer is left. */
+  /** Sends DISCONNECT and resolves when the connection has ended. A relay that does not answer in time is dropped. */
   async close(): Promise<void> {
     // eslint-disable-next-line @typescript-eslint/await-thenable -- stompjs takes the socket over a microtask after `activate`
     await null;
@@ -137,7 +137,7 @@ export class StompLink implements Origin {
     await this.#within(this.#over);
   }
 
-  /** Ends it at once, without goodbye. */
+  /** Ends it at once, without DISCONNECT. */
   drop(error: RelayError): void {
     this.#refusal ??= error;
     void this.#client.deactivate({ force: true });
@@ -153,7 +153,7 @@ export class StompLink implements Origin {
     });
   }
 
-  /** A relay that does not do its part in time is left. */
+  /** Drops a relay that does not respond in time. */
   #within({ promise }: Deferred<void>): Promise<void> {
     return withDeadline(promise, this.#options.connectTimeoutMs, 'The relay').catch((error: RelayError) =>
       this.drop(error),
@@ -170,48 +170,48 @@ export class StompLink implements Origin {
     return request.promise;
   }
 
-  /** Whoever waits for this receipt, who will not be asked for again. */
-  #answered(receipt: string | undefined): Deferred<void> | undefined {
+  /** Removes and returns the request with this receipt. */
+  #takeRequest(receipt: string | undefined): Deferred<void> | undefined {
     const request = this.#requests.get(receipt);
     this.#requests.delete(receipt);
     return request;
   }
 
   /**
-   * The timers of a hidden tab may come too late for the beats that we owe, but what the relay sends arrives: then it gets
-   * one in answer.
+   * A hidden tab's timers may be too late for heart-beats, but messages of the relay still arrive. So the tab answers
+   * them with a heart-beat.
    */
-  #heard(): void {
+  #onActivity(): void {
     const { heartBeatMs } = this.#options;
-    if (!isHidden() || !this.isUp || !heartBeatMs || Date.now() - this.#beatAt < heartBeatMs / 2) return;
-    this.#beatAt = Date.now();
+    if (!isHidden() || !this.isUp || !heartBeatMs || Date.now() - this.#heartBeatAt < heartBeatMs / 2) return;
+    this.#heartBeatAt = Date.now();
     this.#socket.send('\n');
   }
 
-  #other(message: LinkMessage): void {
+  #unhandled(message: LinkMessage): void {
     const { subscription, destination } = message.headers;
     if (subscription !== 'relay') this.#events.onReply(message, this);
     else if (destination === '/relay/errors') this.#reported(message);
     else this.#events.onNotice(destination, message.headers);
   }
 
-  /** A report of the extension soft-errors: what ERROR would have said, but the session lives on. */
+  /** A report of the extension soft-errors: an ERROR that does not end the session. */
   #reported(report: LinkMessage): void {
     const error = errorIn(report);
     const { headers } = report;
     const command = headers['refused-command'];
-    const request = this.#answered(headers['receipt-id']);
+    const request = this.#takeRequest(headers['receipt-id']);
     if (request) request.reject(error);
     else if (command === 'SUBSCRIBE') this.#events.onRefused(headers['refused-id'], error);
-    else if (command !== 'UNSUBSCRIBE') this.#events.onReport(error); // that one was refused before, or is over
+    else if (command !== 'UNSUBSCRIBE') this.#events.onReport(error); // its subscription was refused or ended before
   }
 
   #refused(frame: IFrame): void {
     this.#refusal = errorIn(frame);
-    const request = this.#answered(frame.headers['receipt-id']);
+    const request = this.#takeRequest(frame.headers['receipt-id']);
     if (request) {
       request.reject(this.#refusal);
-      this.#code = 1006; // it has been told; the connection that goes with it can be had again
+      this.#code = 1006; // the request's promise has the refusal; reconnecting makes sense
     }
     void this.#within(this.#over); // STOMP 1.2, "ERROR": the server closes the connection just after it
   }

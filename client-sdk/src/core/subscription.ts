@@ -1,14 +1,14 @@
-/** A subscription as the application holds it: it outlives connections, until it is unsubscribed or refused. */
+/** A subscription as the application holds it. It survives lost connections, until it is unsubscribed or refused. */
 import type { RelayError } from './relay-error.js';
 import type { Decode, Headers } from './message.js';
 
-/** A snapshot: never changed, and the same object until something changes. */
+/** An immutable snapshot; the same object until the state changes. */
 export type SubscriptionState =
-  /** Also while the connection is away. */
+  /** Also while there is no connection. */
   | { readonly name: 'subscribing' }
-  /** `mayHaveMissed`: it was set up again on a new connection, and what was sent in between is missed. */
+  /** `mayHaveMissed`: it was set up again on a new connection, and missed the messages sent in between. */
   | { readonly name: 'subscribed'; readonly mayHaveMissed: boolean }
-  /** Over: it is not set up again. */
+  /** Final: it is not set up again. */
   | { readonly name: 'refused'; readonly error: RelayError }
   /** Unsubscribed. */
   | { readonly name: 'ended' };
@@ -16,20 +16,26 @@ export type SubscriptionState =
 export interface Subscription {
   readonly destination: string;
   readonly state: SubscriptionState;
-  /** Resolves when no message can be missed any more; rejects if the relay refuses it, or the client is closed or refused first. */
+  /**
+   * Resolves when the subscription is live: no later message is missed. Rejects if the relay refuses the subscription,
+   * or if the client is closed or refused first.
+   */
   readonly ready: Promise<void>;
-  /** Returns a function that takes the listener off again. */
+  /** Returns a function that removes the listener. */
   onState(listener: (state: SubscriptionState) => void): () => void;
   unsubscribe(): void;
 }
 
 export interface SubscribeOptions<T> {
-  /** Default `auto`. With another one the subscription is not shared: every message must be acknowledged once. */
+  /** Default `auto`. With another value the subscription is not shared: every message must be acknowledged once. */
   readonly ack?: 'auto' | 'client' | 'client-individual' | undefined;
   /** More headers for SUBSCRIBE, such as `prefetch-count`. */
   readonly headers?: Headers | undefined;
   /** Default: by content-type, see `decodeByType`. */
   readonly decode?: Decode<T> | undefined;
-  /** Hears why the subscription was refused, and of each body that cannot be decoded (`decode-failed`): such a message is left out. */
+  /**
+   * Called when the subscription is refused, and for each body that cannot be decoded (`decode-failed`; the message is
+   * skipped).
+   */
   readonly onError?: ((error: RelayError) => void) | undefined;
 }

@@ -1,4 +1,6 @@
-/** All subscriptions of a client: those that want the same share one SUBSCRIBE, and every new link has them all set up again. */
+/**
+ * All subscriptions of a client. Equal subscriptions share one SUBSCRIBE, and every new link sets all of them up again.
+ */
 import { Listeners } from './listeners.js';
 import type { Message } from './message.js';
 import type { RelayError } from './relay-error.js';
@@ -12,7 +14,7 @@ export class Subscriptions {
   readonly #onError: (error: RelayError) => void;
   #link: StompLink | undefined;
 
-  /** @param onError hears what the subscriber does not want to hear */
+  /** @param onError for subscriptions without their own `onError` */
   constructor(onError: (error: RelayError) => void) {
     this.#onError = onError;
   }
@@ -28,15 +30,15 @@ export class Subscriptions {
     return share(shared, shared.join({ decode, onMessage, onError }));
   }
 
-  /** Resolves when each is set up, or has failed. */
+  /** Resolves when each is set up or has failed. */
   async attach(link: StompLink): Promise<void> {
     this.#link = link;
     await Promise.all(this.#values.map((shared) => shared.attach(link)));
   }
 
   /**
-   * The old link is still up: resolves when nothing that all subscribers get can be missed without it. Subscriptions that share
-   * a queue's messages, or hold it alone, follow when it is over.
+   * Moves broadcasts to `next` while the old link is still up. Resolves when none of them needs the old link any more.
+   * Subscriptions that share a queue's messages, or hold a queue exclusively, follow when the old link has ended.
    */
   async move(next: StompLink): Promise<void> {
     this.#link = next;
@@ -51,7 +53,7 @@ export class Subscriptions {
     }
   }
 
-  /** There will be no link until the application asks for one. */
+  /** No link will come until the application asks for one. */
   end(reason: RelayError): void {
     for (const shared of this.#values) shared.giveUp(reason);
   }
@@ -76,15 +78,15 @@ export class Subscriptions {
   }
 }
 
-/** What those that share have in common; undefined where every message must be acknowledged once. */
+/** Subscriptions with the same key share one SUBSCRIBE. Undefined if every message must be acknowledged once. */
 function keyOf(destination: string, { headers = {}, ack = 'auto' }: SubscribeOptions<unknown>): string | undefined {
   return ack === 'auto' ? JSON.stringify([destination, headers]) : undefined;
 }
 
-/** What one part of the application holds. */
+/** The application's handle of a shared subscription. */
 function share(shared: SharedSubscription, leave: () => void): Subscription {
   const listeners = new Listeners<SubscriptionState>();
-  const stop = shared.onState((state) => listeners.tell(state));
+  const stop = shared.onState((state) => listeners.notify(state));
   let ended: SubscriptionState | undefined;
   return {
     destination: shared.destination,
@@ -100,7 +102,7 @@ function share(shared: SharedSubscription, leave: () => void): Subscription {
       ended = { name: 'ended' };
       stop();
       leave();
-      listeners.tell(ended);
+      listeners.notify(ended);
     },
   };
 }

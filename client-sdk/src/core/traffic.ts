@@ -1,9 +1,9 @@
 /**
- * What goes over the links, and in which order:
+ * The traffic over the links. On a new link it starts in this order:
  *
- *   subscriptions   what is subscribed, set up first on every new link
- *   publisher       what is to be published: what waited may be answered at once, to subscriptions that must be there by then
- *   requests        questions, and the answers that they wait for
+ *   subscriptions   set up first: waiting messages may be answered at once, and the answers need their subscription
+ *   publisher       messages to publish
+ *   requests        requests, and their answers
  */
 import type { LinkUser } from './connection.js';
 import type { Publisher } from './publisher.js';

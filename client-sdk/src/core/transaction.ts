@@ -1,4 +1,4 @@
-/** What is to be done together: collected first, sent in one go, so that no transaction is left half open. */
+/** The steps of a transaction. They are collected first and sent in one go, so that no transaction stays half open. */
 import type { Declared, Undeclared } from './destinations.js';
 import { outgoing, ReceivedMessage } from './message.js';
 import type { OutgoingOptions, RawMessage } from './message.js';

@@ -1,45 +1,46 @@
 /**
- * What components see of one subscription: an immutable snapshot, replaced at most once per animation frame however many
- * messages come. Between frames they wait in a buffer that holds little more than will be shown.
+ * The view that components have of one subscription: an immutable snapshot, replaced at most once per animation frame
+ * however many messages arrive. Between frames they wait in a buffer that holds little more than components will show.
  *
- * It is subscribed while somebody watches and a moment longer: watching again in that moment finds everything as it was.
+ * The feed is subscribed while it has watchers, and a moment longer: a watcher that returns in that moment finds
+ * everything unchanged.
  */
 import type { Client, Message, RelayError, SubscribeOptions, Subscription, SubscriptionState } from '../core/index.js';
 import { lease } from './lease.js';
 
-/** A client, whatever destinations it knows. */
+/** A client with any declared destinations. */
 export type AnyClient = Client<object>;
 
-/** `idle`: not wanted, the destination is null or `skip` is set. */
+/** `idle`: no subscription, because the destination is null or `skip` is set. */
 export type FeedState = SubscriptionState | { readonly name: 'idle' };
 
 export interface FeedSnapshot {
   readonly state: FeedState;
-  /** Why it was refused, or why the newest message is missing. */
+  /** Why the subscription was refused, or why the newest message is missing. */
   readonly error: RelayError | undefined;
   /** Oldest first. */
   readonly messages: readonly Message[];
 }
 
 export interface FeedOptions extends SubscribeOptions<unknown> {
-  /** Gets each message at once; then none is kept. Not called while nobody watches. */
+  /** Gets each message at once, and the feed keeps none. Not called without watchers. */
   readonly onMessage?: (message: Message) => void;
   readonly onState?: (state: SubscriptionState) => void;
 }
 
 export interface Feed {
   readonly snapshot: () => FeedSnapshot;
-  /** `onChange` is called for each new snapshot; so many messages are kept for it. Returns the function that stops it. */
+  /** Calls `onChange` for each new snapshot, and keeps `keep` messages for it. Returns a function that stops it. */
   readonly watch: (onChange: () => void, keep?: number) => () => void;
 }
 
 const NOTHING = { error: undefined, messages: [], items: [] };
-/** There is no feed. */
+/** The snapshot without a feed. */
 export const IDLE = { ...NOTHING, state: { name: 'idle' } } as const;
-/** Nothing has come yet, nor has anybody watched. Also what a server renders. */
+/** Before the first watcher and the first message. A server renders this one. */
 export const WAITING = { ...NOTHING, state: { name: 'subscribing' } } as const;
 
-/** `onEnd`: it is not subscribed any more. */
+/** `onEnd` is called after the feed has unsubscribed. */
 export function createFeed(
   client: AnyClient,
   nextFrame: (render: () => void) => void,
@@ -56,7 +57,7 @@ export function createFeed(
 
   const update = (): void => {
     const state = subscription?.state;
-    if (!state) return; // it has ended since the frame was asked for
+    if (!state) return; // the feed ended after it requested the frame
     snapshot = {
       state: state.name === 'subscribing' ? WAITING.state : state,
       error: state.name === 'refused' ? state.error : error,
@@ -108,7 +109,7 @@ export function createFeed(
   return { watch, snapshot: () => snapshot };
 }
 
-/** The last ones of a list. */
+/** The last `count` items of a list. */
 export function newest<T>(list: readonly T[], count: number): T[] {
   return list.slice(Math.max(0, list.length - count));
 }

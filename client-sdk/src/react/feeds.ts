@@ -1,4 +1,4 @@
-/** What the components below one client share, whichever tree they are in: it lives and dies with the client. */
+/** State that all components of one client share, in any tree. It lives as long as the client. */
 import type { Decode } from '../core/index.js';
 import { createFeed } from './feed.js';
 import type { AnyClient, Feed } from './feed.js';
@@ -6,12 +6,12 @@ import { perFrame } from './frames.js';
 import { lease } from './lease.js';
 
 export interface Feeds {
-  /** Calls it in the next animation frame. */
+  /** Calls `render` in the next animation frame. */
   readonly nextFrame: (render: () => void) => void;
-  /** Connected while somebody holds it. What comes of it is in the client's state. */
+  /** Keeps the client connected until the returned function is called. The client's state shows the outcome. */
   readonly connect: () => () => void;
   readonly find: (destination: string, decode: Decode<unknown> | undefined) => Feed | undefined;
-  /** Changes what `find` sees, so: in effects only. */
+  /** Changes the results of `find`, so call it in effects only. */
   readonly open: (destination: string, decode: Decode<unknown> | undefined) => Feed;
 }
 
@@ -25,7 +25,7 @@ export function feedsOf(client: AnyClient): Feeds {
 
 function createFeeds(client: AnyClient): Feeds {
   const nextFrame = perFrame();
-  /** By decoder, as its messages carry what it made of them; then by destination. */
+  /** By decoder, because messages hold the decoded data; then by destination. */
   const feeds = new Map<Decode<unknown> | undefined, Map<string, Feed>>();
   const find: Feeds['find'] = (destination, decode) => feeds.get(decode)?.get(destination);
   return {

@@ -1,11 +1,10 @@
-/** A hidden tab has no animation frames, nor has Node: a timer takes their place there. */
+/** Hidden tabs and Node have no animation frames, so a timer replaces them. */
 const HIDDEN_MS = 1_000;
 const WITHOUT_FRAMES_MS = 16;
 
 /**
- * One look at the news per animation frame for all components of a client: however many messages came in between, each
- * component renders once, and all of them together. What is handed to the function that this returns is called in the next
- * frame, and once however often it is handed over until then.
+ * Returns a function that schedules a render for the next animation frame. Each component renders once per frame
+ * however many messages arrived, and all components of a client render together.
  */
 export function perFrame(): (render: () => void) => void {
   const due = new Set<() => void>();

@@ -1,5 +1,8 @@
 'use client';
-/** The React hooks' public surface. All of it runs in the browser; on a server it renders what there is before the first message. */
+/**
+ * The public surface of the React hooks. They run in the browser. On a server they render the state before the first
+ * message.
+ */
 export { RelayProvider, useClient } from './relay-provider.js';
 export type { RelayProviderProps } from './relay-provider.js';
 export { useConnection } from './use-connection.js';

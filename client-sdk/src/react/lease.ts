@@ -1,9 +1,9 @@
-/** Bridges a page that is replaced by another one, StrictMode's second mount, and hot reload. */
+/** Bridges a change of pages, StrictMode's second mount, and hot reload. */
 const RELEASE_MS = 250;
 
 /**
- * Something that is there while anybody holds it, and a moment longer. Returns the function to hold it with; that returns the
- * one that lets go, to be called once.
+ * Keeps something open while it has holders, and a moment longer. Returns a function that adds a holder. That function
+ * returns another one that removes the holder; call it once.
  */
 export function lease(open: () => void, close: () => void): () => () => void {
   let holders = 0;

@@ -1,4 +1,4 @@
-/** Gives a tree of components its client, and the client its connection. */
+/** Provides a tree of components with its client, and connects the client. */
 import { createContext, useContext, useEffect } from 'react';
 import type { ReactNode } from 'react';
 import type { Client, RegisteredDestinations } from '../core/index.js';
@@ -8,14 +8,14 @@ import { feedsOf } from './feeds.js';
 const ClientContext = createContext<AnyClient | undefined>(undefined);
 
 export interface RelayProviderProps<D extends object> {
-  /** Made once, outside of components (or in a state): another one is another connection. */
+  /** Create it once, outside of components (or in a state): another client is another connection. */
   readonly client: Client<D>;
   readonly children?: ReactNode;
 }
 
 /**
- * Connects the client while it is mounted, and closes it 250 ms after it was unmounted for good. Nothing happens on a
- * server. Several providers may share a client: the last one closes it.
+ * Connects the client while it is mounted, and closes the client 250 ms after the unmount. Does nothing on a server.
+ * Several providers may share a client: the last one closes it.
  */
 export function RelayProvider<D extends object>({ client, children }: RelayProviderProps<D>): ReactNode {
   const anyClient = client as unknown as AnyClient;
@@ -23,7 +23,7 @@ export function RelayProvider<D extends object>({ client, children }: RelayProvi
   return <ClientContext.Provider value={anyClient}>{children}</ClientContext.Provider>;
 }
 
-/** The client of the nearest `RelayProvider`. Throws where there is none. */
+/** The client of the nearest `RelayProvider`. Throws if there is none. */
 export function useClient<D extends object = RegisteredDestinations>(): Client<D> {
   const client = useContext(ClientContext);
   if (!client) throw new Error('There is no <RelayProvider> around this component.');

@@ -1,4 +1,4 @@
-/** Equality as React sees it, and one step deeper: what `select` makes anew for each render is mostly the same again. */
+/** Equality as React defines it, and one level deeper: `select` often returns a new object with equal contents. */
 
 /** Object.is, or two plain objects or arrays whose parts are Object.is. */
 export function isSame(a: unknown, b: unknown): boolean {

@@ -5,8 +5,8 @@ import { useClient } from './relay-provider.js';
 const IDLE: ConnectionState = { name: 'idle' };
 
 /**
- * The client's connection: `name` is `idle`, `connecting`, `connected`, `waiting` (until `retryAt`, epoch ms), `offline`,
- * `refused` or `closed`; `reason` says why (a RelayError). Renders when it changes. On a server: `idle`.
+ * The state of the client's connection: `name` is `idle`, `connecting`, `connected`, `waiting` (until `retryAt`, epoch
+ * ms), `offline`, `refused` or `closed`; `reason` is a RelayError. Renders when the state changes. On a server: `idle`.
  */
 export function useConnection(): ConnectionState {
   const client = useClient();

@@ -1,8 +1,8 @@
 /**
- * What one component shows of a feed that it shares with all others of the same destination: the newest messages, and what
- * `select` makes of each. The same object until something in it is another one, so that only then the component renders.
+ * One component's view of a shared feed: the newest messages, and the results of `select`. The view stays the same
+ * object until a part of it changes, and the component renders only then.
  *
- * Rendering only looks (`Feeds.find`); effects subscribe. So a render that React throws away, or a server's, leaves nothing
+ * Rendering only reads (`Feeds.find`); effects subscribe. A render that React discards, or a server's, leaves nothing
  * behind.
  */
 import { useCallback, useEffect, useMemo, useRef, useSyncExternalStore } from 'react';
@@ -13,15 +13,15 @@ import { feedsOf } from './feeds.js';
 import { useClient } from './relay-provider.js';
 import { isSame, isSameList } from './same.js';
 
-/** Options of all hooks that show messages. `T`: a message's data. `S`: what is selected of them. */
+/** Options of all hooks that show messages. `T`: a message's data. `S`: the result of `select`. */
 export interface ShowOptions<T, S> {
-  /** Called for each message that is shown, and again where it is another function than in the last render. Default: the data. */
+  /** Called for each message that is shown, and again after the function has changed. Default: the data. */
   readonly select?: ((data: T, message: Message<T>) => S) | undefined;
   /** Not subscribed while true. Default false. */
   readonly skip?: boolean | undefined;
   /**
-   * Body to data. Default: by content-type. The one of the first render with this destination stays; declared outside of
-   * the component it lets components share what they receive.
+   * Turns a body into data. Default: by content-type. The function of the first render with this destination is kept.
+   * Declare it outside of the component, so that components can share messages.
    */
   readonly decode?: Decode<T> | undefined;
 }
@@ -30,9 +30,9 @@ export interface FeedView<T, S> {
   readonly state: FeedState;
   readonly error: RelayError | undefined;
   readonly messages: readonly Message<T>[];
-  /** One for each message. */
+  /** One item for each message. */
   readonly items: readonly S[];
-  /** What made the items. */
+  /** The function that made the items. */
   readonly select?: ShowOptions<T, S>['select'];
 }
 
@@ -44,33 +44,33 @@ export function useFeed<T, S>(
   after?: Message<T>,
 ): FeedView<T, S> {
   const feeds = feedsOf(useClient<object>());
-  const wanted = skip ? null : destination;
-  const decode = useMemo(() => anyDecode, [feeds, wanted]); // an inline one is another function in each render
-  const empty: FeedView<T, S> = wanted === null ? IDLE : WAITING;
-  const shown = useRef(empty);
+  const target = skip ? null : destination;
+  const decode = useMemo(() => anyDecode, [feeds, target]); // an inline function changes with each render
+  const empty: FeedView<T, S> = target === null ? IDLE : WAITING;
+  const lastView = useRef(empty);
 
   const subscribe = useCallback(
-    (onChange: () => void) => (wanted === null ? () => {} : feeds.open(wanted, decode).watch(onChange, limit)),
-    [feeds, wanted, decode, limit],
+    (onChange: () => void) => (target === null ? () => {} : feeds.open(target, decode).watch(onChange, limit)),
+    [feeds, target, decode, limit],
   );
   const getView = useMemo(() => {
     let seen: FeedSnapshot | undefined;
-    let view = shown.current;
+    let view = lastView.current;
     return () => {
-      const snapshot = wanted === null ? IDLE : (feeds.find(wanted, decode)?.snapshot() ?? WAITING);
+      const snapshot = target === null ? IDLE : (feeds.find(target, decode)?.snapshot() ?? WAITING);
       if (seen !== snapshot) view = viewOf(snapshot, limit, select, after, view);
       seen = snapshot;
       return view;
     };
-  }, [feeds, wanted, decode, limit, select, after]);
+  }, [feeds, target, decode, limit, select, after]);
   const view = useSyncExternalStore(subscribe, getView, () => empty);
   useEffect(() => {
-    shown.current = view;
+    lastView.current = view;
   });
   return view;
 }
 
-/** `last` where the component would show the same; else with the same items for the messages that were there already. */
+/** Returns `last` if the component would show the same. Otherwise known messages keep their items. */
 function viewOf<T, S>(
   snapshot: FeedSnapshot,
   limit: number,
@@ -93,6 +93,6 @@ function viewOf<T, S>(
     state === last.state &&
     error === last.error &&
     items === last.items &&
-    ((select && limit === 1) || isSameList(messages, last.messages)); // a list moves on, whatever is selected
+    ((select && limit === 1) || isSameList(messages, last.messages)); // a list changes with its messages
   return isUnchanged ? last : { state, error, messages, items, select };
 }

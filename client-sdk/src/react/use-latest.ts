@@ -3,29 +3,29 @@ import type { FeedState } from './feed.js';
 import { useFeed } from './use-feed.js';
 import type { ShowOptions } from './use-feed.js';
 
-/** `T`: a message's data. `S`: what is selected of them. `I`: what there is before the first message. */
+/** `T`: a message's data. `S`: the result of `select`. `I`: the type of `initial`. */
 export interface LatestOptions<T, S, I> extends ShowOptions<T, S> {
   /** `data` until the first message comes. Default undefined. */
   readonly initial?: I | undefined;
 }
 
 export interface LatestResult<T, S> {
-  /** What is selected of the newest message, or `initial`. The same object until it changes. */
+  /** The result of `select` for the newest message, or `initial`. The same object until it changes. */
   readonly data: S;
-  /** The message that `data` was selected of; undefined before the first one. */
+  /** The message that `data` was selected from; undefined before the first one. */
   readonly message: Message<T> | undefined;
-  /** `subscribing`, `subscribed`, `refused`, `ended`; `idle` where it is not wanted. */
+  /** `subscribing`, `subscribed`, `refused`, `ended`; `idle` without a subscription. */
   readonly state: FeedState;
   /** Why the subscription was refused, or why the newest message could not be decoded. */
   readonly error: RelayError | undefined;
 }
 
 /**
- * The newest message of a destination; nothing is subscribed where that is null. All components with the same destination
- * share it: one that comes later sees the newest message at once.
+ * The newest message of a destination. With null as the destination nothing is subscribed. All components with the same
+ * destination share it: a component that mounts later gets the newest message at once.
  *
- * Renders at most once per animation frame, and with `select` only when what it returns is another value: by Object.is, plain
- * objects and arrays by their parts.
+ * Renders at most once per animation frame. With `select` it renders only if the result changes: compared by Object.is,
+ * and for plain objects and arrays by their parts.
  */
 export function useLatest<K extends Declared<RegisteredDestinations>, S = RegisteredDestinations[K], I = undefined>(
   destination: K | null,

@@ -1,6 +1,6 @@
 import { useInsertionEffect, useRef } from 'react';
 
-/** For callbacks: always what the last render that was shown was given, and never a reason to subscribe again. */
+/** A ref for callbacks. It holds the value of the last committed render, and a new value never resubscribes. */
 export function useNewest<T>(value: T): { readonly current: T } {
   const ref = useRef(value);
   useInsertionEffect(() => {

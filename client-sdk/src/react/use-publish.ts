@@ -4,13 +4,13 @@ import { useClient } from './relay-provider.js';
 
 export interface PublishResult<P> {
   /**
-   * Resolves when the broker has the message, rejects with a RelayError; nobody needs to listen, as `error` says it too.
-   * The same function until the destination or the client is another one.
+   * Resolves when the broker has confirmed the message; rejects with a RelayError. The promise may be ignored, because
+   * `error` reports the failure too. The same function until the destination or the client changes.
    */
   readonly publish: P;
-  /** Something was published here that is not confirmed yet. */
+  /** A message that was published here is not confirmed yet. */
   readonly isPublishing: boolean;
-  /** Why the last one failed that did; gone with the next one. */
+  /** The error of the last publish that failed. The next publish clears it. */
   readonly error: RelayError | undefined;
 }
 
@@ -25,8 +25,8 @@ interface PublishTo {
 }
 
 /**
- * Publishes: to the given destination with `publish(data, options)`, or without one to any with
- * `publish(destination, data, options)`. It goes on when the component is unmounted.
+ * Publishes to the given destination with `publish(data, options)`, or without one to any destination with
+ * `publish(destination, data, options)`. A publish continues after the component is unmounted.
  */
 export function usePublish(): PublishResult<PublishTo>;
 export function usePublish<K extends Declared<RegisteredDestinations>>(

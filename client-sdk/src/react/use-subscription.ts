@@ -1,4 +1,4 @@
-/** A subscription for its messages' effects: each one reaches the callback, at once, and none is kept. */
+/** A subscription whose messages go to a callback: each one at once, and none is kept. */
 import { useMemo, useSyncExternalStore } from 'react';
 import type { Declared, Message, RegisteredDestinations, SubscribeOptions, Undeclared } from '../core/index.js';
 import { createFeed, IDLE, WAITING } from './feed.js';
@@ -10,16 +10,16 @@ import { useNewest } from './use-newest.js';
 export interface UseSubscriptionOptions<T> extends SubscribeOptions<T> {
   /** Not subscribed while true. Default false. */
   readonly skip?: boolean | undefined;
-  /** It was set up again on a new connection, and what was sent in between is missed: the place to fetch it. */
+  /** Called after the subscription was set up again on a new connection: fetch the messages missed in between. */
   readonly onRestored?: (() => void) | undefined;
 }
 
 /**
- * Calls `onMessage` with each message of a destination while the component is mounted; nothing is subscribed where the
- * destination is null. Returns the subscription's state; renders when that changes, never for a message.
+ * Calls `onMessage` with each message of a destination while the component is mounted. With null as the destination
+ * nothing is subscribed. Returns the subscription's state, and renders when it changes, never for a message.
  *
- * The callbacks (`onMessage`, `onError`, `onRestored`, `decode`) are those of the last render. Only another destination,
- * `ack`, or other contents of `headers` subscribe anew.
+ * The callbacks (`onMessage`, `onError`, `onRestored`, `decode`) are those of the last render. Only a change of the
+ * destination, of `ack` or of the contents of `headers` resubscribes.
  */
 export function useSubscription<K extends Declared<RegisteredDestinations>>(
   destination: K | null,
@@ -38,12 +38,12 @@ export function useSubscription(
 ): FeedState {
   const client = useClient<object>();
   const { ack, headers } = options;
-  const wanted = options.skip ? null : destination;
+  const target = options.skip ? null : destination;
   const isDecoded = options.decode !== undefined;
   const newest = useNewest({ ...options, onMessage });
   const feed = useMemo(() => {
-    if (wanted === null) return undefined;
-    return createFeed(client, feedsOf(client).nextFrame, wanted, {
+    if (target === null) return undefined;
+    return createFeed(client, feedsOf(client).nextFrame, target, {
       ack,
       headers,
       decode: isDecoded ? (message) => newest.current.decode?.(message) : undefined,
@@ -53,7 +53,7 @@ export function useSubscription(
         if (state.name === 'subscribed' && state.mayHaveMissed) newest.current.onRestored?.();
       },
     });
-  }, [client, wanted, ack, JSON.stringify(headers), isDecoded, newest]);
+  }, [client, target, ack, JSON.stringify(headers), isDecoded, newest]);
   return useSyncExternalStore(
     feed ? feed.watch : watchNothing,
     () => (feed ? feed.snapshot() : IDLE).state,

@@ -1,4 +1,4 @@
-/** The client on a STOMP server that is not ours: what the README promises of RabbitMQ's own Web STOMP. */
+/** The client on another STOMP server: the README's table about RabbitMQ's Web STOMP. */
 import { randomUUID } from 'node:crypto';
 import { afterAll, afterEach, beforeAll, describe, expect, jest, test } from '@jest/globals';
 import {
@@ -39,7 +39,7 @@ describe('Web STOMP of RabbitMQ', () => {
     return create({ url: rabbitmq().webStompUrl, login: username, passcode: password, headers, ...more });
   };
 
-  test('publishes and receives what has a type', async () => {
+  test('publishes and receives data with types', async () => {
     const client = open();
     const received = new Inbox<Message<unknown>>();
     await client.subscribe('/topic/rows.*', received.add).ready;
@@ -50,22 +50,22 @@ describe('Web STOMP of RabbitMQ', () => {
     expect(data).toEqual([{ id: 1 }, 'text é', new Uint8Array([0, 1, 2])]);
   });
 
-  test('asks and answers, acknowledges, and does things together', async () => {
+  test('supports requests, acknowledgements and transactions', async () => {
     const client = open();
     const queue = `/queue/${randomUUID()}`;
     const jobs = new Inbox<Message<{ a: number; b: number }>>();
     await client.subscribe(queue, jobs.add, { ack: 'client-individual' }).ready;
-    const asked = client.request<{ sum: number }>(queue, { a: 1, b: 2 });
-    const question = await jobs.next();
+    const answer = client.request<{ sum: number }>(queue, { a: 1, b: 2 });
+    const request = await jobs.next();
     await client.transaction((tx) => {
-      const { 'reply-to': replyTo = '', 'correlation-id': id = '' } = question.headers;
-      tx.publish(replyTo, { sum: question.data.a + question.data.b }, { headers: { 'correlation-id': id } });
-      tx.ack(question);
+      const { 'reply-to': replyTo = '', 'correlation-id': id = '' } = request.headers;
+      tx.publish(replyTo, { sum: request.data.a + request.data.b }, { headers: { 'correlation-id': id } });
+      tx.ack(request);
     });
-    expect((await asked).data).toEqual({ sum: 3 });
+    expect((await answer).data).toEqual({ sum: 3 });
   });
 
-  test('comes back with its subscriptions, and what was published meanwhile', async () => {
+  test('reconnects with its subscriptions, and with messages published meanwhile', async () => {
     const sockets: WebSocket[] = [];
     const createWebSocket = (url: string, protocols: string[]): WebSocket => {
       sockets.push(new WebSocket(url, protocols));
@@ -84,8 +84,8 @@ describe('Web STOMP of RabbitMQ', () => {
     expect(subscription.state).toEqual({ name: 'subscribed', mayHaveMissed: true });
   });
 
-  // RabbitMQ leaves the connection open: it is given up when it is not answered in time
-  test('a wrong password is told, and tried again', async () => {
+  // RabbitMQ leaves the connection open, so the client gives up after its time limit
+  test('a wrong password is reported, and the client retries', async () => {
     const client = open({ passcode: 'wrong', connectTimeoutMs: 3_000 });
     const states = new Inbox<ConnectionState>();
     client.onState(states.add);

@@ -1,4 +1,4 @@
-/** The client's package: what is in it, and that somebody who installs it can compile against it and run it. */
+/** The client's package: its files, and an application that installs it, compiles against it and runs it. */
 import { spawn } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
@@ -31,13 +31,13 @@ afterAll(async () => {
   consumer?.remove();
 });
 
-describe('what is in it', () => {
+describe('the files of the package', () => {
   const files = () =>
     readdirSync(consumer.packageFolder, { recursive: true, encoding: 'utf8' }).filter((file) =>
       /\.[^/]*$|LICENSE$/.test(file),
     );
 
-  test('code and types of every source file, the pages and the licence; nothing else', () => {
+  test('are code and types of every source file, the documents and the licence; nothing else', () => {
     const sources = readdirSync(path.join(SDK, 'src'), { recursive: true, encoding: 'utf8' });
     const built = sources
       .filter((file) => /\.tsx?$/.test(file))
@@ -46,26 +46,29 @@ describe('what is in it', () => {
     expect(files().sort()).toEqual([...built, ...pages].sort());
   });
 
-  test('nothing points to what is not there', () => {
+  test('have no reference to a missing file', () => {
     const read = (file: string) => readFileSync(path.join(consumer.packageFolder, file), 'utf8');
     expect(files().filter((file) => read(file).includes('sourceMappingURL'))).toEqual([]);
     const links = ['README.md', 'MIGRATION.md'].flatMap((page) =>
       [...read(page).matchAll(/\]\(([^)#]+)(?:#[^)]*)?\)/g)].map(([, target = '']) => target),
     );
-    const isThere = (target: string) =>
+    const exists = (target: string) =>
       target.startsWith('https://') || existsSync(path.join(consumer.packageFolder, target));
-    expect(links.filter((target) => !isThere(target))).toEqual([]);
+    expect(links.filter((target) => !exists(target))).toEqual([]);
     expect(links).toContain('MIGRATION.md');
   });
 
-  test('publint has nothing to say', () => {
+  test('pass publint', () => {
     expect(consumer.node(PUBLINT, 'run', consumer.packageFolder, '--pack', 'false', '--strict')).toContain('All good!');
   });
 });
 
 describe('compiling against it', () => {
-  const [plain, react, typed, ...rest] = codeBlocks(path.join(SDK, 'README.md')).map(({ code }) => code);
-  const service = rest.find((code) => code.includes(`from 'ws'`));
+  const examples = codeBlocks(path.join(SDK, 'README.md')).map(({ code }) => code);
+  const exampleWith = (text: string) => examples.find((code) => code.includes(text));
+  const react = exampleWith(`from 'stomp-relay-client/react'`);
+  const typed = exampleWith('declare module');
+  const service = exampleWith(`from 'ws'`);
   const browser = { lib: ['ES2022', 'DOM'], jsx: 'react-jsx', types: [] };
   const inNode = { module: 'NodeNext', moduleResolution: 'NodeNext', lib: ['ES2022'], types: ['node'] };
 
@@ -73,9 +76,13 @@ describe('compiling against it', () => {
     [
       'a bundler',
       { module: 'ESNext', moduleResolution: 'bundler', ...browser },
-      { 'plain.ts': plain, 'page.tsx': react },
+      { 'plain.ts': quickStart(), 'page.tsx': react },
     ],
-    ['node16', { module: 'Node16', moduleResolution: 'Node16', ...browser }, { 'plain.ts': plain, 'page.tsx': react }],
+    [
+      'node16',
+      { module: 'Node16', moduleResolution: 'Node16', ...browser },
+      { 'plain.ts': quickStart(), 'page.tsx': react },
+    ],
     ['declared destinations', { module: 'ESNext', moduleResolution: 'bundler', ...browser }, { 'typed.ts': typed }],
     ['Node, without the types of a browser', inNode, { 'service.ts': service }],
   ])('%s', (_, options, files) => {
@@ -87,7 +94,7 @@ describe('compiling against it', () => {
 });
 
 describe('running it', () => {
-  test('Node: connect, subscribe, publish, request, close, and the process ends', async () => {
+  test('in Node: connect, subscribe, publish, request, close, and the process ends', async () => {
     consumer.write({
       'session.js': `
         import { createClient } from 'stomp-relay-client';
@@ -112,44 +119,55 @@ describe('running it', () => {
     expect(await firstLine(['session.js', relay.webSocketUrl], 'exit')).toBe('[{"id":1},{"sum":3},"closed"]');
   });
 
-  test('the first example of the README', async () => {
-    const [{ code } = { code: '' }] = codeBlocks(path.join(SDK, 'README.md'));
+  test('the quick start of the README', async () => {
+    const code = quickStart();
     consumer.write({
-      // What a browser has
+      // The global WebSocket of a browser
       'web-socket.js': `import { WebSocket } from 'ws'; globalThis.WebSocket = WebSocket;`,
       'first.js': code.replace(/ws:[^']+/, relay.webSocketUrl),
     });
     expect(code).toContain(`'ws://127.0.0.1:8080/ws'`);
-    expect(await firstLine(['--import', './web-socket.js', 'first.js'])).toBe(`{ hello: 'everybody' }`);
+    expect(await firstLine(['--import', './web-socket.js', 'first.js'])).toBe(`{ hello: 'world' }`);
   });
 
-  test.each(['From stompjs', 'From rx-stomp'])('%s: before and after do the same', async (section) => {
-    const pair = codeBlocks(path.join(SDK, 'MIGRATION.md')).filter((block) => block.section === section);
-    expect(pair.map(({ marks }) => marks)).toEqual([['before'], []]);
-    const topic = `/topic/${section.replace(/\W/g, '-')}`;
-    for (const { code, marks } of pair) {
-      const name = `${topic.slice(7)}${marks.join('')}`;
-      const page = code.replaceAll('wss://relay.example.com/ws', relay.webSocketUrl).replaceAll('/topic/rows', topic);
-      const { outputText } = ts.transpileModule(page, {
-        compilerOptions: { target: ts.ScriptTarget.ES2022, module: ts.ModuleKind.ESNext },
-      });
-      consumer.write({
-        [`${name}.js`]: outputText,
-        [`${name}-run.js`]: `
+  test.each(['From stompjs', 'From rx-stomp'])(
+    '%s: the code before and after the move does the same',
+    async (section) => {
+      const pair = codeBlocks(path.join(SDK, 'MIGRATION.md')).filter((block) => block.section === section);
+      expect(pair.map(({ marks }) => marks)).toEqual([['before'], []]);
+      const topic = `/topic/${section.replace(/\W/g, '-')}`;
+      for (const { code, marks } of pair) {
+        const name = `${topic.slice(7)}${marks.join('')}`;
+        const page = code.replaceAll('wss://relay.example.com/ws', relay.webSocketUrl).replaceAll('/topic/rows', topic);
+        const { outputText } = ts.transpileModule(page, {
+          compilerOptions: { target: ts.ScriptTarget.ES2022, module: ts.ModuleKind.ESNext },
+        });
+        consumer.write({
+          [`${name}.js`]: outputText,
+          [`${name}-run.js`]: `
           import { WebSocket } from 'ws';
           Object.assign(globalThis, { WebSocket, fetchToken: async () => 'token', add: (row) => console.log(JSON.stringify(row)) });
           const { send, rows$ } = await import('./${name}.js');
           rows$?.subscribe(add);
-          // Until it is connected and subscribed
+          // Repeats until the page is connected and subscribed
           setInterval(async () => { try { await send({ id: 1, value: 2 }); } catch {} }, 50);
         `,
-      });
-      expect(await firstLine([`${name}-run.js`])).toBe('{"id":1,"value":2}');
-    }
-  });
+        });
+        expect(await firstLine([`${name}-run.js`])).toBe('{"id":1,"value":2}');
+      }
+    },
+  );
 });
 
-/** What a program in the consumer's folder prints first; then it is ended, or it has to end by itself. */
+/** The quick start of the README: connect, subscribe and publish, as one program. */
+function quickStart(): string {
+  const steps = ['Connect', 'Subscribe', 'Publish'];
+  const blocks = codeBlocks(path.join(SDK, 'README.md')).filter(({ section }) => steps.includes(section));
+  expect(blocks.map(({ section }) => section)).toEqual(steps);
+  return blocks.map(({ code }) => code).join('\n');
+}
+
+/** The first line that a program in the consumer's folder prints. Then the program is killed, or must end by itself. */
 async function firstLine(args: readonly string[], end: 'kill' | 'exit' = 'kill'): Promise<string> {
   const child = spawn(process.execPath, args, { cwd: consumer.folder, stdio: ['ignore', 'pipe', 'inherit'] });
   const ended = new Promise((resolve) => child.once('exit', resolve));

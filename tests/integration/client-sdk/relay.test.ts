@@ -1,4 +1,4 @@
-/** The client against relays, with each broker behind them: what it promises when all is well, and when it is not. */
+/** The client against relays, with each broker behind them: in normal operation, and after failures. */
 import { once } from 'node:events';
 import { afterAll, afterEach, beforeAll, describe, expect, jest, test } from '@jest/globals';
 import { WebSocket } from 'ws';
@@ -55,7 +55,7 @@ describe.each(BROKERS)('%s', (kind) => {
   beforeAll(async () => void (broker = await createBroker(kind)), 120_000);
   afterAll(() => broker.delete());
 
-  test('what one client publishes, the others get, decoded', async () => {
+  test('the other clients get published messages, decoded', async () => {
     const { webSocketUrl } = await start(broker.url);
     const topic = `/topic/${name()}`;
     const inboxes = [new Inbox<Message<unknown>>(), new Inbox<Message<unknown>>()];
@@ -79,8 +79,8 @@ describe.each(BROKERS)('%s', (kind) => {
       const to = headers['reply-to'] ?? '';
       void service.publish(to, data * 2, { headers: { 'correlation-id': headers['correlation-id'] ?? '' } });
     }).ready;
-    const asking = open(webSocketUrl);
-    const answers = await Promise.all([1, 2, 3].map((n) => asking.request<number>(queue, n)));
+    const requester = open(webSocketUrl);
+    const answers = await Promise.all([1, 2, 3].map((n) => requester.request<number>(queue, n)));
     expect(answers.map(({ data }) => data)).toEqual([2, 4, 6]);
   });
 
@@ -103,7 +103,7 @@ describe.each(BROKERS)('%s', (kind) => {
     expect(dataOf(made)).toEqual([21, 22]);
   });
 
-  test('what was not acknowledged comes again after a lost connection, and what was does not', async () => {
+  test('after a lost connection unacknowledged messages are delivered again, and acknowledged ones are not', async () => {
     const { webSocketUrl } = await start(broker.url);
     const proxy = await TcpProxy.start(webSocketUrl);
     proxies.push(proxy);
@@ -115,10 +115,10 @@ describe.each(BROKERS)('%s', (kind) => {
     await client.publish(queue, 'done');
     await client.publish(queue, 'open');
     const [done, unfinished] = await inbox.atLeast(2);
-    await client.transaction((tx) => tx.ack(done!)); // a receipt says that the ACK has arrived
+    await client.transaction((tx) => tx.ack(done!)); // the receipt confirms the ACK
     proxy.drop();
     const again = (await inbox.atLeast(3))[2]!;
-    unfinished!.ack(); // nothing: its connection is gone
+    unfinished!.ack(); // does nothing: its connection has ended
     again.ack();
     expect(dataOf(inbox)).toEqual(['done', 'open', 'open']);
     expect(again.headers['redelivered']).toBe('true');
@@ -127,7 +127,7 @@ describe.each(BROKERS)('%s', (kind) => {
     expect((await inbox.atLeast(4))[3]!.data).toBe('next');
   });
 
-  test('a refused subscription or publish is told, and leaves the connection and the others alone', async () => {
+  test('a refused subscription or publish rejects, and does not affect the connection or the others', async () => {
     const { webSocketUrl } = await start(broker.url);
     const client = open(webSocketUrl, { onError: () => undefined });
     const states: ConnectionState['name'][] = [];
@@ -144,7 +144,7 @@ describe.each(BROKERS)('%s', (kind) => {
     expect(states).toEqual(['connecting', 'connected']);
   });
 
-  test('a relay that is gone and back: what was published in between arrives in order and once', async () => {
+  test('messages published during a restart of the relay arrive once and in order', async () => {
     const [port = 0] = await freePorts(1);
     const first = await start(broker.url, { listen: { port } });
     const client = open(first.webSocketUrl);
@@ -171,7 +171,7 @@ describe.each(BROKERS)('%s', (kind) => {
   });
 });
 
-test('a token is renewed in place: the session is the same beyond the end of its first one', async () => {
+test('a token is renewed in the session, which outlives its first token', async () => {
   const issuer = createIssuer('ES256');
   const jwt = {
     kind: 'jwt' as const,
@@ -192,7 +192,7 @@ test('a token is renewed in place: the session is the same beyond the end of its
   await eventually(
     () => (nowSeconds() > ends[0]! + 1 ? true : undefined),
     WAIT_MS,
-    () => 'the clock stands still',
+    () => 'the clock does not advance',
   );
   await client.publish('/topic/renewal', 'after');
   const sessions = (await inbox.atLeast(2)).map(({ headers }) => headers['session']);
@@ -201,7 +201,7 @@ test('a token is renewed in place: the session is the same beyond the end of its
   expect(ends).toHaveLength(2);
 });
 
-test('one of two relays is stopped while its clients publish: they move, nothing is lost, nothing comes twice', async () => {
+test('when one of two relays stops, its publishing clients move, and no message is lost or delivered twice', async () => {
   const broker = await createBroker('rabbitmq');
   brokers.push(broker);
   const both = [await start(broker.url), await start(broker.url)];

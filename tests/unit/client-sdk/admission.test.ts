@@ -1,4 +1,4 @@
-/** Why a relay does not let a page in: browsers do not show it, so the client asks. */
+/** The client asks why a relay refused a page, because browsers do not show the reason. */
 import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globals';
 import { askAdmission } from '../../../client-sdk/src/core/admission.js';
 import { RelayError } from '../../../client-sdk/src/core/index.js';
@@ -6,14 +6,14 @@ import { nextState, open, openConnected, settled } from './open-client.js';
 
 const REFUSED = { originAllowed: false, error: 'origin-not-allowed', message: 'Origin https://shop may not connect.' };
 
-const asked: string[] = [];
+const urls: string[] = [];
 let answer: (signal: AbortSignal) => Promise<unknown>;
 
 beforeEach(() => {
-  asked.length = 0;
+  urls.length = 0;
   answer = () => Promise.resolve(REFUSED);
   const fetch = async (url: string, { signal }: { signal: AbortSignal }) => {
-    asked.push(url);
+    urls.push(url);
     const body = await answer(signal);
     return { json: () => body };
   };
@@ -25,18 +25,18 @@ afterEach(() => {
   Reflect.deleteProperty(globalThis, 'origin');
 });
 
-describe('asking', () => {
+describe('askAdmission', () => {
   test.each([
     ['ws://relay/ws', 'http://relay/ws/info?origin=https%3A%2F%2Fshop'],
     ['wss://relay:8443/ws/?token=secret', 'https://relay:8443/ws/info?origin=https%3A%2F%2Fshop'],
     ['ws://relay/', 'http://relay/info?origin=https%3A%2F%2Fshop'],
     ['ws://relay/ws/websocket', 'http://relay/ws/websocket/info?origin=https%3A%2F%2Fshop'],
-  ])('about %s', async (url, address) => {
+  ])('requests the info address of %s', async (url, address) => {
     expect(await askAdmission(url, 1_000)).toEqual(REFUSED);
-    expect(asked).toEqual([address]);
+    expect(urls).toEqual([address]);
   });
 
-  test('has a deadline', async () => {
+  test('gives up after its deadline', async () => {
     answer = (signal) => new Promise((_, reject) => (signal.onabort = () => reject(signal.reason as Error)));
     expect(await askAdmission('ws://relay/ws', 1)).toEqual({});
   });
@@ -44,12 +44,12 @@ describe('asking', () => {
   test.each([
     ['null', null],
     ['a text', '<html>'],
-  ])('%s is no answer', async (_, body) => {
+  ])('ignores %s as an answer', async (_, body) => {
     answer = () => Promise.resolve(body);
     expect(await askAdmission('ws://relay/ws', 1_000)).not.toHaveProperty('originAllowed');
   });
 
-  test('is not done outside of a page, or where there is no fetch', async () => {
+  test('sends no request outside of a page, or without fetch', async () => {
     Reflect.deleteProperty(globalThis, 'origin');
     expect(await askAdmission('ws://relay/ws', 1_000)).toEqual({});
     Object.assign(globalThis, { origin: 'https://shop' });
@@ -57,14 +57,14 @@ describe('asking', () => {
     Object.assign(globalThis, { fetch: undefined });
     expect(await askAdmission('ws://relay/ws', 1_000)).toEqual({});
     Object.assign(globalThis, { fetch });
-    expect(asked).toEqual([]);
+    expect(urls).toEqual([]);
   });
 });
 
-describe('a handshake that fails', () => {
+describe('a failed handshake', () => {
   const SLOW = { reconnectMinMs: 40_000, reconnectMaxMs: 640_000 };
 
-  test('is refused for good where the relay says so, in its words', async () => {
+  test('is final if the relay refuses the page, with the sentence of the relay', async () => {
     const { client, relay, states } = open(SLOW);
     const connecting = client.connect();
     (await relay.socket(0)).end(1006);
@@ -74,53 +74,53 @@ describe('a handshake that fails', () => {
     expect(states).toEqual(['connecting', 'waiting', 'refused']);
   });
 
-  test('is tried again where the relay does not answer, and asked about until it does', async () => {
+  test('is retried if the relay does not answer, and the client asks until it does', async () => {
     answer = () => Promise.reject(new TypeError('Failed to fetch'));
     const { client, relay } = open();
     client.connect().catch(() => {});
     for (const index of [0, 1, 2]) {
       (await relay.socket(index)).end(1006);
       await nextState(client, 'connecting');
-      expect(asked).toHaveLength(index + 1);
+      expect(urls).toHaveLength(index + 1);
     }
     answer = () => Promise.resolve({ originAllowed: true });
     for (const index of [3, 4, 5]) {
       (await relay.socket(index)).end(1006);
       await nextState(client, 'connecting');
     }
-    expect(asked).toHaveLength(4);
+    expect(urls).toHaveLength(4);
     await (await relay.socket(6)).connect();
   });
 
-  test('is not asked about behind a connection that was made', async () => {
+  test('leads to no question after an earlier connection', async () => {
     const { client, socket, relay } = await openConnected();
     socket.end(1006);
     (await relay.socket(1)).end(1006);
     await nextState(client, 'connecting');
-    expect(asked).toEqual([]);
+    expect(urls).toEqual([]);
   });
 
-  test('is tried again while the answer is waited for, which then counts no more', async () => {
-    let give!: (body: unknown) => void;
-    answer = () => new Promise((resolve) => (give = resolve));
+  test('is retried while the answer is outstanding, and the late answer is ignored', async () => {
+    let resolveAnswer!: (body: unknown) => void;
+    answer = () => new Promise((resolve) => (resolveAnswer = resolve));
     const { client, relay } = open();
     const connecting = client.connect();
     (await relay.socket(0)).end(1006);
     await (await relay.socket(1)).connect();
     await connecting;
-    give(REFUSED);
+    resolveAnswer(REFUSED);
     await settled();
-    expect([client.state.name, asked.length]).toEqual(['connected', 1]);
+    expect([client.state.name, urls.length]).toEqual(['connected', 1]);
   });
 
-  test('an answer after close changes nothing', async () => {
-    let give!: (body: unknown) => void;
-    answer = () => new Promise((resolve) => (give = resolve));
+  test('an answer after `close` changes nothing', async () => {
+    let resolveAnswer!: (body: unknown) => void;
+    answer = () => new Promise((resolve) => (resolveAnswer = resolve));
     const { client, relay } = open(SLOW);
     client.connect().catch(() => {});
     (await relay.socket(0)).end(1006);
     await client.close();
-    give(REFUSED);
+    resolveAnswer(REFUSED);
     await settled();
     expect(client.state).toEqual({ name: 'closed' });
   });

@@ -2,7 +2,7 @@ import { expect, test } from '@jest/globals';
 import { backoffMs } from '../../../client-sdk/src/core/backoff.js';
 import { fc } from '../../support/properties.js';
 
-test('is at least 0 and below a bound that doubles, up to the longest', () => {
+test('the pause is at least 0 and below a bound that doubles up to its maximum', () => {
   fc.assert(
     fc.property(
       fc.nat(2_000),

@@ -2,13 +2,13 @@ import { expect, test } from '@jest/globals';
 import type { Message } from '../../../client-sdk/src/core/index.js';
 import { open, openConnected, settled } from './open-client.js';
 
-test('making a client does nothing', async () => {
+test('creating a client opens no connection', async () => {
   const { client, relay } = open();
   await settled();
   expect([client.state, relay.sockets]).toEqual([{ name: 'idle' }, []]);
 });
 
-test('it offers the STOMP sub-protocols, asks for the extensions of the relay, and sends its login and headers', async () => {
+test('the client offers the STOMP sub-protocols, requests the extensions of the relay, and sends its login and headers', async () => {
   const { client, socket, connect, states } = await openConnected({
     login: 'anna',
     passcode: 'p',
@@ -28,12 +28,12 @@ test('it offers the STOMP sub-protocols, asks for the extensions of the relay, a
   expect(client.state).toEqual({ name: 'connected' });
 });
 
-test('an option that is undefined has its default', async () => {
+test('an undefined option has its default', async () => {
   const { connect } = await openConnected({ heartBeatMs: undefined } as object);
   expect(connect.headers['heart-beat']).toBe('10000,10000');
 });
 
-test('a message can be acknowledged, and not', async () => {
+test('a message can be acknowledged with ACK or NACK', async () => {
   const { client, socket } = await openConnected();
   const messages: Message[] = [];
   const { ready } = client.subscribe('/queue/a', (message) => messages.push(message), { ack: 'client' });
@@ -48,16 +48,16 @@ test('a message can be acknowledged, and not', async () => {
   expect((await socket.frame('NACK')).headers).toMatchObject({ id: 'a2', requeue: 'false' });
 });
 
-test('the refusal of what nobody waits for is told', async () => {
-  const told: unknown[] = [];
-  const { client, socket } = await openConnected({ onError: (error) => told.push(error) });
+test('the refusal of a frame without a receipt goes to onError', async () => {
+  const errors: unknown[] = [];
+  const { client, socket } = await openConnected({ onError: (error) => errors.push(error) });
   socket.report({ command: 'ACK', headers: { id: 'a1' }, body: '' }, 'unknown-ack', 'Too late.');
   socket.report({ command: 'UNSUBSCRIBE', headers: { id: 'x' }, body: '' }, 'unknown-subscription', 'It is over.');
-  expect(told).toMatchObject([{ code: 'unknown-ack', message: 'Too late.' }]);
+  expect(errors).toMatchObject([{ code: 'unknown-ack', message: 'Too late.' }]);
   expect(client.state.name).toBe('connected');
 });
 
-test('every message has an id of its own', async () => {
+test('every message has its own id', async () => {
   const { client, socket } = await openConnected({ receipts: false });
   const other = await openConnected({ receipts: false });
   await client.publish('/topic/a', '1');

@@ -12,7 +12,7 @@ afterEach(() => {
   jest.useRealTimers();
 });
 
-/** How long the client waits after its connection, which was up for `upMs`, ended with this code. */
+/** The client's pause in ms after its connection, which was up for `upMs`, ended with this code. */
 async function pauseAfter(code: number, upMs = 0, options: Partial<ClientOptions> = {}): Promise<number> {
   jest.spyOn(Math, 'random').mockReturnValue(0.5);
   const { client, socket } = await openConnected({ ...SLOW, ...options });
@@ -23,7 +23,7 @@ async function pauseAfter(code: number, upMs = 0, options: Partial<ClientOptions
 }
 
 describe('connecting', () => {
-  test('does nothing before it is asked to', async () => {
+  test('does nothing before `connect`', async () => {
     const { client, relay } = open();
     await settled();
     expect([client.state, relay.sockets]).toEqual([{ name: 'idle' }, []]);
@@ -33,12 +33,12 @@ describe('connecting', () => {
     ['https://relay/ws', 'wss://relay/ws'],
     ['http://relay/ws', 'ws://relay/ws'],
     ['wss://relay/ws?a=b', 'wss://relay/ws?a=b'],
-  ])('%s is %s', async (url, opened) => {
+  ])('%s opens %s', async (url, opened) => {
     const { socket } = await openConnected({ url });
     expect(socket.url).toBe(opened);
   });
 
-  test('a path is at the host of the page', async () => {
+  test('a path is resolved against the page', async () => {
     Object.assign(globalThis, { location: { href: 'https://shop.example.com/cart' } });
     try {
       expect((await openConnected({ url: '/ws' })).socket.url).toBe('wss://shop.example.com/ws');
@@ -47,7 +47,7 @@ describe('connecting', () => {
     }
   });
 
-  test('asked twice, it opens one connection and answers both', async () => {
+  test('two calls of `connect` share one connection', async () => {
     const { client, relay } = open();
     const both = [client.connect(), client.connect()];
     await (await relay.socket(0)).connect();
@@ -56,18 +56,18 @@ describe('connecting', () => {
     expect(relay.sockets).toHaveLength(1);
   });
 
-  test('where no WebSocket can be made, it says so and does not try in vain', async () => {
+  test('the client is refused, and does not retry, if no WebSocket can be made', async () => {
     const { client, relay } = open();
     void relay.refuse();
     const { ready } = client.subscribe('/topic/data', () => {});
-    const refusal = { code: 'cannot-connect', message: 'No WebSocket to be had.' };
+    const refusal = { code: 'cannot-connect', message: 'No WebSocket available.' };
     await expect(ready).rejects.toMatchObject(refusal);
     expect(client.state).toMatchObject({ name: 'refused', reason: refusal });
     await expect(client.connect()).rejects.toMatchObject(refusal);
     await expect(open({ url: 'ws://' }).client.connect()).rejects.toMatchObject({ code: 'cannot-connect' });
   });
 
-  test('a relay that does not answer CONNECT is left after a while, and tried again', async () => {
+  test('a relay that does not answer CONNECT is dropped after the time limit, and tried again', async () => {
     const { client, relay } = open({ connectTimeoutMs: 20 });
     const connecting = client.connect();
     (await relay.socket(0)).open();
@@ -79,19 +79,19 @@ describe('connecting', () => {
     await connecting;
   });
 
-  test('a relay whose beats stay out is left', async () => {
+  test('a relay that sends no heart-beats is dropped', async () => {
     const { client, relay } = open({ heartBeatMs: 1_000 });
     const connecting = client.connect();
     await (await relay.socket(0)).connect({ 'heart-beat': '1000,1000' });
     await connecting;
     const lost = nextState(client, 'waiting');
     await jest.advanceTimersByTimeAsync(4_000);
-    expect((await lost).reason).toEqual(new RelayError('connection-lost', 'The relay fell silent.'));
+    expect((await lost).reason).toEqual(new RelayError('connection-lost', 'The relay does not answer.'));
   });
 });
 
 describe('the pause before the next attempt', () => {
-  test('doubles with every failure in a row, up to the longest', async () => {
+  test('doubles with every failure in a row, up to its maximum', async () => {
     jest.spyOn(Math, 'random').mockReturnValue(1);
     const { client, relay } = open({ reconnectMinMs: 100, reconnectMaxMs: 350 });
     client.connect().catch(() => {});
@@ -107,7 +107,7 @@ describe('the pause before the next attempt', () => {
     expect(pauses).toEqual([100, 200, 350, 350]);
   });
 
-  test('is a short one again after a connection that lasted', async () => {
+  test('is short again after a connection that lasted', async () => {
     jest.spyOn(Math, 'random').mockReturnValue(1);
     const { client, relay } = open({ reconnectMinMs: 100, reconnectMaxMs: 1_000 });
     client.connect().catch(() => {});
@@ -124,7 +124,7 @@ describe('the pause before the next attempt', () => {
     expect([await lose(0), await lose(1), await lose(2, 100), await lose(3, 6_000)]).toEqual([100, 200, 400, 100]);
   });
 
-  test('is a short one again after close', async () => {
+  test('is short again after close', async () => {
     jest.spyOn(Math, 'random').mockReturnValue(1);
     const { client, relay } = open({ reconnectMinMs: 100, reconnectMaxMs: 1_000 });
     client.connect().catch(() => {});
@@ -136,15 +136,15 @@ describe('the pause before the next attempt', () => {
     expect(await waiting).toMatchObject({ attempt: 1, retryAt: Date.now() + 100 });
   });
 
-  test.each([1006, 1011, 1012, 4408, 4409, 4411])('is an ordinary one after %d', async (code) => {
+  test.each([1006, 1011, 1012, 4408, 4409, 4411])('has its usual length after %d', async (code) => {
     expect(await pauseAfter(code)).toBe(20_000);
   });
 
-  test.each([1013, 4429])('is a longer one after %d: the relay asks for patience', async (code) => {
+  test.each([1013, 4429])('is longer after %d: the relay asks for patience', async (code) => {
     expect(await pauseAfter(code)).toBe(320_000);
   });
 
-  test('is none where the token has ended, once: a relay that goes on saying so is not stormed', async () => {
+  test('is zero after an expired token, but only once in a row', async () => {
     expect(await pauseAfter(4410, 0, { token: () => 'token' })).toBe(0);
     jest.spyOn(Math, 'random').mockReturnValue(0.5);
     const { client, socket, relay } = await openConnected({ ...SLOW, token: () => 'token' });
@@ -157,7 +157,7 @@ describe('the pause before the next attempt', () => {
     expect((await waiting).retryAt - Date.now()).toBe(40_000);
   });
 
-  test('connect cuts it short, also from a listener that hears of it', async () => {
+  test('ends with `connect`, also if a state listener calls it', async () => {
     const { client, socket, relay } = await openConnected(SLOW);
     client.onState(({ name }) => name === 'waiting' && void client.connect());
     socket.end(1006);
@@ -169,28 +169,31 @@ describe('the pause before the next attempt', () => {
   });
 });
 
-describe('refused', () => {
-  test.each([1002, 1003, 1007, 1009, 4400, 4401, 4403])('%d ends it', async (code) => {
+describe('the state `refused`', () => {
+  test.each([1002, 1003, 1007, 1009, 4400, 4401, 4403])('follows close code %d', async (code) => {
     const { client, socket } = await openConnected();
     socket.end(code);
     expect(client.state.name).toBe('refused');
     expect(jest.getTimerCount()).toBe(0);
   });
 
-  test('the end of a token that is always the same', async () => {
+  test('follows the expiry of a fixed token', async () => {
     const { client, socket } = await openConnected({ token: 'token' });
-    socket.say('ERROR', { code: 'token-expired', message: 'token expired' }, 'It has ended.');
+    socket.sendFrame('ERROR', { code: 'token-expired', message: 'token expired' }, 'The token has expired.');
     socket.end(4410);
-    expect(client.state).toEqual({ name: 'refused', reason: new RelayError('token-expired', 'It has ended.') });
+    expect(client.state).toEqual({
+      name: 'refused',
+      reason: new RelayError('token-expired', 'The token has expired.'),
+    });
   });
 
-  test('a refused login says what the relay said, and connect tries anew', async () => {
+  test('after a refused login has the sentence of the relay, and `connect` tries again', async () => {
     const { client, relay } = open({ login: 'anna' });
     const connecting = client.connect();
     const socket = await relay.socket(0);
     socket.open();
     await socket.frame('CONNECT');
-    socket.say('ERROR', { message: 'authentication failed', code: 'authentication-failed' }, 'Wrong passcode.');
+    socket.sendFrame('ERROR', { message: 'authentication failed', code: 'authentication-failed' }, 'Wrong passcode.');
     socket.end(4401);
     const reason = new RelayError('authentication-failed', 'Wrong passcode.');
     await expect(connecting).rejects.toEqual(reason);
@@ -201,9 +204,9 @@ describe('refused', () => {
     expect(client.state).toEqual({ name: 'connected' });
   });
 
-  test('a server that says ERROR and leaves it at that is left', async () => {
+  test('does not follow an ERROR without a close: the client drops the server and retries', async () => {
     const { client, socket } = await openConnected({ connectTimeoutMs: 1_000, ...SLOW });
-    socket.say('ERROR', { message: 'no' });
+    socket.sendFrame('ERROR', { message: 'no' });
     const waiting = nextState(client, 'waiting');
     await jest.advanceTimersByTimeAsync(1_000);
     expect((await waiting).reason).toEqual(new RelayError('error', 'no'));
@@ -211,7 +214,7 @@ describe('refused', () => {
 });
 
 describe('closing', () => {
-  test('says DISCONNECT, waits for the answer, and leaves nothing behind', async () => {
+  test('sends DISCONNECT, waits for the answer, and leaves nothing behind', async () => {
     const { client, socket, states } = await openConnected();
     client.subscribe('/topic/a', () => {});
     const publishing = expect(client.publish('/topic/a', 'x')).rejects.toMatchObject({ code: 'closed' });
@@ -223,7 +226,7 @@ describe('closing', () => {
     expect(jest.getTimerCount()).toBe(0);
   });
 
-  test('a relay that does not answer is left', async () => {
+  test('drops a relay that does not answer', async () => {
     const { client, socket } = await openConnected({ connectTimeoutMs: 1_000 });
     const closing = client.close();
     await socket.frame('DISCONNECT');
@@ -232,7 +235,7 @@ describe('closing', () => {
     expect(jest.getTimerCount()).toBe(0);
   });
 
-  test('after DISCONNECT no ACK is sent', async () => {
+  test('sends no ACK after DISCONNECT', async () => {
     const { client, socket } = await openConnected();
     let message: { ack(): void } | undefined;
     client.subscribe('/queue/a', (each) => (message = each), { ack: 'client' });
@@ -244,36 +247,39 @@ describe('closing', () => {
     expect(socket.seen('ACK')).toEqual([]);
   });
 
-  test.each(['idle', 'connecting', 'waiting', 'refused', 'closed'])('from %s, and back', async (name) => {
-    const { client, relay } = open(SLOW);
-    if (name !== 'idle') client.connect().catch(() => {});
-    if (name === 'waiting') (await relay.socket(0)).end(1006);
-    if (name === 'refused') (await relay.socket(0)).end(4403);
-    if (name === 'closed') await client.close();
-    expect(client.state.name).toBe(name);
-    await client.close();
-    expect(client.state).toEqual({ name: 'closed' });
-    expect(relay.sockets.every(({ readyState }) => readyState === 3)).toBe(true);
-    expect(jest.getTimerCount()).toBe(0);
-    const opened = relay.sockets.length;
-    const connecting = client.connect();
-    await (await relay.socket(opened)).connect();
-    await connecting;
-    expect(client.state).toEqual({ name: 'connected' });
-  });
+  test.each(['idle', 'connecting', 'waiting', 'refused', 'closed'])(
+    'works from the state %s, and `connect` works after it',
+    async (name) => {
+      const { client, relay } = open(SLOW);
+      if (name !== 'idle') client.connect().catch(() => {});
+      if (name === 'waiting') (await relay.socket(0)).end(1006);
+      if (name === 'refused') (await relay.socket(0)).end(4403);
+      if (name === 'closed') await client.close();
+      expect(client.state.name).toBe(name);
+      await client.close();
+      expect(client.state).toEqual({ name: 'closed' });
+      expect(relay.sockets.every(({ readyState }) => readyState === 3)).toBe(true);
+      expect(jest.getTimerCount()).toBe(0);
+      const opened = relay.sockets.length;
+      const connecting = client.connect();
+      await (await relay.socket(opened)).connect();
+      await connecting;
+      expect(client.state).toEqual({ name: 'connected' });
+    },
+  );
 
-  test('while the token is fetched', async () => {
-    let give!: (token: string) => void;
-    const { client, relay } = open({ token: () => new Promise((resolve) => (give = resolve)) });
+  test('works while the token is fetched', async () => {
+    let giveToken!: (token: string) => void;
+    const { client, relay } = open({ token: () => new Promise((resolve) => (giveToken = resolve)) });
     const connecting = expect(client.connect()).rejects.toMatchObject({ code: 'closed' });
     await client.close();
     await connecting;
-    give('token');
+    giveToken('token');
     await settled();
     expect([relay.sockets.length, jest.getTimerCount()]).toEqual([0, 0]);
   });
 
-  test('in the moment in which its WebSocket is made', async () => {
+  test('works right after the WebSocket was made', async () => {
     const relay = new FakeRelay();
     let closing: Promise<void> | undefined;
     const { client } = open({
@@ -288,7 +294,7 @@ describe('closing', () => {
     expect([relay.sockets[0]?.readyState, jest.getTimerCount()]).toEqual([3, 0]);
   });
 
-  test('from a listener that hears of the connection', async () => {
+  test('works from a listener of the state connected', async () => {
     const { client, relay, states } = open();
     client.subscribe('/topic/a', () => {});
     client.onState(({ name }) => name === 'connected' && void client.close());
@@ -300,7 +306,7 @@ describe('closing', () => {
     expect(socket.frames.at(-1)?.command).toBe('DISCONNECT');
   });
 
-  test.each(['connecting', 'waiting'])('from a listener that hears of %s', async (name) => {
+  test.each(['connecting', 'waiting'])('works from a listener of the state %s', async (name) => {
     const { client, relay } = open(SLOW);
     client.onState((state) => state.name === name && void client.close());
     const closed = expect(client.connect()).rejects.toMatchObject({ code: 'closed' });
@@ -310,7 +316,7 @@ describe('closing', () => {
     expect([client.state.name, relay.sockets.length]).toEqual(['closed', name === 'waiting' ? 1 : 0]);
   });
 
-  test('a listener that hears of it can connect again', async () => {
+  test('lets a listener connect again', async () => {
     const { client, socket, relay } = await openConnected();
     const connecting = nextState(client, 'closed').then(() => client.connect());
     client.onState(({ name }) => name === 'closed' && void client.connect());
@@ -323,43 +329,43 @@ describe('closing', () => {
   });
 });
 
-describe('telling', () => {
-  test('the state is the same object until it changes', async () => {
+describe('state listeners', () => {
+  test('get the same state object until the state changes', async () => {
     const { client } = await openConnected();
     const { state } = client;
     expect(client.state).toBe(state);
   });
 
-  test('a listener that throws keeps nobody from hearing, and is told as any uncaught exception', async () => {
+  test('are all called even if one throws; its exception is reported as uncaught', async () => {
     const { client, relay } = open();
-    const heard: string[] = [];
+    const seenStates: string[] = [];
     client.onState(() => {
       throw new Error('mine');
     });
-    client.onState(({ name }) => heard.push(name));
+    client.onState(({ name }) => seenStates.push(name));
     const connecting = client.connect();
     await (await relay.socket(0)).connect();
     await connecting;
-    expect(heard).toEqual(['connecting', 'connected']);
+    expect(seenStates).toEqual(['connecting', 'connected']);
     expect(() => jest.runOnlyPendingTimers()).toThrow('mine');
     jest.clearAllTimers();
   });
 
-  test('where a listener brings about the next state, nobody hears an older one after it', async () => {
+  test('get no older state after a newer one that another listener caused', async () => {
     const { client, socket } = await openConnected(SLOW);
     client.onState(({ name }) => name === 'waiting' && void client.close());
-    const heard: ConnectionState['name'][] = [];
-    client.onState(({ name }) => heard.push(name));
+    const seenStates: ConnectionState['name'][] = [];
+    client.onState(({ name }) => seenStates.push(name));
     socket.end(1006);
-    expect(heard).toEqual(['closed']);
+    expect(seenStates).toEqual(['closed']);
   });
 
-  test('a listener that was taken off hears nothing', async () => {
+  test('are not called after their removal', async () => {
     const { client, socket } = await openConnected();
-    const heard: string[] = [];
-    const off = client.onState(({ name }) => heard.push(name));
+    const seenStates: string[] = [];
+    const off = client.onState(({ name }) => seenStates.push(name));
     off();
     socket.end(4403);
-    expect(heard).toEqual([]);
+    expect(seenStates).toEqual([]);
   });
 });

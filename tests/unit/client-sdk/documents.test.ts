@@ -1,4 +1,4 @@
-/** The pages of the client: all of their code compiles against its sources, and their tables say what the sources say. */
+/** The client's documents: their code compiles against the sources, and their tables match the sources. */
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { describe, expect, jest, test } from '@jest/globals';
@@ -30,7 +30,7 @@ const OPTIONS: ts.CompilerOptions = {
   paths: { 'stomp-relay-client': [CORE], 'stomp-relay-client/react': [REACT] },
 };
 
-/** What the reader is left to imagine: the page's code may use it without saying where it comes from. */
+/** Declarations that the documents leave out: their code may use these names. */
 const GIVEN = `
   declare const client: import('stomp-relay-client').Client;
   declare const message: import('stomp-relay-client').Message<Job>;
@@ -55,7 +55,7 @@ const GIVEN = `
   declare function fetchToken(): Promise<string>;
 `;
 
-/** As their packages declare them, for the code that is left behind: they are not installed here. */
+/** The types of packages that the migration guide starts from. They are not installed here. */
 const OTHERS = `
   declare module 'react-stomp-hooks' {
     import type { Client, messageCallbackType, StompConfig, StompHeaders } from '@stomp/stompjs';
@@ -75,24 +75,26 @@ const OTHERS = `
   }
 `;
 
-const ofTheClient = ['client-sdk/README.md', 'client-sdk/MIGRATION.md'];
-const others = ['README.md', 'docs/authentication.md'];
+const ownPages = ['client-sdk/README.md', 'client-sdk/MIGRATION.md'];
+const otherPages = ['README.md', 'docs/authentication.md'];
 
-describe.each([...ofTheClient, ...others])('%s', (page) => {
+describe.each([...ownPages, ...otherPages])('%s', (page) => {
   const code = codeBlocks(path.join(ROOT, page)).filter(({ language }) => /^[jt]sx?$/.test(language));
-  const blocks = code.filter(({ code }) => ofTheClient.includes(page) || code.includes('stomp-relay-client'));
-  // Types that a block declares for everybody are its own
-  const isForAll = ({ code }: CodeBlock): boolean => code.includes('declare module');
+  const blocks = code.filter(({ code }) => ownPages.includes(page) || code.includes('stomp-relay-client'));
+  // A block that extends the module's types is compiled alone, so that no other block sees them
+  const extendsModule = ({ code }: CodeBlock): boolean => code.includes('declare module');
 
-  test('its code for the client compiles', () => {
-    expect(blocks.length).toBeGreaterThan(ofTheClient.includes(page) ? 7 : 0);
-    const alone = blocks.filter(isForAll).map((block) => [block]);
-    const problems = [blocks.filter((block) => !isForAll(block)), ...alone].flatMap((each) => problemsIn(page, each));
+  test('the code for the client compiles', () => {
+    expect(blocks.length).toBeGreaterThan(ownPages.includes(page) ? 7 : 0);
+    const alone = blocks.filter(extendsModule).map((block) => [block]);
+    const problems = [blocks.filter((block) => !extendsModule(block)), ...alone].flatMap((each) =>
+      problemsIn(page, each),
+    );
     expect(problems).toEqual([]);
   });
 });
 
-test.each(ofTheClient)('%s: links to its own headings lead there', (page) => {
+test.each(ownPages)('%s: links to headings of the same page work', (page) => {
   const text = readFileSync(path.join(ROOT, page), 'utf8');
   const headings = [...text.matchAll(/^#+ (.+)$/gm)].map(([, heading]) => heading!);
   const anchors = headings.map((heading) =>
@@ -106,7 +108,7 @@ test.each(ofTheClient)('%s: links to its own headings lead there', (page) => {
   expect(links.filter((link) => !anchors.includes(link))).toEqual([]);
 });
 
-test('code that does not compile is found', () => {
+test('code that does not compile is reported', () => {
   const block = { language: 'ts', marks: [], line: 7, section: '', code: 'let a = 1;\nclient.subscribe(a, () => {});' };
   expect(problemsIn('PAGE.md', [block])).toEqual([expect.stringMatching(/^PAGE\.md:8: .*number/s)]);
 });
@@ -114,7 +116,7 @@ test('code that does not compile is found', () => {
 describe('tables of README.md', () => {
   const tables = readPage(path.join(SDK, 'README.md'));
   const program = ts.createProgram([CORE, REACT], OPTIONS);
-  const checker = program.getTypeChecker(); // from now on nodes know their parents, and so their texts
+  const checker = program.getTypeChecker(); // this also sets the parents of the nodes, and their texts
   const defaults = defaultsIn(program);
   const names = (heading: string, title: string) =>
     tableUnder(tables, heading, title).flatMap(([first = '']) =>
@@ -133,15 +135,15 @@ describe('tables of README.md', () => {
   ])('%s', (heading, entry, type) => {
     const options = propertiesOf(exportedType(checker, program.getSourceFile(entry)!, type));
 
-    test(`has every option of ${type}, and no other`, () => {
+    test(`lists every option of ${type}, and no other`, () => {
       expect(names(heading, 'option').sort()).toEqual([...options.keys()].sort());
     });
 
-    test('has the defaults of the sources', () => {
-      for (const [option = '', told = ''] of tableUnder(tables, heading, 'option')) {
+    test('lists the defaults of the sources', () => {
+      for (const [option = '', documented = ''] of tableUnder(tables, heading, 'option')) {
         const name = option.replaceAll('`', '');
         const written = defaults.get(name) ?? [documentedDefault(options.get(name)!)];
-        expect(written.map((value) => `${name}: ${shown(value)}`)).toContain(`${name}: ${told}`);
+        expect(written.map((value) => `${name}: ${asCell(value)}`)).toContain(`${name}: ${documented}`);
       }
     });
   });
@@ -149,38 +151,38 @@ describe('tables of README.md', () => {
   test.each([
     ['Connection', 'ConnectionState'],
     ['Subscriptions', 'SubscriptionState'],
-  ])('%s has every state, with all that it carries', (heading, type) => {
+  ])('%s lists every state, with all its properties', (heading, type) => {
     const states = exportedType(checker, program.getSourceFile(CORE)!, type) as ts.UnionType;
     const expected = states.types.map((state) => {
       const properties = propertiesOf(state);
       const name = checker.getTypeOfSymbol(properties.get('name')!) as ts.StringLiteralType;
       return [name.value, [...properties.keys()].filter((key) => key !== 'name').sort()];
     });
-    const told = tableUnder(tables, heading, '`state.name`').map(([name = '', content = '']) => [
+    const documented = tableUnder(tables, heading, '`state.name`').map(([name = '', content = '']) => [
       name.replaceAll('`', ''),
       [...content.matchAll(/`([^`]+)`/g)].map(([, each]) => each!).sort(),
     ]);
-    expect(told.sort()).toEqual(expected.sort());
+    expect(documented.sort()).toEqual(expected.sort());
   });
 
-  test('every error code of the client is there, and no other', () => {
+  test('every error code of the client is listed, and no other', () => {
     const inSources = sourcesOf(program).flatMap((file) =>
       [...file.text.matchAll(/(?:new RelayError|asRelayError)\([^()[]*?'([a-z]+(?:-[a-z]+)*)'/g)].map(
         ([, code]) => code!,
       ),
     );
-    const told = tables.filter(({ heading, titles }) => heading === 'Error codes' && titles[0] === 'code');
-    const codes = told.flatMap(({ rows }) => rows.map(([code = '']) => code.replaceAll('`', '')));
+    const documented = tables.filter(({ heading, titles }) => heading === 'Error codes' && titles[0] === 'code');
+    const codes = documented.flatMap(({ rows }) => rows.map(([code = '']) => code.replaceAll('`', '')));
     expect(codes.sort()).toEqual([...new Set(inSources)].sort());
   });
 
-  test('every error code of the relay is there, under what becomes of it', () => {
-    const rows = tableUnder(tables, 'Error codes', 'where it shows').map(([where = '', codes = '']) => [
+  test('every error code of the relay is listed under its consequence', () => {
+    const rows = tableUnder(tables, 'Error codes', 'reported as').map(([where = '', codes = '']) => [
       where,
       [...codes.matchAll(/`([^`]+)`/g)].map(([, code]) => code!).sort(),
     ]);
     const place = ([code, { closeCode, isSoft }]: [string, { closeCode: number; isSoft: boolean }]): number => {
-      if (isSoft && code !== 'authentication-unavailable') return 0; // which is one only for a session that has been let in
+      if (isSoft && code !== 'authentication-unavailable') return 0; // soft only for a session that is already connected
       if (FINAL.includes(closeCode)) return 1;
       return LATER.includes(closeCode) ? 3 : 2;
     };
@@ -211,7 +213,7 @@ function sourcesOf(program: ts.Program): ts.SourceFile[] {
   return program.getSourceFiles().filter(({ fileName }) => fileName.startsWith(path.join(SDK, 'src')));
 }
 
-/** Of `{ name = 1 }`, `options.name ?? 1` and the constant DEFAULTS: the literals, by name. */
+/** The literal defaults in `{ name = 1 }`, in `options.name ?? 1` and in the constant DEFAULTS, by name. */
 function defaultsIn(program: ts.Program): Map<string, string[]> {
   const found = new Map<string, string[]>();
   const add = (name: ts.Node, value: ts.Expression | undefined): void => {
@@ -238,13 +240,13 @@ function documentedDefault(option: ts.Symbol): string {
   return /\bdefault:? ([^.,;]+)/i.exec(comment)?.[1] ?? '';
 }
 
-/** As a cell of a table has it. */
-function shown(value: string): string {
+/** The value as a table cell writes it. */
+function asCell(value: string): string {
   return /^('.*'|[\d_.]+|true|false|undefined)$/.test(value) ? `\`${value}\`` : value;
 }
 
 const onDisk = ts.createCompilerHost(OPTIONS);
-/** What is on disk, for all programs of this file. */
+/** Source files on disk, shared by all programs of this file. */
 const parsed = new Map<string, ts.SourceFile | undefined>();
 
 /** Compiles the blocks, each as a module of its own beside the page. */

@@ -1,4 +1,4 @@
-/** The far side of a WebSocket, in memory: a test sees the client's frames and answers them. */
+/** The far side of a WebSocket, in memory. A test reads the client's frames and answers them. */
 import { EventEmitter, once } from 'node:events';
 
 export interface SeenFrame {
@@ -7,7 +7,7 @@ export interface SeenFrame {
   readonly body: string;
 }
 
-/** What the client is given in place of a browser's WebSocket. */
+/** Replaces a browser's WebSocket. */
 export class FakeWebSocket {
   binaryType = 'blob';
   readyState = 0;
@@ -16,10 +16,10 @@ export class FakeWebSocket {
   onclose: ((event: { code: number; reason: string }) => void) | null = null;
   onerror: (() => void) | null = null;
   readonly frames: SeenFrame[] = [];
-  /** Heart-beats that the client sent. */
-  beats = 0;
-  /** What the client's end of the connection does not get an answer to: its end comes with `end`. */
-  isDeaf = false;
+  /** Number of heart-beats from the client. */
+  heartBeats = 0;
+  /** True: `close` gets no answer; the connection ends with `end`. */
+  ignoresClose = false;
   readonly #listeners: ((event: { data: string }) => void)[] = [];
   readonly #events = new EventEmitter();
 
@@ -33,7 +33,7 @@ export class FakeWebSocket {
     this.#listeners.push(listener);
   }
   send(data: string | Uint8Array): void {
-    if (data === '\n') return void this.beats++;
+    if (data === '\n') return void this.heartBeats++;
     const text = typeof data === 'string' ? data : new TextDecoder().decode(data);
     const [head = '', body = ''] = text.replace(/\0$/, '').split('\n\n', 2);
     const [command = '', ...lines] = head.split('\n');
@@ -44,7 +44,7 @@ export class FakeWebSocket {
     this.#events.emit('frame');
   }
   close(code = 1000, reason = ''): void {
-    if (this.isDeaf) this.readyState = 2;
+    if (this.ignoresClose) this.readyState = 2;
     else this.end(code, reason);
   }
 
@@ -53,17 +53,17 @@ export class FakeWebSocket {
     this.readyState = 1;
     this.onopen?.();
   }
-  say(command: string, headers: Record<string, string>, body = ''): void {
+  sendFrame(command: string, headers: Record<string, string>, body = ''): void {
     const lines = Object.entries(headers).map(([name, value]) => `${name}:${value}\n`);
-    this.#tell(`${command}\n${lines.join('')}\n${body}\0`);
+    this.#dispatch(`${command}\n${lines.join('')}\n${body}\0`);
   }
-  /** A message on this subscription, whose id is its destination. */
+  /** Sends a message on the subscription whose id is this destination. */
   deliver(destination: string, body: string, headers: Record<string, string> = {}): void {
-    this.say('MESSAGE', { subscription: destination, destination, 'message-id': '1', ...headers }, body);
+    this.sendFrame('MESSAGE', { subscription: destination, destination, 'message-id': '1', ...headers }, body);
   }
-  /** A message of the extensions. */
+  /** Sends a message of the extensions. */
   notice(subject: string, headers: Record<string, string>, body = ''): void {
-    this.say(
+    this.sendFrame(
       'MESSAGE',
       { subscription: 'relay', destination: `/relay/${subject}`, 'message-id': '1', ...headers },
       body,
@@ -75,15 +75,15 @@ export class FakeWebSocket {
     const about = { 'refused-command': frame.command, 'refused-id': frame.headers['id'] ?? '' };
     this.notice('errors', { code, ...about, ...(receipt !== undefined && { 'receipt-id': receipt }) }, sentence);
   }
-  beat(): void {
-    this.#tell('\n');
+  sendHeartBeat(): void {
+    this.#dispatch('\n');
   }
   end(code: number, reason = ''): void {
     if (this.readyState === 3) return;
     this.readyState = 3;
     this.onclose?.({ code, reason });
   }
-  /** The first frame with this command, once it is there. */
+  /** Resolves with frame number `index` of this command, once it has arrived. */
   async frame(command: string, index = 0): Promise<SeenFrame> {
     for (;;) {
       const frame = this.seen(command)[index];
@@ -91,29 +91,29 @@ export class FakeWebSocket {
       await once(this.#events, 'frame');
     }
   }
-  /** All frames with this command up to now. */
+  /** All frames with this command so far. */
   seen(command: string): readonly SeenFrame[] {
     return this.frames.filter((each) => each.command === command);
   }
   async connect(headers: Record<string, string> = {}): Promise<SeenFrame> {
     this.open();
     const frame = await this.frame('CONNECT');
-    this.say('CONNECTED', { version: '1.2', ...headers });
+    this.sendFrame('CONNECTED', { version: '1.2', ...headers });
     return frame;
   }
   async acknowledge(command: string, index = 0): Promise<SeenFrame> {
     const frame = await this.frame(command, index);
-    this.say('RECEIPT', { 'receipt-id': frame.headers['receipt'] ?? '' });
+    this.sendFrame('RECEIPT', { 'receipt-id': frame.headers['receipt'] ?? '' });
     return frame;
   }
 
-  #tell(data: string): void {
+  #dispatch(data: string): void {
     for (const listener of this.#listeners) listener({ data });
     this.onmessage?.({ data });
   }
 }
 
-/** Hands out the connections that a client opens, in order. */
+/** The connections that a client opens, in order. */
 export class FakeRelay {
   readonly sockets: FakeWebSocket[] = [];
   readonly #events = new EventEmitter();
@@ -123,7 +123,7 @@ export class FakeRelay {
   readonly createWebSocket = (url: string, protocols: string[]): WebSocket => {
     if (this.#isRefusing) {
       this.#events.emit('refused');
-      throw new Error('No WebSocket to be had.');
+      throw new Error('No WebSocket available.');
     }
     const socket = new FakeWebSocket(url, protocols);
     this.sockets.push(socket);
@@ -131,7 +131,7 @@ export class FakeRelay {
     return socket as unknown as WebSocket;
   };
 
-  /** From now on no WebSocket can be made. Resolves when one was tried. */
+  /** Makes every new WebSocket fail. Resolves at the first attempt. */
   async refuse(): Promise<void> {
     this.#isRefusing = true;
     await once(this.#events, 'refused');

@@ -31,7 +31,7 @@ describe('decoding by content-type', () => {
     expect(received(body, type === undefined ? {} : { 'content-type': type }).message.data).toEqual(data);
   });
 
-  test('JSON that is none throws', () => {
+  test('invalid JSON throws', () => {
     expect(() => received('{', { 'content-type': 'application/json' })).toThrow(
       /^A message from .* cannot be decoded: /,
     );
@@ -55,15 +55,15 @@ describe('encoding', () => {
 });
 
 describe('acknowledging', () => {
-  test('goes to the connection that brought the message', () => {
+  test('uses the connection that brought the message', () => {
     const { message, settled } = received('x');
-    const { ack, nack } = message; // as listeners do
+    const { ack, nack } = message; // listeners may destructure them
     ack();
     nack();
     expect(settled).toEqual(['ack', 'nack']);
   });
 
-  test('does nothing when that connection is gone', () => {
+  test('does nothing after that connection has ended', () => {
     const { message, settled } = received('x', {}, false);
     message.ack();
     message.nack();

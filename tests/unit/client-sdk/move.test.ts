@@ -1,4 +1,4 @@
-/** The extension `drain`: a relay that is about to stop is left for another one, and nobody notices. */
+/** The extension `drain`: the client leaves a relay that is about to stop, and the application does not notice. */
 import { describe, expect, jest, test } from '@jest/globals';
 import type { ClientOptions } from '../../../client-sdk/src/core/index.js';
 import { openConnected, settled } from './open-client.js';
@@ -16,7 +16,7 @@ async function openMoving(
 }
 
 describe('moving', () => {
-  test('goes over with its subscriptions first, and then says goodbye to the old relay', async () => {
+  test('moves the subscriptions first, and then disconnects from the old relay', async () => {
     const { client, old, next, states } = await openMoving({}, async ({ client, socket }) => {
       client.subscribe('/topic/a', () => {});
       await socket.acknowledge('SUBSCRIBE');
@@ -35,7 +35,7 @@ describe('moving', () => {
     expect(old.readyState).toBe(3);
   });
 
-  test('a subscription stays subscribed, gets what both bring once, and goes on when the old one is gone', async () => {
+  test('a subscription stays subscribed, gets each message of both connections once, and outlives the old connection', async () => {
     const bodies: string[] = [];
     const names: string[] = [];
     const { old, next } = await openMoving({}, async ({ client, socket }) => {
@@ -56,7 +56,7 @@ describe('moving', () => {
     expect(names).toEqual([]);
   });
 
-  test('when the old one is gone, an equal message is a new one', async () => {
+  test('after the end of the old connection an equal message is a new message', async () => {
     const bodies: string[] = [];
     const { old, next } = await openMoving({}, async ({ client, socket }) => {
       client.subscribe('/topic/a', ({ body }) => bodies.push(body));
@@ -70,7 +70,7 @@ describe('moving', () => {
     expect(bodies).toHaveLength(2);
   });
 
-  test('a subscription that both refuse is refused once, and what the next one takes stays', async () => {
+  test('a subscription that both relays refuse is refused once, by the next relay', async () => {
     const errors: string[] = [];
     const { old, next } = await openMoving({}, async ({ client, socket }) => {
       client.subscribe('/topic/a', () => {}, { onError: ({ code }) => errors.push(code) });
@@ -85,13 +85,13 @@ describe('moving', () => {
     expect(errors).toEqual(['access-denied']);
   });
 
-  test('a subscription that was to be tried again is set up on the next one alone', async () => {
+  test('a subscription that waits for its retry is set up on the next connection only', async () => {
     jest.useFakeTimers({ doNotFake: ['nextTick', 'queueMicrotask', 'setImmediate'] });
     try {
       const { client, socket: old, relay } = await openConnected();
       client.subscribe('/topic/a', () => {});
       old.report(await old.frame('SUBSCRIBE'), 'broker-unavailable', 'Later.');
-      client.request('/queue/q', 'a').catch(() => {}); // keeps the old connection
+      client.request('/queue/q', 'a').catch(() => {}); // keeps the old connection open
       await old.acknowledge('SEND');
       old.notice('drain', { 'move-in-ms': '0', 'close-in-ms': '9000' });
       await jest.advanceTimersByTimeAsync(0);
@@ -105,7 +105,7 @@ describe('moving', () => {
     }
   });
 
-  test('what shares the messages of a queue, or acknowledges, follows when the old connection is over', async () => {
+  test('subscriptions that share a queue or acknowledge follow after the end of the old connection', async () => {
     const { client, old, next } = await openMoving({}, async ({ client, socket }) => {
       client.subscribe('/queue/a', () => {});
       client.subscribe('/topic/b', () => {}, { ack: 'client' });
@@ -121,7 +121,7 @@ describe('moving', () => {
     expect(client.state.name).toBe('connected');
   });
 
-  test('what was sent is answered first, so that the order stays', async () => {
+  test('new messages wait for the answers to sent messages, which keeps the order', async () => {
     let first: Promise<void> | undefined;
     const { client, old, next } = await openMoving({}, async ({ client, socket }) => {
       first = client.publish('/topic/a', 'first');
@@ -137,7 +137,7 @@ describe('moving', () => {
     await second;
   });
 
-  test('what the old relay took along without an answer is sent on the next one, before what came later', async () => {
+  test('messages that the old relay never answered are sent on the next connection, before later messages', async () => {
     const publishing: Promise<void>[] = [];
     const { client, old, next } = await openMoving({}, async ({ client, socket }) => {
       publishing.push(client.publish('/topic/a', 'first'));
@@ -153,10 +153,10 @@ describe('moving', () => {
     expect(client.state.name).toBe('connected');
   });
 
-  test('an answer that is under way is waited for', async () => {
-    let asking: Promise<{ data: unknown }> | undefined;
+  test('the old connection stays until an outstanding answer arrives', async () => {
+    let requesting: Promise<{ data: unknown }> | undefined;
     const { old, next } = await openMoving({}, async ({ client, socket }) => {
-      asking = client.request('/queue/q', 'a');
+      requesting = client.request('/queue/q', 'a');
       await socket.frame('SEND');
     });
     await next.connect();
@@ -164,11 +164,11 @@ describe('moving', () => {
     await settled();
     expect(old.seen('DISCONNECT')).toEqual([]);
     old.deliver('/temp-queue/replies', 'b', { 'correlation-id': headers['correlation-id'] ?? '' });
-    expect((await asking)?.data).toBe('b');
+    expect((await requesting)?.data).toBe('b');
     await old.frame('DISCONNECT');
   });
 
-  test('a question that was given up holds the old connection no longer', async () => {
+  test('an aborted request no longer holds the old connection', async () => {
     const abort = new AbortController();
     const { old, next } = await openMoving({}, async ({ client, socket }) => {
       client.request('/queue/q', 'a', { signal: abort.signal }).catch(() => {});
@@ -180,7 +180,7 @@ describe('moving', () => {
     await old.frame('DISCONNECT');
   });
 
-  test('where the next relay cannot be had, the old one is kept until it ends', async () => {
+  test('the old connection is kept until it ends if the next relay is unavailable', async () => {
     const { client, old, next, relay, states } = await openMoving();
     next.end(1006);
     await settled();
@@ -190,7 +190,7 @@ describe('moving', () => {
     expect(client.state.name).toBe('connected');
   });
 
-  test('where no WebSocket can be made, the old one is kept', async () => {
+  test('the old connection is kept if no WebSocket can be made', async () => {
     const { client, socket, relay } = await openConnected();
     const refused = relay.refuse();
     socket.notice('drain', { 'move-in-ms': '0' });
@@ -199,14 +199,14 @@ describe('moving', () => {
     expect([relay.sockets.length, client.state.name]).toEqual([1, 'connected']);
   });
 
-  test('where no token can be had, the old one is kept', async () => {
+  test('the old connection is kept if no token can be fetched', async () => {
     let isAway = false;
-    let asked!: () => void;
-    const failed = new Promise<void>((resolve) => (asked = resolve));
+    let reportFailure!: () => void;
+    const failed = new Promise<void>((resolve) => (reportFailure = resolve));
     const { client, socket, relay } = await openConnected({
       token: () => {
         if (!isAway) return 'token';
-        asked();
+        reportFailure();
         throw new Error('away');
       },
     });
@@ -217,7 +217,7 @@ describe('moving', () => {
     expect([relay.sockets.length, client.state.name]).toEqual([1, 'connected']);
   });
 
-  test('closing in the middle of it ends both', async () => {
+  test('closing during the move ends both connections', async () => {
     const { client, old, next } = await openMoving({}, async ({ client, socket }) => {
       client.request('/queue/q', 'a').catch(() => {});
       await socket.acknowledge('SEND');
@@ -232,7 +232,7 @@ describe('moving', () => {
     expect([old.readyState, next.readyState]).toEqual([3, 3]);
   });
 
-  test('closing before the next one is there ends both', async () => {
+  test('closing before the next connection is up ends both connections', async () => {
     const { client, old, next } = await openMoving();
     const closing = client.close();
     await old.acknowledge('DISCONNECT');
@@ -240,7 +240,7 @@ describe('moving', () => {
     expect([old.readyState, next.readyState]).toEqual([3, 3]);
   });
 
-  test('a loss of the old one while the next one opens leaves one connection', async () => {
+  test('losing the old connection while the next one opens leaves one connection', async () => {
     const { client, old, next, relay } = await openMoving();
     old.end(1006);
     await (await relay.socket(2)).connect();

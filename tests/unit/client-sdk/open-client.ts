@@ -1,4 +1,4 @@
-/** Clients on relays in memory. Whatever a test opens is closed after it. */
+/** Clients on relays in memory. They are closed after each test. */
 import { afterEach } from '@jest/globals';
 import { createClient } from '../../../client-sdk/src/core/index.js';
 import type { Client, ClientOptions, ConnectionState } from '../../../client-sdk/src/core/index.js';
@@ -12,7 +12,7 @@ afterEach(async () => {
   await Promise.all(closing);
 });
 
-/** Comes back 1 or 2 ms after a loss, unless the options say otherwise. */
+/** Reconnects 1 or 2 ms after a loss, unless the options differ. */
 export function open(options: Partial<ClientOptions> = {}) {
   const relay = new FakeRelay();
   const client = createClient({
@@ -38,7 +38,7 @@ export async function openConnected(options: Partial<ClientOptions> = {}) {
   return { ...opened, socket, connect };
 }
 
-/** The next state of this name. */
+/** Resolves with the next state of this name. */
 export function nextState<N extends ConnectionState['name']>(
   client: Client,
   name: N,
@@ -52,7 +52,7 @@ export function nextState<N extends ConnectionState['name']>(
   });
 }
 
-/** Everything that is under way without timers or network has had its turn. */
+/** Resolves when everything is done that needs neither timers nor the network. */
 export function settled(): Promise<void> {
   return new Promise((resolve) => process.nextTick(() => setImmediate(resolve)));
 }

@@ -10,7 +10,7 @@ function message(body: string, headers: Record<string, string> = {}): LinkMessag
   return { headers: { destination: '/topic/a', ...headers }, body, binaryBody: new Uint8Array(), ack() {}, nack() {} };
 }
 
-/** Each of the two streams keeps its order; `turns` says which of them is next. */
+/** Each of the two streams keeps its order; `turns` selects the stream of the next message. */
 function interleave(bodies: readonly string[], turns: readonly boolean[]): { body: string; link: typeof OLD }[] {
   const rest = { old: [...bodies], next: [...bodies] };
   const all = turns.flatMap((isOld) => {
@@ -20,8 +20,8 @@ function interleave(bodies: readonly string[], turns: readonly boolean[]): { bod
   return [...all, ...rest.old.map((body) => ({ body, link: OLD })), ...rest.next.map((body) => ({ body, link: NEXT }))];
 }
 
-describe('two links that bring the same', () => {
-  test('each message is delivered once, in order, in whatever way they interleave and however many are equal', () => {
+describe('two links with the same messages', () => {
+  test('each message is delivered once, in order, for any interleaving and any number of equal messages', () => {
     const bodies = fc.array(fc.constantFrom('tick', 'tock', 'x'), { maxLength: 40 });
     fc.assert(
       fc.property(bodies, fc.array(fc.boolean(), { maxLength: 80 }), (sent, turns) => {
@@ -32,7 +32,7 @@ describe('two links that bring the same', () => {
     );
   });
 
-  test('what one of them brought before the other was there is delivered once, too', () => {
+  test('messages that one link brought before the other was up are delivered once too', () => {
     const bodies = fc.array(fc.constantFrom('tick', 'tock'), { minLength: 1, maxLength: 20 });
     fc.assert(
       fc.property(bodies, bodies, fc.array(fc.boolean(), { maxLength: 40 }), (before, sent, turns) => {
@@ -53,7 +53,7 @@ describe('two links that bring the same', () => {
     expect(overlap.isRepeated(message('x', { 'idempotency-key': '2' }), OLD)).toBe(true);
   });
 
-  test('it remembers so many, the newest', () => {
+  test('the newest 1,000 messages are remembered', () => {
     const overlap = new Overlap();
     for (let n = 0; n <= 1_000; n++) overlap.isRepeated(message(String(n)), OLD);
     expect(overlap.isRepeated(message('1'), NEXT)).toBe(true);

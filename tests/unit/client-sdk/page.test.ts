@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globals';
 import { nextState, openConnected, settled } from './open-client.js';
 
-/** What of a browser the client looks at. */
+/** The parts of a browser that the client uses. */
 class FakePage {
   readonly window = new EventTarget();
   readonly document = Object.assign(new EventTarget(), { hidden: false });
@@ -30,7 +30,7 @@ class FakePage {
     this.document.hidden = !isShown;
     this.document.dispatchEvent(new Event('visibilitychange'));
   }
-  tell(type: 'pagehide' | 'pageshow'): void {
+  dispatch(type: 'pagehide' | 'pageshow'): void {
     this.window.dispatchEvent(new Event(type));
   }
 }
@@ -56,7 +56,7 @@ afterEach(() => {
 });
 
 describe('the network', () => {
-  test('when it goes, the connection is over at once; when it is back, there is a new one at once', async () => {
+  test('ends the connection at once when it is lost, and leads to a new one at once when it is back', async () => {
     const { client, relay, socket } = await openConnected(SLOW);
     page.goOffline();
     expect(client.state).toMatchObject({ name: 'offline', reason: { code: 'offline' }, attempt: 1 });
@@ -67,7 +67,7 @@ describe('the network', () => {
     expect(client.state.name).toBe('connected');
   });
 
-  test('while it is gone it is tried now and then: browsers can be wrong', async () => {
+  test('is tried at long intervals while the browser reports it lost: browsers can be wrong', async () => {
     const { client, relay } = await openConnected(SLOW);
     page.goOffline();
     expect((client.state as { retryAt: number }).retryAt - Date.now()).toBe(45_000);
@@ -76,7 +76,7 @@ describe('the network', () => {
     await client.connect();
   });
 
-  test('when it goes during a pause, the pause is a long one', async () => {
+  test('makes a pause long if it is lost during the pause', async () => {
     const { client, socket } = await openConnected(SLOW);
     socket.end(1006);
     expect(client.state.name).toBe('waiting');
@@ -84,7 +84,7 @@ describe('the network', () => {
     expect(client.state).toMatchObject({ name: 'offline', retryAt: Date.now() + 45_000 });
   });
 
-  test('back online counts in a hidden tab, too', async () => {
+  test('leads to a new connection in a hidden tab too', async () => {
     const { client, relay } = await openConnected(SLOW);
     page.show(false);
     page.goOffline();
@@ -95,7 +95,7 @@ describe('the network', () => {
 });
 
 describe('the page', () => {
-  test('cuts a pause short when it is shown, not when it is hidden', async () => {
+  test('ends a pause when it is shown, not when it is hidden', async () => {
     const { client, socket, relay } = await openConnected(SLOW);
     socket.end(1006);
     page.show(false);
@@ -105,16 +105,16 @@ describe('the page', () => {
     expect(client.state.name).toBe('connected');
   });
 
-  test('has no connection while it is in the page cache, and a new one when it is back', async () => {
+  test('has no connection in the page cache, and a new one when it returns', async () => {
     const { client, socket, relay } = await openConnected(SLOW);
-    page.tell('pagehide');
+    page.dispatch('pagehide');
     expect([client.state.name, socket.readyState]).toEqual(['waiting', 3]);
-    page.tell('pageshow');
+    page.dispatch('pageshow');
     await (await relay.socket(1)).connect();
     expect(client.state.name).toBe('connected');
   });
 
-  test('is listened to while the client wants a connection, and no longer', async () => {
+  test('has listeners only while the client needs a connection', async () => {
     const { client, socket, relay } = await openConnected(SLOW);
     expect(page.listeners).toBe(5);
     socket.end(1006);
@@ -125,7 +125,7 @@ describe('the page', () => {
     relay.sockets[1]?.end(4403);
     expect([client.state.name, page.listeners]).toEqual(['refused', 0]);
     page.goOnline();
-    page.tell('pageshow');
+    page.dispatch('pageshow');
     page.show(true);
     expect(client.state.name).toBe('refused');
     void client.connect();
@@ -137,9 +137,9 @@ describe('the page', () => {
   });
 });
 
-test('a connection that is there is left alone', async () => {
+test('an open connection stays when the page returns or is shown', async () => {
   const { client, relay } = await openConnected(SLOW);
-  page.tell('pageshow');
+  page.dispatch('pageshow');
   page.goOnline();
   page.show(true);
   await settled();
@@ -147,23 +147,23 @@ test('a connection that is there is left alone', async () => {
 });
 
 describe('in a hidden tab', () => {
-  test('beats are answered when they arrive, as its timers may come too late', async () => {
+  test('heart-beats are answered on arrival, because timers may be too late', async () => {
     const { socket } = await openConnected(SLOW);
-    socket.beat();
-    expect(socket.beats).toBe(0);
+    socket.sendHeartBeat();
+    expect(socket.heartBeats).toBe(0);
     page.show(false);
-    socket.beat();
-    socket.beat();
-    expect(socket.beats).toBe(1);
+    socket.sendHeartBeat();
+    socket.sendHeartBeat();
+    expect(socket.heartBeats).toBe(1);
     await jest.advanceTimersByTimeAsync(500);
-    socket.beat();
-    expect(socket.beats).toBe(2);
+    socket.sendHeartBeat();
+    expect(socket.heartBeats).toBe(2);
   });
 
-  test('none are sent where none are wanted', async () => {
+  test('no heart-beats are sent if they are disabled', async () => {
     const { socket } = await openConnected({ ...SLOW, heartBeatMs: 0 });
     page.show(false);
-    socket.beat();
-    expect(socket.beats).toBe(0);
+    socket.sendHeartBeat();
+    expect(socket.heartBeats).toBe(0);
   });
 });

@@ -3,7 +3,7 @@ import { RelayError } from '../../../client-sdk/src/core/index.js';
 import { nextState, open, openConnected, settled } from './open-client.js';
 
 describe('the confirm', () => {
-  test('resolves by the receipt', async () => {
+  test('resolves with the receipt', async () => {
     const { client, socket } = await openConnected();
     const publishing = client.publish('/topic/a', 'hello', { headers: { priority: '5' } });
     const send = await socket.acknowledge('SEND');
@@ -11,7 +11,7 @@ describe('the confirm', () => {
     expect(send).toMatchObject({ headers: { destination: '/topic/a', priority: '5' }, body: 'hello' });
   });
 
-  test('rejects by a report, and the connection stays', async () => {
+  test('rejects with an error report, and the connection stays', async () => {
     const { client, socket } = await openConnected();
     const publishing = client.publish('/topic/a', 'x');
     socket.report(await socket.frame('SEND'), 'access-denied', 'Not there.');
@@ -19,19 +19,23 @@ describe('the confirm', () => {
     expect(client.state.name).toBe('connected');
   });
 
-  test('rejects by the ERROR that names it, and comes back', async () => {
+  test('rejects with the ERROR that names its receipt, and the client reconnects', async () => {
     const { client, socket, relay } = await openConnected();
     const publishing = client.publish('/exchange/none', 'x');
     const send = await socket.frame('SEND');
     const receipt = { 'receipt-id': send.headers['receipt'] ?? '' };
-    socket.say('ERROR', { message: 'exchange not found', code: 'exchange-not-found', ...receipt }, 'No such exchange.');
+    socket.sendFrame(
+      'ERROR',
+      { message: 'exchange not found', code: 'exchange-not-found', ...receipt },
+      'No such exchange.',
+    );
     socket.end(4400);
     await expect(publishing).rejects.toEqual(new RelayError('exchange-not-found', 'No such exchange.'));
     await (await relay.socket(1)).connect();
     expect(client.state.name).toBe('connected');
   });
 
-  test('from a server without receipts, counts as there when it is sent', async () => {
+  test('resolves after sending if the server has no receipts', async () => {
     const { client, socket } = await openConnected({ receipts: false });
     await client.publish('/topic/a', 'x');
     expect(socket.seen('SEND').map(({ headers }) => headers['receipt'])).toEqual([undefined]);
@@ -39,7 +43,7 @@ describe('the confirm', () => {
 });
 
 describe('across connections', () => {
-  test('what was not answered is sent again, behind the subscriptions, with the same id and in order', async () => {
+  test('unanswered messages are sent again after the subscriptions, with the same id and in order', async () => {
     const { client, relay, socket } = await openConnected();
     client.subscribe('/topic/a', () => {});
     await socket.acknowledge('SUBSCRIBE');
@@ -61,14 +65,14 @@ describe('across connections', () => {
     expect(new Set(ids).size).toBe(3);
   });
 
-  test('the application can give the id', async () => {
+  test('the application can set the id', async () => {
     const { client, socket } = await openConnected();
     const publishing = client.publish('/topic/a', 'x', { id: 'order-7' });
     expect((await socket.acknowledge('SEND')).headers['idempotency-key']).toBe('order-7');
     await publishing;
   });
 
-  test('what was answered is not sent again', async () => {
+  test('answered messages are not sent again', async () => {
     const { client, relay, socket } = await openConnected();
     const publishing = client.publish('/topic/a', 'x');
     await socket.acknowledge('SEND');
@@ -91,7 +95,7 @@ describe('across connections', () => {
   });
 });
 
-/** Connected, with a subscription that the relay has not confirmed: what is published waits for it. */
+/** A connected client whose subscription the relay has not confirmed yet: published messages wait for it. */
 async function openBeforeSubscribed() {
   const { client, relay } = open();
   client.subscribe('/topic/a', () => {});
@@ -112,7 +116,7 @@ describe('queue: false', () => {
     await expect(client.publish('/topic/a', 'x', { queue: false })).rejects.toMatchObject({ code: 'not-connected' });
   });
 
-  test('right after the connection is there, waits for the subscriptions as others do', async () => {
+  test('waits for the subscriptions right after CONNECTED, like other messages', async () => {
     const { client, socket } = await openBeforeSubscribed();
     const publishing = client.publish('/topic/a', 'x', { queue: false });
     await settled();
@@ -122,7 +126,7 @@ describe('queue: false', () => {
     await publishing;
   });
 
-  test('is not kept when that connection is lost before it was sent', async () => {
+  test('rejects if that connection is lost before the message was sent', async () => {
     const { client, socket } = await openBeforeSubscribed();
     const publishing = client.publish('/topic/a', 'x', { queue: false });
     socket.end(1006);
@@ -134,7 +138,7 @@ describe('bounds', () => {
   beforeEach(() => void jest.useFakeTimers({ doNotFake: ['nextTick', 'queueMicrotask', 'setImmediate'] }));
   afterEach(() => void jest.useRealTimers());
 
-  test('so many wait at once, and no more', async () => {
+  test('at most `publishQueueMax` messages wait', async () => {
     const { client } = open({ publishQueueMax: 2 });
     const waiting = [client.publish('/topic/a', '1'), client.publish('/topic/a', '2')];
     await expect(client.publish('/topic/a', '3')).rejects.toMatchObject({ code: 'queue-full' });
@@ -142,7 +146,7 @@ describe('bounds', () => {
     for (const each of waiting) await expect(each).rejects.toMatchObject({ code: 'closed' });
   });
 
-  test('those that are sent and not confirmed count', async () => {
+  test('messages that are sent and not confirmed count too', async () => {
     const { client, socket } = await openConnected({ publishQueueMax: 1 });
     const first = client.publish('/topic/a', '1');
     await expect(client.publish('/topic/a', '2')).rejects.toMatchObject({ code: 'queue-full' });
@@ -153,7 +157,7 @@ describe('bounds', () => {
     await third;
   });
 
-  test('each waits for so long, and is not sent after that', async () => {
+  test('each message waits for at most `publishMaxAgeMs`, and is not sent later', async () => {
     const { client, relay } = open({ publishMaxAgeMs: 1_000, connectTimeoutMs: 60_000 });
     const late = expect(client.publish('/topic/a', 'x')).rejects.toMatchObject({ code: 'timeout' });
     await jest.advanceTimersByTimeAsync(1_000);
@@ -167,7 +171,7 @@ describe('bounds', () => {
 });
 
 describe('a client that is closed or refused', () => {
-  test('lets the relay answer what was sent, and rejects the rest', async () => {
+  test('lets the relay answer sent messages, and rejects the rest', async () => {
     const { client, socket } = await openConnected();
     const answered = client.publish('/topic/a', '1');
     const unanswered = expect(client.publish('/topic/a', '2')).rejects.toMatchObject({ code: 'closed' });
@@ -177,7 +181,7 @@ describe('a client that is closed or refused', () => {
     await Promise.all([answered, unanswered, closing]);
   });
 
-  test('takes nothing', async () => {
+  test('accepts no message', async () => {
     const { client, socket } = await openConnected();
     socket.end(4403);
     await expect(client.publish('/topic/a', 'x')).rejects.toBe((client.state as { reason?: unknown }).reason);

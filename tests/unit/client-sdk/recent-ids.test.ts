@@ -1,12 +1,12 @@
 import { expect, test } from '@jest/globals';
 import { RecentIds } from '../../../client-sdk/src/core/recent-ids.js';
 
-test('an id is seen from the second time on', () => {
+test('an id counts as seen from the second time on', () => {
   const ids = new RecentIds();
   expect([ids.has('a'), ids.has('a'), ids.has('b'), ids.has('a')]).toEqual([false, true, false, true]);
 });
 
-test('without an id nothing was ever seen', () => {
+test('a message without an id never counts as seen', () => {
   const ids = new RecentIds();
   expect([ids.has(undefined), ids.has(undefined)]).toEqual([false, false]);
 });

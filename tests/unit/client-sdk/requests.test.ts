@@ -5,48 +5,48 @@ import { open, openConnected, settled } from './open-client.js';
 const answerTo = ({ headers }: SeenFrame) => ({ 'correlation-id': headers['correlation-id'] ?? '' });
 
 describe('a request', () => {
-  test('asks for an answer to the temporary queue, and gets it decoded', async () => {
+  test('names the temporary queue for the answer, and resolves with the decoded answer', async () => {
     const { client, socket } = await openConnected();
-    const asking = client.request<{ sum: number }>('/queue/sums', [1, 2], { headers: { priority: '5' } });
+    const requesting = client.request<{ sum: number }>('/queue/sums', [1, 2], { headers: { priority: '5' } });
     const send = await socket.acknowledge('SEND');
     expect(send).toMatchObject({ headers: { 'reply-to': '/temp-queue/replies', priority: '5' }, body: '[1,2]' });
     socket.deliver('/temp-queue/replies', '{"sum":3}', answerTo(send));
-    expect((await asking).data).toEqual({ sum: 3 });
+    expect((await requesting).data).toEqual({ sum: 3 });
   });
 
-  test('an answer may come before the receipt, and answers find their questions', async () => {
+  test('accepts an answer before the receipt, and matches answers with requests', async () => {
     const { client, socket } = await openConnected();
-    const asking = [client.request('/queue/q', 'a'), client.request('/queue/q', 'b')];
+    const requesting = [client.request('/queue/q', 'a'), client.request('/queue/q', 'b')];
     const sent = [await socket.frame('SEND', 0), await socket.frame('SEND', 1)];
     socket.deliver('/temp-queue/replies', 'to b', answerTo(sent[1]!));
-    socket.deliver('/temp-queue/replies', 'to nobody', { 'correlation-id': 'other' });
-    socket.deliver('/temp-queue/replies', 'to nobody');
+    socket.deliver('/temp-queue/replies', 'to none', { 'correlation-id': 'other' });
+    socket.deliver('/temp-queue/replies', 'to none');
     socket.deliver('/temp-queue/replies', 'to a', answerTo(sent[0]!));
-    expect((await Promise.all(asking)).map(({ data }) => data)).toEqual(['to a', 'to b']);
+    expect((await Promise.all(requesting)).map(({ data }) => data)).toEqual(['to a', 'to b']);
   });
 
-  test('an answer that cannot be decoded is told', async () => {
+  test('rejects if the answer cannot be decoded', async () => {
     const { client, socket } = await openConnected();
-    const asking = client.request('/queue/q', 'a');
+    const requesting = client.request('/queue/q', 'a');
     const send = await socket.acknowledge('SEND');
     socket.deliver('/temp-queue/replies', '{', { ...answerTo(send), 'content-type': 'application/json' });
-    await expect(asking).rejects.toMatchObject({ code: 'decode-failed' });
+    await expect(requesting).rejects.toMatchObject({ code: 'decode-failed' });
   });
 
-  test('the refusal of the question is told', async () => {
+  test('rejects if the relay refuses it', async () => {
     const { client, socket } = await openConnected();
-    const asking = client.request('/queue/q', 'a');
+    const requesting = client.request('/queue/q', 'a');
     socket.report(await socket.frame('SEND'), 'access-denied', 'Not there.');
-    await expect(asking).rejects.toMatchObject({ code: 'access-denied' });
+    await expect(requesting).rejects.toMatchObject({ code: 'access-denied' });
   });
 
-  test.each(['before', 'after'])('is not asked again when the connection is lost %s the receipt', async (moment) => {
+  test.each(['before', 'after'])('is not sent again if the connection is lost %s the receipt', async (moment) => {
     const { client, socket, relay } = await openConnected();
-    const asking = client.request('/queue/q', 'a');
+    const requesting = client.request('/queue/q', 'a');
     if (moment === 'before') await socket.frame('SEND');
     else await socket.acknowledge('SEND');
     socket.end(1006);
-    await expect(asking).rejects.toMatchObject({ code: 'connection-lost' });
+    await expect(requesting).rejects.toMatchObject({ code: 'connection-lost' });
     const next = await relay.socket(1);
     await next.connect();
     await client.connect();
@@ -56,14 +56,14 @@ describe('a request', () => {
 
   test('waits for a connection', async () => {
     const { client, relay } = open();
-    const asking = client.request('/queue/q', 'a');
+    const requesting = client.request('/queue/q', 'a');
     const socket = await relay.socket(0);
     await socket.connect();
     socket.deliver('/temp-queue/replies', 'b', answerTo(await socket.acknowledge('SEND')));
-    expect((await asking).data).toBe('b');
+    expect((await requesting).data).toBe('b');
   });
 
-  test('takes so long at most, and an answer after that is nothing', async () => {
+  test('rejects after `timeoutMs`, and a later answer is ignored', async () => {
     const { client, socket } = await openConnected();
     jest.useFakeTimers({ doNotFake: ['nextTick', 'queueMicrotask', 'setImmediate'] });
     const late = expect(client.request('/queue/q', 'a', { timeoutMs: 500 })).rejects.toMatchObject({
@@ -80,25 +80,25 @@ describe('a request', () => {
   test('can be aborted', async () => {
     const { client, socket } = await openConnected();
     const abort = new AbortController();
-    const asking = client.request('/queue/q', 'a', { signal: abort.signal });
+    const requesting = client.request('/queue/q', 'a', { signal: abort.signal });
     await socket.acknowledge('SEND');
     abort.abort();
-    await expect(asking).rejects.toMatchObject({ code: 'aborted' });
+    await expect(requesting).rejects.toMatchObject({ code: 'aborted' });
     await expect(client.request('/queue/q', 'a', { signal: abort.signal })).rejects.toMatchObject({ code: 'aborted' });
     expect(socket.seen('SEND')).toHaveLength(1);
   });
 
-  test('what cannot be encoded is not asked', async () => {
+  test('rejects data that cannot be encoded', async () => {
     const { client } = await openConnected();
     await expect(client.request('/queue/q', 1n)).rejects.toThrow(TypeError);
   });
 
-  test('closing the client ends it', async () => {
+  test('ends when the client is closed', async () => {
     const { client, socket } = await openConnected();
-    const asking = expect(client.request('/queue/q', 'a')).rejects.toMatchObject({ code: 'connection-lost' });
+    const requesting = expect(client.request('/queue/q', 'a')).rejects.toMatchObject({ code: 'connection-lost' });
     await socket.acknowledge('SEND');
     const closing = client.close();
     await socket.acknowledge('DISCONNECT');
-    await Promise.all([asking, closing]);
+    await Promise.all([requesting, closing]);
   });
 });

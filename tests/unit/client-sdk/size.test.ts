@@ -1,4 +1,4 @@
-/** What an application's bundle gets of the client: how much, and nothing that it has not asked for. */
+/** The client's share of an application's bundle: its size, and no code that the application does not import. */
 import { isBuiltin } from 'node:module';
 import path from 'node:path';
 import { gzipSync } from 'node:zlib';
@@ -11,23 +11,21 @@ const CORE = path.join(ROOT, 'client-sdk/src/core/index.ts');
 const REACT = path.join(ROOT, 'client-sdk/src/react/index.ts');
 const REACT_ALONE: BuildOptions = { entryPoints: [REACT], external: ['react', 'react/*', '../core/*'] };
 
-/** KiB of the gate, by the name in the README's table. */
+/** The limits in KiB, by name in the README's table. */
 const GATES: readonly [name: string, bundled: BuildOptions, maxKib: number][] = [
   ['core with stompjs', { entryPoints: [CORE] }, 11.5],
   ['`/react`, without React', REACT_ALONE, 2.5],
 ];
 
 describe.each(GATES)('%s', (name, bundled, maxKib) => {
-  test(`minified and gzipped it has at most ${maxKib} KiB, and what the README says`, async () => {
+  test(`has at most ${maxKib} KiB minified and gzipped, and the size in the README`, async () => {
     const { gzippedBytes } = await bundle(bundled);
     const kib = gzippedBytes / 1024;
     process.stdout.write(`${name}: ${gzippedBytes} bytes, ${kib.toFixed(2)} KiB of ${maxKib} KiB\n`);
     expect(kib).toBeLessThanOrEqual(maxKib);
-    const told = tableUnder(readPage(path.join(ROOT, 'client-sdk/README.md')), 'Size').find(
-      ([first]) => first === name,
-    );
-    expect(told).toEqual([name, expect.stringMatching(/^[\d.]+ KiB$/), `${maxKib} KiB`]);
-    expect(Math.abs(parseFloat(told![1]!) - kib)).toBeLessThan(0.25);
+    const row = tableUnder(readPage(path.join(ROOT, 'client-sdk/README.md')), 'Size').find(([first]) => first === name);
+    expect(row).toEqual([name, expect.stringMatching(/^[\d.]+ KiB$/), `${maxKib} KiB`]);
+    expect(Math.abs(parseFloat(row![1]!) - kib)).toBeLessThan(0.25);
   });
 });
 
@@ -37,12 +35,12 @@ describe('tree-shaking', () => {
   ];
   const application = (contents: string): BuildOptions => ({ stdin: { contents, resolveDir: ROOT, loader: 'ts' } });
 
-  test('RelayError alone brings no stompjs', async () => {
+  test('RelayError alone bundles no stompjs', async () => {
     const { files } = await bundle(application(`import { RelayError } from 'stomp-relay-client'; throw RelayError;`));
     expect(files).toEqual(['client-sdk/src/core/relay-error.ts']);
   });
 
-  test('a hook brings neither stompjs nor the other hooks', async () => {
+  test('a hook bundles neither stompjs nor the other hooks', async () => {
     const code = `import { useConnection } from 'stomp-relay-client/react'; export default useConnection;`;
     const one = await bundle({ ...application(code), external: ['react'] });
     expect(packagesIn(one.files)).toEqual(['ours']);
@@ -51,29 +49,29 @@ describe('tree-shaking', () => {
     expect(one.gzippedBytes).toBeLessThan(all.gzippedBytes / 2);
   });
 
-  test('the core brings stompjs, and nothing of React', async () => {
+  test('the core bundles stompjs, and nothing of React', async () => {
     const { files } = await bundle({ entryPoints: [CORE] });
     expect(packagesIn(files).sort()).toEqual(['@stomp/stompjs', 'ours']);
     expect(files.filter((file) => file.includes('/react/'))).toEqual([]);
   });
 });
 
-test('browsers get nothing of Node', async () => {
+test('a browser bundle contains no code of Node', async () => {
   const { imports, code } = await bundle({ entryPoints: [REACT], external: ['react'] });
-  expect(imports.filter(isBuiltin)).toEqual([]); // nor does the bundler put anything in its place: it would have failed
+  expect(imports.filter(isBuiltin)).toEqual([]); // the bundler adds no replacement either: it would have failed
   expect(code).not.toMatch(/\b(?:require\(|Buffer\b|process\.|setImmediate|__dirname)/);
 });
 
 interface Bundle {
   readonly code: string;
   readonly gzippedBytes: number;
-  /** Of which code is in it, below the repository. */
+  /** Source files with code in the bundle, relative to the repository. */
   readonly files: readonly string[];
-  /** What is left to import. */
+  /** Imports that remain in the bundle. */
   readonly imports: readonly string[];
 }
 
-/** As an application's build makes it for browsers. */
+/** Bundles like an application's build for browsers. */
 async function bundle(options: BuildOptions): Promise<Bundle> {
   const { outputFiles, metafile } = await build({
     alias: { 'stomp-relay-client': CORE, 'stomp-relay-client/react': REACT },
@@ -84,7 +82,7 @@ async function bundle(options: BuildOptions): Promise<Bundle> {
     platform: 'browser',
     target: 'es2022',
     jsx: 'automatic',
-    outdir: '.cache/bundle', // only a name: nothing is written
+    outdir: '.cache/bundle', // a name only: nothing is written
     ...options,
     write: false,
     metafile: true,

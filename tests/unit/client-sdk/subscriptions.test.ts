@@ -8,10 +8,10 @@ afterEach(() => void jest.useRealTimers());
 const fakeTime = () => void jest.useFakeTimers({ doNotFake: ['nextTick', 'queueMicrotask', 'setImmediate'] });
 
 describe('sharing', () => {
-  test('the same destination is subscribed once, by itself as its id', async () => {
+  test('one destination leads to one SUBSCRIBE, with the destination as its id', async () => {
     const { client, socket } = await openConnected();
     const seen: string[] = [];
-    const listener = (who: string) => (message: Message) => seen.push(`${who} ${message.body}`);
+    const listener = (name: string) => (message: Message) => seen.push(`${name} ${message.body}`);
     const one = client.subscribe('/topic/a', listener('one'));
     const two = client.subscribe('/topic/a', listener('two'), { decode: ({ body }) => body });
     client.subscribe('/topic/a', listener('acking'), { ack: 'client' });
@@ -36,7 +36,7 @@ describe('sharing', () => {
     expect(socket.seen('UNSUBSCRIBE').map(({ headers }) => headers['id'])).toEqual(['/topic/a']);
   });
 
-  test('a thousand on one destination make one SUBSCRIBE, a thousand on their own a thousand, and nothing is left', async () => {
+  test('a thousand on one destination make one SUBSCRIBE, a thousand on different ones a thousand, and none is left', async () => {
     const { client, socket, relay } = await openConnected();
     const shared = Array.from({ length: 1_000 }, () => client.subscribe('/topic/a', () => {}));
     const own = Array.from({ length: 1_000 }, (_, n) => client.subscribe(`/topic/${n}`, () => {}));
@@ -52,7 +52,7 @@ describe('sharing', () => {
     expect(next.seen('SUBSCRIBE')).toEqual([]);
   });
 
-  test('one that comes later has the state that there is', async () => {
+  test('a later subscription has the current state', async () => {
     const { client, socket } = await openConnected();
     const first = client.subscribe('/topic/a', () => {});
     await socket.acknowledge('SUBSCRIBE');
@@ -60,23 +60,23 @@ describe('sharing', () => {
     expect(client.subscribe('/topic/a', () => {}).state).toEqual({ name: 'subscribed', mayHaveMissed: false });
   });
 
-  test('unsubscribing ends one part, and tells those who listen to it', async () => {
+  test('unsubscribing ends one of several, and notifies its listeners', async () => {
     const { client, socket } = await openConnected();
     const [one, two] = [client.subscribe('/topic/a', () => {}), client.subscribe('/topic/a', () => {})];
-    const heard: [string, SubscriptionState['name']][] = [];
-    one.onState(({ name }) => heard.push(['one', name]));
-    two.onState(({ name }) => heard.push(['two', name]));
+    const seenStates: [string, SubscriptionState['name']][] = [];
+    one.onState(({ name }) => seenStates.push(['one', name]));
+    two.onState(({ name }) => seenStates.push(['two', name]));
     one.unsubscribe();
     await socket.acknowledge('SUBSCRIBE');
     await two.ready;
-    expect(heard).toEqual([
+    expect(seenStates).toEqual([
       ['one', 'ended'],
       ['two', 'subscribed'],
     ]);
     expect([one.state.name, two.state.name]).toEqual(['ended', 'subscribed']);
   });
 
-  test('one that ends before its receipt rejects', async () => {
+  test('a subscription that ends before its receipt rejects', async () => {
     const { client, socket } = await openConnected();
     const subscription = client.subscribe('/topic/a', () => {});
     const { ready } = subscription;
@@ -88,7 +88,7 @@ describe('sharing', () => {
 });
 
 describe('on a new connection', () => {
-  test('all are set up again, and say that something may be missed', async () => {
+  test('all are set up again, and report that messages may be missed', async () => {
     const { client, socket, relay } = await openConnected();
     const states: SubscriptionState[] = [];
     const subscription = client.subscribe('/topic/a', () => {}, { headers: { selector: 'x' } });
@@ -108,7 +108,7 @@ describe('on a new connection', () => {
     ]);
   });
 
-  test('what was published twice for want of an answer is delivered once', async () => {
+  test('a message that was published twice for lack of an answer is delivered once', async () => {
     const { client, socket, relay } = await openConnected();
     const bodies: string[] = [];
     client.subscribe('/topic/a', ({ body }) => bodies.push(body));
@@ -125,7 +125,7 @@ describe('on a new connection', () => {
     expect(bodies).toEqual(['x', 'x', 'x', 'x']);
   });
 
-  test('what is to be acknowledged is delivered each time', async () => {
+  test('a message that must be acknowledged is delivered each time', async () => {
     const { client, socket } = await openConnected();
     const bodies: string[] = [];
     client.subscribe('/queue/a', ({ body }) => bodies.push(body), { ack: 'client' });
@@ -134,7 +134,7 @@ describe('on a new connection', () => {
     expect(bodies).toEqual(['x', 'x']);
   });
 
-  test('a client that was closed has them back, and their promises say so in between', async () => {
+  test('a closed client sets them up again on `connect`; until then `ready` rejects', async () => {
     const { client, socket, relay } = await openConnected();
     const subscription = client.subscribe('/topic/a', () => {});
     const { ready } = subscription;
@@ -151,8 +151,8 @@ describe('on a new connection', () => {
   });
 });
 
-describe('refused', () => {
-  test('by a report: told, over, and not set up again', async () => {
+describe('a refusal', () => {
+  test('in a report goes to onError and ends the subscription, which is not set up again', async () => {
     const { client, socket, relay } = await openConnected();
     const errors: Refusal[] = [];
     const bad = client.subscribe('/topic/a', () => {}, { onError: (error) => errors.push(error) });
@@ -171,7 +171,7 @@ describe('refused', () => {
     await next.acknowledge('SUBSCRIBE');
   });
 
-  test('leaving one that was refused does not touch the one that was tried after it', async () => {
+  test('does not affect a later subscription when the refused one is unsubscribed', async () => {
     const { client, socket, relay } = await openConnected({ onError: () => {} });
     const refused = client.subscribe('/topic/a', () => {});
     socket.report(await socket.frame('SUBSCRIBE'), 'access-denied', 'Not there.');
@@ -186,14 +186,18 @@ describe('refused', () => {
     await next.acknowledge('SUBSCRIBE');
   });
 
-  test('by the ERROR that names it: the others are back', async () => {
+  test('in an ERROR that names the receipt ends one subscription, and the others are set up again', async () => {
     const { client, socket, relay } = await openConnected({ onError: () => {} });
     client.subscribe('/topic/good', () => {});
     await socket.acknowledge('SUBSCRIBE');
     const bad = client.subscribe('/nowhere', () => {});
     const frame = await socket.frame('SUBSCRIBE', 1);
     const receipt = { 'receipt-id': frame.headers['receipt'] ?? '' };
-    socket.say('ERROR', { code: 'invalid-destination', message: 'invalid destination', ...receipt }, 'No such kind.');
+    socket.sendFrame(
+      'ERROR',
+      { code: 'invalid-destination', message: 'invalid destination', ...receipt },
+      'No such kind.',
+    );
     socket.end(4400);
     await expect(bad.ready).rejects.toMatchObject({ code: 'invalid-destination' });
     const next = await relay.socket(1);
@@ -202,7 +206,7 @@ describe('refused', () => {
     expect(next.seen('SUBSCRIBE').map(({ headers }) => headers['id'])).toEqual(['/topic/good']);
   });
 
-  test('after it was set up, as when its queue is deleted', async () => {
+  test('may come after the subscription was set up, as when its queue is deleted', async () => {
     const { client, socket } = await openConnected({ onError: () => {} });
     const subscription = client.subscribe('/topic/a', () => {});
     await socket.acknowledge('SUBSCRIBE');
@@ -212,7 +216,7 @@ describe('refused', () => {
     expect(subscription.state).toMatchObject({ name: 'refused', error: { code: 'subscription-ended' } });
   });
 
-  test('where the subscriber has no onError, the one of the client hears of it', async () => {
+  test('goes to the onError of the client if the subscription has none', async () => {
     const errors: Refusal[] = [];
     const { client, socket } = await openConnected({ onError: (error) => errors.push(error) });
     client.subscribe('/topic/a', () => {});
@@ -221,30 +225,27 @@ describe('refused', () => {
     expect(errors.map(({ code }) => code)).toEqual(['access-denied']);
   });
 
-  test.each(['before', 'after'])(
-    'for the moment, %s it was set up: it is tried again after a while',
-    async (moment) => {
-      const { client, socket } = await openConnected();
-      fakeTime();
-      const subscription = client.subscribe('/topic/a', () => {});
-      if (moment === 'before') {
-        socket.report(await socket.frame('SUBSCRIBE'), 'broker-unavailable', 'Later.');
-      } else {
-        await socket.acknowledge('SUBSCRIBE');
-        await subscription.ready;
-        const away = { code: 'authentication-unavailable', 'refused-command': 'SUBSCRIBE', 'refused-id': '/topic/a' };
-        socket.notice('errors', away, 'Later.');
-      }
-      await settled();
-      expect(subscription.state).toEqual({ name: 'subscribing' });
-      await jest.advanceTimersByTimeAsync(4_000);
-      await socket.acknowledge('SUBSCRIBE', 1);
+  test.each(['before', 'after'])('that may pass, %s the set-up, leads to a retry after a pause', async (moment) => {
+    const { client, socket } = await openConnected();
+    fakeTime();
+    const subscription = client.subscribe('/topic/a', () => {});
+    if (moment === 'before') {
+      socket.report(await socket.frame('SUBSCRIBE'), 'broker-unavailable', 'Later.');
+    } else {
+      await socket.acknowledge('SUBSCRIBE');
       await subscription.ready;
-      expect(subscription.state.name).toBe('subscribed');
-    },
-  );
+      const away = { code: 'authentication-unavailable', 'refused-command': 'SUBSCRIBE', 'refused-id': '/topic/a' };
+      socket.notice('errors', away, 'Later.');
+    }
+    await settled();
+    expect(subscription.state).toEqual({ name: 'subscribing' });
+    await jest.advanceTimersByTimeAsync(4_000);
+    await socket.acknowledge('SUBSCRIBE', 1);
+    await subscription.ready;
+    expect(subscription.state.name).toBe('subscribed');
+  });
 
-  test('a SUBSCRIBE that is not answered is tried again', async () => {
+  test('by timeout leads to a retry of SUBSCRIBE', async () => {
     const { client, socket } = await openConnected({ receiptTimeoutMs: 5_000 });
     fakeTime();
     const { ready } = client.subscribe('/topic/a', () => {});
@@ -254,7 +255,7 @@ describe('refused', () => {
     await ready;
   });
 
-  test('nothing is tried again for one that has ended', async () => {
+  test('leads to no retry after unsubscribe', async () => {
     const { client, socket } = await openConnected();
     fakeTime();
     const subscription = client.subscribe('/topic/a', () => {});
@@ -267,7 +268,7 @@ describe('refused', () => {
 });
 
 describe('delivering', () => {
-  test('a decoder of one part is its own matter, and what it cannot decode is told and left out', async () => {
+  test('each subscriber has its own decoder; a message that fails to decode goes to onError and is skipped', async () => {
     const { client, socket } = await openConnected();
     const seen: unknown[] = [];
     const errors: string[] = [];
@@ -286,7 +287,7 @@ describe('delivering', () => {
     expect(errors).toEqual(['decode-failed: A message from /topic/a cannot be decoded: two']);
   });
 
-  test('a listener that throws keeps no other from its message', async () => {
+  test('all listeners get the message even if one throws', async () => {
     const { client, socket } = await openConnected();
     fakeTime();
     const seen: string[] = [];
@@ -301,7 +302,7 @@ describe('delivering', () => {
     jest.clearAllTimers();
   });
 
-  test('from a server without receipts, a subscription is ready when it is sent', async () => {
+  test('a subscription is ready once it is sent if the server has no receipts', async () => {
     const { client, socket } = await openConnected({ receipts: false });
     const { ready } = client.subscribe('/topic/a', () => {});
     await ready;

@@ -26,12 +26,12 @@ describe('for a connection', () => {
     expect({ ...(login && { login }), ...(passcode && { passcode }) }).toEqual(sent);
   });
 
-  test('more headers can be asked for, too', async () => {
+  test('a function can provide more headers', async () => {
     const { connect } = await openConnected({ headers: () => Promise.resolve({ host: 'shop' }), token: 't' });
     expect(connect.headers).toMatchObject({ host: 'shop', passcode: 't' });
   });
 
-  test('a fresh token is asked for each time', async () => {
+  test('each connection fetches a fresh token', async () => {
     let count = 0;
     const { connect, relay, socket } = await openConnected({ token: () => `token-${++count}` });
     expect(connect.headers['passcode']).toBe('token-1');
@@ -41,7 +41,7 @@ describe('for a connection', () => {
     expect(again.headers['passcode']).toBe('token-2');
   });
 
-  test('where nobody is logged in it is refused, until connect is called', async () => {
+  test('without a logged-in user the client is refused, until `connect` is called', async () => {
     let token: Token = null;
     const { client, relay } = open({ token: () => token });
     await expect(client.connect()).rejects.toMatchObject({ code: 'no-token' });
@@ -56,7 +56,7 @@ describe('for a connection', () => {
   test.each([
     ['throws', () => { throw new Error('The shop is closed.'); }], // prettier-ignore
     ['rejects', () => Promise.reject(new Error('The shop is closed.'))],
-  ])('where the provider %s it is asked again later', async (_, failing) => {
+  ])('a provider that %s is called again later', async (_, failing) => {
     let provide: () => Token | Promise<Token> = failing;
     const { client, relay } = open({ token: () => provide() });
     const waiting = nextState(client, 'waiting');
@@ -68,7 +68,7 @@ describe('for a connection', () => {
     await connecting;
   });
 
-  test('a provider that hangs is given so long', async () => {
+  test('a provider that hangs runs into the connect timeout', async () => {
     const { client } = open({ token: () => new Promise<string>(() => {}), connectTimeoutMs: 100 });
     const waiting = nextState(client, 'waiting');
     client.connect().catch(() => {});
@@ -78,7 +78,7 @@ describe('for a connection', () => {
 });
 
 describe('renewal in place', () => {
-  test('gives the session the next token', async () => {
+  test('sends the next token to the session', async () => {
     let count = 0;
     const { client, socket } = await openConnected({ token: () => `token-${++count}` });
     socket.notice('token-expiring', { 'expires-in-ms': '60000' });
@@ -90,7 +90,7 @@ describe('renewal in place', () => {
     expect(socket.seen('SEND')).toHaveLength(1);
   });
 
-  test('is tried again where it failed, until the token has ended', async () => {
+  test('is retried after a failure, until the token has expired', async () => {
     let isAway = false;
     let count = 0;
     const token = () => {
@@ -110,14 +110,14 @@ describe('renewal in place', () => {
     expect([count, socket.seen('SEND').length]).toEqual([4, 1]);
   });
 
-  test('a token that is always the same is not sent again', async () => {
+  test('does not send a fixed token again', async () => {
     const { socket } = await openConnected({ token: 'token' });
     socket.notice('token-expiring', { 'expires-in-ms': '60000' });
     await settled();
     expect(socket.seen('SEND')).toEqual([]);
   });
 
-  test('where it came too late, the next connection has a fresh one, at once', async () => {
+  test('that comes too late leads to an immediate connection with a fresh token', async () => {
     let count = 0;
     const { client, socket, relay } = await openConnected({ token: () => `token-${++count}`, reconnectMinMs: 40_000 });
     socket.end(4410);

@@ -3,7 +3,7 @@ import type { Message } from '../../../client-sdk/src/core/index.js';
 import { open, openConnected } from './open-client.js';
 
 describe('a transaction', () => {
-  test('is sent in one go, and done by the receipt of COMMIT', async () => {
+  test('is sent in one go, and resolves with the receipt of COMMIT', async () => {
     const { client, socket } = await openConnected();
     const messages: Message[] = [];
     client.subscribe('/queue/a', (message) => messages.push(message), { ack: 'client-individual' });
@@ -28,14 +28,14 @@ describe('a transaction', () => {
     expect(steps.slice(1, 3).map(({ headers }) => headers['id'])).toEqual(['a1', 'a2']);
   });
 
-  test('rejects by the report on COMMIT', async () => {
+  test('rejects with the error report on COMMIT', async () => {
     const { client, socket } = await openConnected();
     const committing = client.transaction((tx) => tx.publish('/queue/b', 1));
     socket.report(await socket.frame('COMMIT'), 'commit-failed', 'One was refused.');
     await expect(committing).rejects.toMatchObject({ code: 'commit-failed' });
   });
 
-  test('needs a connection, and the one that brought its messages', async () => {
+  test('needs a connection: for an ACK, the one that brought the message', async () => {
     await expect(open().client.transaction(() => {})).rejects.toMatchObject({ code: 'not-connected' });
     const { client, socket, relay } = await openConnected();
     let message: Message | undefined;
@@ -51,7 +51,7 @@ describe('a transaction', () => {
     expect(next.seen('BEGIN')).toEqual([]);
   });
 
-  test('is over with its connection', async () => {
+  test('rejects when its connection ends', async () => {
     const { client, socket } = await openConnected();
     const committing = client.transaction((tx) => tx.publish('/queue/b', 1));
     await socket.frame('COMMIT');
@@ -59,7 +59,7 @@ describe('a transaction', () => {
     await expect(committing).rejects.toMatchObject({ code: 'connection-lost' });
   });
 
-  test('nothing is sent of one whose steps cannot be collected', async () => {
+  test('sends nothing if collecting its steps throws', async () => {
     const { client, socket } = await openConnected();
     const collecting = client.transaction((tx) => {
       tx.publish('/queue/b', 1);

@@ -1,4 +1,7 @@
-/** A client in memory: the test sees what the hooks ask of it, and plays the relay. Time stands still between `frame` and `pass`. */
+/**
+ * A client in memory. A test reads the calls of the hooks and acts as the relay. Time passes only in `frame` and
+ * `pass`.
+ */
 import { afterEach, beforeEach, jest } from '@jest/globals';
 import { act } from '@testing-library/react';
 import type { ReactNode } from 'react';
@@ -17,7 +20,7 @@ import { RelayProvider } from 'stomp-relay-client/react';
 
 type Listener<T> = (value: T) => void;
 
-class Told<S> {
+class Observable<S> {
   readonly listeners = new Set<Listener<S>>();
   constructor(public state: S) {}
   onState(listener: Listener<S>): () => void {
@@ -25,7 +28,7 @@ class Told<S> {
     this.listeners.add(own);
     return () => this.listeners.delete(own);
   }
-  become(state: S): void {
+  setState(state: S): void {
     act(() => {
       this.state = state;
       for (const listener of [...this.listeners]) listener(state);
@@ -33,9 +36,9 @@ class Told<S> {
   }
 }
 
-export class FakeSubscription extends Told<SubscriptionState> implements Subscription {
+export class FakeSubscription extends Observable<SubscriptionState> implements Subscription {
   readonly ready = Promise.resolve();
-  isOver = false;
+  hasEnded = false;
 
   constructor(
     readonly destination: string,
@@ -46,18 +49,18 @@ export class FakeSubscription extends Told<SubscriptionState> implements Subscri
   }
 
   unsubscribe(): void {
-    this.isOver = true;
+    this.hasEnded = true;
   }
   confirm(mayHaveMissed = false): void {
-    this.become({ name: 'subscribed', mayHaveMissed });
+    this.setState({ name: 'subscribed', mayHaveMissed });
   }
   refuse(error: RelayError): void {
-    this.become({ name: 'refused', error });
+    this.setState({ name: 'refused', error });
     act(() => this.options.onError?.(error));
   }
 }
 
-interface Asked {
+interface PendingCall {
   readonly destination: string;
   readonly data: unknown;
   readonly options: PublishOptions & RequestOptions<unknown>;
@@ -66,11 +69,11 @@ interface Asked {
   fail(error: RelayError): Promise<void>;
 }
 
-export class FakeClient extends Told<ConnectionState> {
+export class FakeClient extends Observable<ConnectionState> {
   /** `connect` and `close` calls, in order. */
   readonly calls: string[] = [];
   readonly all: FakeSubscription[] = [];
-  readonly asked: Asked[] = [];
+  readonly pendingCalls: PendingCall[] = [];
 
   constructor() {
     super({ name: 'idle' });
@@ -78,7 +81,7 @@ export class FakeClient extends Told<ConnectionState> {
 
   connect(): Promise<void> {
     this.calls.push('connect');
-    return Promise.reject(new RelayError('closed', 'Somebody must listen.'));
+    return Promise.reject(new RelayError('closed', 'The caller must handle this.'));
   }
   close(): Promise<void> {
     this.calls.push('close');
@@ -94,18 +97,18 @@ export class FakeClient extends Told<ConnectionState> {
     return subscription;
   }
   publish(destination: string, data: unknown, options: PublishOptions = {}): Promise<void> {
-    return this.#ask(destination, data, options) as Promise<void>;
+    return this.#record(destination, data, options) as Promise<void>;
   }
   request(destination: string, data: unknown, options: RequestOptions<never> = {}): Promise<Message> {
-    return this.#ask(destination, data, options) as Promise<Message>;
+    return this.#record(destination, data, options) as Promise<Message>;
   }
 
-  /** The subscriptions that are not over. */
+  /** The subscriptions that have not ended. */
   get live(): FakeSubscription[] {
-    return this.all.filter(({ isOver }) => !isOver);
+    return this.all.filter(({ hasEnded }) => !hasEnded);
   }
-  /** A message for each subscription of the destination. */
-  say(destination: string, ...bodies: unknown[]): void {
+  /** Delivers messages to all subscriptions of the destination. */
+  deliver(destination: string, ...bodies: unknown[]): void {
     for (const data of bodies) {
       for (const { listener, options } of this.live.filter((each) => each.destination === destination)) {
         const raw = messageOf(destination, data);
@@ -114,9 +117,9 @@ export class FakeClient extends Told<ConnectionState> {
     }
   }
 
-  #ask(destination: string, data: unknown, options: object): Promise<unknown> {
+  #record(destination: string, data: unknown, options: object): Promise<unknown> {
     return new Promise((resolve, reject) => {
-      this.asked.push({
+      this.pendingCalls.push({
         destination,
         data,
         options,
@@ -127,7 +130,7 @@ export class FakeClient extends Told<ConnectionState> {
   }
 }
 
-/** With what follows of it. */
+/** Settles a promise and runs the effects of it. */
 function settled(settle: () => void): Promise<void> {
   return act(async () => {
     settle();
@@ -140,23 +143,23 @@ export function messageOf<T>(destination: string, data: T): Message<T> {
   return { destination, data, headers: {}, body, bytes: new Uint8Array(), ack() {}, nack() {} };
 }
 
-/** As the provider takes it. */
+/** The fake with the type that the provider needs. */
 export function asClient(fake: FakeClient): Client<object> {
   return fake as unknown as Client<object>;
 }
 
-/** For `wrapper` of Testing Library. */
+/** The `wrapper` option of Testing Library. */
 export function within(fake: FakeClient): (props: { children: ReactNode }) => ReactNode {
   return ({ children }) => <RelayProvider client={asClient(fake)}>{children}</RelayProvider>;
 }
 
-/** For all tests of a file: time is the test's. */
-export function holdTime(): void {
+/** Fakes the timers for all tests of a file. */
+export function fakeTime(): void {
   beforeEach(() => void jest.useFakeTimers());
   afterEach(() => void jest.useRealTimers());
 }
 
-/** The next animation frame. */
+/** Advances to the next animation frame. */
 export function frame(): void {
   act(() => jest.advanceTimersToNextFrame());
 }

@@ -2,12 +2,12 @@
 import { expect, jest, test } from '@jest/globals';
 import { render, renderHook, screen } from '@testing-library/react';
 import { RelayProvider, useConnection, useLatest } from 'stomp-relay-client/react';
-import { asClient, FakeClient, frame, holdTime, within } from './fake-client.js';
+import { asClient, FakeClient, frame, fakeTime, within } from './fake-client.js';
 
-holdTime();
+fakeTime();
 
-test('the browser takes over what a server has rendered, though its client is further by now', () => {
-  const complaints = jest.spyOn(console, 'error');
+test('the browser hydrates the HTML of a server, even if its client is already connected', () => {
+  const consoleErrors = jest.spyOn(console, 'error');
   const fake = new FakeClient();
   fake.state = { name: 'connected' };
   const seen: string[] = [];
@@ -19,7 +19,7 @@ test('the browser takes over what a server has rendered, though its client is fu
   };
   const other = () => useLatest('/topic/data');
   renderHook(other, { wrapper: within(fake) });
-  fake.say('/topic/data', 7);
+  fake.deliver('/topic/data', 7);
   frame();
   const container = document.createElement('div');
   container.innerHTML = '<p role="main">idle none subscribing</p>';
@@ -32,9 +32,9 @@ test('the browser takes over what a server has rendered, though its client is fu
   );
   expect(seen[0]).toBe('idle none subscribing');
   expect(screen.getByRole('main').textContent).toBe('connected 7 subscribing');
-  fake.say('/topic/data', 1);
+  fake.deliver('/topic/data', 1);
   frame();
   expect(screen.getByRole('main').textContent).toBe('connected 1 subscribing');
-  expect(complaints).not.toHaveBeenCalled();
-  complaints.mockRestore();
+  expect(consoleErrors).not.toHaveBeenCalled();
+  consoleErrors.mockRestore();
 });

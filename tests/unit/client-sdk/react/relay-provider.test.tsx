@@ -3,12 +3,12 @@ import { describe, expect, jest, test } from '@jest/globals';
 import { render } from '@testing-library/react';
 import { StrictMode } from 'react';
 import { RelayProvider, useClient, useLatest } from 'stomp-relay-client/react';
-import { asClient, FakeClient, holdTime, pass } from './fake-client.js';
+import { asClient, FakeClient, fakeTime, pass } from './fake-client.js';
 
-holdTime();
+fakeTime();
 
 describe('RelayProvider', () => {
-  test('connects while it is mounted, and closes 250 ms after', () => {
+  test('connects while it is mounted, and closes 250 ms after the unmount', () => {
     const fake = new FakeClient();
     const { unmount } = render(<RelayProvider client={asClient(fake)} />);
     expect(fake.calls).toEqual(['connect']);
@@ -43,7 +43,7 @@ describe('RelayProvider', () => {
     expect(fake.calls).toEqual(['connect', 'close', 'connect']);
   });
 
-  test('of two with one client the last closes it', () => {
+  test('closes a shared client with the last of two providers', () => {
     const fake = new FakeClient();
     const first = render(<RelayProvider client={asClient(fake)} />);
     const second = render(<RelayProvider client={asClient(fake)} />);
@@ -55,7 +55,7 @@ describe('RelayProvider', () => {
     expect(fake.calls).toEqual(['connect', 'close']);
   });
 
-  test('another client takes the place of the first, with its subscriptions', () => {
+  test('replaces a client by another one, and moves its subscriptions', () => {
     const [first, second] = [new FakeClient(), new FakeClient()];
     const Row = () => <b>{String(useLatest('/topic/data').data)}</b>;
     const tree = (fake: FakeClient) => (
@@ -72,11 +72,11 @@ describe('RelayProvider', () => {
     expect(second.live).toHaveLength(1);
   });
 
-  test('a component that is replaced by a new version of itself keeps its subscription and what it showed', () => {
+  test('a component that is replaced by a new version keeps its subscription and its data', () => {
     const fake = new FakeClient();
     const versions = [1, 2].map(() => () => <b>{String(useLatest('/topic/data').data)}</b>);
     const { rerender, container } = render(<Page Row={versions[0]!} fake={fake} />);
-    fake.say('/topic/data', 7);
+    fake.deliver('/topic/data', 7);
     pass(16);
     rerender(<Page Row={versions[1]!} fake={fake} />);
     expect(container.textContent).toBe('7');
@@ -98,7 +98,7 @@ function Page({ Row, fake }: { Row: () => React.ReactNode; fake: FakeClient }) {
 }
 
 describe('useClient', () => {
-  test('gives the client of the nearest provider', () => {
+  test('returns the client of the nearest provider', () => {
     const [outer, inner] = [new FakeClient(), new FakeClient()];
     const seen: unknown[] = [];
     const Look = () => {
@@ -115,7 +115,7 @@ describe('useClient', () => {
     expect(seen).toEqual([inner]);
   });
 
-  test('says what is missing where there is no provider', () => {
+  test('throws an error that names the missing provider', () => {
     const Look = () => void useClient();
     const silenced = jest.spyOn(console, 'error').mockImplementation(() => {});
     expect(() => render(<Look />)).toThrow('There is no <RelayProvider> around this component.');

@@ -1,4 +1,4 @@
-/** Rendering on a server: no window, no effects, and nothing left behind; the browser takes over what it rendered. */
+/** Rendering on a server: no window, no effects, and no state left behind. The browser hydrates the result. */
 import { afterEach, expect, jest, test } from '@jest/globals';
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
@@ -14,13 +14,13 @@ import {
 } from 'stomp-relay-client/react';
 import { asClient, FakeClient } from './fake-client.js';
 
-const complaints = jest.spyOn(console, 'error');
-afterEach(() => expect(complaints).not.toHaveBeenCalled());
+const consoleErrors = jest.spyOn(console, 'error');
+afterEach(() => expect(consoleErrors).not.toHaveBeenCalled());
 
 function Page() {
   const latest = useLatest('/topic/data', { initial: 'none' });
   const { messages } = useMessages('/topic/chat');
-  const heard = useSubscription('/topic/alerts', () => {});
+  const alerts = useSubscription('/topic/alerts', () => {});
   const skipped = useLatest(null);
   const { isPublishing } = usePublish('/topic/chat');
   const { isPending } = useRequest('/queue/sums');
@@ -29,7 +29,7 @@ function Page() {
     latest.data,
     latest.state.name,
     messages.length,
-    heard.name,
+    alerts.name,
     skipped.state.name,
     isPublishing,
     isPending,
@@ -37,10 +37,10 @@ function Page() {
   return <p>{words.join(' ')}</p>;
 }
 
-test('renders what there is before the first message, and asks nothing of the client', () => {
+test('renders the state before the first message, and calls nothing of the client', () => {
   expect(typeof window).toBe('undefined');
   const fake = new FakeClient();
-  fake.state = { name: 'connected' }; // whatever it is, the browser's will be another one
+  fake.state = { name: 'connected' }; // the server must not render the state of its own client
   const html = renderToString(
     <RelayProvider client={asClient(fake)}>
       <Page />
@@ -50,7 +50,7 @@ test('renders what there is before the first message, and asks nothing of the cl
   expect([fake.calls, fake.all, fake.listeners.size]).toEqual([[], [], 0]);
 });
 
-test('is marked for frameworks that tell server components from those of the browser', () => {
+test('is marked for frameworks that separate server components from client components', () => {
   const entry = path.resolve(import.meta.dirname, '../../../../client-sdk/src/react/index.ts');
   expect(readFileSync(entry, 'utf8')).toMatch(/^'use client';\n/);
 });

@@ -1,6 +1,6 @@
 /**
- * What the types of the hooks let through, asked of the compiler: a program where destinations are declared, and one where none
- * are. Not files of their own, since a declaration counts for all files that are compiled together.
+ * The types of the hooks, checked by the compiler: one program with declared destinations, and one without. They are no
+ * files, because a declaration applies to all files that are compiled together.
  */
 import path from 'node:path';
 import { expect, test } from '@jest/globals';
@@ -8,8 +8,8 @@ import ts from 'typescript';
 
 const ROOT = path.resolve(import.meta.dirname, '../../../..');
 
-/** What the compiler has to say. `@ts-expect-error` without an error below it counts, too. */
-function complaintsAbout(source: string): string[] {
+/** The compiler's diagnostics. They include `@ts-expect-error` without an error below it. */
+function diagnosticsOf(source: string): string[] {
   const { config } = ts.readConfigFile(path.join(ROOT, 'tsconfig.json'), (file) => ts.sys.readFile(file)) as {
     config: unknown;
   };
@@ -34,7 +34,7 @@ const COMMON = `
   interface Row { readonly id: number; readonly price: number }
 `;
 
-test('declared destinations give the data their types, and no other is taken', () => {
+test('declared destinations give the data their types, and exclude other destinations', () => {
   const source = `${COMMON}
     interface Destinations {
       '/topic/data': Row;
@@ -83,22 +83,22 @@ test('declared destinations give the data their types, and no other is taken', (
       usePublish('/topic/date');
       // @ts-expect-error no such destination
       useRequest('/topic/date');
-      // @ts-expect-error not what is sent there
+      // @ts-expect-error wrong data for this destination
       void usePublish('/topic/data').publish({ id: 1 });
-      // @ts-expect-error not what is sent there
+      // @ts-expect-error wrong data for this destination
       void usePublish().publish('/topic/data', 'anna');
-      // @ts-expect-error not what is received there
+      // @ts-expect-error wrong data for this destination
       useLatest('/topic/data', { select: (row: { name: string }) => row.name });
     }
     type hooksMessage = import('stomp-relay-client').Message<Row>;
   `;
-  expect(complaintsAbout(source)).toEqual([]);
+  expect(diagnosticsOf(source)).toEqual([]);
 });
 
-test('where none is declared, any is taken, and the caller names the type', () => {
+test('without declarations any destination is allowed, and the caller names the type', () => {
   const source = `${COMMON}
     const client = createClient<{ '/topic/data': Row }>({ url: '/ws' });
-    export const app = <RelayProvider client={client} />; // whatever it declares for itself
+    export const app = <RelayProvider client={client} />; // its own declarations are fine
 
     export function Component({ to }: { to: string | null }) {
       const any = useLatest(to);
@@ -126,11 +126,11 @@ test('where none is declared, any is taken, and the caller names the type', () =
       void request({ id: 1 }).then((message) => is<typeof message.data, Row>(true));
       void useClient<{ '/topic/data': Row }>().publish('/topic/data', { id: 1, price: 2 });
 
-      // @ts-expect-error not what was named
+      // @ts-expect-error not the named type
       void usePublish<Row>('/topic/data').publish('anna');
       // @ts-expect-error no destination
       useLatest(undefined);
     }
   `;
-  expect(complaintsAbout(source)).toEqual([]);
+  expect(diagnosticsOf(source)).toEqual([]);
 });

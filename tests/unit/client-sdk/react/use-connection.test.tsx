@@ -5,7 +5,7 @@ import { RelayError } from 'stomp-relay-client';
 import { useConnection } from 'stomp-relay-client/react';
 import { FakeClient, within } from './fake-client.js';
 
-test('shows the state of the connection, the very object, and renders once for each', () => {
+test('returns the state object of the client, and renders once for each state', () => {
   const fake = new FakeClient();
   let renders = 0;
   const { result } = renderHook(() => (renders++, useConnection()), { wrapper: within(fake) });
@@ -16,14 +16,14 @@ test('shows the state of the connection, the very object, and renders once for e
     retryAt: 5,
     reason: new RelayError('connection-lost', 'Gone.'),
   } as const;
-  fake.become(waiting);
+  fake.setState(waiting);
   expect(result.current).toBe(waiting);
-  fake.become({ name: 'connected' });
+  fake.setState({ name: 'connected' });
   expect(result.current.name).toBe('connected');
   expect(renders).toBe(3);
 });
 
-test('stops listening when it is unmounted', () => {
+test('removes its listener when it is unmounted', () => {
   const fake = new FakeClient();
   const { unmount } = renderHook(() => useConnection(), { wrapper: within(fake) });
   expect(fake.listeners.size).toBe(1);

@@ -4,17 +4,17 @@ import { render, renderHook } from '@testing-library/react';
 import { useEffect, useState } from 'react';
 import { RelayError } from 'stomp-relay-client';
 import { RelayProvider, useLatest } from 'stomp-relay-client/react';
-import { asClient, FakeClient, frame, holdTime, pass, within } from './fake-client.js';
+import { asClient, FakeClient, frame, fakeTime, pass, within } from './fake-client.js';
 
-holdTime();
+fakeTime();
 
 interface Quote {
   readonly bid: number;
   readonly ask: number;
 }
 
-describe('what it shows', () => {
-  test('nothing, or `initial`, until the first message; then the newest', () => {
+describe('the result', () => {
+  test('is `initial` or undefined until the first message; then the newest data', () => {
     const fake = new FakeClient();
     const { result } = renderHook(
       () => [useLatest('/topic/data'), useLatest('/topic/data', { initial: 'none' })] as const,
@@ -22,23 +22,23 @@ describe('what it shows', () => {
     );
     expect(result.current.map(({ data }) => data)).toEqual([undefined, 'none']);
     expect(result.current[0]).toMatchObject({ message: undefined, error: undefined, state: { name: 'subscribing' } });
-    fake.say('/topic/data', 1, 2);
+    fake.deliver('/topic/data', 1, 2);
     frame();
     expect(result.current.map(({ data }) => data)).toEqual([2, 2]);
     expect(result.current[0].message).toMatchObject({ destination: '/topic/data', data: 2 });
   });
 
-  test('data that are null or undefined are data, not `initial`', () => {
+  test('can be null as data instead of `initial`', () => {
     const fake = new FakeClient();
     const { result } = renderHook(() => useLatest<unknown>('/topic/data', { initial: 'none' }).data, {
       wrapper: within(fake),
     });
-    fake.say('/topic/data', null);
+    fake.deliver('/topic/data', null);
     frame();
     expect(result.current).toBeNull();
   });
 
-  test('the state of the subscription at once, without a frame', () => {
+  test('has the state of the subscription at once, without waiting for a frame', () => {
     const fake = new FakeClient();
     const { result } = renderHook(() => useLatest('/topic/data'), { wrapper: within(fake) });
     fake.all[0]!.confirm();
@@ -48,22 +48,22 @@ describe('what it shows', () => {
     expect(result.current).toMatchObject({ state: { name: 'refused', error }, error });
   });
 
-  test('that a message could not be decoded, until the next one; the data stay', () => {
+  test('has the error of a message that could not be decoded until the next one, and keeps the data', () => {
     const fake = new FakeClient();
     const { result } = renderHook(() => useLatest('/topic/data'), { wrapper: within(fake) });
-    fake.say('/topic/data', 1);
+    fake.deliver('/topic/data', 1);
     frame();
     fake.all[0]!.options.onError!(new RelayError('decode-failed', 'Not JSON.'));
     frame();
     expect(result.current).toMatchObject({ data: 1, error: { code: 'decode-failed' } });
-    fake.say('/topic/data', 2);
+    fake.deliver('/topic/data', 2);
     frame();
     expect(result.current).toMatchObject({ data: 2, error: undefined });
   });
 });
 
 describe('bursts', () => {
-  test('render once per animation frame, all components together', () => {
+  test('render all components together once per animation frame', () => {
     const fake = new FakeClient();
     let commits = 0;
     const Price = ({ of }: { of: string }) => <i>{String(useLatest(of).data)} </i>;
@@ -80,8 +80,8 @@ describe('bursts', () => {
     const requestFrame = jest.spyOn(globalThis, 'requestAnimationFrame');
     const { container } = render(<Board />, { wrapper: within(fake) });
     for (let price = 1; price <= 1_000; price++) {
-      fake.say('/topic/gold', price);
-      fake.say('/topic/tin', -price);
+      fake.deliver('/topic/gold', price);
+      fake.deliver('/topic/tin', -price);
     }
     expect(container.textContent).toBe('undefined undefined undefined ');
     frame();
@@ -91,65 +91,65 @@ describe('bursts', () => {
     requestFrame.mockRestore();
   });
 
-  test('each component renders once for them', () => {
+  test('render each component once', () => {
     const fake = new FakeClient();
     let renders = 0;
     renderHook(() => (renders++, useLatest('/topic/data')), { wrapper: within(fake) });
-    for (let n = 0; n < 100; n++) fake.say('/topic/data', n);
+    for (let n = 0; n < 100; n++) fake.deliver('/topic/data', n);
     frame();
     frame();
     expect(renders).toBe(2);
   });
 
-  test('in a hidden tab, which has no frames, come once a second', () => {
+  test('render once a second in a hidden tab, which has no frames', () => {
     const hidden = jest.spyOn(globalThis, 'requestAnimationFrame').mockReturnValue(7);
-    const forgotten = jest.spyOn(globalThis, 'cancelAnimationFrame');
+    const cancelFrame = jest.spyOn(globalThis, 'cancelAnimationFrame');
     const fake = new FakeClient();
     const { result } = renderHook(() => useLatest('/topic/data').data, { wrapper: within(fake) });
-    fake.say('/topic/data', 1);
+    fake.deliver('/topic/data', 1);
     pass(999);
     expect(result.current).toBeUndefined();
     pass(1);
     expect(result.current).toBe(1);
-    expect(forgotten).toHaveBeenCalledWith(7); // or they would pile up until it is shown
-    forgotten.mockRestore();
+    expect(cancelFrame).toHaveBeenCalledWith(7); // otherwise they pile up until the tab is shown
+    cancelFrame.mockRestore();
     hidden.mockRestore();
   });
 
-  test('that nobody waits for any more leave nothing to whoever comes next', () => {
+  test('leave nothing for a later component after the last one was unmounted', () => {
     const hidden = jest.spyOn(globalThis, 'requestAnimationFrame').mockReturnValue(7);
     const fake = new FakeClient();
-    const look = () => useLatest('/topic/data').data;
-    const { unmount } = renderHook(look, { wrapper: within(fake) });
-    fake.say('/topic/data', 1);
+    const read = () => useLatest('/topic/data').data;
+    const { unmount } = renderHook(read, { wrapper: within(fake) });
+    fake.deliver('/topic/data', 1);
     unmount();
     pass(250);
-    const { result } = renderHook(look, { wrapper: within(fake) });
+    const { result } = renderHook(read, { wrapper: within(fake) });
     pass(1_000);
     expect(result.current).toBeUndefined();
     hidden.mockRestore();
   });
 
-  test('wait for their own frame, whatever came a second before', () => {
+  test('wait for their own frame after an earlier burst', () => {
     const fake = new FakeClient();
     const { result } = renderHook(() => useLatest('/topic/data').data, { wrapper: within(fake) });
-    fake.say('/topic/data', 1);
+    fake.deliver('/topic/data', 1);
     frame(); // at 16 ms
     pass(980); // the next frames are at 992 and 1,008 ms
-    fake.say('/topic/data', 2);
+    fake.deliver('/topic/data', 2);
     pass(10);
     expect(result.current).toBe(1);
     frame();
     expect(result.current).toBe(2);
   });
 
-  test('where there are no animation frames at all, a timer takes their place', () => {
+  test('render after a timer where animation frames do not exist', () => {
     const { requestAnimationFrame } = globalThis;
     Object.assign(globalThis, { requestAnimationFrame: undefined });
     try {
       const fake = new FakeClient();
       const { result } = renderHook(() => useLatest('/topic/data').data, { wrapper: within(fake) });
-      fake.say('/topic/data', 1, 2);
+      fake.deliver('/topic/data', 1, 2);
       pass(16);
       expect(result.current).toBe(2);
     } finally {
@@ -159,20 +159,20 @@ describe('bursts', () => {
 });
 
 describe('select', () => {
-  test('renders only when the selected value is another one', () => {
+  test('renders only when the selected value changes', () => {
     const fake = new FakeClient();
     let renders = 0;
     const bid = ({ bid }: Quote) => bid;
     const { result } = renderHook(() => (renders++, useLatest<Quote, number>('/topic/gold', { select: bid })), {
       wrapper: within(fake),
     });
-    fake.say('/topic/gold', { bid: 1, ask: 2 });
+    fake.deliver('/topic/gold', { bid: 1, ask: 2 });
     frame();
     expect(result.current.data).toBe(1);
-    fake.say('/topic/gold', { bid: 1, ask: 3 });
+    fake.deliver('/topic/gold', { bid: 1, ask: 3 });
     frame();
     expect(renders).toBe(2);
-    fake.say('/topic/gold', { bid: 4, ask: 3 });
+    fake.deliver('/topic/gold', { bid: 4, ask: 3 });
     frame();
     expect(renders).toBe(3);
     expect(result.current).toMatchObject({ data: 4, message: { data: { bid: 4, ask: 3 } } });
@@ -181,60 +181,63 @@ describe('select', () => {
   test.each([
     ['object', ({ bid }: Quote) => ({ bid }), { bid: 1 }],
     ['array', ({ bid }: Quote) => [bid], [1]],
-  ])('an inline one that makes a new %s each time gives the same one while its parts are', (_, make, made) => {
-    const fake = new FakeClient();
-    const seen = new Set<unknown>();
-    let renders = 0;
-    const Row = () => {
-      const { data } = useLatest('/topic/gold', { select: (quote: Quote): unknown => make(quote) });
-      const [, setCopy] = useState<unknown>();
-      useEffect(() => setCopy(data), [data]); // would go on for ever with a new one each time
-      seen.add(data);
-      renders++;
-      return null;
-    };
-    render(<Row />, { wrapper: within(fake) });
-    fake.say('/topic/gold', { bid: 1, ask: 2 });
-    frame();
-    fake.say('/topic/gold', { bid: 1, ask: 3 });
-    frame();
-    expect([...seen]).toEqual([undefined, made]);
-    expect(renders).toBe(3);
-  });
+  ])(
+    'an inline function that makes a new %s each time returns the same one while its parts are equal',
+    (_, transform, expected) => {
+      const fake = new FakeClient();
+      const seen = new Set<unknown>();
+      let renders = 0;
+      const Row = () => {
+        const { data } = useLatest('/topic/gold', { select: (quote: Quote): unknown => transform(quote) });
+        const [, setCopy] = useState<unknown>();
+        useEffect(() => setCopy(data), [data]); // would never end with a new value each time
+        seen.add(data);
+        renders++;
+        return null;
+      };
+      render(<Row />, { wrapper: within(fake) });
+      fake.deliver('/topic/gold', { bid: 1, ask: 2 });
+      frame();
+      fake.deliver('/topic/gold', { bid: 1, ask: 3 });
+      frame();
+      expect([...seen]).toEqual([undefined, expected]);
+      expect(renders).toBe(3);
+    },
+  );
 
-  test('what is no plain object is compared as a whole', () => {
+  test('objects that are not plain are compared as a whole', () => {
     const fake = new FakeClient();
     const { result } = renderHook(() => useLatest('/topic/at', { select: (ms: number) => new Date(ms) }), {
       wrapper: within(fake),
     });
-    fake.say('/topic/at', 1);
+    fake.deliver('/topic/at', 1);
     frame();
-    fake.say('/topic/at', 2);
+    fake.deliver('/topic/at', 2);
     frame();
     expect(result.current.data).toEqual(new Date(2));
   });
 
-  test('another one is seen at once, without a message and without subscribing again', () => {
+  test('another function applies at once, without a message and without subscribing again', () => {
     const fake = new FakeClient();
     const { result, rerender } = renderHook(
       ({ side }: { side: keyof Quote }) => useLatest('/topic/gold', { select: (quote: Quote) => quote[side] }).data,
       { wrapper: within(fake), initialProps: { side: 'bid' } },
     );
-    fake.say('/topic/gold', { bid: 1, ask: 2 });
+    fake.deliver('/topic/gold', { bid: 1, ask: 2 });
     frame();
     rerender({ side: 'ask' });
     expect(result.current).toBe(2);
     expect(fake.all).toHaveLength(1);
   });
 
-  test('taken away, it shows the data', () => {
+  test('without it the hook returns the data', () => {
     const fake = new FakeClient();
     const bid = ({ bid }: Quote) => bid;
     const { result, rerender } = renderHook(
       ({ isBid }) => useLatest<Quote, unknown>('/topic/gold', isBid ? { select: bid } : {}).data,
       { wrapper: within(fake), initialProps: { isBid: true } },
     );
-    fake.say('/topic/gold', { bid: 1, ask: 2 });
+    fake.deliver('/topic/gold', { bid: 1, ask: 2 });
     frame();
     rerender({ isBid: false });
     expect(result.current).toEqual({ bid: 1, ask: 2 });
@@ -242,7 +245,7 @@ describe('select', () => {
 });
 
 describe('one subscription', () => {
-  test('under StrictMode, and for all components of one destination', () => {
+  test('serves all components of one destination, also under StrictMode', () => {
     const fake = new FakeClient();
     const Row = () => <i>{String(useLatest('/topic/data').data)}</i>;
     const { container } = render(
@@ -256,12 +259,12 @@ describe('one subscription', () => {
     pass(1_000);
     expect(fake.all).toHaveLength(1);
     expect(fake.live).toHaveLength(1);
-    fake.say('/topic/data', 1);
+    fake.deliver('/topic/data', 1);
     frame();
     expect(container.textContent).toBe('111');
   });
 
-  test('that is confirmed renders a mounted component once', () => {
+  test('renders a mounted component once when it is confirmed', () => {
     const fake = new FakeClient();
     let renders = 0;
     renderHook(() => (renders++, useLatest('/topic/data')), { wrapper: within(fake) });
@@ -270,7 +273,7 @@ describe('one subscription', () => {
     expect(renders).toBe(2);
   });
 
-  test('ends 250 ms after the last component has gone', () => {
+  test('ends 250 ms after the last component was unmounted', () => {
     const fake = new FakeClient();
     const first = renderHook(() => useLatest('/topic/data'), { wrapper: within(fake) });
     const second = renderHook(() => useLatest('/topic/data'), { wrapper: within(fake) });
@@ -284,36 +287,36 @@ describe('one subscription', () => {
     expect(fake.live).toHaveLength(0);
   });
 
-  test('shows its newest message to a component that comes later, in its first render', () => {
+  test('gives its newest message to a later component in its first render', () => {
     const fake = new FakeClient();
     const seen: unknown[] = [];
-    const look = () => seen.push(useLatest('/topic/data').data);
-    const first = renderHook(look, { wrapper: within(fake) });
-    fake.say('/topic/data', 7);
+    const read = () => seen.push(useLatest('/topic/data').data);
+    const first = renderHook(read, { wrapper: within(fake) });
+    fake.deliver('/topic/data', 7);
     frame();
     first.unmount();
     pass(249);
     seen.length = 0;
-    renderHook(look, { wrapper: within(fake) });
+    renderHook(read, { wrapper: within(fake) });
     expect(seen).toEqual([7]);
   });
 
-  test('is a new one, with nothing in it, when it has ended before', () => {
+  test('starts empty again after it has ended', () => {
     const fake = new FakeClient();
-    const look = () => useLatest('/topic/data').data;
-    const first = renderHook(look, { wrapper: within(fake) });
-    fake.say('/topic/data', 7);
+    const read = () => useLatest('/topic/data').data;
+    const first = renderHook(read, { wrapper: within(fake) });
+    fake.deliver('/topic/data', 7);
     frame();
-    fake.say('/topic/data', 8);
+    fake.deliver('/topic/data', 8);
     first.unmount();
     pass(250);
-    const { result } = renderHook(look, { wrapper: within(fake) });
+    const { result } = renderHook(read, { wrapper: within(fake) });
     frame();
     expect(result.current).toBeUndefined();
     expect(fake.all).toHaveLength(2);
   });
 
-  test('none where the destination is null or `skip` is set, and none is left', () => {
+  test('does not exist if the destination is null or `skip` is set', () => {
     const fake = new FakeClient();
     const { result, rerender } = renderHook(
       ({ to, skip }: { to: string | null; skip: boolean }) => useLatest(to, { skip }),
@@ -326,7 +329,7 @@ describe('one subscription', () => {
     rerender({ to: '/topic/data', skip: false });
     expect(result.current.state).toEqual({ name: 'subscribing' });
     expect(fake.live).toHaveLength(1);
-    fake.say('/topic/data', 1);
+    fake.deliver('/topic/data', 1);
     frame();
     rerender({ to: '/topic/data', skip: true });
     expect(result.current).toMatchObject({ data: undefined, state: { name: 'idle' } });
@@ -334,18 +337,18 @@ describe('one subscription', () => {
     expect(fake.live).toHaveLength(0);
   });
 
-  test('follows the destination, and never shows what the last one brought', () => {
+  test('follows the destination, and never shows data of the previous one', () => {
     const fake = new FakeClient();
     const seen: unknown[] = [];
     const { rerender } = renderHook(({ to }) => seen.push([to, useLatest(to).data]), {
       wrapper: within(fake),
       initialProps: { to: '/topic/a' },
     });
-    fake.say('/topic/a', 1);
+    fake.deliver('/topic/a', 1);
     frame();
     rerender({ to: '/topic/b' });
-    fake.say('/topic/a', 2);
-    fake.say('/topic/b', 3);
+    fake.deliver('/topic/a', 2);
+    fake.deliver('/topic/b', 3);
     frame();
     expect(seen).toEqual([
       ['/topic/a', undefined],
@@ -359,20 +362,20 @@ describe('one subscription', () => {
 });
 
 describe('decode', () => {
-  test('makes the data, and an inline one does not subscribe again', () => {
+  test('makes the data, and an inline function does not resubscribe', () => {
     const fake = new FakeClient();
     const { result, rerender } = renderHook(
       () => useLatest('/topic/data', { decode: ({ body }) => `decoded ${body}` }).data,
       { wrapper: within(fake) },
     );
     rerender();
-    fake.say('/topic/data', 1);
+    fake.deliver('/topic/data', 1);
     frame();
     expect(result.current).toBe('decoded 1');
     expect(fake.all).toHaveLength(1);
   });
 
-  test('components with the same one share what they receive; with another, each has its own data', () => {
+  test('components with the same function share their messages; with another function they have their own data', () => {
     const fake = new FakeClient();
     const length = ({ body }: { body: string }) => body.length;
     const { result } = renderHook(
@@ -385,7 +388,7 @@ describe('decode', () => {
       { wrapper: within(fake) },
     );
     expect(fake.all).toHaveLength(2);
-    fake.say('/topic/data', 'abc');
+    fake.deliver('/topic/data', 'abc');
     frame();
     expect(result.current).toEqual(['abc', 5, 5, 'abc']);
   });

@@ -10,72 +10,74 @@ import { FakeClient, within } from './fake-client.js';
 const NOTHING = { data: undefined, error: undefined, isPending: false };
 const late = new RelayError('timeout', 'No answer.');
 
-function asking(fake: FakeClient) {
+function renderRequest(fake: FakeClient) {
   return renderHook(({ to, timeoutMs }) => useRequest<number>(to, { timeoutMs }), {
     wrapper: within(fake),
     initialProps: { to: '/queue/sums', timeoutMs: 5_000 },
   });
 }
 
-describe('a question', () => {
-  test('is pending until its answer is shown, which is also what `request` resolves with', async () => {
+describe('a request', () => {
+  test('is pending until the hook returns the answer, and `request` resolves with the same answer', async () => {
     const fake = new FakeClient();
-    const { result } = asking(fake);
+    const { result } = renderRequest(fake);
     expect(result.current).toMatchObject(NOTHING);
     let answered!: Promise<Message<number>>;
     act(() => void (answered = result.current.request([1, 2])));
     expect(result.current).toMatchObject({ ...NOTHING, isPending: true });
-    expect(fake.asked).toMatchObject([{ destination: '/queue/sums', data: [1, 2], options: { timeoutMs: 5_000 } }]);
-    await fake.asked[0]!.succeed(3);
+    expect(fake.pendingCalls).toMatchObject([
+      { destination: '/queue/sums', data: [1, 2], options: { timeoutMs: 5_000 } },
+    ]);
+    await fake.pendingCalls[0]!.succeed(3);
     expect(result.current).toMatchObject({ ...NOTHING, data: 3 });
     expect((await answered).data).toBe(3);
   });
 
-  test('that fails shows why', async () => {
+  test('has its error after a failure', async () => {
     const fake = new FakeClient();
-    const { result } = asking(fake);
+    const { result } = renderRequest(fake);
     let answered!: Promise<unknown>;
     act(() => void (answered = result.current.request(1)));
-    await fake.asked[0]!.fail(late);
+    await fake.pendingCalls[0]!.fail(late);
     expect(result.current).toMatchObject({ ...NOTHING, error: late });
     await expect(answered).rejects.toBe(late);
   });
 
-  test('is asked with the options of the last render', () => {
+  test('is sent with the options of the last render', () => {
     const fake = new FakeClient();
-    const { result, rerender } = asking(fake);
+    const { result, rerender } = renderRequest(fake);
     const { request } = result.current;
     rerender({ to: '/queue/sums', timeoutMs: 1 });
     expect(result.current.request).toBe(request);
     act(() => void request(1));
-    expect(fake.asked[0]!.options.timeoutMs).toBe(1);
+    expect(fake.pendingCalls[0]!.options.timeoutMs).toBe(1);
   });
 });
 
 describe('is aborted, and its late answer ignored,', () => {
-  test('by another question', async () => {
+  test('by another request', async () => {
     const fake = new FakeClient();
-    const { result } = asking(fake);
+    const { result } = renderRequest(fake);
     act(() => void result.current.request(1));
     act(() => void result.current.request(2));
-    const [first, second] = fake.asked;
+    const [first, second] = fake.pendingCalls;
     expect([first!.options.signal!.aborted, second!.options.signal!.aborted]).toEqual([true, false]);
-    await first!.fail(new RelayError('aborted', 'It was aborted.'));
+    await first!.fail(new RelayError('aborted', 'The request was aborted.'));
     expect(result.current).toMatchObject({ ...NOTHING, isPending: true });
     await second!.succeed(2);
     expect(result.current).toMatchObject({ ...NOTHING, data: 2 });
   });
 
-  test('by `reset`, which also forgets an answer', async () => {
+  test('by `reset`, which also clears an answer', async () => {
     const fake = new FakeClient();
-    const { result } = asking(fake);
+    const { result } = renderRequest(fake);
     act(() => void result.current.request(1));
     act(() => result.current.reset());
-    expect(fake.asked[0]!.options.signal!.aborted).toBe(true);
-    await fake.asked[0]!.succeed(1);
+    expect(fake.pendingCalls[0]!.options.signal!.aborted).toBe(true);
+    await fake.pendingCalls[0]!.succeed(1);
     expect(result.current).toMatchObject(NOTHING);
     act(() => void result.current.request(2));
-    await fake.asked[1]!.succeed(2);
+    await fake.pendingCalls[1]!.succeed(2);
     expect(result.current.data).toBe(2);
     act(() => result.current.reset());
     expect(result.current).toMatchObject(NOTHING);
@@ -83,32 +85,32 @@ describe('is aborted, and its late answer ignored,', () => {
 
   test('by the unmount', () => {
     const fake = new FakeClient();
-    const { result, unmount } = asking(fake);
+    const { result, unmount } = renderRequest(fake);
     act(() => void result.current.request(1));
     unmount();
-    expect(fake.asked[0]!.options.signal!.aborted).toBe(true);
+    expect(fake.pendingCalls[0]!.options.signal!.aborted).toBe(true);
   });
 
-  test('by another destination, where nothing of the first is shown, nor later on the way back', async () => {
+  test('by another destination, which shows no result of the first, nor does a return to the first', async () => {
     const fake = new FakeClient();
-    const { result, rerender } = asking(fake);
-    const shown: unknown[] = [];
+    const { result, rerender } = renderRequest(fake);
+    const results: unknown[] = [];
     act(() => void result.current.request(1));
     rerender({ to: '/queue/products', timeoutMs: 5_000 });
-    expect(fake.asked[0]!.options.signal!.aborted).toBe(true);
-    await fake.asked[0]!.succeed(1);
-    shown.push(result.current);
+    expect(fake.pendingCalls[0]!.options.signal!.aborted).toBe(true);
+    await fake.pendingCalls[0]!.succeed(1);
+    results.push(result.current);
     rerender({ to: '/queue/sums', timeoutMs: 5_000 });
-    shown.push(result.current);
-    expect(shown).toMatchObject([NOTHING, NOTHING]);
+    results.push(result.current);
+    expect(results).toMatchObject([NOTHING, NOTHING]);
   });
 });
 
-test('a question whose component was hidden meanwhile is not shown as failed', async () => {
+test('a request whose component was hidden does not count as failed', async () => {
   const fake = new FakeClient();
-  let shown!: ReturnType<typeof useRequest>;
+  let result!: ReturnType<typeof useRequest>;
   const Sum = () => {
-    shown = useRequest('/queue/sums');
+    result = useRequest('/queue/sums');
     return null;
   };
   const page = (mode: 'visible' | 'hidden') => (
@@ -117,15 +119,15 @@ test('a question whose component was hidden meanwhile is not shown as failed', a
     </Activity>
   );
   const { rerender } = render(page('visible'), { wrapper: within(fake) });
-  act(() => void shown.request(1));
+  act(() => void result.request(1));
   rerender(page('hidden'));
-  expect(fake.asked[0]!.options.signal!.aborted).toBe(true);
-  await fake.asked[0]!.fail(new RelayError('aborted', 'It was aborted.'));
+  expect(fake.pendingCalls[0]!.options.signal!.aborted).toBe(true);
+  await fake.pendingCalls[0]!.fail(new RelayError('aborted', 'The request was aborted.'));
   rerender(page('visible'));
-  expect(shown).toMatchObject(NOTHING);
+  expect(result).toMatchObject(NOTHING);
 });
 
-test('an answer of the destination before is in no render of the next one', async () => {
+test('no render of the next destination has the answer of the previous one', async () => {
   const fake = new FakeClient();
   const seen: unknown[] = [];
   const { result, rerender } = renderHook(
@@ -137,13 +139,13 @@ test('an answer of the destination before is in no render of the next one', asyn
     { wrapper: within(fake), initialProps: { to: '/queue/a' } },
   );
   act(() => void result.current.request(1));
-  await fake.asked[0]!.succeed(7);
+  await fake.pendingCalls[0]!.succeed(7);
   seen.length = 0;
   rerender({ to: '/queue/b' });
   expect(seen).toEqual([['/queue/b', undefined]]);
 });
 
-test('asked in an effect, it is asked anew by StrictMode and answered', async () => {
+test('a request in an effect is sent again by StrictMode and answered', async () => {
   const fake = new FakeClient();
   const { result } = renderHook(
     () => {
@@ -153,9 +155,9 @@ test('asked in an effect, it is asked anew by StrictMode and answered', async ()
     },
     { wrapper: within(fake), reactStrictMode: true },
   );
-  expect(fake.asked.map(({ options }) => options.signal!.aborted)).toEqual([true, false]);
+  expect(fake.pendingCalls.map(({ options }) => options.signal!.aborted)).toEqual([true, false]);
   expect(result.current.isPending).toBe(true);
-  await fake.asked[0]!.fail(new RelayError('aborted', 'It was aborted.'));
-  await fake.asked[1]!.succeed(3);
+  await fake.pendingCalls[0]!.fail(new RelayError('aborted', 'The request was aborted.'));
+  await fake.pendingCalls[1]!.succeed(3);
   expect(result.current.data).toBe(3);
 });

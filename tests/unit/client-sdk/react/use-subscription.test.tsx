@@ -5,55 +5,55 @@ import { Activity } from 'react';
 import { RelayError } from 'stomp-relay-client';
 import type { Message } from 'stomp-relay-client';
 import { RelayProvider, useSubscription } from 'stomp-relay-client/react';
-import { asClient, FakeClient, holdTime, pass, within } from './fake-client.js';
+import { asClient, FakeClient, fakeTime, pass, within } from './fake-client.js';
 
-holdTime();
+fakeTime();
 
 describe('messages', () => {
-  test('each reaches the callback at once, and none renders', () => {
+  test('reach the callback at once, and none renders', () => {
     const fake = new FakeClient();
-    const heard: unknown[] = [];
+    const received: unknown[] = [];
     let renders = 0;
-    renderHook(() => (renders++, useSubscription('/topic/chat', ({ data }) => heard.push(data))), {
+    renderHook(() => (renders++, useSubscription('/topic/chat', ({ data }) => received.push(data))), {
       wrapper: within(fake),
     });
-    fake.say('/topic/chat', 'a', 'b', 'b');
-    expect(heard).toEqual(['a', 'b', 'b']);
+    fake.deliver('/topic/chat', 'a', 'b', 'b');
+    expect(received).toEqual(['a', 'b', 'b']);
     expect(renders).toBe(1);
   });
 
   test('reach the callback of the last render, on the subscription of the first', () => {
     const fake = new FakeClient();
-    const heard: string[] = [];
+    const received: string[] = [];
     const { rerender } = renderHook(
       ({ by }) =>
-        useSubscription('/topic/chat', ({ data }: Message<string>) => heard.push(`${by}: ${data}`), {
+        useSubscription('/topic/chat', ({ data }: Message<string>) => received.push(`${by}: ${data}`), {
           headers: { selector: 'x = 1' },
           decode: ({ body }) => `${by} ${body}`,
         }),
       { wrapper: within(fake), initialProps: { by: 'first' } },
     );
-    fake.say('/topic/chat', 1);
+    fake.deliver('/topic/chat', 1);
     rerender({ by: 'second' });
-    fake.say('/topic/chat', 2);
-    expect(heard).toEqual(['first: first 1', 'second: second 2']);
+    fake.deliver('/topic/chat', 2);
+    expect(received).toEqual(['first: first 1', 'second: second 2']);
     expect(fake.all).toHaveLength(1);
     expect(fake.all[0]!.options.headers).toEqual({ selector: 'x = 1' });
   });
 
-  test('reach nobody after the component has gone', () => {
+  test('no longer reach the callback after the unmount', () => {
     const fake = new FakeClient();
     const onMessage = jest.fn();
     const { unmount } = renderHook(() => useSubscription('/topic/chat', onMessage), { wrapper: within(fake) });
     unmount();
-    fake.say('/topic/chat', 1);
+    fake.deliver('/topic/chat', 1);
     expect(onMessage).not.toHaveBeenCalled();
     expect(fake.live).toHaveLength(1);
     pass(250);
     expect(fake.live).toHaveLength(0);
   });
 
-  test('are decoded by the client where no decoder is given', () => {
+  test('are decoded by the client if the hook has no decoder', () => {
     const fake = new FakeClient();
     renderHook(() => useSubscription('/topic/chat', () => {}), { wrapper: within(fake) });
     expect(fake.all[0]!.options.decode).toBeUndefined();
@@ -61,10 +61,10 @@ describe('messages', () => {
 });
 
 describe('the subscription', () => {
-  test('is one under StrictMode, and stays', () => {
+  test('is set up once under StrictMode, and stays', () => {
     const fake = new FakeClient();
-    const heard: unknown[] = [];
-    const Chat = () => useSubscription('/queue/work', ({ data }) => heard.push(data), { ack: 'client' }).name;
+    const received: unknown[] = [];
+    const Chat = () => useSubscription('/queue/work', ({ data }) => received.push(data), { ack: 'client' }).name;
     const { container } = render(
       <RelayProvider client={asClient(fake)}>
         <Chat />
@@ -76,12 +76,12 @@ describe('the subscription', () => {
     expect(fake.live).toHaveLength(1);
     expect(fake.all[0]!.options.ack).toBe('client');
     fake.all[0]!.confirm();
-    fake.say('/queue/work', 1);
-    expect(heard).toEqual([1]);
+    fake.deliver('/queue/work', 1);
+    expect(received).toEqual([1]);
     expect(container.textContent).toBe('subscribed');
   });
 
-  test('is each component’s own, for each has its own acknowledgements', () => {
+  test('is not shared between components that acknowledge', () => {
     const fake = new FakeClient();
     const wrapper = within(fake);
     renderHook(() => useSubscription('/queue/work', () => {}, { ack: 'client' }), { wrapper });
@@ -89,7 +89,7 @@ describe('the subscription', () => {
     expect(fake.live).toHaveLength(2);
   });
 
-  test('ends where it is hidden for long, and is another one when it is shown again', () => {
+  test('ends while the component is hidden for long, and is set up again when it is shown', () => {
     const fake = new FakeClient();
     const seen: string[] = [];
     const Chat = () => {
@@ -112,7 +112,7 @@ describe('the subscription', () => {
     expect([...new Set(seen)]).toEqual(['subscribing', 'subscribed']);
   });
 
-  test('shows its state: subscribing, subscribed, refused; idle where it is not wanted', () => {
+  test('has a state: subscribing, subscribed, refused; idle if it is skipped', () => {
     const fake = new FakeClient();
     const { result, rerender } = renderHook(
       ({ to, skip }: { to: string | null; skip: boolean }) => useSubscription(to, () => {}, { skip }),
@@ -137,23 +137,23 @@ describe('the subscription', () => {
     ['destination', { to: '/topic/b' }],
     ['contents of the headers', { to: '/topic/a', headers: { selector: 'x = 2' } }],
     ['ack mode', { to: '/topic/a', ack: 'client-individual' as const }],
-  ])('is another one where the %s changes, and only the new one is heard', (_, next) => {
+  ])('is replaced when the %s changes, and only the new one delivers', (_, next) => {
     const fake = new FakeClient();
-    const heard: unknown[] = [];
+    const received: unknown[] = [];
     interface Props {
       to: string;
       headers?: Record<string, string>;
       ack?: 'client-individual';
     }
     const { rerender } = renderHook(
-      ({ to, ...options }: Props) => useSubscription(to, ({ data }) => heard.push(data), options),
+      ({ to, ...options }: Props) => useSubscription(to, ({ data }) => received.push(data), options),
       { wrapper: within(fake), initialProps: { to: '/topic/a' } },
     );
     rerender(next);
     expect(fake.all).toHaveLength(2);
-    fake.say('/topic/a', 1);
-    fake.say('/topic/b', 1);
-    expect(heard).toEqual([1]);
+    fake.deliver('/topic/a', 1);
+    fake.deliver('/topic/b', 1);
+    expect(received).toEqual([1]);
     pass(250);
     expect(fake.live).toEqual([fake.all[1]]);
     expect(fake.all[1]!.destination).toBe(next.to);
@@ -161,38 +161,38 @@ describe('the subscription', () => {
 });
 
 describe('callbacks', () => {
-  test('`onRestored` hears each time that messages may be missed, the one of the last render', () => {
+  test('`onRestored` of the last render is called each time that messages may be missed', () => {
     const fake = new FakeClient();
-    const heard: number[] = [];
+    const calls: number[] = [];
     const { rerender } = renderHook(
-      ({ round }) => useSubscription('/topic/chat', () => {}, { onRestored: () => heard.push(round) }),
+      ({ round }) => useSubscription('/topic/chat', () => {}, { onRestored: () => calls.push(round) }),
       { wrapper: within(fake), initialProps: { round: 1 } },
     );
     fake.all[0]!.confirm();
-    expect(heard).toEqual([]);
-    fake.all[0]!.become({ name: 'subscribing' });
+    expect(calls).toEqual([]);
+    fake.all[0]!.setState({ name: 'subscribing' });
     fake.all[0]!.confirm(true);
     rerender({ round: 2 });
-    fake.all[0]!.become({ name: 'subscribing' });
+    fake.all[0]!.setState({ name: 'subscribing' });
     fake.all[0]!.confirm(true);
-    expect(heard).toEqual([1, 2]);
+    expect(calls).toEqual([1, 2]);
   });
 
-  test('`onError` hears of refusals and of messages that cannot be decoded, the one of the last render', () => {
+  test('`onError` of the last render is called for refusals and for messages that cannot be decoded', () => {
     const fake = new FakeClient();
-    const heard: string[] = [];
+    const calls: string[] = [];
     const { rerender } = renderHook(
       ({ round }) =>
-        useSubscription('/topic/chat', () => {}, { onError: ({ code }) => heard.push(`${round} ${code}`) }),
+        useSubscription('/topic/chat', () => {}, { onError: ({ code }) => calls.push(`${round} ${code}`) }),
       { wrapper: within(fake), initialProps: { round: 1 } },
     );
     fake.all[0]!.options.onError!(new RelayError('decode-failed', 'Not JSON.'));
     rerender({ round: 2 });
     fake.all[0]!.refuse(new RelayError('access-denied', 'No.'));
-    expect(heard).toEqual(['1 decode-failed', '2 access-denied']);
+    expect(calls).toEqual(['1 decode-failed', '2 access-denied']);
   });
 
-  test('nothing is needed but the one for messages', () => {
+  test('are optional except for `onMessage`', () => {
     const fake = new FakeClient();
     const { result } = renderHook(() => useSubscription('/topic/chat', () => {}), { wrapper: within(fake) });
     fake.all[0]!.confirm(true);
