@@ -1,7 +1,7 @@
 /**
- * The service at RabbitMQ itself. Questions come from the queue behind `/queue/chatbot`, stops over the exchange behind
- * `/topic`, and answers go to the exchange behind `/user`, with the routing key of the user's destination and a header
- * `session` for the one session that has asked.
+ * The service as an AMQP client of RabbitMQ. Questions come from the queue behind `/queue/chatbot`, and stops from the
+ * exchange behind `/topic`. Answers go to the exchange behind `/user`, with the routing key of the user's destination
+ * and a header `session` for the session of the question.
  */
 import { setTimeout as pause } from 'node:timers/promises';
 import { connect } from 'amqplib';
@@ -11,17 +11,17 @@ const STOPS = { exchange: 'amq.topic', key: 'chatbot.stop' };
 const USERS = 'stomp-relay.user';
 const REPLIES = 'replies';
 const RETRY_MS = 1_000;
-/** AMQP's replies to what would be refused again: credentials or permissions, a queue with other properties, the vhost. */
+/** AMQP reply codes of permanent refusals: credentials or permissions, a queue with other properties, the vhost. */
 const REFUSALS = [403, 406, 530];
 
 /**
- * Serves until `signal` is aborted, through lost connections; `onReady` is called each time it can be asked. Rejects where
- * RabbitMQ refuses it: that does not pass by itself.
+ * Serves until `signal` is aborted, and reconnects after lost connections. `onReady` is called whenever the service
+ * accepts questions. Rejects if RabbitMQ refuses the service, because that does not pass by itself.
  */
 export async function serveAmqp(url, chatbot, { prefetch, signal, onReady }) {
-  let lastSaid;
+  let lastMessage;
   const isReady = () => {
-    lastSaid = undefined;
+    lastMessage = undefined;
     onReady();
   };
   while (!signal.aborted) {
@@ -30,21 +30,24 @@ export async function serveAmqp(url, chatbot, { prefetch, signal, onReady }) {
     } catch (error) {
       const refusal = refusalIn(error);
       if (refusal) throw new Error(`RabbitMQ: ${refusal}`, { cause: error });
-      if (error.message !== lastSaid) console.error(`RabbitMQ: ${error.message}; trying again`);
-      lastSaid = error.message;
+      if (error.message !== lastMessage) console.error(`RabbitMQ: ${error.message}; trying again`);
+      lastMessage = error.message;
     }
     await pause(RETRY_MS, undefined, { signal }).catch(() => undefined);
   }
 }
 
-/** While connecting, amqplib has AMQP's reply in its sentence, or not at all. Codes in words are of certificates and addresses. */
+/**
+ * While connecting, amqplib has AMQP's reply code only in its message, or not at all. Codes in words concern
+ * certificates and addresses.
+ */
 function refusalIn({ code, message }) {
   if (message.includes('got <ConnectionClose')) return 'the vhost does not exist, or this user may not use it';
   const reply = typeof code === 'number' ? code : Number(/^Handshake terminated by server: (\d+)/.exec(message)?.[1]);
   return REFUSALS.includes(reply) || /CERT|SIGNATURE|SSL|INVALID_URL/.test(code) ? message : undefined;
 }
 
-/** Rejects with what has ended it, where that is known. */
+/** Rejects with the reason for the end of the connection, if it is known. */
 async function serveOnce(url, chatbot, { prefetch, signal, onReady }) {
   const connection = await connect(url, { clientProperties: { connection_name: 'chatbot' } });
   let problem;
@@ -56,8 +59,8 @@ async function serveOnce(url, chatbot, { prefetch, signal, onReady }) {
   try {
     const channel = await connection.createConfirmChannel();
     channel.on('error', noteProblem).on('close', leave);
-    await channel.checkExchange(USERS); // the relay declares it, and a service has no right to
-    await channel.assertQueue(QUEUE, { durable: true }); // as the relay declares /queue/chatbot
+    await channel.checkExchange(USERS); // the relay declares it; a service has no permission to
+    await channel.assertQueue(QUEUE, { durable: true }); // the same properties as the relay's /queue/chatbot
     const { queue: stops } = await channel.assertQueue('', { exclusive: true });
     await channel.bindQueue(stops, STOPS.exchange, STOPS.key);
     await channel.prefetch(prefetch);
@@ -75,12 +78,12 @@ async function serveOnce(url, chatbot, { prefetch, signal, onReady }) {
   }
 }
 
-/** Who has sent it, as the relay has stamped it. */
+/** The sender, from the headers that the relay sets. */
 function senderOf({ properties: { headers = {}, correlationId } }) {
   return { user: headers.user, session: headers.session, id: correlationId };
 }
 
-/** A name as part of a routing key: encodeURIComponent leaves asterisks, which are wildcards in a binding. */
+/** A name as part of a routing key. encodeURIComponent keeps asterisks, which are wildcards in a binding. */
 function keyPart(name) {
   return encodeURIComponent(name).replaceAll('*', '%2A');
 }
@@ -95,7 +98,7 @@ function questionOf(channel, message) {
     isRedelivered: message.fields.redelivered,
     async reply({ text, ...about }) {
       const routingKey = `${REPLIES}.${keyPart(user)}`;
-      const headers = session ? { session, ...about } : about; // a question that came over HTTP has none: all of the user's
+      const headers = session ? { session, ...about } : about; // a question over HTTP has no session
       const options = { headers, correlationId: id, contentType: 'text/plain' };
       await new Promise((resolve, reject) => {
         const confirmed = (error) => (error ? reject(error) : resolve());

@@ -1,21 +1,21 @@
 /**
- * What the service does, whatever carries its messages (amqp-door.js, stomp-door.js).
+ * The service, independent of its transport (amqp-door.js, stomp-door.js).
  *
- * A question has `user` and `session`, stamped by the relay: no client can forge them, so they say whom to answer and who
- * may stop it. The answer goes out in numbered parts; the last one is `final` and has an outcome: answered, stopped or
- * refused. A question is acknowledged behind its last part: if the service dies before, another instance answers it, from
- * part 1 again.
+ * The relay sets `user` and `session` of a question, and clients cannot forge them. So they decide who gets the answer
+ * and who may stop it. The answer goes out in numbered parts. The last part is `final` and has an outcome: answered,
+ * stopped or refused. A question is acknowledged after its last part. If the service dies before, another instance
+ * answers it, from part 1 again.
  */
 import { answerTo } from './model.js';
 
 const TEXT_MAX = 2_000;
 const ID_MAX_BYTES = 200;
-/** Stops may overtake their questions, which wait in a queue; so many are remembered. */
+/** Limit of remembered stops that overtook their questions, which wait in a queue. */
 const EARLY_STOPS_MAX = 1_000;
 
 /**
- * A question as a door hands it over: `user`, `session`, `id` (its correlation id), `text`, `isRedelivered`, and
- *   reply(part)   part: { text, part, final?, outcome? }; resolves when the broker has it
+ * A question from a transport: `user`, `session`, `id` (its correlation id), `text`, `isRedelivered`, and
+ *   reply(part)   part: { text, part, final?, outcome? }; resolves when the broker has confirmed it
  *   done()        acknowledges the question
  */
 export class Chatbot {
@@ -27,10 +27,10 @@ export class Chatbot {
     this.#pauseMs = pauseMs;
   }
 
-  /** Never rejects. What fails for want of a connection is not acknowledged, and comes again. */
+  /** Never rejects. A question that fails for lack of a connection is not acknowledged, and is delivered again. */
   async ask(question) {
     try {
-      if (!question.user) return await question.done(); // published past the relay: there is nobody to answer
+      if (!question.user) return await question.done(); // not published through the relay: no user to answer
       const problem = this.#problemOf(question);
       if (problem !== undefined) return await this.#finish(question, 1, 'refused', problem);
       await this.#answer(question);
@@ -39,7 +39,7 @@ export class Chatbot {
     }
   }
 
-  /** Only who has asked can stop: the key holds what the relay has stamped. */
+  /** Only the sender of a question can stop it: the key contains the user and session that the relay set. */
   stop(request) {
     const key = keyOf(request);
     const running = this.#answering.get(key);
@@ -49,7 +49,7 @@ export class Chatbot {
     if (this.#earlyStops.size > EARLY_STOPS_MAX) this.#earlyStops.delete(oldest);
   }
 
-  /** The connection is gone, and with it the right to acknowledge: all questions come again. */
+  /** After a lost connection no question can be acknowledged: all are delivered again. */
   lost() {
     for (const running of this.#answering.values()) {
       running.isLost = true;
@@ -62,7 +62,7 @@ export class Chatbot {
     const key = keyOf(question);
     const before = this.#answering.get(key);
     if (before) {
-      before.question = question; // the broker came back sooner than the answer was finished
+      before.question = question; // the broker delivered it again before the answer was finished
       return;
     }
     const running = { question, controller: new AbortController(), isLost: false };
@@ -88,7 +88,7 @@ export class Chatbot {
   }
 
   #problemOf({ id, text, ...question }) {
-    if (!id) return 'A question needs a correlation-id, which its answer will carry.';
+    if (!id) return 'A question needs a correlation-id. Its answer has the same one.';
     if (Buffer.byteLength(id) > ID_MAX_BYTES) return `A correlation-id has at most ${ID_MAX_BYTES} bytes.`;
     if (text.trim() === '') return 'A question needs some text.';
     if (text.length > TEXT_MAX) return `A question has at most ${TEXT_MAX} characters.`;

@@ -1,6 +1,7 @@
 /**
- * node main.js [URL]: ws://... or wss://... for STOMP through the relay (the default: ws://127.0.0.1:8080/ws), amqp://... or
- * amqps://... for RabbitMQ itself. Start as many as you like: they share the questions. Exit status 1: it was refused.
+ * node main.js [URL]: ws://... or wss://... for STOMP through the relay (default ws://127.0.0.1:8080/ws), amqp://... or
+ * amqps://... for RabbitMQ itself. You may start several instances: they share the questions. Exit status 1: the
+ * service was refused.
  */
 import { serveAmqp } from './amqp-door.js';
 import { Chatbot } from './chatbot.js';
@@ -16,7 +17,7 @@ const chatbot = new Chatbot({ pauseMs: Number(CHATBOT_PAUSE_MS) });
 const serve = url.startsWith('amqp') ? serveAmqp : serveStomp;
 try {
   await serve(url, chatbot, {
-    prefetch: 10, // questions that it answers at the same time
+    prefetch: 10, // questions answered at the same time
     signal: stopped.signal,
     onReady: () => console.log('ready'),
     login: CHATBOT_LOGIN,

@@ -1,7 +1,7 @@
 /**
- * What becomes of PostgreSQL's types in JSON. PostgreSQL sends text; this says which of it is more than text. No digit is
- * lost: bigint and numeric stay text (a query casts them where a number is wanted), as do NaN and the infinities, which JSON
- * does not have. Times become ISO 8601 without passing a Date, which would drop microseconds and move dates by a time zone.
+ * Conversion of PostgreSQL's types to JSON. PostgreSQL sends text; this table converts some types. No digit is lost:
+ * bigint and numeric stay text (cast them in the query to get a number), as do NaN and the infinities, which JSON does
+ * not have. Times become ISO 8601 without a Date, which would drop microseconds and move dates by a time zone.
  */
 import pg from 'pg';
 
@@ -15,14 +15,14 @@ function toNumber(text) {
   return Number.isFinite(number) ? number : text;
 }
 
-/** `2026-01-31 12:00:00.5+02` becomes `2026-01-31T12:00:00.5+02:00`; `infinity` and years BC stay what they are. */
+/** `2026-01-31 12:00:00.5+02` becomes `2026-01-31T12:00:00.5+02:00`. `infinity` and years BC stay unchanged. */
 function toIsoTime(text) {
   return text.replace(/^(\d+-\d\d-\d\d) ([\d:.]+)([+-]\d\d)?(:\d\d)?$/, (_, day, time, hours = '', minutes) => {
     return `${day}T${time}${hours}${minutes ?? (hours && ':00')}`;
   });
 }
 
-/** [type, its array type, what its text becomes]: numbers of PostgreSQL's catalogue, pg_type. */
+/** [type, array type, converter]: numbers of PostgreSQL's catalogue pg_type. */
 const TYPES = [
   [16, 1000, toBoolean], // boolean
   [17, 1001, toBase64], // bytea
@@ -51,5 +51,5 @@ for (const [type, arrayType, parse] of TYPES) {
   PARSERS.set(arrayType, (text) => pg.types.arrayParser.create(text, parseItem).parse());
 }
 
-/** For `pg`: what is not in the table is the text that psql would show. */
+/** For `pg`: types outside the table keep the text that psql would show. */
 export const columnTypes = { getTypeParser: (type) => PARSERS.get(type) ?? asIs };

@@ -1,6 +1,6 @@
 /**
- * The database side: a connection, which is waited for while it cannot be had yet, and a query's rows in batches through a
- * cursor, so that PostgreSQL makes rows only as they are read. The session is read-only.
+ * The database side: a connection, with retries until the database is available, and a query's rows in batches through
+ * a cursor, so that PostgreSQL makes rows only as they are read. The session is read-only.
  */
 import { performance } from 'node:perf_hooks';
 import { setTimeout as pause } from 'node:timers/promises';
@@ -8,22 +8,22 @@ import pg from 'pg';
 import Cursor from 'pg-cursor';
 import { columnTypes } from './column-types.js';
 
-/** What the database, or the way to it, would not have: one line for people. */
+/** A refusal or failure of the database or its connection, as one line for people. */
 export class DatabaseError extends Error {}
 
 const RETRY_MS = 1_000;
 const CONNECT_MS = 10_000;
 const CLOSE_MS = 5_000;
 
-/** A slow reader is no slow query. Dates come in the form that column-types.js reads. */
+/** A slow reader must not count as a slow query. column-types.js expects ISO dates. */
 const SESSION = 'set default_transaction_read_only = on; set statement_timeout = 0; set datestyle = iso';
 
-/** What PostgreSQL says while it is starting or full: another attempt may find it otherwise. */
+/** PostgreSQL's codes while it is starting or full: a later attempt may succeed. */
 const NOT_YET = ['57P03', '53300'];
 
 /**
- * Tries for `waitMs`, then rejects with the last error; at once with what PostgreSQL itself refuses (a wrong password).
- * `onRetry(error)` hears of each attempt that failed. Undefined when `signal` was aborted.
+ * Retries for `waitMs`, then rejects with the last error. Rejects at once if PostgreSQL itself refuses (a wrong
+ * password). Calls `onRetry(error)` after each failed attempt. Resolves with undefined if `signal` was aborted.
  */
 export async function connectDatabase(url, { waitMs, signal, onRetry }) {
   const deadline = performance.now() + waitMs;
@@ -32,8 +32,8 @@ export async function connectDatabase(url, { waitMs, signal, onRetry }) {
       return await Database.connect(url);
     } catch (error) {
       const isFinal = error instanceof pg.DatabaseError && !NOT_YET.includes(error.code);
-      if (isFinal || performance.now() >= deadline) throw told(error);
-      onRetry(told(error));
+      if (isFinal || performance.now() >= deadline) throw asDatabaseError(error);
+      onRetry(asDatabaseError(error));
     }
     await pause(Math.min(RETRY_MS, deadline - performance.now()), undefined, { signal }).catch(() => {});
   }
@@ -43,7 +43,7 @@ export async function connectDatabase(url, { waitMs, signal, onRetry }) {
 class Database {
   #client;
   #url;
-  /** Why the connection or the query is over: the first word of it, before what follows from it (EPIPE). */
+  /** The first error of the connection or the query, before consequences such as EPIPE. */
   #failure;
 
   static async connect(url) {
@@ -56,10 +56,10 @@ class Database {
   constructor(url) {
     this.#url = url;
     this.#client = makeClient(url);
-    this.#client.on('error', (error) => (this.#failure ??= error)); // whoever reads next is told
+    this.#client.on('error', (error) => (this.#failure ??= error)); // the next read reports it
   }
 
-  /** Undefined when `signal` was aborted over it. */
+  /** The number of rows. Undefined if `signal` was aborted meanwhile. */
   async count(query, signal) {
     try {
       const counting = this.#client.query(`select count(*) from (${query}\n) as rows`);
@@ -67,13 +67,13 @@ class Database {
       return Number(rows[0].count);
     } catch (error) {
       if (signal.aborted) return undefined;
-      throw lost(error);
+      throw asLossError(error);
     }
   }
 
   /**
-   * Yields arrays of at most `max` rows, which the caller should empty. Ends early when `signal` is aborted; a read that is
-   * under way then is cancelled at the server. Rejects with what the query or the connection has failed with.
+   * Yields arrays of at most `max` rows, which the caller should empty. Ends early when `signal` is aborted, and then
+   * cancels a pending read at the server. Rejects with the error of the query or the connection.
    */
   async *batches(query, max, signal) {
     const cursor = this.#client.query(new Cursor(query, [], { types: columnTypes }));
@@ -86,7 +86,7 @@ class Database {
       }
     } catch (error) {
       this.#failure ??= error;
-      if (!signal.aborted) throw lost(this.#failure);
+      if (!signal.aborted) throw asLossError(this.#failure);
     } finally {
       if (!this.#failure) await within(CLOSE_MS, cursor.close());
     }
@@ -96,7 +96,7 @@ class Database {
     await within(CLOSE_MS, this.#client.end());
   }
 
-  /** The answer; when `signal` is aborted before it is there, PostgreSQL is told not to go on. */
+  /** Resolves with the answer. Cancels the query at PostgreSQL if `signal` is aborted first. */
   async #cancelled(signal, answer) {
     const cancel = () => void this.#cancel();
     signal.addEventListener('abort', cancel);
@@ -107,7 +107,7 @@ class Database {
     }
   }
 
-  /** By another connection, as PostgreSQL wants it. */
+  /** PostgreSQL needs another connection for that. */
   async #cancel() {
     const client = makeClient(this.#url);
     client.on('error', () => {});
@@ -115,20 +115,20 @@ class Database {
       await client.connect();
       await client.query('select pg_cancel_backend($1)', [this.#client.processID]);
     } catch (error) {
-      console.error(`database: the query could not be cancelled: ${told(error).message}`);
+      console.error(`database: the query could not be cancelled: ${asDatabaseError(error).message}`);
     } finally {
       await within(CLOSE_MS, client.end());
     }
   }
 }
 
-/** `error` of a connection that was there: PostgreSQL's own, or what became of the way to it. */
-function lost(error) {
-  return told(error, 'the connection was lost: ');
+/** The error of a connection that had been open: PostgreSQL's own error, or a network error. */
+function asLossError(error) {
+  return asDatabaseError(error, 'the connection was lost: ');
 }
 
-/** With PostgreSQL's code where it is PostgreSQL that says so. A host of several addresses has an error for each. */
-function told(error, before = '') {
+/** Adds the code of an error from PostgreSQL. A host with several addresses has an error for each. */
+function asDatabaseError(error, before = '') {
   if (error instanceof DatabaseError) return error;
   if (error instanceof pg.DatabaseError) return new DatabaseError(`${error.message} (${error.code})`, { cause: error });
   const text = error.message || error.errors?.[0]?.message || error.code;
@@ -143,7 +143,7 @@ function makeClient(url) {
   });
 }
 
-/** Rows are objects: two columns of one name would be one. */
+/** Rows are objects, so two columns with one name would become one field. */
 function read(cursor, max) {
   return new Promise((resolve, reject) => {
     cursor.read(max, (error, rows, { fields = [] } = {}) => {
@@ -156,7 +156,7 @@ function read(cursor, max) {
   });
 }
 
-/** A goodbye that is not answered holds up nobody. */
+/** Waits for at most `ms`, so that an unanswered close delays nothing. */
 async function within(ms, promise) {
   const late = new AbortController();
   await Promise.race([promise.catch(() => {}), pause(ms, undefined, { signal: late.signal }).catch(() => {})]);

@@ -1,5 +1,5 @@
--- The rows of --demo: a week of temperatures, one a minute, each a daily curve with a random walk on it. No table is needed.
--- To have them in one: create table temperatures as <this query>.
+-- The rows of --demo: a week of temperatures, one row a minute, each a daily curve plus a random walk. It needs no table.
+-- To store them in a table: create table temperatures as <this query>.
 select
   n as row,
   timestamptz '2026-01-01 00:00Z' + n * interval '1 minute' as at,

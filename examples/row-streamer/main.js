@@ -1,6 +1,7 @@
 /**
- * Publishes the rows of a PostgreSQL query to a topic; `node main.js --help` says how. Exit status 0: all rows are confirmed,
- * or it was stopped (SIGINT, SIGTERM); 1: the settings, the database or the relay would not have it, and stderr says why.
+ * Publishes the rows of a PostgreSQL query to a topic; `node main.js --help` lists the flags. Exit status 0: all rows
+ * are confirmed, or the process was stopped (SIGINT, SIGTERM). Exit status 1: a setting is wrong, or the database or
+ * the relay failed; stderr has the reason.
  */
 import { randomUUID } from 'node:crypto';
 import { performance } from 'node:perf_hooks';
@@ -12,11 +13,11 @@ import { Progress } from './progress.js';
 import { streamRows } from './row-stream.js';
 import { readSettings, SettingsError, USAGE } from './settings.js';
 
-/** How long a stop waits for the confirms of what has been sent. */
+/** Time limit for the confirms of sent rows after a stop. */
 const DRAIN_MS = 10_000;
-/** One Ctrl-C may come twice: from the terminal, and from npm. */
+/** One Ctrl-C may arrive twice: from the terminal, and from npm. */
 const SAME_SIGNAL_MS = 1_000;
-/** With --loop a query that has no rows is asked again after a while. */
+/** With --loop a query without rows is repeated after this pause. */
 const EMPTY_PAUSE_MS = 1_000;
 
 /** Resolves with the exit status. */
@@ -40,7 +41,7 @@ async function main(args, env) {
   return 0;
 }
 
-/** Aborted by SIGINT and SIGTERM. Who sends another one a moment later does not want to wait. */
+/** Aborted by SIGINT and SIGTERM. A second signal after a moment ends the process at once. */
 function stopSignal() {
   const stopped = new AbortController();
   let stoppedAt = 0;
@@ -63,12 +64,12 @@ async function publishRows(database, settings, signal) {
     publishMaxAgeMs: settings.waitMs,
     createWebSocket: (url, protocols) => new WebSocket(url, protocols),
   });
-  tellOf(client, progress);
-  // The same number is the same row in this run: what is sent twice, over a lost connection, can be known again
+  reportConnection(client, progress);
+  // The same id means the same row, so receivers recognise rows that are sent twice over a lost connection
   const run = randomUUID().slice(0, 8);
-  progress.say(`publishing to ${topic}, run ${run}`);
+  progress.print(`publishing to ${topic}, run ${run}`);
   progress.start();
-  client.connect().catch(() => {}); // a refusal is what the first publish fails with
+  client.connect().catch(() => {}); // the first publish fails with the refusal
   try {
     const publish = (row, number) => client.publish(topic, row, { id: `${run}-${number}` });
     await streamRows(batchesOf(database, settings, signal), publish, {
@@ -80,17 +81,17 @@ async function publishRows(database, settings, signal) {
   } finally {
     await client.close();
     progress.stop();
-    progress.say(`${signal.aborted ? 'stopped: ' : ''}${progress.summary()}`);
+    progress.print(`${signal.aborted ? 'stopped: ' : ''}${progress.summary()}`);
   }
 }
 
-/** A line when the connection is lost, another when it is back; and no word of each attempt in between. */
-function tellOf(client, progress) {
+/** Prints a line when the connection is lost and when it is back, but none for the attempts in between. */
+function reportConnection(client, progress) {
   let isAway = false;
   client.onState(({ name, reason }) => {
     progress.note = name === 'connected' ? '' : `relay: ${name}`;
-    if (name === 'waiting' && !isAway) progress.say(`relay: ${reason.message} Trying again.`);
-    if (name === 'connected' && isAway) progress.say('relay: connected again');
+    if (name === 'waiting' && !isAway) progress.print(`relay: ${reason.message} Trying again.`);
+    if (name === 'connected' && isAway) progress.print('relay: connected again');
     isAway = name === 'waiting' || (isAway && name === 'connecting');
   });
 }
@@ -106,7 +107,7 @@ async function* batchesOf(database, { query, batchMax, isLoop }, signal) {
   } while (isLoop && !signal.aborted);
 }
 
-/** What people can do something about is a sentence; anything else is a mistake of this program. */
+/** Expected problems become a sentence; any other error is a bug of this program. */
 function problemOf(error) {
   if (error instanceof SettingsError) return `${error.message}\n--help lists the settings.`;
   if (error instanceof DatabaseError) return `database: ${error.message}`;

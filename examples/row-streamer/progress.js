@@ -1,5 +1,5 @@
 /**
- * How far it is: on a terminal one line that is drawn again and again, elsewhere (a log) a plain line now and then.
+ * Shows the progress: on a terminal one line that is redrawn, elsewhere (a log) a plain line every few seconds.
  *
  *   4,200 of 10,080 rows (41 %)   20 rows/s   1 in flight   4:54 left
  */
@@ -8,12 +8,12 @@ import { clearInterval, setInterval } from 'node:timers';
 
 const DRAW_MS = 200;
 const PLAIN_MS = 5_000;
-/** The speed that is shown is that of so many milliseconds. */
+/** The displayed speed is the average over this time. */
 const SPEED_OF_MS = 5_000;
 const ERASE_LINE = '\r\x1b[2K';
 
 export class Progress {
-  /** Shown behind the figures, such as what is being waited for. */
+  /** Shown after the figures, such as the state of the relay. */
   note = '';
   #out;
   #counts;
@@ -21,13 +21,13 @@ export class Progress {
   #now;
   #timer;
   #startedAt;
-  /** [time in ms, rows confirmed until then], oldest first. */
+  /** [time in ms, rows confirmed by then], oldest first. */
   #samples;
 
   /**
    * @param {{ isTTY?: boolean, columns?: number, write(text: string): unknown }} out
-   * @param {{ published: number, confirmed: number }} counts looked at as they change
-   * @param {{ total?: number | undefined, now?: () => number }} about `total` where it is known; `now` in ms
+   * @param {{ published: number, confirmed: number }} counts read at each redraw
+   * @param {{ total?: number | undefined, now?: () => number }} about `total` if it is known; `now` in ms
    */
   constructor(out, counts, { total, now = () => performance.now() } = {}) {
     this.#out = out;
@@ -48,15 +48,15 @@ export class Progress {
     if (this.#out.isTTY) this.#out.write(ERASE_LINE);
   }
 
-  /** A line of its own, above the one that is redrawn. */
-  say(line) {
+  /** Prints a separate line above the one that is redrawn. */
+  print(line) {
     this.#out.write(this.#out.isTTY ? `${ERASE_LINE}${line}\n` : `${line}\n`);
   }
 
   show() {
     const line = this.#line();
     if (!this.#out.isTTY) return void this.#out.write(`${line}\n`);
-    this.#out.write(ERASE_LINE + line.slice(0, (this.#out.columns ?? 80) - 1)); // a longer one would not stay one line
+    this.#out.write(ERASE_LINE + line.slice(0, (this.#out.columns ?? 80) - 1)); // a longer line would wrap
   }
 
   summary() {

@@ -1,18 +1,19 @@
 /**
- * From the cursor to the relay, with back-pressure: at most `windowMax` publishes are unconfirmed, and a batch is read only
- * when the one before has been published. So at most `windowMax` rows and one batch are in memory, however slow the relay is.
+ * From the cursor to the relay, with back-pressure: at most `windowMax` publishes are unconfirmed, and the next batch is
+ * read only after the previous one was published. So at most `windowMax` rows and one batch are in memory, however slow
+ * the relay is.
  *
- *   read a batch --> for each row: room in the window? its turn? --> publish --> confirmed: room for another one
+ *   read a batch --> for each row: wait for room in the window, and for its time --> publish --> confirmed: more room
  */
 import { performance } from 'node:perf_hooks';
 import { setTimeout as pause } from 'node:timers/promises';
 
-/** What is made up for at most, where rows could not be published at their time: no burst behind a pause. */
+/** Limit of the delay that is made up for after rows could not be published in time: no burst follows a pause. */
 const LATENESS_MAX_MS = 100;
 
 /**
- * Resolves when all rows of `batches` are confirmed; or, when `signal` is aborted, once those under way are confirmed or
- * `drainMs` have passed. Rejects with what reading or a publish has failed with, after the same wait for the others.
+ * Resolves when all rows of `batches` are confirmed. After an abort of `signal` it resolves when the sent rows are
+ * confirmed, or after `drainMs`. Rejects with the error of a read or a publish, after the same wait for the other rows.
  *   batches   async iterable of arrays, which are emptied
  *   publish   (row, number) => a promise for the confirm; numbers count from 1
  *   counts    { read, published, confirmed }: kept up to date here
@@ -32,14 +33,14 @@ export async function streamRows(batches, publish, { windowMax, rowsPerSecond, d
       if (signal.aborted || flight.failure) break;
     }
   } finally {
-    await flight.landed(drainMs);
+    await flight.drained(drainMs);
   }
   if (flight.failure) throw flight.failure;
 }
 
-/** The publishes that are not confirmed yet. */
+/** The unconfirmed publishes. */
 class Flight {
-  /** What the first one that failed has failed with. */
+  /** The error of the first failed publish. */
   failure;
   #count = 0;
   #counts;
@@ -70,13 +71,13 @@ class Flight {
     );
   }
 
-  /** Resolves when there is room, or no more use for it. */
+  /** Resolves when there is room, or after a failure or a stop. */
   async fewerThan(max) {
     while (this.#count >= max && !this.failure && !this.#signal.aborted) await this.#change();
   }
 
-  /** Resolves when none is left; if there is no more use for waiting, after `drainMs` at the latest. */
-  async landed(drainMs) {
+  /** Resolves when no publish is open; after a failure or a stop within `drainMs`. */
+  async drained(drainMs) {
     await this.fewerThan(1);
     const timer = new AbortController();
     let isLate = false;
@@ -84,7 +85,7 @@ class Flight {
       isLate = true;
       this.#wake();
     });
-    deadline.catch(() => {}); // all have landed before
+    deadline.catch(() => {}); // all were confirmed before
     while (this.#count > 0 && !isLate) await this.#change();
     timer.abort();
   }
@@ -94,7 +95,7 @@ class Flight {
   }
 }
 
-/** A function that resolves when it is the next row's turn. */
+/** Returns a function that resolves at the time of the next row. */
 function pacemaker(rowsPerSecond, signal) {
   const intervalMs = 1_000 / rowsPerSecond;
   let next = performance.now();

@@ -1,25 +1,25 @@
 /**
- * What somebody has asked for: flags before variables before defaults. Passwords and tokens are variables only, where a
- * process list does not show them, and no message repeats one.
+ * The settings: flags take precedence over variables, and variables over defaults. Passwords and tokens are variables
+ * only, because a process list does not show those. No error message repeats one.
  */
 import { readFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 
 export const USAGE = `node main.js --query 'select ...' | --demo [flags]
 
-  --query SQL      whose rows are published, in the query's order
-  --demo           rows that are made up: temperatures of a week, 20 rows/s; needs a database and no table
-  --topic NAME     the destination (default /topic/data)
-  --rate N         rows a second (default: as fast as they are confirmed)
-  --window N       publishes that are not confirmed yet, at most: 1 to 256 (default 100)
-  --batch N        rows that are read from the cursor at a time: 1 to 10,000 (default 100)
-  --loop           begins again at the end
-  --count          counts the rows first, which runs the query twice, to show how many are left
-  --wait SECONDS   for a database that cannot be had yet, and for a relay that is away: 1 to 86,400 (default 60)
-  --database URL   or DATABASE_URL: postgres://user:password@host:5432/name (default: what PGHOST, PGUSER, ... say)
-  --relay URL      or RELAY_URL (default ws://127.0.0.1:8080/ws)
+  --query SQL      query whose rows are published, in its order
+  --demo           sample rows: temperatures of a week, 20 rows/s; needs a database, but no table
+  --topic NAME     destination of the rows (default /topic/data)
+  --rate N         rows per second (default: as fast as rows are confirmed)
+  --window N       maximum number of unconfirmed publishes: 1 to 256 (default 100)
+  --batch N        rows per read from the cursor: 1 to 10,000 (default 100)
+  --loop           starts again after the last row
+  --count          counts the rows first, to show the remaining time; the query runs twice
+  --wait SECONDS   time limit for reaching the database, and the relay: 1 to 86,400 (default 60)
+  --database URL   or DATABASE_URL: postgres://user:password@host:5432/name (default: PGHOST, PGUSER, ...)
+  --relay URL      or RELAY_URL: address of the relay (default ws://127.0.0.1:8080/ws)
 
-RELAY_LOGIN and RELAY_PASSCODE, or RELAY_TOKEN: for a relay that asks.
+RELAY_LOGIN and RELAY_PASSCODE, or RELAY_TOKEN, have the credentials for the relay.
 `;
 
 const FLAGS = {
@@ -37,14 +37,17 @@ const FLAGS = {
   help: { type: 'boolean', short: 'h', default: false },
 };
 
-/** The subscribers' SDK knows a row again among the last 256: after a lost connection no more than that may come twice. */
+/**
+ * The SDK recognises a repetition among the last 256 ids. So after a lost connection no more rows than that may arrive
+ * twice.
+ */
 const WINDOW_MAX = 256;
 const DEMO_ROWS_PER_SECOND = 20;
 
-/** A flag or variable that cannot be followed; the message says which, and what would do. */
+/** An invalid flag or variable. The message names it, and a valid value. */
 export class SettingsError extends Error {}
 
-/** Throws SettingsError. `query` is undefined where only help is asked for. */
+/** Throws SettingsError. With --help only `isHelp` is set. */
 export function readSettings(args, env) {
   const flags = parseFlags(args);
   if (flags.help) return { isHelp: true };
@@ -60,7 +63,7 @@ export function readSettings(args, env) {
     waitMs: 1_000 * number('--wait', flags.wait, { min: 1, max: 86_400 }),
     databaseUrl: url(flags, env, 'database', { protocols: ['postgres:', 'postgresql:'] }),
     relay: {
-      url: url(flags, env, 'relay', { protocols: ['ws:', 'wss:'], otherwise: 'ws://127.0.0.1:8080/ws' }),
+      url: url(flags, env, 'relay', { protocols: ['ws:', 'wss:'], fallback: 'ws://127.0.0.1:8080/ws' }),
       ...credentials(env),
     },
   };
@@ -78,8 +81,8 @@ function queryOf({ query, demo }) {
   if (demo && query !== undefined) throw new SettingsError('Either --query or --demo, not both.');
   if (demo) return readFileSync(new URL('demo.sql', import.meta.url), 'utf8');
   const text = query?.trim() ?? '';
-  if (text === '') throw new SettingsError("Say what to publish: --query 'select ...', or --demo for made-up rows.");
-  return text.replace(/;$/, ''); // --count puts it into another query
+  if (text === '') throw new SettingsError("Nothing to publish: use --query 'select ...', or --demo for sample rows.");
+  return text.replace(/;$/, ''); // --count wraps it in another query
 }
 
 function rateOf({ rate, demo }) {
@@ -99,10 +102,10 @@ function matching(flag, text, pattern, kind) {
   throw new SettingsError(`${flag} is ${kind}, not '${text}'.`);
 }
 
-/** Undefined where nobody has said it and nothing is usual. */
-function url(flags, env, flag, { protocols, otherwise }) {
+/** Undefined without a flag, a variable and a default. */
+function url(flags, env, flag, { protocols, fallback }) {
   const variable = `${flag.toUpperCase()}_URL`;
-  const text = flags[flag] ?? (env[variable] || otherwise);
+  const text = flags[flag] ?? (env[variable] || fallback);
   if (text === undefined || (URL.canParse(text) && protocols.includes(new URL(text).protocol))) return text;
   const name = flags[flag] === undefined ? variable : `--${flag}`;
   throw new SettingsError(`${name} is a URL that begins with ${protocols.map((each) => `${each}//`).join(' or ')}.`);

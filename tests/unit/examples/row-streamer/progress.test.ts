@@ -10,7 +10,7 @@ function progressOn(out: { isTTY?: boolean; columns?: number }, total?: number) 
   return { written, clock, counts, progress };
 }
 
-test('elsewhere than on a terminal: plain lines', () => {
+test('outside of a terminal it prints plain lines', () => {
   const { written, clock, counts, progress } = progressOn({}, 10_000);
   progress.show();
   Object.assign(counts, { published: 2_100, confirmed: 2_000 });
@@ -22,7 +22,7 @@ test('elsewhere than on a terminal: plain lines', () => {
   ]);
 });
 
-test('where the total is not known: neither percent nor time', () => {
+test('without a total it shows neither percent nor time', () => {
   const { written, clock, counts, progress } = progressOn({});
   Object.assign(counts, { published: 5, confirmed: 5 });
   clock.ms = 1_000;
@@ -31,7 +31,7 @@ test('where the total is not known: neither percent nor time', () => {
   expect(written).toEqual(['5 rows   5.0 rows/s   0 in flight   relay: waiting\n']);
 });
 
-test('the speed is that of the last seconds', () => {
+test('the speed is the average of the last seconds', () => {
   const { written, clock, counts, progress } = progressOn({});
   for (let second = 1; second <= 60; second++) {
     clock.ms = second * 1_000;
@@ -41,15 +41,15 @@ test('the speed is that of the last seconds', () => {
   expect(written.at(-1)).toBe('30,600 rows   20 rows/s   0 in flight\n');
 });
 
-test('on a terminal one line is drawn again, cut to its width, and gone at the end', () => {
+test('on a terminal it redraws one line, cut to the width, and erases it at the end', () => {
   const { written, progress } = progressOn({ isTTY: true, columns: 20 }, 10);
   progress.show();
-  progress.say('relay: lost');
+  progress.print('relay: lost');
   progress.stop();
   expect(written).toEqual(['\r\x1b[2K0 of 10 rows (0 %) ', '\r\x1b[2Krelay: lost\n', '\r\x1b[2K']);
 });
 
-test('the sum says what is not confirmed', () => {
+test('the summary includes unconfirmed rows', () => {
   const { clock, counts, progress } = progressOn({}, 4_000_000);
   Object.assign(counts, { published: 3_661_003, confirmed: 3_661_000 });
   clock.ms = 3_661_000;

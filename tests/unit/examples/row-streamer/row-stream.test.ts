@@ -15,7 +15,7 @@ interface Options {
   readonly batches?: AsyncIterable<string[]>;
 }
 
-/** A stream into publishes that the test confirms. */
+/** Starts a stream into publishes that the test confirms. */
 function start(rows: number, { windowMax = 3, rowsPerSecond = Infinity, drainMs = 60_000, ...given }: Options = {}) {
   const publishes: Publish[] = [];
   const stop = new AbortController();
@@ -34,8 +34,8 @@ async function* batchesOf(rows: number, size: number): AsyncGenerator<string[]> 
   }
 }
 
-/** Whatever can happen by itself has happened. */
-async function quiet(): Promise<void> {
+/** Resolves when everything is done that needs no confirm. */
+async function settled(): Promise<void> {
   for (let turn = 0; turn < 10; turn++) await new Promise(setImmediate);
 }
 
@@ -43,7 +43,7 @@ const rowsOf = (publishes: readonly Publish[]) => publishes.map(({ row }) => row
 
 test('rows are published in order and numbered from 1', async () => {
   const { publishes, done } = start(3);
-  await quiet();
+  await settled();
   publishes.forEach(({ confirm }) => confirm());
   await done;
   expect(publishes.map(({ row, number }) => [row, number])).toEqual([
@@ -53,20 +53,20 @@ test('rows are published in order and numbered from 1', async () => {
   ]);
 });
 
-test('an empty result is a result', async () => {
+test('an empty result ends normally', async () => {
   const { done, counts } = start(0);
   await done;
   expect(counts).toEqual({ read: 0, published: 0, confirmed: 0 });
 });
 
 describe('back-pressure', () => {
-  test('nothing is read while the window is full, and each confirm makes room for one', async () => {
+  test('no row is read while the window is full, and each confirm makes room for one', async () => {
     const { publishes, counts, done } = start(100);
     for (let confirmed = 0; confirmed < 100; confirmed++) {
-      await quiet();
+      await settled();
       expect(counts.confirmed).toBe(confirmed);
       expect(counts.published).toBe(Math.min(100, confirmed + 3));
-      // what is in memory: unconfirmed, and at most the rest of one batch
+      // in memory: unconfirmed rows, and at most the rest of one batch
       expect(counts.read - counts.confirmed).toBeLessThanOrEqual(3 + 2);
       expect(counts.read).toBe(Math.min(100, 2 * Math.ceil((confirmed + 4) / 2)));
       publishes[confirmed]!.confirm();
@@ -75,36 +75,36 @@ describe('back-pressure', () => {
     expect(rowsOf(publishes)).toEqual(Array.from({ length: 100 }, (_, index) => `row ${index + 1}`));
   });
 
-  test('confirms may come in any order', async () => {
+  test('confirms may arrive in any order', async () => {
     const { publishes, done } = start(4);
-    await quiet();
+    await settled();
     publishes[2]!.confirm();
-    await quiet();
+    await settled();
     expect(rowsOf(publishes)).toEqual(['row 1', 'row 2', 'row 3', 'row 4']);
     [3, 1, 0].forEach((index) => publishes[index]!.confirm());
     await done;
   });
 
-  test('published rows are let go of: the batch is emptied', async () => {
+  test('published rows are released: the batch is emptied', async () => {
     const batch = ['a', 'b', 'c'];
     const { done, publishes } = start(0, { batches: streamOf([batch]), windowMax: 2 });
-    await quiet();
+    await settled();
     expect(batch).toEqual(['c']);
     publishes.forEach(({ confirm }) => confirm());
-    await quiet();
+    await settled();
     publishes.at(-1)!.confirm();
     await done;
   });
 });
 
-describe('an end before the end', () => {
-  test('a publish that fails: nothing more is published, the others are awaited, its error is the outcome', async () => {
+describe('an early end', () => {
+  test('a failed publish stops further publishes, waits for the others, and is the error of the stream', async () => {
     const { publishes, done } = start(10);
-    await quiet();
+    await settled();
     let isOver = false;
     const outcome = done.catch((error: unknown) => error).finally(() => (isOver = true));
     publishes[1]!.fail(new Error('access denied'));
-    await quiet();
+    await settled();
     expect([publishes.length, isOver]).toEqual([3, false]);
     publishes[0]!.confirm();
     publishes[2]!.fail(new Error('another'));
@@ -112,7 +112,7 @@ describe('an end before the end', () => {
     expect(publishes.length).toBe(3);
   });
 
-  test('a read that fails: what is under way is awaited, its error is the outcome', async () => {
+  test('a failed read waits for the sent rows, and is the error of the stream', async () => {
     const failing = (async function* () {
       yield ['a', 'b'];
       await new Promise(setImmediate);
@@ -120,13 +120,13 @@ describe('an end before the end', () => {
     })();
     const { publishes, done, counts } = start(0, { batches: failing });
     const outcome = done.catch((error: unknown) => error);
-    await quiet();
+    await settled();
     publishes.forEach(({ confirm }) => confirm());
     expect(await outcome).toMatchObject({ message: 'division by zero' });
     expect(counts.confirmed).toBe(2);
   });
 
-  test('a stop while the window is full: unconfirmed ones are awaited, the source is closed', async () => {
+  test('a stop with a full window waits for the unconfirmed rows, and closes the source', async () => {
     let isClosed = false;
     const endless = (async function* () {
       try {
@@ -136,9 +136,9 @@ describe('an end before the end', () => {
       }
     })();
     const { publishes, stop, done, counts } = start(0, { batches: endless });
-    await quiet();
+    await settled();
     stop.abort();
-    await quiet();
+    await settled();
     expect(isClosed).toBe(true);
     expect(publishes.length).toBe(3);
     publishes.forEach(({ confirm }) => confirm());
@@ -146,17 +146,17 @@ describe('an end before the end', () => {
     expect(counts).toMatchObject({ published: 3, confirmed: 3 });
   });
 
-  test('after a stop confirms are not awaited for ever', async () => {
+  test('a stop waits for confirms only until its time limit', async () => {
     const { stop, done, counts } = start(10, { drainMs: 10 });
-    await quiet();
+    await settled();
     stop.abort();
     await done;
     expect(counts).toMatchObject({ published: 3, confirmed: 0 });
   });
 
-  test('a stop while waiting for a turn', async () => {
+  test('a stop ends the wait for the next row', async () => {
     const { publishes, stop, done } = start(10, { rowsPerSecond: 0.01 });
-    await quiet();
+    await settled();
     expect(publishes.length).toBe(1); // the next one is due in 100 seconds
     stop.abort();
     publishes[0]!.confirm();

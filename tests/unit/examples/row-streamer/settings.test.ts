@@ -3,7 +3,7 @@ import { readSettings, SettingsError } from '../../../../examples/row-streamer/s
 
 const read = (line: string, env: Record<string, string> = {}) => readSettings(line.split(' '), env);
 
-test('what nobody has said', () => {
+test('defaults apply to missing flags', () => {
   expect(readSettings(['--query', ' select 1; '], {})).toEqual({
     isHelp: false,
     query: 'select 1',
@@ -19,7 +19,7 @@ test('what nobody has said', () => {
   });
 });
 
-test('the demo has a query and a speed of its own, and few enough rows to count them', () => {
+test('the demo has its own query and rate, and counts its rows', () => {
   expect(read('--demo')).toMatchObject({
     rowsPerSecond: 20,
     isCounted: true,
@@ -28,7 +28,7 @@ test('the demo has a query and a speed of its own, and few enough rows to count 
   expect(read('--demo --rate 0.5')).toMatchObject({ rowsPerSecond: 0.5 });
 });
 
-test('flags go before variables; credentials are variables only', () => {
+test('flags take precedence over variables; credentials are variables only', () => {
   const env = {
     DATABASE_URL: 'postgres://a/b',
     RELAY_URL: 'wss://relay/ws',
@@ -46,13 +46,13 @@ test('flags go before variables; credentials are variables only', () => {
   expect(read('--demo', { RELAY_TOKEN: 'abc' })).toMatchObject({ relay: { token: 'abc' } });
 });
 
-test('help needs nothing else', () => {
+test('--help needs no other flag', () => {
   expect(read('--help')).toEqual({ isHelp: true });
 });
 
 test.each([
-  ['--loop', 'Say what to publish'],
-  ['--query=', 'Say what to publish'],
+  ['--loop', 'Nothing to publish'],
+  ['--query=', 'Nothing to publish'],
   ['--demo --query x', 'Either --query or --demo'],
   ['--demo --window 0', '--window is a whole number from 1 to 256'],
   ['--demo --window 257', '--window is a whole number from 1 to 256'],
@@ -73,7 +73,7 @@ test.each([
   expect(() => read(line)).toThrow(sentence);
 });
 
-test('what is refused is not repeated where it may hold a password', () => {
+test('an error does not repeat a URL that may contain a password', () => {
   const refused = () => read('--demo', { DATABASE_URL: 'mysql://me:secret@host/db' });
   expect(refused).toThrow('DATABASE_URL is a URL that begins with postgres://');
   expect(refused).not.toThrow('secret');
