@@ -6,18 +6,18 @@ const RELAY = 'http://127.0.0.1:8080';
 const sdk = (path) => fileURLToPath(new URL(`../../client-sdk/src/${path}`, import.meta.url));
 
 export default defineConfig({
-  base: './', // wherever the page is put
+  base: './', // relative URLs, so the page works at any path
   plugins: [react()],
   resolve: {
-    // The client library from its sources: nothing has to be built first. In an application of your own: npm install.
+    // The client library from its sources, so that it needs no build. In your own application: npm install.
     alias: [
       { find: /^stomp-relay-client$/, replacement: sdk('core/index.ts') },
       { find: /^stomp-relay-client\/react$/, replacement: sdk('react/index.ts') },
     ],
     dedupe: ['react', 'react-dom'],
   },
-  // `npm run dev` shows this page with a relay that runs beside it. The relay takes pages of its own origin, so the proxy
-  // says that this one is (`changeOrigin` sets Host; WebSockets send Origin, too).
+  // `npm run dev` shows this page with a relay that runs on this machine. The relay accepts pages of its own origin, so
+  // the proxy sets `Origin` to the relay's (`changeOrigin` sets Host; WebSockets send Origin too).
   server: {
     proxy: {
       '/ws': { target: RELAY, ws: true, changeOrigin: true, rewriteWsOrigin: true },
@@ -27,7 +27,7 @@ export default defineConfig({
   },
   build: {
     target: 'es2022',
-    modulePreload: false, // one script, and the page's policy allows none inline
+    modulePreload: false, // one script; the page's policy allows no inline script
     assetsInlineLimit: 0,
   },
 });

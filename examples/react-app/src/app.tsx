@@ -5,7 +5,7 @@ import { ConnectionBadge } from './connection/connection-badge.js';
 import { Session } from './connection/session.js';
 import { Console } from './console/console.js';
 
-/** Each part is a folder, and uses the client through hooks alone. */
+/** Each part has its own folder, and uses the client through hooks only. */
 export function App({ path }: { readonly path: string }) {
   return (
     <Session path={path}>

@@ -1,14 +1,14 @@
 /**
- * What is sent where. Declared once, known to the client and to every hook: `useLatest('/topic/chat').data` is a string,
- * and a destination misspelt does not compile.
+ * Destinations and their data. They are declared once for the client and every hook: `useLatest('/topic/chat').data` is
+ * a string, and a misspelt destination does not compile.
  */
 export interface Destinations {
-  /** Rows of any shape: what back ends publish is theirs to choose. */
+  /** Rows of any shape: back ends decide. */
   '/topic/data': unknown;
   '/topic/chat': string;
-  /** What others have sent to this user alone... */
+  /** Private messages to this user. */
   '/user/queue/chat': string;
-  /** ...by sending it here. */
+  /** Private messages to another user. */
   [privateChat: `/user/${string}/queue/chat`]: string;
   '/queue/chatbot': string;
   '/topic/chatbot.stop': string;
@@ -21,7 +21,7 @@ declare module 'stomp-relay-client' {
   }
 }
 
-/** A destination that somebody has typed: of what comes from there as little is known as of a row. */
+/** A destination that the user has typed. Its data is unknown, like that of a row. */
 export function typedIn(destination: string): '/topic/data' {
   return destination.trim() as '/topic/data';
 }

@@ -9,12 +9,12 @@ root.render(
   </StrictMode>,
 );
 
-/** Where the relay that serves this page has its WebSocket. */
+/** The path of the WebSocket at the relay that serves this page. */
 async function websocketPath(): Promise<string> {
   try {
     const response = await fetch('page.json');
     return ((await response.json()) as { websocketPath: string }).websocketPath;
   } catch {
-    return '/ws'; // some other server's page
+    return '/ws'; // another server has served the page
   }
 }

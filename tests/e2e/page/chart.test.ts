@@ -1,4 +1,4 @@
-/** The page's chart: from nothing to data that moves, and a thousand rows a second. */
+/** The page's chart: without data, with moving data, and with a thousand rows a second. */
 import { expect, test } from '@jest/globals';
 import type { Page } from 'playwright-core';
 import { demoPage, part } from './demo-page.js';
@@ -8,7 +8,7 @@ const chart = (page: Page) => part(page, 'Live data');
 const lane = (page: Page, field: string) => chart(page).getByRole('img', { name: `${field} in the last 30 seconds` });
 const publishButton = (page: Page) => chart(page).getByRole('button', { name: 'Publish sample data from this tab' });
 
-/** What is drawn of a lane at this moment. */
+/** The current picture of a lane. */
 const picture = (page: Page, field: string): Promise<string> =>
   lane(page, field).evaluate((canvas: HTMLCanvasElement) => canvas.toDataURL());
 
@@ -22,7 +22,7 @@ async function publish(rows: readonly object[]): Promise<void> {
   expect(response.status).toBe(200);
 }
 
-test('with no data it says how to get some; a click, and all tabs see it move', async () => {
+test('without data the chart shows how to publish some; after a click all tabs show moving data', async () => {
   const [one, two] = [await demo.openTab(), await demo.openTab()];
   await publishButton(two).waitFor();
   expect(
@@ -30,7 +30,7 @@ test('with no data it says how to get some; a click, and all tabs see it move', 
       .getByText(/curl .*\/api\/messages/)
       .innerText(),
   ).toContain(demo.relay.pageUrl);
-  expect(await chart(one).getByTestId('count').innerText()).toBe('0'); // nobody publishes unasked
+  expect(await chart(one).getByTestId('count').innerText()).toBe('0'); // no tab publishes without a click
   await publishButton(one).click();
   for (const page of [one, two]) {
     await lane(page, 'price').waitFor();
@@ -42,11 +42,11 @@ test('with no data it says how to get some; a click, and all tabs see it move', 
   }
   const toggle = chart(one).getByRole('switch', { name: 'Sample data from this tab' });
   expect(await toggle.getAttribute('aria-checked')).toBe('true');
-  expect(await toggle.evaluate((button) => button === document.activeElement)).toBe(true); // where the button was
+  expect(await toggle.evaluate((button) => button === document.activeElement)).toBe(true); // the switch replaces the button
   await toggle.click();
   expect(await toggle.getAttribute('aria-checked')).toBe('false');
   expect(await chart(two).getByRole('switch').getAttribute('aria-checked')).toBe('false');
-  expect(demo.complaints).toEqual([]);
+  expect(demo.pageErrors).toEqual([]);
 });
 
 test('numeric fields of any row become lines', async () => {
@@ -60,7 +60,7 @@ test('numeric fields of any row become lines', async () => {
   await lane(page, 'other').waitFor();
 });
 
-test('the command that it shows publishes a row', async () => {
+test('the command that the chart shows publishes a row', async () => {
   const page = await demo.openTab();
   await publishButton(page).waitFor();
   const command = await chart(page)
@@ -76,7 +76,7 @@ test('the command that it shows publishes a row', async () => {
   await lane(page, 'price').waitFor();
 });
 
-test('bursts are counted to the last row, and cost a rendering a frame', async () => {
+test('bursts are counted completely, and cost one rendering per frame', async () => {
   const page = await demo.openTab();
   await page.evaluate(() => {
     const changes = { count: 0, frames: 0 };
@@ -100,6 +100,6 @@ test('bursts are counted to the last row, and cost a rendering a frame', async (
   const { count, frames } = await page.evaluate(
     () => (window as unknown as { changes: { count: number; frames: number } }).changes,
   );
-  // React changes the page in one go: the observer hears of it once. The figures are shown four times a second besides.
+  // React changes the page in one go, so the observer is called once. The figures change four times a second besides.
   expect(count).toBeLessThanOrEqual(2 * frames);
 });

@@ -7,57 +7,57 @@ const demo = demoPage();
 const chat = (page: Page) => part(page, 'Chat');
 const line = (page: Page, text: string) => chat(page).getByRole('log').locator('li', { hasText: text });
 
-async function say(page: Page, text: string): Promise<void> {
+async function sendLine(page: Page, text: string): Promise<void> {
   await chat(page).getByLabel('Message').fill(text);
   await page.keyboard.press('Enter');
 }
 
-test('two tabs talk: each knows who has spoken, and that it was heard', async () => {
+test('two tabs chat: each line shows its sender, and own lines show their confirmation', async () => {
   const [anna, bert] = [await demo.openTab(), await demo.openTab()];
   await join(anna, 'anna');
   await join(bert, 'bert');
-  await say(bert, 'Hello, anna!');
+  await sendLine(bert, 'Hello, anna!');
   await line(anna, 'Hello, anna!').getByRole('button', { name: 'bert' }).waitFor();
   await line(bert, 'Hello, anna!').getByText('✓ confirmed').waitFor();
-  await say(anna, 'Hello, bert!');
+  await sendLine(anna, 'Hello, bert!');
   await line(bert, 'Hello, bert!').getByRole('button', { name: 'anna' }).waitFor();
-  for (const page of [anna, bert]) expect(await line(page, 'Hello').count()).toBe(2); // one's own came back, and is shown once
-  expect(demo.complaints).toEqual([]);
+  for (const page of [anna, bert]) expect(await line(page, 'Hello').count()).toBe(2); // the own line came back, and is shown once
+  expect(demo.pageErrors).toEqual([]);
 });
 
-test('who has written is what the relay says, whatever is in the body', async () => {
+test('the sender of a line is the user that the relay names, not a name in the body', async () => {
   const [anna, mallory] = [await demo.openTab(), await demo.openTab()];
   await join(anna, 'anna');
   await join(mallory, 'mallory');
-  await say(mallory, '{"user":"the boss","text":"You are all fired"}');
+  await sendLine(mallory, '{"user":"the boss","text":"You are all fired"}');
   await line(anna, 'fired').getByRole('button', { name: 'mallory' }).waitFor();
 });
 
-test('a private message reaches one person, and a name answers to a click', async () => {
+test('a private message reaches one user, and a click on a name addresses the user', async () => {
   const [anna, bert, carl] = [await demo.openTab(), await demo.openTab(), await demo.openTab()];
   await join(anna, 'anna');
   await join(bert, 'bert');
   await join(carl, 'carl');
-  await say(anna, '@bert a secret');
+  await sendLine(anna, '@bert a secret');
   await line(bert, 'a secret').getByText('to you').waitFor();
   await line(anna, 'a secret').getByText('to bert').waitFor();
   await line(bert, 'a secret').getByRole('button', { name: 'anna' }).click();
   expect(await chat(bert).getByLabel('Message').inputValue()).toBe('@anna ');
-  await say(anna, 'for all');
+  await sendLine(anna, 'for all');
   await line(carl, 'for all').waitFor();
   expect(await line(carl, 'secret').count()).toBe(0);
 });
 
-test('a private message to nobody says so', async () => {
+test('a private message to a missing user shows an error', async () => {
   const page = await demo.openTab();
   await join(page, 'anna');
-  await say(page, '@nemo are you there?');
-  await line(page, 'are you there?').getByText('Nobody called nemo is here.').waitFor();
-  await say(page, 'still here');
+  await sendLine(page, '@nemo are you there?');
+  await line(page, 'are you there?').getByText('No user named nemo is here.').waitFor();
+  await sendLine(page, 'still here');
   await line(page, 'still here').getByText('✓ confirmed').waitFor();
 });
 
-test('a name is suggested, asked for once, and kept for this tab', async () => {
+test('the chat suggests a name, asks once, and keeps the name for this tab', async () => {
   const page = await demo.openTab();
   expect(await chat(page).getByLabel('Your name').inputValue()).toMatch(/^[a-z]+-[a-z]+-\d\d$/);
   await join(page, 'ada.lovelace');
@@ -69,7 +69,7 @@ test('a name is suggested, asked for once, and kept for this tab', async () => {
   await chat(page).getByLabel('Your name').waitFor();
 });
 
-test('the focus goes on where somebody joins and leaves, and stays in the console', async () => {
+test('the focus moves on when a user joins and leaves, and stays in the console', async () => {
   const page = await demo.openTab();
   const focused = (): Promise<string | null> => page.evaluate(() => document.activeElement!.id);
   await chat(page).getByRole('button', { name: 'Join the chat' }).focus();

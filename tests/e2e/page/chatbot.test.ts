@@ -1,4 +1,4 @@
-/** The page's chatbot, with the service of examples/chatbot and without. */
+/** The page's chatbot, with and without the service of examples/chatbot. */
 import { afterEach, expect, test } from '@jest/globals';
 import type { Page } from 'playwright-core';
 import { LONG_QUESTION, startChatbot } from '../../support/chatbot-service.js';
@@ -20,7 +20,7 @@ async function ask(page: Page, question: string): Promise<void> {
   await chatbot(page).getByRole('button', { name: 'Ask' }).click();
 }
 
-test('answers in parts, and can be asked again', async () => {
+test('the chatbot answers in parts, and can be asked again', async () => {
   await startService(1);
   const page = await demo.openTab();
   await ask(page, 'how are you today');
@@ -29,7 +29,7 @@ test('answers in parts, and can be asked again', async () => {
   expect(words.length).toBeGreaterThan('how are you today'.split(' ').length);
   await ask(page, 'and tomorrow');
   await turn(page, 'and tomorrow').locator('[data-going=false]').waitFor();
-  expect(demo.complaints).toEqual([]);
+  expect(demo.pageErrors).toEqual([]);
 });
 
 test('an answer can be stopped', async () => {
@@ -42,12 +42,12 @@ test('an answer can be stopped', async () => {
   await chatbot(page).getByRole('button', { name: 'Stop' }).click();
   await chatbot(page).getByText('Stopped.').waitFor();
   expect(await answer.getAttribute('data-going')).toBe('false');
-  expect(await chatbot(page).getByLabel('Question').inputValue()).toBe('half a quest'); // not asked by that
-  await ask(page, 'once more'); // and the service is free again
+  expect(await chatbot(page).getByLabel('Question').inputValue()).toBe('half a quest'); // the click on Stop did not ask it
+  await ask(page, 'once more'); // the service is free again
   await turn(page, 'once more').locator('.answer', { hasText: /\w/ }).waitFor();
 });
 
-test('a double click on Ask asks, and stops nothing', async () => {
+test('a double click on Ask asks, and does not stop the answer', async () => {
   await startService(200);
   const page = await demo.openTab();
   await chatbot(page).getByLabel('Question').fill(LONG_QUESTION);
@@ -58,32 +58,32 @@ test('a double click on Ask asks, and stops nothing', async () => {
   expect(await chatbot(page).getByText('Stopped.').count()).toBe(0);
 });
 
-test('without the service it says how to start it; the question is answered then', async () => {
+test('without the service the page shows how to start it, and the question is answered after the start', async () => {
   const page = await demo.openTab();
-  await ask(page, 'anybody there');
+  await ask(page, 'is the service there');
   await chatbot(page).getByText(`node examples/chatbot/main.js ${demo.relay.websocketUrl}`).waitFor();
   await startService(1);
-  await turn(page, 'anybody there').locator('[data-going=false]', { hasText: /\w/ }).waitFor();
+  await turn(page, 'is the service there').locator('[data-going=false]', { hasText: /\w/ }).waitFor();
   expect(await chatbot(page).getByText('No answer yet').count()).toBe(0);
 });
 
-test('an answer that was cut off with the connection says so, and the next one comes', async () => {
+test('an answer that ends with the connection shows the loss, and the next answer arrives', async () => {
   await startService(200);
   const page = await demo.openTab();
   await ask(page, LONG_QUESTION);
   await chatbot(page).locator('.answer').getByText(/\w/).waitFor();
   await demo.relay.stop('SIGKILL');
   demo.relay = await startRelay('--port', demo.relay.port);
-  await chatbot(page).getByText('The connection was lost on the way.').waitFor();
+  await chatbot(page).getByText('The connection was lost during the answer.').waitFor();
   await ask(page, 'once more');
   await turn(page, 'once more').locator('[data-going=false]', { hasText: 'asked me 2 words' }).waitFor();
 });
 
-test('so does an answer to somebody who goes by another name now', async () => {
+test('an answer shows the loss after a change of the user name', async () => {
   await startService(200);
   const page = await demo.openTab();
   await ask(page, LONG_QUESTION);
   await chatbot(page).locator('.answer').getByText(/\w/).waitFor();
   await join(page, 'anna');
-  await chatbot(page).getByText('The connection was lost on the way.').waitFor();
+  await chatbot(page).getByText('The connection was lost during the answer.').waitFor();
 });

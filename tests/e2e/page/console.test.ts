@@ -1,4 +1,4 @@
-/** The page's console, as a person uses it: two tabs, errors, a relay that restarts. */
+/** The page's console, as a user works with it: two tabs, errors, a relay that restarts. */
 import { expect, test } from '@jest/globals';
 import type { Page } from 'playwright-core';
 import { startRelay } from '../relay-process.js';
@@ -30,7 +30,7 @@ async function send(page: Page, destination: string, text: string): Promise<void
 
 const message = (page: Page, text: string) => messages(page).filter({ hasText: text });
 
-test('what one tab sends, both receive', async () => {
+test('both tabs receive the messages of one tab', async () => {
   const [one, two] = [await demo.openTab(), await demo.openTab()];
   expect(await one.getByLabel('WebSocket URL').inputValue()).toBe(demo.relay.websocketUrl);
   await connectAs(one, 'anna');
@@ -40,22 +40,22 @@ test('what one tab sends, both receive', async () => {
   await send(two, '/topic/data', 'Grüße aus Tab zwei');
   await message(one, 'Grüße aus Tab zwei').waitFor();
   await message(two, 'Grüße aus Tab zwei').waitFor();
-  const shown = await message(one, 'Grüße').innerText();
-  expect(shown).toMatch(/^\d\d:\d\d:\d\d\s+\/topic\/data\s+bert\s+Grüße aus Tab zwei$/);
-  await two.getByText('✓ Taken by the broker').waitFor();
-  expect(demo.complaints).toEqual([]);
+  const entry = await message(one, 'Grüße').innerText();
+  expect(entry).toMatch(/^\d\d:\d\d:\d\d\s+\/topic\/data\s+bert\s+Grüße aus Tab zwei$/);
+  await two.getByText('✓ Confirmed by the broker').waitFor();
+  expect(demo.pageErrors).toEqual([]);
 });
 
-test('after unsubscribing nothing more arrives', async () => {
+test('no message arrives after unsubscribing', async () => {
   const page = await demo.openTab();
   await subscribe(page, '/topic/a');
   await subscribe(page, '/topic/b');
   await page.getByRole('button', { name: 'Unsubscribe from /topic/a' }).click();
   await consoleOf(page).locator('[data-ready]', { hasText: '/topic/a' }).waitFor({ state: 'detached' });
-  await send(page, '/topic/a', 'not wanted');
-  await page.getByText('✓ Taken by the broker').waitFor();
-  await send(page, '/topic/b', 'wanted');
-  await message(page, 'wanted').last().waitFor();
+  await send(page, '/topic/a', 'after unsubscribing');
+  await page.getByText('✓ Confirmed by the broker').waitFor();
+  await send(page, '/topic/b', 'still subscribed');
+  await message(page, 'still subscribed').waitFor();
   expect(await messages(page).count()).toBe(1);
 });
 
@@ -65,10 +65,10 @@ test('markup in a message is shown, not run', async () => {
   await send(page, '/topic/markup', '<img src=x onerror="document.title=1"> <b>bold</b>');
   await message(page, '<b>bold</b>').waitFor();
   expect(await messages(page).locator('img, b').count()).toBe(0);
-  expect(demo.complaints).toEqual([]);
+  expect(demo.pageErrors).toEqual([]);
 });
 
-test('an error says what was wrong, and the page goes on', async () => {
+test('a refused SEND shows its error, and the page stays connected', async () => {
   const page = await demo.openTab();
   await subscribe(page, '/topic/data');
   await send(page, '/nowhere', 'x');
@@ -81,7 +81,7 @@ test('an error says what was wrong, and the page goes on', async () => {
   await message(page, 'still works').waitFor();
 });
 
-test('a subscription that is refused says why, and is gone', async () => {
+test('a refused subscription shows its error, and is removed', async () => {
   const page = await demo.openTab();
   await form(page, 'Subscribe').getByLabel('Destination').fill('/nowhere');
   await form(page, 'Subscribe').getByRole('button', { name: 'Subscribe', exact: true }).click();
@@ -90,7 +90,7 @@ test('a subscription that is refused says why, and is gone', async () => {
   await connected(page);
 });
 
-test('a burst of messages is all counted, and the newest are shown', async () => {
+test('all messages of a burst are counted, and the newest are shown', async () => {
   const page = await demo.openTab();
   await subscribe(page, '/topic/burst');
   const burst = Array.from({ length: 500 }, (_, index) => ({ destination: '/topic/burst', body: `row ${index + 1}` }));
@@ -109,7 +109,7 @@ test('a burst of messages is all counted, and the newest are shown', async () =>
   await messages(page).first().waitFor({ state: 'detached' });
 });
 
-test('a restart of the relay is survived, subscriptions included', async () => {
+test('the page and its subscriptions survive a restart of the relay', async () => {
   const page = await demo.openTab();
   await subscribe(page, '/topic/data');
   expect(await demo.relay.stop()).toBe(0);

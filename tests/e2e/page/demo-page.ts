@@ -1,4 +1,4 @@
-/** What each test of the demo page has: a relay of its own, and tabs in a browser that all tests of the file share. */
+/** The set-up of each test of the demo page: its own relay, and tabs in a browser that all tests of the file share. */
 import { afterAll, afterEach, beforeAll, beforeEach } from '@jest/globals';
 import type { Browser, Locator, Page } from 'playwright-core';
 import { launchChromium } from '../chromium.js';
@@ -6,18 +6,18 @@ import { startRelay } from '../relay-process.js';
 import type { RelayProcess } from '../relay-process.js';
 
 export interface DemoPage {
-  /** May be replaced by one that was started anew: whatever is here is stopped behind the test. */
+  /** May be replaced by a new relay. The current one is stopped after the test. */
   relay: RelayProcess;
-  /** Scripts that failed, and what the page's policy refused, in all tabs of the test. */
-  readonly complaints: string[];
-  /** Resolves when the badge says so. */
+  /** Script errors and violations of the content security policy, from all tabs of the test. */
+  readonly pageErrors: string[];
+  /** Resolves when the badge shows this text. */
   openTab(badge?: string): Promise<Page>;
 }
 
-/** To be called once in a file, outside of its tests. */
+/** Call it once per file, outside of its tests. */
 export function demoPage(): DemoPage {
   let browser: Browser;
-  const demo = { complaints: [] as string[], openTab } as Omit<DemoPage, 'relay'> as DemoPage;
+  const demo = { pageErrors: [] as string[], openTab } as Omit<DemoPage, 'relay'> as DemoPage;
 
   beforeAll(async () => {
     browser = await launchChromium();
@@ -25,7 +25,7 @@ export function demoPage(): DemoPage {
   afterAll(() => browser.close());
   beforeEach(async () => {
     demo.relay = await startRelay('--port', '0');
-    demo.complaints.length = 0;
+    demo.pageErrors.length = 0;
   });
   afterEach(async () => {
     await Promise.all(browser.contexts().map((context) => context.close()));
@@ -33,12 +33,12 @@ export function demoPage(): DemoPage {
   });
   return demo;
 
-  /** Tabs share nothing: each is a context of its own. */
+  /** Each tab has its own browser context, so tabs share no storage. */
   async function openTab(badge = 'Connected'): Promise<Page> {
     const page = await browser.newPage();
-    page.on('pageerror', (error) => demo.complaints.push(error.message));
+    page.on('pageerror', (error) => demo.pageErrors.push(error.message));
     page.on('console', (message) => {
-      if (message.type() === 'error') demo.complaints.push(message.text());
+      if (message.type() === 'error') demo.pageErrors.push(message.text());
     });
     await page.goto(demo.relay.pageUrl);
     await page.getByRole('status').getByText(badge, { exact: true }).waitFor();
@@ -46,7 +46,7 @@ export function demoPage(): DemoPage {
   }
 }
 
-/** A part of the page, by its title. */
+/** The part of the page with this title. */
 export function part(page: Page, title: string): Locator {
   return page.getByRole('region', { name: title, exact: true });
 }
@@ -55,7 +55,7 @@ export async function connected(page: Page): Promise<void> {
   await page.getByRole('status').getByText('Connected', { exact: true }).waitFor();
 }
 
-/** Joins the chat, which is to log in under that name. */
+/** Joins the chat, which logs in with this name. */
 export async function join(page: Page, name: string): Promise<void> {
   const chat = part(page, 'Chat');
   await chat.getByLabel('Your name').fill(name);

@@ -1,8 +1,8 @@
-/** One field's line on a canvas: the mean as a line, from the lowest to the highest value as a band around it. */
+/** One field's line on a canvas: the mean as a line, and a band from the lowest to the highest value. */
 import { WINDOW_MS } from './series.js';
 import type { Point, Range } from './series.js';
 
-/** Points further apart are not joined: nobody has measured what was in between. */
+/** Points further apart are not joined, because there is no data in between. */
 const GAP_MS = 5_000;
 const MARGIN = 6;
 
@@ -10,9 +10,9 @@ export interface LaneView {
   /** CSS pixels. */
   readonly width: number;
   readonly height: number;
-  /** The right edge, epoch ms. */
+  /** The time at the right edge, epoch ms. */
   readonly now: number;
-  /** Bottom and top. */
+  /** The values at the bottom and the top. */
   readonly range: Range;
   readonly color: string;
 }
@@ -21,7 +21,7 @@ export function drawLane(context: CanvasRenderingContext2D, points: readonly Poi
   const { width, height, now, range, color } = view;
   const x = (at: number): number => width - ((now - at) / WINDOW_MS) * width;
   const span = range.high - range.low;
-  // a line that does not move is in the middle
+  // a constant line is in the middle
   const y = (value: number): number =>
     height - MARGIN - (span === 0 ? 0.5 : (value - range.low) / span) * (height - 2 * MARGIN);
 
@@ -35,7 +35,7 @@ export function drawLane(context: CanvasRenderingContext2D, points: readonly Poi
       for (const point of order) context.lineTo(x(point.at), y(value(point)));
     };
 
-    context.globalAlpha = 0.1; // down to the floor
+    context.globalAlpha = 0.1; // the area below the line
     context.beginPath();
     trace(({ mean }) => mean);
     context.lineTo(x(last.at), height);
@@ -51,7 +51,7 @@ export function drawLane(context: CanvasRenderingContext2D, points: readonly Poi
     context.globalAlpha = 1;
     context.beginPath();
     trace(({ mean }) => mean);
-    if (part.length === 1) context.lineTo(x(first.at) + 0.01, y(first.mean)); // round ends make a dot of it
+    if (part.length === 1) context.lineTo(x(first.at) + 0.01, y(first.mean)); // the round line caps draw a dot
     context.stroke();
   }
 }

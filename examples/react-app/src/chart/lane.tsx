@@ -1,19 +1,19 @@
-/** One field: its name, its latest value, and its line, which moves once a frame without React. */
+/** One field: its name, its latest value, and its line, which is redrawn every frame without React. */
 import { useEffect, useRef } from 'react';
 import { formatNumber } from '../ui/format.js';
 import { drawLane } from './draw-lane.js';
 import { rangeOf } from './series.js';
 import type { Lane as LaneFigures, Range, Series } from './series.js';
 
-/** Of the way to a new scale, in each frame. */
+/** The share of the way to a new scale that each frame covers. */
 const SCALE_STEP = 0.15;
-/** For people who want less motion: a step a second. */
+/** The redraw interval for users who prefer reduced motion. */
 const CALM_MS = 1_000;
 
 interface LaneProps {
   readonly series: Series;
   readonly lane: LaneFigures;
-  /** Which of the colours. */
+  /** The number of the colour. */
   readonly tone: number;
 }
 
@@ -39,12 +39,12 @@ export function Lane({ series, lane, tone }: LaneProps) {
   );
 }
 
-/** Draws until the function that it returns is called. */
+/** Returns a function that stops the drawing. */
 function animate(canvas: HTMLCanvasElement, series: Series, field: string): () => void {
   const context = canvas.getContext('2d');
   if (context === null) return () => {};
   const calm = matchMedia('(prefers-reduced-motion: reduce)');
-  let shown: Range | undefined;
+  let current: Range | undefined;
   let drawnAt = 0;
   let wasMoving = true;
   let request = requestAnimationFrame(draw);
@@ -54,18 +54,18 @@ function animate(canvas: HTMLCanvasElement, series: Series, field: string): () =
     const now = Date.now();
     if (calm.matches && now - drawnAt < CALM_MS) return;
     const isMoving = series.isMoving(now);
-    if (!isMoving && !wasMoving) return; // nothing to draw, as before
+    if (!isMoving && !wasMoving) return; // nothing has changed
     [drawnAt, wasMoving] = [now, isMoving];
     const points = series.points(field, now);
-    const range = rangeOf(points) ?? shown ?? { low: 0, high: 1 };
-    shown = shown === undefined || calm.matches ? range : between(shown, range);
+    const range = rangeOf(points) ?? current ?? { low: 0, high: 1 };
+    current = current === undefined || calm.matches ? range : between(current, range);
     const { clientWidth: width, clientHeight: height } = canvas;
     fit(canvas, context as CanvasRenderingContext2D, width, height);
     drawLane(context as CanvasRenderingContext2D, points, {
       width,
       height,
       now,
-      range: shown,
+      range: current,
       color: getComputedStyle(canvas).color,
     });
   }
@@ -77,7 +77,7 @@ function between(from: Range, to: Range): Range {
   return { low: from.low + (to.low - from.low) * SCALE_STEP, high: from.high + (to.high - from.high) * SCALE_STEP };
 }
 
-/** As many pixels as the screen has. */
+/** Matches the canvas to the pixels of the screen. */
 function fit(canvas: HTMLCanvasElement, context: CanvasRenderingContext2D, width: number, height: number): void {
   const pixels = devicePixelRatio;
   const [wide, high] = [Math.round(width * pixels), Math.round(height * pixels)];

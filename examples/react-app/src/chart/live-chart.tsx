@@ -1,7 +1,7 @@
 /**
- * Whatever is published to /topic/data, as it comes. Each row goes into a series outside of React (`useSubscription`), which
- * the lanes draw once a frame; React renders the figures four times a second, and the latest row (`useLatest`) at most
- * once a frame. So a thousand rows a second move as smoothly as ten.
+ * A live chart of /topic/data. Each row goes into a series outside of React (`useSubscription`), which the lanes draw
+ * once per frame. React renders the figures four times a second, and the latest row (`useLatest`) at most once per
+ * frame. So a thousand rows a second move as smoothly as ten.
  */
 import { useState } from 'react';
 import { useLatest, useSubscription } from 'stomp-relay-client/react';
@@ -36,7 +36,7 @@ export function LiveChart() {
             aria-checked={samples.isOn}
             className="switch"
             onClick={samples.toggle}
-            autoFocus={samples.isOn} // it takes the place of the button that was clicked
+            autoFocus={samples.isOn} // it replaces the button that was clicked
           >
             Sample data from this tab
           </button>
@@ -67,7 +67,7 @@ export function LiveChart() {
               <span>now</span>
             </p>
           ) : (
-            <p className="empty">What comes has no numbers that could be drawn.</p>
+            <p className="empty">The messages have no numbers to draw.</p>
           )}
         </>
       ) : (
@@ -82,7 +82,7 @@ export function LiveChart() {
   );
 }
 
-/** Renders once a frame where rows are many, and alone: the lanes need not. */
+/** A separate component: it renders up to once per frame, and the lanes need not. */
 function LatestRow() {
   const { message } = useLatest('/topic/data');
   if (message === undefined) return null;

@@ -1,4 +1,4 @@
-/** What to do while nobody publishes. It waits a moment before it says so: data may be on its way. */
+/** Shows how to publish data while there is none. It waits a moment first, because data may be on its way. */
 import { useEffect, useState } from 'react';
 import { useSession } from '../connection/session.js';
 import { CommandLine } from '../ui/command-line.js';
@@ -14,22 +14,24 @@ interface NoDataProps {
 
 export function NoData({ isSubscribed, isPublishing, onPublish }: NoDataProps) {
   const { url } = useSession().settings;
-  const [isQuiet, setIsQuiet] = useState(false);
+  const [isOverdue, setIsOverdue] = useState(false);
 
   useEffect(() => {
     if (!isSubscribed) return;
-    const timer = setTimeout(() => setIsQuiet(true), PATIENCE_MS);
+    const timer = setTimeout(() => setIsOverdue(true), PATIENCE_MS);
     return () => clearTimeout(timer);
   }, [isSubscribed]);
 
-  if (!isQuiet || isPublishing) return <p className="empty">Waiting for the first row…</p>;
+  if (!isOverdue || isPublishing) return <p className="empty">Waiting for the first row…</p>;
   return (
     <div className="empty">
-      <p className="empty-title">Nobody publishes to /topic/data yet.</p>
+      <p className="empty-title">There is no data on /topic/data yet.</p>
       <button type="button" className="primary large" onClick={onPublish}>
         Publish sample data from this tab
       </button>
-      <p>Ten rows a second, to everybody who looks at this page, until you switch it off. A back end does it so:</p>
+      <p>
+        The button sends ten rows a second to all open pages, until you switch it off. A back end publishes like this:
+      </p>
       <CommandLine
         command={`curl ${location.origin}/api/messages -H 'Content-Type: application/json' -d '${SAMPLE}'`}
         label="Publish one row over HTTP"

@@ -1,10 +1,10 @@
-/** What of a row can be drawn, whatever its shape. */
+/** The numbers in a row of any shape. */
 
 const DEPTH_MAX = 2;
-/** As PostgreSQL's `numeric` arrives in JSON. */
+/** PostgreSQL's `numeric` arrives as text in JSON. */
 const NUMBER_AS_TEXT = /^-?\d+(\.\d+)?$/;
 
-/** Calls `found` for each number in a row: `price`, `load.cpu`, or `value` where the row itself is one. */
+/** Calls `found` for each number in a row: `price`, `load.cpu`, or `value` if the row itself is a number. */
 export function eachNumber(row: unknown, found: (field: string, value: number) => void): void {
   visit(row, '', 0, found);
 }

@@ -1,17 +1,17 @@
 /**
- * The rows of the last half minute as the chart needs them: for each numeric field the lowest, the highest and the mean
- * value in each tenth of a second. A row costs a few additions, whoever draws reads 300 buckets, and neither depends on
- * how many rows a second there are.
+ * The rows of the last half minute, reduced for the chart: the lowest, the highest and the mean value of each numeric
+ * field in each tenth of a second. A row costs a few additions, and drawing reads 300 buckets, for any number of rows a
+ * second.
  *
- * Buckets are kept in rings: the one for tenth T is at T modulo the ring's length, and `tenth` says whether it is still
- * (or not yet again) about T.
+ * Buckets are kept in rings. The bucket of tenth T is at T modulo the ring's length; its `tenth` shows whether it still
+ * belongs to T.
  */
 import { eachNumber } from './numeric-fields.js';
 
 export const WINDOW_MS = 30_000;
 const BUCKET_MS = 100;
 const BUCKETS = WINDOW_MS / BUCKET_MS + 1;
-/** More would be lanes too many to look at. */
+/** More lanes would be too many to look at. */
 const FIELDS_MAX = 8;
 const RATE_BUCKETS = 20;
 
@@ -23,7 +23,7 @@ interface Bucket {
   sum: number;
 }
 
-/** What is drawn of a bucket. `at` is the middle of its time, epoch ms. */
+/** A bucket's values for drawing. `at` is the middle of its time, epoch ms. */
 export interface Point {
   readonly at: number;
   readonly min: number;
@@ -31,11 +31,11 @@ export interface Point {
   readonly mean: number;
 }
 
-/** What is said of a field. */
+/** The figures of a field. */
 export interface Lane {
   readonly field: string;
   readonly latest: number;
-  /** Of the window; undefined where it has no value. */
+  /** The range in the window; undefined without a value. */
   readonly range: Range | undefined;
 }
 
@@ -45,12 +45,12 @@ export interface Range {
 }
 
 export class Series {
-  /** All rows, since the page was opened. */
+  /** Number of rows since the page was opened. */
   count = 0;
   readonly #rows = newRing();
   readonly #lanes = new Map<string, { latest: number; readonly ring: Bucket[] }>();
 
-  /** `now` is epoch ms, in this and all methods. */
+  /** `now` is epoch ms, here and in all methods. */
   add(row: unknown, now: number): void {
     this.count++;
     put(this.#rows, now, 1);
@@ -66,12 +66,12 @@ export class Series {
     });
   }
 
-  /** In the order in which the fields first came. */
+  /** In the order in which the fields first appeared. */
   lanes(now: number): Lane[] {
     return [...this.#lanes].map(([field, { latest }]) => ({ field, latest, range: rangeOf(this.points(field, now)) }));
   }
 
-  /** Rows a second, over the last two. */
+  /** Rows per second, as the average of the last two seconds. */
   rate(now: number): number {
     const last = tenthOf(now) - 1;
     let rows = 0;
@@ -79,7 +79,7 @@ export class Series {
     return (rows * 1_000) / (RATE_BUCKETS * BUCKET_MS);
   }
 
-  /** Oldest first; buckets without a row are left out. */
+  /** Oldest first, without empty buckets. */
   points(field: string, now: number): Point[] {
     const ring = this.#lanes.get(field)?.ring;
     if (ring === undefined) return [];
@@ -94,14 +94,14 @@ export class Series {
     return points;
   }
 
-  /** Whether there is anything to draw. */
+  /** Whether the window has any row. */
   isMoving(now: number): boolean {
     const last = tenthOf(now);
     return this.#rows.some(({ tenth }) => tenth > last - BUCKETS);
   }
 }
 
-/** The values that the points span; undefined where there is no point. */
+/** The range of the points; undefined without points. */
 export function rangeOf(points: readonly Point[]): Range | undefined {
   if (points.length === 0) return undefined;
   let [low, high] = [Infinity, -Infinity];

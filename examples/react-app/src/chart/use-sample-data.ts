@@ -1,15 +1,15 @@
-/** Ten made-up rows a second to /topic/data, while it is switched on. */
+/** Publishes ten sample rows a second to /topic/data while it is switched on. */
 import { useCallback, useEffect, useRef, useState } from 'react';
 import { RelayError } from 'stomp-relay-client';
 import { usePublish } from 'stomp-relay-client/react';
 
 const PAUSE_MS = 100;
-/** No reason to stop: the connection comes back. */
+/** Errors that pass when the connection is back. */
 const PASSING = ['not-connected', 'connection-lost', 'closed', 'offline', 'timeout', 'aborted'];
 
 export interface SampleData {
   readonly isOn: boolean;
-  /** Why it was switched off. */
+  /** The error that switched it off. */
   readonly error: RelayError | undefined;
   readonly toggle: () => void;
 }
@@ -24,7 +24,7 @@ export function useSampleData(): SampleData {
     if (!isOn) return;
     const timer = setInterval(() => {
       row.current = next(row.current);
-      // `queue: false`: a row that cannot go out now is of no use later
+      // `queue: false`: a row that cannot be sent now is useless later
       publish(row.current, { queue: false }).catch((error: unknown) => {
         if (!(error instanceof RelayError) || PASSING.includes(error.code)) return;
         setError(error);

@@ -1,16 +1,16 @@
-/** What is said in the chat, of whatever origin. */
+/** The lines of the chat. */
 import type { Message } from 'stomp-relay-client';
 
 export interface ChatLine {
-  /** The same for what was sent and what came back. */
+  /** The same id for a sent line and its copy from the relay. */
   readonly id: string;
   /** Epoch ms, by this tab's clock. */
   readonly at: number;
   readonly from: string;
-  /** Whom it is for; undefined: everybody. */
+  /** The recipient; undefined for a line to all users. */
   readonly to?: string;
   readonly text: string;
-  /** Of a line from this tab: how its sending goes. */
+  /** The progress of a line from this tab. */
   readonly sending?: 'sending' | 'confirmed' | Error;
 }
 
@@ -18,9 +18,9 @@ export function roomLine(_text: unknown, { headers, body }: Message): ChatLine {
   return {
     id: headers['idempotency-key'] ?? headers['message-id'] ?? '',
     at: Date.now(),
-    // Written by the relay, which no client can forge: the body is only what somebody claims.
+    // Set by the relay, so clients cannot forge it. A name in the body proves nothing.
     from: headers['user'] ?? 'a back end',
-    text: body, // whatever its type: nobody has to send what is declared
+    text: body, // undecoded: clients may send other types than the declared one
   };
 }
 
@@ -28,13 +28,13 @@ export function privateLine(text: unknown, message: Message): ChatLine {
   return { ...roomLine(text, message), to: 'you' };
 }
 
-/** `@name text` is for one person. */
+/** `@name text` is for one user. */
 export function parseInput(input: string): { to?: string; text: string } {
   const [, to, text] = /^@(\S+)\s+(\S.*)$/s.exec(input.trim()) ?? [];
   return to !== undefined && text !== undefined ? { to, text } : { text: input.trim() };
 }
 
-/** All lines in the order of their times. What this tab has sent is shown once: as its own. */
+/** All lines in order of time. A line of this tab appears once, as its own line. */
 export function mergeLines(own: readonly ChatLine[], ...received: (readonly ChatLine[])[]): ChatLine[] {
   const ownIds = new Set(own.map(({ id }) => id));
   const others = received.flat().filter(({ id }) => !ownIds.has(id));

@@ -18,10 +18,10 @@ interface ChatRoomProps {
 export function ChatRoom({ name, autoFocus }: ChatRoomProps) {
   const room = useMessages('/topic/chat', { limit: SHOWN_MAX, select: roomLine });
   const privately = useMessages('/user/queue/chat', { limit: SHOWN_MAX, select: privateLine });
-  const own = useOwnLines(name);
+  const ownLines = useOwnLines(name);
   const lines = useMemo(
-    () => mergeLines(own.lines, room.messages, privately.messages),
-    [own.lines, room.messages, privately.messages],
+    () => mergeLines(ownLines.lines, room.messages, privately.messages),
+    [ownLines.lines, room.messages, privately.messages],
   );
   const error = room.error ?? privately.error;
   const log = useStickToEnd<HTMLDivElement>(lines);
@@ -31,11 +31,11 @@ export function ChatRoom({ name, autoFocus }: ChatRoomProps) {
 
   const submit = (event: FormEvent): void => {
     event.preventDefault();
-    if (text.trim() !== '') own.say(text);
+    if (text.trim() !== '') ownLines.send(text);
     setText('');
   };
-  const addressTo = (somebody: string): void => {
-    setText(`@${somebody} `);
+  const addressTo = (user: string): void => {
+    setText(`@${user} `);
     input.current?.focus();
   };
 
@@ -49,7 +49,7 @@ export function ChatRoom({ name, autoFocus }: ChatRoomProps) {
           ))}
         </ol>
       </div>
-      {lines.length === 0 && <p className="hint">Nobody has said anything since you came.</p>}
+      {lines.length === 0 && <p className="hint">No messages since you joined.</p>}
       <form className="inline" onSubmit={submit}>
         <label htmlFor={id} className="unseen">
           Message
@@ -63,7 +63,7 @@ export function ChatRoom({ name, autoFocus }: ChatRoomProps) {
           autoComplete="off"
           autoFocus={autoFocus}
         />
-        <button className="primary">Say</button>
+        <button className="primary">Send</button>
       </form>
     </>
   );
@@ -80,7 +80,7 @@ function Line({ line, onName }: LineProps) {
     <li className="line" data-own={sending !== undefined} data-private={to !== undefined}>
       <p className="facts">
         {sending === undefined ? (
-          <button type="button" className="name" onClick={() => onName(from)} title={`Write to ${from} alone`}>
+          <button type="button" className="name" onClick={() => onName(from)} title={`Write to ${from} only`}>
             {from}
           </button>
         ) : (
@@ -90,7 +90,7 @@ function Line({ line, onName }: LineProps) {
         <time dateTime={new Date(at).toISOString()}>{formatTime(at)}</time>
         {sending === 'sending' && <span>sending…</span>}
         {sending === 'confirmed' && (
-          <span className="good" title="The broker has it">
+          <span className="good" title="The broker has confirmed it">
             ✓ confirmed
           </span>
         )}

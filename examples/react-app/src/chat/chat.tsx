@@ -1,4 +1,4 @@
-/** A chat between everybody who has this page open, on whatever relay; and `@name` for one of them alone. */
+/** A chat between all users with this page open, on any relay; `@name` addresses one of them. */
 import { useState } from 'react';
 import { useSession } from '../connection/session.js';
 import { Card } from '../ui/card.js';
@@ -10,7 +10,7 @@ export function Chat() {
   const { login, secret } = settings;
   const isLoggedIn = login !== '' || secret !== '';
   const name = login === '' ? 'you' : login;
-  /** What was chosen here and not in the console: the focus goes with it, as the button that was pressed is gone. */
+  /** The login chosen here, not in the console. Only then the focus moves, because the pressed button disappears. */
   const [chosen, setChosen] = useState<string>();
   const enter = (login: string): void => {
     setChosen(login);

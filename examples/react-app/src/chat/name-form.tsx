@@ -1,4 +1,4 @@
-/** Asks who this tab is: the name is the login that the relay stamps on all it sends. */
+/** Asks for the user's name: the login, which the relay sets as the sender of all messages from this tab. */
 import { useId, useState } from 'react';
 import type { FormEvent } from 'react';
 import { NAME_PATTERN, suggestName } from './names.js';

@@ -1,4 +1,4 @@
-/** A conversation with examples/chatbot: answers come word by word, and can be stopped. */
+/** A conversation with examples/chatbot: answers arrive word by word, and can be stopped. */
 import { useEffect, useId, useState } from 'react';
 import type { FormEvent, MouseEvent } from 'react';
 import { useSession } from '../connection/session.js';
@@ -10,7 +10,7 @@ import { useChatbot } from './use-chatbot.js';
 import type { Turn } from './use-chatbot.js';
 
 const PATIENCE_MS = 3_000;
-/** As the service takes them. */
+/** The limit of the service. */
 const QUESTION_MAX = 2_000;
 
 export function Chatbot() {
@@ -26,8 +26,8 @@ export function Chatbot() {
     setQuestion('');
   };
   const stopHere = (event: MouseEvent): void => {
-    event.preventDefault(); // it is the button for asking by the time that the browser looks, and the next question may be half written
-    if (event.detail < 2) stop(); // a double click on Ask ends here, too
+    event.preventDefault(); // React has made it the Ask button by then, which must not submit a half-written question
+    if (event.detail < 2) stop(); // the second click of a double click on Ask
   };
 
   return (
@@ -40,7 +40,7 @@ export function Chatbot() {
           ))}
         </ol>
       </div>
-      {turns.length === 0 && <p className="hint">A service of its own answers here, word by word. Ask it anything.</p>}
+      {turns.length === 0 && <p className="hint">A separate service answers here, word by word. Ask it anything.</p>}
       {current?.part === 0 && <StartHint key={current.id} />}
       <form className="inline" onSubmit={submit}>
         <label htmlFor={id} className="unseen">
@@ -74,13 +74,13 @@ function TurnItem({ turn: { question, answer, outcome } }: { readonly turn: Turn
         {answer}
       </p>
       {outcome === 'stopped' && <p className="hint">Stopped.</p>}
-      {outcome === 'lost' && <p className="hint">The connection was lost on the way. Ask again.</p>}
+      {outcome === 'lost' && <p className="hint">The connection was lost during the answer. Ask again.</p>}
       {outcome instanceof Error && <p className="bad">{outcome.message}</p>}
     </li>
   );
 }
 
-/** Nobody is in a hurry to answer: perhaps there is nobody. */
+/** Shown after a while without an answer: the service may not be running. */
 function StartHint() {
   const { url } = useSession().settings;
   const [isSlow, setIsSlow] = useState(false);
@@ -93,7 +93,7 @@ function StartHint() {
   if (!isSlow) return null;
   return (
     <div className="note" role="status">
-      <p>No answer yet: is the service running? Your question waits for it in its queue.</p>
+      <p>No answer yet. Is the service running? Your question waits in its queue.</p>
       <CommandLine label="Start the chatbot" command={`node examples/chatbot/main.js ${url}`} />
     </div>
   );

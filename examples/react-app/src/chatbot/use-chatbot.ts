@@ -1,7 +1,7 @@
 /**
- * The asking side of examples/chatbot. A question goes to the queue that all instances of the service share; its answer
- * comes in numbered parts to this session alone, and the last part says how it ended. Parts may come twice (a service that
- * dies leaves the question to another one, which begins anew): the numbers tell.
+ * The client side of examples/chatbot. A question goes to the queue that all instances of the service share. The answer
+ * arrives in numbered parts, only at this session; the last part has the outcome. Parts may arrive twice, because
+ * another instance answers from part 1 again when an instance dies. The numbers reveal repetitions.
  */
 import { useCallback, useEffect, useState } from 'react';
 import type { RawMessage } from 'stomp-relay-client';
@@ -13,20 +13,20 @@ const TURNS_MAX = 50;
 export interface Turn {
   readonly id: string;
   readonly question: string;
-  /** The broker has it. */
+  /** The broker has confirmed the question. */
   readonly isAsked: boolean;
   readonly answer: string;
-  /** The last part that has come. */
+  /** The number of the last part. */
   readonly part: number;
-  /** undefined: it goes on. `lost`: the connection was away, and parts with it. */
+  /** Undefined while the answer continues. `lost`: parts were lost with the connection. */
   readonly outcome?: 'answered' | 'stopped' | 'refused' | 'lost' | Error;
 }
 
 export interface ChatbotTurns {
   readonly turns: readonly Turn[];
-  /** The turn that is not over. */
+  /** The turn whose answer continues. */
   readonly current: Turn | undefined;
-  /** Why answers cannot be received. */
+  /** The error of a refused subscription to the answers. */
   readonly error: Error | undefined;
   readonly ask: (question: string) => void;
   readonly stop: () => void;
@@ -58,13 +58,16 @@ export function useChatbot(): ChatbotTurns {
   };
   const stop = (): void => {
     if (current === undefined) return;
-    change(current.id, { outcome: 'stopped' }); // here at once; the service is told, and may not even run
+    change(current.id, { outcome: 'stopped' }); // shown at once, because the service may not be running
     publish('/topic/chatbot.stop', '', { headers: { 'correlation-id': current.id } }).catch(() => {});
   };
   return { turns, current, ask, stop, error: subscription.name === 'refused' ? subscription.error : undefined };
 }
 
-/** The session is another one, and the service answers the one that has asked. What was not sent before still goes out. */
+/**
+ * The service answers the session that asked, and that session has ended. Questions that were not sent yet still go
+ * out.
+ */
 function lost(turn: Turn): Turn {
   return turn.outcome === undefined && turn.isAsked ? { ...turn, outcome: 'lost' } : turn;
 }

@@ -1,4 +1,4 @@
-/** What the connection does, why, when it is tried next; and what a person can do about it. */
+/** The state of the connection, its reason and the next attempt, with buttons for the user. */
 import type { ConnectionState } from 'stomp-relay-client';
 import { useClient, useConnection } from 'stomp-relay-client/react';
 import { useClock } from '../ui/use-clock.js';
@@ -16,14 +16,14 @@ const LABELS: Readonly<Record<ConnectionState['name'], string>> = {
 export function ConnectionBadge() {
   const state = useConnection();
   const client = useClient();
-  // The state says how it went.
+  // The state shows the outcome
   const connect = (): void => void client.connect().catch(() => {});
   const canTry = state.name === 'waiting' || state.name === 'offline' || state.name === 'refused';
   const isOver = state.name === 'idle' || state.name === 'closed' || state.name === 'refused';
 
   return (
     <div className="connection">
-      <div className="told" role="status">
+      <div className="status" role="status">
         <p className="badge" data-state={state.name}>
           {LABELS[state.name]}
         </p>
@@ -53,7 +53,7 @@ export function ConnectionBadge() {
   );
 }
 
-/** Not for screen readers, which would read out every second. */
+/** Hidden from screen readers, which would read it every second. */
 function Countdown({ until }: { readonly until: number }) {
   const now = useClock(250);
   const seconds = Math.max(0, Math.ceil((until - now) / 1_000));

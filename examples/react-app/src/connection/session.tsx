@@ -1,6 +1,6 @@
 /**
- * To which relay this tab is connected, and as whom. Other settings need another client: the provider closes the one
- * before and connects the new one, and every hook below it subscribes anew.
+ * The relay and the user of this tab. Other settings need another client: the provider closes the old client and
+ * connects the new one, and every hook below it resubscribes.
  */
 import { createContext, useCallback, useContext, useMemo, useState } from 'react';
 import type { ReactNode } from 'react';
@@ -9,9 +9,9 @@ import { RelayProvider } from 'stomp-relay-client/react';
 
 export interface Settings {
   readonly url: string;
-  /** Empty: nobody in particular. */
+  /** Empty for an anonymous user. */
   readonly login: string;
-  /** A passcode, or a token where there is no login. It is kept nowhere. */
+  /** A passcode, or a token if there is no login. It is not stored. */
   readonly secret: string;
 }
 
@@ -24,7 +24,7 @@ const LOGIN_KEY = 'stomp-relay.login';
 const SessionContext = createContext<SessionValue | undefined>(undefined);
 
 interface SessionProps {
-  /** Of the relay's WebSocket, on the page's own host. */
+  /** The path of the relay's WebSocket on the page's host. */
   readonly path: string;
   readonly children: ReactNode;
 }
@@ -52,7 +52,7 @@ export function Session({ path, children }: SessionProps) {
 
 export function useSession(): SessionValue {
   const value = useContext(SessionContext);
-  if (value === undefined) throw new Error('useSession is for components inside <Session>.');
+  if (value === undefined) throw new Error('There is no <Session> around this component.');
   return value;
 }
 

@@ -1,4 +1,4 @@
-/** Connects as somebody else, or to another relay. */
+/** Connects as another user, or to another relay. */
 import { useState } from 'react';
 import type { ChangeEvent, FormEvent } from 'react';
 import { useSession } from '../connection/session.js';
@@ -33,7 +33,7 @@ export function ConnectForm() {
           <input name="secret" type="password" value={secret} onChange={edit} autoComplete="current-password" />
         </label>
       </div>
-      <button className="secondary">Connect with these</button>
+      <button className="secondary">Connect with these settings</button>
     </form>
   );
 }

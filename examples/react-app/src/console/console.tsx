@@ -1,4 +1,7 @@
-/** The relay by hand: connect as anybody, subscribe to anything, send anything, and see what comes. */
+/**
+ * Manual access to the relay: connect as any user, subscribe to any destination, send to any destination, and read the
+ * messages.
+ */
 import { useState } from 'react';
 import { Card } from '../ui/card.js';
 import { ErrorNote } from '../ui/error-note.js';

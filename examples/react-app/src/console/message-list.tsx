@@ -2,7 +2,7 @@ import { memo, useId } from 'react';
 import { formatCount, formatTime } from '../ui/format.js';
 import type { LogEntry, MessageLog } from './use-message-log.js';
 
-/** The console's messages, newest first. What others have sent is shown as text, never as markup. */
+/** The console's messages, newest first. They are shown as text, never as markup. */
 export function MessageList({ log: { entries, count, clear } }: { readonly log: MessageLog }) {
   const id = useId();
   return (
@@ -14,7 +14,7 @@ export function MessageList({ log: { entries, count, clear } }: { readonly log: 
           Clear
         </button>
       </div>
-      {entries.length === 0 && <p className="empty">Subscribe to something. What comes is shown here.</p>}
+      {entries.length === 0 && <p className="empty">Subscribe to a destination. Its messages appear here.</p>}
       <div className="messages" role="log" aria-live="off" aria-labelledby={id} tabIndex={0}>
         <ol>
           {entries.map((entry) => (

@@ -4,17 +4,17 @@ import { usePublish } from 'stomp-relay-client/react';
 import { typedIn } from '../destinations.js';
 import { formatTime } from '../ui/format.js';
 
-/** Sends text anywhere, and says when the broker has it. */
+/** Sends text to any destination, and shows the confirmation of the broker. */
 export function SendForm({ onError }: { readonly onError: (error: Error) => void }) {
   const { publish, isPublishing } = usePublish();
   const [destination, setDestination] = useState('/topic/data');
-  const [text, setText] = useState('Hello, everybody');
-  const [takenAt, setTakenAt] = useState<number>();
+  const [text, setText] = useState('Hello, world');
+  const [confirmedAt, setConfirmedAt] = useState<number>();
 
   const submit = (event: FormEvent): void => {
     event.preventDefault();
-    setTakenAt(undefined);
-    publish(typedIn(destination), text).then(() => setTakenAt(Date.now()), onError);
+    setConfirmedAt(undefined);
+    publish(typedIn(destination), text).then(() => setConfirmedAt(Date.now()), onError);
   };
   const submitByKey = (event: KeyboardEvent<HTMLTextAreaElement>): void => {
     if (event.key === 'Enter' && (event.ctrlKey || event.metaKey)) event.currentTarget.form?.requestSubmit();
@@ -40,7 +40,9 @@ export function SendForm({ onError }: { readonly onError: (error: Error) => void
       <p className="action">
         <button className="secondary">Send</button>
         <output className="good">
-          {isPublishing ? 'Sending…' : takenAt !== undefined && `✓ Taken by the broker at ${formatTime(takenAt)}`}
+          {isPublishing
+            ? 'Sending…'
+            : confirmedAt !== undefined && `✓ Confirmed by the broker at ${formatTime(confirmedAt)}`}
         </output>
       </p>
     </form>

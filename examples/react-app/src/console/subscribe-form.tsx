@@ -1,4 +1,4 @@
-/** Subscriptions that come and go: each is a component, and its life is the subscription's. */
+/** Each subscription is a component: mounting subscribes, and unmounting unsubscribes. */
 import { useId, useState } from 'react';
 import type { FormEvent } from 'react';
 import type { RawMessage } from 'stomp-relay-client';
@@ -17,7 +17,7 @@ export function SubscribeForm({ onMessage, onError }: SubscribeFormProps) {
     event.preventDefault();
     setDestinations([...new Set([...destinations, destination.trim()])]);
   };
-  const remove = (gone: string): void => setDestinations((all) => all.filter((each) => each !== gone));
+  const remove = (removed: string): void => setDestinations((all) => all.filter((each) => each !== removed));
 
   return (
     <form onSubmit={submit} aria-label="Subscribe">

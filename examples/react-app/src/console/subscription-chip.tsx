@@ -9,9 +9,9 @@ interface SubscriptionChipProps {
   readonly onRemove: () => void;
 }
 
-/** One subscription of the console, from the mounting of this component to its end. */
+/** One subscription of the console; it lasts as long as this component is mounted. */
 export function SubscriptionChip({ destination, onMessage, onRefused, onRemove }: SubscriptionChipProps) {
-  // Bodies are shown as they are: nothing is decoded, so nothing can be malformed.
+  // Bodies are shown undecoded, so that none is malformed
   const state = useSubscription(typedIn(destination), onMessage, { decode: () => undefined, onError: onRefused });
 
   return (

@@ -1,6 +1,7 @@
 /**
- * The newest messages of several subscriptions in one list. They are collected outside of React and shown once a frame:
- * what a fast topic sends costs one rendering, not hundreds. (For one destination `useMessages` does all of this.)
+ * The newest messages of several subscriptions in one list. They are collected outside of React and shown once per
+ * frame, so a fast topic costs one rendering per frame, not hundreds. (For one destination `useMessages` does all of
+ * this.)
  */
 import { useCallback, useEffect, useRef, useState } from 'react';
 import type { RawMessage } from 'stomp-relay-client';
@@ -21,20 +22,20 @@ export interface LogEntry {
 export interface MessageLog {
   /** Newest first. */
   readonly entries: readonly LogEntry[];
-  /** All that have come since the log was cleared, shown or not. */
+  /** Number of messages since the log was cleared, shown or not. */
   readonly count: number;
   readonly add: (message: RawMessage) => void;
   readonly clear: () => void;
 }
 
 export function useMessageLog(): MessageLog {
-  const [shown, setShown] = useState<{ entries: readonly LogEntry[]; count: number }>({ entries: [], count: 0 });
+  const [snapshot, setSnapshot] = useState<{ entries: readonly LogEntry[]; count: number }>({ entries: [], count: 0 });
   const collected = useRef({ entries: [] as LogEntry[], count: 0, frame: 0 });
 
-  const show = useCallback(() => {
+  const update = useCallback(() => {
     const { entries, count } = collected.current;
     collected.current.frame = 0;
-    setShown({ entries: [...entries], count });
+    setSnapshot({ entries: [...entries], count });
   }, []);
 
   const add = useCallback(
@@ -43,15 +44,15 @@ export function useMessageLog(): MessageLog {
       const number = ++log.count;
       log.entries.unshift({ number, at: Date.now(), destination, user: headers['user'], body: cut(body) });
       log.entries.length = Math.min(log.entries.length, KEPT_MAX);
-      if (log.frame === 0) log.frame = requestAnimationFrame(show);
+      if (log.frame === 0) log.frame = requestAnimationFrame(update);
     },
-    [show],
+    [update],
   );
 
   const clear = useCallback(() => {
     Object.assign(collected.current, { entries: [], count: 0 });
-    show();
-  }, [show]);
+    update();
+  }, [update]);
 
   useEffect(() => {
     const log = collected.current;
@@ -60,7 +61,7 @@ export function useMessageLog(): MessageLog {
       log.frame = 0;
     };
   }, []);
-  return { ...shown, add, clear };
+  return { ...snapshot, add, clear };
 }
 
 function cut(body: string): string {

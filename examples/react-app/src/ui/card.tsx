@@ -9,7 +9,7 @@ interface CardProps {
   readonly children: ReactNode;
 }
 
-/** A part of the page, which screen readers know by its title. */
+/** A part of the page. Screen readers announce it by its title. */
 export function Card({ title, className = '', aside, children }: CardProps) {
   const id = useId();
   return (

@@ -1,4 +1,4 @@
-/** A line for a terminal, with a button that copies it. */
+/** A command for the terminal, with a button that copies it. */
 import { useState } from 'react';
 
 interface CommandLineProps {
@@ -8,7 +8,7 @@ interface CommandLineProps {
 
 export function CommandLine({ label, command }: CommandLineProps) {
   const [isCopied, setIsCopied] = useState(false);
-  // Browsers have a clipboard on https and on loopback only.
+  // Browsers have a clipboard only on https and loopback
   const copy = (): void => void navigator.clipboard.writeText(command).then(() => setIsCopied(true));
 
   return (

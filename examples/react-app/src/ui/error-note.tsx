@@ -5,7 +5,7 @@ interface ErrorNoteProps {
   readonly onDismiss?: () => void;
 }
 
-/** What went wrong: the code for programs and searches, the sentence for people. */
+/** An error: its code for programs and searches, its sentence for people. */
 export function ErrorNote({ error, onDismiss }: ErrorNoteProps) {
   return (
     <div className="error" role="alert">

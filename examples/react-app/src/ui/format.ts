@@ -1,4 +1,4 @@
-/** Numbers and times as people read them. */
+/** Readable numbers and times. */
 const number = new Intl.NumberFormat(undefined, { maximumSignificantDigits: 6 });
 const whole = new Intl.NumberFormat();
 

@@ -1,6 +1,6 @@
 import { useEffect, useState } from 'react';
 
-/** The time (epoch ms), again every `everyMs`. */
+/** The current time (epoch ms), updated every `everyMs`. */
 export function useClock(everyMs: number): number {
   const [now, setNow] = useState(Date.now);
 

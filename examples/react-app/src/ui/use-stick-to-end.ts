@@ -3,7 +3,7 @@ import type { RefObject } from 'react';
 
 const NEAR_PX = 60;
 
-/** Keeps a scrolling element at its end when `content` changes, unless somebody has scrolled up to read. */
+/** Keeps a scrolling element at its end when `content` changes, unless the user has scrolled up. */
 export function useStickToEnd<E extends HTMLElement>(
   content: unknown,
 ): { ref: RefObject<E | null>; onScroll: () => void } {

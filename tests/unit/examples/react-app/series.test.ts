@@ -2,7 +2,7 @@ import { describe, expect, test } from '@jest/globals';
 import { eachNumber } from '../../../../examples/react-app/src/chart/numeric-fields.js';
 import { rangeOf, Series, WINDOW_MS } from '../../../../examples/react-app/src/chart/series.js';
 
-/** The beginning of a tenth of a second. */
+/** The start of a tenth of a second. */
 const START = 1_800_000_000_000;
 
 function numbersOf(row: unknown): Record<string, number> {
@@ -14,20 +14,20 @@ function numbersOf(row: unknown): Record<string, number> {
 describe('the numbers of a row', () => {
   test.each([
     ['fields of an object', { price: 1.5, name: 'gold', at: '2026-11-22', ok: true, none: null }, { price: 1.5 }],
-    ['decimals that came as text', { amount: '-12.50', code: '12a', phone: '+49' }, { amount: -12.5 }],
+    ['decimals in text form', { amount: '-12.50', code: '12a', phone: '+49' }, { amount: -12.5 }],
     ['fields one object deeper', { load: { cpu: 1, disk: { used: 2 } } }, { 'load.cpu': 1 }],
     ['a list', [3, 4], { '0': 3, '1': 4 }],
     ['a number', 7, { value: 7 }],
     ['text, bytes, nothing', 'hello', {}],
     ['bytes', new Uint8Array([1, 2]), {}],
-    ['what no line can show', { a: NaN, b: Infinity }, {}],
+    ['numbers that are not finite', { a: NaN, b: Infinity }, {}],
   ])('%s', (_, row, numbers) => {
     expect(numbersOf(row)).toEqual(numbers);
   });
 });
 
 describe('a series', () => {
-  test('has one point for a tenth of a second, however many rows', () => {
+  test('has one point per tenth of a second, for any number of rows', () => {
     const series = new Series();
     for (const price of [5, 1, 3]) series.add({ price }, START + 10);
     series.add({ price: 8 }, START + 110);
@@ -38,7 +38,7 @@ describe('a series', () => {
     expect(series.count).toBe(4);
   });
 
-  test('forgets what is older than its window, also where nothing new has come', () => {
+  test('drops points older than its window, also without new rows', () => {
     const series = new Series();
     series.add({ price: 1 }, START);
     expect(series.points('price', START + WINDOW_MS)).toHaveLength(1);
@@ -49,7 +49,7 @@ describe('a series', () => {
     expect(series.points('price', START + 10 * WINDOW_MS)).toMatchObject([{ mean: 2 }]);
   });
 
-  test('says each field with its latest value and its range, in the order in which they came', () => {
+  test('lists each field with its latest value and its range, in order of appearance', () => {
     const series = new Series();
     series.add({ b: 1, a: 2 }, START);
     series.add({ b: 3 }, START + 1);
@@ -60,13 +60,13 @@ describe('a series', () => {
     expect(series.lanes(START + 2 * WINDOW_MS).map(({ range }) => range)).toEqual([undefined, undefined]);
   });
 
-  test('takes no more than eight fields', () => {
+  test('has at most eight fields', () => {
     const series = new Series();
     series.add(Object.fromEntries(Array.from({ length: 100 }, (_, index) => [`field-${index}`, index])), START);
     expect(series.lanes(START)).toHaveLength(8);
   });
 
-  test('knows the rows a second', () => {
+  test('computes the rows per second', () => {
     const series = new Series();
     for (let ms = 0; ms < 3_000; ms++) series.add({}, START + ms);
     expect(series.rate(START + 3_000)).toBe(1_000);
@@ -75,6 +75,6 @@ describe('a series', () => {
   });
 });
 
-test('the range of no points is none', () => {
+test('the range of no points is undefined', () => {
   expect(rangeOf([])).toBeUndefined();
 });
