@@ -1,20 +1,20 @@
-/** Several tabs, tabs that are closed, and pages that are left and come back to. */
+/** Several tabs, closed tabs, and pages that the user leaves and returns to. */
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from '@jest/globals';
 import { eventually } from '../../support/deadline.js';
 import type { RelayProcess } from '../relay-process.js';
 import { sessionsOf, Stage } from './stage.js';
 import type { Tab } from './tab.js';
 
-/** Far less than it takes a relay to notice that a client is silent. */
+/** Far less than a relay needs to notice a silent client. */
 const AT_ONCE_MS = 5_000;
 
 let stage: Stage;
 let relay: RelayProcess;
 
 beforeAll(async () => {
-  stage = await Stage.set();
+  stage = await Stage.start();
 });
-afterAll(() => stage.strike());
+afterAll(() => stage.close());
 
 beforeEach(async () => {
   relay = await stage.startRelay();
@@ -45,7 +45,7 @@ async function usersAtOnce(...expected: string[]): Promise<void> {
   );
 }
 
-test('two tabs are two sessions, and one that is closed is gone at once', async () => {
+test('two tabs are two sessions, and closing a tab ends its session at once', async () => {
   const [ann, bob] = [await connectedTab('ann'), await connectedTab('bob')];
   await ann.page.evaluate(() => window.sdk.publish('/topic/data', 'hello'));
   expect(await ann.messages('/topic/data', 1)).toEqual(['hello']);
@@ -57,7 +57,7 @@ test('two tabs are two sessions, and one that is closed is gone at once', async 
   expect(await bob.messages('/topic/data', 2)).toEqual(['hello', 'alone']);
 });
 
-test('a page that is left ends its session; out of the page cache it has one again', async () => {
+test('leaving a page ends its session, and the page has a new one after its return from the page cache', async () => {
   const [ann, bob] = [await connectedTab('ann'), await connectedTab('bob')];
   await ann.page.goto(stage.pages.url('elsewhere'));
   await usersAtOnce('bob');
@@ -65,8 +65,8 @@ test('a page that is left ends its session; out of the page cache it has one aga
   await bob.messages('/topic/data', 1);
 
   await ann.page.goBack({ waitUntil: 'commit' });
-  await ann.hears('restored'); // the very page that was left, with all its state
-  await ann.becomes('connected');
+  await ann.pageEvent('restored'); // the same page, with all its state
+  await ann.untilState('connected');
   expect(await ann.subscribed('/topic/data')).toEqual({ name: 'subscribed', mayHaveMissed: true });
   await bob.page.evaluate(() => window.sdk.publish('/topic/data', 'welcome back'));
   expect(await ann.messages('/topic/data', 1)).toEqual(['welcome back']);

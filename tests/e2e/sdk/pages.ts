@@ -1,4 +1,4 @@
-/** The tests' pages: the SDK's sources with React's development build, from an origin of their own. */
+/** The tests' pages: the SDK's sources with React's development build, served from their own origin. */
 import { once } from 'node:events';
 import { createServer, type IncomingMessage } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -7,11 +7,11 @@ import { json } from 'node:stream/consumers';
 import { build } from 'esbuild';
 import { Inbox } from '../../../server/src/contract/test-inbox.js';
 
-/** Each is a script of page/, and an empty page with that script in it. */
+/** Each name has a script in page/, and an empty page that loads the script. */
 const SCRIPTS = ['page', 'unattended'];
 
 export class Pages {
-  /** What pages without a debugger POST. */
+  /** Reports that pages without a debugger POST. */
   readonly reports = new Inbox<unknown>('reports of pages');
 
   private constructor(
@@ -52,7 +52,7 @@ function html(page: string): string {
   return `<!doctype html><title>${page}</title><link rel="icon" href="data:,">${script}<div id="root"></div>`;
 }
 
-/** The packages' names lead to their sources by way of tsconfig.json. */
+/** tsconfig.json resolves the packages' names to their sources. */
 async function bundle(): Promise<ReadonlyMap<string, string>> {
   const { outputFiles } = await build({
     entryPoints: SCRIPTS.map((name) => path.join(import.meta.dirname, `page/${name}.tsx`)),

@@ -1,4 +1,4 @@
-/** Two relays before one RabbitMQ: what is on its way while one of them goes, or while a connection breaks. */
+/** Two relays with one RabbitMQ: messages on their way while a relay stops, or while a connection breaks. */
 import { randomBytes } from 'node:crypto';
 import { afterAll, afterEach, beforeAll, expect, test } from '@jest/globals';
 import { createClient } from 'stomp-relay-client';
@@ -16,20 +16,20 @@ let rabbit: Provided;
 let vhost: Vhost;
 let stage: Stage;
 let relays: [RelayProcess, RelayProcess];
-/** What a test has opened. */
+/** Resources that a test has opened. */
 const opened: { close(): Promise<void> }[] = [];
 
 beforeAll(async () => {
   process.env['RELAY_TEST_RUN'] ??= `relay-test-${randomBytes(4).toString('hex')}`;
   rabbit = await provideRabbit(process.env['RELAY_TEST_RUN']);
   vhost = await createVhost(rabbit);
-  stage = await Stage.set();
+  stage = await Stage.start();
   const start = () => stage.startRelay('--broker', vhost.amqpUrl);
   relays = [await start(), await start()];
 }, 120_000);
 afterAll(async () => {
   const broker = vhost.delete().finally(() => rabbit.stop());
-  await Promise.all([broker, stage.clear().finally(() => stage.strike())]);
+  await Promise.all([broker, stage.clear().finally(() => stage.close())]);
 }, 60_000);
 
 afterEach(async () => {
@@ -46,7 +46,7 @@ async function subscribedTab(url: string): Promise<Tab> {
   return tab;
 }
 
-test('a publish whose confirm is lost is sent again, and arrives once', async () => {
+test('a publish whose confirm is lost is sent again, and delivered once', async () => {
   const proxy = await TcpProxy.start(relays[0].websocketUrl);
   opened.push(proxy);
   const sender = await subscribedTab(proxy.url(relays[0].websocketUrl));
@@ -58,15 +58,15 @@ test('a publish whose confirm is lost is sent again, and arrives once', async ()
 
   proxy.drop();
   proxy.restore();
-  expect((await sender.reports('publish').next()).outcome).toBe('taken');
+  expect((await sender.reports('publish').next()).outcome).toBe('confirmed');
   await sender.page.evaluate(() => window.sdk.publish('/topic/data', 'once'));
   expect(await receiver.messages('/topic/data', 2)).toEqual(['hello', 'once']);
-  // The relay did deliver it twice: it is the SDK that knows it again
+  // The relay delivered it twice; the SDK recognised the repetition
   const deliveries = receiver.frames.filter(({ command, text }) => command === 'MESSAGE' && text.includes('hello'));
   expect(deliveries).toHaveLength(2);
 });
 
-test('a relay that stops hands its tabs on to the other, and no message is lost', async () => {
+test('when a relay stops, its tabs move to the other one, and no message is lost', async () => {
   const balancer = await Balancer.start(relays.map(backend));
   opened.push(balancer);
   await eventually(
@@ -97,11 +97,11 @@ test('a relay that stops hands its tabs on to the other, and no message is lost'
   expect(tab.reports('state').all.map(({ name }) => name)).not.toContain('waiting');
 });
 
-/** Does it again and again until `end`. */
-async function meanwhile(end: Promise<unknown>, doIt: () => Promise<void>): Promise<void> {
+/** Repeats `action` until `end`. */
+async function meanwhile(end: Promise<unknown>, action: () => Promise<void>): Promise<void> {
   let isOver = false;
   const over = end.finally(() => (isOver = true));
-  while (!isOver) await doIt();
+  while (!isOver) await action();
   await over;
 }
 

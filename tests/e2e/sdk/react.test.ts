@@ -1,4 +1,4 @@
-/** The hooks in a page: under StrictMode, in a flood of messages, mounted and unmounted without end. */
+/** The hooks in a page: under StrictMode, with a flood of messages, and with very many mounts. */
 import { Client as StompClient } from '@stomp/stompjs';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from '@jest/globals';
 import { WebSocket } from 'ws';
@@ -14,9 +14,9 @@ let relay: RelayProcess;
 let tab: Tab;
 
 beforeAll(async () => {
-  stage = await Stage.set();
+  stage = await Stage.start();
 });
-afterAll(() => stage.strike());
+afterAll(() => stage.close());
 
 beforeEach(async () => {
   relay = await stage.startRelay();
@@ -27,7 +27,7 @@ afterEach(() => stage.clear());
 
 const sent = (command: string) => tab.traffic.filter((each) => each === `sent ${command}`).length;
 
-/** Until the relay has these subscriptions and no others. */
+/** Resolves when the relay has exactly these subscriptions. */
 async function subscriptions(expected: Record<string, number>): Promise<void> {
   let found: unknown;
   await eventually(
@@ -37,7 +37,7 @@ async function subscriptions(expected: Record<string, number>): Promise<void> {
   );
 }
 
-test('StrictMode mounts twice, two components listen: one session, one SUBSCRIBE for each destination', async () => {
+test('StrictMode and two components per destination lead to one session and one SUBSCRIBE per destination', async () => {
   const show = (...destinations: string[]) =>
     tab.page.evaluate(
       (each) => window.sdk.scenes.show(window.sdk.scenes.strict(window.sdk.client, each)),
@@ -45,7 +45,7 @@ test('StrictMode mounts twice, two components listen: one session, one SUBSCRIBE
     );
   await show('/topic/a');
   await subscriptions({ '/topic/a': 1 });
-  await show('/topic/a', '/topic/b'); // mounted while there is a connection
+  await show('/topic/a', '/topic/b'); // mounted on an open connection
   await subscriptions({ '/topic/a': 1, '/topic/b': 1 });
   await tab.page.evaluate(() => window.sdk.publish('/topic/b', 'one', 'two'));
   await tab.page.locator('p', { hasText: 'one two' }).nth(1).waitFor();
@@ -55,7 +55,7 @@ test('StrictMode mounts twice, two components listen: one session, one SUBSCRIBE
   expect([sent('CONNECT'), sent('SUBSCRIBE'), sent('UNSUBSCRIBE')]).toEqual([1, 2, 0]);
 });
 
-test('1,000 messages a second: each is counted, and React renders at most once a frame', async () => {
+test('at 1,000 messages a second each is counted, and React renders at most once per frame', async () => {
   const RATE = 1_000;
   const SECONDS = 3;
   const { page } = tab;
@@ -78,7 +78,7 @@ test('1,000 messages a second: each is counted, and React renders at most once a
   expect(after.renders - before.renders).toBeLessThanOrEqual(frames + 2);
 });
 
-/** Publishes `1 of 3000`, `2 of 3000`, ... at an even pace. */
+/** Publishes `1 of 3000`, `2 of 3000`, ... at a steady rate. */
 async function flood(rate: number, seconds: number): Promise<void> {
   const client = new StompClient({
     webSocketFactory: () => new WebSocket(relay.websocketUrl, ['v12.stomp']),
@@ -103,22 +103,22 @@ async function flood(rate: number, seconds: number): Promise<void> {
   await client.deactivate();
 }
 
-/** Mounts all hooks and unmounts them, once for each destination. */
+/** Mounts and unmounts all hooks, once for each destination. */
 async function flicker(destinations: readonly string[]): Promise<void> {
   await tab.page.evaluate((each) => window.sdk.scenes.flicker(window.sdk.client, each), destinations);
 }
 
-test('1,000 quick mounts with one destination are one subscription, and then none', async () => {
+test('1,000 quick mounts with one destination lead to one subscription, and then none', async () => {
   await tab.page.evaluate(() => window.sdk.client.connect());
   await flicker(Array.from({ length: 1_000 }, () => DESTINATION));
   await subscriptions({});
   expect([sent('SUBSCRIBE'), sent('UNSUBSCRIBE')]).toEqual([1, 1]);
 });
 
-test('after 1,000 mounts with as many destinations nothing is left, on the relay or in the page', async () => {
+test('1,000 mounts with different destinations leave nothing behind, on the relay or in the page', async () => {
   const destinations = (round: number) => Array.from({ length: 1_000 }, (_, index) => `/topic/data.${round}.${index}`);
   await tab.page.evaluate(() => window.sdk.client.connect());
-  await flicker(destinations(1)); // what is made once is there now
+  await flicker(destinations(1)); // objects that are made only once exist now
   await subscriptions({});
   const before = await footprint();
   await flicker(destinations(2));
@@ -127,11 +127,11 @@ test('after 1,000 mounts with as many destinations nothing is left, on the relay
 
   expect(after.nodes).toBeLessThanOrEqual(before.nodes + 10);
   expect(after.listeners).toBeLessThanOrEqual(before.listeners + 10);
-  expect(after.heapBytes - before.heapBytes).toBeLessThan(150_000); // 150 bytes for each
+  expect(after.heapBytes - before.heapBytes).toBeLessThan(150_000); // 150 bytes per mount
   expect(await sessionsOf(relay)).toHaveLength(1);
 });
 
-/** What the page holds on to, without garbage. */
+/** Memory, nodes and listeners of the page after garbage collection. */
 async function footprint() {
   const { page } = tab;
   const devtools = await page.context().newCDPSession(page);

@@ -1,4 +1,4 @@
-/** Connections that are lost, and what the page has to do to get them back: nothing. */
+/** Lost connections: the client restores them without any code of the page. */
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from '@jest/globals';
 import { type RelayProcess, startRelay } from '../relay-process.js';
 import { Stage } from './stage.js';
@@ -9,9 +9,9 @@ let relay: RelayProcess;
 let tab: Tab;
 
 beforeAll(async () => {
-  stage = await Stage.set();
+  stage = await Stage.start();
 });
-afterAll(() => stage.strike());
+afterAll(() => stage.close());
 
 beforeEach(async () => {
   relay = await stage.startRelay();
@@ -19,7 +19,7 @@ beforeEach(async () => {
 });
 afterEach(() => stage.clear());
 
-/** Connected, and subscribed to /topic/data. */
+/** Connects, and subscribes to /topic/data. */
 async function connect(options: { reconnectMinMs?: number } = {}): Promise<void> {
   await tab.page.evaluate(
     (given) => {
@@ -31,22 +31,22 @@ async function connect(options: { reconnectMinMs?: number } = {}): Promise<void>
   expect(await tab.subscribed('/topic/data')).toEqual({ name: 'subscribed', mayHaveMissed: false });
 }
 
-test('a relay is killed and started again: subscriptions first, then what was published meanwhile', async () => {
+test('after a relay was killed and restarted, subscriptions come first, and then the waiting messages', async () => {
   await connect();
   const killedAt = Date.now();
   await relay.stop('SIGKILL');
-  const waiting = await tab.becomes('waiting');
+  const waiting = await tab.untilState('waiting');
   expect(waiting).toMatchObject({ attempt: 1, reason: 'connection-lost' });
   expect(waiting.retryAt).toBeGreaterThan(killedAt);
 
   await tab.page.evaluate(() => window.sdk.publish('/topic/data', 'one', 'two', 'three'));
   expect(tab.reports('publish').all).toEqual([]);
   relay = await stage.startRelay('--port', relay.port);
-  await tab.becomes('connected');
+  await tab.untilState('connected');
   expect(await tab.subscribed('/topic/data')).toEqual({ name: 'subscribed', mayHaveMissed: true });
   const outcomes = await tab.reports('publish').atLeast(3);
-  expect(outcomes.map(({ outcome }) => outcome)).toEqual(['taken', 'taken', 'taken']);
-  // An echo, behind which nothing else is on its way
+  expect(outcomes.map(({ outcome }) => outcome)).toEqual(['confirmed', 'confirmed', 'confirmed']);
+  // All earlier messages have arrived once this one arrives
   await tab.page.evaluate(() => window.sdk.publish('/topic/data', 'last'));
   expect(await tab.messages('/topic/data', 4)).toEqual(['one', 'two', 'three', 'last']);
 
@@ -55,15 +55,15 @@ test('a relay is killed and started again: subscriptions first, then what was pu
   expect(commands.filter((command, index) => commands.indexOf(command) === index).slice(0, 5)).toEqual(steps);
 });
 
-test('without a network it waits, and is back as soon as there is one', async () => {
-  // A pause that no test would see the end of: it is the event that brings the client back
+test('without a network the client waits, and reconnects as soon as the network is back', async () => {
+  // The delay outlasts any test, so only the browser's event can reconnect the client
   await connect({ reconnectMinMs: 3_600_000 });
   const { page } = tab;
   await page.context().setOffline(true);
-  expect(await tab.becomes('offline')).toMatchObject({ reason: 'offline' });
+  expect(await tab.untilState('offline')).toMatchObject({ reason: 'offline' });
   await page.evaluate(() => window.sdk.publish('/topic/data', 'from the tunnel'));
   await page.context().setOffline(false);
-  await tab.becomes('connected');
+  await tab.untilState('connected');
   expect(await tab.messages('/topic/data', 1)).toEqual(['from the tunnel']);
   expect(tab.reports('state').all.map(({ name }) => name)).toEqual([
     'connecting',
@@ -74,7 +74,7 @@ test('without a network it waits, and is back as soon as there is one', async ()
   ]);
 });
 
-test('a relay that does not let the page’s origin in is refused, not retried; one that is away is', async () => {
+test('a relay that refuses the page’s origin is not retried; an unreachable relay is', async () => {
   const strict = await startRelay('--port', '0');
   try {
     await tab.page.evaluate(
@@ -85,7 +85,7 @@ test('a relay that does not let the page’s origin in is refused, not retried; 
           .catch(() => {}),
       strict.websocketUrl,
     );
-    expect(await tab.becomes('refused')).toEqual({ name: 'refused', reason: 'origin-not-allowed' });
+    expect(await tab.untilState('refused')).toEqual({ name: 'refused', reason: 'origin-not-allowed' });
     const message = await tab.page.evaluate(() => (window.sdk.client.state as { reason?: Error }).reason?.message);
     expect(message).toContain(`Origin ${stage.pages.origin} may not connect`);
     expect(message).toContain('--allow-origin');
@@ -101,6 +101,6 @@ test('a relay that does not let the page’s origin in is refused, not retried; 
     strict.websocketUrl,
   );
   for (const attempt of [1, 2]) {
-    expect(await tab.becomes('waiting')).toMatchObject({ attempt, reason: 'connection-lost' });
+    expect(await tab.untilState('waiting')).toMatchObject({ attempt, reason: 'connection-lost' });
   }
 });

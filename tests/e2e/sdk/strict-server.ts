@@ -1,6 +1,6 @@
 /**
- * A STOMP server that insists on heart-beats: it sends one at every interval, and closes a connection from which nothing has
- * come for two and a half (RabbitMQ waits for two, ActiveMQ for one and a half). Of WebSocket pings it knows nothing.
+ * A STOMP server that requires heart-beats. It sends one in each interval, and closes a connection that was silent for
+ * two and a half intervals (RabbitMQ waits for two, ActiveMQ for one and a half). It sends no WebSocket pings.
  */
 import { once } from 'node:events';
 import type { IncomingMessage } from 'node:http';
@@ -8,13 +8,13 @@ import type { AddressInfo } from 'node:net';
 import { type WebSocket, WebSocketServer } from 'ws';
 import { Inbox } from '../../../server/src/contract/test-inbox.js';
 
-const BEAT_MS = 1_000;
-const PATIENCE_MS = 2.5 * BEAT_MS;
+const HEART_BEAT_MS = 1_000;
+const SILENCE_MAX_MS = 2.5 * HEART_BEAT_MS;
 
 export interface ClientFrame {
-  /** What the client's address ends in: `ws://.../sdk`. */
+  /** The end of the client's address: `ws://.../sdk`. */
   readonly client: string;
-  /** Empty: a heart-beat. */
+  /** Empty for a heart-beat. */
   readonly command: string;
   readonly body: string;
 }
@@ -26,7 +26,9 @@ export class StrictServer {
   private readonly subscribers = new Set<{ socket: WebSocket; id: string; destination: string }>();
 
   private constructor(private readonly server: WebSocketServer) {
-    server.on('connection', (socket, request: IncomingMessage) => this.welcome(socket, request.url?.slice(1) ?? ''));
+    server.on('connection', (socket, request: IncomingMessage) =>
+      this.onConnection(socket, request.url?.slice(1) ?? ''),
+    );
   }
 
   static async start(): Promise<StrictServer> {
@@ -52,28 +54,29 @@ export class StrictServer {
     await once(this.server, 'close');
   }
 
-  private welcome(socket: WebSocket, client: string): void {
-    const beating = setInterval(() => socket.send('\n'), BEAT_MS);
+  private onConnection(socket: WebSocket, client: string): void {
+    const heartBeats = setInterval(() => socket.send('\n'), HEART_BEAT_MS);
     const watch = setTimeout(() => {
       this.cutOff.add(client);
       socket.close(1002, 'heart-beat missed');
-    }, PATIENCE_MS);
+    }, SILENCE_MAX_MS);
     socket.on('message', (data: Buffer) => {
       watch.refresh();
-      this.take(socket, client, data.toString());
+      this.onFrame(socket, client, data.toString());
     });
     socket.on('close', () => {
-      clearInterval(beating);
+      clearInterval(heartBeats);
       clearTimeout(watch);
       for (const each of this.subscribers) if (each.socket === socket) this.subscribers.delete(each);
     });
   }
 
-  private take(socket: WebSocket, client: string, text: string): void {
+  private onFrame(socket: WebSocket, client: string, text: string): void {
     const [head = '', body = ''] = text.split(/\n\n|\0/);
     const [command = '', ...lines] = head.trim().split('\n');
     const headers = new Map(lines.map((line) => [line.slice(0, line.indexOf(':')), line.slice(line.indexOf(':') + 1)]));
-    if (command === 'CONNECT') socket.send(`CONNECTED\nversion:1.2\nheart-beat:${BEAT_MS},${BEAT_MS}\n\n\0`);
+    if (command === 'CONNECT')
+      socket.send(`CONNECTED\nversion:1.2\nheart-beat:${HEART_BEAT_MS},${HEART_BEAT_MS}\n\n\0`);
     if (command === 'SUBSCRIBE') {
       this.subscribers.add({ socket, id: headers.get('id') ?? '', destination: headers.get('destination') ?? '' });
     }

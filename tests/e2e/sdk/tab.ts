@@ -1,18 +1,18 @@
-/** A tab of the browser with the page of page/page.tsx in it: what it reports, and what goes over its WebSockets. */
+/** A browser tab with the page of page/page.tsx: its reports, and the frames of its WebSockets. */
 import type { BrowserContext, Page } from 'playwright-core';
 import { Inbox } from '../../../server/src/contract/test-inbox.js';
 import type { Reports } from './page/page.js';
 
-/** A STOMP frame as a tab sent or received it. */
+/** A STOMP frame that a tab sent or received. */
 export interface SeenFrame {
   readonly direction: 'sent' | 'received';
-  /** A heart-beat has none. */
+  /** Empty for a heart-beat. */
   readonly command: string;
   readonly text: string;
 }
 
 export class Tab {
-  /** The frames of each WebSocket, in the order of their opening. */
+  /** The frames of each WebSocket, in the order of opening. */
   readonly sockets: Inbox<SeenFrame>[] = [];
   readonly socketEvents = new Inbox<'opened' | 'closed'>('WebSockets');
   private readonly inboxes = new Map<keyof Reports, Inbox<unknown>>();
@@ -29,7 +29,7 @@ export class Tab {
     page.on('pageerror', ({ message }) => this.reports('error').add(message));
   }
 
-  /** In front of the tabs that are there. */
+  /** Opens a tab in front of the present ones. */
   static async open(context: BrowserContext, url: string): Promise<Tab> {
     const tab = new Tab(await context.newPage());
     await tab.page.exposeFunction('report', <K extends keyof Reports>(kind: K, value: Reports[K]) =>
@@ -46,15 +46,15 @@ export class Tab {
     return inbox as Inbox<Reports[K]>;
   }
 
-  /** The next state of the connection with this name; those before it are skipped. */
-  async becomes<N extends Reports['state']['name']>(name: N): Promise<Extract<Reports['state'], { name: N }>> {
+  /** Resolves with the next state of this name. Earlier states are skipped. */
+  async untilState<N extends Reports['state']['name']>(name: N): Promise<Extract<Reports['state'], { name: N }>> {
     for (;;) {
       const state = await this.reports('state').next();
       if (state.name === name) return state as Extract<Reports['state'], { name: N }>;
     }
   }
 
-  /** The same for subscriptions. */
+  /** Resolves when the subscription is next reported as subscribed. */
   async subscribed(destination: string): Promise<Extract<Reports['subscription']['state'], { name: 'subscribed' }>> {
     for (;;) {
       const next = await this.reports('subscription').next();
@@ -62,19 +62,19 @@ export class Tab {
     }
   }
 
-  /** The same for what the page itself goes through. */
-  async hears(event: Reports['page']): Promise<void> {
+  /** Resolves at the next event of this name on the page. */
+  async pageEvent(event: Reports['page']): Promise<void> {
     while ((await this.reports('page').next()) !== event);
   }
 
-  /** The bodies of messages of a destination, in their order, when there are as many. */
+  /** The data of the destination's messages, in order, once there are `count`. */
   async messages(destination: string, count: number): Promise<unknown[]> {
     const of = (all: readonly Reports['message'][]) => all.filter((message) => message.destination === destination);
     const all = await this.reports('message').until((all) => of(all).length >= count);
     return of(all).map(({ data }) => data);
   }
 
-  /** What it has sent or received so far, over all its sockets: `sent SUBSCRIBE`. Without heart-beats. */
+  /** Frames sent and received so far, over all sockets, such as `sent SUBSCRIBE`. Without heart-beats. */
   get traffic(): string[] {
     return this.frames.map(({ direction, command }) => `${direction} ${command}`);
   }

@@ -1,4 +1,4 @@
-/** Counts the frames that the page makes from now until `isOver`, which is asked in each frame. */
+/** Counts animation frames until `isOver` returns true. It is called in each frame. */
 export function countFrames(isOver: () => boolean): Promise<number> {
   return new Promise((resolve) => {
     let frames = 0;

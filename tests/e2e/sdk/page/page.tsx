@@ -1,31 +1,34 @@
 /**
- * What the tests find in their page as `window.sdk`, and drive with `page.evaluate`. Whatever happens is reported to the test
- * (tab.ts), so that it can wait for it, also while the page is hidden and its timers hardly run.
+ * The API that tests find in their page as `window.sdk`, and call with `page.evaluate`. Every event is reported to the
+ * test (tab.ts). So the test can wait for events, also while the page is hidden and its timers hardly run.
  */
 import { createClient } from 'stomp-relay-client';
 import type { Client, ClientOptions, ConnectionState, Subscription, SubscriptionState } from 'stomp-relay-client';
 import { countFrames } from './frames.js';
 import * as scenes from './scenes.js';
 
-/** What a test hears of, by its kind. Errors come as their codes. */
+/** Reports to the test, by kind. An error is reported as its code. */
 export interface Reports {
   state: Plain<ConnectionState>;
   subscription: { readonly destination: string; readonly state: Plain<SubscriptionState> };
   message: { readonly destination: string; readonly data: unknown };
-  /** How a publish ended: `taken`, or an error's code. */
+  /** The outcome of a publish: `confirmed`, or an error's code. */
   publish: { readonly data: unknown; readonly outcome: string };
-  /** Of the page itself: `hidden`, `visible`, `offline`, `online`, `frozen`, `resumed`, `restored` (from the page cache). */
+  /**
+   * Events of the page: `hidden`, `visible`, `offline`, `online`, `frozen`, `resumed`, `restored` (from the page
+   * cache).
+   */
   page: string;
   error: string;
 }
 
-/** A reason is its code: errors do not survive the way to the test. */
+/** Replaces a reason by its code, because errors cannot be passed to the test. */
 type Plain<S> = S extends { reason?: unknown } ? Omit<S, 'reason'> & { readonly reason?: string } : S;
 
 declare global {
   interface Window {
     sdk: typeof sdk;
-    /** Given by the test. */
+    /** Provided by the test. */
     report<K extends keyof Reports>(kind: K, value: Reports[K]): void;
   }
 }
@@ -36,7 +39,7 @@ const sdk = {
   scenes,
   countFrames,
 
-  /** Makes the page's client, without connecting it. */
+  /** Creates the page's client, without connecting it. */
   create(options: ClientOptions): Client {
     client = createClient(options);
     client.onState((state) => window.report('state', plain(state)));
@@ -48,22 +51,22 @@ const sdk = {
     return client;
   },
 
-  /** Reports what comes. */
+  /** Reports messages and states. */
   subscribe(destination: string): Subscription {
     const subscription = sdk.client.subscribe(destination, ({ data }) =>
       window.report('message', { destination, data }),
     );
-    const tell = (state: SubscriptionState): void =>
+    const reportState = (state: SubscriptionState): void =>
       window.report('subscription', { destination, state: plain(state) });
-    subscription.onState(tell);
+    subscription.onState(reportState);
     return subscription;
   },
 
-  /** Reports how it ends, and returns before. */
+  /** Reports each outcome later, and returns at once. */
   publish(destination: string, ...all: unknown[]): void {
     for (const data of all) {
       sdk.client.publish(destination, data).then(
-        () => window.report('publish', { data, outcome: 'taken' }),
+        () => window.report('publish', { data, outcome: 'confirmed' }),
         ({ code }: { code: string }) => window.report('publish', { data, outcome: code }),
       );
     }

@@ -1,4 +1,4 @@
-/** What the tests let React show, and how often it does. */
+/** React content for the tests, and counts of its renderings. */
 import { Fragment, type ReactNode, StrictMode } from 'react';
 import { flushSync } from 'react-dom';
 import { createRoot, type Root } from 'react-dom/client';
@@ -12,13 +12,13 @@ export function show(content: ReactNode): void {
   root.render(content);
 }
 
-/** Nothing is mounted afterwards. */
+/** Unmounts everything. */
 export function clear(): void {
   root?.unmount();
   root = undefined;
 }
 
-/** As a new application has it: everything is mounted twice in development. Two components for each destination. */
+/** Like a new application in development: StrictMode mounts everything twice. Two components for each destination. */
 export function strict(client: Client, destinations: readonly string[]): ReactNode {
   return (
     <StrictMode>
@@ -34,7 +34,7 @@ export function strict(client: Client, destinations: readonly string[]): ReactNo
   );
 }
 
-/** `renders` and `messages` say what happened since the page was loaded. */
+/** Renderings and messages since the page was loaded. */
 export const counts = { renders: 0, messages: 0 };
 
 export function busy(client: Client, destination: string): ReactNode {
@@ -45,7 +45,7 @@ export function busy(client: Client, destination: string): ReactNode {
   );
 }
 
-/** Mounts and unmounts all hooks that subscribe, each time for a destination of its own. */
+/** Mounts and unmounts all subscribing hooks, once for each destination. */
 export function flicker(client: Client, destinations: readonly string[]): void {
   const content = (children?: ReactNode): ReactNode => <RelayProvider client={client}>{children}</RelayProvider>;
   for (const destination of destinations) {

@@ -1,7 +1,7 @@
 /**
- * A page without a debugger, since Chromium does not slow the timers of one that has one. It does by itself what its address
- * says, and tells the server that it came from: `?client=sdk&url=ws://...`, or `client=stompjs` for the client below the SDK
- * alone. Whatever comes from /topic/data it publishes to /topic/echo.
+ * A page without a debugger, because Chromium does not throttle the timers of a page with one. The page's address
+ * configures it: `?client=sdk&url=ws://...`, or `client=stompjs` for stompjs alone. It publishes each message from
+ * /topic/data to /topic/echo, and reports to the server that it came from.
  */
 import { Client as StompClient } from '@stomp/stompjs';
 import { createRoot } from 'react-dom/client';
@@ -11,9 +11,9 @@ import { RelayProvider, useMessages } from 'stomp-relay-client/react';
 export interface HiddenReport {
   readonly name: string;
   readonly visibility: DocumentVisibilityState;
-  /** Of an interval of 100 ms, since the page was shown or hidden the last time. */
+  /** Ticks of a 100 ms interval since the page was last shown or hidden. */
   readonly ticks: number;
-  /** What it shows, in the frame after. */
+  /** The text of the page in the next frame. */
   readonly text: string;
 }
 
@@ -54,6 +54,6 @@ document.addEventListener('visibilitychange', () => {
   else requestAnimationFrame(() => requestAnimationFrame(() => report({ ...seen, text: document.body.innerText })));
 });
 
-function report(what: HiddenReport): void {
-  void fetch('/report', { method: 'POST', body: JSON.stringify(what) });
+function report(hiddenReport: HiddenReport): void {
+  void fetch('/report', { method: 'POST', body: JSON.stringify(hiddenReport) });
 }
