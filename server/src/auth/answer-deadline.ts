@@ -1,6 +1,6 @@
 import { withDeadline } from '../timing/deadline.js';
 
-/** Waits for the application's authenticator or policy, for `connectTimeoutMs`. */
+/** Waits at most `connectTimeoutMs` for the answer of an authenticator or a policy. */
 export function answeredInTime<T>(answer: T | Promise<T>, connectTimeoutMs: number): Promise<T> {
   return withDeadline(
     answer,

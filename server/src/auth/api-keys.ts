@@ -1,13 +1,13 @@
 /**
- * Keys of services that use the HTTP API, in the header `X-API-Key` (`stomp-relay api-key` makes one). The configuration has
- * only their hashes.
+ * API keys: services send one in the header `X-API-Key` of an HTTP request. `stomp-relay api-key` creates a key; the
+ * configuration holds only its hash.
  */
 import { randomBytes, timingSafeEqual } from 'node:crypto';
 import { AuthenticationError, type Authenticator, type Credentials, type Principal } from './auth.js';
 import { hashKey, readKeyHash } from './key-hash.js';
 
 export interface ApiKeyOptions {
-  /** The user's name. Two keys may have the same: so one can be replaced while both are in use. */
+  /** The user's name. Several keys may share a name, so that one can replace another while both are valid. */
   readonly name: string;
   /** SHA-256 of the key, in hexadecimal or base64. */
   readonly keyHash: string;
@@ -29,8 +29,8 @@ export class ApiKeys implements Authenticator {
     }));
   }
 
-  /** Who gives no key is for others to know. */
-  // eslint-disable-next-line @typescript-eslint/require-await -- what it throws is a rejection
+  /** Resolves with undefined for a request without a key; the other authenticators decide then. */
+  // eslint-disable-next-line @typescript-eslint/require-await -- async turns a thrown error into a rejection
   async authenticate({ httpHeaders }: Credentials): Promise<Principal | undefined> {
     const given = httpHeaders['x-api-key'];
     if (given === undefined) return undefined;
@@ -38,11 +38,11 @@ export class ApiKeys implements Authenticator {
     let found: Principal | undefined;
     for (const key of this.keys) if (timingSafeEqual(key.hash, hash)) found = key.principal;
     if (found) return found;
-    throw new AuthenticationError('authentication-failed', 'The key in X-API-Key is not known.');
+    throw new AuthenticationError('authentication-failed', 'The key in X-API-Key is unknown.');
   }
 }
 
-/** A new key, and what of it goes into the configuration. */
+/** A new key, and its hash for the configuration. */
 export function createApiKey(): { readonly key: string; readonly keyHash: string } {
   const key = randomBytes(32).toString('base64url');
   return { key, keyHash: hashKey(key).toString('hex') };

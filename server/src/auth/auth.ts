@@ -1,26 +1,26 @@
-/** Who a client is and what it may do: the two hooks that an application can give to the relay. */
+/** Authentication and authorization: the two hooks that an application can give to the relay. */
 import type { Destination } from '../destinations/destination.js';
 
 /** The authenticated owner of a session. */
 export interface Principal {
   /** The user's name, as in `/user/NAME/queue/X`. */
   readonly name: string;
-  /** True where the client gave no login: then its `/user` destinations are known by its session id. */
+  /** True for a client without a login. Its `/user` destinations use the session id as the user's name. */
   readonly anonymous: boolean;
-  /** Whatever the authenticator knows: roles, token claims. */
+  /** Further facts from the authenticator, such as roles or the claims of a token. */
   readonly claims: Readonly<Record<string, unknown>>;
-  /** When the token was issued, and when it ends, in milliseconds since 1970; absent where it has no such time. */
+  /** Times of issue and expiry of the token, in milliseconds since 1970; absent if the token has no such time. */
   readonly issuedAtMs?: number;
   readonly expiresAtMs?: number;
 }
 
-/** What a client presents: at CONNECT, with a new token for a session there is, or with an HTTP request. */
+/** Credentials of a client, from CONNECT, from a token renewal of its session, or from an HTTP request. */
 export interface Credentials {
   readonly login: string | undefined;
   readonly passcode: string | undefined;
   /** All headers of the STOMP frame; empty for an HTTP request. */
   readonly headers: ReadonlyMap<string, string>;
-  /** Headers of the HTTP request or upgrade (lower-case names); empty on TCP. */
+  /** Headers of the HTTP request or upgrade, with names in lower case; empty on TCP. */
   readonly httpHeaders: Readonly<Record<string, string | string[] | undefined>>;
   /** The client's IP address. */
   readonly address: string;
@@ -28,25 +28,29 @@ export interface Credentials {
 
 export interface Authenticator {
   /**
-   * MUST resolve with the principal, or with undefined where it does not know this client: the next authenticator is
-   * asked, or without one the client gets ERROR `authentication-failed`. A rejection with an AuthenticationError refuses at
-   * once, with its code and message. Any other rejection means that no answer could be had: ERROR
-   * `authentication-unavailable`, and the client may try again.
+   * Identifies a client. MUST resolve with its principal, or with undefined for a client that it does not know. The
+   * relay then asks the next authenticator; after the last one the client gets ERROR `authentication-failed`.
+   *
+   * A rejection with an AuthenticationError refuses the client at once, with that code and message. Any other rejection
+   * means that no answer is available: the client gets ERROR `authentication-unavailable` and may try again.
    */
   authenticate(credentials: Credentials): Promise<Principal | undefined>;
-  /** Logins that it remembers to be right must be checked again. */
+  /** Clears its cache of accepted logins, so that it checks each of them again. */
   forget?(): void;
-  /** Lets go of files and addresses it watches. */
+  /** Stops watching its files and addresses. */
   close?(): void;
 }
 
-/** The client is refused, whoever else might be asked. `message` is a sentence for the client's developer, without secrets. */
+/**
+ * Refuses a client without asking further authenticators. `message` is a sentence for the client's developer, without
+ * secrets.
+ */
 export class AuthenticationError extends Error {
   override readonly name = 'AuthenticationError';
   constructor(
     /**
-     * `token-expired`: the same client may come back with a fresh token. `authentication-unavailable`: no answer can be had
-     * now, as with any other error, but with a sentence for the client, and without a warning in the log for each one.
+     * `token-expired`: the client may reconnect with a fresh token. `authentication-unavailable`: no answer is
+     * available now. Other errors mean the same, but they carry no sentence for the client and are logged as warnings.
      */
     readonly code: 'authentication-failed' | 'token-expired' | 'authentication-unavailable',
     message: string,
@@ -59,8 +63,14 @@ export class AuthenticationError extends Error {
 export type Action = 'send' | 'subscribe';
 
 export interface Policy {
-  /** Whether `principal` may do `action` on `destination`. A promise delays this session only; a rejection refuses. */
+  /**
+   * Decides whether `principal` may do `action` on `destination`. A promise delays this session only; a rejection
+   * refuses.
+   */
   allows(principal: Principal, action: Action, destination: Destination): boolean | Promise<boolean>;
-  /** Why it was refused, as the end of a sentence for the client's developer: which rule decided, and no more. */
+  /**
+   * The reason of a refusal, as the end of a sentence for the client's developer. It names the rule that decided, and
+   * no more.
+   */
   explain?(principal: Principal, action: Action, destination: Destination): string;
 }

@@ -1,6 +1,6 @@
 /**
- * Authenticators, asked in order: the first that knows the client decides, and who refuses it refuses it for all. What is
- * asked of every principal, whoever vouches for it, is checked here, once.
+ * A chain of authenticators, asked in order. The first one that knows or refuses the client decides. The chain also
+ * validates every principal, regardless of the authenticator that returned it.
  */
 import type { Authenticator, Credentials, Principal } from './auth.js';
 import { checkPrincipal } from './principal.js';
@@ -32,7 +32,7 @@ export class AuthenticatorChain implements Authenticator {
     try {
       return checkPrincipal(principal);
     } catch (error) {
-      this.log.error({ reason: (error as Error).message }, 'an authenticator gave a principal that cannot be used');
+      this.log.error({ reason: (error as Error).message }, 'an authenticator returned an invalid principal');
       throw error;
     }
   }

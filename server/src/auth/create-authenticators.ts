@@ -1,4 +1,4 @@
-/** What the configuration says about who may log in, made into authenticators. */
+/** Creates the authenticators that the configuration lists. */
 import { anonymousAuthenticator } from './logins/anonymous.js';
 import type { Authenticator } from './auth.js';
 import { type BrokerLoginCheck, BrokerUsers, type BrokerUsersOptions } from './logins/broker-users.js';
@@ -17,18 +17,18 @@ export type AuthenticatorOptions =
   | { readonly kind: 'anonymous' };
 
 export interface AuthenticatorDeps {
-  /** Whether an HTTP request comes from a page that may connect. */
+  /** Decides whether an HTTP request comes from a page that may connect. */
   readonly isTrustedPage: PageCheck;
   readonly log: Pick<Log, 'debug' | 'info' | 'warn'>;
-  /** All that are configured. */
+  /** All configured authenticators. */
   readonly all: readonly AuthenticatorOptions[];
-  /** Undefined where the broker has no users. */
+  /** Undefined for a broker without users. */
   readonly checkBrokerLogin: BrokerLoginCheck | undefined;
 }
 
-/** Throws an Error whose message says what is wrong with a file that the options name, or lacks around them. */
-export function createAuthenticator(options: AuthenticatorOptions, surroundings: AuthenticatorDeps): Authenticator {
-  const { isTrustedPage, log, all, checkBrokerLogin } = surroundings;
+/** Throws an Error for a file that cannot be used, or for a broker that the authenticator needs and does not have. */
+export function createAuthenticator(options: AuthenticatorOptions, deps: AuthenticatorDeps): Authenticator {
+  const { isTrustedPage, log, all, checkBrokerLogin } = deps;
   switch (options.kind) {
     case 'jwt':
       return new JwtAuthenticator(options, { isTrustedPage, log, otherIssuers: issuersBeside(options, all) });
@@ -37,7 +37,7 @@ export function createAuthenticator(options: AuthenticatorOptions, surroundings:
     case 'http':
       return new HttpAuthenticator(options, isTrustedPage);
     case 'rabbitmq':
-      if (!checkBrokerLogin) throw new Error('it asks RabbitMQ, and --broker names none');
+      if (!checkBrokerLogin) throw new Error('it asks RabbitMQ for logins, but --broker does not name a RabbitMQ');
       return new BrokerUsers(options, checkBrokerLogin);
     case 'anonymous':
       return anonymousAuthenticator;

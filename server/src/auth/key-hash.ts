@@ -1,10 +1,10 @@
 /**
- * Keys that services present (`X-API-Key`, the admin API's token) are known by their SHA-256 alone. A key has 256 random bits,
- * so nobody can try them out, and a slow hash would only be slow.
+ * Hashes of API keys and of the admin API's token: the relay stores only their SHA-256. A key has 256 random bits and
+ * cannot be guessed, so a slow password hash would add no protection.
  */
 import { createHash } from 'node:crypto';
 
-/** In hexadecimal or base64, as a configuration has it. */
+/** `text` is hexadecimal or base64. */
 export function readKeyHash(text: string): Buffer {
   return Buffer.from(text, text.length === 64 ? 'hex' : 'base64');
 }

@@ -1,6 +1,7 @@
 /**
- * What holds where nobody has configured anything: any login is taken at its word, none is `anonymous`, and everybody may
- * do everything. `config.ts` sees to it that this is reachable from this machine only, unless it was asked for by name.
+ * Defaults without any configured authentication or policy. The relay accepts any login without a check, treats a
+ * client without a login as anonymous, and allows everything. `config.ts` limits this to loopback unless the
+ * configuration explicitly allows more.
  */
 import type { Authenticator, Policy } from './auth.js';
 

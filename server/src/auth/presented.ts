@@ -1,19 +1,22 @@
-/** What a client presents, wherever it puts it: in headers of CONNECT, or of the HTTP request or upgrade. */
+/** Finds credentials in the headers of CONNECT, and in those of the HTTP request or upgrade. */
 import type { Credentials } from './auth.js';
 
-/** Whether an HTTP request comes from a page that may connect: for others a cookie, which browsers send unasked, says nothing. */
+/**
+ * Decides whether an HTTP request comes from a page that may connect. Cookies of other pages do not count, because a
+ * browser adds them to the requests of any page.
+ */
 export type PageCheck = (httpHeaders: Credentials['httpHeaders']) => boolean;
 
-/** Beside `v12.stomp` in a browser's list of sub-protocols, the only header of the upgrade that a page can fill. */
+/** Prefix of a token in the list of sub-protocols, the only header of the upgrade that a web page can set. */
 const BEARER = 'bearer.';
 
-/** All Authorization headers there are, CONNECT's first. STOMP's header names have a case, HTTP's have none. */
+/** All Authorization headers, those of CONNECT first. STOMP's header names are case-sensitive, HTTP's are not. */
 export function authorizationsOf({ headers, httpHeaders }: Credentials): string[] {
   const all = [headers.get('Authorization'), headers.get('authorization'), httpHeaders['authorization']];
   return all.flat().filter((text) => text !== undefined && text !== '') as string[];
 }
 
-/** What follows `bearer.` in the offered sub-protocols. */
+/** The token behind `bearer.` in the offered sub-protocols. */
 export function bearerSubProtocolOf({ httpHeaders }: Credentials): string | undefined {
   const offered = [httpHeaders['sec-websocket-protocol'] ?? []].flat().join().split(',');
   return offered
@@ -22,7 +25,7 @@ export function bearerSubProtocolOf({ httpHeaders }: Credentials): string | unde
     ?.slice(BEARER.length);
 }
 
-/** Cookies do not count: a browser sends whatever it has for this host. */
+/** Ignores cookies, because a browser adds them by itself. */
 export function hasCredentials(credentials: Credentials): boolean {
   return (
     [credentials.login, credentials.passcode].some((text) => text !== undefined && text !== '') ||

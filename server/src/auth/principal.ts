@@ -1,14 +1,14 @@
 /**
- * What must hold of a principal, whoever made it: one of the relay's authenticators or an application's own. Its name goes
- * into destinations, message headers, queue names and the log.
+ * Validates principals, from the relay's authenticators and from an application's own. The name of a principal becomes
+ * part of destinations, message headers, queue names and the log.
  */
 import { AuthenticationError, type Principal } from './auth.js';
 
 const NAME_MAX_BYTES = 200;
-/** The ids of sessions: who is called so would get what is meant for the session without a login that has this id. */
+/** Session ids. A user with such a name would receive the messages for the anonymous session with that id. */
 const SESSION_ID = /^~[\da-f]{8}(-[\da-f]{4}){3}-[\da-f]{12}$/i;
 
-/** What is wrong with a user's name, such as "is empty"; undefined where it can be used. */
+/** The problem of a user's name, such as "is empty"; undefined for a valid name. */
 export function nameProblem(name: unknown): string | undefined {
   if (typeof name !== 'string' || name === '') return 'is empty';
   const bytes = Buffer.byteLength(name);
@@ -19,26 +19,32 @@ export function nameProblem(name: unknown): string | undefined {
   return undefined;
 }
 
-/** Whose `/user/queue/...` a session gets: an anonymous client is a user of its own. */
+/** The user's name behind a session's `/user/queue/...`. Each anonymous session counts as a separate user. */
 export function userNameOf({ anonymous, name }: Principal, sessionId: string): string {
   return anonymous ? sessionId : name;
 }
 
-/** Returns it as it is. Throws an AuthenticationError that names the rule, and never the name. */
+/** Returns `principal`. Throws an AuthenticationError that names the broken rule, but never the user. */
 export function checkPrincipal(principal: Principal): Principal {
-  // An authenticator may be plain JavaScript
+  // An application's authenticator may be plain JavaScript, without these types
   const { name, anonymous, claims, expiresAtMs }: Partial<Record<keyof Principal, unknown>> = principal;
   const problem = nameProblem(name);
   if (problem !== undefined) throw refused(problem);
   if (typeof anonymous !== 'boolean' || typeof claims !== 'object' || claims === null) {
-    throw new AuthenticationError('authentication-failed', 'The authenticator gave a principal without its claims.');
+    throw new AuthenticationError(
+      'authentication-failed',
+      'The authenticator returned a principal without "anonymous" (true or false) or without "claims" (an object).',
+    );
   }
   if (expiresAtMs !== undefined && !Number.isFinite(expiresAtMs)) {
-    throw new AuthenticationError('authentication-failed', 'The token ends at a time that is no number.');
+    throw new AuthenticationError(
+      'authentication-failed',
+      'The expiry time of the login (expiresAtMs) is not a number.',
+    );
   }
   return principal;
 }
 
-function refused(what: string): AuthenticationError {
-  return new AuthenticationError('authentication-failed', `The user's name ${what}: it cannot be used here.`);
+function refused(problem: string): AuthenticationError {
+  return new AuthenticationError('authentication-failed', `The user's name ${problem}: it cannot be used here.`);
 }

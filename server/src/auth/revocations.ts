@@ -1,8 +1,7 @@
 /**
- * Users whose access was revoked, and when. What was issued up to then is refused for as long as this is remembered
- * (`revocationKeepMs`, which must be as long as tokens live); what is issued later is accepted. A principal that does not
- * say when it was issued, such as a login with a password, counts as issued now: to keep such a user out, take the
- * password away.
+ * Remembers revocations of users for `revocationKeepMs`, which must be at least the lifetime of tokens. The relay
+ * refuses tokens issued up to a revocation, and accepts later ones. A principal without a time of issue, such as a
+ * login with a password, counts as issued now. To lock out such a user, remove the password.
  */
 import type { Principal } from './auth.js';
 
@@ -10,13 +9,13 @@ export interface Revocation {
   readonly user: string;
   /** Milliseconds since 1970. */
   readonly revokedAtMs: number;
-  /** For operators; clients are not told. */
+  /** For operators; clients never see it. */
   readonly reason?: string;
 }
 
 /** Defaults and ranges are in `config/auth-options.ts`. */
 export interface RevocationsOptions {
-  /** The oldest are forgotten. */
+  /** Beyond this number the oldest revocation is removed. */
   readonly revocationsMax: number;
   readonly revocationKeepMs: number;
 }
@@ -24,7 +23,7 @@ export interface RevocationsOptions {
 const USER_MAX_BYTES = 200;
 const REASON_MAX_BYTES = 500;
 
-/** Why this cannot be revoked, in a sentence; undefined: it can. */
+/** Returns a sentence about an invalid user or reason; undefined if both are valid. */
 export function checkRevocation({
   user,
   reason,
@@ -33,41 +32,43 @@ export function checkRevocation({
   readonly reason?: unknown;
 }): string | undefined {
   if (!isText(user, USER_MAX_BYTES) || user === '') {
-    return `user must be the name of a user: 1 to ${USER_MAX_BYTES} bytes, none of them control characters.`;
+    return `user must be the name of a user: 1 to ${USER_MAX_BYTES} bytes without control characters.`;
   }
   if (reason === undefined || isText(reason, REASON_MAX_BYTES)) return undefined;
-  return `reason must be a text of at most ${REASON_MAX_BYTES} bytes, none of them control characters.`;
+  return `reason must be a text of at most ${REASON_MAX_BYTES} bytes without control characters.`;
 }
 
-/** Control characters, and halves of surrogate pairs, are not text. */
+/** Refuses control characters and halves of surrogate pairs. */
 function isText(value: unknown, maxBytes: number): boolean {
   return typeof value === 'string' && Buffer.byteLength(value) <= maxBytes && !/[\p{Cc}\p{Cs}]/u.test(value);
 }
 
 interface Entry {
   readonly revocation: Revocation;
-  /** Which one it was of those learned here. */
+  /** Sequence number: the value of `learned` after it was added. */
   readonly number: number;
 }
 
 export class Revocations {
-  /** In the order in which they were learned. */
+  /** Entries in the order in which they were added. */
   private readonly entries = new Map<string, Entry>();
   private count = 0;
 
   constructor(
     private readonly options: RevocationsOptions,
-    /** Told of a user whose old tokens are accepted again, because there are too many others. */
+    /** Called when `revocationsMax` removes a revocation early, so that old tokens of `user` are accepted again. */
     private readonly onForgotten: (user: string) => void = () => undefined,
     private readonly now: () => number = Date.now,
   ) {}
 
-  /** How many were learned so far: for `refuses`, to be read before somebody is asked who a client is. */
+  /**
+   * Number of revocations added so far. Read it before an authentication starts, and pass it to `refuses` afterwards.
+   */
   get learned(): number {
     return this.count;
   }
 
-  /** False where it is known already, or a later one of the same user. */
+  /** Returns false if this revocation, or a later one of the same user, is already known. */
   add(revocation: Revocation): boolean {
     const { user, revokedAtMs } = revocation;
     const known = this.entries.get(user);
@@ -82,7 +83,7 @@ export class Revocations {
     return this.entries.get(user)?.revocation;
   }
 
-  /** `learned`: what it was when this principal's login began. What was learned since then has come in between. */
+  /** `learned` is its value at the start of the authentication. A revocation added since then refuses the principal. */
   refuses({ name, anonymous, issuedAtMs }: Principal, learned = this.count): boolean {
     const entry = anonymous ? undefined : this.entries.get(name);
     if (!entry || this.isOver(entry.revocation)) return false;

@@ -1,12 +1,13 @@
 /**
- * An authenticator that accepts nobody whose access was revoked, nor who was authenticated while it was. A revocation also
- * ends what is remembered of logins: a user who was taken away first must not come back by that.
+ * Wraps an authenticator and refuses clients whose access was revoked, before or during their authentication. A
+ * revocation also clears the cached logins. Otherwise a user who was removed before the revocation could log in again
+ * from the cache.
  */
 import { type Authenticator, AuthenticationError, type Credentials, type Principal } from './auth.js';
 import type { Revocations } from './revocations.js';
 
 export class UnrevokedAuthenticator implements Authenticator {
-  /** The revocations that were known when logins were last forgotten. */
+  /** Value of `revocations.learned` when the cached logins were last cleared. */
   private learned = 0;
 
   constructor(
@@ -20,7 +21,7 @@ export class UnrevokedAuthenticator implements Authenticator {
     this.learned = learned;
     const principal = await this.inner.authenticate(credentials);
     if (principal && this.revocations.refuses(principal, learned)) {
-      throw new AuthenticationError('authentication-failed', 'Your access was revoked: log in anew, with a new token.');
+      throw new AuthenticationError('authentication-failed', 'Access was revoked. Log in again with a new token.');
     }
     return principal;
   }

@@ -1,7 +1,8 @@
 /**
- * Keys from the address of an identity provider (a JSON web key set). Fetched at the start, again when they are old (in
- * the background), and at once when a token names a key that is not among them, as after a rotation: but that anybody can
- * write into a token, so not before `jwksCooldownMs` have passed. While the provider is away, the keys that are known stay.
+ * Keys from the address of an identity provider (a JSON web key set). The relay fetches them at the start, and in the
+ * background when they are older than `jwksRefreshMs`. After a key rotation a token names an unknown key, and the relay
+ * fetches at once; but any client can make up such a token, so at most once in `jwksCooldownMs`. While the provider is
+ * unreachable, the known keys stay in use.
  */
 import {
   createLocalJWKSet,
@@ -28,10 +29,10 @@ export interface JwksOptions {
 }
 
 const UNKNOWN_KEY =
-  'The token names a key that is not known yet, and the keys were fetched a moment ago: try again later.';
-const NO_KEYS = 'The keys with which tokens are verified cannot be had now: try again later.';
+  'The token names an unknown key (kid), and the relay fetched its keys a moment ago: try again later.';
+const NO_KEYS = 'The relay cannot fetch the keys for the verification of tokens now: try again later.';
 const MAX_BYTES = 256 * 1024;
-/** After a failure nobody asks before this, however many clients wait to log in. */
+/** Pause after a failed fetch, however many clients wait to log in. */
 const RETRY_MS = 1_000;
 
 export class JwksAddress {
@@ -50,7 +51,7 @@ export class JwksAddress {
     this.remote = createRemoteJWKSet(new URL(options.jwksUrl), {
       timeoutDuration: options.jwksTimeoutMs,
       cooldownDuration: options.jwksCooldownMs,
-      cacheMaxAge: Infinity, // jose would not use keys that are older, also where there are no others
+      cacheMaxAge: Infinity, // otherwise jose would discard old keys even while no newer ones are available
       [customFetch]: this.fetchKeySet,
     });
     this.value = { algorithms: options.algorithms ?? ['RS256', 'ES256', 'EdDSA'], find: this.find };
@@ -61,7 +62,9 @@ export class JwksAddress {
     this.closing.abort();
   }
 
-  /** Rejects with jose's JWKSNoMatchingKey only if the keys have been looked at anew; else with an AuthenticationError. */
+  /**
+   * Rejects with jose's JWKSNoMatchingKey only after a new fetch of the keys, otherwise with an AuthenticationError.
+   */
   private readonly find: JWTVerifyGetKey = async (header, token) => {
     if (performance.now() - this.fetchedAt > this.options.jwksRefreshMs) this.refresh();
     const { fetches } = this;
@@ -69,13 +72,13 @@ export class JwksAddress {
       return await this.remote(header, token);
     } catch (error) {
       if (error instanceof errors.JWKSNoMatchingKey && this.fetches === fetches) throw tryAgain(UNKNOWN_KEY);
-      if (this.failure && !refusalOf(error)) throw tryAgain(NO_KEYS); // the log has it already
+      if (this.failure && !refusalOf(error)) throw tryAgain(NO_KEYS); // the failure is already logged
       throw error;
     }
   };
 
   private refresh(): void {
-    this.remote.reload().catch(() => undefined); // has been logged
+    this.remote.reload().catch(() => undefined); // fetchKeySet logs the failure
   }
 
   private readonly fetchKeySet: FetchImplementation = async (url, init) => {
@@ -97,7 +100,7 @@ export class JwksAddress {
   };
 
   private succeeded(): void {
-    if (this.failure) this.log.info({ url: this.options.jwksUrl }, 'the keys for tokens can be fetched again');
+    if (this.failure) this.log.info({ url: this.options.jwksUrl }, 'fetching the keys for tokens works again');
     this.failure = undefined;
     this.fetchedAt = performance.now();
     this.fetches++;
@@ -110,7 +113,7 @@ export class JwksAddress {
     const { message: reason } = error.cause instanceof Error ? error.cause : error;
     this.log.warn(
       { url: this.options.jwksUrl, reason },
-      'the keys for tokens cannot be fetched; those that are known stay in force',
+      'the keys for tokens cannot be fetched; the known keys stay in use',
     );
   }
 }
@@ -123,6 +126,6 @@ function checkKeySet(text: string): void {
   try {
     createLocalJWKSet(JSON.parse(text) as JSONWebKeySet);
   } catch {
-    throw new Error('the answer is no JSON web key set');
+    throw new Error('the answer is not a JSON web key set');
   }
 }

@@ -1,7 +1,9 @@
 /**
- * JSON web tokens: who holds one that was signed with a known key, for this relay, and that has not ended, is who it says.
- * All cryptography is jose's. The relay chooses key and algorithm: of a token's header only `kid` is looked at, to choose
- * among the keys there are. What does not look like a token is left to other authenticators.
+ * Authenticates clients by JSON web tokens. A token must be signed with a known key, intended for this relay, and not
+ * expired. jose does all cryptography.
+ *
+ * The relay chooses key and algorithm. From a token's header it reads only `kid`, to select one of its own keys. It
+ * leaves credentials that do not look like a token to other authenticators.
  */
 import { decodeJwt, type errors, type JWTPayload, jwtVerify } from 'jose';
 import { WatchedFile } from '../../net/watched-file.js';
@@ -15,26 +17,26 @@ import type { Log } from '../../process/log.js';
 
 /** Defaults, units and ranges are in `config/jwt-options.ts`. */
 export interface JwtOptions extends TokenPlaces, Omit<JwksOptions, 'jwksUrl'> {
-  /** Exactly one of these is given. */
+  /** Source of the keys: exactly one of these three. */
   readonly keyFile?: string | undefined;
   readonly secretFile?: string | undefined;
   readonly jwksUrl?: string | undefined;
   readonly algorithms?: readonly JwtAlgorithm[] | undefined;
   readonly issuer?: string | readonly string[] | undefined;
   readonly audience?: string | readonly string[] | undefined;
-  /** Whose value is the user's name. */
+  /** The claim with the user's name. */
   readonly nameClaim: string;
   readonly clockSkewSeconds: number;
   readonly requireExpiry: boolean;
-  /** Since a token was issued. */
+  /** Limit of the time since the token was issued. */
   readonly maxAgeSeconds?: number | undefined;
   readonly tokenMaxBytes: number;
   readonly verificationsMax: number;
 }
 
-export interface JwtSurroundings {
+export interface JwtDeps {
   readonly isTrustedPage: PageCheck;
-  /** Whose tokens other authenticators are there for. */
+  /** Issuers handled by other configured authenticators. */
   readonly otherIssuers: readonly string[];
   readonly log: Pick<Log, 'debug' | 'info' | 'warn'>;
 }
@@ -46,12 +48,12 @@ export class JwtAuthenticator implements Authenticator {
   private readonly keys: { readonly value: VerificationKeys; close(): void };
   private verifications = 0;
 
-  /** Throws an Error that says what is wrong with the file of the keys. */
+  /** Throws an Error that explains why the key file cannot be used. */
   constructor(
     private readonly options: JwtOptions,
-    private readonly surroundings: JwtSurroundings,
+    private readonly deps: JwtDeps,
   ) {
-    this.keys = openKeys(options, surroundings.log);
+    this.keys = openKeys(options, deps.log);
   }
 
   close(): void {
@@ -60,19 +62,19 @@ export class JwtAuthenticator implements Authenticator {
 
   async authenticate(credentials: Credentials): Promise<Principal | undefined> {
     const { tokenMaxBytes } = this.options;
-    const token = findToken(credentials, this.options, this.surroundings.isTrustedPage);
+    const token = findToken(credentials, this.options, this.deps.isTrustedPage);
     if (token === undefined) return undefined;
     if (token.length > tokenMaxBytes) {
       const sentence = `The token has ${token.length} bytes, more than tokenMaxBytes (${tokenMaxBytes}) allows.`;
       throw new AuthenticationError('authentication-failed', sentence);
     }
-    if (this.isOfOther(token)) return undefined;
+    if (this.isFromOtherIssuer(token)) return undefined;
     return this.principalOf(await this.verify(token, credentials.address));
   }
 
-  /** What the token says is not to be believed yet; but whoever made it up is refused by the other one. */
-  private isOfOther(token: string): boolean {
-    const { otherIssuers } = this.surroundings;
+  /** Reads the claim before any verification. This is safe: the authenticator of that issuer refuses a forged token. */
+  private isFromOtherIssuer(token: string): boolean {
+    const { otherIssuers } = this.deps;
     if (otherIssuers.length === 0) return false;
     try {
       return otherIssuers.includes(decodeJwt(token).iss ?? '');
@@ -103,9 +105,9 @@ export class JwtAuthenticator implements Authenticator {
       return payload;
     } catch (error) {
       const refusal = refusalOf(error);
-      if (!refusal) throw error; // no keys could be had
+      if (!refusal) throw error; // no keys are available
       const { code, message, claim } = error as errors.JWTClaimValidationFailed;
-      this.surroundings.log.debug({ address, code, reason: message, claim }, 'a token was refused');
+      this.deps.log.debug({ address, code, reason: message, claim }, 'a token was refused');
       throw refusal;
     } finally {
       this.verifications--;
@@ -116,7 +118,7 @@ export class JwtAuthenticator implements Authenticator {
     const { nameClaim, clockSkewSeconds, maxAgeSeconds = Infinity } = this.options;
     const name = Object.hasOwn(claims, nameClaim) ? claims[nameClaim] : undefined;
     if (typeof name !== 'string') {
-      const sentence = `The token has no text as its claim ${JSON.stringify(nameClaim)}, which is to be the user's name.`;
+      const sentence = `The token's claim ${JSON.stringify(nameClaim)} must be a text: it is the user's name.`;
       throw new AuthenticationError('authentication-failed', sentence);
     }
     const { iat, exp = Infinity } = claims;
@@ -125,7 +127,7 @@ export class JwtAuthenticator implements Authenticator {
       name,
       anonymous: false,
       claims,
-      // Of unknown age: to a revocation as old as can be
+      // A token of unknown age counts as the oldest possible, so that any revocation refuses it
       issuedAtMs: (iat ?? 0) * 1_000,
       ...(endSeconds !== Infinity && { expiresAtMs: Math.min(endSeconds * 1_000, LATEST_MS) }),
     };

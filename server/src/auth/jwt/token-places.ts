@@ -1,6 +1,6 @@
 /**
- * Where a client may put its token. What it presents itself comes before a cookie, which its browser sends unasked, for
- * any page: so a cookie counts only where nothing else is presented, and only for pages that may connect.
+ * Finds the token among a client's credentials. A browser adds cookies by itself, to requests of any page. Therefore a
+ * cookie counts only if the client presents nothing else, and only for pages that may connect.
  */
 import { parse as parseCookies } from 'cookie';
 import { decodeProtectedHeader } from 'jose';
@@ -14,12 +14,12 @@ export interface TokenPlaces {
   readonly cookieName?: string | undefined;
 }
 
-/** Longer, it is not decoded: this is done with whatever anybody sends. */
+/** Longest header of a token that is decoded. This bounds the work for unauthenticated clients. */
 const HEADER_MAX = 8 * 1024;
 
 /**
- * The first that looks like a token; undefined: there is none. Throws an AuthenticationError for something else where only
- * a token can be meant, and for a cookie of a page that may not connect.
+ * Returns the first text that looks like a token, or undefined if none does. Throws an AuthenticationError for other
+ * text in a place that is only for tokens, and for a cookie of a page that may not connect.
  */
 export function findToken(
   credentials: Credentials,
@@ -37,11 +37,11 @@ export function findToken(
   const cookie = cookieName === undefined ? undefined : cookieOf(credentials, cookieName);
   if (cookie === undefined || !from.includes('cookie') || hasCredentials(credentials)) return undefined;
   if (isTrustedPage(credentials.httpHeaders)) return mustBeToken(cookie, `The cookie ${cookieName}`);
-  const sentence = `The cookie ${cookieName} counts only for pages of allowed origins, and the request names no such Origin.`;
+  const sentence = `The cookie ${cookieName} counts only for pages of allowed origins. This request names no such origin.`;
   throw new AuthenticationError('authentication-failed', sentence);
 }
 
-/** A signed token in its compact form: three parts in base64url, of which the first names an algorithm. */
+/** A signed token in compact form has three parts in base64url, and the first one names an algorithm. */
 function looksLikeToken(text: string): boolean {
   if (text.indexOf('.') > HEADER_MAX || !/^[\w-]+\.[\w-]*\.[\w-]*$/.test(text)) return false;
   try {
@@ -51,9 +51,9 @@ function looksLikeToken(text: string): boolean {
   }
 }
 
-function mustBeToken(text: string, where: string): string {
+function mustBeToken(text: string, place: string): string {
   if (looksLikeToken(text)) return text;
-  throw new AuthenticationError('authentication-failed', `${where} holds no JSON web token.`);
+  throw new AuthenticationError('authentication-failed', `${place} does not hold a JSON web token.`);
 }
 
 function withoutScheme(text: string): string {
@@ -62,5 +62,5 @@ function withoutScheme(text: string): string {
 
 function cookieOf({ httpHeaders }: Credentials, name: string): string | undefined {
   const header = [httpHeaders['cookie'] ?? []].flat().join('; ');
-  return parseCookies(header)[name]; // an object without a prototype
+  return parseCookies(header)[name]; // the object has no prototype, so any name is safe
 }

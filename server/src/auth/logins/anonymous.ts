@@ -1,4 +1,7 @@
-/** Clients that present nothing. Who presents something is for the others to know or to refuse: a wrong password is no guest. */
+/**
+ * Accepts clients without credentials as anonymous. It leaves clients that present credentials to the other
+ * authenticators: a wrong password does not become an anonymous login.
+ */
 import type { Authenticator } from '../auth.js';
 import { hasCredentials } from '../presented.js';
 

@@ -1,6 +1,4 @@
-/** What a service that the relay asks has answered: read as far as a bound, as it may be broken or somebody else's. */
-
-/** Rejects with an Error that says `tooLong` beyond `maxBytes`. */
+/** Reads the body of an HTTP response up to `maxBytes`; beyond them it rejects with `new Error(tooLong)`. */
 export async function readAtMost({ body }: Response, maxBytes: number, tooLong: string): Promise<string> {
   const chunks: Uint8Array[] = [];
   let length = 0;

@@ -1,6 +1,6 @@
 /**
- * The broker's own users: who can log in to RabbitMQ with a login and passcode is that user here. AMQP says no more than
- * yes or no: tags and permissions of the user are not to be had, and its claims are empty.
+ * Authenticates users of RabbitMQ: the relay tries a client's login and passcode there. AMQP answers only yes or no.
+ * The tags and permissions of the user are not available, so its claims are empty.
  */
 import { networkOf } from '../../net/loopback.js';
 import type { Authenticator, Credentials, Principal } from '../auth.js';
@@ -12,10 +12,15 @@ export interface BrokerUsersOptions extends LoginQueueOptions {
   readonly allowGuest: boolean;
 }
 
-/** Resolves with whether the broker lets it in; rejects where no answer could be had. */
+/**
+ * Resolves with true if the broker accepts the login, and with false if it refuses. Rejects if no answer is available.
+ */
 export type BrokerLoginCheck = (login: string, passcode: string, signal: AbortSignal) => Promise<boolean>;
 
-/** RabbitMQ's, with a password that everybody knows. RabbitMQ takes it from loopback only: but that is where the relay may be. */
+/**
+ * RabbitMQ's default user with a well-known password. RabbitMQ accepts it from loopback, and the relay may connect from
+ * there.
+ */
 const GUEST = 'guest';
 
 export class BrokerUsers implements Authenticator {
@@ -46,7 +51,7 @@ export class BrokerUsers implements Authenticator {
   }
 }
 
-/** SASL PLAIN (RFC 4616) parts user and password by a NUL: one within either would make another user of them. */
+/** SASL PLAIN (RFC 4616) separates user and password by NUL, so a NUL inside one of them could log in another user. */
 function isSafe(text: string): boolean {
   return !text.includes('\0');
 }

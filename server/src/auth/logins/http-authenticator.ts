@@ -1,7 +1,7 @@
 /**
- * Asks a service of the application who a client is: one POST with what the client presents. The service says yes (200, with
- * a name), "not mine" (204) or no (401, 403). Whatever else happens is no answer: the client may try again, and nobody is let
- * in by a service that is broken, slow, or moved.
+ * Asks a login service of the application about each client, with one POST of the credentials. The service accepts the
+ * client (200 with a name), does not know it (204), or refuses it (401, 403). Every other outcome counts as no answer:
+ * a broken, slow or moved service admits no client, and the client may try again.
  */
 import { z } from 'zod';
 import { networkOf } from '../../net/loopback.js';
@@ -13,9 +13,9 @@ import { authorizationsOf, type PageCheck } from '../presented.js';
 
 export interface HttpAuthenticatorOptions extends LoginQueueOptions {
   readonly url: string;
-  /** Sent with every request, such as an API key. */
+  /** Added to every request, such as an API key of the relay. */
   readonly headers: Readonly<Record<string, string>>;
-  /** Headers of the client that are passed on, besides login and passcode. */
+  /** Headers of the client that the request includes, besides login and passcode. */
   readonly forward: readonly ('authorization' | 'cookie')[];
   readonly answerMaxBytes: number;
   readonly cacheMs: number;
@@ -24,7 +24,7 @@ export interface HttpAuthenticatorOptions extends LoginQueueOptions {
 const answer = z.object({
   name: z.string(),
   claims: z.record(z.string(), z.unknown()).default({}),
-  /** In seconds since 1970, as in JWT. */
+  /** Seconds since 1970, as in a JWT. */
   expiresAt: z.number().positive().optional(),
 });
 
@@ -75,12 +75,12 @@ export class HttpAuthenticator implements Authenticator {
       method: 'POST',
       headers: { ...headers, 'content-type': 'application/json', accept: 'application/json' },
       body,
-      redirect: 'manual', // what a client presents goes to the configured address and to no other
+      redirect: 'manual', // credentials go only to the configured address
       signal,
     });
     const { status } = response;
     const tooLong = `the service's answer has more than ${answerMaxBytes} bytes (answerMaxBytes)`;
-    const text = await readAtMost(response, answerMaxBytes, tooLong); // also where it does not matter: the connection is kept
+    const text = await readAtMost(response, answerMaxBytes, tooLong); // always, so that the connection can be reused
     if (status === OK) return toPrincipal(text);
     if (status === NOT_MINE) return undefined;
     if (REFUSED.includes(status)) {
@@ -90,11 +90,11 @@ export class HttpAuthenticator implements Authenticator {
   }
 }
 
-/** Nothing of the answer is shown: it may hold secrets. */
+/** Errors do not quote the answer: it may hold secrets. */
 function toPrincipal(text: string): Principal {
   const result = answer.safeParse(parseJson(text));
   if (!result.success) {
-    const wrong = result.error.issues.map(({ path }) => path[0] ?? 'the whole').join(', ');
+    const wrong = result.error.issues.map(({ path }) => path[0] ?? 'everything').join(', ');
     throw new Error(`the service's answer is not JSON with name, claims?, expiresAt? (wrong: ${wrong})`);
   }
   const { name, claims, expiresAt } = result.data;

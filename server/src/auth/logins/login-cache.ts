@@ -1,13 +1,14 @@
 /**
- * Logins that were found right a moment ago, so that a crowd that comes back at once does not have to be checked one by
- * one; and those that are being checked, so that the same one is checked once. Nothing of what a client presents is kept:
- * only its HMAC, with a key that no other process has. Who was refused is asked about again.
+ * Remembers accepted logins for a short time, so that many clients that reconnect at once cost no further checks. Equal
+ * logins that arrive during a check share it. Refused logins are not remembered.
+ *
+ * The cache holds no credentials, only their HMAC with a key of this process.
  */
 import { createHmac, randomBytes } from 'node:crypto';
 import { LRUCache } from 'lru-cache';
 import type { Principal } from '../auth.js';
 
-/** Logins that are remembered; then the one that was used the longest time ago is forgotten. */
+/** Capacity of the cache; beyond it the least recently used login is removed. */
 const REMEMBERED_MAX = 10_000;
 
 export class LoginCache {
@@ -15,7 +16,7 @@ export class LoginCache {
   private known: LRUCache<string, Principal>;
   private pending = new Map<string, Promise<Principal | undefined>>();
 
-  /** 0: nothing is remembered, and each login is checked for itself. */
+  /** With a `cacheMs` of 0 nothing is remembered, and equal logins do not share a check. */
   constructor(
     private readonly cacheMs: number,
     private readonly rememberedMax = REMEMBERED_MAX,
@@ -23,7 +24,7 @@ export class LoginCache {
     this.known = this.createCache();
   }
 
-  /** `presented`: all that the answer depends on. `ask` is called where nobody knows it. */
+  /** `presented` is everything that the answer depends on. Calls `ask` if the answer is not in the cache. */
   answer(
     presented: readonly (string | undefined)[],
     ask: () => Promise<Principal | undefined>,
@@ -35,21 +36,21 @@ export class LoginCache {
     return this.pending.get(digest) ?? this.ask(digest, ask);
   }
 
-  /** Also of what is being asked now, nothing will be remembered. */
+  /** Also discards the answers of checks that are still running. */
   clear(): void {
     this.known = this.createCache();
     this.pending = new Map();
   }
 
   private ask(digest: string, ask: () => Promise<Principal | undefined>): Promise<Principal | undefined> {
-    const { known, pending: asked } = this; // clear() puts others in their place
+    const { known, pending } = this; // clear() replaces both
     const answer = ask()
       .then((principal) => {
         if (principal) known.set(digest, principal);
         return principal;
       })
-      .finally(() => asked.delete(digest));
-    asked.set(digest, answer);
+      .finally(() => pending.delete(digest));
+    pending.set(digest, answer);
     return answer;
   }
 

@@ -1,33 +1,35 @@
 /**
- * Work that is done a few pieces at a time: the others stand in line, the line is only so long, and nobody waits longer
- * than a deadline. However many log in at once, checking them takes no more than its share of threads, connections, memory.
- * Clients' networks take turns: a flood from one of them does not keep the others out.
+ * A bounded queue for checks of logins: `checksMax` run at a time, `waitingMax` wait, and each has a deadline.
+ * Therefore a flood of logins uses a bounded number of threads and connections. The networks of the clients take turns,
+ * so that a flood from one network does not lock out the others.
  */
 export interface LoginQueueOptions {
-  /** Pieces of work at a time, and how many may wait behind them. */
+  /** Number of checks that run at a time, and number of checks that may wait. */
   readonly checksMax: number;
   readonly waitingMax: number;
-  /** For the wait in line and the work together. */
+  /** Deadline for the wait and the check together. */
   readonly checkTimeoutMs: number;
 }
 
-/** A piece of work that waits. */
-interface Place {
+/** A check that waits. */
+interface WaitingCheck {
   start(): void;
   refuse(error: Error): void;
 }
 
 export class LoginQueue {
   private running = 0;
-  /** By who it is from, in the order in which they came; whose turn is next stands first. */
-  private readonly waiting = new Map<string, Set<Place>>();
+  /** Waiting checks by source, each set in its order of arrival. The source whose turn is next is the first key. */
+  private readonly waiting = new Map<string, Set<WaitingCheck>>();
   private waitingCount = 0;
 
   constructor(private readonly options: LoginQueueOptions) {}
 
   /**
-   * Rejects where the line is full or time is up; then `signal` says so to work that has begun, which keeps its place until
-   * it has settled: what it uses is in use until then. `from` says whose it is: they take turns, whoever has how much.
+   * Runs `work` when its turn comes. Sources (`from`) take turns, regardless of how many checks each has.
+   *
+   * Rejects if the queue is full or the deadline has passed. After the deadline `signal` aborts a running check, which
+   * counts against `checksMax` until it settles, because it uses its resources until then.
    */
   run<T>(work: (signal: AbortSignal) => Promise<T>, from = ''): Promise<T> {
     const { checksMax, waitingMax, checkTimeoutMs } = this.options;
@@ -37,7 +39,7 @@ export class LoginQueue {
     return new Promise((resolve, reject) => {
       const refuse = (error: Error): void => {
         clearTimeout(timer);
-        this.leave(from, place);
+        this.leave(from, check);
         end.abort(error);
         reject(error);
       };
@@ -51,43 +53,43 @@ export class LoginQueue {
           })
           .then(resolve, reject);
       };
-      const place = { start, refuse };
-      const late = (): void => refuse(new Error(`no answer within ${checkTimeoutMs} ms (checkTimeoutMs)`));
-      const timer = setTimeout(late, checkTimeoutMs).unref();
-      if (mustWait) this.enter(from, place);
+      const check = { start, refuse };
+      const expire = (): void => refuse(new Error(`no answer within ${checkTimeoutMs} ms (checkTimeoutMs)`));
+      const timer = setTimeout(expire, checkTimeoutMs).unref();
+      if (mustWait) this.enter(from, check);
       else start();
     });
   }
 
-  private enter(from: string, place: Place): void {
-    const theirs = this.waiting.get(from) ?? new Set();
-    this.waiting.set(from, theirs.add(place));
+  private enter(from: string, check: WaitingCheck): void {
+    const checks = this.waiting.get(from) ?? new Set();
+    this.waiting.set(from, checks.add(check));
     this.waitingCount++;
   }
 
-  private leave(from: string, place: Place): void {
-    const theirs = this.waiting.get(from);
-    if (!theirs?.delete(place)) return;
+  private leave(from: string, check: WaitingCheck): void {
+    const checks = this.waiting.get(from);
+    if (!checks?.delete(check)) return;
     this.waitingCount--;
-    if (theirs.size === 0) this.waiting.delete(from);
+    if (checks.size === 0) this.waiting.delete(from);
   }
 
   private startNext(): void {
-    for (const [from, theirs] of this.waiting) {
-      const [place] = theirs;
-      this.leave(from, place!);
-      // What else is theirs comes after all others
-      if (this.waiting.delete(from)) this.waiting.set(from, theirs);
-      return place!.start();
+    for (const [from, checks] of this.waiting) {
+      const [check] = checks;
+      this.leave(from, check!);
+      // Moves the rest of this source behind all other sources
+      if (this.waiting.delete(from)) this.waiting.set(from, checks);
+      return check!.start();
     }
   }
 
-  /** Whoever has most in the line gives way to who has less. */
+  /** Refuses the oldest check of the source with the most, if `from` has at least two fewer. */
   private makeRoom(from: string): boolean {
-    if (this.waiting.size === this.waitingCount) return false; // all have one
+    if (this.waiting.size === this.waitingCount) return false; // each source has one
     let most = this.waiting.get(from) ?? new Set();
     const own = most.size;
-    for (const theirs of this.waiting.values()) if (theirs.size > most.size) most = theirs;
+    for (const checks of this.waiting.values()) if (checks.size > most.size) most = checks;
     if (most.size <= own + 1) return false;
     const [oldest] = most;
     oldest!.refuse(this.full());
@@ -95,6 +97,6 @@ export class LoginQueue {
   }
 
   private full(): Error {
-    return new Error(`${this.options.waitingMax} logins wait to be checked already (waitingMax)`);
+    return new Error(`${this.options.waitingMax} logins already wait for their check (waitingMax)`);
   }
 }

@@ -1,7 +1,7 @@
 /**
- * Passwords as they are stored: hashed with scrypt (RFC 7914), written as PHC string `$scrypt$ln=15,r=8,p=3$SALT$HASH`
- * (log2 of the cost, block size, parallelism; base64 without padding), which other tools write and read, too. All of the
- * work is Node's, in its thread pool: a check takes about a quarter of a second and 32 MiB, on purpose.
+ * Password hashes: scrypt (RFC 7914) in the PHC format `$scrypt$ln=15,r=8,p=3$SALT$HASH` (log2 of the cost, block size,
+ * parallelism; base64 without padding), which other tools support too. Node computes them in its thread pool. A check
+ * deliberately takes about a quarter of a second and 32 MiB.
  */
 import { randomBytes, scrypt, timingSafeEqual } from 'node:crypto';
 
@@ -14,9 +14,9 @@ export interface PasswordHash {
   readonly hash: Buffer;
 }
 
-/** As OWASP asks for. */
+/** Parameters that OWASP recommends. */
 const NEW = { logCost: 15, blockSize: 8, parallelization: 3, saltBytes: 16, hashBytes: 32 } as const;
-/** Less could be found by trying; more would be an attack on this process. */
+/** Cheaper hashes are too easy to crack; the upper bound protects this process. */
 const WORK = { min: 2 ** 14 * 8, max: 2 ** 17 * 8 * 2 } as const;
 const MEMORY_MAX_BYTES = 128 * 1024 * 1024;
 const SALT_BYTES = { min: 16, max: 64 } as const;
@@ -24,7 +24,7 @@ const HASH_BYTES = { min: 32, max: 64 } as const;
 
 const FORMAT = /^\$scrypt\$ln=(\d{1,2}),r=(\d{1,3}),p=(\d{1,3})\$([A-Za-z0-9+/]{2,100})\$([A-Za-z0-9+/]{2,100})$/;
 
-/** Throws an Error that says what is wrong with it, without showing it. */
+/** Throws an Error that explains the problem without quoting the hash. */
 export function parsePasswordHash(text: string): PasswordHash {
   const [, logCost = '', r = '', p = '', salt64 = '', hash64 = ''] = FORMAT.exec(text) ?? [];
   if (hash64 === '')
@@ -33,19 +33,19 @@ export function parsePasswordHash(text: string): PasswordHash {
   const blockSize = Number(r);
   const parallelization = Number(p);
   const work = cost * blockSize * parallelization;
-  if (work < WORK.min) throw new Error('is too cheap to try out: at least ln=14,r=8,p=1');
+  if (work < WORK.min) throw new Error('is too weak: at least ln=14,r=8,p=1 is required');
   if (work > WORK.max || memoryBytes(cost, blockSize) > MEMORY_MAX_BYTES) {
-    throw new Error('costs too much to check: at most ln=17,r=8,p=2');
+    throw new Error('costs too much to check: at most ln=17,r=8,p=2 is allowed');
   }
   const salt = Buffer.from(salt64, 'base64');
   const hash = Buffer.from(hash64, 'base64');
   if (!isWithin(salt, SALT_BYTES) || !isWithin(hash, HASH_BYTES)) {
-    throw new Error('must have a salt of 16 to 64 bytes, and a hash of 32 to 64');
+    throw new Error('must have a salt of 16 to 64 bytes and a hash of 32 to 64 bytes');
   }
   return { cost, blockSize, parallelization, salt, hash };
 }
 
-/** The PHC string to store. */
+/** Resolves with the PHC string. */
 export async function hashPassword(password: string): Promise<string> {
   const { logCost, blockSize, parallelization, saltBytes, hashBytes } = NEW;
   const salt = randomBytes(saltBytes);
@@ -68,7 +68,7 @@ function derive(
   });
 }
 
-/** RFC 7914, 2: what scrypt keeps, apart from a little for each of `p`. */
+/** Memory of scrypt (RFC 7914, section 2), without the small part for each of `p`. */
 function memoryBytes(cost: number, blockSize: number): number {
   return 128 * cost * blockSize;
 }

@@ -1,7 +1,9 @@
 /**
- * Users with hashed passwords, from the configuration or a file that is read again when it changes. An unknown name is
- * checked as a known one is, against the hash of some user: how long an answer takes does not tell who exists. Neither does
- * the answer: both are "not mine", and the next authenticator is asked.
+ * Users with hashed passwords, from the configuration or from a file, which is read again when it changes.
+ *
+ * Neither the duration nor the result of a check reveals whether a name exists. An unknown name is checked against the
+ * hash of some other user. A wrong password and an unknown name both resolve with undefined, so the next authenticator
+ * is asked.
  */
 import { createHmac, randomBytes } from 'node:crypto';
 import { parse as parseYaml } from 'yaml';
@@ -15,9 +17,9 @@ import { userList, type UserList } from './user-list.js';
 import type { Log } from '../../process/log.js';
 
 export interface StaticUsersOptions extends LoginQueueOptions {
-  /** One of the two. */
+  /** The list itself; either this or `file` is given. */
   readonly users?: UserListInput | undefined;
-  /** YAML or JSON with the same list. */
+  /** A YAML or JSON file with the same list. */
   readonly file?: string | undefined;
   readonly cacheMs: number;
 }
@@ -36,10 +38,10 @@ export class StaticUsers implements Authenticator {
   private readonly source: { readonly value: Users; close?(): void };
   private readonly queue: LoginQueue;
   private readonly cache: LoginCache;
-  /** Nobody can work out which hash stands in for which unknown name. */
+  /** Random, so that a client cannot predict the hash that an unknown name is checked against. */
   private readonly decoyKey = randomBytes(32);
 
-  /** Throws an Error that says what is wrong with the file. */
+  /** Throws an Error that explains why the file cannot be used. */
   constructor(
     options: StaticUsersOptions,
     log: Pick<Log, 'info' | 'warn'>,
@@ -73,7 +75,7 @@ export class StaticUsers implements Authenticator {
     return (await this.isRight(passcode, hash)) ? user?.principal : undefined;
   }
 
-  /** The same one each time, as if the name had a hash of its own. */
+  /** Returns the same user for the same name each time, as if the name had its own hash. */
   private decoy(users: Users, login: string): User {
     const digest = createHmac('sha256', this.decoyKey).update(login).digest();
     return [...users.values()][digest.readUInt32BE() % users.size] as User;
@@ -90,13 +92,13 @@ export class StaticUsers implements Authenticator {
   }
 }
 
-/** Throws an Error whose message shows nothing of the content but names of options. */
+/** Throws an Error whose message names options, but quotes nothing else from the content. */
 function readUsers(content: Buffer): Users {
   let values: unknown;
   try {
     values = parseYaml(content.toString('utf8'));
   } catch {
-    throw new Error('it is neither YAML nor JSON'); // the reason would show the text
+    throw new Error('it is neither YAML nor JSON'); // the parser's message would quote the text
   }
   const result = userList.safeParse(values);
   if (result.success) return usersOf(result.data);

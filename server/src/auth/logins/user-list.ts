@@ -1,20 +1,20 @@
-/** What a list of users must look like: the same in the configuration and in a file of its own. */
+/** The schema of a list of users, for the configuration and for a separate file. */
 import { z } from 'zod';
 import { parsePasswordHash } from './password-hash.js';
 import { nameProblem } from '../principal.js';
 
 const NAME_RULE = 'must be a text: the name of the user';
 const HASH_RULE = 'must be a line that `stomp-relay hash-password` prints';
-const CLAIMS_RULE = 'must say claims and their values, such as { role: admin }';
+const CLAIMS_RULE = 'must map claims to values, such as { role: admin }';
 const LIST_RULE = 'must be a list of users, each with name and passwordHash';
 
-/** Of whoever the configuration names. */
+/** The name of any user in the configuration. */
 export const userName = z.string({ error: NAME_RULE }).superRefine((text, context) => {
   const problem = nameProblem(text);
   if (problem !== undefined) context.addIssue({ code: 'custom', message: `${problem}: it cannot be a user's name` });
 });
 
-const name = userName.describe('the `login` at CONNECT, and the name of the user');
+const name = userName.describe('name of the user, and its `login` in CONNECT');
 
 const passwordHash = z
   .string({ error: HASH_RULE })
@@ -25,12 +25,12 @@ const passwordHash = z
       context.addIssue({ code: 'custom', message: (error as Error).message });
     }
   })
-  .describe('what `stomp-relay hash-password` prints');
+  .describe('hash of the password, as `stomp-relay hash-password` prints it');
 
 const claims = z
   .record(z.string(), z.unknown(), { error: CLAIMS_RULE })
   .default({})
-  .describe('what the policy may ask for, such as roles');
+  .describe('claims of the user for the rules of the policy, such as roles');
 
 export const userList = z
   .array(z.strictObject({ name, passwordHash, claims }), { error: LIST_RULE })

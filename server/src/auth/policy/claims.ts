@@ -1,9 +1,11 @@
-/** What an authenticator knows of a principal, as rules of the policy look at it. */
+/** Reads the claims of a principal for the rules of the policy. */
 import type { Principal } from '../auth.js';
 
 type Claims = Principal['claims'];
 
-/** `name` as it stands, else as a path: `realm_access.roles` is `roles` in `realm_access`. */
+/**
+ * Looks for a claim called `name`, then follows `name` as a path: `realm_access.roles` is `roles` in `realm_access`.
+ */
 export function claimAt(claims: Claims, name: string): unknown {
   if (Object.hasOwn(claims, name)) return claims[name];
   if (!name.includes('.')) return undefined;
@@ -15,18 +17,18 @@ export function claimAt(claims: Claims, name: string): unknown {
   return value;
 }
 
-/** Undefined for what has no text that everybody would write alike. */
+/** The text of a string, number or boolean; undefined for other values, which have no unambiguous text. */
 export function textOf(value: unknown): string | undefined {
   if (typeof value === 'string') return value;
   return typeof value === 'number' || typeof value === 'boolean' ? String(value) : undefined;
 }
 
-/** Whether the claim, or one of its members where it is a list, is one of `wanted`. */
-export function hasClaim(claims: Claims, name: string, wanted: ReadonlySet<string>): boolean {
+/** True if the claim is one of `accepted`, or a list with such a member. */
+export function hasClaim(claims: Claims, name: string, accepted: ReadonlySet<string>): boolean {
   const value = claimAt(claims, name);
   const values: readonly unknown[] = Array.isArray(value) ? value : [value];
   return values.some((each) => {
     const text = textOf(each);
-    return text !== undefined && wanted.has(text);
+    return text !== undefined && accepted.has(text);
   });
 }

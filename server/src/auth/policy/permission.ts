@@ -1,33 +1,34 @@
 /**
- * Asks the policy whether a client may do what its frame or request asks for: with the destination, and with all that the
- * headers reach (`required-permissions.ts`). STOMP and HTTP ask here, and nowhere else.
+ * Checks a frame or an HTTP request against the policy: its destination, and everything that its headers reach
+ * (`required-permissions.ts`). STOMP and HTTP call the policy only from here.
  */
 import type { Destination } from '../../destinations/destination.js';
 import type { Action, Policy, Principal } from '../auth.js';
 import { answeredInTime } from '../answer-deadline.js';
 import { furtherPermissionsOfSubscribe, type RequiredPermission } from './required-permissions.js';
 
-/** A client that asks for something, and the policy that decides. */
+/** A client with a request, and the policy that decides about it. */
 export interface Subject {
   readonly principal: Principal;
   readonly context: {
     readonly policy: Policy;
-    /** How long the policy may take. */
+    /** Deadline of the policy. */
     readonly options: { readonly connectTimeoutMs: number };
   };
 }
 
-/** `message` names the user and what it may not do. */
+/** `message` names the user, the action and the destination. */
 export class AccessError extends Error {
   override readonly name = 'AccessError';
   readonly code = 'access-denied';
 }
 
 /**
- * Permission to SEND to `destination`, and for `further` things that the headers reach, which are looked at once the
- * destination is allowed. Undefined where the policy allows it at once, else a promise that rejects where it refuses. A
- * policy that fails, or does not answer within `connectTimeoutMs`, refuses. Throws or rejects with an AccessError, or with a
- * DestinationError or HeaderError where a header makes no sense.
+ * Requires permission to SEND to `destination`, and then the `further` permissions that its headers need.
+ *
+ * Returns undefined if the policy answers at once, otherwise a promise. Throws or rejects with an AccessError if the
+ * policy refuses, fails, or does not answer within `connectTimeoutMs`, and with a DestinationError or HeaderError for a
+ * malformed header.
  */
 export function requireSend(
   subject: Subject,
@@ -38,7 +39,7 @@ export function requireSend(
   return waiting ? waiting.then(() => requireAll(subject, further())) : requireAll(subject, further());
 }
 
-/** To SUBSCRIBE with these headers; as `requireSend`. */
+/** Requires permission to SUBSCRIBE with these headers. Returns and throws like `requireSend`. */
 export function requireSubscribe(
   subject: Subject,
   destination: Destination,
@@ -47,7 +48,7 @@ export function requireSubscribe(
   return requireAll(subject, [{ action: 'subscribe', destination }, ...furtherPermissionsOfSubscribe(headers)]);
 }
 
-/** One after the other, as `requireSend`; what comes behind a refusal is not asked. */
+/** Requires the permissions one by one, up to the first refusal. Returns and throws like `requireSend`. */
 export function requireAll(subject: Subject, permissions: readonly RequiredPermission[]): Promise<void> | undefined {
   for (let i = 0; i < permissions.length; i++) {
     const { action, destination } = permissions[i]!;
@@ -57,7 +58,7 @@ export function requireAll(subject: Subject, permissions: readonly RequiredPermi
   return undefined;
 }
 
-/** One thing alone, as `requireSend`. */
+/** Requires a single permission. Returns and throws like `requireSend`. */
 export function requirePermission(
   subject: Subject,
   action: Action,
@@ -70,7 +71,7 @@ export function requirePermission(
     throw denied(subject, action, destination, cause);
   }
   if (answer === true) return undefined;
-  // At once: promises of one refusal after the other would all be settled in the same turn of the event loop
+  // Synchronously: promises for a series of refusals would all settle in the same turn of the event loop
   if (answer === false) throw denied(subject, action, destination);
   return answeredInTime(answer, subject.context.options.connectTimeoutMs).then(
     (isAllowed) => {

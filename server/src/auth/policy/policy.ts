@@ -1,10 +1,10 @@
 /**
- * The policy that rules make: they are looked at in order, the first that applies decides, and where none does the answer is
- * no. A rule that allows applies where it covers all that the request can reach, one that denies as soon as it overlaps it
- * (`rule-place.ts`): a subscription to `/topic/#` is no way around either.
+ * The policy made from rules. The first rule that applies decides; if none applies, the policy refuses. An allow rule
+ * applies if it covers everything that the request can reach. A deny rule applies if it overlaps that
+ * (`rule-place.ts`). Therefore a subscription to `/topic/#` circumvents neither.
  *
- * Nothing is remembered about a principal or a destination: the rules are taken apart once, and an answer costs a few
- * comparisons for each rule before it.
+ * The rules are parsed once. The policy caches nothing about principals or destinations, and a decision costs a few
+ * comparisons for each rule.
  */
 import type { Destination } from '../../destinations/destination.js';
 import type { Action, Policy, Principal } from '../auth.js';
@@ -14,30 +14,32 @@ import { meets, parsePlace, type Reach, reachOf, type RulePlace, unfilled } from
 type OneOrMore<T> = T | readonly T[];
 type ClaimValue = string | number | boolean;
 
-/** Has either `allow` or `deny`. */
+/** A rule has either `allow` or `deny`. */
 export interface PolicyRule {
   readonly allow?: OneOrMore<Action> | undefined;
   readonly deny?: OneOrMore<Action> | undefined;
   /**
-   * As in a frame, with `*` for one word and `#` for any number of them, and with the templates `{user}` and
-   * `{claims.NAME}`, each for a whole word. `/#` is everything.
+   * Destinations as in a frame, with `*` for one word, `#` for any number of words, and the templates `{user}` and
+   * `{claims.NAME}`, each for a whole word. `/#` matches everything.
    */
   readonly destination: OneOrMore<string>;
-  /** Not given: `authenticated` for a rule that allows, `everyone` for one that denies. */
+  /** Default: `authenticated` for an allow rule, `everyone` for a deny rule. */
   readonly users?: 'authenticated' | 'anonymous' | 'everyone' | undefined;
-  /** The principal must have each of these claims, with one of these values. */
+  /** The principal must have each of these claims, with one of the given values. */
   readonly claims?: Readonly<Record<string, OneOrMore<ClaimValue>>> | undefined;
 }
 
 export interface PolicyOptions {
-  /** The exchange behind `/topic`; `amq.topic` where not given. */
+  /** The exchange behind `/topic`; default: `amq.topic`. */
   readonly topicExchange?: string;
 }
 
-/** Of all rules together: with each of them each word of a subscription may have to be compared. */
+/**
+ * Limit for all rules together, because a decision may compare each of their words with each word of a subscription.
+ */
 const WORDS_MAX = 10_000;
 
-/** `problems`: a sentence for each rule that cannot be used. */
+/** `problems` has a sentence for each invalid rule. */
 export class PolicyError extends Error {
   override readonly name = 'PolicyError';
   readonly code = 'invalid-policy';
@@ -66,9 +68,9 @@ export function createPolicy(rules: readonly PolicyRule[], options: PolicyOption
   return new RulePolicy(compiled, topicExchange);
 }
 
-/** What a rule says about one action. */
+/** A parsed rule for one action. */
 interface Rule {
-  /** `policy.rules.0` is the first. */
+  /** Such as `policy.rules.0` for the first rule. */
   readonly label: string;
   readonly allows: boolean;
   readonly users: NonNullable<PolicyRule['users']>;
@@ -100,14 +102,14 @@ class RulePolicy implements Policy {
     const near = deciding ?? this.rules[action].find((rule) => placeIn(rule, principal, reach, 'overlaps'));
     if (!near) return 'no rule of the policy allows it';
     const missing = unfilled(placeIn(near, principal, reach, 'overlaps')!, principal).join(' and ');
-    const why = missing === '' ? '' : `, since ${missing} is not known of this user as one word (without . * # /)`;
+    const why = missing === '' ? '' : `, since this user has no single word (without . * # /) for ${missing}`;
     if (deciding) return `${near.label} denies it${why}`;
     if (why !== '') return `${near.label} does not allow it${why}`;
-    return `${near.label} allows only a part, or another spelling, of what it reaches`;
+    return `${near.label} allows only a part of what it reaches, or only another spelling`;
   }
 }
 
-/** The first place by which the rule applies to what this principal asks for. */
+/** Returns the first place of the rule that applies to this request. */
 function placeIn(
   { users, places, claims }: Rule,
   principal: Principal,
@@ -117,7 +119,7 @@ function placeIn(
   if (users !== 'everyone' && (users === 'anonymous') !== principal.anonymous) return undefined;
   for (const place of places) {
     if (!meets(place, reach, principal, how)) continue;
-    return claims.every(([name, wanted]) => hasClaim(principal.claims, name, wanted)) ? place : undefined;
+    return claims.every(([name, accepted]) => hasClaim(principal.claims, name, accepted)) ? place : undefined;
   }
   return undefined;
 }
@@ -127,14 +129,14 @@ function placeIn(
 const ACTIONS = ['send', 'subscribe'] as const;
 
 function compile({ allow, users, claims = {} }: PolicyRule, label: string, places: readonly RulePlace[]): Rule {
-  const wanted = Object.entries(claims).map(
+  const required = Object.entries(claims).map(
     ([name, values]) => [name, new Set(listOf(values).map((value) => String(value)))] as const,
   );
   const allows = allow !== undefined;
-  return { label, allows, users: users ?? (allows ? 'authenticated' : 'everyone'), claims: wanted, places };
+  return { label, allows, users: users ?? (allows ? 'authenticated' : 'everyone'), claims: required, places };
 }
 
-/** Those that can be sent to or subscribed to, but not both. */
+/** Destinations for either SEND or SUBSCRIBE, but not both. */
 const ONE_SIDED = /^\/(user|reply-queue)\//;
 
 function placesOf(

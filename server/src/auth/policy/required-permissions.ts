@@ -1,10 +1,11 @@
 /**
- * What a frame reaches besides its destination. Its headers make others act in the client's name, and who may not do a
- * thing itself must not have it done: neither by a service that replies where `reply-to` says, nor by the broker, which
- * moves messages to a dead-letter exchange, or from a topic into a queue with a name (`x-queue-name`).
+ * The permissions that a frame needs besides the one for its destination. Headers make others act for the client: a
+ * service replies to `reply-to`, and the broker moves messages to a dead-letter exchange, or from a topic into a named
+ * queue (`x-queue-name`). A client must not reach a destination through them that it may not use itself.
  *
- * RabbitMQ asks its users for the same: who binds a queue must be able to write to it, who gives it a dead-letter exchange
- * must be able to read it and to write to that exchange (https://www.rabbitmq.com/docs/access-control).
+ * RabbitMQ has the same rules: to bind a queue, a user needs write permission for it; to give a queue a dead-letter
+ * exchange, a user needs read permission for the queue and write permission for that exchange
+ * (https://www.rabbitmq.com/docs/access-control).
  */
 import {
   type Destination,
@@ -18,7 +19,7 @@ import { HeaderError, hasQueueHeaders, parseQueueOptions } from '../../destinati
 import { formatDestination } from '../../destinations/shown-destination.js';
 import type { Action } from '../auth.js';
 
-/** One thing that the policy has to allow. */
+/** An action on a destination that the policy must allow. */
 export interface RequiredPermission {
   readonly action: Action;
   readonly destination: Destination;
@@ -26,14 +27,13 @@ export interface RequiredPermission {
 
 type Headers = ReadonlyMap<string, string>;
 
-/** A message carries it as a short string of AMQP. */
+/** AMQP carries it as a short string. */
 const REPLY_TO_MAX_BYTES = 255;
 
 const NONE: readonly RequiredPermission[] = [];
 
 /**
- * `replyQueue` is what `reply-to` names, where that is a temporary queue of the session. Throws a DestinationError or
- * HeaderError.
+ * `replyQueue` is given if `reply-to` names a temporary queue of the session. Throws a DestinationError or HeaderError.
  */
 export function furtherPermissionsOfSend(
   destination: Destination,
@@ -44,7 +44,7 @@ export function furtherPermissionsOfSend(
   const shapesQueue = destination.kind === 'queue' && hasQueueHeaders(headers, 'send');
   if (replyTo === '' && !shapesQueue) return NONE;
   const permissions = replyTo === '' ? [] : permissionsOfReply(replyTo);
-  // A queue that drops or passes on what it gets is decided upon by those who may take messages from it, not by senders
+  // Headers can make a queue drop or forward messages, so they need permission to consume from it, not only to send
   if (shapesQueue) permissions.push({ action: 'subscribe', destination }, ...permissionsOfDeadLetters(headers, 'send'));
   return permissions;
 }
@@ -60,13 +60,13 @@ export function furtherPermissionsOfSubscribe(headers: Headers): readonly Requir
   return permissions.length === 0 ? NONE : permissions;
 }
 
-/** A service will send there, and may be allowed more than the client. */
+/** A service sends to this address, and the service may have more permissions than the client. */
 function permissionsOfReply(replyTo: string): RequiredPermission[] {
   refuseLongReply(replyTo);
   if (!replyTo.startsWith('/')) return [queueNamed(replyTo), ...asAddress(replyTo)].map(toSend);
   if (!replyTo.startsWith('/user/queue/')) return [toSend(parseDestination(replyTo, 'send'))];
   const own: RequiredPermission = { action: 'subscribe', destination: parseDestination(replyTo, 'subscribe') };
-  // To who sends there, this one is "x" of the user called "queue"
+  // For a sender this address is the destination "x" of a user named "queue"
   const isAlsoOther = replyTo.startsWith('/user/queue/queue/');
   return isAlsoOther ? [own, toSend(parseDestination(replyTo, 'send'))] : [own];
 }
@@ -99,14 +99,14 @@ function permissionsOfDeadLetters(headers: Headers, action: Action): RequiredPer
   return exchange === undefined ? [] : [toSend(exchangeNamed(exchange, key))];
 }
 
-/** `key` undefined: whatever key a message has. The default exchange brings it to the queue of that name. */
+/** Without `key`, a message keeps its own key. The default exchange routes a message to the queue named by its key. */
 function exchangeNamed(exchange: string, key: string | undefined): Destination {
   if (exchange === '' && key !== undefined) return queueNamed(key);
   const text = formatDestination(exchange, key ?? '#', '');
   return { kind: 'exchange', text, exchange, key: key ?? '#', ...(key === undefined && { anyKey: true }) };
 }
 
-/** The name is verbatim. The relay's own queues can be meant only as a client can reach them. */
+/** `queue` is the unescaped name. Clients can reach the relay's own queues only as `/reply-queue/NAME`. */
 function queueNamed(queue: string): Destination {
   if (isReservedName(queue)) return { kind: 'reply-queue', text: `/reply-queue/${queue}`, queue };
   return { kind: 'queue', text: formatDestination('', queue, ''), queue };

@@ -1,11 +1,11 @@
 /**
- * Where a rule of the policy applies, and where a request goes, in terms in which the two can be compared: an exchange, a
- * queue or a user, and words. `/topic/K` and `/exchange/<topic exchange>/K` are the same here, and so are all spellings of a
- * queue but for what is allowed by name.
+ * Compares the place of a rule (`RulePlace`) with the reach of a request (`Reach`). Both name an exchange, a queue or a
+ * user, and words. `/topic/K` and `/exchange/<topic exchange>/K` are equal here. The spellings of a queue are equal
+ * too, except that an allow rule covers only the spelling that it names.
  *
- * Two questions: does a place cover all that the request can reach (asked of what is allowed), does it overlap it (asked of
- * what is denied). What is not known counts against the client: a template without a value covers nothing and overlaps
- * whatever some value would.
+ * An allow rule applies if its place covers everything that the request can reach, a deny rule if its place overlaps
+ * that. Unknown values count against the client: a template without a value covers nothing, and overlaps everything
+ * that any value would overlap.
  */
 import { type Destination, parseDestination } from '../../destinations/destination.js';
 import { coversWords, overlapsWords, wordsOf } from '../../destinations/topic-pattern.js';
@@ -18,24 +18,24 @@ export interface Template {
   readonly claim: string | undefined;
 }
 
-/** What may stand for a whole word or name. Of the texts `*` and `#` are wildcards. */
+/** A word or name of a rule. The texts `*` and `#` are wildcards. */
 type Slot = string | Template;
 
 export interface RulePlace {
   readonly kind: 'everything' | 'exchange' | 'queue' | 'user';
-  /** Of a queue: what the rule calls it. */
+  /** For a queue: the spelling that the rule uses. */
   readonly spelling?: Destination['kind'];
-  /** Of an exchange or a user; absent for a user's own destinations. */
+  /** Name of the exchange or user; absent for a user's own destinations. */
   readonly name?: Slot;
   readonly words: readonly Slot[];
   readonly hasTemplates: boolean;
-  /** How every key that fits begins; it may be empty. */
+  /** Common prefix of all matching keys; may be empty. */
   readonly prefix: string;
-  /** Nothing else than the prefix fits. */
+  /** Only the prefix itself matches. */
   readonly isLiteral: boolean;
 }
 
-/** Everything that a request can reach, made when it is asked about. */
+/** Everything that a request can reach. */
 export class Reach {
   private split: readonly string[] | undefined;
 
@@ -44,7 +44,7 @@ export class Reach {
     readonly spelling: Destination['kind'],
     readonly name: string | undefined,
     readonly key: string,
-    /** Else `*` and `#` in `key` are themselves. */
+    /** If false, `*` and `#` in `key` are literal characters. */
     readonly isPattern: boolean,
   ) {}
 
@@ -53,12 +53,12 @@ export class Reach {
   }
 }
 
-/** Exchanges that every RabbitMQ has and that do not look at keys: whoever names any key there, reaches all. */
+/** Standard exchanges of RabbitMQ that ignore keys, so a request with any key reaches everything. */
 const KEYLESS: ReadonlySet<string> = new Set(['amq.fanout', 'amq.headers', 'amq.match']);
 
 const WILDCARDS = /[*#]/;
 
-/** Undefined for a temporary queue, which is the session's own. */
+/** Undefined for a temporary queue, which belongs to the session and needs no rule. */
 export function reachOf(action: Action, destination: Destination, topicExchange: string): Reach | undefined {
   const { kind } = destination;
   switch (kind) {
@@ -66,7 +66,7 @@ export function reachOf(action: Action, destination: Destination, topicExchange:
       return reachOfExchange(kind, topicExchange, destination.key, action);
     case 'exchange': {
       const { exchange, key, anyKey } = destination;
-      // The default exchange brings each message to the queue that its key names
+      // The default exchange routes each message to the queue named by its key
       if (exchange === '') return new Reach('queue', kind, undefined, key, anyKey === true);
       if (anyKey || KEYLESS.has(exchange)) return new Reach('exchange', kind, exchange, '#', true);
       return reachOfExchange(kind, exchange, key, action);
@@ -86,7 +86,7 @@ function reachOfExchange(kind: 'topic' | 'exchange', exchange: string, key: stri
   return new Reach('exchange', kind, exchange, key, action === 'subscribe' && WILDCARDS.test(key));
 }
 
-/** A name such as `a/b` of a user's destination has words, too. */
+/** The slashes in the name of a user's destination, such as `a/b`, separate words. */
 function dotted(name: string): string {
   return name.includes('/') ? name.replaceAll('/', '.') : name;
 }
@@ -126,7 +126,7 @@ function filledIn(
   return words;
 }
 
-/** The templates that stand for nothing with this principal, as the rule spells them. */
+/** The templates without a value for this principal, in the rule's spelling. */
 export function unfilled(place: RulePlace, principal: Principal): string[] {
   const { name, words } = place;
   const isMissing = (slot: Slot | undefined, value: typeof valueOf): slot is Template =>
@@ -137,12 +137,12 @@ export function unfilled(place: RulePlace, principal: Principal): string[] {
 }
 
 function valueOf({ claim }: Template, { anonymous, name, claims }: Principal): string | undefined {
-  // All who are anonymous have the same name
+  // All anonymous clients share one name
   if (claim === undefined) return anonymous ? undefined : name;
   return textOf(claimAt(claims, claim));
 }
 
-/** A value between dots must be one word, and no wildcard. */
+/** The value of a template between dots; undefined unless it is a single word without wildcards. */
 function wordOf(template: Template, principal: Principal): string | undefined {
   const value = valueOf(template, principal);
   return value === undefined || value === '' || /[.*#/]/.test(value) ? undefined : value;
@@ -152,10 +152,13 @@ function wordOf(template: Template, principal: Principal): string | undefined {
 
 const EVERYTHING: RulePlace = { kind: 'everything', words: [], hasTemplates: false, prefix: '', isLiteral: false };
 const ANY = '/#';
-/** Half of a surrogate pair: stands for a template while a destination is parsed. No rule and no escape can hold one. */
+/**
+ * Half of a surrogate pair: replaces a template while a destination is parsed. Neither rules nor escapes can contain
+ * one.
+ */
 const STAND_IN = 0xd800;
 
-/** Throws an Error that says what is wrong with `text`, also where `action` does not take it. */
+/** Throws an Error that explains the problem of `text`, including a destination that does not support `action`. */
 export function parsePlace(text: string, action: Action, topicExchange: string): RulePlace {
   if (text === ANY) return EVERYTHING;
   if (/\p{Cs}/u.test(text)) throw new Error('it holds half of a surrogate pair');
@@ -164,7 +167,7 @@ export function parsePlace(text: string, action: Action, topicExchange: string):
     const index = templates.push(templateOf(whole, name)) - 1;
     return String.fromCharCode(STAND_IN + index);
   });
-  if (/[{}]/.test(plain)) throw new Error('a brace that belongs to no template is written %7B or %7D');
+  if (/[{}]/.test(plain)) throw new Error('a brace outside of a template must be written as %7B or %7D');
   const slotOf = (word: string): Slot => {
     const template = word.length === 1 ? templates[word.charCodeAt(0) - STAND_IN] : undefined;
     if (template) return template;
@@ -180,19 +183,19 @@ export function parsePlace(text: string, action: Action, topicExchange: string):
 function templateOf(text: string, name: string): Template {
   if (name === 'user') return { text, claim: undefined };
   if (/^claims\../.test(name)) return { text, claim: name.slice('claims.'.length) };
-  throw new Error(`${text} is no template: there are {user} and {claims.NAME}`);
+  throw new Error(`${text} is not a template: use {user} or {claims.NAME}`);
 }
 
 function placeOf(destination: Destination, topicExchange: string, slotOf: (word: string) => Slot): RulePlace {
   const nameOf = (text: string): Slot => {
-    if (text === '#') throw new Error('"*" stands for any exchange or user, not "#"');
+    if (text === '#') throw new Error('"*" stands for any exchange or user; "#" cannot');
     return slotOf(text);
   };
   switch (destination.kind) {
     case 'topic':
       return { kind: 'exchange', name: topicExchange, ...wordsAs(destination.key, slotOf) };
     case 'exchange':
-      if (destination.key === '') throw new Error('it says no key: /exchange/NAME/# is all of an exchange');
+      if (destination.key === '') throw new Error('it has no key: /exchange/NAME/# is all of an exchange');
       return { kind: 'exchange', name: nameOf(destination.exchange), ...wordsAs(destination.key, slotOf) };
     case 'queue':
     case 'amq-queue':

@@ -14,8 +14,8 @@ function chainOf(...members: Authenticator[]) {
   return { chain: new AuthenticatorChain(members, { error }), error };
 }
 
-describe('the order', () => {
-  test('the first that knows the client decides', async () => {
+describe('the order of authenticators', () => {
+  test('the first authenticator that knows the client decides', async () => {
     const last = answering(() => named('late'));
     const { chain } = chainOf(
       answering(() => undefined),
@@ -26,12 +26,12 @@ describe('the order', () => {
     expect(last.authenticate).not.toHaveBeenCalled();
   });
 
-  test('nobody knows the client', async () => {
+  test('a client that no authenticator knows resolves with undefined', async () => {
     expect(await chainOf(answering(() => undefined)).chain.authenticate(presented())).toBeUndefined();
   });
 
   test.each([new AuthenticationError('token-expired', 'The token ended.'), new Error('no network')])(
-    'who refuses, or fails, does so for all: %s',
+    'an authenticator that refuses or fails ends the chain: %s',
     async (reason) => {
       const last = answering(() => named('ann'));
       const refusing: Authenticator = { authenticate: () => Promise.reject(reason) };
@@ -40,7 +40,7 @@ describe('the order', () => {
     },
   );
 
-  test('all are closed', () => {
+  test('close() closes all authenticators', () => {
     const members = [answering(() => undefined), answering(() => undefined)];
     chainOf(...members).chain.close();
     for (const { close } of members) expect(close).toHaveBeenCalledTimes(1);
@@ -48,7 +48,7 @@ describe('the order', () => {
 });
 
 test.each(['', 'x'.repeat(201), 'a\nb', undefined])(
-  'the name %j is refused, whoever gave it, and logged',
+  'the chain refuses and logs the name %j from any authenticator',
   async (name) => {
     const { chain, error } = chainOf(answering(() => named(name)));
     await expect(chain.authenticate(presented())).rejects.toMatchObject({

@@ -1,4 +1,4 @@
-/** What a client presents, with nothing in it that a test does not name. */
+/** Credentials of a client; everything that a test does not give is empty. */
 import type { Credentials } from '../../../../server/src/auth/auth.js';
 
 export function presented({ headers, ...rest }: Partial<Omit<Credentials, 'headers'>> & { headers?: object } = {}) {

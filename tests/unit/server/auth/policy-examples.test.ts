@@ -1,4 +1,4 @@
-/** What docs/policy.md shows, tried. */
+/** Runs the examples of docs/policy.md. */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from '@jest/globals';
@@ -10,20 +10,20 @@ import { type ConfigInput, createPolicy } from '../../../../server/src/index.js'
 
 const text = readFileSync(join(import.meta.dirname, '../../../../docs/policy.md'), 'utf8');
 const { policy } = createConfig(parse(/```yaml\n(.*?)```/s.exec(text)![1]!) as ConfigInput);
-const rows = [...text.matchAll(/^\| (ann|bob|somebody) \| `(send|subscribe) (.*)` \| (yes|no) \|$/gm)].map(
-  ([, who, action, destination, answer]) => [who!, action as Action, destination!, answer!] as const,
+const rows = [...text.matchAll(/^\| (ann|bob|anonymous) \| `(send|subscribe) (.*)` \| (yes|no) \|$/gm)].map(
+  ([, user, action, destination, answer]) => [user!, action as Action, destination!, answer!] as const,
 );
 const PRINCIPALS: Readonly<Record<string, Principal>> = {
   ann: { name: 'ann', anonymous: false, claims: { org: 'acme', role: ['staff'] } },
   bob: { name: 'bob', anonymous: false, claims: {} },
-  somebody: { name: 'anonymous', anonymous: true, claims: {} },
+  anonymous: { name: 'anonymous', anonymous: true, claims: {} },
 };
 
-test('there are examples', () => {
+test('the page has examples', () => {
   expect(rows.length).toBeGreaterThan(15);
 });
 
-test.each(rows)('%s: %s %s: %s', (who, action, destination, answer) => {
+test.each(rows)('%s: %s %s: %s', (user, action, destination, answer) => {
   const rules = createPolicy(policy!.rules);
-  expect(rules.allows(PRINCIPALS[who]!, action, parseDestination(destination, action))).toBe(answer === 'yes');
+  expect(rules.allows(PRINCIPALS[user]!, action, parseDestination(destination, action))).toBe(answer === 'yes');
 });

@@ -14,7 +14,7 @@ test.each([
   'Ünï©øde 🐇',
   'x'.repeat(200),
   'ö'.repeat(100),
-])('%s is a name', (name) => {
+])('%s is a valid name', (name) => {
   const principal = named(name, { expiresAtMs: Date.now() + 60_000 });
   expect(checkPrincipal(principal)).toBe(principal);
 });
@@ -30,7 +30,7 @@ test.each([
   ['nul\0', 'control character'],
   ['\u0085', 'control character'],
   ['~1ad4ceb8-ba22-495f-82be-2f660b36d768', 'id of a session'],
-])('%j is none', (name, rule) => {
+])('%j is not a valid name', (name, rule) => {
   const check = () => checkPrincipal(named(name));
   expect(check).toThrow(AuthenticationError);
   expect(check).toThrow(rule);
@@ -42,6 +42,6 @@ test.each([
   { anonymous: undefined },
   { expiresAtMs: NaN },
   { expiresAtMs: '1' },
-])('%j is no principal', (more) => {
+])('%j is not a valid principal', (more) => {
   expect(() => checkPrincipal(named('ann', more))).toThrow(AuthenticationError);
 });

@@ -20,7 +20,7 @@ function principal(name: string, issuedAtMs?: number): Principal {
   return { name, anonymous: false, claims: {}, ...(issuedAtMs !== undefined && { issuedAtMs }) };
 }
 
-test('what was issued up to then is refused, what came later is not', () => {
+test('tokens issued up to the revocation are refused, later ones are accepted', () => {
   const { revocations } = open();
   revocations.add({ user: 'alice', revokedAtMs: 4_900 });
   expect([4_000, 4_900, 4_901].map((issued) => revocations.refuses(principal('alice', issued)))).toEqual([
@@ -31,7 +31,7 @@ test('what was issued up to then is refused, what came later is not', () => {
   expect(revocations.refuses(principal('bob', 4_000))).toBe(false);
 });
 
-test('a login without a time of issue is a new one, unless it had begun before', () => {
+test('a login without a time of issue is accepted if it began after the revocation', () => {
   const { revocations } = open();
   const before = revocations.learned;
   revocations.add({ user: 'alice', revokedAtMs: 5_000 });
@@ -41,13 +41,13 @@ test('a login without a time of issue is a new one, unless it had begun before',
   expect(revocations.refuses(principal('alice'), revocations.learned)).toBe(false);
 });
 
-test('anonymous clients share a name, and are not its user', () => {
+test('a revocation of the user "anonymous" does not affect anonymous clients', () => {
   const { revocations } = open();
   revocations.add({ user: 'anonymous', revokedAtMs: 5_000 });
   expect(revocations.refuses({ ...principal('anonymous', 4_000), anonymous: true }, 0)).toBe(false);
 });
 
-test('the latest of a user counts, in whatever order they are learned', () => {
+test('the latest revocation of a user counts, in any order of arrival', () => {
   const { revocations } = open();
   expect(revocations.add({ user: 'alice', revokedAtMs: 4_900 })).toBe(true);
   expect(revocations.add({ user: 'alice', revokedAtMs: 4_900 })).toBe(false);
@@ -56,7 +56,7 @@ test('the latest of a user counts, in whatever order they are learned', () => {
   expect([...revocations.all()]).toEqual([{ user: 'alice', revokedAtMs: 4_950, reason: 'again' }]);
 });
 
-test('they are kept for their time', () => {
+test('a revocation is kept for revocationKeepMs', () => {
   const { revocations, clock, forgotten } = open();
   revocations.add({ user: 'alice', revokedAtMs: 5_000 });
   clock.nowMs += KEEP_MS;
@@ -66,7 +66,7 @@ test('they are kept for their time', () => {
   expect(forgotten).toEqual([]);
 });
 
-test('the oldest are forgotten where there are too many, and somebody is told', () => {
+test('beyond revocationsMax the oldest revocation is removed and reported', () => {
   const { revocations, forgotten } = open(2);
   for (const user of ['alice', 'bob', 'carol']) revocations.add({ user, revokedAtMs: 5_000 });
   expect(forgotten).toEqual(['alice']);
@@ -82,10 +82,10 @@ test.each([
   [{ user: 'alice', reason: 'a\u001b[2J' }, 'reason must be'],
   [{ user: 'alice', reason: 'x'.repeat(501) }, '500 bytes'],
   [{ user: 'alice', reason: null }, 'reason must be'],
-])('%j cannot be revoked', (order, sentence) => {
+])('%j is refused', (order, sentence) => {
   expect(checkRevocation(order)).toContain(sentence);
 });
 
-test('a user can be, with a reason or without', () => {
+test('a user can be revoked with a reason or without', () => {
   expect([{ user: 'älice' }, { user: 'alice', reason: '' }].map(checkRevocation)).toEqual([undefined, undefined]);
 });

@@ -14,7 +14,7 @@ function open(answer: () => Promise<Principal | undefined>) {
   return { authenticator: new UnrevokedAuthenticator({ authenticate: answer }, revocations), revoke };
 }
 
-test('an old token is refused, a new one and a password are not', async () => {
+test('an old token is refused, a new token and a password are accepted', async () => {
   let principal: Principal | undefined = { ...ALICE, issuedAtMs: Date.now() - 1_000 };
   const { authenticator, revoke } = open(() => Promise.resolve(principal));
   expect(await authenticator.authenticate(CREDENTIALS)).toBe(principal);
@@ -25,7 +25,7 @@ test('an old token is refused, a new one and a password are not', async () => {
   }
 });
 
-test('who is being authenticated while the revocation comes is refused, with a password too', async () => {
+test('a revocation during an authentication refuses the client, with a password too', async () => {
   let answer: (principal: Principal) => void = () => undefined;
   const { authenticator, revoke } = open(() => new Promise((resolve) => (answer = resolve)));
   const pending = authenticator.authenticate(CREDENTIALS);
@@ -34,7 +34,7 @@ test('who is being authenticated while the revocation comes is refused, with a p
   await expect(pending).rejects.toMatchObject({ code: 'authentication-failed' });
 });
 
-test('after a revocation no login is right because it was remembered', async () => {
+test('a revocation clears the cached logins', async () => {
   const revocations = new Revocations({ revocationsMax: 10, revocationKeepMs: 60_000 });
   let isUser = true;
   const users = new BrokerUsers(
@@ -52,7 +52,7 @@ test('after a revocation no login is right because it was remembered', async () 
   expect(await authenticator.authenticate(CREDENTIALS)).toBeUndefined();
 });
 
-test('what it wraps is closed with it', () => {
+test('close() closes the wrapped authenticator', () => {
   let closed = 0;
   const inner = { authenticate: () => Promise.resolve(undefined), close: () => void closed++ };
   new UnrevokedAuthenticator(inner, new Revocations({ revocationsMax: 1, revocationKeepMs: 1 })).close();

@@ -51,7 +51,7 @@ function openAddress(options: Partial<JwksOptions> = {}) {
 }
 
 describe('keys are fetched', () => {
-  test('once, at the start, for all who log in', async () => {
+  test('once at the start, for all logins', async () => {
     const { verify } = openAddress();
     await server.requests.next();
     expect(await Promise.all([verify(first), verify(first), verify(first)])).toEqual(['ann', 'ann', 'ann']);
@@ -59,7 +59,7 @@ describe('keys are fetched', () => {
     expect(server.requests.all).toHaveLength(1);
   });
 
-  test('again when a token names a key that is not known; all such tokens wait for the same answer', async () => {
+  test('again when a token names an unknown key; all such tokens share one request', async () => {
     const { verify } = openAddress({ jwksCooldownMs: 0 });
     expect(await verify(first)).toBe('ann');
     server.publish(second);
@@ -68,32 +68,32 @@ describe('keys are fetched', () => {
     await expect(verify(first)).rejects.toBeInstanceOf(errors.JWKSNoMatchingKey);
   });
 
-  test('not again within the cooldown: who made a key up learns nothing, who has a new one is to come back', async () => {
+  test('not again within the cooldown: a token with an unknown key gets authentication-unavailable', async () => {
     const { verify } = openAddress();
     expect(await verify(first)).toBe('ann');
     server.publish(first, second);
-    await expect(verify(second)).rejects.toMatchObject(unavailable(/fetched a moment ago/));
+    await expect(verify(second)).rejects.toMatchObject(unavailable(/fetched its keys a moment ago/));
     expect(server.requests.all).toHaveLength(1);
   });
 
-  test('again when they are old, while the old ones are used', async () => {
+  test('again when they are old, while the old keys stay in use', async () => {
     const { verify } = openAddress({ jwksRefreshMs: 0 });
     await server.requests.next();
     expect(await verify(first)).toBe('ann');
-    server.answer = () => undefined; // answers nothing
+    server.answer = () => undefined; // never answers
     expect(await verify(first)).toBe('ann');
     await server.requests.next();
     expect(await verify(first)).toBe('ann');
   });
 });
 
-describe('while they cannot be fetched', () => {
-  test('nothing is known: that is no refusal; when they can be, all is well, and said', async () => {
+describe('while the keys cannot be fetched', () => {
+  test('tokens get authentication-unavailable until a fetch succeeds, which is logged', async () => {
     server.answer = (response) => response.writeHead(503).end();
     const { verify, warnings, infos } = openAddress();
     expect(await warnings.next()).toMatchObject({ reason: 'HTTP status 503, not 200' });
-    await expect(verify(first)).rejects.toMatchObject(unavailable(/cannot be had now/));
-    expect(server.requests.all).toHaveLength(1); // nobody asks again at once
+    await expect(verify(first)).rejects.toMatchObject(unavailable(/cannot fetch the keys .* now/));
+    expect(server.requests.all).toHaveLength(1); // no second request within the pause
     server.publish(first);
     const name = await eventually(
       () => verify(first).catch(() => undefined),
@@ -105,7 +105,7 @@ describe('while they cannot be fetched', () => {
     expect(warnings.all).toHaveLength(1);
   });
 
-  test('those that are known are used', async () => {
+  test('the known keys stay in use', async () => {
     const { verify, warnings } = openAddress({ jwksRefreshMs: 0 });
     expect(await verify(first)).toBe('ann');
     await server.close();
@@ -115,26 +115,26 @@ describe('while they cannot be fetched', () => {
   });
 
   test.each<[string, (response: ServerResponse) => void, RegExp]>([
-    ['a page', (response) => response.end('<html>secret</html>'), /^the answer is no JSON web key set$/],
-    ['other JSON', (response) => response.end('{"keys":{}}'), /^the answer is no JSON web key set$/],
+    ['a page', (response) => response.end('<html>secret</html>'), /^the answer is not a JSON web key set$/],
+    ['other JSON', (response) => response.end('{"keys":{}}'), /^the answer is not a JSON web key set$/],
     ['too much', (response) => response.end(`{"keys":[${'1,'.repeat(200_000)}1]}`), /more than 262144 bytes/],
     ['a redirect', (response) => response.writeHead(302, { location: '/other' }).end(), /HTTP status 302/],
     ['nothing', () => undefined, /timeout/i],
-  ])('the answer is %s', async (_, answer, reason) => {
+  ])('a bad answer is a failure with its reason in the log: %s', async (_, answer, reason) => {
     server.answer = answer;
     const { verify, warnings } = openAddress({ jwksTimeoutMs: 200 });
     expect((await warnings.next()).reason).toMatch(reason);
-    await expect(verify(first)).rejects.toMatchObject(unavailable(/cannot be had now/));
+    await expect(verify(first)).rejects.toMatchObject(unavailable(/cannot fetch the keys .* now/));
     expect(server.requests.all).toHaveLength(1);
   });
 });
 
-test('what is fetched when it is closed is given up, without a word', async () => {
+test('close() aborts a running fetch without a warning', async () => {
   server.answer = () => undefined;
   const { address, verify, warnings } = openAddress();
   await server.requests.next();
   const answer = verify(first);
   address.close();
-  await expect(answer).rejects.toMatchObject(unavailable(/cannot be had now/));
+  await expect(answer).rejects.toMatchObject(unavailable(/cannot fetch the keys .* now/));
   expect(warnings.all).toEqual([]);
 });

@@ -14,7 +14,7 @@ afterEach(() => {
   for (const each of open.splice(0)) each.close();
 });
 
-/** As the configuration makes it. */
+/** Creates the authenticator from a configuration, with its defaults. */
 function createJwt(options: Partial<JwtOptions>, otherIssuers: string[] = []) {
   const { auth } = createConfig({ auth: { authenticators: [{ kind: 'jwt', ...(options as object) }] } });
   const debug = jest.fn<(details: object, message: string) => void>();
@@ -55,20 +55,22 @@ describe('keys', () => {
     expect(await login(await issuer.sign())).toMatchObject({ name: 'ann' });
   });
 
-  test('Ed25519 is another name of EdDSA', async () => {
+  test('Ed25519 is another name for EdDSA', async () => {
     const { login } = createJwt({ keyFile: fileWith(issuers.EdDSA.publicPem), algorithms: ['EdDSA'] });
     expect(await login(await issuers.EdDSA.sign({}, { alg: 'Ed25519' }))).toMatchObject({ name: 'ann' });
   });
 
-  test('a key set chooses by kid, and has keys for other uses', async () => {
+  test('a key set selects the key by kid, and may hold keys for other uses', async () => {
     const keys = [...Object.values(issuers).map(({ jwk }) => jwk), { kty: 'oct', k: 'AAAA' }, { kty: 'new' }];
     const { login } = createJwt({ keyFile: fileWith(JSON.stringify({ keys })) });
     for (const issuer of Object.values(issuers)) expect(await login(await issuer.sign())).toBeDefined();
     await expect(login(await es256.sign({}, { kid: 'RS256' }))).rejects.toMatchObject(refused(/key \(kid, alg\)/));
-    await expect(login(await es256.sign({}, { kid: 'nobody' }))).rejects.toMatchObject(refused(/not known here/));
+    await expect(login(await es256.sign({}, { kid: 'unknown' }))).rejects.toMatchObject(
+      refused(/does not know the key/),
+    );
   });
 
-  test('a token must say which of several keys it is signed with', async () => {
+  test('a token must name one of several keys', async () => {
     const keys = [createIssuer('ES256', 'a').jwk, createIssuer('ES256', 'b').jwk];
     const { login } = createJwt({ keyFile: fileWith(JSON.stringify({ keys })) });
     await expect(login(await es256.sign({}, { kid: undefined }))).rejects.toMatchObject(refused(/needs a kid/));
@@ -77,7 +79,7 @@ describe('keys', () => {
   test.each([
     ['a short secret', { secretFile: fileWith('x'.repeat(31)) }, /secretFile .*at least 32 bytes/],
     ['a short secret with a newline', { secretFile: fileWith(`${'x'.repeat(31)}\n`) }, /at least 32 bytes/],
-    ['a public key as secret', { secretFile: fileWith(es256.publicPem) }, /holds a PEM key, no secret/],
+    ['a public key as secret', { secretFile: fileWith(es256.publicPem) }, /holds a PEM key, not a secret/],
     ['a private key', { keyFile: fileWith(es256.privateKey.export({ type: 'pkcs8', format: 'pem' })) }, /private key/],
     [
       'a private key in a set',
@@ -85,8 +87,8 @@ describe('keys', () => {
       /private key/,
     ],
     ['a set without keys', { keyFile: fileWith('{"keys":[]}') }, /no key for RS256/],
-    ['half a set', { keyFile: fileWith('{"keys": SECRET') }, /holds no JSON web key set/],
-    ['a word', { keyFile: fileWith('SECRET') }, /no public key in PEM/],
+    ['half a set', { keyFile: fileWith('{"keys": SECRET') }, /does not hold a JSON web key set/],
+    ['a word', { keyFile: fileWith('SECRET') }, /neither a public key in PEM/],
     ['a file that is not there', { keyFile: '/nowhere/key.pem' }, /keyFile \/nowhere\/key\.pem: ENOENT/],
     ['a key for other algorithms', { keyFile: pem, algorithms: ['RS256'] as const }, /are for ES256.* only RS256/],
     [
@@ -95,7 +97,7 @@ describe('keys', () => {
       /at least 2048 bits/,
     ],
     ['another curve', { keyFile: fileWith(generateKeyPairSync('ed448').publicKey.export(SPKI)) }, /RSA, P-256/],
-  ])('%s cannot be used, and the reason does not show it', (_, options, sentence) => {
+  ])('%s is refused, with a reason that does not quote the file', (_, options, sentence) => {
     expect(() => createJwt(options as never)).toThrow(sentence);
     expect(() => createJwt(options as never)).not.toThrow(/SECRET/);
   });
@@ -112,7 +114,7 @@ describe('keys', () => {
   });
 });
 
-describe('what is signed otherwise is refused', () => {
+describe('a forged token is refused', () => {
   const claims = { sub: 'eve', exp: nowSeconds() + 3_600 };
 
   test.each(['none', 'None', 'NONE', ''])('alg %j, with and without a signature', async (alg) => {
@@ -125,7 +127,7 @@ describe('what is signed otherwise is refused', () => {
     }
   });
 
-  test('HS256 with the public key as its secret, however that is written', async () => {
+  test('HS256 with the public key as its secret, in any encoding', async () => {
     const { publicPem } = issuers.RS256;
     const der = Buffer.from(publicPem.replace(/-----[A-Z ]+-----|\n/g, ''), 'base64');
     for (const keyFile of [fileWith(publicPem), fileWith(JSON.stringify({ keys: [issuers.RS256.jwk] }))]) {
@@ -138,12 +140,12 @@ describe('what is signed otherwise is refused', () => {
     }
   });
 
-  test('another algorithm that the key would fit', async () => {
+  test('another algorithm of the same key type', async () => {
     const { login } = createJwt({ keyFile: fileWith(issuers.RS256.publicPem) });
     await expect(login(await issuers.RS256.sign({}, { alg: 'PS256' }))).rejects.toMatchObject(refused(/algorithm/));
   });
 
-  test('with a key that the token brings itself', async () => {
+  test('a key in the token itself', async () => {
     const eve = createIssuer('ES256', 'ES256');
     const header = { jwk: eve.jwk, jku: 'http://127.0.0.1:1/jwks', x5u: 'http://127.0.0.1:1/cert', x5c: ['MIIB'] };
     for (const keyFile of [pem, fileWith(JSON.stringify({ keys: [es256.jwk] }))]) {
@@ -153,16 +155,16 @@ describe('what is signed otherwise is refused', () => {
   });
 
   test.each(['../../../../dev/null', '/dev/null', "' OR 1=1 --", '__proto__', 'constructor', 7, ['ES256'], { a: 1 }])(
-    'with the kid %j',
+    'a token with the kid %j',
     async (kid) => {
       const keyFile = fileWith(JSON.stringify({ keys: [es256.jwk] }));
       const { login } = createJwt({ keyFile });
       const input = `${part({ alg: 'ES256', kid })}.${part(claims)}`;
-      await expect(login(`${input}.${part('x'.repeat(64))}`)).rejects.toMatchObject(refused(/not known here/));
+      await expect(login(`${input}.${part('x'.repeat(64))}`)).rejects.toMatchObject(refused(/does not know the key/));
     },
   );
 
-  test('changed claims, a cut signature, and what is no JSON', async () => {
+  test('changed claims, a truncated signature, and parts that are not JSON', async () => {
     const { login } = createJwt({ keyFile: pem });
     const [header = '', payload = '', signature = ''] = (await es256.sign()).split('.');
     const wrong = refused(/signature is wrong|malformed/);
@@ -175,7 +177,7 @@ describe('what is signed otherwise is refused', () => {
     );
   });
 
-  test('the log says why at debug, without the token', async () => {
+  test('the log has the reason at debug, without the token', async () => {
     const { login, debug } = createJwt({ keyFile: pem });
     const token = await createIssuer('ES256').sign();
     await expect(login(token)).rejects.toMatchObject(refused(/signature/));
@@ -207,74 +209,76 @@ describe('claims', () => {
     });
   });
 
-  test('one that does not say when it was issued is of any age: a revocation refuses it', async () => {
+  test('a token without a time of issue counts as the oldest possible, so a revocation refuses it', async () => {
     const { login } = createJwt({ keyFile: pem });
     expect(await login(await es256.sign({ iat: undefined }))).toMatchObject({ issuedAtMs: 0 });
   });
 
-  test('the name comes from where it is said to be', async () => {
+  test('the name comes from nameClaim', async () => {
     const { login } = createJwt({ keyFile: pem, nameClaim: 'https://example.com/name' });
     expect(await login(await es256.sign({ 'https://example.com/name': 'Ann' }))).toMatchObject({ name: 'Ann' });
     for (const name of [undefined, 7, null, ['ann']]) {
       const token = await es256.sign({ 'https://example.com/name': name });
-      await expect(login(token)).rejects.toMatchObject(refused(/no text as its claim "https:/));
+      await expect(login(token)).rejects.toMatchObject(refused(/claim "https:\/\/example.com\/name" must be a text/));
     }
     const inherited = createJwt({ keyFile: pem, nameClaim: 'constructor' });
-    await expect(inherited.login(await es256.sign())).rejects.toMatchObject(refused(/no text/));
+    await expect(inherited.login(await es256.sign())).rejects.toMatchObject(
+      refused(/claim "constructor" must be a text/),
+    );
   });
 
   test.each([
-    ['has ended', { exp: now - 31 }, {}, /has expired/, 'token-expired'],
-    ['has no end', { exp: undefined }, {}, /no claim "exp"/],
-    ['ends at a text', { exp: 'tomorrow' }, {}, /"exp" is of the wrong type/],
-    ['has not begun', { nbf: now + 120 }, {}, /not valid yet/],
-    ['is old', { iat: now - 200 }, { maxAgeSeconds: 100 }, /has expired/, 'token-expired'],
-    ['has no age', { iat: undefined }, { maxAgeSeconds: 100 }, /no claim "iat"/],
-    ['is from the future', { iat: now + 120 }, { maxAgeSeconds: 100 }, /"iat" is not as/],
-    ['is for others', { aud: 'b' }, { audience: 'a' }, /for somebody else/],
-    ['is for several others', { aud: ['b', 'c'] }, { audience: ['a', 'd'] }, /for somebody else/],
-    ['is for nobody', {}, { audience: 'a' }, /no claim "aud"/],
+    ['has expired', { exp: now - 31 }, {}, /has expired/, 'token-expired'],
+    ['has no expiry', { exp: undefined }, {}, /no claim "exp"/],
+    ['has a text as its expiry', { exp: 'tomorrow' }, {}, /"exp" is of the wrong type/],
+    ['is not valid yet', { nbf: now + 120 }, {}, /not valid yet/],
+    ['is older than maxAgeSeconds', { iat: now - 200 }, { maxAgeSeconds: 100 }, /has expired/, 'token-expired'],
+    ['has no time of issue', { iat: undefined }, { maxAgeSeconds: 100 }, /no claim "iat"/],
+    ['is from the future', { iat: now + 120 }, { maxAgeSeconds: 100 }, /"iat" has an invalid value/],
+    ['is for another service', { aud: 'b' }, { audience: 'a' }, /for another service/],
+    ['is for several other services', { aud: ['b', 'c'] }, { audience: ['a', 'd'] }, /for another service/],
+    ['has no audience', {}, { audience: 'a' }, /no claim "aud"/],
     ['is from another issuer', { iss: 'https://b.example' }, { issuer: 'https://a.example' }, /from an issuer/],
-    ['is from nobody', {}, { issuer: 'https://a.example' }, /no claim "iss"/],
+    ['has no issuer', {}, { issuer: 'https://a.example' }, /no claim "iss"/],
   ])('a token that %s is refused', async (_, claims, options, sentence, code = 'authentication-failed') => {
     const { login } = createJwt({ keyFile: pem, ...options });
     await expect(login(await es256.sign(claims))).rejects.toMatchObject(refused(sentence, code));
   });
 
   test.each([
-    ['ended within the clock skew', { exp: now - 20 }, {}],
-    ['begins within it', { nbf: now + 20 }, {}],
-    ['has no end, where that is allowed', { exp: undefined }, { requireExpiry: false }],
-    ['is for several, the relay among them', { aud: ['b', 'a'] }, { audience: ['a', 'd'] }],
+    ['expired within the clock skew', { exp: now - 20 }, {}],
+    ['becomes valid within the clock skew', { nbf: now + 20 }, {}],
+    ['has no expiry (requireExpiry: false)', { exp: undefined }, { requireExpiry: false }],
+    ['is for several services, including the relay', { aud: ['b', 'a'] }, { audience: ['a', 'd'] }],
     ['is from one of several issuers', { iss: 'y' }, { issuer: ['x', 'y'] }],
   ])('a token that %s is accepted', async (_, claims, options) => {
     const { login } = createJwt({ keyFile: pem, ...options });
     expect(await login(await es256.sign(claims))).toMatchObject({ name: 'ann' });
   });
 
-  test('a token without an end has one where its age is bounded, and else none', async () => {
+  test('a token without an expiry ends at maxAgeSeconds, or never without that limit', async () => {
     const claims = { iat: now - 10, exp: undefined };
     const bounded = createJwt({ keyFile: pem, requireExpiry: false, maxAgeSeconds: 100, clockSkewSeconds: 0 });
     expect((await bounded.login(await es256.sign(claims)))?.expiresAtMs).toBe((now + 90) * 1_000);
-    const free = createJwt({ keyFile: pem, requireExpiry: false });
-    expect((await free.login(await es256.sign(claims)))?.expiresAtMs).toBeUndefined();
+    const unbounded = createJwt({ keyFile: pem, requireExpiry: false });
+    expect((await unbounded.login(await es256.sign(claims)))?.expiresAtMs).toBeUndefined();
   });
 
-  test('an end beyond all dates is still a time', async () => {
+  test('an expiry beyond all dates becomes the last date', async () => {
     const { login } = createJwt({ keyFile: pem });
     expect((await login(await es256.sign({ exp: 1e300 })))?.expiresAtMs).toBe(8.64e15);
   });
 });
 
 describe('bounds', () => {
-  test('a token that is too long is refused, and told the bound', async () => {
+  test('a token that is too long is refused with the limit', async () => {
     const { login } = createJwt({ keyFile: pem, tokenMaxBytes: 1_000 });
     await expect(login(await es256.sign({ x: 'y'.repeat(1_000) }))).rejects.toMatchObject(
       refused(/tokenMaxBytes \(1000\)/),
     );
   });
 
-  test('when too many are being verified, others are asked to come back', async () => {
+  test('beyond verificationsMax a token gets authentication-unavailable', async () => {
     const { login } = createJwt({ keyFile: pem, verificationsMax: 2 });
     const token = await es256.sign();
     const answers = await Promise.allSettled([login(token), login(token), login(token)]);
@@ -288,14 +292,14 @@ describe('bounds', () => {
 
 describe('beside other authenticators', () => {
   test.each([undefined, '', 'secret', 'a.b.c', 'eyJhbGciOiJIUzI1NiJ9', 'x.y', `${part({ a: 1 })}.e30.x`, 'a.b.c.d.e'])(
-    'the passcode %j is not for this one',
+    'the passcode %j is left to other authenticators',
     async (passcode) => {
       const { authenticator } = createJwt({ keyFile: pem });
       expect(await authenticator.authenticate(presented({ passcode, login: 'ann' }))).toBeUndefined();
     },
   );
 
-  test('a token of an issuer that another one is there for is left to that one', async () => {
+  test('a token of an issuer of another authenticator is left to that authenticator', async () => {
     const { login } = createJwt({ keyFile: pem, issuer: 'https://a.example' }, ['https://b.example']);
     expect(await login(await createIssuer().sign({ iss: 'https://b.example' }))).toBeUndefined();
     await expect(login(await createIssuer().sign({ iss: 'https://a.example' }))).rejects.toMatchObject(

@@ -29,14 +29,14 @@ const PLACES: readonly (readonly [TokenPlace, Parameters<typeof presented>[0]])[
 ];
 
 describe('a token is found', () => {
-  test.each(PLACES)('in %s, and only where that is one of the places: %j', (place, credentials) => {
+  test.each(PLACES)('in %s, and only if that is a configured place: %j', (place, credentials) => {
     const others = (['passcode', 'authorization', 'subprotocol', 'cookie'] as const).filter((each) => each !== place);
     expect(find(credentials)).toBe(A);
     expect(find(credentials, [place])).toBe(A);
     expect(find(credentials, others)).toBeUndefined();
   });
 
-  test('in the first place that has one, whatever else is presented', () => {
+  test('in the first place that has one, regardless of other credentials', () => {
     const httpHeaders = { 'sec-websocket-protocol': `v12.stomp, bearer.${token('d')}`, cookie: `token=${token('e')}` };
     const Authorization = `Bearer ${token('b')}`;
     const all = { ...httpHeaders, authorization: `Bearer ${token('c')}` };
@@ -47,7 +47,7 @@ describe('a token is found', () => {
   });
 });
 
-test('a header that is far too long is not even decoded', () => {
+test('a header that is far too long is not decoded', () => {
   const long = base64url.encode(JSON.stringify({ alg: 'ES256', x: 'x'.repeat(6_300) }));
   expect(long.length).toBeGreaterThan(8_192);
   expect(find({ headers: { passcode: `${long}.e30.c2ln` } })).toBeUndefined();
@@ -63,16 +63,16 @@ describe('a cookie', () => {
     { headers: { passcode: 'secret' } },
     { headers: { Authorization: 'Basic x' } },
     { httpHeaders: { authorization: 'Basic x' } },
-  ])('does not count where something else is presented: %j', (given) => {
+  ])('is ignored beside other credentials: %j', (given) => {
     expect(find({ ...given, httpHeaders: { ...cookie, ...given.httpHeaders } })).toBeUndefined();
   });
 
-  test('of a page that may not connect is refused, and not looked at', () => {
+  test('of a page that may not connect is refused unread', () => {
     const sentence = /cookie token counts only for pages of allowed origins/;
     expect(() => find({ httpHeaders: cookie }, ['cookie'], false)).toThrow(sentence);
   });
 
-  test('the page is asked for only where there is such a cookie', () => {
+  test('is required before the page is checked', () => {
     const isTrustedPage = jest.fn(() => false);
     const places = { from: ['cookie'], cookieName: 'token' } as const;
     expect(findToken(presented({ httpHeaders: { cookie: 'a=b' } }), places, isTrustedPage)).toBeUndefined();
@@ -80,7 +80,7 @@ describe('a cookie', () => {
   });
 
   test.each(['toString', '__proto__', 'hasOwnProperty'])(
-    'called %s is none where the browser sent none',
+    'with the name %s is not confused with an inherited property',
     (cookieName) => {
       const credentials = presented({ httpHeaders: { cookie: 'a=b' } });
       expect(findToken(credentials, { from: ['cookie'], cookieName }, () => true)).toBeUndefined();
@@ -88,15 +88,17 @@ describe('a cookie', () => {
   );
 });
 
-describe('where only a token can be meant, something else is refused', () => {
+describe('text that is not a token is refused as bearer sub-protocol and as cookie', () => {
   test.each(['', 'x', 'a.b.c'])('%j', (text) => {
     const offered = { 'sec-websocket-protocol': `v12.stomp, bearer.${text}` };
-    expect(() => find({ httpHeaders: offered })).toThrow(/sub-protocol bearer\.TOKEN holds no JSON web token/);
-    expect(() => find({ httpHeaders: { cookie: `token=${text}` } })).toThrow(/cookie token holds no JSON web token/);
+    expect(() => find({ httpHeaders: offered })).toThrow(/sub-protocol bearer\.TOKEN does not hold a JSON web token/);
+    expect(() => find({ httpHeaders: { cookie: `token=${text}` } })).toThrow(
+      /cookie token does not hold a JSON web token/,
+    );
   });
 });
 
-test('whatever the headers hold, a token that is found stands in one of them, and errors do not show them', () => {
+test('with any headers, a found token comes from one of them, and errors do not quote them', () => {
   const junk = fc.oneof(
     fc.string({ unit: 'binary' }),
     fc.constantFrom(A, `Bearer ${A}`, `token=${A}`, `bearer.${A}`, '; ', ', '),

@@ -2,12 +2,14 @@ import { expect, test } from '@jest/globals';
 import { anonymousAuthenticator } from '../../../../../server/src/auth/logins/anonymous.js';
 import { presented } from '../credentials.js';
 
-test('lets in who presents nothing', async () => {
-  const guest = { name: 'anonymous', anonymous: true, claims: {} };
-  expect(await anonymousAuthenticator.authenticate(presented())).toEqual(guest);
-  expect(await anonymousAuthenticator.authenticate(presented({ headers: { login: '', passcode: '' } }))).toEqual(guest);
+test('accepts a client without credentials', async () => {
+  const anonymous = { name: 'anonymous', anonymous: true, claims: {} };
+  expect(await anonymousAuthenticator.authenticate(presented())).toEqual(anonymous);
+  expect(await anonymousAuthenticator.authenticate(presented({ headers: { login: '', passcode: '' } }))).toEqual(
+    anonymous,
+  );
   expect(await anonymousAuthenticator.authenticate(presented({ httpHeaders: { cookie: 'theme=dark' } }))).toEqual(
-    guest,
+    anonymous,
   );
 });
 
@@ -18,6 +20,6 @@ test.each([
   { headers: { Authorization: 'Bearer x' } },
   { httpHeaders: { authorization: 'Basic x' } },
   { httpHeaders: { 'sec-websocket-protocol': 'v12.stomp, bearer.x' } },
-])('does not know who presents %j', async (credentials) => {
+])('does not know a client with %j', async (credentials) => {
   expect(await anonymousAuthenticator.authenticate(presented(credentials))).toBeUndefined();
 });

@@ -10,14 +10,14 @@ function usersOf(options: Partial<typeof OPTIONS> = {}, answer: () => Promise<bo
 }
 
 describe('users of the broker', () => {
-  test('who can log in there is that user here', async () => {
+  test('a client that can log in to the broker is that user', async () => {
     const { users, check } = usersOf();
     const principal = await users.authenticate(presented({ login: 'alice', passcode: 'pw' }));
     expect(principal).toEqual({ name: 'alice', anonymous: false, claims: {} });
     expect(check).toHaveBeenCalledWith('alice', 'pw', expect.any(AbortSignal));
   });
 
-  test('who cannot is not mine, and no answer is an error', async () => {
+  test('a client that the broker refuses is unknown; a missing answer is an error', async () => {
     const login = presented({ login: 'alice', passcode: 'pw' });
     expect(await usersOf({}, () => Promise.resolve(false)).users.authenticate(login)).toBeUndefined();
     const away = usersOf({}, () => Promise.reject(new Error('away')));
@@ -33,18 +33,18 @@ describe('users of the broker', () => {
     ['guest', 'guest'],
     ['alice\0bob', 'pw'],
     ['alice', 'bob\0pw'],
-  ])('login %j with passcode %j is never tried', async (login, passcode) => {
+  ])('login %j with passcode %j is never tried at the broker', async (login, passcode) => {
     const { users, check } = usersOf();
     expect(await users.authenticate(presented({ login, passcode }))).toBeUndefined();
     expect(check).not.toHaveBeenCalled();
   });
 
-  test('guest, where it is asked for', async () => {
+  test('guest is accepted with allowGuest', async () => {
     const { users } = usersOf({ allowGuest: true });
     expect(await users.authenticate(presented({ login: 'guest', passcode: 'guest' }))).toMatchObject({ name: 'guest' });
   });
 
-  test('a crowd with one login is one check, and a crowd of others is bounded', async () => {
+  test('many clients with one login share a check; checks of different logins are bounded', async () => {
     const { users, check } = usersOf();
     const same = Array.from({ length: 50 }, () => users.authenticate(presented({ login: 'app', passcode: 'pw' })));
     await Promise.all(same);

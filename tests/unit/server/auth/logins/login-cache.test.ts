@@ -12,14 +12,14 @@ afterEach(() => {
 
 const alice: Principal = { name: 'alice', anonymous: false, claims: {} };
 
-function asked(answer: Principal | 'nobody' = alice) {
-  return jest.fn(() => Promise.resolve(answer === 'nobody' ? undefined : answer));
+function answering(answer: Principal | 'unknown' = alice) {
+  return jest.fn(() => Promise.resolve(answer === 'unknown' ? undefined : answer));
 }
 
 describe('a cache of logins', () => {
-  test('who was found right is known for so long, whoever else was asked about', async () => {
+  test('remembers an accepted login for cacheMs', async () => {
     const cache = new LoginCache(1_000);
-    const ask = asked();
+    const ask = answering();
     await expect(cache.answer(['alice', 'pw'], ask)).resolves.toBe(alice);
     await jest.advanceTimersByTimeAsync(999);
     await expect(cache.answer(['alice', 'pw'], ask)).resolves.toBe(alice);
@@ -29,17 +29,17 @@ describe('a cache of logins', () => {
     expect(ask).toHaveBeenCalledTimes(2);
   });
 
-  test('all that was presented counts, and where one part ends', async () => {
+  test('distinguishes logins by each part and by the boundaries between the parts', async () => {
     const cache = new LoginCache(1_000);
-    const ask = asked();
+    const ask = answering();
     const all = [['a', 'bc'], ['ab', 'c'], ['a"', 'bc'], ['abc'], ['abc', undefined], ['abc', ''], ['abc', 'null']];
     for (const presented of all) await cache.answer(presented, ask);
     expect(ask).toHaveBeenCalledTimes(all.length);
   });
 
-  test('refusals and failures are asked about again', async () => {
+  test('does not remember refusals and failures', async () => {
     const cache = new LoginCache(1_000);
-    const refuse = asked('nobody');
+    const refuse = answering('unknown');
     for (let i = 0; i < 2; i++) await expect(cache.answer(['alice', 'no'], refuse)).resolves.toBeUndefined();
     expect(refuse).toHaveBeenCalledTimes(2);
     const fail = jest.fn(() => Promise.reject(new Error('away')));
@@ -47,34 +47,34 @@ describe('a cache of logins', () => {
     expect(fail).toHaveBeenCalledTimes(2);
   });
 
-  test('the same login is checked once at a time, also where it is refused', async () => {
+  test('shares a running check between equal logins, also for refusals', async () => {
     const cache = new LoginCache(1_000);
-    const ask = asked('nobody');
+    const ask = answering('unknown');
     const both = await Promise.all([cache.answer(['x', 'y'], ask), cache.answer(['x', 'y'], ask)]);
     expect(both).toEqual([undefined, undefined]);
     expect(ask).toHaveBeenCalledTimes(1);
   });
 
-  test('with cacheMs 0 each is checked for itself, at the same time or later', async () => {
+  test('shares and remembers nothing if cacheMs is 0', async () => {
     const cache = new LoginCache(0);
-    const ask = asked();
+    const ask = answering();
     await Promise.all([cache.answer(['x', 'y'], ask), cache.answer(['x', 'y'], ask)]);
     await cache.answer(['x', 'y'], ask);
     expect(ask).toHaveBeenCalledTimes(3);
   });
 
-  test('nobody is known for longer than its token', async () => {
+  test('remembers a login no longer than its token lasts', async () => {
     const cache = new LoginCache(10_000);
-    const ask = asked({ ...alice, expiresAtMs: Date.now() + 500 });
+    const ask = answering({ ...alice, expiresAtMs: Date.now() + 500 });
     await cache.answer(['alice', 'pw'], ask);
     await jest.advanceTimersByTimeAsync(500);
     await cache.answer(['alice', 'pw'], ask);
     expect(ask).toHaveBeenCalledTimes(2);
   });
 
-  test('is bounded: the oldest is forgotten', async () => {
+  test('is bounded: the oldest login is removed', async () => {
     const cache = new LoginCache(1_000, 2);
-    const ask = asked();
+    const ask = answering();
     for (const name of ['a', 'b', 'c']) await cache.answer([name], ask);
     await cache.answer(['c'], ask);
     await cache.answer(['b'], ask);
@@ -83,20 +83,20 @@ describe('a cache of logins', () => {
     expect(ask).toHaveBeenCalledTimes(4);
   });
 
-  test('clear() forgets, also what is being asked', async () => {
+  test('clear() also discards the answers of running checks', async () => {
     const cache = new LoginCache(1_000);
     let answer!: (principal: Principal) => void;
     const slow = cache.answer(['alice', 'pw'], () => new Promise((resolve) => (answer = resolve)));
     cache.clear();
     answer(alice);
     await expect(slow).resolves.toBe(alice);
-    const ask = asked('nobody');
+    const ask = answering('unknown');
     await expect(cache.answer(['alice', 'pw'], ask)).resolves.toBeUndefined();
   });
 
-  test('nothing of what was presented is kept', async () => {
+  test('holds no credentials', async () => {
     const cache = new LoginCache(1_000);
-    await cache.answer(['login', 'very-secret-passcode'], asked());
+    await cache.answer(['login', 'very-secret-passcode'], answering());
     const { known } = cache as unknown as { readonly known: { dump(): unknown } };
     const held = inspect([cache, known.dump()], { depth: 10, showHidden: true });
     expect(held).toContain('alice');

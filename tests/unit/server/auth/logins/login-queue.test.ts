@@ -8,8 +8,8 @@ afterEach(() => {
   jest.useRealTimers();
 });
 
-/** Work that a test ends, and what has begun so far. */
-function desk() {
+/** Checks that the test settles, and the names of those that have started. */
+function createChecks() {
   const begun: string[] = [];
   const ends = new Map<string, { resolve(value: string): void; reject(error: Error): void }>();
   const signals = new Map<string, AbortSignal>();
@@ -23,11 +23,11 @@ function desk() {
 
 const turn = () => jest.advanceTimersByTimeAsync(0);
 
-describe('a bounded line', () => {
-  test('so many at a time; the others begin in their order, as places become free', async () => {
-    const line = new LoginQueue({ checksMax: 2, waitingMax: 10, checkTimeoutMs: 1_000 });
-    const { begun, ends, work } = desk();
-    const answers = ['a', 'b', 'c', 'd'].map((name) => line.run(work(name)));
+describe('a queue of logins', () => {
+  test('runs checksMax at a time, and starts the others in order', async () => {
+    const queue = new LoginQueue({ checksMax: 2, waitingMax: 10, checkTimeoutMs: 1_000 });
+    const { begun, ends, work } = createChecks();
+    const answers = ['a', 'b', 'c', 'd'].map((name) => queue.run(work(name)));
     expect(begun).toEqual(['a', 'b']);
     ends.get('b')?.resolve('of b');
     await expect(answers[1]).resolves.toBe('of b');
@@ -40,15 +40,15 @@ describe('a bounded line', () => {
     expect(jest.getTimerCount()).toBe(0);
   });
 
-  test('who comes when it is full is refused at once', async () => {
-    const line = new LoginQueue({ checksMax: 1, waitingMax: 1, checkTimeoutMs: 1_000 });
-    const { begun, ends, work } = desk();
-    const first = line.run(work('first'));
-    const second = line.run(work('second'));
-    await expect(line.run(work('third'))).rejects.toThrow(/1 logins wait to be checked already \(waitingMax\)/);
+  test('refuses a check at once when it is full', async () => {
+    const queue = new LoginQueue({ checksMax: 1, waitingMax: 1, checkTimeoutMs: 1_000 });
+    const { begun, ends, work } = createChecks();
+    const first = queue.run(work('first'));
+    const second = queue.run(work('second'));
+    await expect(queue.run(work('third'))).rejects.toThrow(/1 logins already wait for their check \(waitingMax\)/);
     ends.get('first')?.resolve('');
     await first;
-    const fourth = line.run(work('fourth'));
+    const fourth = queue.run(work('fourth'));
     ends.get('second')?.resolve('');
     await second;
     ends.get('fourth')?.resolve('');
@@ -56,16 +56,16 @@ describe('a bounded line', () => {
     expect(begun).toEqual(['first', 'second', 'fourth']);
   });
 
-  test('who waits takes turns by where it is from, and who has most in a full line gives way', async () => {
-    const line = new LoginQueue({ checksMax: 1, waitingMax: 3, checkTimeoutMs: 1_000 });
-    const { begun, ends, work } = desk();
+  test('lets sources take turns, and drops a check of the largest source when it is full', async () => {
+    const queue = new LoginQueue({ checksMax: 1, waitingMax: 3, checkTimeoutMs: 1_000 });
+    const { begun, ends, work } = createChecks();
     const outcome = (name: string, from: string) =>
-      line.run(work(name), from).then(
+      queue.run(work(name), from).then(
         () => `${name} done`,
         ({ message }: Error) => `${name} ${/\w+Max\b/.exec(message)?.[0]}`,
       );
-    const flood = ['f0', 'f1', 'f2', 'f3', 'f4'].map((name) => outcome(name, 'there'));
-    const others = [outcome('a', 'here'), outcome('b', 'elsewhere'), outcome('c', 'home')];
+    const flood = ['f0', 'f1', 'f2', 'f3', 'f4'].map((name) => outcome(name, 'flooding source'));
+    const others = [outcome('a', 'source 1'), outcome('b', 'source 2'), outcome('c', 'source 3')];
     for (let next = 0; next < begun.length; next++) {
       ends.get(begun[next] ?? '')?.resolve('');
       await turn();
@@ -83,15 +83,15 @@ describe('a bounded line', () => {
     expect(begun).toEqual(['f0', 'f3', 'a', 'b']);
   });
 
-  test('time is up in the line: it is never begun, and its place is free', async () => {
-    const line = new LoginQueue({ checksMax: 1, waitingMax: 1, checkTimeoutMs: 1_000 });
-    const { begun, ends, work } = desk();
-    void line.run(work('first')).catch(() => undefined);
+  test('never starts a check whose deadline passed while it waited, and frees its place', async () => {
+    const queue = new LoginQueue({ checksMax: 1, waitingMax: 1, checkTimeoutMs: 1_000 });
+    const { begun, ends, work } = createChecks();
+    void queue.run(work('first')).catch(() => undefined);
     await jest.advanceTimersByTimeAsync(500);
-    const second = expect(line.run(work('second'))).rejects.toThrow(/no answer within 1000 ms/);
+    const second = expect(queue.run(work('second'))).rejects.toThrow(/no answer within 1000 ms/);
     await jest.advanceTimersByTimeAsync(1_000);
     await second;
-    const third = line.run(work('third'));
+    const third = queue.run(work('third'));
     ends.get('first')?.resolve('');
     await turn();
     expect(begun).toEqual(['first', 'third']);
@@ -99,15 +99,15 @@ describe('a bounded line', () => {
     await expect(third).resolves.toBe('done');
   });
 
-  test('time is up at work: the work is told, and keeps its place until it has settled', async () => {
-    const line = new LoginQueue({ checksMax: 1, waitingMax: 1, checkTimeoutMs: 1_000 });
-    const { begun, ends, signals, work } = desk();
-    const first = expect(line.run(work('first'))).rejects.toThrow(/no answer within 1000 ms/);
+  test('aborts a running check at its deadline, and counts it as running until it settles', async () => {
+    const queue = new LoginQueue({ checksMax: 1, waitingMax: 1, checkTimeoutMs: 1_000 });
+    const { begun, ends, signals, work } = createChecks();
+    const first = expect(queue.run(work('first'))).rejects.toThrow(/no answer within 1000 ms/);
     expect(signals.get('first')?.aborted).toBe(false);
     await jest.advanceTimersByTimeAsync(1_000);
     await first;
     expect(signals.get('first')?.aborted).toBe(true);
-    const second = line.run(work('second'));
+    const second = queue.run(work('second'));
     await turn();
     expect(begun).toEqual(['first']);
     ends.get('first')?.reject(new Error('given up'));

@@ -7,7 +7,7 @@ import { StaticUsers, type StaticUsersOptions } from '../../../../../server/src/
 import { Inbox } from '../../../../../server/src/contract/test-inbox.js';
 import { presented } from '../credentials.js';
 
-/** As cheap as they may be, of 'correct horse' and of 'battery staple'. */
+/** The cheapest allowed hashes of 'correct horse' and 'battery staple'. */
 const HORSE = '$scrypt$ln=14,r=8,p=1$zN2KFMZhRfOmojWfLnwqLw$bi47QHIEJz28l4L/sB54Omd0Dke7A2Jrjja2kHpxGAE';
 const STAPLE = '$scrypt$ln=14,r=8,p=1$PDIeEVVWrl2oLfo6cjM/+Q$U3YiDuEYFwzPjN6f1+//5hmQGq2oCUoFKQbjo/rttNQ';
 
@@ -24,7 +24,7 @@ afterEach(() => {
   for (const folder of folders.splice(0)) rmSync(folder, { recursive: true });
 });
 
-/** With what was checked, against which hash, and what was logged. */
+/** Also records each check with the salt of its hash, and the log. */
 function usersWith(options: Partial<StaticUsersOptions> = { users: USERS }) {
   const checks: { passcode: string; salt: string }[] = [];
   const log = new Inbox<string>('log');
@@ -47,7 +47,7 @@ function fileWith(content: string): string {
 }
 
 describe('logging in', () => {
-  test('with the right password, as that user with its claims', async () => {
+  test('succeeds with the right password, and gives the claims of the user', async () => {
     const { logIn } = usersWith();
     expect(await logIn('alice', 'correct horse')).toEqual({
       name: 'alice',
@@ -65,11 +65,11 @@ describe('logging in', () => {
     ['carol', 'battery staple'],
     ['__proto__', 'correct horse'],
     ['constructor', 'correct horse'],
-  ])('%s with %j is nobody', async (login, passcode) => {
+  ])('%s with %j is unknown', async (login, passcode) => {
     expect(await usersWith().logIn(login, passcode)).toBeUndefined();
   });
 
-  test('an unknown name costs one check, as a known one does, against the hash of some user: always the same', async () => {
+  test('an unknown name costs one check like a known one, always against the hash of the same user', async () => {
     const { logIn, checks } = usersWith({ users: USERS, cacheMs: 0 });
     await logIn('alice', 'wrong');
     expect(checks).toHaveLength(1);
@@ -86,7 +86,7 @@ describe('logging in', () => {
     expect(checks.at(-1)).toEqual({ passcode: 'wrong again', salt: decoyOf.get(strangers[3]!) });
   }, 20_000);
 
-  test('who presents no login or no passcode is not checked', async () => {
+  test('needs both a login and a passcode for a check', async () => {
     const { logIn, checks } = usersWith();
     for (const [login, passcode] of [[], ['alice'], ['alice', ''], ['', 'correct horse'], [undefined, 'x']]) {
       expect(await logIn(login, passcode)).toBeUndefined();
@@ -94,7 +94,7 @@ describe('logging in', () => {
     expect(checks).toEqual([]);
   });
 
-  test('a password that was right is not checked again for a while; one that was wrong is', async () => {
+  test('remembers a right password for cacheMs, and checks a wrong one again', async () => {
     const { logIn, checks } = usersWith();
     for (let i = 0; i < 3; i++) expect(await logIn('alice', 'correct horse')).toMatchObject({ name: 'alice' });
     expect(checks).toHaveLength(1);
@@ -102,7 +102,7 @@ describe('logging in', () => {
     expect(checks).toHaveLength(3);
   });
 
-  test('a flood is refused beyond the line, and no more than two are checked at a time', async () => {
+  test('a flood is refused beyond waitingMax, and only checksMax run at a time', async () => {
     let running = 0;
     let most = 0;
     const users = new StaticUsers(
@@ -125,7 +125,7 @@ describe('logging in', () => {
 describe('a file', () => {
   const YAML = `- { name: alice, passwordHash: "${HORSE}", claims: { roles: [admin] } }\n`;
 
-  test('holds the same list, as YAML or JSON', async () => {
+  test('holds the same list as YAML or JSON', async () => {
     const yaml = usersWith({ file: fileWith(YAML) });
     expect(await yaml.logIn('alice', 'correct horse')).toMatchObject({ claims: { roles: ['admin'] } });
     const json = usersWith({ file: fileWith(JSON.stringify(USERS)) });
@@ -145,7 +145,7 @@ describe('a file', () => {
     [`- { name: alice, passwordHash: "${HORSE}", password: s3cret }`, /password/],
     [`${YAML}${YAML}`, /must name each user once/],
     ['s3cret: [', /neither YAML nor JSON/],
-  ])('that holds %j is refused with a reason, and nothing of it is shown', (content, reason) => {
+  ])('with the content %j is refused, with a reason that does not quote it', (content, reason) => {
     const file = fileWith(content);
     let message = '';
     try {
@@ -157,7 +157,7 @@ describe('a file', () => {
     expect(message).not.toMatch(/s3cret|bi47QHIEJz28l4L/);
   });
 
-  test('that changes counts anew, for those known from before, too', async () => {
+  test('that changes replaces the list, also for cached logins', async () => {
     const file = fileWith(YAML);
     const { logIn, log } = usersWith({ file });
     expect(await logIn('alice', 'correct horse')).toMatchObject({ name: 'alice' });
@@ -167,7 +167,7 @@ describe('a file', () => {
     expect(await logIn('alice', 'battery staple')).toMatchObject({ name: 'alice', claims: {} });
   });
 
-  test('that becomes unusable is reported without what it holds, and the users stay', async () => {
+  test('that becomes invalid is reported without its content, and the users stay', async () => {
     const file = fileWith(YAML);
     const { logIn, log } = usersWith({ file });
     writeFileSync(file, '- { name: alice, passwordHash: s3cret }');
@@ -177,7 +177,7 @@ describe('a file', () => {
     expect(await logIn('alice', 'correct horse')).toMatchObject({ name: 'alice' });
   });
 
-  test('with nobody in it lets nobody in', async () => {
+  test('with an empty list accepts no client', async () => {
     const { logIn, checks } = usersWith({ file: fileWith('[]') });
     expect(await logIn('alice', 'correct horse')).toBeUndefined();
     expect(checks).toEqual([]);

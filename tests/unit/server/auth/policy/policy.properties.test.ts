@@ -1,4 +1,6 @@
-/** Rules against keys, one by one: what is allowed is covered with all that it matches, what is denied stays denied. */
+/**
+ * Compares decisions about patterns with decisions about each key: no pattern allows a key that is denied by itself.
+ */
 import { expect, test } from '@jest/globals';
 import type { Principal } from '../../../../../server/src/auth/auth.js';
 import { createPolicy, type PolicyRule } from '../../../../../server/src/auth/policy/policy.js';
@@ -31,17 +33,17 @@ const KEYS = WORDS.flatMap((one) => [
   ...WORDS.flatMap((two) => [`${one}.${two}`, ...WORDS.map((three) => `${one}.${two}.${three}`)]),
 ]);
 
-test('who may subscribe to a pattern may subscribe to each key that it matches', () => {
-  const property = fc.property(rules, pattern, (given, wanted) => {
+test('a user who may subscribe to a pattern may subscribe to each key that it matches', () => {
+  const property = fc.property(rules, pattern, (given, requested) => {
     const policy = topics(given);
     const may = (text: string) => policy.allows(ANN, 'subscribe', parseDestination(`/topic/${text}`, 'subscribe'));
-    if (!(may(wanted) as boolean)) return;
-    expect(KEYS.filter((each) => matches(wanted, each) && may(each) !== true)).toEqual([]);
+    if (!(may(requested) as boolean)) return;
+    expect(KEYS.filter((each) => matches(requested, each) && may(each) !== true)).toEqual([]);
   });
   fc.assert(property, { numRuns: 2_000 });
 });
 
-test('a key is judged as the first pattern that matches it says', () => {
+test('the first rule with a matching pattern decides about a key', () => {
   const property = fc.property(rules, key, (given, some) => {
     const first = given.find((rule) => matches(rule.pattern, some));
     expect(topics(given).allows(ANN, 'send', parseDestination(`/topic/${some}`, 'send'))).toBe(first?.allows ?? false);
@@ -49,26 +51,26 @@ test('a key is judged as the first pattern that matches it says', () => {
   fc.assert(property, { numRuns: 1_000 });
 });
 
-test('no subscription gets a message that a rule before its own denies', () => {
-  const property = fc.property(pattern, pattern, key, (denied, wanted, some) => {
-    if (!(matches(denied, some) && matches(wanted, some))) return;
+test('no subscription receives a message that an earlier rule denies', () => {
+  const property = fc.property(pattern, pattern, key, (denied, requested, some) => {
+    if (!(matches(denied, some) && matches(requested, some))) return;
     const policy = createPolicy([
       { deny: 'subscribe', destination: `/topic/${denied}` },
       { allow: 'subscribe', destination: '/#' },
     ]);
-    expect(policy.allows(ANN, 'subscribe', parseDestination(`/topic/${wanted}`, 'subscribe'))).toBe(false);
+    expect(policy.allows(ANN, 'subscribe', parseDestination(`/topic/${requested}`, 'subscribe'))).toBe(false);
   });
   fc.assert(property, { numRuns: 2_000 });
 });
 
-test('what a denied pattern has nothing in common with is let through', () => {
-  const property = fc.property(pattern, pattern, (denied, wanted) => {
-    if (overlapsWords(denied.split('.'), wanted.split('.'))) return;
+test('a pattern that does not overlap a denied pattern is allowed', () => {
+  const property = fc.property(pattern, pattern, (denied, requested) => {
+    if (overlapsWords(denied.split('.'), requested.split('.'))) return;
     const policy = createPolicy([
       { deny: 'subscribe', destination: `/topic/${denied}` },
       { allow: 'subscribe', destination: '/#' },
     ]);
-    expect(policy.allows(ANN, 'subscribe', parseDestination(`/topic/${wanted}`, 'subscribe'))).toBe(true);
+    expect(policy.allows(ANN, 'subscribe', parseDestination(`/topic/${requested}`, 'subscribe'))).toBe(true);
   });
   fc.assert(property, { numRuns: 2_000 });
 });
@@ -84,7 +86,7 @@ test('an escape changes nothing', () => {
   const property = fc.property(destination, fc.nat(30), rules, (text, at, given) => {
     const segments = text.split('/').map((segment, index) => {
       const character = segment[at % (segment.length || 1)] ?? '';
-      // The kind is no name
+      // The kind of a destination cannot be escaped
       const isName = index > 1 && segment !== 'queue' && character !== '';
       return isName ? segment.replace(character, `%${character.charCodeAt(0).toString(16)}`) : segment;
     });
@@ -96,22 +98,22 @@ test('an escape changes nothing', () => {
   fc.assert(property, { numRuns: 300 });
 });
 
-test('a user of any name has no more than what is filled in whole', () => {
+test('a template allows a user of any name only the key with the whole name', () => {
   const property = fc.property(
     fc.string({ unit: 'grapheme', minLength: 1, maxLength: 20 }),
     pattern,
-    (name, wanted) => {
+    (name, requested) => {
       if (/\p{Cc}|\p{Cs}/u.test(name)) return;
       const policy = createPolicy([{ allow: 'subscribe', destination: '/topic/private.{user}' }]);
       let destination;
       try {
-        destination = parseDestination(`/topic/private.${wanted}`, 'subscribe');
+        destination = parseDestination(`/topic/private.${requested}`, 'subscribe');
       } catch (error) {
         if (error instanceof DestinationError) return;
         throw error;
       }
       const allowed = policy.allows({ name, anonymous: false, claims: {} }, 'subscribe', destination);
-      expect(allowed).toBe(wanted === name && !/[.*#/]/.test(name));
+      expect(allowed).toBe(requested === name && !/[.*#/]/.test(name));
     },
   );
   fc.assert(property, { numRuns: 2_000 });

@@ -5,18 +5,18 @@ import { createPolicy, PolicyError, type PolicyRule } from '../../../../../serve
 import { parseDestination } from '../../../../../server/src/destinations/destination.js';
 
 const ANN: Principal = { name: 'ann', anonymous: false, claims: {} };
-const NOBODY: Principal = { name: 'anonymous', anonymous: true, claims: {} };
+const ANONYMOUS: Principal = { name: 'anonymous', anonymous: true, claims: {} };
 const having = (claims: Principal['claims'], name = 'ann'): Principal => ({ name, anonymous: false, claims });
 
-/** `send /topic/a` or `subscribe /topic/#`, by ann or somebody else. */
-function may(rules: readonly PolicyRule[], what: string, who = ANN, topicExchange?: string): boolean {
-  const [action, destination] = read(what);
+/** Decides about a request such as `send /topic/a` or `subscribe /topic/#`. */
+function may(rules: readonly PolicyRule[], request: string, principal = ANN, topicExchange?: string): boolean {
+  const [action, destination] = read(request);
   const policy = createPolicy(rules, topicExchange === undefined ? {} : { topicExchange });
-  return policy.allows(who, action, destination) as boolean;
+  return policy.allows(principal, action, destination) as boolean;
 }
 
-function read(what: string): [Action, ReturnType<typeof parseDestination>] {
-  const [action, ...rest] = what.split(' ') as [Action, ...string[]];
+function read(request: string): [Action, ReturnType<typeof parseDestination>] {
+  const [action, ...rest] = request.split(' ') as [Action, ...string[]];
   const parsed = parseDestination(rest.join(' '), action);
   return [action, parsed.kind === 'user' && action === 'subscribe' ? { ...parsed, user: 'ann' } : parsed];
 }
@@ -44,7 +44,7 @@ describe('a rule that allows', () => {
     ['/topic/a.b', 'subscribe /topic/a.*', false],
     ['/topic/a', 'send /topic/a', true],
     ['/topic/a', 'send /topic/a.', false],
-    // What is sent has a key, not a pattern
+    // In a SEND, wildcards are literal characters of the key
     ['/topic/a.*', 'send /topic/a.#', true],
     ['/topic/a.*', 'send /topic/a.*', true],
     ['/topic/a.b', 'send /topic/a.*', false],
@@ -63,11 +63,11 @@ describe('a rule that allows', () => {
     ['/exchange/*/a', 'send /exchange/other/a', true],
     ['/exchange/*/a', 'send /exchange/other/b', false],
     ['/exchange/*/#', 'send /topic/a', true],
-    // Exchanges that do not look at keys
+    // Exchanges that ignore keys
     ['/exchange/amq.fanout/a', 'subscribe /exchange/amq.fanout/a', false],
     ['/exchange/amq.headers/a', 'send /exchange/amq.headers/a', false],
     ['/exchange/amq.match/#', 'subscribe /exchange/amq.match/a', true],
-    // Each spelling of a queue by its name
+    // An allow rule covers only its own spelling of a queue
     ['/queue/jobs', 'send /queue/jobs', true],
     ['/queue/jobs', 'subscribe jobs', true],
     ['jobs', 'subscribe /queue/jobs', true],
@@ -98,13 +98,13 @@ describe('a rule that allows', () => {
     ['/#', 'send /user/bob/queue/x', true],
     ['/#', 'send /reply-queue/x', true],
     ['/#', 'subscribe /exchange/amq.fanout', true],
-  ])('%s and "%s": %s', (destination, what, expected) => {
-    const [action, other] = what.startsWith('send')
+  ])('%s and "%s": %s', (destination, request, expected) => {
+    const [action, other] = request.startsWith('send')
       ? (['send', 'subscribe'] as const)
       : (['subscribe', 'send'] as const);
     const isOneSided = /^\/(user|reply-queue)\//.test(destination);
-    expect(may([{ allow: isOneSided ? ['send', 'subscribe'] : action, destination }], what)).toBe(expected);
-    if (!isOneSided) expect(may([{ allow: other, destination }], what)).toBe(false);
+    expect(may([{ allow: isOneSided ? ['send', 'subscribe'] : action, destination }], request)).toBe(expected);
+    if (!isOneSided) expect(may([{ allow: other, destination }], request)).toBe(false);
   });
 });
 
@@ -146,14 +146,14 @@ describe('a rule that denies', () => {
     ['/user/boss/queue/#', 'send /user/%62oss/queue/x', false],
     ['/user/boss/queue/#', 'send /user/ann/queue/x', true],
     ['/#', 'send /topic/a', false],
-  ])('%s and "%s": %s', (destination, what, expected) => {
+  ])('%s and "%s": %s', (destination, request, expected) => {
     const rule: PolicyRule = { deny: ['send', 'subscribe'], destination };
     const rules = destination.startsWith('/reply-queue') ? [{ ...rule, deny: 'send' as const }] : [rule];
-    expect(may([...rules, ALL], what)).toBe(expected);
+    expect(may([...rules, ALL], request)).toBe(expected);
   });
 });
 
-test('the first rule that applies decides, and where none does the answer is no', () => {
+test('the first rule that applies decides; if none applies, the policy refuses', () => {
   const rules = [allow('/topic/secret.notice'), deny('/topic/secret.#'), allow('/topic/#')];
   expect(may(rules, 'send /topic/secret.notice')).toBe(true);
   expect(may(rules, 'send /topic/secret.plan')).toBe(false);
@@ -163,14 +163,14 @@ test('the first rule that applies decides, and where none does the answer is no'
   expect(may([], 'send /topic/a')).toBe(false);
 });
 
-test('a rule is about what it says, of a list each', () => {
+test('a rule applies to each destination of its list, and only for its action', () => {
   const rules: PolicyRule[] = [{ allow: 'subscribe', destination: ['/topic/a', '/queue/b'] }];
   expect(may(rules, 'subscribe /topic/a')).toBe(true);
   expect(may(rules, 'subscribe /queue/b')).toBe(true);
   expect(may(rules, 'send /topic/a')).toBe(false);
 });
 
-test('the topic exchange has the name that the configuration gives it', () => {
+test('the topic exchange has the configured name', () => {
   expect(may([allow('/topic/a')], 'send /exchange/news/a', ANN, 'news')).toBe(true);
   expect(may([allow('/topic/a')], 'send /exchange/amq.topic/a', ANN, 'news')).toBe(false);
 });
@@ -180,8 +180,8 @@ test('temporary queues need no rule', () => {
   expect(createPolicy([deny('/#')]).allows(ANN, 'send', temporary)).toBe(true);
 });
 
-describe('dead letters whose key is not known', () => {
-  const needed = (exchange: string) =>
+describe('dead letters with an unknown key', () => {
+  const permissionFor = (exchange: string) =>
     furtherPermissionsOfSubscribe(new Map([['x-dead-letter-exchange', exchange]]))[0]!;
   test.each([
     ['e', [allow('/exchange/e/#')], true],
@@ -193,7 +193,7 @@ describe('dead letters whose key is not known', () => {
     ['', [deny('/queue/a'), allow('/#')], false],
     ['', [allow('/#')], true],
   ])('to the exchange "%s" by %j: %s', (exchange, rules, expected) => {
-    const { action, destination } = needed(exchange);
+    const { action, destination } = permissionFor(exchange);
     expect(createPolicy(rules).allows(ANN, action, destination)).toBe(expected);
   });
 });
@@ -231,7 +231,7 @@ describe('users', () => {
     ],
   ])('%j: with a login %s, without %s', (rules, authenticated, anonymous) => {
     expect(may(rules, 'send /topic/a')).toBe(authenticated);
-    expect(may(rules, 'send /topic/a', NOBODY)).toBe(anonymous);
+    expect(may(rules, 'send /topic/a', ANONYMOUS)).toBe(anonymous);
   });
 });
 
@@ -255,7 +255,7 @@ describe('claims', () => {
     [{ 'https://example.com/role': 'admin' }, { 'https://example.com/role': 'admin' }, true],
     [{ 'a.b': 'x' }, { 'a.b': 'x', a: { b: 'y' } }, true],
     [{ 'a.b': 'x' }, { a: null }, false],
-    // What every object has is no claim
+    // Inherited properties of an object are not claims
     [{ 'constructor.name': 'Object' }, {}, false],
     [{ undefined: 'undefined' }, {}, false],
     [{ role: 'null' }, { role: null }, false],
@@ -277,7 +277,7 @@ describe('templates', () => {
     ['subscribe /topic/private.*.a', ANN, false],
     ['subscribe /topic/private.#', ANN, false],
     ['send /topic/private.ann', ANN, true],
-    ['send /topic/private.anonymous.a', NOBODY, false],
+    ['send /topic/private.anonymous.a', ANONYMOUS, false],
     ['send /topic/private.anonymous.a', having({}, 'anonymous'), true],
     ['send /topic/acme.news', having({ tenant: 'acme' }), true],
     ['send /topic/7.news', having({ tenant: 7 }), true],
@@ -290,45 +290,47 @@ describe('templates', () => {
     ['send /user/bob/queue/x', ANN, false],
     ['send /user/a.n*%2Fn@example.org/queue/x', having({}, 'a.n*/n@example.org'), true],
     ['send /exchange/a.b/k', having({ tenant: 'a.b' }), true],
-    ['send /user/undefined/queue/x', NOBODY, false],
-  ])('"%s" by %j: %s', (what, who, expected) => {
-    expect(may(rules, what, { ...who, anonymous: who === NOBODY })).toBe(expected);
+    ['send /user/undefined/queue/x', ANONYMOUS, false],
+  ])('"%s" by %j: %s', (request, principal, expected) => {
+    expect(may(rules, request, { ...principal, anonymous: principal === ANONYMOUS })).toBe(expected);
   });
 
-  // A name that is no word is never taken apart, nor for a pattern
+  // A value that is not a single word is neither split nor used as a pattern
   test.each(['*', '#', 'a.b', 'ann.#', 'a/b', 'a*', '#b', '.', ''])(
-    'a value "%s" allows nothing and denies',
+    'the value "%s" allows nothing and denies everything that it could match',
     (value) => {
-      const who = having({ tenant: value });
-      for (const what of [
+      const principal = having({ tenant: value });
+      for (const request of [
         'subscribe /topic/x.#',
         'subscribe /topic/x.*.b',
         'send /topic/x.b',
         `send /topic/x.a/b`,
         'send /topic/x.*',
       ]) {
-        expect(may([allow('/topic/x.{claims.tenant}.#')], what, who)).toBe(false);
-        expect(may([deny('/topic/x.{claims.tenant}.#'), ALL], what, who)).toBe(false);
-        expect(may([deny('/topic/y.{claims.tenant}.#'), ALL], what, who)).toBe(true);
+        expect(may([allow('/topic/x.{claims.tenant}.#')], request, principal)).toBe(false);
+        expect(may([deny('/topic/x.{claims.tenant}.#'), ALL], request, principal)).toBe(false);
+        expect(may([deny('/topic/y.{claims.tenant}.#'), ALL], request, principal)).toBe(true);
       }
     },
   );
 
   test.each([
-    ['no such claim', ANN],
-    ['nobody', NOBODY],
-  ])('for %s the same', (_, who) => {
-    const template = who === ANN ? '{claims.tenant}' : '{user}';
+    ['a user without the claim', ANN],
+    ['an anonymous client', ANONYMOUS],
+  ])('a template without a value allows nothing and denies everything that it could match: %s', (_, principal) => {
+    const template = principal === ANN ? '{claims.tenant}' : '{user}';
     const rest: PolicyRule = { allow: ['send', 'subscribe'], destination: '/#', users: 'everyone' };
     const of = (destination: string) => [{ deny: 'send', destination } as const, rest];
-    expect(may(of(`/topic/x.${template}`), 'send /topic/x.anonymous', who)).toBe(false);
-    expect(may(of(`/topic/x.${template}`), 'send /topic/y.anonymous', who)).toBe(true);
-    expect(may(of(`/user/${template}/queue/x`), 'send /user/bob/queue/x', who)).toBe(false);
-    expect(may(of(`/user/${template}/queue/x`), 'send /user/bob/queue/y', who)).toBe(true);
-    expect(may([{ ...allow(`/topic/${template}`), users: 'everyone' }], 'send /topic/anonymous', who)).toBe(false);
+    expect(may(of(`/topic/x.${template}`), 'send /topic/x.anonymous', principal)).toBe(false);
+    expect(may(of(`/topic/x.${template}`), 'send /topic/y.anonymous', principal)).toBe(true);
+    expect(may(of(`/user/${template}/queue/x`), 'send /user/bob/queue/x', principal)).toBe(false);
+    expect(may(of(`/user/${template}/queue/x`), 'send /user/bob/queue/y', principal)).toBe(true);
+    expect(may([{ ...allow(`/topic/${template}`), users: 'everyone' }], 'send /topic/anonymous', principal)).toBe(
+      false,
+    );
   });
 
-  test('a brace that is meant is written as an escape', () => {
+  test('a literal brace is written as an escape', () => {
     expect(may([allow('/topic/%7Buser%7D')], 'send /topic/{user}')).toBe(true);
     expect(may([allow('/topic/%7Buser%7D')], 'send /topic/ann')).toBe(false);
   });
@@ -347,25 +349,29 @@ describe('a refusal', () => {
     [
       'send /topic/team.a',
       ANN,
-      'policy.rules.1 denies it, since {claims.team} is not known of this user as one word (without . * # /)',
+      'policy.rules.1 denies it, since this user has no single word (without . * # /) for {claims.team}',
     ],
-    ['subscribe /topic/private.#', ANN, 'policy.rules.2 allows only a part, or another spelling, of what it reaches'],
-    ['send /amq/queue/jobs', ANN, 'policy.rules.2 allows only a part, or another spelling, of what it reaches'],
+    [
+      'subscribe /topic/private.#',
+      ANN,
+      'policy.rules.2 allows only a part of what it reaches, or only another spelling',
+    ],
+    ['send /amq/queue/jobs', ANN, 'policy.rules.2 allows only a part of what it reaches, or only another spelling'],
     [
       'send /topic/private.ann',
       MAIL,
-      'policy.rules.2 does not allow it, since {user} is not known of this user as one word (without . * # /)',
+      'policy.rules.2 does not allow it, since this user has no single word (without . * # /) for {user}',
     ],
     ['send /topic/other', ANN, 'no rule of the policy allows it'],
     ['send /topic/staff', ANN, 'no rule of the policy allows it'],
-  ])('"%s" says why', (what, who, expected) => {
-    const [action, destination] = read(what);
-    expect(policy.allows(who, action, destination)).toBe(false);
-    expect(policy.explain?.(who, action, destination)).toBe(expected);
+  ])('"%s" is explained', (request, principal, expected) => {
+    const [action, destination] = read(request);
+    expect(policy.allows(principal, action, destination)).toBe(false);
+    expect(policy.explain?.(principal, action, destination)).toBe(expected);
   });
 });
 
-describe('a rule that cannot be used', () => {
+describe('an invalid rule', () => {
   const problemsOf = (...rules: PolicyRule[]): readonly string[] => {
     try {
       createPolicy(rules);
@@ -378,48 +384,48 @@ describe('a rule that cannot be used', () => {
   test.each([
     ['/topc/a', /is not a destination that this relay knows/],
     ['/topic/', /empty name/],
-    ['/exchange/e', /says no key: \/exchange\/NAME\/# is all/],
+    ['/exchange/e', /has no key: \/exchange\/NAME\/# is all/],
     ['/exchange/#/a', /"\*" stands for any exchange or user/],
     ['/topic/chat*', /stand for whole words/],
     ['/queue/a#', /stand for whole words/],
     ['/user/ann*/queue/x', /stand for whole words/],
     ['/topic/a-{user}', /whole word: /],
     ['/topic/{user}{user}', /whole word: /],
-    ['/topic/{name}', /\{name\} is no template/],
-    ['/topic/{claims.}', /is no template/],
+    ['/topic/{name}', /\{name\} is not a template/],
+    ['/topic/{claims.}', /is not a template/],
     ['/topic/{user', /%7B/],
     ['/topic/a}', /%7D/],
     ['/topic/\ud800', /surrogate/],
     ['/temp-queue/t', /reply-to/],
     ['/queue/stomp-relay.x', /clients cannot use/],
     ['/user/queue', /user/],
-  ])('%s', (destination, problem) => {
+  ])('has an invalid destination: %s', (destination, problem) => {
     expect(problemsOf(ALL, allow(destination))).toEqual([expect.stringMatching(problem)]);
     expect(problemsOf(ALL, allow(['/topic/a', destination]))[0]).toMatch(/^policy\.rules\.1\.destination "/);
   });
 
-  test('that is only for what its destination does not take', () => {
+  test('has an action that its destination does not support', () => {
     expect(problemsOf({ allow: 'send', destination: '/user/queue/x' })).toHaveLength(1);
     expect(problemsOf({ allow: 'subscribe', destination: '/user/ann/queue/x' })).toHaveLength(1);
     expect(problemsOf({ deny: 'subscribe', destination: '/reply-queue/x' })).toHaveLength(1);
     expect(problemsOf(allow(['/user/queue/x', '/user/*/queue/x', '/reply-queue/x']))).toEqual([]);
   });
 
-  test('that says neither what it allows nor what it denies, or both', () => {
+  test('has neither allow nor deny, or both', () => {
     expect(problemsOf({ destination: '/topic/a' }, { allow: 'send', deny: 'send', destination: '/topic/a' })).toEqual([
       'policy.rules.0 must have either allow or deny',
       'policy.rules.1 must have either allow or deny',
     ]);
   });
 
-  test('all are named', () => {
+  test('is listed with all other invalid rules', () => {
     expect(problemsOf(allow('/a/b'), ALL, deny('/c/d'))).toEqual([
       expect.stringMatching(/^policy\.rules\.0\.destination "\/a\/b" cannot be used/),
       expect.stringMatching(/^policy\.rules\.2\.destination "\/c\/d" cannot be used/),
     ]);
   });
 
-  test('more words than a long pattern can be compared with in a moment', () => {
+  test('rules with too many words are refused', () => {
     const long = allow(`/topic/${Array<string>(120).fill('a').join('.')}`);
     expect(problemsOf(...Array<PolicyRule>(81).fill(long))).toEqual([]);
     expect(problemsOf(...Array<PolicyRule>(83).fill(long))).toEqual([

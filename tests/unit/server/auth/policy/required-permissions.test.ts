@@ -8,13 +8,15 @@ import { parseDestination, parseReplyTo } from '../../../../../server/src/destin
 
 type Headers = Readonly<Record<string, string>>;
 
-const shown = (needs: readonly RequiredPermission[]): string[] =>
-  needs.map(({ action, destination: { kind, text } }) => `${action} ${kind} ${text}`);
+const textsOf = (permissions: readonly RequiredPermission[]): string[] =>
+  permissions.map(({ action, destination: { kind, text } }) => `${action} ${kind} ${text}`);
 const toSend = (to: string, headers: Headers) =>
-  shown(furtherPermissionsOfSend(parseDestination(to, 'send'), new Map(Object.entries(headers)), tempQueueOf(headers)));
+  textsOf(
+    furtherPermissionsOfSend(parseDestination(to, 'send'), new Map(Object.entries(headers)), tempQueueOf(headers)),
+  );
 const tempQueueOf = (headers: Headers) =>
   headers['reply-to'] === undefined ? undefined : parseReplyTo(headers['reply-to']);
-const toSubscribe = (headers: Headers) => shown(furtherPermissionsOfSubscribe(new Map(Object.entries(headers))));
+const toSubscribe = (headers: Headers) => textsOf(furtherPermissionsOfSubscribe(new Map(Object.entries(headers))));
 
 describe('a SEND', () => {
   test.each<[string, Headers, string[]]>([
@@ -35,14 +37,14 @@ describe('a SEND', () => {
     ['/topic/a', { 'reply-to': '/reply-queue/b' }, ['send reply-queue /reply-queue/b']],
     ['/topic/a', { 'reply-to': 'b' }, ['send queue /queue/b']],
     ['/topic/a', { 'reply-to': 'b%2Fc' }, ['send queue /queue/b%252Fc']],
-    // What Spring AMQP takes for an exchange and a key
+    // Spring AMQP reads these as an exchange and a key
     ['/topic/a', { 'reply-to': 'e/k.l' }, ['send queue /queue/e%2Fk.l', 'send exchange /exchange/e/k.l']],
     [
       '/topic/a',
       { 'reply-to': 'topic://e/k/l' },
       ['send queue /queue/topic:%2F%2Fe%2Fk%2Fl', 'send exchange /exchange/e/k%2Fl'],
     ],
-    // Spring takes the last scheme, and needs no slash behind it
+    // Spring AMQP uses the last scheme, and needs no slash behind it
     [
       '/topic/a',
       { 'reply-to': 'topic://e/k://l' },
@@ -55,7 +57,7 @@ describe('a SEND', () => {
       ['send reply-queue /reply-queue/stomp-relay.user/x.ann', 'send exchange /exchange/stomp-relay.user/x.ann'],
     ],
     ['/topic/a', { 'reply-to': 'stomp-relay.durable.x' }, ['send reply-queue /reply-queue/stomp-relay.durable.x']],
-    // Those say nothing where no queue is declared
+    // These headers have no effect without a queue to declare
     ['/topic/a', { 'x-dead-letter-exchange': 'e' }, []],
     ['/amq/queue/a', { 'x-dead-letter-exchange': 'e', 'x-max-length': 'none' }, []],
     ['/queue/a', { 'x-max-length': '1' }, ['subscribe queue /queue/a']],
@@ -65,8 +67,8 @@ describe('a SEND', () => {
       { 'reply-to': 'b', 'x-dead-letter-exchange': 'e', 'x-dead-letter-routing-key': 'k' },
       ['send queue /queue/b', 'subscribe queue /queue/a', 'send exchange /exchange/e/k'],
     ],
-  ])('to %s with %j needs %j', (to, headers, needs) => {
-    expect(toSend(to, headers)).toEqual(needs);
+  ])('to %s with %j needs %j', (to, headers, permissions) => {
+    expect(toSend(to, headers)).toEqual(permissions);
   });
 
   test.each([
@@ -79,7 +81,7 @@ describe('a SEND', () => {
     '/reply-queue/amq.rabbitmq.reply-to.x',
     'amq.rabbitmq.trace/x',
     'topic://amq.rabbitmq.trace/x',
-  ])('is refused with reply-to:%s, where no reply can go', (replyTo) => {
+  ])('is refused with reply-to:%s, which cannot receive replies', (replyTo) => {
     expect(() => toSend('/topic/a', { 'reply-to': replyTo })).toThrow(
       expect.objectContaining({ code: 'invalid-destination' }),
     );
@@ -90,7 +92,7 @@ test.each([
   ['invalid-header', 'a://'.repeat(4_000) + '\n'],
   ['invalid-header', 'é'.repeat(128)],
   ['invalid-destination', `/temp-queue/${'%61'.repeat(700)}`],
-])('a reply-to that is too long is refused before it is taken apart: %s', (code, replyTo) => {
+])('a reply-to that is too long is refused before it is parsed: %s', (code, replyTo) => {
   expect(() => toSend('/topic/a', { 'reply-to': replyTo })).toThrow(expect.objectContaining({ code }));
 });
 
@@ -108,13 +110,13 @@ describe('a SUBSCRIBE', () => {
       { 'x-dead-letter-exchange': '', 'x-dead-letter-routing-key': 'stomp-relay.durable.x' },
       ['send reply-queue /reply-queue/stomp-relay.durable.x'],
     ],
-  ])('with %j needs %j', (headers, needs) => {
-    expect(toSubscribe(headers)).toEqual(needs);
+  ])('with %j needs %j', (headers, permissions) => {
+    expect(toSubscribe(headers)).toEqual(permissions);
   });
 
-  test('whose messages may be dead-lettered with any key says so', () => {
-    const [need] = furtherPermissionsOfSubscribe(new Map([['x-dead-letter-exchange', 'e']]));
-    expect(need?.destination).toEqual({
+  test('without a dead-letter key needs permission for any key', () => {
+    const [permission] = furtherPermissionsOfSubscribe(new Map([['x-dead-letter-exchange', 'e']]));
+    expect(permission?.destination).toEqual({
       kind: 'exchange',
       text: '/exchange/e/#',
       exchange: 'e',
