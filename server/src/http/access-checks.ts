@@ -1,23 +1,23 @@
 /**
- * What keeps other pages out of the API, before anything else is looked at: whom this name belongs to (DNS rebinding), which
- * origin the page has, and CORS for those that are allowed. Pages of the same origin need no CORS, and get no headers of it.
+ * Protects the API from other web pages, before any other work: checks of Host (DNS rebinding) and Origin, and CORS for
+ * allowed origins. Pages of the relay's own origin need no CORS headers and get none.
  */
 import cors from 'cors';
 import type { RequestHandler } from 'express';
 import { refusal } from './problem-codes.js';
 
-/** Looks at a request's headers; the sentence of the refusal, or undefined. */
+/** Checks the headers of a request. Returns the sentence of the refusal, or undefined. */
 export type HeaderCheck = (
   headers: { readonly host?: string | undefined; readonly origin?: string | undefined },
   isEncrypted: boolean,
 ) => string | undefined;
 
 export interface AccessChecks {
-  /** Where the request has come in; the sentence of the refusal. */
+  /** Checks the address at which the request arrived. Returns the sentence of the refusal, or undefined. */
   readonly checkReach: (localAddress: string | undefined) => string | undefined;
   readonly checkHost: HeaderCheck;
   readonly checkOrigin: HeaderCheck;
-  /** `same`: without CORS. */
+  /** `same` disables CORS. */
   readonly allowedOrigins: 'same' | '*' | readonly string[];
 }
 
@@ -28,10 +28,10 @@ export function accessChecks({ checkReach, checkHost, checkOrigin }: AccessCheck
     if (refusedBecause !== undefined) throw refusal('host-not-allowed', refusedBecause);
     const foreign = checkOrigin(headers, isEncrypted);
     if (foreign !== undefined) throw refusal('origin-not-allowed', foreign);
-    // Without Origin but from another site: somebody has followed a link, or a page embeds us as an image, frame or form.
+    // A request from another site has no Origin if a user follows a link, or if a page embeds an image or a frame
     const { origin, 'sec-fetch-site': site, 'sec-fetch-dest': use } = headers;
     if (origin === undefined && (site === 'cross-site' || site === 'same-site') && use !== 'document') {
-      throw refusal('origin-not-allowed', 'Another site has made this request without saying its origin.');
+      throw refusal('origin-not-allowed', 'Another site made this request without an Origin header.');
     }
     next();
   };
@@ -42,7 +42,7 @@ const REQUEST_HEADERS = ['Authorization', 'Content-Type', 'Idempotency-Key', 'La
 const RESPONSE_HEADERS = ['Idempotent-Replayed', 'Retry-After', 'WWW-Authenticate'];
 const PREFLIGHT_MAX_AGE_S = 600;
 
-/** Answers preflights, and tells browsers which pages may read an answer. Undefined where only the same origin may. */
+/** Answers preflights, and adds the CORS headers. Undefined if only pages of the same origin are allowed. */
 export function crossOrigin(allowed: AccessChecks['allowedOrigins']): RequestHandler | undefined {
   const others = typeof allowed === 'string' ? [] : allowed.filter((origin) => origin !== 'same');
   if (allowed !== '*' && others.length === 0) return undefined;
@@ -55,7 +55,7 @@ export function crossOrigin(allowed: AccessChecks['allowedOrigins']): RequestHan
   };
   if (allowed === '*') return cors({ ...common, origin: '*', credentials: false });
   return cors((request, callback) => {
-    // "null" is the origin of any sandboxed frame: it gets no cookies
+    // Any sandboxed frame has the origin "null", so this origin gets no cookies
     const credentials = request.headers.origin !== 'null';
     callback(null, { ...common, origin: [...others], credentials });
   });

@@ -1,12 +1,12 @@
 /**
- * The HTTP API, for who speaks neither STOMP nor AMQP:
+ * The HTTP API, for clients without STOMP or AMQP:
  *
  *   POST /api/messages   publish one message or many
  *   GET  /api/stream     Server-Sent Events
  *   GET  /api/openapi.yaml
  *
- * Each request: who may talk to us at all (access-checks) -> who it is (callers) -> policy -> broker. All that is refused is
- * problem+json. docs/openapi.yaml describes every route; a test holds the two together.
+ * Each request passes access-checks -> callers (authentication) -> policy -> broker. Every refusal is problem+json.
+ * docs/openapi.yaml describes every route, and a test compares the description with the routes.
  */
 import { fileURLToPath } from 'node:url';
 import { type RequestHandler, Router } from 'express';
@@ -20,7 +20,7 @@ import { refusal, shuttingDown, toProblem } from './problem-codes.js';
 import { publishRoute, type PublishRouteConfig } from './messages/publish-route.js';
 import { streamRoute, type StreamRouteSources } from './streams/stream-route.js';
 
-/** The sections of the configuration that the API keeps to. */
+/** The sections of the configuration that the API uses. */
 export type ApiConfig = CallerSources['config'] & PublishRouteConfig & PublisherConfig & StreamRouteSources['config'];
 
 export interface ApiSources extends CallerSources, PublisherSources, Pick<StreamRouteSources, 'streams' | 'policy'> {
@@ -31,9 +31,9 @@ export interface ApiSources extends CallerSources, PublisherSources, Pick<Stream
   readonly onRefused: OnRefused;
 }
 
-/** Requests under way, so that a stop can wait for their answers. Streams are not among them. */
+/** Counts the requests in progress, so that a stop can wait for their answers. Streams do not count. */
 export class Requests {
-  private underWay = 0;
+  private inProgress = 0;
   private isStopping = false;
   private onIdle: (() => void) | undefined;
 
@@ -42,38 +42,38 @@ export class Requests {
       response.set('Connection', 'close');
       throw shuttingDown();
     }
-    this.underWay++;
+    this.inProgress++;
     response.once('close', () => {
-      if (--this.underWay === 0) this.onIdle?.();
+      if (--this.inProgress === 0) this.onIdle?.();
     });
     next();
   };
 
-  /** Takes no more, and resolves when all are answered. */
+  /** Refuses new requests, and resolves when all others are answered. */
   async drain(): Promise<void> {
     this.isStopping = true;
-    if (this.underWay > 0) await new Promise<void>((resolve) => (this.onIdle = resolve));
+    if (this.inProgress > 0) await new Promise<void>((resolve) => (this.onIdle = resolve));
   }
 }
 
 const BUILT_DESCRIPTION = fileURLToPath(new URL('../openapi.yaml', import.meta.url));
 
-/** To be mounted at `/api`. */
+/** The router for `/api`. */
 export function createApi(sources: ApiSources, checks: AccessChecks, description = BUILT_DESCRIPTION): Router {
   const { config, requests } = sources;
   const publisher = new MessagePublisher(sources, config);
-  const whoIs = (request: Parameters<typeof identify>[0]) => identify(request, sources);
-  const allowOthers = crossOrigin(checks.allowedOrigins);
+  const identifyCaller = (request: Parameters<typeof identify>[0]) => identify(request, sources);
+  const cors = crossOrigin(checks.allowedOrigins);
   const router = Router();
   router.use(noStore, accessChecks(checks));
-  if (allowOthers) router.use(allowOthers);
+  if (cors) router.use(cors);
   router.get('/openapi.yaml', (_request, response) => {
     response.type('application/yaml').sendFile(description);
   });
   router.use('/messages', requests.count, waitForRoom(sources, false));
   router.use('/stream', waitForRoom(sources, true));
-  router.use(publishRoute(config, whoIs, publisher, sources.onRefused));
-  router.use(streamRoute(sources, whoIs));
+  router.use(publishRoute(config, identifyCaller, publisher, sources.onRefused));
+  router.use(streamRoute(sources, identifyCaller));
   router.all('/messages', notAllowed('POST')).all(['/stream', '/openapi.yaml'], notAllowed('GET'));
   router.use((request) => {
     throw refusal('not-found', `There is nothing at ${request.method} ${request.baseUrl}${request.path}.`);
@@ -87,20 +87,20 @@ const noStore: RequestHandler = (_request, response, next) => {
   next();
 };
 
-/** New streams wait as new sessions do; other requests while the relay is overloaded, as SENDs do. */
+/** New streams always pass the admission queue, as new sessions do. Other requests pass it only during overload. */
 function waitForRoom({ admissionQueue, load }: ApiSources, always: boolean): RequestHandler {
   return (_request, _response, next) => {
     if (!always && !load.isOverloaded) return next();
-    admissionQueue.submit({ admit: () => next(), reject: (why) => next(refusal(why, TURNED_AWAY)) });
+    admissionQueue.submit({ admit: () => next(), reject: (code) => next(refusal(code, NO_ROOM)) });
   };
 }
 
-const TURNED_AWAY = 'The relay has no room for this request now: try again later.';
+const NO_ROOM = 'The relay has no room for this request now: try again later.';
 
 function notAllowed(method: string): RequestHandler {
   return (request, response) => {
     response.set('Allow', method);
-    throw refusal('method-not-allowed', `${request.baseUrl}${request.path} takes ${method}, not ${request.method}.`);
+    throw refusal('method-not-allowed', `${request.baseUrl}${request.path} accepts ${method}, not ${request.method}.`);
   };
 }
 

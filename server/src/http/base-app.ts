@@ -1,4 +1,4 @@
-/** The HTTP app that the public face and the admin face start from: headers, the check of Host, and the last answers. */
+/** The common base of the public HTTP app and the admin app: headers, the check of Host, and answers for errors. */
 import express, { type ErrorRequestHandler, type Express, type RequestHandler } from 'express';
 import { inTurn } from './in-turn.js';
 import { sendProblem } from './problem.js';
@@ -8,15 +8,15 @@ import { refusal } from './problem-codes.js';
 export type CheckHeaders = (headers: { readonly host?: string | undefined }) => string | undefined;
 
 export interface AppOptions {
-  /** Against DNS rebinding. */
+  /** Protects from DNS rebinding. */
   readonly checkHost?: CheckHeaders;
-  /** Called with the reason of an answer 500, for the log. */
+  /** Called with the error behind a 500, for the log. */
   readonly onFailed?: (error: unknown) => void;
 }
 
 /**
- * The page loads nothing from elsewhere and runs nothing inline. It may connect to any relay, and asks over HTTP why one has
- * refused it (info-route.ts).
+ * The page loads nothing from other origins and runs no inline scripts. It may connect to any relay, and to the HTTP
+ * route that explains a refused connection (info-route.ts).
  */
 const CONTENT_SECURITY_POLICY = [
   "default-src 'none'",
@@ -41,7 +41,7 @@ export function createApp(): Express {
   });
 }
 
-/** All routes behind it are refused to a request whose Host is not one of the relay's names. */
+/** Refuses requests whose Host is not one of the relay's names. */
 export function hostGuard({ checkHost }: AppOptions): RequestHandler {
   return (request, response, next) => {
     const refusedBecause = checkHost?.(request.headers);
@@ -56,14 +56,14 @@ export const notFound: RequestHandler = (request, response) => {
 };
 
 export function failed({ onFailed }: AppOptions): ErrorRequestHandler {
-  // Four parameters are how express knows it.
+  // Express recognizes an error handler by its four parameters
   return (error: { status?: number }, _request, response, _next) => {
     const status = error.status ?? 500;
     const isOurs = status >= 500;
     if (isOurs) onFailed?.(error);
     response.status(status).json({
       error: isOurs ? 'internal-error' : 'bad-request',
-      message: isOurs ? 'The relay could not answer.' : 'The request cannot be understood.',
+      message: isOurs ? 'The relay failed to answer the request.' : 'The request is malformed.',
     });
   };
 }

@@ -1,4 +1,4 @@
-/** Who makes an HTTP request: what it presents is asked of the same authenticators as a CONNECT, API keys first. */
+/** Authenticates HTTP requests: API keys first, then the same authenticators as for CONNECT. */
 import type { IncomingMessage } from 'node:http';
 import { AuthenticationError, type Authenticator, type Principal } from '../auth/auth.js';
 import { answeredInTime } from '../auth/answer-deadline.js';
@@ -13,7 +13,7 @@ export interface Caller {
 export interface CallerSources {
   readonly apiKeys: Authenticator;
   readonly authenticator: Authenticator;
-  /** API keys are configured and nothing else: then who has none is nobody. */
+  /** API keys are the only configured credentials, so a request without a key is refused. */
   readonly onlyApiKeys: boolean;
   readonly config: { readonly session: { readonly connectTimeoutMs: number } };
   addressOf(request: IncomingMessage): string;
@@ -44,11 +44,11 @@ export async function identify(request: IncomingMessage, sources: CallerSources)
   if (principal) return { principal, address };
   throw refusal(
     'authentication-failed',
-    'The request has no credentials that are accepted here: give a token (Authorization: Bearer), a login (Basic), or a key (X-API-Key).',
+    'The request has no valid credentials: send a token (Authorization: Bearer), a login (Basic), or a key (X-API-Key).',
   );
 }
 
-/** RFC 7617: login and passcode, with a colon between them. */
+/** RFC 7617: login and passcode, separated by a colon. */
 function basicLogin(authorization: string | undefined): { login: string | undefined; passcode: string | undefined } {
   const [, encoded] = /^basic +([\w+/=-]+) *$/i.exec(authorization ?? '') ?? [];
   if (encoded === undefined) return { login: undefined, passcode: undefined };

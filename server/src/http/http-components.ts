@@ -1,4 +1,4 @@
-/** The parts of the HTTP API, made from the configuration: in the public app, or as a handler in somebody else's server. */
+/** Creates the parts of the HTTP API, for the public app and for an application's own server. */
 import express, { type Express, type Router } from 'express';
 import { ApiKeys } from '../auth/api-keys.js';
 import type { Authenticator, Policy } from '../auth/auth.js';
@@ -37,7 +37,7 @@ export interface HttpSources {
   readonly log: Log;
   readonly pacedLog: Log;
   readonly drain: DrainOptions;
-  /** Anybody may come in, as nobody has configured who may. */
+  /** True if the configuration has no authentication, so every client may connect. */
   readonly isOpen: boolean;
 }
 
@@ -56,7 +56,7 @@ export class HttpComponents {
   private createStreams(): Streams {
     const { http, listen, limits, session, websocket } = this.config;
     const { timers, log, drain, counters: sessionCounters } = this.sources;
-    // Streams are not to keep all others from connecting
+    // Leaves room for other connections
     const streamsMax = Math.min(http.streamsMax, Math.floor(listen.httpConnectionsMax / 2));
     const { closeTimeoutMs } = websocket;
     const { messageMaxBytes } = session;
@@ -71,7 +71,7 @@ export class HttpComponents {
     );
   }
 
-  /** No message is left out for a stream that reads slowly, and no group rests. */
+  /** The policy for slow streams is `disconnect`, so they miss no messages; groups do not pause between writes. */
   private createGroups(): StreamGroups {
     const { broker, messages, counters: sessionCounters } = this.sources;
     const encoder = new EventEncoder(
@@ -86,7 +86,7 @@ export class HttpComponents {
     return new Groups((...request) => broker.subscribe(...request), encoder, counters, { of: () => 'disconnect' }, 0);
   }
 
-  /** To be mounted at `/api`. In a server of our own its app has looked at Host already. */
+  /** The router for `/api`. In the relay's own server the app has already checked Host. */
   api(ownsServer: boolean): Router {
     const { config, sources, counters, streams, requests } = this;
     const { http, listen, auth } = config;
@@ -125,7 +125,7 @@ export class HttpComponents {
     });
   }
 
-  /** The same as for a WebSocket handshake. */
+  /** The same checks as for a WebSocket handshake. */
   private pageChecks(ownsServer: boolean): Pick<AccessChecks, 'checkHost' | 'checkOrigin' | 'allowedOrigins'> {
     const { listen, websocket } = this.config;
     const { allowedHosts, allowedOrigins } = websocket;
@@ -137,12 +137,12 @@ export class HttpComponents {
     };
   }
 
-  /** The API and `<path>/info` as a handler for connect and express. */
+  /** The API and `<path>/info`, as a handler for connect and express. */
   handler(): Express {
     return express().disable('x-powered-by').use(inTurn).use(this.info(false)).use('/api', this.api(false));
   }
 
-  /** Takes no new requests and streams, ends streams at their pace, and resolves when all is answered. */
+  /** Refuses new requests and streams, ends the open streams within `windowMs`, and resolves when all are done. */
   async drain(windowMs: number): Promise<void> {
     await Promise.all([this.requests.drain(), this.streams.drain(windowMs)]);
   }

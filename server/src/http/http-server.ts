@@ -1,4 +1,4 @@
-/** HTTP listeners as the relay wants them: slow requests are ended, an accept that fails does not end the process. */
+/** Creates HTTP servers with limits: slow requests are aborted, and a failing accept does not end the process. */
 import http from 'node:http';
 import https from 'node:https';
 import type { AddressInfo } from 'node:net';
@@ -6,22 +6,22 @@ import type { Duplex } from 'node:stream';
 import type { TlsPort } from '../net/tls-port.js';
 
 export interface HttpServerOptions {
-  /** Connections at a time that are not (yet) upgraded; who comes beyond is told to come back (503). */
+  /** Limit of open connections before their upgrade; further connections get 503. */
   readonly httpConnectionsMax: number;
-  /** A request's line and headers; 431 beyond. */
+  /** Limit of a request's line and headers; larger requests get 431. */
   readonly httpHeadersMaxBytes: number;
-  /** How long a client may take for its request's headers; twice that for all of it. */
+  /** Deadline for the headers of a request; the whole request has twice that. */
   readonly connectTimeoutMs: number;
   readonly onListenerFailed: (error: Error) => void;
-  /** Requests of HTTP/1.1 without Host reach the app; without it, they get 400. */
+  /** Lets HTTP/1.1 requests without Host reach the app; otherwise they get 400. */
   readonly allowsNoHost?: boolean;
-  /** Speaks HTTPS with it. `httpConnectionsMax` is its business then. */
+  /** Serves HTTPS with these certificates; `tls` then enforces `httpConnectionsMax` itself. */
   readonly tls?: TlsPort | undefined;
 }
 
 const FULL = 'HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\nRetry-After: 5\r\nContent-Length: 0\r\n\r\n';
 
-/** How often requests that take too long are looked for. */
+/** Interval of the checks for slow requests. */
 const SLOW_REQUEST_CHECK_MS = 1_000;
 
 export function createHttpServer(app: http.RequestListener, options: HttpServerOptions): http.Server {
@@ -35,7 +35,7 @@ export function createHttpServer(app: http.RequestListener, options: HttpServerO
   };
   const server = tls ? createHttpsServer(app, bounds, tls) : http.createServer(bounds, app);
   if (!tls) boundConnections(server, options.httpConnectionsMax);
-  // Such as too many open files at an accept: the server goes on with the next. What fails before is for `listen` to say.
+  // After a failed accept, such as for too many open files, the server continues. Earlier errors reject `listen`.
   server.once('listening', () => server.on('error', onListenerFailed));
   return server;
 }
@@ -46,7 +46,9 @@ function createHttpsServer(app: http.RequestListener, bounds: http.ServerOptions
   return server;
 }
 
-/** A connection that has been upgraded is somebody else's to bound, and nothing of this stays with it. */
+/**
+ * Limits the open connections. An upgrade hands the connection over to the WebSocket transport, with its own limits.
+ */
 function boundConnections(server: http.Server, max: number): void {
   const sockets = new Set<Duplex>();
   function onClose(this: Duplex): void {
@@ -66,7 +68,7 @@ function boundConnections(server: http.Server, max: number): void {
   });
 }
 
-/** `backlog`: how many connections may wait in the kernel to be accepted. */
+/** `backlog` limits the connections that wait in the kernel to be accepted. */
 export function listen(server: http.Server, port: number, host: string, backlog: number): Promise<AddressInfo> {
   return new Promise((resolve, reject) => {
     server.once('error', reject);

@@ -1,8 +1,8 @@
 /**
- * Requests that a client has sent one behind the other on a connection, without waiting (pipelining), are handled one after
- * the other. Node shows each as soon as it is read, but its response has no socket until it is its turn, and if the
- * connection ends before, the response never hears of that: what it holds (a stream's place, the bytes of a body, an open
- * file) would be held for good. One that has not begun holds nothing.
+ * Handles pipelined requests of a connection one after the other. Node passes on each request as soon as it is read,
+ * but gives its response the socket only when all earlier responses are done. If the connection ends before that, the
+ * response gets no event. A request that had already started would then hold its resources forever: a stream's place,
+ * the bytes of a body, an open file.
  */
 import type { RequestHandler } from 'express';
 

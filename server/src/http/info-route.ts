@@ -1,21 +1,21 @@
 /**
- * `GET <path>/info`: whether the page that asks may connect. A browser does not show a page why its WebSocket handshake was
- * refused, so the client asks here after one that failed. Pages of all origins may read the answer: it says nothing but
- * what holds for the caller's own origin.
+ * `GET <path>/info` answers whether the requesting page may connect. A browser hides from a page why its WebSocket
+ * handshake was refused, so the client requests this route after a failed handshake. Pages of all origins may read the
+ * answer, because it concerns only the caller's own origin.
  *
- * sockjs-client asks the same address, with `?t=...` and with credentials. It takes any 200 for a SockJS server, and would
- * try one transport after the other: it gets 404, with the address to use instead.
+ * sockjs-client requests the same address, with `?t=...` and with credentials. It would take any 200 for a SockJS
+ * server and try one transport after the other. Therefore it gets 404, with the address to use instead.
  */
 import { Router } from 'express';
 import type { Request } from 'express';
 import type { AccessChecks } from './access-checks.js';
 
 export interface InfoOptions extends Pick<AccessChecks, 'checkHost' | 'checkOrigin'> {
-  /** Where a WebSocket is taken; the first is the one to name. */
+  /** Paths of the WebSocket transport; answers name the first one. */
   readonly websocketPaths: readonly [string, ...string[]];
 }
 
-const SHOWN_MAX = 200;
+const QUOTED_MAX = 200;
 
 export function infoRoute({ websocketPaths, checkHost, checkOrigin }: InfoOptions): Router {
   const places = new Set(websocketPaths.map((path) => `${path.replace(/\/$/, '')}/info`));
@@ -33,21 +33,22 @@ export function infoRoute({ websocketPaths, checkHost, checkOrigin }: InfoOption
       });
       return;
     }
-    const { origin: asking } = request.headers;
-    if (asking !== undefined) {
+    const { origin: sender } = request.headers;
+    if (sender !== undefined) {
       response
         .vary('Origin')
-        .set({ 'Access-Control-Allow-Origin': asking, 'Access-Control-Allow-Credentials': 'true' });
+        .set({ 'Access-Control-Allow-Origin': sender, 'Access-Control-Allow-Credentials': 'true' });
     }
-    const message = `There is no SockJS here. Give the STOMP client ${addressOf(request, path)} as its WebSocket URL.`;
+    const url = addressOf(request, path);
+    const message = `This relay does not support SockJS. Give the STOMP client ${url} as its WebSocket URL.`;
     response.status(404).json({ ...about, error: 'sockjs-not-supported', message });
   });
   return router;
 
   function refusalOf({ headers, secure }: Request, origin: string | undefined): object | undefined {
-    // The relay's other names are not for every page
+    // Not the sentence of checkHost, which may name the relay's other hosts
     if (checkHost(headers, secure) !== undefined) {
-      const message = `Host ${shown(headers.host)} is not one of this relay's names. Add it with --allow-host (RELAY_ALLOW_HOST).`;
+      const message = `Host ${shortened(headers.host)} is not one of this relay's names. Add it with --allow-host (RELAY_ALLOW_HOST).`;
       return { error: 'host-not-allowed', message };
     }
     const message = checkOrigin({ ...headers, origin }, secure);
@@ -56,19 +57,20 @@ export function infoRoute({ websocketPaths, checkHost, checkOrigin }: InfoOption
 }
 
 /**
- * Browsers name no origin where a page asks its own host, but do so in a WebSocket handshake, and a proxy may have changed
- * Host: such a page gives its origin in the query. A page of another origin cannot ask for any but its own.
+ * Browsers send no Origin with a request to the page's own host, but they send one with a WebSocket handshake, and a
+ * proxy may change Host. Such a page therefore gives its origin in the query. The header has precedence, so a page of
+ * another origin cannot ask for a different one.
  */
 function originOf({ headers, query }: Request): string | undefined {
   return headers.origin ?? (typeof query['origin'] === 'string' ? query['origin'] : undefined);
 }
 
-/** A page that came over https can use wss alone, also where a proxy ends TLS. */
+/** A page from https can use only wss, also if a proxy terminates TLS. */
 function addressOf({ headers, secure }: Request, path: string): string {
   const isEncrypted = secure || headers.origin?.startsWith('https:') === true;
-  return `ws${isEncrypted ? 's' : ''}://${shown(headers.host)}${path}`;
+  return `ws${isEncrypted ? 's' : ''}://${shortened(headers.host)}${path}`;
 }
 
-function shown(text = ''): string {
-  return text.length > SHOWN_MAX ? `${text.slice(0, SHOWN_MAX)}…` : text;
+function shortened(text = ''): string {
+  return text.length > QUOTED_MAX ? `${text.slice(0, QUOTED_MAX)}…` : text;
 }

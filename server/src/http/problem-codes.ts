@@ -1,12 +1,12 @@
 /**
- * Which status an error has over HTTP. `code` is that of STOMP's ERROR where the relay has one error for both
- * (`stomp/errors`), else one of those that only HTTP can bring about.
+ * The HTTP status of each error code. Errors that STOMP and HTTP share have the code of the ERROR frame
+ * (`stomp/errors`); the others occur only over HTTP.
  */
 import { randomInt } from 'node:crypto';
 import { type ErrorCode, isErrorCode } from '../stomp/errors.js';
 import { Problem } from './problem.js';
 
-/** What is not here is no answer to a request, or a fault of ours. */
+/** Codes that are missing here never answer a request, or are the relay's own fault. */
 const OF_STOMP: Partial<Record<ErrorCode, number>> = {
   'authentication-failed': 401,
   'token-expired': 401,
@@ -54,25 +54,25 @@ export const PROBLEM_CODES: readonly string[] = [...Object.keys(OF_STOMP), ...Ob
 
 const STATUS: Partial<Record<ProblemCode, number>> = { ...OF_STOMP, ...OF_HTTP };
 
-/** A crowd that is told to come back should not do so in the same second. */
+/** The delay is random, so that refused clients do not all return in the same second. */
 const RETRY_AFTER_MIN_S = 2;
 const RETRY_AFTER_MAX_S = 10;
 
-/** `details` are further members of the answer. */
+/** `details` has further members for the answer. */
 export function refusal(code: ProblemCode, sentence: string, details?: object): Problem {
   const status = STATUS[code] ?? 500;
   return new Problem(status, code, sentence, headersFor(status, code), details);
 }
 
 export function shuttingDown(): Problem {
-  return refusal('shutting-down', 'This relay is shutting down: try again, at another one.');
+  return refusal('shutting-down', 'This relay is shutting down: try again at another relay.');
 }
 
 function headersFor(status: number, code: ProblemCode): Record<string, string> {
   if (status === 503 || status === 429) {
     return { 'Retry-After': String(randomInt(RETRY_AFTER_MIN_S, RETRY_AFTER_MAX_S + 1)) };
   }
-  // RFC 6750, section 3. No "Basic": browsers would ask for a password in a window of their own.
+  // RFC 6750, section 3. Not "Basic", because browsers would then open their own password dialog.
   const isOld = code === 'token-expired';
   if (status === 401) {
     return { 'WWW-Authenticate': `Bearer realm="stomp-relay"${isOld ? ', error="invalid_token"' : ''}` };
@@ -80,16 +80,19 @@ function headersFor(status: number, code: ProblemCode): Record<string, string> {
   return {};
 }
 
-/** By `type`: what express's body parser refuses. */
+/** Errors of express's body parser, by `type`. */
 const OF_PARSER: Readonly<Record<string, readonly [ProblemCode, string]>> = {
   'entity.parse.failed': ['malformed-json', 'The body of the request is not valid JSON.'],
   'entity.verify.failed': ['malformed-json', 'The body of the request is not valid UTF-8, as JSON has to be.'],
   'entity.too.large': ['request-too-large', 'The body of the request is larger than http.bodyMaxBytes allows.'],
-  'encoding.unsupported': ['unsupported-media-type', 'The body of a request cannot be compressed (Content-Encoding).'],
-  'charset.unsupported': ['unsupported-media-type', 'JSON is UTF-8: leave out the charset, or say charset=utf-8.'],
+  'encoding.unsupported': [
+    'unsupported-media-type',
+    'The body of a request must not be compressed (Content-Encoding).',
+  ],
+  'charset.unsupported': ['unsupported-media-type', 'JSON must be UTF-8: omit the charset, or set charset=utf-8.'],
 };
 
-/** As the client may see it. What nobody has foreseen comes back as it is. */
+/** Converts a known error to a Problem for the client; returns any other error unchanged. */
 export function toProblem(error: unknown): unknown {
   if (error instanceof Problem) return error;
   const { code, message, type } = (error ?? {}) as { code?: unknown; message: string; type?: unknown };

@@ -1,6 +1,6 @@
 /**
- * How the HTTP APIs say no: application/problem+json (RFC 9457) with a `code` for programs and a sentence in `detail` for
- * people. A route throws a Problem; what else is thrown is the relay's own fault, of which only the log learns more.
+ * Refusals of the HTTP APIs: application/problem+json (RFC 9457) with a `code` for programs and a sentence in `detail`
+ * for people. A route throws a Problem. Any other error is the relay's own fault, and only the log has its details.
  */
 import { STATUS_CODES } from 'node:http';
 import type { ErrorRequestHandler, Request, Response } from 'express';
@@ -11,7 +11,7 @@ export class Problem extends Error {
     readonly status: number,
     /** Such as `not-found`. */
     readonly code: string,
-    /** What was wrong, which limit or rule, what to do; no secrets. */
+    /** The problem, the limit or rule behind it, and the way out; no secrets. */
     detail: string,
     /** Such as `WWW-Authenticate`. */
     readonly headers: Readonly<Record<string, string>> = {},
@@ -32,20 +32,20 @@ export function sendProblem(response: Response, problem: Problem): void {
   response.status(status).set(headers).type('application/problem+json').send(JSON.stringify(problem));
 }
 
-/** For the log: who was refused, and what. */
+/** Called with the user, address and request of a refusal, for the log. */
 export type OnRefused = (details: object, code: string) => void;
 
 export interface ProblemListener {
-  /** Called with the error of a request that was answered with 500. */
+  /** Called with the error behind a 500. */
   readonly onFailed: (error: unknown) => void;
   readonly onRefused: OnRefused;
-  /** The client's address; not given: the connection's. */
+  /** The address of the client; default: that of the connection. */
   readonly addressOf?: (request: Request) => string;
 }
 
-/** To be used behind the routes. */
+/** The error handler for behind all routes. */
 export function problems(listener?: ProblemListener): ErrorRequestHandler {
-  // Four parameters are how express knows it.
+  // Express recognizes an error handler by its four parameters
   return (error: unknown, request, response, next) => {
     const problem = problemOf(error);
     if (problem.status >= 500 && !(error instanceof Problem)) listener?.onFailed(error);
@@ -74,12 +74,12 @@ function detailsOf(
   };
 }
 
-/** Express and its parsers throw errors with a `status`; those below 500 are about the request. */
+/** Errors of express and its parsers have a `status`; below 500 the request is at fault. */
 function problemOf(error: unknown): Problem {
   if (error instanceof Problem) return error;
   const { status = 500 } = (error ?? {}) as { status?: number };
   if (status === 413)
-    return new Problem(413, 'body-too-large', 'The body of the request is larger than is taken here.');
-  if (status >= 400 && status < 500) return new Problem(status, 'bad-request', 'The request cannot be understood.');
-  return new Problem(500, 'internal-error', 'The relay could not answer.');
+    return new Problem(413, 'body-too-large', 'The body of the request is larger than this route allows.');
+  if (status >= 400 && status < 500) return new Problem(status, 'bad-request', 'The request is malformed.');
+  return new Problem(500, 'internal-error', 'The relay failed to answer the request.');
 }

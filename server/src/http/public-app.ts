@@ -1,16 +1,14 @@
-/**
- * The public HTTP app: the demo page, the API, and an answer for requests to the WebSocket path that are no handshake.
- */
+/** The public HTTP app: the demo page, the API, and an answer for plain requests to the WebSocket path. */
 import { fileURLToPath } from 'node:url';
 import express, { type Express, type Router } from 'express';
 import { type AppOptions, createApp, failed, hostGuard, notFound } from './base-app.js';
 
 export interface PublicAppOptions extends AppOptions {
-  /** Where the WebSocket transport is, and its aliases behind that. */
+  /** The path of the WebSocket transport, then its aliases. */
   readonly websocketPaths: readonly [string, ...string[]];
-  /** What answers `<path>/info`, whatever Host says. */
+  /** Router for `<path>/info`. It comes before the check of Host. */
   readonly info?: Router;
-  /** What is at `/api`. */
+  /** Router for `/api`. */
   readonly api?: Router;
   /** The built demo page. */
   readonly pageDirectory?: string;
@@ -27,14 +25,14 @@ export function createPublicApp(options: PublicAppOptions): Express {
     response.json({ websocketPath });
   });
   app.use(express.static(options.pageDirectory ?? BUILT_PAGE, { redirect: false }));
-  // After the page, which is at `/` even where the WebSocket is, too.
+  // After the page, which has precedence if the WebSocket path is `/`
   app.get([...options.websocketPaths], (_request, response) => {
     response
       .status(426)
       .set({ Upgrade: 'websocket', Connection: 'Upgrade' })
       .json({
         error: 'upgrade-required',
-        message: `STOMP over WebSocket is spoken here: connect with ws:// or wss:// to ${websocketPath}.`,
+        message: `This path is for STOMP over WebSocket: connect with ws:// or wss:// to ${websocketPath}.`,
       });
   });
   if (options.api) app.use('/api', options.api);

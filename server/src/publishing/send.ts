@@ -1,10 +1,11 @@
 /**
- * One message that a client wants to publish, over STOMP or HTTP. `Send` reads its headers once, when the message arrives,
- * and then goes through three steps:
+ * A message that a client publishes over STOMP or HTTP. `Send` reads the headers once, when the message arrives, and
+ * then goes through these steps:
  *
  *   read --check: policy, reply-to, broker--> checked --publish--> confirmed by the broker
  *
- * A message cannot be published before its checks: what publishes it is the broker's `Publication`, and `check` makes it.
+ * A message cannot be published before its checks: only the broker's `Publication` can publish it, and `check` creates
+ * it.
  */
 import type { Principal } from '../auth/auth.js';
 import { requireSend } from '../auth/policy/permission.js';
@@ -17,7 +18,7 @@ import { readHeaders, type Sender } from '../destinations/message-headers.js';
 /** The client that publishes. */
 export interface SendSubject {
   readonly principal: Principal;
-  /** The name of the user; a session without a login is a user of its own. */
+  /** The name of the user; for an anonymous session, its id. */
   readonly userName: string;
   readonly context: {
     readonly broker: Broker;
@@ -26,7 +27,7 @@ export interface SendSubject {
   };
 }
 
-/** A message as it arrives: the headers of a SEND frame, or of a request over HTTP. */
+/** A message from a SEND frame or an HTTP request. */
 export interface SendInput {
   readonly destination: string;
   readonly headers: ReadonlyMap<string, string>;
@@ -34,7 +35,7 @@ export interface SendInput {
   readonly mandatory: boolean;
 }
 
-/** The address of a temporary queue that `reply-to` names. A promise where the queue has to be made first. */
+/** Returns the address of a temporary queue in `reply-to`; a promise if the queue must be created first. */
 export type ReplyAddress = (queue: TempQueue) => string | Promise<string>;
 
 export class Send {
@@ -44,7 +45,7 @@ export class Send {
   readonly bytes: number;
   readonly message: Message;
   private readonly headers: Map<string, string>;
-  /** What `reply-to` names, where that is a temporary queue of the session. */
+  /** The temporary queue that `reply-to` names, if it names one. */
   private readonly replyQueue: TempQueue | undefined;
   private publication: Publication | undefined;
 
@@ -58,22 +59,24 @@ export class Send {
     this.headers = headers;
     const replyTo = headers.get('reply-to');
     this.replyQueue = replyTo === undefined ? undefined : parseReplyTo(replyTo);
-    // of a user's sessions only this one is meant
+    // `session` selects one session of the user
     const toSession = this.destination.kind === 'user' ? given.get('session') : undefined;
     this.message = { headers, body, toSession };
   }
 
-  /** True where `reply-to` names a temporary queue, which only a STOMP session has. */
+  /** True if `reply-to` names a temporary queue; only STOMP sessions have those. */
   get needsReplyQueue(): boolean {
     return this.replyQueue !== undefined;
   }
 
-  /** All that the policy has to allow. Throws a DestinationError or HeaderError. */
+  /** All permissions that this message needs. Throws a DestinationError or HeaderError. */
   get permissions(): readonly RequiredPermission[] {
     return [{ action: 'send', destination: this.destination }, ...this.furtherPermissions()];
   }
 
-  /** Undefined where the message may be published at once, else a promise for that. Throws or rejects with a refusal. */
+  /**
+   * Returns undefined if the message may be published at once, otherwise a promise. Throws or rejects with a refusal.
+   */
   check(subject: SendSubject, replyAddress: ReplyAddress): Promise<void> | undefined {
     const allowed = requireSend(subject, this.destination, () => this.furtherPermissions());
     const addressed = allowed ? undefined : this.resolveReplyTo(replyAddress);
@@ -91,7 +94,7 @@ export class Send {
     return furtherPermissionsOfSend(this.destination, this.headers, this.replyQueue);
   }
 
-  /** Puts the address of the temporary queue into `reply-to`. A second call finds it there already. */
+  /** Replaces the temporary queue in `reply-to` by its address. May be called twice. */
   private resolveReplyTo(replyAddress: ReplyAddress): Promise<void> | undefined {
     if (!this.replyQueue) return undefined;
     const address = replyAddress(this.replyQueue);
@@ -107,7 +110,7 @@ export class Send {
     return this.publication.ready;
   }
 
-  /** Resolves with the broker's confirm: the broker has taken responsibility. MUST come after `check`, once. */
+  /** Resolves when the broker has confirmed the message. MUST be called once, after `check`. */
   publish(): Promise<void> {
     if (!this.publication) throw new Error('A message was published before its checks.');
     return this.publication.send();

@@ -374,7 +374,7 @@ describe('beside the path', () => {
       'access-control-allow-credentials': 'true',
       vary: 'Origin',
     });
-    const message = `There is no SockJS here. Give the STOMP client wss://${place().host}/ws as its WebSocket URL.`;
+    const message = `This relay does not support SockJS. Give the STOMP client wss://${place().host}/ws as its WebSocket URL.`;
     expect(body).toEqual({ websocket: true, originAllowed: false, error: 'sockjs-not-supported', message });
     expect((await info({}, '?t=1')).body['message']).toContain(`ws://${place().host}/ws `);
   });

@@ -1,7 +1,7 @@
 /**
- * The time that batches of messages may take of the event loop. All batches together get one slice in each turn, one after
- * the other: a batch that has used up its slice stands in line behind the batches that wait already. The first piece of
- * work of a request is free, so that a request with one message never waits.
+ * Limits the time that batches of messages take in the event loop. All batches share one slice in each turn: a batch
+ * that has used up its slice queues behind the waiting batches. The first step of each request runs at once, so a
+ * request with one message never waits.
  */
 import { TurnBudget } from '../../timing/turn-budget.js';
 
@@ -27,13 +27,16 @@ export class BatchTurns {
   };
 }
 
-/** One request at work. */
+/** The work of one request. */
 export class Batch {
   private budget: TurnBudget | undefined;
 
   constructor(private readonly turns: BatchTurns) {}
 
-  /** To be asked before each further piece of work. Undefined while the slice lasts, else resolves when the next begins. */
+  /**
+   * Call it before each step but the first. Returns undefined while the slice lasts, otherwise a promise for the next
+   * slice.
+   */
   pause(): Promise<void> | undefined {
     const { turns } = this;
     if (this.budget && !this.budget.isSpent) return undefined;

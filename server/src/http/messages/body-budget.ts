@@ -1,4 +1,4 @@
-/** What the bodies of all requests may take together, from their first byte to their answer. */
+/** Limits the memory for the bodies of all requests, each from its first byte until the answer. */
 import type { RequestHandler } from 'express';
 import { sendProblem } from '../problem.js';
 import { refusal } from '../problem-codes.js';
@@ -8,7 +8,9 @@ export class BodyBudget {
 
   constructor(
     private readonly bodiesMaxBytes: number,
-    /** What is kept of one: the parser reads the rest of a body that is too large, and throws it away. */
+    /**
+     * Limit of a single body. The parser reads the rest of a larger body and discards it, so the rest does not count.
+     */
     private readonly bodyMaxBytes: number,
   ) {}
 
@@ -16,7 +18,7 @@ export class BodyBudget {
     return this.held;
   }
 
-  /** Stands before the parser, and sees what it reads. */
+  /** The middleware; it must come before the parser, to count the bytes that the parser reads. */
   readonly count: RequestHandler = (request, response, next) => {
     let bytes = 0;
     request.on('data', (chunk: Buffer) => {
@@ -24,7 +26,7 @@ export class BodyBudget {
       bytes += kept;
       this.held += kept;
       if (this.held <= this.bodiesMaxBytes || response.headersSent) return;
-      const sentence = `The requests under way have more than http.bodiesMaxBytes (${this.bodiesMaxBytes}): try again later.`;
+      const sentence = `The bodies of all current requests exceed http.bodiesMaxBytes (${this.bodiesMaxBytes}): try again later.`;
       response.set('Connection', 'close').once('finish', () => request.destroy());
       sendProblem(response, refusal('overloaded', sentence));
     });

@@ -1,10 +1,10 @@
 /**
- * Requests that may be made twice (header `Idempotency-Key`, draft-ietf-httpapi-idempotency-key-header): who comes again with
- * the same key within `idempotencyMs` is given the first answer, and nothing is published. Who comes while the first is still
- * being answered waits for it.
+ * Safe retries of requests (header `Idempotency-Key`, draft-ietf-httpapi-idempotency-key-header). A repeated request
+ * with the same key within `idempotencyMs` receives the first response, and nothing is published again. If the first
+ * request is still running, the repeated one waits for its response.
  *
- * Kept in this process only: a client that is sent to another relay is not recognised. What is kept is bounded; beyond that
- * the oldest answers of the same user are forgotten, or, where it has no others, the oldest of all.
+ * The responses are kept only in this process, so another relay does not know them. Their number and size are bounded:
+ * beyond the limits the oldest responses of the same user are removed, or the oldest of all if that user has no others.
  */
 import { refusal } from '../problem-codes.js';
 
@@ -15,10 +15,10 @@ export interface IdempotencyOptions {
 }
 
 export interface IdempotentRequest {
-  /** Whose key it is. */
+  /** Keys of different users are independent. */
   readonly user: string;
   readonly key: string;
-  /** Equal for equal requests. */
+  /** Hash of the request; equal requests have equal fingerprints. */
   readonly fingerprint: string;
 }
 
@@ -27,23 +27,23 @@ interface Entry<T> {
   readonly fingerprint: string;
   readonly expiresAt: number;
   bytes: number;
-  /** The last answer that was final in part at least. */
+  /** The last answer that is final at least in part. */
   answer: T | undefined;
   pending: Promise<T> | undefined;
 }
 
-/** Map, object and strings, roughly, without the answer. */
+/** Estimated memory of an entry, without id and answer. */
 const OVERHEAD_BYTES = 500;
 
 export class Idempotency<T> {
   private readonly entries = new Map<string, Entry<T>>();
-  /** The ids of each user's entries, in their order: whose turn it is to be forgotten is not searched for among all. */
+  /** The ids of each user's entries, oldest first, so that an eviction need not search all entries. */
   private readonly idsOf = new Map<string, Set<string>>();
   private bytes = 0;
 
   constructor(
     private readonly options: IdempotencyOptions,
-    /** Roughly what an answer takes up; undefined where there is nothing final in it: then it is not kept. */
+    /** Estimates the size of an answer; undefined for an answer without any final part, which is not kept. */
     private readonly sizeOf: (answer: T) => number | undefined,
     private readonly now: () => number = () => performance.now(),
   ) {}
@@ -57,8 +57,8 @@ export class Idempotency<T> {
   }
 
   /**
-   * `perform` is given the answer to the first request, where there is one, and is to do only what that has not settled.
-   * Throws `idempotency-key-reused` where the key came with another request before.
+   * `perform` receives the earlier answer to this request, if any, and must repeat only its parts that are not final.
+   * Throws `idempotency-key-reused` if the key belongs to a different request.
    */
   async once(
     { user, key, fingerprint }: IdempotentRequest,
@@ -70,7 +70,7 @@ export class Idempotency<T> {
     if (known && known.fingerprint !== fingerprint) {
       throw refusal(
         'idempotency-key-reused',
-        'This Idempotency-Key was used for another request: make a new one for each.',
+        'This Idempotency-Key belongs to a different request: use a new key for each request.',
       );
     }
     if (known?.pending) return { answer: await known.pending, isReplayed: true };
@@ -116,7 +116,7 @@ export class Idempotency<T> {
     while (this.entries.size >= idempotencyMaxCount || this.bytes >= idempotencyMaxBytes) {
       const id = this.firstSettled(this.idsOf.get(user) ?? []) ?? this.firstSettled(this.entries.keys());
       const entry = id === undefined ? undefined : this.entries.get(id);
-      if (id === undefined || !entry) return; // all are under way: their connections bound them
+      if (id === undefined || !entry) return; // all are pending; the limit of connections bounds those
       this.forget(id, entry);
     }
   }
@@ -126,7 +126,7 @@ export class Idempotency<T> {
     return undefined;
   }
 
-  /** Entries stand in the order of their end. */
+  /** The entries are ordered by their expiry. */
   private forgetExpired(): void {
     const now = this.now();
     for (const [id, entry] of this.entries) {

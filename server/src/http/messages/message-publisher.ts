@@ -1,6 +1,6 @@
 /**
- * Publishes what came in one request, in its order: each message is checked (destination, policy, broker) before the next
- * one is looked at, and only the broker's confirms overlap, as with the SENDs of a session.
+ * Publishes the messages of one request in their order. Each message passes its checks (destination, policy, broker)
+ * before the next one starts. Only the broker's confirms overlap, as with the SENDs of a session.
  */
 import type { Policy, Principal } from '../../auth/auth.js';
 import type { Broker } from '../../brokers/broker.js';
@@ -19,23 +19,23 @@ export interface PublisherSources {
   readonly broker: Broker;
   readonly policy: Policy;
   readonly counters: { readonly messages: Record<Result['result'], number> };
-  /** Told of what nobody has foreseen. */
+  /** Called with unexpected errors, for the log. */
   onFailed(error: unknown): void;
 }
 
 export interface PublisherConfig {
   readonly session: { readonly connectTimeoutMs: number };
   readonly limits: { readonly afterLogin: { readonly bodyMaxBytes: number } };
-  /** Messages of a request that have not had their turn by `publishTimeoutMs` are not published. */
+  /** Messages of a request that have not started after `publishTimeoutMs` are not published. */
   readonly http: { readonly publishTimeoutMs: number };
 }
 
 function refuseReplyQueue(): never {
-  const sentence = 'reply-to names a temporary queue, which only a STOMP session has: name a queue or a user.';
+  const sentence = 'reply-to names a temporary queue, but only STOMP sessions have those: name a queue or a user.';
   throw refusal('invalid-header', sentence);
 }
 
-/** Nothing is known of the message, or it was not tried: the same request may be made again. */
+/** The fate of the message is unknown, or it was not published: a repeated request tries it again. */
 const MAY_BE_REPEATED: readonly string[] = ['broker-unavailable', 'overloaded'] satisfies ProblemCode[];
 
 export function isFinal(result: Result): boolean {
@@ -53,7 +53,9 @@ export class MessagePublisher {
     this.context = { broker, policy, options: config.session };
   }
 
-  /** `earlier` has the results of the same request: what is final in it is not done again. Never rejects. */
+  /**
+   * `earlier` has the results of the same request; messages with a final result are not published again. Never rejects.
+   */
   async publish(
     principal: Principal,
     messages: readonly GivenMessage[],
@@ -62,7 +64,7 @@ export class MessagePublisher {
   ): Promise<Result[]> {
     const results: Promise<Result>[] = [];
     const endsAt = performance.now() + this.config.http.publishTimeoutMs;
-    /** What refuses all that come behind: the broker is not asked again for each, with a deadline each time. */
+    /** Result for all remaining messages. It avoids another wait for the broker with each of them. */
     let obstacle: Result | undefined;
     for (const [index, message] of messages.entries()) {
       const before = earlier?.[index];
@@ -71,7 +73,7 @@ export class MessagePublisher {
         continue;
       }
       if (index > 0) await batch.pause();
-      if (performance.now() > endsAt) obstacle ??= this.refused(this.late());
+      if (performance.now() > endsAt) obstacle ??= this.refused(this.timeout());
       const handedOver = obstacle ?? (await this.handOver(principal, message));
       if ('problem' in handedOver && handedOver.problem.code === 'broker-unavailable') obstacle = handedOver;
       results.push('confirm' in handedOver ? handedOver.confirm : Promise.resolve(handedOver));
@@ -84,7 +86,7 @@ export class MessagePublisher {
     return settled;
   }
 
-  /** Resolves when the next message may be looked at. */
+  /** Resolves when the next message may start. */
   private async handOver(
     principal: Principal,
     given: GivenMessage,
@@ -105,15 +107,15 @@ export class MessagePublisher {
     const { bodyMaxBytes } = this.config.limits.afterLogin;
     const { length } = given.body;
     if (length <= bodyMaxBytes) return send;
-    const sentence = `The body has ${length} bytes, and at most limits.afterLogin.bodyMaxBytes (${bodyMaxBytes}) are taken.`;
+    const sentence = `The body has ${length} bytes: at most limits.afterLogin.bodyMaxBytes (${bodyMaxBytes}) are allowed.`;
     throw refusal('body-too-large', sentence);
   }
 
-  private late(): Problem {
+  private timeout(): Problem {
     const { publishTimeoutMs } = this.config.http;
     return refusal(
       'overloaded',
-      `Not published: the messages before it took http.publishTimeoutMs (${publishTimeoutMs} ms).`,
+      `Not published: the messages before this one took http.publishTimeoutMs (${publishTimeoutMs} ms).`,
     );
   }
 

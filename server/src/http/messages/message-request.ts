@@ -1,6 +1,7 @@
 /**
- * What `POST /api/messages` takes: one message, or `{ "messages": [...] }`. The whole request is checked before anything of
- * it is published; what a destination means, and who may send there, is a question of each message.
+ * Parses the body of `POST /api/messages`: one message, or `{ "messages": [...] }`. The whole request must be
+ * well-formed before any of its messages is published. Destinations and permissions are checked later, for each
+ * message.
  */
 import { z } from 'zod';
 import { DESTINATION_MAX_LENGTH } from '../../destinations/destination.js';
@@ -10,11 +11,11 @@ import { refusal } from '../problem-codes.js';
 
 export interface HeaderLimits {
   readonly headerMaxCount: number;
-  /** A header's name and value. */
+  /** Limit of a header's name and value together. */
   readonly headerLineMaxBytes: number;
 }
 
-/** A message as the client has given it. */
+/** A message from the client. */
 export interface GivenMessage {
   readonly destination: string;
   readonly headers: ReadonlyMap<string, string>;
@@ -28,7 +29,7 @@ export interface MessageRequest {
   readonly isBatch: boolean;
 }
 
-/** What is wrong at one place of a request; `pointer` is a JSON Pointer (RFC 6901). */
+/** A problem at one place of a request; `pointer` is a JSON Pointer (RFC 6901). */
 interface FieldProblem {
   readonly pointer: string;
   readonly detail: string;
@@ -36,7 +37,7 @@ interface FieldProblem {
 
 const FLAWS_MAX = 10;
 const FLAW_MAX_LENGTH = 300;
-/** Half of a pair cannot be written as UTF-8. */
+/** Half of a surrogate pair has no UTF-8 encoding. */
 const LONE_SURROGATE = /\p{Cs}/u;
 const BODY_KEYS = ['body', 'json', 'bodyBase64'] as const;
 
@@ -53,7 +54,7 @@ export class MessageRequests {
   /** `given` is parsed JSON. Rejects with a Problem. */
   async parse(given: unknown, batch: Batch): Promise<MessageRequest> {
     if (typeof given !== 'object' || given === null || Array.isArray(given)) {
-      throw refusal('invalid-request', 'The body of the request is a message, or { "messages": [...] }.');
+      throw refusal('invalid-request', 'The body of the request must be a message, or { "messages": [...] }.');
     }
     const flaws: FieldProblem[] = [];
     if (!Object.hasOwn(given, 'messages')) {
@@ -64,7 +65,7 @@ export class MessageRequests {
     const { messagesMax } = this;
     const { messages } = given as { messages: unknown };
     if (Array.isArray(messages) && messages.length > messagesMax) {
-      const sentence = `The request has ${messages.length} messages, and at most http.messagesMax (${messagesMax}) are taken.`;
+      const sentence = `The request has ${messages.length} messages: at most http.messagesMax (${messagesMax}) are allowed.`;
       throw refusal('request-too-large', sentence);
     }
     const list = read(BATCH, given, [], flaws)?.messages ?? [];
@@ -82,7 +83,7 @@ export class MessageRequests {
 
 const BATCH = z.strictObject({ messages: z.array(z.unknown()).min(1) });
 
-/** Undefined where there are flaws, which are added. */
+/** Returns undefined for invalid input, and adds its problems to `flaws`. */
 function read<T>(
   schema: z.ZodType<T>,
   given: unknown,
@@ -122,7 +123,7 @@ function messageSchema(limits: HeaderLimits) {
     })
     .partial({ headers: true, json: true })
     .refine((given) => BODY_KEYS.filter((key) => given[key] !== undefined).length <= 1, {
-      error: 'has only one of body, json and bodyBase64',
+      error: 'must have only one of body, json and bodyBase64',
     })
     .transform(toMessage);
 }
@@ -147,7 +148,7 @@ function toMessage(given: CheckedMessage, context: z.RefinementCtx): GivenMessag
   return { destination, headers, body: Buffer.from(textOf(json, context)), mandatory };
 }
 
-/** What was nested so deeply that it could be read, but cannot be written. */
+/** JSON.parse accepts deeper nesting than JSON.stringify. */
 function textOf(json: unknown, context: z.RefinementCtx): string {
   try {
     return JSON.stringify(json);
@@ -158,8 +159,8 @@ function textOf(json: unknown, context: z.RefinementCtx): string {
 }
 
 /**
- * Not a schema of zod's: a name may be `__proto__`, and there may be a million of them. Line breaks could be written in STOMP
- * 1.2, but subscribers of older versions would not be shown such a header at all.
+ * Not a zod schema, because a name may be `__proto__`, and a request may have a million headers. STOMP 1.2 could encode
+ * line breaks, but subscribers with older versions would not receive such a header at all.
  */
 function headersOf(given: unknown, limits: HeaderLimits, context: z.RefinementCtx): ReadonlyMap<string, string> {
   const headers = new Map<string, string>();
@@ -172,7 +173,7 @@ function headersOf(given: unknown, limits: HeaderLimits, context: z.RefinementCt
   const entries = Object.entries(given as Record<string, unknown>);
   if (entries.length > limits.headerMaxCount) {
     refuse(
-      `has ${entries.length} headers, and at most limits.afterLogin.headerMaxCount (${limits.headerMaxCount}) are taken`,
+      `has ${entries.length} headers: at most limits.afterLogin.headerMaxCount (${limits.headerMaxCount}) are allowed`,
     );
     return headers;
   }
@@ -192,7 +193,7 @@ function flawOf(name: string, value: unknown, { headerLineMaxBytes }: HeaderLimi
   if (Buffer.byteLength(name) + Buffer.byteLength(text) >= headerLineMaxBytes) {
     return `must be shorter than limits.afterLogin.headerLineMaxBytes (${headerLineMaxBytes}), name and value together`;
   }
-  if (name === '' || /[\p{Cc}\p{Cs}:]/u.test(name)) return 'must have a name, without colons and control characters';
+  if (name === '' || /[\p{Cc}\p{Cs}:]/u.test(name)) return 'must have a name without colons and control characters';
   if (/[\0\r\n\p{Cs}]/u.test(text)) return 'must be valid Unicode without line breaks and NUL';
   return undefined;
 }

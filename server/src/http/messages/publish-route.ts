@@ -1,4 +1,4 @@
-/** `POST /api/messages`: from the bytes of a request to its answer. */
+/** The route `POST /api/messages`. */
 import { isUtf8 } from 'node:buffer';
 import { createHash } from 'node:crypto';
 import express, { type Request, type RequestHandler, type Response, Router } from 'express';
@@ -20,10 +20,10 @@ export interface PublishRouteConfig {
   readonly limits: { readonly afterLogin: HeaderLimits };
 }
 
-/** Who makes a request. Rejects with a Problem, or with what refuses. */
+/** Authenticates the caller of a request. Rejects with a Problem or an AuthenticationError. */
 export type Identify = (request: Request) => Promise<{ readonly principal: Principal; readonly address: string }>;
 
-/** Printable ASCII, as a header can carry it; the quotes of the draft's structured field may be left out. */
+/** Printable ASCII; the quotes of the draft's structured field are optional. */
 const IDEMPOTENCY_KEY = /^"?([!#-~]{1,255})"?$/;
 
 export function publishRoute(
@@ -40,7 +40,7 @@ export function publishRoute(
     limit: http.bodyMaxBytes,
     inflate: false,
     type: 'application/json',
-    strict: false, // what is no object is refused with a better sentence
+    strict: false, // MessageRequests refuses other values with a better sentence
     verify: (request, response, bytes) => {
       if (!isUtf8(bytes)) throw new Error('not UTF-8');
       if (request.headers['idempotency-key'] === undefined) return;
@@ -48,7 +48,7 @@ export function publishRoute(
     },
   });
 
-  // Before a byte of the body is read, it is known who sends it
+  // The caller is authenticated before the first byte of the body is read
   const authenticate: RequestHandler = async (request, response, next) => {
     response.locals['caller'] = await identify(request);
     next();
@@ -79,11 +79,12 @@ export function publishRoute(
   return Router().post('/messages', authenticate, requireJson, budget.count, parseJson, publish);
 }
 
-/** Also what keeps the forms and scripts of other pages out: a browser asks before it sends JSON elsewhere. */
+/** Also protects from forms and scripts of other pages: a browser sends JSON across origins only after a preflight. */
 const requireJson: RequestHandler = (request, _response, next) => {
   const type = request.is('application/json');
   if (type === null) throw refusal('invalid-request', 'The request has no body: send a message as JSON.');
-  if (type === false) throw refusal('unsupported-media-type', 'The body is JSON: say Content-Type: application/json.');
+  if (type === false)
+    throw refusal('unsupported-media-type', 'The body must be JSON: set Content-Type: application/json.');
   next();
 };
 
@@ -92,14 +93,17 @@ function keyOf(request: Request): string | undefined {
   if (given === undefined) return undefined;
   const [, key] = IDEMPOTENCY_KEY.exec(given) ?? [];
   if (key !== undefined) return key;
-  throw refusal('invalid-request', 'Idempotency-Key has 1 to 255 printable characters without spaces and quotes.');
+  throw refusal(
+    'invalid-request',
+    'Idempotency-Key must have 1 to 255 printable characters without spaces and quotes.',
+  );
 }
 
 function answer(response: Response, results: readonly Result[], isBatch: boolean): void {
   const [first] = results;
   if (isBatch) {
     const confirmed = results.filter(({ result }) => result === 'confirmed').length;
-    // RFC 4918, section 11.1: what became of each is in the body
+    // RFC 4918, section 11.1: the body has the result of each message
     response.status(confirmed === results.length ? 200 : 207).json({ confirmed, results });
   } else if (first && 'problem' in first) {
     sendProblem(response, first.problem);

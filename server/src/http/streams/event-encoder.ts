@@ -1,8 +1,8 @@
 /**
- * Messages as Server-Sent Events, for groups of streams (`delivery/group.ts`). The part that is the same for all streams
- * (headers and body as JSON) is made once for a message and kept until the next one comes.
+ * Encodes messages as Server-Sent Events for groups of streams (`delivery/group.ts`). All streams share one part of the
+ * event: headers and body as JSON. It is encoded once for each message, and kept until the next message.
  *
- * JSON leaves no line break unescaped, so no part of a message can become a field or an event of its own.
+ * JSON escapes all line breaks, so no part of a message can become another field or event.
  */
 import { constants, isUtf8 } from 'node:buffer';
 import type { RoutedMessage, SharedDestination } from '../../brokers/broker.js';
@@ -13,19 +13,22 @@ import type { Groups } from '../../delivery/groups.js';
 import { joinedWrites } from '../../delivery/joined-writes.js';
 
 const EMPTY = Buffer.alloc(0);
-/** JSON has at most six characters for a byte, and there is a longest string. */
+/** JSON needs up to six characters for a byte, and the length of a string is limited. */
 const JSON_BODY_MAX_BYTES = Math.floor(constants.MAX_STRING_LENGTH / 8);
 
-/** A stream, as its groups know it. */
+/** A stream in its role as a member of groups. */
 export interface StreamMember extends Recipient<StreamMember> {
   readonly id: string;
-  /** Whole events, cut anywhere. MUST NOT wait. The stream may end inside, and is dropped from its groups then. */
+  /**
+   * Writes whole events, divided into pieces anywhere. MUST NOT wait. The stream may end during this call, and then
+   * leaves its groups.
+   */
   write(...pieces: readonly Buffer[]): void;
 }
 
 export type StreamGroups = Groups<StreamMember, SharedRequest>;
 
-/** The `destination` of a message that came by `key`, for a subscriber of `subscribed`. */
+/** The `destination` to show to a subscriber of `subscribed` for a message with the routing key `key`. */
 export type ShownTo = (subscribed: SharedDestination, message: RoutedMessage, key: string) => string;
 
 export class EventEncoder implements GroupEncoder<StreamMember, SharedRequest> {
@@ -35,9 +38,9 @@ export class EventEncoder implements GroupEncoder<StreamMember, SharedRequest> {
   private lastTail: Buffer = EMPTY;
 
   constructor(
-    /** Gives what no other message of any relay has, without line breaks. */
+    /** Returns an id that is unique among the messages of all relays, without line breaks. */
     private readonly nextId: () => string,
-    /** `session.messageMaxBytes`: a longer event is not made. */
+    /** `session.messageMaxBytes`: limit of an event. */
     private readonly maxBytes: number,
     readonly shownTo: ShownTo,
   ) {
@@ -53,8 +56,8 @@ export class EventEncoder implements GroupEncoder<StreamMember, SharedRequest> {
   }
 
   /**
-   * The event in two parts, of which the second is the same Buffer for all streams. Undefined: too large. `destination` is
-   * the one that the subscriber is shown.
+   * Returns the event in two parts; the second one is the same Buffer for all streams. Returns undefined if the event
+   * is too large. `destination` is the one to show to the subscriber.
    */
   encode(destination: string, message: RoutedMessage): readonly [Buffer, Buffer] | undefined {
     if (message.body.length > this.bodyMaxBytes) return undefined;
@@ -69,7 +72,7 @@ export class EventEncoder implements GroupEncoder<StreamMember, SharedRequest> {
   }
 }
 
-/** The events of one group. */
+/** Encodes and writes the events of one group. */
 class EventOutput implements GroupOutput<StreamMember> {
   constructor(
     private readonly events: EventEncoder,
@@ -105,12 +108,12 @@ class EventOutput implements GroupOutput<StreamMember> {
   }
 }
 
-function tailOf({ headers, body, resent }: RoutedMessage, missed: number): Buffer {
-  const dropped = missed > 0 ? [['relay-dropped', String(missed)] as const] : [];
+function tailOf({ headers, body, resent }: RoutedMessage, droppedCount: number): Buffer {
+  const dropped = droppedCount > 0 ? [['relay-dropped', String(droppedCount)] as const] : [];
   const marks = resent ? [...dropped, ['relay-resent', 'true'] as const] : dropped;
-  const shown = Object.fromEntries([...marks, ...headers]);
+  const allHeaders = Object.fromEntries([...marks, ...headers]);
   const content = isUtf8(body) ? { body: body.toString() } : { bodyBase64: body.toString('base64') };
-  return Buffer.from(`${JSON.stringify({ headers: shown, ...content }).slice(1)}\n\n`);
+  return Buffer.from(`${JSON.stringify({ headers: allHeaders, ...content }).slice(1)}\n\n`);
 }
 
 /** An event about the stream itself. */

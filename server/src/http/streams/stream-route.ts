@@ -1,4 +1,4 @@
-/** `GET /api/stream?destination=...`: Server-Sent Events, for clients that know no STOMP. */
+/** The route `GET /api/stream?destination=...`: Server-Sent Events, for clients without STOMP. */
 import { type Request, type RequestHandler, Router } from 'express';
 import type { Policy } from '../../auth/auth.js';
 import { requireSubscribe } from '../../auth/policy/permission.js';
@@ -40,7 +40,7 @@ export function streamRoute(sources: StreamRouteSources, identify: Identify): Ro
     for (const each of destinations) await requireSubscribe(subject, each, NO_HEADERS);
     await streams.open(stream, destinations);
   };
-  // Express would take HEAD for a GET, and open a stream that nobody reads
+  // Express would handle HEAD like GET, and open a stream without a reader
   const refuseHead: RequestHandler = (_request, response) => void response.set('Allow', 'GET').status(405).end();
   return Router().head('/stream', refuseHead).get('/stream', open);
 }
@@ -49,7 +49,7 @@ function destinationsOf(request: Request, max: number): string[] {
   const { destination, ...others } = request.query;
   const [unknown] = Object.keys(others);
   if (unknown !== undefined) {
-    throw refusal('invalid-request', 'The only parameter is destination, once for each destination.');
+    throw refusal('invalid-request', 'The only parameter is destination: repeat it for each destination.');
   }
   const given = Array.isArray(destination) ? destination : [destination];
   const texts = [...new Set(given)].filter((text) => typeof text === 'string' && text !== '') as string[];
@@ -57,7 +57,7 @@ function destinationsOf(request: Request, max: number): string[] {
     const code = texts.length === 0 ? 'invalid-request' : 'too-many-subscriptions';
     throw refusal(
       code,
-      `Say what to subscribe to, 1 to ${max} times (session.subscriptionsMax): ?destination=/topic/news`,
+      `A stream needs 1 to ${max} destinations (session.subscriptionsMax), such as ?destination=/topic/news`,
     );
   }
   return texts;
@@ -69,11 +69,11 @@ function refuseManyPatterns(destinations: readonly SharedDestination[], max: num
   throw refusal('too-many-subscriptions', sentence);
 }
 
-/** Throws a DestinationError, or a Problem for what only one client gets, who has to acknowledge it. */
+/** Throws a DestinationError, or a Problem for a queue, because a stream cannot acknowledge messages. */
 function parseShared(text: string): SharedDestination {
   const destination = parseDestination(text, 'subscribe');
   const { kind } = destination;
   if (kind === 'topic' || kind === 'exchange' || kind === 'user') return destination;
-  const sentence = `${text.slice(0, 100)} is a queue, whose messages have to be acknowledged: consume it over STOMP or AMQP.`;
+  const sentence = `${text.slice(0, 100)} is a queue, and its messages need acknowledgements: consume it over STOMP or AMQP.`;
   throw refusal('invalid-destination', sentence);
 }

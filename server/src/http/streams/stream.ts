@@ -1,13 +1,13 @@
 /**
- * One stream of Server-Sent Events: an HTTP response that stays open. To the rest of the relay it is a session with
- * subscriptions that cannot send: it has an id, an owner, an expiry, and can be listed and ended.
+ * One stream of Server-Sent Events: an HTTP response that stays open. For the rest of the relay it is a session with
+ * subscriptions that cannot send. It has an id, an owner and an expiry, and operators can list and end it.
  *
- *   waiting --all subscriptions live--> open --end--> ending --what came before is written--> over
+ *   waiting --all subscriptions live--> open --end--> ending --earlier messages are written--> over
  *                                           \--too slow, client gone--> unwritable --> over
  *
- * The queue is the socket's own buffer. A client that leaves more than `streamMaxBytes` in it when the next event comes, and
- * more than a few of its largest events, or takes nothing from one keep-alive to the next but one, is too slow, and no other
- * stream waits for it.
+ * The socket's own buffer is the queue, and no stream waits for another. A client is too slow in two cases. Either the
+ * buffer holds more than `streamMaxBytes`, and more than a few of the largest events, when the next event comes. Or the
+ * client reads nothing between two keep-alives while bytes wait.
  */
 import { randomInt, randomUUID } from 'node:crypto';
 import type { Response } from 'express';
@@ -27,10 +27,10 @@ import { refusal } from '../problem-codes.js';
 
 export interface StreamOptions {
   readonly streamMaxBytes: number;
-  /** An event. */
+  /** Limit of an event. */
   readonly messageMaxBytes: number;
   readonly streamKeepAliveMs: number;
-  /** How long a client may take to read the end. */
+  /** Time for the client to read the last event. */
   readonly closeTimeoutMs: number;
 }
 
@@ -39,31 +39,31 @@ export interface StreamOwner {
   readonly options: StreamOptions;
   readonly timers: TimerWheel;
   readonly counters: { slowConsumers: number };
-  /** Once, last. */
+  /** Called once, as the last call of a stream. */
   ended(stream: Stream): void;
 }
 
-/** After which time EventSource comes back: at random, so that those of a relay that is gone do not all come at once. */
+/** Reconnect delay of EventSource. It is random, so that the clients of a lost relay do not all return at once. */
 const RETRY_MIN_MS = 1_000;
 const RETRY_MAX_MS = 5_000;
 
-/** Where ERRORS says too little for somebody who reads the end of a stream. */
+/** Last sentences of a stream, for codes whose text in ERRORS is too short here. */
 const SENTENCES: Partial<Record<ErrorCode, string>> = {
-  'token-expired': 'The token that this stream was opened with has expired: open another stream with a fresh one.',
-  'shutting-down': 'This relay is shutting down: open the stream again, and another one will serve it.',
+  'token-expired': 'The token of this stream has expired: open a new stream with a fresh token.',
+  'shutting-down': 'This relay is shutting down: open the stream again, and another relay will serve it.',
 };
 
 export class Stream implements ObservedSession, DrainingSession, StreamMember {
   readonly id = `~${randomUUID()}`;
   private readonly connectedAtMs = Date.now();
   private state: 'waiting' | 'open' | 'ending' | 'unwritable' | 'over' = 'waiting';
-  /** Set before it joins its groups. */
+  /** Set before the stream joins its groups. */
   destinations: readonly SharedDestination[] = [];
   private keepAlive: Timer | undefined;
   private expiry: Timer | undefined;
-  /** What had been sent when bytes were first seen waiting; undefined where none wait. */
+  /** Value of `sentBytes` at the last keep-alive with waiting bytes; undefined if no bytes waited. */
   private sentBefore: number | undefined;
-  /** The largest write since nothing waited, but no more than one event. */
+  /** The largest write since the buffer was empty, limited to the size of one event. */
   private largestBytes = 0;
   private groups: readonly Group<StreamMember>[] = [];
 
@@ -80,7 +80,7 @@ export class Stream implements ObservedSession, DrainingSession, StreamMember {
     return userNameOf(this.principal, this.id);
   }
 
-  /** It joins these groups now. Returns false where the client has gone, or the stream was ended, before they were live. */
+  /** Joins the groups. Returns false if the client has disconnected, or the stream has ended, before they were live. */
   open(groups: readonly Group<StreamMember>[]): boolean {
     if (this.state !== 'waiting') return false;
     const { options, timers } = this.owner;
@@ -89,12 +89,12 @@ export class Stream implements ObservedSession, DrainingSession, StreamMember {
     this.groups = groups;
     this.response.writeHead(200, {
       'Content-Type': 'text/event-stream; charset=utf-8',
-      'Cache-Control': 'no-cache, no-transform', // a proxy that compresses would hold events back
-      'X-Accel-Buffering': 'no', // nor is nginx to
+      'Cache-Control': 'no-cache, no-transform', // a compressing proxy would delay events
+      'X-Accel-Buffering': 'no', // nginx would buffer events
     });
     const about = { session: this.id, user: this.userName, destinations: destinations.map(({ text }) => text) };
     this.response.write(encodeEvent('ready', about, retryMs()));
-    this.keepAlive = timers.schedule(options.streamKeepAliveMs, this.beat);
+    this.keepAlive = timers.schedule(options.streamKeepAliveMs, this.sendKeepAlive);
     this.watchExpiry();
     return true;
   }
@@ -111,8 +111,8 @@ export class Stream implements ObservedSession, DrainingSession, StreamMember {
     const { streamMaxBytes, messageMaxBytes } = this.owner.options;
     if (waiting === 0) this.largestBytes = 0;
     if (waiting > unreadMaxBytes(streamMaxBytes, this.largestBytes)) {
-      const limits = `http.streamMaxBytes (${streamMaxBytes}) and than ${LARGEST_COUNT} of its largest events`;
-      return this.tooSlow(`${waiting} bytes wait for this stream, more than ${limits}`);
+      const limits = `http.streamMaxBytes (${streamMaxBytes}) and more than ${LARGEST_COUNT} of its largest events`;
+      return this.tooSlow(`${waiting} bytes of this stream are unread, more than ${limits}`);
     }
     let bytes = 0;
     for (const piece of pieces) {
@@ -126,14 +126,14 @@ export class Stream implements ObservedSession, DrainingSession, StreamMember {
     this.end('subscription-ended', message);
   }
 
-  private readonly beat = (): void => {
+  private readonly sendKeepAlive = (): void => {
     const { response, owner } = this;
     const sent = this.sentBytes;
     if (response.writableLength === 0) this.sentBefore = undefined;
-    else if (this.sentBefore === sent) return this.tooSlow('This stream has taken nothing for http.streamKeepAliveMs');
+    else if (this.sentBefore === sent) return this.tooSlow('The client has read nothing for http.streamKeepAliveMs');
     else this.sentBefore = sent;
     response.write(KEEP_ALIVE);
-    this.keepAlive = owner.timers.schedule(owner.options.streamKeepAliveMs, this.beat);
+    this.keepAlive = owner.timers.schedule(owner.options.streamKeepAliveMs, this.sendKeepAlive);
   };
 
   private get sentBytes(): number {
@@ -173,12 +173,12 @@ export class Stream implements ObservedSession, DrainingSession, StreamMember {
     this.end('shutting-down');
   }
 
-  /** Tells the client why, if it still reads, and closes. */
+  /** Ends the stream. A client that still reads gets an event with the reason. */
   end(code: ErrorCode, sentence = SENTENCES[code] ?? `This stream has ended: ${ERRORS[code].text}.`): void {
     if (this.state === 'over') return;
     const wasOpen = this.state !== 'waiting';
     if (this.state === 'open') this.state = 'ending';
-    this.letGo();
+    this.leaveGroups();
     if (!wasOpen) return sendProblem(this.response, refusal(code, sentence));
     const { text, mayReconnect } = ERRORS[code];
     const problem = { type: 'about:blank', title: text, detail: sentence, code, mayReconnect };
@@ -187,8 +187,8 @@ export class Stream implements ObservedSession, DrainingSession, StreamMember {
     this.expiry = timers.schedule(options.closeTimeoutMs, () => this.response.destroy());
   }
 
-  /** Leaves its groups: a stream that can be written gets what came before. */
-  private letGo(): void {
+  /** Leaves the groups. A writable stream first gets the earlier messages. */
+  private leaveGroups(): void {
     const { timers, groups } = this.owner;
     const joined = this.groups;
     this.groups = [];
@@ -201,10 +201,10 @@ export class Stream implements ObservedSession, DrainingSession, StreamMember {
     timers.cancel(this.expiry);
   }
 
-  /** The response is over, for whatever reason: nothing can be written to it. */
+  /** The response is closed, so nothing can be written to it. */
   private close(): void {
     this.state = 'unwritable';
-    this.letGo();
+    this.leaveGroups();
     this.owner.ended(this);
   }
 }

@@ -1,4 +1,4 @@
-/** All streams of a relay: the bounds on their number, what they subscribe to, and their end when the relay stops. */
+/** All streams of a relay: their limits, their subscriptions, and their end when the relay stops. */
 import type { Response } from 'express';
 import type { Principal } from '../../auth/auth.js';
 import type { SharedDestination } from '../../brokers/broker.js';
@@ -13,14 +13,14 @@ import { Stream, type StreamOptions, type StreamOwner } from './stream.js';
 
 export interface StreamsOptions extends StreamOptions {
   readonly streamsMax: number;
-  /** Of streams, too: 0 is no limit. */
+  /** Limits of sessions, which apply to streams too; 0 is no limit. */
   readonly sessionsPerUserMax: number;
   readonly sessionsPerAddressMax: number;
 }
 
 const NO_HEADERS: ReadonlyMap<string, string> = new Map();
 
-/** Ends all of a set, one after the other, within a time. */
+/** Ends all streams of a set, one after the other, within `windowMs`. */
 export interface PacedEnd {
   start(windowMs: number): void;
   stop(): void;
@@ -28,7 +28,7 @@ export interface PacedEnd {
 
 export interface StreamSources {
   readonly groups: StreamGroups;
-  /** Streams and sessions that do not read are counted together. */
+  /** Slow streams and slow sessions share one counter. */
   readonly sessionCounters: { slowConsumers: number };
   readonly timers: TimerWheel;
   createDrain(streams: ReadonlySet<DrainingSession>): PacedEnd;
@@ -68,12 +68,15 @@ export class Streams implements StreamOwner, SessionSource {
     return this.streams;
   }
 
-  /** Takes one of the places. Throws a Problem where there is none. The stream is over when its response is. */
+  /** Admits a stream, or throws a Problem at a limit. The stream ends with its response. */
   admit(response: Response, principal: Principal, address: string): Stream {
     const { streamsMax } = this.options;
     if (this.isStopping) throw shuttingDown();
     if (this.streams.size >= streamsMax) {
-      throw refusal('too-many-sessions', `This relay has http.streamsMax (${streamsMax}) streams: try again later.`);
+      throw refusal(
+        'too-many-sessions',
+        `This relay already has http.streamsMax (${streamsMax}) streams: try again later.`,
+      );
     }
     const stream = new Stream(response, principal, address, this);
     this.streams.add(stream);
@@ -81,27 +84,27 @@ export class Streams implements StreamOwner, SessionSource {
     return stream;
   }
 
-  /** As with sessions: an anonymous client is a user of its own, and this machine is not one client. */
+  /** As for sessions, the limits do not apply to anonymous users and to addresses of this machine. */
   private count(stream: Stream, { anonymous, name }: Principal, address: string): void {
     const { sessionsPerUserMax, sessionsPerAddressMax } = this.options;
     if (!anonymous && !this.users.take(stream, name)) {
-      const sentence = `This user has limits.sessionsPerUserMax (${sessionsPerUserMax}) streams already: close one.`;
+      const sentence = `This user already has limits.sessionsPerUserMax (${sessionsPerUserMax}) streams: close one.`;
       throw refusal('too-many-user-sessions', sentence);
     }
     if (!isLoopback(address) && !this.addresses.take(stream, networkOf(address))) {
-      const sentence = `Your address has limits.sessionsPerAddressMax (${sessionsPerAddressMax}) streams already: close one.`;
+      const sentence = `Your address already has limits.sessionsPerAddressMax (${sessionsPerAddressMax}) streams: close one.`;
       throw refusal('too-many-address-sessions', sentence);
     }
   }
 
-  /** Resolves when the stream is open, refused, or its client gone. Rejects with a BrokerError. */
+  /** Resolves when the stream is open or over. Rejects with a BrokerError. */
   open(stream: Stream, destinations: readonly SharedDestination[]): Promise<void> {
     stream.destinations = destinations;
     const requests = destinations.map((destination) => ({ destination, headers: NO_HEADERS }));
     return this.groups.joinAll(stream, requests, (groups) => stream.open(groups));
   }
 
-  /** Takes no new streams, and ends those there are within `windowMs`. Resolves when they are gone. */
+  /** Refuses new streams, ends the open ones within `windowMs`, and resolves when all have ended. */
   async drain(windowMs: number): Promise<void> {
     this.isStopping = true;
     if (this.streams.size === 0) return;

@@ -17,7 +17,7 @@ afterEach(() => {
   refusals.length = 0;
 });
 
-/** What is answered where a route throws `error`. */
+/** The answer of a route that throws `error`. */
 async function answerTo(error: unknown): Promise<Response> {
   const app = express()
     .use(() => {
@@ -31,7 +31,7 @@ async function answerTo(error: unknown): Promise<Response> {
   return fetch(`http://127.0.0.1:${(server.address() as AddressInfo).port}/`);
 }
 
-test('a problem has a code, a sentence and its headers', async () => {
+test('the answer to a Problem has its code, sentence and headers', async () => {
   const headers = { 'WWW-Authenticate': 'Bearer' };
   const response = await answerTo(new Problem(401, 'authentication-failed', 'Give a token.', headers));
   expect([response.status, response.headers.get('content-type')]).toEqual([
@@ -54,7 +54,7 @@ test('a problem has a code, a sentence and its headers', async () => {
 test.each([
   [400, 'bad-request'],
   [413, 'body-too-large'],
-])('what a parser refuses with %d is about the request', async (status, code) => {
+])('an error of a parser with status %d is reported as a fault of the request', async (status, code) => {
   const response = await answerTo(Object.assign(new Error('inner detail'), { status }));
   const body = await response.text();
   expect([response.status, JSON.parse(body)]).toMatchObject([status, { code }]);
@@ -62,7 +62,7 @@ test.each([
   expect(failures).toEqual([]);
 });
 
-test('what nobody foresaw is a 500 without details, which are for the log', async () => {
+test('the answer to an unexpected error is a 500 without details, which go to the log', async () => {
   const error = new Error('secret detail');
   const response = await answerTo(error);
   expect(response.status).toBe(500);

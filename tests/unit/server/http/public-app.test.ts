@@ -19,7 +19,7 @@ function openPublic(websocketPath = '/ws') {
 }
 
 describe('the public app', () => {
-  test('serves the page, with headers that let nothing else in', async () => {
+  test('serves the page with strict security headers', async () => {
     const response = await fetch(`${await openPublic()}/`);
     expect(await response.text()).toBe('<h1>page</h1>');
     expect(response.headers.get('content-type')).toMatch(/^text\/html/);
@@ -30,14 +30,14 @@ describe('the public app', () => {
     expect(response.headers.get('x-powered-by')).toBeNull();
   });
 
-  test('says what the WebSocket path is for', async () => {
+  test('answers a plain request to the WebSocket path with 426 and an explanation', async () => {
     const response = await fetch(`${await openPublic()}/ws`);
     expect(response.status).toBe(426);
     expect(response.headers.get('upgrade')).toBe('websocket');
     expect(await response.json()).toMatchObject({ error: 'upgrade-required', message: expect.stringContaining('/ws') });
   });
 
-  test('tells the page where the WebSocket is, and keeps its own place beside it', async () => {
+  test('gives the page the WebSocket path, and serves the page even if that path is /', async () => {
     const url = await openPublic('/');
     expect(await (await fetch(`${url}/page.json`)).json()).toEqual({ websocketPath: '/' });
     expect(await (await fetch(`${url}/`)).text()).toBe('<h1>page</h1>');
@@ -54,9 +54,9 @@ describe('the public app', () => {
     expect(await response.json()).toMatchObject({ error: expect.any(String), message: expect.any(String) });
   });
 
-  test('refuses a host that is not ours', async () => {
-    const asked = httpRequest(await openPublic(), { headers: { host: 'evil.example' } }).end();
-    const [response] = (await once(asked, 'response')) as [{ statusCode: number; resume(): void }];
+  test('refuses an unknown Host', async () => {
+    const request = httpRequest(await openPublic(), { headers: { host: 'evil.example' } }).end();
+    const [response] = (await once(request, 'response')) as [{ statusCode: number; resume(): void }];
     response.resume();
     expect(response.statusCode).toBe(403);
   });

@@ -7,11 +7,11 @@ import { ScriptedBroker } from '../../../support/scripted-broker.js';
 const ANN = { userName: 'ann', id: 's-1' };
 
 let broker: ScriptedBroker;
-let asked: string[];
+let checked: string[];
 let answer: () => boolean | Promise<boolean>;
 beforeEach(() => {
   broker = new ScriptedBroker();
-  asked = [];
+  checked = [];
   answer = () => true;
 });
 
@@ -27,7 +27,7 @@ const subject = () => ({
     broker,
     policy: {
       allows: (_: unknown, action: Action, { text }: Destination) => {
-        asked.push(`${action} ${text}`);
+        checked.push(`${action} ${text}`);
         return answer();
       },
     },
@@ -35,11 +35,11 @@ const subject = () => ({
   },
 });
 const noQueue = (): never => {
-  throw new Error('no temporary queue is needed');
+  throw new Error('this message needs no temporary queue');
 };
 
 describe('Send', () => {
-  test('is checked in the same tick where nothing has to be waited for', async () => {
+  test('passes its checks in the same tick if policy and broker answer at once', async () => {
     const send = sendOf({ receipt: '1', colour: 'red' });
     expect(send.check(subject(), noQueue)).toBeUndefined();
     expect(broker.calls).toEqual(['prepare /topic/a text']);
@@ -57,11 +57,11 @@ describe('Send', () => {
     expect(broker.calls).toEqual([]);
   });
 
-  test('counts all headers that came, and the body', () => {
+  test('counts all received headers and the body', () => {
     expect(sendOf({ receipt: '12', colour: 'red' }, '/topic/a', 'text').bytes).toBe(9 + 9 + 4);
   });
 
-  test('a policy that takes its time is waited for, and what it refuses never reaches the broker', async () => {
+  test('waits for an asynchronous policy; a refused message never reaches the broker', async () => {
     let decide: (isAllowed: boolean) => void = () => undefined;
     answer = () => new Promise((resolve) => (decide = resolve));
     const allowed = sendOf({});
@@ -76,20 +76,20 @@ describe('Send', () => {
     expect(broker.calls).toEqual(['prepare /topic/a text']);
   });
 
-  test('reply-to is a permission of its own, unless it names a temporary queue', async () => {
+  test('needs a permission for reply-to, unless it names a temporary queue', async () => {
     const outside = sendOf({ 'reply-to': '/queue/r' });
     await outside.check(subject(), noQueue);
-    expect(asked).toEqual(['send /topic/a', 'send /queue/r']);
-    asked = [];
+    expect(checked).toEqual(['send /topic/a', 'send /queue/r']);
+    checked = [];
     const inside = sendOf({ 'reply-to': '/temp-queue/r' });
     await inside.check(subject(), ({ name }) => Promise.resolve(`address-of-${name}`));
-    expect(asked).toEqual(['send /topic/a']);
+    expect(checked).toEqual(['send /topic/a']);
     await inside.publish();
     expect(broker.publications[0]!.message.headers.get('reply-to')).toBe('address-of-r');
     expect(inside.permissions).toHaveLength(1);
   });
 
-  test('a session is meant only among those of a user', () => {
+  test('the header session has an effect only for destinations of a user', () => {
     for (const [to, target] of [
       ['/user/bob/queue/x', 's-2'],
       ['/topic/a', undefined],
@@ -101,7 +101,7 @@ describe('Send', () => {
     expect(sendOf({}, '/user/bob/queue/x').message.toSession).toBeUndefined();
   });
 
-  test('a broker that is not ready is waited for', async () => {
+  test('waits for a broker that is not ready', async () => {
     broker.holds.add('prepare');
     const checking = sendOf({}).check(subject(), noQueue);
     broker.preparations[0]!.refuse(new Error('away'));

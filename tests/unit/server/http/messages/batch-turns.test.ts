@@ -2,7 +2,7 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import { expect, test } from '@jest/globals';
 import { BatchTurns } from '../../../../../server/src/http/messages/batch-turns.js';
 
-/** A clock that stands still until work is done. */
+/** The clock advances only with the work of a batch. */
 function setUp() {
   let now = 0;
   const turns = new BatchTurns(() => now);
@@ -18,7 +18,7 @@ function setUp() {
   return { done, work };
 }
 
-test('a batch goes on until its slice is used up', async () => {
+test('a batch continues until its slice is used up', async () => {
   const { done, work } = setUp();
   const whole = work('a', 9, 3);
   expect(done).toHaveLength(1);
@@ -29,7 +29,7 @@ test('a batch goes on until its slice is used up', async () => {
   await whole;
 });
 
-test('of several batches one is served in a turn, each in its order', async () => {
+test('several batches take turns, one in each turn of the event loop', async () => {
   const { done, work } = setUp();
   const all = [work('a', 3, 10), work('b', 3, 10), work('c', 1, 10)];
   expect(done).toEqual(['a', 'b', 'c']);

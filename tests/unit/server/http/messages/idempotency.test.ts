@@ -6,7 +6,7 @@ const OPTIONS = { idempotencyMs: 1_000, idempotencyMaxCount: 4, idempotencyMaxBy
 function setUp(options: Partial<typeof OPTIONS> = {}) {
   const clock = { now: 0 };
   const done: string[] = [];
-  /** Answers beginning with "?" are not final. */
+  /** Answers that begin with "?" are not final. */
   const sizeOf = (answer: string) => (answer.startsWith('?') ? undefined : answer.length);
   const answers = new Idempotency<string>({ ...OPTIONS, ...options }, sizeOf, () => clock.now);
   const once = (key: string, answer: string | Promise<string> = 'done', user = 'ann', fingerprint = 'same') =>
@@ -18,7 +18,7 @@ function setUp(options: Partial<typeof OPTIONS> = {}) {
   return { clock, done, answers, once };
 }
 
-test('the same key is done once, until its time is over', async () => {
+test('a repeated request with the same key gets the first answer for idempotencyMs', async () => {
   const { clock, done, once } = setUp();
   expect(await once('k')).toEqual({ answer: 'done', isReplayed: false });
   expect(await once('k')).toEqual({ answer: 'done', isReplayed: true });
@@ -27,7 +27,7 @@ test('the same key is done once, until its time is over', async () => {
   expect(done).toEqual(['k', 'k']);
 });
 
-test('who comes meanwhile waits for the first', async () => {
+test('a repeated request during the first one waits for its answer', async () => {
   const { done, once } = setUp();
   let answer = (_text: string): void => undefined;
   const first = once('k', new Promise((resolve) => (answer = resolve)));
@@ -37,7 +37,7 @@ test('who comes meanwhile waits for the first', async () => {
   expect(done).toEqual(['k']);
 });
 
-test('another request under the same key is refused, another user is another', async () => {
+test('a different request with the same key is refused; keys of different users are independent', async () => {
   const { once } = setUp();
   await once('k');
   await expect(once('k', 'done', 'ann', 'other')).rejects.toMatchObject({
@@ -47,7 +47,7 @@ test('another request under the same key is refused, another user is another', a
   expect((await once('k', 'done', 'bob', 'other')).isReplayed).toBe(false);
 });
 
-test('what is not final is not kept, nor what failed', async () => {
+test('answers that are not final, and failures, are not kept', async () => {
   const { answers, once } = setUp();
   await once('k', '?');
   await expect(once('l', Promise.reject(new Error('no')))).rejects.toThrow('no');
@@ -55,7 +55,7 @@ test('what is not final is not kept, nor what failed', async () => {
   expect((await once('k')).isReplayed).toBe(false);
 });
 
-test('the first answer is given to who does the rest', async () => {
+test('a repeated request receives the earlier answer, to complete it', async () => {
   const { answers } = setUp();
   const seen: (string | undefined)[] = [];
   const request = { user: 'ann', key: 'k', fingerprint: 'same' };
@@ -68,18 +68,18 @@ test('the first answer is given to who does the rest', async () => {
   expect(seen).toEqual([undefined, 'in part']);
 });
 
-test('beyond the bound, who makes many keys loses his own', async () => {
+test('beyond the limit a user with many keys loses its own oldest answers', async () => {
   const { answers, once } = setUp();
   await once('of ann', 'done', 'ann');
   for (let i = 0; i < 10; i++) await once(`of eve ${i}`, 'done', 'eve');
   expect(answers.size).toBe(4);
   expect((await once('of ann', 'done', 'ann')).isReplayed).toBe(true);
   expect((await once('of eve 0', 'done', 'eve')).isReplayed).toBe(false);
-  await once('of bob', 'done', 'bob'); // has none, so the oldest of all goes
+  await once('of bob', 'done', 'bob'); // bob has no other answers, so the oldest of all is removed
   expect((await once('of ann', 'done', 'ann')).isReplayed).toBe(false);
 });
 
-test('bytes are bounded, too', async () => {
+test('the bytes of all answers are bounded', async () => {
   const { answers, once } = setUp({ idempotencyMaxCount: 1_000, idempotencyMaxBytes: 10_000 });
   for (let i = 0; i < 100; i++) await once(`k${i}`, 'x'.repeat(1_000));
   expect(answers.heldBytes).toBeLessThan(12_000);

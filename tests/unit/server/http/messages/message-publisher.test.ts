@@ -54,7 +54,7 @@ function setUp(
 
 const away = () => new BrokerError('broker-unavailable', 'RabbitMQ is away.');
 
-test('each is prepared and published before the next, confirms overlap', async () => {
+test('each message is prepared and published before the next one; confirms overlap', async () => {
   const confirms: (() => void)[] = [];
   const { calls, users, publisher } = setUp({
     publish: () => new Promise((resolve) => confirms.push(resolve)),
@@ -68,7 +68,7 @@ test('each is prepared and published before the next, confirms overlap', async (
   expect([...users]).toEqual(['ann']);
 });
 
-test('a broker that is away is waited for once, not for each message', async () => {
+test('a request waits for an unavailable broker once, not for each message', async () => {
   const { calls, counters, publisher } = setUp({
     prepare: (key) => (key === 'b' ? Promise.reject(away()) : undefined),
   });
@@ -78,7 +78,7 @@ test('a broker that is away is waited for once, not for each message', async () 
   expect(counters.messages).toEqual({ confirmed: 1, unroutable: 0, refused: 3 });
 });
 
-test('the same request again does only what nothing is known of', async () => {
+test('a repeated request publishes only the messages without a final result', async () => {
   let isAway = true;
   const { calls, counters, publisher } = setUp({
     prepare: (key) => {
@@ -95,13 +95,13 @@ test('the same request again does only what nothing is known of', async () => {
   expect(counters.messages).toEqual({ confirmed: 2, unroutable: 0, refused: 2 });
 });
 
-test('what comes too late is not tried', async () => {
+test('messages after publishTimeoutMs are not published', async () => {
   const { calls, publisher } = setUp({ prepare: () => new Promise((resolve) => setTimeout(resolve, 20)) }, 10);
   expect(codes(await publisher.publish(ANN, messages('a', 'b'), batch()))).toEqual(['confirmed', 'overloaded']);
   expect(calls).not.toContain('prepare b');
 });
 
-test('a fault of ours is told to the log, not to the client', async () => {
+test('an internal error is reported for the log, but the client does not see it', async () => {
   const fault = new TypeError('secret details');
   const { failures, publisher } = setUp({ publish: () => Promise.reject(fault) });
   const [result] = await publisher.publish(ANN, messages('a'), batch());

@@ -10,7 +10,7 @@ const errorsOf = async (given: unknown) => {
 };
 const message = { destination: '/topic/a' };
 
-test('one message, and many in their order', async () => {
+test('accepts one message, or many in their order', async () => {
   const one = await parse({ ...message, body: 'x' });
   expect(one).toMatchObject({ isBatch: false, messages: [{ destination: '/topic/a', body: Buffer.from('x') }] });
   const texts = Array.from({ length: 1_000 }, (_, index) => `/topic/${index}`);
@@ -19,7 +19,7 @@ test('one message, and many in their order', async () => {
   expect(many.messages.map(({ destination }) => destination)).toEqual(texts);
 });
 
-test('what is wrong is named by its place', async () => {
+test('names the place of each problem', async () => {
   expect(await errorsOf({ messages: [message, { destination: 1 }, { ...message, headers: { a: {} } }] })).toMatchObject(
     [
       { pointer: '/messages/1/destination' },
@@ -30,20 +30,20 @@ test('what is wrong is named by its place', async () => {
   expect(await errorsOf({ messages: [message], more: 1 })).toHaveLength(1);
 });
 
-describe('is not looked at', () => {
-  const untouched = {
+describe('reads no further', () => {
+  const unread = {
     get destination(): string {
-      throw new Error('was looked at');
+      throw new Error('was read');
     },
   };
 
-  test('what stands behind ten flaws', async () => {
+  test('after ten problems', async () => {
     const headers = Object.fromEntries(Array.from({ length: 6 }, (_, index) => [`:${index}`, 'x']));
     const bad = { ...message, headers };
-    expect(await errorsOf({ messages: [bad, bad, untouched] })).toHaveLength(10);
+    expect(await errorsOf({ messages: [bad, bad, unread] })).toHaveLength(10);
   });
 
-  test('a text that is too long', async () => {
+  test('in a text that is too long', async () => {
     const long = '\ud800'.repeat(2_001);
     const destination = await errorsOf({ destination: long });
     expect(destination.map(({ detail }) => detail)).toEqual([expect.stringMatching(/2000/)]);

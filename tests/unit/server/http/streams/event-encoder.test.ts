@@ -9,7 +9,7 @@ const routed = (body: string | Buffer, headers: [string, string][] = [], resent 
   resent,
 });
 
-/** The fields of one event, as a reader of the stream cuts them out. */
+/** Parses the fields of one event like a reader of the stream. */
 function fieldsOf(event: readonly Buffer[] | undefined): Record<string, string> {
   const lines = Buffer.concat(event ?? [])
     .toString()
@@ -28,7 +28,7 @@ function setUp() {
   );
 }
 
-test('id, kind and JSON', () => {
+test('an event has an id, a type and JSON', () => {
   const fields = fieldsOf(setUp().encode('/topic/x', routed('grüß', [['content-type', 'text/plain']])));
   expect([fields['id'], fields['event']]).toEqual(['id-1', 'message']);
   expect(JSON.parse(fields['data']!)).toEqual({
@@ -38,7 +38,7 @@ test('id, kind and JSON', () => {
   });
 });
 
-test('a message keeps its id for all that it is encoded for, the next has another', () => {
+test('a message has the same id for all destinations; the next message has another', () => {
   const events = setUp();
   const message = routed('x');
   const ids = [
@@ -49,7 +49,7 @@ test('a message keeps its id for all that it is encoded for, the next has anothe
   expect(ids).toEqual(['id-1', 'id-1', 'id-2']);
 });
 
-test('bytes that are no text, and a second sending', () => {
+test('a binary body becomes base64, and a resent message is marked', () => {
   const { data = '' } = fieldsOf(setUp().encode('/topic/x', routed(Buffer.from([255, 0]), [], true)));
   expect(JSON.parse(data)).toEqual({
     destination: '/topic/x',
@@ -67,23 +67,23 @@ test.each(['\n\n', '\r\r', '\r\n\r\ndata: x', '\u2028', '"}\n\nevent: error\ndat
   },
 );
 
-test('the part that streams share is one Buffer for all destinations', () => {
+test('the shared part of an event is one Buffer for all destinations', () => {
   const events = setUp();
   const message = routed('x');
   expect(events.encode('/topic/x', message)?.[1]).toBe(events.encode('/topic/*', message)?.[1]);
 });
 
-test('says how many messages before it were too large, in a header', () => {
+test('a header counts the dropped messages before an event', () => {
   const destination = { kind: 'topic', text: '/topic/x', key: 'x', spelling: 'dots' } as const;
   const output = setUp().outputFor({ destination, headers: new Map() });
   const single = output.encodeSingle(routed('x', [['colour', 'red']]), 'x')!;
-  const headersOf = (missed: number) =>
-    (JSON.parse(fieldsOf([single.toBytes(missed)])['data']!) as { headers: object }).headers;
+  const headersOf = (dropped: number) =>
+    (JSON.parse(fieldsOf([single.toBytes(dropped)])['data']!) as { headers: object }).headers;
   expect(headersOf(3)).toEqual({ 'relay-dropped': '3', colour: 'red' });
   expect(headersOf(0)).toEqual({ colour: 'red' });
 });
 
-test('makes no event that is longer than it may be, whatever makes it so long', () => {
+test('an event beyond the limit is refused, regardless of the part that makes it too long', () => {
   const events = setUp();
   const fits = events.encode('/topic/x', routed('x'.repeat(9_900)));
   expect(Buffer.concat(fits ?? []).length).toBeGreaterThan(9_900);

@@ -1,4 +1,4 @@
-/** Event streams as members of groups: the same rule of order as for STOMP sessions, with events in place of frames. */
+/** Event streams as members of groups, with the same rules of order as STOMP sessions. */
 import { expect, test } from '@jest/globals';
 import { BrokerError, type Listener, type RoutedMessage } from '../../../../../server/src/brokers/broker.js';
 import type { SharedDestination } from '../../../../../server/src/brokers/broker.js';
@@ -33,7 +33,7 @@ class Member implements StreamMember {
 
 function setUp() {
   const subscriptions: { text: string; deliver: Listener; end: (error: BrokerError) => void; isClosed: boolean }[] = [];
-  /** Keeps subscriptions to `/topic/held` from becoming live. */
+  /** Releases subscriptions to `/topic/held`, which wait to become live. */
   const held: (() => void)[] = [];
   let id = 0;
   const counters = {
@@ -76,7 +76,7 @@ function setUp() {
   return { groups, subscriptions, held, counters, enter, join };
 }
 
-test('many streams cost one subscription, and share the bytes of one write a turn', async () => {
+test('many streams share one subscription, and one write in each turn', async () => {
   const { subscriptions, join } = setUp();
   const members = [await join('1', 'x'), await join('2', 'x')];
   expect(subscriptions).toHaveLength(1);
@@ -91,7 +91,7 @@ test('many streams cost one subscription, and share the bytes of one write a tur
   expect(members[0]!.writes[0]).toBe(members[1]!.writes[0]);
 });
 
-test('who joins sees nothing of what came before', async () => {
+test('a new stream gets no earlier messages', async () => {
   const { subscriptions, join } = setUp();
   const first = await join('1', 'x');
   const joining = join('2', 'x');
@@ -102,7 +102,7 @@ test('who joins sees nothing of what came before', async () => {
   expect([first.bodies, second.bodies]).toEqual([['before', 'after'], ['after']]);
 });
 
-test('the last to leave ends the subscription', async () => {
+test('the last stream that leaves ends the subscription', async () => {
   const { groups, subscriptions, join } = setUp();
   const members = [await join('1', 'x', 'y'), await join('2', 'x')];
   members[0]!.leave();
@@ -116,14 +116,14 @@ test('the last to leave ends the subscription', async () => {
   expect([subscriptions[0]!.isClosed, groups.size]).toEqual([true, 0]);
 });
 
-test('where one subscription is refused, nothing is left of the others', async () => {
+test('a refused subscription also ends the other subscriptions of its stream', async () => {
   const { groups, subscriptions, join } = setUp();
   await expect(join('1', 'x', 'bad')).rejects.toMatchObject({ code: 'access-refused' });
   await turn();
   expect([subscriptions[0]!.isClosed, groups.size]).toEqual([true, 0]);
 });
 
-test('who has gone while it waited is not let in', async () => {
+test('a stream that ended while it waited does not join', async () => {
   const { groups, subscriptions, enter } = setUp();
   const member = new Member('1');
   const joining = enter(member, topic('x'));
@@ -133,7 +133,7 @@ test('who has gone while it waited is not let in', async () => {
   expect([subscriptions[0]!.isClosed, groups.size]).toEqual([true, 0]);
 });
 
-test('all are told when the broker ends it, and who comes next subscribes anew', async () => {
+test('the end of a subscription at the broker notifies all streams; the next stream subscribes again', async () => {
   const { subscriptions, join } = setUp();
   const member = await join('1', 'x');
   subscriptions[0]!.end(new BrokerError('subscription-ended', 'Gone.'));
@@ -142,7 +142,7 @@ test('all are told when the broker ends it, and who comes next subscribes anew',
   expect(subscriptions).toHaveLength(2);
 });
 
-test('a message that is too large goes to no stream, and the next one says so to who was there', async () => {
+test('a message that is too large is dropped, and counted in the next event of each stream that missed it', async () => {
   const { subscriptions, counters, join } = setUp();
   const droppedIn = ({ writes }: Member): (string | undefined)[] =>
     writes.flatMap((each) =>
@@ -173,7 +173,7 @@ test('a large body is one Buffer for the streams of all destinations', async () 
   expect(first).toBe(second);
 });
 
-test('a stream sees nothing of one destination before all its destinations are live', async () => {
+test('a stream gets no messages before all its destinations are live', async () => {
   const { subscriptions, held, join } = setUp();
   const joining = join('1', 'x', 'held');
   subscriptions[0]!.deliver(message('early'), 'x');
@@ -185,7 +185,7 @@ test('a stream sees nothing of one destination before all its destinations are l
   expect(member.bodies).toEqual(['live', 'live']);
 });
 
-test('a subscription that ends while its stream waits for another one refuses the stream', async () => {
+test('a subscription that ends before the others are live refuses the stream', async () => {
   const { groups, subscriptions, held, join } = setUp();
   const joining = join('1', 'x', 'held');
   await turn();
@@ -196,7 +196,7 @@ test('a subscription that ends while its stream waits for another one refuses th
   expect([subscriptions.map(({ isClosed }) => isClosed), groups.size]).toEqual([[true, true], 0]);
 });
 
-test('a stream that leaves has been written all that came before', async () => {
+test('a stream that leaves gets all earlier messages first', async () => {
   const { subscriptions, join } = setUp();
   const [leaver, other] = [await join('1', 'x'), await join('2', 'x')];
   subscriptions[0]!.deliver(message('before'), 'x');
@@ -207,7 +207,7 @@ test('a stream that leaves has been written all that came before', async () => {
   expect([leaver.bodies, other.bodies]).toEqual([['before'], ['before', 'after']]);
 });
 
-test('a message for one session of a user reaches that stream alone, in order', async () => {
+test('a message for one session of a user reaches only that stream, in order', async () => {
   const { subscriptions, counters, enter } = setUp();
   const members = [new Member('1'), new Member('2')];
   const destination = { kind: 'user', text: '/user/queue/x', user: 'ann', name: 'queue/x' } as SharedDestination;
@@ -225,7 +225,7 @@ test('a message for one session of a user reaches that stream alone, in order', 
   expect(counters.events).toBe(5);
 });
 
-test('streams of other users, and of other spellings, are other groups', async () => {
+test('different users, and different spellings, have separate groups', async () => {
   const { groups, enter } = setUp();
   for (const user of ['ann', 'bob']) {
     await enter(new Member(user), { kind: 'user', text: '/user/queue/x', user, name: 'queue/x' });
@@ -235,7 +235,7 @@ test('streams of other users, and of other spellings, are other groups', async (
   expect(groups.size).toBe(4);
 });
 
-test('an event that is as long as it may be is not lost after a gap: `relay-dropped` does not count', async () => {
+test('the header `relay-dropped` does not count against the limit of an event', async () => {
   const { subscriptions, counters, join } = setUp();
   const member = await join('1', 'x');
   const { deliver } = subscriptions[0]!;

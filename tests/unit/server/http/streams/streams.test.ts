@@ -1,4 +1,4 @@
-/** Streams over fake HTTP responses: what a client is written, and in which order, until its stream is over. */
+/** Streams over fake HTTP responses: the events that a client gets, and their order. */
 import { EventEmitter } from 'node:events';
 import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globals';
 import type { Response } from 'express';
@@ -25,9 +25,9 @@ const OPTIONS = {
   streamKeepAliveMs: 15_000,
   closeTimeoutMs: 1_000,
 };
-const ANYBODY: Principal = { name: 'anonymous', anonymous: true, claims: {} };
+const ANONYMOUS: Principal = { name: 'anonymous', anonymous: true, claims: {} };
 
-/** The kernel takes all that is written, until the test stalls it. */
+/** The kernel accepts all bytes until the test sets `isStalled`. */
 class FakeResponse extends EventEmitter {
   writableLength = 0;
   isStalled = false;
@@ -44,8 +44,8 @@ class FakeResponse extends EventEmitter {
     this.write(bytes);
     this.isOver = true;
   }
-  /** The client goes away. */
-  vanish(): void {
+  /** The client disconnects. */
+  disconnect(): void {
     this.isOver = true;
     this.emit('close');
   }
@@ -90,7 +90,7 @@ afterEach(() => void jest.useRealTimers());
 
 async function opened(...keys: string[]): Promise<{ stream: Stream; response: FakeResponse }> {
   const response = new FakeResponse();
-  const stream = streams.admit(response as unknown as Response, ANYBODY, '127.0.0.1');
+  const stream = streams.admit(response as unknown as Response, ANONYMOUS, '127.0.0.1');
   const destinations = keys.map((key): SharedDestination => {
     return { kind: 'topic', text: `/topic/${key}`, key, spelling: 'dots' };
   });
@@ -103,7 +103,7 @@ async function publish(key: string, ...bodies: string[]): Promise<void> {
   await tick();
 }
 
-test('a stream begins with `ready`, and has the messages of all its destinations in order', async () => {
+test('a stream begins with `ready`, and gets the messages of all its destinations in order', async () => {
   const { response } = await opened('a', 'b');
   broker.emit('a', '1');
   await publish('b', '2');
@@ -112,7 +112,7 @@ test('a stream begins with `ready`, and has the messages of all its destinations
 });
 
 describe('the end of a stream', () => {
-  test('comes behind the messages that came before it', async () => {
+  test('comes after all earlier messages', async () => {
     const { stream, response } = await opened('a', 'b');
     broker.emit('a', '1');
     broker.emit('b', '2');
@@ -123,7 +123,7 @@ describe('the end of a stream', () => {
     expect(broker.openSubscriptions).toEqual([]);
   });
 
-  test('has its own reason, also where too much waits for the client to be written what came before', async () => {
+  test('keeps its reason even if too many bytes wait for the earlier messages to be written', async () => {
     const { stream, response } = await opened('a', 'b');
     response.isStalled = true;
     await publish('a', ...Array.from({ length: 10 }, () => 'x'.repeat(200)));
@@ -136,21 +136,21 @@ describe('the end of a stream', () => {
     expect(broker.openSubscriptions).toEqual([]);
   });
 
-  test('by its client leaves nothing at the broker, and nothing more is written', async () => {
+  test('by its client ends the subscriptions at the broker, and stops all writes', async () => {
     const { response } = await opened('a');
     broker.emit('a', '1');
-    response.vanish();
+    response.disconnect();
     await tick();
     expect(response.seen).toEqual(['ready']);
     expect([broker.openSubscriptions, streams.size]).toEqual([[], 0]);
   });
 
-  test('before it is open is an answer, and no group has it', async () => {
+  test('before it is open writes nothing, and leaves no subscription', async () => {
     broker.holds.add('subscribe');
     const response = new FakeResponse();
-    const stream = streams.admit(response as unknown as Response, ANYBODY, '127.0.0.1');
+    const stream = streams.admit(response as unknown as Response, ANONYMOUS, '127.0.0.1');
     const opening = streams.open(stream, [{ kind: 'topic', text: '/topic/a', key: 'a', spelling: 'dots' }]);
-    response.vanish();
+    response.disconnect();
     broker.release();
     await opening;
     await publish('a', '1');
@@ -162,7 +162,7 @@ describe('the end of a stream', () => {
 describe('a stream that does not read', () => {
   const body = 'x'.repeat(200);
 
-  test('is written what fits into its bound, then an error, and no other stream waits', async () => {
+  test('gets the messages within its limit, then an error, and no other stream waits', async () => {
     const [slow, quick] = [await opened('a'), await opened('a')];
     slow.response.isStalled = true;
     let sent = 0;
@@ -175,7 +175,7 @@ describe('a stream that does not read', () => {
     expect(quick.response.seen.slice(1)).toEqual([...Array.from({ length: sent }, () => body), 'afterwards']);
   });
 
-  test('has room for four of its largest events, however they come', async () => {
+  test('has room for four of its largest events', async () => {
     const { response } = await opened('a');
     const large = 'x'.repeat(400);
     response.isStalled = true;
@@ -188,7 +188,7 @@ describe('a stream that does not read', () => {
     expect(response.seen.at(-1)).toBe('slow-consumer');
   });
 
-  test('ends once, also where a thousand are too slow in the same turn', async () => {
+  test('ends once, even if a thousand streams are too slow in the same turn', async () => {
     const all = await Promise.all(Array.from({ length: 1_000 }, (_, index) => opened('all', `own-${index % 300}`)));
     for (const { response } of all) response.isStalled = true;
     const burst = Array.from({ length: 10 }, () => body);
