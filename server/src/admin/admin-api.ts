@@ -1,6 +1,7 @@
 /**
- * The admin API, below `/api`: what `operations.ts` has, as HTTP. Lists come in pages: `limit`, and the `next` of one page as
- * `after` of the next. What a request does not say exactly is refused, rather than answered with more than was asked for.
+ * The admin API below `/api`: the operations of `operations.ts` over HTTP. Lists have pages: `limit` is the size, and
+ * the `next` of one page is the `after` of the following one. Unknown or malformed parameters are refused, because an
+ * ignored filter would return too much.
  */
 import { Router, json } from 'express';
 import type { Request, RequestHandler, Response } from 'express';
@@ -13,9 +14,9 @@ import { Problem, type ProblemListener, problems } from '../http/problem.js';
 export interface AdminApiOptions {
   readonly ask: AskOperation;
   readonly access: AdminAccess;
-  /** Items in one answer. */
+  /** Limit of the items in one answer. */
   readonly pageMax: number;
-  /** For the log. */
+  /** Receives refusals and failures for the log. */
   readonly listener?: ProblemListener | undefined;
 }
 
@@ -74,7 +75,7 @@ export function adminApi({ ask, access, pageMax, listener }: AdminApiOptions): R
     })
     .post(json({ limit: BODY_MAX_BYTES }), async (request, response) => {
       const { result, unanswered } = await ask('revoke', {
-        ...orderOf(request),
+        ...revocationOf(request),
         revokedAtMs: Date.now(),
         route: 'admin API',
       });
@@ -82,22 +83,27 @@ export function adminApi({ ask, access, pageMax, listener }: AdminApiOptions): R
     })
     .all(only('GET, HEAD, POST'));
 
-  return router.use(nothing, problems(listener));
+  return router.use(notFound, problems(listener));
 }
 
 const FILTERS = ['user', 'address', 'transport', 'destination'] as const;
 const PAGE = ['limit', 'after'] as const;
 
-/** The parameters of the address: none but these, each once, and without anything that does not belong into a text. */
+/** Reads the query. Refuses unknown and repeated parameters, and text that is too long or has control characters. */
 function parameters<N extends string>({ query }: Request, names: readonly N[]): { [name in N]?: string } {
   const given: { [name in N]?: string } = {};
   for (const [name, value] of Object.entries(query)) {
     const known = names.find((each) => each === name);
-    if (known === undefined) throw badParameter(`There is no such parameter here; there are: ${names.join(', ')}.`);
+    if (known === undefined) throw badParameter(unknownParameter(names));
     if (typeof value !== 'string') throw badParameter(`${known} must be given once.`);
     given[known] = checkedText(known, value);
   }
   return given;
+}
+
+function unknownParameter(names: readonly string[]): string {
+  if (names.length === 0) return 'The request has an unknown parameter; this path takes none.';
+  return `The request has an unknown parameter; this path takes: ${names.join(', ')}.`;
 }
 
 function checkedText(name: string, text: string): string {
@@ -133,7 +139,7 @@ function identified(request: Request): { readonly id: string } {
   return { id: checkedText('The id of a session', String(request.params['id'])) };
 }
 
-function orderOf(request: Request): { readonly user: string; readonly reason?: string } {
+function revocationOf(request: Request): { readonly user: string; readonly reason?: string } {
   parameters(request, []);
   if (!request.is('application/json')) {
     throw new Problem(415, 'unsupported-media-type', 'The body must be JSON, with "Content-Type: application/json".');
@@ -146,16 +152,17 @@ function orderOf(request: Request): { readonly user: string; readonly reason?: s
   const problem = checkRevocation({ user, reason });
   if (problem !== undefined) throw new Problem(400, 'bad-request', problem);
   if (Object.keys(others).length > 0)
-    throw new Problem(400, 'bad-request', 'There are user and reason, and no others.');
+    throw new Problem(400, 'bad-request', 'The body must have no members but user and reason.');
   return { user: user as string, ...(reason !== undefined && { reason: reason as string }) };
 }
 
 function found<T>(session: T | undefined, id: string, unanswered: readonly number[]): T {
   if (session !== undefined) return session;
   if (unanswered.length === 0)
-    throw new Problem(404, 'not-found', `There is no session ${JSON.stringify(id)} (any more).`);
+    throw new Problem(404, 'not-found', `There is no session ${JSON.stringify(id)}, or it has ended.`);
   const silent = `${unanswered.length > 1 ? 'Workers' : 'Worker'} ${unanswered.join(', ')}`;
-  throw new Problem(503, 'workers-silent', `${silent} did not answer in time, the others do not have it: try again.`);
+  const sentence = `${silent} did not answer in time, and no other worker has this session: try again.`;
+  throw new Problem(503, 'workers-silent', sentence);
 }
 
 function send(response: Response, body: object, unanswered: readonly number[]): void {
@@ -164,13 +171,11 @@ function send(response: Response, body: object, unanswered: readonly number[]): 
 
 function only(methods: string): RequestHandler {
   return ({ method }) => {
-    throw new Problem(405, 'method-not-allowed', `${method} is not done here: there are ${methods}.`, {
-      Allow: methods,
-    });
+    throw new Problem(405, 'method-not-allowed', `This path accepts ${methods}, not ${method}.`, { Allow: methods });
   };
 }
 
-const nothing: RequestHandler = ({ method, baseUrl, path }) => {
+const notFound: RequestHandler = ({ method, baseUrl, path }) => {
   throw new Problem(404, 'not-found', `There is nothing at ${method} ${baseUrl}${path}.`);
 };
 

@@ -1,4 +1,4 @@
-/** The admin HTTP app: health, metrics and the admin API, on a port of its own that the public need not reach. */
+/** The admin HTTP app: health, metrics and the admin API, on a separate port that need not be public. */
 import type { Express } from 'express';
 import { type AppOptions, createApp, failed, hostGuard, notFound } from '../http/base-app.js';
 import { adminApi, type AdminApiOptions } from './admin-api.js';
@@ -11,7 +11,9 @@ export interface AdminAppOptions extends AppOptions {
   readonly api: AdminApiOptions;
 }
 
-/** The health routes answer whatever Host says: load balancers leave it out, and a page learns nothing from the answer. */
+/**
+ * The health routes come before the check of Host: load balancers may omit it, and their answers are not confidential.
+ */
 export function createAdminApp(options: AdminAppOptions): Express {
   const { health, metrics, api } = options;
   return createApp()

@@ -1,7 +1,7 @@
 /**
- * Who may use the admin API. Where the admin port listens on loopback only this machine reaches it, and what it must be
- * guarded from are web pages that a browser on it shows: none has any business here. Elsewhere, or wherever
- * `admin.tokenHash` is set, it takes the token.
+ * Access control of the admin API. It refuses all requests of web pages. On loopback only this machine can connect, so
+ * web pages in a local browser are the remaining risk. On other addresses, and always if `admin.tokenHash` is set, a
+ * request needs the token.
  */
 import { timingSafeEqual } from 'node:crypto';
 import type { RequestHandler } from 'express';
@@ -11,27 +11,27 @@ import { Problem } from '../http/problem.js';
 export interface AdminAccess {
   /** Only this machine can connect. */
   readonly isLoopback: boolean;
-  /** SHA-256 of the token, in hexadecimal or base64. The token is random and long: nobody can try them all. */
+  /** SHA-256 of the token, in hexadecimal or base64. The token has 256 random bits, so it cannot be guessed. */
   readonly tokenHash?: string | undefined;
 }
 
 const CLOSED =
-  'The admin API is served to other machines only for a token: run "stomp-relay api-key", set admin.tokenHash, and send the ' +
-  'key as "Authorization: Bearer KEY"; or let the admin port listen on loopback (listen.adminHost: 127.0.0.1).';
+  'The admin API needs a token if other machines can reach it: run "stomp-relay api-key", set admin.tokenHash, and ' +
+  'send the key as "Authorization: Bearer KEY"; or let the admin port listen on loopback (listen.adminHost: 127.0.0.1).';
 
 export function adminGuard({ isLoopback, tokenHash }: AdminAccess): RequestHandler {
   const expected = tokenHash === undefined ? undefined : readKeyHash(tokenHash);
   return ({ headers }, response, next) => {
     response.set('Cache-Control', 'no-store');
-    // `none`: somebody has typed the address
+    // `none` means that a user typed the address
     const { origin, authorization, 'sec-fetch-site': site = 'none' } = headers;
     if (origin !== undefined || site !== 'none') {
-      throw new Problem(403, 'cross-site-request', 'The admin API takes no requests of web pages.');
+      throw new Problem(403, 'cross-site-request', 'The admin API accepts no requests from web pages.');
     }
     if (expected ? !isToken(authorization, expected) : !isLoopback) {
       if (!expected) throw new Problem(403, 'admin-api-closed', CLOSED);
       const sentence =
-        'The admin API takes only requests with the header "Authorization: Bearer KEY" (admin.tokenHash).';
+        'The admin API accepts only requests with the header "Authorization: Bearer KEY" (admin.tokenHash).';
       throw new Problem(401, 'authentication-failed', sentence, { 'WWW-Authenticate': 'Bearer' });
     }
     next();

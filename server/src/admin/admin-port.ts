@@ -1,4 +1,4 @@
-/** The admin port: health, metrics and the admin API, of one relay or of several workers together. */
+/** Opens the admin port, for one relay or for all workers together. */
 import type { Server } from 'node:http';
 import type { Config } from '../config.js';
 import { createAdminApp } from './admin-app.js';
@@ -23,7 +23,7 @@ export interface AdminPort {
   readonly listening: { readonly kind: 'admin'; readonly url: string; readonly port: number };
 }
 
-/** Undefined where the configuration wants none. */
+/** Resolves with undefined if `listen.adminPort` is `off`. */
 export async function openAdminPort(config: Config, sources: AdminSources, log: Log): Promise<AdminPort | undefined> {
   const { adminPort, adminHost, backlog } = config.listen;
   if (adminPort === 'off') return undefined;
@@ -39,14 +39,14 @@ export async function openAdminPort(config: Config, sources: AdminSources, log: 
       pageMax,
       listener: { onFailed, onRefused },
     },
-    // Probes call by address: allowedHosts is about the public names.
+    // Not allowedHosts, which has the public names: probes use the address
     checkHost: createHostCheck(undefined, adminHost),
     onFailed,
   });
   const server = createHttpServer(app, {
     ...config.listen,
-    tls: undefined, // for this machine, or a network of one's own: listen.tls is for the public
-    allowsNoHost: true, // health checks of load balancers name none
+    tls: undefined, // listen.tls is only for the public port
+    allowsNoHost: true, // for health checks of load balancers
     connectTimeoutMs: config.session.connectTimeoutMs,
     onListenerFailed: (err) => pacedLog.error({ err }, 'an HTTP listener failed'),
   });

@@ -1,10 +1,10 @@
-/** For orchestrators: /livez says that the process turns, /readyz that a client would be served. */
+/** Health checks for orchestrators: /livez shows that the process responds, /readyz that it can serve clients. */
 import { Router } from 'express';
 
 export interface HealthSources {
-  /** Why no client should be sent here, such as a broker that is away; undefined: all is well. */
+  /** The reason why this relay should get no clients, such as an unavailable broker; undefined if it is ready. */
   readonly notReady: () => string | undefined | Promise<string | undefined>;
-  /** What else belongs into the answer to /readyz. */
+  /** Further members for the answer of /readyz. */
   readonly details?: () => object;
 }
 

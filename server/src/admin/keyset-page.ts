@@ -1,7 +1,7 @@
 /**
- * A page of something that is offered in any order, and may be huge: of all keys above `after`, the `limit` lowest, in order.
- * Holds at most twice as many. Who is there all the time while somebody reads page after page is on exactly one of them,
- * whoever comes and goes meanwhile.
+ * Collects one page from a large, unordered set: the `limit` lowest keys above `after`, in order. It holds at most
+ * `2 * limit` entries. An entry that exists throughout a paged read appears on exactly one page, even while others are
+ * added or removed.
  */
 export interface Page<T> {
   readonly items: readonly T[];
@@ -10,7 +10,7 @@ export interface Page<T> {
 }
 
 export interface PageRequest {
-  /** The last key of the page before; not given: from the beginning. */
+  /** The last key of the previous page; omit it for the first page. */
   readonly after?: string;
   readonly limit: number;
 }
@@ -19,7 +19,7 @@ export class KeysetPage<T> {
   private readonly kept = new Map<string, T>();
   private readonly after: string;
   private readonly limit: number;
-  /** There are `limit` keys up to this one; undefined until there were twice as many. */
+  /** Highest key that can still be on the page; undefined before the first cut. */
   private highest: string | undefined;
 
   constructor({ after = '', limit }: PageRequest) {
@@ -27,7 +27,7 @@ export class KeysetPage<T> {
     this.limit = limit;
   }
 
-  /** Whether it can be on this page, as far as is known. */
+  /** True if this key can be on the page, as far as is known. */
   wants(key: string): boolean {
     return key > this.after && (this.highest === undefined || key <= this.highest);
   }
@@ -36,7 +36,7 @@ export class KeysetPage<T> {
     return this.kept.get(key);
   }
 
-  /** Only for a key that is wanted. */
+  /** Requires `wants(key)`. */
   set(key: string, item: T): void {
     this.kept.set(key, item);
     if (this.kept.size >= 2 * this.limit) this.cut();
@@ -58,7 +58,7 @@ export class KeysetPage<T> {
   }
 }
 
-/** The page of what several have a page of each, asked with the same request. `join` puts two items of the same key together. */
+/** Joins the pages that several sources returned for one request. `join` merges two items with the same key. */
 export function joinPages<T>(
   pages: readonly Page<T>[],
   request: PageRequest,
@@ -73,7 +73,7 @@ export function joinPages<T>(
   }
   const joined = lowest.page();
   const last = joined.items.at(-1);
-  // All that the workers have may be on the page, and yet be not all that there is
+  // Even if all items of the given pages fit on this page, one of the sources may have more
   const isMore = joined.next !== undefined || pages.some(({ next }) => next !== undefined);
   return isMore && last !== undefined ? { items: joined.items, next: keyOf(last) } : { items: joined.items };
 }

@@ -1,4 +1,4 @@
-/** /metrics, for Prometheus. */
+/** The route /metrics for Prometheus. */
 import { Router } from 'express';
 
 export interface MetricsText {

@@ -1,12 +1,12 @@
 /**
- * Prometheus metrics, a registry for each relay. Nothing here is on a hot path: the parts add to plain numbers of their
- * own, and a scrape reads them.
+ * Prometheus metrics, with a registry for each relay. The components count in plain numbers, and only a scrape reads
+ * them. Therefore nothing here is on a hot path.
  */
 import { performance } from 'node:perf_hooks';
 import { collectDefaultMetrics, Counter, Gauge, Registry } from 'prom-client';
 import type { Aggregator } from 'prom-client';
 
-/** Numbers as they are now; counters only grow. */
+/** Current values; counters never decrease. */
 export interface MetricSources {
   sessions(): number;
   connections(): { readonly websocket: number; readonly tcp: number };
@@ -42,20 +42,20 @@ export interface MetricSources {
 
 export interface Metrics {
   readonly contentType: string;
-  /** In Prometheus' text format. */
+  /** Resolves with the metrics in Prometheus' text format. */
   text(): Promise<string>;
-  /** The same as plain objects, to be added to those of other workers. */
+  /** Resolves with the metrics as plain objects, so that those of several workers can be added. */
   values(): Promise<MetricValues[]>;
 }
 
-/** One metric with all its labels, as it goes from process to process. */
+/** One metric with all its labels; workers send it to the primary process. */
 export type MetricValues = Awaited<ReturnType<Registry['getMetricsAsJSON']>>[number];
 
 export function createMetrics(sources: MetricSources): Metrics {
   const registry = new Registry();
-  collectDefaultMetrics({ register: registry }); // of the process: CPU, memory, garbage collection, lag as a histogram
+  collectDefaultMetrics({ register: registry }); // CPU, memory, garbage collection and lag of the process
 
-  /** `aggregator` says what several workers make of it. */
+  /** `aggregator` combines the values of several workers. */
   const gauge = (name: string, help: string, read: () => number, aggregator: Aggregator = 'sum') =>
     void new Gauge({
       aggregator,
@@ -93,7 +93,7 @@ export function createMetrics(sources: MetricSources): Metrics {
       },
     });
 
-  gauge('sessions', 'STOMP sessions, connecting ones included', () => sources.sessions());
+  gauge('sessions', 'STOMP sessions, including those that are connecting', () => sources.sessions());
   new Gauge({
     name: 'stomp_relay_connections',
     help: 'Open client connections',
@@ -108,9 +108,9 @@ export function createMetrics(sources: MetricSources): Metrics {
   counter('messages_delivered', 'MESSAGE frames written to clients', () => sources.counters.messagesOut);
   counter('delivered_bytes', 'Bytes of MESSAGE frames written to clients', () => sources.counters.messageBytesOut);
   counter('received_bytes', 'Bytes of STOMP read from clients', () => sources.counters.bytesIn);
-  const unknownHelp = 'UNSUBSCRIBE frames for subscriptions that the session did not have';
+  const unknownHelp = 'UNSUBSCRIBE frames for unknown subscriptions';
   counter('unknown_unsubscribes', unknownHelp, () => sources.counters.unknownUnsubscribes);
-  gauge('sends_waiting_bytes', 'SENDs that wait for the broker', () => sources.counters.sendBytesWaiting);
+  gauge('sends_waiting_bytes', 'Bytes of SENDs that wait for the broker', () => sources.counters.sendBytesWaiting);
   addMissedMetrics(sources, gauge, counter, counters);
   addHttpMetrics(sources, gauge, counter, counters);
   addLoadMetrics(sources, gauge, counter);
@@ -124,8 +124,8 @@ export function createMetrics(sources: MetricSources): Metrics {
   };
 }
 
-/** Name and help: each process has its own, the primary of workers too. */
-const DROPPED_LOG_LINES = ['log_lines_dropped', 'Lines of the log that stderr did not take'] as const;
+/** Name and help; workers and the primary process each have this counter. */
+const DROPPED_LOG_LINES = ['log_lines_dropped', 'Log lines dropped because stderr was too slow'] as const;
 
 type AddGauge = (name: string, help: string, read: () => number, aggregator?: Aggregator) => void;
 type AddCounter = (name: string, help: string, read: () => number) => void;
@@ -136,21 +136,25 @@ type AddCounters = (
   read: () => Readonly<Record<string, number | undefined>>,
 ) => void;
 
-/** What clients were not sent, and why. */
+/** Messages that clients did not get. */
 function addMissedMetrics(sources: MetricSources, gauge: AddGauge, counter: AddCounter, counters: AddCounters): void {
-  counter('slow_consumers', 'Sessions and streams that did not read', () => sources.counters.slowConsumers);
-  const droppedHelp = 'Messages left out because a client read too slowly';
+  counter(
+    'slow_consumers',
+    'Sessions and streams ended because their client read too slowly',
+    () => sources.counters.slowConsumers,
+  );
+  const droppedHelp = 'Messages dropped because a client read too slowly';
   counters('messages_dropped', droppedHelp, 'policy', () => sources.counters.dropped);
-  const tooLargeHelp = 'Messages above session.messageMaxBytes, for each subscription that was not sent one';
+  const tooLargeHelp = 'Messages above session.messageMaxBytes, counted for each subscription that missed one';
   counter('messages_too_large', tooLargeHelp, () => sources.counters.messagesTooLarge);
-  gauge('laggards', 'Sessions with messages waiting of which some may be left out', () => sources.counters.slowMembers);
+  gauge('laggards', 'Sessions with waiting messages that may be dropped', () => sources.counters.slowMembers);
 }
 
 function addBrokerMetrics({ broker }: MetricSources, gauge: AddGauge): void {
-  gauge('broker_up', '1 where the broker can be used', () => Number(broker.isUp), 'min');
+  gauge('broker_up', '1 while the broker is available', () => Number(broker.isUp), 'min');
   const gauges = () => broker.gauges ?? { unconfirmed: 0, pendingBindings: 0 };
-  gauge('broker_unconfirmed', 'Published and not yet confirmed by the broker', () => gauges().unconfirmed);
-  gauge('broker_bindings_pending', 'Bindings not yet made or taken back', () => gauges().pendingBindings);
+  gauge('broker_unconfirmed', 'Messages published but not yet confirmed by the broker', () => gauges().unconfirmed);
+  gauge('broker_bindings_pending', 'Bindings that are still to be created or removed', () => gauges().pendingBindings);
 }
 
 function addHttpMetrics({ http }: MetricSources, gauge: AddGauge, counter: AddCounter, counters: AddCounters): void {
@@ -159,25 +163,31 @@ function addHttpMetrics({ http }: MetricSources, gauge: AddGauge, counter: AddCo
   counter('stream_events', 'Events written to streams', () => http.counters.streamEvents);
 }
 
-/** Active seconds divided by ticks are the mean length of a tick. */
+/** Active seconds divided by ticks give the mean length of a tick. */
 function addLoadMetrics({ load, admissionQueue }: MetricSources, gauge: AddGauge, counter: AddCounter): void {
-  const lagHelp = 'How late the event loop was at the last look, which load shedding goes by';
+  const lagHelp = 'Last measured lag of the event loop; load shedding depends on it';
   gauge('event_loop_lag_seconds', lagHelp, () => load.lagMs / 1_000, 'max');
   const activeSeconds = () => performance.eventLoopUtilization().active / 1_000;
-  counter('event_loop_active_seconds', 'Time that the event loop was at work', activeSeconds);
-  const ticks = () => performance.nodeTiming.uvMetricsInfo?.loopCount ?? 0; // not in the first versions of Node 20
+  counter('event_loop_active_seconds', 'Time that the event loop was active', activeSeconds);
+  const ticks = () => performance.nodeTiming.uvMetricsInfo?.loopCount ?? 0; // missing in early versions of Node 20
   counter('event_loop_ticks', 'Turns of the event loop', ticks);
-  gauge('overloaded', '1 while load is shed; of several workers, how many do', () => Number(load.isOverloaded));
-  counter('overloads', 'How often load had to be shed', () => load.overloads);
-  gauge('connections_waiting', 'New connections that wait to be let in', () => admissionQueue.waiting);
-  counter('connections_turned_away', 'New connections told to come back later', () => admissionQueue.rejected);
+  gauge('overloaded', '1 while the relay sheds load; with workers, the number of those that do', () =>
+    Number(load.isOverloaded),
+  );
+  counter('overloads', 'Number of times that load shedding started', () => load.overloads);
+  gauge('connections_waiting', 'New connections that wait for admission', () => admissionQueue.waiting);
+  counter(
+    'connections_turned_away',
+    'New connections rejected with the request to retry later',
+    () => admissionQueue.rejected,
+  );
 }
 
-/** What the process above several workers knows of them. */
+/** Values of the primary process about its workers. */
 export interface WorkerSources {
-  /** How many listen. */
+  /** Number of listening workers. */
   listening(): number;
-  /** How many have been replaced since the start. */
+  /** Number of workers replaced since the start. */
   replaced(): number;
   droppedLogLines(): number;
 }
@@ -195,7 +205,7 @@ export function createPrimaryMetrics(sources: WorkerSources): Metrics {
   });
   new Counter({
     name: 'stomp_relay_workers_replaced_total',
-    help: 'Worker processes that ended by themselves, and in whose place another was put',
+    help: 'Worker processes that ended unexpectedly and were replaced',
     registers: [registry],
     collect() {
       this.reset();

@@ -1,6 +1,7 @@
 /**
- * What an operator can look at and do, for the admin API and for programs: sessions, subscriptions, kicks, revocations. Each
- * takes one value and gives one, both plain data, so that a primary process can ask its workers the same.
+ * The operations of an operator, for the admin API and for programs: sessions, subscriptions, kicks and revocations.
+ * Each operation has one argument and one result, both plain data, so that a primary process can forward it to its
+ * workers.
  */
 import { checkRevocation, type Revocation, type Revocations } from '../auth/revocations.js';
 import type { Log } from '../process/log.js';
@@ -15,13 +16,13 @@ import type {
   Subscriber,
 } from './session-directory.js';
 
-/** By which way somebody came; for the log. */
+/** Origin of an operation, for the log. */
 export type Route = 'admin API' | 'program';
 
 export interface RevokeOrder {
   readonly user: string;
   readonly reason?: string | undefined;
-  /** Not given: now. */
+  /** Default: now. */
   readonly revokedAtMs?: number;
   readonly route: Route;
 }
@@ -29,16 +30,16 @@ export interface RevokeOrder {
 export interface RevokeResult {
   readonly user: string;
   readonly revokedAtMs: number;
-  /** Sessions and streams of this relay, all its workers together. */
+  /** Number of sessions and streams ended at this relay, in all its workers. */
   readonly sessionsEnded: number;
-  /** Whether the broker has taken the message to the other relays. If not, they are told when it is back. */
+  /** True if the broker has accepted the announcement to the other relays. If not, it is repeated later. */
   readonly othersTold: boolean;
 }
 
 export interface Operations {
   sessions(query: SessionQuery): Promise<Page<SessionSummary>>;
   session(id: string): Promise<SessionDetails | undefined>;
-  /** Ends a session (ERROR `kicked`, close code 4411). What it was; undefined where there is none. */
+  /** Ends a session (ERROR `kicked`, close code 4411). Resolves with its last state, or undefined for an unknown id. */
   kick(order: { readonly id: string; readonly route: Route }): Promise<SessionSummary | undefined>;
   subscribers(query: PageRequest & { readonly destination: string }): Promise<Page<Subscriber>>;
   destinations(request: PageRequest): Promise<Page<DestinationCount>>;
@@ -49,16 +50,16 @@ export type Operation = keyof Operations;
 export type Argument<O extends Operation> = Parameters<Operations[O]>[0];
 export type Result<O extends Operation> = Awaited<ReturnType<Operations[O]>>;
 
-/** Asks a relay, or all workers of one. */
+/** Runs an operation at a relay, or at all its workers. */
 export type AskOperation = <O extends Operation>(operation: O, argument: Argument<O>) => Promise<Answer<O>>;
 
 export interface Answer<O extends Operation> {
   readonly result: Result<O>;
-  /** Workers that did not answer in time: what they would have said is missing. */
+  /** Workers that did not answer in time; the result lacks their part. */
   readonly unanswered: readonly number[];
 }
 
-/** The operation of this name, where it comes as data. */
+/** Calls an operation by its name. */
 export function perform<O extends Operation>(
   operations: Operations,
   operation: O,
@@ -68,9 +69,11 @@ export function perform<O extends Operation>(
   return work.call(operations, argument);
 }
 
-/** A relay's own. */
+/** The operations of this relay. */
 export class RelayOperations implements Operations, RevocationListener {
-  /** How many sessions a revocation has ended: it may come here by several ways, and only the first finds some. */
+  /**
+   * Number of sessions that each revocation ended. A revocation may arrive twice, and only the first arrival ends any.
+   */
   private readonly endings = new WeakMap<Revocation, Promise<number>>();
 
   constructor(
@@ -117,13 +120,13 @@ export class RelayOperations implements Operations, RevocationListener {
     return { user, revokedAtMs, sessionsEnded: await ended, othersTold };
   }
 
-  // What other relays tell (`revocation-channel.ts`) -------------------------------------------------------------------
+  // Announcements of other relays (`revocation-channel.ts`) -----------------------------------------------------------
 
   onRevoked(revocation: Revocation): void {
     void this.apply(revocation, 'another relay');
   }
 
-  /** Who was authenticated with something newer since then stays. */
+  /** Spares sessions whose token was issued after the revocation. */
   onLearned(revocation: Revocation): void {
     if (this.revoked.add(revocation)) void this.endSessions(revocation, 'another relay', revocation.revokedAtMs);
   }

@@ -1,12 +1,12 @@
 /**
- * How relays tell each other of revocations: over the broker, through the exchange of users, with routing keys that no client
- * can form, and that no binding for X of all users takes: X is their first word, and these have an empty one.
+ * Shares revocations between relays, through the exchange of users at the broker. The first word of their routing keys
+ * is empty. Therefore no client can form such a key, and no binding for X of all users matches one.
  *
- *   revoked   to all: it has just happened
- *   hello     to all, by a relay that comes, or comes back after it was cut off: what have I missed?
- *   known     the answer, to that relay alone; and what that one tells all the others before it says hello
+ *   revoked   to all relays: a new revocation
+ *   hello     to all relays, from one that has started or reconnected: a request for all known revocations
+ *   known     known revocations, as the answer to that relay; it also sends its own to all relays before `hello`
  *
- * A relay that comes back is heard and hears when its subscriptions are live again; so it asks then, and not before.
+ * A relay that reconnects first waits until its subscriptions are live. An earlier request could miss answers.
  */
 import { setTimeout as delay } from 'node:timers/promises';
 import { checkRevocation, type Revocation } from '../auth/revocations.js';
@@ -14,17 +14,17 @@ import type { Broker, BrokerSubscription, SharedDestination } from '../brokers/b
 import type { Log } from '../process/log.js';
 
 export interface RevocationListener {
-  /** It has happened just now, at another relay. */
+  /** Another relay has just revoked a user. */
   onRevoked(revocation: Revocation): void;
-  /** It has happened some time ago, and may be known. */
+  /** Another relay has sent an earlier revocation, which may be known already. */
   onLearned(revocation: Revocation): void;
-  /** All that are known here. */
+  /** All revocations that this relay knows. */
   known(): Iterable<Revocation>;
 }
 
 interface Announcement {
   readonly kind: 'revoked' | 'known' | 'hello';
-  /** The relay that says so. */
+  /** Id of the sender. */
   readonly from: string;
   readonly revocations?: readonly Revocation[];
 }
@@ -32,10 +32,10 @@ interface Announcement {
 const HEADERS = new Map([['content-type', 'application/json']]);
 const BODY_MAX_BYTES = 256 * 1024;
 const PAGE = 100;
-/** How long somebody who revokes waits for the broker. */
+/** Time that the caller of a revocation waits for the broker. */
 const ANNOUNCE_MS = 5_000;
 const RETRY_MS = 5_000;
-/** Other relays' clocks may be ahead, but not by more. */
+/** Tolerated lead of other relays' clocks. */
 const CLOCK_SKEW_MAX_MS = 5 * 60_000;
 
 export class RevocationChannel {
@@ -46,37 +46,39 @@ export class RevocationChannel {
 
   constructor(
     private readonly broker: Broker,
-    /** No other relay has it. */
+    /** Unique among all relays. */
     private readonly relayId: string,
     private readonly log: Log,
   ) {}
 
-  /** To be called when the broker can be used. Resolves when what is told from now on is heard, or that could not be had. */
+  /**
+   * Call it when the broker is available. Resolves when the subscriptions are live, or have failed and will be retried.
+   */
   async start(listener: RevocationListener): Promise<void> {
     this.listener = listener;
     this.broker.on('up', () => void this.join());
     await this.join();
   }
 
-  /** Resolves with whether the broker has it. If not, the others are told when it is back. */
+  /** Resolves with true if the broker has accepted the announcement. If not, the next reconnect repeats it. */
   async announce(revocation: Revocation): Promise<boolean> {
     if (!this.broker.isUp) return false;
-    const told = this.publish(toAll, { kind: 'revoked', from: this.relayId, revocations: [revocation] });
-    const isTold = told.then(
+    const published = this.publish(toAll, { kind: 'revoked', from: this.relayId, revocations: [revocation] });
+    const isPublished = published.then(
       () => true,
       (err: unknown) => {
-        this.log.warn({ err }, 'other relays could not be told of a revocation; they will be when the broker is back');
+        this.log.warn({ err }, 'a revocation could not be announced to other relays; the next reconnect repeats it');
         return false;
       },
     );
-    return Promise.race([isTold, delay(ANNOUNCE_MS, false, { ref: false })]);
+    return Promise.race([isPublished, delay(ANNOUNCE_MS, false, { ref: false })]);
   }
 
   stop(): void {
     this.end.abort();
   }
 
-  /** One at a time: a broker may come and go faster than it can be joined. */
+  /** Runs one attempt at a time, because the connection may be lost and restored while an attempt is running. */
   private join(): Promise<void> {
     return (this.joining = this.joining.then(() => this.joinOnce()));
   }
@@ -85,7 +87,7 @@ export class RevocationChannel {
     if (this.end.signal.aborted) return;
     try {
       const former = this.subscriptions;
-      // Also where there are some: so those are bound first, and it is known when they are.
+      // Always new subscriptions: their promises show when they are bound, which former ones do not
       const subscribe = (to: SharedDestination) =>
         this.broker.subscribe(to, new Map(), ({ body }) => this.onAnnouncement(body));
       this.subscriptions = await Promise.all([subscribe(toAll), subscribe(toOne(this.relayId))]);
@@ -93,11 +95,11 @@ export class RevocationChannel {
     } catch (err) {
       return this.tryAgain(err);
     }
-    // Nobody waits for it: a broker that is slow to confirm does not hold up the start
+    // Not awaited, so that a broker with slow confirms does not delay the start
     void this.introduce().catch((err: unknown) => this.tryAgain(err));
   }
 
-  /** What is known here first: with the answers to its question a relay that was cut off knows all. */
+  /** Sends the known revocations, then asks for those of the other relays. */
   private async introduce(): Promise<void> {
     await this.publishKnown(toAll);
     await this.publish(toAll, { kind: 'hello', from: this.relayId });
@@ -105,7 +107,7 @@ export class RevocationChannel {
 
   private tryAgain(err: unknown): void {
     if (this.end.signal.aborted) return;
-    this.log.warn({ err }, 'revocations at other relays are not heard of for now; this is tried again');
+    this.log.warn({ err }, 'the revocations of other relays do not arrive for now; the subscription is retried');
     void delay(RETRY_MS, undefined, { ref: false }).then(() => (this.broker.isUp ? this.join() : undefined));
   }
 
@@ -120,25 +122,26 @@ export class RevocationChannel {
     }
   }
 
-  private async publish(to: SharedDestination, told: Announcement): Promise<void> {
-    const message = { headers: HEADERS, body: Buffer.from(JSON.stringify(told)) };
+  private async publish(to: SharedDestination, announcement: Announcement): Promise<void> {
+    const message = { headers: HEADERS, body: Buffer.from(JSON.stringify(announcement)) };
     const publication = this.broker.publication(to, message, { mandatory: false });
     await publication.ready;
     await publication.send();
   }
 
-  /** Whoever may write to the exchange at the broker can say this: it is looked at closely. */
+  /** Validates the message first, because every program with write access to the exchange can send one. */
   private onAnnouncement(body: Buffer): void {
-    const told = parse(body);
-    if (!told) return this.log.warn({ bytes: body.length }, 'another relay said something that is not understood');
-    if (told.from === this.relayId || this.end.signal.aborted) return;
-    if (told.kind === 'hello') {
-      const answered = this.publishKnown(toOne(told.from));
-      answered.catch((err: unknown) => this.log.warn({ err }, 'another relay could not be told of revocations'));
+    const announcement = parse(body);
+    if (!announcement) return this.log.warn({ bytes: body.length }, 'an announcement of revocations is malformed');
+    const { kind, from, revocations = [] } = announcement;
+    if (from === this.relayId || this.end.signal.aborted) return;
+    if (kind === 'hello') {
+      const answered = this.publishKnown(toOne(from));
+      answered.catch((err: unknown) => this.log.warn({ err }, 'known revocations could not be sent to another relay'));
       return;
     }
-    for (const revocation of told.revocations ?? []) {
-      if (told.kind === 'revoked') this.listener?.onRevoked(revocation);
+    for (const revocation of revocations) {
+      if (kind === 'revoked') this.listener?.onRevoked(revocation);
       else this.listener?.onLearned(revocation);
     }
   }
@@ -150,7 +153,7 @@ function toOne(relayId: string): SharedDestination {
   return destination(`relays.${relayId}`);
 }
 
-/** `/user/.../queue/` with nothing behind it, which no client can write. */
+/** `/user/.../queue/` with an empty name, which no client can write. */
 function destination(user: string): SharedDestination {
   return { kind: 'user', text: `/user/${user}/queue/`, user, name: '' };
 }
@@ -167,7 +170,7 @@ function parse(body: Buffer): Announcement | undefined {
     if (typeof from !== 'string' || !/^[\w-]{1,64}$/.test(from)) return undefined;
     return Array.isArray(revocations) && revocations.every(isRevocation) ? { kind, from, revocations } : undefined;
   } catch {
-    return undefined; // not JSON, or not an object
+    return undefined; // not JSON, or null
   }
 }
 

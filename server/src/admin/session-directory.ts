@@ -1,6 +1,6 @@
 /**
- * All sessions of a relay for whoever operates it, whatever kind they are: looked at page by page, and ended. There may be
- * tens of thousands, so they are walked through in short turns of the event loop, and no list of all is ever made.
+ * The sessions and streams of a relay, for operators to list and to end. There may be tens of thousands of them.
+ * Therefore the directory visits them in short turns of the event loop, and never copies the whole list.
  */
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { TurnBudget } from '../timing/turn-budget.js';
@@ -9,34 +9,34 @@ import type { ObservedSession, SessionInfo, SessionSource } from '../session/ses
 import type { SubscriptionInfo } from '../delivery/subscriptions.js';
 import { subscribedTo } from './subscription-filter.js';
 
-/** How long one turn of a walk may hold up everybody else. */
+/** Limit for one turn of a walk through the sessions. */
 const TURN_MS = 2;
-/** Of one session in a list, and in the answer that is about it alone. */
+/** Limits of a session's subscriptions, in a list and in the answer about a single session. */
 const LISTED_SUBSCRIPTIONS_MAX = 20;
-const SHOWN_SUBSCRIPTIONS_MAX = 1_000;
-/** Clients choose ids as they like. */
-const SHOWN_ID_MAX = 200;
+const DETAILED_SUBSCRIPTIONS_MAX = 1_000;
+/** Clients may choose very long ids. */
+const SUBSCRIPTION_ID_MAX = 200;
 
-/** Each that is given must hold. */
+/** A session must match all given members. */
 export interface SessionFilter {
   readonly user?: string;
   readonly address?: string;
   readonly transport?: SessionInfo['transport'];
-  /** Who has a subscription that gets what is sent to it: the same text, or a topic pattern that matches. */
+  /** Selects sessions that would get a message to this destination (`subscription-filter.ts`). */
   readonly destination?: string;
 }
 export type SessionQuery = SessionFilter & PageRequest;
 
 export type SessionSummary = Omit<SessionInfo, 'subscriptions'> & { readonly subscriptionCount: number };
-/** The first 1,000 subscriptions; how many there are is in `subscriptionCount`. */
+/** Has the first 1,000 subscriptions; `subscriptionCount` has their total. */
 export type SessionDetails = SessionSummary & { readonly subscriptions: readonly SubscriptionInfo[] };
 
-/** A session that is subscribed to what was asked for. */
+/** A session with subscriptions that match a destination. */
 export interface Subscriber {
   readonly session: string;
   readonly user: string | undefined;
   readonly address: string;
-  /** Of those that match the first 20; how many match is in `subscriptionCount`. */
+  /** The first 20 matching subscriptions; `subscriptionCount` has their total. */
   readonly subscriptions: readonly SubscriptionInfo[];
   readonly subscriptionCount: number;
 }
@@ -49,24 +49,24 @@ export interface DestinationCount {
 export class SessionDirectory {
   constructor(private readonly sources: readonly SessionSource[]) {}
 
-  /** In the order of their ids. */
+  /** Lists matching sessions in the order of their ids. */
   async list(query: SessionQuery): Promise<Page<SessionSummary>> {
     const page = new KeysetPage<SessionSummary>(query);
-    const isWanted = filterFor(query);
+    const isMatch = filterFor(query);
     await this.walk((session) => {
       if (!page.wants(session.id)) return;
       const info = session.info();
-      if (isWanted(info)) page.set(info.id, summary(info));
+      if (isMatch(info)) page.set(info.id, summary(info));
     });
     return page.page();
   }
 
   get(id: string): SessionDetails | undefined {
     const info = this.find(id)?.info();
-    return info && { ...summary(info), subscriptions: shown(info.subscriptions, SHOWN_SUBSCRIPTIONS_MAX) };
+    return info && { ...summary(info), subscriptions: firstOf(info.subscriptions, DETAILED_SUBSCRIPTIONS_MAX) };
   }
 
-  /** Who gets what is sent to `destination`, in the order of their sessions' ids. */
+  /** Lists the sessions that would get a message to `destination`, in the order of their ids. */
   async subscribers({ destination, ...request }: PageRequest & { destination: string }): Promise<Page<Subscriber>> {
     const page = new KeysetPage<Subscriber>(request);
     const isMatch = subscribedTo(destination);
@@ -76,13 +76,13 @@ export class SessionDirectory {
       const matching = info.subscriptions.filter((each) => isMatch(info, each));
       if (matching.length === 0) return;
       const { id, user, address } = info;
-      const subscriptions = shown(matching, LISTED_SUBSCRIPTIONS_MAX);
+      const subscriptions = firstOf(matching, LISTED_SUBSCRIPTIONS_MAX);
       page.set(id, { session: id, user, address, subscriptions, subscriptionCount: matching.length });
     });
     return page.page();
   }
 
-  /** How many subscriptions each destination has, in the order of the destinations. */
+  /** Counts the subscriptions of each destination, in the order of the destinations. */
   async destinations(request: PageRequest): Promise<Page<DestinationCount>> {
     const page = new KeysetPage<{ readonly destination: string; subscriptionCount: number }>(request);
     await this.walk((session) => {
@@ -96,7 +96,7 @@ export class SessionDirectory {
     return page.page();
   }
 
-  /** Ends a session with `kicked`. What it was, or undefined where there is none. */
+  /** Ends a session with `kicked`. Returns its last state, or undefined for an unknown id. */
   kick(id: string): SessionSummary | undefined {
     const session = this.find(id);
     if (!session) return undefined;
@@ -105,10 +105,10 @@ export class SessionDirectory {
     return before;
   }
 
-  /** Ends all sessions of a user with `revoked`; given a time, only those that were authenticated with what is not younger. */
+  /** Ends the sessions of a user with `revoked`; with `issuedUntilMs`, only those whose login is not newer. */
   async revoke(user: string, issuedUntilMs = Infinity): Promise<number> {
     let count = 0;
-    // Who was accepted before is counted as connected by then.
+    // A session that was accepted in this turn is in the list by the next turn
     await nextTurn();
     await this.walk((session) => {
       const info = session.info();
@@ -151,6 +151,6 @@ function summary({ subscriptions, ...rest }: SessionInfo): SessionSummary {
   return { ...rest, subscriptionCount: subscriptions.length };
 }
 
-function shown(subscriptions: readonly SubscriptionInfo[], max: number): SubscriptionInfo[] {
-  return subscriptions.slice(0, max).map((each) => ({ ...each, id: each.id.slice(0, SHOWN_ID_MAX) }));
+function firstOf(subscriptions: readonly SubscriptionInfo[], max: number): SubscriptionInfo[] {
+  return subscriptions.slice(0, max).map((each) => ({ ...each, id: each.id.slice(0, SUBSCRIPTION_ID_MAX) }));
 }

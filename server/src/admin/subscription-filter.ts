@@ -1,7 +1,7 @@
 /**
- * Which subscriptions get what is sent to a destination: those with the very same text, topic patterns that match (in dots
- * or slashes), and a user's own `/user/queue/X` for `/user/NAME/queue/X`. What an exchange does with its keys only the
- * broker knows: of `/exchange/...` the text counts.
+ * Finds the subscriptions that get a message to a destination: those with the same text, matching topic patterns (with
+ * dots or slashes), and a user's own `/user/queue/X` for `/user/NAME/queue/X`. For `/exchange/...` only the text is
+ * compared, because only the broker knows how that exchange routes.
  */
 import { LRUCache } from 'lru-cache';
 import { type Destination, parseDestination } from '../destinations/destination.js';
@@ -9,22 +9,22 @@ import { matches } from '../destinations/topic-pattern.js';
 import type { SubscriptionInfo } from '../delivery/subscriptions.js';
 import type { SessionInfo } from '../session/session-info.js';
 
-/** Destinations whose answer is remembered: many sessions have the same few. */
-const REMEMBERED_MAX = 1_000;
+/** Capacity of the cache: many sessions share a few destinations. */
+const CACHE_MAX = 1_000;
 
 export type SubscriptionFilter = (session: SessionInfo, subscription: SubscriptionInfo) => boolean;
 
-export function subscribedTo(asked: string): SubscriptionFilter {
-  const target = parsed(asked, 'send');
+export function subscribedTo(text: string): SubscriptionFilter {
+  const target = parsed(text, 'send');
   const owner = target?.kind === 'user' ? target.user : undefined;
-  const remembered = new LRUCache<string, boolean>({ max: REMEMBERED_MAX });
+  const cache = new LRUCache<string, boolean>({ max: CACHE_MAX });
   return (session, { destination }) => {
-    let isMatch = remembered.get(destination);
+    let isMatch = cache.get(destination);
     if (isMatch === undefined) {
-      isMatch = destination === asked || gets(destination, target);
-      remembered.set(destination, isMatch);
+      isMatch = destination === text || gets(destination, target);
+      cache.set(destination, isMatch);
     }
-    return isMatch && (destination === asked || owner === undefined || owner === session.user);
+    return isMatch && (destination === text || owner === undefined || owner === session.user);
   };
 }
 
@@ -35,7 +35,7 @@ function gets(subscribed: string, target: Destination | undefined): boolean {
   return own?.kind === 'user' && own.name === target.name;
 }
 
-/** Undefined where it is none that `action` takes: then only its text counts. */
+/** Undefined for a text that is not a destination for `action`; then only the text is compared. */
 function parsed(text: string, action: 'send' | 'subscribe'): Destination | undefined {
   try {
     return parseDestination(text, action);

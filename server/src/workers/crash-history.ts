@@ -1,12 +1,12 @@
 /**
- * When a crashed worker is replaced: each crash within the window doubles the wait, and too many of them are a crash loop
- * that a replacement does not cure.
+ * Decides when to replace a crashed worker. Each crash within the window doubles the delay. Too many crashes are a
+ * crash loop, and a replacement would not help.
  */
 export interface CrashLimits {
-  /** Before the first replacement; doubled for each crash before it in the window. */
+  /** Delay of the first replacement; it doubles with each further crash in the window. */
   readonly waitMinMs: number;
   readonly waitMaxMs: number;
-  /** So many crashes in the window are one too many. */
+  /** Number of crashes in the window that counts as a crash loop. */
   readonly crashesMax: number;
   readonly windowMs: number;
 }
@@ -16,7 +16,7 @@ export class CrashHistory {
 
   constructor(private readonly limits: CrashLimits) {}
 
-  /** Notes a crash; how long to wait before the replacement, or undefined: there is no point in another one. */
+  /** Records a crash. Returns the delay before the replacement, or undefined for a crash loop. */
   add(nowMs: number): number | undefined {
     const { waitMinMs, waitMaxMs, crashesMax, windowMs } = this.limits;
     this.crashes = [...this.crashes.filter((at) => nowMs - at < windowMs), nowMs];

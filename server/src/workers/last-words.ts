@@ -1,11 +1,11 @@
 /**
- * An error that nobody caught ends the process, but not before its clients have heard of it: they are closed with a code
- * that lets them come back (1012), spread over a second at most, so that they do not return all at once. What such
- * an error has left behind is not to be trusted, so this has a deadline, and a second error ends the process at once.
+ * Ends a worker after an uncaught error. The worker first closes its sessions with 1012, so that the clients reconnect.
+ * It spreads this over a second at most, so that they do not all return at once. The error may have left the process in
+ * a broken state. Therefore the whole shutdown has a deadline, and a second error ends the process at once.
  */
 import type { Relay } from '../relay.js';
 
-/** Of which the sessions have a third (relay.ts). */
+/** Deadline of the shutdown; the sessions have a third of it (relay.ts). */
 const DEADLINE_MS = 3_000;
 const EXIT_CRASHED = 1;
 

@@ -1,7 +1,7 @@
 /**
- * The configuration of a worker. Port 0 becomes a number that all workers, also those that come later, listen on: what
- * node:cluster makes of 0 is a port only for as long as some worker holds it. The admin port is the primary's. When all
- * workers stop together, the pace at which sessions end is that of all of them: each has its share.
+ * Derives the configuration of a worker. Port 0 becomes a fixed free port for all workers, including later
+ * replacements, because node:cluster keeps a port for 0 only while some worker listens on it. The admin port belongs to
+ * the primary process. When all workers stop together, each has its share of `drain.sessionsPerSecond`.
  */
 import { once } from 'node:events';
 import { createServer } from 'node:net';
@@ -19,7 +19,9 @@ export async function workerConfig(config: Config): Promise<Config> {
   };
 }
 
-/** Held at the same time, so that they differ, and let go at once: nothing has connected, so they can be taken again. */
+/**
+ * Opens all ports at the same time, so that they differ, and closes them. Without any connection they are free at once.
+ */
 async function freePorts(count: number, host: string): Promise<number[]> {
   const servers = Array.from({ length: count }, () => createServer().listen(0, host));
   await Promise.all(servers.map((server) => once(server, 'listening')));

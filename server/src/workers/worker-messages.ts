@@ -1,10 +1,10 @@
-/** What the primary process and its workers say to each other. */
+/** Messages between the primary process and its workers. */
 import type { Config } from '../config.js';
 import type { MetricValues } from '../admin/metrics.js';
 import type { Argument, Operation } from '../admin/operations.js';
 import type { Listening, StopOptions } from '../relay.js';
 
-/** What can be asked of a worker, and the kind of answer. */
+/** Questions to a worker, with the types of their answers. */
 export interface Answers {
   health: { readonly notReady?: string | undefined };
   metrics: readonly MetricValues[];
@@ -12,29 +12,32 @@ export interface Answers {
 }
 export type Question = keyof Answers;
 
-/** What an operator wants: comes with the question `operation`. Lists are pages, so a message has a bound. */
+/** An operator's request, which accompanies the question `operation`. Lists have pages, so a message is bounded. */
 export interface OperationOrder {
   readonly operation: Operation;
   readonly argument: Argument<Operation>;
 }
 
 export type ToWorker =
-  /** Comes first, when it is loaded. Its configuration, so that all workers have the same, whatever has become of the file since. */
+  /**
+   * First message, after `loaded`. It has the configuration, so that all workers use the same, even if the file has
+   * changed.
+   */
   | { readonly kind: 'start'; readonly worker: number; readonly config: Config }
   | { readonly kind: 'ask'; readonly id: number; readonly question: Question; readonly order?: OperationOrder }
   | { readonly kind: 'stop'; readonly options: StopOptions };
 
 export type FromWorker =
-  /** It listens to messages: node:cluster would lose what came sooner. */
+  /** The worker handles messages now. node:cluster would lose earlier ones. */
   | { readonly kind: 'loaded' }
   | { readonly kind: 'listening'; readonly listening: readonly Listening[] }
-  /** It drains, and ends. */
+  /** The worker drains, and then ends. */
   | { readonly kind: 'leaving' }
-  /** It could not start; it waits to be ended. */
+  /** The worker could not start, and waits for the primary to end it. */
   | { readonly kind: 'failed'; readonly problem: StartProblem }
   | { readonly kind: 'answer'; readonly id: number; readonly answer: Answers[Question] | undefined };
 
-/** What of an error says why a relay did not start. */
+/** The parts of an error that explain a failed start. */
 export interface StartProblem {
   readonly message: string;
   readonly code?: string | undefined;

@@ -1,13 +1,13 @@
 /**
- * The metrics of all workers as one text. What the relay counts itself adds up (or whatever `aggregator` in metrics.ts
- * says); what concerns a process, such as memory and lag of the event loop, stays apart with a label `worker`.
+ * Combines the metrics of all workers into one text. Metrics of the relay are aggregated, by `aggregator` in
+ * metrics.ts. Metrics of a process, such as its memory, stay separate and get a label `worker`.
  */
 import { AggregatorRegistry } from 'prom-client';
 import type { MetricValues } from '../admin/metrics.js';
 
-const OURS = 'stomp_relay_';
+const PREFIX = 'stomp_relay_';
 
-/** Everything that one process says of itself. */
+/** All metrics of one process. */
 export interface ProcessMetrics {
   /** A worker's number, or `primary`. */
   readonly worker: string;
@@ -19,18 +19,18 @@ export function sumOfWorkers(
   ended: readonly MetricValues[] = [],
 ): Promise<string> {
   const labelled = processes.map(({ worker, values }) =>
-    values.map((metric) => (metric.name.startsWith(OURS) ? metric : withWorker(metric, worker))),
+    values.map((metric) => (metric.name.startsWith(PREFIX) ? metric : withWorker(metric, worker))),
   );
   return AggregatorRegistry.aggregate([...labelled, ended]).metrics();
 }
 
 /**
- * Adds what an ended worker had counted to what those before it had: to Prometheus a counter that falls has started
- * again from 0, and all that the other workers ever counted would look new.
+ * Adds the counters of an ended worker to those of earlier ended workers. Without them the sums would fall. Prometheus
+ * takes a falling counter for a restart from 0, and would count the whole remaining sum again.
  */
 export function addEnded(before: readonly MetricValues[], ended: readonly MetricValues[]): MetricValues[] {
-  const counters = ended.filter(({ name, type }) => name.startsWith(OURS) && String(type) === 'counter');
-  // In an aggregate, a metric is its own values.
+  const counters = ended.filter(({ name, type }) => name.startsWith(PREFIX) && String(type) === 'counter');
+  // The metrics of an aggregate are plain values, unlike their declared type
   return AggregatorRegistry.aggregate([before, counters]).getMetricsAsArray() as unknown as MetricValues[];
 }
 

@@ -1,6 +1,6 @@
 /**
- * What an operator asks, asked of all workers at the same time, and their answers put together. A worker that does not answer
- * in time is named, not waited for.
+ * Runs an operator's request at all workers at the same time, and joins their results. The answer names workers that
+ * did not respond in time.
  */
 import type { Answer, Argument, AskOperation, Operation, Result } from '../admin/operations.js';
 import { joinPages } from '../admin/keyset-page.js';
@@ -37,10 +37,10 @@ const JOIN: { readonly [O in Operation]: (results: readonly Result<O>[], argumen
 
 export function askWorkers(workers: () => readonly AskedWorker[], waitMs: number): AskOperation {
   return async <O extends Operation>(operation: O, argument: Argument<O>): Promise<Answer<O>> => {
-    const asked = workers().map(async (worker) => {
+    const pending = workers().map(async (worker) => {
       return { worker: worker.number, answer: await worker.ask('operation', { operation, argument }, waitMs) };
     });
-    const answers = await Promise.all(asked);
+    const answers = await Promise.all(pending);
     const results = answers.flatMap(({ answer }) => (answer ? [answer.result as Result<O>] : []));
     const unanswered = answers.flatMap(({ worker, answer }) => (answer ? [] : [worker]));
     const join = JOIN[operation] as (results: readonly Result<O>[], argument: Argument<O>) => Result<O>;
@@ -52,7 +52,7 @@ function either<T>(one: T): T {
   return one;
 }
 
-/** A session is at one worker. */
+/** Only one worker has the session. */
 function firstOf<T>(results: readonly (T | undefined)[]): T | undefined {
   return results.find((each) => each !== undefined);
 }

@@ -1,11 +1,11 @@
 /**
- * Several relays as one: a worker process for each, over the same RabbitMQ, behind the same ports. This process, the
- * primary, speaks no STOMP: it accepts connections and hands them round (node:cluster), has the admin port, and puts
- * another worker in the place of one that ended.
+ * Runs several relays as worker processes, over the same RabbitMQ and behind the same ports. This primary process
+ * handles no STOMP. It distributes connections to the workers (node:cluster), serves the admin port, and replaces
+ * workers that end.
  *
- * A worker that dies of an error still tells its clients to come back, spread over a second (last-words.ts). Those of one
- * that is killed see their connections cut (1006): nobody is left to tell them anything, and that they do not all come back
- * in the same moment is up to their reconnect delay. The other workers' clients notice nothing.
+ * A worker with an uncaught error first closes its sessions, spread over a second (last-words.ts). If a worker is
+ * killed, its connections break (1006), and only the reconnect delay of the clients spreads their return. Clients of
+ * other workers are not affected.
  */
 import type { Server } from 'node:http';
 import { openAdminPort } from '../admin/admin-port.js';
@@ -23,17 +23,17 @@ import { askWorkers } from './worker-operations.js';
 import { WorkerProcess } from './worker-process.js';
 
 const CRASH_LIMITS = { waitMinMs: 250, waitMaxMs: 8_000, crashesMax: 8, windowMs: 60_000 };
-/** A replacement that could not start, such as while the broker is away, is tried again for as long as it takes. */
+/** Pause after a replacement could not start, for example because the broker is unavailable; the retries never end. */
 const RETRY_START_MS = 2_000;
-/** Beyond `stopTimeoutMs`, for the end of a process. */
+/** Time for a process to end after `stopTimeoutMs`. */
 const EXIT_MS = 1_000;
 
-/** A worker's place, which outlives the worker. */
+/** The place of a worker; its replacements use the same place. */
 interface Place {
   readonly number: number;
   readonly crashes: CrashHistory;
   worker: WorkerProcess | undefined;
-  /** Until the next worker takes it. */
+  /** Starts the replacement. */
   timer: NodeJS.Timeout | undefined;
 }
 
@@ -45,7 +45,7 @@ export class WorkerPool {
     replaced: () => this.replaced,
     droppedLogLines,
   });
-  /** The counters of workers that are no more. */
+  /** Counters of ended workers. */
   private endedMetrics: readonly MetricValues[] = [];
   private replaced = 0;
   private admin: Server | undefined;
@@ -55,7 +55,7 @@ export class WorkerPool {
 
   constructor(
     private readonly config: Config,
-    /** Told why the whole of it has stopped by itself. */
+    /** Called with the reason when the pool has stopped because of a crash loop. */
     private readonly onFailed: (reason: string) => void,
   ) {
     this.log = createLog(config.log);
@@ -67,7 +67,7 @@ export class WorkerPool {
     }));
   }
 
-  /** Resolves when all workers listen. Where one cannot start, none is left, and the error is what that one said. */
+  /** Resolves when all workers listen. If one cannot start, stops all and rejects with the error of that worker. */
   async start(): Promise<Listening[]> {
     try {
       const config = await workerConfig(this.config);
@@ -89,14 +89,14 @@ export class WorkerPool {
   }
 
   /**
-   * All workers drain at the same time, each within `stopTimeoutMs` or as the options say. The admin port answers until no process is left, and then
-   * this resolves.
+   * Drains all workers at the same time, within `stopTimeoutMs` or the given deadline. The admin port answers until all
+   * processes have ended; then this resolves.
    */
   stop(options: StopOptions = {}): Promise<void> {
     return (this.stopping ??= this.endAll(options));
   }
 
-  /** Ends all processes at once. */
+  /** Kills all processes. */
   kill(): void {
     for (const worker of this.workers) worker.kill();
   }
@@ -129,7 +129,7 @@ export class WorkerPool {
     return this.workers.filter(({ state }) => state === 'listening');
   }
 
-  /** Also those that drain. */
+  /** Listening and draining workers. */
   private get askableWorkers(): WorkerProcess[] {
     return this.workers.filter(({ state }) => state !== 'starting');
   }
@@ -156,7 +156,7 @@ export class WorkerPool {
       return;
     }
     if (this.starting) {
-      const reason = `worker ${worker} ended before all workers were there (${how})`;
+      const reason = `worker ${worker} ended before all workers listened (${how})`;
       this.starting.reject(problem ? Object.assign(new Error(problem.message), problem) : new Error(reason));
       return;
     }
@@ -165,20 +165,20 @@ export class WorkerPool {
       this.giveUp(worker, how);
       return;
     }
-    this.log.error({ worker, how, reason: problem?.message, waitMs }, 'a worker ended; another will take its place');
+    this.log.error({ worker, how, reason: problem?.message, waitMs }, 'a worker ended; a replacement will start');
     this.replaced++;
     place.timer = setTimeout(() => this.fill(place, config), waitMs);
   }
 
   private giveUp(worker: number, how: string): void {
     const { crashesMax, windowMs } = CRASH_LIMITS;
-    const reason = `worker ${worker} ended ${crashesMax} times within ${windowMs / 1_000} s, at last with ${how}: giving up`;
+    const reason = `worker ${worker} ended ${crashesMax} times within ${windowMs / 1_000} s (last: ${how}): giving up`;
     void this.stop().then(() => this.onFailed(reason));
   }
 
   /**
-   * Only workers that listen are given clients. So one that is being replaced is no reason to send them elsewhere, and one
-   * that listens but lacks its broker is.
+   * The reason why the pool is not ready. Only listening workers get clients. Therefore a worker that is being replaced
+   * does not count, but a listening worker without its broker does.
    */
   private async whyNotReady(): Promise<string | undefined> {
     if (this.stopping) return 'the relay is stopping';
@@ -195,7 +195,7 @@ export class WorkerPool {
     return { workers: { listening: this.listeningWorkers.length, of: this.places.length } };
   }
 
-  /** Of a worker that does not answer in time, what it said the last time. */
+  /** Uses the last known metrics of a worker that does not answer in time. */
   private async metricsText(): Promise<string> {
     await Promise.all(
       this.askableWorkers.map(async (worker) => {

@@ -1,4 +1,4 @@
-/** One worker as the primary sees it: a process that is started, asked, told to stop, and whose end is noticed. */
+/** One worker from the view of the primary process, which starts, asks and stops it, and reports its end. */
 import cluster from 'node:cluster';
 import type { Worker } from 'node:cluster';
 import { fileURLToPath } from 'node:url';
@@ -8,20 +8,20 @@ import type { Listening, StopOptions } from '../relay.js';
 import type { Answers, FromWorker, OperationOrder, Question, StartProblem, ToWorker } from './worker-messages.js';
 
 const PROGRAM = fileURLToPath(new URL('worker.js', import.meta.url));
-/** A worker that takes longer is counted as absent for this once. */
+/** Deadline of an answer; a worker that takes longer is left out this time. */
 const ANSWER_MS = 1_000;
 
 export interface WorkerListener {
   onListening(listening: readonly Listening[]): void;
-  /** `problem`: it said why it could not start; then this is no crash. */
+  /** With `problem` the worker could not start, which does not count as a crash. */
   onEnd(how: string, problem: StartProblem | undefined): void;
 }
 
 export class WorkerProcess {
-  /** One that leaves is given no more clients. */
+  /** A worker in the state `leaving` gets no more clients. */
   state: 'starting' | 'listening' | 'leaving' = 'starting';
   private isLoaded = false;
-  /** As it last said; undefined until then. */
+  /** The last known metrics; undefined before the first answer. */
   metrics: readonly MetricValues[] | undefined;
   private readonly process: Worker;
   private readonly waiting = new Map<number, (answer: Answers[Question] | undefined) => void>();
@@ -38,7 +38,7 @@ export class WorkerProcess {
     this.process
       .on('message', (message: FromWorker) => this.received(message))
       .on('error', (error: Error) => {
-        // Else it is about a message to a worker that has just died, and its exit follows.
+        // Otherwise a message could not reach a worker that has just died, and its exit follows
         if (this.pid === undefined) listener.onEnd(error.message, undefined);
       })
       .on('exit', (code, signal) => listener.onEnd(signal || `exit status ${code}`, this.problem));
@@ -48,7 +48,7 @@ export class WorkerProcess {
     return this.process.process.pid;
   }
 
-  /** Undefined where it does not answer in time, or could not. */
+  /** Resolves with undefined if the worker fails to answer in time. */
   async ask<Q extends Question>(
     question: Q,
     order?: OperationOrder,
@@ -66,7 +66,7 @@ export class WorkerProcess {
     return answer as Answers[Q] | undefined;
   }
 
-  /** One that has nothing to stop yet ends at once. */
+  /** Kills a worker that has not loaded yet, because it has nothing to drain. */
   stop(options: StopOptions): void {
     if (this.isLoaded) this.send({ kind: 'stop', options });
     else this.kill();

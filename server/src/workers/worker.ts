@@ -1,6 +1,6 @@
 /**
- * One worker: a relay as it runs without workers, but that its ports are shared by node:cluster and the primary does its
- * talking. Started by worker-process.ts as a program of its own. Where the primary dies, node:cluster ends it at once.
+ * The program of a worker; worker-process.ts starts it. It runs an ordinary relay, but node:cluster shares its ports,
+ * and the primary process serves the admin port. If the primary dies, node:cluster ends the worker at once.
  */
 import '../process/young-generation.js';
 import { createLog } from '../process/json-log.js';
@@ -10,9 +10,9 @@ import type { Relay, StopOptions } from '../relay.js';
 import { endInOrderAfterCrash } from './last-words.js';
 import type { Answers, FromWorker, Question, StartProblem, ToWorker } from './worker-messages.js';
 
-// A terminal sends them to all its processes; the primary decides
+// A terminal sends these signals to all its processes, but only the primary reacts
 process.on('SIGINT', () => undefined).on('SIGHUP', () => undefined);
-process.stderr.on('error', () => undefined); // such as a warning of Node's that nobody reads
+process.stderr.on('error', () => undefined); // for example if the reader of Node's warnings has gone
 process.once('message', (message: ToWorker) => {
   if (message.kind === 'start') void run(message);
 });
@@ -24,7 +24,7 @@ async function run({ worker, config }: ToWorker & { kind: 'start' }): Promise<vo
   try {
     const relay = createRelay(config, { log });
     endInOrderAfterCrash(relay, (err) => {
-      log.error({ err }, 'an error that nobody caught: this worker ends');
+      log.error({ err }, 'uncaught error: this worker ends');
       send({ kind: 'leaving' });
     });
     const stop = (options?: StopOptions): void => {
@@ -32,13 +32,13 @@ async function run({ worker, config }: ToWorker & { kind: 'start' }): Promise<vo
       send({ kind: 'leaving' });
       void relay.stop(options).then(() => process.exit(0));
     };
-    // SIGTERM to a single worker lets it drain; the primary puts a fresh one in its place. No load balancer need notice.
+    // SIGTERM to a single worker drains it, and the primary replaces it. Load balancers need no time to react.
     process.on('SIGTERM', () => stop({ readyDelayMs: 0 }));
     process.on('message', (message: ToWorker) => {
       if (message.kind === 'stop') stop(message.options);
       if (message.kind === 'ask') {
         const failed = (err: unknown): void => {
-          log.error({ err }, 'the primary process could not be answered');
+          log.error({ err }, 'a question of the primary process could not be answered');
           send({ kind: 'answer', id: message.id, answer: undefined });
         };
         answer(relay, message).then((answer) => send({ kind: 'answer', id: message.id, answer }), failed);
@@ -57,7 +57,7 @@ async function answer(relay: Relay, { question, order }: ToWorker & { kind: 'ask
   return order ? { result: await perform(relay.operations, order.operation, order.argument) } : {};
 }
 
-/** A primary that has died meanwhile hears nothing; without a callback that would be an uncaught error. */
+/** The primary may have died. The callback ignores that; without it Node would throw an uncaught error. */
 function send(message: FromWorker): void {
   if (process.connected) process.send?.(message, undefined, undefined, () => undefined);
 }

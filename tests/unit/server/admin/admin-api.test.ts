@@ -12,14 +12,14 @@ const SHA = createHash('sha256').update(TOKEN);
 const HASH = SHA.copy().digest('hex');
 
 let servers: Server[] = [];
-/** What was asked of the relay. */
-let asked: [string, unknown][];
-/** What it answers. */
+/** Operations that the API has requested. */
+let requested: [string, unknown][];
+/** Result of each operation. */
 let result: unknown;
 let unanswered: number[];
 
 const ask = ((operation, argument) => {
-  asked.push([operation, argument]);
+  requested.push([operation, argument]);
   return Promise.resolve({ result, unanswered });
 }) as AskOperation;
 
@@ -31,7 +31,7 @@ async function serve(options: Partial<AdminApiOptions> = {}): Promise<string> {
   return `http://127.0.0.1:${(server.address() as AddressInfo).port}/api`;
 }
 
-/** Status, code of a problem, body. */
+/** Returns status, body and, for a problem, its code. */
 async function call(url: string, init: RequestInit = {}): Promise<{ status: number; code?: string; body: unknown }> {
   const response = await fetch(url, init);
   const text = await response.text();
@@ -41,7 +41,7 @@ async function call(url: string, init: RequestInit = {}): Promise<{ status: numb
 }
 
 beforeEach(() => {
-  asked = [];
+  requested = [];
   result = { items: [] };
   unanswered = [];
 });
@@ -50,7 +50,7 @@ afterEach(() => {
   servers = [];
 });
 
-describe('what is asked', () => {
+describe('an operation is requested', () => {
   test.each([
     ['/sessions', 'sessions', { limit: 100 }],
     ['/sessions?limit=5&after=x&user=a%20b', 'sessions', { limit: 5, after: 'x', user: 'a b' }],
@@ -62,36 +62,36 @@ describe('what is asked', () => {
     ['/revocations?after=bob', 'revocations', { limit: 100, after: 'bob' }],
   ])('by GET %s', async (path, operation, argument) => {
     expect((await call(`${await serve()}${path}`)).status).toBe(200);
-    expect(asked).toEqual([[operation, argument]]);
+    expect(requested).toEqual([[operation, argument]]);
   });
 
-  test('to kick', async () => {
+  test('by DELETE of a session', async () => {
     result = { id: '1', user: 'alice' };
     const kicked = await call(`${await serve()}/sessions/1`, { method: 'DELETE' });
     expect(kicked).toEqual({ status: 200, body: { kicked: { id: '1', user: 'alice' } } });
-    expect(asked).toEqual([['kick', { id: '1', route: 'admin API' }]]);
+    expect(requested).toEqual([['kick', { id: '1', route: 'admin API' }]]);
   });
 
-  test('to revoke', async () => {
+  test('by POST of a revocation', async () => {
     result = { user: 'alice', revokedAtMs: 7, sessionsEnded: 2, othersTold: true };
     const url = `${await serve()}/revocations`;
     const body = JSON.stringify({ user: 'alice', reason: 'left' });
     const revoked = await call(url, { method: 'POST', headers: { 'content-type': 'application/json' }, body });
     expect(revoked).toEqual({ status: 200, body: result });
     const order = { user: 'alice', reason: 'left', revokedAtMs: expect.any(Number), route: 'admin API' };
-    expect(asked).toEqual([['revoke', order]]);
+    expect(requested).toEqual([['revoke', order]]);
   });
 });
 
-describe('what is answered', () => {
-  test('a page says where the next one begins, and who is missing', async () => {
+describe('an answer', () => {
+  test('has a page, the start of the next one, and the workers that did not answer', async () => {
     result = { items: [{ id: '1' }], next: '1' };
     unanswered = [2];
     const page = await call(`${await serve()}/sessions?limit=1`);
     expect(page.body).toEqual({ sessions: [{ id: '1' }], next: '1', unanswered: [2] });
   });
 
-  test('a session that is nowhere is 404, and may be at a worker that says nothing', async () => {
+  test('for an unknown session is 404, or 503 if a worker did not answer', async () => {
     result = undefined;
     const url = `${await serve()}/sessions/1`;
     expect(await call(url)).toMatchObject({ status: 404, code: 'not-found' });
@@ -100,13 +100,13 @@ describe('what is answered', () => {
     expect(await call(url, { method: 'DELETE' })).toMatchObject({ status: 503, code: 'workers-silent' });
   });
 
-  test('nothing of it is kept by caches', async () => {
+  test('is not cached', async () => {
     expect((await fetch(`${await serve()}/sessions`)).headers.get('cache-control')).toBe('no-store');
   });
 });
 
-describe('what is refused, and nothing asked', () => {
-  afterEach(() => expect(asked).toEqual([]));
+describe('a malformed request is refused without any operation', () => {
+  afterEach(() => expect(requested).toEqual([]));
 
   test.each([
     '/sessions?usr=alice',
@@ -146,39 +146,39 @@ describe('what is refused, and nothing asked', () => {
   const json = { 'content-type': 'application/json' };
   test.each<[string, Record<string, string>, string | undefined, number]>([
     ['no body', json, undefined, 400],
-    ['no JSON', json, '{', 400],
+    ['invalid JSON', json, '{', 400],
     ['a text', json, '"alice"', 400],
     ['a list', json, '[]', 400],
     ['no user', json, '{}', 400],
     ['an empty user', json, '{"user":""}', 400],
-    ['a user that is none', json, '{"user":{"$ne":""}}', 400],
+    ['a user that is not a text', json, '{"user":{"$ne":""}}', 400],
     ['a line break in the user', json, '{"user":"a\\nb"}', 400],
     ['a terminal code in the reason', json, '{"user":"a","reason":"\\u001b[2J"}', 400],
     ['half a surrogate pair', json, '{"user":"\\ud800"}', 400],
-    ['something else', json, '{"user":"a","admin":true}', 400],
-    ['too much', json, JSON.stringify({ user: 'a', reason: 'x'.repeat(5_000) }), 413],
-    ['what a form can send', { 'content-type': 'text/plain' }, '{"user":"a"}', 415],
+    ['an unknown member', json, '{"user":"a","admin":true}', 400],
+    ['a body that is too long', json, JSON.stringify({ user: 'a', reason: 'x'.repeat(5_000) }), 413],
+    ['a content type that forms can send', { 'content-type': 'text/plain' }, '{"user":"a"}', 415],
   ])('a revocation with %s', async (_, headers, body, status) => {
     const init = { method: 'POST', headers, ...(body !== undefined && { body }) };
     expect((await call(`${await serve()}/revocations`, init)).status).toBe(status);
   });
 });
 
-describe('who may ask', () => {
+describe('access', () => {
   const withToken = (token: string) => ({ headers: { authorization: `Bearer ${token}` } });
 
-  test('on loopback anybody on this machine', async () => {
+  test('on loopback needs no token', async () => {
     expect((await call(`${await serve()}/sessions`)).status).toBe(200);
   });
 
-  test('elsewhere nobody without a token, and the answer says what to set', async () => {
+  test('on other addresses no request without a token, and the refusal names the option', async () => {
     const url = `${await serve({ access: { isLoopback: false } })}/sessions`;
     for (const init of [{}, withToken(TOKEN), withToken('')]) {
       const { status, code, body } = await call(url, init);
       expect([status, code]).toEqual([403, 'admin-api-closed']);
       expect(JSON.stringify(body)).toContain('admin.tokenHash');
     }
-    expect(asked).toEqual([]);
+    expect(requested).toEqual([]);
   });
 
   test.each([
@@ -186,10 +186,10 @@ describe('who may ask', () => {
     [false, HASH.toUpperCase()],
     [false, SHA.copy().digest('base64')],
     [true, HASH],
-  ])('where there is a token, who has it (loopback: %s)', async (isLoopback, tokenHash) => {
+  ])('with tokenHash needs the token (loopback: %s)', async (isLoopback, tokenHash) => {
     const url = `${await serve({ access: { isLoopback, tokenHash } })}/sessions`;
     expect((await call(url, withToken(TOKEN))).status).toBe(200);
-    expect(asked).toHaveLength(1);
+    expect(requested).toHaveLength(1);
     for (const init of [
       {},
       withToken(`${TOKEN}x`),
@@ -199,7 +199,7 @@ describe('who may ask', () => {
       expect(await call(url, init)).toMatchObject({ status: 401, code: 'authentication-failed' });
     }
     expect((await fetch(url)).headers.get('www-authenticate')).toBe('Bearer');
-    expect(asked).toHaveLength(1);
+    expect(requested).toHaveLength(1);
   });
 
   test.each([
@@ -209,16 +209,16 @@ describe('who may ask', () => {
     { 'sec-fetch-site': 'cross-site' },
     { 'sec-fetch-site': 'same-site' },
     { 'sec-fetch-site': 'same-origin' },
-  ])('no web page: %j', async (headers) => {
+  ])('is refused to web pages: %j', async (headers) => {
     const url = await serve({ access: { isLoopback: true, tokenHash: HASH } });
     for (const method of ['GET', 'DELETE']) {
       const init = { method, headers: { ...headers, authorization: `Bearer ${TOKEN}` } };
       expect(await call(`${url}/sessions/1`, init)).toMatchObject({ status: 403, code: 'cross-site-request' });
     }
-    expect(asked).toEqual([]);
+    expect(requested).toEqual([]);
   });
 
-  test('a typed address is no web page', async () => {
+  test('is allowed for a typed address', async () => {
     expect((await call(`${await serve()}/sessions`, { headers: { 'sec-fetch-site': 'none' } })).status).toBe(200);
   });
 });

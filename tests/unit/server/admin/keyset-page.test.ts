@@ -8,7 +8,7 @@ function pageOf(keys: readonly string[], request: PageRequest): Page<string> {
   return page.page();
 }
 
-/** Page after page, to the end. */
+/** Reads all pages. */
 function pages(read: (request: PageRequest) => Page<string>, limit: number): string[] {
   const all: string[] = [];
   for (let after: string | undefined, more = true; more;) {
@@ -25,7 +25,7 @@ const keys = fc.uniqueArray(fc.string({ minLength: 1, maxLength: 3 }), { maxLeng
 const limits = fc.integer({ min: 1, max: 12 });
 
 describe('pages', () => {
-  test('have every key once, in order, whatever the order they come in', () => {
+  test('have every key once, in order, for any order of arrival', () => {
     fc.assert(
       fc.property(keys, limits, (offered, limit) => {
         expect(pages((request) => pageOf(offered, request), limit)).toEqual([...offered].sort());
@@ -43,7 +43,7 @@ describe('pages', () => {
     expect(page.page()).toEqual({ items: [1, 2, 3, 4, 5, 6, 7, 8, 9, 10], next: '0010' });
   });
 
-  test('the last page says that it is the last', () => {
+  test('have a next one unless they are the last', () => {
     expect(pageOf(['b', 'a'], { limit: 2 })).toEqual({ items: ['a', 'b'] });
     expect(pageOf(['b', 'a', 'c'], { limit: 2 })).toEqual({ items: ['a', 'b'], next: 'b' });
     expect(pageOf(['b', 'a', 'c'], { limit: 2, after: 'b' })).toEqual({ items: ['c'] });
@@ -52,7 +52,7 @@ describe('pages', () => {
 });
 
 describe('joined pages', () => {
-  test('are those of all keys together', () => {
+  test('have the keys of all sources', () => {
     fc.assert(
       fc.property(fc.array(keys, { maxLength: 4 }), limits, (sources, limit) => {
         const read = (request: PageRequest): Page<string> =>
@@ -67,7 +67,7 @@ describe('joined pages', () => {
     );
   });
 
-  test('add up what several have', () => {
+  test('merge items with the same key', () => {
     const count = (key: string, n: number) => ({ key, n });
     const pagesOfTwo = [
       { items: [count('a', 1), count('c', 2)], next: 'c' },

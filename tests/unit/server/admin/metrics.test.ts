@@ -27,7 +27,7 @@ function sources() {
   } satisfies MetricSources;
 }
 
-test('a scrape reads the numbers as they are', async () => {
+test('a scrape reads the current numbers', async () => {
   const numbers = sources();
   const metrics = createMetrics(numbers);
   const first = await metrics.text();
@@ -66,7 +66,7 @@ test('a scrape reads the numbers as they are', async () => {
   expect(await metrics.text()).toContain('stomp_relay_messages_delivered_total 20\n');
 });
 
-test('two relays in one process have metrics of their own', async () => {
+test('two relays in one process have separate metrics', async () => {
   const other = { ...sources(), sessions: () => 99 };
   const [one, two] = [createMetrics(sources()), createMetrics(other)];
   expect(await one.text()).toContain('stomp_relay_sessions 3\n');

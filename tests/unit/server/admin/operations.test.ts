@@ -30,7 +30,7 @@ beforeEach(() => {
 const ended = (): (string | undefined)[] =>
   [...source.all()].map((session) => (session as FakeSession).endedWith as string | undefined);
 
-test('a revocation ends the sessions of the user, is remembered, told and logged', async () => {
+test('a revocation ends the sessions of the user, and is remembered, announced and logged', async () => {
   const result = await operations.revoke({ user: 'alice', reason: 'left', route: 'admin API' });
   expect(result).toEqual({
     user: 'alice',
@@ -49,7 +49,7 @@ test('a revocation ends the sessions of the user, is remembered, told and logged
   ]);
 });
 
-test('one that another relay has told of before counts the sessions that it has ended then', async () => {
+test('a revocation that another relay announced before counts the sessions that it ended then', async () => {
   const revokedAtMs = Date.now();
   operations.onRevoked({ user: 'alice', revokedAtMs });
   source.add(new FakeSession('4'));
@@ -58,26 +58,26 @@ test('one that another relay has told of before counts the sessions that it has 
   expect(logged.map(({ details }) => details)).toMatchObject([{ sessions: 3, route: 'another relay' }]);
 });
 
-test('one that is learned of later spares who came with something newer', async () => {
+test('an earlier revocation from another relay spares sessions with a newer token', async () => {
   source.add(new FakeSession('4', { issuedAtMs: Date.now() }));
   operations.onLearned({ user: 'alice', revokedAtMs: Date.now() - 1_000 });
-  await operations.revoke({ user: 'nobody', route: 'program' }); // comes behind it
+  await operations.revoke({ user: 'other', route: 'program' }); // is done after the earlier one
   expect(ended()).toEqual(['revoked', 'revoked', undefined, undefined]);
 });
 
-test('what is known is not done again when it is learned of', async () => {
+test('a known revocation is not applied again', async () => {
   const { revokedAtMs } = await operations.revoke({ user: 'alice', route: 'program' });
   operations.onLearned({ user: 'alice', revokedAtMs });
-  await operations.revoke({ user: 'nobody', route: 'program' });
-  expect(logged.map(({ details }) => (details as { user: string }).user)).toEqual(['alice', 'nobody']);
+  await operations.revoke({ user: 'other', route: 'program' });
+  expect(logged.map(({ details }) => (details as { user: string }).user)).toEqual(['alice', 'other']);
 });
 
-test('what is no user name is not revoked', async () => {
+test('an invalid user name is refused', async () => {
   await expect(operations.revoke({ user: 'a\u0000', route: 'program' })).rejects.toThrow('control characters');
   expect([announced, logged]).toEqual([[], []]);
 });
 
-test('a kick is logged with who it was', async () => {
+test('a kick is logged with the session and its user', async () => {
   expect(await operations.kick({ id: '9', route: 'program' })).toBeUndefined();
   expect(await operations.kick({ id: '3', route: 'program' })).toMatchObject({ id: '3', user: 'bob' });
   expect(ended()).toEqual([undefined, undefined, 'kicked']);

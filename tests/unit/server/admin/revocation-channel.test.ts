@@ -10,7 +10,7 @@ import { RevocationChannel } from '../../../../server/src/admin/revocation-chann
 import { eventually } from '../../../support/deadline.js';
 import { publishTo } from '../../../../server/src/contract/publish-to.js';
 
-/** One relay's connection to the broker that all share, which can be cut. */
+/** One relay's connection to the shared broker; the test can cut it. */
 class Link {
   isUp = true;
   readonly published: string[] = [];
@@ -51,7 +51,7 @@ class Relay {
   readonly revoked: Revocation[] = [];
   readonly learned: Revocation[] = [];
   readonly warnings: string[] = [];
-  readonly here: Revocation[] = [];
+  readonly known: Revocation[] = [];
 
   constructor(shared: MemoryBroker, id: string) {
     const nothing = (): void => undefined;
@@ -65,15 +65,15 @@ class Relay {
     await this.channel.start({
       onRevoked: (revocation) => void this.revoked.push(revocation),
       onLearned: (revocation) => void this.learned.push(revocation),
-      known: () => this.here,
+      known: () => this.known,
     });
     return this;
   }
 
-  /** As its operator would. */
+  /** Revokes a user at this relay. */
   revoke(user: string): Promise<boolean> {
     const revocation = { user, revokedAtMs: Date.now() };
-    this.here.push(revocation);
+    this.known.push(revocation);
     return this.channel.announce(revocation);
   }
 }
@@ -90,14 +90,14 @@ async function shared(): Promise<MemoryBroker> {
 async function open(broker: MemoryBroker, id: string, known: readonly Revocation[] = []): Promise<Relay> {
   const relay = new Relay(broker, id);
   relays.push(relay);
-  relay.here.push(...known);
+  relay.known.push(...known);
   await relay.start();
-  // What it knows, in pages, and its question
-  const told = Math.ceil(known.length / 100) + 1;
+  // The pages of its known revocations, and `hello`
+  const expected = Math.ceil(known.length / 100) + 1;
   await eventually(
-    () => (relay.link.published.length >= told ? true : undefined),
+    () => (relay.link.published.length >= expected ? true : undefined),
     5_000,
-    () => `${id} has told ${relay.link.published.length} of ${told}`,
+    () => `${id} has published ${relay.link.published.length} of ${expected}`,
   );
   return relay;
 }
@@ -106,15 +106,15 @@ afterEach(() => relays.splice(0).forEach(({ channel }) => channel.stop()));
 
 const users = (revocations: readonly Revocation[]): string[] => revocations.map(({ user }) => user);
 
-test('what happens at one relay is heard at the others, and not at itself', async () => {
+test('a revocation at one relay reaches the others, and not itself', async () => {
   const broker = await shared();
   const [a, b, c] = [await open(broker, 'a'), await open(broker, 'b'), await open(broker, 'c')];
   expect(await a.revoke('alice')).toBe(true);
   expect([a, b, c].map(({ revoked }) => users(revoked))).toEqual([[], ['alice'], ['alice']]);
-  expect(b.revoked).toEqual(a.here);
+  expect(b.revoked).toEqual(a.known);
 });
 
-test('a relay that starts hears from each what happened before, which nobody else is told again', async () => {
+test('a relay that starts receives all earlier revocations, and only that relay receives them', async () => {
   const broker = await shared();
   const many = Array.from({ length: 250 }, (_, n) => ({ user: `user-${n}`, revokedAtMs: Date.now() }));
   const [a, b] = [await open(broker, 'a', many), await open(broker, 'b')];
@@ -122,15 +122,15 @@ test('a relay that starts hears from each what happened before, which nobody els
   await eventually(
     () => (late.learned.length === 250 ? true : undefined),
     5_000,
-    () => `heard of ${late.learned.length}`,
+    () => `received ${late.learned.length}`,
   );
   expect(users(late.learned)).toEqual(users(many));
   expect(late.revoked).toEqual([]);
-  expect(b.learned).toHaveLength(250); // when it came itself
+  expect(b.learned).toHaveLength(250); // from its own start
   expect(a.learned).toEqual([]);
 });
 
-test('who was cut off tells what it knows and hears what it has missed', async () => {
+test('a relay that reconnects sends its revocations and receives those that it missed', async () => {
   const broker = await shared();
   const [a, b] = [await open(broker, 'a'), await open(broker, 'b')];
   await b.link.cut();
@@ -141,14 +141,14 @@ test('who was cut off tells what it knows and hears what it has missed', async (
   await eventually(
     () => (b.learned.length > 0 && a.learned.length > 0 ? true : undefined),
     5_000,
-    () => `a heard of ${users(a.learned).join()}, b of ${users(b.learned).join()}`,
+    () => `a received ${users(a.learned).join()}, b received ${users(b.learned).join()}`,
   );
   expect([users(a.learned), users(b.learned)]).toEqual([['bob'], ['alice']]);
   await a.revoke('carol');
-  expect(users(b.revoked)).toEqual(['carol']); // once: the former subscription is gone
+  expect(users(b.revoked)).toEqual(['carol']); // once, because the former subscription has ended
 });
 
-test('a broker that confirms nothing does not hold up the start', async () => {
+test('a broker without confirms does not delay the start', async () => {
   const relay = new Relay(await shared(), 'a');
   relays.push(relay);
   relay.link.send = () => new Promise(() => undefined);
@@ -156,7 +156,7 @@ test('a broker that confirms nothing does not hold up the start', async () => {
   expect(relay.warnings).toEqual([]);
 });
 
-test('a broker that fails is not waited for by who revokes', async () => {
+test('a revocation does not wait for a failing broker', async () => {
   const broker = await shared();
   const relay = await open(broker, 'a');
   relay.link.send = () => Promise.reject(new Error('refused'));
@@ -166,28 +166,31 @@ test('a broker that fails is not waited for by who revokes', async () => {
 
 const entry = { user: 'alice', revokedAtMs: 1_000 };
 test.each([
-  ['no JSON', 'revoked'],
-  ['no object', 'null'],
-  ['another kind', { kind: 'else', from: 'x', revocations: [] }],
-  ['nobody’s', { kind: 'revoked', revocations: [entry] }],
-  ['of a relay that cannot be', { kind: 'hello', from: 'a/queue/b' }],
-  ['no list', { kind: 'revoked', from: 'x', revocations: entry }],
-  ['without a user', { kind: 'revoked', from: 'x', revocations: [{ ...entry, user: '' }] }],
-  ['with a line break', { kind: 'revoked', from: 'x', revocations: [{ ...entry, reason: 'a\nb' }] }],
-  ['without a time', { kind: 'known', from: 'x', revocations: [{ user: 'alice' }] }],
-  ['far in the future', { kind: 'known', from: 'x', revocations: [{ ...entry, revokedAtMs: Date.now() + 3_600_000 }] }],
-  ['too large', { kind: 'known', from: 'x', revocations: Array.from({ length: 9_000 }, () => entry) }],
-])('what is %s is not listened to', async (_, told) => {
+  ['is not JSON', 'revoked'],
+  ['is not an object', 'null'],
+  ['has an unknown kind', { kind: 'else', from: 'x', revocations: [] }],
+  ['has no sender', { kind: 'revoked', revocations: [entry] }],
+  ['has an invalid sender', { kind: 'hello', from: 'a/queue/b' }],
+  ['has no list', { kind: 'revoked', from: 'x', revocations: entry }],
+  ['has no user', { kind: 'revoked', from: 'x', revocations: [{ ...entry, user: '' }] }],
+  ['has a line break', { kind: 'revoked', from: 'x', revocations: [{ ...entry, reason: 'a\nb' }] }],
+  ['has no time', { kind: 'known', from: 'x', revocations: [{ user: 'alice' }] }],
+  [
+    'is far in the future',
+    { kind: 'known', from: 'x', revocations: [{ ...entry, revokedAtMs: Date.now() + 3_600_000 }] },
+  ],
+  ['is too large', { kind: 'known', from: 'x', revocations: Array.from({ length: 9_000 }, () => entry) }],
+])('an announcement that %s is ignored', async (_, announcement) => {
   const broker = await shared();
   const relay = await open(broker, 'a');
   const toAll = { kind: 'user' as const, text: '', user: 'relays', name: '' };
-  const body = Buffer.from(typeof told === 'string' ? told : JSON.stringify(told));
+  const body = Buffer.from(typeof announcement === 'string' ? announcement : JSON.stringify(announcement));
   await publishTo(broker, toAll, { headers: new Map(), body }, { mandatory: true });
   expect([relay.revoked, relay.learned]).toEqual([[], []]);
   expect(relay.warnings).toHaveLength(1);
 });
 
-test('no client can write the destinations', () => {
+test('no client can address the channel', () => {
   for (const text of [
     '/user/relays/queue/',
     '/user/relays/queue',

@@ -41,15 +41,15 @@ describe('a list', () => {
     [{ transport: 'stream' as const }, ['s1']],
     [{ destination: '/topic/prices.eur' }, ['b']],
     [{ user: 'bob', transport: 'stream' as const }, []],
-  ])('can be asked for %j', async (filter, expected) => {
+  ])('can be filtered by %j', async (filter, expected) => {
     expect(ids((await directory.list({ ...filter, limit: 10 })).items)).toEqual(expected);
   });
 
-  test('has who is there all the time exactly once, whoever comes and goes between the pages', async () => {
+  test('has each lasting session exactly once, while others connect and disconnect between the pages', async () => {
     const source = new FakeSource();
     const id = (n: number): string => String((n * 7_919) % 100_003).padStart(6, '0');
-    const stayers = Array.from({ length: 300 }, (_, n) => id(n));
-    for (const each of stayers) source.add(new FakeSession(each));
+    const lasting = Array.from({ length: 300 }, (_, n) => id(n));
+    for (const each of lasting) source.add(new FakeSession(each));
     const churning = new SessionDirectory([source]);
     const seen: string[] = [];
     for (let after: string | undefined = '', n = 1_000; after !== undefined; n++) {
@@ -61,13 +61,13 @@ describe('a list', () => {
     }
     expect(seen).toEqual([...seen].sort());
     expect(new Set(seen).size).toBe(seen.length);
-    expect(seen).toEqual(expect.arrayContaining(stayers));
+    expect(seen).toEqual(expect.arrayContaining(lasting));
   });
 
-  test('of many sessions leaves the event loop to the others', async () => {
+  test('of many sessions takes short turns of the event loop', async () => {
     const many = Array.from({ length: 2_000 }, (_, n) => new FakeSession(String(n).padStart(4, '0')));
     let nowMs = 0;
-    const clock = jest.spyOn(performance, 'now').mockImplementation(() => (nowMs += 0.5)); // so long takes each session
+    const clock = jest.spyOn(performance, 'now').mockImplementation(() => (nowMs += 0.5)); // each session takes 0.5 ms
     let turns = 0;
     const count = (): void => {
       turns++;
@@ -81,30 +81,30 @@ describe('a list', () => {
     expect(turns).toBeGreaterThan(300); // 1,000 ms of work, in turns of 2 to 3 ms
   });
 
-  test('does not look into sessions that are on later pages', async () => {
+  test('does not read the sessions of later pages', async () => {
     const many = Array.from({ length: 2_000 }, (_, n) => new FakeSession(String(n).padStart(4, '0')));
-    const looks = many.map((each) => jest.spyOn(each, 'info'));
+    const reads = many.map((each) => jest.spyOn(each, 'info'));
     await directoryOf(...many).list({ limit: 10 });
-    expect(looks.filter(({ mock }) => mock.calls.length > 0)).toHaveLength(20);
+    expect(reads.filter(({ mock }) => mock.calls.length > 0)).toHaveLength(20);
   });
 });
 
 describe('one session', () => {
-  test('is shown with its subscriptions, whose ids are cut', () => {
+  test('is returned with its subscriptions, and long subscription ids are cut', () => {
     const long = subscription('/topic/a', 'x'.repeat(10_000));
-    const shown = directoryOf(new FakeSession('a', { subscriptions: [long] })).get('a');
-    expect(shown).toMatchObject({ id: 'a', subscriptionCount: 1 });
-    expect(shown?.subscriptions).toEqual([subscription('/topic/a', 'x'.repeat(200))]);
+    const details = directoryOf(new FakeSession('a', { subscriptions: [long] })).get('a');
+    expect(details).toMatchObject({ id: 'a', subscriptionCount: 1 });
+    expect(details?.subscriptions).toEqual([subscription('/topic/a', 'x'.repeat(200))]);
   });
 
-  test('has at most a thousand of them shown', () => {
+  test('is returned with at most a thousand subscriptions', () => {
     const subscriptions = Array.from({ length: 1_500 }, (_, n) => subscription('/topic/a', String(n)));
-    const shown = directoryOf(new FakeSession('a', { subscriptions })).get('a');
-    expect(shown?.subscriptions).toHaveLength(1_000);
-    expect(shown?.subscriptionCount).toBe(1_500);
+    const details = directoryOf(new FakeSession('a', { subscriptions })).get('a');
+    expect(details?.subscriptions).toHaveLength(1_000);
+    expect(details?.subscriptionCount).toBe(1_500);
   });
 
-  test('is kicked, and was there', () => {
+  test('is kicked, and its last state is returned', () => {
     const session = new FakeSession('a');
     const directory = directoryOf(session);
     expect(directory.kick('b')).toBeUndefined();
@@ -114,7 +114,7 @@ describe('one session', () => {
   });
 });
 
-describe('who is subscribed', () => {
+describe('the subscribers of a destination', () => {
   const session = (id: string, given: Partial<SessionInfo>) => new FakeSession(id, given);
   const directory = directoryOf(
     session('dots', { subscriptions: [subscription('/topic/a.b'), subscription('/topic/other')] }),
@@ -126,7 +126,7 @@ describe('who is subscribed', () => {
     session('anonymous', { user: 'anonymous', anonymous: true, subscriptions: [subscription('/user/queue/news')] }),
     session('queue', { subscriptions: [subscription('/queue/work'), subscription('/exchange/E/#')] }),
   );
-  const who = async (destination: string): Promise<string[]> =>
+  const subscribersOf = async (destination: string): Promise<string[]> =>
     (await directory.subscribers({ destination, limit: 100 })).items.map((each) => each.session);
 
   test.each([
@@ -143,11 +143,11 @@ describe('who is subscribed', () => {
     ['/exchange/E/#', ['queue']],
     ['/exchange/E/key', []],
     ['nonsense/%', []],
-  ])('to %s', async (destination, expected) => {
-    expect(await who(destination)).toEqual(expected);
+  ])('are found for %s', async (destination, expected) => {
+    expect(await subscribersOf(destination)).toEqual(expected);
   });
 
-  test('is told with the subscriptions that match', async () => {
+  test('have their matching subscriptions', async () => {
     const { items } = await directory.subscribers({ destination: '/topic/a.b', limit: 1 });
     expect(items).toEqual([
       {
@@ -160,7 +160,7 @@ describe('who is subscribed', () => {
     ]);
   });
 
-  test('is counted by destination, page by page', async () => {
+  test('are counted by destination, page by page', async () => {
     const first = await directory.destinations({ limit: 4 });
     expect(first).toEqual({
       items: [
@@ -192,7 +192,7 @@ describe('the sessions of a user', () => {
     anonymous: new FakeSession('e', { anonymous: true }),
   });
 
-  test('are all ended, and no others', async () => {
+  test('end, and no others', async () => {
     const all = sessions();
     expect(await directoryOf(...Object.values(all)).revoke('alice')).toBe(3);
     expect(Object.values(all).map(({ endedWith }) => endedWith)).toEqual([
@@ -204,7 +204,7 @@ describe('the sessions of a user', () => {
     ]);
   });
 
-  test('are ended, too, where they were let in at the same moment', async () => {
+  test('end even if they were accepted in the same turn', async () => {
     const source = new FakeSource();
     const ended = new SessionDirectory([source]).revoke('alice');
     await Promise.resolve();
@@ -212,7 +212,7 @@ describe('the sessions of a user', () => {
     expect(await ended).toBe(1);
   });
 
-  test('are spared where they were authenticated later than asked for', async () => {
+  test('are spared if their login is newer than the given time', async () => {
     const all = sessions();
     expect(await directoryOf(...Object.values(all)).revoke('alice', 2_000)).toBe(2);
     expect([all.mine, all.fresh, all.password].map(({ endedWith }) => endedWith)).toEqual([

@@ -9,7 +9,7 @@ const config = createConfig({
   drain: { sessionsPerSecond: 10 },
 });
 
-test('a worker is a relay without workers or admin port, on ports that all of them share', async () => {
+test('a worker is a relay without workers and admin port, on shared ports', async () => {
   const { workers, listen } = await workerConfig(config);
   expect(workers).toBe(1);
   expect(listen.adminPort).toBe('off');
@@ -18,7 +18,7 @@ test('a worker is a relay without workers or admin port, on ports that all of th
   expect(listen.tcpPort).not.toBe(listen.port);
 });
 
-test('all workers together end sessions at the pace of the relay', async () => {
+test('all workers together end drain.sessionsPerSecond', async () => {
   const { drain } = await workerConfig(config);
   expect(drain).toEqual({ ...config.drain, sessionsPerSecond: 2.5 });
 });

@@ -28,7 +28,7 @@ function worker(sessions: number, messagesOut: number, isUp = true, lagMs = 0) {
   return metrics.values();
 }
 
-test('sessions and counters add up, label by label; the broker is up where it is for all', async () => {
+test('sessions and counters add up for each label; the broker is up if it is up for all workers', async () => {
   const processes = [
     { worker: '1', values: await worker(3, 10) },
     { worker: '2', values: await worker(4, 20, false) },
@@ -45,7 +45,7 @@ test('sessions and counters add up, label by label; the broker is up where it is
   }
 });
 
-test('the lag of all is that of the worst; those overloaded are counted', async () => {
+test('the lag is the largest of all workers; overloaded workers are counted', async () => {
   const lags = [100, 300, 0];
   const processes = lags.map(async (lagMs, index) => ({
     worker: String(index),
@@ -62,7 +62,7 @@ test('the lag of all is that of the worst; those overloaded are counted', async 
   }
 });
 
-test('what concerns a process is shown for each', async () => {
+test('metrics of a process stay separate', async () => {
   const primary = createPrimaryMetrics({ listening: () => 1, replaced: () => 2, droppedLogLines: () => 1 });
   const text = await sumOfWorkers([
     { worker: 'primary', values: await primary.values() },
@@ -76,7 +76,7 @@ test('what concerns a process is shown for each', async () => {
   expect(text).toMatch(/^process_start_time_seconds\{worker="1"\} \d+$/m);
 });
 
-test('counters of workers that ended stay in the sum, their gauges do not', async () => {
+test('counters of ended workers stay in the sum, their gauges do not', async () => {
   let ended = addEnded([], await worker(3, 10));
   ended = addEnded(ended, await worker(5, 100));
   const text = await sumOfWorkers([{ worker: '1', values: await worker(2, 1) }], ended);

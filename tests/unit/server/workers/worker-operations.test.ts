@@ -3,20 +3,20 @@ import { askWorkers } from '../../../../server/src/workers/worker-operations.js'
 
 type Workers = Parameters<typeof askWorkers>[0];
 
-/** Workers that answer with these results; what is undefined is silence. */
+/** Workers with these answers; undefined stands for a worker that does not answer. */
 function workers(...answers: readonly ({ readonly result?: unknown } | undefined)[]) {
   const orders: unknown[] = [];
-  const asked = answers.map((answer, index) => ({
+  const processes = answers.map((answer, index) => ({
     number: index + 1,
     ask: (...order: unknown[]) => {
       orders.push(order);
       return Promise.resolve(answer);
     },
   }));
-  return { ask: askWorkers((() => asked) as unknown as Workers, 5_000), orders };
+  return { ask: askWorkers((() => processes) as unknown as Workers, 5_000), orders };
 }
 
-test('lists are joined, in order, and cut', async () => {
+test('lists are joined in order and cut to the limit', async () => {
   const { ask, orders } = workers(
     { result: { items: [{ id: 'a' }, { id: 'd' }], next: 'd' } },
     { result: { items: [{ id: 'b' }, { id: 'c' }] } },
@@ -32,14 +32,14 @@ test('counts of a destination add up', async () => {
   expect(result).toEqual({ items: [{ destination: '/topic/a', subscriptionCount: 5 }] });
 });
 
-test('a session is where it is', async () => {
+test('a session comes from the worker that has it', async () => {
   const session = { id: 'a', user: 'alice' };
   expect((await workers({}, { result: session }).ask('session', 'a')).result).toEqual(session);
   expect((await workers({}, { result: session }).ask('kick', { id: 'a', route: 'admin API' })).result).toEqual(session);
   expect(await workers({}, {}).ask('session', 'a')).toEqual({ result: undefined, unanswered: [] });
 });
 
-test('who says nothing is named, the others’ answers count', async () => {
+test('workers that do not answer are named, and the answers of the others count', async () => {
   const revoked = (sessionsEnded: number, othersTold: boolean) => ({
     result: { user: 'alice', revokedAtMs: 7, sessionsEnded, othersTold },
   });
@@ -52,7 +52,7 @@ test('who says nothing is named, the others’ answers count', async () => {
   expect(await workers(undefined).ask('sessions', { limit: 2 })).toEqual({ result: { items: [] }, unanswered: [1] });
 });
 
-test('of a user revoked twice the later counts', async () => {
+test('the later of two revocations of a user counts', async () => {
   const page = (revokedAtMs: number) => ({ result: { items: [{ user: 'alice', revokedAtMs }] } });
   const { result } = await workers(page(2), page(3), page(1)).ask('revocations', { limit: 10 });
   expect(result).toEqual({ items: [{ user: 'alice', revokedAtMs: 3 }] });
