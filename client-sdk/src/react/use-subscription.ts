@@ -40,12 +40,13 @@ export function useSubscription(
   const { ack, headers } = options;
   const target = options.skip ? null : destination;
   const isDecoded = options.decode !== undefined;
+  const headersText = JSON.stringify(headers); // equal headers are no change
   const newest = useNewest({ ...options, onMessage });
   const feed = useMemo(() => {
     if (target === null) return undefined;
     return createFeed(client, feedsOf(client).nextFrame, target, {
       ack,
-      headers,
+      headers: headersText === undefined ? undefined : (JSON.parse(headersText) as typeof headers),
       decode: isDecoded ? (message) => newest.current.decode?.(message) : undefined,
       onMessage: (message) => newest.current.onMessage(message as Message<never>),
       onError: (error) => newest.current.onError?.(error),
@@ -53,7 +54,7 @@ export function useSubscription(
         if (state.name === 'subscribed' && state.mayHaveMissed) newest.current.onRestored?.();
       },
     });
-  }, [client, target, ack, JSON.stringify(headers), isDecoded, newest]);
+  }, [client, target, ack, headersText, isDecoded, newest]);
   return useSyncExternalStore(
     feed ? feed.watch : watchNothing,
     () => (feed ? feed.snapshot() : IDLE).state,
