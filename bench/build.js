@@ -1,4 +1,4 @@
-// Compiles the benchmark into bench/dist: one file for each process that it runs. Packages stay where npm put them.
+// Compiles the benchmark into bench/dist, one file per process. Packages stay in node_modules.
 import { build } from 'esbuild';
 
 const entries = ['bench', 'servers/ws-broadcast', 'servers/net-broadcast', 'servers/socket-io', 'servers/stomp-broker'];
@@ -17,6 +17,6 @@ await build({
   target: 'node20',
   sourcemap: true,
   logLevel: 'warning',
-  // the node of the tests looks for its watchdog beside itself
+  // the RabbitMQ node of the tests starts its watchdog from its own folder
   define: { __dirname: JSON.stringify(new URL('../tests/support', import.meta.url).pathname) },
 });

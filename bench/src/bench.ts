@@ -1,6 +1,6 @@
 /**
- * Runs the scenarios: in each, rounds that go through all peers, every time with a fresh server. Servers and their
- * brokers share the first core, the generator has the second. Results go to the terminal and to bench/results.
+ * Runs the scenarios. Each round of a scenario measures all peers in turn, each with a fresh server. Servers and their
+ * brokers share the first core; the generator has the second. Results go to the terminal and to bench/results.
  */
 import path from 'node:path';
 import type { Load, LoadResult } from './generator/load.js';
@@ -16,10 +16,10 @@ import { selfTest } from './self-test.js';
 
 const RUN_DEADLINE_SECONDS = 240;
 const DRAIN_SECONDS = 20;
-/** Sessions whose memory can only be seen on a node of RabbitMQ that has had none. */
+/** From this many sessions on, memory is only measurable on a fresh RabbitMQ node. */
 const MANY_SESSIONS = 5_000;
 
-const say = (line: string): void => void process.stdout.write(`${line}\n`);
+const print = (line: string): void => void process.stdout.write(`${line}\n`);
 
 class Benchmark {
   private readonly processes = new Processes();
@@ -38,9 +38,9 @@ class Benchmark {
     this.announce(progress);
     try {
       for (const { scenario, runs } of plans) {
-        say(`\n${scenario.title}`);
+        print(`\n${scenario.title}`);
         for (const run of runs) await this.runOne(run, progress);
-        say(`\n${scenarioTable(scenario, this.results.runs)}`);
+        print(`\n${scenarioTable(scenario, this.results.runs)}`);
         this.results.describe(this.rabbit?.node.version ?? 'not started');
         await this.results.write(false);
       }
@@ -52,8 +52,8 @@ class Benchmark {
 
   async report(): Promise<void> {
     if (this.results.runs.length === 0) throw new Error('there are no results yet');
-    say(`\n${this.results.goals()}`);
-    say(`\nwritten: ${(await this.results.write(this.options.intoDocs)).join(', ')}`);
+    print(`\n${this.results.goals()}`);
+    print(`\nwritten: ${(await this.results.write(this.options.intoDocs)).join(', ')}`);
   }
 
   async stop(): Promise<void> {
@@ -76,10 +76,11 @@ class Benchmark {
     const peers = new Set(this.options.scenarios.flatMap((scenario) => scenario.peers));
     for (const peer of peers) {
       const why = missing(peer);
-      if (why !== undefined) say(why);
+      if (why !== undefined) print(why);
     }
-    if (!this.processes.arePinned) say('servers and generator cannot be bound to cores here: no taskset, or one core');
-    say(`${this.options.rounds} rounds; this takes about ${progress.minutes}`);
+    if (!this.processes.arePinned)
+      print('servers and generator cannot be bound to cores here: no taskset, or one core');
+    print(`${this.options.rounds} rounds, about ${progress.minutes}`);
   }
 
   private async runOne(run: PlannedRun, progress: Progress): Promise<void> {
@@ -88,11 +89,11 @@ class Benchmark {
       const done = { scenario: scenario.name, peer, round, result: await this.measure(scenario, peer) };
       this.results.runs.push(done);
       progress.finished(run);
-      say(`${runLine(done, scenario)}; ${progress.left} left`);
+      print(`${runLine(done, scenario)}; ${progress.left} left`);
     } catch (error) {
       if (this.isStopping) throw error;
       progress.finished(run);
-      say(`  ${scenario.name} ${round + 1} ${peer} gave no figures: ${(error as Error).message}`);
+      print(`  ${scenario.name} ${round + 1} ${peer} gave no figures: ${(error as Error).message}`);
     }
   }
 
@@ -127,9 +128,10 @@ class Benchmark {
 }
 
 async function main(args: readonly string[]): Promise<void> {
-  if (args.includes('--help')) return say(USAGE);
-  if (args.includes('--list')) return say(SCENARIOS.map(({ name, title }) => `${name.padEnd(14)} ${title}`).join('\n'));
-  if (args.includes('--self-test')) return selfTest(say);
+  if (args.includes('--help')) return print(USAGE);
+  if (args.includes('--list'))
+    return print(SCENARIOS.map(({ name, title }) => `${name.padEnd(14)} ${title}`).join('\n'));
+  if (args.includes('--self-test')) return selfTest(print);
   const options = readOptions(args);
   const benchmark = new Benchmark(options);
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {

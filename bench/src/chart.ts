@@ -1,13 +1,13 @@
 /**
- * A bar for each server, as SVG by hand. It brings its own background, so that it can be read whatever page it is on, and
- * follows the reader's light or dark theme.
+ * An SVG bar chart with one bar per server. It has its own background, so that it is readable on any page, and follows
+ * the reader's light or dark theme.
  */
 import { tenths, whole } from './ratios.js';
 
 export interface Bar {
   readonly title: string;
   readonly value: number;
-  /** The value in terms of RabbitMQ Web STOMP. */
+  /** The value as a multiple of RabbitMQ Web STOMP's. */
   readonly times: number;
   readonly isOurs: boolean;
 }

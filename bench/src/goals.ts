@@ -1,6 +1,6 @@
 /**
- * What the project wants to reach, as ratios within one run: relay and RabbitMQ together on one core against the peer
- * on the same core, and nothing lost, doubled or out of order.
+ * The performance goals, as ratios within one round: relay and RabbitMQ together on one core against the peer on the
+ * same core. No message may be lost, duplicated or out of order.
  */
 import type { PeerName } from './peers.js';
 import { counting, median, ratios } from './ratios.js';
@@ -11,10 +11,10 @@ export interface Goal {
   readonly title: string;
   readonly scenario: string;
   readonly metric: Metric;
-  /** Whose figure it is. */
+  /** The relay variant that is measured. */
   readonly of: 'relay' | 'relay-memory' | 'relay-frozen';
   readonly against: PeerName;
-  /** More than 1 is in favour of the relay, whatever the metric. */
+  /** The ratio; above 1 the relay is better, for every metric. */
   readonly atLeast: number;
 }
 
@@ -36,10 +36,10 @@ const ROWS: readonly Row[] = [
   ['p99 at 200 a second: nats-server',            'rate-200',      'p99', 'nats',      1],
   ['p99 at 500 a second: nats-server',            'rate-500',      'p99', 'nats',      1],
   ['p50 at 10 a second: RabbitMQ Web STOMP',      'rate-10',       'p50', 'web-stomp', 10],
-  // for what the kernel takes stands the least that a Node process can do; a server in C is faster by a bit
+  // a minimal Node server stands for the kernel's share; a server in C is a little faster
   ['p50 at 10 a second: 1.3 times a bare net loop', 'rate-10',     'p50', 'net',       1 / 1.3],
   ['CPU per delivery, loaded: RabbitMQ Web STOMP', 'fan-out',      CPU,   'web-stomp', 100],
-  // at 10 a second: the only load with one message a tick that RabbitMQ carries as well
+  // 10 a second: the only load with one message a tick that RabbitMQ sustains too
   ['CPU per delivery, one message a tick: RabbitMQ Web STOMP', 'rate-10', CPU, 'web-stomp', 6],
   ['memory per idle session: bare ws loop',       'sessions-5000', 'rssPerConnectionKib', 'ws',        1],
   ['sessions opened: RabbitMQ Web STOMP',         'sessions-5000', 'connectsPerSecond',   'web-stomp', 22],
@@ -61,20 +61,20 @@ export const GOALS: readonly Goal[] = ROWS.map(([title, scenario, metric, agains
   of,
 }));
 
-/** Machines are noisy: only below this share of the goal it is missed whatever the next run says. */
+/** Machines are noisy: below this share of the goal, another run would miss it as well. */
 const SURELY_BELOW = 0.7;
 
 export type GoalState = 'met' | 'missed' | 'missed for certain' | 'not measured';
 
 export interface Outcome {
   readonly title: string;
-  readonly wanted: string;
+  readonly target: string;
   readonly found: string;
   readonly rounds: number;
   readonly state: GoalState;
 }
 
-/** Of all goals whose scenarios were run. */
+/** The outcomes of all goals whose scenarios were run. */
 export function outcomes(runs: readonly Run[]): Outcome[] {
   const measured = GOALS.filter((goal) => runs.some((run) => run.scenario === goal.scenario));
   return [...measured.map((goal) => outcome(goal, runs)), ...faultless(runs)];
@@ -87,22 +87,22 @@ export function stateOf(value: number, atLeast: number): GoalState {
 }
 
 function outcome(goal: Goal, runs: readonly Run[]): Outcome {
-  const mine = runs.filter((run) => run.scenario === goal.scenario);
-  const each = ratios(goal.metric, counting(goal.metric, mine), goal.of, goal.against);
+  const ofScenario = runs.filter((run) => run.scenario === goal.scenario);
+  const each = ratios(goal.metric, counting(goal.metric, ofScenario), goal.of, goal.against);
   const value = median(each);
   const found = each.length === 0 ? '-' : `${short(value)}x`;
   const { title, atLeast } = goal;
-  return { title, wanted: `${short(atLeast)}x`, found, rounds: each.length, state: stateOf(value, atLeast) };
+  return { title, target: `${short(atLeast)}x`, found, rounds: each.length, state: stateOf(value, atLeast) };
 }
 
-/** Faults are not a matter of medians. */
+/** Sums over all runs: a median would hide a single fault. */
 function faultless(runs: readonly Run[]): Outcome[] {
   const ours = runs.filter((run) => run.peer.startsWith('relay'));
   const minute = ours.filter((run) => run.scenario === 'rate-600');
   const row = (title: string, of: readonly Run[]): Outcome => {
     const faults = of.reduce((sum, run) => sum + sumOfFaults(run.result), 0);
     const state = faults === 0 ? 'met' : 'missed for certain';
-    return { title, wanted: '0', found: faults.toLocaleString('en-US'), rounds: of.length, state };
+    return { title, target: '0', found: faults.toLocaleString('en-US'), rounds: of.length, state };
   };
   return [
     ...(minute.length > 0 ? [row('faults at 600 a second for a minute', minute)] : []),

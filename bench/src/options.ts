@@ -8,25 +8,25 @@ export interface Options {
   readonly rounds: number;
   readonly scenarios: readonly Scenario[];
   readonly faultSkip: number;
-  /** Adds to the results that are there. */
+  /** Adds to the existing results. */
   readonly append: boolean;
-  /** Runs nothing: shows the results that are there. */
+  /** Runs nothing and shows the existing results. */
   readonly isReport: boolean;
   readonly intoDocs: boolean;
 }
 
 export const USAGE = `npm run bench -- [options]
   --quick             three short rounds of fan-out (npm run bench:quick)
-  --scenarios a,b     of ${SCENARIOS.map((scenario) => scenario.name).join(', ')}
-  --peers a,b         of ${PEER_NAMES.join(', ')}
-  --rounds N          default 5
-  --seconds N         how long each run measures
+  --scenarios a,b     scenarios to run, of ${SCENARIOS.map((scenario) => scenario.name).join(', ')}
+  --peers a,b         servers to compare, of ${PEER_NAMES.join(', ')}
+  --rounds N          rounds per scenario, default 5
+  --seconds N         measured time of each run
   --append            adds further rounds to those in results/latest.json, instead of replacing them
-  --report            runs nothing, writes tables and chart of what is in results/latest.json
-  --docs              writes docs/benchmark.md and docs/benchmark.svg, too
-  --fault-skip K      does not send every Kth message: must be reported as lost
+  --report            runs nothing, writes tables and chart from results/latest.json
+  --docs              also writes docs/benchmark.md and docs/benchmark.svg
+  --fault-skip K      does not send every Kth message, which must be reported as lost
   --self-test         shows that planted losses, duplicates and reorderings are found
-  --list              the scenarios`;
+  --list              lists the scenarios`;
 
 export function readOptions(args: readonly string[]): Options {
   const { values } = parseArgs({
@@ -43,7 +43,8 @@ export function readOptions(args: readonly string[]): Options {
       'fault-skip': { type: 'string', default: '0' },
     },
   });
-  if (values.quick && values.docs) throw new Error('--docs is for the whole benchmark, not for --quick');
+  if (values.quick && values.docs)
+    throw new Error('--docs cannot be combined with --quick: it needs the whole benchmark');
   const known = values.quick ? QUICK : SCENARIOS;
   const scenarioNames = chosen(
     values.scenarios,
@@ -72,7 +73,7 @@ function chosen(list: string | undefined, all: readonly string[]): readonly stri
   if (list === undefined) return all;
   const names = list.split(',');
   const unknown = names.find((name) => !all.includes(name));
-  if (unknown !== undefined) throw new Error(`there is no ${unknown}: give some of ${all.join(', ')}`);
+  if (unknown !== undefined) throw new Error(`there is no ${unknown}; choose from ${all.join(', ')}`);
   return names;
 }
 

@@ -1,4 +1,4 @@
-/** The servers that are compared, and how each is started with what it needs. */
+/** The servers under comparison, and how to start each with its broker. */
 import { writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { freePorts } from '../../tests/support/free-ports.js';
@@ -28,14 +28,14 @@ export interface Bench {
 export type Target = Pick<Load, 'protocol' | 'transport' | 'port' | 'path' | 'serverPids' | 'brokerPids' | 'frozen'>;
 
 export interface Started extends Target {
-  /** Of the relay: where its metrics are. */
+  /** The relay's admin port, which has its metrics. */
   readonly adminPort?: number;
   readonly stop: () => Promise<void>;
 }
 
 export interface Peer {
   readonly title: string;
-  /** Programs without which it cannot run. */
+  /** Programs that must be on the PATH. */
   readonly needs: readonly string[];
   start(bench: Bench): Promise<Started>;
 }
@@ -43,7 +43,7 @@ export interface Peer {
 const HERE = import.meta.dirname;
 const RELAY = path.join(HERE, '../../server/dist/cli.js');
 
-/** The order in which the rounds go. */
+/** In the order of a round. */
 export const PEERS: Readonly<Record<PeerName, Peer>> = {
   relay: { title: 'stomp-relay on RabbitMQ', needs: [], start: (bench) => startRelay(bench, 'rabbitmq') },
   'relay-frozen': {
@@ -69,13 +69,13 @@ export const PEERS: Readonly<Record<PeerName, Peer>> = {
   nats: { title: 'nats-server', needs: ['nats-server'], start: startNats },
 };
 
-/** Why a peer cannot take part, or undefined. */
+/** Returns why a peer cannot take part, or undefined. */
 export function missing(name: PeerName): string | undefined {
   const program = PEERS[name].needs.find((need) => findProgram(need) === undefined);
   return program === undefined ? undefined : `${PEERS[name].title} is left out: ${program} is not on the PATH`;
 }
 
-/** `nodeFlags` are those of Node itself. */
+/** `nodeFlags` are passed to Node. */
 export async function startRelay(
   { processes, rabbit }: Bench,
   broker: 'memory' | 'rabbitmq',
@@ -144,9 +144,9 @@ async function startSocketIo(bench: Bench): Promise<Started> {
 
 async function startMosquitto({ processes }: Bench): Promise<Started> {
   const [port] = await ports(1);
-  // over TCP: the websocket listeners of packaged versions do not start on machines without IPv6
+  // over TCP: WebSocket listeners of packaged versions do not start on machines without IPv6
   const lines = [`listener ${port} 127.0.0.1`, 'allow_anonymous true', 'set_tcp_nodelay true'];
-  // otherwise it gives up root for a user who need not exist
+  // by default it switches from root to a user that may not exist
   if (process.getuid?.() === 0) lines.push('user root');
   const command = [findProgram('mosquitto') ?? 'mosquitto', '-c', configuration(processes, 'mosquitto.conf', lines)];
   const { pid, stop } = await processes.serve('mosquitto', command, port);

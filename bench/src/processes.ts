@@ -1,4 +1,4 @@
-/** Servers and generators: started on a core of their own, waited for, and ended by their ids whatever happens. */
+/** Processes of servers and generators: starts them on their core, awaits them, and always ends them, by id. */
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { closeSync, mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs';
 import { connect } from 'node:net';
@@ -16,7 +16,7 @@ export interface Running {
   readonly stop: () => Promise<void>;
 }
 
-/** Where a program is, or undefined. Debian puts some where only root's PATH looks. */
+/** Returns the path of a program, or undefined. Some Debian packages install into folders that only root's PATH has. */
 export function findProgram(name: string): string | undefined {
   for (const folder of [...(process.env['PATH'] ?? '').split(':'), '/usr/sbin', '/usr/local/sbin']) {
     try {
@@ -35,7 +35,7 @@ export class Processes {
   private readonly children = new Set<ChildProcess>();
   private readonly canPin = cpus().length > 1 && findProgram('taskset') !== undefined;
 
-  /** How a command is bound to a core; as it is where that cannot be done. */
+  /** Binds a command to a core; returns it unchanged if this machine cannot. */
   pinned(core: number, command: readonly string[]): string[] {
     return this.canPin ? ['taskset', '-c', String(core), ...command] : [...command];
   }

@@ -1,4 +1,4 @@
-/** How long it will take, from how fast a peer takes connections, corrected by how long the runs so far have taken. */
+/** Estimates the remaining time from connection rates of the peers, corrected by the runs so far. */
 import type { PeerName } from './peers.js';
 import type { Scenario } from './scenarios.js';
 
@@ -6,7 +6,7 @@ const START_SECONDS = 15;
 const EACH_SECONDS = 2;
 export const WARM_UP_SECONDS = 1;
 const CONNECTS_PER_SECOND = 2_000;
-/** RabbitMQ opens so few sessions a second, and ends them as slowly. */
+/** RabbitMQ opens and ends sessions much more slowly. */
 const WEB_STOMP_CONNECTS_PER_SECOND = 120;
 
 export interface PlannedRun {
@@ -24,7 +24,7 @@ export class Progress {
     for (const run of runs) this.planned += seconds(run);
   }
 
-  /** Of the whole. */
+  /** The estimate for the whole benchmark. */
   get minutes(): string {
     return minutes(this.planned + START_SECONDS);
   }

@@ -1,4 +1,4 @@
-/** The private RabbitMQ node of the tests, on the servers' core with one scheduler, and with RabbitMQ's own defaults. */
+/** The tests' private RabbitMQ node, on the servers' core with one scheduler and with RabbitMQ's defaults. */
 import { chmodSync, existsSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -14,12 +14,12 @@ const REST_SHARE = 0.1;
 export class Rabbit {
   private constructor(readonly node: RabbitNode) {}
 
-  static async start(processes: Processes, say: (line: string) => void): Promise<Rabbit> {
+  static async start(processes: Processes, print: (line: string) => void): Promise<Rabbit> {
     const server = findServer();
     if (server === undefined)
       throw new Error('the benchmark needs rabbitmq-server on the PATH (apt-get install rabbitmq-server)');
-    const node = await startPrivateNode(pinnedServer(processes, server), 'relay-bench', say);
-    // the tests want fresh statistics, which costs much with thousands of connections: back to the default
+    const node = await startPrivateNode(pinnedServer(processes, server), 'relay-bench', print);
+    // the tests collect statistics more often, which is costly with thousands of connections
     await node.ctl('eval', 'application:set_env(rabbit, collect_statistics_interval, 5000).');
     return new Rabbit(node);
   }
@@ -32,7 +32,9 @@ export class Rabbit {
     return Number(new URL(this.node.webStompUrl).port);
   }
 
-  /** Until what the run before left there is gone, and the node is at rest: cleaning up would cost the next server its core. */
+  /**
+   * Waits until the queues of the previous run are gone and the node is idle; cleaning up would slow the next server.
+   */
   async clean(): Promise<void> {
     const deadline = Date.now() + CLEAN_SECONDS * 1_000;
     let isAtRest = false;
@@ -46,7 +48,7 @@ export class Rabbit {
   }
 }
 
-/** A script which stands for `rabbitmq-server`; it lies beside the benchmark, where any user may run it. */
+/** Writes a script that replaces `rabbitmq-server`, in a folder where any user may run it. */
 function pinnedServer(processes: Processes, server: string): string {
   const behind = path.join('/usr/lib/rabbitmq/bin', path.basename(server));
   const program = process.getuid?.() !== 0 && existsSync(behind) ? behind : server;
@@ -54,7 +56,7 @@ function pinnedServer(processes: Processes, server: string): string {
   writeFileSync(
     file,
     '#!/bin/sh\n' +
-      // read by RabbitMQ's own script behind Debian's `su`, which sets the limit to 1,024: that is 832 connections
+      // for RabbitMQ's own script: Debian's `su` limits it to 1,024 files, that is 832 connections
       'echo \'ulimit -n "$(ulimit -H -n)"\' >> "$RABBITMQ_CONF_ENV_FILE"\n' +
       'export RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS="$RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS +S 1:1"\n' +
       `exec ${processes.pinned(SERVER_CORE, [program]).join(' ')} "$@"\n`,

@@ -1,4 +1,4 @@
-/** Medians and ratios. A ratio is the median of the ratios of each round: relay and peer moments apart. */
+/** Medians and ratios. A ratio is the median of the ratios of each round, as relay and peer then run moments apart. */
 import type { LoadResult } from './generator/load.js';
 import type { PeerName } from './peers.js';
 import { type Run, saturation } from './runs.js';
@@ -40,13 +40,13 @@ export function median(values: readonly number[]): number {
   return sorted.length % 2 === 1 ? upper : ((sorted[middle - 1] ?? NaN) + upper) / 2;
 }
 
-/** Throughput of a run counts if the server or the generator had all it could do. */
+/** Selects the runs that count. A throughput counts only if the server or the generator was saturated. */
 export function counting(metric: Metric, runs: readonly Run[]): Run[] {
   if (metric !== 'deliveriesPerSecond') return [...runs];
   return runs.filter(({ result }) => ['server', 'generator'].includes(saturation(result)));
 }
 
-/** Of each round: more than 1 is in favour of `base`. */
+/** The ratio of each round; above 1, `base` is better. */
 export function ratios(metric: Metric, runs: readonly Run[], base: PeerName, peer: PeerName): number[] {
   const { of, isCost } = METRICS[metric];
   return runs

@@ -1,4 +1,4 @@
-/** The results as tables in Markdown, which are good to read on a terminal too. */
+/** The results as Markdown tables, readable on a terminal too. */
 import type { LoadResult } from './generator/load.js';
 import type { Outcome } from './goals.js';
 import { PEERS, type PeerName } from './peers.js';
@@ -8,7 +8,7 @@ import { faults, otherFaults, type Run, saturation, sumOfFaults } from './runs.j
 import type { Metric, Scenario } from './scenarios.js';
 
 export function scenarioTable(scenario: Scenario, runs: readonly Run[]): string {
-  const mine = runs.filter((run) => run.scenario === scenario.name);
+  const ofScenario = runs.filter((run) => run.scenario === scenario.name);
   const isLatency = scenario.metrics.includes('p99');
   const columns: readonly Metric[] = isLatency
     ? ['deliveriesPerSecond', 'cpuMicrosPerDelivery']
@@ -23,14 +23,14 @@ export function scenarioTable(scenario: Scenario, runs: readonly Run[]): string 
     'saturated',
   ];
   const rows = scenario.peers.flatMap((peer) => {
-    const own = mine.filter((run) => run.peer === peer).map((run) => run.result);
+    const own = ofScenario.filter((run) => run.peer === peer).map((run) => run.result);
     if (own.length === 0) return [];
     return [
       [
         PEERS[peer].title,
         ...columns.map((metric) => figure(metric, own, isLatency)),
         quantiles(own),
-        ...scenario.metrics.map((metric) => ratioText(metric, mine, peer)),
+        ...scenario.metrics.map((metric) => ratioText(metric, ofScenario, peer)),
         faults(own),
         otherFaults(own),
         saturationText(own),
@@ -53,13 +53,13 @@ export function runLine({ peer, round, result }: Run, scenario: Scenario): strin
 }
 
 export function goalTable(outcomes: readonly Outcome[]): string {
-  const rows = outcomes.map(({ title, wanted, found, rounds, state }) => [title, wanted, found, `${rounds}`, state]);
-  return markdown(['goal', 'wanted', 'median', 'rounds', 'state'], rows);
+  const rows = outcomes.map(({ title, target, found, rounds, state }) => [title, target, found, `${rounds}`, state]);
+  return markdown(['goal', 'target', 'median', 'rounds', 'state'], rows);
 }
 
 const isOfSessions = (metric: Metric): boolean => metric === 'connectsPerSecond' || metric === 'rssPerConnectionKib';
 
-/** `≥` where the generator, not the server, was the limit in most rounds. */
+/** Prefixed with `≥` if the generator was the limit in most rounds. */
 function figure(metric: Metric, results: readonly LoadResult[], isByRate: boolean): string {
   const { of, show } = METRICS[metric];
   const limited = results.filter((result) => saturation(result) === 'generator').length * 2 > results.length;
@@ -78,10 +78,10 @@ function ratioText(metric: Metric, runs: readonly Run[], peer: PeerName): string
   return `${value.toLocaleString('en-US', { maximumFractionDigits: value < 10 ? 2 : 0 })}x`;
 }
 
-/** `server 4, others 1` */
+/** For example `server 4, others 1`. */
 function saturationText(results: readonly LoadResult[]): string {
   const each = results.map(saturation);
-  return [...new Set(each)].map((who) => `${who} ${each.filter((other) => other === who).length}`).join(', ');
+  return [...new Set(each)].map((limit) => `${limit} ${each.filter((other) => other === limit).length}`).join(', ');
 }
 
 function markdown(head: readonly string[], rows: readonly (readonly string[])[]): string {

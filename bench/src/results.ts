@@ -1,4 +1,4 @@
-/** All runs of a benchmark, and the files that are made of them. */
+/** All runs of a benchmark, and the files written from them. */
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { cpus, release } from 'node:os';
 import path from 'node:path';
@@ -28,12 +28,12 @@ export class Results {
   private about: About | undefined;
 
   constructor(
-    /** Of the files: those of the short form must not be taken for the others. */
+    /** Base name of the files; the short form has its own. */
     private readonly name: 'latest' | 'quick',
     private readonly scenarios: readonly Scenario[],
   ) {}
 
-  /** Takes what earlier runs have left. */
+  /** Loads the results of earlier runs. */
   load(): void {
     const file = this.file('json');
     if (!existsSync(file)) return;
@@ -42,7 +42,7 @@ export class Results {
     this.runs.push(...runs);
   }
 
-  /** The first round of a scenario that is not there yet. */
+  /** The first round of a scenario without a result. */
   nextRound(scenario: string): number {
     return 1 + Math.max(-1, ...this.runs.filter((run) => run.scenario === scenario).map((run) => run.round));
   }
@@ -62,7 +62,7 @@ export class Results {
     return goalTable(outcomes(this.runs));
   }
 
-  /** Writes all files; into docs too where they are meant to be kept. Returns their names. */
+  /** Writes all files, optionally into docs as well. Returns their names. */
   async write(intoDocs: boolean): Promise<string[]> {
     const json = JSON.stringify({ about: this.about, runs: this.runs });
     const files = [[this.file('json'), await pretty(json, 'json')]];
@@ -91,10 +91,10 @@ export class Results {
     const done = this.scenarios.filter(({ name }) => this.runs.some((run) => run.scenario === name));
     return [
       '# Results of the benchmark',
-      `${this.machine()}. Made by \`npm run bench\`. Absolute figures belong to that machine and hour; compare the ` +
-        'ratios. [How it is measured, and what the columns mean](../bench/README.md).',
+      `${this.machine()}. Made by \`npm run bench\`. Absolute figures depend on machine and time; compare the ratios. ` +
+        '[Method and meaning of the columns](../bench/README.md).',
       `## Goals\n\n${this.goals()}`,
-      '"Missed" is within the noise of such machines, "missed for certain" is below 70 % of the goal.',
+      '"Missed" is within the noise of such machines; "missed for certain" is below 70 % of the target.',
       ...done.map((scenario) => {
         const rounds = this.nextRound(scenario.name);
         return `## ${scenario.title}\n\nRounds: ${rounds}.\n\n${scenarioTable(scenario, this.runs)}`;

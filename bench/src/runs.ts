@@ -1,4 +1,4 @@
-/** A run: one load on one server. Who set its pace, and what went wrong in it. */
+/** A run: one load on one server. Determines its bottleneck and its faults. */
 import type { LoadResult } from './generator/load.js';
 import type { PeerName } from './peers.js';
 
@@ -12,12 +12,12 @@ export interface Run {
 export type Saturation = 'server' | 'generator' | 'others' | 'neither';
 
 const BUSY_PERCENT = 85;
-/** The generator spins: what it has not of its core, others have. */
+/** The generator never sleeps: below this share, other processes used its core. */
 const GENERATOR_CORE_PERCENT = 90;
 
 /**
- * Who set the pace. Where `others` kept one of the cores busy, the machine was shared; where it was `neither`, something
- * else held the run up. The throughput of such runs does not count.
+ * The bottleneck of a run. With `others`, other processes kept one of the cores busy; with `neither`, something else
+ * delayed the run. The throughput of such runs does not count.
  */
 export function saturation(result: LoadResult): Saturation {
   if (result.generatorCpuPercent < GENERATOR_CORE_PERCENT) return 'others';
@@ -34,12 +34,12 @@ type Fault = (typeof FAULTS)[number] | (typeof OTHER_FAULTS)[number];
 const sum = (results: readonly LoadResult[], fault: Fault): number =>
   results.reduce((total, result) => total + result[fault], 0);
 
-/** Lost / doubled / out of order, of all rounds together. */
+/** Lost / duplicate / out of order, summed over the results. */
 export function faults(results: readonly LoadResult[]): string {
   return FAULTS.map((fault) => sum(results, fault).toLocaleString('en-US')).join(' / ');
 }
 
-/** `disconnects 3, stalls 1`, or `none`. */
+/** For example `disconnects 3, stalls 1`, or `none`. */
 export function otherFaults(results: readonly LoadResult[]): string {
   const found = OTHER_FAULTS.filter((fault) => sum(results, fault) > 0);
   return found.length === 0 ? 'none' : found.map((fault) => `${fault} ${sum(results, fault)}`).join(', ');

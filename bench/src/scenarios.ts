@@ -1,4 +1,4 @@
-/** What is measured: the loads, who takes part, and which figures are compared. */
+/** The scenarios: their loads, peers, and the metrics to compare. */
 import type { Load } from './generator/load.js';
 import type { PeerName } from './peers.js';
 
@@ -11,9 +11,9 @@ export interface Scenario {
   readonly name: string;
   readonly title: string;
   readonly peers: readonly PeerName[];
-  /** Those with a column of ratios. */
+  /** The metrics with a column of ratios. */
   readonly metrics: readonly Metric[];
-  /** At most so many, where one more says no more. */
+  /** Limits the rounds if more would add no information. */
   readonly roundsMax?: number;
   readonly load: Shape & Pick<Load, 'settleSeconds'>;
 }
@@ -25,7 +25,7 @@ function load(subscribers: number, shape: Partial<Scenario['load']> = {}): Scena
 
 const THROUGHPUT: readonly Metric[] = ['deliveriesPerSecond', 'cpuMicrosPerDelivery'];
 
-/** So many messages a second to 1,000 subscribers: latency. */
+/** Measures latency: `rate` messages a second to 1,000 subscribers. */
 function atRate(rate: number, seconds: number, peers: readonly PeerName[]): Scenario {
   return {
     name: `rate-${rate}`,
@@ -68,7 +68,7 @@ export const SCENARIOS: readonly Scenario[] = [
     metrics: THROUGHPUT,
     load: load(1_000, { bodyBytes: 1_024 }),
   },
-  // sessions that cost half a minute to open, of one server, are used for both
+  // opening these sessions takes one server half a minute, so one scenario measures sessions and fan-out
   {
     name: 'sessions-5000',
     title: '5,000 sessions: opened, idle for three seconds, then fan-out to all',
@@ -78,14 +78,14 @@ export const SCENARIOS: readonly Scenario[] = [
   },
   {
     name: 'frozen',
-    title: 'fan-out to 5,000, with ten more who have stopped reading and without',
+    title: 'fan-out to 5,000, with and without ten more subscribers that have stopped reading',
     peers: ['relay', 'relay-frozen'],
     metrics: THROUGHPUT,
-    load: load(5_000, { window: 128 }), // with 32 neither the server nor the generator has all it could do
+    load: load(5_000, { window: 128 }), // 32 saturates neither the server nor the generator
   },
-  // RabbitMQ carries 13 of these a second to 1,000: one message a tick, and none waits for another
+  // RabbitMQ sustains 13 a second to 1,000 subscribers; at 10, no message waits for another
   atRate(10, 5, ['relay', 'web-stomp', 'ws', 'net', 'nats']),
-  // 200 a second are 200,000 deliveries: more than the others can do
+  // 200 a second are 200,000 deliveries, more than the other servers sustain
   atRate(200, 5, ['relay', 'nats']),
   atRate(500, 5, ['relay', 'nats']),
   { ...atRate(600, 60, ['relay']), title: '600 messages a second to 1,000, for a minute', roundsMax: 2 },
@@ -101,7 +101,7 @@ export const SCENARIOS: readonly Scenario[] = [
   },
 ];
 
-/** For daily use, under three minutes. */
+/** For daily use; takes less than three minutes. */
 export const QUICK: readonly Scenario[] = [
   {
     name: 'fan-out',

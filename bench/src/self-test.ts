@@ -1,6 +1,7 @@
 /**
- * Does the generator see what goes wrong? A broadcast server in this process loses, doubles and swaps messages, counts
- * what it did, and the generator's figures must be the same; then a clean run, and one with losses of its own.
+ * Tests the generator. A broadcast server in this process loses, duplicates, swaps and damages messages and counts
+ * these faults; the generator must report the same counts. Further runs have no faults, or losses of the generator's
+ * own.
  */
 import { once } from 'node:events';
 import type { AddressInfo } from 'node:net';
@@ -32,7 +33,7 @@ const PLANS: readonly Plan[] = [
   { name: '--fault-skip 10', faults: false, load: { faultSkip: 10 } },
 ];
 
-export async function selfTest(say: (line: string) => void): Promise<void> {
+export async function selfTest(print: (line: string) => void): Promise<void> {
   for (const plan of PLANS) {
     const { result, planted } = await run(plan);
     if (plan.load.faultSkip)
@@ -45,7 +46,7 @@ export async function selfTest(say: (line: string) => void): Promise<void> {
     };
     const isRight = JSON.stringify(found) === JSON.stringify(planted) && result.unique > 1_000;
     const isPlanted = !plan.faults || Object.values(planted).every((count: number) => count > 0);
-    say(
+    print(
       `${isRight && isPlanted ? 'ok  ' : 'FAIL'} ${plan.name}: ${result.expected} expected, found ${JSON.stringify(found)}`,
     );
     if (!isRight || !isPlanted) throw new Error(`planted ${JSON.stringify(planted)}; ${result.firstProblem}`);
@@ -71,7 +72,7 @@ async function run(plan: Plan): Promise<{ result: LoadResult; planted: Planted }
     settleSeconds: 0,
     warmupSeconds: 0.1,
     seconds: 0.6,
-    drainSeconds: plan.faults || plan.load.faultSkip ? 1 : 10, // what is lost is waited for in vain
+    drainSeconds: plan.faults || plan.load.faultSkip ? 1 : 10, // lost messages never arrive
     faultSkip: 0,
     serverPids: [],
     brokerPids: [],
@@ -83,7 +84,7 @@ async function run(plan: Plan): Promise<{ result: LoadResult; planted: Planted }
   return { result, planted };
 }
 
-/** Of what each subscriber is sent, in turn: one in 50 is lost, doubled, swapped with the next, or damaged. */
+/** For each subscriber, of 50 messages one is lost, one duplicated, one swapped with the next, and one damaged. */
 function broadcast(server: WebSocketServer, planted: Planted | undefined): void {
   const members = new Set<WebSocket>();
   server.on('connection', (socket) => {
@@ -115,7 +116,7 @@ function broadcast(server: WebSocketServer, planted: Planted | undefined): void 
         held = data;
       } else if (count % 50 === 40) {
         const damaged = Buffer.from(data);
-        damaged[12] = 0x7a; // no hexadecimal digit in the sequence number: damaged, and so lost as well
+        damaged[12] = 0x7a; // not a hexadecimal digit: the message is damaged, and therefore also lost
         send(damaged);
         planted.malformed += 1;
         planted.lost += 1;

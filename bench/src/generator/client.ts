@@ -1,9 +1,9 @@
 /**
- * One connection: a plain socket, a WebSocket handshake and frames made by hand. All connections read into the same
- * memory (`onread`), and what comes is looked at where it lies: frame heads are walked, and in each message the mark is
- * expected at the distance from its end that the protocol has; only where it is not there the message is searched. The
- * tail of an incomplete frame is kept, and put in front of what comes next. The mask of our own frames is zero, which
- * changes nothing for the server and lets a prepared frame be sent as it is.
+ * One connection: a plain socket, a handwritten WebSocket handshake and handwritten frames. All connections read into
+ * the same buffer (`onread`) and parse in place. The mark of a message is expected at a fixed distance from the end,
+ * given by the protocol; the message is searched only if the mark is missing there. The tail of an incomplete frame is
+ * kept and put in front of the next bytes. The generator masks its frames with zeros: the server does the same work,
+ * and a prepared frame can be sent unchanged.
  */
 import { connect, type Socket } from 'node:net';
 import type { Load } from './load.js';
@@ -18,7 +18,7 @@ const STOMP_HEADER_MIN_BYTES = 40;
 const NOTHING = Buffer.alloc(0);
 
 export interface ClientEvents {
-  /** Bytes came, and are looked at next. */
+  /** Bytes have arrived and are about to be parsed. */
   arrived(): void;
   ready(client: Client): void;
   ended(client: Client, why: string): void;
@@ -31,22 +31,22 @@ type State = 'opening' | 'upgrading' | 'setting up' | 'ready' | 'ended';
 export class Client {
   state: State = 'opening';
   readonly startedAt = performance.now();
-  /** Publishers: messages in flight, and the topic that is next. */
+  /** For publishers: messages in flight, and the next topic. */
   inFlight = 0;
   nextTopic: number;
   private step = 0;
   private rest: Buffer = NOTHING;
-  /** Where messages of the protocol may be cut by frames: the beginning of one. */
+  /** For protocols whose messages may span frames: the start of an incomplete message. */
   private cut: Buffer = NOTHING;
   private readonly socket: Socket;
 
   constructor(
-    readonly who: Subscriber,
+    readonly role: Subscriber,
     private readonly load: Load,
     private readonly protocol: Protocol,
     private readonly events: ClientEvents,
   ) {
-    this.nextTopic = who.topic;
+    this.nextTopic = role.topic;
     const onread = {
       buffer: READ_MEMORY,
       callback: (bytes: number): boolean => {
@@ -60,7 +60,7 @@ export class Client {
     this.socket.on('close', () => this.end('end of stream'));
   }
 
-  /** A message for `write`. */
+  /** Wraps a message for `write`. */
   frame(message: Buffer): Buffer {
     return this.load.transport === 'tcp' ? message : webSocketFrame(this.protocol.isBinary ? 2 : 1, message);
   }
@@ -69,7 +69,7 @@ export class Client {
     if (this.state !== 'ended') this.socket.write(frames);
   }
 
-  /** From now on nothing is read. */
+  /** Stops reading. */
   freeze(): void {
     this.socket.pause();
   }
@@ -92,11 +92,11 @@ export class Client {
 
   private hello(): void {
     this.state = 'setting up';
-    const hello = this.protocol.hello(this.who);
-    if (hello) this.say(hello);
+    const hello = this.protocol.hello(this.role);
+    if (hello) this.sendStep(hello);
   }
 
-  private say(message: Buffer): void {
+  private sendStep(message: Buffer): void {
     this.step += 1;
     this.write(this.frame(message));
   }
@@ -116,10 +116,10 @@ export class Client {
     const done = this.load.transport === 'tcp' ? this.walkStream(from, to) : this.walk(this.upgraded(from, to), to);
     if (this.state === 'ended') return;
     this.rest = done < to ? Buffer.from(MEMORY.subarray(done, to)) : NOTHING;
-    if (this.rest.length > FRONT_BYTES) this.end('a frame is longer than the generator takes');
+    if (this.rest.length > FRONT_BYTES) this.end('a frame is longer than the generator can read');
   }
 
-  /** Where the frames begin. */
+  /** Returns the offset of the first frame. */
   private upgraded(from: number, to: number): number {
     if (this.state !== 'upgrading') return from;
     const head = MEMORY.toString('latin1', from, Math.min(to, from + 4096));
@@ -130,7 +130,7 @@ export class Client {
     return from + end + 4;
   }
 
-  /** Whole WebSocket frames; returns where the first incomplete one begins. */
+  /** Handles whole WebSocket frames; returns the offset of the first incomplete one. */
   private walk(from: number, to: number): number {
     if (this.state === 'upgrading') return from;
     let at = from;
@@ -147,7 +147,7 @@ export class Client {
         head = 10;
       }
       const end = at + head + length;
-      if (length > FRONT_BYTES - 10) this.end('a frame is longer than the generator takes');
+      if (length > FRONT_BYTES - 10) this.end('a frame is longer than the generator can read');
       if (end > to) break;
       const opcode = (MEMORY[at] ?? 0) & 15;
       if (opcode <= 2) this.message(at + head, end);
@@ -158,7 +158,7 @@ export class Client {
     return at;
   }
 
-  /** TCP: bodies are whole or are left; before the session is ready lines come whole. */
+  /** TCP: an incomplete body is left for the next read. Before the session is ready, lines arrive whole. */
   private walkStream(from: number, to: number): number {
     if (this.state !== 'ready') {
       this.setUp(from, to);
@@ -178,7 +178,7 @@ export class Client {
     if (this.protocol.isStream) return this.piece(from, to);
     const { bodyBytes } = this.load;
     const guess = to - this.protocol.tailBytes - bodyBytes;
-    // a message this short holds one body, and that is where it should be
+    // a message this short has one body, at the expected place
     if (to - from < 2 * (bodyBytes + STOMP_HEADER_MIN_BYTES) && guess >= from && isMark(MEMORY, guess)) {
       this.body(guess, from, to);
     } else if (this.scan(from, to) < 0) {
@@ -186,10 +186,12 @@ export class Client {
     }
   }
 
-  /** A frame that may begin and end within a message: what was cut goes in front of it, over what is done with. */
+  /**
+   * A frame that may begin and end inside a message. The kept start goes in front of it, over bytes already handled.
+   */
   private piece(from: number, to: number): void {
     const begin = from - this.cut.length;
-    if (begin < 0) return this.end('a message is longer than the generator takes');
+    if (begin < 0) return this.end('a message is longer than the generator can read');
     this.cut.copy(MEMORY, begin);
     const last = this.scan(begin, to);
     const left = last < 0 ? begin : last;
@@ -198,7 +200,7 @@ export class Client {
     this.cut = isOther || to - left <= this.protocol.tailBytes ? NOTHING : Buffer.from(MEMORY.subarray(left, to));
   }
 
-  /** Looks for marks, first where the distance of the last two says; returns the end of the last body, or -1. */
+  /** Searches for marks, first at the distance of the previous two. Returns the end of the last body, or -1. */
   private scan(from: number, to: number): number {
     const { bodyBytes } = this.load;
     let end = -1;
@@ -236,7 +238,7 @@ export class Client {
     this.events.delivered(this, topic, sequence, micros);
   }
 
-  /** That it is a MESSAGE with a NUL at its end; the subscription, which costs more, is looked at now and then. */
+  /** Checks for MESSAGE and the final NUL; the subscription, a costlier check, only for one message in 64. */
   private isStompMessage(at: number, from: number, to: number, sequence: number): boolean {
     const end = at + this.load.bodyBytes;
     if (end >= to || MEMORY[end] !== 0) return false;
@@ -245,10 +247,10 @@ export class Client {
   }
 
   private setUp(from: number, to: number): void {
-    const answer = this.protocol.setUp(MEMORY.subarray(from, to), this.who, this.step);
+    const answer = this.protocol.setUp(MEMORY.subarray(from, to), this.role, this.step);
     if (answer === 'wait') return;
     if (answer !== 'ready' && 'failed' in answer) return this.end(answer.failed);
-    if (answer !== 'ready') this.say(answer.send);
+    if (answer !== 'ready') this.sendStep(answer.send);
     if (answer !== 'ready' && answer.isReady !== true) return;
     this.state = 'ready';
     this.events.ready(this);

@@ -1,7 +1,7 @@
 /**
- * Subscribers that stop reading, as a client does whose process is stopped. What the kernel takes for such a client
- * (megabytes) would last for a whole run, so they are sent as much beforehand: from then on each message that they are
- * part of stays with the server.
+ * Subscribers that stop reading, like clients whose process is suspended. The kernel buffers megabytes for such a
+ * client, enough for a whole run. These buffers are filled first; from then on each message for a frozen subscriber
+ * stays with the server.
  */
 import { setTimeout as delay } from 'node:timers/promises';
 import { Client } from './client.js';
@@ -10,10 +10,10 @@ import { PROTOCOLS } from './protocols.js';
 
 const BALLAST_BYTES = 7 * 1024 * 1024;
 const MESSAGE_BYTES = 64 * 1024;
-/** Until all of it has reached the server, so that nobody else gets any. */
+/** Time for all of it to reach the server before other subscribers join. */
 const SETTLE_MS = 2_000;
 
-/** Subscribed to topic 0, and frozen. */
+/** Opens subscribers of topic 0 and freezes them. */
 export async function openFrozen(load: Load): Promise<Client[]> {
   const frozen = await Promise.all(Array.from({ length: load.frozen ?? 0 }, (_, index) => open(load, index, false)));
   if (frozen.length === 0) return frozen;

@@ -1,4 +1,4 @@
-/** One run: connect everything, hold still, publish (warm up, then measure), wait for what is under way, report. */
+/** One run: connect, stay idle, publish (warm-up, then measurement), wait for messages in flight, report. */
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Client } from './client.js';
 import { openFrozen } from './frozen.js';
@@ -77,13 +77,13 @@ export class Generator {
     this.pump.stop();
     const deadline = performance.now() + drainSeconds * 1_000;
     while (this.tally.unique < this.tally.expected && performance.now() < deadline) await delay(20);
-    await delay(LATE_MS); // duplicates come late
+    await delay(LATE_MS); // duplicates arrive late
     return [from, to];
   }
 
-  private delivered({ who }: Client, topic: number, sequence: number, micros: number): void {
+  private delivered({ role }: Client, topic: number, sequence: number, micros: number): void {
     this.pump.deliveredAt = this.now;
-    const isFirst = this.tally.deliver(who.index, topic, sequence);
+    const isFirst = this.tally.deliver(role.index, topic, sequence);
     if (isFirst && this.isMeasuring) this.latency.add(this.now - micros);
   }
 

@@ -1,4 +1,4 @@
-/** Log-linear, of whole microseconds: 64 steps for each power of two, so that no value is off by more than 1.6 %. */
+/** Log-linear histogram of whole microseconds: 64 steps per power of two, so the error is at most 1.6 %. */
 const STEP_BITS = 6;
 const STEPS = 1 << STEP_BITS;
 const MAX = 2 ** 31 - 1;
@@ -18,11 +18,11 @@ export class Histogram {
   }
 
   quantile(share: number): number {
-    const wanted = Math.max(1, Math.round(share * this.total));
+    const rank = Math.max(1, Math.round(share * this.total));
     let seen = 0;
     for (const [index, count] of this.counts.entries()) {
       seen += count;
-      if (seen < wanted) continue;
+      if (seen < rank) continue;
       const shift = (index >> STEP_BITS) - 1;
       return shift < 0 ? index : (STEPS | (index & (STEPS - 1))) * 2 ** shift;
     }

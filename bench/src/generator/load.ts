@@ -1,31 +1,31 @@
-/** What one run of the generator does and what it finds: what goes between the bench and the generator's process. */
+/** The load and the result of one run, as the bench and the generator's process exchange them. */
 
 export type ProtocolName = 'stomp' | 'stomp-unconfirmed' | 'raw' | 'socketio' | 'mqtt' | 'nats';
 
-/** Subscriber i listens to topic i mod `topics`; topic t is published by publisher t mod `publishers`. */
+/** Subscriber i has topic i mod `topics`; publisher t mod `publishers` publishes topic t. */
 export interface Load {
   readonly protocol: ProtocolName;
   readonly transport: 'websocket' | 'tcp';
   readonly port: number;
   readonly path: string;
   readonly subscribers: number;
-  /** Further subscribers of the first topic, who read nothing; none unless given. */
+  /** Additional subscribers of the first topic that do not read. Default: none. */
   readonly frozen?: number;
   readonly topics: number;
-  /** 0: connect, subscribe and hold still. */
+  /** 0: connect, subscribe and stay idle. */
   readonly publishers: number;
   readonly bodyBytes: number;
-  /** Messages in flight of each publisher; a message is done when all its subscribers have it. 0: by `rate`. */
+  /** Messages in flight per publisher; a message is done when all its subscribers have it. 0: use `rate`. */
   readonly window: number;
-  /** Messages a second in all, on a fixed schedule whatever the server does. */
+  /** Total messages a second, on a fixed schedule that ignores the server. */
   readonly rate: number;
-  /** How long to hold still with all sessions open, before their memory is looked at. */
+  /** Idle time with all sessions open, before their memory is read. */
   readonly settleSeconds: number;
   readonly warmupSeconds: number;
   readonly seconds: number;
-  /** How long to wait for what is still under way at the end. */
+  /** Maximum wait for messages in flight at the end. */
   readonly drainSeconds: number;
-  /** Every so many messages one is counted but not sent: a planted loss. 0: never. */
+  /** Every `faultSkip`th message is counted but not sent: a planted loss. 0: none. */
   readonly faultSkip: number;
   readonly serverPids: readonly number[];
   readonly brokerPids: readonly number[];
@@ -41,10 +41,10 @@ export interface Latency {
 export interface LoadResult {
   readonly ready: number;
   readonly failed: number;
-  /** TCP connect to confirmed subscription, 64 at a time. */
+  /** From TCP connect to confirmed subscription, 64 at a time. */
   readonly connectsPerSecond: number;
   readonly rssPerConnectionKib: number;
-  /** With the broker behind the server. */
+  /** Server and broker together. */
   readonly rssPerConnectionAllKib: number;
   readonly deliveriesPerSecond: number;
   readonly publishedPerSecond: number;
@@ -57,17 +57,17 @@ export interface LoadResult {
   readonly misrouted: number;
   readonly malformed: number;
   readonly disconnects: number;
-  /** Windows given up because nothing came for seconds. */
+  /** Windows reset because no delivery came for seconds. */
   readonly stalls: number;
-  /** CPU of server and broker. */
+  /** Server and broker together. */
   readonly cpuMicrosPerDelivery: number;
   readonly serverCpuPercent: number;
   readonly brokerCpuPercent: number;
-  /** Share of the time in which the generator had something to read or to send. */
+  /** Share of the time with something to read or send. */
   readonly generatorBusyPercent: number;
-  /** As it never sleeps: how much of its core it had. */
+  /** Share of its core that the generator got; it never sleeps. */
   readonly generatorCpuPercent: number;
-  /** How busy the machine's first core was, whoever kept it so. */
+  /** Utilization of the machine's first core by all processes. */
   readonly serverCorePercent: number;
   readonly firstProblem: string;
 }

@@ -1,4 +1,4 @@
-/** The generator's process: a load as JSON on the command line, a result as JSON on stdout. */
+/** The generator's process: takes a load as JSON argument, prints the result as JSON. */
 import { Generator } from './generator.js';
 import type { Load } from './load.js';
 

@@ -1,6 +1,6 @@
 /**
  * The body of a message: `~#LD`, topic (6 hex digits), sequence number (8), time of sending in microseconds (16),
- * padding, `$`. Of fixed width and plain text, so that it can be found and read in any protocol without decoding.
+ * padding, `$`. Plain text of fixed width can be found in any protocol without decoding.
  */
 export const MARK = Buffer.from('~#LD');
 export const BODY_MIN_BYTES = 35;
@@ -28,7 +28,7 @@ export function isMark(bytes: Buffer, at: number): boolean {
   return bytes[at] === 0x7e && bytes[at + 1] === 0x23 && bytes[at + 2] === 0x4c && bytes[at + 3] === 0x44;
 }
 
-/** -1 where a character is no digit. */
+/** Returns -1 if a character is not a hexadecimal digit. */
 function readHex(bytes: Buffer, at: number, digits: number): number {
   let value = 0;
   let bad = 0;

@@ -1,4 +1,4 @@
-/** What the kernel says about processes: CPU seconds, resident memory, and how busy a core is. Linux only. */
+/** Figures from the Linux kernel: CPU seconds and resident memory of processes, CPU seconds of a core. */
 import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 
@@ -9,13 +9,13 @@ export interface ProcessFigures {
 
 const TICKS_PER_SECOND = Number(execFileSync('getconf', ['CLK_TCK']).toString());
 
-/** Sums; a process that is gone is an error, as its CPU would be missing. */
+/** Sums over the processes. Throws if a process has ended, as its CPU time would be missing. */
 export function readFigures(pids: readonly number[]): ProcessFigures {
   let cpuSeconds = 0;
   let rssKib = 0;
   for (const pid of pids) {
     const stat = readFileSync(`/proc/${pid}/stat`, 'latin1');
-    // the name in parentheses may hold anything; utime and stime are fields 14 and 15
+    // the name in parentheses may contain spaces; utime and stime are fields 14 and 15
     const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
     cpuSeconds += (Number(fields[11]) + Number(fields[12])) / TICKS_PER_SECOND;
     rssKib += Number(/^VmRSS:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, 'latin1'))?.[1] ?? 0);
@@ -23,7 +23,7 @@ export function readFigures(pids: readonly number[]): ProcessFigures {
   return { cpuSeconds, rssKib };
 }
 
-/** CPU seconds that the first core has spent on anything, whoever asked for it. */
+/** CPU seconds of a core, over all processes. */
 export function readCoreSeconds(core: number): number {
   const line = new RegExp(`^cpu${core} (.*)$`, 'm').exec(readFileSync('/proc/stat', 'latin1'))?.[1] ?? '';
   const [user = 0, nice = 0, system = 0, , , irq = 0, softirq = 0, steal = 0] = line.split(' ').map(Number);

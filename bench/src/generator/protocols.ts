@@ -1,6 +1,6 @@
 /**
- * What the protocols say at log-in, subscription and publishing. Everything is small text or bytes made beforehand; the
- * frames of WebSocket are put around it by the connection.
+ * The messages of each protocol for log-in, subscription and publishing, as text or prepared bytes. The connection adds
+ * the WebSocket frames.
  */
 import type { ProtocolName } from './load.js';
 
@@ -15,27 +15,27 @@ export type Answer =
 
 export interface Protocol {
   readonly subprotocol: string;
-  /** How many bytes of a message follow the body, for a first guess. */
+  /** Bytes of a message after its body; a first guess at the place of the mark. */
   readonly tailBytes: number;
-  /** WebSocket: whether what is sent is binary. */
+  /** WebSocket: whether messages are sent as binary. */
   readonly isBinary: boolean;
-  /** WebSocket: its messages need not end where frames do. */
+  /** WebSocket: whether messages may span frames. */
   readonly isStream?: boolean;
-  /** Said first by the client, if it is the first to speak. */
-  readonly hello: (who: Subscriber) => Buffer | undefined;
-  /** The answer to what comes before the session is ready. `step` is the number of messages sent so far. */
-  readonly setUp: (message: Buffer, who: Subscriber, step: number) => Answer;
-  /** A message; the body is in it as it is. */
+  /** The first message, if the client sends it. */
+  readonly hello: (role: Subscriber) => Buffer | undefined;
+  /** Answers a message of the server before the session is ready. `step` is the number of messages sent so far. */
+  readonly setUp: (message: Buffer, role: Subscriber, step: number) => Answer;
+  /** A message that contains the body unchanged. */
   readonly publish: (topic: number, body: Buffer) => Buffer;
-  /** Anything but a delivery on a ready session; what is sent back, or why it is a problem. */
+  /** Handles anything but a delivery on a ready session: returns the answer as a buffer, or a problem as a string. */
   readonly other: (message: Buffer) => Buffer | string | undefined;
-  /** Said every ten seconds. */
+  /** Sent every ten seconds. */
   readonly heartBeat?: Buffer;
 }
 
 const text = (value: string): Buffer => Buffer.from(value, 'latin1');
 const begins = (message: Buffer, start: string): boolean => message.toString('latin1', 0, start.length) === start;
-const shown = (message: Buffer): string => JSON.stringify(message.toString('latin1', 0, 120));
+const excerpt = (message: Buffer): string => JSON.stringify(message.toString('latin1', 0, 120));
 
 const stomp: Protocol = {
   subprotocol: 'v12.stomp',
@@ -44,39 +44,41 @@ const stomp: Protocol = {
   hello: () => text('CONNECT\naccept-version:1.2\nhost:/\nlogin:guest\npasscode:guest\nheart-beat:10000,10000\n\n\0'),
   setUp: (message, { isPublisher, topic }, step) => {
     if (message.length === 0 || message[0] === 10) return 'wait';
-    if (begins(message, 'ERROR')) return { failed: shown(message) };
+    if (begins(message, 'ERROR')) return { failed: excerpt(message) };
     if (step > 1) return begins(message, 'RECEIPT') ? 'ready' : 'wait';
-    if (!begins(message, 'CONNECTED')) return { failed: `no CONNECTED but ${shown(message)}` };
+    if (!begins(message, 'CONNECTED')) return { failed: `no CONNECTED but ${excerpt(message)}` };
     if (isPublisher) return 'ready';
     return { send: text(`SUBSCRIBE\nid:sub-0\ndestination:/topic/b${topic}\nack:auto\nreceipt:r0\n\n\0`) };
   },
   publish: (topic, body) =>
     Buffer.concat([text(`SEND\ndestination:/topic/b${topic}\ncontent-length:${body.length}\n\n`), body, text('\0')]),
-  other: (message) => (message.length === 0 || message[0] === 10 ? undefined : shown(message)),
+  other: (message) => (message.length === 0 || message[0] === 10 ? undefined : excerpt(message)),
   heartBeat: text('\n'),
 };
 
-/** For a server that does not confirm subscriptions: they count as soon as they are sent. */
+/** For servers that do not confirm subscriptions: a subscription counts as soon as it is sent. */
 const unconfirmed: Protocol = {
   ...stomp,
-  setUp: (message, who, step) => {
-    const answer = stomp.setUp(message, who, step);
+  setUp: (message, role, step) => {
+    const answer = stomp.setUp(message, role, step);
     return typeof answer === 'object' && 'send' in answer ? { ...answer, isReady: true } : answer;
   },
 };
 
-/** The bare servers: `SUB <topic>` is answered with OK, a message is its body. */
+/** The bare servers: they answer `SUB <topic>` with OK, and a message is only a body. */
 const raw: Protocol = {
   subprotocol: '',
   tailBytes: 0,
   isBinary: true,
   hello: ({ topic, isPublisher }) => text(isPublisher ? 'PUB' : `SUB ${topic}`),
-  setUp: (message) => (begins(message, 'OK') ? 'ready' : { failed: shown(message) }),
+  setUp: (message) => (begins(message, 'OK') ? 'ready' : { failed: excerpt(message) }),
   publish: (_topic, body) => body,
-  other: shown,
+  other: excerpt,
 };
 
-/** engine.io 4 over WebSocket without polling, socket.io 5; our own events `sub`, `pub` and `m`. */
+/**
+ * socket.io 5 on engine.io 4, over WebSocket only; the events `sub`, `pub` and `m` are those of servers/socket-io.ts.
+ */
 const socketio: Protocol = {
   subprotocol: '',
   tailBytes: 2,
@@ -85,10 +87,10 @@ const socketio: Protocol = {
   setUp: (message, { isPublisher, topic }) => {
     if (begins(message, '0')) return { send: text('40') };
     if (begins(message, '40')) return isPublisher ? 'ready' : { send: text(`420["sub","b${topic}"]`) };
-    return begins(message, '430') ? 'ready' : { failed: shown(message) };
+    return begins(message, '430') ? 'ready' : { failed: excerpt(message) };
   },
   publish: (topic, body) => Buffer.concat([text(`42["pub","b${topic}","`), body, text('"]')]),
-  other: (message) => (message.toString('latin1') === '2' ? text('3') : shown(message)),
+  other: (message) => (message.toString('latin1') === '2' ? text('3') : excerpt(message)),
 };
 
 /** MQTT 3.1.1, QoS 0. */
@@ -116,7 +118,7 @@ const nats: Protocol = {
   isBinary: true,
   hello: () => undefined,
   setUp: (message, { isPublisher, topic }, step) => {
-    if (begins(message, '-ERR')) return { failed: shown(message) };
+    if (begins(message, '-ERR')) return { failed: excerpt(message) };
     if (begins(message, 'INFO'))
       return { send: text('CONNECT {"verbose":false,"pedantic":false,"lang":"bench"}\r\nPING\r\n') };
     if (begins(message, 'PING')) return { send: text('PONG\r\n') };
@@ -124,7 +126,7 @@ const nats: Protocol = {
     return isPublisher || step > 1 ? 'ready' : { send: text(`SUB b.${topic} 1\r\nPING\r\n`) };
   },
   publish: (topic, body) => Buffer.concat([text(`PUB b.${topic} ${body.length}\r\n`), body, text('\r\n')]),
-  other: (message) => (begins(message, 'PING') ? text('PONG\r\n') : shown(message)),
+  other: (message) => (begins(message, 'PING') ? text('PONG\r\n') : excerpt(message)),
 };
 
 export const PROTOCOLS: Readonly<Record<ProtocolName, Protocol>> = {

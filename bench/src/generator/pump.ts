@@ -1,6 +1,6 @@
 /**
- * Publishes. With a window each publisher keeps so many messages in flight; with a rate messages go out on a fixed
- * schedule and carry the time at which they were *due*, so that a server that pushes back cannot hide it.
+ * Publishes. By window, each publisher keeps `window` messages in flight. By rate, messages go out on a fixed schedule
+ * and carry the time at which they were *due*, so that the latency includes back-pressure of the server.
  */
 import type { Client } from './client.js';
 import type { Load } from './load.js';
@@ -13,7 +13,7 @@ const STALL_MS = 2_000;
 export const nowMicros = (): number => Math.round(performance.now() * 1_000);
 
 export class Pump {
-  /** Windows given up because nothing came for seconds. */
+  /** Windows reset because no delivery came for `STALL_MS`. */
   stalls = 0;
   /** Time of the last delivery. */
   deliveredAt = 0;
@@ -40,13 +40,13 @@ export class Pump {
     this.isOpen = false;
   }
 
-  /** Called in each turn of the event loop; whether there was something to send. */
+  /** Called in each turn of the event loop; returns whether a message was due. */
   turn(): boolean {
     if (!this.isOpen) return false;
-    return this.load.rate > 0 ? this.sendWhatIsDue() : this.fillWindows();
+    return this.load.rate > 0 ? this.sendDue() : this.fillWindows();
   }
 
-  /** All subscribers of a topic have a message: there is room for the next. */
+  /** Makes room in the window: all subscribers of the topic have a message. */
   messageDone(topic: number): void {
     const publisher = this.publishers[topic % this.load.publishers];
     if (!publisher) return;
@@ -54,7 +54,7 @@ export class Pump {
     publisher.inFlight -= 1;
   }
 
-  private sendWhatIsDue(): boolean {
+  private sendDue(): boolean {
     const now = nowMicros();
     const before = this.sent;
     for (;;) {
@@ -80,7 +80,7 @@ export class Pump {
       for (; publisher.inFlight < this.load.window; publisher.inFlight += 1) {
         const frame = this.next(publisher.nextTopic, nowMicros());
         publisher.nextTopic += this.load.publishers;
-        if (publisher.nextTopic >= this.load.topics) publisher.nextTopic = publisher.who.index;
+        if (publisher.nextTopic >= this.load.topics) publisher.nextTopic = publisher.role.index;
         if (frame) frames.push(frame);
       }
       if (frames.length > 0) publisher.write(frames.length === 1 ? (frames[0] as Buffer) : Buffer.concat(frames));
@@ -88,7 +88,7 @@ export class Pump {
     return true;
   }
 
-  /** At the start, and when nothing came for a long time: open windows are given up. */
+  /** Resets all windows, at the start and after a stall. */
   private refill(): void {
     this.deliveredAt = nowMicros();
     this.tally.forgetWindow();
@@ -96,7 +96,7 @@ export class Pump {
     this.runnable = [...this.publishers];
   }
 
-  /** The next message of a topic, counted; undefined if it is one that is lost on purpose. */
+  /** Counts and returns the next message of a topic; undefined for a planted loss. */
   private next(topic: number, micros: number): Buffer | undefined {
     const sequence = this.tally.publish(topic);
     if (this.load.faultSkip > 0 && this.tally.published % this.load.faultSkip === 0) return undefined;

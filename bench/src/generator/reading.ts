@@ -1,4 +1,4 @@
-/** What was counted and used up to a moment; a result is the difference of two, and what was found on the whole. */
+/** Counters and CPU use at a moment. A result is the difference of two readings plus the totals of the run. */
 import type { Histogram } from './histogram.js';
 import type { Load, LoadResult } from './load.js';
 import { type ProcessFigures, readCoreSeconds, readFigures } from './process-figures.js';
@@ -11,7 +11,7 @@ export interface Reading {
   readonly at: number;
   readonly server: ProcessFigures;
   readonly broker: ProcessFigures;
-  /** CPU seconds of the servers' core and of the generator. */
+  /** CPU seconds of the servers' core (`core`) and of the generator (`cpu`). */
   readonly core: number;
   readonly cpu: number;
   readonly idleMs: number;
@@ -43,7 +43,7 @@ type Measured =
   | 'generatorBusyPercent'
   | 'generatorCpuPercent';
 
-/** Of the measured time. */
+/** The figures of the time between two readings. */
 export function between(from: Reading, to: Reading): Pick<LoadResult, Measured> {
   const span = to.at - from.at;
   const delivered = to.delivered - from.delivered;
@@ -62,7 +62,7 @@ export function between(from: Reading, to: Reading): Pick<LoadResult, Measured> 
   };
 }
 
-/** Of all sessions together, from before the first to when all are idle. */
+/** Memory growth per session, from before the first session to all sessions idle. */
 export function perSession(fresh: Reading, idle: Reading, sessions: number) {
   const grown = idle.server.rssKib - fresh.server.rssKib;
   return {
@@ -71,7 +71,7 @@ export function perSession(fresh: Reading, idle: Reading, sessions: number) {
   };
 }
 
-/** Of the whole run. */
+/** The totals of the run. */
 export function found(tally: Tally) {
   return {
     expected: tally.expected,

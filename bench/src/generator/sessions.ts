@@ -1,11 +1,11 @@
-/** All connections of a run: opened so many at a time, logged in, subscribed, and kept alive with heart-beats. */
+/** All connections of a run: opened `CONNECTING_MAX` at a time, logged in, subscribed, kept alive by heart-beats. */
 import { Client, type ClientEvents, webSocketFrame } from './client.js';
 import type { Load } from './load.js';
 import { type Protocol, PROTOCOLS } from './protocols.js';
 
 const CONNECTING_MAX = 64;
 const SET_UP_SECONDS = 90;
-/** Of the ten seconds that were promised. */
+/** Below the ten seconds that CONNECT promises. */
 const HEART_BEAT_MS = 8_000;
 
 export class Sessions {
@@ -27,7 +27,7 @@ export class Sessions {
     this.protocol = PROTOCOLS[load.protocol];
   }
 
-  /** Resolves when each session is subscribed or has failed. */
+  /** Resolves when every session has subscribed or failed. */
   async open(): Promise<void> {
     this.beatHearts();
     const total = this.load.subscribers + this.load.publishers;
@@ -55,7 +55,7 @@ export class Sessions {
     for (const client of [...this.subscribers, ...this.publishers]) client.close();
   }
 
-  /** The first problem explains most of those that follow. */
+  /** Keeps the first problem, which usually causes the later ones. */
   note(problem: string): void {
     if (this.firstProblem === '') this.firstProblem = problem;
   }
@@ -84,7 +84,7 @@ export class Sessions {
     (isPublisher ? this.publishers : this.subscribers).push(client);
   }
 
-  /** A hundredth of the sessions at a time, so that nothing is held up by it. */
+  /** Sends for a hundredth of the sessions at a time, to keep the event loop free. */
   private beatHearts(): void {
     const { heartBeat, isBinary } = this.protocol;
     if (!heartBeat) return;

@@ -1,20 +1,20 @@
 /**
- * The loop never sleeps: it looks again and again for something to read, as clients on other machines cost a server no
- * wake-up either, and messages leave when they are due. A turn in which nothing came and nothing left was idle time.
+ * Keeps the event loop from sleeping. Messages leave when they are due, and the server does not pay for waking the
+ * generator, as with clients on other machines. A turn without input and output counts as idle time.
  */
 export class Spin {
-  /** Of the time since the start. */
+  /** Idle time since the start. */
   idleMs = 0;
   private hasWorked = false;
   private isRunning = true;
   private last = performance.now();
 
-  /** `turn` is called once in each turn of the event loop, and says whether it had something to do. */
+  /** Calls `turn` once per turn of the event loop; it returns whether it did something. */
   constructor(private readonly turn: () => boolean) {
     setImmediate(() => this.again());
   }
 
-  /** Something came. */
+  /** Marks the current turn as busy. */
   worked(): void {
     this.hasWorked = true;
   }

@@ -1,7 +1,7 @@
 /**
- * Who got what: each (subscriber, sequence number) is expected once and in order. The last number a subscriber saw and
- * a bit for each of the 32 before it tell a duplicate from one that is merely late. Messages in flight are kept in a
- * ring for each topic, with the number of subscribers that still wait.
+ * Counts deliveries: each (subscriber, sequence number) is expected once and in order. The last number that a
+ * subscriber got, with a bit for each of the 32 before it, distinguishes duplicates from late messages. A ring per
+ * topic holds the messages in flight, each with the number of subscribers that still wait for it.
  */
 export class Tally {
   deliveries = 0;
@@ -23,7 +23,7 @@ export class Tally {
     subscribers: number,
     private readonly topics: number,
     window: number,
-    /** All subscribers of a topic have a message. */
+    /** Called when all subscribers of a topic have a message. */
     private readonly done: (topic: number) => void,
   ) {
     this.last = new Uint32Array(subscribers);
@@ -31,13 +31,13 @@ export class Tally {
     this.sequences = new Uint32Array(topics);
     this.audience = new Uint32Array(topics);
     for (let i = 0; i < subscribers; i += 1) this.audience[i % topics] = (this.audience[i % topics] ?? 0) + 1;
-    // twice the window: with several topics for one publisher a topic may have all of it
+    // twice the window: a topic may fill the whole window of a publisher with several topics
     this.ringSize = window === 0 ? 0 : 2 ** Math.ceil(Math.log2(window * 2));
     this.ringSequence = new Uint32Array(topics * this.ringSize);
     this.ringWaiting = new Uint32Array(topics * this.ringSize);
   }
 
-  /** The sequence number of the next message of a topic, counted as published. */
+  /** Counts a message as published and returns its sequence number. */
   publish(topic: number): number {
     const sequence = (this.sequences[topic] ?? 0) + 1;
     this.sequences[topic] = sequence;
@@ -50,7 +50,7 @@ export class Tally {
     return sequence;
   }
 
-  /** True if it is the first copy. */
+  /** Returns whether this is the first copy. */
   deliver(subscriber: number, topic: number, sequence: number): boolean {
     this.deliveries += 1;
     if (topic !== subscriber % this.topics || sequence < 1 || sequence > (this.sequences[topic] ?? 0)) {

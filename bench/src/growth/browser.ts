@@ -1,4 +1,4 @@
-/** One session of the crowd: a connection of the generator that subscribes and unsubscribes when it is told to. */
+/** One session of the crowd: a connection of the generator that subscribes and unsubscribes on demand. */
 import { Client, webSocketFrame } from '../generator/client.js';
 import type { Load } from '../generator/load.js';
 import { makeBody } from '../generator/mark.js';
@@ -11,9 +11,9 @@ const HEART_BEAT = webSocketFrame(1, STOMP.heartBeat ?? Buffer.from('\n'));
 
 export interface BrowserEvents {
   ready(): void;
-  /** Also where it never was ready. */
+  /** Also called if the session never became ready. */
   ended(why: string): void;
-  /** ERROR, or anything else that was not asked for. */
+  /** An ERROR or another unexpected frame arrived. */
   problem(what: string): void;
   delivered?(topic: number): void;
 }
@@ -42,7 +42,7 @@ export class Browser {
     return this.client.state === 'ready';
   }
 
-  /** Resolves with the RECEIPT; never where the session ends first, which `ended` tells. */
+  /** Resolves with the RECEIPT. If the session ends first, it never resolves and `ended` is called. */
   subscribe(topic: number, id: string): Promise<void> {
     return this.ask(
       (receipt) => `SUBSCRIBE\nid:${id}\ndestination:/topic/b${topic}\nack:auto\nreceipt:${receipt}\n\n\0`,

@@ -1,8 +1,8 @@
 /**
- * Subscriptions come and go while messages flow to 200 standing subscribers. The generator (another process) publishes and
- * judges: losses, order, latency, CPU. This process makes the churn, on a fixed schedule: a receipt that comes late is
- * counted from when its SUBSCRIBE was due. What comes stays for a moment, so most of it is the only one on its topic, and
- * RabbitMQ has to be asked to bind and to unbind.
+ * Subscriptions come and go while messages flow to 200 standing subscribers. The generator, a process of its own,
+ * publishes and measures losses, order, latency and CPU. This process subscribes and unsubscribes on a fixed schedule;
+ * the time to a receipt counts from when its SUBSCRIBE was due. A subscription lasts a moment, so most are alone on
+ * their topic, and the relay must bind and unbind at RabbitMQ.
  */
 import { setTimeout as delay } from 'node:timers/promises';
 import { Histogram } from '../generator/histogram.js';
@@ -19,9 +19,9 @@ export interface ChurnPlan extends StandingLoad {
 
 export interface ChurnKind {
   readonly name: string;
-  /** SUBSCRIBEs a second, and as many UNSUBSCRIBEs. */
+  /** SUBSCRIBEs a second; the rate of UNSUBSCRIBEs is the same. */
   readonly rate: number;
-  /** Of the churn; topic 0 is that of the standing subscribers. 0: a new one each time. */
+  /** Topics of the churn; the standing subscribers have topic 0. 0: a new topic for each subscription. */
   readonly topics: number;
 }
 
@@ -31,7 +31,7 @@ export interface ChurnResult {
   readonly subscribes: number;
   readonly receiptMs: { readonly p50: number; readonly p99: number; readonly max: number };
   readonly pendingBindingsMax: number;
-  /** When all have left again. */
+  /** After all subscriptions of the churn have ended. */
   readonly pendingBindingsLeft: number;
 }
 
@@ -48,7 +48,7 @@ export async function measureChurn(stage: Stage, plan: ChurnPlan): Promise<Churn
       for (const kind of plan.kinds) {
         const result = await runKind(stage, on, crowd, plan, kind);
         if (crowd.ended > 0 || crowd.firstProblem !== '') throw new Error(`${kind.name}: ${crowd.firstProblem}`);
-        stage.say(`  ${describe(result)}`);
+        stage.print(`  ${describe(result)}`);
         results.push(result);
       }
     } finally {
@@ -116,7 +116,7 @@ class Churn {
     }
   }
 
-  /** Resolves with the number of SUBSCRIBEs when all that came have left. */
+  /** Resolves with the number of SUBSCRIBEs when all of them have been unsubscribed. */
   async stop(churning: Promise<void>): Promise<number> {
     this.isRunning = false;
     await churning;
@@ -137,7 +137,7 @@ class Churn {
   }
 }
 
-/** The greatest of what is read now and then. */
+/** The maximum of a value that is polled. */
 class HighMark {
   private most = 0;
   private isRunning = true;
@@ -145,7 +145,7 @@ class HighMark {
 
   constructor(read: () => Promise<number>) {
     this.reading = this.run(read);
-    this.reading.catch(() => undefined); // told by stop
+    this.reading.catch(() => undefined); // stop() rejects with it
   }
 
   async stop(): Promise<number> {

@@ -1,10 +1,10 @@
-/** Many sessions: connected so many at a time, kept alive by heart-beats, counted. */
+/** Many sessions: connected `CONNECTING_MAX` at a time, kept alive by heart-beats, counted. */
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Target } from '../peers.js';
 import { Browser } from './browser.js';
 
 const CONNECTING_MAX = 64;
-/** Of the ten seconds that are promised. */
+/** Below the ten seconds that CONNECT promises. */
 const HEART_BEAT_MS = 8_000;
 const TURNS = 100;
 const STALL_SECONDS = 60;
@@ -14,7 +14,7 @@ export type TopicsOf = (session: number) => readonly number[];
 
 export class Crowd {
   readonly browsers: Browser[] = [];
-  /** Sessions that were ready and are no more, or never were. */
+  /** Sessions that have ended, whether or not they became ready. */
   ended = 0;
   firstProblem = '';
   delivered: (topic: number) => void = () => undefined;
@@ -29,8 +29,8 @@ export class Crowd {
     this.beats = setInterval(() => this.beat(), HEART_BEAT_MS / TURNS);
   }
 
-  /** Until there are so many sessions and all their subscriptions are confirmed; resolves with the seconds that took. */
-  async growTo(count: number, say: (ready: number) => void): Promise<number> {
+  /** Resolves with the seconds it took until `count` sessions exist and all their subscriptions are confirmed. */
+  async growTo(count: number, onProgress: (ready: number) => void): Promise<number> {
     const begun = performance.now();
     let done = this.browsers.length;
     let next = done;
@@ -45,10 +45,10 @@ export class Crowd {
     const all = Promise.all(Array.from({ length: CONNECTING_MAX }, worker)).then(() => 'all');
     for (let outcome; outcome !== 'all';) {
       outcome = await Promise.race([all, delay(1_000)]);
-      say(done);
+      onProgress(done);
       const stalled = performance.now() - movedAt > STALL_SECONDS * 1_000;
       if (this.ended > 0 || (stalled && outcome !== 'all'))
-        throw new Error(`${done} of ${count} sessions were ready: ${this.firstProblem || 'nothing happens any more'}`);
+        throw new Error(`${done} of ${count} sessions were ready: ${this.firstProblem || 'no progress'}`);
     }
     return (performance.now() - begun) / 1_000;
   }
@@ -83,7 +83,7 @@ export class Crowd {
     if (this.firstProblem === '') this.firstProblem = problem;
   }
 
-  /** A hundredth of the sessions at a time, so that nothing is held up by it. */
+  /** Sends for a hundredth of the sessions at a time, to keep the event loop free. */
   private beat(): void {
     for (let i = this.turn; i < this.browsers.length; i += TURNS) this.browsers[i]?.beatHeart();
     this.turn = (this.turn + 1) % TURNS;

@@ -1,6 +1,6 @@
 /**
- * What sessions and topics cost while nothing else happens: RabbitMQ's own count of what it holds, its memory after a
- * garbage collection of every process in it, the relay's resident memory, and the CPU of both over some seconds.
+ * The cost of idle sessions and topics: RabbitMQ's own counts of its objects, its memory after a garbage collection of
+ * every Erlang process, the relay's resident memory, and the CPU of both over some seconds.
  */
 import { setTimeout as delay } from 'node:timers/promises';
 import { readFigures } from '../generator/process-figures.js';
@@ -13,9 +13,9 @@ const MIB = 1024 * 1024;
 
 export interface BrokerCounts {
   readonly queues: number;
-  /** Without those to the default exchange, which every queue has. */
+  /** Without the bindings to the default exchange, which every queue has. */
   readonly bindings: number;
-  /** AMQP connections, and those of STOMP sessions inside the node. */
+  /** AMQP connections, and the internal connections of STOMP sessions. */
   readonly connections: number;
   readonly channels: number;
   readonly memoryMib: number;
@@ -23,7 +23,7 @@ export interface BrokerCounts {
 
 export interface Footprint extends BrokerCounts {
   readonly rabbitCpuPercent: number;
-  /** Of the relay's process; 0 where there is none. */
+  /** Resident memory of the relay's process; 0 without a relay. */
   readonly relayMib: number;
   readonly relayCpuPercent: number;
 }
@@ -39,11 +39,11 @@ export async function countBroker(rabbit: Rabbit): Promise<BrokerCounts> {
   const text = await rabbit.node.ctl('eval', COUNT_ALL);
   const [queues = NaN, bindings = NaN, connections = NaN, channels = NaN, bytes = NaN] =
     /\[([\d,\s-]+)\]/.exec(text)?.[1]?.split(',').map(Number) ?? [];
-  if (Number.isNaN(bytes)) throw new Error(`RabbitMQ does not count: ${text}`);
+  if (Number.isNaN(bytes)) throw new Error(`unexpected output of rabbitmqctl: ${text}`);
   return { queues, bindings, connections, channels, memoryMib: bytes / MIB };
 }
 
-/** Idle for `seconds`, then counted. */
+/** Measures CPU over `seconds` of idle time, then counts. */
 export async function measureFootprint(
   rabbit: Rabbit,
   relayPid: number | undefined,

@@ -1,4 +1,4 @@
-/** The command line of the growth measurement, and how much is measured. */
+/** The command line of the growth measurement, and the sizes of its parts. */
 import { parseArgs } from 'node:util';
 import type { ChurnPlan } from './churn.js';
 import type { RelaysPlan } from './relays.js';
@@ -21,14 +21,14 @@ export interface GrowthOptions {
   readonly parts: readonly PartName[];
   readonly plan: GrowthPlan;
   readonly isSmall: boolean;
-  /** Whether the charts go to `docs`, too. */
+  /** Whether to write the charts to `docs` as well. */
   readonly isForDocs: boolean;
 }
 
 export const USAGE = `npm run bench:growth -- [options]
-  --parts a,b   of ${PART_NAMES.join(', ')}; the results of the others are kept from before
-  --small       a tenth of everything: does it work?
-  --docs        draws the charts of docs/performance.md anew`;
+  --parts a,b   parts to measure, of ${PART_NAMES.join(', ')}; the other parts keep their results
+  --small       a tenth of all sizes, to check that it works
+  --docs        redraws the charts of docs/performance.md`;
 
 const CHURN = [
   { name: 'no churn', rate: 0, topics: 0 },
@@ -85,7 +85,7 @@ export function readGrowthOptions(args: readonly string[]): GrowthOptions {
   });
   const parts = values.parts.split(',');
   const unknown = parts.find((part) => !PART_NAMES.includes(part as PartName));
-  if (unknown !== undefined) throw new Error(`there is no part ${unknown}: give some of ${PART_NAMES.join(', ')}`);
+  if (unknown !== undefined) throw new Error(`there is no part ${unknown}; the parts are ${PART_NAMES.join(', ')}`);
   return {
     parts: parts as PartName[],
     plan: values.small ? SMALL : FULL,

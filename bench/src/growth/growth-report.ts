@@ -9,7 +9,7 @@ import type { Step } from './scaling.js';
 import { shareChart } from './share-chart.js';
 
 export interface GrowthResults {
-  /** How and where they were measured. */
+  /** Date, machine and versions of the measurement. */
   readonly about: string;
   readonly sessions?: readonly Step[];
   readonly topics?: readonly Step[];
@@ -29,21 +29,21 @@ export function growthTables({ about, sessions, topics, relays, churn, restore, 
     ...(relays ? [`## More relays\n\n${relaysTable(relays)}`] : []),
     ...(churn ? [`## Churn\n\n${churnTable(churn)}`] : []),
     ...(restore ? [`## Restoring\n\n${restoreTable(restore)}`] : []),
-    ...(profile ? [`## Where the time goes\n\n${profileTable(profile)}`] : []),
+    ...(profile ? [`## The relay's CPU time\n\n${profileTable(profile)}`] : []),
   ];
   return ['# How cost grows', about, ...parts].join('\n\n');
 }
 
-/** By file name. */
+/** The charts by file name. */
 export function growthCharts({ sessions, topics, profile }: GrowthResults): Map<string, string> {
   const charts = new Map<string, string>();
   if (sessions) {
-    const title = 'What RabbitMQ holds, by sessions';
+    const title = 'RabbitMQ resources by sessions';
     const subtitle = 'Idle sessions, a subscription each, on ten topics';
     charts.set('rabbitmq-by-sessions.svg', lineChart(title, subtitle, 'sessions', brokerPanels(sessions, 'sessions')));
   }
   if (topics) {
-    const title = 'What RabbitMQ holds, by topics';
+    const title = 'RabbitMQ resources by topics';
     const subtitle = '500 sessions with 100 subscriptions each on the relay, with 2 each on Web STOMP';
     charts.set('rabbitmq-by-topics.svg', lineChart(title, subtitle, 'topics', brokerPanels(topics, 'topics')));
   }
@@ -61,8 +61,8 @@ export function growthCharts({ sessions, topics, profile }: GrowthResults): Map<
   }
   if (profile) {
     const bars = profile.map(({ broker, groups }) => ({ title: BROKER_TITLES[broker], parts: groups }));
-    const subtitle = '1,000 subscribers, 128 B, 32 messages in flight; shares of the time in which it was not idle';
-    charts.set('relay-profile.svg', shareChart("Where the relay's time goes", subtitle, bars));
+    const subtitle = '1,000 subscribers, 128 B, 32 messages in flight; shares of its busy time';
+    charts.set('relay-profile.svg', shareChart("The relay's CPU time", subtitle, bars));
   }
   return charts;
 }
@@ -139,7 +139,7 @@ function churnTable(results: readonly ChurnResult[]): string {
 }
 
 function restoreTable(results: readonly RestoreResult[]): string {
-  const head = ['after', 'topics', 'away s', 'bound again in s', 'binds/s', 'then a message takes ms', 'sessions lost'];
+  const head = ['after', 'topics', 'away s', 'bound again in s', 'binds/s', 'next message in ms', 'sessions lost'];
   const rows = results.map((result) => [
     result.how,
     number(result.topics, 0),

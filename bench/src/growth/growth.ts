@@ -1,6 +1,6 @@
 /**
- * How cost grows: what RabbitMQ and the relay hold for more sessions and more topics, what coming and going costs, and how
- * long it takes until everything is restored. Results go to the terminal and to bench/results, part by part.
+ * Measures how cost grows: resources of RabbitMQ and the relay by sessions, topics and relays, the cost of churn, and
+ * the time to restore everything after a loss. Results go to the terminal and to bench/results, part by part.
  */
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { cpus, release } from 'node:os';
@@ -20,7 +20,7 @@ const RESULTS = path.join(HERE, '../results');
 const SMALL_RESULTS = path.join(RESULTS, 'small');
 const DOCS = path.join(HERE, '../../docs/images');
 
-const say = (line: string): void => void process.stdout.write(`${line}\n`);
+const print = (line: string): void => void process.stdout.write(`${line}\n`);
 
 async function measure(
   stage: Stage,
@@ -54,22 +54,22 @@ async function write(results: GrowthResults, folder: string, isForDocs: boolean)
   }
 }
 
-/** Of parts that were measured earlier. */
+/** Results of earlier runs. */
 function earlier(folder: string): Partial<GrowthResults> {
   const file = path.join(folder, 'growth.json');
   return existsSync(file) ? (JSON.parse(readFileSync(file, 'utf8')) as GrowthResults) : {};
 }
 
 async function main(args: readonly string[]): Promise<void> {
-  if (args.includes('--help')) return say(USAGE);
+  if (args.includes('--help')) return print(USAGE);
   const options = readGrowthOptions(args);
-  const stage = new Stage(say);
+  const stage = new Stage(print);
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
     process.once(signal, () => void stage.stop().finally(() => process.exit(130)));
   }
   try {
     for (const part of options.parts) {
-      say(`\n${part}`);
+      print(`\n${part}`);
       const measured = await measure(stage, part, options.plan);
       const { model = 'unknown' } = cpus()[0] ?? {};
       const about =
@@ -77,9 +77,9 @@ async function main(args: readonly string[]): Promise<void> {
         `Node ${process.version}, RabbitMQ ${stage.rabbitVersion}; relay and RabbitMQ on one core.`;
       const folder = options.isSmall ? SMALL_RESULTS : RESULTS;
       await write({ ...earlier(folder), about, ...measured }, folder, options.isForDocs);
-      say(`\n${growthTables({ about, ...measured })}`);
+      print(`\n${growthTables({ about, ...measured })}`);
     }
-    say('\nwritten: bench/results/growth.md, growth.json and charts');
+    print('\nwritten: bench/results/growth.md, growth.json and charts');
   } finally {
     await stage.stop();
   }

@@ -1,4 +1,4 @@
-/** Panels of lines over logarithmic axes, as SVG by hand; they follow the reader's light or dark theme. */
+/** SVG line charts with logarithmic axes, in panels. They follow the reader's light or dark theme. */
 import { escape } from '../chart.js';
 import { number } from '../ratios.js';
 
@@ -23,7 +23,7 @@ interface Scale {
   at(value: number): number;
 }
 
-/** Two panels in a row. Values below 1 lie on the floor. */
+/** Draws two panels per row. Values below 1 are drawn at 1. */
 export function lineChart(title: string, subtitle: string, xTitle: string, panels: readonly Panel[]): string {
   const height = TOP + Math.ceil(panels.length / 2) * PANEL_HEIGHT + 8;
   const width = 2 * PANEL_WIDTH + 20;
@@ -88,7 +88,7 @@ function drawPanel({ title, series }: Panel, xTitle: string, left: number, top: 
   ].join('\n');
 }
 
-/** Ours has its numbers below the line, the other above. */
+/** The relay's numbers are below its line, the other server's above. */
 function drawSeries({ isOurs, points }: Series, x: Scale, y: Scale): string {
   const kind = kindOf(isOurs);
   const places = points.map(([px, py]) => ({ px: round(x.at(px)), py: round(y.at(py)), value: py }));

@@ -1,6 +1,6 @@
 /**
- * Where the time of a loaded relay goes: V8's sampling profiler, its samples added up by what the function belongs to, and
- * what the kernel says was spent in it. The system calls of writing are functions of Node's without a source.
+ * The CPU time of a loaded relay: samples of V8's profiler, summed by the part that the function belongs to, and the
+ * time in the kernel. The system calls that write appear as functions of Node without a source.
  */
 import { readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
@@ -12,16 +12,16 @@ import { runStandingLoad, type StandingLoad } from './standing-load.js';
 export interface ProfileResult {
   readonly broker: 'rabbitmq' | 'memory';
   readonly load: LoadResult;
-  /** Of the relay's CPU time while it was measured. */
+  /** Share of the relay's CPU time while it was measured. */
   readonly kernelPercent: number;
-  /** Of the samples in which it was not idle; those with most first. */
+  /** Shares of the samples that were not idle, largest first. */
   readonly groups: readonly { readonly title: string; readonly percent: number }[];
-  /** The functions with most samples of their own. */
+  /** The functions with the most samples of their own. */
   readonly top: readonly { readonly name: string; readonly percent: number }[];
 }
 
 interface CpuProfile {
-  /** Microseconds of the monotonic clock, which is that of `process.hrtime` too. */
+  /** Microseconds of the monotonic clock, as in `process.hrtime`. */
   readonly startTime: number;
   readonly nodes: readonly {
     readonly id: number;
@@ -33,12 +33,12 @@ interface CpuProfile {
 type Frame = CpuProfile['nodes'][number]['callFrame'];
 
 const TOP = 12;
-/** The generator's start and the sessions'. */
+/** Time for the generator to start and the sessions to open. */
 const SET_UP_MICROS = 2e6;
 const WRITES = /^(writeBuffer|writev|writeUtf8String|writeLatin1String|writeAsciiString)$/;
 const IDLE = '(idle)';
 
-/** The first that matches; the rest is V8's own and Node's native code. */
+/** The first match counts. Samples without a match are native code of V8 and Node. */
 const GROUPS: readonly (readonly [title: string, isIn: (frame: Frame) => boolean])[] = [
   ['write to sockets (system calls)', ({ functionName, url }) => url === '' && WRITES.test(functionName)],
   ['garbage collection', ({ functionName }) => functionName === '(garbage collector)'],
@@ -79,7 +79,7 @@ export async function measureProfile(stage: Stage, load: StandingLoad): Promise<
     const [file = ''] = readdirSync(folder);
     const profile = JSON.parse(readFileSync(path.join(folder, file), 'utf8')) as CpuProfile;
     const result = { broker, ...measured.result, ...addUp(profile, measured.span) };
-    stage.say(
+    stage.print(
       `  ${broker}: ${result.groups.map(({ title, percent }) => `${title} ${percent.toFixed(1)} %`).join(', ')}`,
     );
     results.push(result);
@@ -125,7 +125,7 @@ function add(sums: Map<string, number>, key: string, value: number): void {
 
 const nowMicros = (): number => Number(process.hrtime.bigint() / 1_000n);
 
-/** In ticks. */
+/** CPU times in clock ticks. */
 function readTimes(pid: number): { user: number; system: number } {
   const stat = readFileSync(`/proc/${pid}/stat`, 'latin1');
   const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');

@@ -1,6 +1,6 @@
 /**
- * More and more relays on one RabbitMQ, one subscriber of the same topic at each: RabbitMQ gives every relay one copy of a
- * message, so its work for a message grows with relays, and this is by how much.
+ * A growing number of relays on one RabbitMQ, each with one subscriber of the same topic. RabbitMQ sends every relay a
+ * copy of a message; this measures how much its work per message grows.
  */
 import { PEERS, type Started } from '../peers.js';
 import { Crowd } from './crowd.js';
@@ -17,7 +17,7 @@ export interface RelaysStep {
   readonly relays: number;
   readonly messagesPerSecond: number;
   readonly rabbitMicrosPerMessage: number;
-  /** Of the relay that the messages come in by; the others only take them. */
+  /** For the relay with the publisher; the other relays only receive. */
   readonly relayMicrosPerMessage: number;
   readonly lost: number;
 }
@@ -45,7 +45,7 @@ export async function measureRelays(stage: Stage, plan: RelaysPlan): Promise<Rel
           relayMicrosPerMessage: micros(load.serverCpuPercent),
           lost: load.lost,
         };
-        stage.say(
+        stage.print(
           `  ${relays} relays, ${step.messagesPerSecond.toFixed(0)} messages a second: RabbitMQ ` +
             `${step.rabbitMicrosPerMessage.toFixed(0)} µs a message, the publishing relay ` +
             `${step.relayMicrosPerMessage.toFixed(0)} µs, lost ${step.lost}`,

@@ -1,6 +1,6 @@
 /**
- * How long until everything is as before, once RabbitMQ has cut the relay's connections, and once it has been restarted:
- * all bindings made again, and a message to the topic that was subscribed to last arrives.
+ * The time to recover after RabbitMQ has closed the relay's connections, and after a restart of RabbitMQ: until all
+ * bindings exist again and a message to the last topic arrives.
  */
 import { setTimeout as delay } from 'node:timers/promises';
 import { countBroker } from './footprint.js';
@@ -16,12 +16,12 @@ export interface RestorePlan {
 export interface RestoreResult {
   readonly how: 'connections closed' | 'node restarted';
   readonly topics: number;
-  /** From the loss to the new connection: the broker's start, and the relay's wait between attempts. */
+  /** From the loss to the new connection: the broker's start and the relay's reconnect delay. */
   readonly awaySeconds: number;
   /** From the new connection to the last binding. */
   readonly bindSeconds: number;
   readonly bindsPerSecond: number;
-  /** From publishing to the last topic, after the last binding, to its delivery. */
+  /** From a publish to the last topic, after the last binding, to its delivery. */
   readonly probeMs: number;
   readonly bindings: number;
   readonly sessionsLost: number;
@@ -36,21 +36,21 @@ export async function measureRestore(stage: Stage, plan: RestorePlan): Promise<R
     const topics = plan.sessions * plan.each;
     const crowd = new Crowd(on.target, roundRobin(topics, plan.each));
     try {
-      const seconds = await crowd.growTo(plan.sessions, (ready) => stage.say(`  restore: ${ready} sessions ready`));
-      stage.say(`  restore: ${topics} topics subscribed to in ${seconds.toFixed(1)} s`);
+      const seconds = await crowd.growTo(plan.sessions, (ready) => stage.print(`  restore: ${ready} sessions ready`));
+      stage.print(`  restore: ${topics} topics subscribed to in ${seconds.toFixed(1)} s`);
       const { node } = on.rabbit;
       const results: RestoreResult[] = [];
       results.push(
         await restore(on, crowd, topics, 'connections closed', () => node.ctl('close_all_connections', 'bench')),
       );
-      stage.say(`  ${describe(results[0] as RestoreResult)}`);
+      stage.print(`  ${describe(results[0] as RestoreResult)}`);
       results.push(
         await restore(on, crowd, topics, 'node restarted', async () => {
           await node.kill('SIGTERM');
           await node.start();
         }),
       );
-      stage.say(`  ${describe(results[1] as RestoreResult)}`);
+      stage.print(`  ${describe(results[1] as RestoreResult)}`);
       return results;
     } finally {
       crowd.close();
@@ -66,7 +66,7 @@ async function restore(
   cut: () => Promise<unknown>,
 ): Promise<RestoreResult> {
   const cutting = cut();
-  cutting.catch(() => undefined); // told below
+  cutting.catch(() => undefined); // awaited below
   const lostAt = await until(on, 'broker_bindings_pending', (pending) => pending > 0);
   const upAt = await until(on, 'broker_up', (up) => up === 1);
   const boundAt = await until(on, 'broker_bindings_pending', (pending) => pending === 0);
@@ -86,7 +86,7 @@ async function restore(
   };
 }
 
-/** Resolves with when it was so. */
+/** Resolves with the time at which the metric met the condition. */
 async function until(on: OnStage, metric: string, isSo: (value: number) => boolean): Promise<number> {
   const deadline = Date.now() + RESTORE_SECONDS * 1_000;
   while (!isSo(await readMetric(on, metric))) {

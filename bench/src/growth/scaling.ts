@@ -1,16 +1,16 @@
-/** Two parts: more and more sessions on a few topics, and the same subscriptions on more and more topics. */
+/** Two parts: a growing number of sessions on a few topics, and a fixed number of subscriptions on more topics. */
 import { Crowd, type TopicsOf } from './crowd.js';
 import { type Footprint, measureFootprint } from './footprint.js';
 import type { OnStage, ServerName, Stage } from './stage.js';
 
-/** After the last session: what setting up has left behind is tidied up. */
+/** Time for the servers to clean up after the last session has opened. */
 const SETTLE_MS = 3_000;
 
 export interface ScalingPlan {
-  /** Numbers of sessions, on `fewTopics` topics, one each. */
+  /** Numbers of sessions, each with one of `fewTopics` topics. */
   readonly sessions: Readonly<Record<ServerName, readonly number[]>>;
   readonly fewTopics: number;
-  /** Numbers of topics, under so many subscriptions. */
+  /** Numbers of topics (`steps`), for `sessions` sessions with `each` subscriptions. */
   readonly topics: Readonly<
     Record<ServerName, { readonly steps: readonly number[]; readonly sessions: number; readonly each: number }>
   >;
@@ -28,7 +28,7 @@ export interface Step extends Footprint {
 
 const SERVERS: readonly ServerName[] = ['relay', 'web-stomp'];
 
-/** One server of each kind; the sessions of a step stay for the next. */
+/** Measures one server of each kind; each step keeps the sessions of the previous one. */
 export async function measureSessions(stage: Stage, plan: ScalingPlan, servers = SERVERS): Promise<Step[]> {
   const steps: Step[] = [];
   for (const server of servers) {
@@ -47,7 +47,7 @@ export async function measureSessions(stage: Stage, plan: ScalingPlan, servers =
   return steps;
 }
 
-/** A fresh server for each number of topics, so that all have had the same to do. */
+/** Starts a fresh server for each number of topics, so that all steps have the same history. */
 export async function measureTopics(stage: Stage, plan: ScalingPlan, servers = SERVERS): Promise<Step[]> {
   const steps: Step[] = [];
   for (const server of servers) {
@@ -67,7 +67,7 @@ export async function measureTopics(stage: Stage, plan: ScalingPlan, servers = S
   return steps;
 }
 
-/** All subscriptions dealt out over the topics in turn. */
+/** Distributes all subscriptions over the topics in turn. */
 export function roundRobin(topics: number, each: number): TopicsOf {
   return (session) => Array.from({ length: each }, (_, i) => (session * each + i) % topics);
 }
@@ -80,12 +80,12 @@ async function takeStep(
   idleSeconds: number,
 ): Promise<Step> {
   const name = `${shape.server}, ${shape.sessions} sessions, ${shape.topics} topics`;
-  const setUpSeconds = await crowd.growTo(shape.sessions, (ready) => stage.say(`  ${name}: ${ready} ready`));
+  const setUpSeconds = await crowd.growTo(shape.sessions, (ready) => stage.print(`  ${name}: ${ready} ready`));
   await new Promise((resolve) => setTimeout(resolve, SETTLE_MS));
   const footprint = await measureFootprint(on.rabbit, on.relayPid, idleSeconds);
   if (crowd.ended > 0 || crowd.firstProblem !== '') throw new Error(`${name}: ${crowd.firstProblem}`);
   const step = { ...shape, ...footprint, setUpSeconds };
-  stage.say(
+  stage.print(
     `  ${name}: ${step.queues} queues, ${step.bindings} bindings, ${step.connections} connections, ` +
       `${step.channels} channels, RabbitMQ ${step.memoryMib.toFixed(1)} MiB and ${step.rabbitCpuPercent.toFixed(1)} % CPU, ` +
       `relay ${step.relayMib.toFixed(1)} MiB and ${step.relayCpuPercent.toFixed(1)} %; set up in ${setUpSeconds.toFixed(1)} s`,

@@ -1,4 +1,4 @@
-/** Bars cut into shares of a whole, as SVG by hand; colours that do for light and dark pages. */
+/** SVG bars divided into shares. The colours suit light and dark pages. */
 import { escape } from '../chart.js';
 
 export interface Shares {

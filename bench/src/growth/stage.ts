@@ -1,16 +1,19 @@
-/** Where the parts play: a RabbitMQ node, the relay or RabbitMQ's own Web STOMP on it, and this process on the other core. */
+/**
+ * The set-up of a part: a RabbitMQ node, the relay or RabbitMQ's own Web STOMP on it, and this process on the other
+ * core.
+ */
 import { execFileSync } from 'node:child_process';
 import { type Bench, PEERS, type Started } from '../peers.js';
 import { GENERATOR_CORE, Processes } from '../processes.js';
 import { Rabbit } from '../rabbitmq.js';
 
 export type ServerName = 'relay' | 'web-stomp';
-export type Say = (line: string) => void;
+export type Print = (line: string) => void;
 
 export interface OnStage {
   readonly target: Started;
   readonly rabbit: Rabbit;
-  /** Of the relay; undefined where RabbitMQ itself serves the sessions. */
+  /** Undefined if RabbitMQ itself serves the sessions. */
   readonly relayPid: number | undefined;
 }
 
@@ -19,9 +22,9 @@ export class Stage {
   isStopping = false;
   private rabbit: Rabbit | undefined;
 
-  constructor(readonly say: Say) {
+  constructor(readonly print: Print) {
     if (!this.processes.arePinned) return;
-    // its threads, and the rabbitmqctl that it runs, stay away from the servers' core
+    // keeps the threads of this process, and rabbitmqctl, off the servers' core
     execFileSync('taskset', ['-a', '-cp', String(GENERATOR_CORE), String(process.pid)], { stdio: 'ignore' });
   }
 
@@ -29,13 +32,13 @@ export class Stage {
     return this.rabbit?.node.version ?? 'not started';
   }
 
-  /** A fresh node, as memory that was once used is not all given back; a fresh server; both gone when `work` is done. */
+  /** Runs `work` with a fresh node and a fresh server, as neither returns all memory that it once used. */
   async with<T>(
     server: ServerName,
     work: (stage: OnStage) => Promise<T>,
     start: (bench: Bench) => Promise<Started> = (bench) => PEERS[server].start(bench),
   ): Promise<T> {
-    const rabbit = await Rabbit.start(this.processes, this.say);
+    const rabbit = await Rabbit.start(this.processes, this.print);
     this.rabbit = rabbit;
     try {
       const target = await start({ processes: this.processes, rabbit });
@@ -49,7 +52,7 @@ export class Stage {
     }
   }
 
-  /** On Ctrl-C: a part that is under way fails. */
+  /** For Ctrl-C: fails the part that is running. */
   async stop(): Promise<void> {
     this.isStopping = true;
     await this.processes.stopAll();
@@ -57,7 +60,7 @@ export class Stage {
   }
 }
 
-/** A metric of the relay without labels. */
+/** Reads a metric without labels from the relay. */
 export async function readMetric({ target }: OnStage, name: string): Promise<number> {
   const response = await fetch(`http://127.0.0.1:${target.adminPort}/metrics`, { signal: AbortSignal.timeout(10_000) });
   const value = new RegExp(`^stomp_relay_${name} (\\S+)$`, 'm').exec(await response.text())?.[1];

@@ -1,11 +1,13 @@
-/** Messages to subscribers of topic 0, at a fixed rate or as fast as a window lets them, published and judged by the generator in its own process. */
+/**
+ * Messages to subscribers of topic 0, by rate or by window. The generator publishes and measures in its own process.
+ */
 import path from 'node:path';
 import type { Load, LoadResult } from '../generator/load.js';
 import type { OnStage, Stage } from './stage.js';
 
 export interface StandingLoad {
   readonly standing: number;
-  /** 0: by `window`. */
+  /** 0: use `window`. */
   readonly messagesPerSecond: number;
   readonly window?: number;
   readonly seconds: number;
@@ -13,7 +15,7 @@ export interface StandingLoad {
 
 const WARM_UP_SECONDS = 2;
 const DRAIN_SECONDS = 5;
-/** Beyond the measured time. */
+/** Time for start, warm-up and end, beyond the measured time. */
 const GRACE_SECONDS = 100;
 
 export async function runStandingLoad(stage: Stage, { target }: OnStage, plan: StandingLoad): Promise<LoadResult> {
@@ -38,7 +40,7 @@ export async function runStandingLoad(stage: Stage, { target }: OnStage, plan: S
     faultSkip: 0,
   };
   const program = path.join(import.meta.dirname, 'generator.js');
-  // it spins, and this process has to get in whenever it has something to do
+  // the generator never sleeps; this process must still get its share of the core
   const command = ['nice', '-n', '10', process.execPath, program, JSON.stringify(load)];
   return JSON.parse(await stage.processes.run(command, plan.seconds + GRACE_SECONDS)) as LoadResult;
 }

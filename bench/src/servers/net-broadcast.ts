@@ -1,6 +1,6 @@
 /**
- * What a Node process can do at the least: no library, no checks, one prepared frame written to every socket. It speaks
- * as much of WebSocket as the generator does, and is no server for anything else. Argument: port.
+ * A minimal Node server: no library, no checks, one prepared frame written to every socket. It implements only the part
+ * of WebSocket that the generator uses. Argument: port.
  */
 import { createHash } from 'node:crypto';
 import { createServer, type Socket } from 'node:net';
@@ -46,7 +46,7 @@ function upgrade(socket: Socket, request: string): void {
   );
 }
 
-/** The generator masks with zeros, so payloads lie there as they are; its messages have less than 64 KiB. */
+/** Returns the first frame. The generator masks with zeros, so the payload is plain, and sends less than 64 KiB. */
 function first(bytes: Buffer): { payload: Buffer; end: number } | undefined {
   if (bytes.length < 6) return undefined;
   const short = (bytes[1] ?? 0) & 127;

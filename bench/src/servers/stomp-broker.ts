@@ -1,4 +1,4 @@
-/** stomp-broker-js, as its manual has it. Argument: port. */
+/** stomp-broker-js as in its manual. Argument: port. */
 import { createServer } from 'node:http';
 import { createRequire } from 'node:module';
 

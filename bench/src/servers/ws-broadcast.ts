@@ -1,4 +1,6 @@
-/** The simplest server on `ws`: `SUB <topic>` joins, anything with a mark goes to those who joined. `--port N` listens. */
+/**
+ * A minimal server on `ws`: `SUB <topic>` subscribes; a message with a mark goes to its subscribers. Argument: port.
+ */
 import { WebSocketServer, type WebSocket } from 'ws';
 
 const topics = new Map<number, Set<WebSocket>>();

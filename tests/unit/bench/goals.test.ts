@@ -44,14 +44,14 @@ const state = (runs: readonly Run[], title: string) => outcomes(runs).find((outc
 describe('goals', () => {
   const NATS = 'fan-out to 1,000: nats-server';
 
-  test('belong to scenarios in which both servers take part', () => {
+  test('every goal belongs to a scenario in which both of its servers take part', () => {
     for (const { scenario, of, against } of GOALS) {
       const peers = SCENARIOS.find(({ name }) => name === scenario)?.peers;
       expect(peers).toEqual(expect.arrayContaining([of, against]));
     }
   });
 
-  test('are missed for certain only below 70 %', () => {
+  test('a goal is missed for certain only below 70 % of its target', () => {
     expect([100, 99, 70, 69, NaN].map((value) => stateOf(value, 100))).toEqual([
       'met',
       'missed',
@@ -61,15 +61,15 @@ describe('goals', () => {
     ]);
   });
 
-  test('go by the median of the ratios within each round', () => {
+  test('the outcome of a goal is the median of the ratios within each round', () => {
     const runs = [1_300, 4_000, 100].flatMap((speed, round) => [
       run('relay', round, { deliveriesPerSecond: speed }),
       run('nats', round),
     ]);
-    expect(state(runs, NATS)).toMatchObject({ wanted: '1.2x', found: '1.3x', rounds: 3, state: 'met' });
+    expect(state(runs, NATS)).toMatchObject({ target: '1.2x', found: '1.3x', rounds: 3, state: 'met' });
   });
 
-  test('leave out rounds in which neither server nor generator had all it could do', () => {
+  test('rounds that saturate neither server nor generator do not count for throughput', () => {
     const runs = [
       run('relay', 0, { deliveriesPerSecond: 5_000 }),
       run('nats', 0, { serverCpuPercent: 40, serverCorePercent: 40 }),
@@ -79,7 +79,7 @@ describe('goals', () => {
     expect(state(runs, NATS)).toMatchObject({ found: '-', rounds: 0, state: 'not measured' });
   });
 
-  test('that are costs: less is better', () => {
+  test('for costs a lower figure is better', () => {
     const runs = [
       run('relay', 0, {}, 'rate-200'),
       run('nats', 0, { latencyMs: { ...CLEAN.latencyMs, p99: 1 } }, 'rate-200'),
@@ -87,7 +87,7 @@ describe('goals', () => {
     expect(state(runs, 'p99 at 200 a second: nats-server')).toMatchObject({ found: '0.5x' });
   });
 
-  test('forgive no fault, in no run', () => {
+  test('a single fault in any run misses the goal for certain', () => {
     const title = 'lost, doubled, late or damaged, cut connections: all runs of the relay';
     expect(state([run('relay', 0), run('nats', 0, { lost: 5 })], title)?.state).toBe('met');
     expect(state([run('relay', 0), run('relay', 1, { lost: 1 })], title)?.state).toBe('missed for certain');
