@@ -27,7 +27,7 @@ export default tseslint.config(
     files: ['server/src/**/*.ts', 'client-sdk/src/**/*.{ts,tsx}', 'examples/react-app/src/**/*.{ts,tsx}'],
     plugins: { redos },
     rules: {
-      // Texts of clients are matched on the event loop: no pattern may take more than linear time
+      // Patterns match text from clients on the event loop, so each must take linear time
       'redos/no-vulnerable': ['error', { ignoreErrors: false }],
       'max-lines-per-function': ['error', { max: 70, skipBlankLines: true, skipComments: true }],
       'no-restricted-globals': ['error', { name: 'process', message: 'only config.ts and programs read the process' }],
@@ -35,7 +35,7 @@ export default tseslint.config(
     },
   },
   {
-    // Tests that other brokers can run
+    // The contract tests, which run on any broker
     files: ['server/src/contract/**/*.ts'],
     rules: { 'max-lines-per-function': 'off', 'redos/no-vulnerable': 'off' },
   },

@@ -1,6 +1,5 @@
-// One project a kind of test: `npm run test:unit` needs nothing, the others find or start what they need
-// (see tests/support). Sources are TypeScript modules; swc turns them, and the packages that ship as
-// modules only, into what Jest loads.
+// One project per kind of test. `npm run test:unit` needs no server; the others find or start theirs (tests/support).
+// swc compiles the TypeScript sources, and packages that ship as ES modules only, for Jest.
 const swc = (syntax, transform = {}) => [
   '@swc/jest',
   { jsc: { target: 'es2022', parser: syntax, transform }, module: { type: 'commonjs' } },
@@ -36,7 +35,7 @@ const withRabbit = {
 };
 
 export default {
-  // They wait more than they compute: one worker fewer, Jest's default, leaves half of a small machine idle.
+  // Tests mostly wait. Jest's default, one worker fewer than cores, leaves half of a small machine idle.
   maxWorkers: '100%',
   projects: [
     project('unit', ['unit/**/*.test.{ts,tsx}', 'architecture.test.ts']),

@@ -1,5 +1,5 @@
-// The page that is served and the client SDK, in a real browser, on the built relay. Apart from the other suites because it
-// needs Chromium (tests/e2e/global-setup.ts says where it is looked for) and builds first.
+// The demo page and the client SDK, in a real browser, on the built relay. A suite of its own, because it builds first
+// and needs Chromium (see tests/e2e/global-setup.ts).
 import base from './jest.config.js';
 
 const [unit] = base.projects;
@@ -11,6 +11,6 @@ export default {
   globalSetup: '<rootDir>/tests/e2e/global-setup.ts',
   testTimeout: 30_000,
   maxWorkers: '100%', // as in jest.config.js
-  // What a test that failed has left open (a browser, a bundler) must not hold up what comes next.
+  // A failed test may leave a browser or a bundler open, which must not block the next suite.
   forceExit: true,
 };

@@ -1,5 +1,5 @@
-// The fault suite: relays as built, a RabbitMQ of its own, everything broken at random. Apart from the other suites because
-// it builds first and takes minutes. tests/faults/faults.test.ts says how to repeat a run, and how to run for longer.
+// The fault suite: built relays and a RabbitMQ of its own, with random faults. A suite of its own, because it builds
+// first and takes minutes. See tests/faults/faults.test.ts for how to repeat a run or extend it.
 import base from './jest.config.js';
 
 const [unit] = base.projects;
@@ -10,6 +10,6 @@ export default {
   testMatch: ['<rootDir>/tests/faults/**/*.test.ts'],
   globalSetup: '<rootDir>/tests/faults/global-setup.ts',
   maxWorkers: 1,
-  // A run that broke a rule ends where it is, and must not hold up what comes next.
+  // A run that breaks a rule ends immediately and must not block the next suite.
   forceExit: true,
 };
