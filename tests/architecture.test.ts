@@ -1,6 +1,6 @@
 /**
- * The import table of the architecture, held by a test: which folder may import which, and which outside packages. Types
- * count like values. Also: no import cycles, no two files of the server with the same base name, and the trace of one SEND.
+ * Checks the architecture: the folders and packages that each folder may import (type imports count too), no import
+ * cycles, unique base names in the server, and the trace of one SEND.
  */
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { isBuiltin } from 'node:module';
@@ -11,9 +11,9 @@ import ts from 'typescript';
 const ROOT = path.resolve(import.meta.dirname, '..');
 
 interface Rule {
-  /** Folders of the server, or single files of them (without `.ts`). */
+  /** Folders or single files of the server (without `.ts`). */
   readonly ours: readonly string[];
-  /** Of these only types may be imported. */
+  /** Folders and files from which only types may be imported. */
   readonly types?: readonly string[];
   readonly packages?: readonly string[];
 }
@@ -76,7 +76,7 @@ const SERVER: Readonly<Record<string, Rule>> = {
   cli: { ours: ['*'], packages: ['commander'] },
 };
 
-/** The files through which one SEND goes, from a browser to the browsers of another relay. */
+/** The files that one SEND passes through, from a browser to the browsers of another relay. */
 const TRACE = [
   'transports/websocket-connection',
   'session/session',
@@ -95,7 +95,7 @@ const TRACE = [
   'transports/connection',
 ] as const;
 
-/** Folders that must do no input or output of their own. */
+/** Folders without input and output. */
 const PURE = ['stomp', 'destinations'];
 const PURE_BUILTINS = ['node:buffer'];
 
@@ -110,20 +110,20 @@ describe('server', () => {
   const files = sourcesUnder(base);
   const imports = files.flatMap((file) => importsOf(base, file));
 
-  test('there is something to look at', () => {
+  test('the scan finds files and imports', () => {
     expect(files.length).toBeGreaterThan(20);
     expect(imports.length).toBeGreaterThan(50);
   });
 
-  test('every folder imports only what the table allows', () => {
+  test('every folder of the server imports only what the table allows', () => {
     expect(imports.filter((each) => !isAllowed(each)).map(show)).toEqual([]);
   });
 
-  test('there are no import cycles, types included', () => {
+  test('the imports have no cycles, types included', () => {
     expect(cyclesAmong(imports.filter(({ to }) => files.includes(to)))).toEqual([]);
   });
 
-  test('one SEND is handed over from file to file, as server/README.md describes it', () => {
+  test('the files of the trace hand one SEND on in the order of server/README.md', () => {
     const handOvers = (file: string) =>
       [...readFileSync(path.join(base, `${file}.ts`), 'utf8').matchAll(/\/\/ next: ([\w/-]+)/g)].map(([, to]) => to);
     const missing = TRACE.slice(1).filter((file, index) => !handOvers(TRACE[index]!).includes(file));
@@ -133,7 +133,7 @@ describe('server', () => {
     expect(described).toEqual([...TRACE]);
   });
 
-  test('every hand-over names a file', () => {
+  test('every hand-over comment names an existing file', () => {
     const named = files.flatMap((file) =>
       [...readFileSync(path.join(base, `${file}.ts`), 'utf8').matchAll(/\/\/ next: (.*)/g)].flatMap(([, text]) =>
         [...text!.matchAll(/[\w-]+\/[\w/-]+/g)].map(([to]) => to),
@@ -143,7 +143,7 @@ describe('server', () => {
     expect(named.filter((to) => !files.includes(to))).toEqual([]);
   });
 
-  test('base names are unique', () => {
+  test('no two files of the server have the same base name', () => {
     const names = files.map((file) => path.basename(file));
     expect(names.filter((name, index) => names.indexOf(name) !== index)).toEqual([]);
   });
@@ -154,7 +154,7 @@ describe('client SDK', () => {
   const files = sourcesUnder(base);
   const imports = files.flatMap((file) => importsOf(base, file));
 
-  test('the core imports itself and, in one file, stompjs', () => {
+  test('the core of the client SDK imports only itself and, in one file, stompjs', () => {
     const outside = imports.filter(({ to }) => !files.includes(to));
     const allowed = outside.filter(
       ({ from, to }) => to === '@stomp/stompjs' || (from.startsWith('react/') && to === 'react'),
@@ -163,11 +163,11 @@ describe('client SDK', () => {
     expect(new Set(allowed.filter(({ to }) => to === '@stomp/stompjs').map(({ from }) => from)).size).toBe(1);
   });
 
-  test('the core does not know of React', () => {
+  test('the core of the client SDK does not import React', () => {
     expect(imports.filter(({ from, to }) => from.startsWith('core/') && to.startsWith('react')).map(show)).toEqual([]);
   });
 
-  test('there are no import cycles, types included', () => {
+  test('the imports have no cycles, types included', () => {
     expect(cyclesAmong(imports.filter(({ to }) => files.includes(to)))).toEqual([]);
   });
 });
@@ -239,7 +239,7 @@ function isPackage(name: string): boolean {
   );
 }
 
-/** The longest key of the table that stands for this file. */
+/** The most specific key of the table for this file. */
 function ruleKey(file: string): string {
   const keys = Object.keys(SERVER).filter((key) => file === key || file.startsWith(`${key}/`));
   return keys.sort((a, b) => b.length - a.length)[0] ?? '(no rule)';

@@ -1,4 +1,4 @@
-/** `npm run fuzz -- --seconds 600 [--seed N]`: the fuzz of the parser for as long as one likes. */
+/** `npm run fuzz -- --seconds 600 [--seed N]`: fuzzes the parser for a given time. */
 import { parseArgs } from 'node:util';
 import { fc } from './support/properties.js';
 import { parserProperty } from './unit/server/stomp/parser-fuzz.js';
@@ -11,8 +11,10 @@ const result = fc.check(parserProperty, {
   numRuns: Number.MAX_SAFE_INTEGER,
   interruptAfterTimeLimit: Number(values.seconds) * 1_000,
 });
-// Being interrupted is how it ends well
+// A run without a counterexample ends by the time limit
 console.log(
-  result.counterexample === null ? `${result.numRuns} streams, all as they should be` : fc.defaultReportMessage(result),
+  result.counterexample === null
+    ? `${result.numRuns} streams without a counterexample`
+    : fc.defaultReportMessage(result),
 );
 process.exitCode = result.counterexample === null ? 0 : 1;

@@ -1,7 +1,7 @@
 /**
- * The browser of the tests. Playwright's way of starting it keeps every tab in front, its timers at full speed, and no page
- * in the page cache: right for most tests, wrong for those about just that. Theirs is started as a user does, and a tab
- * without a debugger can be put behind another, where Chromium slows its timers.
+ * The browser of the tests. Playwright starts Chromium with every tab in front, timers at full speed and no page cache.
+ * Tests about hidden tabs and the page cache need a browser as users start it: there, a tab without a debugger can be
+ * hidden behind another, and Chromium slows its timers.
  */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -30,7 +30,7 @@ export function launchChromium(): Promise<Browser> {
   return chromium.launch({ executablePath: executablePath(), args: FLAGS });
 }
 
-/** Chromium with one window. */
+/** Chromium with one window, started as a user starts it. */
 export class UsersChromium {
   private attached: Promise<Browser> | undefined;
 
@@ -43,7 +43,8 @@ export class UsersChromium {
     const profile = mkdtempSync(path.join(tmpdir(), 'relay-chromium-'));
     const all = [...FLAGS, ...flags, '--remote-debugging-port=0', `--user-data-dir=${profile}`, 'about:blank'];
     const child = spawn(executablePath(), all, { stdio: ['ignore', 'ignore', 'pipe'] });
-    const gone = once(child, 'close'); // later than `exit`: when its own processes, which have its stderr, are gone, too
+    // unlike `exit`, `close` comes after its child processes, which inherit its stderr, have ended too
+    const gone = once(child, 'close');
     return new UsersChromium(await debuggerUrlIn(child.stderr), async () => {
       child.kill();
       await gone;
@@ -55,7 +56,7 @@ export class UsersChromium {
     });
   }
 
-  /** The window, for Playwright. From here on all tabs have a debugger. */
+  /** Attaches Playwright to the window. From then on all tabs have a debugger. */
   async attach(): Promise<BrowserContext> {
     this.attached ??= chromium.connectOverCDP(this.debuggerUrl, { noDefaults: true });
     const [window] = (await this.attached).contexts();
@@ -63,12 +64,12 @@ export class UsersChromium {
     return window;
   }
 
-  /** A tab without a debugger, in front of the others. Resolves with its id. */
+  /** Opens a tab without a debugger, in front of the others. Resolves with its id. */
   async openTab(url: string): Promise<string> {
     return ((await this.ask('PUT', `new?${encodeURIComponent(url)}`)) as { id: string }).id;
   }
 
-  /** Puts a tab in front: the others are hidden. */
+  /** Puts a tab in front, which hides the others. */
   async show(id: string): Promise<void> {
     await this.ask('GET', `activate/${id}`);
   }
@@ -81,12 +82,12 @@ export class UsersChromium {
   private async ask(method: string, path: string): Promise<unknown> {
     const response = await fetch(`http://${new URL(this.debuggerUrl).host}/json/${path}`, { method });
     const text = await response.text();
-    if (!response.ok) throw new Error(`Chromium says ${response.status} to ${path}: ${text}`);
+    if (!response.ok) throw new Error(`Chromium answered ${response.status} to ${path}: ${text}`);
     return method === 'PUT' ? JSON.parse(text) : text;
   }
 }
 
-/** Undefined where something was written into it meanwhile. */
+/** Returns undefined if a process has written into the directory meanwhile. */
 function isRemoved(directory: string): true | undefined {
   try {
     rmSync(directory, { recursive: true, force: true });
@@ -100,7 +101,7 @@ async function debuggerUrlIn(stderr: Readable): Promise<string> {
   for await (const line of createInterface(stderr)) {
     const url = /^DevTools listening on (ws:\S+)$/.exec(line)?.[1];
     if (url === undefined) continue;
-    stderr.resume(); // of no interest, but a full pipe would stop it
+    stderr.resume(); // a full pipe would block Chromium
     return url;
   }
   throw new Error('Chromium did not start.');

@@ -1,4 +1,4 @@
-/** The command line: what it prints, and how it ends. */
+/** The command line: its output and its exit status. */
 import { createHash } from 'node:crypto';
 import { once } from 'node:events';
 import { connect, createServer } from 'node:net';
@@ -7,7 +7,7 @@ import { expect, test } from '@jest/globals';
 import { WebSocket } from 'ws';
 import { runCli, startRelay } from './relay-process.js';
 
-/** Never answers the closing handshake. */
+/** Opens a WebSocket client that never answers the closing handshake. */
 async function openSilent(port: string): Promise<Socket> {
   const silent = connect(Number(port), '127.0.0.1').on('error', () => {});
   silent.write(
@@ -18,20 +18,20 @@ async function openSilent(port: string): Promise<Socket> {
   return silent;
 }
 
-test('says what listens where, and all of it does', async () => {
+test('the relay prints its addresses, and each of them serves', async () => {
   const relay = await startRelay('--port', '0', '--path', '/stomp');
   expect(relay.websocketUrl).toBe(`ws://127.0.0.1:${relay.port}/stomp`);
   expect(await (await fetch(`${relay.pageUrl}page.json`)).json()).toEqual({ websocketPath: '/stomp' });
   expect(await relay.stop()).toBe(0);
 });
 
-test.each(['SIGTERM', 'SIGINT'] as const)('ends cleanly on %s', async (signal) => {
+test.each(['SIGTERM', 'SIGINT'] as const)('the relay ends with status 0 on %s', async (signal) => {
   const relay = await startRelay('--port', '0');
   expect(await relay.stop(signal)).toBe(0);
 });
 
 test.each(['SIGINT', 'SIGTERM'] as const)(
-  'no page that is open holds up %s: it has no other relay to go to',
+  'open pages and streams do not delay %s when no other relay could take them over',
   async (signal) => {
     const relay = await startRelay('--port', '0');
     const page = new WebSocket(relay.websocketUrl, ['v12.stomp']);
@@ -48,15 +48,15 @@ test.each(['SIGINT', 'SIGTERM'] as const)(
 
     const since = performance.now();
     expect(await relay.stop(signal)).toBe(0);
-    expect(performance.now() - since).toBeLessThan(4_000); // a machine at work; drain.graceMs is 5 s
+    expect(performance.now() - since).toBeLessThan(4_000); // with room for a busy machine; drain.graceMs is 5 s
     expect((await closed).code).toBe(1012);
-    expect(frames).toEqual([]); // not told to move
+    expect(frames).toEqual([]); // no request to move
     expect(await stream.text()).toContain('shutting-down');
     idle.destroy();
   },
 );
 
-test('Ctrl-C does not wait for a client that has fallen silent', async () => {
+test('Ctrl-C does not wait for a client that answers no closing handshake', async () => {
   const relay = await startRelay('--port', '0');
   const silent = await openSilent(relay.port);
   const since = performance.now();
@@ -65,24 +65,24 @@ test('Ctrl-C does not wait for a client that has fallen silent', async () => {
   silent.destroy();
 });
 
-test('a second signal ends it at once', async () => {
+test('a second signal ends the relay at once, with status 1', async () => {
   const relay = await startRelay('--port', '0');
   const silent = await openSilent(relay.port);
   const stopped = relay.stop();
-  await once(silent, 'data'); // the close frame: the first signal is being obeyed
+  await once(silent, 'data'); // the close frame: the relay has handled the first signal
   relay.child.kill('SIGTERM');
   expect(await stopped).toBe(1);
   silent.destroy();
 });
 
-test('api-key makes a key that the relay knows by its hash', async () => {
+test('api-key prints a key and its SHA-256 hash', async () => {
   const { status, stdout } = await runCli('api-key');
   expect(status).toBe(0);
   const [, key = '', keyHash] = /^key {6}([\w-]{43})\nkeyHash {2}([\da-f]{64})\n$/.exec(stdout) ?? [];
   expect(createHash('sha256').update(key).digest('hex')).toBe(keyHash);
 });
 
-test('the description of the HTTP API is there', async () => {
+test('the relay serves the OpenAPI description of its HTTP API', async () => {
   const relay = await startRelay('--port', '0');
   const response = await fetch(`${relay.pageUrl}api/openapi.yaml`);
   expect([response.status, response.headers.get('content-type')]).toEqual([200, 'application/yaml']);
@@ -90,7 +90,7 @@ test('the description of the HTTP API is there', async () => {
   await relay.stop();
 });
 
-test('--help and --version say what they should, on stdout', async () => {
+test('--help prints the options and --version the version, on stdout', async () => {
   const help = await runCli('--help');
   expect(help.status).toBe(0);
   expect(help.stdout).toMatch(/--port <port> .*RELAY_PORT; default 8080/s);
@@ -104,26 +104,29 @@ test.each([
   [['--host', '0.0.0.0'], /^stomp-relay: listen\.host 0\.0\.0\.0 can be reached .*--allow-anonymous.*\n$/],
   [['--workers', 'auto'], /^stomp-relay: workers is "auto" \(--workers\): the embedded broker .*\n$/],
   [['--prot', '1'], /unknown option '--prot'/],
-])('%j is a bad configuration: one clear line and status 2', async (flags, sentence) => {
+])('the bad configuration %j ends with one line on stderr and status 2', async (flags, sentence) => {
   const { status, stdout, stderr } = await runCli(...flags);
   expect({ status, stdout }).toEqual({ status: 2, stdout: '' });
   expect(stderr).toMatch(sentence);
 });
 
-test.each(['--host', '--admin-host'])('an address that this machine does not have names %s, status 1', async (flag) => {
-  const ports = ['--port', '0', '--admin-port', '0', '--allow-anonymous'];
-  const { status, stderr } = await runCli(flag, '203.0.113.9', ...ports);
-  expect({ status, stderr: stderr.split('\n').at(-2) }).toEqual({
-    status: 1,
-    stderr: `stomp-relay: this machine has no address 203.0.113.9 (${flag})`,
-  });
-});
+test.each(['--host', '--admin-host'])(
+  'an address that this machine does not have ends with an error that names %s and status 1',
+  async (flag) => {
+    const ports = ['--port', '0', '--admin-port', '0', '--allow-anonymous'];
+    const { status, stderr } = await runCli(flag, '203.0.113.9', ...ports);
+    expect({ status, stderr: stderr.split('\n').at(-2) }).toEqual({
+      status: 1,
+      stderr: `stomp-relay: this machine has no address 203.0.113.9 (${flag})`,
+    });
+  },
+);
 
 test.each([
   ['--port', ['--admin-port', '0']],
   ['--admin-port', ['--port', '0']],
   ['--tcp-port', ['--port', '0', '--admin-port', '0']],
-])('a port in use names port and %s, status 1', async (flag, others) => {
+])('a port in use ends with an error that names the port and %s, and status 1', async (flag, others) => {
   const taken = createServer().listen(0, '127.0.0.1');
   await once(taken, 'listening');
   const { port } = taken.address() as AddressInfo;

@@ -1,4 +1,7 @@
-/** The exported contract on the embedded broker, as `node --test` runs it: contract.test.ts does. Needs the built server. */
+/**
+ * The exported contract on the embedded broker, under `node --test`, started by contract.test.ts. Needs the built
+ * server.
+ */
 import { describe, test } from 'node:test';
 import { expect } from 'expect';
 import { brokerContract, KEY_LIMITS } from 'stomp-relay/contract';

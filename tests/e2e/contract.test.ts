@@ -1,9 +1,9 @@
-/** `stomp-relay/contract` of the built package, without Jest. */
+/** The export `stomp-relay/contract` of the built package, without Jest. */
 import { spawnSync } from 'node:child_process';
 import path from 'node:path';
 import { expect, test } from '@jest/globals';
 
-test('runs under node --test with the package expect, and reports what it leaves out', () => {
+test('the broker contract runs under node --test with the package expect, and reports the tests that it leaves out', () => {
   const file = path.join(__dirname, 'contract-on-node.js');
   const args = ['--test', '--test-reporter=tap', file];
   const { status, stdout, stderr } = spawnSync(process.execPath, args, { encoding: 'utf8', timeout: 25_000 });

@@ -1,6 +1,6 @@
 /**
- * Runs once: provides a browser and a relay built from what is in the tree. Chromium is the one at CHROMIUM_PATH, else
- * /usr/bin/chromium, which is installed with apt-get on Debian as root.
+ * Runs once: provides Chromium and builds the relay from the sources. Chromium is at CHROMIUM_PATH, by default
+ * /usr/bin/chromium, which is installed with apt-get on Debian as root if it is missing.
  */
 import { execFileSync, spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
@@ -17,14 +17,14 @@ function provideChromium(path: string): void {
   if (existsSync(path)) return;
   const canInstall = path === USUAL_PATH && existsSync('/etc/debian_version') && process.getuid?.() === 0;
   if (canInstall) {
-    process.stderr.write('There is no Chromium here: installing the package chromium with apt-get.\n');
+    process.stderr.write('Chromium is missing: installing the package chromium with apt-get.\n');
     run('apt-get', ['update']);
     run('apt-get', ['install', '--yes', '--no-install-recommends', 'chromium']);
   }
   if (existsSync(path)) return;
   throw new Error(
-    `The browser tests need Chromium, and there is none at ${path}. ` +
-      'Install it (apt-get install chromium), or say where it is with CHROMIUM_PATH.',
+    `The browser tests need Chromium, which is missing at ${path}. ` +
+      'Install it (apt-get install chromium) or set CHROMIUM_PATH to its location.',
   );
 }
 

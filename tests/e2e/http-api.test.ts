@@ -1,4 +1,4 @@
-/** The HTTP API from real pages: EventSource on the relay's own, and pages of elsewhere, which get nowhere. */
+/** The HTTP API from real pages: EventSource on the relay's own page, and attempts from a page of another origin. */
 import { once } from 'node:events';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -8,23 +8,23 @@ import { type RelayProcess, startRelay } from './relay-process.js';
 
 let browser: Browser;
 let relay: RelayProcess;
-/** A page that is not the relay's. */
-let elsewhere: Server;
+/** Serves a page of another origin. */
+let foreign: Server;
 
 beforeAll(async () => {
   const args = ['--headless', '--no-sandbox', '--disable-gpu', '--no-first-run', '--disable-background-networking'];
   browser = await chromium.launch({ executablePath: process.env['CHROMIUM_PATH'] ?? '', args });
   relay = await startRelay('--port', '0');
-  elsewhere = createServer((_request, response) => {
-    response.setHeader('Content-Type', 'text/html').end('<h1>elsewhere</h1>');
+  foreign = createServer((_request, response) => {
+    response.setHeader('Content-Type', 'text/html').end('<h1>foreign</h1>');
   }).listen(0, '127.0.0.1');
-  await once(elsewhere, 'listening');
+  await once(foreign, 'listening');
 });
 afterAll(async () => {
   await browser.close();
   await relay.stop();
-  elsewhere.close();
-  elsewhere.closeAllConnections();
+  foreign.close();
+  foreign.closeAllConnections();
 });
 
 async function openPage(url: string): Promise<Page> {
@@ -33,7 +33,7 @@ async function openPage(url: string): Promise<Page> {
   return page;
 }
 
-test('EventSource gets what a page publishes', async () => {
+test('EventSource receives the message that a page publishes', async () => {
   const page = await openPage(relay.pageUrl);
   const events = await page.evaluate(async () => {
     const source = new EventSource('/api/stream?destination=/topic/e2e.*');
@@ -63,9 +63,9 @@ test('EventSource gets what a page publishes', async () => {
   expect(events).toContainEqual({ destination: '/topic/e2e.x', headers: {}, body: 'grüß dich' });
 });
 
-test('a page of elsewhere can neither publish nor listen', async () => {
+test('a page of another origin can neither publish nor open a stream', async () => {
   const listening = await fetch(`${relay.pageUrl}api/stream?destination=/topic/e2e.*`);
-  const page = await openPage(`http://127.0.0.1:${(elsewhere.address() as AddressInfo).port}/`);
+  const page = await openPage(`http://127.0.0.1:${(foreign.address() as AddressInfo).port}/`);
   const outcome = await page.evaluate(async (url) => {
     const body = JSON.stringify({ destination: '/topic/e2e.x', body: 'evil' });
     const tries = [{ 'Content-Type': 'application/json' }, { 'Content-Type': 'text/plain' }].map((headers) =>
@@ -83,7 +83,7 @@ test('a page of elsewhere can neither publish nor listen', async () => {
     return [...(await Promise.all(tries)), await blind, await stream];
   }, relay.pageUrl);
   expect(outcome).toEqual(['refused', 'refused', 'sent', 'refused']);
-  // A stream of ours has seen none of it
+  // The relay's own stream has received none of it
   await fetch(`${relay.pageUrl}api/messages`, {
     method: 'POST',
     headers: { 'Content-Type': 'application/json' },

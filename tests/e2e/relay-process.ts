@@ -17,7 +17,7 @@ export interface RelayProcess {
   stop(signal?: NodeJS.Signals): Promise<number | null>;
 }
 
-/** Resolves once it says that it listens. */
+/** Resolves when the relay has printed its addresses. */
 export async function startRelay(...flags: string[]): Promise<RelayProcess> {
   const child = spawn(process.execPath, [CLI, '--admin-port', '0', '--broker', 'memory:', ...flags], {
     stdio: ['ignore', 'pipe', 'inherit'],

@@ -1,4 +1,4 @@
-/** That V8 still looks at the flag while it runs: nothing else would tell when a version of Node no longer does. */
+/** V8 must still apply the flag at run time; no other test would fail if a version of Node ignored it. */
 import { execFileSync } from 'node:child_process';
 import path from 'node:path';
 import { pathToFileURL } from 'node:url';
@@ -6,7 +6,7 @@ import { expect, test } from '@jest/globals';
 
 const MODULE = pathToFileURL(path.resolve(import.meta.dirname, '../../server/dist/process/young-generation.js')).href;
 
-/** The size of the young generation before and after 100 MiB have been allocated that all survive. */
+/** The size of the young generation before and after allocating 100 MiB of surviving objects. */
 function sizes(...imports: string[]): [before: number, after: number] {
   const script = `
     import { getHeapSpaceStatistics } from 'node:v8';
@@ -20,9 +20,9 @@ function sizes(...imports: string[]): [before: number, after: number] {
   return JSON.parse(output) as [number, number];
 }
 
-test('the young generation stays as small as it was, and would grow otherwise', () => {
+test('the young generation stays small with the module, and grows without it', () => {
   const [before, after] = sizes(MODULE);
-  expect(after).toBeLessThanOrEqual(2 * before); // the second of its two halves is made when it is first needed
+  expect(after).toBeLessThanOrEqual(2 * before); // its second half is allocated on first use
   const [small, grown] = sizes();
   expect(grown).toBeGreaterThan(2 * small);
 });

@@ -1,4 +1,4 @@
-/** Pages that name a test for each of their promises: the tests exist, and every name on the page is one of them. */
+/** Pages that name a test for each promise: the tests exist, and the list of tests contains every name on the page. */
 import { existsSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { describe, expect, test } from '@jest/globals';
@@ -13,12 +13,12 @@ describe.each(['guarantees.md', 'security.md'])('docs/%s', (page) => {
     title: title!,
   }));
 
-  test('there is something to look at', () => {
+  test('the page lists tests with unique names', () => {
     expect(tests.length).toBeGreaterThan(30);
     expect(new Set(tests.map(({ name }) => name)).size).toBe(tests.length);
   });
 
-  test('every test of the list is there', () => {
+  test('every test of the list exists in its file', () => {
     const isThere = ({ file, title }: (typeof tests)[number]): boolean => {
       const source = path.join(ROOT, file);
       if (!existsSync(source)) return false;
@@ -34,7 +34,7 @@ describe.each(['guarantees.md', 'security.md'])('docs/%s', (page) => {
     expect(tests.filter((each) => !isThere(each))).toEqual([]);
   });
 
-  test('every name in the text is in the list, and the other way round', () => {
+  test('the names in the text are exactly those of the list', () => {
     const cells = [...text.matchAll(/^\|.*\| ([^|]*) \|$/gm)].map(([, cell]) => cell!);
     const inParentheses = [...text.matchAll(/\((`[a-z-]+`(?:, `[a-z-]+`)*)\)/g)].map(([, names]) => names!);
     const named = [...cells, ...inParentheses].flatMap((each) =>

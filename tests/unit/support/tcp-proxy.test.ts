@@ -1,11 +1,11 @@
-/** The proxy that faults are made with does what it says. */
+/** The proxy that tests use to inject faults. */
 import { once } from 'node:events';
 import net from 'node:net';
 import type { AddressInfo } from 'node:net';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { TcpProxy } from '../../support/tcp-proxy.js';
 
-/** One end of a connection, and all that has happened to it. */
+/** One end of a connection, with the events that it has seen. */
 class End {
   readonly events: string[] = [];
   constructor(readonly socket: net.Socket) {
@@ -16,7 +16,7 @@ class End {
     socket.on('close', () => this.events.push('close'));
   }
 
-  /** Everything so far as one text, once `part` is in it. */
+  /** Resolves with all events as one text, once it contains `part`. */
   async until(part: string): Promise<string> {
     while (!this.events.join(' ').includes(part)) await new Promise((resolve) => setImmediate(resolve));
     return this.events.join(' ');
@@ -54,7 +54,7 @@ async function pair(): Promise<{ client: End; server: End }> {
   return { client, server: new End(socket) };
 }
 
-/** Bytes pass on a connection of its own, so whatever was going to pass on another one has had its time. */
+/** Passes bytes on another connection, after which pending bytes of earlier connections would have arrived. */
 async function roundTrip(): Promise<void> {
   const { client, server } = await pair();
   client.socket.write('ping');
@@ -63,7 +63,7 @@ async function roundTrip(): Promise<void> {
   server.socket.destroy();
 }
 
-test('passes bytes and ends both ways', async () => {
+test('the proxy passes bytes and ends in both directions', async () => {
   const { client, server } = await pair();
   client.socket.end('question');
   await server.until('end');
@@ -72,7 +72,7 @@ test('passes bytes and ends both ways', async () => {
   expect(server.events.slice(0, 2)).toEqual(['question', 'end']);
 });
 
-test('a dropped connection ends, a reset one fails, and new ones are welcome', async () => {
+test('a dropped connection ends, a reset one fails with ECONNRESET, and the proxy accepts new ones', async () => {
   const dropped = await pair();
   proxy.drop();
   expect(await dropped.client.until('end')).toBe('end');
@@ -84,7 +84,7 @@ test('a dropped connection ends, a reset one fails, and new ones are welcome', a
   await roundTrip();
 });
 
-test('cut: present ones end, new ones are refused until all is restored', async () => {
+test('cut() ends open connections and refuses new ones until restore()', async () => {
   const { client } = await pair();
   proxy.cut();
   await client.until('end');
@@ -94,7 +94,7 @@ test('cut: present ones end, new ones are refused until all is restored', async 
 });
 
 describe('a partition', () => {
-  test('holds bytes and ends back in both directions, and lets them through afterwards', async () => {
+  test('a partition holds bytes and ends in both directions and passes them on after restore()', async () => {
     const { client, server } = await pair();
     proxy.hold();
     client.socket.end('held');
@@ -108,7 +108,7 @@ describe('a partition', () => {
     expect(await client.until('too')).toBe('too');
   });
 
-  test('of one direction leaves the other', async () => {
+  test('a partition of one direction leaves the other direction open', async () => {
     const { client, server } = await pair();
     proxy.hold('answers');
     server.socket.write('answer');
@@ -118,7 +118,7 @@ describe('a partition', () => {
   });
 });
 
-test('delay: every byte later, in order, and the end behind them', async () => {
+test('delay() delays every byte and the end, in order', async () => {
   const { client, server } = await pair();
   proxy.delay(50);
   const started = performance.now();
@@ -132,27 +132,30 @@ test('delay: every byte later, in order, and the end behind them', async () => {
 });
 
 describe('half-open', () => {
-  test.each(['server', 'client'] as const)('the %s has ended, and the other is not told', async (side) => {
-    const both = await pair();
-    const [ended, left] = side === 'server' ? [both.server, both.client] : [both.client, both.server];
-    proxy.halfOpen(side);
-    await ended.until('end');
-    left.socket.write('into nowhere');
-    await roundTrip();
-    expect(left.events).toEqual([]);
-    left.socket.end();
-    expect(await left.until('close')).toContain('close');
-    ended.socket.destroy();
-    while (proxy.connections > 0) await new Promise((resolve) => setImmediate(resolve));
-  });
+  test.each(['server', 'client'] as const)(
+    'with halfOpen() the connection of the %s ends, and the other side sees no end',
+    async (side) => {
+      const both = await pair();
+      const [ended, left] = side === 'server' ? [both.server, both.client] : [both.client, both.server];
+      proxy.halfOpen(side);
+      await ended.until('end');
+      left.socket.write('lost');
+      await roundTrip();
+      expect(left.events).toEqual([]);
+      left.socket.end();
+      expect(await left.until('close')).toContain('close');
+      ended.socket.destroy();
+      while (proxy.connections > 0) await new Promise((resolve) => setImmediate(resolve));
+    },
+  );
 });
 
-test('ignore: new connections are accepted and never answered, present ones live on', async () => {
+test('ignore() accepts new connections without an answer and keeps open ones', async () => {
   const { client, server } = await pair();
   proxy.ignore();
   const ignored = call();
   await once(ignored.socket, 'connect');
-  ignored.socket.write('anybody?');
+  ignored.socket.write('question');
   client.socket.write('still here');
   await server.until('still here');
   expect(ignored.events).toEqual([]);
