@@ -1,14 +1,14 @@
-/** Which lines of two transcripts differ, and whether the table of deliberate differences explains them. */
+/** Compares two transcripts, and checks the lines that differ against the table of deliberate differences. */
 import { DELIBERATE, type Difference } from './deliberate.js';
 import type { Transcript } from './stage.js';
 
-/** What only one of the two has said, in order. */
+/** The lines that only one of two transcripts has, in order. */
 export interface Gap {
   readonly rabbitmq: readonly string[];
   readonly relay: readonly string[];
 }
 
-/** By the longest common subsequence, as `diff` does it. */
+/** Uses the longest common subsequence, like `diff`. */
 export function gapBetween(rabbitmq: Transcript, relay: Transcript): Gap {
   const common = rabbitmq.map(() => relay.map(() => 0).concat(0)).concat([relay.map(() => 0).concat(0)]);
   const at = (i: number, j: number) => common[i]![j]!;
@@ -28,7 +28,7 @@ export function gapBetween(rabbitmq: Transcript, relay: Transcript): Gap {
   return gap;
 }
 
-/** What is wrong: lines that no difference explains, and differences of the table that no line shows. */
+/** Returns the lines that no difference explains, and the listed differences that no line shows. */
 export function complaints(scenario: string, gap: Gap, rabbitmqVersion: string): string[] {
   const listed = DELIBERATE.filter((difference) => difference.scenarios.includes(scenario));
   const possible = DELIBERATE.filter((difference) => difference.alsoIn !== undefined || listed.includes(difference));
@@ -39,15 +39,15 @@ export function complaints(scenario: string, gap: Gap, rabbitmqVersion: string):
     ...gap.relay.filter((line) => !possible.some((each) => each.lines.relay?.test(line))).map((line) => `+ ${line}`),
   ];
   const major = rabbitmqVersion.split('.')[0];
-  const gone = listed.filter((each) => (each.seenIn ?? major) === major && !shows(each, gap));
+  const missing = listed.filter((each) => (each.seenIn ?? major) === major && !shows(each, gap));
   return [
     ...unexplained,
-    ...gone.map((each) => `"${each.title}" lists this scenario, and nothing of it is to be seen`),
+    ...missing.map((each) => `"${each.title}" lists this scenario, but no line shows the difference`),
   ];
 }
 
 function shows({ lines }: Difference, gap: Gap): boolean {
-  const seen = (pattern: RegExp | undefined, told: readonly string[]) =>
-    pattern !== undefined && told.some((line) => pattern.test(line));
+  const seen = (pattern: RegExp | undefined, lines: readonly string[]) =>
+    pattern !== undefined && lines.some((line) => pattern.test(line));
   return seen(lines.rabbitmq, gap.rabbitmq) || seen(lines.relay, gap.relay);
 }

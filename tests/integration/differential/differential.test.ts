@@ -1,6 +1,6 @@
 /**
- * Each scenario is played against RabbitMQ's own Web STOMP and against a relay, each with a vhost of its own on the same
- * RabbitMQ. What the clients see is the same, or the table of deliberate differences says why it is not.
+ * Plays each scenario against RabbitMQ's own Web STOMP and against a relay, each with its own vhost on the same
+ * RabbitMQ. The clients must receive the same, apart from the table of deliberate differences.
  */
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { readFileSync, writeFileSync } from 'node:fs';
@@ -15,7 +15,7 @@ import { perform, placeOf, type Server } from './stage.js';
 
 const PAGE = path.join(__dirname, '../../../docs/compatibility.md');
 
-describe('what clients see of RabbitMQ and of the relay', () => {
+describe('clients of RabbitMQ and of the relay', () => {
   let vhosts: Vhost[] = [];
   let relay: TestRelay | undefined;
   let plugin: Server;
@@ -24,7 +24,7 @@ describe('what clients see of RabbitMQ and of the relay', () => {
   beforeAll(async () => {
     vhosts = [await createVhost(), await createVhost()];
     const [behindPlugin, behindRelay] = vhosts as [Vhost, Vhost];
-    // short times, so that scenarios in which they matter end soon
+    // short, so that scenarios about them end soon
     const session = { ackGraceMs: 200, heartBeat: { sendMs: 1000, expectMs: 1000 } };
     relay = await startRelay(behindRelay.amqpUrl, { session });
     const { webStompUrl, stompPort, amqpUrl } = rabbitmq();
@@ -39,29 +39,29 @@ describe('what clients see of RabbitMQ and of the relay', () => {
   });
 
   test.each(SCENARIOS)(
-    '$name',
+    'the relay behaves like RabbitMQ, apart from listed differences: $name',
     async (scenario) => {
-      const [told, oursTold] = await Promise.all([perform(scenario, plugin), perform(scenario, ours)]);
-      expect(complaints(scenario.name, gapBetween(told, oursTold), rabbitmq().version)).toEqual([]);
+      const [expected, actual] = await Promise.all([perform(scenario, plugin), perform(scenario, ours)]);
+      expect(complaints(scenario.name, gapBetween(expected, actual), rabbitmq().version)).toEqual([]);
     },
     30_000,
   );
 });
 
-test('scenarios have names and places of their own', () => {
+test('no two scenarios have the same name or the same prefix for queues and topics', () => {
   const names = SCENARIOS.map(({ name }) => name);
   expect(new Set(names).size).toBe(names.length);
   expect(new Set(names.map(placeOf)).size).toBe(names.length);
 });
 
-test('the table of deliberate differences lists scenarios that exist', () => {
+test('the table of deliberate differences lists only existing scenarios', () => {
   const names = new Set(SCENARIOS.map(({ name }) => name));
   const unknown = DELIBERATE.flatMap(({ scenarios }) => scenarios).filter((name) => !names.has(name));
   expect(unknown).toEqual([]);
 });
 
-/** UPDATE_COMPATIBILITY=1 writes the page anew. */
-test('docs/compatibility.md is made from the table', () => {
+/** UPDATE_COMPATIBILITY=1 rewrites the page. */
+test('docs/compatibility.md is generated from the table of deliberate differences', () => {
   const page = compatibilityPage(DELIBERATE, SCENARIOS.length);
   if (process.env['UPDATE_COMPATIBILITY']) writeFileSync(PAGE, page);
   expect(readFileSync(PAGE, 'utf8')).toBe(page);

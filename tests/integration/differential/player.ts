@@ -1,15 +1,16 @@
 /**
- * One client of a scenario: it sends, awaits, and writes down what it is told, without what is different every time.
+ * One client of a scenario. It sends and awaits frames, and records the frames that it receives without their random
+ * ids.
  *
- * The first ERROR ends a scenario: what comes after it depends on whether the server closes the connection, and that is
- * looked at and written down too.
+ * The first ERROR ends a scenario, because the frames after it depend on whether the server closes the connection. The
+ * transcript records whether it does.
  */
 import type { RawHeaders, ReceivedFrame, StompClient } from '../../support/stomp-client.js';
 
-/** Thrown after an ERROR or an unexpected end; not a failure. */
+/** Ends a scenario after an ERROR or an unexpected end of the connection; not a failure. */
 export class TheEnd extends Error {}
 
-/** One client of a scenario, and what it has seen. */
+/** One client of a scenario, with its transcript. */
 export class Player {
   readonly lines: string[] = [];
   #receipts = 0;
@@ -20,19 +21,19 @@ export class Player {
     readonly version: string,
   ) {}
 
-  /** Sends a frame whose answer, if there is one, is looked for later. */
-  tell(command: string, headers: RawHeaders = {}, body: string | Buffer = '', kind: 'text' | 'binary' = 'text'): void {
+  /** Sends a frame without awaiting an answer. */
+  send(command: string, headers: RawHeaders = {}, body: string | Buffer = '', kind: 'text' | 'binary' = 'text'): void {
     this.client.sendFrame(command, headers, body, kind);
   }
 
-  /** Sends a frame with a receipt and awaits its RECEIPT; MESSAGEs that come before it wait. */
-  async ask(
+  /** Sends a frame with a receipt and awaits its RECEIPT; earlier MESSAGEs stay for `message`. */
+  async request(
     command: string,
     headers: Readonly<Record<string, string>> = {},
     body: string | Buffer = '',
   ): Promise<void> {
     const receipt = headers['receipt'] ?? `r${++this.#receipts}`;
-    this.tell(command, { ...headers, receipt }, body);
+    this.send(command, { ...headers, receipt }, body);
     await this.receipt(receipt);
   }
 
@@ -40,14 +41,14 @@ export class Player {
     this.#write(await this.#next((f) => f.command === 'RECEIPT' && f.headers['receipt-id'] === id, `RECEIPT ${id}`));
   }
 
-  /** The next MESSAGE. RECEIPTs are left where they are. */
+  /** Awaits and records the next MESSAGE; RECEIPTs stay for `receipt`. */
   async message(): Promise<ReceivedFrame> {
     const frame = await this.#next((f) => f.command === 'MESSAGE', 'MESSAGE');
     this.#write(frame);
     return frame;
   }
 
-  /** The next MESSAGE, of which the body alone is written down. */
+  /** Awaits the next MESSAGE and records only its body. */
   async body(): Promise<string> {
     const { body } = await this.#next((f) => f.command === 'MESSAGE', 'MESSAGE');
     this.note(`MESSAGE ${body.toString()}`);
@@ -60,29 +61,29 @@ export class Player {
     return all;
   }
 
-  /** Several MESSAGEs whose order is not promised, written down in the order of their headers. */
+  /** Awaits MESSAGEs in any order and records them sorted. */
   async messagesInAnyOrder(count: number): Promise<void> {
     const all: ReceivedFrame[] = [];
     while (all.length < count) all.push(await this.#next((f) => f.command === 'MESSAGE', 'MESSAGE'));
     for (const text of all.map((frame) => describe(frame).join('\n')).sort()) this.lines.push(...text.split('\n'));
   }
 
-  /** CONNECTED, of which the headers named are written down. */
+  /** Awaits CONNECTED and records the headers with these names. */
   async connected(...names: string[]): Promise<ReceivedFrame> {
     const frame = await this.#next((f) => f.command === 'CONNECTED', 'CONNECTED');
     this.client.connected = frame;
-    const said = names.map((name) => `${name}:${frame.headers[name] ?? '-'}`);
-    this.note(['CONNECTED', ...said].join(' '));
+    const values = names.map((name) => `${name}:${frame.headers[name] ?? '-'}`);
+    this.note(['CONNECTED', ...values].join(' '));
     return frame;
   }
 
-  /** An ERROR or the end must come; the scenario is over with it. */
+  /** Awaits an ERROR or the end of the connection, which ends the scenario. */
   async refusal(): Promise<never> {
     this.#write(await this.#next((f) => f.command === 'ERROR', 'ERROR'));
     throw new Error('unreachable: an ERROR ends the scenario');
   }
 
-  /** The end of the connection, without an ERROR before it. */
+  /** Awaits the end of the connection; an ERROR before it ends the scenario. */
   async end(): Promise<void> {
     const frame = await this.#nextOrEnd((f) => f.command !== 'MESSAGE', 'the end');
     if (frame === undefined) return this.note('the connection ends');
@@ -91,29 +92,29 @@ export class Player {
     return this.end();
   }
 
-  /** A polite end without a receipt: what the server has to do for it is done when the connection ends. */
+  /** Disconnects without a receipt; when the connection ends, the server has cleaned up. */
   async leave(): Promise<void> {
-    this.tell('DISCONNECT');
+    this.send('DISCONNECT');
     await this.end();
   }
 
-  /** For facts that are no frames. */
+  /** Records a fact that is not a frame. */
   note(line: string): void {
     this.lines.push(line);
   }
 
-  /** What names this message in ACK and NACK. */
+  /** The headers that identify this message in ACK and NACK. */
   ackOf(message: ReceivedFrame): Record<string, string> {
     const { headers } = message;
     if (this.version === '1.2') return { id: headers['ack'] ?? headers['message-id'] ?? '' };
     return { 'message-id': headers['message-id'] ?? '', subscription: headers['subscription'] ?? '' };
   }
 
-  /** Nothing more should have come; what did is written down. */
+  /** Records all frames that have arrived and were not awaited. */
   async finish(): Promise<void> {
     if (this.client.isClosed || this.client.connected === undefined) return;
-    this.tell('BEGIN', { transaction: 'the-end', receipt: 'the-end' });
-    this.tell('ABORT', { transaction: 'the-end' });
+    this.send('BEGIN', { transaction: 'the-end', receipt: 'the-end' });
+    this.send('ABORT', { transaction: 'the-end' });
     for (;;) {
       const frame = await this.#nextOrEnd(() => true, 'RECEIPT the-end');
       if (frame === undefined) throw this.#ended();
@@ -123,8 +124,8 @@ export class Player {
     }
   }
 
-  async #next(matches: (frame: ReceivedFrame) => boolean, wanted: string): Promise<ReceivedFrame> {
-    const frame = await this.#nextOrEnd(matches, wanted);
+  async #next(matches: (frame: ReceivedFrame) => boolean, description: string): Promise<ReceivedFrame> {
+    const frame = await this.#nextOrEnd(matches, description);
     if (frame === undefined) throw this.#ended();
     if (frame.command !== 'ERROR') return frame;
     this.#write(frame);
@@ -137,20 +138,23 @@ export class Player {
     return new TheEnd();
   }
 
-  /** Undefined at the end of the connection. An ERROR is always taken. */
-  async #nextOrEnd(matches: (frame: ReceivedFrame) => boolean, wanted: string): Promise<ReceivedFrame | undefined> {
+  /** Returns undefined at the end of the connection. An ERROR always matches. */
+  async #nextOrEnd(
+    matches: (frame: ReceivedFrame) => boolean,
+    description: string,
+  ): Promise<ReceivedFrame | undefined> {
     try {
-      return await this.client.take((f) => f.command === 'ERROR' || matches(f), `${this.name}: ${wanted}`);
+      return await this.client.take((f) => f.command === 'ERROR' || matches(f), `${this.name}: ${description}`);
     } catch (error) {
       if (this.client.isClosed) return undefined;
       throw error;
     }
   }
 
-  /** Does the server still answer, with whatever? */
+  /** Records whether the connection stays open after an ERROR, and ends the scenario. */
   async #error({ command }: ReceivedFrame): Promise<void> {
     if (command !== 'ERROR') return;
-    this.tell('BEGIN', { transaction: 'probe', receipt: 'probe' });
+    this.send('BEGIN', { transaction: 'probe', receipt: 'probe' });
     const isAnswer = (f: ReceivedFrame) => f.command === 'RECEIPT' && f.headers['receipt-id'] === 'probe';
     const answer = await this.#nextOrEnd(isAnswer, 'an answer after ERROR, or the end');
     this.note(answer === undefined ? 'the connection ends' : 'the connection stays open');
@@ -162,12 +166,12 @@ export class Player {
   }
 }
 
-/** Made anew for each message or session. */
+/** Headers with a different value for each message or session. */
 const VOLATILE = new Set(['message-id', 'ack', 'session', 'server']);
 const LONG_BODY_BYTES = 200;
 
 function describe({ command, headers, headerLines, body }: ReceivedFrame): string[] {
-  // Words and codes of an ERROR are each server's own; that it answers a receipt is not
+  // The text and code of an ERROR are specific to a server; its receipt-id is comparable
   if (command === 'ERROR') return [`ERROR receipt-id:${headers['receipt-id'] ?? '-'}`];
   const lines = Object.entries(headers).map(([name, value]) => `  ${name}:${JSON.stringify(steady(name, value))}`);
   if (headerLines.length > lines.length) lines.push('  and headers of the same name again');

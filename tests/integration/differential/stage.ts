@@ -1,13 +1,13 @@
 /**
- * Where a scenario is played: STOMP clients against one server, and an AMQP back end on the broker behind it. What each
- * client is told is written down line by line (player.ts), so that two servers can be compared.
+ * The environment of a scenario: STOMP clients of one server, and an AMQP back end on its broker. Each client records
+ * the frames that it receives line by line (player.ts), so that two servers can be compared.
  */
 import amqp, { type Channel, type ChannelModel } from 'amqplib';
 import type { Vhost } from '../../support/rabbitmq.js';
 import { connectStomp, openStomp, type StompClient } from '../../support/stomp-client.js';
 import { Player, TheEnd } from './player.js';
 
-/** A STOMP server and the vhost that is behind it. */
+/** A STOMP server and its vhost. */
 export interface Server {
   readonly webSocketUrl: string;
   readonly tcpUrl: string;
@@ -30,10 +30,10 @@ export interface ClientOptions {
   readonly subprotocols?: readonly string[];
 }
 
-/** What the clients saw, a line for each thing, client by client. */
+/** The recorded lines of all clients, client by client. */
 export type Transcript = readonly string[];
 
-/** What the names of a scenario's queues and topics begin with. */
+/** The prefix of the scenario's queues and topics. */
 export function placeOf(scenarioName: string): string {
   return scenarioName.replace(/[^a-z0-9]+/gi, '-').slice(0, 80);
 }
@@ -61,19 +61,19 @@ export class Stage {
     private readonly prefix: string,
   ) {}
 
-  /** A name of this scenario's own; the same on both servers. */
+  /** A unique name for this scenario, the same on both servers. */
   name(suffix = 'x'): string {
     return `${this.prefix}.${suffix}`;
   }
 
-  /** A client that has sent its CONNECT and got CONNECTED, which is not written down. */
+  /** Opens a client that has received CONNECTED, without recording it. */
   async connect(name: string, options: ClientOptions = {}): Promise<Player> {
     const headers = { ...this.credentials, 'accept-version': options.version ?? '1.2', ...options.headers };
     const client = await connectStomp(this.#url(options), headers, this.#open(options));
     return this.#add(name, client, options.version);
   }
 
-  /** A client that has not yet sent anything. */
+  /** Opens a connection without CONNECT. */
   async open(name: string, options: ClientOptions = {}): Promise<Player> {
     return this.#add(name, await openStomp(this.#url(options), this.#open(options)), options.version);
   }
@@ -93,7 +93,7 @@ export class Stage {
     return channel;
   }
 
-  /** Has a message arrive in this queue after a while: what has not happened until then does not happen. */
+  /** Delivers a message to this queue after `ms`: a deadline for frames that must not arrive. */
   async later(queue: string, ms: number): Promise<void> {
     const channel = await this.backEnd();
     const waiting = `${queue}.later`;

@@ -1,10 +1,10 @@
-/** CONNECT, CONNECTED, sub-protocols, and what may not come before or after. */
+/** CONNECT, CONNECTED, sub-protocols, and frames that are refused before or after CONNECT. */
 import { scenario, type Scenario } from '../stage.js';
 
 const version = (name: string, accept: string | undefined): Scenario =>
   scenario(name, async (stage) => {
     const alice = await stage.open('alice');
-    alice.tell('CONNECT', { ...stage.credentials, ...(accept === undefined ? {} : { 'accept-version': accept }) });
+    alice.send('CONNECT', { ...stage.credentials, ...(accept === undefined ? {} : { 'accept-version': accept }) });
     await alice.connected('version');
   });
 
@@ -28,64 +28,64 @@ export const scenarios: readonly Scenario[] = [
 
   scenario('connecting: STOMP instead of CONNECT', async (stage) => {
     const alice = await stage.open('alice');
-    alice.tell('STOMP', { ...stage.credentials, 'accept-version': '1.2' });
+    alice.send('STOMP', { ...stage.credentials, 'accept-version': '1.2' });
     await alice.connected('version');
   }),
   scenario('connecting: CONNECTED names session and server', async (stage) => {
     const alice = await stage.open('alice');
-    alice.tell('CONNECT', { ...stage.credentials, 'accept-version': '1.2' });
+    alice.send('CONNECT', { ...stage.credentials, 'accept-version': '1.2' });
     const { headers } = await alice.connected();
     alice.note(`session ${Boolean(headers['session'])}, server ${Boolean(headers['server'])}`);
   }),
   scenario('connecting: over TCP', async (stage) => {
     const alice = await stage.open('alice', { transport: 'tcp' });
-    alice.tell('CONNECT', { ...stage.credentials, 'accept-version': '1.2' });
+    alice.send('CONNECT', { ...stage.credentials, 'accept-version': '1.2' });
     await alice.connected('version');
   }),
   scenario('connecting: the STOMP version does not depend on the sub-protocol', async (stage) => {
     const alice = await stage.open('alice', { subprotocols: ['v10.stomp'] });
-    alice.tell('CONNECT', { ...stage.credentials, 'accept-version': '1.2' });
+    alice.send('CONNECT', { ...stage.credentials, 'accept-version': '1.2' });
     await alice.connected('version');
   }),
   scenario('connecting: no host header', async (stage) => {
     const alice = await stage.open('alice');
     const { login, passcode } = stage.credentials;
-    alice.tell('CONNECT', { login: login ?? '', passcode: passcode ?? '', 'accept-version': '1.2' });
+    alice.send('CONNECT', { login: login ?? '', passcode: passcode ?? '', 'accept-version': '1.2' });
     await alice.connected('version');
   }),
-  scenario('connecting: a host that nobody knows', async (stage) => {
+  scenario('connecting: an unknown host', async (stage) => {
     const alice = await stage.open('alice');
-    alice.tell('CONNECT', { ...stage.credentials, host: 'www.example.com', 'accept-version': '1.2' });
+    alice.send('CONNECT', { ...stage.credentials, host: 'www.example.com', 'accept-version': '1.2' });
     await alice.connected('version');
   }),
   scenario('connecting: a wrong passcode', async (stage) => {
     const alice = await stage.open('alice');
-    alice.tell('CONNECT', { ...stage.credentials, passcode: 'wrong', 'accept-version': '1.2' });
+    alice.send('CONNECT', { ...stage.credentials, passcode: 'wrong', 'accept-version': '1.2' });
     await alice.connected('version');
   }),
   scenario('connecting: neither login nor passcode', async (stage) => {
     const alice = await stage.open('alice');
-    alice.tell('CONNECT', { host: stage.server.vhost.name, 'accept-version': '1.2' });
+    alice.send('CONNECT', { host: stage.server.vhost.name, 'accept-version': '1.2' });
     await alice.connected('version');
   }),
   scenario('connecting: SEND before CONNECT', async (stage) => {
     const alice = await stage.open('alice');
-    alice.tell('SEND', { destination: '/topic/a' }, 'x');
+    alice.send('SEND', { destination: '/topic/a' }, 'x');
     await alice.refusal();
   }),
   scenario('connecting: a second CONNECT', async (stage) => {
     const alice = await stage.connect('alice');
-    alice.tell('CONNECT', { ...stage.credentials, 'accept-version': '1.2' });
+    alice.send('CONNECT', { ...stage.credentials, 'accept-version': '1.2' });
     await alice.refusal();
   }),
   scenario('connecting: an unknown command', async (stage) => {
     const alice = await stage.connect('alice');
-    alice.tell('WRONGCOMMAND', { destination: 'a', exchange: 'amq.fanout' });
+    alice.send('WRONGCOMMAND', { destination: 'a', exchange: 'amq.fanout' });
     await alice.refusal();
   }),
   scenario('connecting: a command in lower case', async (stage) => {
     const alice = await stage.connect('alice');
-    alice.tell('send', { destination: '/topic/a' }, 'x');
+    alice.send('send', { destination: '/topic/a' }, 'x');
     await alice.refusal();
   }),
 ];

@@ -1,23 +1,23 @@
-/** Every kind of destination, SEND and SUBSCRIBE, wildcards, and what is no destination. */
+/** Every kind of destination, for SEND and SUBSCRIBE, wildcards, and invalid destinations. */
 import { scenario, type Scenario } from '../stage.js';
 
-/** Alice subscribes, Bob sends. `own` is a name of the scenario's own. */
+/** Alice subscribes, Bob sends. `own` is the scenario's name. */
 const carried = (name: string, to: (own: string) => string, from: (own: string) => string = to): Scenario =>
   scenario(name, async (stage) => {
     const alice = await stage.connect('alice');
     const bob = await stage.connect('bob');
-    await alice.ask('SUBSCRIBE', { id: 's', destination: from(stage.name()) });
-    bob.tell('SEND', { destination: to(stage.name()) }, 'x');
+    await alice.request('SUBSCRIBE', { id: 's', destination: from(stage.name()) });
+    bob.send('SEND', { destination: to(stage.name()) }, 'x');
     await alice.message();
   });
 
-/** A pattern: which of the topics reach it. The last must. */
+/** Records the topics that match a pattern. The last topic must match. */
 const matched = (name: string, pattern: string, topics: readonly string[]): Scenario =>
   scenario(name, async (stage) => {
     const alice = await stage.connect('alice');
     const bob = await stage.connect('bob');
-    await alice.ask('SUBSCRIBE', { id: 's', destination: `/topic/${stage.name('w')}.${pattern}` });
-    for (const topic of topics) bob.tell('SEND', { destination: `/topic/${stage.name('w')}${topic}` }, topic || '-');
+    await alice.request('SUBSCRIBE', { id: 's', destination: `/topic/${stage.name('w')}.${pattern}` });
+    for (const topic of topics) bob.send('SEND', { destination: `/topic/${stage.name('w')}${topic}` }, topic || '-');
     const last = topics.at(-1) || '-';
     for (let body = ''; body !== last;) body = (await alice.message()).body.toString();
   });
@@ -25,7 +25,7 @@ const matched = (name: string, pattern: string, topics: readonly string[]): Scen
 const refused = (name: string, command: 'SEND' | 'SUBSCRIBE', destination: string): Scenario =>
   scenario(name, async (stage) => {
     const alice = await stage.connect('alice');
-    alice.tell(command, { ...(command === 'SUBSCRIBE' ? { id: 's' } : {}), destination });
+    alice.send(command, { ...(command === 'SUBSCRIBE' ? { id: 's' } : {}), destination });
     await alice.refusal();
   });
 
@@ -42,16 +42,16 @@ export const scenarios: readonly Scenario[] = [
   carried('destinations: /topic with text of another script', (own) => `/topic/${own}.ü`),
   carried('destinations: /queue', (own) => `/queue/${own}`),
   carried('destinations: /queue with an escaped slash', (own) => `/queue/${own}%2Fa`),
-  carried('destinations: a queue by its name alone', (own) => own),
+  carried('destinations: a queue by its bare name', (own) => own),
   carried(
-    'destinations: a queue by name, subscribed as /queue',
+    'destinations: a queue by its bare name, subscribed as /queue',
     (own) => own,
     (own) => `/queue/${own}`,
   ),
   carried('destinations: /exchange/amq.direct', (own) => `/exchange/amq.direct/${own}`),
   carried('destinations: /exchange/amq.fanout with a key', () => '/exchange/amq.fanout/key-of-fanout'),
   carried(
-    'destinations: /exchange/amq.topic, which is /topic',
+    'destinations: /exchange/amq.topic, sent to as /topic',
     (own) => `/topic/${own}`,
     (own) => `/exchange/amq.topic/${own}`,
   ),
@@ -60,121 +60,121 @@ export const scenarios: readonly Scenario[] = [
     (own) => `/exchange/amq.topic/${own}`,
     (own) => `/topic/${own}`,
   ),
-  scenario('destinations: /exchange of an own exchange, without a key', async (stage) => {
+  scenario('destinations: /exchange/NAME without a key', async (stage) => {
     const channel = await stage.backEnd();
     await channel.assertExchange(stage.name(), 'fanout');
     const alice = await stage.connect('alice');
     const bob = await stage.connect('bob');
-    await alice.ask('SUBSCRIBE', { id: 's', destination: `/exchange/${stage.name()}` });
-    bob.tell('SEND', { destination: `/exchange/${stage.name()}` }, 'x');
+    await alice.request('SUBSCRIBE', { id: 's', destination: `/exchange/${stage.name()}` });
+    bob.send('SEND', { destination: `/exchange/${stage.name()}` }, 'x');
     await alice.message();
   }),
-  scenario('destinations: /amq/queue of a queue that exists', async (stage) => {
+  scenario('destinations: /amq/queue of an existing queue', async (stage) => {
     const channel = await stage.backEnd();
     await channel.assertQueue(stage.name());
     const alice = await stage.connect('alice');
-    alice.tell('SEND', { destination: `/amq/queue/${stage.name()}` }, 'x');
-    await alice.ask('SUBSCRIBE', { id: 's', destination: `/amq/queue/${stage.name()}` });
+    alice.send('SEND', { destination: `/amq/queue/${stage.name()}` }, 'x');
+    await alice.request('SUBSCRIBE', { id: 's', destination: `/amq/queue/${stage.name()}` });
     await alice.message();
   }),
-  scenario('destinations: SUBSCRIBE to /amq/queue that is missing', async (stage) => {
+  scenario('destinations: SUBSCRIBE to a missing /amq/queue', async (stage) => {
     const alice = await stage.connect('alice');
-    alice.tell('SUBSCRIBE', { id: 's', destination: `/amq/queue/${stage.name()}` });
+    alice.send('SUBSCRIBE', { id: 's', destination: `/amq/queue/${stage.name()}` });
     await alice.refusal();
   }),
-  scenario('destinations: SUBSCRIBE to an exchange that is missing', async (stage) => {
+  scenario('destinations: SUBSCRIBE to a missing exchange', async (stage) => {
     const alice = await stage.connect('alice');
-    alice.tell('SUBSCRIBE', { id: 's', destination: `/exchange/${stage.name()}/k` });
+    alice.send('SUBSCRIBE', { id: 's', destination: `/exchange/${stage.name()}/k` });
     await alice.refusal();
   }),
-  scenario('destinations: SUBSCRIBE to an exchange that is missing, over TCP', async (stage) => {
+  scenario('destinations: SUBSCRIBE to a missing exchange, over TCP', async (stage) => {
     const alice = await stage.connect('alice', { transport: 'tcp' });
-    await alice.ask('SUBSCRIBE', { id: 's', destination: `/exchange/${stage.name()}/k` });
+    await alice.request('SUBSCRIBE', { id: 's', destination: `/exchange/${stage.name()}/k` });
   }),
-  scenario('destinations: SEND to an exchange that is missing, over TCP', async (stage) => {
+  scenario('destinations: SEND to a missing exchange, over TCP', async (stage) => {
     const alice = await stage.connect('alice', { transport: 'tcp' });
-    await alice.ask('SEND', { destination: `/exchange/${stage.name()}` }, 'x');
+    await alice.request('SEND', { destination: `/exchange/${stage.name()}` }, 'x');
   }),
-  scenario('destinations: SEND to an exchange that is missing', async (stage) => {
+  scenario('destinations: SEND to a missing exchange', async (stage) => {
     const alice = await stage.connect('alice');
-    alice.tell('SEND', { destination: `/exchange/${stage.name()}` }, 'x');
+    alice.send('SEND', { destination: `/exchange/${stage.name()}` }, 'x');
     await alice.refusal();
   }),
-  scenario('destinations: a subscriber in mode client of a topic', async (stage) => {
+  scenario('destinations: a subscription to a topic in mode client', async (stage) => {
     const alice = await stage.connect('alice');
     const bob = await stage.connect('bob');
-    await alice.ask('SUBSCRIBE', { id: 's', destination: `/topic/${stage.name()}`, ack: 'client' });
-    bob.tell('SEND', { destination: `/topic/${stage.name()}` }, 'x');
-    await alice.ask('ACK', alice.ackOf(await alice.message()));
+    await alice.request('SUBSCRIBE', { id: 's', destination: `/topic/${stage.name()}`, ack: 'client' });
+    bob.send('SEND', { destination: `/topic/${stage.name()}` }, 'x');
+    await alice.request('ACK', alice.ackOf(await alice.message()));
   }),
-  scenario('destinations: two subscribers of a topic both get it', async (stage) => {
+  scenario('destinations: two subscribers of a topic both get the message', async (stage) => {
     const alice = await stage.connect('alice');
     const bob = await stage.connect('bob');
     const carol = await stage.connect('carol');
     const destination = `/topic/${stage.name()}`;
-    await alice.ask('SUBSCRIBE', { id: 's', destination });
-    await bob.ask('SUBSCRIBE', { id: 's', destination });
-    for (const body of ['1', '2']) carol.tell('SEND', { destination }, body);
+    await alice.request('SUBSCRIBE', { id: 's', destination });
+    await bob.request('SUBSCRIBE', { id: 's', destination });
+    for (const body of ['1', '2']) carol.send('SEND', { destination }, body);
     await alice.messages(2);
     await bob.messages(2);
   }),
-  scenario('destinations: two subscribers of a queue share it', async (stage) => {
+  scenario('destinations: two subscribers of a queue share the messages', async (stage) => {
     const alice = await stage.connect('alice');
     const bob = await stage.connect('bob');
     const carol = await stage.connect('carol');
     const destination = `/queue/${stage.name()}`;
-    await alice.ask('SUBSCRIBE', { id: 's', destination });
-    await bob.ask('SUBSCRIBE', { id: 's', destination });
-    for (const body of ['x', 'x']) carol.tell('SEND', { destination }, body);
+    await alice.request('SUBSCRIBE', { id: 's', destination });
+    await bob.request('SUBSCRIBE', { id: 's', destination });
+    for (const body of ['x', 'x']) carol.send('SEND', { destination }, body);
     await alice.message();
     await bob.message();
   }),
-  scenario('destinations: two subscriptions of one client to a topic both get it', async (stage) => {
+  scenario('destinations: two subscriptions of one client to a topic both get the message', async (stage) => {
     const alice = await stage.connect('alice');
     const bob = await stage.connect('bob');
     const destination = `/topic/${stage.name()}`;
-    await alice.ask('SUBSCRIBE', { id: 'one', destination });
-    await alice.ask('SUBSCRIBE', { id: 'two', destination });
-    bob.tell('SEND', { destination }, 'x');
+    await alice.request('SUBSCRIBE', { id: 'one', destination });
+    await alice.request('SUBSCRIBE', { id: 'two', destination });
+    bob.send('SEND', { destination }, 'x');
     await alice.messagesInAnyOrder(2);
   }),
-  scenario('destinations: a queue sent to before anybody subscribes', async (stage) => {
+  scenario('destinations: SEND to a queue before the first SUBSCRIBE', async (stage) => {
     const bob = await stage.connect('bob');
-    bob.tell('SEND', { destination: `/queue/${stage.name()}` }, 'x');
+    bob.send('SEND', { destination: `/queue/${stage.name()}` }, 'x');
     const alice = await stage.connect('alice');
-    await alice.ask('SUBSCRIBE', { id: 's', destination: `/queue/${stage.name()}` });
+    await alice.request('SUBSCRIBE', { id: 's', destination: `/queue/${stage.name()}` });
     await alice.message();
   }),
   scenario('destinations: twenty messages in order', async (stage) => {
     const alice = await stage.connect('alice');
     const bob = await stage.connect('bob');
     const destination = `/queue/${stage.name()}`;
-    await alice.ask('SUBSCRIBE', { id: 's', destination });
-    for (let n = 0; n < 20; n++) bob.tell('SEND', { destination }, String(n));
+    await alice.request('SUBSCRIBE', { id: 's', destination });
+    for (let n = 0; n < 20; n++) bob.send('SEND', { destination }, String(n));
     await alice.messages(20);
   }),
-  scenario('destinations: a queue that was deleted can be subscribed to again', async (stage) => {
+  scenario('destinations: SUBSCRIBE again to a deleted queue', async (stage) => {
     const alice = await stage.connect('alice');
     const destination = `/queue/${stage.name()}`;
-    await alice.ask('SUBSCRIBE', { id: 's', destination, 'auto-delete': 'true' });
-    await alice.ask('UNSUBSCRIBE', { id: 's' });
-    await alice.ask('SUBSCRIBE', { id: 's', destination, 'auto-delete': 'true' });
-    alice.tell('SEND', { destination, 'auto-delete': 'true' }, 'x');
+    await alice.request('SUBSCRIBE', { id: 's', destination, 'auto-delete': 'true' });
+    await alice.request('UNSUBSCRIBE', { id: 's' });
+    await alice.request('SUBSCRIBE', { id: 's', destination, 'auto-delete': 'true' });
+    alice.send('SEND', { destination, 'auto-delete': 'true' }, 'x');
     await alice.message();
   }),
-  scenario('destinations: a queue that somebody else declared otherwise', async (stage) => {
+  scenario('destinations: a queue that a back end declared differently', async (stage) => {
     const channel = await stage.backEnd();
     await channel.assertQueue(stage.name(), { durable: true, arguments: { 'x-max-length': 10 } });
     const alice = await stage.connect('alice');
-    alice.tell('SEND', { destination: `/queue/${stage.name()}` }, 'x');
-    await alice.ask('SUBSCRIBE', { id: 's', destination: `/queue/${stage.name()}` });
+    alice.send('SEND', { destination: `/queue/${stage.name()}` }, 'x');
+    await alice.request('SUBSCRIBE', { id: 's', destination: `/queue/${stage.name()}` });
     await alice.message();
   }),
-  scenario('destinations: a queue deleted under its subscriber', async (stage) => {
+  scenario('destinations: a queue deleted during a subscription', async (stage) => {
     const channel = await stage.backEnd();
     await channel.assertQueue(stage.name());
     const alice = await stage.connect('alice');
-    await alice.ask('SUBSCRIBE', { id: 's', destination: `/amq/queue/${stage.name()}` });
+    await alice.request('SUBSCRIBE', { id: 's', destination: `/amq/queue/${stage.name()}` });
     await channel.deleteQueue(stage.name());
     await alice.refusal();
   }),
@@ -182,9 +182,9 @@ export const scenarios: readonly Scenario[] = [
     const alice = await stage.connect('alice');
     const bob = await stage.connect('bob');
     const destination = '/exchange/amq.headers';
-    await alice.ask('SUBSCRIBE', { id: 's', destination, 'x-match': 'all', 'arg-kind': stage.name() });
-    bob.tell('SEND', { destination, kind: 'another' }, 'another kind');
-    bob.tell('SEND', { destination, kind: stage.name() }, 'this kind');
+    await alice.request('SUBSCRIBE', { id: 's', destination, 'x-match': 'all', 'arg-kind': stage.name() });
+    bob.send('SEND', { destination, kind: 'another' }, 'another kind');
+    bob.send('SEND', { destination, kind: stage.name() }, 'this kind');
     await alice.message();
   }),
 
@@ -195,16 +195,16 @@ export const scenarios: readonly Scenario[] = [
   scenario('wildcards: patterns that overlap', async (stage) => {
     const alice = await stage.connect('alice');
     const bob = await stage.connect('bob');
-    await alice.ask('SUBSCRIBE', { id: 'one', destination: `/topic/${stage.name()}.*` });
-    await alice.ask('SUBSCRIBE', { id: 'two', destination: `/topic/${stage.name()}.#` });
-    bob.tell('SEND', { destination: `/topic/${stage.name()}.a` }, 'x');
+    await alice.request('SUBSCRIBE', { id: 'one', destination: `/topic/${stage.name()}.*` });
+    await alice.request('SUBSCRIBE', { id: 'two', destination: `/topic/${stage.name()}.#` });
+    bob.send('SEND', { destination: `/topic/${stage.name()}.a` }, 'x');
     await alice.messagesInAnyOrder(2);
   }),
-  scenario('wildcards: a SEND to a pattern is a SEND to its letters', async (stage) => {
+  scenario('wildcards: SEND takes a pattern literally', async (stage) => {
     const alice = await stage.connect('alice');
     const bob = await stage.connect('bob');
-    await alice.ask('SUBSCRIBE', { id: 's', destination: `/topic/${stage.name()}.#` });
-    bob.tell('SEND', { destination: `/topic/${stage.name()}.*` }, 'x');
+    await alice.request('SUBSCRIBE', { id: 's', destination: `/topic/${stage.name()}.#` });
+    bob.send('SEND', { destination: `/topic/${stage.name()}.*` }, 'x');
     await alice.message();
   }),
 
@@ -224,20 +224,20 @@ export const scenarios: readonly Scenario[] = [
     const channel = await stage.backEnd();
     await channel.assertQueue(stage.name());
     const alice = await stage.connect('alice');
-    await alice.ask('SUBSCRIBE', { id: 's', destination: `/reply-queue/${stage.name()}` });
+    await alice.request('SUBSCRIBE', { id: 's', destination: `/reply-queue/${stage.name()}` });
   }),
-  scenario('destinations: SEND without one', async (stage) => {
+  scenario('destinations: SEND without a destination', async (stage) => {
     const alice = await stage.connect('alice');
-    alice.tell('SEND', {}, 'x');
+    alice.send('SEND', {}, 'x');
     await alice.refusal();
   }),
-  scenario('destinations: SUBSCRIBE without one', async (stage) => {
+  scenario('destinations: SUBSCRIBE without a destination', async (stage) => {
     const alice = await stage.connect('alice');
-    alice.tell('SUBSCRIBE', { id: 's' });
+    alice.send('SUBSCRIBE', { id: 's' });
     await alice.refusal();
   }),
-  scenario('destinations: an empty one', async (stage) => {
+  scenario('destinations: an empty destination', async (stage) => {
     const alice = await stage.connect('alice');
-    await alice.ask('SEND', { destination: '' }, 'x');
+    await alice.request('SEND', { destination: '' }, 'x');
   }),
 ];

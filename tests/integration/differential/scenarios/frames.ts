@@ -1,26 +1,26 @@
-/** Bytes to frames and back: line ends, NULs, cuts, lengths, escapes. */
+/** Parsing and encoding of frames: line ends, NULs, split frames, lengths, escapes. */
 import { frame } from '../../../support/stomp-client.js';
 import { scenario, type ClientOptions, type Scenario } from '../stage.js';
 
 type Version = NonNullable<ClientOptions['version']>;
 
-/** Alice subscribes, sends these bytes and sees what comes back. */
+/** Alice subscribes, sends these bytes and records the MESSAGE. */
 const echoed = (name: string, bytes: (destination: string) => string | Buffer, options: ClientOptions = {}): Scenario =>
   scenario(name, async (stage) => {
     const alice = await stage.connect('alice', options);
     const destination = `/topic/${stage.name()}`;
-    await alice.ask('SUBSCRIBE', { id: 's', destination });
+    await alice.request('SUBSCRIBE', { id: 's', destination });
     alice.client.send(bytes(destination));
     await alice.message();
   });
 
-/** Alice sends a header line as it is written here, and sees what it has become. */
+/** Alice sends this header line literally; Bob records the header lines that he receives. */
 const header = (name: string, version: Version, line: string, reader: Version = version): Scenario =>
   scenario(name, async (stage) => {
     const alice = await stage.connect('alice', { version });
     const bob = await stage.connect('bob', { version: reader });
     const destination = `/topic/${stage.name()}`;
-    await bob.ask('SUBSCRIBE', { id: 's', destination });
+    await bob.request('SUBSCRIBE', { id: 's', destination });
     alice.client.send(`SEND\ndestination:${destination}\n${line}\n\nbody\0`);
     await alice.finish();
     const { headerLines } = await bob.message();
@@ -53,63 +53,63 @@ export const scenarios: readonly Scenario[] = [
   }),
   echoed('frames: binary WebSocket messages', (to) => frame('SEND', { destination: to }, 'x')),
   echoed(
-    'frames: a body that is no text, over TCP',
+    'frames: a body that is not UTF-8, over TCP',
     (to) => frame('SEND', { destination: to }, Buffer.from([0xff, 0xfe])),
     {
       transport: 'tcp',
     },
   ),
-  echoed('frames: a body that is no text, over WebSocket', (to) =>
+  echoed('frames: a body that is not UTF-8, over WebSocket', (to) =>
     frame('SEND', { destination: to }, Buffer.from([0xff, 0xfe])),
   ),
   echoed('frames: a body of 1 MiB', (to) => `SEND\ndestination:${to}\n\n${'x'.repeat(2 ** 20)}\0`),
   scenario('frames: two frames in one WebSocket message', async (stage) => {
     const alice = await stage.connect('alice');
     const destination = `/topic/${stage.name()}`;
-    await alice.ask('SUBSCRIBE', { id: 's', destination });
+    await alice.request('SUBSCRIBE', { id: 's', destination });
     alice.client.send(Buffer.concat([frame('SEND', { destination }, 'one'), frame('SEND', { destination }, 'two')]));
     await alice.messages(2);
   }),
   scenario('frames: a frame in pieces of seven bytes', async (stage) => {
     const alice = await stage.connect('alice');
     const destination = `/topic/${stage.name()}`;
-    await alice.ask('SUBSCRIBE', { id: 's', destination });
+    await alice.request('SUBSCRIBE', { id: 's', destination });
     alice.client.sendInPieces(frame('SEND', { destination, 'x-a': 'é' }, 'é ü 漢 😀'), 7);
     await alice.message();
   }),
   scenario('frames: a frame in pieces over TCP', async (stage) => {
     const alice = await stage.connect('alice', { transport: 'tcp' });
     const destination = `/topic/${stage.name()}`;
-    await alice.ask('SUBSCRIBE', { id: 's', destination });
+    await alice.request('SUBSCRIBE', { id: 's', destination });
     alice.client.sendInPieces(frame('SEND', { destination }, '0123456789'.repeat(50)), 191);
     await alice.message();
   }),
 
-  header('escapes: all of 1.2', '1.2', 'x-a:a\\cb\\nc\\\\d\\re'),
-  header('escapes: in a name', '1.2', 'x-a\\cb:1'),
-  header('escapes: of 1.1', '1.1', 'x-a:a\\cb\\nc\\\\d'),
+  header('escapes: all escapes of 1.2', '1.2', 'x-a:a\\cb\\nc\\\\d\\re'),
+  header('escapes: escapes in a header name', '1.2', 'x-a\\cb:1'),
+  header('escapes: all escapes of 1.1', '1.1', 'x-a:a\\cb\\nc\\\\d'),
   header('escapes: \\r is undefined in 1.1', '1.1', 'x-a:a\\rb'),
-  header('escapes: none in 1.0', '1.0', 'x-a:C:\\new'),
-  header('escapes: a 1.0 subscriber is shown values as they are', '1.2', 'x-a:a\\cb\\\\c', '1.0'),
-  header('escapes: undefined', '1.2', 'x-a:a\\tb'),
+  header('escapes: a backslash in 1.0', '1.0', 'x-a:C:\\new'),
+  header('escapes: a 1.0 subscriber gets values unescaped', '1.2', 'x-a:a\\cb\\\\c', '1.0'),
+  header('escapes: an undefined escape', '1.2', 'x-a:a\\tb'),
   header('escapes: a raw colon in a value', '1.2', 'x-a:http://example.com:80/'),
   header('headers: spaces around a value in 1.2', '1.2', 'x-a: b '),
   header('headers: spaces around a value in 1.0', '1.0', 'x-a: b '),
   header('headers: spaces around a name', '1.2', 'x-a :b'),
 
   bad('frames: a header without a colon', 'SEND\ndestination\n\nx\0'),
-  bad('frames: content-length is no number', 'SEND\ndestination:/topic/a\ncontent-length:abc\n\nx\0'),
+  bad('frames: content-length is not a number', 'SEND\ndestination:/topic/a\ncontent-length:abc\n\nx\0'),
   bad('frames: content-length is negative', 'SEND\ndestination:/topic/a\ncontent-length:-1\n\nx\0'),
-  bad('frames: no NUL where content-length says', 'SEND\ndestination:/topic/a\ncontent-length:2\n\nabcdef\0'),
+  bad('frames: no NUL after content-length bytes', 'SEND\ndestination:/topic/a\ncontent-length:2\n\nabcdef\0'),
   bad('frames: a carriage return inside a command', 'SE\rND\ndestination:/topic/a\n\nx\0'),
   bad('frames: garbage over TCP', 'GET / HTTP/1.1\r\nHost: example.com\r\n\r\n\0', { transport: 'tcp' }),
   scenario('frames: a body on SUBSCRIBE', async (stage) => {
     const alice = await stage.connect('alice');
-    await alice.ask('SUBSCRIBE', { id: 's', destination: `/topic/${stage.name()}` }, 'body');
+    await alice.request('SUBSCRIBE', { id: 's', destination: `/topic/${stage.name()}` }, 'body');
   }),
   scenario('frames: 200 headers', async (stage) => {
     const alice = await stage.connect('alice');
     const many = Object.fromEntries(Array.from({ length: 200 }, (_, n) => [`x-${n}`, 'v']));
-    await alice.ask('SEND', { destination: `/topic/${stage.name()}`, ...many }, 'x');
+    await alice.request('SEND', { destination: `/topic/${stage.name()}`, ...many }, 'x');
   }),
 ];

@@ -1,4 +1,4 @@
-/** Heart-beats: what is agreed, and who keeps to it. */
+/** Heart-beats: negotiation, sending and silence. */
 import { eventually } from '../../../support/deadline.js';
 import { scenario, type Scenario } from '../stage.js';
 
@@ -6,38 +6,38 @@ const connected = (name: string, heartBeat: string | undefined): Scenario =>
   scenario(name, async (stage) => {
     const alice = await stage.open('alice');
     const headers = heartBeat === undefined ? {} : { 'heart-beat': heartBeat };
-    alice.tell('CONNECT', { ...stage.credentials, 'accept-version': '1.2', ...headers });
+    alice.send('CONNECT', { ...stage.credentials, 'accept-version': '1.2', ...headers });
     await alice.connected('version');
   });
 
 export const scenarios: readonly Scenario[] = [
-  connected('heart-beats: none', undefined),
+  connected('heart-beats: no header', undefined),
   connected('heart-beats: 0,0', '0,0'),
   connected('heart-beats: 10000,10000', '10000,10000'),
   connected('heart-beats: a space after the comma', '10000, 10000'),
-  connected('heart-beats: one number', '10000'),
-  connected('heart-beats: no numbers', 'often,seldom'),
-  connected('heart-beats: negative', '-1,-1'),
-  scenario('heart-beats: what CONNECTED says about the server', async (stage) => {
+  connected('heart-beats: only one number', '10000'),
+  connected('heart-beats: not numbers', 'often,seldom'),
+  connected('heart-beats: negative numbers', '-1,-1'),
+  scenario('heart-beats: the header of CONNECTED', async (stage) => {
     const alice = await stage.open('alice');
-    alice.tell('CONNECT', { ...stage.credentials, 'accept-version': '1.2', 'heart-beat': '20000,30000' });
+    alice.send('CONNECT', { ...stage.credentials, 'accept-version': '1.2', 'heart-beat': '20000,30000' });
     await alice.connected('heart-beat');
   }),
-  scenario('heart-beats: come from the server', async (stage) => {
+  scenario('heart-beats: the server sends heart-beats', async (stage) => {
     const alice = await stage.connect('alice', { headers: { 'heart-beat': '0,1000' } });
     const { beats } = alice.client;
     const two = () => (alice.client.beats >= beats + 2 ? true : undefined);
     await eventually(two, 10_000, () => 'no heart-beats');
-    alice.note('heart-beats come');
+    alice.note('heart-beats arrive');
   }),
-  scenario('heart-beats: a client that owes them and is silent', async (stage) => {
+  scenario('heart-beats: a silent client that promised heart-beats', async (stage) => {
     const alice = await stage.connect('alice', { headers: { 'heart-beat': '1000,0' } });
     await alice.client.expectClose(undefined, 20_000);
     await alice.end();
   }),
-  scenario('heart-beats: a client that keeps its promise', async (stage) => {
+  scenario('heart-beats: a client that sends the promised heart-beats', async (stage) => {
     const alice = await stage.connect('alice', { headers: { 'heart-beat': '1000,1000' } });
-    // its own beat answers each of the server's: about one a second
+    // the client answers each beat of the server with its own, about one a second
     const start = alice.client.beats;
     for (let n = 1; n <= 5; n++) {
       await eventually(
@@ -47,6 +47,6 @@ export const scenarios: readonly Scenario[] = [
       );
       alice.client.send('\n');
     }
-    await alice.ask('SEND', { destination: `/topic/${stage.name()}` }, 'still here');
+    await alice.request('SEND', { destination: `/topic/${stage.name()}` }, 'still here');
   }),
 ];

@@ -1,4 +1,4 @@
-/** Headers of SEND and MESSAGE, AMQP properties and header tables, both ways. */
+/** Headers of SEND and MESSAGE, AMQP properties and header tables, in both directions. */
 import type { Options } from 'amqplib';
 import { withDeadline } from '../../../support/deadline.js';
 import { scenario, type Scenario } from '../stage.js';
@@ -16,22 +16,22 @@ const PROPERTIES = {
   persistent: 'true',
 };
 
-/** Alice SENDs with these headers, and subscribes. */
+/** Alice subscribes and sends with these headers. */
 const carried = (name: string, headers: Readonly<Record<string, string>>): Scenario =>
   scenario(name, async (stage) => {
     const alice = await stage.connect('alice');
     const bob = await stage.connect('bob');
     const destination = `/topic/${stage.name()}`;
-    await alice.ask('SUBSCRIBE', { id: 's', destination });
-    bob.tell('SEND', { destination, ...headers }, 'x');
+    await alice.request('SUBSCRIBE', { id: 's', destination });
+    bob.send('SEND', { destination, ...headers }, 'x');
     await bob.finish();
     await alice.message();
   });
 
-/** The relay's own: which publish it was, and who has sent it (a scenario of its own shows that). */
+/** Headers that the relay adds: id of the publish, user and session. Another scenario compares them. */
 const STAMPS: ReadonlySet<string> = new Set(['relay-id', 'user', 'session']);
 
-/** What an AMQP back end sees of a SEND with these headers. */
+/** Records the message that an AMQP back end receives for a SEND with these headers. */
 const seen = (name: string, headers: Readonly<Record<string, string>>): Scenario =>
   scenario(name, async (stage) => {
     const channel = await stage.backEnd();
@@ -45,15 +45,15 @@ const seen = (name: string, headers: Readonly<Record<string, string>>): Scenario
       });
     });
     const bob = await stage.connect('bob');
-    bob.tell('SEND', { destination: `/amq/queue/${stage.name()}`, ...headers }, 'x');
-    bob.note(await withDeadline(arrived, 5_000, () => 'the back end gets nothing'));
+    bob.send('SEND', { destination: `/amq/queue/${stage.name()}`, ...headers }, 'x');
+    bob.note(await withDeadline(arrived, 5_000, () => 'the back end received no message'));
   });
 
-/** What Alice sees of a message from an AMQP back end. */
+/** Records the MESSAGE that Alice receives from an AMQP back end. */
 const published = (name: string, options: Options.Publish): Scenario =>
   scenario(name, async (stage) => {
     const alice = await stage.connect('alice');
-    await alice.ask('SUBSCRIBE', { id: 's', destination: `/topic/${stage.name()}` });
+    await alice.request('SUBSCRIBE', { id: 's', destination: `/topic/${stage.name()}` });
     const channel = await stage.backEnd();
     channel.publish('amq.topic', stage.name(), Buffer.from('x'), options);
     await alice.message();
@@ -62,7 +62,7 @@ const published = (name: string, options: Options.Publish): Scenario =>
 const refused = (name: string, headers: Readonly<Record<string, string>>): Scenario =>
   scenario(name, async (stage) => {
     const alice = await stage.connect('alice');
-    await alice.ask('SEND', { destination: `/topic/${stage.name()}`, ...headers }, 'x');
+    await alice.request('SEND', { destination: `/topic/${stage.name()}`, ...headers }, 'x');
   });
 
 export const scenarios: readonly Scenario[] = [
@@ -70,7 +70,7 @@ export const scenarios: readonly Scenario[] = [
   carried('headers: all properties', PROPERTIES),
   carried('headers: persistent:false', { persistent: 'false' }),
   carried('headers: persistent:True, as Python writes it', { persistent: 'True' }),
-  carried('headers: receipt, id and content-length are for the server', {
+  carried('headers: receipt, id and content-length on SEND', {
     receipt: 'r',
     id: 'i',
     'content-length': '1',
@@ -80,19 +80,19 @@ export const scenarios: readonly Scenario[] = [
   carried('headers: a forged redelivered', { redelivered: 'true' }),
   carried('headers: a forged ack', { ack: 'forged' }),
   carried('headers: a forged user and session', { user: 'admin', session: 'another' }),
-  scenario('headers: transaction is for the server', async (stage) => {
+  scenario('headers: transaction on SEND', async (stage) => {
     const alice = await stage.connect('alice');
     const bob = await stage.connect('bob');
-    await alice.ask('SUBSCRIBE', { id: 's', destination: `/topic/${stage.name()}` });
-    await bob.ask('BEGIN', { transaction: 't' });
-    bob.tell('SEND', { destination: `/topic/${stage.name()}`, transaction: 't' }, 'x');
-    await bob.ask('COMMIT', { transaction: 't' });
+    await alice.request('SUBSCRIBE', { id: 's', destination: `/topic/${stage.name()}` });
+    await bob.request('BEGIN', { transaction: 't' });
+    bob.send('SEND', { destination: `/topic/${stage.name()}`, transaction: 't' }, 'x');
+    await bob.request('COMMIT', { transaction: 't' });
     await alice.message();
   }),
-  seen('properties: all, as a back end sees them', PROPERTIES),
-  seen('properties: user headers, as a back end sees them', { 'x-one': '1', two: 'zwei' }),
-  seen('properties: none', {}),
-  seen('properties: receipt and queue headers, as a back end sees them', { receipt: 'r', 'x-max-length': '5' }),
+  seen('properties: all properties, seen by a back end', PROPERTIES),
+  seen('properties: user headers, seen by a back end', { 'x-one': '1', two: 'zwei' }),
+  seen('properties: no properties', {}),
+  seen('properties: receipt and queue headers, seen by a back end', { receipt: 'r', 'x-max-length': '5' }),
   published('from AMQP: text headers', { headers: { 'x-custom': 'value', other: 'é' } }),
   published('from AMQP: numbers', { headers: { small: 1, large: 2 ** 40, negative: -5 } }),
   published('from AMQP: booleans', { headers: { yes: true, no: false } }),
@@ -110,17 +110,17 @@ export const scenarios: readonly Scenario[] = [
     appId: 'a',
     expiration: '60000',
   }),
-  published('from AMQP: reply-to a queue', { replyTo: 'answers' }),
-  published('from AMQP: reply-to a destination', { replyTo: '/queue/answers' }),
+  published('from AMQP: reply-to names a queue', { replyTo: 'answers' }),
+  published('from AMQP: reply-to names a destination', { replyTo: '/queue/answers' }),
   published('from AMQP: a forged subscription', { headers: { subscription: 'forged' } }),
   published('from AMQP: a forged message-id', { headers: { 'message-id': 'forged' } }),
   published('from AMQP: a forged content-length', { headers: { 'content-length': '100' } }),
   published('from AMQP: a line feed in a header', { headers: { text: 'two\nlines: a\\b' } }),
-  published('from AMQP: copies for other keys', { CC: ['another.key'] }),
-  refused('headers: priority is no number', { priority: 'high' }),
-  refused('headers: timestamp is no number', { timestamp: 'now' }),
-  refused('headers: expiration is no number', { expiration: 'soon' }),
-  refused('headers: user-id of somebody else', { 'user-id': 'somebody-else' }),
+  published('from AMQP: CC with another key', { CC: ['another.key'] }),
+  refused('headers: priority is not a number', { priority: 'high' }),
+  refused('headers: timestamp is not a number', { timestamp: 'now' }),
+  refused('headers: expiration is not a number', { expiration: 'soon' }),
+  refused('headers: user-id of another user', { 'user-id': 'another-user' }),
   refused('headers: CC as text', { CC: 'another.key' }),
   refused('headers: persistent is neither true nor false', { persistent: 'maybe' }),
 ];

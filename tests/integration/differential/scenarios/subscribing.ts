@@ -1,8 +1,8 @@
-/** SUBSCRIBE: ids, durable subscriptions, and the queues that headers ask for. */
+/** SUBSCRIBE: ids, durable subscriptions, and queue headers. */
 import type { Stage } from '../stage.js';
 import { scenario, type Scenario } from '../stage.js';
 
-/** A queue as RabbitMQ describes it. */
+/** The properties of a queue, from the management API. */
 async function queueOf(stage: Stage, name: string): Promise<string> {
   const queue = (await stage.server.vhost.api('GET', `queues/${encodeURIComponent(name)}`)) as Record<string, unknown>;
   const { durable, auto_delete, exclusive } = queue;
@@ -23,81 +23,81 @@ const QUEUE_HEADERS = {
 const declared = (name: string, headers: Readonly<Record<string, string>>): Scenario =>
   scenario(name, async (stage) => {
     const alice = await stage.connect('alice');
-    await alice.ask('SUBSCRIBE', { id: 's', destination: `/queue/${stage.name()}`, ...headers });
+    await alice.request('SUBSCRIBE', { id: 's', destination: `/queue/${stage.name()}`, ...headers });
     alice.note(await queueOf(stage, stage.name()));
   });
 
-/** Subscribes, goes away in some manner, and comes back to what was sent meanwhile. */
+/** Subscribes, leaves in several ways, returns, and records the messages sent in between. */
 const durable = (name: string, header: 'durable' | 'persistent'): Scenario =>
   scenario(name, async (stage) => {
     const destination = `/topic/${stage.name()}`;
     const headers = { id: 'my-subscription', destination, [header]: 'true', 'auto-delete': 'false' };
     const bob = await stage.connect('bob');
     const first = await stage.connect('first');
-    await first.ask('SUBSCRIBE', headers);
-    bob.tell('SEND', { destination }, '1');
+    await first.request('SUBSCRIBE', headers);
+    bob.send('SEND', { destination }, '1');
     await first.message();
     await first.leave();
-    bob.tell('SEND', { destination }, '2');
+    bob.send('SEND', { destination }, '2');
     const second = await stage.connect('second');
-    await second.ask('SUBSCRIBE', headers);
+    await second.request('SUBSCRIBE', headers);
     await second.body();
-    await second.ask('UNSUBSCRIBE', { id: 'my-subscription' });
-    bob.tell('SEND', { destination }, '3');
-    await second.ask('SUBSCRIBE', headers);
+    await second.request('UNSUBSCRIBE', { id: 'my-subscription' });
+    bob.send('SEND', { destination }, '3');
+    await second.request('SUBSCRIBE', headers);
     await second.body();
-    await second.ask('UNSUBSCRIBE', { id: 'my-subscription', [header]: 'true' });
-    await bob.ask('SEND', { destination }, 'lost');
-    await second.ask('SUBSCRIBE', headers);
-    bob.tell('SEND', { destination }, 'marker');
+    await second.request('UNSUBSCRIBE', { id: 'my-subscription', [header]: 'true' });
+    await bob.request('SEND', { destination }, 'lost');
+    await second.request('SUBSCRIBE', headers);
+    bob.send('SEND', { destination }, 'marker');
     await second.body();
   });
 
 export const scenarios: readonly Scenario[] = [
   scenario('subscribing: the same id twice', async (stage) => {
     const alice = await stage.connect('alice');
-    await alice.ask('SUBSCRIBE', { id: 's', destination: `/topic/${stage.name('one')}` });
-    alice.tell('SUBSCRIBE', { id: 's', destination: `/topic/${stage.name('two')}` });
+    await alice.request('SUBSCRIBE', { id: 's', destination: `/topic/${stage.name('one')}` });
+    alice.send('SUBSCRIBE', { id: 's', destination: `/topic/${stage.name('two')}` });
     await alice.refusal();
   }),
   scenario('subscribing: the same destination twice without ids in 1.0', async (stage) => {
     const alice = await stage.connect('alice', { version: '1.0' });
-    await alice.ask('SUBSCRIBE', { destination: `/topic/${stage.name()}` });
-    alice.tell('SUBSCRIBE', { destination: `/topic/${stage.name()}` });
+    await alice.request('SUBSCRIBE', { destination: `/topic/${stage.name()}` });
+    alice.send('SUBSCRIBE', { destination: `/topic/${stage.name()}` });
     await alice.refusal();
   }),
-  scenario('subscribing: no id in 1.2', async (stage) => {
+  scenario('subscribing: SUBSCRIBE without id in 1.2', async (stage) => {
     const alice = await stage.connect('alice');
-    await alice.ask('SUBSCRIBE', { destination: `/topic/${stage.name()}` });
+    await alice.request('SUBSCRIBE', { destination: `/topic/${stage.name()}` });
   }),
-  scenario('subscribing: no id in 1.1', async (stage) => {
+  scenario('subscribing: SUBSCRIBE without id in 1.1', async (stage) => {
     const alice = await stage.connect('alice', { version: '1.1' });
-    await alice.ask('SUBSCRIBE', { destination: `/topic/${stage.name()}` });
+    await alice.request('SUBSCRIBE', { destination: `/topic/${stage.name()}` });
   }),
   scenario('subscribing: an id with a colon', async (stage) => {
     const alice = await stage.connect('alice');
-    await alice.ask('SUBSCRIBE', { id: 'a\\cb', destination: `/topic/${stage.name()}` });
-    alice.tell('SEND', { destination: `/topic/${stage.name()}` }, 'x');
+    await alice.request('SUBSCRIBE', { id: 'a\\cb', destination: `/topic/${stage.name()}` });
+    alice.send('SEND', { destination: `/topic/${stage.name()}` }, 'x');
     await alice.message();
   }),
   scenario('subscribing: an id like that of a temporary queue', async (stage) => {
     const alice = await stage.connect('alice');
-    await alice.ask('SUBSCRIBE', { id: '/temp-queue/a', destination: `/topic/${stage.name()}` });
+    await alice.request('SUBSCRIBE', { id: '/temp-queue/a', destination: `/topic/${stage.name()}` });
   }),
-  durable('durable: survives, and is forgotten on request', 'durable'),
-  durable('durable: by its old name persistent', 'persistent'),
-  scenario('durable: no id in 1.0', async (stage) => {
+  durable('durable: the subscription survives and is deleted on request', 'durable'),
+  durable('durable: the old header name persistent', 'persistent'),
+  scenario('durable: SUBSCRIBE without id in 1.0', async (stage) => {
     const alice = await stage.connect('alice', { version: '1.0' });
-    await alice.ask('SUBSCRIBE', { destination: `/topic/${stage.name()}`, durable: 'true' });
+    await alice.request('SUBSCRIBE', { destination: `/topic/${stage.name()}`, durable: 'true' });
   }),
   scenario('durable: two ids are two subscriptions', async (stage) => {
     const alice = await stage.connect('alice');
     const bob = await stage.connect('bob');
     const destination = `/topic/${stage.name()}`;
     for (const id of ['one', 'two']) {
-      await alice.ask('SUBSCRIBE', { id, destination, durable: 'true', 'auto-delete': 'false' });
+      await alice.request('SUBSCRIBE', { id, destination, durable: 'true', 'auto-delete': 'false' });
     }
-    bob.tell('SEND', { destination }, 'x');
+    bob.send('SEND', { destination }, 'x');
     await alice.messagesInAnyOrder(2);
   }),
   scenario('durable: the same subscription in two tabs', async (stage) => {
@@ -105,24 +105,24 @@ export const scenarios: readonly Scenario[] = [
     const headers = { id: 'sub-0', destination, durable: 'true', 'auto-delete': 'false' };
     const first = await stage.connect('first');
     const second = await stage.connect('second');
-    await first.ask('SUBSCRIBE', headers);
-    await second.ask('SUBSCRIBE', headers);
+    await first.request('SUBSCRIBE', headers);
+    await second.request('SUBSCRIBE', headers);
   }),
   scenario('queue headers: x-queue-name behind a topic', async (stage) => {
     const alice = await stage.connect('alice');
     const destination = `/topic/${stage.name('topic')}`;
-    await alice.ask('SUBSCRIBE', { id: 's', destination, 'x-queue-name': stage.name('queue') });
+    await alice.request('SUBSCRIBE', { id: 's', destination, 'x-queue-name': stage.name('queue') });
     const channel = await stage.backEnd();
     channel.sendToQueue(stage.name('queue'), Buffer.from('Hello World!'), { headers: { 'x-custom': 'value' } });
     await alice.message();
-    await alice.ask('SEND', { destination: `/topic/${stage.name('other')}` }, 'not for this queue');
-    alice.tell('SEND', { destination }, 'by its topic');
+    await alice.request('SEND', { destination: `/topic/${stage.name('other')}` }, 'not for this queue');
+    alice.send('SEND', { destination }, 'by its topic');
     await alice.message();
   }),
   scenario('queue headers: x-queue-name behind an exchange', async (stage) => {
     const alice = await stage.connect('alice');
     const destination = `/exchange/amq.direct/${stage.name('key')}`;
-    await alice.ask('SUBSCRIBE', { id: 's', destination, 'x-queue-name': stage.name('queue') });
+    await alice.request('SUBSCRIBE', { id: 's', destination, 'x-queue-name': stage.name('queue') });
     const channel = await stage.backEnd();
     channel.sendToQueue(stage.name('queue'), Buffer.from('Hello World!'));
     await alice.message();
@@ -131,7 +131,7 @@ export const scenarios: readonly Scenario[] = [
     const alice = await stage.connect('alice');
     const destination = `/topic/${stage.name()}`;
     const quorum = { 'x-queue-type': 'quorum', durable: 'true', 'auto-delete': 'false' };
-    await alice.ask('SUBSCRIBE', { id: 's', destination, 'x-queue-name': stage.name('queue'), ...quorum });
+    await alice.request('SUBSCRIBE', { id: 's', destination, 'x-queue-name': stage.name('queue'), ...quorum });
     alice.note(await queueOf(stage, stage.name('queue')));
     const channel = await stage.backEnd();
     channel.sendToQueue(stage.name('queue'), Buffer.from('Hello World!'));
@@ -142,10 +142,10 @@ export const scenarios: readonly Scenario[] = [
     const stream = { durable: true, arguments: { 'x-queue-type': 'stream' } };
     await channel.assertQueue(stage.name(), stream);
     const bob = await stage.connect('bob');
-    for (const body of ['1', '2']) bob.tell('SEND', { destination: `/amq/queue/${stage.name()}` }, body);
+    for (const body of ['1', '2']) bob.send('SEND', { destination: `/amq/queue/${stage.name()}` }, body);
     const alice = await stage.connect('alice');
     const reading = { ack: 'client', 'prefetch-count': '10', 'x-stream-offset': 'first' };
-    await alice.ask('SUBSCRIBE', { id: 's', destination: `/amq/queue/${stage.name()}`, ...reading });
+    await alice.request('SUBSCRIBE', { id: 's', destination: `/amq/queue/${stage.name()}`, ...reading });
     await alice.messages(2);
   }),
   declared('queue headers: none', {}),
@@ -162,23 +162,23 @@ export const scenarios: readonly Scenario[] = [
     const alice = await stage.connect('alice');
     const destination = `/topic/${stage.name()}`;
     const dead = { 'x-dead-letter-exchange': 'amq.direct', 'x-dead-letter-routing-key': 'dead' };
-    await alice.ask('SUBSCRIBE', { id: 's', destination, durable: 'true', 'auto-delete': 'false', ...dead });
+    await alice.request('SUBSCRIBE', { id: 's', destination, durable: 'true', 'auto-delete': 'false', ...dead });
   }),
   scenario('queue headers: a hundred priorities', async (stage) => {
     const alice = await stage.connect('alice');
-    await alice.ask('SUBSCRIBE', { id: 's', destination: `/queue/${stage.name()}`, 'x-max-priority': '100' });
+    await alice.request('SUBSCRIBE', { id: 's', destination: `/queue/${stage.name()}`, 'x-max-priority': '100' });
   }),
-  declared('queue headers: no number in x-max-length', { 'x-max-length': 'ten' }),
+  declared('queue headers: x-max-length is not a number', { 'x-max-length': 'ten' }),
   scenario('queue headers: on SEND', async (stage) => {
     const alice = await stage.connect('alice');
-    await alice.ask('SEND', { destination: `/queue/${stage.name()}`, ...QUEUE_HEADERS }, 'x');
+    await alice.request('SEND', { destination: `/queue/${stage.name()}`, ...QUEUE_HEADERS }, 'x');
     alice.note(await queueOf(stage, stage.name()));
   }),
-  scenario('queue headers: others than those of the queue', async (stage) => {
+  scenario('queue headers: headers that differ from the queue', async (stage) => {
     const alice = await stage.connect('alice');
     const bob = await stage.connect('bob');
-    await alice.ask('SUBSCRIBE', { id: 's', destination: `/queue/${stage.name()}`, 'x-max-length': '10' });
-    bob.tell('SUBSCRIBE', { id: 's', destination: `/queue/${stage.name()}`, 'x-max-length': '11' });
+    await alice.request('SUBSCRIBE', { id: 's', destination: `/queue/${stage.name()}`, 'x-max-length': '10' });
+    bob.send('SUBSCRIBE', { id: 's', destination: `/queue/${stage.name()}`, 'x-max-length': '11' });
     await bob.refusal();
   }),
 ];
