@@ -1,4 +1,4 @@
-/** The ack modes, the header forms of each version, NACK, redelivery, and what an unknown id is answered with. */
+/** Ack modes, the ack headers of each version, NACK, redelivery, and ACKs with an unknown id. */
 import { beforeEach, describe, expect, test } from '@jest/globals';
 import type { ReceivedFrame, StompClient } from '../../support/stomp-client.js';
 import { bodiesUntilNow, EVERYWHERE, refuses, stageRelays, unique } from './relay-stage.js';
@@ -10,7 +10,7 @@ describe.each(EVERYWHERE)('on $broker over $transport', ({ broker, transport }) 
     queue = `/queue/${unique()}`;
   });
 
-  /** A consumer that has been sent these bodies and has answered none. */
+  /** A consumer that has received these bodies without an ACK. */
   async function consumer(version: string, ack: string, bodies: readonly string[], more: Record<string, string> = {}) {
     const client = await stage.connect(transport, { 'accept-version': version });
     await client.receipt('SUBSCRIBE', { id: 's', destination: queue, ack, ...more });
@@ -24,15 +24,15 @@ describe.each(EVERYWHERE)('on $broker over $transport', ({ broker, transport }) 
     return { client, messages };
   }
 
-  /** How a client of this version names a message in ACK and NACK. */
+  /** The headers that identify a message in ACK and NACK in this version. */
   function naming(version: string, message: ReceivedFrame | undefined): Record<string, string> {
     const { ack = '', 'message-id': messageId = '', subscription = '' } = message?.headers ?? {};
     if (version === '1.2') return { id: ack };
     return version === '1.1' ? { 'message-id': messageId, subscription } : { 'message-id': messageId };
   }
 
-  /** What is left in the queue once this client has gone. */
-  async function left(client: StompClient): Promise<ReceivedFrame[]> {
+  /** The messages left in the queue after this client has disconnected. */
+  async function remaining(client: StompClient): Promise<ReceivedFrame[]> {
     await client.disconnect();
     const next = await stage.connect(transport);
     await next.receipt('SUBSCRIBE', { id: 'rest', destination: queue, ack: 'client' });
@@ -47,85 +47,82 @@ describe.each(EVERYWHERE)('on $broker over $transport', ({ broker, transport }) 
   const bodies = (messages: ReceivedFrame[]) => messages.map((each) => each.body.toString());
 
   describe.each(['1.0', '1.1', '1.2'])('in %s', (version) => {
-    test('client: an ACK covers all before it', async () => {
+    test('ack:client: an ACK covers all earlier messages', async () => {
       const { client, messages } = await consumer(version, 'client', ['a', 'b', 'c']);
       await client.receipt('ACK', naming(version, messages[1]));
-      const rest = await left(client);
+      const rest = await remaining(client);
       expect(bodies(rest)).toEqual(['c']);
       expect(rest[0]?.headers['redelivered']).toBe('true');
     });
 
-    test('nothing acknowledged: all comes again, in order, marked as redelivered', async () => {
+    test('ack:client: messages without an ACK are redelivered in order and marked', async () => {
       const { client } = await consumer(version, 'client', ['a', 'b', 'c']);
-      const rest = await left(client);
+      const rest = await remaining(client);
       expect(bodies(rest)).toEqual(['a', 'b', 'c']);
       expect(rest.every((each) => each.headers['redelivered'] === 'true')).toBe(true);
     });
 
-    test('auto: nothing comes again', async () => {
+    test('ack:auto: no message is redelivered', async () => {
       const { client } = await consumer(version, 'auto', ['a', 'b']);
-      expect(await left(client)).toEqual([]);
+      expect(await remaining(client)).toEqual([]);
     });
 
-    test.each(['ACK', ...(version === '1.0' ? [] : ['NACK'])])(
-      '%s of an id that was never given is refused',
-      async (verb) => {
-        const { client } = await consumer(version, 'client', ['a']);
-        const headers = { id: 'never', 'message-id': 'never', subscription: 's' };
-        await refuses(client, verb, headers, 'unknown-ack');
-      },
-    );
+    test.each(['ACK', ...(version === '1.0' ? [] : ['NACK'])])('%s with an unknown id is refused', async (verb) => {
+      const { client } = await consumer(version, 'client', ['a']);
+      const headers = { id: 'never', 'message-id': 'never', subscription: 's' };
+      await refuses(client, verb, headers, 'unknown-ack');
+    });
 
-    test('the same ACK twice is refused', async () => {
+    test('a second ACK of the same message is refused', async () => {
       const { client, messages } = await consumer(version, 'client', ['a']);
       await client.receipt('ACK', naming(version, messages[0]));
       await refuses(client, 'ACK', naming(version, messages[0]), 'unknown-ack');
     });
 
-    test('ACK without its headers is refused', async () => {
+    test('an ACK without headers is refused', async () => {
       const { client } = await consumer(version, 'client', ['a']);
       await refuses(client, 'ACK', {}, 'missing-header');
     });
   });
 
   describe.each(['1.1', '1.2'])('in %s', (version) => {
-    test('client-individual: an ACK covers one message', async () => {
+    test('ack:client-individual: an ACK covers one message', async () => {
       const { client, messages } = await consumer(version, 'client-individual', ['a', 'b', 'c']);
       await client.receipt('ACK', naming(version, messages[1]));
-      expect(bodies(await left(client))).toEqual(['a', 'c']);
+      expect(bodies(await remaining(client))).toEqual(['a', 'c']);
     });
 
-    test('client-individual: NACK gives one message back, to be delivered again', async () => {
+    test('ack:client-individual: a NACK returns one message, which is redelivered', async () => {
       const { client, messages } = await consumer(version, 'client-individual', ['a', 'b']);
       await client.receipt('NACK', naming(version, messages[0]));
       const again = await client.expectFrame('MESSAGE', { redelivered: 'true' });
       expect(again.body.toString()).toBe('a');
       for (const message of [messages[1], again]) await client.receipt('ACK', naming(version, message));
-      expect(await left(client)).toEqual([]);
+      expect(await remaining(client)).toEqual([]);
     });
 
-    test('client: NACK covers all before it', async () => {
+    test('ack:client: a NACK covers all earlier messages', async () => {
       const { client, messages } = await consumer(version, 'client', ['a', 'b', 'c']);
       await client.receipt('NACK', { ...naming(version, messages[1]), requeue: 'false' });
-      expect(bodies(await left(client))).toEqual(['c']);
+      expect(bodies(await remaining(client))).toEqual(['c']);
     });
 
-    test.each(['false', 'False'])('NACK with requeue:%s drops the message', async (requeue) => {
+    test.each(['false', 'False'])('a NACK with requeue:%s drops the message', async (requeue) => {
       const { client, messages } = await consumer(version, 'client-individual', ['a', 'b']);
       await client.receipt('NACK', { ...naming(version, messages[0]), requeue });
-      expect(bodies(await left(client))).toEqual(['b']);
+      expect(bodies(await remaining(client))).toEqual(['b']);
     });
 
-    test('headers of the other versions beside the right ones do no harm', async () => {
+    test('an ACK with the headers of all versions is accepted', async () => {
       const { client, messages } = await consumer(version, 'client', ['a']);
       const [{ headers }] = messages as [ReceivedFrame];
       const id = headers['ack'] ?? headers['message-id'] ?? '';
       await client.receipt('ACK', { id, 'message-id': headers['message-id'] ?? '', subscription: 's' });
-      expect(await left(client)).toEqual([]);
+      expect(await remaining(client)).toEqual([]);
     });
   });
 
-  test('1.2 says what to acknowledge in an ack header of its own; earlier versions have none', async () => {
+  test('a MESSAGE has an ack header in 1.2, and none in earlier versions', async () => {
     const { messages } = await consumer('1.2', 'client', ['a']);
     expect(messages[0]?.headers['ack']).toMatch(/^[\w-]+$/);
     queue = `/queue/${unique()}`;
@@ -133,13 +130,13 @@ describe.each(EVERYWHERE)('on $broker over $transport', ({ broker, transport }) 
     expect(old.messages[0]?.headers).not.toHaveProperty('ack');
   });
 
-  test('auto has no ack header, and an ACK for it is refused', async () => {
+  test('with ack:auto a MESSAGE has no ack header, and its ACK is refused', async () => {
     const { client, messages } = await consumer('1.2', 'auto', ['a']);
     expect(messages[0]?.headers).not.toHaveProperty('ack');
     await refuses(client, 'ACK', { id: messages[0]?.headers['message-id'] ?? '' }, 'unknown-ack');
   });
 
-  test('cumulative acks stay inside their subscription', async () => {
+  test('a cumulative ACK does not cover another subscription', async () => {
     const other = `/queue/${unique()}`;
     const { client, messages } = await consumer('1.2', 'client', ['a']);
     await client.receipt('SUBSCRIBE', { id: 't', destination: other, ack: 'client' });
@@ -147,10 +144,10 @@ describe.each(EVERYWHERE)('on $broker over $transport', ({ broker, transport }) 
     const second = await client.expectFrame('MESSAGE', { subscription: 't' });
     await client.receipt('ACK', { id: second.headers['ack'] ?? '' });
     expect(messages).toHaveLength(1);
-    expect(bodies(await left(client))).toEqual(['a']);
+    expect(bodies(await remaining(client))).toEqual(['a']);
   });
 
-  test('1.1: an ACK that names another subscription is refused', async () => {
+  test('in 1.1 an ACK that names another subscription is refused', async () => {
     const { client, messages } = await consumer('1.1', 'client', ['a']);
     await client.receipt('SUBSCRIBE', { id: 't', destination: `/queue/${unique()}`, ack: 'client' });
     const messageId = messages[0]?.headers['message-id'] ?? '';
@@ -163,11 +160,11 @@ describe.each(EVERYWHERE)('on $broker over $transport', ({ broker, transport }) 
     ['1.1', { 'message-id': 'x' }],
     ['1.1', { subscription: 's' }],
     ['1.0', { id: 'x' }],
-  ])('%s: ACK %j lacks what that version requires', async (version, headers) => {
+  ])('in %s an ACK with %j lacks a required header', async (version, headers) => {
     await refuses(await stage.connect(transport, { 'accept-version': version }), 'ACK', headers, 'missing-header');
   });
 
-  test('1.0 has no NACK', async () => {
+  test('a NACK in 1.0 is an unknown command', async () => {
     await refuses(
       await stage.connect(transport, { 'accept-version': '1.0' }),
       'NACK',
@@ -176,23 +173,26 @@ describe.each(EVERYWHERE)('on $broker over $transport', ({ broker, transport }) 
     );
   });
 
-  test('another session’s message cannot be acknowledged', async () => {
+  test('an ACK of another session’s message is refused and changes nothing', async () => {
     const { client, messages } = await consumer('1.2', 'client', ['a']);
     await refuses(await stage.connect(transport), 'ACK', naming('1.2', messages[0]), 'unknown-ack');
-    expect(bodies(await left(client))).toEqual(['a']);
+    expect(bodies(await remaining(client))).toEqual(['a']);
   });
 
-  test.each(['client', 'client-individual'])('%s: what a client that vanishes held comes again', async (ack) => {
-    const { client, messages } = await consumer('1.2', ack, ['a', 'b']);
-    await client.receipt('ACK', naming('1.2', messages[0]));
-    const next = await stage.connect(transport);
-    await next.receipt('SUBSCRIBE', { id: 'n', destination: queue, ack });
-    client.destroy();
-    const again = await next.expectFrame('MESSAGE', { redelivered: 'true' });
-    expect(again.body.toString()).toBe('b');
-  });
+  test.each(['client', 'client-individual'])(
+    'ack:%s: the unacknowledged messages of a client that vanishes are redelivered',
+    async (ack) => {
+      const { client, messages } = await consumer('1.2', ack, ['a', 'b']);
+      await client.receipt('ACK', naming('1.2', messages[0]));
+      const next = await stage.connect(transport);
+      await next.receipt('SUBSCRIBE', { id: 'n', destination: queue, ack });
+      client.destroy();
+      const again = await next.expectFrame('MESSAGE', { redelivered: 'true' });
+      expect(again.body.toString()).toBe('b');
+    },
+  );
 
-  test('what UNSUBSCRIBE leaves unacknowledged goes to the next subscription', async () => {
+  test('messages unacknowledged at UNSUBSCRIBE go to the next subscription', async () => {
     const { client } = await consumer('1.2', 'client', ['a', 'b']);
     await client.receipt('UNSUBSCRIBE', { id: 's' });
     await client.receipt('SUBSCRIBE', { id: 't', destination: queue, ack: 'client' });
@@ -202,7 +202,7 @@ describe.each(EVERYWHERE)('on $broker over $transport', ({ broker, transport }) 
     }
   });
 
-  test.each(['1', '2'])('prefetch-count:%s: no more than that many are unacknowledged', async (prefetch) => {
+  test.each(['1', '2'])('prefetch-count:%s limits the number of unacknowledged messages', async (prefetch) => {
     const count = Number(prefetch);
     const client = await stage.connect(transport);
     await client.receipt('SUBSCRIBE', {
@@ -220,7 +220,7 @@ describe.each(EVERYWHERE)('on $broker over $transport', ({ broker, transport }) 
     expect(await bodiesUntilNow(client)).toEqual([]);
   });
 
-  test.each(['/topic/', '/exchange/amq.direct/'])('%sNAME has real acks too', async (prefix) => {
+  test.each(['/topic/', '/exchange/amq.direct/'])('a subscription to %sNAME supports NACK and ACK', async (prefix) => {
     const destination = `${prefix}${unique()}`;
     const client = await stage.connect(transport);
     await client.receipt('SUBSCRIBE', { id: 's', destination, ack: 'client-individual' });
@@ -233,9 +233,9 @@ describe.each(EVERYWHERE)('on $broker over $transport', ({ broker, transport }) 
   });
 });
 
-describe('the grace after UNSUBSCRIBE', () => {
+describe('the grace period after UNSUBSCRIBE', () => {
   const stage = stageRelays('memory');
-  test('an ACK for what was delivered before still counts', async () => {
+  test('an ACK shortly after UNSUBSCRIBE still acknowledges an earlier delivery', async () => {
     const destination = `/queue/${unique()}`;
     const client = await stage.connect('webSocketUrl');
     await client.receipt('SUBSCRIBE', { id: 's', destination, ack: 'client' });

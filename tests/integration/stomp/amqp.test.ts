@@ -1,4 +1,4 @@
-/** Back ends that speak AMQP on the other side of RabbitMQ: how their messages look in STOMP, and ours to them. */
+/** AMQP back ends behind RabbitMQ: their messages as STOMP frames, and SENDs as AMQP messages. */
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { type Channel, type ChannelModel, connect, type GetMessage } from 'amqplib';
 import { eventually } from '../../support/deadline.js';
@@ -15,12 +15,12 @@ describe.each(TRANSPORTS)('over %s', (transport) => {
     amqp = await connection.createChannel();
   });
 
-  /** What a back end finds in a queue. */
+  /** The next message of a queue, fetched over AMQP. */
   const fetched = (queue: string): Promise<GetMessage> =>
     eventually(
       async () => (await amqp.get(queue, { noAck: true })) || undefined,
       10_000,
-      () => 'nothing came',
+      () => 'no message arrived',
     );
 
   const properties = {
@@ -48,30 +48,33 @@ describe.each(TRANSPORTS)('over %s', (transport) => {
     'app-id': 'an-app',
   };
 
-  test.each(['topic', 'queue', 'exchange'])('properties and typed headers arrive as text, by %s', async (kind) => {
-    const name = unique();
-    const client = await stage.connect(transport);
-    const destination = kind === 'exchange' ? `/exchange/amq.direct/${name}` : `/${kind}/${name}`;
-    await client.receipt('SUBSCRIBE', { id: 's', destination });
-    const typed = { text: 'a:b\nc', int: 42, negative: -1, float: 1.5, yes: true, no: false, nothing: null };
-    const nested = { table: { a: 1 }, list: [1, 'two'], date: { '!': 'timestamp', value: 1_700_000_000 } };
-    const exchange = { topic: 'amq.topic', queue: '', exchange: 'amq.direct' }[kind] ?? '';
-    amqp.publish(exchange, name, Buffer.from('{}'), { ...properties, headers: { ...typed, ...nested } });
-    const message = await client.expectFrame('MESSAGE', { destination, subscription: 's', ...headers });
-    expect(message.headers).toMatchObject({
-      text: 'a:b\nc',
-      int: '42',
-      negative: '-1',
-      float: '1.5',
-      yes: 'true',
-      no: 'false',
-    });
-    expect(message.headers['table']).toContain('1');
-    expect(message.headers['list']).toContain('two');
-    expect(message.body.toString()).toBe('{}');
-  });
+  test.each(['topic', 'queue', 'exchange'])(
+    'AMQP properties and typed headers arrive as text headers, by %s',
+    async (kind) => {
+      const name = unique();
+      const client = await stage.connect(transport);
+      const destination = kind === 'exchange' ? `/exchange/amq.direct/${name}` : `/${kind}/${name}`;
+      await client.receipt('SUBSCRIBE', { id: 's', destination });
+      const typed = { text: 'a:b\nc', int: 42, negative: -1, float: 1.5, yes: true, no: false, nothing: null };
+      const nested = { table: { a: 1 }, list: [1, 'two'], date: { '!': 'timestamp', value: 1_700_000_000 } };
+      const exchange = { topic: 'amq.topic', queue: '', exchange: 'amq.direct' }[kind] ?? '';
+      amqp.publish(exchange, name, Buffer.from('{}'), { ...properties, headers: { ...typed, ...nested } });
+      const message = await client.expectFrame('MESSAGE', { destination, subscription: 's', ...headers });
+      expect(message.headers).toMatchObject({
+        text: 'a:b\nc',
+        int: '42',
+        negative: '-1',
+        float: '1.5',
+        yes: 'true',
+        no: 'false',
+      });
+      expect(message.headers['table']).toContain('1');
+      expect(message.headers['list']).toContain('two');
+      expect(message.body.toString()).toBe('{}');
+    },
+  );
 
-  test('headers of AMQP cannot pass for those of a MESSAGE', async () => {
+  test('AMQP headers cannot replace the headers of a MESSAGE', async () => {
     const name = unique();
     const client = await stage.connect(transport);
     await client.receipt('SUBSCRIBE', { id: 's', destination: `/topic/${name}` });
@@ -83,7 +86,7 @@ describe.each(TRANSPORTS)('over %s', (transport) => {
     expect(message.headers['redelivered']).toBe('false');
   });
 
-  test('a SEND becomes properties and text headers', async () => {
+  test('the headers of a SEND become AMQP properties and text headers', async () => {
     const queue = unique();
     const client = await stage.connect(transport);
     await client.receipt('SEND', { destination: `/queue/${queue}`, ...headers, 'x-mine': '1', receipt: 'r' }, '{}');
@@ -96,7 +99,7 @@ describe.each(TRANSPORTS)('over %s', (transport) => {
     expect(message.content.toString()).toBe('{}');
   });
 
-  test('a message without persistent is transient, /queue is durable', async () => {
+  test('a message without persistent is transient, and the queue behind /queue is durable', async () => {
     const queue = unique();
     const client = await stage.connect(transport);
     await client.receipt('SEND', { destination: `/queue/${queue}` }, 'x');
@@ -104,7 +107,7 @@ describe.each(TRANSPORTS)('over %s', (transport) => {
     await amqp.assertQueue(queue, { durable: true });
   });
 
-  test('a back end answers one session of a user, or all of them', async () => {
+  test('a back end can answer one session of a user or all sessions', async () => {
     const [queue, x, user] = [unique(), unique(), unique('ann')];
     const [one, other] = [
       await stage.connect(transport, { login: user }),
@@ -122,7 +125,7 @@ describe.each(TRANSPORTS)('over %s', (transport) => {
     expect(await nextBody(other)).toBe('for all');
   });
 
-  test('a back end answers a request to its queue', async () => {
+  test('a client receives the reply of a back end to a request with reply-to:/temp-queue', async () => {
     const queue = unique();
     await amqp.assertQueue(queue);
     await amqp.consume(queue, (message) => {
@@ -137,7 +140,7 @@ describe.each(TRANSPORTS)('over %s', (transport) => {
     expect(reply.body.toString()).toBe('answer');
   });
 
-  test('an exchange of its own, bound as the back end likes', async () => {
+  test('a client exchanges messages with a back end over the back end’s own exchange', async () => {
     const exchange = unique('exchange');
     await amqp.assertExchange(exchange, 'topic', { durable: false });
     const client = await stage.connect(transport);
@@ -148,7 +151,7 @@ describe.each(TRANSPORTS)('over %s', (transport) => {
     expect(await nextBody(client, { destination: `/exchange/${exchange}/a.c` })).toBe('from STOMP');
   });
 
-  test('an internal exchange takes no SEND, and other clients notice nothing', async () => {
+  test('a SEND to an internal exchange is refused, without an effect on other clients', async () => {
     const exchange = unique('internal');
     await amqp.assertExchange(exchange, 'topic', { durable: false, internal: true });
     const other = await stage.connect(transport);
@@ -159,7 +162,7 @@ describe.each(TRANSPORTS)('over %s', (transport) => {
     expect(await nextBody(other)).toBe('x');
   });
 
-  test('an exchange that is deleted under its publishers: they are told, others notice nothing', async () => {
+  test('a SEND to an exchange deleted after an earlier SEND is refused, without an effect on other clients', async () => {
     const exchange = unique('gone');
     await amqp.assertExchange(exchange, 'direct', { durable: false });
     const [client, other] = [await stage.connect(transport), await stage.connect(transport)];
@@ -169,7 +172,7 @@ describe.each(TRANSPORTS)('over %s', (transport) => {
     await other.receipt('SEND', { destination: `/topic/${unique()}` }, 'x');
   });
 
-  test('a queue that is deleted under its consumer: it is made again, or the client is told', async () => {
+  test('a queue deleted under its consumer is declared again, or the session ends', async () => {
     const queue = unique();
     const client = await stage.connect(transport);
     await client.receipt('SUBSCRIBE', { id: 's', destination: `/queue/${queue}` });
@@ -177,17 +180,17 @@ describe.each(TRANSPORTS)('over %s', (transport) => {
     const sender = await stage.connect(transport);
     const outcome = await eventually(
       async () => {
-        if (client.isClosed) return 'told';
+        if (client.isClosed) return 'ended';
         await sender.receipt('SEND', { destination: `/queue/${queue}` }, 'x');
-        return client.received().some((each) => each.command === 'MESSAGE') ? 'made again' : undefined;
+        return client.received().some((each) => each.command === 'MESSAGE') ? 'declared again' : undefined;
       },
       10_000,
-      () => 'neither',
+      () => 'the queue was not declared again, and the session goes on',
     );
-    expect(outcome).toMatch(/told|made again/);
+    expect(outcome).toMatch(/ended|declared again/);
   });
 
-  test('CC and BCC of a back end reach their topics', async () => {
+  test('a message with CC from a back end reaches the topic of the copy', async () => {
     const [to, copy] = [unique(), unique()];
     const client = await stage.connect(transport);
     await client.receipt('SUBSCRIBE', { id: 'cc', destination: `/topic/${copy}` });

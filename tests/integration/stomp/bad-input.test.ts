@@ -1,6 +1,6 @@
 /**
- * Clients that mean harm or are broken. Each gets a clear ERROR or is closed in time, with bounded memory, while a
- * healthy client on the same relay goes on as if nothing were.
+ * Malicious and broken clients. Each gets an ERROR or is closed in time, with bounded memory, while a healthy client on
+ * the same relay is not affected.
  */
 import { randomBytes } from 'node:crypto';
 import { connect as connectTcp } from 'node:net';
@@ -22,11 +22,11 @@ describe.each(TRANSPORTS)('over %s', (transport) => {
   let rounds = 0;
 
   beforeEach(async () => {
-    healthy = await connectStomp(stage.relay[transport]); // outlives the clients of the stage by one round
+    healthy = await connectStomp(stage.relay[transport]); // closed by afterEach, after a last round
     await healthy.receipt('SUBSCRIBE', { id: 'h', destination: health });
     await round();
   });
-  /** The healthy client sends, gets its receipt and its message. */
+  /** The healthy client sends, and gets its receipt and its message. */
   async function round(): Promise<void> {
     const body = `round ${rounds++}`;
     await healthy.receipt('SEND', { destination: health }, body);
@@ -43,7 +43,7 @@ describe.each(TRANSPORTS)('over %s', (transport) => {
       ['an HTTP request', 'GET / HTTP/1.1\r\nHost: example.com\r\n\r\n', 'unknown-command'],
       ['an HTTP POST', 'POST /x HTTP/1.1\r\nContent-Length: 3\r\n\r\nabc', 'unknown-command'],
       ['TLS', Buffer.from('16030100c8010000c40303', 'hex'), undefined],
-      ['binary zeros and more', Buffer.from([0, 0, 0, 0xff, 0xfe, 0x0a, 0x0a]), undefined],
+      ['binary data', Buffer.from([0, 0, 0, 0xff, 0xfe, 0x0a, 0x0a]), undefined],
       ['JSON', '{"op":"subscribe"}\n', 'unknown-command'],
       ['SMTP', 'HELO example.com\r\n', 'unknown-command'],
       ['an AMQP header', 'AMQP\0\0\x09\x01', undefined],
@@ -59,9 +59,9 @@ describe.each(TRANSPORTS)('over %s', (transport) => {
       ['a huge content-length', 'CONNECT\ncontent-length:99999999999999\n\n', undefined],
       ['a negative content-length', 'CONNECT\ncontent-length:-1\n\n\0', 'invalid-content-length'],
       ['a body that never ends', `CONNECT\naccept-version:1.2\n\n${'x'.repeat(100_000)}`, undefined],
-      ['headers that are no UTF-8', Buffer.from('CONNECT\nlogin:\xff\xfe\n\n\0', 'latin1'), 'malformed-frame'],
+      ['headers that are not UTF-8', Buffer.from('CONNECT\nlogin:\xff\xfe\n\n\0', 'latin1'), 'malformed-frame'],
       ['a header without a colon', 'CONNECT\nnonsense\n\n\0', 'malformed-frame'],
-    ])('%s', async (_what, bytes, code) => {
+    ])('before CONNECT, %s gets an ERROR', async (_input, bytes, code) => {
       const client = await stage.open(transport);
       client.send(bytes);
       const error = await client.expectError(code === undefined ? {} : { code });
@@ -69,13 +69,16 @@ describe.each(TRANSPORTS)('over %s', (transport) => {
       expect(error.body.length).toBeLessThan(1_000);
     });
 
-    test.each(Array.from({ length: 8 }, (_, i) => i))('random bytes, the %ith time', async (i) => {
-      const client = await stage.open(transport);
-      client.send(Buffer.concat([Buffer.of(0x80 + i), randomBytes(10_000)]));
-      await client.expectError();
-    });
+    test.each(Array.from({ length: 8 }, (_, i) => i))(
+      'before CONNECT, random bytes get an ERROR (round %i)',
+      async (i) => {
+        const client = await stage.open(transport);
+        client.send(Buffer.concat([Buffer.of(0x80 + i), randomBytes(10_000)]));
+        await client.expectError();
+      },
+    );
 
-    test('silence, and half a frame', async () => {
+    test('before CONNECT, silence and half a frame end with connect-timeout', async () => {
       const expectTimeout = async (bytes: string) => {
         const client = await stage.open(transport);
         client.send(bytes);
@@ -84,7 +87,7 @@ describe.each(TRANSPORTS)('over %s', (transport) => {
       await Promise.all(['', 'CONN', 'CONNECT\naccept-version:1.2\n'].map(expectTimeout));
     });
 
-    test('many connections at once that say nothing', async () => {
+    test('200 silent connections do not delay other clients and end with connect-timeout', async () => {
       const clients = await Promise.all(Array.from({ length: 200 }, () => stage.open(transport)));
       await round();
       await Promise.all(clients.map((each) => each.expectError({ code: 'connect-timeout' })));
@@ -102,7 +105,7 @@ describe.each(TRANSPORTS)('over %s', (transport) => {
       ],
       ['a huge content-length', () => 'SEND\ndestination:/topic/x\ncontent-length:99999999999\n\n', 'body-too-large'],
       [
-        'a content-length that does not fit the body',
+        'a content-length that does not match the body',
         () => 'SEND\ndestination:/topic/x\ncontent-length:2\n\nabc\0',
         'malformed-frame',
       ],
@@ -112,13 +115,13 @@ describe.each(TRANSPORTS)('over %s', (transport) => {
         () => 'MESSAGE\ndestination:/topic/x\nmessage-id:1\nsubscription:h\n\nforged\0',
         'unknown-command',
       ],
-    ])('%s', async (_what, bytes, code) => {
+    ])('after CONNECT, %s gets an ERROR', async (_input, bytes, code) => {
       const client = await stage.connect(transport);
       client.send(bytes());
       await client.expectError(code === undefined ? {} : { code });
     });
 
-    test('too many subscriptions', async () => {
+    test('a subscription beyond the limit is refused with the limit', async () => {
       const client = await stage.connect(transport);
       const topic = unique();
       const frames = Array.from({ length: 1_001 }, (_, i) =>
@@ -129,14 +132,14 @@ describe.each(TRANSPORTS)('over %s', (transport) => {
       expect(error.body.toString()).toContain('1000');
     });
 
-    test('too many temporary queues', async () => {
+    test('a temporary queue beyond the limit is refused', async () => {
       const client = await stage.connect(transport);
-      const send = (i: number) => frame('SEND', { destination: '/topic/nobody', 'reply-to': `/temp-queue/${i}` });
+      const send = (i: number) => frame('SEND', { destination: '/topic/unused', 'reply-to': `/temp-queue/${i}` });
       client.send(Buffer.concat(Array.from({ length: 1_001 }, (_, i) => send(i))));
       await expectRefusal(client, 'too-many-subscriptions');
     });
 
-    test('a frame dripping in byte by byte holds nobody up', async () => {
+    test('a frame that arrives byte by byte does not delay other clients', async () => {
       const client = await stage.connect(transport);
       const destination = `/topic/${unique()}`;
       await client.receipt('SUBSCRIBE', { id: 's', destination });
@@ -148,23 +151,23 @@ describe.each(TRANSPORTS)('over %s', (transport) => {
       expect(await nextBody(client)).toHaveLength(200);
     });
 
-    test('a flood of a hundred thousand tiny frames is worked off', async () => {
+    test('a flood of a hundred thousand tiny frames is handled, without an effect on other clients', async () => {
       const client = await stage.connect(transport);
-      const one = frame('SEND', { destination: '/topic/nobody' });
+      const one = frame('SEND', { destination: '/topic/unused' });
       const block = Buffer.concat(Array.from({ length: 1_000 }, () => one));
       for (let i = 0; i < 100; i++) client.send(block);
       await round();
       await client.receipt('BEGIN', { transaction: 't' });
     });
 
-    test('a flood of EOLs is nothing', async () => {
+    test('a flood of EOLs is ignored', async () => {
       const client = await stage.connect(transport);
       for (let i = 0; i < 20; i++) client.send('\n'.repeat(100_000));
       await client.receipt('BEGIN', { transaction: 't' });
     });
 
     test.each(['topic', 'user/queue', 'queue'])(
-      'a client that stops reading its %s is let go, and memory is bounded',
+      'a client that stops reading its %s is disconnected, and memory stays bounded',
       async (kind) => {
         const name = unique('slow');
         const slow = await stage.connect(transport, { login: name });
@@ -181,14 +184,14 @@ describe.each(TRANSPORTS)('over %s', (transport) => {
         await eventually(
           async () => ((await sessions()) < 2 ? true : undefined),
           10_000,
-          () => 'it is still there',
+          () => 'the session of the slow client is still open',
         );
         expect(process.memoryUsage().rss - before).toBeLessThan(200 * MIB);
         slow.destroy();
       },
     );
 
-    test('clients that vanish in the middle of a frame leave nothing behind', async () => {
+    test('clients that vanish in the middle of a frame leave no sessions behind', async () => {
       for (let i = 0; i < 50; i++) {
         const client = await stage.connect(transport);
         client.send(`SUBSCRIBE\nid:1\ndestination:/queue/${unique()}\n\n\0SEND\ndestination:/topic/x\n\nhalf`);
@@ -197,21 +200,21 @@ describe.each(TRANSPORTS)('over %s', (transport) => {
       await eventually(
         async () => ((await sessions()) === 1 ? true : undefined),
         10_000,
-        () => 'sessions are left',
+        () => 'some sessions are still open',
       );
     });
   });
 
-  /** How many sessions the relay has, by its own metrics. */
+  /** The number of sessions, from the relay's metrics. */
   async function sessions(): Promise<number> {
     const text = await (await fetch(new URL('/metrics', stage.relay.adminUrl))).text();
     return Number(/^\w*sessions(?:\{[^}]*\})? (\d+)$/m.exec(text)?.[1]);
   }
 });
 
-describe.each(TRANSPORTS)('a full house, over %s', (transport) => {
+describe.each(TRANSPORTS)('a relay with sessionsMax sessions, over %s', (transport) => {
   const stage = stageRelays('memory', { config: { sessionsMax: 2 } });
-  test('one client too many is told so and may come again', async () => {
+  test('a client beyond sessionsMax is refused, and can connect after another has left', async () => {
     const first = await stage.connect(transport);
     await stage.connect(transport);
     const third = await stage.open(transport);
@@ -224,7 +227,7 @@ describe.each(TRANSPORTS)('a full house, over %s', (transport) => {
 describe('TCP', () => {
   const stage = stageRelays('memory');
 
-  test('a client that ends its side behind DISCONNECT still gets the RECEIPT', async () => {
+  test('a client that half-closes its connection after DISCONNECT still gets the RECEIPT', async () => {
     const { hostname, port } = new URL(stage.relay.tcpUrl);
     const socket = connectTcp({ host: hostname, port: Number(port), allowHalfOpen: true });
     let text = '';
@@ -241,7 +244,7 @@ describe('TCP', () => {
     ]);
   });
 
-  test('an ERROR arrives although more was being sent', async () => {
+  test('an ERROR arrives although the client is still sending', async () => {
     const client = await stage.connect('tcpUrl');
     client.send(Buffer.concat([Buffer.from('BOGUS\n\n\0'), Buffer.alloc(MIB, 'x')]));
     await client.expectError({ code: 'unknown-command' });

@@ -1,4 +1,4 @@
-/** What clients see of a RabbitMQ that is cut off, frozen or gone: sessions live on, and every SEND gets an honest answer. */
+/** RabbitMQ is cut off, frozen or down: sessions stay open, and every SEND gets a true answer. */
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import amqp from 'amqplib';
 import { eventually } from '../../support/deadline.js';
@@ -35,7 +35,7 @@ afterEach(async () => {
 async function start(rabbitmq: { publishTimeoutMs?: number; heartbeatSeconds?: number } = {}): Promise<void> {
   relay = await startRelay(proxy.url(vhost.amqpUrl), {
     rabbitmq: { reconnectMinMs: 20, reconnectMaxMs: 200, connectTimeoutMs: 1_000, ...rabbitmq },
-    // Clients are in this process too: they cannot read while the relay writes what has been held up, which is 45 MB
+    // Clients run in this process too and cannot read while the relay writes 45 MB of delayed messages
     session: { outboxMaxBytes: 64 * 1024 * 1024 },
   });
 }
@@ -58,7 +58,7 @@ async function brokerIs(up: 0 | 1): Promise<void> {
 }
 
 describe('a broker that is frozen', () => {
-  test('who sends at full speed is not read from, others are; all of it arrives afterwards, in order', async () => {
+  test('while RabbitMQ is frozen, a fast sender is no longer read and other clients are; later all its messages arrive in order', async () => {
     await start({ publishTimeoutMs: 60_000, heartbeatSeconds: 60 });
     const [topic, count] = [`/topic/${unique()}`, 40_000];
     const [sender, receiver, bystander] = [await connect(), await connect(), await connect()];
@@ -72,7 +72,7 @@ describe('a broker that is frozen', () => {
       });
       sender.send(Buffer.concat(frames));
     }
-    // Read as far as its bounds allow, and then no more
+    // Wait until the relay has stopped reading
     const seen: number[] = [];
     const read = await eventually(
       async () => {
@@ -93,7 +93,7 @@ describe('a broker that is frozen', () => {
 });
 
 describe('a broker that is away', () => {
-  test('sessions stay, SENDs wait and are confirmed when it is back, before what comes later', async () => {
+  test('while RabbitMQ is away, sessions stay open and SENDs wait; they are confirmed on its return, before later SENDs', async () => {
     await start();
     const queue = `/queue/${unique()}`;
     const [client, listener] = [await connect(), await connect()];
@@ -101,7 +101,7 @@ describe('a broker that is away', () => {
     proxy.cut();
     await brokerIs(0);
     for (const receipt of ['a', 'b']) client.sendFrame('SEND', { destination: queue, receipt }, receipt);
-    // Frames that do not need it are done as ever
+    // Frames that do not need the broker are handled
     await listener.receipt('BEGIN', { transaction: 't' });
     expect(client.received()).toEqual([]);
     proxy.restore();
@@ -113,7 +113,7 @@ describe('a broker that is away', () => {
     expect(bodies).toEqual(['a', 'b', 'c']);
   }, 30_000);
 
-  test('for too long: ERROR with code and receipt, or a report to who asked for it', async () => {
+  test('after publishTimeoutMs a SEND gets an ERROR with code and receipt-id, or a report with soft-errors', async () => {
     await start({ publishTimeoutMs: 500 });
     const destination = `/topic/${unique()}`;
     const [plain, soft] = [await connect(), await connect({ 'relay-extensions': 'soft-errors' })];
@@ -133,8 +133,8 @@ describe('a broker that is away', () => {
   }, 30_000);
 });
 
-describe('every SEND is answered once, for what became of it', () => {
-  test('confirmed, refused by a full queue, unroutable', async () => {
+describe('the answer to a SEND', () => {
+  test('a confirmed, a refused, an unroutable and a misdirected SEND each get one answer', async () => {
     await start();
     const [full, missing] = [unique('full'), unique('missing')];
     const channel = await backend.createChannel();
@@ -150,14 +150,14 @@ describe('every SEND is answered once, for what became of it', () => {
     await client.expectFrame('MESSAGE', { code: 'unroutable', 'receipt-id': 'unroutable' });
     send(`/exchange/${missing}/k`, 'missing');
     await client.expectFrame('MESSAGE', { code: 'exchange-not-found', 'receipt-id': 'missing' });
-    send(`/topic/${missing}`, 'into nowhere');
-    await client.expectFrame('RECEIPT', { 'receipt-id': 'into nowhere' });
+    send(`/topic/${missing}`, 'no subscriber');
+    await client.expectFrame('RECEIPT', { 'receipt-id': 'no subscriber' });
     expect(client.received()).toEqual([]);
     await channel.deleteQueue(full);
     await channel.close();
   }, 30_000);
 
-  test('an exchange that is deleted under a subscriber is told', async () => {
+  test('the subscriber of an exchange that is deleted gets subscription-ended', async () => {
     await start({ publishTimeoutMs: 1_000 });
     const exchange = unique('exchange');
     const channel = await backend.createChannel();

@@ -1,4 +1,4 @@
-/** CONNECT, CONNECTED, version negotiation, and what may not come before or after (STOMP 1.2, "Connecting"). */
+/** CONNECT, CONNECTED, version negotiation, and frames refused before or after CONNECT (STOMP 1.2, "Connecting"). */
 import { describe, expect, test } from '@jest/globals';
 import { TRANSPORTS } from '../../support/relay.js';
 import { frame } from '../../support/stomp-client.js';
@@ -7,7 +7,7 @@ import { expectRefusal, nextBody, refuses, stageRelays, unique, VERSIONS } from 
 describe.each(TRANSPORTS)('over %s', (transport) => {
   const stage = stageRelays('memory');
 
-  describe('the highest version in common is spoken', () => {
+  describe('the relay chooses the highest common version', () => {
     test.each([
       ['1.0', '1.0'],
       ['1.1', '1.1'],
@@ -20,28 +20,31 @@ describe.each(TRANSPORTS)('over %s', (transport) => {
       ['1.2,1.2', '1.2'],
       ['1.0, 1.1, 1.2', '1.2'],
       [' 1.1 ,1.0 ', '1.1'],
-    ])('accept-version:%s means %s', async (accepted, version) => {
+    ])('accept-version:%s selects version %s', async (accepted, version) => {
       const client = await stage.connect(transport, { 'accept-version': accepted });
       expect(client.connected?.headers['version']).toBe(version);
     });
 
-    test('no accept-version means 1.0', async () => {
+    test('without accept-version, the version is 1.0', async () => {
       const client = await stage.open(transport);
       client.sendFrame('CONNECT', { login: 'a', passcode: 'b' });
       await client.expectFrame('CONNECTED', { version: '1.0' });
     });
 
-    test.each(['1.3', '2.0', '', 'abc', '1', '1.20', '01.2'])('accept-version:%s is refused', async (accepted) => {
-      const client = await stage.open(transport);
-      client.sendFrame('CONNECT', { 'accept-version': accepted, host: '/' });
-      const error = await expectRefusal(client, 'unsupported-version', undefined, 1002);
-      expect(error.headers['version']?.split(',').sort()).toEqual([...VERSIONS]);
-      expect(error.body.toString()).toContain('1.0 1.1 1.2');
-    });
+    test.each(['1.3', '2.0', '', 'abc', '1', '1.20', '01.2'])(
+      'accept-version:%s is refused with the supported versions',
+      async (accepted) => {
+        const client = await stage.open(transport);
+        client.sendFrame('CONNECT', { 'accept-version': accepted, host: '/' });
+        const error = await expectRefusal(client, 'unsupported-version', undefined, 1002);
+        expect(error.headers['version']?.split(',').sort()).toEqual([...VERSIONS]);
+        expect(error.body.toString()).toContain('1.0 1.1 1.2');
+      },
+    );
   });
 
   describe('CONNECTED', () => {
-    test.each(VERSIONS)('says version, session, server and heart-beat in %s, and has no body', async (version) => {
+    test.each(VERSIONS)('CONNECTED has version, session, server and heart-beat in %s, and no body', async (version) => {
       const { connected } = await stage.connect(transport, { 'accept-version': version });
       expect(connected?.headers).toMatchObject({ version, session: expect.stringMatching(/\S/) });
       // "server = name ["/" version] *(comment)"
@@ -50,34 +53,34 @@ describe.each(TRANSPORTS)('over %s', (transport) => {
       expect(connected?.body).toHaveLength(0);
     });
 
-    test('has a session id of its own for each session', async () => {
+    test('CONNECTED has a different session id for each session', async () => {
       const sessions = await Promise.all([1, 2, 3].map(() => stage.connect(transport)));
       expect(new Set(sessions.map((each) => each.connected?.headers['session'])).size).toBe(3);
     });
 
-    test('is one frame, and nothing follows it by itself', async () => {
+    test('CONNECTED is one frame, and the relay sends no further frame unasked', async () => {
       const client = await stage.connect(transport);
       await client.receipt('BEGIN', { transaction: 't' });
       expect(client.received()).toEqual([]);
     });
   });
 
-  describe('CONNECT is taken', () => {
+  describe('CONNECT is accepted', () => {
     test.each([
-      ['STOMP in its place', 'STOMP', { 'accept-version': '1.2', host: 'x' }],
-      ['STOMP for 1.1', 'STOMP', { 'accept-version': '1.1', host: 'x' }],
+      ['the command STOMP', 'STOMP', { 'accept-version': '1.2', host: 'x' }],
+      ['the command STOMP in 1.1', 'STOMP', { 'accept-version': '1.1', host: 'x' }],
       ['no host', 'CONNECT', { 'accept-version': '1.2' }],
       ['any host', 'CONNECT', { 'accept-version': '1.2', host: 'no.such.host' }],
       ['an empty host', 'CONNECT', { 'accept-version': '1.2', host: '' }],
       ['a login without a passcode', 'CONNECT', { 'accept-version': '1.2', login: 'alice' }],
       ['an empty login', 'CONNECT', { 'accept-version': '1.2', login: '', passcode: '' }],
-      ['headers that nobody knows', 'CONNECT', { 'accept-version': '1.2', 'x-y': 'z', 'client-id': 'me' }],
+      ['unknown headers', 'CONNECT', { 'accept-version': '1.2', 'x-y': 'z', 'client-id': 'me' }],
       ['raw colons', 'CONNECT', { 'accept-version': '1.2', host: 'a:b', login: 'c:d:e' }],
-      ['backslashes, which are no escapes here', 'CONNECT', { 'accept-version': '1.2', login: 'DOMAIN\\user' }],
+      ['backslashes, which are not escapes here', 'CONNECT', { 'accept-version': '1.2', login: 'DOMAIN\\user' }],
       ['a content-length of 0', 'CONNECT', { 'accept-version': '1.2', 'content-length': '0' }],
-      ['letters of all scripts', 'CONNECT', { 'accept-version': '1.2', login: 'Zoë 漢 😀' }],
+      ['text of several scripts', 'CONNECT', { 'accept-version': '1.2', login: 'Zoë 漢 😀' }],
       ['a long token', 'CONNECT', { 'accept-version': '1.2', passcode: 'x'.repeat(12_000) }],
-    ])('with %s', async (_what, command, headers) => {
+    ])('CONNECT with %s is accepted', async (_form, command, headers) => {
       const client = await stage.open(transport);
       client.sendFrame(command, headers);
       await client.expectFrame('CONNECTED', { version: headers['accept-version'] });
@@ -85,15 +88,15 @@ describe.each(TRANSPORTS)('over %s', (transport) => {
 
     test.each([
       ['CR LF line ends', 'CONNECT\r\naccept-version:1.2\r\nhost:x\r\n\r\n\0'],
-      ['EOLs and NULs before it', '\n\r\n\0\nCONNECT\naccept-version:1.2\n\n\0'],
+      ['EOLs and NULs before the frame', '\n\r\n\0\nCONNECT\naccept-version:1.2\n\n\0'],
       ['repeated headers, of which the first counts', 'CONNECT\naccept-version:1.2\naccept-version:1.0\n\n\0'],
-    ])('with %s', async (_what, bytes) => {
+    ])('CONNECT with %s is accepted', async (_form, bytes) => {
       const client = await stage.open(transport);
       client.send(bytes);
       await client.expectFrame('CONNECTED', { version: '1.2' });
     });
 
-    test('as in the example of STOMP 1.0, with padded values', async () => {
+    test('the example CONNECT of STOMP 1.0, with padded values, is accepted', async () => {
       const client = await stage.open(transport);
       client.send('CONNECT\nlogin: alice\npasscode:secret\n\n\0');
       await client.expectFrame('CONNECTED', { version: '1.0' });
@@ -102,7 +105,7 @@ describe.each(TRANSPORTS)('over %s', (transport) => {
       await client.expectFrame('MESSAGE', { destination: '/user/queue/padded' });
     });
 
-    test('byte by byte, with all that follows in the same stream', async () => {
+    test('a CONNECT that arrives byte by byte is accepted, and so is the frame behind it', async () => {
       const client = await stage.open(transport);
       const begin = frame('BEGIN', { transaction: 't', receipt: 'r' });
       client.sendInPieces(Buffer.concat([frame('CONNECT', { 'accept-version': '1.2' }), begin]), 1);
@@ -110,7 +113,7 @@ describe.each(TRANSPORTS)('over %s', (transport) => {
       await client.expectFrame('RECEIPT', { 'receipt-id': 'r' });
     });
 
-    test('with frames behind it in the same packet, read in the version that is agreed', async () => {
+    test('frames in the same packet as CONNECT are read in the negotiated version', async () => {
       const client = await stage.open(transport);
       const destination = `/topic/${unique()}`;
       const frames = [
@@ -123,23 +126,23 @@ describe.each(TRANSPORTS)('over %s', (transport) => {
       await client.expectFrame('MESSAGE', { 'x-a': 'C:\\new' });
     });
 
-    test('by two hundred clients in a row that come and go at once', async () => {
+    test('two hundred clients that connect and leave at once are accepted', async () => {
       for (let i = 0; i < 200; i++) (await stage.connect(transport)).destroy();
       await stage.connect(transport);
     });
   });
 
   describe('refused', () => {
-    test.each(VERSIONS)('a second CONNECT in %s', async (version) => {
+    test.each(VERSIONS)('a second CONNECT in %s is refused', async (version) => {
       const client = await stage.connect(transport, { 'accept-version': version });
       await refuses(client, 'CONNECT', { 'accept-version': version }, 'already-connected');
     });
 
-    test('STOMP after CONNECT', async () => {
+    test('STOMP after CONNECT is refused', async () => {
       await refuses(await stage.connect(transport), 'STOMP', { 'accept-version': '1.2' }, 'already-connected');
     });
 
-    test('two CONNECTs in one packet: the first is answered', async () => {
+    test('of two CONNECTs in one packet, the first is accepted and the second refused', async () => {
       const client = await stage.open(transport);
       const connect = frame('CONNECT', { 'accept-version': '1.2' });
       client.send(Buffer.concat([connect, connect]));
@@ -157,12 +160,12 @@ describe.each(TRANSPORTS)('over %s', (transport) => {
       ['COMMIT', { transaction: 't' }],
       ['ABORT', { transaction: 't' }],
       ['DISCONNECT', {}],
-    ])('%s before CONNECT', async (command, headers) => {
+    ])('%s before CONNECT is refused', async (command, headers) => {
       await refuses(await stage.open(transport), command, headers, 'not-connected');
     });
 
     test.each(['CONNECTED', 'MESSAGE', 'RECEIPT', 'ERROR'])(
-      '%s, which is the server’s, before CONNECT',
+      'the server command %s is refused before CONNECT',
       async (command) => {
         const client = await stage.open(transport);
         client.sendFrame(command, { version: '1.2' });
@@ -170,14 +173,14 @@ describe.each(TRANSPORTS)('over %s', (transport) => {
       },
     );
 
-    test('a body', async () => {
+    test('a CONNECT with a body is refused', async () => {
       const client = await stage.open(transport);
       client.sendFrame('CONNECT', { 'accept-version': '1.2' }, 'body');
       await expectRefusal(client, 'unexpected-body');
     });
 
     test.each(['connect', 'Connect', 'stomp', 'CONNECT ', ' CONNECT', 'CONNECTX', 'CON'])(
-      'the command "%s": commands are case sensitive and whole',
+      'the command "%s" is unknown: commands are case sensitive and not abbreviated',
       async (command) => {
         const client = await stage.open(transport);
         client.send(`${command}\naccept-version:1.2\n\n\0`);
@@ -185,7 +188,7 @@ describe.each(TRANSPORTS)('over %s', (transport) => {
       },
     );
 
-    test('header names in capitals mean nothing: Accept-Version is not accept-version', async () => {
+    test('the header Accept-Version is not accept-version: header names are case sensitive', async () => {
       const client = await stage.open(transport);
       client.sendFrame('CONNECT', { 'Accept-Version': '1.2' });
       await client.expectFrame('CONNECTED', { version: '1.0' });
@@ -196,7 +199,7 @@ describe.each(TRANSPORTS)('over %s', (transport) => {
 describe.each(TRANSPORTS)('a session without a login, over %s', (transport) => {
   const stage = stageRelays('memory');
 
-  test('has a name that nobody can take', async () => {
+  test('a login with the name of an anonymous session is refused', async () => {
     const asker = await stage.connect(transport);
     const { session } = asker;
     await asker.receipt('SUBSCRIBE', { id: 's', destination: '/user/queue/replies' });
@@ -214,7 +217,7 @@ describe.each(TRANSPORTS)('an authenticator, over %s', (transport) => {
     hooks: {
       authenticator: {
         authenticate: ({ login, passcode }) => {
-          if (login === 'broken') return Promise.reject(new Error('the directory is away'));
+          if (login === 'broken') return Promise.reject(new Error('the directory is down'));
           const known = passcode === 'right' && login !== undefined;
           return Promise.resolve(known ? { name: login, anonymous: false, claims: {} } : undefined);
         },
@@ -222,15 +225,15 @@ describe.each(TRANSPORTS)('an authenticator, over %s', (transport) => {
     },
   });
 
-  test('lets in whom it knows', async () => {
+  test('a client with the right passcode is accepted', async () => {
     await stage.connect(transport, { login: 'alice', passcode: 'right' });
   });
 
   test.each([
     ['a wrong passcode', { login: 'alice', passcode: 'wrong' }, 'authentication-failed', 4401],
     ['no login', {}, 'authentication-failed', 4401],
-    ['a directory that is away', { login: 'broken', passcode: 'right' }, 'authentication-unavailable', 1013],
-  ])('refuses %s', async (_what, headers, code, closeCode) => {
+    ['a login while its directory is down', { login: 'broken', passcode: 'right' }, 'authentication-unavailable', 1013],
+  ])('an authenticator refuses %s with the close code of the reason', async (_login, headers, code, closeCode) => {
     const client = await stage.open(transport);
     client.sendFrame('CONNECT', { 'accept-version': '1.2', ...headers });
     const error = await expectRefusal(client, code, undefined, closeCode);

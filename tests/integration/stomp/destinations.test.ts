@@ -1,4 +1,4 @@
-/** Every row of the destination table, both verbs, spellings, escapes, wildcards, and what is refused. */
+/** Every kind of destination for SEND and SUBSCRIBE: spellings, escapes, wildcards, and refusals. */
 import { beforeEach, describe, expect, test } from '@jest/globals';
 import type { StompClient } from '../../support/stomp-client.js';
 import { bodiesUntilNow, EVERYWHERE, nextBody, refuses, stageRelays, unique } from './relay-stage.js';
@@ -15,9 +15,9 @@ describe.each(EVERYWHERE)('on $broker over $transport', ({ broker, transport }) 
   const subscribe = (destination: string, more: Record<string, string> = {}) =>
     client.receipt('SUBSCRIBE', { id: 's', destination, ...more });
 
-  describe('what is sent to one spelling is got by another', () => {
+  describe('spellings of the same destination', () => {
     test.each([
-      // subscribed, sent, shown
+      // subscribed, sent, destination of the MESSAGE
       ['/topic/N', '/topic/N', '/topic/N'],
       ['/topic/N.b.c', '/topic/N/b/c', '/topic/N.b.c'],
       ['/topic/N/b/c', '/topic/N.b.c', '/topic/N/b/c'],
@@ -46,15 +46,15 @@ describe.each(EVERYWHERE)('on $broker over $transport', ({ broker, transport }) 
       ['/queue/N', 'N', '/queue/N'],
       ['N', '/queue/N', 'N'],
       ['/queue/N%2Fb', '/reply-queue/N/b', '/queue/N%2Fb'],
-    ])('SUBSCRIBE %s, SEND %s shows %s', async (subscribed, sent, shown) => {
+    ])('a subscription to %s gets a SEND to %s with the destination %s', async (subscribed, sent, received) => {
       const name = (text: string) => text.replace('N', n);
       await subscribe(name(subscribed));
       await client.receipt('SEND', { destination: name(sent) }, 'x');
-      expect(await nextBody(client, { destination: name(shown), subscription: 's' })).toBe('x');
+      expect(await nextBody(client, { destination: name(received), subscription: 's' })).toBe('x');
     });
   });
 
-  describe('what a pattern does not match does not come', () => {
+  describe('destinations that do not match', () => {
     test.each([
       ['/topic/N', '/topic/N.x'],
       ['/topic/N.*', '/topic/N'],
@@ -67,14 +67,14 @@ describe.each(EVERYWHERE)('on $broker over $transport', ({ broker, transport }) 
       ['/queue/N', '/topic/N'],
       ['/exchange/amq.direct/N', '/exchange/amq.direct/N.x'],
       ['/exchange/amq.direct/#', '/exchange/amq.direct/N'],
-    ])('SUBSCRIBE %s, SEND %s', async (subscribed, sent) => {
+    ])('a subscription to %s does not get a SEND to %s', async (subscribed, sent) => {
       await subscribe(subscribed.replace('N', n));
       client.sendFrame('SEND', { destination: sent.replace('N', n) }, 'x');
       expect(await bodiesUntilNow(client)).toEqual([]);
     });
   });
 
-  test('overlapping subscriptions get a copy each, and each pattern once', async () => {
+  test('overlapping subscriptions each get one copy of a message', async () => {
     await client.receipt('SUBSCRIBE', { id: 'exact', destination: `/topic/${n}.a` });
     await client.receipt('SUBSCRIBE', { id: 'star', destination: `/topic/${n}.*` });
     await client.receipt('SUBSCRIBE', { id: 'hash', destination: `/topic/${n}.#` });
@@ -85,7 +85,7 @@ describe.each(EVERYWHERE)('on $broker over $transport', ({ broker, transport }) 
     expect(await bodiesUntilNow(client)).toEqual([]);
   });
 
-  test('a fanout exchange reaches all, whatever the key', async () => {
+  test('a SEND to a fanout exchange reaches every subscriber, regardless of the key', async () => {
     const other = await stage.connect(transport);
     await subscribe('/exchange/amq.fanout');
     await other.receipt('SUBSCRIBE', { id: 's', destination: '/exchange/amq.fanout/some.key' });
@@ -96,7 +96,7 @@ describe.each(EVERYWHERE)('on $broker over $transport', ({ broker, transport }) 
   test.each([
     ['all', { 'arg-kind': 'a', 'arg-size': '1' }, { kind: 'a', size: '1' }, { kind: 'a', size: '2' }],
     ['any', { 'arg-kind': 'a', 'arg-size': '1' }, { kind: 'b', size: '1' }, { kind: 'b', size: '2' }],
-  ])('a headers exchange, x-match:%s', async (match, args, fits, fitsNot) => {
+  ])('a headers exchange with x-match:%s delivers only messages that match', async (match, args, fits, fitsNot) => {
     const own = { 'arg-n': n };
     const id = match === 'all' ? { n } : {};
     await subscribe('/exchange/amq.headers', { 'x-match': match, ...(match === 'all' ? own : {}), ...args });
@@ -107,14 +107,14 @@ describe.each(EVERYWHERE)('on $broker over $transport', ({ broker, transport }) 
     expect(message.body.toString()).toBe(`${n} yes`);
   });
 
-  test('/amq/queue finds a queue that somebody else has made', async () => {
+  test('a subscription to /amq/queue consumes a queue that another client has created', async () => {
     await client.receipt('SEND', { destination: `/queue/${n}` }, 'x');
     await subscribe(`/amq/queue/${n}`);
     expect(await nextBody(client, { subscription: 's' })).toBe('x');
   });
 
   test.each(['/amq/queue/N', '/reply-queue/N'])(
-    'SEND to %s makes no queue; the message is gone',
+    'a SEND to %s creates no queue, and the message is lost',
     async (destination) => {
       await client.receipt('SEND', { destination: destination.replace('N', n) }, 'gone');
       await refuses(client, 'SUBSCRIBE', { id: 's', destination: `/amq/queue/${n}` }, 'queue-not-found');
@@ -164,23 +164,23 @@ describe.each(EVERYWHERE)('on $broker over $transport', ({ broker, transport }) 
     ];
     const cases = bad.flatMap(([verbs, ...rest]) => verbs.split(' ').map((verb) => [verb, ...rest] as const));
 
-    test.each(cases)('%s %.60s', async (verb, destination, code) => {
+    test.each(cases)('%s to the invalid destination %.60s is refused', async (verb, destination, code) => {
       const id: Record<string, string> = verb === 'SUBSCRIBE' ? { id: 's' } : {};
       await refuses(client, verb, { ...id, destination }, code);
     });
 
     test.each([
       ['no destination', {}],
-      ['an empty one', { destination: '' }],
-      ['one in capitals', { DESTINATION: '/topic/x' }],
-    ])('SEND with %s', async (_what, headers) => {
+      ['an empty destination', { destination: '' }],
+      ['a header name in capitals', { DESTINATION: '/topic/x' }],
+    ])('a SEND with %s is refused', async (_fault, headers) => {
       await refuses(client, 'SEND', headers, 'missing-header');
     });
   });
 
   describe('mandatory:true', () => {
     test.each(['/topic/N', '/exchange/amq.direct/N', '/amq/queue/N', '/reply-queue/N', '/user/N/queue/x'])(
-      'an unroutable SEND to %s is refused',
+      'with mandatory:true an unroutable SEND to %s is refused',
       async (destination) => {
         await refuses(
           client,
@@ -193,7 +193,7 @@ describe.each(EVERYWHERE)('on $broker over $transport', ({ broker, transport }) 
     );
 
     test.each(['/topic/N', '/exchange/amq.direct/N', '/queue/N'])(
-      'a routable one to %s is not',
+      'with mandatory:true a SEND to %s with a subscriber is confirmed',
       async (destination) => {
         const to = destination.replace('N', n);
         await subscribe(to);
@@ -202,7 +202,7 @@ describe.each(EVERYWHERE)('on $broker over $transport', ({ broker, transport }) 
       },
     );
 
-    test('without it, nobody’s message is a message like any other', async () => {
+    test('without mandatory:true an unroutable SEND is confirmed', async () => {
       await client.receipt('SEND', { destination: `/topic/${n}` }, 'x');
       await client.receipt('SEND', { destination: `/topic/${n}`, mandatory: 'false' }, 'x');
     });

@@ -1,4 +1,4 @@
-/** Bytes to frames and back, from outside: cuts, line ends, escapes, lengths, encodings (STOMP 1.2, "STOMP Frames"). */
+/** Frames on the wire: splits, line ends, escapes, lengths, encodings (STOMP 1.2, "STOMP Frames"). */
 import { beforeEach, describe, expect, test } from '@jest/globals';
 import { TRANSPORTS } from '../../support/relay.js';
 import { frame, type StompClient } from '../../support/stomp-client.js';
@@ -11,7 +11,7 @@ describe.each(TRANSPORTS)('over %s', (transport) => {
     destination = `/topic/${unique()}`;
   });
 
-  /** A client of this version that is subscribed to `destination`. */
+  /** A client of this version, subscribed to `destination`. */
   async function subscribed(version = '1.2'): Promise<StompClient> {
     const client = await stage.connect(transport, { 'accept-version': version });
     await client.receipt('SUBSCRIBE', { id: 's', destination });
@@ -21,14 +21,14 @@ describe.each(TRANSPORTS)('over %s', (transport) => {
   const head = () => `SEND\ndestination:${destination}\n`;
   const emoji = 'é 漢 😀 \u{10ffff}';
 
-  describe('what is read', () => {
+  describe('accepted frames', () => {
     test.each([
-      ['EOLs before and after a frame', () => `\n\n${head()}\nbody\0\n\n\n`, 'body'],
-      ['CR LF between frames', () => `\r\n\r\n${head()}\nbody\0\r\n`, 'body'],
-      ['NULs between frames', () => `\0\0\n\0${head()}\nbody\0\0\n`, 'body'],
+      ['EOLs before and after it', () => `\n\n${head()}\nbody\0\n\n\n`, 'body'],
+      ['CR LF before and after it', () => `\r\n\r\n${head()}\nbody\0\r\n`, 'body'],
+      ['NULs before and after it', () => `\0\0\n\0${head()}\nbody\0\0\n`, 'body'],
       ['an empty body', () => `${head()}\n\0`, ''],
       ['a body that begins and ends with EOLs', () => `${head()}\n\n\nbody\n\n\0`, '\n\nbody\n\n'],
-      ['a body with CR LF, which is left alone', () => `${head()}\n\r\nbody\r\n\0`, '\r\nbody\r\n'],
+      ['a body with CR LF, which is kept', () => `${head()}\n\r\nbody\r\n\0`, '\r\nbody\r\n'],
       [
         'a body that looks like frames',
         () => `${head()}\nSEND\ndestination:/topic/x\n\nno\0`,
@@ -38,53 +38,60 @@ describe.each(TRANSPORTS)('over %s', (transport) => {
       ['NULs inside a body with content-length', () => `${head()}content-length:5\n\n\0a\0b\0\0`, '\0a\0b\0'],
       ['content-length:0', () => `${head()}content-length:0\n\n\0`, ''],
       ['a content-length with leading zeros', () => `${head()}content-length:0004\n\nbody\0`, 'body'],
-      ['the first of two content-lengths', () => `${head()}content-length:4\ncontent-length:2\n\nbody\0`, 'body'],
+      [
+        'two content-lengths, of which the first counts',
+        () => `${head()}content-length:4\ncontent-length:2\n\nbody\0`,
+        'body',
+      ],
       ['a content-length in octets, not characters', () => `${head()}content-length:2\n\né\0`, 'é'],
       ['a body of several scripts', () => `${head()}\n${emoji}\0`, emoji],
-    ])('%s', async (_what, bytes, body) => {
+    ])('the relay reads a frame with %s', async (_form, bytes, body) => {
       const client = await subscribed();
       client.send(bytes());
       expect((await client.expectFrame('MESSAGE')).body.toString()).toBe(body);
     });
 
-    test.each([1, 2, 3, 7, 64])('a frame in pieces of %i bytes, cut inside characters and escapes', async (size) => {
-      const client = await subscribed();
-      const send = frame('SEND', { destination, 'x-a': `${emoji}\\c\\n`, 'content-length': '8' }, 'ab\0😀\0');
-      client.sendInPieces(Buffer.concat([send, send]), size);
-      for (let i = 0; i < 2; i++) {
-        const message = await client.expectFrame('MESSAGE', { 'x-a': `${emoji}:\n` });
-        expect(message.body.toString()).toBe('ab\0😀\0');
-      }
-    });
+    test.each([1, 2, 3, 7, 64])(
+      'the relay reads a frame in pieces of %i bytes, split inside characters and escapes',
+      async (size) => {
+        const client = await subscribed();
+        const send = frame('SEND', { destination, 'x-a': `${emoji}\\c\\n`, 'content-length': '8' }, 'ab\0😀\0');
+        client.sendInPieces(Buffer.concat([send, send]), size);
+        for (let i = 0; i < 2; i++) {
+          const message = await client.expectFrame('MESSAGE', { 'x-a': `${emoji}:\n` });
+          expect(message.body.toString()).toBe('ab\0😀\0');
+        }
+      },
+    );
 
-    test('many frames at once, in order', async () => {
+    test('many frames in one packet are handled in order', async () => {
       const client = await subscribed();
       const bodies = Array.from({ length: 500 }, (_, i) => `body ${i}`);
       client.send(Buffer.concat(bodies.map((body) => frame('SEND', { destination }, body))));
       for (const body of bodies) expect((await client.expectFrame('MESSAGE')).body.toString()).toBe(body);
     });
 
-    test('CR LF at the end of every line in 1.2', async () => {
+    test('in 1.2 lines may end with CR LF', async () => {
       const client = await subscribed();
       client.send(`SEND\r\ndestination:${destination}\r\nx-a:1\r\n\r\nbody\0\r\n`);
       const message = await client.expectFrame('MESSAGE', { 'x-a': '1', destination });
       expect(message.body.toString()).toBe('body');
     });
 
-    test('CR LF and LF mixed in 1.2', async () => {
+    test('in 1.2 lines may end with CR LF or LF in one frame', async () => {
       const client = await subscribed();
       client.send(`SEND\ndestination:${destination}\r\nx-a:1\nx-b:2\r\n\nbody\0`);
       await client.expectFrame('MESSAGE', { 'x-a': '1', 'x-b': '2' });
     });
 
-    test('the first of repeated headers', async () => {
+    test('of repeated headers the first counts', async () => {
       const client = await subscribed();
       client.send(`${head()}destination:/topic/other\nx-a:World\nx-a:Hello\n\n\0`);
       const message = await client.expectFrame('MESSAGE', { 'x-a': 'World', destination });
       expect(message.headerLines.filter((line) => line.startsWith('x-a:'))).toEqual(['x-a:World']);
     });
 
-    test.each(VERSIONS)('64 KiB of binary body in %s, with every octet', async (version) => {
+    test.each(VERSIONS)('a binary body of 64 KiB with every octet arrives unchanged in %s', async (version) => {
       const client = await subscribed(version);
       const body = Buffer.from(Array.from({ length: 65_536 }, (_, i) => i % 256));
       client.sendFrame('SEND', { destination, 'content-length': String(body.length) }, body, 'binary');
@@ -92,7 +99,7 @@ describe.each(TRANSPORTS)('over %s', (transport) => {
       expect(message.body.equals(body)).toBe(true);
     });
 
-    test('a body as large as the limit', async () => {
+    test('a body of exactly bodyMaxBytes is accepted', async () => {
       const client = await subscribed();
       const body = Buffer.alloc(4 * 1024 * 1024, 'x');
       client.sendFrame('SEND', { destination, 'content-length': String(body.length) }, body, 'binary');
@@ -114,15 +121,15 @@ describe.each(TRANSPORTS)('over %s', (transport) => {
       ['1.1', '  padded  ', '  padded  '],
       ['1.1', '', ''],
       ['1.0', 'C:\\new\\c\\n', 'C:\\new\\c\\n'],
-      ['1.0', '\\t is no escape here', '\\t is no escape here'],
-    ])('%s: %j is %j', async (version, written, meant) => {
+      ['1.0', '\\t is not an escape', '\\t is not an escape'],
+    ])('in %s the header value %j is read as %j', async (version, written, value) => {
       const sender = await stage.connect(transport, { 'accept-version': version });
       const reader = await subscribed(version);
       sender.send(`${head()}x-a:${written}\n\nb\0`);
-      await reader.expectFrame('MESSAGE', { 'x-a': meant });
+      await reader.expectFrame('MESSAGE', { 'x-a': value });
     });
 
-    test('names are escaped as values are', async () => {
+    test('header names are escaped like header values', async () => {
       const client = await subscribed();
       client.send(`${head()}x\\ca\\\\\\n:1\n\nb\0`);
       const message = await client.expectFrame('MESSAGE', { 'x:a\\\n': '1' });
@@ -133,23 +140,26 @@ describe.each(TRANSPORTS)('over %s', (transport) => {
       ['1.0', 'x-a:C:\\new'],
       ['1.1', 'x-a:C\\c\\\\new'],
       ['1.2', 'x-a:C\\c\\\\new'],
-    ])('a 1.2 publisher’s are written anew for a subscriber of %s', async (version, line) => {
+    ])('header values of a 1.2 publisher are re-encoded for a subscriber of %s', async (version, line) => {
       const sender = await stage.connect(transport);
       const reader = await subscribed(version);
       sender.send(`${head()}x-a:C\\c\\\\new\n\nb\0`);
       expect((await reader.expectFrame('MESSAGE')).headerLines).toContain(line);
     });
 
-    test.each(['1.0', '1.1'])('cannot become a line of their own for a subscriber of %s', async (version) => {
-      const sender = await stage.connect(transport);
-      const reader = await subscribed(version);
-      sender.send(`${head()}x-a:1\\nforged\\c2\\n\\nbody\n\nb\0`);
-      const message = await reader.expectFrame('MESSAGE');
-      expect(message.headers).not.toHaveProperty('forged');
-      expect(message.body.toString()).toBe('b');
-    });
+    test.each(['1.0', '1.1'])(
+      'a line feed in a header value does not become a header line for a subscriber of %s',
+      async (version) => {
+        const sender = await stage.connect(transport);
+        const reader = await subscribed(version);
+        sender.send(`${head()}x-a:1\\nforged\\c2\\n\\nbody\n\nb\0`);
+        const message = await reader.expectFrame('MESSAGE');
+        expect(message.headers).not.toHaveProperty('forged');
+        expect(message.body.toString()).toBe('b');
+      },
+    );
 
-    test('a carriage return in 1.1 is a part of the value', async () => {
+    test('in 1.1 a carriage return is part of the header value', async () => {
       const reader = await subscribed('1.1');
       reader.send(`${head()}x-a:one\rtwo\n\nb\0`);
       await reader.expectFrame('MESSAGE', { 'x-a': 'one\rtwo' });
@@ -185,52 +195,52 @@ describe.each(TRANSPORTS)('over %s', (transport) => {
       ['1.2', `x-long:${'x'.repeat(20_000)}`, 'header-too-long'],
       ['1.2', Array.from({ length: 200 }, (_, i) => `x-${i}:1`).join('\n'), 'too-many-headers'],
       ['1.2', Array.from({ length: 20 }, (_, i) => `x-${i}:${'x'.repeat(10_000)}`).join('\n'), 'headers-too-large'],
-    ])('%s: the header line %.40j is %s', async (version, line, code) => {
+    ])('in %s the header line %.40j is refused with %s', async (version, line, code) => {
       const client = await stage.connect(transport, { 'accept-version': version });
       client.send(`SEND\nreceipt:r\ndestination:${destination}\n${line}\n\nbody\0`);
       await expectRefusal(client, code, 'r');
     });
 
     test.each([
-      ['a command that nobody knows', 'WRONGCOMMAND\ndestination:a\n\n\0', 'unknown-command'],
-      ['a command in small letters', 'send\ndestination:/topic/a\n\n\0', 'unknown-command'],
-      ['a space behind a command', 'SEND \ndestination:/topic/a\n\n\0', 'unknown-command'],
+      ['an unknown command', 'WRONGCOMMAND\ndestination:a\n\n\0', 'unknown-command'],
+      ['a command in lower case', 'send\ndestination:/topic/a\n\n\0', 'unknown-command'],
+      ['a space after the command', 'SEND \ndestination:/topic/a\n\n\0', 'unknown-command'],
       ['an endless command', 'X'.repeat(5_000), 'command-too-long|unknown-command'],
       ['a server’s command', 'MESSAGE\ndestination:/topic/a\n\n\0', 'unknown-command'],
-      ['no blank line', 'SEND\ndestination:/topic/a\n\0', 'malformed-frame'],
+      ['no blank line after the headers', 'SEND\ndestination:/topic/a\n\0', 'malformed-frame'],
       ['a NUL in the command', 'SE\0ND\ndestination:/topic/a\n\n\0', 'malformed-frame'],
       ['a NUL in a header', 'SEND\ndestination:/to\0pic/a\n\n\0', 'malformed-frame'],
-      ['a CR alone between frames', '\n\rX', 'malformed-frame'],
+      ['a lone CR between frames', '\n\rX', 'malformed-frame'],
       ['a body of SUBSCRIBE', 'SUBSCRIBE\nid:1\ndestination:/topic/a\n\nbody\0', 'unexpected-body'],
       ['a body of BEGIN, with a length', 'BEGIN\ntransaction:t\ncontent-length:4\n\nbody\0', 'unexpected-body'],
       ['a body of DISCONNECT', 'DISCONNECT\n\nbody\0', 'unexpected-body'],
-    ])('%s', async (_what, bytes, codes) => {
+    ])('a frame with %s is refused', async (_fault, bytes, codes) => {
       const client = await stage.connect(transport);
       client.send(bytes);
       const error = await client.expectError();
       expect(error.headers['code']).toMatch(new RegExp(`^(${codes})$`));
     });
 
-    test.each(['1.0', '1.1'])('CR LF line ends in %s, where a line ends in LF alone', async (version) => {
+    test.each(['1.0', '1.1'])('in %s a frame with CR LF line ends is refused', async (version) => {
       const client = await stage.connect(transport, { 'accept-version': version });
       client.send(`SEND\r\ndestination:${destination}\r\n\r\nbody\0`);
       await expectRefusal(client, 'unknown-command');
     });
 
-    test('headers that are not UTF-8', async () => {
+    test('a frame with headers that are not UTF-8 is refused', async () => {
       const client = await stage.connect(transport);
       client.send(Buffer.concat([Buffer.from(`${head()}x-a:`), Buffer.from([0xff, 0xfe]), Buffer.from('\n\n\0')]));
       await expectRefusal(client, 'malformed-frame');
     });
 
-    test('a body of more octets than the limit, before it has come', async () => {
+    test('a content-length beyond the limit is refused before the body arrives', async () => {
       const client = await stage.connect(transport);
       client.send(`${head()}receipt:r\ncontent-length:4194305\n\n`);
       const error = await expectRefusal(client, 'body-too-large', 'r', 1009);
       expect(error.body.toString()).toContain('4194304');
     });
 
-    test('a body without content-length that grows beyond the limit', async () => {
+    test('a body without content-length is refused when it grows beyond the limit', async () => {
       const client = await stage.connect(transport);
       client.send(`${head()}\n`);
       const part = 'x'.repeat(64 * 1024);
@@ -238,7 +248,7 @@ describe.each(TRANSPORTS)('over %s', (transport) => {
       await expectRefusal(client, 'body-too-large', undefined, 1009);
     });
 
-    test('and nothing that stands behind it is done', async () => {
+    test('frames behind a refused frame are not handled', async () => {
       const reader = await subscribed();
       const client = await stage.connect(transport);
       client.send(`${head()}\nbefore\0BOGUS\n\n\0${head()}\nafter\0`);
@@ -249,7 +259,7 @@ describe.each(TRANSPORTS)('over %s', (transport) => {
     });
   });
 
-  test('1.0 ignores the body of SUBSCRIBE', async () => {
+  test('in 1.0 the body of SUBSCRIBE is ignored', async () => {
     const client = await stage.connect(transport, { 'accept-version': '1.0' });
     client.sendFrame('SUBSCRIBE', { destination, receipt: 'r' }, 'ignored');
     await client.expectFrame('RECEIPT', { 'receipt-id': 'r' });

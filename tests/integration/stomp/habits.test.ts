@@ -1,4 +1,4 @@
-/** What clients do that no single clause of the specification speaks of: reloads, races, bursts, order of answers. */
+/** Client behaviour that no single clause of the specification covers: reloads, races, bursts, order of answers. */
 import { connect as connectTcp } from 'node:net';
 import { once } from 'node:events';
 import { beforeEach, describe, expect, test } from '@jest/globals';
@@ -15,7 +15,7 @@ describe.each(EVERYWHERE)('on $broker over $transport', ({ broker, transport }) 
     queue = `/queue/${unique()}`;
   });
 
-  test('the receipt of SUBSCRIBE comes before what was waiting in the queue', async () => {
+  test('the receipt of SUBSCRIBE arrives before the messages that waited in the queue', async () => {
     for (const ack of ['auto', 'client-individual']) {
       for (let i = 0; i < 5; i++) await client.receipt('SEND', { destination: queue }, String(i));
       const consumer = await stage.connect(transport);
@@ -27,7 +27,7 @@ describe.each(EVERYWHERE)('on $broker over $transport', ({ broker, transport }) 
   });
 
   test.each(['/topic/', '/exchange/amq.direct/', '/queue/'])(
-    'after the receipt of UNSUBSCRIBE from %sNAME nothing more comes, however much is on its way',
+    'after the receipt of UNSUBSCRIBE from %sNAME no message arrives, even if many were on their way',
     async (prefix) => {
       const destination = `${prefix}${unique()}`;
       const sender = await stage.connect(transport);
@@ -42,7 +42,7 @@ describe.each(EVERYWHERE)('on $broker over $transport', ({ broker, transport }) 
     },
   );
 
-  test('a client that has left takes no message any more', async () => {
+  test('a client that has left receives no further message of the queue', async () => {
     const stays = await stage.connect(transport);
     for (const each of [client, stays]) await each.receipt('SUBSCRIBE', { id: 's', destination: queue });
     client.close();
@@ -52,7 +52,7 @@ describe.each(EVERYWHERE)('on $broker over $transport', ({ broker, transport }) 
   });
 
   test.each(['durable', 'exclusive'])(
-    'a page that is reloaded gets its %s subscription back at once',
+    'a page that is reloaded can subscribe again to its %s subscription at once',
     async (option) => {
       const login = unique('user');
       const destination = option === 'durable' ? `/topic/${unique()}` : queue;
@@ -71,7 +71,7 @@ describe.each(EVERYWHERE)('on $broker over $transport', ({ broker, transport }) 
     },
   );
 
-  test('a burst of SUBSCRIBE and UNSUBSCRIBE in one packet ends where it should', async () => {
+  test('a burst of SUBSCRIBE and UNSUBSCRIBE in one packet ends with the last subscription', async () => {
     const destination = `/topic/${unique()}`;
     const frames: Buffer[] = [];
     for (let i = 0; i < 50; i++) {
@@ -84,7 +84,7 @@ describe.each(EVERYWHERE)('on $broker over $transport', ({ broker, transport }) 
     expect(await bodiesUntilNow(client)).toEqual([]);
   });
 
-  test('many sessions that subscribe and leave at once do not spoil it for those who stay', async () => {
+  test('sessions that subscribe and vanish at once do not affect other subscribers', async () => {
     const destination = `/topic/${unique()}`;
     await client.receipt('SUBSCRIBE', { id: 's', destination });
     const others = await Promise.all(Array.from({ length: 20 }, () => stage.connect(transport)));
@@ -98,7 +98,7 @@ describe.each(EVERYWHERE)('on $broker over $transport', ({ broker, transport }) 
     for (const each of [client, ...stayed]) expect(await nextBody(each)).toBe('x');
   });
 
-  test('NACK in client mode: all come again in their order, under new ids', async () => {
+  test('with ack:client a NACK redelivers all earlier messages in order, with new ids', async () => {
     await client.receipt('SUBSCRIBE', { id: 's', destination: queue, ack: 'client' });
     for (const body of ['a', 'b', 'c']) await client.receipt('SEND', { destination: queue }, body);
     const held = [await client.expectFrame('MESSAGE'), await client.expectFrame('MESSAGE')];
@@ -109,7 +109,7 @@ describe.each(EVERYWHERE)('on $broker over $transport', ({ broker, transport }) 
     await refuses(client, 'ACK', { id }, 'unknown-ack');
   });
 
-  test('a redelivered message is acknowledged by its new id', async () => {
+  test('a redelivered message is acknowledged with its new id', async () => {
     await client.receipt('SUBSCRIBE', { id: 's', destination: queue, ack: 'client-individual' });
     await client.receipt('SEND', { destination: queue }, 'x');
     for (let i = 0; i < 5; i++) {
@@ -121,7 +121,7 @@ describe.each(EVERYWHERE)('on $broker over $transport', ({ broker, transport }) 
     expect(await bodiesUntilNow(client)).toEqual([]);
   });
 
-  test('a request and its reply in one session', async () => {
+  test('a session can answer its own request', async () => {
     await client.receipt('SUBSCRIBE', { id: 's', destination: queue });
     client.sendFrame('SEND', { destination: queue, 'reply-to': '/temp-queue/me' }, 'ping');
     const { headers } = await client.expectFrame('MESSAGE', { subscription: 's' });
@@ -133,7 +133,7 @@ describe.each(EVERYWHERE)('on $broker over $transport', ({ broker, transport }) 
 describe('on RabbitMQ, kinds of queues', () => {
   const stage = stageRelays('rabbitmq');
 
-  test('quorum', async () => {
+  test('a client subscribes to a quorum queue and acknowledges a message', async () => {
     const destination = `/queue/${unique()}`;
     const quorum = { destination, 'x-queue-type': 'quorum', durable: 'true', 'auto-delete': 'false' };
     const client = await stage.connect('tcpUrl');
@@ -143,7 +143,7 @@ describe('on RabbitMQ, kinds of queues', () => {
     await client.receipt('ACK', { id: headers['ack'] ?? '' });
   });
 
-  test('stream: read again from where one likes', async () => {
+  test('a client reads a stream again from a chosen offset', async () => {
     const destination = `/queue/${unique()}`;
     const stream = {
       destination,
@@ -183,12 +183,12 @@ describe.each(TRANSPORTS)('a policy, over %s', (transport) => {
     ['SUBSCRIBE', 'bob', '/topic/secret'],
     ['SUBSCRIBE', 'bob', '/queue/secret'],
     ['SEND', 'alice', '/topic/broken'],
-  ])('refuses %s by %s on %s', async (command, login, destination) => {
+  ])('a policy refuses %s by %s to %s', async (command, login, destination) => {
     const client = await stage.connect(transport, { login });
     await refuses(client, command, { id: 's', destination }, 'access-denied');
   });
 
-  test('lets through what it allows, in order', async () => {
+  test('a policy passes allowed frames, in order', async () => {
     const client = await stage.connect(transport, { login: 'alice' });
     await client.receipt('SUBSCRIBE', { id: 's', destination: '/topic/secret' });
     const destination = `/topic/${unique()}`;
@@ -198,7 +198,7 @@ describe.each(TRANSPORTS)('a policy, over %s', (transport) => {
   });
 });
 
-test('a relay that stops closes its sessions with 1012, what they sent is done', async () => {
+test('a relay that stops closes its sessions with 1012, TCP sessions without a code', async () => {
   const relay = await startRelay();
   const client = await connectStomp(relay.webSocketUrl);
   const tcp = await connectStomp(relay.tcpUrl);
@@ -207,7 +207,7 @@ test('a relay that stops closes its sessions with 1012, what they sent is done',
   await tcp.expectClose(1000);
 });
 
-test('a connection to the WebSocket port that never asks for anything is closed in time', async () => {
+test('a connection to the WebSocket port without a complete request is closed after connectTimeoutMs', async () => {
   const relay = await startRelay('memory:', { session: { connectTimeoutMs: 500 } });
   try {
     const { hostname, port } = new URL(relay.webSocketUrl);

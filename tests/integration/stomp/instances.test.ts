@@ -1,4 +1,4 @@
-/** Two relays on one RabbitMQ: all traffic crosses, receipts hold across, and topics cost the broker what topics cost. */
+/** Two relays on one RabbitMQ: traffic and receipts between them, and the cost of topics at the broker. */
 import { beforeEach, describe, expect, test } from '@jest/globals';
 import { createVhost, type Vhost } from '../../support/rabbitmq.js';
 import { eventually } from '../../support/deadline.js';
@@ -31,9 +31,9 @@ describe.each(TRANSPORTS)('over %s', (transport) => {
     };
 
     test.each(['auto', 'client'])(
-      'ack:%s: after the receipt, what the other instance is sent at once arrives',
+      'ack:%s: after the receipt of SUBSCRIBE, a message sent at once to the other instance arrives',
       async (ack) => {
-        // A race, so more than once.
+        // Repeated, because a race may pass by chance.
         for (let i = 0; i < 10; i++) {
           const [from, to] = names();
           await here.receipt('SUBSCRIBE', { id: `s${i}`, destination: from, ack });
@@ -44,7 +44,7 @@ describe.each(TRANSPORTS)('over %s', (transport) => {
       },
     );
 
-    test('in order, nothing twice, nothing lost', async () => {
+    test('messages sent to the other instance arrive in order, once each and complete', async () => {
       const [from, to] = names();
       await here.receipt('SUBSCRIBE', { id: 's', destination: from });
       const bodies = Array.from({ length: 500 }, (_, i) => String(i));
@@ -55,7 +55,7 @@ describe.each(TRANSPORTS)('over %s', (transport) => {
   });
 
   test.each(['auto', 'client'])(
-    'ack:%s: the one session that is meant gets it, in order, wherever it is',
+    'ack:%s: a message for one session of a user reaches only that session, in order, on either instance',
     async (ack) => {
       const [x, sender] = [unique(), await stage.connect(transport, { login: 'bob' })];
       const destination = `/user/${user}/queue/${x}`;
@@ -65,7 +65,7 @@ describe.each(TRANSPORTS)('over %s', (transport) => {
         ['1'],
         ['2', here.session],
         ['3', there.session],
-        ['4', 'nobody'],
+        ['4', 'unknown'],
         ['5'],
         ['6', there.session],
         ['7'],
@@ -79,7 +79,7 @@ describe.each(TRANSPORTS)('over %s', (transport) => {
     },
   );
 
-  test('subscribers on both get a topic’s message once each, whichever instance it is sent to', async () => {
+  test('subscribers on both instances get each message of a topic once, whichever instance receives the SEND', async () => {
     const destination = `/topic/${unique()}`;
     for (const each of [here, there]) await each.receipt('SUBSCRIBE', { id: 's', destination });
     here.sendFrame('SEND', { destination }, 'from here');
@@ -89,22 +89,22 @@ describe.each(TRANSPORTS)('over %s', (transport) => {
     for (const each of [here, there]) expect(await bodiesUntilNow(each)).toEqual([]);
   });
 
-  test('a queue’s consumers compete across instances', async () => {
+  test('consumers of a queue on two instances share its messages', async () => {
     const destination = `/queue/${unique()}`;
     for (const each of [here, there]) {
       await each.receipt('SUBSCRIBE', { id: 's', destination, ack: 'client', 'prefetch-count': '3' });
     }
     for (let i = 0; i < 6; i++) await here.receipt('SEND', { destination }, String(i));
     const held = await nextBodies(here, 3);
-    const theirs = [await there.expectFrame('MESSAGE'), await there.expectFrame('MESSAGE')];
+    const others = [await there.expectFrame('MESSAGE'), await there.expectFrame('MESSAGE')];
     const last = await there.expectFrame('MESSAGE');
-    expect([...held, ...[...theirs, last].map((each) => each.body.toString())].sort()).toEqual([...'012345']);
+    expect([...held, ...[...others, last].map((each) => each.body.toString())].sort()).toEqual([...'012345']);
     here.destroy();
     await there.receipt('ACK', { id: last.headers['ack'] ?? '' });
     expect(await nextBodies(there, 3)).toEqual(held);
   });
 
-  test('a reply finds the temporary queue of a session elsewhere', async () => {
+  test('a reply reaches the temporary queue of a session on the other instance', async () => {
     const destination = `/topic/${unique()}`;
     await there.receipt('SUBSCRIBE', { id: 's', destination });
     here.sendFrame('SEND', { destination, 'reply-to': '/temp-queue/r' }, 'question');
@@ -113,7 +113,7 @@ describe.each(TRANSPORTS)('over %s', (transport) => {
     expect(await nextBody(here, { subscription: '/temp-queue/r' })).toBe('answer');
   });
 
-  test('a durable subscription is found from the other instance, and held once', async () => {
+  test('a durable subscription can be taken over from the other instance, but has only one holder at a time', async () => {
     const destination = `/topic/${unique()}`;
     const durable = { id: 'news', destination, durable: 'true' };
     await here.receipt('SUBSCRIBE', durable);
@@ -126,14 +126,14 @@ describe.each(TRANSPORTS)('over %s', (transport) => {
     await next.receipt('UNSUBSCRIBE', { id: 'news', durable: 'true' });
   });
 
-  test('an anonymous session is reached by its id from the other instance', async () => {
-    const nobody = await stage.connect(transport);
-    await nobody.receipt('SUBSCRIBE', { id: 's', destination: '/user/queue/x' });
-    there.sendFrame('SEND', { destination: `/user/${nobody.connected?.headers['session'] ?? ''}/queue/x` }, 'you');
-    expect(await nextBody(nobody)).toBe('you');
+  test('a message from the other instance reaches an anonymous session by its id', async () => {
+    const anonymous = await stage.connect(transport);
+    await anonymous.receipt('SUBSCRIBE', { id: 's', destination: '/user/queue/x' });
+    there.sendFrame('SEND', { destination: `/user/${anonymous.connected?.headers['session'] ?? ''}/queue/x` }, 'you');
+    expect(await nextBody(anonymous)).toBe('you');
   });
 
-  test('a transaction committed there reaches here whole and in order', async () => {
+  test('a transaction committed on one instance reaches the other complete and in order', async () => {
     const destination = `/topic/${unique()}`;
     await here.receipt('SUBSCRIBE', { id: 's', destination });
     await there.receipt('BEGIN', { transaction: 't' });
@@ -172,8 +172,8 @@ test('10,000 subscribers of one topic cost RabbitMQ one queue and one binding', 
       expect(ids.size).toBe(500);
     }
     for (const client of clients) client.destroy();
-    const gone = async () => ((await bindings()) === 0 ? true : undefined);
-    await eventually(gone, 10_000, () => 'the binding stays');
+    const isUnbound = async () => ((await bindings()) === 0 ? true : undefined);
+    await eventually(isUnbound, 10_000, () => 'the binding stays');
   } finally {
     for (const client of clients) client.destroy();
     await relay.stop();

@@ -1,6 +1,6 @@
 /**
- * Every limit from outside: what is at it is taken, what is beyond it gets the named ERROR (or pause, or HTTP status), and
- * a healthy client on the same relay goes on as if nothing were.
+ * Every limit, tested through sockets. A value at the limit is accepted; beyond the limit the client gets an ERROR, a
+ * pause or an HTTP status that names the limit, and a healthy client on the same relay is not affected.
  */
 import { once } from 'node:events';
 import { connect as connectSocket, type Socket } from 'node:net';
@@ -11,7 +11,7 @@ import { expectRefusal, stageRelays, unique } from './relay-stage.js';
 
 const KIB = 1024;
 
-describe.each(TRANSPORTS)('of one session, over %s', (transport) => {
+describe.each(TRANSPORTS)('limits of a session, over %s', (transport) => {
   const frame = { commandMaxBytes: 11, headerMaxCount: 8, headerLineMaxBytes: 300, headersMaxBytes: KIB };
   const stage = stageRelays('memory', {
     config: {
@@ -21,7 +21,7 @@ describe.each(TRANSPORTS)('of one session, over %s', (transport) => {
   });
   let healthy: StompClient;
   beforeEach(async () => {
-    healthy = await connectStomp(stage.relay[transport]); // outlives the clients of the stage by one round
+    healthy = await connectStomp(stage.relay[transport]); // closed by afterEach, after a last round
     await healthy.receipt('SUBSCRIBE', { id: 'h', destination: '/topic/limits' });
   });
   afterEach(async () => {
@@ -37,80 +37,80 @@ describe.each(TRANSPORTS)('of one session, over %s', (transport) => {
   type Step = readonly [string, Record<string, string>, string?];
 
   test.each<[string, Step[], Step, string, string]>([
-    ['headers', [send(headers(6))], send(headers(8)), 'too-many-headers', 'headerMaxCount'],
+    ['the number of headers', [send(headers(6))], send(headers(8)), 'too-many-headers', 'headerMaxCount'],
     [
-      'a header line',
+      'the length of a header line',
       [send({ x: 'y'.repeat(298) })],
       send({ x: 'y'.repeat(299) }),
       'header-too-long',
       'headerLineMaxBytes',
     ],
     [
-      'all headers',
+      'the size of all headers',
       [send({ a: 'y'.repeat(290), b: 'y'.repeat(290), c: 'y'.repeat(290) })],
       send({ a: 'y'.repeat(290), b: 'y'.repeat(290), c: 'y'.repeat(290), d: 'y'.repeat(290) }),
       'headers-too-large',
       'headersMaxBytes',
     ],
-    ['a body', [send({}, 'x'.repeat(10))], send({}, 'x'.repeat(11)), 'body-too-large', 'bodyMaxBytes'],
+    ['the size of a body', [send({}, 'x'.repeat(10))], send({}, 'x'.repeat(11)), 'body-too-large', 'bodyMaxBytes'],
     [
-      'subscriptions',
+      'the number of subscriptions',
       ['a', 'b'].map((id) => ['SUBSCRIBE', { id, destination: '/topic/a' }] as const),
       ['SUBSCRIBE', { id: 'c', destination: '/topic/a' }],
       'too-many-subscriptions',
       'subscriptionsMax',
     ],
     [
-      'subscriptions with wildcards',
+      'the number of subscriptions with wildcards',
       [['SUBSCRIBE', { id: 'a', destination: '/topic/a.*' }] as const],
       ['SUBSCRIBE', { id: 'b', destination: '/topic/a.*', ack: 'client' }],
       'too-many-subscriptions',
       'session.wildcardSubscriptionsMax',
     ],
     [
-      'words of a key',
+      'the words of a key',
       [['SEND', { destination: `/topic/${'a.'.repeat(31)}a` }] as const],
       ['SEND', { destination: `/topic/${'a/'.repeat(32)}a` }],
       'invalid-destination',
       'topics.keyWordsMax',
     ],
     [
-      '# in a pattern',
+      'the # in a pattern',
       [],
       ['SUBSCRIBE', { id: 'b', destination: '/topic/a.#.b.%23' }],
       'invalid-destination',
       'topics.patternHashesMax',
     ],
     [
-      'transactions',
+      'the number of transactions',
       ['a', 'b'].map((transaction) => ['BEGIN', { transaction }] as const),
       ['BEGIN', { transaction: 'c' }],
       'too-many-transactions',
       'transactionsMax',
     ],
-  ])('%s', async (_what, taken, refused, code, option) => {
+  ])('a session has a limit for %s', async (_subject, accepted, refused, code, option) => {
     const client = await stage.connect(transport, { 'accept-version': '1.2' });
-    for (const [command, given, body] of taken) await client.receipt(command, given, body);
+    for (const [command, given, body] of accepted) await client.receipt(command, given, body);
     const [command, given, body] = refused;
     client.sendFrame(command, given, body);
     const error = await expectRefusal(client, code);
     expect(error.body.toString()).toContain(option);
   });
 
-  test('frames of a transaction', async () => {
+  test('a transaction with more frames than transactionMaxCount is refused', async () => {
     const client = await stage.connect(transport);
     await client.receipt('BEGIN', { transaction: 't' });
     for (let i = 0; i < 3; i++) client.sendFrame(...send({ transaction: 't' }));
     expect((await expectRefusal(client, 'transaction-too-large')).body.toString()).toContain('transactionMaxCount');
   });
 
-  test('a command', async () => {
+  test('a command longer than commandMaxBytes is refused', async () => {
     const client = await stage.open(transport);
     client.send('A'.repeat(12));
     await client.expectError();
   });
 
-  test('ten thousand BEGINs at once', async () => {
+  test('ten thousand BEGINs at once end the session with too-many-transactions', async () => {
     const client = await stage.connect(transport);
     const begins = Array.from({ length: 10_000 }, (_, index) => `BEGIN\ntransaction:${index}\n\n\0`);
     client.sendInPieces(Buffer.from(begins.join('')), KIB);
@@ -118,10 +118,10 @@ describe.each(TRANSPORTS)('of one session, over %s', (transport) => {
   });
 });
 
-describe.each(TRANSPORTS)('of a user, over %s', (transport) => {
+describe.each(TRANSPORTS)('limits of a user, over %s', (transport) => {
   const stage = stageRelays('memory', { config: { limits: { sessionsPerUserMax: 2 } } });
 
-  test('sessions', async () => {
+  test('a session of a user beyond sessionsPerUserMax is refused until another ends', async () => {
     const login = unique('ann');
     const [first] = [await stage.connect(transport, { login }), await stage.connect(transport, { login })];
     const refused = await stage.open(transport);
@@ -134,13 +134,13 @@ describe.each(TRANSPORTS)('of a user, over %s', (transport) => {
   });
 });
 
-describe('of an address', () => {
+describe('limits of an address', () => {
   const stage = stageRelays('memory', {
     config: { limits: { sessionsPerAddressMax: 1 }, listen: { trustedProxies: ['127.0.0.0/8'] } },
   });
   const from = (address: string) => ({ headers: { 'x-forwarded-for': `10.9.9.9, ${address}` } });
 
-  test('sessions, as the proxies before the relay tell it', async () => {
+  test('a session of an address beyond sessionsPerAddressMax is refused, by the address from trusted proxies', async () => {
     const first = await stage.connect('webSocketUrl', {}, from('203.0.113.1'));
     const refused = await stage.open('webSocketUrl', from('203.0.113.1'));
     const error = await expectRefusal(refused, 'too-many-address-sessions', undefined, 1013);
@@ -150,17 +150,17 @@ describe('of an address', () => {
     await stage.connect('webSocketUrl', {}, from('203.0.113.1'));
   });
 
-  test('but not of this machine', async () => {
+  test('sessions of the own machine do not count for sessionsPerAddressMax', async () => {
     for (const transport of [...TRANSPORTS, ...TRANSPORTS]) await stage.connect(transport);
   });
 });
 
-describe('of a relay', () => {
+describe('limits of a relay', () => {
   const stage = stageRelays('memory', {
     config: { limits: { connectsPerSecondMax: 1 }, loadShedding: { waitMaxMs: 100 } },
   });
 
-  test('new sessions a second: who has waited is told to come back', async () => {
+  test('a client that waits too long because of connectsPerSecondMax is refused with that limit', async () => {
     const healthy = await stage.connect('tcpUrl');
     await expect(stage.open('webSocketUrl')).rejects.toThrow(/^HTTP 503: .*connectsPerSecondMax/);
     const refused = await stage.open('tcpUrl');
@@ -174,7 +174,7 @@ describe.each(TRANSPORTS)('frames a second, over %s', (transport) => {
 
   describe('under pause', () => {
     const stage = stageRelays('memory', { config: { session: { framesPerSecondMax: 100 } } });
-    test('all of them come, in order', async () => {
+    test('under framesPerSecondPolicy pause, frames beyond the rate are delayed and arrive in order', async () => {
       const subscriber = await stage.connect(transport);
       await subscriber.receipt('SUBSCRIBE', { id: 's', destination: '/topic/pace' });
       (await stage.connect(transport)).send(burst);
@@ -188,7 +188,7 @@ describe.each(TRANSPORTS)('frames a second, over %s', (transport) => {
     const stage = stageRelays('memory', {
       config: { session: { framesPerSecondMax: 100, framesPerSecondPolicy: 'disconnect' } },
     });
-    test('ERROR says so', async () => {
+    test('under framesPerSecondPolicy disconnect, frames beyond the rate end the session with too-many-frames', async () => {
       const healthy = await stage.connect(transport);
       const client = await stage.connect(transport);
       client.send(burst);
@@ -207,7 +207,7 @@ describe('before login', () => {
     },
   });
 
-  test('a message is small, whether or not it ends', async () => {
+  test('before login, a WebSocket message beyond beforeLoginMaxPayloadBytes ends the connection', async () => {
     const healthy = await stage.connect('webSocketUrl');
     const client = await stage.open('webSocketUrl');
     client.send(Buffer.alloc(400 * KIB, 'A'));
@@ -216,7 +216,7 @@ describe('before login', () => {
     await healthy.receipt('SEND', { destination: '/topic/a' });
   });
 
-  test('and may be large after it', async () => {
+  test('after login, a WebSocket message may be larger than beforeLoginMaxPayloadBytes', async () => {
     const client = await stage.open('webSocketUrl');
     client.send('\n'.repeat(3 * KIB));
     await client.connect();
@@ -224,7 +224,7 @@ describe('before login', () => {
   });
 });
 
-describe('of the HTTP port', () => {
+describe('limits of the HTTP port', () => {
   const stage = stageRelays('memory', { config: { listen: { httpConnectionsMax: 10, httpHeadersMaxBytes: 4 * KIB } } });
   const sockets: Socket[] = [];
   const open = async (): Promise<Socket> => {
@@ -240,7 +240,7 @@ describe('of the HTTP port', () => {
   };
   afterEach(() => sockets.splice(0).forEach((socket) => socket.destroy()));
 
-  test('connections that send no request; sessions do not count', async () => {
+  test('connections beyond httpConnectionsMax get 503; WebSocket sessions do not count', async () => {
     const sessions: StompClient[] = [];
     while (sessions.length < 12) sessions.push(await stage.connect('webSocketUrl'));
     const silent: Socket[] = [];
@@ -254,7 +254,7 @@ describe('of the HTTP port', () => {
     await stage.connect('webSocketUrl');
   });
 
-  test('headers of a request', async () => {
+  test('an HTTP request with headers beyond httpHeadersMaxBytes gets 431', async () => {
     const ask = async (bytes: number) => {
       const socket = await open();
       socket.write(`GET /page.json HTTP/1.1\r\nHost: localhost\r\nx: ${'y'.repeat(bytes)}\r\n\r\n`);

@@ -1,4 +1,4 @@
-/** SEND to MESSAGE: user headers, AMQP properties, what is forged and what is private, on both brokers. */
+/** From SEND to MESSAGE: user headers, AMQP properties, forged and private headers, on both brokers. */
 import { beforeEach, describe, expect, test } from '@jest/globals';
 import type { ReceivedFrame, StompClient } from '../../support/stomp-client.js';
 import { EVERYWHERE, refuses, stageRelays, unique, VERSIONS } from './relay-stage.js';
@@ -14,7 +14,7 @@ describe.each(EVERYWHERE)('on $broker over $transport', ({ broker, transport }) 
     queue = `/queue/${unique()}`;
   });
 
-  /** Sends and gets back, on a topic or a queue. */
+  /** Sends a message to the own subscription and returns the MESSAGE. */
   async function echo(destination: string, headers: Record<string, string>, body: string | Buffer = 'body') {
     await client.receipt('SUBSCRIBE', { id: 's', destination });
     client.sendFrame('SEND', { destination, ...headers }, body, typeof body === 'string' ? 'text' : 'binary');
@@ -38,14 +38,14 @@ describe.each(EVERYWHERE)('on $broker over $transport', ({ broker, transport }) 
       expect(headers).not.toHaveProperty('ack');
     });
 
-    test('no content-type is made up, and an empty body needs no length', async () => {
+    test('a MESSAGE has no content-type if the SEND had none, and an empty body', async () => {
       const { headers, body } = await echo(destination(), {}, '');
       expect(headers).not.toHaveProperty('content-type');
       expect(headers['content-length'] ?? '0').toBe('0');
       expect(body).toHaveLength(0);
     });
 
-    test('user headers pass through, untouched', async () => {
+    test('user headers pass through unchanged', async () => {
       const user = {
         foo: 'bar',
         'x-Mixed-Case': 'Yes',
@@ -67,7 +67,7 @@ describe.each(EVERYWHERE)('on $broker over $transport', ({ broker, transport }) 
       expect(headers).toMatchObject(user);
     });
 
-    test('message properties come back as they were', async () => {
+    test('headers for AMQP properties arrive unchanged', async () => {
       const properties = {
         'content-type': 'application/json;charset=utf-8',
         'content-encoding': 'identity',
@@ -84,7 +84,7 @@ describe.each(EVERYWHERE)('on $broker over $transport', ({ broker, transport }) 
       expect(headers).toMatchObject(properties);
     });
 
-    test('what speaks to the relay, and what would be a forgery, does not reach subscribers', async () => {
+    test('headers for the relay, and forged headers of MESSAGE, do not reach subscribers', async () => {
       const { headers } = await echo(destination(), {
         receipt: 'r-1',
         id: 'forged',
@@ -107,7 +107,7 @@ describe.each(EVERYWHERE)('on $broker over $transport', ({ broker, transport }) 
       }
     });
 
-    test('says who has sent it', async () => {
+    test('a MESSAGE has the user and the session of its sender', async () => {
       const ann = await stage.connect(transport, { login: 'ann' });
       await client.receipt('SUBSCRIBE', { id: 's', destination: destination() });
       const senderOf = ({ headers }: ReceivedFrame) => `${headers['user']} ${headers['session']}`;
@@ -123,16 +123,16 @@ describe.each(EVERYWHERE)('on $broker over $transport', ({ broker, transport }) 
 
     test.each([
       ['text', 'ö 漢 😀'],
-      ['an octet that is no text', Buffer.from([0x00, 0xff, 0x80])],
+      ['octets that are not UTF-8', Buffer.from([0x00, 0xff, 0x80])],
       ['100,000 octets', 'y'.repeat(100_000)],
-    ])('the body is carried octet for octet: %s', async (_what, body) => {
+    ])('the body arrives octet for octet: %s', async (_kind, body) => {
       const length = Buffer.byteLength(body);
       const message = await echo(destination(), { 'content-length': String(length) }, body);
       expect(message.body.equals(Buffer.from(body))).toBe(true);
       expect(message.headers['content-length']).toBe(String(length));
     });
 
-    test('message-ids are unique', async () => {
+    test('the message-ids of a session are unique', async () => {
       await client.receipt('SUBSCRIBE', { id: 's', destination: destination() });
       for (let i = 0; i < 20; i++) client.sendFrame('SEND', { destination: destination() }, String(i));
       const ids = new Set<string | undefined>();
@@ -140,7 +140,7 @@ describe.each(EVERYWHERE)('on $broker over $transport', ({ broker, transport }) 
       expect(ids.size).toBe(20);
     });
 
-    test('one publisher’s messages keep their order', async () => {
+    test('messages of one publisher arrive in order', async () => {
       await client.receipt('SUBSCRIBE', { id: 's', destination: destination() });
       for (let i = 0; i < 300; i++) client.sendFrame('SEND', { destination: destination() }, String(i));
       for (let i = 0; i < 300; i++) expect((await client.expectFrame('MESSAGE')).body.toString()).toBe(String(i));
@@ -164,7 +164,7 @@ describe.each(EVERYWHERE)('on $broker over $transport', ({ broker, transport }) 
       ['reply-to', 'amq.rabbitmq.reply-to'],
       ['reply-to', '/temp-queue/'],
       ['x'.repeat(300), 'a long name'],
-    ])('%.20s:%.20s is refused', async (name, value) => {
+    ])('a SEND with %.20s:%.20s is refused', async (name, value) => {
       await refuses(
         client,
         'SEND',
@@ -173,13 +173,13 @@ describe.each(EVERYWHERE)('on $broker over $transport', ({ broker, transport }) 
       );
     });
 
-    test.each(['True', 'False', 'true', 'false'])('persistent:%s is understood', async (persistent) => {
+    test.each(['True', 'False', 'true', 'false'])('a SEND with persistent:%s is accepted', async (persistent) => {
       const { headers } = await echo(destination(), { persistent });
       expect(headers['persistent'] ?? 'false').toBe(persistent.toLowerCase());
     });
   });
 
-  test.each(VERSIONS)('in %s the same message, as that version writes it', async (version) => {
+  test.each(VERSIONS)('a subscriber of %s gets the headers in the encoding of that version', async (version) => {
     const reader = await stage.connect(transport, { 'accept-version': version });
     await reader.receipt('SUBSCRIBE', { id: 'sub-0', destination: topic });
     client.sendFrame('SEND', { destination: topic, 'x-a': 'b\\cc' }, 'body');
@@ -187,14 +187,14 @@ describe.each(EVERYWHERE)('on $broker over $transport', ({ broker, transport }) 
     expect(message.headerLines).toContain(version === '1.0' ? 'x-a:b:c' : 'x-a:b\\cc');
   });
 
-  test('a reply-to that names a destination is shown as it is, a bare queue’s name as /reply-queue', async () => {
+  test('a reply-to with a destination arrives unchanged, a bare queue name as /reply-queue', async () => {
     const first = await echo(topic, { 'reply-to': '/queue/answers' });
     expect(first.headers['reply-to']).toBe('/queue/answers');
     client.sendFrame('SEND', { destination: topic, 'reply-to': 'answers' });
     await client.expectFrame('MESSAGE', { 'reply-to': '/reply-queue/answers' });
   });
 
-  test('an expired message does not leave its queue', async () => {
+  test('an expired message is not delivered', async () => {
     await client.receipt('SEND', { destination: queue, expiration: '0' }, 'too late');
     await client.receipt('SEND', { destination: queue }, 'in time');
     await client.receipt('SUBSCRIBE', { id: 's', destination: queue });

@@ -1,4 +1,4 @@
-/** Queues that belong to somebody: temporary ones and their replies, durable subscriptions, users. */
+/** Private queues: temporary queues for replies, durable subscriptions, and the queues of users. */
 import { beforeEach, describe, expect, test } from '@jest/globals';
 import type { StompClient } from '../../support/stomp-client.js';
 import {
@@ -22,36 +22,36 @@ describe.each(EVERYWHERE)('on $broker over $transport', ({ broker, transport }) 
   });
 
   describe('/temp-queue', () => {
-    test.each(VERSIONS)('request and reply in %s', async (version) => {
-      const asking = await stage.connect(transport, { 'accept-version': version });
+    test.each(VERSIONS)('a reply to a temporary queue reaches the requesting session in %s', async (version) => {
+      const requester = await stage.connect(transport, { 'accept-version': version });
       await client.receipt('SUBSCRIBE', { id: 's', destination: queue });
       const more = { 'reply-to': '/temp-queue/answers', 'correlation-id': '7' };
-      asking.sendFrame('SEND', { destination: queue, ...more }, 'question');
+      requester.sendFrame('SEND', { destination: queue, ...more }, 'question');
       const { headers } = await client.expectFrame('MESSAGE', { 'correlation-id': '7' });
       expect(headers['reply-to']).toMatch(/^\/reply-queue\/.{20,}$/);
       client.sendFrame('SEND', { destination: headers['reply-to'] ?? '', 'correlation-id': '7' }, 'answer');
       const named = { subscription: '/temp-queue/answers', destination: '/temp-queue/answers', 'correlation-id': '7' };
-      const answer = await asking.expectFrame('MESSAGE', named);
+      const answer = await requester.expectFrame('MESSAGE', named);
       expect(answer.body.toString()).toBe('answer');
       expect(answer.headers).not.toHaveProperty('ack');
     });
 
-    test('the same name is the same queue for one session, another for the next', async () => {
-      const asking = await Promise.all([stage.connect(transport), stage.connect(transport)]);
+    test('the same /temp-queue name is one queue per session', async () => {
+      const requester = await Promise.all([stage.connect(transport), stage.connect(transport)]);
       await client.receipt('SUBSCRIBE', { id: 's', destination: queue });
       const addresses: string[] = [];
-      for (const each of [asking[0], asking[0], asking[1]]) {
+      for (const each of [requester[0], requester[0], requester[1]]) {
         each?.sendFrame('SEND', { destination: queue, 'reply-to': '/temp-queue/x' }, 'q');
         addresses.push((await client.expectFrame('MESSAGE')).headers['reply-to'] ?? '');
       }
       expect(addresses[1]).toBe(addresses[0]);
       expect(addresses[2]).not.toBe(addresses[0]);
       client.sendFrame('SEND', { destination: addresses[2] ?? '' }, 'for the second');
-      expect(await nextBody(asking[1], { subscription: '/temp-queue/x' })).toBe('for the second');
-      expect(await bodiesUntilNow(asking[0])).toEqual([]);
+      expect(await nextBody(requester[1], { subscription: '/temp-queue/x' })).toBe('for the second');
+      expect(await bodiesUntilNow(requester[0])).toEqual([]);
     });
 
-    test('several names are several queues', async () => {
+    test('several /temp-queue names of a session are several queues', async () => {
       await client.receipt('SUBSCRIBE', { id: 's', destination: queue });
       for (const name of ['a', 'b']) {
         client.sendFrame('SEND', { destination: queue, 'reply-to': `/temp-queue/${name}` }, 'q');
@@ -61,13 +61,13 @@ describe.each(EVERYWHERE)('on $broker over $transport', ({ broker, transport }) 
       }
     });
 
-    test('a reply to a session that has gone is unroutable', async () => {
-      const asking = await stage.connect(transport);
+    test('a reply to the temporary queue of an ended session is unroutable', async () => {
+      const requester = await stage.connect(transport);
       await client.receipt('SUBSCRIBE', { id: 's', destination: queue });
-      asking.sendFrame('SEND', { destination: queue, 'reply-to': '/temp-queue/x' }, 'q');
+      requester.sendFrame('SEND', { destination: queue, 'reply-to': '/temp-queue/x' }, 'q');
       const destination = (await client.expectFrame('MESSAGE')).headers['reply-to'] ?? '';
-      await asking.disconnect();
-      // The broker deletes the queue behind the end of the session.
+      await requester.disconnect();
+      // The broker deletes the queue some time after the end of the session.
       for (let refused = false; !refused;) {
         const replying = await stage.connect(transport);
         const answer = await replying
@@ -76,10 +76,10 @@ describe.each(EVERYWHERE)('on $broker over $transport', ({ broker, transport }) 
         refused = typeof answer === 'string';
         if (refused) expect(answer).toContain('unroutable');
       }
-      await client.receipt('SEND', { destination }, 'nobody minds');
+      await client.receipt('SEND', { destination }, 'lost');
     });
 
-    test('an id that begins like one is refused', async () => {
+    test('a subscription id that begins with /temp-queue/ is refused', async () => {
       await refuses(client, 'SUBSCRIBE', { id: '/temp-queue/x', destination: queue }, 'invalid-header');
     });
   });
@@ -89,7 +89,7 @@ describe.each(EVERYWHERE)('on $broker over $transport', ({ broker, transport }) 
       stage.connect(transport, { login, ...(clientId !== undefined && { 'client-id': clientId }) });
 
     test.each(['durable', 'persistent'])(
-      '%s:true keeps messages while nobody is there, until it is forgotten',
+      'a subscription with %s:true keeps messages without a subscriber, until it is deleted',
       async (word) => {
         const login = unique('user');
         const destination = `/topic/${unique()}`;
@@ -114,7 +114,7 @@ describe.each(EVERYWHERE)('on $broker over $transport', ({ broker, transport }) 
       },
     );
 
-    test('a second live holder is refused, others than the same user and client are not', async () => {
+    test('a durable subscription refuses a second holder of the same user and client-id, and only that', async () => {
       const login = unique('user');
       const durable = { id: 'sub-0', destination: `/topic/${unique()}`, durable: 'true' };
       const first = await as(login, 'tab-1');
@@ -127,7 +127,7 @@ describe.each(EVERYWHERE)('on $broker over $transport', ({ broker, transport }) 
       await first.receipt('UNSUBSCRIBE', { id: 'sub-0', durable: 'true' });
     });
 
-    test('with client acks, what is unacknowledged waits for the next time', async () => {
+    test('with ack:client, a durable subscription redelivers unacknowledged messages to the next session', async () => {
       const login = unique('user');
       const destination = `/topic/${unique()}`;
       const durable = { id: 'news', destination, durable: 'true', ack: 'client' };
@@ -137,7 +137,7 @@ describe.each(EVERYWHERE)('on $broker over $transport', ({ broker, transport }) 
       await first.expectFrame('MESSAGE', { redelivered: 'false' });
       await first.disconnect();
       const second = await as(login);
-      // The broker frees the queue behind the end of the session.
+      // The broker frees the queue some time after the end of the session.
       await second.receipt('SUBSCRIBE', durable);
       const message = await second.expectFrame('MESSAGE', { redelivered: 'true', destination });
       await second.receipt('ACK', { id: message.headers['ack'] ?? '' });
@@ -146,7 +146,7 @@ describe.each(EVERYWHERE)('on $broker over $transport', ({ broker, transport }) 
   });
 
   describe('/user', () => {
-    test('reaches every session of that user and nobody else', async () => {
+    test('a message to a user reaches every session of that user and no other', async () => {
       const [alice, bob] = [unique('alice'), unique('bob')];
       const tabs = [await stage.connect(transport, { login: alice }), await stage.connect(transport, { login: alice })];
       const other = await stage.connect(transport, { login: bob });
@@ -160,7 +160,7 @@ describe.each(EVERYWHERE)('on $broker over $transport', ({ broker, transport }) 
     });
 
     test.each(['a b', 'a/b', 'ü 漢', 'a.b', '#', '*', '100%', 'queue', 'a:b'])(
-      'a login of any text: %s',
+      'a message reaches a user whose login contains %s',
       async (name) => {
         const login = `${name}${unique()}`;
         const own = await stage.connect(transport, { login });
@@ -170,7 +170,7 @@ describe.each(EVERYWHERE)('on $broker over $transport', ({ broker, transport }) 
       },
     );
 
-    test('a session without a login is known by its session id', async () => {
+    test('a message reaches a session without a login by its session id', async () => {
       const session = client.connected?.headers['session'] ?? '';
       const stranger = await stage.connect(transport);
       for (const each of [client, stranger]) await each.receipt('SUBSCRIBE', { id: 's', destination: '/user/queue/x' });
@@ -179,7 +179,7 @@ describe.each(EVERYWHERE)('on $broker over $transport', ({ broker, transport }) 
       expect(await bodiesUntilNow(stranger)).toEqual([]);
     });
 
-    test('names with slashes, and acks', async () => {
+    test('a user queue may have slashes in its name and supports acks', async () => {
       const login = unique('user');
       const own = await stage.connect(transport, { login });
       await own.receipt('SUBSCRIBE', { id: 's', destination: '/user/queue/a/b', ack: 'client' });

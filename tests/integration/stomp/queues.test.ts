@@ -1,4 +1,4 @@
-/** Queues: competing consumers, and what the queue headers do. */
+/** Queues: competing consumers, and the effects of queue headers. */
 import { beforeEach, describe, expect, test } from '@jest/globals';
 import type { StompClient } from '../../support/stomp-client.js';
 import { bodiesUntilNow, EVERYWHERE, nextBodies, nextBody, refuses, stageRelays, unique } from './relay-stage.js';
@@ -13,13 +13,13 @@ describe.each(EVERYWHERE)('on $broker over $transport', ({ broker, transport }) 
   });
 
   describe('/queue', () => {
-    test('keeps what comes before there is a consumer', async () => {
+    test('a queue keeps messages until it has a consumer', async () => {
       for (const body of ['a', 'b']) await client.receipt('SEND', { destination: queue }, body);
       await client.receipt('SUBSCRIBE', { id: 's', destination: queue });
       expect(await nextBodies(client, 2)).toEqual(['a', 'b']);
     });
 
-    test('gives each message to one consumer, and to all in turn', async () => {
+    test('a queue delivers each message to one consumer, and distributes them in turn', async () => {
       const other = await stage.connect(transport);
       const options = { destination: queue, ack: 'client', 'prefetch-count': '5' };
       await client.receipt('SUBSCRIBE', { id: 's', ...options });
@@ -29,7 +29,7 @@ describe.each(EVERYWHERE)('on $broker over $transport', ({ broker, transport }) 
       expect(all.sort()).toEqual(Array.from({ length: 10 }, (_, i) => String(i)));
     });
 
-    test('two subscriptions of one session share it', async () => {
+    test('two subscriptions of one session share the messages of a queue', async () => {
       await client.receipt('SUBSCRIBE', { id: 'a', destination: queue });
       await client.receipt('SUBSCRIBE', { id: 'b', destination: queue });
       for (const body of ['1', '2']) client.sendFrame('SEND', { destination: queue }, body);
@@ -37,7 +37,7 @@ describe.each(EVERYWHERE)('on $broker over $transport', ({ broker, transport }) 
       expect(await bodiesUntilNow(client)).toEqual([]);
     });
 
-    test('passes on what a consumer gives back', async () => {
+    test('a message returned by one consumer goes to another, marked as redelivered', async () => {
       const other = await stage.connect(transport);
       await client.receipt('SUBSCRIBE', { id: 's', destination: queue, ack: 'client' });
       await client.receipt('SEND', { destination: queue }, 'x');
@@ -47,7 +47,7 @@ describe.each(EVERYWHERE)('on $broker over $transport', ({ broker, transport }) 
       expect(await nextBody(other, { redelivered: 'true' })).toBe('x');
     });
 
-    test('carries large messages', async () => {
+    test('a queue delivers a message of 1 MB', async () => {
       const body = 'x'.repeat(1_000_000);
       await client.receipt('SUBSCRIBE', { id: 's', destination: queue });
       client.sendFrame('SEND', { destination: queue, 'content-length': String(body.length) }, body);
@@ -56,27 +56,27 @@ describe.each(EVERYWHERE)('on $broker over $transport', ({ broker, transport }) 
   });
 
   describe('queue headers', () => {
-    test('x-message-ttl', async () => {
+    test('x-message-ttl:0 expires messages at once', async () => {
       const options = { destination: queue, 'x-message-ttl': '0' };
       await client.receipt('SEND', options, 'expired at once');
       await client.receipt('SUBSCRIBE', { id: 's', ...options });
       expect(await bodiesUntilNow(client)).toEqual([]);
     });
 
-    test('x-max-length drops the oldest', async () => {
+    test('x-max-length drops the oldest messages', async () => {
       const options = { destination: queue, 'x-max-length': '2' };
       for (const body of ['a', 'b', 'c']) await client.receipt('SEND', options, body);
       await client.receipt('SUBSCRIBE', { id: 's', ...options });
       expect(await bodiesUntilNow(client)).toEqual(['b', 'c']);
     });
 
-    test('x-overflow:reject-publish is told to the publisher', async () => {
+    test('with x-overflow:reject-publish, the publisher to a full queue gets publish-refused', async () => {
       const options = { destination: queue, 'x-max-length': '1', 'x-overflow': 'reject-publish' };
       await client.receipt('SEND', options, 'a');
       await refuses(client, 'SEND', options, 'publish-refused', 'b');
     });
 
-    test('x-dead-letter-exchange and -routing-key', async () => {
+    test('x-dead-letter-exchange and x-dead-letter-routing-key route a rejected message', async () => {
       const dead = unique('dead');
       await client.receipt('SUBSCRIBE', { id: 'd', destination: `/topic/${dead}` });
       const dlx = { 'x-dead-letter-exchange': 'amq.topic', 'x-dead-letter-routing-key': dead };
@@ -87,14 +87,14 @@ describe.each(EVERYWHERE)('on $broker over $transport', ({ broker, transport }) 
       expect(await nextBody(client, { subscription: 'd', 'x-mine': 'kept' })).toBe('x');
     });
 
-    test('x-max-priority', async () => {
+    test('x-max-priority delivers messages by priority', async () => {
       const options = { destination: queue, 'x-max-priority': '5' };
       for (const priority of ['1', '5', '3']) await client.receipt('SEND', { ...options, priority }, priority);
       await client.receipt('SUBSCRIBE', { id: 's', ...options });
       expect(await nextBodies(client, 3)).toEqual(['5', '3', '1']);
     });
 
-    test('x-single-active-consumer: one gets all, the next takes over', async () => {
+    test('with x-single-active-consumer one consumer gets all messages, and the next takes over when it leaves', async () => {
       const other = await stage.connect(transport);
       const options = { id: 's', destination: queue, ack: 'client', 'x-single-active-consumer': 'true' };
       await client.receipt('SUBSCRIBE', options);
@@ -105,14 +105,14 @@ describe.each(EVERYWHERE)('on $broker over $transport', ({ broker, transport }) 
       expect(await nextBodies(other, 2)).toEqual(['a', 'b']);
     });
 
-    test('exclusive: a second consumer is refused', async () => {
+    test('exclusive:true refuses a second consumer', async () => {
       await client.receipt('SUBSCRIBE', { id: 's', destination: queue, exclusive: 'true' });
       const other = await stage.connect(transport);
       await refuses(other, 'SUBSCRIBE', { id: 's', destination: queue }, 'queue-in-use');
     });
 
     test.each([{ 'auto-delete': 'true', durable: 'false' }, { exclusive: 'true' }])(
-      '%j: the queue goes with the session',
+      'with %j the queue is deleted with its session',
       async (options) => {
         const temporary = { id: 's', destination: queue, ack: 'client', ...options } as Record<string, string>;
         await client.receipt('SUBSCRIBE', temporary);
@@ -120,7 +120,7 @@ describe.each(EVERYWHERE)('on $broker over $transport', ({ broker, transport }) 
         await client.disconnect();
         const next = await stage.connect(transport);
         for (;;) {
-          // The broker deletes it behind the end of the session.
+          // The broker deletes the queue some time after the end of the session.
           const probe = await stage.connect(transport);
           const asked = probe.receipt('SUBSCRIBE', { id: 's', destination: queue.replace('/queue/', '/amq/queue/') });
           const answer = await asked.catch((error: Error) => error.message);
@@ -134,7 +134,7 @@ describe.each(EVERYWHERE)('on $broker over $transport', ({ broker, transport }) 
       },
     );
 
-    test('durable:false: a queue stays while another session consumes it', async () => {
+    test('with durable:false a queue stays while another session consumes it', async () => {
       const other = await stage.connect(transport);
       for (const each of [client, other]) {
         await each.receipt('SUBSCRIBE', { id: 's', destination: queue, durable: 'false', 'auto-delete': 'true' });
@@ -146,7 +146,7 @@ describe.each(EVERYWHERE)('on $broker over $transport', ({ broker, transport }) 
       }
     });
 
-    test('other headers than the queue has are a conflict, none are not', async () => {
+    test('queue headers that differ from the queue are a conflict; a SUBSCRIBE without them is accepted', async () => {
       await client.receipt('SEND', { destination: queue, 'x-max-length': '5' }, 'x');
       const other = await stage.connect(transport);
       await other.receipt('SUBSCRIBE', { id: 's', destination: queue });
@@ -169,11 +169,11 @@ describe.each(EVERYWHERE)('on $broker over $transport', ({ broker, transport }) 
       ['prefetch-count', '65536'],
       ['x-stream-offset', 'middle'],
       ['x-priority', 'high'],
-    ])('%s:%s is refused', async (name, value) => {
+    ])('a SUBSCRIBE with %s:%s is refused', async (name, value) => {
       await refuses(client, 'SUBSCRIBE', { id: 's', destination: queue, [name]: value }, 'invalid-header');
     });
 
-    test('x-queue-name names the queue behind a topic', async () => {
+    test('x-queue-name sets the name of the queue behind a topic', async () => {
       const name = unique('named');
       const topic = `/topic/${unique()}`;
       await client.receipt('SUBSCRIBE', { id: 's', destination: topic, 'x-queue-name': name });

@@ -1,4 +1,4 @@
-/** RECEIPT for every frame that asks, what it promises, DISCONNECT, and how an ERROR ends a session. */
+/** RECEIPTs and their meaning, DISCONNECT, and the end of a session by an ERROR. */
 import { beforeEach, describe, expect, test } from '@jest/globals';
 import type { StompClient } from '../../support/stomp-client.js';
 import {
@@ -22,36 +22,36 @@ describe.each(EVERYWHERE)('on $broker over $transport', ({ broker, transport }) 
   });
 
   describe('RECEIPT', () => {
-    test.each(VERSIONS)('answers every frame that asks, in %s', async (version) => {
+    test.each(VERSIONS)('every frame with a receipt header gets a RECEIPT in %s', async (version) => {
       const queue = `/queue/${unique()}`;
       const own = await stage.connect(transport, { 'accept-version': version });
       const subscribe = { id: 's', destination: queue, ack: 'client' };
-      const ask = async (command: string, headers: Record<string, string>) => {
+      const request = async (command: string, headers: Record<string, string>) => {
         const receipt = await own.receipt(command, headers);
         expect(receipt.headerLines).toHaveLength(1);
         expect(receipt.body).toHaveLength(0);
       };
-      await ask('SUBSCRIBE', subscribe);
-      await ask('SEND', { destination: queue });
+      await request('SUBSCRIBE', subscribe);
+      await request('SEND', { destination: queue });
       const { headers } = await own.expectFrame('MESSAGE');
-      await ask('BEGIN', { transaction: 't' });
+      await request('BEGIN', { transaction: 't' });
       const named = { id: headers['ack'] ?? '-', 'message-id': headers['message-id'] ?? '', subscription: 's' };
-      await ask('ACK', { ...named, transaction: 't' });
-      await ask('ABORT', { transaction: 't' });
+      await request('ACK', { ...named, transaction: 't' });
+      await request('ABORT', { transaction: 't' });
       if (version !== '1.0') {
-        await ask('NACK', named);
+        await request('NACK', named);
         const again = await own.expectFrame('MESSAGE', { redelivered: 'true' });
         const id = again.headers['ack'] ?? '-';
-        await ask('ACK', { id, 'message-id': again.headers['message-id'] ?? '', subscription: 's' });
+        await request('ACK', { id, 'message-id': again.headers['message-id'] ?? '', subscription: 's' });
       }
-      await ask('BEGIN', { transaction: 't' });
-      await ask('COMMIT', { transaction: 't' });
-      await ask('UNSUBSCRIBE', { id: 's' });
-      await ask('DISCONNECT', {});
+      await request('BEGIN', { transaction: 't' });
+      await request('COMMIT', { transaction: 't' });
+      await request('UNSUBSCRIBE', { id: 's' });
+      await request('DISCONNECT', {});
     });
 
     test.each(['1', 'message-12345', ' spaced ', 'ü 😀', 'x'.repeat(2_000), '', 'a\\cb\\\\c\\nd', 'a:b', '77,78'])(
-      'has the value of receipt: %.20j',
+      'RECEIPT has the value of the receipt header: %.20j',
       async (receipt) => {
         client.sendFrame('BEGIN', { transaction: 't', receipt });
         const answer = await client.expectFrame('RECEIPT');
@@ -59,18 +59,18 @@ describe.each(EVERYWHERE)('on $broker over $transport', ({ broker, transport }) 
       },
     );
 
-    test('the same value may be used again', async () => {
+    test('a receipt value may be used again', async () => {
       for (const transaction of ['t', 'u']) await client.receipt('BEGIN', { transaction, receipt: 'same' });
     });
 
-    test('no receipt is sent that nobody asked for', async () => {
+    test('frames without a receipt header get no RECEIPT', async () => {
       client.sendFrame('SEND', { destination: topic });
       client.sendFrame('BEGIN', { transaction: 't' });
       await client.receipt('COMMIT', { transaction: 't' });
       expect(client.received()).toEqual([]);
     });
 
-    test('a receipt of SEND means that it is stored', async () => {
+    test('after the RECEIPT of SEND the message is in its queue', async () => {
       const queue = `/queue/${unique()}`;
       await client.receipt('SEND', { destination: queue }, 'x');
       client.destroy();
@@ -79,13 +79,13 @@ describe.each(EVERYWHERE)('on $broker over $transport', ({ broker, transport }) 
       expect(await nextBody(next)).toBe('x');
     });
 
-    test('many in flight, all answered, those of one destination in order', async () => {
+    test('300 SENDs with receipts in flight are all answered, in order for one destination', async () => {
       const queue = `/queue/${unique()}`;
       for (let i = 0; i < 300; i++) client.sendFrame('SEND', { destination: queue, receipt: `r${i}` }, String(i));
       for (let i = 0; i < 300; i++) await client.expectFrame('RECEIPT', { 'receipt-id': `r${i}` });
     });
 
-    test('interleaved with frames that ask for none', async () => {
+    test('only the SENDs with a receipt header get a RECEIPT', async () => {
       await client.receipt('SUBSCRIBE', { id: 's', destination: topic });
       client.sendFrame('SEND', { destination: topic, receipt: 'a' }, '1');
       client.sendFrame('SEND', { destination: topic }, '2');
@@ -96,19 +96,19 @@ describe.each(EVERYWHERE)('on $broker over $transport', ({ broker, transport }) 
   });
 
   describe('DISCONNECT', () => {
-    test('is answered, and the relay closes', async () => {
+    test('DISCONNECT gets its RECEIPT, and the relay closes the connection', async () => {
       client.sendFrame('DISCONNECT', { receipt: '77' });
       await client.expectFrame('RECEIPT', { 'receipt-id': '77' });
       await client.expectClose(transport === 'webSocketUrl' ? 1000 : undefined);
     });
 
-    test('without a receipt closes too', async () => {
+    test('DISCONNECT without a receipt closes the connection', async () => {
       client.sendFrame('DISCONNECT');
       await client.expectClose(transport === 'webSocketUrl' ? 1000 : undefined);
       expect(client.received()).toEqual([]);
     });
 
-    test('is the last frame: what follows is not done', async () => {
+    test('frames after DISCONNECT are not handled', async () => {
       const reader = await stage.connect(transport);
       await reader.receipt('SUBSCRIBE', { id: 's', destination: topic });
       client.send(`DISCONNECT\nreceipt:d\n\n\0SEND\ndestination:${topic}\nreceipt:late\n\nlate\0`);
@@ -119,7 +119,7 @@ describe.each(EVERYWHERE)('on $broker over $transport', ({ broker, transport }) 
       expect(await nextBody(reader)).toBe('fence');
     });
 
-    test('its receipt comes behind those of all SENDs before', async () => {
+    test('the RECEIPT of DISCONNECT comes after those of all earlier SENDs', async () => {
       const queue = `/queue/${unique()}`;
       for (let i = 0; i < 100; i++) client.sendFrame('SEND', { destination: queue, receipt: `r${i}` }, String(i));
       client.sendFrame('DISCONNECT', { receipt: 'last' });
@@ -127,11 +127,11 @@ describe.each(EVERYWHERE)('on $broker over $transport', ({ broker, transport }) 
       await client.expectFrame('RECEIPT', { 'receipt-id': 'last' });
     });
 
-    test('with headers that mean nothing', async () => {
+    test('DISCONNECT with unknown headers is accepted', async () => {
       await client.receipt('DISCONNECT', { session: 'x', 'x-y': 'z' });
     });
 
-    test('right after SENDs, and the end at once: nothing is lost', async () => {
+    test('SENDs directly before DISCONNECT and close are not lost', async () => {
       const queue = `/queue/${unique()}`;
       for (let i = 0; i < 50; i++) client.sendFrame('SEND', { destination: queue }, String(i));
       client.sendFrame('DISCONNECT');
@@ -142,7 +142,7 @@ describe.each(EVERYWHERE)('on $broker over $transport', ({ broker, transport }) 
       expect(await nextBodies(next, 50)).toEqual(Array.from({ length: 50 }, (_, i) => String(i)));
     });
 
-    test('a close without DISCONNECT: what was received before is still done', async () => {
+    test('SENDs received before a close without DISCONNECT are still handled', async () => {
       const queue = `/queue/${unique()}`;
       for (let i = 0; i < 50; i++) client.sendFrame('SEND', { destination: queue }, String(i));
       client.close();
@@ -154,17 +154,17 @@ describe.each(EVERYWHERE)('on $broker over $transport', ({ broker, transport }) 
   });
 
   describe('ERROR', () => {
-    test('names the receipt of the frame at fault, not of one before', async () => {
+    test('ERROR has the receipt of the refused frame, not of an earlier one', async () => {
       await client.receipt('BEGIN', { transaction: 't', receipt: 'first' });
       await refuses(client, 'COMMIT', { transaction: 'other' }, 'unknown-transaction');
     });
 
-    test('has no receipt-id where none was asked for', async () => {
+    test('ERROR has no receipt-id if the frame had no receipt', async () => {
       client.sendFrame('COMMIT', { transaction: 'other' });
       await expectRefusal(client, 'unknown-transaction', undefined, 4400);
     });
 
-    test.each(VERSIONS)('the receipt is written as %s writes it', async (version) => {
+    test.each(VERSIONS)('the receipt-id of an ERROR is encoded as in %s', async (version) => {
       const own = await stage.connect(transport, { 'accept-version': version });
       own.sendFrame('COMMIT', { transaction: 'other', receipt: 'a:b' });
       const { headerLines } = await expectRefusal(own, 'unknown-transaction', 'a:b');
@@ -172,24 +172,24 @@ describe.each(EVERYWHERE)('on $broker over $transport', ({ broker, transport }) 
     });
 
     test.each(['FOO', 'MESSAGE', 'RECEIPT', 'CONNECTED', 'ERROR', 'ACKNOWLEDGE'])(
-      '%s is no command',
+      'the command %s is unknown',
       async (command) => {
         await refuses(client, command, { destination: topic }, 'unknown-command');
       },
     );
 
-    test('comes behind what was sent before it', async () => {
+    test('ERROR comes after the messages that were sent before it', async () => {
       const witness = await stage.connect(transport);
       for (const each of [client, witness]) await each.receipt('SUBSCRIBE', { id: 's', destination: topic });
       await client.receipt('SEND', { destination: topic }, 'before');
-      // The broker may confirm a message before it delivers it
+      // The broker may confirm a message before it delivers the message
       expect(await nextBody(witness)).toBe('before');
       client.sendFrame('COMMIT', { transaction: 'other' });
       expect(await nextBody(client)).toBe('before');
       await expectRefusal(client, 'unknown-transaction');
     });
 
-    test('of a session ends its subscriptions', async () => {
+    test('an ERROR ends the subscriptions of its session', async () => {
       const queue = `/queue/${unique()}`;
       await client.receipt('SUBSCRIBE', { id: 's', destination: queue });
       await refuses(client, 'COMMIT', { transaction: 'other' }, 'unknown-transaction');
@@ -199,7 +199,7 @@ describe.each(EVERYWHERE)('on $broker over $transport', ({ broker, transport }) 
       expect(await nextBody(next)).toBe('x');
     });
 
-    test('the frames before the faulty one are done, those behind are not', async () => {
+    test('frames before a refused frame are handled, frames behind it are not', async () => {
       const queue = `/queue/${unique()}`;
       const send = (body: string) => `SEND\ndestination:${queue}\n\n${body}\0`;
       client.send(`${send('1')}${send('2')}COMMIT\ntransaction:other\n\n\0${send('3')}`);

@@ -1,6 +1,6 @@
 /**
- * What the black-box tests share: relays for a whole test file, clients that do not outlive their test, and names that
- * nothing else uses. Everything is done through sockets.
+ * Helpers of the black-box tests: relays for a whole test file, clients that are closed after each test, and unique
+ * names. All access is through sockets.
  */
 import { randomBytes } from 'node:crypto';
 import { afterAll, afterEach, beforeAll, expect } from '@jest/globals';
@@ -19,18 +19,18 @@ export type Transport = (typeof TRANSPORTS)[number];
 export type BrokerKind = (typeof BROKERS)[number];
 export const VERSIONS = ['1.0', '1.1', '1.2'] as const;
 
-/** Both brokers, each over both transports. */
+/** Each broker over each transport. */
 export const EVERYWHERE = BROKERS.flatMap((broker) => TRANSPORTS.map((transport) => ({ broker, transport })));
 
 export interface Stage {
-  /** The relays, as many as were asked for, on one broker. */
+  /** The relays, all on one broker. */
   readonly relays: readonly TestRelay[];
-  /** The first of them. */
+  /** The first relay. */
   readonly relay: TestRelay;
   readonly broker: TestBroker;
-  /** A connected client; `instance` says at which relay. */
+  /** Opens a connected client at relay number `instance`. */
   connect(transport: Transport, headers?: Record<string, string>, more?: ClientOptions): Promise<StompClient>;
-  /** A connection without CONNECT. */
+  /** Opens a connection without CONNECT. */
   open(transport: Transport, more?: ClientOptions): Promise<StompClient>;
 }
 
@@ -44,7 +44,7 @@ interface StageOptions {
   readonly hooks?: RelayHooks;
 }
 
-/** To be called inside `describe`: starts relays before its tests, ends clients after each and relays after all. */
+/** Call it inside `describe`: starts relays before all tests, closes clients after each, stops relays after all. */
 export function stageRelays(kind: BrokerKind, { instances = 1, config, hooks }: StageOptions = {}): Stage {
   const relays: TestRelay[] = [];
   const clients: StompClient[] = [];
@@ -81,7 +81,7 @@ export function stageRelays(kind: BrokerKind, { instances = 1, config, hooks }: 
 
 export const unique = (prefix = 'x'): string => `${prefix}-${randomBytes(5).toString('hex')}`;
 
-/** What every ERROR has, whatever it is about; then the end of the connection, and nothing in between. */
+/** Expects an ERROR with the properties of every ERROR, followed by the end of the connection. */
 export async function expectRefusal(
   client: StompClient,
   code: string,
@@ -99,7 +99,7 @@ export async function expectRefusal(
   return error;
 }
 
-/** Sends a frame that must be refused, with a receipt that the ERROR must name. */
+/** Sends a frame with a receipt and expects an ERROR with its receipt-id. */
 export async function refuses(
   client: StompClient,
   command: string,
@@ -112,7 +112,7 @@ export async function refuses(
   return expectRefusal(client, code, 'refused');
 }
 
-/** The next MESSAGE's body; anything else is an error. */
+/** The body of the next frame, which must be a MESSAGE. */
 export async function nextBody(client: StompClient, headers: Record<string, string> = {}): Promise<string> {
   return (await client.expectFrame('MESSAGE', headers)).body.toString();
 }
@@ -125,8 +125,8 @@ export async function nextBodies(client: StompClient, count: number): Promise<st
 }
 
 /**
- * All MESSAGE bodies that reach the client before what it sends to itself now, behind everything else: how a test says
- * "and nothing more comes" without waiting for time.
+ * All MESSAGE bodies that reach the client before a message that it now sends to itself. An empty result proves that no
+ * further message was on its way, without waiting for time.
  */
 export async function bodiesUntilNow(client: StompClient): Promise<string[]> {
   const destination = `/topic/${unique('fence')}`;

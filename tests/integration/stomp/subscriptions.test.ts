@@ -1,4 +1,4 @@
-/** SUBSCRIBE and UNSUBSCRIBE: ids, versions, duplicates, several subscriptions at once, and what stops when. */
+/** SUBSCRIBE and UNSUBSCRIBE: ids, versions, duplicates, and several subscriptions at once. */
 import { beforeEach, describe, expect, test } from '@jest/globals';
 import type { StompClient } from '../../support/stomp-client.js';
 import { bodiesUntilNow, EVERYWHERE, nextBody, refuses, stageRelays, unique, VERSIONS } from './relay-stage.js';
@@ -13,13 +13,13 @@ describe.each(EVERYWHERE)('on $broker over $transport', ({ broker, transport }) 
     client = await stage.connect(transport, { login: user });
   });
 
-  /** Where to send what a subscription to `destination` gets. */
+  /** The destination of a SEND that reaches a subscription to `destination`. */
   const sendTo = (destination: string) => destination.replace(/^\/user\//, `/user/${user}/`);
 
   describe.each(KINDS)('%sNAME', (prefix) => {
     const name = () => `${prefix}${unique()}`;
 
-    test('the receipt means that it is live, the next message comes, and ends with UNSUBSCRIBE', async () => {
+    test('messages arrive from the receipt of SUBSCRIBE to UNSUBSCRIBE', async () => {
       const destination = name();
       await client.receipt('SUBSCRIBE', { id: 's', destination });
       await client.receipt('SEND', { destination: sendTo(destination) }, 'one');
@@ -29,7 +29,7 @@ describe.each(EVERYWHERE)('on $broker over $transport', ({ broker, transport }) 
       expect(await bodiesUntilNow(client)).toEqual([]);
     });
 
-    test('the id can be used again after UNSUBSCRIBE', async () => {
+    test('a subscription id can be used again after UNSUBSCRIBE', async () => {
       const first = name();
       const second = name();
       await client.receipt('SUBSCRIBE', { id: 's', destination: first });
@@ -39,12 +39,12 @@ describe.each(EVERYWHERE)('on $broker over $transport', ({ broker, transport }) 
       expect(await nextBody(client, { subscription: 's', destination: second })).toBe('again');
     });
 
-    test('an id in use is refused, whatever the destination', async () => {
+    test('a subscription id in use is refused, also for another destination', async () => {
       await client.receipt('SUBSCRIBE', { id: 's', destination: name() });
       await refuses(client, 'SUBSCRIBE', { id: 's', destination: name() }, 'duplicate-subscription');
     });
 
-    test('1.0 knows a subscription without an id by its destination', async () => {
+    test('in 1.0 a subscription without an id is identified by its destination', async () => {
       const old = await stage.connect(transport, { 'accept-version': '1.0', login: user });
       const destination = name();
       await old.receipt('SUBSCRIBE', { destination });
@@ -57,14 +57,14 @@ describe.each(EVERYWHERE)('on $broker over $transport', ({ broker, transport }) 
       expect(old.received()).toEqual([]);
     });
 
-    test('nothing comes without SUBSCRIBE', async () => {
-      await client.receipt('SEND', { destination: sendTo(name()) }, 'nobody listens');
+    test('a client without a subscription gets no message', async () => {
+      await client.receipt('SEND', { destination: sendTo(name()) }, 'no subscriber');
       expect(await bodiesUntilNow(client)).toEqual([]);
     });
   });
 
-  describe.each(['/topic/', '/exchange/amq.direct/', '/user/queue/'])('%sNAME is for everybody', (prefix) => {
-    test('each subscriber gets each message once', async () => {
+  describe.each(['/topic/', '/exchange/amq.direct/', '/user/queue/'])('%sNAME reaches every subscriber', (prefix) => {
+    test('every subscriber gets every message once', async () => {
       const destination = `${prefix}${unique()}`;
       const others = await Promise.all([1, 2, 3].map(() => stage.connect(transport, { login: user })));
       const all = [client, ...others];
@@ -89,7 +89,7 @@ describe.each(EVERYWHERE)('on $broker over $transport', ({ broker, transport }) 
       expect(await bodiesUntilNow(client)).toEqual([]);
     });
 
-    test('subscribers of all versions are served from the same message', async () => {
+    test('subscribers of all versions get the same message', async () => {
       const destination = `${prefix}${unique()}`;
       const readers = await Promise.all(
         VERSIONS.map((version) => stage.connect(transport, { 'accept-version': version, login: user })),
@@ -101,7 +101,7 @@ describe.each(EVERYWHERE)('on $broker over $transport', ({ broker, transport }) 
     });
   });
 
-  test.each(VERSIONS)('ids of any text work in %s', async (version) => {
+  test.each(VERSIONS)('a subscription id may be any text in %s', async (version) => {
     const reader = await stage.connect(transport, { 'accept-version': version });
     for (const id of ['0', 'a b', 'ü', 'x'.repeat(255), '/topic/x', '{"a"}', '__proto__']) {
       const destination = `/topic/${unique()}`;
@@ -112,13 +112,13 @@ describe.each(EVERYWHERE)('on $broker over $transport', ({ broker, transport }) 
     }
   });
 
-  test('SUBSCRIBE and SEND in one packet: the message comes', async () => {
+  test('a SEND in the same packet behind SUBSCRIBE reaches the subscription', async () => {
     const destination = `/topic/${unique()}`;
     client.send(`SUBSCRIBE\nid:s\ndestination:${destination}\n\n\0SEND\ndestination:${destination}\n\nx\0`);
     expect(await nextBody(client)).toBe('x');
   });
 
-  test('headers that nobody knows, a selector among them, do no harm', async () => {
+  test('a SUBSCRIBE with unknown headers is accepted', async () => {
     const destination = `/topic/${unique()}`;
     await client.receipt('SUBSCRIBE', { id: 's', destination, 'x-unknown': '1', 'activemq.prefetchSize': '1' });
     client.sendFrame('SEND', { destination }, 'x');
@@ -144,20 +144,20 @@ describe.each(EVERYWHERE)('on $broker over $transport', ({ broker, transport }) 
       ['1.2', 'UNSUBSCRIBE', { destination: '/topic/a' }, 'missing-header'],
       ['1.1', 'UNSUBSCRIBE', { destination: '/topic/a' }, 'missing-header'],
       ['1.0', 'UNSUBSCRIBE', {}, 'missing-header'],
-    ])('%s %s %j', async (version, command, headers, code) => {
+    ])('in %s, %s with %j is refused', async (version, command, headers, code) => {
       const own = await stage.connect(transport, { 'accept-version': version });
       await refuses(own, command, headers, code);
     });
   });
 
-  describe('UNSUBSCRIBE changes nothing, and is answered,', () => {
+  describe('UNSUBSCRIBE without a subscription', () => {
     test.each([
       ['1.0', { id: 'never' }],
       ['1.0', { destination: '/topic/never' }],
       ['1.1', { id: 'never' }],
       ['1.2', { id: 'never' }],
       ['1.2', { id: 'never', durable: 'false' }],
-    ])('in %s for the unknown %j', async (version, headers) => {
+    ])('in %s UNSUBSCRIBE with the unknown %j gets its RECEIPT and changes nothing', async (version, headers) => {
       const own = await stage.connect(transport, { 'accept-version': version });
       const destination = `/topic/${unique()}`;
       await own.receipt('SUBSCRIBE', { id: 's', destination });
@@ -166,18 +166,18 @@ describe.each(EVERYWHERE)('on $broker over $transport', ({ broker, transport }) 
       expect(await nextBody(own, { subscription: 's' })).toBe('x');
     });
 
-    test('the second time', async () => {
-      const [gone, kept] = [`/topic/${unique()}`, `/topic/${unique()}`];
+    test('a second UNSUBSCRIBE gets its RECEIPT and changes nothing', async () => {
+      const [ended, kept] = [`/topic/${unique()}`, `/topic/${unique()}`];
       await client.receipt('SUBSCRIBE', { id: 'kept', destination: kept });
-      await client.receipt('SUBSCRIBE', { id: 's', destination: gone });
+      await client.receipt('SUBSCRIBE', { id: 's', destination: ended });
       await client.receipt('UNSUBSCRIBE', { id: 's' });
       await client.receipt('UNSUBSCRIBE', { id: 's' });
-      for (const destination of [gone, kept]) client.sendFrame('SEND', { destination }, 'x');
+      for (const destination of [ended, kept]) client.sendFrame('SEND', { destination }, 'x');
       expect(await nextBody(client, { subscription: 'kept' })).toBe('x');
       expect(await bodiesUntilNow(client)).toEqual([]);
     });
 
-    test('for the subscription of another session', async () => {
+    test('UNSUBSCRIBE with the id of another session’s subscription gets its RECEIPT and changes nothing', async () => {
       const destination = `/topic/${unique()}`;
       await client.receipt('SUBSCRIBE', { id: 'mine', destination });
       await (await stage.connect(transport)).receipt('UNSUBSCRIBE', { id: 'mine' });

@@ -1,10 +1,10 @@
-/** A session ends with its token, or is given a new one in place: over both transports, with real time. */
+/** A session ends with its token, or renews it: over both transports, with real time. */
 import { describe, expect, test } from '@jest/globals';
 import { AuthenticationError, type Authenticator, type Policy } from '../../../server/src/auth/auth.js';
 import { TRANSPORTS } from '../../support/relay.js';
 import { bodiesUntilNow, expectRefusal, nextBody, stageRelays, unique } from './relay-stage.js';
 
-/** A token is what its user may do, and how long: `ann news,chat 1000`. */
+/** A token has a name, topics and an optional life in milliseconds: `ann news,chat 1000`. */
 const authenticator: Authenticator = {
   authenticate: ({ passcode = '' }) => {
     const [name, topics, livesForMs] = passcode.split(' ');
@@ -21,7 +21,7 @@ const policy: Policy = {
 describe.each(TRANSPORTS)('over %s', (transport) => {
   const stage = stageRelays('memory', { hooks: { authenticator, policy } });
 
-  test('a token that ends takes its session along, and others stay', async () => {
+  test('a session ends when its token expires, and other sessions stay', async () => {
     const [brief, long] = [
       await stage.connect(transport, { passcode: 'ann a 300' }),
       await stage.connect(transport, { passcode: 'ann a' }),
@@ -30,20 +30,21 @@ describe.each(TRANSPORTS)('over %s', (transport) => {
     expect(await bodiesUntilNow(long)).toEqual([]);
   });
 
-  test('the relay says when a new one is needed, and the session goes on with it', async () => {
+  test('the relay announces the expiry of a token, and the session continues with a new token', async () => {
     const [topic, headers] = [unique(), { 'relay-extensions': 'token-renewal' }];
     const client = await stage.connect(transport, { passcode: `ann ${topic} 1000`, ...headers });
     await client.receipt('SUBSCRIBE', { id: 's', destination: `/topic/${topic}` });
-    const { headers: said } = await client.expectFrame('MESSAGE', { destination: '/relay/token-expiring' });
-    expect(Number(said['expires-in-ms'])).toBeLessThanOrEqual(500);
+    const { headers: announced } = await client.expectFrame('MESSAGE', { destination: '/relay/token-expiring' });
+    expect(Number(announced['expires-in-ms'])).toBeLessThanOrEqual(500);
     await client.receipt('SEND', { destination: '/relay/auth', passcode: `ann ${topic} 2000` });
-    await client.expectFrame('MESSAGE', { destination: '/relay/token-expiring' }); // a second later: the first has ended
+    // a second later: the first token has expired
+    await client.expectFrame('MESSAGE', { destination: '/relay/token-expiring' });
     client.sendFrame('SEND', { destination: `/topic/${topic}` }, 'x');
     expect(await nextBody(client, { subscription: 's' })).toBe('x');
     await expectRefusal(client, 'token-expired', undefined, 4410);
   });
 
-  test('what the new one does not allow ends, in order', async () => {
+  test('a new token ends the subscriptions that it does not allow, in order with other frames', async () => {
     const [old, kept, next] = [unique('old'), unique('kept'), unique('next')];
     const client = await stage.connect(transport, { passcode: `ann ${old},${kept}` });
     for (const topic of [old, kept]) await client.receipt('SUBSCRIBE', { id: topic, destination: `/topic/${topic}` });
@@ -61,9 +62,9 @@ describe.each(TRANSPORTS)('over %s', (transport) => {
   });
 
   test.each([
-    ['is none', 'nonsense'],
-    ['is somebody else’s', 'bob a'],
-  ])('one that %s closes the session for good', async (_, token) => {
+    ['a malformed token', 'nonsense'],
+    ['a token of another user', 'bob a'],
+  ])('a renewal with %s ends the session, without a request to reconnect', async (_, token) => {
     const client = await stage.connect(transport, { passcode: 'ann a' });
     client.sendFrame('SEND', { destination: '/relay/auth', receipt: 'r', passcode: token });
     await expectRefusal(client, 'authentication-failed', 'r', 4401);

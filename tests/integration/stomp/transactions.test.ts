@@ -1,4 +1,4 @@
-/** BEGIN, COMMIT, ABORT with SEND, ACK and NACK (STOMP 1.2, "BEGIN"), and RECEIPTs inside of them. */
+/** BEGIN, COMMIT and ABORT with SEND, ACK and NACK (STOMP 1.2, "BEGIN"), and RECEIPTs inside transactions. */
 import { beforeEach, describe, expect, test } from '@jest/globals';
 import type { StompClient } from '../../support/stomp-client.js';
 import {
@@ -27,7 +27,7 @@ describe.each(EVERYWHERE)('on $broker over $transport', ({ broker, transport }) 
   const send = (body: string, transaction = 't', more = {}) =>
     client.sendFrame('SEND', { destination, transaction, ...more }, body);
 
-  test('nothing is sent before COMMIT, everything after, in order', async () => {
+  test('the SENDs of a transaction are published at COMMIT, in order, and not before', async () => {
     await begin();
     for (const body of ['a', 'b', 'c']) send(body);
     expect(await bodiesUntilNow(client)).toEqual([]);
@@ -42,7 +42,7 @@ describe.each(EVERYWHERE)('on $broker over $transport', ({ broker, transport }) 
     expect((await client.expectFrame('MESSAGE')).headers).not.toHaveProperty('transaction');
   });
 
-  test('ABORT: nothing is sent, and the id is free', async () => {
+  test('ABORT drops the SENDs of a transaction, and its id can be used again', async () => {
     await begin();
     send('never');
     await client.receipt('ABORT', { transaction: 't' });
@@ -52,13 +52,13 @@ describe.each(EVERYWHERE)('on $broker over $transport', ({ broker, transport }) 
     expect(await bodiesUntilNow(client)).toEqual(['second']);
   });
 
-  test('a COMMIT of nothing', async () => {
+  test('a COMMIT of an empty transaction is accepted', async () => {
     await begin();
     await client.receipt('COMMIT', { transaction: 't' });
     expect(await bodiesUntilNow(client)).toEqual([]);
   });
 
-  test('two at a time do not meet, and frames outside of them pass', async () => {
+  test('two open transactions are independent, and frames outside them are handled at once', async () => {
     await begin('t');
     await begin('u');
     send('in t', 't');
@@ -71,7 +71,7 @@ describe.each(EVERYWHERE)('on $broker over $transport', ({ broker, transport }) 
     expect(await bodiesUntilNow(client)).toEqual([]);
   });
 
-  test('ids are a session’s own', async () => {
+  test('transaction ids are separate for each session', async () => {
     await begin();
     const other = await stage.connect(transport);
     await other.receipt('BEGIN', { transaction: 't' });
@@ -79,14 +79,14 @@ describe.each(EVERYWHERE)('on $broker over $transport', ({ broker, transport }) 
     await client.receipt('COMMIT', { transaction: 't' });
   });
 
-  test('ids of any text', async () => {
+  test('a transaction id may be any text', async () => {
     for (const id of ['a b', 'ü', '__proto__', '1', 'x'.repeat(500), 'a\\cb\\\\c']) {
       await client.receipt('BEGIN', { transaction: id });
       await client.receipt('COMMIT', { transaction: id });
     }
   });
 
-  test('receipts of SENDs come with the COMMIT, whose own comes last', async () => {
+  test('receipts of SENDs in a transaction come at COMMIT, and its own receipt comes last', async () => {
     await begin();
     send('a', 't', { receipt: 'r-a' });
     send('b', 't', { receipt: 'r-b' });
@@ -101,7 +101,7 @@ describe.each(EVERYWHERE)('on $broker over $transport', ({ broker, transport }) 
     expect(receipts[2]).toBe('r-commit');
   });
 
-  test.each(['DISCONNECT', 'a vanishing client', 'an ERROR'])('%s aborts what is open', async (end) => {
+  test.each(['DISCONNECT', 'a lost connection', 'an ERROR'])('%s aborts open transactions', async (end) => {
     const sender = await stage.connect(transport);
     await sender.receipt('BEGIN', { transaction: 't' });
     sender.sendFrame('SEND', { destination, transaction: 't' }, 'never');
@@ -119,7 +119,7 @@ describe.each(EVERYWHERE)('on $broker over $transport', ({ broker, transport }) 
       subscription: 's',
     });
 
-    /** A consumer with two messages in its hands. */
+    /** A consumer with two unacknowledged messages and an open transaction. */
     async function consumer(queue: string) {
       const own = await stage.connect(transport, { 'accept-version': version });
       await own.receipt('SUBSCRIBE', { id: 's', destination: queue, ack: 'client' });
@@ -129,7 +129,7 @@ describe.each(EVERYWHERE)('on $broker over $transport', ({ broker, transport }) 
       return { own, first: naming(first.headers), second: naming(second.headers) };
     }
 
-    test('count when they are committed', async () => {
+    test('acks in a transaction count after COMMIT', async () => {
       const queue = `/queue/${unique()}`;
       const { own, second } = await consumer(queue);
       await own.receipt('ACK', { ...second, transaction: 't' });
@@ -139,7 +139,7 @@ describe.each(EVERYWHERE)('on $broker over $transport', ({ broker, transport }) 
       expect(await bodiesUntilNow(client)).toEqual([]);
     });
 
-    test('do not count when they are aborted, and can be given again', async () => {
+    test('acks in a transaction do not count after ABORT, and can be sent again', async () => {
       const queue = `/queue/${unique()}`;
       const { own, first, second } = await consumer(queue);
       await own.receipt('ACK', { ...second, transaction: 't' });
@@ -150,7 +150,7 @@ describe.each(EVERYWHERE)('on $broker over $transport', ({ broker, transport }) 
       expect(await nextBody(client, { redelivered: 'true' })).toBe('b');
     });
 
-    test('do not count when the client leaves before COMMIT', async () => {
+    test('acks in a transaction do not count if the client leaves before COMMIT', async () => {
       const queue = `/queue/${unique()}`;
       const { own, second } = await consumer(queue);
       await own.receipt('ACK', { ...second, transaction: 't' });
@@ -160,7 +160,7 @@ describe.each(EVERYWHERE)('on $broker over $transport', ({ broker, transport }) 
     });
 
     if (version === '1.0') return;
-    test('NACK in a transaction waits for COMMIT', async () => {
+    test('a NACK in a transaction takes effect at COMMIT', async () => {
       const queue = `/queue/${unique()}`;
       const { own, second } = await consumer(queue);
       await own.receipt('NACK', { ...second, transaction: 't', requeue: 'false' });
@@ -183,46 +183,46 @@ describe.each(EVERYWHERE)('on $broker over $transport', ({ broker, transport }) 
       ['SEND', { destination: '/topic/x', transaction: '' }, 'invalid-header'],
       ['ACK', { id: 'x', transaction: 'never' }, 'unknown-transaction'],
       ['NACK', { id: 'x', transaction: 'never' }, 'unknown-transaction'],
-    ])('%s %j', async (command, headers, code) => {
+    ])('%s with %j is refused', async (command, headers, code) => {
       await refuses(client, command, headers, code);
     });
 
-    test('an id that is open already', async () => {
+    test('a BEGIN with the id of an open transaction is refused', async () => {
       await begin();
       send('never');
       await refuses(client, 'BEGIN', { transaction: 't' }, 'transaction-in-use');
     });
 
-    test.each(['COMMIT', 'ABORT'])('COMMIT or ABORT after %s', async (end) => {
+    test.each(['COMMIT', 'ABORT'])('a second %s of the same transaction is refused', async (end) => {
       await begin();
       await client.receipt(end, { transaction: 't' });
       await refuses(client, end, { transaction: 't' }, 'unknown-transaction');
     });
 
-    test('too many at a time', async () => {
+    test('a BEGIN beyond transactionsMax is refused with the limit', async () => {
       for (const id of ['1', '2', '3']) await begin(id);
       const error = await refuses(client, 'BEGIN', { transaction: '4' }, 'too-many-transactions');
       expect(error.body.toString()).toContain('transactionsMax (3)');
     });
 
-    test('too many frames in one', async () => {
+    test('a frame beyond transactionMaxCount is refused', async () => {
       await begin();
       for (let i = 0; i < 10; i++) send('x');
       await refuses(client, 'SEND', { destination, transaction: 't' }, 'transaction-too-large');
     });
 
-    test('a frame inside one is checked when it arrives', async () => {
+    test('a frame with an invalid destination is refused before COMMIT', async () => {
       await begin();
       await refuses(client, 'SEND', { destination: '/nowhere/x', transaction: 't' }, 'invalid-destination');
     });
 
-    test('an exchange that does not exist is found when the frame arrives', async () => {
+    test('a SEND to a missing exchange is refused before COMMIT', async () => {
       await begin();
       const nowhere = `/exchange/${unique()}/k`;
       await refuses(client, 'SEND', { destination: nowhere, transaction: 't' }, 'exchange-not-found');
     });
 
-    test('a COMMIT that fails says how far it came', async () => {
+    test('the ERROR of a failed COMMIT has the number of published frames', async () => {
       await begin();
       send('a');
       send('b', 't', { destination: `/queue/${unique()}` });

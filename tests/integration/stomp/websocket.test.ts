@@ -1,4 +1,4 @@
-/** What only WebSocket has: the handshake, sub-protocols, message boundaries, text and binary, sizes, closing. */
+/** WebSocket: the handshake, sub-protocols, message boundaries, text and binary messages, sizes, closing. */
 import { once } from 'node:events';
 import { type IncomingMessage, request } from 'node:http';
 import { json } from 'node:stream/consumers';
@@ -29,23 +29,26 @@ describe('the sub-protocol', () => {
     [['v10.stomp', 'v11.stomp'], 'v11.stomp'],
     [['mqtt', 'v11.stomp'], 'v11.stomp'],
     [[], ''],
-  ])('%j is answered with %j, and binds CONNECT to nothing', async (subprotocols, chosen) => {
-    for (const version of ['1.0', '1.2']) {
-      const client = await stage.open('webSocketUrl', { subprotocols });
-      expect(client.subProtocol).toBe(chosen);
-      await client.connect({ 'accept-version': version });
-      expect(client.connected?.headers['version']).toBe(version);
-    }
-  });
+  ])(
+    'the offered sub-protocols %j are answered with %j, and CONNECT may choose any version',
+    async (subprotocols, chosen) => {
+      for (const version of ['1.0', '1.2']) {
+        const client = await stage.open('webSocketUrl', { subprotocols });
+        expect(client.subProtocol).toBe(chosen);
+        await client.connect({ 'accept-version': version });
+        expect(client.connected?.headers['version']).toBe(version);
+      }
+    },
+  );
 
-  test.each([['mqtt'], ['V12.STOMP'], ['v13.stomp']])('%s alone is not echoed', async (offered) => {
+  test.each([['mqtt'], ['V12.STOMP'], ['v13.stomp']])('the unknown sub-protocol %s is not echoed', async (offered) => {
     const answer = await handshake({ 'sec-websocket-protocol': offered });
     expect(answer.status).toBe(101);
     expect(answer.headers['sec-websocket-protocol']).toBeUndefined();
   });
 });
 
-/** A handshake by hand, for what WebSocket clients do not let pass. */
+/** A handwritten handshake, with headers that WebSocket clients do not allow. */
 function handshake(
   headers: Record<string, string>,
   path = '/ws',
@@ -75,7 +78,7 @@ function handshake(
 
 describe('the handshake', () => {
   test.each(['http://evil.example', 'null', 'https://127.0.0.1', 'http://127.0.0.1:1', 'file://'])(
-    'a page from %s is refused with 403 and a sentence',
+    'a page of the origin %s is refused with 403 and the name of the option',
     async (origin) => {
       const { status, body } = await handshake({ origin });
       expect(status).toBe(403);
@@ -83,7 +86,7 @@ describe('the handshake', () => {
     },
   );
 
-  test('a page from here is let in, and a client without a page', async () => {
+  test('a page of the relay’s own origin may connect, and so may a client without an Origin', async () => {
     const { port } = new URL(stage.relay.webSocketUrl);
     expect((await handshake({ origin: `http://127.0.0.1:${port}` })).status).toBe(101);
     expect((await handshake({ origin: `http://localhost:${port}`, host: `localhost:${port}` })).status).toBe(101);
@@ -91,28 +94,28 @@ describe('the handshake', () => {
   });
 
   test.each(['evil.example', '169.254.0.1', 'localhost.evil.example'])(
-    'the host name %s is refused with 403: a page may have pointed it here',
+    'the host name %s is refused with 403 (DNS rebinding)',
     async (host) => {
       expect((await handshake({ host })).status).toBe(403);
       expect((await handshake({ host, origin: `http://${host}` })).status).toBe(403);
     },
   );
 
-  test.each(['/', '/nowhere', '/ws/x', '/wss'])('%s is no WebSocket', async (path) => {
+  test.each(['/', '/nowhere', '/ws/x', '/wss'])('a handshake with the path %s gets 404', async (path) => {
     expect((await handshake({}, path)).status).toBe(404);
   });
 
-  test('a query changes nothing', async () => {
+  test('a query in the path is ignored', async () => {
     expect((await handshake({}, '/ws?token=x')).status).toBe(101);
   });
 
-  test('a plain GET is told what it should do', async () => {
+  test('a plain GET of the WebSocket path gets a 4xx status', async () => {
     const answer = await fetch(stage.relay.webSocketUrl.replace('ws:', 'http:'));
     expect(answer.status).toBeGreaterThanOrEqual(400);
     expect(answer.status).toBeLessThan(500);
   });
 
-  test('permessage-deflate is off', async () => {
+  test('permessage-deflate is off by default', async () => {
     const answer = await handshake({ 'sec-websocket-extensions': 'permessage-deflate' });
     expect(answer.status).toBe(101);
     expect(answer.headers['sec-websocket-extensions']).toBeUndefined();
@@ -122,14 +125,14 @@ describe('the handshake', () => {
 describe('messages in', () => {
   const send = (body: string) => frame('SEND', { destination }, body);
 
-  test('text and binary mixed', async () => {
+  test('text and binary WebSocket messages may be mixed', async () => {
     const client = await subscribed();
     client.send(send('text').toString());
     client.send(send('binary'));
     for (const body of ['text', 'binary']) expect(await nextBody(client)).toBe(body);
   });
 
-  test('a frame that begins in a text message and ends in a binary one', async () => {
+  test('a frame may begin in a text message and end in a binary message', async () => {
     const client = await subscribed();
     const bytes = send('ab');
     client.send(bytes.subarray(0, 10).toString());
@@ -137,19 +140,19 @@ describe('messages in', () => {
     expect(await nextBody(client)).toBe('ab');
   });
 
-  test('many frames in one message, and EOLs around them', async () => {
+  test('one WebSocket message may have many frames with EOLs around them', async () => {
     const client = await subscribed();
     client.send(`\n${send('a').toString()}\n\n${send('b').toString()}${send('c').toString()}\n`);
     for (const body of ['a', 'b', 'c']) expect(await nextBody(client)).toBe(body);
   });
 
-  test('one frame over many messages, a character over two', async () => {
+  test('a frame may span many WebSocket messages, split inside a character', async () => {
     const client = await subscribed();
     client.sendInPieces(send('😀'.repeat(50)), 3);
     expect(await nextBody(client)).toBe('😀'.repeat(50));
   });
 
-  test('a frame without its NUL waits for it', async () => {
+  test('a frame without its NUL waits for the next WebSocket message', async () => {
     const client = await subscribed();
     client.send(send('a').subarray(0, -1));
     client.send('\n');
@@ -157,14 +160,14 @@ describe('messages in', () => {
     expect(await nextBody(client)).toBe('a\n');
   });
 
-  test('empty messages and heart-beats do nothing', async () => {
+  test('empty WebSocket messages and heart-beats are ignored', async () => {
     const client = await subscribed();
     for (const nothing of ['', '\n', '\r\n', '\n\n\n', Buffer.alloc(0)]) client.send(nothing);
     await client.receipt('BEGIN', { transaction: 't' });
     expect(client.received()).toEqual([]);
   });
 
-  test('fragments of one message', async () => {
+  test('a WebSocket message in many fragments is accepted', async () => {
     const socket = new WebSocket(stage.relay.webSocketUrl, 'v12.stomp');
     await once(socket, 'open');
     const first = once(socket, 'message');
@@ -176,7 +179,7 @@ describe('messages in', () => {
     socket.terminate();
   });
 
-  test('text that is no UTF-8 ends with 1007', async () => {
+  test('a text message that is not UTF-8 ends the connection with 1007', async () => {
     const socket = new WebSocket(stage.relay.webSocketUrl);
     await once(socket, 'open');
     socket.send(Buffer.from([0xff, 0xfe]), { binary: false });
@@ -185,7 +188,7 @@ describe('messages in', () => {
 });
 
 describe('messages out', () => {
-  test('one frame is one message, also when many leave at once', async () => {
+  test('each frame leaves as its own WebSocket message, also when many leave at once', async () => {
     const client = await subscribed();
     const sender = await stage.connect('webSocketUrl');
     sender.send(Buffer.concat(Array.from({ length: 100 }, (_, i) => frame('SEND', { destination }, `${i}`))));
@@ -195,24 +198,27 @@ describe('messages out', () => {
     expect(numbers.at(-1)! - numbers[0]!).toBe(99);
   });
 
-  test.each([0, 1, 100, 125, 126, 1_000, 65_000, 66_000, 300_000])('a body of %i octets', async (length) => {
-    const client = await subscribed();
-    client.sendFrame('SEND', { destination }, 'x'.repeat(length));
-    const { body, message, isText } = await client.expectFrame('MESSAGE');
-    expect([body.length, isText]).toEqual([length, true]);
-    await client.receipt('BEGIN', { transaction: 't' });
-    expect(message).toBeGreaterThan(0);
-  });
+  test.each([0, 1, 100, 125, 126, 1_000, 65_000, 66_000, 300_000])(
+    'a body of %i octets arrives as text',
+    async (length) => {
+      const client = await subscribed();
+      client.sendFrame('SEND', { destination }, 'x'.repeat(length));
+      const { body, message, isText } = await client.expectFrame('MESSAGE');
+      expect([body.length, isText]).toEqual([length, true]);
+      await client.receipt('BEGIN', { transaction: 't' });
+      expect(message).toBeGreaterThan(0);
+    },
+  );
 
   test.each([
     ['text', 'ä', true],
     ['an empty body', '', true],
     ['text with a NUL', 'a\0b', true],
     ['JSON', '{"a":1}', true],
-    ['octets that are no UTF-8', Buffer.from([0xc3]), false],
+    ['octets that are not UTF-8', Buffer.from([0xc3]), false],
     ['half a surrogate pair', Buffer.from([0xed, 0xa0, 0x80]), false],
     ['an overlong NUL', Buffer.from([0xc0, 0x80]), false],
-  ])('%s: as text %s', async (_what, body, isText) => {
+  ])('a MESSAGE with %s is a text message: %s', async (_kind, body, isText) => {
     const client = await subscribed();
     client.sendFrame('SEND', { destination, 'content-length': String(Buffer.byteLength(body)) }, body, 'binary');
     const message = await client.expectFrame('MESSAGE');
@@ -220,7 +226,7 @@ describe('messages out', () => {
     expect(message.body.equals(Buffer.from(body))).toBe(true);
   });
 
-  test('frames of the relay itself are text', async () => {
+  test('CONNECTED, RECEIPT and ERROR are text messages', async () => {
     const client = await stage.connect('webSocketUrl');
     expect(client.connected?.isText).toBe(true);
     expect((await client.receipt('BEGIN', { transaction: 't' })).isText).toBe(true);
@@ -230,14 +236,14 @@ describe('messages out', () => {
 });
 
 describe('the end', () => {
-  test.each([1000, 1001, 4000])('a close with %i is answered', async (code) => {
+  test.each([1000, 1001, 4000])('a close with code %i is answered with the same code', async (code) => {
     const socket = new WebSocket(stage.relay.webSocketUrl);
     await once(socket, 'open');
     socket.close(code, 'bye');
     expect((await once(socket, 'close'))[0]).toBe(code);
   });
 
-  test('a message beyond the limit ends with 1009, and nobody else', async () => {
+  test('a WebSocket message beyond the limit ends its own connection with 1009, and no other', async () => {
     const other = await subscribed();
     const client = await stage.connect('webSocketUrl');
     client.send(Buffer.alloc(16 * 1024 * 1024, 'x'));
@@ -246,11 +252,11 @@ describe('the end', () => {
     expect(await nextBody(other)).toBe('still here');
   });
 
-  test('pings are answered', async () => {
+  test('a WebSocket ping is answered', async () => {
     const socket = new WebSocket(stage.relay.webSocketUrl);
     await once(socket, 'open');
-    socket.ping('are you there');
-    expect(String((await once(socket, 'pong'))[0])).toBe('are you there');
+    socket.ping('payload');
+    expect(String((await once(socket, 'pong'))[0])).toBe('payload');
     socket.terminate();
   });
 });
@@ -268,7 +274,7 @@ describe('with other options', () => {
     },
   });
 
-  test('permessage-deflate, for who offers it', async () => {
+  test('with websocket.deflate, clients with and without permessage-deflate get the same messages', async () => {
     const client = await other.connect('webSocketUrl', {}, { perMessageDeflate: true });
     const plain = await other.connect('webSocketUrl');
     for (const each of [client, plain]) await each.receipt('SUBSCRIBE', { id: 's', destination });
@@ -278,13 +284,13 @@ describe('with other options', () => {
     }
   });
 
-  test('the relay pings, and a client that does not answer is cut off', async () => {
+  test('a client that does not answer pings is disconnected', async () => {
     const socket = new WebSocket(other.relay.webSocketUrl, { autoPong: false });
     await once(socket, 'ping');
     expect((await once(socket, 'close'))[0]).toBe(1006);
   });
 
-  test('a path, origins and hosts of one’s own', async () => {
+  test('the relay accepts the configured path, origins and hosts, and no others', async () => {
     expect(new URL(other.relay.webSocketUrl).pathname).toBe('/stomp');
     const open = (headers: Record<string, string>) => openStomp(other.relay.webSocketUrl, { headers });
     for (const headers of [{ origin: 'https://app.example.com' }, { host: 'relay.example.com' }, {}]) {
@@ -296,17 +302,25 @@ describe('with other options', () => {
 });
 
 describe('beside the path', () => {
-  test.each(['/ws/', '/ws/websocket', '/ws/websocket?token=x'])('%s is the same', async (path) => {
-    const { port } = new URL(stage.relay.webSocketUrl);
-    const client = await openStomp(`ws://127.0.0.1:${port}${path}`);
-    await client.connect();
-    client.destroy();
-    expect(await (await fetch(new URL(path, stage.relay.pageUrl))).json()).toMatchObject({ error: 'upgrade-required' });
-  });
+  test.each(['/ws/', '/ws/websocket', '/ws/websocket?token=x'])(
+    'the path %s serves WebSocket like /ws',
+    async (path) => {
+      const { port } = new URL(stage.relay.webSocketUrl);
+      const client = await openStomp(`ws://127.0.0.1:${port}${path}`);
+      await client.connect();
+      client.destroy();
+      expect(await (await fetch(new URL(path, stage.relay.pageUrl))).json()).toMatchObject({
+        error: 'upgrade-required',
+      });
+    },
+  );
 
-  test.each(['/ws/other', '/ws/websocket/', '/websocket', '/ws/0/abc/websocket'])('%s is not', async (path) => {
-    expect((await handshake({}, path)).status).toBe(404);
-  });
+  test.each(['/ws/other', '/ws/websocket/', '/websocket', '/ws/0/abc/websocket'])(
+    'the path %s gets 404',
+    async (path) => {
+      expect((await handshake({}, path)).status).toBe(404);
+    },
+  );
 
   interface Info {
     readonly status: number;
@@ -328,13 +342,18 @@ describe('beside the path', () => {
 
   test.each<[string, () => Record<string, string>, string, boolean]>([
     ['a page of the relay’s own origin', () => ({ origin: place().own }), '', true],
-    ['a page of another', () => ({ origin: 'https://shop.example' }), '', false],
+    ['a page of another origin', () => ({ origin: 'https://shop.example' }), '', false],
     ['a page without an origin', () => ({ origin: 'null' }), '', false],
-    ['what is no page', () => ({}), '', true],
+    ['a client without an Origin', () => ({}), '', true],
     ['a page behind a proxy that changes Host', () => ({}), '?origin=https%3A%2F%2Fshop.example', false],
-    ['a page that asks for another', () => ({ origin: 'https://shop.example' }), '?origin=http://HOST', false],
-    ['a page by another name', () => ({ host: 'rebound.example', origin: 'http://rebound.example' }), '', false],
-  ])('info says what the handshake of %s meets', async (_, headers, query, isAllowed) => {
+    ['a page that asks about another origin', () => ({ origin: 'https://shop.example' }), '?origin=http://HOST', false],
+    [
+      'a page under another host name',
+      () => ({ host: 'rebound.example', origin: 'http://rebound.example' }),
+      '',
+      false,
+    ],
+  ])('/info predicts the result of the handshake of %s', async (_, headers, query, isAllowed) => {
     for (const path of ['/ws', '/ws/websocket']) {
       const { status, body, headers: sent } = await info(headers(), query.replace('HOST', place().host), path);
       expect([status, body['websocket'], body['originAllowed']]).toEqual([200, true, isAllowed]);
@@ -345,7 +364,7 @@ describe('beside the path', () => {
     expect((await handshake({ ...headers(), ...origin })).status).toBe(isAllowed ? 101 : 403);
   });
 
-  test('it names what was refused and the option, and no other name of the relay', async () => {
+  test('/info names the refused origin or host and the option, and no other name of the relay', async () => {
     const { body } = await info({ origin: 'https://shop.example' });
     expect(body).toEqual({
       websocket: true,
@@ -365,10 +384,10 @@ describe('beside the path', () => {
     expect(JSON.stringify(long.body).length).toBeLessThan(1_000);
   });
 
-  test('sockjs-client finds no SockJS there, and may read which address to use', async () => {
+  test('sockjs-client gets 404 from /info, with the address to use', async () => {
     const origin = 'https://shop.example';
     const { status, headers, body } = await info({ origin }, '?t=1796000000000');
-    expect(status).toBe(404); // any 200 is a SockJS server to it
+    expect(status).toBe(404); // sockjs-client takes any 200 for a SockJS server
     expect(headers).toMatchObject({
       'access-control-allow-origin': origin,
       'access-control-allow-credentials': 'true',
