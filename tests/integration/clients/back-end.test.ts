@@ -1,4 +1,4 @@
-/** amqplib as a back end of browsers: it publishes to exchanges, consumes queues, and answers. */
+/** amqplib as a back end of browsers: it publishes to exchanges, consumes queues and replies. */
 import { afterAll, afterEach, beforeAll, expect, test } from '@jest/globals';
 import amqp, { type Channel, type ChannelModel, type ConsumeMessage } from 'amqplib';
 import { randomUUID } from 'node:crypto';
@@ -41,7 +41,7 @@ async function consume(queue: string): Promise<Inbox<ConsumeMessage>> {
   return messages;
 }
 
-test('publishes to amq.topic: browsers at every relay get it, by key and by pattern', async () => {
+test('a message that a back end publishes to amq.topic reaches browsers at every relay, by key and by pattern', async () => {
   const key = `${name()}.prices.eur`;
   const [prefix] = key.split('.');
   const exact = await browser();
@@ -55,17 +55,20 @@ test('publishes to amq.topic: browsers at every relay get it, by key and by patt
   await pattern.expectFrame('MESSAGE', { destination: `/topic/${key.replaceAll('.', '/')}` });
 });
 
-test.each(['topic', 'direct', 'fanout'])('publishes to a %s exchange of its own', async (type) => {
-  const exchange = name();
-  await channel.assertExchange(exchange, type);
-  const client = await browser();
-  await client.receipt('SUBSCRIBE', { id: 's', destination: `/exchange/${exchange}/orders.new` });
-  channel.publish(exchange, 'orders.new', Buffer.from('one'));
-  const message = await client.expectFrame('MESSAGE', { destination: `/exchange/${exchange}/orders.new` });
-  expect(message.body.toString()).toBe('one');
-});
+test.each(['topic', 'direct', 'fanout'])(
+  'a message that a back end publishes to its own %s exchange reaches a browser',
+  async (type) => {
+    const exchange = name();
+    await channel.assertExchange(exchange, type);
+    const client = await browser();
+    await client.receipt('SUBSCRIBE', { id: 's', destination: `/exchange/${exchange}/orders.new` });
+    channel.publish(exchange, 'orders.new', Buffer.from('one'));
+    const message = await client.expectFrame('MESSAGE', { destination: `/exchange/${exchange}/orders.new` });
+    expect(message.body.toString()).toBe('one');
+  },
+);
 
-test('consumes a queue that browsers SEND to, and sees their properties and headers', async () => {
+test('a back end receives the SEND of a browser to a queue, with its properties and headers', async () => {
   const queue = name();
   const messages = await consume(queue);
   const client = await browser();
@@ -97,12 +100,12 @@ test('consumes a queue that browsers SEND to, and sees their properties and head
   expect(properties.headers).toEqual({ 'x-own': 'é', 'relay-id': expect.any(String), user: session, session });
 });
 
-test('replies to reply-to over the default exchange', async () => {
+test('a reply of a back end to reply-to, over the default exchange, reaches the browser', async () => {
   const queue = name();
   const requests = await consume(queue);
   const client = await browser();
-  const asking = { 'reply-to': '/temp-queue/answers', 'correlation-id': '7' };
-  await client.receipt('SEND', { destination: `/queue/${queue}`, ...asking }, 'question');
+  const requestHeaders = { 'reply-to': '/temp-queue/answers', 'correlation-id': '7' };
+  await client.receipt('SEND', { destination: `/queue/${queue}`, ...requestHeaders }, 'question');
   const { content, properties } = await requests.next();
   const { replyTo, correlationId } = properties as { replyTo: string; correlationId: string };
   channel.sendToQueue(replyTo, Buffer.from(`re: ${content.toString()}`), { correlationId });
@@ -110,7 +113,7 @@ test('replies to reply-to over the default exchange', async () => {
   expect(reply.body.toString()).toBe('re: question');
 });
 
-test('asks a browser, which answers to its reply-to', async () => {
+test('a browser can answer the request of a back end by its reply-to', async () => {
   const answers = await consume(name());
   const { queue: replyTo } = await channel.assertQueue('', { exclusive: true });
   await channel.consume(replyTo, (message) => message && answers.add(message), { noAck: true });
@@ -128,7 +131,7 @@ test('asks a browser, which answers to its reply-to', async () => {
   expect([content.toString(), properties.correlationId]).toEqual(['a', '9']);
 });
 
-// the key: NAME and the user's name, both encoded, with a dot between them
+// the key: the encoded name, a dot, and the encoded name of the user
 test.each([
   ['alice', 'news.alice'],
   ['bob@example.com', 'news.bob%40example.com'],
@@ -136,7 +139,7 @@ test.each([
   ['Zoë', 'news.Zo%C3%AB'],
   ['*', 'news.%2A'],
   ["it's (*) %2A.#", "news.it's%20(%2A)%20%252A.%23"],
-])('tells a user by name: %s', async (user, key) => {
+])('a message of a back end reaches a user by name: %s', async (user, key) => {
   const first = await browser({ login: user });
   const second = await browser({ login: user }, relays[1]);
   for (const client of [first, second]) await client.receipt('SUBSCRIBE', { id: 's', destination: '/user/queue/news' });
@@ -147,7 +150,7 @@ test.each([
   }
 });
 
-test('headers of every type arrive as text', async () => {
+test('AMQP headers of every type arrive as text', async () => {
   const client = await browser();
   const key = name();
   await client.receipt('SUBSCRIBE', { id: 's', destination: `/topic/${key}` });
@@ -181,7 +184,7 @@ test('headers of every type arrive as text', async () => {
   });
 });
 
-test('a thousand messages arrive in order, at one browser by topic and at another by queue', async () => {
+test('a thousand messages of a back end arrive in order, by topic and by queue', async () => {
   const topic = name();
   const client = await browser();
   await client.receipt('SUBSCRIBE', { id: 't', destination: `/topic/${topic}` });

@@ -1,4 +1,4 @@
-/** A client as people write it with netcat: STOMP 1.0, spaces behind colons, no ids, no content-length, line ends galore. */
+/** A client that types into netcat: STOMP 1.0, spaces after colons, no ids, no content-length, extra line ends. */
 import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
 import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
@@ -39,7 +39,7 @@ describe.each(BROKERS)('by hand over TCP, %s', (kind) => {
     return {
       type: (text: string) => void socket.write(text),
       ended: () => withDeadline(ended, 5_000, () => `the connection stays open after:\n${output}`),
-      /** The next output up to its NUL, with the line ends before it taken off. */
+      /** The next frame, without the line ends before it. */
       read: () => {
         const frame = new Promise<string>((resolve) => {
           look = () => {
@@ -51,12 +51,12 @@ describe.each(BROKERS)('by hand over TCP, %s', (kind) => {
           };
           look();
         });
-        return withDeadline(frame, 5_000, () => `no frame; there is only ${JSON.stringify(output)}`);
+        return withDeadline(frame, 5_000, () => `no complete frame; output: ${JSON.stringify(output)}`);
       },
     };
   }
 
-  test('connects, subscribes, sends to itself, disconnects', async () => {
+  test('a handwritten client connects, subscribes, sends to itself and disconnects', async () => {
     const { type, read, ended } = await netcat();
     type('CONNECT\nlogin: me\npasscode: secret\n\n\0\n');
     expect(await read()).toMatch(/^CONNECTED\n(.*\n)*session:.+\n/);
@@ -70,16 +70,16 @@ describe.each(BROKERS)('by hand over TCP, %s', (kind) => {
     expect(message).toMatch(/\ncolour:red\n/);
     expect(message).not.toMatch(/\nsubscription:/);
     expect(message).toMatch(/\n\nhello, world\n$/);
-    type(`UNSUBSCRIBE\ndestination: ${destination}\nreceipt: gone\n\n\0`);
-    expect(await read()).toMatch(/^RECEIPT\nreceipt-id:gone\n/);
+    type(`UNSUBSCRIBE\ndestination: ${destination}\nreceipt: end\n\n\0`);
+    expect(await read()).toMatch(/^RECEIPT\nreceipt-id:end\n/);
     type('DISCONNECT\n\n\0');
     await ended();
   });
 
-  test('acknowledges by message-id, in a transaction', async () => {
+  test('a handwritten client acknowledges by message-id in a transaction', async () => {
     const { type, read } = await netcat();
     const queue = `/queue/${name()}`;
-    // all in one go, as from a file
+    // all in one packet, as from a file
     type(`CONNECT\n\n\0\nSUBSCRIBE\ndestination: ${queue}\nack: client\n\n\0\nSEND\ndestination: ${queue}\n\nwork\0`);
     expect(await read()).toMatch(/^CONNECTED\n/);
     const id = /\nmessage-id:(.+)\n/.exec(await read())?.[1];
@@ -87,12 +87,12 @@ describe.each(BROKERS)('by hand over TCP, %s', (kind) => {
       `BEGIN\ntransaction: t\n\n\0ACK\nmessage-id: ${id}\ntransaction: t\n\n\0COMMIT\ntransaction: t\nreceipt: done\n\n\0`,
     );
     expect(await read()).toMatch(/^RECEIPT\nreceipt-id:done\n/);
-    // it is acknowledged: a second time is an error
+    // it is acknowledged, so a second ACK is an error
     type(`ACK\nmessage-id: ${id}\n\n\0`);
     expect(await read()).toMatch(/^ERROR\n(.*\n)*code:unknown-ack\n/);
   });
 
-  test('types one character at a time', async () => {
+  test('a handwritten client may send one character at a time', async () => {
     const { type, read } = await netcat();
     const destination = `/topic/${name()}`;
     const text = `CONNECT\n\n\0SUBSCRIBE\ndestination:${destination}\n\n\0SEND\ndestination:${destination}\n\nslow ü\0`;
@@ -101,7 +101,7 @@ describe.each(BROKERS)('by hand over TCP, %s', (kind) => {
     expect(await read()).toMatch(/\n\nslow ü$/);
   });
 
-  test('is told what is wrong, and the connection ends', async () => {
+  test('a handwritten unknown command gets an ERROR, and the connection ends', async () => {
     const { type, read, ended } = await netcat();
     type('HELO there\n\n\0');
     expect(await read()).toMatch(/^ERROR\n(.*\n)*code:unknown-command\n/);

@@ -1,4 +1,4 @@
-/** @stomp/rx-stomp, unmodified: observables that survive reconnects, and its RPC over temporary queues. */
+/** The unmodified library @stomp/rx-stomp: observables that survive reconnects, and RPC over temporary queues. */
 import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
 import { RxStomp, RxStompRPC, type RxStompConfig } from '@stomp/rx-stomp';
 import type { IMessage } from '@stomp/stompjs';
@@ -47,7 +47,7 @@ describe.each(BROKERS)('rx-stomp, %s', (kind) => {
     await answer;
   }
 
-  /** Live when this resolves: the receipt is that of the SUBSCRIBE. */
+  /** Resolves with the receipt of the SUBSCRIBE, when the subscription is live. */
   async function watch(rx: RxStomp, destination: string, subHeaders = {}): Promise<Inbox<IMessage>> {
     const messages = new Inbox<IMessage>(destination);
     await receiptOf(rx, (receipt) =>
@@ -56,7 +56,7 @@ describe.each(BROKERS)('rx-stomp, %s', (kind) => {
     return messages;
   }
 
-  test('watches a topic and publishes with receipts', async () => {
+  test('rx-stomp watches a topic and publishes with receipts', async () => {
     const rx = await start();
     const destination = `/topic/${name()}`;
     const messages = await watch(rx, destination);
@@ -66,7 +66,7 @@ describe.each(BROKERS)('rx-stomp, %s', (kind) => {
     expect((await messages.take(2)).map(({ body }) => body)).toEqual(['one', 'two']);
   });
 
-  test('acknowledges what it watches', async () => {
+  test('rx-stomp rejects and acknowledges messages of a queue', async () => {
     const rx = await start();
     const destination = `/queue/${name()}`;
     const messages = await watch(rx, destination, { ack: 'client' });
@@ -77,14 +77,14 @@ describe.each(BROKERS)('rx-stomp, %s', (kind) => {
     again.ack();
   });
 
-  test('one reply to one request, and many requests at a time', async () => {
+  test('rx-stomp gets one reply per RPC request, with many requests at a time', async () => {
     const server = await start();
     const client = await start();
     const destination = `/queue/${name()}`;
     const requests = await watch(server, destination);
     const rpc = new RxStompRPC(client);
-    const ask = (body: string) => firstValueFrom(rpc.rpc({ destination, body }).pipe(timeout(WAIT_MS)));
-    const answers = ['1', '2', '3'].map(ask);
+    const request = (body: string) => firstValueFrom(rpc.rpc({ destination, body }).pipe(timeout(WAIT_MS)));
+    const answers = ['1', '2', '3'].map(request);
     for (const { body, headers } of await requests.take(3)) {
       const { 'reply-to': replyTo = '', 'correlation-id': correlation = '' } = headers;
       server.publish({ destination: replyTo, body: `re: ${body}`, headers: { 'correlation-id': correlation } });
@@ -92,7 +92,7 @@ describe.each(BROKERS)('rx-stomp, %s', (kind) => {
     expect((await Promise.all(answers)).map(({ body }) => body)).toEqual(['re: 1', 're: 2', 're: 3']);
   });
 
-  test('a stream of replies to one request', async () => {
+  test('rx-stomp gets a stream of replies to one RPC request', async () => {
     const server = await start();
     const client = await start();
     const destination = `/queue/${name()}`;
@@ -109,7 +109,7 @@ describe.each(BROKERS)('rx-stomp, %s', (kind) => {
     expect((await answers).map(({ body }) => body)).toEqual(['1', '2', '3']);
   });
 
-  test('watches on and asks on after its connection was cut', async () => {
+  test('rx-stomp continues to watch and to send RPC requests after its connection was cut', async () => {
     const rx = await start();
     const server = await start();
     const destination = `/topic/${name()}`;
@@ -123,7 +123,7 @@ describe.each(BROKERS)('rx-stomp, %s', (kind) => {
     );
     rx.stompClient.forceDisconnect();
     await isOpenAgain;
-    // its SUBSCRIBE has gone out again before this
+    // it has sent its SUBSCRIBE again before this
     await receiptOf(rx, (receipt) => rx.publish({ destination: `/topic/${name()}`, headers: { receipt } }));
     server.publish({ destination, body: 'still here' });
     expect((await messages.next()).body).toBe('still here');

@@ -1,4 +1,4 @@
-"""Everything that stomp.py does, against the server named on the command line; prints what came of it as JSON."""
+"""Exercises stomp.py against the server named on the command line; prints the results as JSON."""
 import json
 import queue
 import sys
@@ -11,7 +11,7 @@ WAIT = 10
 
 
 class Listener(stomp.ConnectionListener):
-    """Puts everything into queues, to be awaited."""
+    """Puts all events into queues that can be awaited."""
 
     def __init__(self):
         self.messages, self.receipts, self.errors = queue.Queue(), queue.Queue(), queue.Queue()
@@ -50,11 +50,11 @@ def connect(heartbeats=(0, 0)):
 
 
 def receipt(listener, send):
-    """What `send` does with a receipt id is awaited."""
-    wanted = str(uuid.uuid4())
-    send(wanted)
+    """Calls `send` with a receipt id and awaits its RECEIPT."""
+    receipt_id = str(uuid.uuid4())
+    send(receipt_id)
     got = listener.receipts.get(timeout=WAIT)
-    assert got == wanted, f"{got} is not {wanted}"
+    assert got == receipt_id, f"{got} is not {receipt_id}"
 
 
 def subscribe(connection, listener, destination, ack="auto", **headers):
@@ -62,7 +62,7 @@ def subscribe(connection, listener, destination, ack="auto", **headers):
 
 
 def acknowledge(connection, frame, verb="ack"):
-    """Versions name a message in different ways."""
+    """The headers that identify a message depend on the version."""
     headers = frame.headers
     method = getattr(connection, verb)
     if kind == "websocket" or version == "1.2":
@@ -122,7 +122,7 @@ def transactions():
 
 
 def booleans():
-    """Python writes them True and False."""
+    """stomp.py sends booleans as True and False."""
     connection, listener = connect()
     destination = name("queue")
     subscribe(connection, listener, destination, durable=True, **{"auto-delete": False})
@@ -137,7 +137,7 @@ def unsubscribe():
     destination = name("topic")
     subscribe(connection, listener, destination)
     receipt(listener, lambda r: connection.unsubscribe(id="1", receipt=r))
-    receipt(listener, lambda r: connection.send(destination, "nobody hears", headers={"receipt": r}))
+    receipt(listener, lambda r: connection.send(destination, "no subscriber", headers={"receipt": r}))
     connection.disconnect()
     return listener.messages.qsize()
 
@@ -174,6 +174,6 @@ results = {}
 for scenario in scenarios:
     try:
         results[scenario.__name__] = scenario()
-    except Exception as problem:  # the test shows it
+    except Exception as problem:  # reported by the test
         results[scenario.__name__] = f"{type(problem).__name__}: {problem}"
 print(json.dumps(results))

@@ -1,4 +1,4 @@
-/** Python's stomp.py, unmodified, over TCP in all versions and over WebSocket: stomp-py.py does it and tells. */
+/** The unmodified Python library stomp.py, over TCP in all versions and over WebSocket, by the program stomp-py.py. */
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
@@ -41,7 +41,7 @@ describe.each(BROKERS)('stomp.py, %s', (kind) => {
     ['tcp', '1.2'],
     ['websocket', '1.2'],
   ])(
-    'over %s, STOMP %s',
+    'stomp.py passes all its scenarios over %s with STOMP %s',
     async (transport, version) => {
       const { hostname, port } = new URL(transport === 'tcp' ? relay.tcpUrl : relay.webSocketUrl);
       const output = await runPython(PROGRAM, [transport, version, hostname, port], PROGRAM_MS);

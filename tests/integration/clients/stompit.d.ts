@@ -1,4 +1,4 @@
-/** stompit has no types of its own: what the tests use of it, after its documents. */
+/** The types of stompit that the tests use, from its documentation; the package has none. */
 declare module 'stompit' {
   import type { EventEmitter } from 'node:events';
   import type { Readable, Writable } from 'node:stream';

@@ -1,4 +1,4 @@
-/** stompit, unmodified, over TCP: streams for bodies, failover, and limits of its own on what it reads. */
+/** The unmodified library stompit over TCP: bodies as streams, failover, and its own limits for frames. */
 import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
 import { randomBytes, randomUUID } from 'node:crypto';
 import { Readable } from 'node:stream';
@@ -24,9 +24,12 @@ const connectOptions = (port: number, headers: Record<string, string> = {}) => (
   connectHeaders: { host: '/', login: 'stompit', 'heart-beat': '5000,5000', ...headers },
 });
 
-function promised<T>(what: string, start: (callback: (error: Error | null, value: T) => void) => void): Promise<T> {
+function promised<T>(
+  description: string,
+  start: (callback: (error: Error | null, value: T) => void) => void,
+): Promise<T> {
   const done = new Promise<T>((resolve, reject) => start((error, value) => (error ? reject(error) : resolve(value))));
-  return withDeadline(done, WAIT_MS, () => what);
+  return withDeadline(done, WAIT_MS, () => description);
 }
 
 describe.each(BROKERS)('stompit, %s', (kind) => {
@@ -59,7 +62,7 @@ describe.each(BROKERS)('stompit, %s', (kind) => {
       client.send(headers, { onReceipt: () => callback(null, undefined) }).end(body),
     );
 
-  /** stompit gives no receipt for SUBSCRIBE: frames are handled in order, so that of a SEND behind it does. */
+  /** stompit has no receipts for SUBSCRIBE. Frames are handled in order, so the receipt of a later SEND serves. */
   async function subscribe(client: Client, headers: Record<string, string>): Promise<Inbox<Received>> {
     const received = new Inbox<Received>(headers['destination'] ?? '');
     client.subscribe(headers, (error, message) => {
@@ -73,13 +76,13 @@ describe.each(BROKERS)('stompit, %s', (kind) => {
     return received;
   }
 
-  test('an ERROR ends the client with what it says', async () => {
+  test('an ERROR ends the stompit client with its message', async () => {
     const { client, errors } = await start();
     client.subscribe({ destination: '/nowhere/at-all' }, () => undefined);
     expect((await errors.next()).message).toBe('invalid destination');
   });
 
-  test('connects, subscribes, sends, disconnects', async () => {
+  test('stompit connects, subscribes, sends and disconnects', async () => {
     const { client, errors } = await start();
     const destination = `/topic/${name()}`;
     const received = await subscribe(client, { destination });
@@ -91,7 +94,7 @@ describe.each(BROKERS)('stompit, %s', (kind) => {
     expect(errors.all).toEqual([]);
   });
 
-  test('ack and nack of client-individual', async () => {
+  test('stompit sends ACK and NACK in mode client-individual', async () => {
     const { client } = await start();
     const destination = `/queue/${name()}`;
     const received = await subscribe(client, { destination, ack: 'client-individual', 'prefetch-count': '1' });
@@ -107,7 +110,7 @@ describe.each(BROKERS)('stompit, %s', (kind) => {
     client.ack(second.message);
   });
 
-  test('transactions', async () => {
+  test('stompit commits and aborts transactions', async () => {
     const { client } = await start();
     const destination = `/topic/${name()}`;
     const received = await subscribe(client, { destination });
@@ -120,7 +123,7 @@ describe.each(BROKERS)('stompit, %s', (kind) => {
     expect((await received.take(2)).map(({ body }) => body.toString())).toEqual(['first', 'committed']);
   });
 
-  test('a large body as a stream, both ways', async () => {
+  test('stompit sends and receives a large body as a stream', async () => {
     const { client } = await start();
     const destination = `/topic/${name()}`;
     const received = await subscribe(client, { destination });
@@ -131,7 +134,7 @@ describe.each(BROKERS)('stompit, %s', (kind) => {
     expect(all.body.equals(body)).toBe(true);
   });
 
-  test('frames that are as large as it reads: lines of 1,024 bytes, 64 headers', async () => {
+  test('stompit reads frames up to its own limits: lines of 1,024 bytes, 64 headers', async () => {
     const { client, errors } = await start();
     const destination = `/topic/${name()}`;
     const received = await subscribe(client, { destination });
@@ -142,7 +145,7 @@ describe.each(BROKERS)('stompit, %s', (kind) => {
     expect(errors.all).toEqual([]);
   });
 
-  test('no header that the relay makes comes near its limit of 1,024 bytes a line', async () => {
+  test('headers that the relay creates stay far below the limit of stompit, 1,024 bytes a line', async () => {
     const { client, errors } = await start();
     const destination = `/queue/${name()}${'q'.repeat(180)}`;
     const received = await subscribe(client, { destination, ack: 'client' });
@@ -154,9 +157,9 @@ describe.each(BROKERS)('stompit, %s', (kind) => {
     expect(errors.all).toEqual([]);
   });
 
-  test('failover and a channel pool: the second server is taken where the first is none', async () => {
-    const [nobody = 0] = await freePorts(1);
-    const servers = [connectOptions(nobody), connectOptions(port)];
+  test('the channel pool of stompit uses the second server if the first is down', async () => {
+    const [unusedPort = 0] = await freePorts(1);
+    const servers = [connectOptions(unusedPort), connectOptions(port)];
     const pool = new stompit.ChannelPool(new stompit.ConnectFailover(servers, { maxReconnects: 3, randomize: false }));
     try {
       const channel = await promised<Channel>('channel', (callback) => pool.channel(callback));

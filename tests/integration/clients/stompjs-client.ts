@@ -1,4 +1,4 @@
-/** @stomp/stompjs as its documents say for Node: WebSocket in the global object, promises around its callbacks. */
+/** @stomp/stompjs as documented for Node, with WebSocket as a global, and promises around its callbacks. */
 import { Client, type IFrame, type IMessage, type StompConfig, type StompHeaders } from '@stomp/stompjs';
 import { randomUUID } from 'node:crypto';
 import { WebSocket } from 'ws';
@@ -11,21 +11,21 @@ const WAIT_MS = 10_000;
 
 export interface TestClient {
   readonly client: Client;
-  /** The CONNECTED frames, one for each connection. */
+  /** The CONNECTED frame of each connection. */
   readonly connections: Inbox<IFrame>;
   readonly errors: Inbox<IFrame>;
   readonly closes: Inbox<{ readonly code: number }>;
-  /** Frames that nothing was registered for. */
+  /** Frames without a registered callback. */
   readonly unhandled: Inbox<IFrame>;
-  /** What it says for people who debug. */
+  /** Its debug output. */
   readonly debug: string[];
   /** Subscribes, and resolves when the subscription is live. */
   readonly subscribe: (destination: string, headers?: StompHeaders) => Promise<Inbox<IMessage>>;
-  /** Resolves with the RECEIPT of what `send` does with this receipt id. */
+  /** Calls `send` with a receipt id and resolves with its RECEIPT. */
   readonly receipt: (send: (receipt: string) => void) => Promise<IFrame>;
 }
 
-/** Connected, with the options given over its defaults. */
+/** Connects a client; `config` overrides its defaults. */
 export async function startClient(brokerURL: string, config: StompConfig = {}): Promise<TestClient> {
   const connections = new Inbox<IFrame>('CONNECTED');
   const errors = new Inbox<IFrame>('ERROR');

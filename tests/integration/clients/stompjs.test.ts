@@ -1,4 +1,4 @@
-/** @stomp/stompjs, unmodified, over `ws` in Node. */
+/** The unmodified library @stomp/stompjs over `ws` in Node. */
 import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
 import type { StompConfig } from '@stomp/stompjs';
 import { ReconnectionTimeMode, TickerStrategy, Versions } from '@stomp/stompjs';
@@ -8,7 +8,7 @@ import { BROKERS, createBroker, startRelay, type TestBroker, type TestRelay } fr
 import { startClient, type TestClient } from './stompjs-client.js';
 
 const name = () => `stompjs-${randomUUID()}`;
-/** Every kind of character in one text: one, two, three and four bytes, and what STOMP and AMQP might take for theirs. */
+/** Characters of one to four bytes, and characters with a meaning in STOMP or AMQP. */
 const TEXT = 'plain é ü 漢字 😀👩‍👩‍👧 \\n \\ : \r\n\t "quoted"';
 
 describe.each(BROKERS)('stompjs, %s', (kind) => {
@@ -34,7 +34,7 @@ describe.each(BROKERS)('stompjs, %s', (kind) => {
     return client;
   };
 
-  test('its defaults: connects with 1.2, subscribes, publishes, disconnects', async () => {
+  test('stompjs with default options connects with 1.2, subscribes, publishes and disconnects', async () => {
     const { client, connections, closes, subscribe, debug, unhandled } = await start();
     expect(client.connectedVersion).toBe('1.2');
     expect(connections.all[0]?.headers['server']).toMatch(/^stomp-relay\//);
@@ -47,11 +47,12 @@ describe.each(BROKERS)('stompjs, %s', (kind) => {
     await client.deactivate();
     expect(await closes.next()).toEqual({ code: 1000 });
     expect(unhandled.all).toEqual([]);
-    const remarks = debug.filter((line) => !/^(<<<|>>>) /.test(line)); // frames have random ids, and "bad" is hexadecimal
+    // frames have random hexadecimal ids, which may contain "bad"
+    const remarks = debug.filter((line) => !/^(<<<|>>>) /.test(line));
     expect(remarks.filter((line) => /warn|error|bad|unhandled|fail|did not/i.test(line))).toEqual([]);
   });
 
-  test('with a webSocketFactory', async () => {
+  test('stompjs works with a webSocketFactory', async () => {
     const webSocketFactory = () => new WebSocket(relay.webSocketUrl, ['v12.stomp']);
     const { client, subscribe } = await start({ webSocketFactory: webSocketFactory as never });
     const destination = `/queue/${name()}`;
@@ -60,7 +61,7 @@ describe.each(BROKERS)('stompjs, %s', (kind) => {
     expect((await messages.next()).body).toBe('x');
   });
 
-  test('binary bodies, NULs among them', async () => {
+  test('stompjs sends and receives binary bodies with NULs', async () => {
     const { client, subscribe } = await start();
     const destination = `/topic/${name()}`;
     const messages = await subscribe(destination);
@@ -69,7 +70,7 @@ describe.each(BROKERS)('stompjs, %s', (kind) => {
     expect(Buffer.from((await messages.next()).binaryBody)).toEqual(Buffer.from(binaryBody));
   });
 
-  test('text with a NUL, and an empty body', async () => {
+  test('stompjs sends and receives text with a NUL and an empty body', async () => {
     const { client, subscribe } = await start();
     const destination = `/topic/${name()}`;
     const messages = await subscribe(destination);
@@ -78,7 +79,7 @@ describe.each(BROKERS)('stompjs, %s', (kind) => {
     expect((await messages.take(2)).map(({ body }) => body)).toEqual(['before\0after', '']);
   });
 
-  test('skipContentLengthHeader', async () => {
+  test('stompjs works with skipContentLengthHeader', async () => {
     const { client, subscribe } = await start();
     const destination = `/topic/${name()}`;
     const messages = await subscribe(destination);
@@ -86,12 +87,12 @@ describe.each(BROKERS)('stompjs, %s', (kind) => {
     expect((await messages.next()).body).toBe(TEXT);
   });
 
-  // an odd size cuts inside characters, and a text frame inside a surrogate pair
+  // an odd size splits characters, and text may be split inside a surrogate pair
   test.each([
     ['text', false, 8 * 1024],
     ['text in small pieces', false, 64],
     ['bytes, in pieces of an odd size', true, 7],
-  ])('splitLargeFrames: %s', async (_name, forceBinaryWSFrames, maxWebSocketChunkSize) => {
+  ])('stompjs works with splitLargeFrames: %s', async (_name, forceBinaryWSFrames, maxWebSocketChunkSize) => {
     const { client, subscribe } = await start({ splitLargeFrames: true, maxWebSocketChunkSize, forceBinaryWSFrames });
     const destination = `/topic/${name()}`;
     const messages = await subscribe(destination);
@@ -100,7 +101,7 @@ describe.each(BROKERS)('stompjs, %s', (kind) => {
     expect((await messages.next()).body).toBe(body);
   });
 
-  test('forceBinaryWSFrames', async () => {
+  test('stompjs works with forceBinaryWSFrames', async () => {
     const { client, subscribe } = await start({ forceBinaryWSFrames: true });
     const destination = `/topic/${name()}`;
     const messages = await subscribe(destination);
@@ -108,7 +109,7 @@ describe.each(BROKERS)('stompjs, %s', (kind) => {
     expect((await messages.next()).body).toBe(TEXT);
   });
 
-  test('appendMissingNULLonIncoming, where the relay sends the NUL all the same', async () => {
+  test('stompjs works with appendMissingNULLonIncoming, although the relay sends every NUL', async () => {
     const { client, subscribe, unhandled } = await start({ appendMissingNULLonIncoming: true });
     const destination = `/topic/${name()}`;
     const messages = await subscribe(destination);
@@ -118,7 +119,7 @@ describe.each(BROKERS)('stompjs, %s', (kind) => {
   });
 
   test.each([TickerStrategy.Interval, TickerStrategy.Worker])(
-    'heart-beats both ways by %s',
+    'stompjs and the relay exchange heart-beats with the strategy %s',
     async (heartbeatStrategy) => {
       let beats = 0;
       let resolveBeats: (() => void) | undefined;
@@ -127,7 +128,7 @@ describe.each(BROKERS)('stompjs, %s', (kind) => {
       const times = { heartbeatIncoming: 100, heartbeatOutgoing: 100, heartbeatStrategy, onHeartbeatReceived };
       const { client, receipt, closes, debug } = await start(times);
       await fiveBeats;
-      // it would have been cut off by now, had its own not come in
+      // without the client's heart-beats, the relay would have closed the session by now
       await receipt((id) => client.publish({ destination: `/topic/${name()}`, body: 'x', headers: { receipt: id } }));
       expect(debug).toContain('<<< PONG');
       expect(debug).toContain('>>> PING');
@@ -135,7 +136,7 @@ describe.each(BROKERS)('stompjs, %s', (kind) => {
     },
   );
 
-  test('receipts of SEND, SUBSCRIBE, UNSUBSCRIBE and of a SEND in a transaction', async () => {
+  test('stompjs gets receipts of SUBSCRIBE, SEND, UNSUBSCRIBE and of a SEND in a transaction', async () => {
     const { client, receipt, subscribe } = await start();
     const destination = `/queue/${name()}`;
     await subscribe(destination, { id: 'own-id' });
@@ -150,7 +151,7 @@ describe.each(BROKERS)('stompjs, %s', (kind) => {
     await receipt((id) => client.publish({ destination, headers: { receipt: id } }));
   });
 
-  test('ack and nack', async () => {
+  test('stompjs sends ACK and NACK', async () => {
     const { client, receipt, subscribe } = await start();
     const destination = `/queue/${name()}`;
     const messages = await subscribe(destination, { ack: 'client-individual', 'prefetch-count': '1' });
@@ -167,7 +168,7 @@ describe.each(BROKERS)('stompjs, %s', (kind) => {
     second.ack();
   });
 
-  test('transactions: nothing before COMMIT, nothing of ABORT', async () => {
+  test('stompjs commits and aborts transactions', async () => {
     const { client, subscribe } = await start();
     const destination = `/topic/${name()}`;
     const messages = await subscribe(destination);
@@ -181,7 +182,7 @@ describe.each(BROKERS)('stompjs, %s', (kind) => {
     expect((await messages.take(3)).map(({ body }) => body)).toEqual(['first', 'committed', 'last']);
   });
 
-  test('subscription headers: a durable subscription, taken up by the next client', async () => {
+  test('stompjs resumes a durable subscription from another client', async () => {
     const destination = `/topic/${name()}`;
     const connectHeaders = { login: name() };
     const durable = { id: 'mine', durable: 'true', 'auto-delete': 'false' };
@@ -198,7 +199,7 @@ describe.each(BROKERS)('stompjs, %s', (kind) => {
     await after.receipt((id) => after.client.unsubscribe('mine', { durable: 'true', receipt: id }));
   });
 
-  test('onStompError on a bad SUBSCRIBE, then the close', async () => {
+  test('a bad SUBSCRIBE calls onStompError of stompjs, and the connection closes', async () => {
     const { client, errors, closes } = await start();
     client.subscribe('/no-such-kind/x', () => undefined);
     const error = await errors.next();
@@ -207,7 +208,7 @@ describe.each(BROKERS)('stompjs, %s', (kind) => {
     expect((await closes.next()).code).toBeGreaterThanOrEqual(4000);
   });
 
-  test('comes back after its connection was cut, and subscribes anew', async () => {
+  test('stompjs reconnects after its connection was cut, and can subscribe again', async () => {
     const { client, connections, subscribe } = await start({
       reconnectDelay: 10,
       reconnectTimeMode: ReconnectionTimeMode.EXPONENTIAL,
@@ -220,12 +221,12 @@ describe.each(BROKERS)('stompjs, %s', (kind) => {
     expect((await messages.next()).body).toBe('back');
   });
 
-  // what stompjs can carry: it trims values, reads a backslash before n, r or c wrongly, and has no escapes for 1.1
+  // within the limits of stompjs: it trims values, misreads a backslash before n, r or c, and has no escapes for 1.1
   test.each([
     ['1.2', 'a:b\nc "é" 漢 😀 \r C:\\dir http://x:1/'],
     ['1.1', 'b "é" 漢 😀'],
     ['1.0', 'a:b "é" 漢 😀 C:\\new http://x:1/'],
-  ])('values in headers, STOMP %s', async (version, value) => {
+  ])('stompjs sends and receives header values in STOMP %s', async (version, value) => {
     const { client, subscribe } = await start({ stompVersions: new Versions([version]) });
     expect(client.connectedVersion).toBe(version);
     const destination = `/topic/${name()}`;
@@ -235,7 +236,7 @@ describe.each(BROKERS)('stompjs, %s', (kind) => {
     expect(headers['x-value']).toBe(value);
   });
 
-  test('a large body', async () => {
+  test('stompjs sends and receives a body of 1 MiB', async () => {
     const { client, subscribe } = await start();
     const destination = `/topic/${name()}`;
     const messages = await subscribe(destination);
@@ -245,7 +246,7 @@ describe.each(BROKERS)('stompjs, %s', (kind) => {
   });
 });
 
-test('comes back by itself when a new relay takes the place of the old', async () => {
+test('stompjs reconnects by itself when a new relay replaces the old one', async () => {
   const first = await startRelay();
   const port = Number(new URL(first.webSocketUrl).port);
   const started = await startClient(first.webSocketUrl, { reconnectDelay: 10 });

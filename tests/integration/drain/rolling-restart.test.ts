@@ -1,7 +1,7 @@
 /**
- * A deploy under load: two relays behind a load balancer are ended and started anew, one after the other, while clients
- * publish to a queue and consume it. The clients are stock stompjs, which reconnects by itself; half of them have asked for
- * the extension `drain` and move when they are told to.
+ * A deployment under load: two relays behind a load balancer are restarted one after the other while clients publish to
+ * a queue and consume it. The clients are unmodified stompjs, which reconnects by itself. Half of them use the
+ * extension `drain` and move on request.
  */
 import { Client, type IMessage } from '@stomp/stompjs';
 import { afterAll, afterEach, beforeAll, expect, test } from '@jest/globals';
@@ -14,7 +14,7 @@ import { type CliProcess, RelayCli } from '../../support/relay-cli.js';
 
 const CLIENTS = 60;
 const SESSIONS_PER_SECOND = 10;
-/** On a busy machine clients are back some hundred ms sooner or later than others; each single second is in the unit test. */
+/** Long enough for the varying delays of a busy machine; a unit test checks every single second. */
 const WINDOW_MS = 3_000;
 const PUBLISH_EVERY_MS = 100;
 const QUEUE = '/queue/rolling';
@@ -38,10 +38,10 @@ afterAll(async () => {
   await vhost.delete();
 });
 
-/** What all clients together have seen. */
+/** The events of all clients. */
 class History {
   readonly confirmed = new Set<string>();
-  /** Of each message: whether each of its deliveries said that it may be one more. */
+  /** For each message, whether each of its deliveries was marked as a possible duplicate. */
   readonly received = new Map<string, boolean[]>();
   readonly closeCodes: { readonly moves: boolean; readonly code: number }[] = [];
   readonly errors: string[] = [];
@@ -78,7 +78,7 @@ class LoadClient {
       onConnect: () => this.consume(),
       onStompError: ({ headers, body }) => void history.errors.push(`${headers['code']}: ${body}`),
       onWebSocketClose: ({ code }: { code: number }) => void history.closeCodes.push({ moves, code }),
-      onUnhandledMessage: (message) => this.toldToMove(message),
+      onUnhandledMessage: (message) => this.onMoveRequest(message),
     });
     this.client.activate();
     this.publishing = setInterval(() => this.publish(), PUBLISH_EVERY_MS);
@@ -109,7 +109,7 @@ class LoadClient {
     );
   }
 
-  /** Each message once: whatever has no receipt by the end of a session was never promised. */
+  /** Sends each message once. A message without a receipt at the end of a session may be lost. */
   private publish(): void {
     if (!this.client.connected) return;
     const id = `${this.name}-${this.published++}`;
@@ -117,7 +117,7 @@ class LoadClient {
     this.client.publish({ destination: QUEUE, body: id, headers: { receipt: id } });
   }
 
-  private toldToMove({ headers }: IMessage): void {
+  private onMoveRequest({ headers }: IMessage): void {
     if (headers['destination'] !== '/relay/drain') return;
     const move = async (): Promise<void> => {
       await this.client.deactivate();
@@ -148,7 +148,7 @@ async function bothReady(): Promise<void> {
   );
 }
 
-test('nothing that was confirmed is lost, duplicates are marked, and clients come back at the set pace', async () => {
+test('in a rolling restart no confirmed message is lost, duplicates are marked, and clients reconnect at the configured rate', async () => {
   const [a = 0, adminA = 0, b = 0, adminB = 0] = await freePorts(4);
   const backends = [
     { port: a, adminPort: adminA },

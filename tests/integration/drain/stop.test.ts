@@ -1,4 +1,6 @@
-/** SIGTERM to a relay with sessions: what orchestrators, clients and RabbitMQ see of it. One process, and two workers. */
+/**
+ * SIGTERM to a relay with sessions: its effects for orchestrators, clients and RabbitMQ. One process and two workers.
+ */
 import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
 import { eventually } from '../../support/deadline.js';
 import { createVhost, rabbitmq, type Vhost } from '../../support/rabbitmq.js';
@@ -43,7 +45,7 @@ async function readyz(): Promise<{ status: number; reason?: string }> {
   return { ...((await response.json()) as { reason?: string }), status: response.status };
 }
 
-/** From here on the relay is known to be stopping. */
+/** Sends SIGTERM and waits until the relay reports that it is stopping. */
 async function sigterm(): Promise<void> {
   relay.child.kill('SIGTERM');
   const refusal = await eventually(
@@ -54,7 +56,7 @@ async function sigterm(): Promise<void> {
   expect(refusal).toMatchObject({ status: 503, reason: 'the relay is stopping' });
 }
 
-/** Workers hear of it a moment later than the primary, which answers /readyz. */
+/** Waits until the port refuses connections: workers stop a moment after the primary, which answers /readyz. */
 async function untilRefused(url: string): Promise<void> {
   const refusal = async (): Promise<string | undefined> => {
     try {
@@ -83,7 +85,7 @@ describe.each(['1', '2'])('with --workers %s', (workers) => {
     relay = await cli.start(['--broker', vhost.amqpUrl, '--workers', workers, ...flags]);
   }
 
-  test('readiness fails at once, nobody comes in, sessions go on until it is their turn; status 0', async () => {
+  test('after SIGTERM readiness fails at once, new clients are refused, and sessions end one by one; status 0', async () => {
     await start('--drain-rate', '5');
     const all = await connectMany(12);
     await untilConnectionsToRabbit((count) => count > 0);
@@ -91,7 +93,7 @@ describe.each(['1', '2'])('with --workers %s', (workers) => {
     for (const client of all) await client.receipt('SUBSCRIBE', { id: '0', destination: topic });
     await sigterm();
     const open = all.filter(({ isClosed }) => !isClosed);
-    expect(open.length).toBeGreaterThan(6); // there is most of the drain still to come
+    expect(open.length).toBeGreaterThan(6); // most of the drain is still to come
     await untilRefused(relay.websocketUrl);
     await untilRefused(relay.tcpUrl);
     expect((await fetch(`${relay.adminUrl}livez`)).status).toBe(200);
@@ -104,7 +106,7 @@ describe.each(['1', '2'])('with --workers %s', (workers) => {
     await untilConnectionsToRabbit((count) => count === 0);
   }, 60_000);
 
-  test('what was sent before is answered, and what was not acknowledged is in its queue again', async () => {
+  test('after SIGTERM earlier SENDs are confirmed, and unacknowledged messages return to their queue', async () => {
     const proxy = await TcpProxy.start(vhost.amqpUrl);
     proxies.push(proxy);
     relay = await cli.start(['--broker', proxy.url(vhost.amqpUrl), '--workers', workers]);
@@ -123,7 +125,7 @@ describe.each(['1', '2'])('with --workers %s', (workers) => {
     const sends = Array.from({ length: 200 }, (_, n) =>
       frame('SEND', { destination: `/queue/${sent}`, receipt: String(n) }, `m${n}`),
     );
-    await publisher.receipt('SEND', { destination: `/queue/${sent}` }, 'first'); // makes the queue
+    await publisher.receipt('SEND', { destination: `/queue/${sent}` }, 'first'); // creates the queue
     proxy.delay(300); // so that no confirm comes before the signal
     publisher.send(Buffer.concat(sends));
     await publisher.receipt('BEGIN', { transaction: 't' }); // frames are handled in order: the SENDs have been read
@@ -140,23 +142,25 @@ describe.each(['1', '2'])('with --workers %s', (workers) => {
     expect(arrived.map(({ payload }) => payload)).toEqual(['first', ...sends.map((_, n) => `m${n}`)]);
   }, 60_000);
 
-  test('a client with the extension is told when to move, and one that moves is not closed', async () => {
+  test('a client with the extension drain gets the time to move, and leaves before it is closed', async () => {
     await start('--drain-rate', '5');
     const movers: StompClient[] = [];
     while (movers.length < 6) movers.push(await connect({ 'relay-extensions': 'drain' }));
     relay.child.kill('SIGTERM');
-    const told = await Promise.all(movers.map((client) => client.expectFrame('MESSAGE', { subscription: 'relay' })));
-    for (const { headers } of told) {
+    const requests = await Promise.all(
+      movers.map((client) => client.expectFrame('MESSAGE', { subscription: 'relay' })),
+    );
+    for (const { headers } of requests) {
       expect(headers['destination']).toBe('/relay/drain');
       expect(Number(headers['close-in-ms']) - Number(headers['move-in-ms'])).toBe(5_000);
     }
-    const moments = told.map(({ headers }) => Number(headers['move-in-ms'])).sort((a, b) => a - b);
+    const moments = requests.map(({ headers }) => Number(headers['move-in-ms'])).sort((a, b) => a - b);
     expect(moments.at(-1)).toBeGreaterThan(400);
     for (const client of movers) await client.disconnect();
     expect(await relay.exited).toBe(0);
   }, 60_000);
 
-  test('Ctrl-C does not wait for the grace, nor for who does not answer; status 0', async () => {
+  test('Ctrl-C waits neither for the drain period nor for clients that do not answer; status 0', async () => {
     await start('--drain-rate', '1', '--ready-delay', '10000');
     const movers = [
       await connect({ 'relay-extensions': 'drain' }),
@@ -173,7 +177,7 @@ describe.each(['1', '2'])('with --workers %s', (workers) => {
     expect(await relay.exited).toBe(0);
   }, 60_000);
 
-  test('a second signal ends it at once', async () => {
+  test('a second signal ends the relay at once, with status 1', async () => {
     await start('--drain-rate', '1');
     const all = await connectMany(10);
     const processes = workersOf(relay);
@@ -184,11 +188,11 @@ describe.each(['1', '2'])('with --workers %s', (workers) => {
     await eventually(
       () => (processes.some(isAlive) ? undefined : true),
       10_000,
-      () => 'workers without a primary',
+      () => 'some workers still run without a primary',
     );
   }, 60_000);
 
-  test('until a load balancer has noticed, clients are let in', async () => {
+  test('during --ready-delay a stopping relay still accepts clients', async () => {
     await start('--ready-delay', '1500', '--drain-rate', '1');
     await sigterm();
     const late = await connect();
@@ -199,7 +203,7 @@ describe.each(['1', '2'])('with --workers %s', (workers) => {
   }, 60_000);
 });
 
-test('a worker that is told to end alone drains, is replaced, and the relay stays ready', async () => {
+test('a single worker that gets SIGTERM drains and is replaced, and the relay stays ready', async () => {
   relay = await cli.start(['--broker', vhost.amqpUrl, '--workers', '2', '--drain-rate', '4']);
   const all = await connectMany(8);
   const [victim = 0] = workersOf(relay);
@@ -216,6 +220,6 @@ test('a worker that is told to end alone drains, is replaced, and the relay stay
   await eventually(
     async () => (JSON.stringify(await readyz()).includes('"listening":2') ? true : undefined),
     30_000,
-    () => 'nobody has taken its place',
+    () => 'the worker has not been replaced',
   );
 }, 60_000);

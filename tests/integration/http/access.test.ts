@@ -1,4 +1,4 @@
-/** Who may use the HTTP API: credentials, keys, policy, and pages of elsewhere. */
+/** Access to the HTTP API: credentials, keys, policy, and pages of other origins. */
 import { createHash } from 'node:crypto';
 import { writeFileSync, mkdtempSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -47,7 +47,7 @@ describe('with tokens, keys and rules', () => {
     },
   });
 
-  test('a token says who publishes', async () => {
+  test('a message over HTTP has the user of its token or API key', async () => {
     const headers = bearer(await tokenOf('ann', { role: 'writer' }));
     const reader = bearer(await tokenOf('bob'));
     const source = new TestStream(streamUrl(stage.relay, '/topic/public.x'), reader);
@@ -63,28 +63,28 @@ describe('with tokens, keys and rules', () => {
   });
 
   test.each<[string, number, string, () => Promise<HttpHeaders> | HttpHeaders]>([
-    ['nothing', 401, 'authentication-failed', () => ({})],
+    ['no credentials', 401, 'authentication-failed', () => ({})],
     ['an unknown key', 401, 'authentication-failed', () => ({ 'x-api-key': `${key}x` })],
     ['the hash of a key', 401, 'authentication-failed', () => ({ 'x-api-key': keyHash })],
     [
-      'a wrong key beside a good token',
+      'a wrong key with a valid token',
       401,
       'authentication-failed',
       async () => ({ 'x-api-key': 'x', ...bearer(await tokenOf('ann')) }),
     ],
     ['a forged token', 401, 'authentication-failed', async () => bearer(`${(await tokenOf('ann')).slice(0, -4)}AAAA`)],
     ['a login', 401, 'authentication-failed', () => basic('ann', 'secret')],
-    ['an old token', 401, 'token-expired', async () => bearer(await tokenOf('ann', {}, '1h ago'))],
+    ['an expired token', 401, 'token-expired', async () => bearer(await tokenOf('ann', {}, '1h ago'))],
     ['a token in the query', 401, 'authentication-failed', () => ({})],
-    ['a user who may not', 403, 'access-denied', async () => bearer(await tokenOf('ann'))],
-  ])('refused: %s', async (_name, status, code, headers) => {
+    ['a user without permission', 403, 'access-denied', async () => bearer(await tokenOf('ann'))],
+  ])('a request with %s is refused', async (_credentials, status, code, headers) => {
     const answer = await post(stage.relay, { destination: '/topic/public.x' }, await headers());
     expect([answer.status, answer.body.code]).toEqual([status, code]);
     if (status === 401) expect(answer.headers.get('www-authenticate')).toMatch(/^Bearer realm="stomp-relay"/);
     expect(answer.text).not.toContain(key);
   });
 
-  test('rules with the name of the user, and for reply-to', async () => {
+  test('rules with {user} apply to destination and reply-to of a request', async () => {
     const headers = bearer(await tokenOf('ann'));
     expect((await post(stage.relay, { destination: '/topic/of.ann' }, headers)).status).toBe(200);
     expect((await post(stage.relay, { destination: '/topic/of.bob' }, headers)).body.code).toBe('access-denied');
@@ -99,12 +99,12 @@ describe('with tokens, keys and rules', () => {
     '/exchange/amq.topic/secret',
     '/exchange/stomp-relay.user/x',
     '/exchange/amq.rabbitmq.trace/#',
-  ])('no stream of %s', async (destination) => {
+  ])('a stream of %s is refused for a user without permission', async (destination) => {
     const answer = await get(streamUrl(stage.relay, '/topic/public.x', destination), bearer(await tokenOf('ann')));
     expect([403, 400]).toContain(answer.status);
   });
 
-  test('a cookie counts for pages of the same origin', async () => {
+  test('a cookie authenticates a request only from a page of the same origin', async () => {
     const cookie = `token=${await tokenOf('ann', { role: 'writer' })}`;
     const { origin } = new URL(stage.relay.pageUrl);
     const message = { destination: '/topic/public.x' };
@@ -113,7 +113,7 @@ describe('with tokens, keys and rules', () => {
     expect((await post(stage.relay, message, { cookie, origin: 'http://evil.example' })).status).toBe(403);
   });
 
-  test('EventSource sends the cookie, and says that the page is of the same origin', async () => {
+  test('a cookie authenticates a stream only with Sec-Fetch-Site: same-origin', async () => {
     const cookie = `token=${await tokenOf('ann')}`;
     const url = streamUrl(stage.relay, '/user/queue/x');
     const source = await new TestStream(url, { cookie, 'sec-fetch-site': 'same-origin' }).opened();
@@ -128,7 +128,7 @@ describe('with users', () => {
   let relay: TestRelay | undefined;
   afterEach(() => relay?.stop());
 
-  test('login and passcode, as in CONNECT', async () => {
+  test('a login and passcode authenticate a stream with Basic', async () => {
     const users = [{ name: 'ann', passwordHash: await hashPassword('right') }];
     relay = await startRelay('memory:', { auth: { authenticators: [{ kind: 'users', users }] } });
     const url = streamUrl(relay, '/user/queue/x');
@@ -146,23 +146,23 @@ describe('on loopback, without an authenticator', () => {
   const message = { destination: '/topic/x' };
   const form = { 'content-type': 'text/plain' };
 
-  test('it is open, as STOMP is', async () => {
+  test('on loopback without an authenticator, anonymous requests are accepted', async () => {
     expect((await post(stage.relay, message)).status).toBe(200);
     expect((await post(stage.relay, message, { origin: new URL(stage.relay.pageUrl).origin })).status).toBe(200);
   });
 
   test.each<[string, number, string, HttpHeaders]>([
-    ['a page of elsewhere', 403, 'origin-not-allowed', { origin: 'http://evil.example' }],
+    ['a page of another origin', 403, 'origin-not-allowed', { origin: 'http://evil.example' }],
     ['a sandboxed page', 403, 'origin-not-allowed', { origin: 'null' }],
-    ['a form of elsewhere', 403, 'origin-not-allowed', { ...form, 'sec-fetch-site': 'cross-site' }],
-    ['a form that says nothing', 415, 'unsupported-media-type', form],
-    ['a key that nobody knows', 401, 'authentication-failed', { 'x-api-key': 'x' }],
-  ])('but not to %s', async (_name, status, code, headers) => {
+    ['a form of another origin', 403, 'origin-not-allowed', { ...form, 'sec-fetch-site': 'cross-site' }],
+    ['a form without Sec-Fetch-Site', 415, 'unsupported-media-type', form],
+    ['a client with an unknown key', 401, 'authentication-failed', { 'x-api-key': 'x' }],
+  ])('on loopback, a request from %s is refused', async (_caller, status, code, headers) => {
     const answer = await post(stage.relay, message, headers);
     expect([answer.status, answer.body.code]).toEqual([status, code]);
   });
 
-  test('nor to a page that has given our address its own name', async () => {
+  test('on loopback, a request with a foreign Host is refused (DNS rebinding)', async () => {
     const request = await RawRequest.open(
       stage.relay,
       'GET /api/stream?destination=/topic/x HTTP/1.1\r\nHost: evil.example\r\nConnection: close\r\n\r\n',
@@ -172,7 +172,7 @@ describe('on loopback, without an authenticator', () => {
     expect(answer).toContain('"code":"host-not-allowed"');
   });
 
-  test('and no other page is told that it may read', async () => {
+  test('on loopback, a CORS preflight from another origin is refused', async () => {
     const url = apiUrl(stage.relay, '/messages');
     const preflight = await fetch(url, {
       method: 'OPTIONS',
@@ -187,7 +187,7 @@ describe('on loopback, without an authenticator', () => {
     ['GET', '/nothing', 404, 'not-found'],
     ['GET', '', 404, 'not-found'],
     ['POST', '/stream', 405, 'method-not-allowed'],
-  ])('%s %s is a problem', async (method, at, status, code) => {
+  ])('the request %s %s gets a problem', async (method, at, status, code) => {
     const answer = await get(apiUrl(stage.relay, at), {}, method);
     expect([answer.status, answer.body.code]).toEqual([status, code]);
     expect(answer.headers.get('content-type')).toMatch('application/problem+json');
@@ -208,7 +208,7 @@ describe('CORS', () => {
     return (await fetch(apiUrl(relay!, '/messages'), { method: 'OPTIONS', headers })).headers;
   }
 
-  test('for the origins of the list, with cookies', async () => {
+  test('CORS allows the listed origins, with cookies', async () => {
     relay = await startRelay('memory:', { websocket: { allowedOrigins: ['same', app] } });
     const allowed = await preflight(app);
     expect(allowed.get('access-control-allow-origin')).toBe(app);
@@ -224,14 +224,14 @@ describe('CORS', () => {
     expect([problem.status, problem.headers.get('access-control-allow-origin')]).toEqual([404, app]);
   });
 
-  test('for any origin, never with cookies', async () => {
+  test('CORS allows any origin with *, but never cookies', async () => {
     relay = await startRelay('memory:', { websocket: { allowedOrigins: '*' } });
     const answer = await post(relay, { destination: '/topic/x' }, { origin: app });
     expect(answer.headers.get('access-control-allow-origin')).toBe('*');
     expect(answer.headers.get('access-control-allow-credentials')).toBeNull();
   });
 
-  test('"null" gets no cookies', async () => {
+  test('CORS allows no cookies for the origin "null"', async () => {
     relay = await startRelay('memory:', { websocket: { allowedOrigins: ['null'] } });
     const allowed = await preflight('null');
     expect(allowed.get('access-control-allow-origin')).toBe('null');
@@ -244,7 +244,7 @@ describe('API keys', () => {
   let relay: TestRelay | undefined;
   afterEach(() => relay?.stop());
 
-  test('once there are some, nobody publishes without', async () => {
+  test('with API keys configured, a request without a key is refused', async () => {
     relay = await startRelay('memory:', { http: { apiKeys: [{ name: 'billing', keyHash }] } });
     const message = { destination: `/topic/${unique('key')}` };
     expect((await post(relay, message)).status).toBe(401);
@@ -252,7 +252,7 @@ describe('API keys', () => {
     expect((await post(relay, message, { 'x-api-key': key })).status).toBe(200);
   });
 
-  test('their claims are for the policy', async () => {
+  test('the policy sees the claims of an API key', async () => {
     const policy: Policy = { allows: ({ claims }) => claims['role'] === 'writer' };
     const other = createApiKey();
     const apiKeys = [
@@ -264,7 +264,7 @@ describe('API keys', () => {
     expect((await post(relay, { destination: '/topic/x' }, { 'x-api-key': other.key })).status).toBe(403);
   });
 
-  test('the hash may be written in base64', async () => {
+  test('the hash of an API key may be in base64', async () => {
     const base64 = createHash('sha256').update(key).digest('base64');
     const keys = new ApiKeys([{ name: 'billing', keyHash: base64 }]);
     const credentials = { login: undefined, passcode: undefined, headers: new Map<string, string>(), address: '' };

@@ -1,4 +1,4 @@
-/** What a client may try with the HTTP API, and what becomes of it. */
+/** Attacks on the HTTP API. */
 import { describe, expect, test } from '@jest/globals';
 import { eventually } from '../../support/deadline.js';
 import { stageRelays, unique } from '../stomp/relay-stage.js';
@@ -16,28 +16,28 @@ describe('requests', () => {
     },
   });
 
-  test('a body that comes too slowly is not waited for', async () => {
+  test('a request body that arrives too slowly gets 408', async () => {
     const request = await RawRequest.open(stage.relay, `${head(1_000)}{"destination":`);
     expect(await request.read()).toMatch(/^HTTP\/1.1 408 /);
   });
 
-  test('many half-sent bodies do not take up the memory of all', async () => {
+  test('many incomplete bodies are bounded together, and their memory is released', async () => {
     const half = `{"destination":"/topic/x","body":"${'x'.repeat(400 * KIB)}`;
     const requests = await Promise.all(
       [1, 2, 3, 4].map(() => RawRequest.open(stage.relay, `${head(500 * KIB)}${half}`)),
     );
     const answers = await Promise.all(requests.map((request) => request.read()));
     expect(answers.filter((each) => each.includes('"code":"overloaded"')).length).toBeGreaterThanOrEqual(1);
-    // And what they held is given back
+    // Their share of the memory is released
     expect((await post(stage.relay, { destination: '/topic/x', body: 'x'.repeat(400 * KIB) })).status).toBe(200);
   });
 
-  test('what is only read to be thrown away takes up nothing', async () => {
+  test('a body that is too large is discarded without using the memory for bodies', async () => {
     const tooLarge = await RawRequest.open(stage.relay, head(10_000 * KIB) + ' '.repeat(1_000 * KIB));
     await eventually(
       () => (tooLarge.socket.writableLength === 0 ? true : undefined),
       10_000,
-      () => 'the body is not read',
+      () => 'the relay does not read the body',
     );
     const answer = await post(stage.relay, { destination: '/topic/x', body: 'x'.repeat(400 * KIB) });
     tooLarge.close();
@@ -57,39 +57,39 @@ describe('requests', () => {
       `{"destination":"/topic/x","headers":{"a":${'['.repeat(9_000)}${']'.repeat(9_000)}}}`,
       'invalid-request',
     ],
-  ])('nested deeply, %s', async (_name, text, code) => {
+  ])('deeply nested JSON gets 400: %s', async (_form, text, code) => {
     const answer = await post(stage.relay, text, { 'idempotency-key': 'x' });
     expect([answer.status, answer.body.code]).toEqual([400, code]);
   });
 
   test.each<[string, string]>([
-    ['nothing', ''],
+    ['an empty body', ''],
     ['a string', '"x"'],
     ['null', 'null'],
     ['a list', '[]'],
     ['no messages', '{"messages":[]}'],
     ['two bodies', '{"destination":"/topic/x","body":"a","json":1}'],
-    ['bytes that are none', '{"destination":"/topic/x","bodyBase64":"%%%"}'],
-    ['half a character', '{"destination":"/topic/x","body":"\\ud800"}'],
-    ['half a character in a destination', '{"destination":"/topic/\\ud800"}'],
-    ['a destination that is long', `{"destination":"/topic/${'x'.repeat(5_000)}"}`],
+    ['invalid base64', '{"destination":"/topic/x","bodyBase64":"%%%"}'],
+    ['half a surrogate pair', '{"destination":"/topic/x","body":"\\ud800"}'],
+    ['half a surrogate pair in a destination', '{"destination":"/topic/\\ud800"}'],
+    ['a long destination', `{"destination":"/topic/${'x'.repeat(5_000)}"}`],
     ['unknown members', `{"destination":"/topic/x",${Array.from({ length: 20_000 }, (_, i) => `"k${i}":1`).join()}}`],
     ['a member __proto__', '{"destination":"/topic/x","__proto__":{"mandatory":true}}'],
     [
       'many headers',
       `{"destination":"/topic/x","headers":{${Array.from({ length: 20_000 }, (_, i) => `"k${i}":1`).join()}}}`,
     ],
-    ['a header that is long', `{"destination":"/topic/x","headers":{"a":"${'x'.repeat(100 * KIB)}"}}`],
+    ['a long header', `{"destination":"/topic/x","headers":{"a":"${'x'.repeat(100 * KIB)}"}}`],
     ['a line break in a header', '{"destination":"/topic/x","headers":{"a":"x\\r\\nmessage-id:1"}}'],
     ['a line break in a name', '{"destination":"/topic/x","headers":{"a\\nb":"x"}}'],
     ['a NUL in a header', '{"destination":"/topic/x","headers":{"a":"x\\u0000"}}'],
-  ])('malformed: %s', async (_name, text) => {
+  ])('a request with invalid content gets 400: %s', async (_content, text) => {
     const answer = await post(stage.relay, text);
     expect([answer.status, answer.body.code]).toEqual([400, 'invalid-request']);
     expect(answer.text.length).toBeLessThan(8_000);
   });
 
-  test('bytes that are no UTF-8, and a compressed body', async () => {
+  test('a body that is not UTF-8 gets 400, and a compressed body 415', async () => {
     const url = apiUrl(stage.relay, '/messages');
     const headers = { 'content-type': 'application/json' };
     const latin = await fetch(url, {
@@ -102,7 +102,7 @@ describe('requests', () => {
     expect(packed.status).toBe(415);
   });
 
-  test('headers called __proto__ and constructor are only headers', async () => {
+  test('headers named __proto__ and constructor are ordinary headers', async () => {
     const destination = `/topic/${unique('proto')}`;
     const source = await new TestStream(streamUrl(stage.relay, destination)).opened();
     const text = `{"destination":"${destination}","headers":{"__proto__":"a","constructor":"b"},"json":{"__proto__":1}}`;
@@ -119,7 +119,7 @@ describe('requests', () => {
     expect(({} as Record<string, unknown>)['mandatory']).toBeUndefined();
   });
 
-  test('more messages, or bytes, than are taken', async () => {
+  test('a request with too many messages or bytes gets 413', async () => {
     const many = await post(stage.relay, {
       messages: Array.from({ length: 101 }, () => ({ destination: '/topic/x' })),
     });
@@ -128,14 +128,14 @@ describe('requests', () => {
     expect([large.status, large.body.code]).toEqual([413, 'request-too-large']);
   });
 
-  test('a client that goes away in the middle breaks nothing', async () => {
-    const destination = `/topic/${unique('gone')}`;
+  test('a client that vanishes during a request does not affect other requests', async () => {
+    const destination = `/topic/${unique('vanished')}`;
     const source = await new TestStream(streamUrl(stage.relay, destination)).opened();
     const body = JSON.stringify({
       messages: Array.from({ length: 100 }, (_, n) => ({ destination, body: String(n) })),
     });
-    const gone = await RawRequest.open(stage.relay, head(body.length) + body);
-    gone.close();
+    const vanished = await RawRequest.open(stage.relay, head(body.length) + body);
+    vanished.close();
     const half = await RawRequest.open(stage.relay, head(body.length) + body.slice(0, 100));
     half.close();
     expect((await post(stage.relay, { destination, body: 'alive' })).status).toBe(200);
@@ -147,7 +147,7 @@ describe('requests', () => {
 describe('streams', () => {
   const stage = stageRelays('memory', { config: { listen: { httpConnectionsMax: 100 } } });
 
-  test('a crowd of streams leaves room for others', async () => {
+  test('many streams leave connections for other clients', async () => {
     const path = new URL(streamUrl(stage.relay, '/topic/x'));
     const text = `GET ${path.pathname}${path.search} HTTP/1.1\r\nHost: localhost\r\n\r\n`;
     const crowd = await Promise.all(Array.from({ length: 90 }, () => RawRequest.open(stage.relay, text)));
@@ -160,11 +160,11 @@ describe('streams', () => {
     await eventually(
       async () => ((await metric(stage.relay, 'streams')) === 0 ? true : undefined),
       10_000,
-      () => 'streams are left',
+      () => 'some streams are still open',
     );
   });
 
-  test('what is asked for behind a stream, on its connection, takes up nothing', async () => {
+  test('requests pipelined behind a stream are not handled', async () => {
     const { pathname, search } = new URL(streamUrl(stage.relay, '/topic/x'));
     const stream = `GET ${pathname}${search} HTTP/1.1\r\nHost: localhost\r\n\r\n`;
     const body = JSON.stringify({ destination: '/topic/x', body: 'x'.repeat(10 * KIB) });
@@ -175,12 +175,12 @@ describe('streams', () => {
     await eventually(
       async () => ((await metric(stage.relay, 'streams')) === 0 ? true : undefined),
       10_000,
-      () => 'streams are left',
+      () => 'some streams are still open',
     );
     expect(await metric(stage.relay, 'http_messages_total{result="confirmed"}')).toBe(0);
   });
 
-  test('requests sent one behind the other are answered in their order', async () => {
+  test('pipelined requests are answered in order', async () => {
     const body = JSON.stringify({ destination: '/topic/x', body: 'x' });
     const request = await RawRequest.open(stage.relay, (head(body.length) + body).repeat(3));
     const text = await request.read((given) => given.split('"result":"confirmed"').length === 4);
@@ -188,7 +188,7 @@ describe('streams', () => {
     expect(text.match(/HTTP\/1.1 \d+/g)).toEqual(Array(3).fill('HTTP/1.1 200'));
   });
 
-  test('nothing in a message becomes an event of its own', async () => {
+  test('line breaks in a message do not become events of a stream', async () => {
     const destination = `/topic/${unique('sse')}`;
     const source = await new TestStream(streamUrl(stage.relay, destination)).opened();
     const evil = 'x\n\nevent: error\ndata: {}\n\n\r\rid: 1\u2028\u2029';

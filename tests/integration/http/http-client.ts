@@ -1,4 +1,4 @@
-/** How tests talk to the HTTP API: requests, and streams as EventSource and as bare sockets. */
+/** Clients of the HTTP API for tests: requests, and streams by EventSource and by bare sockets. */
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import { EventSource } from 'eventsource';
@@ -20,13 +20,13 @@ interface ResultBody {
   readonly problem?: ProblemBody;
 }
 
-/** Whatever the API answers with. */
+/** All members that an answer of the API may have. */
 type Body = ProblemBody & ResultBody & { readonly confirmed: number; readonly results: readonly ResultBody[] };
 
 export interface Answer {
   readonly status: number;
   readonly headers: Headers;
-  /** Parsed JSON, problem+json included; else the text is in `text`. */
+  /** The parsed JSON, also of problem+json; empty for other content. */
   readonly body: Body;
   readonly text: string;
 }
@@ -42,7 +42,7 @@ export function streamUrl(relay: TestRelay, ...destinations: string[]): string {
   return apiUrl(relay, `/stream?${query}`);
 }
 
-/** A string is sent as it is, anything else as JSON. */
+/** Sends a string unchanged, anything else as JSON. */
 export async function post(relay: TestRelay, body: unknown, headers: HttpHeaders = {}): Promise<Answer> {
   const text = typeof body === 'string' ? body : JSON.stringify(body);
   const all = { 'content-type': 'application/json', ...headers };
@@ -60,7 +60,7 @@ async function answerOf(response: Response): Promise<Answer> {
   return { status: response.status, headers: response.headers, body, text };
 }
 
-/** Of an event, whichever it is. */
+/** All members that the data of an event may have. */
 interface EventData {
   readonly destination: string;
   readonly headers: Readonly<Record<string, string>>;
@@ -79,10 +79,10 @@ export interface StreamEvent {
   readonly data: EventData;
 }
 
-/** A stream as an application has it, with the `eventsource` package. Does not come back by itself after an error. */
+/** A stream by the `eventsource` package. It does not reconnect after an error. */
 export class TestStream {
   readonly events = new Inbox<StreamEvent>();
-  /** What the event `ready` has said. */
+  /** The data of the event `ready`. */
   about: Pick<EventData, 'session' | 'user' | 'destinations'> | undefined;
   private readonly source: EventSource;
 
@@ -99,7 +99,7 @@ export class TestStream {
     }
   }
 
-  /** The next event, which has to be of this kind. */
+  /** The next event; throws if it has another name. */
   async next(event = 'message'): Promise<StreamEvent> {
     const next = await this.events.next();
     if (next.event !== event) throw new Error(`expected ${event}, got ${JSON.stringify(next)}`);
@@ -116,7 +116,7 @@ export class TestStream {
   }
 }
 
-/** A request as bytes on a socket of its own; nothing is read from it until `read`. */
+/** A request as bytes on its own socket; reads nothing before `read`. */
 export class RawRequest {
   private constructor(readonly socket: Socket) {}
 
@@ -129,7 +129,7 @@ export class RawRequest {
     return new RawRequest(socket);
   }
 
-  /** All that comes until `isEnough`, or until the end. */
+  /** Reads until `isEnough` or the end of the connection. */
   async read(isEnough: (text: string) => boolean = () => false): Promise<string> {
     let text = '';
     const reading = new Promise<string>((resolve) => {
@@ -151,7 +151,7 @@ export const basic = (login: string, passcode = 'x'): HttpHeaders => ({
   authorization: `Basic ${Buffer.from(`${login}:${passcode}`).toString('base64')}`,
 });
 
-/** A figure of `/metrics`, without `stomp_relay_` before its name. */
+/** The value of a metric; `name` is without the prefix `stomp_relay_`. */
 export async function metric(relay: TestRelay, name: string): Promise<number> {
   const text = await (await fetch(new URL('/metrics', relay.adminUrl))).text();
   return Number(new RegExp(`^stomp_relay_${name} (\\S+)`, 'm').exec(text)?.[1]);

@@ -1,4 +1,4 @@
-/** docs/openapi.yaml says what the API does: a valid description, of all routes and no others, true of live answers. */
+/** docs/openapi.yaml is valid, describes exactly the routes of the API, and matches real answers. */
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
@@ -40,7 +40,7 @@ const ajv = new Ajv2020({ strict: false });
 addFormats.default(ajv);
 ajv.addSchema(description, 'openapi');
 
-/** Throws where `value` is not what the schema at this place of the file says. */
+/** Throws if `value` does not match the schema at `pointer`. */
 function check(pointer: string, value: unknown): void {
   const validate = ajv.compile({ $ref: `openapi#${pointer}` });
   if (!validate(value)) throw new Error(`${JSON.stringify(value)}: ${ajv.errorsText(validate.errors)}`);
@@ -48,7 +48,7 @@ function check(pointer: string, value: unknown): void {
 
 const escape = (key: string): string => encodeURIComponent(key.replaceAll('~', '~0').replaceAll('/', '~1'));
 
-/** Where the answer's schema is. */
+/** The pointer to the schema of an answer. */
 function schemaOf(route: string, method: string, status: number, type: string): string {
   const operation = description.paths[route]?.[method];
   const described = operation?.responses[String(status)];
@@ -65,20 +65,20 @@ interface Layer {
 function routesOf({ stack }: { readonly stack?: readonly Layer[] }): string[] {
   return (stack ?? []).flatMap(({ route, handle }) => {
     if (!route) return routesOf(handle);
-    // What answers 405 is no route of the API
+    // `_all` only answers 405
     const methods = Object.keys(route.methods).filter((method) => method !== 'head' && method !== '_all');
     return methods.map((method) => `${method} ${route.path}`);
   });
 }
 
 describe('docs/openapi.yaml', () => {
-  test('is OpenAPI 3.1', async () => {
+  test('docs/openapi.yaml is valid OpenAPI 3.1', async () => {
     const result = await new Validator().validate(FILE);
     expect(result.errors).toBeUndefined();
     expect(result.valid).toBe(true);
   });
 
-  test('has the routes that there are, and no others', () => {
+  test('docs/openapi.yaml describes exactly the routes of the API', () => {
     const parts = createComponents(createConfig({ log: { level: 'silent' } }), {});
     const routes = routesOf(parts.http.api(true) as Router & { stack: readonly Layer[] });
     const described = Object.entries(description.paths).flatMap(([route, item]) =>
@@ -87,11 +87,11 @@ describe('docs/openapi.yaml', () => {
     expect(described.sort()).toEqual(routes.sort());
   });
 
-  test('has the codes that there are', () => {
+  test('docs/openapi.yaml lists exactly the problem codes of the API', () => {
     expect([...description.components.schemas.Code.enum].sort()).toEqual([...PROBLEM_CODES].sort());
   });
 
-  test('has examples that are what it says', () => {
+  test('the examples of docs/openapi.yaml match its schemas', () => {
     const media = (place: string, described: Described | undefined): [string, Media][] =>
       Object.entries(described?.content ?? {}).map(([type, each]) => [`${place}/content/${escape(type)}/schema`, each]);
     const all = [
@@ -118,7 +118,7 @@ describe('docs/openapi.yaml', () => {
   });
 });
 
-describe('what the relay answers', () => {
+describe('answers of the relay', () => {
   const stage = stageRelays('memory', { config: { http: { messagesMax: 3 } } });
   const stream = { close: (): void => undefined };
   afterAll(() => stream.close());
@@ -143,7 +143,7 @@ describe('what the relay answers', () => {
     [413, () => message({ body: large }), {}],
     [415, () => message(), { 'content-type': 'text/plain' }],
     [422, () => message({ mandatory: true }), {}],
-  ])('POST /messages: %s', async (status, body, headers) => {
+  ])('the answer %s of POST /messages matches its schema', async (status, body, headers) => {
     const answer = await post(stage.relay, body(), headers);
     const [type = ''] = (answer.headers.get('content-type') ?? '').split(';');
     expect(answer.status).toBe(status);
@@ -155,13 +155,13 @@ describe('what the relay answers', () => {
     [401, '/topic/x', { 'x-api-key': 'unknown' }],
     [403, '/topic/x', { origin: 'http://elsewhere.example' }],
     [404, '/exchange/none', {}],
-  ])('GET /stream: %s', async (status, destination, headers) => {
+  ])('the answer %s of GET /stream matches its schema', async (status, destination, headers) => {
     const answer = await get(streamUrl(stage.relay, destination), headers);
     expect(answer.status).toBe(status);
     check(schemaOf('/stream', 'get', status, 'application/problem+json'), answer.body);
   });
 
-  test('events', async () => {
+  test('the events of a stream match their schemas', async () => {
     const source = new TestStream(streamUrl(stage.relay, '/topic/api.events'));
     stream.close = () => source.close();
     check('/components/schemas/Ready', (await source.next('ready')).data);

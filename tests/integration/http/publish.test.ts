@@ -1,4 +1,4 @@
-/** `POST /api/messages`, from outside, on both brokers. */
+/** `POST /api/messages` on both brokers, over HTTP. */
 import { describe, expect, test } from '@jest/globals';
 import { BrokerError, type Broker } from '../../../server/src/brokers/broker.js';
 import { MemoryBroker } from '../../../server/src/brokers/memory/memory-broker.js';
@@ -18,7 +18,7 @@ describe.each(BROKERS)('publishing over HTTP, %s', (broker) => {
     return client;
   }
 
-  test('one message to a topic, with headers', async () => {
+  test('a message over HTTP reaches a topic with its headers', async () => {
     const destination = `/topic/${unique('http')}`;
     const client = await subscriber(destination);
     const headers = { 'content-type': 'text/plain', colour: 'blue', count: 3, urgent: true };
@@ -36,7 +36,7 @@ describe.each(BROKERS)('publishing over HTTP, %s', (broker) => {
     ['no body', {}, ''],
     ['a null body', { body: null }, ''],
     ['an empty body', { body: '' }, ''],
-  ])('%s', async (_name, content, body) => {
+  ])('a message over HTTP with %s arrives with that body', async (_kind, content, body) => {
     const destination = `/topic/${unique('http')}`;
     const client = await subscriber(destination);
     expect((await post(stage.relay, { destination, ...content })).status).toBe(200);
@@ -45,7 +45,7 @@ describe.each(BROKERS)('publishing over HTTP, %s', (broker) => {
     expect(message.headers['content-type']).toBe('json' in content ? 'application/json' : undefined);
   });
 
-  test('a queue, an exchange and a user', async () => {
+  test('one request can publish to a queue, an exchange and a user', async () => {
     const [queue, key, user] = [unique('queue'), unique('key'), unique('user')];
     const exchange = await subscriber(`/exchange/amq.direct/${key}`);
     const own = await subscriber('/user/queue/news', { login: user });
@@ -62,7 +62,7 @@ describe.each(BROKERS)('publishing over HTTP, %s', (broker) => {
     expect(await nextBody(await subscriber(`/queue/${queue}`))).toBe('to a queue');
   });
 
-  test('many messages keep their order', async () => {
+  test('the messages of one request arrive in order', async () => {
     const destination = `/topic/${unique('http')}`;
     const client = await subscriber(destination);
     const bodies = Array.from({ length: 500 }, (_, index) => String(index));
@@ -81,9 +81,9 @@ describe.each(BROKERS)('publishing over HTTP, %s', (broker) => {
     ['invalid-header', 400, { destination: '/topic/x', headers: { 'reply-to': '/temp-queue/x' } }],
     ['invalid-destination', 400, { destination: '/topic/x', headers: { 'reply-to': '/nowhere' } }],
     ['exchange-not-found', 404, { destination: '/exchange/no-such-exchange/x' }],
-    ['unroutable', 422, { destination: '/topic/nobody.is.there', mandatory: true }],
+    ['unroutable', 422, { destination: '/topic/no.subscriber', mandatory: true }],
     ['body-too-large', 413, { destination: '/topic/x', body: 'x'.repeat(2_001) }],
-  ])('a message that is refused: %s', async (code, status, message) => {
+  ])('a refused message gets a problem with the code %s', async (code, status, message) => {
     const answer = await post(stage.relay, message);
     expect(answer.headers.get('content-type')).toMatch('application/problem+json');
     expect([answer.status, answer.body]).toEqual([
@@ -92,13 +92,13 @@ describe.each(BROKERS)('publishing over HTTP, %s', (broker) => {
     ]);
   });
 
-  test('of many, those that are refused say why, and the others are published', async () => {
+  test('a request with several messages publishes the valid ones and returns a problem for each of the others', async () => {
     const destination = `/topic/${unique('http')}`;
     const client = await subscriber(destination);
     const { status, body } = await post(stage.relay, {
       messages: [
         { destination, body: 'first' },
-        { destination: '/topic/nobody.is.there', mandatory: true },
+        { destination: '/topic/no.subscriber', mandatory: true },
         { destination: '/exchange/no-such-exchange/x' },
         { destination, body: 'last', mandatory: true },
       ],
@@ -113,10 +113,10 @@ describe.each(BROKERS)('publishing over HTTP, %s', (broker) => {
     expect(await nextBodies(client, 2)).toEqual(['first', 'last']);
   });
 
-  test('who has published is stamped, and cannot be made up', async () => {
+  test('a message over HTTP has the user of its caller, which headers cannot forge', async () => {
     const destination = `/topic/${unique('http')}`;
     const client = await subscriber(destination);
-    const message = { destination, headers: { user: 'somebody', session: 'else', 'relay-id': '1', subscription: 'x' } };
+    const message = { destination, headers: { user: 'forged', session: 'forged', 'relay-id': '1', subscription: 'x' } };
     await post(stage.relay, message, basic('ann'));
     const stamped = await client.expectFrame('MESSAGE', { user: 'ann', subscription: '0' });
     expect([stamped.headers['session'], stamped.headers['relay-id']]).toEqual([undefined, undefined]);
@@ -124,7 +124,7 @@ describe.each(BROKERS)('publishing over HTTP, %s', (broker) => {
     expect((await client.expectFrame('MESSAGE')).headers['user']).toBeUndefined();
   });
 
-  test('of the sessions of a user, only the one that is meant', async () => {
+  test('a message over HTTP can address one session of a user', async () => {
     const login = unique('user');
     const [one, other] = [await subscriber('/user/queue/x', { login }), await subscriber('/user/queue/x', { login })];
     const destination = `/user/${login}/queue/x`;
@@ -135,7 +135,7 @@ describe.each(BROKERS)('publishing over HTTP, %s', (broker) => {
     expect(await nextBody(one)).toBe('for both');
   });
 
-  test('the same Idempotency-Key publishes once, also at the same time', async () => {
+  test('requests with the same Idempotency-Key publish once, also in parallel', async () => {
     const destination = `/topic/${unique('http')}`;
     const client = await subscriber(destination);
     const key = { 'idempotency-key': unique('key') };
@@ -155,7 +155,7 @@ describe.each(BROKERS)('publishing over HTTP, %s', (broker) => {
 });
 
 describe('a relay that stops', () => {
-  test('answers what it has begun, and takes nothing new', async () => {
+  test('a relay that stops answers requests in progress and accepts no new ones', async () => {
     let allow = (_is: boolean): void => undefined;
     const asked = new Inbox<string>();
     const policy: Policy = {
@@ -168,7 +168,7 @@ describe('a relay that stops', () => {
     const answer = post(relay, { destination: '/topic/x' });
     await asked.next();
     const stopping = relay.stop();
-    // Time enough for all that does not wait for the answer
+    // Enough turns for everything that does not wait for the answer
     for (let turn = 0; turn < 100; turn++) await new Promise((resolve) => setImmediate(resolve));
     allow(true);
     expect((await answer).status).toBe(200);
@@ -178,7 +178,7 @@ describe('a relay that stops', () => {
 });
 
 describe('while the broker is away', () => {
-  test('a request is refused, and may be made again with the same key', async () => {
+  test('without a broker a request gets 503, and can be repeated later with the same Idempotency-Key', async () => {
     const { memory, topicExchange, topics, queues } = createConfig();
     const node = new MemoryBroker({ ...memory, topicExchange, topics, queueArguments: queues.arguments });
     let isAway = true;

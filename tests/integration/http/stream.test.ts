@@ -1,4 +1,4 @@
-/** `GET /api/stream`: Server-Sent Events, read by the `eventsource` package and by bare sockets, on both brokers. */
+/** `GET /api/stream`: Server-Sent Events for the `eventsource` package and for bare sockets, on both brokers. */
 import { afterEach, describe, expect, test } from '@jest/globals';
 import { eventually } from '../../support/deadline.js';
 import { BROKERS, startRelay, type TestRelay } from '../../support/relay.js';
@@ -16,7 +16,7 @@ async function openStream(relay: TestRelay, destinations: string[], headers: Htt
   return stream.opened();
 }
 
-/** A stream of which nothing is read until the test does. */
+/** Opens a stream that reads nothing before the test reads. */
 async function openRaw(relay: TestRelay, destination: string): Promise<RawRequest> {
   const path = new URL(streamUrl(relay, destination));
   const request = await RawRequest.open(
@@ -37,7 +37,7 @@ const untilMetric = (relay: TestRelay, name: string, value: number): Promise<tru
 describe.each(BROKERS)('streams, %s', (broker) => {
   const stage = stageRelays(broker, { instances: broker === 'memory' ? 1 : 2 });
 
-  test('messages of a topic, text and bytes, from STOMP and HTTP', async () => {
+  test('a stream delivers text and bytes of a topic, from STOMP and HTTP', async () => {
     const destination = `/topic/${unique('stream')}`;
     const stream = await openStream(stage.relay, [destination]);
     expect(stream.about?.destinations).toEqual([destination]);
@@ -52,7 +52,7 @@ describe.each(BROKERS)('streams, %s', (broker) => {
     expect((await stream.next()).data).toMatchObject({ body: '' });
   });
 
-  test('several destinations, a pattern, an exchange', async () => {
+  test('one stream can have several destinations, patterns and exchanges', async () => {
     const [word, key] = [unique('stream'), unique('key')];
     const stream = await openStream(stage.relay, [`/topic/${word}/*`, `/exchange/amq.direct/${key}`]);
     await post(stage.relay, { destination: `/topic/${word}.a`, body: '1' });
@@ -61,7 +61,7 @@ describe.each(BROKERS)('streams, %s', (broker) => {
     expect((await stream.next()).data).toMatchObject({ destination: `/exchange/amq.direct/${key}`, body: '2' });
   });
 
-  test('what a user is sent, from any relay', async () => {
+  test('a stream delivers the messages to its user, from any relay', async () => {
     const user = unique('user');
     const stream = await openStream(stage.relay, ['/user/queue/news'], basic(user));
     expect(stream.about?.user).toBe(user);
@@ -69,7 +69,7 @@ describe.each(BROKERS)('streams, %s', (broker) => {
     expect((await stream.next()).data).toMatchObject({ destination: '/user/queue/news', body: 'for you' });
   });
 
-  test('of the streams of a user, only the one that is meant', async () => {
+  test('a message can address one stream of a user', async () => {
     const user = unique('user');
     const one = await openStream(stage.relay, ['/user/queue/x'], basic(user));
     const other = await openStream(stage.relay, ['/user/queue/x'], basic(user));
@@ -81,7 +81,7 @@ describe.each(BROKERS)('streams, %s', (broker) => {
     expect((await one.next()).data.body).toBe('for both');
   });
 
-  test('an anonymous stream is a user of its own', async () => {
+  test('each anonymous stream has its own user name', async () => {
     const one = await openStream(stage.relay, ['/user/queue/x']);
     const other = await openStream(stage.relay, ['/user/queue/x']);
     expect(one.about?.user).toBe(one.about?.session);
@@ -91,13 +91,13 @@ describe.each(BROKERS)('streams, %s', (broker) => {
     expect((await one.next()).data.body).toBe('for one');
   });
 
-  test('a thousand messages to twenty streams, each once and in order', async () => {
+  test('twenty streams each get a thousand messages once and in order', async () => {
     const destination = `/topic/${unique('stream')}`;
     const all = await Promise.all(Array.from({ length: 20 }, () => openStream(stage.relay, [destination])));
     const bodies = Array.from({ length: 1_000 }, (_, index) => String(index));
     await post(stage.relay, { messages: bodies.map((body) => ({ destination, body })) });
     for (const { events } of all) expect((await events.take(1_000)).map(({ data }) => data.body)).toEqual(bodies);
-    expect(new Set(all.map(({ events }) => events.all.at(-1)?.id)).size).toBe(1); // it was made once
+    expect(new Set(all.map(({ events }) => events.all.at(-1)?.id)).size).toBe(1); // the event was encoded once
   });
 
   test.each([
@@ -105,13 +105,13 @@ describe.each(BROKERS)('streams, %s', (broker) => {
     ['/amq/queue/x', 400, 'invalid-destination'],
     ['/nowhere', 400, 'invalid-destination'],
     ['/exchange/no-such-exchange', 404, 'exchange-not-found'],
-  ])('refused before it begins: %s', async (destination, status, code) => {
+  ])('a stream of %s is refused with a problem', async (destination, status, code) => {
     const answer = await get(streamUrl(stage.relay, '/topic/x', destination));
     expect([answer.status, answer.body.code]).toEqual([status, code]);
     expect(answer.headers.get('content-type')).toMatch('application/problem+json');
   });
 
-  test('when the client has gone, nothing is left of it', async () => {
+  test('a stream is removed when its client has gone', async () => {
     const stream = await openStream(stage.relay, [`/topic/${unique('stream')}`]);
     expect(await metric(stage.relay, 'streams')).toBeGreaterThan(0);
     stream.close();
@@ -122,7 +122,7 @@ describe.each(BROKERS)('streams, %s', (broker) => {
 describe('a stream', () => {
   const stage = stageRelays('memory', { config: { http: { streamKeepAliveMs: 100 } } });
 
-  test('is one that no proxy holds back, and is kept alive', async () => {
+  test('a stream has headers against buffering by proxies, and keep-alives', async () => {
     const text = await (await openRaw(stage.relay, '/topic/x')).read((given) => given.split('\n:\n\n').length > 2);
     expect(text).toMatch(/^HTTP\/1.1 200 OK\r\n/);
     expect(text).toMatch(/content-type: text\/event-stream; charset=utf-8\r\n/i);
@@ -132,7 +132,7 @@ describe('a stream', () => {
     expect(text).not.toMatch(/access-control/i);
   });
 
-  test('HEAD and other methods are not for it', async () => {
+  test('HEAD and other methods on a stream get 405', async () => {
     const url = streamUrl(stage.relay, '/topic/x');
     expect((await get(url, {}, 'HEAD')).status).toBe(405);
     const answer = await get(url, {}, 'DELETE');
@@ -141,9 +141,9 @@ describe('a stream', () => {
 
   test.each([
     ['no destination', '', 'invalid-request'],
-    ['an empty one', '?destination=', 'invalid-request'],
+    ['an empty destination', '?destination=', 'invalid-request'],
     ['another parameter', '?destination=/topic/x&token=secret', 'invalid-request'],
-  ])('cannot be asked for with %s', async (_name, query, code) => {
+  ])('a stream with %s in its query is refused', async (_fault, query, code) => {
     const answer = await get(`${streamUrl(stage.relay).split('?', 1)[0]}${query}`);
     expect([answer.status, answer.body.code]).toEqual([400, code]);
     expect(JSON.stringify(answer.body)).not.toContain('secret');
@@ -154,7 +154,7 @@ describe('the end of a stream', () => {
   let relay: TestRelay | undefined;
   afterEach(() => relay?.stop());
 
-  test('comes when its token has expired, and says so', async () => {
+  test('a stream ends with token-expired when its token expires', async () => {
     const authenticate = () =>
       Promise.resolve({ name: 'eve', anonymous: false, claims: {}, expiresAtMs: Date.now() + 300 });
     relay = await startRelay('memory:', {}, { authenticator: { authenticate } });
@@ -162,7 +162,7 @@ describe('the end of a stream', () => {
     expect((await stream.next('error')).data).toMatchObject({ code: 'token-expired', mayReconnect: true });
   });
 
-  test('comes when the relay stops, with a time to come back', async () => {
+  test('a stream ends with a reconnect delay when the relay stops', async () => {
     relay = await startRelay('memory:', {});
     const request = await openRaw(relay, '/topic/x');
     await request.read((text) => text.includes('event: ready'));
@@ -170,7 +170,7 @@ describe('the end of a stream', () => {
     expect(rest).toMatch(/retry: \d{4}\nevent: error\ndata: {.*"code":"shutting-down","mayReconnect":true}/);
   });
 
-  test('comes for who does not read, and nobody else waits', async () => {
+  test('a stream whose client does not read is ended, and other streams are not delayed', async () => {
     relay = await startRelay('memory:', { http: { streamMaxBytes: 64 * 1024, streamKeepAliveMs: 60_000 } });
     const destination = `/topic/${unique('stream')}`;
     (await openRaw(relay, destination)).socket.pause();
@@ -183,11 +183,11 @@ describe('the end of a stream', () => {
       expect((await reader.next()).data.body).toBe(body);
     }
     await untilMetric(relay, 'streams', 1);
-    await post(relay, { destination, body: 'and on it goes' });
-    expect((await reader.next()).data.body).toBe('and on it goes');
+    await post(relay, { destination, body: 'still served' });
+    expect((await reader.next()).data.body).toBe('still served');
   });
 
-  test('comes for who takes nothing from one keep-alive to the next', async () => {
+  test('a stream whose client reads nothing between two keep-alives is ended', async () => {
     relay = await startRelay('memory:', { http: { streamMaxBytes: 64 * 1024 * 1024, streamKeepAliveMs: 100 } });
     const destination = `/topic/${unique('stream')}`;
     (await openRaw(relay, destination)).socket.pause();
@@ -207,7 +207,7 @@ describe('bounds on streams', () => {
     },
   });
 
-  test('of one user, and of all', async () => {
+  test('streams beyond sessionsPerUserMax or streamsMax are refused', async () => {
     await openStream(stage.relay, ['/topic/x'], basic('ann'));
     await openStream(stage.relay, ['/topic/x'], basic('ann'));
     const third = await get(streamUrl(stage.relay, '/topic/x'), basic('ann'));
@@ -218,12 +218,12 @@ describe('bounds on streams', () => {
     expect(Number(fourth.headers.get('retry-after'))).toBeGreaterThan(0);
   });
 
-  test('of the destinations of each', async () => {
+  test('a stream with more destinations than subscriptionsMax is refused', async () => {
     const answer = await get(streamUrl(stage.relay, '/topic/1', '/topic/2', '/topic/3'));
     expect([answer.status, answer.body.code]).toEqual([400, 'too-many-subscriptions']);
   });
 
-  test('of the patterns among them, and of each pattern', async () => {
+  test('a stream with too many patterns, or with a costly pattern, is refused', async () => {
     const answer = await get(streamUrl(stage.relay, '/topic/a.*', '/topic/b.#'));
     expect([answer.status, answer.body.code]).toEqual([400, 'too-many-subscriptions']);
     expect(answer.body.detail).toContain('session.wildcardSubscriptionsMax (1)');
