@@ -1,4 +1,4 @@
-/** The admin port as an operator has it: sessions listed, shown and kicked, subscriptions, revocations; and who is kept out. */
+/** The admin port: listing, showing and kicking sessions, subscriptions, revocations, and refused requests. */
 import { createHash } from 'node:crypto';
 import { once } from 'node:events';
 import { request } from 'node:http';
@@ -18,10 +18,10 @@ interface Answered {
   readonly body: Record<string, unknown>;
 }
 
-/** With Node's own client, which sends whatever Host it is told to. */
+/** Uses Node's own client, which can send any Host. */
 async function call(url: string, method = 'GET', headers: Record<string, string> = {}, body = ''): Promise<Answered> {
-  const asked = request(url, { method, headers }).end(body);
-  const [response] = (await once(asked, 'response')) as [AsyncIterable<Buffer> & { statusCode: number }];
+  const sentRequest = request(url, { method, headers }).end(body);
+  const [response] = (await once(sentRequest, 'response')) as [AsyncIterable<Buffer> & { statusCode: number }];
   const chunks: Buffer[] = [];
   for await (const chunk of response) chunks.push(chunk);
   return { status: response.statusCode, body: JSON.parse(Buffer.concat(chunks).toString()) as Record<string, unknown> };
@@ -41,7 +41,7 @@ describe.each(BROKERS)('%s', (broker) => {
   };
 
   describe.each(TRANSPORTS)('over %s', (transport) => {
-    test('a session is listed and shown, and no passcode with it', async () => {
+    test('the admin API lists and shows a session, without its passcode', async () => {
       const [user, passcode] = [unique('user'), unique('secret')];
       const client = await stage.connect(transport, { login: user, passcode });
       await client.receipt('SUBSCRIBE', { id: 's1', destination: '/topic/admin.#' });
@@ -58,18 +58,18 @@ describe.each(BROKERS)('%s', (broker) => {
         subscriptionCount: 2,
       };
       expect(await get(`sessions?user=${user}`)).toEqual({ sessions: [summary] });
-      const shown = await get(`sessions/${id}`);
-      expect(shown).toEqual({
+      const detail = await get(`sessions/${id}`);
+      expect(detail).toEqual({
         ...summary,
         subscriptions: [
           { id: 's1', destination: '/topic/admin.#', ack: 'auto' },
           { id: 's2', destination: '/queue/admin', ack: 'client' },
         ],
       });
-      expect(JSON.stringify(shown)).not.toContain(passcode);
+      expect(JSON.stringify(detail)).not.toContain(passcode);
     });
 
-    test('a kicked client is told so, and may come back', async () => {
+    test('a kicked client gets ERROR kicked, and may connect again', async () => {
       const user = unique('user');
       const client = await stage.connect(transport, { login: user });
       const id = client.connected?.headers['session'] ?? '';
@@ -78,11 +78,11 @@ describe.each(BROKERS)('%s', (broker) => {
       await client.expectFrame('ERROR', { code: 'kicked' });
       expect((await client.expectClose()).code).toBe(transport === 'tcpUrl' ? 1000 : 4411);
       const isGone = async () => (await call(`${stage.relay.adminUrl}api/sessions/${id}`)).status === 404 || undefined;
-      await eventually(isGone, 5_000, () => 'it is still there');
+      await eventually(isGone, 5_000, () => 'the session is still open');
       await stage.connect(transport, { login: user });
     });
 
-    test('a revocation ends the sessions of a user, and is listed', async () => {
+    test('a revocation ends the sessions of a user and appears in the list', async () => {
       const user = unique('user');
       const client = await stage.connect(transport, { login: user });
       const revoked = await revoke(stage.relay, { user, reason: 'has left' });
@@ -96,7 +96,7 @@ describe.each(BROKERS)('%s', (broker) => {
       expect(revocations).toContainEqual({ user, revokedAtMs: revoked.body['revokedAtMs'], reason: 'has left' });
     });
 
-    test('who gets what is sent to a topic', async () => {
+    test('the admin API lists the subscribers of a destination', async () => {
       const topic = unique('topic');
       const [exact, wide, own] = [unique('exact'), unique('wide'), unique('own')];
       const subscribe = async (login: string, destination: string): Promise<void> => {
@@ -117,7 +117,7 @@ describe.each(BROKERS)('%s', (broker) => {
     });
   });
 
-  test('pages have everybody who stays, whoever comes and goes meanwhile', async () => {
+  test('paged lists have every session that stays, also while others come and go', async () => {
     const user = unique('user');
     const stayers = await Promise.all(Array.from({ length: 20 }, () => stage.connect('tcpUrl', { login: user })));
     const seen: string[] = [];
@@ -133,7 +133,7 @@ describe.each(BROKERS)('%s', (broker) => {
   });
 });
 
-describe('who is kept out', () => {
+describe('refused requests', () => {
   const relays: TestRelay[] = [];
   const clients: StompClient[] = [];
   afterEach(async () => {
@@ -145,10 +145,10 @@ describe('who is kept out', () => {
     relays.push(relay);
     return relay;
   };
-  /** Where it listens on all addresses. */
+  /** The URL of an admin port that listens on all addresses. */
   const local = ({ adminUrl }: TestRelay, path: string): string => `${adminUrl.replace('0.0.0.0', '127.0.0.1')}${path}`;
 
-  test('on loopback: names that are not loopback’s, and web pages', async () => {
+  test('on loopback, the admin port refuses foreign host names and requests of web pages', async () => {
     const relay = await start({});
     const client = await connectStomp(relay.webSocketUrl);
     clients.push(client);
@@ -168,7 +168,7 @@ describe('who is kept out', () => {
   });
 
   test.each(['HTTP/1.0', 'HTTP/1.1'])(
-    'a health check needs no Host, with %s; metrics and the API do',
+    'with %s a health check needs no Host, but metrics and the API do',
     async (version) => {
       const relay = await start({});
       const status = async (path: string, headers = ''): Promise<string | undefined> => {
@@ -184,7 +184,7 @@ describe('who is kept out', () => {
     },
   );
 
-  test('elsewhere: everybody, from all but health and metrics', async () => {
+  test('beyond loopback without admin.tokenHash, the admin API is closed, but health checks are open', async () => {
     const relay = await start({ listen: { adminHost: '0.0.0.0' } });
     for (const path of ['livez', 'readyz']) expect((await call(local(relay, path))).status).toBe(200);
     for (const headers of [{}, { authorization: `Bearer ${TOKEN}` }] as Record<string, string>[]) {
@@ -194,7 +194,7 @@ describe('who is kept out', () => {
     }
   });
 
-  test('elsewhere with a token: who has it not', async () => {
+  test('beyond loopback with admin.tokenHash, the admin API refuses requests without the token', async () => {
     const tokenHash = createHash('sha256').update(TOKEN).digest('hex');
     const relay = await start({ listen: { adminHost: '0.0.0.0' }, admin: { tokenHash } });
     const url = local(relay, 'api/sessions');
@@ -206,7 +206,7 @@ describe('who is kept out', () => {
     }
   });
 
-  test('the public port knows nothing of it', async () => {
+  test('the public port does not serve the admin API', async () => {
     const relay = await start({});
     for (const path of ['api/sessions', 'api/revocations', 'api/subscriptions']) {
       expect((await call(`${relay.pageUrl}${path}`)).status).toBe(404);

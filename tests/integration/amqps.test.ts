@@ -1,4 +1,4 @@
-/** TLS between relay and RabbitMQ: what is verified, and what is said where it cannot be. */
+/** TLS between relay and RabbitMQ: verification of certificates, and the errors when it fails. */
 import { once } from 'node:events';
 import { copyFileSync } from 'node:fs';
 import { createServer, type AddressInfo, type Server } from 'node:net';
@@ -11,7 +11,7 @@ import { privateNode, rabbitmq, type RabbitNode } from '../support/rabbitmq.js';
 import { startRelay } from '../support/relay.js';
 import { connectStomp } from '../support/stomp-client.js';
 
-jest.setTimeout(60_000); // processes are started, connections given up
+jest.setTimeout(60_000); // starts processes and waits for failing connections
 
 let authority: TestAuthority;
 let stranger: TestAuthority;
@@ -31,14 +31,14 @@ afterAll(() => {
 
 const QUICK = { connectTimeoutMs: 1_500, reconnectMinMs: 50, reconnectMaxMs: 100 };
 
-/** Collects what is logged, as text. */
+/** Collects the log lines as text. */
 function recordedLog() {
   const lines: string[] = [];
   const add = (details: object, message: string): void => void lines.push(`${message} ${JSON.stringify(details)}`);
   return { lines, log: { trace: add, debug: add, info: add, warn: add, error: add } as never };
 }
 
-/** Why a relay does not start. */
+/** The error with which the start of a relay fails. */
 async function startProblem(url: string, tls: NonNullable<ConfigInput['rabbitmq']>['tls']): Promise<string> {
   const { lines, log } = recordedLog();
   const listen = { host: '127.0.0.1', port: 0, adminPort: 0 };
@@ -48,7 +48,7 @@ async function startProblem(url: string, tls: NonNullable<ConfigInput['rabbitmq'
     (error: Error) => error,
   );
   await relay.stop();
-  for (const said of [message, ...lines]) expect(said).not.toContain('s3cret');
+  for (const text of [message, ...lines]) expect(text).not.toContain('s3cret');
   expect(lines.join('\n')).toContain(/\((.*)\)/s.exec(message)?.[1] ?? message);
   return message;
 }
@@ -60,47 +60,47 @@ async function listening(server: Server): Promise<number> {
   return (server.address() as AddressInfo).port;
 }
 
-/** Where something listens that shows such a certificate, and is asked for nothing else. */
+/** The address of a TLS server with such a certificate and no protocol behind it. */
 async function addressOf(request: CertificateRequest, signer = authority): Promise<string> {
   const server = createTlsServer(await signer.issue(request));
   server.on('tlsClientError', () => undefined).on('secureConnection', (socket) => socket.on('error', () => undefined));
   return `amqps://user:s3cret@127.0.0.1:${await listening(server)}`;
 }
 
-describe('a certificate that cannot be verified ends the start with its reason', () => {
-  test('signed by an unknown authority', async () => {
+describe('a certificate that cannot be verified', () => {
+  test('the start fails for a certificate signed by an unknown authority', async () => {
     const url = await addressOf({}, stranger);
     expect(await startProblem(url, { caFile: authority.caFile })).toMatch(/signed by nobody whom the relay trusts/);
     expect(await startProblem(url, undefined)).toMatch(/signed by nobody whom the relay trusts/);
   });
 
-  test('expired', async () => {
+  test('the start fails for an expired certificate', async () => {
     const url = await addressOf({ validDays: -1 });
     expect(await startProblem(url, { caFile: authority.caFile })).toMatch(/its certificate has expired/);
   });
 
-  test('for another name', async () => {
+  test('the start fails for a certificate with another name', async () => {
     const url = await addressOf({ names: ['rabbit.test'] });
     expect(await startProblem(url, { caFile: authority.caFile })).toMatch(
       /is for other names .*rabbit\.test.*rabbitmq\.tls\.serverName/,
     );
   });
 
-  test('self-signed', async () => {
+  test('the start fails for a self-signed certificate', async () => {
     const server = createTlsServer(await authority.issueSelfSigned());
     server.on('tlsClientError', () => undefined);
     const url = `amqps://user:s3cret@127.0.0.1:${await listening(server)}`;
     expect(await startProblem(url, { caFile: authority.caFile })).toMatch(/its certificate is self-signed/);
   });
 
-  test('none at all', async () => {
+  test('the start fails for a port without TLS', async () => {
     const server = createServer((socket) => socket.on('error', () => undefined).end('AMQP\0\0\x09\x01'));
     const url = `amqps://user:s3cret@127.0.0.1:${await listening(server)}`;
     expect(await startProblem(url, undefined)).toMatch(/it does not speak TLS on this port/);
   });
 });
 
-describe('a configuration that cannot be', () => {
+describe('invalid configurations', () => {
   const problemOf = (config: ConfigInput): readonly string[] => {
     try {
       createRelay({ ...config, log: { level: 'silent' } });
@@ -111,14 +111,14 @@ describe('a configuration that cannot be', () => {
   };
   const broker = 'amqps://guest:guest@127.0.0.1:5671';
 
-  test('a file that is missing, or no certificate', () => {
+  test('a missing certificate file is a configuration error', () => {
     const caFile = authority.file('none.pem');
     expect(problemOf({ broker, rabbitmq: { tls: { caFile } } })).toEqual([
       expect.stringMatching(/^rabbitmq\.tls cannot be used: ENOENT.*none\.pem/),
     ]);
   });
 
-  test('a certificate without its key, or with that of another', async () => {
+  test('a certificate without its key, or with another key, is a configuration error', async () => {
     const { certFile } = await authority.issueFiles();
     const { keyFile } = await authority.issueFiles();
     expect(problemOf({ broker, rabbitmq: { tls: { certFile } } })).toEqual([
@@ -129,14 +129,14 @@ describe('a configuration that cannot be', () => {
     ]);
   });
 
-  test('TLS for an address without', () => {
+  test('TLS options for an amqp:// address are a configuration error', () => {
     expect(problemOf({ broker: 'amqp://127.0.0.1', rabbitmq: { tls: { caFile: authority.caFile } } })).toEqual([
       'rabbitmq.tls is given, but the address of the broker (--broker) is not amqps://',
     ]);
   });
 });
 
-test('credentials that go to another machine unencrypted are said once, without them', () => {
+test('unencrypted credentials for another machine give one warning, which does not contain them', () => {
   const warningsFor = (broker: string): string[] => {
     const { lines, log } = recordedLog();
     createRelay({ broker }, { log });
@@ -161,7 +161,7 @@ describe('a real RabbitMQ', () => {
     nodeAuthority.remove();
   });
 
-  test('is spoken to over TLS, by the name in its certificate, for topics and queues', async () => {
+  test('a relay connects to RabbitMQ over TLS by the name in its certificate, for topics and queues', async () => {
     const tls = { caFile: nodeAuthority.caFile, serverName: 'rabbit.test' };
     const relay = await startRelay(node.amqpsUrl, { rabbitmq: { tls } });
     cleanUp.push(() => relay.stop());
@@ -176,7 +176,7 @@ describe('a real RabbitMQ', () => {
     expect([...new Set(connections)]).toEqual(['true']);
   });
 
-  test('also for logins that are tried against it', async () => {
+  test('the authenticator rabbitmq checks logins over TLS', async () => {
     const tls = { caFile: nodeAuthority.caFile, serverName: 'rabbit.test' };
     const auth = { authenticators: [{ kind: 'rabbitmq' as const }] };
     await node.ctl('add_user', 'ada', 'right');
@@ -190,11 +190,11 @@ describe('a real RabbitMQ', () => {
     );
   });
 
-  test('is not spoken to by another name', async () => {
+  test('the start fails if the certificate of RabbitMQ has another name', async () => {
     expect(await startProblem(node.amqpsUrl, { caFile: nodeAuthority.caFile })).toMatch(/is for other names/);
   });
 
-  test('a file that is put right is used at the next attempt', async () => {
+  test('a corrected authority file is used at the next connection attempt', async () => {
     const caFile = nodeAuthority.file('changed.pem');
     copyFileSync(stranger.caFile, caFile);
     const { lines, log } = recordedLog();
@@ -219,7 +219,7 @@ describe('a real RabbitMQ', () => {
   });
 });
 
-test('a port that speaks no TLS says so', async () => {
+test('the start fails with a clear reason for an amqps:// address without TLS', async () => {
   const url = rabbitmq().amqpUrl.replace('amqp:', 'amqps:');
   expect(await startProblem(url, undefined)).toMatch(
     /it does not speak TLS on this port|RabbitMQ could not be reached/,

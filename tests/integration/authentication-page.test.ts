@@ -1,4 +1,4 @@
-/** docs/authentication.md, done as it says: who follows it gets what it promises. */
+/** Follows docs/authentication.md step by step and checks the promised results. */
 import { execFileSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -10,7 +10,7 @@ import { connectStomp, openStomp, type StompClient } from '../support/stomp-clie
 
 const ROOT = path.resolve(__dirname, '../..');
 const PAGE = readFileSync(path.join(ROOT, 'docs/authentication.md'), 'utf8');
-/** Within the repository, so that scripts find its packages. */
+/** Inside the repository, so that scripts find its packages. */
 const FOLDER = path.join(ROOT, '.cache', `authentication-page-${randomBytes(4).toString('hex')}`);
 
 const blocks = (language: string) =>
@@ -33,7 +33,7 @@ afterEach(async () => {
 
 afterAll(() => rmSync(FOLDER, { recursive: true }));
 
-/** What `--config` makes of it, but on free ports. Files are beside it. */
+/** Loads the YAML as `--config` does, with free ports. */
 function configOf(yaml: string) {
   const file = path.join(FOLDER, 'relay.yaml');
   writeFileSync(file, yaml.replace('jwt.secret', path.join(FOLDER, 'jwt.secret')));
@@ -53,7 +53,7 @@ describe('tokens and two rules in five minutes', () => {
     return execFileSync(process.execPath, ['token.mjs', user], { cwd: FOLDER, encoding: 'utf8' }).trim();
   }
 
-  test('what the rules allow is allowed, and nothing else', async () => {
+  test('the example rules allow exactly the documented destinations', async () => {
     const url = await start();
     const extensions = { 'relay-extensions': 'soft-errors' };
     const ann = await connectStomp(url, { passcode: tokenOf('ann'), ...extensions });
@@ -73,7 +73,7 @@ describe('tokens and two rules in five minutes', () => {
     }
   });
 
-  test('without a token, or with a changed one, nobody gets in', async () => {
+  test('a client without a token, or with a changed token, is refused', async () => {
     const url = await start();
     const token = tokenOf('ann');
     const changed = token.replace(/.$/, (last) => (last === 'A' ? 'B' : 'A')).replace(/\..{4}/, '.AAAA');
@@ -87,12 +87,12 @@ describe('tokens and two rules in five minutes', () => {
   });
 });
 
-test.each(otherYaml)('can be configured: %s', (yaml) => {
+test.each(otherYaml)('the YAML example is a valid configuration: %s', (yaml) => {
   const { authenticators } = configOf(yaml).auth;
   expect(authenticators.length).toBeGreaterThan(0);
 });
 
-test('the table of kinds has every kind there is', () => {
+test('the table of kinds lists every kind of authenticator', () => {
   const kinds = [...PAGE.matchAll(/^\| \[`(\w+)`\]/gm)].map(([, kind]) => kind);
   const given = { auth: { authenticators: [{ kind: 'no such kind' }] } } as never;
   expect(() => createConfig(given)).toThrow(`must be one of: ${kinds.join(', ')}`);

@@ -1,6 +1,6 @@
 /**
- * Connections that arrive while the relay is busy wait in the kernel. Beyond the backlog the kernel drops them, and a client
- * tries again after 1 s, 3 s, 7 s. Here the listening process is stopped, so that it accepts none: only the backlog counts.
+ * Connections that arrive while the relay is busy wait in the kernel. Beyond the backlog the kernel drops them, and the
+ * client tries again after 1 s, 3 s, 7 s. These tests suspend the listening process, so that only the backlog counts.
  */
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
@@ -11,9 +11,9 @@ import { createVhost } from '../support/rabbitmq.js';
 import { type CliProcess, RelayCli } from '../support/relay-cli.js';
 import { connectStomp } from '../support/stomp-client.js';
 
-jest.setTimeout(60_000); // processes are started
+jest.setTimeout(60_000); // starts processes
 
-/** Node's own backlog is 511. */
+/** More than Node's default backlog of 511. */
 const CROWD = 900;
 
 let cli: RelayCli;
@@ -35,7 +35,7 @@ afterAll(() => {
   authority.remove();
 });
 
-/** Resolves when the kernel has taken all of them. */
+/** Resolves when the kernel has accepted all connections. */
 async function arrive(url: string): Promise<void> {
   const { port } = new URL(url);
   let connected = 0;
@@ -60,7 +60,7 @@ async function startEach(kind: 'alone' | 'with TLS' | 'with workers'): Promise<C
 }
 
 test.each(['alone', 'with TLS', 'with workers'] as const)(
-  '%s: a crowd that arrives while the relay is busy waits at every port',
+  '900 connections that arrive while the relay is busy all wait at every port (%s)',
   async (kind) => {
     const running = await startEach(kind);
     running.child.kill('SIGSTOP');

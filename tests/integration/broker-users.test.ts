@@ -1,4 +1,4 @@
-/** RabbitMQ's own users log in to a relay: `kind: rabbitmq`. */
+/** The authenticator `kind: rabbitmq`: users of RabbitMQ log in to a relay. */
 import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
 import { type ConfigInput, createRelay } from '../../server/src/index.js';
 import { createVhost, rabbitmq, type Vhost } from '../support/rabbitmq.js';
@@ -17,7 +17,7 @@ const relays: TestRelay[] = [];
 const clients: StompClient[] = [];
 let log: RecordingLog;
 
-/** A user who may enter the vhost, and do nothing there itself; or who may not even enter. */
+/** Adds a user of RabbitMQ, with access to the vhost but no permissions there, or without access. */
 async function addUser(mayEnter: boolean): Promise<string> {
   const name = unique('user');
   await rabbitmq().api('PUT', `/users/${name}`, { password: PASSCODE, tags: '' });
@@ -57,7 +57,7 @@ async function logIn({ webSocketUrl }: TestRelay, login: string, passcode: strin
   return client;
 }
 
-/** ERROR, and the close code. */
+/** The ERROR and the close code of a refused login. */
 async function refusal(
   { webSocketUrl }: TestRelay,
   credentials: Record<string, string>,
@@ -70,38 +70,39 @@ async function refusal(
 }
 
 describe('logging in', () => {
-  test('with a login and passcode of RabbitMQ, as that user', async () => {
+  test('a user of RabbitMQ logs in with its passcode and sends as that user', async () => {
     const relay = await start();
     const client = await logIn(relay, alice, PASSCODE);
-    await client.receipt('SUBSCRIBE', { id: 's', destination: '/topic/who' });
-    await client.receipt('SEND', { destination: '/topic/who' }, 'me');
+    await client.receipt('SUBSCRIBE', { id: 's', destination: '/topic/user' });
+    await client.receipt('SEND', { destination: '/topic/user' }, 'me');
     expect((await client.expectFrame('MESSAGE')).headers['user']).toBe(alice);
   });
 
   test.each([
     ['a wrong passcode', () => ({ login: alice, passcode: 'wrong' })],
-    ['a user that there is not', () => ({ login: 'nobody', passcode: PASSCODE })],
-    ['a user who may not enter the virtual host', () => ({ login: stranger, passcode: PASSCODE })],
-    ['a login alone', () => ({ login: alice })],
+    ['an unknown user', () => ({ login: 'unknown', passcode: PASSCODE })],
+    ['a user without access to the virtual host', () => ({ login: stranger, passcode: PASSCODE })],
+    ['a login without a passcode', () => ({ login: alice })],
     ['an empty login', () => ({ login: '', passcode: '' })],
-    ['nothing', () => ({})],
-  ])('%s is refused, for good', async (_who, credentials) => {
+    ['no credentials', () => ({})],
+  ])('a CONNECT with %s is refused, without a request to reconnect', async (_login, credentials) => {
     const [error, closeCode] = await refusal(await start(), credentials());
     expect(error.headers).toMatchObject({ code: 'authentication-failed' });
     expect(error.body.toString()).not.toContain(PASSCODE);
     expect(closeCode).toBe(4401);
   });
 
-  test('guest only where it is asked for', async () => {
+  test('the user guest is refused unless allowGuest is set', async () => {
     const guest = { login: 'guest', passcode: 'guest' };
     const [error] = await refusal(await start(), guest);
     expect(error.headers).toMatchObject({ code: 'authentication-failed' });
     const url = new URL(vhost.amqpUrl);
-    if ((url.username || 'guest') !== 'guest' || (url.password || 'guest') !== 'guest') return; // this node has none
+    // this node may have no guest
+    if ((url.username || 'guest') !== 'guest' || (url.password || 'guest') !== 'guest') return;
     await logIn(await start({ allowGuest: true }), guest.login, guest.passcode);
   });
 
-  test('a passcode that was changed counts once what is remembered has run out', async () => {
+  test('a changed passcode counts as soon as the cached login has expired', async () => {
     const name = await addUser(true);
     const relay = await start({ cacheMs: 0 });
     await logIn(relay, name, PASSCODE);
@@ -114,14 +115,14 @@ describe('logging in', () => {
   });
 });
 
-describe('RabbitMQ away', () => {
+describe('without RabbitMQ', () => {
   async function startBehindProxy(options: object = {}): Promise<[TestRelay, TcpProxy]> {
     const proxy = await TcpProxy.start(vhost.amqpUrl);
     proxies.push(proxy);
     return [await start(options, proxy.url(vhost.amqpUrl)), proxy];
   }
 
-  test('nobody can be asked: come back later; and then they are let in', async () => {
+  test('while RabbitMQ is away, a login gets authentication-unavailable; later it succeeds', async () => {
     const [relay, proxy] = await startBehindProxy({ cacheMs: 0 });
     proxy.cut();
     const [error, closeCode] = await refusal(relay, { login: alice, passcode: PASSCODE });
@@ -131,14 +132,14 @@ describe('RabbitMQ away', () => {
     await logIn(relay, alice, PASSCODE);
   });
 
-  test('frozen: there is an end to waiting', async () => {
+  test('while RabbitMQ is frozen, a login gets authentication-unavailable after checkTimeoutMs', async () => {
     const [relay, proxy] = await startBehindProxy({ checkTimeoutMs: 300 });
     proxy.hold();
     const [error] = await refusal(relay, { login: alice, passcode: PASSCODE });
     expect(error.headers).toMatchObject({ code: 'authentication-unavailable' });
   });
 
-  test('a node of several is enough', async () => {
+  test('with several nodes, logins succeed while one node is away', async () => {
     const proxy = await TcpProxy.start(vhost.amqpUrl);
     proxies.push(proxy);
     const relay = await start({ cacheMs: 0 }, `${proxy.url(vhost.amqpUrl)},${vhost.amqpUrl}`);
@@ -147,7 +148,7 @@ describe('RabbitMQ away', () => {
   });
 });
 
-test('a flood of wrong logins is bounded, and other sessions go on', async () => {
+test('a flood of wrong logins is bounded, and other sessions are not affected', async () => {
   const relay = await start({ checksMax: 2, waitingMax: 10 });
   const [sender, receiver] = [await logIn(relay, alice, PASSCODE), await logIn(relay, alice, PASSCODE)];
   await receiver.receipt('SUBSCRIBE', { id: 's', destination: '/topic/flood' });
@@ -166,7 +167,7 @@ test('a flood of wrong logins is bounded, and other sessions go on', async () =>
   await logIn(relay, alice, PASSCODE);
 });
 
-test('without RabbitMQ it has nobody to ask: a mistake in the configuration', () => {
+test('the authenticator rabbitmq with the embedded broker is a configuration error', () => {
   const auth = { authenticators: [{ kind: 'rabbitmq' as const }] };
   expect(() => createRelay({ auth })).toThrow(/auth\.authenticators\.0 cannot be used: it asks RabbitMQ/);
 });

@@ -1,4 +1,4 @@
-/** examples/chatbot as its users meet it: over AMQP and over STOMP, several askers, those who cheat, and services that die. */
+/** examples/chatbot over AMQP and STOMP: several users, forged requests, and services that die. */
 import { spawn } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
@@ -17,10 +17,10 @@ import { privateNode, type RabbitNode } from '../support/rabbitmq.js';
 import { createBroker, startRelay, type TestBroker, type TestRelay } from '../support/relay.js';
 import { connectStomp, type ReceivedFrame, type StompClient } from '../support/stomp-client.js';
 
-/** For LONG_QUESTION. */
+/** Pause between the parts of an answer, for LONG_QUESTION. */
 const SLOW_MS = 200;
 
-jest.setTimeout(60_000); // each test starts processes
+jest.setTimeout(60_000); // starts processes
 
 const cleanUp: (() => unknown)[] = [];
 afterEach(async () => {
@@ -54,7 +54,7 @@ interface Answer {
   readonly outcome: string | undefined;
 }
 
-/** All of an answer, to its final part. */
+/** Collects an answer up to its final part. */
 async function answer(client: StompClient, id: string): Promise<Answer> {
   const parts: ReceivedFrame[] = [];
   do parts.push(await nextPart(client, id));
@@ -101,17 +101,17 @@ describe.each(WAYS)('over $way, with the broker $broker', ({ way, broker: kind }
 
   const start = (pauseMs?: number) => startService(way === 'AMQP' ? broker.url : relay.webSocketUrl, pauseMs);
 
-  test('it answers in numbered parts, to the session that has asked and to no other', async () => {
+  test('the chatbot answers in numbered parts, only to the session of the question', async () => {
     await start();
-    const [asking, elsewhere, other, anonymous] = [
+    const [asker, sameUser, other, anonymous] = [
       await connect(relay, 'ada lovelace/1'),
       await connect(relay, 'ada lovelace/1'),
       await connect(relay, 'bob'),
       await connect(relay),
     ];
-    expect(await answer(asking, ask(asking, 'one two three'))).toEqual(expected(3, 'three two one'));
-    // what they get next is the answer to their own questions
-    for (const silent of [elsewhere, other, anonymous]) {
+    expect(await answer(asker, ask(asker, 'one two three'))).toEqual(expected(3, 'three two one'));
+    // the next message for the others is the answer to their own question
+    for (const silent of [sameUser, other, anonymous]) {
       const id = ask(silent, 'hello');
       const first = await silent.expectFrame('MESSAGE', { 'correlation-id': id, part: '1' });
       expect(first.headers['destination']).toBe('/user/queue/replies');
@@ -119,7 +119,7 @@ describe.each(WAYS)('over $way, with the broker $broker', ({ way, broker: kind }
     }
   });
 
-  test('several instances share the questions of several askers', async () => {
+  test('several instances of the chatbot share the questions of several users', async () => {
     await Promise.all([start(), start()]);
     const askers = await Promise.all(['ann', 'ben', 'ann', 'cid'].map((login) => connect(relay, login)));
     const answers = await Promise.all(
@@ -127,13 +127,13 @@ describe.each(WAYS)('over $way, with the broker $broker', ({ way, broker: kind }
         [1, 2, 3].map((round) => answer(asker, ask(asker, `question ${round} of ${number}`))),
       ),
     );
-    const wanted = askers.flatMap((_, number) =>
+    const expectedAnswers = askers.flatMap((_, number) =>
       [1, 2, 3].map((round) => expected(4, `${number} of ${round} question`)),
     );
-    expect(answers).toEqual(wanted);
+    expect(answers).toEqual(expectedAnswers);
   });
 
-  test('who has asked can stop the answer', async () => {
+  test('the session of a question can stop its answer', async () => {
     await start(SLOW_MS);
     const asker = await connect(relay, 'ada');
     const id = ask(asker, LONG_QUESTION);
@@ -144,7 +144,7 @@ describe.each(WAYS)('over $way, with the broker $broker', ({ way, broker: kind }
     expect(numbers.at(-1)).toBeLessThan(300);
   });
 
-  test('nobody else can: not another user, not another session of the same, whatever they pretend', async () => {
+  test('another user, or another session of the same user, cannot stop an answer, even with forged headers', async () => {
     await start(SLOW_MS);
     const [asker, sameUser, thief] = [
       await connect(relay, 'ada'),
@@ -158,7 +158,7 @@ describe.each(WAYS)('over $way, with the broker $broker', ({ way, broker: kind }
     for (const other of [sameUser, thief]) {
       await stop(other, id);
       await stop(other, id, { user: 'ada', session });
-      // once a stop of their own has been obeyed, those before it have been seen
+      // after a stop of its own answer, the earlier stops have been handled
       const own = ask(other, LONG_QUESTION);
       await nextPart(other, own);
       await stop(other, own);
@@ -166,13 +166,13 @@ describe.each(WAYS)('over $way, with the broker $broker', ({ way, broker: kind }
     }
     const { length } = asker.received();
     for (let count = 0; count <= length; count++) {
-      expect((await nextPart(asker, id)).headers['final']).toBeUndefined(); // those that have come, and one more
+      expect((await nextPart(asker, id)).headers['final']).toBeUndefined(); // the parts received so far, and one more
     }
     await stop(asker, id);
     expect((await answer(asker, id)).outcome).toBe('stopped');
   });
 
-  test('a stop that overtakes its question is obeyed', async () => {
+  test('a stop that arrives before its question is obeyed', async () => {
     await start(SLOW_MS);
     const asker = await connect(relay, 'ada');
     const id = randomUUID();
@@ -181,7 +181,7 @@ describe.each(WAYS)('over $way, with the broker $broker', ({ way, broker: kind }
     expect(await answer(asker, id)).toEqual({ text: '', numbers: [1], outcome: 'stopped' });
   });
 
-  test('who writes another into the headers of a question gets the answer himself', async () => {
+  test('the answer to a question with forged user and session goes to its sender', async () => {
     await start();
     const victim = await connect(relay, 'ada');
     const thief = await connect(relay, 'eve');
@@ -192,7 +192,7 @@ describe.each(WAYS)('over $way, with the broker $broker', ({ way, broker: kind }
     await victim.expectFrame('MESSAGE', { 'correlation-id': own, part: '1' });
   });
 
-  test('what cannot be answered is refused in one part', async () => {
+  test('an invalid question is refused in one part', async () => {
     await start();
     const asker = await connect(relay, 'ada');
     const refused = (text: RegExp) => ({ text: expect.stringMatching(text), numbers: [1], outcome: 'refused' });
@@ -205,7 +205,7 @@ describe.each(WAYS)('over $way, with the broker $broker', ({ way, broker: kind }
     expect(await answer(asker, ask(asker, 'x', { 'correlation-id': long }))).toEqual(refused(/200 bytes/));
   });
 
-  test('a question is answered again, by another, when the service dies over it', async () => {
+  test('a question whose service dies is answered by another instance', async () => {
     const first = await start(SLOW_MS);
     const asker = await connect(relay, 'ada');
     const id = ask(asker, 'short question');
@@ -218,7 +218,7 @@ describe.each(WAYS)('over $way, with the broker $broker', ({ way, broker: kind }
   });
 });
 
-test('over AMQP it comes back when RabbitMQ does', async () => {
+test('over AMQP the chatbot reconnects after a restart of RabbitMQ', async () => {
   const node: RabbitNode = await privateNode();
   cleanUp.push(() => node.stop());
   const relay = await startRelay(node.amqpUrl, { rabbitmq: { reconnectMaxMs: 500 } });
@@ -229,16 +229,16 @@ test('over AMQP it comes back when RabbitMQ does', async () => {
   await node.kill();
   await node.start();
   await lines.until(({ length }) => length >= 2, 60_000, 'to be ready again');
-  // answers are live: the relay has to have bound the asker's destination again
+  // answers are live messages, so the relay must have bound the user's destination again
   await eventually(
     async () => (await node.ctl('list_bindings', 'routing_key', '--silent')).includes('replies.ada') || undefined,
     30_000,
-    () => 'the user is not bound again',
+    () => 'the binding of the user is missing',
   );
   expect(await answer(asker, ask(asker, 'after'))).toEqual(expected(1, 'after'));
 }, 240_000);
 
-test('over STOMP it comes back when its relay does', async () => {
+test('over STOMP the chatbot reconnects after a restart of its relay', async () => {
   const relay = await startRelay();
   const { port } = new URL(relay.webSocketUrl);
   const { lines } = await startService(relay.webSocketUrl);
@@ -250,7 +250,7 @@ test('over STOMP it comes back when its relay does', async () => {
   expect(await answer(asker, ask(asker, 'hello again'))).toEqual(expected(2, 'again hello'));
 }, 60_000);
 
-test('SIGTERM ends the service, and ask.js prints an answer', async () => {
+test('ask.js prints an answer, and SIGTERM ends the chatbot with status 0', async () => {
   const relay = await startRelay();
   cleanUp.push(() => relay.stop());
   const { child } = await startService(relay.webSocketUrl);
@@ -268,7 +268,7 @@ test('SIGTERM ends the service, and ask.js prints an answer', async () => {
 test.each([
   ['login', { auth: { authenticators: [{ kind: 'users' as const, users: [] }] } }, 'authentication failed: '],
   ['question', { policy: { rules: [] } }, 'access denied: '],
-])('ask.js does not come back where its %s is refused', async (_, options, reason) => {
+])('ask.js ends without another attempt when its %s is refused', async (_, options, reason) => {
   const relay = await startRelay('memory:', options);
   cleanUp.push(() => relay.stop());
   const asking = spawn(process.execPath, [path.join(CHATBOT_FOLDER, 'ask.js'), 'hello'], {
@@ -285,7 +285,7 @@ test.each([
   ['login', { auth: { authenticators: [{ kind: 'users' as const, users: [] }] } }, '', 'authentication failed: '],
   ['subscription', { policy: { rules: [] } }, '', 'access denied: '],
   ['handshake', {}, '/elsewhere', 'Unexpected server response: 404'],
-])('the service ends where its %s is refused, and says why', async (_, options, path, reason) => {
+])('the chatbot ends with the reason when its %s is refused', async (_, options, path, reason) => {
   const relay = await startRelay('memory:', options);
   cleanUp.push(() => relay.stop());
   const { status, said } = await runChatbot(

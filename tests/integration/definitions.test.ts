@@ -1,4 +1,4 @@
-/** The files of rabbitmq/ on a node of their own: what is documented for back ends works as the user `service`, and no more. */
+/** The files of rabbitmq/ on a private node: the user `service` has exactly the rights documented for back ends. */
 import { randomUUID } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
@@ -45,7 +45,7 @@ async function login(name: string): Promise<StompClient> {
   return client;
 }
 
-/** A refused step closes it. */
+/** Opens a channel, which a refused operation closes. */
 async function openChannel(): Promise<ConfirmChannel> {
   const channel = await connection.createConfirmChannel();
   channel.on('error', () => {});
@@ -54,7 +54,7 @@ async function openChannel(): Promise<ConfirmChannel> {
 }
 
 test.each(['ada', "o'brien.*@example.com"])(
-  'the chatbot answers %s',
+  'the chatbot, as the user service, answers %s',
   async (name) => {
     await startChatbot(urlFor('service:service'), 1, cleanUp);
     const client = await login(name);
@@ -67,20 +67,23 @@ test.each(['ada', "o'brien.*@example.com"])(
   60_000,
 );
 
-test.each(['ada lovelace', "o'brien.*@example.com"])('what docs/users.md shows reaches %s', async (name) => {
-  const client = await login(name);
-  await client.receipt('SUBSCRIBE', { id: 'r', destination: '/user/queue/replies' });
-  const blocks = codeBlocks(path.join(ROOT, 'docs/users.md')).filter(({ language }) => language === 'js');
-  expect(blocks).toHaveLength(1);
-  const channel = await openChannel();
-  const headers = { user: name, session: client.connected?.headers['session'] };
-  runInNewContext(blocks[0]!.code, { channel, headers, correlationId: 'c1', Buffer, encodeURIComponent });
-  await channel.waitForConfirms();
-  const { body } = await client.expectFrame('MESSAGE', { 'correlation-id': 'c1' });
-  expect(body.toString()).toBe('hello');
-});
+test.each(['ada lovelace', "o'brien.*@example.com"])(
+  'the example of docs/users.md, as the user service, reaches %s',
+  async (name) => {
+    const client = await login(name);
+    await client.receipt('SUBSCRIBE', { id: 'r', destination: '/user/queue/replies' });
+    const blocks = codeBlocks(path.join(ROOT, 'docs/users.md')).filter(({ language }) => language === 'js');
+    expect(blocks).toHaveLength(1);
+    const channel = await openChannel();
+    const headers = { user: name, session: client.connected?.headers['session'] };
+    runInNewContext(blocks[0]!.code, { channel, headers, correlationId: 'c1', Buffer, encodeURIComponent });
+    await channel.waitForConfirms();
+    const { body } = await client.expectFrame('MESSAGE', { 'correlation-id': 'c1' });
+    expect(body.toString()).toBe('hello');
+  },
+);
 
-test('what it publishes to amq.topic reaches a topic', async () => {
+test('a message that the user service publishes to amq.topic reaches a topic', async () => {
   const client = await login('ada');
   await client.receipt('SUBSCRIBE', { id: 't', destination: '/topic/rows' });
   const channel = await openChannel();
@@ -88,19 +91,22 @@ test('what it publishes to amq.topic reaches a topic', async () => {
   expect((await client.expectFrame('MESSAGE')).body.toString()).toBe('row');
 });
 
-describe('the user service may not', () => {
+describe('the permissions of the user service', () => {
   test.each<[string, (channel: ConfirmChannel) => Promise<unknown>]>([
     ['declare the exchange of users', (channel) => channel.assertExchange('stomp-relay.user', 'topic')],
     ['declare a queue of a relay', (channel) => channel.assertQueue('stomp-relay.mine')],
     ['declare any queue', (channel) => channel.assertQueue('orders')],
     ['delete the exchange of users', (channel) => channel.deleteExchange('stomp-relay.user')],
-    ['read it', (channel) => ownQueue(channel).then((queue) => channel.bindQueue(queue, 'stomp-relay.user', '#'))],
+    [
+      'read the exchange of users',
+      (channel) => ownQueue(channel).then((queue) => channel.bindQueue(queue, 'stomp-relay.user', '#')),
+    ],
     ['read a queue of a relay', async (channel) => channel.consume(await relayQueue(), () => {})],
-    ['empty one', async (channel) => channel.purgeQueue(await relayQueue())],
+    ['empty a queue of a relay', async (channel) => channel.purgeQueue(await relayQueue())],
     ['write to another exchange of a relay', (channel) => publish(channel, 'stomp-relay.other')],
     ['write to any queue', (channel) => publish(channel, '')],
     ['trace', (channel) => ownQueue(channel).then((queue) => channel.bindQueue(queue, 'amq.rabbitmq.trace', '#'))],
-  ])('%s', async (_, step) => {
+  ])('the user service may not %s', async (_, step) => {
     const admin = await connect(urlFor('relay:relay'));
     cleanUp.push(() => admin.close());
     await (await admin.createChannel()).assertExchange('stomp-relay.other', 'direct', { autoDelete: true });
@@ -117,7 +123,7 @@ describe('the user service may not', () => {
     return queues.find(({ name }) => name.startsWith('stomp-relay.'))!.name;
   }
 
-  /** The refusal of a publish comes as the channel's end. */
+  /** Rejects when the channel closes: RabbitMQ refuses a publish by closing the channel. */
   function publish(channel: ConfirmChannel, exchange: string): Promise<unknown> {
     return new Promise((resolve, reject) => {
       channel.on('error', reject);
@@ -133,7 +139,7 @@ test.each([
   ['another vhost', 'service:service', 'other', 'the vhost does not exist'],
   ['a user without the permissions', 'relay:relay', 'relay', 'ACCESS_REFUSED'],
 ])(
-  'with %s the chatbot ends, and says why',
+  'the chatbot with %s ends with the reason',
   async (_, login, vhost, reason) => {
     const { status, said } = await runChatbot(urlFor(login, vhost), cleanUp);
     expect(status).toBe(1);

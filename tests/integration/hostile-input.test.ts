@@ -1,4 +1,4 @@
-/** What a client can put into compressed messages, into the log, and into the names of what is not its own. */
+/** Attacks by compressed messages, by text for the log, and by names of internal exchanges and queues. */
 import { once } from 'node:events';
 import { afterEach, expect, test } from '@jest/globals';
 import WebSocket from 'ws';
@@ -18,7 +18,7 @@ afterEach(async () => {
   await Promise.all(relays.splice(0).map((relay) => relay.stop()));
 });
 
-test('a message that unpacks to more than is taken ends its own session, before it is unpacked whole', async () => {
+test('a compressed message beyond the limit ends its own session before it is fully inflated', async () => {
   const { webSocketUrl } = await start('memory:', { websocket: { deflate: true } });
   const other = await connectStomp(webSocketUrl);
   const bomb = new WebSocket(webSocketUrl, { perMessageDeflate: true });
@@ -34,7 +34,7 @@ test('a message that unpacks to more than is taken ends its own session, before 
   other.destroy();
 });
 
-test('before login one that unpacks to more than CONNECT may have is refused', async () => {
+test('before login, a compressed message beyond the limit for CONNECT is refused', async () => {
   const { webSocketUrl } = await start('memory:', { websocket: { deflate: true } });
   const bomb = new WebSocket(webSocketUrl, { perMessageDeflate: true });
   await once(bomb, 'open');
@@ -43,7 +43,7 @@ test('before login one that unpacks to more than CONNECT may have is refused', a
   expect((await closed)[0]).toBe(1009);
 });
 
-test('nothing that a client says becomes a line of the log', async () => {
+test('text of a client does not become a line of the log', async () => {
   const lines: string[] = [];
   const log = createLog({ level: 'trace' }, { write: (line) => void lines.push(line) });
   const { tcpUrl } = await start('memory:', {}, { log });
@@ -76,7 +76,7 @@ test.each([
   ['SUBSCRIBE', '/exchange/amq.rabbitmq.trace/%23'],
   ['SEND', '/exchange/amq.rabbitmq.trace/x'],
   ['SEND', '/reply-queue/amq.rabbitmq.x'],
-])('nobody reaches what is the relay’s own, or RabbitMQ’s: %s %s', async (command, destination) => {
+])('internal exchanges and queues of the relay and RabbitMQ are refused: %s %s', async (command, destination) => {
   const { tcpUrl } = await start();
   const client = await connectStomp(tcpUrl);
   client.sendFrame(command, { id: 's', destination });

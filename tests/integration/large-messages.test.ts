@@ -1,6 +1,6 @@
 /**
- * Messages of back ends that are larger than any SEND: what a relay leaves out above `session.messageMaxBytes`, and that
- * those below it end no session whose client reads.
+ * Messages of back ends that are larger than any SEND. The relay drops messages above `session.messageMaxBytes`;
+ * messages below it end no session whose client reads.
  */
 import { randomUUID } from 'node:crypto';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
@@ -18,9 +18,9 @@ import { publishTo } from '../../server/src/contract/publish-to.js';
 
 const LARGE_BYTES = 8_000_000;
 const TOO_LARGE_BYTES = 9_000_000;
-/** In a row. */
+/** Number of large messages in a row. */
 const COUNT = 4;
-/** More than the relay's bound for one client, and what the kernel takes for one that reads nothing. */
+/** More than the relay and the kernel buffer for a client that does not read. */
 const MESSAGES_MAX = 40;
 
 interface BackEnd {
@@ -28,7 +28,7 @@ interface BackEnd {
   close(): Promise<void>;
 }
 
-/** A service that publishes past the relay, straight to the broker. */
+/** A service that publishes directly to the broker. */
 async function amqpBackEnd(url: string): Promise<BackEnd> {
   const model: ChannelModel = await connectAmqp(url);
   const channel: ConfirmChannel = await model.createConfirmChannel();
@@ -95,14 +95,14 @@ describe.each(EVERYWHERE)('on $broker over $transport', ({ broker: kind, transpo
   const small = (text: string): Promise<void> => backEnd.publish(topic, Buffer.from(text));
   const summary = ({ body: { length }, headers }: ReceivedFrame): unknown[] => [length, headers['relay-dropped']];
 
-  test('one that is too large ends no session and no stream; the next one says that it is missing', async () => {
+  test('a message that is too large ends no session and no stream; the next one has relay-dropped', async () => {
     await start();
     const early = [await subscriber(topic), await subscriber(topic)];
     const reader = await stream(topic);
     await backEnd.publish(topic, body(TOO_LARGE_BYTES));
     await small('1');
-    const told = await Promise.all(early.map((client) => client.expectFrame('MESSAGE', { 'relay-dropped': '1' })));
-    expect(told.map((each) => each.body.toString())).toEqual(['1', '1']);
+    const marked = await Promise.all(early.map((client) => client.expectFrame('MESSAGE', { 'relay-dropped': '1' })));
+    expect(marked.map((each) => each.body.toString())).toEqual(['1', '1']);
     expect((await reader.next()).data).toMatchObject({ headers: { 'relay-dropped': '1' }, body: '1' });
     await small('2');
     for (const client of early) expect(summary(await client.expectFrame('MESSAGE'))).toEqual([1, undefined]);
@@ -111,11 +111,11 @@ describe.each(EVERYWHERE)('on $broker over $transport', ({ broker: kind, transpo
     expect(await metric(relay, 'slow_consumers_total')).toBe(0);
   }, 60_000);
 
-  test('who joins after one that was too large has missed nothing', async () => {
+  test('a subscriber that joins after a message that was too large gets no relay-dropped', async () => {
     await start({ session: { messageMaxBytes: 5_000_000 } });
     const early = await subscriber(topic);
     await backEnd.publish(topic, body(5_000_001));
-    // Behind it in the same queue: what this says has been handled after it
+    // A later message in the same queue: it is handled after the large one
     const other = await subscriber(`${topic}.other`);
     await backEnd.publish(`${topic}.other`, Buffer.from('x'));
     await other.expectFrame('MESSAGE');
@@ -125,7 +125,7 @@ describe.each(EVERYWHERE)('on $broker over $transport', ({ broker: kind, transpo
     expect(summary(await late.expectFrame('MESSAGE'))).toEqual([1, undefined]);
   }, 60_000);
 
-  test('headers count, too', async () => {
+  test('headers count towards the size of a message', async () => {
     await start({
       limits: { afterLogin: { headersMaxBytes: 4_096, bodyMaxBytes: 4_096 } },
       session: { messageMaxBytes: 65_536 },
@@ -137,7 +137,7 @@ describe.each(EVERYWHERE)('on $broker over $transport', ({ broker: kind, transpo
   }, 60_000);
 
   test.each([8 * 1024 * 1024, 1024 * 1024])(
-    'large ones in a row reach all that read, with small ones between them; outboxMaxBytes %i',
+    'large messages in a row, with small ones between them, reach all clients that read; outboxMaxBytes %i',
     async (outboxMaxBytes) => {
       await start({ session: { outboxMaxBytes } });
       const readers = [await subscriber(topic), await subscriber(topic)];
@@ -160,7 +160,7 @@ describe.each(EVERYWHERE)('on $broker over $transport', ({ broker: kind, transpo
     90_000,
   );
 
-  test('a client that reads none of them is ended, and costs the others nothing', async () => {
+  test('a client that does not read large messages is disconnected, without an effect on others', async () => {
     await start();
     const frozen = await subscriber(topic);
     const healthy = await subscriber(topic);
@@ -171,12 +171,12 @@ describe.each(EVERYWHERE)('on $broker over $transport', ({ broker: kind, transpo
       await backEnd.publish(topic, body(LARGE_BYTES));
       expect((await healthy.expectFrame('MESSAGE', {}, 30_000)).body).toHaveLength(LARGE_BYTES);
     }
-    await small('and on it goes');
+    await small('still served');
     await healthy.expectFrame('MESSAGE');
   }, 90_000);
 
   test.each(['auto', 'client', 'client-individual'])(
-    'ack:%s: a queue’s is rejected, to its dead letters, and the next one says so',
+    'ack:%s: a message of a queue that is too large is dead-lettered, and the next one has relay-dropped',
     async (ack) => {
       await start();
       const [queue, dead] = [`/queue/${randomUUID()}`, randomUUID()];
@@ -188,7 +188,7 @@ describe.each(EVERYWHERE)('on $broker over $transport', ({ broker: kind, transpo
       await backEnd.publish(queue, Buffer.from('1'));
       expect(summary(await client.expectFrame('MESSAGE'))).toEqual([1, '1']);
       await letters.expectFrame('MESSAGE');
-      // It has come to the dead letters, where it is too large again
+      // The subscriber of the dead letters drops it too
       await eventuallyMetric(relay, 'messages_too_large_total', 2);
       await backEnd.publish(queue, Buffer.from('2'));
       expect(summary(await client.expectFrame('MESSAGE'))).toEqual([1, undefined]);

@@ -1,4 +1,4 @@
-/** The relay inside somebody else's process, on somebody else's server. */
+/** The relay as a library: inside the process of an application, on its HTTP server. */
 import { once } from 'node:events';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -42,8 +42,8 @@ async function connect(headers: Record<string, string> = {}): Promise<StompClien
   return client;
 }
 
-describe('attached to a server', () => {
-  test('takes its own path and leaves the rest to the application', async () => {
+describe('a relay attached to a server', () => {
+  test('an attached relay handles its own path and leaves the rest to the application', async () => {
     const other = new WebSocketServer({ noServer: true });
     server.on('upgrade', (request, socket, head) => {
       if (request.url === '/other') other.handleUpgrade(request, socket, head, (socket) => socket.close(4001, 'other'));
@@ -57,11 +57,11 @@ describe('attached to a server', () => {
     expect((await client.expectFrame('MESSAGE')).body.toString()).toBe('here');
 
     expect(await (await fetch(`${base.replace('ws', 'http')}/hello`)).text()).toBe('mine');
-    const elsewhere = await openStomp(`${base}/other`, { subprotocols: [] });
-    expect(await elsewhere.expectClose()).toEqual({ code: 4001, reason: 'other' });
+    const otherSocket = await openStomp(`${base}/other`, { subprotocols: [] });
+    expect(await otherSocket.expectClose()).toEqual({ code: 4001, reason: 'other' });
   });
 
-  test('has the HTTP API as a handler, beside what the application has', async () => {
+  test('an attached relay offers the HTTP API as a handler beside the routes of the application', async () => {
     relay = createRelay({ log: { level: 'silent' } });
     app.use(relay.httpHandler);
     app.get('/later', (_request, response) => void response.send('mine, too'));
@@ -81,11 +81,11 @@ describe('attached to a server', () => {
       body,
     });
     expect(misled.status).toBe(403);
-    const told = await fetch(`${url}/ws/info`, { headers: { origin: 'http://evil.example' } });
-    expect(await told.json()).toMatchObject({ originAllowed: false, error: 'origin-not-allowed' });
+    const info = await fetch(`${url}/ws/info`, { headers: { origin: 'http://evil.example' } });
+    expect(await info.json()).toMatchObject({ originAllowed: false, error: 'origin-not-allowed' });
   });
 
-  test('stop() ends the sessions with 1012 and leaves the server to its owner', async () => {
+  test('stop() ends the sessions with 1012 and does not close the server of the application', async () => {
     relay = createRelay({ log: { level: 'silent' } });
     await relay.attach(server);
     const client = await connect();
@@ -94,7 +94,7 @@ describe('attached to a server', () => {
     expect(await (await fetch(`${base.replace('ws', 'http')}/hello`)).text()).toBe('mine');
   });
 
-  test('stop() lets nobody in while sessions end at their pace; where that takes too long, the deadline goes first', async () => {
+  test('stop() refuses new clients while sessions end at the drain rate, at the latest at the deadline', async () => {
     const vhost = await createVhost();
     cleanUp.push(() => vhost.delete());
     relay = createRelay({ broker: vhost.amqpUrl, log: { level: 'silent' }, drain: { sessionsPerSecond: 1 } });
@@ -108,7 +108,7 @@ describe('attached to a server', () => {
     for (const client of all) await client.expectClose(1012);
   }, 60_000);
 
-  test('another relay can take the place of one that was stopped', async () => {
+  test('another relay can be attached after one was stopped', async () => {
     const first = createRelay({ log: { level: 'silent' } });
     await first.attach(server);
     await first.stop();
@@ -118,7 +118,7 @@ describe('attached to a server', () => {
     await (await connect()).receipt('SEND', { destination: '/topic/second' });
   });
 
-  test('a relay that runs is not started again, and goes on', async () => {
+  test('starting a running relay fails, and the relay continues', async () => {
     relay = createRelay({ log: { level: 'silent' } });
     await relay.attach(server);
     await expect(relay.start()).rejects.toThrow('running');
@@ -126,7 +126,7 @@ describe('attached to a server', () => {
   });
 });
 
-describe('attached without an authenticator', () => {
+describe('a relay attached without an authenticator', () => {
   beforeEach(async () => {
     server.close();
     await once(server, 'close');
@@ -136,14 +136,14 @@ describe('attached without an authenticator', () => {
   });
   const url = (host: string) => `ws://${host}:${(server.address() as AddressInfo).port}/ws`;
 
-  test('serves this machine by its own name, and nobody by another', async () => {
+  test('an attached relay without an authenticator serves only requests for loopback names', async () => {
     relay = createRelay({ log: { level: 'silent' } });
     await relay.attach(server);
     clients.push(await connectStomp(url('127.0.0.1')));
     await expect(openStomp(url('127.0.0.1'), { headers: { host: 'rebound.example' } })).rejects.toThrow(/403.*Host/s);
   });
 
-  test('serves everybody when told to', async () => {
+  test('an attached relay with allowAnonymous serves every client', async () => {
     relay = createRelay({ log: { level: 'silent' }, auth: { allowAnonymous: true } });
     await relay.attach(server);
     const headers = { host: 'any.example' };
@@ -152,7 +152,7 @@ describe('attached without an authenticator', () => {
 });
 
 describe('hooks', () => {
-  test('the authenticator says who it is, and sees what the client presents', async () => {
+  test('the authenticator of the application gets the credentials and names the user', async () => {
     const seen: unknown[] = [];
     relay = createRelay(
       { log: { level: 'silent' } },
@@ -185,7 +185,7 @@ describe('hooks', () => {
     ]);
   });
 
-  test('a name that cannot be one is refused, whoever gives it, and shown nowhere', async () => {
+  test('an invalid user name of an authenticator is refused, and does not appear in the ERROR', async () => {
     const authenticator = {
       authenticate: () => Promise.resolve({ name: 'ann\nfoo', anonymous: false, claims: {} }),
     };
@@ -199,7 +199,7 @@ describe('hooks', () => {
     await client.expectClose(4401);
   });
 
-  test('what the application does not know is asked of the configuration', async () => {
+  test('a login unknown to the application goes to the configured authenticators', async () => {
     const authenticator = {
       authenticate: ({ login }: Credentials) =>
         Promise.resolve(login === undefined ? undefined : { name: login, anonymous: false, claims: {} }),
@@ -214,7 +214,7 @@ describe('hooks', () => {
     await wrong.expectFrame('ERROR', { code: 'authentication-failed' });
   });
 
-  test('the policy is asked for each SEND and SUBSCRIBE, with the destination parsed', async () => {
+  test('the policy of the application gets each SEND and SUBSCRIBE with its parsed destination', async () => {
     const policy: Policy = {
       allows: (principal, action, destination) => {
         if (action === 'subscribe') return destination.kind === 'topic' && destination.key === 'open';
@@ -238,14 +238,14 @@ describe('hooks', () => {
   });
 });
 
-describe("the application's own broker, of topics and users alone", () => {
+describe("the application's own broker, with topics and users only", () => {
   beforeEach(async () => {
     const broker = new TopicsBroker({ keyWordsMax: 32, patternHashesMax: 1 });
     relay = createRelay({ log: { level: 'silent' } }, { broker });
     await relay.attach(server);
   });
 
-  test('is enough for topics and users', async () => {
+  test('a custom broker with topics and users serves subscriptions to both', async () => {
     const ann = await connect({ login: 'ann' });
     await ann.receipt('SUBSCRIBE', { id: '1', destination: '/topic/a/*' });
     await ann.receipt('SUBSCRIBE', { id: '2', destination: '/user/queue/x' });
@@ -267,14 +267,14 @@ describe("the application's own broker, of topics and users alone", () => {
     ['SEND', { destination: '/exchange/amq.topic/a' }],
     ['SEND', { destination: '/topic/a', mandatory: 'true' }],
     ['SEND', { destination: '/topic/a', 'reply-to': '/temp-queue/t' }],
-  ])('refuses the rest: %s %j', async (command, headers) => {
+  ])('a custom broker with topics and users refuses %s with %j', async (command, headers) => {
     const client = await connect();
     client.sendFrame(command, { id: '1', receipt: 'r', ...headers });
     const error = await client.expectError({ code: 'not-supported', 'receipt-id': 'r' });
     expect(error.body.toString()).toContain('is not supported by the broker of this relay: it ');
   });
 
-  test('refuses the rest over HTTP, too', async () => {
+  test('a custom broker with topics and users refuses a queue over HTTP', async () => {
     const url = `${base.replace('ws', 'http')}/api/messages`;
     app.use(relay!.httpHandler);
     const headers = { 'content-type': 'application/json' };
@@ -285,7 +285,7 @@ describe("the application's own broker, of topics and users alone", () => {
   });
 });
 
-test('a relay that is stopped while it starts leaves nothing open', async () => {
+test('a relay that is stopped during its start releases its ports', async () => {
   const [port, tcpPort, adminPort] = await freePorts(3);
   const options = { log: { level: 'silent' as const }, listen: { port, tcpPort, adminPort } };
   const stopped = createRelay(options);
@@ -296,7 +296,7 @@ test('a relay that is stopped while it starts leaves nothing open', async () => 
 });
 
 describe('options', () => {
-  test('topicExchange is what /topic means, also to whoever takes its messages from a queue', async () => {
+  test('topicExchange sets the exchange of /topic, also for messages from a queue', async () => {
     relay = createRelay({ log: { level: 'silent' }, topicExchange: 'news' });
     await relay.attach(server);
     const [first, second] = [await connect(), await connect()];
@@ -306,12 +306,12 @@ describe('options', () => {
     for (const client of [first, second]) await client.expectFrame('MESSAGE', { destination: '/topic/a.b' });
   });
 
-  test('what is wrong is named, with its range', () => {
+  test('an invalid option fails with its name and range', () => {
     expect(() => createRelay({ listen: { port: 70_000 }, session: { subscriptionsMax: 0 } })).toThrow(ConfigError);
     expect(() => createRelay({ listen: { port: 70_000 } })).toThrow(/listen\.port.*70000.*65535/s);
   });
 
-  test('another address than loopback needs an authenticator, or to be asked for', () => {
+  test('listening beyond loopback needs an authenticator or allowAnonymous', () => {
     expect(() => createRelay({ listen: { host: '0.0.0.0' } })).toThrow(/authenticator/);
     const authenticator = { authenticate: () => Promise.resolve(undefined) };
     expect(() => createRelay({ listen: { host: '0.0.0.0' } }, { authenticator })).not.toThrow();

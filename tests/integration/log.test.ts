@@ -1,4 +1,4 @@
-/** What clients are refused is in the log, within bounds, and no reader of the log (or none) can hold up the relay. */
+/** The log contains the refusals of clients, within bounds, and a slow or missing reader does not block the relay. */
 import { execFileSync, spawn, type ChildProcess, type StdioOptions } from 'node:child_process';
 import { once } from 'node:events';
 import { closeSync, constants, mkdtempSync, openSync, readSync, rmSync, writeSync } from 'node:fs';
@@ -14,7 +14,7 @@ import { RelayCli } from '../support/relay-cli.js';
 import { startRelay } from '../support/relay.js';
 import { connectStomp, openStomp, type StompClient } from '../support/stomp-client.js';
 
-jest.setTimeout(60_000); // processes are started
+jest.setTimeout(60_000); // starts processes
 
 const FOREIGN = { headers: { origin: 'https://evil.example' } };
 const cleanUp: (() => unknown)[] = [];
@@ -50,7 +50,7 @@ describe('refusals', () => {
     return relay;
   }
 
-  /** Resolves when the lines of a kind account for so many events. */
+  /** Resolves when the lines with this text stand for `count` events. */
   function counted(msg: string, count: number): Promise<Line[]> {
     const found = () => lines.filter((line) => line.msg === msg);
     const sum = () => found().reduce((total, { leftOut = 0 }) => total + 1 + leftOut, 0);
@@ -61,7 +61,7 @@ describe('refusals', () => {
     );
   }
 
-  test('of logins, SENDs and SUBSCRIBEs are logged: who, where and why, at most one line a second of a kind', async () => {
+  test('refused logins, SENDs, SUBSCRIBEs and handshakes are logged with user, address and reason, at most one line a second of a kind', async () => {
     const relay = await start();
     const began = Date.now();
     for (let each = 0; each < 30; each++) {
@@ -96,7 +96,7 @@ describe('refusals', () => {
     expect(JSON.stringify(lines)).not.toContain('guess-');
   });
 
-  test('over HTTP too', async () => {
+  test('refused HTTP requests are logged with user, address and reason', async () => {
     const relay = await start();
     const api = `${relay.pageUrl}api/`;
     const publish = (passcode: string) =>
@@ -126,7 +126,7 @@ describe('the command', () => {
   }, 60_000);
   afterAll(() => cli.remove());
 
-  /** A pipe that is full, and that nobody reads. */
+  /** A full pipe without a reader. */
   function fullPipe(): { readonly input: number; readonly output: number } {
     const folder = mkdtempSync(path.join(tmpdir(), 'relay-log-'));
     const name = path.join(folder, 'pipe');
@@ -151,7 +151,7 @@ describe('the command', () => {
     stop(signal?: NodeJS.Signals): Promise<number | null>;
   }
 
-  /** On ports of the test's choice: stdout may not be there. Resolves when it is ready. */
+  /** Starts the command on known ports, as stdout may be missing. Resolves when the relay is ready. */
   async function start(stdio: StdioOptions, flags: readonly string[] = []): Promise<Running> {
     const [port, adminPort] = await freePorts(2);
     const ports = ['--port', String(port), '--admin-port', String(adminPort)];
@@ -196,7 +196,7 @@ describe('the command', () => {
     return client;
   }
 
-  test.each(['alone', 'with workers'])('%s: a stderr that nobody reads stops nothing', async (kind) => {
+  test.each(['alone', 'with workers'])('a stderr without a reader does not block the relay (%s)', async (kind) => {
     const flags = ['--broker', 'memory:'];
     if (kind === 'with workers') {
       const vhost = await createVhost();
@@ -210,7 +210,7 @@ describe('the command', () => {
       'stomp_relay_log_lines_dropped_total 0\n',
     );
 
-    // Once it is read, what has waited comes.
+    // When the pipe is read, the waiting lines arrive.
     const read = Buffer.alloc(65_536);
     let log = '';
     const hasCome = () => {
@@ -221,18 +221,18 @@ describe('the command', () => {
       }
       return log.includes('"WebSocket handshake refused: 403"') || undefined;
     };
-    await eventually(hasCome, 10_000, () => `only ${log.slice(-1_000)} came`);
+    await eventually(hasCome, 10_000, () => `the log is only ${log.slice(-1_000)}`);
     const lines = log.slice(log.indexOf('{')).trimEnd().split('\n');
     for (const line of lines) expect(() => JSON.parse(line) as unknown).not.toThrow();
     expect(await running.stop()).toBe(0);
   });
 
-  test('a stderr that nobody reads does not hold up its end', async () => {
+  test('a stderr without a reader does not delay the end of the relay', async () => {
     const running = await start(['ignore', 'ignore', fullPipe().input], ['--broker', 'memory:']);
     expect(await running.stop()).toBe(0);
   });
 
-  test('a full disk ends nothing', async () => {
+  test('a full disk does not end the relay', async () => {
     const full = openSync('/dev/full', 'w');
     cleanUp.push(() => closeSync(full));
     const running = await start(['ignore', full, full], ['--broker', 'memory:']);
@@ -240,7 +240,7 @@ describe('the command', () => {
     expect(await running.stop()).toBe(0);
   });
 
-  test('a reader that has gone ends nothing', async () => {
+  test('a closed stdout and stderr do not end the relay', async () => {
     const running = await start(['ignore', 'pipe', 'pipe'], ['--broker', 'memory:']);
     running.child.stdout?.destroy();
     running.child.stderr?.destroy();
@@ -248,17 +248,17 @@ describe('the command', () => {
     expect(await running.stop()).toBe(0);
   });
 
-  test('a terminal that closes stops it in order', async () => {
+  test('a terminal that closes stops the relay in order', async () => {
     const running = await start(['ignore', 'ignore', 'ignore'], ['--broker', 'memory:']);
     const client = await connectStomp(running.webSocketUrl);
     const stopped = running.stop('SIGHUP');
-    running.child.kill('SIGHUP'); // the shell sends one, and so does the kernel
+    running.child.kill('SIGHUP'); // shell and kernel each send one
     await client.expectClose(1012);
     await stopped;
-    expect(running.child.signalCode).toBe('SIGHUP'); // an abort of Node's would be SIGABRT
+    expect(running.child.signalCode).toBe('SIGHUP'); // an abort of Node would be SIGABRT
   });
 
-  test('what it prints and cannot is an error, with a clear line', async () => {
+  test('a command that cannot print its result ends with one error line and status 1', async () => {
     const full = openSync('/dev/full', 'w');
     cleanUp.push(() => closeSync(full));
     const child = spawn(process.execPath, [cli.program, 'api-key'], { stdio: ['ignore', full, 'pipe'] });

@@ -1,4 +1,4 @@
-/** Users with passwords and a login service, as clients meet them: over STOMP and HTTP, alone and one after the other. */
+/** The authenticators `users` and `http`: over STOMP and HTTP, alone and combined. */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
@@ -26,7 +26,7 @@ const clients: StompClient[] = [];
 const relays: TestRelay[] = [];
 let log: RecordingLog;
 
-/** A login service: what the login says is what it does. */
+/** The answers of the login service, by login. */
 const ANSWERS: Readonly<Record<string, readonly [status: number, body?: unknown]>> = {
   bob: [200, { name: 'bob', claims: { role: 'admin' } }],
   brief: [200, { name: 'brief', expiresAt: Date.now() / 1_000 - 1 }],
@@ -97,35 +97,35 @@ async function refusal(
 }
 
 describe('users', () => {
-  test('log in as who they are; a wrong passcode and an unknown name get the same words', async () => {
+  test('a user logs in by passcode; a wrong passcode and an unknown name get the same ERROR', async () => {
     const relay = await start([users()]);
     const ann = await logIn(relay, 'ann');
-    await ann.receipt('SUBSCRIBE', { id: 's', destination: '/topic/who' });
-    await ann.receipt('SEND', { destination: '/topic/who', user: 'root' });
+    await ann.receipt('SUBSCRIBE', { id: 's', destination: '/topic/user' });
+    await ann.receipt('SEND', { destination: '/topic/user', user: 'root' });
     expect((await ann.expectFrame('MESSAGE')).headers['user']).toBe('ann');
 
     const [wrong, wrongCode] = await refusal(relay, 'ann', 'wrong');
-    const [unknown, unknownCode] = await refusal(relay, 'nobody');
+    const [unknown, unknownCode] = await refusal(relay, 'unknown');
     expect(wrong.headers).toMatchObject({ code: 'authentication-failed' });
     expect(unknown.headers).toEqual(wrong.headers);
     expect(unknown.body).toEqual(wrong.body);
     expect([wrongCode, unknownCode]).toEqual([4401, 4401]);
   });
 
-  test('in a file that changes: who comes next meets the new list, who is there stays', async () => {
+  test('a changed users file counts for new logins, and existing sessions stay', async () => {
     const file = path.join(folder, 'users.json');
     writeFileSync(file, JSON.stringify([{ name: 'ann', passwordHash }]));
     const relay = await start([{ kind: 'users', file }]);
     const ann = await logIn(relay, 'ann');
     writeFileSync(file, JSON.stringify([{ name: 'anna', passwordHash }]));
     const isRead = () => log.lines.find((line) => line.includes('read again'));
-    await eventually(isRead, 15_000, () => 'the file is not read again');
+    await eventually(isRead, 15_000, () => 'the relay has not read the file again');
     await refusal(relay, 'ann');
     await logIn(relay, 'anna');
     await ann.receipt('SEND', { destination: '/topic/still' });
   });
 
-  test('a flood of guesses is bounded, and other sessions go on', async () => {
+  test('a flood of guesses is bounded, and other sessions are not affected', async () => {
     const relay = await start([{ ...users(), checksMax: 1, waitingMax: 3 }]);
     const ann = await logIn(relay, 'ann');
     await ann.receipt('SUBSCRIBE', { id: 's', destination: '/topic/flood' });
@@ -136,7 +136,7 @@ describe('users', () => {
       await ann.receipt('SEND', { destination: '/topic/flood', n: String(i) });
       expect((await ann.expectFrame('MESSAGE')).headers['n']).toBe(String(i));
     }
-    await logIn(relay, 'ann'); // known from before: not one of those who wait
+    await logIn(relay, 'ann'); // a cached login does not wait for a check
     const codes = await flood;
     expect(codes.filter((code) => code === 'authentication-failed').length).toBeGreaterThanOrEqual(4);
     expect(codes.filter((code) => code === 'authentication-unavailable').length).toBeGreaterThan(0);
@@ -145,7 +145,7 @@ describe('users', () => {
 });
 
 describe('a login service', () => {
-  test('says who a client is', async () => {
+  test('a login service names the user of a client', async () => {
     const bob = await logIn(await start([http()]), 'bob');
     await bob.receipt('SUBSCRIBE', { id: 's', destination: '/user/queue/mine' });
     await bob.receipt('SEND', { destination: '/user/bob/queue/mine' });
@@ -160,21 +160,21 @@ describe('a login service', () => {
     ['broken', 'authentication-unavailable', 1013],
     ['odd', 'authentication-unavailable', 1013],
     ['slow', 'authentication-unavailable', 1013],
-  ])('%s: ERROR %s, close code %i', async (login, code, closeCode) => {
+  ])('a login service answer for %s gives ERROR %s and close code %i', async (login, code, closeCode) => {
     const [error, closed] = await refusal(await start([{ ...http(), checkTimeoutMs: 200 }]), login);
     expect(error.headers).toMatchObject({ code });
     expect(error.body.toString()).not.toContain(PASSCODE);
     expect(closed).toBe(closeCode);
   });
 
-  test('that has no answer is reported, with its reason', async () => {
+  test('a failing login service is logged with the reason', async () => {
     const relay = await start([http()]);
     await refusal(relay, 'broken');
     expect(log.lines.join('\n')).toMatch(/answered with status 500/);
   });
 });
 
-test('one after the other: who the first does not know, the next may', async () => {
+test('a login unknown to one authenticator goes to the next; a refused login does not', async () => {
   const relay = await start([users(), http()]);
   await logIn(relay, 'ann');
   await logIn(relay, 'bob');
@@ -184,7 +184,7 @@ test('one after the other: who the first does not know, the next may', async () 
   expect((await refusal(reversed, 'barred'))[0].headers['code']).toBe('authentication-failed');
 });
 
-test('the same logins count for HTTP requests', async () => {
+test('logins of the authenticator users count for HTTP requests', async () => {
   const { pageUrl } = await start([users()]);
   const post = (login: string) =>
     fetch(new URL('/api/messages', pageUrl), {
@@ -218,7 +218,7 @@ describe('the command line', () => {
     return { status, out: out.join(''), err: err.join('') };
   }
 
-  test('hash-password makes a hash with which its user can log in', async () => {
+  test('hash-password prints a hash with which the user can log in', async () => {
     log = recordingLog();
     const { status, out, err } = await run(`${PASSCODE}\n`);
     expect([status, err]).toEqual([0, '']);
@@ -232,7 +232,7 @@ describe('the command line', () => {
     await expect(connectStomp(relay.websocketUrl, { login: 'ann', passcode: 'wrong' })).rejects.toThrow(/ERROR/);
   }, 30_000);
 
-  test('hash-password without a password says so', async () => {
+  test('hash-password without a password ends with an error and status 1', async () => {
     log = recordingLog();
     expect(await run('')).toEqual({ status: 1, out: '', err: 'stomp-relay: no password was given\n' });
   });

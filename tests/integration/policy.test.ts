@@ -1,6 +1,6 @@
 /**
- * A policy, from outside: what clients are refused they do not get by another name, and what they are allowed they get. Each
- * refused subscription is held against one that is allowed, and sees the same messages: none.
+ * A policy, tested through sockets: a denied destination is denied in every spelling, and an allowed one works. A
+ * client with refused subscriptions receives none of the messages that an allowed subscriber receives.
  */
 import { describe, expect, test } from '@jest/globals';
 import type { ConfigInput, RelayHooks } from '../../server/src/index.js';
@@ -23,7 +23,7 @@ const config: ConfigInput = {
     ],
   },
 };
-/** Claims come as headers of CONNECT; who has no login is anonymous. */
+/** Takes claims from headers of CONNECT; a client without a login is anonymous. */
 const hooks: RelayHooks = {
   authenticator: {
     authenticate: ({ login, headers }) =>
@@ -45,7 +45,7 @@ describe.each(BROKERS)('rules, with %s', (broker) => {
     });
   const admin = () => join('root', { role: 'admin' });
 
-  /** With soft-errors, so that one session can be refused often. */
+  /** The reason of a refusal. The sessions use soft-errors, so one session can be refused many times. */
   async function refused(client: StompClient, command: string, headers: Record<string, string>): Promise<string> {
     const receipt = unique();
     client.sendFrame(command, { ...headers, receipt }, command === 'SEND' ? 'x' : '');
@@ -64,29 +64,29 @@ describe.each(BROKERS)('rules, with %s', (broker) => {
     ['/queue/secret', 'secret', '/amq/queue/secret', '/queue/%73ecret'],
     ['/topic/private.bob.a', '/topic/private.*.a', '/topic/private.#', '/topic/tenants.#', '/amq/queue/jobs'],
     ['/topic/other', '/topic/chats', '/exchange/amq.fanout', '/exchange/amq.direct/x', '/exchange/amq.headers/chat.a'],
-  ])('SUBSCRIBE to %s, %s and so on is refused', async (...destinations) => {
+  ])('SUBSCRIBE to the denied %s, %s and other spellings is refused', async (...destinations) => {
     const ann = await join('ann', { tenant: '#' });
     for (const destination of destinations) await refused(ann, 'SUBSCRIBE', { id: 's', destination });
   });
 
-  test('a subscriber that is refused sees nothing, and one that is allowed sees it', async () => {
-    const [root, ann, bob, nobody] = await Promise.all([admin(), join('ann'), join('bob'), join(undefined)]);
+  test('an allowed subscriber gets a message, and clients with refused subscriptions do not', async () => {
+    const [root, ann, bob, anonymous] = await Promise.all([admin(), join('ann'), join('bob'), join(undefined)]);
     await ann.receipt('SUBSCRIBE', { id: 's', destination: '/topic/private.ann.#' });
     for (const destination of ['/topic/private.ann.#', '/exchange/amq.topic/private.#', '/topic/*.ann.*']) {
       await refused(bob, 'SUBSCRIBE', { id: 's', destination });
-      await refused(nobody, 'SUBSCRIBE', { id: 's', destination });
+      await refused(anonymous, 'SUBSCRIBE', { id: 's', destination });
     }
-    await refused(nobody, 'SUBSCRIBE', { id: 's', destination: '/topic/private.anonymous.#' });
+    await refused(anonymous, 'SUBSCRIBE', { id: 's', destination: '/topic/private.anonymous.#' });
     for (const client of [ann, bob]) await client.receipt('SUBSCRIBE', { id: 'end', destination: '/topic/chat.end' });
-    await nobody.receipt('SUBSCRIBE', { id: 'end', destination: '/topic/public.#' });
+    await anonymous.receipt('SUBSCRIBE', { id: 'end', destination: '/topic/public.#' });
     await root.receipt('SEND', { destination: '/topic/private.ann.a' }, 'for ann');
     await root.receipt('SEND', { destination: '/topic/chat.end' }, 'end');
     await root.receipt('SEND', { destination: '/topic/public.end' }, 'end');
     expect((await ann.nextFrame()).body.toString()).toBe('for ann');
-    for (const client of [ann, bob, nobody]) expect((await client.nextFrame()).body.toString()).toBe('end');
+    for (const client of [ann, bob, anonymous]) expect((await client.nextFrame()).body.toString()).toBe('end');
   });
 
-  test('what is denied to all is denied to who may do everything else', async () => {
+  test('a deny rule for everyone also applies to an administrator', async () => {
     const root = await admin();
     expect(await refused(root, 'SEND', { destination: '/exchange/amq.topic/secret.a' })).toBe(
       '"root" may not send to /exchange/amq.topic/secret.a: policy.rules.0 denies it.',
@@ -96,7 +96,7 @@ describe.each(BROKERS)('rules, with %s', (broker) => {
     await root.receipt('SEND', { destination: '/topic/anything' });
   });
 
-  test('a SEND is refused by another name, in a transaction, and with a key that looks like a pattern', async () => {
+  test('a denied SEND is refused in other spellings, in a transaction, and with a key that looks like a pattern', async () => {
     const ann = await join('ann');
     for (const destination of [
       '/topic/other',
@@ -111,7 +111,7 @@ describe.each(BROKERS)('rules, with %s', (broker) => {
     await refused(ann, 'SEND', { destination: '/topic/other', transaction: 't' });
   });
 
-  test('a claim is a word of a destination, or nothing', async () => {
+  test('a claim in a rule matches exactly one word, and never acts as a wildcard', async () => {
     const [root, ann, wild] = await Promise.all([
       admin(),
       join('ann', { tenant: 'acme' }),
@@ -126,7 +126,7 @@ describe.each(BROKERS)('rules, with %s', (broker) => {
     expect((await ann.nextFrame()).body.toString()).toBe('news');
   });
 
-  test('a service is not asked to reply where its client may not send', async () => {
+  test('a SEND with a reply-to where its client may not send is refused', async () => {
     const ann = await join('ann');
     const to = { destination: '/queue/requests' };
     for (const replyTo of [
@@ -142,7 +142,7 @@ describe.each(BROKERS)('rules, with %s', (broker) => {
       await ann.receipt('SEND', { ...to, 'reply-to': replyTo });
   });
 
-  test('the headers of a queue are no way around', async () => {
+  test('queue headers cannot bypass the policy', async () => {
     const ann = await join('ann');
     const chat = { id: 's', destination: '/topic/chat.a' };
     for (const headers of [
@@ -169,7 +169,7 @@ describe.each(BROKERS)('rules, with %s', (broker) => {
     await ann.receipt('SUBSCRIBE', { ...chat, id: 'u', durable: 'true', 'x-queue-name': 'jobs' });
   });
 
-  test('users write to each other only where it is allowed', async () => {
+  test('users can send to other users where a rule allows it', async () => {
     const [ann, bob] = await Promise.all([join('ann'), join('bob')]);
     await bob.receipt('SUBSCRIBE', { id: 's', destination: '/user/queue/replies' });
     await ann.receipt('SEND', { destination: '/user/bob/queue/replies' }, 'hello');

@@ -1,4 +1,4 @@
-/** Python's stomp.py, as the other tests use it, against a server that is not ours: RabbitMQ's own STOMP plugins. */
+/** Checks stomp.py, which other tests use, against another server: RabbitMQ's own STOMP plugins. */
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { pythonWithStomp, runPython } from '../support/python.js';
 import { createVhost, rabbitmq, type Vhost } from '../support/rabbitmq.js';
@@ -30,7 +30,7 @@ beforeAll(async () => {
 afterAll(() => vhost.delete());
 
 test.each(['websocket', 'tcp'])(
-  'stomp.py talks over %s',
+  'stomp.py sends and receives over %s',
   async (kind) => {
     const { hostname } = new URL(rabbitmq().amqpUrl);
     const port = kind === 'tcp' ? String(rabbitmq().stompPort) : new URL(rabbitmq().webStompUrl).port;

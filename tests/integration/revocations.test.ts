@@ -1,4 +1,4 @@
-/** Access that is revoked at one relay is gone at all relays on the same broker, and comes back with what is issued later. */
+/** A revocation at one relay applies to all relays on the broker; credentials issued later are accepted again. */
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import { AuthenticationError, type Authenticator } from '../../server/src/index.js';
 import { eventually } from '../support/deadline.js';
@@ -8,7 +8,7 @@ import { connectStomp, openStomp, type StompClient } from '../support/stomp-clie
 import { TcpProxy } from '../support/tcp-proxy.js';
 import { stageRelays, unique } from './stomp/relay-stage.js';
 
-/** A passcode is the moment when it was issued, or `password`. */
+/** A passcode is its time of issue, or `password`. */
 const tokens: Authenticator = {
   authenticate: ({ login, passcode = '' }) => {
     if (login === undefined) return Promise.resolve({ name: 'anonymous', anonymous: true, claims: {} });
@@ -32,7 +32,7 @@ describe.each(BROKERS)('%s', (broker) => {
   const there = { instance: broker === 'memory' ? 0 : 1 };
 
   describe.each(TRANSPORTS)('over %s', (transport) => {
-    test('sessions of the user end everywhere, those of others do not', async () => {
+    test('a revocation ends the sessions of the user at all relays, and no others', async () => {
       const [user, other] = [unique('user'), unique('other')];
       const token = tokenFrom(-1_000);
       const ended = [
@@ -50,7 +50,7 @@ describe.each(BROKERS)('%s', (broker) => {
       for (const each of spared) await each.receipt('SUBSCRIBE', { id: '0', destination: `/topic/${user}` });
     });
 
-    test('the old token is refused everywhere, a new one and a password are accepted', async () => {
+    test('after a revocation all relays refuse the old token, and accept a newer one and a password', async () => {
       const user = unique('user');
       const old = tokenFrom(-1_000);
       const witness = await stage.connect(transport, { login: user, passcode: old }, there);
@@ -70,7 +70,7 @@ describe.each(BROKERS)('%s', (broker) => {
 describe('over HTTP', () => {
   const stage = stageRelays('rabbitmq', { instances: 2, hooks: { authenticator: tokens } });
 
-  test('streams of the user end everywhere, and the old token opens none', async () => {
+  test('a revocation ends the streams of the user at all relays, and the old token opens no new one', async () => {
     const [user, topic] = [unique('user'), unique('topic')];
     const open = (relay: TestRelay, passcode: string): Promise<Response> =>
       fetch(`${relay.pageUrl}api/stream?destination=/topic/${topic}`, {
@@ -93,14 +93,14 @@ describe('over HTTP', () => {
   });
 });
 
-describe('a client that would revoke others', () => {
+describe('a client that forges revocations', () => {
   const stage = stageRelays('rabbitmq', { instances: 2, hooks: { authenticator: tokens } });
 
-  test('does not reach the other relays', async () => {
+  test('a revocation forged by a client does not reach other relays', async () => {
     const victim = unique('victim');
     const witness = await stage.connect('webSocketUrl', { login: victim, passcode: 'password' }, { instance: 1 });
-    const told = { kind: 'revoked', from: 'x', revocations: [{ user: victim, revokedAtMs: Date.now() }] };
-    const body = JSON.stringify(told);
+    const forged = { kind: 'revoked', from: 'x', revocations: [{ user: victim, revokedAtMs: Date.now() }] };
+    const body = JSON.stringify(forged);
     const login = { login: unique('attacker'), passcode: 'password', 'relay-extensions': 'soft-errors' };
     const attacker = await stage.connect('webSocketUrl', login);
     for (const headers of [
@@ -131,7 +131,7 @@ describe('a client that would revoke others', () => {
         body: JSON.stringify({ destination: headers['destination'], headers: { ...headers }, body }),
       });
     }
-    await attacker.receipt('SEND', { destination: `/user/${victim}/queue/last` }, 'all is sent');
+    await attacker.receipt('SEND', { destination: `/user/${victim}/queue/last` }, 'end');
     await witness.receipt('SUBSCRIBE', { id: '0', destination: '/topic/still-here' });
     for (const { library } of stage.relays) {
       expect((await library.operations.revocations({ limit: 100 })).items).toEqual([]);
@@ -140,46 +140,49 @@ describe('a client that would revoke others', () => {
 });
 
 describe('a session that is being authenticated', () => {
-  let asked: (() => void)[] = [];
+  let pending: (() => void)[] = [];
   const slow: Authenticator = {
     authenticate: async (credentials) => {
-      await new Promise<void>((resolve) => asked.push(resolve));
+      await new Promise<void>((resolve) => pending.push(resolve));
       return tokens.authenticate(credentials);
     },
   };
   const stage = stageRelays('rabbitmq', { instances: 2, hooks: { authenticator: slow } });
   beforeEach(() => {
-    asked = [];
+    pending = [];
   });
 
-  test.each(['password', '1000'])('does not slip through with %s', async (passcode) => {
-    const user = unique('user');
-    const clients = [await stage.open('webSocketUrl'), await stage.open('webSocketUrl', { instance: 1 })];
-    for (const each of clients) {
-      each.sendFrame('CONNECT', { 'accept-version': '1.2', host: '/', login: user, passcode });
-    }
-    const begun = () => (asked.length === 2 ? true : undefined);
-    await eventually(begun, 5_000, () => 'nobody was asked');
-    await stage.relay.library.revoke(user);
-    // Both know it, also the one that had to be told
-    const isKnown = async (relay: TestRelay) =>
-      (await relay.library.operations.revocations({ limit: 100 })).items.some((each) => each.user === user);
-    for (const relay of stage.relays) {
-      await eventually(
-        async () => ((await isKnown(relay)) ? true : undefined),
-        5_000,
-        () => 'it was not told',
-      );
-    }
-    for (const answer of asked) answer();
-    for (const each of clients) {
-      await each.expectFrame('ERROR', { code: 'authentication-failed' });
-      expect((await each.expectClose()).code).toBe(4401);
-    }
-  });
+  test.each(['password', '1000'])(
+    'a login that is being checked during the revocation is refused, with %s',
+    async (passcode) => {
+      const user = unique('user');
+      const clients = [await stage.open('webSocketUrl'), await stage.open('webSocketUrl', { instance: 1 })];
+      for (const each of clients) {
+        each.sendFrame('CONNECT', { 'accept-version': '1.2', host: '/', login: user, passcode });
+      }
+      const begun = () => (pending.length === 2 ? true : undefined);
+      await eventually(begun, 5_000, () => 'the authenticator was not called');
+      await stage.relay.library.revoke(user);
+      // Both relays know the revocation, also the one that received it from the other
+      const isKnown = async (relay: TestRelay) =>
+        (await relay.library.operations.revocations({ limit: 100 })).items.some((each) => each.user === user);
+      for (const relay of stage.relays) {
+        await eventually(
+          async () => ((await isKnown(relay)) ? true : undefined),
+          5_000,
+          () => 'a relay has not received the revocation',
+        );
+      }
+      for (const answer of pending) answer();
+      for (const each of clients) {
+        await each.expectFrame('ERROR', { code: 'authentication-failed' });
+        expect((await each.expectClose()).code).toBe(4401);
+      }
+    },
+  );
 });
 
-describe('a relay that was not there', () => {
+describe('a relay that missed a revocation', () => {
   const clients: StompClient[] = [];
   const relays: TestRelay[] = [];
   let vhost: Vhost;
@@ -205,7 +208,7 @@ describe('a relay that was not there', () => {
     return client;
   };
 
-  test('hears of it when it comes, and when it comes back', async () => {
+  test('a relay gets missed revocations when it starts and when it reconnects', async () => {
     const [user, later, fromAfar] = [unique('user'), unique('later'), unique('afar')];
     const old = tokenFrom(-1_000);
     const first = await start(vhost.amqpUrl);

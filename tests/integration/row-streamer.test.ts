@@ -1,4 +1,4 @@
-/** examples/row-streamer as its users meet it: on a real PostgreSQL, through relays that come and go. */
+/** examples/row-streamer on a real PostgreSQL, with relays that restart. */
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
@@ -18,10 +18,10 @@ import { connectStomp, type ReceivedFrame } from '../support/stomp-client.js';
 import { TcpProxy } from '../support/tcp-proxy.js';
 
 const ROOT = path.resolve(import.meta.dirname, '../..');
-/** The example with a client built from what is in the tree, where it finds its other packages. */
+/** A copy of the example with a client SDK built from the sources, inside the repository for its other packages. */
 const BUILD = path.join(ROOT, '.cache', `row-streamer-${randomUUID()}`);
 
-jest.setTimeout(60_000); // each test starts processes
+jest.setTimeout(60_000); // starts processes
 
 let postgres: Postgres;
 beforeAll(async () => {
@@ -43,7 +43,7 @@ function buildExample(): void {
   mkdirSync(sdk, { recursive: true });
   cpSync(path.join(ROOT, 'examples/row-streamer'), BUILD, {
     recursive: true,
-    filter: (file) => !file.endsWith('package.json'), // Jest remarks on two packages of one name
+    filter: (file) => !file.endsWith('package.json'), // Jest warns about two packages with one name
   });
   writeFileSync(path.join(BUILD, 'package.json'), JSON.stringify({ type: 'module' }));
   writeFileSync(path.join(sdk, 'package.json'), JSON.stringify({ type: 'module', exports: './index.js' }));
@@ -85,7 +85,7 @@ async function relayOn(...given: Parameters<typeof startRelay>): Promise<TestRel
 
 const newTopic = (): string => `/topic/rows.${randomUUID()}`;
 
-/** What any STOMP client gets. */
+/** Collects the frames of a plain STOMP client. */
 async function listen(relay: TestRelay, destination: string): Promise<Inbox<ReceivedFrame>> {
   const client = await connectStomp(relay.webSocketUrl);
   const frames = new Inbox<ReceivedFrame>(destination);
@@ -104,7 +104,7 @@ interface Row {
   readonly n: number;
 }
 
-/** What the SDK's subscribers get. */
+/** Collects the rows of a subscriber with the SDK. */
 async function listenWithSdk(relay: TestRelay, destination: string): Promise<Inbox<Row>> {
   const client = createClient({
     url: relay.webSocketUrl,
@@ -119,14 +119,14 @@ async function listenWithSdk(relay: TestRelay, destination: string): Promise<Inb
 const rowOf = ({ body }: ReceivedFrame): Row => JSON.parse(body.toString()) as Row;
 const upTo = (count: number): number[] => Array.from({ length: count }, (_, index) => index + 1);
 
-/** Sessions of the streamer at the database: none when all is closed. */
+/** The open database sessions of the streamer. */
 const sessions = () =>
   postgres.query<{ state: string }>(`select state from pg_stat_activity where application_name = 'row-streamer'`);
 
 const summaryOf = ({ out }: Streamer): string => out.all.at(-1) ?? '';
 
 describe.each(BROKERS)('with the broker %s', (kind) => {
-  test('all rows arrive, in order, as JSON, numbered within one run', async () => {
+  test('all rows arrive in order as JSON, numbered within one run', async () => {
     const broker = await createBroker(kind);
     cleanUp.push(() => broker.delete());
     const relay = await relayOn(broker.url);
@@ -149,7 +149,7 @@ describe.each(BROKERS)('with the broker %s', (kind) => {
 });
 
 describe('rows', () => {
-  test('no digit, no microsecond and no byte of a value is lost', async () => {
+  test('values of all types arrive with every digit, microsecond and byte', async () => {
     const relay = await relayOn();
     const topic = newTopic();
     const frames = await listen(relay, topic);
@@ -173,7 +173,7 @@ describe('rows', () => {
     expect(await streamer.ended).toBe(0);
   });
 
-  test('the demo needs no table, and its numbers can be drawn', async () => {
+  test('--demo streams rows of numbers without a table', async () => {
     const relay = await relayOn();
     const topic = newTopic();
     const frames = await listen(relay, topic);
@@ -189,7 +189,7 @@ describe('rows', () => {
     expect(await streamer.ended).toBe(0);
   });
 
-  test('--loop begins again, and goes on numbering', async () => {
+  test('--loop repeats the query and continues the numbering', async () => {
     const relay = await relayOn();
     const topic = newTopic();
     const frames = await listen(relay, topic);
@@ -206,13 +206,13 @@ describe('rows', () => {
 });
 
 describe('back-pressure', () => {
-  test('PostgreSQL makes no more rows than window and batch while confirms do not come', async () => {
+  test('while confirms are missing, PostgreSQL produces no more rows than window and batch', async () => {
     const relay = await relayOn();
     const proxy = await TcpProxy.start(relay.webSocketUrl);
     cleanUp.push(() => proxy.close());
     const topic = newTopic();
     const frames = await listen(relay, topic);
-    // each row that has been made holds a lock, which others can count
+    // each produced row holds a lock, so the rows can be counted
     const streamer = stream([
       ...['--query', 'select n, pg_try_advisory_lock_shared(n) as made from generate_series(1, 4000) as n'],
       ...['--relay', proxy.url(relay.webSocketUrl), '--topic', topic],
@@ -224,9 +224,9 @@ describe('back-pressure', () => {
     const lines = streamer.out.all.length;
     const confirmed = Number(/^(\d+) rows/.exec(streamer.out.all.at(-1) ?? '')?.[1]);
     await frames.atLeast(confirmed + 25);
-    expect(await rowsMade()).toBeLessThanOrEqual(confirmed + 25 + 10);
-    await streamer.out.atLeast(lines + 1); // it has had time to go on
-    expect(await rowsMade()).toBeLessThanOrEqual(confirmed + 25 + 10);
+    expect(await rowsProduced()).toBeLessThanOrEqual(confirmed + 25 + 10);
+    await streamer.out.atLeast(lines + 1); // it has had time to continue
+    expect(await rowsProduced()).toBeLessThanOrEqual(confirmed + 25 + 10);
     expect(frames.all.length).toBe(confirmed + 25);
     proxy.restore();
     expect(await streamer.ended).toBe(0);
@@ -235,7 +235,7 @@ describe('back-pressure', () => {
 
   const isFull = (lines: readonly string[]): boolean => lines.at(-1)?.includes('25 in flight') === true;
 
-  const rowsMade = async (): Promise<number> => {
+  const rowsProduced = async (): Promise<number> => {
     const [locks] = await postgres.query<{ count: string }>(
       `select count(*) from pg_locks where locktype = 'advisory'`,
     );
@@ -243,7 +243,7 @@ describe('back-pressure', () => {
   };
 });
 
-describe('a relay that goes', () => {
+describe('a relay that fails', () => {
   let cli: RelayCli;
   beforeAll(() => {
     cli = new RelayCli();
@@ -251,7 +251,7 @@ describe('a relay that goes', () => {
   afterEach(() => cli.killAll());
   afterAll(() => cli?.remove());
 
-  test('killed with unconfirmed rows: all come, in order, and to who uses the SDK each of them once', async () => {
+  test('when the relay is killed with unconfirmed rows, all rows arrive in order, and with the SDK once each', async () => {
     const broker = await createBroker('rabbitmq');
     cleanUp.push(() => broker.delete());
     const other = await relayOn(broker.url);
@@ -268,7 +268,7 @@ describe('a relay that goes', () => {
     ]);
     await frames.atLeast(50);
     proxy.hold('answers');
-    await frames.atLeast(frames.all.length + 20); // the broker has them, and the streamer does not know
+    await frames.atLeast(frames.all.length + 20); // the broker has these rows, but the streamer has no confirms
     killed.child.kill('SIGKILL');
     await killed.exited;
     proxy.reset();
@@ -279,12 +279,12 @@ describe('a relay that goes', () => {
     expect(rows.all.map(({ n }) => n)).toEqual(upTo(600));
     const raw = frames.all.map((frame) => rowOf(frame).n);
     expect([...new Set(raw)]).toEqual(upTo(600));
-    expect(raw.length).toBeGreaterThan(600); // some have come twice
+    expect(raw.length).toBeGreaterThan(600); // some have arrived twice
     expect(streamer.out.all).toContain('relay: connected again');
     expect(summaryOf(streamer)).toMatch(/^published 600 rows in /);
   });
 
-  test('with its embedded broker, in order: the rest goes to the next one', async () => {
+  test('when a relay with its embedded broker is replaced, the streamer continues with the new one', async () => {
     const relay = await startRelay();
     const { port } = new URL(relay.webSocketUrl);
     const topic = newTopic();
@@ -300,7 +300,7 @@ describe('a relay that goes', () => {
     expect(summaryOf(streamer)).toMatch(/^published 600 rows in /);
   });
 
-  test('for longer than --wait: a sentence and status 1', async () => {
+  test('a relay that is away longer than --wait ends the streamer with one sentence and status 1', async () => {
     const [port] = await freePorts(1);
     const streamer = stream(['--demo', '--wait', '1', '--relay', `ws://127.0.0.1:${port}/ws`]);
     expect(await streamer.ended).toBe(1);
@@ -311,7 +311,7 @@ describe('a relay that goes', () => {
   test.each([
     ['login', { auth: { authenticators: [{ kind: 'users' as const, users: [] }] } }],
     ['topic', { policy: { rules: [] } }],
-  ])('refused %s: a sentence and status 1, and no second attempt', async (_, options) => {
+  ])('a refused %s ends the streamer with one sentence and status 1, without another attempt', async (_, options) => {
     const relay = await relayOn('memory:', options);
     const streamer = stream(['--demo', '--relay', relay.webSocketUrl], {
       RELAY_LOGIN: 'rows',
@@ -325,7 +325,7 @@ describe('a relay that goes', () => {
 
 describe('a stop', () => {
   test.each(['SIGTERM', 'SIGINT'] as const)(
-    '%s in the middle: what was sent is confirmed, all is closed',
+    '%s during a stream waits for the confirms of sent rows and closes all connections',
     async (signal) => {
       const relay = await relayOn();
       const topic = newTopic();
@@ -336,7 +336,7 @@ describe('a stop', () => {
       ]);
       await frames.atLeast(60);
       streamer.child.kill(signal);
-      streamer.child.kill(signal); // as npm does: it passes on what the terminal has sent already
+      streamer.child.kill(signal); // npm forwards a signal that the terminal has already sent
       expect(await streamer.ended).toBe(0);
       const [, confirmed] = /^stopped: published (\d+) rows in [^;]*$/.exec(summaryOf(streamer)) ?? [];
       await frames.atLeast(Number(confirmed));
@@ -346,7 +346,7 @@ describe('a stop', () => {
     },
   );
 
-  test.each([[[]], [['--count']]])('a query that would go on for ever is cancelled %j', async (flags) => {
+  test.each([[[]], [['--count']]])('SIGTERM cancels a query that would not end (flags %j)', async (flags) => {
     const relay = await relayOn();
     const streamer = stream(['--query', 'select pg_sleep(3600)', '--relay', relay.webSocketUrl, ...flags]);
     const isRunning = async () => (await sessions()).some(({ state }) => state === 'active') || undefined;
@@ -359,7 +359,7 @@ describe('a stop', () => {
 });
 
 describe('a database', () => {
-  test('that comes later is waited for', async () => {
+  test('the streamer waits for a database that starts later', async () => {
     const relay = await relayOn();
     await postgres.kill();
     const streamer = stream(['--query', 'select 1 as n', '--relay', relay.webSocketUrl, '--topic', newTopic()]);
@@ -369,7 +369,7 @@ describe('a database', () => {
     expect(summaryOf(streamer)).toMatch(/^published 1 rows/);
   });
 
-  test('that does not come: a sentence and status 1', async () => {
+  test('a missing database ends the streamer with one sentence and status 1', async () => {
     const [port] = await freePorts(1);
     const streamer = stream(['--demo', '--wait', '1', '--database', `postgres://me:hidden@127.0.0.1:${port}/none`]);
     expect(await streamer.ended).toBe(1);
@@ -378,7 +378,7 @@ describe('a database', () => {
     expect([...streamer.out.all, ...streamer.errors.all].join()).not.toContain('hidden');
   });
 
-  test('that refuses: a sentence and status 1 at once, without the password', async () => {
+  test('a database that refuses the login ends the streamer at once, without the password in the output', async () => {
     const url = new URL(postgres.url);
     url.password = 'hidden';
     const streamer = stream(['--demo', '--database', url.href]);
@@ -387,7 +387,7 @@ describe('a database', () => {
     expect(streamer.out.all).toEqual([]);
   });
 
-  test('that goes in the middle: what was read is confirmed, then a sentence and status 1', async () => {
+  test('a database that fails during a stream ends the streamer with status 1, after the confirms of the rows read', async () => {
     const relay = await relayOn();
     const topic = newTopic();
     const frames = await listen(relay, topic);
@@ -409,10 +409,10 @@ describe('a database', () => {
 
   test.each([
     ['a row that fails', 'select 10 / (5 - n) as n from generate_series(1, 9) as n', 'division by zero (22012)'],
-    ['no query', 'selec 1', 'syntax error at or near "selec" (42601)'],
+    ['an invalid query', 'selec 1', 'syntax error at or near "selec" (42601)'],
     ['a query that writes', 'create table x (n int)', 'cannot execute CREATE TABLE in a read-only transaction (25006)'],
     ['two columns of one name', 'select 1 as n, 2 as n', 'two columns are called n: give one another name, with "as"'],
-  ])('%s: a sentence and status 1', async (_, query, sentence) => {
+  ])('%s ends the streamer with one sentence and status 1', async (_, query, sentence) => {
     const relay = await relayOn();
     const streamer = stream(['--query', query, '--relay', relay.webSocketUrl]);
     expect(await streamer.ended).toBe(1);
@@ -420,7 +420,7 @@ describe('a database', () => {
   });
 });
 
-test('settings that cannot be followed: which, what would do, and status 1', async () => {
+test('an invalid setting ends the streamer with its name, its range and status 1', async () => {
   const streamer = stream(['--demo', '--window', '0']);
   expect(await streamer.ended).toBe(1);
   expect(streamer.out.all).toEqual([]);

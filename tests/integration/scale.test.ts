@@ -1,4 +1,4 @@
-/** What browsers cost RabbitMQ: nothing. Read from RabbitMQ itself. */
+/** Subscribers cost RabbitMQ nothing, by its own counts. */
 import { afterAll, afterEach, beforeAll, expect, test } from '@jest/globals';
 import { createVhost, type Vhost } from '../support/rabbitmq.js';
 import { startRelay, type TestRelay } from '../support/relay.js';
@@ -32,12 +32,12 @@ interface Binding {
   readonly routing_key: string;
 }
 
-test('10,000 subscribers of one topic on one instance are one queue and one binding', async () => {
+test('10,000 subscribers of one topic on one instance need one queue and one binding', async () => {
   for (let at = 0; at < SESSIONS; at += 100) {
     clients.push(...(await Promise.all(Array.from({ length: 100 }, () => subscriber()))));
   }
 
-  // The exchange of users has what relays say to each other, whoever subscribes
+  // The exchange of users always has bindings, for messages between relays
   const all = ((await vhost.api('GET', 'bindings')) as Binding[]).filter(({ source }) => source !== '');
   const bindings = all.filter(({ source }) => source !== 'stomp-relay.user');
   expect(bindings).toEqual([expect.objectContaining({ source: 'amq.topic', routing_key: 'scale.data' })]);

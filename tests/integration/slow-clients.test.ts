@@ -1,6 +1,6 @@
 /**
- * Real sockets, and clients that stop reading: what the policy says happens to them, and nothing to anybody else. Before the
- * relay sees anything of it, the kernel's buffers of both ends must be full: some megabytes.
+ * Clients that stop reading, on real sockets: the configured policy applies to them, and other clients are not
+ * affected. The relay notices only when the kernel buffers of both ends, some megabytes, are full.
  */
 import { randomUUID } from 'node:crypto';
 import { afterEach, describe, expect, test } from '@jest/globals';
@@ -13,7 +13,7 @@ import { connectStomp, frame, type ReceivedFrame, type StompClient } from '../su
 const KIB = 1024;
 const BODY_BYTES = 64 * KIB;
 const OUTBOX_BYTES = 1024 * KIB;
-/** More than the kernel takes for a client that reads nothing. */
+/** More than the kernel buffers for a client that does not read. */
 const MESSAGES_MAX = 1_000;
 const HEALTHY = 12;
 
@@ -58,7 +58,7 @@ async function metric(name: string): Promise<number> {
   return Number(value?.split(' ')[1]);
 }
 
-/** Sends to the destinations in turn, one message after the other; each healthy client has it before the next is sent. */
+/** Sends messages to the destinations in turn; each healthy client receives a message before the next is sent. */
 class Publisher {
   sent = 0;
   constructor(
@@ -77,14 +77,14 @@ class Publisher {
 
   async sendUntil(isDone: () => Promise<boolean>): Promise<void> {
     while (!(await isDone())) {
-      if (this.sent >= MESSAGES_MAX) throw new Error(`nothing happened in ${MESSAGES_MAX} messages`);
+      if (this.sent >= MESSAGES_MAX) throw new Error(`the condition did not hold after ${MESSAGES_MAX} messages`);
       for (let i = 0; i < 10; i++) await this.send();
     }
   }
 }
 
 describe.each(BROKERS)('one subscriber of many stops reading (%s)', (kind) => {
-  test('it alone is ended, with the code that says why; the others get everything, in order, meanwhile', async () => {
+  test('a client that stops reading is disconnected with slow-consumer, and the others get every message in order', async () => {
     broker = await createBroker(kind);
     relay = await startRelay(broker.url, SMALL);
     const frozen = await subscriber('/topic/data');
@@ -109,7 +109,7 @@ describe('policies for topics', () => {
     ['latest', ['/topic/prices.eur', '/topic/prices.usd', '/topic/prices.gbp'], '/topic/prices.#'],
     ['drop-oldest', ['/topic/news.today'], '/topic/news.today'],
   ])(
-    '%s: who stops reading lives on, misses only old messages, and is told how many',
+    'policy %s: a client that stops reading stays connected, misses only old messages, and gets their number',
     async (policy, topics, pattern) => {
       relay = await startRelay('memory:', SMALL);
       const frozen = await subscriber(pattern);
@@ -122,7 +122,7 @@ describe('policies for topics', () => {
       await eventually(
         async () => ((await metric('laggards')) === 0 ? true : undefined),
         10_000,
-        () => 'still behind',
+        () => 'the client is still behind',
       );
       await publisher.send();
       const received: ReceivedFrame[] = [];
@@ -146,7 +146,7 @@ describe('policies for topics', () => {
 });
 
 describe.each(BROKERS)('deliveries of a queue to a client that does not read (%s)', (kind) => {
-  test('are not held beyond a bound in bytes, whatever the prefetch count, and come in order when it reads again', async () => {
+  test('deliveries of a queue to a client that does not read are bounded in bytes, and arrive in order when it reads again', async () => {
     broker = await createBroker(kind);
     relay = await startRelay(broker.url, SMALL);
     const count = 320;
@@ -160,7 +160,7 @@ describe.each(BROKERS)('deliveries of a queue to a client that does not read (%s
     const received: ReceivedFrame[] = [];
     while (received.length < count) received.push(await frozen.expectFrame('MESSAGE', { destination }));
     expect(received.map(numberOf)).toEqual(received.map((_, index) => index + 1));
-    // Those for which there was no room have gone back and come again
+    // Deliveries without room in the outbox went back to the queue and came again
     expect(received.some(({ headers }) => headers['redelivered'] === 'true')).toBe(true);
     await frozen.receipt('ACK', { id: received.at(-1)!.headers['ack'] ?? '' });
     await frozen.disconnect();
@@ -168,27 +168,27 @@ describe.each(BROKERS)('deliveries of a queue to a client that does not read (%s
 });
 
 test.each(['queue', 'amq/queue'])(
-  'a stream comes whole and in order to a client that falls behind (/%s)',
+  'a client that falls behind gets all messages of a stream in order (/%s)',
   async (kind) => {
     broker = await createBroker('rabbitmq');
     relay = await startRelay(broker.url, SMALL);
     const count = 320;
     const name = randomUUID();
     const publisher = await connect();
-    const made = { destination: `/queue/${name}`, 'x-queue-type': 'stream' };
-    await publisher.receipt('SEND', made, bodyOf(0));
+    const stream = { destination: `/queue/${name}`, 'x-queue-type': 'stream' };
+    await publisher.receipt('SEND', stream, bodyOf(0));
     const frozen = await connect();
     const reading = { ack: 'client', 'prefetch-count': `${2 * count}`, 'x-stream-offset': 'offset=1' };
     await frozen.receipt('SUBSCRIBE', { id: 's', destination: `/${kind}/${name}`, ...reading });
     frozen.pause();
-    for (let number = 1; number <= count; number++) await publisher.receipt('SEND', made, bodyOf(number));
+    for (let number = 1; number <= count; number++) await publisher.receipt('SEND', stream, bodyOf(number));
     frozen.resume();
     const received: ReceivedFrame[] = [];
     while (received.length < count) received.push(await frozen.expectFrame('MESSAGE'));
     expect(received.map(numberOf)).toEqual(received.map((_, index) => index + 1));
     expect(received.some(({ headers }) => headers['redelivered'] === 'true')).toBe(true);
     await frozen.receipt('NACK', { id: received.at(-1)!.headers['ack'] ?? '' });
-    await publisher.receipt('SEND', made, bodyOf(count + 1));
+    await publisher.receipt('SEND', stream, bodyOf(count + 1));
     expect(numberOf(await frozen.expectFrame('MESSAGE'))).toBe(count + 1);
     await frozen.disconnect();
   },
@@ -196,7 +196,7 @@ test.each(['queue', 'amq/queue'])(
 );
 
 describe('a client that sends faster than the broker confirms', () => {
-  test('is not read from, so that the relay holds no more than its limits; then all goes on, in order', async () => {
+  test('a client that sends faster than the broker confirms is paused within the limits, and continues in order', async () => {
     const scripted = new ScriptedBroker();
     scripted.holds.add('publish');
     const limits = {
@@ -219,9 +219,9 @@ describe('a client that sends faster than the broker confirms', () => {
       () => 'not published',
     );
     const other = await connect();
-    await other.receipt('SUBSCRIBE', { id: 's', destination: '/topic/a' }); // everybody else is served
+    await other.receipt('SUBSCRIBE', { id: 's', destination: '/topic/a' }); // other clients are served
     expect(published()).toHaveLength(10);
-    // Unconfirmed, in line (twice the bound: what has been read may still come in), in the parser, and one read of the socket.
+    // Unconfirmed messages, the send queue (twice, for frames already read), the parser, and one read of the socket
     const held = 10 * 17 * KIB + 2 * limits.sendQueueMaxBytes + limits.inboxMaxBytes + 128 * KIB;
     expect(await metric('received_bytes_total')).toBeLessThan(held);
     expect(client.received()).toEqual([]);

@@ -1,4 +1,4 @@
-/** The raw test client against a server that is not ours: RabbitMQ's own STOMP plugins. */
+/** Checks the raw test client against another server: RabbitMQ's own STOMP plugins. */
 import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
 import { createVhost, rabbitmq, type Vhost } from '../support/rabbitmq.js';
 import { connectStomp, frame, openStomp, type StompClient } from '../support/stomp-client.js';
@@ -24,7 +24,7 @@ describe.each(Object.entries(transports))('over %s', (_name, url) => {
     return client;
   };
 
-  test('connects, subscribes, sends and gets the message', async () => {
+  test('the test client connects, subscribes, sends and receives', async () => {
     const client = await connect();
     expect(client.connected?.headers['version']).toBe('1.2');
     await client.receipt('SUBSCRIBE', { id: 's', destination: '/topic/a' });
@@ -36,21 +36,21 @@ describe.each(Object.entries(transports))('over %s', (_name, url) => {
     await client.expectClose(1000);
   });
 
-  test('sends a frame byte by byte', async () => {
+  test('the test client can send a frame byte by byte', async () => {
     const client = await connect();
     await client.receipt('SUBSCRIBE', { id: 's', destination: '/topic/bytes' });
     client.sendInPieces(frame('SEND', { destination: '/topic/bytes' }, 'ü'), 1);
     expect((await client.expectFrame('MESSAGE')).body.toString()).toBe('ü');
   });
 
-  test('tells what came instead of what was expected', async () => {
+  test('an unexpected frame rejects with the expected and the received frame', async () => {
     const client = await connect();
     client.sendFrame('SEND', { destination: '/no-such-kind/x', receipt: '1' });
     await expect(client.expectFrame('RECEIPT', { 'receipt-id': '1' })).rejects.toThrow(/expected RECEIPT.*got ERROR/);
     await expect(client.nextFrame(50)).rejects.toThrow(/the last frames were:[^]*CONNECTED[^]*ERROR/);
   });
 
-  test('sees the end of the connection', async () => {
+  test('the test client sees the end of the connection', async () => {
     const client = await openStomp(url());
     clients.push(client);
     client.send('GARBAGE\n\n\0');
@@ -60,6 +60,6 @@ describe.each(Object.entries(transports))('over %s', (_name, url) => {
   });
 });
 
-test('a refused upgrade says its status', async () => {
+test('a refused WebSocket upgrade rejects with its status', async () => {
   await expect(openStomp(rabbitmq().webStompUrl.replace(/ws$/, 'nowhere'))).rejects.toThrow(/HTTP 404/);
 });

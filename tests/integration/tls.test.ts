@@ -1,4 +1,4 @@
-/** TLS as clients and operators meet it: every way in, one worker or several, a certificate that is changed under way. */
+/** TLS of the relay: every port, one or several workers, and a certificate that changes at run time. */
 import { once } from 'node:events';
 import { copyFileSync, writeFileSync } from 'node:fs';
 import type { IncomingMessage } from 'node:http';
@@ -13,7 +13,7 @@ import { RelayCli } from '../support/relay-cli.js';
 import { startRelay } from '../support/relay.js';
 import { connectStomp, type StompClient } from '../support/stomp-client.js';
 
-jest.setTimeout(60_000); // processes are started, connections given up
+jest.setTimeout(60_000); // starts processes and waits for failing connections
 
 let authority: TestAuthority;
 const cleanUp: (() => unknown)[] = [];
@@ -32,7 +32,7 @@ async function connect(url: string, headers: Record<string, string> = {}): Promi
   return client;
 }
 
-async function shownBy(url: string): Promise<PeerCertificate> {
+async function certificateOf(url: string): Promise<PeerCertificate> {
   const { port } = new URL(url);
   const socket = connectTls({ port: Number(port), host: '127.0.0.1', ca: authority.ca });
   await once(socket, 'secureConnect');
@@ -49,7 +49,7 @@ async function fetchSecurely(url: string): Promise<{ status: number | undefined;
   return { status: response.statusCode, body };
 }
 
-test('pages, WebSocket and TCP are encrypted, and their sessions meet; the admin port stays plain', async () => {
+test('with TLS, pages, WebSocket and TCP are encrypted and exchange messages; the admin port stays plain', async () => {
   const tls = await authority.issueFiles();
   const relay = await startRelay('memory:', { listen: { tls } });
   cleanUp.push(() => relay.stop());
@@ -67,7 +67,7 @@ test('pages, WebSocket and TCP are encrypted, and their sessions meet; the admin
   await expect(fetch(relay.pageUrl.replace('https:', 'http:'))).rejects.toThrow();
 });
 
-test('who reads slowly is noticed over TLS as without, and nobody else waits', async () => {
+test('a slow client over TLS is disconnected as without TLS, and others are not delayed', async () => {
   const tls = await authority.issueFiles();
   const relay = await startRelay('memory:', { listen: { tls }, session: { outboxMaxBytes: 5 * 1024 * 1024 } });
   cleanUp.push(() => relay.stop());
@@ -85,14 +85,14 @@ test('who reads slowly is noticed over TLS as without, and nobody else waits', a
   expect((await slow!.take(({ command }) => command === 'ERROR', 'ERROR')).headers['code']).toBe('slow-consumer');
 });
 
-test('a stop ends sessions in order, and does not wait for handshakes under way', async () => {
+test('with TLS, stop() ends sessions in order and does not wait for pending handshakes', async () => {
   const tls = await authority.issueFiles();
   const relay = await startRelay('memory:', { listen: { tls } });
   const client = await connect(relay.webSocketUrl);
   const silent = connectSocket(Number(new URL(relay.tcpUrl).port), '127.0.0.1').on('error', () => undefined);
   await once(silent, 'connect');
-  const gone = new Promise((resolve) => silent.once('close', resolve));
-  await Promise.all([relay.stop(), client.expectClose(1012), gone]);
+  const closed = new Promise((resolve) => silent.once('close', resolve));
+  await Promise.all([relay.stop(), client.expectClose(1012), closed]);
 });
 
 describe('the command line', () => {
@@ -103,7 +103,7 @@ describe('the command line', () => {
   afterEach(() => cli.killAll());
   afterAll(() => cli.remove());
 
-  test('says what is wrong with the files, and ends', async () => {
+  test('invalid certificate files end the command with the reason', async () => {
     const { certFile, keyFile } = await authority.issueFiles();
     const others = await authority.issueFiles();
     const ended = async (...flags: string[]) => {
@@ -121,7 +121,7 @@ describe('the command line', () => {
     );
   });
 
-  test('all workers show the certificate, and the next one', async () => {
+  test('all workers use the certificate and, after a change of the files, the new one', async () => {
     const vhost = await createVhost();
     cleanUp.push(() => vhost.delete());
     const files = await authority.issueFiles({ names: ['127.0.0.1', 'before.test'] });
@@ -146,16 +146,16 @@ describe('the command line', () => {
     const next = await authority.issueFiles({ names: ['127.0.0.1', 'after.test'] });
     copyFileSync(next.keyFile, files.keyFile);
     copyFileSync(next.certFile, files.certFile);
-    // workers take turns: four in a row show what both have
+    // workers take turns: four connections in a row reach both
     await eventually(
       async () => {
         for (let count = 0; count < 4; count++) {
-          if (!(await shownBy(running.websocketUrl)).subjectaltname?.includes('after.test')) return undefined;
+          if (!(await certificateOf(running.websocketUrl)).subjectaltname?.includes('after.test')) return undefined;
         }
         return true;
       },
       20_000,
-      () => 'an old certificate is still shown',
+      () => 'a worker still uses the old certificate',
     );
     writeFileSync(files.keyFile, 'broken');
     expect(clients.map(({ isClosed }) => isClosed)).not.toContain(true);

@@ -1,4 +1,4 @@
-/** JSON web tokens, from outside: stompjs, and clients over TCP, at a relay as the configuration makes it. */
+/** JSON web tokens, tested with stompjs and TCP clients on a configured relay. */
 import { writeFileSync } from 'node:fs';
 import { afterEach, describe, expect, jest, test } from '@jest/globals';
 import type { StompConfig } from '@stomp/stompjs';
@@ -47,7 +47,7 @@ async function connect(url: string, headers: Record<string, string>, options: Op
   return client;
 }
 
-/** Sends CONNECT, and expects to be refused. */
+/** Sends CONNECT and expects a refusal. */
 async function refusal(url: string, headers: Record<string, string>, code: string, options: OpenOptions = {}) {
   const client = await openStomp(url, options);
   clients.push(client);
@@ -56,32 +56,32 @@ async function refusal(url: string, headers: Record<string, string>, code: strin
   return { client, sentence: error.body.toString() };
 }
 
-/** Whose messages the session gets. */
+/** Expects that the session receives the messages of this user. */
 async function expectUser(name: string, client: StompClient): Promise<void> {
   await client.receipt('SUBSCRIBE', { id: '1', destination: '/user/queue/replies' });
   client.sendFrame('SEND', { destination: `/user/${name}/queue/replies` }, 'hello');
   await client.expectFrame('MESSAGE', { destination: '/user/queue/replies' });
 }
 
-describe('stompjs puts its token', () => {
+describe('a token of stompjs', () => {
   const socket = (protocols: string[], headers: Record<string, string>) => (): IWebSocket =>
     new WebSocket(relay.webSocketUrl, protocols, { headers });
   type IWebSocket = ReturnType<NonNullable<StompConfig['webSocketFactory']>>;
 
   test.each<[string, (token: string) => StompConfig]>([
-    ['into passcode', (passcode) => ({ connectHeaders: { passcode } })],
-    ['into passcode, with a login', (passcode) => ({ connectHeaders: { login: 'whatever', passcode } })],
-    ['into Authorization of CONNECT', (token) => ({ connectHeaders: { Authorization: `Bearer ${token}` } })],
+    ['in passcode', (passcode) => ({ connectHeaders: { passcode } })],
+    ['in passcode, with a login', (passcode) => ({ connectHeaders: { login: 'whatever', passcode } })],
+    ['in Authorization of CONNECT', (token) => ({ connectHeaders: { Authorization: `Bearer ${token}` } })],
     [
-      'into Authorization of the upgrade',
+      'in Authorization of the upgrade',
       (token) => ({ webSocketFactory: socket(['v12.stomp'], { authorization: `Bearer ${token}` }) }),
     ],
-    ['beside the sub-protocol', (token) => ({ webSocketFactory: socket(['v12.stomp', `bearer.${token}`], {}) })],
+    ['as a sub-protocol', (token) => ({ webSocketFactory: socket(['v12.stomp', `bearer.${token}`], {}) })],
     [
-      'into a cookie, from an allowed origin',
+      'in a cookie, from an allowed origin',
       (token) => ({ webSocketFactory: socket(['v12.stomp'], { cookie: `a=b; token=${token}`, origin: ORIGIN }) }),
     ],
-  ])('%s', async (_, config) => {
+  ])('a token %s authenticates stompjs', async (_, config) => {
     await start({ keyFile, from: ['passcode', 'authorization', 'subprotocol', 'cookie'], cookieName: 'token' });
     const token = await issuer.sign({ sub: 'ann@example.com' });
     const browser = await startClient(relay.webSocketUrl, config(token));
@@ -92,7 +92,7 @@ describe('stompjs puts its token', () => {
     for (const piece of token.split('.')) expect(logged.join('')).not.toContain(piece);
   });
 
-  test('that has expired: ERROR and a close code after which it comes back with a fresh one', async () => {
+  test('an expired token gets ERROR and a close code after which stompjs reconnects with a new one', async () => {
     await start({ keyFile, clockSkewSeconds: 0 });
     const tokens = [await issuer.sign({ exp: nowSeconds() - 1 }), await issuer.sign()];
     const browser = await startClient(relay.webSocketUrl, {
@@ -108,7 +108,7 @@ describe('stompjs puts its token', () => {
 });
 
 describe.each(TRANSPORTS)('over %s', (transport) => {
-  test('passcode and Authorization', async () => {
+  test('a token in passcode or Authorization authenticates a client', async () => {
     await start({ keyFile });
     await expectUser('ann', await connect(relay[transport], { passcode: await issuer.sign() }));
     await expectUser(
@@ -117,7 +117,7 @@ describe.each(TRANSPORTS)('over %s', (transport) => {
     );
   });
 
-  test('who has none, or a wrong one, is told why and not to come back', async () => {
+  test('a client without a valid token is refused with the reason, without a request to reconnect', async () => {
     await start({ keyFile });
     const headersWithout: [Record<string, string>, RegExp][] = [
       [{}, /not accepted/],
@@ -133,8 +133,8 @@ describe.each(TRANSPORTS)('over %s', (transport) => {
   });
 });
 
-describe('beside anonymous', () => {
-  test('who presents nothing is a guest, who presents something wrong is not', async () => {
+describe('tokens combined with anonymous', () => {
+  test('a client without credentials is anonymous; a client with wrong credentials is refused', async () => {
     await start(
       { keyFile, from: ['passcode', 'authorization', 'subprotocol', 'cookie'], cookieName: 'token' },
       { kind: 'anonymous' },
@@ -161,13 +161,13 @@ describe('beside anonymous', () => {
 describe('a cookie', () => {
   const cookies = { keyFile, from: ['cookie'], cookieName: 'token' };
 
-  test('of another origin does not even get a connection', async () => {
+  test('a handshake with a cookie from another origin is refused', async () => {
     await start(cookies);
     const headers = { cookie: `token=${await issuer.sign()}`, origin: 'https://evil.example' };
     await expect(openStomp(relay.webSocketUrl, { headers })).rejects.toThrow(/403/);
   });
 
-  test('of a request that names no page does not count', async () => {
+  test('a cookie of a request without an Origin does not count', async () => {
     await start(cookies, { kind: 'anonymous' });
     const headers = { cookie: `token=${await issuer.sign()}` };
     const { sentence } = await refusal(relay.webSocketUrl, {}, 'authentication-failed', { headers });
@@ -175,7 +175,7 @@ describe('a cookie', () => {
   });
 });
 
-describe('with HTTP, without an upgrade', () => {
+describe('tokens over HTTP', () => {
   const all = { keyFile, from: ['authorization', 'cookie'], cookieName: 'token' };
 
   async function publish(headers: Record<string, string>): Promise<number> {
@@ -190,7 +190,7 @@ describe('with HTTP, without an upgrade', () => {
     return response.status;
   }
 
-  test('the same tokens count', async () => {
+  test('a token in Authorization authenticates an HTTP request', async () => {
     await start(all);
     const [right, wrong] = [await issuer.sign(), await createIssuer('ES256').sign()];
     expect(await publish({ authorization: `Bearer ${right}` })).toBe(200);
@@ -198,7 +198,7 @@ describe('with HTTP, without an upgrade', () => {
     expect(await publish({})).toBe(401);
   });
 
-  test('a cookie counts for pages that may connect', async () => {
+  test('a cookie authenticates an HTTP request only from pages that may connect', async () => {
     await start(all);
     const cookie = `token=${await issuer.sign()}`;
     expect(await publish({ cookie, origin: ORIGIN })).toBe(200);
@@ -210,7 +210,7 @@ describe('with HTTP, without an upgrade', () => {
   });
 });
 
-test('the token among the sub-protocols is never answered with', async () => {
+test('a token among the offered sub-protocols is never in the answer', async () => {
   await start({ keyFile, from: ['subprotocol'] });
   const bearer = `bearer.${await issuer.sign()}`;
   for (const [protocols, chosen] of [
@@ -221,7 +221,7 @@ test('the token among the sub-protocols is never answered with', async () => {
     const answer = new Promise<string>((resolve) => {
       socket.on('upgrade', ({ headers }) => resolve(JSON.stringify(headers)));
     });
-    socket.on('error', () => undefined); // the client misses its sub-protocol
+    socket.on('error', () => undefined); // the client fails without its sub-protocol
     const headers = await answer;
     expect(headers).not.toContain(bearer);
     expect(headers).toContain(chosen);
@@ -232,7 +232,7 @@ test('the token among the sub-protocols is never answered with', async () => {
 describe('keys from an address', () => {
   const [first, second] = [createIssuer('ES256', 'first'), createIssuer('RS256', 'second')];
 
-  test('rotate while the relay runs', async () => {
+  test('keys from an address can be rotated while the relay runs', async () => {
     keyServer = await startKeyServer(first);
     await start({ jwksUrl: keyServer.url, jwksCooldownMs: 0 });
     const { webSocketUrl } = relay;
@@ -245,7 +245,7 @@ describe('keys from an address', () => {
     await refusal(webSocketUrl, { passcode: await first.sign() }, 'authentication-failed');
   });
 
-  test('that is silent: try later, until it speaks; then, that it falls silent again does not matter', async () => {
+  test('while the key server has never answered, a login gets authentication-unavailable; later failures of the server do not matter', async () => {
     keyServer = await startKeyServer(first);
     keyServer.answer = (response) => response.writeHead(500).end();
     await start({ jwksUrl: keyServer.url, jwksRefreshMs: 1_000 });
@@ -253,7 +253,7 @@ describe('keys from an address', () => {
     const passcode = await first.sign();
     const { client } = await refusal(webSocketUrl, { passcode }, 'authentication-unavailable');
     await client.expectClose(1013);
-    // The operator is told once, not for each client
+    // The log has one warning, not one for each client
     const warnings = logged.filter((line) => line.includes('cannot be fetched'));
     expect(warnings).toEqual([expect.stringContaining('HTTP status 500')]);
     keyServer.publish(first);
@@ -266,13 +266,13 @@ describe('keys from an address', () => {
         return logged.filter((line) => line.includes('cannot be fetched')).length === 2 || undefined;
       },
       WAIT_MS,
-      () => 'the relay has not noticed that the keys are away',
+      () => 'the relay has not noticed that the key server is down',
     );
     await connect(webSocketUrl, { passcode });
   });
 });
 
-test('a key file that is replaced counts for who connects from then on; who is there stays', async () => {
+test('a replaced key file counts for new connections, and existing sessions stay', async () => {
   const next = createIssuer('EdDSA');
   const file = fileWith(issuer.publicPem);
   await start({ keyFile: file });
@@ -281,7 +281,7 @@ test('a key file that is replaced counts for who connects from then on; who is t
   writeFileSync(file, next.publicPem);
   const passcode = await next.sign({ sub: 'bob' });
   const attempt = () => connect(webSocketUrl, { passcode }).catch(() => undefined);
-  await eventually(attempt, WAIT_MS, () => 'the new key is not in force');
+  await eventually(attempt, WAIT_MS, () => 'the new key does not count yet');
   await refusal(webSocketUrl, { passcode: await issuer.sign() }, 'authentication-failed');
   await expectUser('ann', before);
 });

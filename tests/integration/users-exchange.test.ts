@@ -1,4 +1,4 @@
-/** The exchange of users at RabbitMQ, as operators and back ends meet it: its type, its keys, and who may declare it. */
+/** The exchange of users at RabbitMQ: its type, its keys, and relays without permission to declare it. */
 import { randomUUID } from 'node:crypto';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import amqp, { type Channel, type ChannelModel, type Options } from 'amqplib';
@@ -37,22 +37,25 @@ async function start(brokerUrl = vhost.amqpUrl): Promise<(login: string) => Prom
   };
 }
 
-describe('an exchange that is not what the relay needs', () => {
+describe('an exchange with wrong properties', () => {
   const WRONG: [string, string, Options.AssertExchange][] = [
     ['a direct exchange', 'direct', { durable: true }],
     ['a fanout exchange', 'fanout', { durable: true }],
-    ['one that does not outlive RabbitMQ', 'topic', { durable: false }],
+    ['an exchange that is not durable', 'topic', { durable: false }],
   ];
   const sentence =
     /^The exchange "stomp-relay\.user" exists with another type.* needs a durable topic exchange.*: delete it .*\.$/;
 
-  test.each(WRONG)('ends the start, until it is deleted: %s', async (_, type, options) => {
-    await channel.assertExchange(EXCHANGE, type, options);
-    await expect(start()).rejects.toThrow(sentence);
-    await channel.deleteExchange(EXCHANGE);
-    const connect = await start();
-    await (await connect('ann')).receipt('SUBSCRIBE', { id: 's', destination: '/user/queue/x' });
-  });
+  test.each(WRONG)(
+    '%s with the name of the exchange of users fails the start until it is deleted',
+    async (_, type, options) => {
+      await channel.assertExchange(EXCHANGE, type, options);
+      await expect(start()).rejects.toThrow(sentence);
+      await channel.deleteExchange(EXCHANGE);
+      const connect = await start();
+      await (await connect('ann')).receipt('SUBSCRIBE', { id: 's', destination: '/user/queue/x' });
+    },
+  );
 
   describe('from the command line', () => {
     let cli: RelayCli;
@@ -63,7 +66,7 @@ describe('an exchange that is not what the relay needs', () => {
     afterAll(() => cli.remove());
 
     test.each(['1', '2'])(
-      'ends the process with one sentence (workers: %s)',
+      'an exchange of users with the wrong type ends the command with one sentence (workers: %s)',
       async (workers) => {
         await channel.assertExchange(EXCHANGE, 'direct', { durable: true });
         const ports = ['--port', '0', '--tcp-port', '0', '--admin-port', '0'];
@@ -79,7 +82,7 @@ describe('an exchange that is not what the relay needs', () => {
   });
 });
 
-test('a relay that may not declare it uses the one that is there', async () => {
+test('a relay without permission to declare the exchange of users uses the existing one', async () => {
   await channel.assertExchange(EXCHANGE, 'topic', { durable: true });
   const name = `narrow-${randomUUID()}`;
   await callManagement(rabbitmq(), 'PUT', `/users/${name}`, { password: name, tags: '' });
@@ -93,13 +96,13 @@ test('a relay that may not declare it uses the one that is there', async () => {
   expect((await ann.expectFrame('MESSAGE')).body.toString()).toBe('hello');
 });
 
-test('one binding takes one X of all users, and nothing else', async () => {
+test('one binding to the exchange of users gets one name of all users, and no other messages', async () => {
   const taken = new Inbox<string>();
   const connect = await start();
   const { queue } = await channel.assertQueue('', { exclusive: true });
   for (const key of ['news.#', 'relays.#']) await channel.bindQueue(queue, EXCHANGE, key);
   await channel.consume(queue, (message) => message && taken.add(message.fields.routingKey), { noAck: true });
-  // A second relay, which sends the first one what relays say to each other
+  // A second relay, so that the two exchange internal messages
   await start();
   const sender = await connect('sender');
   for (const to of ['ann', 'b.o.b@example.com', '*', '#', 'a%2Fb']) {

@@ -1,4 +1,4 @@
-/** The functions of docs/users.md that encode a name for the key of a user, run in their languages. */
+/** Runs the functions of docs/users.md that encode a name for the key of a user, each in its language. */
 import { execFile, execFileSync } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -16,7 +16,7 @@ interface Language {
   readonly language: string;
   readonly command: readonly string[];
   readonly file: string;
-  /** A program around the function, which prints a line for each of its arguments. */
+  /** A program around the function that prints one line for each argument. */
   readonly program: (code: string) => string;
 }
 
@@ -63,7 +63,7 @@ func main() {
   },
 ];
 
-/** Python is there for other tests, too. */
+/** Python is required, as other tests need it too. */
 const INSTALLED = LANGUAGES.filter(
   ({ language, command: [program = ''] }) => language === 'python' || isFound(program),
 );
@@ -82,13 +82,13 @@ beforeAll(() => {
 });
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
-test('the page has one function for each language', () => {
+test('docs/users.md has one function for each language', () => {
   const languages = codeBlocks(PAGE).map(({ language }) => language);
   expect(languages).toEqual(['js', ...LANGUAGES.map(({ language }) => language)]);
 });
 
 test.each(INSTALLED)(
-  'names are encoded as the relay does: $language',
+  'the function of docs/users.md encodes names like the relay: $language',
   async ({ language, command, file, program }) => {
     const { code } = codeBlocks(PAGE).find((block) => block.language === language)!;
     const source = path.join(folder, file);

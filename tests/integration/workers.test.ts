@@ -1,4 +1,4 @@
-/** Several worker processes behind one port, as the command line starts them: one relay to clients and to Prometheus. */
+/** Several worker processes behind one port, which act as one relay for clients and Prometheus. */
 import { afterAll, afterEach, beforeAll, expect, test } from '@jest/globals';
 import { eventually } from '../support/deadline.js';
 import { createVhost, type Vhost } from '../support/rabbitmq.js';
@@ -22,7 +22,7 @@ afterAll(async () => {
   await vhost.delete();
 });
 
-/** Lets a signal do what an error in the program would. */
+/** Makes a signal crash the process like an error in the program. */
 const CRASH_ON_SIGNAL = `--import=data:text/javascript,process.on('SIGUSR2',()=>{throw(new(Error)('planted'))})`;
 
 function start(environment: NodeJS.ProcessEnv = {}): Promise<CliProcess> {
@@ -35,7 +35,7 @@ async function connect(url: string): Promise<StompClient> {
   return client;
 }
 
-/** One after the other: then the workers take turns, and each has some. */
+/** Connects one client after the other: the workers take turns, so each gets some. */
 async function connectAll(urls: readonly string[]): Promise<StompClient[]> {
   const connected: StompClient[] = [];
   for (const url of urls) connected.push(await connect(url));
@@ -53,14 +53,14 @@ async function metric({ adminUrl }: CliProcess, name: string): Promise<number> {
   return Number(line?.slice(name.length));
 }
 
-test('messages reach the clients of all workers; the metrics add up', async () => {
+test('messages reach the clients of all workers, and the metrics are sums', async () => {
   const running = await start();
   expect(await readyz(running)).toEqual({ code: 200, status: 'ready', workers: { listening: 2, of: 2 } });
 
   const [four, fourOnTcp] = [running.websocketUrl, running.tcpUrl].map((url) => new Array<string>(4).fill(url));
   const subscribers = await connectAll([...(four ?? []), ...(fourOnTcp ?? [])]);
   await Promise.all(subscribers.map((each) => each.receipt('SUBSCRIBE', { id: '0', destination: '/topic/workers' })));
-  // A binding for each worker: both have subscribers.
+  // One binding per worker, as both have subscribers
   const bindings = (await vhost.api('GET', 'bindings')) as { source: string; routing_key: string }[];
   expect(bindings.filter(({ source, routing_key: key }) => source === 'amq.topic' && key === 'workers')).toHaveLength(
     2,
@@ -75,7 +75,7 @@ test('messages reach the clients of all workers; the metrics add up', async () =
   expect(await metric(running, 'stomp_relay_frames_received_total{command="SUBSCRIBE"}')).toBe(8);
 }, 60_000);
 
-test('an operator sees, kicks and revokes the sessions of all workers', async () => {
+test('the admin API lists, kicks and revokes the sessions of all workers', async () => {
   const running = await start();
   const api = async (path: string, init: RequestInit = {}): Promise<Record<string, unknown>> => {
     const response = await fetch(`${running.adminUrl}api/${path}`, init);
@@ -101,7 +101,7 @@ test('an operator sees, kicks and revokes the sessions of all workers', async ()
   expect(ids).toEqual(ann.map(({ connected }) => connected?.headers['session']).sort());
   expect(await api('subscriptions')).toEqual({ destinations: [{ destination: '/topic/#', subscriptionCount: 6 }] });
 
-  // One of each worker's, at least: they take turns
+  // At least one session of each worker, as they take turns
   for (const each of ann.splice(0, 2)) {
     const id = each.connected?.headers['session'] ?? '';
     expect(await api(`sessions/${id}`)).toMatchObject({ id, user: 'ann' });
@@ -120,7 +120,7 @@ test('an operator sees, kicks and revokes the sessions of all workers', async ()
   await bob.receipt('SUBSCRIBE', { id: '0', destination: '/topic/after' });
 }, 60_000);
 
-test('a worker that does not answer is named, and not waited for', async () => {
+test('a worker that does not answer is reported, and does not block the admin API', async () => {
   const running = await start();
   await connectAll(new Array<string>(4).fill(running.websocketUrl));
   const [frozen = 0] = workersOf(running);
@@ -130,14 +130,14 @@ test('a worker that does not answer is named, and not waited for', async () => {
     const { sessions, unanswered } = (await response.json()) as { sessions: unknown[]; unanswered: number[] };
     expect(unanswered).toHaveLength(1);
     expect(sessions).toHaveLength(2);
-    const nobody = await fetch(`${running.adminUrl}api/sessions/nobody`);
-    expect([nobody.status, await nobody.json()]).toMatchObject([503, { code: 'workers-silent' }]);
+    const unknown = await fetch(`${running.adminUrl}api/sessions/unknown`);
+    expect([unknown.status, await unknown.json()]).toMatchObject([503, { code: 'workers-silent' }]);
   } finally {
     process.kill(frozen, 'SIGCONT');
   }
 }, 60_000);
 
-test('a worker that is killed is replaced; the clients of the other notice nothing', async () => {
+test('a killed worker is replaced, without an effect on the clients of the other', async () => {
   const running = await start();
   const before = await connectAll(new Array<string>(6).fill(running.websocketUrl));
   const [victim = 0] = workersOf(running);
@@ -146,20 +146,20 @@ test('a worker that is killed is replaced; the clients of the other notice nothi
   const counts = await eventually(
     async () => ((await metric(running, 'stomp_relay_workers_replaced_total')) === 1 ? workersOf(running) : undefined),
     20_000,
-    () => 'nobody noticed that a worker is gone',
+    () => 'the relay has not noticed the loss of a worker',
   );
   expect(counts).not.toContain(victim);
   await eventually(
     async () => (JSON.stringify(await readyz(running)).includes('"listening":2') ? true : undefined),
     20_000,
-    () => 'no worker in the place of the one that was killed',
+    () => 'the killed worker has not been replaced',
   );
   const left = await metric(running, 'stomp_relay_sessions');
   expect([1, 2, 3, 4, 5]).toContain(left);
   await eventually(
     () => (before.filter(({ isClosed }) => !isClosed).length === left ? true : undefined),
     10_000,
-    () => 'the clients of the killed worker did not see it',
+    () => 'the connections of the killed worker are still open',
   );
   const after = await connectAll(new Array<string>(4).fill(running.websocketUrl));
   for (const each of [...before.filter(({ isClosed }) => !isClosed), ...after]) {
@@ -168,7 +168,7 @@ test('a worker that is killed is replaced; the clients of the other notice nothi
   expect(await metric(running, 'stomp_relay_sessions')).toBe(left + 4);
 }, 60_000);
 
-test('a worker that dies of an error tells its clients to come back, and is replaced', async () => {
+test('a worker that fails closes its sessions with 1012 and is replaced', async () => {
   const running = await start({ NODE_OPTIONS: CRASH_ON_SIGNAL });
   const before = await connectAll(new Array<string>(6).fill(running.websocketUrl));
   const [victim = 0] = workersOf(running);
@@ -179,16 +179,16 @@ test('a worker that dies of an error tells its clients to come back, and is repl
     () => 'the worker did not end',
   );
   const left = await metric(running, 'stomp_relay_sessions');
-  const told = await eventually(
+  const ended = await eventually(
     () => {
       const closed = before.filter(({ isClosed }) => isClosed);
       return closed.length === 6 - left ? closed : undefined;
     },
     10_000,
-    () => 'its clients did not see it',
+    () => 'the connections of the failed worker are still open',
   );
-  expect(told.length).toBeGreaterThan(0);
-  for (const each of told) expect((await each.expectClose()).code).toBe(1012);
+  expect(ended.length).toBeGreaterThan(0);
+  for (const each of ended) expect((await each.expectClose()).code).toBe(1012);
 }, 60_000);
 
 test('workers end when the primary is killed', async () => {
@@ -198,6 +198,6 @@ test('workers end when the primary is killed', async () => {
   await eventually(
     () => (workers.some(isAlive) ? undefined : true),
     10_000,
-    () => 'there are workers without a primary',
+    () => 'some workers still run without a primary',
   );
 }, 60_000);
