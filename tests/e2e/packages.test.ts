@@ -1,4 +1,4 @@
-/** The two packages as they would be published. */
+/** The two npm packages as npm would publish them. */
 import { spawnSync } from 'node:child_process';
 import path from 'node:path';
 import { expect, test } from '@jest/globals';
@@ -17,7 +17,7 @@ const npm = (folder: string, ...args: string[]) =>
 test.each([
   ['server', 'stomp-relay', ['dist/cli.js', 'dist/index.d.ts', 'dist/page/index.html', 'dist/openapi.yaml'], 4_000_000],
   ['client-sdk', 'stomp-relay-client', ['dist/core/index.js', 'dist/react/index.d.ts', 'MIGRATION.md'], 1_000_000],
-])('%s has the files that its users need, and no others', (folder, name, needed, maxBytes) => {
+])('the package of %s contains exactly the files for its users', (folder, name, needed, maxBytes) => {
   const { status, stdout } = npm(folder, 'pack', '--dry-run', '--json', '--ignore-scripts');
   expect(status).toBe(0);
   const [packed] = JSON.parse(stdout) as [Packed];
@@ -29,7 +29,7 @@ test.each([
   expect(packed.unpackedSize).toBeLessThan(maxBytes);
 });
 
-test.each(['server', 'client-sdk'])('%s passes a rehearsal of npm publish', (folder) => {
+test.each(['server', 'client-sdk'])('npm publish --dry-run accepts the package of %s without warnings', (folder) => {
   const { status, stderr } = npm(folder, 'publish', '--dry-run', '--ignore-scripts', '--access', 'public');
   expect({ status, problems: stderr.match(/npm (error|warn publish errors).*/g) }).toEqual({
     status: 0,

@@ -1,4 +1,4 @@
-/** `npm start` builds what is older than its sources, in a folder that looks like the repository. */
+/** `npm start` builds stale output. The tests use a folder with the structure of the repository. */
 import { spawnSync } from 'node:child_process';
 import {
   copyFileSync,
@@ -24,13 +24,13 @@ function write(file: string, text = ''): void {
   writeFileSync(target, text);
 }
 
-/** Gives a file a time after the last build. */
+/** Sets the time of a file to after the last build. */
 function change(file: string): void {
   const later = new Date(Date.now() + 5_000);
   utimesSync(path.join(folder, file), later, later);
 }
 
-/** The lines that name what is built. */
+/** Runs the script and returns its output, which names the parts that it builds. */
 function build(): string {
   const { status, stderr } = spawnSync(process.execPath, ['server/build-if-stale.js'], {
     cwd: folder,
@@ -53,7 +53,7 @@ beforeEach(() => {
 });
 afterEach(() => rmSync(folder, { recursive: true, force: true }));
 
-test('everything is built once, and then only what has changed', () => {
+test('the first run builds server and page, and later runs build only changed parts', () => {
   expect(build()).toBe(BOTH);
   expect(existsSync(path.join(folder, 'server/dist/cli.js'))).toBe(true);
   expect(build()).toBe('');
@@ -63,7 +63,7 @@ test('everything is built once, and then only what has changed', () => {
   expect(build()).toContain('building the page ...\n');
 });
 
-test('a source that is gone leaves no file in dist', () => {
+test('a deleted source leaves no file in dist', () => {
   write('server/src/old.ts', 'export {};');
   build();
   expect(existsSync(path.join(folder, 'server/dist/old.js'))).toBe(true);
@@ -73,7 +73,7 @@ test('a source that is gone leaves no file in dist', () => {
   expect(existsSync(path.join(folder, 'server/dist/old.js'))).toBe(false);
 });
 
-test('what `npm run build` has built is not built again', () => {
+test('output of `npm run build` is not built again', () => {
   for (const file of ['server/dist/cli.js', 'server/dist/cli.d.ts', 'server/dist/page/index.html']) write(file);
   expect(build()).toBe('');
 });

@@ -1,4 +1,4 @@
-/** The index of docs/decisions and its files agree, and the files that decisions name exist. */
+/** The index of docs/decisions matches its files, and every source that a decision names exists. */
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { expect, test } from '@jest/globals';
@@ -15,7 +15,7 @@ const decisions = files.map((file) => {
   return { file, text, title, date };
 });
 
-/** The rows of the index, with the area that they stand under. */
+/** The rows of the index, each with the area of its section. */
 function readIndex() {
   const [, ...sections] = readFileSync(path.join(FOLDER, 'README.md'), 'utf8').split(/^## /m);
   return sections.flatMap((section) => {
@@ -30,12 +30,12 @@ test('every decision begins with a title and a date', () => {
   expect(decisions.filter(({ title, date }) => title === '' || date === '').map(({ file }) => file)).toEqual([]);
 });
 
-test('the index has every decision once, under its area, with its title and date', () => {
+test('the index lists every decision once, in its area, with its title and date', () => {
   const listed = readIndex().sort((a, b) => (a.file < b.file ? -1 : 1));
   expect(listed).toEqual(decisions.map(({ file, title, date }) => ({ area: path.dirname(file), title, file, date })));
 });
 
-test('sources that decisions name exist', () => {
+test('every source that a decision names exists', () => {
   const named = decisions.flatMap(({ file, text }) =>
     [...text.matchAll(/`((?:server|client-sdk|tests|docs)\/[\w/.-]+)`/g)].map(([, source = '']) => ({ file, source })),
   );
