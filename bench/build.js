@@ -1,11 +1,26 @@
 // Compiles the benchmark into bench/dist, one file per process. Packages stay in node_modules.
+import { execFileSync } from 'node:child_process';
+import { existsSync, statSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
 
-const entries = ['bench', 'servers/ws-broadcast', 'servers/net-broadcast', 'servers/socket-io', 'servers/stomp-broker'];
+// the peers are packages of bench/package.json alone: a user's `npm ci` leaves them out
+const installed = fileURLToPath(new URL('node_modules/.package-lock.json', import.meta.url));
+const wanted = fileURLToPath(new URL('package-lock.json', import.meta.url));
+if (!existsSync(installed) || statSync(installed).mtimeMs < statSync(wanted).mtimeMs) {
+  console.error('installing the peers of the benchmark ...');
+  execFileSync('npm', ['ci', '--no-audit', '--no-fund', '--loglevel=error'], { cwd: import.meta.dirname });
+}
+
+const entries = ['bench.ts', 'servers/ws-broadcast.ts', 'servers/net-broadcast.ts'];
+const peers = ['servers/socket-io.js', 'servers/stomp-broker.js'];
 await build({
   absWorkingDir: import.meta.dirname,
   entryPoints: [
-    ...entries.map((entry) => ({ in: `src/${entry}.ts`, out: entry.replace('servers/', 'server-') })),
+    ...[...entries, ...peers].map((entry) => ({
+      in: `src/${entry}`,
+      out: entry.replace('servers/', 'server-').replace(/\.[jt]s$/, ''),
+    })),
     { in: 'src/generator/main.ts', out: 'generator' },
     { in: 'src/growth/growth.ts', out: 'growth' },
   ],

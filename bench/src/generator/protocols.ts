@@ -77,7 +77,7 @@ const raw: Protocol = {
 };
 
 /**
- * socket.io 5 on engine.io 4, over WebSocket only; the events `sub`, `pub` and `m` are those of servers/socket-io.ts.
+ * socket.io 5 on engine.io 4, over WebSocket only; the events `sub`, `pub` and `m` are those of servers/socket-io.js.
  */
 const socketio: Protocol = {
   subprotocol: '',

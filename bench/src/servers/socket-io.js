@@ -11,10 +11,10 @@ await Promise.all([publisher.connect(), subscriber.connect()]);
 const http = createServer();
 const io = new Server(http, { transports: ['websocket'], adapter: createAdapter(publisher, subscriber) });
 io.on('connection', (socket) => {
-  socket.on('sub', (room: string, ack: () => void) => {
+  socket.on('sub', (room, ack) => {
     void socket.join(room);
     ack();
   });
-  socket.on('pub', (room: string, body: string) => io.to(room).emit('m', body));
+  socket.on('pub', (room, body) => io.to(room).emit('m', body));
 });
 http.listen(Number(process.argv[2]), '127.0.0.1');
