@@ -3,7 +3,7 @@
  * padding, `$`. Plain text of fixed width can be found in any protocol without decoding.
  */
 export const MARK = Buffer.from('~#LD');
-export const BODY_MIN_BYTES = 35;
+const BODY_MIN_BYTES = 35;
 const TOPIC_AT = 4;
 const SEQUENCE_AT = 10;
 const TIME_AT = 18;
