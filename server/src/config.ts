@@ -1,7 +1,8 @@
 /**
- * Every option of the relay: default, unit (the end of its name), range; by section in `config/`. What cannot be wrong
- * later is checked here: the rest of the relay is given a frozen `Config` and reads nothing else. Precedence: flags,
- * RELAY_* variables, the YAML file, defaults (config-sources.ts). This is the only file that reads the environment.
+ * The configuration of the relay. The sections in `config/` have the default and range of each option; the end of an
+ * option's name is its unit. This file checks all values, so the rest of the relay gets a frozen, valid `Config` and
+ * reads nothing else. Precedence: flags, RELAY_* variables, the YAML file, defaults (config-sources.ts). This is the
+ * only file that reads the environment.
  */
 import { readFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
@@ -25,7 +26,7 @@ export { ConfigError } from './config/config-report.js';
 export { SETTINGS } from './config/config-sources.js';
 export type { Flags } from './config/config-sources.js';
 
-/** For the documentation, too. */
+/** The documentation is generated from it. */
 export const schema = z.strictObject({
   listen,
   broker,
@@ -34,9 +35,9 @@ export const schema = z.strictObject({
   limits,
   session,
   slowConsumers,
-  sessionsMax: whole(50_000, 1, 1_000_000).describe('sessions at a time, on all transports'),
+  sessionsMax: whole(50_000, 1, 1_000_000).describe('Maximum number of concurrent sessions, on all transports.'),
   loadShedding,
-  topicExchange: exchangeName.default('amq.topic').describe('the exchange behind `/topic`'),
+  topicExchange: exchangeName.default('amq.topic').describe('Name of the exchange behind `/topic`.'),
   queues,
   topics,
   rabbitmq,
@@ -46,7 +47,7 @@ export const schema = z.strictObject({
   policy,
   http,
   stopTimeoutMs: whole(25_000, 100, TIMER_MAX_MS).describe(
-    'how long a stop takes at most, from the signal to the end of the process',
+    'Maximum duration of a stop in ms, from the signal to the end of the process.',
   ),
   drain,
   workers,
@@ -64,7 +65,7 @@ export type Config = DeepReadonly<
   }
 >;
 
-/** Options as a file or a program gives them: any of them, any part. */
+/** The options that a file or a program gives. All are optional. */
 export type ConfigInput = z.input<typeof schema>;
 
 /** The YAML file that `loadConfig` reads; undefined where there is none. */
@@ -86,19 +87,19 @@ export function createConfig(input: ConfigInput = {}): Config {
   return check(layer({ name: 'createConfig', values: input }, {}, {}));
 }
 
-/** Nobody has to prove who it is, and nobody has said that this is meant. */
+/** True if any client can log in, and the configuration does not state that this is intended. */
 export function allowsAnyone({ auth }: Config, hasAuthenticator: boolean): boolean {
   return !hasAuthenticator && !auth.allowAnonymous && auth.authenticators.every(({ kind }) => kind === 'anonymous');
 }
 
-/** Whoever can reach a relay without an authenticator can read and write everything: not by accident. */
+/** Refuses to expose a relay without an authenticator by accident: every client could read and write everything. */
 export function checkExposure(config: Config, hasAuthenticator: boolean): void {
   const { host } = config.listen;
   if (isLoopback(host) || !allowsAnyone(config, hasAuthenticator)) return;
   throw new ConfigError([
-    `listen.host ${host} can be reached from other machines, and no authenticator is configured: anybody could ` +
-      'connect. Say who may log in (auth.authenticators), give --allow-anonymous (RELAY_ALLOW_ANONYMOUS=true) if anybody ' +
-      'may, or listen on 127.0.0.1.',
+    `listen.host ${host} can be reached from other machines, and no authenticator is configured: any client could ` +
+      'connect. Configure auth.authenticators, give --allow-anonymous (RELAY_ALLOW_ANONYMOUS=true) to accept any client, ' +
+      'or listen on 127.0.0.1.',
   ]);
 }
 
@@ -154,7 +155,7 @@ function check(layered: Layered): Config {
   }
 }
 
-/** Command, blank line and NUL fit into the KIB. */
+/** KIB is room for command, blank line and NUL. */
 function frameBytes({ headersMaxBytes, bodyMaxBytes }: { headersMaxBytes: number; bodyMaxBytes: number }): number {
   return KIB + headersMaxBytes + bodyMaxBytes;
 }
@@ -166,13 +167,13 @@ function readFile(name: string, environment: Environment): Record<string, unknow
       return values as Record<string, unknown>;
     }
   } catch (error) {
-    const [reason = ''] = (error as Error).message.split('\n'); // the rest shows the text, passwords and all
+    const [reason = ''] = (error as Error).message.split('\n'); // the rest quotes the file, including its passwords
     throw new ConfigError([`cannot read the file ${name} (--config): ${reason}`]);
   }
   throw new ConfigError([`the file ${name} (--config) must hold sections such as "listen:", with options below them`]);
 }
 
-/** `!env NAME` in the file: what that variable holds, so that no secret has to stand in the file. */
+/** `!env NAME` in the file stands for the value of that variable, which keeps secrets out of the file. */
 function variableTag(environment: Environment): ScalarTag {
   return {
     tag: '!env',

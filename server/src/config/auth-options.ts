@@ -1,7 +1,4 @@
-/**
- * Who may log in: a list of authenticators, asked in order. Each kind has its options under its own name, in a file of its
- * own where they are more than a few.
- */
+/** The list of authenticators. Kinds with more than a few options have them in their own files. */
 import { z } from 'zod';
 import { jwt } from './jwt-options.js';
 import { brokerUsers, http, users } from './login-options.js';
@@ -17,21 +14,23 @@ const authenticators = z
   .array(z.discriminatedUnion('kind', KINDS, { error: KIND_RULE }), { error: 'must be a list of authenticators' })
   .max(16, { error: 'must have at most 16 authenticators' })
   .refine((list) => list.slice(0, -1).every(({ kind }) => kind !== 'anonymous'), {
-    error: 'must have anonymous at its end, and once: who stands behind it would not be asked',
+    error: 'must have anonymous only once, as its last entry: authenticators behind it would never be asked',
   });
 
 export const auth = section({
   allowAnonymous: flag(false).describe(
-    'without authenticators, or with `anonymous` alone: take any client, also where other machines can connect',
+    'Accept any client, even if other machines can connect. Use it only without authenticators, or with `anonymous` alone.',
   ),
-  authenticators: authenticators.default([]).describe('asked in order who a client is; none: any login is taken'),
-  revocationsMax: whole(10_000, 1, 100_000).describe('users whose access was revoked, as many as are remembered'),
+  authenticators: authenticators
+    .default([])
+    .describe('Authenticators, asked in this order to identify a client. Without any, every login is accepted.'),
+  revocationsMax: whole(10_000, 1, 100_000).describe('Maximum number of users whose revocation is remembered.'),
   revocationKeepMs: whole(DAY_MS, 60_000, 365 * DAY_MS).describe(
-    'how long a revocation is remembered: at least as long as tokens live',
+    'Time in ms that a revocation is remembered. Set it to the lifetime of your tokens or more.',
   ),
 });
 
-/** What two options do not allow together: the path of one of them, and the rule. */
+/** Two options that contradict each other: the path of one of them, and the broken rule. */
 export type Conflict = readonly [path: string, rule: string];
 
 type Auth = z.output<typeof auth>;
@@ -50,8 +49,8 @@ export function authConflicts(
   for (const { from, issuer, index } of tokens) {
     const path = `auth.authenticators.${index}`;
     const own = issuer === undefined ? [] : [issuer].flat();
-    const isTold = tokens.length === 1 || (own.length > 0 && own.every((each) => !issuers.includes(each)));
-    if (!isTold) conflicts.push([`${path}.issuer`, ISSUERS_RULE]);
+    const isDistinct = tokens.length === 1 || (own.length > 0 && own.every((each) => !issuers.includes(each)));
+    if (!isDistinct) conflicts.push([`${path}.issuer`, ISSUERS_RULE]);
     issuers.push(...own);
     if (from.includes('cookie') && isOfAnyPage) conflicts.push([`${path}.from`, COOKIE_RULE]);
   }
@@ -63,9 +62,9 @@ export function authConflicts(
 }
 
 const GUESTS_RULE =
-  'has no place beside auth.authenticators; end that list with { kind: anonymous } if clients without credentials may ' +
-  'come in, too';
-const ISSUERS_RULE = 'must be given, and be another one for each of several authenticators of kind jwt';
+  'cannot be combined with auth.authenticators; to accept clients without credentials too, end that list with ' +
+  '{ kind: anonymous }';
+const ISSUERS_RULE = 'must be given for each of several authenticators of kind jwt, and differ between them';
 const COOKIE_RULE =
-  'must not have cookie where websocket.allowedOrigins is "*" or has "null": any page could act in the name of whoever ' +
-  'looks at it';
+  'must not have cookie while websocket.allowedOrigins is "*" or has "null": any page could act in the name of its ' +
+  'visitors';

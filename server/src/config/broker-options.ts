@@ -1,4 +1,4 @@
-/** Which broker, and how the relay deals with it. */
+/** The choice of broker, its limits, and its queues and exchanges. */
 import { z } from 'zod';
 import { DAY_MS, exchangeName, fileName, flag, KIB, MIB, section, whole } from './option-kinds.js';
 
@@ -20,20 +20,20 @@ export const broker = z
   )
   .prefault('memory:')
   .describe(
-    '`memory:` (embedded) or `amqp://user:pass@host:5672/vhost` (`amqps` for TLS); several, comma separated, for a cluster',
+    '`memory:` (embedded broker) or `amqp://user:pass@host:5672/vhost` (`amqps` for TLS). For a cluster, several addresses separated by commas.',
   );
 
-/** Clients reach nothing that is called so (`destinations/destination`), and this exchange leads to any user. */
+/** Clients cannot address names with this prefix (`destinations/destination`). The exchange leads to every user. */
 const RESERVED_PREFIX = 'stomp-relay.';
-const USER_EXCHANGE_RULE = `must begin with ${RESERVED_PREFIX} (names that clients cannot reach by /exchange), 255 bytes at most`;
+const USER_EXCHANGE_RULE = `must begin with ${RESERVED_PREFIX} (clients cannot reach such names by /exchange) and have at most 255 bytes`;
 const userExchangeName = z
   .string({ error: USER_EXCHANGE_RULE })
   .refine((text) => text.startsWith(RESERVED_PREFIX) && Buffer.byteLength(text) <= 255, { error: USER_EXCHANGE_RULE });
 
 const SAME_EXCHANGE_RULE =
-  'must be another exchange than the one behind /user, of which /topic/# would show all messages';
+  'must be another exchange than the one behind /user: otherwise /topic/# would show the messages to all users';
 
-/** Options that fit their own rules and not each other: path and rule. */
+/** Options that are valid by themselves and contradict each other: path and rule. */
 export function exchangeConflicts(options: {
   readonly topicExchange: string;
   readonly rabbitmq: { readonly userExchange: string };
@@ -44,34 +44,38 @@ export function exchangeConflicts(options: {
   return isOfUsers ? [['topicExchange', SAME_EXCHANGE_RULE]] : [];
 }
 
-/** Which queue headers clients may use, on either broker. */
+/** Queue headers that clients may use, for both brokers. */
 export const queues = section({
   arguments: section({
-    priorityMax: whole(10, 0, 255).describe('the highest `x-max-priority` that a client may ask for'),
+    priorityMax: whole(10, 0, 255).describe(
+      'Highest `x-max-priority` that a client may request for a queue; 0 allows none.',
+    ),
     boundDeadLetters: flag(false).describe(
-      'clients may set `x-dead-letter-...` also for queues behind topics, exchanges and users (durable subscriptions, those with acks): with N of them one SEND can become N! messages',
+      'Allow clients to set `x-dead-letter-...` also for queues behind topics, exchanges and users (durable subscriptions, subscriptions with acks). With N such queues one SEND can become N! messages.',
     ),
   }),
 });
 
 export const topics = section({
   keyWordsMax: whole(32, 2, 255).describe(
-    'words, between dots, of a routing key or pattern, also in `reply-to`, in dead letters, of the name of a queue, and of a user (one less)',
+    'Maximum number of dot-separated words in a routing key or pattern. It also applies to `reply-to`, dead letters, names of queues, and names of users (one word less).',
   ),
   patternHashesMax: whole(1, 0, 4).describe(
-    '`#` in a pattern; each more makes long keys dearer for RabbitMQ, up to minutes with 4 of them and long keys',
+    'Maximum number of `#` in a pattern; 0 allows none. Each additional `#` makes long keys more expensive for RabbitMQ: with 4, matching a long key can take minutes.',
   ),
 });
 
-/** What either broker does with the queues of its clients. */
+/** Options of client queues, the same for both brokers. */
 const clientQueues = {
-  userExchange: userExchangeName.default('stomp-relay.user').describe('the exchange behind `/user`'),
+  userExchange: userExchangeName.default('stomp-relay.user').describe('Name of the exchange behind `/user`.'),
   autoPrefetch: whole(100, 1, 65_535).describe(
-    'unsettled deliveries of a subscription with `ack:auto` to a queue that does not say `prefetch-count`',
+    'Maximum number of unsettled deliveries of a queue subscription with `ack:auto`, unless SUBSCRIBE has `prefetch-count`.',
   ),
-  clientPrefetch: whole(1_000, 1, 65_535).describe('the same for the client acks'),
+  clientPrefetch: whole(1_000, 1, 65_535).describe(
+    'Maximum number of unsettled deliveries of a queue subscription with `ack:client` or `ack:client-individual`, unless SUBSCRIBE has `prefetch-count`.',
+  ),
   queueExpiresMs: whole(5 * 60_000, 1_000, DAY_MS).describe(
-    'how long a queue that belongs to a session outlives a relay that died',
+    'Time in ms that the queue of a session outlives a relay that has crashed.',
   ),
 };
 
@@ -80,14 +84,18 @@ const tls = z
   .strictObject({
     caFile: fileName
       .optional()
-      .describe("PEM file: who signs the broker's certificate; not given: those whom Node trusts"),
-    certFile: fileName.optional().describe('PEM file: a certificate of the relay, where the broker asks for one'),
-    keyFile: fileName.optional().describe('PEM file: its private key, without a passphrase'),
+      .describe(
+        "PEM file with the authorities that may sign the broker's certificate. Without it, those that Node trusts.",
+      ),
+    certFile: fileName
+      .optional()
+      .describe('PEM file with the certificate of the relay, for brokers that require a client certificate.'),
+    keyFile: fileName.optional().describe('PEM file with the private key of `certFile`, without a passphrase.'),
     serverName: z
       .string({ error: SERVER_NAME_RULE })
       .regex(/^[\w.-]+$/, { error: SERVER_NAME_RULE })
       .optional()
-      .describe("the name in the broker's certificate, where the relay connects by another one"),
+      .describe("Host name in the broker's certificate, if the relay connects by another name."),
   })
   .refine(({ certFile, keyFile }) => (certFile === undefined) === (keyFile === undefined), {
     error: 'must have certFile and keyFile, or neither',
@@ -95,34 +103,44 @@ const tls = z
 
 export const rabbitmq = section({
   ...clientQueues,
-  /** For `amqps://`. That the certificate is verified cannot be switched off. */
+  /** For `amqps://`. Verification of the certificate cannot be switched off. */
   tls: tls.optional(),
   instanceQueueMaxBytes: whole(256 * MIB, MIB, 64 * 1024 * MIB).describe(
-    "messages that wait in one of the relay's own queues",
+    "Maximum size in bytes of the messages that wait in one of the relay's own queues at RabbitMQ.",
   ),
-  instancePrefetch: whole(1_000, 1, 65_535).describe("messages on their way from one of the relay's own queues"),
+  instancePrefetch: whole(1_000, 1, 65_535).describe(
+    "Maximum number of messages in flight from one of the relay's own queues to the relay.",
+  ),
   instanceInFlightMaxBytes: whole(16 * MIB, 64 * KIB, 1024 * MIB).describe(
-    'the same in bytes: when messages are large, fewer are on their way',
+    "Maximum size in bytes of the messages in flight from one of the relay's own queues. Large messages lower the number in flight.",
   ),
   reconnectMinMs: whole(200, 10, 60_000).describe(
-    'after a lost connection the relay waits a random time, at first at most this,',
+    'Upper bound in ms of the random wait before the first attempt to reconnect to RabbitMQ.',
   ),
-  reconnectMaxMs: whole(10_000, 100, 10 * 60_000).describe('and doubled each time up to this'),
-  connectTimeoutMs: whole(10_000, 100, 10 * 60_000).describe('for one attempt to connect, TLS and login included'),
+  reconnectMaxMs: whole(10_000, 100, 10 * 60_000).describe(
+    'Highest upper bound in ms of the wait between attempts to reconnect to RabbitMQ. The bound starts at `reconnectMinMs` and doubles with each attempt.',
+  ),
+  connectTimeoutMs: whole(10_000, 100, 10 * 60_000).describe(
+    'Time limit in ms for one attempt to connect to RabbitMQ, including TLS and login.',
+  ),
   publishTimeoutMs: whole(30_000, 100, 10 * 60_000).describe(
-    'the longest wait for anything of the broker: room, a check, a confirm, a binding',
+    'Time limit in ms for each wait for RabbitMQ: for room to publish, a check, a confirm or a binding.',
   ),
   publishChannels: whole(4, 1, 64).describe(
-    'channels to publish on, each on an AMQP connection of its own: a user always has the same one, and waits only for ' +
-      'users that share it',
+    'Number of channels for publishing, each on its own AMQP connection. A user always publishes on the same channel, and ' +
+      'waits only for users that share it.',
   ),
   unconfirmedMax: whole(10_000, 1, 1_000_000).describe(
-    'messages published and not yet confirmed, all sessions together; each of the `publishChannels` has an equal share',
+    'Maximum number of published messages without a confirm, for all sessions together. Each of the `publishChannels` has an equal share.',
   ),
-  unconfirmedMaxBytes: whole(64 * MIB, 64 * KIB, 4096 * MIB).describe('the same in bytes'),
-  channelsPerConnection: whole(1_500, 1, 65_534).describe('channels of sessions on one AMQP connection'),
-  connectionsMax: whole(8, 1, 1_000).describe('AMQP connections for the channels of sessions'),
-  heartbeatSeconds: whole(10, 1, 3_600).describe('AMQP heart-beats'),
+  unconfirmedMaxBytes: whole(64 * MIB, 64 * KIB, 4096 * MIB).describe(
+    'Maximum size in bytes of the published messages without a confirm, for all sessions together. Each of the `publishChannels` has an equal share.',
+  ),
+  channelsPerConnection: whole(1_500, 1, 65_534).describe(
+    'Maximum number of channels of sessions on one AMQP connection.',
+  ),
+  connectionsMax: whole(8, 1, 1_000).describe('Maximum number of AMQP connections for the channels of sessions.'),
+  heartbeatSeconds: whole(10, 1, 3_600).describe('Interval in seconds of AMQP heart-beats.'),
 });
 
 export const memory = section({
@@ -130,13 +148,15 @@ export const memory = section({
   exchanges: z
     .array(
       z.strictObject({
-        name: exchangeName.describe('the name of an exchange'),
-        type: z.enum(['topic', 'direct', 'fanout', 'headers']).describe('its type'),
+        name: exchangeName.describe('Name of the exchange.'),
+        type: z.enum(['topic', 'direct', 'fanout', 'headers']).describe('Type of the exchange.'),
       }),
     )
     .default([])
-    .describe('exchanges besides `amq.topic`, `amq.direct`, `amq.fanout` and `amq.headers`'),
-  messagesMaxBytes: whole(256 * MIB, MIB, 64 * 1024 * MIB).describe('messages in all queues together'),
-  queueMaxBytes: whole(64 * MIB, KIB, 64 * 1024 * MIB).describe('messages in a queue'),
-  queuesMax: whole(10_000, 1, 1_000_000).describe('queues there may be'),
+    .describe('Exchanges in addition to `amq.topic`, `amq.direct`, `amq.fanout` and `amq.headers`.'),
+  messagesMaxBytes: whole(256 * MIB, MIB, 64 * 1024 * MIB).describe(
+    'Maximum size in bytes of the messages in all queues together.',
+  ),
+  queueMaxBytes: whole(64 * MIB, KIB, 64 * 1024 * MIB).describe('Maximum size in bytes of the messages in one queue.'),
+  queuesMax: whole(10_000, 1, 1_000_000).describe('Maximum number of queues.'),
 });

@@ -1,4 +1,4 @@
-/** What is wrong with a configuration, said so that it can be put right: option, value, who gave it, the rule. */
+/** The report of a wrong configuration. For each wrong option it has the value, its source, and the broken rule. */
 import type { z } from 'zod';
 import { valueAt } from './config-sources.js';
 import type { Layered } from './config-sources.js';
@@ -19,12 +19,12 @@ export function describeIssues(error: z.ZodError, schema: z.ZodType, layered: La
         )
       : [wrongValue(issue, layered)],
   );
-  return [...new Set(sentences)]; // of a text that was split, each part may break the same rule
+  return [...new Set(sentences)]; // the parts of a split text can all break the same rule
 }
 
 const KINDS = { string: 'a text', array: 'a list', object: 'a section', record: 'a section' };
 
-/** Of options without a sentence of their own. */
+/** The rule for options that do not bring their own error text. */
 export function plainRule(issue: z.core.$ZodRawIssue): string | undefined {
   if (issue.code === 'invalid_type') return `must be ${KINDS[issue.expected as keyof typeof KINDS] ?? issue.expected}`;
   if (issue.code === 'invalid_value') return `must be one of: ${issue.values.join(', ')}`;
@@ -34,18 +34,18 @@ export function plainRule(issue: z.core.$ZodRawIssue): string | undefined {
 function wrongValue(issue: z.core.$ZodIssue, layered: Layered): string {
   const path = [...issue.path];
   const isText = (): boolean => valueAt(layered.values, path) === undefined && !isMissing(path, layered.values);
-  while (path.length > 1 && isText()) path.pop(); // it leads into what a text was split into
+  while (path.length > 1 && isText()) path.pop(); // the path leads into the parts of a split text
   return describeValue(path, issue.message, layered);
 }
 
-/** An option that breaks `rule`. */
 export function describeValue(path: readonly PropertyKey[], rule: string, layered: Layered): string {
   const name = path.join('.');
   if (isMissing(path, layered.values)) {
-    const origin = layered.originOf(path.slice(0, -1)); // none where flags and variables gave the section's other options
+    // A section whose other options come from flags and variables has no source of its own.
+    const origin = layered.originOf(path.slice(0, -1));
     return `${name} is missing${origin === 'default' ? '' : ` (${origin})`}: ${rule}`;
   }
-  return `${name} is ${shown(path, layered.values)} (${layered.originOf(path)}): ${rule}`;
+  return `${name} is ${displayValue(path, layered.values)} (${layered.originOf(path)}): ${rule}`;
 }
 
 function isMissing(path: readonly PropertyKey[], values: unknown): boolean {
@@ -59,29 +59,29 @@ function unknownOption(path: readonly PropertyKey[], known: readonly string[], l
     .map((option) => ({ option, distance: editDistance(name.toLowerCase(), option.toLowerCase()) }))
     .sort((a, b) => a.distance - b.distance)[0];
   const isNear = nearest !== undefined && nearest.distance <= Math.max(2, name.length / 3);
-  const advice = isNear ? `did you mean ${nearest.option}?` : `there are: ${known.join(', ')}`;
+  const advice = isNear ? `did you mean ${nearest.option}?` : `the options here are: ${known.join(', ')}`;
   return `${path.join('.')} (${layered.originOf(path)}) is not an option; ${advice}`;
 }
 
-/** Options whose values belong in no log, and the password in an address, such as the broker's. */
+/** Options whose values must not be logged. */
 const SECRET = /(secret|password|passcode|hash|hashes|apikeys?|headers|authorization|cookies?)$/i;
-const SHOWN_MAX = 300;
+const DISPLAY_MAX = 300;
 
-function shown(path: readonly PropertyKey[], values: unknown): string {
+function displayValue(path: readonly PropertyKey[], values: unknown): string {
   if (path.some((key) => SECRET.test(String(key)))) return '***';
   const text = JSON.stringify(valueAt(values, path), (key, value: unknown) => (SECRET.test(key) ? '***' : value));
   const open = text.replace(/[^,"]+/g, withoutPassword);
-  return open.length <= SHOWN_MAX ? open : `${open.slice(0, SHOWN_MAX)}...`;
+  return open.length <= DISPLAY_MAX ? open : `${open.slice(0, DISPLAY_MAX)}...`;
 }
 
-/** Of an address, what stands between `//` and the last `@`. */
+/** Masks the part of an address between `//` and the last `@`. */
 function withoutPassword(address: string): string {
   const start = address.indexOf('//');
   const end = address.lastIndexOf('@');
   return start === -1 || end < start ? address : `${address.slice(0, start)}//***${address.slice(end)}`;
 }
 
-/** Of a schema, what leads to the names of its options. */
+/** The parts of a schema's definition that lead to the names of its options. */
 interface Definition {
   readonly shape?: Readonly<Record<string, z.ZodType>>;
   readonly innerType?: z.ZodType;
@@ -90,7 +90,7 @@ interface Definition {
   readonly discriminator?: string;
 }
 
-/** The names of a section's options: through its default, in a list, and of the kind that the value has. */
+/** The option names of the section at `path`. Follows defaults and lists, and the kind that `value` selects. */
 function optionsAt(schema: z.ZodType, path: readonly PropertyKey[], value: unknown): string[] {
   const { shape, innerType, element, options, discriminator } = schema.def as Definition;
   if (innerType) return optionsAt(innerType, path, value);
@@ -110,7 +110,7 @@ function kindOf(option: z.ZodType, discriminator: string): unknown {
   return (literal?.def as { values?: readonly unknown[] } | undefined)?.values?.[0];
 }
 
-/** Levenshtein's, one row at a time. */
+/** Levenshtein distance, one row at a time. */
 function editDistance(a: string, b: string): number {
   let row = Array.from({ length: b.length + 1 }, (_, index) => index);
   for (let i = 1; i <= a.length; i++) {

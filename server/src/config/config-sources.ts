@@ -1,13 +1,13 @@
 /**
- * Where settings come from: command-line flags, then RELAY_* variables, then the YAML file, then the defaults of the
- * schema. The table below is all that can be given as a flag or variable; the file can hold every option. Sources are
- * laid over each other into one plain object that remembers, for error messages, who said what.
+ * The sources of settings, by precedence: command-line flags, RELAY_* variables, the YAML file, the defaults of the
+ * schema. The table below lists all flags and variables; the file can hold every option. `layer` merges the sources
+ * into one plain object, and keeps the origin of each value for error messages.
  */
 export interface Setting {
-  /** As commander declares it. */
+  /** In commander's syntax. */
   readonly flag: string;
   readonly variable: string;
-  /** Where it stands in the configuration. */
+  /** The option in the configuration. */
   readonly path: readonly string[];
   readonly description: string;
   readonly read: (text: string) => unknown;
@@ -27,21 +27,21 @@ export const SETTINGS: readonly Setting[] = [
     flag: '--host <host>',
     variable: 'RELAY_HOST',
     path: ['listen', 'host'],
-    description: 'address to listen on',
+    description: 'Address that the relay listens on for clients.',
     read: asText,
   },
   {
     flag: '--port <port>',
     variable: 'RELAY_PORT',
     path: ['listen', 'port'],
-    description: 'port for WebSocket and the demo page; 0 = a free one',
+    description: 'Port for WebSocket, the HTTP API and the demo page; 0 selects a free port.',
     read: asNumber,
   },
   {
     flag: '--path <path>',
     variable: 'RELAY_PATH',
     path: ['listen', 'path'],
-    description: 'path of the WebSocket endpoint',
+    description: 'Path of the WebSocket endpoint.',
     read: asText,
   },
   {
@@ -49,105 +49,113 @@ export const SETTINGS: readonly Setting[] = [
     variable: 'RELAY_BROKER',
     path: ['broker'],
     description:
-      'memory: (embedded, the default), or amqp://user:pass@host:5672/vhost; several, comma separated, for a cluster',
+      'Broker: memory: (embedded, the default) or amqp://user:pass@host:5672/vhost. For a cluster, several addresses ' +
+      'separated by commas.',
     read: asText,
   },
   {
     flag: '--tcp-port <port>',
     variable: 'RELAY_TCP_PORT',
     path: ['listen', 'tcpPort'],
-    description: 'port for STOMP over TCP; off = none, 0 = a free one',
+    description: 'Port for STOMP over TCP; off disables it, 0 selects a free port.',
     read: asNumber,
   },
   {
     flag: '--tls-cert <file>',
     variable: 'RELAY_TLS_CERT',
     path: ['listen', 'tls', 'certFile'],
-    description: 'certificate (PEM): https and wss on the port, TLS on the TCP port; read again when it changes',
+    description:
+      'PEM file with the certificate for https and wss on --port, and for TLS on --tcp-port. It is read again when it changes.',
     read: asText,
   },
   {
     flag: '--tls-key <file>',
     variable: 'RELAY_TLS_KEY',
     path: ['listen', 'tls', 'keyFile'],
-    description: 'its private key (PEM)',
+    description: 'PEM file with the private key of --tls-cert, without a passphrase.',
     read: asText,
   },
   {
     flag: '--admin-port <port>',
     variable: 'RELAY_ADMIN_PORT',
     path: ['listen', 'adminPort'],
-    description: 'port for /livez, /readyz, /metrics and the admin API; off = none, 0 = a free one',
+    description: 'Port for /livez, /readyz, /metrics and the admin API; off disables it, 0 selects a free port.',
     read: asNumber,
   },
   {
     flag: '--admin-host <host>',
     variable: 'RELAY_ADMIN_HOST',
     path: ['listen', 'adminHost'],
-    description: 'address of the admin port; beyond loopback the admin API needs admin.tokenHash',
+    description:
+      'Address that the admin port listens on. On other addresses than loopback, the admin API needs admin.tokenHash.',
     read: asText,
   },
   {
     flag: '--workers <count>',
     variable: 'RELAY_WORKERS',
     path: ['workers'],
-    description: 'worker processes behind one port, 1 to 64; auto = one for each core (needs RabbitMQ)',
+    description:
+      'Number of relay processes behind one port, 1 to 64; auto: one for each core. More than one needs RabbitMQ.',
     read: asNumber,
   },
   {
     flag: '--lag-max <ms>',
     variable: 'RELAY_LAG_MAX',
     path: ['loadShedding', 'lagMaxMs'],
-    description: 'event-loop lag that is not to be reached: from half of it on, load is shed; 0 = never',
+    description: 'Event-loop lag limit in ms. Load shedding starts at half of it; 0 disables it.',
     read: asNumber,
   },
   {
     flag: '--drain-rate <count>',
     variable: 'RELAY_DRAIN_RATE',
     path: ['drain', 'sessionsPerSecond'],
-    description: 'how many sessions a stop ends in a second at most, so that their clients do not return all at once',
+    description:
+      'Maximum number of sessions that a stop ends per second, so that their clients do not all reconnect at once.',
     read: asNumber,
   },
   {
     flag: '--ready-delay <ms>',
     variable: 'RELAY_READY_DELAY',
     path: ['drain', 'readyDelayMs'],
-    description: 'how long a stop still lets clients in after /readyz says no, for load balancers to notice',
+    description:
+      'Time in ms that a stopping relay still accepts clients after /readyz has turned to 503, for load balancers to notice.',
     read: asNumber,
   },
   {
     flag: '--stop-timeout <ms>',
     variable: 'RELAY_STOP_TIMEOUT',
     path: ['stopTimeoutMs'],
-    description: 'how long a stop takes at most',
+    description: 'Maximum duration of a stop in ms, from the signal to the end of the process.',
     read: asNumber,
   },
   {
     flag: '--allow-origin <origins>',
     variable: 'RELAY_ALLOW_ORIGIN',
     path: ['websocket', 'allowedOrigins'],
-    description: 'origins of pages that may connect, comma separated; same = pages of this host, * = any',
+    description: 'Origins of web pages that may connect, separated by commas; same: pages of this host, *: any page.',
     read: (text) => (text === 'same' || text === '*' ? text : asList(text)),
   },
   {
     flag: '--allow-host <hosts>',
     variable: 'RELAY_ALLOW_HOST',
     path: ['websocket', 'allowedHosts'],
-    description: 'names that this relay answers to, comma separated; * = any (default: loopback names on loopback)',
+    description:
+      'Host names that the relay answers to, separated by commas; *: any name. Default: on loopback the names of loopback, ' +
+      'elsewhere any name.',
     read: asList,
   },
   {
     flag: '--allow-anonymous',
     variable: 'RELAY_ALLOW_ANONYMOUS',
     path: ['auth', 'allowAnonymous'],
-    description: 'accept any login, and none, also on a host that is not loopback',
+    description: 'Accept clients with any login or none, even if other machines can connect.',
     read: asBoolean,
   },
   {
     flag: '--log-level <level>',
     variable: 'RELAY_LOG_LEVEL',
     path: ['log', 'level'],
-    description: 'trace, debug, info, warn, error or silent',
+    description: 'Lowest level of log lines that are written: trace, debug, info, warn, error or silent.',
     read: asText,
   },
   {
@@ -159,13 +167,13 @@ export const SETTINGS: readonly Setting[] = [
   },
 ];
 
-/** Flags as given: `{ port: '0', allowAnonymous: true }`, under commander's camel-case names. */
+/** Flags under commander's camel-case names: `{ port: '0', allowAnonymous: true }`. */
 export type Flags = Readonly<Record<string, unknown>>;
 export type Environment = Readonly<Record<string, string | undefined>>;
 
 export interface Layered {
   readonly values: Record<string, unknown>;
-  /** Who set the value at this path, such as `--port` or `relay.yaml`. */
+  /** The source of the value at this path, such as `--port` or `relay.yaml`. */
   originOf(path: readonly PropertyKey[]): string;
 }
 

@@ -1,4 +1,4 @@
-/** JSON web tokens: with which keys, from where in a request, and what has to hold of them. */
+/** JSON web tokens: their keys, their place in a request, and the conditions that they must meet. */
 import { z } from 'zod';
 import { isLoopback } from '../net/loopback.js';
 import { DAY_MS, fileName, flag, KIB, whole } from './option-kinds.js';
@@ -25,59 +25,72 @@ export const jwt = z
     kind: z.literal('jwt'),
     keyFile: fileName
       .optional()
-      .describe('public key: PEM, a certificate, or a JSON web key set; read again when it changes'),
-    secretFile: fileName.optional().describe('secret for HS256, at least 32 bytes; read again when it changes'),
-    jwksUrl: url.optional().describe('address of a JSON web key set, https'),
-    jwksAllowHttp: flag(false).describe('take `jwksUrl` with http also from other machines'),
-    jwksRefreshMs: whole(10 * 60_000, 1_000, DAY_MS).describe('keys of `jwksUrl` that are older are fetched again'),
-    jwksCooldownMs: whole(10_000, 0, DAY_MS).describe(
-      'how soon after that a token with an unknown key has them fetched again',
+      .describe(
+        'File with the public key: PEM, a certificate, or a JSON web key set. It is read again when it changes.',
+      ),
+    secretFile: fileName
+      .optional()
+      .describe('File with the secret for HS256, at least 32 bytes. It is read again when it changes.'),
+    jwksUrl: url.optional().describe('https address of a JSON web key set.'),
+    jwksAllowHttp: flag(false).describe('Allow http for a `jwksUrl` on another machine.'),
+    jwksRefreshMs: whole(10 * 60_000, 1_000, DAY_MS).describe(
+      'Age in ms from which on the keys of `jwksUrl` are fetched again.',
     ),
-    jwksTimeoutMs: whole(5_000, 100, 60_000).describe('how long `jwksUrl` may take to answer'),
+    jwksCooldownMs: whole(10_000, 0, DAY_MS).describe(
+      'Minimum age in ms of the keys of `jwksUrl` before a token with an unknown key makes the relay fetch them again; 0: no minimum.',
+    ),
+    jwksTimeoutMs: whole(5_000, 100, 60_000).describe('Time in ms that `jwksUrl` has to answer.'),
     algorithms: z
       .array(z.enum(ALGORITHMS, { error: ALGORITHM_RULE }), { error: ALGORITHM_RULE })
       .min(1, { error: ALGORITHM_RULE })
       .optional()
-      .describe('which of the algorithms that fit the keys are accepted; all, if not given'),
-    issuer: texts.optional().describe('claim `iss` must be this, or one of these'),
-    audience: texts.optional().describe('claim `aud` must be or hold this, or one of these'),
-    nameClaim: text.default('sub').describe("the claim that is the user's name"),
-    clockSkewSeconds: whole(30, 0, 600).describe("how far the issuer's clock may be off"),
-    requireExpiry: flag(true).describe('refuse tokens without a claim `exp`'),
+      .describe('Accepted algorithms, among those that fit the keys. Without this option, all that fit are accepted.'),
+    issuer: texts.optional().describe('Accepted value, or list of accepted values, of the claim `iss`.'),
+    audience: texts
+      .optional()
+      .describe(
+        'Accepted value, or list of accepted values, of the claim `aud`. If `aud` is a list, one match suffices.',
+      ),
+    nameClaim: text.default('sub').describe("Claim that holds the user's name."),
+    clockSkewSeconds: whole(30, 0, 600).describe('Tolerated clock difference in seconds between issuer and relay.'),
+    requireExpiry: flag(true).describe('Refuse tokens without the claim `exp`.'),
     maxAgeSeconds: whole(0, 1, 10 * 365 * 86_400)
       .unwrap()
       .optional()
-      .describe('how long after `iat` a token is good at most'),
+      .describe(
+        'Maximum age of a token in seconds, counted from its claim `iat`. Without this option, there is no maximum.',
+      ),
     from: z
       .array(z.enum(PLACES, { error: PLACES_RULE }), { error: PLACES_RULE })
       .min(1, { error: PLACES_RULE })
       .default(['passcode', 'authorization'])
-      .describe('where a client may put its token'),
+      .describe('Places where a client may put its token.'),
     cookieName: z
       .string({ error: COOKIE_RULE })
       .regex(/^[\w!#$%&'*+.^`|~-]+$/, { error: COOKIE_RULE })
       .optional()
-      .describe('the cookie that `cookie` stands for'),
-    tokenMaxBytes: whole(8 * KIB, 256, 64 * KIB).describe('the longest token'),
-    verificationsMax: whole(10_000, 1, 1_000_000).describe('tokens that are verified at a time'),
+      .describe('Name of the cookie with the token. It is required if `from` has `cookie`.'),
+    tokenMaxBytes: whole(8 * KIB, 256, 64 * KIB).describe('Maximum size of a token in bytes.'),
+    verificationsMax: whole(10_000, 1, 1_000_000).describe('Maximum number of tokens that are verified at a time.'),
   })
   .refine(({ keyFile, secretFile, jwksUrl }) => [keyFile, secretFile, jwksUrl].filter(Boolean).length === 1, {
     error: 'must have keyFile, secretFile or jwksUrl, and only one of them',
   })
   .refine(({ from, cookieName }) => from.includes('cookie') === (cookieName !== undefined), {
-    error: 'must have a cookieName where from has cookie, and only there',
+    error: 'must have a cookieName if from has cookie, and only then',
   })
   .refine(({ jwksUrl, jwksAllowHttp }) => jwksAllowHttp || jwksUrl === undefined || isSafe(jwksUrl), {
     path: ['jwksUrl'],
     error:
-      'must begin with https: whoever could change the keys on their way could log in as anybody (jwksAllowHttp: true)',
+      'must begin with https: an attacker who changes the keys in transit could log in as any user (jwksAllowHttp: true ' +
+      'allows http)',
   })
   .refine(({ secretFile, algorithms = [] }) => algorithms.every((each) => (each === 'HS256') === !!secretFile), {
     path: ['algorithms'],
-    error: 'must be HS256 with a secretFile, and must not be with a keyFile or jwksUrl',
+    error: 'must be HS256 with a secretFile, and must not be HS256 with a keyFile or jwksUrl',
   });
 
-/** What is no address is named as such by the option's own rule. */
+/** True for a text that is no address, because the option's own rule reports it. */
 function isSafe(address: string): boolean {
   if (!URL.canParse(address)) return true;
   const { protocol, hostname } = new URL(address);

@@ -1,12 +1,12 @@
 /**
- * The table in docs/limits.md: default and range of each limit come from the schema, what happens at it stands here. Every
- * option whose name says that it is a limit must have a line.
+ * The table in docs/limits.md. Default and range of each limit come from the schema; the effect of reaching it is
+ * written here. Every option whose name has the ending of a limit must have an entry.
  */
 import type { z } from 'zod';
 import { shownNumber, unitOf } from './options-table.js';
 import { optionsOf } from './schema-options.js';
 
-/** How the name of a limit ends. */
+/** The endings of the names of limits. */
 const LIMIT =
   /(Max|MaxBytes|MaxCount|[mM]axPayloadBytes|Prefetch|sessionsPerSecond|TimeoutMs|StallMs|waitMaxMs|lagMaxMs|channelsPerConnection|backlog)$/;
 
@@ -19,17 +19,17 @@ const frame = (when: string): Record<string, string> => ({
   [`limits.${when}.bodyMaxBytes`]: error('body-too-large'),
 });
 const WAITS = 'the next login waits, up to `waitingMax`';
-const PAUSE = 'the client is not read from until there is room';
+const PAUSE = 'the relay does not read from the client until there is room';
 
-/** What happens at each limit. `0` in the table's range means: no limit. */
+/** The effect of reaching each limit. */
 export const EFFECTS: Readonly<Record<string, string>> = {
-  // Coming in
+  // New connections
   'listen.backlog':
     'the kernel leaves the connection unanswered; the client’s kernel tries again after 1 s, 3 s and so on',
   'listen.httpConnectionsMax': 'HTTP 503 with `Retry-After`; with TLS the connection is cut off',
   'listen.httpHeadersMaxBytes': 'HTTP 431',
-  'limits.connectsPerSecondMax': `waits for \`loadShedding.waitMaxMs\`, then HTTP 503 with \`Retry-After\`; TCP: ${error('too-many-connects')}`,
-  'loadShedding.lagMaxMs': 'from half of it on senders are read from less, and new sessions wait',
+  'limits.connectsPerSecondMax': `the session waits for up to \`loadShedding.waitMaxMs\`, then HTTP 503 with \`Retry-After\`; TCP: ${error('too-many-connects')}`,
+  'loadShedding.lagMaxMs': 'from half of the limit on, the relay reads less from senders, and new sessions wait',
   'loadShedding.waitMaxMs': `HTTP 503 with \`Retry-After\`; TCP: ${error('overloaded')} or \`too-many-connects\``,
   'loadShedding.waitingMax': `HTTP 503 with \`Retry-After\`; TCP: ${error('overloaded')} or \`too-many-connects\``,
   sessionsMax: error('too-many-sessions'),
@@ -39,7 +39,7 @@ export const EFFECTS: Readonly<Record<string, string>> = {
   'session.connectTimeoutMs': `HTTP 408 before the handshake (a TLS handshake is cut off), then ${error('connect-timeout')}; an authenticator that takes longer: ${error('authentication-unavailable')}`,
   'auth.authenticators[jwt].tokenMaxBytes': error('authentication-failed'),
   'auth.authenticators[jwt].verificationsMax': error('authentication-unavailable'),
-  'auth.authenticators[jwt].jwksTimeoutMs': `known keys are used; without any: ${error('authentication-unavailable')}`,
+  'auth.authenticators[jwt].jwksTimeoutMs': `the relay uses the keys that it has; if it has none: ${error('authentication-unavailable')}`,
   'auth.authenticators[users].checksMax': WAITS,
   'auth.authenticators[users].waitingMax': error('authentication-unavailable'),
   'auth.authenticators[users].checkTimeoutMs': error('authentication-unavailable'),
@@ -55,7 +55,7 @@ export const EFFECTS: Readonly<Record<string, string>> = {
   'websocket.maxPayloadBytes': 'close code 1009',
   ...frame('beforeLogin'),
   ...frame('afterLogin'),
-  'session.framesPerSecondMax': `under \`framesPerSecondPolicy: pause\` the client is read from more slowly, under \`disconnect\` ${error('too-many-frames')}`,
+  'session.framesPerSecondMax': `with \`framesPerSecondPolicy: pause\` the relay reads from the client more slowly, with \`disconnect\`: ${error('too-many-frames')}`,
   // A session
   'session.subscriptionsMax': error('too-many-subscriptions'),
   'session.wildcardSubscriptionsMax': `${error('too-many-subscriptions')}; a stream: HTTP 400`,
@@ -68,34 +68,34 @@ export const EFFECTS: Readonly<Record<string, string>> = {
   'session.inboxMaxBytes': PAUSE,
   'session.sendQueueMaxCount': PAUSE,
   'session.sendQueueMaxBytes': PAUSE,
-  'session.sendQueuesMaxBytes': 'no client with SENDs that wait is read from until there is room',
+  'session.sendQueuesMaxBytes': 'the relay does not read from any client with waiting SENDs until there is room',
   'session.unconfirmedMaxCount': 'the next SEND waits in the send queue',
   'session.messageMaxBytes':
-    'the message is left out: the next one of the subscription has `relay-dropped`; of a queue it is rejected (dead letters)',
-  'session.outboxMaxBytes': `${error('slow-consumer')}, or what \`slowConsumers\` says`,
+    'the message is left out, and the next one of the subscription has `relay-dropped`; a message of a queue is rejected (dead letters)',
+  'session.outboxMaxBytes': `${error('slow-consumer')}, or the policy in \`slowConsumers\``,
   'session.outboxStallMs': error('slow-consumer'),
   'websocket.closeTimeoutMs': 'the connection is cut off',
   // The HTTP API
   'http.bodyMaxBytes': 'HTTP 413 `request-too-large`',
   'http.bodiesMaxBytes': 'HTTP 503 `overloaded` with `Retry-After`',
   'http.messagesMax': 'HTTP 413 `request-too-large`',
-  'http.publishTimeoutMs': 'the rest of the messages is refused: `overloaded`',
-  'http.idempotencyMaxCount': 'the oldest answers of the same user are forgotten, else the oldest of all',
-  'http.idempotencyMaxBytes': 'the oldest answers of the same user are forgotten, else the oldest of all',
+  'http.publishTimeoutMs': 'the remaining messages are refused: `overloaded`',
+  'http.idempotencyMaxCount': 'the oldest responses of the same user are forgotten, else the oldest of all users',
+  'http.idempotencyMaxBytes': 'the oldest responses of the same user are forgotten, else the oldest of all users',
   'http.streamsMax': 'HTTP 503 `too-many-sessions` with `Retry-After`',
   'http.streamMaxBytes': 'the stream ends with the event `error`, `slow-consumer`',
   // Queues
   'queues.arguments.priorityMax': error('invalid-header'),
   // RabbitMQ
-  'rabbitmq.autoPrefetch': 'RabbitMQ delivers no more until the client has read',
-  'rabbitmq.clientPrefetch': 'RabbitMQ delivers no more until the client has acknowledged',
+  'rabbitmq.autoPrefetch': 'RabbitMQ delivers no more until the client has read messages',
+  'rabbitmq.clientPrefetch': 'RabbitMQ delivers no more until the client has acknowledged messages',
   'rabbitmq.instancePrefetch': 'RabbitMQ delivers no more until the relay has passed messages on',
   'rabbitmq.instanceInFlightMaxBytes': 'RabbitMQ delivers fewer large messages at a time',
   'rabbitmq.instanceQueueMaxBytes': 'RabbitMQ drops the oldest messages of the relay’s queue',
   'rabbitmq.unconfirmedMax': 'SENDs wait; their sessions are paused',
   'rabbitmq.unconfirmedMaxBytes': 'SENDs wait; their sessions are paused',
   'rabbitmq.publishTimeoutMs': error('broker-unavailable'),
-  'rabbitmq.connectTimeoutMs': 'the attempt is given up, and the next one made',
+  'rabbitmq.connectTimeoutMs': 'the relay gives the attempt up and makes the next one',
   'rabbitmq.channelsPerConnection': 'another connection is opened, up to `rabbitmq.connectionsMax`',
   'rabbitmq.connectionsMax': error('too-many-channels'),
   // The embedded broker
@@ -103,15 +103,15 @@ export const EFFECTS: Readonly<Record<string, string>> = {
   'memory.clientPrefetch': 'as with RabbitMQ',
   'memory.messagesMaxBytes': error('publish-refused'),
   'memory.queueMaxBytes':
-    'as `x-max-length-bytes`: the oldest messages are dropped, unless `x-overflow` says otherwise',
+    'as with `x-max-length-bytes`: the oldest messages are dropped, unless `x-overflow` selects otherwise',
   'memory.queuesMax': error('access-refused'),
   // Operators
-  'auth.revocationsMax': 'the oldest revocation is forgotten, and the log says so',
+  'auth.revocationsMax': 'the oldest revocation is forgotten, with a warning in the log',
   'admin.pageMax': 'HTTP 400',
-  'admin.answerTimeoutMs': 'the answer goes without that worker, and names it',
+  'admin.answerTimeoutMs': 'the answer is sent without that worker, and names it',
   // The end
-  'drain.sessionsPerSecond': 'the others end later, but within `stopTimeoutMs`',
-  stopTimeoutMs: 'the process ends, whatever is left',
+  'drain.sessionsPerSecond': 'the other sessions end later, but within `stopTimeoutMs`',
+  stopTimeoutMs: 'the process ends and cuts off what is left',
 };
 
 interface Limit {
@@ -121,7 +121,6 @@ interface Limit {
   readonly maximum: number;
 }
 
-/** Every option whose name says that it is a limit. */
 export function limitsOf(schema: z.ZodType): Limit[] {
   return optionsOf(schema)
     .filter(({ path, schema: { type } }) => type === 'integer' && LIMIT.test(path))
@@ -130,12 +129,12 @@ export function limitsOf(schema: z.ZodType): Limit[] {
     });
 }
 
-/** In Markdown, in the order of `EFFECTS`. */
+/** The table in Markdown, in the order of `EFFECTS`. */
 export function limitsTable(schema: z.ZodType): string {
   const limits = new Map(limitsOf(schema).map((limit) => [limit.path, limit]));
   const rows = Object.entries(EFFECTS).map(([path, effect]) => {
     const limit = limits.get(path);
-    if (limit === undefined) throw new Error(`${path} is not an option, or its name does not say that it is a limit`);
+    if (limit === undefined) throw new Error(`${path} is not an option, or its name does not end like a limit`);
     const unit = unitOf(path);
     const preset = limit.default === undefined ? 'twice the largest frame' : shownNumber(limit.default, unit);
     return `| \`${path}\` | ${preset} | ${unit} | ${shownNumber(limit.minimum, unit)} to ${shownNumber(limit.maximum, unit)} | ${effect} |`;

@@ -1,4 +1,4 @@
-/** Where clients come in, and how their connections are kept. */
+/** The ports and origins that clients connect to and from, and the limits of their connections. */
 import { isIP } from 'node:net';
 import { z } from 'zod';
 import { DAY_MS, flag, KIB, MIB, section, whole } from './option-kinds.js';
@@ -21,7 +21,7 @@ const network = z.string({ error: NETWORK_RULE }).refine((text) => {
 }, NETWORK_RULE);
 
 const ORIGIN_RULE =
-  'must be "same", "*", or origins such as https://app.example.com (no path, no trailing slash), with "same" or without';
+  'must be "same", "*", or a list of origins such as https://app.example.com (no path, no trailing slash) and "same"';
 const origin = z
   .string()
   .toLowerCase()
@@ -38,69 +38,83 @@ const TLS_RULE = 'must be the name of a file: a certificate (--tls-cert) and its
 const tlsFile = z.string({ error: TLS_RULE }).min(1, { error: TLS_RULE });
 const tls = z.strictObject({
   certFile: tlsFile.describe(
-    'PEM file with the certificate and those that lead to its authority; read again when it changes',
+    'PEM file with the certificate and its intermediate certificates. It is read again when it changes.',
   ),
-  keyFile: tlsFile.describe('PEM file with its private key, without a passphrase; read again when it changes'),
+  keyFile: tlsFile.describe(
+    'PEM file with the private key of `certFile`, without a passphrase. It is read again when it changes.',
+  ),
   minVersion: z
     .enum(['TLSv1.2', 'TLSv1.3'], { error: VERSION_RULE })
     .default('TLSv1.2')
-    .describe('the oldest TLS spoken'),
+    .describe('Oldest TLS version that the relay accepts.'),
 });
 
 export const listen = section({
-  host: host.default('127.0.0.1').describe('address to listen on'),
-  port: port.default(8080).describe('port of WebSocket, the HTTP API and the demo page; 0: a free one'),
+  host: host.default('127.0.0.1').describe('Address that the relay listens on for clients.'),
+  port: port.default(8080).describe('Port for WebSocket, the HTTP API and the demo page; 0 selects a free port.'),
   path: z
     .string()
     .regex(/^\/[\w\-./~]*$/, { error: 'must be a path such as /ws' })
     .default('/ws')
-    .describe('where WebSocket is'),
-  tcpPort: optionalPort.default('off').describe('port of STOMP over TCP, for back ends'),
-  /** For the public port and the TCP port; the admin port, which the public cannot reach, stays plain. */
+    .describe('Path of the WebSocket endpoint.'),
+  tcpPort: optionalPort
+    .default('off')
+    .describe('Port for STOMP over TCP, for back ends; `off` disables it, 0 selects a free port.'),
+  /** For the public port and the TCP port. The admin port, which the public cannot reach, stays plain. */
   tls: tls.optional(),
   adminPort: optionalPort
     .default(8081)
-    .describe('port of `/livez`, `/readyz`, `/metrics` and the [admin API](admin.md), always plain HTTP'),
-  adminHost: host.default('127.0.0.1').describe('address of the admin port'),
+    .describe(
+      'Port for `/livez`, `/readyz`, `/metrics` and the [admin API](admin.md), always plain HTTP; `off` disables it, 0 selects a free port.',
+    ),
+  adminHost: host.default('127.0.0.1').describe('Address that the admin port listens on.'),
   backlog: whole(65_535, 1, 65_535).describe(
-    'connections that may wait in the kernel to be accepted, at each port; the kernel allows no more than `net.core.somaxconn`',
+    'Maximum number of connections at each port that wait in the kernel to be accepted. The kernel allows no more than `net.core.somaxconn`.',
   ),
   httpConnectionsMax: whole(10_000, 10, 1_000_000).describe(
-    'connections at a time to the public HTTP port that are no sessions (yet); TLS handshakes under way at the TCP port',
+    'Maximum number of connections to the public HTTP port that are not (yet) sessions. At the TCP port it limits TLS handshakes in progress.',
   ),
   httpHeadersMaxBytes: whole(16 * KIB, 2 * KIB, MIB).describe(
-    'what the line and headers of a request may have, cookies included',
+    'Maximum size in bytes of the request line and headers of an HTTP request, cookies included.',
   ),
   trustedProxies: z
     .array(network)
     .default([])
-    .describe('addresses, or networks such as `10.0.0.0/8`, of proxies whose X-Forwarded-For is believed'),
+    .describe('Addresses, or networks such as `10.0.0.0/8`, of the proxies whose X-Forwarded-For is trusted.'),
 });
 
 export const websocket = section({
   maxPayloadBytes: whole(0, KIB, 512 * MIB)
     .unwrap()
     .optional()
-    .describe('the longest WebSocket message; not given: what the largest frame needs, and as much again'),
+    .describe(
+      'Maximum size in bytes of a WebSocket message. Without this option it is twice the size of the largest frame.',
+    ),
   beforeLoginMaxPayloadBytes: whole(128 * KIB, KIB, 512 * MIB).describe(
-    'the same before login, when a client needs no more than CONNECT',
+    'Maximum size in bytes of a WebSocket message before login, when a client needs to send only CONNECT.',
   ),
   pingIntervalMs: whole(10_000, 0, DAY_MS).describe(
-    'how often a client is pinged; without a sign of life since two pings it is cut off; 0: never',
+    'Interval in ms of WebSocket pings; 0 disables them. A client without a sign of life since two pings is cut off.',
   ),
-  deflate: flag(false).describe('permessage-deflate: about 100 KiB, and much time, for each connection that uses it'),
+  deflate: flag(false).describe(
+    'Offer permessage-deflate. Each connection that uses it costs about 100 KiB of memory and much CPU time.',
+  ),
   allowedOrigins: z
     .union([z.literal('same'), z.literal('*'), z.array(origin).min(1)], { error: ORIGIN_RULE })
     .default('same')
-    .describe('origins of web pages that may connect; `same`: pages of this host, `*`: any'),
+    .describe('Origins of web pages that may connect; `same`: pages of this host, `*`: any page.'),
   allowedHosts: z
     .array(hostName)
     .min(1)
     .optional()
-    .describe("names that the relay answers to; not given: loopback's names on loopback, elsewhere any"),
-  closeTimeoutMs: whole(2_000, 100, 60_000).describe('how long a client may take to answer a close'),
+    .describe(
+      'Host names that the relay answers to. Without this option: on loopback the names of loopback, elsewhere any name.',
+    ),
+  closeTimeoutMs: whole(2_000, 100, 60_000).describe(
+    'Time in ms that a client has to answer when the relay closes its connection.',
+  ),
 });
 
 export const tcp = section({
-  keepAliveMs: whole(30_000, 1_000, DAY_MS).describe('after how long without traffic the kernel probes a client'),
+  keepAliveMs: whole(30_000, 1_000, DAY_MS).describe('Idle time in ms after which the kernel probes a TCP client.'),
 });

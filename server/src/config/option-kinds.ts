@@ -1,16 +1,14 @@
 /**
- * The kinds of options that the sections are made of. Each has a default and a rule, and every way to get it wrong has the
- * same sentence, which says the rule.
+ * The kinds of options that the sections consist of. Each has one rule, and the same error text for every violation.
  */
 import { z } from 'zod';
 
 export const KIB = 1024;
 export const MIB = 1024 * KIB;
 export const DAY_MS = 86_400_000;
-/** Longer than this, setTimeout fires at once. */
+/** With a longer delay setTimeout fires at once. */
 export const TIMER_MAX_MS = 2 ** 31 - 1;
 
-/** A whole number with a default and a range; every way to get it wrong has the same sentence. */
 export function whole(value: number, min: number, max: number) {
   const error = `must be a whole number from ${min} to ${max}`;
   return z.int({ error }).min(min, { error }).max(max, { error }).default(value);
@@ -21,7 +19,7 @@ export function number(value: number, min: number, max: number) {
   return z.number({ error }).min(min, { error }).max(max, { error }).default(value);
 }
 
-/** A section whose options all have defaults, and which has no others. */
+/** A section in which every option has a default, and unknown options are refused. */
 export function section<T extends z.core.$ZodShape>(shape: T) {
   return z.strictObject(shape).prefault({} as never);
 }
@@ -36,8 +34,8 @@ export const exchangeName = z
   .string({ error: EXCHANGE_RULE })
   .refine((text) => text !== '' && Buffer.byteLength(text) <= 255, { error: EXCHANGE_RULE });
 
-/** Of a key or token, as `auth/key-hash` reads it. */
-export function sha256Of(what: string) {
-  const error = `must be the SHA-256 of a ${what}, in hexadecimal or base64, as stomp-relay api-key prints it`;
+/** `secret` is `key` or `token`. `auth/key-hash` reads the value. */
+export function sha256Of(secret: string) {
+  const error = `must be the SHA-256 of a ${secret}, in hexadecimal or base64, as stomp-relay api-key prints it`;
   return z.string({ error }).regex(/^([\da-f]{64}|[A-Za-z\d+/]{43}=)$/i, { error });
 }

@@ -1,6 +1,6 @@
 /**
- * The tables of docs/configuration.md, one for each section: default and what an option may be come from its rules in the
- * schema, what it means from its `describe`.
+ * The tables of docs/configuration.md, one for each section. Defaults and allowed values come from the rules in the
+ * schema, meanings from `describe`.
  */
 import type { z } from 'zod';
 import { KIB, MIB } from './option-kinds.js';
@@ -14,19 +14,19 @@ const UNITS: readonly (readonly [RegExp, string])[] = [
   [/PerSecond/, 'a second'],
 ];
 
-/** Of an option's name: what its number counts; empty where it is a number of things. */
+/** The unit in an option's name; empty for a plain number. */
 export function unitOf(path: string): string {
   return UNITS.find(([ending]) => ending.test(path))?.[1] ?? '';
 }
 
-/** For people: with thousands set apart, and round numbers of bytes in their own units. */
+/** With separators of thousands; round numbers of bytes in KiB or MiB. */
 export function shownNumber(value: number, unit: string): string {
   if (unit === 'bytes' && value >= MIB && value % MIB === 0) return `${value / MIB} MiB`;
   if (unit === 'bytes' && value >= KIB && value % KIB === 0) return `${value / KIB} KiB`;
   return value.toLocaleString('en-US');
 }
 
-/** In Markdown; what stands at the top of the file comes first, then the sections in the order of the schema. */
+/** In Markdown. Options at the top level come first, then the sections in the order of the schema. */
 export function optionsTables(schema: z.ZodType): string {
   const options = optionsOf(schema);
   const deep = new Set(options.flatMap(({ path }) => /^\w+(?=[.[])/.exec(path) ?? []));
@@ -38,7 +38,7 @@ export function optionsTables(schema: z.ZodType): string {
   const tables = names.map((name) => {
     const rows = options.filter((option) => sectionOf(option) === name).map(row);
     const heading = name === '' ? '## At the top' : `## ${name}`;
-    return [heading, '', '| option | default | may be | |', '|---|---|---|---|', ...rows].join('\n');
+    return [heading, '', '| option | default | values | meaning |', '|---|---|---|---|', ...rows].join('\n');
   });
   return tables.join('\n\n');
 }
@@ -50,7 +50,7 @@ function row({ path, schema, isRequired }: SchemaOption): string {
   return `| ${[...cells, schema.description].map((cell) => cell.replaceAll('|', '\\|')).join(' | ')} |`;
 }
 
-/** As it would stand in the file. */
+/** The default in the notation of the file. */
 function preset({ default: value }: JsonSchema, unit: string): string {
   if (value === undefined || (Array.isArray(value) && value.length === 0)) return '';
   const shown = typeof value === 'number' ? shownNumber(value, unit) : '';
@@ -69,11 +69,11 @@ function kind(
   if (only !== undefined) return `\`${String(only)}\``;
   if (words !== undefined) return words.map((word) => `\`${String(word)}\``).join(', ');
   if (minimum !== undefined && maximum !== undefined) {
-    const counted = unit === 'bytes' ? '' : ` ${unit}`; // bytes are in the name of the option
+    const counted = unit === 'bytes' ? '' : ` ${unit}`; // the name of the option ends in Bytes
     return `${shownNumber(minimum, unit)} to ${shownNumber(maximum, unit)}${counted}`.trimEnd();
   }
   if (type === 'boolean') return '`true`, `false`';
-  if (prefixItems !== undefined) return ''; // one of several ways to write it
+  if (prefixItems !== undefined) return ''; // another alternative describes the same list
   if (type === 'array') return isSchema(items) ? listOf(items) : 'list';
   if (type === 'object') return 'section';
   return type === 'string' ? 'text' : '';

@@ -1,4 +1,4 @@
-/** Who may do what: the rules of the policy. Their destinations are read in `auth/policy.ts`, which knows how. */
+/** The rules of the policy. `auth/policy` parses their destinations. */
 import { z } from 'zod';
 
 const RULES_MAX = 1_000;
@@ -20,21 +20,29 @@ const claimValue = z.union([z.string(), z.number(), z.boolean()]);
 const rule = z
   .strictObject(
     {
-      allow: actions.optional().describe('`send`, `subscribe` or both: what the rule allows'),
-      deny: actions.optional().describe('what it denies; a rule has either `allow` or `deny`'),
+      allow: actions
+        .optional()
+        .describe('Actions that the rule allows: `send`, `subscribe` or both. A rule has either `allow` or `deny`.'),
+      deny: actions
+        .optional()
+        .describe('Actions that the rule denies: `send`, `subscribe` or both. A rule has either `allow` or `deny`.'),
       destination: z
         .union([destination, listOf(destination, DESTINATION_RULE)], { error: DESTINATION_RULE })
-        .describe('one or several, with `*`, `#`, `{user}` and `{claims.NAME}` as words; `/#`: everything'),
+        .describe(
+          'Destination, or list of destinations, of the rule. Words may be `*`, `#`, `{user}` or `{claims.NAME}`; `/#` matches everything.',
+        ),
       users: z
         .enum(['authenticated', 'anonymous', 'everyone'], { error: 'must be authenticated, anonymous or everyone' })
         .optional()
-        .describe('whom it is about; not given: `authenticated` for `allow`, `everyone` for `deny`'),
+        .describe(
+          'Users that the rule applies to. Without this option: `authenticated` for `allow`, `everyone` for `deny`.',
+        ),
       claims: z
         .record(z.string(), z.union([claimValue, listOf(claimValue, CLAIM_RULE)], { error: CLAIM_RULE }), {
-          error: 'must say claims and their values, such as { role: [admin, staff] }',
+          error: 'must map claims to their values, such as { role: [admin, staff] }',
         })
         .optional()
-        .describe('claims that the user must have, each with one of the values given'),
+        .describe('Claims that the user must have, each with one of the given values.'),
     },
     { error: 'must be a rule: allow or deny, and destination' },
   )
@@ -42,12 +50,14 @@ const rule = z
     error: 'must have either allow or deny',
   });
 
-/** Absent: everybody may do everything. */
+/** Without a policy every user may do everything. */
 export const policy = z
   .strictObject({
     rules: z
       .array(rule, { error: 'must be a list of rules' })
       .max(RULES_MAX, { error: `must have at most ${RULES_MAX} rules` })
-      .describe('the first that applies decides, and where none does the answer is no: see [policy](policy.md)'),
+      .describe(
+        'Rules of the policy. The first rule that applies decides; if none applies, the action is denied. See [policy](policy.md).',
+      ),
   })
   .optional();

@@ -1,27 +1,29 @@
-/** What bounds the process as a whole: its load, its end, its workers; and its log. */
+/** Options of the process as a whole: load, stop, workers, log. */
 import { z } from 'zod';
 import { DAY_MS, section, TIMER_MAX_MS, whole } from './option-kinds.js';
 
 export const loadShedding = section({
   lagMaxMs: whole(400, 0, 60_000).describe(
-    'lag of the event loop that is not to be reached: from half of it on load is shed; 0: never',
+    'Event-loop lag limit in ms. Load shedding starts at half of it; 0 disables it.',
   ),
   waitMaxMs: whole(5_000, 100, 10 * 60_000).describe(
-    'how long a new session may wait to be let in, before it is told to come back',
+    'Maximum time in ms that a new session waits to be admitted. After that it is refused.',
   ),
-  waitingMax: whole(10_000, 0, 1_000_000).describe('how many new sessions may wait'),
+  waitingMax: whole(10_000, 0, 1_000_000).describe(
+    'Maximum number of new sessions that wait to be admitted; 0: none may wait.',
+  ),
 });
 
-/** A stop, within `stopTimeoutMs`. */
+/** The stop, which takes `stopTimeoutMs` at most. */
 export const drain = section({
   readyDelayMs: whole(0, 0, TIMER_MAX_MS).describe(
-    'from `/readyz` saying no until nobody is let in any more, for load balancers to notice; at most half of `stopTimeoutMs`',
+    'Time in ms that a stopping relay still accepts clients after `/readyz` has turned to 503, for load balancers to notice. At most half of `stopTimeoutMs`.',
   ),
   sessionsPerSecond: whole(500, 1, 1_000_000).describe(
-    'how many sessions a stop ends, all workers together, unless there are too many for its time',
+    'Maximum number of sessions that a stop ends per second, all workers together. If `stopTimeoutMs` is too short for all sessions, they end faster.',
   ),
   graceMs: whole(5_000, 0, DAY_MS).describe(
-    'for a session to answer and flush what it has begun; one with the `drain` extension may stay as long beyond its moment',
+    'Time in ms that a session has at its end to answer and flush pending work. A session with the `drain` extension may stay this long after its scheduled move.',
   ),
 });
 
@@ -34,7 +36,9 @@ const workerCount = z.int({ error: WORKERS_RULE }).min(1, { error: WORKERS_RULE 
 export const workers = z
   .union([workerCount, z.literal('auto')], { error: WORKERS_RULE })
   .default(1)
-  .describe('relay processes behind one port, RabbitMQ only; what bounds a relay bounds each of them');
+  .describe(
+    'Number of relay processes behind one port; `auto`: one for each core. More than one needs RabbitMQ. Limits apply to each process separately.',
+  );
 
 export const log = section({
   level: z
@@ -42,9 +46,9 @@ export const log = section({
       error: 'must be trace, debug, info, warn, error or silent',
     })
     .default('info')
-    .describe('of what is written to stderr'),
+    .describe('Lowest level of log lines that are written to stderr.'),
   format: z
     .enum(['auto', 'json', 'text'], { error: 'must be auto, json or text' })
     .default('auto')
-    .describe('format of the log on stderr; `auto`: text on a terminal, JSON elsewhere'),
+    .describe('Format of the log on stderr. `auto` is text on a terminal and JSON elsewhere.'),
 });

@@ -1,6 +1,6 @@
 /**
- * All options of the configuration, one by one, as its schema says them: for the documentation and its tests. What stands in
- * a list is named with `[]`, or with what tells its kinds apart: `auth.authenticators[jwt].issuer`.
+ * All options of the schema as a flat list, for the documentation and its tests. A path has `[]` for the members of a
+ * list, or the kind of member in brackets: `auth.authenticators[jwt].issuer`.
  */
 import { z } from 'zod';
 
@@ -10,11 +10,11 @@ export interface SchemaOption {
   /** Such as `session.heartBeat.sendMs`. */
   readonly path: string;
   readonly schema: JsonSchema;
-  /** Must be given where its section is. */
+  /** The option must be given if its section is. */
   readonly isRequired: boolean;
 }
 
-/** Every option that has a value of its own; a list, and what stands in it, are options both. */
+/** Every option with a value. A list is an option, and so is each option of its members. */
 export function optionsOf(schema: z.ZodType): SchemaOption[] {
   return within('', z.toJSONSchema(schema, { io: 'input', unrepresentable: 'any' }));
 }
@@ -38,7 +38,7 @@ function optionsAt(path: string, schema: JsonSchema, isRequired: boolean): Schem
   return [{ path, schema, isRequired }, ...parts];
 }
 
-/** The schema, or those of its alternatives, that have options of their own. */
+/** The schema and its alternatives, as far as they have options of their own. */
 export function sections(schema: JsonSchema): JsonSchema[] {
   return [schema, ...alternatives(schema)].filter(({ properties }) => properties !== undefined);
 }
@@ -47,12 +47,12 @@ export function alternatives({ anyOf = [], oneOf = [] }: JsonSchema): JsonSchema
   return [...anyOf, ...oneOf].filter(isSchema).flatMap((each) => [each, ...alternatives(each)]);
 }
 
-/** What can have one value only says which kind of section it stands in. */
+/** An option with only one possible value identifies the kind of its section. */
 function isTag({ const: only }: JsonSchema): boolean {
   return only !== undefined;
 }
 
-/** What tells a section of a list from those of other kinds; empty where all are alike. */
+/** The kind of a section in a list; empty if the list has only one kind. */
 export function tagOf({ properties = {} }: JsonSchema): string {
   const tag = Object.values(properties).find((each) => typeof each !== 'boolean' && isTag(each));
   return typeof tag === 'object' ? String(tag.const) : '';

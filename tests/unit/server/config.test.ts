@@ -55,7 +55,7 @@ describe('precedence', () => {
     expect(listen).toMatchObject({ port: 1003, path: '/environment', host: 'localhost', adminPort: 8081 });
   });
 
-  test('takes the file from RELAY_CONFIG, and an empty variable for none', () => {
+  test('takes the file from RELAY_CONFIG, and ignores an empty variable', () => {
     const { listen } = load({}, { RELAY_CONFIG: config, RELAY_PORT: '' });
     expect(listen.port).toBe(1001);
   });
@@ -70,13 +70,13 @@ describe('values', () => {
     expect(load({ broker: 'memory:' }).broker).toEqual({ kind: 'memory' });
   });
 
-  test('workers are a number, or one for each core', () => {
+  test('workers is a number, or auto for one for each core', () => {
     const workers = (text: string) => load({ workers: text, broker: 'amqp://localhost' }).workers;
     expect(workers('3')).toBe(3);
     expect(workers('auto')).toBe(Math.min(availableParallelism(), 64));
   });
 
-  test('origins are a word or a list', () => {
+  test('allowedOrigins is a word or a list', () => {
     const origins = (text: string) => load({ allowOrigin: text }).websocket.allowedOrigins;
     expect(origins('*')).toBe('*');
     expect(origins('same')).toBe('same');
@@ -87,7 +87,7 @@ describe('values', () => {
     expect(origins('same,http://localhost:3000')).toEqual(['same', 'http://localhost:3000']);
   });
 
-  test('ports can be off where nothing needs them', () => {
+  test('the admin port and the TCP port can be off', () => {
     expect(load({ adminPort: 'off', tcpPort: '0' }).listen).toMatchObject({ adminPort: 'off', tcpPort: 0 });
   });
 
@@ -114,7 +114,10 @@ describe('mistakes', () => {
     [{ workers: 'auto' }, /^workers is "auto" \(--workers\): the embedded broker \(memory:\) lives in one process/],
     [{ workers: '0' }, /^workers is 0 \(--workers\): must be a whole number from 1 to 64, or "auto"/],
     [{ workers: 'many' }, /^workers is "many" \(--workers\): must be a whole number from 1 to 64, or "auto"/],
-    [{ allowOrigin: 'https://a.example/path' }, /allowedOrigins.*\(--allow-origin\): must be "same", "\*", or origins/],
+    [
+      { allowOrigin: 'https://a.example/path' },
+      /allowedOrigins.*\(--allow-origin\): must be "same", "\*", or a list of origins/,
+    ],
     [{ tlsCert: 'cert.pem' }, /^listen\.tls\.keyFile is missing: must be the name of a file: .*--tls-key/],
     [{ logLevel: 'loud' }, /^log\.level is "loud" \(--log-level\): must be trace/],
   ])('%j: option, value, source and rule', (flags, sentence) => {
@@ -123,18 +126,20 @@ describe('mistakes', () => {
     expect(problems[0]).toMatch(sentence);
   });
 
-  test('name the variable they came from', () => {
+  test('name the variable that they came from', () => {
     expect(problemsOf(() => load({}, { RELAY_PORT: 'tcp://10.0.0.1:8080' }))).toEqual([
       expect.stringMatching(/^listen\.port is "tcp:\/\/10\.0\.0\.1:8080" \(RELAY_PORT\)/),
     ]);
   });
 
-  test('name the file and suggest the option that was meant', () => {
+  test('name the file and suggest the nearest option', () => {
     const config = yaml('session:\n  outboxMaxByte: 5\n  nonsense: 1\nlisen: {}\n');
     const problems = problemsOf(() => load({ config }));
     expect(problems).toEqual([
       `session.outboxMaxByte (${config}) is not an option; did you mean outboxMaxBytes?`,
-      expect.stringMatching(/^session\.nonsense .* is not an option; there are: connectTimeoutMs, heartBeat/),
+      expect.stringMatching(
+        /^session\.nonsense .* is not an option; the options here are: connectTimeoutMs, heartBeat/,
+      ),
       `lisen (${config}) is not an option; did you mean listen?`,
     ]);
   });
@@ -152,12 +157,12 @@ describe('mistakes', () => {
     ['memory: { exchanges: [{ name: e, type: tree }] }', /type is "tree" .*: must be one of: topic, direct, fanout,/],
     ['listen: { path: 5 }', /path is 5 .*: must be a text/],
     ['broker: []', /broker is \[\] .*: must have 1 or more/],
-  ])('%s: in the words of the file, without a stack', (text, sentence) => {
+  ])('%s: one sentence with the option, the value and the rule', (text, sentence) => {
     const problems = problemsOf(() => load({ config: yaml(text) }));
     expect(problems).toEqual([expect.stringMatching(sentence)]);
   });
 
-  test('are all told at once, ranges included', () => {
+  test('are all reported at once, with the allowed ranges', () => {
     const config = yaml('session:\n  connectTimeoutMs: 1\n  heartBeat: { graceFactor: 0.5 }\n');
     expect(problemsOf(() => load({ config }))).toEqual([
       `session.connectTimeoutMs is 1 (${config}): must be a whole number from 100 to 600000`,
@@ -165,13 +170,13 @@ describe('mistakes', () => {
     ]);
   });
 
-  test('a file that is missing, broken, or a list', () => {
+  test('a file that is missing, broken, or a list is refused', () => {
     expect(problemsOf(() => load({ config: '/nowhere/relay.yaml' }))[0]).toMatch(/cannot read the file \/nowhere/);
     expect(problemsOf(() => load({ config: yaml('a: [') }))[0]).toMatch(/cannot read the file/);
     expect(problemsOf(() => load({ config: yaml('- a') }))[0]).toMatch(/must hold sections/);
   });
 
-  test('a buffer that the largest frame does not fit into', () => {
+  test('a buffer that is smaller than the largest frame is refused', () => {
     const small = { session: { messageMaxBytes: 100_000 }, websocket: { maxPayloadBytes: 100_000 } };
     expect(problemsOf(() => createConfig(small))).toEqual([
       expect.stringMatching(/^websocket\.maxPayloadBytes is 100000 \(createConfig\): must be at least \d+/),
@@ -179,14 +184,14 @@ describe('mistakes', () => {
     ]);
   });
 
-  test('a delay that leaves too little of the stop of which it is a part', () => {
+  test('a readyDelayMs of more than half of stopTimeoutMs is refused', () => {
     expect(problemsOf(() => createConfig({ stopTimeoutMs: 5_000, drain: { readyDelayMs: 2_500 } }))).toEqual([]);
     expect(problemsOf(() => load({ readyDelay: '2501', stopTimeout: '5000' }))).toEqual([
       'drain.readyDelayMs is 2501 (--ready-delay): must be at most half of stopTimeoutMs (5000), of which it is a part',
     ]);
   });
 
-  test('a rule for slow consumers that matches nothing, or has no such policy', () => {
+  test('a rule for slow consumers with a wrong match or an unknown policy is refused', () => {
     const slowConsumers = [
       { match: '/queue/a', policy: 'latest' },
       { match: '/topic/a', policy: 'newest' },
@@ -206,7 +211,7 @@ describe('mistakes', () => {
   });
 });
 
-test('the example of docs/slow-clients.md can be used', () => {
+test('the example in docs/slow-clients.md is valid', () => {
   const text = readFileSync(join(import.meta.dirname, '../../../docs/slow-clients.md'), 'utf8');
   const [, example = ''] = /```yaml\n(.*?)```/s.exec(text) ?? [];
   const { slowConsumers } = load({ config: yaml(example) });
@@ -215,7 +220,7 @@ test('the example of docs/slow-clients.md can be used', () => {
 });
 
 describe('exposure', () => {
-  test('a host that others reach needs an authenticator or a clear word', () => {
+  test('a host that other machines can reach needs an authenticator or allowAnonymous', () => {
     expect(problemsOf(() => load({ host: '0.0.0.0' }))[0]).toMatch(
       /^listen\.host 0\.0\.0\.0 can be reached .*--allow-anonymous \(RELAY_ALLOW_ANONYMOUS=true\)/,
     );
@@ -243,7 +248,7 @@ describe('authenticators', () => {
     expect(createConfig().auth).toMatchObject({ allowAnonymous: false, authenticators: [] });
   });
 
-  test('have a kind that there is', () => {
+  test('must have a known kind', () => {
     expect(problemsWith({ kind: 'oauth' }, {}, 'jwt')).toEqual([
       expect.stringMatching(/^auth\.authenticators\.0\.kind is "oauth" \(createConfig\): must be one of: jwt, /),
       expect.stringMatching(/^auth\.authenticators\.1\.kind is missing \(createConfig\): must be one of: jwt, /),
@@ -254,7 +259,7 @@ describe('authenticators', () => {
     ]);
   });
 
-  test('have the options of their kind only', () => {
+  test('must have only the options of their kind', () => {
     expect(problemsWith({ kind: 'anonymous', kin: 1 })).toEqual([
       'auth.authenticators.0.kin (createConfig) is not an option; did you mean kind?',
     ]);
@@ -262,7 +267,7 @@ describe('authenticators', () => {
 
   const jwt = { kind: 'jwt', keyFile: 'key.pem' };
 
-  test('tokens have documented defaults', () => {
+  test('of kind jwt have the documented defaults', () => {
     expect(createConfig({ auth: { authenticators: [jwt as never] } }).auth.authenticators).toEqual([
       expect.objectContaining({
         ...jwt,
@@ -288,12 +293,12 @@ describe('authenticators', () => {
     ],
     [{ algorithms: ['none'] }, /0\.algorithms\.0 is "none".*must be a list of HS256, RS256, ES256, EdDSA/],
     [{ from: ['query'] }, /0\.from\.0 is "query".*must be a list of passcode, authorization, subprotocol, cookie/],
-    [{ from: ['cookie'] }, /must have a cookieName where from has cookie/],
-    [{ cookieName: 'a' }, /must have a cookieName where from has cookie, and only there/],
+    [{ from: ['cookie'] }, /must have a cookieName if from has cookie/],
+    [{ cookieName: 'a' }, /must have a cookieName if from has cookie, and only then/],
     [{ from: ['cookie'], cookieName: 'a b' }, /0\.cookieName is "a b".*must be the name of a cookie/],
     [{ clockSkewSeconds: 601 }, /0\.clockSkewSeconds is 601.*from 0 to 600/],
     [{ issuer: [] }, /0\.issuer is \[\].*must be a text, or a list of texts/],
-  ])('tokens: %j', (options, sentence) => {
+  ])('of kind jwt with %j are refused', (options, sentence) => {
     const problems = problemsWith({ ...jwt, ...options });
     expect(problems).toHaveLength(1);
     expect(problems[0]).toMatch(sentence);
@@ -301,13 +306,13 @@ describe('authenticators', () => {
   });
 
   test.each(['http://127.0.0.1:1/jwks', 'http://localhost/jwks', 'http://[::1]/jwks', 'https://login.example.com/'])(
-    'keys may come from %s',
+    'of kind jwt may fetch keys from %s',
     (jwksUrl) => {
       expect(problemsWith({ kind: 'jwt', jwksUrl })).toEqual([]);
     },
   );
 
-  test('cookies count only for pages that are known', () => {
+  test('of kind jwt may use cookies only if allowedOrigins names all origins', () => {
     const withOrigins = (allowedOrigins: unknown) =>
       problemsOf(() =>
         createConfig({
@@ -318,22 +323,26 @@ describe('authenticators', () => {
     expect(withOrigins(['same', 'https://app.example.com'])).toEqual([]);
     for (const origins of ['*', ['https://app.example.com', 'null']]) {
       expect(withOrigins(origins)).toEqual([
-        expect.stringMatching(/^auth\.authenticators\.0\.from is \["cookie"\].*must not have cookie where websocket\./),
+        expect.stringMatching(/^auth\.authenticators\.0\.from is \["cookie"\].*must not have cookie while websocket\./),
       ]);
     }
   });
 
-  test('several for tokens have issuers of their own', () => {
+  test('of kind jwt need distinct issuers if there are several', () => {
     const by = (issuer: unknown) => ({ ...jwt, issuer });
     expect(problemsWith(by('a'), by(['b', 'c']))).toEqual([]);
-    expect(problemsWith(by('a'), by(['b', 'a']))).toEqual([expect.stringMatching(/1\.issuer is \["b","a"\].*another/)]);
+    expect(problemsWith(by('a'), by(['b', 'a']))).toEqual([
+      expect.stringMatching(/1\.issuer is \["b","a"\].*differ between/),
+    ]);
     expect(problemsWith(by('a'), jwt)).toEqual([expect.stringMatching(/^auth\.authenticators\.1\.issuer is missing/)]);
   });
 
-  test('that ask somebody leave no place for anybody', () => {
+  test('other than anonymous exclude allowAnonymous', () => {
     const auth = { allowAnonymous: true, authenticators: [jwt] };
     expect(problemsOf(() => createConfig({ auth } as never))).toEqual([
-      expect.stringMatching(/^auth\.allowAnonymous is true \(createConfig\): has no place .*\{ kind: anonymous \}/),
+      expect.stringMatching(
+        /^auth\.allowAnonymous is true \(createConfig\): cannot be combined .*\{ kind: anonymous \}/,
+      ),
     ]);
     expect(problemsOf(() => createConfig({ auth: { ...auth, allowAnonymous: false } } as never))).toEqual([]);
     expect(() =>
@@ -341,7 +350,7 @@ describe('authenticators', () => {
     ).not.toThrow();
   });
 
-  test('a secret is never shown', () => {
+  test('with wrong options do not reveal secrets in the report', () => {
     const [problem] = problemsWith({ kind: 'anonymou', secret: 'hidden', users: [{ password: 'hidden' }] }, 'x');
     expect(problem).not.toContain('hidden');
     const [hash] = problemsWith({ kind: 'users', users: [{ name: 'ann', passwordHash: 'hidden' }] });
@@ -351,14 +360,14 @@ describe('authenticators', () => {
     expect(whole).toBe('auth is [{"secret":"***"}] (createConfig): must be a section');
   });
 
-  test('anonymous comes last, and once', () => {
+  test('have anonymous once at most, as the last entry', () => {
     expect(problemsWith({ kind: 'anonymous' }, { kind: 'anonymous' })).toEqual([
-      expect.stringMatching(/^auth\.authenticators is .*must have anonymous at its end/),
+      expect.stringMatching(/^auth\.authenticators is .*must have anonymous only once, as its last entry/),
     ]);
   });
 });
 
-test.each(['rabbitmq', 'memory'])('%s.userExchange is a name that clients cannot reach', (section) => {
+test.each(['rabbitmq', 'memory'])('%s.userExchange must be a name that clients cannot address', (section) => {
   const withExchange = (userExchange: string) => createConfig({ [section]: { userExchange } });
   expect(withExchange('stomp-relay.app.user')[section as 'memory'].userExchange).toBe('stomp-relay.app.user');
   for (const wrong of ['users', 'amq.direct', '', `stomp-relay.${'x'.repeat(250)}`]) {
@@ -366,7 +375,7 @@ test.each(['rabbitmq', 'memory'])('%s.userExchange is a name that clients cannot
   }
 });
 
-test.each(['rabbitmq', 'memory'])('%s.userExchange is not the exchange behind /topic', (section) => {
+test.each(['rabbitmq', 'memory'])('%s.userExchange must not be the exchange behind /topic', (section) => {
   const problems = problemsOf(() =>
     createConfig({ topicExchange: 'stomp-relay.app', [section]: { userExchange: 'stomp-relay.app' } }),
   );

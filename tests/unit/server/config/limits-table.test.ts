@@ -14,18 +14,18 @@ describe('the table of limits', () => {
     ).toEqual(Object.keys(EFFECTS).sort());
   });
 
-  test('is in docs/limits.md as it should be (npm run docs:limits)', () => {
+  test('is up to date in docs/limits.md (npm run docs:limits)', () => {
     const document = readFileSync(join(import.meta.dirname, '../../../../docs/limits.md'), 'utf8');
     expect(document).toContain(`\n${limitsTable(schema)}\n\n`);
   });
 
-  test('names errors that there are', () => {
+  test('names only existing error codes', () => {
     const codes = Object.values(EFFECTS).flatMap((effect) => [...effect.matchAll(/ERROR `([\w-]+)`/g)]);
     expect(codes.length).toBeGreaterThan(15);
     expect(codes.map(([, code]) => code).filter((code) => !Object.hasOwn(ERRORS, code!))).toEqual([]);
   });
 
-  test('shows what the schema says', () => {
+  test('has the defaults and ranges of the schema', () => {
     const table = limitsTable(schema);
     expect(table).toContain('| `sessionsMax` | 50,000 |  | 1 to 1,000,000 | ERROR `too-many-sessions` |');
     expect(table).toContain(

@@ -16,7 +16,7 @@ const configured = (authenticator: unknown) => createConfig({ auth: { authentica
 const problemsWith = (authenticator: unknown) => problemsOf(() => configured(authenticator));
 
 describe('users', () => {
-  test('inline, with the defaults of a check', () => {
+  test('can be in the configuration; the options of a check have defaults', () => {
     const { auth } = configured({ kind: 'users', users: [{ name: 'alice', passwordHash: HASH }] });
     expect(auth.authenticators).toEqual([
       {
@@ -52,7 +52,7 @@ describe('users', () => {
     expect(problems[0]).not.toContain('AAAA');
   });
 
-  test('a password where a hash belongs is not shown', () => {
+  test('a password in place of a hash does not appear in the report', () => {
     const [problem] = problemsWith({ kind: 'users', users: [{ name: 'a', passwordHash: 's3cret' }] });
     expect(problem).toMatch(/hash-password/);
     expect(problem).not.toContain('s3cret');
@@ -90,7 +90,7 @@ describe('http', () => {
     expect(problems[0]).not.toContain('s3cret');
   });
 
-  test('cookies are not passed on where any page may connect', () => {
+  test('cookies must not be forwarded if any page may connect', () => {
     const authenticators = [{ kind: 'http', url: 'https://auth/', forward: ['cookie'] }];
     const load = (allowedOrigins: unknown) => () =>
       createConfig({ auth: { authenticators }, websocket: { allowedOrigins } } as never);
@@ -110,18 +110,18 @@ describe('http', () => {
     const YAML =
       'auth: { authenticators: [ { kind: http, url: "https://auth/", headers: { x-api-key: !env HOOK_KEY } } ] }';
 
-    test('stands in for !env NAME', () => {
+    test('replaces !env NAME', () => {
       const { auth } = load(YAML, { HOOK_KEY: 'k3y: {' });
       expect(auth.authenticators).toMatchObject([{ headers: { 'x-api-key': 'k3y: {' } }]);
     });
 
-    test.each([{}, { HOOK_KEY: '' }])('has to be there: %j', (environment) => {
+    test.each([{}, { HOOK_KEY: '' }])('is required: %j', (environment) => {
       expect(() => load(YAML, environment as Record<string, string>)).toThrow(/the variable HOOK_KEY is not set/);
     });
   });
 });
 
-test('rabbitmq: guest is not among its users unless asked for', () => {
+test('rabbitmq: guest is refused by default', () => {
   expect(configured({ kind: 'rabbitmq' }).auth.authenticators).toEqual([
     { kind: 'rabbitmq', allowGuest: false, checksMax: 4, waitingMax: 1_000, checkTimeoutMs: 5_000, cacheMs: 10_000 },
   ]);

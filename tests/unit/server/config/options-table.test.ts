@@ -7,21 +7,25 @@ import { optionsTables } from '../../../../server/src/config/options-table.js';
 import { optionsOf } from '../../../../server/src/config/schema-options.js';
 
 describe('the tables of options', () => {
-  test('every option has a description, .describe(...) where it is declared', () => {
+  test('every option has a description on one line', () => {
     const options = optionsOf(schema);
     expect(options.length).toBeGreaterThan(80);
     const lacking = options.filter(({ schema: { description = '' } }) => description === '' || /\n/.test(description));
     expect(lacking.map(({ path }) => path)).toEqual([]);
   });
 
-  test('are in docs/configuration.md as they should be (npm run docs:limits)', () => {
+  test('are up to date in docs/configuration.md (npm run docs:limits)', () => {
     const document = readFileSync(join(import.meta.dirname, '../../../../docs/configuration.md'), 'utf8');
     expect(document).toContain(`\n${optionsTables(schema)}\n\n`);
   });
 
   test('show default, range with unit, and meaning', () => {
     const lines = optionsTables(schema).split('\n');
-    expect(lines).toContain('| `sessionsMax` | `50000` | 1 to 1,000,000 | sessions at a time, on all transports |');
+    const headings = lines.filter((line) => line.startsWith('| option'));
+    expect(new Set(headings)).toEqual(new Set(['| option | default | values | meaning |']));
+    expect(lines).toContain(
+      '| `sessionsMax` | `50000` | 1 to 1,000,000 | Maximum number of concurrent sessions, on all transports. |',
+    );
     expect(lines.find((line) => line.startsWith('| `session.inboxMaxBytes`'))).toContain(
       '| `1048576` (1 MiB) | 16 KiB to 256 MiB |',
     );
@@ -29,34 +33,34 @@ describe('the tables of options', () => {
     expect(lines.find((line) => line.startsWith('| `log.level`'))).toContain('| `info` | `trace`, `debug`, `info`');
   });
 
-  test('go into lists, kinds of sections and names', () => {
+  test('include the options of lists, kinds of sections and named sections', () => {
     const kinds = z.strictObject({
-      doors: z
+      entrances: z
         .array(
           z.discriminatedUnion('kind', [
-            z.strictObject({ kind: z.literal('jwt'), issuer: z.string().describe('who signs') }),
-            z.strictObject({ kind: z.literal('none'), isOpen: z.boolean().default(true).describe('for all') }),
+            z.strictObject({ kind: z.literal('jwt'), issuer: z.string().describe('Issuer.') }),
+            z.strictObject({ kind: z.literal('none'), isOpen: z.boolean().default(true).describe('Open.') }),
           ]),
         )
-        .describe('ways in'),
-      users: z.record(z.string(), z.strictObject({ hash: z.string().describe('of the password') })).describe('by name'),
-      single: z.strictObject({ file: z.string().optional().describe('its file') }).optional(),
+        .describe('Entrances.'),
+      users: z.record(z.string(), z.strictObject({ hash: z.string().describe('Hash.') })).describe('Users by name.'),
+      single: z.strictObject({ file: z.string().optional().describe('File.') }).optional(),
     });
     expect(
       optionsTables(kinds)
         .split('\n')
         .filter((line) => line.startsWith('| `')),
     ).toEqual([
-      '| `doors` | must be given | list of `jwt`, `none` | ways in |',
-      '| `doors[jwt].issuer` | must be given | text | who signs |',
-      '| `doors[none].isOpen` | `true` | `true`, `false` | for all |',
-      '| `users` | must be given | section | by name |',
-      '| `users.NAME.hash` | must be given | text | of the password |',
-      '| `single.file` |  | text | its file |',
+      '| `entrances` | must be given | list of `jwt`, `none` | Entrances. |',
+      '| `entrances[jwt].issuer` | must be given | text | Issuer. |',
+      '| `entrances[none].isOpen` | `true` | `true`, `false` | Open. |',
+      '| `users` | must be given | section | Users by name. |',
+      '| `users.NAME.hash` | must be given | text | Hash. |',
+      '| `single.file` |  | text | File. |',
     ]);
   });
 
-  test('an option without a description is named', () => {
-    expect(() => optionsTables(z.strictObject({ mute: z.boolean() }))).toThrow('mute needs a description');
+  test('an option without a description is an error that names the option', () => {
+    expect(() => optionsTables(z.strictObject({ silent: z.boolean() }))).toThrow('silent needs a description');
   });
 });

@@ -4,7 +4,7 @@ import { type ConfigInput, createRelay, type RelayHooks } from '../../../../serv
 import { problemsOf } from '../../../support/config-problems.js';
 
 describe('policy.rules', () => {
-  test('absent: everybody may do everything', () => {
+  test('are optional; a policy without rules is refused', () => {
     expect(createConfig().policy).toBeUndefined();
     expect(problemsOf(() => createConfig({ policy: {} } as never))).toEqual([
       'policy.rules is missing (createConfig): must be a list of rules',
@@ -33,7 +33,7 @@ describe('policy.rules', () => {
     expect(problemsOf(() => createConfig({ policy: { rules } }))).toContainEqual(expect.stringMatching(problem));
   });
 
-  test('a destination that means nothing is found when the relay is made', () => {
+  test('createRelay refuses invalid destinations', () => {
     const rules = [
       { allow: 'send', destination: '/topic/a*' } as const,
       { deny: 'send', destination: '/topc/a' } as const,
@@ -44,7 +44,7 @@ describe('policy.rules', () => {
     ]);
   });
 
-  test('a relay that knows its users and has none says so once, and so does one that has some and knows nobody', () => {
+  test('createRelay warns about users without rules, and about rules without users', () => {
     const authenticator = { authenticate: () => Promise.resolve(undefined) };
     const rules = [{ allow: 'send', destination: '/#' } as const];
     const warned = (options: ConfigInput, hooks: RelayHooks): string[] => {
