@@ -1,8 +1,8 @@
 #!/usr/bin/env node
 /**
- * The command line: flags and signals -> config -> relay. Prints a line for each listener on stdout once it listens;
- * the log goes to stderr. Exit status: 0 after a clean stop, 1 if the relay could not start or stop, 2 for a bad
- * configuration. `hash-password` and `api-key` are commands of their own.
+ * The command line: flags and signals -> config -> relay. Prints a line on stdout for each listener that is open; the log
+ * goes to stderr. Exit status: 0 after a clean stop, 1 if the relay could not start or stop, 2 for a bad
+ * configuration. `hash-password` and `api-key` are separate commands.
  */
 import './process/young-generation.js';
 import { inspect } from 'node:util';
@@ -23,26 +23,26 @@ import { WorkerPool } from './workers/worker-pool.js';
 
 const EXIT_FAILED = 1;
 const EXIT_BAD_CONFIG = 2;
-/** What a stop may take after Ctrl-C: below a second, with the end of the process. */
+/** Time limit of a stop after Ctrl-C. The process then ends within a second. */
 const INTERRUPTED_MS = 800;
 
 async function main(argv: readonly string[]): Promise<void> {
-  // What Node prints of its own accord, such as a warning, may find no reader
+  // Node prints warnings by itself; without a reader on stderr they must not crash the process.
   process.stderr.on('error', () => undefined);
   process.stdout.on('error', onStdoutFailed);
   const command = relayCommand().action(run);
   command
     .command('hash-password')
-    .description('read a password, and print its hash for auth.authenticators (docs/authentication.md)')
+    .description('Read a password and print its hash for auth.authenticators (docs/authentication.md).')
     .action(printPasswordHash);
   command
     .command('api-key')
-    .description('make a key for the HTTP API, and print it with its hash for http.apiKeys (docs/http-api.md)')
+    .description('Create a key for the HTTP API and print it with its hash for http.apiKeys (docs/http-api.md).')
     .action(printApiKey);
   try {
     await command.parseAsync([...argv], { from: 'user' });
   } catch (error) {
-    if (error instanceof CommanderError) process.exit(error.exitCode === 0 ? 0 : EXIT_BAD_CONFIG); // it has spoken
+    if (error instanceof CommanderError) process.exit(error.exitCode === 0 ? 0 : EXIT_BAD_CONFIG); // commander has printed it
     throw error;
   }
 }
@@ -52,7 +52,7 @@ async function run(flags: Flags): Promise<void> {
   createLog(config.log).info(startSummary(config, configFile(flags)), 'stomp-relay starts');
   const relay = checked(() => (config.workers === 1 ? createSingle(config) : createPool(config)));
   stopOnSignals(relay, config);
-  // A relay serves its clients also where the lines about its ports have no reader
+  // A running relay serves its clients even if stdout has no reader.
   process.stdout.off('error', onStdoutFailed).on('error', () => undefined);
   try {
     for (const { kind, url } of await relay.start()) process.stdout.write(`listening  ${kind.padEnd(9)}  ${url}\n`);
@@ -81,11 +81,11 @@ function createSingle(config: Config): Relay {
 
 function createPool(config: Config): WorkerPool {
   const pool = new WorkerPool(config, (reason) => fail(EXIT_FAILED, [reason]));
-  process.once('exit', () => pool.kill()); // whatever ends this process, such as a second signal
+  process.once('exit', () => pool.kill()); // also when a second signal ends this process
   return pool;
 }
 
-/** What the configuration says, or names (files), may turn out wrong here. */
+/** Ends the process if the configuration, or a file that it names, is wrong. */
 function checked<T>(read: () => T): T {
   try {
     return read();
@@ -112,8 +112,8 @@ function relayCommand(): Command {
   const defaults: unknown = createConfig();
   const command = new Command('stomp-relay')
     .description('STOMP over WebSocket and TCP, relayed to RabbitMQ or an embedded broker.')
-    .version(VERSION, '--version', 'print the version')
-    .helpOption('--help', 'print this help')
+    .version(VERSION, '--version', 'Print the version.')
+    .helpOption('--help', 'Print this help.')
     .allowExcessArguments(false)
     .configureHelp({ sortOptions: false })
     .configureOutput({ writeErr: (text) => stderrWriter().write(text) })
@@ -125,16 +125,16 @@ function relayCommand(): Command {
       (value, key) => (value as Record<string, unknown> | undefined)?.[key],
       defaults,
     );
-    const shown = ['string', 'number'].includes(typeof preset) ? `; default ${String(preset)}` : '';
-    command.addOption(new Option(flag, `${description} (${variable}${shown})`));
+    const suffix = ['string', 'number'].includes(typeof preset) ? `; default ${String(preset)}` : '';
+    command.addOption(new Option(flag, `${description} (${variable}${suffix})`));
   }
-  return command.addOption(new Option('--config <file>', 'YAML file with any of the options (RELAY_CONFIG)'));
+  return command.addOption(new Option('--config <file>', 'YAML file with any of the options. (RELAY_CONFIG)'));
 }
 
 /**
- * The first signal stops in order: SIGTERM within `stopTimeoutMs`, and SIGINT within a second, because it is Ctrl-C, and a
- * person waits for the prompt. The second signal ends the process at once. A terminal that closes may send more than one
- * SIGHUP, so that one only begins a stop.
+ * The first signal starts an orderly stop: SIGTERM within `stopTimeoutMs`, SIGINT (Ctrl-C) within a second, because a
+ * person waits for the prompt. The second signal ends the process at once. SIGHUP only starts a stop, because a
+ * terminal that closes may send it more than once.
  */
 function stopOnSignals(relay: Pick<Relay, 'stop'>, { stopTimeoutMs }: Config): void {
   let isStopping = false;
@@ -155,7 +155,7 @@ function stopOnSignals(relay: Pick<Relay, 'stop'>, { stopTimeoutMs }: Config): v
   process.on('SIGHUP', () => stop({})).once('SIGHUP', () => process.once('exit', endBySighup));
 }
 
-/** After everything else. Node would abort here: it sets the modes of its terminal, which is gone. */
+/** The last step of the process. Without it Node would abort when it resets the modes of a terminal that is gone. */
 function endBySighup(): void {
   process.removeAllListeners('SIGHUP');
   process.kill(process.pid, 'SIGHUP');
@@ -174,7 +174,7 @@ function startProblem({ code, message, ...error }: NodeJS.ErrnoException, { list
   return message;
 }
 
-/** What a command prints is all that it is for. */
+/** Printing is the whole purpose of a command, so it fails without stdout. */
 function onStdoutFailed({ code }: NodeJS.ErrnoException): never {
   fail(EXIT_FAILED, [`stdout cannot be written to (${code})`]);
 }

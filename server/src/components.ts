@@ -1,6 +1,6 @@
 /**
- * Makes the parts of a relay from its configuration, once: broker, sessions, HTTP API, logins and permissions. `relay.ts`
- * ties them to the listeners.
+ * Creates the components of a relay from its configuration: broker, sessions, HTTP API, logins and permissions.
+ * `relay.ts` connects them to the listeners.
  */
 import { v4 as uuid } from 'uuid';
 import type { Authenticator, Policy, Principal } from './auth/auth.js';
@@ -40,22 +40,22 @@ import { createPageCheck } from './transports/admission.js';
 import { AdmissionQueue } from './load/admission-queue.js';
 import { VERSION } from './process/version.js';
 
-/** What an application can put in the place of the relay's own. */
+/** Components that an application can replace by its own. */
 export interface RelayHooks {
-  /** Who a client is; asked before the authenticators of the configuration. Without any, a login is taken at its word. */
+  /** Identifies clients. It is asked before the configured authenticators. Without any, every login is accepted. */
   readonly authenticator?: Authenticator;
-  /** What it may do, in place of the rules of the configuration. Without either, everything. */
+  /** Permissions of clients, instead of the configured rules. Without either, everything is allowed. */
   readonly policy?: Policy;
-  /** In place of the one that the configuration names. */
+  /** Used instead of the configured broker. */
   readonly broker?: Broker;
-  /** In place of JSON lines on stderr. */
+  /** Used instead of JSON lines on stderr. */
   readonly log?: Log;
 }
 
-/** The parts of one relay. `http` and `sessions` are the doors for clients; the others serve both. */
+/** The components of one relay. Clients use `http` and `sessions`; the others serve these two. */
 export interface Components {
   readonly log: Log;
-  /** For lines that clients can cause as often as they like. */
+  /** For log lines whose frequency is up to clients. */
   readonly pacedLog: PacedLog;
   readonly broker: Broker;
   readonly authenticator: UnrevokedAuthenticator;
@@ -63,7 +63,7 @@ export interface Components {
   readonly timers: TimerWheel;
   readonly load: LoadMeter;
   readonly admissionQueue: AdmissionQueue;
-  /** True where no authenticator is configured: then only clients on this machine are served. */
+  /** True if no authenticator is configured; then only clients on this machine are served. */
   readonly isOpen: boolean;
   readonly drain: DrainOptions;
   readonly sessions: Sessions;
@@ -78,7 +78,7 @@ export interface Components {
 export function createComponents(config: Config, hooks: RelayHooks): Components {
   const log = hooks.log ?? createLog(config.log);
   const pacedLog = new PacedLog(log);
-  /** In message ids and in the names of queues at the broker; no other relay has it. */
+  /** Unique to this relay; part of message ids and of queue names at the broker. */
   const instanceId = uuid().slice(0, 8);
   const broker = checked(hooks.broker ?? createBroker(config, instanceId, log));
   const counters = new SessionCounters();
@@ -88,8 +88,8 @@ export function createComponents(config: Config, hooks: RelayHooks): Components 
   const policies = slowPolicies(config);
   const groups = new Groups((...request) => broker.subscribe(...request), messages, counters, policies, restShare);
   const load = new LoadMeter(config.loadShedding, {
-    onOverload: (lagMs) => log.warn({ lagMs: Math.round(lagMs) }, 'overload: senders and new sessions have to wait'),
-    onRelief: () => log.info({}, 'overload is over'),
+    onOverload: (lagMs) => log.warn({ lagMs: Math.round(lagMs) }, 'overload: senders and new sessions wait'),
+    onRelief: () => log.info({}, 'the overload has ended'),
   });
   const admissionQueue = new AdmissionQueue(
     { ...config.loadShedding, ...config.limits },
@@ -99,7 +99,7 @@ export function createComponents(config: Config, hooks: RelayHooks): Components 
   const revocations = new Revocations(config.auth, (user) => {
     log.warn(
       { user },
-      'auth.revocationsMax: the oldest revocation is forgotten, old tokens of this user are accepted again',
+      'auth.revocationsMax: the oldest revocation was forgotten; old tokens of this user are accepted again',
     );
   });
   const policy = choosePolicy(config, hooks, log);
@@ -134,8 +134,8 @@ export function createComponents(config: Config, hooks: RelayHooks): Components 
   const directory = new SessionDirectory([sessions, http.streams]);
   const revocationChannel = new RevocationChannel(broker, instanceId, log);
   const operations = new RelayOperations(directory, revocations, revocationChannel, log);
-  broker.on('down', (reason) => log.warn({ reason }, 'broker is away; sessions stay'));
-  broker.on('up', () => log.info({ broker: broker.description }, 'broker is up'));
+  broker.on('down', (reason) => log.warn({ reason }, 'the broker is unavailable; sessions stay'));
+  broker.on('up', () => log.info({ broker: broker.description }, 'the broker is available'));
   const tls = createTlsPort(config, log);
   return { ...shared, sessions, http, operations, revocationChannel, tls };
 }
@@ -148,7 +148,7 @@ function choosePolicy({ auth, policy, topicExchange }: Config, hooks: RelayHooks
     return openPolicy;
   }
   if (!knowsUsers)
-    log.warn({}, 'policy.rules without an authenticator: whoever connects can take any login (auth.authenticators)');
+    log.warn({}, 'policy.rules without an authenticator: a client can use any login (auth.authenticators)');
   try {
     return createPolicy(policy.rules, { topicExchange });
   } catch (error) {
@@ -156,21 +156,21 @@ function choosePolicy({ auth, policy, topicExchange }: Config, hooks: RelayHooks
   }
 }
 
-/** In the order in which they are asked. */
+/** All authenticators, in the order in which they are asked. */
 function authenticators(
   { auth, websocket }: Config,
   hooks: RelayHooks,
   log: Log,
   checkBrokerLogin: BrokerLoginCheck | undefined,
 ): Authenticator[] {
-  const own = hooks.authenticator === undefined ? [] : [hooks.authenticator];
+  const fromHooks = hooks.authenticator === undefined ? [] : [hooks.authenticator];
   const isTrustedPage = createPageCheck(websocket.allowedOrigins);
   const configured = auth.authenticators.map((options, index) =>
     usable(`auth.authenticators.${index}`, () =>
       createAuthenticator(options, { isTrustedPage, log, all: auth.authenticators, checkBrokerLogin }),
     ),
   );
-  const all = [...own, ...configured];
+  const all = [...fromHooks, ...configured];
   return all.length === 0 ? [openAuthenticator] : all;
 }
 
@@ -181,7 +181,7 @@ function createTlsPort({ listen, session }: Config, log: Log): TlsPort | undefin
   return usable('listen.tls', () => new TlsPort({ ...tls, ...bounds }, log));
 }
 
-/** Undefined without RabbitMQ, which alone has users. */
+/** Undefined for other brokers than RabbitMQ, because they have no users. */
 function brokerLogins({ broker, rabbitmq }: Config, instanceId: string, relayed: Broker): BrokerLoginCheck | undefined {
   if (broker.kind !== 'rabbitmq') return undefined;
   const options = { ...rabbitmq, urls: broker.urls, instanceId, isUp: () => relayed.isUp };
@@ -204,7 +204,7 @@ function checkBrokerTls({ broker, rabbitmq }: Config, log: Log): void {
     const hosts = plain.map(({ host }) => host);
     log.warn(
       { hosts },
-      'the password and all messages go to RabbitMQ unencrypted: use amqps:// where others can listen',
+      'the password and all messages go to RabbitMQ unencrypted: use amqps:// on a network that others can read',
     );
   }
   const { tls } = rabbitmq;
@@ -219,11 +219,11 @@ function slowPolicies({ slowConsumers }: Config): SlowPolicies {
   try {
     return new SlowPolicies(slowConsumers);
   } catch (error) {
-    throw new ConfigError([`slowConsumers has a match that is no destination: ${(error as Error).message}`]);
+    throw new ConfigError([`slowConsumers has a match that is not a destination: ${(error as Error).message}`]);
   }
 }
 
-/** What an option leads to, such as a file, may turn out wrong when it is used. */
+/** Reports a failure of something that an option names, such as a file, as an error of that option. */
 function usable<T>(option: string, make: () => T): T {
   try {
     return make();

@@ -2,7 +2,7 @@
  * The library: a relay inside your own process.
  *
  *   const relay = createRelay({ broker: 'amqp://localhost' }, { authenticator, policy });
- *   await relay.attach(server); // an http.Server of yours; or relay.start() for listeners of its own
+ *   await relay.attach(server); // your http.Server; or relay.start() for the relay's own listeners
  */
 import { ConfigError, type ConfigInput, createConfig } from './config.js';
 import type { RelayHooks } from './components.js';
@@ -13,7 +13,7 @@ export { AuthenticationError } from './auth/auth.js';
 export { createPolicy, PolicyError, type PolicyOptions, type PolicyRule } from './auth/policy/policy.js';
 export type * from './brokers/broker.js';
 export { BrokerError } from './brokers/broker.js';
-// For brokers of your own, beside `stomp-relay/contract`: docs/brokers.md
+// For custom brokers, in addition to `stomp-relay/contract`: docs/brokers.md
 export { Fanout } from './brokers/fanout.js';
 export { checkMessage, shownHeaders } from './brokers/message-checks.js';
 export { keyOfUser } from './brokers/queue-plan.js';
@@ -35,4 +35,4 @@ export function createRelay(options: ConfigInput = {}, hooks: RelayHooks = {}): 
 }
 
 const NO_WORKERS =
-  'workers must be 1 in a program: only the command line starts processes; start your program several times instead';
+  'workers must be 1 in a program, because only the command line starts processes; start your program several times';

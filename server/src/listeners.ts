@@ -1,6 +1,7 @@
 /**
- * The ways in to a relay: its own ports for WebSocket, pages and the HTTP API, for STOMP over TCP, and for operators; or a
- * server of somebody else. They close in two steps: first nobody new comes in, at the end everybody has to go.
+ * The listeners of a relay: its own ports for WebSocket, pages and the HTTP API, for STOMP over TCP, and for operators;
+ * or a server of the application. They close in two steps: first they refuse new clients, at the end they cut off the
+ * rest.
  */
 import type http from 'node:http';
 import { type AdminPort, type AdminSources, openAdminPort } from './admin/admin-port.js';
@@ -14,7 +15,6 @@ import { createTcpTransport, type TcpTransport } from './transports/tcp.js';
 import { createWebSocketTransport, type WebSocketTransport } from './transports/websocket.js';
 import { websocketPaths } from './transports/websocket-paths.js';
 
-/** One thing that listens. */
 export interface Listening {
   readonly kind: 'websocket' | 'page' | 'tcp' | 'admin';
   /** Such as `ws://127.0.0.1:8080/ws`. */
@@ -23,12 +23,12 @@ export interface Listening {
 }
 
 export class Listeners {
-  /** Those that let clients in. The admin port answers until the end. */
+  /** Servers for clients. The admin port is not among them, because it answers until the end. */
   private readonly servers: http.Server[] = [];
   private readonly websockets: WebSocketTransport[] = [];
   private readonly tcp: TcpTransport;
   private admin: AdminPort | undefined;
-  /** Leaves somebody else's server. */
+  /** Removes the handler from a server of the application. */
   private detach = (): unknown => undefined;
 
   constructor(
@@ -45,7 +45,7 @@ export class Listeners {
     );
   }
 
-  /** Of our own, as the configuration says. Resolves when all of them listen. */
+  /** Opens the configured ports. Resolves when all of them listen. */
   async open(admin: AdminSources): Promise<Listening[]> {
     return [...(await this.openPublic()), ...(await this.openTcp()), ...(await this.openAdmin(admin))];
   }
@@ -56,7 +56,7 @@ export class Listeners {
     this.detach = () => server.off('upgrade', handleUpgrade);
   }
 
-  /** How many there are. */
+  /** The numbers of open connections. */
   get connections() {
     return {
       websocket: this.websockets.reduce((sum, each) => sum + each.connectionCount, 0),
@@ -64,7 +64,7 @@ export class Listeners {
     };
   }
 
-  /** Nobody new comes in. */
+  /** Refuses new clients. */
   stop(): void {
     for (const server of this.servers) server.close();
     this.tcp.stopListening();
@@ -75,7 +75,7 @@ export class Listeners {
     await Promise.all([this.tcp, ...this.websockets].map((transport) => transport.close()));
   }
 
-  /** Whatever is still there is cut off, and the admin port closes. */
+  /** Cuts off all remaining connections, and closes the admin port. */
   cut(): void {
     this.admin?.server.close();
     this.admin?.server.closeAllConnections();
@@ -127,7 +127,7 @@ export class Listeners {
         trustedProxies: listen.trustedProxies,
         ownsServer,
         allowedHosts: websocket.allowedHosts,
-        // Where a server of somebody else listens cannot be known beforehand.
+        // The address of the application's server is not known here.
         boundHost: ownsServer ? listen.host : isOpen ? '127.0.0.1' : undefined,
         loopbackOnly: !ownsServer && isOpen,
         chooseSubProtocol,

@@ -1,5 +1,5 @@
 /**
- * The life of a relay: opens the ways in to its parts (`components.ts`), and closes everything in order.
+ * The life of a relay: opens the listeners to its components (`components.ts`), and closes everything in order.
  *
  *   transports -> sessions -> broker -> (RabbitMQ, other relays) -> broker -> groups -> transports
  */
@@ -18,58 +18,63 @@ import type { SessionDetails, SessionQuery, SessionSummary } from './admin/sessi
 export type { Listening } from './listeners.js';
 
 export interface Relay {
-  /** Its own listeners, as the configuration says. Resolves when all of them listen and the broker can be used. */
+  /** Opens the configured listeners. Resolves when all of them listen and the broker can be used. */
   start(): Promise<Listening[]>;
   /**
-   * Takes WebSocket upgrades for the configured path of a server that belongs to somebody else; those for other paths are
-   * left alone. Resolves when the broker can be used. The server's owner closes the server. Without an authenticator (and
+   * Handles WebSocket upgrades for the configured path on a server of the application, and ignores those for other
+   * paths. Resolves when the broker can be used. The application closes the server. Without an authenticator (and
    * without `auth.allowAnonymous`) only clients on this machine are served.
    */
   attach(server: http.Server): Promise<void>;
   /**
-   * The HTTP API (`/api/messages`, `/api/stream`) for a server that belongs to somebody else, beside `attach`: a handler for
-   * connect, express (`app.use(relay.httpHandler)`) or http.createServer. It asks the same authenticators and policy.
+   * The HTTP API (`/api/messages`, `/api/stream`) for a server of the application, in addition to `attach`: a handler
+   * for connect, express (`app.use(relay.httpHandler)`) or http.createServer. It uses the same authenticators and
+   * policy.
    */
   readonly httpHandler: http.RequestListener;
-  /** Why no client should be sent here now; undefined: all is well. */
+  /** The reason why load balancers should send no client here; undefined if the relay is ready. */
   notReady(): string | undefined;
-  /** What `/metrics` shows. */
+  /** The metrics of `/metrics`. */
   readonly metrics: Metrics;
-  /** Sessions and streams, looked at page by page, and ended one by one. */
+  /** Lists sessions and streams page by page, and ends single ones. */
   readonly sessions: RelaySessions;
   /**
-   * Ends all sessions and streams of a user (`revoked`, close code 4401), here and on all relays on the same broker, and
-   * refuses tokens that were issued up to now. `reason` is for operators. Rejects with a TypeError for what is no user name.
+   * Ends all sessions and streams of a user (`revoked`, close code 4401), here and on all relays on the same broker,
+   * and refuses tokens that were issued up to now. `reason` is for operators. Rejects with a TypeError if `user` is not
+   * a user name.
    */
   revoke(user: string, reason?: string): Promise<RevokeResult>;
-  /** The same, and more, as the admin API asks it. */
+  /** The operations behind the admin API. */
   readonly operations: Operations;
   /**
-   * Is no longer ready, takes no new sessions, and ends those there are (1012) at the pace of `drain.sessionsPerSecond`; what
-   * they had sent is answered. Lets the broker's confirms come in, and resolves when nothing is left, or at the deadline.
+   * Turns not ready, refuses new sessions, and ends the existing ones (1012) at the pace of `drain.sessionsPerSecond`,
+   * after it has answered their frames. Waits for the broker's confirms. Resolves when nothing is left, or at the
+   * deadline.
    */
   stop(options?: StopOptions): Promise<void>;
 }
 
 export interface RelaySessions {
-  /** In the order of their ids; 100 at a time if not said otherwise. The `next` of a page is the `after` of the one behind it. */
+  /** In the order of their ids, by default 100 at a time. The `next` of a page is the `after` of the following page. */
   list(query?: Partial<SessionQuery>): Promise<Page<SessionSummary>>;
   get(id: string): Promise<SessionDetails | undefined>;
-  /** Ends it (ERROR `kicked`, close code 4411). What it was; undefined where there is none. */
+  /**
+   * Ends a session (ERROR `kicked`, close code 4411) and returns its summary; undefined if there is no such session.
+   */
   kick(id: string): Promise<SessionSummary | undefined>;
 }
 
 export interface StopOptions {
-  /** When all of it is to be over; not given: after `stopTimeoutMs`. */
+  /** Time limit of the stop; default `stopTimeoutMs`. */
   readonly deadlineMs?: number;
-  /** How long new sessions are still taken, at most half of all; not given: for `drain.readyDelayMs`. */
+  /** Time during which new sessions are still accepted, at most half of `deadlineMs`; default `drain.readyDelayMs`. */
   readonly readyDelayMs?: number;
 }
 
-/** Of the time for a stop, what is kept for closing connections and the broker: a third, and not more than this. */
+/** A third of the time for a stop, and at most this, is reserved for closing connections and the broker. */
 const CLOSING_MAX_MS = 5_000;
 
-/** @throws ConfigError where the relay would be open to other machines without having been told to */
+/** @throws ConfigError if the relay would be open to other machines and the configuration does not allow it */
 export function createRelay(config: Config, hooks: RelayHooks = {}): Relay {
   checkExposure(config, hooks.authenticator !== undefined);
   return new ComposedRelay(config, createComponents(config, hooks));
@@ -91,7 +96,7 @@ class ComposedRelay implements Relay {
 
   start(): Promise<Listening[]> {
     const health = { notReady: () => this.notReady() };
-    // Without workers everything is here
+    // Without workers this process answers for the whole relay.
     const ask: AskOperation = async (...order) => ({
       result: await perform(this.operations, ...order),
       unanswered: [],
@@ -103,7 +108,7 @@ class ComposedRelay implements Relay {
     return this.run(() => this.listeners.attach(server));
   }
 
-  /** Once the broker can be used, opens the ways in. Where either fails, nothing is left. */
+  /** Calls `open` once the broker can be used. If either fails, everything is closed again. */
   private async run<T>(open: () => T | Promise<T>): Promise<T> {
     if (this.state !== 'new') throw new Error(`This relay is ${this.state}; make another one.`);
     this.state = 'running';
@@ -115,7 +120,7 @@ class ComposedRelay implements Relay {
       if (this.isStopped) throw new Error('The relay was stopped while it was starting.');
       return opened;
     } catch (error) {
-      // Also where it was stopped meanwhile: something may have been opened since.
+      // Even after a stop in the meantime: `open` may have opened something since.
       await this.closeDown({ readyDelayMs: 0 });
       throw error;
     }
@@ -143,14 +148,14 @@ class ComposedRelay implements Relay {
     load.stop();
   }
 
-  /** First nobody comes in, then all go, then the broker's connections, which they needed until the end. */
+  /** First refuses new clients, then ends all sessions, then closes the broker's connections, which sessions need. */
   private async closeInOrder(readyDelayMs: number, remainingMs: number): Promise<void> {
     const { admissionQueue, sessions, http, revocationChannel, broker } = this.components;
     if (readyDelayMs > 0) await delay(readyDelayMs);
     this.listeners.stop();
     admissionQueue.stop();
     const closingMs = Math.min(CLOSING_MAX_MS, remainingMs / 3);
-    // Half of what is kept is for clients that do not answer the close of their connection.
+    // Half of the reserve is for clients that do not answer the close of their connection.
     const windowMs = remainingMs - closingMs;
     const drained = Promise.all([sessions.drain(windowMs), http.drain(windowMs)]);
     await finishesWithin(drained, remainingMs - closingMs / 2);
@@ -182,7 +187,7 @@ class ComposedRelay implements Relay {
     return this.operations.revoke({ user, reason, route: 'program' });
   }
 
-  /** Measures the process from when it is first asked for. */
+  /** Created, and with it the measurement of the process, on first use. */
   get metrics(): Metrics {
     return (this.ownMetrics ??= this.createMetrics());
   }
@@ -190,7 +195,7 @@ class ComposedRelay implements Relay {
   private createMetrics(): Metrics {
     const { sessions, counters, http, broker, load, admissionQueue } = this.components;
     const connections = () => this.listeners.connections;
-    const shown = { counters, http, load, admissionQueue, broker, droppedLogLines };
-    return createMetrics({ sessions: () => sessions.size, connections, ...shown });
+    const sources = { counters, http, load, admissionQueue, broker, droppedLogLines };
+    return createMetrics({ sessions: () => sessions.size, connections, ...sources });
   }
 }
