@@ -1,33 +1,33 @@
-/** What an ERROR says: the code and short text of `stomp/errors`, and the sentence that the error brought. */
+/** The content of an ERROR: code and short text from `stomp/errors`, and the sentence of the error itself. */
 import { type ErrorCode, ERRORS, isErrorCode } from '../stomp/errors.js';
 import { type Frame, VERSIONS } from '../stomp/frame.js';
 
-/** As much of a frame as identifies it. */
+/** The parts of a frame that identify it. */
 export type RefusedFrame = Pick<Frame, 'command' | 'headers'>;
 
 export interface ErrorReport {
   readonly code: ErrorCode;
   /** For the client's developer. */
   readonly sentence: string;
-  /** The receipt that an error of the parser brings along: there is no frame to ask. */
+  /** The receipt in an error of the parser, which has no frame. */
   readonly receipt: string | undefined;
-  /** What stands behind it, for the log alone. */
+  /** Only for the log. */
   readonly cause?: unknown;
 }
 
-/** Where these have a cause, the application's own authenticator or policy has failed. */
+/** If an error with one of these codes has a cause, the application's authenticator or policy has failed. */
 const OF_HOOKS: ReadonlySet<ErrorCode> = new Set(['authentication-unavailable', 'access-denied']);
 
-/** What a client is refused here is of interest to operators: who it is, and what it may do. */
+/** Refusals of these commands concern logins and permissions, which interest operators. */
 const OF_OPERATORS: ReadonlySet<string> = new Set(['CONNECT', 'STOMP', 'SEND', 'SUBSCRIBE']);
 
-/** Other mistakes of clients are for their developers, who have the ERROR. */
+/** Other mistakes of clients interest only their developers, who see the ERROR. */
 export function levelOf({ code, cause }: ErrorReport, frame: RefusedFrame | undefined): 'debug' | 'warn' {
   if (frame && OF_OPERATORS.has(frame.command)) return 'warn';
   return code.startsWith('too-many-') || (cause !== undefined && OF_HOOKS.has(code)) ? 'warn' : 'debug';
 }
 
-/** Any error with a code of the table, whoever threw it; undefined for what nobody had foreseen. */
+/** The report of any error with a code of the table; undefined for an unexpected error. */
 export function reportOf(error: unknown): ErrorReport | undefined {
   if (!(error instanceof Error)) return undefined;
   const { code, receipt } = error as { code?: unknown; receipt?: unknown };
@@ -36,10 +36,10 @@ export function reportOf(error: unknown): ErrorReport | undefined {
   return { code, sentence, receipt: typeof receipt === 'string' ? receipt : undefined, cause };
 }
 
-/** What such an error is to the client; the log says more. */
+/** The report of an unexpected error. The log has the details. */
 export const UNFORESEEN: ErrorReport = {
   code: 'internal-error',
-  sentence: 'The relay failed at this frame. Its log says more.',
+  sentence: 'The relay failed to process this frame. The log of the relay has the details.',
   receipt: undefined,
 };
 
@@ -47,17 +47,17 @@ export function errorHeaders(code: ErrorCode, receipt: string | undefined): [str
   const headers: [string, string][] = [
     ['message', ERRORS[code].text],
     ['code', code],
-    // STOMP 1.2, "Header content-type": the charset is named. stompit takes an ERROR without it for its own end.
+    // STOMP 1.2, "Header content-type": the charset is named. Without it stompit fails at every ERROR.
     ['content-type', 'text/plain;charset=utf-8'],
   ];
   // STOMP 1.2, "ERROR": receipt-id identifies the frame that the error is related to
   if (receipt !== undefined) headers.push(['receipt-id', receipt]);
-  // STOMP 1.2, "Protocol Negotiation": the versions that would have been accepted
+  // STOMP 1.2, "Protocol Negotiation": the supported versions
   if (code === 'unsupported-version') headers.push(['version', VERSIONS.join(',')]);
   return headers;
 }
 
-/** For a client that outlives it: what ERROR would have said, and which frame it was. */
+/** The headers of the notice for a client with soft-errors: those of the ERROR, and the identity of the frame. */
 export function refusalHeaders(code: ErrorCode, { command, headers }: RefusedFrame): [string, string][] {
   const refused: [string, string][] = [
     ['message', ERRORS[code].text],

@@ -1,18 +1,18 @@
 /**
- * Heart-beats of one session, both ways (STOMP 1.2, "Heart-beating"). They end at the relay: a client's heart-beats
- * say nothing to the broker.
+ * Heart-beats of one session, in both directions (STOMP 1.2, "Heart-beating"). The relay does not forward them to the
+ * broker.
  *
- * Out: an EOL goes out at three quarters of the negotiated interval whatever else was sent; that keeps the promise
- * without a note for each delivery. In: any byte is life, so the session only sets a number when data arrives.
+ * Out: the relay sends an EOL every three quarters of the negotiated interval, even if it has sent other data. That
+ * keeps the interval without bookkeeping for each delivery. In: any byte is a sign of life, so the session only sets a
+ * number when data arrives.
  */
 import { TICK_MS, type Timer, type TimerWheel } from '../timing/timer-wheel.js';
 
 export interface HeartBeatListener {
-  /** Send an EOL now. */
   sendHeartBeat(): void;
-  /** The client has been silent for too long; `silentMs` is what it was allowed. */
+  /** The client has been silent for `silentMs`, the longest time that it may be. */
   onSilence(silentMs: number): void;
-  /** While the relay does not read from the client, its silence says nothing. */
+  /** True while the relay does not read from the client, so that silence proves nothing. */
   readonly isPaused: boolean;
 }
 

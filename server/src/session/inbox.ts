@@ -1,13 +1,13 @@
 /**
- * What a client has sent and what is not handled yet. The bytes stay in the parser, which is asked for the next frame only
- * when that may be handled: one buffer with one bound, beyond which reading pauses.
+ * The unhandled input of a client. The bytes stay in the parser, and the inbox takes the next frame only when it may be
+ * handled. So there is one buffer with one bound, beyond which reading pauses.
  *
- * Who stands in line is not read from: what a flood of SENDs leaves unread is TCP's to hold back.
+ * A queued session is not read; TCP back-pressure holds back the rest of a flood.
  *
- *   ready --a frame has to be waited for--> awaiting --it is done--> ready
- *         --far too many SENDs wait-------> held ----fewer do------> in line
- *         --this turn's time is used up---> in line --its turn-----> ready
- *         --too many frames a second------> in line --a while later> ready
+ *   ready --a frame is pending------------> awaiting --it is done--> ready
+ *         --far too many SENDs wait-------> held ----fewer wait----> queued
+ *         --this turn's time is used up---> queued --its turn------> ready
+ *         --too many frames per second----> queued --a pause-------> ready
  *   (any of them --close--> over)
  */
 import type { Frame, Version } from '../stomp/frame.js';
@@ -16,16 +16,16 @@ import type { FrameRateLimit } from '../load/frame-rate-limit.js';
 import type { FrameScheduler } from '../load/frame-scheduler.js';
 import type { SendQueue } from './send-queue.js';
 
-/** The session. Errors that it is told of close the inbox. */
+/** The session. It closes the inbox after `refuse` or `fail`, unless it survives the error. */
 export interface FrameHandler {
-  /** Does what a frame asks for. A promise where the frames behind it have to wait for that. */
+  /** Handles a frame. Returns a promise if later frames have to wait for it. */
   handle(frame: Frame): Promise<void> | undefined;
-  /** A frame is not done. Returns whether the session lives on. */
+  /** Refuses a frame. Returns false if that ends the session. */
   refuse(error: unknown, frame: Frame): boolean;
   fail(error: unknown): void;
   pauseReading(): void;
   resumeReading(): void;
-  /** Frames have been handled after a wait: perhaps there is nothing left to do. */
+  /** Called after frames were handled after a wait. The session may be idle now. */
   onProgress(): void;
 }
 
@@ -34,20 +34,20 @@ export interface InboxParts {
   readonly scheduler: FrameScheduler;
   /** Limits of frames before login. */
   readonly limits: ParserLimits;
-  /** Bytes that may wait behind a frame; beyond it reading pauses. */
+  /** Maximum number of bytes that wait behind a frame; beyond it reading pauses. */
   readonly maxBytes: number;
   readonly rateLimit: FrameRateLimit | undefined;
 }
 
 export class Inbox {
-  private state: 'ready' | 'awaiting' | 'held' | 'in line' | 'over' = 'ready';
+  private state: 'ready' | 'awaiting' | 'held' | 'queued' | 'over' = 'ready';
   private isReadingPaused = false;
-  /** For good. */
+  /** Reading is over and never resumes. */
   private isInputOver = false;
-  /** Frames handled in this turn (number `turn`), since it was last called from the line. */
+  /** Frames handled in turn number `turn`, since the scheduler last called this session. */
   private handledInTurn = 0;
   private turn = 0;
-  /** By its last frame: one who makes work for others. */
+  /** The last frame was a SEND. */
   private isSender = false;
   private readonly parser: Parser;
   private readonly sendQueue: SendQueue;
@@ -66,7 +66,7 @@ export class Inbox {
     this.parser = new Parser(limits);
   }
 
-  /** True where no frame is left that could be handled. */
+  /** True if no frame is left that could be handled. */
   get isIdle(): boolean {
     return this.state === 'ready' || this.state === 'over';
   }
@@ -81,7 +81,7 @@ export class Inbox {
     this.takeFrames();
   }
 
-  /** How the frames from now on are read. */
+  /** Sets version and limits for the following frames. */
   useVersion(version: Version, limits: ParserLimits): void {
     this.parser.version = version;
     this.parser.limits = limits;
@@ -92,7 +92,7 @@ export class Inbox {
     this.regulateReading();
   }
 
-  /** Reads nothing more; what has been read is still handled. */
+  /** Stops reading. Frames that were read are still handled. */
   stopReading(): void {
     this.isInputOver = true;
     this.regulateReading();
@@ -109,7 +109,7 @@ export class Inbox {
         break;
       }
       if (this.parser.bufferedBytes > 0 && this.rateLimit?.mustPause) {
-        this.state = 'in line';
+        this.state = 'queued';
         this.rateLimit.later(() => this.proceed());
         break;
       }
@@ -126,16 +126,16 @@ export class Inbox {
     this.regulateReading();
   }
 
-  /** A client's first frame in a turn never waits, unless there is overload and SENDs are what it sends. */
+  /** The first frame of a client in a turn waits only if the relay is overloaded and the client is a sender. */
   private mustWait(): boolean {
-    const { scheduler: turns } = this;
-    const isLate = turns.isTurnOver;
-    if (this.turn !== turns.turnNumber) {
-      this.turn = turns.turnNumber;
+    const { scheduler } = this;
+    const isLate = scheduler.isTurnOver;
+    if (this.turn !== scheduler.turnNumber) {
+      this.turn = scheduler.turnNumber;
       this.handledInTurn = 0;
     }
-    if (this.handledInTurn === 0) return isLate && this.isSender && turns.isOverloaded;
-    return isLate || (turns.hasQueue && this.handledInTurn >= turns.framesPerSession);
+    if (this.handledInTurn === 0) return isLate && this.isSender && scheduler.isOverloaded;
+    return isLate || (scheduler.hasQueue && this.handledInTurn >= scheduler.framesPerSession);
   }
 
   private take(frame: Frame): void {
@@ -168,7 +168,7 @@ export class Inbox {
   }
 
   private waitForTurn(): void {
-    this.state = 'in line';
+    this.state = 'queued';
     this.scheduler.enqueue(() => {
       this.handledInTurn = 0;
       this.proceed();
@@ -181,11 +181,11 @@ export class Inbox {
     this.handler.onProgress();
   }
 
-  /** Back-pressure on the client: only where its own frames wait. */
+  /** Applies back-pressure to the client, only if its own frames wait. */
   private regulateReading(): void {
     if (this.state === 'over') return;
-    // Before login nothing is taken in advance.
-    const maxBytes = this.state === 'in line' || this.parser.version === undefined ? 0 : this.maxBytes;
+    // Before login the relay does not read ahead.
+    const maxBytes = this.state === 'queued' || this.parser.version === undefined ? 0 : this.maxBytes;
     const isFull = this.state !== 'ready' && this.parser.bufferedBytes > maxBytes;
     const mustPause = this.isInputOver || isFull || this.sendQueue.isFull;
     if (mustPause === this.isReadingPaused) return;

@@ -1,12 +1,12 @@
 /**
- * How a session lives and ends.
+ * The states of a session, and its exits.
  *
  *   connecting --CONNECT accepted--> connected --an exit--> closing --connection closed--> closed
  *        \_____________________________\____ connection lost, nothing left to do _____/
  *
- * Every exit is a row of EXITS. `when: 'now'` closes at once, behind the exit's last frame. `when: 'done'` first handles
- * and answers all that the client has sent, and waits until the client has read what it was sent. When the connection is
- * lost, what the client has sent is still handled.
+ * Every exit is a row of EXITS. `when: 'now'` closes at once, after the exit's last frame. `when: 'done'` first handles
+ * and answers all frames of the client, and waits until the client has read its output. When the connection is lost,
+ * the frames that have arrived are still handled.
  */
 import { type ErrorCode, ERRORS } from '../stomp/errors.js';
 import type { SessionState } from '../stomp/rules.js';
@@ -18,14 +18,14 @@ import type { SendQueue } from './send-queue.js';
 
 interface ExitRule {
   readonly when: 'now' | 'done';
-  /** Whether the session stops reading from the client at once. */
+  /** True if the session stops reading from the client at once. */
   readonly stopsReading: boolean;
 }
 
 export const EXITS = {
   /** A frame or the client broke a rule or limit. The last frame is ERROR. */
   fail: { when: 'now', stopsReading: true },
-  /** The relay or an operator ends the session. There is no last frame: the close code gives the reason. */
+  /** The relay or an operator ends the session. It gets no last frame: the close code gives the reason. */
   end: { when: 'now', stopsReading: true },
   /** DISCONNECT. The last frame is its RECEIPT. */
   disconnect: { when: 'now', stopsReading: true },
@@ -53,7 +53,7 @@ export interface LifecycleHost extends GroupMember {
   readonly sendQueue: SendQueue;
   readonly subscriptions: Subscriptions;
   stopTimers(): void;
-  /** Gives the broker back what the session holds there. May be called twice. */
+  /** Releases the session's resources at the broker. May be called twice. */
   releaseResources(): void;
   /** Called once, last. */
   onGone(): void;
@@ -68,7 +68,7 @@ interface PendingClose extends Close {
 export class Lifecycle {
   state: SessionState = 'connecting';
   private pendingClose: PendingClose | undefined;
-  /** The client is gone; frames that it had sent are still handled. */
+  /** The client is gone; frames that have arrived are still handled. */
   private isConnectionLost = false;
 
   constructor(private readonly host: LifecycleHost) {}
@@ -108,8 +108,8 @@ export class Lifecycle {
   }
 
   /**
-   * Some work is done: perhaps a pending exit can go on. STOMP 1.2, "RECEIPT": if the client disconnects, previously
-   * received frames SHOULD continue to get processed.
+   * Continues a pending exit if no work is left. STOMP 1.2, "RECEIPT": if the client disconnects, previously received
+   * frames SHOULD continue to get processed.
    */
   onProgress(): void {
     if (!(this.isConnectionLost || this.pendingClose) || this.state === 'closed') return;
@@ -120,7 +120,7 @@ export class Lifecycle {
     this.host.onGone();
   }
 
-  /** Delivers nothing more, and closes when the client has read what it was sent. */
+  /** Stops deliveries, and closes when the client has read its output. */
   private closeWhenRead(): void {
     const { pendingClose, host } = this;
     if (this.isOver || !pendingClose || pendingClose.isStarted) return;

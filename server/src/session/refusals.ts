@@ -1,5 +1,5 @@
 /**
- * A frame that is not done. Where the client has soft-errors and can go on, it gets a report; otherwise the session ends
+ * Refusals of frames. A client with soft-errors gets a report if the session can continue; otherwise the session ends
  * with ERROR (STOMP 1.2, "ERROR").
  */
 import { type ErrorCode, ERRORS, StompError } from '../stomp/errors.js';
@@ -9,7 +9,7 @@ import { extensionsOf, notifyRefused, type ReplyTarget, writeError } from './rep
 import type { SendQueue } from './send-queue.js';
 import type { SessionContext } from './session-context.js';
 
-/** A session, as far as refusals need it. */
+/** The part of a session that refusals need. */
 export interface RefusingSession extends ReplyTarget {
   readonly id: string;
   readonly context: SessionContext;
@@ -19,7 +19,7 @@ export interface RefusingSession extends ReplyTarget {
   readonly peer: { readonly address: string };
 }
 
-/** Refuses `frame`. Returns whether the session lives on. */
+/** Refuses `frame`. Returns false if that ends the session. */
 export function refuse(session: RefusingSession, error: unknown, frame: RefusedFrame): boolean {
   if (session.lifecycle.isOver) return false;
   const code = reportOf(error)?.code;
@@ -32,12 +32,14 @@ export function refuse(session: RefusingSession, error: unknown, frame: RefusedF
   return true;
 }
 
-/** What `frame` had asked for has ended, and the session lives on. A client without soft-errors gets no report. */
+/**
+ * Reports that the request of `frame` has ended; the session continues. A client without soft-errors gets no report.
+ */
 export function report(session: RefusingSession, error: unknown, frame: RefusedFrame): void {
   notifyRefused(session, record(session, error, frame), frame);
 }
 
-/** Answers with ERROR, flushes it and closes. `frame` is the frame that ERROR answers. */
+/** Sends ERROR as the answer to `frame`, flushes it and closes. */
 export function fail(session: RefusingSession, error: unknown, frame?: RefusedFrame): void {
   if (session.lifecycle.isOver) return;
   const about = record(session, error, frame);
@@ -45,11 +47,11 @@ export function fail(session: RefusingSession, error: unknown, frame?: RefusedFr
 }
 
 const SENTENCES: Partial<Record<ErrorCode, string>> = {
-  revoked: 'What this session was allowed has been taken back. Log in with other credentials, or ask an operator.',
+  revoked: 'The access of this session was revoked. Log in with other credentials, or ask an operator.',
   kicked: 'An operator has ended this session.',
 };
 
-/** Ends the session at once, on the relay's side. ERROR gives the reason where that is about this session alone. */
+/** Ends the session at once, by a decision of the relay. ERROR gives the reason if it concerns only this session. */
 export function end(session: RefusingSession, code: ErrorCode): void {
   const sentence = SENTENCES[code];
   if (sentence !== undefined) fail(session, new StompError(code, sentence));

@@ -1,6 +1,6 @@
 /**
- * Frames that the relay sends to a client on its own account: RECEIPT, ERROR, and MESSAGEs about the session itself
- * (`subscription:relay`, destination `/relay/SUBJECT`).
+ * Frames of the relay itself to a client: RECEIPT, ERROR, and MESSAGEs about the session (`subscription:relay`,
+ * destination `/relay/SUBJECT`).
  */
 import type { MessageEncoder } from '../delivery/message-encoder.js';
 import type { Outbox } from '../delivery/outbox.js';
@@ -13,7 +13,7 @@ import type { RefusedFrame } from './error-frame.js';
 
 type Headers = readonly [string, string][];
 
-/** A session, as far as replies need it. */
+/** The part of a session that replies need. */
 export interface ReplyTarget {
   readonly connection: Connection;
   readonly outbox: Outbox;
@@ -28,12 +28,12 @@ export function extensionsOf({ identity }: ReplyTarget): Extensions {
   return identity?.extensions ?? NO_EXTENSIONS;
 }
 
-/** Sends the RECEIPT that `frame` asks for, if it does. */
+/** Sends a RECEIPT if `frame` requests one. */
 export function receipt(target: ReplyTarget, frame: Frame): void {
   sendReceipt(target, frame.headers.get('receipt'));
 }
 
-/** Sends a RECEIPT with this id; nothing where the id is undefined. */
+/** Sends a RECEIPT with this id. Does nothing if the id is undefined. */
 export function sendReceipt(target: ReplyTarget, id: string | undefined, headers: Headers = []): void {
   if (id !== undefined && target.canDeliver) writeFrame(target, 'RECEIPT', [['receipt-id', id], ...headers]);
 }
@@ -55,7 +55,9 @@ export function notifyRefused(target: ReplyTarget, { code, sentence }: ErrorRepo
   if (extensionsOf(target).has('soft-errors')) notify(target, 'errors', refusalHeaders(code, frame), sentence);
 }
 
-/** Asks a client with the extension `drain` to move to another relay. False where the client does not have it. */
+/**
+ * Asks a client with the extension `drain` to move to another relay. False if the client does not have the extension.
+ */
 export function askToMove(target: ReplyTarget, moveInMs: number, closeInMs: number): boolean {
   if (!extensionsOf(target).has('drain')) return false;
   const sentence =
@@ -69,7 +71,7 @@ export function askToMove(target: ReplyTarget, moveInMs: number, closeInMs: numb
   return true;
 }
 
-/** Writes ERROR. `frame` is the frame that it answers; an error of the parser brings the receipt of its own frame. */
+/** Writes ERROR as the answer to `frame`. An error of the parser has no frame, but may have its receipt. */
 export function writeError(target: ReplyTarget, report: ErrorReport, frame: RefusedFrame | undefined): void {
   const receiptId = frame?.headers.get('receipt') ?? report.receipt;
   writeFrame(target, 'ERROR', errorHeaders(report.code, receiptId), Buffer.from(report.sentence));

@@ -1,18 +1,18 @@
 /**
- * The SENDs of one session, in order. Only the head is worked on: it waits for its checks (policy, exchange, a queue's
- * declaration, a broker that is away), then it is published; what overlaps is the confirms. Almost always nothing has to
- * be waited for, and then a SEND goes through without being queued at all.
+ * The SENDs of one session, in order. Only the head is processed: it waits for its checks (policy, exchange,
+ * declaration of a queue, an unavailable broker), and then it is published. Only confirms overlap. Almost always no
+ * check is pending, and a SEND passes without being queued.
  *
- * COMMIT and ABORT stand in the same queue, behind the SENDs of their transaction.
+ * COMMIT and ABORT use the same queue, behind the SENDs of their transaction.
  */
 
 /** A SEND, COMMIT or ABORT in the queue. */
 export interface QueuedWork {
-  /** Memory that the work takes while it waits. */
+  /** Memory that the work occupies while it waits. */
   readonly bytes: number;
-  /** Runs when all work before it is done. Undefined when it is done already, else a promise for that. */
+  /** Called when all earlier work is done. Returns a promise if the work is not done at once. */
   start(): Promise<void> | undefined;
-  /** `start` has thrown or rejected. Returns whether the session lives on; if not, nothing behind it is sent. */
+  /** Called when `start` has failed. Returns false if that ends the session; then no later work is done. */
   failed(error: unknown): boolean;
 }
 
@@ -43,22 +43,24 @@ export class SendQueue {
 
   constructor(
     private readonly options: SendQueueOptions,
-    /** Of all sessions. */
+    /** Shared by all sessions. */
     private readonly counters: { sendBytesWaiting: number },
     private readonly listener: SendQueueListener,
   ) {}
 
-  /** Beyond its bounds: the session stops reading. */
+  /** True beyond the bounds of the queue: the session stops reading. */
   get isFull(): boolean {
     return this.isBeyond(1) || (this.waiting.length > 0 && this.isCrowded);
   }
 
-  /** All sessions together have more waiting than the relay keeps: whoever adds to it stops for now. */
+  /**
+   * True if the SENDs of all sessions together exceed their bound. Each session with waiting SENDs then stops reading.
+   */
   private get isCrowded(): boolean {
     return this.counters.sendBytesWaiting > this.options.sendQueuesMaxBytes;
   }
 
-  /** Even what has been read already must not come in any more. */
+  /** True at twice the bounds: the session does not even handle frames that were read. */
   get isOverfull(): boolean {
     return this.isBeyond(2);
   }
@@ -83,7 +85,7 @@ export class SendQueue {
     this.run(work);
   }
 
-  /** Counts a publish until its confirm; the next one waits while too many are open. */
+  /** Counts a published message until its confirm. The next SEND waits while too many are unconfirmed. */
   track(confirm: Promise<void>, work: ConfirmedWork): void {
     this.unconfirmed++;
     confirm.then(
@@ -98,13 +100,15 @@ export class SendQueue {
     );
   }
 
-  /** Resolves when all that was added has been done and confirmed, or has failed. */
+  /** Resolves when all added work is done and confirmed, or has failed. */
   whenIdle(): Promise<void> {
     if (this.isIdle) return Promise.resolve();
     return new Promise((resolve) => (this.onIdle ??= []).push(resolve));
   }
 
-  /** What waits has waited for the same: it is refused too, in order, instead of waiting as long again one by one. */
+  /**
+   * Refuses all waiting work, in order. It has waited for the same cause; one by one each would wait for as long again.
+   */
   refuseWaiting(error: unknown): void {
     for (const work of this.takeAll()) this.fail(error, work);
   }

@@ -1,4 +1,4 @@
-/** What all sessions of a relay share, and the bounds that each of them keeps. Built once by the composition root. */
+/** The services that all sessions of a relay share, and the bounds of each session. Created once by `components.ts`. */
 import type { Authenticator, Policy, Principal } from '../auth/auth.js';
 import type { CheckedBroker } from '../brokers/broker.js';
 import type { ParserLimits } from '../stomp/parser.js';
@@ -13,40 +13,41 @@ import type { Log } from '../process/log.js';
 
 /** Defaults, units and ranges are in `config.ts`. */
 export interface SessionOptions extends FrameRateOptions {
-  /** From the connection to CONNECTED; also how long an authenticator or policy may take. */
+  /** Time limit for CONNECT after the connection, and for the answer of an authenticator or policy. */
   readonly connectTimeoutMs: number;
   readonly heartBeat: {
-    /** The shortest interval at which the relay sends and expects heart-beats; 0 = never. A client may ask for longer. */
+    /** Shortest interval of the relay's heart-beats; 0: it sends none. A client may request a longer one. */
     readonly sendMs: number;
+    /** Interval of heart-beats that the relay requests from clients; 0: none. A client may offer a longer one. */
     readonly expectMs: number;
-    /** A client is dead after this many of its intervals without a byte. */
+    /** A client counts as dead after this many intervals without a byte. */
     readonly graceFactor: number;
   };
-  /** Bytes read and not yet handled, because a frame before them is waited for; beyond it reading pauses. */
+  /** Bytes read and not yet handled, because an earlier frame is pending. Beyond it reading pauses. */
   readonly inboxMaxBytes: number;
-  /** Bytes written and not yet taken by the kernel; beyond it, and beyond a few messages, a subscriber is too slow. */
+  /** Bytes written and not yet taken by the kernel. Beyond it, and beyond a few messages, a subscriber is too slow. */
   readonly outboxMaxBytes: number;
-  /** A MESSAGE frame; a longer one is not sent. */
+  /** Size of a MESSAGE frame. A larger one is not sent. */
   readonly messageMaxBytes: number;
-  /** How long a client may leave bytes untaken without taking any. */
+  /** Maximum time during which a client takes none of the bytes that wait for it. */
   readonly outboxStallMs: number;
-  /** SENDs that wait for their checks; beyond either, reading pauses. */
+  /** SENDs that wait for their checks. Beyond either bound reading pauses. */
   readonly sendQueueMaxCount: number;
   readonly sendQueueMaxBytes: number;
-  /** Of all sessions together; beyond it, reading pauses where SENDs wait. */
+  /** Bytes of the waiting SENDs of all sessions. Beyond it sessions with waiting SENDs pause reading. */
   readonly sendQueuesMaxBytes: number;
-  /** Published and not yet confirmed; beyond it the next SEND waits. */
+  /** Published and unconfirmed SENDs. Beyond it the next SEND waits. */
   readonly unconfirmedMaxCount: number;
   readonly subscriptionsMax: number;
-  /** Those of them whose destination has `*` or `#`. */
+  /** Subscriptions whose destination has `*` or `#`. */
   readonly wildcardSubscriptionsMax: number;
   readonly subscriptionIdMaxBytes: number;
   readonly transactionsMax: number;
   readonly transactionMaxCount: number;
   readonly transactionMaxBytes: number;
-  /** How long before its token ends a client with `token-renewal` is told. */
+  /** Time before the end of its token at which a client with `token-renewal` is warned. */
   readonly tokenWarningMs: number;
-  /** How long after UNSUBSCRIBE an ACK still counts. */
+  /** Time after UNSUBSCRIBE during which an ACK still counts. */
   readonly ackGraceMs: number;
 }
 
@@ -63,7 +64,7 @@ export interface SessionContext {
   readonly broker: CheckedBroker;
   readonly authenticator: Authenticator;
   readonly policy: Policy;
-  /** Whether it is refused by now, although it was accepted. */
+  /** True if the access of a principal was revoked after it was authenticated. */
   readonly isRevoked: (principal: Principal) => boolean;
   readonly groups: Groups;
   readonly messages: MessageEncoder;
@@ -72,6 +73,6 @@ export interface SessionContext {
   readonly createRateLimiter: (perSecond: number) => RateLimit;
   readonly counters: SessionCounters;
   readonly log: Log;
-  /** For what clients can cause as often as they like. */
+  /** For log lines whose frequency is up to clients. */
   readonly pacedLog: Log;
 }

@@ -10,7 +10,7 @@ import { type TokenLife, type TokenSession, watchToken } from './token-life.js';
 /** The session. */
 export interface DeadlinesHost extends TokenSession {
   readonly context: SessionContext;
-  /** While the relay does not read from the client, its silence means nothing. */
+  /** `isPaused` is true while the relay does not read from the client, so that silence proves nothing. */
   readonly inbox: { readonly isPaused: boolean };
   readonly lifecycle: { readonly hasConnection: boolean };
 }
@@ -32,7 +32,7 @@ export class SessionDeadlines implements HeartBeatListener {
     return this.host.inbox.isPaused;
   }
 
-  /** The authenticator, which has a deadline of its own, checks the client. */
+  /** The authenticator now checks the client. It has its own deadline. */
   onConnectBegun(): void {
     this.host.context.timers.cancel(this.connectTimer);
     this.connectTimer = undefined;
@@ -64,7 +64,7 @@ export class SessionDeadlines implements HeartBeatListener {
   }
 
   onSilence(silentMs: number): void {
-    const sentence = `Nothing came from the client for ${silentMs} ms, against its heart-beat.`;
+    const sentence = `The client sent nothing for ${silentMs} ms, although it has negotiated heart-beats.`;
     this.host.fail(new StompError('heart-beat-timeout', sentence));
   }
 

@@ -1,13 +1,13 @@
-/** What an operator can see of a session and do to it: STOMP sessions, and streams over HTTP alike. */
+/** The operator's view of a session, and the operations on it, for STOMP sessions and HTTP streams. */
 import type { Principal } from '../auth/auth.js';
 import type { SubscriptionInfo } from '../delivery/subscriptions.js';
 import type { ErrorCode } from '../stomp/errors.js';
 import type { Connection, Peer } from '../transports/connection.js';
 
-/** A snapshot, made when it is asked for. Holds no passcode, token or claim. */
+/** A snapshot, made on request. It has no passcode, token or claim. */
 export interface SessionInfo {
   readonly id: string;
-  /** As in `/user/NAME/queue/X`: an anonymous one's is its id. Undefined until it is known. */
+  /** The name in `/user/NAME/queue/X`. For an anonymous session it is the session id. Undefined before login. */
   readonly user: string | undefined;
   readonly anonymous: boolean;
   readonly transport: 'websocket' | 'tcp' | 'stream';
@@ -15,7 +15,7 @@ export interface SessionInfo {
   readonly address: string;
   /** Milliseconds since 1970. */
   readonly connectedAtMs: number;
-  /** When the token was issued that it came with, or was last renewed with; undefined where it has no such time. */
+  /** Time of issue of the current token; undefined if the token has none. */
   readonly issuedAtMs?: number | undefined;
   readonly expiresAtMs: number | undefined;
   /** Bytes written and not yet taken by the kernel. */
@@ -26,18 +26,18 @@ export interface SessionInfo {
 export interface ObservedSession {
   readonly id: string;
   info(): SessionInfo;
-  /** Ends it from our side, at once, with what `stomp/errors` says of `code`. */
+  /** Ends the session at once, with the ERROR text and close code of `code`. */
   end(code: ErrorCode): void;
 }
 
-/** Where sessions are found: the relay's STOMP sessions, or its streams. */
+/** The relay's STOMP sessions, or its streams. */
 export interface SessionSource {
   get(id: string): ObservedSession | undefined;
-  /** In any order; sessions may come and go while it is walked through. */
+  /** In any order. Sessions may be added and removed during the iteration. */
   all(): Iterable<ObservedSession>;
 }
 
-/** A STOMP session, as far as operators see it. */
+/** The part of a STOMP session that operators see. */
 interface StompSession {
   readonly id: string;
   readonly userName: string;

@@ -1,6 +1,6 @@
 /**
- * What most sessions never need: acks, transactions, a channel and reply queues of their own at the broker, and deadlines
- * of their own. A session makes it on first use; an idle session with a shared subscription does without.
+ * State that most sessions never need: acks, transactions, a channel and reply queues at the broker, and timers. A
+ * session creates it on first use; an idle session with a shared subscription has none.
  */
 import type { BrokerChannel, ChannelOwner } from '../brokers/broker.js';
 import { Acks } from '../delivery/acks.js';
@@ -15,7 +15,7 @@ import { Transactions } from './transactions.js';
 /** The session. */
 export interface ResourcesHost extends DeliveryHost {
   readonly version: Version;
-  /** True once the session closes: nothing would release a channel that is opened then. */
+  /** True once the session closes. A channel that is opened after that would never be released. */
   readonly isOver: boolean;
 }
 
@@ -36,7 +36,7 @@ export class SessionResources {
     this.tempQueues = new TempQueues(host, host.version, () => this.channel(), options.subscriptionsMax);
   }
 
-  /** The session's channel at the broker, opened on first use. Throws where a check has outlived the session. */
+  /** The session's channel at the broker, opened on first use. Throws if the session has ended during a check. */
   channel(): BrokerChannel {
     if (this.host.isOver) throw new StompError('not-connected', 'The session has ended.');
     return (this.openChannel ??= this.context.broker.openChannel(this.owner));
@@ -52,7 +52,7 @@ export class SessionResources {
     this.timers.add(timer);
   }
 
-  /** The broker takes back what was not acknowledged; open transactions are thereby aborted. */
+  /** Returns unacknowledged messages to the broker, and thereby aborts open transactions. */
   close(): void {
     const channel = this.openChannel;
     this.openChannel = undefined;

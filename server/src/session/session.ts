@@ -1,11 +1,11 @@
 /**
- * One client's STOMP session, whatever transport carries its bytes. It is a state machine (`lifecycle.ts`) with parts:
+ * One client's STOMP session, on any transport. It is a state machine (`lifecycle.ts`) with parts:
  *
  *   client -> connection -> inbox (frames, one at a time) -> commands/ -> send queue (SENDs, in order) -> broker
  *   broker -> subscriptions and groups -> outbox (bounds on what the client has not read) -> connection -> client
  *
- * CONNECT, SUBSCRIBE and DISCONNECT hold up the frames behind them; SEND does not. `replies.ts` has the frames that the
- * relay sends on its own account, and `refusals.ts` decides what a refused frame leads to.
+ * Frames behind CONNECT, SUBSCRIBE and DISCONNECT wait for them; frames behind SEND do not. `replies.ts` has the frames
+ * of the relay itself, and `refusals.ts` the consequences of a refused frame.
  */
 import type { Principal } from '../auth/auth.js';
 import { userNameOf } from '../auth/principal.js';
@@ -36,7 +36,7 @@ import { SessionDeadlines } from './session-deadlines.js';
 import { type ResourcesHost, SessionResources } from './session-resources.js';
 import type { Transaction } from './transactions.js';
 
-/** Replaces the headers of the handshake after CONNECT: they can take more memory than the session. */
+/** Replaces the headers of the handshake after CONNECT, because they can take more memory than the session. */
 const NO_HTTP_HEADERS: Peer['httpHeaders'] = {};
 
 const NORMAL_CLOSE = { code: 1000, reason: '' };
@@ -152,7 +152,7 @@ export class Session implements Listeners, PartsHost, ObservedSession, DrainingS
     this.outbox.onDrain();
   }
 
-  /** The client sends nothing more. */
+  /** The client has ended its side of the connection. */
   onEnd(): void {
     this.lifecycle.exit('clientEnd', NORMAL_CLOSE);
   }
@@ -215,7 +215,7 @@ export class Session implements Listeners, PartsHost, ObservedSession, DrainingS
     this.connection.pause();
   }
 
-  /** While the relay did not read, the client's silence meant nothing. */
+  /** Restarts the heart-beat check: silence proved nothing while the relay did not read. */
   resumeReading(): void {
     this.deadlines.onActivity();
     this.connection.resume();
@@ -263,7 +263,7 @@ export class Session implements Listeners, PartsHost, ObservedSession, DrainingS
     return askToMove(this, moveInMs, closeInMs);
   }
 
-  /** A client that has not logged in yet has nothing to lose. */
+  /** Ends a client without a login at once, because it has no work to finish. */
   retire(): void {
     if (this.state === 'connected') this.lifecycle.exit('retire', closeOf('shutting-down'));
     else this.end('shutting-down');

@@ -1,6 +1,6 @@
 /**
- * All sessions of a relay: the bounds on their number, who they are for an operator to see, and their end when the relay
- * stops (how: `drain.ts`).
+ * All sessions of a relay: the bounds on their number, the operator's view of them, and their end when the relay stops
+ * (`drain.ts`).
  */
 import type { Principal } from '../auth/auth.js';
 import { isLoopback, networkOf } from '../net/loopback.js';
@@ -17,7 +17,7 @@ import type { ObservedSession, SessionSource } from './session-info.js';
 
 export interface SessionsOptions {
   readonly sessionsMax: number;
-  /** Of those, such as have not logged in yet. */
+  /** Maximum number of sessions without a login; they count towards `sessionsMax` too. */
   readonly sessionsBeforeLoginMax: number;
   readonly drain: DrainOptions;
   /** 0: no limit. */
@@ -25,15 +25,15 @@ export interface SessionsOptions {
   readonly sessionsPerAddressMax: number;
 }
 
-const COME_BACK_LATER = {
-  overloaded: 'The relay is overloaded and takes no new sessions for now: try again later.',
-  'too-many-connects': 'More new sessions come than connectsPerSecondMax allows: try again later.',
+const TRY_AGAIN_LATER = {
+  overloaded: 'The relay is overloaded and accepts no new sessions at the moment: try again later.',
+  'too-many-connects': 'More new sessions arrive than connectsPerSecondMax allows: try again later.',
 } as const;
 
 export class Sessions implements SessionOwner, SessionSource {
   readonly scheduler: FrameScheduler;
   private readonly open = new Set<Session>();
-  /** Those that have not logged in yet. */
+  /** Sessions without a login. */
   private readonly newcomers = new Set<Session>();
   private readonly users: Quota;
   private readonly addresses: Quota;
@@ -58,21 +58,21 @@ export class Sessions implements SessionOwner, SessionSource {
     return this.open.values();
   }
 
-  // Found by looking at each: an operator asks seldom, and an index would cost every session.
+  // A linear search is enough for the rare requests of operators; an index would cost memory for every session.
   get(id: string): ObservedSession | undefined {
     return [...this.open].find((session) => session.id === id);
   }
 
-  /** By the name in `/user/NAME/queue/X`: that of an anonymous session is its id. */
+  /** `name` is the name in `/user/NAME/queue/X`. For an anonymous session it is the session id. */
   ofUser(name: string): ObservedSession[] {
     return [...this.open].filter((session) => session.isUser(name));
   }
 
-  /** To be given to the transports. */
+  /** Called by the transports for each admitted client. */
   readonly accept = (connection: Connection, peer: Peer): void => {
     const session = this.create(connection, peer);
     if (this.isStopping) return session.end('shutting-down');
-    // Not counted: a crowd that is being turned away must not keep out who comes when there is room again.
+    // Refused sessions are not counted, so that they do not keep out new clients when there is room again.
     const refusal = this.refusalOf(session, peer);
     if (refusal) return session.fail(refusal);
     this.open.add(session);
@@ -85,12 +85,12 @@ export class Sessions implements SessionOwner, SessionSource {
       const sentence = `This relay takes at most sessionsMax (${sessionsMax}) sessions: try again later.`;
       return new StompError('too-many-sessions', sentence);
     }
-    // Sockets that never log in must not take the place of those that would
+    // Connections that never log in must not take the place of clients that do.
     if (this.newcomers.size >= sessionsBeforeLoginMax) {
       const sentence = `sessionsBeforeLoginMax (${sessionsBeforeLoginMax}) sessions have not logged in yet: try again later.`;
       return new StompError('too-many-sessions', sentence);
     }
-    // This machine's own clients, and those of a proxy on it that is not known to be one, are not all one client.
+    // Loopback is exempt: many clients of this machine, or of an unlisted proxy on it, share the address.
     if (isLoopback(address) || this.addresses.take(session, networkOf(address))) return undefined;
     return new StompError(
       'too-many-address-sessions',
@@ -98,7 +98,7 @@ export class Sessions implements SessionOwner, SessionSource {
     );
   }
 
-  /** An anonymous client is a user of its own. */
+  /** Each anonymous client counts as a separate user. */
   admit(session: Session, principal: Principal): void {
     const { name, anonymous } = principal;
     if (this.context.isRevoked(principal)) throw new StompError('revoked', 'Your access was revoked.');
@@ -110,18 +110,18 @@ export class Sessions implements SessionOwner, SessionSource {
     this.newcomers.delete(session);
   }
 
-  /** Instead of `accept`, for a client that is not admitted. It counts as no session. */
-  readonly reject = (connection: Connection, peer: Peer, why: Rejection): void => {
+  /** Called instead of `accept` for a client that is not admitted. It does not count as a session. */
+  readonly reject = (connection: Connection, peer: Peer, reason: Rejection): void => {
     const session = this.create(connection, peer);
-    if (why === 'shutting-down') return session.end(why);
-    session.fail(new StompError(why, COME_BACK_LATER[why]));
+    if (reason === 'shutting-down') return session.end(reason);
+    session.fail(new StompError(reason, TRY_AGAIN_LATER[reason]));
   };
 
   private create(connection: Connection, peer: Peer): Session {
     return new Session(connection, peer, this.context, this);
   }
 
-  /** Takes no new session, and ends all there are within `windowMs`. Resolves when they are gone. */
+  /** Refuses new sessions, and ends all existing ones within `windowMs`. Resolves when they are gone. */
   async drain(windowMs: number): Promise<void> {
     this.isStopping = true;
     if (this.open.size === 0) return;

@@ -1,6 +1,6 @@
 /**
- * Temporary queues of one session: made when a SEND first names one in `reply-to`, gone with the session. Replies come
- * without a SUBSCRIBE, with the name as their subscription, as RabbitMQ's STOMP plugin does.
+ * Temporary queues of one session. A queue is declared when a SEND first names it in `reply-to`, and deleted with the
+ * session. Replies need no SUBSCRIBE and have the queue's name as their subscription, as in RabbitMQ's STOMP plugin.
  */
 import type { BrokerChannel, RoutedMessage } from '../brokers/broker.js';
 import type { TempQueue } from '../destinations/destination.js';
@@ -12,7 +12,7 @@ import type { DeliveryHost } from '../delivery/dedicated-subscription.js';
 export class TempQueues {
   /** The broker's name of each queue, or the promise for it. */
   private readonly byName = new Map<string, string | Promise<string>>();
-  /** How many replies in a row were too large, by queue: the next one says so. */
+  /** Number of successive replies that were too large, by queue. The next reply has it in `relay-dropped`. */
   private readonly missed = new Map<string, number>();
 
   constructor(
@@ -22,7 +22,7 @@ export class TempQueues {
     private readonly max: number,
   ) {}
 
-  /** The value of `reply-to` that a message to the outside carries. A promise only for a queue's first use. */
+  /** The value of `reply-to` in the published message. A promise only for a queue's first use. */
   address(queue: TempQueue): string | Promise<string> {
     const known = this.byName.get(queue.name);
     if (known !== undefined) return known;
@@ -61,8 +61,8 @@ export class TempQueues {
       return;
     }
     this.missed.delete(queue.name);
-    const told = missed === 0 ? frame : withDroppedHeader(frame, missed);
-    const wrapped = connection.encoding.wrap(told, messages.isText(message));
+    const complete = missed === 0 ? frame : withDroppedHeader(frame, missed);
+    const wrapped = connection.encoding.wrap(complete, messages.isText(message));
     counters.messagesOut++;
     counters.messageBytesOut += wrapped.length;
     if (!connection.write(wrapped)) outbox.onBackPressure(wrapped.length);

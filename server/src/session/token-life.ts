@@ -1,13 +1,13 @@
 /**
- * How long a session's token lives: a warning before its end, and the end. It is a time of the wall clock, which may be set,
- * or stand still with the process; so the clock is looked at again every minute at the latest.
+ * The lifetime of a session's token: a warning before its end, and the end. The expiry is a wall-clock time. That clock
+ * can be set, and timers stop while the process is suspended, so the clock is checked at least once a minute.
  */
 import type { MessageEncoder } from '../delivery/message-encoder.js';
 import { StompError } from '../stomp/errors.js';
 import type { Timer, TimerWheel } from '../timing/timer-wheel.js';
 import { extensionsOf, notify, type ReplyTarget } from './replies.js';
 
-const LOOK_AGAIN_MS = 60_000;
+const CHECK_AGAIN_MS = 60_000;
 
 /** The session. */
 export interface TokenHolder {
@@ -26,7 +26,7 @@ interface TokenOptions {
   readonly tokenWarningMs: number;
 }
 
-/** Watches the token of a session. Undefined where the token does not end. */
+/** Watches the token of a session. Undefined if the token does not expire. */
 export function watchToken(session: TokenSession): TokenLife | undefined {
   const { timers, options } = session.context;
   const { expiresAtMs } = session.principal;
@@ -44,7 +44,10 @@ export class TokenLife {
   private hasWarned = false;
   private timer: Timer | undefined;
 
-  /** `warningMs`: how long before its end, but never in the first half of what is left of it; 0: no warning. */
+  /**
+   * `warningMs` is the time of the warning before the token's end; 0: no warning. The warning never comes in the first
+   * half of the token's remaining life.
+   */
   constructor(
     private readonly timers: TimerWheel,
     private readonly holder: TokenHolder,
@@ -62,7 +65,7 @@ export class TokenLife {
 
   private wait(): void {
     const nextMs = (this.hasWarned ? this.expiresAtMs : this.warnsAtMs) - Date.now();
-    this.timer = this.timers.schedule(Math.max(0, Math.min(nextMs, LOOK_AGAIN_MS)), () => this.check());
+    this.timer = this.timers.schedule(Math.max(0, Math.min(nextMs, CHECK_AGAIN_MS)), () => this.check());
   }
 
   private check(): void {
@@ -76,12 +79,13 @@ export class TokenLife {
   }
 
   private warn(inMs: number): void {
-    const sentence = `The token of this session ends in ${inMs} ms: SEND a new one to /relay/auth.`;
+    const sentence = `The token of this session expires in ${inMs} ms: SEND a new one to /relay/auth.`;
     this.holder.notify('token-expiring', [['expires-in-ms', String(inMs)]], sentence);
   }
 
   private end(): void {
-    const sentence = 'The token of this session has ended: log in with a new one, or SEND it to /relay/auth in time.';
+    const sentence =
+      'The token of this session has expired: log in with a new one. Next time SEND a new one to /relay/auth in time.';
     this.holder.fail(new StompError('token-expired', sentence));
   }
 }

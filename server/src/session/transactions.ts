@@ -1,6 +1,6 @@
 /**
- * Transactions of one session (STOMP 1.2, "BEGIN"): they hold SENDs, ACKs and NACKs until COMMIT, each checked when it
- * arrived. Bounded in number, frames and bytes. What is open when the session ends is aborted.
+ * Transactions of one session (STOMP 1.2, "BEGIN"). They hold SENDs, ACKs and NACKs until COMMIT; each frame is checked
+ * when it arrives. Their number, frames and bytes are bounded. The end of the session aborts open transactions.
  */
 import type { Outcome } from '../brokers/broker.js';
 import { StompError } from '../stomp/errors.js';
@@ -11,7 +11,7 @@ export type TransactionStep =
   | {
       readonly kind: 'send';
       readonly send: Send;
-      /** The id of the RECEIPT that the SEND asked for. */
+      /** The value of the SEND's header `receipt`. */
       readonly receipt: string | undefined;
     }
   | { readonly kind: 'settle'; readonly claim: Claim; readonly outcome: Outcome };
@@ -24,7 +24,7 @@ export interface TransactionOptions {
 
 export class Transaction {
   readonly steps: TransactionStep[] = [];
-  /** One of its frames was refused: COMMIT is refused too. */
+  /** True if a frame of the transaction was refused; then COMMIT is refused too. */
   hasFailed = false;
   private bytes = 0;
   private count = 0;
@@ -38,7 +38,7 @@ export class Transaction {
     this.hasFailed = true;
   }
 
-  /** Counts a frame when it arrives, before its checks, so that the bound holds while they are waited for. */
+  /** Counts a frame when it arrives, before its checks, so that the bound includes frames whose checks are pending. */
   reserve(bytes: number): void {
     const { transactionMaxCount, transactionMaxBytes } = this.options;
     this.count++;
@@ -84,7 +84,7 @@ export class Transactions {
     return this.open.values();
   }
 
-  /** Takes the transaction out: its id is free again. */
+  /** Removes the transaction; its id is free again. */
   end(id: string): Transaction {
     const transaction = this.get(id);
     this.open.delete(id);

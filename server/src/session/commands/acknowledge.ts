@@ -1,4 +1,7 @@
-/** ACK and NACK. NACK with `requeue:false` drops the message, or dead-letters it where the queue has dead letters. */
+/**
+ * ACK and NACK. NACK with `requeue:false` drops the message, or dead-letters it if the queue has a dead-letter
+ * exchange.
+ */
 import type { Outcome } from '../../brokers/broker.js';
 import { type Claim, settle } from '../../delivery/acks.js';
 import type { Frame } from '../../stomp/frame.js';
@@ -27,7 +30,7 @@ function outcomeOf({ command, headers }: Frame): Outcome {
   return isFalse(headers.get('requeue')) ? 'drop' : 'requeue';
 }
 
-/** STOMP 1.2 names the message by `id`; 1.1 by `message-id` and `subscription`, of which 1.0 knows only the first. */
+/** A message is identified by `id` in STOMP 1.2, by `message-id` and `subscription` in 1.1, by `message-id` in 1.0. */
 function claimOf({ version, resources }: CommandSession, frame: Frame): Claim {
   if (version === '1.2') return resources.acks.claim(required(frame, 'id'), undefined);
   return resources.acks.claim(required(frame, 'message-id'), frame.headers.get('subscription'));

@@ -1,4 +1,4 @@
-/** What the verbs need of a connected session, and what they have in common. */
+/** The part of a connected session that the commands need, and their common helpers. */
 import type { Principal } from '../../auth/auth.js';
 import type { GroupMember } from '../../delivery/group.js';
 import type { DeliveryHost } from '../../delivery/dedicated-subscription.js';
@@ -15,7 +15,7 @@ import type { AuthenticatingSession } from './connect.js';
 export interface CommandSession extends GroupMember, DeliveryHost, RefusingSession, AuthenticatingSession {
   readonly version: Version;
   readonly principal: Principal;
-  /** The name in `/user/NAME/queue/...`: the principal's, or the session's id where there is no login. */
+  /** The name in `/user/NAME/queue/...`: the principal's name, or the session id without a login. */
   readonly userName: string;
   readonly context: SessionContext;
   readonly resources: SessionResources;
@@ -23,27 +23,27 @@ export interface CommandSession extends GroupMember, DeliveryHost, RefusingSessi
   /** Transactions that have begun and have not ended. Does not create `resources`. */
   readonly openTransactions: Iterable<Transaction>;
   readonly peer: AuthenticatingSession['peer'];
-  /** Refuses `frame` (`refusals.ts`). Returns whether the session lives on. */
+  /** Refuses `frame` (`refusals.ts`). Returns false if that ends the session. */
   refuse(error: unknown, frame: RefusedFrame): boolean;
-  /** The session lives by a new token. False where it has ended meanwhile; throws StompError `revoked`. */
+  /** Applies a new token. False if the session has ended in the meantime. Throws StompError `revoked`. */
   renewed(principal: Principal): boolean;
-  /** Leaves all groups, sends the RECEIPT that `frame` asks for, and closes. */
+  /** Leaves all groups, sends the RECEIPT that `frame` requests, and closes. */
   disconnect(frame: Frame): void;
 }
 
 export type Command = (session: CommandSession, frame: Frame) => Promise<void> | void;
 
-/** Memory of a waiting frame beside its headers and body. */
+/** Memory of a waiting frame in addition to its headers and body. */
 export const FRAME_OVERHEAD_BYTES = 512;
 
-/** A header that `stomp/rules` has checked for. */
+/** The value of a header whose presence `stomp/rules` has checked. */
 export function required(frame: Frame, name: string): string {
   const value = frame.headers.get(name);
   if (value !== undefined) return value;
   throw new StompError('missing-header', `${frame.command} requires the header "${name}".`);
 }
 
-/** The key of a subscription: its id. STOMP 1.0 allows a subscription without one, known by its destination. */
+/** The key of a subscription is its id. STOMP 1.0 allows subscriptions without an id; their key is the destination. */
 export function subscriptionKey(frame: Frame): string {
   return frame.headers.get('id') ?? required(frame, 'destination');
 }

@@ -1,9 +1,8 @@
 /**
- * The verbs of a connected session. When a command is called, `stomp/rules` has checked that the frame may come now and has
- * its required headers.
+ * The commands of a connected session. Before a command is called, `stomp/rules` has checked that the frame is allowed
+ * in this state and has its required headers.
  *
- * A command returns nothing when it is done, or a promise when later frames have to wait for it. What it throws or rejects
- * with refuses its frame.
+ * A command returns a promise if later frames have to wait for it. If it throws or rejects, its frame is refused.
  */
 import { acknowledge } from './acknowledge.js';
 import type { Command } from './command.js';

@@ -1,6 +1,6 @@
 /**
- * CONNECT: agrees on version, heart-beats and extensions, and authenticates the client. Everything that can be refused is
- * refused here, before the session costs anything.
+ * CONNECT: negotiates version, heart-beats and extensions, and authenticates the client. All refusals come before the
+ * session costs resources.
  */
 import { AuthenticationError, type Authenticator, type Principal } from '../../auth/auth.js';
 import { StompError } from '../../stomp/errors.js';
@@ -25,7 +25,7 @@ interface ConnectOptions {
   readonly connectTimeoutMs: number;
 }
 
-/** What CONNECT has settled. */
+/** The result of CONNECT. */
 export interface Identity {
   readonly version: Version;
   readonly principal: Principal;
@@ -60,7 +60,7 @@ interface Agreement {
   readonly extensions: Extensions | undefined;
 }
 
-/** Settles what needs no authenticator. Throws StompError `unsupported-version` or `invalid-header`. */
+/** The negotiation, which needs no authenticator. Throws StompError `unsupported-version` or `invalid-header`. */
 function agree(frame: Frame, { heartBeat }: ConnectOptions): Agreement {
   // STOMP 1.2, "Protocol Negotiation": the highest version in common, else ERROR
   const version = negotiateVersion(frame.headers.get('accept-version'));
@@ -113,12 +113,12 @@ export async function authenticate(
     principal = await answeredInTime(authenticator.authenticate(credentials), options.connectTimeoutMs);
   } catch (cause) {
     if (cause instanceof AuthenticationError) throw cause;
-    const sentence = 'Your login could not be checked now: try again later.';
+    const sentence = 'Your login could not be checked at the moment: try again later.';
     throw new StompError('authentication-unavailable', sentence, { cause });
   }
   if (!principal) throw new StompError('authentication-failed', 'The login, passcode or token was not accepted.');
   if (Number(principal.expiresAtMs) <= Date.now()) {
-    throw new AuthenticationError('token-expired', 'The token has ended: log in with a new one.');
+    throw new AuthenticationError('token-expired', 'The token has expired: log in with a new one.');
   }
   return principal;
 }
@@ -132,7 +132,7 @@ function connectedHeaders(
 ): [string, string][] {
   const headers: [string, string][] = [
     ['version', version],
-    // STOMP 1.2, "Heart-beating": what the relay can do, and what it would like to get
+    // STOMP 1.2, "Heart-beating": the interval that the relay can send at, and the one that it wants to receive
     ['heart-beat', `${heartBeat.sendMs},${heartBeat.expectMs}`],
     ['session', sessionId],
     ['server', serverName],

@@ -1,6 +1,6 @@
 /**
- * SEND. It never holds up other frames (but for one to `/relay/auth`): it goes to the session's send queue, waits there for
- * its checks, and is published or put into its transaction.
+ * SEND. Other frames never wait for it, except for a SEND to `/relay/auth`. It enters the session's send queue, waits
+ * there for its checks, and is published or added to its transaction.
  */
 import { Send } from '../../publishing/send.js';
 import { StompError } from '../../stomp/errors.js';
@@ -32,7 +32,7 @@ export function send(session: CommandSession, frame: Frame): Promise<void> | voi
   session.sendQueue.add(work);
 }
 
-/** A SEND on its way through the send queue. */
+/** A SEND in the send queue. */
 class SendWork implements QueuedWork, ConfirmedWork {
   readonly bytes: number;
   private readonly send: Send;
@@ -63,7 +63,7 @@ class SendWork implements QueuedWork, ConfirmedWork {
     else session.sendQueue.track(send.publish(), this);
   }
 
-  /** The RECEIPT stands for the broker's confirm. */
+  /** The RECEIPT follows the broker's confirm. */
   confirmed(): void {
     receipt(this.session, this.frame);
   }

@@ -1,4 +1,4 @@
-/** SUBSCRIBE: the session joins a group that shares its frames, or gets a consumer of its own at the broker. */
+/** SUBSCRIBE: the session joins a group that shares its frames, or gets its own consumer at the broker. */
 import type { AckMode, BrokerSubscription, SharedDestination } from '../../brokers/broker.js';
 import { type Destination, parseDestination } from '../../destinations/destination.js';
 import { argumentsText, bindingArguments, needsDedicatedQueue } from '../../destinations/queue-options.js';
@@ -22,7 +22,7 @@ interface SubscribeRequest {
 }
 
 export async function subscribe(session: CommandSession, frame: Frame): Promise<void> {
-  // the client is gone, and frames that it had sent are still handled
+  // The client is gone; its earlier frames are still handled.
   if (!session.canDeliver) return;
   const request = readRequest(session, frame);
   const { destination, key, ack } = request;
@@ -56,7 +56,7 @@ function readRequest(session: CommandSession, frame: Frame): SubscribeRequest {
   return { destination, ack, key: subscriptionKey(frame), id, frame };
 }
 
-/** The id is kept as long as the subscription, and goes out with each of its messages. */
+/** Bounds the id, because it is kept with the subscription and sent with each message. */
 function checkId(id: string | undefined, session: CommandSession): void {
   if (id === 'relay' && extensionsOf(session).size > 0) {
     throw new StompError('invalid-header', 'The subscription id "relay" is reserved when relay-extensions are in use.');
@@ -64,11 +64,14 @@ function checkId(id: string | undefined, session: CommandSession): void {
   const { subscriptionIdMaxBytes: maxBytes } = session.context.options;
   const bytes = Buffer.byteLength(id ?? '');
   if (bytes > maxBytes) {
-    const sentence = `The subscription id has ${bytes} bytes: at most subscriptionIdMaxBytes (${maxBytes}) are possible.`;
+    const sentence = `The subscription id has ${bytes} bytes: at most subscriptionIdMaxBytes (${maxBytes}) are allowed.`;
     throw new StompError('invalid-header', sentence);
   }
   if (id?.startsWith('/temp-queue/')) {
-    throw new StompError('invalid-header', 'A subscription id cannot begin with /temp-queue/: those name replies.');
+    throw new StompError(
+      'invalid-header',
+      'A subscription id cannot begin with /temp-queue/: such ids are reserved for replies.',
+    );
   }
 }
 
@@ -89,7 +92,7 @@ function subscribeShared(session: CommandSession, { destination, key, id, frame 
   });
 }
 
-/** Undefined where the client has gone meanwhile. */
+/** Undefined if the client has gone in the meantime. */
 async function subscribeDedicated(
   session: CommandSession,
   { destination, key, id, ack, frame: { headers } }: SubscribeRequest,
@@ -106,7 +109,7 @@ async function subscribeDedicated(
   const consume = (): Promise<BrokerSubscription> =>
     session.resources.channel().consume(destination, options, subscription);
   const broker = await onceFree(session, destination, consume).catch((error: unknown) => {
-    // deliveries from before the broker gave up go back
+    // Deliveries that arrived before the failure return to the queue.
     subscription.close();
     throw error;
   });
@@ -116,13 +119,13 @@ async function subscribeDedicated(
   return subscription;
 }
 
-/** How long to wait before each further try: about a second in all. */
+/** Waits before further attempts, about a second in total. */
 const RETRY_DELAYS_MS = [50, 100, 200, 400];
 
 /**
- * A page that is reloaded is here again before the end of its old session has reached the broker, which may still hold
- * an exclusive queue for it, or be about to delete it. So that is tried again for a moment. Undefined: the client has
- * gone meanwhile.
+ * Calls `consume` again while the queue is in use or just being deleted. A reloaded page returns before the end of its
+ * old session has reached the broker, which still holds the exclusive queue of that session. Undefined if the client
+ * has gone in the meantime.
  */
 async function onceFree(
   session: CommandSession,
@@ -143,7 +146,7 @@ async function onceFree(
 }
 
 function isLeaving(code: unknown, destination: Destination): boolean {
-  // All but /amq/queue make their queue: one that is not found was there a moment ago.
+  // Except for /amq/queue, SUBSCRIBE declares the queue: if it is not found, it was just deleted.
   return code === 'queue-in-use' || (code === 'queue-not-found' && destination.kind !== 'amq-queue');
 }
 

@@ -1,4 +1,4 @@
-/** BEGIN, COMMIT and ABORT. SEND, ACK and NACK put their steps into a transaction. */
+/** BEGIN, COMMIT and ABORT. SEND, ACK and NACK add their steps to a transaction. */
 import { settle } from '../../delivery/acks.js';
 import { StompError } from '../../stomp/errors.js';
 import type { Frame } from '../../stomp/frame.js';
@@ -10,7 +10,9 @@ import { type CommandSession, FRAME_OVERHEAD_BYTES, required } from './command.j
 
 type SendStep = Extract<TransactionStep, { kind: 'send' }>;
 
-/** So few steps are applied within the turn that reads COMMIT, so that its RECEIPT comes before those of later frames. */
+/**
+ * Up to this many steps are applied in the turn that reads COMMIT, so that its RECEIPT precedes those of later frames.
+ */
 const STEPS_AT_ONCE = 100;
 const TURN_MS = 5;
 
@@ -25,7 +27,7 @@ export function begin(session: CommandSession, frame: Frame): void {
   receipt(session, frame);
 }
 
-/** The id is free at once; the steps are applied behind the SENDs that came before, whose checks may still be pending. */
+/** The id is free at once. The steps are applied after earlier SENDs, whose checks may still be pending. */
 export function commit(session: CommandSession, frame: Frame): void {
   const transaction = session.resources.transactions.end(required(frame, 'transaction'));
   session.sendQueue.add(new Commit(session, frame, transaction));
@@ -47,7 +49,7 @@ class Commit implements QueuedWork, ConfirmedWork {
     private readonly transaction: Transaction,
   ) {}
 
-  /** Each step runs at once as far as to its confirm, so that the steps keep their order. */
+  /** Each step runs synchronously up to its confirm, which keeps the order of the steps. */
   start(): Promise<void> | undefined {
     const { steps, hasFailed } = this.transaction;
     const apply = (step: TransactionStep): Promise<void> => this.apply(step);
@@ -59,7 +61,7 @@ class Commit implements QueuedWork, ConfirmedWork {
     return undefined;
   }
 
-  /** All of a transaction is applied or, where one of its frames was refused, nothing. */
+  /** Applies nothing, because a frame of the transaction was refused. */
   private refuseAll(): void {
     const { id, steps } = this.transaction;
     const sentence = `Nothing of transaction "${id}" was applied: one of its frames was refused.`;
@@ -88,7 +90,7 @@ class Commit implements QueuedWork, ConfirmedWork {
   /** The RECEIPT waits for all confirms. */
   private track(begun: readonly Promise<void>[]): void {
     const { steps } = this.transaction;
-    // no confirm to wait for: the RECEIPT comes before those of later frames
+    // Without a pending confirm the RECEIPT precedes those of later frames.
     if (steps.every(({ kind }) => kind === 'settle')) return this.confirmed();
     const all = Promise.all(begun).then(() => {
       const first = steps.find((step) => this.failures.has(step));
@@ -104,13 +106,13 @@ class Commit implements QueuedWork, ConfirmedWork {
   failed(cause: unknown): boolean {
     const { id, steps } = this.transaction;
     const sentence = `${this.applied} of the ${steps.length} steps of transaction "${id}" were applied; then: ${reason(cause)}`;
-    const livesOn = this.session.refuse(new StompError('commit-failed', sentence, { cause }), this.frame);
-    const failedSteps = livesOn ? steps.filter((step) => this.failures.has(step)) : [];
+    const survives = this.session.refuse(new StompError('commit-failed', sentence, { cause }), this.frame);
+    const failedSteps = survives ? steps.filter((step) => this.failures.has(step)) : [];
     for (const step of failedSteps) if (step.kind === 'send') this.refuseSend(this.failures.get(step), step);
-    return livesOn;
+    return survives;
   }
 
-  /** The RECEIPT of a SEND would have come with the transaction's. */
+  /** Answers a SEND that requested a RECEIPT. */
   private refuseSend(error: unknown, { send, receipt: id }: SendStep): void {
     if (id === undefined) return;
     const headers = new Map([

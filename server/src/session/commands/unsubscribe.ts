@@ -1,4 +1,4 @@
-/** UNSUBSCRIBE, and the other ways in which a subscription of a living session ends. */
+/** UNSUBSCRIBE, and the other ends of a subscription while its session continues. */
 import type { DedicatedSubscription } from '../../delivery/dedicated-subscription.js';
 import { destinationOf, type Subscription } from '../../delivery/subscriptions.js';
 import type { Frame } from '../../stomp/frame.js';
@@ -10,7 +10,7 @@ import { type CommandSession, isTrue, subscriptionKey } from './command.js';
 export async function unsubscribe(session: CommandSession, frame: Frame): Promise<void> {
   const { subscriptions, canDeliver } = session;
   const key = subscriptionKey(frame);
-  // the client was gone before its SUBSCRIBE was done
+  // The client left before its SUBSCRIBE was handled.
   if (!canDeliver && !subscriptions.has(key)) return;
   const forget = isTrue(frame.headers.get('durable')) || isTrue(frame.headers.get('persistent'));
   if (subscriptions.has(key) || forget) await leave(session, subscriptions.take(key), forget);
@@ -19,9 +19,9 @@ export async function unsubscribe(session: CommandSession, frame: Frame): Promis
 }
 
 /**
- * The client wants no messages of this subscription, and gets none: the RECEIPT is true. A component that unmounts after a
- * reconnect sends such a frame, and the session's other subscriptions must outlive it. To forget a durable subscription is
- * more: its queue would go on to fill, so that remains an error (`Subscriptions.take`).
+ * An UNSUBSCRIBE of an unknown subscription is not an error: the client gets no messages of it, as requested. UI
+ * components that unmount after a reconnect send such frames, and must not end the session. With `durable:true` it is
+ * an error (`Subscriptions.take`), because the queue of the durable subscription would continue to fill.
  */
 function noteUnknown({ id, context }: CommandSession, key: string): void {
   context.counters.unknownUnsubscribes++;
@@ -35,22 +35,24 @@ async function leave(session: CommandSession, subscription: Subscription, forget
   giveBackLater(session, subscription);
 }
 
-/** The policy no longer allows the subscription. It ends and the session lives on; a durable one keeps its queue. */
+/**
+ * Ends a subscription that the policy no longer allows. The session continues. A durable subscription keeps its queue.
+ */
 export async function withdraw(session: CommandSession, key: string, error: unknown): Promise<void> {
   const subscription = session.subscriptions.take(key);
   const left = leave(session, subscription, false);
   report(session, error, subscribeFrame(key, subscription));
-  // nothing more is delivered; a broker that is away gives up the rest by itself
+  // Deliveries have stopped; if the broker is unavailable, it releases the rest by itself.
   await left.catch(() => undefined);
 }
 
-/** The broker has ended the subscription for good: its SUBSCRIBE is refused, though it was answered long ago. */
+/** Handles the end of a subscription by the broker: its SUBSCRIBE is refused, even if it was answered long ago. */
 export function endSubscription(session: CommandSession, key: string, error: unknown): void {
   const subscription = session.subscriptions.take(key);
   if (subscription.kind === 'shared') session.context.groups.leave(session, subscription.group);
   else subscription.close();
-  const livesOn = session.refuse(error, subscribeFrame(key, subscription));
-  if (livesOn && subscription.kind === 'dedicated') giveBackLater(session, subscription);
+  const survives = session.refuse(error, subscribeFrame(key, subscription));
+  if (survives && subscription.kind === 'dedicated') giveBackLater(session, subscription);
 }
 
 function subscribeFrame(key: string, subscription: Subscription): RefusedFrame {
@@ -61,7 +63,7 @@ function subscribeFrame(key: string, subscription: Subscription): RefusedFrame {
   return { command: 'SUBSCRIBE', headers };
 }
 
-/** An ACK for what was delivered before UNSUBSCRIBE may be on its way; what is left after the grace goes back. */
+/** ACKs for earlier deliveries may still arrive after UNSUBSCRIBE. After the grace the remaining deliveries return. */
 function giveBackLater({ resources, context }: CommandSession, { ackQueue }: DedicatedSubscription): void {
   resources.later(context.options.ackGraceMs, () => resources.acks.giveBack(ackQueue));
 }
