@@ -11,11 +11,11 @@ afterEach(() => {
 describe('the plan', () => {
   const options = { sessionsPerSecond: 100, graceMs: 1_000, canMove: true };
 
-  test('sessions end more slowly than they may, so that rounding never lifts a second above the pace', () => {
+  test('aims below the allowed pace, so that rounding never puts too many sessions into a second', () => {
     expect(planDrain(500, 20_000, options)).toEqual({ apartMs: 12.5, graceMs: 1_000, isHurried: false });
   });
 
-  test('where there are too many for the time, they end faster, and the last still has its grace', () => {
+  test('with too many sessions for the time is faster, and still gives the last session its grace', () => {
     const { apartMs, graceMs, isHurried } = planDrain(5_000, 11_000, options);
     expect({ lastMs: apartMs * 5_000, graceMs, isHurried }).toEqual({
       lastMs: 10_000,
@@ -24,7 +24,7 @@ describe('the plan', () => {
     });
   });
 
-  test('where there is no other relay, all have the same moment', () => {
+  test('without another relay gives all sessions the same moment', () => {
     expect(planDrain(5_000, 11_000, { ...options, canMove: false })).toEqual({
       apartMs: 0,
       graceMs: 1_000,
@@ -32,13 +32,13 @@ describe('the plan', () => {
     });
   });
 
-  test('grace is at most half of the time', () => {
+  test('limits the grace to half of the time', () => {
     expect(planDrain(10, 500, options)).toMatchObject({ graceMs: 250, apartMs: 12.5 });
   });
 });
 
 class Recorded implements DrainingSession {
-  told: { readonly moveInMs: number; readonly closeInMs: number } | undefined;
+  notice: { readonly moveInMs: number; readonly closeInMs: number } | undefined;
   retiredAt: number | undefined;
   endedAt: number | undefined;
 
@@ -51,7 +51,7 @@ class Recorded implements DrainingSession {
   }
 
   askToMove(moveInMs: number, closeInMs: number): boolean {
-    if (this.hasExtension) this.told = { moveInMs, closeInMs };
+    if (this.hasExtension) this.notice = { moveInMs, closeInMs };
     return this.hasExtension;
   }
 
@@ -67,7 +67,7 @@ class Recorded implements DrainingSession {
 
 describe('a drain', () => {
   const logged: { readonly details: object; readonly message: string }[] = [];
-  const note = (details: object, message: string): void => void logged.push({ details, message });
+  const record = (details: object, message: string): void => void logged.push({ details, message });
   let sessions: Set<DrainingSession>;
   let timers: TimerWheel;
 
@@ -82,7 +82,7 @@ describe('a drain', () => {
       sessions,
       { sessionsPerSecond, graceMs, canMove: true },
       timers,
-      { info: note, warn: note },
+      { info: record, warn: record },
       random,
     );
   }
@@ -91,7 +91,7 @@ describe('a drain', () => {
     return all.map(({ retiredAt = NaN }) => retiredAt - startedAt);
   }
 
-  /** The most that fall into any second. */
+  /** The highest number of times within any second. */
   function busiestSecond(times: readonly number[]): number {
     return Math.max(...times.map((from) => times.filter((at) => at >= from && at < from + 1_000).length));
   }
@@ -113,7 +113,7 @@ describe('a drain', () => {
   test.each([
     [0, [0, 1_250, 2_500]],
     [0.5, [125, 1_375, 2_625]],
-  ])('a session’s moment is a little later than its place in the line (at random %d)', async (random, expected) => {
+  ])('delays the moment of a session within its time slot (random value %d)', async (random, expected) => {
     const all = Array.from({ length: 3 }, () => new Recorded(sessions));
     const startedAt = performance.now();
     const draining = drain(1, 0, () => random);
@@ -126,23 +126,23 @@ describe('a drain', () => {
     });
   });
 
-  test('who has the extension is told its moment, and closed only at the end of its grace', async () => {
-    const told = Array.from({ length: 8 }, () => new Recorded(sessions, true));
+  test('notifies clients with the extension of their moments, and closes them at the end of their grace', async () => {
+    const clients = Array.from({ length: 8 }, () => new Recorded(sessions, true));
     const startedAt = performance.now();
     drain(5, 2_000).start(20_000);
-    const moveIn = told.map((each) => each.told?.moveInMs ?? NaN);
+    const moveIn = clients.map((each) => each.notice?.moveInMs ?? NaN);
     expect(busiestSecond(moveIn)).toBeLessThanOrEqual(5);
-    expect(told.map((each) => each.told?.closeInMs)).toEqual(moveIn.map((ms) => ms + 2_000));
+    expect(clients.map((each) => each.notice?.closeInMs)).toEqual(moveIn.map((ms) => ms + 2_000));
     await pass(1_900);
     expect(sessions.size).toBe(8);
     await pass(3_000);
-    moments(told, startedAt).forEach((at, index) => {
+    moments(clients, startedAt).forEach((at, index) => {
       expect(at).toBeGreaterThanOrEqual(moveIn[index]! + 2_000);
       expect(at).toBeLessThanOrEqual(moveIn[index]! + 2_000 + 2 * 50 + 1);
     });
   });
 
-  test('who does not end within its grace is ended', async () => {
+  test('ends a session that does not finish within its grace', async () => {
     const stuck = new Recorded(sessions, false, false);
     const startedAt = performance.now();
     drain(100, 1_000).start(20_000);
@@ -151,7 +151,7 @@ describe('a drain', () => {
     expect(stuck.endedAt! - startedAt).toBeLessThanOrEqual(1_100);
   });
 
-  test('ends in time, faster than it should, and says so', async () => {
+  test('with too little time ends faster than the pace, and logs a warning', async () => {
     const all = Array.from({ length: 100 }, () => new Recorded(sessions));
     drain(1, 500).start(3_000);
     expect(logged).toEqual([
@@ -165,14 +165,14 @@ describe('a drain', () => {
     expect(busiestSecond(moments(all, 0))).toBeLessThan(50);
   });
 
-  test('nobody stays beyond the window', async () => {
-    const told = new Recorded(sessions, true, false);
+  test('leaves no session beyond the window', async () => {
+    const session = new Recorded(sessions, true, false);
     drain(100, 1_000).start(1_500);
     await pass(1_600);
-    expect(told.endedAt).toBeDefined();
+    expect(session.endedAt).toBeDefined();
   });
 
-  test('says from time to time how many are left', async () => {
+  test('logs the number of remaining sessions from time to time', async () => {
     Array.from({ length: 10 }, () => new Recorded(sessions));
     const draining = drain(2, 0, () => 0.5);
     draining.start(60_000);
@@ -193,7 +193,7 @@ describe('a session that is drained', () => {
     await tick();
   }
 
-  test('has its SENDs answered, and is closed behind that', async () => {
+  test('gets answers to its SENDs before it is closed', async () => {
     const harness = new Harness();
     const client = await harness.connect();
     harness.broker.holds.add('publish');
@@ -208,7 +208,7 @@ describe('a session that is drained', () => {
     expect(await harness.leftovers()).toEqual([]);
   });
 
-  test('has all frames handled that had been read behind one that is waited for', async () => {
+  test('has all frames handled that were read behind a pending one', async () => {
     const harness = new Harness();
     const client = await harness.connect();
     harness.broker.holds.add('subscribe');
@@ -224,7 +224,7 @@ describe('a session that is drained', () => {
     expect(await harness.leftovers()).toEqual([]);
   });
 
-  test('is closed without an answer where the broker gives none within the grace', async () => {
+  test('is closed without an answer if the broker gives none within the grace', async () => {
     const harness = new Harness({ drain: { graceMs: 1_000 } });
     const client = await harness.connect();
     harness.broker.holds.add('publish');
@@ -238,7 +238,7 @@ describe('a session that is drained', () => {
     expect(await harness.leftovers()).toEqual([]);
   });
 
-  test('a slow client is given time to read what it was sent, and sent no more', async () => {
+  test('has time to read its output if its client is slow, and gets no new messages', async () => {
     const harness = new Harness();
     const client = await harness.connect();
     client.sendFrame('SUBSCRIBE', { id: 't', destination: '/topic/a' });
@@ -262,7 +262,7 @@ describe('a session that is drained', () => {
     expect(await harness.leftovers()).toEqual([]);
   });
 
-  test('a client that reads nothing is given up at the end of its grace', async () => {
+  test('is closed at the end of its grace if its client reads nothing', async () => {
     const harness = new Harness({ drain: { graceMs: 1_000 } });
     const client = await harness.connect();
     client.sendFrame('SUBSCRIBE', { id: 't', destination: '/topic/a' });
@@ -277,15 +277,15 @@ describe('a session that is drained', () => {
     expect(await harness.leftovers()).toEqual([]);
   });
 
-  test('with the extension it is told when, goes on meanwhile, and may leave by itself', async () => {
+  test('with the extension gets a notice, works until its moment, and may leave by itself', async () => {
     const harness = new Harness({ drain: { sessionsPerSecond: 1, graceMs: 2_000 } });
     const [leaving, staying] = [
       await harness.connect({ 'relay-extensions': 'drain' }),
       await harness.connect({ 'relay-extensions': 'drain' }),
     ];
     await drained(harness);
-    const told = [leaving, staying].map((client) => client.fresh());
-    for (const frames of told) {
+    const notices = [leaving, staying].map((client) => client.fresh());
+    for (const frames of notices) {
       expect(frames).toHaveLength(1);
       expect(frames[0]).toMatchObject({
         command: 'MESSAGE',
@@ -294,7 +294,7 @@ describe('a session that is drained', () => {
       const { 'move-in-ms': move, 'close-in-ms': close } = frames[0]!.headers;
       expect(Number(close)).toBe(Number(move) + 2_000);
     }
-    const [first, second] = told.map((frames) => Number(frames[0]?.headers['move-in-ms']));
+    const [first, second] = notices.map((frames) => Number(frames[0]?.headers['move-in-ms']));
     expect(first).toBeLessThanOrEqual(250);
     expect(second).toBeGreaterThanOrEqual(1_250);
 
@@ -311,7 +311,7 @@ describe('a session that is drained', () => {
     expect(await harness.leftovers()).toEqual([]);
   });
 
-  test('where there is no other relay it is not told to move, but answered and closed at once', async () => {
+  test('without another relay gets no notice, and is answered and closed at once', async () => {
     const harness = new Harness({ drain: { sessionsPerSecond: 1, canMove: false } });
     const clients = [await harness.connect({ 'relay-extensions': 'drain' }), await harness.connect()];
     for (const client of clients) client.sendFrame('SEND', { destination: '/queue/a', receipt: 'r' }, 'x');
@@ -324,7 +324,7 @@ describe('a session that is drained', () => {
     expect(await harness.leftovers()).toEqual([]);
   });
 
-  test('without it nothing is said before the close', async () => {
+  test('without the extension gets nothing before the close', async () => {
     const harness = new Harness({ drain: { sessionsPerSecond: 1 } });
     const clients = [await harness.connect(), await harness.connect({ 'relay-extensions': 'soft-errors' })];
     void harness.sessions.drain(60_000);

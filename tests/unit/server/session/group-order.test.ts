@@ -1,8 +1,8 @@
 /**
- * The one rule of order, tried with chance: sessions subscribe, unsubscribe, fail, stall and vanish while messages come.
- * Nobody loses a message that came while its subscription was live, nobody sees one from before its SUBSCRIBE or after
- * its UNSUBSCRIBE, nobody sees one twice or out of order, and nothing follows an ERROR. Where a policy lets messages be left
- * out, each that is missing is told by one that comes after it.
+ * A random test of the rule of order: sessions subscribe, unsubscribe, fail, stall and vanish while messages arrive. A
+ * client gets every message that arrives while its subscription is live, and none from before its SUBSCRIBE or after
+ * its UNSUBSCRIBE. It gets no message twice or out of order, and nothing after an ERROR. If a policy allows messages to
+ * be left out, a later message counts each missing one.
  */
 import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globals';
 import { matches } from '../../../../server/src/destinations/topic-pattern.js';
@@ -10,7 +10,7 @@ import type { SlowConsumerRule } from '../../../../server/src/delivery/slow-poli
 import { type MemoryConnection, PlainEncoding } from '../../../support/memory-connection.js';
 import { Harness, tick, useFakeTime } from './harness.js';
 
-/** What is subscribed to, and the keys that come. */
+/** Patterns of subscriptions, and keys of messages. */
 const PATTERNS = ['a', 'b', 'lossy', 'latest.#'];
 const KEYS = ['a', 'b', 'lossy', 'latest.x', 'latest.y'];
 const LOSSY = PATTERNS.slice(2);
@@ -18,7 +18,7 @@ const IDS = ['sub-0', 'sub-1'];
 const SESSIONS = 30;
 const STEPS = 3_000;
 
-/** Small and good enough, so that a seed names a run. */
+/** A small generator with a seed, so that a run can be repeated. */
 function random(seed: number): (below: number) => number {
   let state = seed;
   return (below) => {
@@ -31,18 +31,18 @@ function random(seed: number): (below: number) => number {
 
 interface Held {
   readonly key: string;
-  /** Which of the client's subscriptions it is, counted: ids are used again. */
+  /** The number of the subscription. Ids are used again, numbers are not. */
   readonly count: number;
   state: 'subscribing' | 'live' | 'unsubscribing';
 }
 
-/** One client and what it may and must see. Messages are numbered; `sub-0 17` is number 17 on subscription sub-0. */
+/** A client, and the messages that it may and must get. `sub-0 17` is message number 17 on subscription sub-0. */
 class Client {
   readonly subscriptions = new Map<string, Held>();
   readonly must: string[] = [];
-  /** By the count of the subscription that it is for. */
+  /** The number of the subscription, by message. */
   readonly may = new Map<string, number>();
-  /** The counts of subscriptions from which messages may be left out. */
+  /** The numbers of subscriptions from which messages may be left out. */
   private readonly lossy = new Set<number>();
   isOver = false;
   private count = 0;
@@ -59,21 +59,21 @@ class Client {
     this.connection.sendFrame('UNSUBSCRIBE', { id, receipt: `unsubscribed ${id} ${held.count}` });
   }
 
-  /** Looks at what has been written since the last look. */
-  look(): void {
+  /** Reads the frames since the last call. */
+  readFrames(): void {
     for (const { command, headers } of this.connection.fresh()) {
       if (command === 'ERROR') this.isOver = true;
       if (command !== 'RECEIPT') continue;
-      const [what, id = ''] = (headers['receipt-id'] ?? '').split(' ');
+      const [action, id = ''] = (headers['receipt-id'] ?? '').split(' ');
       const held = this.subscriptions.get(id);
-      if (what === 'unsubscribed') this.subscriptions.delete(id);
+      if (action === 'unsubscribed') this.subscriptions.delete(id);
       else if (held?.state === 'subscribing') held.state = 'live';
     }
   }
 
-  /** A message is about to come. */
+  /** Called before a message arrives. */
   expect(key: string, number: number): void {
-    this.look();
+    this.readFrames();
     if (this.isOver) return;
     for (const [id, held] of this.subscriptions) {
       if (!matches(held.key, key)) continue;
@@ -82,24 +82,24 @@ class Client {
     }
   }
 
-  /** What is wrong with what this client saw. */
+  /** The violations of the rule in the frames of this client. */
   faults(): string[] {
     const faults: string[] = [];
     const seen = new Set<string>();
     const last = new Map<string, number>();
     const ended = new Set<number>();
-    /** By the count of the subscription: the last message seen, and how many it was told of in all. */
+    /** By the number of the subscription: the last message, and the sum of its `relay-dropped` headers. */
     const lastOf = new Map<number, number>();
-    const told = new Map<number, number>();
+    const reported = new Map<number, number>();
     for (const [index, { command, headers, body }] of this.connection.frames.entries()) {
-      const [what, , count] = (headers['receipt-id'] ?? '').split(' ');
-      if (command === 'RECEIPT' && what === 'unsubscribed') ended.add(Number(count));
+      const [action, , count] = (headers['receipt-id'] ?? '').split(' ');
+      if (command === 'RECEIPT' && action === 'unsubscribed') ended.add(Number(count));
       if (command === 'ERROR' && index < this.connection.frames.length - 1) faults.push('something after ERROR');
       if (command !== 'MESSAGE') continue;
       const subscription = headers['subscription'] ?? '';
       const name = `${subscription} ${body.toString()}`;
       const subscribed = this.may.get(name);
-      if (subscribed === undefined) faults.push(`${name} was not to be seen`);
+      if (subscribed === undefined) faults.push(`${name} was not expected`);
       else if (ended.has(subscribed)) faults.push(`${name} after the RECEIPT of its UNSUBSCRIBE`);
       if (seen.has(name)) faults.push(`${name} twice`);
       if (Number(body) <= (last.get(subscription) ?? 0)) faults.push(`${name} out of order`);
@@ -108,7 +108,7 @@ class Client {
       if (subscribed === undefined) continue;
       lastOf.set(subscribed, Number(body));
       const dropped = Number(headers['relay-dropped'] ?? 0);
-      if (dropped > 0) told.set(subscribed, (told.get(subscribed) ?? 0) + dropped);
+      if (dropped > 0) reported.set(subscribed, (reported.get(subscribed) ?? 0) + dropped);
     }
     const missingOf = (names: Iterable<string>): Map<number, number> => {
       const missing = new Map<number, number>();
@@ -122,21 +122,21 @@ class Client {
     for (const name of this.must) {
       if (!seen.has(name) && !this.lossy.has(this.may.get(name) ?? 0)) faults.push(`${name} lost`);
     }
-    // Those that came while a SUBSCRIBE or UNSUBSCRIBE was on its way may be among those that it was told of
+    // Messages that arrived while a SUBSCRIBE or UNSUBSCRIBE was pending may be among the reported ones.
     const [least, most] = [missingOf(this.must), missingOf(this.may.keys())];
     for (const count of this.lossy) {
-      const [fewest, greatest, said] = [least, most, told].map((each) => each.get(count) ?? 0) as [
+      const [fewest, greatest, sum] = [least, most, reported].map((each) => each.get(count) ?? 0) as [
         number,
         number,
         number,
       ];
-      if (said < fewest || said > greatest) faults.push(`${fewest} to ${greatest} missing, ${said} told in ${count}`);
+      if (sum < fewest || sum > greatest) faults.push(`${fewest} to ${greatest} missing, ${sum} reported in ${count}`);
     }
     return faults;
   }
 }
 
-describe('groups under chance', () => {
+describe('groups under random load', () => {
   beforeEach(useFakeTime);
   afterEach(() => {
     jest.useRealTimers();
@@ -170,7 +170,7 @@ describe('groups under chance', () => {
       const act = (client: Client): void => {
         const id = IDS[below(IDS.length)]!;
         const held = client.subscriptions.get(id);
-        client.look();
+        client.readFrames();
         if (client.isOver) return;
         const choice = below(120);
         if (!held) client.subscribe(id, PATTERNS[below(PATTERNS.length)]!);
@@ -210,5 +210,5 @@ describe('groups under chance', () => {
       expect(harness.counters.slowMembers).toBe(0);
     },
     60_000,
-  ); // all of it is work, and other tests share the machine
+  ); // this is CPU time, and other tests share the machine
 });

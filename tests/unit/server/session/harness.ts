@@ -75,7 +75,7 @@ export async function pass(ms: number): Promise<void> {
   await tick();
 }
 
-/** A login is the user's name, no login is anonymous; `refused` is refused. */
+/** The login is the user's name, a client without login is anonymous, and the login `refused` is refused. */
 const openAccess: Authenticator = {
   authenticate: ({ login }) =>
     Promise.resolve(
@@ -132,7 +132,7 @@ export class Harness {
     this.sessions = new Sessions({ ...limits, drain: { ...DRAIN, ...drain } }, context);
   }
 
-  /** A connection on which nothing has been said yet. */
+  /** A connection without any frame. */
   open(options?: MemoryConnectionOptions): MemoryConnection {
     const id = `session-${this.connections.length + 1}`;
     const connection = new MemoryConnection({ id, ...options });
@@ -141,7 +141,7 @@ export class Harness {
     return connection;
   }
 
-  /** A connected session. CONNECTED has been taken out of `fresh`. */
+  /** A connected session. `fresh` no longer has its CONNECTED. */
   async connect(
     headers: Readonly<Record<string, string>> = {},
     options?: MemoryConnectionOptions,
@@ -156,7 +156,7 @@ export class Harness {
     return connection;
   }
 
-  /** Ends every connection, and says what is left that should not be; nothing, if all is well. */
+  /** Ends every connection. Resolves with a list of everything that should not be left. */
   async leftovers(): Promise<string[]> {
     for (const connection of this.connections) connection.vanish();
     await tick();

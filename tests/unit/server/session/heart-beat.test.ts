@@ -28,7 +28,7 @@ afterEach(() => {
 });
 
 describe('HeartBeat', () => {
-  test.each([100, 1_000, 10_000])('sends often enough for %i ms, and not much more often', (everyMs) => {
+  test.each([100, 1_000, 10_000])('sends at least every %i ms, and not much more often', (everyMs) => {
     const heartBeat = new HeartBeat(timers, recorder, everyMs, 0);
     jest.advanceTimersByTime(everyMs * 20);
     const gaps = recorder.beats.map((at, index) => at - (recorder.beats[index - 1] ?? 0));
@@ -38,7 +38,7 @@ describe('HeartBeat', () => {
     expect(timers.size).toBe(0);
   });
 
-  test('notices silence, not before its time', () => {
+  test('detects silence, and not too early', () => {
     new HeartBeat(timers, recorder, 0, 2_000);
     jest.advanceTimersByTime(1_999);
     expect(recorder.missedAfter).toBeUndefined();
@@ -47,7 +47,7 @@ describe('HeartBeat', () => {
     expect(timers.size).toBe(0);
   });
 
-  test('any sign of life counts anew', () => {
+  test('restarts the time with any sign of life', () => {
     const heartBeat = new HeartBeat(timers, recorder, 0, 2_000);
     for (let i = 0; i < 10; i++) {
       jest.advanceTimersByTime(1_800);
@@ -58,7 +58,7 @@ describe('HeartBeat', () => {
     expect(recorder.missedAfter).toBe(2_000);
   });
 
-  test('silence does not count while the relay does not read', () => {
+  test('ignores silence while the relay does not read', () => {
     new HeartBeat(timers, recorder, 0, 2_000);
     recorder.isPaused = true;
     jest.advanceTimersByTime(60_000);
@@ -68,12 +68,12 @@ describe('HeartBeat', () => {
     expect(recorder.missedAfter).toBe(2_000);
   });
 
-  test('0 means never, both ways', () => {
+  test('with 0 neither sends nor expects heart-beats', () => {
     new HeartBeat(timers, recorder, 0, 0);
     expect(timers.size).toBe(0);
   });
 
-  test('stop ends both', () => {
+  test('stop ends both directions', () => {
     const heartBeat = new HeartBeat(timers, recorder, 1_000, 2_000);
     heartBeat.stop();
     jest.advanceTimersByTime(10_000);

@@ -17,12 +17,12 @@ const LIMITS = {
 };
 const turn = () => new Promise<void>((resolve) => setImmediate(resolve));
 
-/** Takes down what it is told; `answers` are what `handle` returns, frame by frame. */
+/** Records its calls. `handle` returns the `answers`, one for each frame. */
 class Recorder implements FrameHandler {
   readonly log: string[] = [];
   answers: (Promise<void> | undefined | Error)[] = [];
   inbox: Inbox | undefined;
-  livesOn = false;
+  survives = false;
 
   handle(frame: Frame): Promise<void> | undefined {
     this.log.push(frame.headers.get('n') ?? frame.command);
@@ -36,8 +36,8 @@ class Recorder implements FrameHandler {
   }
   refuse(error: unknown, frame: Frame): boolean {
     this.log.push(`failed ${frame.headers.get('n') ?? '-'}: ${(error as Error).message}`);
-    if (!this.livesOn) this.inbox?.close();
-    return this.livesOn;
+    if (!this.survives) this.inbox?.close();
+    return this.survives;
   }
   pauseReading(): void {
     this.log.push('pause');
@@ -85,14 +85,14 @@ const push = (...numbers: number[]) =>
   inbox.push(Buffer.from(numbers.map((n) => `SEND\nn:${n}\ndestination:/queue/a\n\n\0`).join('')));
 
 describe('frames', () => {
-  test('are handled in order, while nothing has to be waited for', () => {
+  test('are handled in order', () => {
     push(1, 2);
     push(3);
     expect(handler.log).toEqual(['1', '2', '3']);
     expect(inbox.isIdle).toBe(true);
   });
 
-  test('wait behind one that is waited for, and go on when it is done', async () => {
+  test('wait for a pending frame, and are handled when it is done', async () => {
     let done = (): void => undefined;
     handler.answers = [new Promise<void>((resolve) => (done = resolve))];
     push(1, 2);
@@ -105,7 +105,7 @@ describe('frames', () => {
     expect(handler.log).toEqual(['1', '2', '3', 'progress']);
   });
 
-  test('end with one that throws or rejects', async () => {
+  test('behind one that throws or rejects are not handled', async () => {
     handler.answers = [undefined, new Error('no')];
     push(1, 2, 3);
     expect(handler.log).toEqual(['1', '2', 'failed 2: no']);
@@ -114,20 +114,20 @@ describe('frames', () => {
     expect(handler.log).toHaveLength(3);
   });
 
-  test('are counted by the chunks they are read in', () => {
+  test('are counted by the chunks in which they arrive', () => {
     push(1, 2);
     push(3);
     expect(turns.chunksRead).toBe(2);
   });
 
-  test('that cannot be read fail without a frame', () => {
+  test('that cannot be parsed fail without a frame', () => {
     inbox.push(Buffer.from('NONSENSE\n\n\0'));
     expect(handler.log).toEqual([expect.stringMatching(/^failed -: .*NONSENSE/)]);
   });
 });
 
 describe('a turn whose time is used up', () => {
-  test('leaves the rest to later turns', async () => {
+  test('leaves the remaining frames to later turns', async () => {
     const handle = handler.handle.bind(handler);
     handler.handle = (frame) => {
       clock += 6;
@@ -142,7 +142,7 @@ describe('a turn whose time is used up', () => {
     expect(inbox.isIdle).toBe(true);
   });
 
-  test('is no matter to the first frame of another client', () => {
+  test('does not delay the first frame of another client', () => {
     expect(turns.isTurnOver).toBe(false);
     clock = 20;
     expect(turns.isTurnOver).toBe(true);
@@ -151,7 +151,7 @@ describe('a turn whose time is used up', () => {
     expect(handler.log).toEqual(['1', 'pause']);
   });
 
-  test('while there is overload, holds up the first frame too of who sends; of others it does not', async () => {
+  test('during overload delays even the first frame of a sender, but not of other clients', async () => {
     const frame = (command: string) =>
       inbox.push(Buffer.from(`${command}\nn:${command}\nid:1\ndestination:/queue/a\n\n\0`));
     load.isOverloaded = true;
@@ -171,12 +171,12 @@ describe('a turn whose time is used up', () => {
     expect(handler.log.slice(6)).toEqual(['pause', 'SEND', 'resume', 'progress']);
   });
 
-  test('while there is overload, gives each sender one frame', async () => {
+  test('during overload handles one frame of each sender', async () => {
     load.isOverloaded = true;
-    let isThere = true;
+    let isQueued = true;
     const other = (): void => {
       clock++;
-      if (isThere) turns.enqueue(other);
+      if (isQueued) turns.enqueue(other);
     };
     turns.enqueue(other);
     push(1, 2, 3);
@@ -184,12 +184,12 @@ describe('a turn whose time is used up', () => {
     await turn();
     await turn();
     expect(handler.log).toEqual(['1', 'pause', '2', 'progress']);
-    isThere = false;
+    isQueued = false;
     while (!inbox.isIdle) await turn();
     expect(handler.log).toEqual(['1', 'pause', '2', 'progress', '3', 'resume', 'progress']);
   });
 
-  test('a line goes round by 16 frames', async () => {
+  test('serves another queued session after 16 frames', async () => {
     const order: string[] = [];
     turns.enqueue(() => order.push(`other after ${handler.log.filter((each) => each !== 'pause').length}`));
     push(...Array.from({ length: 40 }, (_, index) => index));
@@ -198,7 +198,7 @@ describe('a turn whose time is used up', () => {
     expect(handler.log.filter((each) => /\d/.test(each))).toHaveLength(40);
   });
 
-  test('is nothing to a closed inbox', async () => {
+  test('does not resume a closed inbox', async () => {
     const handle = handler.handle.bind(handler);
     handler.handle = (frame) => {
       clock += 20;
@@ -212,7 +212,7 @@ describe('a turn whose time is used up', () => {
 });
 
 describe('reading', () => {
-  test('pauses when more waits than maxBytes, and resumes when it is gone', async () => {
+  test('pauses while more than maxBytes wait, and resumes after that', async () => {
     let done = (): void => undefined;
     handler.answers = [new Promise<void>((resolve) => (done = resolve))];
     push(1);
@@ -225,7 +225,7 @@ describe('reading', () => {
     expect(handler.log).toEqual(['1', 'pause', '2', '3', '4', '5', 'resume', 'progress']);
   });
 
-  test('pauses when too many SENDs wait; far too many hold up even frames that were read', async () => {
+  test('pauses when too many SENDs wait; with far too many, even frames that were read wait', async () => {
     const steps: (() => void)[] = [];
     const handle = handler.handle.bind(handler);
     handler.handle = (frame) => {
@@ -234,7 +234,7 @@ describe('reading', () => {
       return handle(frame);
     };
     push(1, 2, 3, 4, 5, 6);
-    // One is under way, and sendQueueMaxCount is 1: three more are beyond twice that.
+    // One SEND is in progress and sendQueueMaxCount is 1, so three more exceed twice the bound.
     expect(handler.log).toEqual(['1', '2', '3', '4', 'pause']);
     steps.shift()?.();
     await turn();
@@ -244,11 +244,11 @@ describe('reading', () => {
   });
 });
 
-describe('a pace', () => {
+describe('framesPerSecondMax', () => {
   const perSecond = (policy: 'pause' | 'disconnect') => {
     const options = { framesPerSecondMax: 2, framesPerSecondPolicy: policy };
-    const pace = new FrameRateLimit(new RateLimiter(2, () => clock), options, timers);
-    inbox = open(pace);
+    const rateLimit = new FrameRateLimit(new RateLimiter(2, () => clock), options, timers);
+    inbox = open(rateLimit);
     inbox.useVersion('1.2', LIMITS);
     handler.inbox = inbox;
   };
@@ -267,7 +267,7 @@ describe('a pace', () => {
     await turn();
   };
 
-  test('pauses who sends faster, and loses nothing', async () => {
+  test('pauses a client that sends faster, and loses no frame', async () => {
     perSecond('pause');
     push(1, 2);
     expect(handler.log.splice(0)).toEqual(['1', '2']);
@@ -280,7 +280,7 @@ describe('a pace', () => {
     expect(timers.size).toBe(0);
   });
 
-  test('does not count the silence between frames, nor heart-beats', async () => {
+  test('does not count heart-beats or the time between frames', async () => {
     perSecond('disconnect');
     push(1, 2);
     inbox.push(Buffer.from('\n\n\n'));
@@ -289,23 +289,23 @@ describe('a pace', () => {
     expect(handler.log).toEqual(['1', '2', '3']);
   });
 
-  test('ends who sends faster, where that is asked for', () => {
+  test('with the policy disconnect ends a client that sends faster', () => {
     perSecond('disconnect');
     push(1, 2, 3, 4);
     expect(handler.log).toEqual(['1', '2', expect.stringMatching(/^failed 3: .*framesPerSecondMax \(2 a second\)/)]);
   });
 
-  test('a client that goes while it is paused leaves no frame unhandled', async () => {
+  test('handles all frames of a client that leaves during a pause', async () => {
     perSecond('pause');
     push(1, 2, 3);
-    expect(inbox.isIdle).toBe(false); // its session waits
+    expect(inbox.isIdle).toBe(false); // the session waits for it
     for (let i = 0; i < 10; i++) await pass(100);
     expect(handler.log).toContain('3');
     expect(inbox.isIdle).toBe(true);
   });
 });
 
-test('before login nothing is read in advance', async () => {
+test('before login the relay does not read ahead', async () => {
   inbox = open();
   handler.inbox = inbox;
   let done = (): void => undefined;
@@ -318,7 +318,7 @@ test('before login nothing is read in advance', async () => {
   expect(handler.log).toEqual(['resume', 'progress']);
 });
 
-test('frames that have to be waited for use up the time of a turn, too', async () => {
+test('pending frames use up the time of a turn, too', async () => {
   handler.answers = Array.from({ length: 4 }, () => Promise.resolve());
   push(1, 2, 3, 4);
   clock += 11; // their promises are settled before the next turn

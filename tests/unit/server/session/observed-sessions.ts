@@ -1,4 +1,4 @@
-/** Sessions as an operator sees them, without any behind them. */
+/** Fakes of the operator's view of sessions. */
 import type { ObservedSession, SessionInfo, SessionSource } from '../../../../server/src/session/session-info.js';
 import type { ErrorCode } from '../../../../server/src/stomp/errors.js';
 

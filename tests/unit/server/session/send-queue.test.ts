@@ -8,17 +8,17 @@ let queue: SendQueue;
 let progress: number;
 let counters: { sendBytesWaiting: number };
 const OPTIONS = { sendQueueMaxCount: 2, sendQueueMaxBytes: 100, sendQueuesMaxBytes: 150, unconfirmedMaxCount: 2 };
-/** What the session answers when it is told of a failure. */
-let livesOn: boolean;
+/** The result of `failed`: whether the session survives a failure. */
+let survives: boolean;
 beforeEach(() => {
   log = [];
-  livesOn = false;
+  survives = false;
   progress = 0;
   counters = { sendBytesWaiting: 0 };
   queue = new SendQueue(OPTIONS, counters, { onSendProgress: () => progress++ });
 });
 
-/** Adds a step that waits for its checks if there are any, then publishes with a confirm that is waited for. */
+/** Adds work that waits for its checks, then publishes and waits for its confirm; both are optional. */
 function add(name: string, { checks, confirm, bytes = 1 }: { checks?: Decision; confirm?: Decision; bytes?: number }) {
   const publish = (): void => {
     log.push(`publish ${name}`);
@@ -27,7 +27,7 @@ function add(name: string, { checks, confirm, bytes = 1 }: { checks?: Decision; 
       confirmed: () => void log.push(`confirmed ${name}`),
       failed: () => {
         log.push(`nack ${name}`);
-        return livesOn;
+        return survives;
       },
     });
   };
@@ -39,13 +39,13 @@ function add(name: string, { checks, confirm, bytes = 1 }: { checks?: Decision; 
   };
   const failed = (error: unknown) => {
     log.push(`failed ${name}: ${(error as Error).message}`);
-    return livesOn;
+    return survives;
   };
   queue.add({ start, bytes, failed });
 }
 
 describe('SendQueue', () => {
-  test('goes through at once where nothing has to be waited for', () => {
+  test('runs work at once if nothing is pending', () => {
     add('a', {});
     expect(log).toEqual(['check a', 'publish a']);
     expect(queue.isIdle).toBe(true);
@@ -80,7 +80,7 @@ describe('SendQueue', () => {
     expect(queue.isIdle).toBe(true);
   });
 
-  test('is full beyond so many, or so many bytes, and says when it is not any more', async () => {
+  test('is full beyond its bounds of number and bytes, and reports when it is no longer full', async () => {
     const hold = new Decision();
     add('head', { checks: hold });
     add('1', {});
@@ -98,8 +98,8 @@ describe('SendQueue', () => {
     expect(queue.isFull).toBe(true);
   });
 
-  test('where the session outlives a failure, what stands behind it goes on', async () => {
-    livesOn = true;
+  test('continues with later work if the session survives a failure', async () => {
+    survives = true;
     const [hold, confirm] = [new Decision(), new Decision()];
     add('a', { checks: hold });
     add('b', { confirm });
@@ -114,8 +114,8 @@ describe('SendQueue', () => {
     expect(queue.isIdle).toBe(true);
   });
 
-  test('what waits for the same is refused together, in order', async () => {
-    livesOn = true;
+  test('refuseWaiting refuses all waiting work, in order', async () => {
+    survives = true;
     const hold = new Decision();
     add('a', { checks: hold });
     add('b', {});
@@ -129,7 +129,7 @@ describe('SendQueue', () => {
     expect(log.slice(-1)).toEqual(['publish a']);
   });
 
-  test('where all together have too much waiting, those with SENDs that wait are full', async () => {
+  test('each queue with waiting work is full when all queues together exceed their bound', async () => {
     const other = new SendQueue(OPTIONS, counters, { onSendProgress: () => undefined });
     const [hold, otherHold] = [new Decision(), new Decision()];
     add('a', { checks: hold });
@@ -145,7 +145,7 @@ describe('SendQueue', () => {
     expect(counters.sendBytesWaiting).toBe(0);
   });
 
-  test('a failed check ends the queue: nothing behind it is sent', async () => {
+  test('a failed check ends the queue: later work is not done', async () => {
     const hold = new Decision();
     add('a', { checks: hold });
     add('b', {});
@@ -156,7 +156,7 @@ describe('SendQueue', () => {
     expect(queue.isIdle).toBe(true);
   });
 
-  test('a step that throws is a failed check', () => {
+  test('work that throws is a failed check', () => {
     queue.add({
       start: () => {
         throw new Error('no');
@@ -171,7 +171,7 @@ describe('SendQueue', () => {
     expect(queue.isIdle).toBe(true);
   });
 
-  test('a nack ends the queue too; what is on its way is still waited for', async () => {
+  test('a nack ends the queue too; whenIdle still waits for unconfirmed messages', async () => {
     const [a, b] = [new Decision(), new Decision()];
     add('a', { confirm: a });
     add('b', { confirm: b });
@@ -188,7 +188,7 @@ describe('SendQueue', () => {
     expect(isIdle).toBe(true);
   });
 
-  test('whenIdle waits for checks and confirms alike', async () => {
+  test('whenIdle waits for checks and confirms', async () => {
     await queue.whenIdle();
     const [checks, confirm] = [new Decision(), new Decision()];
     add('a', { checks, confirm });
@@ -202,7 +202,7 @@ describe('SendQueue', () => {
     expect(isIdle).toBe(true);
   });
 
-  test('many that wait need no deep stack', async () => {
+  test('a long queue needs no deep stack', async () => {
     const hold = new Decision();
     add('head', { checks: hold });
     let done = 0;

@@ -30,7 +30,7 @@ const subscribe = (id: string, destination: string, headers: Record<string, stri
 const published = () => harness.broker.publications.map(({ message }) => message.body.toString());
 
 describe('frames in', () => {
-  test('come cut anywhere', async () => {
+  test('can be split anywhere', async () => {
     const bytes = frameBytes('SEND', { destination: '/queue/q', receipt: 'r' }, 'häß');
     for (const byte of bytes) client.send(Buffer.from([byte]));
     await tick();
@@ -38,7 +38,7 @@ describe('frames in', () => {
     expect(answers()).toEqual(['RECEIPT r']);
   });
 
-  test('many in one chunk are handled in order, those before a bad one too, none behind it', async () => {
+  test('of one chunk are handled in order, up to a malformed one', async () => {
     client.send(
       Buffer.concat([
         frameBytes('SEND', { destination: '/queue/q', receipt: 'a' }, '1'),
@@ -53,7 +53,7 @@ describe('frames in', () => {
     expect(answers()).toEqual(['RECEIPT a', 'RECEIPT b', 'RECEIPT c', 'ERROR unknown-command']);
   });
 
-  test('more than one turn has time for wait in line: others come first, and nothing is lost', async () => {
+  test('wait when the time of a turn is used up: other sessions come first, and no frame is lost', async () => {
     const other = await harness.connect();
     let now = 0;
     const clock = jest.spyOn(performance, 'now').mockImplementation(() => now++);
@@ -71,7 +71,7 @@ describe('frames in', () => {
     }
   });
 
-  test('each verb that asks gets its RECEIPT, once', async () => {
+  test('with a receipt header get one RECEIPT each', async () => {
     const frames: [string, Record<string, string>][] = [
       ['SUBSCRIBE', { id: 's', destination: '/queue/q', ack: 'client-individual' }],
       ['SEND', { destination: '/queue/q' }],
@@ -90,7 +90,7 @@ describe('frames in', () => {
     expect(answers().sort()).toEqual(frames.map((_, index) => `RECEIPT ${index}`));
   });
 
-  test('what a frame may not do now, is an ERROR with its receipt', async () => {
+  test('that break a rule get an ERROR with their receipt', async () => {
     client.sendFrame('SUBSCRIBE', { id: 's', receipt: 'r' });
     await tick();
     expect(answers()).toEqual(['ERROR missing-header']);
@@ -99,7 +99,7 @@ describe('frames in', () => {
 });
 
 describe('ERROR', () => {
-  test('says what, why and to whom, is flushed, and nothing follows', async () => {
+  test('has code, reason and receipt, is flushed, and nothing follows', async () => {
     subscribe('s', '/topic/a');
     await tick();
     harness.broker.emit('a', 'before');
@@ -120,14 +120,14 @@ describe('ERROR', () => {
     expect(harness.counters.errors).toEqual({ 'unknown-transaction': 1 });
   });
 
-  test('of the stream has the receipt of its frame where it could be read', async () => {
+  test('of the parser has the receipt of its frame if it could be read', async () => {
     client.send('SEND\nreceipt:r\nno colon\n\n\0');
     await tick();
     expect(client.frames.at(-1)?.headers).toMatchObject({ code: 'malformed-frame', 'receipt-id': 'r' });
     expect(client.closed?.code).toBe(1002);
   });
 
-  test('what nobody foresaw is logged, and the client learns nothing of it', async () => {
+  test('for an unexpected failure reveals nothing to the client; the log has the failure', async () => {
     harness.broker.refusal = new TypeError('secret of the inside');
     send('x');
     await tick();
@@ -136,7 +136,7 @@ describe('ERROR', () => {
     expect(harness.logged.splice(0)).toHaveLength(1);
   });
 
-  test('only the first of two is said', async () => {
+  test('is sent once, for the first of two failures', async () => {
     harness.broker.holds.add('publish');
     send('1', { receipt: '1' });
     send('2', { receipt: '2' });
@@ -146,7 +146,7 @@ describe('ERROR', () => {
     expect(client.frames.at(-1)?.headers['receipt-id']).toBe('1');
   });
 
-  test('while a SUBSCRIBE is waited for, that comes to nothing', async () => {
+  test('during a pending SUBSCRIBE leaves no subscription', async () => {
     harness.broker.holds.add('subscribe');
     harness.broker.holds.add('publish');
     send('1');
@@ -161,7 +161,7 @@ describe('ERROR', () => {
     expect(harness.groups.size).toBe(0);
   });
 
-  test('in the very moment in which a SUBSCRIBE becomes live leaves no group', async () => {
+  test('at the moment when a SUBSCRIBE becomes live leaves no group', async () => {
     harness.broker.holds.add('subscribe');
     harness.broker.holds.add('publish');
     for (let depth = 0; depth < 12; depth++) {
@@ -180,7 +180,7 @@ describe('ERROR', () => {
 });
 
 describe('a client that has gone', () => {
-  test('has what it had sent done, and then its session ends', async () => {
+  test('has its earlier frames handled before its session ends', async () => {
     harness.broker.holds.add('prepare');
     send('1');
     send('2');
@@ -195,7 +195,7 @@ describe('a client that has gone', () => {
     expect(harness.sessions.size).toBe(0);
   });
 
-  test('with frames behind a SUBSCRIBE: those for others are done', async () => {
+  test('has its SENDs behind a SUBSCRIBE published', async () => {
     harness.broker.holds.add('subscribe');
     subscribe('s', '/topic/a');
     subscribe('t', '/topic/b');
@@ -232,7 +232,7 @@ describe('a client that has gone', () => {
     expect(harness.sessions.size).toBe(0);
   });
 
-  test('and whose SEND is refused: nothing behind it is sent, the session ends', async () => {
+  test('has no SEND published behind a refused one', async () => {
     harness.broker.holds.add('prepare');
     send('1');
     send('2');
@@ -253,7 +253,7 @@ describe('a client that has gone', () => {
     expect(harness.broker.channels[0]?.isClosed).toBe(true);
   });
 
-  test('while an own SUBSCRIBE is waited for, keeps no channel', async () => {
+  test('during a pending SUBSCRIBE with its own consumer keeps no channel', async () => {
     harness.broker.holds.add('consume');
     subscribe('q', '/queue/q');
     client.vanish();
@@ -268,7 +268,7 @@ describe('a client that has gone', () => {
 });
 
 describe('back-pressure on the client', () => {
-  test('reading pauses while too many SENDs wait, and goes on', async () => {
+  test('pauses reading while too many SENDs wait, and resumes it', async () => {
     harness.broker.holds.add('prepare');
     for (let i = 0; i < 11; i++) send(String(i));
     expect(client.isPaused).toBe(false);
@@ -279,7 +279,7 @@ describe('back-pressure on the client', () => {
     expect(client.isPaused).toBe(false);
   });
 
-  test('too many bytes do it too', () => {
+  test('pauses reading while SENDs with too many bytes wait', () => {
     harness.broker.holds.add('prepare');
     send('head');
     send('x'.repeat(900_000));
@@ -288,7 +288,7 @@ describe('back-pressure on the client', () => {
     expect(client.isPaused).toBe(true);
   });
 
-  test('frames already read are still handled', async () => {
+  test('does not delay frames that were read', async () => {
     subscribe('s', '/queue/in', { ack: 'client' });
     await tick();
     harness.broker.consumer('/queue/in').deliver('1');
@@ -302,7 +302,7 @@ describe('back-pressure on the client', () => {
     expect(answers().at(-1)).toBe('RECEIPT r');
   });
 
-  test('not even those where twice as many SENDs wait', async () => {
+  test('delays even frames that were read while twice as many SENDs wait', async () => {
     harness.broker.holds.add('prepare');
     const bodies = Array.from({ length: 60 }, (_, i) => String(i));
     client.send(
@@ -319,7 +319,7 @@ describe('back-pressure on the client', () => {
     expect(client.isPaused).toBe(false);
   });
 
-  test('reading pauses while too much lies behind a frame that is waited for', async () => {
+  test('pauses reading while too many bytes wait behind a pending frame', async () => {
     harness.broker.holds.add('subscribe');
     subscribe('s', '/topic/a');
     send('x'.repeat(16_000));
@@ -332,7 +332,7 @@ describe('back-pressure on the client', () => {
     expect(published()).toHaveLength(2);
   });
 
-  test('a session that sends nothing is never paused', async () => {
+  test('never pauses a session that sends nothing', async () => {
     const other = await harness.connect();
     harness.broker.holds.add('prepare');
     for (let i = 0; i < 20; i++) send(String(i));
@@ -344,7 +344,7 @@ describe('back-pressure on the client', () => {
 });
 
 describe('heart-beats', () => {
-  test('go out as EOLs of their own, as agreed', async () => {
+  test('are sent as separate EOLs at the negotiated interval', async () => {
     await begin({}, { 'heart-beat': '0,20000' });
     const writes = client.writes.length;
     await pass(20_000);
@@ -352,27 +352,30 @@ describe('heart-beats', () => {
     expect(client.writes.slice(writes).map(String)).toEqual(['\n']);
   });
 
-  test('are wrapped by the encoding of the connection, as text', async () => {
+  test('use the encoding of the connection, as text', async () => {
     const encoding = new PlainEncoding('beats');
     await harness.connect({ 'heart-beat': '0,1000' }, { encoding });
     await pass(11_000);
     expect(encoding.wrapped.at(-1)).toEqual({ frame: Buffer.from('\n'), isText: true });
   });
 
-  test.each(['an EOL', 'half a frame', 'a pong'])('%s is life; silence is death', async (sign) => {
-    await begin({}, { 'heart-beat': '10000,0' });
-    for (let i = 0; i < 5; i++) {
-      await pass(15_000);
-      if (sign === 'a pong') client.listener.onAlive();
-      else client.send(sign === 'an EOL' ? '\n' : i === 0 ? 'SEND\nx:' : 'y');
-    }
-    expect(answers()).toEqual([]);
-    await pass(20_200);
-    expect(answers()).toEqual(['ERROR heart-beat-timeout']);
-    expect(client.closed?.code).toBe(4408);
-  });
+  test.each(['an EOL', 'half a frame', 'a pong'])(
+    '%s counts as a sign of life; silence ends the session',
+    async (sign) => {
+      await begin({}, { 'heart-beat': '10000,0' });
+      for (let i = 0; i < 5; i++) {
+        await pass(15_000);
+        if (sign === 'a pong') client.listener.onAlive();
+        else client.send(sign === 'an EOL' ? '\n' : i === 0 ? 'SEND\nx:' : 'y');
+      }
+      expect(answers()).toEqual([]);
+      await pass(20_200);
+      expect(answers()).toEqual(['ERROR heart-beat-timeout']);
+      expect(client.closed?.code).toBe(4408);
+    },
+  );
 
-  test('a client that the relay does not read from is not dead, nor right after', async () => {
+  test('are not missed while the relay does not read from the client, nor right after', async () => {
     await begin({ session: { sendQueueMaxCount: 1 } }, { 'heart-beat': '10000,0' });
     harness.broker.holds.add('prepare');
     for (let i = 0; i < 3; i++) send(String(i));
@@ -387,7 +390,7 @@ describe('heart-beats', () => {
     expect(answers()).toEqual(['ERROR heart-beat-timeout']);
   });
 
-  test('without them a silent client lives on', async () => {
+  test('are optional: without them a silent session stays', async () => {
     await pass(3_600_000);
     expect(answers()).toEqual([]);
     expect(harness.timers.size).toBe(0);
@@ -405,9 +408,9 @@ describe('heart-beats', () => {
 describe('slow consumers', () => {
   const large = 'x'.repeat(6_000);
 
-  test('one that takes too little is told so and closed; its neighbour notices nothing', async () => {
-    const neighbour = await harness.connect();
-    for (const each of [client, neighbour]) each.sendFrame('SUBSCRIBE', { id: 's', destination: '/topic/a' });
+  test('that read too little get ERROR and are closed; another client is not affected', async () => {
+    const other = await harness.connect();
+    for (const each of [client, other]) each.sendFrame('SUBSCRIBE', { id: 's', destination: '/topic/a' });
     await tick();
     client.stall();
     for (let i = 0; i < 5; i++) {
@@ -420,11 +423,11 @@ describe('slow consumers', () => {
     expect(client.summary.at(-1)).toBe('ERROR slow-consumer');
     expect(client.closed?.code).toBe(4409);
     expect(harness.counters.slowConsumers).toBe(1);
-    expect(neighbour.frames).toHaveLength(7);
-    expect(neighbour.closed).toBeUndefined();
+    expect(other.frames).toHaveLength(7);
+    expect(other.closed).toBeUndefined();
   });
 
-  test('one that takes nothing for too long, however little waits', async () => {
+  test('that read nothing for too long get ERROR even if only a few bytes wait', async () => {
     subscribe('s', '/topic/a');
     await tick();
     client.stall();
@@ -434,14 +437,14 @@ describe('slow consumers', () => {
     expect(answers().at(-1)).toBe('ERROR slow-consumer');
   });
 
-  test('one that does not even take heart-beats', async () => {
+  test('that do not even read heart-beats get ERROR', async () => {
     await begin({}, { 'heart-beat': '0,20000' });
     client.stall();
     await pass(20_000 + harness.options.outboxStallMs + 200);
     expect(answers().at(-1)).toBe('ERROR slow-consumer');
   });
 
-  test('RECEIPTs count too: a client that only sends cannot fill the memory', async () => {
+  test('that do not read their RECEIPTs cannot fill the memory', async () => {
     client.stall();
     for (let i = 0; i < 1_000 && !client.closed; i++) {
       client.sendFrame('BEGIN', { transaction: 't', receipt: 'x'.repeat(200) });
@@ -452,7 +455,7 @@ describe('slow consumers', () => {
     expect(client.frames.length).toBeLessThan(60);
   });
 
-  test('many in one tick, in the same groups: each has all that came before its ERROR', async () => {
+  test('of the same groups in the same tick get all earlier messages before their ERROR', async () => {
     await begin({ session: { outboxMaxBytes: 100 } });
     const clients = [client];
     for (let i = 0; i < 20; i++) clients.push(await harness.connect());
@@ -475,7 +478,7 @@ describe('slow consumers', () => {
 });
 
 describe('bytes out', () => {
-  test('say of each frame whether it is text', async () => {
+  test('are marked as text or binary, frame by frame', async () => {
     const encoding = new PlainEncoding('text');
     client = await harness.connect({}, { encoding });
     subscribe('s', '/topic/a');
@@ -487,7 +490,7 @@ describe('bytes out', () => {
     expect(encoding.wrapped.at(-1)?.isText).toBe(true);
   });
 
-  test('are counted, both ways', async () => {
+  test('and bytes in are counted', async () => {
     const before = harness.counters.bytesIn;
     client.send('\n\n');
     expect(harness.counters.bytesIn).toBe(before + 2);

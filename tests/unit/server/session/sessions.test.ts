@@ -8,7 +8,7 @@ describe('Sessions', () => {
     jest.useRealTimers();
   });
 
-  test('there are so many; who comes when one has gone is taken', async () => {
+  test('sessionsMax bounds their number; a new client is accepted when one has gone', async () => {
     const harness = new Harness({ sessionsMax: 2 });
     const [first] = [await harness.connect(), await harness.connect()];
     const refused = harness.open();
@@ -20,7 +20,7 @@ describe('Sessions', () => {
     expect(await harness.leftovers()).toEqual([]);
   });
 
-  test('a user has so many, an anonymous client is nobody’s', async () => {
+  test('sessionsPerUserMax bounds the sessions of a user, except anonymous clients', async () => {
     const harness = new Harness({ sessionsPerUserMax: 2 });
     const first = await harness.connect({ login: 'ann' });
     await harness.connect({ login: 'ann' });
@@ -36,7 +36,7 @@ describe('Sessions', () => {
     expect(await harness.leftovers()).toEqual([]);
   });
 
-  test('who was accepted, and is revoked before it comes in, is told so', async () => {
+  test('a client whose access is revoked during its login gets ERROR revoked', async () => {
     const harness = new Harness({ isRevoked: ({ name }) => name === 'ann' });
     const refused = harness.open();
     refused.sendFrame('CONNECT', { 'accept-version': '1.2', host: '/', login: 'ann' });
@@ -47,7 +47,7 @@ describe('Sessions', () => {
     expect(await harness.leftovers()).toEqual([]);
   });
 
-  test('an address has so many, 64 bits of IPv6 are one, loopback is not counted', async () => {
+  test('sessionsPerAddressMax counts 64 bits of an IPv6 address as one address, and not loopback', async () => {
     const harness = new Harness({ sessionsPerAddressMax: 1 });
     const first = await harness.connect({}, { address: '2001:db8::1' });
     const refused = harness.open({ address: '2001:db8:0:0:ff::2' });
@@ -62,7 +62,7 @@ describe('Sessions', () => {
     expect(await harness.leftovers()).toEqual([]);
   });
 
-  test('those that have not logged in are bounded by themselves', async () => {
+  test('sessionsBeforeLoginMax bounds the sessions without a login', async () => {
     const harness = new Harness({ sessionsBeforeLoginMax: 2 });
     const silent = harness.open();
     harness.open();
@@ -76,7 +76,7 @@ describe('Sessions', () => {
     expect(await harness.leftovers()).toEqual([]);
   });
 
-  test('one whose login is refused is no longer waited for', async () => {
+  test('a session whose login was refused no longer counts', async () => {
     const harness = new Harness({ sessionsBeforeLoginMax: 1, sessionsPerUserMax: 1 });
     for (const login of ['refused', 'ann', 'ann', 'bob']) {
       harness.open().sendFrame('CONNECT', { 'accept-version': '1.2', login });
@@ -91,7 +91,7 @@ describe('Sessions', () => {
     expect(await harness.leftovers()).toEqual([]);
   });
 
-  test('an operator sees each, its user and its subscriptions, by id and by user', async () => {
+  test('can be listed and found by id and by user, with their subscriptions', async () => {
     jest.setSystemTime(1_000_000);
     const harness = new Harness();
     const { sessions } = harness;
@@ -132,7 +132,7 @@ describe('Sessions', () => {
   test.each([
     ['kicked', 4411],
     ['revoked', 4401],
-  ] as const)('one that is %s gets ERROR behind what it was sent', async (code, closeCode) => {
+  ] as const)('a session that is %s gets its earlier messages and then ERROR', async (code, closeCode) => {
     const harness = new Harness();
     const client = await harness.connect({ login: 'ann' });
     client.sendFrame('SUBSCRIBE', { id: 's', destination: '/topic/a' });
@@ -144,7 +144,7 @@ describe('Sessions', () => {
     expect(await harness.leftovers()).toEqual([]);
   });
 
-  test('those that are being turned away take nobody’s place', async () => {
+  test('refused clients do not count towards sessionsMax', async () => {
     const harness = new Harness({ sessionsMax: 1 });
     const first = await harness.connect();
     for (let i = 0; i < 10; i++) harness.open();
@@ -153,7 +153,7 @@ describe('Sessions', () => {
     expect(await harness.leftovers()).toEqual([]);
   });
 
-  test('a drain ends all of them in any state, behind what they were sent, and waits until they are gone', async () => {
+  test('a drain ends sessions in any state, after their earlier messages, and waits until they are gone', async () => {
     const harness = new Harness();
     const clients = [harness.open(), await harness.connect(), await harness.connect({ 'heart-beat': '1000,1000' })];
     clients[1]!.sendFrame('SUBSCRIBE', { id: 's', destination: '/topic/a' });
@@ -169,7 +169,7 @@ describe('Sessions', () => {
     expect(await harness.leftovers()).toEqual([]);
   });
 
-  test('who has waited for too long is told so, and takes nobody’s place', async () => {
+  test('a client that was not admitted gets ERROR, and does not count towards sessionsMax', async () => {
     const harness = new Harness({ sessionsMax: 1 });
     const refused = new MemoryConnection();
     harness.sessions.reject(refused, refused.peer, 'overloaded');
@@ -182,14 +182,14 @@ describe('Sessions', () => {
     expect(await harness.leftovers()).toEqual([]);
   });
 
-  test('who is turned away by a relay that stops is closed as all others are', () => {
+  test('a client that a stopping relay does not admit is closed with 1012', () => {
     const refused = new MemoryConnection();
     new Harness().sessions.reject(refused, refused.peer, 'shutting-down');
     expect(refused.frames).toEqual([]);
     expect(refused.closed?.code).toBe(1012);
   });
 
-  test('stop with nobody there is done at once, and who comes later is sent away', async () => {
+  test('a drain without sessions ends at once, and later clients are refused', async () => {
     const harness = new Harness();
     await harness.sessions.drain(10_000);
     const late = harness.open();
@@ -197,7 +197,7 @@ describe('Sessions', () => {
     expect(await harness.leftovers()).toEqual([]);
   });
 
-  test('while something is waited for: the answer comes to nothing', async () => {
+  test('a drain during a pending SUBSCRIBE leaves no subscription', async () => {
     const harness = new Harness();
     const client = await harness.connect();
     harness.broker.holds.add('subscribe');
@@ -210,7 +210,7 @@ describe('Sessions', () => {
     expect(await harness.leftovers()).toEqual([]);
   });
 
-  test('a thousand that do everything leave nothing behind', async () => {
+  test('a thousand sessions with all commands leave nothing behind', async () => {
     const harness = new Harness({ session: { connectTimeoutMs: 1_000 } });
     for (let i = 0; i < 1_000; i++) {
       const client = harness.open();

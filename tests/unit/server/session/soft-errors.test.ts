@@ -1,4 +1,4 @@
-/** With the extension `soft-errors` a session outlives frames that are refused; without it, and for graver errors, it ends. */
+/** With the extension `soft-errors` a session survives refused frames; without it, and after other errors, it ends. */
 import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globals';
 import { BrokerError } from '../../../../server/src/brokers/broker.js';
 import type { MemoryConnection } from '../../../support/memory-connection.js';
@@ -18,8 +18,8 @@ afterEach(async () => {
   jest.useRealTimers();
 });
 
-/** What came since the last look: a report as `code receipt`, anything else in short. */
-function told(): string[] {
+/** The frames since the last call: a report as `code receipt`, other frames in a short form. */
+function received(): string[] {
   return client.fresh().map(({ command, headers, body }) => {
     if (command !== 'MESSAGE') return `${command} ${headers['receipt-id'] ?? headers['code'] ?? ''}`;
     if (headers['subscription'] !== 'relay') return body.toString();
@@ -35,9 +35,9 @@ async function subscribe(id: string, destination: string, headers: Record<string
   await tick();
 }
 const refusal = (code: 'unroutable' | 'broker-unavailable' | 'publish-refused' | 'subscription-ended') =>
-  new BrokerError(code, 'The broker says no.');
+  new BrokerError(code, 'The broker refuses.');
 
-test('a report says what was refused, why, and answers the receipt', async () => {
+test('a report has the refused frame, the reason and the receipt', async () => {
   await subscribe('s', '/topic/secret');
   const [report] = client.fresh();
   expect(report).toMatchObject({
@@ -60,83 +60,88 @@ test('a report says what was refused, why, and answers the receipt', async () =>
   expect(harness.counters.errors).toEqual({ 'access-denied': 1 });
 });
 
-test('a SEND that the policy refuses is answered at once, so that a flood of them is handled in turns', () => {
+test('a SEND that the policy refuses is answered at once, so that a flood of refusals is handled in turns', () => {
   client.sendFrame('SEND', { destination: '/topic/secret', receipt: 's' });
-  expect(told()).toEqual(['access-denied s']);
+  expect(received()).toEqual(['access-denied s']);
 });
 
-describe('the session lives on after', () => {
+describe('the session survives', () => {
   test.each([
     ['a bad destination', 'SEND', { destination: '/nowhere/a' }, 'invalid-destination'],
     ['a missing header', 'SEND', {}, 'missing-header'],
     ['a policy that refuses', 'SEND', { destination: '/topic/secret' }, 'access-denied'],
     ['an unknown transaction', 'SEND', { destination: '/topic/a', transaction: 't' }, 'unknown-transaction'],
     ['a bad ack mode', 'SUBSCRIBE', { id: 's', destination: '/topic/a', ack: 'often' }, 'invalid-header'],
-    ['an unknown durable one', 'UNSUBSCRIBE', { id: 's', durable: 'true' }, 'unknown-subscription'],
+    [
+      'UNSUBSCRIBE of an unknown durable subscription',
+      'UNSUBSCRIBE',
+      { id: 's', durable: 'true' },
+      'unknown-subscription',
+    ],
     ['an unknown ack id', 'ACK', { id: 'a' }, 'unknown-ack'],
   ])('%s', async (_, command, headers, code) => {
     client.sendFrame(command, { ...headers, receipt: 'r' });
     await tick();
-    expect(told()).toEqual([`${code} r`]);
+    expect(received()).toEqual([`${code} r`]);
     await send('after');
-    expect(told()).toEqual(['RECEIPT after']);
+    expect(received()).toEqual(['RECEIPT after']);
   });
 
-  test.each(['unroutable', 'publish-refused'] as const)('%s; what overlaps is answered too', async (code) => {
+  test.each(['unroutable', 'publish-refused'] as const)('%s; overlapping SENDs are answered too', async (code) => {
     harness.broker.holds.add('publish');
     for (const body of ['a', 'b']) await send(body, { mandatory: 'true' });
     const [a, b] = harness.broker.publications;
     a?.confirm.refuse(refusal(code));
     b?.confirm.grant();
     await tick();
-    expect(told()).toEqual([`${code} a`, 'RECEIPT b']);
+    expect(received()).toEqual([`${code} a`, 'RECEIPT b']);
   });
 
-  test('a subscription that the broker refuses, whose id is free again', async () => {
+  test('a subscription that the broker refuses; its id is free again', async () => {
     harness.broker.holds.add('consume');
     await subscribe('s', '/queue/q');
     const [consumer] = harness.broker.channels[0]?.consumers ?? [];
     const early = consumer?.deliver('early');
     consumer?.live.refuse(refusal('broker-unavailable'));
     await tick();
-    expect(told()).toEqual(['broker-unavailable r-s']);
+    expect(received()).toEqual(['broker-unavailable r-s']);
     expect(early?.outcome).toBe('requeue');
     await subscribe('s', '/topic/a');
-    expect(told()).toEqual(['RECEIPT r-s']);
+    expect(received()).toEqual(['RECEIPT r-s']);
   });
 
-  test('too many subscriptions: one less, and there is room', async () => {
+  test('too many subscriptions; UNSUBSCRIBE makes room', async () => {
     for (let i = 0; i < 6; i++) await subscribe(String(i), '/topic/a');
-    expect(told().at(-1)).toBe('too-many-subscriptions r-5');
+    expect(received().at(-1)).toBe('too-many-subscriptions r-5');
     client.sendFrame('UNSUBSCRIBE', { id: '0' });
     await subscribe('5', '/topic/a');
-    expect(told()).toEqual(['RECEIPT r-5']);
+    expect(received()).toEqual(['RECEIPT r-5']);
   });
 });
 
-test('a broker that is away: SENDs that wait for it are refused together, later ones get a new try', async () => {
+test('without a broker the waiting SENDs are refused together, and later SENDs are tried again', async () => {
   harness.broker.holds.add('prepare');
   for (const body of ['a', 'b', 'c']) await send(body);
-  expect(told()).toEqual([]);
+  expect(received()).toEqual([]);
   harness.broker.preparations[0]?.refuse(refusal('broker-unavailable'));
   await tick();
-  expect(told()).toEqual(['broker-unavailable a', 'broker-unavailable b', 'broker-unavailable c']);
+  expect(received()).toEqual(['broker-unavailable a', 'broker-unavailable b', 'broker-unavailable c']);
   harness.broker.holds.delete('prepare');
   await send('d');
-  expect(told()).toEqual(['RECEIPT d']);
+  expect(received()).toEqual(['RECEIPT d']);
 });
 
-test('a SUBSCRIBE that the broker does not answer has no SENDs refused', async () => {
+test('a SUBSCRIBE without an answer of the broker causes no refusals of SENDs', async () => {
   for (const held of ['prepare', 'subscribe'] as const) harness.broker.holds.add(held);
   for (const body of ['a', 'b']) await send(body);
   await subscribe('s', '/topic/a');
   harness.broker.subscriptions[0]?.live.refuse(refusal('broker-unavailable'));
   await tick();
-  expect(told()).toEqual(['broker-unavailable r-s']);
+  expect(received()).toEqual(['broker-unavailable r-s']);
   harness.broker.holds.clear();
   harness.broker.preparations[0]?.grant();
   await tick();
-  expect(told()).toEqual(['RECEIPT a', 'RECEIPT b']);
+  expect(received()).toEqual(['RECEIPT a', 'RECEIPT b']);
 });
 
 describe('a transaction', () => {
@@ -149,43 +154,43 @@ describe('a transaction', () => {
     await tick();
   };
 
-  test('of which a frame was refused is refused whole, and every SEND is answered', async () => {
+  test('with a refused frame is refused as a whole, and every SEND is answered', async () => {
     await send('bad', { transaction: 't', destination: '/topic/secret' });
-    expect(told()).toEqual(['access-denied bad']);
+    expect(received()).toEqual(['access-denied bad']);
     await commit();
-    expect(told()).toEqual(['commit-failed c', 'commit-failed good']);
+    expect(received()).toEqual(['commit-failed c', 'commit-failed good']);
     expect(harness.broker.publications).toEqual([]);
   });
 
-  test('gives back what it would have acknowledged', async () => {
+  test('with a refused frame leaves the messages of its ACKs unacknowledged', async () => {
     await subscribe('s', '/queue/q', { ack: 'client-individual' });
     harness.broker.consumer('/queue/q').deliver('m');
     const id = client.fresh().at(-1)?.headers['ack'] ?? '';
     client.sendFrame('ACK', { id, transaction: 't' });
     client.sendFrame('ACK', { id, transaction: 't' });
     await commit();
-    expect(told()).toEqual(['unknown-ack -', 'commit-failed c', 'commit-failed good']);
+    expect(received()).toEqual(['unknown-ack -', 'commit-failed c', 'commit-failed good']);
     client.sendFrame('ACK', { id });
     await tick();
     expect(harness.broker.settled).toEqual(['ack m']);
   });
 
-  test('of which the broker refuses a message: that one, and COMMIT, are reported', async () => {
+  test('reports COMMIT and the SEND whose message the broker refuses', async () => {
     await send('too', { transaction: 't' });
     harness.broker.holds.add('publish');
     await commit();
     harness.broker.publications[0]?.confirm.grant();
     harness.broker.publications[1]?.confirm.refuse(refusal('publish-refused'));
     await tick();
-    expect(told()).toEqual(['RECEIPT good', 'commit-failed c', 'publish-refused too']);
+    expect(received()).toEqual(['RECEIPT good', 'commit-failed c', 'publish-refused too']);
     harness.broker.holds.delete('publish');
     await send('after');
-    expect(told()).toEqual(['RECEIPT after']);
+    expect(received()).toEqual(['RECEIPT after']);
   });
 });
 
 describe('a subscription that the broker ends', () => {
-  test('with acks: is reported and gone; what it was sent can be acknowledged for a while', async () => {
+  test('with acks is reported; its deliveries can be acknowledged for a while', async () => {
     await subscribe('s', '/queue/q', { ack: 'client' });
     const consumer = harness.broker.consumer('/queue/q');
     for (const body of ['a', 'b']) consumer.deliver(body);
@@ -198,40 +203,40 @@ describe('a subscription that the broker ends', () => {
     await pass(harness.options.ackGraceMs + 100);
     expect(harness.broker.settled).toEqual(['ack a', 'requeue b']);
     await subscribe('s', '/queue/q');
-    expect(told()).toEqual(['RECEIPT r-s']);
+    expect(received()).toEqual(['RECEIPT r-s']);
   });
 
-  test('a shared one: everybody is told in their own way', async () => {
+  test('and that several sessions share is a report to some and an ERROR to others', async () => {
     const plain = await harness.connect();
     for (const each of [client, plain]) each.sendFrame('SUBSCRIBE', { id: 's', destination: '/exchange/e' });
     await tick();
     harness.broker.subscriptions[0]?.ended?.(refusal('subscription-ended'));
     await tick();
-    expect(told()).toEqual(['subscription-ended -']);
+    expect(received()).toEqual(['subscription-ended -']);
     expect(plain.summary.at(-1)).toBe('ERROR subscription-ended');
     await subscribe('s', '/exchange/e');
-    expect(told()).toEqual(['RECEIPT r-s']);
+    expect(received()).toEqual(['RECEIPT r-s']);
   });
 });
 
-describe('ends the session all the same', () => {
+describe('the session does not survive', () => {
   test.each([
     ['a malformed frame', 'malformed-frame', () => client.send('SEND\nno colon\n\n\0')],
-    ['a command that is none', 'unknown-command', () => client.sendFrame('SHOUT')],
+    ['an unknown command', 'unknown-command', () => client.sendFrame('SHOUT')],
     ['a second CONNECT', 'already-connected', () => client.sendFrame('CONNECT', { 'accept-version': '1.2' })],
   ])('%s', async (_, code, act) => {
     act();
     await tick();
-    expect(told()).toEqual([`ERROR ${code}`]);
+    expect(received()).toEqual([`ERROR ${code}`]);
     expect(client.closed).toBeDefined();
   });
 
-  test('a failure that nobody foresaw', async () => {
+  test('an unexpected failure', async () => {
     harness.broker.holds.add('publish');
     await send('a');
     harness.broker.publications[0]?.confirm.refuse(new Error('oops'));
     await tick();
-    expect(told()).toEqual(['ERROR a']);
+    expect(received()).toEqual(['ERROR a']);
     expect(harness.logged.splice(0)).toHaveLength(1);
   });
 });
@@ -239,6 +244,6 @@ describe('ends the session all the same', () => {
 test('without the extension the session ends', async () => {
   client = await harness.connect({ 'relay-extensions': 'drain' });
   await subscribe('s', '/topic/secret');
-  expect(told()).toEqual(['ERROR r-s']);
+  expect(received()).toEqual(['ERROR r-s']);
   expect(client.closed?.code).toBe(4403);
 });

@@ -38,7 +38,7 @@ const named = (name: string): TempQueue => parseReplyTo(`/temp-queue/${name}`)!;
 const opened = () => broker.channels[0]!.replyQueues;
 
 describe('TempQueues', () => {
-  test('a queue is opened when it is first named, and known from then on', async () => {
+  test('opens a queue on first use, and knows it from then on', async () => {
     const first = queues.address(named('a'));
     expect(first).toBeInstanceOf(Promise);
     expect(await first).toBe('/reply-queue/reply-1');
@@ -46,7 +46,7 @@ describe('TempQueues', () => {
     expect(opened()).toHaveLength(1);
   });
 
-  test('is opened once, also where two ask before it is there', async () => {
+  test('opens a queue once even for two concurrent requests', async () => {
     broker.holds.add('openReplyQueue');
     const both = [queues.address(named('a')), queues.address(named('a'))].map((each) => Promise.resolve(each));
     expect(opened()).toHaveLength(1);
@@ -54,7 +54,7 @@ describe('TempQueues', () => {
     expect(await Promise.all(both)).toEqual(['here', 'here']);
   });
 
-  test('a failure is told and forgotten', async () => {
+  test('rejects after a failure, and tries again on the next use', async () => {
     broker.holds.add('openReplyQueue');
     const first = queues.address(named('a'));
     opened()[0]!.opened.refuse(new Error('no'));
@@ -63,13 +63,13 @@ describe('TempQueues', () => {
     expect(opened()).toHaveLength(2);
   });
 
-  test('there are so many', async () => {
+  test('bounds the number of queues', async () => {
     await queues.address(named('a'));
     await queues.address(named('b'));
     expect(() => queues.address(named('c'))).toThrow('at most subscriptionsMax (2) temporary queues');
   });
 
-  test('replies come with the name as their subscription', async () => {
+  test('delivers replies with the name of the queue as their subscription', async () => {
     await queues.address(named('a'));
     opened()[0]!.deliver(
       routed('reply', { origin: { kind: 'queue', queue: 'a' }, headers: { 'correlation-id': '7' } }),
@@ -81,7 +81,7 @@ describe('TempQueues', () => {
     expect(connection.frames[0]?.headers).not.toHaveProperty('ack');
   });
 
-  test('a reply that is too large is left out, and the next one of its queue says so', async () => {
+  test('leaves out replies that are too large; the next reply of the queue has relay-dropped', async () => {
     for (const name of ['a', 'b']) await queues.address(named(name));
     const [a, b] = opened();
     a!.deliver(routed('x'.repeat(1_001)));
@@ -97,7 +97,7 @@ describe('TempQueues', () => {
     expect(counters.messagesTooLarge).toBe(2);
   });
 
-  test('back-pressure is told; nothing is written to who cannot be reached', async () => {
+  test('reports back-pressure, and writes nothing to a client that cannot be reached', async () => {
     await queues.address(named('a'));
     connection.stall();
     opened()[0]!.deliver(routed('1'));

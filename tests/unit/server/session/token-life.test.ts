@@ -4,7 +4,7 @@ import { TokenLife } from '../../../../server/src/session/token-life.js';
 import { useFakeTime } from './harness.js';
 
 let wheel: TimerWheel;
-/** What happened, and how many milliseconds after the beginning. */
+/** Events, with milliseconds since the beginning. */
 let events: [string, number][];
 let began: number;
 beforeEach(() => {
@@ -29,7 +29,7 @@ function begin(livesForMs: number, warningMs: number): TokenLife {
 
 /** Deadlines are late by a few ticks. */
 function expectEvents(expected: [string, number][]): void {
-  expect(events.map(([what]) => what.replace(/\d+$/, ''))).toEqual(expected.map(([what]) => what));
+  expect(events.map(([name]) => name.replace(/\d+$/, ''))).toEqual(expected.map(([name]) => name));
   for (const [index, [, ms]] of expected.entries()) {
     expect(events[index]?.[1]).toBeGreaterThanOrEqual(ms);
     expect(events[index]?.[1]).toBeLessThanOrEqual(ms + 150);
@@ -37,7 +37,7 @@ function expectEvents(expected: [string, number][]): void {
 }
 const WARNING = 'token-expiring expires-in-ms:';
 
-test('a warning before the end, and the end', () => {
+test('the holder is warned before the end, and notified of the end', () => {
   begin(100_000, 30_000);
   jest.advanceTimersByTime(200_000);
   expectEvents([
@@ -47,7 +47,7 @@ test('a warning before the end, and the end', () => {
   expect(Number(events[0]?.[0].slice(WARNING.length))).toBe(100_000 - events[0]![1]);
 });
 
-test('who lives shorter is warned at half time, and not at all where nobody wants it', () => {
+test('the warning comes at half time if the token ends earlier; 0 disables it', () => {
   begin(10_000, 30_000);
   begin(10_000, 0);
   jest.advanceTimersByTime(20_000);
@@ -58,7 +58,7 @@ test('who lives shorter is warned at half time, and not at all where nobody want
   ]);
 });
 
-test('months', () => {
+test('a token can live for months', () => {
   const dayMs = 86_400_000;
   const life = begin(60 * dayMs, 30_000);
   jest.setSystemTime(began + 59.5 * dayMs);
@@ -67,15 +67,15 @@ test('months', () => {
   life.stop();
 });
 
-test('a clock that is put forward, or a process that stood still, is seen within a minute', () => {
+test('a jump of the clock, or a suspended process, is detected within a minute', () => {
   begin(3_600_000, 30_000);
   jest.advanceTimersByTime(1_000);
   jest.setSystemTime(began + 4_000_000);
   jest.advanceTimersByTime(60_200);
-  expect(events.map(([what]) => what)).toEqual(['token-expired']);
+  expect(events.map(([name]) => name)).toEqual(['token-expired']);
 });
 
-test('a clock that is put back ends nothing too early', () => {
+test('a clock that is set back ends no token too early', () => {
   const life = begin(60_000, 0);
   jest.setSystemTime(began - 600_000);
   jest.advanceTimersByTime(120_000);
@@ -83,7 +83,7 @@ test('a clock that is put back ends nothing too early', () => {
   life.stop();
 });
 
-test('stopped, it is forgotten', () => {
+test('stop ends both', () => {
   begin(1_000, 500).stop();
   jest.advanceTimersByTime(5_000);
   expect(events).toEqual([]);

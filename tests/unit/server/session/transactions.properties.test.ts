@@ -1,6 +1,6 @@
 /**
- * SENDs in and out of transactions, while checks and confirms come late and some fail: what is published, in which order,
- * and every answer to the client are exactly what a plain model of the session's queue says.
+ * SENDs inside and outside of transactions, with late and failing checks and confirms. Publications, their order, and
+ * all answers to the client must equal those of a simple model of the session's queue.
  */
 import { afterEach, beforeEach, expect, jest, test } from '@jest/globals';
 import { BrokerError } from '../../../../server/src/brokers/broker.js';
@@ -16,12 +16,12 @@ afterEach(() => {
 });
 
 interface Transaction {
-  /** Those whose checks are over. */
+  /** SENDs whose checks are done. */
   readonly bodies: string[];
   frames: number;
 }
 
-/** One that is being applied. */
+/** A COMMIT in progress. */
 interface Commit {
   readonly id: string;
   readonly total: number;
@@ -35,10 +35,10 @@ type Entry =
 
 class Model {
   readonly transactions = new Map<string, Transaction>();
-  /** In the order of the client; the first one's check may be waited for. */
+  /** In the client's order. The check of the first entry may be pending. */
   readonly queue: Entry[] = [];
   checksAreHeld = false;
-  /** Published and not yet answered, with the COMMIT that each belongs to. */
+  /** Published and unanswered messages, with their COMMITs. */
   readonly open: { readonly body: string; readonly commit: Commit | undefined }[] = [];
   readonly published: string[] = [];
   readonly answers: string[] = [];
@@ -52,11 +52,11 @@ class Model {
 
   add(entry: Entry): void {
     this.queue.push(entry);
-    if (this.queue.length === 1) this.goOn(this.checksAreHeld);
+    if (this.queue.length === 1) this.proceed(this.checksAreHeld);
   }
 
-  /** Works off the queue up to a SEND whose check is held. */
-  goOn(isHeld: boolean): void {
+  /** Applies the queue up to a SEND whose check is held. */
+  proceed(isHeld: boolean): void {
     for (let head = this.queue[0]; head && !(head.kind === 'send' && isHeld); head = this.queue[0]) {
       this.queue.shift();
       this.apply(head);
@@ -108,7 +108,7 @@ const answersOf = ({ frames }: MemoryConnection): string[] =>
   });
 
 abstract class Command implements fc.AsyncCommand<Model, Real> {
-  /** Whether it may be what the session ends of. */
+  /** A reckless command may break a rule and end the session. */
   constructor(private readonly isReckless: boolean) {}
   check(model: Readonly<Model>): boolean {
     return !model.isOver && (this.isReckless || this.isFine(model));
@@ -205,7 +205,7 @@ class Answer extends Command {
   override toString = () => `the broker ${this.isTaken ? 'confirms' : 'refuses'} ${this.index}`;
 }
 
-/** From now on checks have to be waited for, or no longer. */
+/** Makes the following checks pending, or no longer. */
 class HoldChecks extends Command {
   constructor(private readonly areHeld: boolean) {
     super(false);
@@ -225,13 +225,13 @@ class EndCheck extends Command {
   protected override isFine = (model: Model) => model.queue.length > 0;
   protected override act(model: Model, { harness }: Real): void {
     harness.broker.preparations.find(({ isSettled }) => !isSettled)!.grant();
-    model.goOn(false);
+    model.proceed(false);
   }
   override toString = () => 'a check is over';
 }
 
 const transaction = fc.constantFrom('t', 'u', 'v');
-/** So that most sessions live long enough to meet everything else. */
+/** Rarely true, so that most sessions live long enough for all other cases. */
 const seldom = fc.integer({ min: 1, max: 20 }).map((chance) => chance === 20);
 const send = fc
   .tuple(fc.option(transaction, { nil: undefined, freq: 3 }), seldom)
@@ -261,7 +261,7 @@ const commands = fc.commands<Model, Real, false>(
   { size: 'large', maxCommands: 60 },
 );
 
-test('what is published and answered is what the client has asked for, in order', async () => {
+test('publications and answers match the requests of the client, in order', async () => {
   const property = fc.asyncProperty(commands, async (all) => {
     const harness = new Harness({ session: { ...LIMITS, sendQueueMaxCount: 1_000 } });
     harness.broker.holds.add('publish');

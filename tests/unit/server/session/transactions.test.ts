@@ -20,7 +20,7 @@ function codeOf(action: () => void): unknown {
 }
 
 describe('Transactions', () => {
-  test('an id names one that is open', () => {
+  test('knows open transactions by their id', () => {
     expect(codeOf(() => transactions.get('a'))).toEqual(coded('unknown-transaction'));
     transactions.begin('a');
     expect(transactions.get('a').id).toBe('a');
@@ -30,7 +30,7 @@ describe('Transactions', () => {
     transactions.begin('a');
   });
 
-  test('so many at a time', () => {
+  test('bounds the number of open transactions', () => {
     transactions.begin('a');
     transactions.begin('b');
     expect(codeOf(() => transactions.begin('c'))).toEqual(coded('too-many-transactions'));
@@ -38,7 +38,7 @@ describe('Transactions', () => {
     transactions.begin('c');
   });
 
-  test('so many frames, and so many bytes', () => {
+  test('bounds frames and bytes of a transaction', () => {
     transactions.begin('a');
     const a = transactions.get('a');
     for (let i = 0; i < 3; i++) a.reserve(1);
@@ -80,7 +80,7 @@ describe('transactions of a session', () => {
     return client.fresh().map(({ headers }) => headers['ack'] ?? '');
   }
 
-  test('nothing happens before COMMIT, then all of it in order', async () => {
+  test('do nothing before COMMIT, and then apply all steps in order', async () => {
     const [first, second] = await deliveries();
     const { broker } = harness;
     frame('BEGIN', { receipt: 'begin' });
@@ -98,7 +98,7 @@ describe('transactions of a session', () => {
     expect(answers()).toEqual(['RECEIPT begin', 'RECEIPT commit']);
   });
 
-  test('a cumulative ACK inside a transaction claims all that it covers', async () => {
+  test('claim all messages that a cumulative ACK covers', async () => {
     const [first, second, third] = await deliveries();
     frame('BEGIN');
     frame('ACK', { id: second! });
@@ -108,7 +108,7 @@ describe('transactions of a session', () => {
     expect(answers()).toEqual(['ERROR unknown-ack']);
   });
 
-  test('the RECEIPT of COMMIT waits for all confirms', async () => {
+  test('delay the RECEIPT of COMMIT until all confirms have arrived', async () => {
     harness.broker.holds.add('publish');
     frame('BEGIN');
     send('a', { receipt: 'a' });
@@ -123,12 +123,12 @@ describe('transactions of a session', () => {
     expect(answers()).toEqual(['RECEIPT b', 'RECEIPT a', 'RECEIPT commit']);
   });
 
-  test('a large one is applied in several turns, in order, and what comes behind it waits', async () => {
+  test('of many steps are applied in several turns, in order, and later frames wait', async () => {
     useFakeTime();
     harness = new Harness({ session: { transactionMaxCount: 250, transactionMaxBytes: 1_000_000 } });
     client = await harness.connect();
     harness.broker.holds.add('publish');
-    // a hundred messages take longer than a turn has
+    // A hundred messages take longer than a turn.
     harness.broker.failing = ({ body }) => {
       if (String(body).endsWith('99')) jest.advanceTimersByTime(10);
       return false;
@@ -140,7 +140,7 @@ describe('transactions of a session', () => {
     frame('COMMIT', { receipt: 'commit' });
     client.sendFrame('SEND', { destination: '/queue/out' }, 'behind');
     expect(published()).toEqual(bodies.slice(0, 100));
-    // one that is refused before all are begun
+    // This message is refused before all have been published.
     harness.broker.publications[7]?.confirm.refuse(new BrokerError('publish-refused', 'No.'));
     await tick();
     expect(published()).toEqual(bodies.slice(0, 200));
@@ -152,7 +152,7 @@ describe('transactions of a session', () => {
     expect(client.summary).toHaveLength(2);
   });
 
-  test('a nack is an ERROR that answers COMMIT and says how far it came', async () => {
+  test('answer COMMIT after a nack with an ERROR that has the number of applied steps', async () => {
     const [first] = await deliveries();
     harness.broker.holds.add('publish');
     frame('BEGIN');
@@ -172,7 +172,7 @@ describe('transactions of a session', () => {
     expect(error?.body.toString()).toBe('2 of the 3 steps of transaction "t" were applied; then: full');
   });
 
-  test('so is a publish that throws, and what other steps come to is still waited for', async () => {
+  test('answer COMMIT with ERROR if a publish throws, after the results of all other steps', async () => {
     const { broker } = harness;
     broker.holds.add('publish');
     frame('BEGIN');
@@ -185,7 +185,7 @@ describe('transactions of a session', () => {
     expect(client.frames.at(-1)?.body.toString()).toMatch(/^0 of the 2 steps .* full$/);
   });
 
-  test('SENDs of the transaction whose checks are still waited for are part of it', async () => {
+  test('include SENDs whose checks are pending at COMMIT', async () => {
     const { broker } = harness;
     broker.holds.add('prepare');
     frame('BEGIN');
@@ -201,7 +201,7 @@ describe('transactions of a session', () => {
     expect(answers()).toEqual(['RECEIPT commit']);
   });
 
-  test('each frame is checked when it arrives', async () => {
+  test('check each frame when it arrives', async () => {
     frame('BEGIN');
     harness.broker.refusal = new BrokerError('exchange-not-found', 'There is none.');
     send('a', { receipt: 'r' });
@@ -210,7 +210,7 @@ describe('transactions of a session', () => {
     expect(client.frames.at(-1)?.headers['receipt-id']).toBe('r');
   });
 
-  test('ABORT sends nothing and gives the acks back', async () => {
+  test('publish nothing at ABORT, and make the acks possible again', async () => {
     const [, second, third] = await deliveries();
     frame('BEGIN');
     send('a', { receipt: 'a' });
@@ -223,7 +223,7 @@ describe('transactions of a session', () => {
     expect(harness.broker.settled).toEqual(['ack 1', 'ack 2', 'ack 3']);
   });
 
-  test('ABORT after the subscription and its grace gives back to the broker', async () => {
+  test('return claimed messages to the broker at ABORT after UNSUBSCRIBE and its grace', async () => {
     const [first] = await deliveries();
     frame('BEGIN');
     frame('ACK', { id: first! });
@@ -234,7 +234,7 @@ describe('transactions of a session', () => {
     expect(harness.broker.settled).toEqual(['requeue 2', 'requeue 3', 'requeue 1']);
   });
 
-  test('several at a time do not mix', async () => {
+  test('do not mix if several are open', async () => {
     frame('BEGIN');
     frame('BEGIN', { transaction: 'u' });
     send('of t');
@@ -249,8 +249,12 @@ describe('transactions of a session', () => {
     ['an id in use', [['BEGIN', {}]], 'transaction-in-use'],
     ['COMMIT of an unknown id', [['COMMIT', { transaction: 'x' }]], 'unknown-transaction'],
     ['ABORT of an unknown id', [['ABORT', { transaction: 'x' }]], 'unknown-transaction'],
-    ['SEND in an unknown one', [['SEND', { transaction: 'x', destination: '/queue/q' }]], 'unknown-transaction'],
-    ['ACK in an unknown one', [['ACK', { transaction: 'x', id: 'a' }]], 'unknown-transaction'],
+    [
+      'SEND in an unknown transaction',
+      [['SEND', { transaction: 'x', destination: '/queue/q' }]],
+      'unknown-transaction',
+    ],
+    ['ACK in an unknown transaction', [['ACK', { transaction: 'x', id: 'a' }]], 'unknown-transaction'],
     [
       'a second COMMIT',
       [
@@ -260,7 +264,7 @@ describe('transactions of a session', () => {
       'unknown-transaction',
     ],
     [
-      'too many',
+      'one transaction too many',
       [
         ['BEGIN', { transaction: 'u' }],
         ['BEGIN', { transaction: 'v' }],
@@ -285,12 +289,12 @@ describe('transactions of a session', () => {
     expect(client.frames.at(-1)?.headers['receipt-id']).toBe('r');
   });
 
-  test.each(['DISCONNECT', 'vanishing'])('%s aborts what is open', async (how) => {
+  test.each(['DISCONNECT', 'a lost connection'])('are aborted by %s', async (end) => {
     const [first] = await deliveries();
     frame('BEGIN');
     send('a');
     frame('ACK', { id: first! });
-    if (how === 'DISCONNECT') client.sendFrame('DISCONNECT');
+    if (end === 'DISCONNECT') client.sendFrame('DISCONNECT');
     else client.vanish();
     await tick();
     expect(published()).toEqual([]);

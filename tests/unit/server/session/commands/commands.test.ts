@@ -27,11 +27,11 @@ afterEach(async () => {
 const refused = () => new BrokerError('publish-refused', 'The queue is full: try again later.');
 const send = (body: string, headers: Record<string, string> = {}) =>
   client.sendFrame('SEND', { destination: '/queue/q', ...headers }, body);
-/** What the session has written since CONNECTED. */
+/** The frames that the session has written since CONNECTED. */
 const answers = () => client.summary.slice(1);
 
 describe('SEND', () => {
-  test('the RECEIPT stands for the confirm', async () => {
+  test('the RECEIPT follows the confirm', async () => {
     harness.broker.holds.add('publish');
     send('1', { receipt: 'r1' });
     send('2', { receipt: 'r2' });
@@ -48,8 +48,8 @@ describe('SEND', () => {
 
   test.each([
     ['a user', { login: 'ann' }, () => 'ann'],
-    ['an anonymous session, which is a user of its own', {}, () => client.id],
-  ])('is checked and published for %s, in a transaction too', async (_, headers, user) => {
+    ['an anonymous session, which counts as a separate user', {}, () => client.id],
+  ])('is checked and published for %s, also in a transaction', async (_, headers, user) => {
     await begin({}, headers);
     send('1');
     client.sendFrame('BEGIN', { transaction: 't' });
@@ -81,7 +81,7 @@ describe('SEND', () => {
     expect(client.closed).toEqual({ code: 4400, reason: 'message refused by the broker' });
   });
 
-  test('only the head waits for its checks, in the order of the wire', async () => {
+  test('only the first waits for its checks, in the order of arrival', async () => {
     const { broker } = harness;
     broker.holds.add('prepare');
     for (const body of ['1', '2', '3']) send(body);
@@ -105,7 +105,7 @@ describe('SEND', () => {
   });
 
   test.each([true, false])(
-    'a check that fails (thrown: %s) answers that SEND; those behind it are not sent',
+    'a failed check (thrown: %s) is an ERROR that answers the SEND; later SENDs are not published',
     async (thrown) => {
       const { broker } = harness;
       const error = new BrokerError('exchange-not-found', 'There is no exchange "x".');
@@ -121,7 +121,7 @@ describe('SEND', () => {
     },
   );
 
-  test('what is behind a nack and still waits is not sent', async () => {
+  test('waiting SENDs are not published after a nack', async () => {
     await begin({ session: { unconfirmedMaxCount: 1 } });
     harness.broker.holds.add('publish');
     send('1');
@@ -143,7 +143,7 @@ describe('SEND', () => {
   test.each([
     ['with a login', { login: 'ann' }, 'ann'],
     ['without one', {}, 'session-1'],
-  ])('who sends is written into it, also in a transaction: %s', async (_, headers, user) => {
+  ])('the message names its user and session, also in a transaction: %s', async (_, headers, user) => {
     await begin({}, headers);
     client.sendFrame('BEGIN', { transaction: 't' });
     for (const more of [{}, { transaction: 't' }]) send('x', { user: 'admin', session: 'another', ...more });
@@ -156,7 +156,7 @@ describe('SEND', () => {
     ]);
   });
 
-  test('one session of a user can be meant', async () => {
+  test('the header session addresses one session of a user', async () => {
     for (const destination of ['/user/bob/queue/x', '/queue/q']) send('x', { destination, session: 'theirs' });
     await tick();
     const messages = harness.broker.publications.map(({ message }) => message);
@@ -164,7 +164,7 @@ describe('SEND', () => {
     for (const { headers } of messages) expect(headers.get('session')).toBe('session-1');
   });
 
-  test('a temporary queue is opened before the message goes out', async () => {
+  test('a temporary queue is opened before the message is published', async () => {
     const { broker } = harness;
     broker.holds.add('openReplyQueue');
     send('request', { 'reply-to': '/temp-queue/t' });
@@ -202,7 +202,7 @@ describe('SUBSCRIBE', () => {
   test.each([
     ['/topic/a', 'subscribe'],
     ['/queue/a', 'consume'],
-  ] as const)('%s: the RECEIPT says that it is live, and frames behind it wait', async (destination, held) => {
+  ] as const)('%s: the RECEIPT comes when it is live, and later frames wait', async (destination, held) => {
     const { broker } = harness;
     broker.holds.add(held);
     subscribe('s', destination);
@@ -216,7 +216,7 @@ describe('SUBSCRIBE', () => {
     expect(broker.publications).toHaveLength(1);
   });
 
-  test('what the broker refuses is an ERROR that answers it', async () => {
+  test('a refusal of the broker is an ERROR that answers it', async () => {
     harness.broker.holds.add('subscribe');
     subscribe('s', '/exchange/none');
     harness.broker.subscriptions[0]?.live.refuse(new BrokerError('exchange-not-found', 'There is none.'));
@@ -225,7 +225,7 @@ describe('SUBSCRIBE', () => {
     expect(client.frames.at(-1)?.headers['receipt-id']).toBe('r-s');
   });
 
-  test('each of the sessions that wait for the same refusal is told', async () => {
+  test('a refusal of the broker is an ERROR to each of the waiting sessions', async () => {
     const other = await harness.connect();
     harness.broker.holds.add('subscribe');
     for (const each of [client, other]) {
@@ -239,7 +239,7 @@ describe('SUBSCRIBE', () => {
   test.each<[string, string, Record<string, string>, string]>([
     ['an id in use', 's0', {}, 'duplicate-subscription'],
     ['an unknown ack mode', 's', { ack: 'sometimes' }, 'invalid-header'],
-    ['an id that names replies', '/temp-queue/x', {}, 'invalid-header'],
+    ['an id that is reserved for replies', '/temp-queue/x', {}, 'invalid-header'],
     ['no destination', 's', { destination: '' }, 'missing-header'],
     ['a destination that takes only SEND', 's', { destination: '/reply-queue/x' }, 'invalid-destination'],
     ['a queue argument out of range', 's', { 'x-message-ttl': '-1' }, 'invalid-header'],
@@ -252,7 +252,7 @@ describe('SUBSCRIBE', () => {
     expect(client.frames.at(-1)?.headers['receipt-id']).toBe(`r-${id}`);
   });
 
-  test('an id has so many bytes', async () => {
+  test('subscriptionIdMaxBytes bounds the id', async () => {
     await begin({ session: { subscriptionIdMaxBytes: 20 } });
     subscribe('ö'.repeat(10), '/topic/a');
     subscribe('x'.repeat(21), '/topic/a');
@@ -261,13 +261,13 @@ describe('SUBSCRIBE', () => {
     expect(client.frames.at(-1)?.body.toString()).toContain('subscriptionIdMaxBytes (20)');
   });
 
-  test('there are so many', async () => {
+  test('subscriptionsMax bounds their number', async () => {
     for (let i = 0; i < 6; i++) subscribe(String(i), `/topic/${i}`);
     await tick();
     expect(answers().slice(-2)).toEqual(['RECEIPT r-4', 'ERROR too-many-subscriptions']);
   });
 
-  test('an own one is asked for with all its headers, for its owner', async () => {
+  test('a dedicated subscription passes its headers and its owner to the broker', async () => {
     await begin({}, { login: 'ann', 'client-id': 'tab-1' });
     subscribe('s', '/topic/a', { ack: 'client', durable: 'true' });
     await tick();
@@ -277,7 +277,7 @@ describe('SUBSCRIBE', () => {
     expect(channel?.consumers[0]?.options.headers.get('durable')).toBe('true');
   });
 
-  test("/user is the session's own, by login or by session", async () => {
+  test('/user is the user of the session: its login or its session id', async () => {
     subscribe('s', '/user/queue/x');
     const ann = await harness.connect({ login: 'ann' });
     ann.sendFrame('SUBSCRIBE', { id: 's', destination: '/user/queue/x' });
@@ -288,7 +288,7 @@ describe('SUBSCRIBE', () => {
     ]);
   });
 
-  test('1.0 knows subscriptions without an id by their destination', async () => {
+  test('in 1.0 the destination identifies a subscription without an id', async () => {
     await begin({}, { 'accept-version': '1.0' });
     client.sendFrame('SUBSCRIBE', { destination: '/topic/a' });
     await tick();
@@ -304,7 +304,7 @@ describe('SUBSCRIBE', () => {
 });
 
 describe('UNSUBSCRIBE', () => {
-  test('the RECEIPT stands behind everything that came before, and nothing comes after it', async () => {
+  test('the RECEIPT follows all earlier messages, and no message follows it', async () => {
     client.sendFrame('SUBSCRIBE', { id: 's', destination: '/topic/a' });
     await tick();
     harness.broker.emit('a', '1');
@@ -316,7 +316,7 @@ describe('UNSUBSCRIBE', () => {
     expect(harness.groups.size).toBe(0);
   });
 
-  test('of an unknown id is answered, counted, and costs no other subscription', async () => {
+  test('of an unknown id is answered and counted, and ends no other subscription', async () => {
     client.sendFrame('SUBSCRIBE', { id: 's', destination: '/topic/a' });
     for (const receipt of ['1', '2']) client.sendFrame('UNSUBSCRIBE', { id: 'unknown', receipt });
     await tick();
@@ -327,7 +327,7 @@ describe('UNSUBSCRIBE', () => {
   });
 
   test.each(['durable', 'persistent'])(
-    'of an unknown id with %s:true is an ERROR: no queue was deleted',
+    'of an unknown id with %s:true is an ERROR, because no queue was deleted',
     async (header) => {
       client.sendFrame('UNSUBSCRIBE', { id: 's', receipt: 'r', [header]: 'true' });
       await tick();
@@ -349,7 +349,7 @@ describe('UNSUBSCRIBE', () => {
     expect(answers()).toEqual(['RECEIPT r']);
   });
 
-  test('an id can be used again', async () => {
+  test('its id can be used again', async () => {
     for (let i = 0; i < 3; i++) {
       client.sendFrame('SUBSCRIBE', { id: 's', destination: '/queue/q', receipt: `s${i}` });
       client.sendFrame('UNSUBSCRIBE', { id: 's', receipt: `u${i}` });
@@ -372,20 +372,20 @@ describe('ACK and NACK', () => {
   }
   const settled = () => harness.broker.settled;
 
-  test('client: cumulative inside the subscription', async () => {
+  test('client: ACK covers all earlier messages of the subscription', async () => {
     const [, second] = await consuming('client');
     client.sendFrame('ACK', { id: second!, receipt: 'r' });
     expect(settled()).toEqual(['ack 1', 'ack 2']);
     expect(client.summary.at(-1)).toBe('RECEIPT r');
   });
 
-  test('client-individual: one message', async () => {
+  test('client-individual: ACK covers one message', async () => {
     const [, second] = await consuming('client-individual');
     client.sendFrame('ACK', { id: second! });
     expect(settled()).toEqual(['ack 2']);
   });
 
-  test('NACK gives back, or drops where told so', async () => {
+  test('NACK requeues the message, or drops it with requeue:false', async () => {
     const [first, second, third] = await consuming('client-individual');
     client.sendFrame('NACK', { id: first! });
     client.sendFrame('NACK', { id: second!, requeue: 'false' });
@@ -393,7 +393,7 @@ describe('ACK and NACK', () => {
     expect(settled()).toEqual(['requeue 1', 'drop 2', 'requeue 3']);
   });
 
-  test('an id that is unknown, or was used, is an ERROR and reaches no broker', async () => {
+  test('an id that is unknown or was used is an ERROR, and does not reach the broker', async () => {
     const [first] = await consuming('client');
     client.sendFrame('ACK', { id: first! });
     client.sendFrame('ACK', { id: first!, receipt: 'r' });
@@ -402,7 +402,7 @@ describe('ACK and NACK', () => {
     expect(settled()).toEqual(['ack 1']);
   });
 
-  test('1.1 names message and subscription, which must fit', async () => {
+  test('1.1 uses message-id and subscription, which must match', async () => {
     const [first, second] = await consuming('client-individual', '1.1');
     client.sendFrame('ACK', { 'message-id': first!, subscription: 's' });
     expect(settled()).toEqual(['ack 1']);
@@ -410,19 +410,19 @@ describe('ACK and NACK', () => {
     expect(client.summary.at(-1)).toBe('ERROR unknown-ack');
   });
 
-  test('1.2 goes by id, whatever stands beside it', async () => {
+  test('1.2 uses id, and ignores other headers', async () => {
     const [first] = await consuming('client-individual');
     client.sendFrame('ACK', { id: first!, 'message-id': 'x', subscription: 'elsewhere' });
     expect(settled()).toEqual(['ack 1']);
   });
 
-  test('1.0 names the message alone', async () => {
+  test('1.0 uses only message-id', async () => {
     const [first] = await consuming('client', '1.0');
     client.sendFrame('ACK', { 'message-id': first! });
     expect(settled()).toEqual(['ack 1']);
   });
 
-  test('after UNSUBSCRIBE it still counts for a while; then the rest goes back', async () => {
+  test('count for a while after UNSUBSCRIBE; then the remaining messages are requeued', async () => {
     const [first, second] = await consuming('client-individual');
     client.sendFrame('UNSUBSCRIBE', { id: 's' });
     await pass(harness.options.ackGraceMs - 100);
@@ -434,7 +434,7 @@ describe('ACK and NACK', () => {
     expect(client.summary.at(-1)).toBe('ERROR unknown-ack');
   });
 
-  test('the end of the session inside that while leaves no timer', async () => {
+  test('the end of the session during that time leaves no timer', async () => {
     await consuming('client-individual');
     client.sendFrame('UNSUBSCRIBE', { id: 's' });
     await tick();
@@ -444,7 +444,7 @@ describe('ACK and NACK', () => {
     expect(settled()).toEqual([]);
   });
 
-  test('the end of the session while UNSUBSCRIBE is under way leaves no timer', async () => {
+  test('the end of the session during UNSUBSCRIBE leaves no timer', async () => {
     await consuming('client-individual');
     harness.broker.holds.add('unsubscribe');
     client.sendFrame('UNSUBSCRIBE', { id: 's' });
@@ -457,7 +457,7 @@ describe('ACK and NACK', () => {
 });
 
 describe('DISCONNECT', () => {
-  test('waits for the confirms of what was sent before, says so and closes', async () => {
+  test('waits for the confirms of earlier SENDs, answers and closes', async () => {
     harness.broker.holds.add('publish');
     client.sendFrame('SUBSCRIBE', { id: 's', destination: '/topic/a' });
     send('1', { receipt: 'r' });
@@ -470,7 +470,7 @@ describe('DISCONNECT', () => {
     expect(client.closed?.code).toBe(1000);
   });
 
-  test('what came in the same tick stands before its RECEIPT', async () => {
+  test('the RECEIPT follows messages of the same tick', async () => {
     client.sendFrame('SUBSCRIBE', { id: 's', destination: '/topic/a' });
     await tick();
     harness.broker.emit('a', '1');
@@ -479,7 +479,7 @@ describe('DISCONNECT', () => {
     expect(answers()).toEqual(['MESSAGE s 1', 'RECEIPT bye']);
   });
 
-  test('a nack meanwhile is an ERROR, and there is no RECEIPT', async () => {
+  test('a nack of an earlier SEND is an ERROR instead of the RECEIPT', async () => {
     harness.broker.holds.add('publish');
     send('1', { receipt: 'r' });
     client.sendFrame('DISCONNECT', { receipt: 'bye' });
@@ -488,7 +488,7 @@ describe('DISCONNECT', () => {
     expect(answers()).toEqual(['ERROR publish-refused']);
   });
 
-  test('frames after it are not looked at', async () => {
+  test('later frames are ignored', async () => {
     client.sendFrame('DISCONNECT', { receipt: 'bye' });
     send('late');
     await tick();
@@ -496,7 +496,7 @@ describe('DISCONNECT', () => {
     expect(harness.broker.publications).toEqual([]);
   });
 
-  test('gives back what was not acknowledged', async () => {
+  test('returns unacknowledged messages', async () => {
     client.sendFrame('SUBSCRIBE', { id: 's', destination: '/queue/q', ack: 'client' });
     await tick();
     harness.broker.consumer('/queue/q').deliver('1');
@@ -514,7 +514,7 @@ describe('the policy', () => {
     SUBSCRIBE: () => client.sendFrame('SUBSCRIBE', { id: 's', destination: '/topic/a', receipt: 'r' }),
   };
 
-  test('is asked who, what and where', async () => {
+  test('gets the principal, the action and the destination', async () => {
     const asked: string[] = [];
     await under((principal, action, destination) => {
       asked.push(`${principal.name} ${action} ${destination.text}`);
@@ -541,7 +541,7 @@ describe('the policy', () => {
       { id: 's', destination: '/topic/a', durable: 'true', 'x-queue-name': 'jobs' },
       'subscribe /queue/jobs',
     ],
-  ])('is asked for what %s with %j reaches besides', async (verb, headers, refused) => {
+  ])('checks the further permissions of %s with %j', async (verb, headers, refused) => {
     const askLater = refused.length % 2 === 0;
     await under((_, action, { text }) => {
       const isAllowed = `${action} ${action === 'send' ? 'to ' : ''}${text}` !== refused;
@@ -554,7 +554,7 @@ describe('the policy', () => {
     expect(harness.broker.calls).toEqual([]);
   });
 
-  test('is asked for a SEND in a transaction when it comes', async () => {
+  test('checks a SEND in a transaction when it arrives', async () => {
     await under((_, __, { text }) => text !== '/queue/other');
     client.sendFrame('BEGIN', { transaction: 't' });
     client.sendFrame('SEND', { destination: '/queue/q', transaction: 't', 'reply-to': 'other', receipt: 'r' }, 'x');
@@ -584,7 +584,7 @@ describe('the policy', () => {
         ['secret reason'],
       ],
       ['nothing', () => undefined as unknown as boolean, []],
-    ])('%s refuses, and what failed is for the log alone', async (_, allows, warned) => {
+    ])('%s refuses, and the cause is only in the log', async (_, allows, warned) => {
       await under(allows);
       verbs[verb]();
       await tick();
@@ -598,7 +598,7 @@ describe('the policy', () => {
       expect(causes.filter((cause) => cause !== undefined)).toEqual(warned);
     });
 
-    test('a promise for true is waited for', async () => {
+    test('waits for a promise for true', async () => {
       const answer = new Decision<boolean>();
       await under(() => answer.promise);
       verbs[verb]();
@@ -609,7 +609,7 @@ describe('the policy', () => {
       expect(answers()).toEqual(['RECEIPT r']);
     });
 
-    test('one that does not answer refuses, and its late answer changes nothing', async () => {
+    test('is refused without an answer in time, and a late answer has no effect', async () => {
       const answer = new Decision<boolean>();
       await under(() => answer.promise);
       verbs[verb]();
@@ -621,7 +621,7 @@ describe('the policy', () => {
       expect(harness.broker.calls).toEqual([]);
     });
 
-    test('an answer after the end opens nothing at the broker', async () => {
+    test('opens nothing at the broker if the answer comes after the end of the session', async () => {
       const answer = new Decision<boolean>();
       await under(() => answer.promise);
       if (verb === 'SEND') send('x', { 'reply-to': '/temp-queue/t' });

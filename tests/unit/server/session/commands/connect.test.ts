@@ -41,11 +41,11 @@ describe('CONNECTED', () => {
     expect(client.frames[0]).toMatchObject({ command: 'CONNECTED', headers: { version } });
   });
 
-  test('a STOMP frame is a CONNECT frame', async () => {
+  test('answers STOMP like CONNECT', async () => {
     expect((await connecting({}, 'STOMP')).summary).toEqual(['CONNECTED']);
   });
 
-  test('says version, heart-beat, session and server, and no more', async () => {
+  test('has only the headers version, heart-beat, session and server', async () => {
     const client = await connecting({ 'accept-version': '1.2' });
     expect(client.frames[0]?.headers).toEqual({
       version: '1.2',
@@ -55,7 +55,7 @@ describe('CONNECTED', () => {
     });
   });
 
-  test('grants the extensions that it has', async () => {
+  test('grants known extensions', async () => {
     const client = await connecting({ 'accept-version': '1.2', 'relay-extensions': 'time-travel, drain,soft-errors' });
     expect(client.frames[0]?.headers['relay-extensions']).toBe('soft-errors,drain');
     client.sendFrame('SUBSCRIBE', { id: 'relay', destination: '/topic/a' });
@@ -63,7 +63,7 @@ describe('CONNECTED', () => {
     expect(client.frames.at(-1)?.headers).toMatchObject({ code: 'invalid-header' });
   });
 
-  test('grants none that it does not have, and the id of its own messages is then free', async () => {
+  test('does not grant unknown extensions; without any, the subscription id relay is free', async () => {
     const client = await connecting({ 'accept-version': '1.2', 'relay-extensions': 'time-travel' });
     expect(client.frames[0]?.headers).not.toHaveProperty('relay-extensions');
     client.sendFrame('SUBSCRIBE', { id: 'relay', destination: '/topic/a', receipt: 'r' });
@@ -86,7 +86,7 @@ describe('CONNECTED', () => {
 });
 
 describe('refusals', () => {
-  test('no version in common: ERROR says which there are', async () => {
+  test('no version in common: ERROR lists the supported versions', async () => {
     const client = await connecting({ 'accept-version': '2.0' });
     expect(client.frames[0]).toMatchObject({
       command: 'ERROR',
@@ -95,7 +95,7 @@ describe('refusals', () => {
     expect(client.closed?.code).toBe(1002);
   });
 
-  test('a heart-beat that is none', async () => {
+  test('a malformed heart-beat', async () => {
     expect((await connecting({ 'heart-beat': 'often' })).summary).toEqual(['ERROR invalid-header']);
   });
 
@@ -120,7 +120,7 @@ describe('refusals', () => {
 });
 
 describe('the authenticator', () => {
-  test('is asked with all that the client presents', async () => {
+  test('gets all credentials of the client', async () => {
     const seen: Credentials[] = [];
     asks((credentials) => {
       seen.push(credentials);
@@ -134,7 +134,7 @@ describe('the authenticator', () => {
     expect(seen[0]?.address).toBe('192.0.2.1');
   });
 
-  test('refuses: nothing of the secret is shown, and the client must not come back', async () => {
+  test('refuses: the ERROR does not reveal the passcode, and the client must not reconnect', async () => {
     const client = await connecting({ login: 'refused', passcode: 'hidden' });
     expect(client.summary).toEqual(['ERROR authentication-failed']);
     expect(client.frames[0]?.raw.toString()).not.toContain('hidden');
@@ -149,7 +149,7 @@ describe('the authenticator', () => {
         throw new Error('database away');
       },
     ],
-  ])('%s: the client may come back', async (_, authenticate) => {
+  ])('%s: the client may reconnect', async (_, authenticate) => {
     asks(authenticate);
     const client = await connecting();
     expect(client.summary).toEqual(['ERROR authentication-unavailable']);
@@ -161,7 +161,7 @@ describe('the authenticator', () => {
   test.each([
     ['authentication-failed', 4401],
     ['token-expired', 4410],
-  ] as const)('refuses with %s and a sentence of its own', async (code, closeCode) => {
+  ] as const)('refuses with %s and its own sentence', async (code, closeCode) => {
     asks(() => Promise.reject(new AuthenticationError(code, 'The token is of no use.')));
     const client = await connecting();
     expect(client.summary).toEqual([`ERROR ${code}`]);
@@ -169,7 +169,7 @@ describe('the authenticator', () => {
     expect(client.closed?.code).toBe(closeCode);
   });
 
-  test('hangs: it is waited for so long, and its late answer changes nothing', async () => {
+  test('hangs: the relay waits for connectTimeoutMs, and a late answer has no effect', async () => {
     const answer = new Decision<Principal>();
     asks(() => answer.promise);
     const client = harness.open();
@@ -187,7 +187,7 @@ describe('the authenticator', () => {
     expect(client.summary).toEqual(['ERROR authentication-unavailable']);
   });
 
-  test('answers after the client has gone: what the client had sent is done, and the session ends', async () => {
+  test('answers after the client has gone: earlier frames are handled, and the session ends', async () => {
     const answer = new Decision<Principal>();
     asks(() => answer.promise);
     const client = await connecting();
@@ -202,14 +202,14 @@ describe('the authenticator', () => {
   });
 });
 
-test('a client that says nothing is told so and closed', async () => {
+test('a client that sends nothing gets ERROR and is closed', async () => {
   const client = harness.open();
   await pass(harness.options.connectTimeoutMs + 100);
   expect(client.summary).toEqual(['ERROR connect-timeout']);
   expect(client.closed?.code).toBe(4408);
 });
 
-test('half a CONNECT is none', async () => {
+test('an incomplete CONNECT does not count', async () => {
   const client = harness.open();
   client.send('CONNECT\naccept-version:1.2\n');
   await pass(harness.options.connectTimeoutMs + 100);

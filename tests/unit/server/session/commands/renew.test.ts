@@ -1,4 +1,4 @@
-/** The life of a token: its end, the warning, and SEND to /relay/auth with a new one. */
+/** The lifetime of a token: its end, the warning, and SEND to /relay/auth with a new one. */
 import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globals';
 import {
   AuthenticationError,
@@ -11,7 +11,7 @@ import type { MemoryConnection } from '../../../../support/memory-connection.js'
 import { Decision } from '../../../../support/scripted-broker.js';
 import { Harness, pass, tick, useFakeTime } from '../harness.js';
 
-/** What a token says: the user's name, what it may see and send to, and how long it lives. */
+/** The content of a token: the user's name, the allowed topics, and the lifetime. */
 interface Token {
   readonly name?: string;
   readonly topics?: readonly string[];
@@ -21,7 +21,7 @@ interface Token {
 let harness: Harness;
 let client: MemoryConnection;
 let asked: Credentials[];
-/** In place of the authenticator's own answer. */
+/** Replaces the authenticator's own answer. */
 let answer: (() => Promise<Principal | undefined>) | undefined;
 
 const authenticator: Authenticator = {
@@ -64,7 +64,7 @@ async function connect(token: Token = {}, extensions = ''): Promise<void> {
     ...(extensions && { 'relay-extensions': extensions }),
   });
 }
-/** Headers of CONNECT are as they are; in those of SEND a colon is one of 1.2's escapes. */
+/** CONNECT has no escapes in its headers; in those of SEND, STOMP 1.2 escapes colons. */
 const escaped = (value: string): string => value.replaceAll(':', '\\c');
 async function renew(token: Token | string, headers: Record<string, string> = {}): Promise<void> {
   const passcode = typeof token === 'string' ? token : escaped(passcodeOf(token));
@@ -78,7 +78,7 @@ async function subscribe(...topics: string[]): Promise<void> {
 const answers = () => client.summary.slice(1);
 
 describe('a token that ends', () => {
-  test('ends the session, for what comes and for what goes', async () => {
+  test('ends the session: no more messages and no more SENDs', async () => {
     await connect({ livesForMs: 60_000 });
     await subscribe('a');
     await pass(59_000);
@@ -92,7 +92,7 @@ describe('a token that ends', () => {
     expect(harness.broker.publications).toEqual([]);
   });
 
-  test('is announced to who has asked for it, once', async () => {
+  test('is announced once to a client with token-renewal', async () => {
     await connect({ livesForMs: 100_000 }, 'token-renewal');
     await pass(69_000);
     expect(answers()).toEqual([]);
@@ -107,13 +107,13 @@ describe('a token that ends', () => {
     expect(client.frames.map(({ command }) => command)).toEqual(['CONNECTED', 'MESSAGE', 'ERROR']);
   });
 
-  test('does not outlive its connection', async () => {
+  test('leaves no timer after its connection', async () => {
     await connect({ livesForMs: 60_000 });
     client.vanish();
     expect(harness.timers.size).toBe(0);
   });
 
-  test('one that has ended already is refused', async () => {
+  test('is refused if it ended before CONNECT', async () => {
     const late = harness.open();
     late.sendFrame('CONNECT', { 'accept-version': '1.2', passcode: passcodeOf({ livesForMs: 0 }) });
     await tick();
@@ -123,7 +123,7 @@ describe('a token that ends', () => {
 });
 
 describe('a new token', () => {
-  test('takes the place of the old one', async () => {
+  test('replaces the old one', async () => {
     await connect({ livesForMs: 60_000 }, 'token-renewal');
     await pass(50_000);
     await renew({ livesForMs: 60_000 });
@@ -153,7 +153,7 @@ describe('a new token', () => {
     ['a header', { Authorization: 'Bearer T' }, ''],
     ['the body', {}, ' T\n'],
   ])(
-    'comes in %s; the authenticator sees what CONNECT would have shown, but for the upgrade',
+    'can be in %s; the authenticator gets the same credentials as at CONNECT, without the upgrade headers',
     async (place, headers, body) => {
       await connect();
       answer = () => Promise.resolve(principalOf({}));
@@ -168,7 +168,7 @@ describe('a new token', () => {
     },
   );
 
-  test('is waited for: frames behind it are judged by it', async () => {
+  test('delays later frames, which are checked against it', async () => {
     await connect({ topics: ['a'] });
     const decision = new Decision<Principal>();
     answer = () => decision.promise;
@@ -196,7 +196,7 @@ describe('a new token', () => {
     expect(client.closed?.code).toBe(closeCode);
   });
 
-  test('of a user whose access was revoked meanwhile ends the session', async () => {
+  test('of a user whose access was revoked in the meantime ends the session', async () => {
     let isRevoked = false;
     harness = new Harness({ authenticator, policy, isRevoked: () => isRevoked });
     await connect();
@@ -206,14 +206,14 @@ describe('a new token', () => {
     expect(client.closed?.code).toBe(4401);
   });
 
-  test('that nobody knows, and none at all, end the session', async () => {
+  test('must be present: without one the session ends', async () => {
     await connect();
     client.sendFrame('SEND', { destination: '/relay/auth' });
     await tick();
     expect(answers()).toEqual(['ERROR authentication-failed']);
   });
 
-  test('that cannot be checked now leaves the session as it is, with soft-errors', async () => {
+  test('that cannot be checked at the moment leaves a session with soft-errors as it is', async () => {
     await connect({ livesForMs: 60_000 }, 'soft-errors');
     answer = () => Promise.reject(new Error('database away'));
     await renew({});
@@ -230,7 +230,7 @@ describe('a new token', () => {
     expect(answers().at(-1)).toBe('ERROR token-expired');
   });
 
-  test('that cannot be checked now ends the session without them, which may come back', async () => {
+  test('that cannot be checked at the moment ends a session without soft-errors, which may reconnect', async () => {
     await connect();
     answer = () => Promise.reject(new Error('database away'));
     await renew({});
@@ -238,7 +238,7 @@ describe('a new token', () => {
     expect(client.closed?.code).toBe(1013);
   });
 
-  test('that comes while the old one ends is too late', async () => {
+  test('that is accepted only after the end of the old one is too late', async () => {
     await connect({ livesForMs: 5_000 });
     const decision = new Decision<Principal>();
     answer = () => decision.promise;
@@ -249,7 +249,7 @@ describe('a new token', () => {
     expect(answers()).toEqual(['ERROR token-expired']);
   });
 
-  test('is no part of a transaction', async () => {
+  test('cannot be part of a transaction', async () => {
     await connect({}, 'soft-errors');
     client.sendFrame('BEGIN', { transaction: 't' });
     await renew({}, { transaction: 't' });
@@ -259,7 +259,7 @@ describe('a new token', () => {
     expect(asked).toHaveLength(1);
   });
 
-  test('is not taken before CONNECT, nor anywhere else below /relay', async () => {
+  test('is not accepted before CONNECT, nor at other destinations below /relay', async () => {
     const early = harness.open();
     early.sendFrame('SEND', { destination: '/relay/auth', passcode: '{}' });
     expect(early.summary).toEqual(['ERROR not-connected']);
@@ -270,7 +270,7 @@ describe('a new token', () => {
     expect(asked).toHaveLength(1);
   });
 
-  test('has a bound', async () => {
+  test('has a maximum size', async () => {
     await connect();
     client.sendFrame('SEND', { destination: '/relay/auth' }, 'x'.repeat(20_000));
     await tick();
@@ -279,8 +279,8 @@ describe('a new token', () => {
   });
 });
 
-describe('what a new token no longer allows', () => {
-  test('subscriptions end, the socket stays, and the RECEIPT names them', async () => {
+describe('permissions that a new token lacks', () => {
+  test('end subscriptions but not the session, and the RECEIPT names them', async () => {
     await connect();
     await subscribe('a', 'b');
     client.sendFrame('SUBSCRIBE', { id: 'own,1', destination: '/topic/b', ack: 'client' });
@@ -302,7 +302,7 @@ describe('what a new token no longer allows', () => {
     expect(client.frames.at(-1)?.headers).toEqual({ 'receipt-id': 'renewed' });
   });
 
-  test('is found out in turns: many subscriptions with dear rules hold nobody up', async () => {
+  test('are checked in turns: many subscriptions with expensive rules delay no other session', async () => {
     const checks = jest.fn(() => true);
     harness = new Harness({ authenticator, policy: { allows: checks } });
     await connect();
@@ -319,7 +319,7 @@ describe('what a new token no longer allows', () => {
     expect(checks).toHaveBeenCalledTimes(4);
   });
 
-  test('with soft-errors each is reported as a refusal of its SUBSCRIBE', async () => {
+  test('with soft-errors are reported as refusals of each SUBSCRIBE', async () => {
     await connect({}, 'soft-errors');
     await subscribe('a', 'b');
     await renew({ topics: [] });
@@ -333,7 +333,7 @@ describe('what a new token no longer allows', () => {
     expect(answers().at(-1)).toBe('RECEIPT renewed');
   });
 
-  test('what was delivered before can still be acknowledged for a while', async () => {
+  test('leave earlier deliveries acknowledgeable for a while', async () => {
     await connect();
     client.sendFrame('SUBSCRIBE', { id: 's', destination: '/topic/b', ack: 'client-individual' });
     await tick();
@@ -346,7 +346,7 @@ describe('what a new token no longer allows', () => {
     expect(answers().at(-1)).toBe('RECEIPT renewed');
   });
 
-  test('a transaction with such a SEND can only be aborted, another one is committed', async () => {
+  test('for a SEND in a transaction make its COMMIT fail; other transactions are committed', async () => {
     await connect({}, 'soft-errors');
     for (const [transaction, topic] of [
       ['t', 'b'],
@@ -366,7 +366,7 @@ describe('what a new token no longer allows', () => {
     expect(harness.broker.publications.map(({ message }) => message.body.toString())).toEqual(['u']);
   });
 
-  test('a transaction is spoilt whose headers reach what is no longer allowed', async () => {
+  test('for the headers of a SEND in a transaction make its COMMIT fail', async () => {
     const replies: Policy = {
       allows: ({ claims }, _, { text }) => text !== '/queue/jobs' || (claims['topics'] as string[]).includes('jobs'),
     };
@@ -385,7 +385,7 @@ describe('what a new token no longer allows', () => {
     expect(harness.broker.publications.map(({ message }) => message.body.toString())).toEqual(['u']);
   });
 
-  test('a subscription ends whose headers reach what is no longer allowed', async () => {
+  test('for the headers of a subscription end it', async () => {
     const jobs: Policy = {
       allows: ({ claims }, _, { text }) => text !== '/queue/jobs' || (claims['topics'] as string[]).includes('jobs'),
     };
@@ -398,7 +398,7 @@ describe('what a new token no longer allows', () => {
     expect(client.frames.at(-1)?.headers['relay-ended-subscriptions']).toBe('named');
   });
 
-  test('a policy that does not answer ends them', async () => {
+  test('include those for which the policy does not answer', async () => {
     harness = new Harness({
       authenticator,
       policy: { allows: ({ claims }) => (claims['topics'] as string[]).length > 0 || new Promise(() => {}) },

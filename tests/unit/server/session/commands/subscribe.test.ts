@@ -1,4 +1,4 @@
-/** When SUBSCRIBE is answered, what is asked for twice, and when a client that has ended its side is let go. */
+/** The answer to SUBSCRIBE, its further attempts, and the end of a client that has ended its side of the connection. */
 import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globals';
 import { BrokerError, type BrokerErrorCode } from '../../../../../server/src/brokers/broker.js';
 import type { MemoryConnection } from '../../../../support/memory-connection.js';
@@ -17,21 +17,22 @@ afterEach(async () => {
 });
 
 const consumers = () => harness.broker.channels.flatMap((channel) => channel.consumers);
-const told = () => client.fresh().map(({ command, headers, body }) => headers['code'] ?? (body.toString() || command));
+const received = () =>
+  client.fresh().map(({ command, headers, body }) => headers['code'] ?? (body.toString() || command));
 
 async function subscribe(destination = '/queue/q'): Promise<void> {
   client.sendFrame('SUBSCRIBE', { id: 's', destination, receipt: 'r' });
   await tick();
 }
 
-test('what the broker delivers before it answers waits for the RECEIPT', async () => {
+test('messages that the broker delivers before its answer wait for the RECEIPT', async () => {
   harness.broker.holds.add('consume');
   await subscribe();
   for (const body of ['a', 'b']) consumers()[0]?.deliver(body);
-  expect(told()).toEqual([]);
+  expect(received()).toEqual([]);
   consumers()[0]?.live.grant(consumers()[0]!);
   await tick();
-  expect(told()).toEqual(['RECEIPT', 'a', 'b']);
+  expect(received()).toEqual(['RECEIPT', 'a', 'b']);
 });
 
 describe('a queue that is held exclusively', () => {
@@ -41,28 +42,28 @@ describe('a queue that is held exclusively', () => {
   }
   beforeEach(() => void harness.broker.holds.add('consume'));
 
-  test.each(['queue-in-use', 'queue-not-found'] as const)('%s: is asked for again, and had', async (code) => {
+  test.each(['queue-in-use', 'queue-not-found'] as const)('%s: another attempt succeeds', async (code) => {
     await subscribe();
     await refuse(code);
-    expect(told()).toEqual([]);
+    expect(received()).toEqual([]);
     await pass(200);
     consumers()[1]?.live.grant(consumers()[1]!);
     await tick();
-    expect(told()).toEqual(['RECEIPT']);
+    expect(received()).toEqual(['RECEIPT']);
   });
 
   test('is refused after about a second', async () => {
     await subscribe();
     for (let i = 0; i < 5; i++) {
-      expect(told()).toEqual([]);
+      expect(received()).toEqual([]);
       await refuse('queue-in-use');
       await pass(500);
     }
-    expect(told()).toEqual(['queue-in-use']);
+    expect(received()).toEqual(['queue-in-use']);
     expect(consumers()).toHaveLength(5);
   });
 
-  test('is not asked for again by a client that has gone', async () => {
+  test('is not tried again for a client that has gone', async () => {
     await subscribe();
     await refuse('queue-in-use');
     client.vanish();
@@ -73,22 +74,22 @@ describe('a queue that is held exclusively', () => {
   test.each([
     ['queue-conflict', '/queue/q'],
     ['queue-not-found', '/amq/queue/q'],
-  ] as const)('%s of %s is an answer', async (code, destination) => {
+  ] as const)('%s of %s is refused at once', async (code, destination) => {
     await subscribe(destination);
     await refuse(code);
-    expect(told()).toEqual([code]);
+    expect(received()).toEqual([code]);
   });
 });
 
 describe('a client that has ended its side', () => {
-  test('is let go at once when nothing is left to do', async () => {
+  test('is closed at once if no work is left', async () => {
     await subscribe('/topic/t');
     client.listener.onEnd?.();
     expect(client.closed).toEqual({ code: 1000, reason: '' });
     await tick();
   });
 
-  test('still gets the RECEIPT of what it had sent', async () => {
+  test('still gets the RECEIPTs of its frames', async () => {
     harness.broker.holds.add('publish');
     client.sendFrame('SEND', { destination: '/queue/q', receipt: 'r' });
     await tick();
@@ -96,11 +97,11 @@ describe('a client that has ended its side', () => {
     expect(client.closed).toBeUndefined();
     harness.broker.publications[0]?.confirm.grant();
     await tick();
-    expect(told()).toEqual(['RECEIPT']);
+    expect(received()).toEqual(['RECEIPT']);
     expect(client.closed).toEqual({ code: 1000, reason: '' });
   });
 
-  test('is let go before CONNECT too', () => {
+  test('is closed at once before CONNECT too', () => {
     const silent = harness.open();
     silent.listener.onEnd?.();
     expect(silent.closed).toEqual({ code: 1000, reason: '' });
