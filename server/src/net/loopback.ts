@@ -1,10 +1,10 @@
-/** Whether a host name or IP address is this machine talking to itself. */
+/** True if a host name or IP address is loopback. */
 export function isLoopback(host: string): boolean {
-  const plain = host.replace(/^::ffff:/, ''); // IPv4 may come mapped into IPv6
+  const plain = host.replace(/^::ffff:/, ''); // IPv4 may be mapped into IPv6
   return plain === 'localhost' || plain === '::1' || plain === '[::1]' || /^127(\.\d{1,3}){3}$/.test(plain);
 }
 
-/** What one client can have to itself: an address of IPv4, or 64 bits of IPv6. */
+/** The addresses that one client may have: an IPv4 address, or the first 64 bits of an IPv6 address. */
 export function networkOf(address: string): string {
   if (!address.includes(':')) return address;
   const [head = '', tail] = address.split('::');

@@ -1,7 +1,7 @@
 /**
- * TLS for the relay's listeners: certificate and key from files that may be replaced while it runs (new connections get the
- * new ones), and a bound on connections that have not come through the door yet. Half of a handshake costs a client nothing
- * and the relay tens of kilobytes: so it has a deadline, and so many may be under way.
+ * TLS for the relay's listeners. Certificate and key come from files that may be replaced while the relay runs; new
+ * connections then get the new pair. An unfinished handshake costs a client nothing and the relay tens of kilobytes, so
+ * handshakes have a deadline, and the number of unfinished connections is bounded.
  */
 import { createPrivateKey, X509Certificate } from 'node:crypto';
 import type { KeyObject } from 'node:crypto';
@@ -12,25 +12,25 @@ import { WatchedFile } from './watched-file.js';
 import type { Log } from '../process/log.js';
 
 export interface TlsPortOptions {
-  /** PEM: the relay's certificate, and those between it and the authority's. */
+  /** PEM: the relay's certificate and its intermediate certificates. */
   readonly certFile: string;
   /** PEM, without a passphrase. */
   readonly keyFile: string;
   readonly minVersion: 'TLSv1.2' | 'TLSv1.3';
-  /** How long a client may take for its handshake. */
+  /** Time limit of a handshake. */
   readonly handshakeTimeoutMs: number;
-  /** Connections at a time, of each listener, that are not through the door; who comes beyond is cut off without a word. */
+  /** Maximum number of unfinished connections of each listener. Further connections are cut off. */
   readonly unfinishedMax: number;
 }
 
-/** What makes of a connection somebody else's to bound: a session's begin on TCP, or the upgrade to WebSocket on HTTP. */
+/** The event that finishes a connection; other limits then apply to it: the session on TCP, the upgrade on HTTP. */
 export type HandshakeDone = 'secureConnection' | 'upgrade';
 
 export class TlsPort {
   private readonly files: WatchedFile<SecureContextOptions>;
   private readonly servers = new Map<Server, Set<Socket>>();
 
-  /** Throws where the files cannot be read or do not fit. `pollMs`: how often the files are looked at. */
+  /** Throws if the files cannot be read or do not match. `pollMs` is the interval at which the files are checked. */
   constructor(
     private readonly options: TlsPortOptions,
     log: Pick<Log, 'info' | 'warn'>,
@@ -53,41 +53,41 @@ export class TlsPort {
     });
   }
 
-  /** For `tls.createServer` and `https.createServer`. */
+  /** Options for `tls.createServer` and `https.createServer`. */
   get serverOptions(): TlsOptions {
     return { ...this.files.value, handshakeTimeout: this.options.handshakeTimeoutMs };
   }
 
-  /** Keeps the certificate of a server up to date, and its doorway bounded. */
-  guard(server: Server, door: HandshakeDone): void {
+  /** Keeps the certificate of a server up to date, and bounds its unfinished connections. */
+  guard(server: Server, doneEvent: HandshakeDone): void {
     const open = new Set<Socket>();
-    let insideCount = 0;
+    let finishedCount = 0;
     this.servers.set(server, open);
-    // one function of each kind for all sockets
+    // All sockets share these functions.
     function onClose(this: Socket): void {
       open.delete(this);
     }
-    function onInsideClose(): void {
-      insideCount--;
+    function onFinishedClose(): void {
+      finishedCount--;
     }
     server.on('connection', (socket: Socket) => {
-      if (open.size - insideCount >= this.options.unfinishedMax) {
+      if (open.size - finishedCount >= this.options.unfinishedMax) {
         socket.destroy();
         return;
       }
       open.add(socket);
       socket.on('close', onClose);
     });
-    server.on(door, (...args: unknown[]) => {
-      const socket = args.at(door === 'upgrade' ? 1 : 0) as TLSSocket;
+    server.on(doneEvent, (...args: unknown[]) => {
+      const socket = args.at(doneEvent === 'upgrade' ? 1 : 0) as TLSSocket;
       if (socket.closed) return;
-      insideCount++;
-      socket.on('close', onInsideClose);
+      finishedCount++;
+      socket.on('close', onFinishedClose);
     });
     server.on('tlsClientError', (_error, socket: TLSSocket) => socket.destroy());
   }
 
-  /** Ends the connections that are left, which are those in the doorway. */
+  /** Destroys the remaining connections, which are the unfinished ones. */
   close(): void {
     this.files.close();
     for (const open of this.servers.values()) for (const socket of open) socket.destroy();
@@ -105,7 +105,7 @@ function checkPair(pair: Pair, { certFile, keyFile }: TlsPortOptions): X509Certi
   if (!certificate.checkPrivateKey(readKey(pair.key, keyFile))) {
     throw new Error(`the key in ${keyFile} does not belong to the certificate in ${certFile}`);
   }
-  createSecureContext(pair); // what else TLS minds, such as a key that is too short
+  createSecureContext(pair); // further checks of TLS, such as for a key that is too short
   return certificate;
 }
 

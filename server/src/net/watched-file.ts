@@ -1,8 +1,9 @@
 /**
- * What is in a file that may change while the process runs: a key, a certificate, a list of users. Files that belong
- * together (certificate and key) are read together. They are looked at every few seconds: unlike fs.watch that also sees
- * renames, and the swapped symbolic links with which Kubernetes brings new secrets. A change counts when it has stood for a
- * moment, so that nothing half written is read; where the new content cannot be used, the old one stays in force.
+ * The content of files that may change while the process runs: keys, certificates, lists of users. Files that belong
+ * together (certificate and key) are read together. Polling every few seconds also detects renames and the swapped
+ * symbolic links with which Kubernetes updates secrets; fs.watch does not. A change counts when the files have been
+ * stable for a moment, so that no half-written file is read. If the new content cannot be used, the old one stays in
+ * use.
  */
 import { closeSync, openSync, readSync, statSync } from 'node:fs';
 import type { BigIntStats } from 'node:fs';
@@ -11,13 +12,15 @@ import type { Log } from '../process/log.js';
 
 export interface WatchedFileOptions<T> {
   readonly paths: readonly string[];
-  /** Each file may have so many bytes; 1 MiB if not given. */
+  /** Maximum size of each file; default 1 MiB. */
   readonly maxBytes?: number;
-  /** 2 s if not given. */
+  /** Default 2 s. */
   readonly pollMs?: number;
-  /** Throws where the contents, in the order of `paths`, cannot be used. Its message is logged: no secrets in it. */
+  /**
+   * Throws if the contents, in the order of `paths`, cannot be used. The message is logged, so it must have no secrets.
+   */
   parse(contents: readonly Buffer[]): T;
-  /** The files have changed, and this is what they hold now. Throws where that cannot be used after all. */
+  /** Called with the new value after a change. Throws if it cannot be used after all. */
   onChange?(value: T): void;
   readonly log: Pick<Log, 'info' | 'warn'>;
 }
@@ -27,19 +30,19 @@ const POLL_MS = 2_000;
 const SETTLE_MS = 200;
 
 export class WatchedFile<T> {
-  /** What the files hold, or held when they could last be used. */
+  /** The last usable content of the files. */
   value: T;
   private seen: string;
   private readonly pollMs: number;
   private timer: NodeJS.Timeout | undefined;
   private isClosed = false;
 
-  /** Reads at once. Throws where the files cannot be read or used. */
+  /** Reads the files at once. Throws if they cannot be read or used. */
   constructor(private readonly options: WatchedFileOptions<T>) {
     this.pollMs = options.pollMs ?? POLL_MS;
     this.seen = options.paths.map((path) => fingerprint(statSync(path, { bigint: true }))).join();
     this.value = this.read();
-    this.lookIn(this.pollMs);
+    this.checkIn(this.pollMs);
   }
 
   close(): void {
@@ -52,19 +55,19 @@ export class WatchedFile<T> {
     return this.options.parse(paths.map((path) => readBounded(path, maxBytes)));
   }
 
-  private lookIn(ms: number, changed?: string): void {
+  private checkIn(ms: number, changed?: string): void {
     this.timer = setTimeout(() => void this.check(changed), ms).unref();
   }
 
-  /** `changed`: what the files looked like a moment ago, where that was new. */
+  /** `changed` is the new fingerprint that the previous check found, if any. */
   private async check(changed: string | undefined): Promise<void> {
-    const now = (await Promise.all(this.options.paths.map(lookAt))).join();
+    const now = (await Promise.all(this.options.paths.map(fingerprintAt))).join();
     if (this.isClosed) return;
-    if (now === this.seen) return this.lookIn(this.pollMs);
-    if (now !== changed) return this.lookIn(Math.min(SETTLE_MS, this.pollMs), now);
-    this.seen = now; // also where it cannot be used: that is said once
+    if (now === this.seen) return this.checkIn(this.pollMs);
+    if (now !== changed) return this.checkIn(Math.min(SETTLE_MS, this.pollMs), now);
+    this.seen = now; // even if the content cannot be used, so that the warning comes once
     this.reload();
-    this.lookIn(this.pollMs);
+    this.checkIn(this.pollMs);
   }
 
   private reload(): void {
@@ -76,13 +79,13 @@ export class WatchedFile<T> {
       log.info({ files: paths }, 'changed files have been read again');
     } catch (error) {
       const reason = (error as Error).message;
-      log.warn({ files: paths, reason }, 'changed files cannot be used; what they held before stays in force');
+      log.warn({ files: paths, reason }, 'changed files cannot be used; their old content stays in use');
     }
   }
 }
 
-/** Follows symbolic links. What cannot be looked at looks like its error. */
-async function lookAt(path: string): Promise<string> {
+/** Follows symbolic links. The fingerprint of an unreadable file is its error code. */
+async function fingerprintAt(path: string): Promise<string> {
   try {
     return fingerprint(await stat(path, { bigint: true }));
   } catch (error) {

@@ -1,12 +1,13 @@
 /**
- * Every way in which a session can go wrong, in one table: the short text of ERROR's `message` header, the WebSocket
- * close code, and whether a client that is told so may usefully connect again by itself. The detailed sentence
- * (ERROR's body) comes with the error.
+ * The table of all errors of a session: the short text of ERROR's `message` header, the WebSocket close code, and
+ * whether an automatic reconnect of the client makes sense. The detailed sentence (ERROR's body) comes with the error.
  *
- * `isSoft`: about one frame, which was read whole and is simply not done. A client that has asked for `soft-errors` gets a
- * report instead of ERROR and lives on. What is against the protocol, or about the session itself, ends it in any case.
+ * `isSoft` marks errors about one frame that was read completely and is refused. A client with `soft-errors` gets a
+ * report instead of ERROR, and its session continues. Violations of the protocol, and errors about the session itself,
+ * always end the session.
  *
- * Close codes: 1002 and 1009 are RFC 6455's; 1012 service restart, 1013 try again later; 4000 to 4999 are ours to give.
+ * Close codes: 1002 and 1009 are defined by RFC 6455, 1012 is "service restart", 1013 "try again later"; 4000 to 4999
+ * are for applications.
  */
 const PROTOCOL = { closeCode: 1002, mayReconnect: false, isSoft: false } as const;
 const TOO_BIG = { closeCode: 1009, mayReconnect: false, isSoft: false } as const;
@@ -33,16 +34,16 @@ export const ERRORS = {
   'connect-timeout': { text: 'no CONNECT in time', closeCode: 4408, mayReconnect: true, isSoft: false },
   'heart-beat-timeout': { text: 'heart-beat missed', closeCode: 4408, mayReconnect: true, isSoft: false },
   'authentication-failed': { text: 'authentication failed', closeCode: 4401, mayReconnect: false, isSoft: false },
-  // The SDK fetches a fresh token before it comes back
+  // The SDK fetches a new token before it reconnects.
   'token-expired': { text: 'token expired', closeCode: 4410, mayReconnect: true, isSoft: false },
-  // Soft for a session that has had a token before
+  // Soft for a session that renews its token.
   'authentication-unavailable': { text: 'authentication unavailable', ...LATER, isSoft: true },
   'too-many-sessions': { text: 'too many sessions', ...LATER },
   'too-many-user-sessions': { text: 'too many sessions of this user', ...LATER },
   'too-many-address-sessions': { text: 'too many sessions from this address', ...LATER },
   'too-many-connects': { text: 'too many new sessions a second', ...LATER },
   overloaded: { text: 'relay is overloaded', ...LATER },
-  // What a frame asks for
+  // Requests of frames
   'missing-header': { text: 'missing header', ...REQUEST },
   'invalid-header': { text: 'invalid header', ...REQUEST },
   'unexpected-body': { text: 'body not allowed', ...REQUEST },
@@ -57,7 +58,7 @@ export const ERRORS = {
   'transaction-too-large': { text: 'transaction too large', ...REQUEST },
   'too-many-transactions': { text: 'too many transactions', ...REQUEST },
   'commit-failed': { text: 'commit failed', ...REQUEST },
-  // What the broker says
+  // Refusals of the broker
   'broker-unavailable': { text: 'broker unavailable', ...LATER, isSoft: true },
   'not-supported': { text: 'not supported by the broker', ...REQUEST },
   'publish-refused': { text: 'message refused by the broker', ...REQUEST },
@@ -69,7 +70,7 @@ export const ERRORS = {
   'access-refused': { text: 'refused by the broker', ...REFUSED },
   'too-many-channels': { text: 'too many channels', ...LATER, isSoft: true },
   'subscription-ended': { text: 'subscription ended by the broker', ...REQUEST },
-  // What the relay decides
+  // Decisions of the relay
   revoked: { text: 'access revoked', closeCode: 4401, mayReconnect: false, isSoft: false },
   kicked: { text: 'session ended by an operator', closeCode: 4411, mayReconnect: true, isSoft: false },
   'too-many-frames': { text: 'too many frames a second', closeCode: 4429, mayReconnect: true, isSoft: false },
@@ -80,10 +81,10 @@ export const ERRORS = {
 
 export type ErrorCode = keyof typeof ERRORS;
 
-/** `message` is the sentence for ERROR's body: what was wrong, which limit or rule, what to do. */
+/** `message` is the sentence of ERROR's body: the fault, the limit or rule, and the way out. */
 export class StompError extends Error {
   override readonly name = 'StompError';
-  /** The receipt that the frame at fault asked for, where it could be read: ERROR's `receipt-id`. */
+  /** The `receipt` header of the frame at fault, if it could be read. ERROR has it as `receipt-id`. */
   receipt?: string;
   constructor(
     readonly code: ErrorCode,
@@ -98,7 +99,7 @@ export function isErrorCode(code: unknown): code is ErrorCode {
   return typeof code === 'string' && Object.hasOwn(ERRORS, code);
 }
 
-/** A client's text as a sentence may show it: short, in quotes, control characters escaped. */
+/** A client's text for use in a sentence: shortened, in quotes, with control characters escaped. */
 export function quote(text: string): string {
   return JSON.stringify(text.length > 60 ? `${text.slice(0, 60)}...` : text);
 }

@@ -1,5 +1,5 @@
 /**
- * Header escapes, the one place where the dialects of the three versions differ:
+ * Header escapes. Here the dialects of the three versions differ:
  *
  *            1.0   1.1   1.2   raw (CONNECT, STOMP, CONNECTED in any version)
  *   \\       -     yes   yes   -
@@ -7,29 +7,29 @@
  *   \c       -     yes   yes   -
  *   \r       -     -     yes   -
  *
- * Reading is one pass over the text, and none at all where there is no backslash. Writing answers undefined for
- * what a dialect cannot say: such a header is left out rather than let a value start a line of its own.
+ * Reading takes one pass over the text, and none if it has no backslash. Writing returns undefined for a header that
+ * the dialect cannot express: it is left out, because its value must not start a new line.
  */
 import { quote, StompError } from './errors.js';
 import type { Version } from './frame.js';
 
-/** What a reader or writer of headers needs to know of a frame's version. */
+/** The properties of a version that readers and writers of headers need. */
 export interface Dialect {
-  /** As they appear in sentences for people. */
+  /** The name of the dialect in error sentences. */
   readonly label: string;
   /** Escape letter to octet. */
   readonly unescapes: Readonly<Record<string, string>>;
   /** Octet to escape sequence. */
   readonly escapes: Readonly<Record<string, string>>;
-  /** Matches what must be escaped in names and values; undefined where nothing can be. */
+  /** Matches octets that must be escaped in names and values; undefined if the dialect has no escapes. */
   readonly special: RegExp | undefined;
-  /** Matches what can never stand in a name, escaped or not. */
+  /** Matches octets that cannot be part of a name, escaped or not. */
   readonly forbiddenInName: RegExp;
-  /** The same for values. */
+  /** Matches octets that cannot be part of a value, escaped or not. */
   readonly forbiddenInValue: RegExp;
 }
 
-// STOMP 1.0 has no escapes. A CR is kept out because most clients take CR LF for the end of a line in any version.
+// STOMP 1.0 has no escapes. A CR is forbidden because most clients read CR LF as the end of a line in any version.
 const V10: Dialect = {
   label: 'STOMP 1.0',
   unescapes: {},
@@ -39,7 +39,8 @@ const V10: Dialect = {
   forbiddenInValue: /[\0\r\n]/,
 };
 
-// STOMP 1.1, "Value Encoding": no escape for a CR, which stands for itself ("Augmented BNF": any OCTET except LF or ":").
+// STOMP 1.1, "Value Encoding" has no escape for a CR; it is sent as it is ("Augmented BNF": any OCTET except LF or
+// ":").
 const V11: Dialect = {
   label: 'STOMP 1.1',
   unescapes: { n: '\n', c: ':', '\\': '\\' },
@@ -62,7 +63,7 @@ const V12: Dialect = {
 // STOMP 1.2, "Value Encoding": CONNECT and CONNECTED "do not escape", to remain compatible with 1.0.
 const RAW: Dialect = { ...V10, label: 'a raw frame' };
 
-// Until a version is agreed, only what reads the same in all of them is written: no backslash either.
+// Before the version is negotiated, only headers that read the same in all versions are written: no backslash either.
 const UNDECIDED: Dialect = {
   ...V10,
   label: 'a frame before CONNECTED',
@@ -73,7 +74,7 @@ const UNDECIDED: Dialect = {
 const DIALECTS: Readonly<Record<Version, Dialect>> = { '1.0': V10, '1.1': V11, '1.2': V12 };
 const RAW_COMMANDS: ReadonlySet<string> = new Set(['CONNECT', 'STOMP', 'CONNECTED']);
 
-/** The dialect for reading a frame; a client that sends something before CONNECT is taken to speak 1.2. */
+/** The dialect for reading a frame. Before CONNECT it is that of 1.2. */
 export function readingDialect(command: string, version: Version | undefined): Dialect {
   return RAW_COMMANDS.has(command) ? RAW : DIALECTS[version ?? '1.2'];
 }
@@ -104,15 +105,15 @@ export function unescape(text: string, dialect: Dialect): string {
 
 function invalidEscape(letter: string, dialect: Dialect): StompError {
   const known = Object.keys(dialect.unescapes).map((each) => `\\${each}`);
-  const what =
+  const fault =
     letter === '' ? 'A header ends in a single backslash' : `A header has the escape sequence ${quote(`\\${letter}`)}`;
-  return new StompError('invalid-escape', `${what}; ${dialect.label} defines only ${known.join(' ')}.`);
+  return new StompError('invalid-escape', `${fault}; ${dialect.label} defines only ${known.join(' ')}.`);
 }
 
-/** What no dialect has to look at more closely has none of these. */
+/** A text without these octets needs no escapes in any dialect. */
 const SUSPICIOUS = /[\0\r\n:\\]/;
 
-/** The header line `name:value` with its LF, or undefined where this dialect has no way to write it. */
+/** The header line `name:value` with its LF; undefined if this dialect cannot express it. */
 export function headerLine(name: string, value: string, dialect: Dialect): string | undefined {
   if (name !== '' && !SUSPICIOUS.test(name) && !SUSPICIOUS.test(value)) return `${name}:${value}\n`;
   if (name === '' || dialect.forbiddenInName.test(name) || dialect.forbiddenInValue.test(value)) return undefined;

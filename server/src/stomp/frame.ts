@@ -1,6 +1,6 @@
 /**
- * A STOMP frame, as the parser reads it and the encoder writes it. Headers keep the order of the wire; of
- * repeated entries only the first is kept (STOMP 1.2, "Repeated Header Entries").
+ * A STOMP frame. Headers are in the order of the wire; of repeated headers only the first is kept (STOMP 1.2, "Repeated
+ * Header Entries").
  */
 export interface Frame {
   readonly command: string;
@@ -10,6 +10,6 @@ export interface Frame {
 
 export const EMPTY_BODY = Buffer.alloc(0);
 
-/** The protocol versions that this relay speaks, lowest first. */
+/** The supported protocol versions, lowest first. */
 export const VERSIONS = ['1.0', '1.1', '1.2'] as const;
 export type Version = (typeof VERSIONS)[number];

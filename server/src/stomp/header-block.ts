@@ -1,6 +1,6 @@
 /**
- * A whole header block (all lines up to and with the blank one) to a map. The block is checked and decoded as one
- * text, then cut into lines: a frame has few bytes and many lines, and calls cost more than bytes.
+ * Parses a whole header block (all lines up to and including the blank one) into a map. The block is checked and
+ * decoded as one text and then split into lines: a frame has few bytes and many lines, and calls cost more than bytes.
  */
 import { isAscii, isUtf8 } from 'node:buffer';
 import { quote, StompError } from './errors.js';
@@ -10,7 +10,7 @@ import type { Version } from './frame.js';
 import { negotiateVersion } from './negotiation.js';
 import { isConnect } from './rules.js';
 
-/** Whether a CR before LF is part of the line's end: in 1.2, and while the version is not known (CONNECT). */
+/** True if a CR before LF belongs to the end of the line: in 1.2, and before the version is known (CONNECT). */
 export const acceptsCrLf = (version: Version | undefined): boolean => version === undefined || version === '1.2';
 
 /** @throws StompError `malformed-frame`, `invalid-escape` */
@@ -24,14 +24,14 @@ export function parseHeaders(block: Buffer, command: string, version: Version | 
     if (end > at) addHeader(headers, text.slice(at, end), dialect);
   }
   // STOMP 1.1 and 1.2, "Value Encoding": servers MUST never trim header values. Those of 1.0 are padded.
-  const spoken = isConnect(command) ? negotiateVersion(headers.get('accept-version')) : version;
-  if (spoken === '1.0') trimValues(headers);
+  const negotiated = isConnect(command) ? negotiateVersion(headers.get('accept-version')) : version;
+  if (negotiated === '1.0') trimValues(headers);
   return headers;
 }
 
 function decode(block: Buffer): string {
   if (isAscii(block)) return block.toString('latin1');
-  // STOMP 1.2, "Value Encoding": headers are encoded in UTF-8. toString keeps a byte order mark, as TextDecoder would not.
+  // STOMP 1.2, "Value Encoding": headers are encoded in UTF-8. Unlike TextDecoder, toString keeps a byte order mark.
   if (isUtf8(block)) return block.toString();
   throw new StompError('malformed-frame', 'The headers are not valid UTF-8; encode them in UTF-8.');
 }
@@ -65,8 +65,8 @@ function trimSpaces(value: string): string {
 }
 
 /**
- * The receipt id in a block that is incomplete or broken, if it can be read: STOMP 1.2, "ERROR", SHOULD carry the
- * receipt of the frame which the error is related to.
+ * The receipt id in an incomplete or malformed block, if it can be read. STOMP 1.2, "ERROR": it SHOULD have the receipt
+ * id of the frame that the error is related to.
  */
 export function findReceipt(block: Buffer, command: string, version: Version | undefined): string | undefined {
   const start = block
@@ -78,6 +78,6 @@ export function findReceipt(block: Buffer, command: string, version: Version | u
   try {
     return parseHeaders(Buffer.from(`${start}\n`), command, version).get('receipt');
   } catch {
-    return undefined; // An error about this header: there is no other name for the frame.
+    return undefined; // the receipt header itself is malformed
   }
 }

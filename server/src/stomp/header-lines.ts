@@ -1,7 +1,7 @@
 /**
- * Finds the blank line that ends a header block. What the lines say is not looked at before the block is complete, but
- * the limits, NULs and stray CRs are, at the byte that breaks the rule, so that the outcome does not depend on how the
- * bytes are cut.
+ * Finds the blank line that ends a header block. The content of the lines is parsed when the block is complete. Limits,
+ * NULs and stray CRs are checked at the byte that breaks the rule, so that the result does not depend on where chunks
+ * are cut.
  */
 import type { ChunkQueue } from './chunk-queue.js';
 import { StompError } from './errors.js';
@@ -18,7 +18,7 @@ export class HeaderLines {
   #afterCr = false;
 
   /**
-   * Moves the cursor on, true once it stands behind the blank line; then, the next block may begin.
+   * Advances the cursor. Returns true when it is behind the blank line; then the next block may begin.
    * @throws StompError `malformed-frame`, `header-too-long`, `headers-too-large`, `too-many-headers`
    */
   pass(unread: ChunkQueue, limits: ParserLimits, crLf: boolean): boolean {
@@ -39,7 +39,7 @@ export class HeaderLines {
     return false;
   }
 
-  /** Passes what can break no rule, in a loop of its own for speed: up to a control character, limit or chunk's end. */
+  /** Passes bytes that break no rule, in a fast loop: up to a control character, a limit or the end of the chunk. */
   #passPlainBytes(unread: ChunkQueue, limits: ParserLimits): void {
     if (this.#afterCr) return;
     const { chunk, at: start } = unread;
@@ -71,7 +71,7 @@ export class HeaderLines {
     }
   }
 
-  /** Whether the line that ends here is the blank one. */
+  /** True if the line that ends here is the blank one. */
   #endLine(limits: ParserLimits, crLf: boolean): boolean {
     const isBlank = this.#lineBytes === (this.#afterCr && crLf ? 1 : 0);
     this.#lineBytes = 0;

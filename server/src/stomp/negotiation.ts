@@ -1,14 +1,14 @@
 /**
- * What CONNECT and CONNECTED agree on: the version, the heart-beats, the relay's extensions, and the WebSocket
- * sub-protocol, which names a version too but binds neither side to it. All of it is arithmetic on header values.
+ * The negotiation of CONNECT and CONNECTED: version, heart-beats and extensions of the relay. Also the WebSocket
+ * sub-protocol, which names a version too, but does not bind either side.
  */
 import { StompError } from './errors.js';
 import { VERSIONS } from './frame.js';
 import type { Version } from './frame.js';
 
 /**
- * The highest version that both sides speak, undefined where there is none; versions that we do not know do not
- * matter, nor do spaces. STOMP 1.2, "Protocol Negotiation".
+ * The highest version that both sides support; undefined if there is none. Unknown versions and spaces are ignored.
+ * STOMP 1.2, "Protocol Negotiation".
  */
 export function negotiateVersion(
   acceptVersion: string | undefined,
@@ -19,14 +19,14 @@ export function negotiateVersion(
   return VERSIONS.findLast((version) => allowed.includes(version) && accepted.includes(version));
 }
 
-/** One party's heart-beat header: what it can send and what it would like to get, in ms; 0 means none. */
+/** The heart-beat header of one side: the intervals in ms at which it can send, and wants to receive; 0 means never. */
 export interface HeartBeat {
   readonly canSendMs: number;
   readonly wantsMs: number;
 }
 
 const HEART_BEAT = /^ *(\d{1,10}) *, *(\d{1,10}) *$/;
-/** The longest time that Node's timers count. */
+/** The longest delay of Node's timers. */
 const HEART_BEAT_MAX_MS = 2 ** 31 - 1;
 
 /** @throws StompError `invalid-header` */
@@ -43,13 +43,13 @@ export function parseHeartBeat(value: string | undefined): HeartBeat {
   );
 }
 
-/** What the server must do: send at least every `sendEveryMs`, expect data every `expectEveryMs`; 0 means none. */
+/** The server must send at least every `sendEveryMs`, and receive data every `expectEveryMs`; 0 means never. */
 export interface AgreedHeartBeat {
   readonly sendEveryMs: number;
   readonly expectEveryMs: number;
 }
 
-/** STOMP 1.2, "Heart-beating": none if either says 0, otherwise every MAX(can, wants) milliseconds. */
+/** STOMP 1.2, "Heart-beating": none if either side has 0, otherwise every MAX(can, wants) milliseconds. */
 export function negotiateHeartBeat(client: HeartBeat, server: HeartBeat): AgreedHeartBeat {
   return {
     sendEveryMs: agreedMs(server.canSendMs, client.wantsMs),
@@ -60,31 +60,31 @@ export function negotiateHeartBeat(client: HeartBeat, server: HeartBeat): Agreed
 const agreedMs = (canSendMs: number, wantsMs: number): number =>
   canSendMs === 0 || wantsMs === 0 ? 0 : Math.max(canSendMs, wantsMs);
 
-/** What goes beyond STOMP, for clients that ask for it in CONNECT (docs/extensions.md). */
+/** Extensions of STOMP, for clients that request them in CONNECT (docs/extensions.md). */
 export const EXTENSIONS = ['soft-errors', 'drain', 'token-renewal'] as const;
 export type Extension = (typeof EXTENSIONS)[number];
 export type Extensions = ReadonlySet<Extension>;
 export const NO_EXTENSIONS: Extensions = new Set();
 
-/** The header in which CONNECT asks for extensions and CONNECTED grants them. */
+/** The header in which CONNECT requests extensions and CONNECTED grants them. */
 export const EXTENSIONS_HEADER = 'relay-extensions';
 
-/** Those that were asked for and that we have; undefined where there are none. Others are not granted, nor an error. */
-export function grantExtensions(asked: string | undefined): Extensions | undefined {
-  if (asked === undefined) return undefined;
-  const names = asked.split(',').map((name) => name.trim());
+/** The requested extensions that the relay supports; undefined if there are none. Unknown names are ignored. */
+export function grantExtensions(requested: string | undefined): Extensions | undefined {
+  if (requested === undefined) return undefined;
+  const names = requested.split(',').map((name) => name.trim());
   const granted = EXTENSIONS.filter((extension) => names.includes(extension));
   return granted.length > 0 ? new Set(granted) : undefined;
 }
 
-/** The WebSocket sub-protocols registered with IANA, and the version that each stands for. */
+/** The WebSocket sub-protocols registered with IANA, and their versions. */
 export const SUB_PROTOCOLS: ReadonlyMap<string, Version> = new Map([
   ['v10.stomp', '1.0'],
   ['v11.stomp', '1.1'],
   ['v12.stomp', '1.2'],
 ]);
 
-/** The highest of the offered sub-protocols that we speak. */
+/** The highest of the offered sub-protocols that the relay supports. */
 export function chooseSubProtocol(offered: Iterable<string>): string | undefined {
   const names = new Set(offered);
   return [...SUB_PROTOCOLS.keys()].findLast((name) => names.has(name));

@@ -1,11 +1,11 @@
-/** STOMP 1.2, "Size Limits". All of them count octets on the wire, except the number of header lines. */
+/** STOMP 1.2, "Size Limits". All limits count octets on the wire, except the number of header lines. */
 export interface ParserLimits {
   /** The command line without its LF. */
   readonly commandMaxBytes: number;
   readonly headerMaxCount: number;
   /** One header line without its LF. */
   readonly headerLineMaxBytes: number;
-  /** All header lines of a frame, with their ends and the blank line. */
+  /** All header lines of a frame, including line ends and the blank line. */
   readonly headersMaxBytes: number;
   readonly bodyMaxBytes: number;
 }

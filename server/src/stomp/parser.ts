@@ -1,12 +1,12 @@
 /**
- * Bytes to frames, for what clients send. Accepted, our deviations from the specification first:
+ * Parses the frames of clients. Deviations from the specification first:
  *
  *   - NULs, and LF or CR LF in any version, are skipped between frames.
- *   - A header value may hold colons that are not escaped: the first colon of a line ends the name.
- *   - A repeated content-length is no error, the first counts.
- *   - Spaces around a 1.0 value are dropped, as the examples of STOMP 1.0 have them; otherwise values are untouched.
+ *   - A header value may contain unescaped colons: the first colon of a line ends the name.
+ *   - A repeated content-length is no error; the first one counts.
+ *   - Spaces around a 1.0 value are dropped, because the examples of STOMP 1.0 have them; other values are unchanged.
  *   - CR LF ends a line in 1.2, as specified, and in any frame before the version is known. In 1.0 and 1.1 a line ends
- *     in LF alone and a CR is a part of it.
+ *     in LF alone, and a CR is part of it.
  *
  *   frame-stream = *( noise | frame )
  *   noise        = NULL | EOL
@@ -18,8 +18,8 @@
  *   body         = <content-length OCTETs> | *<any OCTET except NULL>
  *   EOL          = [CR] LF
  *
- * Bytes may be cut anywhere: each passes the cursor of a ChunkQueue once, and every limit and most rules are
- * enforced at the byte that breaks them, so that the outcome does not depend on the cut.
+ * Chunks may be cut anywhere. Every byte passes the cursor of a ChunkQueue once. Every limit and most rules are checked
+ * at the byte that breaks them, so that the result does not depend on the cuts.
  */
 import { isUtf8 } from 'node:buffer';
 import { ChunkQueue } from './chunk-queue.js';
@@ -41,20 +41,20 @@ const CR = 0x0d;
 
 const NO_HEADERS: ReadonlyMap<string, string> = new Map();
 
-/** What the cursor stands in: `between` frames, or after an error `over` for good. */
+/** The position of the cursor. `between` is between frames; `over` is the final phase after an error. */
 type Phase = 'between' | 'command' | 'headers' | 'body' | 'over';
 
 export class Parser {
-  /** May be changed between frames; what is being read is held to the new limits from then on. */
+  /** May be changed between frames. The frame being read is then checked against the new limits. */
   limits: ParserLimits;
-  /** Set once CONNECT is accepted, before `next` is called again; undefined until then. */
+  /** Undefined until CONNECT is accepted. Must be set before the following call of `next`. */
   version: Version | undefined;
   readonly #unread = new ChunkQueue();
   #phase: Phase = 'between';
   #command = '';
   /**
-   * A connected client's word that is no command: refused once its headers are read, because ERROR SHOULD name their
-   * receipt (STOMP 1.2, "ERROR"). Anything else that is no command is refused at once.
+   * An unknown command of a connected client. It is refused when its headers have been read, because ERROR SHOULD have
+   * their receipt (STOMP 1.2, "ERROR"). Other malformed command lines are refused at once.
    */
   #unknownCommand: StompError | undefined;
   #bodyRule: BodyRule = 'refused';
@@ -62,21 +62,21 @@ export class Parser {
   readonly #headerLines = new HeaderLines();
   /** The last byte between frames was a CR. */
   #afterCr = false;
-  /** From content-length, undefined where the first NUL ends the body. */
+  /** The value of content-length; undefined if the first NUL ends the body. */
   #bodyBytes: number | undefined;
 
   constructor(limits: ParserLimits) {
     this.limits = limits;
   }
 
-  /** Takes bytes of the stream, cut anywhere. They MUST NOT change afterwards: bodies may be views of them. */
+  /** Adds bytes of the stream, cut anywhere. They MUST NOT change afterwards, because bodies may be views of them. */
   push(chunk: Buffer): void {
     if (this.#phase !== 'over') this.#unread.push(chunk);
   }
 
   /**
-   * The next whole frame, undefined if there is none yet.
-   * After a throw the stream is over: bytes held are forgotten, `push` ignores more, and `next` returns undefined.
+   * The next whole frame; undefined if there is none yet. After a throw the stream is over: held bytes are dropped,
+   * `push` ignores further bytes, and `next` returns undefined.
    * @throws StompError with the `receipt` of the frame at fault if it could be read
    */
   next(): Frame | undefined {
@@ -100,12 +100,12 @@ export class Parser {
     return this.#unread.length;
   }
 
-  /** Whether a frame has begun and not ended. */
+  /** True if a frame has begun and not ended. */
   get midFrame(): boolean {
     return this.#phase !== 'between' && this.#phase !== 'over';
   }
 
-  /** True at the first byte of a frame, false if the bytes ended before one. */
+  /** True at the first byte of a frame; false if no frame has begun yet. */
   #skipNoise(): boolean {
     const unread = this.#unread;
     for (; unread.hasByte(); unread.drop()) {
@@ -137,7 +137,7 @@ export class Parser {
           `A command line is longer than ${commandMaxBytes} octets (commandMaxBytes).`,
         );
       }
-      // The longest command and a CR may stand before the LF: this cannot become a command any more.
+      // At most the longest command and a CR may precede the LF, so this line cannot become a command.
       if (unread.unitBytes > COMMAND_MAX_BYTES) throw unknownCommand(`${unread.unit().toString()}...`, this.version);
     }
     if (!unread.hasByte()) return false;
@@ -183,12 +183,15 @@ export class Parser {
     return Number(value);
   }
 
-  /** Holds for a body as announced, at once, and for one without content-length as it comes in. */
+  /** Checks an announced length at once, and the bytes of a body without content-length as they arrive. */
   #checkBodyBytes(bytes: number): void {
     const { bodyMaxBytes } = this.limits;
     if (bytes > 0 && this.#bodyRule === 'refused') {
       // STOMP 1.2, "Body": only SEND, MESSAGE and ERROR may have a body, all other frames MUST NOT.
-      throw new StompError('unexpected-body', `${this.#command} has a body; of client frames only SEND may have one.`);
+      throw new StompError(
+        'unexpected-body',
+        `${this.#command} has a body; among client frames only SEND may have one.`,
+      );
     }
     if (bytes > bodyMaxBytes) {
       throw new StompError('body-too-large', `The body is larger than ${bodyMaxBytes} octets (bodyMaxBytes).`);
@@ -203,7 +206,7 @@ export class Parser {
     unread.drop();
     this.#phase = 'between';
     const headers = this.#headers;
-    this.#headers = NO_HEADERS; // perhaps nothing comes for hours
+    this.#headers = NO_HEADERS; // the next frame may come hours later
     return { command: this.#command, headers, body };
   }
 
@@ -244,7 +247,7 @@ export class Parser {
   }
 }
 
-/** A body that is a small part of what came with it is copied: sessions and queues may keep bodies for long. */
+/** Copies a body that is a small part of its chunk, because sessions and queues may keep bodies for a long time. */
 function ownBody(view: Buffer): Buffer {
   if (view.length === 0) return EMPTY_BODY;
   return wastesMemory(view) ? copyOf(view) : view;

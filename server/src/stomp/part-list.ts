@@ -1,9 +1,9 @@
 /**
- * Bytes kept for later, in order. Large parts are kept as they are, small ones are copied together into blocks: what
- * comes one byte at a time costs its bytes, and not a Buffer for each.
+ * An ordered list of bytes. Large parts are kept as they are; small ones are copied into blocks, so that input of
+ * single bytes does not cost a Buffer for each byte.
  */
 
-/** Parts from this size on are kept as they are. */
+/** Parts of this size or more are kept as they are. */
 const LARGE_PART_BYTES = 4_096;
 const BLOCK_MIN_BYTES = 512;
 const BLOCK_MAX_BYTES = 65_536;
@@ -11,7 +11,7 @@ const BLOCK_MAX_BYTES = 65_536;
 export class PartList {
   bytes = 0;
   #parts: Buffer[] = [];
-  /** Behind the parts: what is filled at present. */
+  /** The block after `#parts`, which is being filled. */
   #block: Buffer | undefined;
   #blockBytes = 0;
 
@@ -34,13 +34,13 @@ export class PartList {
     return part;
   }
 
-  /** All bytes and `last` in one Buffer of their own. */
+  /** All bytes and `last` in a new Buffer. */
   joinedWith(last: Buffer): Buffer {
     this.#closeBlock();
     return Buffer.concat([...this.#parts, last]);
   }
 
-  /** Blocks double with what is held: never much more memory than bytes, and few blocks. */
+  /** Blocks grow with the number of held bytes: little unused memory, and few blocks. */
   #openBlock(partBytes: number): void {
     const size = Math.min(Math.max(this.bytes, BLOCK_MIN_BYTES), BLOCK_MAX_BYTES);
     this.#block = Buffer.allocUnsafeSlow(Math.max(size, partBytes));
@@ -53,7 +53,7 @@ export class PartList {
   }
 }
 
-/** Whether a view keeps alive more than twice its own bytes. */
+/** True if a view keeps more than twice its own bytes in memory. */
 export function wastesMemory(view: Buffer): boolean {
   return view.length * 2 < view.buffer.byteLength;
 }

@@ -1,6 +1,6 @@
 /**
- * Which command may come when, with which headers and with or without a body: one table, looked up by the parser
- * (body) and by the session (everything else). Where versions differ, the table says so per version.
+ * The table of commands by version: the allowed state, the required headers, and the rule for the body. The parser uses
+ * the rule for the body, the session everything else.
  */
 import { StompError } from './errors.js';
 import type { Frame, Version } from './frame.js';
@@ -10,7 +10,7 @@ import type { Frame, Version } from './frame.js';
  */
 export type SessionState = 'connecting' | 'connected' | 'closing' | 'closed';
 
-/** Names of which at least one must be given, with a value that is not empty. */
+/** Names of headers. At least one of them must be present with a non-empty value. */
 type OneOf = readonly string[];
 
 /** `ignored`: read and dropped. */
@@ -20,12 +20,12 @@ interface CommandRule {
   readonly allowedIn: SessionState;
   readonly body: BodyRule;
   readonly requires: readonly OneOf[];
-  /** Optional headers that name something, and so must not be empty when they are given. */
+  /** Optional headers that must not be empty if they are present. */
   readonly names?: readonly string[];
 }
 
-// STOMP 1.2, "CONNECT or STOMP Frame": accept-version and host are the client's duty from 1.1 on. A missing
-// accept-version means 1.0 ("Protocol Negotiation"), and without host there is one virtual host anyway.
+// STOMP 1.2, "CONNECT or STOMP Frame": clients MUST send accept-version and host from 1.1 on. A missing accept-version
+// means 1.0 ("Protocol Negotiation"), and a missing host does no harm, because the relay has only one virtual host.
 const CONNECT: CommandRule = { allowedIn: 'connecting', body: 'refused', requires: [] };
 
 // STOMP 1.2, "Body": only SEND, MESSAGE and ERROR may have a body, all other frames MUST NOT.
@@ -65,8 +65,8 @@ const SUBSCRIBING = {
   UNSUBSCRIBE: { ...ONCE_CONNECTED, requires: [['id']] },
 } as const satisfies Record<string, CommandRule>;
 
-// STOMP 1.1, "ACK", "NACK": message-id and subscription are REQUIRED; STOMP 1.2: id. Headers of the other
-// versions may stand beside them, as clients that speak several send all of them.
+// STOMP 1.1, "ACK", "NACK": message-id and subscription are REQUIRED; STOMP 1.2: id. Headers of other versions are
+// allowed, because clients that support several versions send all of them.
 const ACK_11 = acknowledging([['message-id'], ['subscription']]);
 const ACK_12 = acknowledging([['id']]);
 
@@ -85,10 +85,10 @@ const RULES: Readonly<Record<Version, Readonly<Record<string, CommandRule>>>> = 
   '1.2': { ...COMMON, ...SUBSCRIBING, ACK: ACK_12, NACK: ACK_12 },
 };
 
-/** The most octets that a command of any version has. */
+/** The length of the longest command. */
 export const COMMAND_MAX_BYTES = Math.max(...Object.keys(RULES['1.2']).map((command) => command.length));
 
-/** Whether clients have this command; like all commands and header names of STOMP it is case sensitive. */
+/** True if clients may send this command. Commands are case sensitive, like header names. */
 export function isCommand(command: string, version: Version | undefined): boolean {
   return Object.hasOwn(RULES[version ?? '1.2'], command);
 }
@@ -103,13 +103,13 @@ export function ackModes(version: Version): readonly (typeof ACK_MODES)[number][
   return version === '1.0' ? ACK_MODES.slice(0, 2) : ACK_MODES;
 }
 
-/** What becomes of a body of this command; a version not yet agreed counts as 1.2. */
+/** The rule for the body of this command. Before the version is negotiated it is that of 1.2. */
 export function bodyRule(command: string, version: Version | undefined): BodyRule {
   return ruleFor(command, version).body;
 }
 
 /**
- * Whether the session may act on this frame now, by its command and headers alone.
+ * Checks that the session may handle this frame in its state, by command and headers.
  * @throws StompError `not-connected`, `already-connected`, `unknown-command`, `missing-header`, `invalid-header`
  */
 export function checkFrame(frame: Frame, state: SessionState, version: Version | undefined): void {
@@ -147,11 +147,11 @@ function wrongState(command: string, state: SessionState): StompError {
 }
 
 function missingHeader(frame: Frame, oneOf: OneOf, version: Version | undefined): StompError {
-  const wanted = oneOf.map((name) => `"${name}"`).join(' or ');
+  const required = oneOf.map((name) => `"${name}"`).join(' or ');
   const fault = oneOf.some((name) => frame.headers.has(name)) ? 'is empty' : 'is missing';
   const protocol = `STOMP ${version ?? '1.2'}`;
   return new StompError(
     'missing-header',
-    `${frame.command} requires the header ${wanted} in ${protocol}; it ${fault}.`,
+    `${frame.command} requires the header ${required} in ${protocol}; it ${fault}.`,
   );
 }

@@ -1,12 +1,12 @@
 /**
- * Which web pages may talk to the relay. Browsers send any page's WebSocket handshake anywhere, cookies included, so
- * the server has to look at Origin (RFC 6455, section 10.2); and a page can give its own name our address (DNS
- * rebinding), so a relay that listens on loopback, where being reachable is the only protection, looks at Host too.
- * Each check answers with the sentence of the refusal, or undefined.
+ * Checks of web pages that connect to the relay. Browsers send the WebSocket handshake of any page to any server,
+ * cookies included, so the server has to check Origin (RFC 6455, section 10.2). A page can also resolve its own name to
+ * the relay's address (DNS rebinding). A relay on loopback has no other protection than being unreachable, so it also
+ * checks Host. Each check returns the sentence of the refusal, or undefined.
  */
 import { isLoopback } from '../net/loopback.js';
 
-/** `isEncrypted`: the request came over TLS, which ends here. */
+/** `isEncrypted`: the request arrived over TLS that the relay terminates. */
 export type HeaderCheck = (headers: CheckedHeaders, isEncrypted?: boolean) => string | undefined;
 
 export interface CheckedHeaders {
@@ -17,16 +17,18 @@ export interface CheckedHeaders {
 
 const LOOPBACK_NAMES = ['localhost', '127.0.0.1', '[::1]'];
 const DEFAULT_PORTS: Readonly<Record<string, string>> = { 'http:': '80', 'https:': '443' };
-const SHOWN_MAX = 200;
-/** Scheme, the longest name of a host, port. A longer text is no origin, and taking it apart as an address costs time. */
+const QUOTED_MAX = 200;
+/**
+ * Room for a scheme, the longest host name, and a port. A longer text is not an origin, and parsing it would cost time.
+ */
 const ORIGIN_MAX_LENGTH = 512;
 const HOST_MAX_LENGTH = 512;
 
-/** Said to who comes by another address than this machine's own, where nobody asks who a client is. */
+/** The refusal of clients from other machines while no authenticator is configured. */
 export const LOOPBACK_ONLY =
-  'No authenticator is configured, so only clients on this machine are served: give one, or set auth.allowAnonymous.';
+  'No authenticator is configured, so only clients on this machine are served: configure one, or set auth.allowAnonymous.';
 
-/** `same`: the page came from where the handshake goes to. `*`: any page. Else exact origins, and `same` among them. */
+/** `same`: the page has the host of the handshake. `*`: any page. A list: exact origins, and possibly `same`. */
 export type AllowedOrigins = 'same' | '*' | readonly string[];
 
 export function createOriginCheck(allowed: AllowedOrigins): HeaderCheck {
@@ -36,14 +38,16 @@ export function createOriginCheck(allowed: AllowedOrigins): HeaderCheck {
     list.some((each) => (each === 'same' ? isSameOrigin(origin, host, isEncrypted) : each === origin.toLowerCase()));
   return ({ origin, host = '' }, isEncrypted = false) => {
     if (origin === undefined || isAllowed(origin, host, isEncrypted)) return undefined; // no Origin: not a browser
-    const rule = allowed === 'same' ? `only pages from this host (${shown(host)}) may` : 'it is not on the list';
-    return `Origin ${shown(origin)} may not connect: ${rule}. Allow it with --allow-origin (RELAY_ALLOW_ORIGIN).`;
+    const rule =
+      allowed === 'same' ? `only pages from this host (${shortened(host)}) may` : 'it is not in the list of origins';
+    return `Origin ${shortened(origin)} may not connect: ${rule}. Allow it with --allow-origin (RELAY_ALLOW_ORIGIN).`;
   };
 }
 
 /**
- * Whether a request comes from a page that may talk to the relay, so that a cookie with it is meant: not where nothing says
- * which page it is. Browsers name no Origin for what a page asks of its own host, but say that it is its own.
+ * True if a request comes from a page that may connect, so that its cookies may be used. A request without a sign of
+ * its page does not qualify. Browsers send no Origin with some requests of a page to its own host, but send
+ * Sec-Fetch-Site.
  */
 export function createPageCheck(allowed: AllowedOrigins): (headers: CheckedHeaders) => boolean {
   const checkOrigin = createOriginCheck(allowed);
@@ -54,33 +58,34 @@ export function createPageCheck(allowed: AllowedOrigins): (headers: CheckedHeade
 }
 
 /**
- * `allowed` names hosts, with a port (only this one) or without (any); without a list, a relay bound to loopback
- * answers to loopback's names and any other relay to all. `boundHost` is undefined where the server is not ours.
+ * `allowed` names hosts, with a port (only that port) or without (any port). Without a list, a relay on loopback
+ * accepts the names of loopback, and any other relay accepts all names. `boundHost` is undefined for a server of the
+ * application.
  */
 export function createHostCheck(allowed: readonly string[] | undefined, boundHost: string | undefined): HeaderCheck {
   const names = allowed ?? (boundHost !== undefined && isLoopback(boundHost) ? [...LOOPBACK_NAMES, boundHost] : ['*']);
   if (names.includes('*')) return () => undefined;
   const accepted = new Set(names.map((name) => name.toLowerCase()));
   return ({ host = '' }) => {
-    const asked = host.length > HOST_MAX_LENGTH ? '' : host.toLowerCase();
-    if (accepted.has(asked) || accepted.has(asked.replace(/:\d+$/, ''))) return undefined;
+    const requested = host.length > HOST_MAX_LENGTH ? '' : host.toLowerCase();
+    if (accepted.has(requested) || accepted.has(requested.replace(/:\d+$/, ''))) return undefined;
     return (
-      `Host ${shown(host) || '(none)'} is not one of this relay's names (${names.join(', ')}). ` +
+      `Host ${shortened(host) || '(none)'} is not one of this relay's names (${names.join(', ')}). ` +
       'Add it with --allow-host (RELAY_ALLOW_HOST).'
     );
   };
 }
 
-/** Without TLS the page may all the same have come over https: a proxy may stand in between. */
+/** Without TLS at the relay, https is accepted too, because a proxy may terminate TLS. */
 function isSameOrigin(origin: string, host: string, isEncrypted: boolean): boolean {
-  if (origin.length > ORIGIN_MAX_LENGTH || !URL.canParse(origin)) return false; // such as "null", of sandboxed pages and files
+  if (origin.length > ORIGIN_MAX_LENGTH || !URL.canParse(origin)) return false; // such as "null" of sandboxed pages
   const { host: originHost, protocol } = new URL(origin);
   if (isEncrypted && protocol !== 'https:') return false;
   const defaultPort = DEFAULT_PORTS[protocol];
-  const asked = host.toLowerCase();
-  return originHost !== '' && (asked === originHost || asked === `${originHost}:${defaultPort}`);
+  const requested = host.toLowerCase();
+  return originHost !== '' && (requested === originHost || requested === `${originHost}:${defaultPort}`);
 }
 
-function shown(value: string): string {
-  return value.length <= SHOWN_MAX ? value : `${value.slice(0, SHOWN_MAX)}…`;
+function shortened(value: string): string {
+  return value.length <= QUOTED_MAX ? value : `${value.slice(0, QUOTED_MAX)}…`;
 }

@@ -1,13 +1,15 @@
 /**
- * Whose connection it is where proxies of one's own stand in between: each adds, at the end of X-Forwarded-For, the address
- * that it was reached from. So read from the end, the first that is no trusted proxy's is the client's; what stands before
- * it the client may have made up.
+ * The client's address behind trusted proxies. Each proxy appends the address of its own client to X-Forwarded-For. So
+ * the last address that does not belong to a trusted proxy is the client's; the client may have forged the addresses
+ * before it.
  */
 import { BlockList, isIP, isIPv6 } from 'node:net';
 
-/** Each hop is compared with the proxies, and a client can make up thousands of them: no chain of proxies is so long. */
+/**
+ * Bounds the cost of comparing hops with the proxies: a client can forge thousands. No chain of proxies is this long.
+ */
 const HOPS_MAX = 32;
-/** IPv6 with a zone and a few spaces. */
+/** Room for IPv6 with a zone and a few spaces. */
 const ADDRESS_MAX_LENGTH = 100;
 
 export type ClientAddress = (peerAddress: string, forwardedFor: string | undefined) => string;
@@ -32,7 +34,7 @@ export function createClientAddress(trustedProxies: readonly string[]): ClientAd
 
 const familyOf = (address: string): 'ipv4' | 'ipv6' => (isIPv6(address) ? 'ipv6' : 'ipv4');
 
-/** IPv4 may come mapped into IPv6. */
+/** Undoes the mapping of IPv4 into IPv6. */
 function plain(address: string): string {
   return address.startsWith('::ffff:') && address.includes('.') ? address.slice('::ffff:'.length) : address;
 }

@@ -1,14 +1,14 @@
 /**
- * WebSocket pings for all connections from one timer. Connections are spread over slots, and each tick serves one
- * slot, so that ten thousand pings never fall into the same millisecond. A connection that has given no sign of life
- * since two pings is cut off when its slot comes round again, that is after two to three intervals.
+ * WebSocket pings for all connections, with one timer. Connections are spread over slots, and each tick serves one
+ * slot, so that ten thousand pings never fall into the same millisecond. A connection without a sign of life since two
+ * pings is cut off at the next tick of its slot, which is after two to three intervals.
  */
 export interface Pingable {
-  /** Pings sent since the last sign of life; whoever sees one sets it to 0. */
+  /** Pings sent since the last sign of life. The connection sets it to 0 at each sign of life. */
   unansweredPings: number;
-  /** Silence is not held against a connection that we do not read from. */
+  /** True while the relay does not read from the connection, so that silence proves nothing. */
   readonly isPaused: boolean;
-  /** Bytes that the peer's network has not taken yet. */
+  /** Bytes that the peer's network has not taken. */
   readonly bufferedBytes: number;
   ping(): void;
   terminate(): void;
@@ -16,7 +16,7 @@ export interface Pingable {
 
 const SLOTS = 16;
 const UNANSWERED_MAX = 2;
-/** More than this waits where it is not pings alone, of which each has two bytes. */
+/** A ping has two bytes. If more than this is buffered, other bytes than pings wait. */
 const PINGS_BYTES = UNANSWERED_MAX * 2;
 
 export class PingWheel<T extends Pingable> {
@@ -26,7 +26,7 @@ export class PingWheel<T extends Pingable> {
   #joining = 0;
   #turning = 0;
 
-  /** `intervalMs` 0: no pings, only the collection. `onEmpty` is called when the last member has gone. */
+  /** `intervalMs` 0: no pings, only the collection. `onEmpty` is called when the last member was deleted. */
   constructor(
     intervalMs: number,
     private readonly onEmpty: () => void,
@@ -35,7 +35,7 @@ export class PingWheel<T extends Pingable> {
     this.#timer = setInterval(() => this.#turn(), Math.max(1, intervalMs / SLOTS)).unref();
   }
 
-  /** Returns the slot, which `delete` asks for. */
+  /** Returns the slot, which `delete` needs. */
   add(member: T): number {
     const slot = this.#joining;
     this.#joining = (slot + 1) % SLOTS;
@@ -63,7 +63,7 @@ export class PingWheel<T extends Pingable> {
   #turn(): void {
     this.#turning = (this.#turning + 1) % SLOTS;
     for (const member of this.#slots[this.#turning] ?? []) {
-      // a ping would stand behind what waits for a slow client, and be late: whether it still reads, its outbox watches
+      // A ping would wait behind the bytes of a slow client. Its outbox checks whether it still reads.
       if (member.isPaused || member.bufferedBytes > PINGS_BYTES) {
         member.unansweredPings = 0;
       } else if (member.unansweredPings >= UNANSWERED_MAX) {

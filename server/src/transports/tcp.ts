@@ -1,11 +1,10 @@
 /**
- * STOMP over TCP, plain or with TLS, for back ends. A chunk of bytes is a chunk of bytes: `wrap` changes nothing, and STOMP's own
- * framing does the rest.
+ * STOMP over TCP, plain or with TLS, for back ends. Frames are written as they are, because STOMP has its own framing.
  *
  * Sockets are half-open on purpose: a client may end its side right after DISCONNECT and still wait for the RECEIPT.
- * From then on the connection has `closeTimeoutMs` left. Closing is graceful for the same reason: what was written is
- * flushed, input is read and dropped (an unread byte would make the kernel answer with RST, and the peer lose our
- * last frame), and after `closeTimeoutMs` the socket is destroyed.
+ * From then on the connection has `closeTimeoutMs` left. Closing is graceful for the same reason: written bytes are
+ * flushed, and input is read and dropped. Otherwise an unread byte would make the kernel send RST, and the peer would
+ * lose the last frame. After `closeTimeoutMs` the socket is destroyed.
  */
 import { randomUUID } from 'node:crypto';
 import { createServer } from 'node:net';
@@ -19,7 +18,7 @@ import type { AdmissionQueue, Rejection } from '../load/admission-queue.js';
 
 export interface TcpOptions {
   readonly closeTimeoutMs: number;
-  /** After how long without traffic the kernel probes the peer. */
+  /** Idle time after which the kernel probes the peer. */
   readonly keepAliveMs: number;
   readonly tls?: TlsPort | undefined;
 }
@@ -27,12 +26,12 @@ export interface TcpOptions {
 export interface TcpTransport {
   readonly connectionCount: number;
   /**
-   * Resolves with the address once it really listens. Port 0: a free one. `backlog`: how many connections may wait in the
-   * kernel to be accepted.
+   * Resolves with the address when the server listens. Port 0 selects a free one. `backlog` is the maximum number of
+   * connections that wait in the kernel to be accepted.
    */
   listen(port: number, host: string, backlog: number): Promise<AddressInfo>;
   stopListening(): void;
-  /** The same, and closes the connections that are left; resolves when the last one is gone. */
+  /** Stops listening and closes the remaining connections. Resolves when the last one is gone. */
   close(): Promise<void>;
 }
 
@@ -67,7 +66,7 @@ class TcpConnection implements Connection {
     return this.socket.write(wrapped) || this.socket.writableLength === 0;
   }
 
-  /** Nothing is put together here. */
+  /** TCP reassembles no messages. */
   onLoggedIn(): void {}
 
   pause(): void {
@@ -78,7 +77,7 @@ class TcpConnection implements Connection {
     this.socket.resume();
   }
 
-  /** Neither code nor reason has a place in TCP; the session has sent an ERROR frame if there was something to say. */
+  /** TCP has neither code nor reason; the session has sent its reason in an ERROR frame. */
   close(): void {
     if (this.#state !== 'open') return;
     this.#state = 'closing';
@@ -96,7 +95,7 @@ class TcpConnection implements Connection {
     if (this.#state === 'open') this.listener.onDrain();
   }
 
-  /** The peer sends nothing more, but may still read. */
+  /** The peer has ended its side, but may still read. */
   halfClosed(): void {
     if (this.#state !== 'open') return;
     this.#deadline = setTimeout(close, this.closeTimeoutMs, this);
@@ -110,18 +109,18 @@ class TcpConnection implements Connection {
   }
 }
 
-/** `refuse` is given, in the place of `accept`, who is turned away by the admission queue. */
+/** Connections that the admission queue rejects are passed to `refuse` instead of `accept`. */
 export function createTcpTransport(
   options: TcpOptions,
   admissionQueue: AdmissionQueue,
   accept: AcceptConnection,
-  refuse: (connection: Connection, peer: Peer, why: Rejection) => void,
+  refuse: (connection: Connection, peer: Peer, reason: Rejection) => void,
 ): TcpTransport {
   const connections = new Map<Socket, TcpConnection>();
   let allGone: (() => void) | undefined;
   const server = createListener(options);
 
-  // One function of each kind for all sockets.
+  // All sockets share these functions.
   function onData(this: Socket, chunk: Buffer): void {
     connections.get(this)?.received(chunk);
   }
@@ -151,7 +150,7 @@ export function createTcpTransport(
     socket.on('error', onError);
     admissionQueue.submit({
       admit: () => open(socket, accept),
-      reject: (why) => open(socket, (connection, peer) => refuse(connection, peer, why)),
+      reject: (reason) => open(socket, (connection, peer) => refuse(connection, peer, reason)),
     });
   });
 
@@ -193,7 +192,10 @@ function peerOf({ remoteAddress = '' }: Socket): Peer {
   return { transport: 'tcp', address: remoteAddress, httpHeaders: NO_HEADERS };
 }
 
-/** A socket closes itself after an error, 'close' follows; a server that could not accept one goes on with the next. */
+/**
+ * After an error a socket closes itself and emits 'close'; a server that failed to accept a socket accepts the next
+ * one.
+ */
 function onError(): void {}
 
 function destroy(socket: Socket): void {

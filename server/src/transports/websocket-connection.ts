@@ -1,13 +1,13 @@
 /**
- * One client over WebSocket. `ws` does the protocol (handshake, fragments, UTF-8, pings, the closing handshake);
- * frames that leave are written past its Sender, straight to the socket, while the state is OPEN. That is safe
- * because without permessage-deflate the Sender holds nothing back: whatever it was given is in the socket already.
+ * One client over WebSocket. `ws` implements the protocol (handshake, fragments, UTF-8, pings, closing handshake).
+ * While the state is OPEN, outgoing frames bypass its Sender and go directly to the socket. That is safe because
+ * without permessage-deflate the Sender buffers nothing: all earlier frames are in the socket already.
  *
- * An idle connection should cost little: so `ws` tells it by a method of its own in place of listeners, which alone would
- * be 0.4 KiB each, and what Node keeps of the request is let go.
+ * An idle connection should cost little. So events of `ws` arrive through an overridden method instead of listeners,
+ * which would take 0.4 KiB each, and the objects of the HTTP request are released.
  *
- * `ws` keeps a message until all of it has come. Before login that is bounded here, by a look at what the socket reads, as
- * its own bound cannot be raised later.
+ * `ws` buffers a message until it is complete. Before login the bytes that the socket reads are counted here, because
+ * the limit of `ws` cannot be raised later.
  *
  *   open --close()--> closing --close frame answered, or the deadline of ws (`closeTimeout`)--> closed
  */
@@ -24,23 +24,23 @@ import type { Pingable, PingWheel } from './ping-wheel.js';
 /** RFC 6455, section 5.5: a control frame has 125 bytes, two of which are the close code. */
 const REASON_MAX_BYTES = 123;
 
-/** What `ws` closes with of its own accord, and without a word. */
+/** Reasons for close codes that `ws` sends by itself without a reason. */
 const REASONS: Readonly<Record<number, string>> = {
   1002: 'not the WebSocket protocol',
   1007: 'a text message that is not valid UTF-8',
   1009: 'a message longer than websocket.maxPayloadBytes',
 };
 
-/** The socket of `ws`, which also says why it closes, and has one listener for everything. */
+/** The socket of `ws`, with a reason in every close and one receiver for all events. */
 export class ClientWebSocket extends WebSocket {
-  /** Set in the same tick in which the handshake is done. */
+  /** Set in the tick in which the handshake is done. */
   connection: WebSocketConnection | undefined;
 
   override close(code?: number, reason?: string | Buffer): void {
     super.close(code, reason ?? REASONS[code ?? 0]);
   }
 
-  /** After 'error', `ws` has answered with the right close code or the socket is gone; 'close' follows in both cases. */
+  /** 'error' needs no handling: `ws` has sent the right close code or the socket is gone, and 'close' follows. */
   override emit(event: string | symbol, data?: unknown): boolean {
     if (event === 'message') this.connection?.received(data as Buffer);
     else if (event === 'pong') this.connection?.answered();
@@ -54,7 +54,7 @@ interface Carrier {
   [CONNECTION]: WebSocketConnection;
 }
 
-/** What all connections of a transport have in common. */
+/** Shared by all connections of a transport. */
 export interface ConnectionDeps {
   readonly wheel: PingWheel<WebSocketConnection>;
   /** The longest message before login. */
@@ -68,16 +68,16 @@ export class WebSocketConnection implements Connection, Pingable {
   listener = NO_LISTENER;
   unansweredPings = 0;
   #isClosing = false;
-  /** Read since the last message was whole; counted before login only. */
+  /** Bytes read since the last complete message; counted only before login. */
   #unfinishedBytes = 0;
   readonly #slot: number;
 
   constructor(
     protected readonly ws: ClientWebSocket,
     protected readonly socket: Duplex,
-    private readonly surroundings: ConnectionDeps,
+    private readonly deps: ConnectionDeps,
   ) {
-    this.#slot = surroundings.wheel.add(this);
+    this.#slot = deps.wheel.add(this);
     ws.connection = this;
     (socket as Duplex & Carrier)[CONNECTION] = this;
     socket.prependListener('data', onEarlyData);
@@ -131,9 +131,9 @@ export class WebSocketConnection implements Connection, Pingable {
 
   readEarly(bytes: number): void {
     this.#unfinishedBytes += bytes;
-    const { beforeLoginMaxPayloadBytes } = this.surroundings;
+    const { beforeLoginMaxPayloadBytes } = this.deps;
     if (this.#unfinishedBytes <= beforeLoginMaxPayloadBytes || this.#isClosing) return;
-    this.socket.removeAllListeners('data'); // what comes now is dropped, as ws does after an error
+    this.socket.removeAllListeners('data'); // further input is dropped, as ws does after an error
     this.listener.onTooLong?.(beforeLoginMaxPayloadBytes);
     this.close(1009, 'message too large before login');
   }
@@ -155,12 +155,12 @@ export class WebSocketConnection implements Connection, Pingable {
 
   ended(): void {
     this.#isClosing = true;
-    this.surroundings.wheel.delete(this, this.#slot);
+    this.deps.wheel.delete(this, this.#slot);
     this.listener.onClose();
   }
 }
 
-/** With permessage-deflate each connection compresses for itself, and `ws` queues what waits for zlib. */
+/** With permessage-deflate each connection compresses its own messages, and `ws` queues those that wait for zlib. */
 class DeflatedConnection extends WebSocketConnection {
   override readonly encoding: Encoding = DEFLATE_ENCODING;
   override readonly canShare: boolean = false;
@@ -183,16 +183,16 @@ class DeflatedConnection extends WebSocketConnection {
   }
 }
 
-/** Makes the connection of a socket whose handshake is done. */
-export function openConnection(ws: ClientWebSocket, socket: Duplex, surroundings: ConnectionDeps): WebSocketConnection {
-  if (ws.extensions.includes('permessage-deflate')) return new DeflatedConnection(ws, socket, surroundings);
-  const connection = new WebSocketConnection(ws, socket, surroundings);
+/** Creates the connection after the handshake. */
+export function openConnection(ws: ClientWebSocket, socket: Duplex, deps: ConnectionDeps): WebSocketConnection {
+  if (ws.extensions.includes('permessage-deflate')) return new DeflatedConnection(ws, socket, deps);
+  const connection = new WebSocketConnection(ws, socket, deps);
   forgetHttp(socket);
   socket.on('drain', onDrain);
   return connection;
 }
 
-/** Node's http server gives each socket functions of its own in the place of these. After an upgrade nobody needs them. */
+/** Node's HTTP server replaces these methods on each socket. After an upgrade the replacements are not needed. */
 const CHANGED_BY_HTTP = ['on', 'addListener', 'prependListener', 'setEncoding'] as const;
 
 function forgetHttp(socket: Duplex): void {

@@ -1,9 +1,9 @@
 /**
- * STOMP frames as WebSocket messages: one frame, one unfragmented and unmasked message (RFC 6455, sections 5.1 and
- * 5.2). Header and payload are one Buffer, so that the same bytes can be written to any number of sockets.
+ * STOMP frames as WebSocket messages. Each frame is one unfragmented, unmasked message (RFC 6455, sections 5.1 and
+ * 5.2). Header and payload are in one Buffer, so that the same bytes can be written to any number of sockets.
  *
- * Connections with permessage-deflate need work of their own for each message. Their encoding makes the same bytes,
- * which `unwrapMessages` takes apart again: the header is what says text or binary, and where a message ends.
+ * Connections with permessage-deflate compress each message themselves. Their encoding creates the same bytes;
+ * `unwrapMessages` splits them again, and reads the type (text or binary) and the length from the header.
  */
 import type { Encoding } from './connection.js';
 
@@ -41,7 +41,7 @@ export interface UnwrappedMessage {
   readonly isBinary: boolean;
 }
 
-/** Takes apart what `wrap` made: one result or several, one after the other. */
+/** Splits one or several concatenated results of `wrap`. */
 export function* unwrapMessages(wrapped: Buffer): Generator<UnwrappedMessage, void, undefined> {
   let offset = 0;
   while (offset < wrapped.length) {

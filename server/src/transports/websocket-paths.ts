@@ -1,6 +1,6 @@
 /**
- * Where a WebSocket is taken, the configured path first: also with a slash behind it, and at `<path>/websocket`, where Spring
- * has the plain WebSocket of a SockJS endpoint.
+ * The paths of the WebSocket endpoint: first the configured path, then the path with a trailing slash, and
+ * `<path>/websocket`, where Spring has the plain WebSocket of a SockJS endpoint.
  */
 export function websocketPaths(path: string): readonly [string, ...string[]] {
   const base = path.replace(/\/$/, '');

@@ -1,9 +1,8 @@
 /**
- * STOMP over WebSocket, on an http.Server that may belong to somebody else: the transport is given upgrade requests
- * and takes those for its path. It checks Host and Origin, lets `ws` do the handshake when the admission queue lets the client
- * in, and hands over a connection.
- * How a connection reads and writes is in websocket-connection.ts. How long a client may take to send its request
- * is the http server's business (`headersTimeout`).
+ * STOMP over WebSocket, on an http.Server of the relay or of the application. The transport handles the upgrade
+ * requests for its path: it checks Host and Origin, lets `ws` do the handshake when the admission queue admits the
+ * client, and hands over a connection. websocket-connection.ts reads and writes. The HTTP server limits the time that a
+ * client has for its request (`headersTimeout`).
  */
 import { randomInt } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
@@ -25,11 +24,11 @@ import { websocketPaths } from './websocket-paths.js';
 export interface WebSocketOptions {
   /** The path of the WebSocket endpoint, such as `/ws`; its aliases are in websocket-paths.ts. */
   readonly path: string;
-  /** True where nobody else wants upgrades of this server: those for other paths are answered with 404. */
+  /** True for a server of the relay: upgrades for other paths are then answered with 404. */
   readonly ownsServer: boolean;
-  /** The longest message that is read; a longer one ends the connection with 1009. */
+  /** Maximum size of a message. A larger one ends the connection with 1009. */
   readonly maxPayloadBytes: number;
-  /** The same before the client has logged in. */
+  /** Maximum size of a message before login. */
   readonly beforeLoginMaxPayloadBytes: number;
   /** 0: no pings. */
   readonly pingIntervalMs: number;
@@ -38,27 +37,30 @@ export interface WebSocketOptions {
   readonly closeTimeoutMs: number;
   readonly allowedOrigins: AllowedOrigins;
   readonly allowedHosts: readonly string[] | undefined;
-  /** The host that our own server is bound to. */
+  /** The host that the relay's own server is bound to. */
   readonly boundHost: string | undefined;
-  /** Addresses and networks of proxies whose X-Forwarded-For is believed. */
+  /** Addresses and networks of proxies whose X-Forwarded-For is trusted. */
   readonly trustedProxies: readonly string[];
-  /** Refuses who comes in by another address than this machine's own loopback. */
+  /** Refuses clients that do not connect over loopback. */
   readonly loopbackOnly: boolean;
-  /** The best of the offered sub-protocols; undefined: none is echoed, and the client decides (RFC 6455, 4.2.2). */
+  /**
+   * The best of the offered sub-protocols. If it is undefined, none is echoed, and the client decides (RFC 6455,
+   * 4.2.2).
+   */
   chooseSubProtocol(offered: Iterable<string>): string | undefined;
-  /** Told of handshakes that were refused, for the log. */
+  /** Called for each refused handshake, for the log. */
   onRefused?(sentence: string, address: string, status: number): void;
 }
 
 export interface WebSocketTransport {
   readonly connectionCount: number;
-  /** A listener for the http server's `upgrade`. Returns false, and touches nothing, if it is not for this transport. */
+  /** A listener for the HTTP server's `upgrade`. Returns false, without any effect, for requests to other paths. */
   readonly handleUpgrade: (request: IncomingMessage, socket: Duplex, head: Buffer) => boolean;
-  /** Refuses new connections, closes those that are left (1012), and resolves when the last one is gone. */
+  /** Refuses new connections and closes the existing ones (1012). Resolves when the last one is gone. */
   close(): Promise<void>;
 }
 
-/** What a session may want to know of the request; the request itself is let go. */
+/** Headers that a session may need. The request itself is released. */
 const KEPT_HEADERS = [
   'authorization',
   'cookie',
@@ -69,12 +71,12 @@ const KEPT_HEADERS = [
   'x-forwarded-for',
 ] as const;
 
-const COME_BACK: Readonly<Record<Rejection, string>> = {
-  overloaded: 'The relay is overloaded and takes no new sessions for now. Connect again later.',
-  'too-many-connects': 'More new sessions come than connectsPerSecondMax allows. Connect again later.',
+const TRY_AGAIN: Readonly<Record<Rejection, string>> = {
+  overloaded: 'The relay is overloaded and accepts no new sessions at the moment. Connect again later.',
+  'too-many-connects': 'More new sessions arrive than connectsPerSecondMax allows. Connect again later.',
   'shutting-down': 'The relay is shutting down. Connect again in a moment.',
 };
-/** What 503 tells a client to wait: at random, so that a crowd does not come back in the same second. */
+/** Bounds of the random Retry-After of a 503, so that many clients do not return in the same second. */
 const RETRY_AFTER_MIN_S = 2;
 const RETRY_AFTER_MAX_S = 10;
 
@@ -91,11 +93,11 @@ export function createWebSocketTransport(
   let allGone: (() => void) | undefined;
   const wheel = new PingWheel<WebSocketConnection>(options.pingIntervalMs, () => allGone?.());
   const { beforeLoginMaxPayloadBytes } = options;
-  const surroundings = { wheel, beforeLoginMaxPayloadBytes };
+  const deps = { wheel, beforeLoginMaxPayloadBytes };
   const server = createHandshakes(options);
 
   function checkReach({ socket }: IncomingMessage): string | undefined {
-    if (!options.loopbackOnly) return undefined; // the look at the address is a system call
+    if (!options.loopbackOnly) return undefined; // reading the address is a system call
     return isLoopback(socket.localAddress ?? '') ? undefined : LOOPBACK_ONLY;
   }
 
@@ -105,19 +107,19 @@ export function createWebSocketTransport(
   }
 
   function arrive(request: IncomingMessage, socket: Duplex, head: Buffer): void {
-    socket.on('error', onError); // it may be reset while it waits
+    socket.on('error', onError); // the socket may be reset while it waits
     admissionQueue.submit({
       admit() {
         socket.off('error', onError);
         upgrade(request, socket, head);
       },
-      reject: (why) => answer(socket, 503, COME_BACK[why]),
+      reject: (reason) => answer(socket, 503, TRY_AGAIN[reason]),
     });
   }
 
   function upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
     server.handleUpgrade(request, socket, head, (ws) => {
-      accept(openConnection(ws, socket, surroundings), peerOf(request, ws, clientAddress));
+      accept(openConnection(ws, socket, deps), peerOf(request, ws, clientAddress));
     });
   }
 
@@ -136,7 +138,7 @@ export function createWebSocketTransport(
         checkReach(request) ??
         checkHost(request.headers) ??
         checkOrigin(request.headers, 'encrypted' in request.socket);
-      if (isClosing) refuse(request, socket, 503, COME_BACK['shutting-down']);
+      if (isClosing) refuse(request, socket, 503, TRY_AGAIN['shutting-down']);
       else if (refusal !== undefined) refuse(request, socket, 403, refusal);
       else if (hasBody(request)) refuse(request, socket, 400, 'The request of a WebSocket handshake has no body.');
       else arrive(request, socket, head);
@@ -167,7 +169,7 @@ function createHandshakes(options: WebSocketOptions) {
   return new WebSocketServer(serverOptions);
 }
 
-/** It would be read as WebSocket frames here, and perhaps as something else by a proxy before us. */
+/** A body would be read as WebSocket frames here, and perhaps differently by a proxy in front (request smuggling). */
 function hasBody({ headers }: IncomingMessage): boolean {
   return headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) !== 0;
 }
@@ -180,7 +182,7 @@ function pathOf(request: IncomingMessage): string | undefined {
 }
 
 function addressOf({ socket, headers }: IncomingMessage, clientAddress: ClientAddress): string {
-  return clientAddress(socket.remoteAddress ?? '', headers['x-forwarded-for'] as string | undefined); // Node joins several
+  return clientAddress(socket.remoteAddress ?? '', headers['x-forwarded-for'] as string | undefined); // Node joins repeated headers
 }
 
 function peerOf(request: IncomingMessage, ws: ClientWebSocket, clientAddress: ClientAddress): Peer {

@@ -38,9 +38,9 @@ function openPort(files: CertificateFiles, options: Partial<TlsPortOptions> = {}
   return { port, log };
 }
 
-async function listen(port: TlsPort, door: HandshakeDone = 'secureConnection') {
-  const server: Server = door === 'upgrade' ? createHttpsServer(port.serverOptions) : createServer(port.serverOptions);
-  port.guard(server, door);
+async function listen(port: TlsPort, event: HandshakeDone = 'secureConnection') {
+  const server: Server = event === 'upgrade' ? createHttpsServer(port.serverOptions) : createServer(port.serverOptions);
+  port.guard(server, event);
   server.on('secureConnection', (socket) => socket.on('error', () => undefined));
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
@@ -48,7 +48,7 @@ async function listen(port: TlsPort, door: HandshakeDone = 'secureConnection') {
   return { server, number: (server.address() as AddressInfo).port };
 }
 
-/** Without a handshake of its own. */
+/** Connects without a handshake. */
 function connectRaw(number: number): Socket {
   const socket = connectSocket(number, '127.0.0.1').on('error', () => undefined);
   cleanUp.push(() => socket.destroy());
@@ -63,7 +63,7 @@ async function connect(number: number): Promise<TLSSocket> {
   return withDeadline(Promise.race([opened, refused]), WAIT_MS, () => 'neither connected nor refused');
 }
 
-async function shownBy(number: number): Promise<PeerCertificate> {
+async function certificateAt(number: number): Promise<PeerCertificate> {
   const socket = await connect(number);
   const certificate = socket.getPeerCertificate();
   socket.destroy();
@@ -76,7 +76,7 @@ async function isOver(socket: Socket): Promise<void> {
 }
 
 describe('at the start', () => {
-  test('files that are missing or do not fit are named', async () => {
+  test('errors name files that are missing or do not match', async () => {
     const files = await authority.issueFiles();
     const others = await authority.issueFiles();
     const missing = authority.file('missing.pem');
@@ -88,28 +88,28 @@ describe('at the start', () => {
     );
   });
 
-  test('a certificate that has expired is used, and said', async () => {
+  test('an expired certificate is used, with a warning', async () => {
     const { log } = openPort(await authority.issueFiles({ validDays: -1 }));
     expect(await log.next()).toMatchObject({ message: 'the certificate has expired' });
   });
 });
 
 describe('files that change', () => {
-  test('new connections get the new certificate, those there are stay', async () => {
+  test('give new connections the new certificate; existing connections stay', async () => {
     const files = await authority.issueFiles({ names: ['localhost', '127.0.0.1', 'before.test'] });
     const { port, log } = openPort(files);
     const { number } = await listen(port);
     const old = await connect(number);
-    expect((await shownBy(number)).subjectaltname).toContain('before.test');
+    expect((await certificateAt(number)).subjectaltname).toContain('before.test');
     const next = await authority.issueFiles({ names: ['127.0.0.1', 'after.test'] });
     copyFileSync(next.keyFile, files.keyFile);
     copyFileSync(next.certFile, files.certFile);
     await log.until((all) => all.some(({ message }) => message.includes('have been read again')));
-    expect((await shownBy(number)).subjectaltname).toContain('after.test');
+    expect((await certificateAt(number)).subjectaltname).toContain('after.test');
     expect(old.destroyed).toBe(false);
   });
 
-  test('while only one of the two is new, or one is broken, the old pair stays', async () => {
+  test('the old pair stays in use while only one file is new, or one is malformed', async () => {
     const files = await authority.issueFiles({ names: ['127.0.0.1', 'before.test'] });
     const { port, log } = openPort(files);
     const { number } = await listen(port);
@@ -117,21 +117,21 @@ describe('files that change', () => {
     copyFileSync(next.certFile, files.certFile);
     const { details } = await log.next();
     expect(details).toMatchObject({ reason: expect.stringMatching(/does not belong to the certificate/) });
-    expect((await shownBy(number)).subjectaltname).toContain('before.test');
+    expect((await certificateAt(number)).subjectaltname).toContain('before.test');
     writeFileSync(files.keyFile, 'half a k');
     expect((await log.next()).details).toMatchObject({ reason: expect.stringMatching(/no private key/) });
-    expect((await shownBy(number)).subjectaltname).toContain('before.test');
+    expect((await certificateAt(number)).subjectaltname).toContain('before.test');
     copyFileSync(next.keyFile, files.keyFile);
     expect((await log.next()).message).toMatch(/have been read again/);
-    expect((await shownBy(number)).subjectaltname).toContain('after.test');
+    expect((await certificateAt(number)).subjectaltname).toContain('after.test');
     expect(JSON.stringify(log.all)).not.toContain('half a k');
   });
 });
 
-describe('the doorway', () => {
-  test.each(['secureConnection', 'upgrade'] as const)('has a deadline for the handshake (%s)', async (door) => {
+describe('an unfinished connection', () => {
+  test.each(['secureConnection', 'upgrade'] as const)('has a deadline for the handshake (%s)', async (event) => {
     const { port } = openPort(await authority.issueFiles(), { handshakeTimeoutMs: 100 });
-    const { number } = await listen(port, door);
+    const { number } = await listen(port, event);
     const silent = connectRaw(number);
     const slow = connectRaw(number);
     slow.write(Buffer.from([0x16, 0x03, 0x01, 0x02, 0x00])); // the header of a ClientHello of 512 bytes
@@ -140,32 +140,32 @@ describe('the doorway', () => {
     await Promise.all([isOver(silent), isOver(slow)]);
   });
 
-  test.each(['secureConnection', 'upgrade'] as const)('has room for so many and no more (%s)', async (door) => {
+  test.each(['secureConnection', 'upgrade'] as const)('counts towards unfinishedMax (%s)', async (event) => {
     const { port } = openPort(await authority.issueFiles(), { unfinishedMax: 3 });
-    const { number, server } = await listen(port, door);
-    const crowd: Socket[] = [];
+    const { number, server } = await listen(port, event);
+    const unfinished: Socket[] = [];
     for (let count = 0; count < 3; count++) {
-      crowd.push(connectRaw(number));
+      unfinished.push(connectRaw(number));
       await once(server, 'connection');
     }
     await isOver(connectRaw(number));
     await expect(connect(number)).rejects.toThrow();
-    for (const socket of crowd) socket.destroy();
+    for (const socket of unfinished) socket.destroy();
     await eventually(
       () => connect(number).catch(() => undefined),
       WAIT_MS,
-      () => 'the doorway stays full',
+      () => 'no connection is accepted',
     );
   });
 
-  test('who has come through takes no room in it, and leaves none behind', async () => {
+  test('no longer counts when it is finished, nor after its end', async () => {
     const { port } = openPort(await authority.issueFiles(), { unfinishedMax: 2 });
     const { number } = await listen(port);
     for (let round = 0; round < 3; round++) {
-      const guests = [];
-      for (let count = 0; count < 4; count++) guests.push(await connect(number));
-      for (const guest of guests) guest.destroy();
-      await Promise.all(guests.map(isOver));
+      const clients = [];
+      for (let count = 0; count < 4; count++) clients.push(await connect(number));
+      for (const client of clients) client.destroy();
+      await Promise.all(clients.map(isOver));
     }
     const waiting = [connectRaw(number), connectRaw(number)];
     await eventually(
@@ -175,22 +175,22 @@ describe('the doorway', () => {
           () => true,
         ),
       WAIT_MS,
-      () => 'there is room for a third',
+      () => 'a third connection is accepted',
     );
     expect(waiting.map(({ destroyed }) => destroyed)).toEqual([false, false]);
   });
 
-  test('who does not speak TLS is cut off, and nobody else', async () => {
+  test('is cut off if it does not use TLS; other connections are not', async () => {
     const { port } = openPort(await authority.issueFiles());
     const { number } = await listen(port);
-    const guest = await connect(number);
+    const other = await connect(number);
     const plain = connectRaw(number);
     plain.write('CONNECT\naccept-version:1.2\n\n\0');
     await isOver(plain);
-    expect(guest.destroyed).toBe(false);
+    expect(other.destroyed).toBe(false);
   });
 
-  test('who is in it when all is over is cut off', async () => {
+  test('is cut off when the port closes', async () => {
     const { port } = openPort(await authority.issueFiles());
     const { number, server } = await listen(port);
     const waiting = connectRaw(number);
@@ -200,7 +200,7 @@ describe('the doorway', () => {
   });
 });
 
-test('an older version of TLS than wanted is refused', async () => {
+test('a TLS version below minVersion is refused', async () => {
   const { port } = openPort(await authority.issueFiles(), { minVersion: 'TLSv1.3' });
   const { number } = await listen(port);
   const old = connectTls({ port: number, host: '127.0.0.1', ca: authority.ca, maxVersion: 'TLSv1.2' });

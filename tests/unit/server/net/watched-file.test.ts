@@ -46,7 +46,7 @@ describe('at the start', () => {
     expect(watch(['b', 'a']).file.value).toBe('two+one');
   });
 
-  test('what is missing, unusable, too large or no file cannot be watched', () => {
+  test('a file that is missing, unusable, too large or not a regular file is refused', () => {
     write('bad', 'bad');
     write('large', 'x'.repeat(11));
     write('full', 'x'.repeat(10));
@@ -60,7 +60,7 @@ describe('at the start', () => {
   });
 });
 
-describe('a change is noticed', () => {
+describe('a change is detected', () => {
   test('when the file is written', async () => {
     write('a', 'one');
     const { file, changes } = watch(['a']);
@@ -69,7 +69,7 @@ describe('a change is noticed', () => {
     expect(file.value).toBe('two');
   });
 
-  test('when another file takes its name', async () => {
+  test('when another file is renamed to its name', async () => {
     write('a', 'one');
     const { changes } = watch(['a']);
     for (const text of ['two', 'six']) {
@@ -96,7 +96,7 @@ describe('a change is noticed', () => {
   });
 });
 
-test('what changes again and again is read when it stands still', async () => {
+test('a file that keeps changing is read when it is stable', async () => {
   jest.useFakeTimers({ doNotFake: ['setImmediate'] });
   try {
     write('a', 'one');
@@ -104,24 +104,24 @@ test('what changes again and again is read when it stands still', async () => {
     watch(['a'], { parse });
     for (const text of ['half', 'nearly', 'two']) {
       write('a', text);
-      await nextLook();
+      await nextCheck();
     }
     expect(parse.mock.results.map(({ value }) => value)).toEqual(['one']);
-    await nextLook();
+    await nextCheck();
     expect(parse.mock.results.map(({ value }) => value)).toEqual(['one', 'two']);
   } finally {
     jest.useRealTimers();
   }
 });
 
-/** Until it waits for the one after. */
-async function nextLook(): Promise<void> {
+/** Runs one check. Resolves when the following one is scheduled. */
+async function nextCheck(): Promise<void> {
   jest.runOnlyPendingTimers();
   while (jest.getTimerCount() === 0) await new Promise((resolve) => setImmediate(resolve));
 }
 
-describe('what was last good stays in force', () => {
-  test('while the content is bad; that is said once', async () => {
+describe('the last usable content stays in use', () => {
+  test('while the new content is unusable, with one warning', async () => {
     write('a', 'one');
     const { file, changes, warnings } = watch(['a']);
     write('a', 'bad');
@@ -132,7 +132,7 @@ describe('what was last good stays in force', () => {
     expect(warnings.all).toHaveLength(1);
   });
 
-  test('while the file is away', async () => {
+  test('while the file is missing', async () => {
     write('a', 'one');
     const { file, changes, warnings } = watch(['a']);
     rmSync(join(folder, 'a'));

@@ -2,13 +2,13 @@ import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globa
 import { ChunkQueue } from '../../../../server/src/stomp/chunk-queue.js';
 import { wastesMemory } from '../../../../server/src/stomp/part-list.js';
 
-/** Passes all bytes that are there. */
+/** Moves the cursor behind all bytes. */
 function passAll(queue: ChunkQueue): void {
   while (queue.hasByte()) queue.at = queue.chunk.length;
 }
 
 describe('ChunkQueue', () => {
-  test('counts what it holds and what the unit has', () => {
+  test('counts its bytes and those of the unit', () => {
     const queue = new ChunkQueue();
     expect(queue.hasByte()).toBe(false);
     queue.push(Buffer.from('abc'));
@@ -37,7 +37,7 @@ describe('ChunkQueue', () => {
     expect(queue.unit().buffer).toBe(chunk.buffer);
   });
 
-  test('large and small parts keep their order', () => {
+  test('keeps the order of large and small parts', () => {
     const queue = new ChunkQueue();
     const parts = [3, 5_000, 1, 1, 70_000, 4_095, 4_096, 600, 2].map((size, index) => Buffer.alloc(size, index + 65));
     for (const part of parts) {
@@ -47,7 +47,7 @@ describe('ChunkQueue', () => {
     expect(queue.unit().equals(Buffer.concat(parts))).toBe(true);
   });
 
-  test('a unit may be looked at before it is complete', () => {
+  test('a unit can be read before it is complete', () => {
     const queue = new ChunkQueue();
     for (const [char, whole] of [
       ['a', 'a'],
@@ -60,7 +60,7 @@ describe('ChunkQueue', () => {
     }
   });
 
-  test('clear forgets everything', () => {
+  test('clear removes everything', () => {
     const queue = new ChunkQueue();
     for (const text of ['a', 'b', 'c']) queue.push(Buffer.from(text));
     queue.hasByte();
@@ -70,7 +70,7 @@ describe('ChunkQueue', () => {
     expect([queue.length, queue.unitBytes, queue.hasByte()]).toEqual([0, 0, false]);
   });
 
-  test('the rest of a large chunk does not keep the chunk', () => {
+  test('the rest of a large chunk does not keep the chunk in memory', () => {
     const queue = new ChunkQueue();
     const chunk = Buffer.alloc(65_536, 'x');
     queue.push(chunk);
@@ -107,7 +107,7 @@ describe('one byte at a time', () => {
     jest.restoreAllMocks();
   });
 
-  test('bytes are joined once, from few blocks that are hardly larger than the bytes', () => {
+  test('bytes are joined once, from few blocks with little unused memory', () => {
     const queue = new ChunkQueue();
     const bytes = Buffer.alloc(BYTES, 'abcdefg');
     let passed = 0;
@@ -120,7 +120,7 @@ describe('one byte at a time', () => {
       }
       mostUnused = Math.max(mostUnused, allocated - Math.max(512, 2 * (at + 1)));
     }
-    // Never much more memory than bytes, also for the first few.
+    // There is little unused memory, also for the first bytes.
     expect(mostUnused).toBe(0);
     expect(passed).toBe(BYTES);
     expect(joined).toEqual([]);
@@ -129,7 +129,7 @@ describe('one byte at a time', () => {
     expect(joined[0]).toBeLessThan(20);
   });
 
-  test('chunks that wait are few blocks, too', () => {
+  test('waiting chunks are few blocks, too', () => {
     const queue = new ChunkQueue();
     const bytes = Buffer.alloc(BYTES, 'abcdefg');
     for (let at = 0; at < BYTES; at++) queue.push(bytes.subarray(at, at + 1));
@@ -146,6 +146,6 @@ test.each([
   [100, 100, false],
   [50, 100, false],
   [49, 100, true],
-])('a view of %d of %d bytes wastes memory: %s', (bytes, of, expected) => {
-  expect(wastesMemory(Buffer.from(new ArrayBuffer(of), 0, bytes))).toBe(expected);
+])('a view of %d of %d bytes wastes memory: %s', (bytes, total, expected) => {
+  expect(wastesMemory(Buffer.from(new ArrayBuffer(total), 0, bytes))).toBe(expected);
 });

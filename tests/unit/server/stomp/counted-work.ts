@@ -1,12 +1,13 @@
 /**
- * How much work the parser does, counted and not timed: bytes that are searched, copied, decoded or joined, and looks at
- * the cursor. A parser that searches or joins again what it has seen takes more for each byte the more bytes there are.
+ * Counts the work of the parser instead of timing it: bytes that are searched, copied, decoded or joined, and reads of
+ * the cursor. In a parser that searches or joins bytes repeatedly, the work for each byte grows with the number of
+ * bytes.
  */
 import { ChunkQueue } from '../../../../server/src/stomp/chunk-queue.js';
 
 type Method = (this: never, ...parameters: never[]) => unknown;
 
-/** Counted for each call: the bytes that it goes over. */
+/** The counted methods. `bytes` is the number of bytes that a call processes. */
 const COUNTED: readonly (readonly [
   object: object,
   name: string,

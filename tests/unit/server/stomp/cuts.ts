@@ -1,4 +1,4 @@
-/** Ways to cut one stream of bytes, and what a parser makes of it: the same each way, or the parser is wrong. */
+/** Parses one stream of bytes in several cuts. The outcome must not depend on the cut. */
 import assert from 'node:assert/strict';
 import { StompError } from '../../../../server/src/stomp/errors.js';
 import { VERSIONS } from '../../../../server/src/stomp/frame.js';
@@ -16,16 +16,16 @@ export const LIMITS: ParserLimits = {
 };
 
 /** Undefined before CONNECT. */
-export type Spoken = Version | undefined;
+export type KnownVersion = Version | undefined;
 
-export const ALL: readonly Spoken[] = [undefined, ...VERSIONS];
-export const LF_ONLY: readonly Spoken[] = ['1.0', '1.1'];
-export const WITH_CR_LF: readonly Spoken[] = [undefined, '1.2'];
-export const WITH_ESCAPES: readonly Spoken[] = [undefined, '1.1', '1.2'];
+export const ALL: readonly KnownVersion[] = [undefined, ...VERSIONS];
+export const LF_ONLY: readonly KnownVersion[] = ['1.0', '1.1'];
+export const WITH_CR_LF: readonly KnownVersion[] = [undefined, '1.2'];
+export const WITH_ESCAPES: readonly KnownVersion[] = [undefined, '1.1', '1.2'];
 
-/** What may follow whatever is tested. */
+/** Bytes that follow a tested stream. */
 export const TAIL = Buffer.from('\n\0SEND\ndestination:/tail\n\ntail\0');
-/** Sizes of the chunks, over and over. */
+/** Sizes of the chunks, repeated. */
 const CUTS: readonly (readonly number[])[] = [[1], [2], [3, 0, 7], [5, 1], [13, 30, 1, 2], [64]];
 
 export interface Outcome {
@@ -35,8 +35,8 @@ export interface Outcome {
   readonly bufferedBytes: number;
 }
 
-/** Feeds the chunks one by one, reading all frames that are there after each. Bodies are shown as Latin-1. */
-export function parse(chunks: readonly Buffer[], version: Spoken, limits = LIMITS): Outcome {
+/** Feeds the chunks one by one, and reads all complete frames after each. Bodies are Latin-1 text. */
+export function parse(chunks: readonly Buffer[], version: KnownVersion, limits = LIMITS): Outcome {
   const parser = new Parser(limits);
   parser.version = version;
   const frames: Outcome['frames'] = [];
@@ -55,14 +55,14 @@ export function parse(chunks: readonly Buffer[], version: Spoken, limits = LIMIT
   return state();
 }
 
-/** What comes of the bytes, whole and in other cuts; all must be the same. */
-export function outcomeOf(stream: Buffer, version: Spoken): Outcome {
+/** The outcome of the stream. Fails if another cut has another outcome. */
+export function outcomeOf(stream: Buffer, version: KnownVersion): Outcome {
   const outcome = parse([stream], version);
   for (const sizes of CUTS) assert.deepEqual(parse(cutInto(stream, sizes), version), outcome);
   return outcome;
 }
 
-/** Chunks of these sizes, over and over; at least one of them must not be 0. */
+/** Chunks of these sizes, repeated. At least one size must not be 0. */
 export function cutInto(bytes: Buffer, sizes: readonly number[]): Buffer[] {
   const chunks: Buffer[] = [];
   for (let at = 0; at < bytes.length;) {
@@ -77,19 +77,19 @@ export function byteByByte(bytes: Buffer): Buffer[] {
   return Array.from(bytes, (byte) => Buffer.from([byte]));
 }
 
-/** Text in UTF-8, numbers as bytes. */
+/** Text becomes UTF-8, a number becomes a byte. */
 export function bytes(...parts: (string | number)[]): Buffer {
   return Buffer.concat(parts.map((part) => (typeof part === 'string' ? Buffer.from(part) : Buffer.from([part]))));
 }
 
-/** A table of cases for several versions each, as one for each version. */
+/** Expands a table of cases: each row becomes one row for each of its versions. */
 export function withVersions<Row extends readonly unknown[]>(
-  rows: readonly (readonly [versions: readonly Spoken[], ...Row])[],
-): [Spoken, ...Row][] {
-  return rows.flatMap(([versions, ...row]) => versions.map((version): [Spoken, ...Row] => [version, ...row]));
+  rows: readonly (readonly [versions: readonly KnownVersion[], ...Row])[],
+): [KnownVersion, ...Row][] {
+  return rows.flatMap(([versions, ...row]) => versions.map((version): [KnownVersion, ...Row] => [version, ...row]));
 }
 
-/** For `cutInto`: mostly small, with empty chunks between. */
+/** Sizes for `cutInto`: mostly small, with empty chunks in between. */
 export const chunkSizes = fc
   .array(fc.oneof(fc.nat({ max: 4 }), fc.nat({ max: 60 })), { maxLength: 6 })
   .map((sizes) => [...sizes, 1]);

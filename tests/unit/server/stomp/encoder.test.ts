@@ -49,7 +49,7 @@ describe('encodeFrame', () => {
     expect(frame.toString()).toBe('RECEIPT\nreceipt-id:1\n\n\0');
   });
 
-  test('leaves a binary body as it is', () => {
+  test('does not change a binary body', () => {
     const body = Buffer.from([0, 255, 10, 0]);
     const frame = encodeFrame('MESSAGE', [['ä', 'ö']], body, '1.2');
     const head = Buffer.from('MESSAGE\nä:ö\ncontent-length:4\n\n');
@@ -62,7 +62,7 @@ test.each([
   ['żółć', 'żółć'],
   ['Latin-1 é', 'é'],
   ['emoji 🙂', ''],
-])('messageFrame joins what it is given: %s', (value, text) => {
+])('messageFrame joins its parts: %s', (value, text) => {
   const body = Buffer.from(text);
   const lines = encodeHeaderLines(
     [
@@ -76,7 +76,7 @@ test.each([
   expect(frame.toString()).toBe(`${head}a:${value}\ncontent-length:${body.length}\n\n${text}\0`);
 });
 
-test.each(VERSIONS)('no header can break out of its line in %s', (version) => {
+test.each(VERSIONS)('no header can start a new line in %s', (version) => {
   const nasty = ['\n', '\r', '\r\n', '\0', ':', '\n\n', '\0\n', 'a\nb:c', '\r\nb:c', '\\', ''];
   for (const name of nasty) {
     for (const value of nasty) {

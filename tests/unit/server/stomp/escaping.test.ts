@@ -2,11 +2,11 @@ import { describe, expect, test } from '@jest/globals';
 import { headerLine, readingDialect, unescape, writingDialect } from '../../../../server/src/stomp/escaping.js';
 import type { Version } from '../../../../server/src/stomp/frame.js';
 
-type Spoken = Version | undefined;
+type KnownVersion = Version | undefined;
 const RAW = ['CONNECT', 'STOMP', 'CONNECTED'] as const;
 
 describe('reading', () => {
-  test.each<[Spoken, string, string]>([
+  test.each<[KnownVersion, string, string]>([
     ['1.0', 'a\\nb\\c\\\\', 'a\\nb\\c\\\\'],
     ['1.1', 'plain', 'plain'],
     ['1.1', '\\n\\c\\\\', '\n:\\'],
@@ -21,7 +21,7 @@ describe('reading', () => {
     expect(unescape(text, readingDialect('SEND', version))).toBe(expected);
   });
 
-  test.each<[Spoken, string, string]>([
+  test.each<[KnownVersion, string, string]>([
     ['1.1', '\\r', '\\\\r'],
     ['1.1', '\\t', '\\\\t'],
     ['1.2', '\\t', '\\\\t'],
@@ -30,9 +30,9 @@ describe('reading', () => {
     ['1.2', '\\N', '\\\\N'],
     ['1.2', '\\ ', '\\\\ '],
     ['1.2', '\\\n', '\\\\\\n'],
-  ])('%s: %j is fatal', (version, text, says) => {
+  ])('%s: %j is fatal', (version, text, message) => {
     expect(() => unescape(text, readingDialect('SEND', version))).toThrow(
-      expect.objectContaining({ code: 'invalid-escape', message: expect.stringContaining(says) }),
+      expect.objectContaining({ code: 'invalid-escape', message: expect.stringContaining(message) }),
     );
   });
 
@@ -44,7 +44,7 @@ describe('reading', () => {
 });
 
 describe('writing', () => {
-  test.each<[Spoken, string, string, string | undefined]>([
+  test.each<[KnownVersion, string, string, string | undefined]>([
     ['1.2', 'a:b', 'c:d\\e\r\nf', 'a\\cb:c\\cd\\\\e\\r\\nf\n'],
     ['1.2', 'a\r\n', '', 'a\\r\\n:\n'],
     ['1.2', 'a', ' b ', 'a: b \n'],
@@ -78,8 +78,8 @@ describe('writing', () => {
     }
   });
 
-  test('is the same however often it is done', () => {
-    // A global regular expression keeps a position when it is used to test.
+  test('has the same result every time', () => {
+    // A global regular expression keeps its position between calls of test().
     const dialect = writingDialect('MESSAGE', '1.2');
     for (let count = 0; count < 3; count++) expect(headerLine(':', ':', dialect)).toBe('\\c:\\c\n');
   });

@@ -35,7 +35,7 @@ describe('negotiateVersion', () => {
     [undefined, ['1.1', '1.2'] as const, undefined],
     ['1.1,1.2', ['1.2', '1.1'] as const, '1.2'],
     ['1.2', [], undefined],
-  ])('%j where %j are allowed gives %j', (acceptVersion, allowed, expected) => {
+  ])('%j with %j allowed gives %j', (acceptVersion, allowed, expected) => {
     expect(negotiateVersion(acceptVersion, allowed)).toBe(expected);
   });
 });
@@ -121,11 +121,11 @@ describe('sub-protocols', () => {
     [['mqtt', 'v10.stomp'], 'v10.stomp'],
     [['v13.stomp', 'V12.STOMP'], undefined],
     [[], undefined],
-  ])('of %j: %j', (offered, expected) => {
+  ])('from %j it chooses %j', (offered, expected) => {
     expect(chooseSubProtocol(offered)).toBe(expected);
   });
 
-  test('each stands for a version', () => {
+  test('each has a version', () => {
     expect([...SUB_PROTOCOLS.values()]).toEqual(['1.0', '1.1', '1.2']);
   });
 });

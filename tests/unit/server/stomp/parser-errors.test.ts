@@ -14,11 +14,11 @@ import {
   WITH_ESCAPES,
   withVersions,
 } from './cuts.js';
-import type { Spoken } from './cuts.js';
+import type { KnownVersion } from './cuts.js';
 
-function expectError(stream: Buffer, version: Spoken, code: ErrorCode, says: string, receipt?: string): void {
+function expectError(stream: Buffer, version: KnownVersion, code: ErrorCode, message: string, receipt?: string): void {
   const outcome = outcomeOf(stream, version);
-  expect(outcome.error).toEqual({ code, receipt, message: expect.stringContaining(says) });
+  expect(outcome.error).toEqual({ code, receipt, message: expect.stringContaining(message) });
   expect(outcome.bufferedBytes).toBe(0);
   expect(outcome.midFrame).toBe(false);
   expect(outcomeOf(Buffer.concat([stream, TAIL]), version)).toEqual(outcome);
@@ -64,7 +64,7 @@ describe('errors', () => {
     [ALL, 'a receipt that is not UTF-8', bytes('SEND\nreceipt:', 0xff, '\n\n'), 'malformed-frame', 'UTF-8'],
     [ALL, 'an overlong encoding', bytes('SEND\na:', 0xc0, 0x80, '\n\n'), 'malformed-frame', 'UTF-8'],
     [ALL, 'a surrogate in UTF-8', bytes('SEND\na:', 0xed, 0xa0, 0x80, '\n\n'), 'malformed-frame', 'UTF-8'],
-    [ALL, 'a character that was cut off', bytes('SEND\na:', 0xe2, 0x82, '\n\n'), 'malformed-frame', 'UTF-8'],
+    [ALL, 'a truncated character', bytes('SEND\na:', 0xe2, 0x82, '\n\n'), 'malformed-frame', 'UTF-8'],
     [WITH_CR_LF, 'a CR within a header', 'SEND\na:1\r2\n\n', 'malformed-frame', 'CR'],
     [WITH_CR_LF, 'two CRs before the LF', 'SEND\na:1\r\r\n\n', 'malformed-frame', 'CR'],
     [LF_ONLY, 'a blank line of CR LF', 'SEND\na:1\n\r\n\n', 'malformed-frame', 'only in STOMP 1.2'],
@@ -97,7 +97,7 @@ describe('errors', () => {
     ],
     [
       ALL,
-      'a content-length too small by a NUL that is not there',
+      'a content-length with a missing NUL behind the body',
       'SEND\ncontent-length:1\n\na\n',
       'malformed-frame',
       '1 octets',
@@ -125,10 +125,10 @@ describe('errors', () => {
       '1000 octets (bodyMaxBytes)',
       'r',
     ],
-    [ALL, 'a body where none may be', 'BEGIN\nreceipt:r\ntransaction:t\n\nb', 'unexpected-body', 'BEGIN', 'r'],
+    [ALL, 'a body that is not allowed', 'BEGIN\nreceipt:r\ntransaction:t\n\nb', 'unexpected-body', 'BEGIN', 'r'],
     [
       ALL,
-      'an announced body where none may be',
+      'an announced body that is not allowed',
       'ABORT\ntransaction:t\ncontent-length:3\n\n',
       'unexpected-body',
       'ABORT',
@@ -159,7 +159,7 @@ describe('errors', () => {
     test(`${String(version)}: ${name}`, () => expectError(Buffer.from(text), version, ...expected));
   }
 
-  test.each([3, 11, 13, 40])('a command line of more than %d octets, where that is the limit', (commandMaxBytes) => {
+  test.each([3, 11, 13, 40])('a command line above a limit of %d octets', (commandMaxBytes) => {
     const line = Buffer.from('UNSUBSCRIBE'.slice(0, commandMaxBytes + 1).padEnd(commandMaxBytes + 1, 'X'));
     const code = commandMaxBytes < 12 ? 'command-too-long' : 'unknown-command';
     for (const chunks of [[line], byteByByte(line)]) {
@@ -185,7 +185,7 @@ describe('errors', () => {
 });
 
 describe('limits', () => {
-  test('are reached without an error', () => {
+  test('can be reached exactly without an error', () => {
     const headers = `${'a:b\n'.repeat(16)}${`c:${'x'.repeat(198)}\n`.repeat(4)}`.padEnd(868);
     const stream = Buffer.from(`SEND\n${headers.trimEnd()}\n\n${'y'.repeat(1_000)}\0`);
     const limits = { ...LIMITS, commandMaxBytes: 4, headersMaxBytes: 16 * 4 + 4 * 201 + 1 };

@@ -1,7 +1,8 @@
 /**
- * A mutation fuzz of the parser: frames as clients send them are damaged, and the bytes fed to the parser in several cuts.
- * Whatever they are, all cuts come to the same end, errors are coded, limits are kept, what is read could be written again,
- * and the work is in proportion to the bytes. A short run is a unit test; `npm run fuzz -- --seconds 600` is a long one.
+ * A mutation fuzz test of the parser: it damages frames of real clients, and feeds the bytes to the parser in several
+ * cuts. All cuts must have the same outcome, errors must have codes, limits must hold, frames must survive a round trip
+ * through the encoder, and the work must be proportional to the bytes. A short run is a unit test; `npm run fuzz --
+ * --seconds 600` is a long one.
  */
 import assert from 'node:assert/strict';
 import { encodeFrame } from '../../../../server/src/stomp/encoder.js';
@@ -14,7 +15,7 @@ import type { ParserLimits } from '../../../../server/src/stomp/parser.js';
 import { isCommand } from '../../../../server/src/stomp/rules.js';
 import { fc } from '../../../support/properties.js';
 import { byteByByte, chunkSizes, cutInto } from './cuts.js';
-import type { Spoken } from './cuts.js';
+import type { KnownVersion } from './cuts.js';
 import { workOf } from './counted-work.js';
 
 const LIMITS: ParserLimits = {
@@ -26,10 +27,10 @@ const LIMITS: ParserLimits = {
 };
 const HELD_MAX_BYTES = Math.max(...Object.values<number>({ ...LIMITS }));
 
-/** For a byte in a chunk of its own; 9 is the most that was seen. */
+/** The work for a byte in a chunk by itself. The highest observed value is 9. */
 const WORK_MAX = 12;
 
-/** Frames of real clients, each with something that is read in its own way. */
+/** Frames of real clients. Each exercises another rule of the parser. */
 const CORPUS = [
   '\n',
   '\r\n\0\n',
@@ -48,7 +49,7 @@ const CORPUS = [
   'UNSUBSCRIBE\nid:sub-0\n\n\0DISCONNECT\nreceipt:77\n\n\0',
 ].map((text) => Buffer.from(text));
 
-/** What parsers stumble over. */
+/** Texts that are difficult for parsers. */
 const POISON = [
   ...'\0\n\r:\\ ',
   ...['\r\n', '\\n', '\\t', '\n\n', '\uFEFF', 'MESSAGE', 'receipt:r\n'],
@@ -59,7 +60,7 @@ const BROKEN_UTF8 = [[0xff], [0xc0, 0x80], [0xed, 0xa0, 0x80], [0xe2, 0x82], [0x
 
 type Mutation = (bytes: Buffer) => Buffer;
 
-/** A place in the bytes, however many there are. */
+/** A position in a stream of any length. */
 const place = fc.nat({ max: 2 ** 20 });
 const length = fc.oneof(fc.nat({ max: 3 }), fc.nat({ max: 80 }));
 const range = (bytes: Buffer, at: number, size: number): [from: number, to: number] => {
@@ -97,10 +98,10 @@ const splice = fc.tuple(place, place, length).map(([at, source, size]): Mutation
 const anything = fc.uint8Array({ maxLength: 12 }).map((bytes) => Buffer.from(bytes));
 const insert = fc
   .tuple(place, fc.oneof(fc.constantFrom(...POISON, ...BROKEN_UTF8), anything))
-  .map(([at, what]): Mutation => {
+  .map(([at, inserted]): Mutation => {
     return (bytes) => {
       const [from] = range(bytes, at, 0);
-      return Buffer.concat([bytes.subarray(0, from), what, bytes.subarray(from)]);
+      return Buffer.concat([bytes.subarray(0, from), inserted, bytes.subarray(from)]);
     };
   });
 
@@ -113,17 +114,17 @@ const stream = fc
 
 interface Reading {
   readonly frames: Frame[];
-  readonly versions: Spoken[];
+  readonly versions: KnownVersion[];
   readonly error: { code: string; message: string; receipt: string | undefined } | undefined;
   readonly midFrame: boolean;
   readonly bufferedBytes: number;
 }
 
-/** As a session does it: CONNECT settles the version of what follows. */
-function read(chunks: readonly Buffer[], version: Spoken): Reading {
+/** Reads like a session: CONNECT determines the version of the following frames. */
+function read(chunks: readonly Buffer[], version: KnownVersion): Reading {
   const parser = new Parser(LIMITS);
   parser.version = version;
-  const reading = { frames: [] as Frame[], versions: [] as Spoken[] };
+  const reading = { frames: [] as Frame[], versions: [] as KnownVersion[] };
   try {
     for (const chunk of chunks) {
       parser.push(chunk);
@@ -145,15 +146,15 @@ function read(chunks: readonly Buffer[], version: Spoken): Reading {
   return { ...reading, error: undefined, midFrame: parser.midFrame, bufferedBytes: parser.bufferedBytes };
 }
 
-function checkFrame(frame: Frame, version: Spoken): void {
+function checkFrame(frame: Frame, version: KnownVersion): void {
   const { command, headers, body } = frame;
   assert.ok(isCommand(command, version), command);
   assert.ok(headers.size <= LIMITS.headerMaxCount && body.length <= LIMITS.bodyMaxBytes);
-  // No mutation makes U+FFFD but of bytes that are not UTF-8
+  // U+FFFD would come from bytes that are not UTF-8; no mutation inserts it.
   for (const [name, value] of headers) assert.ok(name !== '' && !/[\0\uFFFD]/.test(name + value));
-  // 1.0 reads a CR that it cannot write
+  // In 1.0 the parser accepts a CR that the encoder cannot write.
   if (command === 'SEND' && (version === '1.1' || version === '1.2')) {
-    // Escaped, a line may be longer than it was
+    // Escapes may make a line longer.
     const parser = new Parser({ ...LIMITS, headerLineMaxBytes: 1_000, headersMaxBytes: 1_000 });
     parser.version = version;
     parser.push(encodeFrame(command, headers, body, version));
@@ -166,7 +167,7 @@ function checkFrame(frame: Frame, version: Spoken): void {
 
 export const parserProperty = fc.property(
   stream,
-  fc.constantFrom<Spoken[]>(undefined, ...VERSIONS),
+  fc.constantFrom<KnownVersion[]>(undefined, ...VERSIONS),
   chunkSizes,
   (bytes, version, sizes) => {
     const whole = read([bytes], version);

@@ -1,4 +1,4 @@
-/** How much memory and work the parser takes: it must grow with the bytes, however they are cut, and with nothing else. */
+/** Memory and work of the parser must be proportional to the bytes, for every cut. */
 import { describe, expect, test } from '@jest/globals';
 import type { Frame } from '../../../../server/src/stomp/frame.js';
 import { Parser } from '../../../../server/src/stomp/parser.js';
@@ -19,21 +19,21 @@ describe('memory', () => {
     expect(body).toHaveLength(50_000);
   });
 
-  test('a body that is a small part of its chunk does not keep it', () => {
+  test('a body that is a small part of its chunk does not keep the chunk in memory', () => {
     const { chunk, body } = frameOf(20_000, 40_000);
     expect(body.buffer).not.toBe(chunk.buffer);
     expect(body.buffer.byteLength).toBe(20_000);
   });
 });
 
-describe('work grows with the bytes alone', () => {
+describe('work is proportional to the bytes', () => {
   const BODY_BYTES = 4 * 1024 * 1024;
   const limits = { ...LIMITS, headerLineMaxBytes: BODY_BYTES, headersMaxBytes: BODY_BYTES, bodyMaxBytes: BODY_BYTES };
   const cut = function* (stream: Buffer, chunkBytes: number) {
     for (let at = 0; at < stream.length; at += chunkBytes) yield stream.subarray(at, at + chunkBytes);
   };
 
-  // Were anything searched or joined again for each chunk, this would be 10^12 steps and never end.
+  // If the parser searched or joined all bytes again for each chunk, this would take 10^12 steps.
   test.each([
     ['a body ended by NUL, byte by byte', 1, `SEND\n\n`],
     ['a counted body, byte by byte', 1, `SEND\ncontent-length:${BODY_BYTES}\n\n`],

@@ -1,25 +1,25 @@
 import { describe, expect, test } from '@jest/globals';
 import { Parser } from '../../../../server/src/stomp/parser.js';
 import { ALL, bytes, LF_ONLY, LIMITS, outcomeOf, TAIL, WITH_CR_LF, WITH_ESCAPES, withVersions } from './cuts.js';
-import type { Spoken } from './cuts.js';
+import type { KnownVersion } from './cuts.js';
 
-/** Bodies as Latin-1. */
-type ShownFrame = readonly [command: string, headers: Record<string, string>, body: string];
+/** The body is Latin-1 text. */
+type ExpectedFrame = readonly [command: string, headers: Record<string, string>, body: string];
 
-const TAIL_FRAME: ShownFrame = ['SEND', { destination: '/tail' }, 'tail'];
+const TAIL_FRAME: ExpectedFrame = ['SEND', { destination: '/tail' }, 'tail'];
 
-function expectFrames(stream: Buffer, version: Spoken, expected: readonly ShownFrame[]): void {
-  const shown = (frames: readonly ShownFrame[]) =>
+function expectFrames(stream: Buffer, version: KnownVersion, expected: readonly ExpectedFrame[]): void {
+  const asOutcome = (frames: readonly ExpectedFrame[]) =>
     frames.map(([command, headers, body]) => ({ command, headers: Object.entries(headers), body }));
   const between = { midFrame: false, bufferedBytes: 0 };
-  expect(outcomeOf(stream, version)).toEqual({ frames: shown(expected), ...between });
+  expect(outcomeOf(stream, version)).toEqual({ frames: asOutcome(expected), ...between });
   const withTail = outcomeOf(Buffer.concat([stream, TAIL]), version);
-  expect(withTail).toEqual({ frames: shown([...expected, TAIL_FRAME]), ...between });
+  expect(withTail).toEqual({ frames: asOutcome([...expected, TAIL_FRAME]), ...between });
 }
 
 describe('frames', () => {
   test.each(
-    withVersions<[string, string | Buffer, readonly ShownFrame[]]>([
+    withVersions<[string, string | Buffer, readonly ExpectedFrame[]]>([
       [ALL, 'no bytes', '', []],
       [ALL, 'a frame without headers or body', 'DISCONNECT\n\n\0', [['DISCONNECT', {}, '']]],
       [ALL, 'headers and a body', 'SEND\na:1\nb:2\n\nhello\0', [['SEND', { a: '1', b: '2' }, 'hello']]],
@@ -27,7 +27,7 @@ describe('frames', () => {
       [ALL, 'a body of blank lines and a CR', 'SEND\n\n\r\n\n\0', [['SEND', {}, '\r\n\n']]],
       [
         ALL,
-        'two frames in one',
+        'two frames in one chunk',
         'ABORT\nt:1\n\n\0COMMIT\nt:1\n\n\0',
         [
           ['ABORT', { t: '1' }, ''],
@@ -79,7 +79,7 @@ describe('frames', () => {
       [ALL, 'content-length 0', 'SEND\ncontent-length:0\n\n\0', [['SEND', { 'content-length': '0' }, '']]],
       [
         ALL,
-        'content-length 0 where no body may be',
+        'content-length 0 without a body allowed',
         'BEGIN\ncontent-length:0\n\n\0',
         [['BEGIN', { 'content-length': '0' }, '']],
       ],
@@ -97,7 +97,7 @@ describe('frames', () => {
       ],
       [
         ALL,
-        'content-length over what looks like a frame',
+        'content-length over text that looks like a frame',
         'SEND\ncontent-length:8\n\n\0SEND\n\n\0\0',
         [['SEND', { 'content-length': '8' }, '\0SEND\n\n\0']],
       ],
@@ -189,8 +189,8 @@ describe('frames', () => {
   });
 });
 
-describe('between the bytes', () => {
-  test('the version holds from the frame after CONNECT', () => {
+describe('the parser', () => {
+  test('uses a new version from the frame after CONNECT', () => {
     const parser = new Parser(LIMITS);
     parser.push(Buffer.from('CONNECT\r\naccept-version:1.1\r\n\r\n\0\r\nSEND\na:\\n\r\n\n\0'));
     expect(parser.next()?.headers.get('accept-version')).toBe('1.1');
@@ -198,7 +198,7 @@ describe('between the bytes', () => {
     expect(parser.next()?.headers.get('a')).toBe('\n\r');
   });
 
-  test('it is known whether a frame has begun, and how much is held', () => {
+  test('reports whether a frame has begun, and the number of held bytes', () => {
     const parser = new Parser(LIMITS);
     const seen = [...Buffer.from('\nSEND\na:b\n\nhi\0\n')].map((byte) => {
       parser.push(Buffer.from([byte]));
@@ -210,7 +210,7 @@ describe('between the bytes', () => {
     expect(seen.map(([, , held]) => held)).toEqual([0, 1, 2, 3, 4, 0, 1, 2, 3, 4, 0, 1, 2, 0, 0]);
   });
 
-  test('frames not yet asked for are counted', () => {
+  test('counts the bytes of frames that were not read yet', () => {
     const parser = new Parser(LIMITS);
     parser.push(Buffer.from('SEND\n\na\0'));
     parser.push(Buffer.from('SEND\n\nb\0'));

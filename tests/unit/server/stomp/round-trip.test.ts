@@ -1,4 +1,4 @@
-/** What the encoder writes is read back: any headers and bodies, in each version, cut anywhere. */
+/** Round trips from encoder to parser: any headers and bodies, in each version, in any cut. */
 import { describe, expect, test } from '@jest/globals';
 import { encodeFrame, encodeHeaderLines, messageFrame } from '../../../../server/src/stomp/encoder.js';
 import { VERSIONS } from '../../../../server/src/stomp/frame.js';
@@ -23,7 +23,7 @@ const text = fc.string({
 });
 const header = fc.tuple(text, text);
 const headers: fc.Arbitrary<Header[]> = fc.array(
-  // Some that have a meaning of their own
+  // Some headers have a special meaning.
   fc.oneof({ weight: 9, arbitrary: header }, fc.tuple(fc.constantFrom('content-length', 'receipt'), text)),
   { maxLength: 8 },
 );
@@ -31,11 +31,11 @@ const body = fc
   .oneof(fc.uint8Array({ maxLength: 60 }), fc.array(fc.constantFrom(0, 10, 13, 58, 92, 97), { maxLength: 20 }))
   .map((bytes) => Buffer.from(bytes));
 
-/** The server drops the spaces around values of 1.0. */
+/** The parser drops the spaces around values of 1.0. */
 const asRead = (value: string, dialect: Version | 'raw') => (dialect === '1.0' ? value.replace(/^ +| +$/g, '') : value);
 
-/** Whether the version can say it, written down anew from the specifications. */
-const CAN_SAY: Record<Version | 'raw', (header: Header) => boolean> = {
+/** True if a version can express the header; derived from the specifications, independent of the encoder. */
+const CAN_EXPRESS: Record<Version | 'raw', (header: Header) => boolean> = {
   '1.0': ([name, value]) => !/[\0\r\n]/.test(name + value) && !name.includes(':'),
   '1.1': ([name, value]) => !/\0/.test(name + value),
   '1.2': ([name, value]) => !/\0/.test(name + value),
@@ -43,11 +43,12 @@ const CAN_SAY: Record<Version | 'raw', (header: Header) => boolean> = {
   raw: ([name, value]) => !/[\0\r\n]/.test(name + value) && !name.includes(':'),
 };
 
-/** What is to arrive: of those that can be said the first of each name, and the encoder's own content-length. */
+/** The expected headers: the first of each name that the version can express, and the encoder's content-length. */
 function readable(sent: readonly Header[], dialect: Version | 'raw', content: Buffer): Map<string, string> {
   const expected = new Map<string, string>();
   for (const [name, value] of sent) {
-    if (name === '' || name === 'content-length' || expected.has(name) || !CAN_SAY[dialect]([name, value])) continue;
+    if (name === '' || name === 'content-length' || expected.has(name) || !CAN_EXPRESS[dialect]([name, value]))
+      continue;
     expected.set(name, asRead(value, dialect));
   }
   if (content.length > 0) expected.set('content-length', String(content.length));
@@ -55,7 +56,7 @@ function readable(sent: readonly Header[], dialect: Version | 'raw', content: Bu
 }
 
 describe.each(VERSIONS)('STOMP %s', (version) => {
-  test('every SEND comes back as it was, however the bytes are cut', () => {
+  test('every SEND survives the round trip, in every cut', () => {
     const frames = fc.array(fc.record({ headers, body }), { maxLength: 5 });
     const property = fc.property(frames, chunkSizes, (sent, sizes) => {
       const stream = Buffer.concat(sent.map((each) => encodeFrame('SEND', each.headers, each.body, version)));
@@ -69,7 +70,7 @@ describe.each(VERSIONS)('STOMP %s', (version) => {
     fc.assert(property, { numRuns: 500 });
   });
 
-  test('a frame made of parts is the same as one made at once', () => {
+  test('messageFrame and encodeFrame have the same result', () => {
     const property = fc.property(headers, headers, body, (first, second, content) => {
       const length = content.length === 0 ? '' : `content-length:${content.length}\n`;
       const head = `MESSAGE\n${encodeHeaderLines(first, version)}`;
@@ -80,7 +81,7 @@ describe.each(VERSIONS)('STOMP %s', (version) => {
     fc.assert(property);
   });
 
-  test.each(['MESSAGE', 'RECEIPT', 'ERROR'])('a client reads %s as it was meant', (command) => {
+  test.each(['MESSAGE', 'RECEIPT', 'ERROR'])('a client reads the original content of %s', (command) => {
     const property = fc.property(headers, body, chunkSizes, (sent, content, sizes) => {
       const reader = new StompReader();
       reader.version = version;
@@ -100,7 +101,7 @@ describe.each(VERSIONS)('STOMP %s', (version) => {
   });
 });
 
-test('CONNECT comes back without escapes', () => {
+test('CONNECT survives the round trip without escapes', () => {
   const property = fc.property(headers, chunkSizes, (more, sizes) => {
     const sent: Header[] = [['accept-version', '1.2'], ...more];
     const stream = encodeFrame('CONNECT', sent, Buffer.alloc(0), undefined);
@@ -111,15 +112,15 @@ test('CONNECT comes back without escapes', () => {
   fc.assert(property, { numRuns: 300 });
 });
 
-test('an ERROR before any version is agreed reads the same in all of them', () => {
+test('an ERROR before the version is negotiated reads the same in all versions', () => {
   const property = fc.property(headers, body, (sent, content) => {
     const stream = encodeFrame('ERROR', sent, content, undefined);
-    const sayable = sent.filter(([name, value]) => !(name + value).includes('\\'));
+    const expressible = sent.filter(([name, value]) => !(name + value).includes('\\'));
     for (const version of VERSIONS) {
       const reader = new StompReader();
       reader.version = version;
       const received = reader.read(stream).map((frame) => new Map(Object.entries(frame.headers)));
-      expect(received).toEqual([readable(sayable, 'raw', content)]);
+      expect(received).toEqual([readable(expressible, 'raw', content)]);
     }
   });
   fc.assert(property);

@@ -25,7 +25,7 @@ const COMMANDS = [
   'DISCONNECT',
 ];
 
-/** Enough for any command of any version. */
+/** Sufficient for any command of any version. */
 const ALL_HEADERS = { destination: '/queue/a', id: '1', 'message-id': 'm', subscription: '1', transaction: 't' };
 
 const frame = (command: string, headers: Record<string, string> = ALL_HEADERS): Frame => ({
@@ -37,7 +37,8 @@ const frame = (command: string, headers: Record<string, string> = ALL_HEADERS): 
 const check = (command: string, version: Version | undefined, headers?: Record<string, string>) => () =>
   checkFrame(frame(command, headers), isConnect(command) ? 'connecting' : 'connected', version);
 
-const fault = (code: string, says: string) => expect.objectContaining({ code, message: expect.stringContaining(says) });
+const fault = (code: string, message: string) =>
+  expect.objectContaining({ code, message: expect.stringContaining(message) });
 
 describe('commands', () => {
   test.each(COMMANDS)('%s', (command) => {
@@ -49,14 +50,14 @@ describe('commands', () => {
   });
 
   test.each(['send', 'MESSAGE', 'CONNECTED', 'ERROR', 'RECEIPT', '', 'constructor', 'toString', '__proto__'])(
-    '%j is none',
+    '%j is unknown',
     (command) => {
       expect(VERSIONS.filter((version) => isCommand(command, version))).toEqual([]);
       expect(check(command, '1.2')).toThrow(fault('unknown-command', command));
     },
   );
 
-  test('NACK is none in 1.0', () => {
+  test('NACK is unknown in 1.0', () => {
     expect(check('NACK', '1.0')).toThrow(fault('unknown-command', 'STOMP 1.0'));
   });
 });
@@ -116,7 +117,7 @@ describe('headers', () => {
     ...of('COMMIT', VERSIONS, transaction),
     ...of('ABORT', VERSIONS, transaction),
     ...of('DISCONNECT', VERSIONS, {}, { receipt: '1' }),
-  ])('%s in %s may have %j', (command, version, headers) => {
+  ])('%s in %s allows %j', (command, version, headers) => {
     expect(check(command, version, headers)).not.toThrow();
   });
 
@@ -143,7 +144,7 @@ describe('headers', () => {
     ...['BEGIN', 'COMMIT', 'ABORT'].flatMap((command) =>
       missing('"transaction"', of(command, VERSIONS, {}, { transaction: '' })),
     ),
-  ])('%s in %s must not have just %j', (command, version, headers, name) => {
+  ])('%s in %s requires more than %j', (command, version, headers, name) => {
     expect(check(command, version, headers)).toThrow(fault('missing-header', `${command} requires the header ${name}`));
     expect(check(command, version, headers)).toThrow(`STOMP ${version}`);
   });
@@ -154,12 +155,12 @@ describe('headers', () => {
     ...of('NACK', since11, { ...ALL_HEADERS, transaction: '' }),
     ...of('SUBSCRIBE', ['1.0'], { ...destination, id: '' }),
     ...of('UNSUBSCRIBE', ['1.0'], { ...destination, id: '' }),
-  ])('%s in %s must not leave a name empty: %j', (command, version, headers) => {
+  ])('%s in %s must not have an empty name: %j', (command, version, headers) => {
     expect(check(command, version, headers)).toThrow(fault('invalid-header', 'empty'));
   });
 });
 
-test('client-individual came with 1.1', () => {
+test('client-individual is available from 1.1 on', () => {
   expect(ackModes('1.0')).toEqual(['auto', 'client']);
   expect(ackModes('1.1')).toEqual(['auto', 'client', 'client-individual']);
   expect(ackModes('1.2')).toEqual(ackModes('1.1'));

@@ -28,7 +28,7 @@ describe('the page of a request', () => {
   });
 });
 
-test('an Origin or Host that is too long is refused before it is taken apart', () => {
+test('an Origin or Host that is too long is refused before it is parsed', () => {
   const host = `${'a'.repeat(600)}.example`;
   expect(createOriginCheck('same')({ host, origin: `https://${host}` })).toMatch(/may not connect/);
   expect(createHostCheck([host], undefined)({ host })).toMatch(/is not one of/);

@@ -1,7 +1,7 @@
 import { RateLimiter } from '../../../../server/src/load/rate-limiter.js';
 import { AdmissionQueue } from '../../../../server/src/load/admission-queue.js';
 
-/** Shut while `load` says that there is overload. */
+/** A queue that admits clients while `load` is not overloaded. */
 export function openAdmissionQueue(load = { isOverloaded: false }, waitMaxMs = 100): AdmissionQueue {
   return new AdmissionQueue(
     { waitMaxMs, waitingMax: 50, connectsPerSecondMax: 0 },

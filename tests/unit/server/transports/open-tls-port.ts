@@ -3,7 +3,7 @@ import type { TestAuthority } from '../../../support/certificates.js';
 
 const LOG = { info: () => undefined, warn: () => undefined };
 
-/** With a certificate for this machine. */
+/** A port with a certificate for this machine. */
 export async function openTlsPort(authority: TestAuthority, options: Partial<TlsPortOptions> = {}): Promise<TlsPort> {
   const files = await authority.issueFiles();
   const bounds = { handshakeTimeoutMs: 10_000, unfinishedMax: 100 };

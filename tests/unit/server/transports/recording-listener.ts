@@ -1,7 +1,7 @@
 import { once, EventEmitter } from 'node:events';
 import type { Connection, ConnectionListener, Peer } from '../../../../server/src/transports/connection.js';
 
-/** The session's side of a connection: keeps what it is told, and lets a test wait for it. */
+/** The listener of a connection: records all events, and lets a test wait for them. */
 export class RecordingListener implements ConnectionListener {
   readonly chunks: Buffer[] = [];
   readonly calls: string[] = [];
@@ -20,22 +20,22 @@ export class RecordingListener implements ConnectionListener {
 
   onData(chunk: Buffer): void {
     this.chunks.push(Buffer.from(chunk));
-    this.#tell('data');
+    this.#record('data');
   }
   onAlive(): void {
-    this.#tell('alive');
+    this.#record('alive');
   }
   onDrain(): void {
-    this.#tell('drain');
+    this.#record('drain');
   }
   onEnd(): void {
-    this.#tell('end');
+    this.#record('end');
   }
   onClose(): void {
-    this.#tell('close');
+    this.#record('close');
   }
 
-  /** Resolves when `isTrue` is, looking at it after each call. */
+  /** Resolves when `isTrue` returns true. It is evaluated after each event. */
   async until(isTrue: () => boolean): Promise<void> {
     while (!isTrue()) await once(this.#events, 'call');
   }
@@ -44,7 +44,7 @@ export class RecordingListener implements ConnectionListener {
     return this.until(() => this.calls.includes(name));
   }
 
-  #tell(call: string): void {
+  #record(call: string): void {
     this.calls.push(call);
     this.#events.emit('call');
   }

@@ -94,7 +94,7 @@ class TcpClient implements RigClient {
   stopReading(): void {
     this.socket.pause();
   }
-  goOnReading(): void {
+  resumeReading(): void {
     this.socket.resume();
   }
   vanish(): void {
@@ -116,10 +116,10 @@ describe('with TLS', () => {
 
   describeTransport('tcp', openTlsRig);
 
-  test('a client that ends its side still gets what it asked for', async () => endsItsSide(await openTlsRig()));
+  test('a client that ends its side still gets its answers', async () => endsItsSide(await openTlsRig()));
 });
 
-test('a client that ends its side still gets what it asked for', async () => endsItsSide(await openRig()));
+test('a client that ends its side still gets its answers', async () => endsItsSide(await openRig()));
 
 async function endsItsSide(rig: TcpRig): Promise<void> {
   const { socket, session } = await rig.connectRaw();
@@ -134,7 +134,7 @@ async function endsItsSide(rig: TcpRig): Promise<void> {
   await rig.close();
 }
 
-test('a session that has nothing to say after the end of its client is closed all the same', async () => {
+test('a session that sends nothing after the client has ended its side is closed too', async () => {
   const rig = await openRig();
   const { socket, session } = await rig.connectRaw();
   socket.resume().end();
@@ -153,7 +153,7 @@ test('a client that never closes is cut off at the deadline', async () => {
   socket.destroy();
 });
 
-test('who has waited for too long while there is overload is told to come back', async () => {
+test('a client that waits for too long during overload is rejected', async () => {
   const load = { isOverloaded: true };
   const rig = await openRig(load);
   const socket = connectSocket(rig.port, '127.0.0.1');
@@ -168,7 +168,7 @@ test('who has waited for too long while there is overload is told to come back',
   await rig.close();
 });
 
-test('a port in use is an error that says so', async () => {
+test('listening on a port in use rejects with EADDRINUSE', async () => {
   const rig = await openRig();
   const second = createTcpTransport(
     { closeTimeoutMs: CLOSE_TIMEOUT_MS, keepAliveMs: 30_000 },

@@ -1,19 +1,19 @@
-/** What every transport owes its sessions, over real sockets. Each transport's test calls this with a rig. */
+/** The contract between transports and sessions, over real sockets. The test of each transport calls it with a rig. */
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { eventually } from '../../../support/deadline.js';
 import type { RecordingListener } from './recording-listener.js';
 
-/** A client of the kind that the transport serves, written with other code than the transport. */
+/** A client for the transport, implemented independently of it. */
 export interface RigClient {
   send(bytes: Buffer): void;
-  /** What has come so far, without the wire's own framing. */
+  /** The received text, without the framing of the wire. */
   readonly text: string;
   untilText(isEnough: (text: string) => boolean): Promise<void>;
   stopReading(): void;
-  goOnReading(): void;
-  /** Is gone without a word: RST. */
+  resumeReading(): void;
+  /** Resets the connection (RST). */
   vanish(): void;
-  /** Resolves when the connection is over. */
+  /** Resolves when the connection is closed. */
   readonly closed: Promise<void>;
 }
 
@@ -41,7 +41,7 @@ export function describeTransport(name: string, openRig: () => Promise<Rig>): vo
       return pairs;
     }
 
-    test('hands over a connection with its facts', async () => {
+    test('hands over a connection with its id, peer and encoding', async () => {
       const { session } = await rig.connect();
       const other = await rig.connect();
       expect(session.peer.address).toMatch(/127\.0\.0\.1$/);
@@ -84,7 +84,7 @@ export function describeTransport(name: string, openRig: () => Promise<Rig>): vo
       await Promise.all(pairs.map(({ client }) => client.untilText((text) => text === 'abc')));
     });
 
-    test('says false when bytes stay, counts them, and says when they are gone', async () => {
+    test('returns false when bytes stay buffered, counts them, and raises onDrain when they are gone', async () => {
       const { client, session } = await rig.connect();
       const { connection } = session;
       const wrapped = connection.encoding.wrap(BIG, true);
@@ -93,12 +93,12 @@ export function describeTransport(name: string, openRig: () => Promise<Rig>): vo
       while (connection.write(wrapped) || connection.bufferedBytes < 3_000_000) writes++;
       expect(connection.bufferedBytes).toBeGreaterThan(0);
       session.calls.length = 0;
-      client.goOnReading();
+      client.resumeReading();
       await session.until(() => session.calls.includes('drain') && connection.bufferedBytes === 0);
       await client.untilText((text) => text.length === writes * BIG.length);
     });
 
-    test('counts what the kernel has taken, while the client reads', async () => {
+    test('counts the bytes that the kernel has taken while the client reads', async () => {
       const { client, session } = await rig.connect();
       const { connection } = session;
       const before = connection.sentBytes;
@@ -109,14 +109,14 @@ export function describeTransport(name: string, openRig: () => Promise<Rig>): vo
       expect(connection.sentBytes - before).toBeLessThan(BIG.length + 100);
     });
 
-    test('counts what the kernel has taken of one large write, too', async () => {
+    test('counts the bytes that the kernel has taken in the middle of a large write', async () => {
       const { client, session } = await rig.connect();
       const { connection } = session;
       client.stopReading();
       const length = 64 * 1024 * 1024;
       connection.write(connection.encoding.wrap(Buffer.alloc(length, 'x'), true));
       const before = connection.sentBytes;
-      client.goOnReading();
+      client.resumeReading();
       await eventually(
         () => (connection.sentBytes > before ? true : undefined),
         10_000,
@@ -126,14 +126,14 @@ export function describeTransport(name: string, openRig: () => Promise<Rig>): vo
       expect(connection.bufferedBytes).toBeGreaterThan(0);
     });
 
-    test('reads nothing more after pause, beyond what is under way, and all of it after resume', async () => {
+    test('reads only bytes in flight after pause, and all bytes after resume', async () => {
       const { client, session } = await rig.connect();
       client.send(frame('first'));
       await session.until(() => session.text === 'first');
       session.connection.pause();
       const chunks = 40;
       for (let count = 0; count < chunks; count++) client.send(Buffer.alloc(1_000_000, 0x42));
-      // An answer from another connection shows that the server has had its turns.
+      // Data on another connection proves that the server had time to read.
       const other = await rig.connect();
       other.client.send(frame('hello'));
       await other.session.untilCalled('data');
@@ -144,7 +144,7 @@ export function describeTransport(name: string, openRig: () => Promise<Rig>): vo
       );
     });
 
-    test('close flushes what was written, then tells the session once', async () => {
+    test('close flushes written bytes, then raises onClose once', async () => {
       const { client, session } = await rig.connect();
       const { connection } = session;
       for (let count = 0; count < 5; count++) connection.write(connection.encoding.wrap(BIG, true));
@@ -157,7 +157,7 @@ export function describeTransport(name: string, openRig: () => Promise<Rig>): vo
       expect(rig.connectionCount).toBe(0);
     });
 
-    test('after close nothing is written and nothing is told but the end', async () => {
+    test('after close nothing is written, and only onClose is raised', async () => {
       const { client, session } = await rig.connect();
       const { connection } = session;
       connection.close(1000, '');
@@ -170,7 +170,7 @@ export function describeTransport(name: string, openRig: () => Promise<Rig>): vo
       expect(connection.write(connection.encoding.wrap(frame('too late'), true))).toBe(true);
     });
 
-    test('close goes through while reading is paused', async () => {
+    test('close works while reading is paused', async () => {
       const { client, session } = await rig.connect();
       session.connection.pause();
       session.connection.close(1000, '');
@@ -188,7 +188,7 @@ export function describeTransport(name: string, openRig: () => Promise<Rig>): vo
       client.vanish();
     });
 
-    test('a peer that vanishes is noticed, and harms nobody else', async () => {
+    test('detects a peer that vanishes; other connections are not affected', async () => {
       const gone = await rig.connect();
       const healthy = await rig.connect();
       gone.client.vanish();

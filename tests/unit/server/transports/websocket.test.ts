@@ -43,8 +43,8 @@ class WebSocketRig implements Rig {
   readonly closeTimeoutMs = CLOSE_TIMEOUT_MS;
   readonly transport: WebSocketTransport;
   readonly refusals: string[] = [];
-  /** Whom the refusals are said to have met. */
-  readonly refused: string[] = [];
+  /** The addresses of refused clients. */
+  readonly refusedAddresses: string[] = [];
   readonly #waiting: ((session: RecordingListener) => void)[] = [];
 
   constructor(
@@ -57,7 +57,7 @@ class WebSocketRig implements Rig {
       this.#waiting.shift()?.(new RecordingListener(connection, peer));
     const onRefused = (sentence: string, address: string) => {
       this.refusals.push(sentence);
-      this.refused.push(address);
+      this.refusedAddresses.push(address);
     };
     this.transport = createWebSocketTransport({ ...OPTIONS, onRefused, ...options }, admissionQueue, accept);
     this.server.on('upgrade', (request, socket, head) => this.transport.handleUpgrade(request, socket, head));
@@ -100,7 +100,7 @@ class WebSocketRig implements Rig {
     return this.open();
   }
 
-  /** A handshake by hand: the answer's head and body. */
+  /** Sends a raw handshake and returns the head and body of the answer. */
   async ask(headers: Record<string, string>, path = '/ws'): Promise<string> {
     const socket = this.openRaw(headers, path);
     let answer = '';
@@ -160,7 +160,7 @@ class WebSocketClient implements RigClient {
   stopReading(): void {
     this.ws.pause();
   }
-  goOnReading(): void {
+  resumeReading(): void {
     this.ws.resume();
   }
   vanish(): void {
@@ -207,7 +207,7 @@ describe('with TLS', () => {
 });
 
 describe('messages', () => {
-  test('text goes out as text and the rest as binary, one frame a message', async () => {
+  test('are text or binary as given, with one frame each', async () => {
     const { client, session } = await (await openRig()).open();
     const { connection } = session;
     connection.write(connection.encoding.wrap(Buffer.from('MESSAGE é\0'), true));
@@ -221,7 +221,7 @@ describe('messages', () => {
     ]);
   });
 
-  test('text, binary and fragments come in alike', async () => {
+  test('of text, of binary data and in fragments are received alike', async () => {
     const { ws, session } = await (await openRig()).open();
     ws.send('text ');
     ws.send(Buffer.from('binary '));
@@ -231,7 +231,7 @@ describe('messages', () => {
     expect(session.chunks.map(String)).toEqual(['text ', 'binary ', 'in two']);
   });
 
-  test('a client that sends before the answer has come loses nothing', async () => {
+  test('that are sent before the answer to the handshake are not lost', async () => {
     await openRig();
     const accepted = rig.accepted();
     const socket = rig.openRaw();
@@ -251,7 +251,7 @@ describe('messages', () => {
       1009,
       /maxPayloadBytes/,
     ],
-  ])('%s is answered with its close code and a reason', async (_, bytes, code, reason) => {
+  ])('with %s are answered with a close code and a reason', async (_, bytes, code, reason) => {
     await openRig();
     const accepted = rig.accepted();
     const socket = rig.openRaw();
@@ -269,7 +269,7 @@ describe('messages', () => {
 });
 
 describe('closing', () => {
-  test('carries code and reason, cut to what fits without cutting a character', async () => {
+  test('has code and reason, which is shortened between characters', async () => {
     const { ws, session } = await (await openRig()).open();
     session.connection.close(4403, `${'x'.repeat(122)}é and more`);
     const [code, reason] = (await once(ws, 'close')) as [number, Buffer];
@@ -285,7 +285,7 @@ describe('closing', () => {
     await Promise.all([session.untilCalled('close'), once(socket, 'close')]);
   });
 
-  test('a stopping transport says 1012, and then refuses', async () => {
+  test('a stopping transport closes with 1012, and then refuses', async () => {
     const { ws } = await (await openRig()).open();
     const [[code]] = await Promise.all([once(ws, 'close') as Promise<[number]>, rig.transport.close()]);
     expect(code).toBe(1012);
@@ -294,7 +294,7 @@ describe('closing', () => {
 });
 
 describe('permessage-deflate', () => {
-  test('is for clients that offer it, who then share no bytes', async () => {
+  test('is used for clients that offer it, which then share no bytes', async () => {
     await openRig({ deflate: true });
     const plain = await rig.open();
     const deflated = await rig.open([], { perMessageDeflate: true });
@@ -304,7 +304,7 @@ describe('permessage-deflate', () => {
     expect(deflated.ws.extensions).toContain('permessage-deflate');
   });
 
-  test('keeps order and kind, says when bytes are gone, and flushes before the close', async () => {
+  test('keeps order and type, raises onDrain, and flushes before the close', async () => {
     const { client, session } = await (await openRig({ deflate: true })).open([], { perMessageDeflate: true });
     const { connection } = session;
     const wrap = (text: string, isText: boolean) => connection.encoding.wrap(Buffer.from(text), isText);
@@ -338,24 +338,24 @@ describe('sub-protocols', () => {
     [['v10.stomp', 'v11.stomp', 'v12.stomp'], 'v12.stomp'],
     [['v11.stomp', 'mqtt', 'v10.stomp'], 'v11.stomp'],
     [[], undefined],
-  ])('of %j it is %s', async (offered, chosen) => {
+  ])('offered as %j are answered with %s', async (offered, chosen) => {
     const { ws, session } = await (await openRig()).open(offered);
     expect(ws.protocol).toBe(chosen ?? '');
     expect(session.peer.subProtocol).toBe(chosen);
   });
 
-  test('none is echoed when none is known', async () => {
+  test('are not echoed if none is known', async () => {
     const answer = await (await openRig()).ask({ 'Sec-WebSocket-Protocol': 'mqtt, wamp' });
     expect(answer).toMatch(/^HTTP\/1.1 101 /);
     expect(answer).not.toMatch(/sec-websocket-protocol/i);
   });
 });
 
-describe('who may connect', () => {
+describe('clients that may connect', () => {
   const OK = /^HTTP\/1.1 101 /;
   const FORBIDDEN = /^HTTP\/1.1 403 /;
 
-  test('a page of the same origin, and what is not a browser', async () => {
+  test('pages of the same origin, and clients that are not browsers', async () => {
     await openRig();
     expect(await rig.ask({})).toMatch(OK);
     expect(await rig.ask({ Origin: `http://127.0.0.1:${rig.port}` })).toMatch(OK);
@@ -364,7 +364,7 @@ describe('who may connect', () => {
   });
 
   test.each(['https://evil.example', 'null', 'http://127.0.0.1', 'http://127.0.0.1.evil.example:80'])(
-    'not a page of %s, and the answer says which option decides',
+    'not pages of %s; the answer names the option',
     async (origin) => {
       const answer = await (await openRig()).ask({ Origin: origin });
       expect(answer).toMatch(FORBIDDEN);
@@ -374,16 +374,16 @@ describe('who may connect', () => {
     },
   );
 
-  test('who is refused is said by its own address, where a trusted proxy names it, and only there', async () => {
+  test('refusals are logged with the address in X-Forwarded-For only behind a trusted proxy', async () => {
     const headers = { Origin: 'https://evil.example', 'X-Forwarded-For': '203.0.113.9' };
     await (await openRig()).ask(headers);
-    expect(rig.refused).toEqual(['127.0.0.1']);
+    expect(rig.refusedAddresses).toEqual(['127.0.0.1']);
     await rig.close();
     await (await openRig({ trustedProxies: ['127.0.0.1'] })).ask(headers);
-    expect(rig.refused).toEqual(['203.0.113.9']);
+    expect(rig.refusedAddresses).toEqual(['203.0.113.9']);
   });
 
-  test('listed origins and no others, or all', async () => {
+  test('pages of the listed origins only, or of all origins', async () => {
     await openRig({ allowedOrigins: ['https://app.example'] });
     expect(await rig.ask({ Origin: 'https://app.example' })).toMatch(OK);
     expect(await rig.ask({ Origin: 'https://app.example:444' })).toMatch(FORBIDDEN);
@@ -398,7 +398,7 @@ describe('who may connect', () => {
     expect(await rig.ask({ Origin: 'https://anywhere.example' })).toMatch(OK);
   });
 
-  test('on loopback only under a name of loopback (DNS rebinding)', async () => {
+  test('on loopback only by a name of loopback (DNS rebinding)', async () => {
     await openRig();
     for (const host of ['localhost', 'LOCALHOST:1', '127.0.0.1:9', '[::1]:8080']) {
       expect(await rig.ask({ Host: host })).toMatch(OK);
@@ -409,7 +409,7 @@ describe('who may connect', () => {
     expect(answer).toContain('--allow-host (RELAY_ALLOW_HOST)');
   });
 
-  test('elsewhere under any name, or the listed ones', async () => {
+  test('on other addresses by any name, or by the listed names', async () => {
     await openRig({ boundHost: '0.0.0.0' });
     expect(await rig.ask({ Host: 'relay.example' })).toMatch(OK);
     await rig.close();
@@ -422,7 +422,7 @@ describe('who may connect', () => {
 });
 
 test.each(['127.0.0.1', '127.8.9.10', '::1', '::ffff:127.0.0.1', '10.0.0.7', '::ffff:10.0.0.7', 'fe80::1', undefined])(
-  'loopbackOnly: a client that comes in by %s',
+  'loopbackOnly: a client that connects to the address %s',
   async (localAddress) => {
     const transport = createWebSocketTransport(
       { ...OPTIONS, allowedHosts: ['*'], loopbackOnly: true },
@@ -433,7 +433,7 @@ test.each(['127.0.0.1', '127.8.9.10', '::1', '::ffff:127.0.0.1', '10.0.0.7', '::
     const request = { url: '/ws', method: 'GET', headers: { host: 'any' }, socket: { localAddress } };
     transport.handleUpgrade(request as unknown as IncomingMessage, socket, Buffer.alloc(0));
     const answer = (await buffer(socket)).toString();
-    // Who is let in is asked for the rest of the handshake, which this request lacks.
+    // An admitted request gets 400, because it lacks the rest of the handshake.
     const isLocal = localAddress?.includes('127.') === true || localAddress === '::1';
     expect(answer).toMatch(isLocal ? /^HTTP\/1.1 400/ : /^HTTP\/1.1 403[^]*authenticator/);
     await transport.close();
@@ -452,11 +452,11 @@ describe('the handshake', () => {
     expect(await (await openRig()).ask(headers, path)).toMatch(new RegExp(`^HTTP/1.1 ${status} `));
   });
 
-  test('a body of no bytes is none', async () => {
+  test('Content-Length: 0 is not a body', async () => {
     expect(await (await openRig()).ask({ 'Content-Length': '0' })).toMatch(/^HTTP\/1.1 101 /);
   });
 
-  test('nothing of a body is taken for frames', async () => {
+  test('a body is not parsed as frames', async () => {
     await openRig();
     const socket = rig.openRaw({ 'Content-Length': '8' });
     socket.write(Buffer.from([0x81, 0x82, 0, 0, 0, 0, 0x68, 0x69]));
@@ -465,20 +465,20 @@ describe('the handshake', () => {
     expect(rig.refusals).toEqual(['The request of a WebSocket handshake has no body.']);
   });
 
-  test('a query is no other path', async () => {
+  test('a query does not change the path', async () => {
     expect(await (await openRig()).ask({}, '/ws?token=x')).toMatch(/^HTTP\/1.1 101 /);
   });
 
-  test("on somebody else's server other paths are left alone", async () => {
+  test('on a server of the application other paths are ignored', async () => {
     await openRig({ ownsServer: false });
-    const theirs = once(rig.server, 'upgrade') as Promise<[unknown, Socket]>;
-    const asked = rig.ask({}, '/theirs');
-    const [, socket] = await theirs;
+    const upgrade = once(rig.server, 'upgrade') as Promise<[unknown, Socket]>;
+    const answer = rig.ask({}, '/other');
+    const [, socket] = await upgrade;
     socket.end('HTTP/1.1 418 Teapot\r\nConnection: close\r\n\r\n');
-    expect(await asked).toMatch(/^HTTP\/1.1 418 /);
+    expect(await answer).toMatch(/^HTTP\/1.1 418 /);
   });
 
-  test('keeps the headers that matter', async () => {
+  test('keeps only the headers that sessions need', async () => {
     await openRig();
     const accepted = rig.accepted();
     const socket = rig.openRaw({ Cookie: 'a=b', Authorization: 'Bearer t', 'X-Other': 'dropped' });
@@ -493,21 +493,21 @@ describe('the handshake', () => {
   });
 });
 
-describe('while there is overload', () => {
+describe('during overload', () => {
   let load: { isOverloaded: boolean };
   beforeEach(() => {
     load = { isOverloaded: false };
   });
-  const someWait = async (count: number) => {
+  const untilWaiting = async (count: number) => {
     while (rig.admissionQueue.waiting < count) await new Promise((resolve) => setImmediate(resolve));
   };
 
-  test('those who are served go on, new ones wait, and one too many is told to come back; then all get in', async () => {
+  test('existing sessions work, new clients wait, and further ones get 503; after that all waiting are admitted', async () => {
     await openRig({}, openAdmissionQueue(load, 60_000));
     const { client, session } = await rig.connect();
     load.isOverloaded = true;
-    const crowd = Array.from({ length: 50 }, () => rig.open());
-    await someWait(50);
+    const waiting = Array.from({ length: 50 }, () => rig.open());
+    await untilWaiting(50);
     expect(await rig.ask({})).toMatch(/^HTTP\/1.1 503 [^]*\nRetry-After: ([2-9]|10)\r\n[^]*overloaded/);
 
     client.send(Buffer.from('up'));
@@ -516,34 +516,34 @@ describe('while there is overload', () => {
     expect(rig.connectionCount).toBe(1);
 
     load.isOverloaded = false;
-    await Promise.all(crowd);
+    await Promise.all(waiting);
     expect(rig.connectionCount).toBe(51);
     expect(rig.admissionQueue.rejected).toBe(1);
   });
 
-  test('who has waited for too long is told to come back', async () => {
+  test('a client that waits for too long gets 503 with Retry-After', async () => {
     load.isOverloaded = true;
     await openRig({}, openAdmissionQueue(load));
     expect(await rig.ask({})).toMatch(/^HTTP\/1.1 503 [^]*\nRetry-After: \d+\r\n/);
   });
 
-  test('who waits or comes when the relay stops is told that it does', async () => {
+  test('waiting and new clients get 503 when the relay stops', async () => {
     load.isOverloaded = true;
     await openRig({}, openAdmissionQueue(load, 60_000));
     const waiting = rig.ask({});
-    await someWait(1);
+    await untilWaiting(1);
     rig.admissionQueue.stop();
     for (const answer of [await waiting, await rig.ask({})]) expect(answer).toMatch(/^HTTP\/1.1 503 [^]*shutting down/);
   });
 
-  test('who leaves while waiting does no harm', async () => {
+  test('a client that leaves while it waits does not affect others', async () => {
     load.isOverloaded = true;
     await openRig({}, openAdmissionQueue(load, 60_000));
     const impatient = rig.openRaw();
-    await someWait(1);
+    await untilWaiting(1);
     impatient.resetAndDestroy();
     const other = rig.open();
-    await someWait(2);
+    await untilWaiting(2);
     load.isOverloaded = false;
     await other;
   });
@@ -556,7 +556,7 @@ describe('pings', () => {
     expect(session.calls).not.toContain('close');
   });
 
-  test('a client that answers none is cut off', async () => {
+  test('a client that does not answer is cut off', async () => {
     await openRig({ pingIntervalMs: 40 });
     const accepted = rig.accepted();
     const socket = rig.openRaw().resume();
@@ -582,7 +582,7 @@ describe('pings', () => {
     socket.destroy();
   });
 
-  test('silence is not held against a client that we do not read from', async () => {
+  test('a silent client is not cut off while the relay does not read from it', async () => {
     await openRig({ pingIntervalMs: 40 });
     const silent = rig.openRaw().resume();
     const paused = await rig.accepted();
@@ -595,7 +595,7 @@ describe('pings', () => {
     other.destroy();
   });
 
-  test('nor against a client that has not yet taken what stands before the ping', async () => {
+  test('a client is not cut off while earlier bytes wait for it', async () => {
     await openRig({ pingIntervalMs: 40 });
     const slowSocket = rig.openRaw();
     const slow = await rig.accepted();
