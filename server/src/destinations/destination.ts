@@ -1,21 +1,22 @@
 /**
- * Destinations: what the text of a `destination` header means, and which text a subscriber is shown. The names are those
- * of RabbitMQ's STOMP plugin, and `/user/...` is Spring's:
+ * Parses the text of a `destination` header. The names are those of RabbitMQ's STOMP plugin, and `/user/...` is
+ * Spring's:
  *
  *   /topic/K                 K is an AMQP routing key or pattern; slashes are another spelling of its dots
  *   /exchange/E[/K]          any exchange but the default one
- *   /queue/N, or N alone     a queue that is declared when it is first used
- *   /amq/queue/N             a queue that somebody else has declared
+ *   /queue/N, or N alone     a queue that is declared on first use
+ *   /amq/queue/N             a queue that another program has declared
  *   /temp-queue/X            only in `reply-to`: a private queue of the session
- *   /reply-queue/Q           where replies go; Q is verbatim and may hold slashes
+ *   /reply-queue/Q           a queue for replies; Q is verbatim and may contain slashes
  *   /user/queue/X            SUBSCRIBE: messages for this session's own user
  *   /user/NAME/queue/X       SEND: to every session of user NAME
  *
- * A destination is cut at its slashes first and each segment percent-decoded after that, so that `%2F` is a slash in a name.
+ * A destination is first split at its slashes; then each segment is percent-decoded, so that `%2F` is a slash in a
+ * name.
  */
 export type Destination =
   | { readonly kind: 'topic'; readonly text: string; readonly key: string; readonly spelling: 'dots' | 'slashes' }
-  /** `anyKey`: messages will come to it with whatever key they have; no text says that, and `key` is `#`. */
+  /** `anyKey`: messages with any key match. No text expresses that; `key` is then `#`. */
   | {
       readonly kind: 'exchange';
       readonly text: string;
@@ -27,37 +28,37 @@ export type Destination =
   | { readonly kind: 'amq-queue'; readonly text: string; readonly queue: string }
   | { readonly kind: 'temp-queue'; readonly text: string; readonly name: string }
   | { readonly kind: 'reply-queue'; readonly text: string; readonly queue: string }
-  /** `/user/queue/X` (no `user`: the session's own) and `/user/NAME/queue/X`. */
+  /** `/user/queue/X` (without `user`: the user of the session) and `/user/NAME/queue/X`. */
   | { readonly kind: 'user'; readonly text: string; readonly user: string | undefined; readonly name: string };
 
 export type TempQueue = Extract<Destination, { kind: 'temp-queue' }>;
 
-/** `message` says what is wrong with the destination and how to write it. */
+/** `message` has the fault of the destination and the correct form. */
 export class DestinationError extends Error {
   override readonly name = 'DestinationError';
   readonly code = 'invalid-destination';
 }
 
-/** AMQP 0-9-1 carries names and routing keys as short strings. */
+/** Names and routing keys are short strings in AMQP 0-9-1. */
 const NAME_MAX_BYTES = 255;
 
-/** Two names, each byte of which is written as an escape, and what stands around them. Longer texts are not looked at. */
+/** Room for two names in which every byte is an escape, and for the rest of the text. Longer texts are not parsed. */
 export const DESTINATION_MAX_LENGTH = 2_000;
 
 /**
- * Names that clients cannot address. Those of the relay are reached by `/user/...` and `/reply-queue/...` only. Those of
- * RabbitMQ itself are not reached at all: its trace exchange shows every message of the broker, and closes the channel of
- * whoever publishes to it; its direct reply-to closes the connection over an address that it cannot read.
+ * Prefixes of names that clients cannot address. Names of the relay can be reached only by `/user/...` and
+ * `/reply-queue/...`. Names of RabbitMQ cannot be reached at all: its trace exchange shows every message of the broker,
+ * and closes the channel of any publisher; its direct reply-to closes the connection at a malformed address.
  */
 const RELAY_PREFIX = 'stomp-relay.';
 const RABBITMQ_PREFIX = 'amq.rabbitmq.';
 
-/** For sentences about a name that was refused. */
+/** Used in sentences about a refused name. */
 export const RESERVED_NAMES = `"${RELAY_PREFIX}" (names of the relay) or "${RABBITMQ_PREFIX}" (names of RabbitMQ itself)`;
 
 const KINDS = '/topic, /exchange, /queue, /amq/queue, /reply-queue and /user';
 
-/** Throws a DestinationError, also where the kind is one that `action` does not take. */
+/** Throws a DestinationError, also if `action` does not allow this kind of destination. */
 export function parseDestination(text: string, action: 'send' | 'subscribe'): Destination {
   refuseLong(text);
   refuseControlCharacters(text);
@@ -79,7 +80,7 @@ export function parseDestination(text: string, action: 'send' | 'subscribe'): De
       return replyQueue(text, action);
     case 'temp-queue':
       throw new DestinationError(
-        `"${text}" stands only in the reply-to header of a SEND: send the request with reply-to:${text}, and its ` +
+        `"${text}" is allowed only in the reply-to header of a SEND: send the request with reply-to:${text}, and its ` +
           `replies arrive with subscription:${text}, without a SUBSCRIBE.`,
       );
     case 'user':
@@ -89,7 +90,7 @@ export function parseDestination(text: string, action: 'send' | 'subscribe'): De
   }
 }
 
-/** The temporary queue that a `reply-to` header asks for; undefined where it names something else. */
+/** The temporary queue that a `reply-to` header names; undefined if it names something else. */
 export function parseReplyTo(text: string): TempQueue | undefined {
   if (text !== '/temp-queue' && !text.startsWith('/temp-queue/')) return undefined;
   refuseLong(text);
@@ -118,14 +119,14 @@ function exchange(text: string, segments: string[]): Destination {
   }
   if (name === '') {
     throw new DestinationError(
-      `"${text}" names no exchange, and the default exchange has no destination of its own: use /queue/NAME.`,
+      `"${text}" names no exchange, and the default exchange has no destination: use /queue/NAME.`,
     );
   }
   const key = bounded(decode(segment, text), text);
   return { kind: 'exchange', text, exchange: ownName(name, text), key };
 }
 
-/** The name is verbatim: it is what a broker or a relay made, and may hold anything. */
+/** The name is verbatim, because a broker or a relay has generated it. It may contain any characters. */
 function replyQueue(text: string, action: 'send' | 'subscribe'): Destination {
   if (action === 'subscribe') {
     throw new DestinationError(
@@ -140,18 +141,18 @@ function replyQueue(text: string, action: 'send' | 'subscribe'): Destination {
 }
 
 /**
- * Which form it is depends on the verb: `/user/queue/queue/x` is this user's "queue/x" to SUBSCRIBE,
- * and "x" of the user called "queue" to SEND.
+ * The form depends on the command: for SUBSCRIBE `/user/queue/queue/x` is "queue/x" of the session's user, for SEND it
+ * is "x" of the user "queue".
  */
 function user(text: string, segments: string[], action: 'send' | 'subscribe'): Destination {
-  const own = action === 'subscribe';
-  const owner = own ? undefined : (segments[0] ?? '');
-  const [word, ...rest] = own ? segments : segments.slice(1);
+  const isSubscribe = action === 'subscribe';
+  const owner = isSubscribe ? undefined : (segments[0] ?? '');
+  const [word, ...rest] = isSubscribe ? segments : segments.slice(1);
   if (word !== 'queue' || rest.length === 0 || rest.includes('') || owner === '') {
     throw new DestinationError(
-      own
-        ? `"${text}" cannot be subscribed to. A client subscribes to /user/queue/NAME, which means its own user.`
-        : `"${text}" does not say whom to send to. The form is /user/USER/queue/NAME; a slash in USER is written %2F.`,
+      isSubscribe
+        ? `"${text}" cannot be subscribed to. A client subscribes to /user/queue/NAME, which belongs to its own user.`
+        : `"${text}" does not name the recipient. The form is /user/USER/queue/NAME; a slash in USER is written %2F.`,
     );
   }
   const name = bounded(rest.map((segment) => decode(segment, text)).join('/'), text);
@@ -159,21 +160,22 @@ function user(text: string, segments: string[], action: 'send' | 'subscribe'): D
 }
 
 /**
- * The routing key of `/user/USER/queue/X`: X, a dot, USER. The exchange is a topic exchange, and a binding with X and `#`
- * takes X of all users. X is one word, whatever it holds, so that no two destinations share a key; no name is a wildcard.
+ * The routing key of `/user/USER/queue/X`: X, a dot, USER. The exchange is a topic exchange, so a binding with X and
+ * `#` receives X of all users. X is always encoded as one word, so that no two destinations share a key, and asterisks
+ * are encoded, so that no name is a wildcard.
  */
 export function userKey(userName: string, name: string): string {
   const key = `${keyPart(name).replaceAll('.', '%2E')}.${keyPart(userName)}`;
   return bounded(key, `/user/${userName}/queue/${name}`);
 }
 
-/** encodeURIComponent leaves asterisks, which are wildcards in a binding. */
+/** encodeURIComponent does not encode asterisks, which are wildcards in a binding. */
 function keyPart(text: string): string {
   try {
     return encodeURIComponent(text).replaceAll('*', '%2A');
   } catch (cause) {
     throw new DestinationError(
-      "The user's name, or the name behind /queue/, holds half of a surrogate pair: use valid Unicode.",
+      "The user's name, or the name after /queue/, contains half of a surrogate pair: use valid Unicode.",
       { cause },
     );
   }
@@ -196,7 +198,7 @@ function ownName(segment: string, text: string): string {
 
 function reserved(text: string): DestinationError {
   return new DestinationError(
-    `"${text}" names something that clients cannot use: choose a name that does not begin with ${RESERVED_NAMES}.`,
+    `"${text}" has a name that clients cannot use: choose a name that does not begin with ${RESERVED_NAMES}.`,
   );
 }
 
@@ -204,7 +206,9 @@ export function isReservedName(name: string): boolean {
   return name.startsWith(RELAY_PREFIX) || isNameOfRabbitMq(name);
 }
 
-/** Whether RabbitMQ keeps the name for itself. `amq.topic` and the other standard exchanges are for everybody. */
+/**
+ * True for names that RabbitMQ reserves for itself. `amq.topic` and the other standard exchanges are not among them.
+ */
 export function isNameOfRabbitMq(name: string): boolean {
   return name.startsWith(RABBITMQ_PREFIX);
 }
@@ -223,7 +227,7 @@ function decode(segment: string, text: string): string {
   } catch (cause) {
     if (cause instanceof DestinationError) throw cause;
     throw new DestinationError(
-      `"${text}" holds a "%" that does not begin an escape: %XX stands for one byte of UTF-8, and "%" itself is written %25.`,
+      `"${text}" contains a "%" that does not begin an escape: %XX is one byte of UTF-8, and "%" itself is written %25.`,
       { cause },
     );
   }
@@ -233,7 +237,7 @@ function bounded(name: string, text: string): string {
   const bytes = Buffer.byteLength(name);
   if (bytes <= NAME_MAX_BYTES) return name;
   throw new DestinationError(
-    `"${text.slice(0, 60)}..." holds a name of ${bytes} bytes: names and keys have at most ${NAME_MAX_BYTES} bytes of UTF-8.`,
+    `"${text.slice(0, 60)}..." contains a name of ${bytes} bytes: names and keys have at most ${NAME_MAX_BYTES} bytes of UTF-8.`,
   );
 }
 
@@ -246,7 +250,7 @@ function refuseLong(text: string): void {
 
 function refuseControlCharacters(text: string): void {
   if (/\p{Cc}/u.test(text)) {
-    throw new DestinationError('The destination holds a control character (such as NUL, CR or LF): leave it out.');
+    throw new DestinationError('The destination contains a control character (such as NUL, CR or LF): leave it out.');
   }
 }
 

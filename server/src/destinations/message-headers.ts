@@ -1,19 +1,19 @@
 /**
- * The headers of a SEND that belong to the message. User headers pass through (STOMP 1.2, "SEND"); headers that address the
- * relay, and headers by which a MESSAGE could be forged, do not. The relay adds the sender.
+ * The headers of a SEND that become headers of the message. User headers pass through (STOMP 1.2, "SEND"). Headers that
+ * address the relay, and headers that could forge a MESSAGE, do not. The relay adds the sender.
  */
 
 const NOT_OF_THE_MESSAGE: ReadonlySet<string> = new Set([
-  // the relay writes them into MESSAGE: a publisher's would be a forgery
+  // The relay sets these in MESSAGE, so a publisher must not forge them.
   'destination',
   'subscription',
   'message-id',
   'ack',
   'redelivered',
-  // stamped here
+  // added below
   'user',
   'session',
-  // about the frame
+  // headers of the frame
   'content-length',
   'receipt',
   'transaction',
@@ -22,9 +22,9 @@ const NOT_OF_THE_MESSAGE: ReadonlySet<string> = new Set([
 ]);
 const RELAY_PREFIX = 'relay-';
 
-/** The publisher: a STOMP session, or a caller over HTTP, which has no session. */
+/** The publisher: a STOMP session, or an HTTP caller, which has no session. */
 export interface Sender {
-  /** The user's name, or the session's id where it has no login; undefined where there is neither. */
+  /** The user's name, or the session id without a login; undefined if there is neither. */
   readonly userName: string | undefined;
   /** The id of the session. */
   readonly id?: string;
@@ -32,11 +32,11 @@ export interface Sender {
 
 export interface ReadHeaders {
   readonly headers: Map<string, string>;
-  /** Characters of all headers that were sent. */
+  /** The number of characters of all sent headers. */
   readonly characters: number;
 }
 
-/** The headers of the message that `sent` makes, in one walk. */
+/** The headers of the message, in one pass over the headers of the SEND. */
 export function readHeaders(sent: ReadonlyMap<string, string>, { userName, id }: Sender): ReadHeaders {
   const headers = new Map<string, string>();
   let characters = 0;

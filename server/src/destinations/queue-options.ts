@@ -1,7 +1,7 @@
 /**
- * All that the headers of SUBSCRIBE and SEND can say about a queue, in one table: RabbitMQ's STOMP headers
- * (https://www.rabbitmq.com/docs/stomp) with the arguments that its plugin passes over. Ranges are RabbitMQ's. Surrounding
- * spaces are taken off, as the plugin does, and `True` and `False` are read because Python clients write them.
+ * The headers of SUBSCRIBE and SEND that concern queues: RabbitMQ's STOMP headers
+ * (https://www.rabbitmq.com/docs/stomp), and arguments that its plugin ignores. Ranges are RabbitMQ's. Surrounding
+ * spaces are removed, as in the plugin; `True` and `False` are accepted because Python clients send them.
  */
 import { isNameOfRabbitMq, isReservedName, RESERVED_NAMES } from './destination.js';
 import type { Destination } from './destination.js';
@@ -12,13 +12,13 @@ type Headers = ReadonlyMap<string, string>;
 export type QueueAction = 'send' | 'subscribe';
 
 export interface QueueOptions {
-  /** Only what was given: each destination has defaults of its own. */
+  /** Present only if given, because each kind of destination has its own defaults. */
   readonly durable?: boolean;
   readonly autoDelete?: boolean;
   readonly exclusive?: boolean;
   /** `x-queue-name`: the name of the queue behind a topic, exchange or user destination. */
   readonly queueName?: string;
-  /** `prefetch-count`; 0 stands for no limit. */
+  /** `prefetch-count`; 0: no limit. */
   readonly prefetch?: number;
   /** Arguments for the declaration, by their AMQP names. */
   readonly arguments: Arguments;
@@ -32,7 +32,7 @@ export interface ConsumerOptions {
   readonly streamOffset?: 'first' | 'last' | 'next' | number | { readonly timestamp: number };
 }
 
-/** `message` names the header, its value and what it may be. */
+/** `message` has the header, its value and the allowed values. */
 export class HeaderError extends Error {
   override readonly name = 'HeaderError';
   readonly code = 'invalid-header';
@@ -72,8 +72,8 @@ const ARGUMENTS: Readonly<Record<string, Read>> = {
 const SWITCHES = ['durable', 'auto-delete', 'exclusive'] as const;
 
 /**
- * `persistent` on SUBSCRIBE is another word for `durable` (RabbitMQ); on SEND it speaks of the message.
- * Throws a HeaderError.
+ * On SUBSCRIBE `persistent` is a synonym of `durable` (RabbitMQ); on SEND it concerns the message. Throws a
+ * HeaderError.
  */
 export function parseQueueOptions(headers: Headers, action: QueueAction): QueueOptions {
   const durable =
@@ -108,7 +108,7 @@ function parseConsumerOptions(headers: Headers): ConsumerOptions {
   };
 }
 
-/** Whether the headers say anything about how a queue is declared (or, without that, it is taken as it exists). */
+/** True if any header concerns the declaration of a queue. Without such headers an existing queue is used as it is. */
 export function hasQueueHeaders(headers: Headers, action: QueueAction): boolean {
   for (const name of headers.keys()) {
     if (Object.hasOwn(ARGUMENTS, name) || (SWITCHES as readonly string[]).includes(name)) return true;
@@ -118,8 +118,9 @@ export function hasQueueHeaders(headers: Headers, action: QueueAction): boolean 
 }
 
 /**
- * Whether a SUBSCRIBE needs a queue of its own at the broker: always for queues, else if it acknowledges, is to outlive the
- * session, or shapes its queue. Everything else is shared with the other local subscribers. Throws a HeaderError.
+ * True if a SUBSCRIBE needs its own queue at the broker: if it subscribes to a queue, acknowledges messages, is
+ * durable, or has headers for its queue. All other subscriptions share a queue with other local subscribers. Throws a
+ * HeaderError.
  */
 export function needsDedicatedQueue(destination: Destination, ack: string, headers: Headers): boolean {
   const options = parseQueueOptions(headers, 'subscribe');
@@ -128,7 +129,7 @@ export function needsDedicatedQueue(destination: Destination, ack: string, heade
   return Object.keys(options.arguments).length > 0;
 }
 
-/** What a SUBSCRIBE says to a headers exchange: `x-match`, and `arg-NAME:value` for each header to match. */
+/** The headers of a SUBSCRIBE for a headers exchange: `x-match`, and `arg-NAME:value` for each header to match. */
 export function bindingArguments(headers: Headers): Arguments {
   const result: Record<string, ArgumentValue> = {};
   for (const [name, value] of headers) {
@@ -147,7 +148,7 @@ function argumentName(header: string): string {
   throw new HeaderError(`The header ${header.slice(0, 60)}... is not valid: NAME of arg-NAME has at most 255 bytes.`);
 }
 
-/** The same text for the same arguments, in whatever order they were given. */
+/** The same text for the same arguments in any order. */
 export function argumentsText(given: Arguments): string {
   return JSON.stringify(Object.entries(given).sort(([a], [b]) => (a < b ? -1 : 1)));
 }
@@ -194,7 +195,7 @@ function ownName(name: string, value: string): string {
   return shortString(name, value);
 }
 
-/** Behind the default exchange it is the name of a queue. */
+/** With the default exchange the key is the name of a queue. */
 function deadLetterKey(name: string, value: string): string {
   if (isNameOfRabbitMq(value)) throw invalid(name, value, 'a key that does not begin with "amq.rabbitmq."');
   return shortString(name, value);

@@ -1,22 +1,22 @@
 /**
- * The text by which a subscriber is shown where a message came from: always one that it could SEND to or SUBSCRIBE to,
- * so a slash inside a name is %2F and a percent sign %25.
+ * The `destination` header of MESSAGE frames. The text is always a valid destination, so a slash inside a name is %2F
+ * and a percent sign is %25.
  */
 import type { Destination } from './destination.js';
 
-/** Where a message was published. The Destination of its SEND will do, where it is of one of these kinds. */
+/** The place where a message was published. A Destination of one of these kinds is also an Origin. */
 export type Origin =
   | { readonly kind: 'topic'; readonly key: string }
   | { readonly kind: 'exchange'; readonly exchange: string; readonly key: string }
-  /** `text` as SEND names it. */
+  /** `text` is the destination of the SEND. */
   | { readonly kind: 'user'; readonly text: string }
-  /** The message was sent to the queue by name, and not by a topic, exchange or user. */
+  /** The message was sent to the queue by its name, and not through a topic, exchange or user. */
   | { readonly kind: 'queue'; readonly queue: string };
 
 /**
- * The `destination` of a MESSAGE: spelled as it was subscribed to. `key` is the key that matched a topic or exchange, where
- * that is another than the key of `origin`. A message that reached a queue by another way than the queue's own name is shown
- * with its origin.
+ * The `destination` of a MESSAGE, spelled like the subscription. `key` is the key that matched a topic or exchange, if
+ * it differs from the key of `origin`. A message that reached a queue through an exchange has the destination of its
+ * origin.
  */
 export function shownDestination(subscribed: Destination, origin: Origin, key = keyOf(origin)): string {
   switch (subscribed.kind) {
@@ -57,14 +57,14 @@ function formatOrigin(origin: Origin): string {
   }
 }
 
-/** What an exchange and a routing key stand for. `topicExchange` is behind `/topic`. */
+/** The origin for an exchange and a routing key. `topicExchange` is the exchange behind `/topic`. */
 export function originOf(exchange: string, key: string, topicExchange: string): Origin {
   if (exchange === '') return { kind: 'queue', queue: key };
   if (exchange === topicExchange && key !== '') return { kind: 'topic', key };
   return { kind: 'exchange', exchange, key };
 }
 
-/** The destination that stands for an exchange and a routing key. */
+/** The destination for an exchange and a routing key. */
 export function formatDestination(exchange: string, key: string, topicExchange: string): string {
   return formatOrigin(originOf(exchange, key, topicExchange));
 }
@@ -73,7 +73,7 @@ function formatExchange(exchange: string, key: string): string {
   return key === '' ? `/exchange/${escape(exchange)}` : `/exchange/${escape(exchange)}/${escape(key)}`;
 }
 
-/** An empty word (`a..b`) cannot be written with slashes, since empty segments are refused: such a key keeps its dots. */
+/** A key with an empty word (`a..b`) keeps its dots, because empty segments between slashes are refused. */
 function spell(key: string, spelling: 'dots' | 'slashes'): string {
   const slashes = spelling === 'slashes' && !/^\.|\.\.|\.$/.test(key);
   return slashes ? escape(key).replaceAll('.', '/') : escape(key);

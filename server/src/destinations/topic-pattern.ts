@@ -1,31 +1,32 @@
 /**
- * AMQP topic patterns: words between dots, `*` for one word, `#` for any number of them, also none. What stands before a
- * pattern's first `#` is a path in a trie, and a key is matched by walking all its branches at once, word by word; a node is
- * reached at one depth only, so a walk costs its nodes at most. What stands behind that `#` hangs on the node as a tail and
- * is compared with the rest of the key by itself: the words before the next `#` are looked for from the left, the last ones
- * at the end, and nothing is tried twice. Clients choose patterns and keys, so the worst of both together must be cheap.
+ * AMQP topic patterns: words separated by dots, `*` for one word, `#` for any number of words, including none. The
+ * words before a pattern's first `#` are a path in a trie. A key is matched by walking all branches at once, word by
+ * word; a node is reached at one depth only, so a walk costs at most the number of nodes. The words after the first `#`
+ * are a tail of the node, which is compared with the rest of the key. Each run of words before the next `#` is searched
+ * from the left, the last run is compared with the end of the key, and no position is tried twice. Clients choose
+ * patterns and keys, so the worst combination of both must be cheap.
  *
  * As in RabbitMQ the empty key has no words (`#` matches it, `*` does not), and `a.` has two, the second one empty.
  */
 interface Node<T> {
   readonly words: Map<string, Node<T>>;
-  /** What may follow a `#` here, by the whole pattern. Absent where no pattern has one. */
+  /** The tails after a `#` at this node, by pattern. Undefined if no pattern has a `#` here. */
   tails: Map<string, Tail<T>> | undefined;
   /** The value of the pattern that ends here. */
   value: T | undefined;
 }
 
-/** A pattern from its first `#` on. */
+/** The part of a pattern after its first `#`. */
 interface Tail<T> {
-  /** The runs of words between one `#` and the next; the first follows a `#`, and the last ends the pattern. */
+  /** The runs of words between successive `#`. The last run ends the pattern. */
   readonly runs: readonly (readonly string[])[];
   value: T;
 }
 
-/** Results that are remembered. Topics repeat, and a client's random keys must not fill the memory. */
+/** Size of the cache of results. Topics repeat, but random keys of a client must not fill the memory. */
 const CACHED_KEYS = 1_000;
 
-/** A map from patterns to values, looked up by what the patterns match. */
+/** A map from patterns to values. A lookup by key returns the values of all matching patterns. */
 export class TopicTrie<T> {
   readonly #root = makeNode<T>();
   readonly #cache = new Map<string, readonly T[]>();
@@ -102,18 +103,21 @@ export function matches(pattern: string, key: string): boolean {
 }
 
 /**
- * Whether every key that `inner` matches is matched by `outer`. Where only the lengths of all keys together would show it
- * (`*.#` and `#.*`) the answer is no.
+ * True if `outer` matches every key that `inner` matches. False in cases that would need a proof over the lengths of
+ * keys (`*.#` and `#.*`).
  */
 export function covers(outer: string, inner: string): boolean {
   return coversWords(wordsOf(outer), wordsOf(inner), 'pattern');
 }
 
-/** The same of words. Those of a key are themselves, also `*` and `#`. Steps: at most the words of one times the other's. */
+/**
+ * `covers` for words. In a key `*` and `#` are ordinary words. The number of steps is at most the product of the
+ * numbers of words.
+ */
 export function coversWords(wide: readonly string[], narrow: readonly string[], narrowIs: 'pattern' | 'key'): boolean {
   const isKey = narrowIs === 'key';
   let at = 0;
-  /** The last `#` seen, and up to where it reaches: when what follows does not fit, it reaches one word further. */
+  /** The last `#` so far, and the end of the words that it covers. After a mismatch it covers one word more. */
   let hash = -1;
   let reach = 0;
   for (let i = 0; i < narrow.length;) {
@@ -134,9 +138,9 @@ export function coversWords(wide: readonly string[], narrow: readonly string[], 
   return at === wide.length;
 }
 
-/** Whether there is a key that both patterns match. Steps: the words of one times the other's. */
+/** True if both patterns match a common key. The number of steps is the product of the numbers of words. */
 export function overlapsWords(one: readonly string[], other: readonly string[]): boolean {
-  /** For each beginning of `other`, 1 where it has a key in common with the words of `one` seen so far. */
+  /** For each prefix of `other`: 1 if it has a key in common with the processed words of `one`. */
   const common = new Uint8Array(other.length + 1);
   common[0] = 1;
   for (let j = 0; j < other.length && other[j] === '#'; j++) common[j + 1] = 1;
@@ -146,7 +150,7 @@ export function overlapsWords(one: readonly string[], other: readonly string[]):
     for (let j = 0; j < other.length; j++) {
       const above = common[j + 1]!;
       const opposite = other[j]!;
-      // A `#` stands for nothing, or takes what is opposite
+      // A `#` matches no word, or also the opposite word.
       if (word === '#' || opposite === '#') common[j + 1] = common[j]! | above;
       else common[j + 1] = before === 1 && (word === '*' || opposite === '*' || word === opposite) ? 1 : 0;
       before = above;
@@ -155,14 +159,14 @@ export function overlapsWords(one: readonly string[], other: readonly string[]):
   return common[other.length] === 1;
 }
 
-/** Whether the words from `start` on can be read as: anything, the first run, anything, the second run, and so on. */
+/** True if the words from `start` on are: any words, the first run, any words, the second run, and so on. */
 function tailMatches(runs: readonly (readonly string[])[], words: readonly string[], start: number): boolean {
   const last = runs.length - 1;
   const end = words.length - runs[last]!.length;
   let at = start;
   for (let i = 0; i < last; i++) {
     const run = runs[i]!;
-    // The first place where it fits leaves most room for the rest
+    // The leftmost match leaves the most room for the other runs.
     while (at + run.length <= end && !runMatches(run, words, at)) at++;
     at += run.length;
   }
@@ -174,7 +178,7 @@ function runMatches(run: readonly string[], words: readonly string[], at: number
   return true;
 }
 
-/** The words before the first `#`, and those behind it; no tail where there is no `#`. */
+/** Splits a pattern at its first `#`. Without a `#` there is no tail. */
 function cut(pattern: string): { readonly path: readonly string[]; readonly tail: readonly string[] | undefined } {
   const words = wordsOf(pattern);
   const hash = words.indexOf('#');

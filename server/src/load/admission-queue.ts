@@ -1,8 +1,8 @@
 /**
  * Admits new clients. In each turn of the event loop they take at most 10 ms together, so that a thousand clients that
- * come back at once (after a restart) do not delay the clients that are connected. While the process is overloaded no
- * client is admitted, and never more than `connectsPerSecondMax`. The queue is bounded; a client that has waited too long
- * is rejected and may come back.
+ * reconnect at once (after a restart) do not delay connected clients. No client is admitted while the process is
+ * overloaded, and at most `connectsPerSecondMax` are at other times. The queue is bounded; a client that waits for too
+ * long is rejected and may try again later.
  */
 import type { Load } from './load-meter.js';
 import { TurnBudget } from '../timing/turn-budget.js';
@@ -10,29 +10,29 @@ import type { RateLimit } from './rate-limiter.js';
 
 export interface PendingClient {
   admit(): void;
-  /** The client may come back later. */
-  reject(why: Rejection): void;
+  /** The client may try again later. */
+  reject(reason: Rejection): void;
 }
 
 export type Rejection = 'overloaded' | 'too-many-connects' | 'shutting-down';
 
 export interface AdmissionOptions {
-  /** Longest wait of a client. */
+  /** Maximum wait of a client. */
   readonly waitMaxMs: number;
-  /** Longest queue. */
+  /** Maximum length of the queue. */
   readonly waitingMax: number;
-  /** 0: bounded by time only. */
+  /** 0: bounded only by the time of a turn. */
   readonly connectsPerSecondMax: number;
 }
 
 interface Waiting {
   readonly client: PendingClient;
   readonly until: number;
-  readonly why: Rejection;
+  readonly reason: Rejection;
 }
 
 const TURN_MS = 10;
-/** Time between two looks at the load and the rate limit while clients wait. */
+/** Interval at which load and rate limit are checked while clients wait. */
 const RETRY_MS = 50;
 
 export class AdmissionQueue {
@@ -64,12 +64,12 @@ export class AdmissionQueue {
     } else if (this.#queue.length === 0 && this.#isOpen && this.#hasTime()) {
       this.#admit(client);
     } else {
-      this.#queue.push({ client, until: this.now() + this.options.waitMaxMs, why: this.#rejectionNow });
+      this.#queue.push({ client, until: this.now() + this.options.waitMaxMs, reason: this.#rejectionNow });
       this.#continueLater();
     }
   }
 
-  /** Rejects all clients, those that wait and those that come. */
+  /** Rejects all waiting and all future clients. */
   stop(): void {
     this.#isStopped = true;
     clearTimeout(this.#retryTimer);
@@ -80,11 +80,11 @@ export class AdmissionQueue {
     return !this.load.isOverloaded && !this.#isTooFast;
   }
 
-  /** The reason to make a client wait now; that of the client before it where there is no other. */
+  /** The reason to make a client wait now. Without another one, it is the reason of the preceding client. */
   get #rejectionNow(): Rejection {
     if (this.#isStopped) return 'shutting-down';
     if (this.load.isOverloaded) return 'overloaded';
-    return this.#isTooFast ? 'too-many-connects' : (this.#queue.at(-1)?.why ?? 'overloaded');
+    return this.#isTooFast ? 'too-many-connects' : (this.#queue.at(-1)?.reason ?? 'overloaded');
   }
 
   get #isTooFast(): boolean {
@@ -96,7 +96,7 @@ export class AdmissionQueue {
     client.admit();
   }
 
-  /** Begins a turn where none is under way. */
+  /** Begins a turn unless one is in progress. */
   #hasTime(): boolean {
     if (!this.#isInTurn) {
       this.#isInTurn = true;
@@ -118,7 +118,7 @@ export class AdmissionQueue {
       const isOverdue = this.now() >= head.until;
       if ((!isOverdue && !this.#isOpen) || !this.#hasTime()) return;
       this.#queue.shift();
-      if (isOverdue) this.#reject(head.client, head.why);
+      if (isOverdue) this.#reject(head.client, head.reason);
       else this.#admit(head.client);
     }
   }
@@ -128,8 +128,8 @@ export class AdmissionQueue {
     this.#retryTimer = setTimeout(this.#nextTurn, RETRY_MS);
   }
 
-  #reject(client: PendingClient, why: Rejection): void {
+  #reject(client: PendingClient, reason: Rejection): void {
     this.rejected++;
-    client.reject(why);
+    client.reject(reason);
   }
 }

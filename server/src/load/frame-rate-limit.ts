@@ -1,6 +1,6 @@
 /**
- * Holds one client to `framesPerSecondMax`. Under `pause` the session reads more slowly: nothing is lost, TCP holds back
- * the rest. Under `disconnect` the client gets ERROR `too-many-frames`.
+ * Enforces `framesPerSecondMax` for one client. With `pause` the session reads more slowly; no frame is lost, because
+ * TCP holds back the rest. With `disconnect` the client gets ERROR `too-many-frames`.
  */
 import { StompError } from '../stomp/errors.js';
 import type { RateLimit } from './rate-limiter.js';
@@ -34,7 +34,7 @@ export class FrameRateLimit {
       const { framesPerSecondMax } = this.options;
       throw new StompError(
         'too-many-frames',
-        `More frames came than framesPerSecondMax (${framesPerSecondMax} a second) allows: connect again and send fewer.`,
+        `The client sent more frames than framesPerSecondMax (${framesPerSecondMax} a second) allows: connect again and send fewer.`,
       );
     }
     this.rateLimit.count();

@@ -1,8 +1,8 @@
 /**
- * Whose frames are handled when. What one client sends at once can hold hundreds of thousands of frames, and each SEND can
- * reach thousands of groups: so all sessions together spend only so much of a turn of the event loop on frames, and less
- * while the process is overloaded. A session that has more to do stands in line; as long as there is a line, each is served
- * a few frames and goes to its end, so that one that sends little waits for a few frames of each flood, and not for floods.
+ * Schedules the frames of all sessions. One client can send hundreds of thousands of frames at once, and each SEND can
+ * reach thousands of groups. So all sessions together have a time limit for frames in each turn of the event loop, and
+ * a lower one while the process is overloaded. A session with more frames is queued. Queued sessions are served a few
+ * frames at a time, so that a light sender waits for a few frames of each flood and not for whole floods.
  */
 import type { Load } from './load-meter.js';
 
@@ -10,13 +10,13 @@ const TURN_MS = 10;
 const FRAMES_EACH = 16;
 const OVERLOADED_TURN_MS = 1;
 const OVERLOADED_FRAMES_EACH = 1;
-/** A turn that is still being read this long after its time was used up lasts too long. */
+/** A turn is too long if input is still read this long after its time was used up. */
 const OVERRUN_MS = 30;
 
 export class FrameScheduler {
-  /** Which turn it is. */
+  /** The number of the current turn. */
   turnNumber = 0;
-  /** By all sessions so far: messages of WebSockets, or what a TCP socket handed over at once. */
+  /** Chunks that all sessions have read so far: WebSocket messages, or single reads of TCP sockets. */
   chunksRead = 0;
   private endsAt: number | undefined;
   private hasOverrun = false;
@@ -24,7 +24,7 @@ export class FrameScheduler {
 
   constructor(
     private readonly load: Load,
-    /** Told at most once in a turn: more comes in than one turn should take. */
+    /** Called at most once in a turn, if more input arrives than one turn should handle. */
     private readonly onOverrun: () => void,
     private readonly now: () => number = () => performance.now(),
   ) {}
@@ -37,12 +37,12 @@ export class FrameScheduler {
     return this.queue.length > 0;
   }
 
-  /** What a session may have handled before others in the line are served. */
+  /** Maximum number of frames that are handled of one session before other queued sessions are served. */
   get framesPerSession(): number {
     return this.isOverloaded ? OVERLOADED_FRAMES_EACH : FRAMES_EACH;
   }
 
-  /** Whether this turn's time is used up. To be asked before each frame. */
+  /** True if the time of this turn is used up. Check it before each frame. */
   get isTurnOver(): boolean {
     if (this.endsAt === undefined) this.begin();
     const lateMs = this.now() - (this.endsAt ?? 0);
@@ -53,7 +53,7 @@ export class FrameScheduler {
     return lateMs >= 0;
   }
 
-  /** Runs `proceed` behind those who wait already. Never from inside this call. */
+  /** Queues `proceed`. It is never called from inside this call. */
   enqueue(proceed: () => void): void {
     this.queue.push(proceed);
     if (this.endsAt === undefined) this.begin();

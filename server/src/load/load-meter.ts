@@ -1,19 +1,20 @@
 /**
- * How loaded the process is, judged by what everybody feels: how late the event loop is. A timer that should fire every
- * 25 ms says so at no cost; it cannot be early, and what it is late is what any client's bytes have to wait.
+ * Measures the load of the process as the lag of the event loop, which delays the bytes of every client. The delay of a
+ * timer with an interval of 25 ms is the lag; measuring it costs almost nothing.
  *
- * Load is shed (`isOverloaded`) before `lagMaxMs` is reached, and not by one long tick: a collection of garbage is over
- * when it is noticed. It ends well below where it began, so that it does not flicker.
+ * Load shedding (`isOverloaded`) begins before the lag reaches `lagMaxMs`. One late tick below that is not enough,
+ * because a garbage collection is over when it is detected. Load shedding ends well below the lag at which it began, so
+ * that it does not flicker.
  *
- *   calm --two looks in a row late by half of lagMaxMs, or one by all of it--> overloaded
- *        <--eight looks in a row late by less than a quarter------------------
+ *   calm --two measurements in a row of at least half of lagMaxMs, or one of lagMaxMs--> overloaded
+ *        <--eight measurements in a row of less than a quarter of lagMaxMs------------
  */
 export interface Load {
   readonly isOverloaded: boolean;
 }
 
 export interface LoadOptions {
-  /** 0: nothing is ever overload. */
+  /** 0: the process never counts as overloaded. */
   readonly lagMaxMs: number;
 }
 
@@ -23,18 +24,18 @@ export interface LoadListener {
 }
 
 export const LOOK_MS = 25;
-const LATE_LOOKS = 2;
-const CALM_LOOKS = 8;
+const OVERLOAD_STREAK = 2;
+const RELIEF_STREAK = 8;
 
 export class LoadMeter implements Load {
-  /** At the last look. */
+  /** The latest measurement. */
   lagMs = 0;
   isOverloaded = false;
-  /** How often overload has begun. */
+  /** The number of times that overload has begun. */
   overloads = 0;
   private timer: NodeJS.Timeout | undefined;
   private measuredAt = 0;
-  /** Looks in a row that speak for the other state. */
+  /** Successive measurements that favour the other state. */
   private streak = 0;
 
   constructor(
@@ -64,11 +65,11 @@ export class LoadMeter implements Load {
     const { lagMaxMs } = this.options;
     const isContrary = this.isOverloaded ? this.lagMs < lagMaxMs / 4 : this.lagMs >= lagMaxMs / 2;
     this.streak = isContrary ? this.streak + 1 : 0;
-    if (this.isOverloaded ? this.streak >= CALM_LOOKS : this.streak >= LATE_LOOKS || this.lagMs >= lagMaxMs)
-      this.turn();
+    if (this.isOverloaded ? this.streak >= RELIEF_STREAK : this.streak >= OVERLOAD_STREAK || this.lagMs >= lagMaxMs)
+      this.toggle();
   }
 
-  private turn(): void {
+  private toggle(): void {
     this.streak = 0;
     this.isOverloaded = !this.isOverloaded;
     if (this.isOverloaded) {

@@ -1,5 +1,5 @@
 /**
- * How many sessions each user has, or each address; counted only where there is a limit. Who has none left is forgotten.
+ * Counts the sessions of each user or address, if there is a limit. A user or address without sessions takes no memory.
  */
 export class Quota {
   private readonly counts = new Map<string, number>();
@@ -8,7 +8,7 @@ export class Quota {
   /** `max` 0: no limit. */
   constructor(private readonly max: number) {}
 
-  /** False where `key` has as many already; then `holder` is not counted. */
+  /** Counts `holder` for `key`. False, without counting it, if `key` has reached the limit. */
   take(holder: object, key: string): boolean {
     if (this.max === 0) return true;
     const count = this.counts.get(key) ?? 0;
@@ -18,7 +18,7 @@ export class Quota {
     return true;
   }
 
-  /** Changes nothing for who is not counted. */
+  /** Does nothing for a holder that is not counted. */
   release(holder: object): void {
     const key = this.keys.get(holder);
     if (key === undefined) return;
@@ -28,7 +28,7 @@ export class Quota {
     else this.counts.delete(key);
   }
 
-  /** How many users or addresses are counted now. */
+  /** The number of users or addresses that have sessions. */
   get size(): number {
     return this.counts.size;
   }

@@ -1,6 +1,6 @@
 /**
- * A token bucket that holds the tokens of one second: after a rest, as many may pass at once. The clock is read only when
- * the bucket is empty.
+ * A token bucket with the tokens of one second, so that after a pause as many may pass at once. The clock is read only
+ * when the bucket is empty.
  */
 export type RateLimit = Pick<RateLimiter, 'waitMs' | 'count'>;
 
@@ -16,7 +16,7 @@ export class RateLimiter {
     this.filledAt = now();
   }
 
-  /** Time until the next may pass; 0 when it may pass now. */
+  /** Time until the next token; 0 if there is one now. */
   get waitMs(): number {
     if (this.left > 0) return 0;
     const now = this.now();

@@ -1,29 +1,30 @@
 /**
- * Holds all sessions' reading when a turn of the event loop lasts far too long. One poll hands over the bytes of every
- * socket that has some, and each is decoded at once: a crowd that sends in the same moment would be one turn of a second,
- * whatever is done with its frames afterwards. What is held stays in the sockets, and is let go a few sessions at a time:
- * twice as many after a turn that brought little, as most may have nothing to say, and half as many after one that brought
- * too much. By what was read and not by time, which passes for other reasons, too: deliveries, a broker on the same core.
+ * Pauses reading of all sessions when a turn of the event loop lasts far too long. One poll delivers the bytes of every
+ * readable socket, and all of them are decoded at once. If thousands of clients send at the same moment, that takes one
+ * turn of a second, even before any frame is handled. While a session is paused, its bytes stay in the socket. Paused
+ * sessions are released a few at a time: twice as many after a turn with few chunks, half as many after one with too
+ * many. The measure is chunks and not time, because time also passes for other reasons, such as deliveries or a broker
+ * on the same core.
  */
-const LET_GO_MIN = 16;
-/** A small one takes some 3 µs to decode; large ones are not weighed. */
+const RELEASE_MIN = 16;
+/** A small chunk takes about 3 µs to decode. Large chunks count the same. */
 const CHUNKS_EACH_TURN = 1_024;
 
-/** As much of a session as reading concerns. */
+/** The part of a session that concerns reading. */
 export interface Reader {
-  /** It has paused of its own accord, and will resume so. */
+  /** True if the session has paused by itself; it will also resume by itself. */
   readonly isPaused: boolean;
   pauseReading(): void;
   resumeReading(): void;
 }
 
 export class ReadThrottle {
-  /** In the order in which they are let go. A session that ends meanwhile is let go like the others: nothing comes of it. */
+  /** Paused sessions, in the order of their release. Releasing a session that has ended has no effect. */
   private readonly throttled = new Set<Reader>();
 
   constructor(
     private readonly readers: Iterable<Reader>,
-    /** How many chunks have been read from all of them so far. */
+    /** The number of chunks that all readers have read so far. */
     private readonly chunksRead: () => number,
   ) {}
 
@@ -31,7 +32,7 @@ export class ReadThrottle {
     return this.throttled.size;
   }
 
-  /** Those that are held already keep their places. */
+  /** Sessions that are paused already keep their positions. */
   begin(): void {
     const isNew = this.throttled.size === 0;
     for (const reader of this.readers) {
@@ -39,7 +40,7 @@ export class ReadThrottle {
       reader.pauseReading();
       this.throttled.add(reader);
     }
-    if (isNew && this.throttled.size > 0) setImmediate(() => this.release(LET_GO_MIN));
+    if (isNew && this.throttled.size > 0) setImmediate(() => this.release(RELEASE_MIN));
   }
 
   private release(count: number): void {
@@ -56,6 +57,6 @@ export class ReadThrottle {
 }
 
 function nextCount(count: number, chunks: number): number {
-  if (chunks > CHUNKS_EACH_TURN) return Math.max(LET_GO_MIN, count / 2);
+  if (chunks > CHUNKS_EACH_TURN) return Math.max(RELEASE_MIN, count / 2);
   return chunks < CHUNKS_EACH_TURN / 2 ? 2 * count : count;
 }

@@ -10,18 +10,20 @@ export interface LogOptions {
   readonly level: 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'silent';
   /** `auto`: text on a terminal, JSON elsewhere. */
   readonly format?: 'auto' | 'json' | 'text';
-  /** The number of this process, where several write to one stderr. */
+  /** The number of this process, if several processes write to one stderr. */
   readonly worker?: number;
 }
 
-/** Where lines go; for tests. */
+/** The destination of lines; for tests. */
 export interface LogTarget {
   write(line: string): void;
 }
 
-/** Nobody logs these on purpose; a header map that is logged whole must not give them away. */
+/** Masked in every line, in case a whole map of headers is logged. */
 const SECRETS = ['passcode', 'password', 'authorization', 'cookie'];
-/** JSON leaves these as they are, and a terminal obeys them: C1 controls, and marks that turn the direction of text round. */
+/**
+ * JSON does not escape these, and terminals interpret them: C1 controls, and marks that change the direction of text.
+ */
 const UNESCAPED = /[\u007f-\u009f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]/g;
 
 export function createLog({ level, format = 'auto', worker }: LogOptions, target?: LogTarget): Log {
@@ -40,12 +42,12 @@ export function createLog({ level, format = 'auto', worker }: LogOptions, target
   );
   if (!target) {
     stderrWriter().onRoom = (count) =>
-      log.error({ lines: count }, 'lines of the log were dropped: stderr took no more');
+      log.error({ lines: count }, 'lines of the log were dropped, because stderr did not accept them');
   }
   return log;
 }
 
-/** Lines that stderr did not take, of all logs of this process. */
+/** The number of lines that stderr did not accept, for all logs of this process. */
 export function droppedLogLines(): number {
   return stderrWriter().dropped;
 }

@@ -1,6 +1,6 @@
 /**
- * The log of every part of the relay. Details come first, as pino takes them; they never hold credentials. A part that uses
- * some of the levels takes a `Pick` of it.
+ * The log of all parts of the relay. Details come first, as in pino; they never contain credentials. A part that uses
+ * only some levels takes a `Pick` of it.
  */
 export interface Log {
   debug(details: object, message: string): void;

@@ -1,14 +1,14 @@
 /**
- * Writes lines to a file descriptor, and never makes its caller wait. What cannot be written yet is kept, up to a bound. Lines
- * beyond the bound are dropped and counted. A write that fails (the pipe is full, the disk is full, the reader is gone) is
- * tried again later.
+ * Writes lines to a file descriptor without ever blocking its caller. Lines that cannot be written yet are kept, up to
+ * a bound; further lines are dropped and counted. A failed write (full pipe, full disk, no reader) is tried again
+ * later.
  *
- * sonic-boom, which pino brings along, does not recover: after an error with a full buffer it writes nothing more, and its
- * flush at the end of the process tries a failing write for ever.
+ * sonic-boom, a dependency of pino, does not recover: after an error with a full buffer it stops writing, and its flush
+ * at the end of the process repeats a failing write forever.
  */
 import { write, writeSync } from 'node:fs';
 
-/** A pipe takes this much whole or not at all (PIPE_BUF), so the lines of several processes do not mix. */
+/** Writes of this size to a pipe are atomic (PIPE_BUF), so the lines of several processes do not mix. */
 const BATCH_BYTES = 4_096;
 const FULL_RETRY_MS = 50;
 /** After any other error, such as ENOSPC. */
@@ -17,18 +17,18 @@ const SLEEP_MS = 10;
 
 type Done = (error: NodeJS.ErrnoException | null, writtenBytes: number) => void;
 
-/** Of `node:fs`. */
+/** The calls of `node:fs` that the writer uses. */
 export interface WriteCalls {
   write(fd: number, bytes: Buffer, done: Done): void;
   writeSync(fd: number, bytes: Buffer): number;
 }
 
 export class LossyWriter {
-  /** Lines, since the start. */
+  /** The number of dropped lines since the start. */
   dropped = 0;
-  /** Called when there is room again after a loss, with the number of lines lost. */
+  /** Called with the number of lost lines when there is room again. */
   onRoom: (lostLines: number) => void = () => undefined;
-  /** The oldest first, which may be the rest of a line. */
+  /** The oldest line first. It may be the rest of a line. */
   readonly #lines: Buffer[] = [];
   #bytes = 0;
   #lost = 0;
@@ -53,15 +53,16 @@ export class LossyWriter {
     this.#bytes += bytes.length;
     if (this.#state !== 'idle') return;
     this.#state = 'due';
-    setImmediate(this.#writeBatch); // with the other lines of this turn
+    setImmediate(this.#writeBatch); // together with the other lines of this turn
   }
 
-  /** For the end of the process: writes what is left, and gives up after `maxMs` or at an error. */
+  /** Writes the remaining lines at the end of the process. Gives up after `maxMs` or at an error. */
   flushSync(maxMs: number): void {
     const endsAt = performance.now() + maxMs;
     if (this.#state === 'writing') {
       sleep(SLEEP_MS);
-      // Its result cannot be learned any more. Where the pipe was full before, it most likely still was.
+      // The result of the pending write is not available any more. If the pipe was full before, the write probably
+      // failed.
       if (!this.#isFull) this.#remove(this.#batch.length);
     }
     while (this.#bytes > 0 && performance.now() < endsAt) {
@@ -97,7 +98,7 @@ export class LossyWriter {
     else this.#state = 'idle';
   };
 
-  /** As many lines as one write takes; of a longer one all. */
+  /** As many lines as fit into one write, and at least one. */
   #nextBatch(): Buffer {
     let bytes = 0;
     let count = 0;

@@ -1,11 +1,11 @@
 /**
- * A log for what clients can cause as often as they like: at most one line a second of each kind (level and message). The
- * next line of a kind has the newest details, and says how many came between (`leftOut`).
+ * A log for lines whose frequency is up to clients: at most one line per second of each kind (level and message). The
+ * next line of a kind has the newest details, and the number of lines that were left out (`leftOut`).
  */
 import type { Log } from './log.js';
 
 const APART_MS = 1_000;
-/** Of a text of a client. */
+/** Maximum length of a text in the details. */
 const TEXT_MAX_CHARS = 300;
 
 type Level = keyof Log;
@@ -18,7 +18,7 @@ interface Kind {
 }
 
 export class PacedLog implements Log {
-  /** Those with a line in the last second. */
+  /** Kinds with a line in the last second. */
   readonly #kinds = new Map<string, Kind>();
 
   constructor(private readonly log: Log) {}
@@ -50,17 +50,17 @@ export class PacedLog implements Log {
     this.log[level](shortened(details), message);
     const kind = { level, message, count: 0, newest: details };
     this.#kinds.set(key, kind);
-    this.#lookLater(key, kind);
+    this.#scheduleNext(key, kind);
   }
 
-  #lookLater(key: string, kind: Kind): void {
+  #scheduleNext(key: string, kind: Kind): void {
     setTimeout(() => {
       if (kind.count === 0) return void this.#kinds.delete(key);
       const leftOut = kind.count - 1;
       const details = shortened(kind.newest);
       this.log[kind.level](leftOut > 0 ? { ...details, leftOut } : details, kind.message);
       kind.count = 0;
-      this.#lookLater(key, kind);
+      this.#scheduleNext(key, kind);
     }, APART_MS).unref();
   }
 }

@@ -1,16 +1,16 @@
-/** A password from who runs the command: typed twice at a terminal, where it is not shown, or a line from elsewhere. */
+/** Reads a password: typed twice at a terminal without echo, or one line of other input. */
 import { createInterface } from 'node:readline';
 import { Writable } from 'node:stream';
 
 const PASSWORD_MAX_BYTES = 1024;
 
-/** `screen` shows the questions. Rejects with an Error that says why a password cannot be used. */
+/** Writes the prompts to `screen`. Rejects with an Error if the password cannot be used. */
 export async function readPassword(
   input: NodeJS.ReadableStream & { readonly isTTY?: boolean },
   screen: NodeJS.WritableStream,
 ): Promise<string> {
   const isTyped = input.isTTY === true;
-  // As a terminal readline does the echo, into `nowhere`
+  // In terminal mode readline echoes the input, here into `nowhere`.
   const nowhere = new Writable({ write: (_chunk, _encoding, done) => done() });
   const lines = createInterface({ input, output: nowhere, terminal: isTyped, historySize: 0 });
   const source = lines[Symbol.asyncIterator]();
@@ -24,12 +24,12 @@ export async function readPassword(
     const password = await ask('Password: ');
     if (password === undefined || password === '') throw new Error('no password was given');
     if (Buffer.byteLength(password) > PASSWORD_MAX_BYTES) {
-      throw new Error(`a password may have ${PASSWORD_MAX_BYTES} bytes at most`);
+      throw new Error(`a password must have at most ${PASSWORD_MAX_BYTES} bytes`);
     }
-    if (/\p{Cc}/u.test(password)) throw new Error('a password may have no control characters');
+    if (/\p{Cc}/u.test(password)) throw new Error('a password must have no control characters');
     const again = await ask('Once more: ');
     if (isTyped ? again !== password : again !== undefined) {
-      throw new Error(isTyped ? 'the two are not the same' : 'a password is one line');
+      throw new Error(isTyped ? 'the two passwords differ' : 'a password must be one line');
     }
     return password;
   } finally {

@@ -1,16 +1,16 @@
 /**
- * The process's stderr, written to without waiting for its reader: for the log, and for the command line's own errors.
+ * Writes to the process's stderr without waiting for its reader, for the log and for errors of the command line.
  *
- * A write to a pipe that is full would stop the event loop, or, from a thread of libuv's, the end of the process: so the
- * descriptor has to be non-blocking. That flag belongs to everything that shares the pipe, so stderr is opened once more, which
- * Linux allows for pipes and terminals.
+ * A write to a full pipe would block the event loop or, from a thread of libuv, the end of the process. So the
+ * descriptor must be non-blocking. All processes that share the pipe share that flag, so stderr is opened once more,
+ * which Linux allows for pipes and terminals.
  */
 import { constants, fstatSync, openSync } from 'node:fs';
 import { LossyWriter } from './lossy-writer.js';
 
-/** What waits for a reader that is slow or away. */
+/** Maximum size of the lines that wait for a slow or missing reader. */
 const WAITING_MAX_BYTES = 1_048_576;
-/** How long the end of the process may take for the last lines. */
+/** Time limit for the last lines at the end of the process. */
 const FLUSH_MS = 500;
 
 let writer: LossyWriter | undefined;
@@ -27,8 +27,8 @@ export function stderrIsTerminal(): boolean {
 }
 
 function openStderr(): number {
-  // Looked at for the first time, process.stderr makes a pipe or socket non-blocking. So what V8 and Node print while the
-  // process dies does not wait for a reader either.
+  // The first access of process.stderr makes a pipe or socket non-blocking. So messages that V8 and Node print while
+  // the process dies do not wait for a reader either.
   const { fd } = process.stderr;
   const { O_WRONLY, O_NONBLOCK, O_NOCTTY } = constants;
   try {
@@ -36,7 +36,7 @@ function openStderr(): number {
     if (stats.isFIFO() || stats.isCharacterDevice())
       return openSync(`/proc/self/fd/${fd}`, O_WRONLY | O_NONBLOCK | O_NOCTTY);
   } catch {
-    // A pipe that belongs to another user, or a system without /proc
+    // The pipe belongs to another user, or the system has no /proc.
   }
   return fd;
 }

@@ -1,10 +1,11 @@
 /**
- * Imported first by what is a process of ours, for its effect: V8's young generation stays as small as it is then. It would
- * grow to 48 MiB where many objects survive, as when thousands of sessions connect: half of what an idle session seems to
- * take. Small, it is collected more often and in less time; deliveries a second stay the same (docs/performance.md).
+ * Imported first by each process of the relay, for its side effect: V8's young generation keeps its initial size.
+ * Otherwise it grows to 48 MiB when many objects survive, such as when thousands of sessions connect; that is half of
+ * the apparent memory of an idle session. A small young generation is collected more often and in less time; the rate
+ * of deliveries stays the same (docs/performance.md).
  *
- * Not for the library: the process is somebody else's then.
+ * The library does not import it, because the process belongs to the application.
  */
 import { setFlagsFromString } from 'node:v8';
 
-setFlagsFromString('--semi-space-growth-factor=1'); // V8 looks at it each time that it would grow
+setFlagsFromString('--semi-space-growth-factor=1'); // V8 reads the flag each time before it grows

@@ -1,4 +1,4 @@
-/** Rejects with the error of `late` when `work` has not settled within `ms`. What `work` does later has no effect. */
+/** Rejects with the error of `late` if `work` has not settled within `ms`. A later outcome of `work` has no effect. */
 export function withDeadline<T>(work: T | Promise<T>, ms: number, late: () => Error): Promise<T> {
   return new Promise((resolve, reject) => {
     const timer = setTimeout(() => reject(late()), ms);
@@ -12,7 +12,7 @@ export function withDeadline<T>(work: T | Promise<T>, ms: number, late: () => Er
   });
 }
 
-/** False where `work` has not settled within `ms`. Rejects as `work` does. */
+/** False if `work` has not settled within `ms`. Rejects if `work` rejects. */
 export function finishesWithin(work: Promise<unknown>, ms: number): Promise<boolean> {
   const timeIsUp = new Error('time is up');
   return withDeadline(work, ms, () => timeIsUp).then(

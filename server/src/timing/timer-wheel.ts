@@ -1,12 +1,12 @@
 /**
- * One timer for all the deadlines of all sessions (a Node timer each would cost more than the session itself).
+ * One timer for all deadlines of all sessions. A Node timer for each would cost more than the session itself.
  *
- * A hashed wheel: the slot of a deadline is its tick modulo the number of slots, and a deadline that is further away
- * than one turn is passed over until its tick comes. Deadlines are coarse: late by two ticks at most, never early.
- * The underlying interval runs only while something is scheduled.
+ * A hashed wheel: the slot of a deadline is its tick modulo the number of slots. A deadline further away than one turn
+ * of the wheel is skipped until its tick comes. Deadlines are coarse: at most two ticks late, never early. The
+ * underlying interval runs only while deadlines are scheduled.
  *
- * When the whole process has stood still (a frozen container, a busy event loop), what clients sent meanwhile has not been
- * read yet. So at most a second of that time counts: all deadlines are late by the rest of it.
+ * When the whole process was suspended (a frozen container, a busy event loop), data that clients sent meanwhile has
+ * not been read yet. So at most a second of that time counts, and all deadlines are late by the rest.
  */
 export const TICK_MS = 50;
 const SLOTS = 1024;
@@ -21,14 +21,14 @@ export interface Timer {
 }
 
 export class TimerWheel {
-  /** Ticks that the wheel has turned: a clock that costs nothing to read. */
+  /** The number of ticks so far: a clock that costs nothing to read. */
   now = 0;
   private readonly slots: (Set<Timer> | undefined)[] = new Array<Set<Timer> | undefined>(SLOTS);
   private scheduled = 0;
   private interval: NodeJS.Timeout | undefined;
   private startedAt = 0;
 
-  /** How many deadlines are to come. */
+  /** The number of scheduled deadlines. */
   get size(): number {
     return this.scheduled;
   }
@@ -42,7 +42,7 @@ export class TimerWheel {
     return timer;
   }
 
-  /** Forgets a deadline, if there is one, at once, and with it what it would have held in memory. */
+  /** Removes a deadline, if any, and releases the memory that it holds. */
   cancel(timer: Timer | undefined): void {
     if (!timer || timer.isOver) return;
     timer.isOver = true;
@@ -71,7 +71,7 @@ export class TimerWheel {
     return Math.floor((performance.now() - this.startedAt) / TICK_MS);
   }
 
-  /** A busy event loop skips intervals, so time is read and all ticks that have passed are run. */
+  /** A busy event loop skips intervals, so the time is read, and all ticks that have passed are run. */
   private advance(): void {
     const lost = this.ticksPassed() - this.now - CATCH_UP_MAX_TICKS;
     if (lost > 0) this.startedAt += lost * TICK_MS;
@@ -91,7 +91,7 @@ export class TimerWheel {
     if (!timers) return;
     this.slots[index] = undefined;
     for (const timer of timers) {
-      if (!this.interval) return; // closed by the one before
+      if (!this.interval) return; // closed by the preceding timer
       if (timer.isOver) continue;
       if (timer.due > this.now) {
         this.insert(timer);

@@ -1,9 +1,9 @@
 /**
- * Bounds on how long one turn of the event loop works for one purpose, so that a large request does not hold up the others.
+ * Limits the time of a turn of the event loop that one purpose takes, so that a large request does not delay others.
  */
 import { setImmediate as nextTurn } from 'node:timers/promises';
 
-/** Begins `work`, which must not reject, on each item in order: for `turnMs` in each turn of the event loop. */
+/** Begins `work` on each item in order, for `turnMs` in each turn of the event loop. `work` must not reject. */
 export async function inTurns<T, R>(items: Iterable<T>, turnMs: number, work: (item: T) => R): Promise<R[]> {
   const begun: R[] = [];
   const budget = new TurnBudget(turnMs);
@@ -14,7 +14,7 @@ export async function inTurns<T, R>(items: Iterable<T>, turnMs: number, work: (i
   return begun;
 }
 
-/** The time that one piece of work has in a turn of the event loop. */
+/** The time limit of one purpose in a turn of the event loop. */
 export class TurnBudget {
   private endsAtMs = 0;
 
@@ -29,7 +29,7 @@ export class TurnBudget {
     return this.now() >= this.endsAtMs;
   }
 
-  /** A new turn begins. */
+  /** Called at the beginning of a turn. */
   renew(): void {
     this.endsAtMs = this.now() + this.turnMs;
   }

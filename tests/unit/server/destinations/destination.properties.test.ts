@@ -1,4 +1,7 @@
-/** Destinations of any text: what they mean does not depend on how they are spelled, and what is shown leads back. */
+/**
+ * Properties of destinations with any text: the spelling does not change the meaning, and MESSAGE destinations are
+ * valid.
+ */
 import { describe, expect, test } from '@jest/globals';
 import {
   type Destination,
@@ -18,7 +21,7 @@ import { fc } from '../../../support/properties.js';
 const TOPIC_EXCHANGE = 'amq.topic';
 const actions = fc.constantFrom('send' as const, 'subscribe' as const);
 
-/** Pieces of which destinations are made, right and wrong. */
+/** Pieces of valid and invalid destinations. */
 const piece = fc.oneof(
   fc.constantFrom(
     '/',
@@ -49,7 +52,7 @@ const prefix = fc.constantFrom(
 );
 const anyText = fc.tuple(prefix, fc.array(piece, { maxLength: 6 })).map(([start, pieces]) => start + pieces.join(''));
 
-/** A name as clients may have it: anything but control characters and reserved names. */
+/** A valid name: any text without control characters that is not reserved. */
 const name = fc
   .string({
     unit: fc.oneof(
@@ -61,7 +64,7 @@ const name = fc
   })
   .filter((text) => !/\p{Cc}|^(stomp-relay|amq\.rabbitmq)\./u.test(text) && Buffer.byteLength(text) <= 100);
 
-/** Spelled with an escape for each character that `escapes` says so, and for those that need one. */
+/** Escapes the characters that `escapes` selects, and those that must be escaped. */
 function spelled(text: string, escapes: readonly boolean[]): string {
   return Array.from(text, (character, index) =>
     /[/%]/.test(character) || escapes[index % escapes.length] === true ? escaped(character) : character,
@@ -72,11 +75,11 @@ const escaped = (character: string) =>
 const someEscapes = fc.array(fc.boolean(), { minLength: 1, maxLength: 5 });
 
 const meaning = ({ text: _, ...rest }: Destination) => rest;
-/** A parsed destination is made of texts. */
+/** The texts of a parsed destination. */
 const texts = (parsed: Destination) => Object.values(meaning(parsed)) as (string | undefined)[];
 
 describe('any text', () => {
-  test('is a destination with names within bounds, or refused by a coded error', () => {
+  test('is a destination with bounded names, or refused with an error code', () => {
     const property = fc.property(anyText, actions, (text, action) => {
       try {
         const parsed = parseDestination(text, action);
@@ -96,7 +99,7 @@ describe('any text', () => {
     fc.assert(property, { numRuns: 3_000 });
   });
 
-  test('in reply-to or as the name of a user throws nothing else either', () => {
+  test('in reply-to, or as the name of a user, throws no other error', () => {
     const property = fc.property(anyText, anyText, (text, user) => {
       for (const run of [() => parseReplyTo(text), () => userKey(user, text)]) {
         try {
@@ -114,14 +117,14 @@ describe('spelling', () => {
   test.each([
     ['/queue/', 'queue'],
     ['/amq/queue/', 'amq-queue'],
-  ])('any name is %s with its slashes and percent signs escaped, others at will', (prefix, kind) => {
+  ])('any name can follow %s; slashes and percent signs must be escaped, other characters can be', (prefix, kind) => {
     const property = fc.property(name, someEscapes, actions, (queue, escapes, action) => {
       expect(meaning(parseDestination(prefix + spelled(queue, escapes), action))).toEqual({ kind, queue });
     });
     fc.assert(property, { numRuns: 300 });
   });
 
-  test('an exchange and its key are told apart', () => {
+  test('an exchange and its key are distinguished', () => {
     const property = fc.property(name, name, someEscapes, (exchange, key, escapes) => {
       const text = `/exchange/${spelled(exchange, escapes)}/${spelled(key, escapes)}`;
       expect(meaning(parseDestination(text, 'send'))).toEqual({ kind: 'exchange', exchange, key });
@@ -129,7 +132,7 @@ describe('spelling', () => {
     fc.assert(property, { numRuns: 300 });
   });
 
-  test('the words of a topic may stand between slashes or dots', () => {
+  test('the words of a topic may be separated by slashes or dots', () => {
     const property = fc.property(
       fc.array(fc.tuple(name, fc.constantFrom('/', '.')), { minLength: 1, maxLength: 4 }),
       someEscapes,
@@ -150,7 +153,7 @@ describe('spelling', () => {
   });
 
   test('no two users share a key', () => {
-    // Names that would look the same, put together
+    // Different splits of the same text into user and name.
     const words = fc.array(fc.oneof(name, fc.constant('a')), { minLength: 3, maxLength: 4 });
     const separators = fc.constantFrom('/queue/', '.', '/');
     const property = fc.property(words, separators, fc.nat(), fc.nat(), (parts, separator, one, other) => {
@@ -163,21 +166,21 @@ describe('spelling', () => {
     fc.assert(property, { numRuns: 300 });
   });
 
-  test('the key of a user has X as its first word and no wildcard, and a binding for all users takes it', () => {
+  test('the key of a user has X as its first word and no wildcard, and a binding for all users matches it', () => {
     const any = fc.oneof(name, fc.constantFrom('*', '#', '.', '..', 'a.*', '#.#', '%2A', '*.'));
-    const property = fc.property(any, any, any, (user, other, what) => {
-      fc.pre([user, other, what].every((text) => escaped(text).length <= 120));
-      const key = userKey(user, what);
+    const property = fc.property(any, any, any, (user, other, queueName) => {
+      fc.pre([user, other, queueName].every((text) => escaped(text).length <= 120));
+      const key = userKey(user, queueName);
       const [first] = key.split('.');
-      expect(decodeURIComponent(first!)).toBe(what);
+      expect(decodeURIComponent(first!)).toBe(queueName);
       expect(key).not.toMatch(/[*#]/);
       expect(matches(`${first}.#`, key)).toBe(true);
-      expect(matches(key, userKey(other, what))).toBe(user === other);
+      expect(matches(key, userKey(other, queueName))).toBe(user === other);
     });
     fc.assert(property, { numRuns: 500 });
   });
 
-  test('whoever is sent to and whoever subscribes meet in the same key', () => {
+  test('SEND to a user and SUBSCRIBE of that user have the same name', () => {
     const property = fc.property(
       name,
       fc.array(name, { minLength: 1, maxLength: 3 }),
@@ -193,11 +196,11 @@ describe('spelling', () => {
   });
 });
 
-describe('what a subscriber is shown', () => {
-  /** Names of exchanges and keys that a back end may choose; control characters a client could not even write. */
+describe('the destination of a MESSAGE', () => {
+  /** Names of exchanges and keys of back ends, including control characters, which clients cannot use. */
   const foreign = fc.string({ unit: fc.constantFrom('/', '%', '.', 'a', 'é', '\n', '#'), maxLength: 8 });
 
-  test('leads back to the exchange and key', () => {
+  test('parses to the exchange and key', () => {
     const property = fc.property(foreign, foreign, (exchange, key) => {
       fc.pre(!/\p{Cc}/u.test(exchange + key) && (exchange !== '' || key !== ''));
       const parsed = parseDestination(formatDestination(exchange, key, TOPIC_EXCHANGE), 'send');
@@ -207,7 +210,7 @@ describe('what a subscriber is shown', () => {
     fc.assert(property, { numRuns: 500 });
   });
 
-  test('to a topic, in either spelling, leads back to the key of the message', () => {
+  test('for a topic, in either spelling, parses to the key of the message', () => {
     const property = fc.property(
       fc.constantFrom('/topic/#', '/topic/a/#', '/topic/a.b', '/topic/*/b'),
       foreign,
@@ -223,7 +226,7 @@ describe('what a subscriber is shown', () => {
     fc.assert(property, { numRuns: 500 });
   });
 
-  test('holds no control character, whatever the key', () => {
+  test('has no control characters for any key', () => {
     const property = fc.property(foreign, foreign, (exchange, key) => {
       expect(formatDestination(exchange, key, TOPIC_EXCHANGE)).not.toMatch(/\p{Cc}/u);
     });

@@ -51,20 +51,20 @@ describe('parseDestination', () => {
     ['/reply-queue/amq.gen-A', 'amq.gen-A'],
     ['/reply-queue/a/b//%2F', 'a/b//%2F'],
     ['/reply-queue/stomp-relay.reply.x', 'stomp-relay.reply.x'],
-  ])('%s is verbatim, and takes SEND only', (text, queue) => {
+  ])('%s is verbatim, and allows only SEND', (text, queue) => {
     expect(parseDestination(text, 'send')).toEqual({ kind: 'reply-queue', text, queue });
     expect(refusal(() => parseDestination(text, 'subscribe'))).toMatch(/takes only SEND.*reply-to:\/temp-queue/);
   });
 
   test.each(['/reply-queue/amq.rabbitmq.reply-to.!!!.x', '/reply-queue/amq.rabbitmq.x'])(
-    '%s is no reply queue: RabbitMQ closes the connection over an address that it cannot read',
+    '%s is not a reply queue, because RabbitMQ closes the connection at a malformed address',
     (text) => {
       expect(refusal(() => parseDestination(text, 'send'))).toMatch(/clients cannot use/);
     },
   );
 
   test.each(['amq.topic', 'amq.direct', 'amq.fanout', 'amq.headers', 'amq.match', 'amq.rabbitmq'])(
-    '/exchange/%s is for clients',
+    '/exchange/%s is allowed',
     (exchange) => {
       for (const action of ['send', 'subscribe'] as const) {
         expect(parseDestination(`/exchange/${exchange}/k`, action)).toMatchObject({ exchange, key: 'k' });
@@ -85,12 +85,12 @@ describe('parseDestination', () => {
     ['/user/queue/x', 'x'],
     ['/user/queue/x/y', 'x/y'],
     ['/user/queue/queue/x', 'queue/x'],
-  ])('SUBSCRIBE to %s means the own user', (text, name) => {
+  ])('SUBSCRIBE to %s is for the user of the session', (text, name) => {
     expect(parseDestination(text, 'subscribe')).toEqual({ kind: 'user', text, user: undefined, name });
   });
 
   test.each([
-    ['/user/queue/x', 'send', /does not say whom.*\/user\/USER\/queue\/NAME/],
+    ['/user/queue/x', 'send', /does not name the recipient.*\/user\/USER\/queue\/NAME/],
     ['/user/queue/queue', 'send', /\/user\/USER\/queue\/NAME/],
     ['/user//queue/x', 'send', /\/user\/USER\/queue\/NAME/],
     ['/user/bob', 'send', /\/user\/USER\/queue\/NAME/],
@@ -159,7 +159,7 @@ describe('parseDestination', () => {
     expect(refusal(() => parseDestination('/reply-queue/', 'send'))).toMatch(/\/reply-queue\/NAME/);
   });
 
-  test('a text that is longer than any destination is not taken apart', () => {
+  test('a text that is longer than any destination is not parsed', () => {
     const tooLong = /1\d{4} characters: a destination has at most 2000/;
     expect(refusal(() => parseDestination(`/topic/${'a/'.repeat(8_000)}`, 'send'))).toMatch(tooLong);
     expect(refusal(() => parseReplyTo(`/temp-queue/${'%'.repeat(16_000)}`))).toMatch(tooLong);
@@ -177,7 +177,7 @@ describe('parseDestination', () => {
 });
 
 describe('parseReplyTo', () => {
-  test('reads temporary queues and leaves the rest alone', () => {
+  test('parses temporary queues, and ignores other texts', () => {
     expect(parseReplyTo('/temp-queue/a%2Fb')).toEqual({ kind: 'temp-queue', text: '/temp-queue/a%2Fb', name: 'a/b' });
     expect(parseReplyTo('/queue/a')).toBeUndefined();
     expect(parseReplyTo('amq.gen-1')).toBeUndefined();
@@ -203,12 +203,12 @@ describe('userKey', () => {
     expect(userKey(user, name)).toBe(key);
   });
 
-  test('is unambiguous whatever the user is called', () => {
+  test('is unambiguous for any name of a user', () => {
     expect(userKey('a', 'b/queue/x')).not.toBe(userKey('a/queue/b', 'x'));
     expect(userKey('today.ann', 'news')).not.toBe(userKey('ann', 'news.today'));
   });
 
-  test('refuses what would not fit into a routing key', () => {
+  test('refuses names that do not fit into a routing key', () => {
     expect(refusal(() => userKey('u'.repeat(254), 'x'))).toMatch(/at most 255/);
     expect(refusal(() => userKey('x', '.'.repeat(85)))).toMatch(/257 bytes.*at most 255/);
     expect(refusal(() => userKey('\ud800', 'x'))).toMatch(/valid Unicode/);

@@ -4,12 +4,12 @@ import { checkKey, checkPattern, isPattern } from '../../../../server/src/destin
 
 const LIMITS = { keyWordsMax: 4, patternHashesMax: 1 };
 
-test.each(['', 'a', 'a.b.c.d', '...', `${'x'.repeat(200)}.b`])('the key %j is short enough', (key) => {
+test.each(['', 'a', 'a.b.c.d', '...', `${'x'.repeat(200)}.b`])('the key %j is allowed', (key) => {
   expect(() => checkKey(key, LIMITS)).not.toThrow();
   expect(() => checkPattern(key, LIMITS)).not.toThrow();
 });
 
-test('only the dots of its name make the key of a user longer', () => {
+test('the words of a user’s key are those of the user’s name, and one more', () => {
   expect(() => checkKey(userKey('a.b.c', 'x.y.z'), LIMITS)).not.toThrow();
   expect(() => checkKey(userKey('a.b.c.d', 'x'), LIMITS)).toThrow(/5 words.*topics\.keyWordsMax \(4\)/);
 });
@@ -23,11 +23,11 @@ test.each(['a.b.c.d.e', '....', 'a.*.c.*.e'])('the key %j has too many words', (
   expect(() => checkPattern(key, LIMITS)).toThrow(refusal);
 });
 
-test.each(['#', '#.a', 'a.#.b', 'a#.b#.#', '##.#', '*.#'])('the pattern %s has few enough #', (pattern) => {
+test.each(['#', '#.a', 'a.#.b', 'a#.b#.#', '##.#', '*.#'])('the pattern %s is allowed', (pattern) => {
   expect(() => checkPattern(pattern, LIMITS)).not.toThrow();
 });
 
-test('the option says how many # there are in a pattern, and the error names it', () => {
+test('patternHashesMax bounds the # in a pattern, and the error names it', () => {
   expect(() => checkPattern('#.a.#', LIMITS)).toThrow(
     expect.objectContaining({
       code: 'invalid-destination',
@@ -39,11 +39,11 @@ test('the option says how many # there are in a pattern, and the error names it'
   expect(() => checkPattern('#', { ...LIMITS, patternHashesMax: 0 })).toThrow(/1 words "#"/);
 });
 
-test('a key that is published with may hold any number of #', () => {
+test('the key of a message may contain any number of #', () => {
   expect(() => checkKey('#.#.#', LIMITS)).not.toThrow();
 });
 
-describe('a subscription is a pattern', () => {
+describe('a destination is a pattern', () => {
   test.each([
     ['/topic/a.*', true],
     ['/topic/#', true],
@@ -55,7 +55,7 @@ describe('a subscription is a pattern', () => {
     ['/exchange/e', false],
     ['/user/queue/#', false],
     ['/queue/*', false],
-  ])('%s: %s', (text, isOne) => {
-    expect(isPattern(parseDestination(text, 'subscribe'))).toBe(isOne);
+  ])('%s: %s', (text, expected) => {
+    expect(isPattern(parseDestination(text, 'subscribe'))).toBe(expected);
   });
 });

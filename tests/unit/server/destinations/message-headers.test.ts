@@ -4,7 +4,7 @@ import { readHeaders } from '../../../../server/src/destinations/message-headers
 const ANN = { userName: 'ann', id: 's-1' };
 const written = (sent: Record<string, string>, sender: { userName: string; id?: string } = ANN) =>
   Object.fromEntries(readHeaders(new Map(Object.entries(sent)), sender).headers);
-/** Without the stamp. */
+/** The headers without user and session. */
 function kept(sent: Record<string, string>) {
   const { user, session, ...others } = written(sent);
   expect([user, session]).toEqual(['ann', 's-1']);
@@ -35,11 +35,11 @@ describe('readHeaders', () => {
     'relay-resent',
     'relay-id',
     'relay-anything',
-  ])('keeps back %s', (name) => {
+  ])('removes %s', (name) => {
     expect(kept({ [name]: 'x', other: 'y' })).toEqual({ other: 'y' });
   });
 
-  test('counts the characters of all that was sent', () => {
+  test('counts the characters of all sent headers', () => {
     const sent = new Map([
       ['receipt', '12'],
       ['x', 'é'],
@@ -47,7 +47,7 @@ describe('readHeaders', () => {
     expect(readHeaders(sent, ANN).characters).toBe(11);
   });
 
-  test('says who sends, and who has no session has none', () => {
+  test('sets user and session, and no session without one', () => {
     const forged = { user: 'admin', session: 's-9' };
     expect(written(forged)).toEqual({ user: 'ann', session: 's-1' });
     expect(written(forged, { userName: 'a service' })).toEqual({ user: 'a service' });

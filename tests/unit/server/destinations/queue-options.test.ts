@@ -13,7 +13,7 @@ const headers = (values: Record<string, string>): Map<string, string> => new Map
 const parse = (values: Record<string, string>) => parseQueueOptions(headers(values), 'subscribe');
 
 describe('parseQueueOptions', () => {
-  test('says nothing where nothing was given', () => {
+  test('is empty without headers for a queue', () => {
     expect(parse({ destination: '/queue/q', id: '1', ack: 'client' })).toEqual({ arguments: {}, consumer: {} });
   });
 
@@ -37,7 +37,7 @@ describe('parseQueueOptions', () => {
     });
   });
 
-  test('persistent on SUBSCRIBE means durable, on SEND it speaks of the message', () => {
+  test('persistent means durable on SUBSCRIBE; on SEND it concerns the message', () => {
     expect(parse({ persistent: 'true' }).durable).toBe(true);
     expect(parse({ persistent: 'true', durable: 'false' }).durable).toBe(false);
     expect(parseQueueOptions(headers({ persistent: 'false' }), 'send').durable).toBeUndefined();
@@ -118,29 +118,32 @@ describe('parseQueueOptions', () => {
   });
 });
 
-describe('wantsOwnQueue', () => {
-  const wants = (text: string, ack: string, values: Record<string, string> = {}): boolean =>
+describe('needsDedicatedQueue', () => {
+  const needs = (text: string, ack: string, values: Record<string, string> = {}): boolean =>
     needsDedicatedQueue(parseDestination(text, 'subscribe'), ack, headers(values));
 
-  test('queues always do', () => {
-    expect(wants('/queue/q', 'auto')).toBe(true);
-    expect(wants('/amq/queue/q', 'auto')).toBe(true);
+  test('is true for queues', () => {
+    expect(needs('/queue/q', 'auto')).toBe(true);
+    expect(needs('/amq/queue/q', 'auto')).toBe(true);
   });
 
-  test.each(['/topic/t', '/exchange/E/k', '/user/queue/x'])('%s does where it must', (text) => {
-    expect(wants(text, 'auto')).toBe(false);
-    expect(wants(text, 'client')).toBe(true);
-    expect(wants(text, 'client-individual')).toBe(true);
-    expect(wants(text, 'auto', { durable: 'true' })).toBe(true);
-    expect(wants(text, 'auto', { persistent: 'true' })).toBe(true);
-    expect(wants(text, 'auto', { 'x-queue-name': 'q' })).toBe(true);
-    expect(wants(text, 'auto', { 'x-max-length': '5' })).toBe(true);
-    // What makes no difference to a subscriber of its own private queue does not cost one.
-    expect(wants(text, 'auto', { durable: 'false', 'auto-delete': 'true', 'prefetch-count': '5' })).toBe(false);
-  });
+  test.each(['/topic/t', '/exchange/E/k', '/user/queue/x'])(
+    'is true for %s with acks or headers for a queue',
+    (text) => {
+      expect(needs(text, 'auto')).toBe(false);
+      expect(needs(text, 'client')).toBe(true);
+      expect(needs(text, 'client-individual')).toBe(true);
+      expect(needs(text, 'auto', { durable: 'true' })).toBe(true);
+      expect(needs(text, 'auto', { persistent: 'true' })).toBe(true);
+      expect(needs(text, 'auto', { 'x-queue-name': 'q' })).toBe(true);
+      expect(needs(text, 'auto', { 'x-max-length': '5' })).toBe(true);
+      // These headers make no difference for a private queue, so they need none.
+      expect(needs(text, 'auto', { durable: 'false', 'auto-delete': 'true', 'prefetch-count': '5' })).toBe(false);
+    },
+  );
 
-  test('refuses what cannot be read, also where it would be shared', () => {
-    expect(() => wants('/topic/t', 'auto', { durable: 'perhaps' })).toThrow(HeaderError);
+  test('refuses malformed headers, also for shared subscriptions', () => {
+    expect(() => needs('/topic/t', 'auto', { durable: 'perhaps' })).toThrow(HeaderError);
   });
 });
 
@@ -154,7 +157,7 @@ describe('bindingArguments', () => {
     expect(() => bindingArguments(headers({ [`arg-${'x'.repeat(256)}`]: 'y' }))).toThrow(/at most 255 bytes/);
   });
 
-  test('are the same in whatever order they stand', () => {
+  test('have the same text in any order', () => {
     expect(argumentsText({ a: 1, b: 'x' })).toBe(argumentsText({ b: 'x', a: 1 }));
     expect(argumentsText({ a: 1 })).not.toBe(argumentsText({ a: '1' }));
   });

@@ -8,7 +8,7 @@ import {
 
 describe('shownDestination', () => {
   test.each([
-    // [subscribed to, exchange, key, shown]
+    // [destination of SUBSCRIBE, exchange, key, destination of MESSAGE]
     ['/topic/a.b', 'amq.topic', 'a.b', '/topic/a.b'],
     ['/topic/a/b', 'amq.topic', 'a.b', '/topic/a/b'],
     ['/topic/a/b.c', 'amq.topic', 'a.b.c', '/topic/a/b.c'],
@@ -35,32 +35,32 @@ describe('shownDestination', () => {
     ['/queue/q', 'amq.topic', 'a.b/c', '/topic/a.b%2Fc'],
     ['/queue/q', 'E', 'q', '/exchange/E/q'],
     ['/queue/q', 'amq.fanout', '', '/exchange/amq.fanout'],
-  ])('%s, by exchange "%s" with key "%s": %s', (text, exchange, key, shown) => {
-    expect(shownDestination(parseDestination(text, 'subscribe'), originOf(exchange, key, 'amq.topic'))).toBe(shown);
+  ])('%s, through exchange "%s" with key "%s": %s', (text, exchange, key, expected) => {
+    expect(shownDestination(parseDestination(text, 'subscribe'), originOf(exchange, key, 'amq.topic'))).toBe(expected);
   });
 
-  test('a message with several keys is shown with the one that matched', () => {
+  test('uses the matching key of a message with several keys', () => {
     const topic = parseDestination('/topic/copies/*', 'subscribe');
     expect(shownDestination(topic, { kind: 'topic', key: 'a' }, 'copies.b')).toBe('/topic/copies/b');
   });
 
-  test('a message to a user that reached a queue is shown with the destination of its SEND', () => {
+  test('uses the destination of the SEND for a message to a user that reached a queue', () => {
     const queue = parseDestination('/queue/q', 'subscribe');
     expect(shownDestination(queue, { kind: 'user', text: '/user/ann/queue/x' })).toBe('/user/ann/queue/x');
   });
 
-  test('follows the configured topic exchange', () => {
+  test('uses the configured topic exchange', () => {
     const queue = parseDestination('/queue/q', 'subscribe');
     expect(shownDestination(queue, originOf('news', 'a', 'news'))).toBe('/topic/a');
     expect(shownDestination(queue, originOf('amq.topic', 'a', 'news'))).toBe('/exchange/amq.topic/a');
   });
 
-  test('an exact pattern shows the text that was subscribed to', () => {
+  test('uses the text of the SUBSCRIBE if its key is exact', () => {
     const text = '/topic/a/%62';
     expect(shownDestination(parseDestination(text, 'subscribe'), { kind: 'topic', key: 'a.b' })).toBe(text);
   });
 
-  test('what is shown can be sent to, and means the same key', () => {
+  test('is a valid destination of SEND with the same key', () => {
     for (const key of ['a', 'a.b', 'a/b', '100%', 'a..b', '.', 'é ☕', '*.#', '%2F']) {
       for (const pattern of ['/topic/#', '/topic/#/#']) {
         const shown = shownDestination(parseDestination(pattern, 'subscribe'), { kind: 'topic', key });

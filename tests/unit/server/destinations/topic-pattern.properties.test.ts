@@ -1,4 +1,4 @@
-/** The trie of topic patterns against a plain reading of the AMQP specification, while patterns come and go. */
+/** Compares the trie of topic patterns with a literal implementation of the AMQP specification. */
 import { expect, jest, test } from '@jest/globals';
 import {
   covers,
@@ -24,14 +24,14 @@ const joined = (word: fc.Arbitrary<string>, maxLength: number) =>
 const pattern = joined(fc.constantFrom('a', 'b', '*', '#', ''), 6);
 const key = joined(fc.constantFrom('a', 'b', 'c', '', '*', '#'), 7);
 
-test('a pattern matches as AMQP says', () => {
+test('a pattern matches as AMQP specifies', () => {
   const property = fc.property(pattern, key, (one, other) => {
     expect(matches(one, other)).toBe(isMatch(wordsOf(one), wordsOf(other)));
   });
   fc.assert(property, { numRuns: 3_000 });
 });
 
-test('a trie holds what was set last and finds all that match, whatever came and went', () => {
+test('a trie returns the latest values of all matching patterns after any changes', () => {
   const step = fc.oneof(
     { weight: 3, arbitrary: fc.record({ set: pattern, value: fc.nat({ max: 99 }) }) },
     { weight: 2, arbitrary: fc.record({ delete: pattern }) },
@@ -60,7 +60,7 @@ test('a trie holds what was set last and finds all that match, whatever came and
   fc.assert(property, { numRuns: 300 });
 });
 
-test('nothing is kept of patterns that have gone', () => {
+test('a trie keeps nothing of deleted patterns', () => {
   const property = fc.property(fc.uniqueArray(pattern, { size: 'large', maxLength: 60 }), (patterns) => {
     const trie = new TopicTrie<string>();
     const set = jest.spyOn(Map.prototype, 'set');
@@ -73,7 +73,7 @@ test('nothing is kept of patterns that have gone', () => {
   fc.assert(property);
 });
 
-/** The same, with each pair of places looked at once: for what the plain reading would take for ever. */
+/** Like `isMatch`, but visits each pair of positions once, for patterns on which `isMatch` would take forever. */
 function isLongMatch(pattern: readonly string[], key: readonly string[]): boolean {
   let reached = new Set([0]);
   for (const word of pattern) {
@@ -87,25 +87,25 @@ function isLongMatch(pattern: readonly string[], key: readonly string[]): boolea
   return reached.has(key.length);
 }
 
-// Tried place by place, these would be more than 10^20 steps and never end.
-test('a long pattern with many # matches as AMQP says, and at no great cost', () => {
+// Trying all positions would take more than 10^20 steps.
+test('a long pattern with many # matches as AMQP specifies, at low cost', () => {
   const words = fc.array(fc.constantFrom('a', '*', '#', '#'), { size: 'max', minLength: 30, maxLength: 120 });
   const long = fc.array(fc.constantFrom('a', 'a', 'a', 'b'), { size: 'max', minLength: 100, maxLength: 128 });
-  const property = fc.property(words, fc.constantFrom('a', 'b', 'c'), long, (start, last, of) => {
+  const property = fc.property(words, fc.constantFrom('a', 'b', 'c'), long, (start, last, keyWords) => {
     const whole = [...start, last];
-    expect(matches(whole.join('.'), of.join('.'))).toBe(isLongMatch(whole, of));
+    expect(matches(whole.join('.'), keyWords.join('.'))).toBe(isLongMatch(whole, keyWords));
   });
   fc.assert(property, { numRuns: 300 });
 });
 
-test('words of a key are covered where the pattern matches it', () => {
+test('a pattern covers the words of a key if and only if it matches the key', () => {
   const property = fc.property(pattern, key, (one, other) => {
     expect(coversWords(wordsOf(one), wordsOf(other), 'key')).toBe(isMatch(wordsOf(one), wordsOf(other)));
   });
   fc.assert(property, { numRuns: 3_000 });
 });
 
-test('a pattern that covers another matches all that it matches', () => {
+test('a pattern that covers another one matches all its keys', () => {
   const property = fc.property(pattern, pattern, key, (outer, inner, some) => {
     if (!(covers(outer, inner) && isMatch(wordsOf(inner), wordsOf(some)))) return;
     expect(isMatch(wordsOf(outer), wordsOf(some))).toBe(true);
@@ -113,7 +113,7 @@ test('a pattern that covers another matches all that it matches', () => {
   fc.assert(property, { numRuns: 20_000 });
 });
 
-/** All keys of up to this many words; `other` stands for each word that no pattern holds. */
+/** All keys of up to `longest` words. `other` represents all words that no pattern contains. */
 const allKeys = (longest: number): string[][] => {
   const keys: string[][] = [[]];
   for (const each of keys)
@@ -121,8 +121,9 @@ const allKeys = (longest: number): string[][] => {
   return keys;
 };
 
-// Where two patterns have a key in common, they have one as long as both together: `#` needs no word that is not opposite one.
-test('patterns overlap where a key is matched by both', () => {
+// If two patterns have a common key, they have one with at most the words of both together: a `#` needs no other words
+// than those opposite to it.
+test('patterns overlap if and only if both match a common key', () => {
   const keys = allKeys(6);
   const short = fc.array(fc.constantFrom('a', 'b', '*', '#', ''), { maxLength: 3 });
   const property = fc.property(short, short, (one, other) => {
@@ -133,7 +134,7 @@ test('patterns overlap where a key is matched by both', () => {
   fc.assert(property, { numRuns: 500 });
 });
 
-test('a key that two long patterns match shows that they overlap', () => {
+test('two long patterns that match a common key overlap', () => {
   const property = fc.property(pattern, pattern, key, (one, other, some) => {
     if (!(isMatch(wordsOf(one), wordsOf(some)) && isMatch(wordsOf(other), wordsOf(some)))) return;
     expect(overlapsWords(wordsOf(one), wordsOf(other))).toBe(true);
@@ -141,7 +142,7 @@ test('a key that two long patterns match shows that they overlap', () => {
   fc.assert(property, { numRuns: 20_000 });
 });
 
-test('what is covered overlaps, in either order', () => {
+test('a pattern overlaps each pattern that it covers, in either order', () => {
   const property = fc.property(pattern, pattern, (outer, inner) => {
     if (!covers(outer, inner)) return;
     expect(overlapsWords(wordsOf(outer), wordsOf(inner))).toBe(true);
@@ -150,8 +151,8 @@ test('what is covered overlaps, in either order', () => {
   fc.assert(property, { numRuns: 10_000 });
 });
 
-// Tried place by place, these would be more than 10^20 steps and never end.
-test('long patterns with many # are compared at no great cost', () => {
+// Trying all positions would take more than 10^20 steps.
+test('long patterns with many # are compared at low cost', () => {
   const some = Array.from({ length: 127 }, (_, i) => (i % 2 === 0 ? '#' : 'a'));
   expect(overlapsWords([...some, 'b'], [...some, 'c'])).toBe(false);
   expect(overlapsWords([...some, 'b'], [...some, '*'])).toBe(true);

@@ -62,12 +62,12 @@ describe('TopicTrie', () => {
     return trie;
   };
 
-  test('finds every pattern that matches, each once', () => {
+  test('finds every matching pattern once', () => {
     const trie = trieOf('a.b', 'a.*', '#', '#.#', '#.b', '*.*', 'a.b.#', 'c', 'a');
     expect([...trie.match('a.b')].sort()).toEqual(['#', '#.#', '#.b', '*.*', 'a.*', 'a.b', 'a.b.#']);
   });
 
-  test('remembers nothing that has changed since', () => {
+  test('does not return cached results after a change', () => {
     const trie = trieOf('a.*');
     expect(trie.match('a.b')).toEqual(['a.*']);
     trie.set('a.b', 'a.b');
@@ -78,7 +78,7 @@ describe('TopicTrie', () => {
     expect(trie.match('a.b')).toEqual(['other']);
   });
 
-  test('deletes a pattern and leaves those that share its words', () => {
+  test('deletes a pattern, but not others that share its words', () => {
     const trie = trieOf('a', 'a.b.c', 'a.b.#', 'a.b.#.d');
     trie.delete('a.b.#');
     trie.delete('a.b');
@@ -91,27 +91,27 @@ describe('TopicTrie', () => {
     expect(trie.match('a.b.c')).toEqual([]);
   });
 
-  test('looks at each node at most once, however many patterns and wildcards could match', () => {
+  test('visits each node at most once, even with many patterns and wildcards', () => {
     const words = (count: number, word: (i: number) => string): string[] =>
       Array.from({ length: count }, (_, i) => word(i));
-    // All ways to write "a" or "*" ten times, in front of a long rest
+    // All combinations of ten words "a" or "*", before a long rest.
     const choices = words(1_024, (n) => words(10, (bit) => ((n >> bit) & 1 ? '*' : 'a')).join('.'));
     const trie = trieOf(
       ...choices.flatMap((choice) => [`${choice}.${words(50, () => 'a').join('.')}`, `#.${choice}.#.b`]),
     );
     const key = words(128, () => 'a').join('.');
     expect(Buffer.byteLength(key)).toBe(255);
-    const looks = jest.spyOn(Map.prototype, 'get');
+    const visits = jest.spyOn(Map.prototype, 'get');
     try {
       expect(trie.match(key)).toEqual([]);
       const nodes = 2_048 + 1_024 * 50;
-      expect(looks.mock.calls.length).toBeLessThan(2 * nodes + 10);
+      expect(visits.mock.calls.length).toBeLessThan(2 * nodes + 10);
     } finally {
-      looks.mockRestore();
+      visits.mockRestore();
     }
   });
 
-  test('tells "#" from "#." and "#.#"', () => {
+  test('distinguishes "#", "#." and "#.#"', () => {
     const trie = trieOf('#', '#.', '#.#');
     expect([...trie.match('a.')].sort()).toEqual(['#', '#.', '#.#']);
     trie.delete('#');
@@ -119,7 +119,7 @@ describe('TopicTrie', () => {
     expect([...trie.match('a')]).toEqual(['#.#']);
   });
 
-  test('does not remember keys without end', () => {
+  test('bounds its cache of keys', () => {
     const trie = trieOf('#');
     const cleared = jest.spyOn(Map.prototype, 'clear');
     try {
@@ -157,7 +157,7 @@ describe('covers', () => {
     expect(covers(outer, inner)).toBe(expected);
   });
 
-  test('says yes of no pattern that matches a key which the other does not', () => {
+  test('is never true if the inner pattern matches a key that the outer pattern does not', () => {
     const all = (words: readonly string[], longest: number): string[] => {
       const texts = [''];
       for (let from = 0, length = 1; length <= longest; length++) {

@@ -28,7 +28,7 @@ const open = (options: AdmissionOptions) =>
     () => clock,
   );
 
-/** Each takes 4 ms to let in. */
+/** Admitting a client takes 4 ms. */
 function arrive(...names: string[]): void {
   for (const name of names) {
     admissionQueue.submit({
@@ -36,19 +36,19 @@ function arrive(...names: string[]): void {
         clock += 4;
         log.push(name);
       },
-      reject: (why) => log.push(`not ${name}`, ...(why === 'overloaded' ? [] : [why])),
+      reject: (reason) => log.push(`not ${name}`, ...(reason === 'overloaded' ? [] : [reason])),
     });
   }
 }
 
-/** One turn of the event loop, and the time that has passed before it. */
+/** One turn of the event loop, `ms` later. */
 function turn(ms = 0): void {
   clock += ms;
   jest.advanceTimersByTime(Math.max(1, ms));
 }
 
 describe('AdmissionQueue', () => {
-  test('lets in at once who comes alone', () => {
+  test('admits a single client at once', () => {
     arrive('a');
     expect(log).toEqual(['a']);
     turn();
@@ -56,7 +56,7 @@ describe('AdmissionQueue', () => {
     expect(log).toEqual(['a', 'b']);
   });
 
-  test('lets a crowd in by turns, in order, also those who come while others wait', () => {
+  test('admits many clients in turns, in order, including those that arrive while others wait', () => {
     arrive('a', 'b', 'c', 'd', 'e');
     expect(log.join('')).toBe('abc');
     turn();
@@ -72,7 +72,7 @@ describe('AdmissionQueue', () => {
     expect(admissionQueue.rejected).toBe(0);
   });
 
-  test('lets nobody in while there is overload, and all after it', () => {
+  test('admits no client during overload, and all clients after it', () => {
     load.isOverloaded = true;
     arrive('a', 'b');
     for (let i = 0; i < 10; i++) turn(50);
@@ -84,10 +84,10 @@ describe('AdmissionQueue', () => {
     expect(log.join('')).toBe('abc');
     expect(jest.getTimerCount()).toBe(1); // the end of this turn
     turn();
-    expect(jest.getTimerCount()).toBe(0); // idle, it costs nothing
+    expect(jest.getTimerCount()).toBe(0); // an idle queue has no timer
   });
 
-  test('turns away who has waited for too long', () => {
+  test('rejects a client that has waited for too long', () => {
     load.isOverloaded = true;
     arrive('a');
     turn(500);
@@ -101,7 +101,7 @@ describe('AdmissionQueue', () => {
     expect(admissionQueue.rejected).toBe(2);
   });
 
-  test('lets in no more than so many a second, and says so to who has waited for too long', () => {
+  test('enforces connectsPerSecondMax, and rejects waiting clients with that reason', () => {
     admissionQueue = open({ waitMaxMs: 1_200, waitingMax: 5, connectsPerSecondMax: 2 });
     arrive('a', 'b', 'c', 'd', 'e', 'f', 'g');
     expect(log).toEqual(['a', 'b']);
@@ -117,14 +117,14 @@ describe('AdmissionQueue', () => {
     expect(jest.getTimerCount()).toBe(0);
   });
 
-  test('turns away at once who finds the line full', () => {
+  test('rejects a client at once if the queue is full', () => {
     load.isOverloaded = true;
     arrive('a', 'b', 'c', 'd', 'e', 'f');
     expect(log).toEqual(['not f']);
     expect(admissionQueue.waiting).toBe(5);
   });
 
-  test('when it stops, turns away all who wait and whoever comes', () => {
+  test('stop rejects all waiting and all future clients', () => {
     load.isOverloaded = true;
     arrive('a', 'b');
     admissionQueue.stop();

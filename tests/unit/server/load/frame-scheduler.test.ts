@@ -20,7 +20,7 @@ beforeEach(() => {
   done = [];
 });
 
-/** A session with that many frames of 6 ms each. */
+/** A session with `frames` frames of 6 ms each. */
 function session(name: string, frames: number): () => void {
   const handle = (): void => {
     for (; frames > 0; frames--) {
@@ -32,7 +32,7 @@ function session(name: string, frames: number): () => void {
   return handle;
 }
 
-describe('FrameTurns', () => {
+describe('FrameScheduler', () => {
   test('ends a turn when its time is used up, and begins another', async () => {
     expect(turns.isTurnOver).toBe(false);
     now = 9;
@@ -43,23 +43,23 @@ describe('FrameTurns', () => {
     expect(turns.isTurnOver).toBe(false);
   });
 
-  test('tells once of a turn that goes on far beyond its time', async () => {
-    const looksAt = (ms: number): void => {
+  test('reports once that a turn lasts far too long', async () => {
+    const checkAt = (ms: number): void => {
       now = ms;
       void turns.isTurnOver;
     };
-    [0, 10, 39].forEach(looksAt);
+    [0, 10, 39].forEach(checkAt);
     expect(overruns).toBe(0);
-    [40, 50, 90].forEach(looksAt);
+    [40, 50, 90].forEach(checkAt);
     expect(overruns).toBe(1);
     await tick();
-    [100, 139].forEach(looksAt);
+    [100, 139].forEach(checkAt);
     expect(overruns).toBe(1);
-    looksAt(140);
+    checkAt(140);
     expect(overruns).toBe(2);
   });
 
-  test('are short while there is overload, and each begins a new one', async () => {
+  test('has short turns during overload', async () => {
     load.isOverloaded = true;
     expect(turns.isTurnOver).toBe(false);
     const first = turns.turnNumber;
@@ -70,7 +70,7 @@ describe('FrameTurns', () => {
     expect(turns.turnNumber).toBe(first + 1);
   });
 
-  test('lets all who wait go on in turns', async () => {
+  test('serves queued sessions in turns', async () => {
     for (const name of ['a', 'b', 'c']) turns.enqueue(session(name, 4));
     await tick();
     expect(done.join('')).toBe('aa');

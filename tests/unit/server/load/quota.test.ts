@@ -2,7 +2,7 @@ import { describe, expect, test } from '@jest/globals';
 import { Quota } from '../../../../server/src/load/quota.js';
 
 describe('Quota', () => {
-  test('so many for each, and another when one has gone', () => {
+  test('bounds the holders of each key, and admits another when one is released', () => {
     const quota = new Quota(2);
     const [first, second, third] = [{}, {}, {}];
     expect([quota.take(first, 'a'), quota.take(second, 'a'), quota.take(third, 'a')]).toEqual([true, true, false]);
@@ -13,7 +13,7 @@ describe('Quota', () => {
     expect(quota.take(third, 'a')).toBe(true);
   });
 
-  test('forgets who has none left, and releases once only', () => {
+  test('removes keys without holders, and releases a holder only once', () => {
     const quota = new Quota(2);
     const [first, second] = [{}, {}];
     quota.take(first, 'a');
@@ -25,7 +25,7 @@ describe('Quota', () => {
     expect(quota.size).toBe(0);
   });
 
-  test('counts nothing where there is no limit', () => {
+  test('counts nothing without a limit', () => {
     const quota = new Quota(0);
     for (let i = 0; i < 10; i++) expect(quota.take({}, 'a')).toBe(true);
     expect(quota.size).toBe(0);

@@ -1,42 +1,42 @@
 import { describe, expect, test } from '@jest/globals';
 import { RateLimiter } from '../../../../server/src/load/rate-limiter.js';
 
-describe('Pace', () => {
+describe('RateLimiter', () => {
   let clock = 0;
-  /** How many may come now. */
-  const burst = (pace: RateLimiter): number => {
+  /** The number that may pass now. */
+  const burst = (limiter: RateLimiter): number => {
     let count = 0;
-    for (; pace.waitMs === 0; count++) pace.count();
+    for (; limiter.waitMs === 0; count++) limiter.count();
     return count;
   };
 
-  test('a second’s worth at once, then as many as time brings', () => {
-    const pace = new RateLimiter(10, () => clock);
-    expect(burst(pace)).toBe(10);
-    expect(pace.waitMs).toBe(100);
+  test('allows a burst of one second, and then the configured rate', () => {
+    const limiter = new RateLimiter(10, () => clock);
+    expect(burst(limiter)).toBe(10);
+    expect(limiter.waitMs).toBe(100);
     clock += 100;
-    expect(burst(pace)).toBe(1);
+    expect(burst(limiter)).toBe(1);
     clock += 50;
-    expect(pace.waitMs).toBe(50);
+    expect(limiter.waitMs).toBe(50);
     clock += 450;
-    expect(burst(pace)).toBe(5);
+    expect(burst(limiter)).toBe(5);
   });
 
-  test('a rest is worth no more than a second', () => {
-    const pace = new RateLimiter(10, () => clock);
-    burst(pace);
+  test('allows no more than the burst of one second after a long pause', () => {
+    const limiter = new RateLimiter(10, () => clock);
+    burst(limiter);
     clock += 60_000;
-    expect(burst(pace)).toBe(10);
+    expect(burst(limiter)).toBe(10);
   });
 
-  test('less than one a tick is waited for, not lost', () => {
-    const pace = new RateLimiter(1, () => clock);
-    expect(burst(pace)).toBe(1);
+  test('keeps fractions of a token', () => {
+    const limiter = new RateLimiter(1, () => clock);
+    expect(burst(limiter)).toBe(1);
     for (let i = 0; i < 9; i++) {
       clock += 100;
-      expect(burst(pace)).toBe(0);
+      expect(burst(limiter)).toBe(0);
     }
     clock += 100;
-    expect(burst(pace)).toBe(1);
+    expect(burst(limiter)).toBe(1);
   });
 });

@@ -29,16 +29,16 @@ beforeEach(() => {
   chunks = 0;
 });
 
-const holdOf = (readers: readonly FakeReader[]): ReadThrottle => new ReadThrottle(readers, () => chunks);
+const throttleOf = (readers: readonly FakeReader[]): ReadThrottle => new ReadThrottle(readers, () => chunks);
 
-/** A turn of the event loop in which so many chunks are read. */
+/** A turn of the event loop in which `chunksRead` chunks are read. */
 async function turn(chunksRead: number): Promise<void> {
   chunks += chunksRead;
   await tick();
 }
 
-/** How many more are let go in each of the turns. */
-async function letGoIn(chunksOfTurns: readonly number[], readers: readonly FakeReader[]): Promise<number[]> {
+/** The number of sessions that are released in each turn. */
+async function releasedIn(chunksOfTurns: readonly number[], readers: readonly FakeReader[]): Promise<number[]> {
   const counts: number[] = [];
   for (const chunksRead of chunksOfTurns) {
     const before = reading(readers);
@@ -48,46 +48,46 @@ async function letGoIn(chunksOfTurns: readonly number[], readers: readonly FakeR
   return counts;
 }
 
-describe('ReadHold', () => {
-  test('holds all, and lets go a few in each turn until nobody is held', async () => {
+describe('ReadThrottle', () => {
+  test('pauses all sessions, and releases a few in each turn', async () => {
     const readers = readersOf(2 * FIRST + 1);
-    const hold = holdOf(readers);
-    hold.begin();
+    const throttle = throttleOf(readers);
+    throttle.begin();
     expect(reading(readers)).toBe(0);
-    expect(await letGoIn([0, ENOUGH, ENOUGH], readers)).toEqual([FIRST, FIRST, 1]);
-    expect(hold.size).toBe(0);
+    expect(await releasedIn([0, ENOUGH, ENOUGH], readers)).toEqual([FIRST, FIRST, 1]);
+    expect(throttle.size).toBe(0);
   });
 
-  test('lets go a thousand that say little in a few turns', async () => {
+  test('releases a thousand light senders in a few turns', async () => {
     const readers = readersOf(1_000);
-    holdOf(readers).begin();
-    expect(await letGoIn([5_000, 64, 0, 128, 511, 400], readers)).toEqual([16, 32, 64, 128, 256, 504]);
+    throttleOf(readers).begin();
+    expect(await releasedIn([5_000, 64, 0, 128, 511, 400], readers)).toEqual([16, 32, 64, 128, 256, 504]);
   });
 
-  test('lets go fewer after a turn that brought too much, and never fewer than at first', async () => {
+  test('releases fewer after a turn with too many chunks, but never fewer than at first', async () => {
     const readers = readersOf(1_000);
-    holdOf(readers).begin();
-    expect(await letGoIn([0, 0, 0, ENOUGH + 1, 512, ENOUGH + 1, 9_000, 0], readers)).toEqual([
+    throttleOf(readers).begin();
+    expect(await releasedIn([0, 0, 0, ENOUGH + 1, 512, ENOUGH + 1, 9_000, 0], readers)).toEqual([
       16, 32, 64, 32, 32, 16, 16, 32,
     ]);
   });
 
-  test('each hold begins with a few again', async () => {
+  test('begins with a few each time', async () => {
     const readers = readersOf(3 * FIRST);
-    const hold = holdOf(readers);
-    for (let holds = 0; holds < 2; holds++) {
-      hold.begin();
-      expect(await letGoIn([0, 0], readers)).toEqual([FIRST, 2 * FIRST]);
-      expect(hold.size).toBe(0);
+    const throttle = throttleOf(readers);
+    for (let times = 0; times < 2; times++) {
+      throttle.begin();
+      expect(await releasedIn([0, 0], readers)).toEqual([FIRST, 2 * FIRST]);
+      expect(throttle.size).toBe(0);
     }
   });
 
-  test('who is held again keeps its place, and who was let go goes to the end', async () => {
+  test('keeps the position of a paused session, and puts a released one at the end', async () => {
     const readers = readersOf(FIRST + 1);
-    const hold = holdOf(readers);
-    hold.begin();
+    const throttle = throttleOf(readers);
+    throttle.begin();
     await turn(ENOUGH);
-    hold.begin();
+    throttle.begin();
     expect(reading(readers)).toBe(0);
     expect(readers.at(-1)?.timesPaused).toBe(1);
     await turn(ENOUGH);
@@ -97,15 +97,15 @@ describe('ReadHold', () => {
     expect(reading(readers)).toBe(FIRST + 1);
   });
 
-  test('leaves alone who has paused of its own accord', async () => {
+  test('does not resume a session that has paused by itself', async () => {
     const [before, meanwhile] = readersOf(2) as [FakeReader, FakeReader];
     before.isPaused = true;
     before.isReading = false;
-    const hold = holdOf([before, meanwhile]);
-    hold.begin();
+    const throttle = throttleOf([before, meanwhile]);
+    throttle.begin();
     meanwhile.isPaused = true;
     await turn(ENOUGH);
     expect([before.isReading, meanwhile.isReading]).toEqual([false, false]);
-    expect(hold.size).toBe(0);
+    expect(throttle.size).toBe(0);
   });
 });

@@ -7,21 +7,21 @@ function collect(level: 'info' | 'debug') {
   return { lines, log };
 }
 
-test('writes JSON lines, from its level up', () => {
+test('writes JSON lines of its level and above', () => {
   const { lines, log } = collect('info');
   log.debug({}, 'not shown');
   log.info({ port: 8080 }, 'listening');
   expect(lines).toEqual([{ level: 'info', time: expect.stringMatching(/^\d{4}-.*Z$/), port: 8080, msg: 'listening' }]);
 });
 
-test('shows no passcode, however it came in', () => {
+test('masks passcodes, also in nested details', () => {
   const { lines, log } = collect('debug');
   log.debug({ passcode: 'secret', headers: { authorization: 'Bearer secret', login: 'anna' } }, 'CONNECT');
   expect(JSON.stringify(lines)).not.toContain('secret');
   expect(lines[0]).toMatchObject({ headers: { login: 'anna' } });
 });
 
-test('a terminal obeys nothing in a line, and the values stay the same', () => {
+test('escapes characters that terminals interpret, and the values stay the same', () => {
   const raw: string[] = [];
   const log = createLog({ level: 'info' }, { write: (line) => void raw.push(line) });
   const login = 'a\u001b[2J\u009b2J\u202eb\u2028c\u007f';

@@ -1,13 +1,13 @@
 import { afterEach, beforeEach, expect, jest, test } from '@jest/globals';
 import { LossyWriter, type WriteCalls } from '../../../../server/src/process/lossy-writer.js';
 
-/** A descriptor that takes what the test says. */
+/** A file descriptor with scripted results. */
 class ScriptedFile implements WriteCalls {
   text = '';
-  /** What a write is answered with: an error's code, or how many bytes it takes; not given: all. */
+  /** The results of writes: an error code, or the number of bytes written. Without a result all bytes are written. */
   answers: (string | number)[] = [];
   readonly sizes: number[] = [];
-  /** Writes stay unanswered. */
+  /** If true, writes never finish. */
   isStuck = false;
 
   write(_fd: number, bytes: Buffer, done: (error: NodeJS.ErrnoException | null, written: number) => void): void {
@@ -48,7 +48,7 @@ beforeEach(() => {
 });
 afterEach(() => void jest.useRealTimers());
 
-/** Lets timers and answers come until nothing is left to do. */
+/** Runs timers and callbacks until none is left. */
 async function settle(): Promise<void> {
   for (let turn = 0; turn < 100; turn++) {
     await jest.advanceTimersByTimeAsync(100);
@@ -56,7 +56,7 @@ async function settle(): Promise<void> {
   }
 }
 
-test('writes the lines of a turn together, in order, and no more at a time than a pipe takes whole', async () => {
+test('writes the lines of a turn together, in order, in batches that a pipe writes atomically', async () => {
   for (const each of lines(0, 90)) writer.write(each);
   expect(file.text).toBe('');
   await settle();
@@ -64,7 +64,7 @@ test('writes the lines of a turn together, in order, and no more at a time than 
   expect(file.sizes).toEqual([4_000, 4_000, 1_000]);
 });
 
-test('a line that is longer than that is written', async () => {
+test('writes a line that is longer than a batch', async () => {
   const long = `${'x'.repeat(6_000)}\n`;
   writer.write(line(0));
   writer.write(long);
@@ -72,14 +72,14 @@ test('a line that is longer than that is written', async () => {
   expect(file.text).toBe(line(0) + long);
 });
 
-test('goes on behind what was taken, in the middle of a line', async () => {
+test('continues after a partial write, in the middle of a line', async () => {
   file.answers = [150, 1];
   for (const each of lines(0, 3)) writer.write(each);
   await settle();
   expect(file.text).toBe(lines(0, 3).join(''));
 });
 
-test.each(['EAGAIN', 'ENOSPC', 'EPIPE', 'EIO'])('%s: tries again, and nothing is lost', async (code) => {
+test.each(['EAGAIN', 'ENOSPC', 'EPIPE', 'EIO'])('tries again after %s, and loses no line', async (code) => {
   file.answers = [code, code, code];
   for (const each of lines(0, 5)) writer.write(each);
   await settle();
@@ -87,7 +87,7 @@ test.each(['EAGAIN', 'ENOSPC', 'EPIPE', 'EIO'])('%s: tries again, and nothing is
   expect(writer.dropped).toBe(0);
 });
 
-test('keeps as much as the bound, drops and counts the rest, and reports it once there is room', async () => {
+test('keeps lines up to the bound, drops and counts the others, and reports them when there is room', async () => {
   file.answers = ['ENOSPC'];
   for (const each of lines(0, 130)) writer.write(each);
   expect(writer.dropped).toBe(30);
@@ -101,7 +101,7 @@ test('keeps as much as the bound, drops and counts the rest, and reports it once
   expect([writer.dropped, losses]).toEqual([30, [30]]);
 });
 
-test('at the end writes what is left, also where there is room only after a while', () => {
+test('flushSync writes the remaining lines, also if there is room only after a while', () => {
   file.answers = ['EAGAIN', 50];
   for (const each of lines(0, 3)) writer.write(each);
   writer.flushSync(1_000);
@@ -111,7 +111,7 @@ test('at the end writes what is left, also where there is room only after a whil
 test.each([
   ['ENOSPC', ['ENOSPC']],
   ['a pipe that stays full', Array.from({ length: 1_000 }, () => 'EAGAIN')],
-])('at the end %s is given up', (_, answers) => {
+])('flushSync gives up at %s', (_, answers) => {
   file.answers = answers;
   writer.write(line(0));
   const before = performance.now();
@@ -120,7 +120,7 @@ test.each([
   expect(file.text).toBe('');
 });
 
-test('at the end what another thread is writing is not written twice', async () => {
+test('flushSync does not repeat a write that another thread is doing', async () => {
   file.isStuck = true;
   writer.write(line(0));
   await settle();

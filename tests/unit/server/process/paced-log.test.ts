@@ -17,7 +17,7 @@ beforeEach(() => {
 });
 afterEach(() => void jest.useRealTimers());
 
-test('the first line of a kind comes at once, and one a second from then on, with a count of the others', () => {
+test('writes the first line of a kind at once, and then one per second with a count of the others', () => {
   for (let number = 1; number <= 5; number++) paced.warn({ number }, 'refused');
   expect(lines).toEqual([['warn', 'refused', { number: 1 }]]);
   jest.advanceTimersByTime(1_000);
@@ -28,14 +28,14 @@ test('the first line of a kind comes at once, and one a second from then on, wit
   expect(lines.slice(2)).toEqual([['warn', 'refused', { number: 6 }]]);
 });
 
-test('kinds do not wait for each other', () => {
+test('limits each kind separately', () => {
   paced.warn({}, 'refused');
   paced.error({}, 'refused');
   paced.warn({}, 'denied');
   expect(lines).toHaveLength(3);
 });
 
-test('after a quiet second a line comes at once again, and nothing is kept', () => {
+test('after a quiet second writes a line at once again, and keeps no state', () => {
   paced.info({ number: 1 }, 'refused');
   jest.advanceTimersByTime(1_000);
   expect(jest.getTimerCount()).toBe(0);
@@ -43,7 +43,7 @@ test('after a quiet second a line comes at once again, and nothing is kept', () 
   expect(lines).toHaveLength(2);
 });
 
-test('long texts are cut short', () => {
+test('shortens long texts', () => {
   const err = new Error('whole');
   paced.debug({ destination: 'x'.repeat(10_000), code: 'access-denied', err }, 'refused');
   expect(lines).toEqual([['debug', 'refused', { destination: `${'x'.repeat(300)}...`, code: 'access-denied', err }]]);

@@ -6,14 +6,14 @@ function given(text: string, isTTY = false) {
   const screen = new PassThrough();
   const input = Object.assign(new PassThrough(), { isTTY, setRawMode: () => undefined });
   input.end(text);
-  return { password: readPassword(input, screen), shown: () => String(screen.read() ?? '') };
+  return { password: readPassword(input, screen), screenText: () => String(screen.read() ?? '') };
 }
 
-describe('from elsewhere', () => {
-  test.each(['correct horse\n', 'correct horse\r\n', 'correct horse'])('%j is a line', async (text) => {
-    const { password, shown } = given(text);
+describe('from other input', () => {
+  test.each(['correct horse\n', 'correct horse\r\n', 'correct horse'])('%j is one line', async (text) => {
+    const { password, screenText } = given(text);
     expect(await password).toBe('correct horse');
-    expect(shown()).toBe('');
+    expect(screenText()).toBe('');
   });
 
   test.each([
@@ -28,16 +28,16 @@ describe('from elsewhere', () => {
 });
 
 describe('at a terminal', () => {
-  test('it is typed twice, can be corrected, and is not shown', async () => {
-    const { password, shown } = given('correct house\x7f\x7f\x7frse\rcorrect horse\r', true);
+  test('a password is typed twice, can be corrected, and is not echoed', async () => {
+    const { password, screenText } = given('correct house\x7f\x7f\x7frse\rcorrect horse\r', true);
     expect(await password).toBe('correct horse');
-    expect(shown()).toBe('Password: \nOnce more: \n');
+    expect(screenText()).toBe('Password: \nOnce more: \n');
   });
 
-  test('two that differ, and an end (Ctrl-C, Ctrl-D), give none', async () => {
-    await expect(given('one\rtwo\r', true).password).rejects.toThrow(/not the same/);
+  test('two different passwords, or an end of the input (Ctrl-C, Ctrl-D), are refused', async () => {
+    await expect(given('one\rtwo\r', true).password).rejects.toThrow(/two passwords differ/);
     await expect(given('one\x03', true).password).rejects.toThrow(/no password/);
     await expect(given('\x04', true).password).rejects.toThrow(/no password/);
-    await expect(given('one\rone\x03', true).password).rejects.toThrow(/not the same/);
+    await expect(given('one\rone\x03', true).password).rejects.toThrow(/two passwords differ/);
   });
 });

@@ -11,13 +11,13 @@ describe('withDeadline', () => {
     jest.useRealTimers();
   });
 
-  test('settles as the promise does, and leaves no timer', async () => {
+  test('settles like the promise, and leaves no timer', async () => {
     await expect(withDeadline(Promise.resolve(1), 100, late)).resolves.toBe(1);
     await expect(withDeadline(Promise.reject(new Error('no')), 100, late)).rejects.toThrow('no');
     expect(jest.getTimerCount()).toBe(0);
   });
 
-  test('rejects in time, and what comes later has no consequence', async () => {
+  test('rejects in time, and a later outcome has no effect', async () => {
     let refuse: (error: Error) => void = () => {};
     const promise = withDeadline(new Promise((_, reject) => (refuse = reject)), 100, late);
     const outcome = expect(promise).rejects.toThrow('too slow');
@@ -28,7 +28,7 @@ describe('withDeadline', () => {
   });
 });
 
-test('finishesWithin gives the outcome, and rejects as the work does', async () => {
+test('finishesWithin returns the outcome, and rejects if the work rejects', async () => {
   expect(await finishesWithin(Promise.resolve(1), 1_000)).toBe(true);
   expect(await finishesWithin(new Promise(() => undefined), 1)).toBe(false);
   await expect(finishesWithin(Promise.reject(new Error('no')), 1_000)).rejects.toThrow('no');

@@ -11,7 +11,7 @@ afterEach(() => {
 
 const TURN_MS = 1_024 * TICK_MS;
 
-/** Deadlines within a tick, at the turns of the wheel, and anywhere. */
+/** Deadlines within a tick, near full turns of the wheel, and anywhere. */
 const delay = fc.oneof(
   fc.nat({ max: 120 }),
   fc
@@ -34,7 +34,7 @@ interface Deadline {
   isCancelled: boolean;
 }
 
-test('each deadline runs once, never early and two ticks late at most, unless it is cancelled', () => {
+test('each deadline runs once, never early and at most two ticks late, unless it is cancelled', () => {
   const property = fc.property(fc.array(step, { size: 'large', maxLength: 40 }), (steps) => {
     const wheel = new TimerWheel();
     const deadlines: Deadline[] = [];
@@ -75,7 +75,7 @@ test('each deadline runs once, never early and two ticks late at most, unless it
     }
     pass(3 * TURN_MS);
     expect(deadlines.every(({ runs, isCancelled }) => runs === (isCancelled ? 0 : 1))).toBe(true);
-    // Nothing runs while nothing is to come
+    // Without deadlines there is no interval.
     expect(jest.getTimerCount()).toBe(0);
   });
   fc.assert(property, { numRuns: 100 });

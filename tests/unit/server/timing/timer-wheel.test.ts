@@ -17,7 +17,7 @@ const schedule = (ms: number, name = String(ms)) => wheel.schedule(ms, () => ran
 
 describe('TimerWheel', () => {
   test.each([1, 49, 50, 51, 1_000, 51_199, 51_200, 51_201, 200_000])(
-    '%i ms: never early, two ticks late at most',
+    'runs a deadline of %i ms never early and at most two ticks late',
     (ms) => {
       jest.advanceTimersByTime(17);
       schedule(ms);
@@ -28,13 +28,13 @@ describe('TimerWheel', () => {
     },
   );
 
-  test('keeps the order of deadlines, also those that share a slot', () => {
+  test('keeps the order of deadlines, including those that share a slot', () => {
     for (const ms of [60_000, 100, 51_300, 1_000, 102_500]) schedule(ms);
     jest.advanceTimersByTime(103_000);
     expect(ran).toEqual(['100', '1000', '51300', '60000', '102500']);
   });
 
-  test('forgets what is cancelled, at once', () => {
+  test('removes a cancelled deadline at once', () => {
     const one = schedule(1_000);
     schedule(2_000);
     expect(wheel.size).toBe(2);
@@ -47,7 +47,7 @@ describe('TimerWheel', () => {
     expect(wheel.size).toBe(0);
   });
 
-  test('a deadline may cancel another one of the same tick, and itself', () => {
+  test('allows a deadline to cancel another one of the same tick, and itself', () => {
     const first = wheel.schedule(100, () => {
       wheel.cancel(first);
       wheel.cancel(second);
@@ -58,7 +58,7 @@ describe('TimerWheel', () => {
     expect(wheel.size).toBe(0);
   });
 
-  test('a deadline may set the next one', () => {
+  test('allows a deadline to schedule the next one', () => {
     const again = (): void => {
       ran.push('again');
       if (ran.length < 3) wheel.schedule(1_000, again);
@@ -80,16 +80,16 @@ describe('TimerWheel', () => {
     expect(ran).toEqual(['100', 'later']);
   });
 
-  test('the interval ends after the last one was cancelled', () => {
+  test('stops its interval after the last deadline was cancelled', () => {
     wheel.cancel(schedule(100_000));
     jest.advanceTimersByTime(TICK_MS);
     expect(jest.getTimerCount()).toBe(0);
   });
 
-  test('a busy event loop makes nothing early', () => {
+  test('runs no deadline early after a busy event loop', () => {
     schedule(60_000, 'keeps the wheel turning');
     jest.advanceTimersByTime(500);
-    // 900 ms pass in which no timer can run; only then the deadline is set.
+    // No timer can run for 900 ms; the deadline is scheduled after that.
     const real = performance.now.bind(performance);
     jest.spyOn(performance, 'now').mockImplementation(() => real() + 900);
     schedule(200);
@@ -99,7 +99,7 @@ describe('TimerWheel', () => {
     expect(ran).toEqual(['200']);
   });
 
-  test('when the process stood still for long, deadlines are late by what is more than a second', () => {
+  test('counts at most a second of the time in which the process was suspended', () => {
     schedule(20_000);
     jest.advanceTimersByTime(1_000);
     const frozenMs = 60_000;
@@ -111,7 +111,7 @@ describe('TimerWheel', () => {
     expect(ran).toEqual(['20000']);
   });
 
-  test('close forgets everything', () => {
+  test('close removes all deadlines', () => {
     schedule(100);
     wheel.close();
     expect(wheel.size).toBe(0);
@@ -120,7 +120,7 @@ describe('TimerWheel', () => {
     expect(ran).toEqual([]);
   });
 
-  test('close may come from a deadline', () => {
+  test('allows a deadline to close the wheel', () => {
     wheel.schedule(100, () => wheel.close());
     schedule(100, 'same tick');
     schedule(200);

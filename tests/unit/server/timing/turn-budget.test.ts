@@ -8,7 +8,7 @@ afterEach(() => {
   jest.useRealTimers();
 });
 
-test('work goes on in the same turn until its time is used up', async () => {
+test('inTurns begins work in the same turn until its time is used up', async () => {
   const begun: number[] = [];
   const work = (item: number): string => {
     begun.push(item);
@@ -20,7 +20,7 @@ test('work goes on in the same turn until its time is used up', async () => {
   expect(await results).toEqual(['done 1', 'done 2', 'done 3', 'done 4', 'done 5']);
 });
 
-test('a budget is new in the next turn', async () => {
+test('nextTurn renews the budget', async () => {
   const budget = new TurnBudget(5);
   expect(budget.isSpent).toBe(false);
   jest.advanceTimersByTime(5);
