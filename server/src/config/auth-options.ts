@@ -41,7 +41,7 @@ export function authConflicts(
 ): Conflict[] {
   const conflicts: Conflict[] = [];
   if (allowAnonymous && authenticators.some(({ kind }) => kind !== 'anonymous')) {
-    conflicts.push(['auth.allowAnonymous', GUESTS_RULE]);
+    conflicts.push(['auth.allowAnonymous', ANONYMOUS_RULE]);
   }
   const isOfAnyPage = origins === '*' || origins.includes('null');
   const issuers: string[] = [];
@@ -61,7 +61,7 @@ export function authConflicts(
   return conflicts;
 }
 
-const GUESTS_RULE =
+const ANONYMOUS_RULE =
   'cannot be combined with auth.authenticators; to accept clients without credentials too, end that list with ' +
   '{ kind: anonymous }';
 const ISSUERS_RULE = 'must be given for each of several authenticators of kind jwt, and differ between them';

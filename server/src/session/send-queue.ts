@@ -50,13 +50,13 @@ export class SendQueue {
 
   /** True beyond the bounds of the queue: the session stops reading. */
   get isFull(): boolean {
-    return this.isBeyond(1) || (this.waiting.length > 0 && this.isCrowded);
+    return this.isBeyond(1) || (this.waiting.length > 0 && this.areQueuesFull);
   }
 
   /**
    * True if the SENDs of all sessions together exceed their bound. Each session with waiting SENDs then stops reading.
    */
-  private get isCrowded(): boolean {
+  private get areQueuesFull(): boolean {
     return this.counters.sendBytesWaiting > this.options.sendQueuesMaxBytes;
   }
 
