@@ -70,8 +70,10 @@ async function addressOf(request: CertificateRequest, signer = authority): Promi
 describe('a certificate that cannot be verified', () => {
   test('the start fails for a certificate signed by an unknown authority', async () => {
     const url = await addressOf({}, stranger);
-    expect(await startProblem(url, { caFile: authority.caFile })).toMatch(/signed by nobody whom the relay trusts/);
-    expect(await startProblem(url, undefined)).toMatch(/signed by nobody whom the relay trusts/);
+    expect(await startProblem(url, { caFile: authority.caFile })).toMatch(
+      /signed by an authority that the relay does not trust/,
+    );
+    expect(await startProblem(url, undefined)).toMatch(/signed by an authority that the relay does not trust/);
   });
 
   test('the start fails for an expired certificate', async () => {
@@ -96,7 +98,7 @@ describe('a certificate that cannot be verified', () => {
   test('the start fails for a port without TLS', async () => {
     const server = createServer((socket) => socket.on('error', () => undefined).end('AMQP\0\0\x09\x01'));
     const url = `amqps://user:s3cret@127.0.0.1:${await listening(server)}`;
-    expect(await startProblem(url, undefined)).toMatch(/it does not speak TLS on this port/);
+    expect(await startProblem(url, undefined)).toMatch(/it does not use TLS on this port/);
   });
 });
 
@@ -215,13 +217,11 @@ describe('a real RabbitMQ', () => {
     });
     cleanUp.push(() => relay.stop());
     await relay.start();
-    expect(lines.some((line) => line.includes('signed by nobody whom the relay trusts'))).toBe(true);
+    expect(lines.some((line) => line.includes('signed by an authority that the relay does not trust'))).toBe(true);
   });
 });
 
 test('the start fails with a clear reason for an amqps:// address without TLS', async () => {
   const url = rabbitmq().amqpUrl.replace('amqp:', 'amqps:');
-  expect(await startProblem(url, undefined)).toMatch(
-    /it does not speak TLS on this port|RabbitMQ could not be reached/,
-  );
+  expect(await startProblem(url, undefined)).toMatch(/it does not use TLS on this port|RabbitMQ could not be reached/);
 });

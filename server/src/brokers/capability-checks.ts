@@ -1,6 +1,6 @@
 /**
- * Refuses what a broker does not offer, before it reaches the broker. This is the one place that knows which feature of STOMP
- * needs which capability.
+ * Refuses the features that a broker does not offer, before they reach it. Only this file maps the features of STOMP to
+ * capabilities.
  */
 import type { Destination } from '../destinations/destination.js';
 import { hasQueueHeaders, parseQueueOptions } from '../destinations/queue-options.js';
@@ -26,23 +26,23 @@ import {
 } from './broker.js';
 import type { Ended } from './fanout.js';
 
-/** The capabilities that clients can make use of, each with the answer where it is missing. */
+/** The capabilities that clients can use, each with the rest of the refusal's sentence. */
 const ADVICE = {
   exchanges: 'it has no exchanges. Use /topic/NAME',
   queues: 'it has no queues. Use /topic/NAME',
-  acks: 'it takes no acknowledgements. Subscribe with ack:auto',
-  durable: 'it keeps no messages for a client that is away. Leave the header out',
-  queueArguments: 'it knows none of them (x-message-ttl, exclusive, auto-delete and so on). Leave them out',
+  acks: 'it does not support acknowledgements. Subscribe with ack:auto',
+  durable: 'it keeps no messages for absent clients. Leave the header out',
+  queueArguments: 'it supports none of them (x-message-ttl, exclusive, auto-delete and so on). Leave them out',
   streams: 'it has no streams. Leave the header out',
-  replies: 'it has no queues for replies. Have replies sent to /user/queue/NAME',
-  mandatory: 'it does not report whether a message is taken. Leave it out',
+  replies: 'it has no queues for replies. Request replies at /user/queue/NAME',
+  mandatory: 'it does not report whether a queue received the message. Leave it out',
 } as const satisfies Partial<Record<Capability, string>>;
 
 type Feature = keyof typeof ADVICE;
 
 const FEATURES = Object.keys(ADVICE) as Feature[];
 
-/** The same broker where it offers everything. */
+/** Returns the broker itself if it offers everything. */
 export function checked(broker: Broker): CheckedBroker {
   return offersAll(broker) ? broker : new CapabilityChecks(broker);
 }
@@ -105,7 +105,7 @@ class CapabilityChecks implements CheckedBroker {
 class CheckedChannel implements BrokerChannel {
   constructor(
     private readonly offer: Offer,
-    /** Absent where the broker has none. */
+    /** Absent if the broker has no channels. */
     private readonly channel: BrokerChannel | undefined,
   ) {}
 
@@ -125,11 +125,11 @@ class CheckedChannel implements BrokerChannel {
 
   private existing(): BrokerChannel {
     if (this.channel) return this.channel;
-    throw notSupported('A subscription with a queue of its own', 'it has none. Subscribe with ack:auto');
+    throw notSupported('A subscription with its own queue', 'it has no queues. Subscribe with ack:auto');
   }
 }
 
-/** Each check throws `not-supported` for the first feature that is missing. */
+/** Each check throws `not-supported` for the first missing feature. */
 class Offer {
   constructor(private readonly capabilities: BrokerCapabilities) {}
 
@@ -172,7 +172,7 @@ class Offer {
   }
 
   private requireQueueArguments(): void {
-    this.require('queueArguments', 'A header that shapes a queue');
+    this.require('queueArguments', 'A header that configures a queue');
   }
 }
 

@@ -1,4 +1,4 @@
-/** A message as an AMQP broker routes it: RabbitMQ's, and that of the embedded broker, which does as RabbitMQ. */
+/** A message as an AMQP broker routes it. RabbitMQ and the embedded broker share it, because both route alike. */
 import { type Origin, originOf } from '../destinations/shown-destination.js';
 import type { Message, RoutedMessage } from './broker.js';
 
@@ -9,7 +9,7 @@ export class ExchangeMessage implements RoutedMessage {
 
   constructor(
     { headers, body, toSession }: Message,
-    /** The exchange that it was published to; empty for the default exchange. */
+    /** Empty for the default exchange. */
     readonly exchange: string,
     readonly routingKey: string,
     private readonly topicExchange: string,
@@ -20,12 +20,12 @@ export class ExchangeMessage implements RoutedMessage {
     this.toSession = toSession;
   }
 
-  /** Made on demand: a group looks at it for a few messages only. */
+  /** Created on demand: a group reads it for few messages only. */
   get origin(): Origin {
     return originOf(this.exchange, this.routingKey, this.topicExchange);
   }
 
-  /** A copy that goes on by another way. */
+  /** A copy for another exchange or routing key. */
   forwarded(headers: Message['headers'], exchange: string, routingKey: string): ExchangeMessage {
     const { body, toSession, topicExchange, resent } = this;
     return new ExchangeMessage({ headers, body, toSession }, exchange, routingKey, topicExchange, resent);

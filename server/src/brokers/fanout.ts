@@ -1,22 +1,22 @@
 /**
- * Who listens here to what: the local end of shared subscriptions, used by both brokers. A broker delivers a message once,
- * whatever the number of local listeners; this hands it to each of those whose pattern matches.
+ * The local end of shared subscriptions, for both brokers. A broker delivers a message once, whatever the number of
+ * local listeners; this file passes it to each listener whose pattern matches.
  *
- * It is on the hot path: a message with one key allocates nothing here but what the trie's first look at a new key needs.
+ * This is on the hot path: a message with one key allocates nothing here, except when the trie sees a key first.
  */
 import { TopicTrie } from '../destinations/topic-pattern.js';
 import type { BrokerError, Listener, RoutedMessage } from './broker.js';
 
 interface Entry {
-  /** Absent once removed: a delivery that is under way passes over it. */
+  /** Absent after removal: a delivery in progress skips it. */
   listener: Listener | undefined;
   readonly ended: Ended | undefined;
 }
 
-/** The subscription is over, against our will. */
+/** Called when the broker has ended the subscription. */
 export type Ended = (error: BrokerError) => void;
 
-/** Listeners that all get the same messages. They may come and go during a delivery. */
+/** Listeners that all get the same messages. They may be added and removed during a delivery. */
 export class Listeners {
   #entries: Entry[] = [];
   #removed = 0;
@@ -25,14 +25,14 @@ export class Listeners {
     return this.#entries.length - this.#removed;
   }
 
-  /** Returns the function that removes it again; calling that twice does no harm. */
+  /** Returns the function that removes it; calling that twice does no harm. */
   add(listener: Listener, ended?: Ended): () => void {
     const entry: Entry = { listener, ended };
     this.#entries.push(entry);
     return () => this.#remove(entry);
   }
 
-  /** Who joins during a delivery gets the next one. */
+  /** A listener that joins during a delivery gets the next message. */
   deliver(message: RoutedMessage, key: string): void {
     const entries = this.#entries;
     for (let i = 0, end = entries.length; i < end; i++) entries[i]!.listener?.(message, key);
@@ -42,7 +42,9 @@ export class Listeners {
     for (const { listener, ended } of [...this.#entries]) if (listener) ended?.(error);
   }
 
-  /** Makes a new list when half of the old one is gone; a delivery goes on with the one that it began with. */
+  /**
+   * Creates a new list when half of the old one is removed; a delivery in progress keeps the list that it started with.
+   */
   #remove(entry: Entry): void {
     if (!entry.listener) return;
     entry.listener = undefined;
@@ -53,13 +55,13 @@ export class Listeners {
   }
 }
 
-/** Told when a pattern gets its first and loses its last listener. */
+/** Called when a pattern gets its first listener and when it loses its last. */
 export interface FanoutEvents {
   first?(pattern: string): void;
   last?(pattern: string): void;
 }
 
-/** How keys are compared: as topic patterns, or by being the same. */
+/** Keys match as topic patterns, or only if they are equal. */
 export type Matching = 'topic' | 'exact';
 
 export class Fanout {
@@ -73,7 +75,7 @@ export class Fanout {
     this.#trie = matching === 'topic' ? new TopicTrie() : undefined;
   }
 
-  /** Returns the function that removes the listener again. */
+  /** Returns the function that removes the listener. */
   add(pattern: string, listener: Listener, ended?: Ended): () => void {
     const known = this.#byPattern.get(pattern);
     const listeners = known ?? new Listeners();
@@ -96,7 +98,7 @@ export class Fanout {
     this.events.last?.(pattern);
   }
 
-  /** For all who listen to exactly this pattern. */
+  /** Ends the listeners of exactly this pattern. */
   end(pattern: string, error: BrokerError): void {
     this.#byPattern.get(pattern)?.end(error);
   }
@@ -105,14 +107,14 @@ export class Fanout {
     return this.#byPattern.get(pattern)?.size ?? 0;
   }
 
-  /** All patterns in use, those with most listeners first. */
+  /** All patterns in use, sorted by the number of listeners, highest first. */
   patterns(): string[] {
     return [...this.#byPattern].sort(([, a], [, b]) => b.size - a.size).map(([pattern]) => pattern);
   }
 
   /**
-   * Hands the message to each listener that matches, once, with the first of its keys that did. `copyKeys` are those of
-   * the CC header. Returns whether anybody was there to take it.
+   * Passes the message once to each listener that matches, with the first of its keys that matched. `copyKeys` are
+   * those of the CC header. Returns whether any listener received it.
    */
   deliver(message: RoutedMessage, key: string, copyKeys?: readonly string[]): boolean {
     if (copyKeys && copyKeys.length > 0) return this.#deliverCopies(message, [key, ...copyKeys]);

@@ -1,15 +1,16 @@
 /**
- * What a SEND may say to a broker. RabbitMQ closes a channel over a property that is out of range, and publishers share
- * theirs, so everything is checked here first; the embedded broker checks the same, so that a program behaves alike on both.
+ * Checks the headers of a SEND. RabbitMQ closes a channel over a property that is out of range, and publishers share
+ * channels, so everything is checked here first. The embedded broker uses the same checks, so that programs behave the
+ * same on both.
  */
 import { DestinationError, isNameOfRabbitMq, parseDestination, userKey } from '../destinations/destination.js';
 import { checkKey, type KeyLimits } from '../destinations/key-limits.js';
 import { BrokerError } from './broker.js';
 import type { Message } from './broker.js';
 
-/** AMQP 0-9-1 short strings, and names in a headers table. */
+/** The limit of AMQP 0-9-1 short strings, and of names in a headers table. */
 const SHORT_STRING_MAX_BYTES = 255;
-/** All names and values together. A header frame must fit into frame_max, which is 128 KiB by default. */
+/** The limit of all names and values together. A header frame must fit into frame_max, which is 128 KiB by default. */
 const HEADERS_MAX_BYTES = 64 * 1024;
 
 const SHORT_STRINGS = new Set([
@@ -44,7 +45,7 @@ const HAVE_RULES: ReadonlySet<string> = new Set([
   'reply-to',
 ]);
 
-/** Throws a BrokerError `invalid-destination` for a routing key that costs too much to match. */
+/** Throws a BrokerError `invalid-destination` for a routing key that is too expensive to match. */
 export function checkRoutingKey(key: string, limits: KeyLimits): void {
   refusing('invalid-destination', () => checkKey(key, limits));
 }
@@ -58,12 +59,12 @@ export function checkHeader(name: string, value: string, limits: KeyLimits): voi
   if (HAVE_RULES.has(name)) checkValue(name, value, limits);
 }
 
-/** Throws `invalid-header` where all headers together are too large. `characters` is the sum of their lengths. */
+/** Throws `invalid-header` if all headers together are too large. `characters` is the sum of their lengths. */
 export function checkHeaders(headers: Message['headers'], characters: number): void {
   if (couldExceed(characters, HEADERS_MAX_BYTES)) checkTotal(headers);
 }
 
-/** All checks of a message. `key` is its routing key. Throws a BrokerError. */
+/** Runs all checks of a message. `key` is its routing key. Throws a BrokerError. */
 export function checkMessage({ headers }: Message, key: string, limits: KeyLimits): void {
   checkRoutingKey(key, limits);
   let characters = 0;
@@ -74,7 +75,9 @@ export function checkMessage({ headers }: Message, key: string, limits: KeyLimit
   checkHeaders(headers, characters);
 }
 
-/** Bytes are counted only where there could be too many: a character has at most three in UTF-8. */
+/**
+ * A character has at most three bytes in UTF-8, so the exact count is only needed if this estimate exceeds the limit.
+ */
 function couldExceed(length: number, maxBytes: number): boolean {
   return length * 3 > maxBytes;
 }
@@ -82,14 +85,14 @@ function couldExceed(length: number, maxBytes: number): boolean {
 function checkLength(what: string, text: string): void {
   const bytes = Buffer.byteLength(text);
   if (bytes <= SHORT_STRING_MAX_BYTES) return;
-  throw invalid(`${what} has ${bytes} bytes: at most ${SHORT_STRING_MAX_BYTES} are possible.`);
+  throw invalid(`${what} has ${bytes} bytes: at most ${SHORT_STRING_MAX_BYTES} are allowed.`);
 }
 
 function checkTotal(headers: Message['headers']): void {
   let bytes = 0;
   for (const [name, value] of headers) bytes += Buffer.byteLength(name) + Buffer.byteLength(value);
   if (bytes <= HEADERS_MAX_BYTES) return;
-  throw invalid(`The headers have ${bytes} bytes together: at most ${HEADERS_MAX_BYTES} are possible. Use the body.`);
+  throw invalid(`The headers have ${bytes} bytes together: at most ${HEADERS_MAX_BYTES} are allowed. Use the body.`);
 }
 
 function checkValue(name: string, value: string, limits: KeyLimits): void {
@@ -100,22 +103,22 @@ function checkValue(name: string, value: string, limits: KeyLimits): void {
   if (name === 'persistent' && !BOOLEANS.has(value)) {
     throw invalid(`The header persistent:${value.slice(0, 60)} is not valid: its value must be true or false.`);
   }
-  if (Object.hasOwn(REFUSED, name)) throw invalid(`The header ${name} is not taken from clients: ${REFUSED[name]}.`);
+  if (Object.hasOwn(REFUSED, name)) throw invalid(`The header ${name} is not accepted from clients: ${REFUSED[name]}.`);
   if (name === 'reply-to') checkReplyTo(value, limits);
 }
 
 function checkReplyTo(value: string, limits: KeyLimits): void {
   if (isNameOfRabbitMq(value)) {
     throw invalid(
-      `The header reply-to:${value.slice(0, 60)} is not taken from clients: use reply-to:/temp-queue/NAME for replies.`,
+      `The header reply-to:${value.slice(0, 60)} is not accepted from clients: use reply-to:/temp-queue/NAME for replies.`,
     );
   }
-  // A service that replied there would be refused, or would cost RabbitMQ what the client may not. A text that is no longer
-  // than this has no more words, and is not read again.
+  // The relay or RabbitMQ would have to refuse a reply to such a key. A text that is no longer than the word limit
+  // cannot exceed it, so it is not parsed.
   if (value.length > limits.keyWordsMax) refusing('invalid-header', () => checkKey(replyKey(value), limits));
 }
 
-/** The key with which a reply is sent. */
+/** The routing key of a reply. */
 function replyKey(value: string): string {
   if (!value.startsWith('/')) return value;
   const destination = parseDestination(value, value.startsWith('/user/queue/') ? 'subscribe' : 'send');
@@ -124,7 +127,7 @@ function replyKey(value: string): string {
   return destination.kind === 'user' ? userKey(destination.user ?? '', destination.name) : destination.name;
 }
 
-/** What `check` throws as a DestinationError becomes a BrokerError with this code. */
+/** Converts a DestinationError into a BrokerError with this code. */
 export function refusing(code: 'invalid-destination' | 'invalid-header', check: () => void): void {
   try {
     check();
@@ -134,29 +137,29 @@ export function refusing(code: 'invalid-destination' | 'invalid-header', check: 
   }
 }
 
-/** Map, object and place in a queue, roughly. */
+/** An estimate for the map, the objects and the place in a queue. */
 const OVERHEAD_BYTES = 200;
 
-/** About what a message holds in memory. */
+/** Estimates the memory that a message takes. */
 export function messageBytes({ headers, body }: Message): number {
   let characters = 0;
   for (const [name, value] of headers) characters += name.length + value.length;
   return bytesInMemory(characters, body);
 }
 
-/** The same for a message whose headers have this many characters. */
+/** The same estimate for headers with this many characters. */
 export function bytesInMemory(characters: number, body: Buffer): number {
   return OVERHEAD_BYTES + characters + body.length;
 }
 
 const DESTINATION_PREFIXES = ['/exchange/', '/topic/', '/queue/', '/amq/queue/', '/reply-queue/', '/user/'];
 
-/** A `reply-to` as a subscriber is shown it: a destination to SEND to, whoever wrote it. */
+/** Converts a `reply-to` into a destination that a subscriber can SEND to, whatever its publisher's protocol. */
 export function presentReplyTo(value: string): string {
   return DESTINATION_PREFIXES.some((prefix) => value.startsWith(prefix)) ? value : `/reply-queue/${value}`;
 }
 
-/** What AMQP properties make of these headers on their way. undefined: not shown. */
+/** The changes that AMQP properties make to these headers. undefined: the header disappears. */
 const REWRITTEN = new Map<string, (value: string) => string | undefined>([
   ['reply-to', presentReplyTo],
   ['persistent', (value) => (/^true$/i.test(value) ? 'true' : undefined)],
@@ -164,17 +167,17 @@ const REWRITTEN = new Map<string, (value: string) => string | undefined>([
   ['timestamp', (value) => String(Number(value))],
 ]);
 
-/** The headers of a SEND as subscribers are shown them, where the broker has no AMQP properties: the same as with RabbitMQ. */
+/** The headers of a SEND as subscribers see them. Brokers without AMQP properties use this to match RabbitMQ. */
 export function shownHeaders(headers: ReadonlyMap<string, string>): ReadonlyMap<string, string> {
   let copy: Map<string, string> | undefined;
   for (const [name, rewrite] of REWRITTEN) {
     const value = headers.get(name);
     if (value === undefined) continue;
-    const shown = rewrite(value);
-    if (shown === value) continue;
+    const rewritten = rewrite(value);
+    if (rewritten === value) continue;
     copy ??= new Map(headers);
-    if (shown === undefined) copy.delete(name);
-    else copy.set(name, shown);
+    if (rewritten === undefined) copy.delete(name);
+    else copy.set(name, rewritten);
   }
   return copy ?? headers;
 }

@@ -1,10 +1,10 @@
 /**
- * What an own subscription is at the broker, read from its destination and headers: the queue, how it comes to be there,
- * what it is bound to, how it is consumed and when it goes.
+ * Plans a dedicated subscription from its destination and headers: the queue, its origin, its binding, its consumer and
+ * its lifetime.
  *
- * Every queue made here is durable and not exclusive at the broker: transient shared queues are refused by newer RabbitMQs,
- * and an exclusive one dies with an AMQP connection that many sessions use. So what a client calls `exclusive` or
- * `durable:false` gets an exclusive consumer, an expiry, and is deleted when the session ends.
+ * Every queue created here is durable and not exclusive at the broker. Newer RabbitMQs refuse transient shared queues,
+ * and an exclusive queue ends with an AMQP connection that many sessions use. For `exclusive` and `durable:false` the
+ * relay therefore uses an exclusive consumer and an expiry, and deletes the queue when the session ends.
  */
 import { createHash, randomBytes } from 'node:crypto';
 import { userKey } from '../destinations/destination.js';
@@ -16,29 +16,29 @@ import { BrokerError } from './broker.js';
 import type { AckMode, ChannelOwner, ConsumeOptions, SharedDestination } from './broker.js';
 import { refusing } from './message-checks.js';
 
-/** Which arguments clients may give their queues. */
+/** The queue arguments that clients may use. */
 export interface ArgumentRules {
-  /** The highest `x-max-priority`: RabbitMQ has a queue of its own for each priority. */
+  /** The highest `x-max-priority`. RabbitMQ keeps a separate queue for each priority. */
   readonly priorityMax: number;
   /**
-   * Whether a queue that is bound to an exchange may have dead letters. Several such queues, bound where their dead letters
-   * go, pass each message on to each other until it has been in all: with N queues, N! times.
+   * Whether a queue that is bound to an exchange may have dead letters. If several such queues are bound to the target
+   * of their dead letters, they pass each message on until every queue had it: N queues make N! copies.
    */
   readonly boundDeadLetters: boolean;
 }
 
-/** What a broker decides about the queues of its clients. */
+/** The settings of a broker for the queues of its clients. */
 export interface QueueSettings {
   readonly queueArguments: ArgumentRules;
   /** The exchange behind `/topic`. */
   readonly topicExchange: string;
-  /** The exchange behind `/user`: a topic exchange, the relay's own, made where it is missing. */
+  /** The exchange behind `/user`: a topic exchange, reserved for the relay, which creates it if it is missing. */
   readonly userExchange: string;
   readonly topics: KeyLimits;
-  /** Unsettled deliveries of an own subscription whose SUBSCRIBE does not say `prefetch-count`, by its kind of ack. */
+  /** Maximum number of unsettled deliveries without a `prefetch-count` in SUBSCRIBE, for each kind of ack. */
   readonly autoPrefetch: number;
   readonly clientPrefetch: number;
-  /** How long a queue that belongs to a session outlives a relay that died. */
+  /** The time that a session's queue outlives a relay that died. */
   readonly queueExpiresMs: number;
 }
 
@@ -55,17 +55,19 @@ export interface QueueBinding {
 
 export interface QueuePlan {
   readonly queue: string;
-  /** `must-exist`: somebody else makes it. `as-found`: taken as it is, made (durable, plain) where it is missing. */
+  /**
+   * `must-exist`: another program creates it. `as-found`: used as it is, or created (durable, plain) if it is missing.
+   */
   readonly source: 'must-exist' | 'as-found' | QueueDeclaration;
   readonly binding?: QueueBinding;
   readonly exclusive: boolean;
   readonly consumer: ConsumerOptions;
   readonly prefetch: number;
-  /** When the relay deletes it: never, when the client says `forget`, with the subscription, with the session. */
+  /** When the relay deletes it: never, on UNSUBSCRIBE with `forget`, with the subscription, or with the session. */
   readonly lifetime: 'kept' | 'until-forgotten' | 'subscription' | 'session';
 }
 
-/** AMQP counts in 16 bits; 0 would be no limit, which streams refuse and a relay's memory cannot hold. */
+/** AMQP counts in 16 bits. 0 would mean no limit: streams refuse that, and the relay's memory would have no bound. */
 const PREFETCH_MAX = 65_535;
 
 /** Throws a BrokerError. */
@@ -105,7 +107,7 @@ export function planConsumer(
   }
 }
 
-/** A queue behind a topic, exchange or user destination that serves one subscription. */
+/** The queue of one subscription to a topic, exchange or user. */
 function ownQueue(
   destination: Destination,
   options: ConsumeOptions,
@@ -113,20 +115,21 @@ function ownQueue(
   parsed: QueueOptions,
   settings: QueueSettings,
 ): Pick<QueuePlan, 'queue' | 'source' | 'lifetime'> & { exclusive: boolean } {
-  // A session without a login is the only one of its user: what waits for that user would be for nobody, or for another's eyes
+  // A session without a login is its user's only session. Messages that waited for that user would reach no session, or
+  // a stranger's.
   const isOnlySession = destination.kind === 'user' && destination.user !== owner.user;
   const isDurable = parsed.durable === true && !isOnlySession;
   const queue = parsed.queueName ?? (isDurable ? durableName(destination, options, owner) : freshName('subscription'));
   return {
     queue,
     source: declaration({ ...parsed, durable: isDurable }, settings, 'own'),
-    // Two tabs with the same durable subscription would share its messages: the second is told so
+    // Two tabs with the same durable subscription would share its messages, so the second one is refused
     exclusive: parsed.exclusive === true || (isDurable && parsed.queueName === undefined),
     lifetime: isDurable ? 'until-forgotten' : 'subscription',
   };
 }
 
-/** For SEND and SUBSCRIBE on /queue/N: undefined where the headers say nothing about the queue. Throws a BrokerError. */
+/** For SEND and SUBSCRIBE on /queue/N. Returns undefined if no header configures the queue. Throws a BrokerError. */
 export function declarationFor(
   headers: ReadonlyMap<string, string>,
   action: QueueAction,
@@ -140,12 +143,12 @@ export function declarationFor(
 }
 
 /**
- * A queue that the relay deletes again has a type of its own choice: the default of a virtual host may be one that lacks what
- * such a queue needs (auto-delete, x-expires). A queue that stays has the type that its operator gave the virtual host.
+ * A queue that the relay deletes later gets an explicit type, because the default type of a virtual host may not
+ * support auto-delete and x-expires. A permanent queue gets the default type that the operator chose.
  */
 function declaration(parsed: QueueOptions, settings: QueueSettings, whose?: 'own'): QueueDeclaration {
   refuseManyPriorities(parsed.arguments, settings.queueArguments);
-  // The exchange of its dead letters may be a topic exchange
+  // The dead-letter exchange may be a topic exchange
   const deadLetterKey = parsed.arguments['x-dead-letter-routing-key'];
   if (typeof deadLetterKey === 'string') refusing('invalid-header', () => checkKey(deadLetterKey, settings.topics));
   const isDeleted = isTransient(parsed);
@@ -173,28 +176,30 @@ function refuseDeadLetters(given: Arguments): void {
   if (name === undefined) return;
   throw new BrokerError(
     'invalid-header',
-    `The header ${name} is taken for /queue/NAME only: queues behind topics, exchanges and users could pass one message on ` +
+    `The header ${name} is accepted for /queue/NAME only: queues behind topics, exchanges and users could pass a message on ` +
       'to each other without end. queues.arguments.boundDeadLetters allows it.',
   );
 }
 
-/** It cannot expire, and one of that name that others made would be deleted with the session. */
+/**
+ * A stream cannot expire, and deleting it with the session could delete a stream of the same name that others created.
+ */
 const STREAM_STAYS =
-  'A stream outlives its session: x-queue-type:stream needs durable:true behind a topic, exchange or user, and takes ' +
+  'A stream outlives its session: x-queue-type:stream needs durable:true behind a topic, exchange or user, and allows ' +
   'neither exclusive:true nor durable:false.';
 
 function isTransient(parsed: QueueOptions): boolean {
   return parsed.exclusive === true || parsed.durable === false;
 }
 
-/** Where the messages of a shared destination come from. Throws a BrokerError. */
+/** The binding of a shared destination. Throws a BrokerError. */
 export function bindingFor(
   destination: SharedDestination,
   headers: ReadonlyMap<string, string>,
   settings: QueueSettings,
 ): QueueBinding {
   const key = destination.kind === 'user' ? keyOfUser(destination) : destination.key;
-  // any exchange may be a topic exchange, or lead to one
+  // Any exchange may be a topic exchange, or lead to one
   coded(() => checkPattern(key, settings.topics));
   switch (destination.kind) {
     case 'topic':
@@ -208,11 +213,11 @@ export function bindingFor(
 
 export function keyOfUser(destination: Extract<Destination, { kind: 'user' }>): string {
   const { user, name, text } = destination;
-  if (user === undefined) throw new BrokerError('invalid-destination', `${text} does not say whose it is.`);
+  if (user === undefined) throw new BrokerError('invalid-destination', `${text} does not name a user.`);
   return coded(() => userKey(user, name));
 }
 
-/** Where replies to one session wait. */
+/** The queue for replies to one session. */
 export function replyQueuePlan(settings: QueueSettings): QueuePlan {
   return {
     queue: freshName('reply'),
@@ -228,7 +233,10 @@ export function freshName(label: string): string {
   return `stomp-relay.${label}.${randomBytes(18).toString('base64url')}`;
 }
 
-/** The same for the same user, client, destination and subscription; not to be guessed or made by client text alone. */
+/**
+ * Depends on user, client, destination and subscription, so a reconnecting client finds its queue. Clients can neither
+ * guess the name nor choose it.
+ */
 function durableName(destination: Destination, options: ConsumeOptions, owner: ChannelOwner): string {
   const parts = [owner.user, owner.clientId ?? null, destination.text, options.subscriptionId];
   return `stomp-relay.durable.${createHash('sha256').update(JSON.stringify(parts)).digest('base64url')}`;
@@ -239,7 +247,7 @@ function prefetch(parsed: QueueOptions, ack: AckMode, settings: QueueSettings): 
   return count === 0 ? PREFETCH_MAX : count;
 }
 
-/** The errors of `destinations/` have codes of the same names. */
+/** The errors of `destinations/` use codes of the same names. */
 function coded<T>(read: () => T): T {
   try {
     return read();

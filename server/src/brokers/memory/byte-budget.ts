@@ -1,4 +1,4 @@
-/** How much memory the messages of all queues take. */
+/** Counts the bytes of memory that the messages of all queues take. */
 export class ByteBudget {
   private used = 0;
 

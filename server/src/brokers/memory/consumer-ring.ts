@@ -1,11 +1,11 @@
 /**
- * The consumers of a queue and whose turn it is: among those with the highest priority that can take a message, in turns.
- * With a single active consumer the first one gets all, and the next one when it has gone.
+ * The consumers of a queue, and the choice of the next one: round robin among those with the highest priority that can
+ * take a message. With a single active consumer, the first consumer gets everything until it leaves, then the next one.
  */
 import type { MemoryConsumer } from './memory-consumer.js';
 
 export class ConsumerRing {
-  /** By priority, the highest first; among equals who has waited longest. */
+  /** Sorted by priority, highest first; among equals, the consumer that has waited longest comes first. */
   private readonly consumers: MemoryConsumer[] = [];
   private active: MemoryConsumer | undefined;
 
@@ -33,7 +33,7 @@ export class ConsumerRing {
     if (this.active === consumer) this.active = this.consumers[0];
   }
 
-  /** Who gets the next message; undefined where nobody can take one. */
+  /** The consumer for the next message; undefined if none can take one. */
   next(): MemoryConsumer | undefined {
     if (this.singleActive) return this.active?.canTake ? this.active : undefined;
     const consumer = this.consumers.find((each) => each.canTake);

@@ -1,7 +1,7 @@
 /**
- * Messages on their way from a queue to its dead-letter exchange. They go on in later turns of the event loop, since they
- * may well come back to where they were, and a little at a time: queues that dead-letter into each other make many of one.
- * Until then they count in the memory that the broker may use, and one that finds no room there is lost.
+ * Messages on the way from a queue to its dead-letter exchange. They continue in later turns of the event loop, because
+ * they may return to the queue that they came from. Each turn handles few, because queues that dead-letter into each
+ * other multiply messages. Meanwhile they count towards the broker's memory budget; a message that exceeds it is lost.
  */
 import type { ByteBudget } from './byte-budget.js';
 import type { QueueLimits } from './queue-limits.js';
@@ -9,13 +9,13 @@ import type { Death, StoredMessage } from './stored-message.js';
 import { TurnBudget } from '../../timing/turn-budget.js';
 
 export interface DeadLetter {
-  /** Of the queue that it comes from: they say where it goes. */
+  /** The limits of the source queue. They name the target exchange and key. */
   readonly limits: QueueLimits;
   readonly stored: StoredMessage;
   readonly death: Death;
 }
 
-/** How long one turn may take. */
+/** Longest duration of one turn. */
 const TURN_MS = 5;
 
 export class DeadLetters {
@@ -33,7 +33,7 @@ export class DeadLetters {
     if (!this.budget.canTake(bytes)) return;
     this.budget.take(bytes);
     this.waiting.push(letter);
-    this.goOnLater();
+    this.continueLater();
   }
 
   clear(): void {
@@ -42,7 +42,7 @@ export class DeadLetters {
     while (this.next());
   }
 
-  private goOnLater(): void {
+  private continueLater(): void {
     this.turn ??= setImmediate(() => {
       this.turn = undefined;
       const budget = new TurnBudget(TURN_MS);
@@ -50,11 +50,11 @@ export class DeadLetters {
         this.send(letter);
         if (budget.isSpent) break;
       }
-      if (this.waiting.length > 0) this.goOnLater();
+      if (this.waiting.length > 0) this.continueLater();
     });
   }
 
-  /** The oldest one, which takes up no room any more. */
+  /** Removes the oldest one and releases its bytes. */
   private next(): DeadLetter | undefined {
     const letter = this.waiting[this.sent++];
     if (!letter || this.sent * 2 > this.waiting.length) {

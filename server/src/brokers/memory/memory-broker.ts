@@ -1,7 +1,7 @@
 /**
- * The embedded broker: everything in this process and its memory, with the semantics of RabbitMQ as far as STOMP clients
- * can tell. All is done synchronously within the call; a shared listener, and a consumer that waits, have the message when
- * `publish` returns.
+ * The embedded broker. It keeps everything in the memory of this process and behaves like RabbitMQ as far as STOMP
+ * clients can observe. Each call does its work synchronously: shared listeners and waiting consumers have the message
+ * when `publish` returns.
  */
 import { EventEmitter } from 'node:events';
 import type { Destination } from '../../destinations/destination.js';
@@ -27,7 +27,7 @@ import type { MemoryOptions } from './memory-options.js';
 import { MemoryVhost } from './memory-vhost.js';
 import { toRoutedMessage } from './stored-message.js';
 
-/** All but streams; no other process can reach it. */
+/** Everything except streams and `shared`: no other process can reach this broker. */
 export const MEMORY_CAPABILITIES: BrokerCapabilities = {
   exchanges: true,
   queues: true,
@@ -39,7 +39,7 @@ export const MEMORY_CAPABILITIES: BrokerCapabilities = {
   deliversInSend: true,
 };
 
-const TAKEN = Promise.resolve();
+const ACCEPTED = Promise.resolve();
 
 export class MemoryBroker implements Broker {
   readonly capabilities = MEMORY_CAPABILITIES;
@@ -82,7 +82,7 @@ export class MemoryBroker implements Broker {
       this.refuseIfDown();
       // next: delivery/group
       const fate = this.vhost.publish(message);
-      if (fate === 'taken' || (fate === 'unroutable' && !mandatory)) return TAKEN;
+      if (fate === 'taken' || (fate === 'unroutable' && !mandatory)) return ACCEPTED;
       return Promise.reject(fate === 'unroutable' ? unroutable(destination) : fate);
     } catch (error) {
       if (error instanceof BrokerError) return Promise.reject(error);
@@ -90,7 +90,7 @@ export class MemoryBroker implements Broker {
     }
   }
 
-  // eslint-disable-next-line @typescript-eslint/require-await -- what it throws is a rejection
+  // eslint-disable-next-line @typescript-eslint/require-await -- an exception must become a rejection
   async subscribe(
     destination: SharedDestination,
     headers: ReadonlyMap<string, string>,
@@ -137,7 +137,7 @@ export class MemoryBroker implements Broker {
       case 'temp-queue':
         throw new BrokerError(
           'invalid-destination',
-          `${destination.text} takes no messages: it stands in reply-to only.`,
+          `${destination.text} cannot be sent to: it is only valid in the reply-to header of a SEND.`,
         );
     }
   }
@@ -150,6 +150,6 @@ export class MemoryBroker implements Broker {
 function unroutable({ text }: Destination): BrokerError {
   return new BrokerError(
     'unroutable',
-    `Nobody takes messages to ${text} now: subscribe first, or send without mandatory:true if that does not matter.`,
+    `No subscriber or queue received the message to ${text}: subscribe first, or send without mandatory:true.`,
   );
 }

@@ -1,4 +1,4 @@
-/** A session's own subscriptions at the embedded broker. */
+/** A session's dedicated subscriptions at the embedded broker. */
 import type { Destination } from '../../destinations/destination.js';
 import {
   BrokerError,
@@ -15,12 +15,12 @@ import type { MemoryOptions } from './memory-options.js';
 import type { MemoryQueue } from './memory-queue.js';
 import type { MemoryVhost } from './memory-vhost.js';
 
-/** Settled before it is shown, so never at its limit. */
+/** Replies are settled before delivery, so this consumer never reaches its prefetch limit. */
 const REPLY_CONSUMER: ConsumerSettings = { prefetch: 1, priority: 0, exclusive: true };
 
 export class MemoryChannel implements BrokerChannel {
   private readonly attached = new Set<MemoryConsumer>();
-  /** Unsubscribed, with deliveries that can still be settled. */
+  /** Unsubscribed consumers whose deliveries can still be settled. */
   private readonly detached = new Set<MemoryConsumer>();
   private readonly ownQueues = new Set<MemoryQueue>();
   private isClosed = false;
@@ -31,7 +31,7 @@ export class MemoryChannel implements BrokerChannel {
     private readonly options: MemoryOptions,
   ) {}
 
-  // eslint-disable-next-line @typescript-eslint/require-await -- what it throws is a rejection
+  // eslint-disable-next-line @typescript-eslint/require-await -- an exception must become a rejection
   async consume(destination: Destination, options: ConsumeOptions, target: Consumer): Promise<BrokerSubscription> {
     this.refuseIfClosed();
     const plan = planConsumer(destination, options, this.owner, this.options);
@@ -50,7 +50,7 @@ export class MemoryChannel implements BrokerChannel {
     };
   }
 
-  // eslint-disable-next-line @typescript-eslint/require-await -- what it throws is a rejection
+  // eslint-disable-next-line @typescript-eslint/require-await -- an exception must become a rejection
   async openReplyQueue(deliver: (message: RoutedMessage) => void): Promise<string> {
     this.refuseIfClosed();
     const queue = this.vhost.ensureQueue(freshName('reply'), undefined);
@@ -91,7 +91,7 @@ export class MemoryChannel implements BrokerChannel {
     if (!consumer.isIdle) this.detached.add(consumer);
   }
 
-  /** A queue that somebody else still consumes is left to them. */
+  /** Keeps a queue that another session still consumes. */
   private deleteIfUnused(queue: MemoryQueue): void {
     if (queue.consumerCount > 0) return;
     this.ownQueues.delete(queue);

@@ -1,16 +1,16 @@
-/** A consumer of a queue, with the deliveries that it has not settled yet. */
+/** A consumer of a queue, with its unsettled deliveries. */
 import type { Consumer, Delivery, Outcome, RoutedMessage, Settlement } from '../broker.js';
 import type { StoredMessage } from './stored-message.js';
 
 export interface ConsumerSettings {
-  /** Unsettled deliveries at a time, at most. */
+  /** The maximum number of unsettled deliveries. */
   readonly prefetch: number;
   readonly priority: number;
-  /** Alone at its queue, or not at all. */
+  /** The consumer must be the only one of its queue. */
   readonly exclusive: boolean;
 }
 
-/** The queue, as its consumers know it. */
+/** The part of a queue that its consumers use. */
 export interface DeliverySource {
   settle(stored: StoredMessage, outcome: Outcome): void;
   /** Unsettled deliveries stay with the consumer. */
@@ -44,7 +44,7 @@ export class MemoryConsumer {
     if (this.unsettled.delete(delivery)) this.queue.settle(delivery.stored, outcome);
   }
 
-  /** The last one first, so that each goes back to the very front. */
+  /** Starts with the last delivery, so that each returns to the very front. */
   requeueAll(): void {
     const deliveries = [...this.unsettled].reverse();
     this.unsettled.clear();
@@ -64,7 +64,10 @@ class MemoryDelivery implements Delivery {
     this.redelivered = stored.redelivered;
   }
 
-  /** The queue keeps the message until it is settled, whoever else does. */
+  /**
+   * The delivery itself: the queue keeps the message until it is settled anyway, so a smaller object would save
+   * nothing.
+   */
   get settlement(): Settlement {
     return this;
   }

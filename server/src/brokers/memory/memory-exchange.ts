@@ -1,4 +1,4 @@
-/** An exchange: the local listeners and the queues behind each binding, found with one look. */
+/** An exchange: the local listeners and the queues of each binding, found with one lookup. */
 import type { Arguments } from '../../destinations/queue-options.js';
 import type { Listener } from '../broker.js';
 import { Listeners } from '../fanout.js';
@@ -6,7 +6,7 @@ import type { ExchangeType } from './memory-options.js';
 import type { MemoryQueue } from './memory-queue.js';
 import { makeRoutingTable, type RoutingTable } from './routing-table.js';
 
-/** Who gets the messages of one binding. */
+/** The receivers of one binding. */
 export interface Route {
   readonly listeners: Listeners;
   readonly queues: Set<MemoryQueue>;
@@ -22,7 +22,7 @@ export class MemoryExchange {
     this.routes = makeRoutingTable(type);
   }
 
-  /** Returns the function that ends it. */
+  /** Returns the function that removes the listener. */
   listen(key: string, bindingArguments: Arguments, listener: Listener): () => void {
     const remove = this.routeFor(key, bindingArguments).listeners.add(listener);
     return () => {

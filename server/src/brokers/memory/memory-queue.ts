@@ -1,5 +1,5 @@
 /**
- * A queue: messages that wait, consumers that take them, and the limits that its arguments set.
+ * A queue: waiting messages, their consumers, and the limits that its arguments set.
  *
  *          offer            dispatch              settle('ack')
  *   publish ---> ready ----------------> unsettled -----------> gone
@@ -8,8 +8,8 @@
  *                  '---> dead-lettered <-------'
  *           expired, over a limit
  *
- * A published message is handed to a waiting consumer at once; all that follows from settling happens in a later turn
- * of the event loop, so that a consumer which gives back whatever it gets cannot keep the loop to itself.
+ * A published message goes to a waiting consumer at once. Everything that follows from settling happens in a later turn
+ * of the event loop, so a consumer that requeues everything cannot block the loop.
  */
 import { BrokerError, type Outcome } from '../broker.js';
 import type { ExchangeMessage } from '../exchange-message.js';
@@ -27,13 +27,13 @@ export interface QueueHost {
   readonly budget: ByteBudget;
   /** For queues that have a dead-letter exchange. */
   readonly deadLetters: DeadLetters;
-  /** The queue has not been used for as long as `x-expires` says, or its last consumer has gone. */
+  /** The queue was unused for `x-expires`, or its last consumer has left. */
   unused(queue: MemoryQueue): void;
 }
 
-/** Deliveries in one turn of the event loop. */
+/** Maximum number of deliveries in one turn of the event loop. */
 const TURN_MAX = 256;
-/** Node's timers take no more. */
+/** The longest delay of a Node timer. */
 const TIMER_MAX_MS = 2 ** 31 - 1;
 
 export class MemoryQueue implements DeliverySource {
@@ -65,7 +65,7 @@ export class MemoryQueue implements DeliverySource {
     return this.consumers.size;
   }
 
-  /** Takes a message, or says why not. */
+  /** Accepts a message, or returns the reason for the refusal. */
   offer(message: ExchangeMessage, deaths: readonly Death[]): BrokerError | undefined {
     const stored = this.store(message, deaths);
     if (this.limits.overflow !== 'drop-head' && this.isOver(1, message.body.length)) {
@@ -73,7 +73,7 @@ export class MemoryQueue implements DeliverySource {
       return new BrokerError(
         'publish-refused',
         `Queue "${this.name}" is full: it holds x-max-length (${this.limits.maxLength}) messages or x-max-length-bytes ` +
-          `(${this.limits.maxBytes}), and refuses more (x-overflow:${this.limits.overflow}). Try again when it has been consumed.`,
+          `(${this.limits.maxBytes}), and refuses more (x-overflow:${this.limits.overflow}). Try again when messages have been consumed.`,
       );
     }
     this.host.budget.take(stored.bytes);
@@ -82,12 +82,12 @@ export class MemoryQueue implements DeliverySource {
     return undefined;
   }
 
-  /** Throws `queue-in-use`. The first delivery comes in a later turn of the event loop. */
+  /** Throws `queue-in-use`. The first delivery happens in a later turn of the event loop. */
   addConsumer(consumer: MemoryConsumer): void {
     if (this.consumers.hasExclusive || (consumer.settings.exclusive && this.consumers.size > 0)) {
       throw new BrokerError(
         'queue-in-use',
-        `The queue has a consumer already, and one of the two is to be the only one: end the other subscription first.`,
+        `The queue already has a consumer, and one of the two is exclusive: end the other subscription first.`,
       );
     }
     this.consumers.add(consumer);
@@ -105,8 +105,8 @@ export class MemoryQueue implements DeliverySource {
 
   settle(stored: StoredMessage, outcome: Outcome): void {
     if (!this.unsettled.delete(stored)) return;
-    const isGivenBack = outcome === 'requeue' || outcome === 'again';
-    if (isGivenBack && ++stored.returns <= this.limits.deliveryLimit) {
+    const isReturned = outcome === 'requeue' || outcome === 'again';
+    if (isReturned && ++stored.returns <= this.limits.deliveryLimit) {
       stored.redelivered = true;
       this.ready.add(stored);
     } else {
@@ -116,7 +116,7 @@ export class MemoryQueue implements DeliverySource {
     this.dispatchLater();
   }
 
-  /** Being declared again counts as use. */
+  /** A repeated declaration counts as use. */
   touch(): void {
     this.lastUse = Date.now();
     this.watchUse();
@@ -152,12 +152,12 @@ export class MemoryQueue implements DeliverySource {
     };
   }
 
-  /** Hands out what there is to whom can take it; what may not stay after that, goes. */
+  /** Delivers waiting messages, then removes those that must not wait any longer. */
   private dispatch(): void {
     if (this.isDispatching || this.isDeleted) return;
     this.isDispatching = true;
-    this.buryExpired(Date.now() - 1); // A TTL of 0 is for consumers that wait already
-    const isDone = this.handOut();
+    this.buryExpired(Date.now() - 1); // A message with a TTL of 0 may still reach a waiting consumer
+    const isDone = this.deliverReady();
     this.isDispatching = false;
     if (!isDone) return this.dispatchLater();
     this.buryExpired(Date.now());
@@ -165,8 +165,8 @@ export class MemoryQueue implements DeliverySource {
     this.watchExpiry();
   }
 
-  /** False where there is more to hand out, which other work of the process comes before. */
-  private handOut(): boolean {
+  /** False if more messages can be delivered but other work of the process comes first. */
+  private deliverReady(): boolean {
     for (let count = 0; count < TURN_MAX; count++) {
       const consumer = this.ready.length > 0 ? this.consumers.next() : undefined;
       if (!consumer) return true;

@@ -1,4 +1,4 @@
-/** The exchanges and queues of the embedded broker, and the way of a message through them. */
+/** The exchanges and queues of the embedded broker. Routes messages through them. */
 import type { Arguments } from '../../destinations/queue-options.js';
 import { BrokerError } from '../broker.js';
 import type { ExchangeMessage } from '../exchange-message.js';
@@ -12,7 +12,7 @@ import { MemoryQueue, type QueueHost } from './memory-queue.js';
 import { conflict, readLimits } from './queue-limits.js';
 import { toDeadLetter, type Death } from './stored-message.js';
 
-/** Those that every RabbitMQ has. */
+/** The exchanges that every RabbitMQ has. */
 const STANDARD_EXCHANGES: readonly (readonly [string, ExchangeType])[] = [
   ['amq.topic', 'topic'],
   ['amq.direct', 'direct'],
@@ -22,8 +22,8 @@ const STANDARD_EXCHANGES: readonly (readonly [string, ExchangeType])[] = [
 ];
 
 /**
- * How often a message is dead-lettered without having been rejected in between. A client can have as many queues as it likes
- * pass one message on, and so make one SEND cost as much as thousands.
+ * Maximum number of times that a message is dead-lettered without a rejection in between. Without a bound, a client
+ * could chain any number of queues, and one SEND would cost as much as thousands.
  */
 const DEATHS_MAX = 16;
 const PLAIN: QueueDeclaration = { autoDelete: false, arguments: {} };
@@ -31,7 +31,7 @@ const NO_DEATHS: readonly Death[] = [];
 const NO_ROUTES: readonly Route[] = [];
 const NO_QUEUES: readonly MemoryQueue[] = [];
 
-/** What became of a message: `unroutable` where nobody was there to take it, an error where a queue refused it. */
+/** The result of publishing: `unroutable` if no queue or listener matched, an error if a queue refused the message. */
 export type Fate = 'taken' | 'unroutable' | BrokerError;
 
 export class MemoryVhost implements QueueHost {
@@ -58,18 +58,18 @@ export class MemoryVhost implements QueueHost {
     const known = [...this.exchanges.keys()].filter((each) => each !== this.options.userExchange);
     throw new BrokerError(
       'exchange-not-found',
-      `There is no exchange "${name}": declare it in the relay's configuration (memory.exchanges), or use one of ${known.join(', ')}.`,
+      `There is no exchange "${name}": declare it in the relay's configuration (memory.exchanges), or use an existing one: ${known.join(', ')}.`,
     );
   }
 
-  /** The queue of a consumer. Throws a BrokerError. */
+  /** Finds or creates the queue of a consumer. Throws a BrokerError. */
   provide({ queue, source, binding }: QueuePlan): MemoryQueue {
     if (binding) this.exchange(binding.exchange);
     if (source === 'must-exist') return this.existing(queue);
     return this.ensureQueue(queue, source === 'as-found' ? undefined : source);
   }
 
-  /** As it exists where nothing is said about it, else as declared. Throws a BrokerError. */
+  /** Without a declaration, accepts an existing queue as it is. Throws a BrokerError. */
   ensureQueue(name: string, declaration: QueueDeclaration | undefined): MemoryQueue {
     const known = this.queues.get(name);
     if (!known) return this.declare(name, declaration ?? PLAIN);
@@ -84,7 +84,10 @@ export class MemoryVhost implements QueueHost {
     queue.delete();
   }
 
-  /** A message that not all queues can hold goes nowhere; one that a full queue refuses goes to all others. */
+  /**
+   * If the memory budget does not allow all copies, no queue gets the message. If one queue is full, the others still
+   * get it.
+   */
   publish(message: ExchangeMessage, deaths = NO_DEATHS): Fate {
     const { exchange, routingKey, headers } = message;
     const routes = exchange === '' ? NO_ROUTES : this.exchange(exchange).match(routingKey, headers);
@@ -96,7 +99,10 @@ export class MemoryVhost implements QueueHost {
     return fate;
   }
 
-  /** A message that has come back to a queue without having been rejected would go in circles: it ends, as in RabbitMQ. */
+  /**
+   * Ends a message that returns to a queue without a rejection, because it would circulate forever. RabbitMQ does the
+   * same.
+   */
   private deadLetter({ limits, stored, death }: DeadLetter): void {
     const exchange = limits.deadLetterExchange;
     if (exchange === undefined || (exchange !== '' && !this.exchanges.has(exchange))) return;
@@ -120,7 +126,7 @@ export class MemoryVhost implements QueueHost {
     if (queue) return queue;
     throw new BrokerError(
       'queue-not-found',
-      `There is no queue "${name}": declare it first, or use /queue/${name}, which does.`,
+      `There is no queue "${name}": declare it first, or use /queue/${name}, which declares it.`,
     );
   }
 
@@ -128,13 +134,13 @@ export class MemoryVhost implements QueueHost {
     if (name.startsWith('amq.')) {
       throw new BrokerError(
         'access-refused',
-        `Names that begin with "amq." are the broker's own: choose another than "${name}".`,
+        `Names that begin with "amq." are reserved for the broker: choose a name other than "${name}".`,
       );
     }
     if (this.queues.size >= this.options.queuesMax) {
       throw new BrokerError(
         'access-refused',
-        `The embedded broker holds at most queuesMax (${this.options.queuesMax}) queues: use those that exist, let unused ones ` +
+        `The embedded broker holds at most queuesMax (${this.options.queuesMax}) queues: use existing queues, let unused queues ` +
           'expire (x-expires), or use RabbitMQ.',
       );
     }
@@ -168,21 +174,23 @@ function queuesOf(routes: readonly Route[]): readonly MemoryQueue[] {
   return found;
 }
 
-function refuseOther({ name, declaration }: MemoryQueue, wanted: QueueDeclaration): void {
-  if (declaration.autoDelete !== wanted.autoDelete) {
+function refuseOther({ name, declaration }: MemoryQueue, requested: QueueDeclaration): void {
+  if (declaration.autoDelete !== requested.autoDelete) {
     throw conflict(
       name,
-      `it exists with auto-delete:${declaration.autoDelete}, not ${wanted.autoDelete}: subscribe with that, or without queue headers`,
+      `it exists with auto-delete:${declaration.autoDelete}, not ${requested.autoDelete}: subscribe with that value, or without queue headers`,
     );
   }
-  const names = new Set([...Object.keys(declaration.arguments), ...Object.keys(wanted.arguments)]);
+  const names = new Set([...Object.keys(declaration.arguments), ...Object.keys(requested.arguments)]);
   for (const argument of names) {
-    const has = show(declaration.arguments, argument);
-    const asked = show(wanted.arguments, argument);
-    if (has !== asked) throw conflict(name, `it exists ${has}, not ${asked}: use the same queue headers, or none`);
+    const existing = describe(declaration.arguments, argument);
+    const other = describe(requested.arguments, argument);
+    if (existing !== other) {
+      throw conflict(name, `it exists ${existing}, not ${other}: use the same queue headers, or none`);
+    }
   }
 }
 
-function show(given: Arguments, name: string): string {
+function describe(given: Arguments, name: string): string {
   return given[name] === undefined ? `without ${name}` : `with ${name}:${given[name]}`;
 }

@@ -1,4 +1,4 @@
-/** What the arguments of a queue mean to the embedded broker. */
+/** Reads the arguments of a queue for the embedded broker. */
 import type { Arguments } from '../../destinations/queue-options.js';
 import { BrokerError } from '../broker.js';
 
@@ -11,12 +11,12 @@ export interface QueueLimits {
   readonly deadLetterExchange: string | undefined;
   readonly deadLetterKey: string | undefined;
   readonly maxPriority: number;
-  /** How often a message may come back; quorum queues only. */
+  /** Maximum number of requeues of a message; quorum queues only. */
   readonly deliveryLimit: number;
   readonly singleActiveConsumer: boolean;
 }
 
-/** Throws a BrokerError for arguments that do not go together, or that only RabbitMQ can follow. */
+/** Throws a BrokerError for arguments that exclude each other or need RabbitMQ. */
 export function readLimits(queue: string, given: Arguments, autoDelete: boolean, defaultMaxBytes: number): QueueLimits {
   refuseCombinations(queue, given, autoDelete);
   return {
@@ -42,15 +42,15 @@ function refuseCombinations(queue: string, given: Arguments, autoDelete: boolean
     );
   }
   if (given['x-dead-letter-routing-key'] !== undefined && given['x-dead-letter-exchange'] === undefined) {
-    throw conflict(queue, 'x-dead-letter-routing-key says nothing without x-dead-letter-exchange: give both');
+    throw conflict(queue, 'x-dead-letter-routing-key has no effect without x-dead-letter-exchange: set both');
   }
   if (given['x-queue-type'] !== 'quorum') return;
-  if (autoDelete) throw conflict(queue, 'a quorum queue cannot be auto-delete: leave one of them out');
+  if (autoDelete) throw conflict(queue, 'a quorum queue cannot have auto-delete: leave out one of the two headers');
   if (given['x-max-priority'] !== undefined) {
-    throw conflict(queue, 'a quorum queue has no x-max-priority: leave one of them out');
+    throw conflict(queue, 'a quorum queue cannot have x-max-priority: leave out one of the two headers');
   }
   if (given['x-overflow'] === 'reject-publish-dlx') {
-    throw conflict(queue, 'a quorum queue has no x-overflow:reject-publish-dlx: use reject-publish');
+    throw conflict(queue, 'a quorum queue cannot have x-overflow:reject-publish-dlx: use reject-publish');
   }
 }
 

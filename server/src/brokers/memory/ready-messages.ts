@@ -1,7 +1,7 @@
 /**
- * The messages of a queue that wait for a consumer: a line for each priority, each sorted by position. New messages join
- * at the end. Those that come back were before all that has not been delivered yet, and stand in a heap of their own:
- * a consumer can give back tens of thousands at once, in any order.
+ * The messages of a queue that wait for a consumer: a line for each priority, each sorted by position. New messages
+ * join at the end. Requeued messages come before all that were not delivered yet. They wait in a separate heap, because
+ * a consumer can requeue tens of thousands at once, in any order.
  */
 import type { StoredMessage } from './stored-message.js';
 
@@ -18,7 +18,7 @@ export class ReadyMessages {
     return this.count;
   }
 
-  /** Of the bodies alone, as `x-max-length-bytes` counts. */
+  /** Counts bodies only, as `x-max-length-bytes` does. */
   get bytes(): number {
     return this.bodyBytes;
   }
@@ -29,39 +29,39 @@ export class ReadyMessages {
     this.bodyBytes += stored.message.body.length;
   }
 
-  /** The next message: of those with the highest priority the oldest. */
+  /** Takes the oldest message of the highest priority. */
   take(): StoredMessage | undefined {
     for (let priority = this.lines.length - 1; priority >= 0; priority--) {
       const stored = this.lines[priority]!.take();
-      if (stored) return this.taken(stored);
+      if (stored) return this.countTaken(stored);
     }
     return undefined;
   }
 
-  /** An expired message at the head of its line, if there is one: further back they wait, as in RabbitMQ. */
+  /** Takes an expired message from the head of a line. As in RabbitMQ, expired messages further back wait. */
   takeExpired(now: number): StoredMessage | undefined {
     for (const line of this.lines) {
       const head = line.head;
-      if (head && head.expiresAt <= now) return this.taken(line.take()!);
+      if (head && head.expiresAt <= now) return this.countTaken(line.take()!);
     }
     return undefined;
   }
 
-  /** When the next message at the head of a line expires; Infinity if none does. */
+  /** The time when the next message at the head of a line expires; Infinity if none does. */
   get nextExpiry(): number {
     let next = Infinity;
     for (const line of this.lines) next = Math.min(next, line.head?.expiresAt ?? Infinity);
     return next;
   }
 
-  private taken(stored: StoredMessage): StoredMessage {
+  private countTaken(stored: StoredMessage): StoredMessage {
     this.count--;
     this.bodyBytes -= stored.message.body.length;
     return stored;
   }
 }
 
-/** How many places at the front may stand empty before the rest moves up. */
+/** Maximum number of empty places at the front before the rest moves up. */
 const EMPTY_MAX = 1_024;
 
 class Line {
@@ -96,7 +96,7 @@ class Line {
   }
 }
 
-/** The lowest position on top; each of the others below one that is lower: the children of i are 2i + 1 and 2i + 2. */
+/** A binary heap with the lowest position on top: the children of item i are items 2i + 1 and 2i + 2. */
 class Heap {
   private readonly items: StoredMessage[] = [];
 
@@ -124,7 +124,7 @@ class Heap {
     return top;
   }
 
-  /** Puts one in the place that has become free on top, and down to where it belongs. */
+  /** Moves an item from the free top down to its place. */
   private sink(stored: StoredMessage): void {
     const { items } = this;
     let index = 0;

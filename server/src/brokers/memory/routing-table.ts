@@ -1,6 +1,6 @@
 /**
- * What is bound to an exchange, looked up by message: a table for each type of exchange. A binding is a key with
- * arguments, and has one value. `match` allocates nothing for a key that was seen lately, but on headers exchanges.
+ * The bindings of an exchange, with one kind of table for each type of exchange. A binding is a key with arguments and
+ * has one value. `match` allocates nothing for a recently seen key, except on headers exchanges.
  */
 import { type Arguments, argumentsText } from '../../destinations/queue-options.js';
 import { TopicTrie } from '../../destinations/topic-pattern.js';
@@ -12,7 +12,7 @@ export interface RoutingTable<T> {
   get(key: string, bindingArguments: Arguments): T | undefined;
   set(key: string, bindingArguments: Arguments, value: T): void;
   delete(key: string, bindingArguments: Arguments): void;
-  /** The values of all bindings that a message matches, each once. */
+  /** The values of all bindings that match a message, each once. */
   match(key: string, headers: Headers): readonly T[];
 }
 
@@ -71,7 +71,7 @@ class DirectTable<T> implements RoutingTable<T> {
   }
 }
 
-/** The keys of bindings tell them apart and mean nothing to messages. */
+/** Keys only distinguish the bindings; every message matches all of them. */
 class FanoutTable<T> implements RoutingTable<T> {
   private readonly byKey = new Map<string, T>();
   private all: readonly T[] = NOTHING;
@@ -124,10 +124,10 @@ function identity(key: string, bindingArguments: Arguments): string {
   return JSON.stringify([key, argumentsText(bindingArguments)]);
 }
 
-/** RabbitMQ: without `x-match` all must match; names that begin with "x-" count only for the `-with-x` forms. */
-function headerMatcher({ 'x-match': match = 'all', ...wanted }: Arguments): (headers: Headers) => boolean {
+/** As in RabbitMQ: without `x-match` all headers must match, and names with "x-" only count for the `-with-x` forms. */
+function headerMatcher({ 'x-match': match = 'all', ...required }: Arguments): (headers: Headers) => boolean {
   const withX = match === 'all-with-x' || match === 'any-with-x';
-  const entries = Object.entries(wanted).filter(([name]) => withX || !name.startsWith('x-'));
+  const entries = Object.entries(required).filter(([name]) => withX || !name.startsWith('x-'));
   const isMet = (headers: Headers, [name, value]: (typeof entries)[number]) => headers.get(name) === String(value);
   return match === 'any' || match === 'any-with-x'
     ? (headers) => entries.some((entry) => isMet(headers, entry))

@@ -1,11 +1,11 @@
-/** A message on its way through the broker, and one that a queue holds. */
+/** A message inside the embedded broker: routed, stored in a queue, or dead-lettered. */
 import type { Message } from '../broker.js';
 import { ExchangeMessage } from '../exchange-message.js';
 import { shownHeaders } from '../message-checks.js';
 
 export type DeathReason = 'rejected' | 'expired' | 'maxlen' | 'delivery_limit';
 
-/** That a queue has dead-lettered the message. */
+/** A record that a queue dead-lettered the message. */
 export interface Death {
   readonly queue: string;
   readonly reason: DeathReason;
@@ -13,20 +13,20 @@ export interface Death {
 
 export interface StoredMessage {
   readonly message: ExchangeMessage;
-  /** Its share of the memory that the broker may use. */
+  /** Counts towards the broker's memory budget. */
   readonly bytes: number;
   readonly priority: number;
-  /** `Date.now()` from which on it is not delivered any more; Infinity where it stays. */
+  /** The `Date.now()` value when it expires; Infinity if it never does. */
   readonly expiresAt: number;
-  /** Messages leave a queue in the order of their positions, also when they come back to it. */
+  /** Messages leave a queue in the order of their positions, even after a requeue. */
   readonly position: number;
   readonly deaths: readonly Death[];
   redelivered: boolean;
-  /** How often it has come back. */
+  /** The number of times that it was requeued. */
   returns: number;
 }
 
-/** `topicExchange` is behind `/topic`. */
+/** `topicExchange` is the exchange behind `/topic`. */
 export function toRoutedMessage(
   { headers, body, toSession }: Message,
   exchange: string,
@@ -36,7 +36,7 @@ export function toRoutedMessage(
   return new ExchangeMessage({ headers: shownHeaders(headers), body, toSession }, exchange, routingKey, topicExchange);
 }
 
-/** As RabbitMQ does: the first death is remembered in headers, and an expiration does not apply a second time. */
+/** As in RabbitMQ: headers record the first death, and an expiration applies only once. */
 export function toDeadLetter(
   { message }: StoredMessage,
   death: Death,

@@ -1,7 +1,7 @@
 /**
- * RabbitMQ as the broker of this instance, over a handful of AMQP connections: some to publish, one for the instance queues,
- * one for questions whose answer may be an error, as many for own consumers as their channels need. Each part recovers by
- * itself; this file ties them together.
+ * RabbitMQ as the broker of this instance, over a few AMQP connections: some for publishing, one for the instance
+ * queues, one for requests that RabbitMQ may refuse, and as many as needed for the channels of dedicated consumers.
+ * Each part recovers by itself; this file connects them.
  */
 import type { Destination } from '../../destinations/destination.js';
 import { argumentsText } from '../../destinations/queue-options.js';
@@ -59,7 +59,9 @@ export class RabbitMqBroker implements Broker {
   readonly description: string;
   private state: State = 'new';
   private readonly subscribing: Link;
-  /** For what clients have the relay ask, declare and delete: RabbitMQ answers some of it by closing the connection. */
+  /**
+   * For the checks, declarations and deletions that clients cause: RabbitMQ closes the connection over some of them.
+   */
   private readonly asking: Link;
   private readonly pool: ChannelPool;
   private readonly topology: Topology;
@@ -78,7 +80,7 @@ export class RabbitMqBroker implements Broker {
     this.pool = new ChannelPool(options);
     this.topology = new Topology(this.asking.scratch);
     const { topicExchange, userExchange, publishTimeoutMs } = options;
-    // Half of what a SEND may wait: the other half is for RabbitMQ's absence
+    // Half of a SEND's deadline; the other half is for RabbitMQ's absence
     this.bindings = new OwnBindings(publishTimeoutMs / 2, () =>
       this.subscribing.scratch.run((channel) => channel.checkExchange(topicExchange)),
     );
@@ -120,7 +122,7 @@ export class RabbitMqBroker implements Broker {
     if (this.state !== 'new') return;
     this.state = 'down';
     const { connectTimeoutMs, urls } = this.options;
-    // Each address may take its time before the next one is tried
+    // The addresses are tried one after the other
     const deadlineMs = connectTimeoutMs * urls.length;
     for (const connection of this.connections) {
       connection.listen({ up: () => this.checkUp(), down: (reason) => this.wentDown(reason) });
@@ -145,19 +147,19 @@ export class RabbitMqBroker implements Broker {
   }
 
   private wentDown(reason: string): void {
-    // Another node, or an empty one, may answer next
+    // The next connection may reach another node, or an empty one
     this.topology.forgetAll();
     if (this.state !== 'up') return;
     this.state = 'down';
     for (const listener of this.listeners.down) listener(reason);
   }
 
-  /** Without those of own consumers, which come and go. */
+  /** Excludes the connections of dedicated consumers, which open and close. */
   private get connections(): readonly AmqpConnection[] {
     return [...this.publishers.connections, this.subscribing.connection];
   }
 
-  /** The exchange of users is the relay's own; that of topics is the broker's. */
+  /** The relay owns the exchange of users. The exchange of topics belongs to the broker. */
   private ensureExchange(exchange: string): Promise<void> {
     const isOwn = exchange === this.options.userExchange;
     return isOwn ? this.topology.ensureTopicExchange(exchange) : this.topology.checkExchange(exchange);

@@ -1,7 +1,8 @@
 /**
- * What exists at the broker: asked, made and remembered. All of it happens on scratch channels of a connection that carries
- * nothing else, so that a refusal, of a channel or of the connection, harms only the client that asked. The memory is bounded,
- * dropped when the broker goes away, and forgets a queue or exchange as soon as anything speaks against it.
+ * Checks, creates and remembers the exchanges and queues at the broker. This happens on scratch channels of a
+ * connection that carries nothing else. A refusal may close the channel or the connection, and then only affects the
+ * requesting client. The memory is bounded and is cleared when the broker goes down. It forgets a queue or exchange at
+ * any sign that it is gone.
  */
 import type { Channel, ConsumeMessage, Replies } from 'amqplib';
 import { LRUCache } from 'lru-cache';
@@ -13,7 +14,7 @@ import type { QueueBinding, QueueDeclaration, QueuePlan } from '../queue-plan.js
 import type { ScratchChannels } from './amqp/scratch-channels.js';
 
 const REMEMBERED_MAX = 10_000;
-/** How long an exchange that closed the shared publish channel is not tried again. */
+/** The time before an exchange that closed a shared publish channel is tried again. */
 const REFUSED_MS = 30_000;
 const REFUSED_MAX = 1_000;
 const DELETE_TRIES = 3;
@@ -23,12 +24,12 @@ export class Topology {
   private readonly exchanges = new LRUCache<string, true>({ max: REMEMBERED_MAX });
   private readonly queues = new LRUCache<string, true>({ max: REMEMBERED_MAX });
   private readonly refused = new LRUCache<string, BrokerError>({ max: REFUSED_MAX, ttl: REFUSED_MS });
-  /** One question at a time about the same thing; whoever asks meanwhile waits for the same answer. */
+  /** One request at a time for the same subject; further callers wait for its answer. */
   private readonly asking = new Map<string, Promise<void>>();
 
   constructor(private readonly scratch: ScratchChannels) {}
 
-  /** The default exchange is always there. */
+  /** The default exchange always exists. */
   knowsExchange(exchange: string): boolean {
     return exchange === '' || this.exchanges.get(exchange) === true;
   }
@@ -41,13 +42,13 @@ export class Topology {
     this.exchanges.delete(exchange);
   }
 
-  /** It exists, and publishing to it is refused: each try would close the channel that all publishers share. */
+  /** The exchange exists but refuses messages. Each attempt would close a publish channel that users share. */
   refuseExchange(exchange: string, error: BrokerError): void {
     this.exchanges.delete(exchange);
     this.refused.set(exchange, error);
   }
 
-  /** Of a queue only the plain fact that it exists is looked up often; what it was declared with goes with it. */
+  /** Forgets the entry without a declaration, which is read most, and the entry of the given declaration. */
   forgetQueue(queue: string, declaration?: QueueDeclaration): void {
     this.queues.delete(queueId(queue));
     if (declaration) this.queues.delete(queueId(queue, declaration));
@@ -58,14 +59,14 @@ export class Topology {
     this.queues.clear();
   }
 
-  /** Before publishing. */
+  /** Must be called before publishing. */
   async checkPublishable(exchange: string): Promise<void> {
     const refusal = this.refused.get(exchange);
     if (refusal) throw refusal;
     await this.checkExchange(exchange);
   }
 
-  /** Rejects with `exchange-not-found` and the like. */
+  /** Rejects with a BrokerError, such as `exchange-not-found`. */
   checkExchange(exchange: string): Promise<void> {
     return this.once(`exchange ${exchange}`, async () => {
       await this.ask({ kind: 'exchange', name: exchange }, (channel) => channel.checkExchange(exchange));
@@ -74,8 +75,8 @@ export class Topology {
   }
 
   /**
-   * For an exchange of the relay's own. It is declared also where it exists, because only a declaration is refused over
-   * another type. A relay that RabbitMQ does not let declare it takes it as it is.
+   * For an exchange of the relay. It is declared even if it exists, because only a declaration reveals another type. If
+   * RabbitMQ does not allow the declaration, the relay accepts the existing exchange.
    */
   ensureTopicExchange(exchange: string): Promise<void> {
     return this.once(`topic exchange ${exchange}`, async () => {
@@ -91,7 +92,7 @@ export class Topology {
     });
   }
 
-  /** A queue to publish to: as it exists where nothing is said about it, else as declared. */
+  /** Prepares a queue for publishing. Without a declaration, accepts an existing queue as it is. */
   ensureQueue(queue: string, declaration?: QueueDeclaration): Promise<void> {
     const id = queueId(queue, declaration);
     return this.once(`queue ${id}`, async () => {
@@ -100,7 +101,7 @@ export class Topology {
     });
   }
 
-  /** All that a consumer needs before it can consume. Resolves with the number of consumers that the queue has. */
+  /** Prepares the queue and the binding of a consumer. Resolves with the queue's number of consumers. */
   async provide(plan: QueuePlan): Promise<number> {
     const { queue, source, binding } = plan;
     if (binding) {
@@ -112,16 +113,16 @@ export class Topology {
       const { exchange, key } = binding;
       const bind = (channel: Channel) => channel.bindQueue(queue, exchange, key, binding.arguments);
       await this.ask({ kind: 'exchange', name: exchange }, bind);
-      // Other clients reach no name of the relay's own
+      // Clients cannot reach reserved names
       if (!isReservedName(queue)) await this.confirmBound(queue, source, binding);
     }
     return consumerCount;
   }
 
   /**
-   * Between declaration and binding the queue may have expired, and another client may have made it with other arguments,
-   * such as dead letters, which no bound queue may have: then the binding has to go. A queue that has gone since took its
-   * bindings along.
+   * Between declaration and binding, the queue may have expired and another client may have created it with other
+   * arguments, such as dead letters, which no bound queue may have. Then the binding is removed. If the queue is gone
+   * since, its bindings are gone too.
    */
   private async confirmBound(queue: string, source: QueuePlan['source'], binding: QueueBinding): Promise<void> {
     try {
@@ -145,7 +146,7 @@ export class Topology {
     }
   }
 
-  /** Passively first: a plain declaration of a queue that has arguments is refused. */
+  /** Checks passively first: a plain declaration of a queue with arguments would be refused. */
   private async findOrDeclare(queue: string): Promise<Replies.AssertQueue> {
     try {
       return await this.findQueue(queue);
@@ -166,10 +167,10 @@ export class Topology {
     return this.ask({ kind: 'queue', name: queue }, declare);
   }
 
-  /** Only a stream can be consumed from an offset: other queues refuse that before anything else is looked at. */
+  /** Only a stream can be consumed from an offset. Other queues refuse that before any other check. */
   async isStream(queue: string): Promise<boolean> {
     try {
-      await this.scratch.run(consumeForAMoment(queue));
+      await this.scratch.run(consumeBriefly(queue));
       return true;
     } catch (error) {
       if (replyCode(error) === REPLY.preconditionFailed) return false;
@@ -178,9 +179,9 @@ export class Topology {
   }
 
   /**
-   * Best effort: what cannot be deleted expires. Returns false where others consume a queue that they can name, and it is left
-   * to them. RabbitMQ answers the flag if-unused with an error of the connection where the queue is a quorum queue, so the
-   * consumers are counted first. A quorum queue counts a consumer for a moment after its channel is closed.
+   * Best effort: a queue that cannot be deleted expires. Returns false if other consumers use a queue that they can
+   * name; it stays. RabbitMQ answers the flag if-unused with a connection error for a quorum queue, so consumers are
+   * counted first. A quorum queue counts a consumer for a moment after its channel has closed.
    */
   async deleteQueue(queue: string): Promise<boolean> {
     this.forgetQueue(queue);
@@ -223,8 +224,8 @@ function ofAnotherType(exchange: string, cause: unknown): BrokerError {
   return new BrokerError('queue-conflict', sentence, { cause });
 }
 
-/** What has come by then is acknowledged, which takes nothing out of a stream. */
-function consumeForAMoment(queue: string) {
+/** Acknowledges early deliveries, which removes nothing from a stream. */
+function consumeBriefly(queue: string) {
   return async (channel: Channel): Promise<void> => {
     await channel.prefetch(1);
     const onMessage = (message: ConsumeMessage | null): void => {
@@ -235,14 +236,17 @@ function consumeForAMoment(queue: string) {
   };
 }
 
-/** Returns whether it is gone. */
+/** Returns whether the queue is gone. */
 async function deleteUnused(channel: Channel, queue: string, isOurs: boolean): Promise<boolean> {
   if (!isOurs && (await channel.checkQueue(queue)).consumerCount > 0) return false;
   await channel.deleteQueue(queue);
   return true;
 }
 
-/** The queue of a durable subscription, made before the relay chose a type, has that of its virtual host. */
+/**
+ * The queue of a durable subscription may be older than the relay's explicit types. Then it has its virtual host's
+ * type.
+ */
 function withoutType({ autoDelete, arguments: given }: QueueDeclaration): QueueDeclaration | undefined {
   const { 'x-queue-type': type, ...others } = given;
   return type === 'classic' ? { autoDelete, arguments: others } : undefined;

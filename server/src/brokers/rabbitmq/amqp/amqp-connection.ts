@@ -1,6 +1,7 @@
 /**
- * One AMQP connection that comes back. It tries the addresses in random order, waits a random time when none answers, and
- * begins again whenever it is lost, until it is closed. Whoever uses it listens for `up` and `down` and sets itself up anew.
+ * One AMQP connection that reconnects until it is closed. It tries the addresses in random order. If none answers, it
+ * waits a random time and tries again. Its users listen for `up` and `down`, and set themselves up again after each
+ * `up`.
  *
  *   idle --start--> connecting --> up
  *                    ^      |      |       (any of them --close--> closed)
@@ -19,7 +20,7 @@ export interface ConnectionListener {
   down?(reason: string): void;
   /** RabbitMQ stops reading from publishers while it is short of memory or disk. */
   blocked?(isBlocked: boolean): void;
-  /** By us, for good. */
+  /** The relay has closed the connection. */
   closed?(): void;
 }
 
@@ -28,7 +29,7 @@ type State = 'idle' | 'connecting' | 'up' | 'waiting' | 'closed';
 const DEFAULT_FRAME_MAX = 131_072;
 const DEFAULT_CHANNEL_MAX = 2_047;
 const CLOSE_TIMEOUT_MS = 2_000;
-/** How long the last frames may take to leave before a socket is destroyed. */
+/** Time for the last frames to leave before the socket is destroyed. */
 const LINGER_MS = 1_000;
 
 export class AmqpConnection {
@@ -38,20 +39,20 @@ export class AmqpConnection {
   private timer: NodeJS.Timeout | undefined;
   private readonly listeners = new Set<ConnectionListener>();
   private reason = 'not connected yet';
-  /** Where the broker closed the connection with a reply code (a protocol error), what it said. */
+  /** The broker's error, if it closed the connection with a reply code (a protocol error). */
   private refusal: Error | undefined;
   private isBlocked = false;
-  /** As negotiated, while connected or before. */
+  /** The last negotiated value. */
   frameMax = DEFAULT_FRAME_MAX;
   channelMax = DEFAULT_CHANNEL_MAX;
 
   constructor(
-    /** Part of the name that RabbitMQ's management shows. */
+    /** Part of the connection name in RabbitMQ's management page. */
     private readonly purpose: string,
     private readonly options: RabbitMqOptions,
   ) {}
 
-  /** What amqplib calls a ChannelModel; undefined while the broker is away. */
+  /** Undefined while the broker is unreachable. */
   get current(): ChannelModel | undefined {
     return this.model;
   }
@@ -60,12 +61,12 @@ export class AmqpConnection {
     return this.isBlocked;
   }
 
-  /** Why it is not up; without credentials. */
+  /** The reason why it is not up, without credentials. */
   get downReason(): string {
     return this.reason;
   }
 
-  /** What the broker said when it last closed this connection for what we sent. */
+  /** The broker's error, if it last closed this connection because of a frame from the relay. */
   get lastRefusal(): Error | undefined {
     return this.refusal;
   }
@@ -106,9 +107,9 @@ export class AmqpConnection {
     for (const url of shuffled(this.options.urls)) {
       try {
         const model = await this.open(url);
-        // close() may have come while we waited
+        // close() may have been called meanwhile
         if (this.state !== 'connecting') return destroy(model);
-        return this.arrived(model, describeUrl(url));
+        return this.connected(model, describeUrl(url));
       } catch (error) {
         this.reason = `${describeUrl(url)}: ${connectProblem(error as Error)}`;
         if (this.state !== 'connecting') return;
@@ -125,7 +126,7 @@ export class AmqpConnection {
     return openModel(url, `${this.options.instanceId} ${this.purpose}`, this.options);
   }
 
-  private arrived(model: ChannelModel, address: string): void {
+  private connected(model: ChannelModel, address: string): void {
     const { log } = this.options;
     const negotiated = model.connection as unknown as { frameMax?: number; channelMax?: number };
     this.state = 'up';

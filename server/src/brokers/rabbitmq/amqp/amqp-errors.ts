@@ -1,6 +1,7 @@
 /**
- * RabbitMQ's answers as coded errors. AMQP says by a number why a channel or connection was closed, and by the method
- * what it was about; the rest is in a text that changes between versions, so only the numbers are looked at.
+ * Converts RabbitMQ's errors into coded ones. AMQP gives the reason for closing a channel or connection as a number,
+ * and the failed operation as a method. The rest is text that changes between versions, so this code reads only the
+ * numbers.
  */
 import { BrokerError } from '../../broker.js';
 import type { BrokerErrorCode } from '../../broker.js';
@@ -8,19 +9,21 @@ import type { BrokerErrorCode } from '../../broker.js';
 /** AMQP 0-9-1, 1.2.1 "Reply Codes". */
 export const REPLY = { accessRefused: 403, notFound: 404, resourceLocked: 405, preconditionFailed: 406 } as const;
 
-/** The reply code; undefined where the channel or connection was lost for another reason. */
+/** The reply code; undefined if the channel or connection was lost for another reason. */
 export function replyCode(error: unknown): number | undefined {
   const code = error instanceof Error ? (error as { code?: unknown }).code : undefined;
   return typeof code === 'number' ? code : undefined;
 }
 
-/** Whether it is the answer to basic.consume (class 60, method 20), and not a closure that happened to come then. */
+/**
+ * Whether the error answers basic.consume (class 60, method 20), and is not a closure that happened at the same time.
+ */
 export function answersConsume(error: unknown): boolean {
   const { classId, methodId } = error as { classId?: unknown; methodId?: unknown };
   return classId === 60 && methodId === 20;
 }
 
-/** What was asked, and of what. */
+/** The subject of a request. */
 export interface Subject {
   readonly kind: 'exchange' | 'queue';
   readonly name: string;
@@ -36,7 +39,7 @@ function explain(reply: number | undefined, kind: Subject['kind'], name: string)
   const named = `The ${kind} "${name}"`;
   switch (reply) {
     case undefined:
-      return ['broker-unavailable', `The connection to RabbitMQ was lost while it was asked about ${kind} "${name}".`];
+      return ['broker-unavailable', `The connection to RabbitMQ was lost during a request about ${kind} "${name}".`];
     case REPLY.notFound:
       return kind === 'exchange'
         ? ['exchange-not-found', `${named} does not exist at the broker: declare it first, or correct the destination.`]
@@ -44,22 +47,22 @@ function explain(reply: number | undefined, kind: Subject['kind'], name: string)
     case REPLY.accessRefused:
       return [
         'access-refused',
-        `RabbitMQ does not let the relay use ${kind} "${name}": its user lacks a permission, or the name is reserved.`,
+        `RabbitMQ refuses the relay access to ${kind} "${name}": its user lacks a permission, or the name is reserved.`,
       ];
     case REPLY.resourceLocked:
       return [
         'queue-in-use',
-        `${named} belongs to another connection alone: use another name, or wait until it is gone.`,
+        `${named} is exclusive to another connection: use another name, or wait until that connection ends.`,
       ];
     case REPLY.preconditionFailed:
       return [
         'queue-conflict',
-        `${named} exists with other properties, or RabbitMQ refuses this combination: use the headers it was made with, or another name.`,
+        `${named} exists with other properties, or RabbitMQ refuses this combination: use the headers of its declaration, or another name.`,
       ];
     default:
       return [
         'queue-conflict',
-        `RabbitMQ refuses what was asked of ${kind} "${name}" (reply code ${reply}): change the headers.`,
+        `RabbitMQ refuses the request about ${kind} "${name}" (reply code ${reply}): change the headers.`,
       ];
   }
 }

@@ -1,20 +1,24 @@
 /**
- * A delivery of RabbitMQ as a message in STOMP's terms. A property becomes the header of that meaning; a value of the headers
- * table becomes readable text, whatever its type. Pure: no channel is touched here. The way out is `outgoing-message.ts`.
+ * Converts a delivery of RabbitMQ into a message in STOMP's terms. Each property becomes the header of the same
+ * meaning; each value of the headers table becomes readable text, whatever its type. Pure: this file uses no channel.
+ * `outgoing-message.ts` is the other direction.
  */
 import type { ConsumeMessage, MessageProperties } from 'amqplib';
 import { ExchangeMessage } from '../../exchange-message.js';
 import { presentReplyTo } from '../../message-checks.js';
 
-/** Ours, in the headers table: which publish it was, and whether it may be there twice. Never shown to clients. */
+/**
+ * The relay's entries in the headers table: the id of a publish, and a mark for a second sending. Clients never see
+ * them.
+ */
 export const RELAY_ID = 'relay-id';
 export const RELAY_RESENT = 'relay-resent';
-/** Of a message to a user: the one session that it is for. */
+/** The only session that gets a message to a user. */
 export const RELAY_SESSION = 'relay-session';
 
 export type PropertyName = Exclude<keyof MessageProperties, 'headers' | 'clusterId' | 'deliveryMode'>;
 
-/** In the order in which subscribers see them. */
+/** Subscribers see them in this order. */
 export const PROPERTIES: readonly (readonly [header: string, property: PropertyName])[] = [
   ['content-type', 'contentType'],
   ['content-encoding', 'contentEncoding'],
@@ -30,7 +34,7 @@ export const PROPERTIES: readonly (readonly [header: string, property: PropertyN
 ];
 export const PERSISTENT = 2;
 
-/** What the wire makes for itself: an AMQP publisher's header of that name would forge it. */
+/** Headers that STOMP adds itself: an AMQP publisher could forge them. */
 const RESERVED: ReadonlySet<string> = new Set([
   'destination',
   'message-id',
@@ -42,7 +46,7 @@ const RESERVED: ReadonlySet<string> = new Set([
   'transaction',
 ]);
 
-/** `topicExchange` is behind `/topic`. */
+/** `topicExchange` is the exchange behind `/topic`. */
 export function toRoutedMessage(delivered: ConsumeMessage, topicExchange: string): ExchangeMessage {
   const { fields, properties, content } = delivered;
   const headers = new Map<string, string>();
@@ -64,20 +68,20 @@ export function toRoutedMessage(delivered: ConsumeMessage, topicExchange: string
   return new ExchangeMessage({ headers, body: content, toSession }, exchange, routingKey, topicExchange, resent);
 }
 
-/** A back end that publishes to users by itself writes `session`; from a relay that says who has sent the message. */
+/** A back end that publishes over AMQP sets the target in `session`. In a relay's message, `session` is the sender. */
 function targetOf(headers: MessageProperties['headers']): string | undefined {
   const target: unknown =
     headers?.[RELAY_SESSION] ?? (headers?.[RELAY_ID] === undefined ? headers?.['session'] : undefined);
   return target === undefined ? undefined : toText(target);
 }
 
-/** The keys of the CC header: the message also came for those. */
+/** The keys of the CC header. The message was routed by them too. */
 export function copyKeys({ properties }: ConsumeMessage): readonly string[] | undefined {
   const copies: unknown = properties.headers?.['CC'];
   return Array.isArray(copies) ? copies.filter((key) => typeof key === 'string') : undefined;
 }
 
-/** amqplib's notation for values that JavaScript has no type for. */
+/** amqplib's notation for values without a JavaScript type. */
 interface Tagged {
   readonly '!': string;
   readonly value: unknown;
@@ -90,7 +94,7 @@ function toText(value: unknown): string {
   return plain === null ? '' : JSON.stringify(plain);
 }
 
-/** A table's value as JSON can say it. */
+/** Converts a table's value into one that JSON can represent. */
 function toPlain(value: unknown): unknown {
   if (value === null || value === undefined) return null;
   if (typeof value !== 'object') return value;

@@ -2,10 +2,10 @@ import { BrokerError } from '../../broker.js';
 import type { QueueBinding } from '../../queue-plan.js';
 import { ENTRY_BYTES, TABLE_MAX_BYTES } from './outgoing-message.js';
 
-/** Names of queue, exchange and key, at most 255 bytes each, and what stands around them. */
+/** The names of queue, exchange and key (at most 255 bytes each) and the fields around them. */
 const BIND_BYTES = 1_024;
 
-/** A method goes into one frame, and RabbitMQ closes the connection over one that is too large. Throws `invalid-header`. */
+/** A method must fit into one frame: RabbitMQ closes the connection over a larger one. Throws `invalid-header`. */
 export function checkBindingSize({ arguments: given }: QueueBinding, frameMax: number): void {
   const entries = Object.entries(given);
   if (entries.length === 0) return;
@@ -14,7 +14,7 @@ export function checkBindingSize({ arguments: given }: QueueBinding, frameMax: n
   if (bytes <= limit) return;
   throw new BrokerError(
     'invalid-header',
-    `The headers arg-NAME need ${bytes} bytes as AMQP encodes them, and at most ${limit} fit into a frame (frame_max ` +
+    `The headers arg-NAME need ${bytes} bytes in AMQP's encoding, and at most ${limit} fit into a frame (frame_max ` +
       `${frameMax}): match fewer or shorter headers.`,
   );
 }

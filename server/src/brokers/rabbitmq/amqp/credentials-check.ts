@@ -1,6 +1,6 @@
 /**
- * Whether RabbitMQ lets somebody in with these credentials: a connection of its own to the relay's virtual host is opened
- * with them, and closed. Nothing is done on it.
+ * Checks credentials with RabbitMQ: opens a connection to the relay's virtual host with them, closes it, and does
+ * nothing else.
  */
 import { credentials } from 'amqplib';
 import type { ChannelModel } from 'amqplib';
@@ -12,13 +12,13 @@ const CLOSE_TIMEOUT_MS = 1_000;
 export interface CredentialsCheckOptions extends OpenOptions {
   readonly urls: readonly string[];
   readonly instanceId: string;
-  /** Whether the relay itself can use the virtual host: then one that is refused is refused to this user. */
+  /** Whether the relay itself can use the virtual host. If it can, a refused virtual host is refused to this user. */
   isUp(): boolean;
 }
 
 /**
- * False where the password is wrong, or the user may not use the virtual host. Rejects where no node gave an answer. Nodes
- * are tried in random order until one does, or `signal` says that nobody waits any more.
+ * Resolves with false if the password is wrong or the user may not use the virtual host. Rejects if no node answered.
+ * Tries the nodes in random order until one answers or `signal` aborts.
  */
 export async function checkCredentials(
   login: string,
@@ -26,7 +26,7 @@ export async function checkCredentials(
   signal: AbortSignal,
   options: CredentialsCheckOptions,
 ): Promise<boolean> {
-  let problem = new Error('RabbitMQ could not be asked');
+  let problem = new Error('RabbitMQ could not check the login');
   for (const url of shuffled(options.urls)) {
     signal.throwIfAborted();
     try {
@@ -36,7 +36,7 @@ export async function checkCredentials(
     } catch (error) {
       problem = error as Error;
       if (isLoginRefused(problem)) return false;
-      // A virtual host that is not there, or only just starts, is refused in the same way
+      // RabbitMQ refuses a missing or starting virtual host in the same way
       if (isVhostRefused(problem) && options.isUp()) return false;
     }
   }
@@ -44,7 +44,7 @@ export async function checkCredentials(
 }
 
 async function close(model: ChannelModel): Promise<void> {
-  model.on('error', () => undefined); // one that nobody hears ends the process
+  model.on('error', () => undefined); // an unhandled one would end the process
   await answeredWithin(model.close(), CLOSE_TIMEOUT_MS, 'did not answer connection.close').catch(() => undefined);
   destroy(model);
 }

@@ -1,7 +1,7 @@
 /**
- * Headers tables for amqplib, which makes each the prototype of an object of its own. A new prototype costs V8 five
- * microseconds a message, and garbage that only a full collection finds. So messages whose headers have the same names share
- * one table, with the values of the latest: amqplib encodes it before `publish` returns.
+ * Headers tables for amqplib, which makes each of them the prototype of another object. A new prototype costs V8 five
+ * microseconds per message, and only a full collection frees it. So messages with the same header names share one
+ * table, filled with the values of the latest: amqplib encodes it before `publish` returns.
  */
 const TABLES_MAX = 64;
 
@@ -9,7 +9,7 @@ const TABLES_MAX = 64;
 export class TableColumns {
   readonly names: string[] = [];
   readonly values: string[] = [];
-  /** Equal for equal names in equal order, and for no others: each name stands behind its length. */
+  /** Equal for equal names in equal order, and only then: each name follows its length. */
   key = '';
 
   add(name: string, value: string): void {
@@ -18,7 +18,7 @@ export class TableColumns {
     this.key += `${name.length}:${name}`;
   }
 
-  /** Changes the value of a name that was added. */
+  /** Changes the value of an added name. */
   set(name: string, value: string): void {
     this.values[this.names.lastIndexOf(name)] = value;
   }
@@ -27,7 +27,7 @@ export class TableColumns {
 export class HeaderTables {
   private readonly tables = new Map<string, Record<string, string>>();
 
-  /** Holds until the next call. */
+  /** The result is valid until the next call. */
   with({ names, values, key }: TableColumns): Record<string, string> {
     const table = this.tables.get(key) ?? this.add(key);
     for (let i = 0; i < names.length; i++) table[names[i]!] = values[i]!;
@@ -36,7 +36,7 @@ export class HeaderTables {
 
   private add(key: string): Record<string, string> {
     if (this.tables.size >= TABLES_MAX) this.tables.clear();
-    // without a prototype, so that no header name means anything to JavaScript
+    // No prototype, so no header name has a meaning in JavaScript
     const table = Object.create(null) as Record<string, string>;
     this.tables.set(key, table);
     return table;

@@ -1,6 +1,6 @@
 /**
- * Opening one AMQP connection, by whoever needs one: a deadline over all of the handshake, no socket left behind, and no
- * error that nobody hears (it would end the process). How amqplib says that it was refused is known here only.
+ * Opens one AMQP connection, with a deadline for the whole handshake. Leaves no socket behind and no error unhandled
+ * (it would end the process). Only this file knows how amqplib reports a refusal.
  */
 import { connect } from 'amqplib';
 import type { ChannelModel, Options } from 'amqplib';
@@ -8,7 +8,7 @@ import { REPLY } from './amqp-errors.js';
 import { type BrokerTlsOptions, tlsConnectOptions, tlsProblem } from './broker-tls.js';
 import { answeredWithin } from './wait-deadline.js';
 
-/** As amqplib's `credentials.plain` makes them. */
+/** The result of amqplib's `credentials.plain`. */
 export type Credentials = NonNullable<Options.Connect['credentials']>;
 
 export interface OpenOptions {
@@ -19,8 +19,8 @@ export interface OpenOptions {
 }
 
 /**
- * `name` is what RabbitMQ's management shows; `credentials` stand in for those of the url. Rejects where RabbitMQ refuses, is
- * away, or takes too long.
+ * `name` appears in RabbitMQ's management page; `credentials` replace those of the url. Rejects if RabbitMQ refuses, is
+ * unreachable, or takes too long.
  */
 export async function openModel(
   url: string,
@@ -52,35 +52,35 @@ export async function openModel(
 }
 
 /**
- * amqplib ends a socket politely, which a peer that is gone never answers, and offers no other way. The error makes it
- * notice, so that its heart-beat timers end too.
+ * amqplib only offers a graceful end of a socket, which a dead peer never answers. The error makes amqplib notice the
+ * end, so its heart-beat timers stop too.
  */
 export function destroy(model: ChannelModel): void {
   const { stream } = model.connection as unknown as { stream?: { destroy(error: Error): void } };
-  // perhaps nobody listens to it yet, and an error that nobody hears ends the process
+  // An unhandled error would end the process
   model.on('error', () => undefined);
   stream?.destroy(new Error('closed by the relay'));
 }
 
-/** Words for the log. What RabbitMQ says of a virtual host, asked for after the login, amqplib does not pass on. */
+/** A text for the log. amqplib does not pass on RabbitMQ's text about a virtual host. */
 export function connectProblem(error: Error): string {
   if (isVhostRefused(error)) return 'the virtual host does not exist, or the user has no permissions in it';
   return tlsProblem(error) ?? error.message;
 }
 
-/** Connection.close in the place of connection.open-ok. */
+/** connection.close instead of connection.open-ok. */
 export function isVhostRefused({ message }: Error): boolean {
   return /ConnectionOpenOk; got <ConnectionClose/.test(message);
 }
 
-/** The text is amqplib's; the number, AMQP's ACCESS_REFUSED, is RabbitMQ's: the error has no other sign of it. */
+/** The text comes from amqplib, the number (AMQP's ACCESS_REFUSED) from RabbitMQ. The error has no other mark. */
 export function isLoginRefused({ message }: Error): boolean {
   return message.startsWith(`Handshake terminated by server: ${REPLY.accessRefused} `);
 }
 
 /** Without user and password. */
 export function describeUrl(url: string): string {
-  if (!URL.canParse(url)) return 'an address that is no URL';
+  if (!URL.canParse(url)) return 'an invalid address';
   const { protocol, host, pathname } = new URL(url);
   return `${protocol}//${host}${pathname}`;
 }

@@ -1,6 +1,6 @@
 /**
- * A message on its way to RabbitMQ: one walk over its headers checks them, sorts them into AMQP properties and the headers
- * table, and counts them. What is kept can be sent again without another look at the headers.
+ * A message to RabbitMQ. One pass over its headers checks them, sorts them into AMQP properties and the headers table,
+ * and counts them. The result can be sent again without another pass.
  */
 import type { Options } from 'amqplib';
 import type { KeyLimits } from '../../../destinations/key-limits.js';
@@ -14,22 +14,22 @@ const NUMBERS: ReadonlySet<PropertyName> = new Set(['priority', 'timestamp']);
 
 /** amqplib encodes a headers table into a buffer of this size. */
 export const TABLE_MAX_BYTES = 65_536;
-/** Length of the table, `relay-id`, `relay-resent` and the name of `relay-session`, at most. */
+/** Maximum size of the table's length, `relay-id`, `relay-resent` and the name of `relay-session`. */
 const OWN_TABLE_BYTES = 120;
-/** Length, type tag and length again of an entry. */
+/** The name's length, the type tag and the value's length of an entry. */
 export const ENTRY_BYTES = 6;
-/** Frame, class, body size and flags of a content header. */
+/** The frame, class, body size and flags of a content header. */
 const FRAME_BYTES = 32;
 
 export class OutgoingMessage {
   readonly body: Buffer;
-  /** About what the message holds in memory. */
+  /** An estimate of the memory that the message takes. */
   readonly bytes: number;
   private readonly properties: Record<string, unknown> = {};
   private readonly table = new TableColumns();
   private isMarkedResent = false;
 
-  /** Throws a BrokerError `invalid-header`. `frameMax` is that of the connection that the message will take. */
+  /** Throws a BrokerError `invalid-header`. `frameMax` is that of the publishing connection. */
   constructor(message: Message, limits: KeyLimits, frameMax: number) {
     const { headers, body, toSession } = message;
     let characters = 0;
@@ -55,8 +55,8 @@ export class OutgoingMessage {
   }
 
   /**
-   * Options for amqplib, which hold until the next call for any message with the same `tables`. `id` goes along as
-   * `relay-id`; `resent` marks a message that may have arrived before.
+   * Options for amqplib, valid until the next call for any message with the same `tables`. `id` becomes `relay-id`;
+   * `resent` marks a message that may have arrived before.
    */
   optionsFor(id: string, resent: boolean, mandatory: boolean, tables: HeaderTables): Options.Publish {
     const { properties, table } = this;
@@ -71,9 +71,9 @@ export class OutgoingMessage {
   }
 }
 
-/** Throws `invalid-header` where the headers do not fit into one AMQP frame, with what the relay adds. */
+/** Throws `invalid-header` if the headers, with those of the relay, do not fit into one AMQP frame. */
 function checkFrame(message: Message, characters: number, frameMax: number): void {
-  // counting bytes costs much and is seldom needed: a character has at most three in UTF-8
+  // An exact count is expensive and rarely needed: a character has at most three bytes in UTF-8
   const charactersMax = characters + (message.toSession?.length ?? 0);
   const atMost = OWN_TABLE_BYTES + FRAME_BYTES + message.headers.size * ENTRY_BYTES + charactersMax * 3;
   if (atMost > Math.min(TABLE_MAX_BYTES, frameMax)) checkExactly(message, frameMax);
@@ -90,7 +90,7 @@ function checkExactly(message: Message, frameMax: number): void {
   if (table <= limit) return;
   throw new BrokerError(
     'invalid-header',
-    `The headers need ${table} bytes as AMQP encodes them, and at most ${limit} fit into a frame (frame_max ${frameMax}): ` +
+    `The headers need ${table} bytes in AMQP's encoding, and at most ${limit} fit into a frame (frame_max ${frameMax}): ` +
       'use the body.',
   );
 }

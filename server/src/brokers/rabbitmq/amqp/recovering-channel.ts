@@ -1,6 +1,6 @@
 /**
- * A channel that comes back. Its user gives one set-up, which runs again on every new channel, whether the old one was
- * closed by the broker or went down with its connection: recovery is nothing but the first set-up once more.
+ * A channel that reopens. Its user supplies one set-up, which runs on every new channel, whether the broker closed the
+ * old one or its connection was lost. Recovery is the first set-up, run again.
  *
  *   idle --start--> opening --> ready
  *                    ^   |        |       (any of them --close--> closed)
@@ -15,18 +15,21 @@ import { backoff, answeredWithin } from './wait-deadline.js';
 
 export interface ChannelUser<C extends Channel> {
   open(model: ChannelModel): Promise<C>;
-  /** A rejection closes the channel and has the set-up run again later. */
+  /** After a rejection the channel is closed and the set-up runs again later. */
   setUp(channel: C, model: ChannelModel): Promise<void>;
-  /** The channel is gone; `refusal` is set where the broker closed it, or its connection, over something we sent. */
+  /**
+   * The channel is gone. `refusal` is set if the broker closed it, or its connection, because of a frame from the
+   * relay.
+   */
   lost?(refusal: Error | undefined): void;
 }
 
 type State = 'idle' | 'opening' | 'ready' | 'waiting' | 'closed';
 
-/** Back again after so long, a channel's earlier losses no longer count. */
+/** After this time in state `ready`, earlier losses no longer lengthen the delay. */
 const STABLE_MS = 10_000;
 const CLOSE_TIMEOUT_MS = 2_000;
-/** A channel costs the broker little, and others wait for it. */
+/** Short, because a channel costs the broker little and callers wait for it. */
 const RETRY_MAX_MS = 1_000;
 
 export class RecoveringChannel<C extends Channel> {
@@ -34,7 +37,7 @@ export class RecoveringChannel<C extends Channel> {
   private channel: C | undefined;
   private attempt = 0;
   private readyAt = 0;
-  /** Counts the attempts: what an earlier one learns late is of no interest. */
+  /** Counts the attempts, so that late results of earlier ones are ignored. */
   private epoch = 0;
   private timer: NodeJS.Timeout | undefined;
   private unlisten: () => void = () => undefined;
@@ -69,7 +72,7 @@ export class RecoveringChannel<C extends Channel> {
       const opening = this.user.open(model).then((channel) => this.watch(channel));
       const channel = await answeredWithin(opening, publishTimeoutMs, 'did not open a channel').catch(
         (error: Error) => {
-          // It may open yet, and nobody would use it
+          // It may still open, and would stay unused
           void opening.then(closeChannel, () => undefined);
           throw error;
         },
@@ -90,7 +93,7 @@ export class RecoveringChannel<C extends Channel> {
 
   private failed(error: Error): void {
     const channel = this.channel;
-    // Where the channel is gone already, its own `close` has seen to the next attempt
+    // If the channel is already closed, its `close` event has scheduled the next attempt
     if (this.state !== 'opening') return;
     this.options.log.warn({ channel: this.name, reason: error.message }, 'setting up an AMQP channel failed');
     if (!channel) return this.retry();
@@ -123,7 +126,7 @@ export class RecoveringChannel<C extends Channel> {
     this.retry();
   }
 
-  /** At once the first time; where the connection is away too, its `up` comes first. */
+  /** The first retry is immediate. If the connection is lost too, its `up` event comes first. */
   private retry(): void {
     if (this.state === 'closed') return;
     this.state = 'waiting';
@@ -134,7 +137,7 @@ export class RecoveringChannel<C extends Channel> {
     this.timer = setTimeout(() => void this.open(), delay);
   }
 
-  /** What was not settled on it goes back to its queues. */
+  /** The broker requeues the unsettled deliveries of the channel. */
   async close(): Promise<void> {
     const channel = this.channel;
     this.state = 'closed';
@@ -145,11 +148,11 @@ export class RecoveringChannel<C extends Channel> {
   }
 }
 
-/** Resolves in any case: a channel that does not answer is gone, or goes with its connection. */
+/** Always resolves: a channel that does not answer is gone, or ends with its connection. */
 export async function closeChannel(channel: Channel): Promise<void> {
   try {
     await answeredWithin(channel.close(), CLOSE_TIMEOUT_MS, 'did not answer channel.close');
   } catch {
-    // closed already
+    // already closed
   }
 }

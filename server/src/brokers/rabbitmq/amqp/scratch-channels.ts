@@ -1,8 +1,8 @@
 /**
- * Channels for what the broker may refuse: a refusal (403, 404, 405, 406) closes the channel that asked, and these serve one
- * question at a time and nothing else. They stay open for the next question, a few of them. Each question can be asked twice
- * without harm, and is, when the connection is lost before it is answered. A refusal of the whole connection does not say which
- * question it is about: then each is asked again on a connection of its own.
+ * Channels for requests that the broker may refuse. A refusal (403, 404, 405, 406) closes the channel, so each of these
+ * channels serves one request at a time and nothing else. A few of them stay open for later requests. Every request is
+ * safe to repeat, and is repeated if the connection is lost before the answer. If RabbitMQ closes the whole connection,
+ * it does not name the request that caused it. Then each request runs again on a separate connection.
  */
 import type { Channel, ChannelModel } from 'amqplib';
 import { BrokerError } from '../../broker.js';
@@ -12,17 +12,20 @@ import { closeChannel } from './recovering-channel.js';
 import type { RabbitMqOptions } from '../rabbitmq-options.js';
 import { answeredWithin } from './wait-deadline.js';
 
-/** On a core of its own RabbitMQ binds 2.8 times as fast on four channels as on one; on 16 little faster. */
+/**
+ * With a dedicated core, RabbitMQ binds 2.8 times as fast on four channels as on one, and only slightly faster on 16.
+ */
 export const SCRATCH_CHANNELS_MAX = 4;
 
-interface Question<T> {
+interface Request<T> {
   readonly work: (channel: Channel) => Promise<T>;
   readonly isRepeatable: boolean;
-  /** Who asked has given up: what nobody waits for any more must not be done. */
+  /** The caller timed out; do not run a request that nothing awaits. */
   isAbandoned: boolean;
 }
 
-const abandoned = (): BrokerError => new BrokerError('broker-unavailable', 'Nobody waits for the answer any more.');
+const abandoned = (): BrokerError =>
+  new BrokerError('broker-unavailable', 'The caller no longer waits for the answer.');
 
 export class ScratchChannels {
   private readonly live = new Set<Channel>();
@@ -33,7 +36,7 @@ export class ScratchChannels {
   constructor(
     private readonly connection: AmqpConnection,
     private readonly options: RabbitMqOptions,
-    /** Whether what is asked can be asked on any connection: exclusive queues cannot. */
+    /** Whether a request may run on any connection: those about exclusive queues may not. */
     private readonly anywhere?: 'anywhere',
   ) {}
 
@@ -41,28 +44,28 @@ export class ScratchChannels {
     return this.connection.frameMax;
   }
 
-  /** Whether the broker is there to ask. */
+  /** Whether the broker is connected. */
   get isReady(): boolean {
     return this.connection.current !== undefined;
   }
 
   /**
-   * Waits for the broker and for a free channel. Rejects with what `work` rejected with, or `broker-unavailable`. `once`: it
-   * is not worth waiting for, and not asked again.
+   * Waits for the broker and for a free channel. Rejects with the error of `work`, or with `broker-unavailable`. `once`
+   * disables the repetition.
    */
   run<T>(work: (channel: Channel) => Promise<T>, once?: 'once'): Promise<T> {
-    const question = { work, isRepeatable: once === undefined, isAbandoned: false };
-    return answeredWithin(this.take(question), this.options.publishTimeoutMs, 'did not answer').finally(() => {
-      question.isAbandoned = true;
+    const request = { work, isRepeatable: once === undefined, isAbandoned: false };
+    return answeredWithin(this.take(request), this.options.publishTimeoutMs, 'did not answer').finally(() => {
+      request.isAbandoned = true;
     });
   }
 
-  private async take<T>(question: Question<T>): Promise<T> {
+  private async take<T>(request: Request<T>): Promise<T> {
     if (this.busy < SCRATCH_CHANNELS_MAX) this.busy++;
     else await new Promise<void>((resolve) => this.waiting.push(resolve));
     try {
       for (;;) {
-        const answer = await this.use(question);
+        const answer = await this.use(request);
         if (answer) return answer.value;
       }
     } finally {
@@ -72,34 +75,34 @@ export class ScratchChannels {
     }
   }
 
-  /** Undefined where the connection was lost while it was asked: then it is asked again when the broker is back. */
-  private async use<T>(question: Question<T>): Promise<{ readonly value: T } | undefined> {
+  /** Undefined if the connection was lost before the answer. Then the request runs again when the broker is back. */
+  private async use<T>(request: Request<T>): Promise<{ readonly value: T } | undefined> {
     const model = this.connection.current ?? (await this.connection.whenUp());
-    if (question.isAbandoned) throw abandoned();
+    if (request.isAbandoned) throw abandoned();
     let channel: Channel | undefined;
     try {
       channel = this.idle.pop() ?? (await this.open(model));
-      const value = await question.work(channel);
+      const value = await request.work(channel);
       if (this.live.has(channel)) this.idle.push(channel);
       return { value };
     } catch (error) {
-      // Also where it lives on: nobody knows in which state
+      // Close it even if it is open: its state is unknown
       if (channel && this.live.has(channel)) void closeChannel(channel);
-      if (replyCode(error) !== undefined || !question.isRepeatable || this.connection.current === model) throw error;
+      if (replyCode(error) !== undefined || !request.isRepeatable || this.connection.current === model) throw error;
       if (this.connection.lastRefusal === undefined) return undefined;
-      if (this.anywhere) return { value: await this.askAlone(question) };
+      if (this.anywhere) return { value: await this.runAlone(request) };
       throw error;
     }
   }
 
-  private async askAlone<T>(question: Question<T>): Promise<T> {
+  private async runAlone<T>(request: Request<T>): Promise<T> {
     const connection = new AmqpConnection('ask alone', this.options);
     connection.start();
     try {
       const channel = await (await connection.whenUp()).createChannel();
       channel.on('error', () => undefined);
-      if (question.isAbandoned) throw abandoned();
-      return await question.work(channel);
+      if (request.isAbandoned) throw abandoned();
+      return await request.work(channel);
     } catch (error) {
       throw connection.lastRefusal ?? error;
     } finally {
@@ -110,7 +113,7 @@ export class ScratchChannels {
   private async open(model: ChannelModel): Promise<Channel> {
     const channel = await model.createChannel();
     this.live.add(channel);
-    // The question that it closed over is rejected with the same error
+    // The request that caused the error rejects with it too
     channel.on('error', () => undefined);
     channel.on('handler-error', (err) => this.options.log.error({ err }, 'a channel listener failed'));
     channel.on('close', () => {

@@ -1,4 +1,7 @@
-/** Acknowledges deliveries in batches (`multiple`), at the latest at the end of the tick: half as dear as one by one. */
+/**
+ * Acknowledges deliveries in batches (`multiple`), at the latest at the end of the tick. This costs half as much as
+ * single acks.
+ */
 const BATCH_MAX = 64;
 
 export class BatchedAcks {
@@ -20,7 +23,7 @@ export class BatchedAcks {
     });
   }
 
-  /** The channel is gone, and its tags with it. */
+  /** For a lost channel: its tags are no longer valid. */
   drop(): void {
     this.count = 0;
   }

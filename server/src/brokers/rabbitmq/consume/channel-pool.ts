@@ -1,13 +1,13 @@
 /**
- * Connections for consuming, made as they are needed: RabbitMQ and AMQP bound the channels of a connection, and one
- * connection's reader is one process at the broker. A lease stands for one channel.
+ * Connections for consuming, opened on demand. There are several, because RabbitMQ and AMQP limit the channels of a
+ * connection and the broker reads each connection with one process. A lease stands for one channel.
  */
 import { BrokerError } from '../../broker.js';
 import { AmqpConnection } from '../amqp/amqp-connection.js';
 import type { RabbitMqOptions } from '../rabbitmq-options.js';
 import { ScratchChannels } from '../amqp/scratch-channels.js';
 
-/** A connection, and channels on it to ask what may be refused. */
+/** A connection, and channels on it for requests that the broker may refuse. */
 export interface Link {
   readonly connection: AmqpConnection;
   readonly scratch: ScratchChannels;
@@ -18,7 +18,7 @@ export interface Lease {
   release(): void;
 }
 
-/** Left free on each connection for scratch channels. */
+/** Reserved on each connection for scratch channels. */
 const SPARE_CHANNELS = 8;
 
 export function openLink(purpose: string, options: RabbitMqOptions, anywhere?: 'anywhere'): Link {
@@ -50,7 +50,7 @@ export class ChannelPool {
     const release = (): void => {
       if (isReleased) return;
       isReleased = true;
-      this.giveBack(link);
+      this.returnTo(link);
     };
     return { link, release };
   }
@@ -63,7 +63,7 @@ export class ChannelPool {
     if (this.links.size >= connectionsMax) {
       throw new BrokerError(
         'too-many-channels',
-        `The relay uses all of its connections to RabbitMQ for queue subscriptions: connectionsMax (${connectionsMax}), with ` +
+        `All connections of the relay to RabbitMQ for queue subscriptions are full: connectionsMax (${connectionsMax}), with ` +
           `channelsPerConnection (${channelsPerConnection}) sessions each. Try again later.`,
       );
     }
@@ -73,8 +73,8 @@ export class ChannelPool {
     return link;
   }
 
-  /** One connection is kept for the next session; the others go when they are empty. */
-  private giveBack(link: Link): void {
+  /** Keeps one connection for the next session and closes other empty ones. */
+  private returnTo(link: Link): void {
     const leased = this.links.get(link);
     if (leased === undefined) return;
     this.links.set(link, leased - 1);

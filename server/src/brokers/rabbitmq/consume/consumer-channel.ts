@@ -1,7 +1,7 @@
 /**
- * A channel with the consumers of one session. They are set up one after the other, first of all and again on every new
- * channel; what can be asked elsewhere is (topology), so that only basic.consume itself can close the channel. A consumer
- * that is refused leaves it, and its owner decides what becomes of it.
+ * A channel with the consumers of one session. It sets them up one after the other, on the first and on every later
+ * channel. Checks run elsewhere where possible (topology), so that only basic.consume itself can close this channel. A
+ * refused consumer leaves the channel, and its owner decides the next step.
  */
 import type { Channel, ChannelModel, ConsumeMessage } from 'amqplib';
 import type { ConsumerOptions } from '../../../destinations/queue-options.js';
@@ -21,7 +21,7 @@ export class ConsumerChannel implements ChannelUser<Channel> {
   private readonly consumers = new Set<QueueConsumer>();
   private readonly channel: RecoveringChannel<Channel>;
   private ledger: DeliveryLedger | undefined;
-  /** The channel on which the loop that sets consumers up is running, and its end. */
+  /** The channel of the running set-up loop, and the end of that loop. */
   private attachingOn: Channel | undefined;
   private attached = Promise.resolve();
 
@@ -39,7 +39,7 @@ export class ConsumerChannel implements ChannelUser<Channel> {
     return this.consumers.size;
   }
 
-  /** No consumer, and nothing that could still be acknowledged. */
+  /** No consumer, and no delivery that could still be acknowledged. */
   get isIdle(): boolean {
     return this.consumers.size === 0 && (this.ledger?.size ?? 0) === 0;
   }
@@ -49,11 +49,11 @@ export class ConsumerChannel implements ChannelUser<Channel> {
     if (this.channel.current && this.ledger) void this.attachAll(this.channel.current, this.ledger);
   }
 
-  /** Cancels it at the broker; what was delivered can still be settled. */
+  /** Cancels it at the broker. Its deliveries can still be settled. */
   async remove(consumer: QueueConsumer): Promise<void> {
     if (!this.consumers.delete(consumer)) return;
     const { publishTimeoutMs } = this.options;
-    // It may be about to be set up
+    // Its set-up may be in progress
     await answeredWithin(this.attached, publishTimeoutMs, 'did not answer').catch(() => undefined);
     const channel = this.channel.current;
     if (!channel || consumer.tag === undefined) return;
@@ -79,7 +79,7 @@ export class ConsumerChannel implements ChannelUser<Channel> {
   }
 
   private attachAll(channel: Channel, ledger: DeliveryLedger): Promise<void> {
-    // The loop that runs already finds whom it has not set up yet
+    // A running loop also finds new consumers
     if (this.attachingOn !== channel) {
       this.attachingOn = channel;
       this.attached = this.attachEach(channel, ledger);
@@ -88,7 +88,7 @@ export class ConsumerChannel implements ChannelUser<Channel> {
   }
 
   private async attachEach(channel: Channel, ledger: DeliveryLedger): Promise<void> {
-    // One that is added meanwhile is found too: a Set goes on to what is added
+    // The loop also visits consumers that are added meanwhile, because it iterates over a Set
     for (const consumer of this.consumers) {
       if (this.channel.current !== channel) break;
       if (!consumer.isAttached) await this.attach(consumer, channel, ledger);
@@ -108,12 +108,12 @@ export class ConsumerChannel implements ChannelUser<Channel> {
       const { consumerTag } = await channel.consume(queue, onMessage, options);
       if (this.channel.current !== channel) return;
       consumer.attached(consumerTag);
-      // Who wanted it has waited no longer
+      // The caller may have given up meanwhile
       if (!this.consumers.has(consumer)) await channel.cancel(consumerTag);
       else if (consumer.stream?.mustResume) void this.readAgain(consumer);
     } catch (error) {
       const isRefusal = error instanceof BrokerError || answersConsume(error);
-      // Otherwise the channel was lost meanwhile, and the next set-up finds the consumer here
+      // Otherwise the channel was lost meanwhile, and the next set-up includes this consumer
       if (!isRefusal && this.channel.current !== channel) return;
       this.consumers.delete(consumer);
       this.onRefused(consumer, refusal(error, consumer));
@@ -127,9 +127,9 @@ export class ConsumerChannel implements ChannelUser<Channel> {
     message: ConsumeMessage | null,
   ): void {
     if (message) return this.deliver(consumer, ledger, message);
-    // basic.cancel from the broker: the queue was deleted, or its node went away
+    // basic.cancel from the broker: the queue was deleted, or its node went down
     this.topology.forgetQueue(consumer.plan.queue);
-    // Offsets of a stream that was made again begin again
+    // The offsets of a recreated stream restart
     consumer.stream = undefined;
     consumer.detached();
     if (!this.consumers.delete(consumer) || this.channel.current !== channel) return;
@@ -148,11 +148,11 @@ export class ConsumerChannel implements ChannelUser<Channel> {
     consumer.deliver(ledger.deliver(message, consumer.stream));
   }
 
-  /** For a stream: what was given back, and all behind it, comes again. */
+  /** For a stream: reads returned deliveries, and everything after them, again. */
   private async readAgain(consumer: QueueConsumer): Promise<void> {
     const { tag } = consumer;
     const channel = this.channel.current;
-    // One that is just being set up is looked at when it is
+    // A consumer in set-up is checked at the end of it
     if (!channel || tag === undefined || consumer.isEnded) return;
     consumer.cancelledTag = tag;
     consumer.detached();
@@ -168,7 +168,7 @@ export class ConsumerChannel implements ChannelUser<Channel> {
   }
 }
 
-/** In amqplib's notation: a table with a type tag where a number would not say it. */
+/** In amqplib's notation: a tagged table for values that a number cannot express. */
 function consumerArguments({ priority, streamOffset }: ConsumerOptions, resumeAt?: number): Record<string, unknown> {
   if (resumeAt !== undefined) return { 'x-stream-offset': resumeAt };
   const offset = typeof streamOffset === 'object' ? { '!': 'timestamp', value: streamOffset.timestamp } : streamOffset;
@@ -178,13 +178,13 @@ function consumerArguments({ priority, streamOffset }: ConsumerOptions, resumeAt
   };
 }
 
-/** 403 stands for an exclusive consumer as well as for a missing permission; only the first needs a competitor. */
+/** 403 means an exclusive consumer or a missing permission. Only the first needs a competitor. */
 function refusal(error: unknown, { plan, competitors }: QueueConsumer): BrokerError {
   if (replyCode(error) === REPLY.accessRefused && competitors > 0) return inUse(plan.queue, error);
   return toBrokerError(error, { kind: 'queue', name: plan.queue });
 }
 
 export function inUse(queue: string, cause?: unknown): BrokerError {
-  const sentence = `The queue "${queue}" is consumed exclusively, or is to be and has a consumer: use another queue, or wait.`;
+  const sentence = `The queue "${queue}" has an exclusive consumer, or has a consumer and cannot get an exclusive one: use another queue, or wait.`;
   return new BrokerError('queue-in-use', sentence, { cause });
 }

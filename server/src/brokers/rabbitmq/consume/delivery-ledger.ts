@@ -1,6 +1,6 @@
 /**
- * What was delivered on a channel and is not settled. It alone decides what reaches AMQP: a tag that the broker does not
- * know, because it is settled already or of an earlier channel, would close the channel.
+ * The unsettled deliveries of a channel. Only this file sends acks and nacks to AMQP: an unknown tag (already settled,
+ * or of an earlier channel) would close the channel.
  */
 import type { Channel, ConsumeMessage } from 'amqplib';
 import type { Delivery, Outcome, RoutedMessage, Settlement } from '../../broker.js';
@@ -21,7 +21,7 @@ export class DeliveryLedger {
     return this.unsettled.size;
   }
 
-  /** `stream` settles what comes from a stream, or may. */
+  /** `stream` settles the deliveries of a queue that is, or may be, a stream. */
   deliver(message: ConsumeMessage, stream?: StreamSettling): Delivery {
     const { deliveryTag, redelivered } = message.fields;
     this.unsettled.add(deliveryTag);
@@ -33,32 +33,32 @@ export class DeliveryLedger {
     return new QueueDelivery(routed, redelivered || isRepeated, settlement);
   }
 
-  /** It is acknowledged, and reaches nobody. */
+  /** Acknowledges a delivery without passing it on. */
   skip({ fields }: ConsumeMessage): void {
     this.unsettled.add(fields.deliveryTag);
     this.settle(fields.deliveryTag, 'ack');
   }
 
-  /** Does nothing for what is settled, or once the channel is gone. */
+  /** Does nothing if the delivery is already settled or the channel is gone. */
   settle(tag: number, outcome: Outcome): void {
     if (!this.isLive || !this.unsettled.delete(tag)) return;
-    // amqplib wants the message, and looks at nothing but its tag
+    // amqplib takes a message, but reads only its tag
     const message = { fields: { deliveryTag: tag } } as ConsumeMessage;
     try {
       if (outcome === 'ack') this.channel.ack(message);
       else this.channel.nack(message, false, outcome !== 'drop');
     } catch {
-      // amqplib throws on a channel that is closing: the broker takes the message back
+      // amqplib throws while a channel closes: the broker takes the message back
       this.end();
     }
   }
 
-  /** Whether it can still be settled. */
+  /** Whether the delivery can still be settled. */
   isOpen(tag: number): boolean {
     return this.isLive && this.unsettled.has(tag);
   }
 
-  /** The channel is gone: the broker has taken all of it back. */
+  /** The channel is gone: the broker has taken all its deliveries back. */
   end(): void {
     this.isLive = false;
     this.unsettled.clear();

@@ -1,6 +1,6 @@
 /**
- * Shared subscriptions to `/exchange/E[/K]`: one queue for this instance and all who subscribe with the same exchange, key
- * and arguments. Each listener gets every message of it, since only the broker knows how E routes.
+ * Shared subscriptions to `/exchange/E[/K]`: one queue for all subscribers of this instance with the same exchange, key
+ * and arguments. Each listener gets every message of the queue, since only the broker knows how E routes.
  */
 import type { ConsumeMessage } from 'amqplib';
 import { BrokerError } from '../../broker.js';
@@ -17,7 +17,7 @@ import { SharedQueue } from './shared-queue.js';
 import type { SharedQueueUser } from './shared-queue.js';
 import { deferred, stopping, answeredWithin } from '../amqp/wait-deadline.js';
 
-/** How often it is bound again all the same: a binding goes with its exchange, and nothing tells us. */
+/** The interval of repeated binding: deleting an exchange deletes its bindings, without an event. */
 const CHECK_MS = 10_000;
 const RETRY_MS = 1_000;
 
@@ -26,10 +26,10 @@ export class ExchangeQueue implements SharedQueueUser {
   private readonly queue: SharedQueue;
   private bound = deferred<void>();
   private state: 'unbound' | 'bound' | 'closed' = 'unbound';
-  /** The present queue's name; none while the broker is away. */
+  /** The current queue's name; undefined while the broker is unreachable. */
   private name: string | undefined;
   private timer: NodeJS.Timeout | undefined;
-  /** Since when the exchange refuses the binding that it had. */
+  /** The time of the first refusal after the binding had existed. */
   private refusedSince: number | undefined;
 
   constructor(
@@ -51,7 +51,7 @@ export class ExchangeQueue implements SharedQueueUser {
       if (this.listeners.size === 0) await this.close();
     };
     try {
-      const doing = 'is away, or has not bound the subscription';
+      const doing = 'was unreachable, or did not bind the subscription,';
       await answeredWithin(this.bound.promise, this.options.publishTimeoutMs, doing);
     } catch (error) {
       void close();
@@ -90,7 +90,7 @@ export class ExchangeQueue implements SharedQueueUser {
     this.bound.resolve();
   }
 
-  /** Who comes now is told at once. Who had it is told if the exchange, perhaps just being made anew, does not come back. */
+  /** New subscribers fail at once; existing ones only if the exchange (perhaps being redeclared) stays away. */
   private refused(cause: BrokerError): void {
     this.bound.reject(cause);
     this.own.report(this, true);
@@ -98,7 +98,7 @@ export class ExchangeQueue implements SharedQueueUser {
     this.bound = deferred();
     this.refusedSince ??= Date.now();
     if (Date.now() - this.refusedSince < this.options.publishTimeoutMs) return;
-    const sentence = `The subscription could not be bound again. ${cause.message}`;
+    const sentence = `RabbitMQ could not bind the subscription again. ${cause.message}`;
     this.listeners.end(new BrokerError('subscription-ended', sentence, { cause }));
     void this.close();
   }
@@ -123,7 +123,7 @@ export class ExchangeQueue implements SharedQueueUser {
     this.own.report(this, true);
     clearTimeout(this.timer);
     this.name = undefined;
-    // Whoever subscribes from now on gets a new one
+    // Later subscribers get a new queue
     this.onClosed();
     this.bound.reject(stopping());
     await this.queue.close();

@@ -1,6 +1,7 @@
 /**
- * AMQP limits what is on its way by number of messages, a relay's memory by their size. This follows the average size and
- * says when another prefetch count would serve better: not for every wobble, since changing it costs a round trip.
+ * AMQP limits deliveries in flight by number, but a relay's memory depends on their size. This class follows the
+ * average size and reports when another prefetch count would fit better. It ignores small changes, since each change
+ * costs a round trip.
  */
 const WINDOW = 64;
 const COUNT_MIN = 8;
@@ -28,16 +29,16 @@ export class InFlightBudget {
     this.seenBytes += bytes;
     if (this.seen < WINDOW && this.seenBytes < this.bytesMax) return false;
     const average = this.seenBytes / this.seen;
-    // Large messages count at once, small ones have to last
+    // Large messages take effect at once, small ones only if they continue
     this.averageBytes = Math.max(average, (this.averageBytes + average) / 2);
     this.seen = this.seenBytes = 0;
     return this.adjust(Math.floor(this.bytesMax / Math.max(1, this.averageBytes)));
   }
 
   private adjust(fitting: number): boolean {
-    const wanted = Math.min(this.countMax, Math.max(COUNT_MIN, fitting));
-    const isFar = wanted * 2 <= this.count || wanted >= this.count * 2;
-    if (isFar) this.count = wanted;
+    const target = Math.min(this.countMax, Math.max(COUNT_MIN, fitting));
+    const isFar = target * 2 <= this.count || target >= this.count * 2;
+    if (isFar) this.count = target;
     return isFar;
   }
 }

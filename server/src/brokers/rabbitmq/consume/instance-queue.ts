@@ -1,6 +1,6 @@
 /**
- * Shared subscriptions on one exchange (topics, or users): one queue for this instance, bound once for each key that anybody
- * here listens to, and local fan-out. What it costs the broker grows with keys, never with listeners.
+ * Shared subscriptions on one exchange (topics or users): one queue for this instance, with one binding for each
+ * subscribed key, and local fan-out. The broker's cost grows with the keys, not with the listeners.
  */
 import type { ConsumeMessage } from 'amqplib';
 import { BrokerError } from '../../broker.js';
@@ -23,7 +23,7 @@ export interface InstanceExchange {
   readonly label: string;
   readonly name: string;
   readonly matching: Matching;
-  /** Makes sure that it exists, before anything is bound to it. */
+  /** Ensures that the exchange exists before a queue is bound to it. */
   ensure(): Promise<void>;
 }
 
@@ -31,7 +31,7 @@ export class InstanceQueue implements SharedQueueUser {
   private readonly fanout: Fanout;
   private readonly bindings: KeyBindings;
   private readonly queue: SharedQueue;
-  /** The present queue's name; none while the broker is away. */
+  /** The current queue's name; undefined while the broker is unreachable. */
   private name: string | undefined;
 
   constructor(
@@ -46,14 +46,14 @@ export class InstanceQueue implements SharedQueueUser {
       unbind: (queue: string, key: string) => this.ask((channel) => channel.unbindQueue(queue, exchange.name, key)),
     };
     const refused = (key: string, cause: BrokerError): void => {
-      const sentence = `RabbitMQ has not bound the subscription again. ${cause.message}`;
+      const sentence = `RabbitMQ refused to bind the subscription again. ${cause.message}`;
       this.fanout.end(key, new BrokerError('subscription-ended', sentence, { cause }));
     };
     this.bindings = new KeyBindings(operations, SCRATCH_CHANNELS_MAX, refused, (isWhole) => own.report(this, isWhole));
     this.queue = new SharedQueue(exchange.label, link, options, this);
   }
 
-  /** Bindings not yet made or taken back at the broker. */
+  /** Bindings that the broker has not created or removed yet. */
   get pendingBindings(): number {
     return this.bindings.pending;
   }
@@ -78,11 +78,11 @@ export class InstanceQueue implements SharedQueueUser {
   async bind(queue: string): Promise<void> {
     this.name = queue;
     await this.exchange.ensure();
-    // It may have been lost while we asked, and then this would be about a queue that is gone
+    // The queue may have been lost meanwhile
     if (this.name === queue) this.bindings.attach(queue, this.fanout.patterns());
   }
 
-  /** A message that RabbitMQ has routed here; its listeners are the groups whose pattern matches. */
+  /** Passes a message to the listeners: the groups whose pattern matches. */
   deliver(message: ConsumeMessage): void {
     const routed = toRoutedMessage(message, this.options.topicExchange);
     // next: delivery/group
@@ -99,7 +99,10 @@ export class InstanceQueue implements SharedQueueUser {
     return this.queue.close();
   }
 
-  /** On a scratch channel: a key may be refused (topic permissions), which must not stop the others' messages. */
+  /**
+   * Uses a scratch channel: RabbitMQ may refuse a key (topic permissions), and that must not interrupt the other
+   * messages.
+   */
   private async ask(work: Parameters<Link['scratch']['run']>[0]): Promise<void> {
     try {
       await this.link.scratch.run(work);
@@ -109,6 +112,6 @@ export class InstanceQueue implements SharedQueueUser {
   }
 
   private within(work: Promise<void>): Promise<void> {
-    return answeredWithin(work, this.options.publishTimeoutMs, 'is away, or has not bound the subscription');
+    return answeredWithin(work, this.options.publishTimeoutMs, 'was unreachable, or did not bind the subscription,');
   }
 }

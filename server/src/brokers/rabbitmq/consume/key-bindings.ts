@@ -1,14 +1,15 @@
 /**
- * The bindings of one queue to one exchange, a key each. Who subscribes and unsubscribes only changes what is wished; a few
- * loops bring the broker into line, one operation for a key at a time, binding and unbinding by turns, and look at the
- * latest wish when they come to a key. So a key that is dropped and wanted again while it waits costs nothing, and all who
- * want the same key wait for the same operation. What a new queue has to be given back comes after what somebody waits for.
+ * The bindings of one queue to one exchange, one per key. Subscribing only changes the desired state; up to
+ * `operationsMax` workers reconcile the broker with it. A worker reads the latest desired state when it reaches a key,
+ * runs one operation per key at a time, and alternates between binding and unbinding. So a key that is dropped and
+ * requested again while it waits costs nothing, and all callers that request a key share one operation. Keys that
+ * callers wait for come before the keys that a new queue has to get back.
  */
 import type { BrokerError } from '../../broker.js';
 import type { Deferred } from '../amqp/wait-deadline.js';
 import { deferred } from '../amqp/wait-deadline.js';
 
-/** What the broker is asked to do. Rejections are coded. */
+/** The operations at the broker. Their rejections are coded. */
 export interface BindingOperations {
   bind(queue: string, key: string): Promise<void>;
   unbind(queue: string, key: string): Promise<void>;
@@ -16,9 +17,9 @@ export interface BindingOperations {
 
 interface Entry {
   desired: boolean;
-  /** `unsure` from the moment that the broker is asked: it may have done it, also where its answer never comes. */
+  /** `unsure` once an operation has started: the broker may have done it even if no answer comes. */
   bound: boolean | 'unsure';
-  /** Settled when what is wished is so, or refused. */
+  /** Settled when the broker matches the desired state, or refuses it. */
   settled: Deferred<void>;
 }
 
@@ -26,70 +27,70 @@ const RETRY_MS = 1_000;
 
 export class KeyBindings {
   private readonly entries = new Map<string, Entry>();
-  /** Keys that the loops have to look at: newly wanted, those of the queue before, and to be let go. */
+  /** Keys to process: newly requested, to be restored on a new queue, to be removed. */
   private readonly toBind = new Set<string>();
   private readonly toRestore = new Set<string>();
   private readonly toUnbind = new Set<string>();
   private lastWasBind = false;
-  /** The queue of the current connection; undefined while there is none. */
+  /** The queue of the current connection; undefined without a connection. */
   private queue: string | undefined;
   private lastQueue: string | undefined;
   private running = 0;
-  /** The keys that the broker is being asked about. */
+  /** Keys with an operation in progress. */
   private readonly inFlight = new Set<string>();
   private readonly toRetry = new Set<string>();
   private retry: NodeJS.Timeout | undefined;
-  /** Keys that were bound when a queue was lost, and are not yet bound again. */
+  /** Keys that were bound when a queue was lost and are not bound again yet. */
   private readonly lost = new Set<string>();
 
-  /** Asks for at most `operationsMax` things at a time. `refused` is told of keys that will not be bound. */
+  /** Runs at most `operationsMax` operations at a time. `refused` is called for keys that will not be bound. */
   constructor(
     private readonly operations: BindingOperations,
     private readonly operationsMax: number,
     private readonly refused: (key: string, error: BrokerError) => void = () => undefined,
-    /** Called when a loss has taken bindings (false), and when none of them is missing any more (true). */
+    /** Called with false when a loss has removed bindings, and with true when none of them is missing any more. */
     private readonly whole: (isWhole: boolean) => void = () => undefined,
   ) {}
 
-  /** Bindings not yet made or taken back, also those that wait for the broker. */
+  /** Bindings that the broker has not created or removed yet, including those that wait for the broker. */
   get pending(): number {
     let count = 0;
     for (const entry of this.entries.values()) if (entry.desired !== entry.bound) count++;
     return count;
   }
 
-  /** Resolves when the key is bound; rejects where the broker refuses it. Undefined where it is bound. */
+  /** Resolves when the key is bound; rejects if the broker refuses it. Undefined if it is already bound. */
   request(key: string): Promise<void> | undefined {
     const entry = this.setDesired(key, true);
     return entry.bound === true ? undefined : entry.settled.promise;
   }
 
-  /** Resolves when the broker has let go, or somebody wants it again; at once while there is no queue. */
+  /** Resolves when the broker has removed the binding, or a caller requests the key again; at once without a queue. */
   drop(key: string): Promise<void> {
     const dropped = this.entries.has(key) ? this.setDesired(key, false).settled.promise : undefined;
     return this.queue === undefined || !dropped ? Promise.resolve() : dropped;
   }
 
-  private setDesired(key: string, wanted: boolean): Entry {
+  private setDesired(key: string, desired: boolean): Entry {
     let entry = this.entries.get(key);
     if (!entry) {
-      entry = { desired: !wanted, bound: false, settled: deferred() };
+      entry = { desired: !desired, bound: false, settled: deferred() };
       this.entries.set(key, entry);
     }
-    if (entry.desired !== wanted) {
+    if (entry.desired !== desired) {
       entry.settled.resolve();
       entry.settled = deferred();
-      entry.desired = wanted;
+      entry.desired = desired;
     }
-    if (!wanted) this.restored(key);
+    if (!desired) this.restored(key);
     this.settle(key, entry);
     this.run();
     return entry;
   }
 
   /**
-   * Binds all wanted keys, first those that somebody waits for, the others in this order. The queue is new and has no
-   * bindings, or it is the one that was detached, and keys that nobody wants any more are still to be unbound.
+   * Binds all desired keys: first those that callers wait for, then the others in the given order. The queue is either
+   * new and without bindings, or the detached one. In the second case, undesired keys are still to be unbound.
    */
   attach(queue: string, keys: readonly string[]): void {
     const isNew = queue !== this.lastQueue;
@@ -102,7 +103,7 @@ export class KeyBindings {
     this.run();
   }
 
-  /** The queue is lost, perhaps with its bindings. Who waits for a binding waits for the next queue. */
+  /** The queue is lost, perhaps with its bindings. Callers that wait for a binding wait for the next queue. */
   detach(): void {
     this.queue = undefined;
     clearTimeout(this.retry);
@@ -120,7 +121,7 @@ export class KeyBindings {
     if (this.lost.size > 0) this.whole(false);
   }
 
-  /** For good: nobody waits any more. */
+  /** Rejects all waiting callers. */
   close(error: BrokerError): void {
     this.detach();
     for (const { settled } of this.entries.values()) settled.reject(error);
@@ -140,12 +141,12 @@ export class KeyBindings {
     this.running--;
   }
 
-  /** By turns: thousands who leave at once must not keep out the one who comes, nor the other way round. */
+  /** Alternates, so that thousands of unsubscribing clients do not block one that subscribes, or the reverse. */
   private next(): string | undefined {
     if (this.queue === undefined) return undefined;
-    const comers = this.toBind.size > 0 ? this.toBind : this.toRestore;
-    const isBind = this.toUnbind.size === 0 || (comers.size > 0 && !this.lastWasBind);
-    const due = isBind ? comers : this.toUnbind;
+    const additions = this.toBind.size > 0 ? this.toBind : this.toRestore;
+    const isBind = this.toUnbind.size === 0 || (additions.size > 0 && !this.lastWasBind);
+    const due = isBind ? additions : this.toUnbind;
     this.lastWasBind = isBind;
     for (const key of due) {
       due.delete(key);
@@ -159,29 +160,29 @@ export class KeyBindings {
     const queue = this.queue;
     if (!entry || queue === undefined || this.inFlight.has(key)) return;
     if (entry.desired === entry.bound) return this.settle(key, entry);
-    const { desired: wanted } = entry;
+    const { desired } = entry;
     this.inFlight.add(key);
     entry.bound = 'unsure';
-    const asked = wanted ? this.operations.bind(queue, key) : this.operations.unbind(queue, key);
-    const error = await asked.then(
+    const answer = desired ? this.operations.bind(queue, key) : this.operations.unbind(queue, key);
+    const error = await answer.then(
       () => undefined,
       (reason: unknown) => reason as BrokerError,
     );
     this.inFlight.delete(key);
     if (this.queue !== queue) return this.again(key);
-    if (error?.code !== 'broker-unavailable') entry.bound = wanted === (error === undefined);
-    if (error && entry.desired === wanted) this.failed(key, entry, error);
+    if (error?.code !== 'broker-unavailable') entry.bound = desired === (error === undefined);
+    if (error && entry.desired === desired) this.failed(key, entry, error);
     else this.settle(key, entry);
   }
 
-  /** What was asked about is another queue's matter by now, and what was wished meanwhile has waited for the answer. */
+  /** The answer belongs to an earlier queue; the state that was requested meanwhile has waited for it. */
   private again(key: string): void {
     const entry = this.entries.get(key);
     if (entry) this.settle(key, entry);
   }
 
   private settle(key: string, entry: Entry): void {
-    // Settled when the answer is there
+    // The answer will settle it
     if (this.inFlight.has(key)) return;
     if (entry.desired !== entry.bound) {
       (entry.desired ? this.toBind : this.toUnbind).add(key);
@@ -192,14 +193,14 @@ export class KeyBindings {
     this.restored(key);
   }
 
-  /** It is bound, refused, or not wanted any more. */
+  /** The key is bound, refused, or no longer desired. */
   private restored(key: string): void {
     if (this.lost.delete(key) && this.lost.size === 0) this.whole(true);
   }
 
   private failed(key: string, entry: Entry, error: BrokerError): void {
     if (error.code !== 'broker-unavailable') {
-      // Refused: not asked again before the next connection, or the next who wants it
+      // Refused: not tried again before the next connection or the next request for this key
       this.restored(key);
       entry.settled.reject(error);
       entry.settled = deferred();

@@ -1,7 +1,7 @@
 /**
- * One own subscription, from SUBSCRIBE to its end, over all the channels that it lives on.
+ * One dedicated subscription, from SUBSCRIBE to its end, across all its channels.
  *
- *   setting-up --> live <--> lost        (any of them --> ended: closed by us, or for good by the broker)
+ *   setting-up --> live <--> lost        (any of them --> ended: by the session, or by the broker)
  */
 import { BrokerError } from '../../broker.js';
 import type { BrokerErrorCode, Consumer, Delivery } from '../../broker.js';
@@ -11,22 +11,22 @@ import { deferred } from '../amqp/wait-deadline.js';
 
 type State = 'setting-up' | 'live' | 'lost' | 'ended';
 
-/** Tried so often, a queue that was deleted or changed is not coming back. */
+/** After this many failed set-ups, a deleted or changed queue is not tried again. */
 const TRIES_MAX = 3;
 
 export class QueueConsumer {
   private state: State = 'setting-up';
-  /** Settled by the first set-up. */
+  /** The first set-up settles it. */
   readonly started = deferred<void>();
-  /** Of basic.consume on the present channel. */
+  /** The tag of basic.consume on the current channel. */
   tag: string | undefined;
-  /** Of a consumer that was cancelled: what it still brings comes again. */
+  /** The tag of a cancelled consumer. Its late deliveries come again, so they are skipped. */
   cancelledTag: string | undefined;
-  /** Consumers that the queue had when it was last looked at. */
+  /** The queue's number of consumers at the last check. */
   competitors = 0;
-  /** What is known of the queue before anything is delivered. */
+  /** The kind of the queue as far as the plan shows it. */
   readonly plannedKind: StreamKnowledge;
-  /** Set where the queue is a stream, or may be one. */
+  /** Set if the queue is, or may be, a stream. */
   stream: StreamSettling | undefined;
   private tries = 0;
   private lostAt = 0;
@@ -59,7 +59,7 @@ export class QueueConsumer {
     this.started.resolve();
   }
 
-  /** Its channel is gone, or the broker has cancelled it. */
+  /** Its channel is gone, or the broker cancelled it. */
   detached(): void {
     this.tag = undefined;
     if (this.state !== 'live') return;
@@ -68,8 +68,9 @@ export class QueueConsumer {
   }
 
   /**
-   * A set-up was refused. Returns whether to try again: never the first time, and later as long as the reason may pass.
-   * `patienceMs`: how long the broker may take our own consumer on a dead connection for somebody else.
+   * A set-up was refused. Returns whether to try again: never after the first set-up; later, as long as the reason may
+   * be temporary. `patienceMs`: how long the broker may count this relay's consumer on a dead connection as a
+   * competitor.
    */
   failed(error: BrokerError, patienceMs: number): boolean {
     if (this.state === 'ended') return false;
@@ -92,7 +93,7 @@ export class QueueConsumer {
     return this.tries < TRIES_MAX;
   }
 
-  /** By us: nothing is delivered from now on. */
+  /** The session has ended the subscription: it delivers nothing from now on. */
   end(): void {
     if (this.state === 'setting-up')
       this.started.reject(new BrokerError('broker-unavailable', 'The session has ended.'));

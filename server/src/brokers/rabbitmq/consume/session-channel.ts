@@ -1,6 +1,6 @@
 /**
- * The own subscriptions of one session. They share one AMQP channel as far as they cannot hurt each other: a consumer that
- * the broker may refuse, and thereby close the channel, begins on a channel of its own when the session has others.
+ * The dedicated subscriptions of one session. They share one AMQP channel if that is safe: a consumer that the broker
+ * may refuse, closing the channel, starts on a separate channel when the session has other consumers.
  */
 import { BrokerError } from '../../broker.js';
 import type {
@@ -21,7 +21,7 @@ import type { RabbitMqOptions } from '../rabbitmq-options.js';
 import type { Topology } from '../topology.js';
 import { backoff, answeredWithin } from '../amqp/wait-deadline.js';
 
-/** What all sessions of a broker share. */
+/** Shared by all sessions of a broker. */
 export interface ChannelContext {
   readonly pool: ChannelPool;
   readonly topology: Topology;
@@ -31,7 +31,7 @@ export interface ChannelContext {
 export class SessionChannel implements BrokerChannel {
   private closing: Promise<void> | undefined;
   private main: ConsumerChannel | undefined;
-  /** Which channel a consumer is on; none while it waits to be set up again. */
+  /** The channel of each consumer. A consumer that waits for its next set-up has none. */
   private readonly channelOf = new Map<QueueConsumer, ConsumerChannel>();
   private readonly channels = new Set<ConsumerChannel>();
   private readonly retries = new Set<NodeJS.Timeout>();
@@ -68,7 +68,7 @@ export class SessionChannel implements BrokerChannel {
     const { topology, options } = this.context;
     const competitors = await topology.provide(plan);
     this.refuseIfClosed();
-    // Before it is ours to delete: it may be the queue of another session, which is to stay
+    // Check this before the session may delete the queue: it may belong to another session
     if (plan.exclusive && competitors > 0) throw inUse(plan.queue);
     if (plan.lifetime === 'session' || plan.lifetime === 'subscription') this.ownQueues.add(plan.queue);
     const consumer = new QueueConsumer(plan, target);
@@ -77,7 +77,7 @@ export class SessionChannel implements BrokerChannel {
       await answeredWithin(
         consumer.started.promise,
         options.publishTimeoutMs,
-        'is away, or has not set up the consumer',
+        'was unreachable, or did not set up the consumer,',
       );
     } catch (error) {
       void this.end(consumer, false);
@@ -90,7 +90,7 @@ export class SessionChannel implements BrokerChannel {
     if (this.isClosed) throw new BrokerError('broker-unavailable', 'The session has ended.');
   }
 
-  /** One competitor may be an exclusive one; more cannot be. Arguments may be wrong for the queue's type. */
+  /** A single competitor may be exclusive; several cannot be. Consumer arguments may be wrong for the queue's type. */
   private channelFor({ consumer }: QueuePlan, competitors: number): ConsumerChannel {
     const mayBeRefused = competitors === 1 || Object.keys(consumer).length > 0;
     this.main ??= this.openChannel();
@@ -114,7 +114,7 @@ export class SessionChannel implements BrokerChannel {
   private refused(consumer: QueueConsumer, error: BrokerError): void {
     this.leave(consumer);
     const { reconnectMinMs, reconnectMaxMs, heartbeatSeconds, publishTimeoutMs } = this.context.options;
-    // RabbitMQ drops a dead connection, and what it held exclusively, after two to three heart-beats
+    // RabbitMQ drops a dead connection, and its exclusive consumers, after two to three heart-beats
     const patienceMs = Math.max(publishTimeoutMs, heartbeatSeconds * 3000);
     if (!consumer.failed(error, patienceMs)) return;
     const timer = setTimeout(
@@ -127,7 +127,7 @@ export class SessionChannel implements BrokerChannel {
     this.retries.add(timer);
   }
 
-  /** One that was refused does not begin again where others would suffer for it. */
+  /** A refused consumer does not start on a channel with other consumers. */
   private startAgain(consumer: QueueConsumer, wasRefused: boolean): void {
     if (this.isClosed || consumer.isEnded) return;
     try {
@@ -144,7 +144,7 @@ export class SessionChannel implements BrokerChannel {
     this.closeIfIdle(channel);
   }
 
-  /** The session's first channel stays; another goes when nobody needs it. */
+  /** Keeps the session's first channel and closes others when they are idle. */
   private closeIfIdle(channel: ConsumerChannel | undefined): void {
     if (!channel?.isIdle || channel === this.main) return;
     this.channels.delete(channel);
@@ -158,7 +158,7 @@ export class SessionChannel implements BrokerChannel {
     this.leave(consumer);
     const { queue, lifetime } = consumer.plan;
     if (lifetime !== 'subscription' && !(forget && lifetime === 'until-forgotten')) return;
-    // A quorum queue counts our consumer until all is settled: then it goes with the session
+    // A quorum queue counts a consumer until all is settled. In that case the queue is deleted with the session
     if (await this.deleteQueue(queue)) this.ownQueues.delete(queue);
   }
 
@@ -166,7 +166,7 @@ export class SessionChannel implements BrokerChannel {
     return this.closing !== undefined;
   }
 
-  /** Whoever else asks waits for the same end. */
+  /** Repeated calls wait for the same end. */
   close(): Promise<void> {
     return (this.closing ??= this.closeAll());
   }
@@ -180,7 +180,7 @@ export class SessionChannel implements BrokerChannel {
     this.onClosed();
   }
 
-  /** What the broker cannot be told now expires by itself. */
+  /** If the broker cannot delete a queue now, the queue expires by itself. */
   private deleteQueue(queue: string): Promise<boolean> {
     return this.context.topology.deleteQueue(queue).catch((error: Error) => {
       this.context.options.log.debug({ queue, reason: error.message }, 'a queue is left to expire');

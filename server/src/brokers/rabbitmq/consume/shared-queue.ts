@@ -1,6 +1,7 @@
 /**
- * An exclusive queue of this instance: made anew for each AMQP connection, bounded (the oldest messages go first), consumed
- * with a prefetch and batched acks, so that a slow relay pushes back on the broker. Its user binds it and takes what comes.
+ * An exclusive queue of this instance. It is created for each AMQP connection and bounded (it drops the oldest
+ * messages). A prefetch and batched acks let a slow relay push back on the broker. Its user binds it and receives its
+ * messages.
  */
 import type { Channel, ChannelModel, ConsumeMessage } from 'amqplib';
 import { BatchedAcks } from './batched-acks.js';
@@ -15,7 +16,10 @@ import { answeredWithin } from '../amqp/wait-deadline.js';
 const DELETE_TIMEOUT_MS = 2_000;
 
 export interface SharedQueueUser {
-  /** The queue is there, new or with the bindings that it had, and is consumed. A rejection has it tried again later. */
+  /**
+   * The queue is declared, with or without its earlier bindings, and consumed. A rejection is followed by another
+   * attempt.
+   */
   bind(queue: string): Promise<void>;
   /** MUST be quick and MUST NOT throw: the delivery is acknowledged when it returns. */
   deliver(message: ConsumeMessage): void;
@@ -26,7 +30,7 @@ export class SharedQueue implements ChannelUser<Channel> {
   private readonly channel: RecoveringChannel<Channel>;
   private readonly budget: InFlightBudget;
   private readonly acks = new BatchedAcks((tag) => this.acknowledge(tag));
-  /** A queue lives as long as its connection: after the loss of only a channel it is found again, with what it holds. */
+  /** The connection that owns the queue. If only the channel is lost, the queue still exists, with its messages. */
   private model: ChannelModel | undefined;
   private name = '';
   private consumerTag = '';
@@ -81,31 +85,31 @@ export class SharedQueue implements ChannelUser<Channel> {
 
   private onMessage(channel: Channel, message: ConsumeMessage | null): void {
     if (this.channel.current !== channel) return;
-    // Somebody has deleted the queue: closing the channel has everything set up again
+    // The queue was deleted: closing the channel sets everything up again
     if (message === null) return this.isClosing ? undefined : void closeChannel(channel);
     this.user.deliver(message);
     this.acks.add(message.fields.deliveryTag);
     if (this.budget.observe(message.content.length) && !this.isTuning) void this.tune(channel);
   }
 
-  /** A prefetch count holds for consumers that begin after it. All that was on its way comes before the answer to cancel. */
+  /** A prefetch count applies to later consumers only. All deliveries in flight arrive before the answer to cancel. */
   private async tune(channel: Channel): Promise<void> {
     this.isTuning = true;
     try {
       await channel.cancel(this.consumerTag);
       await this.consume(channel);
     } catch {
-      // The channel is gone, and its loss is seen to elsewhere
+      // The channel is gone; RecoveringChannel handles that
     }
     this.isTuning = false;
   }
 
   private acknowledge(tag: number): void {
     try {
-      // amqplib wants the message, and looks at nothing but its tag
+      // amqplib takes a message, but reads only its tag
       this.channel.current?.ack({ fields: { deliveryTag: tag } } as ConsumeMessage, true);
     } catch {
-      // It throws on a channel that is closing: the queue keeps the messages, or goes with them
+      // amqplib throws while a channel closes: the queue keeps the messages, or is deleted with them
     }
   }
 
@@ -118,7 +122,7 @@ export class SharedQueue implements ChannelUser<Channel> {
     const channel = this.channel.current;
     this.isClosing = true;
     if (channel && this.name !== '') {
-      // The connection, which the queue would live as long as, is shared
+      // The queue would last as long as its connection, which is shared
       const deleted = answeredWithin(channel.deleteQueue(this.name), DELETE_TIMEOUT_MS, 'did not delete a queue');
       await deleted.catch(() => undefined);
     }

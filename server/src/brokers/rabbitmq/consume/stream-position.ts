@@ -1,15 +1,15 @@
 /**
- * Where a consumer of a stream stands. A stream keeps its messages and gives none back: what is to come again is read again,
- * from its offset on. Pure; the owner settles and consumes.
+ * The read position of a consumer of a stream. A stream keeps its messages and cannot requeue them, so the consumer
+ * reads again from an offset. Pure; the owner settles and consumes.
  */
 export class StreamPosition {
-  /** Offsets of what is not settled, by delivery tag, ascending. */
+  /** Offsets of unsettled deliveries, by delivery tag, ascending. */
   private readonly open = new Map<number, number>();
   private last = -1;
   private next: number | undefined;
   private isRewound = false;
 
-  /** Returns whether it has been delivered before. */
+  /** Returns whether this offset was delivered before. */
   delivered(tag: number, offset: number): boolean {
     const isRepeated = offset <= this.last;
     this.open.set(tag, offset);
@@ -21,7 +21,7 @@ export class StreamPosition {
     this.open.delete(tag);
   }
 
-  /** It and all behind it are to be read again. Does nothing for what was settled, or is to be read again already. */
+  /** Marks this delivery and all later ones to be read again. Does nothing if it is settled or already marked. */
   rewind(tag: number): void {
     const from = this.open.get(tag);
     if (from === undefined) return;
@@ -30,7 +30,7 @@ export class StreamPosition {
     this.isRewound = true;
   }
 
-  /** The channel is gone: all that was not settled is to be read again. */
+  /** The channel is gone: all unsettled deliveries must be read again. */
   lost(): void {
     const [first] = this.open.values();
     this.open.clear();
@@ -38,12 +38,12 @@ export class StreamPosition {
     else if (this.last >= 0) this.next = first ?? this.last + 1;
   }
 
-  /** Whether it must be consumed again, from `resume()` on. */
+  /** Whether the stream must be consumed again, from `resume()` on. */
   get mustResume(): boolean {
     return this.isRewound;
   }
 
-  /** For the consumer that begins now: the offset, or undefined where nothing was delivered yet. */
+  /** The start offset of the next consumer; undefined if nothing was delivered yet. */
   resume(): number | undefined {
     this.isRewound = false;
     return this.next;

@@ -1,11 +1,11 @@
 /**
- * Settling for a consumer whose queue is a stream, or may be one. RabbitMQ 3.x answers basic.nack and basic.reject of a stream
- * with an error of the connection, which many sessions use, so no delivery of a stream is ever nacked: all outcomes are sent as
- * acks, and what is to come again is read again.
+ * Settles deliveries of a queue that is, or may be, a stream. RabbitMQ 3.x answers basic.nack and basic.reject of a
+ * stream with a connection error, and many sessions use the connection. So a stream's delivery is never nacked: every
+ * outcome is sent as an ack, and returned messages are read again.
  *
- * Of a queue that others made only its deliveries show what it may be, by the header x-stream-offset. That is no proof: a
- * publisher may have copied the header. So RabbitMQ is asked before the first nack. Where no answer comes, the delivery stays
- * unsettled, and goes back to its queue with its channel.
+ * If another program created the queue, only its deliveries show that it may be a stream, by the header
+ * x-stream-offset. This is no proof: a publisher may have copied the header. So RabbitMQ is asked before the first
+ * nack. Without an answer, the delivery stays unsettled and returns to its queue when its channel closes.
  */
 import type { ConsumeMessage } from 'amqplib';
 import type { Outcome } from '../../broker.js';
@@ -16,7 +16,7 @@ const OFFSET_HEADER = 'x-stream-offset';
 
 export type StreamKnowledge = 'stream' | 'other' | 'unknown';
 
-/** What SUBSCRIBE tells of the queue, once RabbitMQ has agreed to it: no other queue takes an offset. */
+/** The kind of the queue, from a SUBSCRIBE that RabbitMQ has accepted: only streams accept an offset. */
 export function plannedKind({ source, consumer }: QueuePlan): StreamKnowledge {
   if (consumer.streamOffset !== undefined) return 'stream';
   const type = typeof source === 'object' ? source.arguments['x-queue-type'] : undefined;
@@ -28,7 +28,7 @@ export function hasStreamOffset({ properties }: ConsumeMessage): boolean {
   return properties.headers?.[OFFSET_HEADER] !== undefined;
 }
 
-/** What the settlements of one consumer share. */
+/** Shared by the settlements of one consumer. */
 export class StreamSettling {
   private readonly position = new StreamPosition();
   private asking: Promise<void> | undefined;
@@ -36,18 +36,18 @@ export class StreamSettling {
   constructor(
     private kind: StreamKnowledge,
     private readonly isStream: () => Promise<boolean>,
-    /** It is to be consumed again, from `resumeAt()` on. */
+    /** Called when the stream must be consumed again, from `resumeAt()` on. */
     private readonly rewound: () => void,
   ) {}
 
-  /** Returns whether it has been delivered before. */
+  /** Returns whether the message was delivered before. */
   delivered({ fields, properties }: ConsumeMessage): boolean {
     const offset = properties.headers?.[OFFSET_HEADER] as unknown;
     if (this.kind === 'other' || typeof offset !== 'number') return false;
     return this.position.delivered(fields.deliveryTag, offset) && this.kind === 'stream';
   }
 
-  /** `send` says it to RabbitMQ, if the delivery's channel still lives. */
+  /** `send` passes the outcome to RabbitMQ if the delivery's channel still exists. */
   settle(tag: number, outcome: Outcome, send: (outcome: Outcome) => void): void {
     if (this.kind === 'other') return send(outcome);
     if (this.kind === 'unknown' && outcome !== 'ack') {
@@ -62,7 +62,7 @@ export class StreamSettling {
     if (outcome === 'again' && this.position.mustResume) this.rewound();
   }
 
-  /** After its channel was lost. */
+  /** Called after the channel was lost. */
   lost(): void {
     this.position.lost();
   }
@@ -71,7 +71,7 @@ export class StreamSettling {
     return this.kind === 'stream' && this.position.mustResume;
   }
 
-  /** Where the next consumer begins, if not where SUBSCRIBE says. */
+  /** The start offset of the next consumer; undefined if SUBSCRIBE decides. */
   async resumeAt(): Promise<number | undefined> {
     if (this.kind === 'unknown') await this.find();
     return this.kind === 'stream' ? this.position.resume() : undefined;
@@ -83,7 +83,7 @@ export class StreamSettling {
         this.kind = isStream ? 'stream' : 'other';
       },
       () => {
-        this.asking = undefined; // and asked again for the next one
+        this.asking = undefined; // the next nack asks again
       },
     );
     return this.asking;

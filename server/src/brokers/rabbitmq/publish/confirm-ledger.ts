@@ -1,14 +1,14 @@
-/** Which message a broker's ack or nack speaks of: delivery tags count the publishes of one channel, from 1. */
+/** Maps a broker's ack or nack to its message: delivery tags count the publishes of one channel, from 1. */
 export class ConfirmLedger<T> {
   private readonly open = new Map<number, T>();
   private last = 0;
 
-  /** Call it once for each publish, in order. */
+  /** Must be called once for each publish, in order. */
   record(item: T): void {
     this.open.set(++this.last, item);
   }
 
-  /** What a confirm settles: one, or (`multiple`) all up to the tag, in the order of publishing. */
+  /** Removes the items that a confirm settles: one, or (`multiple`) all up to the tag, in the order of publishing. */
   take(tag: number, multiple: boolean): T[] {
     if (!multiple) {
       const item = this.open.get(tag);
@@ -24,7 +24,7 @@ export class ConfirmLedger<T> {
     return taken;
   }
 
-  /** For a new channel. */
+  /** Starts over for a new channel. */
   reset(): void {
     this.open.clear();
     this.last = 0;

@@ -1,11 +1,12 @@
 /**
- * Whether RabbitMQ routes to this relay's shared subscriptions again, after it was away. Publishers wait for that, so that what
- * they held meanwhile reaches the relay's own subscribers: for a bounded time, as a binding may take long or never come.
+ * Tracks whether RabbitMQ routes to this relay's shared subscriptions again after an outage. Publishers wait for that,
+ * so that waiting messages reach the relay's own subscribers. The wait is bounded, because a binding may take long or
+ * never succeed.
  */
 import { type Deferred, deferred } from '../amqp/wait-deadline.js';
 
 export class OwnBindings {
-  /** Queues that have not yet got back all that was bound. */
+  /** Queues whose bindings are not complete again. */
   private readonly missing = new Set<object>();
   private isGivenUp = false;
   private isClosed = false;
@@ -15,11 +16,11 @@ export class OwnBindings {
 
   constructor(
     private readonly maxMs: number,
-    /** Resolves when RabbitMQ answers on the connection of these queues: a loss that was not noticed shows then. */
+    /** Resolves when RabbitMQ answers on the connection of these queues. An unnoticed loss shows then. */
     private readonly ping: () => Promise<unknown>,
   ) {}
 
-  /** True also where they have been waited for long enough. */
+  /** Also true after the longest wait. */
   get areWhole(): boolean {
     return this.missing.size === 0 || this.isGivenUp || this.isClosed;
   }
@@ -28,7 +29,7 @@ export class OwnBindings {
     this.listeners.push(onWhole);
   }
 
-  /** Of a part: it has lost what was bound, or has it again. */
+  /** Reports that a part has lost its bindings, or has them again. */
   report(part: object, isWhole: boolean): void {
     if (!isWhole) {
       this.missing.add(part);
@@ -36,7 +37,7 @@ export class OwnBindings {
     } else if (this.missing.delete(part) && this.missing.size === 0) this.release();
   }
 
-  /** For a publisher that comes back. Resolves when all is bound, or after the longest wait. */
+  /** For a publisher that reconnects. Resolves when everything is bound, or after the longest wait. */
   async hold(): Promise<void> {
     if (this.isClosed) return;
     this.startTimer();

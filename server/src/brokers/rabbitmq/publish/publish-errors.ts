@@ -1,9 +1,9 @@
-/** Why a message was not published, in sentences for who sent it. */
+/** The errors for messages that were not published, with sentences for the sending client. */
 import { BrokerError } from '../../broker.js';
 import { REPLY, replyCode, toBrokerError } from '../amqp/amqp-errors.js';
 import type { Route } from './route.js';
 
-/** Apart from the exchange there is only the message itself to refuse, such as one above RabbitMQ's max_message_size. */
+/** If the exchange is not the reason, the message itself is, such as one above RabbitMQ's max_message_size. */
 export function refusedBecause(refusal: Error, route: Route): BrokerError {
   const reply = replyCode(refusal);
   if (reply === REPLY.notFound || reply === REPLY.accessRefused) {
@@ -14,12 +14,12 @@ export function refusedBecause(refusal: Error, route: Route): BrokerError {
 }
 
 export function nacked(route: Route): BrokerError {
-  const sentence = `RabbitMQ refused the message for ${describeRoute(route)} (nack): the queue is full, or it failed.`;
+  const sentence = `RabbitMQ refused the message for ${describeRoute(route)} (nack): the queue is full, or RabbitMQ failed.`;
   return new BrokerError('publish-refused', sentence);
 }
 
 export function unroutable(route: Route): BrokerError {
-  const sentence = `No queue took the message for ${describeRoute(route)}: nobody is subscribed, or no queue is bound.`;
+  const sentence = `No queue received the message for ${describeRoute(route)}: no client is subscribed, and no queue is bound.`;
   return new BrokerError('unroutable', sentence);
 }
 

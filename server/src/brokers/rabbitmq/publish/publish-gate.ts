@@ -1,12 +1,14 @@
 /**
- * Who may publish now. While the broker is away, blocked or behind, publishers wait here in order, each until its deadline;
- * they are let through as room appears, so that a long queue does not rush in at once.
+ * Decides when a message may be published. While the broker is unreachable, blocked or slow, publishers wait here in
+ * order, each until its deadline. They pass as room appears, so a long queue does not enter at once.
  */
 import { BrokerError } from '../../broker.js';
 
-/** What the gate looks at, and the limits that it keeps. */
+/** The current load that the gate reads. */
 export interface GateLoad {
-  /** Why nobody may publish, to complete the sentence "RabbitMQ ..."; undefined where there is no such reason. */
+  /**
+   * The reason why no message may be published, which completes the sentence "RabbitMQ ..."; undefined if none applies.
+   */
   readonly obstacle: string | undefined;
   readonly count: number;
   readonly bytes: number;
@@ -27,7 +29,7 @@ interface Waiter {
 
 export class PublishGate {
   private readonly waiters = new Set<Waiter>();
-  /** Let through in this tick: they publish when their promises have come round, and take up room until then. */
+  /** Publishers that passed in this tick. They publish when their promises resolve, and take room until then. */
   private entering = { count: 0, bytes: 0 };
 
   constructor(
@@ -57,7 +59,7 @@ export class PublishGate {
     });
   }
 
-  /** Call it when there may be room again. */
+  /** Must be called when there may be room again. */
   open(): void {
     if (this.waiters.size === 0 || this.load.obstacle !== undefined) return;
     for (const waiter of this.waiters) {
@@ -69,7 +71,7 @@ export class PublishGate {
     }
   }
 
-  /** Nobody passes any more. */
+  /** Refuses all waiting publishers. */
   close(error: BrokerError): void {
     for (const waiter of this.waiters) {
       clearTimeout(waiter.timer);
@@ -89,7 +91,7 @@ export class PublishGate {
     this.entering.bytes += bytes;
   }
 
-  /** A message larger than the limit goes alone. */
+  /** A message above the limit passes alone. */
   private hasRoom(bytes: number): boolean {
     const { unconfirmedMax, unconfirmedMaxBytes } = this.limits;
     const count = this.load.count + this.entering.count;

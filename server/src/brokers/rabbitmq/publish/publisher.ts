@@ -1,13 +1,14 @@
 /**
- * Publishing on one confirm channel. A message is outstanding from `publish` until its confirm, its
- * refusal or its deadline, and is kept that long, in order, so that it can be sent again.
+ * Publishes on one confirm channel. A message is outstanding from `publish` until its confirm, its refusal or its
+ * deadline. Outstanding messages are kept in order, so they can be sent again.
  *
  *   down --channel--> replaying --> up        (each of them --close--> closed)
  *    ^                    |         |
  *    +----- channel lost -+---------+
  *
- * A channel that is closed over something that was sent takes all outstanding messages with it. They are sent again one by
- * one, each awaiting its confirm, and the one over which the channel is closed again is the culprit: only it is refused.
+ * If the broker closes the channel because of a message, all outstanding messages are unanswered. They are sent again
+ * one by one, each waiting for its confirm. The one over which the channel closes again is the culprit, and only it is
+ * refused.
  */
 import type { ChannelModel, ConfirmChannel, Message as AmqpMessage } from 'amqplib';
 import { BrokerError } from '../../broker.js';
@@ -32,22 +33,22 @@ interface Outgoing {
   readonly id: string;
   readonly route: Route;
   readonly message: OutgoingMessage;
-  /** A queue that has vanished is noticed, whether the client asked for it or not. */
+  /** Always true for queues, so that a vanished queue is noticed. */
   readonly mandatory: boolean;
   readonly expiresAt: number;
   readonly resolve: () => void;
   readonly reject: (error: BrokerError) => void;
   phase: 'queued' | 'sent' | 'repairing' | 'done';
-  /** It may have arrived: the next sending says so. */
+  /** It may have arrived: the next sending marks it as resent. */
   wasSent: boolean;
-  /** basic.return has come, its ack has not. */
+  /** Set between basic.return and the ack of the message. */
   returned: Promise<void> | 'unroutable' | undefined;
   repairs: number;
 }
 
 type State = 'down' | 'replaying' | 'up' | 'closed';
 
-/** A queue that vanishes again and again is not declared for ever. */
+/** Limits the repairs of a queue that vanishes repeatedly. */
 const REPAIRS_MAX = 3;
 const CLOSE_TIMEOUT_MS = 5_000;
 
@@ -62,7 +63,7 @@ export class Publisher implements ChannelUser<ConfirmChannel> {
   private suspects: Outgoing[] = [];
   private trial: { readonly outgoing: Outgoing; readonly over: Deferred<void> } | undefined;
   private lastId = 0;
-  /** The first channel finds nothing that had been bound. */
+  /** False for the first channel: no bindings can be missing then. */
   private wasLost = false;
   private expiry: NodeJS.Timeout | undefined;
   private drained: Deferred<void> | undefined;
@@ -83,12 +84,14 @@ export class Publisher implements ChannelUser<ConfirmChannel> {
     this.channel.start();
   }
 
-  // What the gate looks at
+  // Read by the gate
   get obstacle(): string | undefined {
     if (this.connection.blocked) return 'has blocked publishers, because it is short of memory or disk';
     if (!this.bindings.areWhole) return "does not yet route to all of this relay's own subscribers";
     if (this.state === 'up') return undefined;
-    return this.connection.current ? 'is taking earlier messages again' : `is away (${this.connection.downReason})`;
+    return this.connection.current
+      ? 'is receiving earlier messages again'
+      : `is unreachable (${this.connection.downReason})`;
   }
 
   get frameMax(): number {
@@ -103,7 +106,7 @@ export class Publisher implements ChannelUser<ConfirmChannel> {
     return this.outstandingBytes;
   }
 
-  /** Undefined where a message of that size may be published at once; else a promise for that, with a deadline. */
+  /** Undefined if a message of this size may be published at once; otherwise a promise for that, with a deadline. */
   admit(bytes: number): Promise<void> | undefined {
     if (this.state === 'closed') throw stopping();
     return this.gate.isOpen(bytes) ? undefined : this.gate.pass(bytes);
@@ -134,7 +137,7 @@ export class Publisher implements ChannelUser<ConfirmChannel> {
       // next: brokers/rabbitmq/consume/instance-queue, on every instance that has bound the key
       channel.publish(route.exchange, route.key, message.body, options);
     } catch (cause) {
-      // A channel that is going down throws too: then the message waits for the next one
+      // A closing channel throws too; then the message waits for the next one
       if (this.isOver(channel)) return;
       const refusal = new BrokerError('invalid-header', 'The message cannot be encoded for RabbitMQ.', { cause });
       return this.finish(outgoing, refusal);
@@ -144,7 +147,7 @@ export class Publisher implements ChannelUser<ConfirmChannel> {
     outgoing.wasSent = true;
   }
 
-  /** amqplib's channel has a connection that still takes frames, unless one of the two was closed. */
+  /** Whether the channel, or its connection, was closed. */
   private isOver(channel: ConfirmChannel): boolean {
     return this.channel.current !== channel || this.connection.current === undefined;
   }
@@ -161,7 +164,7 @@ export class Publisher implements ChannelUser<ConfirmChannel> {
     this.gate.open();
   }
 
-  // ---- what the broker answers
+  // ---- the broker's answers
 
   private confirmed(tag: number, multiple: boolean): void {
     for (const outgoing of this.confirms.take(tag, multiple)) {
@@ -177,7 +180,7 @@ export class Publisher implements ChannelUser<ConfirmChannel> {
     for (const outgoing of this.confirms.take(tag, multiple)) this.finish(outgoing, nacked(outgoing.route));
   }
 
-  /** Comes before the ack of the same message, but not right before it. */
+  /** Arrives before the ack of the same message, but not always right before it. */
   private returned({ properties }: AmqpMessage): void {
     const outgoing = this.outstanding.get(String(properties.headers?.[RELAY_ID]));
     if (!outgoing) return;
@@ -191,7 +194,7 @@ export class Publisher implements ChannelUser<ConfirmChannel> {
     outgoing.returned.catch(() => undefined);
   }
 
-  /** The queue had been deleted: the message goes to the new one. */
+  /** The queue was deleted: sends the message to the new one. */
   private async repair(outgoing: Outgoing, declared: Promise<void>): Promise<void> {
     outgoing.phase = 'repairing';
     outgoing.returned = undefined;
@@ -201,7 +204,7 @@ export class Publisher implements ChannelUser<ConfirmChannel> {
     );
     if (outgoing.phase !== 'repairing') return;
     if (failure) return this.finish(outgoing, failure);
-    // It came back, so it has not arrived
+    // It was returned, so it has not arrived
     outgoing.wasSent = false;
     outgoing.phase = 'queued';
     this.send(outgoing);
@@ -230,7 +233,7 @@ export class Publisher implements ChannelUser<ConfirmChannel> {
     this.gate.open();
   }
 
-  /** What was unconfirmed when the broker closed the channel, one at a time. */
+  /** Sends the messages that were unconfirmed when the broker closed the channel, one at a time. */
   private async tryEach(channel: ConfirmChannel): Promise<void> {
     for (const outgoing of this.suspects) {
       if (outgoing.phase !== 'queued') continue;
@@ -245,7 +248,7 @@ export class Publisher implements ChannelUser<ConfirmChannel> {
 
   lost(refusal: Error | undefined): void {
     if (this.state !== 'closed') this.state = 'down';
-    // No confirm will come any more
+    // No more confirms will come
     else this.drained?.resolve();
     this.wasLost = true;
     this.confirms.reset();
@@ -271,7 +274,7 @@ export class Publisher implements ChannelUser<ConfirmChannel> {
 
   // ---- deadlines
 
-  /** Outstanding messages have one time-out and stand in order, so the first is the next to expire. */
+  /** Outstanding messages are in order and have the same time-out, so the first one expires next. */
   private expire(): void {
     this.expiry = undefined;
     const now = Date.now();
@@ -284,7 +287,7 @@ export class Publisher implements ChannelUser<ConfirmChannel> {
     }
   }
 
-  /** Waits for confirms as long as the broker is there to give them. */
+  /** Waits for confirms while the broker is connected. */
   async close(): Promise<void> {
     const wasUp = this.state !== 'down';
     this.state = 'closed';
@@ -294,7 +297,7 @@ export class Publisher implements ChannelUser<ConfirmChannel> {
       const ms = Math.min(CLOSE_TIMEOUT_MS, this.options.publishTimeoutMs);
       await answeredWithin(this.drained.promise, ms, 'did not confirm').catch(() => undefined);
     }
-    const stopped = 'The relay stopped before RabbitMQ had confirmed the message: nothing is known of it.';
+    const stopped = 'The relay stopped before RabbitMQ confirmed the message: it may have arrived.';
     for (const outgoing of [...this.outstanding.values()]) {
       this.finish(outgoing, new BrokerError('broker-unavailable', stopped));
     }

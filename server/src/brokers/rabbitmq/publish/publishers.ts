@@ -1,8 +1,8 @@
 /**
- * All publishing of an instance, spread by user: each user's messages go over one of several channels, always the same one,
- * so that they keep their order. RabbitMQ routes on the channel that brought a message, stops reading a connection whose
- * channel falls behind, and closes a channel, or a connection, over what it refuses. So each channel has a connection of its
- * own and an equal share of the bounds, and a user waits only for those who share its channel.
+ * All publishing of an instance, spread by user. Each user's messages always use the same one of several channels, so
+ * they keep their order. RabbitMQ routes on the receiving channel, stops reading a connection if one of its channels
+ * falls behind, and closes channels and connections over refusals. So each channel has its own connection and an equal
+ * share of the limits, and a user only waits for the users of its channel.
  */
 import { AmqpConnection } from '../amqp/amqp-connection.js';
 import type { OwnBindings } from './own-bindings.js';
@@ -40,18 +40,18 @@ export class Publishers {
     for (const publisher of this.publishers) publisher.start();
   }
 
-  /** For what this user publishes; the relay itself has the empty name. */
+  /** The publisher of this user; the relay itself has the empty name. */
   of(user: string): Publisher {
     return this.publishers[hashOf(user) % this.publishers.length]!;
   }
 
-  /** Waits for confirms as long as the broker is there to give them. */
+  /** Waits for confirms while the broker is connected. */
   async close(): Promise<void> {
     await Promise.all(this.publishers.map((publisher) => publisher.close()));
   }
 }
 
-/** FNV-1a, with the end of MurmurHash3, without which similar names would have similar remainders. Not negative. */
+/** FNV-1a with the finalizer of MurmurHash3: without it, similar names would have similar remainders. Not negative. */
 export function hashOf(text: string): number {
   let hash = 0x811c9dc5;
   for (let i = 0; i < text.length; i++) hash = Math.imul(hash ^ text.charCodeAt(i), 0x01000193);

@@ -1,4 +1,4 @@
-/** Where a SEND goes in AMQP's terms. */
+/** The target of a SEND in AMQP's terms. */
 import type { Destination } from '../../../destinations/destination.js';
 import { BrokerError } from '../../broker.js';
 import type { Message } from '../../broker.js';
@@ -9,9 +9,9 @@ import type { RabbitMqOptions } from '../rabbitmq-options.js';
 export interface Route {
   readonly exchange: string;
   readonly key: string;
-  /** A queue that the relay makes if it is missing. */
+  /** A queue that the relay creates if it is missing. */
   readonly queue?: string;
-  /** What the message's headers say about that queue, if anything. */
+  /** The declaration of that queue, if the message's headers configure it. */
   readonly declaration?: QueueDeclaration;
 }
 
@@ -37,7 +37,7 @@ export function routeFor(destination: Destination, message: Message, config: Rab
     case 'temp-queue':
       throw new BrokerError(
         'invalid-destination',
-        `${destination.text} cannot be sent to: it stands only in the reply-to header of a SEND.`,
+        `${destination.text} cannot be sent to: it is only valid in the reply-to header of a SEND.`,
       );
   }
 }
