@@ -18,9 +18,9 @@ const { leftOut } = brokerContract(
   },
 );
 
-test('the embedded broker lacks streams, and other relays', () => {
+test('the embedded broker lacks streams and shared instances', () => {
   expect(leftOut).toEqual([
     'capabilities > shared: there is more than one instance (needs shared)',
-    'capabilities > streams: each consumer reads from where it asks (needs streams, queues, acks)',
+    'capabilities > streams: each consumer reads from its requested offset (needs streams, queues, acks)',
   ]);
 });

@@ -24,8 +24,8 @@ const { leftOut } = brokerContract(
   },
 );
 
-test('RabbitMQ has all that there is, later than within SEND', () => {
+test('RabbitMQ has every capability except deliversInSend', () => {
   expect(leftOut).toEqual([
-    'capabilities > deliversInSend: a listener has the message when SEND has been handed over (needs deliversInSend)',
+    'capabilities > deliversInSend: a listener has the message when send() returns (needs deliversInSend)',
   ]);
 });

@@ -1,8 +1,7 @@
 /**
- * What every broker must do, as tests: every MUST of `brokers/broker.ts`, and every destination and queue header of the
- * documentation. A broker is tested for the capabilities that it declares. Messages are sent on one instance and received on
- * another, unless a test is about one instance. Names are unique to a test, so that it can run against a broker that holds
- * anything else.
+ * The contract of a broker, as tests: every MUST of `brokers/broker.ts`, and every documented destination and queue
+ * header. A broker is tested for its declared capabilities. Tests send on one instance and receive on another, unless
+ * they are about a single instance. Each test uses unique names, so the broker may hold other data.
  */
 import type { BrokerCapabilities } from '../brokers/broker.js';
 import { capabilityTests } from './declared-capabilities.js';
@@ -21,23 +20,23 @@ export type { Expect, Expectation, TestHarness } from './harness.js';
 export type { BrokerUnderTest } from './stage.js';
 
 export interface ContractSubject {
-  /** The title of the whole. */
+  /** The title of the whole suite. */
   readonly name: string;
-  /** Those of the broker. They are needed before a broker is made; a test compares. */
+  /** The broker's capabilities. The suite needs them before it creates a broker; a test compares the two. */
   readonly capabilities: BrokerCapabilities;
   /** Called when the first test runs, and by tests that close a broker. */
   readonly make: () => Promise<BrokerUnderTest>;
 }
 
 export interface ContractReport {
-  /** A line for each test or group that needs more than the broker declares, with the capabilities that it needs. */
+  /** One line for each skipped test or group, with the capabilities that it needs. */
   readonly leftOut: readonly string[];
 }
 
-/** The bounds on keys and patterns that a broker under test has to keep. By default a pattern has one `#`. */
+/** The limits on keys and patterns that the tested broker must enforce. By default a pattern has one `#`. */
 export const KEY_LIMITS = { keyWordsMax: 32, patternHashesMax: 2 };
 
-/** The first test waits for the broker to start. */
+/** Long, because the first test waits for the broker to start. */
 const TIMEOUT_MS = 60_000;
 
 const PARTS = [

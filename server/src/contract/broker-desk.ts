@@ -1,4 +1,4 @@
-/** A broker as a session would use it, in the words of STOMP: for tests of brokers. Clean up with `close`. */
+/** Uses a broker as a session does, in STOMP's terms. For tests of brokers. `close` cleans up. */
 import { randomUUID } from 'node:crypto';
 import type {
   AckMode,
@@ -31,7 +31,7 @@ export interface Consuming {
   readonly inbox: Inbox<Delivery>;
   readonly ended: Inbox<BrokerError>;
   readonly subscription: BrokerSubscription;
-  /** The bodies of the next messages, which are acknowledged. */
+  /** The bodies of the next messages, as text. Acknowledges them. */
   readonly bodies: (count: number) => Promise<string[]>;
 }
 
@@ -39,7 +39,7 @@ export interface ConsumeSettings {
   readonly ack?: AckMode;
   readonly headers?: Readonly<Record<string, string>>;
   readonly id?: string;
-  /** Whose `/user/queue/...` it is. */
+  /** The user of `/user/queue/...`. */
   readonly user?: string;
 }
 
@@ -56,7 +56,7 @@ export class BrokerDesk {
 
   constructor(readonly broker: Broker) {}
 
-  /** SEND: resolves when the broker has confirmed. */
+  /** Sends, and resolves with the broker's confirm. */
   async send(
     to: string,
     body: string | Buffer,
@@ -69,7 +69,7 @@ export class BrokerDesk {
     await publishTo(this.broker, destination, message, { mandatory });
   }
 
-  /** A shared SUBSCRIBE. */
+  /** Subscribes with a shared subscription. */
   async listen(to: string, headers: Readonly<Record<string, string>> = {}, user?: string): Promise<Hearing> {
     const inbox = new Inbox<Heard>(`listener of ${to}`);
     const destination = subscribed(to, user) as SharedDestination;
@@ -96,7 +96,7 @@ export class BrokerDesk {
 export class ChannelDesk {
   constructor(readonly channel: BrokerChannel) {}
 
-  /** A SUBSCRIBE of its own. */
+  /** Subscribes with a dedicated subscription. */
   async consume(to: string, settings: ConsumeSettings = {}): Promise<Consuming> {
     const { ack = 'client-individual', headers = {}, id = 'sub-0', user } = settings;
     const inbox = new Inbox<Delivery>(`consumer of ${to}`);

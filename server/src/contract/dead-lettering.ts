@@ -1,4 +1,4 @@
-/** Dead letters: what goes where, and that no message multiplies by them. */
+/** Dead letters: their targets, and the rule that they do not multiply messages. */
 import { type Consuming, textOf, unique } from './broker-desk.js';
 import type { Suite } from './suite.js';
 
@@ -7,7 +7,7 @@ type Headers = Readonly<Record<string, string>>;
 export function deadLetterTests({ desks, expect, needing }: Suite): void {
   const { describe, each, test } = needing('queues', 'acks', 'queueArguments', 'exchanges');
 
-  /** A queue that dead-letters into another one, which is consumed. */
+  /** A queue whose dead letters go to a second queue, which has a consumer. */
   const withGraveyard = async (
     headers: Headers,
   ): Promise<{ queue: string; headers: Headers; graveyard: Consuming }> => {
@@ -18,7 +18,7 @@ export function deadLetterTests({ desks, expect, needing }: Suite): void {
   };
 
   describe('dead letters', () => {
-    test('what is dropped arrives at the dead-letter exchange and says why', async () => {
+    test('a dropped message reaches the dead-letter exchange, with the reason in its headers', async () => {
       const { queue, headers, graveyard } = await withGraveyard({});
       const { inbox } = await desks.here.channel().consume(queue, { headers });
       await desks.there.send(queue, 'unwanted', { mark: 'kept', expiration: '60000' });
@@ -31,14 +31,14 @@ export function deadLetterTests({ desks, expect, needing }: Suite): void {
       expect(message.headers.get('x-first-death-queue')).toBe(queue.slice('/queue/'.length));
     });
 
-    test('without a key of its own a dead letter keeps its routing key', async () => {
+    test('without x-dead-letter-routing-key a dead letter keeps its routing key', async () => {
       const name = unique('mortal');
-      const heard = await desks.here.listen(`/exchange/amq.direct/${name}`);
+      const listener = await desks.here.listen(`/exchange/amq.direct/${name}`);
       const headers = { 'x-dead-letter-exchange': 'amq.direct' };
       const { inbox } = await desks.here.channel().consume(`/queue/${name}`, { headers });
       await desks.there.send(`/queue/${name}`, 'unwanted');
       (await inbox.next()).settle('drop');
-      const { origin } = (await heard.inbox.next()).message;
+      const { origin } = (await listener.inbox.next()).message;
       expect(origin).toMatchObject({ kind: 'exchange', exchange: 'amq.direct', key: name });
     });
 
@@ -46,7 +46,7 @@ export function deadLetterTests({ desks, expect, needing }: Suite): void {
       ['x-message-ttl', { 'x-message-ttl': '30' }, {}],
       ['expiration', {}, { expiration: '30' }],
       ['the shorter of both', { 'x-message-ttl': '60000' }, { expiration: '30' }],
-    ])('what has waited too long goes there: %s', async (_, queueHeaders, messageHeaders) => {
+    ])('an expired message goes to the dead-letter exchange: %s', async (_, queueHeaders, messageHeaders) => {
       const { queue, headers, graveyard } = await withGraveyard(queueHeaders);
       await desks.there.send(queue, 'too late', { ...headers, ...messageHeaders });
       const { message } = await graveyard.inbox.next();
@@ -54,7 +54,7 @@ export function deadLetterTests({ desks, expect, needing }: Suite): void {
       expect(message.headers.get('x-first-death-reason')).toBe('expired');
     });
 
-    test('a queue that is full drops its oldest messages', async () => {
+    test('a full queue drops its oldest messages', async () => {
       const { queue, headers, graveyard } = await withGraveyard({ 'x-max-length': '2' });
       for (const body of ['1', '2', '3', '4']) await desks.there.send(queue, body, headers);
       expect(await graveyard.bodies(2)).toEqual(['1', '2']);
@@ -62,13 +62,13 @@ export function deadLetterTests({ desks, expect, needing }: Suite): void {
       expect(await bodies(2)).toEqual(['3', '4']);
     });
 
-    test('bytes can be limited too', async () => {
+    test('x-max-length-bytes limits a queue', async () => {
       const { queue, headers, graveyard } = await withGraveyard({ 'x-max-length-bytes': '25' });
       for (const body of ['1234567890', 'abcdefghij', 'ABCDEFGHIJ']) await desks.there.send(queue, body, headers);
       expect(await graveyard.bodies(1)).toEqual(['1234567890']);
     });
 
-    test('a quorum queue limits how often a message comes back', async () => {
+    test('x-delivery-limit bounds the requeues of a message', async () => {
       const { queue, headers, graveyard } = await withGraveyard({ 'x-queue-type': 'quorum', 'x-delivery-limit': '1' });
       const { inbox } = await desks.here.channel().consume(queue, { headers });
       await desks.there.send(queue, 'poison');
@@ -125,7 +125,7 @@ export function deadLetterTests({ desks, expect, needing }: Suite): void {
       },
     );
 
-    needing('durable', 'mandatory').test('a queue that has dead letters already is not bound to a topic', async () => {
+    needing('durable', 'mandatory').test('a queue with dead letters cannot be bound to a topic', async () => {
       const [name, key] = [unique('mortal'), unique('t')];
       const dead = { 'x-dead-letter-exchange': 'amq.topic', 'x-dead-letter-routing-key': key, 'x-message-ttl': '0' };
       await desks.there.send(`/queue/${name}`, 'x', { ...dead, 'x-message-ttl': '60000' });
@@ -137,7 +137,7 @@ export function deadLetterTests({ desks, expect, needing }: Suite): void {
       await expect(desks.there.send(`/topic/${key}`, 'x', {}, true)).rejects.toMatchObject({ code: 'unroutable' });
     });
 
-    needing('durable').test('a queue that is bound to a topic is given no dead letters', async () => {
+    needing('durable').test('a queue that is bound to a topic cannot get dead letters', async () => {
       const [name, key] = [unique('bound'), unique('t')];
       const headers = { durable: 'true', 'x-queue-name': name };
       const { bodies, subscription } = await desks.here.channel().consume(`/topic/${key}`, { headers });

@@ -1,4 +1,4 @@
-/** That a broker is what its capabilities say, as far as no other test needs them. */
+/** Checks the declared capabilities that no other test needs. */
 import type { BrokerCapabilities } from '../brokers/broker.js';
 import { parseDestination } from '../destinations/destination.js';
 import { messageOf, unique } from './broker-desk.js';
@@ -8,7 +8,7 @@ export function capabilityTests({ describe, expect, needing, test, capabilities,
   describe('capabilities', () => {
     const declared = (given: BrokerCapabilities) => Object.entries(given).filter(([, isOffered]) => isOffered);
 
-    test('are those that the tests were chosen by', () => {
+    test('match the capabilities that selected the tests', () => {
       for (const { broker } of [desks.here, desks.there]) {
         expect(Object.fromEntries(declared(broker.capabilities))).toEqual(Object.fromEntries(declared(capabilities)));
       }
@@ -18,22 +18,19 @@ export function capabilityTests({ describe, expect, needing, test, capabilities,
       expect(desks.there.broker).not.toBe(desks.here.broker);
     });
 
-    needing('deliversInSend').test(
-      'deliversInSend: a listener has the message when SEND has been handed over',
-      async () => {
-        const to = `/topic/${unique('at-once')}`;
-        const { inbox } = await desks.here.listen(to);
-        const publication = desks.here.broker.publication(parseDestination(to, 'send'), messageOf('x'), {
-          mandatory: false,
-        });
-        await publication.ready;
-        const confirmed = publication.send();
-        expect(inbox.all).toHaveLength(1);
-        await confirmed;
-      },
-    );
+    needing('deliversInSend').test('deliversInSend: a listener has the message when send() returns', async () => {
+      const to = `/topic/${unique('at-once')}`;
+      const { inbox } = await desks.here.listen(to);
+      const publication = desks.here.broker.publication(parseDestination(to, 'send'), messageOf('x'), {
+        mandatory: false,
+      });
+      await publication.ready;
+      const confirmed = publication.send();
+      expect(inbox.all).toHaveLength(1);
+      await confirmed;
+    });
 
-    needing('streams', 'queues', 'acks').test('streams: each consumer reads from where it asks', async () => {
+    needing('streams', 'queues', 'acks').test('streams: each consumer reads from its requested offset', async () => {
       const queue = `/queue/${unique('stream')}`;
       const from = (offset: string) => ({
         headers: { 'x-queue-type': 'stream', 'prefetch-count': '10', 'x-stream-offset': offset },

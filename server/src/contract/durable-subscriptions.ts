@@ -1,4 +1,4 @@
-/** Subscriptions to topics that outlive their session, and queues behind topics that several share. */
+/** Durable subscriptions to topics, and queues behind topics that several consumers share. */
 import { unique } from './broker-desk.js';
 import { capabilitiesFor, type Suite } from './suite.js';
 
@@ -9,7 +9,7 @@ export function durableSubscriptionTests({ desks, expect, needing }: Suite): voi
 
   describe('durable subscriptions', () => {
     each(['topic', 'exchange', 'user'], (kind) => capabilitiesFor(`/${kind}`))(
-      'keep what comes while nobody is there (%s)',
+      'keep messages while their client is away (%s)',
       async (kind) => {
         const key = unique('kept');
         const [from, to] = {
@@ -31,7 +31,7 @@ export function durableSubscriptionTests({ desks, expect, needing }: Suite): voi
       },
     );
 
-    test('belong to user, client-id, destination and id together', async () => {
+    test('are identified by user, client-id, destination and id', async () => {
       const [to, other] = [`/topic/${unique('kept')}`, `/topic/${unique('other')}`];
       const holders = await Promise.all([
         desks.here.channel('alice').consume(to, { headers: DURABLE }),
@@ -47,7 +47,7 @@ export function durableSubscriptionTests({ desks, expect, needing }: Suite): voi
       for (const { subscription } of [...holders, elsewhere]) await subscription.close({ forget: true });
     });
 
-    test('have one holder at a time, on whatever instance', async () => {
+    test('have one holder at a time, on all instances', async () => {
       const to = `/topic/${unique('kept')}`;
       const holder = desks.here.channel('alice');
       const held = await holder.consume(to, { headers: DURABLE });
@@ -63,7 +63,7 @@ export function durableSubscriptionTests({ desks, expect, needing }: Suite): voi
       await next.subscription.close({ forget: true });
     });
 
-    test('give back what their holder did not settle', async () => {
+    test('redeliver messages that their holder did not settle', async () => {
       const to = `/topic/${unique('kept')}`;
       const before = desks.here.channel('alice');
       const first = await before.consume(to, { headers: DURABLE });
@@ -77,7 +77,7 @@ export function durableSubscriptionTests({ desks, expect, needing }: Suite): voi
       await after.subscription.close({ forget: true });
     });
 
-    needing('mandatory').test('end when they are told to forget', async () => {
+    needing('mandatory').test('end when they are closed with forget', async () => {
       const to = `/topic/${unique('kept')}`;
       const first = await desks.here.channel('alice').consume(to, { headers: DURABLE });
       await first.subscription.close({ forget: true });
@@ -90,7 +90,7 @@ export function durableSubscriptionTests({ desks, expect, needing }: Suite): voi
   });
 
   describe('x-queue-name', () => {
-    test('lets several share the messages of a topic', async () => {
+    test('lets several consumers share the messages of a topic', async () => {
       const to = `/topic/${unique('shared')}`;
       const headers = { 'x-queue-name': unique('workers'), 'prefetch-count': '2' };
       const one = await desks.here.channel('alice').consume(to, { headers });
@@ -99,7 +99,7 @@ export function durableSubscriptionTests({ desks, expect, needing }: Suite): voi
       expect([...(await one.bodies(2)), ...(await two.bodies(2))].sort()).toEqual(['1', '2', '3', '4']);
     });
 
-    needing('queues', 'mandatory').test('names a queue that others can reach by that name', async () => {
+    needing('queues', 'mandatory').test('names a queue that other clients can address by that name', async () => {
       const [to, name] = [`/topic/${unique('named')}`, unique('workers')];
       const { bodies } = await desks.here.channel().consume(to, { headers: { 'x-queue-name': name } });
       await desks.there.send(to, 'by topic');

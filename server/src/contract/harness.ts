@@ -1,10 +1,13 @@
-/** What the contract takes from a test runner: Jest fits, and `node:test` with the package `expect`. */
+/**
+ * The functions that the contract needs from a test runner. Jest has them; `node:test` has them with the package
+ * `expect`.
+ */
 export interface TestHarness {
   readonly describe: (title: string, body: () => void) => unknown;
-  /** Tests run one after the other, in the order in which they are registered. */
+  /** The runner must run tests one after the other, in the order of registration. */
   readonly test: (title: string, body: () => Promise<void>, timeoutMs?: number) => unknown;
   readonly expect: Expect;
-  /** Closes the broker where it is given. Otherwise a last test does, which must not be filtered out. */
+  /** Closes the broker, if present. Otherwise a last test does, which must not be filtered out. */
   readonly afterAll?: (action: () => Promise<void>, timeoutMs?: number) => unknown;
 }
 

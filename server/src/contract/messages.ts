@@ -1,10 +1,10 @@
-/** What becomes of headers and bodies, what is refused before it is sent, and what a confirmed SEND means. */
+/** Messages: headers and bodies, refusals before sending, and the meaning of a confirm. */
 import { parseDestination } from '../destinations/destination.js';
 import { BrokerDesk, messageOf, textOf, unique } from './broker-desk.js';
 import { capabilitiesFor, type Suite } from './suite.js';
 
 export function messageTests({ describe, desks, each, expect, makeBroker, needing, offers, test }: Suite): void {
-  /** Those of them that the broker has. */
+  /** The destinations that the broker supports. */
   const usable = (destinations: readonly string[]) => destinations.filter((to) => offers(...capabilitiesFor(to)));
 
   describe('messages', () => {
@@ -31,23 +31,23 @@ export function messageTests({ describe, desks, each, expect, makeBroker, needin
       'headers and properties arrive as they were sent (%s)',
       async (kind) => {
         const to = `/${kind}/${unique('props')}`;
-        const hearing = kind === 'topic' ? await desks.here.listen(to) : undefined;
+        const listening = kind === 'topic' ? await desks.here.listen(to) : undefined;
         const consuming = kind === 'queue' ? await desks.here.channel().consume(to, { ack: 'auto' }) : undefined;
         await desks.there.send(to, 'hello', PROPERTIES);
-        const { message } = await (hearing ?? consuming)!.inbox.next();
+        const { message } = await (listening ?? consuming)!.inbox.next();
         expect(Object.fromEntries(message.headers)).toEqual(PROPERTIES);
         expect(message.resent).toBe(false);
       },
     );
 
-    test('what says nothing is not shown, and numbers are shown plainly', async () => {
+    test('persistent:false is left out, and numbers are normalized', async () => {
       const to = `/topic/${unique('props')}`;
       const { inbox } = await desks.here.listen(to);
       await desks.there.send(to, 'hello', { persistent: 'false', priority: '007', a: 'b' });
       expect(Object.fromEntries((await inbox.next()).message.headers)).toEqual({ priority: '7', a: 'b' });
     });
 
-    test('a reply-to that is no destination is shown as one', async () => {
+    test('a reply-to that is no destination arrives as a /reply-queue destination', async () => {
       const to = `/topic/${unique('reply')}`;
       const { inbox } = await desks.here.listen(to);
       await desks.there.send(to, '', { 'reply-to': 'some.queue/1' });
@@ -86,14 +86,14 @@ export function messageTests({ describe, desks, each, expect, makeBroker, needin
         `/user/${LONG}a/queue/x`,
       ],
       capabilitiesFor,
-    )('a key of too many words is refused: %s', async (to) => {
+    )('a key with too many words is refused: %s', async (to) => {
       await expect(desks.here.send(to, 'x')).rejects.toMatchObject({
         code: 'invalid-destination',
         message: expect.stringContaining('topics.keyWordsMax (32)'),
       });
     });
 
-    test('a key of as many words as there may be arrives', async () => {
+    test('a key with the maximum number of words arrives', async () => {
       const to = `/topic/${'a.'.repeat(31)}${unique('last')}`;
       const { bodies } = await desks.here.listen(to);
       await desks.there.send(to, 'hello');
@@ -101,7 +101,7 @@ export function messageTests({ describe, desks, each, expect, makeBroker, needin
     });
 
     each<[string, Readonly<Record<string, string>>]>([
-      ['a reply-to of too many words', { 'reply-to': `/topic/${LONG}a` }],
+      ['a reply-to with too many words', { 'reply-to': `/topic/${LONG}a` }],
       ['expiration:soon', { expiration: 'soon' }],
       ['expiration:-1', { expiration: '-1' }],
       ['priority:256', { priority: '256' }],
@@ -110,7 +110,7 @@ export function messageTests({ describe, desks, each, expect, makeBroker, needin
       ['persistent:maybe', { persistent: 'maybe' }],
       ['CC', { CC: 'elsewhere' }],
       ['BCC', { BCC: 'elsewhere' }],
-      ['user-id', { 'user-id': 'somebody' }],
+      ['user-id', { 'user-id': 'alice' }],
       ['reply-to:amq.rabbitmq.reply-to', { 'reply-to': 'amq.rabbitmq.reply-to' }],
       ['a type of 256 bytes', { type: 't'.repeat(256) }],
       ['a name of 256 bytes', { ['n'.repeat(256)]: 'x' }],
@@ -119,7 +119,7 @@ export function messageTests({ describe, desks, each, expect, makeBroker, needin
         '70,000 bytes of headers',
         Object.fromEntries(Array.from({ length: 70 }, (_, i) => [`h${i}`, 'x'.repeat(1_000)])),
       ],
-    ])('%s is refused, and harms nobody', async (_, headers) => {
+    ])('%s is refused, and other messages arrive', async (_, headers) => {
       const to = `/topic/${unique('healthy')}`;
       const { bodies } = await desks.here.listen(to);
       const healthy = Array.from({ length: 5 }, (_, i) => desks.here.send(to, String(i)));
@@ -133,8 +133,8 @@ export function messageTests({ describe, desks, each, expect, makeBroker, needin
   describe('confirms', () => {
     const mandatory = needing('mandatory');
 
-    mandatory.test('mandatory: an error where nobody takes the message', async () => {
-      const [topic, user] = [`/topic/${unique('void')}`, unique('nobody')];
+    mandatory.test('mandatory: an error if no queue or listener receives the message', async () => {
+      const [topic, user] = [`/topic/${unique('void')}`, unique('absent')];
       const unroutable = expect.objectContaining({ code: 'unroutable' });
       for (const to of usable([
         topic,
@@ -147,8 +147,8 @@ export function messageTests({ describe, desks, each, expect, makeBroker, needin
       }
     });
 
-    mandatory.test('mandatory: none where somebody does', async () => {
-      const topic = `/topic/${unique('heard')}`;
+    mandatory.test('mandatory: no error if a queue or listener receives the message', async () => {
+      const topic = `/topic/${unique('received')}`;
       const { bodies, subscription } = await desks.here.listen(topic);
       await desks.there.send(topic, 'x', {}, true);
       expect(await bodies(1)).toEqual(['x']);
@@ -157,16 +157,16 @@ export function messageTests({ describe, desks, each, expect, makeBroker, needin
       await expect(desks.there.send(topic, 'x', {}, true)).rejects.toMatchObject({ code: 'unroutable' });
     });
 
-    test('without mandatory nobody needs to be there', async () => {
+    test('without mandatory a message needs no receiver', async () => {
       const destinations = [`/topic/${unique('void')}`, `/amq/queue/${unique('void')}`, `/exchange/amq.headers`];
       for (const to of usable(destinations)) await desks.there.send(to, 'x');
     });
 
-    mandatory.test('of many at once each gets its own answer', async () => {
-      const [heard, unheard] = [`/topic/${unique('heard')}`, `/topic/${unique('void')}`];
-      const { inbox } = await desks.here.listen(heard);
+    mandatory.test('each of many concurrent messages gets its own answer', async () => {
+      const [received, unrouted] = [`/topic/${unique('received')}`, `/topic/${unique('void')}`];
+      const { inbox } = await desks.here.listen(received);
       const answers = Array.from({ length: 60 }, (_, i) => {
-        const to = i % 3 === 0 ? unheard : heard;
+        const to = i % 3 === 0 ? unrouted : received;
         return desks.there.send(to, String(i), {}, true).then(
           () => 'taken',
           (error: { code: string }) => error.code,
@@ -179,8 +179,8 @@ export function messageTests({ describe, desks, each, expect, makeBroker, needin
     });
   });
 
-  describe('life', () => {
-    test('says what it is without credentials, and is down when closed', async () => {
+  describe('lifecycle', () => {
+    test('describes itself without credentials, and is down after close', async () => {
       const own = await makeBroker();
       const { broker } = own;
       expect(broker.isUp).toBe(true);
@@ -200,7 +200,7 @@ export function messageTests({ describe, desks, each, expect, makeBroker, needin
       await broker.close();
     });
 
-    test('destinations that take no messages are refused before anything is sent', () => {
+    test('destinations that accept no messages are refused before sending', () => {
       const own = parseDestination('/user/queue/x', 'subscribe');
       const temporary = { kind: 'temp-queue', text: '/temp-queue/x', name: 'x' } as const;
       for (const destination of [own, temporary]) {

@@ -1,4 +1,4 @@
-/** Queues and their consumers: acks, prefetch, competition, and what is left when a session goes. */
+/** Queues and their consumers: acks, prefetch, competing consumers, and the end of a session. */
 import type { Delivery } from '../brokers/broker.js';
 import { messageOf, textOf, unique } from './broker-desk.js';
 import { Inbox } from './test-inbox.js';
@@ -10,7 +10,7 @@ export function ownSubscriptionTests({ desks, expect, needing }: Suite): void {
   const { describe, test } = needing('queues', 'acks');
 
   describe('queues', () => {
-    test('keep messages until somebody comes, in order', async () => {
+    test('keep messages in order until a consumer comes', async () => {
       const queue = `/queue/${unique('jobs')}`;
       for (const body of ['1', '2', '3']) await desks.there.send(queue, body);
       const { inbox } = await desks.here.channel().consume(queue);
@@ -20,7 +20,7 @@ export function ownSubscriptionTests({ desks, expect, needing }: Suite): void {
       expect(deliveries[0]!.message.origin).toMatchObject({ kind: 'queue', queue: queue.slice('/queue/'.length) });
     });
 
-    test('give each message to one consumer, in turns', async () => {
+    test('give each message to one consumer, round robin', async () => {
       const queue = `/queue/${unique('jobs')}`;
       const one = await desks.here.channel().consume(queue, { headers: { 'prefetch-count': '5' } });
       const two = await desks.there.channel().consume(queue, { headers: { 'prefetch-count': '5' } });
@@ -37,21 +37,21 @@ export function ownSubscriptionTests({ desks, expect, needing }: Suite): void {
       expect(await bodies(300)).toEqual(numbers);
     });
 
-    test('that are known need no more preparation', async () => {
+    test('need no preparation once they are known', async () => {
       const destination = { kind: 'queue', text: '/queue/known', queue: unique('known') } as const;
       const readiness = () => desks.there.broker.publication(destination, messageOf('x'), { mandatory: false }).ready;
       await readiness();
       expect(readiness()).toBeUndefined();
     });
 
-    needing('replies', 'mandatory').test('can be reached as reply queues by their very names', async () => {
+    needing('replies', 'mandatory').test('can be addressed as reply queues by their exact names', async () => {
       const name = unique('a/b%2F');
       const { bodies } = await desks.here.channel().consume(`/queue/${encodeURIComponent(name)}`);
       await desks.there.send(`/reply-queue/${name}`, 'verbatim', {}, true);
       expect(await bodies(1)).toEqual(['verbatim']);
     });
 
-    test('that nobody has made are an error for /amq/queue, and made by /queue', async () => {
+    test('must exist for /amq/queue, and are created by /queue', async () => {
       const name = unique('late');
       const channel = desks.here.channel();
       await expect(channel.consume(`/amq/queue/${name}`)).rejects.toMatchObject({ code: 'queue-not-found' });
@@ -60,8 +60,8 @@ export function ownSubscriptionTests({ desks, expect, needing }: Suite): void {
       expect(await bodies(1)).toEqual(['hello']);
     });
 
-    // Those of RabbitMQ
-    needing('exchanges').test('with names of the broker itself cannot be made', async () => {
+    // Reserved by RabbitMQ
+    needing('exchanges').test('with reserved names cannot be created', async () => {
       const queue = `/queue/${unique('amq.mine')}`;
       await expect(desks.here.send(queue, 'x')).rejects.toMatchObject({ code: 'access-refused' });
       await expect(desks.here.channel().consume(queue)).rejects.toMatchObject({ code: 'access-refused' });
@@ -75,7 +75,7 @@ export function ownSubscriptionTests({ desks, expect, needing }: Suite): void {
       expect((await inbox.next()).message.origin).toMatchObject({ kind: 'queue', queue: name });
     });
 
-    test('are no place to subscribe to for what takes SEND only', async () => {
+    test('for replies only cannot be subscribed to', async () => {
       const channel = desks.here.channel();
       const options = { ack: 'auto', headers: new Map<string, string>(), subscriptionId: '1' } as const;
       const consumer = { deliver: () => {}, ended: () => {} };
@@ -91,7 +91,7 @@ export function ownSubscriptionTests({ desks, expect, needing }: Suite): void {
   });
 
   describe('settling', () => {
-    test('ack is for good', async () => {
+    test('ack removes the message', async () => {
       const queue = `/queue/${unique('jobs')}`;
       const channel = desks.here.channel();
       const { inbox } = await channel.consume(queue);
@@ -103,7 +103,7 @@ export function ownSubscriptionTests({ desks, expect, needing }: Suite): void {
       expect(text(await later.inbox.next())).toBe('2');
     });
 
-    test('requeue gives it to somebody again, marked, in its old place', async () => {
+    test('requeue delivers the message again, marked, in its old place', async () => {
       const queue = `/queue/${unique('jobs')}`;
       for (const body of ['1', '2', '3']) await desks.there.send(queue, body);
       const { inbox } = await desks.here.channel().consume(queue, { headers: { 'prefetch-count': '1' } });
@@ -116,7 +116,7 @@ export function ownSubscriptionTests({ desks, expect, needing }: Suite): void {
       expect([text(second), second.redelivered]).toEqual(['2', false]);
     });
 
-    test('drop without a dead-letter exchange is for good', async () => {
+    test('drop without a dead-letter exchange removes the message', async () => {
       const queue = `/queue/${unique('jobs')}`;
       const { inbox } = await desks.here.channel().consume(queue, { headers: { 'prefetch-count': '1' } });
       for (const body of ['1', '2']) await desks.there.send(queue, body);
@@ -124,7 +124,7 @@ export function ownSubscriptionTests({ desks, expect, needing }: Suite): void {
       expect(text(await inbox.next())).toBe('2');
     });
 
-    test('counts the prefetch: no more than that is unsettled', async () => {
+    test('the number of unsettled deliveries never exceeds the prefetch count', async () => {
       const [queue, marker] = [`/queue/${unique('jobs')}`, `/queue/${unique('marker')}`];
       const channel = desks.here.channel();
       const { inbox } = await channel.consume(queue, { headers: { 'prefetch-count': '2' } });
@@ -145,7 +145,7 @@ export function ownSubscriptionTests({ desks, expect, needing }: Suite): void {
       expect(text(await inbox.next())).toBe('0');
     });
 
-    test('still counts after the subscription has been closed', async () => {
+    test('still works after the subscription has been closed', async () => {
       const queue = `/queue/${unique('jobs')}`;
       const channel = desks.here.channel();
       const { inbox, subscription } = await channel.consume(queue);
@@ -162,7 +162,7 @@ export function ownSubscriptionTests({ desks, expect, needing }: Suite): void {
       expect(text(await other.inbox.next())).toBe('3');
     });
 
-    test('a channel that closes gives back what was not settled, marked', async () => {
+    test('closing a channel requeues unsettled deliveries, marked', async () => {
       const queue = `/queue/${unique('jobs')}`;
       const channel = desks.here.channel();
       const { inbox } = await channel.consume(queue);
@@ -177,7 +177,7 @@ export function ownSubscriptionTests({ desks, expect, needing }: Suite): void {
       expect(again.map(({ redelivered }) => redelivered)).toEqual([true, true]);
     });
 
-    test('a consumer that gives everything back does not stop the others', async () => {
+    test('a consumer that requeues everything does not block the others', async () => {
       const [queue, other] = [`/queue/${unique('bounced')}`, `/queue/${unique('other')}`];
       const channel = desks.here.channel();
       const bounced = new Inbox<Delivery>('bounced');
@@ -201,9 +201,9 @@ export function ownSubscriptionTests({ desks, expect, needing }: Suite): void {
   });
 
   const acks = needing('acks');
-  acks.describe('a queue of its own', () => {
+  acks.describe('a dedicated queue', () => {
     acks.each(['topic', 'exchange', 'user'], (kind) => capabilitiesFor(`/${kind}`))(
-      'stands behind %s with real acks',
+      'serves a subscription to a %s, with real acks',
       async (kind) => {
         const name = unique('own');
         const [from, to] = {
@@ -233,7 +233,7 @@ export function ownSubscriptionTests({ desks, expect, needing }: Suite): void {
       expect(await bodies(1)).toEqual(['yes']);
     });
 
-    needing('mandatory').test('is gone when the subscription ends', async () => {
+    needing('mandatory').test('is deleted when the subscription ends', async () => {
       const to = `/topic/${unique('own')}`;
       const { subscription } = await desks.here.channel().consume(to);
       await desks.there.send(to, 'taken', {}, true);
@@ -241,7 +241,7 @@ export function ownSubscriptionTests({ desks, expect, needing }: Suite): void {
       await expect(desks.there.send(to, 'x', {}, true)).rejects.toMatchObject({ code: 'unroutable' });
     });
 
-    needing('mandatory').test('is gone when the session ends', async () => {
+    needing('mandatory').test('is deleted when the session ends', async () => {
       const to = `/topic/${unique('own')}`;
       const channel = desks.here.channel();
       await channel.consume(to);
@@ -249,7 +249,7 @@ export function ownSubscriptionTests({ desks, expect, needing }: Suite): void {
       await expect(desks.there.send(to, 'x', {}, true)).rejects.toMatchObject({ code: 'unroutable' });
     });
 
-    acks.test('is live on every instance once subscribed', async () => {
+    acks.test('receives messages from every instance once subscribed', async () => {
       const base = unique('live');
       const channel = desks.here.channel();
       for (let i = 0; i < 10; i++) {

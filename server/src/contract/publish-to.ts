@@ -1,7 +1,7 @@
 import type { Broker, Message, PublishOptions } from '../brokers/broker.js';
 import type { Destination } from '../destinations/destination.js';
 
-/** Publishes as a session does: waits until the broker can take the message, then for its confirm. */
+/** Publishes as a session does: waits until the broker is ready for the message, then for its confirm. */
 export async function publishTo(
   broker: Pick<Broker, 'publication'>,
   destination: Destination,
@@ -13,7 +13,7 @@ export async function publishTo(
   await publication.send();
 }
 
-/** Publishes without waiting for anything, as a session does whose checks have passed. */
+/** Publishes without waiting for readiness, like a session whose checks have passed. */
 export function publishNow(
   broker: Pick<Broker, 'publication'>,
   destination: Destination,

@@ -1,4 +1,4 @@
-/** What the headers of SUBSCRIBE and SEND say about queues. */
+/** The queue headers of SUBSCRIBE and SEND. */
 import { eventually } from './test-deadline.js';
 import { textOf, unique } from './broker-desk.js';
 import type { Suite } from './suite.js';
@@ -9,7 +9,7 @@ export function queueArgumentTests({ desks, expect, needing }: Suite): void {
   const { describe, each, test } = needing('queues', 'acks', 'queueArguments');
 
   describe('queue headers', () => {
-    test('x-overflow:reject-publish refuses what does not fit', async () => {
+    test('x-overflow:reject-publish refuses messages beyond the limit', async () => {
       const queue = `/queue/${unique('full')}`;
       const headers = { 'x-max-length': '1', 'x-overflow': 'reject-publish' };
       await desks.there.send(queue, '1', headers);
@@ -28,7 +28,7 @@ export function queueArgumentTests({ desks, expect, needing }: Suite): void {
       expect(await bodies(1)).toEqual(['3']);
     });
 
-    test('x-max-priority brings urgent messages first', async () => {
+    test('x-max-priority delivers urgent messages first', async () => {
       const queue = `/queue/${unique('urgent')}`;
       const headers = { 'x-max-priority': '5' };
       for (const [body, priority] of Object.entries({ low: '1', none: '0', high: '5', higher: '9', middle: '3' })) {
@@ -49,7 +49,7 @@ export function queueArgumentTests({ desks, expect, needing }: Suite): void {
       expect(await plain.bodies(1)).toEqual(['3']);
     });
 
-    test('x-single-active-consumer gives all to one, and then to the next', async () => {
+    test('x-single-active-consumer gives all messages to one consumer, and then to the next', async () => {
       const queue = `/queue/${unique('single')}`;
       const headers = { 'x-single-active-consumer': 'true' };
       const first = await desks.here.channel().consume(queue, { headers });
@@ -61,7 +61,7 @@ export function queueArgumentTests({ desks, expect, needing }: Suite): void {
       expect(await second.bodies(1)).toEqual(['4']);
     });
 
-    needing('mandatory').test('x-expires removes a queue that nobody uses', async () => {
+    needing('mandatory').test('x-expires removes an unused queue', async () => {
       const name = unique('unused');
       await desks.there.send(`/queue/${name}`, 'x', { 'x-expires': '100' });
       const code = await eventually(
@@ -71,7 +71,7 @@ export function queueArgumentTests({ desks, expect, needing }: Suite): void {
             (error: { code: string }) => error.code,
           ),
         10_000,
-        () => 'the queue is still there',
+        () => 'the queue still exists',
       );
       expect(code).toBe('unroutable');
     });
@@ -91,7 +91,7 @@ export function queueArgumentTests({ desks, expect, needing }: Suite): void {
     each<[string, Headers]>([
       ['exclusive:true', { exclusive: 'true' }],
       ['durable:false', { durable: 'false' }],
-    ])('%s: alone at the queue, and the queue goes with the session', async (_, headers) => {
+    ])('%s: the consumer is exclusive, and the queue is deleted with the session', async (_, headers) => {
       const name = unique('mine');
       const channel = desks.here.channel();
       const { bodies } = await channel.consume(`/queue/${name}`, { headers: { exclusive: 'true', ...headers } });
@@ -105,7 +105,7 @@ export function queueArgumentTests({ desks, expect, needing }: Suite): void {
       });
     });
 
-    test('exclusive:true is refused where somebody consumes already', async () => {
+    test('exclusive:true is refused if the queue has a consumer', async () => {
       const queue = `/queue/${unique('shared')}`;
       const { bodies } = await desks.here.channel().consume(queue);
       const rival = desks.there
@@ -116,7 +116,7 @@ export function queueArgumentTests({ desks, expect, needing }: Suite): void {
       expect(await bodies(1)).toEqual(['still here']);
     });
 
-    test('others than a queue exists with are an error, none are not', async () => {
+    test('arguments that differ from those of the queue are an error, none are not', async () => {
       const queue = `/queue/${unique('typed')}`;
       await desks.there.send(queue, '1', { 'x-max-length': '10' });
       const channel = desks.here.channel();
@@ -129,14 +129,14 @@ export function queueArgumentTests({ desks, expect, needing }: Suite): void {
       expect(await bodies(2)).toEqual(['1', '2']);
     });
 
-    test('a plain SEND takes a queue of any kind as it exists', async () => {
+    test('a plain SEND accepts an existing queue of any type', async () => {
       const queue = `/queue/${unique('quorum')}`;
       const { bodies } = await desks.here.channel().consume(queue, { headers: { 'x-queue-type': 'quorum' } });
       await desks.there.send(queue, 'hello');
       expect(await bodies(1)).toEqual(['hello']);
     });
 
-    test('combinations that make no sense are an error', async () => {
+    test('combinations that exclude each other are an error', async () => {
       const headers = { 'x-queue-type': 'quorum', 'auto-delete': 'true' };
       await expect(desks.here.channel().consume(`/queue/${unique('odd')}`, { headers })).rejects.toMatchObject({
         code: 'queue-conflict',

@@ -1,4 +1,4 @@
-/** Queues for replies: private, and gone with their session. */
+/** Queues for replies: private, and deleted with their session. */
 import { messageOf, textOf, unique } from './broker-desk.js';
 import { publishNow, publishTo } from './publish-to.js';
 import type { Suite } from './suite.js';
@@ -9,7 +9,7 @@ export function replyQueueTests({ desks, expect, needing }: Suite): void {
   const { describe, test } = needing('replies');
 
   describe('replies', () => {
-    needing('queues', 'mandatory').test('come by a private queue to whoever asked', async () => {
+    needing('queues', 'mandatory').test('reach the requesting session through a private queue', async () => {
       const requests = `/queue/${unique('requests')}`;
       const replies = new Inbox<string>('replies');
       const channel = desks.here.channel();
@@ -28,18 +28,18 @@ export function replyQueueTests({ desks, expect, needing }: Suite): void {
             (error: { code: string }) => error.code,
           ),
         10_000,
-        () => 'the reply queue is still there',
+        () => 'the reply queue still exists',
       );
     });
 
-    test('have names that differ and cannot be guessed', async () => {
+    test('have unique and unguessable queue names', async () => {
       const channel = desks.here.channel();
       const names = [await channel.channel.openReplyQueue(() => {}), await channel.channel.openReplyQueue(() => {})];
       expect(names[0]).not.toBe(names[1]);
       for (const name of names) expect(name).toMatch(/[\w-]{20,}$/);
     });
 
-    needing('mandatory').test('are more than a prefetch count', async () => {
+    needing('mandatory').test('can outnumber the prefetch count', async () => {
       const replies = new Inbox<string>('replies');
       const address = await desks.here.channel().channel.openReplyQueue((message) => replies.add(textOf(message)));
       const message = messageOf('x');

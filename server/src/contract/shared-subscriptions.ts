@@ -1,4 +1,4 @@
-/** Topics, exchanges and users: who hears what, and from when to when. */
+/** Topics, exchanges and users: matching, and the start and end of a subscription. */
 import { textOf, unique } from './broker-desk.js';
 import { capabilitiesFor, type Suite } from './suite.js';
 
@@ -6,21 +6,21 @@ export function sharedSubscriptionTests({ describe, desks, each, expect, needing
   describe('topics', () => {
     test('a message reaches every listener on every instance, once', async () => {
       const to = `/topic/${unique('news')}`;
-      const hearings = [await desks.here.listen(to), await desks.here.listen(to), await desks.there.listen(to)];
+      const listeners = [await desks.here.listen(to), await desks.here.listen(to), await desks.there.listen(to)];
       await desks.there.send(to, 'one');
       await desks.here.send(to, 'two');
-      for (const { inbox } of hearings) {
+      for (const { inbox } of listeners) {
         const bodies = (await inbox.take(2)).map(({ message }) => textOf(message));
         expect(bodies.sort()).toEqual(['one', 'two']);
       }
       await desks.there.send(to, 'end');
-      for (const { bodies, inbox } of hearings) {
+      for (const { bodies, inbox } of listeners) {
         expect(await bodies(1)).toEqual(['end']);
         expect(inbox.all).toHaveLength(3);
       }
     });
 
-    test('slashes and dots are the same, and the key says what matched', async () => {
+    test('slashes and dots are equal, and listeners get the key that matched', async () => {
       const name = unique('a');
       const slashes = await desks.here.listen(`/topic/${name}/b`);
       const dots = await desks.here.listen(`/topic/${name}.b`);
@@ -33,17 +33,17 @@ export function sharedSubscriptionTests({ describe, desks, each, expect, needing
       }
     });
 
-    test('patterns match words, and a listener gets a message once however many patterns there are', async () => {
+    test('patterns match words, and a listener gets each message once for any number of patterns', async () => {
       const name = unique('a');
       const patterns = { exact: 'b.c', star: '*.c', hash: '#', middle: '#.b.#', other: '*', none: 'b.*.c' };
-      const heard = new Map<string, string[]>();
+      const bodies = new Map<string, string[]>();
       const ends: Promise<unknown>[] = [];
       for (const [label, pattern] of Object.entries(patterns)) {
         const { inbox } = await desks.here.listen(`/topic/${name}.${pattern}`);
         const end = await desks.here.listen(`/topic/${name}.end`);
         ends.push(
           end.inbox.next().then(() =>
-            heard.set(
+            bodies.set(
               label,
               inbox.all.map(({ message }) => textOf(message)),
             ),
@@ -53,7 +53,7 @@ export function sharedSubscriptionTests({ describe, desks, each, expect, needing
       for (const key of ['b.c', 'b', 'x.c', 'b.x.c']) await desks.there.send(`/topic/${name}.${key}`, key);
       await desks.there.send(`/topic/${name}.end`, 'end');
       await Promise.all(ends);
-      expect(Object.fromEntries(heard)).toEqual({
+      expect(Object.fromEntries(bodies)).toEqual({
         exact: ['b.c'],
         star: ['b.c', 'x.c'],
         hash: ['b.c', 'b', 'x.c', 'b.x.c', 'end'],
@@ -66,7 +66,7 @@ export function sharedSubscriptionTests({ describe, desks, each, expect, needing
     each(
       [`/topic/#.a.#.b.#`, '/exchange/amq.direct/#.#.#', `/topic/${'*.'.repeat(32)}a`, `/exchange/e/${'.'.repeat(32)}`],
       capabilitiesFor,
-    )('%s costs too much to match, and is refused however it is subscribed to', async (pattern) => {
+    )('%s is too expensive to match, and is refused in every kind of subscription', async (pattern) => {
       const refused = expect.objectContaining({ code: 'invalid-destination' });
       await expect(desks.here.listen(pattern)).rejects.toEqual(refused);
       if (!offers('acks')) return;
@@ -75,7 +75,7 @@ export function sharedSubscriptionTests({ describe, desks, each, expect, needing
       await expect(desks.here.channel().consume(pattern, { headers: { durable: 'true' } })).rejects.toEqual(refused);
     });
 
-    test('keys may hold anything that a segment can', async () => {
+    test('keys may contain every character of a segment', async () => {
       const name = unique('a');
       const { inbox } = await desks.here.listen(`/topic/${name}.*`);
       for (const word of ['b%2Fc', '100%25', 'é ☕', '%2A']) {
@@ -84,23 +84,23 @@ export function sharedSubscriptionTests({ describe, desks, each, expect, needing
       }
     });
 
-    test('once subscribed, nothing is missed that is sent on another instance', async () => {
+    test('a subscriber misses no message from another instance once it is subscribed', async () => {
       const base = unique('live');
       for (let i = 0; i < 20; i++) {
-        const hearing = await desks.here.listen(`/topic/${base}.${i}`);
+        const listening = await desks.here.listen(`/topic/${base}.${i}`);
         await desks.there.send(`/topic/${base}.${i}`, String(i));
-        expect(await hearing.bodies(1)).toEqual([String(i)]);
+        expect(await listening.bodies(1)).toEqual([String(i)]);
       }
     });
 
-    test('many who subscribe at once are all live when they are told so', async () => {
+    test('many concurrent subscriptions are all live when they resolve', async () => {
       const to = `/topic/${unique('crowd')}`;
-      const hearings = await Promise.all(Array.from({ length: 20 }, () => desks.here.listen(to)));
+      const listeners = await Promise.all(Array.from({ length: 20 }, () => desks.here.listen(to)));
       await desks.there.send(to, 'now');
-      for (const { bodies } of hearings) expect(await bodies(1)).toEqual(['now']);
+      for (const { bodies } of listeners) expect(await bodies(1)).toEqual(['now']);
     });
 
-    test('nothing is delivered once it has been closed, and the others live on', async () => {
+    test('a closed subscription gets nothing, and the others continue', async () => {
       const to = `/topic/${unique('leaving')}`;
       const leaving = await desks.here.listen(to);
       const staying = await desks.here.listen(to);
@@ -113,7 +113,7 @@ export function sharedSubscriptionTests({ describe, desks, each, expect, needing
       expect(leaving.inbox.all).toEqual([]);
     });
 
-    test('subscribing, closing and subscribing again in one go ends subscribed', async () => {
+    test('subscribing, closing and subscribing again at once ends subscribed', async () => {
       const to = `/topic/${unique('restless')}`;
       for (let i = 0; i < 5; i++) {
         const first = await desks.here.listen(to);
@@ -141,13 +141,13 @@ export function sharedSubscriptionTests({ describe, desks, each, expect, needing
       const { inbox } = await desks.here.listen(`/exchange/amq.direct/${key}`);
       const star = await desks.here.listen('/exchange/amq.direct/*');
       await desks.there.send(`/exchange/amq.direct/${key}`, 'hello');
-      const heard = await inbox.next();
-      expect(heard.key).toBe(key);
-      expect(heard.message.origin).toMatchObject({ kind: 'exchange', exchange: 'amq.direct', key });
+      const delivered = await inbox.next();
+      expect(delivered.key).toBe(key);
+      expect(delivered.message.origin).toMatchObject({ kind: 'exchange', exchange: 'amq.direct', key });
       expect(star.inbox.all).toEqual([]);
     });
 
-    test('a fanout exchange reaches all, with or without keys', async () => {
+    test('a fanout exchange reaches all subscribers, with or without keys', async () => {
       const body = unique('to all');
       const plain = await desks.here.listen('/exchange/amq.fanout');
       const keyed = await desks.here.listen('/exchange/amq.fanout/some.key');
@@ -178,7 +178,7 @@ export function sharedSubscriptionTests({ describe, desks, each, expect, needing
       expect(await byDefault.bodies(3)).toEqual(['both', 'mark only', 'end']);
     });
 
-    test('a topic exchange can be addressed as one', async () => {
+    test('a topic exchange can be addressed with /exchange', async () => {
       const key = unique('k');
       const byExchange = await desks.here.listen(`/exchange/amq.topic/${key}.*`);
       const byTopic = await desks.here.listen(`/topic/${key}.a`);
@@ -188,34 +188,31 @@ export function sharedSubscriptionTests({ describe, desks, each, expect, needing
       expect(await byTopic.bodies(2)).toEqual(['one', 'two']);
     });
 
-    needing('queues', 'acks').test(
-      'one that does not exist is an error for who asked, and for nobody else',
-      async () => {
-        const missing = `/exchange/${unique('missing')}/k`;
-        const to = `/topic/${unique('healthy')}`;
-        const { bodies } = await desks.here.listen(to);
-        const expected = expect.objectContaining({
-          code: 'exchange-not-found',
-          message: expect.stringContaining('missing-'),
-        });
-        await expect(desks.here.send(missing, 'x')).rejects.toEqual(expected);
-        await expect(desks.here.listen(missing)).rejects.toEqual(expected);
-        const channel = desks.here.channel();
-        await expect(channel.consume(missing)).rejects.toEqual(expected);
-        await desks.here.send(to, 'still here');
-        expect(await bodies(1)).toEqual(['still here']);
-        const queue = `/queue/${unique('healthy')}`;
-        const consuming = await channel.consume(queue);
-        await desks.here.send(queue, 'this too');
-        expect(await consuming.bodies(1)).toEqual(['this too']);
-      },
-    );
+    needing('queues', 'acks').test('a missing exchange is an error for the requesting client only', async () => {
+      const missing = `/exchange/${unique('missing')}/k`;
+      const to = `/topic/${unique('healthy')}`;
+      const { bodies } = await desks.here.listen(to);
+      const expected = expect.objectContaining({
+        code: 'exchange-not-found',
+        message: expect.stringContaining('missing-'),
+      });
+      await expect(desks.here.send(missing, 'x')).rejects.toEqual(expected);
+      await expect(desks.here.listen(missing)).rejects.toEqual(expected);
+      const channel = desks.here.channel();
+      await expect(channel.consume(missing)).rejects.toEqual(expected);
+      await desks.here.send(to, 'still here');
+      expect(await bodies(1)).toEqual(['still here']);
+      const queue = `/queue/${unique('healthy')}`;
+      const consuming = await channel.consume(queue);
+      await desks.here.send(queue, 'this too');
+      expect(await consuming.bodies(1)).toEqual(['this too']);
+    });
   });
 
   describe('users', () => {
-    test('a message reaches every session of that user on every instance, and nobody else', async () => {
+    test('a message reaches every session of that user on every instance, and no other user', async () => {
       const [bob, eve] = [unique('bob'), unique('eve')];
-      const hearings = [
+      const listeners = [
         await desks.here.listen('/user/queue/mail', {}, bob),
         await desks.here.listen('/user/queue/mail', {}, bob),
         await desks.there.listen('/user/queue/mail', {}, bob),
@@ -223,13 +220,13 @@ export function sharedSubscriptionTests({ describe, desks, each, expect, needing
       const other = await desks.here.listen('/user/queue/other', {}, bob);
       const stranger = await desks.here.listen('/user/queue/mail', {}, eve);
       await desks.there.send(`/user/${bob}/queue/mail`, 'for bob');
-      for (const { bodies } of hearings) expect(await bodies(1)).toEqual(['for bob']);
+      for (const { bodies } of listeners) expect(await bodies(1)).toEqual(['for bob']);
       await desks.there.send(`/user/${eve}/queue/mail`, 'for eve');
       expect(await stranger.bodies(1)).toEqual(['for eve']);
       expect(other.inbox.all).toEqual([]);
     });
 
-    test('which session is meant goes along to all of them, and is no header', async () => {
+    test('the target session travels with the message to all sessions, and is no header', async () => {
       const bob = unique('bob');
       const shared = await desks.here.listen('/user/queue/mail', {}, bob);
       const own = offers('acks')
@@ -237,9 +234,9 @@ export function sharedSubscriptionTests({ describe, desks, each, expect, needing
         : await desks.there.listen('/user/queue/mail', {}, bob);
       await desks.there.send(`/user/${bob}/queue/mail`, 'for one', { session: 'mine' }, false, 'theirs');
       await desks.there.send(`/user/${bob}/queue/mail`, 'for all', { session: 'mine' });
-      const heard = (await shared.inbox.take(2)).map(({ message }) => message);
+      const delivered = (await shared.inbox.take(2)).map(({ message }) => message);
       const consumed = (await own.inbox.take(2)).map(({ message }) => message);
-      for (const messages of [heard, consumed]) {
+      for (const messages of [delivered, consumed]) {
         expect(messages.map(({ toSession }) => toSession)).toEqual(['theirs', undefined]);
         for (const { headers } of messages) expect(Object.fromEntries(headers)).toEqual({ session: 'mine' });
       }
@@ -249,7 +246,7 @@ export function sharedSubscriptionTests({ describe, desks, each, expect, needing
 
     test('no name is a wildcard: each user gets its own messages and no others', async () => {
       const x = unique('x');
-      const hearings = await Promise.all(NAMES.map((name) => desks.here.listen(`/user/queue/${x}`, {}, name)));
+      const listeners = await Promise.all(NAMES.map((name) => desks.here.listen(`/user/queue/${x}`, {}, name)));
       const consuming = offers('acks') ? NAMES : [];
       const own = await Promise.all(
         consuming.map((name) => desks.here.channel(name).consume(`/user/queue/${x}`, { user: name })),
@@ -258,14 +255,14 @@ export function sharedSubscriptionTests({ describe, desks, each, expect, needing
       for (const name of NAMES) await desks.there.send(`/user/${encodeURIComponent(name)}/queue/${x}`, `end ${name}`);
       for (const [index, name] of NAMES.entries()) {
         const both = [`for ${name}`, `end ${name}`];
-        expect(await hearings[index]!.bodies(2)).toEqual(both);
+        expect(await listeners[index]!.bodies(2)).toEqual(both);
         if (offers('acks')) expect(await own[index]!.bodies(2)).toEqual(both);
       }
     });
 
     test('no name behind /queue/ is a wildcard', async () => {
       const bob = unique('bob');
-      const hearings = await Promise.all(
+      const listeners = await Promise.all(
         NAMES.map((name) => desks.here.listen(`/user/queue/${encodeURIComponent(name)}`, {}, bob)),
       );
       for (const text of ['for', 'end']) {
@@ -273,11 +270,11 @@ export function sharedSubscriptionTests({ describe, desks, each, expect, needing
           await desks.there.send(`/user/${bob}/queue/${encodeURIComponent(name)}`, `${text} ${name}`);
       }
       for (const [index, name] of NAMES.entries()) {
-        expect(await hearings[index]!.bodies(2)).toEqual([`for ${name}`, `end ${name}`]);
+        expect(await listeners[index]!.bodies(2)).toEqual([`for ${name}`, `end ${name}`]);
       }
     });
 
-    test('the name of a user and the name behind /queue/ are not mixed up', async () => {
+    test('the name of a user and the name behind /queue/ stay separate', async () => {
       const name = unique('today.ann');
       const one = await desks.here.listen('/user/queue/news', {}, name);
       const other = await desks.here.listen('/user/queue/news.today', {}, name.slice('today.'.length));
@@ -289,14 +286,14 @@ export function sharedSubscriptionTests({ describe, desks, each, expect, needing
       expect(await other.bodies(2)).toEqual(['for the other', 'end']);
     });
 
-    test('the name behind /queue/ may hold more dots than a key has words', async () => {
+    test('the name behind /queue/ may have more dots than a key may have words', async () => {
       const [name, x] = ['u.u', `${'x.'.repeat(33)}x`];
       const { bodies } = await desks.here.listen(`/user/queue/${x}`, {}, name);
       await desks.there.send(`/user/${name}/queue/${x}`, 'hello', { 'reply-to': `/user/${name}/queue/${x}` });
       expect(await bodies(1)).toEqual(['hello']);
     });
 
-    test('names may hold slashes, dots and wildcards', async () => {
+    test('user names may contain slashes, dots and wildcards', async () => {
       const name = unique('a/queue/b.*.#');
       const { bodies } = await desks.here.listen('/user/queue/x', {}, name);
       await desks.there.send(`/user/${encodeURIComponent(name)}/queue/x`, 'hello');

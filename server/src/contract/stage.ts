@@ -1,16 +1,17 @@
-/** The broker under test: made for the first test, shared by all, cleaned after each. */
+/** The broker under test: created for the first test, shared by all, cleaned after each. */
 import type { Broker } from '../brokers/broker.js';
 import { BrokerDesk } from './broker-desk.js';
 
 export interface BrokerUnderTest {
-  /** Started. */
   readonly broker: Broker;
-  /** A second instance on the same broker, started; where there can be none, the same one. Closed with the first. */
+  /**
+   * Starts a second instance on the same broker. Returns the same instance if only one is possible. `close` closes it
+   * too.
+   */
   another(): Promise<Broker>;
   close(): Promise<void>;
 }
 
-/** What the tests use. */
 export interface Desks {
   /** The instance that subscribes. */
   readonly here: BrokerDesk;
@@ -37,7 +38,7 @@ export class Stage implements Desks {
   }
 
   private get desks(): Desks {
-    if (!this.opened) throw new Error('The broker is there within a test only.');
+    if (!this.opened) throw new Error('The broker is only available during a test.');
     return this.opened;
   }
 
@@ -62,7 +63,7 @@ export class Stage implements Desks {
     }
   }
 
-  /** Does nothing where no test has run. */
+  /** Does nothing if no test has run. */
   async close(): Promise<void> {
     await (await this.opening)?.underTest.close();
   }

@@ -1,6 +1,6 @@
 /**
- * How the tests of the contract are written down: they are collected first, and registered with the runner afterwards. A test
- * or group that needs a capability which the broker does not declare is left out and noted.
+ * Collects the tests of the contract first, and registers them with the runner afterwards. Skips and notes tests and
+ * groups that need a capability which the broker does not declare.
  */
 import { format } from 'node:util';
 import type { BrokerCapabilities, Capability } from '../brokers/broker.js';
@@ -8,31 +8,33 @@ import type { Expect, TestHarness } from './harness.js';
 import type { BrokerUnderTest, Desks } from './stage.js';
 
 type Body<Values extends readonly unknown[] = []> = (...values: Values) => Promise<void> | void;
-/** A row of several values becomes as many arguments. */
+/** A row with several values becomes several arguments. */
 type Row = string | readonly [unknown, ...unknown[]];
 type ValuesOf<R extends Row> = R extends readonly unknown[] ? R : [R];
 
-/** The functions by which tests are collected. */
+/** The functions that collect tests. */
 export interface Registering {
   readonly describe: (title: string, body: () => void) => void;
   readonly test: (title: string, body: Body) => void;
-  /** A test for each row, with the row's values in the place of `%s`. `needs` are the capabilities that a row needs. */
+  /**
+   * Adds a test for each row and replaces `%s` by the row's values. `needs` returns the capabilities that a row needs.
+   */
   readonly each: <R extends Row>(
     rows: readonly R[],
     needs?: (...values: ValuesOf<R>) => readonly Capability[],
   ) => (title: string, body: Body<ValuesOf<R>>) => void;
 }
 
-/** What a file of tests is given. */
+/** The argument of each test file. */
 export interface Suite extends Registering {
   readonly expect: Expect;
   readonly desks: Desks;
   readonly capabilities: BrokerCapabilities;
-  /** A broker of its own, for a test that closes it. */
+  /** A separate broker, for a test that closes it. */
   readonly makeBroker: () => Promise<BrokerUnderTest>;
-  /** The same functions for tests that need all of these capabilities. */
+  /** The same functions, for tests that need all of these capabilities. */
   readonly needing: (...needed: readonly Capability[]) => Registering;
-  /** For a part of a test. */
+  /** For a part of a test that needs these capabilities. */
   readonly offers: (...needed: readonly Capability[]) => boolean;
 }
 
@@ -46,7 +48,7 @@ interface Group {
   readonly entries: (Test | Group)[];
 }
 
-/** `expect`, and the broker that is tested. */
+/** `expect` and the tested broker. */
 export type SuiteSubject = Pick<Suite, 'expect' | 'desks' | 'capabilities' | 'makeBroker'>;
 
 export class Collection {
@@ -54,7 +56,7 @@ export class Collection {
   readonly leftOut: string[] = [];
   readonly suite: Suite;
   private readonly root: Group = { title: '', entries: [] };
-  /** The groups that are being described, outermost first. */
+  /** The open groups, outermost first. */
   private readonly open: Group[] = [this.root];
 
   constructor(subject: SuiteSubject) {
@@ -95,7 +97,7 @@ export class Collection {
     return { describe: note, test: note, each: () => note };
   }
 
-  /** Hands everything to the runner; `run` runs a test. */
+  /** Registers everything with the runner; `run` runs a test. */
   register({ describe, test }: TestHarness, run: (body: Body) => Promise<void>, timeoutMs: number): void {
     const hand = (entry: Test | Group): void => {
       if ('body' in entry) test(entry.title, () => run(entry.body), timeoutMs);

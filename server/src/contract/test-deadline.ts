@@ -1,6 +1,6 @@
-/** Every wait of a test ends: with what it waited for, or with an error that says what was there instead. */
+/** Every wait of a test ends: with the awaited result, or with an error that shows the current state. */
 
-/** `describe` is asked when time is up; it says what was awaited and what has come so far. */
+/** `describe` is called at the deadline. It returns what was awaited and what has arrived so far. */
 export async function withDeadline<T>(promise: Promise<T>, ms: number, describe: () => string): Promise<T> {
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<never>((_, reject) => {
@@ -13,7 +13,7 @@ export async function withDeadline<T>(promise: Promise<T>, ms: number, describe:
   }
 }
 
-/** For facts that no event tells, such as a count in RabbitMQ's management API: asks until `look` gives a value. */
+/** For facts without an event, such as a count in RabbitMQ's management API: polls until `look` returns a value. */
 export async function eventually<T>(
   look: () => Promise<T | undefined> | T | undefined,
   ms: number,

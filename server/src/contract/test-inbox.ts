@@ -1,23 +1,23 @@
-/** Where a test collects what arrives, and waits for it. */
+/** Collects what a test receives, and waits for it. */
 import { withDeadline } from './test-deadline.js';
 
 const WAIT_MS = 15_000;
 
 export class Inbox<T> {
-  /** All that has arrived, taken or not. */
+  /** All items, taken or not. */
   readonly all: T[] = [];
   private taken = 0;
   private readonly waiting = new Set<() => void>();
 
   constructor(private readonly name = 'inbox') {}
 
-  /** To be given to whatever delivers. */
+  /** A bound function, to be passed as a callback. */
   readonly add = (item: T): void => {
     this.all.push(item);
     for (const look of [...this.waiting]) look();
   };
 
-  /** The next one that has not been taken yet. */
+  /** The next item that is not taken yet. */
   async next(): Promise<T> {
     const [item] = await this.take(1);
     return item!;
@@ -31,7 +31,7 @@ export class Inbox<T> {
     return this.all.slice(from, from + count);
   }
 
-  /** Resolves with all of them when there are at least `count`; nothing is taken. */
+  /** Resolves with all items when there are at least `count`. Takes none. */
   atLeast(count: number, ms = WAIT_MS): Promise<readonly T[]> {
     return this.until(({ length }) => length >= count, ms, `${count} awaited`);
   }
@@ -39,7 +39,7 @@ export class Inbox<T> {
   async until(
     isEnough: (all: readonly T[]) => boolean,
     ms = WAIT_MS,
-    wanted = 'what was awaited has not come',
+    expected = 'the awaited items did not arrive',
   ): Promise<readonly T[]> {
     let look = (): void => undefined;
     const enough = new Promise<void>((resolve) => {
@@ -48,7 +48,7 @@ export class Inbox<T> {
     this.waiting.add(look);
     look();
     try {
-      await withDeadline(enough, ms, () => `${this.name}: ${wanted}, ${this.all.length} there`);
+      await withDeadline(enough, ms, () => `${this.name}: ${expected}, ${this.all.length} arrived`);
     } finally {
       this.waiting.delete(look);
     }

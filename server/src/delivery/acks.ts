@@ -1,10 +1,10 @@
 /**
- * What a session has been sent and must still acknowledge. The ledger alone decides what reaches the broker: an id that
- * it does not hold is an error of the client and goes no further.
+ * The deliveries that a session must still acknowledge. Only this ledger settles them at the broker: an id that it does
+ * not hold is an error of the client and goes no further.
  *
- * In `client` mode ACK and NACK are cumulative inside one subscription (STOMP 1.2, "SUBSCRIBE ack Header"); in
- * `client-individual` mode they mean one message. An ACK inside a transaction claims its ids at once, so that they cannot
- * be acknowledged twice, and settles them at COMMIT; ABORT gives them back.
+ * In `client` mode, ACK and NACK are cumulative within one subscription (STOMP 1.2, "SUBSCRIBE ack Header"); in
+ * `client-individual` mode they mean one message. An ACK inside a transaction claims its ids at once, so that they
+ * cannot be acknowledged twice, and settles them at COMMIT. ABORT returns them.
  */
 import type { Outcome, Settlement } from '../brokers/broker.js';
 import { StompError } from '../stomp/errors.js';
@@ -12,16 +12,18 @@ import { StompError } from '../stomp/errors.js';
 /** The unsettled deliveries of one subscription, oldest first. */
 export class AckQueue {
   readonly unsettled = new Map<string, Settlement>();
-  /** True when the subscription has ended and its grace is over: what comes back goes on to the broker. */
+  /**
+   * True when the subscription has ended and its grace period is over: returned deliveries then go back to the broker.
+   */
   isOver = false;
   constructor(
-    /** As the client wrote it; 1.1 clients name it in ACK. */
+    /** As the client wrote it; 1.1 clients repeat it in ACK. */
     readonly subscriptionId: string | undefined,
     readonly isCumulative: boolean,
   ) {}
 }
 
-/** What an ACK or NACK has taken out of the ledger and not yet settled. */
+/** Deliveries that an ACK or NACK has removed from the ledger and not settled yet. */
 export interface Claim {
   readonly queue: AckQueue;
   readonly settlements: ReadonlyMap<string, Settlement>;
@@ -40,16 +42,16 @@ export class Acks {
   }
 
   /**
-   * Takes out what an ACK or NACK of `id` covers. Throws StompError `unknown-ack` for an id that was never given, was
-   * settled or claimed already, or belongs to another subscription than the one named.
+   * Removes the deliveries that an ACK or NACK of `id` covers. Throws StompError `unknown-ack` if the id was never
+   * assigned, is already settled or claimed, or belongs to another subscription than the named one.
    */
   claim(id: string, subscriptionId: string | undefined): Claim {
     const queue = this.queueOf.get(id);
     if (!queue || (subscriptionId !== undefined && subscriptionId !== queue.subscriptionId)) {
-      const where = subscriptionId === undefined ? '' : ` of subscription "${subscriptionId}"`;
+      const scope = subscriptionId === undefined ? '' : ` of subscription "${subscriptionId}"`;
       throw new StompError(
         'unknown-ack',
-        `No unacknowledged message${where} has the id "${id}": each is acknowledged once, in an ack mode other than auto.`,
+        `No unacknowledged message${scope} has the id "${id}": acknowledge each message once, in an ack mode other than auto.`,
       );
     }
     const settlements = new Map<string, Settlement>();
@@ -64,7 +66,7 @@ export class Acks {
     return { queue, settlements };
   }
 
-  /** Puts back what an aborted transaction had claimed, each in its place by age. */
+  /** Returns the claim of an aborted transaction, each delivery to its place by age. */
   restore(claim: Claim): void {
     const { queue, settlements } = claim;
     if (queue.isOver) return settle(claim, 'requeue');
@@ -74,7 +76,7 @@ export class Acks {
     for (const [id, settlement] of all) this.add(queue, id, settlement);
   }
 
-  /** Ends a subscription's part: gives all that is left of it back to the broker. */
+  /** Ends the part of a subscription: requeues its remaining deliveries at the broker. */
   giveBack(queue: AckQueue): void {
     queue.isOver = true;
     for (const [id, settlement] of queue.unsettled) {

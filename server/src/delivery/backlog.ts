@@ -1,61 +1,61 @@
 /**
- * What waits for one client that reads too slowly, of the subscriptions from which messages may be left out
- * (`slow-policy.ts`). Such a client leaves the write that it shares with the other members of a group; when all that waits
- * here has been written, and the kernel has taken it, it comes back. So a policy costs nothing until somebody is slow.
+ * The messages that wait for one slow client, from the subscriptions whose policy may leave messages out
+ * (`slow-policy.ts`). A slow client leaves the shared write of its group. When everything that waits here is written,
+ * and the kernel has taken it, the client rejoins. So a policy costs nothing until a client is slow.
  *
- * All groups of the client share one bound in bytes; beyond it the oldest message goes, whichever group it is of, but the
- * newest stays. What is left out is counted, and told to the client in the header `relay-dropped` of a later message of
- * the same subscription: in `latest` of the one that took its place.
+ * All groups of the client share one limit in bytes. Beyond it the oldest message of any group is dropped, but the
+ * newest stays. Dropped messages are counted, and the header `relay-dropped` of a later message of the same
+ * subscription reports them. Under `latest` that is the message that replaced them.
  */
 import type { Connection } from '../transports/connection.js';
 import type { DeliveryCounters } from './delivery-counters.js';
 import type { SlowPolicy } from './slow-policy.js';
 
-/** Written in one turn of the event loop. */
+/** Maximum number of bytes written in one turn of the event loop. */
 const CHUNK_BYTES = 64 * 1024;
-/** What a message takes beside its bytes. */
+/** An estimate of a message's overhead. */
 const ENTRY_BYTES = 256;
 
-/** A message before its bytes are final, as it may get one more header. All clients that are late share it. */
+/** A message before its bytes are final, because it may get another header. All slow clients share it. */
 export interface BackloggedMessage {
   readonly key: string;
   readonly byteLength: number;
-  /** The bytes to write. `dropped`: how many messages before it the client did not get (`relay-dropped`). */
+  /** The bytes to write. `dropped` is the number of earlier messages that the client did not get (`relay-dropped`). */
   toBytes(dropped: number): Buffer;
 }
 
-/** The group that a message is of. */
+/** The group that a message belongs to. */
 export interface BackloggedGroup {
   readonly key: string;
   readonly policy: SlowPolicy;
 }
 
-/** The client's side of it. */
+/** The client that a backlog belongs to. */
 export interface BacklogOwner {
-  /** A write of so many bytes stayed behind: `onDrain` is to be called when the kernel has taken it. */
+  /** A write of this size left bytes behind: `onDrain` must be called when the kernel has taken them. */
   watch(bytes: number): void;
-  /** Nothing is left to do: the backlog can go. */
+  /** Nothing is left: the backlog can be discarded. */
   caughtUp(): void;
 }
 
 interface Entry {
   readonly group: BackloggedGroup;
   readonly message: BackloggedMessage;
-  /** How many before it it stands for: those that it has replaced, and those that were too large. */
+  /** The number of earlier messages that it stands for: replaced ones, and ones that were too large. */
   readonly replaced: number;
 }
 
 export class Backlog {
-  /** Oldest first; by group and key where only the newest counts, else by a number. */
+  /** Oldest first. The key is group and message key if only the newest message counts, otherwise a number. */
   private readonly entries = new Map<string | number, Entry>();
   private bytes = 0;
   private count = 0;
-  /** The groups that the client has left for now, and how it comes back. */
+  /** The groups that the client has left temporarily, with the functions that rejoin them. */
   private readonly rejoins = new Map<BackloggedGroup, () => void>();
-  /** Messages of a group that went, and of which the client has not been told. */
+  /** Dropped messages of each group that the client does not know of yet. */
   private readonly unreported = new Map<BackloggedGroup, number>();
   private isScheduled = false;
-  /** Bytes stayed behind: a drain follows. */
+  /** True while bytes are left behind: a drain follows. */
   private isWaiting = false;
   private isOver = false;
 
@@ -66,14 +66,14 @@ export class Backlog {
     private readonly owner: BacklogOwner,
   ) {}
 
-  /** The client has left `group`; `comeBack` is called when it has been sent all that it is to be sent. */
-  enter(group: BackloggedGroup, comeBack: () => void): void {
+  /** The client has left `group`. `rejoin` is called when everything for the client is written. */
+  enter(group: BackloggedGroup, rejoin: () => void): void {
     if (this.rejoins.size === 0) this.counters.slowMembers++;
-    this.rejoins.set(group, comeBack);
+    this.rejoins.set(group, rejoin);
     this.isWaiting = true;
   }
 
-  /** `missed` messages of the group before this one were too large for the client. */
+  /** `missed` is the number of messages right before this one that were too large for the client. */
   keep(group: BackloggedGroup, message: BackloggedMessage, missed = 0): void {
     if (this.isOver) return;
     const isLatest = group.policy === 'latest';
@@ -86,7 +86,7 @@ export class Backlog {
     if (!this.isWaiting) this.writeLater();
   }
 
-  /** The client leaves the group for good, and has what waited for it first. */
+  /** The client leaves the group permanently. First it gets the group's waiting messages. */
   leave(group: BackloggedGroup): void {
     const frames: Buffer[] = [];
     for (const [slot, entry] of this.entries) {
@@ -99,7 +99,7 @@ export class Backlog {
     this.forget(group);
   }
 
-  /** The kernel has taken what was written. */
+  /** The kernel has taken all written bytes. */
   onDrain(): void {
     this.isWaiting = false;
     this.writeLater();
@@ -121,7 +121,7 @@ export class Backlog {
     }
   }
 
-  /** A backlog of thousands of messages must not hold up anybody else. */
+  /** Writes in later turns, so that a backlog of thousands of messages does not delay other clients. */
   private writeLater(): void {
     if (this.isScheduled || this.isOver) return;
     this.isScheduled = true;
@@ -141,7 +141,7 @@ export class Backlog {
     }
     if (frames.length > 0 && !this.write(frames)) return;
     if (this.entries.size > 0) this.writeLater();
-    else this.comeBack();
+    else this.rejoinGroups();
   };
 
   private write(frames: readonly Buffer[]): boolean {
@@ -156,12 +156,12 @@ export class Backlog {
     return isTaken;
   }
 
-  /** To the groups that have nothing more to tell it. */
-  private comeBack(): void {
-    for (const [group, comeBack] of this.rejoins) {
+  /** Rejoins the groups whose drops are all reported. */
+  private rejoinGroups(): void {
+    for (const [group, rejoin] of this.rejoins) {
       if (this.unreported.has(group)) continue;
       this.forget(group);
-      comeBack();
+      rejoin();
     }
     if (this.rejoins.size === 0) this.owner.caughtUp();
   }

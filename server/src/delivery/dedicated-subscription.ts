@@ -1,4 +1,4 @@
-/** A subscription with a consumer of its own at the broker: it is delivered here, one frame for each delivery. */
+/** A subscription with its own consumer at the broker. This class writes one frame for each delivery. */
 import type {
   AckMode,
   BrokerError,
@@ -17,7 +17,7 @@ import type { DeliveryCounters } from './delivery-counters.js';
 import { messageHead, type MessageEncoder, withDroppedHeader } from './message-encoder.js';
 import type { Outbox } from './outbox.js';
 
-/** What a delivery needs of its session. */
+/** The part of a session that deliveries use. */
 export interface DeliveryHost {
   readonly connection: Connection;
   readonly outbox: Outbox;
@@ -27,16 +27,18 @@ export interface DeliveryHost {
     /** Runs `action` after `delayMs`, unless the session has ended by then. */
     later(delayMs: number, action: () => void): void;
   };
-  /** False when nothing can reach the client any more: what is delivered then stays unsettled, and the broker's. */
+  /**
+   * False when nothing can reach the client any more. Later deliveries then stay unsettled, and the broker keeps them.
+   */
   readonly canDeliver: boolean;
-  /** The subscription of this key (`Subscriptions`) has ended against everybody's will. */
+  /** The broker has ended the subscription of this key (`Subscriptions`). */
   onSubscriptionEnded(key: string, error: unknown): void;
 }
 
-/** How long what has been given back may take to come again, before more of it is given back. */
+/** The time for returned deliveries to come again before more are returned. */
 const COME_AGAIN_MS = 100;
 
-/** Its bytes are let go, and it is not settled: so it takes up room in the prefetch count, and not in memory. */
+/** A delivery whose bytes are released but which is not settled: it takes room in the prefetch count, not in memory. */
 interface SetAside {
   readonly settlement: Settlement;
   readonly bytes: number;
@@ -50,26 +52,26 @@ export interface DedicatedRequest {
   readonly destination: Destination;
   readonly version: Version;
   readonly ack: AckMode;
-  /** All that the headers of SUBSCRIBE need of the policy, besides the destination. */
+  /** The permissions that the headers of SUBSCRIBE need, besides the destination's. */
   readonly permissions: readonly RequiredPermission[];
 }
 
 /**
- * A client that does not read is sent nothing more: deliveries wait here, in `parked`. The prefetch count bounds their
- * number, the outbox their bytes: what comes beyond is set aside, and when the client reads again it is given back to the
- * broker, as much at a time as there is room for, and comes once more (`redelivered:true`), in order.
+ * While the client does not read, deliveries wait in `parked`. The prefetch count bounds their number, the outbox their
+ * bytes. Deliveries beyond that are set aside. When the client reads again, they return to the broker in portions that
+ * fit, and come again (`redelivered:true`), in order.
  */
 export class DedicatedSubscription implements Consumer {
   readonly kind = 'dedicated';
   readonly ackQueue: AckQueue;
-  /** Set when the broker has set it up. */
+  /** Set when the broker has set up the subscription. */
   broker: BrokerSubscription | undefined;
   private readonly needsAck: boolean;
   private state: 'opening' | 'open' | 'closed' = 'opening';
-  /** Delivered to us before it was open or while the client did not read. */
+  /** Delivered before the subscription was open, or while the client did not read. */
   private parked: Delivery[] = [];
   private setAside: SetAside[] = [];
-  /** Messages that were too large, and of which the client has not been told. */
+  /** Messages that were too large and that no `relay-dropped` has reported yet. */
   private missed = 0;
 
   constructor(
@@ -96,10 +98,9 @@ export class DedicatedSubscription implements Consumer {
   deliver(delivery: Delivery): void {
     if (!this.host.canDeliver) return;
     if (this.state === 'closed') return delivery.settle('requeue');
-    // For another session of the same user
     if (this.isForAnother(delivery.message)) return delivery.settle('ack');
     if (delivery.message.body.length > this.host.context.messages.maxBytes) return this.leaveOut(delivery.settlement);
-    // What is new stands behind what was set aside before it
+    // New deliveries come after those that were set aside before
     if (this.setAside.length > 0 && !delivery.redelivered) this.putAside(delivery);
     else this.take(delivery);
   }
@@ -108,7 +109,7 @@ export class DedicatedSubscription implements Consumer {
     return toSession !== undefined && this.destination.kind === 'user' && toSession !== this.host.connection.id;
   }
 
-  /** Its SUBSCRIBE has been answered. Deliveries may come before the broker's own answer, and have waited until now. */
+  /** The SUBSCRIBE has been answered. Deliveries may arrive before the broker's answer, and have waited until now. */
   open(): void {
     if (this.state !== 'opening') return;
     this.state = 'open';
@@ -119,7 +120,7 @@ export class DedicatedSubscription implements Consumer {
     if (this.state !== 'closed') this.host.onSubscriptionEnded(this.request.key, error);
   }
 
-  /** From now on nothing is sent to the client. What it has been sent it can still acknowledge. */
+  /** Sends no more messages to the client. The client can still acknowledge earlier ones. */
   close(): void {
     this.state = 'closed';
     for (const delivery of this.takeParked()) delivery.settle('requeue');
@@ -148,11 +149,11 @@ export class DedicatedSubscription implements Consumer {
 
   private putAside(delivery: Delivery): void {
     const count = this.setAside.push({ settlement: delivery.settlement, bytes: sizeOf(delivery) });
-    if (count === 1) this.host.resources.later(COME_AGAIN_MS, () => this.giveBackSome());
+    if (count === 1) this.host.resources.later(COME_AGAIN_MS, () => this.returnSome());
   }
 
-  /** Oldest first, so that they come again in order; nothing while there is no room. */
-  private giveBackSome(): void {
+  /** Oldest first, so that they come again in order; none while there is no room. */
+  private returnSome(): void {
     const { outbox } = this.host;
     const canTake = this.parked.length === 0 && !outbox.isCongested;
     for (let room = canTake ? outbox.parkingMaxBytes / 2 : 0; room > 0;) {
@@ -161,7 +162,7 @@ export class DedicatedSubscription implements Consumer {
       oldest.settlement.settle('again');
       room -= oldest.bytes;
     }
-    if (this.setAside.length > 0) this.host.resources.later(COME_AGAIN_MS, () => this.giveBackSome());
+    if (this.setAside.length > 0) this.host.resources.later(COME_AGAIN_MS, () => this.returnSome());
   }
 
   private send(delivery: Delivery): void {
@@ -170,25 +171,25 @@ export class DedicatedSubscription implements Consumer {
     const { message, redelivered, settlement } = delivery;
     const id = messages.nextId();
     const { destination, subscriptionId, version } = this.request;
-    const shown = messages.destinationFor(destination, message);
-    const head = messageHead(subscriptionId, shown, version);
+    const shownAs = messages.destinationFor(destination, message);
+    const head = messageHead(subscriptionId, shownAs, version);
     const frame = messages.encodeDedicated(head, message, version, { id, redelivered, needsAck: this.needsAck });
     if (!frame) return this.leaveOut(settlement);
-    const told = this.missed === 0 ? frame : withDroppedHeader(frame, this.missed);
+    const complete = this.missed === 0 ? frame : withDroppedHeader(frame, this.missed);
     this.missed = 0;
-    const wrapped = connection.encoding.wrap(told, messages.isText(message));
+    const wrapped = connection.encoding.wrap(complete, messages.isText(message));
     if (this.needsAck) this.host.resources.acks.add(this.ackQueue, id, settlement);
     const isTaken = connection.write(wrapped); // next: transports/connection
     counters.messagesOut++;
     counters.messageBytesOut += wrapped.length;
     if (!isTaken) outbox.watch(wrapped.length);
     if (this.needsAck) return;
-    // The broker hears of it when the kernel has it, so that the prefetch count bounds what waits here.
+    // The ack follows when the kernel has the bytes, so that the prefetch count bounds what waits here.
     if (isTaken) settlement.settle('ack');
     else outbox.whenDrained(() => settlement.settle('ack'));
   }
 
-  /** It would be too large the next time, too: to the dead letters, if there are any. */
+  /** Drops the delivery to the dead letters, if the queue has any: a redelivery would be too large as well. */
   private leaveOut(settlement: Settlement): void {
     this.missed++;
     this.host.context.counters.messagesTooLarge++;
@@ -196,7 +197,7 @@ export class DedicatedSubscription implements Consumer {
   }
 }
 
-/** What a delivery takes beside its body. */
+/** An estimate of a delivery's overhead. */
 const DELIVERY_BYTES = 512;
 
 function sizeOf({ message }: Delivery): number {

@@ -2,9 +2,9 @@ import type { SlowPolicy } from './slow-policy.js';
 
 /** Counts what groups write. */
 export interface GroupCounters {
-  /** `messages`, and their bytes: the sum over all members. */
+  /** Adds messages and bytes, each as the sum over all members. */
   countOut(messages: number, bytes: number): void;
-  /** A message was too large, and so many members did not get it. */
+  /** A message was too large, and `members` did not get it. */
   countTooLarge(members: number): void;
 }
 
@@ -17,7 +17,7 @@ export class DeliveryCounters implements GroupCounters {
   readonly dropped: Partial<Record<SlowPolicy, number>> = { 'drop-oldest': 0, latest: 0 };
   /** Messages above `messageMaxBytes`, counted once for each subscription that did not get one. */
   messagesTooLarge = 0;
-  /** Clients that have left the shared write for now. */
+  /** Clients that have left the shared write temporarily. */
   slowMembers = 0;
 
   countOut(messages: number, bytes: number): void {

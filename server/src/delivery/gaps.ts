@@ -1,6 +1,6 @@
 /**
- * Which members of a group were not sent messages that were too large, and how many in a row, until the next message says so
- * to each of them. Members that have joined since have missed nothing.
+ * The members of a group that did not get messages because they were too large, and how many in a row. The next message
+ * reports the number to each of them. Members that joined later have missed nothing.
  */
 export class Gaps<Member> {
   private missed = new Map<Member, number>();
@@ -13,14 +13,14 @@ export class Gaps<Member> {
     for (const member of members) this.missed.set(member, (this.missed.get(member) ?? 0) + 1);
   }
 
-  /** How many `member` has missed; it is told with what it is sent now, or has left. */
+  /** The number of messages that `member` has missed. The caller reports it now, or the member has left. */
   take(member: Member): number {
     const count = this.missed.get(member) ?? 0;
     this.missed.delete(member);
     return count;
   }
 
-  /** All of them by how many they have missed: those with the same number can be sent the same bytes. */
+  /** Sorts all members by the number of missed messages: members with equal numbers get the same bytes. */
   takeAll(members: readonly Member[]): Map<number, Member[]> {
     const alike = new Map<number, Member[]>();
     for (const member of members) {

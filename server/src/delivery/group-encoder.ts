@@ -1,6 +1,6 @@
 /**
  * The parts of a group that depend on the kind of its members. `message-encoder.ts` makes STOMP frames for sessions,
- * `http/streams/event-encoder.ts` makes Server-Sent Events for streams. The rule of order (`group.ts`) is the same for both.
+ * `http/streams/event-encoder.ts` makes Server-Sent Events for streams. Both share the rule of order (`group.ts`).
  */
 import type { RoutedMessage, SharedDestination } from '../brokers/broker.js';
 import type { Backlog, BackloggedMessage } from './backlog.js';
@@ -30,15 +30,16 @@ export interface GroupOutput<Member> {
   /** The session id that a message for one session of a user names. */
   idOf(member: Member): string;
   /**
-   * On the hot path. Appends the message to `pieces`; a large body can be a piece of its own, so that groups share it.
-   * Returns false, and appends nothing, where the message is too large.
+   * On the hot path. Appends the message to `pieces`; a large body can be a separate piece, so that groups share it.
+   * Returns false, and appends nothing, if the message is too large.
    */
   encode(message: RoutedMessage, key: string, pieces: Buffer[]): boolean;
-  /** The message for members that are not all sent the same bytes. Undefined: too large. */
+  /** The message for members that may get different bytes. Undefined: too large. */
   encodeSingle(message: RoutedMessage, key: string): BackloggedMessage | undefined;
   /**
-   * Writes `pieces`, which are `bytes` long in all, to each member. MUST NOT wait for a socket. A member may be dropped
-   * meanwhile (`Groups.drop`), but none may leave. Returns the members that can be set aside because bytes stayed behind.
+   * Writes `pieces`, with `bytes` as their total length, to each member. MUST NOT wait for a socket. A member may be
+   * dropped meanwhile (`Groups.drop`), but none may leave. Returns the members that can be set aside because bytes
+   * stayed behind.
    */
   write(
     members: ReadonlySet<Member>,

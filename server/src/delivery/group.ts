@@ -1,21 +1,21 @@
 /**
- * The hot path. A group is all clients that share one subscription at the broker and can be sent the very same bytes of it.
- * Stock STOMP clients number their subscriptions alike, so a thousand browsers are often one group.
+ * The hot path. A group is the set of clients that share one subscription at the broker and can get identical bytes.
+ * Standard STOMP clients number their subscriptions alike, so a thousand browsers often form one group.
  *
- * A message becomes bytes once for the group, and they wait until the end of the tick. Then all that waits is joined, and
- * each member is written the same Buffer: one write per socket and tick, however many messages came. In an idle relay that is
- * one message a write and no delay. Under load ticks grow longer and batches larger.
+ * A message becomes bytes once per group, and waits until the end of the tick. Then all waiting bytes are joined, and
+ * each member gets the same Buffer: one write per socket and tick, however many messages arrived. In an idle relay that
+ * means one message per write, without delay. Under load, ticks grow longer and batches larger.
  *
- * The one rule of order: a group is flushed before a member joins or leaves. So a member sees nothing that was published
- * before it came, and all that it is sent after leaving (ERROR, RECEIPT, the event `error`) follows its messages.
+ * The rule of order: a group is flushed before a member joins or leaves. So a member gets nothing that was published
+ * before it joined, and everything sent to it after leaving (ERROR, RECEIPT, the event `error`) follows its messages.
  *
- * A message for one session of a user (`RoutedMessage.toSession`) goes to that member alone, behind a flush.
+ * A message for one session of a user (`RoutedMessage.toSession`) goes to that member alone, after a flush.
  *
- * Under a policy that may leave messages out (`slow-policy.ts`), a member that bytes stay behind for is set aside. The others
- * are written as if it were not there. Its messages go to its backlog until it has caught up.
+ * Under a policy that may leave messages out (`slow-policy.ts`), a member is set aside when bytes stay behind. The
+ * others are not affected. Its messages go to its backlog until it has caught up.
  *
- * A message that is too large (`session.messageMaxBytes`) is sent to no member. The next message says so in `relay-dropped`,
- * to those that were members then.
+ * A message that is too large (`session.messageMaxBytes`) goes to no member. The next message reports it in
+ * `relay-dropped`, to the clients that were members at that time.
  */
 import type { BrokerError, BrokerSubscription, RoutedMessage, SharedDestination } from '../brokers/broker.js';
 import type { Connection } from '../transports/connection.js';
@@ -28,19 +28,19 @@ import type { SlowPolicy } from './slow-policy.js';
 
 const REST_MAX_MS = 20;
 
-/** A client, as every group knows it. */
+/** The part of any client that groups use. */
 export interface Recipient<Self extends Recipient<Self>> {
-  /** The broker has ended the group's subscription for good: the member leaves. */
+  /** The broker has ended the group's subscription: the member leaves. */
   onGroupEnded(group: Group<Self>, error: BrokerError): void;
 }
 
-/** A STOMP session, as its groups know it. */
+/** The part of a STOMP session that groups use. */
 export interface GroupMember extends Recipient<GroupMember> {
   readonly connection: Connection;
   readonly outbox: Outbox;
   /**
-   * Some of the `bytes` that were just written stayed in the connection. Called during a flush: no member may leave a group
-   * here.
+   * Some of the `bytes` of the last write stayed in the connection. Called during a flush, so no member may leave a
+   * group here.
    */
   onBackPressure(bytes: number): void;
 }
@@ -84,12 +84,15 @@ export class Group<Member extends Recipient<Member> = GroupMember> implements Ba
   /** Set when the broker has ended the subscription. */
   endedWith: BrokerError | undefined;
   private readonly output: GroupOutput<Member>;
-  /** Whole messages in order, in one or more pieces each; and how many messages that is. */
+  /** Whole messages in order, each in one or more pieces, and the number of messages. */
   private waiting: Buffer[] = [];
   private waitingCount = 0;
-  /** Messages that were too large. */
+  /** Members that missed messages that were too large. */
   private readonly gaps = new Gaps<Member>();
-  /** Members that have not caught up; absent where there are none. `pending` is for them what `waiting` is for the others. */
+  /**
+   * Members that have not caught up; undefined without any. `pending` has their messages, as `waiting` has those of the
+   * others.
+   */
   private slowMembers: Map<Member, BacklogHolder> | undefined;
   private pending: BackloggedMessage[] = [];
 
@@ -116,7 +119,10 @@ export class Group<Member extends Recipient<Member> = GroupMember> implements Ba
     this.members.add(member);
   }
 
-  /** Returns whether it was a member. To be called behind a flush, unless the member can be written nothing more. */
+  /**
+   * Returns whether it was a member. Must be called after a flush, unless the member's connection is closed for
+   * writing.
+   */
   remove(member: Member): boolean {
     this.gaps.take(member);
     if (this.members.delete(member)) return true;
@@ -127,7 +133,7 @@ export class Group<Member extends Recipient<Member> = GroupMember> implements Ba
     return true;
   }
 
-  /** Writes what waits to every member. Never waits for a socket. */
+  /** Writes all waiting messages to every member. Never waits for a socket. */
   flush(): void {
     const { waiting, waitingCount } = this;
     if (waiting.length === 0) return;
@@ -152,7 +158,7 @@ export class Group<Member extends Recipient<Member> = GroupMember> implements Ba
     if (isFirst) this.host.flushLater(this);
   }
 
-  /** Some members are sent other bytes than the rest, now or later. */
+  /** For groups whose members may get different bytes, now or later. */
   private deliverSingly(message: RoutedMessage, key: string): void {
     const single = this.output.encodeSingle(message, key);
     if (!single) return this.leaveOut(this.everyMember());
@@ -162,7 +168,7 @@ export class Group<Member extends Recipient<Member> = GroupMember> implements Ba
     if (this.waiting.push(single.toBytes(0)) === 1) this.host.flushLater(this);
   }
 
-  /** To the member with that session alone, behind all that came before. Without such a member, to none. */
+  /** Delivers to the member with that session alone, after all earlier messages. Without such a member, to none. */
   private deliverToOne(message: RoutedMessage, key: string): void {
     const member = this.everyMember().find((each) => this.output.idOf(each) === message.toSession);
     if (!member) return;
@@ -172,7 +178,7 @@ export class Group<Member extends Recipient<Member> = GroupMember> implements Ba
     this.writeAtOnce([member], single, this.gaps.take(member));
   }
 
-  /** Behind all that came before. */
+  /** Delivers after all earlier messages. */
   private deliverAfterGap(message: BackloggedMessage): void {
     this.flush();
     for (const [missed, members] of this.gaps.takeAll(this.everyMember())) this.writeAtOnce(members, message, missed);
@@ -208,7 +214,7 @@ export class Group<Member extends Recipient<Member> = GroupMember> implements Ba
     for (const [member, holder] of slow) {
       this.members.delete(member);
       slowMembers.set(member, holder);
-      // It comes back with all from before the last flush; what waits for the next one is written to all.
+      // It rejoins with everything up to the last flush; messages that wait for the next flush go to all members
       holder.backlog.enter(this, () => {
         this.rejoined(member);
         this.members.add(member);

@@ -1,9 +1,9 @@
 /**
- * All groups (`group.ts`) of one kind of client: which group a client joins, when groups are flushed, and when their
- * subscriptions at the broker end.
+ * All groups (`group.ts`) of one kind of client. Decides which group a client joins, when groups are flushed, and when
+ * their subscriptions at the broker end.
  *
- * With a broker in another process, a large group rests after a flush for half as long as its writes took. Meanwhile more
- * messages gather for the next ones, and a broker that shares our core gets its turn.
+ * With a broker in another process, a large group rests after a flush for half as long as its writes took. Meanwhile
+ * more messages gather for the next write, and a broker on the same core gets its turn.
  */
 import type { SharedDestination } from '../brokers/broker.js';
 import type { GroupCounters } from './delivery-counters.js';
@@ -14,7 +14,7 @@ import type { SlowPolicy } from './slow-policy.js';
 
 /** The default of `restShare`. */
 export const REST_SHARE = 0.5;
-/** A shorter rest is not taken: a timer would make it a millisecond. */
+/** Shorter rests are skipped, because a timer takes at least a millisecond. */
 const REST_MIN_MS = 0.1;
 
 export class Groups<
@@ -43,9 +43,9 @@ export class Groups<
   }
 
   /**
-   * Makes `member` part of its groups, of all in the same moment. Resolves when no message can be missed any more. Rejects
-   * with the broker's error, and then it has joined none. `admit` is called when all groups are live: it returns false if
-   * the member has gone meanwhile, otherwise it takes note of the groups.
+   * Adds `member` to all its groups at the same moment. Resolves when no message can be missed any more. Rejects with
+   * the broker's error; then the member has joined no group. `admit` is called when all groups are live. It returns
+   * false if the member has gone meanwhile, otherwise it records the groups.
    */
   async joinAll(
     member: Member,
@@ -70,12 +70,14 @@ export class Groups<
     this.drop(member, group);
   }
 
-  /** For a member that can be written nothing more. The others need no flush for it, so it may come from inside one. */
+  /**
+   * For a member whose connection is closed for writing. The others need no flush, so this may be called during one.
+   */
   drop(member: Member, group: Group<Member>): void {
     if (group.remove(member)) this.discardIfEmpty(group);
   }
 
-  /** At the end of this tick or, if that is later, of the group's rest. */
+  /** Flushes at the end of this tick or of the group's rest, whichever is later. */
   flushLater(group: Group<Member>): void {
     const restMs = group.restsUntil - performance.now();
     if (restMs >= REST_MIN_MS) setTimeout(() => group.flush(), restMs);
@@ -103,7 +105,7 @@ export class Groups<
   private discardIfEmpty(group: Group<Member>): void {
     if (!group.isEmpty || group.joining > 0) return;
     this.forget(group);
-    // Clients that waited for `live` have been told if it failed. A failed close reports nothing that can be acted on.
+    // A failure of `live` has reached the waiting clients; a failure to close needs no action
     group.live.then((subscription) => subscription.close()).catch(() => undefined);
   }
 

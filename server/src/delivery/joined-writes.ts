@@ -1,10 +1,10 @@
-/** Many small Buffers become few writes, and what is copied for that has a bound. */
+/** Joins many small Buffers into few writes, and bounds the bytes that are copied for that. */
 
-/** A Buffer of this size or more is written as it is: joining saves nothing there, and copies what others share. */
+/** A Buffer of at least this size is written as it is: joining would save nothing, and would copy shared bytes. */
 export const LARGE_BYTES = 256 * 1024;
 const JOINED_MAX_BYTES = 1024 * 1024;
 
-/** The same bytes in the same order. */
+/** Returns the same bytes in the same order. */
 export function joinedWrites(buffers: readonly Buffer[]): Buffer[] {
   if (buffers.length === 1) return [buffers[0]!];
   const writes: Buffer[] = [];

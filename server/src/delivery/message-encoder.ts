@@ -1,10 +1,10 @@
 /**
- * MESSAGE frames, for the groups and the own subscriptions of STOMP sessions. The lines that differ between the groups
- * that a message reaches (subscription, destination) stand first. The rest is made once for a message and STOMP version and
- * kept until the next message comes.
+ * MESSAGE frames for the groups and dedicated subscriptions of STOMP sessions. The header lines that differ between
+ * groups (subscription, destination) come first. The rest is made once per message and STOMP version, and kept until
+ * the next message.
  *
- * `message-id` is of the relay, not of the session, so that one frame can serve many sessions. Where a session has to
- * acknowledge, `ack` has the same value: unique here, short, and without any text of a client.
+ * `message-id` is unique to the relay, not to the session, so one frame can serve many sessions. `ack` has the same
+ * value: it is unique here, short, and contains no text of a client.
  */
 import { isUtf8 } from 'node:buffer';
 import type { RoutedMessage } from '../brokers/broker.js';
@@ -20,7 +20,7 @@ import { joinedWrites, LARGE_BYTES } from './joined-writes.js';
 
 /** A subscription of a STOMP session that can be shared. */
 export interface GroupRequest extends SharedRequest {
-  /** The arguments among the headers, as a text that is equal where they are. */
+  /** The binding arguments of the headers, as a text that is equal for equal arguments. */
   readonly argumentsKey: string;
   readonly subscriptionId: string | undefined;
   readonly version: Version;
@@ -34,9 +34,9 @@ export class MessageEncoder implements GroupEncoder<GroupMember, GroupRequest> {
   private count = 0;
 
   constructor(
-    /** A few characters that no other relay on the same broker has. */
+    /** A short text, unique among the relays on the same broker. */
     private readonly instanceId: string,
-    /** `session.messageMaxBytes`: a longer frame is not made. */
+    /** `session.messageMaxBytes`. Longer frames are not made. */
     readonly maxBytes: number,
   ) {}
 
@@ -53,12 +53,12 @@ export class MessageEncoder implements GroupEncoder<GroupMember, GroupRequest> {
     return `${this.instanceId}-${(++this.count).toString(36)}`;
   }
 
-  /** The `destination` of a message. `key` is the key that matched, where that may differ from the message's own. */
+  /** The `destination` header of a message. `key` is the key that matched, if it can differ from the message's own. */
   destinationFor(subscribed: Destination, { origin }: RoutedMessage, key?: string): string {
     return shownDestination(subscribed, origin, key);
   }
 
-  /** True where the frames of this message are valid UTF-8: headers always are, so the body decides. */
+  /** Whether the frames of this message are valid UTF-8. Headers always are, so the body decides. */
   isText(message: RoutedMessage): boolean {
     this.use(message);
     return this.lastIsText;
@@ -71,7 +71,7 @@ export class MessageEncoder implements GroupEncoder<GroupMember, GroupRequest> {
     return frame.length > this.maxBytes ? undefined : frame;
   }
 
-  /** The same frame up to its body, behind which there is `FRAME_END`. Undefined: too large. */
+  /** The same frame up to its body, which `FRAME_END` follows. Undefined: too large. */
   encodeBeginning(head: string, message: RoutedMessage, version: Version): Buffer | undefined {
     const { length } = message.body;
     if (length > this.maxBytes) return undefined;
@@ -79,7 +79,9 @@ export class MessageEncoder implements GroupEncoder<GroupMember, GroupRequest> {
     return beginning.length + length + FRAME_END.length > this.maxBytes ? undefined : beginning;
   }
 
-  /** For one delivery to one subscription, which has an `ack` where the client owes one. Undefined: too large. */
+  /**
+   * For one delivery to one subscription, with an `ack` header if the client must acknowledge. Undefined: too large.
+   */
   encodeDedicated(
     head: string,
     message: RoutedMessage,
@@ -131,12 +133,12 @@ export function messageHead(subscriptionId: string | undefined, destination: str
 
 const COMMAND_LINE = Buffer.from('MESSAGE\n');
 
-/** The same frame, with a header that says how many older messages of its subscription were left out. */
+/** Adds a header with the number of older messages of the subscription that were left out. */
 export function withDroppedHeader(frame: Buffer, count: number): Buffer {
   return Buffer.concat([COMMAND_LINE, Buffer.from(`relay-dropped:${count}\n`), frame.subarray(COMMAND_LINE.length)]);
 }
 
-/** How many first lines a group keeps: a pattern such as `/topic/#` can see any number of keys. */
+/** Maximum number of first lines that a group keeps: a pattern such as `/topic/#` can match any number of keys. */
 const HEADS_MAX = 64;
 
 /** The frames of one group. */
@@ -168,7 +170,7 @@ class FrameOutput implements GroupOutput<GroupMember> {
   }
 
   /**
-   * The body is a piece as it is, one Buffer for all groups: a client that has subscribed a thousand times costs no
+   * The body becomes a separate piece, one Buffer for all groups: a client with a thousand subscriptions causes no
    * thousand copies.
    */
   private encodeLarge(message: RoutedMessage, key: string, pieces: Buffer[]): boolean {
@@ -203,7 +205,10 @@ class FrameOutput implements GroupOutput<GroupMember> {
     return slow;
   }
 
-  /** The first lines of the frame: the same for all messages, except for a pattern, of which the last few are kept. */
+  /**
+   * The first lines of the frame. They are the same for all messages, except under a pattern, for which the last few
+   * are kept.
+   */
   private headFor(message: RoutedMessage, key: string): string {
     let head = this.heads.get(key);
     if (head === undefined) {

@@ -1,13 +1,13 @@
 /**
- * The bound on what a client has not read yet. The queue itself is the socket's own buffer; this file only looks at its
- * size when a write says that bytes stayed behind, and at its progress while they do.
+ * The limit on the bytes that a client has not read yet. The queue itself is the socket's own buffer. This file checks
+ * its size when a write leaves bytes behind, and its progress while they stay.
  *
- * Two things end a session here: more than `outboxMaxBytes` waiting, and `outboxStallMs` without a byte taken. What can wait
- * elsewhere never gets that far: above half the bound deliveries of own subscriptions wait there (their bytes are counted
- * here), and messages that may be left out go to the backlog as soon as bytes stay behind.
+ * Two conditions end a session here: more than `outboxMaxBytes` waiting, and `outboxStallMs` without progress. Messages
+ * that can wait elsewhere do not count: above half the limit, deliveries of dedicated subscriptions wait there (this
+ * file counts their bytes), and messages that may be left out go to the backlog as soon as bytes stay behind.
  *
- * The bound (`unread-bound.ts`) is about what a client leaves. So bytes that have just been written do not count: the client
- * could not read any of them yet.
+ * The limit (`unread-bound.ts`) does not include the bytes of the last write: the client could not read any of them
+ * yet.
  */
 import type { Connection } from '../transports/connection.js';
 import { StompError } from '../stomp/errors.js';
@@ -23,18 +23,18 @@ export interface OutboxOptions {
 }
 
 export interface OutboxListener {
-  /** Once, and never from inside a call to the outbox: the client reads too slowly. */
+  /** The client reads too slowly. Called once, and never from inside a call to the outbox. */
   onTooSlow(error: StompError): void;
 }
 
 export class Outbox implements BacklogOwner {
   private stallTimer: Timer | undefined;
-  /** True from the first verdict on, and when the session has ended: there is nothing more to say. */
+  /** True after the first verdict and after the end of the session: no verdict follows. */
   private isOver = false;
   private afterDrain: (() => void)[] | undefined;
   private backlogIfOpen: Backlog | undefined;
   private parkedBytes = 0;
-  /** The largest write since nothing waited, but no more than one message. */
+  /** The largest write since nothing waited, capped at one message. */
   private largestBytes = 0;
 
   constructor(
@@ -45,18 +45,18 @@ export class Outbox implements BacklogOwner {
     private readonly listener: OutboxListener,
   ) {}
 
-  /** For groups with a policy that leaves messages out; made when the client first falls behind. */
+  /** For groups whose policy may leave messages out. Created when the client first falls behind. */
   get backlog(): Backlog {
     const maxBytes = this.options.outboxMaxBytes / 2;
     return (this.backlogIfOpen ??= new Backlog(this.connection, maxBytes, this.counters, this));
   }
 
-  /** What the deliveries that wait in the session's own subscriptions may take in all. */
+  /** The limit for all parked deliveries of the session's dedicated subscriptions together. */
   get parkingMaxBytes(): number {
     return this.options.outboxMaxBytes;
   }
 
-  /** Whether there is room for one more of them; a single one always has room. */
+  /** Reserves room for one more of them, and returns whether there was room. A single one always has room. */
   park(bytes: number): boolean {
     if (this.parkedBytes > 0 && this.parkedBytes + bytes > this.parkingMaxBytes) return false;
     this.parkedBytes += bytes;
@@ -71,19 +71,19 @@ export class Outbox implements BacklogOwner {
     this.backlogIfOpen = undefined;
   }
 
-  /** True where what can wait (a delivery that the broker keeps for us) should wait. */
+  /** Whether messages that can wait (deliveries that the broker keeps) should wait. */
   get isCongested(): boolean {
     return this.connection.bufferedBytes > this.options.outboxMaxBytes / 2;
   }
 
-  /** Runs `action` when the bytes that wait now have been taken. Forgotten when the session ends. */
+  /** Runs `action` when the bytes that wait now have been taken. Discarded when the session ends. */
   whenDrained(action: () => void): void {
     if (this.isOver) return;
     (this.afterDrain ??= []).push(action);
     this.watch(0);
   }
 
-  /** To be called when a write left bytes behind; `bytes` is all that was written in one go. */
+  /** Must be called when a write left bytes behind. `bytes` is the size of all writes in one go. */
   onBackPressure(bytes: number): void {
     const { outboxMaxBytes } = this.options;
     const waited = this.connection.bufferedBytes - bytes;
@@ -112,7 +112,10 @@ export class Outbox implements BacklogOwner {
     this.backlogIfOpen?.stop();
   }
 
-  /** Ends the session if its client takes nothing for too long from now on; `bytes` were written and stayed behind. */
+  /**
+   * Ends the session if the client takes nothing for too long from now on. `bytes` is the size of the write that stayed
+   * behind.
+   */
   watch(bytes: number): void {
     this.largestBytes = largestAfter(this.largestBytes, bytes, this.options.messageMaxBytes);
     if (this.stallTimer || this.isOver) return;
@@ -129,8 +132,8 @@ export class Outbox implements BacklogOwner {
   }
 
   /**
-   * Told behind what runs now: that is often the flush of a group, and the end of a session flushes the other groups that
-   * it is in, whose members may be too slow as well, and so on.
+   * Reports in a microtask. The caller is often the flush of a group, and ending a session flushes its other groups,
+   * whose members may be too slow as well.
    */
   private tooSlow(sentence: string): void {
     if (this.isOver) return;

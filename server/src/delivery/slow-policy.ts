@@ -1,6 +1,6 @@
 /**
- * What becomes of a client that reads more slowly than messages come: for each shared subscription, the first rule of the
- * configuration whose `match` covers all that it can get. Without one it is `disconnect`.
+ * The rules for clients that read more slowly than messages come. A shared subscription follows the first rule of the
+ * configuration whose `match` covers everything that the subscription can get, else `disconnect`.
  */
 import type { SharedDestination } from '../brokers/broker.js';
 import { parseDestination } from '../destinations/destination.js';
@@ -8,8 +8,8 @@ import { covers } from '../destinations/topic-pattern.js';
 
 /**
  * - `disconnect`: nothing is left out; beyond `outboxMaxBytes` the session ends with ERROR `slow-consumer`.
- * - `drop-oldest`: what the client cannot take waits in order, and where there is no room the oldest goes.
- * - `latest`: likewise, but of each destination only the newest message waits.
+ * - `drop-oldest`: messages wait in order; without room, the oldest is dropped.
+ * - `latest`: as `drop-oldest`, but only the newest message of each destination waits.
  */
 export type SlowPolicy = 'disconnect' | 'drop-oldest' | 'latest';
 
@@ -37,7 +37,7 @@ export class SlowPolicies {
   }
 }
 
-/** What must be the same, and what is compared as patterns of words. */
+/** The part that must be equal (`kind`), and the part that is compared as a pattern of words. */
 function placeOf(destination: SharedDestination): { readonly kind: string; readonly pattern: string } {
   switch (destination.kind) {
     case 'topic':

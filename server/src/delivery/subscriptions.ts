@@ -1,6 +1,6 @@
 /**
- * The subscriptions of one session, by key. A shared one is a membership in a group (`group.ts`); a dedicated one has a
- * consumer of its own at the broker (`dedicated-subscription.ts`).
+ * The subscriptions of one session, by key. A shared one is a membership in a group (`group.ts`); a dedicated one has
+ * its own consumer at the broker (`dedicated-subscription.ts`).
  */
 import type { AckMode } from '../brokers/broker.js';
 import type { Destination } from '../destinations/destination.js';
@@ -42,7 +42,9 @@ export class Subscriptions {
     return this.byKey.size;
   }
 
-  /** Takes a key before the broker is asked. Throws where it is in use or there are too many. */
+  /**
+   * Reserves a key before the request to the broker. Throws if it is in use or the session has too many subscriptions.
+   */
   reserve(key: string, destination: Destination): void {
     // STOMP 1.2, "SUBSCRIBE id Header": different subscriptions MUST use different subscription identifiers
     if (this.byKey.has(key)) {
@@ -59,7 +61,7 @@ export class Subscriptions {
     this.byKey.set(key, 'reserved');
   }
 
-  /** SUBSCRIBEs of a session are handled one at a time, so none is on its way meanwhile. */
+  /** Counts without reserved keys: a session handles one SUBSCRIBE at a time, so no other is in progress. */
   private refuseManyPatterns(): void {
     const { wildcardSubscriptionsMax } = this.limits;
     let count = 0;
@@ -72,12 +74,12 @@ export class Subscriptions {
     );
   }
 
-  /** Its SUBSCRIBE has come to nothing. */
+  /** Frees the key of a failed SUBSCRIBE. */
   release(key: string): void {
     if (this.byKey.get(key) === 'reserved') this.byKey.delete(key);
   }
 
-  /** Which of them is a membership in this group. */
+  /** The key of the membership in this group. */
   keyOf(group: Group): string | undefined {
     for (const [key, each] of this.byKey) {
       if (each !== 'reserved' && each.kind === 'shared' && each.group === group) return key;
@@ -93,7 +95,7 @@ export class Subscriptions {
     this.byKey.set(key, subscription);
   }
 
-  /** Takes a subscription out. Throws `unknown-subscription`. */
+  /** Removes a subscription. Throws `unknown-subscription`. */
   take(key: string): Subscription {
     const subscription = this.byKey.get(key);
     if (!subscription || subscription === 'reserved') {

@@ -1,11 +1,12 @@
 /**
- * How much a client may leave unread: a number of bytes, or a few of its largest messages where that is more. Otherwise a
- * client that reads would be ended because some large messages come in a row. `messageMaxBytes` bounds their size.
+ * The number of bytes that a client may leave unread: a fixed limit, or a few of its largest messages if that is more.
+ * Without the second, several large messages in a row would end a session whose client reads. `messageMaxBytes` limits
+ * their size.
  *
  * Plain functions: the caller keeps `largestBytes`, so an idle client costs no object here.
  */
 
-/** How many of the largest messages have room in any case. */
+/** The number of largest messages that always have room. */
 export const LARGEST_COUNT = 4;
 
 /** The number of bytes that may wait before the next write. */
@@ -13,7 +14,9 @@ export function unreadMaxBytes(maxBytes: number, largestBytes: number): number {
   return Math.max(maxBytes, LARGEST_COUNT * largestBytes);
 }
 
-/** The largest message after a write of `writtenBytes`. One write may hold several messages, so it counts as one at most. */
+/**
+ * The largest message after a write of `writtenBytes`. A write may hold several messages, so it counts as one at most.
+ */
 export function largestAfter(largestBytes: number, writtenBytes: number, messageMaxBytes: number): number {
   return Math.max(largestBytes, Math.min(writtenBytes, messageMaxBytes));
 }

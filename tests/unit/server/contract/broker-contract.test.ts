@@ -10,11 +10,11 @@ import { RABBITMQ_CAPABILITIES } from '../../../../server/src/brokers/rabbitmq/r
 import { TopicsBroker } from '../../../support/topics-broker.js';
 import { RecordedRun } from './recorded-run.js';
 
-/** The contract for brokers that declare this, whatever they have. `told` is what the tests are chosen by. */
+/** Runs the contract for a broker that declares these capabilities. `selected` selects the tests. */
 function contractOf(
   declared: BrokerCapabilities,
   Kind: typeof TopicsBroker = TopicsBroker,
-  told = declared,
+  selected = declared,
 ): { run: RecordedRun; report: ContractReport; made: TopicsBroker[] } {
   const run = new RecordedRun();
   const made: TopicsBroker[] = [];
@@ -24,41 +24,43 @@ function contractOf(
     await broker.start();
     return { broker, another: () => Promise.resolve(broker), close: () => broker.close() };
   };
-  const report = brokerContract(run, { name: 'the broker', capabilities: told, make });
+  const report = brokerContract(run, { name: 'the broker', capabilities: selected, make });
   return { run, report, made };
 }
 
-describe('a broker of topics and users alone', () => {
-  test('passes, and what its capabilities leave out is named', async () => {
+describe('a broker with topics and users only', () => {
+  test('passes, and the report names the skipped tests', async () => {
     const { run, report } = contractOf({});
     expect(await run.failures()).toEqual([]);
     expect(run.titles).toEqual(
       expect.arrayContaining([
         'topics > a message reaches every listener on every instance, once',
-        'users > which session is meant goes along to all of them, and is no header',
+        'users > the target session travels with the message to all sessions, and is no header',
         'messages > headers and properties arrive as they were sent (topic)',
-        'life > says what it is without credentials, and is down when closed',
+        'lifecycle > describes itself without credentials, and is down after close',
       ]),
     );
     expect(report.leftOut).toEqual([
       'capabilities > shared: there is more than one instance (needs shared)',
-      'capabilities > deliversInSend: a listener has the message when SEND has been handed over (needs deliversInSend)',
-      'capabilities > streams: each consumer reads from where it asks (needs streams, queues, acks)',
-      'topics > /exchange/amq.direct/#.#.# costs too much to match, and is refused however it is subscribed to (needs exchanges)',
-      expect.stringMatching(/^topics > \/exchange\/e\/\.{32} costs too much .* \(needs exchanges\)$/),
+      'capabilities > deliversInSend: a listener has the message when send() returns (needs deliversInSend)',
+      'capabilities > streams: each consumer reads from its requested offset (needs streams, queues, acks)',
+      'topics > /exchange/amq.direct/#.#.# is too expensive to match, and is refused in every kind of subscription (needs exchanges)',
+      expect.stringMatching(/^topics > \/exchange\/e\/\.{32} is too expensive .* \(needs exchanges\)$/),
       'exchanges (needs exchanges)',
       'messages > headers and properties arrive as they were sent (queue) (needs queues)',
-      expect.stringMatching(/^messages > a key of too many words is refused: \/exchange\/amq\.topic\/.*exchanges\)$/),
-      expect.stringMatching(/^messages > a key of too many words is refused: \/exchange\/amq\.fanout\/.*exchanges\)$/),
-      expect.stringMatching(/^messages > a key of too many words is refused: \/queue\/.* \(needs queues\)$/),
-      expect.stringMatching(/^messages > a key of too many words is refused: \/amq\/queue\/.* \(needs queues\)$/),
-      expect.stringMatching(/^messages > a key of too many words is refused: \/reply-queue\/.* \(needs replies\)$/),
-      'confirms > mandatory: an error where nobody takes the message (needs mandatory)',
-      'confirms > mandatory: none where somebody does (needs mandatory)',
-      'confirms > of many at once each gets its own answer (needs mandatory)',
+      expect.stringMatching(/^messages > a key with too many words is refused: \/exchange\/amq\.topic\/.*exchanges\)$/),
+      expect.stringMatching(
+        /^messages > a key with too many words is refused: \/exchange\/amq\.fanout\/.*exchanges\)$/,
+      ),
+      expect.stringMatching(/^messages > a key with too many words is refused: \/queue\/.* \(needs queues\)$/),
+      expect.stringMatching(/^messages > a key with too many words is refused: \/amq\/queue\/.* \(needs queues\)$/),
+      expect.stringMatching(/^messages > a key with too many words is refused: \/reply-queue\/.* \(needs replies\)$/),
+      'confirms > mandatory: an error if no queue or listener receives the message (needs mandatory)',
+      'confirms > mandatory: no error if a queue or listener receives the message (needs mandatory)',
+      'confirms > each of many concurrent messages gets its own answer (needs mandatory)',
       'queues (needs queues, acks)',
       'settling (needs queues, acks)',
-      'a queue of its own (needs acks)',
+      'a dedicated queue (needs acks)',
       'replies (needs replies)',
       'dead letters (needs queues, acks, queueArguments, exchanges)',
       'one SEND stays one message for each subscription (needs queues, acks, queueArguments, exchanges)',
@@ -68,7 +70,7 @@ describe('a broker of topics and users alone', () => {
     ]);
   });
 
-  test('is made by the first test, and closed by the last where the runner has no afterAll', async () => {
+  test('is created by the first test, and closed by the last one if the runner has no afterAll', async () => {
     const { run, made } = contractOf({});
     expect(made).toEqual([]);
     expect(run.titles.at(-1)).toBe('the broker closes');
@@ -77,7 +79,7 @@ describe('a broker of topics and users alone', () => {
     expect(made.map(({ isUp }) => isUp)).toEqual(made.map(() => false));
   });
 
-  test('is closed by afterAll where the runner has it', async () => {
+  test('is closed by afterAll if the runner has it', async () => {
     const run = new RecordedRun();
     const ends: (() => Promise<void>)[] = [];
     const harness: TestHarness = {
@@ -101,7 +103,7 @@ describe('a broker of topics and users alone', () => {
     expect(made[0]!.isUp).toBe(false);
   });
 
-  test('needs nothing to be closed where no test has run', async () => {
+  test('needs no close if no test has run', async () => {
     const ends: (() => Promise<void>)[] = [];
     const nothing = (): void => {};
     const harness: TestHarness = {
@@ -110,15 +112,15 @@ describe('a broker of topics and users alone', () => {
       expect,
       afterAll: (action) => ends.push(action),
     };
-    const make = () => Promise.reject(new Error('not asked for'));
+    const make = () => Promise.reject(new Error('unexpected call'));
     brokerContract(harness, { name: 'the broker', capabilities: {}, make });
     for (const end of ends) await end();
     expect(ends).toHaveLength(1);
   });
 });
 
-describe('a broker that claims what it does not have', () => {
-  /** It delivers in a later turn. */
+describe('a broker that declares a missing capability', () => {
+  /** Delivers in a later turn. */
   class Late extends TopicsBroker {
     override publication(...args: Parameters<TopicsBroker['publication']>): Publication {
       const publication = super.publication(...args);
@@ -132,61 +134,57 @@ describe('a broker that claims what it does not have', () => {
       'mandatory',
       TopicsBroker,
       [
-        'confirms > mandatory: an error where nobody takes the message',
-        'confirms > mandatory: none where somebody does',
-        'confirms > of many at once each gets its own answer',
+        'confirms > mandatory: an error if no queue or listener receives the message',
+        'confirms > mandatory: no error if a queue or listener receives the message',
+        'confirms > each of many concurrent messages gets its own answer',
       ],
     ],
     ['shared', TopicsBroker, ['capabilities > shared: there is more than one instance']],
-    [
-      'deliversInSend',
-      Late,
-      ['capabilities > deliversInSend: a listener has the message when SEND has been handed over'],
-    ],
-  ])('%s: fails in the tests of it alone', async (capability, Kind, failing) => {
+    ['deliversInSend', Late, ['capabilities > deliversInSend: a listener has the message when send() returns']],
+  ])('%s: fails only in its tests', async (capability, Kind, failing) => {
     const { run } = contractOf({ [capability]: true }, Kind);
     expect(await run.failures()).toEqual(failing);
   });
 
   test.each<[string, BrokerCapabilities, readonly string[]]>([
     ['exchanges', { exchanges: true }, ['exchanges > a direct exchange compares keys']],
-    ['queues and acks', { queues: true, acks: true }, ['queues > keep messages until somebody comes, in order']],
-    ['acks', { acks: true }, ['a queue of its own > stands behind topic with real acks']],
+    ['queues and acks', { queues: true, acks: true }, ['queues > keep messages in order until a consumer comes']],
+    ['acks', { acks: true }, ['a dedicated queue > serves a subscription to a topic, with real acks']],
     [
       'durable',
       { durable: true, acks: true },
-      ['durable subscriptions > keep what comes while nobody is there (topic)'],
+      ['durable subscriptions > keep messages while their client is away (topic)'],
     ],
-    ['replies', { replies: true }, ['replies > have names that differ and cannot be guessed']],
+    ['replies', { replies: true }, ['replies > have unique and unguessable queue names']],
     [
       'streams',
       { streams: true, queues: true, acks: true },
-      ['capabilities > streams: each consumer reads from where it asks'],
+      ['capabilities > streams: each consumer reads from its requested offset'],
     ],
     [
       'queueArguments',
       { queueArguments: true, queues: true, acks: true },
-      ['queue headers > x-max-priority brings urgent messages first'],
+      ['queue headers > x-max-priority delivers urgent messages first'],
     ],
   ])('%s: fails', async (_, claimed, failing) => {
     expect(await contractOf(claimed).run.failures()).toEqual(expect.arrayContaining([...failing]));
   });
 
-  test('other capabilities to the tests than to the relay: fails', async () => {
+  test('fails if the tests are selected by other capabilities', async () => {
     const { run } = contractOf({ queues: false }, TopicsBroker, { exchanges: false });
     expect(await run.failures()).toEqual([]);
     const hiding = contractOf({ shared: true }, TopicsBroker, {});
-    expect(await hiding.run.failures()).toEqual(['capabilities > are those that the tests were chosen by']);
+    expect(await hiding.run.failures()).toEqual(['capabilities > match the capabilities that selected the tests']);
   });
 });
 
-test('node:test with the package expect is a runner by its types', () => {
+test('the types accept node:test with the package expect as a runner', () => {
   type Node = { describe: typeof nodeDescribe; test: typeof nodeTest; expect: typeof npmExpect };
   const asHarness = (node: Node): TestHarness => node;
   expect(asHarness).toBeDefined();
 });
 
-test('a broker that cannot be started fails every test', async () => {
+test('a broker that cannot start fails every test', async () => {
   const run = new RecordedRun();
   const make = () => Promise.reject(new Error('It cannot be reached.'));
   brokerContract(run, { name: 'the broker', capabilities: {}, make });

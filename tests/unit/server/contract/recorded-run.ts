@@ -1,4 +1,4 @@
-/** A test runner of the simplest kind, for tests of tests: it takes `describe`, `test` and `expect`, and reports. */
+/** A minimal test runner for tests of tests: records titles and reports failures. */
 import { expect } from '@jest/globals';
 import type { TestHarness } from 'stomp-relay/contract';
 
