@@ -15,7 +15,7 @@ function brokerWith(capabilities: BrokerCapabilities): { broker: CheckedBroker; 
   return { broker: checked(scripted), calls: scripted.calls };
 }
 
-/** `code: sentence` of what `action` throws or rejects with; undefined where it does neither. */
+/** `code: sentence` of the error that `action` throws or rejects with; undefined without an error. */
 async function refusal(action: () => unknown): Promise<string | undefined> {
   try {
     await action();
@@ -45,12 +45,12 @@ function consume(broker: CheckedBroker, to: string | Destination, headers: Heade
 const without = (...missing: (keyof BrokerCapabilities)[]): BrokerCapabilities =>
   Object.fromEntries(Object.entries(ALL_CAPABILITIES).filter(([name]) => !missing.includes(name as 'acks')));
 
-test('a broker that offers everything is used as it is', () => {
+test('a broker that offers everything is used without checks', () => {
   const scripted = new ScriptedBroker();
   expect(checked(scripted)).toBe(scripted);
 });
 
-describe('what is missing is refused, and does not reach the broker', () => {
+describe('requests for a missing feature are refused, and do not reach the broker', () => {
   type Ask = (broker: CheckedBroker) => Promise<string | undefined>;
   test.each<[keyof BrokerCapabilities, string, Ask, RegExp]>([
     [
@@ -62,9 +62,9 @@ describe('what is missing is refused, and does not reach the broker', () => {
     ['exchanges', 'a listener', (broker) => subscribe(broker, '/exchange/E/k'), /\/exchange\/E\/k/],
     ['exchanges', 'a consumer', (broker) => consume(broker, '/exchange/E/k', {}, 'client'), /\/exchange\/E\/k/],
     ['queues', 'SEND to it', (broker) => send(broker, '/queue/q'), /^not-supported: \/queue\/q .*\/topic/],
-    ['queues', 'SEND to one of others', (broker) => send(broker, '/amq/queue/q'), /\/amq\/queue\/q/],
+    ['queues', 'SEND to an existing one', (broker) => send(broker, '/amq/queue/q'), /\/amq\/queue\/q/],
     ['queues', 'a consumer', (broker) => consume(broker, '/queue/q'), /\/queue\/q/],
-    ['queues', 'a consumer of others', (broker) => consume(broker, '/amq/queue/q'), /\/amq\/queue\/q/],
+    ['queues', 'a consumer of an existing one', (broker) => consume(broker, '/amq/queue/q'), /\/amq\/queue\/q/],
     ['acks', 'client', (broker) => consume(broker, '/topic/a', {}, 'client'), /^not-supported: ack:client .*ack:auto/],
     ['acks', 'each', (broker) => consume(broker, '/queue/q', {}, 'client-individual'), /ack:client-individual/],
     [
@@ -73,7 +73,7 @@ describe('what is missing is refused, and does not reach the broker', () => {
       (broker) => consume(broker, '/topic/a', { durable: 'true' }),
       /^not-supported: durable:true/,
     ],
-    ['durable', 'its other name', (broker) => consume(broker, '/topic/a', { persistent: 'true' }), /durable:true/],
+    ['durable', 'its alias', (broker) => consume(broker, '/topic/a', { persistent: 'true' }), /durable:true/],
     ['durable', 'shared', (broker) => consume(broker, '/topic/a', { 'x-queue-name': 'n' }), /x-queue-name/],
     [
       'queueArguments',
@@ -96,7 +96,12 @@ describe('what is missing is refused, and does not reach the broker', () => {
       (broker) => consume(broker, '/queue/q', { 'x-queue-type': 'stream' }),
       /x-queue-type:stream/,
     ],
-    ['streams', 'a place', (broker) => consume(broker, '/queue/q', { 'x-stream-offset': 'first' }), /x-stream-offset/],
+    [
+      'streams',
+      'an offset',
+      (broker) => consume(broker, '/queue/q', { 'x-stream-offset': 'first' }),
+      /x-stream-offset/,
+    ],
     [
       'streams',
       'a listener',
@@ -106,7 +111,7 @@ describe('what is missing is refused, and does not reach the broker', () => {
     ['replies', 'SEND', (broker) => send(broker, '/reply-queue/r'), /^not-supported: \/reply-queue\/r .*\/user\/queue/],
     [
       'replies',
-      'a queue for them',
+      'a reply queue',
       (broker) => refusal(() => broker.openChannel(OWNER).openReplyQueue(() => {})),
       /^not-supported: reply-to:\/temp-queue/,
     ],
@@ -121,15 +126,14 @@ describe('what is missing is refused, and does not reach the broker', () => {
   });
 });
 
-describe('a broker of topics and users alone', () => {
-  /** It has no `openChannel`. */
+describe('a broker with topics and users only', () => {
   function topicsOnly(): { broker: CheckedBroker; calls: string[] } {
     const scripted = new ScriptedBroker();
     scripted.capabilities = {};
     return { broker: checked(Object.assign(scripted, { openChannel: undefined })), calls: scripted.calls };
   }
 
-  test('gets what it can do, whatever a shared subscription says about queues', async () => {
+  test('gets supported requests, whatever queue headers a shared subscription has', async () => {
     const { broker, calls } = topicsOnly();
     expect(await send(broker, '/topic/a')).toBeUndefined();
     expect(await send(broker, '/user/ann/queue/x')).toBeUndefined();
@@ -139,7 +143,7 @@ describe('a broker of topics and users alone', () => {
     expect(calls.at(-1)).toBe('subscribe /topic/a');
   });
 
-  test('is asked for no channel, and one that is closed does no harm', async () => {
+  test('gets no request for a channel, and closing a channel does no harm', async () => {
     const { broker } = topicsOnly();
     const channel = broker.openChannel(OWNER);
     expect(await consume(broker, '/topic/a')).toMatch(/^not-supported: .*ack:auto/);
@@ -147,12 +151,12 @@ describe('a broker of topics and users alone', () => {
   });
 });
 
-test('a broker whose claim has no openChannel behind it is refused like one without', async () => {
+test('a broker that declares queues but has no openChannel is refused like one without queues', async () => {
   const scripted = Object.assign(new ScriptedBroker(), { openChannel: undefined });
   expect(await consume(checked(scripted), '/queue/q', {}, 'client')).toMatch(/^not-supported: /);
 });
 
-test('life, gauges and events are those of the broker', async () => {
+test('start, close, gauges and events are those of the broker', async () => {
   const scripted = new ScriptedBroker();
   scripted.capabilities = {};
   const inner = Object.assign(scripted, { gauges: { unconfirmed: 1, pendingBindings: 2 } });

@@ -11,7 +11,7 @@ test.each([
   expect(new ExchangeMessage(messageOf('x'), exchange, key, 'news').origin).toEqual(origin);
 });
 
-test('a message that goes on by another way keeps its body, its session and its mark', () => {
+test('a forwarded message keeps its body, its target session and its resent mark', () => {
   const message = new ExchangeMessage({ ...messageOf('x'), toSession: 's' }, 'news', 'a', 'news', true);
   const forwarded = message.forwarded(new Map([['why', 'expired']]), '', 'dead');
   expect(forwarded).toMatchObject({

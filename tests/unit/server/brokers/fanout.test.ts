@@ -11,7 +11,7 @@ const message: RoutedMessage = {
 };
 
 describe('Fanout', () => {
-  test('hands a message to each listener whose pattern matches, with the key that did', () => {
+  test('passes a message to each listener whose pattern matches, with the key that matched', () => {
     const fanout = new Fanout('topic');
     const seen: string[] = [];
     for (const pattern of ['a.b', 'a.*', '#', 'b.*']) fanout.add(pattern, (_, key) => seen.push(`${pattern} ${key}`));
@@ -20,7 +20,7 @@ describe('Fanout', () => {
     expect(seen.sort()).toEqual(['# a.b', 'a.* a.b', 'a.b a.b', 'a.b again a.b']);
   });
 
-  test('says when nobody was there', () => {
+  test('returns whether a listener received the message', () => {
     for (const matching of ['topic', 'exact'] as const) {
       const fanout = new Fanout(matching);
       const remove = fanout.add('a', () => {});
@@ -31,7 +31,7 @@ describe('Fanout', () => {
     }
   });
 
-  test('compares keys by being the same where no patterns are meant', () => {
+  test('compares keys for equality without patterns', () => {
     const fanout = new Fanout('exact');
     const seen: string[] = [];
     fanout.add('*', (_, key) => seen.push(key));
@@ -50,11 +50,11 @@ describe('Fanout', () => {
     expect(seen.sort()).toEqual(matching === 'topic' ? ['* x', 'a a', 'b b'] : ['a a', 'b b']);
   });
 
-  test('tells of the first and the last listener of a pattern', () => {
-    const told: string[] = [];
+  test('reports the first and the last listener of a pattern', () => {
+    const reported: string[] = [];
     const fanout = new Fanout('topic', {
-      first: (pattern) => told.push(`first ${pattern}`),
-      last: (pattern) => told.push(`last ${pattern}`),
+      first: (pattern) => reported.push(`first ${pattern}`),
+      last: (pattern) => reported.push(`last ${pattern}`),
     });
     const removeOne = fanout.add('a', () => {});
     const removeTwo = fanout.add('a', () => {});
@@ -69,10 +69,10 @@ describe('Fanout', () => {
     removeTwo();
     expect(fanout.count('a')).toBe(1);
     removeThree();
-    expect(told).toEqual(['first a', 'last a', 'first a', 'last a']);
+    expect(reported).toEqual(['first a', 'last a', 'first a', 'last a']);
   });
 
-  test('lists its patterns, those with most listeners first', () => {
+  test('lists its patterns by number of listeners', () => {
     const fanout = new Fanout('topic');
     for (const pattern of ['one', 'three', 'two', 'three', 'two', 'three']) fanout.add(pattern, () => {});
     expect(fanout.patterns()).toEqual(['three', 'two', 'one']);
@@ -80,7 +80,7 @@ describe('Fanout', () => {
 });
 
 describe('Listeners', () => {
-  test('a listener removed during a delivery gets nothing more, one added gets the next message', () => {
+  test('a listener that is removed during a delivery gets nothing more, an added one gets the next message', () => {
     const listeners = new Listeners();
     const seen: string[] = [];
     const removals: (() => void)[] = [];
@@ -111,7 +111,7 @@ describe('Listeners', () => {
     expect(listeners.size).toBe(0);
   });
 
-  test('keeps the order of those that stay when many go', () => {
+  test('keeps the order of the remaining listeners when many are removed', () => {
     const listeners = new Listeners();
     const seen: number[] = [];
     const removals = Array.from({ length: 100 }, (_, i) => listeners.add(() => seen.push(i)));

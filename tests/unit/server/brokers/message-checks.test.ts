@@ -9,7 +9,7 @@ const check = (headers: Record<string, string>, key = 'k'): void =>
   checkMessage({ headers: new Map(Object.entries(headers)), body: EMPTY_BODY }, key, LIMITS);
 
 describe('checkMessage', () => {
-  test('a routing key has so many words', () => {
+  test('the words of a routing key are limited', () => {
     for (const key of ['', 'a.b.c', '..', 'abc.def/ghi.jkl']) expect(() => check({}, key)).not.toThrow();
     for (const key of ['a.b.c.d', '...']) {
       expect(() => check({}, key)).toThrow(expect.objectContaining({ code: 'invalid-destination' }));
@@ -32,8 +32,8 @@ describe('checkMessage', () => {
     ['/queue/a.b.c.d', false],
     ['/reply-queue/a.b.c.d', false],
     ['amq.topic/a.b.c.d', false],
-  ])('the key of the reply-to %s may be used: %s', (replyTo, isTaken) => {
-    if (isTaken) return expect(() => check({ 'reply-to': replyTo })).not.toThrow();
+  ])('the key of the reply-to %s is accepted: %s', (replyTo, isAccepted) => {
+    if (isAccepted) return expect(() => check({ 'reply-to': replyTo })).not.toThrow();
     expect(() => check({ 'reply-to': replyTo })).toThrow(
       expect.objectContaining({ code: 'invalid-header', message: expect.stringContaining('topics.keyWordsMax (3)') }),
     );
@@ -51,7 +51,7 @@ describe('checkMessage', () => {
     ['x-custom', 'v'.repeat(60_000)],
     ['cc', 'anything'],
     ['toString', 'x'],
-  ])('%s is taken: case %#', (name, value) => {
+  ])('%s is accepted: case %#', (name, value) => {
     expect(() => check({ [name]: value })).not.toThrow();
   });
 
@@ -90,8 +90,8 @@ test.each([
   ['/amq/queue/x', '/amq/queue/x'],
   ['/user/bob/queue/x', '/user/bob/queue/x'],
   ['/nonsense', '/reply-queue//nonsense'],
-])('presentReplyTo(%s)', (value, shown) => {
-  expect(presentReplyTo(value)).toBe(shown);
+])('presentReplyTo(%s)', (value, presented) => {
+  expect(presentReplyTo(value)).toBe(presented);
 });
 
 test('messageBytes grows with headers and body', () => {

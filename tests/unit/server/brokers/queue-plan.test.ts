@@ -38,44 +38,44 @@ function plan(
 describe('planConsumer', () => {
   test.each<[string, string, Subscribe, Partial<QueuePlan>]>([
     [
-      'a queue is taken as it is',
+      'a queue is used as it is',
       '/queue/q',
       {},
       { queue: 'q', source: 'as-found', lifetime: 'kept', exclusive: false },
     ],
-    ['or must exist', '/amq/queue/q', {}, { queue: 'q', source: 'must-exist', lifetime: 'kept' }],
+    ['an /amq/queue must exist', '/amq/queue/q', {}, { queue: 'q', source: 'must-exist', lifetime: 'kept' }],
     [
-      'or is declared',
+      'a queue with arguments is declared',
       '/queue/q',
       { headers: { 'x-max-length': '5', 'auto-delete': 'true' } },
       { source: { autoDelete: true, arguments: { 'x-max-length': 5 } }, lifetime: 'kept' },
     ],
     [
-      'exclusive goes with the session',
+      'an exclusive queue is deleted with the session',
       '/queue/q',
       { headers: { exclusive: 'true' } },
       { source: { autoDelete: false, arguments: EXPIRES }, lifetime: 'session', exclusive: true },
     ],
     [
-      'and so does durable:false',
+      'a queue with durable:false is deleted with the session',
       '/queue/q',
       { headers: { durable: 'false', 'x-expires': '5' } },
       { source: { autoDelete: false, arguments: { 'x-expires': 5, ...CLASSIC } }, lifetime: 'session' },
     ],
     [
-      'a topic with acks has a queue for itself',
+      'a topic with acks has a dedicated queue',
       '/topic/a/*',
       { ack: 'client' },
       { source: { autoDelete: false, arguments: EXPIRES }, lifetime: 'subscription' },
     ],
     [
-      'a durable one keeps it',
+      'a durable subscription keeps its queue',
       '/topic/a',
       { headers: { durable: 'true' } },
       { source: { autoDelete: false, arguments: CLASSIC }, lifetime: 'until-forgotten', exclusive: true },
     ],
     [
-      'a named one shares it',
+      'a queue with a given name is shared',
       '/topic/a',
       { headers: { durable: 'true', 'x-queue-name': 'w' } },
       { queue: 'w', lifetime: 'until-forgotten', exclusive: false },
@@ -85,9 +85,14 @@ describe('planConsumer', () => {
   });
 
   test.each<[string, string, Subscribe, Record<string, unknown>]>([
-    ['a queue that stays has the type of its virtual host', '/queue/q', { headers: { durable: 'true' } }, {}],
-    ['a type that is chosen stands', '/queue/q', { headers: { exclusive: 'true', 'x-queue-type': 'quorum' } }, QUORUM],
-    ['also behind a topic', '/topic/a', { ack: 'client', headers: { 'x-queue-type': 'quorum' } }, QUORUM],
+    ['a permanent queue has the default type of its virtual host', '/queue/q', { headers: { durable: 'true' } }, {}],
+    ['a requested type is kept', '/queue/q', { headers: { exclusive: 'true', 'x-queue-type': 'quorum' } }, QUORUM],
+    [
+      'a requested type is kept behind a topic',
+      '/topic/a',
+      { ack: 'client', headers: { 'x-queue-type': 'quorum' } },
+      QUORUM,
+    ],
   ])('%s', (_, to, subscribe, expected) => {
     const { source } = plan(to, subscribe) as { source: { arguments: object } };
     expect(source.arguments).toEqual(expected);
@@ -97,11 +102,11 @@ describe('planConsumer', () => {
     ['/queue/q', { headers: { exclusive: 'true', 'x-queue-type': 'stream' } }],
     ['/queue/q', { headers: { durable: 'false', 'x-queue-type': 'stream' } }],
     ['/topic/a', { headers: { 'x-queue-type': 'stream' } }],
-  ])('a stream that would have to go with its session is refused: %s %j', (to, subscribe) => {
+  ])('a stream that would be deleted with its session is refused: %s %j', (to, subscribe) => {
     expect(() => plan(to, subscribe)).toThrow(/durable:true/);
   });
 
-  test('binds what is not a queue', () => {
+  test('binds topics, exchanges and users', () => {
     const headers = { 'x-match': 'any', 'arg-a': '1' };
     expect(plan('/queue/q').binding).toBeUndefined();
     expect(plan('/topic/a/*').binding).toEqual({ exchange: 'amq.topic', key: 'a.*', arguments: {} });
@@ -117,18 +122,18 @@ describe('planConsumer', () => {
     });
   });
 
-  test('counts unsettled deliveries: as asked, else by the kind of ack, and never without end', () => {
+  test('limits unsettled deliveries as requested, else by the kind of ack, and always', () => {
     expect(plan('/queue/q').prefetch).toBe(10);
     expect(plan('/queue/q', { ack: 'client' }).prefetch).toBe(20);
     expect(plan('/queue/q', { headers: { 'prefetch-count': '3' } }).prefetch).toBe(3);
     expect(plan('/queue/q', { headers: { 'prefetch-count': '0' } }).prefetch).toBe(65_535);
   });
 
-  test('names a private queue anew each time', () => {
+  test('gives each private queue a new name', () => {
     expect(plan('/topic/a', { ack: 'client' }).queue).not.toBe(plan('/topic/a', { ack: 'client' }).queue);
   });
 
-  test('keeps nothing for a session that has no login', () => {
+  test('keeps no messages for a session without a login', () => {
     const headers = { durable: 'true' };
     const owner = { ...ALICE, user: 'anonymous' };
     const own = () => plan('/user/queue/x', { headers, owner, user: 's-1' });
@@ -138,7 +143,7 @@ describe('planConsumer', () => {
     expect(plan('/topic/x', { headers, owner }).lifetime).toBe('until-forgotten');
   });
 
-  test('names a durable queue after user, client-id, destination and id', () => {
+  test('derives the name of a durable queue from user, client-id, destination and id', () => {
     const headers = { durable: 'true' };
     const name = (subscribe: Subscribe, to = '/topic/a') => plan(to, { headers, ...subscribe }).queue;
     const names = [
@@ -178,7 +183,7 @@ describe('planConsumer', () => {
   });
 });
 
-test('declarationFor: a SEND without queue headers says nothing about its queue', () => {
+test('declarationFor: a SEND without queue headers declares nothing', () => {
   const declared = (headers: Record<string, string>) =>
     declarationFor(new Map(Object.entries(headers)), 'send', settings);
   expect(declared({ persistent: 'true', priority: '3', 'x-custom': '1' })).toBeUndefined();

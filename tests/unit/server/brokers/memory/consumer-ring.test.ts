@@ -19,7 +19,7 @@ function turns(ring: ConsumerRing, names: Map<MemoryConsumer, string>, count: nu
 }
 
 describe('ConsumerRing', () => {
-  test('takes turns, and passes over who is full', () => {
+  test('goes round robin, and skips full consumers', () => {
     const ring = new ConsumerRing(false);
     const names = new Map([
       [consumer(1), 'a'],
@@ -30,7 +30,7 @@ describe('ConsumerRing', () => {
     expect(turns(ring, names, 8)).toBe('abcbcbcb');
   });
 
-  test('prefers priority, in turns among equals', () => {
+  test('prefers priority, and goes round robin among equals', () => {
     const ring = new ConsumerRing(false);
     const names = new Map([
       [consumer(), 'l'],
@@ -42,7 +42,7 @@ describe('ConsumerRing', () => {
     expect(turns(ring, names, 5)).toBe('hihll');
   });
 
-  test('a single active consumer has it all until it goes', () => {
+  test('a single active consumer gets everything until it leaves', () => {
     const ring = new ConsumerRing(true);
     const [a, b] = [consumer(2), consumer(2, 9)];
     const names = new Map([
@@ -58,7 +58,7 @@ describe('ConsumerRing', () => {
     expect(ring.next()).toBeUndefined();
   });
 
-  test('says whether somebody holds the queue alone', () => {
+  test('reports whether a consumer is exclusive', () => {
     const ring = new ConsumerRing(false);
     const holder = consumer(1, 0, true);
     ring.add(holder);

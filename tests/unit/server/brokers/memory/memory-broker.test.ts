@@ -23,17 +23,17 @@ afterEach(async () => {
 });
 
 describe('delivery', () => {
-  test('a listener, and a consumer that waits, have the message when publish returns', async () => {
+  test('a listener and a waiting consumer have the message when publish returns', async () => {
     const desk = await deskOf();
-    const heard = await desk.listen('/topic/t');
+    const listener = await desk.listen('/topic/t');
     const { inbox } = await desk.channel().consume('/queue/q');
     void desk.send('/topic/t', 'one');
     void desk.send('/queue/q', 'two');
     await Promise.resolve();
-    expect([heard.inbox.all.length, inbox.all.length]).toEqual([1, 1]);
+    expect([listener.inbox.all.length, inbox.all.length]).toEqual([1, 1]);
   });
 
-  test('a long queue is handed out in turns of the event loop, not at once', async () => {
+  test('a long queue is delivered in several turns of the event loop', async () => {
     const desk = await deskOf();
     for (let i = 0; i < 1_000; i++) await desk.send('/queue/q', String(i));
     const counts: number[] = [];
@@ -48,7 +48,7 @@ describe('delivery', () => {
 });
 
 describe('exchanges', () => {
-  test('those of the configuration are there, and the topic exchange may be one of them', async () => {
+  test('configured exchanges exist, and the topic exchange may be one of them', async () => {
     const desk = await deskOf({ exchanges: [{ name: 'news', type: 'fanout' }], topicExchange: 'my.topics' });
     const news = await desk.listen('/exchange/news');
     const topic = await desk.listen('/topic/a/*');
@@ -58,12 +58,12 @@ describe('exchanges', () => {
     expect((await topic.inbox.next()).message.origin).toEqual({ kind: 'topic', key: 'a.b' });
   });
 
-  test('one that is missing is named, with those that are there', async () => {
+  test('an error names a missing exchange and the existing ones', async () => {
     const desk = await deskOf();
     await expect(desk.send('/exchange/nowhere', 'x')).rejects.toThrow(/no exchange "nowhere".*amq\.topic, amq\.direct/);
   });
 
-  test('a queue that is bound twice gets a message once', async () => {
+  test('a queue with two matching bindings gets a message once', async () => {
     const desk = await deskOf();
     const channel = desk.channel();
     const headers = { 'x-queue-name': 'shared' };
@@ -76,8 +76,8 @@ describe('exchanges', () => {
   });
 });
 
-describe('bounds', () => {
-  test('all queues together: a message that does not fit is refused, and goes nowhere', async () => {
+describe('limits', () => {
+  test('messagesMaxBytes: a message that does not fit is refused, and reaches no receiver', async () => {
     const desk = await deskOf({ messagesMaxBytes: 10_000 });
     const body = 'x'.repeat(4_000);
     const { bodies } = await desk.listen('/topic/t');
@@ -93,7 +93,7 @@ describe('bounds', () => {
     expect(await bodies(1)).toEqual(['fits again']);
   });
 
-  test('memory is given back however a message ends', async () => {
+  test('every end of a message frees its memory', async () => {
     const desk = await deskOf({ messagesMaxBytes: 5_000 });
     const body = 'x'.repeat(3_000);
     const channel = desk.channel();
@@ -121,7 +121,7 @@ describe('bounds', () => {
     expect(await bodies(2)).toEqual(['abcdefghij', 'ABCDEFGHIJ']);
   });
 
-  test('the number of queues', async () => {
+  test('queuesMax bounds the number of queues', async () => {
     const desk = await deskOf({ queuesMax: 2 });
     await desk.send('/queue/1', 'x');
     await desk.send('/queue/2', 'x');
@@ -134,7 +134,7 @@ describe('bounds', () => {
 });
 
 describe('dead letters', () => {
-  test('that multiply are held to the memory of the broker, a little in each turn', async () => {
+  test('that multiply stay within the memory limit, and each turn handles few', async () => {
     const queueArguments = { ...queues.arguments, boundDeadLetters: true };
     const desk = await deskOf({ messagesMaxBytes: 100_000, queueArguments });
     const headers = { 'x-message-ttl': '0', 'x-dead-letter-exchange': 'amq.fanout', 'prefetch-count': '1' };
@@ -146,7 +146,7 @@ describe('dead letters', () => {
     try {
       await desk.send('/exchange/amq.fanout', 'multiplies');
       for (let i = 0; i < 50; i++) await new Promise((resolve) => setTimeout(resolve));
-      // 12 factorial of them would be on their way by now
+      // Without the limit, 12 factorial of them would be in flight by now
       expect(turns.mock.calls.length).toBeLessThan(10_000);
     } finally {
       turns.mockRestore();
@@ -154,7 +154,7 @@ describe('dead letters', () => {
     }
   });
 
-  test('do not go in circles', async () => {
+  test('do not circulate', async () => {
     const desk = await deskOf();
     const headers = { 'x-message-ttl': '0', 'x-dead-letter-exchange': '' };
     await desk.send('/queue/b', 'x', { ...headers, 'x-dead-letter-routing-key': 'a' });
@@ -166,23 +166,23 @@ describe('dead letters', () => {
     expect(inbox.all).toHaveLength(1);
   });
 
-  test('end after 16 queues, however many pass them on', async () => {
+  test('end after 16 queues, however many follow', async () => {
     const desk = await deskOf();
-    const heard = await desk.listen('/topic/heard');
+    const listener = await desk.listen('/topic/dead');
     const passOn = (from: number, exchange: string, key: string) => {
       const dead = { 'x-dead-letter-exchange': exchange, 'x-dead-letter-routing-key': key };
       return desk.send(`/queue/${from}`, `from ${from}`, { ...dead, 'x-message-ttl': '0' });
     };
-    await passOn(0, 'amq.topic', 'heard');
-    expect(await heard.bodies(1)).toEqual(['from 0']);
+    await passOn(0, 'amq.topic', 'dead');
+    expect(await listener.bodies(1)).toEqual(['from 0']);
     for (let from = 1; from <= 20; from++) await passOn(from, '', String(from - 1));
     // Queue 15 is the first of 16, down to queue 0
-    expect(await heard.bodies(15)).toEqual(Array.from({ length: 15 }, (_, index) => `from ${index + 1}`));
+    expect(await listener.bodies(15)).toEqual(Array.from({ length: 15 }, (_, index) => `from ${index + 1}`));
     await desk.send('/queue/0', 'last');
-    expect(await heard.bodies(1)).toEqual(['last']);
+    expect(await listener.bodies(1)).toEqual(['last']);
   });
 
-  test('that consumers reject go on for as long as they do', async () => {
+  test('that consumers reject continue without a limit', async () => {
     const desk = await deskOf();
     const headers = { 'x-dead-letter-exchange': '', 'x-dead-letter-routing-key': 'again' };
     const { inbox } = await desk.channel().consume('/queue/again', { headers });
@@ -204,7 +204,7 @@ describe('dead letters', () => {
     expect(await dead.bodies(1)).toEqual(['refused']);
   });
 
-  test('vanish where there is no such exchange', async () => {
+  test('vanish if their exchange does not exist', async () => {
     const desk = await deskOf();
     const headers = { 'x-dead-letter-exchange': 'nowhere', 'prefetch-count': '1' };
     const { inbox } = await desk.channel().consume('/queue/q', { headers });
@@ -223,7 +223,7 @@ describe('time', () => {
     jest.useRealTimers();
   });
 
-  test('a message is there until its time is up, and not after', async () => {
+  test('a message expires at its TTL, not before', async () => {
     const desk = await deskOf();
     const dead = await desk.listen('/exchange/amq.direct/dead');
     const headers = {
@@ -243,7 +243,7 @@ describe('time', () => {
     expect(dead.inbox.all.map(({ message }) => textOf(message))).toEqual(['slow', 'slower', 'short']);
   });
 
-  test('a TTL of 0 is for consumers that wait', async () => {
+  test('a message with a TTL of 0 only reaches waiting consumers', async () => {
     const desk = await deskOf();
     const headers = { 'x-message-ttl': '0', 'prefetch-count': '1' };
     const { inbox } = await desk.channel().consume('/queue/q', { headers });
@@ -255,10 +255,10 @@ describe('time', () => {
     expect(inbox.all.map(({ message }) => textOf(message))).toEqual(['taken', 'taken too']);
   });
 
-  test('x-expires counts from the last use, and not while there is a consumer', async () => {
+  test('x-expires counts from the last use, and not while the queue has a consumer', async () => {
     const desk = await deskOf();
     const headers = { 'x-expires': '1000' };
-    const isThere = () =>
+    const exists = () =>
       desk.send('/amq/queue/q', 'x', {}, true).then(
         () => true,
         () => false,
@@ -269,30 +269,30 @@ describe('time', () => {
     await jest.advanceTimersByTimeAsync(900);
     const { subscription } = await desk.channel().consume('/queue/q');
     await jest.advanceTimersByTimeAsync(5_000);
-    expect(await isThere()).toBe(true);
+    expect(await exists()).toBe(true);
     await subscription.close();
     await jest.advanceTimersByTimeAsync(999);
-    expect(await isThere()).toBe(true);
+    expect(await exists()).toBe(true);
     await jest.advanceTimersByTimeAsync(2);
-    expect(await isThere()).toBe(false);
+    expect(await exists()).toBe(false);
   });
 
-  test('x-expires may be longer than a timer of Node can be', async () => {
+  test('x-expires may exceed the longest timer of Node', async () => {
     const desk = await deskOf();
     const days = 24 * 60 * 60 * 1000;
-    const isThere = () =>
+    const exists = () =>
       desk.send('/amq/queue/q', 'x', {}, true).then(
         () => true,
         () => false,
       );
     await desk.send('/queue/q', 'x', { 'x-expires': String(40 * days) });
     await jest.advanceTimersByTimeAsync(39 * days);
-    expect(await isThere()).toBe(true);
+    expect(await exists()).toBe(true);
     await jest.advanceTimersByTimeAsync(2 * days);
-    expect(await isThere()).toBe(false);
+    expect(await exists()).toBe(false);
   });
 
-  test('nothing is left running when the broker closes', async () => {
+  test('no timer runs after the broker has closed', async () => {
     const desk = await deskOf();
     await desk.send('/queue/q', 'x', { 'x-expires': '1000', 'x-message-ttl': '500' });
     await desk.channel().consume('/queue/r');

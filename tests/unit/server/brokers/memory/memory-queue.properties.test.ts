@@ -1,4 +1,7 @@
-/** A queue of the embedded broker while consumers come, settle in any order and go: no message is lost or doubled. */
+/**
+ * A queue of the embedded broker, while consumers join, settle in any order and leave: no message is lost or
+ * duplicated.
+ */
 import { expect, test } from '@jest/globals';
 import type { BrokerChannel, Delivery, Outcome } from '../../../../../server/src/brokers/broker.js';
 import { MemoryBroker } from '../../../../../server/src/brokers/memory/memory-broker.js';
@@ -23,11 +26,11 @@ const step = fc.oneof(
 class Scene {
   readonly broker = new MemoryBroker({ ...memory, topicExchange, topics, queueArguments: queues.arguments });
   published = 0;
-  /** Not settled, with whoever has them. */
+  /** The unsettled deliveries, each with its channel. */
   readonly held = new Map<Delivery, BrokerChannel>();
   readonly channels: BrokerChannel[] = [];
   readonly over: string[] = [];
-  /** Of messages that have been delivered at least once. */
+  /** The bodies of messages that were delivered at least once. */
   private readonly seen = new Set<string>();
 
   async publish(): Promise<void> {
@@ -51,12 +54,12 @@ class Scene {
     await channel.consume(QUEUE, { ack: 'client', headers, subscriptionId: 's' }, { deliver, ended: () => {} });
   }
 
-  settle(place: number, how: Outcome): void {
+  settle(place: number, outcome: Outcome): void {
     const delivery = [...this.held.keys()][place % Math.max(this.held.size, 1)];
     if (!delivery) return;
     this.held.delete(delivery);
-    if (how !== 'requeue') this.over.push(delivery.message.body.toString());
-    delivery.settle(how);
+    if (outcome !== 'requeue') this.over.push(delivery.message.body.toString());
+    delivery.settle(outcome);
   }
 
   async leave(place: number): Promise<void> {
@@ -68,7 +71,7 @@ class Scene {
 
 const turn = () => new Promise(setImmediate);
 
-test('each message is with one consumer at a time, marked when it comes again, and settled once', async () => {
+test('each message is held by one consumer at a time, marked when redelivered, and settled once', async () => {
   const property = fc.asyncProperty(fc.array(step, { size: 'large', maxLength: 50 }), async (steps) => {
     const scene = new Scene();
     await scene.broker.start();
@@ -80,7 +83,7 @@ test('each message is with one consumer at a time, marked when it comes again, a
       else await scene.leave(each.leave);
     }
     while (scene.channels.length > 0) await scene.leave(0);
-    // What is left, in order
+    // The remaining messages, in order
     const left = Array.from({ length: scene.published }, (_, i) => String(i + 1)).filter(
       (body) => !scene.over.includes(body),
     );

@@ -1,7 +1,7 @@
 import { expect, test } from '@jest/globals';
 import { readLimits } from '../../../../../server/src/brokers/memory/queue-limits.js';
 
-test('what is not said has a default', () => {
+test('missing arguments have defaults', () => {
   expect(readLimits('q', {}, false, 1_000)).toEqual({
     messageTtlMs: undefined,
     expiresMs: undefined,
@@ -16,7 +16,7 @@ test('what is not said has a default', () => {
   });
 });
 
-test('a delivery limit is for quorum queues', () => {
+test('a delivery limit only applies to quorum queues', () => {
   expect(readLimits('q', { 'x-delivery-limit': 3 }, false, 1).deliveryLimit).toBe(Infinity);
   expect(readLimits('q', { 'x-delivery-limit': 3, 'x-queue-type': 'quorum' }, false, 1).deliveryLimit).toBe(3);
 });

@@ -15,15 +15,15 @@ const step = fc.oneof(
     }),
   },
   { weight: 4, arbitrary: fc.constant('take' as const) },
-  { weight: 3, arbitrary: fc.record({ giveBack: fc.nat({ max: 99 }) }) },
+  { weight: 3, arbitrary: fc.record({ requeue: fc.nat({ max: 99 }) }) },
   { weight: 1, arbitrary: fc.record({ expire: fc.nat({ max: 99 }) }) },
 );
 
-/** Of those with the highest priority the oldest. */
+/** Sorts by priority, highest first, then by age. */
 const byTurn = (one: StoredMessage, other: StoredMessage) =>
   Math.min(other.priority, PRIORITY_MAX) - Math.min(one.priority, PRIORITY_MAX) || one.position - other.position;
 
-test('messages come in order of priority and age, also those that come back, in whatever order', () => {
+test('messages leave in order of priority and age, even if they are requeued in any order', () => {
   const property = fc.property(fc.array(step, { size: 'large', maxLength: 100 }), (steps) => {
     const ready = new ReadyMessages(PRIORITY_MAX);
     let model: StoredMessage[] = [];
@@ -45,8 +45,8 @@ test('messages come in order of priority and age, also those that come back, in 
         const message = stored(++position, { priority: each.add, expiresAt: each.expiresAt });
         ready.add(message);
         model = [...model, message].sort(byTurn);
-      } else if ('giveBack' in each) {
-        const [message] = taken.splice(each.giveBack % Math.max(taken.length, 1), 1);
+      } else if ('requeue' in each) {
+        const [message] = taken.splice(each.requeue % Math.max(taken.length, 1), 1);
         if (!message) continue;
         ready.add(message);
         model = [...model, message].sort(byTurn);

@@ -18,11 +18,11 @@ describe('ReadyMessages', () => {
     expect([ready.length, ready.bytes]).toEqual([0, 0]);
   });
 
-  test('tens of thousands that come back, oldest first, cost about the same each', () => {
+  test('requeueing tens of thousands of messages, oldest first, costs about the same for each', () => {
     const ready = new ReadyMessages(0);
     for (let i = 1; i <= 40_000; i++) ready.add(stored(i));
     const taken = Array.from({ length: 30_000 }, () => ready.take()!);
-    // Nothing but the places on a heap is moved
+    // Only places on a heap may move
     const splice = jest.spyOn(Array.prototype, 'splice');
     try {
       for (const each of taken) ready.add(each);
@@ -33,7 +33,7 @@ describe('ReadyMessages', () => {
     expect(drain(ready)).toEqual(Array.from({ length: 40_000 }, (_, i) => i + 1));
   });
 
-  test('finds what has expired at the head of a line, not behind it', () => {
+  test('finds expired messages at the head of a line, not behind it', () => {
     const ready = new ReadyMessages(1);
     ready.add(stored(1, { expiresAt: 50 }));
     ready.add(stored(2));

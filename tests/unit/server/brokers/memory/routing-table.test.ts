@@ -36,7 +36,7 @@ describe('makeRoutingTable', () => {
     expect(table.match('', new Map(Object.entries(headers)))).toEqual(expected ? ['found'] : []);
   });
 
-  test('bindings of a headers exchange are told apart by key and arguments, in whatever order', () => {
+  test('key and arguments, in any order, identify a binding of a headers exchange', () => {
     const table = makeRoutingTable<number>('headers');
     table.set('k', { a: '1', b: '2' }, 1);
     table.set('k', { b: '2', a: '1' }, 2);

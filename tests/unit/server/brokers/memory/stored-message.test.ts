@@ -4,14 +4,14 @@ import type { StoredMessage } from '../../../../../server/src/brokers/memory/sto
 import { messageOf } from '../../../../../server/src/contract/broker-desk.js';
 
 describe('toRoutedMessage', () => {
-  test('shares the headers where nothing has to be written anew', () => {
+  test('shares the headers if none has to change', () => {
     const message = messageOf('x', { 'reply-to': '/queue/a', persistent: 'true', priority: '4', other: 'True' });
     const routed = toRoutedMessage(message, 'e', 'k', 'amq.topic');
     expect(routed.headers).toBe(message.headers);
     expect(routed).toMatchObject({ exchange: 'e', routingKey: 'k', resent: false });
   });
 
-  test('leaves the message of the publisher as it is', () => {
+  test('does not change the message of the publisher', () => {
     const message = messageOf('x', { a: '1', 'reply-to': 'q', persistent: 'False', priority: '04', timestamp: '010' });
     const { headers } = toRoutedMessage(message, 'e', 'k', 'amq.topic');
     expect([...headers]).toEqual([
@@ -24,7 +24,7 @@ describe('toRoutedMessage', () => {
   });
 });
 
-test('toDeadLetter remembers the first death only', () => {
+test('toDeadLetter records the first death only', () => {
   const message = toRoutedMessage(messageOf('x', { expiration: '5' }), 'e', 'k', 'amq.topic');
   const stored = { message } as StoredMessage;
   const first = toDeadLetter(stored, { queue: 'q', reason: 'expired' }, 'dlx', undefined);

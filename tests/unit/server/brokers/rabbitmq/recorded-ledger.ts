@@ -2,11 +2,11 @@ import type { Channel, ConsumeMessage } from 'amqplib';
 import type { Delivery } from '../../../../../server/src/brokers/broker.js';
 import { DeliveryLedger } from '../../../../../server/src/brokers/rabbitmq/consume/delivery-ledger.js';
 
-/** The ledger of a channel that writes down what reaches AMQP. */
+/** A ledger whose channel records the calls that reach AMQP. */
 export class RecordedLedger {
   readonly calls: string[] = [];
   readonly ledger: DeliveryLedger;
-  /** amqplib throws from then on. */
+  /** While true, the channel throws as amqplib does. */
   isClosing = false;
 
   constructor() {

@@ -4,7 +4,7 @@ import type { QueuePlan } from '../../../../../server/src/brokers/queue-plan.js'
 import type { ScratchChannels } from '../../../../../server/src/brokers/rabbitmq/amqp/scratch-channels.js';
 import { Topology } from '../../../../../server/src/brokers/rabbitmq/topology.js';
 
-/** A broker at which a queue may be made by others, with other arguments, once it has been declared. */
+/** A broker where another client may recreate a declared queue with other arguments. */
 function setUp(isReplaced: boolean) {
   const calls: string[] = [];
   let declared = 0;
@@ -32,41 +32,45 @@ const plan = (queue: string): QueuePlan => ({
   lifetime: 'subscription',
 });
 
-test('a queue that others can make is looked at again when it is bound', async () => {
+test('a queue that other clients can create is checked again after its binding', async () => {
   const { calls, topology } = setUp(false);
   expect(await topology.provide(plan('jobs'))).toBe(7);
   expect(calls).toEqual(['declare jobs', 'bind jobs amq.topic k', 'declare jobs']);
 });
 
-test('and loses its binding where others have made it with other arguments', async () => {
+test('a queue that was recreated with other arguments loses its binding', async () => {
   const { calls, topology } = setUp(true);
   await expect(topology.provide(plan('jobs'))).rejects.toMatchObject({ code: 'queue-conflict' });
   expect(calls.at(-1)).toBe('unbind jobs amq.topic k');
 });
 
-test('a queue of the relay’s own, which nobody else can make, is bound at once', async () => {
+test('a queue with a reserved name is bound without a second check', async () => {
   const { calls, topology } = setUp(true);
   await topology.provide(plan('stomp-relay.durable.x'));
   expect(calls).toEqual(['declare stomp-relay.durable.x', 'bind stomp-relay.durable.x amq.topic k']);
 });
 
 test.each<[string, number | undefined, object | undefined]>([
-  ['is declared', undefined, undefined],
-  ['of another type is refused', 406, { code: 'queue-conflict', message: expect.stringMatching(/"x".*durable topic/) }],
-  ['that the relay may not declare is taken as it is', 403, undefined],
-])('an exchange of the relay’s own that %s', async (_, reply, refusal) => {
-  const asked: string[] = [];
+  ['is missing is declared', undefined, undefined],
+  [
+    'has another type is refused',
+    406,
+    { code: 'queue-conflict', message: expect.stringMatching(/"x".*durable topic/) },
+  ],
+  ['the relay may not declare is accepted as it is', 403, undefined],
+])('an exchange of the relay that %s', async (_, reply, refusal) => {
+  const calls: string[] = [];
   const channel = {
     assertExchange: (...declared: unknown[]) => {
-      asked.push(`declare ${JSON.stringify(declared)}`);
+      calls.push(`declare ${JSON.stringify(declared)}`);
       return reply === undefined ? Promise.resolve() : Promise.reject(Object.assign(new Error(), { code: reply }));
     },
-    checkExchange: (name: string) => Promise.resolve(asked.push(`check ${name}`)),
+    checkExchange: (name: string) => Promise.resolve(calls.push(`check ${name}`)),
   };
   const scratch = { run: (work: (channel: Channel) => unknown) => work(channel as unknown as Channel) };
   const topology = new Topology(scratch as unknown as ScratchChannels);
   const ensured = topology.ensureTopicExchange('x');
   await (refusal ? expect(ensured).rejects.toMatchObject(refusal) : ensured);
   expect(topology.knowsExchange('x')).toBe(refusal === undefined);
-  expect(asked).toEqual(['declare ["x","topic",{"durable":true}]', ...(reply === 403 ? ['check x'] : [])]);
+  expect(calls).toEqual(['declare ["x","topic",{"durable":true}]', ...(reply === 403 ? ['check x'] : [])]);
 });

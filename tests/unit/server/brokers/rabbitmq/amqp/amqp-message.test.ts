@@ -3,7 +3,7 @@ import type { ConsumeMessage } from 'amqplib';
 import { copyKeys, toRoutedMessage } from '../../../../../../server/src/brokers/rabbitmq/amqp/amqp-message.js';
 
 function incoming(properties: Record<string, unknown>, fields: Record<string, unknown> = {}): ConsumeMessage {
-  const where = {
+  const allFields = {
     exchange: 'amq.topic',
     routingKey: 'k',
     deliveryTag: 1,
@@ -11,14 +11,14 @@ function incoming(properties: Record<string, unknown>, fields: Record<string, un
     consumerTag: 'c',
     ...fields,
   };
-  return { content: Buffer.from('x'), fields: where, properties } as unknown as ConsumeMessage;
+  return { content: Buffer.from('x'), fields: allFields, properties } as unknown as ConsumeMessage;
 }
 
 const routed = (properties: Record<string, unknown>) => toRoutedMessage(incoming(properties), 'amq.topic');
-const shown = (properties: Record<string, unknown>) => Object.fromEntries(routed(properties).headers);
-const table = (headers: Record<string, unknown>) => shown({ headers });
+const headersOf = (properties: Record<string, unknown>) => Object.fromEntries(routed(properties).headers);
+const table = (headers: Record<string, unknown>) => headersOf({ headers });
 
-describe('coming out', () => {
+describe('a delivery', () => {
   test('properties become headers, in a fixed order, before the table', () => {
     const message = routed({
       appId: 'a',
@@ -44,7 +44,7 @@ describe('coming out', () => {
     expect(message.origin).toEqual({ kind: 'topic', key: 'k' });
   });
 
-  test('typed values are readable text', () => {
+  test('typed values become readable text', () => {
     const headers = {
       yes: true,
       no: false,
@@ -81,7 +81,7 @@ describe('coming out', () => {
     });
   });
 
-  test('what the wire makes for itself, and all of the relay, cannot be forged by a publisher', () => {
+  test('a publisher cannot forge headers of STOMP or of the relay', () => {
     const headers = {
       destination: '/topic/secret',
       'message-id': '1',
@@ -99,8 +99,8 @@ describe('coming out', () => {
     expect(table(headers)).toEqual({ kept: 'yes' });
   });
 
-  test('a property goes before a table entry of the same name', () => {
-    expect(shown({ contentType: 'text/plain', headers: { 'content-type': 'forged' } })).toEqual({
+  test('a property takes precedence over a table entry of the same name', () => {
+    expect(headersOf({ contentType: 'text/plain', headers: { 'content-type': 'forged' } })).toEqual({
       'content-type': 'text/plain',
     });
   });
@@ -109,33 +109,30 @@ describe('coming out', () => {
     ['true', true],
     [true, true],
     ['no', false],
-  ])('relay-resent:%p says %p', (value, resent) => {
+  ])('relay-resent:%p means %p', (value, resent) => {
     expect(routed({ headers: { 'relay-resent': value } }).resent).toBe(resent);
   });
 
-  test('what has no headers at all has none', () => {
+  test('a message without headers has none', () => {
     expect(routed({}).headers.size).toBe(0);
   });
 
   test.each<[string, Record<string, unknown>, string | undefined]>([
-    ['a relay says so', { 'relay-id': 'z', 'relay-session': 's', session: 'of the sender' }, 's'],
-    ['a relay means all', { 'relay-id': 'z', session: 'of the sender' }, undefined],
-    ['a back end says so', { session: 's' }, 's'],
-    ['a back end means all', {}, undefined],
-    ['it is no text', { session: 5 }, '5'],
-  ])('one session is meant where %s', (_, headers, toSession) => {
+    ['a relay names it', { 'relay-id': 'z', 'relay-session': 's', session: 'of the sender' }, 's'],
+    ['a relay names none', { 'relay-id': 'z', session: 'of the sender' }, undefined],
+    ['a back end names it', { session: 's' }, 's'],
+    ['a back end names none', {}, undefined],
+    ['it is not a text', { session: 5 }, '5'],
+  ])('the target session, if %s', (_, headers, toSession) => {
     expect(routed({ headers }).toSession).toBe(toSession);
   });
 });
 
 describe('CC', () => {
-  test('gives the keys that the message also came for', () => {
+  test('contains further keys of the message', () => {
     expect(copyKeys(incoming({ headers: { CC: ['a', 'b', 5] } }))).toEqual(['a', 'b']);
   });
-  test.each([[{}], [{ headers: {} }], [{ headers: { CC: 'a' } }]])(
-    'is nothing where there is none: %p',
-    (properties) => {
-      expect(copyKeys(incoming(properties))).toBeUndefined();
-    },
-  );
+  test.each([[{}], [{ headers: {} }], [{ headers: { CC: 'a' } }]])('may be missing: %p', (properties) => {
+    expect(copyKeys(incoming(properties))).toBeUndefined();
+  });
 });

@@ -1,7 +1,7 @@
 import { expect, test } from '@jest/globals';
 import { tlsConnectOptions, tlsProblem } from '../../../../../../server/src/brokers/rabbitmq/amqp/broker-tls.js';
 
-test('certificates are verified, whatever the environment says', () => {
+test('certificates are verified, whatever the environment sets', () => {
   expect(tlsConnectOptions()).toEqual({ rejectUnauthorized: true });
   expect(tlsConnectOptions({ serverName: 'rabbit.test' })).toEqual({
     rejectUnauthorized: true,
@@ -9,8 +9,8 @@ test('certificates are verified, whatever the environment says', () => {
   });
 });
 
-test('problems of TLS have words, and others are left to others', () => {
-  const problem = (code: string) => tlsProblem(Object.assign(new Error('words of Node'), { code }));
+test('TLS problems have a text, and other problems have none', () => {
+  const problem = (code: string) => tlsProblem(Object.assign(new Error('text of Node'), { code }));
   expect(problem('CERT_HAS_EXPIRED')).toBe('its certificate has expired');
   expect(problem('CERT_NOT_YET_VALID')).toBe('its certificate is not valid yet');
   expect(problem('SELF_SIGNED_CERT_IN_CHAIN')).toMatch(/rabbitmq\.tls\.caFile/);

@@ -1,4 +1,4 @@
-/** What stands at the address of RabbitMQ may be anything: nothing of it ends the process or lets anybody in. */
+/** Any program may listen at the address of RabbitMQ. No answer of it ends the process or makes it accept a login. */
 import { once } from 'node:events';
 import { createServer, type Server, type Socket } from 'node:net';
 import type { AddressInfo } from 'node:net';
@@ -12,8 +12,8 @@ afterEach(async () => {
   await Promise.all(servers.splice(0).map((server) => once(server.close(), 'close')));
 });
 
-/** The address of something that does `answer` to whoever connects, and how many have. */
-async function stand(answer: (socket: Socket) => void): Promise<{ url: string; connections: () => number }> {
+/** Starts a server that runs `answer` for each connection, and counts the connections. */
+async function serve(answer: (socket: Socket) => void): Promise<{ url: string; connections: () => number }> {
   let connections = 0;
   const server = createServer((socket) => {
     connections++;
@@ -59,69 +59,69 @@ function close(code: number): Buffer {
   return method(10, 50, fields);
 }
 
-describe('what is no answer', () => {
+describe('without an answer to the login', () => {
   test.each<[string, (socket: Socket) => void]>([
-    ['nobody speaks', () => undefined],
-    ['it hangs up', (socket) => socket.destroy()],
-    ['it resets', (socket) => socket.resetAndDestroy()],
-    ['it speaks HTTP', (socket) => socket.end('HTTP/1.1 400 Bad Request\r\n\r\n')],
-    ['it begins and hangs up', (socket) => socket.end(START)],
-    ['it begins and is silent', (socket) => socket.write(START)],
-    ['it fails after the login', (socket) => socket.write(Buffer.concat([START, close(541)]))],
-    ['it is busy after the login', (socket) => socket.write(Buffer.concat([START, close(320)]))],
-  ])('%s', async (_what, answer) => {
-    const { url } = await stand(answer);
+    ['silence', () => undefined],
+    ['a closed connection', (socket) => socket.destroy()],
+    ['a reset', (socket) => socket.resetAndDestroy()],
+    ['HTTP', (socket) => socket.end('HTTP/1.1 400 Bad Request\r\n\r\n')],
+    ['a closed connection after the start', (socket) => socket.end(START)],
+    ['silence after the start', (socket) => socket.write(START)],
+    ['a failure after the login', (socket) => socket.write(Buffer.concat([START, close(541)]))],
+    ['a busy node after the login', (socket) => socket.write(Buffer.concat([START, close(320)]))],
+  ])('the check rejects: %s', async (_, answer) => {
+    const { url } = await serve(answer);
     await expect(check([url])).rejects.toThrow();
   });
 
-  test('its error holds no passcode, nor that of the relay', async () => {
-    const { url } = await stand((socket) => socket.write(Buffer.concat([START, close(541)])));
+  test('the error contains neither the passcode nor that of the relay', async () => {
+    const { url } = await serve((socket) => socket.write(Buffer.concat([START, close(541)])));
     const error = (await check([url]).catch((reason: unknown) => reason)) as Error;
     expect(`${error.message} ${error.stack}`).not.toMatch(/very-secret|own@/);
   });
 
-  test('the other addresses are tried, until nobody waits any more', async () => {
+  test('the other addresses are tried, until the signal aborts', async () => {
     const giveUp = new AbortController();
-    const first = await stand((socket) => {
+    const first = await serve((socket) => {
       giveUp.abort();
       socket.destroy();
     });
     await expect(check([first.url, first.url, first.url], giveUp.signal)).rejects.toThrow();
     expect(first.connections()).toBe(1);
-    const second = await stand((socket) => socket.destroy());
+    const second = await serve((socket) => socket.destroy());
     await expect(check([second.url, second.url, second.url])).rejects.toThrow();
     expect(second.connections()).toBe(3);
   });
 });
 
-describe('who is let in', () => {
+describe('an accepted login', () => {
   const TUNE = method(10, 30, Buffer.from([0, 0, 0, 2, 0, 0, 0, 0])); // any channels, frames of 128 KiB, no heart-beats
   const OPEN_OK = method(10, 41, Buffer.from([0]));
   const CLOSE_OK = method(10, 51, Buffer.alloc(0));
   const holds = (chunk: Buffer, methodId: number) => chunk.includes(Buffer.from([0, 10, 0, methodId]));
 
   test.each([
-    ['in good order', CLOSE_OK],
-    ['also where that is not answered', Buffer.alloc(0)],
-    ['also where the answer is an error', close(541)],
-  ])('has logged out again when the answer comes, %s', async (_how, answer) => {
-    const said: string[] = [];
-    const { url } = await stand((socket) => {
+    ['in order', CLOSE_OK],
+    ['without an answer to the close', Buffer.alloc(0)],
+    ['with an error as the answer to the close', close(541)],
+  ])('closes its connection before the result, %s', async (_, answer) => {
+    const events: string[] = [];
+    const { url } = await serve((socket) => {
       socket.write(Buffer.concat([START, TUNE, OPEN_OK]));
-      socket.on('close', () => said.push('gone'));
+      socket.on('close', () => events.push('gone'));
       socket.on('data', (chunk) => {
         if (!holds(chunk, 50)) return;
-        said.push('close');
+        events.push('close');
         socket.write(answer);
       });
     });
     await expect(check([url])).resolves.toBe(true);
     await Promise.all([...sockets].map((socket) => once(socket, 'close')));
-    expect(said).toEqual(['close', 'gone']);
+    expect(events).toEqual(['close', 'gone']);
   });
 
-  test('is let in also where the node stops in that moment (320, connection forced)', async () => {
-    const { url } = await stand((socket) => {
+  test('is accepted even if the node stops at that moment (320, connection forced)', async () => {
+    const { url } = await serve((socket) => {
       socket.write(Buffer.concat([START, TUNE]));
       socket.on('data', (chunk) => holds(chunk, 40) && socket.write(Buffer.concat([OPEN_OK, close(320)])));
     });
@@ -130,15 +130,15 @@ describe('who is let in', () => {
 });
 
 describe('a refusal', () => {
-  test('403 is final: no other address is asked', async () => {
-    const { url, connections } = await stand((socket) => socket.write(Buffer.concat([START, close(403)])));
+  test('403 is final: no other address is tried', async () => {
+    const { url, connections } = await serve((socket) => socket.write(Buffer.concat([START, close(403)])));
     await expect(check([url, url])).resolves.toBe(false);
     expect(connections()).toBe(1);
   });
 
-  test('what it is asked with is the login, not the credentials of the address', async () => {
+  test('the check uses the login, not the credentials of the address', async () => {
     let response = '';
-    const { url } = await stand((socket) => {
+    const { url } = await serve((socket) => {
       socket.write(START);
       socket.on('data', (chunk) => {
         response += chunk.toString('latin1');

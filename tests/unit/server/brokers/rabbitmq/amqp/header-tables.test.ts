@@ -7,7 +7,7 @@ function tableOf(tables: HeaderTables, headers: [name: string, value: string][])
   return tables.with(columns);
 }
 
-test('headers of the same names, in the same order, share a table, which has the latest values', () => {
+test('messages with the same header names in the same order share a table with the latest values', () => {
   const tables = new HeaderTables();
   const first = tableOf(tables, [
     ['user', 'ann'],
@@ -24,7 +24,7 @@ test('headers of the same names, in the same order, share a table, which has the
   ]);
 });
 
-test('a table has no header of another message', () => {
+test('a table contains no header of another message', () => {
   const tables = new HeaderTables();
   const seen = [
     [],
@@ -48,7 +48,7 @@ test('a table has no header of another message', () => {
   }
 });
 
-test('no name means anything to JavaScript', () => {
+test('no header name has a meaning in JavaScript', () => {
   const tables = new HeaderTables();
   const table = tableOf(tables, [
     ['__proto__', 'a'],
@@ -63,7 +63,7 @@ test('no name means anything to JavaScript', () => {
   expect('valueOf' in tableOf(tables, [['toString', 'd']])).toBe(false);
 });
 
-test('names that are new each time are not kept for ever', () => {
+test('the number of kept tables is bounded', () => {
   const tables = new HeaderTables();
   const first = tableOf(tables, [['x-0', '']]);
   for (let i = 1; i <= 64; i++) tableOf(tables, [[`x-${i}`, '']]);

@@ -54,7 +54,7 @@ describe('the options for amqplib', () => {
     });
   });
 
-  test('a second sending says so', () => {
+  test('a second sending is marked', () => {
     expect(optionsOf(outgoing({}), 'z', true).headers).toEqual({ 'relay-id': 'z', 'relay-resent': 'true' });
   });
 
@@ -62,7 +62,7 @@ describe('the options for amqplib', () => {
     expect(optionsOf(outgoing({ persistent }), 'z', false).deliveryMode).toBeUndefined();
   });
 
-  test('no name means anything to JavaScript', () => {
+  test('no header name has a meaning in JavaScript', () => {
     const options = optionsOf(
       outgoing([
         ['__proto__', 'a'],
@@ -89,7 +89,7 @@ describe('the options for amqplib', () => {
     expect(sent('c', true)).toEqual({ colour: 'red', 'relay-id': 'c', 'relay-resent': 'true' });
   });
 
-  test('which session is meant goes along, and is not shown', () => {
+  test('the target session travels with the message and is not visible', () => {
     const options = optionsOf({ ...outgoing({ session: 'mine' }), toSession: 's' }, 'z', false);
     expect(options.headers).toEqual({ session: 'mine', 'relay-session': 's', 'relay-id': 'z' });
     const back = toRoutedMessage(delivered(options), 'amq.topic');
@@ -97,14 +97,14 @@ describe('the options for amqplib', () => {
     expect(back.toSession).toBe('s');
   });
 
-  test('what went in comes out', () => {
+  test('a round trip keeps the headers', () => {
     const message = outgoing({ 'content-type': 'a/b', persistent: 'true', priority: '3', x: 'é\nü', timestamp: '5' });
     const back = toRoutedMessage(delivered(optionsOf(message, 'z', false)), 'amq.topic');
     expect(Object.fromEntries(back.headers)).toEqual(Object.fromEntries(message.headers));
   });
 });
 
-test('a message weighs what `messageBytes` counts', () => {
+test('the size of a message equals `messageBytes`', () => {
   const message = outgoing({ 'content-type': 'text/plain', colour: 'red' });
   expect(new OutgoingMessage(message, LIMITS, FRAME_MAX).bytes).toBe(messageBytes(message));
 });
@@ -125,17 +125,17 @@ describe('the size of headers', () => {
   const named = (count: number, bytes: number) =>
     outgoing(Array.from({ length: count }, (_, i): [string, string] => [`h${i}`, 'x'.repeat(bytes)]));
 
-  test('fits as long as amqplib can encode it', () => {
+  test('is accepted if amqplib can encode them', () => {
     expect(() => new OutgoingMessage(named(1, 65_000), LIMITS, FRAME_MAX)).not.toThrow();
   });
 
   test.each([
     ['one long value', named(1, 65_500), FRAME_MAX],
-    ['many short ones, whose encoding adds up', named(6_200, 0), FRAME_MAX],
+    ['many short values', named(6_200, 0), FRAME_MAX],
     ['a small frame_max', named(1, 8_100), 8_192],
-    ['a session that is meant', { ...outgoing({}), toSession: 'x'.repeat(65_500) }, FRAME_MAX],
-    ['properties, which count too', outgoing({ ...FOUR_PROPERTIES, y: 'x'.repeat(7_100) }), 8_192],
-  ])('is refused beyond it: %s', (_, message, frameMax) => {
+    ['a target session', { ...outgoing({}), toSession: 'x'.repeat(65_500) }, FRAME_MAX],
+    ['properties', outgoing({ ...FOUR_PROPERTIES, y: 'x'.repeat(7_100) }), 8_192],
+  ])('is refused beyond that: %s', (_, message, frameMax) => {
     expect(() => new OutgoingMessage(message, LIMITS, frameMax)).toThrow(
       expect.objectContaining({ code: 'invalid-header' }),
     );

@@ -9,7 +9,7 @@ afterEach(() => {
   jest.useRealTimers();
 });
 
-/** A channel as the broker sees it: an ack of what it does not know, or knows no more, would close it. */
+/** A channel as the broker sees it. The broker would close it over an ack with an unknown or settled tag. */
 class Channel {
   delivered = 0;
   acked = 0;

@@ -3,10 +3,10 @@ import type { Delivery, Outcome } from '../../../../../../server/src/brokers/bro
 import { fc } from '../../../../../support/properties.js';
 import { RecordedLedger } from '../recorded-ledger.js';
 
-/** What the broker has given and not got back, and what it was told. */
+/** The broker's unsettled deliveries, and the calls that reached it. */
 interface Model {
   readonly unsettled: Set<number>;
-  readonly told: string[];
+  readonly calls: string[];
   delivered: number;
   isGone: boolean;
 }
@@ -17,7 +17,7 @@ interface Real {
 type Command = fc.Command<Model, Real>;
 
 const agree = (model: Model, { recorded }: Real): void => {
-  expect(recorded.calls).toEqual(model.told);
+  expect(recorded.calls).toEqual(model.calls);
   expect(recorded.ledger.size).toBe(model.unsettled.size);
 };
 
@@ -31,7 +31,7 @@ class Deliver implements Command {
   toString = () => 'deliver';
 }
 
-/** Any delivery, also one that is settled or of a channel that is gone. */
+/** Settles any delivery, even a settled one or one of a lost channel. */
 class Settle implements Command {
   constructor(
     private readonly index: number,
@@ -44,8 +44,8 @@ class Settle implements Command {
     const delivery = real.deliveries[tag - 1]!;
     (this.isKept ? delivery.settlement : delivery).settle(this.outcome);
     const isFirst = model.unsettled.delete(tag);
-    if (isFirst && !model.isGone) model.told.push(`${this.outcome} ${tag}`);
-    // A channel that begins to close is found to be gone by the first call
+    if (isFirst && !model.isGone) model.calls.push(`${this.outcome} ${tag}`);
+    // The first call reveals that a closing channel is gone
     if (isFirst && model.isGone) model.unsettled.clear();
     agree(model, real);
   }
@@ -66,7 +66,7 @@ class Lose implements Command {
   toString = () => (this.isNoticed ? 'the channel is gone' : 'the channel begins to close');
 }
 
-test('each delivery reaches AMQP once at most, as it was settled first, and none of a channel that is gone', () => {
+test('each delivery reaches AMQP at most once, with its first outcome, and never after its channel is gone', () => {
   const outcome = fc.constantFrom<Outcome[]>('ack', 'requeue', 'drop');
   const commands = fc.commands<Model, Real>(
     [
@@ -79,7 +79,7 @@ test('each delivery reaches AMQP once at most, as it was settled first, and none
     { size: '+1' },
   );
   const property = fc.property(commands, (all) => {
-    const model = { unsettled: new Set<number>(), told: [], delivered: 0, isGone: false };
+    const model = { unsettled: new Set<number>(), calls: [], delivered: 0, isGone: false };
     fc.modelRun(() => ({ model, real: { recorded: new RecordedLedger(), deliveries: [] } }), all);
   });
   fc.assert(property, { numRuns: 300 });

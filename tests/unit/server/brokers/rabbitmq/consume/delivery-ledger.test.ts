@@ -2,7 +2,7 @@ import { inspect } from 'node:util';
 import { expect, test } from '@jest/globals';
 import { RecordedLedger } from '../recorded-ledger.js';
 
-test('each delivery is settled as it was said, in any order', () => {
+test('each delivery is settled with its outcome, in any order', () => {
   const recorded = new RecordedLedger();
   const [a, b, c] = [recorded.deliver(1), recorded.deliver(2), recorded.deliver(3)];
   b.settle('requeue');
@@ -12,7 +12,7 @@ test('each delivery is settled as it was said, in any order', () => {
   expect(recorded.ledger.size).toBe(0);
 });
 
-test('a tag that is settled, or was never delivered, does not reach AMQP', () => {
+test('a settled or unknown tag does not reach AMQP', () => {
   const recorded = new RecordedLedger();
   const delivery = recorded.deliver(1);
   delivery.settle('ack');
@@ -21,7 +21,7 @@ test('a tag that is settled, or was never delivered, does not reach AMQP', () =>
   expect(recorded.calls).toEqual(['ack 1']);
 });
 
-test('nothing of a channel that is gone reaches AMQP', () => {
+test('settling on a lost channel does not reach AMQP', () => {
   const recorded = new RecordedLedger();
   const delivery = recorded.deliver(1);
   recorded.ledger.end();
@@ -29,7 +29,7 @@ test('nothing of a channel that is gone reaches AMQP', () => {
   expect(recorded.calls).toEqual([]);
 });
 
-test('a channel that is closing already is taken for gone', () => {
+test('a closing channel counts as gone', () => {
   const recorded = new RecordedLedger();
   const [a, b] = [recorded.deliver(1), recorded.deliver(2)];
   recorded.isClosing = true;
@@ -39,7 +39,7 @@ test('a channel that is closing already is taken for gone', () => {
   expect(recorded.ledger.size).toBe(0);
 });
 
-test('what is kept until the client acknowledges settles the same, and holds nothing of the message', () => {
+test('a settlement settles like its delivery, and holds nothing of the message', () => {
   const recorded = new RecordedLedger();
   const delivery = recorded.deliver(1);
   const { settlement, message } = delivery;

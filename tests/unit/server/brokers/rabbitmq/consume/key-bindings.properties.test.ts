@@ -1,6 +1,6 @@
 /**
- * Bindings of a queue while keys are wanted and dropped, the broker fails and refuses, and connections come and go: asked one
- * thing at a time for a key, and in the end what the broker has is what is wished.
+ * The bindings of a queue, while keys are requested and dropped, the broker fails and refuses, and connections come and
+ * go. Each key has one operation at a time, and in the end the broker matches the desired state.
  */
 import { afterEach, beforeEach, expect, jest, test } from '@jest/globals';
 import { BrokerError } from '../../../../../../server/src/brokers/broker.js';
@@ -10,7 +10,7 @@ import { fc } from '../../../../../support/properties.js';
 const OPERATIONS_MAX = 3;
 const RETRY_MS = 1_000;
 
-interface Question {
+interface Operation {
   readonly queue: string;
   readonly key: string;
   readonly isBind: boolean;
@@ -18,11 +18,11 @@ interface Question {
   reject(error: BrokerError): void;
 }
 
-/** A broker that answers when it is told to, and not always well. */
+/** A broker whose answers the test controls; some are failures. */
 class UnsureBroker {
-  readonly open: Question[] = [];
+  readonly open: Operation[] = [];
   readonly bound = new Map<string, Set<string>>();
-  /** Set by the test: told of keys that will not be bound. */
+  /** Set by the test; called for keys that will not be bound. */
   onRefused = (_key: string): void => {};
   queue: string | undefined;
   readonly bindings = new KeyBindings(
@@ -38,17 +38,17 @@ class UnsureBroker {
     return new Promise((resolve, reject) => this.open.push({ queue, key, isBind, resolve, reject }));
   }
 
-  answer(index: number, how: 'yes' | 'late' | 'late but done' | 'refused'): void {
-    const [question] = this.open.splice(index % Math.max(this.open.length, 1), 1);
-    if (!question) return;
-    const { queue, key, isBind } = question;
-    // What it has bound it has no reason to refuse
-    if (how === 'refused' && isBind && !this.bound.get(queue)?.has(key)) {
-      return question.reject(new BrokerError('access-refused', 'No.'));
+  answer(index: number, result: 'yes' | 'late' | 'late but done' | 'refused'): void {
+    const [operation] = this.open.splice(index % Math.max(this.open.length, 1), 1);
+    if (!operation) return;
+    const { queue, key, isBind } = operation;
+    // The broker does not refuse an existing binding
+    if (result === 'refused' && isBind && !this.bound.get(queue)?.has(key)) {
+      return operation.reject(new BrokerError('access-refused', 'No.'));
     }
-    if (how !== 'late') this.bound.get(queue)?.[isBind ? 'add' : 'delete'](key);
-    if (how === 'yes' || how === 'refused') question.resolve();
-    else question.reject(new BrokerError('broker-unavailable', 'Late.'));
+    if (result !== 'late') this.bound.get(queue)?.[isBind ? 'add' : 'delete'](key);
+    if (result === 'yes' || result === 'refused') operation.resolve();
+    else operation.reject(new BrokerError('broker-unavailable', 'Late.'));
   }
 
   attach(queue: string, keys: string[]): void {
@@ -64,7 +64,7 @@ class UnsureBroker {
 }
 
 const key = fc.constantFrom('a', 'b', 'c', 'd', 'e');
-const how = fc.constantFrom(
+const result = fc.constantFrom(
   'yes' as const,
   'yes' as const,
   'late' as const,
@@ -72,16 +72,16 @@ const how = fc.constantFrom(
   'refused' as const,
 );
 const step = fc.oneof(
-  { weight: 5, arbitrary: fc.record({ want: key }) },
+  { weight: 5, arbitrary: fc.record({ request: key }) },
   { weight: 4, arbitrary: fc.record({ drop: key }) },
-  { weight: 6, arbitrary: fc.record({ answer: fc.nat({ max: 2 }), how }) },
+  { weight: 6, arbitrary: fc.record({ answer: fc.nat({ max: 2 }), result }) },
   { weight: 1, arbitrary: fc.constant('reconnect' as const) },
   { weight: 1, arbitrary: fc.constant('new channel' as const) },
   { weight: 1, arbitrary: fc.constant('lose' as const) },
   { weight: 1, arbitrary: fc.constant('wait' as const) },
 );
 
-/** Lets all promises that can go on do so. */
+/** Lets all pending promises settle. */
 const settle = () => new Promise(setImmediate);
 
 beforeEach(() => {
@@ -94,48 +94,48 @@ afterEach(() => {
 async function run(steps: readonly (typeof step extends fc.Arbitrary<infer Step> ? Step : never)[]): Promise<void> {
   const broker = new UnsureBroker();
   const { bindings } = broker;
-  const wanted = new Set<string>();
+  const desired = new Set<string>();
   const waits: { readonly name: string; isOver: boolean }[] = [];
   const watch = (name: string, promise: Promise<void> | undefined, refused = () => {}): void => {
     const wait = { name, isOver: false };
     waits.push(wait);
     (promise ?? Promise.resolve()).catch(refused).finally(() => (wait.isOver = true));
   };
-  /** As whoever is refused does. */
+  /** A refused caller drops its key. */
   const drop = (each: string): void => {
-    wanted.delete(each);
+    desired.delete(each);
     watch(`drop ${each}`, bindings.drop(each));
   };
   broker.onRefused = drop;
   let queues = 0;
-  /** To a new queue, or to the one that was there before: then only a channel was lost. */
+  /** Attaches a new queue, or the existing one after the loss of only a channel. */
   const reconnect = (isNew: boolean): void => {
     if (broker.queue !== undefined) broker.detach();
     if (isNew || queues === 0) queues++;
-    broker.attach(`queue ${queues}`, [...wanted]);
+    broker.attach(`queue ${queues}`, [...desired]);
   };
   for (const each of steps) {
     if (each === 'reconnect' || each === 'new channel') reconnect(each === 'reconnect');
     else if (each === 'lose') broker.detach();
     else if (each === 'wait') jest.advanceTimersByTime(RETRY_MS);
-    else if ('want' in each) {
-      wanted.add(each.want);
-      watch(`want ${each.want}`, bindings.request(each.want), () => drop(each.want));
+    else if ('request' in each) {
+      desired.add(each.request);
+      watch(`request ${each.request}`, bindings.request(each.request), () => drop(each.request));
     } else if ('drop' in each) {
       drop(each.drop);
-    } else broker.answer(each.answer, each.how);
+    } else broker.answer(each.answer, each.result);
     await settle();
   }
   if (broker.queue === undefined) reconnect(true);
-  await comeToRest(broker);
-  expect([...(broker.bound.get(broker.queue!) ?? [])].sort()).toEqual([...wanted].sort());
+  await finish(broker);
+  expect([...(broker.bound.get(broker.queue!) ?? [])].sort()).toEqual([...desired].sort());
   expect(bindings.pending).toBe(0);
   expect(waits.filter(({ isOver }) => !isOver)).toEqual([]);
   broker.detach();
 }
 
-/** Everything is answered well from now on. */
-async function comeToRest(broker: UnsureBroker): Promise<void> {
+/** Answers every operation with success until none is left. */
+async function finish(broker: UnsureBroker): Promise<void> {
   for (let round = 0; round < 50; round++) {
     await settle();
     jest.advanceTimersByTime(RETRY_MS);
@@ -145,7 +145,7 @@ async function comeToRest(broker: UnsureBroker): Promise<void> {
   expect(broker.open).toEqual([]);
 }
 
-test('the broker comes to have what is wished last, whatever fails on the way', async () => {
+test('the broker ends with the last desired bindings, whatever fails on the way', async () => {
   const property = fc.asyncProperty(fc.array(step, { size: 'large', maxLength: 60 }), run);
   await fc.assert(property, { numRuns: 200 });
 }, 60_000);

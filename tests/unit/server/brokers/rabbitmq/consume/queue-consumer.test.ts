@@ -18,14 +18,14 @@ function makeConsumer() {
 }
 
 describe('QueueConsumer', () => {
-  test('a first set-up that is refused is told to who asked, and not tried again', async () => {
+  test('a refused first set-up rejects for the caller, and is not tried again', async () => {
     const { consumer, endings } = makeConsumer();
     expect(consumer.failed(refusal('queue-not-found'), 1_000)).toBe(false);
     await expect(consumer.started.promise).rejects.toMatchObject({ code: 'queue-not-found' });
     expect(endings).toEqual([]);
   });
 
-  test('later, what may pass is tried again, and what does not ends the subscription, once', () => {
+  test('later, temporary refusals are tried again, and permanent ones end the subscription once', () => {
     const { consumer, endings } = makeConsumer();
     consumer.attached('tag');
     consumer.detached();
@@ -37,7 +37,7 @@ describe('QueueConsumer', () => {
     expect(endings.map(({ code }) => code)).toEqual(['subscription-ended']);
   });
 
-  test('a queue in use may be held by our own dead connection, for a while', () => {
+  test('a dead connection of the relay may hold a queue for a while', () => {
     const { consumer, endings } = makeConsumer();
     consumer.attached('tag');
     consumer.detached();
@@ -46,7 +46,7 @@ describe('QueueConsumer', () => {
     expect(endings).toHaveLength(1);
   });
 
-  test('after its end, what arrives goes back', () => {
+  test('deliveries after the end are requeued', () => {
     const { consumer, delivered } = makeConsumer();
     consumer.attached('tag');
     consumer.end();

@@ -44,7 +44,7 @@ test('RabbitMQ is asked before the first nack, once, and acks do not wait for th
   expect(asked()).toBe(1);
 });
 
-test('what only looks like a stream is settled as any queue', async () => {
+test('a queue that only looks like a stream is settled as a queue', async () => {
   const { sent, settle, stream } = settling('unknown', [false]);
   settle(1, 'requeue');
   await turns();
@@ -63,14 +63,14 @@ test('without an answer nothing is nacked, and the next one asks again', async (
   expect([sent, asked()]).toEqual([['ack 2'], 2]);
 });
 
-test('a stream that was lost goes on where it was', async () => {
+test('a lost stream continues at its position', async () => {
   const { stream, settle } = settling('unknown', [true]);
   settle(1, 'ack');
   stream.lost();
   expect(await stream.resumeAt()).toBe(11);
 });
 
-describe('what SUBSCRIBE tells of the queue', () => {
+describe('the kind of a queue, from SUBSCRIBE', () => {
   const plan = (part: object) => ({ source: 'as-found', consumer: {}, ...part }) as unknown as QueuePlan;
   test.each<[object, StreamKnowledge]>([
     [{}, 'unknown'],

@@ -11,7 +11,7 @@ const steps = fc.array(
   { size: 'large', maxLength: 40 },
 );
 
-test('whatever the broker confirms, each publish of this channel is settled once, in order', () => {
+test('each publish of this channel is settled once, in order, for any confirms of the broker', () => {
   const property = fc.property(steps, (all) => {
     const ledger = new ConfirmLedger<string>();
     let channel = 1;
@@ -23,9 +23,9 @@ test('whatever the broker confirms, each publish of this channel is settled once
       open.push({ tag: published, item });
     };
     const confirm = (tag: number, multiple: boolean): void => {
-      const isMeant = (each: { tag: number }) => (multiple ? each.tag <= tag : each.tag === tag);
-      expect(ledger.take(tag, multiple)).toEqual(open.filter(isMeant).map(({ item }) => item));
-      open = open.filter((each) => !isMeant(each));
+      const isConfirmed = (each: { tag: number }) => (multiple ? each.tag <= tag : each.tag === tag);
+      expect(ledger.take(tag, multiple)).toEqual(open.filter(isConfirmed).map(({ item }) => item));
+      open = open.filter((each) => !isConfirmed(each));
     };
     for (const step of all) {
       if (step === 'new channel') {

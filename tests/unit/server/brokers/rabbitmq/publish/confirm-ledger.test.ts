@@ -14,7 +14,7 @@ test('a single confirm settles one, in any order, and once', () => {
   expect(ledger.take(1, false)).toEqual(['a']);
 });
 
-test('a multiple confirm settles all up to it that are open, in order', () => {
+test('a multiple confirm settles all open items up to its tag, in order', () => {
   const ledger = ledgerOf('a', 'b', 'c', 'd');
   ledger.take(2, false);
   expect(ledger.take(3, true)).toEqual(['a', 'c']);

@@ -21,7 +21,7 @@ async function isHeld(held: Promise<void>): Promise<boolean> {
   return !isOver;
 }
 
-test('are whole while nothing is lost, and again when each part has what it had', () => {
+test('are whole without a loss, and again when each part has its bindings again', () => {
   const { bindings, whole } = make();
   expect(bindings.areWhole).toBe(true);
   bindings.report(topics, false);
@@ -32,7 +32,7 @@ test('are whole while nothing is lost, and again when each part has what it had'
   expect([bindings.areWhole, whole]).toEqual([true, ['whole']]);
 });
 
-test('a publisher that comes back waits for them', async () => {
+test('a reconnected publisher waits for them', async () => {
   const { bindings } = make();
   bindings.report(topics, false);
   const held = bindings.hold();
@@ -41,7 +41,7 @@ test('a publisher that comes back waits for them', async () => {
   expect(await isHeld(held)).toBe(false);
 });
 
-test('and waits for an answer, as a loss may not have been noticed yet', async () => {
+test('a reconnected publisher waits for a ping, because a loss may be unnoticed', async () => {
   let answer = (): void => undefined;
   const { bindings } = make(() => new Promise<void>((resolve) => (answer = resolve)));
   const held = bindings.hold();
@@ -53,7 +53,7 @@ test('and waits for an answer, as a loss may not have been noticed yet', async (
   expect(await isHeld(held)).toBe(false);
 });
 
-test('not for longer than the bound, which begins when a publisher comes back', async () => {
+test('the wait has a limit, which starts when a publisher reconnects', async () => {
   const { bindings, whole } = make();
   bindings.report(topics, false);
   await jest.advanceTimersByTimeAsync(MAX_MS);
@@ -64,12 +64,12 @@ test('not for longer than the bound, which begins when a publisher comes back', 
   expect([await isHeld(held), bindings.areWhole]).toEqual([false, true]);
 });
 
-test('a ping that fails does not hold', async () => {
+test('a failed ping ends the wait', async () => {
   const { bindings } = make(() => Promise.reject(new Error('no such exchange')));
   expect(await isHeld(bindings.hold())).toBe(false);
 });
 
-test('after the end nobody waits, and no timer is left', async () => {
+test('close ends all waits, and leaves no timer', async () => {
   const { bindings } = make();
   bindings.report(topics, false);
   const held = bindings.hold();

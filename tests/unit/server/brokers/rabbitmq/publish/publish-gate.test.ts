@@ -46,13 +46,13 @@ describe('PublishGate', () => {
     expect(gate.isOpen(1_000)).toBe(false);
   });
 
-  test('lets through in order, no more than there is room for', async () => {
+  test('admits in order, and only as many as there is room for', async () => {
     const { load, gate, passed, enter } = makeGate();
     load.count = 2;
     for (const name of ['a', 'b', 'c', 'd']) void enter(name);
     await tick();
     expect(passed).toEqual([]);
-    // Room for two, of which the gate is told twice before they have published
+    // Room for two, and the gate is opened twice before they have published
     load.count = 0;
     gate.open();
     gate.open();
@@ -68,7 +68,7 @@ describe('PublishGate', () => {
     expect(passed.slice(0, 3)).toEqual(['a', 'b', 'c']);
   });
 
-  test('nobody overtakes who waits', () => {
+  test('a waiting publisher is not overtaken', () => {
     const { load, gate, enter } = makeGate();
     load.count = 2;
     void enter('a', 90);
@@ -77,23 +77,23 @@ describe('PublishGate', () => {
     expect(gate.isOpen(1)).toBe(false);
   });
 
-  test('who waits too long is told why', async () => {
+  test('the error at the deadline names the obstacle', async () => {
     const { load, gate, passed, enter } = makeGate();
-    load.obstacle = 'is away';
+    load.obstacle = 'is unreachable';
     void enter('a');
     await jest.advanceTimersByTimeAsync(999);
     expect(passed).toEqual([]);
     await jest.advanceTimersByTimeAsync(1);
     expect(passed).toEqual(['a broker-unavailable']);
     expect(gate.waiting).toBe(0);
-    const late = expect(gate.pass(1)).rejects.toThrow(/RabbitMQ is away; waited publishTimeoutMs \(1000 ms\)/);
+    const late = expect(gate.pass(1)).rejects.toThrow(/RabbitMQ is unreachable; waited publishTimeoutMs \(1000 ms\)/);
     await jest.advanceTimersByTimeAsync(1_000);
     await late;
   });
 
-  test('closed, it refuses all who wait', async () => {
+  test('close refuses all waiting publishers', async () => {
     const { load, gate, passed, enter } = makeGate();
-    load.obstacle = 'is away';
+    load.obstacle = 'is unreachable';
     void enter('a');
     void enter('b');
     gate.close(new BrokerError('broker-unavailable', 'stopping'));

@@ -16,7 +16,7 @@ describe('users are spread over the channels', () => {
     }
   });
 
-  test('always in the same way', () => {
+  test('consistently', () => {
     expect(hashOf('alice')).toBe(hashOf(['al', 'ice'].join('')));
     expect(hashOf('')).toBeGreaterThanOrEqual(0);
     expect(Number.isSafeInteger(hashOf('\ud800🙂'))).toBe(true);
