@@ -1,7 +1,7 @@
 /**
- * The bookkeeping of acknowledgements, of a whole session: subscriptions in every ack mode, ACK and NACK in and out of
- * transactions, UNSUBSCRIBE and its grace, in any order. What the broker is told is exactly what a plain model says, and
- * each delivery is settled once.
+ * The acknowledgements of a whole session: subscriptions in every ack mode, ACK and NACK inside and outside of
+ * transactions, UNSUBSCRIBE and its grace period, in any order. A simple model predicts every call that reaches the
+ * broker, and each delivery is settled once.
  */
 import { afterEach, beforeEach, expect, jest, test } from '@jest/globals';
 import type { AckMode, Outcome } from '../../../../server/src/brokers/broker.js';
@@ -18,7 +18,7 @@ interface Subscription {
   readonly destination: string;
   readonly mode: AckMode;
   endedAt: number | undefined;
-  /** The grace after UNSUBSCRIBE has passed. */
+  /** True when the grace period after UNSUBSCRIBE is over. */
   isOver: boolean;
 }
 
@@ -40,7 +40,7 @@ class Model {
   readonly ended: Subscription[] = [];
   readonly deliveries: Delivery[] = [];
   readonly transactions = new Map<string, Step[]>();
-  /** What the broker must have been told, in order. */
+  /** The expected calls at the broker, in order. */
   readonly settled: string[] = [];
   count = 0;
 
@@ -55,7 +55,7 @@ class Model {
     }
   }
 
-  /** STOMP 1.2, "SUBSCRIBE ack Header": cumulative in `client` mode, and inside the subscription. */
+  /** STOMP 1.2, "SUBSCRIBE ack Header": cumulative in `client` mode, within the subscription. */
   covered(delivery: Delivery): Delivery[] {
     const { mode } = delivery.subscription;
     if (mode !== 'client') return [delivery];
@@ -82,7 +82,7 @@ interface Real {
   readonly ackIds: Map<string, string>;
 }
 
-/** A command that is done and then looked at: the broker has been told what the model says. */
+/** Runs a command, then compares the broker's calls with the model. */
 abstract class Command implements fc.AsyncCommand<Model, Real> {
   check(model: Readonly<Model>): boolean {
     return !model.isOver && this.isPossible(model);
@@ -159,7 +159,7 @@ class Acknowledge extends Command {
   override toString = () => `${this.outcome} ${this.index} ${this.transaction}`;
 }
 
-/** One that has been acknowledged, claimed or given back: refused, and nothing changes by it. */
+/** Acknowledges a settled or claimed delivery again: the relay refuses it, and nothing else changes. */
 class AcknowledgeAgain extends Command {
   constructor(private readonly index: number) {
     super();
@@ -188,7 +188,7 @@ class Unsubscribe extends Command {
   override toString = () => `UNSUBSCRIBE ${this.id}`;
 }
 
-/** A quarter of the grace and a little: deadlines are late by two ticks of 50 ms at most. */
+/** A quarter of the grace period and a margin: deadlines are late by at most two ticks of 50 ms. */
 const PASS_MS = OPTIONS.ackGraceMs / 4 + 50;
 
 class Pass extends Command {
@@ -200,7 +200,7 @@ class Pass extends Command {
     for (let count = 0; count < this.quarters; count++) model.pass(PASS_MS);
     await pass(this.quarters * PASS_MS);
   }
-  override toString = () => `${this.quarters} quarters of the grace pass`;
+  override toString = () => `${this.quarters} quarters of the grace period pass`;
 }
 
 class Begin extends Command {
@@ -263,14 +263,14 @@ const commands = fc.commands<Model, Real, false>(
   { size: 'large', maxCommands: 60 },
 );
 
-test('the broker is told what the client has said of each delivery, once, and gets back what is left', async () => {
+test('the broker gets one outcome for each delivery, as the client acknowledged it, and the rest is requeued', async () => {
   const property = fc.asyncProperty(commands, fc.nat(), async (all, index) => {
     const harness = new Harness({ session: { transactionMaxCount: 1_000, transactionMaxBytes: 1_000_000 } });
     const client = await harness.connect();
     const model = new Model();
     const real = { harness, client, ackIds: new Map<string, string>() };
     await fc.asyncModelRun(() => ({ model, real }), all);
-    // Last, as the session ends of it
+    // Runs last, because it ends the session
     const last = new AcknowledgeAgain(index);
     if (last.check(model)) await last.run(model, real);
     expect(await harness.leftovers()).toEqual([]);

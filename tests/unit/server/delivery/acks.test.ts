@@ -16,7 +16,7 @@ function deliver(queue: AckQueue, ...ids: string[]): void {
 }
 
 describe('Acks', () => {
-  test('a cumulative ack covers what was delivered before it, in this subscription only', () => {
+  test('a cumulative ack covers all earlier deliveries of this subscription only', () => {
     const [one, other] = [new AckQueue('one', true), new AckQueue('other', true)];
     deliver(one, 'r-1');
     deliver(other, 'r-2');
@@ -30,7 +30,7 @@ describe('Acks', () => {
     expect(acks.size).toBe(0);
   });
 
-  test('an individual ack means one message', () => {
+  test('an individual ack covers one message', () => {
     const queue = new AckQueue('s', false);
     deliver(queue, 'r-1', 'r-2', 'r-3');
     settle(acks.claim('r-2', undefined), 'ack');
@@ -39,20 +39,17 @@ describe('Acks', () => {
     expect(acks.size).toBe(1);
   });
 
-  test.each([true, false])(
-    'an id is unknown before it is given and after it is used (cumulative: %s)',
-    (cumulative) => {
-      const queue = new AckQueue('s', cumulative);
-      deliver(queue, 'r-1', 'r-2');
-      expect(() => acks.claim('r-9', undefined)).toThrow('has the id "r-9"');
-      acks.claim('r-2', undefined);
-      expect(() => acks.claim('r-2', undefined)).toThrow('has the id "r-2"');
-      if (cumulative) expect(() => acks.claim('r-1', undefined)).toThrow('has the id "r-1"');
-      expect(settled).toEqual([]);
-    },
-  );
+  test.each([true, false])('an id is unknown before its delivery and after its use (cumulative: %s)', (cumulative) => {
+    const queue = new AckQueue('s', cumulative);
+    deliver(queue, 'r-1', 'r-2');
+    expect(() => acks.claim('r-9', undefined)).toThrow('has the id "r-9"');
+    acks.claim('r-2', undefined);
+    expect(() => acks.claim('r-2', undefined)).toThrow('has the id "r-2"');
+    if (cumulative) expect(() => acks.claim('r-1', undefined)).toThrow('has the id "r-1"');
+    expect(settled).toEqual([]);
+  });
 
-  test('the subscription named must be the one that it was delivered to', () => {
+  test('the named subscription must be that of the delivery', () => {
     deliver(new AckQueue('s', false), 'r-1');
     expect(() => acks.claim('r-1', 'other')).toThrow('of subscription "other"');
     deliver(new AckQueue(undefined, false), 'r-2');
@@ -60,7 +57,7 @@ describe('Acks', () => {
     expect(acks.claim('r-2', undefined).settlements.size).toBe(1);
   });
 
-  test('what comes back stands where it stood, so that a cumulative ack covers it again', () => {
+  test('a restored claim returns to its place, so that a cumulative ack covers it again', () => {
     const queue = new AckQueue('s', true);
     const ids = ['r-8', 'r-9', 'r-a', 'r-z', 'r-10', 'r-11']; // a counter in base 36
     deliver(queue, ...ids.slice(0, 4));
@@ -74,7 +71,7 @@ describe('Acks', () => {
     expect(settled).toEqual(ids.slice(0, 5).map((id) => `ack ${id}`));
   });
 
-  test('what is left goes back once, and what comes back later goes on to the broker', () => {
+  test('the end of a subscription requeues its deliveries once, and a later restored claim goes to the broker', () => {
     const queue = new AckQueue('s', false);
     deliver(queue, 'r-1', 'r-2', 'r-3');
     const claim = acks.claim('r-2', undefined);

@@ -16,7 +16,7 @@ import { tick } from '../session/harness.js';
 
 const MESSAGE_MAX_BYTES = 600_000;
 
-/** Topics below `lossy` and `latest` have the policy that they are called after. */
+/** Topics below `lossy` have the policy `drop-oldest`, topics below `latest` have `latest`. */
 const POLICIES = new SlowPolicies([
   { match: '/topic/lossy.#', policy: 'drop-oldest' },
   { match: '/topic/latest.#', policy: 'latest' },
@@ -56,7 +56,7 @@ function setUp(restShare: number): void {
   const messages = new MessageEncoder('r', MESSAGE_MAX_BYTES);
   groups = new Groups((...request) => broker.subscribe(...request), messages, counters, POLICIES, restShare);
 }
-// How long real writes take must not decide when the next ones come.
+// Without rests, the duration of real writes does not delay later ones
 beforeEach(() => setUp(0));
 
 function request(destination = '/topic/a', more: Partial<GroupRequest> = {}): GroupRequest {
@@ -70,7 +70,7 @@ function request(destination = '/topic/a', more: Partial<GroupRequest> = {}): Gr
   };
 }
 
-const nobody = (): boolean => false;
+const refuse = (): boolean => false;
 
 async function joined(member: Member, destination?: string, more?: Partial<GroupRequest>): Promise<Group> {
   let found: Group | undefined;
@@ -78,12 +78,12 @@ async function joined(member: Member, destination?: string, more?: Partial<Group
     found = group;
     return true;
   });
-  if (!found) throw new Error('not asked');
+  if (!found) throw new Error('admit was not called');
   return found;
 }
 
-describe('who shares', () => {
-  test('all that can be sent the same bytes: one subscription at the broker, given up with the last', async () => {
+describe('the members of a group', () => {
+  test('share one subscription at the broker, which ends with the last member', async () => {
     const members = Array.from({ length: 100 }, () => new Member());
     const [group] = await Promise.all(members.map((member) => joined(member)));
     expect(broker.subscriptions).toHaveLength(1);
@@ -96,7 +96,7 @@ describe('who shares', () => {
     expect(broker.openSubscriptions).toEqual([]);
   });
 
-  test('leaving twice does nothing', async () => {
+  test('may leave twice: the second time does nothing', async () => {
     const [one, other] = [new Member(), new Member()];
     const group = await joined(one);
     groups.leave(one, group);
@@ -110,16 +110,16 @@ describe('who shares', () => {
     ['destination', '/topic/b', {}],
     ['spelling', '/topic/x/y', {}],
     ['subscription id', '/topic/x.y', { subscriptionId: 'sub-1' }],
-    ['no subscription id', '/topic/x.y', { subscriptionId: undefined }],
+    ['missing subscription id', '/topic/x.y', { subscriptionId: undefined }],
     ['version', '/topic/x.y', { version: '1.1' }],
     ['arguments', '/topic/x.y', { argumentsKey: '{"x-match":"all"}' }],
-  ])('not those of another %s', async (_, destination, more) => {
+  ])('exclude clients with another %s', async (_, destination, more) => {
     await joined(new Member(), '/topic/x.y');
     await joined(new Member(), destination, more);
     expect(groups.size).toBe(2);
   });
 
-  test('not those of another encoding, nor of another user', async () => {
+  test('exclude clients with another encoding or another user', async () => {
     await joined(new Member());
     await joined(new Member(new MemoryConnection({ encoding: new PlainEncoding('other') })));
     for (const user of ['ann', 'bob']) {
@@ -130,8 +130,8 @@ describe('who shares', () => {
   });
 });
 
-describe('what is written', () => {
-  test('one write a tick, the same Buffer to all', async () => {
+describe('the written messages', () => {
+  test('are one write per tick, with the same Buffer for all members', async () => {
     const members = [new Member(), new Member(), new Member()];
     for (const member of members) await joined(member);
     for (const body of ['1', '2', '3']) broker.emit('a', body);
@@ -148,7 +148,7 @@ describe('what is written', () => {
     expect(members[1]!.connection.writes[1]).toBe(members[0]!.connection.writes[1]);
   });
 
-  test('a frame is wrapped once for all members', async () => {
+  test('are wrapped once for all members', async () => {
     const encoding = new PlainEncoding('counting');
     for (let i = 0; i < 10; i++) await joined(new Member(new MemoryConnection({ encoding })));
     broker.emit('a', 'x');
@@ -156,7 +156,7 @@ describe('what is written', () => {
     expect(encoding.wrapped).toHaveLength(1);
   });
 
-  test('frame by frame where the wire has work for each', async () => {
+  test('are written frame by frame if the connection cannot share bytes', async () => {
     const encoding = new PlainEncoding('deflate');
     const members = [1, 2].map(() => new Member(new MemoryConnection({ encoding, canShare: false })));
     for (const member of members) await joined(member);
@@ -171,26 +171,26 @@ describe('what is written', () => {
   test.each([
     ['/topic/a.b', 'a.b', '/topic/a.b'],
     ['/topic/a/b', 'a.b', '/topic/a/b'],
-  ])('%s is shown as it was subscribed to', async (destination, key, shown) => {
+  ])('have the destination as it was subscribed to: %s', async (destination, key, expected) => {
     const member = new Member();
     await joined(member, destination);
     broker.emit(key, 'x');
     await tick();
-    expect(member.connection.frames[0]?.headers['destination']).toBe(shown);
+    expect(member.connection.frames[0]?.headers['destination']).toBe(expected);
   });
 
-  test('a pattern shows where each message came from, however many there are', async () => {
+  test('have their own destinations under a pattern, for any number of keys', async () => {
     const member = new Member();
     await joined(member, '/topic/a/#');
     const { listener } = broker.subscriptions[0]!;
     const keys = Array.from({ length: 200 }, (_, index) => `a.${index}`);
     for (const key of [...keys, ...keys]) listener(routed('x', { origin: { kind: 'topic', key } }), key);
     await tick();
-    const shown = member.connection.frames.map(({ headers }) => headers['destination']);
-    expect(shown).toEqual([...keys, ...keys].map((key) => `/topic/${key.replaceAll('.', '/')}`));
+    const destinations = member.connection.frames.map(({ headers }) => headers['destination']);
+    expect(destinations).toEqual([...keys, ...keys].map((key) => `/topic/${key.replaceAll('.', '/')}`));
   });
 
-  test('is counted', async () => {
+  test('are counted', async () => {
     for (let i = 0; i < 3; i++) await joined(new Member());
     broker.emit('a', '1');
     broker.emit('a', '2');
@@ -214,13 +214,13 @@ describe('a message for one session of a user', () => {
     return member;
   }
 
-  test('reaches that one alone, in order with what all get', async () => {
+  test('reaches that session alone, in order with the messages for all', async () => {
     const [one, two] = [await session('one'), await session('two')];
     emit('all 1');
     emit('for one', 'one');
     emit('all 2');
     emit('for two', 'two');
-    emit('for nobody', 'three');
+    emit('for no member', 'three');
     emit('all 3');
     await tick();
     expect(one.bodies).toEqual(['all 1', 'for one', 'all 2', 'all 3']);
@@ -228,10 +228,10 @@ describe('a message for one session of a user', () => {
     expect(counters.messagesOut).toBe(8);
   });
 
-  test('for a session of another relay does not split the write of the others', async () => {
+  test('does not split the write if its session belongs to another relay', async () => {
     const member = await session('one');
     emit('all 1');
-    emit('for nobody', 'elsewhere');
+    emit('for no member', 'elsewhere');
     emit('all 2');
     expect(member.connection.writes).toEqual([]);
     await tick();
@@ -239,7 +239,7 @@ describe('a message for one session of a user', () => {
     expect(member.connection.writes).toHaveLength(1);
   });
 
-  test('waits with the others of one that has fallen behind', async () => {
+  test('waits in the backlog of a slow member', async () => {
     const [late, other] = [await session('late'), await session('other')];
     late.connection.stall();
     emit('1');
@@ -259,7 +259,7 @@ describe('a message for one session of a user', () => {
     expect(late.bodies).toEqual(['1', '2', '3', '5']);
   });
 
-  test('can be the one that it falls behind with', async () => {
+  test('can make its member slow', async () => {
     const [late, other] = [await session('late'), await session('other')];
     late.connection.stall();
     emit('1', 'late');
@@ -272,7 +272,7 @@ describe('a message for one session of a user', () => {
     expect([late.bodies, other.bodies]).toEqual([['1', '2'], ['2']]);
   });
 
-  test('that is too large is missed by that one alone', async () => {
+  test('is reported as dropped to its member alone if it is too large', async () => {
     const [mine, other] = [await session('mine'), await session('other')];
     for (const [body, to] of [
       ['x'.repeat(MESSAGE_MAX_BYTES), 'mine'],
@@ -289,7 +289,7 @@ describe('a message for one session of a user', () => {
     expect(counters.messagesTooLarge).toBe(1);
   });
 
-  test('is an ordinary one on a topic', async () => {
+  test('goes to all members on a topic', async () => {
     const member = new Member();
     await joined(member);
     broker.subscriptions[0]!.listener(routed('x', { toSession: 'another' }), 'a');
@@ -298,7 +298,7 @@ describe('a message for one session of a user', () => {
   });
 });
 
-/** Fake time, in which each write to a member takes as long as it is told. */
+/** A member whose writes take `writeMs` of fake time. */
 class SlowMember extends Member {
   constructor(writeMs: number) {
     super();
@@ -318,10 +318,10 @@ describe('a large group', () => {
   });
   afterEach(() => void jest.useRealTimers());
 
-  /** Ends the tick: time stands still. */
+  /** Ends the tick; the fake time does not advance. */
   const endOfTick = (): void => void jest.advanceTimersByTime(0);
 
-  test('rests for half of the time that its writes have taken', async () => {
+  test('rests for half of the duration of its writes', async () => {
     const member = new SlowMember(10);
     await joined(member);
     broker.emit('a', 'at once');
@@ -337,7 +337,7 @@ describe('a large group', () => {
     expect(member.connection.writes).toHaveLength(2);
   });
 
-  test('rests for 20 ms at most', async () => {
+  test('rests for at most 20 ms', async () => {
     const member = new SlowMember(1_000);
     await joined(member);
     broker.emit('a', '1');
@@ -360,7 +360,7 @@ describe('a large group', () => {
     expect(member.bodies).toEqual(['1', '2']);
   });
 
-  test('does not keep others waiting while it rests', async () => {
+  test('does not delay other groups while it rests', async () => {
     const [slow, quick] = [new SlowMember(10), new Member()];
     await joined(slow);
     await joined(quick, '/topic/b');
@@ -373,7 +373,7 @@ describe('a large group', () => {
     expect(quick.bodies).toEqual(['x']);
   });
 
-  test('is flushed in its rest by who leaves, once', async () => {
+  test('is flushed once during its rest when a member leaves', async () => {
     const member = new SlowMember(10);
     const group = await joined(member);
     broker.emit('a', '1');
@@ -386,7 +386,7 @@ describe('a large group', () => {
   });
 });
 
-test('a subscription that the broker ends is over for all members, and begins anew for who comes', async () => {
+test('a subscription that the broker ends is over for all members, and a new member gets a new one', async () => {
   const members = [new Member(), new Member()];
   await Promise.all(members.map((member) => joined(member)));
   broker.subscriptions[0]?.ended?.(new BrokerError('subscription-ended', 'Gone.'));
@@ -398,8 +398,8 @@ test('a subscription that the broker ends is over for all members, and begins an
   expect(broker.openSubscriptions).toHaveLength(1);
 });
 
-describe('the one rule of order', () => {
-  test('who joins sees nothing from before', async () => {
+describe('the rule of order', () => {
+  test('a member gets nothing from before it joined', async () => {
     const [early, late] = [new Member(), new Member()];
     await joined(early);
     broker.emit('a', 'before');
@@ -410,7 +410,7 @@ describe('the one rule of order', () => {
     expect(late.bodies).toEqual(['after']);
   });
 
-  test('who leaves has everything from before, and nothing from after', async () => {
+  test('a member gets everything from before it left, and nothing from after', async () => {
     const [leaver, other] = [new Member(), new Member()];
     const group = await joined(leaver);
     await joined(other);
@@ -427,7 +427,7 @@ describe('the one rule of order', () => {
     broker.holds.add('subscribe');
     const member = new Member();
     const joining = joined(member);
-    broker.emit('a', 'before anybody is there');
+    broker.emit('a', 'before any member');
     const [subscription] = broker.subscriptions;
     subscription!.live.grant(subscription!);
     await joining;
@@ -438,7 +438,7 @@ describe('the one rule of order', () => {
 });
 
 describe('joining', () => {
-  test('all wait for the same answer of the broker', async () => {
+  test('all clients wait for the same answer of the broker', async () => {
     broker.holds.add('subscribe');
     const members = [new Member(), new Member()];
     let joinedCount = 0;
@@ -451,7 +451,7 @@ describe('joining', () => {
     expect(joinedCount).toBe(2);
   });
 
-  test('a refusal reaches all who wait and leaves nothing; the next one asks again', async () => {
+  test('a refusal reaches all waiting clients and leaves no group; the next client subscribes again', async () => {
     broker.holds.add('subscribe');
     const joins = Promise.allSettled([joined(new Member()), joined(new Member())]);
     broker.subscriptions[0]!.live.refuse(new Error('no such exchange'));
@@ -462,9 +462,9 @@ describe('joining', () => {
     expect(broker.subscriptions).toHaveLength(2);
   });
 
-  test('who has gone meanwhile is not added; the last one takes the subscription along', async () => {
+  test('a client that has gone meanwhile is not added, and the last one ends the subscription', async () => {
     broker.holds.add('subscribe');
-    const joins = [1, 2].map(() => groups.join(new Member(), request(), nobody));
+    const joins = [1, 2].map(() => groups.join(new Member(), request(), refuse));
     broker.subscriptions[0]!.live.grant(broker.subscriptions[0]!);
     await Promise.all(joins);
     await tick();
@@ -472,9 +472,9 @@ describe('joining', () => {
     expect(broker.openSubscriptions).toEqual([]);
   });
 
-  test('who has gone does not take it from others who wait', async () => {
+  test('a client that has gone does not end the subscription of other waiting clients', async () => {
     broker.holds.add('subscribe');
-    const gone = groups.join(new Member(), request(), nobody);
+    const gone = groups.join(new Member(), request(), refuse);
     const stayer = new Member();
     const joining = joined(stayer);
     broker.subscriptions[0]!.live.grant(broker.subscriptions[0]!);
@@ -484,7 +484,7 @@ describe('joining', () => {
     expect(stayer.bodies).toEqual(['x']);
   });
 
-  test('a group that was given up is not joined again', async () => {
+  test('a discarded group is not joined again', async () => {
     const first = new Member();
     groups.leave(first, await joined(first));
     await joined(new Member());
@@ -493,7 +493,7 @@ describe('joining', () => {
 });
 
 describe('back-pressure', () => {
-  test('is told to the member whose bytes stayed, and holds up nobody', async () => {
+  test('is reported to the slow member only, and does not delay the others', async () => {
     const [slow, fast] = [new Member(), new Member()];
     slow.connection.stall();
     for (const member of [slow, fast]) await joined(member);
@@ -504,7 +504,7 @@ describe('back-pressure', () => {
   });
 });
 
-describe('a member that bytes stay behind for', () => {
+describe('a slow member', () => {
   async function fallenBehind(destination: string): Promise<{ slow: Member; fast: Member; group: Group }> {
     const [slow, fast] = [new Member(), new Member()];
     const group = await joined(slow, destination);
@@ -517,7 +517,7 @@ describe('a member that bytes stay behind for', () => {
     await tick();
   }
 
-  test('without a policy stays in the group: nothing is left out', async () => {
+  test('stays in the group without a policy, and misses nothing', async () => {
     const { slow, fast } = await fallenBehind('/topic/a');
     await publish('a', '1');
     await publish('a', '2', '3');
@@ -526,7 +526,7 @@ describe('a member that bytes stay behind for', () => {
     expect(counters.slowMembers).toBe(0);
   });
 
-  test.each(['lossy', 'latest'])('%s: is set aside, and comes back when it has caught up', async (kind) => {
+  test.each(['lossy', 'latest'])('%s: is set aside, and rejoins when it has caught up', async (kind) => {
     const { slow, fast, group } = await fallenBehind(`/topic/${kind}`);
     await publish(kind, '1');
     await publish(kind, '2');
@@ -544,7 +544,7 @@ describe('a member that bytes stay behind for', () => {
     expect(slow.bodies.at(-1)).toBe('4');
   });
 
-  test('has what came just before it is back once', async () => {
+  test('gets a message only once that arrives right before it rejoins', async () => {
     const { slow, group } = await fallenBehind('/topic/lossy');
     await publish('lossy', '1');
     slow.connection.take();
@@ -561,7 +561,7 @@ describe('a member that bytes stay behind for', () => {
     expect(slow.bodies).toEqual(['1', '2', '3', '4']);
   });
 
-  test('keeps a subscription at the broker alive by itself, and ends it when it leaves', async () => {
+  test('keeps the subscription at the broker alive alone, and ends it when it leaves', async () => {
     const { slow, fast, group } = await fallenBehind('/topic/lossy');
     await publish('lossy', '1');
     groups.leave(fast, group);
@@ -574,7 +574,7 @@ describe('a member that bytes stay behind for', () => {
     expect(counters.slowMembers).toBe(0);
   });
 
-  test('has all frames of the flush in which it fell behind, also where each is written by itself', async () => {
+  test('gets all frames of the flush in which it became slow, even if they are written one by one', async () => {
     const encoding = new PlainEncoding('deflate');
     const member = new Member(new MemoryConnection({ encoding, canShare: false }));
     await joined(member, '/topic/lossy');
@@ -587,7 +587,7 @@ describe('a member that bytes stay behind for', () => {
     expect(member.bodies).toEqual(['1', '2', '3', '4']);
   });
 
-  test('is told like all others when the broker ends the subscription', async () => {
+  test('is notified like all others when the broker ends the subscription', async () => {
     const { slow } = await fallenBehind('/topic/lossy');
     await publish('lossy', '1');
     await publish('lossy', '2');
@@ -597,7 +597,7 @@ describe('a member that bytes stay behind for', () => {
     expect(groups.size).toBe(0);
   });
 
-  test('is counted where it gets something, not where it is left out', async () => {
+  test('is counted for written messages only', async () => {
     const { slow } = await fallenBehind('/topic/latest');
     await publish('latest', '1');
     await publish('latest', '2');
@@ -612,7 +612,7 @@ describe('a member that bytes stay behind for', () => {
 
 describe('a message that is too large', () => {
   const tooLarge = 'x'.repeat(MESSAGE_MAX_BYTES);
-  const seen = (member: Member): string[] =>
+  const received = (member: Member): string[] =>
     member.connection.frames.map(({ body, headers }) => {
       const dropped = headers['relay-dropped'];
       return dropped === undefined ? body.toString() : `${body.toString()} after ${dropped}`;
@@ -622,11 +622,11 @@ describe('a message that is too large', () => {
     await tick();
   }
 
-  test('is sent to nobody, and who was there is told once, with the next one', async () => {
+  test('goes to no member, and the next message reports it once to each member', async () => {
     const members = [new Member(), new Member()];
     for (const member of members) await joined(member);
     await publish('a', '1', tooLarge, tooLarge, '2', '3');
-    expect(members.map(seen)).toEqual([
+    expect(members.map(received)).toEqual([
       ['1', '2 after 2', '3'],
       ['1', '2 after 2', '3'],
     ]);
@@ -634,7 +634,7 @@ describe('a message that is too large', () => {
     expect(counters).toMatchObject({ messagesTooLarge: 4, messagesOut: 6 });
   });
 
-  test('members that join between two of them are told of what they have missed', async () => {
+  test('is reported to a member only if it arrived after the member joined', async () => {
     const [first, second, third] = [new Member(), new Member(), new Member()];
     const group = await joined(first);
     await publish('a', tooLarge);
@@ -644,10 +644,10 @@ describe('a message that is too large', () => {
     groups.leave(first, group);
     await joined(first);
     await publish('a', '1');
-    expect([first, second, third].map(seen)).toEqual([['1'], ['1 after 1'], ['1']]);
+    expect([first, second, third].map(received)).toEqual([['1'], ['1 after 1'], ['1']]);
   });
 
-  test('is told to a member that has fallen behind, in its place', async () => {
+  test('is reported to a slow member in its place', async () => {
     const [slow, fast] = [new Member(), new Member()];
     for (const member of [slow, fast]) await joined(member, '/topic/lossy');
     slow.connection.stall();
@@ -655,7 +655,7 @@ describe('a message that is too large', () => {
     await publish('lossy', '2', tooLarge, '3', '4');
     slow.connection.take();
     await tick();
-    expect([slow, fast].map(seen)).toEqual([
+    expect([slow, fast].map(received)).toEqual([
       ['1', '2', '3 after 1', '4'],
       ['1', '2', '3 after 1', '4'],
     ]);
@@ -665,7 +665,7 @@ describe('a message that is too large', () => {
 describe('a large body', () => {
   const large = Buffer.alloc(LARGE_BYTES, 'x');
 
-  test('is written as it is to the members of all groups, and not copied', async () => {
+  test('is written to the members of all groups without a copy', async () => {
     const members = [new Member(), new Member(), new Member()];
     for (const [index, member] of members.entries())
       await joined(member, '/topic/a', { subscriptionId: `s${index % 2}` });
@@ -680,7 +680,7 @@ describe('a large body', () => {
     expect(counters.messagesOut).toBe(9);
   });
 
-  test('is copied where a frame is a write of its own', async () => {
+  test('is copied if each frame is a separate write', async () => {
     const connection = new MemoryConnection({ encoding: new PlainEncoding('deflate'), canShare: false });
     const member = new Member(connection);
     await joined(member);
@@ -689,7 +689,7 @@ describe('a large body', () => {
     expect(connection.writes).toHaveLength(1);
   });
 
-  test('says all that was written to the member whose bytes stayed', async () => {
+  test('reports all written bytes to a slow member', async () => {
     const member = new Member();
     await joined(member);
     member.connection.stall();

@@ -6,11 +6,11 @@ const buffer = (bytes: number, fill = 'x'): Buffer => Buffer.alloc(bytes, fill);
 const lengths = (writes: readonly Buffer[]): number[] => writes.map(({ length }) => length);
 
 describe('joinedWrites', () => {
-  test('many small ones become one, in their order', () => {
+  test('many small Buffers become one, in order', () => {
     expect(joinedWrites(['a', 'b', 'c'].map((text) => Buffer.from(text))).map(String)).toEqual(['abc']);
   });
 
-  test('one alone is not copied, nor is a large one among small ones', () => {
+  test('a single Buffer is not copied, nor is a large one among small ones', () => {
     const [small, large] = [buffer(10), buffer(LARGE_BYTES)];
     expect(joinedWrites([small])[0]).toBe(small);
     const writes = joinedWrites([small, small, large, small, large]);
@@ -19,7 +19,7 @@ describe('joinedWrites', () => {
     expect(writes[1]).toBe(large);
   });
 
-  test('what is copied at a time has a bound', () => {
+  test('the size of one copy is bounded', () => {
     const frames = Array.from({ length: 100 }, (_, i) => buffer(100 * KIB, String(i)));
     const writes = joinedWrites(frames);
     expect(Math.max(...lengths(writes))).toBeLessThanOrEqual(1024 * KIB);
@@ -27,7 +27,7 @@ describe('joinedWrites', () => {
     expect(Buffer.concat(writes).equals(Buffer.concat(frames))).toBe(true);
   });
 
-  test('nothing is nothing', () => {
+  test('no Buffers become no writes', () => {
     expect(joinedWrites([])).toEqual([]);
   });
 });

@@ -13,7 +13,7 @@ function routed(body: string | Buffer, headers: Record<string, string> = {}, res
   return { headers: new Map(Object.entries(headers)), body: bytes, origin: { kind: 'topic', key: 'a' }, resent };
 }
 
-/** One that is not too large. */
+/** Encodes a frame that is not too large. */
 function shared(...args: Parameters<MessageEncoder['encodeShared']>): Buffer {
   const frame = encoder.encodeShared(...args);
   if (!frame) throw new Error('too large');
@@ -21,7 +21,7 @@ function shared(...args: Parameters<MessageEncoder['encodeShared']>): Buffer {
 }
 
 describe('MessageEncoder', () => {
-  test('makes a whole MESSAGE frame, what differs between subscriptions first', () => {
+  test('makes a whole MESSAGE frame, with the lines of the subscription first', () => {
     const head = messageHead('sub-0', '/topic/a', '1.2');
     const frame = shared(head, routed('hi', { colour: 'a:b' }), '1.2');
     expect(frame.toString()).toBe(
@@ -30,7 +30,7 @@ describe('MessageEncoder', () => {
     );
   });
 
-  test('leaves content-length out where there is no body', () => {
+  test('omits content-length without a body', () => {
     const frame = shared(messageHead('s', '/topic/a', '1.2'), routed(''), '1.2');
     expect(frame.toString()).toMatch(/\nredelivered:false\n\n\0$/);
   });
@@ -40,7 +40,7 @@ describe('MessageEncoder', () => {
     expect(frame.toString()).toContain('content-length:4\n\nä\0b\0');
   });
 
-  test('says where a message may have come before', () => {
+  test('marks a message that may have arrived before', () => {
     const frame = shared(messageHead('s', '/topic/a', '1.2'), routed('', {}, true), '1.2');
     expect(frame.toString()).toContain('\nrelay-resent:true\n');
   });
@@ -51,7 +51,7 @@ describe('MessageEncoder', () => {
     expect(shared(messageHead('s', '/topic/a', '1.1'), message, '1.1').toString()).toContain('colour:a\\cb\n');
   });
 
-  test('gives one message one id for all groups, and the next another', () => {
+  test('gives a message one id for all groups, and the next message another id', () => {
     const [first, second] = [routed('1'), routed('2')];
     const idOf = (message: RoutedMessage, subscription: string) =>
       /message-id:(.*)/.exec(shared(messageHead(subscription, '/topic/a', '1.2'), message, '1.2').toString())?.[1];
@@ -59,7 +59,7 @@ describe('MessageEncoder', () => {
     expect(idOf(second, 's')).not.toBe(idOf(first, 't'));
   });
 
-  test('has an ack header in 1.2 where an ack is owed, with the value of message-id', () => {
+  test('adds an ack header in 1.2 if the client must acknowledge, with the value of message-id', () => {
     const message = routed('x');
     const encode = (version: '1.1' | '1.2', needsAck: boolean) =>
       String(
@@ -74,24 +74,24 @@ describe('MessageEncoder', () => {
     expect(encode('1.1', true)).not.toContain('\nack:');
   });
 
-  test('knows text from binary by the body alone', () => {
+  test('distinguishes text from binary by the body alone', () => {
     expect(encoder.isText(routed('grün'))).toBe(true);
     expect(encoder.isText(routed(Buffer.from([0xff, 0xfe])))).toBe(false);
     expect(encoder.isText(routed(''))).toBe(true);
   });
 
-  test('names no subscription where a 1.0 client has given none', () => {
+  test('omits the subscription header for a 1.0 client without an id', () => {
     expect(messageHead(undefined, '/topic/a', '1.0')).toBe('MESSAGE\ndestination:/topic/a\n');
   });
 
-  test('can be told what was left out before a message, in a header of its own', () => {
+  test('can add the number of messages that were left out before, in a separate header', () => {
     const frame = shared(messageHead('s', '/topic/a', '1.2'), routed('x'), '1.2');
     const [command, header, ...rest] = withDroppedHeader(frame, 7).toString().split('\n');
     expect([command, header]).toEqual(['MESSAGE', 'relay-dropped:7']);
     expect(['MESSAGE', ...rest].join('\n')).toBe(frame.toString());
   });
 
-  test('makes the beginning of the same frame, for a body that is written behind it', () => {
+  test('makes the beginning of the same frame, for a separately written body', () => {
     const head = messageHead('s', '/topic/a', '1.2');
     const message = routed('grün', { colour: 'a:b' });
     const beginning = encoder.encodeBeginning(head, message, '1.2')!;
@@ -100,10 +100,10 @@ describe('MessageEncoder', () => {
 
   test.each([
     ['a body alone', 'x'.repeat(1_001), {}],
-    ['a body with what stands before it', 'x'.repeat(990), {}],
+    ['a body with its headers', 'x'.repeat(990), {}],
     ['headers alone', '', { colour: 'x'.repeat(1_000) }],
     ['headers of fewer characters than bytes', '', { colour: 'ü'.repeat(500) }],
-  ])('makes no frame that is longer than it may be: %s', (_, body, headers) => {
+  ])('makes no frame above the limit: %s', (_, body, headers) => {
     const head = messageHead('s', '/topic/a', '1.2');
     const message = routed(body, headers);
     const delivery = { id: 'r1-z', redelivered: false, needsAck: true };
@@ -112,7 +112,7 @@ describe('MessageEncoder', () => {
     expect(encoder.encodeDedicated(head, message, '1.2', delivery)).toBeUndefined();
   });
 
-  test('makes one that is exactly as long', () => {
+  test('makes a frame of exactly the limit', () => {
     const head = messageHead('s', '/topic/a', '1.2');
     const empty = shared(head, routed(''), '1.2').length + 'content-length:100\n'.length;
     const [fits, larger] = [routed('x'.repeat(1_000 - empty)), routed('x'.repeat(1_001 - empty))];

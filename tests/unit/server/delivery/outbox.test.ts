@@ -31,7 +31,7 @@ function write(bytes: number): void {
 }
 
 describe('Outbox', () => {
-  test('ends the session when more than so many bytes wait: once, and not from inside the write', async () => {
+  test('ends the session when more than outboxMaxBytes wait: once, and not from inside the write', async () => {
     for (let i = 0; i < 11; i++) write(100);
     await tick();
     expect(verdicts).toEqual([]);
@@ -43,7 +43,7 @@ describe('Outbox', () => {
     expect(verdicts[0]).toContain('1100 bytes wait for this client, more than outboxMaxBytes (1000)');
   });
 
-  test('a message larger than the bound ends no session, nor do a few in a row with little between them', async () => {
+  test('one message above the limit ends no session, nor do a few in a row', async () => {
     write(900);
     for (let i = 0; i < 3; i++) {
       write(1_900);
@@ -57,7 +57,7 @@ describe('Outbox', () => {
     expect(verdicts).toHaveLength(1);
   });
 
-  test('what was written in one go is judged with the next write, and counts as one message', async () => {
+  test('bytes of one write count with the next write, as one message', async () => {
     write(8_000);
     await tick();
     write(1);
@@ -68,7 +68,7 @@ describe('Outbox', () => {
     expect(verdicts[0]).toContain('8001 bytes');
   });
 
-  test('a large message has its room only as long as something waits', async () => {
+  test('a large message only raises the limit while bytes wait', async () => {
     write(1_900);
     connection.take();
     connection.stall();
@@ -77,7 +77,7 @@ describe('Outbox', () => {
     expect(verdicts[0]).toContain('1100 bytes');
   });
 
-  test('large messages that others have written have room, too', async () => {
+  test('large messages from other writers raise the limit too', async () => {
     connection.write(Buffer.alloc(1_900, '\n'));
     outbox.watch(1_900);
     write(10);
@@ -86,7 +86,7 @@ describe('Outbox', () => {
     expect(verdicts).toEqual([]);
   });
 
-  test('ends the session when nothing is taken for so long', async () => {
+  test('ends the session when the client takes nothing for outboxStallMs', async () => {
     write(10);
     jest.advanceTimersByTime(4_999);
     expect(verdicts).toEqual([]);
@@ -97,7 +97,7 @@ describe('Outbox', () => {
     expect(timers.size).toBe(0);
   });
 
-  test('a client that takes something lives on', async () => {
+  test('a client that takes some bytes stays', async () => {
     write(500);
     for (let i = 0; i < 10; i++) {
       jest.advanceTimersByTime(4_000);
@@ -109,21 +109,21 @@ describe('Outbox', () => {
     expect(verdicts).toHaveLength(1);
   });
 
-  test('watches no longer than bytes wait', () => {
+  test('runs a timer only while bytes wait', () => {
     write(10);
     expect(timers.size).toBe(1);
     connection.take();
     expect(timers.size).toBe(0);
   });
 
-  test('is congested above half the bound', () => {
+  test('is congested above half the limit', () => {
     write(500);
     expect(outbox.isCongested).toBe(false);
     write(1);
     expect(outbox.isCongested).toBe(true);
   });
 
-  test('runs what waits for the drain, in order, and what it asks for in turn at the next', () => {
+  test('runs waiting actions at the drain, in order, and actions that they add at the next drain', () => {
     const ran: string[] = [];
     write(10);
     outbox.whenDrained(() => {
@@ -139,7 +139,7 @@ describe('Outbox', () => {
     expect(ran).toEqual(['a', 'b', 'c']);
   });
 
-  test('a drain that nobody told of is noticed', () => {
+  test('a drain without an event is noticed', () => {
     const ran: string[] = [];
     write(10);
     outbox.whenDrained(() => ran.push('a'));
@@ -149,7 +149,7 @@ describe('Outbox', () => {
     expect(timers.size).toBe(0);
   });
 
-  test('after stop nothing is watched, kept or said', async () => {
+  test('after stop nothing is watched, kept or reported', async () => {
     const ran: string[] = [];
     write(10);
     outbox.whenDrained(() => ran.push('a'));

@@ -30,16 +30,16 @@ describe('SlowPolicies', () => {
     expect(policies.of(parseDestination(text, 'subscribe') as SharedDestination)).toBe(policy);
   });
 
-  test.each(['/topic/#', '/topic/news.#', '/topic/*.eur'])('%s gets more than any rule covers', (text) => {
+  test.each(['/topic/#', '/topic/news.#', '/topic/*.eur'])('%s is wider than any rule', (text) => {
     expect(policies.of(parseDestination(text, 'subscribe') as SharedDestination)).toBe('disconnect');
   });
 
-  test('the user makes no difference', () => {
+  test('the user does not matter', () => {
     const destination = parseDestination('/user/queue/ticks/eur', 'subscribe') as SharedDestination;
     expect(policies.of({ ...destination, user: 'ann' } as SharedDestination)).toBe('latest');
   });
 
-  test('refuses what is no destination', () => {
+  test('refuses an invalid destination', () => {
     expect(() => new SlowPolicies([{ match: '/topic/a//b', policy: 'latest' }])).toThrow('empty name');
   });
 });

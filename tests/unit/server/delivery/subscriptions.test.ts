@@ -8,7 +8,7 @@ import { Harness, pass, tick, useFakeTime } from '../session/harness.js';
 const topic = (key: string) => parseDestination(`/topic/${key}`, 'subscribe') as SharedDestination;
 
 describe('Subscriptions', () => {
-  test('a key is taken before the broker is asked, and free again after UNSUBSCRIBE', () => {
+  test('a key is reserved before the request to the broker, and free after UNSUBSCRIBE', () => {
     const subscriptions = new Subscriptions({ subscriptionsMax: 2, wildcardSubscriptionsMax: 2 });
     subscriptions.reserve('a', topic('a'));
     expect(() => subscriptions.reserve('a', topic('a'))).toThrow('The subscription "a" exists');
@@ -24,7 +24,7 @@ describe('Subscriptions', () => {
     expect(subscriptions.size).toBe(2);
   });
 
-  test('those with wildcards have a bound of their own, of which UNSUBSCRIBE frees a place', () => {
+  test('subscriptions with wildcards have a separate limit, and UNSUBSCRIBE frees a place', () => {
     const subscriptions = new Subscriptions({ subscriptionsMax: 10, wildcardSubscriptionsMax: 2 });
     const add = (key: string): void => {
       subscriptions.reserve(key, topic(key));
@@ -39,7 +39,7 @@ describe('Subscriptions', () => {
   });
 });
 
-describe('OwnSubscription', () => {
+describe('DedicatedSubscription', () => {
   let harness: Harness;
   let client: MemoryConnection;
   beforeEach(async () => {
@@ -61,27 +61,27 @@ describe('OwnSubscription', () => {
   const large = 'x'.repeat(6_000);
 
   test.each(['auto', 'client'])(
-    'ack:%s: what another session of the user is meant by is settled and not shown',
+    'ack:%s: a message for another session of the user is settled and not written',
     async (ack) => {
       client.sendFrame('SUBSCRIBE', { id: 's', destination: '/user/queue/r', ack, durable: 'true' });
       await tick();
       const queue = harness.broker.consumer('/user/queue/r');
       queue.deliver('another’s', { toSession: 'session-2' });
       queue.deliver('mine', { toSession: 'session-1' });
-      queue.deliver('everybody’s');
-      expect(client.summary.slice(1)).toEqual(['MESSAGE s mine', 'MESSAGE s everybody’s']);
+      queue.deliver('for all');
+      expect(client.summary.slice(1)).toEqual(['MESSAGE s mine', 'MESSAGE s for all']);
       expect(harness.broker.settled).toContain('ack another’s');
     },
   );
 
-  test('of a queue: any session is meant', async () => {
+  test('a queue ignores the target session', async () => {
     const queue = await subscribe('client');
     queue.deliver('x', { toSession: 'session-2' });
     expect(client.summary.slice(1)).toEqual(['MESSAGE s x']);
   });
 
   test.each(['auto', 'client', 'client-individual'])(
-    '%s: a message that is too large is rejected, whether or not the client reads, and the next one says so',
+    '%s: a message that is too large is rejected, whether or not the client reads, and the next one reports it',
     async (ack) => {
       const { messageMaxBytes } = harness.options;
       const queue = await subscribe(ack);
@@ -94,8 +94,8 @@ describe('OwnSubscription', () => {
       queue.deliver('x'.repeat(messageMaxBytes + 1));
       client.take();
       queue.deliver('2');
-      const told = client.frames.slice(1).map(({ body, headers }) => [body.length, headers['relay-dropped']]);
-      expect(told).toEqual([
+      const written = client.frames.slice(1).map(({ body, headers }) => [body.length, headers['relay-dropped']]);
+      expect(written).toEqual([
         [1, '2'],
         [large.length, undefined],
         [1, '2'],
@@ -106,7 +106,7 @@ describe('OwnSubscription', () => {
     },
   );
 
-  test('auto: acked when the kernel has it', async () => {
+  test('auto: acknowledged when the kernel has taken the bytes', async () => {
     const queue = await subscribe('auto');
     queue.deliver('1');
     expect(harness.broker.settled).toEqual(['ack 1']);
@@ -119,7 +119,7 @@ describe('OwnSubscription', () => {
     expect(client.frames.at(-1)?.headers).not.toHaveProperty('ack');
   });
 
-  test('auto: not acked when the client vanished before', async () => {
+  test('auto: not acknowledged if the client vanishes before', async () => {
     const queue = await subscribe('auto');
     client.stall();
     queue.deliver('1');
@@ -130,7 +130,7 @@ describe('OwnSubscription', () => {
   });
 
   test.each(['auto', 'client', 'client-individual'])(
-    '%s: what comes while the client does not read waits',
+    '%s: deliveries wait while the client does not read',
     async (ack) => {
       const queue = await subscribe(ack);
       client.stall();
@@ -143,7 +143,7 @@ describe('OwnSubscription', () => {
     },
   );
 
-  test('what waits keeps its order when there is congestion again', async () => {
+  test('waiting deliveries keep their order through repeated congestion', async () => {
     const queue = await subscribe('client');
     client.stall();
     const bodies = [`1${large}`, '2', `3${large}`, '4', '5'];
@@ -157,7 +157,7 @@ describe('OwnSubscription', () => {
     expect(client.frames.slice(1).map(({ body }) => body.toString())).toEqual([...bodies, '6']);
   });
 
-  test('a consumer that is stuck never gets more than it can park, and ends when it stalls', async () => {
+  test('a stalled client never holds more than the parking limit, and its session ends', async () => {
     const queue = await subscribe('client');
     client.stall();
     for (let i = 0; i < 100; i++) queue.deliver(large);
@@ -167,8 +167,8 @@ describe('OwnSubscription', () => {
     expect(harness.broker.settled.every((each) => each.startsWith('requeue'))).toBe(true);
   });
 
-  describe('more bytes than there is room for', () => {
-    /** Two of them congest the outbox, and two more fill what may wait beside it. */
+  describe('deliveries beyond the parking limit', () => {
+    /** Two of these congest the outbox, and two more fill the parking limit. */
     const body = (number: number): string => `${number} ${'x'.repeat(3_000)}`;
     const numbers = (): number[] => client.frames.slice(1).map((each) => parseInt(each.body.toString(), 10));
     const requeued = (): number[] =>
@@ -180,7 +180,7 @@ describe('OwnSubscription', () => {
       const queue = await subscribe(ack);
       client.stall();
       const deliveries = Array.from({ length: 20 }, (_, i) => queue.deliver(body(i)));
-      // Two on the wire, and as many as fit into outboxMaxBytes
+      // Two are written, and outboxMaxBytes has room for two more
       expect(numbers()).toEqual([0, 1]);
       expect(requeued()).toEqual([]);
       await pass(5_000);
@@ -198,7 +198,7 @@ describe('OwnSubscription', () => {
       expect(client.closed).toBeUndefined();
     });
 
-    test('what is new meanwhile stands behind them', async () => {
+    test('come before new deliveries', async () => {
       const queue = await subscribe('client');
       client.stall();
       for (let i = 0; i < 6; i++) queue.deliver(body(i));
@@ -210,7 +210,7 @@ describe('OwnSubscription', () => {
       expect(requeued()).toEqual([4, 5]);
     });
 
-    test('all subscriptions of a session share the room', async () => {
+    test('all subscriptions of a session share the limit', async () => {
       const first = await subscribe('client');
       client.sendFrame('SUBSCRIBE', { id: 't', destination: '/queue/r', ack: 'client' });
       await tick();
@@ -224,7 +224,7 @@ describe('OwnSubscription', () => {
       expect(requeued()).toEqual([4, 5]);
     });
 
-    test('UNSUBSCRIBE gives them back, too', async () => {
+    test('are requeued by UNSUBSCRIBE', async () => {
       const queue = await subscribe('client');
       client.stall();
       for (let i = 0; i < 10; i++) queue.deliver(body(i));
@@ -236,7 +236,7 @@ describe('OwnSubscription', () => {
     });
   });
 
-  test('UNSUBSCRIBE gives back what waits', async () => {
+  test('UNSUBSCRIBE requeues waiting deliveries', async () => {
     const queue = await subscribe('client');
     client.stall();
     queue.deliver(large);
@@ -250,7 +250,7 @@ describe('OwnSubscription', () => {
     expect(client.summary.filter((each) => each.startsWith('MESSAGE'))).toHaveLength(1);
   });
 
-  test('says what was delivered before', async () => {
+  test('marks redelivered messages', async () => {
     const queue = await subscribe('client');
     queue.deliver('1', { redelivered: true });
     queue.deliver('2');
@@ -269,14 +269,14 @@ describe('OwnSubscription', () => {
     expect(harness.broker.settled).toEqual(['ack early']);
   });
 
-  test('its end against our will is an ERROR', async () => {
+  test('an end by the broker is an ERROR', async () => {
     const queue = await subscribe('auto');
     queue.end(new BrokerError('subscription-ended', 'The queue was deleted.'));
     expect(client.summary.at(-1)).toBe('ERROR subscription-ended');
     expect(client.closed?.code).toBe(4400);
   });
 
-  test('its end while it is being closed is none', async () => {
+  test('an end by the broker during UNSUBSCRIBE is no ERROR', async () => {
     harness.broker.holds.add('unsubscribe');
     const queue = await subscribe('auto');
     client.sendFrame('UNSUBSCRIBE', { id: 's', receipt: 'r' });
