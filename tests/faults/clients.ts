@@ -1,6 +1,6 @@
 /**
- * The browsers of a run: stock stompjs over WebSocket, which reconnects by itself, each time at the next of its relays as
- * behind a load balancer. What they do and see goes into the history.
+ * The browsers of a run: stompjs over WebSocket. It reconnects by itself, each time to the next relay, as behind a load
+ * balancer. Everything that clients do and see goes into the history.
  */
 import { Client, type IFrame, type IMessage, type StompHeaders } from '@stomp/stompjs';
 import { WebSocket } from 'ws';
@@ -14,7 +14,7 @@ const LEAVE_DEADLINE_MS = 10_000;
 
 export class FaultyNetworkClient {
   protected readonly client: Client;
-  /** The connection that lives. */
+  /** The current connection. */
   session: string | undefined;
   private count = 0;
   private isLeaving = false;
@@ -64,11 +64,11 @@ export class FaultyNetworkClient {
 
   protected closed(code: number): void {
     if (this.session === undefined) return;
-    this.history.add({ kind: 'closed', session: this.session, code, wanted: this.isLeaving });
+    this.history.add({ kind: 'closed', session: this.session, code, intended: this.isLeaving });
     this.session = undefined;
   }
 
-  /** By an ERROR, or with the extension `soft-errors` by a MESSAGE. An ERROR in place of CONNECTED is of no session. */
+  /** An ERROR, or a MESSAGE with the extension `soft-errors`. An ERROR instead of CONNECTED belongs to no session. */
   protected refused({ headers }: IFrame, isSoft: boolean): void {
     const { code = '', 'receipt-id': receipt } = headers;
     if (this.session === undefined) return;
@@ -76,11 +76,11 @@ export class FaultyNetworkClient {
     this.history.add({ kind: 'error', session: this.session, code, isSoft, ...message });
   }
 
-  /** Every RECEIPT comes here: stompjs has been told of none, so that it also shows one that comes twice. */
+  /** Gets every RECEIPT: no receipt is registered with stompjs, so it also passes on duplicates. */
   protected received(_receipt: IFrame): void {}
 }
 
-/** Numbers its messages by session and destination, each asks for a receipt named like itself. */
+/** Numbers its messages by session and destination. Each message requests a receipt with the message's name. */
 export class Publisher extends FaultyNetworkClient {
   private numbers = new Map<string, number>();
   private readonly unanswered = new Set<MessageName>();
@@ -90,7 +90,7 @@ export class Publisher extends FaultyNetworkClient {
     super(name, history, urls, { login: name, 'relay-extensions': extensions });
   }
 
-  /** One message to each destination every `everyMs`, as long as not too many are unanswered. */
+  /** Sends one message to each destination every `everyMs`, while fewer than `unansweredMax` are unanswered. */
   publish(destinations: readonly string[], everyMs: number, unansweredMax: number): void {
     this.timer = setInterval(() => {
       for (const destination of destinations) if (this.unanswered.size < unansweredMax) this.send(destination);
@@ -105,7 +105,7 @@ export class Publisher extends FaultyNetworkClient {
     return this.unanswered.size === 0;
   }
 
-  /** Undefined where there is no connection. */
+  /** Undefined without a connection. */
   send(destination: string): MessageName | undefined {
     const { session } = this;
     if (session === undefined || !this.client.connected) return undefined;
@@ -145,18 +145,18 @@ export class Publisher extends FaultyNetworkClient {
   }
 }
 
-export interface Wish {
-  /** As SUBSCRIBE writes it, and as SEND does. */
+export interface SubscriptionSpec {
+  /** The destination in SUBSCRIBE, and in SEND. */
   readonly subscribe: string;
   readonly sent: string;
   readonly ack: 'auto' | 'client' | 'client-individual';
 }
 
-/** Every how many messages one is acknowledged late, and how late. */
+/** One of this many messages is acknowledged late, after LATE_MS. */
 const LATE_EVERY = 4;
 const LATE_MS = 150;
 
-/** Subscribes to the same again on every connection. */
+/** Subscribes again on every connection. */
 export class Subscriber extends FaultyNetworkClient {
   private live = new Set<string>();
 
@@ -165,28 +165,28 @@ export class Subscriber extends FaultyNetworkClient {
     history: History,
     urls: readonly string[],
     login: string,
-    private readonly wishes: readonly Wish[],
+    private readonly specs: readonly SubscriptionSpec[],
   ) {
     super(name, history, urls, { login });
   }
 
   /** All subscriptions have been answered. */
   get isSubscribed(): boolean {
-    return this.isConnected && this.live.size === this.wishes.length;
+    return this.isConnected && this.live.size === this.specs.length;
   }
 
-  /** `destination` as publishers write it. */
+  /** `destination` is that of SEND. */
   wants(destination: string): boolean {
-    return this.wishes.some(({ sent }) => sent === destination);
+    return this.specs.some(({ sent }) => sent === destination);
   }
 
   protected override connected(): void {
     super.connected();
     this.live = new Set();
-    for (const wish of this.wishes) {
-      const acknowledge = this.acknowledging(wish);
-      const headers: StompHeaders = { ack: wish.ack, receipt: wish.sent, 'prefetch-count': '20' };
-      this.client.subscribe(wish.subscribe, (message) => this.delivered(wish, message, acknowledge), headers);
+    for (const spec of this.specs) {
+      const acknowledge = this.acknowledging(spec);
+      const headers: StompHeaders = { ack: spec.ack, receipt: spec.sent, 'prefetch-count': '20' };
+      this.client.subscribe(spec.subscribe, (message) => this.delivered(spec, message, acknowledge), headers);
     }
   }
 
@@ -197,12 +197,12 @@ export class Subscriber extends FaultyNetworkClient {
     this.history.add({ kind: 'subscribed', session: this.session, destination });
   }
 
-  private delivered(wish: Wish, message: IMessage, acknowledge: (message: IMessage) => void): void {
+  private delivered(spec: SubscriptionSpec, message: IMessage, acknowledge: (message: IMessage) => void): void {
     if (this.session === undefined) return;
     this.history.add({
       kind: 'delivered',
       session: this.session,
-      destination: wish.sent,
+      destination: spec.sent,
       message: message.body,
       redelivered: message.headers['redelivered'] === 'true',
       resent: message.headers['relay-resent'] === 'true',
@@ -210,8 +210,8 @@ export class Subscriber extends FaultyNetworkClient {
     acknowledge(message);
   }
 
-  /** Cumulative acks in batches, single ones at once or, some of them, late. */
-  private acknowledging({ ack }: Wish): (message: IMessage) => void {
+  /** Sends cumulative acks in batches, and individual ones at once or, for some messages, late. */
+  private acknowledging({ ack }: SubscriptionSpec): (message: IMessage) => void {
     const { session } = this;
     const isLive = (): boolean => this.session === session && this.client.connected;
     let count = 0;

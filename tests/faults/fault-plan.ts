@@ -1,15 +1,15 @@
 /**
- * What goes wrong in a run, and when: made from a seed alone. Every fault comes once, in a random order, each for a random
- * time at a random one of the relays. They overlap, but for those that touch the same thing.
+ * The faults of a run and their times, derived from a seed. Every fault occurs once, in random order, for a random time
+ * at a random relay. Faults overlap unless they affect the same component.
  */
 import fc from 'fast-check';
 import { FAULTS, type FaultName } from './faults.js';
 
 export interface PlannedFault {
   readonly name: FaultName;
-  /** Which relay, counted from 0. */
+  /** The index of the relay. */
   readonly at: number;
-  /** How long after the one before it begins, and how long it lasts. */
+  /** The delay after the start of the previous fault, and the duration. */
   readonly gapMs: number;
   readonly forMs: number;
 }
@@ -32,7 +32,7 @@ export function planFaults(seed: number, names: readonly FaultName[], relays: nu
   return fc.sample(plan, { seed, numRuns: 1, unbiased: true })[0] ?? [];
 }
 
-/** What two faults must not touch at the same time; there is one RabbitMQ. */
+/** The component that only one fault at a time may affect. All relays share one RabbitMQ. */
 export function touchedBy({ name, at }: PlannedFault): string {
   const { touches } = FAULTS[name];
   return touches === 'node' ? touches : `${touches} ${at}`;

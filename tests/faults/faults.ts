@@ -1,9 +1,9 @@
-/** All that can go wrong with a relay, its broker and the networks on both sides of it: one table. */
+/** All faults of a relay, its broker, and the networks on both sides of it. */
 import type { RabbitNode } from '../support/rabbitmq.js';
 import type { TcpProxy } from '../support/tcp-proxy.js';
 import type { RelayUnderTest } from './relay-under-test.js';
 
-/** A relay with what it stands between. */
+/** A relay with its neighbours. */
 export interface Site {
   readonly node: RabbitNode;
   readonly brokerNetwork: TcpProxy;
@@ -12,9 +12,9 @@ export interface Site {
 }
 
 export interface Fault {
-  /** Two faults never touch the same thing at the same time. */
+  /** The affected component. Only one fault at a time affects it. */
   readonly touches: keyof Site;
-  /** Sessions may end of it. */
+  /** Whether the fault may end sessions. */
   readonly cuts: boolean;
   readonly longestMs: number;
   readonly begin: (site: Site) => unknown;
@@ -29,7 +29,7 @@ function ofRabbit(longestMs: number, begin: (node: RabbitNode) => unknown, end: 
   return { touches: 'node', cuts: false, longestMs, begin: ({ node }) => begin(node), end: ({ node }) => end(node) };
 }
 
-/** `longestMs` of 0: a moment. */
+/** `longestMs` of 0: the fault has no duration. */
 function ofBrokerNetwork(longestMs: number, begin: (network: TcpProxy) => unknown): Fault {
   return {
     touches: 'brokerNetwork',
@@ -87,20 +87,20 @@ export const FAULTS = {
     network.ignore();
   }),
   'broker partitioned': ofBrokerNetwork(9_000, (network) => network.hold()),
-  'what RabbitMQ sends is held': ofBrokerNetwork(7_000, (network) => network.hold('answers')),
-  'what RabbitMQ is sent is held': ofBrokerNetwork(7_000, (network) => network.hold('requests')),
-  'broker far away': ofBrokerNetwork(3_000, (network) => network.delay(200)),
+  'data from RabbitMQ is held': ofBrokerNetwork(7_000, (network) => network.hold('answers')),
+  'data to RabbitMQ is held': ofBrokerNetwork(7_000, (network) => network.hold('requests')),
+  'slow network to the broker': ofBrokerNetwork(3_000, (network) => network.delay(200)),
 
   'client connections dropped': ofClientNetwork(0, (network) => network.drop()),
   'client connections reset': ofClientNetwork(0, (network) => network.reset()),
   'client connections open at the relay only': ofClientNetwork(0, (network) => network.halfOpen('client')),
   'client connections open at the clients only': ofClientNetwork(0, (network) => network.halfOpen('server')),
   'clients partitioned': ofClientNetwork(5_000, (network) => network.hold()),
-  'what clients are sent is held': ofClientNetwork(4_000, (network) => network.hold('answers')),
-  'clients far away': ofClientNetwork(2_000, (network) => network.delay(200)),
+  'data to clients is held': ofClientNetwork(4_000, (network) => network.hold('answers')),
+  'slow network to clients': ofClientNetwork(2_000, (network) => network.delay(200)),
 } as const satisfies Record<string, Fault>;
 
 export type FaultName = keyof typeof FAULTS;
 export const ALL_FAULTS = Object.keys(FAULTS) as FaultName[];
-/** Those that no session ends of. */
+/** Faults that must not end a session. */
 export const BROKER_FAULTS = ALL_FAULTS.filter((name) => !FAULTS[name].cuts);

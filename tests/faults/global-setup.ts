@@ -1,4 +1,4 @@
-/** Runs once: builds the relay from what is in the tree, and names the run, by which its RabbitMQ nodes are known. */
+/** Runs once: builds the relay from the working tree, and gives the run a name that identifies its RabbitMQ nodes. */
 import { execFileSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 

@@ -1,7 +1,7 @@
 /**
- * What the clients of a run did and saw, in the order of time: all that the rules (rules.ts) know. A session is one
- * connection of a client, `p1#3` the third of the client `p1`. Messages are numbered by session and destination, and their
- * body is their name; what a client could not get answered it does not send again, so that every name is sent once.
+ * The actions and observations of the clients of a run, in order of time. The rules (rules.ts) use nothing else. A
+ * session is one connection of a client: `p1#3` is the third of the client `p1`. Messages are numbered by session and
+ * destination, and their body is their name. Clients do not repeat unanswered messages, so each name is sent once.
  */
 
 /** `p1#3 /queue/work 17` */
@@ -9,18 +9,18 @@ export type MessageName = string;
 
 export type HistoryEvent = { readonly at: number } & (
   | { readonly kind: 'connected'; readonly session: string }
-  /** `wanted`: the client itself left. */
-  | { readonly kind: 'closed'; readonly session: string; readonly code: number; readonly wanted: boolean }
-  /** The RECEIPT of SUBSCRIBE. `destination` as publishers write it. */
+  /** `intended`: the client itself left. */
+  | { readonly kind: 'closed'; readonly session: string; readonly code: number; readonly intended: boolean }
+  /** The RECEIPT of SUBSCRIBE. `destination` is that of SEND. */
   | { readonly kind: 'subscribed'; readonly session: string; readonly destination: string }
   | { readonly kind: 'sent'; readonly session: string; readonly message: MessageName }
   /** The RECEIPT of a SEND. */
   | { readonly kind: 'confirmed'; readonly session: string; readonly message: MessageName }
   | Refusal
   | Delivered
-  /** `untilMs`: when it was over. `cuts`: sessions may end of it. */
+  /** `untilMs`: the end of the fault. `cuts`: the fault may end sessions. */
   | { readonly kind: 'fault'; readonly name: string; readonly untilMs: number; readonly cuts: boolean }
-  /** All faults are over, every relay is ready, every client subscribed. */
+  /** All faults are over, every relay is ready, and every client is subscribed. */
   | { readonly kind: 'calm' }
 );
 
@@ -28,14 +28,16 @@ export type Delivered = {
   readonly at: number;
   readonly kind: 'delivered';
   readonly session: string;
-  /** Of the subscription. */
+  /** The destination of the subscription. */
   readonly destination: string;
   readonly message: MessageName;
   readonly redelivered: boolean;
   readonly resent: boolean;
 };
 
-/** An ERROR, or where it is soft a MESSAGE that says the same and ends nothing; with the message whose receipt it names. */
+/**
+ * An ERROR, or a soft error in a MESSAGE, which does not end the session. `message` is the one whose receipt it names.
+ */
 export type Refusal = {
   readonly at: number;
   readonly kind: 'error';
@@ -47,7 +49,7 @@ export type Refusal = {
 
 export type EventKind = HistoryEvent['kind'];
 export type EventOf<K extends EventKind> = Extract<HistoryEvent, { kind: K }>;
-/** An event without its time, which is now unless given. */
+/** An event whose time may be missing: then it is the current time. */
 type Untimed<T> = T extends unknown ? Omit<T, 'at'> & { readonly at?: number } : never;
 
 export class History {
@@ -73,7 +75,7 @@ export function partsOf(message: MessageName): { session: string; destination: s
   return { session, destination, number: Number(number) };
 }
 
-/** Queues keep what nobody took; topics and users are for those who listen. */
+/** Queues keep messages without a consumer; topics and users do not. */
 export function isQueue(destination: string): boolean {
   return destination.startsWith('/queue/');
 }

@@ -1,6 +1,6 @@
 /**
- * Sessions that come and go, in every way, while the broker's connections break under them: what one of them left behind
- * would be there a thousand times in the end.
+ * Sessions start and end in every way, while the broker's connections break. A leak of one session would be multiplied
+ * by a thousand in the end.
  */
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { eventually } from '../support/deadline.js';
@@ -11,28 +11,28 @@ import { Stage } from './stage.js';
 
 const ANSWER_DEADLINE_MS = 30_000;
 const SESSIONS = 100;
-/** Code is compiled, and what is known of its types kept, until then. */
+/** During these cycles V8 compiles code and collects type feedback. */
 const WARM_UP_CYCLES = 8;
 const CYCLES = 12 * Number(process.env['FAULT_RUNS'] ?? 1);
-/** The least of so many readings: garbage collection leaves now more, now less. */
+/** Compares the minimum of this many readings, because garbage collection varies. */
 const READINGS = 4;
-/** Four to publish, one for topics, one for what clients declare, one for consumers. */
+/** Four to publish, one for topics, one for declarations of clients, one for consumers. */
 const AMQP_CONNECTIONS = 7;
-/** Of amqplib: one sends heart-beats, one looks for those of RabbitMQ. */
+/** amqplib's timers: one sends heart-beats, one watches those of RabbitMQ. */
 const TIMERS_A_CONNECTION = 2;
 /**
- * A session that is gone for its client still gives its channels and queues back to the broker, with timers of its own, and
- * is ten kilobytes until then. The relay alone has fewer timers than these.
+ * After its client is gone, a session still releases its channels and queues at the broker. Until then it has timers
+ * and takes ten kilobytes. An idle relay has fewer timers than this.
  */
 const RESTING_TIMERS_MAX = 6 + AMQP_CONNECTIONS * TIMERS_A_CONNECTION;
 /**
- * Code that V8 optimizes again and again, what it notes about that, and what it throws away in between come to megabytes and
- * would hide a leak. Without them the heap stands still.
+ * Repeated optimization, its feedback data and discarded code take megabytes and would hide a leak. Without them the
+ * heap is stable.
  */
 const V8_FLAGS = ['--no-opt', '--no-sparkplug', '--no-flush-bytecode'];
 /**
- * The timer wheel's slots, each made when first needed, are 150 KB, and readings differ a little. Eight hundred sessions that
- * leave half a kilobyte each stand out. The longer the test runs, the smaller is the leak that it finds: the bound stays.
+ * The timer wheel's slots, created on first use, take 150 KB, and readings vary. Eight hundred sessions that leak half
+ * a kilobyte each exceed this limit. Longer runs find smaller leaks, because the limit stays the same.
  */
 const GROWTH_MAX_BYTES = 400_000;
 
@@ -43,7 +43,7 @@ beforeAll(async () => {
 }, 120_000);
 afterAll(() => stage.close(), 60_000);
 
-/** All that a session can hold, held. */
+/** Opens a session with every resource that a session can have. */
 async function openSession(i: number): Promise<StompClient> {
   const [url = ''] = stage.clientUrls;
   const client = await connectStomp(url, { login: `user-${i % 10}` });
@@ -66,40 +66,40 @@ async function openSession(i: number): Promise<StompClient> {
   return client;
 }
 
-/** A third leaves in order, a third vanishes, a third is thrown out for a mistake. */
+/** One third disconnects, one third vanishes, one third is closed for an error. */
 function end(client: StompClient, i: number): void {
   if (i % 3 === 0) client.sendFrame('DISCONNECT', { receipt: 'bye' });
   else if (i % 3 === 1) client.destroy();
   else client.sendFrame('ACK', { id: 'nothing' });
 }
 
-async function comeAndGo({ relay, brokerNetwork }: Site): Promise<void> {
+async function cycleSessions({ relay, brokerNetwork }: Site): Promise<void> {
   const clients = await Promise.all(Array.from({ length: SESSIONS }, (_, i) => openSession(i)));
   brokerNetwork.reset();
   await stage.whenReady();
   await Promise.all(clients.slice(0, 10).map((client) => client.receipt('SEND', { destination: '/topic/leaks.0' })));
   clients.forEach(end);
   await Promise.all(clients.map((client) => client.expectClose()));
-  const areGone = async () => ((await relay.metric('sessions')) === 0 ? true : undefined);
-  await eventually(areGone, ANSWER_DEADLINE_MS, () => 'sessions outlive their connections');
+  const haveEnded = async () => ((await relay.metric('sessions')) === 0 ? true : undefined);
+  await eventually(haveEnded, ANSWER_DEADLINE_MS, () => 'sessions outlive their connections');
 }
 
 async function heapAtRest({ relay }: Site): Promise<number> {
   const readAtRest = async () => {
-    const { heapBytes, resources } = await relay.holding();
+    const { heapBytes, resources } = await relay.resourceUsage();
     return (resources['Timeout'] ?? 0) <= RESTING_TIMERS_MAX ? heapBytes : undefined;
   };
-  return eventually(readAtRest, ANSWER_DEADLINE_MS, () => 'sessions that are gone still wait for the broker');
+  return eventually(readAtRest, ANSWER_DEADLINE_MS, () => 'ended sessions still wait for the broker');
 }
 
-test('a thousand sessions later, heap, timers, sockets and the broker hold what they did', async () => {
+test('after a thousand sessions, heap, timers, sockets and broker are as before', async () => {
   const [site] = stage.sites as [Site];
-  for (let i = 0; i < WARM_UP_CYCLES; i++) await comeAndGo(site);
+  for (let i = 0; i < WARM_UP_CYCLES; i++) await cycleSessions(site);
   await heapAtRest(site);
   const baseline = await readLeftovers(stage);
   const heap: number[] = [];
   for (let i = 0; i < CYCLES; i++) {
-    await comeAndGo(site);
+    await cycleSessions(site);
     heap.push(await heapAtRest(site));
   }
   await expectNothingLeft(stage, baseline);

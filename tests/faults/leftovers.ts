@@ -1,4 +1,4 @@
-/** What relays hold when nobody is connected: at RabbitMQ, in their own count, and of their process. */
+/** The resources of relays without clients: at RabbitMQ, in their metrics, and in their processes. */
 import { eventually } from '../support/deadline.js';
 import type { RelayUnderTest } from './relay-under-test.js';
 import type { Stage } from './stage.js';
@@ -6,15 +6,15 @@ import type { Stage } from './stage.js';
 const DEADLINE_MS = 30_000;
 
 /**
- * Channels for questions stay open for the next one. Each relay opens as many as it needs, on its connection for topics and
- * on the one for what clients declare, and may need more after a fault than before.
+ * Scratch channels stay open. Each relay opens as many as it needs, on its connection for topics and on the one for
+ * declarations of clients. It may need more after a fault than before.
  */
 const SCRATCH_CHANNELS_MAX = 2 * 4;
 
-/** Everything that comes and goes with sessions, by name. */
+/** The counts of all resources that belong to sessions, by name. */
 export type Leftovers = Readonly<Record<string, number>>;
 
-/** Asked of the broker's own tables: the management API still shows for a while what has just ended. */
+/** Reads the broker's own tables, because the management API shows ended objects for a while. */
 const COUNTS = {
   connections: 'rabbit_networking:connections()',
   channels: 'rabbit_channel:list()',
@@ -31,7 +31,7 @@ export async function readLeftovers(stage: Stage): Promise<Leftovers> {
 
 async function readBroker({ node, vhost }: Stage): Promise<Record<string, number>> {
   const lengths = Object.values(COUNTS).map((list) => `length(${list})`);
-  // As a tuple on the last line: a list of small numbers would be shown as text, and there may be a warning above
+  // A tuple on the last line: a list of small numbers would print as text, and a warning may come before it
   const answer = await node.ctl('eval', `V = <<"${vhost.name}">>, {${lengths.join()}}.`);
   const numbers = /\{([\d,]+)\}\s*$/.exec(answer)?.[1]?.split(',').map(Number) ?? [];
   return Object.fromEntries(Object.keys(COUNTS).map((name, i) => [name, numbers[i] ?? NaN]));
@@ -42,14 +42,14 @@ async function readRelay(relay: RelayUnderTest): Promise<Record<string, number>>
   for (const metric of ['sessions', 'broker_unconfirmed', 'broker_bindings_pending']) {
     found[`${relay.name}: ${metric}`] = await relay.metric(metric);
   }
-  const { resources } = await relay.holding();
+  const { resources } = await relay.resourceUsage();
   for (const kind of ['Timeout', 'TCPSocketWrap', 'TCPServerWrap']) {
     found[`${relay.name}: ${kind}`] = resources[kind] ?? 0;
   }
   return found;
 }
 
-/** Waits until nothing is left but `baseline`. */
+/** Waits until the counts do not exceed `baseline`. */
 export async function expectNothingLeft(stage: Stage, baseline: Leftovers): Promise<void> {
   let found: Leftovers = {};
   const scratchChannels = stage.sites.length * SCRATCH_CHANNELS_MAX;

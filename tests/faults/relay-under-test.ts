@@ -1,6 +1,6 @@
 /**
- * A relay as a user starts it, on ports that it keeps when it is killed and started again, with a witness inside: asked
- * over IPC, it collects garbage and tells what the process holds.
+ * A relay that is started as users start it. It keeps its ports when it is killed and started again. A probe inside the
+ * process collects garbage and reports the process's resources over IPC.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -13,12 +13,12 @@ const CLI = path.resolve(__dirname, '../../server/dist/cli.js');
 const START_DEADLINE_MS = 60_000;
 const ANSWER_DEADLINE_MS = 10_000;
 
-const WITNESS = `process.on('message', async () => {
+const PROBE = `process.on('message', async () => {
   for (let i = 0; i < 3; i++) { await new Promise((done) => setImmediate(done)); gc(); }
   process.send({ heapBytes: process.memoryUsage().heapUsed, resources: process.getActiveResourcesInfo() });
 });`;
 
-export interface Holding {
+export interface ResourceUsage {
   readonly heapBytes: number;
   /** Open sockets, timers and the like, by kind. */
   readonly resources: Readonly<Record<string, number>>;
@@ -26,7 +26,7 @@ export interface Holding {
 
 export class RelayUnderTest {
   private child: ChildProcess | undefined;
-  /** What it wrote to stderr: its log. */
+  /** Its stderr, which is its log. */
   readonly log: string[] = [];
 
   private constructor(
@@ -50,23 +50,21 @@ export class RelayUnderTest {
     return relay;
   }
 
-  /** As a supervisor does: again, until it runs. A relay does not start while it cannot reach its broker. */
+  /**
+   * Starts the relay like a supervisor: repeatedly, until it runs. A relay does not start while its broker is
+   * unreachable.
+   */
   start(): Promise<true> {
-    const lastWords = (): string => this.log.slice(-10).join('\n');
+    const logTail = (): string => this.log.slice(-10).join('\n');
     return eventually(
       async () => ((await this.tryStart()) ? true : undefined),
       START_DEADLINE_MS,
-      () => `${this.name} does not start:\n${lastWords()}`,
+      () => `${this.name} does not start:\n${logTail()}`,
     );
   }
 
   private async tryStart(): Promise<boolean> {
-    const program = [
-      '--expose-gc',
-      ...this.v8Flags,
-      `--import=data:text/javascript,${encodeURIComponent(WITNESS)}`,
-      CLI,
-    ];
+    const program = ['--expose-gc', ...this.v8Flags, `--import=data:text/javascript,${encodeURIComponent(PROBE)}`, CLI];
     const child = spawn(process.execPath, [...program, ...this.flags], {
       stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
       env: { ...process.env, RELAY_LOG_LEVEL: 'info' },
@@ -77,7 +75,7 @@ export class RelayUnderTest {
     return false;
   }
 
-  /** SIGKILL: no goodbye to anybody. */
+  /** SIGKILL: the relay cannot close anything. */
   async kill(): Promise<void> {
     const exited = once(this.child!, 'exit');
     this.child!.kill('SIGKILL');
@@ -112,17 +110,21 @@ export class RelayUnderTest {
     );
   }
 
-  /** One number of /metrics, by its name behind `stomp_relay_`. */
+  /** A number of /metrics, by its name after `stomp_relay_`. */
   async metric(name: string): Promise<number> {
     const text = await (await fetch(`${this.adminUrl}/metrics`)).text();
     const line = text.split('\n').find((each) => each.startsWith(`stomp_relay_${name} `));
     return Number(line?.split(' ')[1]);
   }
 
-  async holding(): Promise<Holding> {
+  async resourceUsage(): Promise<ResourceUsage> {
     const answered = once(this.child!, 'message') as Promise<[{ heapBytes: number; resources: string[] }]>;
-    this.child!.send('what do you hold?');
-    const [{ heapBytes, resources }] = await withDeadline(answered, ANSWER_DEADLINE_MS, () => `${this.name} is silent`);
+    this.child!.send('report');
+    const [{ heapBytes, resources }] = await withDeadline(
+      answered,
+      ANSWER_DEADLINE_MS,
+      () => `${this.name} does not answer`,
+    );
     const counts: Record<string, number> = {};
     for (const kind of resources) counts[kind] = (counts[kind] ?? 0) + 1;
     return { heapBytes, resources: counts };

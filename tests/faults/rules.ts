@@ -1,19 +1,20 @@
 /**
- * What a relay promises whatever happens around it, each promise a function from the history of a run to what broke it.
+ * The guarantees of a relay under any fault. Each rule is a function from the history of a run to its violations.
  *
- * What is not promised, and so not looked for:
- *  - Order across sessions: a client that comes back may overtake what its last session had sent, perhaps at another relay.
- *  - Order of what comes back. The broker puts a message that nobody acknowledged in its old place, behind whose back the
- *    next ones may have been given to another subscriber: `redelivered:true` may come late. So may, in a queue that several
- *    share, a second copy (`relay-resent:true`) whose first is with somebody else.
- *  - Topics and users while somebody is away, or before the calm at the end of a run.
+ * These are not guaranteed, and therefore not checked:
+ * - Order across sessions: a reconnected client may overtake the messages of its previous session, perhaps at another
+ *   relay.
+ * - Order of redeliveries. The broker returns an unacknowledged message to its old place, but may already have given
+ *   later messages to another subscriber: `redelivered:true` may be late. In a queue with several consumers the same is
+ *   true of a second copy (`relay-resent:true`) whose first copy another consumer holds.
+ * - Topics and users while a subscriber is away, or before the calm at the end of a run.
  */
 import { type Delivered, grouped, type History, isQueue, type MessageName, partsOf } from './history.js';
 
 export interface Violation {
   readonly rule: string;
   readonly sentence: string;
-  /** Whose events are worth a look. */
+  /** The report includes the events of these messages and sessions. */
   readonly messages: readonly MessageName[];
   readonly sessions: readonly string[];
 }
@@ -21,9 +22,9 @@ export interface Violation {
 type Finding = Omit<Violation, 'rule'>;
 type Rule = (history: History) => Finding[];
 
-/** Codes that a fault explains; any other ERROR is one that a correct client must not get. */
+/** Codes that a fault explains; a correct client must not get any other ERROR. */
 const EXPECTED_CODES = new Set(['broker-unavailable', 'overloaded', 'heart-beat-timeout', 'shutting-down']);
-/** How long after a fault a session may end of it: silence is noticed by missed heart-beats. */
+/** The time after a fault in which it may still end a session: missed heart-beats reveal silence late. */
 const AFTERMATH_MS = 6_000;
 
 export const RULES: Readonly<Record<string, Rule>> = {
@@ -31,10 +32,10 @@ export const RULES: Readonly<Record<string, Rule>> = {
   'only a marked message comes twice': unmarkedDuplicates,
   'order is kept': disorder,
   'a SEND with a receipt is answered once': wronglyAnswered,
-  'nothing is delivered that was not sent there': foreign,
-  'in the calm after the faults everybody gets everything': missed,
+  'every delivered message was sent to that destination': foreign,
+  'after the faults every listener gets every message': missed,
   'an ERROR has a reason': unexpectedErrors,
-  'sessions end only of what was done to them': dropped,
+  'the end of a session has a reason': dropped,
 };
 
 export function check(history: History): Violation[] {
@@ -53,7 +54,7 @@ function lost(history: History): Finding[] {
     .map(({ message, session }) => about(message, 'confirmed and never delivered', session));
 }
 
-/** For a queue all subscribers count together, and no more than one copy is unmarked, whichever was seen first. */
+/** At most one copy is unmarked, in any order of arrival. For a queue, the copies of all subscribers count together. */
 function unmarkedDuplicates(history: History): Finding[] {
   const findings: Finding[] = [];
   const scopeOf = (each: Delivered): string => (isQueue(each.destination) ? each.destination : each.session);
@@ -68,7 +69,7 @@ function unmarkedDuplicates(history: History): Finding[] {
   return findings;
 }
 
-/** For each subscription, and each publishing session and destination. */
+/** Checks each combination of subscription, publishing session and destination. */
 function disorder(history: History): Finding[] {
   const findings: Finding[] = [];
   const deliveries = history.of('delivered');
@@ -87,14 +88,14 @@ function disorder(history: History): Finding[] {
     for (const [i, each] of stream.slice(1).entries()) {
       const before = stream[i];
       if (!before || partsOf(before.message).number <= partsOf(each.message).number) continue;
-      const finding = about(each.message, `delivered behind ${before.message}`, each.session);
+      const finding = about(each.message, `delivered after ${before.message}`, each.session);
       findings.push({ ...finding, messages: [before.message, each.message] });
     }
   }
   return findings;
 }
 
-/** Whether a message from a queue, which has come `copies` times in all, must stand where it was sent. */
+/** Whether a message from a queue, delivered `copies` times in all, must be in its original order. */
 function hasPlace({ redelivered, resent }: Delivered, copies: number): boolean {
   return !redelivered && (!resent || copies === 1);
 }
@@ -106,24 +107,22 @@ function wronglyAnswered(history: History): Finding[] {
   return history.of('sent').flatMap(({ session, message }) => {
     const count = answers.get(message)?.length ?? 0;
     if (count > 1) return [about(message, `answered ${count} times`, session)];
-    return count === 1 || closed.has(session)
-      ? []
-      : [about(message, 'not answered on a connection that lives', session)];
+    return count === 1 || closed.has(session) ? [] : [about(message, 'not answered on an open connection', session)];
   });
 }
 
 function foreign(history: History): Finding[] {
   const sent = new Set(history.of('sent').map(({ message }) => message));
   return history.of('delivered').flatMap(({ message, destination, session }) => {
-    if (!sent.has(message)) return [about(message, 'delivered, and nobody sent it', session)];
+    if (!sent.has(message)) return [about(message, 'delivered, but never sent', session)];
     return partsOf(message).destination === destination ? [] : [about(message, `delivered to ${destination}`, session)];
   });
 }
 
-/** The relays' state has converged to what the sessions want. */
+/** After the calm, the relays match the subscriptions of all sessions. */
 function missed(history: History): Finding[] {
   const calm = history.of('calm').at(0)?.at ?? Infinity;
-  const left = new Set(history.of('closed').flatMap(({ session, wanted }) => (wanted ? [] : [session])));
+  const left = new Set(history.of('closed').flatMap(({ session, intended }) => (intended ? [] : [session])));
   const sentInCalm = new Set(history.of('sent').flatMap(({ at, message }) => (at >= calm ? [message] : [])));
   const confirmed = history.of('confirmed').filter(({ message }) => sentInCalm.has(message));
   const listeners = history
@@ -150,11 +149,11 @@ function unexpectedErrors(history: History): Finding[] {
 }
 
 function dropped(history: History): Finding[] {
-  const told = new Set(history.of('error').flatMap(({ session, isSoft }) => (isSoft ? [] : [session])));
+  const notified = new Set(history.of('error').flatMap(({ session, isSoft }) => (isSoft ? [] : [session])));
   const cuts = history.of('fault').filter(({ cuts }) => cuts);
   return history
     .of('closed')
-    .filter(({ session, wanted }) => !wanted && !told.has(session))
+    .filter(({ session, intended }) => !intended && !notified.has(session))
     .filter(({ at }) => !cuts.some((fault) => fault.at <= at && at <= fault.untilMs + AFTERMATH_MS))
     .map(({ session, code }) => ({
       sentence: `${session} was closed with ${code}, without an ERROR and without a fault that cuts connections`,

@@ -1,15 +1,15 @@
 /**
- * One run: clients at work, faults, and then calm, in which everybody gets everything again. Ends when all that was sent has
- * been answered, the queue is empty, and the clients have left.
+ * One run: working clients, faults, and then calm, in which every listener gets every message again. The run ends when
+ * every message is answered, the queue is empty, and the clients have left.
  */
 import { eventually } from '../support/deadline.js';
-import { type FaultyNetworkClient, Publisher, Subscriber, type Wish } from './clients.js';
+import { type FaultyNetworkClient, Publisher, Subscriber, type SubscriptionSpec } from './clients.js';
 import type { PlannedFault } from './fault-plan.js';
 import { History, type MessageName, partsOf } from './history.js';
 import type { Stage } from './stage.js';
 
 const CALM_DEADLINE_MS = 60_000;
-/** After that it is tried again with others. */
+/** After this time, new probes are sent. */
 const PROBE_MS = 1_000;
 const END_DEADLINE_MS = 60_000;
 const PUBLISHERS = 4;
@@ -21,47 +21,49 @@ export const QUEUE = '/queue/work';
 const TOPIC = '/topic/news.all';
 const USER = '/user/anna/queue/news';
 const DESTINATIONS = [QUEUE, TOPIC, USER];
-/** Of a crowd many listen to the same, and it is sent to less often. */
+/** Many clients of a crowd share a topic, and these topics get fewer messages. */
 const CROWD_TOPICS = Array.from({ length: 50 }, (_, i) => `/topic/crowd.${i}`);
 const CROWD_EVERY_MS = 1_000;
-/** At a time, in the beginning: a crowd does not come at once. When a relay is killed, it does. */
+/**
+ * Maximum number of clients that connect at the same time at the start. After a killed relay, all reconnect at once.
+ */
 const CONNECTING_MAX = 100;
 
-const WISHES = {
+const SPECS = {
   topic: { subscribe: TOPIC, sent: TOPIC, ack: 'auto' },
   pattern: { subscribe: '/topic/news.*', sent: TOPIC, ack: 'auto' },
   user: { subscribe: '/user/queue/news', sent: USER, ack: 'auto' },
   cumulative: { subscribe: QUEUE, sent: QUEUE, ack: 'client' },
   individual: { subscribe: QUEUE, sent: QUEUE, ack: 'client-individual' },
-} as const satisfies Record<string, Wish>;
+} as const satisfies Record<string, SubscriptionSpec>;
 
 export class Run {
   readonly history: History;
   private readonly publishers: Publisher[];
-  private readonly crowdsPublisher: Publisher;
+  private readonly crowdPublisher: Publisher;
   private readonly workers: Subscriber[];
   private readonly listeners: Subscriber[];
 
-  /** `crowd`: so many listeners more. */
+  /** `crowd` is the number of additional listeners. */
   constructor(
     private readonly stage: Stage,
     crowd: number,
   ) {
-    const beginning = performance.now();
-    this.history = new History(() => Math.round(performance.now() - beginning));
+    const start = performance.now();
+    this.history = new History(() => Math.round(performance.now() - start));
     const { workers, listeners } = this.subscribe();
     this.workers = workers;
-    this.listeners = [...listeners, ...Array.from({ length: crowd }, (_, i) => this.oneOfCrowd(i))];
-    this.crowdsPublisher = new Publisher('c', this.history, this.urls(0), '');
+    this.listeners = [...listeners, ...Array.from({ length: crowd }, (_, i) => this.crowdMember(i))];
+    this.crowdPublisher = new Publisher('c', this.history, this.urls(0), '');
     const publisher = (_: unknown, i: number): Publisher =>
       new Publisher(`p${i}`, this.history, this.urls(i), i % 2 === 0 ? '' : 'soft-errors');
     this.publishers = Array.from({ length: PUBLISHERS }, publisher);
   }
 
   private subscribe(): { workers: Subscriber[]; listeners: Subscriber[] } {
-    const subscriber = (name: string, first: number, ...wishes: Wish[]): Subscriber =>
-      new Subscriber(name, this.history, this.urls(first), 'anna', wishes);
-    const { cumulative, individual, topic, pattern, user } = WISHES;
+    const subscriber = (name: string, first: number, ...specs: SubscriptionSpec[]): Subscriber =>
+      new Subscriber(name, this.history, this.urls(first), 'anna', specs);
+    const { cumulative, individual, topic, pattern, user } = SPECS;
     return {
       workers: [
         subscriber('w0', 0, cumulative),
@@ -73,13 +75,13 @@ export class Run {
     };
   }
 
-  private oneOfCrowd(i: number): Subscriber {
+  private crowdMember(i: number): Subscriber {
     const topic = CROWD_TOPICS[i % CROWD_TOPICS.length]!;
-    const wish = { subscribe: topic, sent: topic, ack: 'auto' } as const;
-    return new Subscriber(`l${3 + i}`, this.history, this.urls(i), `crowd-${i}`, [wish]);
+    const spec = { subscribe: topic, sent: topic, ack: 'auto' } as const;
+    return new Subscriber(`l${3 + i}`, this.history, this.urls(i), `crowd-${i}`, [spec]);
   }
 
-  /** Each client begins at another relay. */
+  /** Clients start at different relays. */
   private urls(first: number): string[] {
     const urls = this.stage.clientUrls;
     return urls.map((_, i) => urls[(first + i) % urls.length]!);
@@ -90,21 +92,21 @@ export class Run {
     while (clients.length > 0) {
       const batch = clients.splice(0, CONNECTING_MAX);
       for (const client of batch) client.activate();
-      const areIn = () => batch.every((client) => client.isConnected) || undefined;
-      await eventually(areIn, CALM_DEADLINE_MS, () => 'clients do not get in');
+      const areConnected = () => batch.every((client) => client.isConnected) || undefined;
+      await eventually(areConnected, CALM_DEADLINE_MS, () => 'clients do not connect');
     }
     await this.whenSubscribed();
     for (const publisher of this.publishers) publisher.publish(DESTINATIONS, EVERY_MS, UNANSWERED_MAX);
-    this.crowdsPublisher.publish(CROWD_TOPICS, CROWD_EVERY_MS, UNANSWERED_MAX);
+    this.crowdPublisher.publish(CROWD_TOPICS, CROWD_EVERY_MS, UNANSWERED_MAX);
   }
 
-  async suffer(plan: readonly PlannedFault[]): Promise<void> {
-    await this.stage.suffer(plan, this.history);
+  async inject(plan: readonly PlannedFault[]): Promise<void> {
+    await this.stage.inject(plan, this.history);
     await this.stage.whenReady();
   }
 
-  /** The faults are over when a message of every publisher reaches every listener. */
-  async calmDown(): Promise<void> {
+  /** Waits until a message of every publisher reaches every listener: then the faults are over. */
+  async recover(): Promise<void> {
     for (const publisher of this.allPublishers) publisher.pause();
     const isCalm = async (): Promise<true | undefined> => {
       await this.whenSubscribed();
@@ -113,13 +115,13 @@ export class Run {
       const haveArrived = () => this.haveArrived(probes) || undefined;
       return eventually(haveArrived, PROBE_MS, () => 'probes are missing').catch(() => undefined);
     };
-    await eventually(isCalm, CALM_DEADLINE_MS, () => 'the relays do not come back to what their sessions want');
+    await eventually(isCalm, CALM_DEADLINE_MS, () => 'the relays do not match the subscriptions of their sessions');
     this.history.add({ kind: 'calm' });
     for (let i = 0; i < CALM_ROUNDS; i++) this.sendRound();
     await this.whenAnswered();
   }
 
-  /** What is still on its way arrives. What does not is for the rules to find. */
+  /** Waits for messages in flight. The rules find missing ones. */
   async end(): Promise<void> {
     await this.whenQueueIsEmpty();
     await this.leave();
@@ -129,21 +131,21 @@ export class Run {
     await Promise.all(this.allClients.map((client) => client.leave()));
   }
 
-  /** Numbers that show how much a run was worth. */
+  /** Counts that show how much a run has tested. */
   get summary(): string {
     const { history } = this;
-    const ended = history.of('closed').filter(({ wanted }) => !wanted).length;
+    const ended = history.of('closed').filter(({ intended }) => !intended).length;
     const marked = history.of('delivered').filter(({ redelivered, resent }) => redelivered || resent).length;
     const counts = {
       sent: history.of('sent').length,
       confirmed: history.of('confirmed').length,
       delivered: history.of('delivered').length,
-      'marked as coming again': marked,
+      'marked as repeated': marked,
       errors: history.of('error').length,
       'connections lost': ended,
     };
     return Object.entries(counts)
-      .map(([what, count]) => `${count} ${what}`)
+      .map(([label, count]) => `${count} ${label}`)
       .join(', ');
   }
 
@@ -152,12 +154,12 @@ export class Run {
   }
 
   private get allPublishers(): Publisher[] {
-    return [...this.publishers, this.crowdsPublisher];
+    return [...this.publishers, this.crowdPublisher];
   }
 
   private sendRound(): MessageName[] {
     const sent = this.publishers.flatMap((publisher) => DESTINATIONS.flatMap((to) => publisher.send(to) ?? []));
-    return [...sent, ...CROWD_TOPICS.flatMap((to) => this.crowdsPublisher.send(to) ?? [])];
+    return [...sent, ...CROWD_TOPICS.flatMap((to) => this.crowdPublisher.send(to) ?? [])];
   }
 
   private haveArrived(messages: readonly MessageName[]): boolean {
@@ -171,11 +173,11 @@ export class Run {
 
   private async whenSubscribed(): Promise<void> {
     const clients = [...this.workers, ...this.listeners];
-    const areThere = () =>
+    const areReady = () =>
       clients.every((each) => each.isSubscribed) && this.allPublishers.every((each) => each.isConnected);
     const missing = () => clients.filter((each) => !each.isSubscribed).map(({ name }) => name);
     await eventually(
-      () => areThere() || undefined,
+      () => areReady() || undefined,
       CALM_DEADLINE_MS,
       () => `not subscribed: ${missing().slice(0, 20).join()}`,
     );
@@ -194,6 +196,6 @@ export class Run {
       lines = await node.ctl('-q', '--no-table-headers', 'list_queues', '-p', vhost.name, 'name', 'messages');
       return lines.split('\n').includes(`${name}\t0`) || undefined;
     };
-    await eventually(isEmpty, END_DEADLINE_MS, () => `the queue does not run empty: ${lines}`);
+    await eventually(isEmpty, END_DEADLINE_MS, () => `the queue does not become empty: ${lines}`);
   }
 }

@@ -1,5 +1,5 @@
 /**
- * Relays as built and a RabbitMQ, all of which can be broken, with a proxy in front of each relay and another between it
+ * Built relays and a RabbitMQ, all of which can be broken, with a proxy in front of each relay and another between it
  * and RabbitMQ.
  */
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
@@ -14,7 +14,7 @@ import type { History } from './history.js';
 import { RelayUnderTest } from './relay-under-test.js';
 
 const READY_DEADLINE_MS = 60_000;
-/** Silence is noticed soon, so that runs are short. */
+/** Short heart-beats reveal silence early and keep runs short. */
 const CONFIG = { rabbitmq: { heartbeatSeconds: 2, connectTimeoutMs: 3_000, reconnectMaxMs: 1_000 } };
 
 export class Stage {
@@ -40,40 +40,40 @@ export class Stage {
     return new Stage(node, vhost, await Promise.all(names.map(openSite)), directory);
   }
 
-  /** Where clients connect: through the proxies. */
+  /** The addresses for clients, which lead through the proxies. */
   get clientUrls(): string[] {
     return this.sites.map(({ clientNetwork, relay }) => clientNetwork.url(relay.url));
   }
 
-  /** What has been declared outlives a power cut from now on. */
+  /** Flushes declarations to disk, so that they survive a SIGKILL. */
   async keepDeclarations(): Promise<void> {
     await this.node.ctl('eval', 'mnesia:dump_log().');
   }
 
-  /** All faults of a plan. Resolves when the last is over. */
-  async suffer(plan: readonly PlannedFault[], history: History): Promise<void> {
+  /** Injects all faults of a plan. Resolves when the last is over. */
+  async inject(plan: readonly PlannedFault[], history: History): Promise<void> {
     const over = new Map<string, Promise<void>>();
     for (const fault of plan) {
-      await passes(fault.gapMs);
-      const thing = touchedBy(fault);
-      await over.get(thing);
-      over.set(thing, this.undergo(fault, history));
+      await pause(fault.gapMs);
+      const component = touchedBy(fault);
+      await over.get(component);
+      over.set(component, this.injectOne(fault, history));
     }
     await Promise.all(over.values());
   }
 
-  private async undergo({ name, at: index, forMs }: PlannedFault, history: History): Promise<void> {
+  private async injectOne({ name, at: index, forMs }: PlannedFault, history: History): Promise<void> {
     const { cuts, touches, begin, end } = FAULTS[name];
     const site = this.sites[index]!;
     const at = history.now();
     await begin(site);
-    await passes(forMs);
+    await pause(forMs);
     await end(site);
-    const where = touches === 'node' ? '' : ` (${site.relay.name})`;
-    history.add({ at, kind: 'fault', name: `${name}${where}`, untilMs: history.now(), cuts });
+    const suffix = touches === 'node' ? '' : ` (${site.relay.name})`;
+    history.add({ at, kind: 'fault', name: `${name}${suffix}`, untilMs: history.now(), cuts });
   }
 
-  /** The relays have their broker and all bindings. */
+  /** Waits until the relays have their broker and all bindings. */
   async whenReady(): Promise<void> {
     for (const { relay } of this.sites) {
       const isReady = async () =>
@@ -92,7 +92,7 @@ export class Stage {
   }
 }
 
-/** A fault is made of time; nobody waits for anything here. */
-function passes(ms: number): Promise<void> {
+/** The duration of a fault is the only wait for time in this suite. */
+function pause(ms: number): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, ms));
 }

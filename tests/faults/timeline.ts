@@ -1,8 +1,8 @@
-/** A run that broke a rule, as text: what was broken, which faults there were, and what happened to the messages involved. */
+/** Describes a run that broke a rule: the violations, the faults, and the events of the messages involved. */
 import { type EventOf, type History, type HistoryEvent, partsOf } from './history.js';
 import type { Violation } from './rules.js';
 
-const SHOWN_MAX = 5;
+const VIOLATIONS_MAX = 5;
 const LINES_MAX = 60;
 const BAR_WIDTH = 50;
 
@@ -10,14 +10,14 @@ export function describeViolations(violations: readonly Violation[], history: Hi
   const counts = new Map<string, number>();
   for (const { rule } of violations) counts.set(rule, (counts.get(rule) ?? 0) + 1);
   return [
-    ...[...counts].map(([rule, count]) => `Broken ${count} times: ${rule}`),
+    ...[...counts].map(([rule, count]) => `${count} violations: ${rule}`),
     '',
     ...drawFaults(history),
-    ...violations.slice(0, SHOWN_MAX).flatMap((violation) => ['', ...drawViolation(violation, history)]),
+    ...violations.slice(0, VIOLATIONS_MAX).flatMap((violation) => ['', ...drawViolation(violation, history)]),
   ].join('\n');
 }
 
-/** One line a fault, with a bar where it lay in the run. */
+/** One line per fault, with a bar for its time in the run. */
 export function drawFaults(history: History): string[] {
   const faults = history.of('fault').sort((a, b) => a.at - b.at);
   const endMs = Math.max(...history.events.map(({ at }) => at), 1);
@@ -29,7 +29,7 @@ export function drawFaults(history: History): string[] {
   });
 }
 
-/** What happened to its messages and sessions, and the faults and the calm between. */
+/** The events of the violation's messages and sessions, with the faults and the calm. */
 function drawViolation({ rule, sentence, messages, sessions }: Violation, history: History): string[] {
   const publishers = messages.map((message) => partsOf(message).session);
   const involved = new Set([...sessions, ...publishers]);
@@ -54,7 +54,7 @@ function describe(event: HistoryEvent): string {
     case 'connected':
       return `${event.session} connected`;
     case 'closed':
-      return `${event.session} ${event.wanted ? 'left' : `was closed with ${event.code}`}`;
+      return `${event.session} ${event.intended ? 'left' : `was closed with ${event.code}`}`;
     case 'subscribed':
       return `${event.session} subscribed to ${event.destination}`;
     case 'sent':

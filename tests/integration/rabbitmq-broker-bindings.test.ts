@@ -1,4 +1,4 @@
-/** What shared subscriptions cost RabbitMQ, read from RabbitMQ itself. */
+/** The cost of shared subscriptions for RabbitMQ, measured at RabbitMQ. */
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import type { BrokerSubscription } from '../../server/src/brokers/broker.js';
 import type { RabbitMqBroker } from '../../server/src/brokers/rabbitmq/rabbitmq-broker.js';
@@ -65,23 +65,23 @@ test('10,000 listeners of one topic cost one queue and one binding', async () =>
   expect(await boundKeys(topic)).toEqual([]);
 });
 
-test('who waits for RabbitMQ to come back is told when the relay stops', async () => {
+test('subscribers that wait for RabbitMQ get an error when the relay stops', async () => {
   const broker = await brokers.start();
   proxy.cut();
   const waiting = [`/topic/${uniqueName('late')}`, '/exchange/amq.fanout'].map((destination) =>
     broker.subscribe(shared(destination), NO_HEADERS, () => undefined),
   );
-  const told = Promise.allSettled(waiting);
+  const answers = Promise.allSettled(waiting);
   await broker.close();
   proxy.restore();
-  for (const answer of await told) {
+  for (const answer of await answers) {
     expect(answer).toMatchObject({
       reason: { code: 'broker-unavailable', message: expect.stringContaining('is stopping') },
     });
   }
 });
 
-/** Numbers that are the same in every run (mulberry32). */
+/** A random number generator that repeats itself in every run (mulberry32). */
 function seeded(seed: number): () => number {
   let state = seed;
   return () => {
@@ -93,7 +93,7 @@ function seeded(seed: number): () => number {
 }
 
 test.each([1, 2, 3, 4])(
-  'whatever the order of subscribing and leaving, the bindings are those wished (seed %i)',
+  'the bindings match the subscriptions after any order of subscribing and closing (seed %i)',
   async (seed) => {
     const broker = await brokers.start();
     const root = uniqueName('race');
@@ -115,19 +115,19 @@ test.each([1, 2, 3, 4])(
         if (leaving) work.push(leaving.close());
       }
       if (random() < 0.1) await Promise.race(work);
-      // Some of it with the broker gone
+      // Two of the seeds also lose the connection
       if (seed > 2 && i % 200 === 100) proxy.drop();
     }
     await Promise.all(work);
-    const wished = [...live].filter(([, held]) => held.length > 0).map(([key]) => `${root}.${key}`);
+    const desired = [...live].filter(([, held]) => held.length > 0).map(([key]) => `${root}.${key}`);
     await allBound(broker);
-    expect(await boundKeys(root)).toEqual(wished.sort());
+    expect(await boundKeys(root)).toEqual(desired.sort());
     await broker.close();
   },
   60_000,
 );
 
-test('after a reconnect every key is bound again, in a new queue, and who comes then does not wait for that', async () => {
+test('after a reconnect every key is bound again, in a new queue, and a new subscriber does not wait for all of them', async () => {
   const broker = await brokers.start();
   const root = uniqueName('again');
   const inbox = new Inbox<string>();

@@ -1,6 +1,7 @@
 /**
- * Faults of the network between a relay and RabbitMQ, of every kind that the proxy knows, and what must be true afterwards:
- * nothing confirmed is lost, order is kept, and what exists at RabbitMQ is what the relay's sessions want.
+ * All faults of the network between a relay and RabbitMQ that the proxy can cause, and the rules that must hold
+ * afterwards: no confirmed message is lost, order is kept, and RabbitMQ has exactly the objects that the relay's
+ * sessions want.
  */
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, jest, test } from '@jest/globals';
 import amqp from 'amqplib';
@@ -27,7 +28,7 @@ import {
 } from '../support/rabbitmq-brokers.js';
 import { TcpProxy } from '../support/tcp-proxy.js';
 
-/** A silent peer is noticed after two of these. */
+/** A silent peer is detected after two of these heart-beats. */
 const QUICK = { heartbeatSeconds: 1, connectTimeoutMs: 1_000, publishTimeoutMs: 30_000 };
 const FAULT_MS = 30_000;
 const owner = { sessionId: 's', user: 'alice', clientId: undefined };
@@ -68,7 +69,7 @@ function start(overrides: Partial<RabbitMqOptions> = {}): Promise<RabbitMqBroker
 const firsts = (all: readonly string[]): string[] => [...new Set(all)];
 const numbers = (count: number): string[] => Array.from({ length: count }, (_, i) => String(i));
 
-test('a relay that does not read leaves messages to its queue, which keeps the newest', async () => {
+test('the queue of a relay that does not read keeps the newest messages', async () => {
   const BYTES = 4_096;
   const COUNT = 16_384;
   const broker = await start({ instanceQueueMaxBytes: 1024 * 1024, heartbeatSeconds: 60 });
@@ -87,22 +88,23 @@ test('a relay that does not read leaves messages to its queue, which keeps the n
   const orders = (): number[] => seen.all.map((arrived) => arrived.body.readUInt32BE());
   await seen.until((all) => all.at(-1)?.body.readUInt32BE() === COUNT - 1, FAULT_MS, 'the newest');
   expect(orders()).toEqual([...orders()].sort((a, b) => a - b));
-  // What TCP holds on both sides of the proxy, and RabbitMQ before it notices: not the 64 MiB that were published
+  // The amount that TCP buffers on both sides of the proxy, and that RabbitMQ sends before it notices: less than the 64
+  // MiB that were published
   expect(seen.all.length * BYTES).toBeLessThan(32 * 1024 * 1024);
   await channel.close();
 }, 60_000);
 
-describe('traffic goes on, complete and in order, after', () => {
-  /** For some seconds RabbitMQ gives half of a queue's messages to a consumer that is gone: they come again, later. */
-  const GHOST = 'an end that RabbitMQ is not told of (complete, in no order)';
-  /** Each ends with a network that works. */
+describe('traffic continues, complete and in order, after', () => {
+  /** For some seconds RabbitMQ delivers half of a queue's messages to the dead consumer. They come again later. */
+  const GHOST = 'an end that RabbitMQ does not notice (complete, in no order)';
+  /** After each of these the network works again. */
   const FAULTS: Record<string, (broker: RabbitMqBroker) => Promise<void>> = {
     'a reset': async (broker) => {
       const down = next(broker, 'down');
       proxy.reset();
       await down;
     },
-    'a partition that swallows everything': async (broker) => {
+    'a partition that drops everything': async (broker) => {
       const down = next(broker, 'down');
       proxy.hold();
       await down;
@@ -115,7 +117,7 @@ describe('traffic goes on, complete and in order, after', () => {
       proxy.drop();
       proxy.restore();
     },
-    'an end that the relay is not told of': async (broker) => {
+    'an end that the relay does not notice': async (broker) => {
       const down = next(broker, 'down');
       proxy.halfOpen('server');
       await down;
@@ -125,9 +127,9 @@ describe('traffic goes on, complete and in order, after', () => {
       proxy.halfOpen('client');
       await down;
     },
-    'a partition that ends before anybody notices': async () => {
+    'a partition that ends unnoticed': async () => {
       proxy.hold();
-      await aWhile(proxy);
+      await pause(proxy);
       proxy.restore();
     },
     delay: () => {
@@ -135,8 +137,8 @@ describe('traffic goes on, complete and in order, after', () => {
       return Promise.resolve();
     },
   };
-  /** Another connection to the proxy has come and gone: time has passed that is long for a network, and short for heart-beats. */
-  async function aWhile(through: TcpProxy): Promise<void> {
+  /** Waits until another connection to the proxy has failed: long for a network, but short for heart-beats. */
+  async function pause(through: TcpProxy): Promise<void> {
     const probe = new AmqpConnection('probe', rabbitOptions(through.url(vhost.amqpUrl), { connectTimeoutMs: 300 }));
     probe.start();
     await expect(probe.whenUp(300)).rejects.toMatchObject({ code: 'broker-unavailable' });
@@ -174,7 +176,7 @@ describe('traffic goes on, complete and in order, after', () => {
       for (const { message: twice, redelivered } of consumer.deliveries.all.filter(isRepeated())) {
         expect(twice.resent || redelivered).toBe(true);
       }
-      // Nothing tells when a shared subscription and an exclusive holder are back: sent until both arrive
+      // No event reports when a shared subscription and an exclusive holder are back: send until both receive
       await eventually(
         async () => {
           for (const destination of [topic, exclusive]) await send(broker, destination, message('back'));
@@ -188,7 +190,7 @@ describe('traffic goes on, complete and in order, after', () => {
     90_000,
   );
 
-  /** True for what has the body of one before it. */
+  /** True for a delivery whose body came before. */
   function isRepeated(): (delivery: { readonly message: RoutedMessage }) => boolean {
     const before = new Set<string>();
     return ({ message: { body } }) => {
@@ -198,10 +200,10 @@ describe('traffic goes on, complete and in order, after', () => {
   }
 });
 
-describe('several addresses, of which one', () => {
+describe('several addresses, one of which', () => {
   let dead: TcpProxy;
   beforeEach(async () => {
-    // Addresses are tried in the order in which they stand
+    // With this value the addresses keep their order
     jest.spyOn(Math, 'random').mockReturnValue(0.5);
     dead = await TcpProxy.start(vhost.amqpUrl);
   });
@@ -214,10 +216,10 @@ describe('several addresses, of which one', () => {
     expect(await codeOf(() => send(broker, `/topic/${uniqueName()}`, message('x')))).toBe('no error');
   });
 
-  test.each(['answers nothing', 'falls silent within the handshake'])(
+  test.each(['answers nothing', 'stops answering during the handshake'])(
     '%s',
-    async (how) => {
-      if (how === 'answers nothing') dead.ignore();
+    async (fault) => {
+      if (fault === 'answers nothing') dead.ignore();
       else dead.hold('answers');
       const broker = await start(addresses());
       expect(await codeOf(() => send(broker, `/topic/${uniqueName()}`, message('x')))).toBe('no error');
@@ -230,7 +232,7 @@ describe('several addresses, of which one', () => {
     30_000,
   );
 
-  test('goes away while it is used: the relay moves to the other', async () => {
+  test('fails during use: the relay moves to the other', async () => {
     const broker = await start(addresses());
     expect(proxy.accepted).toBe(0);
     const [down, up] = [next(broker, 'down'), next(broker, 'up')];
@@ -250,7 +252,7 @@ describe('an exchange that is deleted under its subscribers', () => {
     return { seen, ended };
   }
 
-  test('and not made again: they are told', async () => {
+  test('ends their subscriptions if it is not declared again', async () => {
     const broker = await start({ publishTimeoutMs: 1_500 });
     const [exchange, channel] = [uniqueName(), await backend.createChannel()];
     await channel.assertExchange(exchange, 'direct', { durable: true });
@@ -263,13 +265,13 @@ describe('an exchange that is deleted under its subscribers', () => {
     const [error] = await ended.atLeast(1);
     expect(error?.code).toBe('subscription-ended');
     expect(error?.message).toContain(exchange);
-    // All of it is gone, and who comes now learns the reason at once
+    // The queue is gone, and new subscribers get the reason at once
     expect(broker.gauges.exchangeQueues).toBe(0);
     expect(await codeOf(() => subscribe(broker, exchange))).toBe('exchange-not-found');
     await channel.close();
   }, 60_000);
 
-  test('and made again: nobody is told, and messages come', async () => {
+  test('ends no subscription if it is declared again, and messages arrive', async () => {
     const broker = await start();
     const [exchange, channel] = [uniqueName(), await backend.createChannel()];
     await channel.assertExchange(exchange, 'direct', { durable: true });
@@ -286,8 +288,8 @@ describe('an exchange that is deleted under its subscribers', () => {
   }, 30_000);
 });
 
-describe('many cuts while sessions come and go', () => {
-  /** A small generator of random numbers, so that a run can be repeated. */
+describe('many cuts while sessions start and end', () => {
+  /** A simple random number generator, so that a run can be repeated. */
   function randomFrom(seed: number): (below: number) => number {
     let state = seed;
     return (below) => {
@@ -297,26 +299,26 @@ describe('many cuts while sessions come and go', () => {
   }
 
   const seed = Number(process.env['SEED'] ?? Math.floor(Math.random() * 2 ** 32));
-  test(`what is bound and consumed in the end is what is wanted (SEED=${seed})`, async () => {
+  test(`the bindings and consumers at the end match the subscriptions (SEED=${seed})`, async () => {
     const random = randomFrom(seed);
     const broker = await start({ reconnectMinMs: 10, reconnectMaxMs: 100 });
     const prefix = uniqueName('chaos');
     const exchange = uniqueName('chaos-exchange');
     const channel = await backend.createChannel();
     await channel.assertExchange(exchange, 'direct', { durable: true });
-    const wanted = new Map<string, BrokerSubscription>();
+    const desired = new Map<string, BrokerSubscription>();
     const errors: string[] = [];
     const toggle = async (kind: number, n: number): Promise<void> => {
       const key = `${prefix}.${n}`;
       const name = [`/topic/${key}`, `/exchange/${exchange}/${key}`, `/queue/${key}`][kind]!;
-      const known = wanted.get(name);
-      wanted.delete(name);
+      const known = desired.get(name);
+      desired.delete(name);
       if (known) return known.close();
       const made =
         kind === 2
           ? broker.openChannel({ ...owner, sessionId: name }).consume(own(name), acked(), new Consuming('ack'))
           : broker.subscribe(shared(name), NO_HEADERS, () => undefined);
-      wanted.set(name, await made);
+      desired.set(name, await made);
     };
     const session = async (kind: number, n: number): Promise<void> => {
       for (let i = 0; i < 30; i++) {
@@ -328,7 +330,7 @@ describe('many cuts while sessions come and go', () => {
     let isOver = false;
     const cuts = (async (): Promise<void> => {
       const faults = [() => proxy.drop(), () => proxy.reset(), () => proxy.cut(), () => proxy.delay(random(20))];
-      // Not for ever: on a busy machine nothing would be done between two of them
+      // Bounded, because on a busy machine the sessions could not finish between cuts
       for (let cut = 0; cut < 40 && !isOver; cut++) {
         faults[random(faults.length)]?.();
         await new Promise((resolve) => setTimeout(resolve, random(150)));
@@ -340,20 +342,20 @@ describe('many cuts while sessions come and go', () => {
     isOver = true;
     await cuts;
     expect(errors).toEqual([]);
-    const expected = [...wanted.keys()].sort();
+    const expected = [...desired.keys()].sort();
     await eventually(
       async () => {
         const found = await present(prefix, exchange);
         return JSON.stringify(found) === JSON.stringify(expected) ? true : undefined;
       },
       FAULT_MS,
-      () => `wanted: ${expected.join(' ')}`,
+      () => `expected: ${expected.join(' ')}`,
     ).catch(async () => expect(await present(prefix, exchange)).toEqual(expected));
     await channel.deleteExchange(exchange);
     await channel.close();
   }, 120_000);
 
-  /** As destinations: what is bound to exchanges, and which queues have a consumer. */
+  /** The bindings and the consumed queues at RabbitMQ, as destinations. */
   async function present(prefix: string, exchange: string): Promise<string[]> {
     const bindings = (await vhost.api('GET', 'bindings')) as { source: string; routing_key: string }[];
     const queues = (await vhost.api('GET', 'queues')) as { name: string; consumers: number }[];
@@ -365,7 +367,7 @@ describe('many cuts while sessions come and go', () => {
   }
 });
 
-test('losing the connection again and again leaves no listener behind', async () => {
+test('repeated losses of the connection leave no listener behind', async () => {
   const broker = await start();
   const warnings: string[] = [];
   const warned = (warning: Error): void => void warnings.push(warning.message);
@@ -381,6 +383,6 @@ test('losing the connection again and again leaves no listener behind', async ()
   }
   await send(broker, `/topic/${uniqueName()}`, message('x'));
   process.off('warning', warned);
-  // Node warns of an emitter that has more than ten listeners for one event
+  // Node warns if an emitter has more than ten listeners for one event
   expect(warnings).toEqual([]);
 }, 60_000);

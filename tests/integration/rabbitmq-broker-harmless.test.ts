@@ -1,6 +1,6 @@
 /**
- * RabbitMQ answers some requests by closing the whole connection. What one client asks, or leaves behind, closes no connection
- * and no channel that others use.
+ * RabbitMQ answers some requests by closing the whole connection. Requests and leftovers of one client must not close a
+ * connection or channel of other clients.
  */
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import amqp from 'amqplib';
@@ -76,7 +76,7 @@ describe.each(['classic', 'quorum'])('in a virtual host whose queues are %s by d
     }
   }, 60_000);
 
-  /** Each of the others has got each message once, on the connections and channels that it had. */
+  /** Each other client has received each message once, on its original connections and channels. */
   afterEach(async () => {
     for (let i = 0; i < 5; i++) {
       await send(broker, topic, message(String(i)));
@@ -88,7 +88,7 @@ describe.each(['classic', 'quorum'])('in a virtual host whose queues are %s by d
       await inbox.deliveries.atLeast(5);
       expect(inbox.bodies).toEqual(expected);
     }
-    // A channel for consuming is a session's own
+    // A consume channel belongs to one session
     const harm = (line: string) =>
       /lost the connection|closed a channel/.test(line) && !line.includes('"channel":"consume"');
     expect(log.lines.filter(harm)).toEqual([]);
@@ -102,7 +102,7 @@ describe.each(['classic', 'quorum'])('in a virtual host whose queues are %s by d
         return all.some(({ name }) => name === queue) ? undefined : true;
       },
       DEADLINE_MS,
-      () => `${queue} is still there`,
+      () => `${queue} still exists`,
     );
   const queuesOf = async (prefix: string): Promise<string[]> =>
     ((await vhost.api('GET', 'queues')) as { name: string }[])
@@ -119,7 +119,7 @@ describe.each(['classic', 'quorum'])('in a virtual host whose queues are %s by d
     ['auto-delete:true', 'topic', { 'auto-delete': 'true' }],
     ['no header, behind a topic', 'topic', {}],
     ['no header, behind an exchange', 'exchange', {}],
-  ])('%s goes with its session, with a message unsettled', async (_, kind, headers) => {
+  ])('%s is deleted with its session, even with an unsettled message', async (_, kind, headers) => {
     const name = uniqueName('own');
     const at = { queue: `/queue/${name}`, topic: `/topic/${name}`, exchange: `/exchange/amq.direct/${name}` }[kind];
     const channel = broker.openChannel(owner());
@@ -133,25 +133,25 @@ describe.each(['classic', 'quorum'])('in a virtual host whose queues are %s by d
     await gone(made!);
   });
 
-  test('UNSUBSCRIBE deletes it, too, with a message unsettled', async () => {
-    const topicOfOwn = `/topic/${uniqueName()}`;
+  test('UNSUBSCRIBE deletes a quorum queue, even with an unsettled message', async () => {
+    const ownTopic = `/topic/${uniqueName()}`;
     const channel = broker.openChannel(owner());
     const before = await queuesOf('');
     const consumer = new Consuming();
     const subscription = await channel.consume(
-      own(topicOfOwn),
+      own(ownTopic),
       consuming('client', { 'x-queue-type': 'quorum' }),
       consumer,
     );
     const [made] = (await queuesOf('')).filter((each) => !before.includes(each));
-    await send(broker, topicOfOwn, message('x'));
+    await send(broker, ownTopic, message('x'));
     await consumer.deliveries.atLeast(1);
     await subscription.close();
     await gone(made!);
     await channel.close();
   });
 
-  test('a durable subscription whose queue has the type of the virtual host is taken up again', async () => {
+  test('a durable subscription is resumed if its queue has the default type of the virtual host', async () => {
     const [at, subscriber] = [`/topic/${uniqueName()}`, owner()];
     const durable = consuming('client', { durable: 'true' });
     const holder = broker.openChannel(subscriber);
@@ -171,7 +171,7 @@ describe.each(['classic', 'quorum'])('in a virtual host whose queues are %s by d
     await made.close();
   });
 
-  test('a queue that others can name goes at the latest with the session', async () => {
+  test('a queue with a chosen name is deleted at the end of the session at the latest', async () => {
     const name = uniqueName('named');
     const channel = broker.openChannel(owner());
     const consumer = new Consuming();
@@ -184,7 +184,7 @@ describe.each(['classic', 'quorum'])('in a virtual host whose queues are %s by d
     await gone(name);
   });
 
-  test('a transient queue that another session consumes stays, and so does one that a session was refused', async () => {
+  test('a transient queue stays while another session consumes it, and when a session was refused at it', async () => {
     const queue = `/queue/${uniqueName()}`;
     const headers = { durable: 'false', 'x-queue-type': 'quorum' };
     const [first, second, refused] = [
@@ -206,13 +206,13 @@ describe.each(['classic', 'quorum'])('in a virtual host whose queues are %s by d
     await gone(queue.slice('/queue/'.length));
   });
 
-  describe('a client that leaves a stream', () => {
+  describe('a client that stops consuming a stream', () => {
     let stream: string;
     beforeEach(async () => {
       stream = uniqueName('stream');
       const channel = await backend.createConfirmChannel();
       await channel.assertQueue(stream, STREAM);
-      // One by one: RabbitMQ delivers what was written together together, whatever the prefetch count
+      // One by one: RabbitMQ delivers messages that were written together in one chunk, whatever the prefetch count
       for (let i = 0; i < 10; i++) {
         channel.sendToQueue(stream, Buffer.from(String(i)));
         await channel.waitForConfirms();
@@ -229,7 +229,7 @@ describe.each(['classic', 'quorum'])('in a virtual host whose queues are %s by d
       await channel.close();
     };
 
-    test.each(['requeue', 'drop', 'again'] as const)('with %s, where SUBSCRIBE names the offset', async (outcome) => {
+    test.each(['requeue', 'drop', 'again'] as const)('with %s, if SUBSCRIBE names the offset', async (outcome) => {
       const channel = broker.openChannel(owner());
       const consumer = new Consuming();
       const subscription = await channel.consume(own(`/amq/queue/${stream}`), consuming('client', from), consumer);
@@ -239,7 +239,7 @@ describe.each(['classic', 'quorum'])('in a virtual host whose queues are %s by d
       await channel.close();
     });
 
-    test.each(['/amq/queue', '/queue'])('where nothing tells that %s is one', async (kind) => {
+    test.each(['/amq/queue', '/queue'])('without a sign that %s is a stream', async (kind) => {
       const channel = broker.openChannel(owner());
       const consumer = new Consuming();
       const subscription = await channel.consume(
@@ -257,7 +257,7 @@ describe.each(['classic', 'quorum'])('in a virtual host whose queues are %s by d
       await channel.close();
     });
 
-    test('what no client has got comes again, in order and marked, and what is behind it once', async () => {
+    test('undelivered messages come again, in order and marked, and later ones come once', async () => {
       const channel = broker.openChannel(owner());
       const consumer = new Consuming();
       await channel.consume(own(`/amq/queue/${stream}`), consuming('client', from), consumer);
@@ -274,7 +274,7 @@ describe.each(['classic', 'quorum'])('in a virtual host whose queues are %s by d
     });
   });
 
-  test('a header that looks like a stream’s does not keep a queue from giving back', async () => {
+  test('a header that looks like that of a stream does not prevent a requeue', async () => {
     const [queue, channel] = [uniqueName('forwarded'), broker.openChannel(owner())];
     const made = await backend.createChannel();
     await made.assertQueue(queue, QUORUM);
@@ -290,13 +290,13 @@ describe.each(['classic', 'quorum'])('in a virtual host whose queues are %s by d
   });
 
   test.each<[string, Headers]>([
-    ['a stream that is to go with the session', { 'x-queue-type': 'stream', exclusive: 'true' }],
+    ['a stream with the lifetime of its session', { 'x-queue-type': 'stream', exclusive: 'true' }],
     ['a transient stream', { 'x-queue-type': 'stream', durable: 'false' }],
     ['x-priority of a stream', { 'x-priority': '5' }],
     ['an offset of another queue', { 'x-stream-offset': 'offset=5' }],
-    ['a word that is no offset', { 'x-stream-offset': 'bogus' }],
+    ['an invalid offset', { 'x-stream-offset': 'bogus' }],
     ['an exclusive stream consumer', { exclusive: 'true' }],
-  ])('%s is at most refused, and what others made stays', async (_, headers) => {
+  ])('%s is at most refused, and existing queues stay', async (_, headers) => {
     const made = await backend.createChannel();
     const [stream, classic] = [uniqueName('stream'), uniqueName('classic')];
     await made.assertQueue(stream, STREAM);
@@ -313,15 +313,21 @@ describe.each(['classic', 'quorum'])('in a virtual host whose queues are %s by d
   });
 });
 
-test('where a connection is closed over a question, only that one is refused', async () => {
+test('if RabbitMQ closes a connection over a request, only that request fails', async () => {
   const vhost = await createVhost();
   const link = openLink('ask', rabbitOptions(vhost.amqpUrl), 'anywhere');
   link.connection.start();
   const stream = uniqueName('stream');
   await link.scratch.run((channel) => channel.assertQueue(stream, STREAM));
   const good = (name: string) => link.scratch.run((channel) => channel.assertQueue(name, { durable: true }));
-  const asked = [good('a'), good('b'), link.scratch.run((channel) => channel.purgeQueue(stream)), good('c'), good('d')];
-  const answers = await Promise.allSettled(asked);
+  const requests = [
+    good('a'),
+    good('b'),
+    link.scratch.run((channel) => channel.purgeQueue(stream)),
+    good('c'),
+    good('d'),
+  ];
+  const answers = await Promise.allSettled(requests);
   expect(answers.map(({ status }) => status)).toEqual(['fulfilled', 'fulfilled', 'rejected', 'fulfilled', 'fulfilled']);
   expect((answers[2] as PromiseRejectedResult).reason).toMatchObject({ code: 540 });
   await link.connection.close();

@@ -1,4 +1,4 @@
-/** Publishing to a real node: the channel that all publishers share, and what becomes of a message that cannot be routed. */
+/** Publishing to a real node: the shared channel, and messages that cannot be routed. */
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import amqp from 'amqplib';
 import type { RoutedMessage } from '../../server/src/brokers/broker.js';
@@ -28,7 +28,7 @@ afterAll(async () => {
   await vhost.delete();
 });
 
-/** Listens on a fresh topic, so that a test can see that other publishers live on. */
+/** Listens on a new topic, so that a test can show that other publishers are not affected. */
 async function listen(): Promise<{ topic: string; inbox: Inbox<RoutedMessage> }> {
   const topic = `/topic/${uniqueName('t')}`;
   const inbox = new Inbox<RoutedMessage>();
@@ -44,13 +44,13 @@ async function takeAll(queue: string): Promise<string[]> {
   return taken;
 }
 
-/** Publishes without waiting for anything, as sessions do whose checks have passed. */
+/** Publishes without waiting for readiness, like a session whose checks have passed. */
 function publish(destination: string, body: string, mandatory = false): Promise<void> {
   return publishNow(broker, parseDestination(destination, 'send'), message(body), { mandatory });
 }
 
 describe('the shared channel', () => {
-  test('is not closed by a missing exchange: the check comes before', async () => {
+  test('is not closed by a missing exchange, because a check comes first', async () => {
     const { topic, inbox } = await listen();
     const sends = Array.from({ length: 20 }, () =>
       codeOf(() => send(broker, `/exchange/${uniqueName()}/k`, message('x'))),
@@ -60,7 +60,7 @@ describe('the shared channel', () => {
     expect((await inbox.atLeast(1))[0]!.resent).toBe(false);
   });
 
-  test('closed by an exchange that was deleted after it was checked, it costs only its own publisher', async () => {
+  test('costs only the offending publisher if an exchange is deleted after its check', async () => {
     const { topic, inbox } = await listen();
     const exchange = uniqueName('gone');
     await channel.assertExchange(exchange, 'direct', { durable: false });
@@ -76,7 +76,7 @@ describe('the shared channel', () => {
       ...Array.from({ length: 50 }, (_, i) => `after ${i}`),
     ];
     const received = await inbox.until((items) => new Set(bodies(items)).size === 100);
-    // Some may come twice, and say so; the first of each come in order
+    // Some may come twice, marked; the first arrivals are in order
     const firsts = bodies(received).filter((body, i, all) => all.indexOf(body) === i);
     expect(firsts).toEqual(expected);
     const seen = new Set<string>();
@@ -87,7 +87,7 @@ describe('the shared channel', () => {
     expect(await codeOf(() => send(broker, `/exchange/${exchange}/k`, message('x')))).toBe('exchange-not-found');
   });
 
-  test('closed by an internal exchange, it costs only its own publisher, who is not let through again', async () => {
+  test('costs only the offending publisher if an internal exchange closes it, and refuses that exchange afterwards', async () => {
     const { topic, inbox } = await listen();
     const exchange = uniqueName('internal');
     await channel.assertExchange(exchange, 'direct', { durable: false, internal: true });
@@ -102,7 +102,7 @@ describe('the shared channel', () => {
     await channel.deleteExchange(exchange);
   });
 
-  test('what a client may not say is refused before it gets there', async () => {
+  test('gets no message with invalid headers', async () => {
     const { topic, inbox } = await listen();
     const refused = (headers: Record<string, string>) => codeOf(() => send(broker, topic, message('x', headers)));
     expect(await refused({ 'user-id': 'guest' })).toBe('invalid-header');
@@ -120,38 +120,38 @@ describe('the shared channel', () => {
 });
 
 describe('routing', () => {
-  test('a mandatory message that no queue takes is refused, and only that', async () => {
+  test('a mandatory message without a queue is refused, and no other', async () => {
     const { topic } = await listen();
-    const nobody = `/topic/${uniqueName('nobody')}`;
+    const unrouted = `/topic/${uniqueName('unrouted')}`;
     const results = await Promise.all([
       codeOf(() => send(broker, topic, message('a'), true)),
-      codeOf(() => send(broker, nobody, message('b'), true)),
-      codeOf(() => send(broker, nobody, message('c'))),
+      codeOf(() => send(broker, unrouted, message('b'), true)),
+      codeOf(() => send(broker, unrouted, message('c'))),
       codeOf(() => send(broker, topic, message('d'), true)),
       codeOf(() => send(broker, `/amq/queue/${uniqueName('none')}`, message('e'), true)),
     ]);
     expect(results).toEqual(['no error', 'unroutable', 'no error', 'no error', 'unroutable']);
   });
 
-  test('a queue that vanished is made again, and what was sent to it arrives, in order', async () => {
+  test('a vanished queue is declared again, and its messages arrive in order', async () => {
     const queue = uniqueName('q');
     await send(broker, `/queue/${queue}`, message('first'));
     await channel.deleteQueue(queue);
-    // The broker is known to have it: nothing is asked
+    // The queue is known, so there is no check
     const destination = parseDestination(`/queue/${queue}`, 'send');
     expect(broker.publication(destination, message('x'), { mandatory: false }).ready).toBeUndefined();
     await Promise.all(['a', 'b', 'c'].map((body) => publish(`/queue/${queue}`, body)));
     expect(await takeAll(queue)).toEqual(['a', 'b', 'c']);
   });
 
-  test('a full queue that rejects is told as publish-refused', async () => {
+  test('a full queue with reject-publish causes publish-refused', async () => {
     const queue = `/queue/${uniqueName('full')}`;
     const headers = { 'x-max-length': '1', 'x-overflow': 'reject-publish' };
     await send(broker, queue, message('fits', headers));
     expect(await codeOf(() => send(broker, queue, message('does not', headers)))).toBe('publish-refused');
   });
 
-  test('headers become properties for a back end, and come back as they were', async () => {
+  test('headers become properties for a back end, and arrive unchanged at a subscriber', async () => {
     const { topic, inbox } = await listen();
     const queue = uniqueName('q');
     const headers = {
@@ -190,7 +190,7 @@ describe('routing', () => {
 });
 
 describe('limits', () => {
-  test('beyond the unconfirmed limit publishers wait their turn, and all arrive in order', async () => {
+  test('beyond the unconfirmed limit publishers wait, and all messages arrive in order', async () => {
     const narrow = await brokers.start({ unconfirmedMax: 4 });
     const queue = uniqueName('q');
     await send(narrow, `/queue/${queue}`, message('first'));
@@ -222,7 +222,7 @@ describe('limits', () => {
     expect(await codeOf(() => publishNow(closing, destination, message('x')))).toBe('broker-unavailable');
   });
 
-  test('large messages are carried whole, with fewer of them on their way', async () => {
+  test('large messages arrive whole and in order', async () => {
     const { topic, inbox } = await listen();
     const body = 'x'.repeat(3 * 1024 * 1024);
     for (let i = 0; i < 12; i++) await send(broker, topic, message(body + i));

@@ -1,4 +1,4 @@
-/** RabbitMQ goes away and comes back: by a network that is cut, by an administrator, and by a node that is restarted. */
+/** Recovery from outages of RabbitMQ: a cut network, connections closed by an administrator, a restarted node. */
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import amqp from 'amqplib';
 import type { RoutedMessage } from '../../server/src/brokers/broker.js';
@@ -34,7 +34,7 @@ const manual = (headers: Record<string, string> = {}) => ({
   subscriptionId: 'sub-0',
 });
 
-/** For `rabbitmqctl eval`: 3.x looks at the first place, 4.x at the second. */
+/** For `rabbitmqctl eval`: 3.x reads the first setting, 4.x the second. */
 const maxMessageBytes = (bytes: number) =>
   `application:set_env(rabbit, max_message_size, ${bytes}), persistent_term:put(max_message_size, ${bytes}).`;
 
@@ -42,12 +42,12 @@ function publish(broker: RabbitMqBroker, destination: string, body: string): Pro
   return publishNow(broker, parseDestination(destination, 'send'), message(body));
 }
 
-describe('a network that is cut', () => {
+describe('a cut network', () => {
   let vhost: Vhost;
   let proxy: TcpProxy;
   let brokers: Brokers;
   let broker: RabbitMqBroker;
-  /** Not cut. */
+  /** Its network is not cut. */
   let other: RabbitMqBroker;
   let backend: amqp.ChannelModel;
 
@@ -86,7 +86,7 @@ describe('a network that is cut', () => {
     await eventually(settled, DEADLINE_MS, () => `${broker.gauges.pendingBindings} bindings are pending`);
   }
 
-  test('every kind of subscription lives on', async () => {
+  test('every kind of subscription survives', async () => {
     const [topic, queue] = [`/topic/${uniqueName()}`, `/queue/${uniqueName()}`];
     const exchange = uniqueName('ex');
     const made = await backend.createChannel();
@@ -114,7 +114,7 @@ describe('a network that is cut', () => {
       await send(other, '/user/alice/queue/x', message('x'));
       await send(other, queue, message('x'));
       await send(other, `/reply-queue/${reply}`, message('x'));
-      // Nothing tells when the exchange's queue is bound again: sent until it arrives
+      // No event reports when the exchange's queue is bound again: send until a message arrives
       const arrived = () => seen.all.includes('exchange');
       await eventually(
         async () => (arrived() ? true : (await send(other, `/exchange/${exchange}/a.b`, message('x')), undefined)),
@@ -128,7 +128,7 @@ describe('a network that is cut', () => {
     await made.close();
   }, 60_000);
 
-  test('a connection that is closed while it opens is ended when it is open', async () => {
+  test('a connection that is closed while it opens ends when it is open', async () => {
     const before = proxy.accepted;
     const connection = new AmqpConnection('opening', rabbitOptions(proxy.url(vhost.amqpUrl)));
     const open = proxy.connections;
@@ -139,15 +139,15 @@ describe('a network that is cut', () => {
     expect(connection.current).toBeUndefined();
   });
 
-  test('what was sent and not confirmed is sent again, marked, before what comes later', async () => {
+  test('unconfirmed messages are sent again, marked, before later ones', async () => {
     const topic = `/topic/${uniqueName()}`;
     const inbox = new Inbox<RoutedMessage>();
     await other.subscribe(shared(topic), NO_HEADERS, inbox.add);
-    // Its connections are lost one after the other, that of its only publish channel first
+    // A broker loses its connections one after the other; with one publish channel, that one is the first
     const single = await brokers.start({ publishChannels: 1 });
     proxy.hold('answers');
     const early = Promise.all(['a', 'b', 'c'].map((body) => publish(single, topic, body)));
-    // They arrived; only the confirms did not
+    // The messages arrived, their confirms did not
     await inbox.atLeast(3);
     const down = next(single, 'down');
     proxy.drop();
@@ -193,7 +193,7 @@ describe('a network that is cut', () => {
     expect(bodies(inbox.all).sort()).toEqual(['after', 'waited']);
   });
 
-  test('what waits, or is sent again, while RabbitMQ is away reaches all subscribers of the same relay', async () => {
+  test('messages that wait during an outage, or are sent again, reach all subscribers of the same relay', async () => {
     const KEYS = 400;
     const exchange = uniqueName('ex');
     const made = await backend.createChannel();
@@ -211,7 +211,7 @@ describe('a network that is cut', () => {
     }
     const sendAll = (body: string) => destinations.map((each) => send(broker, each, message(body)));
     await Promise.all(sendAll('before'));
-    // a confirm does not mean that it is delivered: what is on its way is lost with the connection
+    // A confirm does not mean delivery, and messages in flight are lost with the connection
     for (const inbox of seen.values()) await inbox.until((all) => bodies(all).includes('before'), DEADLINE_MS);
     const [down, up] = [next(broker, 'down'), next(broker, 'up')];
     proxy.hold('requests');
@@ -228,7 +228,7 @@ describe('a network that is cut', () => {
     }
   }, 60_000);
 
-  test('unsettled deliveries come again, and settling the old ones harms nobody', async () => {
+  test('unsettled deliveries come again, and settling the old ones has no effect', async () => {
     const queue = `/queue/${uniqueName()}`;
     const consumer = new Consuming();
     const channel = broker.openChannel(owner);
@@ -248,7 +248,7 @@ describe('a network that is cut', () => {
     expect(left.messageCount).toBe(1);
   });
 
-  test('a subscription that waits for the broker is live when it is told so', async () => {
+  test('a subscription that waits for the broker is live when it resolves', async () => {
     const topic = `/topic/${uniqueName()}`;
     const inbox = new Inbox<RoutedMessage>();
     const down = next(broker, 'down');
@@ -261,7 +261,7 @@ describe('a network that is cut', () => {
     await inbox.atLeast(1);
   });
 
-  test('closing while the broker is away ends at once, with an answer for everybody', async () => {
+  test('closing during an outage ends at once, with an answer for every caller', async () => {
     const topic = `/topic/${uniqueName()}`;
     await broker.subscribe(shared(topic), NO_HEADERS, () => undefined);
     const channel = broker.openChannel(owner);
@@ -274,7 +274,7 @@ describe('a network that is cut', () => {
     expect(await Promise.all(sends)).toEqual(['broker-unavailable', 'broker-unavailable']);
   });
 
-  test('an administrator who closes the connections is survived too', async () => {
+  test('subscriptions survive connections that an administrator closes', async () => {
     const topic = `/topic/${uniqueName()}`;
     const inbox = new Inbox<RoutedMessage>();
     await broker.subscribe(shared(topic), NO_HEADERS, inbox.add);
@@ -286,7 +286,7 @@ describe('a network that is cut', () => {
       readonly vhost: string;
       readonly user_provided_name?: string;
     }
-    // The list is some seconds late
+    // The list is several seconds late
     const listed = await eventually(
       async () => {
         const all = (await rabbitmq().api('GET', '/connections')) as Connection[];
@@ -320,9 +320,9 @@ test('a broker that cannot be reached is an error at the start, without credenti
   expect(broker.description).toBe('RabbitMQ at amqp://127.0.0.1:1/vhost');
 });
 
-test('wrong credentials are named as such, and not shown', async () => {
+test('an error reports wrong credentials without showing them', async () => {
   const url = new URL(rabbitmq().amqpUrl);
-  url.username = 'nobody';
+  url.username = 'unknown';
   url.password = 'hidden';
   const log = new TestLog();
   const broker = new RabbitMqBroker(rabbitOptions(url.href, { connectTimeoutMs: 1_000, log }));
@@ -330,14 +330,14 @@ test('wrong credentials are named as such, and not shown', async () => {
   expect(log.lines.join('\n')).not.toMatch(/hidden/);
 });
 
-test('a virtual host that is missing is named as such', async () => {
+test('an error reports a missing virtual host', async () => {
   const url = new URL(rabbitmq().amqpUrl);
   url.pathname = `/${uniqueName()}`;
   const broker = new RabbitMqBroker(rabbitOptions(url.href, { connectTimeoutMs: 1_000 }));
   await expect(broker.start()).rejects.toThrow(/the virtual host does not exist/);
 });
 
-describe('a node of its own', () => {
+describe('a private node', () => {
   let node: RabbitNode;
   let brokers: Brokers;
   beforeAll(async () => {
@@ -347,7 +347,7 @@ describe('a node of its own', () => {
   afterEach(() => brokers.closeAll());
   afterAll(() => node.stop(), 60_000);
 
-  test('subscriptions and confirmed messages live through a restart', async () => {
+  test('subscriptions and confirmed messages survive a restart', async () => {
     const broker = await brokers.start({ publishTimeoutMs: 90_000 });
     const [topic, queue] = [`/topic/${uniqueName()}`, `/queue/${uniqueName()}`];
     const inbox = new Inbox<RoutedMessage>();
@@ -378,7 +378,7 @@ describe('a node of its own', () => {
     );
   }, 240_000);
 
-  test('while RabbitMQ is short of memory, SENDs wait, and are told so at their deadline', async () => {
+  test('while RabbitMQ is short of memory, SENDs wait, and their errors name the reason at the deadline', async () => {
     const broker = await brokers.start({ publishTimeoutMs: 60_000 });
     const hasty = await brokers.start({ publishTimeoutMs: 500 });
     const topic = `/topic/${uniqueName()}`;
@@ -387,7 +387,7 @@ describe('a node of its own', () => {
     await send(hasty, topic, message('before'));
     await node.ctl('set_vm_memory_high_watermark', '0.0000001');
     const patient = send(broker, topic, message('patient'));
-    // The first is taken by the socket, and only its answer tells that publishers are blocked
+    // The socket accepts the first message, and only its answer shows that publishers are blocked
     expect(await codeOf(() => send(hasty, topic, message('first')))).toBe('broker-unavailable');
     const second = send(hasty, topic, message('second'));
     await expect(second).rejects.toThrow(/short of memory/);
@@ -397,7 +397,7 @@ describe('a node of its own', () => {
     expect(bodies(inbox.all)).not.toContain('second');
   }, 120_000);
 
-  test('a message that is too large for RabbitMQ is refused, and nobody else is', async () => {
+  test('a message that is too large for RabbitMQ is refused, and no other', async () => {
     await node.ctl('eval', maxMessageBytes(1000));
     const broker = await brokers.start();
     const topic = `/topic/${uniqueName()}`;
@@ -413,7 +413,7 @@ describe('a node of its own', () => {
     await node.ctl('eval', maxMessageBytes(16 * 1024 * 1024));
   }, 120_000);
 
-  test('a consumer that RabbitMQ gives up on, because nothing is acknowledged, is set up again', async () => {
+  test('a consumer that RabbitMQ cancels for missing acks is set up again', async () => {
     await node.ctl('eval', 'application:set_env(rabbit, consumer_timeout, 1).');
     const broker = await brokers.start();
     const queue = `/queue/${uniqueName()}`;
@@ -422,7 +422,7 @@ describe('a node of its own', () => {
     await channel.consume(own(queue), manual(), consumer);
     await send(broker, queue, message('x'));
     const [first] = await consumer.deliveries.atLeast(1);
-    // What a channel does by itself once a minute
+    // A channel does this check by itself once a minute
     await node.ctl('eval', '[Pid ! tick || Pid <- rabbit_channel:list()].');
     const again = (await consumer.deliveries.atLeast(2))[1]!;
     first!.settle('ack');

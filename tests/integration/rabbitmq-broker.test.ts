@@ -1,4 +1,4 @@
-/** The RabbitMQ broker on a real node: where messages go, over two instances, and what it costs the node. */
+/** The RabbitMQ broker on a real node: the routes of messages between two instances, and their cost for the node. */
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import amqp from 'amqplib';
 import type { RoutedMessage } from '../../server/src/brokers/broker.js';
@@ -55,7 +55,7 @@ const queues = async (prefix: string): Promise<Queue[]> =>
   ((await vhost.api('GET', 'queues')) as Queue[]).filter(({ name }) => name.startsWith(prefix));
 
 describe('shared subscriptions', () => {
-  test('a subscription that is confirmed gets what the other instance sends right after', async () => {
+  test('a confirmed subscription gets messages that the other instance sends right after', async () => {
     const inbox = new Inbox<RoutedMessage>();
     const topic = uniqueName('t');
     for (let i = 0; i < 20; i++) {
@@ -65,7 +65,7 @@ describe('shared subscriptions', () => {
     expect(bodies(await inbox.atLeast(20)).sort()).toEqual(Array.from({ length: 20 }, (_, i) => String(i)).sort());
   });
 
-  test('wildcards match, and overlapping ones give each listener its message once', async () => {
+  test('wildcards match, and each listener gets a message once under overlapping patterns', async () => {
     const root = uniqueName('t');
     const star = new Inbox<string>();
     const hash = new Inbox<string>();
@@ -91,7 +91,7 @@ describe('shared subscriptions', () => {
     await channel.close();
   });
 
-  test('a message that came through another exchange is told apart by its key', async () => {
+  test('a message from another exchange has that exchange and key as its origin', async () => {
     const exchange = uniqueName('front');
     const key = uniqueName('k');
     const channel = await backend.createConfirmChannel();
@@ -106,17 +106,17 @@ describe('shared subscriptions', () => {
     await channel.close();
   });
 
-  test('users are reached by name on every instance, whatever their name holds', async () => {
+  test('a message reaches a user on every instance, for any characters in the name', async () => {
     const name = `${uniqueName('u')}/with.*#%`;
     const inbox = new Inbox<string>();
     await one.subscribe(shared('/user/queue/news', name), NO_HEADERS, () => inbox.add('one'));
     await two.subscribe(shared('/user/queue/news', name), NO_HEADERS, () => inbox.add('two'));
-    await two.subscribe(shared('/user/queue/news', 'somebody else'), NO_HEADERS, () => inbox.add('wrong'));
+    await two.subscribe(shared('/user/queue/news', 'another user'), NO_HEADERS, () => inbox.add('wrong'));
     await send(one, `/user/${encodeURIComponent(name)}/queue/news`, message('hello'));
     expect([...(await inbox.atLeast(2))].sort()).toEqual(['one', 'two']);
   });
 
-  test('an exchange costs one queue for all who subscribe alike, and none when they have left', async () => {
+  test('equal subscriptions to an exchange cost one queue, and none when all have ended', async () => {
     const prefix = 'stomp-relay.instance.';
     const exchange = uniqueName('ex');
     const channel = await backend.createConfirmChannel();
@@ -148,7 +148,7 @@ describe('shared subscriptions', () => {
     expect(bodies(await inbox.atLeast(1))).toEqual(['yes']);
   });
 
-  test('a missing exchange is refused, and later subscribers of it may succeed', async () => {
+  test('a missing exchange is an error, and later subscribers may succeed', async () => {
     const exchange = uniqueName('missing');
     const subscribe = () => one.subscribe(shared(`/exchange/${exchange}/k`), NO_HEADERS, () => undefined);
     expect(await codeOf(subscribe)).toBe('exchange-not-found');
@@ -160,8 +160,8 @@ describe('shared subscriptions', () => {
   });
 });
 
-describe('own subscriptions', () => {
-  test('a queue is shared by its consumers on all instances, each message once', async () => {
+describe('dedicated subscriptions', () => {
+  test('consumers on all instances share a queue, and each message is delivered once', async () => {
     const queue = `/queue/${uniqueName('q')}`;
     const left = new Consuming('ack');
     const right = new Consuming('ack');
@@ -178,7 +178,7 @@ describe('own subscriptions', () => {
     await Promise.all([a.close(), b.close()]);
   });
 
-  test('at most the prefetch count is unsettled; requeued and dropped messages go where they should', async () => {
+  test('the prefetch count limits unsettled deliveries; requeue and drop take effect once', async () => {
     const queue = `/queue/${uniqueName('q')}`;
     const consumer = new Consuming();
     const channel = one.openChannel(owner());
@@ -197,7 +197,7 @@ describe('own subscriptions', () => {
     await channel.close();
   });
 
-  test('closing gives back what is unsettled, marked as redelivered', async () => {
+  test('closing requeues unsettled deliveries, marked as redelivered', async () => {
     const queue = `/queue/${uniqueName('q')}`;
     const first = new Consuming();
     const second = new Consuming('ack');
@@ -212,7 +212,7 @@ describe('own subscriptions', () => {
     await other.close();
   });
 
-  test('a quorum queue that exists is taken as it is, by SEND and SUBSCRIBE without queue headers', async () => {
+  test('SEND and SUBSCRIBE without queue headers accept an existing quorum queue', async () => {
     const name = uniqueName('quorum');
     const made = await backend.createChannel();
     await made.assertQueue(name, { durable: true, arguments: { 'x-queue-type': 'quorum' } });
@@ -226,7 +226,7 @@ describe('own subscriptions', () => {
     await made.close();
   });
 
-  test('refusals are coded and leave the session its other consumers, with their deliveries', async () => {
+  test('refusals are coded, and do not affect the session’s other consumers and deliveries', async () => {
     const [kept, held, odd] = [uniqueName('kept'), uniqueName('held'), uniqueName('odd')];
     const made = await backend.createChannel();
     await made.assertQueue(held, { durable: true });
@@ -255,13 +255,13 @@ describe('own subscriptions', () => {
     await made.close();
   });
 
-  test('a durable subscription keeps what is sent while nobody is there; a second holder is refused', async () => {
+  test('a durable subscription keeps messages while its client is away; a second holder is refused', async () => {
     const topic = `/topic/${uniqueName('t')}`;
-    const who = owner('bob', 'phone');
+    const holder = owner('bob', 'phone');
     const options = consuming('client', { durable: 'true' }, 'news');
-    const first = one.openChannel(who);
+    const first = one.openChannel(holder);
     await first.consume(own(topic), options, new Consuming('ack'));
-    const second = two.openChannel(who);
+    const second = two.openChannel(holder);
     expect(await codeOf(() => second.consume(own(topic), options, new Consuming()))).toBe('queue-in-use');
     await first.close();
     await send(one, topic, message('while away'));
@@ -274,7 +274,7 @@ describe('own subscriptions', () => {
     await second.close();
   });
 
-  test('queues of a session are durable, not exclusive, expire, and go with it', async () => {
+  test('queues of a session are durable, not exclusive, expire, and are deleted with it', async () => {
     const name = uniqueName('mine');
     const channel = one.openChannel(owner());
     const options = consuming('client', { exclusive: 'true', durable: 'false' });
@@ -291,7 +291,7 @@ describe('own subscriptions', () => {
     expect(made.filter((queue) => names.has(queue.name))).toEqual([]);
   });
 
-  test('a session costs one channel, whatever it subscribes to', async () => {
+  test('a session costs one channel for all its subscriptions', async () => {
     const broker = await brokers.start();
     const channel = broker.openChannel(owner());
     expect(broker.gauges.consumeChannels).toBe(0);
@@ -304,7 +304,7 @@ describe('own subscriptions', () => {
     expect(broker.gauges.consumeChannels).toBe(0);
   });
 
-  test('beyond the channels of all connections a session is refused', async () => {
+  test('a session is refused when all connections are full', async () => {
     const broker = await brokers.start({ channelsPerConnection: 2, connectionsMax: 2 });
     const open = async () => {
       const channel = broker.openChannel(owner());
@@ -318,7 +318,7 @@ describe('own subscriptions', () => {
     expect(await codeOf(open)).toBe('no error');
   });
 
-  test('replies reach a reply queue by its name', async () => {
+  test('a back end reaches a reply queue by its name', async () => {
     const channel = one.openChannel(owner());
     const inbox = new Inbox<RoutedMessage>();
     const reply = await channel.openReplyQueue(inbox.add);
@@ -330,7 +330,7 @@ describe('own subscriptions', () => {
     await back.close();
   });
 
-  test('a queue deleted under its consumer is set up again; one that somebody else makes ends the subscription', async () => {
+  test('a queue that is deleted under its consumer is declared again; for an /amq/queue the subscription ends', async () => {
     const [ours, theirs] = [uniqueName('ours'), uniqueName('theirs')];
     const made = await backend.createChannel();
     await made.assertQueue(theirs, { durable: true });

@@ -1,4 +1,4 @@
-/** The tests' own RabbitMQ: it answers, is shared by all projects of a run, and nothing of it outlives a run. */
+/** The RabbitMQ of the tests: it answers, all projects of a run share it, and it leaves nothing behind. */
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -10,14 +10,14 @@ import { createVhost, privateNode, rabbitmq, type RabbitNode, type Vhost } from 
 
 const WATCHDOG = path.join(__dirname, '../support/watchdog-program.js');
 
-describe('the node of the run', () => {
+describe('the shared node', () => {
   let vhost: Vhost;
   beforeAll(async () => {
     vhost = await createVhost();
   });
   afterAll(() => vhost.delete());
 
-  test('carries a message in a vhost of its own', async () => {
+  test('carries a message in a separate virtual host', async () => {
     const connection = await amqp.connect(vhost.amqpUrl);
     const channel = await connection.createConfirmChannel();
     await channel.assertQueue('q', { durable: true });
@@ -29,18 +29,18 @@ describe('the node of the run', () => {
     await connection.close();
   });
 
-  test('says its version and offers Web STOMP', async () => {
+  test('reports its version and offers Web STOMP', async () => {
     expect(rabbitmq().version).toMatch(/^\d+\.\d+\.\d+/);
     const plain = rabbitmq().webStompUrl.replace('ws:', 'http:');
     expect((await fetch(plain)).status).toBe(426);
   });
 });
 
-describe('a node of a test', () => {
+describe('a private node', () => {
   let node: RabbitNode | undefined;
   afterAll(() => node?.stop(), 60_000);
 
-  test('is stopped and killed, comes back where it was, and after stop() nothing of it is left', async () => {
+  test('can be stopped, killed and started with its data, and leaves nothing after stop()', async () => {
     const own = (node = await privateNode());
     const before = await amqp.connect(own.amqpUrl);
     before.on('error', () => undefined);
@@ -63,7 +63,7 @@ describe('a node of a test', () => {
 });
 
 describe('the watchdog', () => {
-  // stands for a test process: starts a watchdog and a marked process in a session of its own, then waits for ever
+  // Simulates a test process: starts a watchdog and a marked process in a separate process group, then waits forever
   const parent = `
     const { spawn } = require('node:child_process');
     const [watchdog, id] = process.argv.slice(1);
@@ -83,7 +83,7 @@ describe('the watchdog', () => {
   };
 
   test.each(['SIGINT', 'SIGTERM', 'SIGKILL'] as const)(
-    'leaves nothing after %s to the tests',
+    'ends all processes after %s to the tests',
     async (signal) => {
       const id = `watchdog-${process.pid}-${signal}`;
       const tests = spawn(process.execPath, ['-e', parent, WATCHDOG, id], { stdio: ['ignore', 'pipe', 'inherit'] });
@@ -91,7 +91,7 @@ describe('the watchdog', () => {
       expect(await processesOf(id)).toContain('sleep');
       tests.kill(signal);
       const nothing = async () => ((await processesOf(id)) === '' ? true : undefined);
-      expect(await eventually(nothing, 15_000, () => 'marked processes live on')).toBe(true);
+      expect(await eventually(nothing, 15_000, () => 'marked processes are still running')).toBe(true);
     },
     30_000,
   );

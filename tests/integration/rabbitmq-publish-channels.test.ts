@@ -1,4 +1,4 @@
-/** Users publish on different channels: one whose channel is slow, full or closed holds up no user of another. */
+/** Users publish on different channels. A slow, full or closed channel does not delay users of another channel. */
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import amqp from 'amqplib';
 import type { RoutedMessage } from '../../server/src/brokers/broker.js';
@@ -33,7 +33,7 @@ afterAll(async () => {
   await vhost.delete();
 });
 
-/** A name that has another channel. */
+/** A user name that maps to another channel. */
 function userApartFrom(user: string): string {
   const names = Array.from({ length: 20 }, (_, index) => `user-${index}`);
   return names.find((name) => hashOf(name) % CHANNELS !== hashOf(user) % CHANNELS)!;
@@ -45,7 +45,7 @@ async function send(user: string, to: string, body = 'x'): Promise<void> {
   await publishTo(broker, destination, sent, { mandatory: false, user });
 }
 
-/** A topic whose messages take RabbitMQ much longer than others, on the channel that brings them. */
+/** A topic whose messages RabbitMQ routes slowly, on the channel that receives them. */
 async function slowTopic(): Promise<string> {
   const name = uniqueName('slow');
   const { queue } = await channel.assertQueue('', { exclusive: true });
@@ -53,13 +53,13 @@ async function slowTopic(): Promise<string> {
   return `/topic/${name}${'.a'.repeat(31)}`;
 }
 
-test('while messages of one user are slow to route, and its share is full, another user publishes', async () => {
+test('another user publishes while messages of one user are slow to route and its share is full', async () => {
   const slow = await slowTopic();
   const topic = `/topic/${uniqueName('t')}`;
   const inbox = new Inbox<RoutedMessage>();
   await broker.subscribe(shared(topic), NO_HEADERS, inbox.add);
   const confirmed: string[] = [];
-  // Two are unconfirmed, which is the share of the channel; the others wait for room
+  // Two are unconfirmed, which is the channel's share; the others wait for room
   const slowSends = Array.from({ length: 20 }, () => send(SLOW, slow).then(() => confirmed.push(SLOW)));
   await send(OTHER, topic).then(() => confirmed.push(OTHER));
   await inbox.atLeast(1);
@@ -67,7 +67,7 @@ test('while messages of one user are slow to route, and its share is full, anoth
   expect(confirmed.indexOf(OTHER)).toBeLessThan(10);
 });
 
-test('a channel that is closed has only the messages of its own users sent again', async () => {
+test('after the loss of a channel only messages of its users are sent again', async () => {
   const topic = `/topic/${uniqueName('t')}`;
   const inbox = new Inbox<RoutedMessage>();
   await broker.subscribe(shared(topic), NO_HEADERS, inbox.add);
@@ -90,7 +90,7 @@ test('a channel that is closed has only the messages of its own users sent again
   }
 });
 
-test('the bounds of all channels together are those of the options', async () => {
+test('the limits of all channels add up to the configured limits', async () => {
   const slow = await slowTopic();
   const users = Array.from({ length: 40 }, (_, index) => `user-${index}`);
   let most = 0;
