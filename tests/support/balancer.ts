@@ -1,6 +1,6 @@
 /**
- * A TCP load balancer, as small as one can be: asks each relay's /readyz all the time, gives a connection to the ready relay
- * that has the fewest, and to another one where that refuses. Notes when connections came.
+ * A minimal TCP load balancer. It polls each relay's /readyz, gives each connection to the ready relay with the fewest
+ * connections, and tries another relay if that one refuses. It records when connections arrived.
  */
 import { once } from 'node:events';
 import net from 'node:net';
@@ -19,7 +19,7 @@ interface Watched extends Backend {
 }
 
 export class Balancer {
-  /** When connections came in, in ms. */
+  /** Arrival times of connections, in ms. */
   arrivals: number[] = [];
   private readonly backends: Watched[];
   private readonly sockets = new Set<net.Socket>();
@@ -48,12 +48,12 @@ export class Balancer {
     return this.backends.filter(({ isReady }) => isReady).length;
   }
 
-  /** How many connections each of them has. */
+  /** The number of connections of each backend. */
   get connections(): number[] {
     return this.backends.map(({ connections }) => connections);
   }
 
-  /** The most that came within any time of this length. */
+  /** The highest number of arrivals within any window of this length. */
   busiest(windowMs: number): number {
     const within = (from: number): number => this.arrivals.filter((at) => at >= from && at < from + windowMs).length;
     return Math.max(0, ...this.arrivals.map(within));

@@ -1,4 +1,4 @@
-/** An authority and certificates of its own for tests, in files of a directory that is removed at the end of the test file. */
+/** A certificate authority for tests, with files in a directory that is removed at the end of the test file. */
 import 'reflect-metadata';
 import { randomUUID, webcrypto } from 'node:crypto';
 import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
@@ -13,7 +13,7 @@ const DAY_MS = 86_400_000;
 export interface CertificateRequest {
   /** DNS names and IP addresses. */
   readonly names?: readonly string[];
-  /** Days from now, negative for one that has expired. */
+  /** Days from now; negative for an expired certificate. */
   readonly validDays?: number;
 }
 
@@ -30,7 +30,7 @@ export interface Certificate {
 
 export class TestAuthority {
   private constructor(
-    /** Readable by everybody: RabbitMQ may run as another user. */
+    /** World-readable, because RabbitMQ may run as another user. */
     readonly directory: string,
     /** The authority's own certificate. */
     readonly caFile: string,
@@ -84,7 +84,7 @@ export class TestAuthority {
     return { cert: certificate.toString('pem'), key: await pemOf(keys.privateKey) };
   }
 
-  /** Signed by nobody but itself. */
+  /** Signed by itself. */
   async issueSelfSigned(): Promise<Certificate> {
     const keys = await generateKeys();
     const extensions = [new x509.SubjectAlternativeNameExtension([{ type: 'ip', value: '127.0.0.1' }])];
@@ -98,7 +98,7 @@ export class TestAuthority {
     return { cert: certificate.toString('pem'), key: await pemOf(keys.privateKey) };
   }
 
-  /** Writes them to files of their own. */
+  /** Writes certificate and key to new files. */
   async issueFiles(request: CertificateRequest = {}): Promise<CertificateFiles> {
     const name = randomUUID();
     const files = { certFile: this.file(`${name}.cert.pem`), keyFile: this.file(`${name}.key.pem`) };

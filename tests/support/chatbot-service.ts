@@ -1,4 +1,4 @@
-/** The service of examples/chatbot, in a process of its own. */
+/** Runs the service of examples/chatbot in a separate process. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import path from 'node:path';
@@ -7,16 +7,16 @@ import { text } from 'node:stream/consumers';
 import { Inbox } from '../../server/src/contract/test-inbox.js';
 
 export const CHATBOT_FOLDER = path.resolve(import.meta.dirname, '../../examples/chatbot');
-/** With a pause of 200 ms its answer takes a minute: slow enough for a stop to come in between, however busy the machine is. */
+/** With a pause of 200 ms its answer takes a minute, long enough to stop a relay in between on a busy machine. */
 export const LONG_QUESTION = Array.from({ length: 300 }, () => 'word').join(' ');
 
 export interface ChatbotService {
   readonly child: ChildProcess;
-  /** Says `ready` each time that it can be asked. */
+  /** Prints `ready` each time the service can take questions. */
   readonly lines: Inbox<string>;
 }
 
-/** For what ends by itself: its exit status, and what it says on stderr. */
+/** For a service that ends by itself. Returns its exit status and its stderr. */
 export async function runChatbot(
   url: string,
   cleanUp: Pick<(() => unknown)[], 'push'>,
@@ -29,7 +29,7 @@ export async function runChatbot(
   return { status, said };
 }
 
-/** Resolves when it can be asked. `cleanUp` gets what ends it. */
+/** Resolves when the service can take questions. `cleanUp` gets the function that ends it. */
 export async function startChatbot(
   url: string,
   pauseMs: number,

@@ -5,7 +5,7 @@ export interface CodeBlock {
   readonly language: string;
   readonly marks: readonly string[];
   readonly code: string;
-  /** Of the page, counted from 1: where the code begins. */
+  /** The line of the page where the code starts, counted from 1. */
   readonly line: number;
   /** The heading above it. */
   readonly section: string;

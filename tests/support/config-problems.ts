@@ -1,6 +1,6 @@
 import { ConfigError } from '../../server/src/config.js';
 
-/** What `run` says is wrong with a configuration, a sentence for each option; none where it says nothing. */
+/** The problems of a configuration that `run` reports, one sentence per option; empty without problems. */
 export function problemsOf(run: () => unknown): readonly string[] {
   try {
     run();

@@ -1,2 +1,2 @@
-/** The waits of tests; the broker contract has the same. */
+/** The waits of tests, shared with the broker contract. */
 export { eventually, withDeadline } from '../../server/src/contract/test-deadline.js';

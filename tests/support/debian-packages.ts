@@ -1,4 +1,4 @@
-/** Installs packages that tests need on Debian or Ubuntu, as root, without letting a packaged service start. */
+/** Installs packages that tests need on Debian or Ubuntu, as root. Prevents packaged services from starting. */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, rmSync, writeFileSync } from 'node:fs';
@@ -9,21 +9,21 @@ import { withDeadline } from './deadline.js';
 const POLICY = '/usr/sbin/policy-rc.d';
 const DEADLINE_MS = 600_000;
 
-/** Why packages cannot be installed here, or undefined if they can. */
+/** The reason why packages cannot be installed here; undefined if they can. */
 export function installProblem(): string | undefined {
   if (process.getuid?.() !== 0) return 'not root';
   return existsSync('/etc/debian_version') && existsSync('/usr/bin/apt-get') ? undefined : 'not Debian or Ubuntu';
 }
 
-export async function installPackages(packages: readonly string[], say: (line: string) => void): Promise<void> {
-  say(`installing ${packages.join(' ')} with apt-get, since this is Debian and we are root`);
+export async function installPackages(packages: readonly string[], report: (line: string) => void): Promise<void> {
+  report(`installing ${packages.join(' ')} with apt-get, because this is Debian and the user is root`);
   const unlock = await lock();
-  // a package's own scripts ask this program whether they may start its service
+  // Package scripts ask this program whether they may start a service
   const ownPolicy = !existsSync(POLICY);
   if (ownPolicy) writeFileSync(POLICY, '#!/bin/sh\nexit 101\n', { mode: 0o755 });
   try {
-    await aptGet(['update'], say);
-    await aptGet(['install', '-y', '--no-install-recommends', ...packages], say);
+    await aptGet(['update'], report);
+    await aptGet(['install', '-y', '--no-install-recommends', ...packages], report);
   } finally {
     if (ownPolicy) rmSync(POLICY, { force: true });
     unlock();
@@ -31,8 +31,8 @@ export async function installPackages(packages: readonly string[], say: (line: s
 }
 
 /**
- * Test files run in several processes, and only one of them may install at a time. Returns the function that lets the next one;
- * it is as good as called when this process ends.
+ * Test files run in several processes, and only one may install at a time. Returns the function that releases the lock.
+ * The end of this process releases it too.
  */
 async function lock(): Promise<() => void> {
   const file = path.join(tmpdir(), 'relay-test-packages.lock');
@@ -41,7 +41,7 @@ async function lock(): Promise<() => void> {
   return () => void holder.stdin.end();
 }
 
-async function aptGet(args: readonly string[], say: (line: string) => void): Promise<void> {
+async function aptGet(args: readonly string[], report: (line: string) => void): Promise<void> {
   const child = spawn('apt-get', ['-q', '-o', 'DPkg::Lock::Timeout=180', ...args], {
     env: { ...process.env, DEBIAN_FRONTEND: 'noninteractive' },
     stdio: ['ignore', 'pipe', 'pipe'],
@@ -50,7 +50,7 @@ async function aptGet(args: readonly string[], say: (line: string) => void): Pro
   for (const stream of [child.stdout, child.stderr]) {
     stream.on('data', (chunk: Buffer) => (output = (output + chunk.toString()).slice(-4_000)));
   }
-  const progress = setInterval(() => say(`apt-get ${args[0]}: ${output.trimEnd().split('\n').at(-1) ?? ''}`), 5_000);
+  const progress = setInterval(() => report(`apt-get ${args[0]}: ${output.trimEnd().split('\n').at(-1) ?? ''}`), 5_000);
   try {
     const done = new Promise<number | null>((resolve, reject) => child.once('error', reject).once('close', resolve));
     const code = await withDeadline(done, DEADLINE_MS, () => `apt-get ${args.join(' ')} does not end:\n${output}`);

@@ -1,4 +1,4 @@
-/** Asks the kernel for TCP ports that nobody holds. Held all at once, so that they differ, then let go. */
+/** Gets free TCP ports from the kernel. Holds all of them at once, so that they differ, and then releases them. */
 import { once } from 'node:events';
 import { createServer, type AddressInfo } from 'node:net';
 

@@ -1,4 +1,4 @@
-/** Before the contract and integration tests, once for all of them: finds or starts RabbitMQ and says where it is. */
+/** Runs once before the contract and integration tests: finds or starts RabbitMQ, and passes on its addresses. */
 import { randomBytes } from 'node:crypto';
 import Module from 'node:module';
 import type { Provided } from './rabbitmq-provider.js';
@@ -21,12 +21,12 @@ export default async function globalSetup(): Promise<void> {
 
 type Resolve = (request: string, parent: { filename: string } | undefined, ...rest: unknown[]) => string;
 
-/** Jest applies its moduleNameMapper to tests, not to this file and what it imports: `./x.js` is our `./x.ts`. */
+/** Jest does not apply its moduleNameMapper to this file and its imports, so this resolves `./x.js` to `./x.ts`. */
 function resolveTypeScript(): void {
   const loader = Module as unknown as { _resolveFilename: Resolve };
   const original = loader._resolveFilename;
   loader._resolveFilename = (request, parent, ...rest) => {
-    const ours = parent?.filename.endsWith('.ts') === true && /^\.{1,2}\/.*\.js$/.test(request);
-    return original.call(Module, ours ? request.replace(/\.js$/, '.ts') : request, parent, ...rest);
+    const isSource = parent?.filename.endsWith('.ts') === true && /^\.{1,2}\/.*\.js$/.test(request);
+    return original.call(Module, isSource ? request.replace(/\.js$/, '.ts') : request, parent, ...rest);
   };
 }

@@ -1,4 +1,4 @@
-/** After the last test: ends the node, and fails the run if a server or a vhost is left behind. */
+/** Runs after the last test: ends the node, and fails the run if a server or a virtual host is left. */
 
 export default async function globalTeardown(): Promise<void> {
   const { callManagement } = await import('./rabbitmq-api.js');

@@ -1,4 +1,4 @@
-/** An identity provider's address for its public keys (JWKS), on loopback. */
+/** A server on loopback for an identity provider's public keys (JWKS). */
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { Inbox } from '../../server/src/contract/test-inbox.js';
@@ -7,9 +7,9 @@ import type { TokenIssuer } from './tokens.js';
 export interface KeyServer {
   readonly url: string;
   readonly requests: Inbox<IncomingMessage>;
-  /** From now on it has these keys. */
+  /** Replaces the keys. */
   publish(...issuers: readonly TokenIssuer[]): void;
-  /** From now on it answers like this. */
+  /** Writes each response; can be replaced. */
   answer: (response: ServerResponse) => void;
   close(): Promise<void>;
 }

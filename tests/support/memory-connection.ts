@@ -1,11 +1,11 @@
 /**
- * A client's connection without any wire: what a session writes is kept and read as frames, and the test says when the
- * kernel takes bytes, when more come in and when the connection ends.
+ * A client's connection without a network. It keeps the session's writes and reads them as frames. The test decides
+ * when the kernel takes bytes, when bytes arrive, and when the connection ends.
  */
 import { type Connection, type Encoding, NO_LISTENER, type Peer } from '../../server/src/transports/connection.js';
 import { type ReceivedFrame, StompReader } from './stomp-reader.js';
 
-/** Leaves frames as they are; keeps what it was told about each. */
+/** Does not change frames. Records the arguments for each. */
 export class PlainEncoding implements Encoding {
   readonly wrapped: { readonly frame: Buffer; readonly isText: boolean }[] = [];
   constructor(readonly name = 'memory') {}
@@ -40,13 +40,13 @@ export class MemoryConnection implements Connection {
   bufferedBytes = 0;
   sentBytes = 0;
   isPaused = false;
-  /** Every Buffer as it was given to `write`. */
+  /** Every Buffer that was passed to `write`. */
   readonly writes: Buffer[] = [];
-  /** Every frame of them; `message` is the number of the write that it ended in. */
+  /** Every written frame; `message` is the number of the write in which it ended. */
   readonly frames: ReceivedFrame[] = [];
-  /** What a session wrote after its own `close`: dropped, and a sign of disorder. */
+  /** Counts writes of a session after its own `close`. They are dropped, and they are a fault. */
   writesAfterClose = 0;
-  /** How the session closed it. */
+  /** The code and reason with which the session closed it. */
   closed: { readonly code: number; readonly reason: string } | undefined;
   readonly #reader = new StompReader();
   isWelcome = false;
@@ -92,7 +92,7 @@ export class MemoryConnection implements Connection {
     this.isPaused = false;
   }
 
-  /** The peer answers at once, but as on a real wire not from inside this call. */
+  /** The peer answers at once, but not from inside this call, as on a real network. */
   close(code: number, reason: string): void {
     if (this.closed) return;
     this.closed = { code, reason };
@@ -105,7 +105,7 @@ export class MemoryConnection implements Connection {
     return this.#reader.beats;
   }
 
-  /** Bytes of the client. */
+  /** Receives bytes from the client. */
   send(bytes: string | Buffer): void {
     if (!this.#isOver && !this.closed) this.listener.onData(Buffer.from(bytes));
   }
@@ -114,12 +114,12 @@ export class MemoryConnection implements Connection {
     this.send(frameBytes(command, headers, body));
   }
 
-  /** From now on the kernel takes nothing. */
+  /** From now on the kernel takes no bytes. */
   stall(): void {
     this.#isStalled = true;
   }
 
-  /** The kernel takes so many of the bytes that wait, all unless said otherwise; then nothing waits and all goes on. */
+  /** The kernel takes this many of the waiting bytes, by default all. When none wait, the stall ends. */
   take(bytes = this.bufferedBytes): void {
     this.bufferedBytes -= bytes;
     this.sentBytes += bytes;
@@ -128,7 +128,7 @@ export class MemoryConnection implements Connection {
     this.listener.onDrain();
   }
 
-  /** The connection is over, for whatever reason. */
+  /** The connection ends, for any reason. */
   vanish(): void {
     if (this.#isOver) return;
     this.#isOver = true;
@@ -136,14 +136,14 @@ export class MemoryConnection implements Connection {
     this.listener.onClose();
   }
 
-  /** Frames that have come since this was last called. */
+  /** Frames written since the last call. */
   fresh(): ReceivedFrame[] {
     const from = this.#read;
     this.#read = this.frames.length;
     return this.frames.slice(from);
   }
 
-  /** Of all frames so far: the command, and what tells them apart. */
+  /** A summary of each frame so far: the command, and the part that identifies it. */
   get summary(): string[] {
     return this.frames.map(summaryOf);
   }

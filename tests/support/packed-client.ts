@@ -1,6 +1,6 @@
 /**
- * The client's package as it would be published, unpacked in the folder of somebody who uses it. What that user has beside it is linked
- * from the repository. The package is made from a copy of the sources, so that nobody who builds at the same time is disturbed.
+ * The client's package as it would be published, unpacked in a user's folder. The user's other packages are links to
+ * the repository. The package is built from a copy of the sources, so concurrent builds are not disturbed.
  */
 import { execFileSync } from 'node:child_process';
 import { cpSync, mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
@@ -11,17 +11,17 @@ const ROOT = path.resolve(__dirname, '../..');
 
 export interface Consumer {
   readonly folder: string;
-  /** Where the package lies, unpacked. */
+  /** The folder of the unpacked package. */
   readonly packageFolder: string;
   write(files: Readonly<Record<string, string>>): void;
-  /** Runs Node in the folder and gives what it prints; throws, with that, when it fails. */
+  /** Runs Node in the folder and returns its output; throws with the output if it fails. */
   node(...args: string[]): string;
   remove(): void;
 }
 
-/** @param packages that the user has installed, by name. */
+/** @param packages names of the packages that the user has installed. */
 export function packClient(packages: readonly string[]): Consumer {
-  // Not below the folder where it is packed: there everything that the repository has would be found
+  // Not below the build folder: there the user would find all packages of the repository
   const folder = mkdtempSync(path.join(tmpdir(), 'relay-client-user-'));
   const packageFolder = path.join(folder, 'node_modules/stomp-relay-client');
   mkdirSync(packageFolder, { recursive: true });
@@ -53,7 +53,7 @@ export function packClient(packages: readonly string[]): Consumer {
   };
 }
 
-/** Makes the package of a copy of the sources, and says which file it is. */
+/** Builds the package from a copy of the sources, and returns its file. */
 function pack(stage: string): string {
   const sources = path.join(stage, 'client-sdk');
   const isMade = /[/\\](dist|node_modules)$/;

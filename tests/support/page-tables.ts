@@ -1,4 +1,4 @@
-/** Tables of a page in Markdown, by the heading above them. Their cells have no escaped bars. */
+/** The tables of a Markdown page, by the heading above them. Their cells have no escaped bars. */
 import { readFileSync } from 'node:fs';
 
 export interface PageTable {
@@ -25,7 +25,7 @@ export function readPage(file: string): PageTable[] {
   return tables;
 }
 
-/** The rows of the only table under a heading; `title`: of the one whose first column is called so. */
+/** The rows of the only table under a heading. `title` selects the table by the heading of its first column. */
 export function tableUnder(tables: readonly PageTable[], heading: string, title?: string): PageTable['rows'] {
   const found = tables.filter((each) => each.heading === heading && (title ?? each.titles[0]) === each.titles[0]);
   if (found.length !== 1) throw new Error(`${found.length} such tables under "${heading}"`);

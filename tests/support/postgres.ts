@@ -1,7 +1,7 @@
 /**
- * A PostgreSQL server of a test file's own: a new cluster in a directory of its own, on a free port of loopback, that writes
- * nothing to disk in earnest. `initdb` and `postgres` are those of this machine; on Debian as root the package is installed
- * where there are none. PostgreSQL refuses to run as root, so root hands it to another user. A watchdog guards it.
+ * A private PostgreSQL server for a test file: a new cluster in a new directory, on a free loopback port, without
+ * fsync. It uses the machine's `initdb` and `postgres`. As root on Debian, it installs the package if they are missing.
+ * PostgreSQL refuses to run as root, so root starts it as another user. A watchdog guards it.
  */
 import { type ChildProcess, execFile, execFileSync, spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
@@ -22,21 +22,21 @@ const START_DEADLINE_MS = 60_000;
 const STOP_DEADLINE_MS = 30_000;
 
 export interface Postgres {
-  /** With user and password. */
+  /** Includes user and password. */
   readonly url: string;
-  /** On a connection of its own. */
+  /** Uses a new connection. */
   query<Row>(text: string): Promise<Row[]>;
-  /** Every connection ends; data and port stay for `start`. */
+  /** Ends every connection. Data and port remain for `start`. */
   kill(): Promise<void>;
-  /** Again, after `kill`; resolves when it can be asked. */
+  /** Starts it after `kill`; resolves when it accepts queries. */
   start(): Promise<void>;
-  /** For good: no process and no file is left. */
+  /** Ends it and removes all its processes and files. */
   stop(): Promise<void>;
 }
 
-const say = (line: string) => void process.stderr.write(`postgresql: ${line}\n`);
+const report = (line: string) => void process.stderr.write(`postgresql: ${line}\n`);
 
-/** Takes two seconds; with an installation a minute. `stop()` it in `afterAll`. */
+/** Takes two seconds, or a minute with an installation. Call `stop()` in `afterAll`. */
 export async function startPostgres(): Promise<Postgres> {
   const programs = await findPrograms();
   const id = `${process.env['RELAY_TEST_RUN'] ?? 'relay-test'}-${randomBytes(4).toString('hex')}`;
@@ -85,19 +85,21 @@ async function findPrograms(): Promise<Programs> {
   if (found !== undefined) return found;
   const problem = installProblem();
   if (problem === undefined) {
-    await installPackages(['postgresql'], say);
-    // the packaged service shall not start at the next boot either; without systemd there is nothing to disable
+    await installPackages(['postgresql'], report);
+    // The packaged service must not start at the next boot either; without systemd this fails
     await promisify(execFile)('systemctl', ['disable', '--now', 'postgresql']).catch(() => undefined);
   }
   const installed = lookForPrograms();
   if (installed !== undefined) return installed;
   throw new Error(
     'These tests need PostgreSQL, and there is no initdb on the PATH nor in /usr/lib/postgresql. Install it (on Debian: ' +
-      `apt-get install postgresql), or run them as root on Debian, where they do it themselves${problem === undefined ? '' : ` (here: ${problem})`}.`,
+      `apt-get install postgresql), or run the tests as root on Debian, which installs it${problem === undefined ? '' : ` (here: ${problem})`}.`,
   );
 }
 
-/** Both from one folder, so that they fit each other. Debian keeps them off the PATH; the newest version is taken. */
+/**
+ * Takes both from one folder, so that their versions match. Debian keeps them off the PATH; the newest version is used.
+ */
 function lookForPrograms(): Programs | undefined {
   const versions = existsSync(DEBIAN) ? readdirSync(DEBIAN).sort((a, b) => Number(b) - Number(a)) : [];
   const debian = versions.map((version) => path.join(DEBIAN, version, 'bin'));
@@ -108,7 +110,7 @@ function lookForPrograms(): Programs | undefined {
   return undefined;
 }
 
-/** Undefined: whoever we are. */
+/** Undefined: the current user. */
 function ownerOfFiles(): { uid: number; gid: number } | undefined {
   if (process.getuid?.() !== 0) return undefined;
   for (const user of ['postgres', 'nobody']) {
@@ -116,17 +118,17 @@ function ownerOfFiles(): { uid: number; gid: number } | undefined {
       const [uid, gid] = ['-u', '-g'].map((flag) => Number(execFileSync('id', [flag, user], { stdio: 'pipe' })));
       return { uid: uid!, gid: gid! };
     } catch {
-      // there is no such user
+      // no such user
     }
   }
-  throw new Error('PostgreSQL does not run as root, and there is neither a user postgres nor a user nobody here.');
+  throw new Error('PostgreSQL does not run as root, and this machine has neither a user postgres nor a user nobody.');
 }
 
 type RunAs = Pick<NonNullable<Parameters<typeof execFileSync>[2]>, 'cwd' | 'env' | 'uid' | 'gid'>;
 
 function createCluster(initdb: string, directory: string, password: string, as: RunAs): void {
   const passwordFile = path.join(directory, 'password');
-  writeFileSync(passwordFile, password, { mode: 0o644 }); // the directory is open to its owner alone
+  writeFileSync(passwordFile, password, { mode: 0o644 }); // only the owner can open the directory
   const flags = [
     '--username=tester',
     `--pwfile=${passwordFile}`,
@@ -137,7 +139,7 @@ function createCluster(initdb: string, directory: string, password: string, as: 
   execFileSync(initdb, ['-D', path.join(directory, 'data'), ...flags], { ...as, stdio: 'pipe' });
 }
 
-/** Resolves when it can be asked. */
+/** Resolves when it accepts queries. */
 async function runServer(
   postgres: string,
   directory: string,
@@ -172,7 +174,7 @@ async function runServer(
   return child;
 }
 
-/** "Immediate shutdown": as a power cut, but for its shared memory, which is given back. */
+/** "Immediate shutdown": like a power cut, but it releases its shared memory. */
 async function endServer(child: ChildProcess): Promise<void> {
   child.ref();
   const exited = once(child, 'exit');
@@ -182,7 +184,7 @@ async function endServer(child: ChildProcess): Promise<void> {
 
 async function query<Row>(url: string, text: string): Promise<Row[]> {
   const client = new pg.Client({ connectionString: url });
-  client.on('error', () => undefined); // the answer says it
+  client.on('error', () => undefined); // the query rejects with it
   try {
     await client.connect();
     return (await client.query(text)).rows as Row[];

@@ -1,6 +1,6 @@
 /**
- * fast-check, as all property tests use it. A failure prints its seed and the smallest example that still fails;
- * `PROPERTY_SEED=<seed> npx jest <file>` repeats it.
+ * fast-check for all property tests. A failure prints its seed and the smallest failing example. `PROPERTY_SEED=<seed>
+ * npx jest <file>` repeats it.
  */
 import fc from 'fast-check';
 

@@ -1,6 +1,6 @@
 /**
- * A Python with stomp.py, for the tests with real clients: a virtual environment in .cache/ that is made once for each
- * content of requirements.txt. Where Python or its venv module is missing, Debian's package is installed, as root.
+ * A Python with stomp.py, for the tests with real clients: a virtual environment in .cache/, created once for each
+ * content of requirements.txt. If Python or its venv module is missing, root installs Debian's package.
  */
 import { execFile } from 'node:child_process';
 import { createHash } from 'node:crypto';
@@ -14,7 +14,7 @@ const REQUIREMENTS = path.join(__dirname, 'requirements.txt');
 const CACHE = path.join(__dirname, '../../.cache');
 const PIP_DEADLINE_MS = 300_000;
 
-const say = (line: string) => void process.stderr.write(`python: ${line}\n`);
+const report = (line: string) => void process.stderr.write(`python: ${line}\n`);
 
 /** The path of a Python interpreter that can `import stomp`. The first call may take a minute. */
 export async function pythonWithStomp(): Promise<string> {
@@ -25,10 +25,10 @@ export async function pythonWithStomp(): Promise<string> {
 
   await requireVenv();
   mkdirSync(CACHE, { recursive: true });
-  // made beside its place and moved there when it is complete: another test file may be doing the same
+  // Created beside its final place and moved there when complete, because another test file may do the same
   const draft = `${folder}.${process.pid}`;
   try {
-    say('making a virtual environment with stomp.py in .cache');
+    report('creating a virtual environment with stomp.py in .cache');
     await run('python3', ['-m', 'venv', draft]);
     const pip = ['-m', 'pip', 'install', '--quiet', '--disable-pip-version-check', '--no-deps', '-r', REQUIREMENTS];
     await run(path.join(draft, 'bin/python'), pip, { timeout: PIP_DEADLINE_MS });
@@ -39,7 +39,7 @@ export async function pythonWithStomp(): Promise<string> {
   return python;
 }
 
-/** Runs a Python program to its end and resolves with what it printed. */
+/** Runs a Python program to its end and resolves with its output. */
 export async function runPython(program: string, args: readonly string[] = [], ms = 30_000): Promise<string> {
   const { stdout } = await run(await pythonWithStomp(), ['-u', '-c', program, ...args], { timeout: ms });
   return stdout;
@@ -49,10 +49,10 @@ async function requireVenv(): Promise<void> {
   const works = () => run('python3', ['-c', 'import venv, ensurepip']).then(Boolean, () => false);
   if (await works()) return;
   const problem = installProblem();
-  if (problem === undefined) await installPackages(['python3-venv'], say);
+  if (problem === undefined) await installPackages(['python3-venv'], report);
   if (await works()) return;
   throw new Error(
     'The tests with stomp.py need Python 3 with its venv module. Install it (on Debian: apt-get install python3-venv), ' +
-      `or run the tests as root on Debian, where they do it themselves${problem === undefined ? '' : ` (here: ${problem})`}.`,
+      `or run the tests as root on Debian, which installs it${problem === undefined ? '' : ` (here: ${problem})`}.`,
   );
 }

@@ -1,7 +1,7 @@
-/** RabbitMQ's management API, as far as tests need it: requests with the credentials of the AMQP url. */
+/** Requests to RabbitMQ's management API, with the credentials of the AMQP url. */
 
 export interface RabbitUrls {
-  /** `amqp://user:password@host:port`, with no vhost or with one. */
+  /** `amqp://user:password@host:port`, with or without a vhost. */
   readonly amqpUrl: string;
   /** `http://host:port`, without credentials. */
   readonly managementUrl: string;
@@ -16,7 +16,7 @@ interface Overview {
   readonly listeners: readonly { readonly protocol: string }[];
 }
 
-/** Throws with RabbitMQ's own words unless the answer is 2xx. Resolves with the parsed body, if there is one. */
+/** Throws with RabbitMQ's text unless the answer is 2xx. Resolves with the parsed body, if any. */
 export async function callManagement(urls: RabbitUrls, method: string, path: string, body?: unknown): Promise<unknown> {
   const { username, password } = new URL(urls.amqpUrl);
   const credentials = `${decodeURIComponent(username || 'guest')}:${decodeURIComponent(password || 'guest')}`;
@@ -34,7 +34,7 @@ export async function callManagement(urls: RabbitUrls, method: string, path: str
   return text === '' ? undefined : (JSON.parse(text) as unknown);
 }
 
-/** The version of a node that serves all of AMQP, STOMP and Web STOMP; undefined as long as it does not. */
+/** The version of a node that serves AMQP, STOMP and Web STOMP; undefined until then. */
 export async function versionWhenReady(urls: RabbitUrls): Promise<string | undefined> {
   try {
     const overview = (await callManagement(urls, 'GET', '/overview')) as Overview;

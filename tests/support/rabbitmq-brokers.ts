@@ -1,4 +1,4 @@
-/** RabbitMQ brokers of the relay for tests, each with its log, and what tests say to them. */
+/** RabbitMQ brokers of the relay for tests, and helpers to use them. */
 import { randomUUID } from 'node:crypto';
 import type { Delivery, Message, RoutedMessage } from '../../server/src/brokers/broker.js';
 import { RabbitMqBroker } from '../../server/src/brokers/rabbitmq/rabbitmq-broker.js';
@@ -60,7 +60,7 @@ export class TestLog implements Log {
   }
 }
 
-/** Brokers that are closed together, after a test file. */
+/** Brokers that are closed together after a test file. */
 export class Brokers {
   private readonly open: RabbitMqBroker[] = [];
 
@@ -98,7 +98,7 @@ export function own(text: string): Destination {
   return parseDestination(text, 'subscribe');
 }
 
-/** As a session does: the checks, then the message. */
+/** Publishes as a session does: first the checks, then the message. */
 export async function send(
   broker: RabbitMqBroker,
   destination: string,
@@ -109,7 +109,7 @@ export async function send(
   await publishTo(broker, parsed, sent, { mandatory });
 }
 
-/** Resolves with the code of what `work` throws or rejects with. */
+/** Resolves with the code of the error that `work` throws or rejects with, or `no error`. */
 export async function codeOf(work: () => Promise<unknown> | undefined): Promise<string> {
   try {
     await work();
@@ -127,7 +127,7 @@ export function bodies(messages: readonly RoutedMessage[]): string[] {
   return messages.map(({ body }) => body.toString());
 }
 
-/** A consumer that keeps its deliveries, and perhaps settles them at once. */
+/** A consumer that records its deliveries and settles them at once if `settleAs` is set. */
 export class Consuming {
   readonly deliveries = new Inbox<Delivery>();
   readonly endings = new Inbox<BrokerError>();

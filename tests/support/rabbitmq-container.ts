@@ -1,4 +1,6 @@
-/** A RabbitMQ node in a container, for machines with Docker and no `rabbitmq-server`. Testcontainers cleans up after us. */
+/**
+ * A RabbitMQ node in a container, for machines with Docker and without `rabbitmq-server`. Testcontainers removes it.
+ */
 import { readFileSync } from 'node:fs';
 import { GenericContainer, getContainerRuntimeClient, type StartedTestContainer } from 'testcontainers';
 import type { CertificateFiles } from './certificates.js';
@@ -18,14 +20,14 @@ const FILES = [
     mode: 0o644,
   },
   {
-    // guest may log in from the host: its address is not the container's loopback
+    // guest must be able to log in from the host, whose address is not the container's loopback
     target: '/etc/rabbitmq/conf.d/99-relay-test.conf',
     content: 'loopback_users = none\ncollect_statistics_interval = 1000\ndisk_free_limit.absolute = 50MB\n',
     mode: 0o644,
   },
 ];
 
-/** Why Docker cannot be used here, or undefined if it can. */
+/** The reason why Docker cannot be used here; undefined if it can. */
 export async function dockerProblem(): Promise<string | undefined> {
   try {
     await getContainerRuntimeClient();
@@ -35,7 +37,7 @@ export async function dockerProblem(): Promise<string | undefined> {
   }
 }
 
-/** What a node needs for TLS, as files in the container. */
+/** The files that a node needs for TLS, inside the container. */
 function tlsFiles({ certFile, keyFile }: CertificateFiles) {
   const inside = { certFile: '/etc/rabbitmq/relay-test.cert.pem', keyFile: '/etc/rabbitmq/relay-test.key.pem' };
   return [
@@ -51,11 +53,11 @@ function tlsFiles({ certFile, keyFile }: CertificateFiles) {
 
 export async function startContainerNode(
   run: string,
-  say: (line: string) => void,
+  report: (line: string) => void,
   { tls }: NodeOptions = {},
 ): Promise<RabbitNode> {
   const image = process.env['RELAY_TEST_RABBITMQ_IMAGE'] ?? DEFAULT_IMAGE;
-  say(`starting ${image} in Docker`);
+  report(`starting ${image} in Docker`);
   const ports = await freePorts(5);
   const inside = [5672, 15672, 61613, 15674, 5671];
   const container = await new GenericContainer(image)
@@ -100,7 +102,7 @@ function control(started: StartedTestContainer, urls: RabbitUrls): Control {
     ctl: (...args) => runCtlInContainer(id, args),
     kill: async (signal = 'SIGKILL') => {
       const running = await container();
-      // what runs as process 1 of an image need not pass SIGTERM on; the VM's end also ends our exec, maybe with an error
+      // Process 1 of an image may not forward SIGTERM; the end of the VM also ends this exec, perhaps with an error
       if (signal === 'SIGTERM') await runCtlInContainer(id, ['stop']).catch(() => undefined);
       else await running.kill();
       await withDeadline(running.wait(), STOP_DEADLINE_MS, () => 'the container does not end');

@@ -1,9 +1,9 @@
 /**
- * A private RabbitMQ node from the `rabbitmq-server` on the PATH: own name, ports, cookie, epmd and directory, so that
- * it meets no other node on the machine. On Debian that program is a wrapper which switches to the user `rabbitmq`
- * when started by root and starts the Erlang VM behind two shells; so the directory is given to that user, and
- * everything that belongs to the node is found by a mark in its environment (see watchdog-program.js). The watchdog
- * is the only one who ends a node, when its standard input closes: on stop(), or because this process is gone.
+ * A private RabbitMQ node from the `rabbitmq-server` on the PATH. Its name, ports, cookie, epmd and directory are
+ * unique, so it meets no other node on the machine. On Debian that program is a wrapper: started by root, it switches
+ * to the user `rabbitmq` and starts the Erlang VM behind two shells. So that user owns the directory, and a mark in the
+ * environment identifies all processes of the node (see watchdog-program.js). Only the watchdog ends a node, when its
+ * standard input closes: on stop(), or because this process is gone.
  */
 import { execFile, execFileSync, spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
@@ -25,44 +25,44 @@ const PLUGINS = '[rabbitmq_management,rabbitmq_stomp,rabbitmq_web_stomp].\n';
 export type StopSignal = 'SIGKILL' | 'SIGTERM';
 
 export interface NodeOptions {
-  /** Listens with TLS, too, and shows this certificate. */
+  /** Also listens with TLS, with this certificate. */
   readonly tls?: CertificateFiles;
 }
 
-/** A node that belongs to the tests, whatever runs it. */
+/** A node for tests, native or in a container. */
 export interface RabbitNode extends RabbitUrls {
-  /** Where it listens with TLS; empty where that was not asked for. */
+  /** The address of its TLS listener; empty without TLS. */
   readonly amqpsUrl: string;
   readonly version: string;
-  /** Lets others find it: the directory of a private node, or the id of a container. */
+  /** Identifies the node: the directory of a private node, or the id of a container. */
   readonly handle: string;
-  /** Runs rabbitmqctl on the node and resolves with what it prints. */
+  /** Runs rabbitmqctl on the node and resolves with its output. */
   ctl(...args: string[]): Promise<string>;
   /**
-   * Ends the Erlang VM; data and ports stay for `start`. SIGKILL, the default, is a power cut: what was declared in
-   * the last moments may be lost with it. SIGTERM stops it in order, which takes a few seconds.
+   * Ends the Erlang VM; data and ports remain for `start`. SIGKILL, the default, acts like a power cut: the latest
+   * declarations may be lost. SIGTERM stops it in order, which takes a few seconds.
    */
   kill(signal?: StopSignal): Promise<void>;
-  /** SIGSTOP: its connections stay open, and nothing is read, answered or sent until `thaw`. */
+  /** SIGSTOP: its connections stay open, and it does not read, answer or send until `thaw`. */
   freeze(): Promise<void>;
   thaw(): Promise<void>;
-  /** Starts it again, on the same ports and data; resolves when it answers. */
+  /** Starts it again with the same ports and data; resolves when it answers. */
   start(): Promise<void>;
-  /** For good: no process and no file is left. */
+  /** Ends it and removes all its processes and files. */
   stop(): Promise<void>;
 }
 
-/** Where `rabbitmq-server` is, or undefined. Debian puts it where only root's PATH looks. */
+/** The path of `rabbitmq-server`, or undefined. On Debian it is in a folder that is only on root's PATH. */
 export function findServer(): string | undefined {
   const folders = [...(process.env['PATH'] ?? '').split(':'), '/usr/sbin', '/usr/local/sbin', '/opt/homebrew/sbin'];
   return folders.map((folder) => path.join(folder, 'rabbitmq-server')).find(isExecutable);
 }
 
-/** Starts a node; `say` is told what happens while it takes its time. `run` is the beginning of its id. */
+/** Starts a node. `report` gets progress lines. `run` is the prefix of its id. */
 export async function startPrivateNode(
   server: string,
   run: string,
-  say: (line: string) => void,
+  report: (line: string) => void,
   { tls }: NodeOptions = {},
 ): Promise<RabbitNode> {
   const id = `${run}-${randomBytes(4).toString('hex')}`;
@@ -88,7 +88,7 @@ export async function startPrivateNode(
       webStompUrl: `ws://127.0.0.1:${webStomp}/ws`,
       stompPort: stomp,
     };
-    const begin = () => runServer(script(server), directory, environment, urls, say);
+    const begin = () => runServer(script(server), directory, environment, urls, report);
     const version = await begin();
     return {
       ...urls,
@@ -117,13 +117,13 @@ export async function runCtl(directory: string, args: readonly string[]): Promis
   return stdout;
 }
 
-/** Debian's wrapper passes arguments on for root and its own user only; others start what is behind it. */
+/** Debian's wrapper only forwards arguments for root and its own user. Other users start the program behind it. */
 function script(wrapper: string): string {
   const behind = path.join('/usr/lib/rabbitmq/bin', path.basename(wrapper));
   return process.getuid?.() !== 0 && isExecutable(behind) ? behind : wrapper;
 }
 
-/** For root in /tmp, where another user can get to: TMPDIR may lie in root's home. */
+/** Root uses /tmp, which other users can access; TMPDIR may be in root's home. */
 function makeDirectory(): string {
   const isRoot = process.getuid?.() === 0;
   const directory = mkdtempSync(path.join(isRoot ? '/tmp' : tmpdir(), 'relay-rabbitmq-'));
@@ -134,7 +134,7 @@ function makeDirectory(): string {
       );
       chownSync(directory, ids[0] ?? 0, ids[1] ?? 0);
     } catch {
-      // no such user: then there is no wrapper that switches to it
+      // without this user, no wrapper switches to it
     }
   }
   return directory;
@@ -147,7 +147,7 @@ function writeConfiguration(
 ) {
   writeFileSync(path.join(directory, 'enabled_plugins'), PLUGINS);
   writeFileSync(path.join(directory, 'rabbitmq-env.conf'), '');
-  // for Erlang: what localhost is also where /etc/hosts does not say it, as in a bare container
+  // Resolves localhost for Erlang even if /etc/hosts does not, as in a bare container
   writeFileSync(path.join(directory, 'inetrc'), '{host,{127,0,0,1},["localhost"]}.\n{lookup,[file,native]}.\n');
   const lines = [
     `listeners.tcp.1 = 127.0.0.1:${ports.amqp}`,
@@ -210,7 +210,7 @@ async function runServer(
   directory: string,
   environment: NodeJS.ProcessEnv,
   urls: RabbitUrls,
-  say: (line: string) => void,
+  report: (line: string) => void,
 ): Promise<string> {
   const logFile = path.join(directory, 'node.log');
   const log = openSync(logFile, 'a');
@@ -221,7 +221,10 @@ async function runServer(
   child.once('error', (error) => (ended = error.message));
   child.once('exit', (code, signal) => (ended = `ended with ${signal ?? code}`));
   const since = Date.now();
-  const progress = setInterval(() => say(`still starting after ${Math.round((Date.now() - since) / 1000)} s`), 5_000);
+  const progress = setInterval(
+    () => report(`still starting after ${Math.round((Date.now() - since) / 1000)} s`),
+    5_000,
+  );
   const tail = () => readFileSync(logFile, 'utf8').split('\n').slice(-40).join('\n');
   try {
     return await eventually(
@@ -237,7 +240,7 @@ async function runServer(
   }
 }
 
-/** By the pid of the Erlang VM, which it wrote itself. */
+/** Uses the pid file of the Erlang VM. */
 function signalVm(directory: string, signal: NodeJS.Signals): Promise<void> {
   process.kill(Number(readFileSync(path.join(directory, 'pid'), 'utf8')), signal);
   return Promise.resolve();

@@ -1,7 +1,7 @@
 /**
- * Where the tests get RabbitMQ from, in this order: RABBITMQ_URL; a `rabbitmq-server` on this machine, run privately;
- * Docker; on Debian or Ubuntu as root, the package. A way that is there and does not work is an error, not a reason
- * to try the next: only Docker may be present without an image to be had.
+ * Provides RabbitMQ for the tests, from the first of these sources: RABBITMQ_URL; a `rabbitmq-server` on this machine,
+ * run privately; Docker; as root on Debian or Ubuntu, the package. If a source exists and fails, that is an error and
+ * the next one is not tried. The exception is Docker, which may be present without an available image.
  */
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
@@ -20,13 +20,13 @@ export interface Provided extends RabbitUrls {
   stop(): Promise<void>;
 }
 
-const say = (line: string) => void process.stderr.write(`rabbitmq: ${line}\n`);
+const report = (line: string) => void process.stderr.write(`rabbitmq: ${line}\n`);
 
-/** The RabbitMQ of a whole test run. `run` marks everything that is started. */
+/** The RabbitMQ of a whole test run. `run` marks everything that it starts. */
 export async function provideRabbit(run: string): Promise<Provided> {
   const url = process.env['RABBITMQ_URL'];
   const provided = url ? await fromUrl(url) : await provideNode(run);
-  say(`RabbitMQ ${provided.version} at ${provided.amqpUrl.replace(/\/\/.*@/, '//')}`);
+  report(`RabbitMQ ${provided.version} at ${provided.amqpUrl.replace(/\/\/.*@/, '//')}`);
   return provided;
 }
 
@@ -35,14 +35,14 @@ export async function provideNode(run: string, options: NodeOptions = {}): Promi
   const server = findServer();
   if (server !== undefined) return startServer(server, run, options);
 
-  const reasons = ['RABBITMQ_URL is not set', 'there is no rabbitmq-server on the PATH'];
+  const reasons = ['RABBITMQ_URL is not set', 'the PATH has no rabbitmq-server'];
   const docker = await import('./rabbitmq-container.js');
   const problem = await docker.dockerProblem();
   if (problem === undefined) {
     try {
-      return { ...(await docker.startContainerNode(run, say, options)), way: 'docker' };
+      return { ...(await docker.startContainerNode(run, report, options)), way: 'docker' };
     } catch (error) {
-      reasons.push(`Docker did not give a node: ${(error as Error).message}`);
+      reasons.push(`Docker did not start a node: ${(error as Error).message}`);
     }
   } else {
     reasons.push(`Docker cannot be used: ${problem}`);
@@ -50,8 +50,8 @@ export async function provideNode(run: string, options: NodeOptions = {}): Promi
 
   const noInstall = installProblem();
   if (noInstall !== undefined) throw new Error(noRabbit([...reasons, `apt-get cannot be used: ${noInstall}`]));
-  await installPackages(['rabbitmq-server'], say);
-  // the packaged service shall not start at the next boot either; without systemd there is nothing to disable
+  await installPackages(['rabbitmq-server'], report);
+  // The packaged service must not start at the next boot either; without systemd this fails
   await promisify(execFile)('systemctl', ['disable', '--now', 'rabbitmq-server']).catch(() => undefined);
   const installed = findServer();
   if (installed === undefined) throw new Error(noRabbit([...reasons, 'apt-get installed no rabbitmq-server']));
@@ -63,8 +63,8 @@ async function startServer(
   run: string,
   options: NodeOptions,
 ): Promise<RabbitNode & { readonly way: Way }> {
-  say(`starting a private node of ${server}, which takes about ten seconds`);
-  return { ...(await startPrivateNode(server, run, say, options)), way: 'server' };
+  report(`starting a private node of ${server}, which takes about ten seconds`);
+  return { ...(await startPrivateNode(server, run, report, options)), way: 'server' };
 }
 
 async function fromUrl(amqpUrl: string): Promise<Provided> {
@@ -80,7 +80,7 @@ async function fromUrl(amqpUrl: string): Promise<Provided> {
     30_000,
     () =>
       `RABBITMQ_URL is set, and its management API at ${urls.managementUrl} (RABBITMQ_MANAGEMENT_URL) does not ` +
-      'answer with the user of that url, or the plugins rabbitmq_stomp and rabbitmq_web_stomp are not enabled there',
+      'answer the user of that url, or its plugins rabbitmq_stomp and rabbitmq_web_stomp are not enabled',
   );
   return { ...urls, version, way: 'url', handle: '', stop: () => Promise.resolve() };
 }
@@ -90,9 +90,9 @@ function noRabbit(reasons: readonly string[]): string {
 ${reasons.map((reason) => `  - ${reason}`).join('\n')}
 Do one of these four:
   1. set RABBITMQ_URL to the amqp url of a node with the plugins management, stomp and web_stomp
-     (and RABBITMQ_MANAGEMENT_URL, RABBITMQ_WEB_STOMP_URL, RABBITMQ_STOMP_PORT where they are not the usual ones);
-  2. put rabbitmq-server on the PATH: a private node of it is started and stopped;
+     (and RABBITMQ_MANAGEMENT_URL, RABBITMQ_WEB_STOMP_URL, RABBITMQ_STOMP_PORT if they differ from the defaults);
+  2. put rabbitmq-server on the PATH: the tests start and stop a private node;
   3. start Docker (RELAY_TEST_RABBITMQ_IMAGE names the image, by default rabbitmq:4-management);
-  4. on Debian or Ubuntu run as root: the package rabbitmq-server is then installed with apt-get.
-Tests that need nothing: npm run test:unit`;
+  4. on Debian or Ubuntu run as root: the tests then install the package rabbitmq-server with apt-get.
+Tests without RabbitMQ: npm run test:unit`;
 }

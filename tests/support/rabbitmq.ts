@@ -1,4 +1,4 @@
-/** RabbitMQ for tests: the node of the run, a vhost of one's own on it, or a node of one's own to break. */
+/** RabbitMQ for tests: the shared node, a private vhost on it, or a private node that a test may break. */
 import { randomUUID } from 'node:crypto';
 import { callManagement, type RabbitUrls } from './rabbitmq-api.js';
 import { type NodeOptions, runCtl, type RabbitNode } from './rabbitmq-node.js';
@@ -10,21 +10,21 @@ export interface Rabbit extends RabbitUrls {
   readonly version: string;
   /** The management API: `api('GET', '/queues/%2F')`. Throws unless the answer is 2xx. */
   api(method: string, path: string, body?: unknown): Promise<unknown>;
-  /** rabbitmqctl on the run's node; other test files share it. Fails where RABBITMQ_URL gave the node. */
+  /** Runs rabbitmqctl on the shared node, which other test files use too. Fails if the node comes from RABBITMQ_URL. */
   ctl(...args: string[]): Promise<string>;
 }
 
 export interface Vhost {
   readonly name: string;
-  /** For AMQP clients and relays: user, password, host, port and this vhost. */
+  /** For AMQP clients and relays. Includes user, password, host, port and this vhost. */
   readonly amqpUrl: string;
   /** The management API below this vhost: `api('GET', 'queues')`, `api('GET', 'bindings')`. */
   api(method: string, path: string, body?: unknown): Promise<unknown>;
-  /** Closes all its connections and drops what is in it. */
+  /** Closes all its connections and deletes its contents. */
   delete(): Promise<void>;
 }
 
-/** The variables in which global-setup.ts tells the test processes what it found. */
+/** The environment variables in which global-setup.ts passes its results to the test processes. */
 export const VARIABLES = {
   amqpUrl: 'RELAY_TEST_AMQP_URL',
   managementUrl: 'RELAY_TEST_MANAGEMENT_URL',
@@ -57,13 +57,13 @@ export function rabbitmq(): Rabbit {
 }
 
 /**
- * Where the tests of one file are alone with their queues and exchanges. Delete it in `afterAll`. `queueType` is that of queues
- * declared without one.
+ * A private vhost for one test file. Delete it in `afterAll`. `queueType` is the type of queues that are declared
+ * without one.
  */
 export async function createVhost(on: RabbitUrls = rabbitmq(), queueType?: string): Promise<Vhost> {
   const name = `${read('RELAY_TEST_RUN')}-${randomUUID().slice(0, 8)}`;
   const user = decodeURIComponent(new URL(on.amqpUrl).username || 'guest');
-  // RabbitMQ 3.10 has the option in one word
+  // RabbitMQ 3.10 spells the option in one word
   const settings = queueType === undefined ? undefined : { default_queue_type: queueType, defaultqueuetype: queueType };
   await callManagement(on, 'PUT', `/vhosts/${name}`, settings);
   const all = { configure: '.*', write: '.*', read: '.*' };

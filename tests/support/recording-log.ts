@@ -1,4 +1,4 @@
-/** A log that a test can search, with all that is in errors: for secrets that must not be there. */
+/** A log that a test can search for secrets. It includes all properties of errors. */
 import { inspect } from 'node:util';
 import type { RelayHooks } from '../../server/src/index.js';
 

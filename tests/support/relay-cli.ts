@@ -1,6 +1,6 @@
 /**
- * The command line as a user starts it, built from what is in the tree: for tests that send signals to processes. Each test
- * file has a build of its own, near `dist`, where packages are found and which other suites build.
+ * The command line as users start it, built from the working tree, for tests that send signals to processes. Each test
+ * file has its own build. It is not in `dist`, which other suites build, but near it, so that packages are found.
  */
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
@@ -17,7 +17,7 @@ export interface CliProcess {
   readonly websocketUrl: string;
   readonly tcpUrl: string;
   readonly adminUrl: string;
-  /** Resolves with the exit status, also where the process has ended; null: a signal has killed it. */
+  /** Resolves with the exit status, even if the process has already ended; null: a signal killed it. */
   readonly exited: Promise<number | null>;
 }
 
@@ -36,7 +36,7 @@ export class RelayCli {
     copyFileSync(path.join(SERVER, 'package.json'), path.join(this.folder, 'package.json'));
   }
 
-  /** Resolves when it listens. On free ports, but for those that the flags name. */
+  /** Resolves when it listens. Uses free ports, except those that the flags set. */
   async start(flags: readonly string[], environment: NodeJS.ProcessEnv = {}): Promise<CliProcess> {
     const all = ['--port', '0', '--tcp-port', '0', '--admin-port', '0', '--log-level', 'silent', ...flags];
     const child = spawn(process.execPath, [this.program, ...all], {
@@ -51,7 +51,7 @@ export class RelayCli {
     const urls = new Map<string, string>();
     for await (const line of createInterface(child.stdout)) {
       const [, kind = '', url = ''] = /^listening {2}(\w+) +(\S+)$/.exec(line) ?? [];
-      if (urls.has(kind)) throw new Error(`${kind} is said to listen twice`);
+      if (urls.has(kind)) throw new Error(`${kind} is announced twice`);
       urls.set(kind, url);
       if (urls.has('admin')) break;
     }
@@ -60,7 +60,7 @@ export class RelayCli {
     return { child, websocketUrl: url('websocket'), tcpUrl: url('tcp'), adminUrl: url('admin'), exited };
   }
 
-  /** For what ends by itself, such as a start that fails. */
+  /** For a process that ends by itself, such as a failing start. */
   async run(flags: readonly string[]): Promise<{ status: number | null; stderr: string }> {
     const child = spawn(process.execPath, [path.join(this.folder, 'dist/cli.js'), ...flags], {
       stdio: ['ignore', 'ignore', 'pipe'],
@@ -73,7 +73,7 @@ export class RelayCli {
     return { status, stderr };
   }
 
-  /** For `afterEach`: kills whatever runs. */
+  /** For `afterEach`: kills all running processes. */
   async killAll(): Promise<void> {
     await Promise.all(
       [...this.running].map(async (child) => {
@@ -90,7 +90,7 @@ export class RelayCli {
   }
 }
 
-/** The processes of the workers of a relay that was started with some. */
+/** The worker processes of a relay. */
 export function workersOf({ child }: Pick<CliProcess, 'child'>): number[] {
   const output = execFileSync('ps', ['-eo', 'pid=,ppid='], { encoding: 'utf8' });
   const rows = output.split('\n').map((line) => line.trim().split(/\s+/).map(Number));

@@ -1,24 +1,24 @@
-/** A relay in this process, on free ports of loopback, for tests that come from outside over WebSocket and TCP. */
+/** A relay in this process, on free loopback ports, for tests that connect over WebSocket and TCP. */
 import { createRelay, type ConfigInput, type Relay, type RelayHooks } from '../../server/src/index.js';
 import { createVhost } from './rabbitmq.js';
 
 export interface TestRelay {
   readonly webSocketUrl: string;
   readonly tcpUrl: string;
-  /** Where the demo page is. */
+  /** The address of the demo page. */
   readonly pageUrl: string;
-  /** Where `/livez`, `/readyz` and `/metrics` are. */
+  /** The address of `/livez`, `/readyz` and `/metrics`. */
   readonly adminUrl: string;
-  /** As a program has it. */
+  /** The relay as the library returns it. */
   readonly library: Relay;
   stop(): Promise<void>;
 }
 
-/** For `describe.each`: what a relay can have behind it, and the two ways in. */
+/** For `describe.each`: the brokers, and the two transports. */
 export const BROKERS = ['memory', 'rabbitmq'] as const;
 export const TRANSPORTS = ['webSocketUrl', 'tcpUrl'] as const;
 
-/** A broker of one's own: the embedded one of each relay, or a vhost that several relays can share. */
+/** A private broker: the embedded one of each relay, or a vhost that several relays can share. */
 export interface TestBroker {
   readonly url: string;
   delete(): Promise<void>;
@@ -30,7 +30,7 @@ export async function createBroker(kind: (typeof BROKERS)[number]): Promise<Test
   return { url: vhost.amqpUrl, delete: () => vhost.delete() };
 }
 
-/** `options` go over those of a test relay: free ports, both transports, no log. */
+/** `options` override those of a test relay: free ports, both transports, no log. */
 export async function startRelay(
   brokerUrl = 'memory:',
   options: ConfigInput = {},

@@ -1,6 +1,6 @@
 /**
- * A broker that does what the test says, when it says so. What is in `holds` stays open until the test settles it;
- * everything else is granted at once. Breaches of the interface (a Delivery settled twice) are kept in `faults`.
+ * A broker that the test controls. Operations in `holds` stay open until the test settles them; all others succeed at
+ * once. `faults` records breaches of the interface, such as a Delivery that is settled twice.
  */
 import type {
   BrokerCapabilities,
@@ -28,7 +28,7 @@ import { matches } from '../../server/src/destinations/topic-pattern.js';
 
 export type Held = 'prepare' | 'publish' | 'subscribe' | 'unsubscribe' | 'consume' | 'openReplyQueue';
 
-/** A promise in the test's hands. */
+/** A promise that the test settles. */
 export class Decision<T = void> {
   readonly promise: Promise<T>;
   isSettled = false;
@@ -185,20 +185,20 @@ export class ScriptedBroker implements CheckedBroker {
   capabilities = ALL_CAPABILITIES;
   readonly isUp = true;
   readonly holds = new Set<Held>();
-  /** What was asked, in order: `prepare /queue/a hello`, `publish /queue/a hello`, `subscribe /topic/a`. */
+  /** The calls in order: `prepare /queue/a hello`, `publish /queue/a hello`, `subscribe /topic/a`. */
   readonly calls: string[] = [];
   readonly faults: string[] = [];
-  /** In order: `ack hello`. */
+  /** The outcomes in order: `ack hello`. */
   readonly settled: string[] = [];
   readonly preparations: Decision[] = [];
   readonly publications: Published[] = [];
-  /** For whom each `prepare` and `publish` was, in order. */
+  /** The user of each `prepare` and `publish`, in order. */
   readonly publishers: (string | undefined)[] = [];
   readonly subscriptions: ScriptedSubscription[] = [];
   readonly channels: ScriptedChannel[] = [];
-  /** Thrown by the next `publication`. */
+  /** The next `publication` throws it. */
   refusal: Error | undefined;
-  /** Called by each `send`; true makes it throw. */
+  /** Each `send` calls it; true makes the `send` throw. */
   failing: (message: Message) => boolean = () => false;
 
   start(): Promise<void> {
@@ -267,7 +267,7 @@ export class ScriptedBroker implements CheckedBroker {
     return this.channels.filter(({ isClosed }) => !isClosed);
   }
 
-  /** Grants all that is held, and holds nothing any more. */
+  /** Grants everything that is held, and stops holding. */
   release(): void {
     this.holds.clear();
     for (const preparation of this.preparations) preparation.grant();
@@ -280,11 +280,11 @@ export class ScriptedBroker implements CheckedBroker {
   consumer(destination: string): ScriptedConsumer {
     const all = this.channels.flatMap(({ consumers }) => consumers);
     const found = all.findLast((each) => each.destination.text === destination);
-    if (!found) throw new Error(`nobody consumes ${destination}; calls so far: ${this.calls.join(', ')}`);
+    if (!found) throw new Error(`no consumer of ${destination}; calls so far: ${this.calls.join(', ')}`);
     return found;
   }
 
-  /** A message of a topic, to everybody whose topic matches. */
+  /** Sends a message of a topic to all matching subscriptions. */
   emit(key: string, body: string | Buffer, headers: Readonly<Record<string, string>> = {}): RoutedMessage {
     const message = routed(body, { origin: { kind: 'topic', key }, headers });
     for (const { destination, listener, isClosed } of this.subscriptions) {

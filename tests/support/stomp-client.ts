@@ -1,6 +1,7 @@
 /**
- * A raw STOMP client for black-box tests, over WebSocket (`ws://`, `wss://`) or TCP (`tcp://`, `tls://`). It sends exactly what a test
- * writes, in any cut, and hides nothing that comes back. Every wait has a deadline and fails with what came so far.
+ * A raw STOMP client for black-box tests, over WebSocket (`ws://`, `wss://`) or TCP (`tcp://`, `tls://`). It sends
+ * exactly the bytes of the test, in any pieces, and shows everything that it receives. Every wait has a deadline, and
+ * its error lists the received frames.
  */
 import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
@@ -14,7 +15,7 @@ export type { ReceivedFrame } from './stomp-reader.js';
 
 const DEADLINE_MS = 10_000;
 
-/** Pairs where order or repetition matters. Written as they are: escape yourself. */
+/** Pairs, if order or repetition matters. Nothing is escaped. */
 export type RawHeaders = Readonly<Record<string, string>> | readonly (readonly [string, string])[];
 
 export interface OpenOptions {
@@ -23,7 +24,7 @@ export interface OpenOptions {
   /** Headers of the HTTP upgrade request, such as `origin` and `host`. */
   readonly headers?: Readonly<Record<string, string>>;
   readonly perMessageDeflate?: boolean;
-  /** PEM: whose certificates are believed on `wss://` and `tls://`. */
+  /** PEM: the trusted authority for `wss://` and `tls://`. */
   readonly ca?: string;
   /** STOMP version for reading escapes before or without a CONNECTED. */
   readonly version?: string;
@@ -59,7 +60,7 @@ export async function openStomp(url: string, options: OpenOptions = {}): Promise
   return withDeadline(opened, DEADLINE_MS, () => `${url} does not open`);
 }
 
-/** Opens, sends CONNECT with `headers` over the usual ones, and awaits CONNECTED. */
+/** Opens the connection, sends CONNECT with `headers` over the default ones, and awaits CONNECTED. */
 export async function connectStomp(
   url: string,
   headers: Readonly<Record<string, string>> = {},
@@ -78,7 +79,7 @@ export async function connectStomp(
 export class StompClient {
   /** The sub-protocol that the server chose; empty if none. */
   subProtocol = '';
-  /** The CONNECTED frame, once there was one. */
+  /** The CONNECTED frame, after it has arrived. */
   connected: ReceivedFrame | undefined;
   readonly #reader: StompReader;
   readonly #queue: ReceivedFrame[] = [];
@@ -106,12 +107,12 @@ export class StompClient {
     return this.#closed !== undefined;
   }
 
-  /** Raw bytes. On WebSocket one message: a string as text, a Buffer as binary. */
+  /** Sends raw bytes. On WebSocket this is one message: a string as text, a Buffer as binary. */
   send(data: string | Buffer): void {
     this.#wire.send(data);
   }
 
-  /** One frame in one message, as text unless `binary` is asked for. */
+  /** Sends one frame in one message, as text by default. */
   sendFrame(
     command: string,
     headers: RawHeaders = {},
@@ -122,7 +123,7 @@ export class StompClient {
     this.send(kind === 'text' ? bytes.toString('utf8') : bytes);
   }
 
-  /** The bytes in pieces of `size`, each a message or a write of its own. */
+  /** Sends the bytes in pieces of `size`, each as a separate message or write. */
   sendInPieces(bytes: Buffer, size: number): void {
     for (let at = 0; at < bytes.length; at += size) this.send(bytes.subarray(at, at + size));
   }
@@ -133,40 +134,41 @@ export class StompClient {
     return this.connected;
   }
 
-  /** The next frame, whatever it is. */
+  /** The next frame of any kind. */
   nextFrame(ms = DEADLINE_MS): Promise<ReceivedFrame> {
     return this.take(() => true, 'a frame', ms);
   }
 
-  /** The next frame must be this one; `headers` are among its headers. */
+  /** Expects the next frame to be this one; its headers must include `headers`. */
   async expectFrame(
     command: string,
     headers: Readonly<Record<string, string>> = {},
     ms = DEADLINE_MS,
   ): Promise<ReceivedFrame> {
-    const wanted = `${command} ${JSON.stringify(headers)}`;
-    const next = await this.take(() => true, wanted, ms);
+    const expected = `${command} ${JSON.stringify(headers)}`;
+    const next = await this.take(() => true, expected, ms);
     const differs = Object.entries(headers).some(([name, value]) => next.headers[name] !== value);
-    if (next.command !== command || differs) throw new Error(`expected ${wanted}, got ${show(next)}`);
+    if (next.command !== command || differs) throw new Error(`expected ${expected}, got ${describe(next)}`);
     return next;
   }
 
-  /** The first frame that `matches`, now or later; others stay where they are. */
-  take(matches: (frame: ReceivedFrame) => boolean, wanted: string, ms = DEADLINE_MS): Promise<ReceivedFrame> {
+  /** Takes the first frame that `matches`, now or later; others stay in the queue. */
+  take(matches: (frame: ReceivedFrame) => boolean, expected: string, ms = DEADLINE_MS): Promise<ReceivedFrame> {
     const found = new Promise<ReceivedFrame>((resolve, reject) => {
       const look = () => {
         const index = this.#queue.findIndex(matches);
         if (index >= 0) resolve(this.#queue.splice(index, 1)[0] as ReceivedFrame);
         else if (this.#broken !== undefined) reject(this.#broken);
-        else if (this.#closed !== undefined) reject(new Error(`closed while waiting for ${wanted}; ${this.#story()}`));
+        else if (this.#closed !== undefined)
+          reject(new Error(`closed while waiting for ${expected}; ${this.#progress()}`));
         else this.#waiting.push(look);
       };
       look();
     });
-    return withDeadline(found, ms, () => `no ${wanted}; ${this.#story()}`);
+    return withDeadline(found, ms, () => `no ${expected}; ${this.#progress()}`);
   }
 
-  /** Sends a frame with a receipt and awaits it; an ERROR in its place is thrown. Other frames stay in the queue. */
+  /** Sends a frame with a receipt and awaits it; throws if an ERROR comes instead. Other frames stay in the queue. */
   async receipt(
     command: string,
     headers: Readonly<Record<string, string>>,
@@ -177,7 +179,7 @@ export class StompClient {
     const isAnswer = (f: ReceivedFrame) =>
       (f.command === 'RECEIPT' && f.headers['receipt-id'] === id) || f.command === 'ERROR';
     const answer = await this.take(isAnswer, `RECEIPT ${id} of ${command}`);
-    if (answer.command === 'ERROR') throw new Error(`${command} was answered by ${show(answer)}`);
+    if (answer.command === 'ERROR') throw new Error(`${command} was answered by ${describe(answer)}`);
     return answer;
   }
 
@@ -186,35 +188,35 @@ export class StompClient {
     return this.#queue;
   }
 
-  /** Awaits the end of the connection, from whichever side; frames before it stay in the queue. */
+  /** Awaits the end of the connection from either side; earlier frames stay in the queue. */
   async expectClose(code?: number, ms = DEADLINE_MS): Promise<Closed> {
     const closed = new Promise<Closed>((resolve) => {
       const look = () => void (this.#closed === undefined ? this.#waiting.push(look) : resolve(this.#closed));
       look();
     });
-    const end = await withDeadline(closed, ms, () => `the connection stays open; ${this.#story()}`);
-    if (code !== undefined && end.code !== code) throw new Error(`expected close code ${code}; ${this.#story()}`);
+    const end = await withDeadline(closed, ms, () => `the connection stays open; ${this.#progress()}`);
+    if (code !== undefined && end.code !== code) throw new Error(`expected close code ${code}; ${this.#progress()}`);
     return end;
   }
 
-  /** ERROR, and then the end. Resolves with the ERROR; messages before it are passed over. */
+  /** Expects ERROR and then the end of the connection. Resolves with the ERROR and skips earlier messages. */
   async expectError(headers: Readonly<Record<string, string>> = {}): Promise<ReceivedFrame> {
-    const wanted = `ERROR ${JSON.stringify(headers)}`;
-    const error = await this.take((f) => f.command === 'ERROR', wanted);
+    const expected = `ERROR ${JSON.stringify(headers)}`;
+    const error = await this.take((f) => f.command === 'ERROR', expected);
     const differs = Object.entries(headers).some(([name, value]) => error.headers[name] !== value);
-    if (differs) throw new Error(`expected ${wanted}, got ${show(error)}`);
+    if (differs) throw new Error(`expected ${expected}, got ${describe(error)}`);
     await this.expectClose();
     return error;
   }
 
-  /** A polite end: DISCONNECT, its receipt, the close. */
+  /** Ends in order: DISCONNECT, its receipt, the close. */
   async disconnect(): Promise<void> {
     await this.receipt('DISCONNECT', {});
     this.close();
     await this.expectClose();
   }
 
-  /** Stops taking bytes from the socket, as a client does that hangs. */
+  /** Stops reading from the socket, like a hanging client. */
   pause(): void {
     this.#wire.pause();
   }
@@ -228,7 +230,7 @@ export class StompClient {
     this.#wire.end();
   }
 
-  /** Cuts the connection off. */
+  /** Cuts the connection. */
   destroy(): void {
     this.#wire?.destroy();
   }
@@ -244,11 +246,11 @@ export class StompClient {
     try {
       for (const received of this.#reader.read(chunk, isText)) {
         this.#queue.push(received);
-        this.#seen.push(show(received));
+        this.#seen.push(describe(received));
         if (this.#seen.length > 12) this.#seen.shift();
       }
     } catch (error) {
-      this.#broken = new Error(`${(error as Error).message}; ${this.#story()}`);
+      this.#broken = new Error(`${(error as Error).message}; ${this.#progress()}`);
     }
     this.#wake();
   }
@@ -264,16 +266,16 @@ export class StompClient {
     for (const look of waiting) look();
   }
 
-  #story(): string {
-    const frames = this.#seen.length === 0 ? 'no frame came' : `the last frames were:\n  ${this.#seen.join('\n  ')}`;
+  #progress(): string {
+    const frames = this.#seen.length === 0 ? 'no frame arrived' : `the last frames were:\n  ${this.#seen.join('\n  ')}`;
     const rest =
-      this.#reader.pending.length === 0 ? '' : `\n  and ${this.#reader.pending.length} bytes that are no frame`;
+      this.#reader.pending.length === 0 ? '' : `\n  and ${this.#reader.pending.length} bytes of an incomplete frame`;
     const end = this.#closed ? `\n  closed with ${this.#closed.code} ${this.#closed.reason}` : '';
     return frames + rest + end;
   }
 }
 
-function show(received: ReceivedFrame): string {
+function describe(received: ReceivedFrame): string {
   const body = received.body.toString('utf8', 0, 200);
   return `${received.command} ${JSON.stringify(received.headers)} ${JSON.stringify(body)}`;
 }

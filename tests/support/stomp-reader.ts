@@ -1,18 +1,18 @@
 /**
- * The test client's own reader of STOMP frames. It shares no line with the server on purpose: an error in the server's
- * parser must not hide in the tests that look for it. Written for exactness, not for speed.
+ * The STOMP frame reader of the test client. It shares no code with the server on purpose, so that an error in the
+ * server's parser cannot hide in the tests. Written for exactness, not for speed.
  */
 
 export interface ReceivedFrame {
   readonly command: string;
-  /** Unescaped for the version; the first of repeated headers, as STOMP 1.2 says. */
+  /** Unescaped for the version; the first of repeated headers, as in STOMP 1.2. */
   readonly headers: Readonly<Record<string, string>>;
-  /** Every header line as it came, escapes and order untouched. */
+  /** Every header line as received, with its escapes and order. */
   readonly headerLines: readonly string[];
   readonly body: Buffer;
   /** The whole frame with its NUL. */
   readonly raw: Buffer;
-  /** On WebSocket: the number of the message in which it ended (from 0), and whether that was a text message. */
+  /** On WebSocket: the number (from 0) and kind of the message in which the frame ended. */
   readonly message: number;
   readonly isText: boolean | undefined;
 }
@@ -22,7 +22,7 @@ const CR = 0x0d;
 const ESCAPES: Record<string, string> = { '\\n': '\n', '\\c': ':', '\\\\': '\\', '\\r': '\r' };
 
 export class StompReader {
-  /** Set once CONNECTED has told it; 1.0 escapes nothing. */
+  /** Set by CONNECTED; 1.0 escapes nothing. */
   version = '1.0';
   /** EOLs between frames: heart-beats. */
   beats = 0;
@@ -75,7 +75,7 @@ export class StompReader {
   }
 
   #headers(command: string, lines: readonly string[]): Record<string, string> {
-    const headers = Object.create(null) as Record<string, string>; // a header may be called __proto__
+    const headers = Object.create(null) as Record<string, string>; // a header may have the name __proto__
     const escaped = this.version !== '1.0' && command !== 'CONNECTED';
     const read = (text: string) => (escaped ? text.replace(/\\./gs, (pair) => ESCAPES[pair] ?? pair) : text);
     for (const line of lines) {

@@ -1,13 +1,17 @@
 /**
- * What a network can do to the two ends of a connection. A test puts this proxy between them (a relay and its broker, a
- * client and its relay) and says what happens to the connections that lead through it:
+ * Simulates the faults of a network. A test puts this proxy between the two ends of a connection (a relay and its
+ * broker, or a client and its relay) and controls all connections through it:
  *
- *   drop()       they end, in order; new ones are welcome        cut()         the same, and new ones are refused
- *   reset()      they end with RST; new ones are welcome         hold(...)     a partition: nothing passes, not even an end
- *   delay(ms)    every byte is that much later                   halfOpen(...) they end for one side, the other is not told
- *   ignore()     new ones are accepted and never answered        restore()     all is well again for what there is and comes
+ *  drop()        ends them in order; new ones are accepted
+ *  reset()       ends them with RST; new ones are accepted
+ *  cut()         ends them in order; new ones are refused
+ *  ignore()      new ones are accepted and never answered
+ *  delay(ms)     delays every byte
+ *  hold(...)     a partition: nothing passes, not even an end
+ *  halfOpen(...) ends them for one side, without notice to the other
+ *  restore()     old and new ones work again
  *
- * What was held back is delivered after `restore`, as TCP would do. The side that connects is the client, what it sends are
+ * After `restore` the held bytes are delivered, as with TCP. The connecting side is the client, and its bytes are
  * requests.
  */
 import { once } from 'node:events';
@@ -17,10 +21,10 @@ import type { AddressInfo } from 'node:net';
 export type Direction = 'requests' | 'answers';
 export type Side = 'client' | 'server';
 
-/** One direction of one connection. Keeps bytes and their end in order, whatever is done to them. */
+/** One direction of one connection. Keeps bytes and their end in order. */
 class Pipe {
   private readonly late: (Buffer | 'end')[] = [];
-  /** How many of them have been late enough. */
+  /** The number of items whose delay is over. */
   private due = 0;
   private isHeld = false;
   private isClogged = false;
@@ -39,7 +43,7 @@ class Pipe {
     });
   }
 
-  /** While held, nothing is read: the sender's bytes wait in the kernel's buffers, and behind them its end. */
+  /** While held, nothing is read: the sender's bytes, and its end, wait in the kernel's buffers. */
   hold(isHeld: boolean): void {
     this.isHeld = isHeld;
     this.regulate();
@@ -65,7 +69,7 @@ class Pipe {
   }
 
   private pass(item: Buffer | 'end'): void {
-    // Half-open: what is sent goes nowhere, and nobody is left to answer an end
+    // Half-open: bytes are discarded, and an end gets no answer
     if (this.to.destroyed) return item === 'end' ? void this.from.destroy() : undefined;
     if (item === 'end') this.to.end();
     else this.isClogged = !this.to.write(item);
@@ -77,18 +81,18 @@ interface Line {
   readonly client: net.Socket;
   readonly server: net.Socket;
   readonly pipes: readonly Pipe[];
-  /** One end is gone and the other shall not hear of it. */
+  /** One end is gone, and the other gets no notice. */
   isHalfOpen: boolean;
 }
 
 export class TcpProxy {
   private readonly lines = new Set<Line>();
-  /** Accepted, and never to be answered. */
+  /** Accepted sockets that are never answered. */
   private readonly ignored = new Set<net.Socket>();
-  private welcome: 'accept' | 'refuse' | 'ignore' = 'accept';
+  private onConnect: 'accept' | 'refuse' | 'ignore' = 'accept';
   private readonly held = new Set<Direction>();
   private delayMs = 0;
-  /** Connections that it took so far. */
+  /** The number of connections accepted so far. */
   accepted = 0;
 
   private constructor(
@@ -98,7 +102,7 @@ export class TcpProxy {
     listener.on('connection', (socket) => this.connect(socket));
   }
 
-  /** In front of the host and port of `url`. */
+  /** Starts a proxy in front of the host and port of `url`. */
   static async start(url: string): Promise<TcpProxy> {
     const { hostname, port } = new URL(url);
     const listener = net.createServer({ allowHalfOpen: true, noDelay: true });
@@ -107,7 +111,7 @@ export class TcpProxy {
     return new TcpProxy(listener, { host: hostname, port: Number(port || 5672) });
   }
 
-  /** The same address by way of the proxy. */
+  /** The same address through the proxy. */
   url(url: string): string {
     const changed = new URL(url);
     changed.hostname = '127.0.0.1';
@@ -128,11 +132,11 @@ export class TcpProxy {
   }
 
   cut(): void {
-    this.welcome = 'refuse';
+    this.onConnect = 'refuse';
     this.drop();
   }
 
-  /** What is on its way is lost, and both ends get an error. */
+  /** Loses bytes in flight, and both ends get an error. */
   reset(): void {
     for (const { client, server } of this.lines) {
       client.resetAndDestroy();
@@ -141,7 +145,7 @@ export class TcpProxy {
     for (const socket of this.ignored) socket.resetAndDestroy();
   }
 
-  /** Present and new connections stay open, and nothing passes in these directions until `restore`. */
+  /** Existing and new connections stay open, and nothing passes in these directions until `restore`. */
   hold(...directions: Direction[]): void {
     for (const direction of directions.length > 0 ? directions : (['requests', 'answers'] as const)) {
       this.held.add(direction);
@@ -153,7 +157,7 @@ export class TcpProxy {
     this.delayMs = ms;
   }
 
-  /** The other side keeps an open connection on which nothing comes any more, and what it sends goes nowhere. */
+  /** The other side keeps an open connection. It receives nothing more, and its bytes are discarded. */
   halfOpen(ended: Side): void {
     for (const line of this.lines) {
       line.isHalfOpen = true;
@@ -162,11 +166,11 @@ export class TcpProxy {
   }
 
   ignore(): void {
-    this.welcome = 'ignore';
+    this.onConnect = 'ignore';
   }
 
   restore(): void {
-    this.welcome = 'accept';
+    this.onConnect = 'accept';
     this.delayMs = 0;
     this.held.clear();
     this.applyHold();
@@ -183,10 +187,10 @@ export class TcpProxy {
   }
 
   private connect(client: net.Socket): void {
-    if (this.welcome === 'refuse') return void client.destroy();
+    if (this.onConnect === 'refuse') return void client.destroy();
     this.accepted++;
     client.on('error', () => undefined);
-    if (this.welcome === 'ignore') {
+    if (this.onConnect === 'ignore') {
       this.ignored.add(client);
       client.on('close', () => this.ignored.delete(client));
       client.on('end', () => client.destroy());

@@ -1,4 +1,4 @@
-/** Makes keys and tokens, as an identity provider would. */
+/** Creates keys and tokens, like an identity provider. */
 import { createSecretKey, generateKeyPairSync, type KeyObject, randomBytes } from 'node:crypto';
 import { mkdtempSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -8,13 +8,15 @@ import { SignJWT } from 'jose';
 export type Algorithm = 'HS256' | 'RS256' | 'ES256' | 'EdDSA';
 
 export interface TokenIssuer {
-  /** What a relay verifies with: `keyFile: issuer.publicPem` written to a file, or `secretFile: issuer.secret`. */
+  /** The key for a relay: write `publicPem` to the `keyFile`, or `secret` to the `secretFile`. */
   readonly publicPem: string;
   readonly secret: Buffer;
   readonly privateKey: KeyObject;
   /** A member of a JSON web key set. */
   readonly jwk: Record<string, unknown>;
-  /** `sub` is ann, and it ends in an hour, unless the claims say otherwise; a claim that is undefined is left out. */
+  /**
+   * By default `sub` is ann and the token expires in an hour. `claims` override that; an undefined claim is left out.
+   */
   sign(claims?: Record<string, unknown>, header?: Record<string, unknown>): Promise<string>;
 }
 
@@ -39,7 +41,7 @@ export function nowSeconds(): number {
   return Math.floor(Date.now() / 1_000);
 }
 
-/** A file in a folder of its own. */
+/** Writes a file in a new folder. */
 export function fileWith(content: string | Buffer, name = 'key'): string {
   const path = join(mkdtempSync(join(tmpdir(), 'relay-keys-')), name);
   writeFileSync(path, content);

@@ -1,6 +1,6 @@
 /**
- * A broker of topics and users alone, made with what the package exports: the least that a relay can work with. Its messages
- * stay in this process, and nothing waits for anybody.
+ * A broker with topics and users only, built from the exports of the package. It is the minimum that a relay can work
+ * with. Its messages stay in this process, and it keeps none.
  */
 import {
   type Broker,
@@ -43,7 +43,7 @@ export class TopicsBroker implements Broker {
     return { ready: undefined, send: () => Promise.resolve(void fanout.deliver(routed, key)) };
   }
 
-  // eslint-disable-next-line @typescript-eslint/require-await -- what it throws is a rejection
+  // eslint-disable-next-line @typescript-eslint/require-await -- an exception must become a rejection
   async subscribe(
     destination: SharedDestination,
     _headers: ReadonlyMap<string, string>,
@@ -61,11 +61,11 @@ export class TopicsBroker implements Broker {
     if (!this.isUp) throw new BrokerError('broker-unavailable', 'The broker is not running: try again later.');
     if (destination.kind === 'topic') return { fanout: this.topics, key: destination.key, origin: destination };
     if (destination.kind === 'user') return { fanout: this.users, key: keyOfUser(destination), origin: destination };
-    throw new BrokerError('invalid-destination', `${destination.text} takes no messages here: use /topic or /user.`);
+    throw new BrokerError('invalid-destination', `${destination.text} is not supported here: use /topic or /user.`);
   }
 
   on(): void {
-    // It is never away
+    // This broker is never down, so there are no events
   }
 
   close(): Promise<void> {

@@ -1,10 +1,11 @@
-// Ends what a test node (of RabbitMQ, of PostgreSQL) started, whatever became of the tests. Every process of a node inherits
-// the variable RELAY_TEST_NODE=<id> (the wrapper script, su, the Erlang VM, epmd, its helpers), so they are found by it in
-// the process list, and the Erlang VM is killed by its own pid: killing the wrapper alone would leave it running.
+// Ends all processes of a test node (of RabbitMQ or PostgreSQL), however the tests ended. Every process of a node
+// inherits the variable RELAY_TEST_NODE=<id> (the wrapper script, su, the Erlang VM, epmd, its helpers), so this
+// program finds them in the process list. It kills the Erlang VM by its own pid: killing the wrapper alone would leave
+// it running.
 //
 //   node watchdog-program.js guard ID DIR   waits until its standard input closes, also because the parent died or
 //                                            was killed, then kills the node and removes its directory
-//   node watchdog-program.js list PREFIX    prints the pid and command of each process of nodes whose id begins so
+//   node watchdog-program.js list PREFIX    prints the pid and command of each process of nodes with this id prefix
 import { execFileSync } from 'node:child_process';
 import { existsSync, readFileSync, readdirSync, rmSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -32,7 +33,7 @@ function fromProc(mark) {
       const command = readFileSync(`/proc/${entry}/cmdline`, 'latin1').replaceAll('\0', ' ').slice(0, 100);
       found.push({ pid: Number(entry), command });
     } catch {
-      // it ended meanwhile, or belongs to somebody else
+      // it has ended, or belongs to another user
     }
   }
   return found;
@@ -46,7 +47,7 @@ function fromPs(mark) {
     .map((line) => ({ pid: parseInt(line, 10), command: line.trim().slice(0, 100) }));
 }
 
-/** Kills until two looks in a row find nothing: a script that is just starting the VM may be between two processes. */
+/** Kills until two checks in a row find nothing: a script that starts the VM may be between two processes. */
 async function killAll() {
   const end = Date.now() + KILL_DEADLINE_MS;
   for (let quiet = 0; quiet < 2;) {
@@ -56,10 +57,10 @@ async function killAll() {
       try {
         process.kill(pid, 'SIGKILL');
       } catch {
-        // it ended meanwhile
+        // it has ended
       }
     }
-    if (Date.now() > end) throw new Error(`processes that would not end: ${JSON.stringify(left)}`);
+    if (Date.now() > end) throw new Error(`processes that do not end: ${JSON.stringify(left)}`);
     await delay(30);
   }
 }
