@@ -3,7 +3,6 @@
  * padding, `$`. Plain text of fixed width can be found in any protocol without decoding.
  */
 export const MARK = Buffer.from('~#LD');
-const BODY_MIN_BYTES = 35;
 const TOPIC_AT = 4;
 const SEQUENCE_AT = 10;
 const TIME_AT = 18;
