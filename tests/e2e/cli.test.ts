@@ -3,8 +3,10 @@ import { createHash } from 'node:crypto';
 import { once } from 'node:events';
 import { connect, createServer } from 'node:net';
 import type { AddressInfo, Socket } from 'node:net';
+import path from 'node:path';
 import { expect, test } from '@jest/globals';
 import { WebSocket } from 'ws';
+import { readPage, tableUnder } from '../support/page-tables.js';
 import { runCli, startRelay } from './relay-process.js';
 
 /** Opens a WebSocket client that never answers the closing handshake. */
@@ -97,6 +99,18 @@ test('--help prints the options and --version the version, on stdout', async () 
   const version = await runCli('--version');
   expect(version).toMatchObject({ status: 0, stderr: '' });
   expect(version.stdout).toMatch(/^\d+\.\d+\.\d+\n$/);
+});
+
+test('docs/command-line.md has the flags and commands of --help', async () => {
+  const { stdout } = await runCli('--help');
+  const [flags = '', commands = ''] = stdout.split('\nCommands:\n');
+  const tables = readPage(path.resolve(import.meta.dirname, '../../docs/command-line.md'));
+  const listed = (heading: string): string[] =>
+    tableUnder(tables, heading).map(([cell = '']) => cell.replaceAll(/`|npm start -- /g, ''));
+  const offered = (text: string): string[] =>
+    [...text.matchAll(/^ {2}(\S+(?: <\w+>)?) {2,}/gm)].map(([, name]) => name!).filter((name) => name !== '--help');
+  const all = [...listed('Flags and variables'), ...listed('Other commands')];
+  expect(all.sort()).toEqual([...offered(flags), ...offered(commands)].sort());
 });
 
 test.each([
