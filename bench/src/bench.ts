@@ -4,14 +4,18 @@
  */
 import path from 'node:path';
 import type { Load, LoadResult } from './generator/load.js';
-import { type Options, readOptions, USAGE } from './options.js';
-import { type Bench, missing, PEERS, type PeerName } from './peers.js';
+import { readOptions, USAGE } from './options.js';
+import type { Options } from './options.js';
+import { missing, PEERS } from './peers.js';
+import type { Bench, PeerName } from './peers.js';
 import { Processes } from './processes.js';
-import { type PlannedRun, Progress, WARM_UP_SECONDS } from './progress.js';
+import { Progress, WARM_UP_SECONDS } from './progress.js';
+import type { PlannedRun } from './progress.js';
 import { Rabbit } from './rabbitmq.js';
 import { runLine, scenarioTable } from './report.js';
 import { Results } from './results.js';
-import { QUICK, type Scenario, SCENARIOS } from './scenarios.js';
+import { QUICK, SCENARIOS } from './scenarios.js';
+import type { Scenario } from './scenarios.js';
 import { selfTest } from './self-test.js';
 
 const RUN_DEADLINE_SECONDS = 240;

@@ -4,7 +4,8 @@
  */
 import type { PeerName } from './peers.js';
 import { counting, median, ratios } from './ratios.js';
-import { type Run, sumOfFaults } from './runs.js';
+import { sumOfFaults } from './runs.js';
+import type { Run } from './runs.js';
 import type { Metric } from './scenarios.js';
 
 export interface Goal {

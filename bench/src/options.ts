@@ -1,7 +1,9 @@
 /** The command line of the benchmark. */
 import { parseArgs } from 'node:util';
-import { PEER_NAMES, type PeerName } from './peers.js';
-import { QUICK, type Scenario, SCENARIOS } from './scenarios.js';
+import { PEER_NAMES } from './peers.js';
+import type { PeerName } from './peers.js';
+import { QUICK, SCENARIOS } from './scenarios.js';
+import type { Scenario } from './scenarios.js';
 
 export interface Options {
   readonly isQuick: boolean;

@@ -3,7 +3,8 @@ import { writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { freePorts } from '../../tests/support/free-ports.js';
 import type { Load } from './generator/load.js';
-import { findProgram, type Processes } from './processes.js';
+import { findProgram } from './processes.js';
+import type { Processes } from './processes.js';
 import type { Rabbit } from './rabbitmq.js';
 
 export const PEER_NAMES = [

@@ -3,9 +3,11 @@ import { chmodSync, existsSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { callManagement } from '../../tests/support/rabbitmq-api.js';
-import { findServer, type RabbitNode, startPrivateNode } from '../../tests/support/rabbitmq-node.js';
+import { findServer, startPrivateNode } from '../../tests/support/rabbitmq-node.js';
+import type { RabbitNode } from '../../tests/support/rabbitmq-node.js';
 import { readFigures } from './generator/process-figures.js';
-import { type Processes, SERVER_CORE } from './processes.js';
+import { SERVER_CORE } from './processes.js';
+import type { Processes } from './processes.js';
 
 const CLEAN_SECONDS = 30;
 const REST_MS = 300;

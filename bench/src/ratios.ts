@@ -1,7 +1,8 @@
 /** Medians and ratios. A ratio is the median of the ratios of each round, as relay and peer then run moments apart. */
 import type { LoadResult } from './generator/load.js';
 import type { PeerName } from './peers.js';
-import { type Run, saturation } from './runs.js';
+import { saturation } from './runs.js';
+import type { Run } from './runs.js';
 import type { Metric } from './scenarios.js';
 
 interface MetricKind {

@@ -1,10 +1,12 @@
 /** The results as Markdown tables, readable on a terminal too. */
 import type { LoadResult } from './generator/load.js';
 import type { Outcome } from './goals.js';
-import { PEERS, type PeerName } from './peers.js';
+import { PEERS } from './peers.js';
+import type { PeerName } from './peers.js';
 import { SERVER_CORE } from './processes.js';
 import { counting, median, METRICS, ratios, tenths } from './ratios.js';
-import { faults, otherFaults, type Run, saturation, sumOfFaults } from './runs.js';
+import { faults, otherFaults, saturation, sumOfFaults } from './runs.js';
+import type { Run } from './runs.js';
 import type { Metric, Scenario } from './scenarios.js';
 
 export function scenarioTable(scenario: Scenario, runs: readonly Run[]): string {

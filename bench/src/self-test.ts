@@ -5,7 +5,8 @@
  */
 import { once } from 'node:events';
 import type { AddressInfo } from 'node:net';
-import { WebSocketServer, type WebSocket } from 'ws';
+import { WebSocketServer } from 'ws';
+import type { WebSocket } from 'ws';
 import { Generator } from './generator/generator.js';
 import type { Load, LoadResult } from './generator/load.js';
 

@@ -14,10 +14,10 @@ import { ConfigError, configFile, createConfig, loadConfig, SETTINGS } from './c
 import type { Config, Flags } from './config.js';
 import { createLog } from './process/json-log.js';
 import { readPassword } from './process/read-password.js';
-import { createRelay } from './relay.js';
-import type { Relay, StopOptions } from './relay.js';
 import { stderrWriter } from './process/stderr.js';
 import { VERSION } from './process/version.js';
+import { createRelay } from './relay.js';
+import type { Relay, StopOptions } from './relay.js';
 import { endInOrderAfterCrash } from './workers/last-words.js';
 import { WorkerPool } from './workers/worker-pool.js';
 

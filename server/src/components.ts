@@ -3,42 +3,43 @@
  * `relay.ts` connects them to the listeners.
  */
 import { v4 as uuid } from 'uuid';
+import { RelayOperations } from './admin/operations.js';
+import { RevocationChannel } from './admin/revocation-channel.js';
+import { SessionDirectory } from './admin/session-directory.js';
 import type { Authenticator, Policy, Principal } from './auth/auth.js';
 import { AuthenticatorChain } from './auth/authenticator-chain.js';
-import type { BrokerLoginCheck } from './auth/logins/broker-users.js';
 import { createAuthenticator } from './auth/create-authenticators.js';
+import type { BrokerLoginCheck } from './auth/logins/broker-users.js';
 import { openAuthenticator, openPolicy } from './auth/open-access.js';
 import { createPolicy, PolicyError } from './auth/policy/policy.js';
 import { Revocations } from './auth/revocations.js';
 import { UnrevokedAuthenticator } from './auth/unrevoked-authenticator.js';
 import type { Broker } from './brokers/broker.js';
 import { checked } from './brokers/capability-checks.js';
-import { tlsConnectOptions } from './brokers/rabbitmq/amqp/broker-tls.js';
 import { MemoryBroker } from './brokers/memory/memory-broker.js';
+import { tlsConnectOptions } from './brokers/rabbitmq/amqp/broker-tls.js';
 import { checkCredentials } from './brokers/rabbitmq/amqp/credentials-check.js';
 import { RabbitMqBroker } from './brokers/rabbitmq/rabbitmq-broker.js';
-import { type Config, ConfigError, allowsAnyone } from './config.js';
-import { HttpComponents } from './http/http-components.js';
-import { LoadMeter } from './load/load-meter.js';
-import { createLog } from './process/json-log.js';
-import type { Log } from './process/log.js';
-import { isLoopback } from './net/loopback.js';
-import { RelayOperations } from './admin/operations.js';
-import { RateLimiter } from './load/rate-limiter.js';
-import { PacedLog } from './process/paced-log.js';
-import { RevocationChannel } from './admin/revocation-channel.js';
+import { ConfigError, allowsAnyone } from './config.js';
+import type { Config } from './config.js';
 import { Groups, REST_SHARE } from './delivery/groups.js';
 import { MessageEncoder } from './delivery/message-encoder.js';
-import { SessionCounters } from './session/session-counters.js';
-import { SessionDirectory } from './admin/session-directory.js';
-import type { DrainOptions } from './session/drain.js';
-import { Sessions } from './session/sessions.js';
 import { SlowPolicies } from './delivery/slow-policy.js';
-import { TimerWheel } from './timing/timer-wheel.js';
-import { TlsPort } from './net/tls-port.js';
-import { createPageCheck } from './transports/admission.js';
+import { HttpComponents } from './http/http-components.js';
 import { AdmissionQueue } from './load/admission-queue.js';
+import { LoadMeter } from './load/load-meter.js';
+import { RateLimiter } from './load/rate-limiter.js';
+import { isLoopback } from './net/loopback.js';
+import { TlsPort } from './net/tls-port.js';
+import { createLog } from './process/json-log.js';
+import type { Log } from './process/log.js';
+import { PacedLog } from './process/paced-log.js';
 import { VERSION } from './process/version.js';
+import type { DrainOptions } from './session/drain.js';
+import { SessionCounters } from './session/session-counters.js';
+import { Sessions } from './session/sessions.js';
+import { TimerWheel } from './timing/timer-wheel.js';
+import { createPageCheck } from './transports/admission.js';
 
 /** Components that an application can replace by its own. */
 export interface RelayHooks {

@@ -6,20 +6,21 @@
  */
 import { readFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
-import { parse as parseYaml, type ScalarTag } from 'yaml';
+import { parse as parseYaml } from 'yaml';
+import type { ScalarTag } from 'yaml';
 import { z } from 'zod';
 import { admin } from './config/admin-options.js';
 import { auth, authConflicts } from './config/auth-options.js';
 import { broker, exchangeConflicts, memory, queues, rabbitmq, topics } from './config/broker-options.js';
+import { ConfigError, describeIssues, describeValue, plainRule } from './config/config-report.js';
+import { layer } from './config/config-sources.js';
+import type { Environment, Flags, Layered } from './config/config-sources.js';
 import { http } from './config/http-options.js';
 import { listen, tcp, websocket } from './config/listen-options.js';
 import { exchangeName, KIB, TIMER_MAX_MS, whole } from './config/option-kinds.js';
 import { policy } from './config/policy-options.js';
 import { drain, loadShedding, log, workers, WORKERS_MAX } from './config/process-options.js';
 import { limits, session, slowConsumers } from './config/session-options.js';
-import { ConfigError, describeIssues, describeValue, plainRule } from './config/config-report.js';
-import { layer } from './config/config-sources.js';
-import type { Environment, Flags, Layered } from './config/config-sources.js';
 import { isLoopback } from './net/loopback.js';
 
 export { ConfigError } from './config/config-report.js';

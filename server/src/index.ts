@@ -4,9 +4,11 @@
  *   const relay = createRelay({ broker: 'amqp://localhost' }, { authenticator, policy });
  *   await relay.attach(server); // your http.Server; or relay.start() for the relay's own listeners
  */
-import { ConfigError, type ConfigInput, createConfig } from './config.js';
 import type { RelayHooks } from './components.js';
-import { createRelay as composeRelay, type Relay } from './relay.js';
+import { ConfigError, createConfig } from './config.js';
+import type { ConfigInput } from './config.js';
+import { createRelay as composeRelay } from './relay.js';
+import type { Relay } from './relay.js';
 
 export type { Action, Authenticator, Credentials, Policy, Principal } from './auth/auth.js';
 export { AuthenticationError } from './auth/auth.js';

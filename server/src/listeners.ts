@@ -4,16 +4,19 @@
  * rest.
  */
 import type http from 'node:http';
-import { type AdminPort, type AdminSources, openAdminPort } from './admin/admin-port.js';
-import type { Config } from './config.js';
-import { createPublicApp } from './http/public-app.js';
-import { createHttpServer, hostPort, listen } from './http/http-server.js';
+import { openAdminPort } from './admin/admin-port.js';
+import type { AdminPort, AdminSources } from './admin/admin-port.js';
 import type { Components } from './components.js';
+import type { Config } from './config.js';
+import { createHttpServer, hostPort, listen } from './http/http-server.js';
+import { createPublicApp } from './http/public-app.js';
 import { chooseSubProtocol } from './stomp/negotiation.js';
 import { createHostCheck } from './transports/admission.js';
-import { createTcpTransport, type TcpTransport } from './transports/tcp.js';
-import { createWebSocketTransport, type WebSocketTransport } from './transports/websocket.js';
+import { createTcpTransport } from './transports/tcp.js';
+import type { TcpTransport } from './transports/tcp.js';
 import { websocketPaths } from './transports/websocket-paths.js';
+import { createWebSocketTransport } from './transports/websocket.js';
+import type { WebSocketTransport } from './transports/websocket.js';
 
 export interface Listening {
   readonly kind: 'websocket' | 'page' | 'tcp' | 'admin';

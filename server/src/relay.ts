@@ -5,15 +5,20 @@
  */
 import type http from 'node:http';
 import { setTimeout as delay } from 'node:timers/promises';
-import { checkExposure, type Config } from './config.js';
-import { Listeners, type Listening } from './listeners.js';
-import { droppedLogLines } from './process/json-log.js';
-import { createMetrics, type Metrics } from './admin/metrics.js';
-import { type AskOperation, type Operations, perform, type RevokeResult } from './admin/operations.js';
-import { createComponents, type Components, type RelayHooks } from './components.js';
 import type { Page } from './admin/keyset-page.js';
-import { finishesWithin } from './timing/deadline.js';
+import { createMetrics } from './admin/metrics.js';
+import type { Metrics } from './admin/metrics.js';
+import { perform } from './admin/operations.js';
+import type { AskOperation, Operations, RevokeResult } from './admin/operations.js';
 import type { SessionDetails, SessionQuery, SessionSummary } from './admin/session-directory.js';
+import { createComponents } from './components.js';
+import type { Components, RelayHooks } from './components.js';
+import { checkExposure } from './config.js';
+import type { Config } from './config.js';
+import { Listeners } from './listeners.js';
+import type { Listening } from './listeners.js';
+import { droppedLogLines } from './process/json-log.js';
+import { finishesWithin } from './timing/deadline.js';
 
 export type { Listening } from './listeners.js';
 

@@ -1,7 +1,7 @@
 import { afterAll, describe, expect, test } from '@jest/globals';
 import { brokerContract, KEY_LIMITS } from 'stomp-relay/contract';
-import { createConfig } from '../../server/src/config.js';
 import { MEMORY_CAPABILITIES, MemoryBroker } from '../../server/src/brokers/memory/memory-broker.js';
+import { createConfig } from '../../server/src/config.js';
 
 const { leftOut } = brokerContract(
   { afterAll, describe, expect, test },

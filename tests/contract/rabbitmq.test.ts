@@ -1,8 +1,8 @@
 import { afterAll, describe, expect, test } from '@jest/globals';
 import { brokerContract, KEY_LIMITS } from 'stomp-relay/contract';
 import { RABBITMQ_CAPABILITIES } from '../../server/src/brokers/rabbitmq/rabbitmq-broker.js';
-import { createVhost } from '../support/rabbitmq.js';
 import { Brokers } from '../support/rabbitmq-brokers.js';
+import { createVhost } from '../support/rabbitmq.js';
 
 const { leftOut } = brokerContract(
   { afterAll, describe, expect, test },

@@ -10,7 +10,8 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { createInterface } from 'node:readline';
 import type { Readable } from 'node:stream';
-import { type Browser, type BrowserContext, chromium } from 'playwright-core';
+import { chromium } from 'playwright-core';
+import type { Browser, BrowserContext } from 'playwright-core';
 import { eventually } from '../support/deadline.js';
 
 const FLAGS = [

@@ -1,10 +1,13 @@
 /** The HTTP API from real pages: EventSource on the relay's own page, and attempts from a page of another origin. */
 import { once } from 'node:events';
-import { createServer, type Server } from 'node:http';
+import { createServer } from 'node:http';
+import type { Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
-import { type Browser, chromium, type Page } from 'playwright-core';
-import { type RelayProcess, startRelay } from './relay-process.js';
+import { chromium } from 'playwright-core';
+import type { Browser, Page } from 'playwright-core';
+import { startRelay } from './relay-process.js';
+import type { RelayProcess } from './relay-process.js';
 
 let browser: Browser;
 let relay: RelayProcess;

@@ -2,10 +2,12 @@
  * The browsers of a run: stompjs over WebSocket. It reconnects by itself, each time to the next relay, as behind a load
  * balancer. Everything that clients do and see goes into the history.
  */
-import { Client, type IFrame, type IMessage, type StompHeaders } from '@stomp/stompjs';
+import { Client } from '@stomp/stompjs';
+import type { IFrame, IMessage, StompHeaders } from '@stomp/stompjs';
 import { WebSocket } from 'ws';
 import { eventually } from '../support/deadline.js';
-import { type History, type MessageName, nameOf } from './history.js';
+import { nameOf } from './history.js';
+import type { History, MessageName } from './history.js';
 
 const HEART_BEAT_MS = 1_000;
 const RECONNECT_MS = 200;

@@ -3,7 +3,8 @@
  * at a random relay. Faults overlap unless they affect the same component.
  */
 import fc from 'fast-check';
-import { FAULTS, type FaultName } from './faults.js';
+import { FAULTS } from './faults.js';
+import type { FaultName } from './faults.js';
 
 export interface PlannedFault {
   readonly name: FaultName;

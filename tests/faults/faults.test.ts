@@ -9,8 +9,10 @@
 import { randomInt } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { planFaults } from './fault-plan.js';
-import { ALL_FAULTS, BROKER_FAULTS, type FaultName } from './faults.js';
-import { expectNothingLeft, type Leftovers, readLeftovers } from './leftovers.js';
+import { ALL_FAULTS, BROKER_FAULTS } from './faults.js';
+import type { FaultName } from './faults.js';
+import { expectNothingLeft, readLeftovers } from './leftovers.js';
+import type { Leftovers } from './leftovers.js';
 import { check } from './rules.js';
 import { Run } from './run.js';
 import { Stage } from './stage.js';

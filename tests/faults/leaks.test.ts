@@ -4,7 +4,8 @@
  */
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { eventually } from '../support/deadline.js';
-import { connectStomp, frame, type StompClient } from '../support/stomp-client.js';
+import { connectStomp, frame } from '../support/stomp-client.js';
+import type { StompClient } from '../support/stomp-client.js';
 import type { Site } from './faults.js';
 import { expectNothingLeft, readLeftovers } from './leftovers.js';
 import { Stage } from './stage.js';

@@ -2,7 +2,8 @@
  * A relay that is started as users start it. It keeps its ports when it is killed and started again. A probe inside the
  * process collects garbage and reports the process's resources over IPC.
  */
-import { type ChildProcess, spawn } from 'node:child_process';
+import { spawn } from 'node:child_process';
+import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import path from 'node:path';
 import { createInterface } from 'node:readline';

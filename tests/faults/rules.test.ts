@@ -1,6 +1,7 @@
 /** Each rule finds a planted violation, and reports none in valid histories. */
 import { describe, expect, test } from '@jest/globals';
-import { History, type HistoryEvent, nameOf } from './history.js';
+import { History, nameOf } from './history.js';
+import type { HistoryEvent } from './history.js';
 import { check } from './rules.js';
 import { describeViolations } from './timeline.js';
 

@@ -9,7 +9,8 @@
  *   true of a second copy (`relay-resent:true`) whose first copy another consumer holds.
  * - Topics and users while a subscriber is away, or before the calm at the end of a run.
  */
-import { type Delivered, grouped, type History, isQueue, type MessageName, partsOf } from './history.js';
+import { grouped, isQueue, partsOf } from './history.js';
+import type { Delivered, History, MessageName } from './history.js';
 
 export interface Violation {
   readonly rule: string;

@@ -3,9 +3,11 @@
  * every message is answered, the queue is empty, and the clients have left.
  */
 import { eventually } from '../support/deadline.js';
-import { type FaultyNetworkClient, Publisher, Subscriber, type SubscriptionSpec } from './clients.js';
+import { Publisher, Subscriber } from './clients.js';
+import type { FaultyNetworkClient, SubscriptionSpec } from './clients.js';
 import type { PlannedFault } from './fault-plan.js';
-import { History, type MessageName, partsOf } from './history.js';
+import { History, partsOf } from './history.js';
+import type { MessageName } from './history.js';
 import type { Stage } from './stage.js';
 
 const CALM_DEADLINE_MS = 60_000;

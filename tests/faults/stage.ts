@@ -6,10 +6,13 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { eventually } from '../support/deadline.js';
-import { createVhost, privateNode, type RabbitNode, type Vhost } from '../support/rabbitmq.js';
+import { createVhost, privateNode } from '../support/rabbitmq.js';
+import type { RabbitNode, Vhost } from '../support/rabbitmq.js';
 import { TcpProxy } from '../support/tcp-proxy.js';
-import { type PlannedFault, touchedBy } from './fault-plan.js';
-import { FAULTS, type Site } from './faults.js';
+import { touchedBy } from './fault-plan.js';
+import type { PlannedFault } from './fault-plan.js';
+import { FAULTS } from './faults.js';
+import type { Site } from './faults.js';
 import type { History } from './history.js';
 import { RelayUnderTest } from './relay-under-test.js';
 

@@ -1,5 +1,6 @@
 /** Describes a run that broke a rule: the violations, the faults, and the events of the messages involved. */
-import { type EventOf, type History, type HistoryEvent, partsOf } from './history.js';
+import { partsOf } from './history.js';
+import type { EventOf, History, HistoryEvent } from './history.js';
 import type { Violation } from './rules.js';
 
 const VIOLATIONS_MAX = 5;

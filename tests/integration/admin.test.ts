@@ -7,8 +7,10 @@ import { text } from 'node:stream/consumers';
 import { afterEach, describe, expect, test } from '@jest/globals';
 import type { ConfigInput } from '../../server/src/index.js';
 import { eventually } from '../support/deadline.js';
-import { BROKERS, startRelay, type TestRelay, TRANSPORTS } from '../support/relay.js';
-import { connectStomp, type StompClient } from '../support/stomp-client.js';
+import { BROKERS, startRelay, TRANSPORTS } from '../support/relay.js';
+import type { TestRelay } from '../support/relay.js';
+import { connectStomp } from '../support/stomp-client.js';
+import type { StompClient } from '../support/stomp-client.js';
 import { stageRelays, unique } from './stomp/relay-stage.js';
 
 const TOKEN = 'operator-token-with-plenty-of-randomness-in-it';

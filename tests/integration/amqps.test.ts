@@ -1,13 +1,16 @@
 /** TLS between relay and RabbitMQ: verification of certificates, and the errors when it fails. */
 import { once } from 'node:events';
 import { copyFileSync } from 'node:fs';
-import { createServer, type AddressInfo, type Server } from 'node:net';
+import { createServer } from 'node:net';
+import type { AddressInfo, Server } from 'node:net';
 import { createServer as createTlsServer } from 'node:tls';
 import { afterAll, afterEach, beforeAll, describe, expect, jest, test } from '@jest/globals';
-import type { ConfigError } from '../../server/src/index.js';
-import { createRelay, type ConfigInput } from '../../server/src/index.js';
-import { type CertificateRequest, TestAuthority } from '../support/certificates.js';
-import { privateNode, rabbitmq, type RabbitNode } from '../support/rabbitmq.js';
+import type { ConfigError, ConfigInput } from '../../server/src/index.js';
+import { createRelay } from '../../server/src/index.js';
+import { TestAuthority } from '../support/certificates.js';
+import type { CertificateRequest } from '../support/certificates.js';
+import { privateNode, rabbitmq } from '../support/rabbitmq.js';
+import type { RabbitNode } from '../support/rabbitmq.js';
 import { startRelay } from '../support/relay.js';
 import { connectStomp } from '../support/stomp-client.js';
 

@@ -5,8 +5,10 @@ import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
 import { createConfig, loadConfig } from '../../server/src/config.js';
-import { createRelay, type Relay } from '../../server/src/relay.js';
-import { connectStomp, openStomp, type StompClient } from '../support/stomp-client.js';
+import { createRelay } from '../../server/src/relay.js';
+import type { Relay } from '../../server/src/relay.js';
+import { connectStomp, openStomp } from '../support/stomp-client.js';
+import type { StompClient } from '../support/stomp-client.js';
 
 const ROOT = path.resolve(__dirname, '../..');
 const PAGE = readFileSync(path.join(ROOT, 'docs/authentication.md'), 'utf8');

@@ -3,12 +3,14 @@
  * client tries again after 1 s, 3 s, 7 s. These tests suspend the listening process, so that only the backlog counts.
  */
 import { once } from 'node:events';
-import { connect, type Socket } from 'node:net';
+import { connect } from 'node:net';
+import type { Socket } from 'node:net';
 import { afterAll, afterEach, beforeAll, jest, test } from '@jest/globals';
 import { TestAuthority } from '../support/certificates.js';
 import { withDeadline } from '../support/deadline.js';
 import { createVhost } from '../support/rabbitmq.js';
-import { type CliProcess, RelayCli } from '../support/relay-cli.js';
+import { RelayCli } from '../support/relay-cli.js';
+import type { CliProcess } from '../support/relay-cli.js';
 import { connectStomp } from '../support/stomp-client.js';
 
 jest.setTimeout(60_000); // starts processes

@@ -1,11 +1,16 @@
 /** The authenticator `kind: rabbitmq`: users of RabbitMQ log in to a relay. */
 import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
-import { type ConfigInput, createRelay } from '../../server/src/index.js';
-import { createVhost, rabbitmq, type Vhost } from '../support/rabbitmq.js';
-import { startRelay, type TestRelay } from '../support/relay.js';
-import { connectStomp, openStomp, type ReceivedFrame, type StompClient } from '../support/stomp-client.js';
+import { createRelay } from '../../server/src/index.js';
+import type { ConfigInput } from '../../server/src/index.js';
+import { createVhost, rabbitmq } from '../support/rabbitmq.js';
+import type { Vhost } from '../support/rabbitmq.js';
+import { recordingLog } from '../support/recording-log.js';
+import type { RecordingLog } from '../support/recording-log.js';
+import { startRelay } from '../support/relay.js';
+import type { TestRelay } from '../support/relay.js';
+import { connectStomp, openStomp } from '../support/stomp-client.js';
+import type { ReceivedFrame, StompClient } from '../support/stomp-client.js';
 import { TcpProxy } from '../support/tcp-proxy.js';
-import { recordingLog, type RecordingLog } from '../support/recording-log.js';
 import { unique } from './stomp/relay-stage.js';
 
 let vhost: Vhost;

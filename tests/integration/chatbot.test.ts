@@ -5,17 +5,15 @@ import { once } from 'node:events';
 import path from 'node:path';
 import { text } from 'node:stream/consumers';
 import { afterAll, afterEach, beforeAll, describe, expect, jest, test } from '@jest/globals';
-import {
-  CHATBOT_FOLDER,
-  type ChatbotService,
-  LONG_QUESTION,
-  runChatbot,
-  startChatbot,
-} from '../support/chatbot-service.js';
+import { CHATBOT_FOLDER, LONG_QUESTION, runChatbot, startChatbot } from '../support/chatbot-service.js';
+import type { ChatbotService } from '../support/chatbot-service.js';
 import { eventually } from '../support/deadline.js';
-import { privateNode, type RabbitNode } from '../support/rabbitmq.js';
-import { createBroker, startRelay, type TestBroker, type TestRelay } from '../support/relay.js';
-import { connectStomp, type ReceivedFrame, type StompClient } from '../support/stomp-client.js';
+import { privateNode } from '../support/rabbitmq.js';
+import type { RabbitNode } from '../support/rabbitmq.js';
+import { createBroker, startRelay } from '../support/relay.js';
+import type { TestBroker, TestRelay } from '../support/relay.js';
+import { connectStomp } from '../support/stomp-client.js';
+import type { ReceivedFrame, StompClient } from '../support/stomp-client.js';
 
 /** Pause between the parts of an answer, for LONG_QUESTION. */
 const SLOW_MS = 200;

@@ -4,13 +4,17 @@ import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { runInNewContext } from 'node:vm';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
-import { type ChannelModel, type ConfirmChannel, connect } from 'amqplib';
+import { connect } from 'amqplib';
+import type { ChannelModel, ConfirmChannel } from 'amqplib';
 import { runChatbot, startChatbot } from '../support/chatbot-service.js';
 import { codeBlocks } from '../support/code-blocks.js';
 import { callManagement } from '../support/rabbitmq-api.js';
-import { privateNode, type RabbitNode } from '../support/rabbitmq.js';
-import { startRelay, type TestRelay } from '../support/relay.js';
-import { connectStomp, type StompClient } from '../support/stomp-client.js';
+import { privateNode } from '../support/rabbitmq.js';
+import type { RabbitNode } from '../support/rabbitmq.js';
+import { startRelay } from '../support/relay.js';
+import type { TestRelay } from '../support/relay.js';
+import { connectStomp } from '../support/stomp-client.js';
+import type { StompClient } from '../support/stomp-client.js';
 
 const ROOT = path.resolve(import.meta.dirname, '../..');
 

@@ -3,7 +3,8 @@ import { once } from 'node:events';
 import { afterEach, expect, test } from '@jest/globals';
 import WebSocket from 'ws';
 import { createLog } from '../../server/src/process/json-log.js';
-import { startRelay, type TestRelay } from '../support/relay.js';
+import { startRelay } from '../support/relay.js';
+import type { TestRelay } from '../support/relay.js';
 import { connectStomp, frame, openStomp } from '../support/stomp-client.js';
 
 const relays: TestRelay[] = [];

@@ -4,17 +4,20 @@
  */
 import { randomUUID } from 'node:crypto';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
-import { type ChannelModel, type ConfirmChannel, connect as connectAmqp } from 'amqplib';
+import { connect as connectAmqp } from 'amqplib';
+import type { ChannelModel, ConfirmChannel } from 'amqplib';
 import { MemoryBroker } from '../../server/src/brokers/memory/memory-broker.js';
 import { createConfig } from '../../server/src/config.js';
+import { publishTo } from '../../server/src/contract/publish-to.js';
 import { parseDestination } from '../../server/src/destinations/destination.js';
 import type { ConfigInput } from '../../server/src/index.js';
 import { eventually } from '../support/deadline.js';
-import { createBroker, startRelay, type TestBroker, type TestRelay } from '../support/relay.js';
-import { connectStomp, type ReceivedFrame, type StompClient } from '../support/stomp-client.js';
+import { createBroker, startRelay } from '../support/relay.js';
+import type { TestBroker, TestRelay } from '../support/relay.js';
+import { connectStomp } from '../support/stomp-client.js';
+import type { ReceivedFrame, StompClient } from '../support/stomp-client.js';
 import { metric, streamUrl, TestStream } from './http/http-client.js';
 import { EVERYWHERE } from './stomp/relay-stage.js';
-import { publishTo } from '../../server/src/contract/publish-to.js';
 
 const LARGE_BYTES = 8_000_000;
 const TOO_LARGE_BYTES = 9_000_000;

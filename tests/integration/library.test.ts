@@ -1,15 +1,18 @@
 /** The relay as a library: inside the process of an application, on its HTTP server. */
 import { once } from 'node:events';
-import { createServer, type Server } from 'node:http';
+import { createServer } from 'node:http';
+import type { Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import express from 'express';
-import { ConfigError, createRelay, type Credentials, type Policy, type Relay } from 'stomp-relay';
+import { ConfigError, createRelay } from 'stomp-relay';
+import type { Credentials, Policy, Relay } from 'stomp-relay';
 import { WebSocketServer } from 'ws';
 import { freePorts } from '../support/free-ports.js';
-import { TopicsBroker } from '../support/topics-broker.js';
 import { createVhost } from '../support/rabbitmq.js';
-import { connectStomp, openStomp, type StompClient } from '../support/stomp-client.js';
+import { connectStomp, openStomp } from '../support/stomp-client.js';
+import type { StompClient } from '../support/stomp-client.js';
+import { TopicsBroker } from '../support/topics-broker.js';
 
 let server: Server;
 let app: ReturnType<typeof express>;

@@ -1,5 +1,6 @@
 /** The log contains the refusals of clients, within bounds, and a slow or missing reader does not block the relay. */
-import { execFileSync, spawn, type ChildProcess, type StdioOptions } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
+import type { ChildProcess, StdioOptions } from 'node:child_process';
 import { once } from 'node:events';
 import { closeSync, constants, mkdtempSync, openSync, readSync, rmSync, writeSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -12,7 +13,8 @@ import { freePorts } from '../support/free-ports.js';
 import { createVhost } from '../support/rabbitmq.js';
 import { RelayCli } from '../support/relay-cli.js';
 import { startRelay } from '../support/relay.js';
-import { connectStomp, openStomp, type StompClient } from '../support/stomp-client.js';
+import { connectStomp, openStomp } from '../support/stomp-client.js';
+import type { StompClient } from '../support/stomp-client.js';
 
 jest.setTimeout(60_000); // starts processes
 

@@ -2,18 +2,22 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { createServer, type Server } from 'node:http';
+import { createServer } from 'node:http';
+import type { Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
-import type { ConfigInput } from '../../server/src/index.js';
 import { hashPassword } from '../../server/src/auth/logins/password-hash.js';
+import type { ConfigInput } from '../../server/src/index.js';
 import { eventually } from '../support/deadline.js';
-import { recordingLog, type RecordingLog } from '../support/recording-log.js';
-import { startRelay, type TestRelay } from '../support/relay.js';
+import { recordingLog } from '../support/recording-log.js';
+import type { RecordingLog } from '../support/recording-log.js';
 import { RelayCli } from '../support/relay-cli.js';
-import { connectStomp, openStomp, type ReceivedFrame, type StompClient } from '../support/stomp-client.js';
+import { startRelay } from '../support/relay.js';
+import type { TestRelay } from '../support/relay.js';
+import { connectStomp, openStomp } from '../support/stomp-client.js';
+import type { ReceivedFrame, StompClient } from '../support/stomp-client.js';
 
 const PASSCODE = 'correct horse';
 const API_KEY = 'k3y-of-the-relay';

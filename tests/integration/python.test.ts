@@ -1,7 +1,8 @@
 /** Checks stomp.py, which other tests use, against another server: RabbitMQ's own STOMP plugins. */
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { pythonWithStomp, runPython } from '../support/python.js';
-import { createVhost, rabbitmq, type Vhost } from '../support/rabbitmq.js';
+import { createVhost, rabbitmq } from '../support/rabbitmq.js';
+import type { Vhost } from '../support/rabbitmq.js';
 
 const PROGRAM = `
 import queue, sys, stomp

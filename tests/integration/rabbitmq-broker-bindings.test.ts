@@ -2,9 +2,8 @@
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import type { BrokerSubscription } from '../../server/src/brokers/broker.js';
 import type { RabbitMqBroker } from '../../server/src/brokers/rabbitmq/rabbitmq-broker.js';
-import { eventually } from '../support/deadline.js';
 import { Inbox } from '../../server/src/contract/test-inbox.js';
-import { createVhost, type Vhost } from '../support/rabbitmq.js';
+import { eventually } from '../support/deadline.js';
 import {
   Brokers,
   DEADLINE_MS,
@@ -15,6 +14,8 @@ import {
   shared,
   uniqueName,
 } from '../support/rabbitmq-brokers.js';
+import { createVhost } from '../support/rabbitmq.js';
+import type { Vhost } from '../support/rabbitmq.js';
 import { TcpProxy } from '../support/tcp-proxy.js';
 
 let vhost: Vhost;

@@ -9,9 +9,8 @@ import type { BrokerError, BrokerSubscription, RoutedMessage } from '../../serve
 import { AmqpConnection } from '../../server/src/brokers/rabbitmq/amqp/amqp-connection.js';
 import type { RabbitMqBroker } from '../../server/src/brokers/rabbitmq/rabbitmq-broker.js';
 import type { RabbitMqOptions } from '../../server/src/brokers/rabbitmq/rabbitmq-options.js';
-import { eventually } from '../support/deadline.js';
 import { Inbox } from '../../server/src/contract/test-inbox.js';
-import { createVhost, type Vhost } from '../support/rabbitmq.js';
+import { eventually } from '../support/deadline.js';
 import {
   Brokers,
   codeOf,
@@ -26,6 +25,8 @@ import {
   shared,
   uniqueName,
 } from '../support/rabbitmq-brokers.js';
+import { createVhost } from '../support/rabbitmq.js';
+import type { Vhost } from '../support/rabbitmq.js';
 import { TcpProxy } from '../support/tcp-proxy.js';
 
 /** A silent peer is detected after two of these heart-beats. */

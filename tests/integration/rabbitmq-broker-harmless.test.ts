@@ -7,9 +7,8 @@ import amqp from 'amqplib';
 import type { RoutedMessage } from '../../server/src/brokers/broker.js';
 import { openLink } from '../../server/src/brokers/rabbitmq/consume/channel-pool.js';
 import type { RabbitMqBroker } from '../../server/src/brokers/rabbitmq/rabbitmq-broker.js';
-import { eventually } from '../support/deadline.js';
 import { Inbox } from '../../server/src/contract/test-inbox.js';
-import { createVhost, rabbitmq, type Vhost } from '../support/rabbitmq.js';
+import { eventually } from '../support/deadline.js';
 import {
   bodies,
   Brokers,
@@ -25,6 +24,8 @@ import {
   TestLog,
   uniqueName,
 } from '../support/rabbitmq-brokers.js';
+import { createVhost, rabbitmq } from '../support/rabbitmq.js';
+import type { Vhost } from '../support/rabbitmq.js';
 
 type Headers = Readonly<Record<string, string>>;
 const HEALTHY = 100;

@@ -3,11 +3,12 @@ import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import amqp from 'amqplib';
 import type { RoutedMessage } from '../../server/src/brokers/broker.js';
 import type { RabbitMqBroker } from '../../server/src/brokers/rabbitmq/rabbitmq-broker.js';
-import { parseDestination } from '../../server/src/destinations/destination.js';
-import { Inbox } from '../../server/src/contract/test-inbox.js';
-import { createVhost, type Vhost } from '../support/rabbitmq.js';
-import { bodies, Brokers, codeOf, message, NO_HEADERS, send, shared, uniqueName } from '../support/rabbitmq-brokers.js';
 import { publishNow, publishTo } from '../../server/src/contract/publish-to.js';
+import { Inbox } from '../../server/src/contract/test-inbox.js';
+import { parseDestination } from '../../server/src/destinations/destination.js';
+import { bodies, Brokers, codeOf, message, NO_HEADERS, send, shared, uniqueName } from '../support/rabbitmq-brokers.js';
+import { createVhost } from '../support/rabbitmq.js';
+import type { Vhost } from '../support/rabbitmq.js';
 
 let vhost: Vhost;
 let brokers: Brokers;

@@ -4,10 +4,10 @@ import amqp from 'amqplib';
 import type { RoutedMessage } from '../../server/src/brokers/broker.js';
 import { AmqpConnection } from '../../server/src/brokers/rabbitmq/amqp/amqp-connection.js';
 import { RabbitMqBroker } from '../../server/src/brokers/rabbitmq/rabbitmq-broker.js';
+import { publishNow } from '../../server/src/contract/publish-to.js';
+import { Inbox } from '../../server/src/contract/test-inbox.js';
 import { parseDestination } from '../../server/src/destinations/destination.js';
 import { eventually } from '../support/deadline.js';
-import { Inbox } from '../../server/src/contract/test-inbox.js';
-import { createVhost, privateNode, rabbitmq, type RabbitNode, type Vhost } from '../support/rabbitmq.js';
 import {
   bodies,
   Brokers,
@@ -24,8 +24,9 @@ import {
   TestLog,
   uniqueName,
 } from '../support/rabbitmq-brokers.js';
+import { createVhost, privateNode, rabbitmq } from '../support/rabbitmq.js';
+import type { RabbitNode, Vhost } from '../support/rabbitmq.js';
 import { TcpProxy } from '../support/tcp-proxy.js';
-import { publishNow } from '../../server/src/contract/publish-to.js';
 
 const owner = { sessionId: 's', user: 'alice', clientId: undefined };
 const manual = (headers: Record<string, string> = {}) => ({

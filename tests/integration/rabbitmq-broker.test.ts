@@ -3,9 +3,8 @@ import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import amqp from 'amqplib';
 import type { RoutedMessage } from '../../server/src/brokers/broker.js';
 import type { RabbitMqBroker } from '../../server/src/brokers/rabbitmq/rabbitmq-broker.js';
-import { eventually } from '../support/deadline.js';
 import { Inbox } from '../../server/src/contract/test-inbox.js';
-import { createVhost, type Vhost } from '../support/rabbitmq.js';
+import { eventually } from '../support/deadline.js';
 import {
   bodies,
   Brokers,
@@ -19,6 +18,8 @@ import {
   shared,
   uniqueName,
 } from '../support/rabbitmq-brokers.js';
+import { createVhost } from '../support/rabbitmq.js';
+import type { Vhost } from '../support/rabbitmq.js';
 
 let vhost: Vhost;
 let brokers: Brokers;

@@ -1,12 +1,13 @@
 /** The RabbitMQ of the tests: it answers, all projects of a run share it, and it leaves nothing behind. */
-import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import path from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import amqp from 'amqplib';
 import { eventually } from '../support/deadline.js';
-import { createVhost, privateNode, rabbitmq, type RabbitNode, type Vhost } from '../support/rabbitmq.js';
+import { createVhost, privateNode, rabbitmq } from '../support/rabbitmq.js';
+import type { RabbitNode, Vhost } from '../support/rabbitmq.js';
 
 const WATCHDOG = path.join(__dirname, '../support/watchdog-program.js');
 

@@ -4,11 +4,12 @@ import amqp from 'amqplib';
 import type { RoutedMessage } from '../../server/src/brokers/broker.js';
 import { hashOf } from '../../server/src/brokers/rabbitmq/publish/publishers.js';
 import type { RabbitMqBroker } from '../../server/src/brokers/rabbitmq/rabbitmq-broker.js';
-import { parseDestination } from '../../server/src/destinations/destination.js';
-import { Inbox } from '../../server/src/contract/test-inbox.js';
-import { createVhost, type Vhost } from '../support/rabbitmq.js';
-import { bodies, Brokers, message, NO_HEADERS, shared, uniqueName } from '../support/rabbitmq-brokers.js';
 import { publishTo } from '../../server/src/contract/publish-to.js';
+import { Inbox } from '../../server/src/contract/test-inbox.js';
+import { parseDestination } from '../../server/src/destinations/destination.js';
+import { bodies, Brokers, message, NO_HEADERS, shared, uniqueName } from '../support/rabbitmq-brokers.js';
+import { createVhost } from '../support/rabbitmq.js';
+import type { Vhost } from '../support/rabbitmq.js';
 
 const CHANNELS = 4;
 const SLOW = 'mallory';

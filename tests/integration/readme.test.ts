@@ -1,24 +1,30 @@
 /** The examples of README.md, run as they are printed, but against a relay and a vhost of the test. */
 import { once } from 'node:events';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { createServer, type Server } from 'node:http';
+import { createServer } from 'node:http';
+import type { Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { runInNewContext } from 'node:vm';
-import { Client as StompJs } from '@stomp/stompjs';
 import { afterAll, afterEach, beforeAll, expect, test } from '@jest/globals';
+import { Client as StompJs } from '@stomp/stompjs';
 import { connect } from 'amqplib';
 import express from 'express';
-import { createRelay, type Relay } from 'stomp-relay';
-import { type Client, createClient } from 'stomp-relay-client';
+import { createRelay } from 'stomp-relay';
+import type { Relay } from 'stomp-relay';
+import { createClient } from 'stomp-relay-client';
+import type { Client } from 'stomp-relay-client';
 import { WebSocket } from 'ws';
 import { loadConfig } from '../../server/src/config.js';
 import { codeBlocks } from '../support/code-blocks.js';
 import { eventually } from '../support/deadline.js';
-import { createVhost, type Vhost } from '../support/rabbitmq.js';
-import { startRelay, type TestRelay } from '../support/relay.js';
-import { connectStomp, openStomp, type StompClient } from '../support/stomp-client.js';
+import { createVhost } from '../support/rabbitmq.js';
+import type { Vhost } from '../support/rabbitmq.js';
+import { startRelay } from '../support/relay.js';
+import type { TestRelay } from '../support/relay.js';
+import { connectStomp, openStomp } from '../support/stomp-client.js';
+import type { StompClient } from '../support/stomp-client.js';
 
 const blocks = codeBlocks(path.resolve(import.meta.dirname, '../../README.md'));
 const MODULES: Readonly<Record<string, unknown>> = {

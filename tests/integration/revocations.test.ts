@@ -1,10 +1,14 @@
 /** A revocation at one relay applies to all relays on the broker; credentials issued later are accepted again. */
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
-import { AuthenticationError, type Authenticator } from '../../server/src/index.js';
+import { AuthenticationError } from '../../server/src/index.js';
+import type { Authenticator } from '../../server/src/index.js';
 import { eventually } from '../support/deadline.js';
-import { createVhost, type Vhost } from '../support/rabbitmq.js';
-import { BROKERS, startRelay, type TestRelay, TRANSPORTS } from '../support/relay.js';
-import { connectStomp, openStomp, type StompClient } from '../support/stomp-client.js';
+import { createVhost } from '../support/rabbitmq.js';
+import type { Vhost } from '../support/rabbitmq.js';
+import { BROKERS, startRelay, TRANSPORTS } from '../support/relay.js';
+import type { TestRelay } from '../support/relay.js';
+import { connectStomp, openStomp } from '../support/stomp-client.js';
+import type { StompClient } from '../support/stomp-client.js';
 import { TcpProxy } from '../support/tcp-proxy.js';
 import { stageRelays, unique } from './stomp/relay-stage.js';
 

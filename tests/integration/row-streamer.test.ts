@@ -1,5 +1,6 @@
 /** examples/row-streamer on a real PostgreSQL, with relays that restart. */
-import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
+import type { ChildProcess } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import { cpSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
@@ -8,13 +9,16 @@ import { createInterface } from 'node:readline';
 import { afterAll, afterEach, beforeAll, describe, expect, jest, test } from '@jest/globals';
 import { createClient } from 'stomp-relay-client';
 import { WebSocket } from 'ws';
+import { Inbox } from '../../server/src/contract/test-inbox.js';
 import { eventually } from '../support/deadline.js';
 import { freePorts } from '../support/free-ports.js';
-import { Inbox } from '../../server/src/contract/test-inbox.js';
-import { type Postgres, startPostgres } from '../support/postgres.js';
+import { startPostgres } from '../support/postgres.js';
+import type { Postgres } from '../support/postgres.js';
 import { RelayCli } from '../support/relay-cli.js';
-import { BROKERS, createBroker, startRelay, type TestRelay } from '../support/relay.js';
-import { connectStomp, type ReceivedFrame } from '../support/stomp-client.js';
+import { BROKERS, createBroker, startRelay } from '../support/relay.js';
+import type { TestRelay } from '../support/relay.js';
+import { connectStomp } from '../support/stomp-client.js';
+import type { ReceivedFrame } from '../support/stomp-client.js';
 import { TcpProxy } from '../support/tcp-proxy.js';
 
 const ROOT = path.resolve(import.meta.dirname, '../..');

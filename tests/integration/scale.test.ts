@@ -1,8 +1,11 @@
 /** Subscribers cost RabbitMQ nothing, by its own counts. */
 import { afterAll, afterEach, beforeAll, expect, test } from '@jest/globals';
-import { createVhost, type Vhost } from '../support/rabbitmq.js';
-import { startRelay, type TestRelay } from '../support/relay.js';
-import { connectStomp, frame, type StompClient } from '../support/stomp-client.js';
+import { createVhost } from '../support/rabbitmq.js';
+import type { Vhost } from '../support/rabbitmq.js';
+import { startRelay } from '../support/relay.js';
+import type { TestRelay } from '../support/relay.js';
+import { connectStomp, frame } from '../support/stomp-client.js';
+import type { StompClient } from '../support/stomp-client.js';
 
 const SESSIONS = 2_000;
 const SUBSCRIPTIONS_EACH = 5;

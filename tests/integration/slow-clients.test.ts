@@ -6,9 +6,11 @@ import { randomUUID } from 'node:crypto';
 import { afterEach, describe, expect, test } from '@jest/globals';
 import type { ConfigInput } from '../../server/src/index.js';
 import { eventually } from '../support/deadline.js';
-import { BROKERS, createBroker, startRelay, type TestBroker, type TestRelay } from '../support/relay.js';
+import { BROKERS, createBroker, startRelay } from '../support/relay.js';
+import type { TestBroker, TestRelay } from '../support/relay.js';
 import { ScriptedBroker } from '../support/scripted-broker.js';
-import { connectStomp, frame, type ReceivedFrame, type StompClient } from '../support/stomp-client.js';
+import { connectStomp, frame } from '../support/stomp-client.js';
+import type { ReceivedFrame, StompClient } from '../support/stomp-client.js';
 
 const KIB = 1024;
 const BODY_BYTES = 64 * KIB;

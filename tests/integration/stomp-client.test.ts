@@ -1,7 +1,9 @@
 /** Checks the raw test client against another server: RabbitMQ's own STOMP plugins. */
 import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
-import { createVhost, rabbitmq, type Vhost } from '../support/rabbitmq.js';
-import { connectStomp, frame, openStomp, type StompClient } from '../support/stomp-client.js';
+import { createVhost, rabbitmq } from '../support/rabbitmq.js';
+import type { Vhost } from '../support/rabbitmq.js';
+import { connectStomp, frame, openStomp } from '../support/stomp-client.js';
+import type { StompClient } from '../support/stomp-client.js';
 
 let vhost: Vhost;
 const clients: StompClient[] = [];

@@ -4,14 +4,16 @@ import { copyFileSync, writeFileSync } from 'node:fs';
 import type { IncomingMessage } from 'node:http';
 import { get } from 'node:https';
 import { connect as connectSocket } from 'node:net';
-import { connect as connectTls, type PeerCertificate } from 'node:tls';
+import { connect as connectTls } from 'node:tls';
+import type { PeerCertificate } from 'node:tls';
 import { afterAll, afterEach, beforeAll, describe, expect, jest, test } from '@jest/globals';
 import { TestAuthority } from '../support/certificates.js';
 import { eventually } from '../support/deadline.js';
 import { createVhost } from '../support/rabbitmq.js';
 import { RelayCli } from '../support/relay-cli.js';
 import { startRelay } from '../support/relay.js';
-import { connectStomp, type StompClient } from '../support/stomp-client.js';
+import { connectStomp } from '../support/stomp-client.js';
+import type { StompClient } from '../support/stomp-client.js';
 
 jest.setTimeout(60_000); // starts processes and waits for failing connections
 

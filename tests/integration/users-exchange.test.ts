@@ -1,13 +1,16 @@
 /** The exchange of users at RabbitMQ: its type, its keys, and relays without permission to declare it. */
 import { randomUUID } from 'node:crypto';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
-import amqp, { type Channel, type ChannelModel, type Options } from 'amqplib';
+import amqp from 'amqplib';
+import type { Channel, ChannelModel, Options } from 'amqplib';
 import { Inbox } from '../../server/src/contract/test-inbox.js';
-import { createVhost, rabbitmq, type Vhost } from '../support/rabbitmq.js';
 import { callManagement } from '../support/rabbitmq-api.js';
+import { createVhost, rabbitmq } from '../support/rabbitmq.js';
+import type { Vhost } from '../support/rabbitmq.js';
 import { RelayCli } from '../support/relay-cli.js';
 import { startRelay } from '../support/relay.js';
-import { connectStomp, type StompClient } from '../support/stomp-client.js';
+import { connectStomp } from '../support/stomp-client.js';
+import type { StompClient } from '../support/stomp-client.js';
 
 const EXCHANGE = 'stomp-relay.user';
 

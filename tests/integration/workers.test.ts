@@ -1,9 +1,12 @@
 /** Several worker processes behind one port, which act as one relay for clients and Prometheus. */
 import { afterAll, afterEach, beforeAll, expect, test } from '@jest/globals';
 import { eventually } from '../support/deadline.js';
-import { createVhost, type Vhost } from '../support/rabbitmq.js';
-import { type CliProcess, isAlive, RelayCli, workersOf } from '../support/relay-cli.js';
-import { connectStomp, type StompClient } from '../support/stomp-client.js';
+import { createVhost } from '../support/rabbitmq.js';
+import type { Vhost } from '../support/rabbitmq.js';
+import { isAlive, RelayCli, workersOf } from '../support/relay-cli.js';
+import type { CliProcess } from '../support/relay-cli.js';
+import { connectStomp } from '../support/stomp-client.js';
+import type { StompClient } from '../support/stomp-client.js';
 
 let vhost: Vhost;
 let cli: RelayCli;

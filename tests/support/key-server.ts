@@ -1,5 +1,6 @@
 /** A server on loopback for an identity provider's public keys (JWKS). */
-import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import { createServer } from 'node:http';
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { Inbox } from '../../server/src/contract/test-inbox.js';
 import type { TokenIssuer } from './tokens.js';

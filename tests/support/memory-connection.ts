@@ -2,8 +2,10 @@
  * A client's connection without a network. It keeps the session's writes and reads them as frames. The test decides
  * when the kernel takes bytes, when bytes arrive, and when the connection ends.
  */
-import { type Connection, type Encoding, NO_LISTENER, type Peer } from '../../server/src/transports/connection.js';
-import { type ReceivedFrame, StompReader } from './stomp-reader.js';
+import { NO_LISTENER } from '../../server/src/transports/connection.js';
+import type { Connection, Encoding, Peer } from '../../server/src/transports/connection.js';
+import { StompReader } from './stomp-reader.js';
+import type { ReceivedFrame } from './stomp-reader.js';
 
 /** Does not change frames. Records the arguments for each. */
 export class PlainEncoding implements Encoding {

@@ -3,7 +3,8 @@
  * fsync. It uses the machine's `initdb` and `postgres`. As root on Debian, it installs the package if they are missing.
  * PostgreSQL refuses to run as root, so root starts it as another user. A watchdog guards it.
  */
-import { type ChildProcess, execFile, execFileSync, spawn } from 'node:child_process';
+import { execFile, execFileSync, spawn } from 'node:child_process';
+import type { ChildProcess } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { chownSync, existsSync, mkdtempSync, readdirSync, writeFileSync } from 'node:fs';
@@ -11,8 +12,8 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { promisify } from 'node:util';
 import pg from 'pg';
-import { installPackages, installProblem } from './debian-packages.js';
 import { eventually, withDeadline } from './deadline.js';
+import { installPackages, installProblem } from './debian-packages.js';
 import { isExecutable } from './executable.js';
 import { freePorts } from './free-ports.js';
 import { startWatchdog, stopWatchdog } from './watchdog.js';

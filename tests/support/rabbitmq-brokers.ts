@@ -1,13 +1,18 @@
 /** RabbitMQ brokers of the relay for tests, and helpers to use them. */
 import { randomUUID } from 'node:crypto';
-import type { Delivery, Message, RoutedMessage } from '../../server/src/brokers/broker.js';
+import type {
+  Delivery,
+  Message,
+  RoutedMessage,
+  BrokerError,
+  SharedDestination,
+} from '../../server/src/brokers/broker.js';
 import { RabbitMqBroker } from '../../server/src/brokers/rabbitmq/rabbitmq-broker.js';
 import type { RabbitMqOptions } from '../../server/src/brokers/rabbitmq/rabbitmq-options.js';
+import { publishTo } from '../../server/src/contract/publish-to.js';
+import { Inbox } from '../../server/src/contract/test-inbox.js';
 import { parseDestination } from '../../server/src/destinations/destination.js';
 import type { Destination } from '../../server/src/destinations/destination.js';
-import type { BrokerError, SharedDestination } from '../../server/src/brokers/broker.js';
-import { Inbox } from '../../server/src/contract/test-inbox.js';
-import { publishTo } from '../../server/src/contract/publish-to.js';
 import type { Log } from '../../server/src/process/log.js';
 
 export const DEADLINE_MS = 15_000;

@@ -2,12 +2,15 @@
  * A RabbitMQ node in a container, for machines with Docker and without `rabbitmq-server`. Testcontainers removes it.
  */
 import { readFileSync } from 'node:fs';
-import { GenericContainer, getContainerRuntimeClient, type StartedTestContainer } from 'testcontainers';
+import { GenericContainer, getContainerRuntimeClient } from 'testcontainers';
+import type { StartedTestContainer } from 'testcontainers';
 import type { CertificateFiles } from './certificates.js';
 import { eventually, withDeadline } from './deadline.js';
 import { freePorts } from './free-ports.js';
-import { type RabbitUrls, versionWhenReady } from './rabbitmq-api.js';
-import { type NodeOptions, type RabbitNode, tlsConfiguration } from './rabbitmq-node.js';
+import { versionWhenReady } from './rabbitmq-api.js';
+import type { RabbitUrls } from './rabbitmq-api.js';
+import { tlsConfiguration } from './rabbitmq-node.js';
+import type { NodeOptions, RabbitNode } from './rabbitmq-node.js';
 
 export const DEFAULT_IMAGE = 'rabbitmq:4-management';
 const START_DEADLINE_MS = 180_000;

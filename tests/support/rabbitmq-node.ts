@@ -15,7 +15,8 @@ import type { CertificateFiles } from './certificates.js';
 import { eventually } from './deadline.js';
 import { isExecutable } from './executable.js';
 import { freePorts } from './free-ports.js';
-import { type RabbitUrls, versionWhenReady } from './rabbitmq-api.js';
+import { versionWhenReady } from './rabbitmq-api.js';
+import type { RabbitUrls } from './rabbitmq-api.js';
 import { startWatchdog, stopWatchdog } from './watchdog.js';
 
 const START_DEADLINE_MS = 120_000;

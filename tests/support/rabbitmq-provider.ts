@@ -5,10 +5,12 @@
  */
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
-import { installPackages, installProblem } from './debian-packages.js';
 import { eventually } from './deadline.js';
-import { type RabbitUrls, versionWhenReady } from './rabbitmq-api.js';
-import { findServer, type NodeOptions, type RabbitNode, startPrivateNode } from './rabbitmq-node.js';
+import { installPackages, installProblem } from './debian-packages.js';
+import { versionWhenReady } from './rabbitmq-api.js';
+import type { RabbitUrls } from './rabbitmq-api.js';
+import { findServer, startPrivateNode } from './rabbitmq-node.js';
+import type { NodeOptions, RabbitNode } from './rabbitmq-node.js';
 
 export type Way = 'url' | 'server' | 'docker';
 

@@ -1,8 +1,11 @@
 /** RabbitMQ for tests: the shared node, a private vhost on it, or a private node that a test may break. */
 import { randomUUID } from 'node:crypto';
-import { callManagement, type RabbitUrls } from './rabbitmq-api.js';
-import { type NodeOptions, runCtl, type RabbitNode } from './rabbitmq-node.js';
-import { provideNode, type Provided } from './rabbitmq-provider.js';
+import { callManagement } from './rabbitmq-api.js';
+import type { RabbitUrls } from './rabbitmq-api.js';
+import { runCtl } from './rabbitmq-node.js';
+import type { NodeOptions, RabbitNode } from './rabbitmq-node.js';
+import { provideNode } from './rabbitmq-provider.js';
+import type { Provided } from './rabbitmq-provider.js';
 
 export type { RabbitNode } from './rabbitmq-node.js';
 

@@ -2,7 +2,8 @@
  * The command line as users start it, built from the working tree, for tests that send signals to processes. Each test
  * file has its own build. It is not in `dist`, which other suites build, but near it, so that packages are found.
  */
-import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
+import type { ChildProcess } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import { copyFileSync, rmSync } from 'node:fs';

@@ -1,5 +1,6 @@
 /** A relay in this process, on free loopback ports, for tests that connect over WebSocket and TCP. */
-import { createRelay, type ConfigInput, type Relay, type RelayHooks } from '../../server/src/index.js';
+import { createRelay } from '../../server/src/index.js';
+import type { ConfigInput, Relay, RelayHooks } from '../../server/src/index.js';
 import { createVhost } from './rabbitmq.js';
 
 export interface TestRelay {

@@ -5,11 +5,13 @@
  */
 import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
-import { connect as connectTcp, type Socket } from 'node:net';
+import { connect as connectTcp } from 'node:net';
+import type { Socket } from 'node:net';
 import { connect as connectTls } from 'node:tls';
 import WebSocket from 'ws';
 import { withDeadline } from './deadline.js';
-import { type ReceivedFrame, StompReader } from './stomp-reader.js';
+import { StompReader } from './stomp-reader.js';
+import type { ReceivedFrame } from './stomp-reader.js';
 
 export type { ReceivedFrame } from './stomp-reader.js';
 

@@ -2,22 +2,17 @@
  * A broker with topics and users only, built from the exports of the package. It is the minimum that a relay can work
  * with. Its messages stay in this process, and it keeps none.
  */
-import {
-  type Broker,
-  type BrokerCapabilities,
-  BrokerError,
-  type BrokerSubscription,
-  checkMessage,
-  checkPattern,
-  type Destination,
-  Fanout,
-  type KeyLimits,
-  keyOfUser,
-  type Listener,
-  type Message,
-  type Publication,
-  type SharedDestination,
-  shownHeaders,
+import { BrokerError, checkMessage, checkPattern, Fanout, keyOfUser, shownHeaders } from 'stomp-relay';
+import type {
+  Broker,
+  BrokerCapabilities,
+  BrokerSubscription,
+  Destination,
+  KeyLimits,
+  Listener,
+  Message,
+  Publication,
+  SharedDestination,
 } from 'stomp-relay';
 
 export class TopicsBroker implements Broker {

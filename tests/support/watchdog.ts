@@ -1,5 +1,6 @@
 /** Ends the servers of tests with the tests, however those end: see watchdog-program.js. */
-import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
+import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import path from 'node:path';
 import { withDeadline } from './deadline.js';

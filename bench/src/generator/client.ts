@@ -5,7 +5,8 @@
  * kept and put in front of the next bytes. The generator masks its frames with zeros: the server does the same work,
  * and a prepared frame can be sent unchanged.
  */
-import { connect, type Socket } from 'node:net';
+import { connect } from 'node:net';
+import type { Socket } from 'node:net';
 import type { Load } from './load.js';
 import { isMark, MARK, readMicros, readSequence, readTopic } from './mark.js';
 import type { Protocol, Subscriber } from './protocols.js';

@@ -1,7 +1,8 @@
 /** Counters and CPU use at a moment. A result is the difference of two readings plus the totals of the run. */
 import type { Histogram } from './histogram.js';
 import type { Load, LoadResult } from './load.js';
-import { type ProcessFigures, readCoreSeconds, readFigures } from './process-figures.js';
+import { readCoreSeconds, readFigures } from './process-figures.js';
+import type { ProcessFigures } from './process-figures.js';
 import type { Tally } from './tally.js';
 
 const SERVER_CORE = 0;

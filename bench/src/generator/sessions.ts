@@ -1,7 +1,9 @@
 /** All connections of a run: opened `CONNECTING_MAX` at a time, logged in, subscribed, kept alive by heart-beats. */
-import { Client, type ClientEvents, webSocketFrame } from './client.js';
+import { Client, webSocketFrame } from './client.js';
+import type { ClientEvents } from './client.js';
 import type { Load } from './load.js';
-import { type Protocol, PROTOCOLS } from './protocols.js';
+import { PROTOCOLS } from './protocols.js';
+import type { Protocol } from './protocols.js';
 
 const CONNECTING_MAX = 64;
 const SET_UP_SECONDS = 90;

@@ -9,8 +9,10 @@ import { Histogram } from '../generator/histogram.js';
 import type { LoadResult } from '../generator/load.js';
 import type { Browser } from './browser.js';
 import { Crowd } from './crowd.js';
-import { type OnStage, readMetric, type Stage } from './stage.js';
-import { runStandingLoad, type StandingLoad } from './standing-load.js';
+import { readMetric } from './stage.js';
+import type { OnStage, Stage } from './stage.js';
+import { runStandingLoad } from './standing-load.js';
+import type { StandingLoad } from './standing-load.js';
 
 export interface ChurnPlan extends StandingLoad {
   readonly sessions: number;

@@ -4,8 +4,8 @@
  */
 import { setTimeout as delay } from 'node:timers/promises';
 import { readFigures } from '../generator/process-figures.js';
-import { median } from '../ratios.js';
 import type { Rabbit } from '../rabbitmq.js';
+import { median } from '../ratios.js';
 
 const SAMPLES = 3;
 const SAMPLES_APART_MS = 700;

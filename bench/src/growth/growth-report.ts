@@ -1,7 +1,8 @@
 /** The results as tables in Markdown and as charts. */
 import { number } from '../ratios.js';
 import type { ChurnResult } from './churn.js';
-import { lineChart, type Panel, type Series } from './line-chart.js';
+import { lineChart } from './line-chart.js';
+import type { Panel, Series } from './line-chart.js';
 import type { ProfileResult } from './profile.js';
 import type { RelaysStep } from './relays.js';
 import type { RestoreResult } from './restore.js';

@@ -7,7 +7,8 @@ import path from 'node:path';
 import type { LoadResult } from '../generator/load.js';
 import { startRelay } from '../peers.js';
 import type { Stage } from './stage.js';
-import { runStandingLoad, type StandingLoad } from './standing-load.js';
+import { runStandingLoad } from './standing-load.js';
+import type { StandingLoad } from './standing-load.js';
 
 export interface ProfileResult {
   readonly broker: 'rabbitmq' | 'memory';

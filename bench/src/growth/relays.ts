@@ -2,7 +2,8 @@
  * A growing number of relays on one RabbitMQ, each with one subscriber of the same topic. RabbitMQ sends every relay a
  * copy of a message; this measures how much its work per message grows.
  */
-import { PEERS, type Started } from '../peers.js';
+import { PEERS } from '../peers.js';
+import type { Started } from '../peers.js';
 import { Crowd } from './crowd.js';
 import type { Stage } from './stage.js';
 import { runStandingLoad } from './standing-load.js';

@@ -3,10 +3,11 @@
  * bindings exist again and a message to the last topic arrives.
  */
 import { setTimeout as delay } from 'node:timers/promises';
-import { countBroker } from './footprint.js';
 import { Crowd } from './crowd.js';
+import { countBroker } from './footprint.js';
 import { roundRobin } from './scaling.js';
-import { type OnStage, readMetric, type Stage } from './stage.js';
+import { readMetric } from './stage.js';
+import type { OnStage, Stage } from './stage.js';
 
 export interface RestorePlan {
   readonly sessions: number;

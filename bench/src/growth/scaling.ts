@@ -1,6 +1,8 @@
 /** Two parts: a growing number of sessions on a few topics, and a fixed number of subscriptions on more topics. */
-import { Crowd, type TopicsOf } from './crowd.js';
-import { type Footprint, measureFootprint } from './footprint.js';
+import { Crowd } from './crowd.js';
+import type { TopicsOf } from './crowd.js';
+import { measureFootprint } from './footprint.js';
+import type { Footprint } from './footprint.js';
 import type { OnStage, ServerName, Stage } from './stage.js';
 
 /** Time for the servers to clean up after the last session has opened. */

@@ -3,7 +3,8 @@
  * core.
  */
 import { execFileSync } from 'node:child_process';
-import { type Bench, PEERS, type Started } from '../peers.js';
+import { PEERS } from '../peers.js';
+import type { Bench, Started } from '../peers.js';
 import { GENERATOR_CORE, Processes } from '../processes.js';
 import { Rabbit } from '../rabbitmq.js';
 

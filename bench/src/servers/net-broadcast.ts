@@ -3,7 +3,8 @@
  * of WebSocket that the generator uses. Argument: port.
  */
 import { createHash } from 'node:crypto';
-import { createServer, type Socket } from 'node:net';
+import { createServer } from 'node:net';
+import type { Socket } from 'node:net';
 
 const topics = new Map<number, Set<Socket>>();
 const OK = Buffer.from('\x82\x02OK', 'latin1');

@@ -1,7 +1,8 @@
 /**
  * A minimal server on `ws`: `SUB <topic>` subscribes; a message with a mark goes to its subscribers. Argument: port.
  */
-import { WebSocketServer, type WebSocket } from 'ws';
+import { WebSocketServer } from 'ws';
+import type { WebSocket } from 'ws';
 
 const topics = new Map<number, Set<WebSocket>>();
 const server = new WebSocketServer({ host: '127.0.0.1', port: Number(process.argv[2]), perMessageDeflate: false });

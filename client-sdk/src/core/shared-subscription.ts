@@ -2,10 +2,10 @@
  * One SUBSCRIBE for all equal subscriptions of an application. Its id is the destination, the same in every browser,
  * which lets the relay make one frame for all of them.
  */
-import { decodeByType, ReceivedMessage } from './message.js';
-import type { Decode, Headers, LinkMessage, Message } from './message.js';
 import { deferred } from './deadline.js';
 import { guarded, Listeners } from './listeners.js';
+import { decodeByType, ReceivedMessage } from './message.js';
+import type { Decode, Headers, LinkMessage, Message } from './message.js';
 import { Overlap } from './overlap.js';
 import { RecentIds } from './recent-ids.js';
 import { closedError } from './relay-error.js';

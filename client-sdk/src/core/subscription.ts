@@ -1,6 +1,6 @@
 /** A subscription as the application holds it. It survives lost connections, until it is unsubscribed or refused. */
-import type { RelayError } from './relay-error.js';
 import type { Decode, Headers } from './message.js';
+import type { RelayError } from './relay-error.js';
 
 /** An immutable snapshot; the same object until the state changes. */
 export type SubscriptionState =

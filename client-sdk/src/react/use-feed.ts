@@ -45,7 +45,9 @@ export function useFeed<T, S>(
 ): FeedView<T, S> {
   const feeds = feedsOf(useClient<object>());
   const target = skip ? null : destination;
-  const decode = useMemo(() => anyDecode, [feeds, target]); // an inline function changes with each render
+  // the function of the first render with this destination: an inline one changes with each render
+  // eslint-disable-next-line react-hooks/exhaustive-deps -- the keys of the latch, not what it holds
+  const decode = useMemo(() => anyDecode, [feeds, target]);
   const empty: FeedView<T, S> = target === null ? IDLE : WAITING;
   const lastView = useRef(empty);
 

@@ -1,9 +1,9 @@
 import { useCallback, useState } from 'react';
 import type { Declared, Message, RegisteredDestinations, RelayError, Undeclared } from '../core/index.js';
 import type { FeedState } from './feed.js';
-import { useNewest } from './use-newest.js';
 import { useFeed } from './use-feed.js';
 import type { ShowOptions } from './use-feed.js';
+import { useNewest } from './use-newest.js';
 
 /** `T`: a message's data. `S`: the result of `select`. */
 export interface MessagesOptions<T, S> extends ShowOptions<T, S> {

@@ -48,6 +48,7 @@ export function useRequest<T = unknown>(
 ): RequestResult<T> {
   const client = useClient<object>();
   const newest = useNewest(options);
+  // eslint-disable-next-line react-hooks/exhaustive-deps -- a new one for each client and destination
   const open = useMemo((): OpenRequest => ({}), [client, destination]);
   const [{ by, ...answer }, show] = useState<Answer<T> & { readonly by?: OpenRequest }>(NOTHING);
 

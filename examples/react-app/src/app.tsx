@@ -1,5 +1,5 @@
-import { Chat } from './chat/chat.js';
 import { LiveChart } from './chart/live-chart.js';
+import { Chat } from './chat/chat.js';
 import { Chatbot } from './chatbot/chatbot.js';
 import { ConnectionBadge } from './connection/connection-badge.js';
 import { Session } from './connection/session.js';

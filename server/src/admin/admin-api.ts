@@ -6,10 +6,12 @@
 import { Router, json } from 'express';
 import type { Request, RequestHandler, Response } from 'express';
 import { checkRevocation } from '../auth/revocations.js';
-import type { AskOperation } from './operations.js';
+import { Problem, problems } from '../http/problem.js';
+import type { ProblemListener } from '../http/problem.js';
+import { adminGuard } from './admin-guard.js';
+import type { AdminAccess } from './admin-guard.js';
 import type { PageRequest } from './keyset-page.js';
-import { type AdminAccess, adminGuard } from './admin-guard.js';
-import { Problem, type ProblemListener, problems } from '../http/problem.js';
+import type { AskOperation } from './operations.js';
 
 export interface AdminApiOptions {
   readonly ask: AskOperation;

@@ -1,9 +1,13 @@
 /** The admin HTTP app: health, metrics and the admin API, on a separate port that need not be public. */
 import type { Express } from 'express';
-import { type AppOptions, createApp, failed, hostGuard, notFound } from '../http/base-app.js';
-import { adminApi, type AdminApiOptions } from './admin-api.js';
-import { healthRoute, type HealthSources } from './health-route.js';
-import { metricsRoute, type MetricsText } from './metrics-route.js';
+import { createApp, failed, hostGuard, notFound } from '../http/base-app.js';
+import type { AppOptions } from '../http/base-app.js';
+import { adminApi } from './admin-api.js';
+import type { AdminApiOptions } from './admin-api.js';
+import { healthRoute } from './health-route.js';
+import type { HealthSources } from './health-route.js';
+import { metricsRoute } from './metrics-route.js';
+import type { MetricsText } from './metrics-route.js';
 
 export interface AdminAppOptions extends AppOptions {
   readonly health: HealthSources;

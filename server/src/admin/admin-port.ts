@@ -1,16 +1,16 @@
 /** Opens the admin port, for one relay or for all workers together. */
 import type { Server } from 'node:http';
 import type { Config } from '../config.js';
+import { createHttpServer, hostPort, listen } from '../http/http-server.js';
+import type { OnRefused } from '../http/problem.js';
+import { isLoopback } from '../net/loopback.js';
+import type { Log } from '../process/log.js';
+import { PacedLog } from '../process/paced-log.js';
+import { createHostCheck } from '../transports/admission.js';
 import { createAdminApp } from './admin-app.js';
 import type { HealthSources } from './health-route.js';
-import { createHttpServer, hostPort, listen } from '../http/http-server.js';
 import type { MetricsText } from './metrics-route.js';
-import type { OnRefused } from '../http/problem.js';
-import type { Log } from '../process/log.js';
-import { isLoopback } from '../net/loopback.js';
-import { PacedLog } from '../process/paced-log.js';
 import type { AskOperation } from './operations.js';
-import { createHostCheck } from '../transports/admission.js';
 
 export interface AdminSources {
   readonly health: HealthSources;

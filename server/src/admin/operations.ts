@@ -3,10 +3,12 @@
  * Each operation has one argument and one result, both plain data, so that a primary process can forward it to its
  * workers.
  */
-import { checkRevocation, type Revocation, type Revocations } from '../auth/revocations.js';
+import { checkRevocation } from '../auth/revocations.js';
+import type { Revocation, Revocations } from '../auth/revocations.js';
 import type { Log } from '../process/log.js';
+import { KeysetPage } from './keyset-page.js';
+import type { Page, PageRequest } from './keyset-page.js';
 import type { RevocationChannel, RevocationListener } from './revocation-channel.js';
-import { KeysetPage, type Page, type PageRequest } from './keyset-page.js';
 import type {
   DestinationCount,
   SessionDetails,

@@ -9,7 +9,8 @@
  * A relay that reconnects first waits until its subscriptions are live. An earlier request could miss answers.
  */
 import { setTimeout as delay } from 'node:timers/promises';
-import { checkRevocation, type Revocation } from '../auth/revocations.js';
+import { checkRevocation } from '../auth/revocations.js';
+import type { Revocation } from '../auth/revocations.js';
 import type { Broker, BrokerSubscription, SharedDestination } from '../brokers/broker.js';
 import type { Log } from '../process/log.js';
 

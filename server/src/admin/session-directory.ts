@@ -3,10 +3,11 @@
  * Therefore the directory visits them in short turns of the event loop, and never copies the whole list.
  */
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import { TurnBudget } from '../timing/turn-budget.js';
-import { KeysetPage, type Page, type PageRequest } from './keyset-page.js';
-import type { ObservedSession, SessionInfo, SessionSource } from '../session/session-info.js';
 import type { SubscriptionInfo } from '../delivery/subscriptions.js';
+import type { ObservedSession, SessionInfo, SessionSource } from '../session/session-info.js';
+import { TurnBudget } from '../timing/turn-budget.js';
+import { KeysetPage } from './keyset-page.js';
+import type { Page, PageRequest } from './keyset-page.js';
 import { subscribedTo } from './subscription-filter.js';
 
 /** Limit for one turn of a walk through the sessions. */

@@ -4,9 +4,10 @@
  * compared, because only the broker knows how that exchange routes.
  */
 import { LRUCache } from 'lru-cache';
-import { type Destination, parseDestination } from '../destinations/destination.js';
-import { matches } from '../destinations/topic-pattern.js';
 import type { SubscriptionInfo } from '../delivery/subscriptions.js';
+import { parseDestination } from '../destinations/destination.js';
+import type { Destination } from '../destinations/destination.js';
+import { matches } from '../destinations/topic-pattern.js';
 import type { SessionInfo } from '../session/session-info.js';
 
 /** Capacity of the cache: many sessions share a few destinations. */

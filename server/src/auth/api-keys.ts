@@ -3,7 +3,8 @@
  * configuration holds only its hash.
  */
 import { randomBytes, timingSafeEqual } from 'node:crypto';
-import { AuthenticationError, type Authenticator, type Credentials, type Principal } from './auth.js';
+import { AuthenticationError } from './auth.js';
+import type { Authenticator, Credentials, Principal } from './auth.js';
 import { hashKey, readKeyHash } from './key-hash.js';
 
 export interface ApiKeyOptions {

@@ -2,9 +2,9 @@
  * A chain of authenticators, asked in order. The first one that knows or refuses the client decides. The chain also
  * validates every principal, regardless of the authenticator that returned it.
  */
+import type { Log } from '../process/log.js';
 import type { Authenticator, Credentials, Principal } from './auth.js';
 import { checkPrincipal } from './principal.js';
-import type { Log } from '../process/log.js';
 
 export class AuthenticatorChain implements Authenticator {
   constructor(

@@ -1,12 +1,16 @@
 /** Creates the authenticators that the configuration lists. */
-import { anonymousAuthenticator } from './logins/anonymous.js';
-import type { Authenticator } from './auth.js';
-import { type BrokerLoginCheck, BrokerUsers, type BrokerUsersOptions } from './logins/broker-users.js';
-import { HttpAuthenticator, type HttpAuthenticatorOptions } from './logins/http-authenticator.js';
-import { JwtAuthenticator, type JwtOptions } from './jwt/jwt-authenticator.js';
-import type { PageCheck } from './presented.js';
-import { StaticUsers, type StaticUsersOptions } from './logins/static-users.js';
 import type { Log } from '../process/log.js';
+import type { Authenticator } from './auth.js';
+import { JwtAuthenticator } from './jwt/jwt-authenticator.js';
+import type { JwtOptions } from './jwt/jwt-authenticator.js';
+import { anonymousAuthenticator } from './logins/anonymous.js';
+import { BrokerUsers } from './logins/broker-users.js';
+import type { BrokerLoginCheck, BrokerUsersOptions } from './logins/broker-users.js';
+import { HttpAuthenticator } from './logins/http-authenticator.js';
+import type { HttpAuthenticatorOptions } from './logins/http-authenticator.js';
+import { StaticUsers } from './logins/static-users.js';
+import type { StaticUsersOptions } from './logins/static-users.js';
+import type { PageCheck } from './presented.js';
 
 /** Defaults, units and ranges are in `config/auth-options.ts`. */
 export type AuthenticatorOptions =

@@ -2,7 +2,8 @@
  * Validates principals, from the relay's authenticators and from an application's own. The name of a principal becomes
  * part of destinations, message headers, queue names and the log.
  */
-import { AuthenticationError, type Principal } from './auth.js';
+import { AuthenticationError } from './auth.js';
+import type { Principal } from './auth.js';
 
 const NAME_MAX_BYTES = 200;
 /** Session ids. A user with such a name would receive the messages for the anonymous session with that id. */

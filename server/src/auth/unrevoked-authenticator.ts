@@ -3,7 +3,8 @@
  * revocation also clears the cached logins. Otherwise a user who was removed before the revocation could log in again
  * from the cache.
  */
-import { type Authenticator, AuthenticationError, type Credentials, type Principal } from './auth.js';
+import { AuthenticationError } from './auth.js';
+import type { Authenticator, Credentials, Principal } from './auth.js';
 import type { Revocations } from './revocations.js';
 
 export class UnrevokedAuthenticator implements Authenticator {

@@ -4,25 +4,25 @@
  */
 import type { Destination } from '../destinations/destination.js';
 import { hasQueueHeaders, parseQueueOptions } from '../destinations/queue-options.js';
-import {
-  type Broker,
-  type BrokerCapabilities,
-  type BrokerChannel,
-  BrokerError,
-  type BrokerEvents,
-  type BrokerGauges,
-  type BrokerSubscription,
-  type Capability,
-  type ChannelOwner,
-  type CheckedBroker,
-  type ConsumeOptions,
-  type Consumer,
-  type Listener,
-  type Message,
-  type Publication,
-  type PublishOptions,
-  type RoutedMessage,
-  type SharedDestination,
+import { BrokerError } from './broker.js';
+import type {
+  Broker,
+  BrokerCapabilities,
+  BrokerChannel,
+  BrokerEvents,
+  BrokerGauges,
+  BrokerSubscription,
+  Capability,
+  ChannelOwner,
+  CheckedBroker,
+  ConsumeOptions,
+  Consumer,
+  Listener,
+  Message,
+  Publication,
+  PublishOptions,
+  RoutedMessage,
+  SharedDestination,
 } from './broker.js';
 import type { Ended } from './fanout.js';
 

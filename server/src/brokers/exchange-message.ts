@@ -1,5 +1,6 @@
 /** A message as an AMQP broker routes it. RabbitMQ and the embedded broker share it, because both route alike. */
-import { type Origin, originOf } from '../destinations/shown-destination.js';
+import { originOf } from '../destinations/shown-destination.js';
+import type { Origin } from '../destinations/shown-destination.js';
 import type { Message, RoutedMessage } from './broker.js';
 
 export class ExchangeMessage implements RoutedMessage {

@@ -4,7 +4,8 @@
  * same on both.
  */
 import { DestinationError, isNameOfRabbitMq, parseDestination, userKey } from '../destinations/destination.js';
-import { checkKey, type KeyLimits } from '../destinations/key-limits.js';
+import { checkKey } from '../destinations/key-limits.js';
+import type { KeyLimits } from '../destinations/key-limits.js';
 import { BrokerError } from './broker.js';
 import type { Message } from './broker.js';
 

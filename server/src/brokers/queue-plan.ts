@@ -9,7 +9,8 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { userKey } from '../destinations/destination.js';
 import type { Destination } from '../destinations/destination.js';
-import { checkKey, checkPattern, type KeyLimits } from '../destinations/key-limits.js';
+import { checkKey, checkPattern } from '../destinations/key-limits.js';
+import type { KeyLimits } from '../destinations/key-limits.js';
 import { bindingArguments, hasQueueHeaders, parseQueueOptions } from '../destinations/queue-options.js';
 import type { Arguments, ConsumerOptions, QueueAction, QueueOptions } from '../destinations/queue-options.js';
 import { BrokerError } from './broker.js';

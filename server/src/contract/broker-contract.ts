@@ -4,8 +4,8 @@
  * they are about a single instance. Each test uses unique names, so the broker may hold other data.
  */
 import type { BrokerCapabilities } from '../brokers/broker.js';
-import { capabilityTests } from './declared-capabilities.js';
 import { deadLetterTests } from './dead-lettering.js';
+import { capabilityTests } from './declared-capabilities.js';
 import { durableSubscriptionTests } from './durable-subscriptions.js';
 import type { TestHarness } from './harness.js';
 import { messageTests } from './messages.js';
@@ -13,7 +13,8 @@ import { ownSubscriptionTests } from './own-subscriptions.js';
 import { queueArgumentTests } from './queue-arguments.js';
 import { replyQueueTests } from './reply-queues.js';
 import { sharedSubscriptionTests } from './shared-subscriptions.js';
-import { type BrokerUnderTest, Stage } from './stage.js';
+import { Stage } from './stage.js';
+import type { BrokerUnderTest } from './stage.js';
 import { Collection } from './suite.js';
 
 export type { Expect, Expectation, TestHarness } from './harness.js';

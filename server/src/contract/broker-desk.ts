@@ -11,9 +11,10 @@ import type {
   RoutedMessage,
   SharedDestination,
 } from '../brokers/broker.js';
-import { parseDestination, type Destination } from '../destinations/destination.js';
-import { Inbox } from './test-inbox.js';
+import { parseDestination } from '../destinations/destination.js';
+import type { Destination } from '../destinations/destination.js';
 import { publishTo } from './publish-to.js';
+import { Inbox } from './test-inbox.js';
 
 export interface Heard {
   readonly message: RoutedMessage;

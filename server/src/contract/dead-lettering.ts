@@ -1,5 +1,6 @@
 /** Dead letters: their targets, and the rule that they do not multiply messages. */
-import { type Consuming, textOf, unique } from './broker-desk.js';
+import { textOf, unique } from './broker-desk.js';
+import type { Consuming } from './broker-desk.js';
 import type { Suite } from './suite.js';
 
 type Headers = Readonly<Record<string, string>>;

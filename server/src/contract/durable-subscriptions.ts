@@ -1,6 +1,7 @@
 /** Durable subscriptions to topics, and queues behind topics that several consumers share. */
 import { unique } from './broker-desk.js';
-import { capabilitiesFor, type Suite } from './suite.js';
+import { capabilitiesFor } from './suite.js';
+import type { Suite } from './suite.js';
 
 const DURABLE = { durable: 'true' };
 

@@ -1,7 +1,8 @@
 /** Messages: headers and bodies, refusals before sending, and the meaning of a confirm. */
 import { parseDestination } from '../destinations/destination.js';
 import { BrokerDesk, messageOf, textOf, unique } from './broker-desk.js';
-import { capabilitiesFor, type Suite } from './suite.js';
+import { capabilitiesFor } from './suite.js';
+import type { Suite } from './suite.js';
 
 export function messageTests({ describe, desks, each, expect, makeBroker, needing, offers, test }: Suite): void {
   /** The destinations that the broker supports. */

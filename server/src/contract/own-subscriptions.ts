@@ -1,8 +1,9 @@
 /** Queues and their consumers: acks, prefetch, competing consumers, and the end of a session. */
 import type { Delivery } from '../brokers/broker.js';
 import { messageOf, textOf, unique } from './broker-desk.js';
+import { capabilitiesFor } from './suite.js';
+import type { Suite } from './suite.js';
 import { Inbox } from './test-inbox.js';
-import { capabilitiesFor, type Suite } from './suite.js';
 
 const text = (delivery: Delivery): string => textOf(delivery.message);
 

@@ -1,7 +1,7 @@
 /** The queue headers of SUBSCRIBE and SEND. */
-import { eventually } from './test-deadline.js';
 import { textOf, unique } from './broker-desk.js';
 import type { Suite } from './suite.js';
+import { eventually } from './test-deadline.js';
 
 type Headers = Readonly<Record<string, string>>;
 

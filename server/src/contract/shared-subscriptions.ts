@@ -1,6 +1,7 @@
 /** Topics, exchanges and users: matching, and the start and end of a subscription. */
 import { textOf, unique } from './broker-desk.js';
-import { capabilitiesFor, type Suite } from './suite.js';
+import { capabilitiesFor } from './suite.js';
+import type { Suite } from './suite.js';
 
 export function sharedSubscriptionTests({ describe, desks, each, expect, needing, offers, test }: Suite): void {
   describe('topics', () => {

@@ -1,4 +1,5 @@
 /** A subscription with its own consumer at the broker. This class writes one frame for each delivery. */
+import type { RequiredPermission } from '../auth/policy/required-permissions.js';
 import type {
   AckMode,
   BrokerError,
@@ -8,13 +9,14 @@ import type {
   RoutedMessage,
   Settlement,
 } from '../brokers/broker.js';
-import type { RequiredPermission } from '../auth/policy/required-permissions.js';
 import type { Destination } from '../destinations/destination.js';
 import type { Version } from '../stomp/frame.js';
 import type { Connection } from '../transports/connection.js';
-import { AckQueue, type Acks } from './acks.js';
+import { AckQueue } from './acks.js';
+import type { Acks } from './acks.js';
 import type { DeliveryCounters } from './delivery-counters.js';
-import { messageHead, type MessageEncoder, withDroppedHeader } from './message-encoder.js';
+import { messageHead, withDroppedHeader } from './message-encoder.js';
+import type { MessageEncoder } from './message-encoder.js';
 import type { Outbox } from './outbox.js';
 
 /** The part of a session that deliveries use. */

@@ -7,8 +7,9 @@
  */
 import type { SharedDestination } from '../brokers/broker.js';
 import type { GroupCounters } from './delivery-counters.js';
-import { Group, type GroupHost, type GroupMember, type Recipient, type Subscribe } from './group.js';
 import type { GroupEncoder, SharedRequest } from './group-encoder.js';
+import { Group } from './group.js';
+import type { GroupHost, GroupMember, Recipient, Subscribe } from './group.js';
 import type { GroupRequest } from './message-encoder.js';
 import type { SlowPolicy } from './slow-policy.js';
 

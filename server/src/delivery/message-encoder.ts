@@ -14,8 +14,8 @@ import { encodeHeaderLines, FRAME_END, messageFrame } from '../stomp/encoder.js'
 import type { Version } from '../stomp/frame.js';
 import type { Connection, Encoding } from '../transports/connection.js';
 import type { BackloggedMessage } from './backlog.js';
-import type { GroupMember } from './group.js';
 import type { BacklogHolder, GroupEncoder, GroupOutput, SharedRequest } from './group-encoder.js';
+import type { GroupMember } from './group.js';
 import { joinedWrites, LARGE_BYTES } from './joined-writes.js';
 
 /** A subscription of a STOMP session that can be shared. */

@@ -9,11 +9,12 @@
  * The limit (`unread-bound.ts`) does not include the bytes of the last write: the client could not read any of them
  * yet.
  */
-import type { Connection } from '../transports/connection.js';
 import { StompError } from '../stomp/errors.js';
-import { Backlog, type BacklogOwner } from './backlog.js';
-import type { DeliveryCounters } from './delivery-counters.js';
 import type { Timer, TimerWheel } from '../timing/timer-wheel.js';
+import type { Connection } from '../transports/connection.js';
+import { Backlog } from './backlog.js';
+import type { BacklogOwner } from './backlog.js';
+import type { DeliveryCounters } from './delivery-counters.js';
 import { LARGEST_COUNT, largestAfter, unreadMaxBytes } from './unread-bound.js';
 
 export interface OutboxOptions {

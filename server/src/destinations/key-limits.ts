@@ -3,7 +3,8 @@
  * it. For each `#` of each pattern it tries all positions in the key, so the work grows with the words of both, and
  * polynomially with more than one `#`.
  */
-import { DestinationError, type Destination } from './destination.js';
+import { DestinationError } from './destination.js';
+import type { Destination } from './destination.js';
 import { wordsOf } from './topic-pattern.js';
 
 /** Defaults are in `config.ts`, section `topics`. */

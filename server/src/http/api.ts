@@ -9,16 +9,23 @@
  * docs/openapi.yaml describes every route, and a test compares the description with the routes.
  */
 import { fileURLToPath } from 'node:url';
-import { type RequestHandler, Router } from 'express';
+import { Router } from 'express';
+import type { RequestHandler } from 'express';
 import type { AdmissionQueue } from '../load/admission-queue.js';
 import type { Load } from '../load/load-meter.js';
-import { accessChecks, type AccessChecks, crossOrigin } from './access-checks.js';
-import { type CallerSources, identify } from './callers.js';
-import { MessagePublisher, type PublisherConfig, type PublisherSources } from './messages/message-publisher.js';
-import { type OnRefused, problems } from './problem.js';
+import { accessChecks, crossOrigin } from './access-checks.js';
+import type { AccessChecks } from './access-checks.js';
+import { identify } from './callers.js';
+import type { CallerSources } from './callers.js';
+import { MessagePublisher } from './messages/message-publisher.js';
+import type { PublisherConfig, PublisherSources } from './messages/message-publisher.js';
+import { publishRoute } from './messages/publish-route.js';
+import type { PublishRouteConfig } from './messages/publish-route.js';
 import { refusal, shuttingDown, toProblem } from './problem-codes.js';
-import { publishRoute, type PublishRouteConfig } from './messages/publish-route.js';
-import { streamRoute, type StreamRouteSources } from './streams/stream-route.js';
+import { problems } from './problem.js';
+import type { OnRefused } from './problem.js';
+import { streamRoute } from './streams/stream-route.js';
+import type { StreamRouteSources } from './streams/stream-route.js';
 
 /** The sections of the configuration that the API uses. */
 export type ApiConfig = CallerSources['config'] & PublishRouteConfig & PublisherConfig & StreamRouteSources['config'];

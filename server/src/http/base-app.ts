@@ -1,8 +1,9 @@
 /** The common base of the public HTTP app and the admin app: headers, the check of Host, and answers for errors. */
-import express, { type ErrorRequestHandler, type Express, type RequestHandler } from 'express';
+import express from 'express';
+import type { ErrorRequestHandler, Express, RequestHandler } from 'express';
 import { inTurn } from './in-turn.js';
-import { sendProblem } from './problem.js';
 import { refusal } from './problem-codes.js';
+import { sendProblem } from './problem.js';
 
 /** Checks a request's headers. Returns the sentence of the refusal, or undefined. */
 export type CheckHeaders = (headers: { readonly host?: string | undefined }) => string | undefined;

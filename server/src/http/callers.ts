@@ -1,7 +1,8 @@
 /** Authenticates HTTP requests: API keys first, then the same authenticators as for CONNECT. */
 import type { IncomingMessage } from 'node:http';
-import { AuthenticationError, type Authenticator, type Principal } from '../auth/auth.js';
 import { answeredInTime } from '../auth/answer-deadline.js';
+import { AuthenticationError } from '../auth/auth.js';
+import type { Authenticator, Principal } from '../auth/auth.js';
 import { refusal } from './problem-codes.js';
 
 export interface Caller {

@@ -1,29 +1,32 @@
 /** Creates the parts of the HTTP API, for the public app and for an application's own server. */
-import express, { type Express, type Router } from 'express';
+import express from 'express';
+import type { Express, Router } from 'express';
 import { ApiKeys } from '../auth/api-keys.js';
 import type { Authenticator, Policy } from '../auth/auth.js';
 import type { Broker } from '../brokers/broker.js';
 import type { Config } from '../config.js';
-import type { AccessChecks } from './access-checks.js';
-import { createApi, Requests } from './api.js';
-import { EventEncoder, type StreamGroups } from './streams/event-encoder.js';
-import { HttpCounters } from './http-counters.js';
-import { infoRoute } from './info-route.js';
-import { inTurn } from './in-turn.js';
-import { Streams } from './streams/streams.js';
-import type { LoadMeter } from '../load/load-meter.js';
-import type { Log } from '../process/log.js';
-import { isLoopback } from '../net/loopback.js';
-import { Drain, type DrainOptions } from '../session/drain.js';
 import type { GroupCounters } from '../delivery/delivery-counters.js';
 import { Groups } from '../delivery/groups.js';
 import type { MessageEncoder } from '../delivery/message-encoder.js';
+import type { AdmissionQueue } from '../load/admission-queue.js';
+import type { LoadMeter } from '../load/load-meter.js';
+import { isLoopback } from '../net/loopback.js';
+import type { Log } from '../process/log.js';
+import { Drain } from '../session/drain.js';
+import type { DrainOptions } from '../session/drain.js';
 import type { SessionCounters } from '../session/session-counters.js';
 import type { TimerWheel } from '../timing/timer-wheel.js';
 import { createHostCheck, createOriginCheck, LOOPBACK_ONLY } from '../transports/admission.js';
 import { createClientAddress } from '../transports/client-address.js';
-import type { AdmissionQueue } from '../load/admission-queue.js';
 import { websocketPaths } from '../transports/websocket-paths.js';
+import type { AccessChecks } from './access-checks.js';
+import { createApi, Requests } from './api.js';
+import { HttpCounters } from './http-counters.js';
+import { inTurn } from './in-turn.js';
+import { infoRoute } from './info-route.js';
+import { EventEncoder } from './streams/event-encoder.js';
+import type { StreamGroups } from './streams/event-encoder.js';
+import { Streams } from './streams/streams.js';
 
 export interface HttpSources {
   readonly broker: Broker;

@@ -3,7 +3,8 @@
  * (`stomp/errors`); the others occur only over HTTP.
  */
 import { randomInt } from 'node:crypto';
-import { type ErrorCode, isErrorCode } from '../stomp/errors.js';
+import { isErrorCode } from '../stomp/errors.js';
+import type { ErrorCode } from '../stomp/errors.js';
 import { Problem } from './problem.js';
 
 /** Codes that are missing here never answer a request, or are the relay's own fault. */

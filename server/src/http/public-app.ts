@@ -1,7 +1,9 @@
 /** The public HTTP app: the demo page, the API, and an answer for plain requests to the WebSocket path. */
 import { fileURLToPath } from 'node:url';
-import express, { type Express, type Router } from 'express';
-import { type AppOptions, createApp, failed, hostGuard, notFound } from './base-app.js';
+import express from 'express';
+import type { Express, Router } from 'express';
+import { createApp, failed, hostGuard, notFound } from './base-app.js';
+import type { AppOptions } from './base-app.js';
 
 export interface PublicAppOptions extends AppOptions {
   /** The path of the WebSocket transport, then its aliases. */

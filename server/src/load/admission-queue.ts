@@ -4,8 +4,8 @@
  * overloaded, and at most `connectsPerSecondMax` are at other times. The queue is bounded; a client that waits for too
  * long is rejected and may try again later.
  */
-import type { Load } from './load-meter.js';
 import { TurnBudget } from '../timing/turn-budget.js';
+import type { Load } from './load-meter.js';
 import type { RateLimit } from './rate-limiter.js';
 
 export interface PendingClient {

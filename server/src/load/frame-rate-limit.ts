@@ -3,8 +3,8 @@
  * TCP holds back the rest. With `disconnect` the client gets ERROR `too-many-frames`.
  */
 import { StompError } from '../stomp/errors.js';
-import type { RateLimit } from './rate-limiter.js';
 import type { TimerWheel } from '../timing/timer-wheel.js';
+import type { RateLimit } from './rate-limiter.js';
 
 export interface FrameRateOptions {
   /** 0: no limit. */

@@ -8,8 +8,8 @@ import type { KeyObject } from 'node:crypto';
 import type { Socket } from 'node:net';
 import { createSecureContext } from 'node:tls';
 import type { SecureContextOptions, Server, TLSSocket, TlsOptions } from 'node:tls';
-import { WatchedFile } from './watched-file.js';
 import type { Log } from '../process/log.js';
+import { WatchedFile } from './watched-file.js';
 
 export interface TlsPortOptions {
   /** PEM: the relay's certificate and its intermediate certificates. */

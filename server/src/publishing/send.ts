@@ -7,13 +7,15 @@
  * A message cannot be published before its checks: only the broker's `Publication` can publish it, and `check` creates
  * it.
  */
-import type { Principal } from '../auth/auth.js';
+import type { Policy, Principal } from '../auth/auth.js';
 import { requireSend } from '../auth/policy/permission.js';
-import { furtherPermissionsOfSend, type RequiredPermission } from '../auth/policy/required-permissions.js';
-import type { Policy } from '../auth/auth.js';
+import { furtherPermissionsOfSend } from '../auth/policy/required-permissions.js';
+import type { RequiredPermission } from '../auth/policy/required-permissions.js';
 import type { Broker, Message, Publication } from '../brokers/broker.js';
-import { type Destination, parseDestination, parseReplyTo, type TempQueue } from '../destinations/destination.js';
-import { readHeaders, type Sender } from '../destinations/message-headers.js';
+import { parseDestination, parseReplyTo } from '../destinations/destination.js';
+import type { Destination, TempQueue } from '../destinations/destination.js';
+import { readHeaders } from '../destinations/message-headers.js';
+import type { Sender } from '../destinations/message-headers.js';
 
 /** The client that publishes. */
 export interface SendSubject {

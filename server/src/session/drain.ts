@@ -10,9 +10,10 @@
  * If the window is too short for the pace, the sessions end faster, because the process has a deadline. Without other
  * relays (embedded broker) clients cannot move: every session's moment is now.
  */
-import type { ErrorCode } from '../stomp/errors.js';
-import { TICK_MS, type Timer, type TimerWheel } from '../timing/timer-wheel.js';
 import type { Log } from '../process/log.js';
+import type { ErrorCode } from '../stomp/errors.js';
+import { TICK_MS } from '../timing/timer-wheel.js';
+import type { Timer, TimerWheel } from '../timing/timer-wheel.js';
 
 export interface DrainOptions {
   /** Maximum number of sessions that end in any second. */

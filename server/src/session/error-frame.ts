@@ -1,6 +1,8 @@
 /** The content of an ERROR: code and short text from `stomp/errors`, and the sentence of the error itself. */
-import { type ErrorCode, ERRORS, isErrorCode } from '../stomp/errors.js';
-import { type Frame, VERSIONS } from '../stomp/frame.js';
+import { ERRORS, isErrorCode } from '../stomp/errors.js';
+import type { ErrorCode } from '../stomp/errors.js';
+import { VERSIONS } from '../stomp/frame.js';
+import type { Frame } from '../stomp/frame.js';
 
 /** The parts of a frame that identify it. */
 export type RefusedFrame = Pick<Frame, 'command' | 'headers'>;

@@ -6,7 +6,8 @@
  * keeps the interval without bookkeeping for each delivery. In: any byte is a sign of life, so the session only sets a
  * number when data arrives.
  */
-import { TICK_MS, type Timer, type TimerWheel } from '../timing/timer-wheel.js';
+import { TICK_MS } from '../timing/timer-wheel.js';
+import type { Timer, TimerWheel } from '../timing/timer-wheel.js';
 
 export interface HeartBeatListener {
   sendHeartBeat(): void;

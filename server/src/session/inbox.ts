@@ -10,10 +10,11 @@
  *         --too many frames per second----> queued --a pause-------> ready
  *   (any of them --close--> over)
  */
-import type { Frame, Version } from '../stomp/frame.js';
-import { Parser, type ParserLimits } from '../stomp/parser.js';
 import type { FrameRateLimit } from '../load/frame-rate-limit.js';
 import type { FrameScheduler } from '../load/frame-scheduler.js';
+import type { Frame, Version } from '../stomp/frame.js';
+import { Parser } from '../stomp/parser.js';
+import type { ParserLimits } from '../stomp/parser.js';
 import type { SendQueue } from './send-queue.js';
 
 /** The session. It closes the inbox after `refuse` or `fail`, unless it survives the error. */

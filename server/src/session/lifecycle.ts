@@ -8,11 +8,12 @@
  * and answers all frames of the client, and waits until the client has read its output. When the connection is lost,
  * the frames that have arrived are still handled.
  */
-import { type ErrorCode, ERRORS } from '../stomp/errors.js';
-import type { SessionState } from '../stomp/rules.js';
 import type { GroupMember } from '../delivery/group.js';
 import type { Groups } from '../delivery/groups.js';
 import type { Subscriptions } from '../delivery/subscriptions.js';
+import { ERRORS } from '../stomp/errors.js';
+import type { ErrorCode } from '../stomp/errors.js';
+import type { SessionState } from '../stomp/rules.js';
 import type { Inbox } from './inbox.js';
 import type { SendQueue } from './send-queue.js';
 

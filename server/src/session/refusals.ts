@@ -2,10 +2,14 @@
  * Refusals of frames. A client with soft-errors gets a report if the session can continue; otherwise the session ends
  * with ERROR (STOMP 1.2, "ERROR").
  */
-import { type ErrorCode, ERRORS, StompError } from '../stomp/errors.js';
-import { type ErrorReport, levelOf, type RefusedFrame, reportOf, UNFORESEEN } from './error-frame.js';
-import { closeOf, type Lifecycle } from './lifecycle.js';
-import { extensionsOf, notifyRefused, type ReplyTarget, writeError } from './replies.js';
+import { ERRORS, StompError } from '../stomp/errors.js';
+import type { ErrorCode } from '../stomp/errors.js';
+import { levelOf, reportOf, UNFORESEEN } from './error-frame.js';
+import type { ErrorReport, RefusedFrame } from './error-frame.js';
+import { closeOf } from './lifecycle.js';
+import type { Lifecycle } from './lifecycle.js';
+import { extensionsOf, notifyRefused, writeError } from './replies.js';
+import type { ReplyTarget } from './replies.js';
 import type { SendQueue } from './send-queue.js';
 import type { SessionContext } from './session-context.js';
 

@@ -5,11 +5,13 @@
 import type { MessageEncoder } from '../delivery/message-encoder.js';
 import type { Outbox } from '../delivery/outbox.js';
 import { encodeFrame } from '../stomp/encoder.js';
-import { EMPTY_BODY, type Frame, type Version } from '../stomp/frame.js';
-import { type Extensions, NO_EXTENSIONS } from '../stomp/negotiation.js';
+import { EMPTY_BODY } from '../stomp/frame.js';
+import type { Frame, Version } from '../stomp/frame.js';
+import { NO_EXTENSIONS } from '../stomp/negotiation.js';
+import type { Extensions } from '../stomp/negotiation.js';
 import type { Connection } from '../transports/connection.js';
-import { type ErrorReport, errorHeaders, refusalHeaders } from './error-frame.js';
-import type { RefusedFrame } from './error-frame.js';
+import { errorHeaders, refusalHeaders } from './error-frame.js';
+import type { ErrorReport, RefusedFrame } from './error-frame.js';
 
 type Headers = readonly [string, string][];
 

@@ -1,15 +1,15 @@
 /** The services that all sessions of a relay share, and the bounds of each session. Created once by `components.ts`. */
 import type { Authenticator, Policy, Principal } from '../auth/auth.js';
 import type { CheckedBroker } from '../brokers/broker.js';
-import type { ParserLimits } from '../stomp/parser.js';
-import type { FrameRateOptions } from '../load/frame-rate-limit.js';
-import type { RateLimit } from '../load/rate-limiter.js';
-import type { Load } from '../load/load-meter.js';
 import type { Groups } from '../delivery/groups.js';
 import type { MessageEncoder } from '../delivery/message-encoder.js';
-import type { SessionCounters } from './session-counters.js';
-import type { TimerWheel } from '../timing/timer-wheel.js';
+import type { FrameRateOptions } from '../load/frame-rate-limit.js';
+import type { Load } from '../load/load-meter.js';
+import type { RateLimit } from '../load/rate-limiter.js';
 import type { Log } from '../process/log.js';
+import type { ParserLimits } from '../stomp/parser.js';
+import type { TimerWheel } from '../timing/timer-wheel.js';
+import type { SessionCounters } from './session-counters.js';
 
 /** Defaults, units and ranges are in `config.ts`. */
 export interface SessionOptions extends FrameRateOptions {

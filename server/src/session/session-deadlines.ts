@@ -3,9 +3,11 @@ import { HEART_BEAT_EOL } from '../stomp/encoder.js';
 import { StompError } from '../stomp/errors.js';
 import type { AgreedHeartBeat } from '../stomp/negotiation.js';
 import type { Timer } from '../timing/timer-wheel.js';
-import { HeartBeat, type HeartBeatListener } from './heart-beat.js';
+import { HeartBeat } from './heart-beat.js';
+import type { HeartBeatListener } from './heart-beat.js';
 import type { SessionContext } from './session-context.js';
-import { type TokenLife, type TokenSession, watchToken } from './token-life.js';
+import { watchToken } from './token-life.js';
+import type { TokenLife, TokenSession } from './token-life.js';
 
 /** The session. */
 export interface DeadlinesHost extends TokenSession {

@@ -3,17 +3,19 @@
  * (`drain.ts`).
  */
 import type { Principal } from '../auth/auth.js';
-import { isLoopback, networkOf } from '../net/loopback.js';
-import { StompError } from '../stomp/errors.js';
-import type { Connection, Peer } from '../transports/connection.js';
-import { Drain, type DrainOptions } from './drain.js';
 import type { Rejection } from '../load/admission-queue.js';
 import { FrameScheduler } from '../load/frame-scheduler.js';
 import { Quota } from '../load/quota.js';
 import { ReadThrottle } from '../load/read-throttle.js';
-import { Session, type SessionOwner } from './session.js';
+import { isLoopback, networkOf } from '../net/loopback.js';
+import { StompError } from '../stomp/errors.js';
+import type { Connection, Peer } from '../transports/connection.js';
+import { Drain } from './drain.js';
+import type { DrainOptions } from './drain.js';
 import type { SessionContext } from './session-context.js';
 import type { ObservedSession, SessionSource } from './session-info.js';
+import { Session } from './session.js';
+import type { SessionOwner } from './session.js';
 
 export interface SessionsOptions {
   readonly sessionsMax: number;

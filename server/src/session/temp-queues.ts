@@ -3,11 +3,11 @@
  * session. Replies need no SUBSCRIBE and have the queue's name as their subscription, as in RabbitMQ's STOMP plugin.
  */
 import type { BrokerChannel, RoutedMessage } from '../brokers/broker.js';
+import type { DeliveryHost } from '../delivery/dedicated-subscription.js';
+import { messageHead, withDroppedHeader } from '../delivery/message-encoder.js';
 import type { TempQueue } from '../destinations/destination.js';
 import { StompError } from '../stomp/errors.js';
 import type { Version } from '../stomp/frame.js';
-import { messageHead, withDroppedHeader } from '../delivery/message-encoder.js';
-import type { DeliveryHost } from '../delivery/dedicated-subscription.js';
 
 export class TempQueues {
   /** The broker's name of each queue, or the promise for it. */

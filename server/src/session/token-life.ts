@@ -5,7 +5,8 @@
 import type { MessageEncoder } from '../delivery/message-encoder.js';
 import { StompError } from '../stomp/errors.js';
 import type { Timer, TimerWheel } from '../timing/timer-wheel.js';
-import { extensionsOf, notify, type ReplyTarget } from './replies.js';
+import { extensionsOf, notify } from './replies.js';
+import type { ReplyTarget } from './replies.js';
 
 const CHECK_AGAIN_MS = 60_000;
 

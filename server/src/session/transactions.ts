@@ -3,9 +3,9 @@
  * when it arrives. Their number, frames and bytes are bounded. The end of the session aborts open transactions.
  */
 import type { Outcome } from '../brokers/broker.js';
-import { StompError } from '../stomp/errors.js';
-import type { Send } from '../publishing/send.js';
 import type { Claim } from '../delivery/acks.js';
+import type { Send } from '../publishing/send.js';
+import { StompError } from '../stomp/errors.js';
 
 export type TransactionStep =
   | {

@@ -10,11 +10,11 @@ import { randomUUID } from 'node:crypto';
 import { createServer } from 'node:net';
 import type { AddressInfo, Server, Socket } from 'node:net';
 import { createServer as createTlsServer } from 'node:tls';
+import type { AdmissionQueue, Rejection } from '../load/admission-queue.js';
 import { takenBytes } from '../net/taken-bytes.js';
 import type { TlsPort } from '../net/tls-port.js';
 import { NO_LISTENER } from './connection.js';
 import type { AcceptConnection, Connection, Encoding, Peer } from './connection.js';
-import type { AdmissionQueue, Rejection } from '../load/admission-queue.js';
 
 export interface TcpOptions {
   readonly closeTimeoutMs: number;

@@ -18,8 +18,8 @@ import { WebSocket } from 'ws';
 import { takenBytes } from '../net/taken-bytes.js';
 import { NO_LISTENER } from './connection.js';
 import type { Connection, Encoding } from './connection.js';
-import { DEFLATE_ENCODING, PLAIN_ENCODING, unwrapMessages } from './websocket-encoding.js';
 import type { Pingable, PingWheel } from './ping-wheel.js';
+import { DEFLATE_ENCODING, PLAIN_ENCODING, unwrapMessages } from './websocket-encoding.js';
 
 /** RFC 6455, section 5.5: a control frame has 125 bytes, two of which are the close code. */
 const REASON_MAX_BYTES = 123;

@@ -1,7 +1,7 @@
 /** Messages between the primary process and its workers. */
-import type { Config } from '../config.js';
 import type { MetricValues } from '../admin/metrics.js';
 import type { Argument, Operation } from '../admin/operations.js';
+import type { Config } from '../config.js';
 import type { Listening, StopOptions } from '../relay.js';
 
 /** Questions to a worker, with the types of their answers. */

@@ -2,8 +2,8 @@
  * Runs an operator's request at all workers at the same time, and joins their results. The answer names workers that
  * did not respond in time.
  */
-import type { Answer, Argument, AskOperation, Operation, Result } from '../admin/operations.js';
 import { joinPages } from '../admin/keyset-page.js';
+import type { Answer, Argument, AskOperation, Operation, Result } from '../admin/operations.js';
 import type { WorkerProcess } from './worker-process.js';
 
 type AskedWorker = Pick<WorkerProcess, 'number' | 'ask'>;

@@ -9,11 +9,11 @@
  */
 import type { Server } from 'node:http';
 import { openAdminPort } from '../admin/admin-port.js';
+import { createPrimaryMetrics } from '../admin/metrics.js';
+import type { MetricValues } from '../admin/metrics.js';
 import type { Config } from '../config.js';
 import { createLog, droppedLogLines } from '../process/json-log.js';
 import type { Log } from '../process/log.js';
-import { createPrimaryMetrics } from '../admin/metrics.js';
-import type { MetricValues } from '../admin/metrics.js';
 import type { Listening, StopOptions } from '../relay.js';
 import { CrashHistory } from './crash-history.js';
 import { workerConfig } from './worker-config.js';

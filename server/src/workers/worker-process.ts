@@ -2,8 +2,8 @@
 import cluster from 'node:cluster';
 import type { Worker } from 'node:cluster';
 import { fileURLToPath } from 'node:url';
-import type { Config } from '../config.js';
 import type { MetricValues } from '../admin/metrics.js';
+import type { Config } from '../config.js';
 import type { Listening, StopOptions } from '../relay.js';
 import type { Answers, FromWorker, OperationOrder, Question, StartProblem, ToWorker } from './worker-messages.js';
 

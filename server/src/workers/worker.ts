@@ -3,8 +3,8 @@
  * and the primary process serves the admin port. If the primary dies, node:cluster ends the worker at once.
  */
 import '../process/young-generation.js';
-import { createLog } from '../process/json-log.js';
 import { perform } from '../admin/operations.js';
+import { createLog } from '../process/json-log.js';
 import { createRelay } from '../relay.js';
 import type { Relay, StopOptions } from '../relay.js';
 import { endInOrderAfterCrash } from './last-words.js';

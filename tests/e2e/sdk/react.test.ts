@@ -1,6 +1,6 @@
 /** The hooks in a page: under StrictMode, with a flood of messages, and with very many mounts. */
-import { Client as StompClient } from '@stomp/stompjs';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from '@jest/globals';
+import { Client as StompClient } from '@stomp/stompjs';
 import { WebSocket } from 'ws';
 import { eventually } from '../../support/deadline.js';
 import type { RelayProcess } from '../relay-process.js';

@@ -1,6 +1,7 @@
 /** Lost connections: the client restores them without any code of the page. */
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from '@jest/globals';
-import { type RelayProcess, startRelay } from '../relay-process.js';
+import { startRelay } from '../relay-process.js';
+import type { RelayProcess } from '../relay-process.js';
 import { Stage } from './stage.js';
 import type { Tab } from './tab.js';
 

@@ -4,7 +4,8 @@
  */
 import type { DestinationCount, SessionSummary } from '../../../server/src/admin/session-directory.js';
 import { UsersChromium } from '../chromium.js';
-import { type RelayProcess, startRelay } from '../relay-process.js';
+import { startRelay } from '../relay-process.js';
+import type { RelayProcess } from '../relay-process.js';
 import { Pages } from './pages.js';
 import { Tab } from './tab.js';
 

@@ -5,7 +5,8 @@
 import { once } from 'node:events';
 import type { IncomingMessage } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { type WebSocket, WebSocketServer } from 'ws';
+import { WebSocketServer } from 'ws';
+import type { WebSocket } from 'ws';
 import { Inbox } from '../../../server/src/contract/test-inbox.js';
 
 const HEART_BEAT_MS = 1_000;

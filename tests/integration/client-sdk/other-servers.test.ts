@@ -1,17 +1,12 @@
 /** The client on another STOMP server: the README's table about RabbitMQ's Web STOMP. */
 import { randomUUID } from 'node:crypto';
 import { afterAll, afterEach, beforeAll, describe, expect, jest, test } from '@jest/globals';
-import {
-  createClient,
-  type Client,
-  type ClientOptions,
-  type ConnectionState,
-  type Message,
-  type SubscriptionState,
-} from 'stomp-relay-client';
+import { createClient } from 'stomp-relay-client';
+import type { Client, ClientOptions, ConnectionState, Message, SubscriptionState } from 'stomp-relay-client';
 import { WebSocket } from 'ws';
 import { Inbox } from '../../../server/src/contract/test-inbox.js';
-import { createVhost, rabbitmq, type Vhost } from '../../support/rabbitmq.js';
+import { createVhost, rabbitmq } from '../../support/rabbitmq.js';
+import type { Vhost } from '../../support/rabbitmq.js';
 
 jest.setTimeout(20_000);
 const clients: Client[] = [];

@@ -7,8 +7,10 @@ import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals
 import ts from 'typescript';
 import { codeBlocks } from '../../support/code-blocks.js';
 import { withDeadline } from '../../support/deadline.js';
-import { packClient, type Consumer } from '../../support/packed-client.js';
-import { startRelay, type TestRelay } from '../../support/relay.js';
+import { packClient } from '../../support/packed-client.js';
+import type { Consumer } from '../../support/packed-client.js';
+import { startRelay } from '../../support/relay.js';
+import type { TestRelay } from '../../support/relay.js';
 
 jest.setTimeout(120_000);
 

@@ -1,14 +1,15 @@
 /** The client against relays, with each broker behind them: in normal operation, and after failures. */
 import { once } from 'node:events';
 import { afterAll, afterEach, beforeAll, describe, expect, jest, test } from '@jest/globals';
-import { WebSocket } from 'ws';
 import { createClient } from 'stomp-relay-client';
 import type { Client, ClientOptions, ConnectionState, Message, SubscriptionState } from 'stomp-relay-client';
+import { WebSocket } from 'ws';
+import { Inbox } from '../../../server/src/contract/test-inbox.js';
 import type { ConfigInput } from '../../../server/src/index.js';
 import { eventually } from '../../support/deadline.js';
 import { freePorts } from '../../support/free-ports.js';
-import { Inbox } from '../../../server/src/contract/test-inbox.js';
-import { BROKERS, createBroker, startRelay, type TestBroker, type TestRelay } from '../../support/relay.js';
+import { BROKERS, createBroker, startRelay } from '../../support/relay.js';
+import type { TestBroker, TestRelay } from '../../support/relay.js';
 import { TcpProxy } from '../../support/tcp-proxy.js';
 import { createIssuer, fileWith, nowSeconds } from '../../support/tokens.js';
 

@@ -1,11 +1,15 @@
 /** amqplib as a back end of browsers: it publishes to exchanges, consumes queues and replies. */
-import { afterAll, afterEach, beforeAll, expect, test } from '@jest/globals';
-import amqp, { type Channel, type ChannelModel, type ConsumeMessage } from 'amqplib';
 import { randomUUID } from 'node:crypto';
+import { afterAll, afterEach, beforeAll, expect, test } from '@jest/globals';
+import amqp from 'amqplib';
+import type { Channel, ChannelModel, ConsumeMessage } from 'amqplib';
 import { Inbox } from '../../../server/src/contract/test-inbox.js';
-import { createVhost, type Vhost } from '../../support/rabbitmq.js';
-import { startRelay, type TestRelay } from '../../support/relay.js';
-import { connectStomp, type StompClient } from '../../support/stomp-client.js';
+import { createVhost } from '../../support/rabbitmq.js';
+import type { Vhost } from '../../support/rabbitmq.js';
+import { startRelay } from '../../support/relay.js';
+import type { TestRelay } from '../../support/relay.js';
+import { connectStomp } from '../../support/stomp-client.js';
+import type { StompClient } from '../../support/stomp-client.js';
 
 const name = () => `back-end-${randomUUID()}`;
 

@@ -1,13 +1,15 @@
 /** The unmodified library @stomp/rx-stomp: observables that survive reconnects, and RPC over temporary queues. */
-import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
-import { RxStomp, RxStompRPC, type RxStompConfig } from '@stomp/rx-stomp';
-import type { IMessage } from '@stomp/stompjs';
 import { randomUUID } from 'node:crypto';
+import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
+import { RxStomp, RxStompRPC } from '@stomp/rx-stomp';
+import type { RxStompConfig } from '@stomp/rx-stomp';
+import type { IMessage } from '@stomp/stompjs';
 import { filter, firstValueFrom, take, timeout, toArray } from 'rxjs';
 import { WebSocket } from 'ws';
-import { withDeadline } from '../../support/deadline.js';
 import { Inbox } from '../../../server/src/contract/test-inbox.js';
-import { BROKERS, createBroker, startRelay, type TestBroker, type TestRelay } from '../../support/relay.js';
+import { withDeadline } from '../../support/deadline.js';
+import { BROKERS, createBroker, startRelay } from '../../support/relay.js';
+import type { TestBroker, TestRelay } from '../../support/relay.js';
 
 Object.assign(global, { WebSocket });
 

@@ -1,9 +1,10 @@
 /** The unmodified Python library stomp.py, over TCP in all versions and over WebSocket, by the program stomp-py.py. */
-import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { pythonWithStomp, runPython } from '../../support/python.js';
-import { BROKERS, createBroker, startRelay, type TestBroker, type TestRelay } from '../../support/relay.js';
+import { BROKERS, createBroker, startRelay } from '../../support/relay.js';
+import type { TestBroker, TestRelay } from '../../support/relay.js';
 
 const PROGRAM = readFileSync(path.join(__dirname, 'stomp-py.py'), 'utf8');
 const PROGRAM_MS = 100_000;

@@ -1,14 +1,16 @@
 /** The unmodified library stompit over TCP: bodies as streams, failover, and its own limits for frames. */
-import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
 import { randomBytes, randomUUID } from 'node:crypto';
 import { Readable } from 'node:stream';
 import { buffer } from 'node:stream/consumers';
 import { pipeline } from 'node:stream/promises';
-import stompit, { type Channel, type Client, type Message } from 'stompit';
+import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
+import stompit from 'stompit';
+import type { Channel, Client, Message } from 'stompit';
+import { Inbox } from '../../../server/src/contract/test-inbox.js';
 import { withDeadline } from '../../support/deadline.js';
 import { freePorts } from '../../support/free-ports.js';
-import { Inbox } from '../../../server/src/contract/test-inbox.js';
-import { BROKERS, createBroker, startRelay, type TestBroker, type TestRelay } from '../../support/relay.js';
+import { BROKERS, createBroker, startRelay } from '../../support/relay.js';
+import type { TestBroker, TestRelay } from '../../support/relay.js';
 
 const WAIT_MS = 10_000;
 const name = () => `stompit-${randomUUID()}`;

@@ -1,9 +1,10 @@
 /** @stomp/stompjs as documented for Node, with WebSocket as a global, and promises around its callbacks. */
-import { Client, type IFrame, type IMessage, type StompConfig, type StompHeaders } from '@stomp/stompjs';
 import { randomUUID } from 'node:crypto';
+import { Client } from '@stomp/stompjs';
+import type { IFrame, IMessage, StompConfig, StompHeaders } from '@stomp/stompjs';
 import { WebSocket } from 'ws';
-import { withDeadline } from '../../support/deadline.js';
 import { Inbox } from '../../../server/src/contract/test-inbox.js';
+import { withDeadline } from '../../support/deadline.js';
 
 Object.assign(global, { WebSocket });
 

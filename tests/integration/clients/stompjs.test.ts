@@ -1,11 +1,13 @@
 /** The unmodified library @stomp/stompjs over `ws` in Node. */
+import { randomUUID } from 'node:crypto';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
 import type { StompConfig } from '@stomp/stompjs';
 import { ReconnectionTimeMode, TickerStrategy, Versions } from '@stomp/stompjs';
-import { randomUUID } from 'node:crypto';
 import { WebSocket } from 'ws';
-import { BROKERS, createBroker, startRelay, type TestBroker, type TestRelay } from '../../support/relay.js';
-import { startClient, type TestClient } from './stompjs-client.js';
+import { BROKERS, createBroker, startRelay } from '../../support/relay.js';
+import type { TestBroker, TestRelay } from '../../support/relay.js';
+import { startClient } from './stompjs-client.js';
+import type { TestClient } from './stompjs-client.js';
 
 const name = () => `stompjs-${randomUUID()}`;
 /** Characters of one to four bytes, and characters with a meaning in STOMP or AMQP. */

@@ -1,5 +1,6 @@
 /** Compares two transcripts, and checks the lines that differ against the table of deliberate differences. */
-import { DELIBERATE, type Difference } from './deliberate.js';
+import { DELIBERATE } from './deliberate.js';
+import type { Difference } from './deliberate.js';
 import type { Transcript } from './stage.js';
 
 /** The lines that only one of two transcripts has, in order. */

@@ -2,16 +2,19 @@
  * Plays each scenario against RabbitMQ's own Web STOMP and against a relay, each with its own vhost on the same
  * RabbitMQ. The clients must receive the same, apart from the table of deliberate differences.
  */
-import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
-import { createVhost, rabbitmq, type Vhost } from '../../support/rabbitmq.js';
-import { startRelay, type TestRelay } from '../../support/relay.js';
-import { compatibilityPage } from './compatibility-page.js';
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { createVhost, rabbitmq } from '../../support/rabbitmq.js';
+import type { Vhost } from '../../support/rabbitmq.js';
+import { startRelay } from '../../support/relay.js';
+import type { TestRelay } from '../../support/relay.js';
 import { complaints, gapBetween } from './compare.js';
+import { compatibilityPage } from './compatibility-page.js';
 import { DELIBERATE } from './deliberate.js';
 import { SCENARIOS } from './scenarios/index.js';
-import { perform, placeOf, type Server } from './stage.js';
+import { perform, placeOf } from './stage.js';
+import type { Server } from './stage.js';
 
 const PAGE = path.join(__dirname, '../../../docs/compatibility.md');
 

@@ -2,9 +2,11 @@
  * The environment of a scenario: STOMP clients of one server, and an AMQP back end on its broker. Each client records
  * the frames that it receives line by line (player.ts), so that two servers can be compared.
  */
-import amqp, { type Channel, type ChannelModel } from 'amqplib';
+import amqp from 'amqplib';
+import type { Channel, ChannelModel } from 'amqplib';
 import type { Vhost } from '../../support/rabbitmq.js';
-import { connectStomp, openStomp, type StompClient } from '../../support/stomp-client.js';
+import { connectStomp, openStomp } from '../../support/stomp-client.js';
+import type { StompClient } from '../../support/stomp-client.js';
 import { Player, TheEnd } from './player.js';
 
 /** A STOMP server and its vhost. */

@@ -3,14 +3,18 @@
  * a queue and consume it. The clients are unmodified stompjs, which reconnects by itself. Half of them use the
  * extension `drain` and move on request.
  */
-import { Client, type IMessage } from '@stomp/stompjs';
 import { afterAll, afterEach, beforeAll, expect, test } from '@jest/globals';
+import { Client } from '@stomp/stompjs';
+import type { IMessage } from '@stomp/stompjs';
 import { WebSocket } from 'ws';
-import { type Backend, Balancer } from '../../support/balancer.js';
+import { Balancer } from '../../support/balancer.js';
+import type { Backend } from '../../support/balancer.js';
 import { eventually } from '../../support/deadline.js';
 import { freePorts } from '../../support/free-ports.js';
-import { createVhost, type Vhost } from '../../support/rabbitmq.js';
-import { type CliProcess, RelayCli } from '../../support/relay-cli.js';
+import { createVhost } from '../../support/rabbitmq.js';
+import type { Vhost } from '../../support/rabbitmq.js';
+import { RelayCli } from '../../support/relay-cli.js';
+import type { CliProcess } from '../../support/relay-cli.js';
 
 const CLIENTS = 60;
 const SESSIONS_PER_SECOND = 10;

@@ -3,10 +3,13 @@
  */
 import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
 import { eventually } from '../../support/deadline.js';
-import { createVhost, rabbitmq, type Vhost } from '../../support/rabbitmq.js';
-import { type CliProcess, isAlive, RelayCli, workersOf } from '../../support/relay-cli.js';
+import { createVhost, rabbitmq } from '../../support/rabbitmq.js';
+import type { Vhost } from '../../support/rabbitmq.js';
+import { isAlive, RelayCli, workersOf } from '../../support/relay-cli.js';
+import type { CliProcess } from '../../support/relay-cli.js';
+import { connectStomp, frame, openStomp } from '../../support/stomp-client.js';
+import type { StompClient } from '../../support/stomp-client.js';
 import { TcpProxy } from '../../support/tcp-proxy.js';
-import { connectStomp, frame, openStomp, type StompClient } from '../../support/stomp-client.js';
 
 let vhost: Vhost;
 let cli: RelayCli;

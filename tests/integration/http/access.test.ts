@@ -8,9 +8,11 @@ import { SignJWT } from 'jose';
 import { ApiKeys, createApiKey } from '../../../server/src/auth/api-keys.js';
 import { hashPassword } from '../../../server/src/auth/logins/password-hash.js';
 import type { Policy } from '../../../server/src/index.js';
-import { startRelay, type TestRelay } from '../../support/relay.js';
+import { startRelay } from '../../support/relay.js';
+import type { TestRelay } from '../../support/relay.js';
 import { stageRelays, unique } from '../stomp/relay-stage.js';
-import { apiUrl, basic, get, type HttpHeaders, post, RawRequest, streamUrl, TestStream } from './http-client.js';
+import { apiUrl, basic, get, post, RawRequest, streamUrl, TestStream } from './http-client.js';
+import type { HttpHeaders } from './http-client.js';
 
 const secret = 'a secret of tests that is long enough for HS256, really';
 const directory = mkdtempSync(path.join(tmpdir(), 'relay-http-'));

@@ -1,9 +1,10 @@
 /** Clients of the HTTP API for tests: requests, and streams by EventSource and by bare sockets. */
 import { once } from 'node:events';
-import { connect, type Socket } from 'node:net';
+import { connect } from 'node:net';
+import type { Socket } from 'node:net';
 import { EventSource } from 'eventsource';
-import { withDeadline } from '../../support/deadline.js';
 import { Inbox } from '../../../server/src/contract/test-inbox.js';
+import { withDeadline } from '../../support/deadline.js';
 import type { TestRelay } from '../../support/relay.js';
 
 const DEADLINE_MS = 10_000;

@@ -7,11 +7,12 @@ import { Ajv2020 } from 'ajv/dist/2020.js';
 import addFormats from 'ajv-formats';
 import type { Router } from 'express';
 import { parse } from 'yaml';
+import { createComponents } from '../../../server/src/components.js';
 import { createConfig } from '../../../server/src/config.js';
 import { PROBLEM_CODES } from '../../../server/src/http/problem-codes.js';
-import { createComponents } from '../../../server/src/components.js';
 import { stageRelays, unique } from '../stomp/relay-stage.js';
-import { get, type HttpHeaders, post, streamUrl, TestStream } from './http-client.js';
+import { get, post, streamUrl, TestStream } from './http-client.js';
+import type { HttpHeaders } from './http-client.js';
 
 const FILE = path.resolve(import.meta.dirname, '../../../docs/openapi.yaml');
 

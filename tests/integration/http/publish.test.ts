@@ -1,10 +1,11 @@
 /** `POST /api/messages` on both brokers, over HTTP. */
 import { describe, expect, test } from '@jest/globals';
-import { BrokerError, type Broker } from '../../../server/src/brokers/broker.js';
+import { BrokerError } from '../../../server/src/brokers/broker.js';
+import type { Broker } from '../../../server/src/brokers/broker.js';
 import { MemoryBroker } from '../../../server/src/brokers/memory/memory-broker.js';
 import { createConfig } from '../../../server/src/config.js';
-import type { Policy } from '../../../server/src/index.js';
 import { Inbox } from '../../../server/src/contract/test-inbox.js';
+import type { Policy } from '../../../server/src/index.js';
 import { BROKERS, startRelay } from '../../support/relay.js';
 import { nextBodies, nextBody, stageRelays, unique } from '../stomp/relay-stage.js';
 import { basic, post } from './http-client.js';

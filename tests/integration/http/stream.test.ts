@@ -1,9 +1,11 @@
 /** `GET /api/stream`: Server-Sent Events for the `eventsource` package and for bare sockets, on both brokers. */
 import { afterEach, describe, expect, test } from '@jest/globals';
 import { eventually } from '../../support/deadline.js';
-import { BROKERS, startRelay, type TestRelay } from '../../support/relay.js';
+import { BROKERS, startRelay } from '../../support/relay.js';
+import type { TestRelay } from '../../support/relay.js';
 import { stageRelays, unique } from '../stomp/relay-stage.js';
-import { basic, get, type HttpHeaders, metric, post, RawRequest, streamUrl, TestStream } from './http-client.js';
+import { basic, get, metric, post, RawRequest, streamUrl, TestStream } from './http-client.js';
+import type { HttpHeaders } from './http-client.js';
 
 const open: (TestStream | RawRequest)[] = [];
 afterEach(() => {

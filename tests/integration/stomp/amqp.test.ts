@@ -1,6 +1,7 @@
 /** AMQP back ends behind RabbitMQ: their messages as STOMP frames, and SENDs as AMQP messages. */
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import { type Channel, type ChannelModel, connect, type GetMessage } from 'amqplib';
+import { connect } from 'amqplib';
+import type { Channel, ChannelModel, GetMessage } from 'amqplib';
 import { eventually } from '../../support/deadline.js';
 import { TRANSPORTS } from '../../support/relay.js';
 import { nextBody, refuses, stageRelays, unique } from './relay-stage.js';

@@ -3,12 +3,13 @@
  * the same relay is not affected.
  */
 import { randomBytes } from 'node:crypto';
-import { connect as connectTcp } from 'node:net';
 import { once } from 'node:events';
+import { connect as connectTcp } from 'node:net';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
-import { TRANSPORTS } from '../../support/relay.js';
-import { connectStomp, frame, type StompClient } from '../../support/stomp-client.js';
 import { eventually } from '../../support/deadline.js';
+import { TRANSPORTS } from '../../support/relay.js';
+import { connectStomp, frame } from '../../support/stomp-client.js';
+import type { StompClient } from '../../support/stomp-client.js';
 import { expectRefusal, nextBody, stageRelays, unique } from './relay-stage.js';
 
 const MIB = 1024 * 1024;

@@ -2,9 +2,12 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import amqp from 'amqplib';
 import { eventually } from '../../support/deadline.js';
-import { createVhost, type Vhost } from '../../support/rabbitmq.js';
-import { startRelay, type TestRelay } from '../../support/relay.js';
-import { connectStomp, frame, type StompClient } from '../../support/stomp-client.js';
+import { createVhost } from '../../support/rabbitmq.js';
+import type { Vhost } from '../../support/rabbitmq.js';
+import { startRelay } from '../../support/relay.js';
+import type { TestRelay } from '../../support/relay.js';
+import { connectStomp, frame } from '../../support/stomp-client.js';
+import type { StompClient } from '../../support/stomp-client.js';
 import { TcpProxy } from '../../support/tcp-proxy.js';
 import { unique } from './relay-stage.js';
 

@@ -1,7 +1,8 @@
 /** Frames on the wire: splits, line ends, escapes, lengths, encodings (STOMP 1.2, "STOMP Frames"). */
 import { beforeEach, describe, expect, test } from '@jest/globals';
 import { TRANSPORTS } from '../../support/relay.js';
-import { frame, type StompClient } from '../../support/stomp-client.js';
+import { frame } from '../../support/stomp-client.js';
+import type { StompClient } from '../../support/stomp-client.js';
 import { expectRefusal, stageRelays, unique, VERSIONS } from './relay-stage.js';
 
 describe.each(TRANSPORTS)('over %s', (transport) => {

@@ -1,9 +1,10 @@
 /** Client behaviour that no single clause of the specification covers: reloads, races, bursts, order of answers. */
-import { connect as connectTcp } from 'node:net';
 import { once } from 'node:events';
+import { connect as connectTcp } from 'node:net';
 import { beforeEach, describe, expect, test } from '@jest/globals';
 import { startRelay, TRANSPORTS } from '../../support/relay.js';
-import { connectStomp, frame, type StompClient } from '../../support/stomp-client.js';
+import { connectStomp, frame } from '../../support/stomp-client.js';
+import type { StompClient } from '../../support/stomp-client.js';
 import { bodiesUntilNow, EVERYWHERE, nextBodies, nextBody, refuses, stageRelays, unique } from './relay-stage.js';
 
 describe.each(EVERYWHERE)('on $broker over $transport', ({ broker, transport }) => {

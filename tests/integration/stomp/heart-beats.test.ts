@@ -1,7 +1,7 @@
 /** Heart-beats in both directions (STOMP 1.2, "Heart-beating"), and silent clients. */
 import { describe, expect, test } from '@jest/globals';
-import { TRANSPORTS } from '../../support/relay.js';
 import { eventually } from '../../support/deadline.js';
+import { TRANSPORTS } from '../../support/relay.js';
 import { expectRefusal, stageRelays, unique } from './relay-stage.js';
 
 describe.each(TRANSPORTS)('over %s', (transport) => {

@@ -1,9 +1,11 @@
 /** Two relays on one RabbitMQ: traffic and receipts between them, and the cost of topics at the broker. */
 import { beforeEach, describe, expect, test } from '@jest/globals';
-import { createVhost, type Vhost } from '../../support/rabbitmq.js';
 import { eventually } from '../../support/deadline.js';
+import { createVhost } from '../../support/rabbitmq.js';
+import type { Vhost } from '../../support/rabbitmq.js';
 import { startRelay, TRANSPORTS } from '../../support/relay.js';
-import { connectStomp, frame, type StompClient } from '../../support/stomp-client.js';
+import { connectStomp, frame } from '../../support/stomp-client.js';
+import type { StompClient } from '../../support/stomp-client.js';
 import { bodiesUntilNow, nextBodies, nextBody, refuses, stageRelays, unique } from './relay-stage.js';
 
 describe.each(TRANSPORTS)('over %s', (transport) => {

@@ -3,10 +3,12 @@
  * pause or an HTTP status that names the limit, and a healthy client on the same relay is not affected.
  */
 import { once } from 'node:events';
-import { connect as connectSocket, type Socket } from 'node:net';
+import { connect as connectSocket } from 'node:net';
+import type { Socket } from 'node:net';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { TRANSPORTS } from '../../support/relay.js';
-import { connectStomp, type StompClient } from '../../support/stomp-client.js';
+import { connectStomp } from '../../support/stomp-client.js';
+import type { StompClient } from '../../support/stomp-client.js';
 import { expectRefusal, stageRelays, unique } from './relay-stage.js';
 
 const KIB = 1024;

@@ -5,15 +5,10 @@
 import { randomBytes } from 'node:crypto';
 import { afterAll, afterEach, beforeAll, expect } from '@jest/globals';
 import type { ConfigInput, RelayHooks } from '../../../server/src/index.js';
-import { BROKERS, createBroker, startRelay, type TestBroker, type TestRelay, TRANSPORTS } from '../../support/relay.js';
-import {
-  connectStomp,
-  type OpenOptions,
-  openStomp,
-  type RawHeaders,
-  type ReceivedFrame,
-  type StompClient,
-} from '../../support/stomp-client.js';
+import { BROKERS, createBroker, startRelay, TRANSPORTS } from '../../support/relay.js';
+import type { TestBroker, TestRelay } from '../../support/relay.js';
+import { connectStomp, openStomp } from '../../support/stomp-client.js';
+import type { OpenOptions, RawHeaders, ReceivedFrame, StompClient } from '../../support/stomp-client.js';
 
 export type Transport = (typeof TRANSPORTS)[number];
 export type BrokerKind = (typeof BROKERS)[number];

@@ -1,6 +1,7 @@
 /** A session ends with its token, or renews it: over both transports, with real time. */
 import { describe, expect, test } from '@jest/globals';
-import { AuthenticationError, type Authenticator, type Policy } from '../../../server/src/auth/auth.js';
+import { AuthenticationError } from '../../../server/src/auth/auth.js';
+import type { Authenticator, Policy } from '../../../server/src/auth/auth.js';
 import { TRANSPORTS } from '../../support/relay.js';
 import { bodiesUntilNow, expectRefusal, nextBody, stageRelays, unique } from './relay-stage.js';
 

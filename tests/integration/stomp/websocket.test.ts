@@ -1,10 +1,12 @@
 /** WebSocket: the handshake, sub-protocols, message boundaries, text and binary messages, sizes, closing. */
 import { once } from 'node:events';
-import { type IncomingMessage, request } from 'node:http';
+import { request } from 'node:http';
+import type { IncomingMessage } from 'node:http';
 import { json } from 'node:stream/consumers';
 import { beforeEach, describe, expect, test } from '@jest/globals';
 import WebSocket from 'ws';
-import { frame, openStomp, type StompClient } from '../../support/stomp-client.js';
+import { frame, openStomp } from '../../support/stomp-client.js';
+import type { StompClient } from '../../support/stomp-client.js';
 import { expectRefusal, nextBody, stageRelays, unique } from './relay-stage.js';
 
 const stage = stageRelays('memory');

@@ -3,9 +3,10 @@ import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { describe, expect, jest, test } from '@jest/globals';
 import ts from 'typescript';
-import { ERRORS } from '../../../server/src/stomp/errors.js';
 import { FINAL, LATER } from '../../../client-sdk/src/core/close-codes.js';
-import { codeBlocks, type CodeBlock } from '../../support/code-blocks.js';
+import { ERRORS } from '../../../server/src/stomp/errors.js';
+import { codeBlocks } from '../../support/code-blocks.js';
+import type { CodeBlock } from '../../support/code-blocks.js';
 import { readPage, tableUnder } from '../../support/page-tables.js';
 
 jest.setTimeout(60_000); // the compiler takes seconds

@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
-import { Overlap } from '../../../client-sdk/src/core/overlap.js';
 import type { LinkMessage } from '../../../client-sdk/src/core/message.js';
+import { Overlap } from '../../../client-sdk/src/core/overlap.js';
 import { fc } from '../../support/properties.js';
 
 const OLD = { isUp: true };

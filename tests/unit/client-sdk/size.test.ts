@@ -3,7 +3,8 @@ import { isBuiltin } from 'node:module';
 import path from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { describe, expect, test } from '@jest/globals';
-import { build, type BuildOptions } from 'esbuild';
+import { build } from 'esbuild';
+import type { BuildOptions } from 'esbuild';
 import { readPage, tableUnder } from '../../support/page-tables.js';
 
 const ROOT = path.resolve(__dirname, '../../..');

@@ -1,8 +1,8 @@
 /** docs/command-line.md lists every flag with its variable, option and default. */
 import path from 'node:path';
 import { expect, test } from '@jest/globals';
-import { schema, SETTINGS } from '../../../server/src/config.js';
 import { optionsOf } from '../../../server/src/config/schema-options.js';
+import { schema, SETTINGS } from '../../../server/src/config.js';
 import { readPage, tableUnder } from '../../support/page-tables.js';
 
 const PAGE = path.resolve(import.meta.dirname, '../../../docs/command-line.md');

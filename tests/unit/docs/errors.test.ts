@@ -3,8 +3,10 @@ import { readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { describe, expect, test } from '@jest/globals';
 import { FINAL, LATER } from '../../../client-sdk/src/core/close-codes.js';
-import { PROBLEM_CODES, type ProblemCode, refusal } from '../../../server/src/http/problem-codes.js';
-import { type ErrorCode, ERRORS, isErrorCode } from '../../../server/src/stomp/errors.js';
+import { PROBLEM_CODES, refusal } from '../../../server/src/http/problem-codes.js';
+import type { ProblemCode } from '../../../server/src/http/problem-codes.js';
+import { ERRORS, isErrorCode } from '../../../server/src/stomp/errors.js';
+import type { ErrorCode } from '../../../server/src/stomp/errors.js';
 import { readPage, tableUnder } from '../../support/page-tables.js';
 
 const ROOT = path.resolve(import.meta.dirname, '../../..');

@@ -3,7 +3,8 @@ import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { describe, expect, test } from '@jest/globals';
 import { SETTINGS } from '../../../server/src/config.js';
-import { readPage, type PageTable } from '../../support/page-tables.js';
+import { readPage } from '../../support/page-tables.js';
+import type { PageTable } from '../../support/page-tables.js';
 
 const ROOT = path.resolve(import.meta.dirname, '../../..');
 const README = path.join(ROOT, 'README.md');

@@ -2,8 +2,8 @@
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { expect, test } from '@jest/globals';
-import { createConfig } from '../../../server/src/config.js';
 import { valueAt } from '../../../server/src/config/config-sources.js';
+import { createConfig } from '../../../server/src/config.js';
 
 const PAGE = readFileSync(path.resolve(import.meta.dirname, '../../../docs/upgrading.md'), 'utf8');
 const settings = [...PAGE.matchAll(/`([a-z]\w*(?:\.\w+)*): ([^`\s]+)`/g)].map(([, option, value]) => ({

@@ -4,20 +4,13 @@
  * fetches at once; but any client can make up such a token, so at most once in `jwksCooldownMs`. While the provider is
  * unreachable, the known keys stay in use.
  */
-import {
-  createLocalJWKSet,
-  createRemoteJWKSet,
-  customFetch,
-  errors,
-  type FetchImplementation,
-  type JSONWebKeySet,
-  type JWTVerifyGetKey,
-} from 'jose';
+import { createLocalJWKSet, createRemoteJWKSet, customFetch, errors } from 'jose';
+import type { FetchImplementation, JSONWebKeySet, JWTVerifyGetKey } from 'jose';
+import type { Log } from '../../process/log.js';
 import { AuthenticationError } from '../auth.js';
 import { readAtMost } from '../logins/bounded-answer.js';
 import type { JwtAlgorithm, VerificationKeys } from './jwt-keys.js';
 import { refusalOf } from './token-refusal.js';
-import type { Log } from '../../process/log.js';
 
 export interface JwksOptions {
   readonly jwksUrl: string;

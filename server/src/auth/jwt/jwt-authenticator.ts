@@ -5,15 +5,20 @@
  * The relay chooses key and algorithm. From a token's header it reads only `kid`, to select one of its own keys. It
  * leaves credentials that do not look like a token to other authenticators.
  */
-import { decodeJwt, type errors, type JWTPayload, jwtVerify } from 'jose';
+import { decodeJwt, jwtVerify } from 'jose';
+import type { errors, JWTPayload } from 'jose';
 import { WatchedFile } from '../../net/watched-file.js';
-import { AuthenticationError, type Authenticator, type Credentials, type Principal } from '../auth.js';
-import { JwksAddress, type JwksOptions } from './jwks-address.js';
-import { type JwtAlgorithm, readPublicKeys, readSecret, type VerificationKeys } from './jwt-keys.js';
-import { refusalOf } from './token-refusal.js';
-import type { PageCheck } from '../presented.js';
-import { findToken, type TokenPlaces } from './token-places.js';
 import type { Log } from '../../process/log.js';
+import { AuthenticationError } from '../auth.js';
+import type { Authenticator, Credentials, Principal } from '../auth.js';
+import type { PageCheck } from '../presented.js';
+import { JwksAddress } from './jwks-address.js';
+import type { JwksOptions } from './jwks-address.js';
+import { readPublicKeys, readSecret } from './jwt-keys.js';
+import type { JwtAlgorithm, VerificationKeys } from './jwt-keys.js';
+import { findToken } from './token-places.js';
+import type { TokenPlaces } from './token-places.js';
+import { refusalOf } from './token-refusal.js';
 
 /** Defaults, units and ranges are in `config/jwt-options.ts`. */
 export interface JwtOptions extends TokenPlaces, Omit<JwksOptions, 'jwksUrl'> {

@@ -4,8 +4,10 @@
  */
 import { parse as parseCookies } from 'cookie';
 import { decodeProtectedHeader } from 'jose';
-import { AuthenticationError, type Credentials } from '../auth.js';
-import { authorizationsOf, bearerSubProtocolOf, type PageCheck, hasCredentials } from '../presented.js';
+import { AuthenticationError } from '../auth.js';
+import type { Credentials } from '../auth.js';
+import { authorizationsOf, bearerSubProtocolOf, hasCredentials } from '../presented.js';
+import type { PageCheck } from '../presented.js';
 
 export type TokenPlace = 'passcode' | 'authorization' | 'subprotocol' | 'cookie';
 

@@ -4,8 +4,9 @@
  */
 import { networkOf } from '../../net/loopback.js';
 import type { Authenticator, Credentials, Principal } from '../auth.js';
-import { LoginQueue, type LoginQueueOptions } from './login-queue.js';
 import { LoginCache } from './login-cache.js';
+import { LoginQueue } from './login-queue.js';
+import type { LoginQueueOptions } from './login-queue.js';
 
 export interface BrokerUsersOptions extends LoginQueueOptions {
   readonly cacheMs: number;

@@ -5,11 +5,14 @@
  */
 import { z } from 'zod';
 import { networkOf } from '../../net/loopback.js';
-import { type Authenticator, AuthenticationError, type Credentials, type Principal } from '../auth.js';
+import { AuthenticationError } from '../auth.js';
+import type { Authenticator, Credentials, Principal } from '../auth.js';
+import { authorizationsOf } from '../presented.js';
+import type { PageCheck } from '../presented.js';
 import { readAtMost } from './bounded-answer.js';
-import { LoginQueue, type LoginQueueOptions } from './login-queue.js';
 import { LoginCache } from './login-cache.js';
-import { authorizationsOf, type PageCheck } from '../presented.js';
+import { LoginQueue } from './login-queue.js';
+import type { LoginQueueOptions } from './login-queue.js';
 
 export interface HttpAuthenticatorOptions extends LoginQueueOptions {
   readonly url: string;

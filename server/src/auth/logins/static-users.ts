@@ -9,12 +9,15 @@ import { createHmac, randomBytes } from 'node:crypto';
 import { parse as parseYaml } from 'yaml';
 import { networkOf } from '../../net/loopback.js';
 import { WatchedFile } from '../../net/watched-file.js';
-import type { Authenticator, Credentials, Principal } from '../auth.js';
-import { LoginQueue, type LoginQueueOptions } from './login-queue.js';
-import { LoginCache } from './login-cache.js';
-import { isPassword, parsePasswordHash, type PasswordHash } from './password-hash.js';
-import { userList, type UserList } from './user-list.js';
 import type { Log } from '../../process/log.js';
+import type { Authenticator, Credentials, Principal } from '../auth.js';
+import { LoginCache } from './login-cache.js';
+import { LoginQueue } from './login-queue.js';
+import type { LoginQueueOptions } from './login-queue.js';
+import { isPassword, parsePasswordHash } from './password-hash.js';
+import type { PasswordHash } from './password-hash.js';
+import { userList } from './user-list.js';
+import type { UserList } from './user-list.js';
 
 export interface StaticUsersOptions extends LoginQueueOptions {
   /** The list itself; either this or `file` is given. */

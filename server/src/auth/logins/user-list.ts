@@ -1,7 +1,7 @@
 /** The schema of a list of users, for the configuration and for a separate file. */
 import { z } from 'zod';
-import { parsePasswordHash } from './password-hash.js';
 import { nameProblem } from '../principal.js';
+import { parsePasswordHash } from './password-hash.js';
 
 const NAME_RULE = 'must be a text: the name of the user';
 const HASH_RULE = 'must be a line that `stomp-relay hash-password` prints';

@@ -3,9 +3,10 @@
  * (`required-permissions.ts`). STOMP and HTTP call the policy only from here.
  */
 import type { Destination } from '../../destinations/destination.js';
-import type { Action, Policy, Principal } from '../auth.js';
 import { answeredInTime } from '../answer-deadline.js';
-import { furtherPermissionsOfSubscribe, type RequiredPermission } from './required-permissions.js';
+import type { Action, Policy, Principal } from '../auth.js';
+import { furtherPermissionsOfSubscribe } from './required-permissions.js';
+import type { RequiredPermission } from './required-permissions.js';
 
 /** A client with a request, and the policy that decides about it. */
 export interface Subject {

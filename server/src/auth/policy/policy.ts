@@ -9,7 +9,8 @@
 import type { Destination } from '../../destinations/destination.js';
 import type { Action, Policy, Principal } from '../auth.js';
 import { hasClaim } from './claims.js';
-import { meets, parsePlace, type Reach, reachOf, type RulePlace, unfilled } from './rule-place.js';
+import { meets, parsePlace, reachOf, unfilled } from './rule-place.js';
+import type { Reach, RulePlace } from './rule-place.js';
 
 type OneOrMore<T> = T | readonly T[];
 type ClaimValue = string | number | boolean;

@@ -8,13 +8,12 @@
  * (https://www.rabbitmq.com/docs/access-control).
  */
 import {
-  type Destination,
   DestinationError,
   isNameOfRabbitMq,
   isReservedName,
   parseDestination,
-  type TempQueue,
 } from '../../destinations/destination.js';
+import type { Destination, TempQueue } from '../../destinations/destination.js';
 import { HeaderError, hasQueueHeaders, parseQueueOptions } from '../../destinations/queue-options.js';
 import { formatDestination } from '../../destinations/shown-destination.js';
 import type { Action } from '../auth.js';

@@ -7,7 +7,8 @@
  * that. Unknown values count against the client: a template without a value covers nothing, and overlaps everything
  * that any value would overlap.
  */
-import { type Destination, parseDestination } from '../../destinations/destination.js';
+import { parseDestination } from '../../destinations/destination.js';
+import type { Destination } from '../../destinations/destination.js';
 import { coversWords, overlapsWords, wordsOf } from '../../destinations/topic-pattern.js';
 import type { Action, Principal } from '../auth.js';
 import { claimAt, textOf } from './claims.js';

@@ -3,10 +3,10 @@
  * they may return to the queue that they came from. Each turn handles few, because queues that dead-letter into each
  * other multiply messages. Meanwhile they count towards the broker's memory budget; a message that exceeds it is lost.
  */
+import { TurnBudget } from '../../timing/turn-budget.js';
 import type { ByteBudget } from './byte-budget.js';
 import type { QueueLimits } from './queue-limits.js';
 import type { Death, StoredMessage } from './stored-message.js';
-import { TurnBudget } from '../../timing/turn-budget.js';
 
 export interface DeadLetter {
   /** The limits of the source queue. They name the target exchange and key. */

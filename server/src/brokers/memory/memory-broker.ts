@@ -5,19 +5,19 @@
  */
 import { EventEmitter } from 'node:events';
 import type { Destination } from '../../destinations/destination.js';
-import {
-  BrokerError,
-  type Broker,
-  type BrokerCapabilities,
-  type BrokerChannel,
-  type BrokerEvents,
-  type BrokerSubscription,
-  type ChannelOwner,
-  type Listener,
-  type Message,
-  type Publication,
-  type PublishOptions,
-  type SharedDestination,
+import { BrokerError } from '../broker.js';
+import type {
+  Broker,
+  BrokerCapabilities,
+  BrokerChannel,
+  BrokerEvents,
+  BrokerSubscription,
+  ChannelOwner,
+  Listener,
+  Message,
+  Publication,
+  PublishOptions,
+  SharedDestination,
 } from '../broker.js';
 import type { ExchangeMessage } from '../exchange-message.js';
 import { checkMessage } from '../message-checks.js';

@@ -1,16 +1,17 @@
 /** A session's dedicated subscriptions at the embedded broker. */
 import type { Destination } from '../../destinations/destination.js';
-import {
-  BrokerError,
-  type BrokerChannel,
-  type BrokerSubscription,
-  type ChannelOwner,
-  type ConsumeOptions,
-  type Consumer,
-  type RoutedMessage,
+import { BrokerError } from '../broker.js';
+import type {
+  BrokerChannel,
+  BrokerSubscription,
+  ChannelOwner,
+  ConsumeOptions,
+  Consumer,
+  RoutedMessage,
 } from '../broker.js';
 import { freshName, planConsumer } from '../queue-plan.js';
-import { MemoryConsumer, type ConsumerSettings } from './memory-consumer.js';
+import { MemoryConsumer } from './memory-consumer.js';
+import type { ConsumerSettings } from './memory-consumer.js';
 import type { MemoryOptions } from './memory-options.js';
 import type { MemoryQueue } from './memory-queue.js';
 import type { MemoryVhost } from './memory-vhost.js';

@@ -4,7 +4,8 @@ import type { Listener } from '../broker.js';
 import { Listeners } from '../fanout.js';
 import type { ExchangeType } from './memory-options.js';
 import type { MemoryQueue } from './memory-queue.js';
-import { makeRoutingTable, type RoutingTable } from './routing-table.js';
+import { makeRoutingTable } from './routing-table.js';
+import type { RoutingTable } from './routing-table.js';
 
 /** The receivers of one binding. */
 export interface Route {

@@ -11,7 +11,8 @@
  * A published message goes to a waiting consumer at once. Everything that follows from settling happens in a later turn
  * of the event loop, so a consumer that requeues everything cannot block the loop.
  */
-import { BrokerError, type Outcome } from '../broker.js';
+import { BrokerError } from '../broker.js';
+import type { Outcome } from '../broker.js';
 import type { ExchangeMessage } from '../exchange-message.js';
 import { messageBytes } from '../message-checks.js';
 import type { QueueDeclaration } from '../queue-plan.js';

@@ -5,12 +5,16 @@ import type { ExchangeMessage } from '../exchange-message.js';
 import { messageBytes } from '../message-checks.js';
 import type { QueueDeclaration, QueuePlan } from '../queue-plan.js';
 import { ByteBudget } from './byte-budget.js';
-import { DeadLetters, type DeadLetter } from './dead-letters.js';
-import { MemoryExchange, type Route } from './memory-exchange.js';
+import { DeadLetters } from './dead-letters.js';
+import type { DeadLetter } from './dead-letters.js';
+import { MemoryExchange } from './memory-exchange.js';
+import type { Route } from './memory-exchange.js';
 import type { ExchangeType, MemoryOptions } from './memory-options.js';
-import { MemoryQueue, type QueueHost } from './memory-queue.js';
+import { MemoryQueue } from './memory-queue.js';
+import type { QueueHost } from './memory-queue.js';
 import { conflict, readLimits } from './queue-limits.js';
-import { toDeadLetter, type Death } from './stored-message.js';
+import { toDeadLetter } from './stored-message.js';
+import type { Death } from './stored-message.js';
 
 /** The exchanges that every RabbitMQ has. */
 const STANDARD_EXCHANGES: readonly (readonly [string, ExchangeType])[] = [

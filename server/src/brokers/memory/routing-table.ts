@@ -2,7 +2,8 @@
  * The bindings of an exchange, with one kind of table for each type of exchange. A binding is a key with arguments and
  * has one value. `match` allocates nothing for a recently seen key, except on headers exchanges.
  */
-import { type Arguments, argumentsText } from '../../destinations/queue-options.js';
+import { argumentsText } from '../../destinations/queue-options.js';
+import type { Arguments } from '../../destinations/queue-options.js';
 import { TopicTrie } from '../../destinations/topic-pattern.js';
 import type { ExchangeType } from './memory-options.js';
 

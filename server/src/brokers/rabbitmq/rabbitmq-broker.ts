@@ -20,24 +20,24 @@ import type {
 } from '../broker.js';
 import type { Ended } from '../fanout.js';
 import { checkRoutingKey } from '../message-checks.js';
-import { checkBindingSize } from './amqp/binding-size.js';
+import { bindingFor } from '../queue-plan.js';
+import type { QueueBinding } from '../queue-plan.js';
 import type { AmqpConnection } from './amqp/amqp-connection.js';
+import { checkBindingSize } from './amqp/binding-size.js';
+import { describeUrl } from './amqp/open-model.js';
+import { OutgoingMessage } from './amqp/outgoing-message.js';
+import { stopping } from './amqp/wait-deadline.js';
 import { ChannelPool, openLink } from './consume/channel-pool.js';
 import type { Link } from './consume/channel-pool.js';
 import { ExchangeQueue } from './consume/exchange-queue.js';
 import { InstanceQueue } from './consume/instance-queue.js';
-import { describeUrl } from './amqp/open-model.js';
-import { OutgoingMessage } from './amqp/outgoing-message.js';
+import { SessionChannel } from './consume/session-channel.js';
 import { OwnBindings } from './publish/own-bindings.js';
 import { Publishers } from './publish/publishers.js';
-import { bindingFor } from '../queue-plan.js';
-import type { QueueBinding } from '../queue-plan.js';
-import type { RabbitMqOptions } from './rabbitmq-options.js';
 import { routeFor } from './publish/route.js';
 import type { Route } from './publish/route.js';
-import { SessionChannel } from './consume/session-channel.js';
+import type { RabbitMqOptions } from './rabbitmq-options.js';
 import { Topology } from './topology.js';
-import { stopping } from './amqp/wait-deadline.js';
 
 export const RABBITMQ_CAPABILITIES: BrokerCapabilities = {
   exchanges: true,

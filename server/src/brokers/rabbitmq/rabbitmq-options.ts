@@ -1,6 +1,6 @@
+import type { Log } from '../../process/log.js';
 import type { QueueSettings } from '../queue-plan.js';
 import type { BrokerTlsOptions } from './amqp/broker-tls.js';
-import type { Log } from '../../process/log.js';
 
 /** Options of the RabbitMQ broker. Defaults and ranges are in `config.ts`. */
 export interface RabbitMqOptions extends QueueSettings {

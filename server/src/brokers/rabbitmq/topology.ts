@@ -8,9 +8,9 @@ import type { Channel, ConsumeMessage, Replies } from 'amqplib';
 import { LRUCache } from 'lru-cache';
 import { isReservedName } from '../../destinations/destination.js';
 import { BrokerError } from '../broker.js';
+import type { QueueBinding, QueueDeclaration, QueuePlan } from '../queue-plan.js';
 import { REPLY, replyCode, toBrokerError } from './amqp/amqp-errors.js';
 import { checkBindingSize } from './amqp/binding-size.js';
-import type { QueueBinding, QueueDeclaration, QueuePlan } from '../queue-plan.js';
 import type { ScratchChannels } from './amqp/scratch-channels.js';
 
 const REMEMBERED_MAX = 10_000;

@@ -1,7 +1,7 @@
 /** Limits the memory for the bodies of all requests, each from its first byte until the answer. */
 import type { RequestHandler } from 'express';
-import { sendProblem } from '../problem.js';
 import { refusal } from '../problem-codes.js';
+import { sendProblem } from '../problem.js';
 
 export class BodyBudget {
   private held = 0;

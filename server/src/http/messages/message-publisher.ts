@@ -4,11 +4,13 @@
  */
 import type { Policy, Principal } from '../../auth/auth.js';
 import type { Broker } from '../../brokers/broker.js';
-import type { Batch } from './batch-turns.js';
-import { Send, type SendSubject } from '../../publishing/send.js';
-import type { GivenMessage } from './message-request.js';
+import { Send } from '../../publishing/send.js';
+import type { SendSubject } from '../../publishing/send.js';
+import { refusal, toProblem } from '../problem-codes.js';
+import type { ProblemCode } from '../problem-codes.js';
 import { Problem } from '../problem.js';
-import { type ProblemCode, refusal, toProblem } from '../problem-codes.js';
+import type { Batch } from './batch-turns.js';
+import type { GivenMessage } from './message-request.js';
 
 export type Result =
   { readonly result: 'confirmed' } | { readonly result: 'unroutable' | 'refused'; readonly problem: Problem };

@@ -5,9 +5,9 @@
  */
 import { z } from 'zod';
 import { DESTINATION_MAX_LENGTH } from '../../destinations/destination.js';
-import type { Batch } from './batch-turns.js';
-import type { Problem } from '../problem.js';
 import { refusal } from '../problem-codes.js';
+import type { Problem } from '../problem.js';
+import type { Batch } from './batch-turns.js';
 
 export interface HeaderLimits {
   readonly headerMaxCount: number;

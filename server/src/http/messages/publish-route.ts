@@ -1,15 +1,20 @@
 /** The route `POST /api/messages`. */
 import { isUtf8 } from 'node:buffer';
 import { createHash } from 'node:crypto';
-import express, { type Request, type RequestHandler, type Response, Router } from 'express';
+import express, { Router } from 'express';
+import type { Request, RequestHandler, Response } from 'express';
 import type { Principal } from '../../auth/auth.js';
+import { refusal } from '../problem-codes.js';
+import { sendProblem } from '../problem.js';
+import type { OnRefused } from '../problem.js';
 import { BatchTurns } from './batch-turns.js';
 import { BodyBudget } from './body-budget.js';
-import { Idempotency, type IdempotencyOptions, type IdempotentRequest } from './idempotency.js';
-import { isFinal, type MessagePublisher, type Result } from './message-publisher.js';
-import { type HeaderLimits, MessageRequests } from './message-request.js';
-import { type OnRefused, sendProblem } from '../problem.js';
-import { refusal } from '../problem-codes.js';
+import { Idempotency } from './idempotency.js';
+import type { IdempotencyOptions, IdempotentRequest } from './idempotency.js';
+import { isFinal } from './message-publisher.js';
+import type { MessagePublisher, Result } from './message-publisher.js';
+import { MessageRequests } from './message-request.js';
+import type { HeaderLimits } from './message-request.js';
 
 export interface PublishRouteConfig {
   readonly http: IdempotencyOptions & {

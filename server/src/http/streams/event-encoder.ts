@@ -7,8 +7,8 @@
 import { constants, isUtf8 } from 'node:buffer';
 import type { RoutedMessage, SharedDestination } from '../../brokers/broker.js';
 import type { BackloggedMessage } from '../../delivery/backlog.js';
-import type { Recipient } from '../../delivery/group.js';
 import type { GroupEncoder, GroupOutput, SharedRequest } from '../../delivery/group-encoder.js';
+import type { Recipient } from '../../delivery/group.js';
 import type { Groups } from '../../delivery/groups.js';
 import { joinedWrites } from '../../delivery/joined-writes.js';
 

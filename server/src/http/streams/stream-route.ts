@@ -1,12 +1,13 @@
 /** The route `GET /api/stream?destination=...`: Server-Sent Events, for clients without STOMP. */
-import { type Request, type RequestHandler, Router } from 'express';
+import { Router } from 'express';
+import type { Request, RequestHandler } from 'express';
 import type { Policy } from '../../auth/auth.js';
 import { requireSubscribe } from '../../auth/policy/permission.js';
 import type { SharedDestination } from '../../brokers/broker.js';
 import { parseDestination } from '../../destinations/destination.js';
 import { isPattern } from '../../destinations/key-limits.js';
-import { refusal } from '../problem-codes.js';
 import type { Identify } from '../messages/publish-route.js';
+import { refusal } from '../problem-codes.js';
 import type { Streams } from './streams.js';
 
 export interface StreamRouteSources {

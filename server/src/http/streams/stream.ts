@@ -16,14 +16,16 @@ import { userNameOf } from '../../auth/principal.js';
 import type { BrokerError, SharedDestination } from '../../brokers/broker.js';
 import type { Group } from '../../delivery/group.js';
 import { LARGEST_COUNT, largestAfter, unreadMaxBytes } from '../../delivery/unread-bound.js';
+import { takenBytes } from '../../net/taken-bytes.js';
 import type { DrainingSession } from '../../session/drain.js';
 import type { ObservedSession, SessionInfo } from '../../session/session-info.js';
+import { ERRORS } from '../../stomp/errors.js';
+import type { ErrorCode } from '../../stomp/errors.js';
 import type { Timer, TimerWheel } from '../../timing/timer-wheel.js';
-import { type ErrorCode, ERRORS } from '../../stomp/errors.js';
-import { takenBytes } from '../../net/taken-bytes.js';
-import { encodeEvent, KEEP_ALIVE, type StreamGroups, type StreamMember } from './event-encoder.js';
-import { sendProblem } from '../problem.js';
 import { refusal } from '../problem-codes.js';
+import { sendProblem } from '../problem.js';
+import { encodeEvent, KEEP_ALIVE } from './event-encoder.js';
+import type { StreamGroups, StreamMember } from './event-encoder.js';
 
 export interface StreamOptions {
   readonly streamMaxBytes: number;

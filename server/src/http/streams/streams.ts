@@ -2,14 +2,15 @@
 import type { Response } from 'express';
 import type { Principal } from '../../auth/auth.js';
 import type { SharedDestination } from '../../brokers/broker.js';
+import { Quota } from '../../load/quota.js';
 import { isLoopback, networkOf } from '../../net/loopback.js';
 import type { DrainingSession } from '../../session/drain.js';
-import { Quota } from '../../load/quota.js';
 import type { SessionSource } from '../../session/session-info.js';
 import type { TimerWheel } from '../../timing/timer-wheel.js';
-import type { StreamGroups } from './event-encoder.js';
 import { refusal, shuttingDown } from '../problem-codes.js';
-import { Stream, type StreamOptions, type StreamOwner } from './stream.js';
+import type { StreamGroups } from './event-encoder.js';
+import { Stream } from './stream.js';
+import type { StreamOptions, StreamOwner } from './stream.js';
 
 export interface StreamsOptions extends StreamOptions {
   readonly streamsMax: number;

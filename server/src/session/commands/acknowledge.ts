@@ -3,10 +3,12 @@
  * exchange.
  */
 import type { Outcome } from '../../brokers/broker.js';
-import { type Claim, settle } from '../../delivery/acks.js';
+import { settle } from '../../delivery/acks.js';
+import type { Claim } from '../../delivery/acks.js';
 import type { Frame } from '../../stomp/frame.js';
 import { receipt } from '../replies.js';
-import { type CommandSession, FRAME_OVERHEAD_BYTES, isFalse, required } from './command.js';
+import { FRAME_OVERHEAD_BYTES, isFalse, required } from './command.js';
+import type { CommandSession } from './command.js';
 import { transactionOf } from './transaction.js';
 
 export function acknowledge(session: CommandSession, frame: Frame): void {

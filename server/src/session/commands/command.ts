@@ -1,7 +1,7 @@
 /** The part of a connected session that the commands need, and their common helpers. */
 import type { Principal } from '../../auth/auth.js';
-import type { GroupMember } from '../../delivery/group.js';
 import type { DeliveryHost } from '../../delivery/dedicated-subscription.js';
+import type { GroupMember } from '../../delivery/group.js';
 import type { Subscriptions } from '../../delivery/subscriptions.js';
 import { StompError } from '../../stomp/errors.js';
 import type { Frame, Version } from '../../stomp/frame.js';

@@ -2,22 +2,24 @@
  * CONNECT: negotiates version, heart-beats and extensions, and authenticates the client. All refusals come before the
  * session costs resources.
  */
-import { AuthenticationError, type Authenticator, type Principal } from '../../auth/auth.js';
+import { answeredInTime } from '../../auth/answer-deadline.js';
+import { AuthenticationError } from '../../auth/auth.js';
+import type { Authenticator, Principal } from '../../auth/auth.js';
 import { StompError } from '../../stomp/errors.js';
-import { type Frame, type Version, VERSIONS } from '../../stomp/frame.js';
-import type { SessionState } from '../../stomp/rules.js';
+import { VERSIONS } from '../../stomp/frame.js';
+import type { Frame, Version } from '../../stomp/frame.js';
 import {
-  type AgreedHeartBeat,
-  type Extensions,
   EXTENSIONS_HEADER,
   grantExtensions,
   negotiateHeartBeat,
   negotiateVersion,
   parseHeartBeat,
 } from '../../stomp/negotiation.js';
+import type { AgreedHeartBeat, Extensions } from '../../stomp/negotiation.js';
+import type { SessionState } from '../../stomp/rules.js';
 import type { Peer } from '../../transports/connection.js';
-import { answeredInTime } from '../../auth/answer-deadline.js';
-import { type ReplyTarget, writeFrame } from '../replies.js';
+import { writeFrame } from '../replies.js';
+import type { ReplyTarget } from '../replies.js';
 import type { SessionContext } from '../session-context.js';
 
 interface ConnectOptions {

@@ -10,16 +10,16 @@
  *                         transactions with a SEND that is no longer allowed can only be aborted
  */
 import type { Principal } from '../../auth/auth.js';
-import type { RequiredPermission } from '../../auth/policy/required-permissions.js';
 import { requireAll } from '../../auth/policy/permission.js';
+import type { RequiredPermission } from '../../auth/policy/required-permissions.js';
+import { destinationOf } from '../../delivery/subscriptions.js';
 import { StompError } from '../../stomp/errors.js';
 import type { Frame } from '../../stomp/frame.js';
 import { inTurns } from '../../timing/turn-budget.js';
 import { sendReceipt } from '../replies.js';
-import { authenticate } from './connect.js';
 import type { CommandSession } from './command.js';
+import { authenticate } from './connect.js';
 import { withdraw } from './unsubscribe.js';
-import { destinationOf } from '../../delivery/subscriptions.js';
 
 export const AUTH_DESTINATION = '/relay/auth';
 const TOKEN_MAX_BYTES = 16 * 1024;

@@ -8,7 +8,8 @@ import type { Frame } from '../../stomp/frame.js';
 import { receipt } from '../replies.js';
 import type { ConfirmedWork, QueuedWork } from '../send-queue.js';
 import type { Transaction } from '../transactions.js';
-import { type CommandSession, FRAME_OVERHEAD_BYTES, isTrue, required } from './command.js';
+import { FRAME_OVERHEAD_BYTES, isTrue, required } from './command.js';
+import type { CommandSession } from './command.js';
 import { AUTH_DESTINATION, renew } from './renew.js';
 import { transactionOf } from './transaction.js';
 

@@ -1,15 +1,17 @@
 /** SUBSCRIBE: the session joins a group that shares its frames, or gets its own consumer at the broker. */
+import { requireSubscribe } from '../../auth/policy/permission.js';
+import { furtherPermissionsOfSubscribe } from '../../auth/policy/required-permissions.js';
 import type { AckMode, BrokerSubscription, SharedDestination } from '../../brokers/broker.js';
-import { type Destination, parseDestination } from '../../destinations/destination.js';
+import { DedicatedSubscription } from '../../delivery/dedicated-subscription.js';
+import { parseDestination } from '../../destinations/destination.js';
+import type { Destination } from '../../destinations/destination.js';
 import { argumentsText, bindingArguments, needsDedicatedQueue } from '../../destinations/queue-options.js';
 import { quote, StompError } from '../../stomp/errors.js';
 import type { Frame, Version } from '../../stomp/frame.js';
 import { ackModes } from '../../stomp/rules.js';
 import { extensionsOf, receipt } from '../replies.js';
-import { type CommandSession, required, subscriptionKey } from './command.js';
-import { furtherPermissionsOfSubscribe } from '../../auth/policy/required-permissions.js';
-import { requireSubscribe } from '../../auth/policy/permission.js';
-import { DedicatedSubscription } from '../../delivery/dedicated-subscription.js';
+import { required, subscriptionKey } from './command.js';
+import type { CommandSession } from './command.js';
 
 interface SubscribeRequest {
   readonly destination: Destination;

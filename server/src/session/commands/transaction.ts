@@ -6,7 +6,8 @@ import { inTurns } from '../../timing/turn-budget.js';
 import { receipt, sendReceipt } from '../replies.js';
 import type { ConfirmedWork, QueuedWork } from '../send-queue.js';
 import type { Transaction, TransactionStep } from '../transactions.js';
-import { type CommandSession, FRAME_OVERHEAD_BYTES, required } from './command.js';
+import { FRAME_OVERHEAD_BYTES, required } from './command.js';
+import type { CommandSession } from './command.js';
 
 type SendStep = Extract<TransactionStep, { kind: 'send' }>;
 

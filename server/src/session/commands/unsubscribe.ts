@@ -1,11 +1,13 @@
 /** UNSUBSCRIBE, and the other ends of a subscription while its session continues. */
 import type { DedicatedSubscription } from '../../delivery/dedicated-subscription.js';
-import { destinationOf, type Subscription } from '../../delivery/subscriptions.js';
+import { destinationOf } from '../../delivery/subscriptions.js';
+import type { Subscription } from '../../delivery/subscriptions.js';
 import type { Frame } from '../../stomp/frame.js';
 import type { RefusedFrame } from '../error-frame.js';
 import { report } from '../refusals.js';
 import { receipt } from '../replies.js';
-import { type CommandSession, isTrue, subscriptionKey } from './command.js';
+import { isTrue, subscriptionKey } from './command.js';
+import type { CommandSession } from './command.js';
 
 export async function unsubscribe(session: CommandSession, frame: Frame): Promise<void> {
   const { subscriptions, canDeliver } = session;

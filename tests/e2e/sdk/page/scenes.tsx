@@ -1,7 +1,9 @@
 /** React content for the tests, and counts of its renderings. */
-import { Fragment, type ReactNode, StrictMode } from 'react';
+import { Fragment, StrictMode } from 'react';
+import type { ReactNode } from 'react';
 import { flushSync } from 'react-dom';
-import { createRoot, type Root } from 'react-dom/client';
+import { createRoot } from 'react-dom/client';
+import type { Root } from 'react-dom/client';
 import type { Client } from 'stomp-relay-client';
 import { RelayProvider, useLatest, useMessages, useSubscription } from 'stomp-relay-client/react';
 

@@ -1,7 +1,7 @@
 /** Ack modes, ACK and NACK, redelivery, prefetch. */
 import type { Player } from '../player.js';
-import type { ClientOptions, Stage } from '../stage.js';
-import { scenario, type Scenario } from '../stage.js';
+import type { ClientOptions, Stage, Scenario } from '../stage.js';
+import { scenario } from '../stage.js';
 
 type Ack = 'auto' | 'client' | 'client-individual';
 

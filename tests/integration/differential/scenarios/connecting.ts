@@ -1,5 +1,6 @@
 /** CONNECT, CONNECTED, sub-protocols, and frames that are refused before or after CONNECT. */
-import { scenario, type Scenario } from '../stage.js';
+import { scenario } from '../stage.js';
+import type { Scenario } from '../stage.js';
 
 const version = (name: string, accept: string | undefined): Scenario =>
   scenario(name, async (stage) => {

@@ -1,5 +1,6 @@
 /** Every kind of destination, for SEND and SUBSCRIBE, wildcards, and invalid destinations. */
-import { scenario, type Scenario } from '../stage.js';
+import { scenario } from '../stage.js';
+import type { Scenario } from '../stage.js';
 
 /** Alice subscribes, Bob sends. `own` is the scenario's name. */
 const carried = (name: string, to: (own: string) => string, from: (own: string) => string = to): Scenario =>

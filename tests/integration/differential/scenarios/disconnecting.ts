@@ -1,5 +1,6 @@
 /** DISCONNECT and UNSUBSCRIBE. */
-import { scenario, type Scenario } from '../stage.js';
+import { scenario } from '../stage.js';
+import type { Scenario } from '../stage.js';
 
 const unsubscribed = (name: string, destination: (own: string) => string): Scenario =>
   scenario(name, async (stage) => {

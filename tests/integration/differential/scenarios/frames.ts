@@ -1,6 +1,7 @@
 /** Parsing and encoding of frames: line ends, NULs, split frames, lengths, escapes. */
 import { frame } from '../../../support/stomp-client.js';
-import { scenario, type ClientOptions, type Scenario } from '../stage.js';
+import { scenario } from '../stage.js';
+import type { ClientOptions, Scenario } from '../stage.js';
 
 type Version = NonNullable<ClientOptions['version']>;
 

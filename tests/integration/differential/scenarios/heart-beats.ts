@@ -1,6 +1,7 @@
 /** Heart-beats: negotiation, sending and silence. */
 import { eventually } from '../../../support/deadline.js';
-import { scenario, type Scenario } from '../stage.js';
+import { scenario } from '../stage.js';
+import type { Scenario } from '../stage.js';
 
 const connected = (name: string, heartBeat: string | undefined): Scenario =>
   scenario(name, async (stage) => {

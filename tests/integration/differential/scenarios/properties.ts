@@ -1,7 +1,8 @@
 /** Headers of SEND and MESSAGE, AMQP properties and header tables, in both directions. */
 import type { Options } from 'amqplib';
 import { withDeadline } from '../../../support/deadline.js';
-import { scenario, type Scenario } from '../stage.js';
+import { scenario } from '../stage.js';
+import type { Scenario } from '../stage.js';
 
 const PROPERTIES = {
   'content-type': 'text/plain',

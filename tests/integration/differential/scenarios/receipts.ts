@@ -1,5 +1,6 @@
 /** The meaning of a RECEIPT, and the receipt-id of an ERROR. */
-import { scenario, type Scenario } from '../stage.js';
+import { scenario } from '../stage.js';
+import type { Scenario } from '../stage.js';
 
 export const scenarios: readonly Scenario[] = [
   scenario('receipts: a SEND to a topic without subscribers', async (stage) => {

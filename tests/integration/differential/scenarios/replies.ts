@@ -1,5 +1,6 @@
 /** reply-to and temporary queues, between STOMP clients and with AMQP back ends. */
-import { scenario, type Scenario } from '../stage.js';
+import { scenario } from '../stage.js';
+import type { Scenario } from '../stage.js';
 
 export const scenarios: readonly Scenario[] = [
   scenario('replies: request and reply over /temp-queue', async (stage) => {

@@ -1,6 +1,6 @@
 /** SUBSCRIBE: ids, durable subscriptions, and queue headers. */
-import type { Stage } from '../stage.js';
-import { scenario, type Scenario } from '../stage.js';
+import { scenario } from '../stage.js';
+import type { Stage, Scenario } from '../stage.js';
 
 /** The properties of a queue, from the management API. */
 async function queueOf(stage: Stage, name: string): Promise<string> {

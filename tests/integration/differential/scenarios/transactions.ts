@@ -1,5 +1,6 @@
 /** BEGIN, COMMIT, ABORT, and receipts inside transactions. */
-import { scenario, type Scenario } from '../stage.js';
+import { scenario } from '../stage.js';
+import type { Scenario } from '../stage.js';
 
 const alone = (name: string, command: string, headers: Readonly<Record<string, string>>): Scenario =>
   scenario(name, async (stage) => {

@@ -1,7 +1,7 @@
 /** Rendering on a server: no window, no effects, and no state left behind. The browser hydrates the result. */
-import { afterEach, expect, jest, test } from '@jest/globals';
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
+import { afterEach, expect, jest, test } from '@jest/globals';
 import { renderToString } from 'react-dom/server';
 import {
   RelayProvider,

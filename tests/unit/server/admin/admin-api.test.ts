@@ -1,10 +1,12 @@
 import { createHash } from 'node:crypto';
 import { once } from 'node:events';
-import { createServer, type Server } from 'node:http';
+import { createServer } from 'node:http';
+import type { Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import express from 'express';
-import { type AdminApiOptions, adminApi } from '../../../../server/src/admin/admin-api.js';
+import { adminApi } from '../../../../server/src/admin/admin-api.js';
+import type { AdminApiOptions } from '../../../../server/src/admin/admin-api.js';
 import type { AskOperation } from '../../../../server/src/admin/operations.js';
 
 const TOKEN = 'k'.repeat(43);

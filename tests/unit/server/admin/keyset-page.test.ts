@@ -1,6 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
-import { joinPages, KeysetPage, type Page, type PageRequest } from '../../../../server/src/admin/keyset-page.js';
+import { joinPages, KeysetPage } from '../../../../server/src/admin/keyset-page.js';
+import type { Page, PageRequest } from '../../../../server/src/admin/keyset-page.js';
 
 function pageOf(keys: readonly string[], request: PageRequest): Page<string> {
   const page = new KeysetPage<string>(request);

@@ -1,7 +1,8 @@
 import { beforeEach, expect, test } from '@jest/globals';
-import { type Revocation, Revocations } from '../../../../server/src/auth/revocations.js';
 import { RelayOperations } from '../../../../server/src/admin/operations.js';
 import { SessionDirectory } from '../../../../server/src/admin/session-directory.js';
+import { Revocations } from '../../../../server/src/auth/revocations.js';
+import type { Revocation } from '../../../../server/src/auth/revocations.js';
 import { FakeSession, FakeSource } from '../session/observed-sessions.js';
 
 let source: FakeSource;

@@ -1,14 +1,14 @@
 import { EventEmitter } from 'node:events';
 import { afterEach, expect, test } from '@jest/globals';
+import { RevocationChannel } from '../../../../server/src/admin/revocation-channel.js';
 import type { Revocation } from '../../../../server/src/auth/revocations.js';
 import type { Broker, BrokerSubscription, Listener, SharedDestination } from '../../../../server/src/brokers/broker.js';
 import { MemoryBroker } from '../../../../server/src/brokers/memory/memory-broker.js';
 import { createConfig } from '../../../../server/src/config.js';
+import { publishTo } from '../../../../server/src/contract/publish-to.js';
 import { parseDestination } from '../../../../server/src/destinations/destination.js';
 import type { Log } from '../../../../server/src/process/log.js';
-import { RevocationChannel } from '../../../../server/src/admin/revocation-channel.js';
 import { eventually } from '../../../support/deadline.js';
-import { publishTo } from '../../../../server/src/contract/publish-to.js';
 
 /** One relay's connection to the shared broker; the test can cut it. */
 class Link {

@@ -1,6 +1,6 @@
 import { describe, expect, jest, test } from '@jest/globals';
-import type { SessionInfo } from '../../../../server/src/session/session-info.js';
 import { SessionDirectory } from '../../../../server/src/admin/session-directory.js';
+import type { SessionInfo } from '../../../../server/src/session/session-info.js';
 import { FakeSession, FakeSource, subscription } from '../session/observed-sessions.js';
 
 function directoryOf(...sessions: FakeSession[]): SessionDirectory {

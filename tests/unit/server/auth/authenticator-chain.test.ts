@@ -1,5 +1,6 @@
 import { describe, expect, jest, test } from '@jest/globals';
-import { AuthenticationError, type Authenticator, type Principal } from '../../../../server/src/auth/auth.js';
+import { AuthenticationError } from '../../../../server/src/auth/auth.js';
+import type { Authenticator, Principal } from '../../../../server/src/auth/auth.js';
 import { AuthenticatorChain } from '../../../../server/src/auth/authenticator-chain.js';
 import { presented } from './credentials.js';
 

@@ -6,7 +6,8 @@ import { parse } from 'yaml';
 import type { Action, Principal } from '../../../../server/src/auth/auth.js';
 import { createConfig } from '../../../../server/src/config.js';
 import { parseDestination } from '../../../../server/src/destinations/destination.js';
-import { type ConfigInput, createPolicy } from '../../../../server/src/index.js';
+import { createPolicy } from '../../../../server/src/index.js';
+import type { ConfigInput } from '../../../../server/src/index.js';
 
 const text = readFileSync(join(import.meta.dirname, '../../../../docs/policy.md'), 'utf8');
 const { policy } = createConfig(parse(/```yaml\n(.*?)```/s.exec(text)![1]!) as ConfigInput);

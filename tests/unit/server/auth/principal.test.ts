@@ -1,5 +1,6 @@
 import { expect, test } from '@jest/globals';
-import { AuthenticationError, type Principal } from '../../../../server/src/auth/auth.js';
+import { AuthenticationError } from '../../../../server/src/auth/auth.js';
+import type { Principal } from '../../../../server/src/auth/auth.js';
 import { checkPrincipal } from '../../../../server/src/auth/principal.js';
 
 const named = (name: unknown, more: object = {}): Principal =>

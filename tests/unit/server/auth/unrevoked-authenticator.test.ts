@@ -1,7 +1,7 @@
 import { expect, test } from '@jest/globals';
+import type { Principal } from '../../../../server/src/auth/auth.js';
 import { AuthenticatorChain } from '../../../../server/src/auth/authenticator-chain.js';
 import { BrokerUsers } from '../../../../server/src/auth/logins/broker-users.js';
-import type { Principal } from '../../../../server/src/auth/auth.js';
 import { Revocations } from '../../../../server/src/auth/revocations.js';
 import { UnrevokedAuthenticator } from '../../../../server/src/auth/unrevoked-authenticator.js';
 

@@ -1,8 +1,9 @@
 import { describe, expect, test } from '@jest/globals';
 import type { AckMode, BrokerCapabilities, CheckedBroker } from '../../../../server/src/brokers/broker.js';
 import { checked } from '../../../../server/src/brokers/capability-checks.js';
-import { parseDestination, type Destination } from '../../../../server/src/destinations/destination.js';
 import { messageOf } from '../../../../server/src/contract/broker-desk.js';
+import { parseDestination } from '../../../../server/src/destinations/destination.js';
+import type { Destination } from '../../../../server/src/destinations/destination.js';
 import { ALL_CAPABILITIES, ScriptedBroker } from '../../../support/scripted-broker.js';
 
 type Headers = Readonly<Record<string, string>>;

@@ -1,8 +1,8 @@
 import { describe, expect, test } from '@jest/globals';
 import { BrokerError } from '../../../../server/src/brokers/broker.js';
 import { checkMessage, messageBytes, presentReplyTo } from '../../../../server/src/brokers/message-checks.js';
-import { EMPTY_BODY } from '../../../../server/src/stomp/frame.js';
 import { messageOf } from '../../../../server/src/contract/broker-desk.js';
+import { EMPTY_BODY } from '../../../../server/src/stomp/frame.js';
 
 const LIMITS = { keyWordsMax: 3, patternHashesMax: 1 };
 const check = (headers: Record<string, string>, key = 'k'): void =>

@@ -1,6 +1,8 @@
 import { describe, expect, test } from '@jest/globals';
-import { declarationFor, planConsumer, type QueuePlan } from '../../../../server/src/brokers/queue-plan.js';
-import { parseDestination, type Destination } from '../../../../server/src/destinations/destination.js';
+import { declarationFor, planConsumer } from '../../../../server/src/brokers/queue-plan.js';
+import type { QueuePlan } from '../../../../server/src/brokers/queue-plan.js';
+import { parseDestination } from '../../../../server/src/destinations/destination.js';
+import type { Destination } from '../../../../server/src/destinations/destination.js';
 
 const settings = {
   topicExchange: 'amq.topic',

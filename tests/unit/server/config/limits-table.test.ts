@@ -1,8 +1,8 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from '@jest/globals';
-import { schema } from '../../../../server/src/config.js';
 import { EFFECTS, limitsOf, limitsTable } from '../../../../server/src/config/limits-table.js';
+import { schema } from '../../../../server/src/config.js';
 import { ERRORS } from '../../../../server/src/stomp/errors.js';
 
 describe('the table of limits', () => {

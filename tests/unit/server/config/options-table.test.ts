@@ -2,9 +2,9 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from '@jest/globals';
 import { z } from 'zod';
-import { schema } from '../../../../server/src/config.js';
 import { optionsTables } from '../../../../server/src/config/options-table.js';
 import { optionsOf } from '../../../../server/src/config/schema-options.js';
+import { schema } from '../../../../server/src/config.js';
 
 describe('the tables of options', () => {
   test('every option has a description on one line', () => {

@@ -1,6 +1,7 @@
 import { describe, expect, jest, test } from '@jest/globals';
 import { createConfig } from '../../../../server/src/config.js';
-import { type ConfigInput, createRelay, type RelayHooks } from '../../../../server/src/index.js';
+import { createRelay } from '../../../../server/src/index.js';
+import type { ConfigInput, RelayHooks } from '../../../../server/src/index.js';
 import { problemsOf } from '../../../support/config-problems.js';
 
 describe('policy.rules', () => {

@@ -1,10 +1,11 @@
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
+import type { describe as nodeDescribe, test as nodeTest } from 'node:test';
 import { describe, expect, test } from '@jest/globals';
 import type { expect as npmExpect } from 'expect';
-import type { describe as nodeDescribe, test as nodeTest } from 'node:test';
 import type { BrokerCapabilities, Publication } from 'stomp-relay';
-import { brokerContract, type ContractReport, KEY_LIMITS, type TestHarness } from 'stomp-relay/contract';
+import { brokerContract, KEY_LIMITS } from 'stomp-relay/contract';
+import type { ContractReport, TestHarness } from 'stomp-relay/contract';
 import { MEMORY_CAPABILITIES } from '../../../../server/src/brokers/memory/memory-broker.js';
 import { RABBITMQ_CAPABILITIES } from '../../../../server/src/brokers/rabbitmq/rabbitmq-broker.js';
 import { TopicsBroker } from '../../../support/topics-broker.js';

@@ -1,7 +1,8 @@
 import { beforeEach, describe, expect, test } from '@jest/globals';
-import { Backlog, type BackloggedGroup, type BackloggedMessage } from '../../../../server/src/delivery/backlog.js';
-import { SessionCounters } from '../../../../server/src/session/session-counters.js';
+import { Backlog } from '../../../../server/src/delivery/backlog.js';
+import type { BackloggedGroup, BackloggedMessage } from '../../../../server/src/delivery/backlog.js';
 import { withDroppedHeader } from '../../../../server/src/delivery/message-encoder.js';
+import { SessionCounters } from '../../../../server/src/session/session-counters.js';
 import { NO_LISTENER } from '../../../../server/src/transports/connection.js';
 import { frameBytes, MemoryConnection } from '../../../support/memory-connection.js';
 import { tick } from '../session/harness.js';

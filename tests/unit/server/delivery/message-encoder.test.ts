@@ -1,7 +1,7 @@
 import { beforeEach, describe, expect, test } from '@jest/globals';
 import type { RoutedMessage } from '../../../../server/src/brokers/broker.js';
-import { FRAME_END } from '../../../../server/src/stomp/encoder.js';
 import { messageHead, MessageEncoder, withDroppedHeader } from '../../../../server/src/delivery/message-encoder.js';
+import { FRAME_END } from '../../../../server/src/stomp/encoder.js';
 
 let encoder: MessageEncoder;
 beforeEach(() => {

@@ -1,7 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
 import type { SharedDestination } from '../../../../server/src/brokers/broker.js';
-import { parseDestination } from '../../../../server/src/destinations/destination.js';
 import { SlowPolicies } from '../../../../server/src/delivery/slow-policy.js';
+import { parseDestination } from '../../../../server/src/destinations/destination.js';
 
 const policies = new SlowPolicies([
   { match: '/topic/prices.audit', policy: 'disconnect' },

@@ -1,8 +1,9 @@
 import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globals';
-import type { MemoryConnection } from '../../../support/memory-connection.js';
-import { BrokerError, type SharedDestination } from '../../../../server/src/brokers/broker.js';
-import { parseDestination } from '../../../../server/src/destinations/destination.js';
+import { BrokerError } from '../../../../server/src/brokers/broker.js';
+import type { SharedDestination } from '../../../../server/src/brokers/broker.js';
 import { Subscriptions } from '../../../../server/src/delivery/subscriptions.js';
+import { parseDestination } from '../../../../server/src/destinations/destination.js';
+import type { MemoryConnection } from '../../../support/memory-connection.js';
 import { Harness, pass, tick, useFakeTime } from '../session/harness.js';
 
 const topic = (key: string) => parseDestination(`/topic/${key}`, 'subscribe') as SharedDestination;

@@ -4,12 +4,12 @@
  */
 import { describe, expect, test } from '@jest/globals';
 import {
-  type Destination,
   DestinationError,
   parseDestination,
   parseReplyTo,
   userKey,
 } from '../../../../server/src/destinations/destination.js';
+import type { Destination } from '../../../../server/src/destinations/destination.js';
 import {
   formatDestination,
   originOf,

@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globals';
+import { AdmissionQueue } from '../../../../server/src/load/admission-queue.js';
+import type { AdmissionOptions } from '../../../../server/src/load/admission-queue.js';
 import { RateLimiter } from '../../../../server/src/load/rate-limiter.js';
-import { AdmissionQueue, type AdmissionOptions } from '../../../../server/src/load/admission-queue.js';
 
 const OPTIONS = { waitMaxMs: 1_000, waitingMax: 5, connectsPerSecondMax: 0 };
 let clock: number;

@@ -6,10 +6,12 @@ import { connect as connectSocket } from 'node:net';
 import { connect as connectTls, createServer } from 'node:tls';
 import type { PeerCertificate, Server, TLSSocket } from 'node:tls';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
-import { type HandshakeDone, TlsPort, type TlsPortOptions } from '../../../../server/src/net/tls-port.js';
-import { type CertificateFiles, TestAuthority } from '../../../support/certificates.js';
-import { eventually, withDeadline } from '../../../support/deadline.js';
 import { Inbox } from '../../../../server/src/contract/test-inbox.js';
+import { TlsPort } from '../../../../server/src/net/tls-port.js';
+import type { HandshakeDone, TlsPortOptions } from '../../../../server/src/net/tls-port.js';
+import { TestAuthority } from '../../../support/certificates.js';
+import type { CertificateFiles } from '../../../support/certificates.js';
+import { eventually, withDeadline } from '../../../support/deadline.js';
 
 const WAIT_MS = 10_000;
 

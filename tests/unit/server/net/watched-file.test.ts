@@ -3,8 +3,9 @@ import { mkdirSync, mkdtempSync, renameSync, rmSync, symlinkSync, writeFileSync 
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globals';
-import { WatchedFile, type WatchedFileOptions } from '../../../../server/src/net/watched-file.js';
 import { Inbox } from '../../../../server/src/contract/test-inbox.js';
+import { WatchedFile } from '../../../../server/src/net/watched-file.js';
+import type { WatchedFileOptions } from '../../../../server/src/net/watched-file.js';
 
 let folder: string;
 const open: WatchedFile<string>[] = [];

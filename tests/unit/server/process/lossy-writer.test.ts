@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, expect, jest, test } from '@jest/globals';
-import { LossyWriter, type WriteCalls } from '../../../../server/src/process/lossy-writer.js';
+import { LossyWriter } from '../../../../server/src/process/lossy-writer.js';
+import type { WriteCalls } from '../../../../server/src/process/lossy-writer.js';
 
 /** A file descriptor with scripted results. */
 class ScriptedFile implements WriteCalls {

@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globals';
-import { Drain, type DrainingSession, planDrain } from '../../../../server/src/session/drain.js';
+import { Drain, planDrain } from '../../../../server/src/session/drain.js';
+import type { DrainingSession } from '../../../../server/src/session/drain.js';
 import { TimerWheel } from '../../../../server/src/timing/timer-wheel.js';
 import { Harness, pass, tick, useFakeTime } from './harness.js';
 

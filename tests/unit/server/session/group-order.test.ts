@@ -5,9 +5,10 @@
  * be left out, a later message counts each missing one.
  */
 import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globals';
-import { matches } from '../../../../server/src/destinations/topic-pattern.js';
 import type { SlowConsumerRule } from '../../../../server/src/delivery/slow-policy.js';
-import { type MemoryConnection, PlainEncoding } from '../../../support/memory-connection.js';
+import { matches } from '../../../../server/src/destinations/topic-pattern.js';
+import { PlainEncoding } from '../../../support/memory-connection.js';
+import type { MemoryConnection } from '../../../support/memory-connection.js';
 import { Harness, tick, useFakeTime } from './harness.js';
 
 /** Patterns of subscriptions, and keys of messages. */

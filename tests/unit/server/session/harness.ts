@@ -1,17 +1,19 @@
 /** A relay's sessions over in-memory connections and a scripted broker, on fake time. */
 import { jest } from '@jest/globals';
 import type { Authenticator, Policy } from '../../../../server/src/auth/auth.js';
-import type { DrainOptions } from '../../../../server/src/session/drain.js';
-import { RateLimiter } from '../../../../server/src/load/rate-limiter.js';
 import { Groups } from '../../../../server/src/delivery/groups.js';
 import { MessageEncoder } from '../../../../server/src/delivery/message-encoder.js';
+import { SlowPolicies } from '../../../../server/src/delivery/slow-policy.js';
+import type { SlowConsumerRule } from '../../../../server/src/delivery/slow-policy.js';
+import { RateLimiter } from '../../../../server/src/load/rate-limiter.js';
+import type { DrainOptions } from '../../../../server/src/session/drain.js';
 import type { SessionContext, SessionOptions } from '../../../../server/src/session/session-context.js';
 import { SessionCounters } from '../../../../server/src/session/session-counters.js';
 import { Sessions } from '../../../../server/src/session/sessions.js';
-import { SlowPolicies, type SlowConsumerRule } from '../../../../server/src/delivery/slow-policy.js';
-import { TimerWheel } from '../../../../server/src/timing/timer-wheel.js';
 import type { ParserLimits } from '../../../../server/src/stomp/parser.js';
-import { MemoryConnection, type MemoryConnectionOptions } from '../../../support/memory-connection.js';
+import { TimerWheel } from '../../../../server/src/timing/timer-wheel.js';
+import { MemoryConnection } from '../../../support/memory-connection.js';
+import type { MemoryConnectionOptions } from '../../../support/memory-connection.js';
 import { ScriptedBroker } from '../../../support/scripted-broker.js';
 
 const LIMITS: ParserLimits = {

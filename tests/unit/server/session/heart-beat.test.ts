@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globals';
-import { HeartBeat, type HeartBeatListener } from '../../../../server/src/session/heart-beat.js';
+import { HeartBeat } from '../../../../server/src/session/heart-beat.js';
+import type { HeartBeatListener } from '../../../../server/src/session/heart-beat.js';
 import { TimerWheel } from '../../../../server/src/timing/timer-wheel.js';
 
 class Recorder implements HeartBeatListener {

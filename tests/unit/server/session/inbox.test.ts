@@ -1,12 +1,13 @@
 import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globals';
-import { RateLimiter } from '../../../../server/src/load/rate-limiter.js';
 import { FrameRateLimit } from '../../../../server/src/load/frame-rate-limit.js';
 import { FrameScheduler } from '../../../../server/src/load/frame-scheduler.js';
-import { type FrameHandler, Inbox } from '../../../../server/src/session/inbox.js';
-import { SessionCounters } from '../../../../server/src/session/session-counters.js';
+import { RateLimiter } from '../../../../server/src/load/rate-limiter.js';
+import { Inbox } from '../../../../server/src/session/inbox.js';
+import type { FrameHandler } from '../../../../server/src/session/inbox.js';
 import { SendQueue } from '../../../../server/src/session/send-queue.js';
-import { TimerWheel } from '../../../../server/src/timing/timer-wheel.js';
+import { SessionCounters } from '../../../../server/src/session/session-counters.js';
 import type { Frame } from '../../../../server/src/stomp/frame.js';
+import { TimerWheel } from '../../../../server/src/timing/timer-wheel.js';
 
 const LIMITS = {
   commandMaxBytes: 32,

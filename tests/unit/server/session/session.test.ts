@@ -1,7 +1,9 @@
 import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globals';
 import { BrokerError } from '../../../../server/src/brokers/broker.js';
-import { frameBytes, type MemoryConnection, PlainEncoding } from '../../../support/memory-connection.js';
-import { Harness, type HarnessOptions, pass, tick, useFakeTime } from './harness.js';
+import { frameBytes, PlainEncoding } from '../../../support/memory-connection.js';
+import type { MemoryConnection } from '../../../support/memory-connection.js';
+import { Harness, pass, tick, useFakeTime } from './harness.js';
+import type { HarnessOptions } from './harness.js';
 
 let harness: Harness;
 let client: MemoryConnection;

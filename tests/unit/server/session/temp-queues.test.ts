@@ -1,8 +1,8 @@
 import { beforeEach, describe, expect, test } from '@jest/globals';
-import type { TempQueue } from '../../../../server/src/destinations/destination.js';
-import { parseReplyTo } from '../../../../server/src/destinations/destination.js';
 import { Acks } from '../../../../server/src/delivery/acks.js';
 import { MessageEncoder } from '../../../../server/src/delivery/message-encoder.js';
+import type { TempQueue } from '../../../../server/src/destinations/destination.js';
+import { parseReplyTo } from '../../../../server/src/destinations/destination.js';
 import { SessionCounters } from '../../../../server/src/session/session-counters.js';
 import { TempQueues } from '../../../../server/src/session/temp-queues.js';
 import { MemoryConnection } from '../../../support/memory-connection.js';

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, expect, jest, test } from '@jest/globals';
-import { TimerWheel } from '../../../../server/src/timing/timer-wheel.js';
 import { TokenLife } from '../../../../server/src/session/token-life.js';
+import { TimerWheel } from '../../../../server/src/timing/timer-wheel.js';
 import { useFakeTime } from './harness.js';
 
 let wheel: TimerWheel;

@@ -14,9 +14,9 @@ import { Parser } from '../../../../server/src/stomp/parser.js';
 import type { ParserLimits } from '../../../../server/src/stomp/parser.js';
 import { isCommand } from '../../../../server/src/stomp/rules.js';
 import { fc } from '../../../support/properties.js';
+import { workOf } from './counted-work.js';
 import { byteByByte, chunkSizes, cutInto } from './cuts.js';
 import type { KnownVersion } from './cuts.js';
-import { workOf } from './counted-work.js';
 
 const LIMITS: ParserLimits = {
   commandMaxBytes: 20,

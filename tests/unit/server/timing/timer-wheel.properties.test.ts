@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, expect, jest, test } from '@jest/globals';
-import { TICK_MS, type Timer, TimerWheel } from '../../../../server/src/timing/timer-wheel.js';
+import { TICK_MS, TimerWheel } from '../../../../server/src/timing/timer-wheel.js';
+import type { Timer } from '../../../../server/src/timing/timer-wheel.js';
 import { fc } from '../../../support/properties.js';
 
 beforeEach(() => {

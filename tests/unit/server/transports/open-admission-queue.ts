@@ -1,5 +1,5 @@
-import { RateLimiter } from '../../../../server/src/load/rate-limiter.js';
 import { AdmissionQueue } from '../../../../server/src/load/admission-queue.js';
+import { RateLimiter } from '../../../../server/src/load/rate-limiter.js';
 
 /** A queue that admits clients while `load` is not overloaded. */
 export function openAdmissionQueue(load = { isOverloaded: false }, waitMaxMs = 100): AdmissionQueue {

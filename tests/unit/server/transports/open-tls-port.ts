@@ -1,4 +1,5 @@
-import { TlsPort, type TlsPortOptions } from '../../../../server/src/net/tls-port.js';
+import { TlsPort } from '../../../../server/src/net/tls-port.js';
+import type { TlsPortOptions } from '../../../../server/src/net/tls-port.js';
 import type { TestAuthority } from '../../../support/certificates.js';
 
 const LOG = { info: () => undefined, warn: () => undefined };

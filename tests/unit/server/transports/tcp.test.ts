@@ -3,15 +3,15 @@ import { connect as connectSocket } from 'node:net';
 import type { Socket } from 'node:net';
 import { connect as connectTls } from 'node:tls';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import type { TlsPort } from '../../../../server/src/net/tls-port.js';
 import type { Connection, Peer } from '../../../../server/src/transports/connection.js';
 import { createTcpTransport } from '../../../../server/src/transports/tcp.js';
-import type { TlsPort } from '../../../../server/src/net/tls-port.js';
 import { TestAuthority } from '../../../support/certificates.js';
 import { openAdmissionQueue } from './open-admission-queue.js';
+import { openTlsPort } from './open-tls-port.js';
 import { RecordingListener } from './recording-listener.js';
 import { describeTransport } from './transport-contract.js';
 import type { Rig, RigClient } from './transport-contract.js';
-import { openTlsPort } from './open-tls-port.js';
 
 const CLOSE_TIMEOUT_MS = 300;
 

@@ -10,9 +10,9 @@
  */
 import type { ChannelModel } from 'amqplib';
 import { BrokerError } from '../../broker.js';
+import type { RabbitMqOptions } from '../rabbitmq-options.js';
 import { replyCode } from './amqp-errors.js';
 import { connectProblem, describeUrl, destroy, openModel, shuffled } from './open-model.js';
-import type { RabbitMqOptions } from '../rabbitmq-options.js';
 import { backoff, stopping, answeredWithin } from './wait-deadline.js';
 
 export interface ConnectionListener {

@@ -4,7 +4,8 @@
  */
 import { credentials } from 'amqplib';
 import type { ChannelModel } from 'amqplib';
-import { destroy, isLoginRefused, isVhostRefused, openModel, type OpenOptions, shuffled } from './open-model.js';
+import { destroy, isLoginRefused, isVhostRefused, openModel, shuffled } from './open-model.js';
+import type { OpenOptions } from './open-model.js';
 import { answeredWithin } from './wait-deadline.js';
 
 const CLOSE_TIMEOUT_MS = 1_000;

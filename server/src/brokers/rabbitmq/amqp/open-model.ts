@@ -5,7 +5,8 @@
 import { connect } from 'amqplib';
 import type { ChannelModel, Options } from 'amqplib';
 import { REPLY } from './amqp-errors.js';
-import { type BrokerTlsOptions, tlsConnectOptions, tlsProblem } from './broker-tls.js';
+import { tlsConnectOptions, tlsProblem } from './broker-tls.js';
+import type { BrokerTlsOptions } from './broker-tls.js';
 import { answeredWithin } from './wait-deadline.js';
 
 /** The result of amqplib's `credentials.plain`. */

@@ -4,10 +4,13 @@
  */
 import type { Options } from 'amqplib';
 import type { KeyLimits } from '../../../destinations/key-limits.js';
-import { BrokerError, type Message } from '../../broker.js';
+import { BrokerError } from '../../broker.js';
+import type { Message } from '../../broker.js';
 import { bytesInMemory, checkHeader, checkHeaders } from '../../message-checks.js';
-import { PERSISTENT, PROPERTIES, type PropertyName, RELAY_ID, RELAY_RESENT, RELAY_SESSION } from './amqp-message.js';
-import { type HeaderTables, TableColumns } from './header-tables.js';
+import { PERSISTENT, PROPERTIES, RELAY_ID, RELAY_RESENT, RELAY_SESSION } from './amqp-message.js';
+import type { PropertyName } from './amqp-message.js';
+import { TableColumns } from './header-tables.js';
+import type { HeaderTables } from './header-tables.js';
 
 const PROPERTY_OF: ReadonlyMap<string, PropertyName> = new Map(PROPERTIES);
 const NUMBERS: ReadonlySet<PropertyName> = new Set(['priority', 'timestamp']);

@@ -8,9 +8,9 @@
  *                    +- waiting <-+       for the connection, or for a random time
  */
 import type { Channel, ChannelModel } from 'amqplib';
+import type { RabbitMqOptions } from '../rabbitmq-options.js';
 import type { AmqpConnection } from './amqp-connection.js';
 import { replyCode } from './amqp-errors.js';
-import type { RabbitMqOptions } from '../rabbitmq-options.js';
 import { backoff, answeredWithin } from './wait-deadline.js';
 
 export interface ChannelUser<C extends Channel> {

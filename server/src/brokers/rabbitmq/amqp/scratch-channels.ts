@@ -6,10 +6,10 @@
  */
 import type { Channel, ChannelModel } from 'amqplib';
 import { BrokerError } from '../../broker.js';
+import type { RabbitMqOptions } from '../rabbitmq-options.js';
 import { AmqpConnection } from './amqp-connection.js';
 import { replyCode } from './amqp-errors.js';
 import { closeChannel } from './recovering-channel.js';
-import type { RabbitMqOptions } from '../rabbitmq-options.js';
 import { answeredWithin } from './wait-deadline.js';
 
 /**

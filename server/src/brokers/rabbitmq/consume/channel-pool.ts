@@ -4,8 +4,8 @@
  */
 import { BrokerError } from '../../broker.js';
 import { AmqpConnection } from '../amqp/amqp-connection.js';
-import type { RabbitMqOptions } from '../rabbitmq-options.js';
 import { ScratchChannels } from '../amqp/scratch-channels.js';
+import type { RabbitMqOptions } from '../rabbitmq-options.js';
 
 /** A connection, and channels on it for requests that the broker may refuse. */
 export interface Link {

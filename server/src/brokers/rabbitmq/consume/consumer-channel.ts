@@ -7,15 +7,15 @@ import type { Channel, ChannelModel, ConsumeMessage } from 'amqplib';
 import type { ConsumerOptions } from '../../../destinations/queue-options.js';
 import { BrokerError } from '../../broker.js';
 import { answersConsume, REPLY, replyCode, toBrokerError } from '../amqp/amqp-errors.js';
+import { RecoveringChannel } from '../amqp/recovering-channel.js';
+import type { ChannelUser } from '../amqp/recovering-channel.js';
+import { answeredWithin } from '../amqp/wait-deadline.js';
+import type { RabbitMqOptions } from '../rabbitmq-options.js';
+import type { Topology } from '../topology.js';
 import type { Lease } from './channel-pool.js';
 import { DeliveryLedger } from './delivery-ledger.js';
 import type { QueueConsumer } from './queue-consumer.js';
-import { RecoveringChannel } from '../amqp/recovering-channel.js';
-import type { ChannelUser } from '../amqp/recovering-channel.js';
-import type { RabbitMqOptions } from '../rabbitmq-options.js';
-import type { Topology } from '../topology.js';
 import { hasStreamOffset, StreamSettling } from './stream-settling.js';
-import { answeredWithin } from '../amqp/wait-deadline.js';
 
 export class ConsumerChannel implements ChannelUser<Channel> {
   private readonly consumers = new Set<QueueConsumer>();

@@ -7,15 +7,15 @@ import { BrokerError } from '../../broker.js';
 import type { BrokerSubscription, Listener } from '../../broker.js';
 import { Listeners } from '../../fanout.js';
 import type { Ended } from '../../fanout.js';
+import type { QueueBinding } from '../../queue-plan.js';
 import { toBrokerError } from '../amqp/amqp-errors.js';
 import { toRoutedMessage } from '../amqp/amqp-message.js';
-import type { Lease } from './channel-pool.js';
+import { deferred, stopping, answeredWithin } from '../amqp/wait-deadline.js';
 import type { OwnBindings } from '../publish/own-bindings.js';
-import type { QueueBinding } from '../../queue-plan.js';
 import type { RabbitMqOptions } from '../rabbitmq-options.js';
+import type { Lease } from './channel-pool.js';
 import { SharedQueue } from './shared-queue.js';
 import type { SharedQueueUser } from './shared-queue.js';
-import { deferred, stopping, answeredWithin } from '../amqp/wait-deadline.js';
 
 /** The interval of repeated binding: deleting an exchange deletes its bindings, without an event. */
 const CHECK_MS = 10_000;

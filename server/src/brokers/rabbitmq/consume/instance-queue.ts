@@ -9,14 +9,14 @@ import { Fanout } from '../../fanout.js';
 import type { Ended, Matching } from '../../fanout.js';
 import { toBrokerError } from '../amqp/amqp-errors.js';
 import { copyKeys, toRoutedMessage } from '../amqp/amqp-message.js';
-import type { Link } from './channel-pool.js';
-import { KeyBindings } from './key-bindings.js';
+import { SCRATCH_CHANNELS_MAX } from '../amqp/scratch-channels.js';
+import { stopping, answeredWithin } from '../amqp/wait-deadline.js';
 import type { OwnBindings } from '../publish/own-bindings.js';
 import type { RabbitMqOptions } from '../rabbitmq-options.js';
-import { SCRATCH_CHANNELS_MAX } from '../amqp/scratch-channels.js';
+import type { Link } from './channel-pool.js';
+import { KeyBindings } from './key-bindings.js';
 import { SharedQueue } from './shared-queue.js';
 import type { SharedQueueUser } from './shared-queue.js';
-import { stopping, answeredWithin } from '../amqp/wait-deadline.js';
 
 export interface InstanceExchange {
   /** Part of the queue's name: `topics`, `users`. */

@@ -6,8 +6,9 @@
 import { BrokerError } from '../../broker.js';
 import type { BrokerErrorCode, Consumer, Delivery } from '../../broker.js';
 import type { QueuePlan } from '../../queue-plan.js';
-import { type StreamKnowledge, plannedKind, type StreamSettling } from './stream-settling.js';
 import { deferred } from '../amqp/wait-deadline.js';
+import { plannedKind } from './stream-settling.js';
+import type { StreamKnowledge, StreamSettling } from './stream-settling.js';
 
 type State = 'setting-up' | 'live' | 'lost' | 'ended';
 

@@ -2,6 +2,7 @@
  * The dedicated subscriptions of one session. They share one AMQP channel if that is safe: a consumer that the broker
  * may refuse, closing the channel, starts on a separate channel when the session has other consumers.
  */
+import type { Destination } from '../../../destinations/destination.js';
 import { BrokerError } from '../../broker.js';
 import type {
   BrokerChannel,
@@ -11,15 +12,14 @@ import type {
   Consumer,
   RoutedMessage,
 } from '../../broker.js';
-import type { Destination } from '../../../destinations/destination.js';
+import { planConsumer, replyQueuePlan } from '../../queue-plan.js';
+import type { QueuePlan } from '../../queue-plan.js';
+import { backoff, answeredWithin } from '../amqp/wait-deadline.js';
+import type { RabbitMqOptions } from '../rabbitmq-options.js';
+import type { Topology } from '../topology.js';
 import type { ChannelPool } from './channel-pool.js';
 import { ConsumerChannel, inUse } from './consumer-channel.js';
 import { QueueConsumer } from './queue-consumer.js';
-import { planConsumer, replyQueuePlan } from '../../queue-plan.js';
-import type { QueuePlan } from '../../queue-plan.js';
-import type { RabbitMqOptions } from '../rabbitmq-options.js';
-import type { Topology } from '../topology.js';
-import { backoff, answeredWithin } from '../amqp/wait-deadline.js';
 
 /** Shared by all sessions of a broker. */
 export interface ChannelContext {

@@ -4,14 +4,14 @@
  * messages.
  */
 import type { Channel, ChannelModel, ConsumeMessage } from 'amqplib';
-import { BatchedAcks } from './batched-acks.js';
-import type { Link } from './channel-pool.js';
-import { InFlightBudget } from './in-flight-budget.js';
 import { freshName } from '../../queue-plan.js';
 import { closeChannel, RecoveringChannel } from '../amqp/recovering-channel.js';
 import type { ChannelUser } from '../amqp/recovering-channel.js';
-import type { RabbitMqOptions } from '../rabbitmq-options.js';
 import { answeredWithin } from '../amqp/wait-deadline.js';
+import type { RabbitMqOptions } from '../rabbitmq-options.js';
+import { BatchedAcks } from './batched-acks.js';
+import type { Link } from './channel-pool.js';
+import { InFlightBudget } from './in-flight-budget.js';
 
 const DELETE_TIMEOUT_MS = 2_000;
 

@@ -3,7 +3,8 @@
  * so that waiting messages reach the relay's own subscribers. The wait is bounded, because a binding may take long or
  * never succeed.
  */
-import { type Deferred, deferred } from '../amqp/wait-deadline.js';
+import { deferred } from '../amqp/wait-deadline.js';
+import type { Deferred } from '../amqp/wait-deadline.js';
 
 export class OwnBindings {
   /** Queues whose bindings are not complete again. */

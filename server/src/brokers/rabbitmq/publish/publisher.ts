@@ -15,19 +15,19 @@ import { BrokerError } from '../../broker.js';
 import type { AmqpConnection } from '../amqp/amqp-connection.js';
 import { REPLY, replyCode, toBrokerError } from '../amqp/amqp-errors.js';
 import { RELAY_ID } from '../amqp/amqp-message.js';
-import { ConfirmLedger } from './confirm-ledger.js';
 import { HeaderTables } from '../amqp/header-tables.js';
 import type { OutgoingMessage } from '../amqp/outgoing-message.js';
-import { nacked, refusedBecause, unroutable } from './publish-errors.js';
-import type { OwnBindings } from './own-bindings.js';
-import { PublishGate } from './publish-gate.js';
 import { RecoveringChannel } from '../amqp/recovering-channel.js';
 import type { ChannelUser } from '../amqp/recovering-channel.js';
-import type { RabbitMqOptions } from '../rabbitmq-options.js';
-import type { Route } from './route.js';
-import type { Topology } from '../topology.js';
 import { deferred, late, stopping, answeredWithin } from '../amqp/wait-deadline.js';
 import type { Deferred } from '../amqp/wait-deadline.js';
+import type { RabbitMqOptions } from '../rabbitmq-options.js';
+import type { Topology } from '../topology.js';
+import { ConfirmLedger } from './confirm-ledger.js';
+import type { OwnBindings } from './own-bindings.js';
+import { nacked, refusedBecause, unroutable } from './publish-errors.js';
+import { PublishGate } from './publish-gate.js';
+import type { Route } from './route.js';
 
 interface Outgoing {
   readonly id: string;

@@ -5,10 +5,10 @@
  * share of the limits, and a user only waits for the users of its channel.
  */
 import { AmqpConnection } from '../amqp/amqp-connection.js';
-import type { OwnBindings } from './own-bindings.js';
-import { Publisher } from './publisher.js';
 import type { RabbitMqOptions } from '../rabbitmq-options.js';
 import type { Topology } from '../topology.js';
+import type { OwnBindings } from './own-bindings.js';
+import { Publisher } from './publisher.js';
 
 export class Publishers {
   readonly connections: readonly AmqpConnection[];

@@ -1,11 +1,14 @@
 import type { ServerResponse } from 'node:http';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { errors, jwtVerify } from 'jose';
-import { JwksAddress, type JwksOptions } from '../../../../../server/src/auth/jwt/jwks-address.js';
-import { eventually } from '../../../../support/deadline.js';
+import { JwksAddress } from '../../../../../server/src/auth/jwt/jwks-address.js';
+import type { JwksOptions } from '../../../../../server/src/auth/jwt/jwks-address.js';
 import { Inbox } from '../../../../../server/src/contract/test-inbox.js';
-import { type KeyServer, startKeyServer } from '../../../../support/key-server.js';
-import { createIssuer, type TokenIssuer } from '../../../../support/tokens.js';
+import { eventually } from '../../../../support/deadline.js';
+import { startKeyServer } from '../../../../support/key-server.js';
+import type { KeyServer } from '../../../../support/key-server.js';
+import { createIssuer } from '../../../../support/tokens.js';
+import type { TokenIssuer } from '../../../../support/tokens.js';
 
 const WAIT_MS = 5_000;
 const [first, second] = [createIssuer('ES256', '1'), createIssuer('ES256', '2')];

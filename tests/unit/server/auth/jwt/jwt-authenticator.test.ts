@@ -2,10 +2,12 @@ import { createHmac, generateKeyPairSync } from 'node:crypto';
 import { writeFileSync } from 'node:fs';
 import { afterEach, describe, expect, jest, test } from '@jest/globals';
 import { base64url } from 'jose';
-import { JwtAuthenticator, type JwtOptions } from '../../../../../server/src/auth/jwt/jwt-authenticator.js';
+import { JwtAuthenticator } from '../../../../../server/src/auth/jwt/jwt-authenticator.js';
+import type { JwtOptions } from '../../../../../server/src/auth/jwt/jwt-authenticator.js';
 import { createConfig } from '../../../../../server/src/config.js';
 import { Inbox } from '../../../../../server/src/contract/test-inbox.js';
-import { type Algorithm, createIssuer, fileWith, nowSeconds } from '../../../../support/tokens.js';
+import { createIssuer, fileWith, nowSeconds } from '../../../../support/tokens.js';
+import type { Algorithm } from '../../../../support/tokens.js';
 import { presented } from '../credentials.js';
 
 const open: JwtAuthenticator[] = [];

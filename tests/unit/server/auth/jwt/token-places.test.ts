@@ -1,6 +1,7 @@
 import { describe, expect, jest, test } from '@jest/globals';
 import { base64url } from 'jose';
-import { findToken, type TokenPlace } from '../../../../../server/src/auth/jwt/token-places.js';
+import { findToken } from '../../../../../server/src/auth/jwt/token-places.js';
+import type { TokenPlace } from '../../../../../server/src/auth/jwt/token-places.js';
 import { fc } from '../../../../support/properties.js';
 import { presented } from '../credentials.js';
 

@@ -1,5 +1,6 @@
 import { describe, expect, jest, test } from '@jest/globals';
-import { type BrokerLoginCheck, BrokerUsers } from '../../../../../server/src/auth/logins/broker-users.js';
+import { BrokerUsers } from '../../../../../server/src/auth/logins/broker-users.js';
+import type { BrokerLoginCheck } from '../../../../../server/src/auth/logins/broker-users.js';
 import { presented } from '../credentials.js';
 
 const OPTIONS = { checksMax: 2, waitingMax: 10, checkTimeoutMs: 1_000, cacheMs: 10_000, allowGuest: false };

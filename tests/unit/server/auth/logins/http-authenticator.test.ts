@@ -1,13 +1,12 @@
 import { once } from 'node:events';
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { createServer } from 'node:http';
+import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { inspect } from 'node:util';
 import { afterEach, describe, expect, test } from '@jest/globals';
 import { AuthenticationError } from '../../../../../server/src/auth/auth.js';
-import {
-  HttpAuthenticator,
-  type HttpAuthenticatorOptions,
-} from '../../../../../server/src/auth/logins/http-authenticator.js';
+import { HttpAuthenticator } from '../../../../../server/src/auth/logins/http-authenticator.js';
+import type { HttpAuthenticatorOptions } from '../../../../../server/src/auth/logins/http-authenticator.js';
 import { presented } from '../credentials.js';
 
 interface ReceivedRequest {

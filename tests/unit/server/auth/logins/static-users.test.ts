@@ -3,7 +3,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, describe, expect, test } from '@jest/globals';
 import { isPassword, parsePasswordHash } from '../../../../../server/src/auth/logins/password-hash.js';
-import { StaticUsers, type StaticUsersOptions } from '../../../../../server/src/auth/logins/static-users.js';
+import { StaticUsers } from '../../../../../server/src/auth/logins/static-users.js';
+import type { StaticUsersOptions } from '../../../../../server/src/auth/logins/static-users.js';
 import { Inbox } from '../../../../../server/src/contract/test-inbox.js';
 import { presented } from '../credentials.js';
 

@@ -3,7 +3,8 @@
  */
 import { expect, test } from '@jest/globals';
 import type { Principal } from '../../../../../server/src/auth/auth.js';
-import { createPolicy, type PolicyRule } from '../../../../../server/src/auth/policy/policy.js';
+import { createPolicy } from '../../../../../server/src/auth/policy/policy.js';
+import type { PolicyRule } from '../../../../../server/src/auth/policy/policy.js';
 import { DestinationError, parseDestination } from '../../../../../server/src/destinations/destination.js';
 import { matches, overlapsWords } from '../../../../../server/src/destinations/topic-pattern.js';
 import { fc } from '../../../../support/properties.js';

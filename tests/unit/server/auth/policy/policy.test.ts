@@ -1,7 +1,8 @@
 import { describe, expect, test } from '@jest/globals';
 import type { Action, Principal } from '../../../../../server/src/auth/auth.js';
+import { createPolicy, PolicyError } from '../../../../../server/src/auth/policy/policy.js';
+import type { PolicyRule } from '../../../../../server/src/auth/policy/policy.js';
 import { furtherPermissionsOfSubscribe } from '../../../../../server/src/auth/policy/required-permissions.js';
-import { createPolicy, PolicyError, type PolicyRule } from '../../../../../server/src/auth/policy/policy.js';
 import { parseDestination } from '../../../../../server/src/destinations/destination.js';
 
 const ANN: Principal = { name: 'ann', anonymous: false, claims: {} };

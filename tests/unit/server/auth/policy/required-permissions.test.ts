@@ -2,8 +2,8 @@ import { describe, expect, test } from '@jest/globals';
 import {
   furtherPermissionsOfSend,
   furtherPermissionsOfSubscribe,
-  type RequiredPermission,
 } from '../../../../../server/src/auth/policy/required-permissions.js';
+import type { RequiredPermission } from '../../../../../server/src/auth/policy/required-permissions.js';
 import { parseDestination, parseReplyTo } from '../../../../../server/src/destinations/destination.js';
 
 type Headers = Readonly<Record<string, string>>;

@@ -6,9 +6,9 @@ import { expect, test } from '@jest/globals';
 import type { BrokerChannel, Delivery, Outcome } from '../../../../../server/src/brokers/broker.js';
 import { MemoryBroker } from '../../../../../server/src/brokers/memory/memory-broker.js';
 import { createConfig } from '../../../../../server/src/config.js';
+import { publishTo } from '../../../../../server/src/contract/publish-to.js';
 import { parseDestination } from '../../../../../server/src/destinations/destination.js';
 import { fc } from '../../../../support/properties.js';
-import { publishTo } from '../../../../../server/src/contract/publish-to.js';
 
 const { memory, topicExchange, topics, queues } = createConfig();
 const QUEUE = parseDestination('/queue/q', 'subscribe');

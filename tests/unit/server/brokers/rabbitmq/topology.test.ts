@@ -1,5 +1,5 @@
-import type { Channel } from 'amqplib';
 import { expect, test } from '@jest/globals';
+import type { Channel } from 'amqplib';
 import type { QueuePlan } from '../../../../../server/src/brokers/queue-plan.js';
 import type { ScratchChannels } from '../../../../../server/src/brokers/rabbitmq/amqp/scratch-channels.js';
 import { Topology } from '../../../../../server/src/brokers/rabbitmq/topology.js';

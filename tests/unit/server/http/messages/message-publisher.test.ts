@@ -1,7 +1,9 @@
 import { expect, test } from '@jest/globals';
-import { BrokerError, type Broker } from '../../../../../server/src/brokers/broker.js';
+import { BrokerError } from '../../../../../server/src/brokers/broker.js';
+import type { Broker } from '../../../../../server/src/brokers/broker.js';
 import { BatchTurns } from '../../../../../server/src/http/messages/batch-turns.js';
-import { MessagePublisher, type Result } from '../../../../../server/src/http/messages/message-publisher.js';
+import { MessagePublisher } from '../../../../../server/src/http/messages/message-publisher.js';
+import type { Result } from '../../../../../server/src/http/messages/message-publisher.js';
 
 const ANN = { name: 'ann', anonymous: false, claims: {} };
 const configOf = (publishTimeoutMs: number) => ({

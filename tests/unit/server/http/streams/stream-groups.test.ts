@@ -1,9 +1,10 @@
 /** Event streams as members of groups, with the same rules of order as STOMP sessions. */
 import { expect, test } from '@jest/globals';
-import { BrokerError, type Listener, type RoutedMessage } from '../../../../../server/src/brokers/broker.js';
-import type { SharedDestination } from '../../../../../server/src/brokers/broker.js';
+import { BrokerError } from '../../../../../server/src/brokers/broker.js';
+import type { SharedDestination, Listener, RoutedMessage } from '../../../../../server/src/brokers/broker.js';
 import { Groups } from '../../../../../server/src/delivery/groups.js';
-import { EventEncoder, type StreamMember } from '../../../../../server/src/http/streams/event-encoder.js';
+import { EventEncoder } from '../../../../../server/src/http/streams/event-encoder.js';
+import type { StreamMember } from '../../../../../server/src/http/streams/event-encoder.js';
 
 const topic = (key: string): SharedDestination => ({ kind: 'topic', text: `/topic/${key}`, key, spelling: 'dots' });
 const message = (text: string): RoutedMessage => ({

@@ -3,7 +3,8 @@ import type { Policy } from '../../../../../server/src/auth/auth.js';
 import { BrokerError } from '../../../../../server/src/brokers/broker.js';
 import type { MemoryConnection } from '../../../../support/memory-connection.js';
 import { Decision } from '../../../../support/scripted-broker.js';
-import { Harness, type HarnessOptions, pass, tick, useFakeTime } from '../harness.js';
+import { Harness, pass, tick, useFakeTime } from '../harness.js';
+import type { HarnessOptions } from '../harness.js';
 
 let harness: Harness;
 let client: MemoryConnection;

@@ -1,10 +1,6 @@
 import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globals';
-import {
-  AuthenticationError,
-  type Authenticator,
-  type Credentials,
-  type Principal,
-} from '../../../../../server/src/auth/auth.js';
+import { AuthenticationError } from '../../../../../server/src/auth/auth.js';
+import type { Authenticator, Credentials, Principal } from '../../../../../server/src/auth/auth.js';
 import { Decision } from '../../../../support/scripted-broker.js';
 import { Harness, pass, tick, useFakeTime } from '../harness.js';
 

@@ -1,12 +1,7 @@
 /** The lifetime of a token: its end, the warning, and SEND to /relay/auth with a new one. */
 import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globals';
-import {
-  AuthenticationError,
-  type Authenticator,
-  type Credentials,
-  type Policy,
-  type Principal,
-} from '../../../../../server/src/auth/auth.js';
+import { AuthenticationError } from '../../../../../server/src/auth/auth.js';
+import type { Authenticator, Credentials, Policy, Principal } from '../../../../../server/src/auth/auth.js';
 import type { MemoryConnection } from '../../../../support/memory-connection.js';
 import { Decision } from '../../../../support/scripted-broker.js';
 import { Harness, pass, tick, useFakeTime } from '../harness.js';

@@ -1,6 +1,7 @@
 /** The answer to SUBSCRIBE, its further attempts, and the end of a client that has ended its side of the connection. */
 import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globals';
-import { BrokerError, type BrokerErrorCode } from '../../../../../server/src/brokers/broker.js';
+import { BrokerError } from '../../../../../server/src/brokers/broker.js';
+import type { BrokerErrorCode } from '../../../../../server/src/brokers/broker.js';
 import type { MemoryConnection } from '../../../../support/memory-connection.js';
 import { Harness, pass, tick, useFakeTime } from '../harness.js';
 

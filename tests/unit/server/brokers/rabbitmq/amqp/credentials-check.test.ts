@@ -1,7 +1,7 @@
 /** Any program may listen at the address of RabbitMQ. No answer of it ends the process or makes it accept a login. */
 import { once } from 'node:events';
-import { createServer, type Server, type Socket } from 'node:net';
-import type { AddressInfo } from 'node:net';
+import { createServer } from 'node:net';
+import type { AddressInfo, Server, Socket } from 'node:net';
 import { afterEach, describe, expect, test } from '@jest/globals';
 import { checkCredentials } from '../../../../../../server/src/brokers/rabbitmq/amqp/credentials-check.js';
 

@@ -1,11 +1,8 @@
 import { describe, expect, test } from '@jest/globals';
 import type { ConsumeMessage } from 'amqplib';
 import type { QueuePlan } from '../../../../../../server/src/brokers/queue-plan.js';
-import {
-  plannedKind,
-  StreamSettling,
-  type StreamKnowledge,
-} from '../../../../../../server/src/brokers/rabbitmq/consume/stream-settling.js';
+import { plannedKind, StreamSettling } from '../../../../../../server/src/brokers/rabbitmq/consume/stream-settling.js';
+import type { StreamKnowledge } from '../../../../../../server/src/brokers/rabbitmq/consume/stream-settling.js';
 
 const message = (deliveryTag: number, offset: unknown) =>
   ({ fields: { deliveryTag }, properties: { headers: { 'x-stream-offset': offset } } }) as unknown as ConsumeMessage;

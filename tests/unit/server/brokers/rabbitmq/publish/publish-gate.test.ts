@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globals';
-import { PublishGate } from '../../../../../../server/src/brokers/rabbitmq/publish/publish-gate.js';
 import { BrokerError } from '../../../../../../server/src/brokers/broker.js';
+import { PublishGate } from '../../../../../../server/src/brokers/rabbitmq/publish/publish-gate.js';
 
 const LIMITS = { unconfirmedMax: 2, unconfirmedMaxBytes: 100, publishTimeoutMs: 1_000 };
 
