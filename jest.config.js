@@ -38,7 +38,7 @@ export default {
   // Tests mostly wait. Jest's default, one worker fewer than cores, leaves half of a small machine idle.
   maxWorkers: '100%',
   projects: [
-    project('unit', ['unit/**/*.test.{ts,tsx}', 'architecture.test.ts']),
+    project('unit', ['unit/**/*.test.{ts,tsx}', 'architecture.test.ts', 'prose.test.ts']),
     project('contract', ['contract/**/*.test.ts'], withRabbit),
     project('integration', ['integration/**/*.test.ts'], withRabbit),
   ],

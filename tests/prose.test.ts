@@ -1,8 +1,8 @@
 /** Plain English, held by a test: comments, texts in the code, and documents (`support/prose-rules.ts`). */
 import path from 'node:path';
 import { describe, expect, test } from '@jest/globals';
-import { percentOf, readProse, sentencesOf } from './support/prose.js';
 import { PROSE_RULES } from './support/prose-rules.js';
+import { percentOf, readProse, sentencesOf } from './support/prose.js';
 
 describe('the prose of the repository', () => {
   const reading = readProse(path.resolve(import.meta.dirname, '..'));

@@ -1,7 +1,7 @@
 /** `npm run prose -- [paths]`: lists the sentences that break a rule of plain English, and the share of each rule. */
 import path from 'node:path';
-import { percentOf, readProse } from './support/prose.js';
 import { PROSE_RULES } from './support/prose-rules.js';
+import { percentOf, readProse } from './support/prose.js';
 
 const reading = readProse(path.resolve('.'), process.argv.slice(2));
 for (const { file, line, rule, sentence } of reading.offences) {

@@ -3,7 +3,8 @@ import { execFileSync } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import ts from 'typescript';
-import { PROSE_RULES, type ProseRule } from './prose-rules.js';
+import { PROSE_RULES } from './prose-rules.js';
+import type { ProseRule } from './prose-rules.js';
 
 export interface Offence {
   readonly file: string;
