@@ -2,11 +2,18 @@ import { PassThrough } from 'node:stream';
 import { describe, expect, test } from '@jest/globals';
 import { readPassword } from '../../../../server/src/process/read-password.js';
 
+/** All that was written, which may be several chunks. */
+function textOf(screen: PassThrough): string {
+  let text = '';
+  for (let chunk: unknown = screen.read(); chunk !== null; chunk = screen.read()) text += String(chunk);
+  return text;
+}
+
 function given(text: string, isTTY = false) {
   const screen = new PassThrough();
   const input = Object.assign(new PassThrough(), { isTTY, setRawMode: () => undefined });
   input.end(text);
-  return { password: readPassword(input, screen), screenText: () => String(screen.read() ?? '') };
+  return { password: readPassword(input, screen), screenText: () => textOf(screen) };
 }
 
 describe('from other input', () => {
