@@ -66,10 +66,11 @@ export class Results {
   async write(intoDocs: boolean): Promise<string[]> {
     const json = JSON.stringify({ about: this.about, runs: this.runs });
     const files = [[this.file('json'), await pretty(json, 'json')]];
-    const documents = [(extension: string) => this.file(extension)];
-    if (intoDocs) documents.push((extension) => path.join(ROOT, `docs/benchmark.${extension}`));
-    for (const named of documents) {
-      files.push([named('md'), await pretty(this.markdown(), 'markdown')]);
+    const documents = [{ named: (extension: string) => this.file(extension), parts: [this.goalsSection()] }];
+    // the goals are for developers: the public page has results alone
+    if (intoDocs) documents.push({ named: (extension) => path.join(ROOT, `docs/benchmark.${extension}`), parts: [] });
+    for (const { named, parts } of documents) {
+      files.push([named('md'), await pretty(this.markdown(parts), 'markdown')]);
       const chart = this.chart();
       if (chart !== undefined) files.push([named('svg'), chart]);
     }
@@ -87,14 +88,18 @@ export class Results {
     return `${date}, ${cores} cores of ${cpu}, Linux ${kernel}, Node ${node}, RabbitMQ ${rabbitmq}`;
   }
 
-  private markdown(): string {
+  private goalsSection(): string {
+    const note = '"Missed" is within the noise of such machines; "missed for certain" is below 70 % of the target.';
+    return `## Goals\n\n${this.goals()}\n\n${note}`;
+  }
+
+  private markdown(first: readonly string[]): string {
     const done = this.scenarios.filter(({ name }) => this.runs.some((run) => run.scenario === name));
     return [
       '# Results of the benchmark',
       `${this.machine()}. Made by \`npm run bench\`. Absolute figures depend on machine and time; compare the ratios. ` +
         '[Method and meaning of the columns](../bench/README.md).',
-      `## Goals\n\n${this.goals()}`,
-      '"Missed" is within the noise of such machines; "missed for certain" is below 70 % of the target.',
+      ...first,
       ...done.map((scenario) => {
         const rounds = this.nextRound(scenario.name);
         return `## ${scenario.title}\n\nRounds: ${rounds}.\n\n${scenarioTable(scenario, this.runs)}`;
