@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 /**
- * The command line: flags and signals -> config -> relay. Prints a line on stdout for each listener that is open; the log
- * goes to stderr. Exit status: 0 after a clean stop, 1 if the relay could not start or stop, 2 for a bad
+ * The command line: flags and signals -> config -> relay. Prints a line on stdout for each listener that is open. The
+ * log goes to stderr. Exit status: 0 after a clean stop, 1 if the relay could not start or stop, 2 for a bad
  * configuration. `hash-password` and `api-key` are separate commands.
  */
 import './process/young-generation.js';

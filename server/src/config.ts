@@ -74,7 +74,7 @@ export function configFile(flags: Flags, environment: Environment = process.env)
   return (flags['config'] as string | undefined) ?? (environment['RELAY_CONFIG'] || undefined);
 }
 
-/** For the command line. Throws a ConfigError that names every wrong option. `environment` defaults to the process's. */
+/** For the command line. Throws a ConfigError that names every wrong option. */
 export function loadConfig(flags: Flags, environment: Environment = process.env): Config {
   const file = configFile(flags, environment);
   const values = file === undefined ? undefined : { name: file, values: readFile(file, environment) };

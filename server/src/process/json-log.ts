@@ -1,5 +1,5 @@
 /**
- * The log on stderr: JSON lines, or lines of text where stderr is a terminal. stdout has the lines that name the listeners.
+ * The log on stderr: JSON lines, or text where stderr is a terminal. stdout has the lines that name the listeners.
  */
 import { pino } from 'pino';
 import type { Log } from './log.js';

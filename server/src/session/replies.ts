@@ -40,7 +40,7 @@ export function sendReceipt(target: ReplyTarget, id: string | undefined, headers
   if (id !== undefined && target.canDeliver) writeFrame(target, 'RECEIPT', [['receipt-id', id], ...headers]);
 }
 
-/** Sends a MESSAGE about the session to `/relay/SUBJECT`. The caller checks that the client has the extension for it. */
+/** Sends a MESSAGE about the session to `/relay/SUBJECT`. The caller checks that the client has its extension. */
 export function notify(target: ReplyTarget, subject: string, headers: Headers, sentence: string): void {
   if (!target.canDeliver) return;
   const common: Headers = [

@@ -99,8 +99,8 @@ export async function connect(session: ConnectingSession, frame: Frame): Promise
 }
 
 /**
- * Authenticates the credentials in the headers of CONNECT or of a token renewal. Rejects with an AuthenticationError, or
- * with StompError `authentication-failed` or `authentication-unavailable`.
+ * Authenticates the credentials in the headers of CONNECT or of a token renewal. Rejects with an AuthenticationError,
+ * or with StompError `authentication-failed` or `authentication-unavailable`.
  */
 export async function authenticate(
   { context, peer }: AuthenticatingSession,
