@@ -49,8 +49,8 @@ async function main(argv: readonly string[]): Promise<void> {
 
 async function run(flags: Flags): Promise<void> {
   const config = checked(() => loadConfig(flags));
-  createLog(config.log).info(startSummary(config, configFile(flags)), 'stomp-relay starts');
   const relay = checked(() => (config.workers === 1 ? createSingle(config) : createPool(config)));
+  createLog(config.log).info(startSummary(config, configFile(flags)), 'stomp-relay starts');
   stopOnSignals(relay, config);
   // A running relay serves its clients even if stdout has no reader.
   process.stdout.off('error', onStdoutFailed).on('error', () => undefined);
@@ -61,7 +61,7 @@ async function run(flags: Flags): Promise<void> {
   }
 }
 
-/** The first line of the log: what an operator wants to see of the configuration, without secrets. */
+/** For the line of the log that every start begins with: the configuration in short, without secrets. */
 function startSummary({ auth, broker, policy, workers }: Config, file: string | undefined): object {
   return {
     version: VERSION,
