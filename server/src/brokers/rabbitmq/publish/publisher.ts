@@ -115,13 +115,21 @@ export class Publisher implements ChannelUser<ConfirmChannel> {
   publish(route: Route, message: OutgoingMessage, mandatory: boolean): Promise<void> {
     return new Promise((resolve, reject) => {
       if (this.state === 'closed') return reject(stopping());
-      const expiresAt = Date.now() + this.options.publishTimeoutMs;
-      const state = { phase: 'queued', wasSent: false, returned: undefined, repairs: 0 } as const;
-      const id = (++this.lastId).toString(36);
-      const isMandatory = mandatory || route.queue !== undefined;
-      const call = { id, route, message, mandatory: isMandatory, expiresAt, resolve, reject };
-      const outgoing: Outgoing = { ...call, ...state };
-      this.outstanding.set(id, outgoing);
+      // one literal: spreading objects costs half a microsecond
+      const outgoing: Outgoing = {
+        id: (++this.lastId).toString(36),
+        route,
+        message,
+        mandatory: mandatory || route.queue !== undefined,
+        expiresAt: Date.now() + this.options.publishTimeoutMs,
+        resolve,
+        reject,
+        phase: 'queued',
+        wasSent: false,
+        returned: undefined,
+        repairs: 0,
+      };
+      this.outstanding.set(outgoing.id, outgoing);
       this.outstandingBytes += message.bytes;
       this.expiry ??= setTimeout(() => this.expire(), this.options.publishTimeoutMs);
       if (this.state === 'up') this.send(outgoing);
