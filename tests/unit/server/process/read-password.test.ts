@@ -4,8 +4,9 @@ import { readPassword } from '../../../../server/src/process/read-password.js';
 
 /** All that was written, which may be several chunks. */
 function textOf(screen: PassThrough): string {
+  const read = () => screen.read() as Buffer | null;
   let text = '';
-  for (let chunk: unknown = screen.read(); chunk !== null; chunk = screen.read()) text += String(chunk);
+  for (let chunk = read(); chunk !== null; chunk = read()) text += chunk.toString();
   return text;
 }
 
