@@ -11,9 +11,9 @@ interface LogLine {
 /** `json` is a line of the JSON log. Control characters of values stay escaped: a terminal would obey them. */
 export function textLine(json: string): string {
   const { level, time, msg = '', worker, ...details } = JSON.parse(json) as LogLine;
-  const who = worker === undefined ? '' : `[${worker}] `;
+  const source = worker === undefined ? '' : `[${worker}] `;
   const shown = Object.entries(details).map(([name, value]) => ` ${name}=${JSON.stringify(value)}`);
-  const text = `${time.slice(11, 23)} ${level.toUpperCase().padEnd(5)} ${who}${printable(msg)}${shown.join('')}`;
+  const text = `${time.slice(11, 23)} ${level.toUpperCase().padEnd(5)} ${source}${printable(msg)}${shown.join('')}`;
   return `${text}\n`;
 }
 

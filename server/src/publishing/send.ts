@@ -66,11 +66,6 @@ export class Send {
     this.message = { headers, body, toSession };
   }
 
-  /** True if `reply-to` names a temporary queue; only STOMP sessions have those. */
-  get needsReplyQueue(): boolean {
-    return this.replyQueue !== undefined;
-  }
-
   /** All permissions that this message needs. Throws a DestinationError or HeaderError. */
   get permissions(): readonly RequiredPermission[] {
     return [{ action: 'send', destination: this.destination }, ...this.furtherPermissions()];

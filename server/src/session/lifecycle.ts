@@ -23,7 +23,7 @@ interface ExitRule {
   readonly stopsReading: boolean;
 }
 
-export const EXITS = {
+const EXITS = {
   /** A frame or the client broke a rule or limit. The last frame is ERROR. */
   fail: { when: 'now', stopsReading: true },
   /** The relay or an operator ends the session. It gets no last frame: the close code gives the reason. */
@@ -95,7 +95,7 @@ export class Lifecycle {
       if (stopsReading) this.host.inbox.stopReading();
       return this.onProgress();
     }
-    // the rule of order (`delivery/groups`): a group is flushed before anything that follows its messages
+    // the rule of order (`delivery/group`): a group is flushed before anything that follows its messages
     this.leaveGroups();
     writeLastFrame?.();
     this.close(close);
