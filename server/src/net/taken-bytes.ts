@@ -23,6 +23,14 @@ export function takenBytes(socket: Socket): number {
   const { _handle: handle, _writableState: state } = socket as unknown as Internals;
   const pending = state?.writelen ?? 0;
   // Encryption adds a few bytes, so this can exceed `pending`.
-  const left = (handle?._parent ?? handle)?.writeQueueSize ?? pending;
+  const left = remainingBytes(handle) ?? pending;
   return socket.bytesWritten - socket.writableLength + Math.max(0, pending - left);
+}
+
+/** The bytes of the current write that the kernel has not taken; undefined if this is not known. */
+function remainingBytes(handle: Handle | null | undefined): number | undefined {
+  const below = handle?._parent;
+  if (below === undefined) return handle?.writeQueueSize;
+  // Before Node 26 has encrypted the first bytes of a write, both queues are empty.
+  return handle?.writeQueueSize === 0 ? undefined : below.writeQueueSize;
 }
