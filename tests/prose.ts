@@ -7,6 +7,7 @@ const reading = readProse(path.resolve('.'), process.argv.slice(2));
 for (const { file, line, rule, sentence } of reading.offences) {
   console.log(`${file}:${line}: [${rule.name}] ${sentence.slice(0, 160)}`);
 }
+if (reading.sentences === 0) throw new Error('these paths have no sentences');
 console.log(`${reading.sentences} sentences`);
 for (const rule of PROSE_RULES) {
   console.log(`${percentOf(reading, rule).toFixed(2)} % (at most ${rule.percentMax} %): ${rule.name}; ${rule.instead}`);

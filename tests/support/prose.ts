@@ -24,14 +24,15 @@ interface Passage {
 }
 
 const READ = /\.(?:tsx?|m?js|css|md|ya?ml)$/;
+const LISTED = ['ls-files', '--cached', '--others', '--exclude-standard'];
 const NOT_OURS = /package-lock/;
 /** A label or a name is no sentence. */
 const WORDS_MIN = 3;
 const TEXT_WORDS_MIN = 4;
 
-/** Reads the tracked files below `paths` (all where none is given). */
+/** Reads the files below `paths` (all where none is given), except those that Git ignores. */
 export function readProse(root: string, paths: readonly string[] = []): Reading {
-  const listed = execFileSync('git', ['-C', root, 'ls-files', ...paths], { encoding: 'utf8' }).split('\n');
+  const listed = execFileSync('git', ['-C', root, ...LISTED, ...paths], { encoding: 'utf8' }).split('\n');
   const files = listed.filter((file) => READ.test(file) && !NOT_OURS.test(file) && existsSync(path.join(root, file)));
   let sentences = 0;
   const offences: Offence[] = [];

@@ -1,7 +1,15 @@
 /** The text of docs/compatibility.md: the comparison with RabbitMQ, and every deliberate difference with its reason. */
+import * as markdown from 'prettier/plugins/markdown';
+import { format } from 'prettier/standalone';
 import type { Difference } from './deliberate.js';
 
-export function compatibilityPage(differences: readonly Difference[], scenarioCount: number): string {
+/** Resolves with the page, folded like all documents. */
+export function compatibilityPage(differences: readonly Difference[], scenarioCount: number): Promise<string> {
+  const text = unfoldedPage(differences, scenarioCount);
+  return format(text, { parser: 'markdown', plugins: [markdown], proseWrap: 'always', printWidth: 120 });
+}
+
+function unfoldedPage(differences: readonly Difference[], scenarioCount: number): string {
   const different = new Set(differences.flatMap(({ scenarios }) => scenarios)).size;
   return `# Compatibility with RabbitMQ's STOMP plugins
 

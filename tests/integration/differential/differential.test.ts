@@ -64,8 +64,8 @@ test('the table of deliberate differences lists only existing scenarios', () => 
 });
 
 /** UPDATE_COMPATIBILITY=1 rewrites the page. */
-test('docs/compatibility.md is generated from the table of deliberate differences', () => {
-  const page = compatibilityPage(DELIBERATE, SCENARIOS.length);
+test('docs/compatibility.md is generated from the table of deliberate differences', async () => {
+  const page = await compatibilityPage(DELIBERATE, SCENARIOS.length);
   if (process.env['UPDATE_COMPATIBILITY']) writeFileSync(PAGE, page);
   expect(readFileSync(PAGE, 'utf8')).toBe(page);
 });
