@@ -68,7 +68,7 @@ const SERVER: Readonly<Record<string, Rule>> = {
   },
   'admin/metrics': { ours: [], packages: ['prom-client'] },
   workers: { ours: ['admin', 'process', 'relay'], types: ['config'], packages: ['prom-client'] },
-  config: { ours: ['config', 'auth/logins', 'net'], packages: ['yaml', 'zod'] },
+  config: { ours: ['config', 'auth/jwt/jwt-algorithms', 'auth/logins', 'net'], packages: ['yaml', 'zod'] },
   components: { ours: ['*'], packages: ['uuid'] },
   listeners: { ours: ['*'] },
   relay: { ours: ['*'] },

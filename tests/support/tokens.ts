@@ -5,8 +5,9 @@ import { mkdtempSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { SignJWT } from 'jose';
+import type { JwtAlgorithm } from '../../server/src/auth/jwt/jwt-algorithms.js';
 
-export type Algorithm = 'HS256' | 'RS256' | 'ES256' | 'EdDSA';
+export type Algorithm = JwtAlgorithm;
 
 export interface TokenIssuer {
   /** The key for a relay: write `publicPem` to the `keyFile`, or `secret` to the `secretFile`. */
@@ -22,9 +23,10 @@ export interface TokenIssuer {
 }
 
 export function createIssuer(algorithm: Algorithm = 'ES256', kid?: string): TokenIssuer {
-  const secret = randomBytes(32);
-  const { privateKey, publicKey } =
-    algorithm === 'HS256' ? { privateKey: createSecretKey(secret), publicKey: undefined } : keyPair(algorithm);
+  const secret = randomBytes(64);
+  const { privateKey, publicKey } = algorithm.startsWith('HS')
+    ? { privateKey: createSecretKey(secret), publicKey: undefined }
+    : keyPair(algorithm);
   const named = kid === undefined ? {} : { kid };
   return {
     publicPem: publicKey?.export({ type: 'spki', format: 'pem' }).toString() ?? '',
@@ -49,7 +51,10 @@ export function fileWith(content: string | Buffer, name = 'key'): string {
   return path;
 }
 
-function keyPair(algorithm: Exclude<Algorithm, 'HS256'>) {
-  if (algorithm === 'RS256') return generateKeyPairSync('rsa', { modulusLength: 2048 });
-  return algorithm === 'ES256' ? generateKeyPairSync('ec', { namedCurve: 'P-256' }) : generateKeyPairSync('ed25519');
+const CURVES: { readonly [A in Algorithm]?: string } = { ES256: 'P-256', ES384: 'P-384', ES512: 'P-521' };
+
+function keyPair(algorithm: Algorithm) {
+  const namedCurve = CURVES[algorithm];
+  if (namedCurve !== undefined) return generateKeyPairSync('ec', { namedCurve });
+  return algorithm === 'EdDSA' ? generateKeyPairSync('ed25519') : generateKeyPairSync('rsa', { modulusLength: 2048 });
 }

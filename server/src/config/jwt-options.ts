@@ -1,10 +1,10 @@
 /** JSON web tokens: their keys, their place in a request, and the conditions that they must meet. */
 import { z } from 'zod';
+import { isForSecret, JWT_ALGORITHMS } from '../auth/jwt/jwt-algorithms.js';
 import { isLoopback } from '../net/loopback.js';
 import { DAY_MS, fileName, flag, KIB, whole } from './option-kinds.js';
 
-const ALGORITHMS = ['HS256', 'RS256', 'ES256', 'EdDSA'] as const;
-const ALGORITHM_RULE = `must be a list of ${ALGORITHMS.join(', ')}`;
+const ALGORITHM_RULE = `must be a list of ${JWT_ALGORITHMS.join(', ')}`;
 const PLACES = ['passcode', 'authorization', 'subprotocol', 'cookie'] as const;
 const PLACES_RULE = `must be a list of ${PLACES.join(', ')}`;
 const URL_RULE = 'must be an address such as https://login.example.com/jwks.json';
@@ -30,7 +30,9 @@ export const jwt = z
       ),
     secretFile: fileName
       .optional()
-      .describe('File with the secret for HS256, at least 32 bytes. It is read again when it changes.'),
+      .describe(
+        'File with the secret: at least 32 bytes for HS256, 48 for HS384, 64 for HS512. It is read again when it changes.',
+      ),
     jwksUrl: url.optional().describe('https address of a JSON web key set.'),
     jwksAllowHttp: flag(false).describe('Allow http for a `jwksUrl` on another machine.'),
     jwksRefreshMs: whole(10 * 60_000, 1_000, DAY_MS).describe(
@@ -41,10 +43,13 @@ export const jwt = z
     ),
     jwksTimeoutMs: whole(5_000, 100, 60_000).describe('Time in ms that `jwksUrl` has to answer.'),
     algorithms: z
-      .array(z.enum(ALGORITHMS, { error: ALGORITHM_RULE }), { error: ALGORITHM_RULE })
+      .array(z.enum(JWT_ALGORITHMS, { error: ALGORITHM_RULE }), { error: ALGORITHM_RULE })
       .min(1, { error: ALGORITHM_RULE })
       .optional()
-      .describe('Accepted algorithms, among those that fit the keys. Without this option, all that fit are accepted.'),
+      .describe(
+        'Accepted algorithms: with a `secretFile` HS256, HS384 and HS512, else RS256, RS384, RS512, PS256, PS384, PS512, ' +
+          'ES256, ES384, ES512 and EdDSA. A key must fit one of them. Without this option: HS256, or RS256, ES256 and EdDSA.',
+      ),
     issuer: texts.optional().describe('Accepted value, or list of accepted values, of the claim `iss`.'),
     audience: texts
       .optional()
@@ -85,9 +90,9 @@ export const jwt = z
       'must begin with https: an attacker who changes the keys in transit could log in as any user (jwksAllowHttp: true ' +
       'allows http)',
   })
-  .refine(({ secretFile, algorithms = [] }) => algorithms.every((each) => (each === 'HS256') === !!secretFile), {
+  .refine(({ secretFile, algorithms = [] }) => algorithms.every((each) => isForSecret(each) === !!secretFile), {
     path: ['algorithms'],
-    error: 'must be HS256 with a secretFile, and must not be HS256 with a keyFile or jwksUrl',
+    error: 'must be HS256, HS384 or HS512 with a secretFile, and none of these with a keyFile or jwksUrl',
   });
 
 /** True for a text that is no address, because the option's own rule reports it. */

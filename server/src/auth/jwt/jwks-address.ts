@@ -9,7 +9,9 @@ import type { FetchImplementation, JSONWebKeySet, JWTVerifyGetKey } from 'jose';
 import type { Log } from '../../process/log.js';
 import { AuthenticationError } from '../auth.js';
 import { readAtMost } from '../logins/bounded-answer.js';
-import type { JwtAlgorithm, VerificationKeys } from './jwt-keys.js';
+import { DEFAULT_PUBLIC_ALGORITHMS } from './jwt-algorithms.js';
+import type { JwtAlgorithm } from './jwt-algorithms.js';
+import type { VerificationKeys } from './jwt-keys.js';
 import { refusalOf } from './token-refusal.js';
 
 export interface JwksOptions {
@@ -47,7 +49,7 @@ export class JwksAddress {
       cacheMaxAge: Infinity, // otherwise jose would discard old keys even while no newer ones are available
       [customFetch]: this.fetchKeySet,
     });
-    this.value = { algorithms: options.algorithms ?? ['RS256', 'ES256', 'EdDSA'], find: this.find };
+    this.value = { algorithms: options.algorithms ?? DEFAULT_PUBLIC_ALGORITHMS, find: this.find };
     this.refresh();
   }
 

@@ -14,8 +14,10 @@ import type { Authenticator, Credentials, Principal } from '../auth.js';
 import type { PageCheck } from '../presented.js';
 import { JwksAddress } from './jwks-address.js';
 import type { JwksOptions } from './jwks-address.js';
+import { namesOf } from './jwt-algorithms.js';
+import type { JwtAlgorithm } from './jwt-algorithms.js';
 import { readPublicKeys, readSecret } from './jwt-keys.js';
-import type { JwtAlgorithm, VerificationKeys } from './jwt-keys.js';
+import type { VerificationKeys } from './jwt-keys.js';
 import { findToken } from './token-places.js';
 import type { TokenPlaces } from './token-places.js';
 import { refusalOf } from './token-refusal.js';
@@ -100,7 +102,7 @@ export class JwtAuthenticator implements Authenticator {
     try {
       const { algorithms, find } = this.keys.value;
       const { payload } = await jwtVerify(token, find, {
-        algorithms: algorithms.flatMap((each) => (each === 'EdDSA' ? ['EdDSA', 'Ed25519'] : each)), // RFC 9864
+        algorithms: algorithms.flatMap(namesOf),
         clockTolerance: clockSkewSeconds,
         requiredClaims: requireExpiry ? ['exp'] : [],
         ...(issuer !== undefined && { issuer: [issuer].flat() }),
@@ -144,7 +146,7 @@ function openKeys(options: JwtOptions, log: Pick<Log, 'debug' | 'info' | 'warn'>
   if (jwksUrl !== undefined) return new JwksAddress({ ...options, jwksUrl }, log);
   const path = keyFile ?? secretFile ?? '';
   const parse = ([content = Buffer.alloc(0)]: readonly Buffer[]): VerificationKeys =>
-    keyFile === undefined ? readSecret(content) : readPublicKeys(content, algorithms);
+    keyFile === undefined ? readSecret(content, algorithms) : readPublicKeys(content, algorithms);
   try {
     return new WatchedFile({ paths: [path], parse, log });
   } catch (cause) {

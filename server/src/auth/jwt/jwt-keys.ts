@@ -6,8 +6,14 @@ import { createPublicKey, createSecretKey } from 'node:crypto';
 import type { JsonWebKey, KeyObject } from 'node:crypto';
 import { createLocalJWKSet } from 'jose';
 import type { JSONWebKeySet, JWTVerifyGetKey } from 'jose';
-
-export type JwtAlgorithm = 'HS256' | 'RS256' | 'ES256' | 'EdDSA';
+import {
+  algorithmsFor,
+  DEFAULT_PUBLIC_ALGORITHMS,
+  DEFAULT_SECRET_ALGORITHMS,
+  namesOf,
+  secretMinBytes,
+} from './jwt-algorithms.js';
+import type { JwtAlgorithm } from './jwt-algorithms.js';
 
 export interface VerificationKeys {
   readonly algorithms: readonly JwtAlgorithm[];
@@ -15,25 +21,23 @@ export interface VerificationKeys {
   readonly find: JWTVerifyGetKey;
 }
 
-const SECRET_MIN_BYTES = 32;
-const RSA_MIN_BITS = 2048;
-
 /** Throws if the content is too short, or a PEM key. A newline at the end is not part of the secret. */
-export function readSecret(content: Buffer): VerificationKeys {
+export function readSecret(content: Buffer, algorithms = DEFAULT_SECRET_ALGORITHMS): VerificationKeys {
   if (content.includes('-----BEGIN')) throw new Error('it holds a PEM key, not a secret: give it as keyFile');
   const length = content.toString('latin1').replace(/\r?\n$/, '').length;
-  if (length < SECRET_MIN_BYTES) throw new Error(`a secret must have at least ${SECRET_MIN_BYTES} bytes (HS256)`);
+  const tooShort = algorithms.find((each) => length < secretMinBytes(each));
+  if (tooShort) throw new Error(`a secret must have at least ${secretMinBytes(tooShort)} bytes (${tooShort})`);
   const secret = createSecretKey(content.subarray(0, length));
-  return { algorithms: ['HS256'], find: () => secret };
+  return { algorithms, find: () => secret };
 }
 
-/** `allowed` restricts the algorithms that fit the keys. Throws if no public key can be used. */
-export function readPublicKeys(content: Buffer, allowed: readonly JwtAlgorithm[] | undefined): VerificationKeys {
+/** Throws if no key fits an allowed algorithm. */
+export function readPublicKeys(content: Buffer, allowed = DEFAULT_PUBLIC_ALGORITHMS): VerificationKeys {
   const text = content.toString('utf8').trim();
   const keys = text.startsWith('{') ? readKeySet(text) : readPem(text);
-  const algorithms = keys.algorithms.filter((each) => allowed?.includes(each) ?? true);
+  const algorithms = keys.algorithms.filter((each) => allowed.includes(each));
   if (algorithms.length > 0) return { ...keys, algorithms };
-  throw new Error(`its keys are for ${keys.algorithms.join(', ')}, but algorithms allows only ${allowed?.join(', ')}`);
+  throw new Error(`its keys are for ${keys.algorithms.join(', ')}, but algorithms allows only ${allowed.join(', ')}`);
 }
 
 function readPem(text: string): VerificationKeys {
@@ -45,7 +49,7 @@ function readPem(text: string): VerificationKeys {
   } catch {
     throw new Error('it holds neither a public key in PEM nor a JSON web key set');
   }
-  return { algorithms: [algorithmOf(key)], find: () => key };
+  return { algorithms: algorithmsFor(key), find: () => key };
 }
 
 function readKeySet(text: string): VerificationKeys {
@@ -53,12 +57,13 @@ function readKeySet(text: string): VerificationKeys {
   const algorithms = keySet.keys.flatMap((key) => {
     if ('d' in key) throw new Error('it holds a private key: give only the public keys');
     try {
-      return algorithmOf(createPublicKey({ key: key as JsonWebKey, format: 'jwk' }));
+      const fitting = algorithmsFor(createPublicKey({ key: key as JsonWebKey, format: 'jwk' }));
+      return fitting.filter((each) => key.alg === undefined || namesOf(each).includes(key.alg));
     } catch {
       return []; // a set may hold keys for other uses; no token names those
     }
   });
-  if (algorithms.length === 0) throw new Error('it holds no key for RS256, ES256 or EdDSA');
+  if (algorithms.length === 0) throw new Error('it holds no key for RS256, PS256, ES256, their longer kinds, or EdDSA');
   return { algorithms: [...new Set(algorithms)], find: createLocalJWKSet(keySet) };
 }
 
@@ -71,12 +76,4 @@ function parseKeySet(text: string): JSONWebKeySet {
     // Not the parser's message, which would quote the file
     throw new Error('it does not hold a JSON web key set, such as {"keys":[...]}');
   }
-}
-
-function algorithmOf({ asymmetricKeyType, asymmetricKeyDetails: details = {} }: KeyObject): JwtAlgorithm {
-  if (asymmetricKeyType === 'ed25519') return 'EdDSA';
-  if (asymmetricKeyType === 'ec' && details.namedCurve === 'prime256v1') return 'ES256';
-  if (asymmetricKeyType !== 'rsa') throw new Error('its key must be RSA, P-256 or Ed25519');
-  if ((details.modulusLength ?? 0) >= RSA_MIN_BITS) return 'RS256';
-  throw new Error(`an RSA key must have at least ${RSA_MIN_BITS} bits`);
 }

@@ -35,6 +35,8 @@ function createJwt(options: Partial<JwtOptions>, otherIssuers: string[] = []) {
 const issuers = Object.fromEntries(
   (['RS256', 'ES256', 'EdDSA'] as const).map((each) => [each, createIssuer(each, each)]),
 ) as Record<Algorithm, ReturnType<typeof createIssuer>>;
+/** Algorithms that only the option `algorithms` allows. */
+const FURTHER = ['RS384', 'RS512', 'PS256', 'PS384', 'PS512', 'ES384', 'ES512'] as const;
 const SPKI = { type: 'spki', format: 'pem' } as const;
 const es256 = issuers.ES256;
 const pem = fileWith(es256.publicPem);
@@ -55,6 +57,46 @@ describe('keys', () => {
     const issuer = createIssuer('HS256');
     const { login } = createJwt({ secretFile: fileWith(Buffer.concat([issuer.secret, Buffer.from('\n')])) });
     expect(await login(await issuer.sign())).toMatchObject({ name: 'ann' });
+  });
+
+  test.each(FURTHER)('%s is accepted only by name', async (alg) => {
+    const issuer = alg.startsWith('ES') ? createIssuer(alg, 'key') : issuers.RS256;
+    const token = await issuer.sign({}, { alg });
+    const keySet = fileWith(JSON.stringify({ keys: [issuer.jwk, es256.jwk] }));
+    for (const keyFile of [fileWith(issuer.publicPem), keySet]) {
+      const { login } = createJwt({ keyFile, algorithms: [alg] });
+      expect(await login(token)).toMatchObject({ name: 'ann' });
+    }
+    await expect(createJwt({ keyFile: keySet }).login(token)).rejects.toMatchObject(refused(/algorithm/));
+  });
+
+  test.each(['HS384', 'HS512'] as const)('a secret verifies %s only by name', async (algorithm) => {
+    const issuer = createIssuer(algorithm);
+    const secretFile = fileWith(Buffer.concat([issuer.secret, Buffer.from('\n')]));
+    const token = await issuer.sign();
+    const named = createJwt({ secretFile, algorithms: ['HS256', algorithm] });
+    expect(await named.login(token)).toMatchObject({ name: 'ann' });
+    await expect(createJwt({ secretFile }).login(token)).rejects.toMatchObject(refused(/algorithm/));
+  });
+
+  test('a key in a set is for the algorithm that it names', async () => {
+    const keyFile = fileWith(JSON.stringify({ keys: [{ ...issuers.RS256.jwk, alg: 'PS256' }] }));
+    const { login } = createJwt({ keyFile, algorithms: ['RS256', 'PS256'] });
+    expect(await login(await issuers.RS256.sign({}, { alg: 'PS256' }))).toMatchObject({ name: 'ann' });
+    await expect(login(await issuers.RS256.sign())).rejects.toMatchObject(refused(/algorithm/));
+    expect(() => createJwt({ keyFile })).toThrow(/its keys are for PS256, but algorithms allows only RS256, ES256/);
+  });
+
+  test('a key of another kind than the algorithm verifies nothing', async () => {
+    const es384 = createIssuer('ES384', 'ES384');
+    const keyFile = fileWith(JSON.stringify({ keys: [es384.jwk, issuers.RS256.jwk] }));
+    const { login } = createJwt({ keyFile, algorithms: ['ES384', 'PS512'] });
+    for (const token of [
+      await es384.sign({}, { kid: 'RS256' }),
+      await issuers.RS256.sign({}, { alg: 'PS512', kid: 'ES384' }),
+    ]) {
+      await expect(login(token)).rejects.toMatchObject(refused(/key \(kid, alg\)/));
+    }
   });
 
   test('Ed25519 is another name for EdDSA', async () => {
@@ -80,6 +122,16 @@ describe('keys', () => {
 
   test.each([
     ['a short secret', { secretFile: fileWith('x'.repeat(31)) }, /secretFile .*at least 32 bytes/],
+    [
+      'a secret too short for HS512',
+      { secretFile: fileWith('x'.repeat(63)), algorithms: ['HS256', 'HS512'] },
+      /at least 64 bytes \(HS512\)/,
+    ],
+    [
+      'a P-384 key without algorithms',
+      { keyFile: fileWith(createIssuer('ES384').publicPem) },
+      /for ES384, but .*only RS256/,
+    ],
     ['a short secret with a newline', { secretFile: fileWith(`${'x'.repeat(31)}\n`) }, /at least 32 bytes/],
     ['a public key as secret', { secretFile: fileWith(es256.publicPem) }, /holds a PEM key, not a secret/],
     ['a private key', { keyFile: fileWith(es256.privateKey.export({ type: 'pkcs8', format: 'pem' })) }, /private key/],
