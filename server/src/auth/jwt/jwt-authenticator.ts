@@ -20,7 +20,7 @@ import { readPublicKeys, readSecret } from './jwt-keys.js';
 import type { VerificationKeys } from './jwt-keys.js';
 import { findToken } from './token-places.js';
 import type { TokenPlaces } from './token-places.js';
-import { refusalOf } from './token-refusal.js';
+import { ISSUED_IN_FUTURE, refusalOf } from './token-refusal.js';
 
 /** Defaults, units and ranges are in `config/jwt-options.ts`. */
 export interface JwtOptions extends TokenPlaces, Omit<JwksOptions, 'jwksUrl'> {
@@ -123,12 +123,16 @@ export class JwtAuthenticator implements Authenticator {
 
   private principalOf(claims: JWTPayload): Principal {
     const { nameClaim, clockSkewSeconds, maxAgeSeconds = Infinity } = this.options;
+    const { iat, exp = Infinity } = claims;
+    // No revocation before that time would refuse the token
+    if (iat !== undefined && iat > Date.now() / 1_000 + clockSkewSeconds) {
+      throw new AuthenticationError('authentication-failed', ISSUED_IN_FUTURE);
+    }
     const name = Object.hasOwn(claims, nameClaim) ? claims[nameClaim] : undefined;
     if (typeof name !== 'string') {
       const sentence = `The token's claim ${JSON.stringify(nameClaim)} must be a text: it is the user's name.`;
       throw new AuthenticationError('authentication-failed', sentence);
     }
-    const { iat, exp = Infinity } = claims;
     const endSeconds = Math.min(exp, (iat ?? Infinity) + maxAgeSeconds) + clockSkewSeconds;
     return {
       name,

@@ -5,6 +5,9 @@
 import { errors } from 'jose';
 import { AuthenticationError } from '../auth.js';
 
+export const ISSUED_IN_FUTURE =
+  "The token's time of issue (iat) is in the future, by more than clockSkewSeconds: check the issuer's clock.";
+
 /** Undefined if the token is not at fault, because no keys are available. */
 export function refusalOf(error: unknown): AuthenticationError | undefined {
   if (error instanceof errors.JWTExpired) {
@@ -38,6 +41,7 @@ function claimSentence({ claim, reason }: errors.JWTClaimValidationFailed): stri
   if (reason === 'invalid') return `The token's claim "${claim}" is of the wrong type.`;
   if (claim === 'aud') return 'The token is for another service: its audience (aud) does not include this relay.';
   if (claim === 'iss') return 'The token is from an issuer (iss) that is not accepted here.';
+  if (claim === 'iat') return ISSUED_IN_FUTURE;
   if (claim === 'nbf') return 'The token is not valid yet (nbf).';
   return `The token's claim "${claim}" has an invalid value.`;
 }
