@@ -35,7 +35,7 @@ const SERVER: Readonly<Record<string, Rule>> = {
   brokers: { ours: ['destinations'] },
   'brokers/memory': { ours: ['brokers', 'destinations', 'timing'] },
   'brokers/rabbitmq': {
-    ours: ['brokers', 'destinations', 'timing'],
+    ours: ['brokers', 'destinations', 'net/tls-ciphers', 'timing'],
     types: ['process/log'],
     packages: ['amqplib', 'lru-cache'],
   },

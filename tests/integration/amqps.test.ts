@@ -98,6 +98,16 @@ describe('a certificate that cannot be verified', () => {
     expect(await startProblem(url, { caFile: authority.caFile })).toMatch(/its certificate is self-signed/);
   });
 
+  test('the start fails for a server whose ciphers have no forward secrecy', async () => {
+    const certificate = await authority.issue({ keyType: 'RSA' });
+    const server = createTlsServer({ ...certificate, ciphers: 'AES128-GCM-SHA256', maxVersion: 'TLSv1.2' });
+    server.on('tlsClientError', () => undefined);
+    const url = `amqps://user:s3cret@127.0.0.1:${await listening(server)}`;
+    expect(await startProblem(url, { caFile: authority.caFile })).toMatch(
+      /TLS 1\.2 with a cipher of ECDHE and AES-GCM/,
+    );
+  });
+
   test('the start fails for a port without TLS', async () => {
     const server = createServer((socket) => socket.on('error', () => undefined).end('AMQP\0\0\x09\x01'));
     const url = `amqps://user:s3cret@127.0.0.1:${await listening(server)}`;

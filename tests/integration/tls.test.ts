@@ -1,10 +1,11 @@
 /** TLS of the relay: every port, one or several workers, and a certificate that changes at run time. */
 import { once } from 'node:events';
-import { copyFileSync, writeFileSync } from 'node:fs';
+import { copyFileSync, readFileSync, writeFileSync } from 'node:fs';
 import type { IncomingMessage } from 'node:http';
 import { get } from 'node:https';
 import { connect as connectSocket } from 'node:net';
-import { connect as connectTls } from 'node:tls';
+import type { AddressInfo } from 'node:net';
+import { connect as connectTls, createServer as createTlsServer } from 'node:tls';
 import type { PeerCertificate } from 'node:tls';
 import { afterAll, afterEach, beforeAll, describe, expect, jest, test } from '@jest/globals';
 import { TestAuthority } from '../support/certificates.js';
@@ -43,6 +44,14 @@ async function certificateOf(url: string): Promise<PeerCertificate> {
   return certificate;
 }
 
+async function protocolOf(url: string): Promise<string | null> {
+  const socket = connectTls({ port: Number(new URL(url).port), host: '127.0.0.1', ca: authority.ca });
+  await once(socket, 'secureConnect');
+  const protocol = socket.getProtocol();
+  socket.destroy();
+  return protocol;
+}
+
 async function fetchSecurely(url: string): Promise<{ status: number | undefined; body: string }> {
   const request = get(url, { ca: authority.ca });
   const [response] = (await once(request, 'response')) as [IncomingMessage];
@@ -67,6 +76,41 @@ test('with TLS, pages, WebSocket and TCP are encrypted and exchange messages; th
   expect(await fetchSecurely(`${relay.pageUrl}page.json`)).toEqual({ status: 200, body: '{"websocketPath":"/ws"}' });
   expect((await fetch(`${relay.adminUrl}livez`)).status).toBe(200);
   await expect(fetch(relay.pageUrl.replace('https:', 'http:'))).rejects.toThrow();
+});
+
+/** The cipher that a port and a client of TLS 1.2 with such ciphers agree on, or the code of the refusal. */
+async function cipherOf(url: string, ciphers: string): Promise<string> {
+  const { port } = new URL(url);
+  const options = { host: '127.0.0.1', ca: authority.ca, ciphers, maxVersion: 'TLSv1.2' } as const;
+  const socket = connectTls({ port: Number(port), ...options });
+  try {
+    await once(socket, 'secureConnect');
+    return socket.getCipher().name;
+  } catch (error) {
+    return (error as { code: string }).code;
+  } finally {
+    socket.destroy();
+  }
+}
+
+test('TLS 1.2 has only ciphers with forward secrecy and authenticated encryption, on both ports', async () => {
+  const tls = await authority.issueFiles({ keyType: 'RSA' });
+  const relay = await startRelay('memory:', { listen: { tls } });
+  cleanUp.push(() => relay.stop());
+  const lax = createTlsServer({ cert: readFileSync(tls.certFile), key: readFileSync(tls.keyFile) });
+  lax.on('tlsClientError', () => undefined).listen(0, '127.0.0.1');
+  await once(lax, 'listening');
+  cleanUp.push(() => lax.close());
+  const laxUrl = `tls://127.0.0.1:${(lax.address() as AddressInfo).port}`;
+  const [cbc, rsa] = ['ECDHE-RSA-AES128-SHA256', 'AES128-GCM-SHA256'];
+  for (const cipher of [cbc, rsa]) expect(await cipherOf(laxUrl, cipher)).toBe(cipher);
+  for (const url of [relay.pageUrl, relay.tcpUrl]) {
+    for (const cipher of [cbc, rsa]) expect(await cipherOf(url, cipher)).toMatch(/^ERR_SSL_.*HANDSHAKE_FAILURE$/);
+    for (const cipher of ['ECDHE-RSA-AES128-GCM-SHA256', 'ECDHE-RSA-CHACHA20-POLY1305']) {
+      expect(await cipherOf(url, cipher)).toBe(cipher);
+    }
+    expect(await protocolOf(url)).toBe('TLSv1.3');
+  }
 });
 
 test('a slow client over TLS is disconnected as without TLS, and others are not delayed', async () => {

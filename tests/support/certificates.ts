@@ -8,6 +8,12 @@ import path from 'node:path';
 import * as x509 from '@peculiar/x509';
 
 const ALGORITHM = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' };
+const RSA = {
+  name: 'RSASSA-PKCS1-v1_5',
+  modulusLength: 2048,
+  publicExponent: new Uint8Array([1, 0, 1]),
+  hash: 'SHA-256',
+};
 const DAY_MS = 86_400_000;
 
 export interface CertificateRequest {
@@ -15,6 +21,8 @@ export interface CertificateRequest {
   readonly names?: readonly string[];
   /** Days from now; negative for an expired certificate. */
   readonly validDays?: number;
+  /** Default: P-256. */
+  readonly keyType?: 'RSA';
 }
 
 export interface CertificateFiles {
@@ -63,8 +71,9 @@ export class TestAuthority {
     return this.root.certificate.toString('pem');
   }
 
-  async issue({ names = ['localhost', '127.0.0.1'], validDays = 30 }: CertificateRequest = {}): Promise<Certificate> {
-    const keys = await generateKeys();
+  async issue(request: CertificateRequest = {}): Promise<Certificate> {
+    const { names = ['localhost', '127.0.0.1'], validDays = 30, keyType } = request;
+    const keys = await generateKeys(keyType === 'RSA' ? RSA : ALGORITHM);
     const end = Date.now() + validDays * DAY_MS;
     const certificate = await x509.X509CertificateGenerator.create({
       serialNumber: randomUUID().replaceAll('-', '').replace(/^./, '1'),
@@ -117,8 +126,8 @@ export class TestAuthority {
   }
 }
 
-async function generateKeys(): Promise<CryptoKeyPair> {
-  return await webcrypto.subtle.generateKey(ALGORITHM, true, ['sign', 'verify']);
+async function generateKeys(algorithm: typeof ALGORITHM | typeof RSA = ALGORITHM): Promise<CryptoKeyPair> {
+  return await webcrypto.subtle.generateKey(algorithm, true, ['sign', 'verify']);
 }
 
 async function pemOf(key: CryptoKey): Promise<string> {

@@ -9,6 +9,7 @@ import type { Socket } from 'node:net';
 import { createSecureContext } from 'node:tls';
 import type { SecureContextOptions, Server, TLSSocket, TlsOptions } from 'node:tls';
 import type { Log } from '../process/log.js';
+import { TLS_CIPHERS } from './tls-ciphers.js';
 import { WatchedFile } from './watched-file.js';
 
 export interface TlsPortOptions {
@@ -41,7 +42,7 @@ export class TlsPort {
       paths: [certFile, keyFile],
       ...(pollMs === undefined ? {} : { pollMs }),
       parse: ([cert = Buffer.alloc(0), key = Buffer.alloc(0)]) => {
-        const context = { cert, key, minVersion };
+        const context = { cert, key, minVersion, ciphers: TLS_CIPHERS };
         const { validTo } = checkPair(context, options);
         if (Date.parse(validTo) < Date.now()) log.warn({ certFile, validTo }, 'the certificate has expired');
         return context;

@@ -6,6 +6,7 @@
 import { readFileSync } from 'node:fs';
 import { createSecureContext } from 'node:tls';
 import type { ConnectionOptions, PeerCertificate } from 'node:tls';
+import { TLS_CIPHERS } from '../../../net/tls-ciphers.js';
 
 export interface BrokerTlsOptions {
   /** PEM: the authority that signed the broker's certificate, if Node does not trust it already. */
@@ -32,11 +33,16 @@ export function tlsConnectOptions(options: BrokerTlsOptions = {}): ConnectionOpt
     throw new Error(`${names} cannot be used for TLS: ${(cause as Error).message}`, { cause });
   }
   // Explicit, because NODE_TLS_REJECT_UNAUTHORIZED would override the default
-  return { ...files, rejectUnauthorized: true, ...(serverName === undefined ? {} : { servername: serverName }) };
+  const always = { ciphers: TLS_CIPHERS, rejectUnauthorized: true };
+  return { ...files, ...always, ...(serverName === undefined ? {} : { servername: serverName }) };
 }
 
 const UNKNOWN_SIGNER =
   'its certificate is signed by an authority that the relay does not trust: name that authority in rabbitmq.tls.caFile';
+
+const NO_CIPHER =
+  'it refused the handshake: it needs TLS 1.3, or TLS 1.2 with a cipher of ECDHE and AES-GCM or ChaCha20, and perhaps a ' +
+  'client certificate (rabbitmq.tls.certFile)';
 
 /** By Node's error codes, which include those of OpenSSL's verification. */
 const PROBLEMS: Readonly<Record<string, string>> = {
@@ -48,6 +54,8 @@ const PROBLEMS: Readonly<Record<string, string>> = {
   UNABLE_TO_VERIFY_LEAF_SIGNATURE: UNKNOWN_SIGNER,
   CERT_HAS_EXPIRED: 'its certificate has expired',
   CERT_NOT_YET_VALID: 'its certificate is not valid yet',
+  ERR_SSL_SSLV3_ALERT_HANDSHAKE_FAILURE: NO_CIPHER,
+  'ERR_SSL_SSL/TLS_ALERT_HANDSHAKE_FAILURE': NO_CIPHER, // Node 24
   ERR_SSL_WRONG_VERSION_NUMBER: 'it does not use TLS on this port',
 };
 

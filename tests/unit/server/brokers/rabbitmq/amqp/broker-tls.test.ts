@@ -1,12 +1,11 @@
 import { expect, test } from '@jest/globals';
 import { tlsConnectOptions, tlsProblem } from '../../../../../../server/src/brokers/rabbitmq/amqp/broker-tls.js';
+import { TLS_CIPHERS } from '../../../../../../server/src/net/tls-ciphers.js';
 
-test('certificates are verified, whatever the environment sets', () => {
-  expect(tlsConnectOptions()).toEqual({ rejectUnauthorized: true });
-  expect(tlsConnectOptions({ serverName: 'rabbit.test' })).toEqual({
-    rejectUnauthorized: true,
-    servername: 'rabbit.test',
-  });
+test('certificates are verified, whatever the environment sets, and ciphers are modern', () => {
+  const always = { ciphers: TLS_CIPHERS, rejectUnauthorized: true };
+  expect(tlsConnectOptions()).toEqual(always);
+  expect(tlsConnectOptions({ serverName: 'rabbit.test' })).toEqual({ ...always, servername: 'rabbit.test' });
 });
 
 test('TLS problems have a text, and other problems have none', () => {
