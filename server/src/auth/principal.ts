@@ -8,6 +8,13 @@ import type { Principal } from './auth.js';
 const NAME_MAX_BYTES = 200;
 /** Session ids. A user with such a name would receive the messages for the anonymous session with that id. */
 const SESSION_ID = /^~[\da-f]{8}(-[\da-f]{4}){3}-[\da-f]{12}$/i;
+/**
+ * Format characters (zero width, direction), private and unassigned ones, line separators, and everything else that
+ * Unicode leaves out when it draws a text. Braille's blank is the one blank symbol. With these, two users could have
+ * names that look the same.
+ */
+const INVISIBLE = /[\p{C}\p{Zl}\p{Zp}\p{Default_Ignorable_Code_Point}\u2800]/u;
+const BLANK_END = /^\p{White_Space}|\p{White_Space}$/u;
 
 /** The problem of a user's name, such as "is empty"; undefined for a valid name. */
 export function nameProblem(name: unknown): string | undefined {
@@ -17,7 +24,14 @@ export function nameProblem(name: unknown): string | undefined {
   if (/\p{Cs}/u.test(name)) return 'holds half of a surrogate pair: it must be valid Unicode';
   if (SESSION_ID.test(name)) return 'looks like the id of a session';
   if (/\p{Cc}/u.test(name)) return 'holds a control character (such as NUL, CR or LF)';
+  const [invisible] = INVISIBLE.exec(name) ?? [];
+  if (invisible !== undefined) return `holds the invisible or unassigned character ${codePointOf(invisible)}`;
+  if (BLANK_END.test(name)) return 'begins or ends with a blank';
   return undefined;
+}
+
+function codePointOf(character: string): string {
+  return `U+${(character.codePointAt(0) ?? 0).toString(16).toUpperCase().padStart(4, '0')}`;
 }
 
 /** The user's name behind a session's `/user/queue/...`. Each anonymous session counts as a separate user. */
