@@ -4,6 +4,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } fr
 import amqp from 'amqplib';
 import type { Channel, ChannelModel, Options } from 'amqplib';
 import { Inbox } from '../../server/src/contract/test-inbox.js';
+import { eventually } from '../support/deadline.js';
 import { callManagement } from '../support/rabbitmq-api.js';
 import { createVhost, rabbitmq } from '../support/rabbitmq.js';
 import type { Vhost } from '../support/rabbitmq.js';
@@ -11,6 +12,7 @@ import { RelayCli } from '../support/relay-cli.js';
 import { startRelay } from '../support/relay.js';
 import { connectStomp } from '../support/stomp-client.js';
 import type { StompClient } from '../support/stomp-client.js';
+import { TcpProxy } from '../support/tcp-proxy.js';
 
 const EXCHANGE = 'stomp-relay.user';
 
@@ -97,6 +99,56 @@ test('a relay without permission to declare the exchange of users uses the exist
   await ann.receipt('SUBSCRIBE', { id: 's', destination: '/user/queue/x' });
   channel.publish(EXCHANGE, 'x.ann', Buffer.from('hello'));
   expect((await ann.expectFrame('MESSAGE')).body.toString()).toBe('hello');
+});
+
+describe('a user whose name languages encode differently', () => {
+  const USER = "o'hara (jr.)!";
+  const KEYS = ["replies.o'hara%20(jr.)!", 'replies.o%27hara%20%28jr.%29%21'];
+
+  /** The keys of each queue. */
+  const boundKeys = async (): Promise<Record<string, string[]>> => {
+    const bindings = (await vhost.api('GET', 'bindings')) as { routing_key: string; destination: string }[];
+    const keysOf: Record<string, string[]> = {};
+    for (const { routing_key: key, destination } of bindings) {
+      if (key.startsWith('replies.')) (keysOf[destination] ??= []).push(key);
+    }
+    return keysOf;
+  };
+
+  test.each([
+    ['plain', {}],
+    ['durable', { durable: 'true' }],
+    ['acknowledged', { ack: 'client-individual' }],
+  ])('gets each message once in both spellings, until it unsubscribes (%s)', async (_, headers) => {
+    const connect = await start();
+    const ann = await connect(USER);
+    const subscription = { id: 's', destination: '/user/queue/replies', ...headers };
+    await ann.receipt('SUBSCRIBE', subscription);
+    expect(Object.values(await boundKeys()).map((keys) => keys.sort())).toEqual([[...KEYS].sort()]);
+    for (const key of KEYS) channel.publish(EXCHANGE, key, Buffer.from(key));
+    channel.publish(EXCHANGE, KEYS[1]!, Buffer.from('copied'), { CC: [KEYS[0]!] });
+    // Behind the others, on the same channel
+    channel.publish(EXCHANGE, KEYS[0]!, Buffer.from('last'));
+    const bodies: string[] = [];
+    while (bodies.at(-1) !== 'last') bodies.push((await ann.expectFrame('MESSAGE')).body.toString());
+    expect(bodies).toEqual([...KEYS, 'copied', 'last']);
+    await ann.receipt('UNSUBSCRIBE', { ...subscription });
+    expect(await boundKeys()).toEqual({});
+  });
+
+  test('gets both spellings back after a lost connection', async () => {
+    const proxy = await TcpProxy.start(vhost.amqpUrl);
+    cleanUp.push(() => proxy.close());
+    const connect = await start(proxy.url(vhost.amqpUrl));
+    await (await connect(USER)).receipt('SUBSCRIBE', { id: 's', destination: '/user/queue/replies' });
+    const [before] = Object.keys(await boundKeys());
+    proxy.drop();
+    const again = async (): Promise<true | undefined> => {
+      const queues = Object.entries(await boundKeys()).filter(([queue]) => queue !== before);
+      return queues.some(([, keys]) => KEYS.every((key) => keys.includes(key))) ? true : undefined;
+    };
+    expect(await eventually(again, 20_000, () => 'the keys are not bound again')).toBe(true);
+  });
 });
 
 test('one binding to the exchange of users gets one name of all users, and no other messages', async () => {

@@ -10,7 +10,8 @@ import type { BrokerError, Listener, RoutedMessage } from './broker.js';
 interface Entry {
   /** Absent after removal: a delivery in progress skips it. */
   listener: Listener | undefined;
-  readonly ended: Ended | undefined;
+  /** Absent once it has been called. */
+  ended: Ended | undefined;
 }
 
 /** Called when the broker has ended the subscription. */
@@ -39,7 +40,11 @@ export class Listeners {
   }
 
   end(error: BrokerError): void {
-    for (const { listener, ended } of [...this.#entries]) if (listener) ended?.(error);
+    for (const entry of [...this.#entries]) {
+      const { listener, ended } = entry;
+      entry.ended = undefined;
+      if (listener) ended?.(error);
+    }
   }
 
   /**
@@ -75,21 +80,28 @@ export class Fanout {
     this.#trie = matching === 'topic' ? new TopicTrie() : undefined;
   }
 
-  /** Returns the function that removes the listener. */
-  add(pattern: string, listener: Listener, ended?: Ended): () => void {
+  /** `alias` is a second spelling of the pattern. Returns the function that removes the listener. */
+  add(pattern: string, listener: Listener, ended?: Ended, alias?: string): () => void {
     const known = this.#byPattern.get(pattern);
     const listeners = known ?? new Listeners();
     const remove = listeners.add(listener, ended);
     if (!known) {
-      this.#byPattern.set(pattern, listeners);
-      this.#trie?.set(pattern, listeners);
-      this.events.first?.(pattern);
+      this.#remember(pattern, listeners);
+      if (alias !== undefined) this.#remember(alias, listeners);
     }
     return () => {
       if (listeners.size === 0) return;
       remove();
-      if (listeners.size === 0) this.#forget(pattern);
+      if (listeners.size > 0) return;
+      this.#forget(pattern);
+      if (alias !== undefined) this.#forget(alias);
     };
+  }
+
+  #remember(pattern: string, listeners: Listeners): void {
+    this.#byPattern.set(pattern, listeners);
+    this.#trie?.set(pattern, listeners);
+    this.events.first?.(pattern);
   }
 
   #forget(pattern: string): void {

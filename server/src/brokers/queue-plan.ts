@@ -7,7 +7,7 @@
  * relay therefore uses an exclusive consumer and an expiry, and deletes the queue when the session ends.
  */
 import { createHash, randomBytes } from 'node:crypto';
-import { userKey } from '../destinations/destination.js';
+import { otherSpelling, userKey } from '../destinations/destination.js';
 import type { Destination } from '../destinations/destination.js';
 import { checkKey, checkPattern } from '../destinations/key-limits.js';
 import type { KeyLimits } from '../destinations/key-limits.js';
@@ -51,7 +51,14 @@ export interface QueueDeclaration {
 export interface QueueBinding {
   readonly exchange: string;
   readonly key: string;
+  /** A second key that means the same and is bound too: programs encode the names of users in two ways. */
+  readonly otherKey?: string | undefined;
   readonly arguments: Arguments;
+}
+
+/** A binding at RabbitMQ has one key. */
+export function keysOf({ key, otherKey }: Pick<QueueBinding, 'key' | 'otherKey'>): readonly string[] {
+  return otherKey === undefined ? [key] : [key, otherKey];
 }
 
 export interface QueuePlan {
@@ -208,7 +215,7 @@ export function bindingFor(
     case 'exchange':
       return { exchange: destination.exchange, key, arguments: coded(() => bindingArguments(headers)) };
     case 'user':
-      return { exchange: settings.userExchange, key, arguments: {} };
+      return { exchange: settings.userExchange, key, otherKey: otherSpelling(key), arguments: {} };
   }
 }
 

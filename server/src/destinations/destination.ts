@@ -169,6 +169,15 @@ export function userKey(userName: string, name: string): string {
   return bounded(key, `/user/${userName}/queue/${name}`);
 }
 
+/**
+ * The other spelling of a user's key, by programs that encode as RFC 3986 asks: most languages escape `!'()`, which
+ * JavaScript does not. Undefined if both are the same, or if it is too long for AMQP, so that no program can use it.
+ */
+export function otherSpelling(userKey: string): string | undefined {
+  const key = userKey.replace(/[!'()]/g, (character) => `%${character.charCodeAt(0).toString(16).toUpperCase()}`);
+  return key === userKey || key.length > NAME_MAX_BYTES ? undefined : key;
+}
+
 /** encodeURIComponent does not encode asterisks, which are wildcards in a binding. */
 function keyPart(text: string): string {
   try {

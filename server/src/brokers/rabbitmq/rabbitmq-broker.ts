@@ -198,8 +198,8 @@ export class RabbitMqBroker implements Broker {
     if (this.state === 'closed') throw stopping();
     const binding = bindingFor(destination, headers, this.options);
     checkBindingSize(binding, this.subscribing.connection.frameMax);
-    if (destination.kind === 'topic') return this.topics.subscribe(binding.key, listener, ended);
-    if (destination.kind === 'user') return this.users.subscribe(binding.key, listener, ended);
+    if (destination.kind === 'topic') return this.topics.subscribe(binding, listener, ended);
+    if (destination.kind === 'user') return this.users.subscribe(binding, listener, ended);
     return this.exchangeQueue(binding).subscribe(listener, ended);
   }
 

@@ -8,6 +8,7 @@ import type { Channel, ConsumeMessage, Replies } from 'amqplib';
 import { LRUCache } from 'lru-cache';
 import { isReservedName } from '../../destinations/destination.js';
 import { BrokerError } from '../broker.js';
+import { keysOf } from '../queue-plan.js';
 import type { QueueBinding, QueueDeclaration, QueuePlan } from '../queue-plan.js';
 import { REPLY, replyCode, toBrokerError } from './amqp/amqp-errors.js';
 import { checkBindingSize } from './amqp/binding-size.js';
@@ -110,9 +111,11 @@ export class Topology {
     }
     const { consumerCount } = await this.provideQueue(queue, source);
     if (binding) {
-      const { exchange, key } = binding;
-      const bind = (channel: Channel) => channel.bindQueue(queue, exchange, key, binding.arguments);
-      await this.ask({ kind: 'exchange', name: exchange }, bind);
+      const { exchange } = binding;
+      for (const key of keysOf(binding)) {
+        const bind = (channel: Channel) => channel.bindQueue(queue, exchange, key, binding.arguments);
+        await this.ask({ kind: 'exchange', name: exchange }, bind);
+      }
       // Clients cannot reach reserved names
       if (!isReservedName(queue)) await this.confirmBound(queue, source, binding);
     }
@@ -128,9 +131,15 @@ export class Topology {
     try {
       await this.provideQueue(queue, source);
     } catch (error) {
-      const unbind = (channel: Channel) => channel.unbindQueue(queue, binding.exchange, binding.key, binding.arguments);
-      if (codeOf(error) === 'queue-conflict') await this.ask({ kind: 'queue', name: queue }, unbind);
+      if (codeOf(error) === 'queue-conflict') await this.unbind(queue, binding);
       throw error;
+    }
+  }
+
+  private async unbind(queue: string, binding: QueueBinding): Promise<void> {
+    for (const key of keysOf(binding)) {
+      const unbind = (channel: Channel) => channel.unbindQueue(queue, binding.exchange, key, binding.arguments);
+      await this.ask({ kind: 'queue', name: queue }, unbind);
     }
   }
 

@@ -1,4 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
+import { BrokerError } from '../../../../server/src/brokers/broker.js';
 import type { RoutedMessage } from '../../../../server/src/brokers/broker.js';
 import { Fanout, Listeners } from '../../../../server/src/brokers/fanout.js';
 import { EMPTY_BODY } from '../../../../server/src/stomp/frame.js';
@@ -48,6 +49,32 @@ describe('Fanout', () => {
     if (matching === 'topic') fanout.add('*', (_, key) => seen.push(`* ${key}`));
     expect(fanout.deliver(message, 'x', ['a', 'b', 'a'])).toBe(true);
     expect(seen.sort()).toEqual(matching === 'topic' ? ['* x', 'a a', 'b b'] : ['a a', 'b b']);
+  });
+
+  test('delivers once to a pattern with an alias, whichever of the two keys a message has', () => {
+    const fanout = new Fanout('exact');
+    const seen: string[] = [];
+    const remove = fanout.add("x.o'b", (_, key) => seen.push(key), undefined, 'x.o%27b');
+    fanout.deliver(message, "x.o'b");
+    fanout.deliver(message, 'x.o%27b');
+    fanout.deliver(message, "x.o'b", ['x.o%27b']);
+    expect(seen).toEqual(["x.o'b", 'x.o%27b', "x.o'b"]);
+    expect(fanout.patterns()).toEqual(["x.o'b", 'x.o%27b']);
+    remove();
+    expect(fanout.patterns()).toEqual([]);
+  });
+
+  test('ends a listener once, even if both of its keys are refused', () => {
+    const fanout = new Fanout('exact');
+    const ended: string[] = [];
+    fanout.add(
+      'a',
+      () => {},
+      ({ message: text }) => ended.push(text),
+      'b',
+    );
+    for (const key of ['a', 'b']) fanout.end(key, new BrokerError('subscription-ended', `no ${key}`));
+    expect(ended).toEqual(['no a']);
   });
 
   test('reports the first and the last listener of a pattern', () => {

@@ -7,6 +7,7 @@ import {
   DestinationError,
   parseDestination,
   parseReplyTo,
+  otherSpelling,
   userKey,
 } from '../../../../server/src/destinations/destination.js';
 import type { Destination } from '../../../../server/src/destinations/destination.js';
@@ -176,6 +177,8 @@ describe('spelling', () => {
       expect(key).not.toMatch(/[*#]/);
       expect(matches(`${first}.#`, key)).toBe(true);
       expect(matches(key, userKey(other, queueName))).toBe(user === other);
+      const [, named = ''] = /^[^.]*\.(.*)$/.exec(otherSpelling(key) ?? key) ?? [];
+      expect(decodeURIComponent(named)).toBe(user);
     });
     fc.assert(property, { numRuns: 500 });
   });

@@ -3,6 +3,7 @@ import {
   DestinationError,
   parseDestination,
   parseReplyTo,
+  otherSpelling,
   userKey,
 } from '../../../../server/src/destinations/destination.js';
 
@@ -206,6 +207,18 @@ describe('userKey', () => {
   test('is unambiguous for any name of a user', () => {
     expect(userKey('a', 'b/queue/x')).not.toBe(userKey('a/queue/b', 'x'));
     expect(userKey('today.ann', 'news')).not.toBe(userKey('ann', 'news.today'));
+  });
+
+  test.each([
+    ["x.o'hara", 'x.o%27hara'],
+    ["it's.ann", 'it%27s.ann'],
+    ['x.(a)!', 'x.%28a%29%21'],
+    ['x.%2527', undefined],
+    ['x.ann%20lee~-_', undefined],
+    [`x.${"'".repeat(84)}`, `x.${'%27'.repeat(84)}`],
+    [`x.${"'".repeat(85)}`, undefined],
+  ])('%s has the other spelling %s', (key, other) => {
+    expect(otherSpelling(key)).toBe(other);
   });
 
   test('refuses names that do not fit into a routing key', () => {

@@ -7,6 +7,8 @@ import { BrokerError } from '../../broker.js';
 import type { BrokerSubscription, Listener } from '../../broker.js';
 import { Fanout } from '../../fanout.js';
 import type { Ended, Matching } from '../../fanout.js';
+import { keysOf } from '../../queue-plan.js';
+import type { QueueBinding } from '../../queue-plan.js';
 import { toBrokerError } from '../amqp/amqp-errors.js';
 import { copyKeys, toRoutedMessage } from '../amqp/amqp-message.js';
 import { SCRATCH_CHANNELS_MAX } from '../amqp/scratch-channels.js';
@@ -26,6 +28,8 @@ export interface InstanceExchange {
   /** Ensures that the exchange exists before a queue is bound to it. */
   ensure(): Promise<void>;
 }
+
+type BoundKeys = Pick<QueueBinding, 'key' | 'otherKey'>;
 
 export class InstanceQueue implements SharedQueueUser {
   private readonly fanout: Fanout;
@@ -58,16 +62,18 @@ export class InstanceQueue implements SharedQueueUser {
     return this.bindings.pending;
   }
 
-  async subscribe(key: string, listener: Listener, ended?: Ended): Promise<BrokerSubscription> {
+  async subscribe(binding: BoundKeys, listener: Listener, ended?: Ended): Promise<BrokerSubscription> {
     this.queue.start();
-    const remove = this.fanout.add(key, listener, ended);
+    const keys = keysOf(binding);
+    const remove = this.fanout.add(binding.key, listener, ended, binding.otherKey);
     const close = async (): Promise<void> => {
       remove();
-      if (this.fanout.count(key) === 0) await this.within(this.bindings.drop(key)).catch(() => undefined);
+      if (this.fanout.count(binding.key) > 0) return;
+      await this.within(Promise.all(keys.map((key) => this.bindings.drop(key)))).catch(() => undefined);
     };
     try {
-      const bound = this.bindings.request(key);
-      if (bound) await this.within(bound);
+      const pending = keys.flatMap((key) => this.bindings.request(key) ?? []);
+      if (pending.length > 0) await this.within(Promise.all(pending));
     } catch (error) {
       void close();
       throw error;
@@ -111,7 +117,7 @@ export class InstanceQueue implements SharedQueueUser {
     }
   }
 
-  private within(work: Promise<void>): Promise<void> {
-    return answeredWithin(work, this.options.publishTimeoutMs, 'was unreachable, or did not bind the subscription,');
+  private async within(work: Promise<unknown>): Promise<void> {
+    await answeredWithin(work, this.options.publishTimeoutMs, 'was unreachable, or did not bind the subscription,');
   }
 }
