@@ -271,7 +271,7 @@ describe("the application's own broker, with topics and users only", () => {
     ['SEND', { destination: '/topic/a', mandatory: 'true' }],
     ['SEND', { destination: '/topic/a', 'reply-to': '/temp-queue/t' }],
   ])('a custom broker with topics and users refuses %s with %j', async (command, headers) => {
-    const client = await connect();
+    const client = await connect({ login: 'ann' });
     client.sendFrame(command, { id: '1', receipt: 'r', ...headers });
     const error = await client.expectError({ code: 'not-supported', 'receipt-id': 'r' });
     expect(error.body.toString()).toContain('is not supported by the broker of this relay: it ');

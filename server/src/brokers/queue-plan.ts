@@ -123,10 +123,7 @@ function ownQueue(
   parsed: QueueOptions,
   settings: QueueSettings,
 ): Pick<QueuePlan, 'queue' | 'source' | 'lifetime'> & { exclusive: boolean } {
-  // A session without a login is its user's only session. Messages that waited for that user would reach no session, or
-  // a stranger's.
-  const isOnlySession = destination.kind === 'user' && destination.user !== owner.user;
-  const isDurable = parsed.durable === true && !isOnlySession;
+  const isDurable = parsed.durable === true;
   const queue = parsed.queueName ?? (isDurable ? durableName(destination, options, owner) : freshName('subscription'));
   return {
     queue,

@@ -148,6 +148,15 @@ function argumentName(header: string): string {
   throw new HeaderError(`The header ${header.slice(0, 60)}... is not valid: NAME of arg-NAME has at most 255 bytes.`);
 }
 
+/**
+ * True if a SUBSCRIBE asks the broker to keep messages while its client is away. A queue does so anyway. Throws a
+ * HeaderError.
+ */
+export function isDurableSubscription({ kind }: Destination, headers: Headers): boolean {
+  const isOfQueue = kind !== 'topic' && kind !== 'exchange' && kind !== 'user';
+  return !isOfQueue && parseQueueOptions(headers, 'subscribe').durable === true;
+}
+
 /** The same text for the same arguments in any order. */
 export function argumentsText(given: Arguments): string {
   return JSON.stringify(Object.entries(given).sort(([a], [b]) => (a < b ? -1 : 1)));

@@ -114,6 +114,13 @@ describe.each(EVERYWHERE)('on $broker over $transport', ({ broker, transport }) 
       },
     );
 
+    test('a client without a login cannot have a durable subscription', async () => {
+      const guest = await stage.connect(transport);
+      guest.sendFrame('SUBSCRIBE', { id: 'news', destination: `/topic/${unique()}`, durable: 'true', receipt: 'r' });
+      const error = await guest.expectError({ code: 'access-denied', 'receipt-id': 'r' });
+      expect(error.body.toString()).toMatch(/^A durable subscription needs a login/);
+    });
+
     test('a durable subscription refuses a second holder of the same user and client-id, and only that', async () => {
       const login = unique('user');
       const durable = { id: 'sub-0', destination: `/topic/${unique()}`, durable: 'true' };

@@ -5,7 +5,12 @@ import type { AckMode, BrokerSubscription, SharedDestination } from '../../broke
 import { DedicatedSubscription } from '../../delivery/dedicated-subscription.js';
 import { parseDestination } from '../../destinations/destination.js';
 import type { Destination } from '../../destinations/destination.js';
-import { argumentsText, bindingArguments, needsDedicatedQueue } from '../../destinations/queue-options.js';
+import {
+  argumentsText,
+  bindingArguments,
+  isDurableSubscription,
+  needsDedicatedQueue,
+} from '../../destinations/queue-options.js';
 import { quote, StompError } from '../../stomp/errors.js';
 import type { Frame, Version } from '../../stomp/frame.js';
 import { ackModes } from '../../stomp/rules.js';
@@ -53,10 +58,17 @@ function readRequest(session: CommandSession, frame: Frame): SubscribeRequest {
   const parsed = parseDestination(required(frame, 'destination'), 'subscribe');
   const destination = parsed.kind === 'user' ? { ...parsed, user: session.userName } : parsed;
   const ack = ackMode(frame, session.version);
+  if (session.principal.anonymous && isDurableSubscription(destination, frame.headers)) throw new StompError(...GUEST);
   const id = frame.headers.get('id');
   checkId(id, session);
   return { destination, ack, key: subscriptionKey(frame), id, frame };
 }
+
+/** All guests have the same name, so each could find the messages of another one, and no revocation would end them. */
+const GUEST = [
+  'access-denied',
+  'A durable subscription needs a login, because its messages wait for one user: log in, or leave out "durable" and "persistent".',
+] as const;
 
 /** Bounds the id, because it is kept with the subscription and sent with each message. */
 function checkId(id: string | undefined, session: CommandSession): void {

@@ -135,16 +135,6 @@ describe('planConsumer', () => {
     expect(plan('/topic/a', { ack: 'client' }).queue).not.toBe(plan('/topic/a', { ack: 'client' }).queue);
   });
 
-  test('keeps no messages for a session without a login', () => {
-    const headers = { durable: 'true' };
-    const owner = { ...ALICE, user: 'anonymous' };
-    const own = () => plan('/user/queue/x', { headers, owner, user: 's-1' });
-    expect(own()).toMatchObject({ lifetime: 'subscription', exclusive: false });
-    expect(own().queue).not.toBe(own().queue);
-    expect(plan('/user/queue/x', { headers, user: 'alice' }).lifetime).toBe('until-forgotten');
-    expect(plan('/topic/x', { headers, owner }).lifetime).toBe('until-forgotten');
-  });
-
   test('derives the name of a durable queue from user, client-id, destination and id', () => {
     const headers = { durable: 'true' };
     const name = (subscribe: Subscribe, to = '/topic/a') => plan(to, { headers, ...subscribe }).queue;

@@ -218,6 +218,8 @@ describe('a client that has gone', () => {
   });
 
   test('can still acknowledge, and forget a durable subscription', async () => {
+    client.vanish();
+    client = await harness.connect({ login: 'ann' });
     subscribe('d', '/topic/a', { durable: 'true', ack: 'client' });
     await tick();
     harness.broker.consumer('/topic/a').deliver('1');

@@ -342,6 +342,7 @@ describe('UNSUBSCRIBE', () => {
     [{ persistent: 'true' }, true],
     [{}, false],
   ])('with %j forgets a durable subscription: %s', async (headers, forget) => {
+    await begin({}, { login: 'ann' });
     client.sendFrame('SUBSCRIBE', { id: 's', destination: '/topic/a', durable: 'true' });
     await tick();
     client.sendFrame('UNSUBSCRIBE', { id: 's', receipt: 'r', ...headers });

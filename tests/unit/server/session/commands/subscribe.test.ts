@@ -36,6 +36,21 @@ test('messages that the broker delivers before its answer wait for the RECEIPT',
   expect(received()).toEqual(['RECEIPT', 'a', 'b']);
 });
 
+test.each(['durable', 'persistent'])('%s:true needs a login, for topics and users', async (word) => {
+  for (const destination of ['/topic/a', '/exchange/e/a', '/user/queue/a']) {
+    const guest = await harness.connect();
+    guest.sendFrame('SUBSCRIBE', { id: 's', destination, [word]: 'true' });
+    await tick();
+    expect(guest.frames.at(-1)).toMatchObject({ command: 'ERROR', headers: { code: 'access-denied' } });
+    expect(guest.frames.at(-1)?.body.toString()).toMatch(/^A durable subscription needs a login/);
+  }
+  client.sendFrame('SUBSCRIBE', { id: 's', destination: '/queue/q', [word]: 'true' });
+  const ann = await harness.connect({ login: 'ann' });
+  ann.sendFrame('SUBSCRIBE', { id: 's', destination: '/topic/a', [word]: 'true' });
+  await tick();
+  expect(consumers().map(({ destination }) => destination.text)).toEqual(['/queue/q', '/topic/a']);
+});
+
 describe('a queue that is held exclusively', () => {
   async function refuse(code: BrokerErrorCode): Promise<void> {
     consumers().at(-1)?.live.refuse(new BrokerError(code, 'Refused.'));
