@@ -3,6 +3,7 @@
  * `relay.ts` connects them to the listeners.
  */
 import { v4 as uuid } from 'uuid';
+import { DurableDirectory } from './admin/durable-directory.js';
 import { RelayOperations } from './admin/operations.js';
 import { RevocationChannel } from './admin/revocation-channel.js';
 import { SessionDirectory } from './admin/session-directory.js';
@@ -134,7 +135,8 @@ export function createComponents(config: Config, hooks: RelayHooks): Components 
   const http = new HttpComponents(config, { ...shared, policy, messages });
   const directory = new SessionDirectory([sessions, http.streams]);
   const revocationChannel = new RevocationChannel(broker, instanceId, log);
-  const operations = new RelayOperations(directory, revocations, revocationChannel, log);
+  const durable = new DurableDirectory(broker, log);
+  const operations = new RelayOperations(directory, revocations, revocationChannel, durable, log);
   broker.on('down', (reason) => log.warn({ reason }, 'the broker is unavailable; sessions stay'));
   broker.on('up', () => log.info({ broker: broker.description }, 'the broker is available'));
   const tls = createTlsPort(config, log);
@@ -208,12 +210,23 @@ function checkBrokerTls({ broker, rabbitmq }: Config, log: Log): void {
       'the password and all messages go to RabbitMQ unencrypted: use amqps:// on a network that others can read',
     );
   }
-  const { tls } = rabbitmq;
+  const { tls, managementUrl } = rabbitmq;
+  if (managementUrl !== undefined && isPlain(managementUrl)) {
+    log.warn(
+      { host: new URL(managementUrl).host },
+      "the password goes to RabbitMQ's management API unencrypted: use https:// on a network that others can read",
+    );
+  }
   if (tls === undefined) return;
   if (urls.every(({ protocol }) => protocol === 'amqp:')) {
     throw new ConfigError(['rabbitmq.tls is given, but the address of the broker (--broker) is not amqps://']);
   }
   usable('rabbitmq.tls', () => tlsConnectOptions(tls));
+}
+
+function isPlain(address: string): boolean {
+  const { protocol, hostname } = new URL(address);
+  return protocol === 'http:' && !isLoopback(hostname);
 }
 
 function slowPolicies({ slowConsumers }: Config): SlowPolicies {

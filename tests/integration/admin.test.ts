@@ -90,7 +90,14 @@ describe.each(BROKERS)('%s', (broker) => {
       const revoked = await revoke(stage.relay, { user, reason: 'has left' });
       expect(revoked).toEqual({
         status: 200,
-        body: { user, revokedAtMs: expect.any(Number), sessionsEnded: 1, othersTold: true },
+        body: {
+          user,
+          revokedAtMs: expect.any(Number),
+          sessionsEnded: 1,
+          othersTold: true,
+          durableSubscriptionsEnded: 0,
+          ...(broker === 'rabbitmq' && { durableSubscriptionsUnknown: expect.stringContaining('managementUrl') }),
+        },
       });
       await client.expectFrame('ERROR', { code: 'revoked' });
       expect((await client.expectClose()).code).toBe(transport === 'tcpUrl' ? 1000 : 4401);

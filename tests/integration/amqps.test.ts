@@ -152,15 +152,19 @@ describe('invalid configurations', () => {
 });
 
 test('unencrypted credentials for another machine give one warning, which does not contain them', () => {
-  const warningsFor = (broker: string): string[] => {
+  const warningsFor = (broker: string, managementUrl?: string): string[] => {
     const { lines, log } = recordedLog();
-    createRelay({ broker }, { log });
+    createRelay({ broker, rabbitmq: { managementUrl } }, { log });
     return lines.filter((line) => line.includes('unencrypted'));
   };
   expect(warningsFor('amqp://user:s3cret@rabbit.test:5672/vhost, amqp://user:s3cret@other.test')).toEqual([
     expect.stringMatching(/unencrypted: use amqps.*\["rabbit\.test:5672","other\.test"\]/),
   ]);
   expect(warningsFor('amqps://user:s3cret@rabbit.test')).toEqual([]);
+  expect(warningsFor('amqps://user:s3cret@rabbit.test', 'http://user:s3cret@rabbit.test:15672')).toEqual([
+    expect.stringMatching(/management API unencrypted: use https.*"rabbit\.test:15672"/),
+  ]);
+  expect(warningsFor('amqps://user:s3cret@rabbit.test', 'https://rabbit.test:15671')).toEqual([]);
   expect(warningsFor('amqp://user:s3cret@127.0.0.1:5672')).toEqual([]);
 });
 

@@ -85,7 +85,39 @@ export function adminApi({ ask, access, pageMax, listener }: AdminApiOptions): R
     })
     .all(only('GET, HEAD, POST'));
 
-  return router.use(notFound, problems(listener));
+  return router.use('/durable-subscriptions', durableRoutes(ask, pageMax)).use(notFound, problems(listener));
+}
+
+function durableRoutes(ask: AskOperation, pageMax: number): Router {
+  const router = Router();
+  router
+    .route('/')
+    .get(async (request, response) => {
+      const { user, ...rest } = parameters(request, ['user', ...PAGE]);
+      const { result, unanswered } = await ask('durableSubscriptions', { user, ...pageOf(rest, pageMax) });
+      if (result.unknown !== undefined) throw durableUnknown(result.unknown);
+      send(response, { durableSubscriptions: result.items, next: result.next }, unanswered);
+    })
+    .all(only('GET, HEAD'));
+  router
+    .route('/:queue')
+    .delete(async (request, response) => {
+      parameters(request, []);
+      const queue = checkedText('The name of a queue', String(request.params['queue']));
+      const { result: ending, unanswered } = await ask('endDurable', { queue, route: 'admin API' });
+      if ('unknown' in ending) throw durableUnknown(ending.unknown);
+      if (ending.result === 'in-use') throw new Problem(409, 'queue-in-use', HELD);
+      if (ending.result === 'missing') throw new Problem(404, 'not-found', 'There is no such durable subscription.');
+      send(response, { ended: queue }, unanswered);
+    })
+    .all(only('DELETE'));
+  return router;
+}
+
+const HELD = 'A session holds this durable subscription: kick the session, or revoke the user, and try again.';
+
+function durableUnknown(reason: string): Problem {
+  return new Problem(503, 'durable-subscriptions-unknown', reason);
 }
 
 const FILTERS = ['user', 'address', 'transport', 'destination'] as const;

@@ -6,6 +6,7 @@
 import { checkRevocation } from '../auth/revocations.js';
 import type { Revocation, Revocations } from '../auth/revocations.js';
 import type { Log } from '../process/log.js';
+import type { DurableDirectory, DurableEnding, DurablePage, DurableRevocation } from './durable-directory.js';
 import { KeysetPage } from './keyset-page.js';
 import type { Page, PageRequest } from './keyset-page.js';
 import type { RevocationChannel, RevocationListener } from './revocation-channel.js';
@@ -36,6 +37,10 @@ export interface RevokeResult {
   readonly sessionsEnded: number;
   /** True if the broker has accepted the announcement to the other relays. If not, it is repeated later. */
   readonly othersTold: boolean;
+  /** Number of durable subscriptions of the user that were ended, with their messages. */
+  readonly durableSubscriptionsEnded: number;
+  /** The reason why further ones may remain, if that is not known. */
+  readonly durableSubscriptionsUnknown?: string;
 }
 
 export interface Operations {
@@ -47,6 +52,9 @@ export interface Operations {
   destinations(request: PageRequest): Promise<Page<DestinationCount>>;
   revoke(order: RevokeOrder): Promise<RevokeResult>;
   revocations(request: PageRequest): Promise<Page<Revocation>>;
+  durableSubscriptions(query: PageRequest & { readonly user?: string | undefined }): Promise<DurablePage>;
+  /** Ends a durable subscription that no session holds. */
+  endDurable(order: { readonly queue: string; readonly route: Route }): Promise<DurableEnding>;
 }
 export type Operation = keyof Operations;
 export type Argument<O extends Operation> = Parameters<Operations[O]>[0];
@@ -71,17 +79,22 @@ export function perform<O extends Operation>(
   return work.call(operations, argument);
 }
 
+/** The effects of a revocation at this relay. */
+interface Endings {
+  readonly sessions: Promise<number>;
+  readonly durable: Promise<DurableRevocation>;
+}
+
 /** The operations of this relay. */
 export class RelayOperations implements Operations, RevocationListener {
-  /**
-   * Number of sessions that each revocation ended. A revocation may arrive twice, and only the first arrival ends any.
-   */
-  private readonly endings = new WeakMap<Revocation, Promise<number>>();
+  /** The effects of each revocation. A revocation may arrive twice, and only the first arrival has any. */
+  private readonly endings = new WeakMap<Revocation, Endings>();
 
   constructor(
     private readonly directory: SessionDirectory,
     private readonly revoked: Revocations,
     private readonly otherRelays: Pick<RevocationChannel, 'announce'>,
+    private readonly durable: Pick<DurableDirectory, 'list' | 'end' | 'revoke'>,
     private readonly log: Log,
   ) {}
 
@@ -117,15 +130,33 @@ export class RelayOperations implements Operations, RevocationListener {
     const problem = checkRevocation({ user, reason });
     if (problem !== undefined) throw new TypeError(problem);
     const revocation = { user, revokedAtMs, ...(reason !== undefined && { reason }) };
-    const ended = this.apply(revocation, route);
+    const { sessions, durable } = this.apply(revocation, route);
     const othersTold = await this.otherRelays.announce(revocation);
-    return { user, revokedAtMs, sessionsEnded: await ended, othersTold };
+    const { ended, unknown } = await durable;
+    return {
+      user,
+      revokedAtMs,
+      sessionsEnded: await sessions,
+      othersTold,
+      durableSubscriptionsEnded: ended,
+      ...(unknown !== undefined && { durableSubscriptionsUnknown: unknown }),
+    };
+  }
+
+  durableSubscriptions(query: PageRequest & { readonly user?: string | undefined }): Promise<DurablePage> {
+    return this.durable.list(query);
+  }
+
+  async endDurable({ queue, route }: { readonly queue: string; readonly route: Route }): Promise<DurableEnding> {
+    const ending = await this.durable.end(queue);
+    if ('result' in ending && ending.result === 'ended') this.log.info({ queue, route }, 'durable subscription ended');
+    return ending;
   }
 
   // Announcements of other relays (`revocation-channel.ts`) -----------------------------------------------------------
 
   onRevoked(revocation: Revocation): void {
-    void this.apply(revocation, 'another relay');
+    this.apply(revocation, 'another relay');
   }
 
   /** Spares sessions whose token was issued after the revocation. */
@@ -137,14 +168,17 @@ export class RelayOperations implements Operations, RevocationListener {
     return this.revoked.all();
   }
 
-  private apply(revocation: Revocation, route: Route | 'another relay'): Promise<number> {
+  private apply(revocation: Revocation, route: Route | 'another relay'): Endings {
     const before = this.revoked.get(revocation.user);
     const earlier = before?.revokedAtMs === revocation.revokedAtMs ? this.endings.get(before) : undefined;
     if (earlier) return earlier;
     this.revoked.add(revocation);
-    const ended = this.endSessions(revocation, route);
-    this.endings.set(revocation, ended);
-    return ended;
+    const sessions = this.endSessions(revocation, route);
+    // Behind the sessions: one that lives on would create its queue again
+    const durable = sessions.then((count) => this.durable.revoke(revocation.user, count > 0));
+    const endings = { sessions, durable };
+    this.endings.set(revocation, endings);
+    return endings;
   }
 
   private async endSessions({ user, reason }: Revocation, route: string, issuedUntilMs?: number): Promise<number> {

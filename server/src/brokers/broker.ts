@@ -222,6 +222,38 @@ export interface BrokerCapabilities {
 
 export type Capability = keyof BrokerCapabilities;
 
+/** A durable subscription, as operators see it. Texts are shortened; all are absent for one of an earlier version. */
+export interface DurableSubscription {
+  readonly queue: string;
+  readonly user?: string;
+  readonly clientId?: string;
+  readonly destination?: string;
+  /** The subscription's id. */
+  readonly subscription?: string;
+  /** Waiting and unsettled messages. Absent if the broker has not counted them yet. */
+  readonly messages?: number;
+  /** True if a session holds it. */
+  readonly isInUse?: boolean;
+}
+
+export interface DurableQuery {
+  /** Only those of this user, without those of earlier versions. */
+  readonly user?: string | undefined;
+  /** Only queues behind this name. */
+  readonly after?: string | undefined;
+  readonly limit: number;
+}
+
+/** For operators: all durable subscriptions at the broker, without those with an `x-queue-name`. */
+export interface DurableSubscriptions {
+  /** In the order of the queues' names. Rejects with a BrokerError whose message is the reason why it cannot know. */
+  list(query: DurableQuery): Promise<{ readonly items: readonly DurableSubscription[]; readonly isMore: boolean }>;
+  /** Deletes the queue and its messages; if a session holds it, only with `evenInUse`. Rejects with a BrokerError. */
+  end(queue: string, options?: { readonly evenInUse?: boolean }): Promise<DurableEnd>;
+}
+
+export type DurableEnd = 'ended' | 'missing' | 'in-use';
+
 export interface Broker {
   /** Constant. */
   readonly capabilities: BrokerCapabilities;
@@ -248,6 +280,8 @@ export interface Broker {
     listener: Listener,
     ended?: (error: BrokerError) => void,
   ): Promise<BrokerSubscription>;
+  /** Absent if a broker has none, or cannot list them. */
+  readonly durableSubscriptions?: DurableSubscriptions | undefined;
   /** Absent if a broker has no queues, acks, durable subscriptions or replies. */
   openChannel?(owner: ChannelOwner): BrokerChannel;
   on<E extends keyof BrokerEvents>(event: E, listener: (...args: BrokerEvents[E]) => void): void;

@@ -17,6 +17,7 @@ import type {
   CheckedBroker,
   ConsumeOptions,
   Consumer,
+  DurableSubscriptions,
   Listener,
   Message,
   Publication,
@@ -68,6 +69,10 @@ class CapabilityChecks implements CheckedBroker {
 
   get gauges(): BrokerGauges | undefined {
     return this.broker.gauges;
+  }
+
+  get durableSubscriptions(): DurableSubscriptions | undefined {
+    return this.broker.durableSubscriptions;
   }
 
   start(): Promise<void> {

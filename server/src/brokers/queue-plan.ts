@@ -6,7 +6,7 @@
  * and an exclusive queue ends with an AMQP connection that many sessions use. For `exclusive` and `durable:false` the
  * relay therefore uses an exclusive consumer and an expiry, and deletes the queue when the session ends.
  */
-import { createHash, randomBytes } from 'node:crypto';
+import { randomBytes } from 'node:crypto';
 import { otherSpelling, userKey } from '../destinations/destination.js';
 import type { Destination } from '../destinations/destination.js';
 import { checkKey, checkPattern } from '../destinations/key-limits.js';
@@ -15,6 +15,7 @@ import { bindingArguments, hasQueueHeaders, parseQueueOptions } from '../destina
 import type { Arguments, ConsumerOptions, QueueAction, QueueOptions } from '../destinations/queue-options.js';
 import { BrokerError } from './broker.js';
 import type { AckMode, ChannelOwner, ConsumeOptions, SharedDestination } from './broker.js';
+import { durableQueue } from './durable-names.js';
 import { refusing } from './message-checks.js';
 
 /** The queue arguments that clients may use. */
@@ -63,6 +64,8 @@ export function keysOf({ key, otherKey }: Pick<QueueBinding, 'key' | 'otherKey'>
 
 export interface QueuePlan {
   readonly queue: string;
+  /** Used instead if it exists: the name of the queue in earlier versions, which may hold messages. */
+  readonly formerQueue?: string | undefined;
   /**
    * `must-exist`: another program creates it. `as-found`: used as it is, or created (durable, plain) if it is missing.
    */
@@ -122,14 +125,17 @@ function ownQueue(
   owner: ChannelOwner,
   parsed: QueueOptions,
   settings: QueueSettings,
-): Pick<QueuePlan, 'queue' | 'source' | 'lifetime'> & { exclusive: boolean } {
+): Pick<QueuePlan, 'queue' | 'formerQueue' | 'source' | 'lifetime'> & { exclusive: boolean } {
   const isDurable = parsed.durable === true;
-  const queue = parsed.queueName ?? (isDurable ? durableName(destination, options, owner) : freshName('subscription'));
+  const durable =
+    isDurable && parsed.queueName === undefined ? durableQueue(destination, options.subscriptionId, owner) : undefined;
+  const described = { ...parsed.arguments, ...durable?.description };
   return {
-    queue,
-    source: declaration({ ...parsed, durable: isDurable }, settings, 'own'),
+    queue: parsed.queueName ?? durable?.name ?? freshName('subscription'),
+    formerQueue: durable?.formerName,
+    source: declaration({ ...parsed, durable: isDurable, arguments: described }, settings, 'own'),
     // Two tabs with the same durable subscription would share its messages, so the second one is refused
-    exclusive: parsed.exclusive === true || (isDurable && parsed.queueName === undefined),
+    exclusive: parsed.exclusive === true || durable !== undefined,
     lifetime: isDurable ? 'until-forgotten' : 'subscription',
   };
 }
@@ -236,15 +242,6 @@ export function replyQueuePlan(settings: QueueSettings): QueuePlan {
 
 export function freshName(label: string): string {
   return `stomp-relay.${label}.${randomBytes(18).toString('base64url')}`;
-}
-
-/**
- * Depends on user, client, destination and subscription, so a reconnecting client finds its queue. Clients can neither
- * guess the name nor choose it.
- */
-function durableName(destination: Destination, options: ConsumeOptions, owner: ChannelOwner): string {
-  const parts = [owner.user, owner.clientId ?? null, destination.text, options.subscriptionId];
-  return `stomp-relay.durable.${createHash('sha256').update(JSON.stringify(parts)).digest('base64url')}`;
 }
 
 function prefetch(parsed: QueueOptions, ack: AckMode, settings: QueueSettings): number {

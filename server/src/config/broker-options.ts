@@ -101,6 +101,12 @@ const tls = z
     error: 'must have certFile and keyFile, or neither',
   });
 
+const MANAGEMENT_RULE = 'must be an address such as http://rabbit.internal:15672';
+const managementUrl = z
+  .string({ error: MANAGEMENT_RULE })
+  .refine((text) => URL.canParse(text) && /^https?:$/.test(new URL(text).protocol), { error: MANAGEMENT_RULE })
+  .refine((text) => !/%(?![\da-f]{2})/i.test(text), { error: `${MANAGEMENT_RULE}, with "%" as %25` });
+
 export const rabbitmq = section({
   ...clientQueues,
   /** For `amqps://`. Verification of the certificate cannot be switched off. */
@@ -140,6 +146,12 @@ export const rabbitmq = section({
     'Maximum number of channels of sessions on one AMQP connection.',
   ),
   connectionsMax: whole(8, 1, 1_000).describe('Maximum number of AMQP connections for the channels of sessions.'),
+  managementUrl: managementUrl
+    .optional()
+    .describe(
+      "Address of RabbitMQ's management API, with `user:pass@` if its login is another than that of `broker`. It lists durable " +
+        'subscriptions for the [admin API](admin.md) and for revocations. Without it they are not known.',
+    ),
   heartbeatSeconds: whole(10, 1, 3_600).describe('Interval in seconds of AMQP heart-beats.'),
 });
 

@@ -25,7 +25,19 @@ const JOIN: { readonly [O in Operation]: (results: readonly Result<O>[], argumen
     revokedAtMs,
     sessionsEnded: results.reduce((sum, { sessionsEnded }) => sum + sessionsEnded, 0),
     othersTold: results.some(({ othersTold }) => othersTold),
+    // All workers see the same queues, and each may have ended some of them
+    durableSubscriptionsEnded: Math.max(0, ...results.map((each) => each.durableSubscriptionsEnded)),
+    ...firstOf(
+      results.map(({ durableSubscriptionsUnknown: reason }) => reason && { durableSubscriptionsUnknown: reason }),
+    ),
   }),
+  durableSubscriptions: (pages, request) => {
+    const unknown = firstOf(pages.map((each) => each.unknown));
+    return { ...joinPages(pages, request, ({ queue }) => queue, either), ...(unknown !== undefined && { unknown }) };
+  },
+  endDurable: (endings) =>
+    endings.find((each) => 'result' in each && each.result === 'ended') ??
+    endings.find((each) => 'unknown' in each || each.result !== 'missing') ?? { result: 'missing' },
   revocations: (pages, request) =>
     joinPages(
       pages,

@@ -368,6 +368,21 @@ describe('authenticators', () => {
   });
 });
 
+test('rabbitmq.managementUrl must be an address of HTTP, and its password is not shown', () => {
+  const problems = (managementUrl: string) => problemsOf(() => createConfig({ rabbitmq: { managementUrl } }));
+  expect(problems('http://me:secret@rabbit.internal:15672/prefix')).toEqual([]);
+  for (const wrong of [
+    'rabbit.internal:15672',
+    'amqp://me:secret@rabbit.internal',
+    'http://me:se%cret@rabbit.internal',
+  ]) {
+    expect(problems(wrong)).toEqual([
+      expect.stringMatching(/^rabbitmq\.managementUrl .*must be an address such as http/),
+    ]);
+    expect(problems(wrong).join()).not.toMatch(/se%?cret/);
+  }
+});
+
 test.each(['rabbitmq', 'memory'])('%s.userExchange must be a name that clients cannot address', (section) => {
   const withExchange = (userExchange: string) => createConfig({ [section]: { userExchange } });
   expect(withExchange('stomp-relay.app.user')[section as 'memory'].userExchange).toBe('stomp-relay.app.user');

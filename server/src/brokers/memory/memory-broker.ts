@@ -23,6 +23,7 @@ import type { ExchangeMessage } from '../exchange-message.js';
 import { checkMessage } from '../message-checks.js';
 import { bindingFor, declarationFor, keyOfUser } from '../queue-plan.js';
 import { MemoryChannel } from './memory-channel.js';
+import { MemoryDurables } from './memory-durables.js';
 import type { MemoryOptions } from './memory-options.js';
 import { MemoryVhost } from './memory-vhost.js';
 import { toRoutedMessage } from './stored-message.js';
@@ -44,12 +45,14 @@ const ACCEPTED = Promise.resolve();
 export class MemoryBroker implements Broker {
   readonly capabilities = MEMORY_CAPABILITIES;
   readonly description = 'embedded broker';
+  readonly durableSubscriptions: MemoryDurables;
   private readonly vhost: MemoryVhost;
   private readonly events = new EventEmitter();
   private state: 'new' | 'up' | 'closed' = 'new';
 
   constructor(private readonly options: MemoryOptions) {
     this.vhost = new MemoryVhost(options);
+    this.durableSubscriptions = new MemoryDurables(this.vhost);
   }
 
   get isUp(): boolean {

@@ -66,6 +66,10 @@ export class MemoryQueue implements DeliverySource {
     return this.consumers.size;
   }
 
+  get messageCount(): number {
+    return this.ready.length + this.unsettled.size;
+  }
+
   /** Accepts a message, or returns the reason for the refusal. */
   offer(message: ExchangeMessage, deaths: readonly Death[]): BrokerError | undefined {
     const stored = this.store(message, deaths);

@@ -82,6 +82,14 @@ export class MemoryVhost implements QueueHost {
     return known;
   }
 
+  queueNames(): Iterable<string> {
+    return this.queues.keys();
+  }
+
+  find(name: string): MemoryQueue | undefined {
+    return this.queues.get(name);
+  }
+
   deleteQueue(queue: MemoryQueue): void {
     if (this.queues.get(queue.name) !== queue) return;
     this.queues.delete(queue.name);

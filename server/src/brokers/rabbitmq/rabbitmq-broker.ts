@@ -32,6 +32,8 @@ import type { Link } from './consume/channel-pool.js';
 import { ExchangeQueue } from './consume/exchange-queue.js';
 import { InstanceQueue } from './consume/instance-queue.js';
 import { SessionChannel } from './consume/session-channel.js';
+import { DurableQueues } from './durable-queues.js';
+import { ManagementApi } from './management-api.js';
 import { OwnBindings } from './publish/own-bindings.js';
 import { Publishers } from './publish/publishers.js';
 import { routeFor } from './publish/route.js';
@@ -57,6 +59,7 @@ type Listeners = { [E in keyof BrokerEvents]: ((...args: BrokerEvents[E]) => voi
 export class RabbitMqBroker implements Broker {
   readonly capabilities = RABBITMQ_CAPABILITIES;
   readonly description: string;
+  readonly durableSubscriptions: DurableQueues;
   private state: State = 'new';
   private readonly subscribing: Link;
   /**
@@ -79,7 +82,9 @@ export class RabbitMqBroker implements Broker {
     this.asking = openLink('ask', options, 'anywhere');
     this.pool = new ChannelPool(options);
     this.topology = new Topology(this.asking.scratch);
-    const { topicExchange, userExchange, publishTimeoutMs } = options;
+    const { topicExchange, userExchange, publishTimeoutMs, managementUrl } = options;
+    const management = managementUrl === undefined ? undefined : new ManagementApi({ ...options, managementUrl });
+    this.durableSubscriptions = new DurableQueues(this.topology, management);
     // Half of a SEND's deadline; the other half is for RabbitMQ's absence
     this.bindings = new OwnBindings(publishTimeoutMs / 2, () =>
       this.subscribing.scratch.run((channel) => channel.checkExchange(topicExchange)),

@@ -33,5 +33,7 @@ export interface RabbitMqOptions extends QueueSettings {
   readonly channelsPerConnection: number;
   readonly connectionsMax: number;
   readonly heartbeatSeconds: number;
+  /** For lists of durable subscriptions. */
+  readonly managementUrl?: string | undefined;
   readonly log: Log;
 }

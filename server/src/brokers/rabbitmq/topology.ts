@@ -176,6 +176,16 @@ export class Topology {
     return this.ask({ kind: 'queue', name: queue }, declare);
   }
 
+  /** The number of consumers of a queue; undefined if there is no such queue. */
+  async consumersOf(queue: string): Promise<number | undefined> {
+    try {
+      return (await this.findQueue(queue)).consumerCount;
+    } catch (error) {
+      if (codeOf(error) === 'queue-not-found') return undefined;
+      throw error;
+    }
+  }
+
   /** Only a stream can be consumed from an offset. Other queues refuse that before any other check. */
   async isStream(queue: string): Promise<boolean> {
     try {

@@ -61,6 +61,8 @@ describe('an operation is requested', () => {
     ['/sessions/a%2Fb', 'session', 'a/b'],
     ['/subscriptions', 'destinations', { limit: 100 }],
     ['/subscriptions?destination=/topic/a&limit=1', 'subscribers', { limit: 1, destination: '/topic/a' }],
+    ['/durable-subscriptions?limit=2&after=a', 'durableSubscriptions', { limit: 2, after: 'a' }],
+    ['/durable-subscriptions?user=a%20b', 'durableSubscriptions', { limit: 100, user: 'a b' }],
     ['/revocations?after=bob', 'revocations', { limit: 100, after: 'bob' }],
   ])('by GET %s', async (path, operation, argument) => {
     expect((await call(`${await serve()}${path}`)).status).toBe(200);
@@ -72,6 +74,18 @@ describe('an operation is requested', () => {
     const kicked = await call(`${await serve()}/sessions/1`, { method: 'DELETE' });
     expect(kicked).toEqual({ status: 200, body: { kicked: { id: '1', user: 'alice' } } });
     expect(requested).toEqual([['kick', { id: '1', route: 'admin API' }]]);
+  });
+
+  test.each([
+    [{ result: 'ended' }, 200, undefined],
+    [{ result: 'in-use' }, 409, 'queue-in-use'],
+    [{ result: 'missing' }, 404, 'not-found'],
+    [{ unknown: 'RabbitMQ is away.' }, 503, 'durable-subscriptions-unknown'],
+  ])('by DELETE of a durable subscription; %j is %d', async (ending, status, code) => {
+    result = ending;
+    const answer = await call(`${await serve()}/durable-subscriptions/a.b`, { method: 'DELETE' });
+    expect(answer).toMatchObject({ status, ...(code === undefined ? { body: { ended: 'a.b' } } : { code }) });
+    expect(requested).toEqual([['endDurable', { queue: 'a.b', route: 'admin API' }]]);
   });
 
   test('by POST of a revocation', async () => {
@@ -102,6 +116,15 @@ describe('an answer', () => {
     expect(await call(url, { method: 'DELETE' })).toMatchObject({ status: 503, code: 'workers-silent' });
   });
 
+  test('about durable subscriptions that are not known has the reason', async () => {
+    result = { items: [], unknown: 'Set an option.' };
+    expect(await call(`${await serve()}/durable-subscriptions`)).toMatchObject({
+      status: 503,
+      code: 'durable-subscriptions-unknown',
+      body: { detail: 'Set an option.' },
+    });
+  });
+
   test('is not cached', async () => {
     expect((await fetch(`${await serve()}/sessions`)).headers.get('cache-control')).toBe('no-store');
   });
@@ -127,6 +150,8 @@ describe('a malformed request is refused without any operation', () => {
     '/sessions/a?force=true',
     '/subscriptions?destination=a%7Fb',
     '/revocations?user=alice',
+    '/durable-subscriptions?queue=a',
+    '/durable-subscriptions?limit=0',
   ])('GET %s', async (path) => {
     expect(await call(`${await serve()}${path}`)).toMatchObject({ status: 400, code: 'bad-parameter' });
   });
@@ -135,6 +160,8 @@ describe('a malformed request is refused without any operation', () => {
     ['POST', '/sessions', 405],
     ['DELETE', '/sessions', 405],
     ['POST', '/sessions/1', 405],
+    ['DELETE', '/durable-subscriptions', 405],
+    ['GET', '/durable-subscriptions/a', 405],
     ['PUT', '/revocations', 405],
     ['DELETE', '/revocations', 405],
     ['OPTIONS', '/revocations', 405],

@@ -1,4 +1,5 @@
 import { beforeEach, expect, test } from '@jest/globals';
+import type { DurableDirectory } from '../../../../server/src/admin/durable-directory.js';
 import { RelayOperations } from '../../../../server/src/admin/operations.js';
 import { SessionDirectory } from '../../../../server/src/admin/session-directory.js';
 import { Revocations } from '../../../../server/src/auth/revocations.js';
@@ -9,6 +10,9 @@ let source: FakeSource;
 let revocations: Revocations;
 let announced: Revocation[];
 let logged: { details: object; message: string }[];
+let durable: Pick<DurableDirectory, 'list' | 'end' | 'revoke'>;
+/** The user, whether it had sessions, and the ends of all sessions then. */
+let durableEnded: string[];
 let operations: RelayOperations;
 
 beforeEach(() => {
@@ -25,7 +29,16 @@ beforeEach(() => {
     },
   };
   const log = { debug: nothing, info, warn: nothing, error: nothing };
-  operations = new RelayOperations(new SessionDirectory([source]), revocations, otherRelays, log);
+  durable = {
+    list: () => Promise.resolve({ items: [{ queue: 'q' }] }),
+    end: () => Promise.resolve({ result: 'ended' }),
+    revoke: (user, hadSessions) => {
+      durableEnded.push(`${user} ${hadSessions} ${ended().join()}`);
+      return Promise.resolve({ ended: 1 });
+    },
+  };
+  durableEnded = [];
+  operations = new RelayOperations(new SessionDirectory([source]), revocations, otherRelays, durable, log);
 });
 
 const ended = (): (string | undefined)[] =>
@@ -38,7 +51,9 @@ test('a revocation ends the sessions of the user, and is remembered, announced a
     revokedAtMs: expect.any(Number),
     sessionsEnded: 2,
     othersTold: true,
+    durableSubscriptionsEnded: 1,
   });
+  expect(durableEnded).toEqual(['alice true revoked,revoked,']);
   expect(ended()).toEqual(['revoked', 'revoked', undefined]);
   expect(announced).toEqual([{ user: 'alice', revokedAtMs: result.revokedAtMs, reason: 'left' }]);
   expect([...revocations.all()]).toEqual(announced);
@@ -57,6 +72,24 @@ test('a revocation that another relay announced before counts the sessions that 
   const { sessionsEnded } = await operations.revoke({ user: 'alice', revokedAtMs, route: 'admin API' });
   expect(sessionsEnded).toBe(3);
   expect(logged.map(({ details }) => details)).toMatchObject([{ sessions: 3, route: 'another relay' }]);
+});
+
+test('the reason why durable subscriptions may remain is part of the result', async () => {
+  durable.revoke = () => Promise.resolve({ ended: 0, unknown: 'Not known.' });
+  const result = await operations.revoke({ user: 'alice', route: 'program' });
+  expect(result).toMatchObject({ durableSubscriptionsEnded: 0, durableSubscriptionsUnknown: 'Not known.' });
+});
+
+test('a new revocation of another relay ends durable subscriptions here too, an earlier one spares them', async () => {
+  operations.onLearned({ user: 'alice', revokedAtMs: Date.now() - 1_000 });
+  operations.onRevoked({ user: 'bob', revokedAtMs: Date.now() });
+  await operations.revoke({ user: 'other', route: 'program' });
+  expect(durableEnded.map((each) => each.split(' ')[0])).toEqual(['bob', 'other']);
+});
+
+test('the end of a durable subscription is logged', async () => {
+  expect(await operations.endDurable({ queue: 'q', route: 'admin API' })).toEqual({ result: 'ended' });
+  expect(logged).toEqual([{ details: { queue: 'q', route: 'admin API' }, message: 'durable subscription ended' }]);
 });
 
 test('an earlier revocation from another relay spares sessions with a newer token', async () => {

@@ -46,6 +46,13 @@ function consume(broker: CheckedBroker, to: string | Destination, headers: Heade
 const without = (...missing: (keyof BrokerCapabilities)[]): BrokerCapabilities =>
   Object.fromEntries(Object.entries(ALL_CAPABILITIES).filter(([name]) => !missing.includes(name as 'acks')));
 
+test('the list of durable subscriptions is passed on', () => {
+  const scripted = new ScriptedBroker();
+  scripted.capabilities = without('streams');
+  const durableSubscriptions = { list: () => Promise.reject(new Error()), end: () => Promise.reject(new Error()) };
+  expect(checked(Object.assign(scripted, { durableSubscriptions })).durableSubscriptions).toBe(durableSubscriptions);
+});
+
 test('a broker that offers everything is used without checks', () => {
   const scripted = new ScriptedBroker();
   expect(checked(scripted)).toBe(scripted);

@@ -1,4 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
+import { durablePrefixOf } from '../../../../server/src/brokers/durable-names.js';
 import { declarationFor, planConsumer } from '../../../../server/src/brokers/queue-plan.js';
 import type { QueuePlan } from '../../../../server/src/brokers/queue-plan.js';
 import { parseDestination } from '../../../../server/src/destinations/destination.js';
@@ -147,7 +148,22 @@ describe('planConsumer', () => {
     ];
     expect(new Set(names).size).toBe(names.length);
     expect(name({ owner: { ...ALICE, sessionId: 's-2' } })).toBe(names[0]);
-    expect(names[0]).toMatch(/^stomp-relay\.durable\.[\w-]{43}$/);
+    expect(names[0]).toMatch(/^stomp-relay\.durable\.[\w-]{22}\.[\w-]{43}$/);
+    const users = names.map((each) => each.slice(0, durablePrefixOf('alice').length));
+    expect(users.map((each) => each === durablePrefixOf('alice'))).toEqual([true, false, true, true, true]);
+    expect(users[1]).toBe(durablePrefixOf('bob'));
+  });
+
+  test('a durable queue has a former name and a description, unless the client chose its name', () => {
+    const durable = plan('/topic/a', { headers: { durable: 'true' } });
+    expect(durable.formerQueue).toMatch(/^stomp-relay\.durable\.[\w-]{43}$/);
+    expect(durable.source).toMatchObject({
+      arguments: { 'x-stomp-relay': expect.stringMatching(/^\{"user":"alice",.*"destination":"\/topic\/a",/) },
+    });
+    const chosen = plan('/topic/a', { headers: { durable: 'true', 'x-queue-name': 'w' } });
+    expect(chosen.formerQueue).toBeUndefined();
+    expect(chosen.source).toMatchObject({ arguments: CLASSIC });
+    expect((chosen.source as { arguments: object }).arguments).not.toHaveProperty('x-stomp-relay');
   });
 
   test('allows the arguments that the configuration allows', () => {

@@ -41,12 +41,12 @@ test('a session comes from the worker that has it', async () => {
 
 test('workers that do not answer are named, and the answers of the others count', async () => {
   const revoked = (sessionsEnded: number, othersTold: boolean) => ({
-    result: { user: 'alice', revokedAtMs: 7, sessionsEnded, othersTold },
+    result: { user: 'alice', revokedAtMs: 7, sessionsEnded, othersTold, durableSubscriptionsEnded: sessionsEnded },
   });
   const order = { user: 'alice', revokedAtMs: 7, route: 'admin API' as const };
   const answer = await workers(revoked(2, false), undefined, revoked(3, true)).ask('revoke', order);
   expect(answer).toEqual({
-    result: { user: 'alice', revokedAtMs: 7, sessionsEnded: 5, othersTold: true },
+    result: { user: 'alice', revokedAtMs: 7, sessionsEnded: 5, othersTold: true, durableSubscriptionsEnded: 3 },
     unanswered: [2],
   });
   expect(await workers(undefined).ask('sessions', { limit: 2 })).toEqual({ result: { items: [] }, unanswered: [1] });
@@ -56,4 +56,20 @@ test('the later of two revocations of a user counts', async () => {
   const page = (revokedAtMs: number) => ({ result: { items: [{ user: 'alice', revokedAtMs }] } });
   const { result } = await workers(page(2), page(3), page(1)).ask('revocations', { limit: 10 });
   expect(result).toEqual({ items: [{ user: 'alice', revokedAtMs: 3 }] });
+});
+
+test('durable subscriptions, which all workers see, are listed once, with the reason of a worker that cannot', async () => {
+  const page = { result: { items: [{ queue: 'a' }, { queue: 'b' }] } };
+  const { ask } = workers(page, { result: { items: [], unknown: 'Not known.' } }, page);
+  const { result } = await ask('durableSubscriptions', { limit: 10 });
+  expect(result).toEqual({ items: [{ queue: 'a' }, { queue: 'b' }], unknown: 'Not known.' });
+});
+
+test.each([
+  [['missing', 'ended', 'missing'], { result: 'ended' }],
+  [['in-use', 'missing'], { result: 'in-use' }],
+  [['missing', 'missing'], { result: 'missing' }],
+])('the ends of a durable subscription by workers (%j) become %j', async (results, expected) => {
+  const { ask } = workers(...results.map((result) => ({ result: { result } })));
+  expect((await ask('endDurable', { queue: 'a', route: 'admin API' })).result).toEqual(expected);
 });

@@ -46,8 +46,14 @@ export class SessionChannel implements BrokerChannel {
 
   async consume(destination: Destination, options: ConsumeOptions, target: Consumer): Promise<BrokerSubscription> {
     const plan = planConsumer(destination, options, this.owner, this.context.options);
-    const consumer = await this.begin(plan, target);
+    const consumer = await this.begin(await this.found(plan), target);
     return { close: (closing) => this.end(consumer, closing?.forget === true) };
+  }
+
+  private async found(plan: QueuePlan): Promise<QueuePlan> {
+    const { formerQueue } = plan;
+    if (formerQueue === undefined || (await this.context.topology.consumersOf(formerQueue)) === undefined) return plan;
+    return { ...plan, queue: formerQueue };
   }
 
   async openReplyQueue(deliver: (message: RoutedMessage) => void): Promise<string> {
