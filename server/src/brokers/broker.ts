@@ -148,8 +148,11 @@ export interface BrokerChannel {
    * which is the value for `reply-to`. The name is unguessable, and reconnects to the broker do not change it.
    */
   openReplyQueue(deliver: (message: RoutedMessage) => void): Promise<string>;
-  /** Ends all consumers, requeues unsettled deliveries (marked as redelivered) and deletes the session's queues. */
-  close(): Promise<void>;
+  /**
+   * Ends all consumers, requeues unsettled deliveries (marked as redelivered) and deletes the session's queues; with
+   * `forget` also those of its durable subscriptions without an `x-queue-name`.
+   */
+  close(options?: { readonly forget?: boolean }): Promise<void>;
 }
 
 export interface PublishOptions {

@@ -124,8 +124,8 @@ class CheckedChannel implements BrokerChannel {
     return this.existing().openReplyQueue(deliver);
   }
 
-  async close(): Promise<void> {
-    await this.channel?.close();
+  async close(options?: { readonly forget?: boolean }): Promise<void> {
+    await this.channel?.close(options);
   }
 
   private existing(): BrokerChannel {

@@ -78,6 +78,23 @@ export function durableSubscriptionTests({ desks, expect, needing }: Suite): voi
       await after.subscription.close({ forget: true });
     });
 
+    needing('mandatory').test(
+      'end with their session if it is closed with forget, and only with that one',
+      async () => {
+        const [to, kept] = [`/topic/${unique('gone')}`, `/topic/${unique('kept')}`];
+        const [ending, lasting] = [desks.here.channel('alice'), desks.here.channel('alice')];
+        await ending.consume(to, { headers: DURABLE });
+        await lasting.consume(kept, { headers: DURABLE });
+        await ending.channel.close({ forget: true });
+        await lasting.channel.close();
+        const unroutable = expect.objectContaining({ code: 'unroutable' });
+        await expect(desks.there.send(to, 'x', {}, true)).rejects.toEqual(unroutable);
+        await desks.there.send(kept, 'x', {}, true);
+        const again = await desks.here.channel('alice').consume(kept, { headers: DURABLE });
+        await again.subscription.close({ forget: true });
+      },
+    );
+
     needing('mandatory').test('end when they are closed with forget', async () => {
       const to = `/topic/${unique('kept')}`;
       const first = await desks.here.channel('alice').consume(to, { headers: DURABLE });

@@ -25,6 +25,8 @@ export class SessionResources {
   readonly tempQueues: TempQueues;
   private readonly timers = new Set<Timer>();
   private openChannel: BrokerChannel | undefined;
+  /** Whether the durable subscriptions end with the session: the user's access was revoked. */
+  private forgets = false;
 
   constructor(
     private readonly host: ResourcesHost,
@@ -52,13 +54,17 @@ export class SessionResources {
     this.timers.add(timer);
   }
 
+  forget(): void {
+    this.forgets = true;
+  }
+
   /** Returns unacknowledged messages to the broker, and thereby aborts open transactions. */
   close(): void {
     const channel = this.openChannel;
     this.openChannel = undefined;
     for (const timer of this.timers) this.context.timers.cancel(timer);
     this.timers.clear();
-    channel?.close().catch((error: unknown) => {
+    channel?.close({ forget: this.forgets }).catch((error: unknown) => {
       this.context.pacedLog.warn(
         { session: this.owner.sessionId, err: error },
         'closing a session at the broker failed',

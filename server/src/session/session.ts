@@ -266,6 +266,7 @@ export class Session implements Listeners, PartsHost, ObservedSession, DrainingS
   }
 
   end(code: ErrorCode): void {
+    if (code === 'revoked') this.openedResources?.forget();
     end(this, code);
   }
 

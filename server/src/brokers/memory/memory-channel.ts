@@ -9,6 +9,7 @@ import type {
   Consumer,
   RoutedMessage,
 } from '../broker.js';
+import { isDurableName } from '../durable-names.js';
 import { freshName, planConsumer } from '../queue-plan.js';
 import { MemoryConsumer } from './memory-consumer.js';
 import type { ConsumerSettings } from './memory-consumer.js';
@@ -23,6 +24,8 @@ export class MemoryChannel implements BrokerChannel {
   private readonly attached = new Set<MemoryConsumer>();
   /** Unsubscribed consumers whose deliveries can still be settled. */
   private readonly detached = new Set<MemoryConsumer>();
+  /** The queues of durable subscriptions that the session holds. */
+  private readonly durableQueues = new Set<MemoryQueue>();
   private readonly ownQueues = new Set<MemoryQueue>();
   private isClosed = false;
 
@@ -41,9 +44,11 @@ export class MemoryChannel implements BrokerChannel {
     const consumer = this.attach(queue, { prefetch, exclusive, priority: plan.consumer.priority ?? 0 }, target);
     if (binding) this.vhost.exchange(binding.exchange).bind(binding.key, binding.arguments, queue);
     if (lifetime === 'session' || lifetime === 'subscription') this.ownQueues.add(queue);
+    if (isDurableName(queue.name)) this.durableQueues.add(queue);
     return {
       close: (options) => {
         this.detach(consumer);
+        this.durableQueues.delete(queue);
         const isForgotten = lifetime === 'until-forgotten' && options?.forget === true;
         if (lifetime === 'subscription' || isForgotten) this.deleteIfUnused(queue);
         return Promise.resolve();
@@ -65,12 +70,13 @@ export class MemoryChannel implements BrokerChannel {
     return queue.name;
   }
 
-  close(): Promise<void> {
+  close({ forget = false } = {}): Promise<void> {
     this.isClosed = true;
     for (const consumer of this.attached) consumer.queue.removeConsumer(consumer);
+    if (forget) for (const queue of this.durableQueues) this.ownQueues.add(queue);
     for (const consumer of [...this.attached, ...this.detached]) consumer.requeueAll();
     for (const queue of this.ownQueues) this.deleteIfUnused(queue);
-    for (const set of [this.attached, this.detached, this.ownQueues]) set.clear();
+    for (const set of [this.attached, this.detached, this.ownQueues, this.durableQueues]) set.clear();
     return Promise.resolve();
   }
 

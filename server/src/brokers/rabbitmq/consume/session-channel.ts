@@ -12,6 +12,7 @@ import type {
   Consumer,
   RoutedMessage,
 } from '../../broker.js';
+import { isDurableName } from '../../durable-names.js';
 import { planConsumer, replyQueuePlan } from '../../queue-plan.js';
 import type { QueuePlan } from '../../queue-plan.js';
 import { backoff, answeredWithin } from '../amqp/wait-deadline.js';
@@ -30,6 +31,8 @@ export interface ChannelContext {
 
 export class SessionChannel implements BrokerChannel {
   private closing: Promise<void> | undefined;
+  /** The queues of durable subscriptions end with the session. */
+  private isForgetting = false;
   private main: ConsumerChannel | undefined;
   /** The channel of each consumer. A consumer that waits for its next set-up has none. */
   private readonly channelOf = new Map<QueueConsumer, ConsumerChannel>();
@@ -73,6 +76,8 @@ export class SessionChannel implements BrokerChannel {
     this.refuseIfClosed();
     const { topology, options } = this.context;
     const competitors = await topology.provide(plan);
+    // The session has ended meanwhile, and cannot know this queue
+    if (this.isForgetting && isDurableName(plan.queue)) await this.deleteQueue(plan.queue);
     this.refuseIfClosed();
     // Check this before the session may delete the queue: it may belong to another session
     if (plan.exclusive && competitors > 0) throw inUse(plan.queue);
@@ -173,13 +178,17 @@ export class SessionChannel implements BrokerChannel {
   }
 
   /** Repeated calls wait for the same end. */
-  close(): Promise<void> {
+  close({ forget = false } = {}): Promise<void> {
+    this.isForgetting ||= forget;
     return (this.closing ??= this.closeAll());
   }
 
   private async closeAll(): Promise<void> {
     for (const timer of this.retries) clearTimeout(timer);
-    for (const consumer of this.channelOf.keys()) consumer.end();
+    for (const consumer of this.channelOf.keys()) {
+      consumer.end();
+      if (this.isForgetting && isDurableName(consumer.plan.queue)) this.ownQueues.add(consumer.plan.queue);
+    }
     this.channelOf.clear();
     await Promise.all([...this.channels].map((channel) => channel.close()));
     await Promise.all([...this.ownQueues].map((queue) => this.deleteQueue(queue)));
