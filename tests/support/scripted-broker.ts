@@ -137,6 +137,8 @@ export class ScriptedConsumer implements BrokerSubscription {
 
 export class ScriptedChannel implements BrokerChannel {
   isClosed = false;
+  /** Whether durable subscriptions ended with the channel. */
+  isForgotten = false;
   readonly consumers: ScriptedConsumer[] = [];
   readonly replyQueues: { readonly opened: Decision<string>; readonly deliver: (message: RoutedMessage) => void }[] =
     [];
@@ -161,9 +163,10 @@ export class ScriptedChannel implements BrokerChannel {
     return opened.promise;
   }
 
-  close(): Promise<void> {
+  close({ forget = false } = {}): Promise<void> {
     if (this.isClosed) this.broker.faults.push(`channel of ${this.owner.sessionId} closed twice`);
     this.isClosed = true;
+    this.isForgotten = forget;
     return Promise.resolve();
   }
 }

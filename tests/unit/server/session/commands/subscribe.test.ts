@@ -51,6 +51,18 @@ test.each(['durable', 'persistent'])('%s:true needs a login, for topics and user
   expect(consumers().map(({ destination }) => destination.text)).toEqual(['/queue/q', '/topic/a']);
 });
 
+test.each([
+  ['revoked', true],
+  ['kicked', false],
+] as const)('a session that ends with %s ends its durable subscriptions: %s', async (code, isForgotten) => {
+  const ann = await harness.connect({ login: 'ann' });
+  ann.sendFrame('SUBSCRIBE', { id: 's', destination: '/topic/a', durable: 'true' });
+  await tick();
+  for (const session of harness.sessions.all()) if (session.info().user === 'ann') session.end(code);
+  await tick();
+  expect(harness.broker.channels[0]).toMatchObject({ isClosed: true, isForgotten });
+});
+
 describe('a queue that is held exclusively', () => {
   async function refuse(code: BrokerErrorCode): Promise<void> {
     consumers().at(-1)?.live.refuse(new BrokerError(code, 'Refused.'));
