@@ -129,9 +129,11 @@ describe('routing', () => {
       codeOf(() => send(broker, unrouted, message('b'), true)),
       codeOf(() => send(broker, unrouted, message('c'))),
       codeOf(() => send(broker, topic, message('d'), true)),
-      codeOf(() => send(broker, `/amq/queue/${uniqueName('none')}`, message('e'), true)),
+      codeOf(() => send(broker, `/amq/queue/${uniqueName('none')}`, message('e'))),
+      codeOf(() => send(broker, `/reply-queue/${uniqueName('none')}`, message('f'), true)),
     ]);
-    expect(results).toEqual(['no error', 'unroutable', 'no error', 'no error', 'unroutable']);
+    const codes = ['no error', 'unroutable', 'no error', 'no error', 'queue-not-found', 'unroutable'];
+    expect(results).toEqual(codes);
   });
 
   test('a vanished queue is declared again, and its messages arrive in order', async () => {

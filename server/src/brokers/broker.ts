@@ -175,7 +175,8 @@ export interface Publication {
   readonly ready: Promise<void> | undefined;
   /**
    * Publishes the message. MUST be called at most once, after `ready`. Messages of successive calls for the same user
-   * keep their order. Resolves when the broker has taken responsibility; rejects with a BrokerError.
+   * keep their order. Resolves when the broker has taken responsibility; rejects with a BrokerError, with
+   * `queue-not-found` if the queue of `/amq/queue/NAME` is missing.
    */
   send(): Promise<void>;
 }

@@ -138,6 +138,14 @@ export function refusing(code: 'invalid-destination' | 'invalid-header', check: 
   }
 }
 
+/** The refusal of a message to `/amq/queue/NAME`. */
+export function queueNotFound(name: string): BrokerError {
+  return new BrokerError(
+    'queue-not-found',
+    `There is no queue "${name}": declare it first, or use /queue/${name}, which declares it.`,
+  );
+}
+
 /** An estimate for the map, the objects and the place in a queue. */
 const OVERHEAD_BYTES = 200;
 

@@ -140,7 +140,6 @@ export function messageTests({ describe, desks, each, expect, makeBroker, needin
       for (const to of usable([
         topic,
         `/user/${user}/queue/x`,
-        `/amq/queue/${unique('void')}`,
         `/reply-queue/${unique('void')}`,
         `/exchange/amq.direct/${unique('void')}`,
       ])) {
@@ -159,7 +158,7 @@ export function messageTests({ describe, desks, each, expect, makeBroker, needin
     });
 
     test('without mandatory a message needs no receiver', async () => {
-      const destinations = [`/topic/${unique('void')}`, `/amq/queue/${unique('void')}`, `/exchange/amq.headers`];
+      const destinations = [`/topic/${unique('void')}`, `/reply-queue/${unique('void')}`, `/exchange/amq.headers`];
       for (const to of usable(destinations)) await desks.there.send(to, 'x');
     });
 

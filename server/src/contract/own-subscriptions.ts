@@ -7,7 +7,7 @@ import { Inbox } from './test-inbox.js';
 
 const text = (delivery: Delivery): string => textOf(delivery.message);
 
-export function ownSubscriptionTests({ desks, expect, needing }: Suite): void {
+export function ownSubscriptionTests({ desks, expect, needing, offers }: Suite): void {
   const { describe, test } = needing('queues', 'acks');
 
   describe('queues', () => {
@@ -59,6 +59,23 @@ export function ownSubscriptionTests({ desks, expect, needing }: Suite): void {
       await desks.there.send(`/queue/${name}`, 'hello');
       const { bodies } = await channel.consume(`/amq/queue/${name}`);
       expect(await bodies(1)).toEqual(['hello']);
+    });
+
+    test('must exist for a SEND to /amq/queue, which refuses only that message', async () => {
+      const [missing, present] = [unique('missing'), unique('present')];
+      const { bodies } = await desks.here.channel().consume(`/queue/${present}`);
+      const missed = { code: 'queue-not-found', message: expect.stringContaining(missing) };
+      const sent = ['1', '2', '3'].map((body) => desks.there.send(`/amq/queue/${present}`, body));
+      await expect(desks.there.send(`/amq/queue/${missing}`, 'x')).rejects.toMatchObject(missed);
+      if (offers('mandatory')) {
+        await expect(desks.there.send(`/amq/queue/${missing}`, 'x', {}, true)).rejects.toMatchObject(missed);
+      }
+      await Promise.all(sent);
+      expect(await bodies(3)).toEqual(['1', '2', '3']);
+      await desks.there.send(`/queue/${missing}`, 'declares it');
+      await desks.there.send(`/amq/queue/${missing}`, 'found');
+      const found = await desks.here.channel().consume(`/amq/queue/${missing}`);
+      expect(await found.bodies(2)).toEqual(['declares it', 'found']);
     });
 
     // Reserved by RabbitMQ

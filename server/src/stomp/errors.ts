@@ -60,7 +60,7 @@ export const ERRORS = {
   'commit-failed': { text: 'commit failed', ...REQUEST },
   // Refusals of the broker
   'broker-unavailable': { text: 'broker unavailable', ...LATER, isSoft: true },
-  'not-supported': { text: 'not supported by the broker', ...REQUEST },
+  'not-supported': { text: 'not supported', ...REQUEST },
   'publish-refused': { text: 'message refused by the broker', ...REQUEST },
   unroutable: { text: 'message not routed to any queue', ...REQUEST },
   'exchange-not-found': { text: 'exchange not found', ...REQUEST },

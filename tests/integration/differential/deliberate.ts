@@ -333,6 +333,14 @@ export const DELIBERATE: readonly Difference[] = [
     ],
   },
   {
+    title: 'selector and no-local are refused',
+    rabbitmqDoes: 'ignores the headers, so the client gets messages that it excludes',
+    relayDoes: 'answers with an ERROR; no-local:false is accepted',
+    reason: 'Neither server filters messages. A client that relies on a filter must not run without it.',
+    lines: { rabbitmq: /./, relay: /: ERROR receipt-id:|: the connection ends$/ },
+    scenarios: ['subscribing: a selector', 'subscribing: no-local'],
+  },
+  {
     title: 'A durable subscription has one holder',
     rabbitmqDoes:
       'lets two tabs with the id sub-0 share one queue, so each gets half; and names the queue by id and topic only, so any user can take it over',
@@ -409,6 +417,14 @@ export const DELIBERATE: readonly Difference[] = [
     reason: 'STOMP 1.2, "BEGIN": different transactions MUST use different identifiers.',
     lines: { rabbitmq: /./, relay: /: ERROR receipt-id:|: the connection ends$/ },
     scenarios: ['transactions: a second BEGIN with the same id'],
+  },
+  {
+    title: 'A SEND to /amq/queue/NAME needs the queue',
+    rabbitmqDoes: 'sends RECEIPT, and drops the message',
+    relayDoes: 'answers with an ERROR, queue-not-found',
+    reason: 'The destination names a queue that must exist. A RECEIPT confirms that the queue has the message.',
+    lines: { rabbitmq: /./, relay: /: ERROR receipt-id:|: the connection ends$/ },
+    scenarios: ['receipts: a SEND to a missing /amq/queue'],
   },
   {
     title: 'mandatory:true',

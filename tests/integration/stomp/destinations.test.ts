@@ -113,13 +113,17 @@ describe.each(EVERYWHERE)('on $broker over $transport', ({ broker, transport }) 
     expect(await nextBody(client, { subscription: 's' })).toBe('x');
   });
 
-  test.each(['/amq/queue/N', '/reply-queue/N'])(
-    'a SEND to %s creates no queue, and the message is lost',
-    async (destination) => {
-      await client.receipt('SEND', { destination: destination.replace('N', n) }, 'gone');
-      await refuses(client, 'SUBSCRIBE', { id: 's', destination: `/amq/queue/${n}` }, 'queue-not-found');
-    },
-  );
+  test('a SEND to /reply-queue/N creates no queue, and the message is lost', async () => {
+    await client.receipt('SEND', { destination: `/reply-queue/${n}` }, 'gone');
+    await refuses(client, 'SUBSCRIBE', { id: 's', destination: `/amq/queue/${n}` }, 'queue-not-found');
+  });
+
+  test('a SEND to a missing /amq/queue is refused, and creates no queue', async () => {
+    const error = await refuses(client, 'SEND', { destination: `/amq/queue/${n}` }, 'queue-not-found', 'x');
+    expect(error.body.toString()).toContain(`"${n}"`);
+    const other = await stage.connect(transport);
+    await refuses(other, 'SUBSCRIBE', { id: 's', destination: `/amq/queue/${n}` }, 'queue-not-found');
+  });
 
   describe('refused', () => {
     const bad: [string, string, string][] = [
@@ -179,7 +183,7 @@ describe.each(EVERYWHERE)('on $broker over $transport', ({ broker, transport }) 
   });
 
   describe('mandatory:true', () => {
-    test.each(['/topic/N', '/exchange/amq.direct/N', '/amq/queue/N', '/reply-queue/N', '/user/N/queue/x'])(
+    test.each(['/topic/N', '/exchange/amq.direct/N', '/reply-queue/N', '/user/N/queue/x'])(
       'with mandatory:true an unroutable SEND to %s is refused',
       async (destination) => {
         await refuses(

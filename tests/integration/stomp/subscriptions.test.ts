@@ -57,6 +57,28 @@ describe.each(EVERYWHERE)('on $broker over $transport', ({ broker, transport }) 
       expect(old.received()).toEqual([]);
     });
 
+    test.each([
+      ['selector', "colour = 'red'"],
+      ['selector', ''],
+      ['no-local', 'true'],
+      ['no-local', ''],
+    ])('SUBSCRIBE with %s:%s is refused', async (header, value) => {
+      const error = await refuses(
+        client,
+        'SUBSCRIBE',
+        { id: 's', destination: name(), [header]: value },
+        'not-supported',
+      );
+      expect(error.body.toString()).toContain(`The header ${header} is not supported`);
+    });
+
+    test('SUBSCRIBE with no-local:false is accepted', async () => {
+      const destination = name();
+      await client.receipt('SUBSCRIBE', { id: 's', destination, 'no-local': 'false' });
+      client.sendFrame('SEND', { destination: sendTo(destination) }, 'own');
+      expect(await nextBody(client, { subscription: 's' })).toBe('own');
+    });
+
     test('a client without a subscription gets no message', async () => {
       await client.receipt('SEND', { destination: sendTo(name()) }, 'no subscriber');
       expect(await bodiesUntilNow(client)).toEqual([]);

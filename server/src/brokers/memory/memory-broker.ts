@@ -20,7 +20,7 @@ import type {
   SharedDestination,
 } from '../broker.js';
 import type { ExchangeMessage } from '../exchange-message.js';
-import { checkMessage } from '../message-checks.js';
+import { checkMessage, queueNotFound } from '../message-checks.js';
 import { bindingFor, declarationFor, keyOfUser } from '../queue-plan.js';
 import { MemoryChannel } from './memory-channel.js';
 import { MemoryDurables } from './memory-durables.js';
@@ -85,8 +85,10 @@ export class MemoryBroker implements Broker {
       this.refuseIfDown();
       // next: delivery/group
       const fate = this.vhost.publish(message);
-      if (fate === 'taken' || (fate === 'unroutable' && !mandatory)) return ACCEPTED;
-      return Promise.reject(fate === 'unroutable' ? unroutable(destination) : fate);
+      if (fate === 'taken') return ACCEPTED;
+      if (fate !== 'unroutable') return Promise.reject(fate);
+      if (destination.kind === 'amq-queue') return Promise.reject(queueNotFound(destination.queue));
+      return mandatory ? Promise.reject(unroutable(destination)) : ACCEPTED;
     } catch (error) {
       if (error instanceof BrokerError) return Promise.reject(error);
       throw error;

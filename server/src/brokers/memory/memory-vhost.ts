@@ -2,7 +2,7 @@
 import type { Arguments } from '../../destinations/queue-options.js';
 import { BrokerError } from '../broker.js';
 import type { ExchangeMessage } from '../exchange-message.js';
-import { messageBytes } from '../message-checks.js';
+import { messageBytes, queueNotFound } from '../message-checks.js';
 import type { QueueDeclaration, QueuePlan } from '../queue-plan.js';
 import { ByteBudget } from './byte-budget.js';
 import { DeadLetters } from './dead-letters.js';
@@ -136,10 +136,7 @@ export class MemoryVhost implements QueueHost {
   private existing(name: string): MemoryQueue {
     const queue = this.queues.get(name);
     if (queue) return queue;
-    throw new BrokerError(
-      'queue-not-found',
-      `There is no queue "${name}": declare it first, or use /queue/${name}, which declares it.`,
-    );
+    throw queueNotFound(name);
   }
 
   private declare(name: string, declaration: QueueDeclaration): MemoryQueue {

@@ -15,7 +15,7 @@ import { quote, StompError } from '../../stomp/errors.js';
 import type { Frame, Version } from '../../stomp/frame.js';
 import { ackModes } from '../../stomp/rules.js';
 import { extensionsOf, receipt } from '../replies.js';
-import { required, subscriptionKey } from './command.js';
+import { isFalse, required, subscriptionKey } from './command.js';
 import type { CommandSession } from './command.js';
 
 interface SubscribeRequest {
@@ -61,6 +61,7 @@ function readRequest(session: CommandSession, frame: Frame): SubscribeRequest {
   if (session.principal.anonymous && isDurableSubscription(destination, frame.headers)) throw new StompError(...GUEST);
   const id = frame.headers.get('id');
   checkId(id, session);
+  refuseFilters(frame);
   return { destination, ack, key: subscriptionKey(frame), id, frame };
 }
 
@@ -87,6 +88,24 @@ function checkId(id: string | undefined, session: CommandSession): void {
       'A subscription id cannot begin with /temp-queue/: such ids are reserved for replies.',
     );
   }
+}
+
+/** Other brokers filter messages by these headers. Without the filter a client would get messages that it excludes. */
+function refuseFilters({ headers }: Frame): void {
+  if (headers.has('selector')) {
+    throw new StompError(
+      'not-supported',
+      'The header selector is not supported, because the relay does not filter messages: leave it out, and subscribe to a ' +
+        'narrower topic, or to a headers exchange with arg-NAME.',
+    );
+  }
+  const noLocal = headers.get('no-local');
+  if (noLocal === undefined || isFalse(noLocal)) return;
+  throw new StompError(
+    'not-supported',
+    'The header no-local is not supported, because a subscriber also gets its own messages: leave it out, and compare the ' +
+      'header session of each message with that of CONNECTED.',
+  );
 }
 
 function subscribeShared(session: CommandSession, { destination, key, id, frame }: SubscribeRequest): Promise<void> {

@@ -59,11 +59,15 @@ export const scenarios: readonly Scenario[] = [
   }),
   scenario('receipts: a SEND that reaches no queue', async (stage) => {
     const alice = await stage.connect('alice');
+    await alice.request('SEND', { destination: `/exchange/amq.direct/${stage.name()}` }, 'x');
+  }),
+  scenario('receipts: a SEND to a missing /amq/queue', async (stage) => {
+    const alice = await stage.connect('alice');
     await alice.request('SEND', { destination: `/amq/queue/${stage.name()}` }, 'x');
   }),
   scenario('receipts: a mandatory SEND that reaches no queue', async (stage) => {
     const alice = await stage.connect('alice');
-    await alice.request('SEND', { destination: `/amq/queue/${stage.name()}`, mandatory: 'true' }, 'x');
+    await alice.request('SEND', { destination: `/exchange/amq.direct/${stage.name()}`, mandatory: 'true' }, 'x');
   }),
   scenario('receipts: a SEND that the queue rejects', async (stage) => {
     const channel = await stage.backEnd();

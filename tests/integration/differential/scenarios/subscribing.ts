@@ -74,6 +74,14 @@ export const scenarios: readonly Scenario[] = [
     const alice = await stage.connect('alice', { version: '1.1' });
     await alice.request('SUBSCRIBE', { destination: `/topic/${stage.name()}` });
   }),
+  scenario('subscribing: a selector', async (stage) => {
+    const alice = await stage.connect('alice');
+    await alice.request('SUBSCRIBE', { id: 's', destination: `/topic/${stage.name()}`, selector: 'a = 1' });
+  }),
+  scenario('subscribing: no-local', async (stage) => {
+    const alice = await stage.connect('alice');
+    await alice.request('SUBSCRIBE', { id: 's', destination: `/topic/${stage.name()}`, 'no-local': 'true' });
+  }),
   scenario('subscribing: an id with a colon', async (stage) => {
     const alice = await stage.connect('alice');
     await alice.request('SUBSCRIBE', { id: 'a\\cb', destination: `/topic/${stage.name()}` });

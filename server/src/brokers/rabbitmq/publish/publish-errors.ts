@@ -1,5 +1,6 @@
 /** The errors for messages that were not published, with sentences for the sending client. */
 import { BrokerError } from '../../broker.js';
+import { queueNotFound } from '../../message-checks.js';
 import { REPLY, replyCode, toBrokerError } from '../amqp/amqp-errors.js';
 import type { Route } from './route.js';
 
@@ -19,6 +20,7 @@ export function nacked(route: Route): BrokerError {
 }
 
 export function unroutable(route: Route): BrokerError {
+  if (route.mustExist) return queueNotFound(route.key);
   const sentence = `No queue received the message for ${describeRoute(route)}: no client is subscribed, and no queue is bound.`;
   return new BrokerError('unroutable', sentence);
 }

@@ -120,7 +120,7 @@ export class Publisher implements ChannelUser<ConfirmChannel> {
         id: (++this.lastId).toString(36),
         route,
         message,
-        mandatory: mandatory || route.queue !== undefined,
+        mandatory: mandatory || route.queue !== undefined || route.mustExist === true,
         expiresAt: Date.now() + this.options.publishTimeoutMs,
         resolve,
         reject,

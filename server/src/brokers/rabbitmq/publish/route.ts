@@ -13,6 +13,8 @@ export interface Route {
   readonly queue?: string;
   /** The declaration of that queue, if the message's headers configure it. */
   readonly declaration?: QueueDeclaration;
+  /** The key names a queue that another program creates. A message to a missing queue is refused. */
+  readonly mustExist?: true;
 }
 
 const DEFAULT_EXCHANGE = '';
@@ -32,6 +34,7 @@ export function routeFor(destination: Destination, message: Message, config: Rab
       return { exchange: DEFAULT_EXCHANGE, key: queue, queue, ...(declaration && { declaration }) };
     }
     case 'amq-queue':
+      return { exchange: DEFAULT_EXCHANGE, key: destination.queue, mustExist: true };
     case 'reply-queue':
       return { exchange: DEFAULT_EXCHANGE, key: destination.queue };
     case 'temp-queue':

@@ -109,6 +109,32 @@ describe('a queue that is held exclusively', () => {
   });
 });
 
+describe('headers that would filter messages', () => {
+  const send = async (headers: Record<string, string>) => {
+    client.sendFrame('SUBSCRIBE', { id: 's', destination: '/topic/t', receipt: 'r', ...headers });
+    await tick();
+  };
+
+  test.each([
+    { selector: 'a = 1' },
+    { selector: '' },
+    { 'no-local': 'true' },
+    { 'no-local': 'yes' },
+    { 'no-local': '' },
+  ])('%j is refused', async (headers) => {
+    await send(headers);
+    expect(received()).toEqual(['not-supported']);
+  });
+
+  test.each([{ 'no-local': 'false' }, { 'no-local': 'False' }, { 'activemq.noLocal': 'true' }])(
+    '%j is accepted',
+    async (headers) => {
+      await send(headers);
+      expect(received()).toEqual(['RECEIPT']);
+    },
+  );
+});
+
 describe('a client that has ended its side', () => {
   test('is closed at once if no work is left', async () => {
     await subscribe('/topic/t');
