@@ -1,7 +1,7 @@
 /** The RabbitMQ broker on a real node: the routes of messages between two instances, and their cost for the node. */
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import amqp from 'amqplib';
-import type { RoutedMessage } from '../../server/src/brokers/broker.js';
+import type { Delivery, RoutedMessage } from '../../server/src/brokers/broker.js';
 import type { RabbitMqBroker } from '../../server/src/brokers/rabbitmq/rabbitmq-broker.js';
 import { Inbox } from '../../server/src/contract/test-inbox.js';
 import { eventually } from '../support/deadline.js';
@@ -147,6 +147,40 @@ describe('shared subscriptions', () => {
     await send(two, '/exchange/amq.headers', message('no', { kind: 'another' }));
     await send(two, '/exchange/amq.headers', message('yes', { kind }));
     expect(bodies(await inbox.atLeast(1))).toEqual(['yes']);
+  });
+
+  test.each(['shared', 'dedicated'])('typed arguments match the typed headers of a back end: %s', async (kind) => {
+    const mark = uniqueName('mark');
+    const headers = new Map(
+      Object.entries({
+        'x-match': 'all',
+        'arg-mark': mark,
+        ...{ 'arg-i': '-5', 'arg-type-i': 'int', 'arg-l': '9007199254740993', 'arg-type-l': 'long' },
+        ...{ 'arg-d': '1.5', 'arg-type-d': 'double', 'arg-b': 'true', 'arg-type-b': 'bool' },
+      }),
+    );
+    const inbox = new Inbox<RoutedMessage>();
+    const to = shared('/exchange/amq.headers');
+    const session = one.openChannel(owner());
+    if (kind === 'shared') await one.subscribe(to, headers, inbox.add);
+    else {
+      const options = { ack: 'client-individual', headers, subscriptionId: '1' } as const;
+      const deliver = (delivery: Delivery): void => inbox.add(delivery.message);
+      await session.consume(to, options, { deliver, ended: () => undefined });
+    }
+    const channel = await backend.createConfirmChannel();
+    const fits = { i: { '!': 'int', value: -5 }, l: { '!': 'long', value: 9_007_199_254_740_993n }, d: 1.5, b: true };
+    const publish = (body: string, given: object) =>
+      channel.publish('amq.headers', '', Buffer.from(body), { headers: { mark, ...fits, ...given } });
+    publish('another int', { i: { '!': 'int', value: 5 } });
+    publish('another long', { l: { '!': 'long', value: 9_007_199_254_740_992n } });
+    publish('text', { i: '-5' });
+    publish('another bool', { b: false });
+    publish('fits', {});
+    await channel.waitForConfirms();
+    expect(bodies(await inbox.atLeast(1))).toEqual(['fits']);
+    await channel.close();
+    await session.close();
   });
 
   test('a missing exchange is an error, and later subscribers may succeed', async () => {

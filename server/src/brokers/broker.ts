@@ -275,7 +275,7 @@ export interface Broker {
   publication(destination: Destination, message: Message, options: PublishOptions): Publication;
   /**
    * Resolves when no message published from now on can be missed, on this or any other instance. `headers` are those of
-   * SUBSCRIBE: `x-match` and `arg-NAME` become the binding's arguments. The subscription outlives the broker's absence:
+   * SUBSCRIBE: `x-match`, `arg-NAME` and `arg-type-NAME` become the binding's arguments. The subscription outlives the broker's absence:
    * after a reconnect the broker sets it up again. If that fails, `ended` is called once, as the last call.
    */
   subscribe(

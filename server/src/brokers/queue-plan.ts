@@ -7,11 +7,13 @@
  * relay therefore uses an exclusive consumer and an expiry, and deletes the queue when the session ends.
  */
 import { randomBytes } from 'node:crypto';
+import { bindingArguments } from '../destinations/binding-arguments.js';
+import type { BindingArguments } from '../destinations/binding-arguments.js';
 import { otherSpelling, userKey } from '../destinations/destination.js';
 import type { Destination } from '../destinations/destination.js';
 import { checkKey, checkPattern } from '../destinations/key-limits.js';
 import type { KeyLimits } from '../destinations/key-limits.js';
-import { bindingArguments, hasQueueHeaders, parseQueueOptions } from '../destinations/queue-options.js';
+import { hasQueueHeaders, parseQueueOptions } from '../destinations/queue-options.js';
 import type { Arguments, ConsumerOptions, QueueAction, QueueOptions } from '../destinations/queue-options.js';
 import { BrokerError } from './broker.js';
 import type { AckMode, ChannelOwner, ConsumeOptions, SharedDestination } from './broker.js';
@@ -54,7 +56,7 @@ export interface QueueBinding {
   readonly key: string;
   /** A second key that means the same and is bound too: programs encode the names of users in two ways. */
   readonly otherKey?: string | undefined;
-  readonly arguments: Arguments;
+  readonly arguments: BindingArguments;
 }
 
 /** A binding at RabbitMQ has one key. */

@@ -179,6 +179,36 @@ export function sharedSubscriptionTests({ describe, desks, each, expect, needing
       expect(await byDefault.bodies(3)).toEqual(['both', 'mark only', 'end']);
     });
 
+    test('a headers exchange compares types: text equals no number and no boolean', async () => {
+      const mark = unique('mark');
+      const typed = { 'arg-a': '1', 'arg-b': 'true', 'arg-type-a': 'int', 'arg-type-b': 'bool' };
+      const any = await desks.here.listen('/exchange/amq.headers', { 'x-match': 'any', 'arg-mark': mark, ...typed });
+      const typedOnly = await desks.here.listen('/exchange/amq.headers', {
+        'x-match': 'any',
+        ...typed,
+        'arg-end': mark,
+      });
+      await desks.there.send('/exchange/amq.headers', 'text', { mark, a: '1', b: 'true' });
+      await desks.there.send('/exchange/amq.headers', 'end', { mark, end: mark });
+      expect(await any.bodies(2)).toEqual(['text', 'end']);
+      expect(await typedOnly.bodies(1)).toEqual(['end']);
+    });
+
+    each<[string, string, string]>([
+      ['a type that does not exist', 'float', '1'],
+      ['an int beyond 32 bits', 'int', '2147483648'],
+      ['a long beyond 64 bits', 'long', '9223372036854775808'],
+      ['a double that is no number', 'double', 'NaN'],
+      ['a bool that is neither true nor false', 'bool', '1'],
+    ])('a typed argument is refused with its name: %s', async (_, type, value) => {
+      const headers = { 'arg-size': value, 'arg-type-size': type };
+      const refused = expect.objectContaining({ code: 'invalid-header', message: expect.stringContaining('size:') });
+      await expect(desks.here.listen('/exchange/amq.headers', headers)).rejects.toEqual(refused);
+      await expect(desks.here.listen('/exchange/amq.headers', { 'arg-type-size': 'int' })).rejects.toEqual(
+        expect.objectContaining({ code: 'invalid-header', message: expect.stringContaining('arg-size') }),
+      );
+    });
+
     test('a topic exchange can be addressed with /exchange', async () => {
       const key = unique('k');
       const byExchange = await desks.here.listen(`/exchange/amq.topic/${key}.*`);

@@ -5,6 +5,7 @@
  */
 import { isNameOfRabbitMq, isReservedName, RESERVED_NAMES } from './destination.js';
 import type { Destination } from './destination.js';
+import { boolean, integer, invalid, oneOf } from './header-values.js';
 
 export type ArgumentValue = number | string | boolean;
 export type Arguments = Readonly<Record<string, ArgumentValue>>;
@@ -30,12 +31,6 @@ export interface ConsumerOptions {
   readonly priority?: number;
   /** `x-stream-offset`: a word, an offset, or seconds since 1970. */
   readonly streamOffset?: 'first' | 'last' | 'next' | number | { readonly timestamp: number };
-}
-
-/** `message` has the header, its value and the allowed values. */
-export class HeaderError extends Error {
-  override readonly name = 'HeaderError';
-  readonly code = 'invalid-header';
 }
 
 type Read = (name: string, value: string) => ArgumentValue;
@@ -129,25 +124,6 @@ export function needsDedicatedQueue(destination: Destination, ack: string, heade
   return Object.keys(options.arguments).length > 0;
 }
 
-/** The headers of a SUBSCRIBE for a headers exchange: `x-match`, and `arg-NAME:value` for each header to match. */
-export function bindingArguments(headers: Headers): Arguments {
-  const result: Record<string, ArgumentValue> = {};
-  for (const [name, value] of headers) {
-    if (name === 'x-match') {
-      result[name] = oneOf('all', 'any', 'all-with-x', 'any-with-x')(name, value.trim());
-    } else if (name.startsWith('arg-') && name.length > 'arg-'.length) {
-      result[argumentName(name)] = value;
-    }
-  }
-  return result;
-}
-
-function argumentName(header: string): string {
-  const name = header.slice('arg-'.length);
-  if (Buffer.byteLength(name) <= 255) return name;
-  throw new HeaderError(`The header ${header.slice(0, 60)}... is not valid: NAME of arg-NAME has at most 255 bytes.`);
-}
-
 /**
  * True if a SUBSCRIBE asks the broker to keep messages while its client is away. A queue does so anyway. Throws a
  * HeaderError.
@@ -157,11 +133,6 @@ export function isDurableSubscription({ kind }: Destination, headers: Headers): 
   return !isOfQueue && parseQueueOptions(headers, 'subscribe').durable === true;
 }
 
-/** The same text for the same arguments in any order. */
-export function argumentsText(given: Arguments): string {
-  return JSON.stringify(Object.entries(given).sort(([a], [b]) => (a < b ? -1 : 1)));
-}
-
 function optional<T extends ArgumentValue>(
   headers: Headers,
   name: string,
@@ -169,27 +140,6 @@ function optional<T extends ArgumentValue>(
 ): T | undefined {
   const value = headers.get(name);
   return value === undefined ? undefined : read(name, value.trim());
-}
-
-function integer(min: number, max: number) {
-  return (name: string, value: string): number => {
-    const number = /^-?\d{1,16}$/.test(value) ? Number(value) : NaN;
-    if (number >= min && number <= max) return number;
-    throw invalid(name, value, `a whole number from ${min} to ${max}`);
-  };
-}
-
-function boolean(name: string, value: string): boolean {
-  if (value === 'true' || value === 'True') return true;
-  if (value === 'false' || value === 'False') return false;
-  throw invalid(name, value, 'true or false');
-}
-
-function oneOf(...choices: string[]) {
-  return (name: string, value: string): string => {
-    if (choices.includes(value)) return value;
-    throw invalid(name, value, `one of ${choices.join(', ')}`);
-  };
 }
 
 function shortString(name: string, value: string): string {
@@ -221,8 +171,4 @@ function streamOffset(value: string): NonNullable<ConsumerOptions['streamOffset'
   if (word === undefined)
     throw invalid('x-stream-offset', value, 'first, last, next, offset=NUMBER or timestamp=SECONDS');
   return word === 'offset' ? Number(digits) : { timestamp: Number(digits) };
-}
-
-function invalid(name: string, value: string, allowed: string): HeaderError {
-  return new HeaderError(`The header ${name}:${value.slice(0, 60)} is not valid: its value must be ${allowed}.`);
 }

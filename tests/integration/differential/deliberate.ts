@@ -307,7 +307,7 @@ export const DELIBERATE: readonly Difference[] = [
   {
     title: 'Binding arguments for a headers exchange',
     rabbitmqDoes: 'binds without arguments, so every message arrives',
-    relayDoes: 'uses x-match and arg-NAME as arguments of the binding',
+    relayDoes: 'uses x-match and arg-NAME, with the type in arg-type-NAME, as arguments of the binding',
     reason: 'An addition: without arguments a headers exchange is useless.',
     lines: { rabbitmq: /./, relay: /^\w+: (?!ERROR|the connection)/ },
     scenarios: ['destinations: a headers exchange with binding arguments'],

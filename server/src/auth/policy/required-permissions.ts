@@ -14,7 +14,8 @@ import {
   parseDestination,
 } from '../../destinations/destination.js';
 import type { Destination, TempQueue } from '../../destinations/destination.js';
-import { HeaderError, hasQueueHeaders, parseQueueOptions } from '../../destinations/queue-options.js';
+import { HeaderError } from '../../destinations/header-values.js';
+import { hasQueueHeaders, parseQueueOptions } from '../../destinations/queue-options.js';
 import { formatDestination } from '../../destinations/shown-destination.js';
 import type { Action } from '../auth.js';
 

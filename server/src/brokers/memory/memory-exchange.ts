@@ -1,5 +1,5 @@
 /** An exchange: the local listeners and the queues of each binding, found with one lookup. */
-import type { Arguments } from '../../destinations/queue-options.js';
+import type { BindingArguments } from '../../destinations/binding-arguments.js';
 import type { Listener } from '../broker.js';
 import { Listeners } from '../fanout.js';
 import type { ExchangeType } from './memory-options.js';
@@ -24,7 +24,7 @@ export class MemoryExchange {
   }
 
   /** Returns the function that removes the listener. */
-  listen(key: string, bindingArguments: Arguments, listener: Listener): () => void {
+  listen(key: string, bindingArguments: BindingArguments, listener: Listener): () => void {
     const remove = this.routeFor(key, bindingArguments).listeners.add(listener);
     return () => {
       remove();
@@ -33,7 +33,7 @@ export class MemoryExchange {
   }
 
   /** Binding the same queue again changes nothing. */
-  bind(key: string, bindingArguments: Arguments, queue: MemoryQueue): void {
+  bind(key: string, bindingArguments: BindingArguments, queue: MemoryQueue): void {
     const { queues } = this.routeFor(key, bindingArguments);
     if (queues.has(queue)) return;
     queues.add(queue);
@@ -47,7 +47,7 @@ export class MemoryExchange {
     return this.routes.match(key, headers);
   }
 
-  private routeFor(key: string, bindingArguments: Arguments): Route {
+  private routeFor(key: string, bindingArguments: BindingArguments): Route {
     let route = this.routes.get(key, bindingArguments);
     if (!route) {
       route = { listeners: new Listeners(), queues: new Set() };
@@ -56,7 +56,7 @@ export class MemoryExchange {
     return route;
   }
 
-  private discardIfUnused(key: string, bindingArguments: Arguments): void {
+  private discardIfUnused(key: string, bindingArguments: BindingArguments): void {
     const route = this.routes.get(key, bindingArguments);
     if (route?.listeners.size === 0 && route.queues.size === 0) this.routes.delete(key, bindingArguments);
   }

@@ -2,17 +2,17 @@
  * The bindings of an exchange, with one kind of table for each type of exchange. A binding is a key with arguments and
  * has one value. `match` allocates nothing for a recently seen key, except on headers exchanges.
  */
-import { argumentsText } from '../../destinations/queue-options.js';
-import type { Arguments } from '../../destinations/queue-options.js';
+import { argumentsText } from '../../destinations/binding-arguments.js';
+import type { BindingArguments } from '../../destinations/binding-arguments.js';
 import { TopicTrie } from '../../destinations/topic-pattern.js';
 import type { ExchangeType } from './memory-options.js';
 
 type Headers = ReadonlyMap<string, string>;
 
 export interface RoutingTable<T> {
-  get(key: string, bindingArguments: Arguments): T | undefined;
-  set(key: string, bindingArguments: Arguments, value: T): void;
-  delete(key: string, bindingArguments: Arguments): void;
+  get(key: string, bindingArguments: BindingArguments): T | undefined;
+  set(key: string, bindingArguments: BindingArguments, value: T): void;
+  delete(key: string, bindingArguments: BindingArguments): void;
   /** The values of all bindings that match a message, each once. */
   match(key: string, headers: Headers): readonly T[];
 }
@@ -37,7 +37,7 @@ class TopicTable<T> implements RoutingTable<T> {
     return this.trie.get(key);
   }
 
-  set(key: string, _: Arguments, value: T): void {
+  set(key: string, _: BindingArguments, value: T): void {
     this.trie.set(key, value);
   }
 
@@ -59,7 +59,7 @@ class DirectTable<T> implements RoutingTable<T> {
     return this.byKey.get(key)?.[0];
   }
 
-  set(key: string, _: Arguments, value: T): void {
+  set(key: string, _: BindingArguments, value: T): void {
     this.byKey.set(key, [value]);
   }
 
@@ -81,7 +81,7 @@ class FanoutTable<T> implements RoutingTable<T> {
     return this.byKey.get(key);
   }
 
-  set(key: string, _: Arguments, value: T): void {
+  set(key: string, _: BindingArguments, value: T): void {
     this.byKey.set(key, value);
     this.all = [...this.byKey.values()];
   }
@@ -102,15 +102,15 @@ class HeadersTable<T> implements RoutingTable<T> {
     { readonly matches: (headers: Headers) => boolean; readonly value: T }
   >();
 
-  get(key: string, bindingArguments: Arguments): T | undefined {
+  get(key: string, bindingArguments: BindingArguments): T | undefined {
     return this.byIdentity.get(identity(key, bindingArguments))?.value;
   }
 
-  set(key: string, bindingArguments: Arguments, value: T): void {
+  set(key: string, bindingArguments: BindingArguments, value: T): void {
     this.byIdentity.set(identity(key, bindingArguments), { matches: headerMatcher(bindingArguments), value });
   }
 
-  delete(key: string, bindingArguments: Arguments): void {
+  delete(key: string, bindingArguments: BindingArguments): void {
     this.byIdentity.delete(identity(key, bindingArguments));
   }
 
@@ -121,15 +121,18 @@ class HeadersTable<T> implements RoutingTable<T> {
   }
 }
 
-function identity(key: string, bindingArguments: Arguments): string {
+function identity(key: string, bindingArguments: BindingArguments): string {
   return JSON.stringify([key, argumentsText(bindingArguments)]);
 }
 
-/** As in RabbitMQ: without `x-match` all headers must match, and names with "x-" only count for the `-with-x` forms. */
-function headerMatcher({ 'x-match': match = 'all', ...required }: Arguments): (headers: Headers) => boolean {
+/**
+ * As in RabbitMQ: without `x-match` all headers must match, and names with "x-" only count for the `-with-x` forms. The
+ * headers of STOMP are text, so a typed argument equals none of them.
+ */
+function headerMatcher({ 'x-match': match = 'all', ...required }: BindingArguments): (headers: Headers) => boolean {
   const withX = match === 'all-with-x' || match === 'any-with-x';
   const entries = Object.entries(required).filter(([name]) => withX || !name.startsWith('x-'));
-  const isMet = (headers: Headers, [name, value]: (typeof entries)[number]) => headers.get(name) === String(value);
+  const isMet = (headers: Headers, [name, value]: (typeof entries)[number]) => headers.get(name) === value;
   return match === 'any' || match === 'any-with-x'
     ? (headers) => entries.some((entry) => isMet(headers, entry))
     : (headers) => entries.every((entry) => isMet(headers, entry));

@@ -3,8 +3,8 @@
  * queues, one for requests that RabbitMQ may refuse, and as many as needed for the channels of dedicated consumers.
  * Each part recovers by itself; this file connects them.
  */
+import { argumentsText } from '../../destinations/binding-arguments.js';
 import type { Destination } from '../../destinations/destination.js';
-import { argumentsText } from '../../destinations/queue-options.js';
 import type {
   Broker,
   BrokerCapabilities,
@@ -23,7 +23,7 @@ import { checkRoutingKey } from '../message-checks.js';
 import { bindingFor } from '../queue-plan.js';
 import type { QueueBinding } from '../queue-plan.js';
 import type { AmqpConnection } from './amqp/amqp-connection.js';
-import { checkBindingSize } from './amqp/binding-size.js';
+import { checkBindingSize } from './amqp/binding-table.js';
 import { describeUrl } from './amqp/open-model.js';
 import { OutgoingMessage } from './amqp/outgoing-message.js';
 import { stopping } from './amqp/wait-deadline.js';

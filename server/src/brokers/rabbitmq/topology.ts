@@ -11,7 +11,7 @@ import { BrokerError } from '../broker.js';
 import { keysOf } from '../queue-plan.js';
 import type { QueueBinding, QueueDeclaration, QueuePlan } from '../queue-plan.js';
 import { REPLY, replyCode, toBrokerError } from './amqp/amqp-errors.js';
-import { checkBindingSize } from './amqp/binding-size.js';
+import { bindingTable, checkBindingSize } from './amqp/binding-table.js';
 import type { ScratchChannels } from './amqp/scratch-channels.js';
 
 const REMEMBERED_MAX = 10_000;
@@ -113,7 +113,7 @@ export class Topology {
     if (binding) {
       const { exchange } = binding;
       for (const key of keysOf(binding)) {
-        const bind = (channel: Channel) => channel.bindQueue(queue, exchange, key, binding.arguments);
+        const bind = (channel: Channel) => channel.bindQueue(queue, exchange, key, bindingTable(binding));
         await this.ask({ kind: 'exchange', name: exchange }, bind);
       }
       // Clients cannot reach reserved names
@@ -138,7 +138,7 @@ export class Topology {
 
   private async unbind(queue: string, binding: QueueBinding): Promise<void> {
     for (const key of keysOf(binding)) {
-      const unbind = (channel: Channel) => channel.unbindQueue(queue, binding.exchange, key, binding.arguments);
+      const unbind = (channel: Channel) => channel.unbindQueue(queue, binding.exchange, key, bindingTable(binding));
       await this.ask({ kind: 'queue', name: queue }, unbind);
     }
   }

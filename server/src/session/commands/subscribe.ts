@@ -3,14 +3,10 @@ import { requireSubscribe } from '../../auth/policy/permission.js';
 import { furtherPermissionsOfSubscribe } from '../../auth/policy/required-permissions.js';
 import type { AckMode, BrokerSubscription, SharedDestination } from '../../brokers/broker.js';
 import { DedicatedSubscription } from '../../delivery/dedicated-subscription.js';
+import { argumentsText, bindingArguments } from '../../destinations/binding-arguments.js';
 import { parseDestination } from '../../destinations/destination.js';
 import type { Destination } from '../../destinations/destination.js';
-import {
-  argumentsText,
-  bindingArguments,
-  isDurableSubscription,
-  needsDedicatedQueue,
-} from '../../destinations/queue-options.js';
+import { isDurableSubscription, needsDedicatedQueue } from '../../destinations/queue-options.js';
 import { quote, StompError } from '../../stomp/errors.js';
 import type { Frame, Version } from '../../stomp/frame.js';
 import { ackModes } from '../../stomp/rules.js';

@@ -1,9 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
 import { parseDestination } from '../../../../server/src/destinations/destination.js';
+import { HeaderError } from '../../../../server/src/destinations/header-values.js';
 import {
-  HeaderError,
-  argumentsText,
-  bindingArguments,
   hasQueueHeaders,
   parseQueueOptions,
   needsDedicatedQueue,
@@ -144,21 +142,5 @@ describe('needsDedicatedQueue', () => {
 
   test('refuses malformed headers, also for shared subscriptions', () => {
     expect(() => needs('/topic/t', 'auto', { durable: 'perhaps' })).toThrow(HeaderError);
-  });
-});
-
-describe('bindingArguments', () => {
-  test('takes x-match and arg-NAME', () => {
-    expect(bindingArguments(headers({ 'x-match': 'any', 'arg-colour': ' red', 'arg-': 'x', other: 'y' }))).toEqual({
-      'x-match': 'any',
-      colour: ' red',
-    });
-    expect(() => bindingArguments(headers({ 'x-match': 'some' }))).toThrow(/one of all, any/);
-    expect(() => bindingArguments(headers({ [`arg-${'x'.repeat(256)}`]: 'y' }))).toThrow(/at most 255 bytes/);
-  });
-
-  test('have the same text in any order', () => {
-    expect(argumentsText({ a: 1, b: 'x' })).toBe(argumentsText({ b: 'x', a: 1 }));
-    expect(argumentsText({ a: 1 })).not.toBe(argumentsText({ a: '1' }));
   });
 });

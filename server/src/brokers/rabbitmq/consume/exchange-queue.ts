@@ -10,6 +10,7 @@ import type { Ended } from '../../fanout.js';
 import type { QueueBinding } from '../../queue-plan.js';
 import { toBrokerError } from '../amqp/amqp-errors.js';
 import { toRoutedMessage } from '../amqp/amqp-message.js';
+import { bindingTable } from '../amqp/binding-table.js';
 import { deferred, stopping, answeredWithin } from '../amqp/wait-deadline.js';
 import type { OwnBindings } from '../publish/own-bindings.js';
 import type { RabbitMqOptions } from '../rabbitmq-options.js';
@@ -66,8 +67,9 @@ export class ExchangeQueue implements SharedQueueUser {
   }
 
   private async tryToBind(queue: string): Promise<void> {
-    const { exchange, key, arguments: args } = this.binding;
-    const asked = this.lease.link.scratch.run((channel) => channel.bindQueue(queue, exchange, key, args));
+    const { exchange, key } = this.binding;
+    const table = bindingTable(this.binding);
+    const asked = this.lease.link.scratch.run((channel) => channel.bindQueue(queue, exchange, key, table));
     const error = await asked.then(
       () => undefined,
       (cause: unknown) => toBrokerError(cause, { kind: 'exchange', name: exchange }),

@@ -36,6 +36,19 @@ describe('makeRoutingTable', () => {
     expect(table.match('', new Map(Object.entries(headers)))).toEqual(expected ? ['found'] : []);
   });
 
+  test('a typed argument equals no header, because headers are text', () => {
+    const typed = { a: { type: 'int', digits: '1' }, b: true } as const;
+    const headers = new Map(Object.entries({ a: '1', b: 'true', c: 'x' }));
+    const matches = (more: Record<string, string>) => {
+      const table = makeRoutingTable<string>('headers');
+      table.set('', { ...typed, ...more }, 'found');
+      return table.match('', headers).length > 0;
+    };
+    expect(matches({ 'x-match': 'all' })).toBe(false);
+    expect(matches({ 'x-match': 'any' })).toBe(false);
+    expect(matches({ 'x-match': 'any', c: 'x' })).toBe(true);
+  });
+
   test('key and arguments, in any order, identify a binding of a headers exchange', () => {
     const table = makeRoutingTable<number>('headers');
     table.set('k', { a: '1', b: '2' }, 1);
