@@ -89,17 +89,26 @@ export class Listeners {
   private async openPublic(): Promise<Listening[]> {
     const { host, port, path, backlog } = this.config.listen;
     const checkHost = createHostCheck(this.config.websocket.allowedHosts, host);
+    const { page } = this.config.http;
     const { http } = this.components;
     const [api, info] = [http.api(true), http.info(true)];
     const transport = this.websocketTransport(true);
     const server = this.createServer(
-      createPublicApp({ websocketPaths: websocketPaths(path), checkHost, api, info, onFailed: this.onHttpFailed }),
+      createPublicApp({
+        websocketPaths: websocketPaths(path),
+        checkHost,
+        api,
+        info,
+        page,
+        onFailed: this.onHttpFailed,
+      }),
     );
     server.on('upgrade', transport.handleUpgrade);
     const address = await listen(server, port, host, backlog);
     const s = this.components.tls ? 's' : '';
+    const pages: Listening[] = [{ kind: 'page', url: `http${s}://${hostPort(address)}/`, port: address.port }];
     return [
-      { kind: 'page', url: `http${s}://${hostPort(address)}/`, port: address.port },
+      ...(page ? pages : []),
       { kind: 'websocket', url: `ws${s}://${hostPort(address)}${path}`, port: address.port },
     ];
   }

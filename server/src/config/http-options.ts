@@ -1,7 +1,7 @@
 /** The HTTP API: its keys, and the limits of requests and streams. */
 import { z } from 'zod';
 import { userName } from '../auth/logins/user-list.js';
-import { DAY_MS, KIB, MIB, section, sha256Of, whole } from './option-kinds.js';
+import { DAY_MS, flag, KIB, MIB, section, sha256Of, whole } from './option-kinds.js';
 
 const apiKey = z.strictObject({
   name: userName.describe('Name of the user that the key stands for. Several keys may have the same name.'),
@@ -12,6 +12,7 @@ const apiKey = z.strictObject({
 });
 
 export const http = section({
+  page: flag(true).describe('Serve the demo page at `/`. Without it `/` is answered with 404.'),
   apiKeys: z
     .array(apiKey)
     .max(1_000)

@@ -12,6 +12,8 @@ export interface PublicAppOptions extends AppOptions {
   readonly info?: Router;
   /** Router for `/api`. */
   readonly api?: Router;
+  /** Whether the demo page is served. */
+  readonly page: boolean;
   /** The built demo page. */
   readonly pageDirectory?: string;
 }
@@ -23,10 +25,12 @@ export function createPublicApp(options: PublicAppOptions): Express {
   const app = createApp();
   if (options.info) app.use(options.info);
   app.use(hostGuard(options));
-  app.get('/page.json', (_request, response) => {
-    response.json({ websocketPath });
-  });
-  app.use(express.static(options.pageDirectory ?? BUILT_PAGE, { redirect: false }));
+  if (options.page) {
+    app.get('/page.json', (_request, response) => {
+      response.json({ websocketPath });
+    });
+    app.use(express.static(options.pageDirectory ?? BUILT_PAGE, { redirect: false }));
+  }
   // After the page, which has precedence if the WebSocket path is `/`
   app.get([...options.websocketPaths], (_request, response) => {
     response

@@ -143,6 +143,20 @@ describe('with users', () => {
   });
 });
 
+test('without the page the relay has the API and the WebSocket', async () => {
+  const relay = await startRelay('memory:', { http: { page: false } });
+  try {
+    expect(relay.pageUrl).toBe('');
+    const url = relay.webSocketUrl.replace('ws:', 'http:');
+    const statuses = ['/', '/page.json', '/ws', '/api/stream'].map(
+      async (path) => (await fetch(new URL(path, url))).status,
+    );
+    expect(await Promise.all(statuses)).toEqual([404, 404, 426, 400]);
+  } finally {
+    await relay.stop();
+  }
+});
+
 describe('on loopback, without an authenticator', () => {
   const stage = stageRelays('memory');
   const message = { destination: '/topic/x' };

@@ -12,11 +12,11 @@ const servers = new TestServers();
 const serve = (app: RequestListener) => servers.serve(app);
 afterEach(() => servers.close());
 
-function openPublic(websocketPath = '/ws') {
+function openPublic(websocketPath = '/ws', page = true) {
   const pageDirectory = mkdtempSync(join(tmpdir(), 'relay-page-'));
   writeFileSync(join(pageDirectory, 'index.html'), '<h1>page</h1>');
   const checkHost = ({ host = '' }) => (host === 'evil.example' ? 'Host evil.example may not' : undefined);
-  return serve(createPublicApp({ websocketPaths: [websocketPath], checkHost, pageDirectory }));
+  return serve(createPublicApp({ websocketPaths: [websocketPath], checkHost, page, pageDirectory }));
 }
 
 describe('the public app', () => {
@@ -42,6 +42,12 @@ describe('the public app', () => {
     const url = await openPublic('/');
     expect(await (await fetch(`${url}/page.json`)).json()).toEqual({ websocketPath: '/' });
     expect(await (await fetch(`${url}/`)).text()).toBe('<h1>page</h1>');
+  });
+
+  test.each(['/', '/index.html', '/page.json'])('answers %s with 404 without the page', async (path) => {
+    const url = await openPublic('/ws', false);
+    expect((await fetch(url + path)).status).toBe(404);
+    expect((await fetch(`${url}/ws`)).status).toBe(426);
   });
 
   test.each([
