@@ -10,7 +10,7 @@ import { Command, CommanderError, Option } from 'commander';
 import { createApiKey } from './auth/api-keys.js';
 import { hashPassword } from './auth/logins/password-hash.js';
 import { describeUrl } from './brokers/rabbitmq/amqp/open-model.js';
-import { ConfigError, configFile, createConfig, loadConfig, SETTINGS } from './config.js';
+import { ConfigError, configFile, createConfig, flagsWithPassword, loadConfig, SETTINGS } from './config.js';
 import type { Config, Flags } from './config.js';
 import { createLog } from './process/json-log.js';
 import { readPassword } from './process/read-password.js';
@@ -50,7 +50,15 @@ async function main(argv: readonly string[]): Promise<void> {
 async function run(flags: Flags): Promise<void> {
   const config = checked(() => loadConfig(flags));
   const relay = checked(() => (config.workers === 1 ? createSingle(config) : createPool(config)));
-  createLog(config.log).info(startSummary(config, configFile(flags)), 'stomp-relay starts');
+  const log = createLog(config.log);
+  log.info(startSummary(config, configFile(flags)), 'stomp-relay starts');
+  for (const { flag, variable } of flagsWithPassword(flags)) {
+    const details = { flag: flag.split(' ', 1)[0], variable };
+    log.warn(
+      details,
+      'a flag has a password, which other users can read with ps: use the variable, or the file of --config',
+    );
+  }
   stopOnSignals(relay, config);
   // A running relay serves its clients even if stdout has no reader.
   process.stdout.off('error', onStdoutFailed).on('error', () => undefined);

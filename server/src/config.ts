@@ -24,7 +24,7 @@ import { limits, session, slowConsumers } from './config/session-options.js';
 import { isLoopback } from './net/loopback.js';
 
 export { ConfigError } from './config/config-report.js';
-export { SETTINGS } from './config/config-sources.js';
+export { flagsWithPassword, SETTINGS } from './config/config-sources.js';
 export type { Flags } from './config/config-sources.js';
 
 /** The documentation is generated from it. */

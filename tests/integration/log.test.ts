@@ -5,6 +5,7 @@ import { once } from 'node:events';
 import { closeSync, constants, mkdtempSync, openSync, readSync, rmSync, writeSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
+import { createInterface } from 'node:readline';
 import { text } from 'node:stream/consumers';
 import { afterAll, afterEach, beforeAll, describe, expect, jest, test } from '@jest/globals';
 import { createLog } from '../../server/src/process/json-log.js';
@@ -258,6 +259,28 @@ describe('the command', () => {
     await client.expectClose(1012);
     await stopped;
     expect(running.child.signalCode).toBe('SIGHUP'); // an abort of Node would be SIGABRT
+  });
+
+  test.each([
+    ['in a flag is warned about, and not logged', true],
+    ['in a variable is not warned about', false],
+  ])('a password of the broker %s', async (_, isFlag) => {
+    const broker = 'amqp://relay:s3cret-pass@127.0.0.1:1';
+    const flags = ['--port', '0', '--admin-port', '0', '--log-format', 'json', ...(isFlag ? ['--broker', broker] : [])];
+    const env = { ...process.env, ...(!isFlag && { RELAY_BROKER: broker }) };
+    const child = spawn(process.execPath, [cli.program, ...flags], { env, stdio: ['ignore', 'ignore', 'pipe'] });
+    const exited = once(child, 'exit');
+    cleanUp.push(() => (child.kill('SIGKILL'), exited));
+    const lines: string[] = [];
+    for await (const line of createInterface(child.stderr)) {
+      lines.push(line);
+      if (line.includes('cannot reach RabbitMQ')) break;
+    }
+    const warned = lines
+      .filter((line) => line.includes('a flag has a password'))
+      .map((line) => JSON.parse(line) as object);
+    expect(warned).toEqual(isFlag ? [expect.objectContaining({ flag: '--broker', variable: 'RELAY_BROKER' })] : []);
+    expect(lines.join('\n')).not.toContain('s3cret-pass');
   });
 
   test('a command that cannot print its result ends with one error line and status 1', async () => {

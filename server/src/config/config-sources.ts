@@ -208,6 +208,18 @@ export function layer(
   };
 }
 
+/** The given flags whose value is an address with a password. `ps` shows the command line to every user. */
+export function flagsWithPassword(flags: Flags): Setting[] {
+  return SETTINGS.filter(({ flag }) => {
+    const given = flags[camelCase(flag.split(' ', 1)[0] ?? flag)];
+    return typeof given === 'string' && asList(given).some(hasPassword);
+  });
+}
+
+function hasPassword(address: string): boolean {
+  return URL.canParse(address) && new URL(address).password !== '';
+}
+
 export function valueAt(values: unknown, path: readonly PropertyKey[]): unknown {
   return path.reduce<unknown>(
     (value, key) =>
