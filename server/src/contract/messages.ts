@@ -41,6 +41,18 @@ export function messageTests({ describe, desks, each, expect, makeBroker, needin
       },
     );
 
+    each(['topic', 'queue'], (kind) => capabilitiesFor(`/${kind}`))(
+      'a header named __proto__ passes through (%s)',
+      async (kind) => {
+        const to = `/${kind}/${unique('proto')}`;
+        const listening = kind === 'topic' ? await desks.here.listen(to) : undefined;
+        const consuming = kind === 'queue' ? await desks.here.channel().consume(to, { ack: 'auto' }) : undefined;
+        await desks.there.send(to, 'hello', Object.fromEntries([['__proto__', 'kept']]));
+        const { message } = await (listening ?? consuming)!.inbox.next();
+        expect([...message.headers]).toEqual([['__proto__', 'kept']]);
+      },
+    );
+
     test('persistent:false is left out, and numbers are normalized', async () => {
       const to = `/topic/${unique('props')}`;
       const { inbox } = await desks.here.listen(to);

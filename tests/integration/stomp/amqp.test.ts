@@ -75,6 +75,45 @@ describe.each(TRANSPORTS)('over %s', (transport) => {
     },
   );
 
+  describe.each(['topic', 'exchange', 'queue'])('a %s', (kind) => {
+    const nested = (depth: number): object => (depth === 1 ? {} : { a: nested(depth - 1) });
+
+    async function subscribe() {
+      const name = unique();
+      const client = await stage.connect(transport);
+      const destination = kind === 'exchange' ? `/exchange/amq.direct/${name}` : `/${kind}/${name}`;
+      await client.receipt('SUBSCRIBE', { id: 's', destination });
+      const exchange = { topic: 'amq.topic', queue: '', exchange: 'amq.direct' }[kind] ?? '';
+      const publish = (body: string, table: object) => {
+        amqp.publish(exchange, name, Buffer.from(body), { headers: table as Record<string, unknown> });
+      };
+      return { client, publish };
+    }
+
+    test('keeps the digits of large integers, and a header named __proto__', async () => {
+      const { client, publish } = await subscribe();
+      const long = (value: bigint) => ({ '!': 'long', value });
+      const table = { large: long(9_007_199_254_740_993n), least: long(-(2n ** 63n)), list: [long(2n ** 63n - 1n)] };
+      const named: object = Object.fromEntries([['__proto__', 'kept']]);
+      publish('x', { ...table, ...named });
+      const message = await client.expectFrame('MESSAGE', {
+        large: '9007199254740993',
+        least: '-9223372036854775808',
+        list: '[9223372036854775807]',
+      });
+      expect(Object.entries(message.headers)).toContainEqual(['__proto__', 'kept']);
+    });
+
+    test('loses only the message whose table is nested too deeply', async () => {
+      const { client, publish } = await subscribe();
+      publish('fits', nested(60));
+      publish('too deep', nested(65));
+      publish('far too deep', nested(2_000));
+      publish('after it', {});
+      expect([await nextBody(client), await nextBody(client)]).toEqual(['fits', 'after it']);
+    });
+  });
+
   test('AMQP headers cannot replace the headers of a MESSAGE', async () => {
     const name = unique();
     const client = await stage.connect(transport);

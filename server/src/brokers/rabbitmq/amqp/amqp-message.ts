@@ -6,6 +6,8 @@
 import type { ConsumeMessage, MessageProperties } from 'amqplib';
 import { ExchangeMessage } from '../../exchange-message.js';
 import { presentReplyTo } from '../../message-checks.js';
+import { Decimal, Timestamp } from './table-reader.js';
+import type { Table, TableValue } from './table-reader.js';
 
 /**
  * The relay's entries in the headers table: the id of a publish, and a mark for a second sending. Clients never see
@@ -51,14 +53,14 @@ export function toRoutedMessage(delivered: ConsumeMessage, topicExchange: string
   const { fields, properties, content } = delivered;
   const headers = new Map<string, string>();
   for (const [header, property] of PROPERTIES) {
-    const value: unknown = properties[property];
+    const value = properties[property] as TableValue | undefined;
     if (value === undefined) continue;
     const text = toText(value);
     headers.set(header, property === 'replyTo' ? presentReplyTo(text) : text);
   }
   if (properties.deliveryMode === PERSISTENT) headers.set('persistent', 'true');
   let resent = false;
-  for (const [name, value] of Object.entries(properties.headers ?? {})) {
+  for (const [name, value] of Object.entries((properties.headers as Table | undefined) ?? {})) {
     if (name === RELAY_RESENT) resent = value === 'true' || value === true;
     if (name === '' || name.startsWith('relay-') || RESERVED.has(name) || headers.has(name)) continue;
     headers.set(name, toText(value));
@@ -70,8 +72,8 @@ export function toRoutedMessage(delivered: ConsumeMessage, topicExchange: string
 
 /** A back end that publishes over AMQP sets the target in `session`. In a relay's message, `session` is the sender. */
 function targetOf(headers: MessageProperties['headers']): string | undefined {
-  const target: unknown =
-    headers?.[RELAY_SESSION] ?? (headers?.[RELAY_ID] === undefined ? headers?.['session'] : undefined);
+  const table = headers as Table | undefined;
+  const target = table?.[RELAY_SESSION] ?? (table?.[RELAY_ID] === undefined ? table?.['session'] : undefined);
   return target === undefined ? undefined : toText(target);
 }
 
@@ -81,41 +83,37 @@ export function copyKeys({ properties }: ConsumeMessage): readonly string[] | un
   return Array.isArray(copies) ? copies.filter((key) => typeof key === 'string') : undefined;
 }
 
-/** amqplib's notation for values without a JavaScript type. */
-interface Tagged {
-  readonly '!': string;
-  readonly value: unknown;
+function toText(value: TableValue): string {
+  if (typeof value === 'string') return value;
+  if (value === null) return '';
+  if (typeof value !== 'object') return String(value);
+  return toPlainText(value) ?? toJson(value);
 }
 
-function toText(value: unknown): string {
-  const plain = toPlain(value);
-  if (typeof plain === 'string') return plain;
-  if (typeof plain === 'number') return String(plain);
-  return plain === null ? '' : JSON.stringify(plain);
-}
-
-/** Converts a table's value into one that JSON can represent. */
-function toPlain(value: unknown): unknown {
-  if (value === null || value === undefined) return null;
-  if (typeof value !== 'object') return value;
+/** Undefined for tables and lists. */
+function toPlainText(value: object): string | undefined {
   if (Buffer.isBuffer(value)) return value.toString('base64');
-  if (Array.isArray(value)) return value.map(toPlain);
-  if (isTagged(value)) return value['!'] === 'timestamp' ? isoTime(value.value) : decimal(value.value);
-  return Object.fromEntries(Object.entries(value).map(([name, inner]) => [name, toPlain(inner)]));
+  if (value instanceof Timestamp) return isoTime(value);
+  return value instanceof Decimal ? decimal(value) : undefined;
 }
 
-function isTagged(value: object): value is Tagged {
-  const tag = Object.hasOwn(value, '!') ? (value as Tagged)['!'] : undefined;
-  return tag === 'timestamp' || tag === 'decimal';
+/** `JSON.stringify` would refuse a bigint. The reader of tables bounds the depth. */
+function toJson(value: TableValue): string {
+  if (typeof value === 'bigint') return String(value);
+  if (typeof value !== 'object' || value === null) return JSON.stringify(value);
+  if (Array.isArray(value)) return `[${value.map(toJson).join(',')}]`;
+  const text = toPlainText(value);
+  if (text !== undefined) return JSON.stringify(text);
+  const entries = Object.entries(value as Table);
+  return `{${entries.map(([name, inner]) => `${JSON.stringify(name)}:${toJson(inner)}`).join(',')}}`;
 }
 
-function isoTime(seconds: unknown): string {
+function isoTime({ seconds }: Timestamp): string {
   const time = new Date(Number(seconds) * 1000);
   return Number.isNaN(time.getTime()) ? String(seconds) : time.toISOString();
 }
 
-function decimal(value: unknown): string {
-  const { places, digits } = value as { places: number; digits: number };
+function decimal({ places, digits }: Decimal): string {
   if (places === 0) return String(digits);
   const padded = String(digits).padStart(places + 1, '0');
   return `${padded.slice(0, -places)}.${padded.slice(-places)}`;

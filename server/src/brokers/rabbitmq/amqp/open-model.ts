@@ -7,6 +7,7 @@ import type { ChannelModel, Options } from 'amqplib';
 import { REPLY } from './amqp-errors.js';
 import { tlsConnectOptions, tlsProblem } from './broker-tls.js';
 import type { BrokerTlsOptions } from './broker-tls.js';
+import { readContentHeaders } from './content-header.js';
 import { answeredWithin } from './wait-deadline.js';
 
 /** The result of amqplib's `credentials.plain`. */
@@ -46,10 +47,14 @@ export async function openModel(
     },
     () => undefined,
   );
-  return answeredWithin(opening, connectTimeoutMs, 'did not complete the handshake').catch((error: Error) => {
+  try {
+    const model = await answeredWithin(opening, connectTimeoutMs, 'did not complete the handshake');
+    readContentHeaders(model);
+    return model;
+  } catch (error) {
     isLate = true;
     throw error;
-  });
+  }
 }
 
 /**

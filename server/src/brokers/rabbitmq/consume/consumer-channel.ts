@@ -7,6 +7,7 @@ import type { Channel, ChannelModel, ConsumeMessage } from 'amqplib';
 import type { ConsumerOptions } from '../../../destinations/queue-options.js';
 import { BrokerError } from '../../broker.js';
 import { answersConsume, REPLY, replyCode, toBrokerError } from '../amqp/amqp-errors.js';
+import { faultOf, UNREADABLE } from '../amqp/content-header.js';
 import { RecoveringChannel } from '../amqp/recovering-channel.js';
 import type { ChannelUser } from '../amqp/recovering-channel.js';
 import { answeredWithin } from '../amqp/wait-deadline.js';
@@ -144,7 +145,12 @@ export class ConsumerChannel implements ChannelUser<Channel> {
         consumer.stream = new StreamSettling(kind, isStream, () => void this.readAgain(consumer));
       }
     }
-    if (consumer.cancelledTag === message.fields.consumerTag) return ledger.skip(message);
+    if (consumer.cancelledTag === message.fields.consumerTag) return ledger.skip(message, 'ack');
+    const fault = faultOf(message);
+    if (fault !== undefined) {
+      this.options.log.warn({ queue: consumer.plan.queue, fault }, UNREADABLE);
+      return ledger.skip(message, 'drop');
+    }
     consumer.deliver(ledger.deliver(message, consumer.stream));
   }
 

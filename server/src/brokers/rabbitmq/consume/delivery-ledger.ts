@@ -33,10 +33,10 @@ export class DeliveryLedger {
     return new QueueDelivery(routed, redelivered || isRepeated, settlement);
   }
 
-  /** Acknowledges a delivery without passing it on. */
-  skip({ fields }: ConsumeMessage): void {
+  /** Settles a delivery without passing it on. */
+  skip({ fields }: ConsumeMessage, outcome: 'ack' | 'drop'): void {
     this.unsettled.add(fields.deliveryTag);
-    this.settle(fields.deliveryTag, 'ack');
+    this.settle(fields.deliveryTag, outcome);
   }
 
   /** Does nothing if the delivery is already settled or the channel is gone. */

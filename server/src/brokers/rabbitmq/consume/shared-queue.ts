@@ -5,6 +5,7 @@
  */
 import type { Channel, ChannelModel, ConsumeMessage } from 'amqplib';
 import { freshName } from '../../queue-plan.js';
+import { faultOf, UNREADABLE } from '../amqp/content-header.js';
 import { closeChannel, RecoveringChannel } from '../amqp/recovering-channel.js';
 import type { ChannelUser } from '../amqp/recovering-channel.js';
 import { answeredWithin } from '../amqp/wait-deadline.js';
@@ -87,7 +88,9 @@ export class SharedQueue implements ChannelUser<Channel> {
     if (this.channel.current !== channel) return;
     // The queue was deleted: closing the channel sets everything up again
     if (message === null) return this.isClosing ? undefined : void closeChannel(channel);
-    this.user.deliver(message);
+    const fault = faultOf(message);
+    if (fault === undefined) this.user.deliver(message);
+    else this.options.log.warn({ queue: this.label, fault }, UNREADABLE);
     this.acks.add(message.fields.deliveryTag);
     if (this.budget.observe(message.content.length) && !this.isTuning) void this.tune(channel);
   }

@@ -1,8 +1,14 @@
 import { describe, expect, test } from '@jest/globals';
 import type { ConsumeMessage } from 'amqplib';
 import { copyKeys, toRoutedMessage } from '../../../../../../server/src/brokers/rabbitmq/amqp/amqp-message.js';
+import { readTable } from '../../../../../../server/src/brokers/rabbitmq/amqp/table-reader.js';
+import { encodedTable } from './amqplib-codec.js';
 
-function incoming(properties: Record<string, unknown>, fields: Record<string, unknown> = {}): ConsumeMessage {
+/** `headers` in amqplib's notation. They are encoded and read as on the wire. */
+function incoming(
+  { headers, ...others }: Record<string, unknown>,
+  fields: Record<string, unknown> = {},
+): ConsumeMessage {
   const allFields = {
     exchange: 'amq.topic',
     routingKey: 'k',
@@ -11,6 +17,7 @@ function incoming(properties: Record<string, unknown>, fields: Record<string, un
     consumerTag: 'c',
     ...fields,
   };
+  const properties = { ...others, headers: headers && readTable(encodedTable(headers), 0) };
   return { content: Buffer.from('x'), fields: allFields, properties } as unknown as ConsumeMessage;
 }
 
@@ -54,12 +61,15 @@ describe('a delivery', () => {
       nothing: null,
       bytes: Buffer.from([1, 2, 255]),
       time: { '!': 'timestamp', value: 1700000000 },
-      never: { '!': 'timestamp', value: 1e18 },
+      never: { '!': 'timestamp', value: 1_000_000_000_000_000_001n },
+      large: { '!': 'int64', value: 9_007_199_254_740_993n },
       money: { '!': 'decimal', value: { places: 2, digits: 1999 } },
       cents: { '!': 'decimal', value: { places: 3, digits: 5 } },
       whole: { '!': 'decimal', value: { places: 0, digits: 7 } },
-      list: ['a', 1, { '!': 'timestamp', value: 0 }],
-      nested: { inner: { flag: true, raw: Buffer.from('x') } },
+      list: ['a', 1, null, { '!': 'timestamp', value: 0 }, { '!': 'int64', value: -(2n ** 63n) }],
+      nested: {
+        inner: { flag: true, raw: Buffer.from('x'), ['"']: { '!': 'decimal', value: { places: 1, digits: 5 } } },
+      },
       infinite: Infinity,
     };
     expect(table(headers)).toEqual({
@@ -71,14 +81,24 @@ describe('a delivery', () => {
       nothing: '',
       bytes: 'AQL/',
       time: '2023-11-14T22:13:20.000Z',
-      never: '1000000000000000000',
+      never: '1000000000000000001',
+      large: '9007199254740993',
       money: '19.99',
       cents: '0.005',
       whole: '7',
-      list: '["a",1,"1970-01-01T00:00:00.000Z"]',
-      nested: '{"inner":{"flag":true,"raw":"eA=="}}',
+      list: '["a",1,null,"1970-01-01T00:00:00.000Z",-9223372036854775808]',
+      nested: '{"inner":{"flag":true,"raw":"eA==","\\"":"0.5"}}',
       infinite: 'Infinity',
     });
+  });
+
+  test('a header named __proto__ passes through', () => {
+    const named = (value: unknown) => Object.fromEntries([['__proto__', value]]) as object;
+    const { headers } = routed({ headers: { ...named('x'), table: named(1) } });
+    expect([...headers]).toEqual([
+      ['__proto__', 'x'],
+      ['table', '{"__proto__":1}'],
+    ]);
   });
 
   test('a publisher cannot forge headers of STOMP or of the relay', () => {
