@@ -46,6 +46,37 @@ describe.each(BROKERS)('publishing over HTTP, %s', (broker) => {
     expect(message.headers['content-type']).toBe('json' in content ? 'application/json' : undefined);
   });
 
+  test('integers beyond 2^53 in json keep their digits', async () => {
+    const destination = `/topic/${unique('http')}`;
+    const client = await subscriber(destination);
+    const message = (json: string) => `{"destination":"${destination}","json":${json}}`;
+    const jsons = ['9007199254740993', '{"id":-9223372036854775808,"list":[18446744073709551615,1]}'];
+    for (const json of jsons) expect((await post(stage.relay, message(json))).status).toBe(200);
+    expect((await post(stage.relay, `{"messages":[${jsons.map(message).join()}]}`)).status).toBe(200);
+    expect(await nextBodies(client, 4)).toEqual([...jsons, ...jsons]);
+  });
+
+  test('an integer beyond 2^53 in a header has to be a string', async () => {
+    const destination = `/topic/${unique('http')}`;
+    const client = await subscriber(destination);
+    const { status, body } = await post(
+      stage.relay,
+      `{"destination":"${destination}","headers":{"n":9007199254740993}}`,
+    );
+    expect([status, body.code, body.errors]).toEqual([
+      400,
+      'invalid-request',
+      [{ pointer: '/headers/n', detail: expect.stringContaining('must be a string') }],
+    ]);
+    const headers = Object.fromEntries([
+      ['n', '9007199254740993'],
+      ['__proto__', 'kept'],
+    ]);
+    expect((await post(stage.relay, { destination, headers })).status).toBe(200);
+    const message = await client.expectFrame('MESSAGE', { n: '9007199254740993' });
+    expect(Object.entries(message.headers)).toContainEqual(['__proto__', 'kept']);
+  });
+
   test('one request can publish to a queue, an exchange and a user', async () => {
     const [queue, key, user] = [unique('queue'), unique('key'), unique('user')];
     const exchange = await subscriber(`/exchange/amq.direct/${key}`);

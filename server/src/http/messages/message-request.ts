@@ -8,6 +8,7 @@ import { DESTINATION_MAX_LENGTH } from '../../destinations/destination.js';
 import { refusal } from '../problem-codes.js';
 import type { Problem } from '../problem.js';
 import type { Batch } from './batch-turns.js';
+import { ExactJson } from './exact-json.js';
 
 export interface HeaderLimits {
   readonly headerMaxCount: number;
@@ -150,6 +151,7 @@ function toMessage(given: CheckedMessage, context: z.RefinementCtx): GivenMessag
 
 /** JSON.parse accepts deeper nesting than JSON.stringify. */
 function textOf(json: unknown, context: z.RefinementCtx): string {
+  if (json instanceof ExactJson) return json.text;
   try {
     return JSON.stringify(json);
   } catch {
@@ -189,6 +191,8 @@ function headersOf(given: unknown, limits: HeaderLimits, context: z.RefinementCt
 
 function flawOf(name: string, value: unknown, { headerLineMaxBytes }: HeaderLimits): string | undefined {
   if (!['string', 'number', 'boolean'].includes(typeof value)) return 'must be a string, number or boolean';
+  if (Number.isInteger(value) && !Number.isSafeInteger(value))
+    return 'must be a string: a number beyond 2^53 is rounded';
   const text = String(value);
   if (Buffer.byteLength(name) + Buffer.byteLength(text) >= headerLineMaxBytes) {
     return `must be shorter than limits.afterLogin.headerLineMaxBytes (${headerLineMaxBytes}), name and value together`;

@@ -9,6 +9,7 @@ import { sendProblem } from '../problem.js';
 import type { OnRefused } from '../problem.js';
 import { BatchTurns } from './batch-turns.js';
 import { BodyBudget } from './body-budget.js';
+import { hasLongNumber, keepExactJson } from './exact-json.js';
 import { Idempotency } from './idempotency.js';
 import type { IdempotencyOptions, IdempotentRequest } from './idempotency.js';
 import { isFinal } from './message-publisher.js';
@@ -48,6 +49,7 @@ export function publishRoute(
     strict: false, // MessageRequests refuses other values with a better sentence
     verify: (request, response, bytes) => {
       if (!isUtf8(bytes)) throw new Error('not UTF-8');
+      if (hasLongNumber(bytes)) (response as Response).locals['text'] = bytes.toString();
       if (request.headers['idempotency-key'] === undefined) return;
       (response as Response).locals['fingerprint'] = createHash('sha256').update(bytes).digest('base64');
     },
@@ -62,6 +64,8 @@ export function publishRoute(
   const publish: RequestHandler = async (request, response) => {
     const { principal, address } = response.locals['caller'] as Awaited<ReturnType<Identify>>;
     const batch = turns.begin();
+    const text = response.locals['text'] as string | undefined;
+    if (text !== undefined) keepExactJson(request.body, text);
     const { messages, isBatch } = await requests.parse(request.body, batch);
     const key = keyOf(request);
     const perform = async (earlier?: readonly Result[]): Promise<Result[]> => {
