@@ -1,9 +1,13 @@
 /** Dead letters: their targets, and the rule that they do not multiply messages. */
+import type { Message } from '../brokers/broker.js';
 import { textOf, unique } from './broker-desk.js';
 import type { Consuming } from './broker-desk.js';
 import type { Suite } from './suite.js';
 
 type Headers = Readonly<Record<string, string>>;
+
+const deathsOf = ({ headers }: Message) =>
+  JSON.parse(headers.get('x-death') ?? '[]') as readonly Record<string, unknown>[];
 
 export function deadLetterTests({ desks, expect, needing }: Suite): void {
   const { describe, each, test } = needing('queues', 'acks', 'queueArguments', 'exchanges');
@@ -30,6 +34,36 @@ export function deadLetterTests({ desks, expect, needing }: Suite): void {
       expect(message.headers.has('expiration')).toBe(false);
       expect(message.headers.get('x-first-death-reason')).toBe('rejected');
       expect(message.headers.get('x-first-death-queue')).toBe(queue.slice('/queue/'.length));
+    });
+
+    test('x-death has a record of each queue and reason, the newest first', async () => {
+      const { queue, headers, graveyard } = await withGraveyard({});
+      const name = queue.slice('/queue/'.length);
+      const { inbox } = await desks.here.channel().consume(queue, { headers });
+      await desks.there.send(queue, 'unwanted', { expiration: '60000', 'x-death': 'not a record' });
+      (await inbox.next()).settle('drop');
+      const once = (await graveyard.inbox.next()).message;
+      const record = { reason: 'rejected', queue: name, exchange: '', 'routing-keys': [name] };
+      const [first, ...others] = deathsOf(once);
+      expect(others).toEqual([]);
+      expect(first).toMatchObject({ count: 1, ...record, 'original-expiration': '60000' });
+      expect(first?.['time']).toMatch(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.000Z$/);
+    });
+
+    test('x-death counts the deaths in one queue for one reason', async () => {
+      const [waiting, working] = [unique('waiting'), unique('working')];
+      const dead = (key: string) => ({ 'x-dead-letter-exchange': '', 'x-dead-letter-routing-key': key });
+      const retry = { ...dead(working), 'x-message-ttl': '1' };
+      const { inbox } = await desks.here.channel().consume(`/queue/${working}`, { headers: dead(waiting) });
+      await desks.there.send(`/queue/${waiting}`, 'again and again', retry);
+      (await inbox.next()).settle('drop');
+      (await inbox.next()).settle('drop');
+      const { message } = await inbox.next();
+      const [newest, oldest, ...others] = deathsOf(message);
+      expect(others).toEqual([]);
+      expect(newest).toMatchObject({ count: 3, reason: 'expired', queue: waiting });
+      expect(oldest).toMatchObject({ count: 2, reason: 'rejected', queue: working, 'routing-keys': [working] });
+      expect(message.headers.get('x-first-death-queue')).toBe(waiting);
     });
 
     test('without x-dead-letter-routing-key a dead letter keeps its routing key', async () => {

@@ -5,8 +5,9 @@
  */
 import { TurnBudget } from '../../timing/turn-budget.js';
 import type { ByteBudget } from './byte-budget.js';
+import type { Death } from './death-history.js';
 import type { QueueLimits } from './queue-limits.js';
-import type { Death, StoredMessage } from './stored-message.js';
+import type { StoredMessage } from './stored-message.js';
 
 export interface DeadLetter {
   /** The limits of the source queue. They name the target exchange and key. */

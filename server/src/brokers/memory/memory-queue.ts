@@ -19,10 +19,11 @@ import type { QueueDeclaration } from '../queue-plan.js';
 import type { ByteBudget } from './byte-budget.js';
 import { ConsumerRing } from './consumer-ring.js';
 import type { DeadLetters } from './dead-letters.js';
+import type { DeathHistory, DeathReason } from './death-history.js';
 import type { DeliverySource, MemoryConsumer } from './memory-consumer.js';
 import type { QueueLimits } from './queue-limits.js';
 import { ReadyMessages } from './ready-messages.js';
-import type { Death, DeathReason, StoredMessage } from './stored-message.js';
+import type { StoredMessage } from './stored-message.js';
 
 export interface QueueHost {
   readonly budget: ByteBudget;
@@ -71,7 +72,7 @@ export class MemoryQueue implements DeliverySource {
   }
 
   /** Accepts a message, or returns the reason for the refusal. */
-  offer(message: ExchangeMessage, deaths: readonly Death[]): BrokerError | undefined {
+  offer(message: ExchangeMessage, deaths: DeathHistory): BrokerError | undefined {
     const stored = this.store(message, deaths);
     if (this.limits.overflow !== 'drop-head' && this.isOver(1, message.body.length)) {
       if (this.limits.overflow === 'reject-publish-dlx') this.bury(stored, 'maxlen');
@@ -142,7 +143,7 @@ export class MemoryQueue implements DeliverySource {
     for (const action of this.onDeleted) action();
   }
 
-  private store(message: ExchangeMessage, deaths: readonly Death[]): StoredMessage {
+  private store(message: ExchangeMessage, deaths: DeathHistory): StoredMessage {
     const { messageTtlMs = Infinity, maxPriority } = this.limits;
     const expiration = Number(message.headers.get('expiration') ?? Infinity);
     return {

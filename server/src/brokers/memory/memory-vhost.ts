@@ -7,6 +7,7 @@ import type { QueueDeclaration, QueuePlan } from '../queue-plan.js';
 import { ByteBudget } from './byte-budget.js';
 import { DeadLetters } from './dead-letters.js';
 import type { DeadLetter } from './dead-letters.js';
+import { DeathHistory } from './death-history.js';
 import { MemoryExchange } from './memory-exchange.js';
 import type { Route } from './memory-exchange.js';
 import type { ExchangeType, MemoryOptions } from './memory-options.js';
@@ -14,7 +15,6 @@ import { MemoryQueue } from './memory-queue.js';
 import type { QueueHost } from './memory-queue.js';
 import { conflict, readLimits } from './queue-limits.js';
 import { toDeadLetter } from './stored-message.js';
-import type { Death } from './stored-message.js';
 
 /** The exchanges that every RabbitMQ has. */
 const STANDARD_EXCHANGES: readonly (readonly [string, ExchangeType])[] = [
@@ -25,13 +25,7 @@ const STANDARD_EXCHANGES: readonly (readonly [string, ExchangeType])[] = [
   ['amq.match', 'headers'],
 ];
 
-/**
- * Maximum number of times that a message is dead-lettered without a rejection in between. Without a bound, a client
- * could chain any number of queues, and one SEND would cost as much as thousands.
- */
-const DEATHS_MAX = 16;
 const PLAIN: QueueDeclaration = { autoDelete: false, arguments: {} };
-const NO_DEATHS: readonly Death[] = [];
 const NO_ROUTES: readonly Route[] = [];
 const NO_QUEUES: readonly MemoryQueue[] = [];
 
@@ -100,7 +94,7 @@ export class MemoryVhost implements QueueHost {
    * If the memory budget does not allow all copies, no queue gets the message. If one queue is full, the others still
    * get it.
    */
-  publish(message: ExchangeMessage, deaths = NO_DEATHS): Fate {
+  publish(message: ExchangeMessage, deaths = DeathHistory.empty): Fate {
     const { exchange, routingKey, headers } = message;
     const routes = exchange === '' ? NO_ROUTES : this.exchange(exchange).match(routingKey, headers);
     const queues = exchange === '' ? this.queueNamed(routingKey) : queuesOf(routes);
@@ -111,17 +105,11 @@ export class MemoryVhost implements QueueHost {
     return fate;
   }
 
-  /**
-   * Ends a message that returns to a queue without a rejection, because it would circulate forever. RabbitMQ does the
-   * same.
-   */
   private deadLetter({ limits, stored, death }: DeadLetter): void {
     const exchange = limits.deadLetterExchange;
     if (exchange === undefined || (exchange !== '' && !this.exchanges.has(exchange))) return;
-    const deaths = death.reason === 'rejected' ? [death] : [...stored.deaths, death];
-    if (deaths.length > DEATHS_MAX) return;
-    if (stored.deaths.some(({ queue }) => queue === death.queue) && death.reason !== 'rejected') return;
-    this.publish(toDeadLetter(stored, death, exchange, limits.deadLetterKey), deaths);
+    const deaths = stored.deaths.after(death, stored.message);
+    if (deaths) this.publish(toDeadLetter(stored.message, death, deaths, exchange, limits.deadLetterKey), deaths);
   }
 
   unused(queue: MemoryQueue): void {

@@ -2,14 +2,7 @@
 import type { Message } from '../broker.js';
 import { ExchangeMessage } from '../exchange-message.js';
 import { shownHeaders } from '../message-checks.js';
-
-export type DeathReason = 'rejected' | 'expired' | 'maxlen' | 'delivery_limit';
-
-/** A record that a queue dead-lettered the message. */
-export interface Death {
-  readonly queue: string;
-  readonly reason: DeathReason;
-}
+import type { Death, DeathHistory } from './death-history.js';
 
 export interface StoredMessage {
   readonly message: ExchangeMessage;
@@ -20,7 +13,7 @@ export interface StoredMessage {
   readonly expiresAt: number;
   /** Messages leave a queue in the order of their positions, even after a requeue. */
   readonly position: number;
-  readonly deaths: readonly Death[];
+  readonly deaths: DeathHistory;
   redelivered: boolean;
   /** The number of times that it was requeued. */
   returns: number;
@@ -36,19 +29,24 @@ export function toRoutedMessage(
   return new ExchangeMessage({ headers: shownHeaders(headers), body, toSession }, exchange, routingKey, topicExchange);
 }
 
-/** As in RabbitMQ: headers record the first death, and an expiration applies only once. */
+/**
+ * As in RabbitMQ: headers record the first death and all deaths, and an expiration applies only once. `deaths` includes
+ * the latest death.
+ */
 export function toDeadLetter(
-  { message }: StoredMessage,
-  death: Death,
+  message: ExchangeMessage,
+  { queue, reason }: Death,
+  deaths: DeathHistory,
   exchange: string,
-  routingKey: string | undefined,
+  routingKey = message.routingKey,
 ): ExchangeMessage {
   const headers = new Map(message.headers);
   headers.delete('expiration');
-  if (!headers.has('x-first-death-reason')) {
-    headers.set('x-first-death-reason', death.reason);
-    headers.set('x-first-death-queue', death.queue);
+  if (!headers.has('x-death')) {
+    headers.set('x-first-death-reason', reason);
+    headers.set('x-first-death-queue', queue);
     headers.set('x-first-death-exchange', message.exchange);
   }
-  return message.forwarded(headers, exchange, routingKey ?? message.routingKey);
+  headers.set('x-death', deaths.text);
+  return message.forwarded(headers, exchange, routingKey);
 }

@@ -49,6 +49,7 @@ describe('a broker with topics and users only', () => {
       expect.stringMatching(/^topics > \/exchange\/e\/\.{32} is too expensive .* \(needs exchanges\)$/),
       'exchanges (needs exchanges)',
       'messages > headers and properties arrive as they were sent (queue) (needs queues)',
+      'messages > a header named __proto__ passes through (queue) (needs queues)',
       expect.stringMatching(/^messages > a key with too many words is refused: \/exchange\/amq\.topic\/.*exchanges\)$/),
       expect.stringMatching(
         /^messages > a key with too many words is refused: \/exchange\/amq\.fanout\/.*exchanges\)$/,

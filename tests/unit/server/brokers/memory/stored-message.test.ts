@@ -1,6 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
+import { DeathHistory } from '../../../../../server/src/brokers/memory/death-history.js';
+import type { Death } from '../../../../../server/src/brokers/memory/death-history.js';
 import { toDeadLetter, toRoutedMessage } from '../../../../../server/src/brokers/memory/stored-message.js';
-import type { StoredMessage } from '../../../../../server/src/brokers/memory/stored-message.js';
 import { messageOf } from '../../../../../server/src/contract/broker-desk.js';
 
 describe('toRoutedMessage', () => {
@@ -24,16 +25,22 @@ describe('toRoutedMessage', () => {
   });
 });
 
-test('toDeadLetter records the first death only', () => {
+test('toDeadLetter records the first death and all deaths, and removes the expiration', () => {
   const message = toRoutedMessage(messageOf('x', { expiration: '5' }), 'e', 'k', 'amq.topic');
-  const stored = { message } as StoredMessage;
-  const first = toDeadLetter(stored, { queue: 'q', reason: 'expired' }, 'dlx', undefined);
+  const [expired, rejected]: Death[] = [
+    { queue: 'q', reason: 'expired' },
+    { queue: 'r', reason: 'rejected' },
+  ];
+  const once = DeathHistory.empty.after(expired!, message)!;
+  const first = toDeadLetter(message, expired!, once, 'dlx');
   expect(first).toMatchObject({ exchange: 'dlx', routingKey: 'k' });
-  const second = toDeadLetter({ ...stored, message: first }, { queue: 'r', reason: 'rejected' }, '', 'other');
+  const twice = once.after(rejected!, first)!;
+  const second = toDeadLetter(first, rejected!, twice, '', 'other');
   expect(second).toMatchObject({ exchange: '', routingKey: 'other' });
   expect(Object.fromEntries(second.headers)).toEqual({
     'x-first-death-reason': 'expired',
     'x-first-death-queue': 'q',
     'x-first-death-exchange': 'e',
+    'x-death': twice.text,
   });
 });

@@ -1,4 +1,5 @@
 import { ExchangeMessage } from '../../../../../server/src/brokers/exchange-message.js';
+import { DeathHistory } from '../../../../../server/src/brokers/memory/death-history.js';
 import type { StoredMessage } from '../../../../../server/src/brokers/memory/stored-message.js';
 
 /** A message of four bytes in a queue. */
@@ -8,7 +9,7 @@ export const stored = (position: number, rest: Partial<StoredMessage> = {}): Sto
   priority: 0,
   expiresAt: Infinity,
   position,
-  deaths: [],
+  deaths: DeathHistory.empty,
   redelivered: false,
   returns: 0,
   ...rest,
