@@ -1,7 +1,6 @@
 /**
  * The headers of a SUBSCRIBE to a headers exchange: `x-match`, `arg-NAME:value` for each header to match, and
- * `arg-type-NAME:TYPE` if that header is not text. RabbitMQ compares values with their types, so text never equals a
- * number.
+ * `arg-type-NAME:TYPE` if that header is not text. For RabbitMQ, text never equals a number or a boolean.
  */
 import { boolean, HeaderError, integer, invalid, oneOf } from './header-values.js';
 
