@@ -27,11 +27,15 @@ import { Groups, REST_SHARE } from './delivery/groups.js';
 import { MessageEncoder } from './delivery/message-encoder.js';
 import { SlowPolicies } from './delivery/slow-policy.js';
 import { HttpComponents } from './http/http-components.js';
+import { Accounts } from './load/accounts.js';
 import { AdmissionQueue } from './load/admission-queue.js';
+import { LimitMode } from './load/limit-mode.js';
 import { LoadMeter } from './load/load-meter.js';
 import { RateLimiter } from './load/rate-limiter.js';
+import { SharedPots } from './load/shared-pots.js';
 import { isLoopback } from './net/loopback.js';
 import { TlsPort } from './net/tls-port.js';
+import { createProxyCheck } from './net/trusted-proxies.js';
 import { createLog } from './process/json-log.js';
 import type { Log } from './process/log.js';
 import { PacedLog } from './process/paced-log.js';
@@ -62,6 +66,8 @@ export interface Components {
   readonly broker: Broker;
   readonly authenticator: UnrevokedAuthenticator;
   readonly counters: SessionCounters;
+  readonly accounts: Accounts;
+  readonly pots: SharedPots;
   readonly timers: TimerWheel;
   readonly load: LoadMeter;
   readonly admissionQueue: AdmissionQueue;
@@ -80,6 +86,8 @@ export interface Components {
 export function createComponents(config: Config, hooks: RelayHooks): Components {
   const log = hooks.log ?? createLog(config.log);
   const pacedLog = new PacedLog(log);
+  const pots = new SharedPots(new LimitMode(config.limits.mode, pacedLog));
+  const accounts = createAccounts(config, hooks);
   /** Unique to this relay; part of message ids and of queue names at the broker. */
   const instanceId = uuid().slice(0, 8);
   const broker = checked(hooks.broker ?? createBroker(config, instanceId, log));
@@ -89,21 +97,8 @@ export function createComponents(config: Config, hooks: RelayHooks): Components 
   const restShare = broker.capabilities.deliversInSend ? 0 : REST_SHARE;
   const policies = slowPolicies(config);
   const groups = new Groups((...request) => broker.subscribe(...request), messages, counters, policies, restShare);
-  const load = new LoadMeter(config.loadShedding, {
-    onOverload: (lagMs) => log.warn({ lagMs: Math.round(lagMs) }, 'overload: senders and new sessions wait'),
-    onRelief: () => log.info({}, 'the overload has ended'),
-  });
-  const admissionQueue = new AdmissionQueue(
-    { ...config.loadShedding, ...config.limits },
-    load,
-    (perSecond) => new RateLimiter(perSecond),
-  );
-  const revocations = new Revocations(config.auth, (user) => {
-    log.warn(
-      { user },
-      'auth.revocationsMax: the oldest revocation was forgotten; old tokens of this user are accepted again',
-    );
-  });
+  const { load, admissionQueue } = createLoad(config, log);
+  const revocations = createRevocations(config, log);
   const policy = choosePolicy(config, hooks, log);
   const checkBrokerLogin = brokerLogins(config, instanceId, broker);
   const authenticator = new UnrevokedAuthenticator(
@@ -124,6 +119,8 @@ export function createComponents(config: Config, hooks: RelayHooks): Components 
     load,
     createRateLimiter: (perSecond: number) => new RateLimiter(perSecond),
     counters,
+    accounts,
+    pots,
     log,
     pacedLog,
   };
@@ -131,7 +128,20 @@ export function createComponents(config: Config, hooks: RelayHooks): Components 
   const drain = { ...config.drain, canMove: broker.capabilities.shared === true };
   const sessions = new Sessions({ ...limits, drain }, context);
   const isOpen = allowsAnyone(config, hooks.authenticator !== undefined);
-  const shared = { log, pacedLog, broker, authenticator, counters, timers, load, admissionQueue, isOpen, drain };
+  const shared = {
+    log,
+    pacedLog,
+    broker,
+    authenticator,
+    counters,
+    accounts,
+    pots,
+    timers,
+    load,
+    admissionQueue,
+    isOpen,
+    drain,
+  };
   const http = new HttpComponents(config, { ...shared, policy, messages });
   const directory = new SessionDirectory([sessions, http.streams]);
   const revocationChannel = new RevocationChannel(broker, instanceId, log);
@@ -143,9 +153,27 @@ export function createComponents(config: Config, hooks: RelayHooks): Components 
   return { ...shared, sessions, http, operations, revocationChannel, tls };
 }
 
+function createLoad({ loadShedding, limits }: Config, log: Log): Pick<Components, 'load' | 'admissionQueue'> {
+  const load = new LoadMeter(loadShedding, {
+    onOverload: (lagMs) => log.warn({ lagMs: Math.round(lagMs) }, 'overload: senders and new sessions wait'),
+    onRelief: () => log.info({}, 'the overload has ended'),
+  });
+  const options = { ...loadShedding, ...limits };
+  return { load, admissionQueue: new AdmissionQueue(options, load, (perSecond) => new RateLimiter(perSecond)) };
+}
+
+function createRevocations({ auth }: Config, log: Log): Revocations {
+  return new Revocations(auth, (user) => {
+    log.warn(
+      { user },
+      'auth.revocationsMax: the oldest revocation was forgotten; old tokens of this user are accepted again',
+    );
+  });
+}
+
 function choosePolicy({ auth, policy, topicExchange }: Config, hooks: RelayHooks, log: Log): Policy {
   if (hooks.policy) return hooks.policy;
-  const knowsUsers = hooks.authenticator !== undefined || auth.authenticators.some(({ kind }) => kind !== 'anonymous');
+  const knowsUsers = checksLogins(auth, hooks);
   if (!policy) {
     if (knowsUsers) log.warn({}, 'no policy.rules are configured: every user may send and subscribe to everything');
     return openPolicy;
@@ -157,6 +185,15 @@ function choosePolicy({ auth, policy, topicExchange }: Config, hooks: RelayHooks
   } catch (error) {
     throw error instanceof PolicyError ? new ConfigError(error.problems) : error;
   }
+}
+
+function checksLogins({ authenticators }: Config['auth'], { authenticator }: RelayHooks): boolean {
+  return authenticator !== undefined || authenticators.some(({ kind }) => kind !== 'anonymous');
+}
+
+function createAccounts({ auth, listen, shares }: Config, hooks: RelayHooks): Accounts {
+  const isProxy = createProxyCheck(listen.trustedProxies);
+  return new Accounts({ checksLogins: checksLogins(auth, hooks), exempt: shares.exempt, isProxy });
 }
 
 /** All authenticators, in the order in which they are asked. */

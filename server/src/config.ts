@@ -20,7 +20,7 @@ import { listen, tcp, websocket } from './config/listen-options.js';
 import { exchangeName, KIB, TIMER_MAX_MS, whole } from './config/option-kinds.js';
 import { policy } from './config/policy-options.js';
 import { drain, loadShedding, log, workers, WORKERS_MAX } from './config/process-options.js';
-import { limits, session, slowConsumers } from './config/session-options.js';
+import { limits, session, shares, slowConsumers } from './config/session-options.js';
 import { isLoopback } from './net/loopback.js';
 
 export { ConfigError } from './config/config-report.js';
@@ -34,6 +34,7 @@ export const schema = z.strictObject({
   websocket,
   tcp,
   limits,
+  shares,
   session,
   slowConsumers,
   sessionsMax: whole(50_000, 1, 1_000_000).describe('Maximum number of concurrent sessions, on all transports.'),

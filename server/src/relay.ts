@@ -198,9 +198,9 @@ class ComposedRelay implements Relay {
   }
 
   private createMetrics(): Metrics {
-    const { sessions, counters, http, broker, load, admissionQueue } = this.components;
+    const { sessions, counters, http, broker, load, admissionQueue, pots } = this.components;
     const connections = () => this.listeners.connections;
-    const sources = { counters, http, load, admissionQueue, broker, droppedLogLines };
+    const sources = { counters, http, load, admissionQueue, broker, pots, droppedLogLines };
     return createMetrics({ sessions: () => sessions.size, connections, ...sources });
   }
 }

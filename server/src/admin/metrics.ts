@@ -37,7 +37,19 @@ export interface MetricSources {
     readonly isUp: boolean;
     readonly gauges?: { readonly unconfirmed: number; readonly pendingBindings: number } | undefined;
   };
+  readonly pots: { all(): readonly MeasuredLimit[] };
   droppedLogLines(): number;
+}
+
+/** A limit of the whole relay, by the name of its option. */
+export interface MeasuredLimit {
+  readonly limit: string;
+  readonly used: number;
+  readonly allowed: number;
+  /** By bound: `pot` or `share`. */
+  readonly refused: Readonly<Record<string, number | undefined>>;
+  /** Of the account that uses most, and what it may use while more than half is in use. */
+  readonly share?: { readonly used: number; readonly allowed: number } | undefined;
 }
 
 export interface Metrics {
@@ -115,6 +127,7 @@ export function createMetrics(sources: MetricSources): Metrics {
   addHttpMetrics(sources, gauge, counter, counters);
   addLoadMetrics(sources, gauge, counter);
   addBrokerMetrics(sources, gauge);
+  addLimitMetrics(sources, registry);
   counter(...DROPPED_LOG_LINES, () => sources.droppedLogLines());
 
   return {
@@ -148,6 +161,45 @@ function addMissedMetrics(sources: MetricSources, gauge: AddGauge, counter: AddC
   const tooLargeHelp = 'Messages above session.messageMaxBytes, counted for each subscription that missed one';
   counter('messages_too_large', tooLargeHelp, () => sources.counters.messagesTooLarge);
   gauge('laggards', 'Sessions with waiting messages that may be dropped', () => sources.counters.slowMembers);
+}
+
+function addLimitMetrics({ pots }: MetricSources, registry: Registry): void {
+  const gauge = (
+    name: string,
+    help: string,
+    read: (limit: MeasuredLimit) => number | undefined,
+    aggregator: Aggregator,
+  ) =>
+    void new Gauge({
+      aggregator,
+      name: `stomp_relay_limit_${name}`,
+      help,
+      labelNames: ['limit'],
+      registers: [registry],
+      collect() {
+        for (const each of pots.all()) {
+          const value = read(each);
+          if (value !== undefined) this.set({ limit: each.limit }, value);
+        }
+      },
+    });
+  gauge('used', 'Part of a limit that is in use', ({ used }) => used, 'sum');
+  gauge('allowed', 'Value of a limit', ({ allowed }) => allowed, 'sum');
+  gauge('share_used', 'Part of a limit that the account with most of it uses', ({ share }) => share?.used, 'max');
+  const shareHelp = 'Part of a limit that one account can use while more than half is in use';
+  gauge('share_allowed', shareHelp, ({ share }) => share?.allowed, 'max');
+  new Counter({
+    name: 'stomp_relay_limit_refused_total',
+    help: 'Refusals by a limit (bound: pot) or by a share of it; with limits.mode report also what would be refused',
+    labelNames: ['limit', 'bound'],
+    registers: [registry],
+    collect() {
+      this.reset();
+      for (const { limit, refused } of pots.all()) {
+        for (const [bound, count = 0] of Object.entries(refused)) this.inc({ limit, bound }, count);
+      }
+    },
+  });
 }
 
 function addBrokerMetrics({ broker }: MetricSources, gauge: AddGauge): void {

@@ -19,7 +19,16 @@ function frameLimits(defaults: { headers: number; lineBytes: number; headersByte
   });
 }
 
+const EXEMPT_RULE = 'must be a list of user names';
+const MODE_RULE = 'must be enforce or report';
+
 export const limits = section({
+  mode: z
+    .enum(['enforce', 'report'], { error: MODE_RULE })
+    .default('enforce')
+    .describe(
+      'Effect of the limits that are new in this version, shares included: `enforce` refuses, `report` logs and counts what they would refuse. See [limits](limits.md#a-dry-run).',
+    ),
   /** A token in `passcode` can be long; everything else is small. */
   beforeLogin: frameLimits({ headers: 64, lineBytes: 16 * KIB, headersBytes: 32 * KIB, bodyBytes: KIB }),
   afterLogin: frameLimits({ headers: 128, lineBytes: 16 * KIB, headersBytes: 64 * KIB, bodyBytes: 4 * MIB }),
@@ -35,6 +44,15 @@ export const limits = section({
   connectsPerSecondMax: whole(5_000, 0, 1_000_000).describe(
     'Maximum number of new sessions admitted per second; 0: no limit. Further sessions wait for up to `loadShedding.waitMaxMs`.',
   ),
+});
+
+export const shares = section({
+  exempt: z
+    .array(z.string({ error: EXEMPT_RULE }).min(1, { error: EXEMPT_RULE }), { error: EXEMPT_RULE })
+    .default([])
+    .describe(
+      'Names of users without a share, such as back ends: a login often stands for an application and all its users. Of everything that users share, others have at most a quarter while more than half is in use. An authenticator must have checked the login.',
+    ),
 });
 
 export const session = section({

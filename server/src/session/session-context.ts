@@ -3,9 +3,11 @@ import type { Authenticator, Policy, Principal } from '../auth/auth.js';
 import type { CheckedBroker } from '../brokers/broker.js';
 import type { Groups } from '../delivery/groups.js';
 import type { MessageEncoder } from '../delivery/message-encoder.js';
+import type { Accounts } from '../load/accounts.js';
 import type { FrameRateOptions } from '../load/frame-rate-limit.js';
 import type { Load } from '../load/load-meter.js';
 import type { RateLimit } from '../load/rate-limiter.js';
+import type { SharedPots } from '../load/shared-pots.js';
 import type { Log } from '../process/log.js';
 import type { ParserLimits } from '../stomp/parser.js';
 import type { TimerWheel } from '../timing/timer-wheel.js';
@@ -72,6 +74,8 @@ export interface SessionContext {
   readonly load: Load;
   readonly createRateLimiter: (perSecond: number) => RateLimit;
   readonly counters: SessionCounters;
+  readonly accounts: Accounts;
+  readonly pots: SharedPots;
   readonly log: Log;
   /** For log lines whose frequency is up to clients. */
   readonly pacedLog: Log;

@@ -13,6 +13,7 @@ import type { Group } from '../delivery/group.js';
 import { Outbox } from '../delivery/outbox.js';
 import type { OutboxListener } from '../delivery/outbox.js';
 import { Subscriptions } from '../delivery/subscriptions.js';
+import type { Account } from '../load/accounts.js';
 import { FrameRateLimit } from '../load/frame-rate-limit.js';
 import type { FrameScheduler } from '../load/frame-scheduler.js';
 import { StompError } from '../stomp/errors.js';
@@ -117,6 +118,10 @@ export class Session implements Listeners, PartsHost, ObservedSession, DrainingS
 
   get principal(): Principal {
     return this.connectedAs.principal;
+  }
+
+  get account(): Account {
+    return this.identity?.account;
   }
 
   get userName(): string {

@@ -3,7 +3,8 @@
  * the last address that does not belong to a trusted proxy is the client's; the client may have forged the addresses
  * before it.
  */
-import { BlockList, isIP, isIPv6 } from 'node:net';
+import { isIP } from 'node:net';
+import { createProxyCheck } from '../net/trusted-proxies.js';
 
 /**
  * Bounds the cost of comparing hops with the proxies: a client can forge thousands. No chain of proxies is this long.
@@ -16,23 +17,17 @@ export type ClientAddress = (peerAddress: string, forwardedFor: string | undefin
 
 /** `trustedProxies` are addresses, or networks such as `10.0.0.0/8`. */
 export function createClientAddress(trustedProxies: readonly string[]): ClientAddress {
-  const trusted = new BlockList();
-  for (const proxy of trustedProxies) {
-    const [address = '', bits] = proxy.split('/');
-    trusted.addSubnet(address, Number(bits ?? (isIPv6(address) ? 128 : 32)), familyOf(address));
-  }
+  const isTrusted = createProxyCheck(trustedProxies);
   return (peerAddress, forwardedFor = '') => {
     let client = plain(peerAddress);
     for (const hop of forwardedFor.split(',').slice(-HOPS_MAX).reverse()) {
       const address = hop.length > ADDRESS_MAX_LENGTH ? '' : plain(hop.trim());
-      if (isIP(address) === 0 || !trusted.check(client, familyOf(client))) break;
+      if (isIP(address) === 0 || !isTrusted(client)) break;
       client = address;
     }
     return client;
   };
 }
-
-const familyOf = (address: string): 'ipv4' | 'ipv6' => (isIPv6(address) ? 'ipv6' : 'ipv4');
 
 /** Undoes the mapping of IPv4 into IPv6. */
 function plain(address: string): string {

@@ -5,6 +5,7 @@
 import { answeredInTime } from '../../auth/answer-deadline.js';
 import { AuthenticationError } from '../../auth/auth.js';
 import type { Authenticator, Principal } from '../../auth/auth.js';
+import type { Account } from '../../load/accounts.js';
 import { StompError } from '../../stomp/errors.js';
 import { VERSIONS } from '../../stomp/frame.js';
 import type { Frame, Version } from '../../stomp/frame.js';
@@ -31,6 +32,8 @@ interface ConnectOptions {
 export interface Identity {
   readonly version: Version;
   readonly principal: Principal;
+  /** The account that the costs of the session count for. */
+  readonly account: Account;
   readonly clientId?: string;
   readonly extensions?: Extensions;
 }
@@ -78,7 +81,7 @@ function agree(frame: Frame, { heartBeat }: ConnectOptions): Agreement {
 }
 
 export async function connect(session: ConnectingSession, frame: Frame): Promise<void> {
-  const { options, serverName, log } = session.context;
+  const { options, serverName, accounts, log } = session.context;
   const agreement = agree(frame, options);
   const { headers } = frame;
   const authenticating = authenticate(session, headers, headers.get('passcode'));
@@ -90,6 +93,7 @@ export async function connect(session: ConnectingSession, frame: Frame): Promise
   session.onAuthenticated({
     version,
     principal,
+    account: accounts.of(principal, session.peer.address),
     ...(clientId !== undefined && { clientId }),
     ...(extensions && { extensions }),
   });

@@ -23,6 +23,18 @@ function sources() {
     load: { lagMs: 120, isOverloaded: true, overloads: 2 },
     admissionQueue: { waiting: 4, rejected: 6 },
     broker: { isUp: true, gauges: { unconfirmed: 5, pendingBindings: 2 } },
+    pots: {
+      all: () => [
+        {
+          limit: 'memory.queuesMax',
+          used: 3,
+          allowed: 10,
+          refused: { pot: 1, share: 2 },
+          share: { used: 2, allowed: 3 },
+        },
+        { limit: 'sessionsMax', used: 7, allowed: 50, refused: { pot: 0 } },
+      ],
+    },
     droppedLogLines: () => 8,
   } satisfies MetricSources;
 }
@@ -53,6 +65,13 @@ test('a scrape reads the current numbers', async () => {
     'stomp_relay_broker_up 1',
     'stomp_relay_broker_unconfirmed 5',
     'stomp_relay_broker_bindings_pending 2',
+    'stomp_relay_limit_used{limit="memory.queuesMax"} 3',
+    'stomp_relay_limit_allowed{limit="memory.queuesMax"} 10',
+    'stomp_relay_limit_share_used{limit="memory.queuesMax"} 2',
+    'stomp_relay_limit_share_allowed{limit="memory.queuesMax"} 3',
+    'stomp_relay_limit_refused_total{limit="memory.queuesMax",bound="pot"} 1',
+    'stomp_relay_limit_refused_total{limit="memory.queuesMax",bound="share"} 2',
+    'stomp_relay_limit_used{limit="sessionsMax"} 7',
   ]) {
     expect(first).toContain(`${line}\n`);
   }

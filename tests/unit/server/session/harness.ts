@@ -5,7 +5,9 @@ import { Groups } from '../../../../server/src/delivery/groups.js';
 import { MessageEncoder } from '../../../../server/src/delivery/message-encoder.js';
 import { SlowPolicies } from '../../../../server/src/delivery/slow-policy.js';
 import type { SlowConsumerRule } from '../../../../server/src/delivery/slow-policy.js';
+import { Accounts } from '../../../../server/src/load/accounts.js';
 import { RateLimiter } from '../../../../server/src/load/rate-limiter.js';
+import { SharedPots } from '../../../../server/src/load/shared-pots.js';
 import type { DrainOptions } from '../../../../server/src/session/drain.js';
 import type { SessionContext, SessionOptions } from '../../../../server/src/session/session-context.js';
 import { SessionCounters } from '../../../../server/src/session/session-counters.js';
@@ -127,6 +129,8 @@ export class Harness {
       load: this.load,
       createRateLimiter: (perSecond) => new RateLimiter(perSecond),
       counters,
+      accounts: new Accounts({ checksLogins: false, exempt: [], isProxy: () => false }),
+      pots: new SharedPots(),
       log,
       pacedLog: log,
     };

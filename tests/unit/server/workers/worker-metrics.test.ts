@@ -23,6 +23,17 @@ function worker(sessions: number, messagesOut: number, isUp = true, lagMs = 0) {
     load: { lagMs, isOverloaded: lagMs > 0, overloads: 0 },
     admissionQueue: { waiting: sessions, rejected: 1 },
     broker: { isUp },
+    pots: {
+      all: () => [
+        {
+          limit: 'sessionsMax',
+          used: sessions,
+          allowed: 10,
+          refused: { pot: 1 },
+          share: { used: sessions, allowed: 3 },
+        },
+      ],
+    },
     droppedLogLines: () => 2,
   });
   return metrics.values();
@@ -40,6 +51,10 @@ test('sessions and counters add up for each label; the broker is up if it is up 
     'stomp_relay_frames_received_total{command="SEND"} 30',
     'stomp_relay_messages_delivered_total 30',
     'stomp_relay_broker_up 0',
+    'stomp_relay_limit_used{limit="sessionsMax"} 7',
+    'stomp_relay_limit_allowed{limit="sessionsMax"} 20',
+    'stomp_relay_limit_share_used{limit="sessionsMax"} 4',
+    'stomp_relay_limit_refused_total{limit="sessionsMax",bound="pot"} 2',
   ]) {
     expect(text).toContain(`${line}\n`);
   }

@@ -1,0 +1,20 @@
+/**
+ * The dry run of new limits (`limits.mode`). In the mode `report` a new limit refuses nothing: what it would refuse is
+ * logged, and the limit counts it. A limit with an older release's meaning does not ask here.
+ */
+import type { Log } from '../process/log.js';
+
+export class LimitMode {
+  /** `log` must be paced, because clients decide how often a limit is reached. */
+  constructor(
+    private readonly mode: 'enforce' | 'report' = 'enforce',
+    private readonly log?: Log,
+  ) {}
+
+  /** True if the caller has to refuse. `limit` is the name of the option. */
+  refuses(limit: string, details: object): boolean {
+    if (this.mode === 'enforce') return true;
+    this.log?.warn(details, `limits.mode report: ${limit} would refuse this`);
+    return false;
+  }
+}
