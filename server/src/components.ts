@@ -26,6 +26,7 @@ import type { Config } from './config.js';
 import { Groups, REST_SHARE } from './delivery/groups.js';
 import { MessageEncoder } from './delivery/message-encoder.js';
 import { SlowPolicies } from './delivery/slow-policy.js';
+import { countingPatterns, createSubscriptionPots } from './delivery/subscription-pots.js';
 import { HttpComponents } from './http/http-components.js';
 import { Accounts } from './load/accounts.js';
 import { AdmissionQueue } from './load/admission-queue.js';
@@ -90,13 +91,15 @@ export function createComponents(config: Config, hooks: RelayHooks): Components 
   const accounts = createAccounts(config, hooks);
   /** Unique to this relay; part of message ids and of queue names at the broker. */
   const instanceId = uuid().slice(0, 8);
-  const broker = checked(hooks.broker ?? createBroker(config, instanceId, log));
+  const broker = checked(hooks.broker ?? createBroker(config, instanceId, log, pots));
   const counters = new SessionCounters();
   const timers = new TimerWheel();
   const messages = new MessageEncoder(instanceId, config.session.messageMaxBytes);
   const restShare = broker.capabilities.deliversInSend ? 0 : REST_SHARE;
   const policies = slowPolicies(config);
-  const groups = new Groups((...request) => broker.subscribe(...request), messages, counters, policies, restShare);
+  const subscriptionPots = createSubscriptionPots(pots, config.limits);
+  const subscribe = countingPatterns((...request) => broker.subscribe(...request), subscriptionPots.patterns);
+  const groups = new Groups(subscribe, messages, counters, policies, restShare);
   const { load, admissionQueue } = createLoad(config, log);
   const revocations = createRevocations(config, log);
   const policy = choosePolicy(config, hooks, log);
@@ -121,6 +124,7 @@ export function createComponents(config: Config, hooks: RelayHooks): Components 
     counters,
     accounts,
     pots,
+    subscriptionPots,
     log,
     pacedLog,
   };
@@ -142,7 +146,7 @@ export function createComponents(config: Config, hooks: RelayHooks): Components 
     isOpen,
     drain,
   };
-  const http = new HttpComponents(config, { ...shared, policy, messages });
+  const http = new HttpComponents(config, { ...shared, policy, messages, subscribe, subscriptionPots });
   const directory = new SessionDirectory([sessions, http.streams]);
   const revocationChannel = new RevocationChannel(broker, instanceId, log);
   const durable = new DurableDirectory(broker, log);
@@ -228,12 +232,12 @@ function brokerLogins({ broker, rabbitmq }: Config, instanceId: string, relayed:
   return (login, passcode, signal) => checkCredentials(login, passcode, signal, options);
 }
 
-function createBroker(config: Config, instanceId: string, log: Log): Broker {
+function createBroker(config: Config, instanceId: string, log: Log, pots: SharedPots): Broker {
   const { broker, topicExchange, topics } = config;
   const shared = { topicExchange, topics, queueArguments: config.queues.arguments };
-  if (broker.kind === 'memory') return new MemoryBroker({ ...config.memory, ...shared });
+  if (broker.kind === 'memory') return new MemoryBroker({ ...config.memory, ...shared }, pots);
   checkBrokerTls(config, log);
-  return new RabbitMqBroker({ ...config.rabbitmq, ...shared, urls: broker.urls, instanceId, log });
+  return new RabbitMqBroker({ ...config.rabbitmq, ...shared, urls: broker.urls, instanceId, log }, pots);
 }
 
 function checkBrokerTls({ broker, rabbitmq }: Config, log: Log): void {

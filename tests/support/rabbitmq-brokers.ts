@@ -13,6 +13,7 @@ import { publishTo } from '../../server/src/contract/publish-to.js';
 import { Inbox } from '../../server/src/contract/test-inbox.js';
 import { parseDestination } from '../../server/src/destinations/destination.js';
 import type { Destination } from '../../server/src/destinations/destination.js';
+import type { SharedPots } from '../../server/src/load/shared-pots.js';
 import type { Log } from '../../server/src/process/log.js';
 
 export const DEADLINE_MS = 15_000;
@@ -39,6 +40,9 @@ export function rabbitOptions(amqpUrl: string, overrides: Partial<RabbitMqOption
     channelsPerConnection: 1_500,
     connectionsMax: 8,
     queueExpiresMs: 60_000,
+    queuesMax: 10_000,
+    durableQueuesMax: 10_000,
+    replyQueuesMax: 10_000,
     queueArguments: { priorityMax: 10, boundDeadLetters: false },
     heartbeatSeconds: 10,
     log: new TestLog(),
@@ -71,8 +75,8 @@ export class Brokers {
 
   constructor(private readonly amqpUrl: string) {}
 
-  async start(overrides: Partial<RabbitMqOptions> = {}): Promise<RabbitMqBroker> {
-    const broker = new RabbitMqBroker(rabbitOptions(this.amqpUrl, overrides));
+  async start(overrides: Partial<RabbitMqOptions> = {}, pots?: SharedPots): Promise<RabbitMqBroker> {
+    const broker = new RabbitMqBroker(rabbitOptions(this.amqpUrl, overrides), pots);
     this.open.push(broker);
     await broker.start();
     return broker;

@@ -25,6 +25,7 @@ import type {
 import type { Destination } from '../../server/src/destinations/destination.js';
 import type { Origin } from '../../server/src/destinations/shown-destination.js';
 import { matches } from '../../server/src/destinations/topic-pattern.js';
+import type { Account } from '../../server/src/load/accounts.js';
 
 export type Held = 'prepare' | 'publish' | 'subscribe' | 'unsubscribe' | 'consume' | 'openReplyQueue';
 
@@ -240,6 +241,7 @@ export class ScriptedBroker implements CheckedBroker {
     headers: ReadonlyMap<string, string>,
     listener: Listener,
     ended?: (error: BrokerError) => void,
+    _account?: Account,
   ): Promise<BrokerSubscription> {
     const made = new ScriptedSubscription(destination, headers, listener, ended);
     this.subscriptions.push(made);

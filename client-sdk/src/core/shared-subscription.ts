@@ -21,7 +21,7 @@ export interface Member {
 }
 
 /** Codes of refusals that may pass. */
-const TRANSIENT = /-unavailable$|^too-many-channels$|^timeout$/;
+const TRANSIENT = /-unavailable$|^too-many-(channels|queues)$|^timeout$/;
 
 /** Minimum pause before the next attempt; the maximum is twice as long. */
 const RETRY_MS = 2_000;

@@ -11,6 +11,7 @@
  */
 import type { Destination } from '../destinations/destination.js';
 import type { Origin } from '../destinations/shown-destination.js';
+import type { Account } from '../load/accounts.js';
 
 /**
  * A message in STOMP's terms. Headers are text, in order. They exclude the headers that each protocol adds itself:
@@ -80,6 +81,7 @@ export type BrokerErrorCode =
   | 'invalid-destination' // this command does not accept this kind of destination
   | 'not-supported' // the broker's `capabilities` do not include it
   | 'too-many-channels'
+  | 'too-many-queues'
   | 'subscription-ended'; // the queue was deleted under its consumer and could not be set up again
 
 /** `message` is one sentence for the client's developer and includes the way out. */
@@ -137,6 +139,8 @@ export interface ChannelOwner {
   readonly user: string;
   /** CONNECT's `client-id`, if given. */
   readonly clientId: string | undefined;
+  /** The account that queues and channels count for. A broker may bound the share of an account. */
+  readonly account?: Account;
 }
 
 /** A session's dedicated subscriptions. Opened on first use; costs the broker one channel. */
@@ -161,6 +165,8 @@ export interface PublishOptions {
    * A broker may separate users, so that a user whose messages are slow delays few others.
    */
   readonly user?: string | undefined;
+  /** The account that a queue, and the bytes in it, count for. A broker may bound the share of an account. */
+  readonly account?: Account;
   /** Reject with `unroutable` if no queue or listener receives the message. */
   readonly mandatory: boolean;
 }
@@ -275,14 +281,16 @@ export interface Broker {
   publication(destination: Destination, message: Message, options: PublishOptions): Publication;
   /**
    * Resolves when no message published from now on can be missed, on this or any other instance. `headers` are those of
-   * SUBSCRIBE: `x-match`, `arg-NAME` and `arg-type-NAME` become the binding's arguments. The subscription outlives the broker's absence:
-   * after a reconnect the broker sets it up again. If that fails, `ended` is called once, as the last call.
+   * SUBSCRIBE: `x-match`, `arg-NAME` and `arg-type-NAME` become the binding's arguments. The subscription outlives the
+   * broker's absence: after a reconnect the broker sets it up again. If that fails, `ended` is called once, as the last
+   * call. What the subscription costs counts for `account`.
    */
   subscribe(
     destination: SharedDestination,
     headers: ReadonlyMap<string, string>,
     listener: Listener,
     ended?: (error: BrokerError) => void,
+    account?: Account,
   ): Promise<BrokerSubscription>;
   /** Absent if a broker has none, or cannot list them. */
   readonly durableSubscriptions?: DurableSubscriptions | undefined;

@@ -4,6 +4,7 @@
  */
 import type { Destination } from '../destinations/destination.js';
 import { hasQueueHeaders, parseQueueOptions } from '../destinations/queue-options.js';
+import type { Account } from '../load/accounts.js';
 import { BrokerError } from './broker.js';
 import type {
   Broker,
@@ -97,9 +98,10 @@ class CapabilityChecks implements CheckedBroker {
     headers: Message['headers'],
     listener: Listener,
     ended?: Ended,
+    account?: Account,
   ): Promise<BrokerSubscription> {
     this.offer.checkSubscribe(destination, headers);
-    return this.broker.subscribe(destination, headers, listener, ended);
+    return this.broker.subscribe(destination, headers, listener, ended, account);
   }
 
   openChannel(owner: ChannelOwner): BrokerChannel {

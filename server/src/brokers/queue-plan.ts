@@ -242,6 +242,10 @@ export function replyQueuePlan(settings: QueueSettings): QueuePlan {
   };
 }
 
+const REPLY_PREFIX = 'stomp-relay.reply.';
+
+export const isReplyName = (queue: string): boolean => queue.startsWith(REPLY_PREFIX);
+
 export function freshName(label: string): string {
   return `stomp-relay.${label}.${randomBytes(18).toString('base64url')}`;
 }

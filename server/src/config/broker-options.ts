@@ -65,6 +65,17 @@ export const topics = section({
   ),
 });
 
+/** The bounds of the queues at a broker, the same for both. */
+const queueBounds = {
+  queuesMax: whole(10_000, 1, 1_000_000).describe(
+    'Maximum number of queues that clients make, without durable subscriptions and temporary queues. At RabbitMQ it counts those that the clients of this relay made within a day.',
+  ),
+  durableQueuesMax: whole(10_000, 1, 1_000_000).describe(
+    'Maximum number of durable subscriptions that clients make. At RabbitMQ it counts those that the clients of this relay made within a day.',
+  ),
+  replyQueuesMax: whole(20_000, 1, 1_000_000).describe('Maximum number of temporary queues for replies.'),
+};
+
 /** Options of client queues, the same for both brokers. */
 const clientQueues = {
   userExchange: userExchangeName.default('stomp-relay.user').describe('Name of the exchange behind `/user`.'),
@@ -109,6 +120,7 @@ const managementUrl = z
 
 export const rabbitmq = section({
   ...clientQueues,
+  ...queueBounds,
   /** For `amqps://`. Verification of the certificate cannot be switched off. */
   tls: tls.optional(),
   instanceQueueMaxBytes: whole(256 * MIB, MIB, 64 * 1024 * MIB).describe(
@@ -157,6 +169,7 @@ export const rabbitmq = section({
 
 export const memory = section({
   ...clientQueues,
+  ...queueBounds,
   exchanges: z
     .array(
       z.strictObject({
@@ -170,5 +183,7 @@ export const memory = section({
     'Maximum size in bytes of the messages in all queues together.',
   ),
   queueMaxBytes: whole(64 * MIB, KIB, 64 * 1024 * MIB).describe('Maximum size in bytes of the messages in one queue.'),
-  queuesMax: whole(10_000, 1, 1_000_000).describe('Maximum number of queues.'),
+  unusedQueueExpiresMs: whole(7 * DAY_MS, 0, 365 * DAY_MS).describe(
+    'Time in ms after which a queue is deleted, with its messages, if it has had no consumer, SEND or SUBSCRIBE; 0: never. A queue with `x-expires` has its own time.',
+  ),
 });

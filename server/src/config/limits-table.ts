@@ -59,6 +59,8 @@ export const EFFECTS: Readonly<Record<string, string>> = {
   // A session
   'session.subscriptionsMax': error('too-many-subscriptions'),
   'session.wildcardSubscriptionsMax': `${error('too-many-subscriptions')}; a stream: HTTP 400`,
+  'limits.subscriptionsMax': error('too-many-subscriptions'),
+  'limits.patternsMax': error('too-many-subscriptions'),
   'topics.keyWordsMax': `${error('invalid-destination')} or \`invalid-header\``,
   'topics.patternHashesMax': error('invalid-destination'),
   'session.subscriptionIdMaxBytes': error('invalid-header'),
@@ -87,6 +89,9 @@ export const EFFECTS: Readonly<Record<string, string>> = {
   // Queues
   'queues.arguments.priorityMax': error('invalid-header'),
   // RabbitMQ
+  'rabbitmq.queuesMax': error('too-many-queues'),
+  'rabbitmq.durableQueuesMax': error('too-many-queues'),
+  'rabbitmq.replyQueuesMax': error('too-many-queues'),
   'rabbitmq.autoPrefetch': 'RabbitMQ delivers no more until the client has read messages',
   'rabbitmq.clientPrefetch': 'RabbitMQ delivers no more until the client has acknowledged messages',
   'rabbitmq.instancePrefetch': 'RabbitMQ delivers no more until the relay has passed messages on',
@@ -104,7 +109,9 @@ export const EFFECTS: Readonly<Record<string, string>> = {
   'memory.messagesMaxBytes': error('publish-refused'),
   'memory.queueMaxBytes':
     'as with `x-max-length-bytes`: the oldest messages are dropped, unless `x-overflow` selects otherwise',
-  'memory.queuesMax': error('access-refused'),
+  'memory.queuesMax': error('too-many-queues'),
+  'memory.durableQueuesMax': error('too-many-queues'),
+  'memory.replyQueuesMax': error('too-many-queues'),
   // Operators
   'auth.revocationsMax': 'the oldest revocation is forgotten, with a warning in the log',
   'admin.pageMax': 'HTTP 400',

@@ -38,6 +38,12 @@ export const limits = section({
   sessionsPerAddressMax: whole(0, 0, 1_000_000).describe(
     'Maximum number of sessions from one address, except loopback; 0: no limit. Behind a proxy, set `listen.trustedProxies` too.',
   ),
+  subscriptionsMax: whole(1_000_000, 1, 100_000_000).describe(
+    'Maximum number of subscriptions of all sessions and streams.',
+  ),
+  patternsMax: whole(20_000, 1, 1_000_000).describe(
+    'Maximum number of patterns (destinations with `*` or `#`) that all sessions and streams subscribe to. Subscribers of the same pattern share it, except with a queue of their own.',
+  ),
   sessionsBeforeLoginMax: whole(10_000, 1, 1_000_000).describe(
     'Maximum number of sessions that have not logged in yet. They also count towards `sessionsMax`.',
   ),

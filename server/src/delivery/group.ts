@@ -18,6 +18,7 @@
  * `relay-dropped`, to the clients that were members at that time.
  */
 import type { BrokerError, BrokerSubscription, RoutedMessage, SharedDestination } from '../brokers/broker.js';
+import type { Account } from '../load/accounts.js';
 import type { Connection } from '../transports/connection.js';
 import type { BackloggedGroup, BackloggedMessage } from './backlog.js';
 import type { GroupCounters } from './delivery-counters.js';
@@ -30,6 +31,8 @@ const REST_MAX_MS = 20;
 
 /** The part of any client that groups use. */
 export interface Recipient<Self extends Recipient<Self>> {
+  /** The account that its costs count for. */
+  readonly account?: Account;
   /** The broker has ended the group's subscription: the member leaves. */
   onGroupEnded(group: Group<Self>, error: BrokerError): void;
 }
@@ -51,6 +54,8 @@ export type Subscribe = (
   headers: ReadonlyMap<string, string>,
   listener: (message: RoutedMessage, key: string) => void,
   ended: (error: BrokerError) => void,
+  /** The account that the cost at the broker counts for. */
+  account: Account,
 ) => Promise<BrokerSubscription>;
 
 /** The directory that the group belongs to. */
@@ -101,13 +106,14 @@ export class Group<Member extends Recipient<Member> = GroupMember> implements Ba
     { key, policy, output }: GroupParts<Member>,
     { destination, headers }: SharedRequest,
     subscribe: Subscribe,
+    account: Account,
   ) {
     this.key = key;
     this.policy = policy;
     this.output = output;
     this.destination = destination;
     const deliver = (message: RoutedMessage, key: string): void => this.deliver(message, key);
-    this.live = subscribe(destination, headers, deliver, (error) => this.ended(error));
+    this.live = subscribe(destination, headers, deliver, (error) => this.ended(error), account);
   }
 
   get isEmpty(): boolean {

@@ -97,7 +97,7 @@ export class Groups<
     if (known) return known;
     const policy = this.policies.of(request.destination);
     const output = this.encoder.outputFor(request, member);
-    const group = new Group<Member>(this, { key, policy, output }, request, this.subscribe);
+    const group = new Group<Member>(this, { key, policy, output }, request, this.subscribe, member.account);
     this.byKey.set(key, group);
     group.live.catch(() => this.forget(group));
     return group;

@@ -5,9 +5,12 @@
 import type { AckMode } from '../brokers/broker.js';
 import type { Destination } from '../destinations/destination.js';
 import { isPattern } from '../destinations/key-limits.js';
+import type { Account } from '../load/accounts.js';
 import { quote, StompError } from '../stomp/errors.js';
 import type { DedicatedSubscription } from './dedicated-subscription.js';
 import type { Group } from './group.js';
+import { tooManySubscriptions } from './subscription-pots.js';
+import type { SubscriptionPots } from './subscription-pots.js';
 
 export type Subscription = SharedSubscription | DedicatedSubscription;
 
@@ -36,16 +39,24 @@ export class Subscriptions {
   /** By id; a 1.0 subscription without one by its destination. */
   private readonly byKey = new Map<string, Subscription | 'reserved'>();
 
-  constructor(private readonly limits: SubscriptionLimits) {}
+  /** Keys of subscriptions that bring a pattern of their own to the broker; undefined without any. */
+  private ownPatterns: Set<string> | undefined;
+
+  constructor(
+    private readonly limits: SubscriptionLimits,
+    private readonly pots: SubscriptionPots,
+    private readonly holder: { readonly account?: Account },
+  ) {}
 
   get size(): number {
     return this.byKey.size;
   }
 
   /**
-   * Reserves a key before the request to the broker. Throws if it is in use or the session has too many subscriptions.
+   * Reserves a key before the request to the broker. Throws if it is in use, or if the session, its account or the relay
+   * has too many subscriptions.
    */
-  reserve(key: string, destination: Destination): void {
+  reserve(key: string, destination: Destination, isDedicated = false): void {
     // STOMP 1.2, "SUBSCRIBE id Header": different subscriptions MUST use different subscription identifiers
     if (this.byKey.has(key)) {
       throw new StompError('duplicate-subscription', `The subscription "${key}" exists: UNSUBSCRIBE it first.`);
@@ -58,7 +69,33 @@ export class Subscriptions {
       );
     }
     if (isPattern(destination)) this.refuseManyPatterns();
+    this.count(key, isDedicated && isPattern(destination));
     this.byKey.set(key, 'reserved');
+  }
+
+  private count(key: string, hasOwnPattern: boolean): void {
+    const { pots, holder } = this;
+    const refusal = pots.subscriptions.take(holder.account);
+    if (refusal) throw tooManySubscriptions(refusal);
+    if (!hasOwnPattern) return;
+    const ofPattern = pots.patterns.take(holder.account);
+    if (ofPattern) {
+      pots.subscriptions.release(holder.account);
+      throw tooManySubscriptions(ofPattern);
+    }
+    (this.ownPatterns ??= new Set()).add(key);
+  }
+
+  private remove(key: string): void {
+    if (!this.byKey.delete(key)) return;
+    const { pots, holder } = this;
+    pots.subscriptions.release(holder.account);
+    if (this.ownPatterns?.delete(key)) pots.patterns.release(holder.account);
+  }
+
+  /** Frees what the session holds, at its end. */
+  close(): void {
+    for (const key of this.byKey.keys()) this.remove(key);
   }
 
   /** Counts without reserved keys: a session handles one SUBSCRIBE at a time, so no other is in progress. */
@@ -76,7 +113,7 @@ export class Subscriptions {
 
   /** Frees the key of a failed SUBSCRIBE. */
   release(key: string): void {
-    if (this.byKey.get(key) === 'reserved') this.byKey.delete(key);
+    if (this.byKey.get(key) === 'reserved') this.remove(key);
   }
 
   /** The key of the membership in this group. */
@@ -91,8 +128,9 @@ export class Subscriptions {
     return this.byKey.has(key) && this.byKey.get(key) !== 'reserved';
   }
 
+  /** Does nothing after the end of the session, when the key is no longer reserved. */
   set(key: string, subscription: Subscription): void {
-    this.byKey.set(key, subscription);
+    if (this.byKey.has(key)) this.byKey.set(key, subscription);
   }
 
   /** Removes a subscription. Throws `unknown-subscription`. */
@@ -102,7 +140,7 @@ export class Subscriptions {
       const sentence = `This session has no subscription ${quote(key)}, and only the holder of a durable one can delete it: SUBSCRIBE to it first.`;
       throw new StompError('unknown-subscription', sentence);
     }
-    this.byKey.delete(key);
+    this.remove(key);
     return subscription;
   }
 

@@ -13,6 +13,7 @@ import { Router } from 'express';
 import type { RequestHandler } from 'express';
 import type { AdmissionQueue } from '../load/admission-queue.js';
 import type { Load } from '../load/load-meter.js';
+import type { SharedPot } from '../load/shared-pot.js';
 import { accessChecks, crossOrigin } from './access-checks.js';
 import type { AccessChecks } from './access-checks.js';
 import { identify } from './callers.js';
@@ -36,6 +37,8 @@ export interface ApiSources extends CallerSources, PublisherSources, Pick<Stream
   readonly admissionQueue: Pick<AdmissionQueue, 'submit'>;
   readonly requests: Requests;
   readonly onRefused: OnRefused;
+  /** Bytes of the bodies of all requests. */
+  readonly bodies: SharedPot;
 }
 
 /** Counts the requests in progress, so that a stop can wait for their answers. Streams do not count. */
@@ -79,7 +82,7 @@ export function createApi(sources: ApiSources, checks: AccessChecks, description
   });
   router.use('/messages', requests.count, waitForRoom(sources, false));
   router.use('/stream', waitForRoom(sources, true));
-  router.use(publishRoute(config, identifyCaller, publisher, sources.onRefused));
+  router.use(publishRoute(config, identifyCaller, publisher, sources));
   router.use(streamRoute(sources, identifyCaller));
   router.all('/messages', notAllowed('POST')).all(['/stream', '/openapi.yaml'], notAllowed('GET'));
   router.use((request) => {

@@ -6,10 +6,15 @@ import type { Authenticator, Policy } from '../auth/auth.js';
 import type { Broker } from '../brokers/broker.js';
 import type { Config } from '../config.js';
 import type { GroupCounters } from '../delivery/delivery-counters.js';
+import type { Subscribe } from '../delivery/group.js';
 import { Groups } from '../delivery/groups.js';
 import type { MessageEncoder } from '../delivery/message-encoder.js';
+import type { SubscriptionPots } from '../delivery/subscription-pots.js';
+import type { Accounts } from '../load/accounts.js';
 import type { AdmissionQueue } from '../load/admission-queue.js';
 import type { LoadMeter } from '../load/load-meter.js';
+import type { SharedPot } from '../load/shared-pot.js';
+import type { SharedPots } from '../load/shared-pots.js';
 import { isLoopback } from '../net/loopback.js';
 import type { Log } from '../process/log.js';
 import { Drain } from '../session/drain.js';
@@ -33,6 +38,11 @@ export interface HttpSources {
   readonly authenticator: Authenticator;
   readonly policy: Policy;
   readonly messages: MessageEncoder;
+  readonly accounts: Accounts;
+  readonly pots: SharedPots;
+  readonly subscriptionPots: SubscriptionPots;
+  /** How groups subscribe at the broker. */
+  readonly subscribe: Subscribe;
   readonly timers: TimerWheel;
   readonly load: LoadMeter;
   readonly admissionQueue: AdmissionQueue;
@@ -48,17 +58,25 @@ export class HttpComponents {
   readonly counters = new HttpCounters();
   readonly streams: Streams;
   private readonly requests = new Requests();
+  private readonly bodies: SharedPot;
 
   constructor(
     private readonly config: Config,
     private readonly sources: HttpSources,
   ) {
     this.streams = this.createStreams();
+    this.bodies = sources.pots.create({
+      limit: 'http.bodiesMaxBytes',
+      max: config.http.bodiesMaxBytes,
+      things: 'bytes of requests',
+      wayOut: 'try again later',
+      isOldBound: true,
+    });
   }
 
   private createStreams(): Streams {
     const { http, listen, limits, session, websocket } = this.config;
-    const { timers, log, drain, counters: sessionCounters } = this.sources;
+    const { timers, log, drain, pots, subscriptionPots, counters: sessionCounters } = this.sources;
     // Leaves room for other connections
     const streamsMax = Math.min(http.streamsMax, Math.floor(listen.httpConnectionsMax / 2));
     const { closeTimeoutMs } = websocket;
@@ -67,6 +85,8 @@ export class HttpComponents {
       { ...http, ...limits, streamsMax, closeTimeoutMs, messageMaxBytes },
       {
         groups: this.createGroups(),
+        pots,
+        subscriptions: subscriptionPots.subscriptions,
         sessionCounters,
         timers,
         createDrain: (streams) => new Drain(streams, drain, timers, log),
@@ -76,7 +96,7 @@ export class HttpComponents {
 
   /** The policy for slow streams is `disconnect`, so they miss no messages; groups do not pause between writes. */
   private createGroups(): StreamGroups {
-    const { broker, messages, counters: sessionCounters } = this.sources;
+    const { subscribe, messages, counters: sessionCounters } = this.sources;
     const encoder = new EventEncoder(
       () => messages.nextId(),
       messages.maxBytes,
@@ -86,14 +106,14 @@ export class HttpComponents {
       countOut: (events) => void (this.counters.streamEvents += events),
       countTooLarge: (members) => sessionCounters.countTooLarge(members),
     };
-    return new Groups((...request) => broker.subscribe(...request), encoder, counters, { of: () => 'disconnect' }, 0);
+    return new Groups(subscribe, encoder, counters, { of: () => 'disconnect' }, 0);
   }
 
   /** The router for `/api`. In the relay's own server the app has already checked Host. */
   api(ownsServer: boolean): Router {
     const { config, sources, counters, streams, requests } = this;
     const { http, listen, auth } = config;
-    const { broker, authenticator, policy, load, admissionQueue, pacedLog, isOpen } = sources;
+    const { broker, authenticator, accounts, policy, load, admissionQueue, pacedLog, isOpen } = sources;
     const clientAddress = createClientAddress(listen.trustedProxies);
     return createApi(
       {
@@ -103,6 +123,8 @@ export class HttpComponents {
         addressOf: ({ socket, headers }) =>
           clientAddress(socket.remoteAddress ?? '', headers['x-forwarded-for'] as string | undefined),
         authenticator,
+        accounts,
+        bodies: this.bodies,
         policy,
         broker,
         load,

@@ -36,6 +36,7 @@ const OF_STOMP: Partial<Record<ErrorCode, number>> = {
   overloaded: 503,
   'shutting-down': 503,
   'publish-refused': 507,
+  'too-many-queues': 507,
 };
 
 const OF_HTTP = {

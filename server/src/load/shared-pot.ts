@@ -73,7 +73,15 @@ export class SharedPot implements WatchedLimit {
 
   /** Takes `amount`, or returns the refusal and takes nothing. Each success needs a `release` of the same account. */
   take(account: Account, amount = 1): PotRefusal | undefined {
-    const bound = this.boundFor(account, amount);
+    return this.takeWithin(this.boundFor(account, amount), account, amount);
+  }
+
+  /** `take` without regard to the share, for things that the account had before in another place. */
+  takeAgain(account: Account, amount: number): PotRefusal | undefined {
+    return this.takeWithin(this.boundFor(undefined, amount), account, amount);
+  }
+
+  private takeWithin(bound: Bound | undefined, account: Account, amount: number): PotRefusal | undefined {
     if (bound !== undefined) {
       const refusal = this.refuse(bound, account, amount);
       if (refusal) return refusal;

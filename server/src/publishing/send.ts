@@ -16,12 +16,15 @@ import { parseDestination, parseReplyTo } from '../destinations/destination.js';
 import type { Destination, TempQueue } from '../destinations/destination.js';
 import { readHeaders } from '../destinations/message-headers.js';
 import type { Sender } from '../destinations/message-headers.js';
+import type { Account } from '../load/accounts.js';
 
 /** The client that publishes. */
 export interface SendSubject {
   readonly principal: Principal;
   /** The name of the user; for an anonymous session, its id. */
   readonly userName: string;
+  /** The account that queues, and bytes in them, count for. */
+  readonly account?: Account;
   readonly context: {
     readonly broker: Broker;
     readonly policy: Policy;
@@ -100,10 +103,10 @@ export class Send {
     return undefined;
   }
 
-  private prepare({ context, userName }: SendSubject): Promise<void> | undefined {
+  private prepare({ context, userName: user, account }: SendSubject): Promise<void> | undefined {
     const { destination, message, mandatory } = this;
     // next: brokers/rabbitmq/rabbitmq-broker (or brokers/memory/memory-broker)
-    this.publication = context.broker.publication(destination, message, { mandatory, user: userName });
+    this.publication = context.broker.publication(destination, message, { mandatory, user, account });
     return this.publication.ready;
   }
 

@@ -3,6 +3,7 @@ import type { Authenticator, Policy, Principal } from '../auth/auth.js';
 import type { CheckedBroker } from '../brokers/broker.js';
 import type { Groups } from '../delivery/groups.js';
 import type { MessageEncoder } from '../delivery/message-encoder.js';
+import type { SubscriptionPots } from '../delivery/subscription-pots.js';
 import type { Accounts } from '../load/accounts.js';
 import type { FrameRateOptions } from '../load/frame-rate-limit.js';
 import type { Load } from '../load/load-meter.js';
@@ -76,6 +77,7 @@ export interface SessionContext {
   readonly counters: SessionCounters;
   readonly accounts: Accounts;
   readonly pots: SharedPots;
+  readonly subscriptionPots: SubscriptionPots;
   readonly log: Log;
   /** For log lines whose frequency is up to clients. */
   readonly pacedLog: Log;

@@ -91,7 +91,7 @@ export class Session implements Listeners, PartsHost, ObservedSession, DrainingS
       maxBytes: options.inboxMaxBytes,
       rateLimit: frameRateLimit(context),
     });
-    this.subscriptions = new Subscriptions(options);
+    this.subscriptions = new Subscriptions(options, context.subscriptionPots, this);
     this.deadlines = new SessionDeadlines(this);
     connection.listener = this;
   }
@@ -133,6 +133,7 @@ export class Session implements Listeners, PartsHost, ObservedSession, DrainingS
       sessionId: this.id,
       user: this.principal.name,
       clientId: this.identity?.clientId,
+      account: this.account,
     }));
   }
 
@@ -295,6 +296,7 @@ export class Session implements Listeners, PartsHost, ObservedSession, DrainingS
   }
 
   onGone(): void {
+    this.subscriptions.close();
     this.owner.ended(this);
   }
 

@@ -69,6 +69,7 @@ export const ERRORS = {
   'queue-in-use': { text: 'queue in exclusive use', ...REQUEST },
   'access-refused': { text: 'refused by the broker', ...REFUSED },
   'too-many-channels': { text: 'too many channels', ...LATER, isSoft: true },
+  'too-many-queues': { text: 'too many queues', ...LATER, isSoft: true },
   'subscription-ended': { text: 'subscription ended by the broker', ...REQUEST },
   // Decisions of the relay
   revoked: { text: 'access revoked', closeCode: 4401, mayReconnect: false, isSoft: false },

@@ -1,10 +1,10 @@
 /**
  * Messages on the way from a queue to its dead-letter exchange. They continue in later turns of the event loop, because
  * they may return to the queue that they came from. Each turn handles few, because queues that dead-letter into each
- * other multiply messages. Meanwhile they count towards the broker's memory budget; a message that exceeds it is lost.
+ * other multiply messages. Meanwhile they count towards `memory.messagesMaxBytes`; a message that exceeds it is lost.
  */
+import type { SharedPot } from '../../load/shared-pot.js';
 import { TurnBudget } from '../../timing/turn-budget.js';
-import type { ByteBudget } from './byte-budget.js';
 import type { Death } from './death-history.js';
 import type { QueueLimits } from './queue-limits.js';
 import type { StoredMessage } from './stored-message.js';
@@ -25,14 +25,13 @@ export class DeadLetters {
   private turn: NodeJS.Immediate | undefined;
 
   constructor(
-    private readonly budget: ByteBudget,
+    private readonly storage: SharedPot,
     private readonly send: (letter: DeadLetter) => void,
   ) {}
 
   add(letter: DeadLetter): void {
-    const { bytes } = letter.stored;
-    if (!this.budget.canTake(bytes)) return;
-    this.budget.take(bytes);
+    const { bytes, payer } = letter.stored;
+    if (this.storage.takeAgain(payer, bytes)) return;
     this.waiting.push(letter);
     this.continueLater();
   }
@@ -62,7 +61,7 @@ export class DeadLetters {
       this.waiting = this.waiting.slice(this.sent);
       this.sent = 0;
     }
-    if (letter) this.budget.release(letter.stored.bytes);
+    if (letter) this.storage.release(letter.stored.payer, letter.stored.bytes);
     return letter;
   }
 }

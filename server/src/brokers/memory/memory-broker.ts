@@ -5,6 +5,7 @@
  */
 import { EventEmitter } from 'node:events';
 import type { Destination } from '../../destinations/destination.js';
+import { SharedPots } from '../../load/shared-pots.js';
 import { BrokerError } from '../broker.js';
 import type {
   Broker,
@@ -50,8 +51,11 @@ export class MemoryBroker implements Broker {
   private readonly events = new EventEmitter();
   private state: 'new' | 'up' | 'closed' = 'new';
 
-  constructor(private readonly options: MemoryOptions) {
-    this.vhost = new MemoryVhost(options);
+  constructor(
+    private readonly options: MemoryOptions,
+    pots = new SharedPots(),
+  ) {
+    this.vhost = new MemoryVhost(options, pots);
     this.durableSubscriptions = new MemoryDurables(this.vhost);
   }
 
@@ -65,26 +69,31 @@ export class MemoryBroker implements Broker {
     return Promise.resolve();
   }
 
-  publication(destination: Destination, message: Message, { mandatory }: PublishOptions): Publication {
+  publication(destination: Destination, message: Message, options: PublishOptions): Publication {
     this.refuseIfDown();
     const { topicExchange } = this.options;
     const { exchange, key } = this.address(destination);
     checkMessage(message, key, this.options.topics);
     if (exchange !== '') this.vhost.exchange(exchange);
     if (destination.kind === 'queue') {
-      this.vhost.ensureQueue(destination.queue, declarationFor(message.headers, 'send', this.options));
+      const declaration = declarationFor(message.headers, 'send', this.options);
+      this.vhost.ensureQueue(destination.queue, declaration, options.account);
     }
     return {
       ready: undefined,
-      send: () => this.publish(toRoutedMessage(message, exchange, key, topicExchange), destination, mandatory),
+      send: () => this.publish(toRoutedMessage(message, exchange, key, topicExchange), destination, options),
     };
   }
 
-  private publish(message: ExchangeMessage, destination: Destination, mandatory: boolean): Promise<void> {
+  private publish(
+    message: ExchangeMessage,
+    destination: Destination,
+    { mandatory, account }: PublishOptions,
+  ): Promise<void> {
     try {
       this.refuseIfDown();
       // next: delivery/group
-      const fate = this.vhost.publish(message);
+      const fate = this.vhost.publish(message, account);
       if (fate === 'taken') return ACCEPTED;
       if (fate !== 'unroutable') return Promise.reject(fate);
       if (destination.kind === 'amq-queue') return Promise.reject(queueNotFound(destination.queue));

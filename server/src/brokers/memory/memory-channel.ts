@@ -40,9 +40,12 @@ export class MemoryChannel implements BrokerChannel {
     this.refuseIfClosed();
     const plan = planConsumer(destination, options, this.owner, this.options);
     const { prefetch, exclusive, binding, lifetime } = plan;
-    const queue = this.vhost.provide(plan);
+    const queue = this.vhost.provide(plan, this.owner.account);
     const consumer = this.attach(queue, { prefetch, exclusive, priority: plan.consumer.priority ?? 0 }, target);
-    if (binding) this.vhost.exchange(binding.exchange).bind(binding.key, binding.arguments, queue);
+    if (binding) {
+      queue.isBound = true;
+      this.vhost.exchange(binding.exchange).bind(binding.key, binding.arguments, queue);
+    }
     if (lifetime === 'session' || lifetime === 'subscription') this.ownQueues.add(queue);
     if (isDurableName(queue.name)) this.durableQueues.add(queue);
     return {
@@ -59,7 +62,7 @@ export class MemoryChannel implements BrokerChannel {
   // eslint-disable-next-line @typescript-eslint/require-await -- an exception must become a rejection
   async openReplyQueue(deliver: (message: RoutedMessage) => void): Promise<string> {
     this.refuseIfClosed();
-    const queue = this.vhost.ensureQueue(freshName('reply'), undefined);
+    const queue = this.vhost.ensureQueue(freshName('reply'), undefined, this.owner.account);
     this.ownQueues.add(queue);
     this.attach(queue, REPLY_CONSUMER, {
       deliver: (delivery) => {

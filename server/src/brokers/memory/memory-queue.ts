@@ -11,22 +11,24 @@
  * A published message goes to a waiting consumer at once. Everything that follows from settling happens in a later turn
  * of the event loop, so a consumer that requeues everything cannot block the loop.
  */
+import type { Account } from '../../load/accounts.js';
+import type { PotRefusal, SharedPot } from '../../load/shared-pot.js';
 import { BrokerError } from '../broker.js';
 import type { Outcome } from '../broker.js';
 import type { ExchangeMessage } from '../exchange-message.js';
 import { messageBytes } from '../message-checks.js';
 import type { QueueDeclaration } from '../queue-plan.js';
-import type { ByteBudget } from './byte-budget.js';
 import { ConsumerRing } from './consumer-ring.js';
 import type { DeadLetters } from './dead-letters.js';
-import type { DeathHistory, DeathReason } from './death-history.js';
+import { DeathHistory } from './death-history.js';
+import type { DeathReason } from './death-history.js';
 import type { DeliverySource, MemoryConsumer } from './memory-consumer.js';
 import type { QueueLimits } from './queue-limits.js';
 import { ReadyMessages } from './ready-messages.js';
 import type { StoredMessage } from './stored-message.js';
 
 export interface QueueHost {
-  readonly budget: ByteBudget;
+  readonly storage: SharedPot;
   /** For queues that have a dead-letter exchange. */
   readonly deadLetters: DeadLetters;
   /** The queue was unused for `x-expires`, or its last consumer has left. */
@@ -39,6 +41,11 @@ const TURN_MAX = 256;
 const TIMER_MAX_MS = 2 ** 31 - 1;
 
 export class MemoryQueue implements DeliverySource {
+  /**
+   * True if messages come from an exchange. Then the account of the queue pays for their bytes, because their sender
+   * cannot know how many queues are bound. Other messages count for their sender.
+   */
+  isBound = false;
   private readonly ready: ReadyMessages;
   private readonly unsettled = new Set<StoredMessage>();
   private readonly consumers: ConsumerRing;
@@ -57,6 +64,8 @@ export class MemoryQueue implements DeliverySource {
     readonly declaration: QueueDeclaration,
     readonly limits: QueueLimits,
     private readonly host: QueueHost,
+    /** The account of the client that made it. */
+    readonly account: Account,
   ) {
     this.ready = new ReadyMessages(limits.maxPriority);
     this.consumers = new ConsumerRing(limits.singleActiveConsumer);
@@ -72,8 +81,8 @@ export class MemoryQueue implements DeliverySource {
   }
 
   /** Accepts a message, or returns the reason for the refusal. */
-  offer(message: ExchangeMessage, deaths: DeathHistory): BrokerError | undefined {
-    const stored = this.store(message, deaths);
+  offer(message: ExchangeMessage, sender: Account, deaths: DeathHistory): BrokerError | undefined {
+    const stored = this.store(message, this.isBound ? this.account : sender, deaths);
     if (this.limits.overflow !== 'drop-head' && this.isOver(1, message.body.length)) {
       if (this.limits.overflow === 'reject-publish-dlx') this.bury(stored, 'maxlen');
       return new BrokerError(
@@ -82,10 +91,22 @@ export class MemoryQueue implements DeliverySource {
           `(${this.limits.maxBytes}), and refuses more (x-overflow:${this.limits.overflow}). Try again when messages have been consumed.`,
       );
     }
-    this.host.budget.take(stored.bytes);
+    const refusal = this.makeRoom(stored);
+    // The sender cannot help a queue whose account has its share
+    if (refusal) return this.isBound && refusal.bound === 'share' ? undefined : storageRefusal(refusal);
     this.ready.add(stored);
     this.dispatch();
     return undefined;
+  }
+
+  /** Counts the bytes of a message. A bound queue whose account has its share loses its oldest messages. */
+  private makeRoom({ payer, bytes, deaths }: StoredMessage): PotRefusal | undefined {
+    const { storage } = this.host;
+    if (deaths !== DeathHistory.empty && !this.isBound) return storage.takeAgain(payer, bytes);
+    const refusal = storage.take(payer, bytes);
+    if (refusal?.bound !== 'share' || !this.isBound) return refusal;
+    while (this.ready.length > 0 && storage.boundFor(payer, bytes)) this.buryReady(this.ready.take()!, 'maxlen');
+    return storage.boundFor(payer, bytes) ? refusal : storage.take(payer, bytes);
   }
 
   /** Throws `queue-in-use`. The first delivery happens in a later turn of the event loop. */
@@ -116,16 +137,16 @@ export class MemoryQueue implements DeliverySource {
       stored.redelivered = true;
       this.ready.add(stored);
     } else {
-      this.host.budget.release(stored.bytes);
+      this.free(stored);
       if (outcome !== 'ack') this.bury(stored, outcome === 'drop' ? 'rejected' : 'delivery_limit');
     }
     this.dispatchLater();
   }
 
-  /** A repeated declaration counts as use. */
+  /** A repeated declaration counts as use. Each SEND to `/queue/NAME` is one, so the timer stays as it is. */
   touch(): void {
     this.lastUse = Date.now();
-    this.watchUse();
+    if (this.unusedTimer === undefined) this.watchUse();
   }
 
   whenDeleted(action: () => void): void {
@@ -137,18 +158,19 @@ export class MemoryQueue implements DeliverySource {
     clearTimeout(this.unusedTimer);
     clearTimeout(this.expiryTimer);
     clearImmediate(this.turn);
-    for (let stored = this.ready.take(); stored; stored = this.ready.take()) this.host.budget.release(stored.bytes);
-    for (const stored of this.unsettled) this.host.budget.release(stored.bytes);
+    for (let stored = this.ready.take(); stored; stored = this.ready.take()) this.free(stored);
+    for (const stored of this.unsettled) this.free(stored);
     this.unsettled.clear();
     for (const action of this.onDeleted) action();
   }
 
-  private store(message: ExchangeMessage, deaths: DeathHistory): StoredMessage {
+  private store(message: ExchangeMessage, payer: Account, deaths: DeathHistory): StoredMessage {
     const { messageTtlMs = Infinity, maxPriority } = this.limits;
     const expiration = Number(message.headers.get('expiration') ?? Infinity);
     return {
       message,
       bytes: messageBytes(message),
+      payer,
       priority: maxPriority === 0 ? 0 : Number(message.headers.get('priority') ?? 0),
       expiresAt: Date.now() + Math.min(expiration, messageTtlMs),
       position: ++this.lastPosition,
@@ -203,8 +225,12 @@ export class MemoryQueue implements DeliverySource {
   }
 
   private buryReady(stored: StoredMessage, reason: DeathReason): void {
-    this.host.budget.release(stored.bytes);
+    this.free(stored);
     this.bury(stored, reason);
+  }
+
+  private free({ payer, bytes }: StoredMessage): void {
+    this.host.storage.release(payer, bytes);
   }
 
   private bury(stored: StoredMessage, reason: DeathReason): void {
@@ -213,12 +239,12 @@ export class MemoryQueue implements DeliverySource {
   }
 
   private watchUse(): void {
-    clearTimeout(this.unusedTimer);
+    this.unusedTimer = undefined;
     const { expiresMs } = this.limits;
     if (expiresMs === undefined || this.consumers.size > 0) return;
     const wait = this.lastUse + expiresMs - Date.now();
-    const due = (): void => (wait > TIMER_MAX_MS ? this.watchUse() : this.host.unused(this));
-    this.unusedTimer = setTimeout(due, Math.min(wait, TIMER_MAX_MS)).unref();
+    if (wait <= 0) return this.host.unused(this);
+    this.unusedTimer = setTimeout(() => this.watchUse(), Math.min(wait, TIMER_MAX_MS)).unref();
   }
 
   private watchExpiry(): void {
@@ -234,4 +260,8 @@ export class MemoryQueue implements DeliverySource {
     }, wait);
     this.expiryTimer.unref();
   }
+}
+
+export function storageRefusal({ sentence }: PotRefusal): BrokerError {
+  return new BrokerError('publish-refused', sentence);
 }

@@ -1,17 +1,20 @@
 /** The exchanges and queues of the embedded broker. Routes messages through them. */
 import type { Arguments } from '../../destinations/queue-options.js';
+import type { Account } from '../../load/accounts.js';
+import type { PotRefusal, SharedPot } from '../../load/shared-pot.js';
+import type { SharedPots } from '../../load/shared-pots.js';
 import { BrokerError } from '../broker.js';
 import type { ExchangeMessage } from '../exchange-message.js';
 import { messageBytes, queueNotFound } from '../message-checks.js';
 import type { QueueDeclaration, QueuePlan } from '../queue-plan.js';
-import { ByteBudget } from './byte-budget.js';
+import { QueuePots } from '../queue-pots.js';
 import { DeadLetters } from './dead-letters.js';
 import type { DeadLetter } from './dead-letters.js';
 import { DeathHistory } from './death-history.js';
 import { MemoryExchange } from './memory-exchange.js';
 import type { Route } from './memory-exchange.js';
 import type { ExchangeType, MemoryOptions } from './memory-options.js';
-import { MemoryQueue } from './memory-queue.js';
+import { MemoryQueue, storageRefusal } from './memory-queue.js';
 import type { QueueHost } from './memory-queue.js';
 import { conflict, readLimits } from './queue-limits.js';
 import { toDeadLetter } from './stored-message.js';
@@ -33,14 +36,26 @@ const NO_QUEUES: readonly MemoryQueue[] = [];
 export type Fate = 'taken' | 'unroutable' | BrokerError;
 
 export class MemoryVhost implements QueueHost {
-  readonly budget: ByteBudget;
+  readonly storage: SharedPot;
   readonly deadLetters: DeadLetters;
   private readonly exchanges = new Map<string, MemoryExchange>();
   private readonly queues = new Map<string, MemoryQueue>();
 
-  constructor(private readonly options: MemoryOptions) {
-    this.budget = new ByteBudget(options.messagesMaxBytes);
-    this.deadLetters = new DeadLetters(this.budget, (letter) => this.deadLetter(letter));
+  private readonly queuePots: QueuePots;
+
+  constructor(
+    private readonly options: MemoryOptions,
+    pots: SharedPots,
+  ) {
+    this.queuePots = new QueuePots(pots, 'memory', options);
+    this.storage = pots.create({
+      limit: 'memory.messagesMaxBytes',
+      max: options.messagesMaxBytes,
+      things: 'bytes of messages in queues',
+      wayOut: 'try again when some have been consumed, give queues an x-message-ttl or x-max-length, or use RabbitMQ',
+      isOldBound: true,
+    });
+    this.deadLetters = new DeadLetters(this.storage, (letter) => this.deadLetter(letter));
     for (const [name, type] of STANDARD_EXCHANGES) this.exchanges.set(name, new MemoryExchange(name, type));
     for (const { name, type } of options.exchanges) this.exchanges.set(name, new MemoryExchange(name, type));
     const { topicExchange, userExchange } = options;
@@ -61,16 +76,18 @@ export class MemoryVhost implements QueueHost {
   }
 
   /** Finds or creates the queue of a consumer. Throws a BrokerError. */
-  provide({ queue, source, binding }: QueuePlan): MemoryQueue {
+  provide({ queue, source, binding }: QueuePlan, account: Account): MemoryQueue {
     if (binding) this.exchange(binding.exchange);
     if (source === 'must-exist') return this.existing(queue);
-    return this.ensureQueue(queue, source === 'as-found' ? undefined : source);
+    return this.ensureQueue(queue, source === 'as-found' ? undefined : source, account);
   }
 
-  /** Without a declaration, accepts an existing queue as it is. Throws a BrokerError. */
-  ensureQueue(name: string, declaration: QueueDeclaration | undefined): MemoryQueue {
+  /**
+   * Without a declaration, accepts an existing queue as it is. A new one counts for `account`. Throws a BrokerError.
+   */
+  ensureQueue(name: string, declaration: QueueDeclaration | undefined, account: Account): MemoryQueue {
     const known = this.queues.get(name);
-    if (!known) return this.declare(name, declaration ?? PLAIN);
+    if (!known) return this.declare(name, declaration ?? PLAIN, account);
     if (declaration) refuseOther(known, declaration);
     known.touch();
     return known;
@@ -87,29 +104,36 @@ export class MemoryVhost implements QueueHost {
   deleteQueue(queue: MemoryQueue): void {
     if (this.queues.get(queue.name) !== queue) return;
     this.queues.delete(queue.name);
+    this.queuePots.release(queue.name, queue.account);
     queue.delete();
   }
 
   /**
-   * If the memory budget does not allow all copies, no queue gets the message. If one queue is full, the others still
-   * get it.
+   * If there is no room for all copies, no queue gets the message. If one queue is full, the others still get it.
+   * `account` is that of the sender.
    */
-  publish(message: ExchangeMessage, deaths = DeathHistory.empty): Fate {
+  publish(message: ExchangeMessage, account: Account, deaths = DeathHistory.empty): Fate {
     const { exchange, routingKey, headers } = message;
     const routes = exchange === '' ? NO_ROUTES : this.exchange(exchange).match(routingKey, headers);
     const queues = exchange === '' ? this.queueNamed(routingKey) : queuesOf(routes);
-    if (queues.length > 0 && !this.budget.canTake(messageBytes(message) * queues.length)) return this.outOfMemory();
+    const refusal = queues.length > 0 ? this.refuseAll(messageBytes(message) * queues.length) : undefined;
+    if (refusal) return storageRefusal(refusal);
     let fate: Fate = routes.length + queues.length > 0 ? 'taken' : 'unroutable';
     for (let i = 0; i < routes.length; i++) routes[i]!.listeners.deliver(message, routingKey);
-    for (let i = 0; i < queues.length; i++) fate = queues[i]!.offer(message, deaths) ?? fate;
+    for (let i = 0; i < queues.length; i++) fate = queues[i]!.offer(message, account, deaths) ?? fate;
     return fate;
+  }
+
+  private refuseAll(bytes: number): PotRefusal | undefined {
+    return this.storage.boundFor(undefined, bytes) && this.storage.take(undefined, bytes);
   }
 
   private deadLetter({ limits, stored, death }: DeadLetter): void {
     const exchange = limits.deadLetterExchange;
     if (exchange === undefined || (exchange !== '' && !this.exchanges.has(exchange))) return;
     const deaths = stored.deaths.after(death, stored.message);
-    if (deaths) this.publish(toDeadLetter(stored.message, death, deaths, exchange, limits.deadLetterKey), deaths);
+    if (!deaths) return;
+    this.publish(toDeadLetter(stored.message, death, deaths, exchange, limits.deadLetterKey), stored.payer, deaths);
   }
 
   unused(queue: MemoryQueue): void {
@@ -127,22 +151,16 @@ export class MemoryVhost implements QueueHost {
     throw queueNotFound(name);
   }
 
-  private declare(name: string, declaration: QueueDeclaration): MemoryQueue {
+  private declare(name: string, declaration: QueueDeclaration, account: Account): MemoryQueue {
     if (name.startsWith('amq.')) {
       throw new BrokerError(
         'access-refused',
         `Names that begin with "amq." are reserved for the broker: choose a name other than "${name}".`,
       );
     }
-    if (this.queues.size >= this.options.queuesMax) {
-      throw new BrokerError(
-        'access-refused',
-        `The embedded broker holds at most queuesMax (${this.options.queuesMax}) queues: use existing queues, let unused queues ` +
-          'expire (x-expires), or use RabbitMQ.',
-      );
-    }
-    const limits = readLimits(name, declaration.arguments, declaration.autoDelete, this.options.queueMaxBytes);
-    const queue = new MemoryQueue(name, declaration, limits, this);
+    const limits = readLimits(name, declaration.arguments, declaration.autoDelete, this.options);
+    this.queuePots.take(name, account);
+    const queue = new MemoryQueue(name, declaration, limits, this, account);
     this.queues.set(name, queue);
     return queue;
   }
@@ -150,14 +168,6 @@ export class MemoryVhost implements QueueHost {
   private queueNamed(name: string): readonly MemoryQueue[] {
     const queue = this.queues.get(name);
     return queue ? [queue] : NO_QUEUES;
-  }
-
-  private outOfMemory(): BrokerError {
-    return new BrokerError(
-      'publish-refused',
-      `The queues of the embedded broker hold messagesMaxBytes (${this.budget.max}) of messages: try again when some have been ` +
-        'consumed, give queues an x-message-ttl or x-max-length, or use RabbitMQ.',
-    );
   }
 }
 

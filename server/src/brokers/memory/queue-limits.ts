@@ -16,14 +16,26 @@ export interface QueueLimits {
   readonly singleActiveConsumer: boolean;
 }
 
+/** For queues without arguments of their own. */
+export interface QueueDefaults {
+  readonly queueMaxBytes: number;
+  /** 0: never. */
+  readonly unusedQueueExpiresMs: number;
+}
+
 /** Throws a BrokerError for arguments that exclude each other or need RabbitMQ. */
-export function readLimits(queue: string, given: Arguments, autoDelete: boolean, defaultMaxBytes: number): QueueLimits {
+export function readLimits(
+  queue: string,
+  given: Arguments,
+  autoDelete: boolean,
+  { queueMaxBytes, unusedQueueExpiresMs }: QueueDefaults,
+): QueueLimits {
   refuseCombinations(queue, given, autoDelete);
   return {
     messageTtlMs: given['x-message-ttl'] as number | undefined,
-    expiresMs: given['x-expires'] as number | undefined,
+    expiresMs: (given['x-expires'] as number | undefined) ?? (unusedQueueExpiresMs || undefined),
     maxLength: (given['x-max-length'] as number | undefined) ?? Infinity,
-    maxBytes: (given['x-max-length-bytes'] as number | undefined) ?? defaultMaxBytes,
+    maxBytes: (given['x-max-length-bytes'] as number | undefined) ?? queueMaxBytes,
     overflow: (given['x-overflow'] as QueueLimits['overflow'] | undefined) ?? 'drop-head',
     deadLetterExchange: given['x-dead-letter-exchange'] as string | undefined,
     deadLetterKey: given['x-dead-letter-routing-key'] as string | undefined,

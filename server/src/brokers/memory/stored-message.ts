@@ -1,4 +1,5 @@
 /** A message inside the embedded broker: routed, stored in a queue, or dead-lettered. */
+import type { Account } from '../../load/accounts.js';
 import type { Message } from '../broker.js';
 import { ExchangeMessage } from '../exchange-message.js';
 import { shownHeaders } from '../message-checks.js';
@@ -6,8 +7,10 @@ import type { Death, DeathHistory } from './death-history.js';
 
 export interface StoredMessage {
   readonly message: ExchangeMessage;
-  /** Counts towards the broker's memory budget. */
+  /** Count towards `memory.messagesMaxBytes`. */
   readonly bytes: number;
+  /** The account that they count for. */
+  readonly payer: Account;
   readonly priority: number;
   /** The `Date.now()` value when it expires; Infinity if it never does. */
   readonly expiresAt: number;

@@ -5,6 +5,8 @@
  */
 import { argumentsText } from '../../destinations/binding-arguments.js';
 import type { Destination } from '../../destinations/destination.js';
+import type { Account } from '../../load/accounts.js';
+import { SharedPots } from '../../load/shared-pots.js';
 import type {
   Broker,
   BrokerCapabilities,
@@ -22,6 +24,7 @@ import type { Ended } from '../fanout.js';
 import { checkRoutingKey } from '../message-checks.js';
 import { bindingFor } from '../queue-plan.js';
 import type { QueueBinding } from '../queue-plan.js';
+import { QueuePots } from '../queue-pots.js';
 import type { AmqpConnection } from './amqp/amqp-connection.js';
 import { checkBindingSize } from './amqp/binding-table.js';
 import { describeUrl } from './amqp/open-model.js';
@@ -34,6 +37,7 @@ import { InstanceQueue } from './consume/instance-queue.js';
 import { SessionChannel } from './consume/session-channel.js';
 import { DurableQueues } from './durable-queues.js';
 import { ManagementApi } from './management-api.js';
+import { MadeQueues } from './made-queues.js';
 import { OwnBindings } from './publish/own-bindings.js';
 import { Publishers } from './publish/publishers.js';
 import { routeFor } from './publish/route.js';
@@ -76,12 +80,16 @@ export class RabbitMqBroker implements Broker {
   private readonly sessions = new Set<SessionChannel>();
   private readonly listeners: Listeners = { up: [], down: [] };
 
-  constructor(private readonly options: RabbitMqOptions) {
+  constructor(
+    private readonly options: RabbitMqOptions,
+    pots = new SharedPots(),
+  ) {
     this.description = `RabbitMQ at ${options.urls.map(describeUrl).join(', ')}`;
     this.subscribing = openLink('subscribe', options);
     this.asking = openLink('ask', options, 'anywhere');
-    this.pool = new ChannelPool(options);
-    this.topology = new Topology(this.asking.scratch);
+    this.pool = new ChannelPool(options, pots);
+    const made = new MadeQueues(new QueuePots(pots, 'rabbitmq', options));
+    this.topology = new Topology(this.asking.scratch, made);
     const { topicExchange, userExchange, publishTimeoutMs, managementUrl } = options;
     const management = managementUrl === undefined ? undefined : new ManagementApi({ ...options, managementUrl });
     this.durableSubscriptions = new DurableQueues(this.topology, management);
@@ -170,8 +178,12 @@ export class RabbitMqBroker implements Broker {
     return isOwn ? this.topology.ensureTopicExchange(exchange) : this.topology.checkExchange(exchange);
   }
 
-  publication(destination: Destination, message: Message, { mandatory, user = '' }: PublishOptions): Publication {
-    const route = routeFor(destination, message, this.options);
+  publication(
+    destination: Destination,
+    message: Message,
+    { mandatory, user = '', account }: PublishOptions,
+  ): Publication {
+    const route = routeFor(destination, message, this.options, account);
     checkRoutingKey(route.key, this.options.topics);
     const publisher = this.publishers.of(user);
     const outgoing = new OutgoingMessage(message, this.options.topics, publisher.frameMax);
@@ -188,8 +200,8 @@ export class RabbitMqBroker implements Broker {
   private async prepare(route: Route, admission: Promise<void> | undefined): Promise<void> {
     await admission;
     if (this.isKnown(route)) return;
-    const { exchange, queue, declaration } = route;
-    if (queue !== undefined) await this.topology.ensureQueue(queue, declaration);
+    const { exchange, queue, declaration, account } = route;
+    if (queue !== undefined) await this.topology.ensureQueue(queue, declaration, account);
     else if (exchange === this.options.userExchange) await this.ensureExchange(exchange);
     else await this.topology.checkPublishable(exchange);
   }
@@ -199,20 +211,22 @@ export class RabbitMqBroker implements Broker {
     headers: ReadonlyMap<string, string>,
     listener: Listener,
     ended?: Ended,
+    account?: Account,
   ): Promise<BrokerSubscription> {
     if (this.state === 'closed') throw stopping();
     const binding = bindingFor(destination, headers, this.options);
     checkBindingSize(binding, this.subscribing.connection.frameMax);
-    if (destination.kind === 'topic') return this.topics.subscribe(binding, listener, ended);
+    // A topic exchange routes without the arguments of a binding
+    if (binding.exchange === this.options.topicExchange) return this.topics.subscribe(binding, listener, ended);
     if (destination.kind === 'user') return this.users.subscribe(binding, listener, ended);
-    return this.exchangeQueue(binding).subscribe(listener, ended);
+    return this.exchangeQueue(binding, account).subscribe(listener, ended);
   }
 
-  private exchangeQueue(binding: QueueBinding): ExchangeQueue {
+  private exchangeQueue(binding: QueueBinding, account: Account): ExchangeQueue {
     const id = JSON.stringify([binding.exchange, binding.key, argumentsText(binding.arguments)]);
     let queue = this.exchanges.get(id);
     if (!queue) {
-      const lease = this.pool.lease();
+      const lease = this.pool.lease(account);
       const onClosed = (): void => {
         this.exchanges.delete(id);
       };

@@ -1,9 +1,10 @@
 import type { Log } from '../../process/log.js';
 import type { QueueSettings } from '../queue-plan.js';
+import type { QueueBounds } from '../queue-pots.js';
 import type { BrokerTlsOptions } from './amqp/broker-tls.js';
 
 /** Options of the RabbitMQ broker. Defaults and ranges are in `config.ts`. */
-export interface RabbitMqOptions extends QueueSettings {
+export interface RabbitMqOptions extends QueueSettings, QueueBounds {
   /** `amqp://user:pass@host:5672/vhost` or `amqps://...`; several for the nodes of a cluster, tried in random order. */
   readonly urls: readonly string[];
   /** A short text, unique among the relays on the same broker. */

@@ -7,12 +7,15 @@
 import type { Channel, ConsumeMessage, Replies } from 'amqplib';
 import { LRUCache } from 'lru-cache';
 import { isReservedName } from '../../destinations/destination.js';
+import type { Account } from '../../load/accounts.js';
 import { BrokerError } from '../broker.js';
+import { isDurableName } from '../durable-names.js';
 import { keysOf } from '../queue-plan.js';
 import type { QueueBinding, QueueDeclaration, QueuePlan } from '../queue-plan.js';
 import { REPLY, replyCode, toBrokerError } from './amqp/amqp-errors.js';
 import { bindingTable, checkBindingSize } from './amqp/binding-table.js';
 import type { ScratchChannels } from './amqp/scratch-channels.js';
+import type { MadeQueues } from './made-queues.js';
 
 const REMEMBERED_MAX = 10_000;
 /** The time before an exchange that closed a shared publish channel is tried again. */
@@ -20,6 +23,7 @@ const REFUSED_MS = 30_000;
 const REFUSED_MAX = 1_000;
 const DELETE_TRIES = 3;
 const DELETE_RETRY_MS = 100;
+const PLAIN: QueueDeclaration = { autoDelete: false, arguments: {} };
 
 export class Topology {
   private readonly exchanges = new LRUCache<string, true>({ max: REMEMBERED_MAX });
@@ -28,7 +32,10 @@ export class Topology {
   /** One request at a time for the same subject; further callers wait for its answer. */
   private readonly asking = new Map<string, Promise<void>>();
 
-  constructor(private readonly scratch: ScratchChannels) {}
+  constructor(
+    private readonly scratch: ScratchChannels,
+    readonly made: MadeQueues,
+  ) {}
 
   /** The default exchange always exists. */
   knowsExchange(exchange: string): boolean {
@@ -93,23 +100,26 @@ export class Topology {
     });
   }
 
-  /** Prepares a queue for publishing. Without a declaration, accepts an existing queue as it is. */
-  ensureQueue(queue: string, declaration?: QueueDeclaration): Promise<void> {
+  /**
+   * Prepares a queue for publishing. Without a declaration, accepts an existing queue as it is. A new queue counts for
+   * `account`.
+   */
+  ensureQueue(queue: string, declaration: QueueDeclaration | undefined, account: Account): Promise<void> {
     const id = queueId(queue, declaration);
     return this.once(`queue ${id}`, async () => {
-      await (declaration ? this.declareQueue(queue, declaration) : this.findOrDeclare(queue));
+      await (declaration ? this.declareQueue(queue, declaration, account) : this.findOrDeclare(queue, account));
       this.queues.set(id, true);
     });
   }
 
   /** Prepares the queue and the binding of a consumer. Resolves with the queue's number of consumers. */
-  async provide(plan: QueuePlan): Promise<number> {
+  async provide(plan: QueuePlan, account: Account): Promise<number> {
     const { queue, source, binding } = plan;
     if (binding) {
       checkBindingSize(binding, this.scratch.frameMax);
       await this.checkExchange(binding.exchange);
     }
-    const { consumerCount } = await this.provideQueue(queue, source);
+    const { consumerCount } = await this.provideQueue(queue, source, account);
     if (binding) {
       const { exchange } = binding;
       for (const key of keysOf(binding)) {
@@ -117,7 +127,7 @@ export class Topology {
         await this.ask({ kind: 'exchange', name: exchange }, bind);
       }
       // Clients cannot reach reserved names
-      if (!isReservedName(queue)) await this.confirmBound(queue, source, binding);
+      if (!isReservedName(queue)) await this.confirmBound(plan, binding, account);
     }
     return consumerCount;
   }
@@ -127,9 +137,9 @@ export class Topology {
    * arguments, such as dead letters, which no bound queue may have. Then the binding is removed. If the queue is gone
    * since, its bindings are gone too.
    */
-  private async confirmBound(queue: string, source: QueuePlan['source'], binding: QueueBinding): Promise<void> {
+  private async confirmBound({ queue, source }: QueuePlan, binding: QueueBinding, account: Account): Promise<void> {
     try {
-      await this.provideQueue(queue, source);
+      await this.provideQueue(queue, source, account);
     } catch (error) {
       if (codeOf(error) === 'queue-conflict') await this.unbind(queue, binding);
       throw error;
@@ -143,25 +153,36 @@ export class Topology {
     }
   }
 
-  private async provideQueue(queue: string, source: QueuePlan['source']): Promise<Replies.AssertQueue> {
+  private async provideQueue(
+    queue: string,
+    source: QueuePlan['source'],
+    account: Account,
+  ): Promise<Replies.AssertQueue> {
     if (source === 'must-exist') return this.findQueue(queue);
-    if (source === 'as-found') return this.findOrDeclare(queue);
+    if (source === 'as-found') return this.findOrDeclare(queue, account);
     try {
-      return await this.declareQueue(queue, source);
+      return await this.declareQueue(queue, source, account);
     } catch (error) {
       const untyped = isReservedName(queue) && codeOf(error) === 'queue-conflict' ? withoutType(source) : undefined;
       if (!untyped) throw error;
-      return this.declareQueue(queue, untyped);
+      return this.declareQueue(queue, untyped, account);
     }
   }
 
   /** Checks passively first: a plain declaration of a queue with arguments would be refused. */
-  private async findOrDeclare(queue: string): Promise<Replies.AssertQueue> {
+  private async findOrDeclare(queue: string, account: Account): Promise<Replies.AssertQueue> {
+    return (await this.lookFor(queue)) ?? this.makeQueue(queue, PLAIN, account);
+  }
+
+  private async lookFor(queue: string): Promise<Replies.AssertQueue | undefined> {
     try {
-      return await this.findQueue(queue);
+      const found = await this.findQueue(queue);
+      this.made.exists(queue);
+      return found;
     } catch (error) {
       if (codeOf(error) !== 'queue-not-found') throw error;
-      return this.declareQueue(queue, { autoDelete: false, arguments: {} });
+      this.made.gone(queue);
+      return undefined;
     }
   }
 
@@ -169,7 +190,21 @@ export class Topology {
     return this.ask({ kind: 'queue', name: queue }, (channel) => channel.checkQueue(queue));
   }
 
-  private declareQueue(queue: string, declaration: QueueDeclaration): Promise<Replies.AssertQueue> {
+  /** Looks for the queue first, because only a new queue counts for `account`. */
+  private async declareQueue(
+    queue: string,
+    declaration: QueueDeclaration,
+    account: Account,
+  ): Promise<Replies.AssertQueue> {
+    const isNew = !this.made.knows(queue) && (isFresh(queue) || !(await this.lookFor(queue)));
+    return isNew ? this.makeQueue(queue, declaration, account) : this.declare(queue, declaration);
+  }
+
+  private makeQueue(queue: string, declaration: QueueDeclaration, account: Account): Promise<Replies.AssertQueue> {
+    return this.made.make(queue, account, () => this.declare(queue, declaration));
+  }
+
+  private declare(queue: string, declaration: QueueDeclaration): Promise<Replies.AssertQueue> {
     const { autoDelete } = declaration;
     const declare = (channel: Channel) =>
       channel.assertQueue(queue, { durable: true, autoDelete, arguments: declaration.arguments });
@@ -207,12 +242,18 @@ export class Topology {
     const isOurs = isReservedName(queue);
     try {
       for (let tries = DELETE_TRIES; tries > 0 && this.scratch.isReady; tries--) {
-        if (await this.scratch.run((channel) => deleteUnused(channel, queue, isOurs), 'once')) return true;
+        if (await this.scratch.run((channel) => deleteUnused(channel, queue, isOurs), 'once')) {
+          this.made.gone(queue);
+          return true;
+        }
         await new Promise((resolve) => setTimeout(resolve, DELETE_RETRY_MS));
       }
       return false;
     } catch (error) {
-      if (replyCode(error) === REPLY.notFound) return true;
+      if (replyCode(error) === REPLY.notFound) {
+        this.made.gone(queue);
+        return true;
+      }
       throw toBrokerError(error, { kind: 'queue', name: queue });
     }
   }
@@ -270,6 +311,9 @@ function withoutType({ autoDelete, arguments: given }: QueueDeclaration): QueueD
   const { 'x-queue-type': type, ...others } = given;
   return type === 'classic' ? { autoDelete, arguments: others } : undefined;
 }
+
+/** A random name that no queue has yet. */
+const isFresh = (queue: string): boolean => isReservedName(queue) && !isDurableName(queue);
 
 function codeOf(error: unknown): unknown {
   return (error as { code?: unknown }).code;

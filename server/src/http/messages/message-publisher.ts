@@ -4,6 +4,7 @@
  */
 import type { Policy, Principal } from '../../auth/auth.js';
 import type { Broker } from '../../brokers/broker.js';
+import type { Account } from '../../load/accounts.js';
 import { Send } from '../../publishing/send.js';
 import type { SendSubject } from '../../publishing/send.js';
 import { refusal, toProblem } from '../problem-codes.js';
@@ -16,6 +17,12 @@ export type Result =
   { readonly result: 'confirmed' } | { readonly result: 'unroutable' | 'refused'; readonly problem: Problem };
 
 const CONFIRMED: Result = { result: 'confirmed' };
+
+/** The caller of a request. */
+export interface Publishing {
+  readonly principal: Principal;
+  readonly account: Account;
+}
 
 export interface PublisherSources {
   readonly broker: Broker;
@@ -59,7 +66,7 @@ export class MessagePublisher {
    * `earlier` has the results of the same request; messages with a final result are not published again. Never rejects.
    */
   async publish(
-    principal: Principal,
+    caller: Publishing,
     messages: readonly GivenMessage[],
     batch: Batch,
     earlier?: readonly Result[],
@@ -76,7 +83,7 @@ export class MessagePublisher {
       }
       if (index > 0) await batch.pause();
       if (performance.now() > endsAt) obstacle ??= this.refused(this.timeout());
-      const handedOver = obstacle ?? (await this.handOver(principal, message));
+      const handedOver = obstacle ?? (await this.handOver(caller, message));
       if ('problem' in handedOver && handedOver.problem.code === 'broker-unavailable') obstacle = handedOver;
       results.push('confirm' in handedOver ? handedOver.confirm : Promise.resolve(handedOver));
     }
@@ -90,14 +97,14 @@ export class MessagePublisher {
 
   /** Resolves when the next message may start. */
   private async handOver(
-    principal: Principal,
+    { principal, account }: Publishing,
     given: GivenMessage,
   ): Promise<(Result & { problem: Problem }) | { readonly confirm: Promise<Result> }> {
     const refused = (error: unknown) => this.refused(error);
     try {
       const send = this.sendOf(principal, given);
       // next: publishing/send
-      await send.check({ principal, userName: principal.name, context: this.context }, refuseReplyQueue);
+      await send.check({ principal, userName: principal.name, account, context: this.context }, refuseReplyQueue);
       return { confirm: send.publish().then(() => CONFIRMED, refused) };
     } catch (error) {
       return refused(error);

@@ -3,7 +3,8 @@ import { isUtf8 } from 'node:buffer';
 import { createHash } from 'node:crypto';
 import express, { Router } from 'express';
 import type { Request, RequestHandler, Response } from 'express';
-import type { Principal } from '../../auth/auth.js';
+import type { SharedPot } from '../../load/shared-pot.js';
+import type { Caller } from '../callers.js';
 import { refusal } from '../problem-codes.js';
 import { sendProblem } from '../problem.js';
 import type { OnRefused } from '../problem.js';
@@ -21,13 +22,12 @@ export interface PublishRouteConfig {
   readonly http: IdempotencyOptions & {
     readonly messagesMax: number;
     readonly bodyMaxBytes: number;
-    readonly bodiesMaxBytes: number;
   };
   readonly limits: { readonly afterLogin: HeaderLimits };
 }
 
 /** Authenticates the caller of a request. Rejects with a Problem or an AuthenticationError. */
-export type Identify = (request: Request) => Promise<{ readonly principal: Principal; readonly address: string }>;
+export type Identify = (request: Request) => Promise<Caller>;
 
 /** Printable ASCII; the quotes of the draft's structured field are optional. */
 const IDEMPOTENCY_KEY = /^"?([!#-~]{1,255})"?$/;
@@ -36,12 +36,12 @@ export function publishRoute(
   { http, limits }: PublishRouteConfig,
   identify: Identify,
   publisher: MessagePublisher,
-  onRefused: OnRefused,
+  { bodies, onRefused }: { readonly bodies: SharedPot; readonly onRefused: OnRefused },
 ): Router {
   const requests = new MessageRequests(http.messagesMax, limits.afterLogin);
   const turns = new BatchTurns();
   const answers = new Idempotency<readonly Result[]>(http, sizeOf);
-  const budget = new BodyBudget(http.bodiesMaxBytes, http.bodyMaxBytes);
+  const budget = new BodyBudget(bodies, http.bodyMaxBytes);
   const parseJson = express.json({
     limit: http.bodyMaxBytes,
     inflate: false,
@@ -62,14 +62,15 @@ export function publishRoute(
   };
 
   const publish: RequestHandler = async (request, response) => {
-    const { principal, address } = response.locals['caller'] as Awaited<ReturnType<Identify>>;
+    const caller = response.locals['caller'] as Caller;
+    const { principal, address } = caller;
     const batch = turns.begin();
     const text = response.locals['text'] as string | undefined;
     if (text !== undefined) keepExactJson(request.body, text);
     const { messages, isBatch } = await requests.parse(request.body, batch);
     const key = keyOf(request);
     const perform = async (earlier?: readonly Result[]): Promise<Result[]> => {
-      const results = await publisher.publish(principal, messages, batch, earlier);
+      const results = await publisher.publish(caller, messages, batch, earlier);
       for (const [index, result] of results.entries()) {
         if (!('problem' in result)) continue;
         const { code, message: reason } = result.problem;

@@ -33,9 +33,9 @@ export function streamRoute(sources: StreamRouteSources, identify: Identify): Ro
     refuseManyPatterns(parsed, options.wildcardSubscriptionsMax);
     const caller = await identify(request);
     response.locals['caller'] = caller;
-    const { principal, address } = caller;
+    const { principal } = caller;
     if (response.closed) return;
-    const stream = streams.admit(response, principal, address);
+    const stream = streams.admit(response, caller);
     const destinations = parsed.map((each) => (each.kind === 'user' ? { ...each, user: stream.userName } : each));
     const subject = { principal, context: { policy, options } };
     for (const each of destinations) await requireSubscribe(subject, each, NO_HEADERS);

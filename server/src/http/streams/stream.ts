@@ -16,6 +16,7 @@ import { userNameOf } from '../../auth/principal.js';
 import type { BrokerError, SharedDestination } from '../../brokers/broker.js';
 import type { Group } from '../../delivery/group.js';
 import { LARGEST_COUNT, largestAfter, unreadMaxBytes } from '../../delivery/unread-bound.js';
+import type { Account } from '../../load/accounts.js';
 import { takenBytes } from '../../net/taken-bytes.js';
 import type { DrainingSession } from '../../session/drain.js';
 import type { ObservedSession, SessionInfo } from '../../session/session-info.js';
@@ -73,6 +74,7 @@ export class Stream implements ObservedSession, DrainingSession, StreamMember {
     private readonly response: Response,
     readonly principal: Principal,
     private readonly address: string,
+    readonly account: Account,
     private readonly owner: StreamOwner,
   ) {
     response.once('close', () => this.close());

@@ -3,10 +3,13 @@ import type { Response } from 'express';
 import type { Principal } from '../../auth/auth.js';
 import type { SharedDestination } from '../../brokers/broker.js';
 import { Quota } from '../../load/quota.js';
+import type { SharedPot } from '../../load/shared-pot.js';
+import type { SharedPots } from '../../load/shared-pots.js';
 import { isLoopback, networkOf } from '../../net/loopback.js';
 import type { DrainingSession } from '../../session/drain.js';
 import type { SessionSource } from '../../session/session-info.js';
 import type { TimerWheel } from '../../timing/timer-wheel.js';
+import type { Caller } from '../callers.js';
 import { refusal, shuttingDown } from '../problem-codes.js';
 import type { StreamGroups } from './event-encoder.js';
 import { Stream } from './stream.js';
@@ -29,6 +32,9 @@ export interface PacedEnd {
 
 export interface StreamSources {
   readonly groups: StreamGroups;
+  readonly pots: SharedPots;
+  /** The pot of all subscriptions, those of sessions included. */
+  readonly subscriptions: SharedPot;
   /** Slow streams and slow sessions share one counter. */
   readonly sessionCounters: { slowConsumers: number };
   readonly timers: TimerWheel;
@@ -40,6 +46,9 @@ export class Streams implements StreamOwner, SessionSource {
   readonly timers: TimerWheel;
   readonly counters: { slowConsumers: number };
   private readonly streams = new Set<Stream>();
+  private readonly pot: SharedPot;
+  /** The number of subscriptions that each stream counts for. */
+  private readonly subscriptions = new Map<Stream, number>();
   private readonly users: Quota;
   private readonly addresses: Quota;
   private isStopping = false;
@@ -52,6 +61,13 @@ export class Streams implements StreamOwner, SessionSource {
     this.groups = sources.groups;
     this.timers = sources.timers;
     this.counters = sources.sessionCounters;
+    this.pot = sources.pots.create({
+      limit: 'http.streamsMax',
+      max: options.streamsMax,
+      things: 'streams',
+      wayOut: 'close one, or try again later',
+      isOldBound: true,
+    });
     this.users = new Quota(options.sessionsPerUserMax);
     this.addresses = new Quota(options.sessionsPerAddressMax);
   }
@@ -70,16 +86,11 @@ export class Streams implements StreamOwner, SessionSource {
   }
 
   /** Admits a stream, or throws a Problem at a limit. The stream ends with its response. */
-  admit(response: Response, principal: Principal, address: string): Stream {
-    const { streamsMax } = this.options;
+  admit(response: Response, { principal, address, account }: Caller): Stream {
     if (this.isStopping) throw shuttingDown();
-    if (this.streams.size >= streamsMax) {
-      throw refusal(
-        'too-many-sessions',
-        `This relay already has http.streamsMax (${streamsMax}) streams: try again later.`,
-      );
-    }
-    const stream = new Stream(response, principal, address, this);
+    const refused = this.pot.take(account);
+    if (refused) throw refusal('too-many-sessions', refused.sentence);
+    const stream = new Stream(response, principal, address, account, this);
     this.streams.add(stream);
     this.count(stream, principal, address);
     return stream;
@@ -100,9 +111,18 @@ export class Streams implements StreamOwner, SessionSource {
 
   /** Resolves when the stream is open or over. Rejects with a BrokerError. */
   open(stream: Stream, destinations: readonly SharedDestination[]): Promise<void> {
+    this.countSubscriptions(stream, destinations.length);
     stream.destinations = destinations;
     const requests = destinations.map((destination) => ({ destination, headers: NO_HEADERS }));
     return this.groups.joinAll(stream, requests, (groups) => stream.open(groups));
+  }
+
+  private countSubscriptions(stream: Stream, count: number): void {
+    // Its client may have gone during the checks
+    if (!this.streams.has(stream)) return;
+    const refused = this.sources.subscriptions.take(stream.account, count);
+    if (refused) throw refusal('too-many-subscriptions', refused.sentence);
+    this.subscriptions.set(stream, count);
   }
 
   /** Refuses new streams, ends the open ones within `windowMs`, and resolves when all have ended. */
@@ -119,7 +139,10 @@ export class Streams implements StreamOwner, SessionSource {
   ended(stream: Stream): void {
     this.users.release(stream);
     this.addresses.release(stream);
-    this.streams.delete(stream);
+    if (this.streams.delete(stream)) this.pot.release(stream.account);
+    const count = this.subscriptions.get(stream);
+    if (count !== undefined) this.sources.subscriptions.release(stream.account, count);
+    this.subscriptions.delete(stream);
     if (this.streams.size === 0) this.onEmpty?.();
   }
 }

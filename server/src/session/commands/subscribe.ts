@@ -29,12 +29,13 @@ export async function subscribe(session: CommandSession, frame: Frame): Promise<
   if (!session.canDeliver) return;
   const request = readRequest(session, frame);
   const { destination, key, ack } = request;
-  session.subscriptions.reserve(key, destination);
+  const isDedicated = needsDedicatedQueue(destination, ack, frame.headers);
+  session.subscriptions.reserve(key, destination, isDedicated);
   try {
     const permission = requireSubscribe(session, destination, frame.headers);
     if (permission) await permission;
     if (!session.canDeliver) return;
-    if (needsDedicatedQueue(destination, ack, frame.headers)) {
+    if (isDedicated) {
       const subscription = await subscribeDedicated(session, request);
       receipt(session, frame);
       subscription?.open();

@@ -1,16 +1,21 @@
 import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globals';
 import { BrokerError } from '../../../../server/src/brokers/broker.js';
 import type { SharedDestination } from '../../../../server/src/brokers/broker.js';
+import { createSubscriptionPots } from '../../../../server/src/delivery/subscription-pots.js';
 import { Subscriptions } from '../../../../server/src/delivery/subscriptions.js';
 import { parseDestination } from '../../../../server/src/destinations/destination.js';
+import { SharedPots } from '../../../../server/src/load/shared-pots.js';
 import type { MemoryConnection } from '../../../support/memory-connection.js';
 import { Harness, pass, tick, useFakeTime } from '../session/harness.js';
 
 const topic = (key: string) => parseDestination(`/topic/${key}`, 'subscribe') as SharedDestination;
 
+const potsOf = (subscriptionsMax = 1_000, patternsMax = 1_000) =>
+  createSubscriptionPots(new SharedPots(), { subscriptionsMax, patternsMax });
+
 describe('Subscriptions', () => {
   test('a key is reserved before the request to the broker, and free after UNSUBSCRIBE', () => {
-    const subscriptions = new Subscriptions({ subscriptionsMax: 2, wildcardSubscriptionsMax: 2 });
+    const subscriptions = new Subscriptions({ subscriptionsMax: 2, wildcardSubscriptionsMax: 2 }, potsOf(), {});
     subscriptions.reserve('a', topic('a'));
     expect(() => subscriptions.reserve('a', topic('a'))).toThrow('The subscription "a" exists');
     expect(() => subscriptions.take('a')).toThrow('no subscription "a"');
@@ -26,7 +31,7 @@ describe('Subscriptions', () => {
   });
 
   test('subscriptions with wildcards have a separate limit, and UNSUBSCRIBE frees a place', () => {
-    const subscriptions = new Subscriptions({ subscriptionsMax: 10, wildcardSubscriptionsMax: 2 });
+    const subscriptions = new Subscriptions({ subscriptionsMax: 10, wildcardSubscriptionsMax: 2 }, potsOf(), {});
     const add = (key: string): void => {
       subscriptions.reserve(key, topic(key));
       subscriptions.set(key, { kind: 'shared', group: { destination: topic(key) } as never });

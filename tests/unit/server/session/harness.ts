@@ -5,6 +5,7 @@ import { Groups } from '../../../../server/src/delivery/groups.js';
 import { MessageEncoder } from '../../../../server/src/delivery/message-encoder.js';
 import { SlowPolicies } from '../../../../server/src/delivery/slow-policy.js';
 import type { SlowConsumerRule } from '../../../../server/src/delivery/slow-policy.js';
+import { countingPatterns, createSubscriptionPots } from '../../../../server/src/delivery/subscription-pots.js';
 import { Accounts } from '../../../../server/src/load/accounts.js';
 import { RateLimiter } from '../../../../server/src/load/rate-limiter.js';
 import { SharedPots } from '../../../../server/src/load/shared-pots.js';
@@ -93,6 +94,8 @@ export class Harness {
   readonly load = { isOverloaded: false };
   readonly counters = new SessionCounters();
   readonly messages = new MessageEncoder('r', OPTIONS.messageMaxBytes);
+  readonly pots = new SharedPots();
+  readonly subscriptionPots = createSubscriptionPots(this.pots, { subscriptionsMax: 1_000, patternsMax: 1_000 });
   readonly groups: Groups;
   readonly sessions: Sessions;
   readonly options: SessionOptions;
@@ -107,7 +110,9 @@ export class Harness {
     const { broker, timers, counters, messages } = this;
     const policies = new SlowPolicies(slowConsumers);
     this.options = { ...OPTIONS, ...session };
-    this.groups = new Groups((...request) => broker.subscribe(...request), messages, counters, policies);
+    const { pots, subscriptionPots } = this;
+    const subscribe = countingPatterns((...request) => broker.subscribe(...request), subscriptionPots.patterns);
+    this.groups = new Groups(subscribe, messages, counters, policies);
     const nothing = (): void => {};
     const log = {
       debug: nothing,
@@ -130,7 +135,8 @@ export class Harness {
       createRateLimiter: (perSecond) => new RateLimiter(perSecond),
       counters,
       accounts: new Accounts({ checksLogins: false, exempt: [], isProxy: () => false }),
-      pots: new SharedPots(),
+      pots,
+      subscriptionPots,
       log,
       pacedLog: log,
     };
@@ -176,6 +182,7 @@ export class Harness {
       ...(this.groups.size > 0 ? [`${this.groups.size} groups`] : []),
       ...(this.timers.size > 0 ? [`${this.timers.size} timers`] : []),
       ...(this.sessions.size > 0 ? [`${this.sessions.size} sessions`] : []),
+      ...this.pots.all().flatMap(({ limit, used }) => (used > 0 ? [`${used} of ${limit}`] : [])),
       ...broker.openSubscriptions.map(({ destination }) => `subscription to ${destination.text}`),
       ...broker.openChannels.map(({ owner }) => `channel of ${owner.sessionId}`),
     ];

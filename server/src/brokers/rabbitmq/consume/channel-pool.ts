@@ -2,6 +2,9 @@
  * Connections for consuming, opened on demand. There are several, because RabbitMQ and AMQP limit the channels of a
  * connection and the broker reads each connection with one process. A lease stands for one channel.
  */
+import type { Account } from '../../../load/accounts.js';
+import type { SharedPot } from '../../../load/shared-pot.js';
+import type { SharedPots } from '../../../load/shared-pots.js';
 import { BrokerError } from '../../broker.js';
 import { AmqpConnection } from '../amqp/amqp-connection.js';
 import { ScratchChannels } from '../amqp/scratch-channels.js';
@@ -30,7 +33,21 @@ export class ChannelPool {
   private readonly links = new Map<Link, number>();
   private opened = 0;
 
-  constructor(private readonly options: RabbitMqOptions) {}
+  private readonly pot: SharedPot;
+
+  constructor(
+    private readonly options: RabbitMqOptions,
+    pots: SharedPots,
+  ) {
+    const { connectionsMax, channelsPerConnection } = options;
+    this.pot = pots.create({
+      limit: 'rabbitmq.connectionsMax',
+      max: connectionsMax * channelsPerConnection,
+      things: 'channels for queue subscriptions',
+      wayOut: 'end some queue subscriptions, or try again later',
+      isOldBound: true,
+    });
+  }
 
   get connections(): number {
     return this.links.size;
@@ -43,13 +60,24 @@ export class ChannelPool {
   }
 
   /** Throws `too-many-channels`. */
-  lease(): Lease {
-    const link = this.linkWithRoom();
+  lease(account: Account): Lease {
+    const refusal = this.pot.take(account);
+    if (refusal) throw new BrokerError('too-many-channels', refusal.sentence);
+    try {
+      return this.leaseFrom(this.linkWithRoom(), account);
+    } catch (error) {
+      this.pot.release(account);
+      throw error;
+    }
+  }
+
+  private leaseFrom(link: Link, account: Account): Lease {
     this.links.set(link, this.links.get(link)! + 1);
     let isReleased = false;
     const release = (): void => {
       if (isReleased) return;
       isReleased = true;
+      this.pot.release(account);
       this.returnTo(link);
     };
     return { link, release };

@@ -5,6 +5,7 @@
  */
 import type { Channel, ChannelModel, ConsumeMessage } from 'amqplib';
 import type { ConsumerOptions } from '../../../destinations/queue-options.js';
+import type { Account } from '../../../load/accounts.js';
 import { BrokerError } from '../../broker.js';
 import { answersConsume, REPLY, replyCode, toBrokerError } from '../amqp/amqp-errors.js';
 import { faultOf, UNREADABLE } from '../amqp/content-header.js';
@@ -28,6 +29,7 @@ export class ConsumerChannel implements ChannelUser<Channel> {
 
   constructor(
     private readonly lease: Lease,
+    private readonly account: Account,
     private readonly topology: Topology,
     private readonly options: RabbitMqOptions,
     private readonly onRefused: (consumer: QueueConsumer, error: BrokerError) => void,
@@ -100,7 +102,7 @@ export class ConsumerChannel implements ChannelUser<Channel> {
   private async attach(consumer: QueueConsumer, channel: Channel, ledger: DeliveryLedger): Promise<void> {
     const { queue, prefetch, exclusive } = consumer.plan;
     try {
-      consumer.competitors = await this.topology.provide(consumer.plan);
+      consumer.competitors = await this.topology.provide(consumer.plan, this.account);
       const resumeAt = await consumer.stream?.resumeAt();
       if (this.channel.current !== channel || consumer.isEnded) return;
       await channel.prefetch(prefetch);

@@ -40,6 +40,8 @@ export class SessionChannel implements BrokerChannel {
   private readonly retries = new Set<NodeJS.Timeout>();
   /** Deleted when the session ends. */
   private readonly ownQueues = new Set<string>();
+  /** Consumers whose queues count as used. */
+  private readonly using = new Set<QueueConsumer>();
 
   constructor(
     private readonly owner: ChannelOwner,
@@ -75,7 +77,9 @@ export class SessionChannel implements BrokerChannel {
   private async begin(plan: QueuePlan, target: Consumer): Promise<QueueConsumer> {
     this.refuseIfClosed();
     const { topology, options } = this.context;
-    const competitors = await topology.provide(plan);
+    // Without room for a channel, no queue is made
+    const main = (this.main ??= this.openChannel());
+    const competitors = await topology.provide(plan, this.owner.account);
     // The session has ended meanwhile, and cannot know this queue
     if (this.isForgetting && isDurableName(plan.queue)) await this.deleteQueue(plan.queue);
     this.refuseIfClosed();
@@ -83,8 +87,10 @@ export class SessionChannel implements BrokerChannel {
     if (plan.exclusive && competitors > 0) throw inUse(plan.queue);
     if (plan.lifetime === 'session' || plan.lifetime === 'subscription') this.ownQueues.add(plan.queue);
     const consumer = new QueueConsumer(plan, target);
-    this.place(consumer, this.channelFor(plan, competitors));
+    this.using.add(consumer);
+    topology.made.used(plan.queue);
     try {
+      this.place(consumer, this.channelFor(plan, main, competitors));
       await answeredWithin(
         consumer.started.promise,
         options.publishTimeoutMs,
@@ -102,17 +108,16 @@ export class SessionChannel implements BrokerChannel {
   }
 
   /** A single competitor may be exclusive; several cannot be. Consumer arguments may be wrong for the queue's type. */
-  private channelFor({ consumer }: QueuePlan, competitors: number): ConsumerChannel {
+  private channelFor({ consumer }: QueuePlan, main: ConsumerChannel, competitors: number): ConsumerChannel {
     const mayBeRefused = competitors === 1 || Object.keys(consumer).length > 0;
-    this.main ??= this.openChannel();
-    return mayBeRefused && this.main.size > 0 ? this.openChannel() : this.main;
+    return mayBeRefused && main.size > 0 ? this.openChannel() : main;
   }
 
   private openChannel(): ConsumerChannel {
     const { pool, topology, options } = this.context;
-    const lease = pool.lease();
+    const lease = pool.lease(this.owner.account);
     const refused = (consumer: QueueConsumer, error: BrokerError): void => this.refused(consumer, error);
-    const channel = new ConsumerChannel(lease, topology, options, refused);
+    const channel = new ConsumerChannel(lease, this.owner.account, topology, options, refused);
     this.channels.add(channel);
     return channel;
   }
@@ -127,7 +132,7 @@ export class SessionChannel implements BrokerChannel {
     const { reconnectMinMs, reconnectMaxMs, heartbeatSeconds, publishTimeoutMs } = this.context.options;
     // RabbitMQ drops a dead connection, and its exclusive consumers, after two to three heart-beats
     const patienceMs = Math.max(publishTimeoutMs, heartbeatSeconds * 3000);
-    if (!consumer.failed(error, patienceMs)) return;
+    if (!consumer.failed(error, patienceMs)) return this.stopUsing(consumer);
     const timer = setTimeout(
       () => {
         this.retries.delete(timer);
@@ -165,12 +170,17 @@ export class SessionChannel implements BrokerChannel {
   private async end(consumer: QueueConsumer, forget: boolean): Promise<void> {
     if (consumer.isEnded && !this.channelOf.has(consumer)) return;
     consumer.end();
+    this.stopUsing(consumer);
     await this.channelOf.get(consumer)?.remove(consumer);
     this.leave(consumer);
     const { queue, lifetime } = consumer.plan;
     if (lifetime !== 'subscription' && !(forget && lifetime === 'until-forgotten')) return;
     // A quorum queue counts a consumer until all is settled. In that case the queue is deleted with the session
     if (await this.deleteQueue(queue)) this.ownQueues.delete(queue);
+  }
+
+  private stopUsing(consumer: QueueConsumer): void {
+    if (this.using.delete(consumer)) this.context.topology.made.left(consumer.plan);
   }
 
   private get isClosed(): boolean {
@@ -189,6 +199,7 @@ export class SessionChannel implements BrokerChannel {
       consumer.end();
       if (this.isForgetting && isDurableName(consumer.plan.queue)) this.ownQueues.add(consumer.plan.queue);
     }
+    for (const consumer of this.using) this.stopUsing(consumer);
     this.channelOf.clear();
     await Promise.all([...this.channels].map((channel) => channel.close()));
     await Promise.all([...this.ownQueues].map((queue) => this.deleteQueue(queue)));

@@ -198,7 +198,7 @@ export class Publisher implements ChannelUser<ConfirmChannel> {
       return;
     }
     this.topology.forgetQueue(queue, declaration);
-    outgoing.returned = this.topology.ensureQueue(queue, declaration);
+    outgoing.returned = this.topology.ensureQueue(queue, declaration, outgoing.route.account);
     outgoing.returned.catch(() => undefined);
   }
 

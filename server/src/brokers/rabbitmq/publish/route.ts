@@ -1,5 +1,6 @@
 /** The target of a SEND in AMQP's terms. */
 import type { Destination } from '../../../destinations/destination.js';
+import type { Account } from '../../../load/accounts.js';
 import { BrokerError } from '../../broker.js';
 import type { Message } from '../../broker.js';
 import { declarationFor, keyOfUser } from '../../queue-plan.js';
@@ -15,12 +16,19 @@ export interface Route {
   readonly declaration?: QueueDeclaration;
   /** The key names a queue that another program creates. A message to a missing queue is refused. */
   readonly mustExist?: true;
+  /** The account that the queue counts for. */
+  readonly account?: Account;
 }
 
 const DEFAULT_EXCHANGE = '';
 
 /** Throws a BrokerError. */
-export function routeFor(destination: Destination, message: Message, config: RabbitMqOptions): Route {
+export function routeFor(
+  destination: Destination,
+  message: Message,
+  config: RabbitMqOptions,
+  account?: Account,
+): Route {
   switch (destination.kind) {
     case 'topic':
       return { exchange: config.topicExchange, key: destination.key };
@@ -31,7 +39,7 @@ export function routeFor(destination: Destination, message: Message, config: Rab
     case 'queue': {
       const { queue } = destination;
       const declaration = declarationFor(message.headers, 'send', config);
-      return { exchange: DEFAULT_EXCHANGE, key: queue, queue, ...(declaration && { declaration }) };
+      return { exchange: DEFAULT_EXCHANGE, key: queue, queue, account, ...(declaration && { declaration }) };
     }
     case 'amq-queue':
       return { exchange: DEFAULT_EXCHANGE, key: destination.queue, mustExist: true };

@@ -126,7 +126,7 @@ describe('limits', () => {
     await desk.send('/queue/1', 'x');
     await desk.send('/queue/2', 'x');
     await expect(desk.send('/queue/3', 'x')).rejects.toMatchObject({
-      code: 'access-refused',
+      code: 'too-many-queues',
       message: expect.stringMatching(/queuesMax \(2\)/),
     });
     await desk.send('/queue/1', 'y');

@@ -6,6 +6,7 @@ import type { StoredMessage } from '../../../../../server/src/brokers/memory/sto
 export const stored = (position: number, rest: Partial<StoredMessage> = {}): StoredMessage => ({
   message: new ExchangeMessage({ headers: new Map(), body: Buffer.from('four') }, '', 'q', 'amq.topic'),
   bytes: 100,
+  payer: undefined,
   priority: 0,
   expiresAt: Infinity,
   position,

@@ -1,8 +1,14 @@
 import { expect, test } from '@jest/globals';
 import type { Channel } from 'amqplib';
 import type { QueuePlan } from '../../../../../server/src/brokers/queue-plan.js';
+import { QueuePots } from '../../../../../server/src/brokers/queue-pots.js';
 import type { ScratchChannels } from '../../../../../server/src/brokers/rabbitmq/amqp/scratch-channels.js';
+import { MadeQueues } from '../../../../../server/src/brokers/rabbitmq/made-queues.js';
 import { Topology } from '../../../../../server/src/brokers/rabbitmq/topology.js';
+import { SharedPots } from '../../../../../server/src/load/shared-pots.js';
+
+const BOUNDS = { queuesMax: 100, durableQueuesMax: 100, replyQueuesMax: 100 };
+const made = () => new MadeQueues(new QueuePots(new SharedPots(), 'rabbitmq', BOUNDS));
 
 /** A broker where another client may recreate a declared queue with other arguments. */
 function setUp(isReplaced: boolean) {
@@ -10,6 +16,10 @@ function setUp(isReplaced: boolean) {
   let declared = 0;
   const channel = {
     checkExchange: () => Promise.resolve({}),
+    checkQueue: (queue: string) => {
+      calls.push(`look for ${queue}`);
+      return Promise.reject(Object.assign(new Error('404'), { code: 404 }));
+    },
     assertQueue: (queue: string) => {
       calls.push(`declare ${queue}`);
       if (++declared > 1 && isReplaced) return Promise.reject(Object.assign(new Error('406'), { code: 406 }));
@@ -19,7 +29,7 @@ function setUp(isReplaced: boolean) {
     unbindQueue: (queue: string, exchange: string, key: string) => calls.push(`unbind ${queue} ${exchange} ${key}`),
   };
   const scratch = { run: (work: (channel: Channel) => unknown) => work(channel as unknown as Channel) };
-  return { calls, topology: new Topology(scratch as unknown as ScratchChannels) };
+  return { calls, topology: new Topology(scratch as unknown as ScratchChannels, made()) };
 }
 
 const plan = (queue: string): QueuePlan => ({
@@ -34,26 +44,30 @@ const plan = (queue: string): QueuePlan => ({
 
 test('a queue that other clients can create is checked again after its binding', async () => {
   const { calls, topology } = setUp(false);
-  expect(await topology.provide(plan('jobs'))).toBe(7);
-  expect(calls).toEqual(['declare jobs', 'bind jobs amq.topic k', 'declare jobs']);
+  expect(await topology.provide(plan('jobs'), undefined)).toBe(7);
+  expect(calls).toEqual(['look for jobs', 'declare jobs', 'bind jobs amq.topic k', 'declare jobs']);
 });
 
 test('a queue that was recreated with other arguments loses its binding', async () => {
   const { calls, topology } = setUp(true);
-  await expect(topology.provide(plan('jobs'))).rejects.toMatchObject({ code: 'queue-conflict' });
+  await expect(topology.provide(plan('jobs'), undefined)).rejects.toMatchObject({ code: 'queue-conflict' });
   expect(calls.at(-1)).toBe('unbind jobs amq.topic k');
 });
 
 test('a queue with a reserved name is bound without a second check', async () => {
   const { calls, topology } = setUp(true);
-  await topology.provide(plan('stomp-relay.durable.x'));
-  expect(calls).toEqual(['declare stomp-relay.durable.x', 'bind stomp-relay.durable.x amq.topic k']);
+  await topology.provide(plan('stomp-relay.durable.x'), undefined);
+  expect(calls).toEqual([
+    'look for stomp-relay.durable.x',
+    'declare stomp-relay.durable.x',
+    'bind stomp-relay.durable.x amq.topic k',
+  ]);
 });
 
 test('both spellings of a key are bound, and unbound', async () => {
   const binding = { exchange: 'stomp-relay.user', key: "x.o'b", otherKey: 'x.o%27b', arguments: {} };
   const { calls, topology } = setUp(true);
-  await expect(topology.provide({ ...plan('jobs'), binding })).rejects.toMatchObject({ code: 'queue-conflict' });
+  await expect(topology.provide({ ...plan('jobs'), binding }, undefined)).rejects.toMatchObject({ code: 'queue-conflict' });
   const keys = ["stomp-relay.user x.o'b", 'stomp-relay.user x.o%27b'];
   expect(calls.filter((call) => call.startsWith('bind'))).toEqual(keys.map((key) => `bind jobs ${key}`));
   expect(calls.filter((call) => call.startsWith('unbind'))).toEqual(keys.map((key) => `unbind jobs ${key}`));
@@ -77,7 +91,7 @@ test.each<[string, number | undefined, object | undefined]>([
     checkExchange: (name: string) => Promise.resolve(calls.push(`check ${name}`)),
   };
   const scratch = { run: (work: (channel: Channel) => unknown) => work(channel as unknown as Channel) };
-  const topology = new Topology(scratch as unknown as ScratchChannels);
+  const topology = new Topology(scratch as unknown as ScratchChannels, made());
   const ensured = topology.ensureTopicExchange('x');
   await (refusal ? expect(ensured).rejects.toMatchObject(refusal) : ensured);
   expect(topology.knowsExchange('x')).toBe(refusal === undefined);

@@ -62,7 +62,7 @@ test('each message is prepared and published before the next one; confirms overl
     publish: () => new Promise((resolve) => confirms.push(resolve)),
     prepare: (key) => (key === 'b' ? new Promise((resolve) => setImmediate(resolve)) : undefined),
   });
-  const results = publisher.publish(ANN, messages('a', 'b', 'c'), batch());
+  const results = publisher.publish({ principal: ANN, account: undefined }, messages('a', 'b', 'c'), batch());
   while (confirms.length < 3) await new Promise((resolve) => setImmediate(resolve));
   expect(calls).toEqual(['prepare a', 'publish a', 'prepare b', 'publish b', 'prepare c', 'publish c']);
   confirms.forEach((confirm) => confirm());
@@ -74,7 +74,11 @@ test('a request waits for an unavailable broker once, not for each message', asy
   const { calls, counters, publisher } = setUp({
     prepare: (key) => (key === 'b' ? Promise.reject(away()) : undefined),
   });
-  const results = await publisher.publish(ANN, messages('a', 'b', 'c', 'd'), batch());
+  const results = await publisher.publish(
+    { principal: ANN, account: undefined },
+    messages('a', 'b', 'c', 'd'),
+    batch(),
+  );
   expect(codes(results)).toEqual(['confirmed', 'broker-unavailable', 'broker-unavailable', 'broker-unavailable']);
   expect(calls).not.toContain('prepare c');
   expect(counters.messages).toEqual({ confirmed: 1, unroutable: 0, refused: 3 });
@@ -88,10 +92,15 @@ test('a repeated request publishes only the messages without a final result', as
       return key === 'c' && isAway ? Promise.reject(away()) : undefined;
     },
   });
-  const first = await publisher.publish(ANN, messages('a', 'b', 'c'), batch());
+  const first = await publisher.publish({ principal: ANN, account: undefined }, messages('a', 'b', 'c'), batch());
   isAway = false;
   calls.length = 0;
-  const second = await publisher.publish(ANN, messages('a', 'b', 'c'), batch(), first);
+  const second = await publisher.publish(
+    { principal: ANN, account: undefined },
+    messages('a', 'b', 'c'),
+    batch(),
+    first,
+  );
   expect(codes(second)).toEqual(['confirmed', 'exchange-not-found', 'confirmed']);
   expect(calls).toEqual(['prepare c', 'publish c']);
   expect(counters.messages).toEqual({ confirmed: 2, unroutable: 0, refused: 2 });
@@ -99,14 +108,17 @@ test('a repeated request publishes only the messages without a final result', as
 
 test('messages after publishTimeoutMs are not published', async () => {
   const { calls, publisher } = setUp({ prepare: () => new Promise((resolve) => setTimeout(resolve, 20)) }, 10);
-  expect(codes(await publisher.publish(ANN, messages('a', 'b'), batch()))).toEqual(['confirmed', 'overloaded']);
+  expect(codes(await publisher.publish({ principal: ANN, account: undefined }, messages('a', 'b'), batch()))).toEqual([
+    'confirmed',
+    'overloaded',
+  ]);
   expect(calls).not.toContain('prepare b');
 });
 
 test('an internal error is reported for the log, but the client does not see it', async () => {
   const fault = new TypeError('secret details');
   const { failures, publisher } = setUp({ publish: () => Promise.reject(fault) });
-  const [result] = await publisher.publish(ANN, messages('a'), batch());
+  const [result] = await publisher.publish({ principal: ANN, account: undefined }, messages('a'), batch());
   expect(JSON.stringify(result)).toMatch(/internal-error/);
   expect(JSON.stringify(result)).not.toMatch(/secret/);
   expect(failures).toEqual([fault]);
@@ -117,7 +129,7 @@ test('costly messages are handled in several turns of the event loop', async () 
   const { calls, publisher } = setUp({ prepare: () => void (now += 6) }, 60_000);
   const texts = Array.from({ length: 100 }, (_, index) => String(index));
   const slices = new BatchTurns(() => now).begin();
-  const published = publisher.publish(ANN, messages(...texts), slices);
+  const published = publisher.publish({ principal: ANN, account: undefined }, messages(...texts), slices);
   let most = 0;
   for (let seen = 0; seen < 2 * texts.length; seen += calls.splice(0).length) {
     await new Promise((resolve) => setImmediate(resolve));

@@ -5,9 +5,11 @@ import type { Response } from 'express';
 import type { Principal } from '../../../../../server/src/auth/auth.js';
 import type { SharedDestination } from '../../../../../server/src/brokers/broker.js';
 import { Groups } from '../../../../../server/src/delivery/groups.js';
+import { createSubscriptionPots } from '../../../../../server/src/delivery/subscription-pots.js';
 import { EventEncoder } from '../../../../../server/src/http/streams/event-encoder.js';
 import type { Stream } from '../../../../../server/src/http/streams/stream.js';
 import { Streams } from '../../../../../server/src/http/streams/streams.js';
+import { SharedPots } from '../../../../../server/src/load/shared-pots.js';
 import { SessionCounters } from '../../../../../server/src/session/session-counters.js';
 import { TimerWheel } from '../../../../../server/src/timing/timer-wheel.js';
 import { ScriptedBroker } from '../../../../support/scripted-broker.js';
@@ -26,6 +28,7 @@ const OPTIONS = {
   closeTimeoutMs: 1_000,
 };
 const ANONYMOUS: Principal = { name: 'anonymous', anonymous: true, claims: {} };
+const CALLER = { principal: ANONYMOUS, address: '127.0.0.1', account: undefined };
 
 /** The kernel accepts all bytes until the test sets `isStalled`. */
 class FakeResponse extends EventEmitter {
@@ -84,13 +87,16 @@ beforeEach(() => {
     0,
   );
   const createDrain = () => ({ start() {}, stop() {} });
-  streams = new Streams(OPTIONS, { groups, sessionCounters: counters, timers: new TimerWheel(), createDrain });
+  const pots = new SharedPots();
+  const { subscriptions } = createSubscriptionPots(pots, { subscriptionsMax: 10_000, patternsMax: 1_000 });
+  const sources = { groups, pots, subscriptions, sessionCounters: counters, timers: new TimerWheel(), createDrain };
+  streams = new Streams(OPTIONS, sources);
 });
 afterEach(() => void jest.useRealTimers());
 
 async function opened(...keys: string[]): Promise<{ stream: Stream; response: FakeResponse }> {
   const response = new FakeResponse();
-  const stream = streams.admit(response as unknown as Response, ANONYMOUS, '127.0.0.1');
+  const stream = streams.admit(response as unknown as Response, CALLER);
   const destinations = keys.map((key): SharedDestination => {
     return { kind: 'topic', text: `/topic/${key}`, key, spelling: 'dots' };
   });
@@ -148,7 +154,7 @@ describe('the end of a stream', () => {
   test('before it is open writes nothing, and leaves no subscription', async () => {
     broker.holds.add('subscribe');
     const response = new FakeResponse();
-    const stream = streams.admit(response as unknown as Response, ANONYMOUS, '127.0.0.1');
+    const stream = streams.admit(response as unknown as Response, CALLER);
     const opening = streams.open(stream, [{ kind: 'topic', text: '/topic/a', key: 'a', spelling: 'dots' }]);
     response.disconnect();
     broker.release();

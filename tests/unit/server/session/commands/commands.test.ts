@@ -273,7 +273,12 @@ describe('SUBSCRIBE', () => {
     subscribe('s', '/topic/a', { ack: 'client', durable: 'true' });
     await tick();
     const [channel] = harness.broker.channels;
-    expect(channel?.owner).toEqual({ sessionId: 'session-1', user: 'ann', clientId: 'tab-1' });
+    expect(channel?.owner).toEqual({
+      sessionId: 'session-1',
+      user: 'ann',
+      clientId: 'tab-1',
+      account: 'address:192.0.2.1',
+    });
     expect(channel?.consumers[0]?.options).toMatchObject({ ack: 'client', subscriptionId: 's' });
     expect(channel?.consumers[0]?.options.headers.get('durable')).toBe('true');
   });
