@@ -48,8 +48,7 @@ export function sharesOfBroker(name: string, start: () => Promise<FloodedBroker>
         { ack: 'client', headers: new Map(Object.entries(headers)), subscriptionId: unique('id') },
         CONSUMER,
       );
-    const usedOf = (limit: string): number =>
-      flooded.pots.all().find((each) => each.limit.endsWith(`.${limit}`))!.used;
+    const usedOf = (limit: string): number => flooded.pots.all().find((each) => each.limit.endsWith(`.${limit}`))!.used;
     async function endAll(): Promise<void> {
       await Promise.all(channels.map((channel) => channel.close()));
       channels = [];

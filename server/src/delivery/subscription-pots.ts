@@ -1,6 +1,7 @@
 /** The subscriptions of all sessions and streams, and the patterns among them that a broker compares with each key. */
-import type { BrokerError } from '../brokers/broker.js';
+import type { BrokerError, SharedDestination } from '../brokers/broker.js';
 import { isPattern } from '../destinations/key-limits.js';
+import type { Account } from '../load/accounts.js';
 import type { PotRefusal, SharedPot } from '../load/shared-pot.js';
 import type { SharedPots } from '../load/shared-pots.js';
 import { StompError } from '../stomp/errors.js';
@@ -41,21 +42,20 @@ export function tooManySubscriptions({ sentence }: PotRefusal): StompError {
   return new StompError('too-many-subscriptions', sentence);
 }
 
-/** Counts each pattern that a group subscribes to, for the account of the client that came first. */
-export function countingPatterns(subscribe: Subscribe, patterns: SharedPot): Subscribe {
+/** Counts each pattern of groups once, for the account of its first subscriber. */
+export function countingPatterns(subscribe: Subscribe, pot: SharedPot): Subscribe {
+  const patterns = new CountedPatterns(pot);
   const subscribeCounted: Subscribe = async (destination, headers, listener, ended, account) => {
-    const refusal = patterns.take(account);
-    if (refusal) throw tooManySubscriptions(refusal);
-    const release = once(() => patterns.release(account));
+    const leave = patterns.join(idOf(destination), account);
     const end = (error: BrokerError): void => {
-      release();
+      leave();
       ended(error);
     };
     try {
       const subscription = await subscribe(destination, headers, listener, end, account);
-      return { close: (options) => subscription.close(options).finally(release) };
+      return { close: (options) => subscription.close(options).finally(leave) };
     } catch (error) {
-      release();
+      leave();
       throw error;
     }
   };
@@ -63,10 +63,32 @@ export function countingPatterns(subscribe: Subscribe, patterns: SharedPot): Sub
     isPattern(destination) ? subscribeCounted(destination, ...others) : subscribe(destination, ...others);
 }
 
-function once(action: () => void): () => void {
-  let isDone = false;
-  return () => {
-    if (!isDone) action();
-    isDone = true;
-  };
+const idOf = (destination: SharedDestination): string =>
+  destination.kind === 'user' ? JSON.stringify([destination.user, destination.name]) : destination.text;
+
+class CountedPatterns {
+  private readonly byId = new Map<string, { readonly account: Account; groups: number }>();
+
+  constructor(private readonly pot: SharedPot) {}
+
+  /** Returns the function that leaves it; calling that twice does no harm. Throws `too-many-subscriptions`. */
+  join(id: string, account: Account): () => void {
+    let pattern = this.byId.get(id);
+    if (!pattern) {
+      const refusal = this.pot.take(account);
+      if (refusal) throw tooManySubscriptions(refusal);
+      pattern = { account, groups: 0 };
+      this.byId.set(id, pattern);
+    }
+    const joined = pattern;
+    joined.groups++;
+    let isLeft = false;
+    return () => {
+      if (isLeft) return;
+      isLeft = true;
+      if (--joined.groups > 0) return;
+      this.byId.delete(id);
+      this.pot.release(joined.account);
+    };
+  }
 }

@@ -45,6 +45,40 @@ describe('Subscriptions', () => {
   });
 });
 
+describe('the pots of subscriptions', () => {
+  const LIMITS = { subscriptionsMax: 100, wildcardSubscriptionsMax: 100 };
+
+  test('count each subscription from its reservation to its end, or to that of the session', () => {
+    const pots = potsOf();
+    const subscriptions = new Subscriptions(LIMITS, pots, { account: 'user:a' });
+    subscriptions.reserve('a', topic('a'));
+    subscriptions.reserve('b', topic('b.*'), true);
+    subscriptions.reserve('c', topic('c.*'), false);
+    expect([pots.subscriptions.used, pots.patterns.used]).toEqual([3, 1]);
+    subscriptions.release('a');
+    subscriptions.set('b', { kind: 'shared', group: {} as never });
+    subscriptions.release('b'); // is no longer reserved
+    expect([pots.subscriptions.used, pots.patterns.used]).toEqual([2, 1]);
+    subscriptions.take('b');
+    expect([pots.subscriptions.used, pots.patterns.used]).toEqual([1, 0]);
+    subscriptions.close();
+    subscriptions.release('c');
+    subscriptions.set('c', { kind: 'shared', group: {} as never });
+    expect([pots.subscriptions.used, subscriptions.size]).toEqual([0, 0]);
+  });
+
+  test('refuse an account beyond its share, and take nothing then', () => {
+    const pots = potsOf(4, 2);
+    const [a, b] = ['user:a', 'user:b'].map((account) => new Subscriptions(LIMITS, pots, { account }));
+    a!.reserve('1', topic('1.*'), true);
+    expect(() => a!.reserve('2', topic('2.*'), true)).toThrow('limits.patternsMax (2)');
+    a!.reserve('2', topic('2'));
+    expect(() => a!.reserve('3', topic('3'))).toThrow('limits.subscriptionsMax (4)');
+    b!.reserve('1', topic('1.*'), true);
+    expect([pots.subscriptions.used, pots.patterns.used]).toEqual([3, 2]);
+  });
+});
+
 describe('DedicatedSubscription', () => {
   let harness: Harness;
   let client: MemoryConnection;
