@@ -8,6 +8,7 @@ import { connect } from 'amqplib';
 import type { ChannelModel, ConfirmChannel } from 'amqplib';
 import { runChatbot, startChatbot } from '../support/chatbot-service.js';
 import { codeBlocks } from '../support/code-blocks.js';
+import { eventually } from '../support/deadline.js';
 import { callManagement } from '../support/rabbitmq-api.js';
 import { privateNode } from '../support/rabbitmq.js';
 import type { RabbitNode } from '../support/rabbitmq.js';
@@ -93,6 +94,30 @@ test('a message that the user service publishes to amq.topic reaches a topic', a
   const channel = await openChannel();
   channel.publish('amq.topic', 'rows', Buffer.from('row'));
   expect((await client.expectFrame('MESSAGE')).body.toString()).toBe('row');
+});
+
+test('an expiry applies to queues of clients and to durable subscriptions, not to other queues of relays', async () => {
+  const client = await login('ada');
+  await client.receipt('SEND', { destination: '/queue/orders' });
+  await client.receipt('SUBSCRIBE', { id: 'd', destination: '/topic/t', durable: 'true' });
+  // The management page knows the policy of a queue some seconds later
+  const policies = await eventually(
+    async () => {
+      const queues = (await callManagement(node, 'GET', '/queues/relay')) as { name: string; policy?: string | null }[];
+      const known = ['orders', 'stomp-relay.durable.', 'stomp-relay.instance.'].map((start) =>
+        queues.find(({ name, policy }) => name.startsWith(start) && policy !== undefined),
+      );
+      return known.every((each) => each !== undefined) ? known.map((each) => each?.policy) : undefined;
+    },
+    30_000,
+    () => 'RabbitMQ does not show the policies of the queues',
+  );
+  expect(policies).toEqual(['forgotten queues', 'forgotten durable subscriptions', null]);
+}, 60_000);
+
+test('the vhost has limits', async () => {
+  const [limits] = (await callManagement(node, 'GET', '/vhost-limits/relay')) as { value: object }[];
+  expect(limits?.value).toEqual({ 'max-queues': 100_000, 'max-connections': 1_000 });
 });
 
 describe('the permissions of the user service', () => {

@@ -32,6 +32,7 @@ export class MadeQueues {
       max: COUNTED_MAX,
       ttl: COUNTED_MS,
       ttlAutopurge: true,
+      perf: performance,
       dispose: ({ account }, queue) => pots.release(queue, account),
     });
   }

@@ -4,7 +4,7 @@
  * requesting client. The memory is bounded and is cleared when the broker goes down. It forgets a queue or exchange at
  * any sign that it is gone.
  */
-import type { Channel, ConsumeMessage, Replies } from 'amqplib';
+import type { Channel, Replies } from 'amqplib';
 import { LRUCache } from 'lru-cache';
 import { isReservedName } from '../../destinations/destination.js';
 import type { Account } from '../../load/accounts.js';
@@ -16,6 +16,7 @@ import { REPLY, replyCode, toBrokerError } from './amqp/amqp-errors.js';
 import { bindingTable, checkBindingSize } from './amqp/binding-table.js';
 import type { ScratchChannels } from './amqp/scratch-channels.js';
 import type { MadeQueues } from './made-queues.js';
+import { consumeBriefly, deleteUnused } from './topology-steps.js';
 
 const REMEMBERED_MAX = 10_000;
 /** The time before an exchange that closed a shared publish channel is tried again. */
@@ -282,25 +283,6 @@ function ofAnotherType(exchange: string, cause: unknown): BrokerError {
     `The exchange "${exchange}" exists with another type or other properties, and the relay needs a durable topic ` +
     'exchange without arguments: delete it (no message is stored in it), and start the relay again.';
   return new BrokerError('queue-conflict', sentence, { cause });
-}
-
-/** Acknowledges early deliveries, which removes nothing from a stream. */
-function consumeBriefly(queue: string) {
-  return async (channel: Channel): Promise<void> => {
-    await channel.prefetch(1);
-    const onMessage = (message: ConsumeMessage | null): void => {
-      if (message) channel.ack(message);
-    };
-    const { consumerTag } = await channel.consume(queue, onMessage, { arguments: { 'x-stream-offset': 'next' } });
-    await channel.cancel(consumerTag);
-  };
-}
-
-/** Returns whether the queue is gone. */
-async function deleteUnused(channel: Channel, queue: string, isOurs: boolean): Promise<boolean> {
-  if (!isOurs && (await channel.checkQueue(queue)).consumerCount > 0) return false;
-  await channel.deleteQueue(queue);
-  return true;
 }
 
 /**

@@ -1,8 +1,11 @@
 import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globals';
+import type { SharedDestination } from '../../../../../server/src/brokers/broker.js';
 import { MemoryBroker } from '../../../../../server/src/brokers/memory/memory-broker.js';
 import type { MemoryOptions } from '../../../../../server/src/brokers/memory/memory-options.js';
 import { createConfig } from '../../../../../server/src/config.js';
-import { BrokerDesk, textOf } from '../../../../../server/src/contract/broker-desk.js';
+import { BrokerDesk, messageOf, textOf } from '../../../../../server/src/contract/broker-desk.js';
+import { publishTo } from '../../../../../server/src/contract/publish-to.js';
+import { parseDestination } from '../../../../../server/src/destinations/destination.js';
 
 const { memory, topicExchange, topics, queues } = createConfig();
 const desks: BrokerDesk[] = [];
@@ -130,6 +133,89 @@ describe('limits', () => {
       message: expect.stringMatching(/queuesMax \(2\)/),
     });
     await desk.send('/queue/1', 'y');
+  });
+});
+
+describe('the share of stored bytes', () => {
+  const BODY = 'x'.repeat(1_000);
+  const send = (desk: BrokerDesk, to: string, account: string) =>
+    publishTo(desk.broker, parseDestination(to, 'send'), messageOf(BODY), { mandatory: false, account });
+
+  async function refusals(times: number, act: () => Promise<void>): Promise<number> {
+    let count = 0;
+    for (let i = 0; i < times; i++) await act().catch(() => count++);
+    return count;
+  }
+
+  test('counts a message to /queue for its sender', async () => {
+    const desk = await deskOf({ messagesMaxBytes: 40_000 });
+    expect(await refusals(40, () => send(desk, '/queue/q', 'user:flood'))).toBeGreaterThan(20);
+    await expect(send(desk, '/queue/q', 'user:flood')).rejects.toMatchObject({
+      code: 'publish-refused',
+      message: expect.stringContaining('memory.messagesMaxBytes (40000)'),
+    });
+    await send(desk, '/queue/q', 'user:other');
+  });
+
+  test('counts a message to a bound queue for the maker of the queue, which loses its oldest messages', async () => {
+    const desk = await deskOf({ messagesMaxBytes: 40_000 });
+    const owner = { sessionId: 's', user: 'idle', clientId: undefined, account: 'user:idle' };
+    const channel = desk.broker.openChannel!(owner);
+    const consume = (id: string) =>
+      channel.consume(
+        parseDestination('/topic/t', 'subscribe') as SharedDestination,
+        { ack: 'client', headers: new Map([['durable', 'true']]), subscriptionId: id },
+        { deliver: () => undefined, ended: () => undefined },
+      );
+    await (await consume('a')).close();
+    expect(await refusals(100, () => send(desk, '/topic/t', 'user:sender'))).toBe(0);
+    expect(await refusals(5, () => send(desk, '/queue/q', 'user:sender'))).toBe(0);
+    await channel.close();
+  });
+
+  test('does not end a dead letter', async () => {
+    const desk = await deskOf({ messagesMaxBytes: 40_000 });
+    const to = { 'x-dead-letter-exchange': '', 'x-dead-letter-routing-key': 'dead' };
+    await desk.send('/queue/dead', 'first');
+    const { inbox } = await desk.channel().consume('/queue/rejected', { headers: to });
+    const dead = await desk.channel().consume('/queue/dead');
+    expect(textOf((await dead.inbox.next()).message)).toBe('first');
+    const message = messageOf(BODY, to);
+    const destination = parseDestination('/queue/rejected', 'send');
+    for (let i = 0; i < 12; i++) {
+      await publishTo(desk.broker, destination, message, { mandatory: false, account: 'user:a' });
+    }
+    for (let i = 0; i < 12; i++) await send(desk, '/queue/full', 'user:b').catch(() => undefined);
+    for (const delivery of await inbox.take(12)) delivery.settle('drop');
+    expect(await dead.inbox.take(12)).toHaveLength(12);
+  });
+});
+
+describe('an unused queue', () => {
+  test('is deleted after unusedQueueExpiresMs; each SEND and a consumer keep it', async () => {
+    jest.useFakeTimers({ now: 1_000, doNotFake: ['setImmediate', 'nextTick', 'queueMicrotask'] });
+    try {
+      const desk = await deskOf({ unusedQueueExpiresMs: 1_000 });
+      const isThere = async (queue: string) => {
+        const sent = desk.send(`/amq/queue/${queue}`, 'x', {}, true);
+        return sent.then(
+          () => true,
+          () => false,
+        );
+      };
+      await desk.send('/queue/used', '1');
+      await desk.send('/queue/unused', '1');
+      const consumed = await desk.channel().consume('/queue/consumed');
+      jest.advanceTimersByTime(900);
+      await desk.send('/queue/used', '2');
+      jest.advanceTimersByTime(900);
+      expect([await isThere('used'), await isThere('unused'), await isThere('consumed')]).toEqual([true, false, true]);
+      await consumed.subscription.close();
+      jest.advanceTimersByTime(1_100);
+      expect([await isThere('used'), await isThere('consumed')]).toEqual([false, false]);
+    } finally {
+      jest.useRealTimers();
+    }
   });
 });
 
