@@ -150,3 +150,19 @@ async function allBound(broker: RabbitMqBroker): Promise<void> {
   const settled = () => (broker.isUp && broker.gauges.pendingBindings === 0 ? true : undefined);
   await eventually(settled, DEADLINE_MS, () => `${broker.gauges.pendingBindings} bindings are pending`);
 }
+
+test('keys of the topic exchange, by /exchange, cost no queue and no channel', async () => {
+  const root = uniqueName('shared');
+  const broker = await brokers.start();
+  const inbox = new Inbox<string>();
+  await broker.subscribe(shared(`/topic/${root}.0`), NO_HEADERS, () => undefined);
+  const before = ((await vhost.api('GET', 'queues')) as unknown[]).length;
+  for (let i = 0; i < 20; i++) {
+    const destination = shared(`/exchange/amq.topic/${root}.${i}`);
+    await broker.subscribe(destination, NO_HEADERS, (_message, key) => inbox.add(key));
+  }
+  expect(((await vhost.api('GET', 'queues')) as unknown[]).length).toBe(before);
+  expect(broker.gauges).toMatchObject({ exchangeQueues: 0, consumeChannels: 0 });
+  await send(broker, `/topic/${root}.7`, message('x'));
+  expect(await inbox.next()).toBe(`${root}.7`);
+});
