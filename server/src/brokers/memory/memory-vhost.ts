@@ -116,7 +116,9 @@ export class MemoryVhost implements QueueHost {
     const { exchange, routingKey, headers } = message;
     const routes = exchange === '' ? NO_ROUTES : this.exchange(exchange).match(routingKey, headers);
     const queues = exchange === '' ? this.queueNamed(routingKey) : queuesOf(routes);
-    const refusal = queues.length > 0 ? this.refuseAll(messageBytes(message) * queues.length) : undefined;
+    // A single queue without other receivers refuses by itself
+    const isShared = routes.length > 0 && queues.length > 0;
+    const refusal = isShared ? this.refuseAll(messageBytes(message) * queues.length) : undefined;
     if (refusal) return storageRefusal(refusal);
     let fate: Fate = routes.length + queues.length > 0 ? 'taken' : 'unroutable';
     for (let i = 0; i < routes.length; i++) routes[i]!.listeners.deliver(message, routingKey);
