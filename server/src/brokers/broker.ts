@@ -283,7 +283,7 @@ export interface Broker {
    * Resolves when no message published from now on can be missed, on this or any other instance. `headers` are those of
    * SUBSCRIBE: `x-match`, `arg-NAME` and `arg-type-NAME` become the binding's arguments. The subscription outlives the
    * broker's absence: after a reconnect the broker sets it up again. If that fails, `ended` is called once, as the last
-   * call. What the subscription costs counts for `account`.
+   * call. The costs of the subscription count for `account`.
    */
   subscribe(
     destination: SharedDestination,

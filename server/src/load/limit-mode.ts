@@ -1,6 +1,6 @@
 /**
- * The dry run of new limits (`limits.mode`). In the mode `report` a new limit refuses nothing: what it would refuse is
- * logged, and the limit counts it. A limit with an older release's meaning does not ask here.
+ * The dry run of new limits (`limits.mode`). In the mode `report` a new limit refuses nothing. The log has a line for
+ * each refusal that it would have made, and the limit counts them. Limits of earlier versions do not ask here.
  */
 import type { Log } from '../process/log.js';
 

@@ -14,13 +14,13 @@ export interface PotRules {
   readonly max: number;
   /** The things that are counted, in the plural. */
   readonly things: string;
-  /** What a refused client can do, as the end of a sentence: `delete some, or raise the limit`. */
+  /** The way out for a refused client, as the end of a sentence: `delete some, or raise the limit`. */
   readonly wayOut: string;
   /** True if only the shares are new: then the bound itself holds in every `limits.mode`. */
   readonly isOldBound?: boolean;
 }
 
-/** What refuses: the pot is full, or the account has its share. */
+/** The reason of a refusal: the pot is full, or the account has its share. */
 export type Bound = 'pot' | 'share';
 
 export interface PotRefusal {

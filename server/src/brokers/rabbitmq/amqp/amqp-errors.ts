@@ -57,7 +57,8 @@ function explain(reply: number | undefined, kind: Subject['kind'], name: string)
     case REPLY.preconditionFailed:
       return [
         'queue-conflict',
-        `${named} exists with other properties, or RabbitMQ refuses this combination: use the headers of its declaration, or another name.`,
+        `${named} exists with other properties, RabbitMQ refuses this combination, or the virtual host has its limit of queues: ` +
+          'use the headers of its declaration, or another name.',
       ];
     default:
       return [
