@@ -30,13 +30,18 @@ import { countingPatterns, createSubscriptionPots } from './delivery/subscriptio
 import { HttpComponents } from './http/http-components.js';
 import { Accounts } from './load/accounts.js';
 import { AdmissionQueue } from './load/admission-queue.js';
+import { planDescriptors } from './load/descriptor-plan.js';
+import type { DescriptorPlan } from './load/descriptor-plan.js';
 import { LimitMode } from './load/limit-mode.js';
 import { LoadMeter } from './load/load-meter.js';
 import { RateLimiter } from './load/rate-limiter.js';
+import { sessionLimits } from './load/session-limits.js';
 import { SharedPots } from './load/shared-pots.js';
+import { ClientGate } from './net/client-gate.js';
 import { isLoopback } from './net/loopback.js';
 import { TlsPort } from './net/tls-port.js';
 import { createProxyCheck } from './net/trusted-proxies.js';
+import { descriptorLimit } from './process/descriptor-limit.js';
 import { createLog } from './process/json-log.js';
 import type { Log } from './process/log.js';
 import { PacedLog } from './process/paced-log.js';
@@ -72,6 +77,8 @@ export interface Components {
   readonly timers: TimerWheel;
   readonly load: LoadMeter;
   readonly admissionQueue: AdmissionQueue;
+  readonly descriptors: DescriptorPlan;
+  readonly gate: ClientGate;
   /** True if no authenticator is configured; then only clients on this machine are served. */
   readonly isOpen: boolean;
   readonly drain: DrainOptions;
@@ -128,9 +135,11 @@ export function createComponents(config: Config, hooks: RelayHooks): Components 
     log,
     pacedLog,
   };
-  const limits = { ...config.limits, sessionsMax: config.sessionsMax };
+  const perHolder = sessionLimits(config.limits, checksLogins(config.auth, hooks), pots.mode, pacedLog);
+  const { sessionsMax, limits } = config;
   const drain = { ...config.drain, canMove: broker.capabilities.shared === true };
-  const sessions = new Sessions({ ...limits, drain }, context);
+  const sessions = new Sessions({ ...limits, sessionsMax, perHolder, drain }, context);
+  const { descriptors, gate } = createGate(config, pacedLog, sessions);
   const isOpen = allowsAnyone(config, hooks.authenticator !== undefined);
   const shared = {
     log,
@@ -146,15 +155,22 @@ export function createComponents(config: Config, hooks: RelayHooks): Components 
     isOpen,
     drain,
   };
-  const http = new HttpComponents(config, { ...shared, policy, messages, subscribe, subscriptionPots });
+  const http = new HttpComponents(config, {
+    ...shared,
+    perHolder,
+    policy,
+    messages,
+    subscribe,
+    subscriptionPots,
+  });
   const directory = new SessionDirectory([sessions, http.streams]);
   const revocationChannel = new RevocationChannel(broker, instanceId, log);
   const durable = new DurableDirectory(broker, log);
   const operations = new RelayOperations(directory, revocations, revocationChannel, durable, log);
   broker.on('down', (reason) => log.warn({ reason }, 'the broker is unavailable; sessions stay'));
   broker.on('up', () => log.info({ broker: broker.description }, 'the broker is available'));
-  const tls = createTlsPort(config, log);
-  return { ...shared, sessions, http, operations, revocationChannel, tls };
+  const tls = createTlsPort(config, gate, log);
+  return { ...shared, descriptors, gate, sessions, http, operations, revocationChannel, tls };
 }
 
 function createLoad({ loadShedding, limits }: Config, log: Log): Pick<Components, 'load' | 'admissionQueue'> {
@@ -195,6 +211,16 @@ function checksLogins({ authenticators }: Config['auth'], { authenticator }: Rel
   return authenticator !== undefined || authenticators.some(({ kind }) => kind !== 'anonymous');
 }
 
+function createGate(config: Config, log: Log, sessions: Sessions): Pick<Components, 'descriptors' | 'gate'> {
+  const descriptors = planDescriptors(descriptorLimit(), config);
+  const { limit: nofile, clientsMax, closingMax } = descriptors;
+  const onTurnedAway = (address: string, limit: string): void =>
+    log.warn({ address, limit, nofile, clientsMax }, 'a client was turned away before its session');
+  const gate = new ClientGate({ max: clientsMax, closingMax, onTurnedAway });
+  gate.addRoom(sessions.newcomers);
+  return { descriptors, gate };
+}
+
 function createAccounts({ auth, listen, shares }: Config, hooks: RelayHooks): Accounts {
   const isProxy = createProxyCheck(listen.trustedProxies);
   return new Accounts({ checksLogins: checksLogins(auth, hooks), exempt: shares.exempt, isProxy });
@@ -218,10 +244,10 @@ function authenticators(
   return all.length === 0 ? [openAuthenticator] : all;
 }
 
-function createTlsPort({ listen, session }: Config, log: Log): TlsPort | undefined {
+function createTlsPort({ listen, session }: Config, gate: ClientGate, log: Log): TlsPort | undefined {
   const { tls } = listen;
   if (tls === undefined) return undefined;
-  const bounds = { handshakeTimeoutMs: session.connectTimeoutMs, unfinishedMax: listen.httpConnectionsMax };
+  const bounds = { handshakeTimeoutMs: session.connectTimeoutMs, unfinishedMax: listen.httpConnectionsMax, gate };
   return usable('listen.tls', () => new TlsPort({ ...tls, ...bounds }, log));
 }
 

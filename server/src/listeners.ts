@@ -10,8 +10,10 @@ import type { Components } from './components.js';
 import type { Config } from './config.js';
 import { createHttpServer, hostPort, listen } from './http/http-server.js';
 import { createPublicApp } from './http/public-app.js';
+import { errorFrame } from './session/error-frame.js';
 import { chooseSubProtocol } from './stomp/negotiation.js';
 import { createHostCheck } from './transports/admission.js';
+import { createClientAddress } from './transports/client-address.js';
 import { createTcpTransport } from './transports/tcp.js';
 import type { TcpTransport } from './transports/tcp.js';
 import { websocketPaths } from './transports/websocket-paths.js';
@@ -24,6 +26,9 @@ export interface Listening {
   readonly url: string;
   readonly port: number;
 }
+
+const NO_DESCRIPTOR =
+  'This relay has no file descriptor left for another client (nofile): try again later. Its log has the details.';
 
 export class Listeners {
   /** Servers for clients. The admin port is not among them, because it answers until the end. */
@@ -39,9 +44,10 @@ export class Listeners {
     private readonly components: Components,
   ) {
     const { closeTimeoutMs } = config.websocket;
-    const { admissionQueue, sessions } = components;
+    const { admissionQueue, sessions, gate, tls } = components;
+    const fullAnswer = errorFrame('too-many-sessions', NO_DESCRIPTOR);
     this.tcp = createTcpTransport(
-      { ...config.tcp, closeTimeoutMs, tls: components.tls },
+      { ...config.tcp, closeTimeoutMs, tls, gate, fullAnswer },
       admissionQueue,
       sessions.accept,
       sessions.reject,
@@ -50,6 +56,7 @@ export class Listeners {
 
   /** Opens the configured ports. Resolves when all of them listen. */
   async open(admin: AdminSources): Promise<Listening[]> {
+    this.checkDescriptors();
     return [...(await this.openPublic()), ...(await this.openTcp()), ...(await this.openAdmin(admin))];
   }
 
@@ -84,6 +91,16 @@ export class Listeners {
     this.admin?.server.closeAllConnections();
     for (const server of this.servers) server.closeAllConnections();
     this.detach();
+  }
+
+  private checkDescriptors(): void {
+    const { gate, descriptors, log } = this.components;
+    const { limit, needed } = descriptors;
+    if (limit === undefined || limit >= needed) return;
+    log.warn(
+      { nofile: limit, needed, clientsMax: gate.max },
+      'the limit of open files (nofile) is too low for sessionsMax and listen.httpConnectionsMax: further clients are turned away',
+    );
   }
 
   private async openPublic(): Promise<Listening[]> {
@@ -121,7 +138,12 @@ export class Listeners {
   }
 
   private async openAdmin(sources: AdminSources): Promise<Listening[]> {
-    this.admin = await openAdminPort(this.config, sources, this.components.log);
+    this.admin = await openAdminPort(
+      this.config,
+      sources,
+      this.components.log,
+      this.components.descriptors.adminMax,
+    );
     return this.admin ? [this.admin.listening] : [];
   }
 
@@ -154,8 +176,12 @@ export class Listeners {
   }
 
   private createServer(app: http.RequestListener): http.Server {
+    const clientAddress = createClientAddress(this.config.listen.trustedProxies);
     const server = createHttpServer(app, {
       ...this.config.listen,
+      gate: this.components.gate,
+      addressOf: ({ socket, headers }) =>
+        clientAddress(socket.remoteAddress ?? '', headers['x-forwarded-for'] as string | undefined),
       tls: this.components.tls,
       connectTimeoutMs: this.config.session.connectTimeoutMs,
       onListenerFailed: (err) => this.components.pacedLog.error({ err }, 'an HTTP listener failed'),

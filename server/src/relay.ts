@@ -198,9 +198,10 @@ class ComposedRelay implements Relay {
   }
 
   private createMetrics(): Metrics {
-    const { sessions, counters, http, broker, load, admissionQueue, pots } = this.components;
+    const { sessions, counters, http, broker, load, admissionQueue, pots, gate } = this.components;
     const connections = () => this.listeners.connections;
-    const sources = { counters, http, load, admissionQueue, broker, pots, droppedLogLines };
+    const limits = { all: () => [...pots.all(), ...gate.limits()] };
+    const sources = { counters, http, load, admissionQueue, broker, pots: limits, droppedLogLines };
     return createMetrics({ sessions: () => sessions.size, connections, ...sources });
   }
 }

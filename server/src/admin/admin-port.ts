@@ -3,6 +3,7 @@ import type { Server } from 'node:http';
 import type { Config } from '../config.js';
 import { createHttpServer, hostPort, listen } from '../http/http-server.js';
 import type { OnRefused } from '../http/problem.js';
+import { openGate } from '../net/client-gate.js';
 import { isLoopback } from '../net/loopback.js';
 import type { Log } from '../process/log.js';
 import { PacedLog } from '../process/paced-log.js';
@@ -23,8 +24,16 @@ export interface AdminPort {
   readonly listening: { readonly kind: 'admin'; readonly url: string; readonly port: number };
 }
 
-/** Resolves with undefined if `listen.adminPort` is `off`. */
-export async function openAdminPort(config: Config, sources: AdminSources, log: Log): Promise<AdminPort | undefined> {
+/**
+ * Resolves with undefined if `listen.adminPort` is `off`. `connectionsMax`: the descriptors that are reserved for it, so
+ * that it answers when those for clients are used up.
+ */
+export async function openAdminPort(
+  config: Config,
+  sources: AdminSources,
+  log: Log,
+  connectionsMax: number,
+): Promise<AdminPort | undefined> {
   const { adminPort, adminHost, backlog } = config.listen;
   if (adminPort === 'off') return undefined;
   const { tokenHash, pageMax } = config.admin;
@@ -45,6 +54,8 @@ export async function openAdminPort(config: Config, sources: AdminSources, log: 
   });
   const server = createHttpServer(app, {
     ...config.listen,
+    httpConnectionsMax: Math.min(config.listen.httpConnectionsMax, connectionsMax),
+    gate: openGate(),
     tls: undefined, // listen.tls is only for the public port
     allowsNoHost: true, // for health checks of load balancers
     connectTimeoutMs: config.session.connectTimeoutMs,

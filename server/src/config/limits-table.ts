@@ -26,14 +26,15 @@ export const EFFECTS: Readonly<Record<string, string>> = {
   // New connections
   'listen.backlog':
     'the kernel leaves the connection unanswered; the client’s kernel tries again after 1 s, 3 s and so on',
-  'listen.httpConnectionsMax': 'HTTP 503 with `Retry-After`; with TLS the connection is cut off',
+  'listen.httpConnectionsMax':
+    'the network with the most connections loses its oldest; if that is the network of the new client: HTTP 503 with `Retry-After`; with TLS the connection is cut off',
   'listen.httpHeadersMaxBytes': 'HTTP 431',
   'limits.connectsPerSecondMax': `the session waits for up to \`loadShedding.waitMaxMs\`, then HTTP 503 with \`Retry-After\`; TCP: ${error('too-many-connects')}`,
   'loadShedding.lagMaxMs': 'from half of the limit on, the relay reads less from senders, and new sessions wait',
   'loadShedding.waitMaxMs': `HTTP 503 with \`Retry-After\`; TCP: ${error('overloaded')} or \`too-many-connects\``,
   'loadShedding.waitingMax': `HTTP 503 with \`Retry-After\`; TCP: ${error('overloaded')} or \`too-many-connects\``,
-  sessionsMax: error('too-many-sessions'),
-  'limits.sessionsBeforeLoginMax': error('too-many-sessions'),
+  sessionsMax: `${error('too-many-sessions')}, unless a session without a login makes room`,
+  'limits.sessionsBeforeLoginMax': `${error('too-many-sessions')} for the oldest session of the network with the most; if that is the network of the new client: for the new one`,
   'limits.sessionsPerAddressMax': error('too-many-address-sessions'),
   'limits.sessionsPerUserMax': error('too-many-user-sessions'),
   'session.connectTimeoutMs': `HTTP 408 before the handshake (a TLS handshake is cut off), then ${error('connect-timeout')}; an authenticator that takes longer: ${error('authentication-unavailable')}`,
@@ -121,6 +122,13 @@ export const EFFECTS: Readonly<Record<string, string>> = {
   stopTimeoutMs: 'the process ends and cuts off what is left',
 };
 
+/** The defaults that depend on other options. */
+const COMPUTED: Readonly<Record<string, string>> = {
+  'websocket.maxPayloadBytes': 'twice the largest frame',
+  'limits.sessionsPerAddressMax': '1,000',
+  'limits.sessionsPerUserMax': '1,000 where logins are checked, otherwise 0',
+};
+
 interface Limit {
   readonly path: string;
   readonly default: number | undefined;
@@ -143,7 +151,8 @@ export function limitsTable(schema: z.ZodType): string {
     const limit = limits.get(path);
     if (limit === undefined) throw new Error(`${path} is not an option, or its name does not end like a limit`);
     const unit = unitOf(path);
-    const preset = limit.default === undefined ? 'twice the largest frame' : shownNumber(limit.default, unit);
+    const preset = limit.default === undefined ? COMPUTED[path] : shownNumber(limit.default, unit);
+    if (preset === undefined) throw new Error(`${path} has no default: describe it in COMPUTED`);
     return `| \`${path}\` | ${preset} | ${unit} | ${shownNumber(limit.minimum, unit)} to ${shownNumber(limit.maximum, unit)} | ${effect} |`;
   });
   return ['| option | default | unit | range | at the limit |', '|---|---|---|---|---|', ...rows].join('\n');

@@ -72,7 +72,7 @@ export const listen = section({
     'Maximum number of connections at each port that wait in the kernel to be accepted. The kernel allows no more than `net.core.somaxconn`.',
   ),
   httpConnectionsMax: whole(10_000, 10, 1_000_000).describe(
-    'Maximum number of connections to the public HTTP port that are not (yet) sessions. At the TCP port it limits TLS handshakes in progress.',
+    'Maximum number of connections to the public HTTP port that are no sessions or streams (yet). At the TCP port it limits TLS handshakes in progress. At the limit the network with the most of them loses its oldest.',
   ),
   httpHeadersMaxBytes: whole(16 * KIB, 2 * KIB, MIB).describe(
     'Maximum size in bytes of the request line and headers of an HTTP request, cookies included.',

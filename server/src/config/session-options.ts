@@ -32,12 +32,18 @@ export const limits = section({
   /** A token in `passcode` can be long; everything else is small. */
   beforeLogin: frameLimits({ headers: 64, lineBytes: 16 * KIB, headersBytes: 32 * KIB, bodyBytes: KIB }),
   afterLogin: frameLimits({ headers: 128, lineBytes: 16 * KIB, headersBytes: 64 * KIB, bodyBytes: 4 * MIB }),
-  sessionsPerUserMax: whole(0, 0, 1_000_000).describe(
-    'Maximum number of sessions of one user on a relay, except anonymous sessions; 0: no limit.',
-  ),
-  sessionsPerAddressMax: whole(0, 0, 1_000_000).describe(
-    'Maximum number of sessions from one address, except loopback; 0: no limit. Behind a proxy, set `listen.trustedProxies` too.',
-  ),
+  sessionsPerUserMax: whole(0, 0, 1_000_000)
+    .unwrap()
+    .optional()
+    .describe(
+      'Maximum number of sessions of one user on a relay, except anonymous sessions; 0: no limit. Without this option it is 1,000 where an authenticator checks logins, otherwise 0. Streams are counted apart.',
+    ),
+  sessionsPerAddressMax: whole(0, 0, 1_000_000)
+    .unwrap()
+    .optional()
+    .describe(
+      'Maximum number of sessions from one address, except loopback and `listen.trustedProxies`; 0: no limit. Without this option it is 1,000. Of an IPv6 address the first 64 bits count. Streams are counted apart.',
+    ),
   subscriptionsMax: whole(1_000_000, 1, 100_000_000).describe(
     'Maximum number of subscriptions of all sessions and streams.',
   ),
@@ -45,7 +51,7 @@ export const limits = section({
     'Maximum number of patterns (destinations with `*` or `#`) that all sessions and streams subscribe to. Subscribers of the same pattern share it, except with a queue of their own.',
   ),
   sessionsBeforeLoginMax: whole(10_000, 1, 1_000_000).describe(
-    'Maximum number of sessions that have not logged in yet. They also count towards `sessionsMax`.',
+    'Maximum number of sessions that have not logged in yet. They also count towards `sessionsMax`. When either limit is reached, the network with the most of them loses its oldest.',
   ),
   connectsPerSecondMax: whole(5_000, 0, 1_000_000).describe(
     'Maximum number of new sessions admitted per second; 0: no limit. Further sessions wait for up to `loadShedding.waitMaxMs`.',

@@ -13,6 +13,7 @@ import type { SubscriptionPots } from '../delivery/subscription-pots.js';
 import type { Accounts } from '../load/accounts.js';
 import type { AdmissionQueue } from '../load/admission-queue.js';
 import type { LoadMeter } from '../load/load-meter.js';
+import type { SessionLimits } from '../load/session-limits.js';
 import type { SharedPot } from '../load/shared-pot.js';
 import type { SharedPots } from '../load/shared-pots.js';
 import { isLoopback } from '../net/loopback.js';
@@ -50,6 +51,7 @@ export interface HttpSources {
   readonly log: Log;
   readonly pacedLog: Log;
   readonly drain: DrainOptions;
+  readonly perHolder: SessionLimits;
   /** True if the configuration has no authentication, so every client may connect. */
   readonly isOpen: boolean;
 }
@@ -75,20 +77,22 @@ export class HttpComponents {
   }
 
   private createStreams(): Streams {
-    const { http, listen, limits, session, websocket } = this.config;
-    const { timers, log, drain, pots, subscriptionPots, counters: sessionCounters } = this.sources;
+    const { http, listen, session, websocket } = this.config;
+    const { timers, log, drain, perHolder, accounts, pots, subscriptionPots } = this.sources;
+    const { counters: sessionCounters } = this.sources;
     // Leaves room for other connections
     const streamsMax = Math.min(http.streamsMax, Math.floor(listen.httpConnectionsMax / 2));
     const { closeTimeoutMs } = websocket;
     const { messageMaxBytes } = session;
     return new Streams(
-      { ...http, ...limits, streamsMax, closeTimeoutMs, messageMaxBytes },
+      { ...http, perHolder, streamsMax, closeTimeoutMs, messageMaxBytes },
       {
         groups: this.createGroups(),
-        pots,
         subscriptions: subscriptionPots.subscriptions,
         sessionCounters,
         timers,
+        accounts,
+        pots,
         createDrain: (streams) => new Drain(streams, drain, timers, log),
       },
     );

@@ -2,10 +2,14 @@
 import http from 'node:http';
 import https from 'node:https';
 import type { AddressInfo } from 'node:net';
-import type { Duplex } from 'node:stream';
+import type { ClientGate } from '../net/client-gate.js';
 import type { TlsPort } from '../net/tls-port.js';
+import { finishConnection, UnfinishedConnections } from '../net/unfinished-connections.js';
 
 export interface HttpServerOptions {
+  readonly gate: ClientGate;
+  /** The address of a request's client. Without it, that of the connection. */
+  readonly addressOf?: (request: http.IncomingMessage) => string;
   /** Limit of open connections before their upgrade; further connections get 503. */
   readonly httpConnectionsMax: number;
   /** Limit of a request's line and headers; larger requests get 431. */
@@ -25,7 +29,7 @@ const FULL = 'HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\nRetry-Aft
 const SLOW_REQUEST_CHECK_MS = 1_000;
 
 export function createHttpServer(app: http.RequestListener, options: HttpServerOptions): http.Server {
-  const { connectTimeoutMs, onListenerFailed, allowsNoHost = false, tls } = options;
+  const { connectTimeoutMs, onListenerFailed, allowsNoHost = false, tls, addressOf = peerAddress } = options;
   const bounds = {
     maxHeaderSize: options.httpHeadersMaxBytes,
     headersTimeout: connectTimeoutMs,
@@ -33,39 +37,20 @@ export function createHttpServer(app: http.RequestListener, options: HttpServerO
     connectionsCheckingInterval: SLOW_REQUEST_CHECK_MS,
     requireHostHeader: !allowsNoHost,
   };
-  const server = tls ? createHttpsServer(app, bounds, tls) : http.createServer(bounds, app);
-  if (!tls) boundConnections(server, options.httpConnectionsMax);
+  const server = tls ? https.createServer({ ...tls.serverOptions, ...bounds }, app) : http.createServer(bounds, app);
+  const unfinished = tls ? tls.guard(server as https.Server, 'upgrade') : boundConnections(server, options);
+  server.prependListener('request', (request: http.IncomingMessage) =>
+    unfinished.onRequest(request.socket, addressOf(request)),
+  );
   // After a failed accept, such as for too many open files, the server continues. Earlier errors reject `listen`.
   server.once('listening', () => server.on('error', onListenerFailed));
   return server;
 }
 
-function createHttpsServer(app: http.RequestListener, bounds: http.ServerOptions, tls: TlsPort): https.Server {
-  const server = https.createServer({ ...tls.serverOptions, ...bounds }, app);
-  tls.guard(server, 'upgrade');
-  return server;
-}
-
-/**
- * Limits the open connections. An upgrade hands the connection over to the WebSocket transport, with its own limits.
- */
-function boundConnections(server: http.Server, max: number): void {
-  const sockets = new Set<Duplex>();
-  function onClose(this: Duplex): void {
-    sockets.delete(this);
-  }
-  server.on('connection', (socket) => {
-    if (sockets.size >= max) {
-      socket.end(FULL, () => socket.destroy());
-      return;
-    }
-    sockets.add(socket);
-    socket.on('close', onClose);
-  });
-  server.on('upgrade', (_request, socket) => {
-    socket.off('close', onClose);
-    sockets.delete(socket);
-  });
+/** An upgrade hands the connection over to the WebSocket transport, with its own limits. */
+function boundConnections(server: http.Server, { gate, httpConnectionsMax }: HttpServerOptions): UnfinishedConnections {
+  server.on('upgrade', (_request, socket) => finishConnection(socket));
+  return new UnfinishedConnections(server, { max: httpConnectionsMax, gate, answer: FULL });
 }
 
 /** `backlog` limits the connections that wait in the kernel to be accepted. */
@@ -77,6 +62,10 @@ export function listen(server: http.Server, port: number, host: string, backlog:
       resolve(server.address() as AddressInfo);
     });
   });
+}
+
+function peerAddress({ socket }: http.IncomingMessage): string {
+  return socket.remoteAddress ?? '';
 }
 
 export function hostPort({ address, family, port }: AddressInfo): string {

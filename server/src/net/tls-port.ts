@@ -5,11 +5,12 @@
  */
 import { createPrivateKey, X509Certificate } from 'node:crypto';
 import type { KeyObject } from 'node:crypto';
-import type { Socket } from 'node:net';
 import { createSecureContext } from 'node:tls';
 import type { SecureContextOptions, Server, TLSSocket, TlsOptions } from 'node:tls';
 import type { Log } from '../process/log.js';
+import type { ClientGate } from './client-gate.js';
 import { TLS_CIPHERS } from './tls-ciphers.js';
+import { finishConnection, UnfinishedConnections } from './unfinished-connections.js';
 import { WatchedFile } from './watched-file.js';
 
 export interface TlsPortOptions {
@@ -22,6 +23,7 @@ export interface TlsPortOptions {
   readonly handshakeTimeoutMs: number;
   /** Maximum number of unfinished connections of each listener. Further connections are cut off. */
   readonly unfinishedMax: number;
+  readonly gate: ClientGate;
 }
 
 /** The event that finishes a connection; other limits then apply to it: the session on TCP, the upgrade on HTTP. */
@@ -29,7 +31,7 @@ export type HandshakeDone = 'secureConnection' | 'upgrade';
 
 export class TlsPort {
   private readonly files: WatchedFile<SecureContextOptions>;
-  private readonly servers = new Map<Server, Set<Socket>>();
+  private readonly servers = new Map<Server, UnfinishedConnections>();
 
   /** Throws if the files cannot be read or do not match. `pollMs` is the interval at which the files are checked. */
   constructor(
@@ -60,38 +62,18 @@ export class TlsPort {
   }
 
   /** Keeps the certificate of a server up to date, and bounds its unfinished connections. */
-  guard(server: Server, doneEvent: HandshakeDone): void {
-    const open = new Set<Socket>();
-    let finishedCount = 0;
-    this.servers.set(server, open);
-    // All sockets share these functions.
-    function onClose(this: Socket): void {
-      open.delete(this);
-    }
-    function onFinishedClose(): void {
-      finishedCount--;
-    }
-    server.on('connection', (socket: Socket) => {
-      if (open.size - finishedCount >= this.options.unfinishedMax) {
-        socket.destroy();
-        return;
-      }
-      open.add(socket);
-      socket.on('close', onClose);
-    });
-    server.on(doneEvent, (...args: unknown[]) => {
-      const socket = args.at(doneEvent === 'upgrade' ? 1 : 0) as TLSSocket;
-      if (socket.closed) return;
-      finishedCount++;
-      socket.on('close', onFinishedClose);
-    });
+  guard(server: Server, doneEvent: HandshakeDone): UnfinishedConnections {
+    const unfinished = new UnfinishedConnections(server, { ...this.options, max: this.options.unfinishedMax });
+    this.servers.set(server, unfinished);
+    server.on(doneEvent, (...args: unknown[]) => finishConnection(args.at(doneEvent === 'upgrade' ? 1 : 0) as TLSSocket));
     server.on('tlsClientError', (_error, socket: TLSSocket) => socket.destroy());
+    return unfinished;
   }
 
   /** Destroys the remaining connections, which are the unfinished ones. */
   close(): void {
     this.files.close();
-    for (const open of this.servers.values()) for (const socket of open) socket.destroy();
+    for (const unfinished of this.servers.values()) unfinished.destroy();
   }
 }
 

@@ -1,4 +1,5 @@
 /** The content of an ERROR: code and short text from `stomp/errors`, and the sentence of the error itself. */
+import { encodeFrame } from '../stomp/encoder.js';
 import { ERRORS, isErrorCode } from '../stomp/errors.js';
 import type { ErrorCode } from '../stomp/errors.js';
 import { VERSIONS } from '../stomp/frame.js';
@@ -57,6 +58,11 @@ export function errorHeaders(code: ErrorCode, receipt: string | undefined): [str
   // STOMP 1.2, "Protocol Negotiation": the supported versions
   if (code === 'unsupported-version') headers.push(['version', VERSIONS.join(',')]);
   return headers;
+}
+
+/** An ERROR for clients without a session. */
+export function errorFrame(code: ErrorCode, sentence: string): Buffer {
+  return encodeFrame('ERROR', errorHeaders(code, undefined), Buffer.from(sentence), undefined);
 }
 
 /** The headers of the notice for a client with soft-errors: those of the ERROR, and the identity of the frame. */

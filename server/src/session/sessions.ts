@@ -7,7 +7,9 @@ import type { Rejection } from '../load/admission-queue.js';
 import { FrameScheduler } from '../load/frame-scheduler.js';
 import { Quota } from '../load/quota.js';
 import { ReadThrottle } from '../load/read-throttle.js';
-import { isLoopback, networkOf } from '../net/loopback.js';
+import type { SessionLimits } from '../load/session-limits.js';
+import { networkOf } from '../net/loopback.js';
+import { WaitingRoom } from '../net/waiting-room.js';
 import { StompError } from '../stomp/errors.js';
 import type { Connection, Peer } from '../transports/connection.js';
 import { Drain } from './drain.js';
@@ -22,11 +24,10 @@ export interface SessionsOptions {
   /** Maximum number of sessions without a login; they count towards `sessionsMax` too. */
   readonly sessionsBeforeLoginMax: number;
   readonly drain: DrainOptions;
-  /** 0: no limit. */
-  readonly sessionsPerUserMax: number;
-  readonly sessionsPerAddressMax: number;
+  readonly perHolder: SessionLimits;
 }
 
+const NEWCOMERS_LIMIT = 'limits.sessionsBeforeLoginMax';
 const TRY_AGAIN_LATER = {
   overloaded: 'The relay is overloaded and accepts no new sessions at the moment: try again later.',
   'too-many-connects': 'More new sessions arrive than connectsPerSecondMax allows: try again later.',
@@ -36,7 +37,7 @@ export class Sessions implements SessionOwner, SessionSource {
   readonly scheduler: FrameScheduler;
   private readonly open = new Set<Session>();
   /** Sessions without a login. */
-  private readonly newcomers = new Set<Session>();
+  readonly newcomers: WaitingRoom<Session>;
   private readonly users: Quota;
   private readonly addresses: Quota;
   private isStopping = false;
@@ -48,8 +49,15 @@ export class Sessions implements SessionOwner, SessionSource {
   ) {
     const throttle = new ReadThrottle(this.open, () => this.scheduler.chunksRead);
     this.scheduler = new FrameScheduler(context.load, () => throttle.begin());
-    this.users = new Quota(options.sessionsPerUserMax);
-    this.addresses = new Quota(options.sessionsPerAddressMax);
+    this.users = new Quota(options.perHolder.user);
+    this.addresses = new Quota(options.perHolder.address);
+    context.pots.watch(this.users);
+    context.pots.watch(this.addresses);
+    this.newcomers = new WaitingRoom<Session>({
+      limit: NEWCOMERS_LIMIT,
+      max: options.sessionsBeforeLoginMax,
+      evict: (session) => this.evict(session),
+    });
   }
 
   get size(): number {
@@ -78,26 +86,34 @@ export class Sessions implements SessionOwner, SessionSource {
     const refusal = this.refusalOf(session, peer);
     if (refusal) return session.fail(refusal);
     this.open.add(session);
-    this.newcomers.add(session);
   };
 
   private refusalOf(session: Session, { address }: Peer): StompError | undefined {
-    const { sessionsMax, sessionsBeforeLoginMax, sessionsPerAddressMax } = this.options;
-    if (this.open.size >= sessionsMax) {
+    const { sessionsMax, sessionsBeforeLoginMax, perHolder } = this.options;
+    const network = networkOf(address);
+    // Connections that never log in must not take the place of clients that do.
+    if (this.open.size >= sessionsMax && !this.newcomers.makeRoom(network)) {
       const sentence = `This relay takes at most sessionsMax (${sessionsMax}) sessions: try again later.`;
       return new StompError('too-many-sessions', sentence);
     }
-    // Connections that never log in must not take the place of clients that do.
-    if (this.newcomers.size >= sessionsBeforeLoginMax) {
-      const sentence = `sessionsBeforeLoginMax (${sessionsBeforeLoginMax}) sessions have not logged in yet: try again later.`;
-      return new StompError('too-many-sessions', sentence);
+    // Loopback and proxies have no account: many clients share such an address
+    const account = this.context.accounts.ofAddress(address);
+    if (account !== undefined && !this.addresses.take(session, account)) {
+      const { max } = perHolder.address;
+      const sentence = `Your address has sessionsPerAddressMax (${max}) sessions already: close one, or try again later.`;
+      return new StompError('too-many-address-sessions', sentence);
     }
-    // Loopback is exempt: many clients of this machine, or of an unlisted proxy on it, share the address.
-    if (isLoopback(address) || this.addresses.take(session, networkOf(address))) return undefined;
-    return new StompError(
-      'too-many-address-sessions',
-      `Your address has sessionsPerAddressMax (${sessionsPerAddressMax}) sessions already: close one, or try again later.`,
-    );
+    if (this.newcomers.enter(session, network)) return undefined;
+    this.addresses.release(session);
+    const sentence = `sessionsBeforeLoginMax (${sessionsBeforeLoginMax}) sessions have not logged in yet: try again later.`;
+    return new StompError('too-many-sessions', sentence);
+  }
+
+  /** Ends a session that has not logged in. It no longer counts, even before its connection is closed. */
+  private evict(session: Session): void {
+    this.ended(session);
+    const sentence = 'This session has not logged in, and others need its place: log in sooner, or try again later.';
+    session.fail(new StompError('too-many-sessions', sentence));
   }
 
   /** Each anonymous client counts as a separate user. */
@@ -105,11 +121,11 @@ export class Sessions implements SessionOwner, SessionSource {
     const { name, anonymous } = principal;
     if (this.context.isRevoked(principal)) throw new StompError('revoked', 'Your access was revoked.');
     if (!anonymous && !this.users.take(session, name)) {
-      const { sessionsPerUserMax } = this.options;
-      const sentence = `This user has sessionsPerUserMax (${sessionsPerUserMax}) sessions already: close one, or try again later.`;
+      const { max } = this.options.perHolder.user;
+      const sentence = `This user has sessionsPerUserMax (${max}) sessions already: close one, or try again later.`;
       throw new StompError('too-many-user-sessions', sentence);
     }
-    this.newcomers.delete(session);
+    this.newcomers.leave(session);
   }
 
   /** Called instead of `accept` for a client that is not admitted. It does not count as a session. */
@@ -138,7 +154,7 @@ export class Sessions implements SessionOwner, SessionSource {
   ended(session: Session): void {
     this.users.release(session);
     this.addresses.release(session);
-    this.newcomers.delete(session);
+    this.newcomers.leave(session);
     this.open.delete(session);
     if (this.open.size === 0) this.onEmpty?.();
   }

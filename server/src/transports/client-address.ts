@@ -4,6 +4,7 @@
  * before it.
  */
 import { isIP } from 'node:net';
+import { unmapped } from '../net/loopback.js';
 import { createProxyCheck } from '../net/trusted-proxies.js';
 
 /**
@@ -19,17 +20,12 @@ export type ClientAddress = (peerAddress: string, forwardedFor: string | undefin
 export function createClientAddress(trustedProxies: readonly string[]): ClientAddress {
   const isTrusted = createProxyCheck(trustedProxies);
   return (peerAddress, forwardedFor = '') => {
-    let client = plain(peerAddress);
+    let client = unmapped(peerAddress);
     for (const hop of forwardedFor.split(',').slice(-HOPS_MAX).reverse()) {
-      const address = hop.length > ADDRESS_MAX_LENGTH ? '' : plain(hop.trim());
+      const address = hop.length > ADDRESS_MAX_LENGTH ? '' : unmapped(hop.trim());
       if (isIP(address) === 0 || !isTrusted(client)) break;
       client = address;
     }
     return client;
   };
-}
-
-/** Undoes the mapping of IPv4 into IPv6. */
-function plain(address: string): string {
-  return address.startsWith('::ffff:') && address.includes('.') ? address.slice('::ffff:'.length) : address;
 }

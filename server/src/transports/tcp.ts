@@ -11,6 +11,8 @@ import { createServer } from 'node:net';
 import type { AddressInfo, Server, Socket } from 'node:net';
 import { createServer as createTlsServer } from 'node:tls';
 import type { AdmissionQueue, Rejection } from '../load/admission-queue.js';
+import type { ClientGate } from '../net/client-gate.js';
+import { unmapped } from '../net/loopback.js';
 import { takenBytes } from '../net/taken-bytes.js';
 import type { TlsPort } from '../net/tls-port.js';
 import { NO_LISTENER } from './connection.js';
@@ -20,6 +22,10 @@ export interface TcpOptions {
   readonly closeTimeoutMs: number;
   /** Idle time after which the kernel probes the peer. */
   readonly keepAliveMs: number;
+  readonly gate: ClientGate;
+  /** The last bytes for a client that `gate` turns away. */
+  readonly fullAnswer: Buffer;
+  /** It has the gate too, and cuts off the clients that it turns away. */
   readonly tls?: TlsPort | undefined;
 }
 
@@ -119,6 +125,7 @@ export function createTcpTransport(
   const connections = new Map<Socket, TcpConnection>();
   let allGone: (() => void) | undefined;
   const server = createListener(options);
+  const { gate, fullAnswer, tls } = options;
 
   // All sockets share these functions.
   function onData(this: Socket, chunk: Buffer): void {
@@ -146,7 +153,8 @@ export function createTcpTransport(
     socket.on('data', onData);
   }
 
-  server.on(options.tls ? 'secureConnection' : 'connection', (socket: Socket) => {
+  server.on(tls ? 'secureConnection' : 'connection', (socket: Socket) => {
+    if (!tls && !gate.enter(socket)) return gate.turnAway(socket, fullAnswer);
     socket.on('error', onError);
     admissionQueue.submit({
       admit: () => open(socket, accept),
@@ -189,7 +197,7 @@ function createListener({ keepAliveMs, tls }: TcpOptions): Server {
 }
 
 function peerOf({ remoteAddress = '' }: Socket): Peer {
-  return { transport: 'tcp', address: remoteAddress, httpHeaders: NO_HEADERS };
+  return { transport: 'tcp', address: unmapped(remoteAddress), httpHeaders: NO_HEADERS };
 }
 
 /**

@@ -12,6 +12,8 @@ import { openAdminPort } from '../admin/admin-port.js';
 import { createPrimaryMetrics } from '../admin/metrics.js';
 import type { MetricValues } from '../admin/metrics.js';
 import type { Config } from '../config.js';
+import { planDescriptors } from '../load/descriptor-plan.js';
+import { descriptorLimit } from '../process/descriptor-limit.js';
 import { createLog, droppedLogLines } from '../process/json-log.js';
 import type { Log } from '../process/log.js';
 import type { Listening, StopOptions } from '../relay.js';
@@ -79,7 +81,8 @@ export class WorkerPool {
       const health = { notReady: () => this.whyNotReady(), details: () => this.workerCounts() };
       const metrics = { contentType: this.metrics.contentType, text: () => this.metricsText() };
       const ask = askWorkers(() => this.askableWorkers, this.config.admin.answerTimeoutMs);
-      const admin = await openAdminPort(this.config, { health, metrics, ask }, this.log);
+      const { adminMax } = planDescriptors(descriptorLimit(), this.config);
+      const admin = await openAdminPort(this.config, { health, metrics, ask }, this.log, adminMax);
       this.admin = admin?.server;
       return [...listening, ...(admin === undefined ? [] : [admin.listening])];
     } catch (error) {

@@ -2,10 +2,13 @@
 import type { Response } from 'express';
 import type { Principal } from '../../auth/auth.js';
 import type { SharedDestination } from '../../brokers/broker.js';
+import type { Accounts } from '../../load/accounts.js';
 import { Quota } from '../../load/quota.js';
+import type { QuotaRules } from '../../load/quota.js';
+import type { SessionLimits } from '../../load/session-limits.js';
 import type { SharedPot } from '../../load/shared-pot.js';
 import type { SharedPots } from '../../load/shared-pots.js';
-import { isLoopback, networkOf } from '../../net/loopback.js';
+import { finishConnection } from '../../net/unfinished-connections.js';
 import type { DrainingSession } from '../../session/drain.js';
 import type { SessionSource } from '../../session/session-info.js';
 import type { TimerWheel } from '../../timing/timer-wheel.js';
@@ -17,9 +20,7 @@ import type { StreamOptions, StreamOwner } from './stream.js';
 
 export interface StreamsOptions extends StreamOptions {
   readonly streamsMax: number;
-  /** Limits of sessions, which apply to streams too; 0 is no limit. */
-  readonly sessionsPerUserMax: number;
-  readonly sessionsPerAddressMax: number;
+  readonly perHolder: SessionLimits;
 }
 
 const NO_HEADERS: ReadonlyMap<string, string> = new Map();
@@ -38,7 +39,13 @@ export interface StreamSources {
   /** Slow streams and slow sessions share one counter. */
   readonly sessionCounters: { slowConsumers: number };
   readonly timers: TimerWheel;
+  readonly accounts: Accounts;
   createDrain(streams: ReadonlySet<DrainingSession>): PacedEnd;
+}
+
+/** Streams are counted apart from sessions, also in the metrics. */
+function streamQuota(rules: QuotaRules): Quota {
+  return new Quota({ ...rules, limit: `${rules.limit} (streams)` });
 }
 
 export class Streams implements StreamOwner, SessionSource {
@@ -68,8 +75,10 @@ export class Streams implements StreamOwner, SessionSource {
       wayOut: 'close one, or try again later',
       isOldBound: true,
     });
-    this.users = new Quota(options.sessionsPerUserMax);
-    this.addresses = new Quota(options.sessionsPerAddressMax);
+    this.users = streamQuota(options.perHolder.user);
+    this.addresses = streamQuota(options.perHolder.address);
+    sources.pots.watch(this.users);
+    sources.pots.watch(this.addresses);
   }
 
   get size(): number {
@@ -93,18 +102,20 @@ export class Streams implements StreamOwner, SessionSource {
     const stream = new Stream(response, principal, address, account, this);
     this.streams.add(stream);
     this.count(stream, principal, address);
+    finishConnection(response.socket);
     return stream;
   }
 
-  /** As for sessions, the limits do not apply to anonymous users and to addresses of this machine. */
+  /** As for sessions, the limits do not apply to anonymous users, and to addresses that stand for many clients. */
   private count(stream: Stream, { anonymous, name }: Principal, address: string): void {
-    const { sessionsPerUserMax, sessionsPerAddressMax } = this.options;
+    const { perHolder } = this.options;
     if (!anonymous && !this.users.take(stream, name)) {
-      const sentence = `This user already has limits.sessionsPerUserMax (${sessionsPerUserMax}) streams: close one.`;
+      const sentence = `This user already has limits.sessionsPerUserMax (${perHolder.user.max}) streams: close one.`;
       throw refusal('too-many-user-sessions', sentence);
     }
-    if (!isLoopback(address) && !this.addresses.take(stream, networkOf(address))) {
-      const sentence = `Your address already has limits.sessionsPerAddressMax (${sessionsPerAddressMax}) streams: close one.`;
+    const account = this.sources.accounts.ofAddress(address);
+    if (account !== undefined && !this.addresses.take(stream, account)) {
+      const sentence = `Your address already has limits.sessionsPerAddressMax (${perHolder.address.max}) streams: close one.`;
       throw refusal('too-many-address-sessions', sentence);
     }
   }

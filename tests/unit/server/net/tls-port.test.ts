@@ -7,6 +7,7 @@ import { connect as connectTls, createServer } from 'node:tls';
 import type { PeerCertificate, Server, TLSSocket } from 'node:tls';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
 import { Inbox } from '../../../../server/src/contract/test-inbox.js';
+import { openGate } from '../../../../server/src/net/client-gate.js';
 import { TlsPort } from '../../../../server/src/net/tls-port.js';
 import type { HandshakeDone, TlsPortOptions } from '../../../../server/src/net/tls-port.js';
 import { TestAuthority } from '../../../support/certificates.js';
@@ -34,7 +35,7 @@ interface Logged {
 function openPort(files: CertificateFiles, options: Partial<TlsPortOptions> = {}) {
   const log = new Inbox<Logged>('log');
   const add = (details: object, message: string): void => log.add({ details, message });
-  const bounds = { handshakeTimeoutMs: 10_000, unfinishedMax: 100 };
+  const bounds = { handshakeTimeoutMs: 10_000, unfinishedMax: 100, gate: openGate() };
   const port = new TlsPort({ ...files, minVersion: 'TLSv1.2', ...bounds, ...options }, { info: add, warn: add }, 5);
   cleanUp.push(() => port.close());
   return { port, log };

@@ -7,7 +7,9 @@ import { SlowPolicies } from '../../../../server/src/delivery/slow-policy.js';
 import type { SlowConsumerRule } from '../../../../server/src/delivery/slow-policy.js';
 import { countingPatterns, createSubscriptionPots } from '../../../../server/src/delivery/subscription-pots.js';
 import { Accounts } from '../../../../server/src/load/accounts.js';
+import { LimitMode } from '../../../../server/src/load/limit-mode.js';
 import { RateLimiter } from '../../../../server/src/load/rate-limiter.js';
+import { sessionLimits } from '../../../../server/src/load/session-limits.js';
 import { SharedPots } from '../../../../server/src/load/shared-pots.js';
 import type { DrainOptions } from '../../../../server/src/session/drain.js';
 import type { SessionContext, SessionOptions } from '../../../../server/src/session/session-context.js';
@@ -140,7 +142,8 @@ export class Harness {
       log,
       pacedLog: log,
     };
-    const limits = { sessionsMax, sessionsBeforeLoginMax, sessionsPerUserMax, sessionsPerAddressMax };
+    const perHolder = sessionLimits({ sessionsPerUserMax, sessionsPerAddressMax }, false, new LimitMode(), log);
+    const limits = { sessionsMax, sessionsBeforeLoginMax, perHolder };
     this.sessions = new Sessions({ ...limits, drain: { ...DRAIN, ...drain } }, context);
   }
 

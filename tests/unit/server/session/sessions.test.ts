@@ -76,6 +76,45 @@ describe('Sessions', () => {
     expect(await harness.leftovers()).toEqual([]);
   });
 
+  test.each([
+    ['sessionsBeforeLoginMax', { sessionsBeforeLoginMax: 3 }],
+    ['sessionsMax', { sessionsMax: 3 }],
+  ])('at %s, silent sessions of one network lose their places to clients of others', async (_, limits) => {
+    const harness = new Harness({ ...limits, sessionsPerAddressMax: 3 });
+    const silent = ['2001:db8::1', '2001:db8::2', '2001:db8::3'].map((address) => harness.open({ address }));
+    const client = await harness.connect({}, { address: '192.0.2.7' });
+    expect(silent.map(({ summary }) => summary)).toEqual([['ERROR too-many-sessions'], [], []]);
+    expect(silent[0]?.closed?.code).toBe(1013);
+    expect(silent[0]?.frames[0]?.body.toString()).toContain('has not logged in');
+    expect(client.closed).toBeUndefined();
+    expect(harness.sessions.size).toBe(3);
+    expect(await harness.leftovers()).toEqual([]);
+  });
+
+  test('a session that logs in is not displaced, and one of the same network only after a second', async () => {
+    const harness = new Harness({ sessionsMax: 2 });
+    const loggedIn = await harness.connect({}, { address: '192.0.2.7' });
+    const silent = harness.open({ address: '192.0.2.7' });
+    expect(harness.open({ address: '192.0.2.7' }).summary).toEqual(['ERROR too-many-sessions']);
+    await pass(1_000);
+    await harness.connect({}, { address: '192.0.2.7' });
+    expect(silent.summary).toEqual(['ERROR too-many-sessions']);
+    expect(loggedIn.closed).toBeUndefined();
+    expect(harness.open({ address: '192.0.2.9' }).summary).toEqual(['ERROR too-many-sessions']);
+    expect(await harness.leftovers()).toEqual([]);
+  });
+
+  test('the metrics count the refusals of each limit', async () => {
+    const harness = new Harness({ sessionsBeforeLoginMax: 1, sessionsPerAddressMax: 1 });
+    await harness.connect({}, { address: '192.0.2.1' });
+    for (const address of ['192.0.2.1', '192.0.2.2', '192.0.2.3']) harness.open({ address });
+    const { newcomers } = harness.sessions;
+    expect(newcomers).toMatchObject({ limit: 'limits.sessionsBeforeLoginMax', size: 1, turnedAway: 1 });
+    const limits = harness.pots.all().map(({ limit, used, refused }) => ({ limit, used, refused: refused.pot }));
+    expect(limits).toContainEqual({ limit: 'limits.sessionsPerAddressMax', used: 1, refused: 1 });
+    expect(await harness.leftovers()).toEqual([]);
+  });
+
   test('a session whose login was refused no longer counts', async () => {
     const harness = new Harness({ sessionsBeforeLoginMax: 1, sessionsPerUserMax: 1 });
     for (const login of ['refused', 'ann', 'ann', 'bob']) {

@@ -3,6 +3,7 @@ import { connect as connectSocket } from 'node:net';
 import type { Socket } from 'node:net';
 import { connect as connectTls } from 'node:tls';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { ClientGate, openGate } from '../../../../server/src/net/client-gate.js';
 import type { TlsPort } from '../../../../server/src/net/tls-port.js';
 import type { Connection, Peer } from '../../../../server/src/transports/connection.js';
 import { createTcpTransport } from '../../../../server/src/transports/tcp.js';
@@ -14,6 +15,7 @@ import { describeTransport } from './transport-contract.js';
 import type { Rig, RigClient } from './transport-contract.js';
 
 const CLOSE_TIMEOUT_MS = 300;
+const OPEN = { gate: openGate(), fullAnswer: Buffer.from('full') };
 
 interface TcpRig extends Rig {
   connectRaw(options?: {
@@ -27,10 +29,10 @@ interface Protection {
   readonly ca: string;
 }
 
-async function openRig(load = { isOverloaded: false }, tls?: Protection): Promise<TcpRig> {
+async function openRig(load = { isOverloaded: false }, tls?: Protection, gate = openGate()): Promise<TcpRig> {
   const waiting: ((session: RecordingListener) => void)[] = [];
   const transport = createTcpTransport(
-    { closeTimeoutMs: CLOSE_TIMEOUT_MS, keepAliveMs: 30_000, tls: tls?.port },
+    { closeTimeoutMs: CLOSE_TIMEOUT_MS, keepAliveMs: 30_000, tls: tls?.port, gate, fullAnswer: OPEN.fullAnswer },
     openAdmissionQueue(load),
     (connection: Connection, peer: Peer) => waiting.shift()?.(new RecordingListener(connection, peer)),
     (connection: Connection) => {
@@ -168,10 +170,22 @@ test('a client that waits for too long during overload is rejected', async () =>
   await rig.close();
 });
 
+test('a client beyond the bound on descriptors gets an answer, and a place when another has gone', async () => {
+  const rig = await openRig(undefined, undefined, new ClientGate({ max: 1, closingMax: 1, onTurnedAway: () => undefined }));
+  const { socket } = await rig.connectRaw();
+  const refused = connectSocket(rig.port, '127.0.0.1');
+  const [answer] = (await once(refused, 'data')) as [Buffer];
+  expect(answer.toString()).toBe('full');
+  await once(refused, 'close');
+  expect(rig.connectionCount).toBe(1);
+  await rig.close();
+  expect(socket.destroyed).toBe(true);
+});
+
 test('listening on a port in use rejects with EADDRINUSE', async () => {
   const rig = await openRig();
   const second = createTcpTransport(
-    { closeTimeoutMs: CLOSE_TIMEOUT_MS, keepAliveMs: 30_000 },
+    { closeTimeoutMs: CLOSE_TIMEOUT_MS, keepAliveMs: 30_000, ...OPEN },
     openAdmissionQueue(),
     () => {},
     () => {},

@@ -9,6 +9,7 @@ import { createSubscriptionPots } from '../../../../../server/src/delivery/subsc
 import { EventEncoder } from '../../../../../server/src/http/streams/event-encoder.js';
 import type { Stream } from '../../../../../server/src/http/streams/stream.js';
 import { Streams } from '../../../../../server/src/http/streams/streams.js';
+import { Accounts } from '../../../../../server/src/load/accounts.js';
 import { SharedPots } from '../../../../../server/src/load/shared-pots.js';
 import { SessionCounters } from '../../../../../server/src/session/session-counters.js';
 import { TimerWheel } from '../../../../../server/src/timing/timer-wheel.js';
@@ -20,8 +21,7 @@ const MESSAGE_MAX_BYTES = 500;
 
 const OPTIONS = {
   streamsMax: 10_000,
-  sessionsPerUserMax: 0,
-  sessionsPerAddressMax: 0,
+  perHolder: { user: { limit: 'users', max: 0 }, address: { limit: 'addresses', max: 0 } },
   streamMaxBytes: STREAM_MAX_BYTES,
   messageMaxBytes: MESSAGE_MAX_BYTES,
   streamKeepAliveMs: 15_000,
@@ -88,8 +88,10 @@ beforeEach(() => {
   );
   const createDrain = () => ({ start() {}, stop() {} });
   const pots = new SharedPots();
+  const accounts = new Accounts({ checksLogins: false, exempt: [], isProxy: () => false });
   const { subscriptions } = createSubscriptionPots(pots, { subscriptionsMax: 10_000, patternsMax: 1_000 });
-  const sources = { groups, pots, subscriptions, sessionCounters: counters, timers: new TimerWheel(), createDrain };
+  const timers = new TimerWheel();
+  const sources = { groups, pots, accounts, subscriptions, sessionCounters: counters, timers, createDrain };
   streams = new Streams(OPTIONS, sources);
 });
 afterEach(() => void jest.useRealTimers());

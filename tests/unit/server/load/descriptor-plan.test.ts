@@ -1,0 +1,36 @@
+import { describe, expect, test } from '@jest/globals';
+import { createConfig } from '../../../../server/src/config.js';
+import { planDescriptors } from '../../../../server/src/load/descriptor-plan.js';
+
+describe('the plan of descriptors', () => {
+  test('adds sessions, connections before them, and a reserve', () => {
+    const { needed } = planDescriptors(1_048_576, createConfig());
+    expect(needed).toBeGreaterThan(60_000);
+    expect(needed).toBeLessThan(61_000);
+  });
+
+  test('leaves the reserve, and gives the rest to clients', () => {
+    const { limit, clientsMax, adminMax, closingMax } = planDescriptors(1_024, createConfig());
+    expect(limit).toBe(1_024);
+    expect(clientsMax + adminMax + closingMax).toBe(1_024 - 64);
+    expect([adminMax, closingMax]).toEqual([64, 64]);
+  });
+
+  test('reserves connections to RabbitMQ and to services for logins', () => {
+    const users = { kind: 'users' as const, users: [] };
+    const service = { kind: 'http' as const, url: 'https://login.example', checksMax: 20 };
+    const of = (config: Parameters<typeof createConfig>[0]) => planDescriptors(2_000, createConfig(config)).clientsMax;
+    expect(of({ auth: { authenticators: [users] } })).toBe(of({}));
+    expect(of({ auth: { authenticators: [service] } })).toBe(of({}) - 20);
+    expect(of({ broker: 'amqp://localhost', rabbitmq: { connectionsMax: 30 } })).toBeLessThan(of({}) - 30);
+  });
+
+  test('leaves a quarter to clients where the reserve would take more', () => {
+    expect(planDescriptors(64, createConfig()).clientsMax).toBe(16);
+    expect(planDescriptors(64, createConfig()).adminMax).toBe(4);
+  });
+
+  test('has no bound where the limit is not known', () => {
+    expect(planDescriptors(undefined, createConfig())).toMatchObject({ clientsMax: Infinity, adminMax: 100 });
+  });
+});
