@@ -67,7 +67,11 @@ const SERVER: Readonly<Record<string, Rule>> = {
     packages: ['express', 'lru-cache'],
   },
   'admin/metrics': { ours: [], packages: ['prom-client'] },
-  workers: { ours: ['admin', 'load/descriptor-plan', 'process', 'relay'], types: ['config'], packages: ['prom-client'] },
+  workers: {
+    ours: ['admin', 'load/descriptor-plan', 'process', 'relay'],
+    types: ['config'],
+    packages: ['prom-client'],
+  },
   config: { ours: ['config', 'auth/jwt/jwt-algorithms', 'auth/logins', 'net'], packages: ['yaml', 'zod'] },
   components: { ours: ['*'], packages: ['uuid'] },
   listeners: { ours: ['*'] },

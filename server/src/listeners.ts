@@ -138,12 +138,7 @@ export class Listeners {
   }
 
   private async openAdmin(sources: AdminSources): Promise<Listening[]> {
-    this.admin = await openAdminPort(
-      this.config,
-      sources,
-      this.components.log,
-      this.components.descriptors.adminMax,
-    );
+    this.admin = await openAdminPort(this.config, sources, this.components.log, this.components.descriptors.adminMax);
     return this.admin ? [this.admin.listening] : [];
   }
 

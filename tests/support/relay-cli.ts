@@ -37,20 +37,30 @@ export class RelayCli {
     copyFileSync(path.join(SERVER, 'package.json'), path.join(this.folder, 'package.json'));
   }
 
-  /** Resolves when it listens. Uses free ports, except those that the flags set. */
-  async start(flags: readonly string[], environment: NodeJS.ProcessEnv = {}): Promise<CliProcess> {
+  /**
+   * Resolves when it listens. Uses free ports, except those that the flags set. `nofile`: its limit of open files. The
+   * log goes to `log`, or to stderr.
+   */
+  async start(
+    flags: readonly string[],
+    environment: NodeJS.ProcessEnv = {},
+    { nofile, log }: { readonly nofile?: number; readonly log?: (line: string) => void } = {},
+  ): Promise<CliProcess> {
     const all = ['--port', '0', '--tcp-port', '0', '--admin-port', '0', '--log-level', 'silent', ...flags];
-    const child = spawn(process.execPath, [this.program, ...all], {
-      stdio: ['ignore', 'pipe', 'inherit'],
+    const limited = ['-c', `ulimit -n ${nofile}; exec "$0" "$@"`, process.execPath];
+    const [file, before] = nofile === undefined ? [process.execPath, []] : ['bash', limited];
+    const child = spawn(file, [...before, this.program, ...all], {
+      stdio: ['ignore', 'pipe', log ? 'pipe' : 'inherit'],
       env: { ...process.env, ...environment },
     });
+    if (log && child.stderr) createInterface(child.stderr).on('line', log);
     this.running.add(child);
     const exited = once(child, 'exit').then(([status]) => {
       this.running.delete(child);
       return status as number | null;
     });
     const urls = new Map<string, string>();
-    for await (const line of createInterface(child.stdout)) {
+    for await (const line of createInterface(child.stdout!)) {
       const [, kind = '', url = ''] = /^listening {2}(\w+) +(\S+)$/.exec(line) ?? [];
       if (urls.has(kind)) throw new Error(`${kind} is announced twice`);
       urls.set(kind, url);

@@ -12,7 +12,7 @@ export interface DescriptorPlan {
   readonly limit: number | undefined;
   /** Maximum number of connections of clients; Infinity if the limit of the process is not known. */
   readonly clientsMax: number;
-  /** Maximum number of further connections that are being closed. */
+  /** Number of further descriptors for clients that were turned away, and again for those that were evicted. */
   readonly closingMax: number;
   /** Maximum number of connections at the admin port. */
   readonly adminMax: number;
@@ -21,7 +21,7 @@ export interface DescriptorPlan {
 }
 
 /** Node itself, the listeners, standard streams, watched files, pages of the demo, name lookups. */
-const PROCESS = 64;
+const PROCESS = 48;
 /** AMQP connections besides those of `publishChannels` and `connectionsMax`: the relay's own, and for questions. */
 const AMQP_OWN = 6;
 /** Connections to a login service of the application, or for keys of tokens. */
@@ -40,10 +40,9 @@ export function planDescriptors(limit: number | undefined, options: DescriptorOp
   const [adminMax, closingMax] = [part(ADMIN_MAX), part(CLOSING_MAX)];
   const brokers = broker.kind === 'memory' ? 0 : rabbitmq.publishChannels + rabbitmq.connectionsMax + AMQP_OWN;
   const logins = auth.authenticators.reduce((sum, each) => sum + loginConnections(each), 0);
-  const reserve = PROCESS + adminMax + closingMax + brokers + logins;
+  const reserve = PROCESS + adminMax + 2 * closingMax + brokers + logins;
   const needed = reserve + sessionsMax + listen.httpConnectionsMax;
-  const clientsMax =
-    limit === undefined ? Infinity : Math.max(limit - reserve, Math.ceil(limit * CLIENTS_PART));
+  const clientsMax = limit === undefined ? Infinity : Math.max(limit - reserve, Math.ceil(limit * CLIENTS_PART));
   return { limit, clientsMax, closingMax, adminMax, needed };
 }
 

@@ -11,7 +11,10 @@ import { networkOf } from './loopback.js';
 export interface ClientGateOptions {
   /** Maximum number of connections of clients; Infinity if the limit of the process is not known. */
   readonly max: number;
-  /** Number of further descriptors, for connections that are being closed. */
+  /**
+   * Number of further descriptors for clients that were turned away, and again for connections beyond `max` whose
+   * evicted clients are not gone yet.
+   */
   readonly closingMax: number;
   /** Called for each client that is turned away, for the log. `limit` is `descriptors` or an option. */
   onTurnedAway(address: string, limit: string): void;
@@ -25,7 +28,7 @@ export interface GateRoom {
   readonly size: number;
   /** Number of clients that did not get a place, or lost it. */
   readonly turnedAway: number;
-  makeRoom(network: string): boolean;
+  makeRoom(network: string, onlyFair: boolean): boolean;
 }
 
 /** For the metrics. */
@@ -85,10 +88,14 @@ export class ClientGate {
     this.options.onTurnedAway(remoteAddress, limit);
   }
 
-  /** An evicted client keeps its descriptor for a moment. */
+  /**
+   * An evicted client keeps its descriptor for a moment. The largest network can use half of the descriptors for that,
+   * so that it leaves some to the others.
+   */
   private makeRoom(network: string): boolean {
     const { max, closingMax } = this.options;
-    return this.used + this.closing < max + closingMax && this.rooms.some((room) => room.makeRoom(network));
+    const free = max + closingMax - this.used;
+    return free > 0 && this.rooms.some((room) => room.makeRoom(network, free <= closingMax / 2));
   }
 
   /**

@@ -65,7 +65,9 @@ export class TlsPort {
   guard(server: Server, doneEvent: HandshakeDone): UnfinishedConnections {
     const unfinished = new UnfinishedConnections(server, { ...this.options, max: this.options.unfinishedMax });
     this.servers.set(server, unfinished);
-    server.on(doneEvent, (...args: unknown[]) => finishConnection(args.at(doneEvent === 'upgrade' ? 1 : 0) as TLSSocket));
+    server.on(doneEvent, (...args: unknown[]) =>
+      finishConnection(args.at(doneEvent === 'upgrade' ? 1 : 0) as TLSSocket),
+    );
     server.on('tlsClientError', (_error, socket: TLSSocket) => socket.destroy());
     return unfinished;
   }

@@ -63,9 +63,9 @@ export class WaitingRoom<T> {
     return true;
   }
 
-  /** Evicts a client for one of `network`. False if none may be evicted. */
-  makeRoom(network: string): boolean {
-    const victim = this.line.surplusFor(network) ?? this.overdue;
+  /** Evicts a client for one of `network`; with `onlyFair` not for one of the largest. False if none may be evicted. */
+  makeRoom(network: string, onlyFair = false): boolean {
+    const victim = this.line.surplusFor(network) ?? (onlyFair ? undefined : this.overdue);
     if (!victim) return false;
     this.turnedAway++;
     this.leave(victim.client);

@@ -72,7 +72,8 @@ export class WorkerPool {
   /** Resolves when all workers listen. If one cannot start, stops all and rejects with the error of that worker. */
   async start(): Promise<Listening[]> {
     try {
-      const config = await workerConfig(this.config);
+      const nofile = descriptorLimit();
+      const config = await workerConfig(this.config, nofile);
       const listening = await new Promise<readonly Listening[]>((resolve, reject) => {
         this.starting = { resolve, reject };
         for (const place of this.places) this.fill(place, config);
@@ -81,7 +82,7 @@ export class WorkerPool {
       const health = { notReady: () => this.whyNotReady(), details: () => this.workerCounts() };
       const metrics = { contentType: this.metrics.contentType, text: () => this.metricsText() };
       const ask = askWorkers(() => this.askableWorkers, this.config.admin.answerTimeoutMs);
-      const { adminMax } = planDescriptors(descriptorLimit(), this.config);
+      const { adminMax } = planDescriptors(nofile, this.config);
       const admin = await openAdminPort(this.config, { health, metrics, ask }, this.log, adminMax);
       this.admin = admin?.server;
       return [...listening, ...(admin === undefined ? [] : [admin.listening])];

@@ -27,7 +27,9 @@ describe('the table of limits', () => {
 
   test('has the defaults and ranges of the schema', () => {
     const table = limitsTable(schema);
-    expect(table).toContain('| `session.subscriptionsMax` | 1,000 |  | 1 to 100,000 | ERROR `too-many-subscriptions` |');
+    expect(table).toContain(
+      '| `session.subscriptionsMax` | 1,000 |  | 1 to 100,000 | ERROR `too-many-subscriptions` |',
+    );
     expect(table).toContain(
       '| `limits.afterLogin.bodyMaxBytes` | 4 MiB | bytes | 0 to 128 MiB | ERROR `body-too-large` |',
     );

@@ -12,7 +12,7 @@ describe('the plan of descriptors', () => {
   test('leaves the reserve, and gives the rest to clients', () => {
     const { limit, clientsMax, adminMax, closingMax } = planDescriptors(1_024, createConfig());
     expect(limit).toBe(1_024);
-    expect(clientsMax + adminMax + closingMax).toBe(1_024 - 64);
+    expect(clientsMax + adminMax + 2 * closingMax).toBe(1_024 - 48);
     expect([adminMax, closingMax]).toEqual([64, 64]);
   });
 

@@ -68,6 +68,15 @@ describe('the gate', () => {
     expect(reports).toHaveLength(1);
   });
 
+  test('the largest network can use half of the descriptors for those that are being closed', async () => {
+    const { gate, port } = await openGate({ max: 0, closingMax: 4 });
+    const isFair: boolean[] = [];
+    const makeRoom = (_: string, onlyFair: boolean) => isFair.push(onlyFair) > 0;
+    gate.addRoom({ limit: 'roomMax', max: 5, size: 5, turnedAway: 0, makeRoom });
+    for (let count = 0; count < 6; count++) await open(port);
+    expect(isFair).toEqual([false, false, true, true]);
+  });
+
   test('evicts a waiting client for another, as long as there are descriptors for those that are being closed', async () => {
     const { gate, reports, port } = await openGate({ max: 1, closingMax: 2 });
     const evicted: string[] = [];

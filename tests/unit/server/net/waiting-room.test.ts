@@ -4,7 +4,12 @@ import { WaitingRoom } from '../../../../server/src/net/waiting-room.js';
 function openRoom(max: number) {
   const evicted: string[] = [];
   const clock = { now: 0 };
-  const options = { limit: 'clientsMax', max, evict: (client: string) => void evicted.push(client), now: () => clock.now };
+  const options = {
+    limit: 'clientsMax',
+    max,
+    evict: (client: string) => void evicted.push(client),
+    now: () => clock.now,
+  };
   const room = new WaitingRoom<string>(options);
   /** The first letter is the network. */
   const enter = (...clients: string[]) => clients.map((client) => room.enter(client, client.slice(0, 1)));
@@ -22,11 +27,12 @@ describe('a room of waiting clients', () => {
   });
 
   test('refuses a client of the largest network until its oldest has waited for a second', () => {
-    const { evicted, clock, enter } = openRoom(2);
+    const { room, evicted, clock, enter } = openRoom(2);
     enter('a1', 'a2');
     clock.now = 999;
     expect(enter('a3')).toEqual([false]);
     clock.now = 1_000;
+    expect(room.makeRoom('a', true)).toBe(false);
     expect(enter('a4', 'a5', 'a6')).toEqual([true, true, false]);
     expect(evicted).toEqual(['a1', 'a2']);
   });

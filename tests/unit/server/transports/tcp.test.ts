@@ -171,7 +171,11 @@ test('a client that waits for too long during overload is rejected', async () =>
 });
 
 test('a client beyond the bound on descriptors gets an answer, and a place when another has gone', async () => {
-  const rig = await openRig(undefined, undefined, new ClientGate({ max: 1, closingMax: 1, onTurnedAway: () => undefined }));
+  const rig = await openRig(
+    undefined,
+    undefined,
+    new ClientGate({ max: 1, closingMax: 1, onTurnedAway: () => undefined }),
+  );
   const { socket } = await rig.connectRaw();
   const refused = connectSocket(rig.port, '127.0.0.1');
   const [answer] = (await once(refused, 'data')) as [Buffer];
