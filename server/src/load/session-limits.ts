@@ -21,7 +21,7 @@ export const SESSIONS_PER_ADDRESS_MAX = 1_000;
 const NEAR_LIMIT =
   'an address has half of limits.sessionsPerAddressMax: if it is a proxy, name it in listen.trustedProxies';
 
-/** `mode` is asked for the defaults. What an operator has set always holds. */
+/** `mode` is asked for the defaults. A value that an operator has set always holds. */
 export function sessionLimits(
   { sessionsPerUserMax, sessionsPerAddressMax }: SessionLimitOptions,
   checksLogins: boolean,
