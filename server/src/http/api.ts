@@ -98,10 +98,14 @@ const noStore: RequestHandler = (_request, response, next) => {
 };
 
 /** New streams always pass the admission queue, as new sessions do. Other requests pass it only during overload. */
-function waitForRoom({ admissionQueue, load }: ApiSources, always: boolean): RequestHandler {
-  return (_request, _response, next) => {
+function waitForRoom({ admissionQueue, load, addressOf }: ApiSources, always: boolean): RequestHandler {
+  return (request, _response, next) => {
     if (!always && !load.isOverloaded) return next();
-    admissionQueue.submit({ admit: () => next(), reject: (code) => next(refusal(code, NO_ROOM)) });
+    admissionQueue.submit({
+      address: () => addressOf(request),
+      admit: () => next(),
+      reject: (code) => next(refusal(code, NO_ROOM)),
+    });
   };
 }
 

@@ -2,13 +2,18 @@
  * Admits new clients. In each turn of the event loop they take at most 10 ms together, so that a thousand clients that
  * reconnect at once (after a restart) do not delay connected clients. No client is admitted while the process is
  * overloaded, and at most `connectsPerSecondMax` are at other times. The queue is bounded; a client that waits for too
- * long is rejected and may try again later.
+ * long is rejected and may try again later. Networks take turns, and when the queue is full, the one with the most
+ * clients loses its oldest, so that a flood of one network does not keep out the others.
  */
+import { FairLine } from '../net/fair-line.js';
+import { networkOf } from '../net/loopback.js';
 import { TurnBudget } from '../timing/turn-budget.js';
 import type { Load } from './load-meter.js';
 import type { RateLimit } from './rate-limiter.js';
 
 export interface PendingClient {
+  /** The client's IP address. Called only for a client that has to wait. */
+  address(): string;
   admit(): void;
   /** The client may try again later. */
   reject(reason: Rejection): void;
@@ -27,6 +32,7 @@ export interface AdmissionOptions {
 
 interface Waiting {
   readonly client: PendingClient;
+  readonly network: string;
   readonly until: number;
   readonly reason: Rejection;
 }
@@ -37,7 +43,11 @@ const RETRY_MS = 50;
 
 export class AdmissionQueue {
   rejected = 0;
-  readonly #queue: Waiting[] = [];
+  /** In the order of arrival, for the deadlines. */
+  readonly #queue = new Set<Waiting>();
+  /** The same clients, for their turns. */
+  readonly #line = new FairLine<Waiting>();
+  #lastReason: Rejection = 'overloaded';
   #isInTurn = false;
   readonly #budget: TurnBudget;
   #retryTimer: NodeJS.Timeout | undefined;
@@ -55,25 +65,47 @@ export class AdmissionQueue {
   }
 
   get waiting(): number {
-    return this.#queue.length;
+    return this.#queue.size;
   }
 
   submit(client: PendingClient): void {
-    if (this.#isStopped || this.#queue.length >= this.options.waitingMax) {
-      this.#reject(client, this.#rejectionNow);
-    } else if (this.#queue.length === 0 && this.#isOpen && this.#hasTime()) {
-      this.#admit(client);
-    } else {
-      this.#queue.push({ client, until: this.now() + this.options.waitMaxMs, reason: this.#rejectionNow });
-      this.#continueLater();
-    }
+    if (this.#isStopped) return this.#reject(client, 'shutting-down');
+    if (this.#queue.size === 0 && this.#isOpen && this.#hasTime()) this.#admit(client);
+    else this.#enqueue(client);
+  }
+
+  #enqueue(client: PendingClient): void {
+    const reason = (this.#lastReason = this.#rejectionNow);
+    const network = networkOf(client.address());
+    if (this.#queue.size >= this.options.waitingMax && !this.#makeRoom(network)) return this.#reject(client, reason);
+    const waiting = { client, network, until: this.now() + this.options.waitMaxMs, reason };
+    this.#queue.add(waiting);
+    this.#line.enter(waiting, network);
+    this.#continueLater();
+  }
+
+  /** Rejects the oldest client of the network with the most, if `network` has at least two fewer. */
+  #makeRoom(network: string): boolean {
+    const oldest = this.#line.surplusFor(network);
+    if (!oldest) return false;
+    this.#leave(oldest);
+    this.#reject(oldest.client, oldest.reason);
+    return true;
+  }
+
+  #leave(waiting: Waiting): void {
+    this.#queue.delete(waiting);
+    this.#line.leave(waiting, waiting.network);
   }
 
   /** Rejects all waiting and all future clients. */
   stop(): void {
     this.#isStopped = true;
     clearTimeout(this.#retryTimer);
-    for (const { client } of this.#queue.splice(0)) this.#reject(client, 'shutting-down');
+    for (const waiting of this.#queue) {
+      this.#leave(waiting);
+      this.#reject(waiting.client, 'shutting-down');
+    }
   }
 
   get #isOpen(): boolean {
@@ -84,7 +116,7 @@ export class AdmissionQueue {
   get #rejectionNow(): Rejection {
     if (this.#isStopped) return 'shutting-down';
     if (this.load.isOverloaded) return 'overloaded';
-    return this.#isTooFast ? 'too-many-connects' : (this.#queue.at(-1)?.reason ?? 'overloaded');
+    return this.#isTooFast ? 'too-many-connects' : (this.#queue.size > 0 ? this.#lastReason : 'overloaded');
   }
 
   get #isTooFast(): boolean {
@@ -110,16 +142,18 @@ export class AdmissionQueue {
     this.#isInTurn = false;
     this.#retryTimer = undefined;
     this.#serve();
-    if (this.#queue.length > 0) this.#continueLater();
+    if (this.#queue.size > 0) this.#continueLater();
   };
 
   #serve(): void {
-    for (let head = this.#queue[0]; head !== undefined; head = this.#queue[0]) {
-      const isOverdue = this.now() >= head.until;
+    // A loop over the set would not see the clients that `admit` adds
+    for (let [oldest] = this.#queue; oldest !== undefined; [oldest] = this.#queue) {
+      const isOverdue = this.now() >= oldest.until;
       if ((!isOverdue && !this.#isOpen) || !this.#hasTime()) return;
-      this.#queue.shift();
-      if (isOverdue) this.#reject(head.client, head.reason);
-      else this.#admit(head.client);
+      const next = isOverdue ? oldest : this.#line.next()!;
+      this.#leave(next);
+      if (isOverdue) this.#reject(next.client, next.reason);
+      else this.#admit(next.client);
     }
   }
 

@@ -157,6 +157,7 @@ export function createTcpTransport(
     if (!tls && !gate.enter(socket)) return gate.turnAway(socket, fullAnswer);
     socket.on('error', onError);
     admissionQueue.submit({
+      address: () => socket.remoteAddress ?? '',
       admit: () => open(socket, accept),
       reject: (reason) => open(socket, (connection, peer) => refuse(connection, peer, reason)),
     });

@@ -110,6 +110,7 @@ export function createWebSocketTransport(
   function arrive(request: IncomingMessage, socket: Duplex, head: Buffer): void {
     socket.on('error', onError); // the socket may be reset while it waits
     admissionQueue.submit({
+      address: () => addressOf(request, clientAddress),
       admit() {
         socket.off('error', onError);
         upgrade(request, socket, head);

@@ -31,8 +31,13 @@ const open = (options: AdmissionOptions) =>
 
 /** Admitting a client takes 4 ms. */
 function arrive(...names: string[]): void {
+  arriveFrom('192.0.2.1', ...names);
+}
+
+function arriveFrom(address: string, ...names: string[]): void {
   for (const name of names) {
     admissionQueue.submit({
+      address: () => address,
       admit() {
         clock += 4;
         log.push(name);
@@ -71,6 +76,26 @@ describe('AdmissionQueue', () => {
     expect(log.join('')).toBe('abcdefghijklm');
     expect(admissionQueue.waiting).toBe(0);
     expect(admissionQueue.rejected).toBe(0);
+  });
+
+  test('networks take turns, and the largest loses its oldest client when the queue is full', () => {
+    load.isOverloaded = true;
+    arriveFrom('192.0.2.1', 'a', 'b', 'c', 'd', 'e');
+    arriveFrom('2001:db8::1', 'v');
+    arriveFrom('2001:db8::2', 'w');
+    arriveFrom('192.0.2.1', 'f');
+    expect(log).toEqual(['not a', 'not b', 'not f']);
+    expect(admissionQueue.waiting).toBe(5);
+    load.isOverloaded = false;
+    for (let i = 0; i < 5; i++) turn(50);
+    expect(log.slice(3).join('')).toBe('cvdwe');
+    expect(admissionQueue.waiting).toBe(0);
+  });
+
+  test('with a waitingMax of 0 no client waits, and others are admitted', () => {
+    admissionQueue = open({ ...OPTIONS, waitingMax: 0 });
+    arrive('a', 'b', 'c', 'd');
+    expect(log).toEqual(['a', 'b', 'c', 'not d']);
   });
 
   test('admits no client during overload, and all clients after it', () => {

@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globals';
+import type { Principal } from '../../../../server/src/auth/auth.js';
 import { MemoryConnection } from '../../../support/memory-connection.js';
 import { Harness, pass, tick, useFakeTime } from './harness.js';
 
@@ -101,6 +102,27 @@ describe('Sessions', () => {
     expect(silent.summary).toEqual(['ERROR too-many-sessions']);
     expect(loggedIn.closed).toBeUndefined();
     expect(harness.open({ address: '192.0.2.9' }).summary).toEqual(['ERROR too-many-sessions']);
+    expect(await harness.leftovers()).toEqual([]);
+  });
+
+  test('a session that is displaced while its login is checked never logs in', async () => {
+    const checks: (() => void)[] = [];
+    const authenticator = {
+      authenticate: ({ login = '' }) =>
+        new Promise<Principal>((resolve) => checks.push(() => resolve({ name: login, anonymous: false, claims: {} }))),
+    };
+    const harness = new Harness({ sessionsBeforeLoginMax: 2, sessionsPerUserMax: 1, authenticator });
+    const open = (address: string, login: string) => {
+      const client = harness.open({ address });
+      client.sendFrame('CONNECT', { 'accept-version': '1.2', host: '/', login });
+      return client;
+    };
+    const displaced = [open('192.0.2.1', 'ann'), open('192.0.2.1', 'bob')][0];
+    const other = open('192.0.2.2', 'ann');
+    for (const check of checks) check();
+    await tick();
+    expect(displaced?.summary).toEqual(['ERROR too-many-sessions']);
+    expect(other.summary).toEqual(['CONNECTED']);
     expect(await harness.leftovers()).toEqual([]);
   });
 
