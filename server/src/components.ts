@@ -115,25 +115,18 @@ export function createComponents(config: Config, hooks: RelayHooks): Components 
     new AuthenticatorChain(authenticators(config, hooks, pacedLog, checkBrokerLogin), pacedLog),
     revocations,
   );
+  const core = { log, pacedLog, broker, authenticator, counters, accounts, pots, timers, load };
   const context = {
+    ...core,
     options: config.session,
     limits: config.limits,
     serverName: `stomp-relay/${VERSION}`,
-    broker,
-    authenticator,
     isRevoked: (principal: Principal) => revocations.refuses(principal),
     policy,
     groups,
     messages,
-    timers,
-    load,
     createRateLimiter: (perSecond: number) => new RateLimiter(perSecond),
-    counters,
-    accounts,
-    pots,
     subscriptionPots,
-    log,
-    pacedLog,
   };
   const perHolder = sessionLimits(config.limits, checksLogins(config.auth, hooks), pots.mode, pacedLog);
   const { sessionsMax, limits } = config;
@@ -141,28 +134,8 @@ export function createComponents(config: Config, hooks: RelayHooks): Components 
   const sessions = new Sessions({ ...limits, sessionsMax, perHolder, drain }, context);
   const { descriptors, gate } = createGate(config, pacedLog, sessions);
   const isOpen = allowsAnyone(config, hooks.authenticator !== undefined);
-  const shared = {
-    log,
-    pacedLog,
-    broker,
-    authenticator,
-    counters,
-    accounts,
-    pots,
-    timers,
-    load,
-    admissionQueue,
-    isOpen,
-    drain,
-  };
-  const http = new HttpComponents(config, {
-    ...shared,
-    perHolder,
-    policy,
-    messages,
-    subscribe,
-    subscriptionPots,
-  });
+  const shared = { ...core, admissionQueue, isOpen, drain };
+  const http = new HttpComponents(config, { ...shared, perHolder, policy, messages, subscribe, subscriptionPots });
   const directory = new SessionDirectory([sessions, http.streams]);
   const revocationChannel = new RevocationChannel(broker, instanceId, log);
   const durable = new DurableDirectory(broker, log);

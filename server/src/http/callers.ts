@@ -21,7 +21,7 @@ export interface CallerSources {
   /** API keys are the only configured credentials, so a request without a key is refused. */
   readonly onlyApiKeys: boolean;
   readonly config: { readonly session: { readonly connectTimeoutMs: number } };
-  addressOf(request: IncomingMessage): string;
+  readonly addressOf: (request: IncomingMessage) => string;
 }
 
 const NO_STOMP_HEADERS: ReadonlyMap<string, string> = new Map();
