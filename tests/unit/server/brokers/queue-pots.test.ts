@@ -5,7 +5,7 @@ import { LimitMode } from '../../../../server/src/load/limit-mode.js';
 import { SharedPots } from '../../../../server/src/load/shared-pots.js';
 
 const BOUNDS = { queuesMax: 1, durableQueuesMax: 1, replyQueuesMax: 1 };
-const NAMES = ['orders', 'stomp-relay.durable.x', freshName('reply')];
+const NAMES = ['orders', `stomp-relay.durable.${'x'.repeat(43)}`, freshName('reply')];
 
 test('queues, durable subscriptions and reply queues have separate pots', () => {
   const pots = new SharedPots();

@@ -103,7 +103,7 @@ describe('DedicatedSubscription', () => {
   test.each(['auto', 'client'])(
     'ack:%s: a message for another session of the user is settled and not written',
     async (ack) => {
-      client.sendFrame('SUBSCRIBE', { id: 's', destination: '/user/queue/r', ack, durable: 'true' });
+      client.sendFrame('SUBSCRIBE', { id: 's', destination: '/user/queue/r', ack, 'x-max-length': '9' });
       await tick();
       const queue = harness.broker.consumer('/user/queue/r');
       queue.deliver('another’s', { toSession: 'session-2' });
