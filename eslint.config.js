@@ -62,6 +62,7 @@ export default tseslint.config(
     files: [
       'server/src/cli.ts',
       'server/src/config.ts',
+      'server/src/process/process-memory.ts',
       'server/src/process/stderr.ts',
       'server/src/workers/worker.ts',
       'server/src/workers/last-words.ts',

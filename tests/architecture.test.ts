@@ -26,7 +26,7 @@ const SERVER: Readonly<Record<string, Rule>> = {
   net: { ours: [], types: ['process/log'] },
   process: { ours: [] },
   'process/json-log': { ours: ['process'], packages: ['pino'] },
-  load: { ours: ['stomp', 'timing', 'net'], types: ['process/log'] },
+  load: { ours: ['stomp', 'timing', 'net'], types: ['process/log', 'process/process-memory'] },
   transports: { ours: ['load', 'net'], packages: ['ws'] },
   auth: { ours: ['destinations', 'net', 'timing'], types: ['process/log'] },
   'auth/jwt': { ours: ['auth', 'net'], types: ['process/log'], packages: ['jose', 'cookie'] },

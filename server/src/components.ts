@@ -34,6 +34,7 @@ import { planDescriptors } from './load/descriptor-plan.js';
 import type { DescriptorPlan } from './load/descriptor-plan.js';
 import { LimitMode } from './load/limit-mode.js';
 import { LoadMeter } from './load/load-meter.js';
+import { MemoryBudget } from './load/memory-budget.js';
 import { RateLimiter } from './load/rate-limiter.js';
 import { sessionLimits } from './load/session-limits.js';
 import { SharedPots } from './load/shared-pots.js';
@@ -45,6 +46,7 @@ import { descriptorLimit } from './process/descriptor-limit.js';
 import { createLog } from './process/json-log.js';
 import type { Log } from './process/log.js';
 import { PacedLog } from './process/paced-log.js';
+import { processMemory } from './process/process-memory.js';
 import { VERSION } from './process/version.js';
 import type { DrainOptions } from './session/drain.js';
 import { SessionCounters } from './session/session-counters.js';
@@ -76,6 +78,7 @@ export interface Components {
   readonly pots: SharedPots;
   readonly timers: TimerWheel;
   readonly load: LoadMeter;
+  readonly memory: MemoryBudget;
   readonly admissionQueue: AdmissionQueue;
   readonly descriptors: DescriptorPlan;
   readonly gate: ClientGate;
@@ -108,6 +111,7 @@ export function createComponents(config: Config, hooks: RelayHooks): Components 
   const subscribe = countingPatterns((...request) => broker.subscribe(...request), subscriptionPots.patterns);
   const groups = new Groups(subscribe, messages, counters, policies, restShare);
   const { load, admissionQueue } = createLoad(config, log);
+  const memory = new MemoryBudget(config, processMemory);
   const revocations = createRevocations(config, log);
   const policy = choosePolicy(config, hooks, log);
   const checkBrokerLogin = brokerLogins(config, instanceId, broker);
@@ -115,7 +119,7 @@ export function createComponents(config: Config, hooks: RelayHooks): Components 
     new AuthenticatorChain(authenticators(config, hooks, pacedLog, checkBrokerLogin), pacedLog),
     revocations,
   );
-  const core = { log, pacedLog, broker, authenticator, counters, accounts, pots, timers, load };
+  const core = { log, pacedLog, broker, authenticator, counters, accounts, pots, timers, load, memory };
   const context = {
     ...core,
     options: config.session,

@@ -17,11 +17,16 @@ import { layer } from './config/config-sources.js';
 import type { Environment, Flags, Layered } from './config/config-sources.js';
 import { http } from './config/http-options.js';
 import { listen, tcp, websocket } from './config/listen-options.js';
-import { exchangeName, KIB, TIMER_MAX_MS, whole } from './config/option-kinds.js';
+import { availableMemory, fitParts, MEMORY_MIN_BYTES, memoryShare } from './config/memory-share.js';
+import type { MemoryShare } from './config/memory-share.js';
+import { exchangeName, KIB, MIB, TIMER_MAX_MS, whole } from './config/option-kinds.js';
 import { policy } from './config/policy-options.js';
 import { drain, loadShedding, log, workers, WORKERS_MAX } from './config/process-options.js';
 import { limits, session, shares, slowConsumers } from './config/session-options.js';
 import { isLoopback } from './net/loopback.js';
+
+const MEMORY_MAX_BYTES = 1024 * 1024 * MIB;
+const MEMORY_RULE = `must be a whole number from ${MEMORY_MIN_BYTES} to ${MEMORY_MAX_BYTES}`;
 
 export { ConfigError } from './config/config-report.js';
 export { flagsWithPassword, SETTINGS } from './config/config-sources.js';
@@ -38,6 +43,14 @@ export const schema = z.strictObject({
   session,
   slowConsumers,
   sessionsMax: whole(50_000, 1, 1_000_000).describe('Maximum number of concurrent sessions, on all transports.'),
+  memoryMaxBytes: z
+    .int({ error: MEMORY_RULE })
+    .min(MEMORY_MIN_BYTES, { error: MEMORY_RULE })
+    .max(MEMORY_MAX_BYTES, { error: MEMORY_RULE })
+    .optional()
+    .describe(
+      'Maximum memory in bytes that all clients of a process hold together, and that messages of the embedded broker and HTTP bodies take. By default 60 % of the memory of the container or machine, divided by `workers`.',
+    ),
   loadShedding,
   topicExchange: exchangeName.default('amq.topic').describe('Name of the exchange behind `/topic`.'),
   queues,
@@ -61,10 +74,10 @@ type Parsed = z.output<typeof schema>;
 
 /** All options, with their defaults, frozen. */
 export type Config = DeepReadonly<
-  Omit<Parsed, 'websocket' | 'workers'> & {
+  Omit<Parsed, 'websocket' | 'workers' | 'memoryMaxBytes'> & {
     websocket: Parsed['websocket'] & { maxPayloadBytes: number };
     workers: number;
-  }
+  } & MemoryShare
 >;
 
 /** The options that a file or a program gives. All are optional. */
@@ -117,6 +130,7 @@ function check(layered: Layered): Config {
     'session.transactionMaxBytes': session.transactionMaxBytes,
   }).filter(([, bytes]) => bytes < frameMaxBytes);
   const problems = tooSmall.map(([name, bytes]) => smallerThanFrame(name, bytes, frameMaxBytes, 'afterLogin'));
+  if (session.transactionsMaxBytes < session.transactionMaxBytes) problems.push(smallerThanOne(session));
   const { beforeLoginMaxPayloadBytes: earlyBytes } = websocket;
   const earlyFrameBytes = frameBytes(result.data.limits.beforeLogin);
   if (earlyBytes < earlyFrameBytes) {
@@ -129,16 +143,26 @@ function check(layered: Layered): Config {
   if (drain.readyDelayMs > stopTimeoutMs / 2)
     throw new ConfigError([delayBeyondStop(drain.readyDelayMs, stopTimeoutMs)]);
   if (workers !== 1 && broker.kind === 'memory') throw new ConfigError([workersWithoutRabbit(workers)]);
+  const processes = workers === 'auto' ? Math.min(availableParallelism(), WORKERS_MAX) : workers;
+  const share = memoryShare(result.data.memoryMaxBytes, processes, availableMemory(process.constrainedMemory()));
   return freeze({
-    ...result.data,
+    ...fitParts(result.data, share.memoryMaxBytes, (path) => layered.originOf(path) === 'default'),
+    ...share,
     websocket: { ...websocket, maxPayloadBytes },
-    workers: workers === 'auto' ? Math.min(availableParallelism(), WORKERS_MAX) : workers,
+    workers: processes,
   });
 
   function workersWithoutRabbit(count: number | 'auto'): string {
     return (
       `workers is ${JSON.stringify(count)} (${layered.originOf(['workers'])}): the embedded broker (memory:) lives in ` +
       'one process; give --broker amqp://user:pass@host:5672/vhost, or 1 worker'
+    );
+  }
+
+  function smallerThanOne({ transactionsMaxBytes, transactionMaxBytes }: typeof session): string {
+    return (
+      `session.transactionsMaxBytes is ${transactionsMaxBytes} (${layered.originOf(['session', 'transactionsMaxBytes'])}): ` +
+      `must be at least session.transactionMaxBytes (${transactionMaxBytes}), so that one transaction fits`
     );
   }
 

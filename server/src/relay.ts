@@ -17,6 +17,7 @@ import { checkExposure } from './config.js';
 import type { Config } from './config.js';
 import { Listeners } from './listeners.js';
 import type { Listening } from './listeners.js';
+import type { MemorySources } from './load/memory-budget.js';
 import { droppedLogLines } from './process/json-log.js';
 import { finishesWithin } from './timing/deadline.js';
 
@@ -119,6 +120,7 @@ class ComposedRelay implements Relay {
     this.state = 'running';
     try {
       this.components.load.start();
+      this.components.memory.start(memorySources(this.components));
       await this.components.broker.start();
       await this.components.revocationChannel.start(this.components.operations);
       const opened = await open();
@@ -142,7 +144,7 @@ class ComposedRelay implements Relay {
   private async closeDown(options: StopOptions): Promise<void> {
     this.state = 'stopped';
     const { deadlineMs = this.config.stopTimeoutMs, readyDelayMs = this.config.drain.readyDelayMs } = options;
-    const { log, timers, load, authenticator } = this.components;
+    const { log, timers, load, memory, authenticator } = this.components;
     const delayMs = Math.min(readyDelayMs, deadlineMs / 2);
     const isClean = await finishesWithin(this.closeInOrder(delayMs, deadlineMs - delayMs), deadlineMs);
     if (!isClean) log.warn({ deadlineMs }, 'not everything could be closed in time');
@@ -151,6 +153,7 @@ class ComposedRelay implements Relay {
     timers.close();
     authenticator.close();
     load.stop();
+    memory.stop();
   }
 
   /** First refuses new clients, then ends all sessions, then closes the broker's connections, which sessions need. */
@@ -198,10 +201,21 @@ class ComposedRelay implements Relay {
   }
 
   private createMetrics(): Metrics {
-    const { sessions, counters, http, broker, load, admissionQueue, pots, gate } = this.components;
+    const { sessions, counters, http, broker, load, memory, admissionQueue, pots, gate } = this.components;
     const connections = () => this.listeners.connections;
     const limits = { all: () => [...pots.all(), ...gate.limits()] };
-    const sources = { counters, http, load, admissionQueue, broker, pots: limits, droppedLogLines };
+    const sources = { counters, http, load, memory, admissionQueue, broker, pots: limits, droppedLogLines };
     return createMetrics({ sessions: () => sessions.size, connections, ...sources });
   }
+}
+
+/** Everything that counts towards `memoryMaxBytes`. */
+function memorySources({ sessions, http, broker }: Components): MemorySources {
+  return {
+    *holders() {
+      yield* sessions.holders();
+      yield* http.streams.all();
+    },
+    commonBytes: () => (broker.heldBytes ?? 0) + http.bodies.used,
+  };
 }

@@ -40,6 +40,9 @@ export class MemoryConnection implements Connection {
   readonly canShare: boolean;
   listener = NO_LISTENER;
   bufferedBytes = 0;
+  unfinishedBytes = 0;
+  /** The session has cut it off. */
+  isCutOff = false;
   sentBytes = 0;
   isPaused = false;
   /** Every Buffer that was passed to `write`. */
@@ -98,6 +101,11 @@ export class MemoryConnection implements Connection {
   close(code: number, reason: string): void {
     if (this.closed) return;
     this.closed = { code, reason };
+    queueMicrotask(() => this.vanish());
+  }
+
+  cutOff(): void {
+    this.isCutOff = true;
     queueMicrotask(() => this.vanish());
   }
 

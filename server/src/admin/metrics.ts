@@ -32,6 +32,13 @@ export interface MetricSources {
     readonly streams: { readonly size: number };
   };
   readonly load: { readonly lagMs: number; readonly isOverloaded: boolean; readonly overloads: number };
+  readonly memory: {
+    usedBytes(): number;
+    readonly maxBytes: number;
+    readonly paused: number;
+    readonly pauses: number;
+    readonly endings: number;
+  };
   readonly admissionQueue: { readonly waiting: number; readonly rejected: number };
   readonly broker: {
     readonly isUp: boolean;
@@ -126,6 +133,7 @@ export function createMetrics(sources: MetricSources): Metrics {
   addMissedMetrics(sources, gauge, counter, counters);
   addHttpMetrics(sources, gauge, counter, counters);
   addLoadMetrics(sources, gauge, counter);
+  addMemoryMetrics(sources, gauge, counter);
   addBrokerMetrics(sources, gauge);
   addLimitMetrics(sources, registry);
   counter(...DROPPED_LOG_LINES, () => sources.droppedLogLines());
@@ -233,6 +241,14 @@ function addLoadMetrics({ load, admissionQueue }: MetricSources, gauge: AddGauge
     'New connections rejected with the request to retry later',
     () => admissionQueue.rejected,
   );
+}
+
+function addMemoryMetrics({ memory }: MetricSources, gauge: AddGauge, counter: AddCounter): void {
+  gauge('memory_used_bytes', 'Memory that clients and stored messages hold', () => memory.usedBytes());
+  gauge('memory_allowed_bytes', 'The bound on it, memoryMaxBytes', () => memory.maxBytes);
+  gauge('memory_paused', 'Clients that the relay does not read from, for lack of memory', () => memory.paused);
+  counter('memory_pauses', 'Number of times that a client was paused for lack of memory', () => memory.pauses);
+  counter('memory_ended', 'Sessions and streams ended for lack of memory', () => memory.endings);
 }
 
 /** Values of the primary process about its workers. */

@@ -270,6 +270,8 @@ export interface Broker {
   /** For logs and the readiness route: the broker's kind and address, without credentials. */
   readonly description: string;
   readonly isUp: boolean;
+  /** The memory of the messages that the broker keeps in this process. Absent if it keeps none. */
+  readonly heldBytes?: number;
   /** Absent if nothing is ever pending. */
   readonly gauges?: BrokerGauges | undefined;
   /** Resolves when the broker can be used; rejects if it cannot be reached within the configured deadline. */

@@ -68,6 +68,10 @@ class CapabilityChecks implements CheckedBroker {
     return this.broker.isUp;
   }
 
+  get heldBytes(): number {
+    return this.broker.heldBytes ?? 0;
+  }
+
   get gauges(): BrokerGauges | undefined {
     return this.broker.gauges;
   }

@@ -146,19 +146,21 @@ export function queueNotFound(name: string): BrokerError {
   );
 }
 
-/** An estimate for the map, the objects and the place in a queue. */
-const OVERHEAD_BYTES = 200;
+/** For the map, the objects and the place in a queue (measured). */
+const OVERHEAD_BYTES = 512;
+/** For a header, in addition to its characters (measured). */
+const HEADER_BYTES = 64;
 
 /** Estimates the memory that a message takes. */
 export function messageBytes({ headers, body }: Message): number {
   let characters = 0;
   for (const [name, value] of headers) characters += name.length + value.length;
-  return bytesInMemory(characters, body);
+  return bytesInMemory(headers.size, characters, body);
 }
 
-/** The same estimate for headers with this many characters. */
-export function bytesInMemory(characters: number, body: Buffer): number {
-  return OVERHEAD_BYTES + characters + body.length;
+/** The same estimate for this many headers, with this many characters. */
+export function bytesInMemory(headers: number, characters: number, body: Buffer): number {
+  return OVERHEAD_BYTES + HEADER_BYTES * headers + characters + body.length;
 }
 
 const DESTINATION_PREFIXES = ['/exchange/', '/topic/', '/queue/', '/amq/queue/', '/reply-queue/', '/user/'];

@@ -34,6 +34,7 @@ export const EFFECTS: Readonly<Record<string, string>> = {
   'loadShedding.waitMaxMs': `HTTP 503 with \`Retry-After\`; TCP: ${error('overloaded')} or \`too-many-connects\``,
   'loadShedding.waitingMax': `HTTP 503 with \`Retry-After\`; TCP: ${error('overloaded')} or \`too-many-connects\``,
   sessionsMax: `${error('too-many-sessions')}, unless a session without a login makes room`,
+  memoryMaxBytes: `the relay does not read from the clients that hold most; after half a second, or an eighth above the limit, the largest end: ${error('memory-exhausted')}`,
   'limits.sessionsBeforeLoginMax': `${error('too-many-sessions')} for the oldest session of the network with the most; if that is the network of the new client: for the new one`,
   'limits.sessionsPerAddressMax': error('too-many-address-sessions'),
   'limits.sessionsPerUserMax': error('too-many-user-sessions'),
@@ -68,6 +69,8 @@ export const EFFECTS: Readonly<Record<string, string>> = {
   'session.transactionsMax': error('too-many-transactions'),
   'session.transactionMaxCount': error('transaction-too-large'),
   'session.transactionMaxBytes': error('transaction-too-large'),
+  'session.transactionsMaxBytes': error('transaction-too-large'),
+  'session.frameTimeoutMs': error('frame-timeout'),
   'session.inboxMaxBytes': PAUSE,
   'session.sendQueueMaxCount': PAUSE,
   'session.sendQueueMaxBytes': PAUSE,
@@ -122,9 +125,10 @@ export const EFFECTS: Readonly<Record<string, string>> = {
   stopTimeoutMs: 'the process ends and cuts off what is left',
 };
 
-/** The defaults that depend on other options. */
+/** The defaults that depend on other options or on the machine. */
 const COMPUTED: Readonly<Record<string, string>> = {
   'websocket.maxPayloadBytes': 'twice the largest frame',
+  memoryMaxBytes: '60 % of the memory, divided by `workers`',
   'limits.sessionsPerAddressMax': '1,000',
   'limits.sessionsPerUserMax': '1,000 where logins are checked, otherwise 0',
 };

@@ -80,6 +80,9 @@ export const session = section({
     ),
     graceFactor: number(2, 1, 10).describe('Number of heart-beat intervals that a client may be silent.'),
   }),
+  frameTimeoutMs: whole(30_000, 100, DAY_MS).describe(
+    'Time limit in ms for the rest of a frame that a client has begun. The time starts again, twice in it, when the frame has grown by a sixteenth of what has arrived.',
+  ),
   inboxMaxBytes: whole(MIB, 16 * KIB, 256 * MIB).describe(
     'Maximum size in bytes of the input that was read from a client and is not yet handled.',
   ),
@@ -121,6 +124,9 @@ export const session = section({
   transactionsMax: whole(16, 1, 1_000).describe('Maximum number of open transactions of a session.'),
   transactionMaxCount: whole(1_000, 1, 100_000).describe('Maximum number of frames in a transaction.'),
   transactionMaxBytes: whole(8 * MIB, KIB, 256 * MIB).describe('Maximum size in bytes of the frames in a transaction.'),
+  transactionsMaxBytes: whole(16 * MIB, KIB, 1024 * MIB).describe(
+    'Maximum size in bytes of the frames in all open transactions of a session.',
+  ),
   ackGraceMs: whole(5_000, 0, 10 * 60_000).describe('Time in ms after UNSUBSCRIBE during which an ACK still counts.'),
   tokenWarningMs: whole(30_000, 0, DAY_MS).describe(
     'Time in ms before the end of its token at which a client with the extension `token-renewal` is warned; 0: never.',

@@ -43,12 +43,15 @@ interface Entry {
   readonly message: BackloggedMessage;
   /** The number of earlier messages that it stands for: replaced ones, and ones that were too large. */
   readonly replaced: number;
+  /** The part of its memory that other clients are charged for. */
+  readonly othersBytes: number;
 }
 
 export class Backlog {
   /** Oldest first. The key is group and message key if only the newest message counts, otherwise a number. */
   private readonly entries = new Map<string | number, Entry>();
   private bytes = 0;
+  private othersBytes = 0;
   private count = 0;
   /** The groups that the client has left temporarily, with the functions that rejoin them. */
   private readonly rejoins = new Map<BackloggedGroup, () => void>();
@@ -66,6 +69,14 @@ export class Backlog {
     private readonly owner: BacklogOwner,
   ) {}
 
+  get heldBytes(): number {
+    return this.bytes;
+  }
+
+  get sharedBytes(): number {
+    return this.othersBytes;
+  }
+
   /** The client has left `group`. `rejoin` is called when everything for the client is written. */
   enter(group: BackloggedGroup, rejoin: () => void): void {
     if (this.rejoins.size === 0) this.counters.slowMembers++;
@@ -73,15 +84,20 @@ export class Backlog {
     this.isWaiting = true;
   }
 
-  /** `missed` is the number of messages right before this one that were too large for the client. */
-  keep(group: BackloggedGroup, message: BackloggedMessage, missed = 0): void {
+  /**
+   * `missed` is the number of messages right before this one that were too large for the client. `sharers` clients keep
+   * the message now.
+   */
+  keep(group: BackloggedGroup, message: BackloggedMessage, { missed = 0, sharers = 1 } = {}): void {
     if (this.isOver) return;
     const isLatest = group.policy === 'latest';
     const slot = isLatest ? `${group.key} ${message.key}` : ++this.count;
     const old = isLatest ? this.remove(slot) : undefined;
     if (old) this.countDropped(group);
-    this.entries.set(slot, { group, message, replaced: missed + (old ? old.replaced + 1 : 0) });
+    const othersBytes = message.byteLength - message.byteLength / sharers;
+    this.entries.set(slot, { group, message, replaced: missed + (old ? old.replaced + 1 : 0), othersBytes });
     this.bytes += sizeOf(message);
+    this.othersBytes += othersBytes;
     this.makeRoom();
     if (!this.isWaiting) this.writeLater();
   }
@@ -108,6 +124,8 @@ export class Backlog {
   stop(): void {
     this.isOver = true;
     this.entries.clear();
+    this.bytes = 0;
+    this.othersBytes = 0;
     if (this.rejoins.size > 0) this.counters.slowMembers--;
     this.rejoins.clear();
   }
@@ -177,6 +195,7 @@ export class Backlog {
     if (!entry) return undefined;
     this.entries.delete(slot);
     this.bytes -= sizeOf(entry.message);
+    this.othersBytes -= entry.othersBytes;
     return entry;
   }
 

@@ -27,6 +27,8 @@ export interface BacklogHolder {
 
 /** One for each group: makes the bytes that its members are sent, and writes them. */
 export interface GroupOutput<Member> {
+  /** False if the member has been judged too slow, and needs no further message. */
+  isReading(member: Member): boolean;
   /** The session id that a message for one session of a user names. */
   idOf(member: Member): string;
   /**

@@ -14,6 +14,10 @@
  * Under a policy that may leave messages out (`slow-policy.ts`), a member is set aside when bytes stay behind. The
  * others are not affected. Its messages go to its backlog until it has caught up.
  *
+ * The messages that wait in all groups have a bound (`Groups.gather`): beyond it a group does not wait for the end of the
+ * tick. And a message is not made for a group whose members have all been judged too slow. So a client with a thousand
+ * subscriptions to one topic costs a few copies of a large message, not a thousand.
+ *
  * A message that is too large (`session.messageMaxBytes`) goes to no member. The next message reports it in
  * `relay-dropped`, to the clients that were members at that time.
  */
@@ -28,6 +32,8 @@ import type { Outbox } from './outbox.js';
 import type { SlowPolicy } from './slow-policy.js';
 
 const REST_MAX_MS = 20;
+/** For smaller messages it costs more to ask whether a member still reads than to write. */
+const ASK_FROM_BYTES = 4_096;
 
 /** The part of any client that groups use. */
 export interface Recipient<Self extends Recipient<Self>> {
@@ -42,10 +48,10 @@ export interface GroupMember extends Recipient<GroupMember> {
   readonly connection: Connection;
   readonly outbox: Outbox;
   /**
-   * Some of the `bytes` of the last write stayed in the connection. Called during a flush, so no member may leave a
-   * group here.
+   * Some of the `bytes` of the last write stayed in the connection. They wait for `sharers` members together. Called
+   * during a flush, so no member may leave a group here.
    */
-  onBackPressure(bytes: number): void;
+  onBackPressure(bytes: number, sharers: number): void;
 }
 
 /** How a group subscribes at the broker. */
@@ -65,6 +71,8 @@ export interface GroupHost<Member extends Recipient<Member>> {
   readonly restShare: number;
   /** Calls `flush` soon. */
   flushLater(group: Group<Member>): void;
+  /** Counts bytes that wait for a flush, less those that do no longer. Returns false if all groups have too many. */
+  gather(bytes: number): boolean;
   /** The next member gets a new group. */
   forget(group: Group<Member>): void;
 }
@@ -92,6 +100,8 @@ export class Group<Member extends Recipient<Member> = GroupMember> implements Ba
   /** Whole messages in order, each in one or more pieces, and the number of messages. */
   private waiting: Buffer[] = [];
   private waitingCount = 0;
+  /** The bodies of the waiting messages. */
+  private waitingBytes = 0;
   /** Members that missed messages that were too large. */
   private readonly gaps = new Gaps<Member>();
   /**
@@ -145,6 +155,8 @@ export class Group<Member extends Recipient<Member> = GroupMember> implements Ba
     if (waiting.length === 0) return;
     this.waiting = [];
     this.waitingCount = 0;
+    this.host.gather(-this.waitingBytes);
+    this.waitingBytes = 0;
     const start = performance.now();
     if (this.slowMembers) this.keepPending(this.slowMembers);
     this.write(this.members, waiting, waitingCount);
@@ -155,6 +167,7 @@ export class Group<Member extends Recipient<Member> = GroupMember> implements Ba
   /** Called by the broker, once for each message that matches. */
   private deliver(message: RoutedMessage, key: string): void {
     if (this.isEmpty) return;
+    if (message.body.length >= ASK_FROM_BYTES && !this.isReading) return;
     if (message.toSession !== undefined && this.destination.kind === 'user') return this.deliverToOne(message, key);
     if (this.slowMembers || !this.gaps.isEmpty) return this.deliverSingly(message, key);
     const { waiting } = this;
@@ -162,6 +175,18 @@ export class Group<Member extends Recipient<Member> = GroupMember> implements Ba
     if (!this.output.encode(message, key, waiting)) return this.leaveOut(this.everyMember());
     this.waitingCount++;
     if (isFirst) this.host.flushLater(this);
+    this.gather(message);
+  }
+
+  /** False if the session of every member is about to end, because the client reads too slowly. */
+  private get isReading(): boolean {
+    for (const member of this.members) if (this.output.isReading(member)) return true;
+    return this.slowMembers !== undefined;
+  }
+
+  private gather({ body }: RoutedMessage): void {
+    this.waitingBytes += body.length;
+    if (!this.host.gather(body.length)) this.flush();
   }
 
   /** For groups whose members may get different bytes, now or later. */
@@ -172,6 +197,7 @@ export class Group<Member extends Recipient<Member> = GroupMember> implements Ba
     this.pending.push(single);
     this.waitingCount++;
     if (this.waiting.push(single.toBytes(0)) === 1) this.host.flushLater(this);
+    this.gather(message);
   }
 
   /** Delivers to the member with that session alone, after all earlier messages. Without such a member, to none. */
@@ -199,7 +225,7 @@ export class Group<Member extends Recipient<Member> = GroupMember> implements Ba
     const ready = new Set<Member>();
     for (const member of members) {
       const holder = this.slowMembers?.get(member);
-      if (holder) holder.backlog.keep(this, message, missed);
+      if (holder) holder.backlog.keep(this, message, { missed });
       else ready.add(member);
     }
     if (ready.size > 0) this.write(ready, [message.toBytes(missed)], 1);
@@ -235,7 +261,9 @@ export class Group<Member extends Recipient<Member> = GroupMember> implements Ba
   }
 
   private keepPending(slowMembers: ReadonlyMap<Member, BacklogHolder>): void {
-    for (const { backlog } of slowMembers.values()) for (const message of this.pending) backlog.keep(this, message);
+    const shared = { sharers: slowMembers.size };
+    for (const { backlog } of slowMembers.values())
+      for (const message of this.pending) backlog.keep(this, message, shared);
     this.pending = [];
   }
 

@@ -15,6 +15,8 @@ import type { SlowPolicy } from './slow-policy.js';
 
 /** The default of `restShare`. */
 export const REST_SHARE = 0.5;
+/** Messages that wait in all groups together; beyond it they are written at once. */
+const GATHERED_MAX_BYTES = 16 * 1024 * 1024;
 /** Shorter rests are skipped, because a timer takes at least a millisecond. */
 const REST_MIN_MS = 0.1;
 
@@ -24,6 +26,7 @@ export class Groups<
 > implements GroupHost<Member> {
   private readonly byKey = new Map<string, Group<Member>>();
   private toFlush: Group<Member>[] = [];
+  private gatheredBytes = 0;
 
   constructor(
     private readonly subscribe: Subscribe,
@@ -83,6 +86,11 @@ export class Groups<
     const restMs = group.restsUntil - performance.now();
     if (restMs >= REST_MIN_MS) setTimeout(() => group.flush(), restMs);
     else if (this.toFlush.push(group) === 1) setImmediate(this.flushAll);
+  }
+
+  gather(bytes: number): boolean {
+    this.gatheredBytes += bytes;
+    return this.gatheredBytes <= GATHERED_MAX_BYTES;
   }
 
   private readonly flushAll = (): void => {

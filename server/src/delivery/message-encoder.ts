@@ -160,6 +160,10 @@ class FrameOutput implements GroupOutput<GroupMember> {
     return connection.id;
   }
 
+  isReading({ outbox }: GroupMember): boolean {
+    return !outbox.isOver;
+  }
+
   encode(message: RoutedMessage, key: string, pieces: Buffer[]): boolean {
     if (this.canShare && message.body.length >= LARGE_BYTES) return this.encodeLarge(message, key, pieces);
     const { messages } = this;
@@ -201,7 +205,7 @@ class FrameOutput implements GroupOutput<GroupMember> {
         if (!member.connection.write(batch)) (slow ??= new Map()).set(member, member.outbox);
       }
     }
-    if (slow) for (const member of slow.keys()) member.onBackPressure(bytes);
+    if (slow) for (const member of slow.keys()) member.onBackPressure(bytes, slow.size);
     return slow;
   }
 

@@ -30,11 +30,13 @@ export interface OutboxListener {
 
 export class Outbox implements BacklogOwner {
   private stallTimer: Timer | undefined;
-  /** True after the first verdict and after the end of the session: no verdict follows. */
-  private isOver = false;
+  /** True after the first verdict and after the end of the session: no verdict follows, and no message is needed. */
+  isOver = false;
   private afterDrain: (() => void)[] | undefined;
   private backlogIfOpen: Backlog | undefined;
   private parkedBytes = 0;
+  /** The part of the waiting bytes that other members of groups are charged for. */
+  private othersBytes = 0;
   /** The largest write since nothing waited, capped at one message. */
   private largestBytes = 0;
 
@@ -84,9 +86,23 @@ export class Outbox implements BacklogOwner {
     this.watch(0);
   }
 
-  /** Must be called when a write left bytes behind. `bytes` is the size of all writes in one go. */
-  onBackPressure(bytes: number): void {
+  /** The memory of everything that the client has not read. */
+  get heldBytes(): number {
+    return this.connection.bufferedBytes + this.parkedBytes + (this.backlogIfOpen?.heldBytes ?? 0);
+  }
+
+  /** An estimate: when some of those who share bytes have read them, the others are still charged for their part. */
+  get sharedBytes(): number {
+    return Math.min(this.othersBytes, this.connection.bufferedBytes) + (this.backlogIfOpen?.sharedBytes ?? 0);
+  }
+
+  /**
+   * Must be called when a write left bytes behind. `bytes` is the size of all writes in one go; they also wait for the
+   * other `sharers`.
+   */
+  onBackPressure(bytes: number, sharers = 1): void {
     const { outboxMaxBytes } = this.options;
+    this.othersBytes += bytes - bytes / sharers;
     const waited = this.connection.bufferedBytes - bytes;
     if (waited <= unreadMaxBytes(outboxMaxBytes, this.largestBytes)) return this.watch(bytes);
     this.tooSlow(
@@ -99,6 +115,7 @@ export class Outbox implements BacklogOwner {
     this.timers.cancel(this.stallTimer);
     this.stallTimer = undefined;
     this.largestBytes = 0;
+    this.othersBytes = 0;
     const actions = this.afterDrain;
     this.afterDrain = undefined;
     this.backlogIfOpen?.onDrain();

@@ -22,6 +22,9 @@ const NOT_OF_THE_MESSAGE: ReadonlySet<string> = new Set([
 ]);
 const RELAY_PREFIX = 'relay-';
 
+/** The memory of a header in the frame and in the message, in addition to its characters (measured). */
+const HEADER_BYTES = 128;
+
 /** The publisher: a STOMP session, or an HTTP caller, which has no session. */
 export interface Sender {
   /** The user's name, or the session id without a login; undefined if there is neither. */
@@ -32,20 +35,20 @@ export interface Sender {
 
 export interface ReadHeaders {
   readonly headers: Map<string, string>;
-  /** The number of characters of all sent headers. */
-  readonly characters: number;
+  /** The memory of all sent headers. */
+  readonly bytes: number;
 }
 
 /** The headers of the message, in one pass over the headers of the SEND. */
 export function readHeaders(sent: ReadonlyMap<string, string>, { userName, id }: Sender): ReadHeaders {
   const headers = new Map<string, string>();
-  let characters = 0;
+  let bytes = sent.size * HEADER_BYTES;
   for (const [name, value] of sent) {
-    characters += name.length + value.length;
+    bytes += name.length + value.length;
     if (NOT_OF_THE_MESSAGE.has(name) || name.startsWith(RELAY_PREFIX)) continue;
     headers.set(name, value);
   }
   if (userName !== undefined) headers.set('user', userName);
   if (id !== undefined) headers.set('session', id);
-  return { headers, characters };
+  return { headers, bytes };
 }

@@ -13,6 +13,7 @@ import type { SubscriptionPots } from '../delivery/subscription-pots.js';
 import type { Accounts } from '../load/accounts.js';
 import type { AdmissionQueue } from '../load/admission-queue.js';
 import type { LoadMeter } from '../load/load-meter.js';
+import type { MemoryBudget } from '../load/memory-budget.js';
 import type { SessionLimits } from '../load/session-limits.js';
 import type { SharedPot } from '../load/shared-pot.js';
 import type { SharedPots } from '../load/shared-pots.js';
@@ -46,6 +47,7 @@ export interface HttpSources {
   readonly subscribe: Subscribe;
   readonly timers: TimerWheel;
   readonly load: LoadMeter;
+  readonly memory: MemoryBudget;
   readonly admissionQueue: AdmissionQueue;
   readonly counters: SessionCounters;
   readonly log: Log;
@@ -60,7 +62,7 @@ export class HttpComponents {
   readonly counters = new HttpCounters();
   readonly streams: Streams;
   private readonly requests = new Requests();
-  private readonly bodies: SharedPot;
+  readonly bodies: SharedPot;
 
   constructor(
     private readonly config: Config,
@@ -78,7 +80,7 @@ export class HttpComponents {
 
   private createStreams(): Streams {
     const { http, listen, session, websocket } = this.config;
-    const { timers, log, drain, perHolder, accounts, pots, subscriptionPots } = this.sources;
+    const { timers, memory, log, drain, perHolder, accounts, pots, subscriptionPots } = this.sources;
     const { counters: sessionCounters } = this.sources;
     // Leaves room for other connections
     const streamsMax = Math.min(http.streamsMax, Math.floor(listen.httpConnectionsMax / 2));
@@ -93,6 +95,7 @@ export class HttpComponents {
         timers,
         accounts,
         pots,
+        memory,
         createDrain: (streams) => new Drain(streams, drain, timers, log),
       },
     );

@@ -34,6 +34,7 @@ const OF_STOMP: Partial<Record<ErrorCode, number>> = {
   'too-many-connects': 503,
   'subscription-ended': 503,
   overloaded: 503,
+  'memory-exhausted': 503,
   'shutting-down': 503,
   'publish-refused': 507,
   'too-many-queues': 507,

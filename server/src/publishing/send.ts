@@ -46,7 +46,7 @@ export type ReplyAddress = (queue: TempQueue) => string | Promise<string>;
 export class Send {
   readonly destination: Destination;
   readonly mandatory: boolean;
-  /** Characters of all headers, and bytes of the body. */
+  /** The memory of all headers and the body. */
   readonly bytes: number;
   readonly message: Message;
   private readonly headers: Map<string, string>;
@@ -59,8 +59,8 @@ export class Send {
     const { headers: given, body } = input;
     this.destination = parseDestination(input.destination, 'send');
     this.mandatory = input.mandatory;
-    const { headers, characters } = readHeaders(given, sender);
-    this.bytes = characters + body.length;
+    const { headers, bytes } = readHeaders(given, sender);
+    this.bytes = bytes + body.length;
     this.headers = headers;
     const replyTo = headers.get('reply-to');
     this.replyQueue = replyTo === undefined ? undefined : parseReplyTo(replyTo);

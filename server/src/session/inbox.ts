@@ -43,11 +43,15 @@ export interface InboxParts {
 export class Inbox {
   private state: 'ready' | 'awaiting' | 'held' | 'queued' | 'over' = 'ready';
   private isReadingPaused = false;
+  /** The relay is short of memory and does not read from this client. */
+  private isHeldBack = false;
   /** Reading is over and never resumes. */
   private isInputOver = false;
   /** Frames handled in turn number `turn`, since the scheduler last called this session. */
   private handledInTurn = 0;
   private turn = 0;
+  /** All frames so far. */
+  private taken = 0;
   /** The last frame was a SEND. */
   private isSender = false;
   private readonly parser: Parser;
@@ -76,6 +80,20 @@ export class Inbox {
     return this.isReadingPaused;
   }
 
+  /** The memory of the unhandled input. */
+  get heldBytes(): number {
+    return this.parser.heldBytes;
+  }
+
+  get framesTaken(): number {
+    return this.taken;
+  }
+
+  /** Bytes of a frame that has begun and that the client has not completed; 0 if the client need not send any. */
+  get unfinishedBytes(): number {
+    return this.state === 'ready' && this.parser.midFrame ? this.parser.heldBytes : 0;
+  }
+
   push(chunk: Buffer): void {
     this.scheduler.chunksRead++;
     this.parser.push(chunk);
@@ -99,8 +117,14 @@ export class Inbox {
     this.regulateReading();
   }
 
+  holdBack(mustWait: boolean): void {
+    this.isHeldBack = mustWait;
+    this.regulateReading();
+  }
+
   close(): void {
     this.state = 'over';
+    this.parser.close();
   }
 
   private takeFrames(): void {
@@ -141,6 +165,7 @@ export class Inbox {
 
   private take(frame: Frame): void {
     this.handledInTurn++;
+    this.taken++;
     this.isSender = frame.command === 'SEND';
     let pending: Promise<void> | undefined;
     try {
@@ -188,7 +213,7 @@ export class Inbox {
     // Before login the relay does not read ahead.
     const maxBytes = this.state === 'queued' || this.parser.version === undefined ? 0 : this.maxBytes;
     const isFull = this.state !== 'ready' && this.parser.bufferedBytes > maxBytes;
-    const mustPause = this.isInputOver || isFull || this.sendQueue.isFull;
+    const mustPause = this.isInputOver || this.isHeldBack || isFull || this.sendQueue.isFull;
     if (mustPause === this.isReadingPaused) return;
     this.isReadingPaused = mustPause;
     if (mustPause) this.handler.pauseReading();

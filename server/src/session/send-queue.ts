@@ -8,7 +8,7 @@
 
 /** A SEND, COMMIT or ABORT in the queue. */
 export interface QueuedWork {
-  /** Memory that the work occupies while it waits. */
+  /** Memory that the work occupies until it is done. */
   readonly bytes: number;
   /** Called when all earlier work is done. Returns a promise if the work is not done at once. */
   start(): Promise<void> | undefined;
@@ -17,7 +17,7 @@ export interface QueuedWork {
 }
 
 /** Work whose messages the broker confirms. */
-export interface ConfirmedWork extends Pick<QueuedWork, 'failed'> {
+export interface ConfirmedWork extends Pick<QueuedWork, 'bytes' | 'failed'> {
   confirmed(): void;
 }
 
@@ -36,6 +36,8 @@ export interface SendQueueListener {
 export class SendQueue {
   private waiting: QueuedWork[] = [];
   private waitingBytes = 0;
+  /** Memory of the head, while it is in progress, and of the unconfirmed work. */
+  private pendingBytes = 0;
   private isBusy = false;
   private hasFailed = false;
   private unconfirmed = 0;
@@ -70,6 +72,11 @@ export class SendQueue {
     return this.waiting.length > times * sendQueueMaxCount || this.waitingBytes > times * sendQueueMaxBytes;
   }
 
+  /** The memory of all work that is not done. */
+  get heldBytes(): number {
+    return this.waitingBytes + this.pendingBytes;
+  }
+
   /** Nothing waits and everything is confirmed. */
   get isIdle(): boolean {
     return !this.isBusy && this.waiting.length === 0 && this.unconfirmed === 0;
@@ -88,14 +95,15 @@ export class SendQueue {
   /** Counts a published message until its confirm. The next SEND waits while too many are unconfirmed. */
   track(confirm: Promise<void>, work: ConfirmedWork): void {
     this.unconfirmed++;
+    this.pendingBytes += work.bytes;
     confirm.then(
       () => {
         work.confirmed();
-        this.confirmed();
+        this.confirmed(work);
       },
       (error: unknown) => {
         this.fail(error, work);
-        this.confirmed();
+        this.confirmed(work);
       },
     );
   }
@@ -135,13 +143,14 @@ export class SendQueue {
     }
     if (!pending) return;
     this.isBusy = true;
+    this.pendingBytes += work.bytes;
     pending.then(
       () => {
-        this.isBusy = false;
+        this.started(work);
         this.next();
       },
       (error: unknown) => {
-        this.isBusy = false;
+        this.started(work);
         this.fail(error, work);
         this.next();
       },
@@ -164,8 +173,14 @@ export class SendQueue {
     this.settled();
   }
 
-  private confirmed(): void {
+  private started({ bytes }: QueuedWork): void {
+    this.isBusy = false;
+    this.pendingBytes -= bytes;
+  }
+
+  private confirmed({ bytes }: ConfirmedWork): void {
     this.unconfirmed--;
+    this.pendingBytes -= bytes;
     this.next();
   }
 

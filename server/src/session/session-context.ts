@@ -7,6 +7,7 @@ import type { SubscriptionPots } from '../delivery/subscription-pots.js';
 import type { Accounts } from '../load/accounts.js';
 import type { FrameRateOptions } from '../load/frame-rate-limit.js';
 import type { Load } from '../load/load-meter.js';
+import type { MemoryBudget } from '../load/memory-budget.js';
 import type { RateLimit } from '../load/rate-limiter.js';
 import type { SharedPots } from '../load/shared-pots.js';
 import type { Log } from '../process/log.js';
@@ -30,6 +31,8 @@ export interface SessionOptions extends FrameRateOptions {
   readonly inboxMaxBytes: number;
   /** Bytes written and not yet taken by the kernel. Beyond it, and beyond a few messages, a subscriber is too slow. */
   readonly outboxMaxBytes: number;
+  /** Time within which a frame that has begun must be complete or have grown. */
+  readonly frameTimeoutMs: number;
   /** Size of a MESSAGE frame. A larger one is not sent. */
   readonly messageMaxBytes: number;
   /** Maximum time during which a client takes none of the bytes that wait for it. */
@@ -48,6 +51,7 @@ export interface SessionOptions extends FrameRateOptions {
   readonly transactionsMax: number;
   readonly transactionMaxCount: number;
   readonly transactionMaxBytes: number;
+  readonly transactionsMaxBytes: number;
   /** Time before the end of its token at which a client with `token-renewal` is warned. */
   readonly tokenWarningMs: number;
   /** Time after UNSUBSCRIBE during which an ACK still counts. */
@@ -73,6 +77,7 @@ export interface SessionContext {
   readonly messages: MessageEncoder;
   readonly timers: TimerWheel;
   readonly load: Load;
+  readonly memory: Pick<MemoryBudget, 'grow' | 'forget' | 'isFull'>;
   readonly createRateLimiter: (perSecond: number) => RateLimit;
   readonly counters: SessionCounters;
   readonly accounts: Accounts;

@@ -64,6 +64,7 @@ export class SessionResources {
     this.openChannel = undefined;
     for (const timer of this.timers) this.context.timers.cancel(timer);
     this.timers.clear();
+    this.transactions.clear();
     channel?.close({ forget: this.forgets }).catch((error: unknown) => {
       this.context.pacedLog.warn(
         { session: this.owner.sessionId, err: error },

@@ -16,6 +16,7 @@ import { Subscriptions } from '../delivery/subscriptions.js';
 import type { Account } from '../load/accounts.js';
 import { FrameRateLimit } from '../load/frame-rate-limit.js';
 import type { FrameScheduler } from '../load/frame-scheduler.js';
+import type { MemoryHolder } from '../load/memory-budget.js';
 import { StompError } from '../stomp/errors.js';
 import type { ErrorCode } from '../stomp/errors.js';
 import type { Frame, Version } from '../stomp/frame.js';
@@ -30,6 +31,7 @@ import type { ConnectingSession, Identity } from './commands/connect.js';
 import { endSubscription } from './commands/unsubscribe.js';
 import type { DrainingSession } from './drain.js';
 import type { RefusedFrame } from './error-frame.js';
+import type { FrameSender } from './frame-watch.js';
 import { Inbox } from './inbox.js';
 import type { FrameHandler } from './inbox.js';
 import { closeOf, Lifecycle } from './lifecycle.js';
@@ -45,10 +47,14 @@ import { sessionInfo } from './session-info.js';
 import type { ObservedSession, SessionInfo } from './session-info.js';
 import { SessionResources } from './session-resources.js';
 import type { ResourcesHost } from './session-resources.js';
+import { weightOf } from './session-weight.js';
 import type { Transaction } from './transactions.js';
 
 /** Replaces the headers of the handshake after CONNECT, because they can take more memory than the session. */
 const NO_HTTP_HEADERS: Peer['httpHeaders'] = {};
+
+/** With more bytes in front of it, an ERROR does not reach the client soon. */
+const LAST_FRAME_MAX_BYTES = 64 * 1024;
 
 const NORMAL_CLOSE = { code: 1000, reason: '' };
 
@@ -63,8 +69,9 @@ export interface SessionOwner {
 
 type Listeners = ConnectionListener & FrameHandler & OutboxListener & SendQueueListener;
 type PartsHost = CommandSession & ConnectingSession & RefusingSession & ResourcesHost & LifecycleHost;
+type Watched = ObservedSession & DrainingSession & MemoryHolder & FrameSender;
 
-export class Session implements Listeners, PartsHost, ObservedSession, DrainingSession {
+export class Session implements Listeners, PartsHost, Watched {
   readonly outbox: Outbox;
   readonly sendQueue: SendQueue;
   readonly subscriptions: Subscriptions;
@@ -74,6 +81,8 @@ export class Session implements Listeners, PartsHost, ObservedSession, DrainingS
   readonly connectedAtMs = Date.now();
   private readonly deadlines: SessionDeadlines;
   private openedResources: SessionResources | undefined;
+  /** It was ended for lack of memory, and holds nothing. */
+  private isExhausted = false;
 
   constructor(
     readonly connection: Connection,
@@ -150,6 +159,7 @@ export class Session implements Listeners, PartsHost, ObservedSession, DrainingS
 
   onData(chunk: Buffer): void {
     this.context.counters.bytesIn += chunk.length;
+    this.context.memory.grow(chunk.length);
     this.deadlines.onActivity();
     // next: session/inbox
     if (!this.isOver) this.inbox.push(chunk);
@@ -246,8 +256,8 @@ export class Session implements Listeners, PartsHost, ObservedSession, DrainingS
     this.lifecycle.onProgress();
   }
 
-  onBackPressure(bytes: number): void {
-    this.outbox.onBackPressure(bytes);
+  onBackPressure(bytes: number, sharers: number): void {
+    this.outbox.onBackPressure(bytes, sharers);
   }
 
   onTooSlow(error: StompError): void {
@@ -298,6 +308,39 @@ export class Session implements Listeners, PartsHost, ObservedSession, DrainingS
   onGone(): void {
     this.subscriptions.close();
     this.owner.ended(this);
+  }
+
+  // Memory and unfinished frames ----------------------------------------------------------------------------------------
+
+  get heldBytes(): number {
+    return this.isExhausted ? 0 : weightOf(this, this.openedResources);
+  }
+
+  get sharedBytes(): number {
+    return this.isExhausted ? 0 : this.outbox.sharedBytes;
+  }
+
+  holdBack(mustWait: boolean): void {
+    this.inbox.holdBack(mustWait);
+  }
+
+  exhaust(sentence: string): void {
+    const error = new StompError('memory-exhausted', sentence);
+    this.fail(error);
+    this.isExhausted = true;
+    this.sendQueue.refuseWaiting(error);
+    // A client that does not read its messages does not read the ERROR behind them
+    if (this.connection.bufferedBytes > LAST_FRAME_MAX_BYTES) this.connection.cutOff();
+  }
+
+  /** Before login the whole session has a deadline. */
+  get unfinishedBytes(): number {
+    if (this.state !== 'connected' || this.isPaused) return 0;
+    return this.connection.unfinishedBytes + this.inbox.unfinishedBytes;
+  }
+
+  get framesTaken(): number {
+    return this.inbox.framesTaken;
   }
 
   // The operator's view -----------------------------------------------------------------------------------------------

@@ -5,6 +5,7 @@
 import type { Principal } from '../auth/auth.js';
 import type { Rejection } from '../load/admission-queue.js';
 import { FrameScheduler } from '../load/frame-scheduler.js';
+import type { MemoryHolder } from '../load/memory-budget.js';
 import { Quota } from '../load/quota.js';
 import { ReadThrottle } from '../load/read-throttle.js';
 import type { SessionLimits } from '../load/session-limits.js';
@@ -14,6 +15,7 @@ import { StompError } from '../stomp/errors.js';
 import type { Connection, Peer } from '../transports/connection.js';
 import { Drain } from './drain.js';
 import type { DrainOptions } from './drain.js';
+import { FrameWatch } from './frame-watch.js';
 import type { SessionContext } from './session-context.js';
 import type { ObservedSession, SessionSource } from './session-info.js';
 import { Session } from './session.js';
@@ -40,6 +42,7 @@ export class Sessions implements SessionOwner, SessionSource {
   readonly newcomers: WaitingRoom<Session>;
   private readonly users: Quota;
   private readonly addresses: Quota;
+  private readonly frameWatch: FrameWatch<Session>;
   private isStopping = false;
   private onEmpty: (() => void) | undefined;
 
@@ -58,10 +61,15 @@ export class Sessions implements SessionOwner, SessionSource {
       max: options.sessionsBeforeLoginMax,
       evict: (session) => this.evict(session),
     });
+    this.frameWatch = new FrameWatch(this.open, context.options.frameTimeoutMs, context.timers);
   }
 
   get size(): number {
     return this.open.size;
+  }
+
+  holders(): Iterable<MemoryHolder> {
+    return this.open;
   }
 
   all(): Iterable<ObservedSession> {
@@ -86,11 +94,15 @@ export class Sessions implements SessionOwner, SessionSource {
     const refusal = this.refusalOf(session, peer);
     if (refusal) return session.fail(refusal);
     this.open.add(session);
+    this.frameWatch.start();
   };
 
   private refusalOf(session: Session, { address }: Peer): StompError | undefined {
     const { sessionsMax, sessionsBeforeLoginMax, perHolder } = this.options;
     const network = networkOf(address);
+    if (this.context.memory.isFull) {
+      return new StompError('memory-exhausted', 'This relay is short of memory (memoryMaxBytes): try again later.');
+    }
     // Connections that never log in must not take the place of clients that do.
     if (this.open.size >= sessionsMax && !this.newcomers.makeRoom(network)) {
       const sentence = `This relay takes at most sessionsMax (${sessionsMax}) sessions: try again later.`;
@@ -156,6 +168,9 @@ export class Sessions implements SessionOwner, SessionSource {
     this.addresses.release(session);
     this.newcomers.leave(session);
     this.open.delete(session);
-    if (this.open.size === 0) this.onEmpty?.();
+    this.context.memory.forget(session);
+    if (this.open.size > 0) return;
+    this.frameWatch.stop();
+    this.onEmpty?.();
   }
 }

@@ -20,19 +20,28 @@ export interface TransactionOptions {
   readonly transactionsMax: number;
   readonly transactionMaxCount: number;
   readonly transactionMaxBytes: number;
+  /** All open transactions of a session together. */
+  readonly transactionsMaxBytes: number;
 }
 
 export class Transaction {
   readonly steps: TransactionStep[] = [];
   /** True if a frame of the transaction was refused; then COMMIT is refused too. */
   hasFailed = false;
-  private bytes = 0;
+  private frameBytes = 0;
   private count = 0;
 
   constructor(
     readonly id: string,
     private readonly options: TransactionOptions,
+    /** All open transactions of the session. */
+    private readonly all: { heldBytes: number },
   ) {}
+
+  /** The memory of its frames. */
+  get bytes(): number {
+    return this.frameBytes;
+  }
 
   markFailed(): void {
     this.hasFailed = true;
@@ -40,9 +49,10 @@ export class Transaction {
 
   /** Counts a frame when it arrives, before its checks, so that the bound includes frames whose checks are pending. */
   reserve(bytes: number): void {
-    const { transactionMaxCount, transactionMaxBytes } = this.options;
+    const { transactionMaxCount, transactionMaxBytes, transactionsMaxBytes } = this.options;
     this.count++;
-    this.bytes += bytes;
+    this.frameBytes += bytes;
+    this.all.heldBytes += bytes;
     if (this.count > transactionMaxCount || this.bytes > transactionMaxBytes) {
       throw new StompError(
         'transaction-too-large',
@@ -50,10 +60,19 @@ export class Transaction {
           `transactionMaxBytes (${transactionMaxBytes}): commit in smaller parts.`,
       );
     }
+    if (this.all.heldBytes > transactionsMaxBytes) {
+      throw new StompError(
+        'transaction-too-large',
+        `The open transactions of this session exceed transactionsMaxBytes (${transactionsMaxBytes}) together: COMMIT or ` +
+          'ABORT one before you add to another.',
+      );
+    }
   }
 }
 
 export class Transactions {
+  /** The memory of all open transactions. */
+  heldBytes = 0;
   private readonly open = new Map<string, Transaction>();
 
   constructor(private readonly options: TransactionOptions) {}
@@ -69,7 +88,7 @@ export class Transactions {
         `A session has at most transactionsMax (${this.options.transactionsMax}) open transactions: COMMIT or ABORT one.`,
       );
     }
-    this.open.set(id, new Transaction(id, this.options));
+    this.open.set(id, new Transaction(id, this.options, this));
   }
 
   get(id: string): Transaction {
@@ -84,10 +103,17 @@ export class Transactions {
     return this.open.values();
   }
 
+  /** The session has ended. */
+  clear(): void {
+    this.open.clear();
+    this.heldBytes = 0;
+  }
+
   /** Removes the transaction; its id is free again. */
   end(id: string): Transaction {
     const transaction = this.get(id);
     this.open.delete(id);
+    this.heldBytes -= transaction.bytes;
     return transaction;
   }
 }

@@ -32,6 +32,7 @@ export const ERRORS = {
   'already-connected': { text: 'already connected', ...PROTOCOL },
   'unsupported-version': { text: 'unsupported protocol version', ...PROTOCOL },
   'connect-timeout': { text: 'no CONNECT in time', closeCode: 4408, mayReconnect: true, isSoft: false },
+  'frame-timeout': { text: 'frame not completed in time', closeCode: 4408, mayReconnect: true, isSoft: false },
   'heart-beat-timeout': { text: 'heart-beat missed', closeCode: 4408, mayReconnect: true, isSoft: false },
   'authentication-failed': { text: 'authentication failed', closeCode: 4401, mayReconnect: false, isSoft: false },
   // The SDK fetches a new token before it reconnects.
@@ -43,6 +44,7 @@ export const ERRORS = {
   'too-many-address-sessions': { text: 'too many sessions from this address', ...LATER },
   'too-many-connects': { text: 'too many new sessions a second', ...LATER },
   overloaded: { text: 'relay is overloaded', ...LATER },
+  'memory-exhausted': { text: 'relay is short of memory', ...LATER },
   // Requests of frames
   'missing-header': { text: 'missing header', ...REQUEST },
   'invalid-header': { text: 'invalid header', ...REQUEST },

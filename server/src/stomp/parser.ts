@@ -39,6 +39,9 @@ const NUL = 0x00;
 const LF = 0x0a;
 const CR = 0x0d;
 
+/** The memory of a parsed header in addition to its characters. */
+const HEADER_BYTES = 64;
+
 const NO_HEADERS: ReadonlyMap<string, string> = new Map();
 
 /** The position of the cursor. `between` is between frames; `over` is the final phase after an error. */
@@ -59,6 +62,8 @@ export class Parser {
   #unknownCommand: StompError | undefined;
   #bodyRule: BodyRule = 'refused';
   #headers = NO_HEADERS;
+  /** The memory of `#headers`. */
+  #headersBytes = 0;
   readonly #headerLines = new HeaderLines();
   /** The last byte between frames was a CR. */
   #afterCr = false;
@@ -89,8 +94,7 @@ export class Parser {
     } catch (error) {
       const receipt = this.#receipt();
       if (error instanceof StompError && receipt !== undefined) error.receipt = receipt;
-      this.#phase = 'over';
-      this.#unread.clear();
+      this.close();
       throw error;
     }
   }
@@ -98,6 +102,18 @@ export class Parser {
   /** Bytes that were pushed and are not part of a frame returned by `next`. */
   get bufferedBytes(): number {
     return this.#unread.length;
+  }
+
+  /** The memory of everything that was pushed and is not part of a frame returned by `next`. */
+  get heldBytes(): number {
+    return this.#unread.length + this.#headersBytes;
+  }
+
+  /** Drops everything that is held; further bytes are ignored. */
+  close(): void {
+    this.#phase = 'over';
+    this.#unread.clear();
+    this.#dropHeaders();
   }
 
   /** True if a frame has begun and not ended. */
@@ -164,6 +180,7 @@ export class Parser {
     if (!this.#headerLines.pass(this.#unread, this.limits, acceptsCrLf(this.version))) return false;
     if (this.#unknownCommand !== undefined) throw this.#unknownCommand;
     this.#headers = parseHeaders(this.#unread.unit(), this.#command, this.version);
+    this.#headersBytes = this.#unread.unitBytes + HEADER_BYTES * this.#headers.size;
     this.#unread.drop();
     this.#phase = 'body';
     this.#bodyBytes = this.#contentLength();
@@ -206,8 +223,13 @@ export class Parser {
     unread.drop();
     this.#phase = 'between';
     const headers = this.#headers;
-    this.#headers = NO_HEADERS; // the next frame may come hours later
+    this.#dropHeaders(); // the next frame may come hours later
     return { command: this.#command, headers, body };
+  }
+
+  #dropHeaders(): void {
+    this.#headers = NO_HEADERS;
+    this.#headersBytes = 0;
   }
 
   #passToNul(): boolean {

@@ -60,6 +60,8 @@ export interface Connection {
   readonly canShare: boolean;
   /** Bytes written and not yet taken by the kernel. */
   readonly bufferedBytes: number;
+  /** Bytes of a message that the client has begun and not completed, if the transport reassembles messages. */
+  readonly unfinishedBytes: number;
   /** Bytes that the kernel has taken since the start. It grows while the peer reads, also within one large write. */
   readonly sentBytes: number;
   /** Set once, in the tick in which the transport hands the connection over. */
@@ -79,6 +81,8 @@ export interface Connection {
    * both. A peer that does not answer within 2 s is cut off. Further calls have no effect.
    */
   close(code: number, reason: string): void;
+  /** Cuts the connection, and drops what it holds. `onClose` follows. */
+  cutOff(): void;
 }
 
 /**

@@ -63,6 +63,11 @@ class TcpConnection implements Connection {
     return this.socket.writableLength;
   }
 
+  /** TCP reassembles no messages. */
+  get unfinishedBytes(): number {
+    return 0;
+  }
+
   get sentBytes(): number {
     return takenBytes(this.socket);
   }
@@ -72,7 +77,6 @@ class TcpConnection implements Connection {
     return this.socket.write(wrapped) || this.socket.writableLength === 0;
   }
 
-  /** TCP reassembles no messages. */
   onLoggedIn(): void {}
 
   pause(): void {
@@ -91,6 +95,10 @@ class TcpConnection implements Connection {
     this.socket.resume();
     clearTimeout(this.#deadline);
     this.#deadline = setTimeout(destroy, this.closeTimeoutMs, this.socket);
+  }
+
+  cutOff(): void {
+    this.socket.destroy();
   }
 
   received(chunk: Buffer): void {

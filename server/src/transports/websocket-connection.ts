@@ -87,6 +87,10 @@ export class WebSocketConnection implements Connection, Pingable {
     return this.socket.writableLength;
   }
 
+  get unfinishedBytes(): number {
+    return unfinishedBytes(this.ws);
+  }
+
   get sentBytes(): number {
     return takenBytes(this.socket as Socket);
   }
@@ -123,6 +127,10 @@ export class WebSocketConnection implements Connection, Pingable {
   terminate(): void {
     this.#isClosing = true;
     this.ws.terminate();
+  }
+
+  cutOff(): void {
+    this.terminate();
   }
 
   onLoggedIn(): void {
@@ -206,6 +214,17 @@ function onDrain(this: Duplex): void {
 
 function onEarlyData(this: Duplex, chunk: Buffer): void {
   (this as Duplex & Carrier)[CONNECTION].readEarly(chunk.length);
+}
+
+/** Undocumented parts of `ws`. Without them the bytes of an incomplete message do not count. */
+interface Internals {
+  readonly _receiver?: { readonly _bufferedBytes?: number; readonly _messageLength?: number };
+}
+
+/** The bytes of an incomplete message: those of its last fragment, and its earlier fragments. */
+function unfinishedBytes(ws: WebSocket): number {
+  const { _bufferedBytes = 0, _messageLength = 0 } = (ws as unknown as Internals)._receiver ?? {};
+  return _bufferedBytes + _messageLength;
 }
 
 function cutReason(reason: string): string {

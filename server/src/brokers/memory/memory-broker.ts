@@ -63,6 +63,10 @@ export class MemoryBroker implements Broker {
     return this.state === 'up';
   }
 
+  get heldBytes(): number {
+    return this.vhost.storage.used;
+  }
+
   start(): Promise<void> {
     this.state = 'up';
     this.events.emit('up');

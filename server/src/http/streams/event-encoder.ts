@@ -20,10 +20,10 @@ const JSON_BODY_MAX_BYTES = Math.floor(constants.MAX_STRING_LENGTH / 8);
 export interface StreamMember extends Recipient<StreamMember> {
   readonly id: string;
   /**
-   * Writes whole events, divided into pieces anywhere. MUST NOT wait. The stream may end during this call, and then
-   * leaves its groups.
+   * Writes whole events, divided into pieces anywhere, which `sharers` streams get. MUST NOT wait. The stream may end
+   * during this call, and then leaves its groups.
    */
-  write(...pieces: readonly Buffer[]): void;
+  write(pieces: readonly Buffer[], sharers: number): void;
 }
 
 export type StreamGroups = Groups<StreamMember, SharedRequest>;
@@ -79,6 +79,11 @@ class EventOutput implements GroupOutput<StreamMember> {
     private readonly destination: SharedDestination,
   ) {}
 
+  /** A stream that is too slow leaves its groups at once. */
+  isReading(): boolean {
+    return true;
+  }
+
   idOf({ id }: StreamMember): string {
     return id;
   }
@@ -100,7 +105,8 @@ class EventOutput implements GroupOutput<StreamMember> {
 
   write(members: ReadonlySet<StreamMember>, pieces: readonly Buffer[]): undefined {
     const batches = joinedWrites(pieces);
-    for (const member of members) member.write(...batches);
+    const { size } = members;
+    for (const member of members) member.write(batches, size);
   }
 
   private eventOf(message: RoutedMessage, key: string): readonly [Buffer, Buffer] | undefined {

@@ -17,6 +17,7 @@ import type { BrokerError, SharedDestination } from '../../brokers/broker.js';
 import type { Group } from '../../delivery/group.js';
 import { LARGEST_COUNT, largestAfter, unreadMaxBytes } from '../../delivery/unread-bound.js';
 import type { Account } from '../../load/accounts.js';
+import type { MemoryHolder } from '../../load/memory-budget.js';
 import { takenBytes } from '../../net/taken-bytes.js';
 import type { DrainingSession } from '../../session/drain.js';
 import type { ObservedSession, SessionInfo } from '../../session/session-info.js';
@@ -56,7 +57,10 @@ const SENTENCES: Partial<Record<ErrorCode, string>> = {
   'shutting-down': 'This relay is shutting down: open the stream again, and another relay will serve it.',
 };
 
-export class Stream implements ObservedSession, DrainingSession, StreamMember {
+/** An estimate of the memory of a stream without unread events. */
+const STREAM_BYTES = 16 * 1024;
+
+export class Stream implements ObservedSession, DrainingSession, StreamMember, MemoryHolder {
   readonly id = `~${randomUUID()}`;
   private readonly connectedAtMs = Date.now();
   private state: 'waiting' | 'open' | 'ending' | 'unwritable' | 'over' = 'waiting';
@@ -66,9 +70,12 @@ export class Stream implements ObservedSession, DrainingSession, StreamMember {
   private expiry: Timer | undefined;
   /** Value of `sentBytes` at the last keep-alive with waiting bytes; undefined if no bytes waited. */
   private sentBefore: number | undefined;
+  private isExhausted = false;
   /** The largest write since the buffer was empty, limited to the size of one event. */
   private largestBytes = 0;
   private groups: readonly Group<StreamMember>[] = [];
+  /** The part of the unread bytes that other streams are charged for. */
+  private othersBytes = 0;
 
   constructor(
     private readonly response: Response,
@@ -109,11 +116,28 @@ export class Stream implements ObservedSession, DrainingSession, StreamMember {
     this.expiry = this.owner.timers.schedule(Math.max(0, expiresAtMs - Date.now()), () => this.end('token-expired'));
   }
 
-  write(...pieces: readonly Buffer[]): void {
+  get heldBytes(): number {
+    return STREAM_BYTES + (this.isExhausted ? 0 : this.response.writableLength);
+  }
+
+  get sharedBytes(): number {
+    return this.isExhausted ? 0 : Math.min(this.othersBytes, this.response.writableLength);
+  }
+
+  /** A stream sends nothing, so nothing can be held back. */
+  holdBack(): void {}
+
+  exhaust(sentence: string): void {
+    this.isExhausted = true;
+    this.end('memory-exhausted', sentence);
+    this.response.destroy();
+  }
+
+  write(pieces: readonly Buffer[], sharers: number): void {
     if (this.state !== 'open' && this.state !== 'ending') return;
     const waiting = this.response.writableLength;
     const { streamMaxBytes, messageMaxBytes } = this.owner.options;
-    if (waiting === 0) this.largestBytes = 0;
+    if (waiting === 0) this.largestBytes = this.othersBytes = 0;
     if (waiting > unreadMaxBytes(streamMaxBytes, this.largestBytes)) {
       const limits = `http.streamMaxBytes (${streamMaxBytes}) and more than ${LARGEST_COUNT} of its largest events`;
       return this.tooSlow(`${waiting} bytes of this stream are unread, more than ${limits}`);
@@ -124,6 +148,7 @@ export class Stream implements ObservedSession, DrainingSession, StreamMember {
       this.response.write(piece);
     }
     this.largestBytes = largestAfter(this.largestBytes, bytes, messageMaxBytes);
+    this.othersBytes += bytes - bytes / sharers;
   }
 
   onGroupEnded(_group: unknown, { message }: BrokerError): void {

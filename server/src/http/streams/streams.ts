@@ -3,6 +3,7 @@ import type { Response } from 'express';
 import type { Principal } from '../../auth/auth.js';
 import type { SharedDestination } from '../../brokers/broker.js';
 import type { Accounts } from '../../load/accounts.js';
+import type { MemoryBudget } from '../../load/memory-budget.js';
 import { Quota } from '../../load/quota.js';
 import type { QuotaRules } from '../../load/quota.js';
 import type { SessionLimits } from '../../load/session-limits.js';
@@ -40,6 +41,7 @@ export interface StreamSources {
   readonly sessionCounters: { slowConsumers: number };
   readonly timers: TimerWheel;
   readonly accounts: Accounts;
+  readonly memory: Pick<MemoryBudget, 'forget' | 'isFull'>;
   createDrain(streams: ReadonlySet<DrainingSession>): PacedEnd;
 }
 
@@ -97,6 +99,9 @@ export class Streams implements StreamOwner, SessionSource {
   /** Admits a stream, or throws a Problem at a limit. The stream ends with its response. */
   admit(response: Response, { principal, address, account }: Caller): Stream {
     if (this.isStopping) throw shuttingDown();
+    if (this.sources.memory.isFull) {
+      throw refusal('memory-exhausted', 'This relay is short of memory (memoryMaxBytes): try again later.');
+    }
     const refused = this.pot.take(account);
     if (refused) throw refusal('too-many-sessions', refused.sentence);
     const stream = new Stream(response, principal, address, account, this);
@@ -148,6 +153,7 @@ export class Streams implements StreamOwner, SessionSource {
   }
 
   ended(stream: Stream): void {
+    this.sources.memory.forget(stream);
     this.users.release(stream);
     this.addresses.release(stream);
     if (this.streams.delete(stream)) this.pot.release(stream.account);

@@ -40,7 +40,7 @@ export function abort(session: CommandSession, frame: Frame): void {
 }
 
 class Commit implements QueuedWork, ConfirmedWork {
-  readonly bytes = FRAME_OVERHEAD_BYTES;
+  readonly bytes: number;
   private applied = 0;
   private readonly failures = new Map<TransactionStep, unknown>();
 
@@ -48,7 +48,9 @@ class Commit implements QueuedWork, ConfirmedWork {
     private readonly session: CommandSession,
     private readonly frame: Frame,
     private readonly transaction: Transaction,
-  ) {}
+  ) {
+    this.bytes = FRAME_OVERHEAD_BYTES + transaction.bytes;
+  }
 
   /** Each step runs synchronously up to its confirm, which keeps the order of the steps. */
   start(): Promise<void> | undefined {
@@ -125,13 +127,15 @@ class Commit implements QueuedWork, ConfirmedWork {
 }
 
 class Abort implements QueuedWork {
-  readonly bytes = FRAME_OVERHEAD_BYTES;
+  readonly bytes: number;
 
   constructor(
     private readonly session: CommandSession,
     private readonly frame: Frame,
     private readonly transaction: Transaction,
-  ) {}
+  ) {
+    this.bytes = FRAME_OVERHEAD_BYTES + transaction.bytes;
+  }
 
   start(): undefined {
     for (const step of this.transaction.steps) {

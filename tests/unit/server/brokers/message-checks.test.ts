@@ -96,5 +96,5 @@ test.each([
 
 test('messageBytes grows with headers and body', () => {
   const empty = messageBytes(messageOf(''));
-  expect(messageBytes(messageOf('12345', { abc: 'de' }))).toBe(empty + 10);
+  expect(messageBytes(messageOf('12345', { abc: 'de' }))).toBe(empty + 64 + 10);
 });

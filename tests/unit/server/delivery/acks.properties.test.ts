@@ -265,7 +265,8 @@ const commands = fc.commands<Model, Real, false>(
 
 test('the broker gets one outcome for each delivery, as the client acknowledged it, and the rest is requeued', async () => {
   const property = fc.asyncProperty(commands, fc.nat(), async (all, index) => {
-    const harness = new Harness({ session: { transactionMaxCount: 1_000, transactionMaxBytes: 1_000_000 } });
+    const bounds = { transactionMaxCount: 1_000, transactionMaxBytes: 1_000_000, transactionsMaxBytes: 1_000_000 };
+    const harness = new Harness({ session: bounds });
     const client = await harness.connect();
     const model = new Model();
     const real = { harness, client, ackIds: new Map<string, string>() };

@@ -36,7 +36,7 @@ class Member implements GroupMember {
     connection.listener = { ...NO_LISTENER, onDrain: () => this.outbox.onDrain() };
   }
 
-  onBackPressure(bytes: number): void {
+  onBackPressure(bytes: number, _sharers?: number): void {
     this.pressed++;
     this.pressedBytes += bytes;
   }
@@ -698,5 +698,44 @@ describe('a large body', () => {
     broker.emit('a', large);
     await tick();
     expect(member.pressedBytes).toBe(member.connection.bufferedBytes);
+  });
+});
+
+describe('a client with many subscriptions to one topic that does not read', () => {
+  let member: Member;
+  beforeEach(async () => {
+    member = new Member();
+    member.onBackPressure = (bytes, sharers = 1) => member.outbox.onBackPressure(bytes, sharers);
+    for (let i = 0; i < 50; i++) await joined(member, '/topic/a', { subscriptionId: `sub-${i}` });
+    member.connection.stall();
+  });
+
+  test('costs no further copies once it has been judged too slow', async () => {
+    broker.emit('a', 'x'.repeat(5_000));
+    await tick();
+    const { length } = member.connection.frames;
+    expect(length).toBe(50);
+    broker.emit('a', 'y'.repeat(5_000));
+    await tick();
+    expect(member.connection.frames).toHaveLength(length);
+  });
+
+  test('costs a few copies of a large message, because messages that wait in groups have a bound', async () => {
+    const body = 'x'.repeat(500_000);
+    broker.emit('a', body);
+    await tick();
+    const copies = member.connection.frames.length;
+    expect(copies).toBeGreaterThan(30);
+    expect(copies).toBeLessThan(42);
+  });
+
+  test('does not keep other members of the same groups from their messages', async () => {
+    const reader = new Member();
+    await joined(reader, '/topic/a', { subscriptionId: 'sub-7' });
+    for (let i = 0; i < 3; i++) {
+      broker.emit('a', `${i}`.repeat(500_000));
+      await tick();
+    }
+    expect(reader.bodies.map((each) => each[0])).toEqual(['0', '1', '2']);
   });
 });

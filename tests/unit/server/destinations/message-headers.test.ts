@@ -39,12 +39,12 @@ describe('readHeaders', () => {
     expect(kept({ [name]: 'x', other: 'y' })).toEqual({ other: 'y' });
   });
 
-  test('counts the characters of all sent headers', () => {
+  test('counts the characters of all sent headers, and an overhead for each', () => {
     const sent = new Map([
       ['receipt', '12'],
       ['x', 'é'],
     ]);
-    expect(readHeaders(sent, ANN).characters).toBe(11);
+    expect(readHeaders(sent, ANN).bytes).toBe(11 + 2 * 128);
   });
 
   test('sets user and session, and no session without one', () => {

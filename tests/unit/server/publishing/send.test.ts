@@ -58,7 +58,7 @@ describe('Send', () => {
   });
 
   test('counts all received headers and the body', () => {
-    expect(sendOf({ receipt: '12', colour: 'red' }, '/topic/a', 'text').bytes).toBe(9 + 9 + 4);
+    expect(sendOf({ receipt: '12', colour: 'red' }, '/topic/a', 'text').bytes).toBe(9 + 9 + 2 * 128 + 4);
   });
 
   test('waits for an asynchronous policy; a refused message never reaches the broker', async () => {

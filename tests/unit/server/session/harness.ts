@@ -32,6 +32,7 @@ const LIMITS: ParserLimits = {
 export const OPTIONS: SessionOptions = {
   connectTimeoutMs: 10_000,
   heartBeat: { sendMs: 10_000, expectMs: 10_000, graceFactor: 2 },
+  frameTimeoutMs: 30_000,
   inboxMaxBytes: 16_384,
   outboxMaxBytes: 10_000,
   messageMaxBytes: 50_000,
@@ -48,9 +49,13 @@ export const OPTIONS: SessionOptions = {
   transactionsMax: 2,
   transactionMaxCount: 5,
   transactionMaxBytes: 10_000,
+  transactionsMaxBytes: 15_000,
   ackGraceMs: 5_000,
   tokenWarningMs: 30_000,
 };
+
+/** The timer of the watch over unfinished frames, while there are sessions. */
+export const FRAME_WATCH = 1;
 
 const DRAIN: DrainOptions = { sessionsPerSecond: 100_000, graceMs: 1_000, canMove: true };
 
@@ -94,6 +99,7 @@ export class Harness {
   readonly broker = new ScriptedBroker();
   readonly timers = new TimerWheel();
   readonly load = { isOverloaded: false };
+  readonly memory = { grow: () => undefined, forget: () => undefined, isFull: false };
   readonly counters = new SessionCounters();
   readonly messages = new MessageEncoder('r', OPTIONS.messageMaxBytes);
   readonly pots = new SharedPots();
@@ -134,6 +140,7 @@ export class Harness {
       messages,
       timers,
       load: this.load,
+      memory: this.memory,
       createRateLimiter: (perSecond) => new RateLimiter(perSecond),
       counters,
       accounts: new Accounts({ checksLogins: false, exempt: [], isProxy: () => false }),

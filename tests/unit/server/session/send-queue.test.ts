@@ -24,6 +24,7 @@ function add(name: string, { checks, confirm, bytes = 1 }: { checks?: Decision; 
     log.push(`publish ${name}`);
     if (!confirm) return;
     queue.track(confirm.promise, {
+      bytes,
       confirmed: () => void log.push(`confirmed ${name}`),
       failed: () => {
         log.push(`nack ${name}`);

@@ -2,7 +2,7 @@ import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globa
 import { BrokerError } from '../../../../server/src/brokers/broker.js';
 import { frameBytes, PlainEncoding } from '../../../support/memory-connection.js';
 import type { MemoryConnection } from '../../../support/memory-connection.js';
-import { Harness, pass, tick, useFakeTime } from './harness.js';
+import { FRAME_WATCH, Harness, pass, tick, useFakeTime } from './harness.js';
 import type { HarnessOptions } from './harness.js';
 
 let harness: Harness;
@@ -366,7 +366,7 @@ describe('heart-beats', () => {
   test.each(['an EOL', 'half a frame', 'a pong'])(
     '%s counts as a sign of life; silence ends the session',
     async (sign) => {
-      await begin({}, { 'heart-beat': '10000,0' });
+      await begin({ session: { frameTimeoutMs: 3_600_000 } }, { 'heart-beat': '10000,0' });
       for (let i = 0; i < 5; i++) {
         await pass(15_000);
         if (sign === 'a pong') client.listener.onAlive();
@@ -397,12 +397,12 @@ describe('heart-beats', () => {
   test('are optional: without them a silent session stays', async () => {
     await pass(3_600_000);
     expect(answers()).toEqual([]);
-    expect(harness.timers.size).toBe(0);
+    expect(harness.timers.size).toBe(FRAME_WATCH);
   });
 
   test('end with the session', async () => {
     await begin({}, { 'heart-beat': '10000,10000' });
-    expect(harness.timers.size).toBe(2);
+    expect(harness.timers.size).toBe(2 + FRAME_WATCH);
     client.sendFrame('DISCONNECT');
     await tick();
     expect(harness.timers.size).toBe(0);

@@ -6,7 +6,12 @@ import { Harness, pass, tick, useFakeTime } from './harness.js';
 
 let transactions: Transactions;
 beforeEach(() => {
-  transactions = new Transactions({ transactionsMax: 2, transactionMaxCount: 3, transactionMaxBytes: 100 });
+  transactions = new Transactions({
+    transactionsMax: 2,
+    transactionMaxCount: 3,
+    transactionMaxBytes: 100,
+    transactionsMaxBytes: 150,
+  });
 });
 
 const coded = (code: string): unknown => expect.objectContaining({ code });
@@ -20,6 +25,22 @@ function codeOf(action: () => void): unknown {
 }
 
 describe('Transactions', () => {
+  test('bound the frames of all open ones together; the end of one makes room', () => {
+    transactions.begin('a');
+    transactions.begin('b');
+    transactions.get('a').reserve(90);
+    transactions.get('b').reserve(60);
+    expect(transactions.heldBytes).toBe(150);
+    const refused = codeOf(() => transactions.get('b').reserve(1));
+    expect(refused).toEqual(coded('transaction-too-large'));
+    expect((refused as Error).message).toMatch(/transactionsMaxBytes \(150\) together/);
+    transactions.end('a');
+    expect(transactions.heldBytes).toBe(61);
+    transactions.get('b').reserve(30);
+    transactions.clear();
+    expect([transactions.heldBytes, [...transactions.all()]]).toEqual([0, []]);
+  });
+
   test('knows open transactions by their id', () => {
     expect(codeOf(() => transactions.get('a'))).toEqual(coded('unknown-transaction'));
     transactions.begin('a');
@@ -125,7 +146,9 @@ describe('transactions of a session', () => {
 
   test('of many steps are applied in several turns, in order, and later frames wait', async () => {
     useFakeTime();
-    harness = new Harness({ session: { transactionMaxCount: 250, transactionMaxBytes: 1_000_000 } });
+    harness = new Harness({
+      session: { transactionMaxCount: 250, transactionMaxBytes: 1_000_000, transactionsMaxBytes: 1_000_000 },
+    });
     client = await harness.connect();
     harness.broker.holds.add('publish');
     // A hundred messages take longer than a turn.

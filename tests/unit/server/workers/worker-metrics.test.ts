@@ -21,6 +21,7 @@ function worker(sessions: number, messagesOut: number, isUp = true, lagMs = 0) {
     },
     http: { counters: { messages: { confirmed: 3, refused: 1 }, streamEvents: 7 }, streams: { size: 2 } },
     load: { lagMs, isOverloaded: lagMs > 0, overloads: 0 },
+    memory: { usedBytes: () => 500, maxBytes: 1_000, paused: 3, pauses: 5, endings: 2 },
     admissionQueue: { waiting: sessions, rejected: 1 },
     broker: { isUp },
     pots: {

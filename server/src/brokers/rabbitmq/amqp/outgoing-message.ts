@@ -44,7 +44,7 @@ export class OutgoingMessage {
     checkHeaders(headers, characters);
     checkFrame(message, characters, frameMax);
     this.body = body;
-    this.bytes = bytesInMemory(characters, body);
+    this.bytes = bytesInMemory(headers.size, characters, body);
     this.table.add(RELAY_ID, '');
     if (toSession !== undefined) this.table.add(RELAY_SESSION, toSession);
   }

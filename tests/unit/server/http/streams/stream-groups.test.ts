@@ -21,7 +21,7 @@ class Member implements StreamMember {
   leave = (): void => undefined;
   ended: string | undefined;
   constructor(readonly id: string) {}
-  write(...pieces: Buffer[]): void {
+  write(pieces: readonly Buffer[]): void {
     this.writes.push(...pieces);
   }
   onGroupEnded(_group: unknown, { code }: BrokerError): void {

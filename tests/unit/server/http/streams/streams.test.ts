@@ -64,6 +64,7 @@ let broker: ScriptedBroker;
 let counters: SessionCounters;
 let events: number;
 let streams: Streams;
+let memory: { isFull: boolean; forget(): void };
 beforeEach(() => {
   useFakeTime();
   broker = new ScriptedBroker();
@@ -87,11 +88,12 @@ beforeEach(() => {
     0,
   );
   const createDrain = () => ({ start() {}, stop() {} });
+  memory = { isFull: false, forget: () => undefined };
   const pots = new SharedPots();
   const accounts = new Accounts({ checksLogins: false, exempt: [], isProxy: () => false });
   const { subscriptions } = createSubscriptionPots(pots, { subscriptionsMax: 10_000, patternsMax: 1_000 });
   const timers = new TimerWheel();
-  const sources = { groups, pots, accounts, subscriptions, sessionCounters: counters, timers, createDrain };
+  const sources = { groups, pots, accounts, subscriptions, sessionCounters: counters, timers, memory, createDrain };
   streams = new Streams(OPTIONS, sources);
 });
 afterEach(() => void jest.useRealTimers());

@@ -3,7 +3,7 @@ import type { Policy } from '../../../../../server/src/auth/auth.js';
 import { BrokerError } from '../../../../../server/src/brokers/broker.js';
 import type { MemoryConnection } from '../../../../support/memory-connection.js';
 import { Decision } from '../../../../support/scripted-broker.js';
-import { Harness, pass, tick, useFakeTime } from '../harness.js';
+import { FRAME_WATCH, Harness, pass, tick, useFakeTime } from '../harness.js';
 import type { HarnessOptions } from '../harness.js';
 
 let harness: Harness;
@@ -445,7 +445,7 @@ describe('ACK and NACK', () => {
     await consuming('client-individual');
     client.sendFrame('UNSUBSCRIBE', { id: 's' });
     await tick();
-    expect(harness.timers.size).toBe(1);
+    expect(harness.timers.size).toBe(1 + FRAME_WATCH);
     client.vanish();
     expect(harness.timers.size).toBe(0);
     expect(settled()).toEqual([]);
