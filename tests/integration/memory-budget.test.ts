@@ -17,7 +17,7 @@ import type { OpenOptions, StompClient } from '../support/stomp-client.js';
 
 const MIB = 1024 * 1024;
 const BUDGET_BYTES = 96 * MIB;
-/** What the process may take above its budget: Node itself, the clients' sockets, and garbage. */
+/** Node itself, the sockets of the clients, and garbage come on top of the budget. */
 const REST_BYTES = 250 * MIB;
 const HEALTHY = 40;
 const ROUNDS = 8;

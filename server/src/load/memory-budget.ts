@@ -1,6 +1,6 @@
 /**
  * One bound on the memory that all clients of this process hold together. Sessions and streams add up what they hold
- * (`heldBytes`); what belongs to no single client (stored messages, HTTP bodies) counts too.
+ * (`heldBytes`). Memory that belongs to no single client (stored messages, HTTP bodies) counts too.
  *
  *   within --sum above the bound--> over --sum an eighth below it--> within
  *
@@ -101,7 +101,7 @@ export class MemoryBudget {
     if (this.unchecked >= this.stepBytes) this.check();
   }
 
-  /** The sum: what all clients hold, and what belongs to none. */
+  /** The sum. */
   usedBytes(): number {
     let bytes = this.sources.commonBytes();
     for (const { heldBytes, sharedBytes } of this.sources.holders()) bytes += heldBytes - sharedBytes;
@@ -141,7 +141,7 @@ export class MemoryBudget {
   private reduce(excess: number, maxBytes: number): void {
     this.overSince ??= this.now();
     const claims = this.claims(({ heldBytes, sharedBytes }) => heldBytes - sharedBytes);
-    // What clients below a quarter of an equal part can still add is bounded
+    // Clients below a quarter of an equal part can add little before they reach it
     const partBytes = maxBytes / (4 * claims.count);
     for (const { holder, bytes } of claims.large) if (bytes > partBytes) this.hold(holder);
     if (excess < maxBytes * SLACK && this.now() - this.overSince < GRACE_MS) return;

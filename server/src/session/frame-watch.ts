@@ -1,7 +1,7 @@
 /**
  * The deadline of a frame that a client has begun. Twice in `frameTimeoutMs` each unfinished frame must be complete, or
  * must have grown by a part of what has arrived. So a frame that stalls ends its session within `frameTimeoutMs`, a
- * client on a slow network has time for a large frame, and nobody can keep one for long by sending a byte now and then.
+ * client on a slow network has time for a large frame, and no client can keep one for long with a byte now and then.
  *
  * A sweep over all sessions costs less than a timer for each frame, and an idle session has no memory here.
  */
