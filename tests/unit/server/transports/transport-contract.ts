@@ -76,6 +76,19 @@ export function describeTransport(name: string, openRig: () => Promise<Rig>): vo
       expect(client.text === `${expected.join('')}end`).toBe(true);
     });
 
+    test('is cut off with everything that waits for the client', async () => {
+      const { client, session } = await rig.connect();
+      client.stopReading();
+      const { connection } = session;
+      const wrapped = connection.encoding.wrap(BIG, true);
+      while (connection.write(wrapped)) expect(connection.bufferedBytes).toBe(0);
+      connection.cutOff();
+      await session.untilCalled('close');
+      client.resumeReading();
+      await client.closed;
+      expect(rig.connectionCount).toBe(0);
+    });
+
     test('takes several wrapped frames in one write, and the same bytes on many connections', async () => {
       const pairs = await connectTimes(5);
       const { encoding } = pairs[0]!.session.connection;

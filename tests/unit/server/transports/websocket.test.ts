@@ -16,6 +16,7 @@ import { createWebSocketTransport } from '../../../../server/src/transports/webs
 import type { WebSocketOptions, WebSocketTransport } from '../../../../server/src/transports/websocket.js';
 import { TestAuthority } from '../../../support/certificates.js';
 import type { Certificate } from '../../../support/certificates.js';
+import { eventually } from '../../../support/deadline.js';
 import { openAdmissionQueue } from './open-admission-queue.js';
 import { RecordingListener } from './recording-listener.js';
 import { describeTransport } from './transport-contract.js';
@@ -230,6 +231,31 @@ describe('messages', () => {
     ws.send('two', { fin: true });
     await session.until(() => session.text === 'text binary in two');
     expect(session.chunks.map(String)).toEqual(['text ', 'binary ', 'in two']);
+  });
+
+  test('that are not complete count: their last fragment, and the fragments before it', async () => {
+    await openRig();
+    const accepted = rig.accepted();
+    const socket = rig.openRaw();
+    const { connection } = await accepted;
+    const unfinished = async (least: number) =>
+      eventually(
+        () => Promise.resolve(connection.unfinishedBytes >= least ? true : undefined),
+        5_000,
+        () => `${connection.unfinishedBytes} bytes count`,
+      );
+    expect(connection.unfinishedBytes).toBe(0);
+    socket.write(Buffer.from([0x01, 0x83, 0, 0, 0, 0, 0x61, 0x62, 0x63])); // a fragment: abc
+    await unfinished(3);
+    socket.write(Buffer.concat([Buffer.from([0x80, 0xfe, 0x10, 0x00, 0, 0, 0, 0]), Buffer.alloc(4_000, 'x')]));
+    await unfinished(4_003);
+    socket.write(Buffer.alloc(96, 'x'));
+    await eventually(
+      () => Promise.resolve(connection.unfinishedBytes === 0 ? true : undefined),
+      5_000,
+      () => 'the message is not complete',
+    );
+    socket.destroy();
   });
 
   test('that are sent before the answer to the handshake are not lost', async () => {
