@@ -58,10 +58,12 @@ export const notFound: RequestHandler = (request, response) => {
 
 export function failed({ onFailed }: AppOptions): ErrorRequestHandler {
   // Express recognizes an error handler by its four parameters
-  return (error: { status?: number }, _request, response, _next) => {
+  return (error: { status?: number }, request, response, _next) => {
     const status = error.status ?? 500;
     const isOurs = status >= 500;
     if (isOurs) onFailed?.(error);
+    // A refused body that the client goes on to send: the answer is on its way
+    if (response.headersSent) return void request.destroy();
     response.status(status).json({
       error: isOurs ? 'internal-error' : 'bad-request',
       message: isOurs ? 'The relay failed to answer the request.' : 'The request is malformed.',
