@@ -64,7 +64,9 @@ test('a queue with a reserved name is bound without a second check', async () =>
 test('both spellings of a key are bound, and unbound', async () => {
   const binding = { exchange: 'stomp-relay.user', key: "x.o'b", otherKey: 'x.o%27b', arguments: {} };
   const { calls, topology } = setUp(true);
-  await expect(topology.provide({ ...plan('jobs'), binding }, undefined)).rejects.toMatchObject({ code: 'queue-conflict' });
+  await expect(topology.provide({ ...plan('jobs'), binding }, undefined)).rejects.toMatchObject({
+    code: 'queue-conflict',
+  });
   const keys = ["stomp-relay.user x.o'b", 'stomp-relay.user x.o%27b'];
   expect(calls.filter((call) => call.startsWith('bind'))).toEqual(keys.map((key) => `bind jobs ${key}`));
   expect(calls.filter((call) => call.startsWith('unbind'))).toEqual(keys.map((key) => `unbind jobs ${key}`));
