@@ -182,12 +182,12 @@ describe('the share of stored bytes', () => {
     expect(textOf((await dead.inbox.next()).message)).toBe('first');
     const message = messageOf(BODY, to);
     const destination = parseDestination('/queue/rejected', 'send');
-    for (let i = 0; i < 12; i++) {
+    for (let i = 0; i < 8; i++) {
       await publishTo(desk.broker, destination, message, { mandatory: false, account: 'user:a' });
     }
-    for (let i = 0; i < 12; i++) await send(desk, '/queue/full', 'user:b').catch(() => undefined);
-    for (const delivery of await inbox.take(12)) delivery.settle('drop');
-    expect(await dead.inbox.take(12)).toHaveLength(12);
+    for (let i = 0; i < 8; i++) await send(desk, '/queue/full', 'user:b').catch(() => undefined);
+    for (const delivery of await inbox.take(8)) delivery.settle('drop');
+    expect(await dead.inbox.take(8)).toHaveLength(8);
   });
 });
 
