@@ -216,8 +216,11 @@ export function flagsWithPassword(flags: Flags): Setting[] {
   });
 }
 
+/** RabbitMQ's own login for the same machine is no secret. */
 function hasPassword(address: string): boolean {
-  return URL.canParse(address) && new URL(address).password !== '';
+  if (!URL.canParse(address)) return false;
+  const { username, password } = new URL(address);
+  return password !== '' && !(username === 'guest' && password === 'guest');
 }
 
 export function valueAt(values: unknown, path: readonly PropertyKey[]): unknown {

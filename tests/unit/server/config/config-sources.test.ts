@@ -5,6 +5,8 @@ test.each([
   ['amqp://relay:secret@rabbit', true],
   ['amqps://relay:s%40cret@rabbit:5671/vhost', true],
   ['amqp://rabbit-1, amqp://relay:secret@rabbit-2', true],
+  ['amqp://guest:secret@rabbit', true],
+  ['amqp://guest:guest@rabbit', false],
   ['amqp://rabbit', false],
   ['amqp://relay@rabbit', false],
   ['memory:', false],
