@@ -49,6 +49,7 @@ const SERVER: Readonly<Record<string, Rule>> = {
     ours: ['stomp', 'destinations', 'auth', 'delivery', 'load', 'net', 'publishing', 'timing'],
     types: ['brokers/broker', 'process/log', 'transports/connection'],
   },
+  'session/reply-addresses': { ours: [], packages: ['lru-cache'] },
   http: {
     ours: ['auth', 'delivery', 'destinations', 'load', 'net', 'stomp', 'timing', 'transports'],
     types: ['brokers/broker', 'config', 'process/log', 'session'],

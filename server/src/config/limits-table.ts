@@ -66,6 +66,7 @@ export const EFFECTS: Readonly<Record<string, string>> = {
   'topics.keyWordsMax': `${error('invalid-destination')} or \`invalid-header\``,
   'topics.patternHashesMax': error('invalid-destination'),
   'session.subscriptionIdMaxBytes': error('invalid-header'),
+  'session.replyAddressesMax': `${error('invalid-destination')} for a reply to an older address`,
   'session.transactionsMax': error('too-many-transactions'),
   'session.transactionMaxCount': error('transaction-too-large'),
   'session.transactionMaxBytes': error('transaction-too-large'),

@@ -121,6 +121,9 @@ export const session = section({
     'Maximum number of subscriptions with `*` or `#` of a session or stream; 0 allows none. RabbitMQ compares them with every key that begins alike.',
   ),
   subscriptionIdMaxBytes: whole(255, 16, 16 * KIB).describe('Maximum length in bytes of the header `id` of SUBSCRIBE.'),
+  replyAddressesMax: whole(1_000, 1, 100_000).describe(
+    "Number of addresses of RabbitMQ's direct reply-to that a session can reply to: those that it received or used last.",
+  ),
   transactionsMax: whole(16, 1, 1_000).describe('Maximum number of open transactions of a session.'),
   transactionMaxCount: whole(1_000, 1, 100_000).describe('Maximum number of frames in a transaction.'),
   transactionMaxBytes: whole(8 * MIB, KIB, 256 * MIB).describe('Maximum size in bytes of the frames in a transaction.'),

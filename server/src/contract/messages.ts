@@ -125,6 +125,7 @@ export function messageTests({ describe, desks, each, expect, makeBroker, needin
       ['BCC', { BCC: 'elsewhere' }],
       ['user-id', { 'user-id': 'alice' }],
       ['reply-to:amq.rabbitmq.reply-to', { 'reply-to': 'amq.rabbitmq.reply-to' }],
+      ['an address of direct reply-to', { 'reply-to': '/reply-queue/amq.rabbitmq.reply-to.x' }],
       ['a type of 256 bytes', { type: 't'.repeat(256) }],
       ['a name of 256 bytes', { ['n'.repeat(256)]: 'x' }],
       ['a header of 70,000 bytes', { large: 'x'.repeat(70_000) }],

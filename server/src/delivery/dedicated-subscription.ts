@@ -15,6 +15,7 @@ import type { Connection } from '../transports/connection.js';
 import { AckQueue } from './acks.js';
 import type { Acks } from './acks.js';
 import type { DeliveryCounters } from './delivery-counters.js';
+import type { ReceivedAddresses } from './group.js';
 import { messageHead, withDroppedHeader } from './message-encoder.js';
 import type { MessageEncoder } from './message-encoder.js';
 import type { Outbox } from './outbox.js';
@@ -26,6 +27,7 @@ export interface DeliveryHost {
   readonly context: { readonly messages: MessageEncoder; readonly counters: DeliveryCounters };
   readonly resources: {
     readonly acks: Acks;
+    readonly replyAddresses: ReceivedAddresses;
     /** Runs `action` after `delayMs`, unless the session has ended by then. */
     later(delayMs: number, action: () => void): void;
   };
@@ -181,6 +183,8 @@ export class DedicatedSubscription implements Consumer {
     this.missed = 0;
     const wrapped = connection.encoding.wrap(complete, messages.isText(message));
     if (this.needsAck) this.host.resources.acks.add(this.ackQueue, id, settlement);
+    const replyAddress = messages.replyAddressOf(message);
+    if (replyAddress !== undefined) this.host.resources.replyAddresses.add(replyAddress);
     const isTaken = connection.write(wrapped); // next: transports/connection
     counters.messagesOut++;
     counters.messageBytesOut += wrapped.length;

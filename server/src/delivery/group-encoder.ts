@@ -31,6 +31,10 @@ export interface GroupOutput<Member> {
   isReading(member: Member): boolean;
   /** The session id that a message for one session of a user names. */
   idOf(member: Member): string;
+  /** The address of direct reply-to that the members may reply to, if the message has one. */
+  replyAddressOf(message: RoutedMessage): string | undefined;
+  /** Lets the member reply to this address. */
+  allowReply(member: Member, address: string): void;
   /**
    * On the hot path. Appends the message to `pieces`; a large body can be a separate piece, so that groups share it.
    * Returns false, and appends nothing, if the message is too large.

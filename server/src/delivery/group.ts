@@ -43,10 +43,16 @@ export interface Recipient<Self extends Recipient<Self>> {
   onGroupEnded(group: Group<Self>, error: BrokerError): void;
 }
 
+/** The addresses of direct reply-to that a session has received. */
+export interface ReceivedAddresses {
+  add(address: string): void;
+}
+
 /** The part of a STOMP session that groups use. */
 export interface GroupMember extends Recipient<GroupMember> {
   readonly connection: Connection;
   readonly outbox: Outbox;
+  readonly resources: { readonly replyAddresses: ReceivedAddresses };
   /**
    * Some of the `bytes` of the last write stayed in the connection. They wait for `sharers` members together. Called
    * during a flush, so no member may leave a group here.
@@ -173,6 +179,7 @@ export class Group<Member extends Recipient<Member> = GroupMember> implements Ba
     const { waiting } = this;
     const isFirst = waiting.length === 0;
     if (!this.output.encode(message, key, waiting)) return this.leaveOut(this.everyMember());
+    this.allowReplies(message);
     this.waitingCount++;
     if (isFirst) this.host.flushLater(this);
     this.gather(message);
@@ -193,6 +200,7 @@ export class Group<Member extends Recipient<Member> = GroupMember> implements Ba
   private deliverSingly(message: RoutedMessage, key: string): void {
     const single = this.output.encodeSingle(message, key);
     if (!single) return this.leaveOut(this.everyMember());
+    this.allowReplies(message);
     if (!this.gaps.isEmpty) return this.deliverAfterGap(single);
     this.pending.push(single);
     this.waitingCount++;
@@ -206,8 +214,15 @@ export class Group<Member extends Recipient<Member> = GroupMember> implements Ba
     if (!member) return;
     const single = this.output.encodeSingle(message, key);
     if (!single) return this.leaveOut([member]);
+    this.allowReplies(message, [member]);
     this.flush();
     this.writeAtOnce([member], single, this.gaps.take(member));
+  }
+
+  private allowReplies(message: RoutedMessage, members?: readonly Member[]): void {
+    const address = this.output.replyAddressOf(message);
+    if (address === undefined) return;
+    for (const member of members ?? this.everyMember()) this.output.allowReply(member, address);
   }
 
   /** Delivers after all earlier messages. */

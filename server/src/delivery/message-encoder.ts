@@ -8,6 +8,7 @@
  */
 import { isUtf8 } from 'node:buffer';
 import type { RoutedMessage } from '../brokers/broker.js';
+import { receivedReplyAddress } from '../destinations/destination.js';
 import type { Destination } from '../destinations/destination.js';
 import { shownDestination } from '../destinations/shown-destination.js';
 import { encodeHeaderLines, FRAME_END, messageFrame } from '../stomp/encoder.js';
@@ -31,6 +32,7 @@ export class MessageEncoder implements GroupEncoder<GroupMember, GroupRequest> {
   private readonly lastTails = new Map<Version, string>();
   private lastId = '';
   private lastIsText = false;
+  private lastReplyAddress: string | undefined;
   private count = 0;
 
   constructor(
@@ -62,6 +64,12 @@ export class MessageEncoder implements GroupEncoder<GroupMember, GroupRequest> {
   isText(message: RoutedMessage): boolean {
     this.use(message);
     return this.lastIsText;
+  }
+
+  /** The address of direct reply-to that the message has in `reply-to`. */
+  replyAddressOf(message: RoutedMessage): string | undefined {
+    this.use(message);
+    return this.lastReplyAddress;
   }
 
   /** For a subscription that needs no acks. `head` comes from `messageHead`. Undefined: too large. */
@@ -108,6 +116,7 @@ export class MessageEncoder implements GroupEncoder<GroupMember, GroupRequest> {
     this.lastTails.clear();
     this.lastId = this.nextId();
     this.lastIsText = isUtf8(message.body);
+    this.lastReplyAddress = receivedReplyAddress(message.headers.get('reply-to'));
   }
 
   /** The message's own headers, escaped for the version, and the end of the header block. */
@@ -162,6 +171,12 @@ class FrameOutput implements GroupOutput<GroupMember> {
 
   isReading({ outbox }: GroupMember): boolean {
     return !outbox.isOver;
+  replyAddressOf(message: RoutedMessage): string | undefined {
+    return this.messages.replyAddressOf(message);
+  }
+
+  allowReply(member: GroupMember, address: string): void {
+    member.resources.replyAddresses.add(address);
   }
 
   encode(message: RoutedMessage, key: string, pieces: Buffer[]): boolean {

@@ -47,11 +47,14 @@ export const DESTINATION_MAX_LENGTH = 2_000;
 
 /**
  * Prefixes of names that clients cannot address. Names of the relay can be reached only by `/user/...` and
- * `/reply-queue/...`. Names of RabbitMQ cannot be reached at all: its trace exchange shows every message of the broker,
- * and closes the channel of any publisher; its direct reply-to closes the connection at a malformed address.
+ * `/reply-queue/...`. Names of RabbitMQ cannot be reached: its trace exchange shows every message of the broker, and
+ * closes the channel of any publisher. The exception is an address of direct reply-to that the session has received: a
+ * malformed one would close the connection.
  */
 const RELAY_PREFIX = 'stomp-relay.';
 const RABBITMQ_PREFIX = 'amq.rabbitmq.';
+const DIRECT_REPLY_PREFIX = `${RABBITMQ_PREFIX}reply-to.`;
+const REPLY_QUEUE = '/reply-queue/';
 
 /** Used in sentences about a refused name. */
 export const RESERVED_NAMES = `"${RELAY_PREFIX}" (names of the relay) or "${RABBITMQ_PREFIX}" (names of RabbitMQ itself)`;
@@ -134,9 +137,9 @@ function replyQueue(text: string, action: 'send' | 'subscribe'): Destination {
         'to consume a queue, subscribe to /queue/NAME or /amq/queue/NAME.',
     );
   }
-  const queue = text.slice('/reply-queue/'.length);
+  const queue = text.slice(REPLY_QUEUE.length);
   if (queue === '') throw new DestinationError(`"${text}" names no queue: the form is /reply-queue/NAME.`);
-  if (isNameOfRabbitMq(queue)) throw reserved(text);
+  if (isNameOfRabbitMq(queue) && !queue.startsWith(DIRECT_REPLY_PREFIX)) throw reserved(text);
   return { kind: 'reply-queue', text, queue: bounded(queue, text) };
 }
 
@@ -220,6 +223,23 @@ export function isReservedName(name: string): boolean {
  */
 export function isNameOfRabbitMq(name: string): boolean {
   return name.startsWith(RABBITMQ_PREFIX);
+}
+
+/** The address of a requester that uses RabbitMQ's direct reply-to, if a SEND goes to one. */
+export function directReplyAddress(destination: Destination): string | undefined {
+  if (destination.kind !== 'reply-queue') return undefined;
+  return destination.queue.startsWith(DIRECT_REPLY_PREFIX) ? destination.queue : undefined;
+}
+
+/** The same address, if the header `reply-to` of a message has one. */
+export function receivedReplyAddress(replyTo: string | undefined): string | undefined {
+  if (replyTo === undefined || !replyTo.startsWith(DIRECT_REPLY_PREFIX, REPLY_QUEUE.length)) return undefined;
+  return replyTo.startsWith(REPLY_QUEUE) ? replyTo.slice(REPLY_QUEUE.length) : undefined;
+}
+
+/** True if a client names RabbitMQ's own names in `reply-to`. */
+export function repliesToRabbitMq(replyTo: string): boolean {
+  return isNameOfRabbitMq(replyTo.startsWith(REPLY_QUEUE) ? replyTo.slice(REPLY_QUEUE.length) : replyTo);
 }
 
 function decodeName(segment: string, text: string): string {

@@ -12,7 +12,7 @@ import { requireSend } from '../auth/policy/permission.js';
 import { furtherPermissionsOfSend } from '../auth/policy/required-permissions.js';
 import type { RequiredPermission } from '../auth/policy/required-permissions.js';
 import type { Broker, Message, Publication } from '../brokers/broker.js';
-import { parseDestination, parseReplyTo } from '../destinations/destination.js';
+import { DestinationError, directReplyAddress, parseDestination, parseReplyTo } from '../destinations/destination.js';
 import type { Destination, TempQueue } from '../destinations/destination.js';
 import { readHeaders } from '../destinations/message-headers.js';
 import type { Sender } from '../destinations/message-headers.js';
@@ -25,6 +25,8 @@ export interface SendSubject {
   readonly userName: string;
   /** The account that queues, and bytes in them, count for. */
   readonly account?: Account;
+  /** Whether the client has received this address of direct reply-to. Absent: it receives no messages. */
+  hasReceived?(address: string): boolean;
   readonly context: {
     readonly broker: Broker;
     readonly policy: Policy;
@@ -78,6 +80,7 @@ export class Send {
    * Returns undefined if the message may be published at once, otherwise a promise. Throws or rejects with a refusal.
    */
   check(subject: SendSubject, replyAddress: ReplyAddress): Promise<void> | undefined {
+    requireReceived(subject, this.destination);
     const allowed = requireSend(subject, this.destination, () => this.furtherPermissions());
     const addressed = allowed ? undefined : this.resolveReplyTo(replyAddress);
     const first = allowed ?? addressed;
@@ -115,4 +118,14 @@ export class Send {
     if (!this.publication) throw new Error('A message was published before its checks.');
     return this.publication.send();
   }
+}
+
+/** Throws a DestinationError: a malformed address would close an AMQP connection. */
+function requireReceived(subject: SendSubject, destination: Destination): void {
+  const address = directReplyAddress(destination);
+  if (address === undefined || subject.hasReceived?.(address)) return;
+  throw new DestinationError(
+    `"${destination.text.slice(0, 60)}..." is an address of RabbitMQ's direct reply-to: only a STOMP session that received ` +
+      'it in reply-to can reply to it, and of those the session.replyAddressesMax last ones.',
+  );
 }

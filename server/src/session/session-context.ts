@@ -48,6 +48,8 @@ export interface SessionOptions extends FrameRateOptions {
   /** Subscriptions whose destination has `*` or `#`. */
   readonly wildcardSubscriptionsMax: number;
   readonly subscriptionIdMaxBytes: number;
+  /** Addresses of direct reply-to that a session has received and can reply to. */
+  readonly replyAddressesMax: number;
   readonly transactionsMax: number;
   readonly transactionMaxCount: number;
   readonly transactionMaxBytes: number;

@@ -8,6 +8,7 @@ import type { DeliveryHost } from '../delivery/dedicated-subscription.js';
 import { StompError } from '../stomp/errors.js';
 import type { Version } from '../stomp/frame.js';
 import type { Timer } from '../timing/timer-wheel.js';
+import { ReplyAddresses } from './reply-addresses.js';
 import type { SessionContext } from './session-context.js';
 import { TempQueues } from './temp-queues.js';
 import { Transactions } from './transactions.js';
@@ -23,6 +24,7 @@ export class SessionResources {
   readonly acks = new Acks();
   readonly transactions: Transactions;
   readonly tempQueues: TempQueues;
+  readonly replyAddresses: ReplyAddresses;
   private readonly timers = new Set<Timer>();
   private openChannel: BrokerChannel | undefined;
   /** Whether the durable subscriptions end with the session: the user's access was revoked. */
@@ -35,6 +37,7 @@ export class SessionResources {
   ) {
     const { options } = context;
     this.transactions = new Transactions(options);
+    this.replyAddresses = new ReplyAddresses(options.replyAddressesMax);
     this.tempQueues = new TempQueues(host, host.version, () => this.channel(), options.subscriptionsMax);
   }
 

@@ -146,6 +146,10 @@ export class Session implements Listeners, PartsHost, Watched {
     }));
   }
 
+  hasReceived(address: string): boolean {
+    return this.openedResources?.replyAddresses.has(address) ?? false;
+  }
+
   get openTransactions(): Iterable<Transaction> {
     return this.openedResources?.transactions.all() ?? [];
   }

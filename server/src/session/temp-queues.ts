@@ -63,6 +63,8 @@ export class TempQueues {
     this.missed.delete(queue.name);
     const complete = missed === 0 ? frame : withDroppedHeader(frame, missed);
     const wrapped = connection.encoding.wrap(complete, messages.isText(message));
+    const replyAddress = messages.replyAddressOf(message);
+    if (replyAddress !== undefined) this.host.resources.replyAddresses.add(replyAddress);
     counters.messagesOut++;
     counters.messageBytesOut += wrapped.length;
     if (!connection.write(wrapped)) outbox.onBackPressure(wrapped.length);

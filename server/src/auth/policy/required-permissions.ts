@@ -12,6 +12,7 @@ import {
   isNameOfRabbitMq,
   isReservedName,
   parseDestination,
+  repliesToRabbitMq,
 } from '../../destinations/destination.js';
 import type { Destination, TempQueue } from '../../destinations/destination.js';
 import { HeaderError } from '../../destinations/header-values.js';
@@ -63,6 +64,7 @@ export function furtherPermissionsOfSubscribe(headers: Headers): readonly Requir
 /** A service sends to this address, and the service may have more permissions than the client. */
 function permissionsOfReply(replyTo: string): RequiredPermission[] {
   refuseLongReply(replyTo);
+  if (repliesToRabbitMq(replyTo)) throw ofRabbitMq(replyTo);
   if (!replyTo.startsWith('/')) return [queueNamed(replyTo), ...asAddress(replyTo)].map(toSend);
   if (!replyTo.startsWith('/user/queue/')) return [toSend(parseDestination(replyTo, 'send'))];
   const own: RequiredPermission = { action: 'subscribe', destination: parseDestination(replyTo, 'subscribe') };
@@ -84,8 +86,13 @@ function asAddress(replyTo: string): Destination[] {
   const address = scheme === -1 ? replyTo : replyTo.slice(scheme + '://'.length);
   const slash = address.indexOf('/');
   const [exchange, key] = slash === -1 ? [address, ''] : [address.slice(0, slash), address.slice(slash + 1)];
-  if (!isNameOfRabbitMq(exchange)) return [exchangeNamed(exchange, key)];
-  throw new DestinationError(`"${replyTo}" is an address of RabbitMQ itself: have replies sent to /temp-queue/NAME.`);
+  // The default exchange routes to the queue named by the key
+  if (!isNameOfRabbitMq(exchange === '' ? key : exchange)) return [exchangeNamed(exchange, key)];
+  throw ofRabbitMq(replyTo);
+}
+
+function ofRabbitMq(replyTo: string): DestinationError {
+  return new DestinationError(`"${replyTo}" is an address of RabbitMQ itself: have replies sent to /temp-queue/NAME.`);
 }
 
 function toSend(destination: Destination): RequiredPermission {

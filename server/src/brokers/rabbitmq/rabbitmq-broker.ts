@@ -4,6 +4,7 @@
  * Each part recovers by itself; this file connects them.
  */
 import { argumentsText } from '../../destinations/binding-arguments.js';
+import { directReplyAddress } from '../../destinations/destination.js';
 import type { Destination } from '../../destinations/destination.js';
 import type { Account } from '../../load/accounts.js';
 import { SharedPots } from '../../load/shared-pots.js';
@@ -38,6 +39,7 @@ import { SessionChannel } from './consume/session-channel.js';
 import { DurableQueues } from './durable-queues.js';
 import { ManagementApi } from './management-api.js';
 import { MadeQueues } from './made-queues.js';
+import { DirectReplies } from './publish/direct-replies.js';
 import { OwnBindings } from './publish/own-bindings.js';
 import { Publishers } from './publish/publishers.js';
 import { routeFor } from './publish/route.js';
@@ -74,6 +76,7 @@ export class RabbitMqBroker implements Broker {
   private readonly topology: Topology;
   private readonly bindings: OwnBindings;
   private readonly publishers: Publishers;
+  private readonly directReplies: DirectReplies;
   private readonly topics: InstanceQueue;
   private readonly users: InstanceQueue;
   private readonly exchanges = new Map<string, ExchangeQueue>();
@@ -98,6 +101,7 @@ export class RabbitMqBroker implements Broker {
       this.subscribing.scratch.run((channel) => channel.checkExchange(topicExchange)),
     );
     this.publishers = new Publishers(this.topology, this.bindings, options);
+    this.directReplies = new DirectReplies(this.topology, this.bindings, options);
     this.topics = new InstanceQueue(
       { label: 'topics', name: topicExchange, matching: 'topic', ensure: () => this.ensureExchange(topicExchange) },
       this.subscribing,
@@ -118,8 +122,8 @@ export class RabbitMqBroker implements Broker {
 
   get gauges() {
     return {
-      unconfirmed: this.publishers.count,
-      unconfirmedBytes: this.publishers.bytes,
+      unconfirmed: this.publishers.count + this.directReplies.count,
+      unconfirmedBytes: this.publishers.bytes + this.directReplies.bytes,
       pendingBindings: this.topics.pendingBindings + this.users.pendingBindings,
       consumeConnections: this.pool.connections,
       consumeChannels: this.pool.channels,
@@ -185,6 +189,8 @@ export class RabbitMqBroker implements Broker {
   ): Publication {
     const route = routeFor(destination, message, this.options, account);
     checkRoutingKey(route.key, this.options.topics);
+    const address = directReplyAddress(destination);
+    if (address !== undefined) return this.directReplies.publication(address, message, mandatory);
     const publisher = this.publishers.of(user);
     const outgoing = new OutgoingMessage(message, this.options.topics, publisher.frameMax);
     const admission = publisher.admit(outgoing.bytes);
@@ -247,7 +253,7 @@ export class RabbitMqBroker implements Broker {
   async close(): Promise<void> {
     if (this.state === 'closed') return;
     this.state = 'closed';
-    await this.publishers.close();
+    await Promise.all([this.publishers.close(), this.directReplies.close()]);
     this.bindings.close();
     await Promise.all([...this.sessions].map((session) => session.close()));
     await Promise.all([this.topics, this.users, ...this.exchanges.values()].map((queue) => queue.close()));

@@ -30,6 +30,8 @@ export class Topology {
   private readonly exchanges = new LRUCache<string, true>({ max: REMEMBERED_MAX });
   private readonly queues = new LRUCache<string, true>({ max: REMEMBERED_MAX });
   private readonly refused = new LRUCache<string, BrokerError>({ max: REFUSED_MAX, ttl: REFUSED_MS });
+  /** Addresses of direct reply-to that RabbitMQ does not know. Those of a requester that is gone never come back. */
+  private readonly goneAddresses = new LRUCache<string, true>({ max: REFUSED_MAX, ttl: REFUSED_MS });
   /** One request at a time for the same subject; further callers wait for its answer. */
   private readonly asking = new Map<string, Promise<void>>();
 
@@ -256,6 +258,25 @@ export class Topology {
         return true;
       }
       throw toBrokerError(error, { kind: 'queue', name: queue });
+    }
+  }
+
+  /**
+   * Whether RabbitMQ knows the address of a requester that uses direct reply-to. Up to 3.x it answers a malformed
+   * address by closing the connection. `isFresh`: asks again about an address that it knew before.
+   */
+  async knowsReplyAddress(address: string, isFresh: boolean): Promise<boolean> {
+    if (this.goneAddresses.has(address)) return false;
+    if (!isFresh && this.knowsQueue(address)) return true;
+    try {
+      await this.scratch.run((channel) => channel.checkQueue(address));
+      this.queues.set(queueId(address), true);
+      return true;
+    } catch (error) {
+      if (replyCode(error) === undefined) throw toBrokerError(error, { kind: 'queue', name: address });
+      this.queues.delete(queueId(address));
+      this.goneAddresses.set(address, true);
+      return false;
     }
   }
 

@@ -88,6 +88,11 @@ class EventOutput implements GroupOutput<StreamMember> {
     return id;
   }
 
+  /** A stream cannot SEND. */
+  replyAddressOf(): undefined {}
+
+  allowReply(): void {}
+
   encode(message: RoutedMessage, key: string, pieces: Buffer[]): boolean {
     const event = this.eventOf(message, key);
     if (!event) return false;

@@ -20,6 +20,7 @@ export interface CommandSession extends GroupMember, DeliveryHost, RefusingSessi
   readonly context: SessionContext;
   readonly resources: SessionResources;
   readonly subscriptions: Subscriptions;
+  hasReceived(address: string): boolean;
   /** Transactions that have begun and have not ended. Does not create `resources`. */
   readonly openTransactions: Iterable<Transaction>;
   readonly peer: AuthenticatingSession['peer'];

@@ -69,6 +69,7 @@ describe('checkMessage', () => {
     ['BCC', 'other', /to each destination/],
     ['user-id', 'guest', /another name/],
     ['reply-to', 'amq.rabbitmq.reply-to', /temp-queue/],
+    ['reply-to', '/reply-queue/amq.rabbitmq.reply-to.x', /temp-queue/],
     ['type', 't'.repeat(256), /256 bytes: at most 255/],
     ['app-id', 'é'.repeat(128), /256 bytes: at most 255/],
     ['n'.repeat(256), 'v', /name has 256 bytes/],

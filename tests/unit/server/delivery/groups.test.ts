@@ -30,6 +30,8 @@ class Member implements GroupMember {
   pressedBytes = 0;
   readonly ended: string[] = [];
   readonly outbox: Outbox;
+  readonly addresses: string[] = [];
+  readonly resources = { replyAddresses: { add: (address: string) => void this.addresses.push(address) } };
   constructor(readonly connection = new MemoryConnection()) {
     const options = { outboxMaxBytes: 4_000, outboxStallMs: 1_000, messageMaxBytes: MESSAGE_MAX_BYTES };
     this.outbox = new Outbox(connection, options, new TimerWheel(), counters, { onTooSlow() {} });
@@ -200,6 +202,27 @@ describe('the written messages', () => {
     expect(counters.messagesOut).toBe(6);
     expect(counters.messageBytesOut).toBeGreaterThan(0);
     expect(counters.messageBytesOut % 3).toBe(0);
+  });
+});
+
+describe('a message with an address of direct reply-to', () => {
+  const address = 'amq.rabbitmq.reply-to.x.y';
+  const headers = { 'reply-to': `/reply-queue/${address}` };
+
+  test('lets every member reply', async () => {
+    const members = [new Member(), new Member()];
+    for (const member of members) await joined(member);
+    broker.subscriptions[0]!.listener(routed('ping', { headers }), 'a');
+    broker.subscriptions[0]!.listener(routed('no request'), 'a');
+    expect(members.map(({ addresses }) => addresses)).toEqual([[address], [address]]);
+  });
+
+  test('lets only its session reply', async () => {
+    const destination = { ...(parseDestination('/user/queue/a', 'subscribe') as SharedDestination), user: 'ann' };
+    const members = ['one', 'two'].map((id) => new Member(new MemoryConnection({ id })));
+    for (const member of members) await joined(member, undefined, { destination });
+    broker.subscriptions[0]!.listener(routed('ping', { headers, toSession: 'two' }), 'a.ann');
+    expect(members.map(({ addresses }) => addresses)).toEqual([[], [address]]);
   });
 });
 

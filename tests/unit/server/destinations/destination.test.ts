@@ -1,9 +1,12 @@
 import { describe, expect, test } from '@jest/globals';
 import {
   DestinationError,
+  directReplyAddress,
   parseDestination,
   parseReplyTo,
   otherSpelling,
+  receivedReplyAddress,
+  repliesToRabbitMq,
   userKey,
 } from '../../../../server/src/destinations/destination.js';
 
@@ -57,12 +60,28 @@ describe('parseDestination', () => {
     expect(refusal(() => parseDestination(text, 'subscribe'))).toMatch(/takes only SEND.*reply-to:\/temp-queue/);
   });
 
-  test.each(['/reply-queue/amq.rabbitmq.reply-to.!!!.x', '/reply-queue/amq.rabbitmq.x'])(
-    '%s is not a reply queue, because RabbitMQ closes the connection at a malformed address',
+  test.each(['/reply-queue/amq.rabbitmq.reply-to', '/reply-queue/amq.rabbitmq.x'])(
+    '%s is not a reply queue, because clients cannot use names of RabbitMQ',
     (text) => {
       expect(refusal(() => parseDestination(text, 'send'))).toMatch(/clients cannot use/);
     },
   );
+
+  test('an address of direct reply-to is recognized in a SEND and in a received reply-to, and nowhere else', () => {
+    const address = 'amq.rabbitmq.reply-to.g1h/2+.x==';
+    expect(directReplyAddress(parseDestination(`/reply-queue/${address}`, 'send'))).toBe(address);
+    expect(receivedReplyAddress(`/reply-queue/${address}`)).toBe(address);
+    expect(directReplyAddress(parseDestination('/reply-queue/stomp-relay.reply.x', 'send'))).toBeUndefined();
+    expect(directReplyAddress(parseDestination('/topic/amq.rabbitmq.reply-to.x', 'send'))).toBeUndefined();
+    const others = [address, '/reply-queue/stomp-relay.reply.x', '/topic/xxxxxx/amq.rabbitmq.reply-to.x', undefined];
+    for (const other of others) expect(receivedReplyAddress(other)).toBeUndefined();
+    expect([address, `/reply-queue/${address}`, '/topic/a', 'a'].map(repliesToRabbitMq)).toEqual([
+      true,
+      true,
+      false,
+      false,
+    ]);
+  });
 
   test.each(['amq.topic', 'amq.direct', 'amq.fanout', 'amq.headers', 'amq.match', 'amq.rabbitmq'])(
     '/exchange/%s is allowed',

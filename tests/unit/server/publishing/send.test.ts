@@ -101,6 +101,16 @@ describe('Send', () => {
     expect(sendOf({}, '/user/bob/queue/x').message.toSession).toBeUndefined();
   });
 
+  test('replies to an address of direct reply-to only if its session has received it', async () => {
+    const reply = (): Send => sendOf({}, '/reply-queue/amq.rabbitmq.reply-to.x');
+    const refusal = expect.objectContaining({ code: 'invalid-destination' });
+    expect(() => reply().check(subject(), noQueue)).toThrow(refusal);
+    expect(() => reply().check({ ...subject(), hasReceived: () => false }, noQueue)).toThrow(refusal);
+    const hasReceived = (address: string): boolean => address === 'amq.rabbitmq.reply-to.x';
+    await reply().check({ ...subject(), hasReceived }, noQueue);
+    expect(broker.calls).toEqual(['prepare /reply-queue/amq.rabbitmq.reply-to.x text']);
+  });
+
   test('waits for a broker that is not ready', async () => {
     broker.holds.add('prepare');
     const checking = sendOf({}).check(subject(), noQueue);

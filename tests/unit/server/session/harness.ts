@@ -46,6 +46,7 @@ export const OPTIONS: SessionOptions = {
   subscriptionsMax: 5,
   wildcardSubscriptionsMax: 5,
   subscriptionIdMaxBytes: 255,
+  replyAddressesMax: 2,
   transactionsMax: 2,
   transactionMaxCount: 5,
   transactionMaxBytes: 10_000,

@@ -3,6 +3,7 @@ import { Acks } from '../../../../server/src/delivery/acks.js';
 import { MessageEncoder } from '../../../../server/src/delivery/message-encoder.js';
 import type { TempQueue } from '../../../../server/src/destinations/destination.js';
 import { parseReplyTo } from '../../../../server/src/destinations/destination.js';
+import { ReplyAddresses } from '../../../../server/src/session/reply-addresses.js';
 import { SessionCounters } from '../../../../server/src/session/session-counters.js';
 import { TempQueues } from '../../../../server/src/session/temp-queues.js';
 import { MemoryConnection } from '../../../support/memory-connection.js';
@@ -25,7 +26,7 @@ beforeEach(() => {
     connection,
     outbox: { onBackPressure: () => pressed++ } as never,
     context: { messages: new MessageEncoder('r', 1_000), counters },
-    resources: { acks: new Acks(), later() {} },
+    resources: { acks: new Acks(), replyAddresses: new ReplyAddresses(10), later() {} },
     onSubscriptionEnded: () => {},
     get canDeliver() {
       return canDeliver;

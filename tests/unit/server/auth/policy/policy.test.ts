@@ -77,6 +77,8 @@ describe('a rule that allows', () => {
     ['/amq/queue/jobs', 'send /queue/jobs', false],
     ['/reply-queue/stomp-relay.reply.*', 'send /reply-queue/stomp-relay.reply.x', true],
     ['/reply-queue/stomp-relay.reply.*', 'send /reply-queue/stomp-relay.durable.x', false],
+    ['/reply-queue/amq.rabbitmq.reply-to.#', 'send /reply-queue/amq.rabbitmq.reply-to.g1/h+.x==', true],
+    ['/reply-queue/stomp-relay.reply.*', 'send /reply-queue/amq.rabbitmq.reply-to.x', false],
     ['/reply-queue/#', 'send /queue/stomp', false],
     ['/queue/jobs.*', 'subscribe /queue/jobs.a', true],
     ['/queue/jobs.*', 'subscribe /queue/jobs.*', true],

@@ -80,6 +80,8 @@ describe('a SEND', () => {
     '/exchange/amq.rabbitmq.trace/x',
     '/reply-queue/amq.rabbitmq.reply-to.x',
     'amq.rabbitmq.trace/x',
+    'amq.rabbitmq.reply-to.x',
+    'direct:///amq.rabbitmq.reply-to.x',
     'topic://amq.rabbitmq.trace/x',
   ])('is refused with reply-to:%s, which cannot receive replies', (replyTo) => {
     expect(() => toSend('/topic/a', { 'reply-to': replyTo })).toThrow(
