@@ -24,27 +24,12 @@ import type { Deferred } from '../amqp/wait-deadline.js';
 import type { RabbitMqOptions } from '../rabbitmq-options.js';
 import type { Topology } from '../topology.js';
 import { ConfirmLedger } from './confirm-ledger.js';
+import { NackRetries } from './nack-retries.js';
+import type { Outgoing } from './outgoing.js';
 import type { OwnBindings } from './own-bindings.js';
 import { nacked, refusedBecause, unroutable } from './publish-errors.js';
 import { PublishGate } from './publish-gate.js';
 import type { Route } from './route.js';
-
-interface Outgoing {
-  readonly id: string;
-  readonly route: Route;
-  readonly message: OutgoingMessage;
-  /** Always true for queues, so that a vanished queue is noticed. */
-  readonly mandatory: boolean;
-  readonly expiresAt: number;
-  readonly resolve: () => void;
-  readonly reject: (error: BrokerError) => void;
-  phase: 'queued' | 'sent' | 'repairing' | 'done';
-  /** It may have arrived: the next sending marks it as resent. */
-  wasSent: boolean;
-  /** Set between basic.return and the ack of the message. */
-  returned: Promise<void> | 'unroutable' | undefined;
-  repairs: number;
-}
 
 type State = 'down' | 'replaying' | 'up' | 'closed';
 
@@ -60,6 +45,7 @@ export class Publisher implements ChannelUser<ConfirmChannel> {
   private readonly tables = new HeaderTables();
   private readonly channel: RecoveringChannel<ConfirmChannel>;
   private readonly gate: PublishGate;
+  private readonly nackRetries: NackRetries;
   private suspects: Outgoing[] = [];
   private trial: { readonly outgoing: Outgoing; readonly over: Deferred<void> } | undefined;
   private lastId = 0;
@@ -76,6 +62,7 @@ export class Publisher implements ChannelUser<ConfirmChannel> {
   ) {
     this.channel = new RecoveringChannel('publish', connection, options, this);
     this.gate = new PublishGate(this, options);
+    this.nackRetries = new NackRetries([options.topicExchange, options.userExchange]);
     bindings.listen(() => this.gate.open());
     connection.listen({ blocked: (isBlocked) => isBlocked || this.gate.open() });
   }
@@ -128,6 +115,7 @@ export class Publisher implements ChannelUser<ConfirmChannel> {
         wasSent: false,
         returned: undefined,
         repairs: 0,
+        nacks: 0,
       };
       this.outstanding.set(outgoing.id, outgoing);
       this.outstandingBytes += message.bytes;
@@ -185,7 +173,23 @@ export class Publisher implements ChannelUser<ConfirmChannel> {
   }
 
   private refused(tag: number, multiple: boolean): void {
-    for (const outgoing of this.confirms.take(tag, multiple)) this.finish(outgoing, nacked(outgoing.route));
+    for (const outgoing of this.confirms.take(tag, multiple)) {
+      if (outgoing.phase === 'done') continue;
+      const delayMs = this.nackRetries.delayMs(outgoing.route.exchange, ++outgoing.nacks);
+      if (delayMs === undefined) this.finish(outgoing, nacked(outgoing.route));
+      else this.sendLater(outgoing, delayMs);
+    }
+  }
+
+  /** If the channel is lost by then, the message is sent on the next one, with the others. */
+  private sendLater(outgoing: Outgoing, delayMs: number): void {
+    outgoing.phase = 'delayed';
+    outgoing.returned = undefined;
+    setTimeout(() => {
+      if (outgoing.phase !== 'delayed') return;
+      outgoing.phase = 'queued';
+      this.send(outgoing);
+    }, delayMs);
   }
 
   /** Arrives before the ack of the same message, but not always right before it. */

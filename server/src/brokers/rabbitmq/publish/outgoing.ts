@@ -1,0 +1,23 @@
+/** A message of a publisher from `publish` until its confirm, its refusal or its deadline. */
+import type { BrokerError } from '../../broker.js';
+import type { OutgoingMessage } from '../amqp/outgoing-message.js';
+import type { Route } from './route.js';
+
+export interface Outgoing {
+  readonly id: string;
+  readonly route: Route;
+  readonly message: OutgoingMessage;
+  /** Always true for queues, so that a vanished queue is noticed. */
+  readonly mandatory: boolean;
+  readonly expiresAt: number;
+  readonly resolve: () => void;
+  readonly reject: (error: BrokerError) => void;
+  /** `delayed`: RabbitMQ has nacked it, and it is sent again soon. */
+  phase: 'queued' | 'sent' | 'repairing' | 'delayed' | 'done';
+  /** It may have arrived: the next sending marks it as resent. */
+  wasSent: boolean;
+  /** Set between basic.return and the ack of the message. */
+  returned: Promise<void> | 'unroutable' | undefined;
+  repairs: number;
+  nacks: number;
+}

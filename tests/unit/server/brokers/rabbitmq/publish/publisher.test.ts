@@ -1,0 +1,97 @@
+/** A publisher on a channel whose confirms the test controls. */
+import { EventEmitter } from 'node:events';
+import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globals';
+import type { AmqpConnection } from '../../../../../../server/src/brokers/rabbitmq/amqp/amqp-connection.js';
+import { OutgoingMessage } from '../../../../../../server/src/brokers/rabbitmq/amqp/outgoing-message.js';
+import { OwnBindings } from '../../../../../../server/src/brokers/rabbitmq/publish/own-bindings.js';
+import { Publisher } from '../../../../../../server/src/brokers/rabbitmq/publish/publisher.js';
+import type { Topology } from '../../../../../../server/src/brokers/rabbitmq/topology.js';
+import { message, rabbitOptions } from '../../../../../support/rabbitmq-brokers.js';
+
+interface Published {
+  readonly key: string;
+  readonly isResent: boolean;
+}
+
+class FakeChannel extends EventEmitter {
+  readonly published: Published[] = [];
+  publish(_exchange: string, key: string, _body: Buffer, options: { headers: Record<string, unknown> }): void {
+    this.published.push({ key, isResent: options.headers['relay-resent'] === 'true' });
+  }
+  close(): Promise<void> {
+    return Promise.resolve();
+  }
+}
+
+const options = rabbitOptions('amqp://nowhere');
+let channel: FakeChannel;
+let publisher: Publisher;
+beforeEach(async () => {
+  channel = new FakeChannel();
+  const model = { createConfirmChannel: () => Promise.resolve(channel) };
+  const connection = { current: model, blocked: false, frameMax: 131_072, listen: () => () => undefined };
+  const bindings = new OwnBindings(1_000, () => Promise.resolve());
+  publisher = new Publisher(connection as unknown as AmqpConnection, {} as Topology, bindings, options);
+  publisher.start();
+  await publisher.admit(1);
+  jest.useFakeTimers();
+});
+afterEach(async () => {
+  jest.useRealTimers();
+  await publisher.close();
+});
+
+function publish(exchange: string, key: string): Promise<string> {
+  const outgoing = new OutgoingMessage(message('x'), options.topics, 131_072);
+  return publisher.publish({ exchange, key }, outgoing, false).then(
+    () => 'confirmed',
+    ({ code }: { code: string }) => code,
+  );
+}
+
+const answer = (kind: 'ack' | 'nack', deliveryTag: number) => channel.emit(kind, { deliveryTag, multiple: false });
+
+describe('a nack', () => {
+  test('of a message to a topic sends it again, marked, and its confirm counts', async () => {
+    const result = publish('amq.topic', 'a');
+    answer('nack', 1);
+    jest.advanceTimersByTime(1_000);
+    expect(channel.published.map(({ isResent }) => isResent)).toEqual([false, true]);
+    answer('ack', 2);
+    expect(await result).toBe('confirmed');
+  });
+
+  test('of the third attempt refuses the message, and the next one is refused at once', async () => {
+    const result = publish('amq.topic', 'a');
+    for (const tag of [1, 2, 3]) {
+      answer('nack', tag);
+      jest.advanceTimersByTime(500);
+    }
+    expect(await result).toBe('publish-refused');
+    expect(channel.published).toHaveLength(3);
+    const next = publish('amq.topic', 'b');
+    answer('nack', 4);
+    expect(await next).toBe('publish-refused');
+    expect(channel.published).toHaveLength(4);
+  });
+
+  test.each(['', 'orders'])('of a message to the exchange "%s" refuses it at once', async (exchange) => {
+    const result = publish(exchange, 'a');
+    answer('nack', 1);
+    expect(await result).toBe('publish-refused');
+    expect(channel.published).toHaveLength(1);
+  });
+
+  test('does not delay other messages', async () => {
+    const nacked = publish('amq.topic', 'a');
+    const others = ['b', 'c'].map((key) => publish('amq.topic', key));
+    answer('nack', 1);
+    answer('ack', 2);
+    answer('ack', 3);
+    expect(await Promise.all(others)).toEqual(['confirmed', 'confirmed']);
+    jest.advanceTimersByTime(250);
+    answer('ack', 4);
+    expect(await nacked).toBe('confirmed');
+    expect(channel.published.map(({ key }) => key)).toEqual(['a', 'b', 'c', 'a']);
+  });
+});
