@@ -18,6 +18,7 @@ const config: ConfigInput = {
         destination: ['/topic/private.{user}.#', '/user/queue/#', '/topic/tenants.{claims.tenant}.news'],
       },
       { allow: ['send', 'subscribe'], destination: ['/topic/chat.#', '/queue/jobs', '/queue/tasks'] },
+      { allow: ['send', 'subscribe'], destination: '/queue/plain', queueArguments: ['x-expires'] },
       { allow: 'send', destination: ['/user/*/queue/replies', '/queue/requests', '/exchange/amq.direct/#'] },
       { allow: 'subscribe', destination: '/topic/public.#', users: 'everyone' },
     ],
@@ -167,6 +168,17 @@ describe.each(BROKERS)('rules, with %s', (broker) => {
       'x-dead-letter-routing-key': 'chat.dead',
     });
     await ann.receipt('SUBSCRIBE', { ...chat, id: 'u', durable: 'true', 'x-queue-name': 'jobs' });
+  });
+
+  test('a rule decides which queue arguments its users may use', async () => {
+    const ann = await join('ann');
+    const queue = { id: 's', destination: '/queue/plain', 'x-expires': '60000' };
+    for (const command of ['SUBSCRIBE', 'SEND']) {
+      const reason = await refused(ann, command, { ...queue, 'x-max-length': '5' });
+      expect(reason).toMatch(/policy\.rules\.4 allows it without x-expires, x-max-length/);
+    }
+    await ann.receipt('SUBSCRIBE', queue);
+    await ann.receipt('SEND', queue);
   });
 
   test('users can send to other users where a rule allows it', async () => {

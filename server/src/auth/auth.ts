@@ -65,12 +65,18 @@ export type Action = 'send' | 'subscribe';
 export interface Policy {
   /**
    * Decides whether `principal` may do `action` on `destination`. A promise delays this session only; a rejection
-   * refuses.
+   * refuses. `queueArguments` has the names of the queue arguments in the frame, such as `x-max-length`. A SEND that
+   * gives a queue arguments needs `subscribe` with them.
    */
-  allows(principal: Principal, action: Action, destination: Destination): boolean | Promise<boolean>;
+  allows(
+    principal: Principal,
+    action: Action,
+    destination: Destination,
+    queueArguments?: readonly string[],
+  ): boolean | Promise<boolean>;
   /**
    * The reason of a refusal, as the end of a sentence for the client's developer. It names the rule that decided, and
    * no more.
    */
-  explain?(principal: Principal, action: Action, destination: Destination): string;
+  explain?(principal: Principal, action: Action, destination: Destination, queueArguments?: readonly string[]): string;
 }

@@ -17,6 +17,8 @@ const destination = z.string();
 const CLAIM_RULE = `must be a text, a number, true or false, or a list of 1 to ${LIST_MAX} of them`;
 const claimValue = z.union([z.string(), z.number(), z.boolean()]);
 
+const ARGUMENTS_RULE = `must be a list of at most ${LIST_MAX} queue arguments, such as [x-expires, x-max-length]`;
+
 const rule = z
   .strictObject(
     {
@@ -43,6 +45,13 @@ const rule = z
         })
         .optional()
         .describe('Claims that the user must have, each with one of the given values.'),
+      queueArguments: z
+        .array(z.string(), { error: ARGUMENTS_RULE })
+        .max(LIST_MAX, { error: ARGUMENTS_RULE })
+        .optional()
+        .describe(
+          'Names of queue arguments, such as `x-max-length`. An `allow` rule with the list applies only to frames that use no other argument, a `deny` rule only to frames that use one of them. Without this option: any arguments that `queues.arguments` permits.',
+        ),
     },
     { error: 'must be a rule: allow or deny, and destination' },
   )

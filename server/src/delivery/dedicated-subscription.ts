@@ -56,7 +56,7 @@ export interface DedicatedRequest {
   readonly destination: Destination;
   readonly version: Version;
   readonly ack: AckMode;
-  /** The permissions that the headers of SUBSCRIBE need, besides the destination's. */
+  /** All permissions that the SUBSCRIBE needs. */
   readonly permissions: readonly RequiredPermission[];
 }
 

@@ -49,7 +49,8 @@ const ARGUMENTS: Readonly<Record<string, Read>> = {
   'x-max-in-memory-bytes': integer(0, Number.MAX_SAFE_INTEGER),
   'x-quorum-initial-group-size': integer(1, 1000),
   'x-initial-cluster-size': integer(1, 1000),
-  'x-stream-max-segment-size-bytes': integer(1, 3_000_000_000),
+  // With segments of a few bytes, RabbitMQ 3.x hangs and then closes the connections that use the stream
+  'x-stream-max-segment-size-bytes': integer(1_000_000, 3_000_000_000),
   'x-stream-filter-size-bytes': integer(16, 255),
   'x-queue-version': integer(1, 2),
   'x-single-active-consumer': boolean,
@@ -63,6 +64,18 @@ const ARGUMENTS: Readonly<Record<string, Read>> = {
   'x-dead-letter-routing-key': deadLetterKey,
   'x-max-age': age,
 };
+
+/** The names of all arguments. */
+export const QUEUE_ARGUMENTS: ReadonlySet<string> = new Set(Object.keys(ARGUMENTS));
+
+/** The arguments that these headers give to a queue. */
+export function queueArgumentsIn(headers: Headers): readonly string[] {
+  let names: string[] | undefined;
+  for (const name of headers.keys()) if (QUEUE_ARGUMENTS.has(name)) (names ??= []).push(name);
+  return names ?? NO_NAMES;
+}
+
+const NO_NAMES: readonly string[] = [];
 
 const SWITCHES = ['durable', 'auto-delete', 'exclusive'] as const;
 

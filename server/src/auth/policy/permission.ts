@@ -5,7 +5,7 @@
 import type { Destination } from '../../destinations/destination.js';
 import { answeredInTime } from '../answer-deadline.js';
 import type { Action, Policy, Principal } from '../auth.js';
-import { furtherPermissionsOfSubscribe } from './required-permissions.js';
+import { permissionsOfSubscribe } from './required-permissions.js';
 import type { RequiredPermission } from './required-permissions.js';
 
 /** A client with a request, and the policy that decides about it. */
@@ -46,14 +46,14 @@ export function requireSubscribe(
   destination: Destination,
   headers: ReadonlyMap<string, string>,
 ): Promise<void> | undefined {
-  return requireAll(subject, [{ action: 'subscribe', destination }, ...furtherPermissionsOfSubscribe(headers)]);
+  return requireAll(subject, permissionsOfSubscribe(destination, headers));
 }
 
 /** Requires the permissions one by one, up to the first refusal. Returns and throws like `requireSend`. */
 export function requireAll(subject: Subject, permissions: readonly RequiredPermission[]): Promise<void> | undefined {
   for (let i = 0; i < permissions.length; i++) {
-    const { action, destination } = permissions[i]!;
-    const waiting = requirePermission(subject, action, destination);
+    const { action, destination, queueArguments } = permissions[i]!;
+    const waiting = requirePermission(subject, action, destination, queueArguments);
     if (waiting) return waiting.then(() => requireAll(subject, permissions.slice(i + 1)));
   }
   return undefined;
@@ -64,22 +64,23 @@ export function requirePermission(
   subject: Subject,
   action: Action,
   destination: Destination,
+  queueArguments?: readonly string[],
 ): Promise<void> | undefined {
   let answer: boolean | Promise<boolean>;
   try {
-    answer = subject.context.policy.allows(subject.principal, action, destination);
+    answer = subject.context.policy.allows(subject.principal, action, destination, queueArguments);
   } catch (cause) {
-    throw denied(subject, action, destination, cause);
+    throw denied(subject, action, destination, queueArguments, cause);
   }
   if (answer === true) return undefined;
   // Synchronously: promises for a series of refusals would all settle in the same turn of the event loop
-  if (answer === false) throw denied(subject, action, destination);
+  if (answer === false) throw denied(subject, action, destination, queueArguments);
   return answeredInTime(answer, subject.context.options.connectTimeoutMs).then(
     (isAllowed) => {
-      if (isAllowed !== true) throw denied(subject, action, destination);
+      if (isAllowed !== true) throw denied(subject, action, destination, queueArguments);
     },
     (cause: unknown) => {
-      throw denied(subject, action, destination, cause);
+      throw denied(subject, action, destination, queueArguments, cause);
     },
   );
 }
@@ -88,9 +89,10 @@ function denied(
   { context: { policy }, principal }: Subject,
   action: Action,
   destination: Destination,
+  queueArguments?: readonly string[],
   cause?: unknown,
 ): AccessError {
   const sentence = `"${principal.name}" may not ${action} ${action === 'send' ? 'to ' : ''}${destination.text}`;
-  const reason = cause === undefined ? policy.explain?.(principal, action, destination) : undefined;
+  const reason = cause === undefined ? policy.explain?.(principal, action, destination, queueArguments) : undefined;
   return new AccessError(`${sentence}${reason === undefined ? '' : `: ${reason}`}.`, { cause });
 }

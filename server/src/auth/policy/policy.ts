@@ -7,6 +7,7 @@
  * comparisons for each rule.
  */
 import type { Destination } from '../../destinations/destination.js';
+import { QUEUE_ARGUMENTS } from '../../destinations/queue-options.js';
 import type { Action, Policy, Principal } from '../auth.js';
 import { hasClaim } from './claims.js';
 import { meets, parsePlace, reachOf, unfilled } from './rule-place.js';
@@ -28,6 +29,11 @@ export interface PolicyRule {
   readonly users?: 'authenticated' | 'anonymous' | 'everyone' | undefined;
   /** The principal must have each of these claims, with one of the given values. */
   readonly claims?: Readonly<Record<string, OneOrMore<ClaimValue>>> | undefined;
+  /**
+   * Names of queue arguments, such as `x-max-length`. An allow rule with a list applies only to frames that use no other
+   * arguments, a deny rule only to frames that use at least one of them.
+   */
+  readonly queueArguments?: readonly string[] | undefined;
 }
 
 export interface PolicyOptions {
@@ -60,6 +66,7 @@ export function createPolicy(rules: readonly PolicyRule[], options: PolicyOption
     if ((rule.allow === undefined) === (rule.deny === undefined))
       problems.push(`${label} must have either allow or deny`);
     const places = placesOf(rule, topicExchange, (problem) => problems.push(`${label}.${problem}`));
+    problems.push(...problemsOfArguments(rule, label));
     for (const action of ACTIONS)
       if (places[action].length > 0) compiled[action].push(compile(rule, label, places[action]));
     for (const text of listOf(rule.destination)) words += text.split(/[./]/).length;
@@ -77,7 +84,10 @@ interface Rule {
   readonly users: NonNullable<PolicyRule['users']>;
   readonly claims: readonly (readonly [string, ReadonlySet<string>])[];
   readonly places: readonly RulePlace[];
+  readonly queueArguments: ReadonlySet<string> | undefined;
 }
+
+const NO_ARGUMENTS: readonly string[] = [];
 
 class RulePolicy implements Policy {
   constructor(
@@ -85,21 +95,29 @@ class RulePolicy implements Policy {
     private readonly topicExchange: string,
   ) {}
 
-  allows(principal: Principal, action: Action, destination: Destination): boolean {
+  allows(principal: Principal, action: Action, destination: Destination, queueArguments = NO_ARGUMENTS): boolean {
     const reach = reachOf(action, destination, this.topicExchange);
-    return reach === undefined || (this.deciding(principal, action, reach)?.allows ?? false);
+    return reach === undefined || (this.deciding(principal, action, reach, queueArguments)?.allows ?? false);
   }
 
-  private deciding(principal: Principal, action: Action, reach: Reach): Rule | undefined {
+  private deciding(
+    principal: Principal,
+    action: Action,
+    reach: Reach,
+    queueArguments: readonly string[],
+  ): Rule | undefined {
     for (const rule of this.rules[action]) {
+      if (!isAbout(rule, queueArguments)) continue;
       if (placeIn(rule, principal, reach, rule.allows ? 'covers' : 'overlaps')) return rule;
     }
     return undefined;
   }
 
-  explain(principal: Principal, action: Action, destination: Destination): string {
+  explain(principal: Principal, action: Action, destination: Destination, queueArguments = NO_ARGUMENTS): string {
     const reach = reachOf(action, destination, this.topicExchange)!;
-    const deciding = this.deciding(principal, action, reach);
+    const deciding = this.deciding(principal, action, reach, queueArguments);
+    const without = deciding ? undefined : this.deciding(principal, action, reach, NO_ARGUMENTS);
+    if (without?.allows) return `${without.label} allows it without ${queueArguments.join(', ')}`;
     const near = deciding ?? this.rules[action].find((rule) => placeIn(rule, principal, reach, 'overlaps'));
     if (!near) return 'no rule of the policy allows it';
     const missing = unfilled(placeIn(near, principal, reach, 'overlaps')!, principal).join(' and ');
@@ -108,6 +126,12 @@ class RulePolicy implements Policy {
     if (why !== '') return `${near.label} does not allow it${why}`;
     return `${near.label} allows only a part of what it reaches, or only another spelling`;
   }
+}
+
+/** Whether the queue arguments of a frame concern the rule. */
+function isAbout({ allows, queueArguments }: Rule, given: readonly string[]): boolean {
+  if (queueArguments === undefined) return true;
+  return allows ? given.every((name) => queueArguments.has(name)) : given.some((name) => queueArguments.has(name));
 }
 
 /** Returns the first place of the rule that applies to this request. */
@@ -129,12 +153,36 @@ function placeIn(
 
 const ACTIONS = ['send', 'subscribe'] as const;
 
-function compile({ allow, users, claims = {} }: PolicyRule, label: string, places: readonly RulePlace[]): Rule {
+function problemsOfArguments({ allow, deny, queueArguments }: PolicyRule, label: string): string[] {
+  if (queueArguments === undefined) return [];
+  const problems = queueArguments
+    .filter((name) => !QUEUE_ARGUMENTS.has(name))
+    .map(
+      (name) => `${label}.queueArguments has ${JSON.stringify(name)}, which is no queue argument that clients can use`,
+    );
+  const isForQueues = listOf(allow ?? deny ?? []).includes('subscribe');
+  if (!isForQueues)
+    problems.push(`${label} has queueArguments, and so must have subscribe: a SEND with them needs it too`);
+  return problems;
+}
+
+function compile(
+  { allow, users, claims = {}, queueArguments }: PolicyRule,
+  label: string,
+  places: readonly RulePlace[],
+): Rule {
   const required = Object.entries(claims).map(
     ([name, values]) => [name, new Set(listOf(values).map((value) => String(value)))] as const,
   );
   const allows = allow !== undefined;
-  return { label, allows, users: users ?? (allows ? 'authenticated' : 'everyone'), claims: required, places };
+  return {
+    label,
+    allows,
+    users: users ?? (allows ? 'authenticated' : 'everyone'),
+    claims: required,
+    places,
+    queueArguments: queueArguments && new Set(queueArguments),
+  };
 }
 
 /** Destinations for either SEND or SUBSCRIBE, but not both. */

@@ -17,6 +17,7 @@ import {
 import type { Destination, TempQueue } from '../../destinations/destination.js';
 import { HeaderError } from '../../destinations/header-values.js';
 import { hasQueueHeaders, parseQueueOptions } from '../../destinations/queue-options.js';
+import { HeaderError, hasQueueHeaders, parseQueueOptions, queueArgumentsIn } from '../../destinations/queue-options.js';
 import { formatDestination } from '../../destinations/shown-destination.js';
 import type { Action } from '../auth.js';
 
@@ -24,6 +25,8 @@ import type { Action } from '../auth.js';
 export interface RequiredPermission {
   readonly action: Action;
   readonly destination: Destination;
+  /** The arguments that the frame gives to the queue of this destination. */
+  readonly queueArguments?: readonly string[];
 }
 
 type Headers = ReadonlyMap<string, string>;
@@ -46,8 +49,20 @@ export function furtherPermissionsOfSend(
   if (replyTo === '' && !shapesQueue) return NONE;
   const permissions = replyTo === '' ? [] : permissionsOfReply(replyTo);
   // Headers can make a queue drop or forward messages, so they need permission to consume from it, not only to send
-  if (shapesQueue) permissions.push({ action: 'subscribe', destination }, ...permissionsOfDeadLetters(headers, 'send'));
+  if (shapesQueue) {
+    const queueArguments = queueArgumentsIn(headers);
+    permissions.push(
+      { action: 'subscribe', destination, queueArguments },
+      ...permissionsOfDeadLetters(headers, 'send'),
+    );
+  }
   return permissions;
+}
+
+/** All permissions that a SUBSCRIBE needs. Throws a HeaderError. */
+export function permissionsOfSubscribe(destination: Destination, headers: Headers): readonly RequiredPermission[] {
+  const queueArguments = queueArgumentsIn(headers);
+  return [{ action: 'subscribe', destination, queueArguments }, ...furtherPermissionsOfSubscribe(headers)];
 }
 
 /** Throws a HeaderError. */

@@ -12,7 +12,7 @@
 import type { Principal } from '../../auth/auth.js';
 import { requireAll } from '../../auth/policy/permission.js';
 import type { RequiredPermission } from '../../auth/policy/required-permissions.js';
-import { destinationOf } from '../../delivery/subscriptions.js';
+import type { Subscription } from '../../delivery/subscriptions.js';
 import { StompError } from '../../stomp/errors.js';
 import type { Frame } from '../../stomp/frame.js';
 import { inTurns } from '../../timing/turn-budget.js';
@@ -68,15 +68,18 @@ async function failTransactions(session: CommandSession): Promise<void> {
 /** Resolves with the ids of the subscriptions that are no longer allowed. */
 async function endSubscriptions(session: CommandSession): Promise<string[]> {
   const checked = await inTurns(session.subscriptions.entries(), TURN_MS, async ([key, subscription]) => {
-    const permissions: RequiredPermission[] = [{ action: 'subscribe', destination: destinationOf(subscription) }];
-    if (subscription.kind === 'dedicated') permissions.push(...subscription.permissions);
-    const error = await refusalOf(session, permissions);
+    const error = await refusalOf(session, permissionsOf(subscription));
     // The subscription may have ended by itself during the check.
     if (error === undefined || !session.subscriptions.has(key)) return [];
     await withdraw(session, key, error);
     return [key];
   });
   return (await Promise.all(checked)).flat();
+}
+
+function permissionsOf(subscription: Subscription): readonly RequiredPermission[] {
+  if (subscription.kind === 'dedicated') return subscription.permissions;
+  return [{ action: 'subscribe', destination: subscription.group.destination }];
 }
 
 async function refusalOf(session: CommandSession, permissions: readonly RequiredPermission[]): Promise<unknown> {

@@ -1,6 +1,6 @@
 /** SUBSCRIBE: the session joins a group that shares its frames, or gets its own consumer at the broker. */
 import { requireSubscribe } from '../../auth/policy/permission.js';
-import { furtherPermissionsOfSubscribe } from '../../auth/policy/required-permissions.js';
+import { permissionsOfSubscribe } from '../../auth/policy/required-permissions.js';
 import type { AckMode, BrokerSubscription, SharedDestination } from '../../brokers/broker.js';
 import { DedicatedSubscription } from '../../delivery/dedicated-subscription.js';
 import { argumentsText, bindingArguments } from '../../destinations/binding-arguments.js';
@@ -133,7 +133,7 @@ async function subscribeDedicated(
     destination,
     version: session.version,
     ack,
-    permissions: furtherPermissionsOfSubscribe(headers),
+    permissions: permissionsOfSubscribe(destination, headers),
   });
   const options = { ack, headers, subscriptionId: key };
   const consume = (): Promise<BrokerSubscription> =>

@@ -20,6 +20,10 @@ describe('policy.rules', () => {
     ],
     [{ allow: 'read', destination: '/topic/a' }, /^policy\.rules\.1\.allow is "read" .*: must be send, subscribe/],
     [{ allow: [], destination: '/topic/a' }, /^policy\.rules\.1\.allow is \[\] .*: must be send, subscribe/],
+    [
+      { allow: 'subscribe', destination: '/queue/a', queueArguments: 'x-expires' },
+      /^policy\.rules\.1\.queueArguments is "x-expires" .*: must be a list/,
+    ],
     [{ allow: 'send' }, /^policy\.rules\.1\.destination .*: must be a destination such as/],
     [{ allow: 'send', destination: [] }, /^policy\.rules\.1\.destination is \[\] .*: must be a destination such as/],
     [{ allow: 'send', destination: '/#', users: 'all' }, /^policy\.rules\.1\.users is "all" .*: must be authenticated/],

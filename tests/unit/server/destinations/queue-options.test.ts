@@ -94,6 +94,7 @@ describe('parseQueueOptions', () => {
     ['x-message-ttl', '', /whole number/],
     ['x-expires', '0', /from 1 to/],
     ['x-max-priority', '256', /from 0 to 255/],
+    ['x-stream-max-segment-size-bytes', '999999', /from 1000000 to/],
     ['x-max-length', '9'.repeat(20), /whole number/],
     ['x-overflow', 'explode', /one of drop-head, reject-publish/],
     ['x-queue-type', 'mirrored', /one of classic, quorum, stream/],

@@ -374,6 +374,37 @@ describe('a refusal', () => {
   });
 });
 
+describe('queueArguments', () => {
+  const may = (rules: readonly PolicyRule[], ...queueArguments: string[]): boolean =>
+    createPolicy(rules).allows(ANN, 'subscribe', parseDestination('/queue/a', 'subscribe'), queueArguments) as boolean;
+
+  test('an allow rule with a list applies to requests without other arguments', () => {
+    const rules = [{ ...ALL, queueArguments: ['x-expires', 'x-message-ttl'] }];
+    expect(may(rules)).toBe(true);
+    expect(may(rules, 'x-expires')).toBe(true);
+    expect(may(rules, 'x-expires', 'x-max-length')).toBe(false);
+    expect(may([{ ...ALL, queueArguments: [] }], 'x-expires')).toBe(false);
+    expect(may([...rules, { ...ALL, queueArguments: ['x-max-length'] }], 'x-max-length')).toBe(true);
+  });
+
+  test('a deny rule with a list applies to requests with one of its arguments', () => {
+    const rules = [{ ...deny('/#'), queueArguments: ['x-max-priority'] }, ALL];
+    expect(may(rules)).toBe(true);
+    expect(may(rules, 'x-expires')).toBe(true);
+    expect(may(rules, 'x-expires', 'x-max-priority')).toBe(false);
+  });
+
+  test('a rule without a list allows any', () => {
+    expect(may([ALL], 'x-expires', 'x-max-priority')).toBe(true);
+  });
+
+  test('a refusal names the arguments', () => {
+    const policy = createPolicy([{ ...ALL, queueArguments: [] }]);
+    const request = [ANN, 'subscribe', parseDestination('/queue/a', 'subscribe'), ['x-expires']] as const;
+    expect(policy.explain!(...request)).toBe('policy.rules.0 allows it without x-expires');
+  });
+});
+
 describe('an invalid rule', () => {
   const problemsOf = (...rules: PolicyRule[]): readonly string[] => {
     try {
@@ -412,6 +443,15 @@ describe('an invalid rule', () => {
     expect(problemsOf({ allow: 'subscribe', destination: '/user/ann/queue/x' })).toHaveLength(1);
     expect(problemsOf({ deny: 'subscribe', destination: '/reply-queue/x' })).toHaveLength(1);
     expect(problemsOf(allow(['/user/queue/x', '/user/*/queue/x', '/reply-queue/x']))).toEqual([]);
+  });
+
+  test('has a queue argument that clients cannot use, or no action that uses them', () => {
+    expect(problemsOf({ ...ALL, queueArguments: ['x-expires', 'durable'] })).toEqual([
+      'policy.rules.0.queueArguments has "durable", which is no queue argument that clients can use',
+    ]);
+    expect(problemsOf({ allow: 'send', destination: '/queue/a', queueArguments: ['x-expires'] })).toEqual([
+      expect.stringContaining('policy.rules.0 has queueArguments, and so must have subscribe'),
+    ]);
   });
 
   test('has neither allow nor deny, or both', () => {
