@@ -93,6 +93,7 @@ const TRACE = [
   'session/send-queue',
   'publishing/send',
   'brokers/rabbitmq/rabbitmq-broker',
+  'brokers/rabbitmq/publish/publication',
   'brokers/rabbitmq/publish/publisher',
   'brokers/rabbitmq/consume/instance-queue',
   'delivery/group',

@@ -7,7 +7,7 @@ import type { RabbitMqBroker } from '../../server/src/brokers/rabbitmq/rabbitmq-
 import { publishTo } from '../../server/src/contract/publish-to.js';
 import { Inbox } from '../../server/src/contract/test-inbox.js';
 import { parseDestination } from '../../server/src/destinations/destination.js';
-import { bodies, Brokers, message, NO_HEADERS, shared, uniqueName } from '../support/rabbitmq-brokers.js';
+import { bodies, Brokers, message, NO_HEADERS, shared, TestLog, uniqueName } from '../support/rabbitmq-brokers.js';
 import { createVhost } from '../support/rabbitmq.js';
 import type { Vhost } from '../support/rabbitmq.js';
 
@@ -66,6 +66,29 @@ test('another user publishes while messages of one user are slow to route and it
   await inbox.atLeast(1);
   await Promise.all(slowSends);
   expect(confirmed.indexOf(OTHER)).toBeLessThan(10);
+});
+
+test('a user who closes a channel with each message disturbs other users only once', async () => {
+  const log = new TestLog();
+  const own = await brokers.start({ publishChannels: 1, log });
+  const topic = `/topic/${uniqueName('t')}`;
+  const inbox = new Inbox<RoutedMessage>();
+  await own.subscribe(shared(topic), NO_HEADERS, inbox.add);
+  const sendAs = (user: string, to: string) =>
+    publishTo(own, parseDestination(to, 'send'), message('x'), { mandatory: false, user });
+  for (let i = 0; i < 3; i++) {
+    const exchange = uniqueName('internal');
+    await channel.assertExchange(exchange, 'topic', { internal: true, durable: false });
+    await expect(sendAs(SLOW, `/exchange/${exchange}/k`)).rejects.toMatchObject({ code: 'access-refused' });
+    await sendAs(OTHER, topic);
+  }
+  await sendAs(SLOW, topic);
+  await inbox.atLeast(4);
+  expect(inbox.all.map(({ resent }) => resent)).toEqual([false, false, false, false]);
+  const closedOf = (name: string): number =>
+    log.lines.filter((line) => line.includes('closed a channel') && line.includes(`"channel":"${name}"`)).length;
+  // The first time, and again when the message is tried alone
+  expect([closedOf('publish'), closedOf('publish apart')]).toEqual([2, 4]);
 });
 
 test('after the loss of a channel only messages of its users are sent again', async () => {

@@ -27,7 +27,7 @@ import type { Origin } from '../../server/src/destinations/shown-destination.js'
 import { matches } from '../../server/src/destinations/topic-pattern.js';
 import type { Account } from '../../server/src/load/accounts.js';
 
-export type Held = 'prepare' | 'publish' | 'subscribe' | 'unsubscribe' | 'consume' | 'openReplyQueue';
+export type Held = 'prepare' | 'renew' | 'publish' | 'subscribe' | 'unsubscribe' | 'consume' | 'openReplyQueue';
 
 /** A promise that the test settles. */
 export class Decision<T = void> {
@@ -195,6 +195,7 @@ export class ScriptedBroker implements CheckedBroker {
   /** The outcomes in order: `ack hello`. */
   readonly settled: string[] = [];
   readonly preparations: Decision[] = [];
+  readonly renewals: Decision[] = [];
   readonly publications: Published[] = [];
   /** The user of each `prepare` and `publish`, in order. */
   readonly publishers: (string | undefined)[] = [];
@@ -211,7 +212,7 @@ export class ScriptedBroker implements CheckedBroker {
 
   publication(destination: Destination, message: Message, options: PublishOptions): Publication {
     const ready = this.prepare(destination, message, options.user);
-    return { ready, send: () => this.publish(destination, message, options) };
+    return { ready, renew: () => this.renew(), send: () => this.publish(destination, message, options) };
   }
 
   private prepare(destination: Destination, message: Message, user?: string): Promise<void> | undefined {
@@ -223,6 +224,13 @@ export class ScriptedBroker implements CheckedBroker {
     if (!this.holds.has('prepare')) return undefined;
     const decision = new Decision();
     this.preparations.push(decision);
+    return decision.promise;
+  }
+
+  private renew(): Promise<void> | undefined {
+    if (!this.holds.has('renew')) return undefined;
+    const decision = new Decision();
+    this.renewals.push(decision);
     return decision.promise;
   }
 

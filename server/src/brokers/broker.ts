@@ -161,7 +161,7 @@ export interface BrokerChannel {
 
 export interface PublishOptions {
   /**
-   * The name of the publishing user; undefined for the relay itself. A session without a login counts as its own user.
+   * The name of the publishing user; undefined for the relay itself, whose messages need no order. A session without a login counts as its own user.
    * A broker may separate users, so that a user whose messages are slow delays few others.
    */
   readonly user?: string | undefined;
@@ -180,9 +180,15 @@ export interface Publication {
    */
   readonly ready: Promise<void> | undefined;
   /**
+   * Like `ready`, for a message that has waited since then: COMMIT calls it for each SEND before `send`. Absent if
+   * `send` may always be called.
+   */
+  renew?(): Promise<void> | undefined;
+  /**
    * Publishes the message. MUST be called at most once, after `ready`. Messages of successive calls for the same user
    * keep their order. Resolves when the broker has taken responsibility; rejects with a BrokerError, with
    * `queue-not-found` if the queue of `/amq/queue/NAME` is missing.
+   * keep their order, unless one of them made the broker close a channel. Resolves when the broker has taken responsibility; rejects with a BrokerError.
    */
   send(): Promise<void>;
 }

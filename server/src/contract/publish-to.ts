@@ -1,6 +1,9 @@
 import type { Broker, Message, PublishOptions } from '../brokers/broker.js';
 import type { Destination } from '../destinations/destination.js';
 
+/** Only messages of one user keep their order. */
+const USER = 'contract';
+
 /** Publishes as a session does: waits until the broker is ready for the message, then for its confirm. */
 export async function publishTo(
   broker: Pick<Broker, 'publication'>,
@@ -8,7 +11,7 @@ export async function publishTo(
   message: Message,
   options: PublishOptions = { mandatory: false },
 ): Promise<void> {
-  const publication = broker.publication(destination, message, options);
+  const publication = broker.publication(destination, message, { user: USER, ...options });
   if (publication.ready) await publication.ready;
   await publication.send();
 }
@@ -20,7 +23,7 @@ export function publishNow(
   message: Message,
   options: PublishOptions = { mandatory: false },
 ): Promise<void> {
-  const publication = broker.publication(destination, message, options);
+  const publication = broker.publication(destination, message, { user: USER, ...options });
   publication.ready?.catch(() => undefined);
   return publication.send();
 }

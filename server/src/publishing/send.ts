@@ -113,6 +113,11 @@ export class Send {
     return this.publication.ready;
   }
 
+  /** For a message that has waited since `check`. Returns and throws like `check`. */
+  renew(): Promise<void> | undefined {
+    return this.publication?.renew?.();
+  }
+
   /** Resolves when the broker has confirmed the message. MUST be called once, after `check`. */
   publish(): Promise<void> {
     if (!this.publication) throw new Error('A message was published before its checks.');

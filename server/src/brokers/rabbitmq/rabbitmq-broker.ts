@@ -41,9 +41,9 @@ import { ManagementApi } from './management-api.js';
 import { MadeQueues } from './made-queues.js';
 import { DirectReplies } from './publish/direct-replies.js';
 import { OwnBindings } from './publish/own-bindings.js';
+import { RoutedPublication } from './publish/publication.js';
 import { Publishers } from './publish/publishers.js';
 import { routeFor } from './publish/route.js';
-import type { Route } from './publish/route.js';
 import type { RabbitMqOptions } from './rabbitmq-options.js';
 import { Topology } from './topology.js';
 
@@ -190,7 +190,7 @@ export class RabbitMqBroker implements Broker {
     const route = routeFor(destination, message, this.options, account);
     checkRoutingKey(route.key, this.options.topics);
     const address = directReplyAddress(destination);
-    if (address !== undefined) return this.directReplies.publication(address, message, mandatory);
+    if (address !== undefined) return this.directReplies.publication(address, message, mandatory, user);
     const publisher = this.publishers.of(user);
     const outgoing = new OutgoingMessage(message, this.options.topics, publisher.frameMax);
     const admission = publisher.admit(outgoing.bytes);
@@ -210,6 +210,8 @@ export class RabbitMqBroker implements Broker {
     if (queue !== undefined) await this.topology.ensureQueue(queue, declaration, account);
     else if (exchange === this.options.userExchange) await this.ensureExchange(exchange);
     else await this.topology.checkPublishable(exchange);
+    // next: brokers/rabbitmq/publish/publication
+    return new RoutedPublication(publisher, route, outgoing, mandatory, user);
   }
 
   async subscribe(

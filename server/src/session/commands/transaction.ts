@@ -2,7 +2,7 @@
 import { settle } from '../../delivery/acks.js';
 import { StompError } from '../../stomp/errors.js';
 import type { Frame } from '../../stomp/frame.js';
-import { inTurns } from '../../timing/turn-budget.js';
+import { TurnBudget } from '../../timing/turn-budget.js';
 import { receipt, sendReceipt } from '../replies.js';
 import type { ConfirmedWork, QueuedWork } from '../send-queue.js';
 import type { Transaction, TransactionStep } from '../transactions.js';
@@ -42,6 +42,9 @@ export function abort(session: CommandSession, frame: Frame): void {
 class Commit implements QueuedWork, ConfirmedWork {
   readonly bytes: number;
   private applied = 0;
+  private readonly begun: Promise<void>[] = [];
+  /** The broker took too long for a step. The steps after it do not wait as long again. */
+  private obstacle: unknown;
   private readonly failures = new Map<TransactionStep, unknown>();
 
   constructor(
@@ -52,16 +55,53 @@ class Commit implements QueuedWork, ConfirmedWork {
     this.bytes = FRAME_OVERHEAD_BYTES + transaction.bytes;
   }
 
-  /** Each step runs synchronously up to its confirm, which keeps the order of the steps. */
+  /** A step begins when the step before it is published, which keeps their order. */
   start(): Promise<void> | undefined {
     const { steps, hasFailed } = this.transaction;
-    const apply = (step: TransactionStep): Promise<void> => this.apply(step);
-    if (!hasFailed && steps.length > STEPS_AT_ONCE) {
-      return inTurns(steps, TURN_MS, apply).then((begun) => this.track(begun));
+    if (hasFailed) {
+      this.refuseAll();
+      return undefined;
     }
-    if (hasFailed) this.refuseAll();
-    else this.track(steps.map(apply));
+    if (steps.length > STEPS_AT_ONCE) return this.applyFrom(0);
+    for (let i = 0; i < steps.length; i++) {
+      const waiting = this.whenReady(steps[i]!);
+      if (waiting) return this.applyFrom(i, waiting);
+      this.begun.push(this.apply(steps[i]!));
+    }
+    this.track();
     return undefined;
+  }
+
+  /** `firstReady`: what the first of these steps waits for, if it has asked already. */
+  private async applyFrom(first: number, firstReady?: Promise<void>): Promise<void> {
+    const { steps } = this.transaction;
+    const budget = new TurnBudget(TURN_MS);
+    for (let i = first; i < steps.length; i++) {
+      if (budget.isSpent) await budget.nextTurn();
+      const waiting = i === first && firstReady ? firstReady : this.whenReady(steps[i]!);
+      if (waiting) await waiting;
+      this.begun.push(this.apply(steps[i]!));
+    }
+    this.track();
+  }
+
+  /** Waits for room at the broker, as a SEND outside of a transaction does. */
+  private whenReady(step: TransactionStep): Promise<void> | undefined {
+    if (step.kind === 'settle') return undefined;
+    const failed = (error: unknown): void => {
+      this.failures.set(step, error);
+      if ((error as { code?: unknown }).code === 'broker-unavailable') this.obstacle = error;
+    };
+    if (this.obstacle !== undefined) {
+      failed(this.obstacle);
+      return undefined;
+    }
+    try {
+      return step.send.renew()?.catch(failed);
+    } catch (error) {
+      failed(error);
+      return undefined;
+    }
   }
 
   /** Applies nothing, because a frame of the transaction was refused. */
@@ -77,6 +117,7 @@ class Commit implements QueuedWork, ConfirmedWork {
   }
 
   private async apply(step: TransactionStep): Promise<void> {
+    if (this.failures.has(step)) return;
     try {
       if (step.kind === 'settle') {
         settle(step.claim, step.outcome);
@@ -91,11 +132,11 @@ class Commit implements QueuedWork, ConfirmedWork {
   }
 
   /** The RECEIPT waits for all confirms. */
-  private track(begun: readonly Promise<void>[]): void {
+  private track(): void {
     const { steps } = this.transaction;
     // Without a pending confirm the RECEIPT precedes those of later frames.
     if (steps.every(({ kind }) => kind === 'settle')) return this.confirmed();
-    const all = Promise.all(begun).then(() => {
+    const all = Promise.all(this.begun).then(() => {
       const first = steps.find((step) => this.failures.has(step));
       if (first) throw this.failures.get(first);
     });

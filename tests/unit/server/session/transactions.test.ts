@@ -208,6 +208,38 @@ describe('transactions of a session', () => {
     expect(client.frames.at(-1)?.body.toString()).toMatch(/^0 of the 2 steps .* full$/);
   });
 
+  test('publish each SEND only when the broker has room for it, in order', async () => {
+    const { broker } = harness;
+    broker.holds.add('renew');
+    frame('BEGIN');
+    for (const body of ['a', 'b']) send(body);
+    frame('COMMIT', { receipt: 'commit' });
+    client.sendFrame('SEND', { destination: '/queue/out' }, 'after');
+    await tick();
+    expect(published()).toEqual([]);
+    broker.renewals[0]?.grant();
+    await tick();
+    expect(published()).toEqual(['a']);
+    broker.renewals[1]?.grant();
+    await tick();
+    expect(published()).toEqual(['a', 'b', 'after']);
+    expect(answers()).toEqual(['RECEIPT commit']);
+  });
+
+  test('wait only once for a broker that is away', async () => {
+    const { broker } = harness;
+    broker.holds.add('renew');
+    frame('BEGIN');
+    for (const body of ['a', 'b', 'c']) send(body);
+    frame('COMMIT', { receipt: 'commit' });
+    await tick();
+    broker.renewals[0]?.refuse(new BrokerError('broker-unavailable', 'away'));
+    await tick();
+    expect(broker.renewals).toHaveLength(1);
+    expect(published()).toEqual([]);
+    expect(client.frames.at(-1)?.body.toString()).toMatch(/^0 of the 3 steps .* away$/);
+  });
+
   test('include SENDs whose checks are pending at COMMIT', async () => {
     const { broker } = harness;
     broker.holds.add('prepare');

@@ -4,38 +4,38 @@
  * before its first reply, so that only the question about a malformed one fails.
  */
 import type { Message, Publication } from '../../broker.js';
-import { AmqpConnection } from '../amqp/amqp-connection.js';
 import { OutgoingMessage } from '../amqp/outgoing-message.js';
 import type { RabbitMqOptions } from '../rabbitmq-options.js';
 import type { Topology } from '../topology.js';
 import type { OwnBindings } from './own-bindings.js';
 import { unroutable } from './publish-errors.js';
-import { Publisher } from './publisher.js';
+import { SeparatePublisher } from './separate-publisher.js';
 
 export class DirectReplies {
-  private connection: AmqpConnection | undefined;
-  private publisher: Publisher | undefined;
+  private readonly separate: SeparatePublisher;
 
   constructor(
     private readonly topology: Topology,
-    private readonly bindings: OwnBindings,
+    bindings: OwnBindings,
     private readonly options: RabbitMqOptions,
-  ) {}
+  ) {
+    this.separate = new SeparatePublisher('direct replies', topology, bindings, options);
+  }
 
   get count(): number {
-    return this.publisher?.count ?? 0;
+    return this.separate.count;
   }
 
   get bytes(): number {
-    return this.publisher?.bytes ?? 0;
+    return this.separate.bytes;
   }
 
   /**
    * If the requester is gone, the reply is lost; with `mandatory` it is `unroutable`. RabbitMQ itself returns every
    * mandatory reply, because it has no queue for it, so the relay asks instead.
    */
-  publication(address: string, message: Message, mandatory: boolean): Publication {
-    const publisher = (this.publisher ??= this.open());
+  publication(address: string, message: Message, mandatory: boolean, user: string): Publication {
+    const publisher = this.separate.open();
     const outgoing = new OutgoingMessage(message, this.options.topics, publisher.frameMax);
     const route = { exchange: '', key: address };
     let isLive = true;
@@ -45,23 +45,14 @@ export class DirectReplies {
       isLive = await this.topology.knowsReplyAddress(address, mandatory);
     };
     const send = async (): Promise<void> => {
-      if (isLive) return publisher.publish(route, outgoing, false);
+      if (isLive) return publisher.publish(route, outgoing, false, user);
       if (mandatory) throw unroutable(route);
     };
     const isChecked = !mandatory && this.topology.knowsQueue(address);
     return { ready: admission || !isChecked ? prepare() : undefined, send };
   }
 
-  private open(): Publisher {
-    this.connection = new AmqpConnection('direct replies', this.options);
-    this.connection.start();
-    const publisher = new Publisher(this.connection, this.topology, this.bindings, this.options);
-    publisher.start();
-    return publisher;
-  }
-
-  async close(): Promise<void> {
-    await this.publisher?.close();
-    await this.connection?.close();
+  close(): Promise<void> {
+    return this.separate.close();
   }
 }

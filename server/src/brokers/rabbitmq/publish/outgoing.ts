@@ -9,6 +9,8 @@ export interface Outgoing {
   readonly message: OutgoingMessage;
   /** Always true for queues, so that a vanished queue is noticed. */
   readonly mandatory: boolean;
+  /** The publishing user; empty for the relay itself. */
+  readonly user: string;
   readonly expiresAt: number;
   readonly resolve: () => void;
   readonly reject: (error: BrokerError) => void;

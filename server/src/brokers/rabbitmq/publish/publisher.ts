@@ -38,6 +38,8 @@ const REPAIRS_MAX = 3;
 const CLOSE_TIMEOUT_MS = 5_000;
 
 export class Publisher implements ChannelUser<ConfirmChannel> {
+  /** Called with the user whose message has closed the channel. */
+  onBlamed: ((user: string) => void) | undefined;
   private state: State = 'down';
   private readonly outstanding = new Map<string, Outgoing>();
   private outstandingBytes = 0;
@@ -55,12 +57,13 @@ export class Publisher implements ChannelUser<ConfirmChannel> {
   private drained: Deferred<void> | undefined;
 
   constructor(
+    name: string,
     private readonly connection: AmqpConnection,
-    private readonly topology: Topology,
+    readonly topology: Topology,
     private readonly bindings: OwnBindings,
-    private readonly options: RabbitMqOptions,
+    readonly options: RabbitMqOptions,
   ) {
-    this.channel = new RecoveringChannel('publish', connection, options, this);
+    this.channel = new RecoveringChannel(name, connection, options, this);
     this.gate = new PublishGate(this, options);
     this.nackRetries = new NackRetries([options.topicExchange, options.userExchange]);
     bindings.listen(() => this.gate.open());
@@ -99,7 +102,7 @@ export class Publisher implements ChannelUser<ConfirmChannel> {
     return this.gate.isOpen(bytes) ? undefined : this.gate.pass(bytes);
   }
 
-  publish(route: Route, message: OutgoingMessage, mandatory: boolean): Promise<void> {
+  publish(route: Route, message: OutgoingMessage, mandatory: boolean, user: string): Promise<void> {
     return new Promise((resolve, reject) => {
       if (this.state === 'closed') return reject(stopping());
       // one literal: spreading objects costs half a microsecond
@@ -108,6 +111,8 @@ export class Publisher implements ChannelUser<ConfirmChannel> {
         route,
         message,
         mandatory: mandatory || route.queue !== undefined || route.mustExist === true,
+        mandatory: mandatory || route.queue !== undefined,
+        user,
         expiresAt: Date.now() + this.options.publishTimeoutMs,
         resolve,
         reject,
@@ -282,6 +287,7 @@ export class Publisher implements ChannelUser<ConfirmChannel> {
     if (replyCode(refusal) === REPLY.accessRefused && !isShared) this.topology.refuseExchange(exchange, error);
     else this.topology.forgetExchange(exchange);
     this.finish(outgoing, error);
+    if (outgoing.user !== '') this.onBlamed?.(outgoing.user);
   }
 
   // ---- deadlines

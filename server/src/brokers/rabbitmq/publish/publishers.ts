@@ -3,16 +3,27 @@
  * they keep their order. RabbitMQ routes on the receiving channel, stops reading a connection if one of its channels
  * falls behind, and closes channels and connections over refusals. So each channel has its own connection and an equal
  * share of the limits, and a user only waits for the users of its channel.
+ *
+ * A user whose message has closed a channel is apart for a while: its messages go over a channel that only such users
+ * have. Then the same again costs no other user anything.
  */
+import { LRUCache } from 'lru-cache';
 import { AmqpConnection } from '../amqp/amqp-connection.js';
 import type { RabbitMqOptions } from '../rabbitmq-options.js';
 import type { Topology } from '../topology.js';
 import type { OwnBindings } from './own-bindings.js';
 import { Publisher } from './publisher.js';
+import { SeparatePublisher } from './separate-publisher.js';
+
+/** The time for which a user stays apart. */
+const APART_MS = 30_000;
+const APART_MAX = 1_000;
 
 export class Publishers {
   readonly connections: readonly AmqpConnection[];
   private readonly publishers: readonly Publisher[];
+  private readonly apart = new LRUCache<string, true>({ max: APART_MAX, ttl: APART_MS });
+  private readonly publisherApart: SeparatePublisher;
 
   constructor(topology: Topology, bindings: OwnBindings, options: RabbitMqOptions) {
     const { publishChannels, unconfirmedMax, unconfirmedMaxBytes } = options;
@@ -25,29 +36,48 @@ export class Publishers {
       { length: publishChannels },
       (_, index) => new AmqpConnection(`publish ${index + 1}`, options),
     );
-    this.publishers = this.connections.map((connection) => new Publisher(connection, topology, bindings, share));
+    const setApart = (user: string): void => void this.apart.set(user, true);
+    this.publishers = this.connections.map(
+      (connection) => new Publisher('publish', connection, topology, bindings, share),
+    );
+    for (const publisher of this.publishers) publisher.onBlamed = setApart;
+    this.publisherApart = new SeparatePublisher('publish apart', topology, bindings, share, setApart);
   }
 
   get count(): number {
-    return this.publishers.reduce((sum, { count }) => sum + count, 0);
+    return this.publishers.reduce((sum, { count }) => sum + count, this.publisherApart.count);
   }
 
   get bytes(): number {
-    return this.publishers.reduce((sum, { bytes }) => sum + bytes, 0);
+    return this.publishers.reduce((sum, { bytes }) => sum + bytes, this.publisherApart.bytes);
   }
 
   start(): void {
     for (const publisher of this.publishers) publisher.start();
   }
 
-  /** The publisher of this user; the relay itself has the empty name. */
+  /**
+   * The publisher of this user. The relay itself has the empty name. It publishes revocations, whose order does not
+   * matter, so no user's slow or full channel may delay them.
+   */
   of(user: string): Publisher {
+    if (user === '') return this.leastLoaded();
+    if (this.apart.size > 0 && this.apart.has(user)) return this.publisherApart.open();
     return this.publishers[hashOf(user) % this.publishers.length]!;
+  }
+
+  private leastLoaded(): Publisher {
+    let least = this.publishers[0]!;
+    for (const each of this.publishers) {
+      const isBetter = least.obstacle === undefined ? each.count < least.count : true;
+      if (each.obstacle === undefined && isBetter) least = each;
+    }
+    return least;
   }
 
   /** Waits for confirms while the broker is connected. */
   async close(): Promise<void> {
-    await Promise.all(this.publishers.map((publisher) => publisher.close()));
+    await Promise.all([...this.publishers, this.publisherApart].map((publisher) => publisher.close()));
   }
 }
 

@@ -31,7 +31,7 @@ beforeEach(async () => {
   const model = { createConfirmChannel: () => Promise.resolve(channel) };
   const connection = { current: model, blocked: false, frameMax: 131_072, listen: () => () => undefined };
   const bindings = new OwnBindings(1_000, () => Promise.resolve());
-  publisher = new Publisher(connection as unknown as AmqpConnection, {} as Topology, bindings, options);
+  publisher = new Publisher('publish', connection as unknown as AmqpConnection, {} as Topology, bindings, options);
   publisher.start();
   await publisher.admit(1);
   jest.useFakeTimers();
@@ -43,7 +43,7 @@ afterEach(async () => {
 
 function publish(exchange: string, key: string): Promise<string> {
   const outgoing = new OutgoingMessage(message('x'), options.topics, 131_072);
-  return publisher.publish({ exchange, key }, outgoing, false).then(
+  return publisher.publish({ exchange, key }, outgoing, false, 'ann').then(
     () => 'confirmed',
     ({ code }: { code: string }) => code,
   );

@@ -1,0 +1,46 @@
+/** A checked message, and the conditions for publishing it: a known exchange or queue, and room at its publisher. */
+import type { Publication } from '../../broker.js';
+import type { OutgoingMessage } from '../amqp/outgoing-message.js';
+import type { Publisher } from './publisher.js';
+import type { Route } from './route.js';
+
+export class RoutedPublication implements Publication {
+  readonly ready: Promise<void> | undefined;
+
+  constructor(
+    private readonly publisher: Publisher,
+    private readonly route: Route,
+    private readonly message: OutgoingMessage,
+    private readonly mandatory: boolean,
+    private readonly user: string,
+  ) {
+    this.ready = this.renew();
+  }
+
+  renew(): Promise<void> | undefined {
+    const admission = this.publisher.admit(this.message.bytes);
+    return !admission && this.isKnown ? undefined : this.prepare(admission);
+  }
+
+  send(): Promise<void> {
+    // next: brokers/rabbitmq/publish/publisher
+    return this.publisher.publish(this.route, this.message, this.mandatory, this.user);
+  }
+
+  private get isKnown(): boolean {
+    const { exchange, queue, declaration } = this.route;
+    const { topology } = this.publisher;
+    return queue === undefined ? topology.knowsExchange(exchange) : topology.knowsQueue(queue, declaration);
+  }
+
+  private async prepare(admission: Promise<void> | undefined): Promise<void> {
+    await admission;
+    if (this.isKnown) return;
+    const { exchange, queue, declaration } = this.route;
+    const { topology, options } = this.publisher;
+    if (queue !== undefined) await topology.ensureQueue(queue, declaration);
+    // The relay owns the exchange of users
+    else if (exchange === options.userExchange) await topology.ensureTopicExchange(exchange);
+    else await topology.checkPublishable(exchange);
+  }
+}
