@@ -147,6 +147,20 @@ describe('routing', () => {
     expect(await takeAll(queue)).toEqual(['a', 'b', 'c']);
   });
 
+  test('a user cannot declare a long chain of queues with dead letters, and other users can still declare theirs', async () => {
+    const chain = uniqueName('chain');
+    const sendAs = (account: string, index: number) => {
+      const headers = { 'x-dead-letter-exchange': '', 'x-dead-letter-routing-key': `${chain}.${index + 1}` };
+      const destination = parseDestination(`/queue/${chain}.${index}`, 'send');
+      return publishTo(broker, destination, message('x', headers), { mandatory: false, account });
+    };
+    const mallory = uniqueName('mallory');
+    for (let i = 0; i < 16; i++) await sendAs(mallory, i);
+    await expect(sendAs(mallory, 16)).rejects.toThrow(/queues\.arguments\.deadLetterQueuesMax \(16\)/);
+    await sendAs(uniqueName('ann'), 16);
+    await sendAs(mallory, 15);
+  });
+
   test('a full queue with reject-publish causes publish-refused', async () => {
     const queue = `/queue/${uniqueName('full')}`;
     const headers = { 'x-max-length': '1', 'x-overflow': 'reject-publish' };

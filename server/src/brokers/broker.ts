@@ -161,8 +161,8 @@ export interface BrokerChannel {
 
 export interface PublishOptions {
   /**
-   * The name of the publishing user; undefined for the relay itself, whose messages need no order. A session without a login counts as its own user.
-   * A broker may separate users, so that a user whose messages are slow delays few others.
+   * The name of the publishing user; undefined for the relay itself, whose messages need no order. A session without a
+   * login counts as its own user. A broker may separate users, so that a user whose messages are slow delays few others.
    */
   readonly user?: string | undefined;
   /** The account that a queue, and the bytes in it, count for. A broker may bound the share of an account. */
@@ -186,9 +186,8 @@ export interface Publication {
   renew?(): Promise<void> | undefined;
   /**
    * Publishes the message. MUST be called at most once, after `ready`. Messages of successive calls for the same user
-   * keep their order. Resolves when the broker has taken responsibility; rejects with a BrokerError, with
-   * `queue-not-found` if the queue of `/amq/queue/NAME` is missing.
-   * keep their order, unless one of them made the broker close a channel. Resolves when the broker has taken responsibility; rejects with a BrokerError.
+   * keep their order, unless one of them made the broker close a channel. Resolves when the broker has taken
+   * responsibility; rejects with a BrokerError, with `queue-not-found` if the queue of `/amq/queue/NAME` is missing.
    */
   send(): Promise<void>;
 }

@@ -24,6 +24,8 @@ import { refusing } from './message-checks.js';
 export interface ArgumentRules {
   /** The highest `x-max-priority`. RabbitMQ keeps a separate queue for each priority. */
   readonly priorityMax: number;
+  /** Queues with dead letters of one user. The embedded broker bounds the dead letters of a message instead. */
+  readonly deadLetterQueuesMax: number;
   /**
    * Whether a queue that is bound to an exchange may have dead letters. If several such queues are bound to the target
    * of their dead letters, they pass each message on until every queue had it: N queues make N! copies.

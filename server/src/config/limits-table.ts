@@ -92,6 +92,7 @@ export const EFFECTS: Readonly<Record<string, string>> = {
   'http.streamsMax': 'HTTP 503 `too-many-sessions` with `Retry-After`',
   'http.streamMaxBytes': 'the stream ends with the event `error`, `slow-consumer`',
   // Queues
+  'queues.arguments.deadLetterQueuesMax': error('invalid-header'),
   'queues.arguments.priorityMax': error('invalid-header'),
   // RabbitMQ
   'rabbitmq.queuesMax': error('too-many-queues'),

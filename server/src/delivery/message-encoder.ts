@@ -171,6 +171,8 @@ class FrameOutput implements GroupOutput<GroupMember> {
 
   isReading({ outbox }: GroupMember): boolean {
     return !outbox.isOver;
+  }
+
   replyAddressOf(message: RoutedMessage): string | undefined {
     return this.messages.replyAddressOf(message);
   }

@@ -16,8 +16,7 @@ import {
 } from '../../destinations/destination.js';
 import type { Destination, TempQueue } from '../../destinations/destination.js';
 import { HeaderError } from '../../destinations/header-values.js';
-import { hasQueueHeaders, parseQueueOptions } from '../../destinations/queue-options.js';
-import { HeaderError, hasQueueHeaders, parseQueueOptions, queueArgumentsIn } from '../../destinations/queue-options.js';
+import { hasQueueHeaders, parseQueueOptions, queueArgumentsIn } from '../../destinations/queue-options.js';
 import { formatDestination } from '../../destinations/shown-destination.js';
 import type { Action } from '../auth.js';
 

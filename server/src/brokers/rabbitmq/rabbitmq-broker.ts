@@ -36,9 +36,10 @@ import type { Link } from './consume/channel-pool.js';
 import { ExchangeQueue } from './consume/exchange-queue.js';
 import { InstanceQueue } from './consume/instance-queue.js';
 import { SessionChannel } from './consume/session-channel.js';
+import { DeadLetterQueues } from './dead-letter-queues.js';
 import { DurableQueues } from './durable-queues.js';
-import { ManagementApi } from './management-api.js';
 import { MadeQueues } from './made-queues.js';
+import { ManagementApi } from './management-api.js';
 import { DirectReplies } from './publish/direct-replies.js';
 import { OwnBindings } from './publish/own-bindings.js';
 import { RoutedPublication } from './publish/publication.js';
@@ -92,7 +93,8 @@ export class RabbitMqBroker implements Broker {
     this.asking = openLink('ask', options, 'anywhere');
     this.pool = new ChannelPool(options, pots);
     const made = new MadeQueues(new QueuePots(pots, 'rabbitmq', options));
-    this.topology = new Topology(this.asking.scratch, made);
+    const deadLetterQueues = new DeadLetterQueues(options.queueArguments.deadLetterQueuesMax);
+    this.topology = new Topology(this.asking.scratch, made, deadLetterQueues);
     const { topicExchange, userExchange, publishTimeoutMs, managementUrl } = options;
     const management = managementUrl === undefined ? undefined : new ManagementApi({ ...options, managementUrl });
     this.durableSubscriptions = new DurableQueues(this.topology, management);
@@ -182,34 +184,14 @@ export class RabbitMqBroker implements Broker {
     return isOwn ? this.topology.ensureTopicExchange(exchange) : this.topology.checkExchange(exchange);
   }
 
-  publication(
-    destination: Destination,
-    message: Message,
-    { mandatory, user = '', account }: PublishOptions,
-  ): Publication {
+  publication(destination: Destination, message: Message, options: PublishOptions): Publication {
+    const { mandatory, user = '', account } = options;
     const route = routeFor(destination, message, this.options, account);
     checkRoutingKey(route.key, this.options.topics);
     const address = directReplyAddress(destination);
-    if (address !== undefined) return this.directReplies.publication(address, message, mandatory, user);
+    if (address !== undefined) return this.directReplies.publication(address, message, options);
     const publisher = this.publishers.of(user);
     const outgoing = new OutgoingMessage(message, this.options.topics, publisher.frameMax);
-    const admission = publisher.admit(outgoing.bytes);
-    const ready = !admission && this.isKnown(route) ? undefined : this.prepare(route, admission);
-    // next: brokers/rabbitmq/publish/publisher
-    return { ready, send: () => publisher.publish(route, outgoing, mandatory) };
-  }
-
-  private isKnown({ exchange, queue, declaration }: Route): boolean {
-    return queue === undefined ? this.topology.knowsExchange(exchange) : this.topology.knowsQueue(queue, declaration);
-  }
-
-  private async prepare(route: Route, admission: Promise<void> | undefined): Promise<void> {
-    await admission;
-    if (this.isKnown(route)) return;
-    const { exchange, queue, declaration, account } = route;
-    if (queue !== undefined) await this.topology.ensureQueue(queue, declaration, account);
-    else if (exchange === this.options.userExchange) await this.ensureExchange(exchange);
-    else await this.topology.checkPublishable(exchange);
     // next: brokers/rabbitmq/publish/publication
     return new RoutedPublication(publisher, route, outgoing, mandatory, user);
   }

@@ -13,8 +13,10 @@ import { isDurableName } from '../durable-names.js';
 import { keysOf } from '../queue-plan.js';
 import type { QueueBinding, QueueDeclaration, QueuePlan } from '../queue-plan.js';
 import { REPLY, replyCode, toBrokerError } from './amqp/amqp-errors.js';
+import type { Subject } from './amqp/amqp-errors.js';
 import { bindingTable, checkBindingSize } from './amqp/binding-table.js';
 import type { ScratchChannels } from './amqp/scratch-channels.js';
+import type { DeadLetterQueues } from './dead-letter-queues.js';
 import type { MadeQueues } from './made-queues.js';
 import { consumeBriefly, deleteUnused } from './topology-steps.js';
 
@@ -38,6 +40,7 @@ export class Topology {
   constructor(
     private readonly scratch: ScratchChannels,
     readonly made: MadeQueues,
+    private readonly deadLetterQueues: DeadLetterQueues,
   ) {}
 
   /** The default exchange always exists. */
@@ -71,16 +74,16 @@ export class Topology {
   }
 
   /** Must be called before publishing. */
-  async checkPublishable(exchange: string): Promise<void> {
+  async checkPublishable(exchange: string, account: Account): Promise<void> {
     const refusal = this.refused.get(exchange);
     if (refusal) throw refusal;
-    await this.checkExchange(exchange);
+    await this.checkExchange(exchange, account);
   }
 
   /** Rejects with a BrokerError, such as `exchange-not-found`. */
-  checkExchange(exchange: string): Promise<void> {
+  checkExchange(exchange: string, account?: Account): Promise<void> {
     return this.once(`exchange ${exchange}`, async () => {
-      await this.ask({ kind: 'exchange', name: exchange }, (channel) => channel.checkExchange(exchange));
+      await this.ask({ kind: 'exchange', name: exchange }, account, (channel) => channel.checkExchange(exchange));
       this.exchanges.set(exchange, true);
     });
   }
@@ -120,14 +123,14 @@ export class Topology {
     const { queue, source, binding } = plan;
     if (binding) {
       checkBindingSize(binding, this.scratch.frameMax);
-      await this.checkExchange(binding.exchange);
+      await this.checkExchange(binding.exchange, account);
     }
     const { consumerCount } = await this.provideQueue(queue, source, account);
     if (binding) {
       const { exchange } = binding;
       for (const key of keysOf(binding)) {
         const bind = (channel: Channel) => channel.bindQueue(queue, exchange, key, bindingTable(binding));
-        await this.ask({ kind: 'exchange', name: exchange }, bind);
+        await this.ask({ kind: 'exchange', name: exchange }, account, bind);
       }
       // Clients cannot reach reserved names
       if (!isReservedName(queue)) await this.confirmBound(plan, binding, account);
@@ -144,15 +147,15 @@ export class Topology {
     try {
       await this.provideQueue(queue, source, account);
     } catch (error) {
-      if (codeOf(error) === 'queue-conflict') await this.unbind(queue, binding);
+      if (codeOf(error) === 'queue-conflict') await this.unbind(queue, binding, account);
       throw error;
     }
   }
 
-  private async unbind(queue: string, binding: QueueBinding): Promise<void> {
+  private async unbind(queue: string, binding: QueueBinding, account: Account): Promise<void> {
     for (const key of keysOf(binding)) {
       const unbind = (channel: Channel) => channel.unbindQueue(queue, binding.exchange, key, bindingTable(binding));
-      await this.ask({ kind: 'queue', name: queue }, unbind);
+      await this.ask({ kind: 'queue', name: queue }, account, unbind);
     }
   }
 
@@ -161,7 +164,7 @@ export class Topology {
     source: QueuePlan['source'],
     account: Account,
   ): Promise<Replies.AssertQueue> {
-    if (source === 'must-exist') return this.findQueue(queue);
+    if (source === 'must-exist') return this.findQueue(queue, account);
     if (source === 'as-found') return this.findOrDeclare(queue, account);
     try {
       return await this.declareQueue(queue, source, account);
@@ -174,12 +177,12 @@ export class Topology {
 
   /** Checks passively first: a plain declaration of a queue with arguments would be refused. */
   private async findOrDeclare(queue: string, account: Account): Promise<Replies.AssertQueue> {
-    return (await this.lookFor(queue)) ?? this.makeQueue(queue, PLAIN, account);
+    return (await this.lookFor(queue, account)) ?? this.makeQueue(queue, PLAIN, account);
   }
 
-  private async lookFor(queue: string): Promise<Replies.AssertQueue | undefined> {
+  private async lookFor(queue: string, account: Account): Promise<Replies.AssertQueue | undefined> {
     try {
-      const found = await this.findQueue(queue);
+      const found = await this.findQueue(queue, account);
       this.made.exists(queue);
       return found;
     } catch (error) {
@@ -189,8 +192,8 @@ export class Topology {
     }
   }
 
-  private findQueue(queue: string): Promise<Replies.AssertQueue> {
-    return this.ask({ kind: 'queue', name: queue }, (channel) => channel.checkQueue(queue));
+  private findQueue(queue: string, account?: Account): Promise<Replies.AssertQueue> {
+    return this.ask({ kind: 'queue', name: queue }, account, (channel) => channel.checkQueue(queue));
   }
 
   /** Looks for the queue first, because only a new queue counts for `account`. */
@@ -199,19 +202,20 @@ export class Topology {
     declaration: QueueDeclaration,
     account: Account,
   ): Promise<Replies.AssertQueue> {
-    const isNew = !this.made.knows(queue) && (isFresh(queue) || !(await this.lookFor(queue)));
-    return isNew ? this.makeQueue(queue, declaration, account) : this.declare(queue, declaration);
+    this.deadLetterQueues.admit(queue, declaration, account);
+    const isNew = !this.made.knows(queue) && (isFresh(queue) || !(await this.lookFor(queue, account)));
+    return isNew ? this.makeQueue(queue, declaration, account) : this.declare(queue, declaration, account);
   }
 
   private makeQueue(queue: string, declaration: QueueDeclaration, account: Account): Promise<Replies.AssertQueue> {
-    return this.made.make(queue, account, () => this.declare(queue, declaration));
+    return this.made.make(queue, account, () => this.declare(queue, declaration, account));
   }
 
-  private declare(queue: string, declaration: QueueDeclaration): Promise<Replies.AssertQueue> {
+  private declare(queue: string, declaration: QueueDeclaration, account: Account): Promise<Replies.AssertQueue> {
     const { autoDelete } = declaration;
     const declare = (channel: Channel) =>
       channel.assertQueue(queue, { durable: true, autoDelete, arguments: declaration.arguments });
-    return this.ask({ kind: 'queue', name: queue }, declare);
+    return this.ask({ kind: 'queue', name: queue }, account, declare);
   }
 
   /** The number of consumers of a queue; undefined if there is no such queue. */
@@ -225,9 +229,9 @@ export class Topology {
   }
 
   /** Only a stream can be consumed from an offset. Other queues refuse that before any other check. */
-  async isStream(queue: string): Promise<boolean> {
+  async isStream(queue: string, account: Account): Promise<boolean> {
     try {
-      await this.scratch.run(consumeBriefly(queue));
+      await this.scratch.run(consumeBriefly(queue), account);
       return true;
     } catch (error) {
       if (replyCode(error) === REPLY.preconditionFailed) return false;
@@ -240,12 +244,12 @@ export class Topology {
    * name; it stays. RabbitMQ answers the flag if-unused with a connection error for a quorum queue, so consumers are
    * counted first. A quorum queue counts a consumer for a moment after its channel has closed.
    */
-  async deleteQueue(queue: string): Promise<boolean> {
+  async deleteQueue(queue: string, account?: Account): Promise<boolean> {
     this.forgetQueue(queue);
     const isOurs = isReservedName(queue);
     try {
       for (let tries = DELETE_TRIES; tries > 0 && this.scratch.isReady; tries--) {
-        if (await this.scratch.run((channel) => deleteUnused(channel, queue, isOurs), 'once')) {
+        if (await this.scratch.run((channel) => deleteUnused(channel, queue, isOurs), account, 'once')) {
           this.made.gone(queue);
           return true;
         }
@@ -265,11 +269,11 @@ export class Topology {
    * Whether RabbitMQ knows the address of a requester that uses direct reply-to. Up to 3.x it answers a malformed
    * address by closing the connection. `isFresh`: asks again about an address that it knew before.
    */
-  async knowsReplyAddress(address: string, isFresh: boolean): Promise<boolean> {
+  async knowsReplyAddress(address: string, isFresh: boolean, account: Account): Promise<boolean> {
     if (this.goneAddresses.has(address)) return false;
     if (!isFresh && this.knowsQueue(address)) return true;
     try {
-      await this.scratch.run((channel) => channel.checkQueue(address));
+      await this.scratch.run((channel) => channel.checkQueue(address), account);
       this.queues.set(queueId(address), true);
       return true;
     } catch (error) {
@@ -280,9 +284,9 @@ export class Topology {
     }
   }
 
-  private async ask<T>(subject: { kind: 'exchange' | 'queue'; name: string }, work: (channel: Channel) => Promise<T>) {
+  private async ask<T>(subject: Subject, account: Account, work: (channel: Channel) => Promise<T>): Promise<T> {
     try {
-      return await this.scratch.run(work);
+      return await this.scratch.run(work, account);
     } catch (error) {
       if (subject.kind === 'exchange') this.exchanges.delete(subject.name);
       throw toBrokerError(error, subject);

@@ -12,7 +12,7 @@ const settings = {
   autoPrefetch: 10,
   clientPrefetch: 20,
   queueExpiresMs: 60_000,
-  queueArguments: { priorityMax: 10, boundDeadLetters: false },
+  queueArguments: { priorityMax: 10, deadLetterQueuesMax: 16, boundDeadLetters: false },
 };
 const CLASSIC = { 'x-queue-type': 'classic' };
 const QUORUM = { 'x-queue-type': 'quorum', 'x-expires': 60_000 };

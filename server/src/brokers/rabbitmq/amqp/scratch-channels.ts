@@ -5,10 +5,12 @@
  * it does not name the request that caused it. Then each request runs again on a separate connection.
  */
 import type { Channel, ChannelModel } from 'amqplib';
+import type { Account } from '../../../load/accounts.js';
 import { BrokerError } from '../../broker.js';
 import type { RabbitMqOptions } from '../rabbitmq-options.js';
 import { AmqpConnection } from './amqp-connection.js';
 import { replyCode } from './amqp-errors.js';
+import { FairQueue } from './fair-queue.js';
 import { closeChannel } from './recovering-channel.js';
 import { answeredWithin } from './wait-deadline.js';
 
@@ -30,7 +32,7 @@ const abandoned = (): BrokerError =>
 export class ScratchChannels {
   private readonly live = new Set<Channel>();
   private idle: Channel[] = [];
-  private readonly waiting: (() => void)[] = [];
+  private readonly waiting = new FairQueue<() => void>();
   private busy = 0;
 
   constructor(
@@ -50,26 +52,26 @@ export class ScratchChannels {
   }
 
   /**
-   * Waits for the broker and for a free channel. Rejects with the error of `work`, or with `broker-unavailable`. `once`
-   * disables the repetition.
+   * Waits for the broker and for a free channel. Rejects with the error of `work`, or with `broker-unavailable`. Accounts
+   * take turns; the relay, and clients without an account, have one turn together. `once` disables the repetition.
    */
-  run<T>(work: (channel: Channel) => Promise<T>, once?: 'once'): Promise<T> {
+  run<T>(work: (channel: Channel) => Promise<T>, account?: Account, once?: 'once'): Promise<T> {
     const request = { work, isRepeatable: once === undefined, isAbandoned: false };
-    return answeredWithin(this.take(request), this.options.publishTimeoutMs, 'did not answer').finally(() => {
+    return answeredWithin(this.take(request, account), this.options.publishTimeoutMs, 'did not answer').finally(() => {
       request.isAbandoned = true;
     });
   }
 
-  private async take<T>(request: Request<T>): Promise<T> {
+  private async take<T>(request: Request<T>, account: Account): Promise<T> {
     if (this.busy < SCRATCH_CHANNELS_MAX) this.busy++;
-    else await new Promise<void>((resolve) => this.waiting.push(resolve));
+    else await new Promise<void>((resolve) => this.waiting.add(account, resolve));
     try {
       for (;;) {
         const answer = await this.use(request);
         if (answer) return answer.value;
       }
     } finally {
-      const next = this.waiting.shift();
+      const next = this.waiting.next();
       if (next) next();
       else this.busy--;
     }

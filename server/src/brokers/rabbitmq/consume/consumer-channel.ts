@@ -143,7 +143,7 @@ export class ConsumerChannel implements ChannelUser<Channel> {
     if (!consumer.stream) {
       const kind = consumer.plannedKind;
       if (kind === 'stream' || (kind === 'unknown' && hasStreamOffset(message))) {
-        const isStream = (): Promise<boolean> => this.topology.isStream(consumer.plan.queue);
+        const isStream = (): Promise<boolean> => this.topology.isStream(consumer.plan.queue, this.account);
         consumer.stream = new StreamSettling(kind, isStream, () => void this.readAgain(consumer));
       }
     }

@@ -208,7 +208,7 @@ export class SessionChannel implements BrokerChannel {
 
   /** If the broker cannot delete a queue now, the queue expires by itself. */
   private deleteQueue(queue: string): Promise<boolean> {
-    return this.context.topology.deleteQueue(queue).catch((error: Error) => {
+    return this.context.topology.deleteQueue(queue, this.owner.account).catch((error: Error) => {
       this.context.options.log.debug({ queue, reason: error.message }, 'a queue is left to expire');
       return true;
     });

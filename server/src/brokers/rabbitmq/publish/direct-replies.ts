@@ -3,7 +3,7 @@
  * one, because RabbitMQ up to 3.x closes the connection over a malformed address. RabbitMQ is asked about each address
  * before its first reply, so that only the question about a malformed one fails.
  */
-import type { Message, Publication } from '../../broker.js';
+import type { Message, Publication, PublishOptions } from '../../broker.js';
 import { OutgoingMessage } from '../amqp/outgoing-message.js';
 import type { RabbitMqOptions } from '../rabbitmq-options.js';
 import type { Topology } from '../topology.js';
@@ -34,7 +34,7 @@ export class DirectReplies {
    * If the requester is gone, the reply is lost; with `mandatory` it is `unroutable`. RabbitMQ itself returns every
    * mandatory reply, because it has no queue for it, so the relay asks instead.
    */
-  publication(address: string, message: Message, mandatory: boolean, user: string): Publication {
+  publication(address: string, message: Message, { mandatory, user = '', account }: PublishOptions): Publication {
     const publisher = this.separate.open();
     const outgoing = new OutgoingMessage(message, this.options.topics, publisher.frameMax);
     const route = { exchange: '', key: address };
@@ -42,7 +42,7 @@ export class DirectReplies {
     const admission = publisher.admit(outgoing.bytes);
     const prepare = async (): Promise<void> => {
       await admission;
-      isLive = await this.topology.knowsReplyAddress(address, mandatory);
+      isLive = await this.topology.knowsReplyAddress(address, mandatory, account);
     };
     const send = async (): Promise<void> => {
       if (isLive) return publisher.publish(route, outgoing, false, user);

@@ -36,11 +36,11 @@ export class RoutedPublication implements Publication {
   private async prepare(admission: Promise<void> | undefined): Promise<void> {
     await admission;
     if (this.isKnown) return;
-    const { exchange, queue, declaration } = this.route;
+    const { exchange, queue, declaration, account } = this.route;
     const { topology, options } = this.publisher;
-    if (queue !== undefined) await topology.ensureQueue(queue, declaration);
+    if (queue !== undefined) await topology.ensureQueue(queue, declaration, account);
     // The relay owns the exchange of users
     else if (exchange === options.userExchange) await topology.ensureTopicExchange(exchange);
-    else await topology.checkPublishable(exchange);
+    else await topology.checkPublishable(exchange, account);
   }
 }

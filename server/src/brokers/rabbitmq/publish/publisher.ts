@@ -111,7 +111,6 @@ export class Publisher implements ChannelUser<ConfirmChannel> {
         route,
         message,
         mandatory: mandatory || route.queue !== undefined || route.mustExist === true,
-        mandatory: mandatory || route.queue !== undefined,
         user,
         expiresAt: Date.now() + this.options.publishTimeoutMs,
         resolve,

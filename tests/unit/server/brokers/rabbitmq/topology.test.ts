@@ -3,6 +3,7 @@ import type { Channel } from 'amqplib';
 import type { QueuePlan } from '../../../../../server/src/brokers/queue-plan.js';
 import { QueuePots } from '../../../../../server/src/brokers/queue-pots.js';
 import type { ScratchChannels } from '../../../../../server/src/brokers/rabbitmq/amqp/scratch-channels.js';
+import { DeadLetterQueues } from '../../../../../server/src/brokers/rabbitmq/dead-letter-queues.js';
 import { MadeQueues } from '../../../../../server/src/brokers/rabbitmq/made-queues.js';
 import { Topology } from '../../../../../server/src/brokers/rabbitmq/topology.js';
 import { SharedPots } from '../../../../../server/src/load/shared-pots.js';
@@ -29,7 +30,7 @@ function setUp(isReplaced: boolean) {
     unbindQueue: (queue: string, exchange: string, key: string) => calls.push(`unbind ${queue} ${exchange} ${key}`),
   };
   const scratch = { run: (work: (channel: Channel) => unknown) => work(channel as unknown as Channel) };
-  return { calls, topology: new Topology(scratch as unknown as ScratchChannels, made()) };
+  return { calls, topology: new Topology(scratch as unknown as ScratchChannels, made(), new DeadLetterQueues(16)) };
 }
 
 const plan = (queue: string): QueuePlan => ({
@@ -90,7 +91,7 @@ test.each<[string, number | undefined, object | undefined]>([
     checkExchange: (name: string) => Promise.resolve(calls.push(`check ${name}`)),
   };
   const scratch = { run: (work: (channel: Channel) => unknown) => work(channel as unknown as Channel) };
-  const topology = new Topology(scratch as unknown as ScratchChannels, made());
+  const topology = new Topology(scratch as unknown as ScratchChannels, made(), new DeadLetterQueues(16));
   const ensured = topology.ensureTopicExchange('x');
   await (refusal ? expect(ensured).rejects.toMatchObject(refusal) : ensured);
   expect(topology.knowsExchange('x')).toBe(refusal === undefined);

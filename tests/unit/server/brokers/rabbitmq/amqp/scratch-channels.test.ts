@@ -1,0 +1,24 @@
+import { EventEmitter } from 'node:events';
+import { expect, test } from '@jest/globals';
+import type { AmqpConnection } from '../../../../../../server/src/brokers/rabbitmq/amqp/amqp-connection.js';
+import { ScratchChannels } from '../../../../../../server/src/brokers/rabbitmq/amqp/scratch-channels.js';
+import { deferred } from '../../../../../../server/src/brokers/rabbitmq/amqp/wait-deadline.js';
+import { rabbitOptions } from '../../../../../support/rabbitmq-brokers.js';
+
+test('a request waits for at most one other of each user, however many they have', async () => {
+  const model = { createChannel: () => Promise.resolve(new EventEmitter()) };
+  const connection = { current: model } as unknown as AmqpConnection;
+  const scratch = new ScratchChannels(connection, rabbitOptions('amqp://nowhere'));
+  const first = deferred<void>();
+  const order: string[] = [];
+  const request = (user: string, isAnswered: Promise<void>): Promise<void> =>
+    scratch.run(async () => {
+      await isAnswered;
+      order.push(user);
+    }, user);
+  const all = Array.from({ length: 40 }, () => request('mallory', first.promise));
+  all.push(request('ann', Promise.resolve()), request('bob', Promise.resolve()));
+  first.resolve();
+  await Promise.all(all);
+  expect(order.slice(0, 10)).toEqual(expect.arrayContaining(['ann', 'bob']));
+});
