@@ -36,7 +36,7 @@ import { LimitMode } from './load/limit-mode.js';
 import { LoadMeter } from './load/load-meter.js';
 import { MemoryBudget } from './load/memory-budget.js';
 import { RateLimiter } from './load/rate-limiter.js';
-import { sessionLimits } from './load/session-limits.js';
+import { createSessionLimits } from './load/session-limits.js';
 import { SharedPots } from './load/shared-pots.js';
 import { ClientGate } from './net/client-gate.js';
 import { isLoopback } from './net/loopback.js';
@@ -132,14 +132,14 @@ export function createComponents(config: Config, hooks: RelayHooks): Components 
     createRateLimiter: (perSecond: number) => new RateLimiter(perSecond),
     subscriptionPots,
   };
-  const perHolder = sessionLimits(config.limits, checksLogins(config.auth, hooks), pots.mode, pacedLog);
+  const sessionLimits = createSessionLimits(config.limits, checksLogins(config.auth, hooks), pots.mode, pacedLog);
   const { sessionsMax, limits } = config;
   const drain = { ...config.drain, canMove: broker.capabilities.shared === true };
-  const sessions = new Sessions({ ...limits, sessionsMax, perHolder, drain }, context);
+  const sessions = new Sessions({ ...limits, sessionsMax, sessionLimits, drain }, context);
   const { descriptors, gate } = createGate(config, pacedLog, sessions);
   const isOpen = allowsAnyone(config, hooks.authenticator !== undefined);
   const shared = { ...core, admissionQueue, isOpen, drain };
-  const http = new HttpComponents(config, { ...shared, perHolder, policy, messages, subscribe, subscriptionPots });
+  const http = new HttpComponents(config, { ...shared, sessionLimits, policy, messages, subscribe, subscriptionPots });
   const directory = new SessionDirectory([sessions, http.streams]);
   const revocationChannel = new RevocationChannel(broker, instanceId, log);
   const durable = new DurableDirectory(broker, log);

@@ -53,7 +53,7 @@ export interface HttpSources {
   readonly log: Log;
   readonly pacedLog: Log;
   readonly drain: DrainOptions;
-  readonly perHolder: SessionLimits;
+  readonly sessionLimits: SessionLimits;
   /** True if the configuration has no authentication, so every client may connect. */
   readonly isOpen: boolean;
 }
@@ -80,14 +80,14 @@ export class HttpComponents {
 
   private createStreams(): Streams {
     const { http, listen, session, websocket } = this.config;
-    const { timers, memory, log, drain, perHolder, accounts, pots, subscriptionPots } = this.sources;
+    const { timers, memory, log, drain, sessionLimits, accounts, pots, subscriptionPots } = this.sources;
     const { counters: sessionCounters } = this.sources;
     // Leaves room for other connections
     const streamsMax = Math.min(http.streamsMax, Math.floor(listen.httpConnectionsMax / 2));
     const { closeTimeoutMs } = websocket;
     const { messageMaxBytes } = session;
     return new Streams(
-      { ...http, perHolder, streamsMax, closeTimeoutMs, messageMaxBytes },
+      { ...http, sessionLimits, streamsMax, closeTimeoutMs, messageMaxBytes },
       {
         groups: this.createGroups(),
         subscriptions: subscriptionPots.subscriptions,

@@ -36,6 +36,8 @@ export interface MemoryBounds {
   readonly processMaxBytes: number;
 }
 
+/** The refusal of new clients while the budget is full. */
+export const MEMORY_FULL = 'This relay is short of memory (memoryMaxBytes): try again later.';
 export const MEMORY_CHECK_MS = 50;
 /** Time for the sum to fall before clients end. */
 const GRACE_MS = 500;

@@ -22,7 +22,7 @@ const NEAR_LIMIT =
   'an address has half of limits.sessionsPerAddressMax: if it is a proxy, name it in listen.trustedProxies';
 
 /** `mode` is asked for the defaults. A value that an operator has set always holds. */
-export function sessionLimits(
+export function createSessionLimits(
   { sessionsPerUserMax, sessionsPerAddressMax }: SessionLimitOptions,
   checksLogins: boolean,
   mode: LimitMode,

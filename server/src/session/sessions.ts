@@ -5,10 +5,11 @@
 import type { Principal } from '../auth/auth.js';
 import type { Rejection } from '../load/admission-queue.js';
 import { FrameScheduler } from '../load/frame-scheduler.js';
+import { MEMORY_FULL } from '../load/memory-budget.js';
 import type { MemoryHolder } from '../load/memory-budget.js';
-import { Quota } from '../load/quota.js';
 import { ReadThrottle } from '../load/read-throttle.js';
 import type { SessionLimits } from '../load/session-limits.js';
+import { SessionQuotas } from '../load/session-quotas.js';
 import { networkOf } from '../net/loopback.js';
 import { WaitingRoom } from '../net/waiting-room.js';
 import { StompError } from '../stomp/errors.js';
@@ -26,7 +27,7 @@ export interface SessionsOptions {
   /** Maximum number of sessions without a login; they count towards `sessionsMax` too. */
   readonly sessionsBeforeLoginMax: number;
   readonly drain: DrainOptions;
-  readonly perHolder: SessionLimits;
+  readonly sessionLimits: SessionLimits;
 }
 
 const NEWCOMERS_LIMIT = 'limits.sessionsBeforeLoginMax';
@@ -40,8 +41,7 @@ export class Sessions implements SessionOwner, SessionSource {
   private readonly open = new Set<Session>();
   /** Sessions without a login. */
   readonly newcomers: WaitingRoom<Session>;
-  private readonly users: Quota;
-  private readonly addresses: Quota;
+  private readonly quotas: SessionQuotas;
   private readonly frameWatch: FrameWatch<Session>;
   private isStopping = false;
   private onEmpty: (() => void) | undefined;
@@ -52,10 +52,7 @@ export class Sessions implements SessionOwner, SessionSource {
   ) {
     const throttle = new ReadThrottle(this.open, () => this.scheduler.chunksRead);
     this.scheduler = new FrameScheduler(context.load, () => throttle.begin());
-    this.users = new Quota(options.perHolder.user);
-    this.addresses = new Quota(options.perHolder.address);
-    context.pots.watch(this.users);
-    context.pots.watch(this.addresses);
+    this.quotas = new SessionQuotas(options.sessionLimits, 'sessions', context.pots);
     this.newcomers = new WaitingRoom<Session>({
       limit: NEWCOMERS_LIMIT,
       max: options.sessionsBeforeLoginMax,
@@ -98,25 +95,18 @@ export class Sessions implements SessionOwner, SessionSource {
   };
 
   private refusalOf(session: Session, { address }: Peer): StompError | undefined {
-    const { sessionsMax, sessionsBeforeLoginMax, perHolder } = this.options;
+    const { sessionsMax, sessionsBeforeLoginMax } = this.options;
     const network = networkOf(address);
-    if (this.context.memory.isFull) {
-      return new StompError('memory-exhausted', 'This relay is short of memory (memoryMaxBytes): try again later.');
-    }
+    if (this.context.memory.isFull) return new StompError('memory-exhausted', MEMORY_FULL);
     // Connections that never log in must not take the place of clients that do.
     if (this.open.size >= sessionsMax && !this.newcomers.makeRoom(network)) {
       const sentence = `This relay takes at most sessionsMax (${sessionsMax}) sessions: try again later.`;
       return new StompError('too-many-sessions', sentence);
     }
-    // Loopback and proxies have no account: many clients share such an address
-    const account = this.context.accounts.ofAddress(address);
-    if (account !== undefined && !this.addresses.take(session, account)) {
-      const { max } = perHolder.address;
-      const sentence = `Your address has sessionsPerAddressMax (${max}) sessions already: close one, or try again later.`;
-      return new StompError('too-many-address-sessions', sentence);
-    }
+    const refusal = this.quotas.takeAddress(session, this.context.accounts.ofAddress(address));
+    if (refusal !== undefined) return new StompError('too-many-address-sessions', refusal);
     if (this.newcomers.enter(session, network)) return undefined;
-    this.addresses.release(session);
+    this.quotas.release(session);
     const sentence = `sessionsBeforeLoginMax (${sessionsBeforeLoginMax}) sessions have not logged in yet: try again later.`;
     return new StompError('too-many-sessions', sentence);
   }
@@ -128,15 +118,11 @@ export class Sessions implements SessionOwner, SessionSource {
     session.fail(new StompError('too-many-sessions', sentence));
   }
 
-  /** Each anonymous client counts as a separate user. */
+  /** Called when the login was checked. Throws a StompError. */
   admit(session: Session, principal: Principal): void {
-    const { name, anonymous } = principal;
     if (this.context.isRevoked(principal)) throw new StompError('revoked', 'Your access was revoked.');
-    if (!anonymous && !this.users.take(session, name)) {
-      const { max } = this.options.perHolder.user;
-      const sentence = `This user has sessionsPerUserMax (${max}) sessions already: close one, or try again later.`;
-      throw new StompError('too-many-user-sessions', sentence);
-    }
+    const refusal = this.quotas.takeUser(session, principal);
+    if (refusal !== undefined) throw new StompError('too-many-user-sessions', refusal);
     this.newcomers.leave(session);
   }
 
@@ -164,8 +150,7 @@ export class Sessions implements SessionOwner, SessionSource {
   }
 
   ended(session: Session): void {
-    this.users.release(session);
-    this.addresses.release(session);
+    this.quotas.release(session);
     this.newcomers.leave(session);
     this.open.delete(session);
     this.context.memory.forget(session);

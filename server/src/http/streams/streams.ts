@@ -3,10 +3,10 @@ import type { Response } from 'express';
 import type { Principal } from '../../auth/auth.js';
 import type { SharedDestination } from '../../brokers/broker.js';
 import type { Accounts } from '../../load/accounts.js';
+import { MEMORY_FULL } from '../../load/memory-budget.js';
 import type { MemoryBudget } from '../../load/memory-budget.js';
-import { Quota } from '../../load/quota.js';
-import type { QuotaRules } from '../../load/quota.js';
 import type { SessionLimits } from '../../load/session-limits.js';
+import { SessionQuotas } from '../../load/session-quotas.js';
 import type { SharedPot } from '../../load/shared-pot.js';
 import type { SharedPots } from '../../load/shared-pots.js';
 import { finishConnection } from '../../net/unfinished-connections.js';
@@ -21,7 +21,7 @@ import type { StreamOptions, StreamOwner } from './stream.js';
 
 export interface StreamsOptions extends StreamOptions {
   readonly streamsMax: number;
-  readonly perHolder: SessionLimits;
+  readonly sessionLimits: SessionLimits;
 }
 
 const NO_HEADERS: ReadonlyMap<string, string> = new Map();
@@ -45,11 +45,6 @@ export interface StreamSources {
   createDrain(streams: ReadonlySet<DrainingSession>): PacedEnd;
 }
 
-/** Streams are counted apart from sessions, also in the metrics. */
-function streamQuota(rules: QuotaRules): Quota {
-  return new Quota({ ...rules, limit: `${rules.limit} (streams)` });
-}
-
 export class Streams implements StreamOwner, SessionSource {
   readonly groups: StreamGroups;
   readonly timers: TimerWheel;
@@ -58,8 +53,7 @@ export class Streams implements StreamOwner, SessionSource {
   private readonly pot: SharedPot;
   /** The number of subscriptions that each stream counts for. */
   private readonly subscriptions = new Map<Stream, number>();
-  private readonly users: Quota;
-  private readonly addresses: Quota;
+  private readonly quotas: SessionQuotas;
   private isStopping = false;
   private onEmpty: (() => void) | undefined;
 
@@ -77,10 +71,7 @@ export class Streams implements StreamOwner, SessionSource {
       wayOut: 'close one, or try again later',
       isOldBound: true,
     });
-    this.users = streamQuota(options.perHolder.user);
-    this.addresses = streamQuota(options.perHolder.address);
-    sources.pots.watch(this.users);
-    sources.pots.watch(this.addresses);
+    this.quotas = new SessionQuotas(options.sessionLimits, 'streams', sources.pots);
   }
 
   get size(): number {
@@ -99,9 +90,7 @@ export class Streams implements StreamOwner, SessionSource {
   /** Admits a stream, or throws a Problem at a limit. The stream ends with its response. */
   admit(response: Response, { principal, address, account }: Caller): Stream {
     if (this.isStopping) throw shuttingDown();
-    if (this.sources.memory.isFull) {
-      throw refusal('memory-exhausted', 'This relay is short of memory (memoryMaxBytes): try again later.');
-    }
+    if (this.sources.memory.isFull) throw refusal('memory-exhausted', MEMORY_FULL);
     const refused = this.pot.take(account);
     if (refused) throw refusal('too-many-sessions', refused.sentence);
     const stream = new Stream(response, principal, address, account, this);
@@ -111,18 +100,11 @@ export class Streams implements StreamOwner, SessionSource {
     return stream;
   }
 
-  /** As for sessions, the limits do not apply to anonymous users, and to addresses that stand for many clients. */
-  private count(stream: Stream, { anonymous, name }: Principal, address: string): void {
-    const { perHolder } = this.options;
-    if (!anonymous && !this.users.take(stream, name)) {
-      const sentence = `This user already has limits.sessionsPerUserMax (${perHolder.user.max}) streams: close one.`;
-      throw refusal('too-many-user-sessions', sentence);
-    }
-    const account = this.sources.accounts.ofAddress(address);
-    if (account !== undefined && !this.addresses.take(stream, account)) {
-      const sentence = `Your address already has limits.sessionsPerAddressMax (${perHolder.address.max}) streams: close one.`;
-      throw refusal('too-many-address-sessions', sentence);
-    }
+  private count(stream: Stream, principal: Principal, address: string): void {
+    const ofUser = this.quotas.takeUser(stream, principal);
+    if (ofUser !== undefined) throw refusal('too-many-user-sessions', ofUser);
+    const ofAddress = this.quotas.takeAddress(stream, this.sources.accounts.ofAddress(address));
+    if (ofAddress !== undefined) throw refusal('too-many-address-sessions', ofAddress);
   }
 
   /** Resolves when the stream is open or over. Rejects with a BrokerError. */
@@ -154,8 +136,7 @@ export class Streams implements StreamOwner, SessionSource {
 
   ended(stream: Stream): void {
     this.sources.memory.forget(stream);
-    this.users.release(stream);
-    this.addresses.release(stream);
+    this.quotas.release(stream);
     if (this.streams.delete(stream)) this.pot.release(stream.account);
     const count = this.subscriptions.get(stream);
     if (count !== undefined) this.sources.subscriptions.release(stream.account, count);

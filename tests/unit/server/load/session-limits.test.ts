@@ -1,13 +1,13 @@
 import { describe, expect, test } from '@jest/globals';
 import { LimitMode } from '../../../../server/src/load/limit-mode.js';
 import { Quota } from '../../../../server/src/load/quota.js';
-import { sessionLimits } from '../../../../server/src/load/session-limits.js';
+import { createSessionLimits } from '../../../../server/src/load/session-limits.js';
 import type { SessionLimitOptions } from '../../../../server/src/load/session-limits.js';
 
 function limits(options: SessionLimitOptions, checksLogins = true, mode: 'enforce' | 'report' = 'enforce') {
   const warnings: object[] = [];
   const log = { warn: (details: object) => void warnings.push(details) };
-  return { ...sessionLimits(options, checksLogins, new LimitMode(mode), log), warnings };
+  return { ...createSessionLimits(options, checksLogins, new LimitMode(mode), log), warnings };
 }
 
 /** True if a second session of `key` is refused. */

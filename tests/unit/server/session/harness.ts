@@ -9,7 +9,7 @@ import { countingPatterns, createSubscriptionPots } from '../../../../server/src
 import { Accounts } from '../../../../server/src/load/accounts.js';
 import { LimitMode } from '../../../../server/src/load/limit-mode.js';
 import { RateLimiter } from '../../../../server/src/load/rate-limiter.js';
-import { sessionLimits } from '../../../../server/src/load/session-limits.js';
+import { createSessionLimits } from '../../../../server/src/load/session-limits.js';
 import { SharedPots } from '../../../../server/src/load/shared-pots.js';
 import type { DrainOptions } from '../../../../server/src/session/drain.js';
 import type { SessionContext, SessionOptions } from '../../../../server/src/session/session-context.js';
@@ -150,8 +150,13 @@ export class Harness {
       log,
       pacedLog: log,
     };
-    const perHolder = sessionLimits({ sessionsPerUserMax, sessionsPerAddressMax }, false, new LimitMode(), log);
-    const limits = { sessionsMax, sessionsBeforeLoginMax, perHolder };
+    const sessionLimits = createSessionLimits(
+      { sessionsPerUserMax, sessionsPerAddressMax },
+      false,
+      new LimitMode(),
+      log,
+    );
+    const limits = { sessionsMax, sessionsBeforeLoginMax, sessionLimits };
     this.sessions = new Sessions({ ...limits, drain: { ...DRAIN, ...drain } }, context);
   }
 

@@ -21,7 +21,7 @@ const MESSAGE_MAX_BYTES = 500;
 
 const OPTIONS = {
   streamsMax: 10_000,
-  perHolder: { user: { limit: 'users', max: 0 }, address: { limit: 'addresses', max: 0 } },
+  sessionLimits: { user: { limit: 'users', max: 0 }, address: { limit: 'addresses', max: 0 } },
   streamMaxBytes: STREAM_MAX_BYTES,
   messageMaxBytes: MESSAGE_MAX_BYTES,
   streamKeepAliveMs: 15_000,
