@@ -39,7 +39,7 @@ import { RateLimiter } from './load/rate-limiter.js';
 import { createSessionLimits } from './load/session-limits.js';
 import { SharedPots } from './load/shared-pots.js';
 import { ClientGate } from './net/client-gate.js';
-import { isLoopback } from './net/loopback.js';
+import { isLoopback } from './net/ip-address.js';
 import { TlsPort } from './net/tls-port.js';
 import { createProxyCheck } from './net/trusted-proxies.js';
 import { descriptorLimit } from './process/descriptor-limit.js';

@@ -23,7 +23,7 @@ import { exchangeName, KIB, MIB, TIMER_MAX_MS, whole } from './config/option-kin
 import { policy } from './config/policy-options.js';
 import { drain, loadShedding, log, workers, WORKERS_MAX } from './config/process-options.js';
 import { limits, session, shares, slowConsumers } from './config/session-options.js';
-import { isLoopback } from './net/loopback.js';
+import { isLoopback } from './net/ip-address.js';
 
 const MEMORY_MAX_BYTES = 1024 * 1024 * MIB;
 const MEMORY_RULE = `must be a whole number from ${MEMORY_MIN_BYTES} to ${MEMORY_MAX_BYTES}`;

@@ -4,7 +4,7 @@ import type { Config } from '../config.js';
 import { createHttpServer, hostPort, listen } from '../http/http-server.js';
 import type { OnRefused } from '../http/problem.js';
 import { openGate } from '../net/client-gate.js';
-import { isLoopback } from '../net/loopback.js';
+import { isLoopback } from '../net/ip-address.js';
 import type { Log } from '../process/log.js';
 import { PacedLog } from '../process/paced-log.js';
 import { createHostCheck } from '../transports/admission.js';

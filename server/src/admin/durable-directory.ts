@@ -30,7 +30,7 @@ const TRIES_MAX = 10;
 
 export class DurableDirectory {
   /** Users whose queues are being ended; one at a time. */
-  private line: Promise<unknown> = Promise.resolve();
+  private queue: Promise<unknown> = Promise.resolve();
 
   constructor(
     private readonly broker: Pick<Broker, 'capabilities' | 'durableSubscriptions'>,
@@ -62,7 +62,7 @@ export class DurableDirectory {
 
   /** Ends all of a user whose sessions have been ended; `hadSessions` if there were any here. */
   async revoke(user: string, hadSessions: boolean): Promise<DurableRevocation> {
-    const ending = this.inLine(user, TRIES_MAX, hadSessions);
+    const ending = this.enqueue(user, TRIES_MAX, hadSessions);
     const late = 'They are still being ended: list the durable subscriptions of this user later.';
     return withDeadline(ending, WAIT_MS, () => new Error(late)).catch((error: unknown) => ({
       ended: 0,
@@ -70,9 +70,9 @@ export class DurableDirectory {
     }));
   }
 
-  private inLine(user: string, tries: number, isAgain: boolean): Promise<DurableRevocation> {
-    const ending = this.line.then(() => this.endAll(user, tries, isAgain));
-    this.line = ending;
+  private enqueue(user: string, tries: number, isAgain: boolean): Promise<DurableRevocation> {
+    const ending = this.queue.then(() => this.endAll(user, tries, isAgain));
+    this.queue = ending;
     return ending;
   }
 
@@ -94,7 +94,7 @@ export class DurableDirectory {
   }
 
   private later(user: string, tries: number): void {
-    setTimeout(() => void this.inLine(user, tries, false), AGAIN_MS).unref();
+    setTimeout(() => void this.enqueue(user, tries, false), AGAIN_MS).unref();
   }
 }
 

@@ -1,7 +1,7 @@
 /** JSON web tokens: their keys, their place in a request, and the conditions that they must meet. */
 import { z } from 'zod';
 import { isForSecret, JWT_ALGORITHMS } from '../auth/jwt/jwt-algorithms.js';
-import { isLoopback } from '../net/loopback.js';
+import { isLoopback } from '../net/ip-address.js';
 import { DAY_MS, fileName, flag, KIB, whole } from './option-kinds.js';
 
 const ALGORITHM_RULE = `must be a list of ${JWT_ALGORITHMS.join(', ')}`;

@@ -1,7 +1,7 @@
 /** Authenticators that check a login and a passcode: against a list of users, at a service, or at RabbitMQ. */
 import { z } from 'zod';
 import { userList } from '../auth/logins/user-list.js';
-import { isLoopback } from '../net/loopback.js';
+import { isLoopback } from '../net/ip-address.js';
 import { DAY_MS, fileName, flag, KIB, MIB, whole } from './option-kinds.js';
 
 /** Options of the queue in `auth/bounded-line.ts`. */

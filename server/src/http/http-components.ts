@@ -17,7 +17,7 @@ import type { MemoryBudget } from '../load/memory-budget.js';
 import type { SessionLimits } from '../load/session-limits.js';
 import type { SharedPot } from '../load/shared-pot.js';
 import type { SharedPots } from '../load/shared-pots.js';
-import { isLoopback } from '../net/loopback.js';
+import { isLoopback } from '../net/ip-address.js';
 import type { Log } from '../process/log.js';
 import { Drain } from '../session/drain.js';
 import type { DrainOptions } from '../session/drain.js';

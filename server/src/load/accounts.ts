@@ -2,7 +2,7 @@
  * The accounts that the costs of clients count for: the user, if an authenticator has checked the login, otherwise the
  * client's address. Of an IPv6 address only the first 64 bits count.
  */
-import { isLoopback, networkOf } from '../net/loopback.js';
+import { isLoopback, networkOf } from '../net/ip-address.js';
 
 /**
  * Undefined for a client without an account. No share applies to it, only the bounds of the pots: many clients of this

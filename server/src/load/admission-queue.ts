@@ -5,8 +5,8 @@
  * long is rejected and may try again later. Networks take turns, and when the queue is full, the one with the most
  * clients loses its oldest, so that a flood of one network does not keep out the others.
  */
-import { FairLine } from '../net/fair-line.js';
-import { networkOf } from '../net/loopback.js';
+import { FairQueue } from '../net/fair-queue.js';
+import { networkOf } from '../net/ip-address.js';
 import { TurnBudget } from '../timing/turn-budget.js';
 import type { Load } from './load-meter.js';
 import type { RateLimit } from './rate-limiter.js';
@@ -43,10 +43,10 @@ const RETRY_MS = 50;
 
 export class AdmissionQueue {
   rejected = 0;
-  /** In the order of arrival, for the deadlines. */
+  /** All clients that wait, in the order of arrival, for the deadlines. */
   readonly #queue = new Set<Waiting>();
-  /** The same clients, for their turns. */
-  readonly #line = new FairLine<Waiting>();
+  /** The same clients, for the turns of their networks. */
+  readonly #turns = new FairQueue<Waiting>();
   #lastReason: Rejection = 'overloaded';
   #isInTurn = false;
   readonly #budget: TurnBudget;
@@ -80,13 +80,13 @@ export class AdmissionQueue {
     if (this.#queue.size >= this.options.waitingMax && !this.#makeRoom(network)) return this.#reject(client, reason);
     const waiting = { client, network, until: this.now() + this.options.waitMaxMs, reason };
     this.#queue.add(waiting);
-    this.#line.enter(waiting, network);
+    this.#turns.enter(waiting, network);
     this.#continueLater();
   }
 
   /** Rejects the oldest client of the network with the most, if `network` has at least two fewer. */
   #makeRoom(network: string): boolean {
-    const oldest = this.#line.surplusFor(network);
+    const oldest = this.#turns.surplusFor(network);
     if (!oldest) return false;
     this.#leave(oldest);
     this.#reject(oldest.client, oldest.reason);
@@ -95,7 +95,7 @@ export class AdmissionQueue {
 
   #leave(waiting: Waiting): void {
     this.#queue.delete(waiting);
-    this.#line.leave(waiting, waiting.network);
+    this.#turns.leave(waiting, waiting.network);
   }
 
   /** Rejects all waiting and all future clients. */
@@ -116,7 +116,7 @@ export class AdmissionQueue {
   get #rejectionNow(): Rejection {
     if (this.#isStopped) return 'shutting-down';
     if (this.load.isOverloaded) return 'overloaded';
-    return this.#isTooFast ? 'too-many-connects' : (this.#queue.size > 0 ? this.#lastReason : 'overloaded');
+    return this.#isTooFast ? 'too-many-connects' : this.#queue.size > 0 ? this.#lastReason : 'overloaded';
   }
 
   get #isTooFast(): boolean {
@@ -150,7 +150,7 @@ export class AdmissionQueue {
     for (let [oldest] = this.#queue; oldest !== undefined; [oldest] = this.#queue) {
       const isOverdue = this.now() >= oldest.until;
       if ((!isOverdue && !this.#isOpen) || !this.#hasTime()) return;
-      const next = isOverdue ? oldest : this.#line.next()!;
+      const next = isOverdue ? oldest : this.#turns.next()!;
       this.#leave(next);
       if (isOverdue) this.#reject(next.client, next.reason);
       else this.#admit(next.client);

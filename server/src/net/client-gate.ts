@@ -6,7 +6,8 @@
  * A client beyond the bound gets an answer, unless a waiting client makes room for it (`waiting-room`).
  */
 import type { Socket } from 'node:net';
-import { networkOf } from './loopback.js';
+import { networkOf } from './ip-address.js';
+import type { WaitingRoom } from './waiting-room.js';
 
 export interface ClientGateOptions {
   /** Maximum number of connections of clients; Infinity if the limit of the process is not known. */
@@ -20,16 +21,7 @@ export interface ClientGateOptions {
   onTurnedAway(address: string, limit: string): void;
 }
 
-/** Part of a `WaitingRoom`. */
-export interface GateRoom {
-  /** The option with `max`. */
-  readonly limit: string;
-  readonly max: number;
-  readonly size: number;
-  /** Number of clients that did not get a place, or lost it. */
-  readonly turnedAway: number;
-  makeRoom(network: string, onlyFair: boolean): boolean;
-}
+type GateRoom = Pick<WaitingRoom<unknown>, 'limit' | 'max' | 'size' | 'turnedAway' | 'makeRoom'>;
 
 /** For the metrics. */
 export interface GateLimit {

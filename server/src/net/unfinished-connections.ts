@@ -5,7 +5,7 @@
 import type { Server, Socket } from 'node:net';
 import { Server as TlsServer } from 'node:tls';
 import type { ClientGate } from './client-gate.js';
-import { networkOf } from './loopback.js';
+import { networkOf } from './ip-address.js';
 import { WaitingRoom } from './waiting-room.js';
 
 export interface UnfinishedOptions {

@@ -7,7 +7,7 @@
  * (after a restart, behind a proxy) does not displace its own clients before they could send anything, and silent
  * clients do not keep out their neighbours.
  */
-import { FairLine } from './fair-line.js';
+import { FairQueue } from './fair-queue.js';
 
 export interface WaitingRoomOptions<T> {
   /** The option with `max`. */
@@ -30,7 +30,7 @@ const PATIENCE_MS = 1_000;
 export class WaitingRoom<T> {
   /** Number of clients that did not get a place, or lost it. */
   turnedAway = 0;
-  private readonly line = new FairLine<Place<T>>();
+  private readonly queue = new FairQueue<Place<T>>();
   private readonly places = new Map<T, Place<T>>();
 
   constructor(private readonly options: WaitingRoomOptions<T>) {}
@@ -44,7 +44,7 @@ export class WaitingRoom<T> {
   }
 
   get size(): number {
-    return this.line.size;
+    return this.queue.size;
   }
 
   clients(): Iterable<T> {
@@ -59,13 +59,13 @@ export class WaitingRoom<T> {
     }
     const place = { client, network, since: this.now() };
     this.places.set(client, place);
-    this.line.enter(place, network);
+    this.queue.enter(place, network);
     return true;
   }
 
   /** Evicts a client for one of `network`; with `onlyFair` not for one of the largest. False if none may be evicted. */
   makeRoom(network: string, onlyFair = false): boolean {
-    const victim = this.line.surplusFor(network) ?? (onlyFair ? undefined : this.overdue);
+    const victim = this.queue.surplusFor(network) ?? (onlyFair ? undefined : this.overdue);
     if (!victim) return false;
     this.turnedAway++;
     this.leave(victim.client);
@@ -78,11 +78,11 @@ export class WaitingRoom<T> {
     const place = this.places.get(client);
     if (!place) return;
     this.places.delete(client);
-    this.line.leave(place, place.network);
+    this.queue.leave(place, place.network);
   }
 
   private get overdue(): Place<T> | undefined {
-    const oldest = this.line.oldestOfLargest;
+    const oldest = this.queue.oldestOfLargest;
     return oldest && this.now() - oldest.since >= PATIENCE_MS ? oldest : undefined;
   }
 

@@ -10,7 +10,7 @@ import type { MemoryHolder } from '../load/memory-budget.js';
 import { ReadThrottle } from '../load/read-throttle.js';
 import type { SessionLimits } from '../load/session-limits.js';
 import { SessionQuotas } from '../load/session-quotas.js';
-import { networkOf } from '../net/loopback.js';
+import { networkOf } from '../net/ip-address.js';
 import { WaitingRoom } from '../net/waiting-room.js';
 import { StompError } from '../stomp/errors.js';
 import type { Connection, Peer } from '../transports/connection.js';

@@ -4,7 +4,7 @@
  * the relay's address (DNS rebinding). A relay on loopback has no other protection than being unreachable, so it also
  * checks Host. Each check returns the sentence of the refusal, or undefined.
  */
-import { isLoopback } from '../net/loopback.js';
+import { isLoopback } from '../net/ip-address.js';
 
 /** `isEncrypted`: the request arrived over TLS that the relay terminates. */
 export type HeaderCheck = (headers: CheckedHeaders, isEncrypted?: boolean) => string | undefined;

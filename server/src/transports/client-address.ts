@@ -4,7 +4,7 @@
  * before it.
  */
 import { isIP } from 'node:net';
-import { unmapped } from '../net/loopback.js';
+import { unmapped } from '../net/ip-address.js';
 import { createProxyCheck } from '../net/trusted-proxies.js';
 
 /**

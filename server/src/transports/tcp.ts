@@ -12,7 +12,7 @@ import type { AddressInfo, Server, Socket } from 'node:net';
 import { createServer as createTlsServer } from 'node:tls';
 import type { AdmissionQueue, Rejection } from '../load/admission-queue.js';
 import type { ClientGate } from '../net/client-gate.js';
-import { unmapped } from '../net/loopback.js';
+import { unmapped } from '../net/ip-address.js';
 import { takenBytes } from '../net/taken-bytes.js';
 import type { TlsPort } from '../net/tls-port.js';
 import { NO_LISTENER } from './connection.js';

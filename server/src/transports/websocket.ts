@@ -11,7 +11,7 @@ import type { Duplex } from 'node:stream';
 import { WebSocketServer } from 'ws';
 import type { ServerOptions } from 'ws';
 import type { AdmissionQueue, Rejection } from '../load/admission-queue.js';
-import { isLoopback } from '../net/loopback.js';
+import { isLoopback } from '../net/ip-address.js';
 import { createHostCheck, createOriginCheck, LOOPBACK_ONLY } from './admission.js';
 import type { AllowedOrigins } from './admission.js';
 import { createClientAddress } from './client-address.js';

@@ -2,7 +2,7 @@
  * Authenticates users of RabbitMQ: the relay tries a client's login and passcode there. AMQP answers only yes or no.
  * The tags and permissions of the user are not available, so its claims are empty.
  */
-import { networkOf } from '../../net/loopback.js';
+import { networkOf } from '../../net/ip-address.js';
 import type { Authenticator, Credentials, Principal } from '../auth.js';
 import { LoginCache } from './login-cache.js';
 import { LoginQueue } from './login-queue.js';

@@ -4,7 +4,7 @@
  * a broken, slow or moved service admits no client, and the client may try again.
  */
 import { z } from 'zod';
-import { networkOf } from '../../net/loopback.js';
+import { networkOf } from '../../net/ip-address.js';
 import { AuthenticationError } from '../auth.js';
 import type { Authenticator, Credentials, Principal } from '../auth.js';
 import { authorizationsOf } from '../presented.js';

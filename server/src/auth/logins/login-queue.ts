@@ -3,7 +3,7 @@
  * Therefore a flood of logins uses a bounded number of threads and connections. The networks of the clients take turns,
  * so that a flood from one network does not lock out the others.
  */
-import { FairLine } from '../../net/fair-line.js';
+import { FairQueue } from '../../net/fair-queue.js';
 
 export interface LoginQueueOptions {
   /** Number of checks that run at a time, and number of checks that may wait. */
@@ -21,7 +21,7 @@ interface WaitingCheck {
 
 export class LoginQueue {
   private running = 0;
-  private readonly waiting = new FairLine<WaitingCheck>();
+  private readonly waiting = new FairQueue<WaitingCheck>();
 
   constructor(private readonly options: LoginQueueOptions) {}
 

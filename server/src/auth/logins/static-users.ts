@@ -7,7 +7,7 @@
  */
 import { createHmac, randomBytes } from 'node:crypto';
 import { parse as parseYaml } from 'yaml';
-import { networkOf } from '../../net/loopback.js';
+import { networkOf } from '../../net/ip-address.js';
 import { WatchedFile } from '../../net/watched-file.js';
 import type { Log } from '../../process/log.js';
 import type { Authenticator, Credentials, Principal } from '../auth.js';

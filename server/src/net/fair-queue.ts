@@ -1,9 +1,8 @@
 /**
- * Items that wait, by the network that they came from. Networks take turns, and when there is no room, the network with
- * the most loses its oldest item. So a flood from one network costs the others nothing. All operations take constant
- * time.
+ * A queue in which networks take turns. When it is full, its owner removes the oldest item of the network with the most.
+ * So a flood from one network costs the others nothing. All operations take constant time.
  */
-export class FairLine<T> {
+export class FairQueue<T> {
   size = 0;
   /** The items of each network, oldest first. The network whose turn is next is the first key. */
   readonly #networks = new Map<string, Set<T>>();

@@ -1,3 +1,5 @@
+/** IP addresses: loopback, IPv4 within IPv6, and the network of a client. */
+
 /** Undoes the mapping of IPv4 into IPv6, which listeners on `::` show. */
 export function unmapped(address: string): string {
   return address.startsWith('::ffff:') && address.includes('.') ? address.slice('::ffff:'.length) : address;
