@@ -17,8 +17,8 @@ import { layer } from './config/config-sources.js';
 import type { Environment, Flags, Layered } from './config/config-sources.js';
 import { http } from './config/http-options.js';
 import { listen, tcp, websocket } from './config/listen-options.js';
-import { availableMemory, fitParts, MEMORY_MIN_BYTES, memoryShare } from './config/memory-share.js';
-import type { MemoryShare } from './config/memory-share.js';
+import { availableMemory, fitParts, MEMORY_MIN_BYTES, memoryLimits } from './config/memory-limits.js';
+import type { MemoryLimits } from './config/memory-limits.js';
 import { exchangeName, KIB, MIB, TIMER_MAX_MS, whole } from './config/option-kinds.js';
 import { policy } from './config/policy-options.js';
 import { drain, loadShedding, log, workers, WORKERS_MAX } from './config/process-options.js';
@@ -77,7 +77,7 @@ export type Config = DeepReadonly<
   Omit<Parsed, 'websocket' | 'workers' | 'memoryMaxBytes'> & {
     websocket: Parsed['websocket'] & { maxPayloadBytes: number };
     workers: number;
-  } & MemoryShare
+  } & MemoryLimits
 >;
 
 /** The options that a file or a program gives. All are optional. */
@@ -144,10 +144,10 @@ function check(layered: Layered): Config {
     throw new ConfigError([delayBeyondStop(drain.readyDelayMs, stopTimeoutMs)]);
   if (workers !== 1 && broker.kind === 'memory') throw new ConfigError([workersWithoutRabbit(workers)]);
   const processes = workers === 'auto' ? Math.min(availableParallelism(), WORKERS_MAX) : workers;
-  const share = memoryShare(result.data.memoryMaxBytes, processes, availableMemory(process.constrainedMemory()));
+  const budget = memoryLimits(result.data.memoryMaxBytes, processes, availableMemory(process.constrainedMemory()));
   return freeze({
-    ...fitParts(result.data, share.memoryMaxBytes, (path) => layered.originOf(path) === 'default'),
-    ...share,
+    ...fitParts(result.data, budget.memoryMaxBytes, (path) => layered.originOf(path) === 'default'),
+    ...budget,
     websocket: { ...websocket, maxPayloadBytes },
     workers: processes,
   });

@@ -45,9 +45,9 @@ const GRACE_MS = 500;
 const RELEASE_MS = 250;
 /** A client that holds less is never held back or ended. */
 const SMALL_BYTES = 64 * 1024;
-/** Clients end at once this far above the bound, and reading resumes this far below it, as a share of the bound. */
+/** Clients end at once this far above the bound, and reading resumes this far below it, as a part of the bound. */
 const SLACK = 1 / 8;
-/** Above this share of its limit the heap is short; then clients may hold half of the limit. */
+/** Above this part of its limit the heap is short; then clients may hold half of the limit. */
 const HEAP_SHORT = 0.75;
 
 interface Claim {

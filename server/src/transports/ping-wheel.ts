@@ -11,7 +11,7 @@ export interface Pingable {
   /** Bytes that the peer's network has not taken. */
   readonly bufferedBytes: number;
   ping(): void;
-  terminate(): void;
+  cutOff(): void;
 }
 
 const SLOTS = 16;
@@ -67,7 +67,7 @@ export class PingWheel<T extends Pingable> {
       if (member.isPaused || member.bufferedBytes > PINGS_BYTES) {
         member.unansweredPings = 0;
       } else if (member.unansweredPings >= UNANSWERED_MAX) {
-        member.terminate();
+        member.cutOff();
       } else {
         member.unansweredPings++;
         member.ping();

@@ -124,13 +124,9 @@ export class WebSocketConnection implements Connection, Pingable {
     this.ws.ping();
   }
 
-  terminate(): void {
+  cutOff(): void {
     this.#isClosing = true;
     this.ws.terminate();
-  }
-
-  cutOff(): void {
-    this.terminate();
   }
 
   onLoggedIn(): void {

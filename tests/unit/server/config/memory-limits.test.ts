@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
-import { availableMemory, fitParts, memoryShare } from '../../../../server/src/config/memory-share.js';
+import { availableMemory, fitParts, memoryLimits } from '../../../../server/src/config/memory-limits.js';
 import { createConfig } from '../../../../server/src/config.js';
 
 const MIB = 1024 * 1024;
@@ -14,15 +14,15 @@ describe('the memory of the process', () => {
   });
 
   test('60 % of it is the budget, divided by the number of processes, and 85 % is dangerous', () => {
-    expect(memoryShare(undefined, 1, 1_000 * MIB)).toEqual({ memoryMaxBytes: 600 * MIB, processMaxBytes: 850 * MIB });
-    expect(memoryShare(undefined, 4, 1_000 * MIB)).toEqual({
+    expect(memoryLimits(undefined, 1, 1_000 * MIB)).toEqual({ memoryMaxBytes: 600 * MIB, processMaxBytes: 850 * MIB });
+    expect(memoryLimits(undefined, 4, 1_000 * MIB)).toEqual({
       memoryMaxBytes: 150 * MIB,
       processMaxBytes: 212.5 * MIB,
     });
   });
 
   test('a given budget is that of one process', () => {
-    expect(memoryShare(100 * MIB, 4, 1_000 * MIB).memoryMaxBytes).toBe(100 * MIB);
+    expect(memoryLimits(100 * MIB, 4, 1_000 * MIB).memoryMaxBytes).toBe(100 * MIB);
   });
 });
 

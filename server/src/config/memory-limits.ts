@@ -7,9 +7,9 @@ import { MIB } from './option-kinds.js';
 
 export const MEMORY_MIN_BYTES = 32 * MIB;
 
-/** The default budget, as a share of the memory. The rest is for Node itself, the network and garbage. */
+/** The default budget, as a part of the memory. The rest is for Node itself, the network and garbage. */
 const BUDGET = 0.6;
-/** At this share of the memory, the process is in danger. */
+/** At this part of the memory, the process is in danger. */
 const DANGER = 0.85;
 
 /** The parts of the budget that these limits have by default, at most. */
@@ -30,13 +30,13 @@ export function availableMemory(constrained: number, total = totalmem()): number
   return constrained > 0 && constrained < total ? constrained : total;
 }
 
-export interface MemoryShare {
+export interface MemoryLimits {
   readonly memoryMaxBytes: number;
   readonly processMaxBytes: number;
 }
 
-/** The share of one of `workers` processes. */
-export function memoryShare(given: number | undefined, workers: number, available: number): MemoryShare {
+/** The limits of one of `workers` processes. */
+export function memoryLimits(given: number | undefined, workers: number, available: number): MemoryLimits {
   const byDefault = Math.max(MEMORY_MIN_BYTES, Math.floor((BUDGET * available) / workers));
   return { memoryMaxBytes: given ?? byDefault, processMaxBytes: Math.floor((DANGER * available) / workers) };
 }
