@@ -1,4 +1,4 @@
-// Writes the tables of docs/limits.md and docs/configuration.md anew from the schema of the configuration. `npm run
+// Writes the tables of docs/limits.md and docs/configuration.md from the schema of the configuration. `npm run
 // docs:limits` builds the server first.
 import { readFileSync, writeFileSync } from 'node:fs';
 import { schema } from '../server/dist/config.js';

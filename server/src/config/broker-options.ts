@@ -164,8 +164,8 @@ export const rabbitmq = section({
   managementUrl: managementUrl
     .optional()
     .describe(
-      "Address of RabbitMQ's management API, with `user:pass@` if its login is another than that of `broker`. It lists durable " +
-        'subscriptions for the [admin API](admin.md) and for revocations. Without it they are not known.',
+      "Address of RabbitMQ's management API, with `user:pass@` if its login is another than that of `broker`. The relay lists durable " +
+        'subscriptions there, for the [admin API](admin.md) and for revocations. Without it, it cannot list them.',
     ),
   heartbeatSeconds: whole(10, 1, 3_600).describe('Interval in seconds of AMQP heart-beats.'),
 });

@@ -27,7 +27,7 @@ export const limits = section({
     .enum(['enforce', 'report'], { error: MODE_RULE })
     .default('enforce')
     .describe(
-      'Effect of the limits that are new in this version, shares included: `enforce` refuses, `report` logs and counts what they would refuse. See [limits](limits.md#a-dry-run).',
+      'Effect of the shares of users and addresses, and of the newer limits on queues, subscriptions and sessions: `enforce` refuses, `report` only logs and counts what they would refuse. See [limits](limits.md#a-dry-run).',
     ),
   /** A token in `passcode` can be long; everything else is small. */
   beforeLogin: frameLimits({ headers: 64, lineBytes: 16 * KIB, headersBytes: 32 * KIB, bodyBytes: KIB }),
@@ -63,7 +63,7 @@ export const shares = section({
     .array(z.string({ error: EXEMPT_RULE }).min(1, { error: EXEMPT_RULE }), { error: EXEMPT_RULE })
     .default([])
     .describe(
-      'Names of users without a share, such as back ends: a login often stands for an application and all its users. Of everything that users share, others have at most a quarter while more than half is in use. An authenticator must have checked the login.',
+      'Names of users without a [share](limits.md#shares), such as back ends: a login often stands for an application and all its users. Every other user has at most a quarter of what all users share, such as queues, while more than half is in use. The names hold only where an authenticator checks logins.',
     ),
 });
 
@@ -81,7 +81,7 @@ export const session = section({
     graceFactor: number(2, 1, 10).describe('Number of heart-beat intervals that a client may be silent.'),
   }),
   frameTimeoutMs: whole(30_000, 100, DAY_MS).describe(
-    'Time limit in ms for the rest of a frame that a client has begun. The time starts again, twice in it, when the frame has grown by a sixteenth of what has arrived.',
+    'Time limit in ms for a frame that a client has begun and that does not grow. The relay looks twice in this time: the frame must have grown by a sixteenth of what had arrived, or be complete.',
   ),
   inboxMaxBytes: whole(MIB, 16 * KIB, 256 * MIB).describe(
     'Maximum size in bytes of the input that was read from a client and is not yet handled.',
