@@ -97,7 +97,7 @@ describe.each(BROKERS)('one subscriber of many stops reading (%s)', (kind) => {
     for (let i = 0; i < 10; i++) await publisher.send();
     frozen.resume();
     const error = await frozen.expectError({ code: 'slow-consumer' });
-    expect(error.body.toString()).toMatch(/bytes wait for this client, more than outboxMaxBytes \(1048576\)/);
+    expect(error.body.toString()).toMatch(/bytes wait for this client, more than session.outboxMaxBytes \(1048576\)/);
     await frozen.expectClose(4409);
     const numbers = frozen.received().map(numberOf);
     expect(numbers).toEqual(numbers.map((_, index) => index + 1));

@@ -5,6 +5,6 @@ export function answeredInTime<T>(answer: T | Promise<T>, connectTimeoutMs: numb
   return withDeadline(
     answer,
     connectTimeoutMs,
-    () => new Error(`no answer within connectTimeoutMs (${connectTimeoutMs} ms)`),
+    () => new Error(`no answer within session.connectTimeoutMs (${connectTimeoutMs} ms)`),
   );
 }

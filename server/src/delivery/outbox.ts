@@ -106,7 +106,7 @@ export class Outbox implements BacklogOwner {
     const waited = this.connection.bufferedBytes - bytes;
     if (waited <= unreadMaxBytes(outboxMaxBytes, this.largestBytes)) return this.watch(bytes);
     this.tooSlow(
-      `${waited} bytes wait for this client, more than outboxMaxBytes (${outboxMaxBytes}) and than ${LARGEST_COUNT} of ` +
+      `${waited} bytes wait for this client, more than session.outboxMaxBytes (${outboxMaxBytes}) and than ${LARGEST_COUNT} of ` +
         'its largest messages: read faster, subscribe to less, or use a queue with an ack mode and prefetch-count.',
     );
   }
@@ -143,7 +143,7 @@ export class Outbox implements BacklogOwner {
       if (this.connection.bufferedBytes === 0) return this.onDrain();
       if (this.connection.sentBytes > sentBefore) return this.watch(0);
       this.tooSlow(
-        `This client has read nothing for outboxStallMs (${this.options.outboxStallMs} ms) while ` +
+        `This client has read nothing for session.outboxStallMs (${this.options.outboxStallMs} ms) while ` +
           `${this.connection.bufferedBytes} bytes wait for it.`,
       );
     });

@@ -65,7 +65,7 @@ export class Subscriptions {
     if (this.byKey.size >= subscriptionsMax) {
       throw new StompError(
         'too-many-subscriptions',
-        `A session has at most subscriptionsMax (${subscriptionsMax}) subscriptions: UNSUBSCRIBE one, or use a pattern.`,
+        `A session has at most session.subscriptionsMax (${subscriptionsMax}) subscriptions: UNSUBSCRIBE one, or use a pattern.`,
       );
     }
     if (isPattern(destination)) this.refuseManyPatterns();

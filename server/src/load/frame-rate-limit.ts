@@ -34,7 +34,7 @@ export class FrameRateLimit {
       const { framesPerSecondMax } = this.options;
       throw new StompError(
         'too-many-frames',
-        `The client sent more frames than framesPerSecondMax (${framesPerSecondMax} a second) allows: connect again and send fewer.`,
+        `The client sent more frames than session.framesPerSecondMax (${framesPerSecondMax} a second) allows: connect again and send fewer.`,
       );
     }
     this.rateLimit.count();

@@ -25,7 +25,7 @@ export class SessionDeadlines implements HeartBeatListener {
   constructor(private readonly host: DeadlinesHost) {
     const { timers, options } = host.context;
     this.connectTimer = timers.schedule(options.connectTimeoutMs, () => {
-      const sentence = `No CONNECT came within connectTimeoutMs (${options.connectTimeoutMs} ms).`;
+      const sentence = `No CONNECT came within session.connectTimeoutMs (${options.connectTimeoutMs} ms).`;
       host.fail(new StompError('connect-timeout', sentence));
     });
   }

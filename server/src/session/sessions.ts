@@ -33,7 +33,7 @@ export interface SessionsOptions {
 const NEWCOMERS_LIMIT = 'limits.sessionsBeforeLoginMax';
 const TRY_AGAIN_LATER = {
   overloaded: 'The relay is overloaded and accepts no new sessions at the moment: try again later.',
-  'too-many-connects': 'More new sessions arrive than connectsPerSecondMax allows: try again later.',
+  'too-many-connects': 'More new sessions arrive than limits.connectsPerSecondMax allows: try again later.',
 } as const;
 
 export class Sessions implements SessionOwner, SessionSource {
@@ -107,7 +107,7 @@ export class Sessions implements SessionOwner, SessionSource {
     if (refusal !== undefined) return new StompError('too-many-address-sessions', refusal);
     if (this.newcomers.enter(session, network)) return undefined;
     this.quotas.release(session);
-    const sentence = `sessionsBeforeLoginMax (${sessionsBeforeLoginMax}) sessions have not logged in yet: try again later.`;
+    const sentence = `limits.sessionsBeforeLoginMax (${sessionsBeforeLoginMax}) sessions have not logged in yet: try again later.`;
     return new StompError('too-many-sessions', sentence);
   }
 

@@ -29,7 +29,7 @@ export class TempQueues {
     if (this.byName.size >= this.max) {
       throw new StompError(
         'too-many-subscriptions',
-        `A session has at most subscriptionsMax (${this.max}) temporary queues: use one for all requests, and correlation-id.`,
+        `A session has at most session.subscriptionsMax (${this.max}) temporary queues: use one for all requests, and correlation-id.`,
       );
     }
     const opening = this.openChannel()

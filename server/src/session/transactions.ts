@@ -56,14 +56,14 @@ export class Transaction {
     if (this.count > transactionMaxCount || this.bytes > transactionMaxBytes) {
       throw new StompError(
         'transaction-too-large',
-        `Transaction "${this.id}" exceeds transactionMaxCount (${transactionMaxCount} frames) or ` +
-          `transactionMaxBytes (${transactionMaxBytes}): commit in smaller parts.`,
+        `Transaction "${this.id}" exceeds session.transactionMaxCount (${transactionMaxCount} frames) or ` +
+          `session.transactionMaxBytes (${transactionMaxBytes}): commit in smaller parts.`,
       );
     }
     if (this.all.heldBytes > transactionsMaxBytes) {
       throw new StompError(
         'transaction-too-large',
-        `The open transactions of this session exceed transactionsMaxBytes (${transactionsMaxBytes}) together: COMMIT or ` +
+        `The open transactions of this session exceed session.transactionsMaxBytes (${transactionsMaxBytes}) together: COMMIT or ` +
           'ABORT one before you add to another.',
       );
     }
@@ -85,7 +85,7 @@ export class Transactions {
     if (this.open.size >= this.options.transactionsMax) {
       throw new StompError(
         'too-many-transactions',
-        `A session has at most transactionsMax (${this.options.transactionsMax}) open transactions: COMMIT or ABORT one.`,
+        `A session has at most session.transactionsMax (${this.options.transactionsMax}) open transactions: COMMIT or ABORT one.`,
       );
     }
     this.open.set(id, new Transaction(id, this.options, this));

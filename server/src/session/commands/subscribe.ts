@@ -76,7 +76,7 @@ function checkId(id: string | undefined, session: CommandSession): void {
   const { subscriptionIdMaxBytes: maxBytes } = session.context.options;
   const bytes = Buffer.byteLength(id ?? '');
   if (bytes > maxBytes) {
-    const sentence = `The subscription id has ${bytes} bytes: at most subscriptionIdMaxBytes (${maxBytes}) are allowed.`;
+    const sentence = `The subscription id has ${bytes} bytes: at most session.subscriptionIdMaxBytes (${maxBytes}) are allowed.`;
     throw new StompError('invalid-header', sentence);
   }
   if (id?.startsWith('/temp-queue/')) {

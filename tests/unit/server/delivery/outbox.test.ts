@@ -40,7 +40,7 @@ describe('Outbox', () => {
     expect(verdicts).toEqual([]);
     await tick();
     expect(verdicts).toHaveLength(1);
-    expect(verdicts[0]).toContain('1100 bytes wait for this client, more than outboxMaxBytes (1000)');
+    expect(verdicts[0]).toContain('1100 bytes wait for this client, more than session.outboxMaxBytes (1000)');
   });
 
   test('one message above the limit ends no session, nor do a few in a row', async () => {
@@ -93,7 +93,7 @@ describe('Outbox', () => {
     jest.advanceTimersByTime(101);
     await tick();
     expect(verdicts).toHaveLength(1);
-    expect(verdicts[0]).toContain('nothing for outboxStallMs (5000 ms) while 10 bytes');
+    expect(verdicts[0]).toContain('nothing for session.outboxStallMs (5000 ms) while 10 bytes');
     expect(timers.size).toBe(0);
   });
 

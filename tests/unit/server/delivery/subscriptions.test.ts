@@ -26,7 +26,7 @@ describe('Subscriptions', () => {
     subscriptions.take('a');
     subscriptions.reserve('a', topic('a'));
     subscriptions.reserve('b', topic('b'));
-    expect(() => subscriptions.reserve('c', topic('c'))).toThrow('at most subscriptionsMax (2) subscriptions');
+    expect(() => subscriptions.reserve('c', topic('c'))).toThrow('at most session.subscriptionsMax (2) subscriptions');
     expect(subscriptions.size).toBe(2);
   });
 

@@ -67,7 +67,7 @@ describe('TempQueues', () => {
   test('bounds the number of queues', async () => {
     await queues.address(named('a'));
     await queues.address(named('b'));
-    expect(() => queues.address(named('c'))).toThrow('at most subscriptionsMax (2) temporary queues');
+    expect(() => queues.address(named('c'))).toThrow('at most session.subscriptionsMax (2) temporary queues');
   });
 
   test('delivers replies with the name of the queue as their subscription', async () => {

@@ -106,7 +106,7 @@ export class PublishGate {
     const why = this.load.obstacle ?? `has not confirmed earlier messages of this channel (${limits})`;
     return new BrokerError(
       'broker-unavailable',
-      `RabbitMQ ${why}; waited publishTimeoutMs (${publishTimeoutMs} ms). The message was not sent: try again later.`,
+      `RabbitMQ ${why}; waited rabbitmq.publishTimeoutMs (${publishTimeoutMs} ms). The message was not sent: try again later.`,
     );
   }
 }

@@ -176,7 +176,7 @@ describe('the authenticator', () => {
     await pass(1_100);
     expect(client.summary).toEqual(['ERROR authentication-unavailable']);
     expect(harness.warned).toMatchObject([
-      { details: { err: { message: 'no answer within connectTimeoutMs (10000 ms)' } } },
+      { details: { err: { message: 'no answer within session.connectTimeoutMs (10000 ms)' } } },
     ]);
     answer.grant(ANN);
     await tick();

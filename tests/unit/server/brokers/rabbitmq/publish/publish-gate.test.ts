@@ -86,7 +86,9 @@ describe('PublishGate', () => {
     await jest.advanceTimersByTimeAsync(1);
     expect(passed).toEqual(['a broker-unavailable']);
     expect(gate.waiting).toBe(0);
-    const late = expect(gate.pass(1)).rejects.toThrow(/RabbitMQ is unreachable; waited publishTimeoutMs \(1000 ms\)/);
+    const late = expect(gate.pass(1)).rejects.toThrow(
+      /RabbitMQ is unreachable; waited rabbitmq.publishTimeoutMs \(1000 ms\)/,
+    );
     await jest.advanceTimersByTimeAsync(1_000);
     await late;
   });
