@@ -21,6 +21,13 @@ export interface PendingClient {
 
 export type Rejection = 'overloaded' | 'too-many-connects' | 'shutting-down';
 
+/** The sentences for rejected clients. */
+export const REJECTIONS: Readonly<Record<Rejection, string>> = {
+  overloaded: 'The relay is overloaded and accepts no new sessions at the moment: try again later.',
+  'too-many-connects': 'More new sessions arrive than limits.connectsPerSecondMax allows: try again later.',
+  'shutting-down': 'The relay is shutting down: try again in a moment.',
+};
+
 export interface AdmissionOptions {
   /** Maximum wait of a client. */
   readonly waitMaxMs: number;

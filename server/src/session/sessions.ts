@@ -3,6 +3,7 @@
  * (`drain.ts`).
  */
 import type { Principal } from '../auth/auth.js';
+import { REJECTIONS } from '../load/admission-queue.js';
 import type { Rejection } from '../load/admission-queue.js';
 import { FrameScheduler } from '../load/frame-scheduler.js';
 import { MEMORY_FULL } from '../load/memory-budget.js';
@@ -31,10 +32,6 @@ export interface SessionsOptions {
 }
 
 const NEWCOMERS_LIMIT = 'limits.sessionsBeforeLoginMax';
-const TRY_AGAIN_LATER = {
-  overloaded: 'The relay is overloaded and accepts no new sessions at the moment: try again later.',
-  'too-many-connects': 'More new sessions arrive than limits.connectsPerSecondMax allows: try again later.',
-} as const;
 
 export class Sessions implements SessionOwner, SessionSource {
   readonly scheduler: FrameScheduler;
@@ -130,7 +127,7 @@ export class Sessions implements SessionOwner, SessionSource {
   readonly reject = (connection: Connection, peer: Peer, reason: Rejection): void => {
     const session = this.create(connection, peer);
     if (reason === 'shutting-down') return session.end(reason);
-    session.fail(new StompError(reason, TRY_AGAIN_LATER[reason]));
+    session.fail(new StompError(reason, REJECTIONS[reason]));
   };
 
   private create(connection: Connection, peer: Peer): Session {

@@ -10,7 +10,8 @@ import { STATUS_CODES } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { WebSocketServer } from 'ws';
 import type { ServerOptions } from 'ws';
-import type { AdmissionQueue, Rejection } from '../load/admission-queue.js';
+import { REJECTIONS } from '../load/admission-queue.js';
+import type { AdmissionQueue } from '../load/admission-queue.js';
 import { isLoopback } from '../net/ip-address.js';
 import { createHostCheck, createOriginCheck, LOOPBACK_ONLY } from './admission.js';
 import type { AllowedOrigins } from './admission.js';
@@ -72,11 +73,6 @@ const KEPT_HEADERS = [
   'x-forwarded-for',
 ] as const;
 
-const TRY_AGAIN: Readonly<Record<Rejection, string>> = {
-  overloaded: 'The relay is overloaded and accepts no new sessions at the moment. Connect again later.',
-  'too-many-connects': 'More new sessions arrive than connectsPerSecondMax allows. Connect again later.',
-  'shutting-down': 'The relay is shutting down. Connect again in a moment.',
-};
 /** Bounds of the random Retry-After of a 503, so that many clients do not return in the same second. */
 const RETRY_AFTER_MIN_S = 2;
 const RETRY_AFTER_MAX_S = 10;
@@ -115,7 +111,7 @@ export function createWebSocketTransport(
         socket.off('error', onError);
         upgrade(request, socket, head);
       },
-      reject: (reason) => answer(socket, 503, TRY_AGAIN[reason]),
+      reject: (reason) => answer(socket, 503, REJECTIONS[reason]),
     });
   }
 
@@ -140,7 +136,7 @@ export function createWebSocketTransport(
         checkReach(request) ??
         checkHost(request.headers) ??
         checkOrigin(request.headers, 'encrypted' in request.socket);
-      if (isClosing) refuse(request, socket, 503, TRY_AGAIN['shutting-down']);
+      if (isClosing) refuse(request, socket, 503, REJECTIONS['shutting-down']);
       else if (refusal !== undefined) refuse(request, socket, 403, refusal);
       else if (hasBody(request)) refuse(request, socket, 400, 'The request of a WebSocket handshake has no body.');
       else arrive(request, socket, head);
