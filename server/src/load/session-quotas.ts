@@ -26,7 +26,7 @@ export class SessionQuotas {
   /** Counts `holder`, or returns the sentence of the refusal. Each anonymous client is a separate user. */
   takeUser(holder: object, { name, anonymous }: { name: string; anonymous: boolean }): string | undefined {
     if (anonymous || this.users.take(holder, name)) return undefined;
-    return this.refusal('This user', this.limits.user);
+    return this.refusal('Your user', this.limits.user);
   }
 
   /** As `takeUser`. Loopback and proxies have no account, because many clients share such an address. */

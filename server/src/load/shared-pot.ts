@@ -126,7 +126,7 @@ export class SharedPot implements WatchedLimit {
     if (bound === 'pot') return `All ${things} that ${limit} (${max}) allows are in use: ${wayOut}.`;
     const whose = account?.startsWith('address:') ? 'Your address' : 'Your user';
     return (
-      `${whose} has its share of the ${things} that ${limit} (${max}) allows: a quarter (${this.shareMax}), while more than ` +
+      `${whose} has its share of the ${things} that ${limit} (${max}) allows, a quarter (${this.shareMax}) while more than ` +
       `half are in use: ${wayOut}. The option shares.exempt names users without a share.`
     );
   }

@@ -17,7 +17,7 @@ describe('SessionQuotas', () => {
       undefined,
     ]);
     expect(quotas.takeUser({}, alice)).toBe(
-      'This user has limits.sessionsPerUserMax (1) sessions already: close one, or try again later.',
+      'Your user has limits.sessionsPerUserMax (1) sessions already: close one, or try again later.',
     );
     expect(quotas.takeAddress({}, 'address:192.0.2.1')).toBe(
       'Your address has limits.sessionsPerAddressMax (1) sessions already: close one, or try again later.',

@@ -69,7 +69,7 @@ describe('a shared pot', () => {
     const pot = potOf();
     takeAll(pot, 'user:a', 50);
     expect(pot.take('user:a')?.sentence).toBe(
-      'Your user has its share of the queues that memory.queuesMax (100) allows: a quarter (25), while more than half are ' +
+      'Your user has its share of the queues that memory.queuesMax (100) allows, a quarter (25) while more than half are ' +
         'in use: delete some. The option shares.exempt names users without a share.',
     );
     takeAll(pot, undefined, 50);
