@@ -5,8 +5,8 @@
  * long is rejected and may try again later. Networks take turns, and when the queue is full, the one with the most
  * clients loses its oldest, so that a flood of one network does not keep out the others.
  */
-import { FairQueue } from '../net/fair-queue.js';
 import { networkOf } from '../net/ip-address.js';
+import { FairQueue } from '../timing/fair-queue.js';
 import { TurnBudget } from '../timing/turn-budget.js';
 import type { Load } from './load-meter.js';
 import type { RateLimit } from './rate-limiter.js';

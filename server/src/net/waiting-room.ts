@@ -7,7 +7,7 @@
  * (after a restart, behind a proxy) does not displace its own clients before they could send anything, and silent
  * clients do not keep out their neighbours.
  */
-import { FairQueue } from './fair-queue.js';
+import { FairQueue } from '../timing/fair-queue.js';
 
 export interface WaitingRoomOptions<T> {
   /** The option with `max`. */

@@ -6,11 +6,11 @@
  */
 import type { Channel, ChannelModel } from 'amqplib';
 import type { Account } from '../../../load/accounts.js';
+import { FairQueue } from '../../../timing/fair-queue.js';
 import { BrokerError } from '../../broker.js';
 import type { RabbitMqOptions } from '../rabbitmq-options.js';
 import { AmqpConnection } from './amqp-connection.js';
 import { replyCode } from './amqp-errors.js';
-import { FairQueue } from './fair-queue.js';
 import { closeChannel } from './recovering-channel.js';
 import { answeredWithin } from './wait-deadline.js';
 
@@ -64,7 +64,7 @@ export class ScratchChannels {
 
   private async take<T>(request: Request<T>, account: Account): Promise<T> {
     if (this.busy < SCRATCH_CHANNELS_MAX) this.busy++;
-    else await new Promise<void>((resolve) => this.waiting.add(account, resolve));
+    else await new Promise<void>((resolve) => this.waiting.enter(resolve, account ?? ''));
     try {
       for (;;) {
         const answer = await this.use(request);

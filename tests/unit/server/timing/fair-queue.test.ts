@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
-import { FairQueue } from '../../../../server/src/net/fair-queue.js';
+import { FairQueue } from '../../../../server/src/timing/fair-queue.js';
 
 function queueOf(...entries: string[]): FairQueue<string> {
   const queue = new FairQueue<string>();
@@ -9,22 +9,17 @@ function queueOf(...entries: string[]): FairQueue<string> {
 }
 
 describe('a fair queue', () => {
-  test('gives the networks turns, each with its oldest item first', () => {
+  test('gives the sources turns, each with its oldest item first', () => {
     const queue = queueOf('a1', 'a2', 'a3', 'b1', 'c1', 'c2');
     const order = Array.from({ length: 7 }, () => queue.next());
     expect(order).toEqual(['a1', 'b1', 'c1', 'a2', 'c2', 'a3', undefined]);
     expect(queue.size).toBe(0);
   });
 
-  test('offers the oldest item of the network with the most, if the other has two fewer', () => {
+  test('offers the oldest item of the source with the most, if the other has two fewer', () => {
     const queue = queueOf('b1', 'a1', 'a2', 'a3', 'c1', 'c2');
     expect(queue.oldestOfLargest).toBe('a1');
-    expect(['a', 'b', 'c', 'd'].map((network) => queue.surplusFor(network))).toEqual([
-      undefined,
-      'a1',
-      undefined,
-      'a1',
-    ]);
+    expect(['a', 'b', 'c', 'd'].map((source) => queue.surplusFor(source))).toEqual([undefined, 'a1', undefined, 'a1']);
     expect(queueOf('a1', 'b1').surplusFor('c')).toBeUndefined();
   });
 
@@ -35,20 +30,20 @@ describe('a fair queue', () => {
     expect(queue.size).toBe(2);
   });
 
-  test('knows the largest network after any changes', () => {
-    const step = fc.record({ network: fc.constantFrom('a', 'b', 'c', 'd'), enters: fc.boolean() });
+  test('knows the largest source after any changes', () => {
+    const step = fc.record({ source: fc.constantFrom('a', 'b', 'c', 'd'), enters: fc.boolean() });
     fc.assert(
       fc.property(fc.array(step, { maxLength: 60 }), (steps) => {
         const queue = new FairQueue<string>();
         const model = new Map<string, string[]>();
-        steps.forEach(({ network, enters }, index) => {
-          const items = model.get(network) ?? [];
-          model.set(network, items);
+        steps.forEach(({ source, enters }, index) => {
+          const items = model.get(source) ?? [];
+          model.set(source, items);
           if (enters) {
-            items.push(`${network}${index}`);
-            queue.enter(`${network}${index}`, network);
+            items.push(`${source}${index}`);
+            queue.enter(`${source}${index}`, source);
           } else if (items.length > 0) {
-            queue.leave(items.shift()!, network);
+            queue.leave(items.shift()!, source);
           }
           const most = Math.max(...[...model.values()].map(({ length }) => length));
           const oldest = [...model.values()].filter(({ length }) => length === most).map(([first]) => first);
