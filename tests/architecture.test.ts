@@ -67,7 +67,8 @@ const SERVER: Readonly<Record<string, Rule>> = {
     types: ['brokers/broker', 'config', 'delivery', 'session'],
     packages: ['express', 'lru-cache'],
   },
-  'admin/metrics': { ours: [], packages: ['prom-client'] },
+  'admin/metrics': { ours: ['admin/limit-metrics'], packages: ['prom-client'] },
+  'admin/limit-metrics': { ours: [], packages: ['prom-client'] },
   workers: {
     ours: ['admin', 'load/descriptor-plan', 'process', 'relay'],
     types: ['config'],

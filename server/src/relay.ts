@@ -204,7 +204,7 @@ class ComposedRelay implements Relay {
     const { sessions, counters, http, broker, load, memory, admissionQueue, pots, gate } = this.components;
     const connections = () => this.listeners.connections;
     const limits = { all: () => [...pots.all(), ...gate.limits()] };
-    const sources = { counters, http, load, memory, admissionQueue, broker, pots: limits, droppedLogLines };
+    const sources = { counters, http, load, memory, admissionQueue, broker, limits, droppedLogLines };
     return createMetrics({ sessions: () => sessions.size, connections, ...sources });
   }
 }

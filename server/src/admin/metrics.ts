@@ -5,6 +5,8 @@
 import { performance } from 'node:perf_hooks';
 import { collectDefaultMetrics, Counter, Gauge, Registry } from 'prom-client';
 import type { Aggregator } from 'prom-client';
+import { addLimitMetrics } from './limit-metrics.js';
+import type { MeasuredLimits } from './limit-metrics.js';
 
 /** Current values; counters never decrease. */
 export interface MetricSources {
@@ -44,19 +46,8 @@ export interface MetricSources {
     readonly isUp: boolean;
     readonly gauges?: { readonly unconfirmed: number; readonly pendingBindings: number } | undefined;
   };
-  readonly pots: { all(): readonly MeasuredLimit[] };
+  readonly limits: MeasuredLimits;
   droppedLogLines(): number;
-}
-
-/** A limit of the whole relay, by the name of its option. */
-export interface MeasuredLimit {
-  readonly limit: string;
-  readonly used: number;
-  readonly allowed: number;
-  /** By bound: `pot` or `share`. */
-  readonly refused: Readonly<Record<string, number | undefined>>;
-  /** Of the account that uses most, and what it may use while more than half is in use. */
-  readonly share?: { readonly used: number; readonly allowed: number } | undefined;
 }
 
 export interface Metrics {
@@ -122,20 +113,13 @@ export function createMetrics(sources: MetricSources): Metrics {
       for (const [transport, count] of Object.entries(sources.connections())) this.set({ transport }, count);
     },
   });
-  counters('frames_received', 'STOMP frames from clients', 'command', () => sources.counters.framesIn);
-  counters('errors', 'ERROR frames sent', 'code', () => sources.counters.errors);
-  counter('messages_delivered', 'MESSAGE frames written to clients', () => sources.counters.messagesOut);
-  counter('delivered_bytes', 'Bytes of MESSAGE frames written to clients', () => sources.counters.messageBytesOut);
-  counter('received_bytes', 'Bytes of STOMP read from clients', () => sources.counters.bytesIn);
-  const unknownHelp = 'UNSUBSCRIBE frames for unknown subscriptions';
-  counter('unknown_unsubscribes', unknownHelp, () => sources.counters.unknownUnsubscribes);
-  gauge('sends_waiting_bytes', 'Bytes of SENDs that wait for the broker', () => sources.counters.sendBytesWaiting);
+  addFrameMetrics(sources, gauge, counter, counters);
   addMissedMetrics(sources, gauge, counter, counters);
   addHttpMetrics(sources, gauge, counter, counters);
   addLoadMetrics(sources, gauge, counter);
   addMemoryMetrics(sources, gauge, counter);
   addBrokerMetrics(sources, gauge);
-  addLimitMetrics(sources, registry);
+  addLimitMetrics(sources.limits, registry);
   counter(...DROPPED_LOG_LINES, () => sources.droppedLogLines());
 
   return {
@@ -157,6 +141,17 @@ type AddCounters = (
   read: () => Readonly<Record<string, number | undefined>>,
 ) => void;
 
+function addFrameMetrics(sources: MetricSources, gauge: AddGauge, counter: AddCounter, counters: AddCounters): void {
+  counters('frames_received', 'STOMP frames from clients', 'command', () => sources.counters.framesIn);
+  counters('errors', 'ERROR frames sent', 'code', () => sources.counters.errors);
+  counter('messages_delivered', 'MESSAGE frames written to clients', () => sources.counters.messagesOut);
+  counter('delivered_bytes', 'Bytes of MESSAGE frames written to clients', () => sources.counters.messageBytesOut);
+  counter('received_bytes', 'Bytes of STOMP read from clients', () => sources.counters.bytesIn);
+  const unknownHelp = 'UNSUBSCRIBE frames for unknown subscriptions';
+  counter('unknown_unsubscribes', unknownHelp, () => sources.counters.unknownUnsubscribes);
+  gauge('sends_waiting_bytes', 'Bytes of SENDs that wait for the broker', () => sources.counters.sendBytesWaiting);
+}
+
 /** Messages that clients did not get. */
 function addMissedMetrics(sources: MetricSources, gauge: AddGauge, counter: AddCounter, counters: AddCounters): void {
   counter(
@@ -169,45 +164,6 @@ function addMissedMetrics(sources: MetricSources, gauge: AddGauge, counter: AddC
   const tooLargeHelp = 'Messages above session.messageMaxBytes, counted for each subscription that missed one';
   counter('messages_too_large', tooLargeHelp, () => sources.counters.messagesTooLarge);
   gauge('laggards', 'Sessions with waiting messages that may be dropped', () => sources.counters.slowMembers);
-}
-
-function addLimitMetrics({ pots }: MetricSources, registry: Registry): void {
-  const gauge = (
-    name: string,
-    help: string,
-    read: (limit: MeasuredLimit) => number | undefined,
-    aggregator: Aggregator,
-  ) =>
-    void new Gauge({
-      aggregator,
-      name: `stomp_relay_limit_${name}`,
-      help,
-      labelNames: ['limit'],
-      registers: [registry],
-      collect() {
-        for (const each of pots.all()) {
-          const value = read(each);
-          if (value !== undefined) this.set({ limit: each.limit }, value);
-        }
-      },
-    });
-  gauge('used', 'Part of a limit that is in use', ({ used }) => used, 'sum');
-  gauge('allowed', 'Value of a limit', ({ allowed }) => allowed, 'sum');
-  gauge('share_used', 'Part of a limit that the account with most of it uses', ({ share }) => share?.used, 'max');
-  const shareHelp = 'Part of a limit that one account can use while more than half is in use';
-  gauge('share_allowed', shareHelp, ({ share }) => share?.allowed, 'max');
-  new Counter({
-    name: 'stomp_relay_limit_refused_total',
-    help: 'Refusals by a limit (bound: pot) or by a share of it; with limits.mode report also what would be refused',
-    labelNames: ['limit', 'bound'],
-    registers: [registry],
-    collect() {
-      this.reset();
-      for (const { limit, refused } of pots.all()) {
-        for (const [bound, count = 0] of Object.entries(refused)) this.inc({ limit, bound }, count);
-      }
-    },
-  });
 }
 
 function addBrokerMetrics({ broker }: MetricSources, gauge: AddGauge): void {

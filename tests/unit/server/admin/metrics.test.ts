@@ -24,7 +24,7 @@ function sources() {
     memory: { usedBytes: () => 500, maxBytes: 1_000, paused: 3, pauses: 5, endings: 2 },
     admissionQueue: { waiting: 4, rejected: 6 },
     broker: { isUp: true, gauges: { unconfirmed: 5, pendingBindings: 2 } },
-    pots: {
+    limits: {
       all: () => [
         {
           limit: 'memory.queuesMax',

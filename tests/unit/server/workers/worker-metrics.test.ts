@@ -24,7 +24,7 @@ function worker(sessions: number, messagesOut: number, isUp = true, lagMs = 0) {
     memory: { usedBytes: () => 500, maxBytes: 1_000, paused: 3, pauses: 5, endings: 2 },
     admissionQueue: { waiting: sessions, rejected: 1 },
     broker: { isUp },
-    pots: {
+    limits: {
       all: () => [
         {
           limit: 'sessionsMax',
