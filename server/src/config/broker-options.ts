@@ -51,7 +51,7 @@ export const queues = section({
       'Highest `x-max-priority` that a client may request for a queue; 0 allows none.',
     ),
     deadLetterQueuesMax: whole(16, 0, 10_000).describe(
-      'Maximum number of queues with `x-dead-letter-exchange` that one account declares on a relay with RabbitMQ; 0 allows none. The account is the user, or the address where no login is checked. Clients without an account ([shares](limits.md#shares)) count together. A chain of K such queues makes K messages of each SEND.',
+      'Maximum number of queues with `x-dead-letter-exchange` that one account makes on a relay with RabbitMQ; 0 allows none. The account is the user, or the address where no login is checked; clients without an account ([shares](limits.md#shares)) have no limit. Existing queues do not count, and a queue no longer counts when it is deleted or has had no consumer for a day. A chain of K such queues makes K messages of each SEND.',
     ),
     boundDeadLetters: flag(false).describe(
       'Allow clients to set `x-dead-letter-...` also for queues behind topics, exchanges and users (durable subscriptions, subscriptions with acks). With N such queues one SEND can become N! messages.',

@@ -1,35 +1,40 @@
 /**
- * Bounds the queues with dead letters that an account declares. Such queues can pass a message on to each other, so K of
- * them make K messages of each SEND. RabbitMQ has no bound for that, and cannot list the arguments of a queue.
+ * Counts the queues with dead letters that each account has made. Such queues can pass a message on to each other, so K
+ * of them make K messages of each SEND. RabbitMQ has no bound for that, and cannot list the arguments of a queue.
  */
-import { LRUCache } from 'lru-cache';
 import type { Account } from '../../load/accounts.js';
 import { BrokerError } from '../broker.js';
 import type { QueueDeclaration } from '../queue-plan.js';
 
-const ACCOUNTS_MAX = 10_000;
-/** Clients without an account count together: without a bound, any of them could make a chain. */
-const WITHOUT_ACCOUNT = '';
-
 export class DeadLetterQueues {
-  private readonly queuesOf = new LRUCache<string, Set<string>>({ max: ACCOUNTS_MAX });
+  private readonly counts = new Map<string, number>();
 
   constructor(private readonly max: number) {}
 
-  /** Must be called before each declaration. Throws a BrokerError. */
-  admit(queue: string, { arguments: given }: QueueDeclaration, account: Account): void {
-    if (given['x-dead-letter-exchange'] === undefined) return;
-    const holder = account ?? WITHOUT_ACCOUNT;
-    const queues = this.queuesOf.get(holder) ?? new Set<string>();
-    if (queues.size >= this.max && !queues.has(queue)) throw tooMany(this.max);
-    queues.add(queue);
-    this.queuesOf.set(holder, queues);
+  /** Throws a BrokerError. Each success needs a `release` of the same account. */
+  take(account: Account): void {
+    if (account === undefined) return;
+    const count = this.counts.get(account) ?? 0;
+    if (count >= this.max) throw tooMany(this.max);
+    this.counts.set(account, count + 1);
   }
+
+  release(account: Account): void {
+    if (account === undefined) return;
+    const left = (this.counts.get(account) ?? 0) - 1;
+    if (left > 0) this.counts.set(account, left);
+    else this.counts.delete(account);
+  }
+}
+
+export function hasDeadLetters({ arguments: given }: QueueDeclaration): boolean {
+  return given['x-dead-letter-exchange'] !== undefined;
 }
 
 function tooMany(max: number): BrokerError {
   const sentence =
-    `A user or address declares at most queues.arguments.deadLetterQueuesMax (${max}) queues with x-dead-letter-exchange on a relay, ` +
-    'because they could pass each message on to one another: use fewer queues, or a policy of RabbitMQ.';
+    `A user or address has at most queues.arguments.deadLetterQueuesMax (${max}) queues with x-dead-letter-exchange on a ` +
+    'relay, because they could pass each message on to one another: use fewer queues, or a policy of RabbitMQ. The option ' +
+    'shares.exempt names users without this limit.';
   return new BrokerError('invalid-header', sentence);
 }

@@ -8,11 +8,14 @@
  */
 import { LRUCache } from 'lru-cache';
 import type { Account } from '../../load/accounts.js';
-import type { QueuePlan } from '../queue-plan.js';
+import type { QueueDeclaration, QueuePlan } from '../queue-plan.js';
 import type { QueuePots } from '../queue-pots.js';
+import { hasDeadLetters } from './dead-letter-queues.js';
+import type { DeadLetterQueues } from './dead-letter-queues.js';
 
 interface Made {
   readonly account: Account;
+  readonly hasDeadLetters: boolean;
   /** Number of consumers of this relay. */
   consumers: number;
 }
@@ -27,13 +30,16 @@ export class MadeQueues {
   /** Existing queues that do not count. */
   private readonly found = new LRUCache<string, true>({ max: FOUND_MAX });
 
-  constructor(private readonly pots: QueuePots) {
+  constructor(
+    private readonly pots: QueuePots,
+    private readonly deadLetterQueues: DeadLetterQueues,
+  ) {
     this.made = new LRUCache({
       max: COUNTED_MAX,
       ttl: COUNTED_MS,
       ttlAutopurge: true,
       perf: performance,
-      dispose: ({ account }, queue) => pots.release(queue, account),
+      dispose: (made, queue) => this.release(queue, made),
     });
   }
 
@@ -52,17 +58,29 @@ export class MadeQueues {
     this.found.delete(queue);
   }
 
-  /** Makes a queue with `declare`. Rejects with `too-many-queues`. */
-  async make<T>(queue: string, account: Account, declare: () => Promise<T>): Promise<T> {
-    this.pots.take(queue, account);
+  /** Makes a queue with `declare`. Rejects with `too-many-queues`, or if the account has too many with dead letters. */
+  async make<T>(queue: string, declaration: QueueDeclaration, account: Account, declare: () => Promise<T>): Promise<T> {
+    const made = { account, hasDeadLetters: hasDeadLetters(declaration), consumers: 0 };
+    if (made.hasDeadLetters) this.deadLetterQueues.take(account);
     try {
-      const answer = await declare();
-      this.made.set(queue, { account, consumers: 0 });
-      return answer;
+      this.pots.take(queue, account);
     } catch (error) {
-      this.pots.release(queue, account);
+      if (made.hasDeadLetters) this.deadLetterQueues.release(account);
       throw error;
     }
+    try {
+      const answer = await declare();
+      this.made.set(queue, made);
+      return answer;
+    } catch (error) {
+      this.release(queue, made);
+      throw error;
+    }
+  }
+
+  private release(queue: string, made: Made): void {
+    this.pots.release(queue, made.account);
+    if (made.hasDeadLetters) this.deadLetterQueues.release(made.account);
   }
 
   /** A consumer of this relay begins. */

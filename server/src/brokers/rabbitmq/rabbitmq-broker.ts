@@ -92,9 +92,9 @@ export class RabbitMqBroker implements Broker {
     this.subscribing = openLink('subscribe', options);
     this.asking = openLink('ask', options, 'anywhere');
     this.pool = new ChannelPool(options, pots);
-    const made = new MadeQueues(new QueuePots(pots, 'rabbitmq', options));
     const deadLetterQueues = new DeadLetterQueues(options.queueArguments.deadLetterQueuesMax);
-    this.topology = new Topology(this.asking.scratch, made, deadLetterQueues);
+    const made = new MadeQueues(new QueuePots(pots, 'rabbitmq', options), deadLetterQueues);
+    this.topology = new Topology(this.asking.scratch, made);
     const { topicExchange, userExchange, publishTimeoutMs, managementUrl } = options;
     const management = managementUrl === undefined ? undefined : new ManagementApi({ ...options, managementUrl });
     this.durableSubscriptions = new DurableQueues(this.topology, management);

@@ -16,7 +16,6 @@ import { REPLY, replyCode, toBrokerError } from './amqp/amqp-errors.js';
 import type { Subject } from './amqp/amqp-errors.js';
 import { bindingTable, checkBindingSize } from './amqp/binding-table.js';
 import type { ScratchChannels } from './amqp/scratch-channels.js';
-import type { DeadLetterQueues } from './dead-letter-queues.js';
 import type { MadeQueues } from './made-queues.js';
 import { consumeBriefly, deleteUnused } from './topology-steps.js';
 
@@ -40,7 +39,6 @@ export class Topology {
   constructor(
     private readonly scratch: ScratchChannels,
     readonly made: MadeQueues,
-    private readonly deadLetterQueues: DeadLetterQueues,
   ) {}
 
   /** The default exchange always exists. */
@@ -202,13 +200,12 @@ export class Topology {
     declaration: QueueDeclaration,
     account: Account,
   ): Promise<Replies.AssertQueue> {
-    this.deadLetterQueues.admit(queue, declaration, account);
     const isNew = !this.made.knows(queue) && (isFresh(queue) || !(await this.lookFor(queue, account)));
     return isNew ? this.makeQueue(queue, declaration, account) : this.declare(queue, declaration, account);
   }
 
   private makeQueue(queue: string, declaration: QueueDeclaration, account: Account): Promise<Replies.AssertQueue> {
-    return this.made.make(queue, account, () => this.declare(queue, declaration, account));
+    return this.made.make(queue, declaration, account, () => this.declare(queue, declaration, account));
   }
 
   private declare(queue: string, declaration: QueueDeclaration, account: Account): Promise<Replies.AssertQueue> {

@@ -1,19 +1,27 @@
 import { expect, test } from '@jest/globals';
-import { DeadLetterQueues } from '../../../../../server/src/brokers/rabbitmq/dead-letter-queues.js';
+import { DeadLetterQueues, hasDeadLetters } from '../../../../../server/src/brokers/rabbitmq/dead-letter-queues.js';
 
-const DEAD = { autoDelete: false, arguments: { 'x-dead-letter-exchange': '' } };
 const refusal = expect.objectContaining({ code: 'invalid-header' });
 
-test('an account declares the allowed number of queues with dead letters, each as often as it likes', () => {
+test('an account has the allowed number, and a release makes room', () => {
   const queues = new DeadLetterQueues(2);
-  for (const queue of ['a', 'b', 'a', 'b']) queues.admit(queue, DEAD, 'user:ann');
-  expect(() => queues.admit('c', DEAD, 'user:ann')).toThrow(refusal);
-  queues.admit('c', { autoDelete: false, arguments: { 'x-expires': 1 } }, 'user:ann');
-  queues.admit('c', DEAD, 'user:bob');
+  queues.take('user:ann');
+  queues.take('user:ann');
+  expect(() => queues.take('user:ann')).toThrow(refusal);
+  queues.take('user:bob');
+  queues.release('user:ann');
+  queues.take('user:ann');
 });
 
-test('clients without an account count together', () => {
-  const queues = new DeadLetterQueues(1);
-  queues.admit('a', DEAD, undefined);
-  expect(() => queues.admit('b', DEAD, undefined)).toThrow(refusal);
+test('clients without an account have no limit', () => {
+  const queues = new DeadLetterQueues(0);
+  queues.take(undefined);
+  queues.release(undefined);
+  expect(() => queues.take('user:ann')).toThrow(refusal);
+});
+
+test('a declaration has dead letters if it names their exchange, even the default one', () => {
+  const having = (given: Record<string, string>) => hasDeadLetters({ autoDelete: false, arguments: given });
+  expect(having({ 'x-dead-letter-exchange': '' })).toBe(true);
+  expect(having({ 'x-expires': '1' })).toBe(false);
 });

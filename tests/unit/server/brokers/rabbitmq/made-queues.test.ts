@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, expect, jest, test } from '@jest/globals';
-import type { QueuePlan } from '../../../../../server/src/brokers/queue-plan.js';
+import type { QueueDeclaration, QueuePlan } from '../../../../../server/src/brokers/queue-plan.js';
 import { QueuePots } from '../../../../../server/src/brokers/queue-pots.js';
+import { DeadLetterQueues } from '../../../../../server/src/brokers/rabbitmq/dead-letter-queues.js';
 import { MadeQueues } from '../../../../../server/src/brokers/rabbitmq/made-queues.js';
 import { SharedPots } from '../../../../../server/src/load/shared-pots.js';
 
@@ -8,13 +9,16 @@ const DAY_MS = 86_400_000;
 let made: MadeQueues;
 let pots: SharedPots;
 const used = () => pots.all()[0]!.used;
-const make = (queue: string, account = 'user:a') => made.make(queue, account, () => Promise.resolve('declared'));
+const PLAIN = { autoDelete: false, arguments: {} };
+const make = (queue: string, account = 'user:a', declaration: QueueDeclaration = PLAIN) =>
+  made.make(queue, declaration, account, () => Promise.resolve('declared'));
 
 beforeEach(() => {
   jest.useFakeTimers();
   jest.advanceTimersByTime(1_000); // lru-cache takes a start at 0 for no start
   pots = new SharedPots();
-  made = new MadeQueues(new QueuePots(pots, 'rabbitmq', { queuesMax: 4, durableQueuesMax: 4, replyQueuesMax: 4 }));
+  const queuePots = new QueuePots(pots, 'rabbitmq', { queuesMax: 4, durableQueuesMax: 4, replyQueuesMax: 4 });
+  made = new MadeQueues(queuePots, new DeadLetterQueues(1));
 });
 afterEach(() => void jest.useRealTimers());
 
@@ -33,7 +37,7 @@ test('a queue that was made counts for its maker until it is gone', async () => 
 test('a refused or failed declaration counts nothing', async () => {
   for (const queue of ['1', '2']) await make(queue);
   await expect(make('3')).rejects.toMatchObject({ code: 'too-many-queues' });
-  await expect(made.make('3', 'user:b', () => Promise.reject(new Error('no')))).rejects.toThrow('no');
+  await expect(made.make('3', PLAIN, 'user:b', () => Promise.reject(new Error('no')))).rejects.toThrow('no');
   expect([used(), made.knows('3')]).toEqual([2, false]);
 });
 
@@ -74,4 +78,22 @@ test('an auto-delete queue is gone after its last consumer', async () => {
   made.used('q');
   made.left(plan('q', { autoDelete: true, arguments: {} }));
   expect(used()).toBe(0);
+});
+
+test('queues with dead letters have a bound for each account, until they are gone', async () => {
+  const dead = { autoDelete: false, arguments: { 'x-dead-letter-exchange': '' } };
+  await make('1', 'user:a', dead);
+  await expect(make('2', 'user:a', dead)).rejects.toMatchObject({ code: 'invalid-header' });
+  expect(used()).toBe(1);
+  await make('2', 'user:b', dead);
+  made.gone('1');
+  await make('3', 'user:a', dead);
+  jest.advanceTimersByTime(DAY_MS + 1_000);
+  await make('4', 'user:a', dead);
+});
+
+test('a failed declaration with dead letters counts nothing', async () => {
+  const dead = { autoDelete: false, arguments: { 'x-dead-letter-exchange': '' } };
+  await expect(made.make('1', dead, 'user:a', () => Promise.reject(new Error('no')))).rejects.toThrow('no');
+  await make('2', 'user:a', dead);
 });

@@ -9,7 +9,8 @@ import { Topology } from '../../../../../server/src/brokers/rabbitmq/topology.js
 import { SharedPots } from '../../../../../server/src/load/shared-pots.js';
 
 const BOUNDS = { queuesMax: 100, durableQueuesMax: 100, replyQueuesMax: 100 };
-const made = () => new MadeQueues(new QueuePots(new SharedPots(), 'rabbitmq', BOUNDS));
+const made = () =>
+  new MadeQueues(new QueuePots(new SharedPots(), 'rabbitmq', BOUNDS), new DeadLetterQueues(16));
 
 /** A broker where another client may recreate a declared queue with other arguments. */
 function setUp(isReplaced: boolean) {
@@ -30,7 +31,7 @@ function setUp(isReplaced: boolean) {
     unbindQueue: (queue: string, exchange: string, key: string) => calls.push(`unbind ${queue} ${exchange} ${key}`),
   };
   const scratch = { run: (work: (channel: Channel) => unknown) => work(channel as unknown as Channel) };
-  return { calls, topology: new Topology(scratch as unknown as ScratchChannels, made(), new DeadLetterQueues(16)) };
+  return { calls, topology: new Topology(scratch as unknown as ScratchChannels, made()) };
 }
 
 const plan = (queue: string): QueuePlan => ({
@@ -91,7 +92,7 @@ test.each<[string, number | undefined, object | undefined]>([
     checkExchange: (name: string) => Promise.resolve(calls.push(`check ${name}`)),
   };
   const scratch = { run: (work: (channel: Channel) => unknown) => work(channel as unknown as Channel) };
-  const topology = new Topology(scratch as unknown as ScratchChannels, made(), new DeadLetterQueues(16));
+  const topology = new Topology(scratch as unknown as ScratchChannels, made());
   const ensured = topology.ensureTopicExchange('x');
   await (refusal ? expect(ensured).rejects.toMatchObject(refusal) : ensured);
   expect(topology.knowsExchange('x')).toBe(refusal === undefined);
