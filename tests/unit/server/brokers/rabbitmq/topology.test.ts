@@ -9,8 +9,7 @@ import { Topology } from '../../../../../server/src/brokers/rabbitmq/topology.js
 import { SharedPots } from '../../../../../server/src/load/shared-pots.js';
 
 const BOUNDS = { queuesMax: 100, durableQueuesMax: 100, replyQueuesMax: 100 };
-const made = () =>
-  new MadeQueues(new QueuePots(new SharedPots(), 'rabbitmq', BOUNDS), new DeadLetterQueues(16));
+const made = () => new MadeQueues(new QueuePots(new SharedPots(), 'rabbitmq', BOUNDS), new DeadLetterQueues(16));
 
 /** A broker where another client may recreate a declared queue with other arguments. */
 function setUp(isReplaced: boolean) {
