@@ -163,7 +163,7 @@ describe('the share of stored bytes', () => {
     const channel = desk.broker.openChannel!(owner);
     const consume = (id: string) =>
       channel.consume(
-        parseDestination('/topic/t', 'subscribe') as SharedDestination,
+        parseDestination('/topic/t', 'subscribe'),
         { ack: 'client', headers: new Map([['durable', 'true']]), subscriptionId: id },
         { deliver: () => undefined, ended: () => undefined },
       );
