@@ -1,5 +1,4 @@
 import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globals';
-import type { SharedDestination } from '../../../../../server/src/brokers/broker.js';
 import { MemoryBroker } from '../../../../../server/src/brokers/memory/memory-broker.js';
 import type { MemoryOptions } from '../../../../../server/src/brokers/memory/memory-options.js';
 import { createConfig } from '../../../../../server/src/config.js';
