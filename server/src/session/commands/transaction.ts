@@ -1,5 +1,6 @@
 /** BEGIN, COMMIT and ABORT. SEND, ACK and NACK add their steps to a transaction. */
 import { settle } from '../../delivery/acks.js';
+import type { Claim } from '../../delivery/acks.js';
 import { StompError } from '../../stomp/errors.js';
 import type { Frame } from '../../stomp/frame.js';
 import { TurnBudget } from '../../timing/turn-budget.js';
@@ -110,10 +111,8 @@ class Commit implements QueuedWork, ConfirmedWork {
     const sentence = `Nothing of transaction "${id}" was applied: one of its frames was refused.`;
     const error = new StompError('commit-failed', sentence);
     this.session.refuse(error, this.frame);
-    for (const step of steps) {
-      if (step.kind === 'settle') this.session.resources.acks.restore(step.claim);
-      else this.refuseSend(error, step);
-    }
+    this.session.resources.acks.restore(claimsOf(this.transaction));
+    for (const step of steps) if (step.kind === 'send') this.refuseSend(error, step);
   }
 
   private async apply(step: TransactionStep): Promise<void> {
@@ -179,16 +178,18 @@ class Abort implements QueuedWork {
   }
 
   start(): undefined {
-    for (const step of this.transaction.steps) {
-      if (step.kind === 'settle') this.session.resources.acks.restore(step.claim);
-      else sendReceipt(this.session, step.receipt);
-    }
+    this.session.resources.acks.restore(claimsOf(this.transaction));
+    for (const step of this.transaction.steps) if (step.kind === 'send') sendReceipt(this.session, step.receipt);
     receipt(this.session, this.frame);
   }
 
   failed(error: unknown): boolean {
     return this.session.refuse(error, this.frame);
   }
+}
+
+function claimsOf({ steps }: Transaction): Claim[] {
+  return steps.flatMap((step) => (step.kind === 'settle' ? [step.claim] : []));
 }
 
 const reason = (cause: unknown): string => (cause instanceof Error ? cause.message : String(cause));

@@ -1,4 +1,4 @@
-import { beforeEach, describe, expect, test } from '@jest/globals';
+import { beforeEach, describe, expect, jest, test } from '@jest/globals';
 import type { Outcome } from '../../../../server/src/brokers/broker.js';
 import { AckQueue, Acks, settle } from '../../../../server/src/delivery/acks.js';
 
@@ -64,11 +64,26 @@ describe('Acks', () => {
     const claim = acks.claim('r-9', undefined);
     deliver(queue, ...ids.slice(4));
     const second = acks.claim('r-a', undefined);
-    acks.restore(second);
-    acks.restore(claim);
+    acks.restore([second]);
+    acks.restore([claim]);
     expect([...queue.unsettled.keys()]).toEqual(ids);
     settle(acks.claim('r-10', undefined), 'ack');
     expect(settled).toEqual(ids.slice(0, 5).map((id) => `ack ${id}`));
+  });
+
+  test.each([
+    [true, 1],
+    [false, 0],
+  ])('many restored claims cost one pass over the other deliveries at most (cumulative: %s)', (cumulative, passes) => {
+    const queue = new AckQueue('s', cumulative);
+    deliver(queue, 'r-1', 'r-2', 'r-3', 'r-4', 'r-5');
+    const claims = ['r-1', 'r-2', 'r-3'].map((id) => acks.claim(id, undefined));
+    const pass = jest.spyOn(queue.unsettled, Symbol.iterator);
+    acks.restore(claims);
+    expect(pass).toHaveBeenCalledTimes(passes);
+    pass.mockRestore();
+    expect([...queue.unsettled.keys()].sort()).toEqual(['r-1', 'r-2', 'r-3', 'r-4', 'r-5']);
+    expect(acks.size).toBe(5);
   });
 
   test('the end of a subscription requeues its deliveries once, and a later restored claim goes to the broker', () => {
@@ -79,7 +94,7 @@ describe('Acks', () => {
     expect(settled).toEqual(['requeue r-1', 'requeue r-3']);
     expect(acks.size).toBe(0);
     expect(() => acks.claim('r-1', undefined)).toThrow('r-1');
-    acks.restore(claim);
+    acks.restore([claim]);
     expect(settled).toEqual(['requeue r-1', 'requeue r-3', 'requeue r-2']);
     acks.giveBack(queue);
     expect(settled).toHaveLength(3);
