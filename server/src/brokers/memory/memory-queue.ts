@@ -22,6 +22,7 @@ import { ConsumerRing } from './consumer-ring.js';
 import type { DeadLetters } from './dead-letters.js';
 import { DeathHistory } from './death-history.js';
 import type { DeathReason } from './death-history.js';
+import type { Dispatching, DispatchTurns } from './dispatch-turns.js';
 import type { DeliverySource, MemoryConsumer } from './memory-consumer.js';
 import type { QueueLimits } from './queue-limits.js';
 import { ReadyMessages } from './ready-messages.js';
@@ -31,16 +32,17 @@ export interface QueueHost {
   readonly storage: SharedPot;
   /** For queues that have a dead-letter exchange. */
   readonly deadLetters: DeadLetters;
+  readonly turns: DispatchTurns;
   /** The queue was unused for `x-expires`, or its last consumer has left. */
   unused(queue: MemoryQueue): void;
 }
 
-/** Maximum number of deliveries in one turn of the event loop. */
+/** Maximum number of deliveries in one turn of the event loop. The turn may end before: see `DispatchTurns`. */
 const TURN_MAX = 256;
 /** The longest delay of a Node timer. */
 const TIMER_MAX_MS = 2 ** 31 - 1;
 
-export class MemoryQueue implements DeliverySource {
+export class MemoryQueue implements DeliverySource, Dispatching {
   /**
    * True if messages come from an exchange. Then the account of the queue pays for their bytes, because their sender
    * cannot know how many queues are bound. Other messages count for their sender.
@@ -53,7 +55,6 @@ export class MemoryQueue implements DeliverySource {
   private lastPosition = 0;
   private isDeleted = false;
   private isDispatching = false;
-  private turn: NodeJS.Immediate | undefined;
   private expiryTimer: NodeJS.Timeout | undefined;
   private expiryAt = Infinity;
   private lastUse = 0;
@@ -157,7 +158,7 @@ export class MemoryQueue implements DeliverySource {
     this.isDeleted = true;
     clearTimeout(this.unusedTimer);
     clearTimeout(this.expiryTimer);
-    clearImmediate(this.turn);
+    this.host.turns.leave(this);
     for (let stored = this.ready.take(); stored; stored = this.ready.take()) this.free(stored);
     for (const stored of this.unsettled) this.free(stored);
     this.unsettled.clear();
@@ -181,7 +182,7 @@ export class MemoryQueue implements DeliverySource {
   }
 
   /** Delivers waiting messages, then removes those that must not wait any longer. */
-  private dispatch(): void {
+  dispatch(): void {
     if (this.isDispatching || this.isDeleted) return;
     this.isDispatching = true;
     this.buryExpired(Date.now() - 1); // A message with a TTL of 0 may still reach a waiting consumer
@@ -206,11 +207,7 @@ export class MemoryQueue implements DeliverySource {
   }
 
   private dispatchLater(): void {
-    if (this.isDeleted) return;
-    this.turn ??= setImmediate(() => {
-      this.turn = undefined;
-      this.dispatch();
-    });
+    if (!this.isDeleted) this.host.turns.enter(this);
   }
 
   private isOver(moreMessages: number, moreBytes: number): boolean {

@@ -11,6 +11,7 @@ import { QueuePots } from '../queue-pots.js';
 import { DeadLetters } from './dead-letters.js';
 import type { DeadLetter } from './dead-letters.js';
 import { DeathHistory } from './death-history.js';
+import { DispatchTurns } from './dispatch-turns.js';
 import { MemoryExchange } from './memory-exchange.js';
 import type { Route } from './memory-exchange.js';
 import type { ExchangeType, MemoryOptions } from './memory-options.js';
@@ -38,6 +39,7 @@ export type Fate = 'taken' | 'unroutable' | BrokerError;
 export class MemoryVhost implements QueueHost {
   readonly storage: SharedPot;
   readonly deadLetters: DeadLetters;
+  readonly turns = new DispatchTurns();
   private readonly exchanges = new Map<string, MemoryExchange>();
   private readonly queues = new Map<string, MemoryQueue>();
 
