@@ -75,7 +75,8 @@ class DirectTable<T> implements RoutingTable<T> {
 /** Keys only distinguish the bindings; every message matches all of them. */
 class FanoutTable<T> implements RoutingTable<T> {
   private readonly byKey = new Map<string, T>();
-  private all: readonly T[] = NOTHING;
+  /** Made by the next match, because thousands of bindings may end at once. */
+  private all: readonly T[] | undefined;
 
   get(key: string): T | undefined {
     return this.byKey.get(key);
@@ -83,16 +84,16 @@ class FanoutTable<T> implements RoutingTable<T> {
 
   set(key: string, _: BindingArguments, value: T): void {
     this.byKey.set(key, value);
-    this.all = [...this.byKey.values()];
+    this.all = undefined;
   }
 
   delete(key: string): void {
     this.byKey.delete(key);
-    this.all = [...this.byKey.values()];
+    this.all = undefined;
   }
 
   match(): readonly T[] {
-    return this.all;
+    return (this.all ??= [...this.byKey.values()]);
   }
 }
 

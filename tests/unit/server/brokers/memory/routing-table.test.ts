@@ -1,4 +1,4 @@
-import { describe, expect, test } from '@jest/globals';
+import { describe, expect, jest, test } from '@jest/globals';
 import type { ExchangeType } from '../../../../../server/src/brokers/memory/memory-options.js';
 import { makeRoutingTable } from '../../../../../server/src/brokers/memory/routing-table.js';
 
@@ -17,6 +17,20 @@ describe('makeRoutingTable', () => {
     table.delete('a.b', {});
     expect(table.get('a.b', {})).toBeUndefined();
     expect(table.match('a.b', NO_HEADERS)).not.toContain('a.b');
+  });
+
+  test('the end of many bindings of a fanout exchange makes no list of the others', () => {
+    const table = makeRoutingTable<string>('fanout');
+    for (const key of ['a', 'b', 'c']) table.set(key, {}, key);
+    const before = table.match('', NO_HEADERS);
+    const values = jest.spyOn(Map.prototype, 'values');
+    table.delete('a', {});
+    table.delete('b', {});
+    const lists = values.mock.calls.length;
+    values.mockRestore();
+    expect(lists).toBe(0);
+    expect(before).toEqual(['a', 'b', 'c']);
+    expect(table.match('', NO_HEADERS)).toEqual(['c']);
   });
 
   test.each<[Record<string, string>, Record<string, string>, boolean]>([
