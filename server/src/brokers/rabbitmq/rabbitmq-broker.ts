@@ -207,8 +207,9 @@ export class RabbitMqBroker implements Broker {
     const binding = bindingFor(destination, headers, this.options);
     checkBindingSize(binding, this.subscribing.connection.frameMax);
     // A topic exchange routes without the arguments of a binding
-    if (binding.exchange === this.options.topicExchange) return this.topics.subscribe(binding, listener, ended);
-    if (destination.kind === 'user') return this.users.subscribe(binding, listener, ended);
+    if (binding.exchange === this.options.topicExchange)
+      return this.topics.subscribe(binding, listener, ended, account);
+    if (destination.kind === 'user') return this.users.subscribe(binding, listener, ended, account);
     return this.exchangeQueue(binding, account).subscribe(listener, ended);
   }
 

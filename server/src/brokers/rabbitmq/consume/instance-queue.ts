@@ -3,6 +3,7 @@
  * subscribed key, and local fan-out. The broker's cost grows with the keys, not with the listeners.
  */
 import type { ConsumeMessage } from 'amqplib';
+import type { Account } from '../../../load/accounts.js';
 import { BrokerError } from '../../broker.js';
 import type { BrokerSubscription, Listener } from '../../broker.js';
 import { Fanout } from '../../fanout.js';
@@ -62,7 +63,12 @@ export class InstanceQueue implements SharedQueueUser {
     return this.bindings.pending;
   }
 
-  async subscribe(binding: BoundKeys, listener: Listener, ended?: Ended): Promise<BrokerSubscription> {
+  async subscribe(
+    binding: BoundKeys,
+    listener: Listener,
+    ended?: Ended,
+    account?: Account,
+  ): Promise<BrokerSubscription> {
     this.queue.start();
     const keys = keysOf(binding);
     const remove = this.fanout.add(binding.key, listener, ended, binding.otherKey);
@@ -72,7 +78,7 @@ export class InstanceQueue implements SharedQueueUser {
       await this.within(Promise.all(keys.map((key) => this.bindings.drop(key)))).catch(() => undefined);
     };
     try {
-      const pending = keys.flatMap((key) => this.bindings.request(key) ?? []);
+      const pending = keys.flatMap((key) => this.bindings.request(key, account) ?? []);
       if (pending.length > 0) await this.within(Promise.all(pending));
     } catch (error) {
       void close();

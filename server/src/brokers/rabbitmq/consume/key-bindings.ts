@@ -3,11 +3,13 @@
  * `operationsMax` workers reconcile the broker with it. A worker reads the latest desired state when it reaches a key,
  * runs one operation per key at a time, and alternates between binding and unbinding. So a key that is dropped and
  * requested again while it waits costs nothing, and all callers that request a key share one operation. Keys that
- * callers wait for come before the keys that a new queue has to get back.
+ * callers wait for come before the keys that a new queue has to get back, and the accounts of the callers take turns.
  */
+import type { Account } from '../../../load/accounts.js';
 import type { BrokerError } from '../../broker.js';
 import type { Deferred } from '../amqp/wait-deadline.js';
 import { deferred } from '../amqp/wait-deadline.js';
+import { KeyLine } from './key-line.js';
 
 /** The operations at the broker. Their rejections are coded. */
 export interface BindingOperations {
@@ -16,6 +18,8 @@ export interface BindingOperations {
 }
 
 interface Entry {
+  /** That of the first caller. */
+  readonly account: Account;
   desired: boolean;
   /** `unsure` once an operation has started: the broker may have done it even if no answer comes. */
   bound: boolean | 'unsure';
@@ -28,7 +32,7 @@ const RETRY_MS = 1_000;
 export class KeyBindings {
   private readonly entries = new Map<string, Entry>();
   /** Keys to process: newly requested, to be restored on a new queue, to be removed. */
-  private readonly toBind = new Set<string>();
+  private readonly toBind = new KeyLine();
   private readonly toRestore = new Set<string>();
   private readonly toUnbind = new Set<string>();
   private lastWasBind = false;
@@ -60,8 +64,8 @@ export class KeyBindings {
   }
 
   /** Resolves when the key is bound; rejects if the broker refuses it. Undefined if it is already bound. */
-  request(key: string): Promise<void> | undefined {
-    const entry = this.setDesired(key, true);
+  request(key: string, account?: Account): Promise<void> | undefined {
+    const entry = this.setDesired(key, true, account);
     return entry.bound === true ? undefined : entry.settled.promise;
   }
 
@@ -71,10 +75,10 @@ export class KeyBindings {
     return this.queue === undefined || !dropped ? Promise.resolve() : dropped;
   }
 
-  private setDesired(key: string, desired: boolean): Entry {
+  private setDesired(key: string, desired: boolean, account?: Account): Entry {
     let entry = this.entries.get(key);
     if (!entry) {
-      entry = { desired: !desired, bound: false, settled: deferred() };
+      entry = { account, desired: !desired, bound: false, settled: deferred() };
       this.entries.set(key, entry);
     }
     if (entry.desired !== desired) {
@@ -144,15 +148,10 @@ export class KeyBindings {
   /** Alternates, so that thousands of unsubscribing clients do not block one that subscribes, or the reverse. */
   private next(): string | undefined {
     if (this.queue === undefined) return undefined;
-    const additions = this.toBind.size > 0 ? this.toBind : this.toRestore;
-    const isBind = this.toUnbind.size === 0 || (additions.size > 0 && !this.lastWasBind);
-    const due = isBind ? additions : this.toUnbind;
-    this.lastWasBind = isBind;
-    for (const key of due) {
-      due.delete(key);
-      return key;
-    }
-    return undefined;
+    const canAdd = this.toBind.size + this.toRestore.size > 0;
+    this.lastWasBind = this.toUnbind.size === 0 || (canAdd && !this.lastWasBind);
+    if (!this.lastWasBind) return takeFirst(this.toUnbind);
+    return this.toBind.next() ?? takeFirst(this.toRestore);
   }
 
   private async reconcile(key: string): Promise<void> {
@@ -185,7 +184,8 @@ export class KeyBindings {
     // The answer will settle it
     if (this.inFlight.has(key)) return;
     if (entry.desired !== entry.bound) {
-      (entry.desired ? this.toBind : this.toUnbind).add(key);
+      if (entry.desired) this.toBind.add(key, entry.account);
+      else this.toUnbind.add(key);
       return;
     }
     if (!entry.desired) this.entries.delete(key);
@@ -218,4 +218,12 @@ export class KeyBindings {
     for (const key of keys) this.again(key);
     this.run();
   }
+}
+
+function takeFirst(keys: Set<string>): string | undefined {
+  for (const key of keys) {
+    keys.delete(key);
+    return key;
+  }
+  return undefined;
 }

@@ -86,6 +86,15 @@ describe('KeyBindings', () => {
     expect(scripted.calls.slice(4)).toEqual(['-q:a', '+q:new', '-q:b', '-q:c', '-q:d']);
   });
 
+  test('a request does not wait behind all requests of another account', async () => {
+    const scripted = new ScriptedBindings();
+    scripted.bindings.attach('q', []);
+    for (const key of ['a', 'b', 'c', 'd']) void scripted.bindings.request(key, 'user:many');
+    void scripted.bindings.request('new', 'user:one');
+    await scripted.answerAll();
+    expect(scripted.calls).toEqual(['+q:a', '+q:b', '+q:new', '+q:c', '+q:d']);
+  });
+
   test('runs one operation at a time, and the latest desired state wins', async () => {
     const scripted = new ScriptedBindings();
     scripted.bindings.attach('q', []);
