@@ -114,6 +114,7 @@ export class Listeners {
       createPublicApp({
         websocketPaths: websocketPaths(path),
         checkHost,
+        waitForTurn: http.waitForTurn,
         api,
         info,
         page,

@@ -1,6 +1,7 @@
 /** Creates the parts of the HTTP API, for the public app and for an application's own server. */
+import type { IncomingMessage } from 'node:http';
 import express from 'express';
-import type { Express, Router } from 'express';
+import type { Express, RequestHandler, Router } from 'express';
 import { ApiKeys } from '../auth/api-keys.js';
 import type { Authenticator, Policy } from '../auth/auth.js';
 import type { Broker } from '../brokers/broker.js';
@@ -31,6 +32,7 @@ import { createApi, Requests } from './api.js';
 import { HttpCounters } from './http-counters.js';
 import { inTurn } from './in-turn.js';
 import { infoRoute } from './info-route.js';
+import { RequestTurns } from './request-turns.js';
 import { EventEncoder } from './streams/event-encoder.js';
 import type { StreamGroups } from './streams/event-encoder.js';
 import { Streams } from './streams/streams.js';
@@ -63,12 +65,19 @@ export class HttpComponents {
   readonly streams: Streams;
   private readonly requests = new Requests();
   readonly bodies: SharedPot;
+  /** Holds each request until its client has a turn. */
+  readonly waitForTurn: RequestHandler;
+  private readonly addressOf: (request: IncomingMessage) => string;
 
   constructor(
     private readonly config: Config,
     private readonly sources: HttpSources,
   ) {
     this.streams = this.createStreams();
+    const clientAddress = createClientAddress(config.listen.trustedProxies);
+    this.addressOf = ({ socket, headers }) =>
+      clientAddress(socket.remoteAddress ?? '', headers['x-forwarded-for'] as string | undefined);
+    this.waitForTurn = new RequestTurns(this.addressOf).wait;
     this.bodies = sources.pots.create({
       limit: 'http.bodiesMaxBytes',
       max: config.http.bodiesMaxBytes,
@@ -118,17 +127,15 @@ export class HttpComponents {
 
   /** The router for `/api`. In the relay's own server the app has already checked Host. */
   api(ownsServer: boolean): Router {
-    const { config, sources, counters, streams, requests } = this;
-    const { http, listen, auth } = config;
+    const { config, sources, counters, streams, requests, addressOf } = this;
+    const { http, auth } = config;
     const { broker, authenticator, accounts, policy, load, admissionQueue, pacedLog, isOpen } = sources;
-    const clientAddress = createClientAddress(listen.trustedProxies);
     return createApi(
       {
         config,
         apiKeys: new ApiKeys(http.apiKeys),
         onlyApiKeys: isOpen && auth.authenticators.length === 0 && http.apiKeys.length > 0,
-        addressOf: ({ socket, headers }) =>
-          clientAddress(socket.remoteAddress ?? '', headers['x-forwarded-for'] as string | undefined),
+        addressOf,
         authenticator,
         accounts,
         bodies: this.bodies,
@@ -171,7 +178,8 @@ export class HttpComponents {
 
   /** The API and `<path>/info`, as a handler for connect and express. */
   handler(): Express {
-    return express().disable('x-powered-by').use(inTurn).use(this.info(false)).use('/api', this.api(false));
+    const app = express().disable('x-powered-by').use(inTurn, this.waitForTurn);
+    return app.use(this.info(false)).use('/api', this.api(false));
   }
 
   /** Refuses new requests and streams, ends the open streams within `windowMs`, and resolves when all are done. */

@@ -85,14 +85,11 @@ function headersFor(status: number, code: ProblemCode): Record<string, string> {
 
 /** Errors of express's body parser, by `type`. */
 const OF_PARSER: Readonly<Record<string, readonly [ProblemCode, string]>> = {
-  'entity.parse.failed': ['malformed-json', 'The body of the request is not valid JSON.'],
-  'entity.verify.failed': ['malformed-json', 'The body of the request is not valid UTF-8, as JSON has to be.'],
   'entity.too.large': ['request-too-large', 'The body of the request is larger than http.bodyMaxBytes allows.'],
   'encoding.unsupported': [
     'unsupported-media-type',
     'The body of a request must not be compressed (Content-Encoding).',
   ],
-  'charset.unsupported': ['unsupported-media-type', 'JSON must be UTF-8: omit the charset, or set charset=utf-8.'],
 };
 
 /** Converts a known error to a Problem for the client; returns any other error unchanged. */

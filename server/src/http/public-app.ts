@@ -1,13 +1,15 @@
 /** The public HTTP app: the demo page, the API, and an answer for plain requests to the WebSocket path. */
 import { fileURLToPath } from 'node:url';
 import express from 'express';
-import type { Express, Router } from 'express';
+import type { Express, RequestHandler, Router } from 'express';
 import { createApp, failed, hostGuard, notFound } from './base-app.js';
 import type { AppOptions } from './base-app.js';
 
 export interface PublicAppOptions extends AppOptions {
   /** The path of the WebSocket transport, then its aliases. */
   readonly websocketPaths: readonly [string, ...string[]];
+  /** Holds a request until its client has a turn. */
+  readonly waitForTurn?: RequestHandler;
   /** Router for `<path>/info`. It comes before the check of Host. */
   readonly info?: Router;
   /** Router for `/api`. */
@@ -23,6 +25,7 @@ const BUILT_PAGE = fileURLToPath(new URL('../page', import.meta.url));
 export function createPublicApp(options: PublicAppOptions): Express {
   const [websocketPath] = options.websocketPaths;
   const app = createApp();
+  if (options.waitForTurn) app.use(options.waitForTurn);
   if (options.info) app.use(options.info);
   app.use(hostGuard(options));
   if (options.page) {

@@ -1,7 +1,7 @@
 /**
  * Limits the time that batches of messages take in the event loop. All batches share one slice in each turn: a batch
  * that has used up its slice queues behind the waiting batches. The first step of each request runs at once, so a
- * request with one message never waits.
+ * small request with one message never waits.
  */
 import { TurnBudget } from '../../timing/turn-budget.js';
 

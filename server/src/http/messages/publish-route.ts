@@ -31,6 +31,9 @@ export type Identify = (request: Request) => Promise<Caller>;
 
 /** Printable ASCII; the quotes of the draft's structured field are optional. */
 const IDEMPOTENCY_KEY = /^"?([!#-~]{1,255})"?$/;
+const CHARSET = /;\s?charset="?([^\s;"]{1,100})/i;
+/** A larger body waits for a turn of its own, because parsing it cannot be interrupted. */
+const SMALL_BYTES = 16 * 1024;
 
 export function publishRoute(
   { http, limits }: PublishRouteConfig,
@@ -42,18 +45,7 @@ export function publishRoute(
   const turns = new BatchTurns();
   const answers = new Idempotency<readonly Result[]>(http, sizeOf);
   const budget = new BodyBudget(bodies, http.bodyMaxBytes);
-  const parseJson = express.json({
-    limit: http.bodyMaxBytes,
-    inflate: false,
-    type: 'application/json',
-    strict: false, // MessageRequests refuses other values with a better sentence
-    verify: (request, response, bytes) => {
-      if (!isUtf8(bytes)) throw new Error('not UTF-8');
-      if (hasLongNumber(bytes)) (response as Response).locals['text'] = bytes.toString();
-      if (request.headers['idempotency-key'] === undefined) return;
-      (response as Response).locals['fingerprint'] = createHash('sha256').update(bytes).digest('base64');
-    },
-  });
+  const readBody = express.raw({ limit: http.bodyMaxBytes, inflate: false, type: 'application/json' });
 
   // The caller is authenticated before the first byte of the body is read
   const authenticate: RequestHandler = async (request, response, next) => {
@@ -64,10 +56,10 @@ export function publishRoute(
   const publish: RequestHandler = async (request, response) => {
     const caller = response.locals['caller'] as Caller;
     const { principal, address } = caller;
+    const bytes = request.body as Buffer;
     const batch = turns.begin();
-    const text = response.locals['text'] as string | undefined;
-    if (text !== undefined) keepExactJson(request.body, text);
-    const { messages, isBatch } = await requests.parse(request.body, batch);
+    if (bytes.length > SMALL_BYTES) await batch.pause();
+    const { messages, isBatch } = await requests.parse(parseJson(bytes), batch);
     const key = keyOf(request);
     const perform = async (earlier?: readonly Result[]): Promise<Result[]> => {
       const results = await publisher.publish(caller, messages, batch, earlier);
@@ -80,13 +72,29 @@ export function publishRoute(
     };
     if (key === undefined) return answer(response, await perform(), isBatch);
     const user = JSON.stringify(principal.anonymous ? ['anonymous', address] : [principal.name]);
-    const once: IdempotentRequest = { user, key, fingerprint: response.locals['fingerprint'] as string };
+    const fingerprint = createHash('sha256').update(bytes).digest('base64');
+    const once: IdempotentRequest = { user, key, fingerprint };
     const { answer: results, isReplayed } = await answers.once(once, perform);
     if (isReplayed) response.set('Idempotent-Replayed', 'true');
     answer(response, results, isBatch);
   };
 
-  return Router().post('/messages', authenticate, requireJson, budget.count, parseJson, publish);
+  return Router().post('/messages', authenticate, requireJson, budget.count, readBody, publish);
+}
+
+/** Undefined for an empty body. Throws a Problem. */
+function parseJson(bytes: Buffer): unknown {
+  if (bytes.length === 0) return undefined;
+  if (!isUtf8(bytes)) throw refusal('malformed-json', 'The body of the request is not valid UTF-8, as JSON has to be.');
+  const text = bytes.toString();
+  let given: unknown;
+  try {
+    given = JSON.parse(text);
+  } catch {
+    throw refusal('malformed-json', 'The body of the request is not valid JSON.');
+  }
+  if (hasLongNumber(bytes)) keepExactJson(given, text);
+  return given;
 }
 
 /** Also protects from forms and scripts of other pages: a browser sends JSON across origins only after a preflight. */
@@ -95,6 +103,9 @@ const requireJson: RequestHandler = (request, _response, next) => {
   if (type === null) throw refusal('invalid-request', 'The request has no body: send a message as JSON.');
   if (type === false)
     throw refusal('unsupported-media-type', 'The body must be JSON: set Content-Type: application/json.');
+  const [, charset = 'utf-8'] = CHARSET.exec(request.get('content-type') ?? '') ?? [];
+  if (charset.toLowerCase() !== 'utf-8')
+    throw refusal('unsupported-media-type', 'JSON must be UTF-8: omit the charset, or set charset=utf-8.');
   next();
 };
 
