@@ -4,14 +4,14 @@
  */
 import type { IncomingMessage } from 'node:http';
 import type { RequestHandler } from 'express';
-import { FairLine } from '../net/fair-line.js';
-import { networkOf } from '../net/loopback.js';
+import { networkOf } from '../net/ip-address.js';
+import { FairQueue } from '../timing/fair-queue.js';
 import { TurnBudget } from '../timing/turn-budget.js';
 
 const TURN_MS = 5;
 
 export class RequestTurns {
-  private readonly waiting = new FairLine<() => void>();
+  private readonly waiting = new FairQueue<() => void>();
   private turn: NodeJS.Immediate | undefined;
 
   constructor(

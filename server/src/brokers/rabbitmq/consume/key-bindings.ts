@@ -9,7 +9,7 @@ import type { Account } from '../../../load/accounts.js';
 import type { BrokerError } from '../../broker.js';
 import type { Deferred } from '../amqp/wait-deadline.js';
 import { deferred } from '../amqp/wait-deadline.js';
-import { KeyLine } from './key-line.js';
+import { KeyQueue } from './key-queue.js';
 
 /** The operations at the broker. Their rejections are coded. */
 export interface BindingOperations {
@@ -32,7 +32,7 @@ const RETRY_MS = 1_000;
 export class KeyBindings {
   private readonly entries = new Map<string, Entry>();
   /** Keys to process: newly requested, to be restored on a new queue, to be removed. */
-  private readonly toBind = new KeyLine();
+  private readonly toBind = new KeyQueue();
   private readonly toRestore = new Set<string>();
   private readonly toUnbind = new Set<string>();
   private lastWasBind = false;

@@ -5,7 +5,7 @@
 import type { Account } from '../../../load/accounts.js';
 import { FairQueue } from '../../../timing/fair-queue.js';
 
-export class KeyLine {
+export class KeyQueue {
   private readonly keys = new Set<string>();
   private readonly line = new FairQueue<string>();
 
