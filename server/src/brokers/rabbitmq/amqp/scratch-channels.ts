@@ -22,12 +22,21 @@ export const SCRATCH_CHANNELS_MAX = 4;
 interface Request<T> {
   readonly work: (channel: Channel) => Promise<T>;
   readonly isRepeatable: boolean;
-  /** The caller timed out; do not run a request that nothing awaits. */
-  isAbandoned: boolean;
+  /** Aborted when the caller no longer waits. Then the request does not run, or gives its place back. */
+  readonly signal: AbortSignal;
 }
 
 const abandoned = (): BrokerError =>
   new BrokerError('broker-unavailable', 'The caller no longer waits for the answer.');
+
+/** Settles like `work`, but rejects when `signal` is aborted. */
+function unlessAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const abort = (): void => reject(abandoned());
+    signal.addEventListener('abort', abort);
+    void work.then(resolve, reject).finally(() => signal.removeEventListener('abort', abort));
+  });
+}
 
 export class ScratchChannels {
   private readonly live = new Set<Channel>();
@@ -56,10 +65,10 @@ export class ScratchChannels {
    * take turns; the relay, and clients without an account, have one turn together. `once` disables the repetition.
    */
   run<T>(work: (channel: Channel) => Promise<T>, account?: Account, once?: 'once'): Promise<T> {
-    const request = { work, isRepeatable: once === undefined, isAbandoned: false };
-    return answeredWithin(this.take(request, account), this.options.publishTimeoutMs, 'did not answer').finally(() => {
-      request.isAbandoned = true;
-    });
+    const end = new AbortController();
+    const request = { work, isRepeatable: once === undefined, signal: end.signal };
+    const answer = this.take(request, account);
+    return answeredWithin(answer, this.options.publishTimeoutMs, 'did not answer').finally(() => end.abort());
   }
 
   private async take<T>(request: Request<T>, account: Account): Promise<T> {
@@ -80,11 +89,11 @@ export class ScratchChannels {
   /** Undefined if the connection was lost before the answer. Then the request runs again when the broker is back. */
   private async use<T>(request: Request<T>): Promise<{ readonly value: T } | undefined> {
     const model = this.connection.current ?? (await this.connection.whenUp());
-    if (request.isAbandoned) throw abandoned();
+    if (request.signal.aborted) throw abandoned();
     let channel: Channel | undefined;
     try {
-      channel = this.idle.pop() ?? (await this.open(model));
-      const value = await request.work(channel);
+      channel = this.idle.pop() ?? (await this.openFor(request, model));
+      const value = await unlessAborted(request.work(channel), request.signal);
       if (this.live.has(channel)) this.idle.push(channel);
       return { value };
     } catch (error) {
@@ -103,13 +112,21 @@ export class ScratchChannels {
     try {
       const channel = await (await connection.whenUp()).createChannel();
       channel.on('error', () => undefined);
-      if (request.isAbandoned) throw abandoned();
-      return await request.work(channel);
+      if (request.signal.aborted) throw abandoned();
+      return await unlessAborted(request.work(channel), request.signal);
     } catch (error) {
       throw connection.lastRefusal ?? error;
     } finally {
       void connection.close();
     }
+  }
+
+  private openFor({ signal }: Request<unknown>, model: ChannelModel): Promise<Channel> {
+    const opening = this.open(model);
+    return unlessAborted(opening, signal).catch((error: unknown) => {
+      if (signal.aborted) opening.then(closeChannel, () => undefined);
+      throw error;
+    });
   }
 
   private async open(model: ChannelModel): Promise<Channel> {

@@ -1,7 +1,10 @@
 import { EventEmitter } from 'node:events';
 import { expect, test } from '@jest/globals';
 import type { AmqpConnection } from '../../../../../../server/src/brokers/rabbitmq/amqp/amqp-connection.js';
-import { ScratchChannels } from '../../../../../../server/src/brokers/rabbitmq/amqp/scratch-channels.js';
+import {
+  SCRATCH_CHANNELS_MAX,
+  ScratchChannels,
+} from '../../../../../../server/src/brokers/rabbitmq/amqp/scratch-channels.js';
 import { deferred } from '../../../../../../server/src/brokers/rabbitmq/amqp/wait-deadline.js';
 import { rabbitOptions } from '../../../../../support/rabbitmq-brokers.js';
 
@@ -21,4 +24,20 @@ test('a request waits for at most one other of each user, however many they have
   first.resolve();
   await Promise.all(all);
   expect(order.slice(0, 10)).toEqual(expect.arrayContaining(['ann', 'bob']));
+});
+
+test.each([
+  ['does not answer', () => Promise.resolve(new EventEmitter())],
+  ['opens no channel', () => new Promise<EventEmitter>(() => undefined)],
+])('requests give their places back at their deadline if RabbitMQ %s', async (_, createChannel) => {
+  const model = { createChannel };
+  const connection = { current: model } as unknown as AmqpConnection;
+  const scratch = new ScratchChannels(connection, { ...rabbitOptions('amqp://nowhere'), publishTimeoutMs: 20 });
+  const hung = Array.from({ length: SCRATCH_CHANNELS_MAX }, () =>
+    scratch.run(() => new Promise<never>(() => undefined)),
+  );
+  const late = { code: 'broker-unavailable' };
+  await Promise.all(hung.map((each) => expect(each).rejects.toMatchObject(late)));
+  model.createChannel = () => Promise.resolve(new EventEmitter());
+  expect(await scratch.run(() => Promise.resolve('answer'))).toBe('answer');
 });
