@@ -8,7 +8,7 @@ import { networkOf } from '../net/ip-address.js';
 import { FairQueue } from '../timing/fair-queue.js';
 import { TurnBudget } from '../timing/turn-budget.js';
 
-const TURN_MS = 5;
+const TURN_MS = 2;
 
 export class RequestTurns {
   private readonly waiting = new FairQueue<() => void>();

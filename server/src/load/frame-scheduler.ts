@@ -6,7 +6,7 @@
  */
 import type { Load } from './load-meter.js';
 
-const TURN_MS = 10;
+const TURN_MS = 2;
 const FRAMES_EACH = 16;
 const OVERLOADED_TURN_MS = 1;
 const OVERLOADED_FRAMES_EACH = 1;

@@ -9,7 +9,7 @@ export interface Dispatching {
   dispatch(): void;
 }
 
-const TURN_MS = 5;
+const TURN_MS = 2;
 
 export class DispatchTurns {
   private readonly waiting = new Set<Dispatching>();

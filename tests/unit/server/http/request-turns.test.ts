@@ -37,7 +37,7 @@ test('requests share the time of a turn, and the networks of their clients alter
 
 test('small requests of one turn do not wait for the next', async () => {
   const { served, request } = stage();
-  for (const name of ['a', 'b', 'c']) request('192.0.2.1', name, 1);
+  for (const name of ['a', 'b', 'c']) request('192.0.2.1', name, 0.5);
   await turn();
   expect(served).toEqual(['a', 'b', 'c']);
 });

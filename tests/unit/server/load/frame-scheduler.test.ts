@@ -20,12 +20,12 @@ beforeEach(() => {
   done = [];
 });
 
-/** A session with `frames` frames of 6 ms each. */
+/** A session with `frames` frames of 1.2 ms each. */
 function session(name: string, frames: number): () => void {
   const handle = (): void => {
     for (; frames > 0; frames--) {
       if (turns.isTurnOver) return turns.enqueue(handle);
-      now += 6;
+      now += 1.2;
       done.push(name);
     }
   };
@@ -35,9 +35,9 @@ function session(name: string, frames: number): () => void {
 describe('FrameScheduler', () => {
   test('ends a turn when its time is used up, and begins another', async () => {
     expect(turns.isTurnOver).toBe(false);
-    now = 9;
+    now = 1.9;
     expect(turns.isTurnOver).toBe(false);
-    now = 10;
+    now = 2;
     expect(turns.isTurnOver).toBe(true);
     await tick();
     expect(turns.isTurnOver).toBe(false);
@@ -48,14 +48,14 @@ describe('FrameScheduler', () => {
       now = ms;
       void turns.isTurnOver;
     };
-    [0, 10, 39].forEach(checkAt);
+    [0, 2, 31].forEach(checkAt);
     expect(overruns).toBe(0);
-    [40, 50, 90].forEach(checkAt);
+    [32, 50, 90].forEach(checkAt);
     expect(overruns).toBe(1);
     await tick();
-    [100, 139].forEach(checkAt);
+    [100, 131].forEach(checkAt);
     expect(overruns).toBe(1);
-    checkAt(140);
+    checkAt(132);
     expect(overruns).toBe(2);
   });
 

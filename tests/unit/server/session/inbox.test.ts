@@ -131,7 +131,7 @@ describe('a turn whose time is used up', () => {
   test('leaves the remaining frames to later turns', async () => {
     const handle = handler.handle.bind(handler);
     handler.handle = (frame) => {
-      clock += 6;
+      clock += 1.2;
       return handle(frame);
     };
     push(1, 2, 3, 4);

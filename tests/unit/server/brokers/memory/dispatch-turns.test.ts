@@ -14,7 +14,7 @@ test('queues share the time of a turn, and take it one after the other', async (
       turns.enter(this);
     },
   });
-  for (const queue of [queueOf('slow', 10), queueOf('a', 1), queueOf('b', 1)]) turns.enter(queue);
+  for (const queue of [queueOf('slow', 10), queueOf('a', 0.5), queueOf('b', 0.5)]) turns.enter(queue);
   await turn();
   expect(served).toEqual(['slow']);
   await turn();
