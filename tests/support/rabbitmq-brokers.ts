@@ -43,6 +43,7 @@ export function rabbitOptions(amqpUrl: string, overrides: Partial<RabbitMqOption
     queuesMax: 10_000,
     durableQueuesMax: 10_000,
     replyQueuesMax: 10_000,
+    quorumQueuesMax: 10_000,
     queueArguments: { priorityMax: 10, deadLetterQueuesMax: 16, boundDeadLetters: false },
     heartbeatSeconds: 10,
     log: new TestLog(),

@@ -15,6 +15,12 @@ export interface QueueBounds {
   readonly replyQueuesMax: number;
 }
 
+/** `account` is that of the maker. */
+export interface OwnedQueue {
+  readonly name: string;
+  readonly account: Account;
+}
+
 const REPLIES_WAY_OUT =
   'use one temporary queue for all requests of a session, with correlation-id, or try again later';
 
@@ -50,13 +56,13 @@ export class QueuePots {
   }
 
   /** Throws `too-many-queues`. */
-  take(queue: string, account: Account): void {
-    const refusal = this.of(queue).take(account);
+  take({ name, account }: OwnedQueue): void {
+    const refusal = this.of(name).take(account);
     if (refusal) throw new BrokerError('too-many-queues', refusal.sentence);
   }
 
-  release(queue: string, account: Account): void {
-    this.of(queue).release(account);
+  release({ name, account }: OwnedQueue): void {
+    this.of(name).release(account);
   }
 
   private of(queue: string): SharedPot {

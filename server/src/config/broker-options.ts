@@ -124,6 +124,9 @@ const managementUrl = z
 export const rabbitmq = section({
   ...clientQueues,
   ...queueBounds,
+  quorumQueuesMax: whole(500, 1, 1_000_000).describe(
+    'Maximum number of quorum queues and streams that clients of this relay made within a day. Each takes several file descriptors and a log on disk at RabbitMQ, on several nodes.',
+  ),
   /** For `amqps://`. Verification of the certificate cannot be switched off. */
   tls: tls.optional(),
   instanceQueueMaxBytes: whole(256 * MIB, MIB, 64 * 1024 * MIB).describe(

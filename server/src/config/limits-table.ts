@@ -98,6 +98,7 @@ export const EFFECTS: Readonly<Record<string, string>> = {
   'rabbitmq.queuesMax': error('too-many-queues'),
   'rabbitmq.durableQueuesMax': error('too-many-queues'),
   'rabbitmq.replyQueuesMax': error('too-many-queues'),
+  'rabbitmq.quorumQueuesMax': error('too-many-queues'),
   'rabbitmq.autoPrefetch': 'RabbitMQ delivers no more until the client has read messages',
   'rabbitmq.clientPrefetch': 'RabbitMQ delivers no more until the client has acknowledged messages',
   'rabbitmq.instancePrefetch': 'RabbitMQ delivers no more until the relay has passed messages on',

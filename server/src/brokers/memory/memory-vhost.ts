@@ -106,7 +106,7 @@ export class MemoryVhost implements QueueHost {
   deleteQueue(queue: MemoryQueue): void {
     if (this.queues.get(queue.name) !== queue) return;
     this.queues.delete(queue.name);
-    this.queuePots.release(queue.name, queue.account);
+    this.queuePots.release(queue);
     queue.delete();
   }
 
@@ -163,7 +163,7 @@ export class MemoryVhost implements QueueHost {
       );
     }
     const limits = readLimits(name, declaration.arguments, declaration.autoDelete, this.options);
-    this.queuePots.take(name, account);
+    this.queuePots.take({ name, account });
     const queue = new MemoryQueue(name, declaration, limits, this, account);
     this.queues.set(name, queue);
     return queue;

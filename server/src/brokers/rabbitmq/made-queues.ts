@@ -7,15 +7,21 @@
  * of the virtual host bound what lasts longer.
  */
 import { LRUCache } from 'lru-cache';
-import type { Account } from '../../load/accounts.js';
 import type { QueueDeclaration, QueuePlan } from '../queue-plan.js';
-import type { QueuePots } from '../queue-pots.js';
-import { hasDeadLetters } from './dead-letter-queues.js';
-import type { DeadLetterQueues } from './dead-letter-queues.js';
+import type { OwnedQueue } from '../queue-pots.js';
 
-interface Made {
-  readonly account: Account;
-  readonly hasDeadLetters: boolean;
+export interface DeclaredQueue extends OwnedQueue {
+  readonly declaration: QueueDeclaration;
+}
+
+/** Counts queues of one kind. */
+export interface QueueCounter {
+  /** Throws a BrokerError, and counts nothing, if the account of the queue has too many. */
+  take(queue: DeclaredQueue): void;
+  release(queue: DeclaredQueue): void;
+}
+
+interface Made extends DeclaredQueue {
   /** Number of consumers of this relay. */
   consumers: number;
 }
@@ -30,16 +36,13 @@ export class MadeQueues {
   /** Existing queues that do not count. */
   private readonly found = new LRUCache<string, true>({ max: FOUND_MAX });
 
-  constructor(
-    private readonly pots: QueuePots,
-    private readonly deadLetterQueues: DeadLetterQueues,
-  ) {
+  constructor(private readonly counters: readonly QueueCounter[]) {
     this.made = new LRUCache({
       max: COUNTED_MAX,
       ttl: COUNTED_MS,
       ttlAutopurge: true,
       perf: performance,
-      dispose: (made, queue) => this.release(queue, made),
+      dispose: (made) => release(made, counters),
     });
   }
 
@@ -58,29 +61,30 @@ export class MadeQueues {
     this.found.delete(queue);
   }
 
-  /** Makes a queue with `declare`. Rejects with `too-many-queues`, or if the account has too many with dead letters. */
-  async make<T>(queue: string, declaration: QueueDeclaration, account: Account, declare: () => Promise<T>): Promise<T> {
-    const made = { account, hasDeadLetters: hasDeadLetters(declaration), consumers: 0 };
-    if (made.hasDeadLetters) this.deadLetterQueues.take(account);
-    try {
-      this.pots.take(queue, account);
-    } catch (error) {
-      if (made.hasDeadLetters) this.deadLetterQueues.release(account);
-      throw error;
-    }
+  /** Makes a queue with `declare`. Rejects with the error of a counter, such as `too-many-queues`. */
+  async make<T>(queue: DeclaredQueue, declare: () => Promise<T>): Promise<T> {
+    this.take(queue);
     try {
       const answer = await declare();
-      this.made.set(queue, made);
+      this.made.set(queue.name, { ...queue, consumers: 0 });
       return answer;
     } catch (error) {
-      this.release(queue, made);
+      release(queue, this.counters);
       throw error;
     }
   }
 
-  private release(queue: string, made: Made): void {
-    this.pots.release(queue, made.account);
-    if (made.hasDeadLetters) this.deadLetterQueues.release(made.account);
+  private take(queue: DeclaredQueue): void {
+    const taken: QueueCounter[] = [];
+    try {
+      for (const counter of this.counters) {
+        counter.take(queue);
+        taken.push(counter);
+      }
+    } catch (error) {
+      release(queue, taken);
+      throw error;
+    }
   }
 
   /** A consumer of this relay begins. */
@@ -100,4 +104,8 @@ export class MadeQueues {
     const expiresMs = Number(declared?.arguments['x-expires'] ?? COUNTED_MS);
     this.made.set(queue, made, { ttl: Math.min(expiresMs, COUNTED_MS) });
   }
+}
+
+function release(queue: DeclaredQueue, counters: readonly QueueCounter[]): void {
+  for (const counter of counters) counter.release(queue);
 }

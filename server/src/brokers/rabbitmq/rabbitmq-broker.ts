@@ -45,6 +45,7 @@ import { OwnBindings } from './publish/own-bindings.js';
 import { RoutedPublication } from './publish/publication.js';
 import { Publishers } from './publish/publishers.js';
 import { routeFor } from './publish/route.js';
+import { QuorumQueues } from './quorum-queues.js';
 import type { RabbitMqOptions } from './rabbitmq-options.js';
 import { Topology } from './topology.js';
 
@@ -92,8 +93,11 @@ export class RabbitMqBroker implements Broker {
     this.subscribing = openLink('subscribe', options);
     this.asking = openLink('ask', options, 'anywhere');
     this.pool = new ChannelPool(options, pots);
-    const deadLetterQueues = new DeadLetterQueues(options.queueArguments.deadLetterQueuesMax);
-    const made = new MadeQueues(new QueuePots(pots, 'rabbitmq', options), deadLetterQueues);
+    const made = new MadeQueues([
+      new QueuePots(pots, 'rabbitmq', options),
+      new QuorumQueues(pots, options.quorumQueuesMax),
+      new DeadLetterQueues(options.queueArguments.deadLetterQueuesMax),
+    ]);
     this.topology = new Topology(this.asking.scratch, made);
     const { topicExchange, userExchange, publishTimeoutMs, managementUrl } = options;
     const management = managementUrl === undefined ? undefined : new ManagementApi({ ...options, managementUrl });

@@ -5,6 +5,8 @@ import type { BrokerTlsOptions } from './amqp/broker-tls.js';
 
 /** Options of the RabbitMQ broker. Defaults and ranges are in `config.ts`. */
 export interface RabbitMqOptions extends QueueSettings, QueueBounds {
+  /** Quorum queues and streams that clients make. */
+  readonly quorumQueuesMax: number;
   /** `amqp://user:pass@host:5672/vhost` or `amqps://...`; several for the nodes of a cluster, tried in random order. */
   readonly urls: readonly string[];
   /** A short text, unique among the relays on the same broker. */

@@ -205,7 +205,7 @@ export class Topology {
   }
 
   private makeQueue(queue: string, declaration: QueueDeclaration, account: Account): Promise<Replies.AssertQueue> {
-    return this.made.make(queue, declaration, account, () => this.declare(queue, declaration, account));
+    return this.made.make({ name: queue, declaration, account }, () => this.declare(queue, declaration, account));
   }
 
   private declare(queue: string, declaration: QueueDeclaration, account: Account): Promise<Replies.AssertQueue> {

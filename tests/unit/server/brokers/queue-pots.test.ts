@@ -10,11 +10,13 @@ const NAMES = ['orders', `stomp-relay.durable.${'x'.repeat(43)}`, freshName('rep
 test('queues, durable subscriptions and reply queues have separate pots', () => {
   const pots = new SharedPots();
   const queues = new QueuePots(pots, 'memory', BOUNDS);
-  for (const name of NAMES) queues.take(name, undefined);
+  for (const name of NAMES) queues.take({ name, account: undefined });
   for (const name of [...NAMES, freshName('subscription')]) {
-    expect(() => queues.take(name, undefined)).toThrow(expect.objectContaining({ code: 'too-many-queues' }));
+    expect(() => queues.take({ name, account: undefined })).toThrow(
+      expect.objectContaining({ code: 'too-many-queues' }),
+    );
   }
-  for (const name of NAMES) queues.release(name, undefined);
+  for (const name of NAMES) queues.release({ name, account: undefined });
   expect(pots.all().map(({ limit, used }) => [limit, used])).toEqual([
     ['memory.queuesMax', 0],
     ['memory.durableQueuesMax', 0],
@@ -27,8 +29,8 @@ test.each([
   ['rabbitmq', false],
 ] as const)('in a dry run the bounds of %s refuse: %s', (section, refuses) => {
   const queues = new QueuePots(new SharedPots(new LimitMode('report')), section, BOUNDS);
-  queues.take('1', undefined);
-  const take = () => queues.take('2', undefined);
+  queues.take({ name: '1', account: undefined });
+  const take = () => queues.take({ name: '2', account: undefined });
   if (refuses) expect(take).toThrow('memory.queuesMax (1)');
   else expect(take).not.toThrow();
 });

@@ -11,14 +11,14 @@ let pots: SharedPots;
 const used = () => pots.all()[0]!.used;
 const PLAIN = { autoDelete: false, arguments: {} };
 const make = (queue: string, account = 'user:a', declaration: QueueDeclaration = PLAIN) =>
-  made.make(queue, declaration, account, () => Promise.resolve('declared'));
+  made.make({ name: queue, declaration, account }, () => Promise.resolve('declared'));
 
 beforeEach(() => {
   jest.useFakeTimers();
   jest.advanceTimersByTime(1_000); // lru-cache takes a start at 0 for no start
   pots = new SharedPots();
   const queuePots = new QueuePots(pots, 'rabbitmq', { queuesMax: 4, durableQueuesMax: 4, replyQueuesMax: 4 });
-  made = new MadeQueues(queuePots, new DeadLetterQueues(1));
+  made = new MadeQueues([queuePots, new DeadLetterQueues(1)]);
 });
 afterEach(() => void jest.useRealTimers());
 
@@ -37,7 +37,9 @@ test('a queue that was made counts for its maker until it is gone', async () => 
 test('a refused or failed declaration counts nothing', async () => {
   for (const queue of ['1', '2']) await make(queue);
   await expect(make('3')).rejects.toMatchObject({ code: 'too-many-queues' });
-  await expect(made.make('3', PLAIN, 'user:b', () => Promise.reject(new Error('no')))).rejects.toThrow('no');
+  await expect(
+    made.make({ name: '3', declaration: PLAIN, account: 'user:b' }, () => Promise.reject(new Error('no'))),
+  ).rejects.toThrow('no');
   expect([used(), made.knows('3')]).toEqual([2, false]);
 });
 
@@ -94,6 +96,8 @@ test('queues with dead letters have a bound for each account, until they are gon
 
 test('a failed declaration with dead letters counts nothing', async () => {
   const dead = { autoDelete: false, arguments: { 'x-dead-letter-exchange': '' } };
-  await expect(made.make('1', dead, 'user:a', () => Promise.reject(new Error('no')))).rejects.toThrow('no');
+  await expect(
+    made.make({ name: '1', declaration: dead, account: 'user:a' }, () => Promise.reject(new Error('no'))),
+  ).rejects.toThrow('no');
   await make('2', 'user:a', dead);
 });

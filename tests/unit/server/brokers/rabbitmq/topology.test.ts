@@ -3,13 +3,12 @@ import type { Channel } from 'amqplib';
 import type { QueuePlan } from '../../../../../server/src/brokers/queue-plan.js';
 import { QueuePots } from '../../../../../server/src/brokers/queue-pots.js';
 import type { ScratchChannels } from '../../../../../server/src/brokers/rabbitmq/amqp/scratch-channels.js';
-import { DeadLetterQueues } from '../../../../../server/src/brokers/rabbitmq/dead-letter-queues.js';
 import { MadeQueues } from '../../../../../server/src/brokers/rabbitmq/made-queues.js';
 import { Topology } from '../../../../../server/src/brokers/rabbitmq/topology.js';
 import { SharedPots } from '../../../../../server/src/load/shared-pots.js';
 
 const BOUNDS = { queuesMax: 100, durableQueuesMax: 100, replyQueuesMax: 100 };
-const made = () => new MadeQueues(new QueuePots(new SharedPots(), 'rabbitmq', BOUNDS), new DeadLetterQueues(16));
+const made = () => new MadeQueues([new QueuePots(new SharedPots(), 'rabbitmq', BOUNDS)]);
 
 /** A broker where another client may recreate a declared queue with other arguments. */
 function setUp(isReplaced: boolean) {
