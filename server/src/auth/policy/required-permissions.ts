@@ -78,7 +78,7 @@ export function furtherPermissionsOfSubscribe(headers: Headers): readonly Requir
 /** A service sends to this address, and the service may have more permissions than the client. */
 function permissionsOfReply(replyTo: string): RequiredPermission[] {
   refuseLongReply(replyTo);
-  if (repliesToRabbitMq(replyTo)) throw ofRabbitMq(replyTo);
+  if (repliesToRabbitMq(replyTo)) throw new HeaderError(ofRabbitMq(replyTo));
   if (!replyTo.startsWith('/')) return [queueNamed(replyTo), ...asAddress(replyTo)].map(toSend);
   if (!replyTo.startsWith('/user/queue/')) return [toSend(parseDestination(replyTo, 'send'))];
   const own: RequiredPermission = { action: 'subscribe', destination: parseDestination(replyTo, 'subscribe') };
@@ -102,11 +102,11 @@ function asAddress(replyTo: string): Destination[] {
   const [exchange, key] = slash === -1 ? [address, ''] : [address.slice(0, slash), address.slice(slash + 1)];
   // The default exchange routes to the queue named by the key
   if (!isNameOfRabbitMq(exchange === '' ? key : exchange)) return [exchangeNamed(exchange, key)];
-  throw ofRabbitMq(replyTo);
+  throw new DestinationError(ofRabbitMq(replyTo));
 }
 
-function ofRabbitMq(replyTo: string): DestinationError {
-  return new DestinationError(`"${replyTo}" is an address of RabbitMQ itself: have replies sent to /temp-queue/NAME.`);
+function ofRabbitMq(replyTo: string): string {
+  return `reply-to:${replyTo.slice(0, 60)} is an address of RabbitMQ itself: have replies sent to /temp-queue/NAME.`;
 }
 
 function toSend(destination: Destination): RequiredPermission {

@@ -78,9 +78,6 @@ describe('a SEND', () => {
     '/user/queue/',
     '/queue/stomp-relay.x',
     '/exchange/amq.rabbitmq.trace/x',
-    '/reply-queue/amq.rabbitmq.reply-to.x',
-    'amq.rabbitmq.trace/x',
-    'amq.rabbitmq.reply-to.x',
     'direct:///amq.rabbitmq.reply-to.x',
     'topic://amq.rabbitmq.trace/x',
   ])('is refused with reply-to:%s, which cannot receive replies', (replyTo) => {
@@ -88,6 +85,14 @@ describe('a SEND', () => {
       expect.objectContaining({ code: 'invalid-destination' }),
     );
   });
+
+  test.each(['/reply-queue/amq.rabbitmq.reply-to.x', 'amq.rabbitmq.trace/x', 'amq.rabbitmq.reply-to.x'])(
+    'is refused with reply-to:%s, a name of RabbitMQ itself',
+    (replyTo) => {
+      const refusal = expect.objectContaining({ code: 'invalid-header' });
+      expect(() => toSend('/topic/a', { 'reply-to': replyTo })).toThrow(refusal);
+    },
+  );
 });
 
 test.each([
