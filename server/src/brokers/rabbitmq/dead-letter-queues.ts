@@ -2,20 +2,39 @@
  * Counts the queues with dead letters that each account has made. Such queues can pass a message on to each other, so K
  * of them make K messages of each SEND. RabbitMQ has no bound for that, and cannot list the arguments of a queue.
  */
+import type { WatchedLimit } from '../../load/shared-pot.js';
+import type { SharedPots } from '../../load/shared-pots.js';
 import { BrokerError } from '../broker.js';
 import type { QueueDeclaration } from '../queue-plan.js';
 import type { DeclaredQueue, QueueCounter } from './made-queues.js';
 
-export class DeadLetterQueues implements QueueCounter {
+const LIMIT = 'queues.arguments.deadLetterQueuesMax';
+
+export class DeadLetterQueues implements QueueCounter, WatchedLimit {
+  readonly limit = LIMIT;
+  readonly refused = { share: 0 };
   private readonly counts = new Map<string, number>();
 
-  constructor(private readonly max: number) {}
+  /** `allowed` is the limit of each account. */
+  constructor(
+    private readonly pots: SharedPots,
+    readonly allowed: number,
+  ) {
+    pots.watch(this);
+  }
+
+  /** The number of the account with the most. Looks at all accounts: only for the metrics. */
+  get used(): number {
+    let used = 0;
+    for (const count of this.counts.values()) if (count > used) used = count;
+    return used;
+  }
 
   /** Throws a BrokerError. Each success needs a `release` of the same queue. */
   take({ account, declaration }: DeclaredQueue): void {
     if (account === undefined || !hasDeadLetters(declaration)) return;
     const count = this.counts.get(account) ?? 0;
-    if (count >= this.max) throw tooMany(this.max);
+    if (count >= this.allowed) this.refuse(account);
     this.counts.set(account, count + 1);
   }
 
@@ -25,6 +44,12 @@ export class DeadLetterQueues implements QueueCounter {
     if (left > 0) this.counts.set(account, left);
     else this.counts.delete(account);
   }
+
+  /** Throws, unless it is a dry run. */
+  private refuse(account: string): void {
+    this.refused.share++;
+    if (this.pots.mode.refuses(LIMIT, { limit: LIMIT, account, allowed: this.allowed })) throw tooMany(this.allowed);
+  }
 }
 
 function hasDeadLetters({ arguments: given }: QueueDeclaration): boolean {
@@ -33,8 +58,8 @@ function hasDeadLetters({ arguments: given }: QueueDeclaration): boolean {
 
 function tooMany(max: number): BrokerError {
   const sentence =
-    `A user or address has at most queues.arguments.deadLetterQueuesMax (${max}) queues with x-dead-letter-exchange on a ` +
-    'relay, because they could pass each message on to one another: use fewer queues, or a policy of RabbitMQ. The option ' +
+    `A user or address has at most ${LIMIT} (${max}) queues with x-dead-letter-exchange on a relay, ` +
+    'because they could pass each message on to one another: use fewer queues, or a policy of RabbitMQ. The option ' +
     'shares.exempt names users without this limit.';
   return new BrokerError('invalid-header', sentence);
 }

@@ -96,7 +96,7 @@ export class RabbitMqBroker implements Broker {
     const made = new MadeQueues([
       new QueuePots(pots, 'rabbitmq', options),
       new QuorumQueues(pots, options.quorumQueuesMax),
-      new DeadLetterQueues(options.queueArguments.deadLetterQueuesMax),
+      new DeadLetterQueues(pots, options.queueArguments.deadLetterQueuesMax),
     ]);
     this.topology = new Topology(this.asking.scratch, made);
     const { topicExchange, userExchange, publishTimeoutMs, managementUrl } = options;

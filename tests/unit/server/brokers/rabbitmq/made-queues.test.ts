@@ -18,7 +18,7 @@ beforeEach(() => {
   jest.advanceTimersByTime(1_000); // lru-cache takes a start at 0 for no start
   pots = new SharedPots();
   const queuePots = new QueuePots(pots, 'rabbitmq', { queuesMax: 4, durableQueuesMax: 4, replyQueuesMax: 4 });
-  made = new MadeQueues([queuePots, new DeadLetterQueues(1)]);
+  made = new MadeQueues([queuePots, new DeadLetterQueues(pots, 1)]);
 });
 afterEach(() => void jest.useRealTimers());
 
