@@ -106,7 +106,7 @@ function asAddress(replyTo: string): Destination[] {
 }
 
 function ofRabbitMq(replyTo: string): string {
-  return `reply-to:${replyTo.slice(0, 60)} is an address of RabbitMQ itself: have replies sent to /temp-queue/NAME.`;
+  return `The header reply-to:${replyTo.slice(0, 60)} names an address of RabbitMQ itself: have replies sent to /temp-queue/NAME.`;
 }
 
 function toSend(destination: Destination): RequiredPermission {
