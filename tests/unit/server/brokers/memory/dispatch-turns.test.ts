@@ -7,11 +7,12 @@ test('queues share the time of a turn, and take it one after the other', async (
   let nowMs = 0;
   const turns = new DispatchTurns(() => nowMs);
   const served: string[] = [];
+  let isOver = false;
   const queueOf = (name: string, costMs: number) => ({
     dispatch(): void {
       served.push(name);
       nowMs += costMs;
-      turns.enter(this);
+      if (!isOver) turns.enter(this);
     },
   });
   for (const queue of [queueOf('slow', 10), queueOf('a', 0.5), queueOf('b', 0.5)]) turns.enter(queue);
@@ -21,6 +22,8 @@ test('queues share the time of a turn, and take it one after the other', async (
   expect(served).toEqual(['slow', 'a', 'b', 'slow']);
   await turn();
   expect(served.slice(4)).toEqual(['a', 'b', 'slow']);
+  isOver = true;
+  await turn();
 });
 
 test('a queue that leaves has no turn', async () => {
