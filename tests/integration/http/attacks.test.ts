@@ -53,6 +53,11 @@ describe('requests', () => {
       'invalid-request',
     ],
     [
+      'beside a long number',
+      `{"destination":"/topic/x","json":[12345678901234567890,${'['.repeat(2_000)}${']'.repeat(2_000)}]}`,
+      'invalid-request',
+    ],
+    [
       'as a header',
       `{"destination":"/topic/x","headers":{"a":${'['.repeat(9_000)}${']'.repeat(9_000)}}}`,
       'invalid-request',

@@ -9,6 +9,7 @@ import { refusal } from '../problem-codes.js';
 import type { Problem } from '../problem.js';
 import type { Batch } from './batch-turns.js';
 import { ExactJson } from './exact-json.js';
+import { isTooDeep, JSON_DEPTH_MAX } from './json-depth.js';
 
 export interface HeaderLimits {
   readonly headerMaxCount: number;
@@ -149,14 +150,20 @@ function toMessage(given: CheckedMessage, context: z.RefinementCtx): GivenMessag
   return { destination, headers, body: Buffer.from(textOf(json, context)), mandatory };
 }
 
-/** JSON.parse accepts deeper nesting than JSON.stringify. */
 function textOf(json: unknown, context: z.RefinementCtx): string {
-  if (json instanceof ExactJson) return json.text;
+  const text = json instanceof ExactJson ? json.text : stringified(json);
+  if (text !== undefined && !isTooDeep(text)) return text;
+  const message = `is nested too deeply: at most ${JSON_DEPTH_MAX} arrays and objects within each other are possible`;
+  context.addIssue({ code: 'custom', path: ['json'], message });
+  return '';
+}
+
+/** JSON.parse accepts deeper nesting than JSON.stringify. */
+function stringified(json: unknown): string | undefined {
   try {
     return JSON.stringify(json);
   } catch {
-    context.addIssue({ code: 'custom', path: ['json'], message: 'is nested too deeply' });
-    return '';
+    return undefined;
   }
 }
 
