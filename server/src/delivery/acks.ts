@@ -9,9 +9,11 @@
 import type { Outcome, Settlement } from '../brokers/broker.js';
 import { StompError } from '../stomp/errors.js';
 
-/** The unsettled deliveries of one subscription, oldest first. */
+/** The unsettled deliveries of one subscription. */
 export class AckQueue {
+  /** Oldest first, if `isInOrder`. */
   readonly unsettled = new Map<string, Settlement>();
+  isInOrder = true;
   /**
    * True when the subscription has ended and its grace period is over: returned deliveries then go back to the broker.
    */
@@ -70,12 +72,16 @@ export class Acks {
 
   /**
    * Returns the claims of an aborted transaction. All at once, because a session can have tens of thousands of
-   * deliveries and a transaction a thousand claims. Only cumulative ACKs depend on the order.
+   * deliveries and a transaction a thousand claims. Only cumulative ACKs depend on the order before the end.
    */
   restore(claims: readonly Claim[]): void {
     for (const [queue, settlements] of byQueue(claims)) {
       if (queue.isOver) settleEach(settlements, 'requeue');
-      else this.addAll(queue, queue.isCumulative ? inOrder(settlements, queue) : settlements);
+      else if (queue.isCumulative) this.addAll(queue, inOrder(settlements, queue));
+      else {
+        this.addAll(queue, settlements);
+        queue.isInOrder = false;
+      }
     }
   }
 
@@ -86,7 +92,7 @@ export class Acks {
   /** Ends the part of a subscription: requeues its remaining deliveries at the broker. */
   giveBack(queue: AckQueue): void {
     queue.isOver = true;
-    for (const [id, settlement] of queue.unsettled) {
+    for (const [id, settlement] of queue.isInOrder ? queue.unsettled : inOrder([], queue)) {
       this.queueOf.delete(id);
       settlement.settle('requeue');
     }

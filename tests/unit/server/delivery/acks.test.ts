@@ -86,6 +86,14 @@ describe('Acks', () => {
     expect(acks.size).toBe(5);
   });
 
+  test('the end of a subscription requeues restored deliveries in their order', () => {
+    const queue = new AckQueue('s', false);
+    deliver(queue, 'r-1', 'r-2', 'r-3');
+    acks.restore([acks.claim('r-1', undefined)]);
+    acks.giveBack(queue);
+    expect(settled).toEqual(['requeue r-1', 'requeue r-2', 'requeue r-3']);
+  });
+
   test('the end of a subscription requeues its deliveries once, and a later restored claim goes to the broker', () => {
     const queue = new AckQueue('s', false);
     deliver(queue, 'r-1', 'r-2', 'r-3');
