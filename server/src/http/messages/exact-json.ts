@@ -2,6 +2,7 @@
  * Keeps the digits of long numbers in the member `json` of a message. JSON.parse rounds an integer beyond 2^53, so such
  * a member is passed on as it was written.
  */
+import { endOfString, QUOTE } from './json-text.js';
 
 /** The text of a `json` member. */
 export class ExactJson {
@@ -49,8 +50,6 @@ function isObject(value: unknown): value is Members {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
-const QUOTE = 0x22;
-const BACKSLASH = 0x5c;
 const COMMA = 0x2c;
 const BRACE = { open: 0x7b, close: 0x7d };
 const BRACKET = { open: 0x5b, close: 0x5d };
@@ -140,14 +139,4 @@ function isDelimiter(code: number): boolean {
     default:
       return isSpace(code) || Number.isNaN(code);
   }
-}
-
-/** `at` is behind the opening quote. */
-function endOfString(text: string, at: number): number {
-  for (; at < text.length; at++) {
-    const code = text.charCodeAt(at);
-    if (code === QUOTE) return at + 1;
-    if (code === BACKSLASH) at++;
-  }
-  return at;
 }
