@@ -1,4 +1,4 @@
-// What `npm start` does before it runs the relay: builds the parts of dist that are older than their sources. It compiles
+// Runs before the relay with `npm start`: builds the parts of dist that are older than their sources. It compiles
 // without checking types (`npm run build` checks them), so that a first start takes seconds.
 import { existsSync, mkdirSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';

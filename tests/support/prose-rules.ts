@@ -4,7 +4,7 @@
  */
 export interface ProseRule {
   readonly name: string;
-  /** What a writer does instead. */
+  /** The remedy for the writer. */
   readonly instead: string;
   readonly pattern: RegExp;
   /** The largest share of sentences, in percent. */

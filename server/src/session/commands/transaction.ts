@@ -73,7 +73,7 @@ class Commit implements QueuedWork, ConfirmedWork {
     return undefined;
   }
 
-  /** `firstReady`: what the first of these steps waits for, if it has asked already. */
+  /** `firstReady`: the wait of the first of these steps, if it has begun already. */
   private async applyFrom(first: number, firstReady?: Promise<void>): Promise<void> {
     const { steps } = this.transaction;
     const budget = new TurnBudget(TURN_MS);
