@@ -21,7 +21,7 @@ import { availableMemory, fitParts, MEMORY_MIN_BYTES, memoryLimits } from './con
 import type { MemoryLimits } from './config/memory-limits.js';
 import { exchangeName, KIB, MIB, TIMER_MAX_MS, whole } from './config/option-kinds.js';
 import { policy } from './config/policy-options.js';
-import { drain, loadShedding, log, workers, WORKERS_MAX } from './config/process-options.js';
+import { drain, loadShedding, log, workers, WORKERS_MAX, workerTimeoutMs } from './config/process-options.js';
 import { limits, session, shares, slowConsumers } from './config/session-options.js';
 import { isLoopback } from './net/ip-address.js';
 
@@ -66,6 +66,7 @@ export const schema = z.strictObject({
   ),
   drain,
   workers,
+  workerTimeoutMs,
   log,
 });
 

@@ -1,4 +1,7 @@
 /** Several worker processes behind one port, which act as one relay for clients and Prometheus. */
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
 import { afterAll, afterEach, beforeAll, expect, test } from '@jest/globals';
 import { eventually } from '../support/deadline.js';
 import { createVhost } from '../support/rabbitmq.js';
@@ -14,6 +17,7 @@ const clients: StompClient[] = [];
 
 beforeAll(async () => {
   cli = new RelayCli();
+  folder = mkdtempSync(path.join(tmpdir(), 'workers-'));
   vhost = await createVhost();
 }, 120_000);
 afterEach(async () => {
@@ -22,14 +26,27 @@ afterEach(async () => {
 });
 afterAll(async () => {
   cli.remove();
+  rmSync(folder, { recursive: true });
   await vhost.delete();
 });
 
 /** Makes a signal crash the process like an error in the program. */
 const CRASH_ON_SIGNAL = `--import=data:text/javascript,process.on('SIGUSR2',()=>{throw(new(Error)('planted'))})`;
 
-function start(environment: NodeJS.ProcessEnv = {}): Promise<CliProcess> {
-  return cli.start(['--broker', vhost.amqpUrl, '--workers', '2'], environment);
+/** Makes a signal block the event loop: SIGUSR2 for three seconds, SIGXCPU for good. */
+const BLOCK_ON_SIGNAL =
+  `--import=data:text/javascript,for(const[s,ms]of[['SIGUSR2',3000],['SIGXCPU',1e9]])` +
+  `process.on(s,()=>Atomics.wait(new(Int32Array)(new(SharedArrayBuffer)(4)),0,0,ms))`;
+
+let folder: string;
+let logged: string[];
+
+function start(environment: NodeJS.ProcessEnv = {}, options: object = {}): Promise<CliProcess> {
+  const config = path.join(folder, 'relay.yaml');
+  writeFileSync(config, JSON.stringify(options));
+  logged = [];
+  const flags = ['--broker', vhost.amqpUrl, '--workers', '2', '--config', config, '--log-level', 'error'];
+  return cli.start(flags, environment, { log: (line) => logged.push(line) });
 }
 
 async function connect(url: string): Promise<StompClient> {
@@ -124,7 +141,7 @@ test('the admin API lists, kicks and revokes the sessions of all workers', async
 }, 60_000);
 
 test('a worker that does not answer is reported, and does not block the admin API', async () => {
-  const running = await start();
+  const running = await start({}, { workerTimeoutMs: 60_000 });
   await connectAll(new Array<string>(4).fill(running.websocketUrl));
   const [frozen = 0] = workersOf(running);
   process.kill(frozen, 'SIGSTOP');
@@ -169,6 +186,43 @@ test('a killed worker is replaced, without an effect on the clients of the other
     await each.receipt('SUBSCRIBE', { id: '0', destination: '/topic/after' });
   }
   expect(await metric(running, 'stomp_relay_sessions')).toBe(left + 4);
+}, 60_000);
+
+test.each(['SIGSTOP', 'SIGXCPU'] as const)(
+  'a worker that hangs (%s) is not counted, is killed and is replaced',
+  async (signal) => {
+    const running = await start({ NODE_OPTIONS: BLOCK_ON_SIGNAL }, { workerTimeoutMs: 6_000 });
+    const before = await connectAll(new Array<string>(4).fill(running.websocketUrl));
+    const [victim = 0, other = 0] = workersOf(running);
+    process.kill(victim, signal);
+    await eventually(
+      async () => (JSON.stringify(await readyz(running)).includes('"listening":1') ? true : undefined),
+      20_000,
+      () => 'the worker that hangs still counts',
+    );
+    await eventually(
+      async () => ((await metric(running, 'stomp_relay_workers')) === 2 ? true : undefined),
+      30_000,
+      () => 'the worker that hangs has not been replaced',
+    );
+    expect(workersOf(running)).toContain(other);
+    expect(workersOf(running)).not.toContain(victim);
+    expect(logged.join('\n')).toContain('no answer for 6000 ms');
+    expect(before.filter(({ isClosed }) => !isClosed)).toHaveLength(2);
+    const after = await connectAll(new Array<string>(4).fill(running.websocketUrl));
+    for (const each of after) await each.receipt('SUBSCRIBE', { id: '0', destination: '/topic/after' });
+  },
+  60_000,
+);
+
+test('a worker that is busy for less than workerTimeoutMs stays', async () => {
+  const running = await start({ NODE_OPTIONS: BLOCK_ON_SIGNAL }, { workerTimeoutMs: 6_000 });
+  const clients = await connectAll(new Array<string>(4).fill(running.websocketUrl));
+  const workers = workersOf(running);
+  for (const worker of workers) process.kill(worker, 'SIGUSR2');
+  for (const each of clients) await each.receipt('SUBSCRIBE', { id: '0', destination: '/topic/busy' });
+  expect(workersOf(running)).toEqual(workers);
+  expect(await metric(running, 'stomp_relay_workers_replaced_total')).toBe(0);
 }, 60_000);
 
 test('a worker that fails closes its sessions with 1012 and is replaced', async () => {

@@ -34,6 +34,7 @@ export const EFFECTS: Readonly<Record<string, string>> = {
   'loadShedding.waitMaxMs': `HTTP 503 with \`Retry-After\`; TCP: ${error('overloaded')} or \`too-many-connects\``,
   'loadShedding.waitingMax': `HTTP 503 with \`Retry-After\`; TCP: ${error('overloaded')} or \`too-many-connects\``,
   sessionsMax: `${error('too-many-sessions')}, unless a session without a login makes room`,
+  workerTimeoutMs: 'the worker is killed and replaced; its clients reconnect',
   memoryMaxBytes: `the relay does not read from the clients that hold most; after half a second, or an eighth above the limit, the largest end: ${error('memory-exhausted')}`,
   'limits.sessionsBeforeLoginMax': `${error('too-many-sessions')} for the oldest session of the network with the most; if that is the network of the new client: for the new one`,
   'limits.sessionsPerAddressMax': error('too-many-address-sessions'),

@@ -40,6 +40,10 @@ export const workers = z
     'Number of relay processes behind one port; `auto`: one for each core. More than one needs RabbitMQ. Limits apply to each process separately.',
   );
 
+export const workerTimeoutMs = whole(15_000, 2_000, 10 * 60_000).describe(
+  'Time in ms after which a worker whose event loop stands still is killed and replaced. A busy worker that answers in between stays.',
+);
+
 export const log = section({
   level: z
     .enum(['trace', 'debug', 'info', 'warn', 'error', 'silent'], {

@@ -129,8 +129,9 @@ export class WorkerPool {
     return this.places.flatMap(({ worker }) => worker ?? []);
   }
 
+  /** The workers that serve clients: not those that hang. */
   private get listeningWorkers(): WorkerProcess[] {
-    return this.workers.filter(({ state }) => state === 'listening');
+    return this.workers.filter(({ state, isSilent }) => state === 'listening' && !isSilent);
   }
 
   /** Listening and draining workers. */

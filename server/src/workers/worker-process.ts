@@ -6,6 +6,7 @@ import type { MetricValues } from '../admin/metrics.js';
 import type { Config } from '../config.js';
 import type { Listening, StopOptions } from '../relay.js';
 import type { Answers, FromWorker, OperationOrder, Question, StartProblem, ToWorker } from './worker-messages.js';
+import { WorkerWatch } from './worker-watch.js';
 
 const PROGRAM = fileURLToPath(new URL('worker.js', import.meta.url));
 /** Deadline of an answer; a worker that takes longer is left out this time. */
@@ -27,6 +28,9 @@ export class WorkerProcess {
   private readonly waiting = new Map<number, (answer: Answers[Question] | undefined) => void>();
   private nextId = 0;
   private problem: StartProblem | undefined;
+  /** Undefined before the worker has loaded. */
+  private watch: WorkerWatch | undefined;
+  private hasHung = false;
 
   constructor(
     readonly number: number,
@@ -41,7 +45,16 @@ export class WorkerProcess {
         // Otherwise a message could not reach a worker that has just died, and its exit follows
         if (this.pid === undefined) listener.onEnd(error.message, undefined);
       })
-      .on('exit', (code, signal) => listener.onEnd(signal || `exit status ${code}`, this.problem));
+      .on('exit', (code, signal) => {
+        this.watch?.stop();
+        const how = this.hasHung ? `no answer for ${this.config.workerTimeoutMs} ms` : signal || `exit status ${code}`;
+        listener.onEnd(how, this.problem);
+      });
+  }
+
+  /** The worker has not answered for some seconds. */
+  get isSilent(): boolean {
+    return this.watch?.isSilent === true;
   }
 
   get pid(): number | undefined {
@@ -77,10 +90,12 @@ export class WorkerProcess {
   }
 
   private received(message: FromWorker): void {
+    this.watch?.alive();
     switch (message.kind) {
       case 'loaded':
         this.isLoaded = true;
         this.send({ kind: 'start', worker: this.number, config: this.config });
+        this.startWatch();
         break;
       case 'listening':
         this.state = 'listening';
@@ -96,6 +111,15 @@ export class WorkerProcess {
       case 'answer':
         this.waiting.get(message.id)?.(message.answer);
     }
+  }
+
+  private startWatch(): void {
+    const ask = (): void => void this.ask('health');
+    const end = (): void => {
+      this.hasHung = true;
+      this.kill();
+    };
+    this.watch = new WorkerWatch(this.config.workerTimeoutMs, ask, end);
   }
 
   private send(message: ToWorker): void {
