@@ -100,6 +100,10 @@ export class RelayUnderTest {
     await withDeadline(exited, 30_000, late).finally(() => this.child?.kill('SIGKILL'));
   }
 
+  get ports(): { readonly port: number; readonly adminPort: number } {
+    return { port: Number(new URL(this.url).port), adminPort: Number(new URL(this.adminUrl).port) };
+  }
+
   get pid(): number | undefined {
     return this.child?.pid;
   }
