@@ -184,8 +184,9 @@ export class RabbitMqBroker implements Broker {
 
   /** The relay owns the exchange of users. The exchange of topics belongs to the broker. */
   private ensureExchange(exchange: string): Promise<void> {
+    const { exchanges } = this.topology;
     const isOwn = exchange === this.options.userExchange;
-    return isOwn ? this.topology.ensureTopicExchange(exchange) : this.topology.checkExchange(exchange);
+    return isOwn ? exchanges.ensureTopic(exchange) : exchanges.check(exchange);
   }
 
   publication(destination: Destination, message: Message, options: PublishOptions): Publication {

@@ -1,63 +1,47 @@
 /**
- * Checks, creates and remembers the exchanges and queues at the broker. This happens on scratch channels of a
- * connection that carries nothing else. A refusal may close the channel or the connection, and then only affects the
- * requesting client. The memory is bounded and is cleared when the broker goes down. It forgets a queue or exchange at
- * any sign that it is gone.
+ * Checks, creates and remembers the queues at the broker; `exchanges.ts` does the same for exchanges. This happens on
+ * scratch channels of a connection that carries nothing else. A refusal may close the channel or the connection, and
+ * then only affects the requesting client. The memory is bounded and is cleared when the broker goes down. It forgets a
+ * queue or exchange at any sign that it is gone.
  */
 import type { Channel, Replies } from 'amqplib';
 import { LRUCache } from 'lru-cache';
 import { isReservedName } from '../../destinations/destination.js';
 import type { Account } from '../../load/accounts.js';
-import { BrokerError } from '../broker.js';
 import { isDurableName } from '../durable-names.js';
 import { keysOf } from '../queue-plan.js';
 import type { QueueBinding, QueueDeclaration, QueuePlan } from '../queue-plan.js';
 import { REPLY, replyCode, toBrokerError } from './amqp/amqp-errors.js';
-import type { Subject } from './amqp/amqp-errors.js';
 import { bindingTable, checkBindingSize } from './amqp/binding-table.js';
 import type { ScratchChannels } from './amqp/scratch-channels.js';
+import { Exchanges } from './exchanges.js';
 import type { MadeQueues } from './made-queues.js';
+import { SharedAnswers } from './shared-answers.js';
 import { consumeBriefly, deleteUnused } from './topology-steps.js';
 
 const REMEMBERED_MAX = 10_000;
-/** The time before an exchange that closed a shared publish channel is tried again. */
-const REFUSED_MS = 30_000;
-const REFUSED_MAX = 1_000;
+const GONE_MS = 30_000;
+const GONE_MAX = 1_000;
 const DELETE_TRIES = 3;
 const DELETE_RETRY_MS = 100;
 const PLAIN: QueueDeclaration = { autoDelete: false, arguments: {} };
 
 export class Topology {
-  private readonly exchanges = new LRUCache<string, true>({ max: REMEMBERED_MAX });
+  readonly exchanges: Exchanges;
   private readonly queues = new LRUCache<string, true>({ max: REMEMBERED_MAX });
-  private readonly refused = new LRUCache<string, BrokerError>({ max: REFUSED_MAX, ttl: REFUSED_MS });
   /** Addresses of direct reply-to that RabbitMQ does not know. Those of a requester that is gone never come back. */
-  private readonly goneAddresses = new LRUCache<string, true>({ max: REFUSED_MAX, ttl: REFUSED_MS });
-  /** One request at a time for the same subject; further callers wait for its answer. */
-  private readonly asking = new Map<string, Promise<void>>();
+  private readonly goneAddresses = new LRUCache<string, true>({ max: GONE_MAX, ttl: GONE_MS });
+  private readonly answers = new SharedAnswers();
 
   constructor(
     private readonly scratch: ScratchChannels,
     readonly made: MadeQueues,
-  ) {}
-
-  /** The default exchange always exists. */
-  knowsExchange(exchange: string): boolean {
-    return exchange === '' || this.exchanges.get(exchange) === true;
+  ) {
+    this.exchanges = new Exchanges(scratch);
   }
 
   knowsQueue(queue: string, declaration?: QueueDeclaration): boolean {
     return this.queues.get(queueId(queue, declaration)) === true;
-  }
-
-  forgetExchange(exchange: string): void {
-    this.exchanges.delete(exchange);
-  }
-
-  /** The exchange exists but refuses messages. Each attempt would close a publish channel that users share. */
-  refuseExchange(exchange: string, error: BrokerError): void {
-    this.exchanges.delete(exchange);
-    this.refused.set(exchange, error);
   }
 
   /** Forgets the entry without a declaration, which is read most, and the entry of the given declaration. */
@@ -67,41 +51,8 @@ export class Topology {
   }
 
   forgetAll(): void {
-    this.exchanges.clear();
+    this.exchanges.forgetAll();
     this.queues.clear();
-  }
-
-  /** Must be called before publishing. */
-  async checkPublishable(exchange: string, account: Account): Promise<void> {
-    const refusal = this.refused.get(exchange);
-    if (refusal) throw refusal;
-    await this.checkExchange(exchange, account);
-  }
-
-  /** Rejects with a BrokerError, such as `exchange-not-found`. */
-  checkExchange(exchange: string, account?: Account): Promise<void> {
-    return this.once(`exchange ${exchange}`, async () => {
-      await this.ask({ kind: 'exchange', name: exchange }, account, (channel) => channel.checkExchange(exchange));
-      this.exchanges.set(exchange, true);
-    });
-  }
-
-  /**
-   * For an exchange of the relay. It is declared even if it exists, because only a declaration reveals another type. If
-   * RabbitMQ does not allow the declaration, the relay accepts the existing exchange.
-   */
-  ensureTopicExchange(exchange: string): Promise<void> {
-    return this.once(`topic exchange ${exchange}`, async () => {
-      try {
-        await this.scratch.run((channel) => channel.assertExchange(exchange, 'topic', { durable: true }));
-        this.exchanges.set(exchange, true);
-      } catch (cause) {
-        if (replyCode(cause) === REPLY.accessRefused) return this.checkExchange(exchange);
-        this.exchanges.delete(exchange);
-        if (replyCode(cause) === REPLY.preconditionFailed) throw ofAnotherType(exchange, cause);
-        throw toBrokerError(cause, { kind: 'exchange', name: exchange });
-      }
-    });
   }
 
   /**
@@ -110,7 +61,7 @@ export class Topology {
    */
   ensureQueue(queue: string, declaration: QueueDeclaration | undefined, account: Account): Promise<void> {
     const id = queueId(queue, declaration);
-    return this.once(`queue ${id}`, async () => {
+    return this.answers.once(id, async () => {
       await (declaration ? this.declareQueue(queue, declaration, account) : this.findOrDeclare(queue, account));
       this.queues.set(id, true);
     });
@@ -121,14 +72,14 @@ export class Topology {
     const { queue, source, binding } = plan;
     if (binding) {
       checkBindingSize(binding, this.scratch.frameMax);
-      await this.checkExchange(binding.exchange, account);
+      await this.exchanges.check(binding.exchange, account);
     }
     const { consumerCount } = await this.provideQueue(queue, source, account);
     if (binding) {
       const { exchange } = binding;
       for (const key of keysOf(binding)) {
         const bind = (channel: Channel) => channel.bindQueue(queue, exchange, key, bindingTable(binding));
-        await this.ask({ kind: 'exchange', name: exchange }, account, bind);
+        await this.exchanges.ask(exchange, account, bind);
       }
       // Clients cannot reach reserved names
       if (!isReservedName(queue)) await this.confirmBound(plan, binding, account);
@@ -153,7 +104,7 @@ export class Topology {
   private async unbind(queue: string, binding: QueueBinding, account: Account): Promise<void> {
     for (const key of keysOf(binding)) {
       const unbind = (channel: Channel) => channel.unbindQueue(queue, binding.exchange, key, bindingTable(binding));
-      await this.ask({ kind: 'queue', name: queue }, account, unbind);
+      await this.ask(queue, account, unbind);
     }
   }
 
@@ -191,7 +142,7 @@ export class Topology {
   }
 
   private findQueue(queue: string, account?: Account): Promise<Replies.AssertQueue> {
-    return this.ask({ kind: 'queue', name: queue }, account, (channel) => channel.checkQueue(queue));
+    return this.ask(queue, account, (channel) => channel.checkQueue(queue));
   }
 
   /** Looks for the queue first, because only a new queue counts for `account`. */
@@ -212,7 +163,7 @@ export class Topology {
     const { autoDelete } = declaration;
     const declare = (channel: Channel) =>
       channel.assertQueue(queue, { durable: true, autoDelete, arguments: declaration.arguments });
-    return this.ask({ kind: 'queue', name: queue }, account, declare);
+    return this.ask(queue, account, declare);
   }
 
   /** The number of consumers of a queue; undefined if there is no such queue. */
@@ -281,30 +232,13 @@ export class Topology {
     }
   }
 
-  private async ask<T>(subject: Subject, account: Account, work: (channel: Channel) => Promise<T>): Promise<T> {
+  private async ask<T>(queue: string, account: Account, work: (channel: Channel) => Promise<T>): Promise<T> {
     try {
       return await this.scratch.run(work, account);
     } catch (error) {
-      if (subject.kind === 'exchange') this.exchanges.delete(subject.name);
-      throw toBrokerError(error, subject);
+      throw toBrokerError(error, { kind: 'queue', name: queue });
     }
   }
-
-  private once(id: string, ask: () => Promise<void>): Promise<void> {
-    let answer = this.asking.get(id);
-    if (!answer) {
-      answer = ask().finally(() => this.asking.delete(id));
-      this.asking.set(id, answer);
-    }
-    return answer;
-  }
-}
-
-function ofAnotherType(exchange: string, cause: unknown): BrokerError {
-  const sentence =
-    `The exchange "${exchange}" exists with another type or other properties, and the relay needs a durable topic ` +
-    'exchange without arguments: delete it (no message is stored in it), and start the relay again.';
-  return new BrokerError('queue-conflict', sentence, { cause });
 }
 
 /**

@@ -30,7 +30,7 @@ export class RoutedPublication implements Publication {
   private get isKnown(): boolean {
     const { exchange, queue, declaration } = this.route;
     const { topology } = this.publisher;
-    return queue === undefined ? topology.knowsExchange(exchange) : topology.knowsQueue(queue, declaration);
+    return queue === undefined ? topology.exchanges.knows(exchange) : topology.knowsQueue(queue, declaration);
   }
 
   private async prepare(admission: Promise<void> | undefined): Promise<void> {
@@ -40,7 +40,7 @@ export class RoutedPublication implements Publication {
     const { topology, options } = this.publisher;
     if (queue !== undefined) await topology.ensureQueue(queue, declaration, account);
     // The relay owns the exchange of users
-    else if (exchange === options.userExchange) await topology.ensureTopicExchange(exchange);
-    else await topology.checkPublishable(exchange, account);
+    else if (exchange === options.userExchange) await topology.exchanges.ensureTopic(exchange);
+    else await topology.exchanges.checkPublishable(exchange, account);
   }
 }

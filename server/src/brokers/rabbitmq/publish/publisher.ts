@@ -283,8 +283,8 @@ export class Publisher implements ChannelUser<ConfirmChannel> {
     const { exchange } = outgoing.route;
     const error = refusedBecause(refusal, outgoing.route);
     const isShared = ['', this.options.topicExchange, this.options.userExchange].includes(exchange);
-    if (replyCode(refusal) === REPLY.accessRefused && !isShared) this.topology.refuseExchange(exchange, error);
-    else this.topology.forgetExchange(exchange);
+    if (replyCode(refusal) === REPLY.accessRefused && !isShared) this.topology.exchanges.refuse(exchange, error);
+    else this.topology.exchanges.forget(exchange);
     this.finish(outgoing, error);
     if (outgoing.user !== '') this.onBlamed?.(outgoing.user);
   }

@@ -71,28 +71,3 @@ test('both spellings of a key are bound, and unbound', async () => {
   expect(calls.filter((call) => call.startsWith('bind'))).toEqual(keys.map((key) => `bind jobs ${key}`));
   expect(calls.filter((call) => call.startsWith('unbind'))).toEqual(keys.map((key) => `unbind jobs ${key}`));
 });
-
-test.each<[string, number | undefined, object | undefined]>([
-  ['is missing is declared', undefined, undefined],
-  [
-    'has another type is refused',
-    406,
-    { code: 'queue-conflict', message: expect.stringMatching(/"x".*durable topic/) },
-  ],
-  ['the relay may not declare is accepted as it is', 403, undefined],
-])('an exchange of the relay that %s', async (_, reply, refusal) => {
-  const calls: string[] = [];
-  const channel = {
-    assertExchange: (...declared: unknown[]) => {
-      calls.push(`declare ${JSON.stringify(declared)}`);
-      return reply === undefined ? Promise.resolve() : Promise.reject(Object.assign(new Error(), { code: reply }));
-    },
-    checkExchange: (name: string) => Promise.resolve(calls.push(`check ${name}`)),
-  };
-  const scratch = { run: (work: (channel: Channel) => unknown) => work(channel as unknown as Channel) };
-  const topology = new Topology(scratch as unknown as ScratchChannels, made());
-  const ensured = topology.ensureTopicExchange('x');
-  await (refusal ? expect(ensured).rejects.toMatchObject(refusal) : ensured);
-  expect(topology.knowsExchange('x')).toBe(refusal === undefined);
-  expect(calls).toEqual(['declare ["x","topic",{"durable":true}]', ...(reply === 403 ? ['check x'] : [])]);
-});
