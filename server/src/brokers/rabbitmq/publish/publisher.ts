@@ -26,6 +26,7 @@ import type { Topology } from '../topology.js';
 import { ConfirmLedger } from './confirm-ledger.js';
 import { NackRetries } from './nack-retries.js';
 import type { Outgoing } from './outgoing.js';
+import { Outstanding } from './outstanding.js';
 import type { OwnBindings } from './own-bindings.js';
 import { nacked, refusedBecause, unroutable } from './publish-errors.js';
 import { PublishGate } from './publish-gate.js';
@@ -41,8 +42,7 @@ export class Publisher implements ChannelUser<ConfirmChannel> {
   /** Called with the user whose message has closed the channel. */
   onBlamed: ((user: string) => void) | undefined;
   private state: State = 'down';
-  private readonly outstanding = new Map<string, Outgoing>();
-  private outstandingBytes = 0;
+  private readonly outstanding: Outstanding;
   private readonly confirms = new ConfirmLedger<Outgoing>();
   private readonly tables = new HeaderTables();
   private readonly channel: RecoveringChannel<ConfirmChannel>;
@@ -53,7 +53,6 @@ export class Publisher implements ChannelUser<ConfirmChannel> {
   private lastId = 0;
   /** False for the first channel: no bindings can be missing then. */
   private wasLost = false;
-  private expiry: NodeJS.Timeout | undefined;
   private drained: Deferred<void> | undefined;
 
   constructor(
@@ -63,6 +62,10 @@ export class Publisher implements ChannelUser<ConfirmChannel> {
     private readonly bindings: OwnBindings,
     readonly options: RabbitMqOptions,
   ) {
+    const { publishTimeoutMs } = options;
+    this.outstanding = new Outstanding(publishTimeoutMs, (outgoing) =>
+      this.finish(outgoing, late(publishTimeoutMs, 'did not confirm the message')),
+    );
     this.channel = new RecoveringChannel(name, connection, options, this);
     this.gate = new PublishGate(this, options);
     this.nackRetries = new NackRetries([options.topicExchange, options.userExchange]);
@@ -89,11 +92,11 @@ export class Publisher implements ChannelUser<ConfirmChannel> {
   }
 
   get count(): number {
-    return this.outstanding.size;
+    return this.outstanding.count;
   }
 
   get bytes(): number {
-    return this.outstandingBytes;
+    return this.outstanding.bytes;
   }
 
   /** Undefined if a message of this size may be published at once; otherwise a promise for that, with a deadline. */
@@ -121,9 +124,7 @@ export class Publisher implements ChannelUser<ConfirmChannel> {
         repairs: 0,
         nacks: 0,
       };
-      this.outstanding.set(outgoing.id, outgoing);
-      this.outstandingBytes += message.bytes;
-      this.expiry ??= setTimeout(() => this.expire(), this.options.publishTimeoutMs);
+      this.outstanding.add(outgoing);
       if (this.state === 'up') this.send(outgoing);
     });
   }
@@ -155,12 +156,11 @@ export class Publisher implements ChannelUser<ConfirmChannel> {
   private finish(outgoing: Outgoing, error?: BrokerError): void {
     if (outgoing.phase === 'done') return;
     outgoing.phase = 'done';
-    this.outstanding.delete(outgoing.id);
-    this.outstandingBytes -= outgoing.message.bytes;
+    this.outstanding.remove(outgoing);
     if (error) outgoing.reject(error);
     else outgoing.resolve();
     if (this.trial?.outgoing === outgoing) this.trial.over.resolve();
-    if (this.outstanding.size === 0) this.drained?.resolve();
+    if (this.outstanding.count === 0) this.drained?.resolve();
     this.gate.open();
   }
 
@@ -242,7 +242,7 @@ export class Publisher implements ChannelUser<ConfirmChannel> {
     if (this.isOver(channel) || this.state !== 'replaying') return;
     await this.tryEach(channel);
     if (this.isOver(channel) || this.state !== 'replaying') return;
-    for (const outgoing of this.outstanding.values()) {
+    for (const outgoing of this.outstanding.all()) {
       if (outgoing.phase === 'queued') this.send(outgoing);
     }
     this.state = 'up';
@@ -268,14 +268,14 @@ export class Publisher implements ChannelUser<ConfirmChannel> {
     else this.drained?.resolve();
     this.wasLost = true;
     this.confirms.reset();
-    for (const outgoing of this.outstanding.values()) {
+    for (const outgoing of this.outstanding.all()) {
       outgoing.phase = 'queued';
       outgoing.returned = undefined;
     }
     const { trial } = this;
     this.trial = undefined;
     if (trial && refusal) this.blame(trial.outgoing, refusal);
-    if (refusal) this.suspects = [...this.outstanding.values()].filter(({ wasSent }) => wasSent);
+    if (refusal) this.suspects = [...this.outstanding.all()].filter(({ wasSent }) => wasSent);
     trial?.over.resolve();
   }
 
@@ -289,36 +289,21 @@ export class Publisher implements ChannelUser<ConfirmChannel> {
     if (outgoing.user !== '') this.onBlamed?.(outgoing.user);
   }
 
-  // ---- deadlines
-
-  /** Outstanding messages are in order and have the same time-out, so the first one expires next. */
-  private expire(): void {
-    this.expiry = undefined;
-    const now = Date.now();
-    for (const outgoing of this.outstanding.values()) {
-      if (outgoing.expiresAt > now) {
-        this.expiry = setTimeout(() => this.expire(), outgoing.expiresAt - now);
-        return;
-      }
-      this.finish(outgoing, late(this.options.publishTimeoutMs, 'did not confirm the message'));
-    }
-  }
-
   /** Waits for confirms while the broker is connected. */
   async close(): Promise<void> {
     const wasUp = this.state !== 'down';
     this.state = 'closed';
     this.gate.close(stopping());
-    if (wasUp && this.outstanding.size > 0) {
+    if (wasUp && this.outstanding.count > 0) {
       this.drained = deferred();
       const ms = Math.min(CLOSE_TIMEOUT_MS, this.options.publishTimeoutMs);
       await answeredWithin(this.drained.promise, ms, 'did not confirm').catch(() => undefined);
     }
     const stopped = 'The relay stopped before RabbitMQ confirmed the message: it may have arrived.';
-    for (const outgoing of [...this.outstanding.values()]) {
+    for (const outgoing of [...this.outstanding.all()]) {
       this.finish(outgoing, new BrokerError('broker-unavailable', stopped));
     }
-    clearTimeout(this.expiry);
+    this.outstanding.close();
     await this.channel.close();
   }
 }
