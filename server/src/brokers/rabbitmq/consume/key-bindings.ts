@@ -3,7 +3,8 @@
  * `operationsMax` workers reconcile the broker with it. A worker reads the latest desired state when it reaches a key,
  * runs one operation per key at a time, and alternates between binding and unbinding. So a key that is dropped and
  * requested again while it waits costs nothing, and all callers that request a key share one operation. Keys that
- * callers wait for come before the keys that a new queue has to get back, and the accounts of the callers take turns.
+ * callers wait for come before the keys that a new queue has to get back. Among both, the accounts of the callers take
+ * turns.
  */
 import type { Account } from '../../../load/accounts.js';
 import type { BrokerError } from '../../broker.js';
@@ -18,8 +19,8 @@ export interface BindingOperations {
 }
 
 interface Entry {
-  /** That of the first caller. */
-  readonly account: Account;
+  /** The first accounts that have requested the key. Another account with many keys cannot delay it for these. */
+  readonly accounts: string[];
   desired: boolean;
   /** `unsure` once an operation has started: the broker may have done it even if no answer comes. */
   bound: boolean | 'unsure';
@@ -28,12 +29,14 @@ interface Entry {
 }
 
 const RETRY_MS = 1_000;
+/** More would cost memory for each key of a popular topic. */
+const ACCOUNTS_MAX = 4;
 
 export class KeyBindings {
   private readonly entries = new Map<string, Entry>();
   /** Keys to process: newly requested, to be restored on a new queue, to be removed. */
   private readonly toBind = new KeyQueue();
-  private readonly toRestore = new Set<string>();
+  private readonly toRestore = new KeyQueue();
   private readonly toUnbind = new Set<string>();
   private lastWasBind = false;
   /** The queue of the current connection; undefined without a connection. */
@@ -65,7 +68,7 @@ export class KeyBindings {
 
   /** Resolves when the key is bound; rejects if the broker refuses it. Undefined if it is already bound. */
   request(key: string, account?: Account): Promise<void> | undefined {
-    const entry = this.setDesired(key, true, account);
+    const entry = this.setDesired(key, true, account ?? '');
     return entry.bound === true ? undefined : entry.settled.promise;
   }
 
@@ -75,12 +78,14 @@ export class KeyBindings {
     return this.queue === undefined || !dropped ? Promise.resolve() : dropped;
   }
 
-  private setDesired(key: string, desired: boolean, account?: Account): Entry {
+  private setDesired(key: string, desired: boolean, account?: string): Entry {
     let entry = this.entries.get(key);
     if (!entry) {
-      entry = { account, desired: !desired, bound: false, settled: deferred() };
+      entry = { accounts: [], desired: !desired, bound: false, settled: deferred() };
       this.entries.set(key, entry);
     }
+    const { accounts } = entry;
+    if (account !== undefined && accounts.length < ACCOUNTS_MAX && !accounts.includes(account)) accounts.push(account);
     if (entry.desired !== desired) {
       entry.settled.resolve();
       entry.settled = deferred();
@@ -93,8 +98,9 @@ export class KeyBindings {
   }
 
   /**
-   * Binds all desired keys: first those that callers wait for, then the others in the given order. The queue is either
-   * new and without bindings, or the detached one. In the second case, undesired keys are still to be unbound.
+   * Binds all desired keys: first those that callers wait for, then the others, for each account in the given order. The
+   * queue is either new and without bindings, or the detached one. In the second case, undesired keys are still to be
+   * unbound.
    */
   attach(queue: string, keys: readonly string[]): void {
     const isNew = queue !== this.lastQueue;
@@ -103,7 +109,10 @@ export class KeyBindings {
       if (isNew) entry.bound = false;
       if (!entry.desired) this.settle(key, entry);
     }
-    for (const key of keys) if (this.entries.get(key)?.desired && !this.toBind.has(key)) this.toRestore.add(key);
+    for (const key of keys) {
+      const entry = this.entries.get(key);
+      if (entry?.desired && !this.toBind.has(key)) this.toRestore.add(key, entry.accounts);
+    }
     this.run();
   }
 
@@ -151,7 +160,7 @@ export class KeyBindings {
     const canAdd = this.toBind.size + this.toRestore.size > 0;
     this.lastWasBind = this.toUnbind.size === 0 || (canAdd && !this.lastWasBind);
     if (!this.lastWasBind) return takeFirst(this.toUnbind);
-    return this.toBind.next() ?? takeFirst(this.toRestore);
+    return this.toBind.next() ?? this.toRestore.next();
   }
 
   private async reconcile(key: string): Promise<void> {
@@ -184,7 +193,7 @@ export class KeyBindings {
     // The answer will settle it
     if (this.inFlight.has(key)) return;
     if (entry.desired !== entry.bound) {
-      if (entry.desired) this.toBind.add(key, entry.account);
+      if (entry.desired) this.toBind.add(key, entry.accounts);
       else this.toUnbind.add(key);
       return;
     }

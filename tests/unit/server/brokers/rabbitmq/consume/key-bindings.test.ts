@@ -175,6 +175,37 @@ describe('KeyBindings', () => {
     expect(scripted.calls.slice(4)).toEqual(['+q:new', '+q:later', '+q:a', '+q:d', '+q:c', '+q:b']);
   });
 
+  test('a new queue gets the keys of each account back in turns, however many one of them has', async () => {
+    const scripted = new ScriptedBindings();
+    scripted.bindings.attach('old', []);
+    const keys = Array.from({ length: 3_000 }, (_, index) => `many.${index}`);
+    for (const key of keys) void scripted.bindings.request(key, 'user:many');
+    for (const key of ['small.1', 'small.2']) void scripted.bindings.request(key, 'user:small');
+    await scripted.answerAll();
+    scripted.calls.length = 0;
+    scripted.bindings.detach();
+    scripted.bindings.attach('new', [...keys, 'small.1', 'small.2']);
+    for (let answers = 0; answers < 3; answers++) await scripted.answer();
+    expect(scripted.calls).toEqual(['+new:many.0', '+new:small.1', '+new:many.1', '+new:small.2']);
+    await scripted.answerAll();
+    expect(new Set(scripted.calls).size).toBe(3_002);
+    expect(scripted.bindings.pending).toBe(0);
+  });
+
+  test('a key that another account requested too does not wait behind the keys of the first', async () => {
+    const scripted = new ScriptedBindings();
+    scripted.bindings.attach('old', []);
+    const keys = ['a', 'b', 'c', 'd', 'news'];
+    for (const key of keys) void scripted.bindings.request(key, 'user:many');
+    void scripted.bindings.request('news', 'user:one');
+    await scripted.answerAll();
+    expect(scripted.calls).toEqual(['+old:a', '+old:b', '+old:news', '+old:c', '+old:d']);
+    scripted.bindings.detach();
+    scripted.bindings.attach('new', keys);
+    await scripted.answerAll();
+    expect(scripted.calls.slice(5)).toEqual(['+new:a', '+new:news', '+new:b', '+new:c', '+new:d']);
+  });
+
   test('runs several operations at a time, but one per key', async () => {
     const scripted = new ScriptedBindings(3);
     scripted.bindings.attach('q', []);
