@@ -9,7 +9,7 @@ const DEADLINE_MS = 30_000;
  * Scratch channels stay open. Each relay opens as many as it needs, on its connection for topics and on the one for
  * declarations of clients. It may need more after a fault than before.
  */
-const SCRATCH_CHANNELS_MAX = 2 * 4;
+const SCRATCH_CHANNELS_MAX = 2 * 5;
 
 /** The counts of all resources that belong to sessions, by name. */
 export type Leftovers = Readonly<Record<string, number>>;

@@ -12,7 +12,7 @@ import { keysOf } from '../../queue-plan.js';
 import type { QueueBinding } from '../../queue-plan.js';
 import { toBrokerError } from '../amqp/amqp-errors.js';
 import { copyKeys, toRoutedMessage } from '../amqp/amqp-message.js';
-import { SCRATCH_CHANNELS_MAX } from '../amqp/scratch-channels.js';
+import { SCRATCH_CHANNELS_EACH } from '../amqp/scratch-channels.js';
 import { stopping, answeredWithin } from '../amqp/wait-deadline.js';
 import type { OwnBindings } from '../publish/own-bindings.js';
 import type { RabbitMqOptions } from '../rabbitmq-options.js';
@@ -54,7 +54,7 @@ export class InstanceQueue implements SharedQueueUser {
       const sentence = `RabbitMQ refused to bind the subscription again. ${cause.message}`;
       this.fanout.end(key, new BrokerError('subscription-ended', sentence, { cause }));
     };
-    this.bindings = new KeyBindings(operations, SCRATCH_CHANNELS_MAX, refused, (isWhole) => own.report(this, isWhole));
+    this.bindings = new KeyBindings(operations, SCRATCH_CHANNELS_EACH, refused, (isWhole) => own.report(this, isWhole));
     this.queue = new SharedQueue(exchange.label, link, options, this);
   }
 

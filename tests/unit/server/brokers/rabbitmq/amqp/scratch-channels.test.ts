@@ -2,6 +2,7 @@ import { EventEmitter } from 'node:events';
 import { expect, test } from '@jest/globals';
 import type { AmqpConnection } from '../../../../../../server/src/brokers/rabbitmq/amqp/amqp-connection.js';
 import {
+  SCRATCH_CHANNELS_EACH,
   SCRATCH_CHANNELS_MAX,
   ScratchChannels,
 } from '../../../../../../server/src/brokers/rabbitmq/amqp/scratch-channels.js';
@@ -33,11 +34,31 @@ test.each([
   const model = { createChannel };
   const connection = { current: model } as unknown as AmqpConnection;
   const scratch = new ScratchChannels(connection, { ...rabbitOptions('amqp://nowhere'), publishTimeoutMs: 20 });
-  const hung = Array.from({ length: SCRATCH_CHANNELS_MAX }, () =>
-    scratch.run(() => new Promise<never>(() => undefined)),
+  const hung = Array.from({ length: SCRATCH_CHANNELS_MAX }, (_, index) =>
+    scratch.run(() => new Promise<never>(() => undefined), `user:${index}`),
   );
   const late = { code: 'broker-unavailable' };
   await Promise.all(hung.map((each) => expect(each).rejects.toMatchObject(late)));
   model.createChannel = () => Promise.resolve(new EventEmitter());
   expect(await scratch.run(() => Promise.resolve('answer'))).toBe('answer');
+});
+
+test('requests of one account that hang leave a place to the requests of others', async () => {
+  const model = { createChannel: () => Promise.resolve(new EventEmitter()) };
+  const connection = { current: model } as unknown as AmqpConnection;
+  const scratch = new ScratchChannels(connection, rabbitOptions('amqp://nowhere'));
+  const end = deferred<void>();
+  let running = 0;
+  const hang = async (): Promise<void> => {
+    running++;
+    await end.promise;
+  };
+  const hung = Array.from({ length: 20 }, () => scratch.run(hang, 'user:mallory'));
+  for (const account of ['user:ann', undefined, 'user:bob']) {
+    expect(await scratch.run(() => Promise.resolve(account), account)).toBe(account);
+  }
+  expect(running).toBe(SCRATCH_CHANNELS_EACH);
+  end.resolve();
+  await Promise.all(hung);
+  expect(running).toBe(20);
 });
