@@ -35,6 +35,7 @@ import { ChannelPool, openLink } from './consume/channel-pool.js';
 import type { Link } from './consume/channel-pool.js';
 import { ExchangeQueue } from './consume/exchange-queue.js';
 import { InstanceQueue } from './consume/instance-queue.js';
+import { RequeueTurns } from './consume/requeue-turns.js';
 import { SessionChannel } from './consume/session-channel.js';
 import { DeadLetterQueues } from './dead-letter-queues.js';
 import { DurableQueues } from './durable-queues.js';
@@ -83,6 +84,7 @@ export class RabbitMqBroker implements Broker {
   private readonly users: InstanceQueue;
   private readonly exchanges = new Map<string, ExchangeQueue>();
   private readonly sessions = new Set<SessionChannel>();
+  private readonly requeueTurns = new RequeueTurns();
   private readonly listeners: Listeners = { up: [], down: [] };
 
   constructor(
@@ -233,7 +235,8 @@ export class RabbitMqBroker implements Broker {
   }
 
   openChannel(owner: ChannelOwner): BrokerChannel {
-    const context = { pool: this.pool, topology: this.topology, options: this.options };
+    const { pool, topology, options, requeueTurns } = this;
+    const context = { pool, topology, options, requeueTurns };
     const session: SessionChannel = new SessionChannel(owner, context, () => this.sessions.delete(session));
     this.sessions.add(session);
     if (this.state === 'closed') void session.close();

@@ -5,8 +5,8 @@
  */
 import type { Channel, ChannelModel, ConsumeMessage } from 'amqplib';
 import type { ConsumerOptions } from '../../../destinations/queue-options.js';
-import type { Account } from '../../../load/accounts.js';
 import { BrokerError } from '../../broker.js';
+import type { ChannelOwner } from '../../broker.js';
 import { answersConsume, REPLY, replyCode, toBrokerError } from '../amqp/amqp-errors.js';
 import { faultOf, UNREADABLE } from '../amqp/content-header.js';
 import { RecoveringChannel } from '../amqp/recovering-channel.js';
@@ -14,12 +14,23 @@ import type { ChannelUser } from '../amqp/recovering-channel.js';
 import { answeredWithin } from '../amqp/wait-deadline.js';
 import type { RabbitMqOptions } from '../rabbitmq-options.js';
 import type { Topology } from '../topology.js';
-import type { Lease } from './channel-pool.js';
+import type { ChannelPool, Lease } from './channel-pool.js';
 import { DeliveryLedger } from './delivery-ledger.js';
 import type { QueueConsumer } from './queue-consumer.js';
+import type { RequeueTurns } from './requeue-turns.js';
 import { hasStreamOffset, StreamSettling } from './stream-settling.js';
 
+/** Shared by all sessions of a broker. */
+export interface ChannelContext {
+  readonly pool: ChannelPool;
+  readonly topology: Topology;
+  readonly options: RabbitMqOptions;
+  readonly requeueTurns: RequeueTurns;
+}
+
 export class ConsumerChannel implements ChannelUser<Channel> {
+  private readonly topology: Topology;
+  private readonly options: RabbitMqOptions;
   private readonly consumers = new Set<QueueConsumer>();
   private readonly channel: RecoveringChannel<Channel>;
   private ledger: DeliveryLedger | undefined;
@@ -29,12 +40,13 @@ export class ConsumerChannel implements ChannelUser<Channel> {
 
   constructor(
     private readonly lease: Lease,
-    private readonly account: Account,
-    private readonly topology: Topology,
-    private readonly options: RabbitMqOptions,
+    private readonly owner: ChannelOwner,
+    private readonly context: ChannelContext,
     private readonly onRefused: (consumer: QueueConsumer, error: BrokerError) => void,
   ) {
-    this.channel = new RecoveringChannel('consume', lease.link.connection, options, this);
+    this.topology = context.topology;
+    this.options = context.options;
+    this.channel = new RecoveringChannel('consume', lease.link.connection, this.options, this);
     this.channel.start();
   }
 
@@ -68,7 +80,9 @@ export class ConsumerChannel implements ChannelUser<Channel> {
   }
 
   async setUp(channel: Channel): Promise<void> {
-    this.ledger = new DeliveryLedger(channel, this.options.topicExchange);
+    const { account, sessionId } = this.owner;
+    const { requeueTurns } = this.context;
+    this.ledger = new DeliveryLedger(channel, this.options.topicExchange, requeueTurns, account ?? sessionId);
     await this.attachAll(channel, this.ledger);
   }
 
@@ -102,7 +116,7 @@ export class ConsumerChannel implements ChannelUser<Channel> {
   private async attach(consumer: QueueConsumer, channel: Channel, ledger: DeliveryLedger): Promise<void> {
     const { queue, prefetch, exclusive } = consumer.plan;
     try {
-      consumer.competitors = await this.topology.provide(consumer.plan, this.account);
+      consumer.competitors = await this.topology.provide(consumer.plan, this.owner.account);
       const resumeAt = await consumer.stream?.resumeAt();
       if (this.channel.current !== channel || consumer.isEnded) return;
       await channel.prefetch(prefetch);
@@ -143,7 +157,7 @@ export class ConsumerChannel implements ChannelUser<Channel> {
     if (!consumer.stream) {
       const kind = consumer.plannedKind;
       if (kind === 'stream' || (kind === 'unknown' && hasStreamOffset(message))) {
-        const isStream = (): Promise<boolean> => this.topology.isStream(consumer.plan.queue, this.account);
+        const isStream = (): Promise<boolean> => this.topology.isStream(consumer.plan.queue, this.owner.account);
         consumer.stream = new StreamSettling(kind, isStream, () => void this.readAgain(consumer));
       }
     }
@@ -153,7 +167,7 @@ export class ConsumerChannel implements ChannelUser<Channel> {
       this.options.log.warn({ queue: consumer.plan.queue, fault }, UNREADABLE);
       return ledger.skip(message, 'drop');
     }
-    consumer.deliver(ledger.deliver(message, consumer.stream));
+    consumer.deliver(ledger.deliver(message, consumer, consumer.stream));
   }
 
   /** For a stream: reads returned deliveries, and everything after them, again. */

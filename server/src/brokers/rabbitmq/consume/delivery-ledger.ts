@@ -1,30 +1,44 @@
 /**
  * The unsettled deliveries of a channel. Only this file sends acks and nacks to AMQP: an unknown tag (already settled,
- * or of an earlier channel) would close the channel.
+ * or of an earlier channel) would close the channel. A requeue of a message that was delivered before may wait for its turn.
  */
 import type { Channel, ConsumeMessage } from 'amqplib';
 import type { Delivery, Outcome, RoutedMessage, Settlement } from '../../broker.js';
 import { toRoutedMessage } from '../amqp/amqp-message.js';
+import type { RequeueTurns } from './requeue-turns.js';
 import type { StreamSettling } from './stream-settling.js';
+
+/** The consumer of a delivery. After its end, a requeued message does not come back to it. */
+interface Receiver {
+  readonly isEnded: boolean;
+}
 
 export class DeliveryLedger {
   private readonly unsettled = new Set<number>();
+  /** The receivers of unsettled deliveries that RabbitMQ has marked as redelivered. */
+  private readonly repeated = new Map<number, Receiver>();
+  /** Requeues that wait for their turn. */
+  private readonly waiting = new Set<() => void>();
   private isLive = true;
 
   constructor(
     private readonly channel: Channel,
     /** The exchange behind `/topic`. */
     private readonly topicExchange: string,
+    private readonly turns: RequeueTurns,
+    /** Takes turns with others. */
+    private readonly account: string,
   ) {}
 
   get size(): number {
-    return this.unsettled.size;
+    return this.unsettled.size + this.waiting.size;
   }
 
   /** `stream` settles the deliveries of a queue that is, or may be, a stream. */
-  deliver(message: ConsumeMessage, stream?: StreamSettling): Delivery {
+  deliver(message: ConsumeMessage, receiver: Receiver, stream?: StreamSettling): Delivery {
     const { deliveryTag, redelivered } = message.fields;
     this.unsettled.add(deliveryTag);
+    if (redelivered) this.repeated.set(deliveryTag, receiver);
     const isRepeated = stream?.delivered(message) ?? false;
     const settlement = stream
       ? new StreamTagSettlement(this, deliveryTag, stream)
@@ -42,6 +56,22 @@ export class DeliveryLedger {
   /** Does nothing if the delivery is already settled or the channel is gone. */
   settle(tag: number, outcome: Outcome): void {
     if (!this.isLive || !this.unsettled.delete(tag)) return;
+    const receiver = this.repeated.get(tag);
+    if (receiver) this.repeated.delete(tag);
+    if (outcome === 'requeue' && receiver?.isEnded === false) this.requeueInTurn(tag);
+    else this.send(tag, outcome);
+  }
+
+  private requeueInTurn(tag: number): void {
+    const requeue = (): void => {
+      this.waiting.delete(requeue);
+      this.send(tag, 'requeue');
+    };
+    this.waiting.add(requeue);
+    this.turns.enter(requeue, this.account);
+  }
+
+  private send(tag: number, outcome: Outcome): void {
     // amqplib takes a message, but reads only its tag
     const message = { fields: { deliveryTag: tag } } as ConsumeMessage;
     try {
@@ -62,6 +92,9 @@ export class DeliveryLedger {
   end(): void {
     this.isLive = false;
     this.unsettled.clear();
+    this.repeated.clear();
+    for (const requeue of this.waiting) this.turns.leave(requeue, this.account);
+    this.waiting.clear();
   }
 }
 

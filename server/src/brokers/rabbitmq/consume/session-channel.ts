@@ -16,18 +16,9 @@ import { isDurableName } from '../../durable-names.js';
 import { planConsumer, replyQueuePlan } from '../../queue-plan.js';
 import type { QueuePlan } from '../../queue-plan.js';
 import { backoff, answeredWithin } from '../amqp/wait-deadline.js';
-import type { RabbitMqOptions } from '../rabbitmq-options.js';
-import type { Topology } from '../topology.js';
-import type { ChannelPool } from './channel-pool.js';
 import { ConsumerChannel, inUse } from './consumer-channel.js';
+import type { ChannelContext } from './consumer-channel.js';
 import { QueueConsumer } from './queue-consumer.js';
-
-/** Shared by all sessions of a broker. */
-export interface ChannelContext {
-  readonly pool: ChannelPool;
-  readonly topology: Topology;
-  readonly options: RabbitMqOptions;
-}
 
 export class SessionChannel implements BrokerChannel {
   private closing: Promise<void> | undefined;
@@ -114,10 +105,9 @@ export class SessionChannel implements BrokerChannel {
   }
 
   private openChannel(): ConsumerChannel {
-    const { pool, topology, options } = this.context;
-    const lease = pool.lease(this.owner.account);
+    const lease = this.context.pool.lease(this.owner.account);
     const refused = (consumer: QueueConsumer, error: BrokerError): void => this.refused(consumer, error);
-    const channel = new ConsumerChannel(lease, this.owner.account, topology, options, refused);
+    const channel = new ConsumerChannel(lease, this.owner, this.context, refused);
     this.channels.add(channel);
     return channel;
   }
