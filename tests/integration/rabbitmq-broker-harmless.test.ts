@@ -334,3 +334,32 @@ test('if RabbitMQ closes a connection over a request, only that request fails', 
   await link.connection.close();
   await vhost.delete();
 }, 60_000);
+
+test('a stream that RabbitMQ cannot read closes no connection with consumers of others', async () => {
+  const vhost = await createVhost();
+  const backend = await amqp.connect(vhost.amqpUrl);
+  const made = await backend.createChannel();
+  const stream = uniqueName('tiny');
+  const tiny = { 'x-queue-type': 'stream', 'x-stream-max-segment-size-bytes': 1 };
+  await made.assertQueue(stream, { durable: true, arguments: tiny });
+  for (let i = 0; i < 3; i++) made.sendToQueue(stream, Buffer.from('x'));
+  const log = new TestLog();
+  const brokers = new Brokers(vhost.amqpUrl);
+  // RabbitMQ takes five seconds to give up, and the trial is repeated alone
+  const broker = await brokers.start({ log, publishTimeoutMs: 30_000 });
+  const [at, others] = [`/queue/${uniqueName()}`, new Consuming('ack')];
+  await broker.openChannel(owner()).consume(own(at), consuming('client'), others);
+  const channel = broker.openChannel(owner());
+  for (const headers of [{}, { 'x-stream-offset': 'first' }]) {
+    const subscribe = () => channel.consume(own(`/amq/queue/${stream}`), consuming('client', headers), new Consuming());
+    expect(await codeOf(subscribe)).toBe('queue-conflict');
+  }
+  await send(broker, at, message('still here'));
+  await others.deliveries.atLeast(1);
+  expect(log.lines.filter((line) => line.includes('lost the connection') && !line.includes('"purpose":"ask'))).toEqual(
+    [],
+  );
+  await brokers.closeAll();
+  await backend.close();
+  await vhost.delete();
+}, 60_000);

@@ -14,6 +14,8 @@ import type { QueueBinding, QueueDeclaration, QueuePlan } from '../queue-plan.js
 import { REPLY, replyCode, toBrokerError } from './amqp/amqp-errors.js';
 import { bindingTable, checkBindingSize } from './amqp/binding-table.js';
 import type { ScratchChannels } from './amqp/scratch-channels.js';
+import { plannedKind } from './consume/stream-settling.js';
+import { ConsumeTrials } from './consume-trials.js';
 import { Exchanges } from './exchanges.js';
 import type { MadeQueues } from './made-queues.js';
 import { SharedAnswers } from './shared-answers.js';
@@ -32,6 +34,7 @@ export class Topology {
   /** Addresses of direct reply-to that RabbitMQ does not know. Those of a requester that is gone never come back. */
   private readonly goneAddresses = new LRUCache<string, true>({ max: GONE_MAX, ttl: GONE_MS });
   private readonly answers = new SharedAnswers();
+  private readonly trials = new ConsumeTrials((queue, account) => this.isStream(queue, account));
 
   constructor(
     private readonly scratch: ScratchChannels,
@@ -46,6 +49,7 @@ export class Topology {
 
   /** Forgets the entry without a declaration, which is read most, and the entry of the given declaration. */
   forgetQueue(queue: string, declaration?: QueueDeclaration): void {
+    this.trials.forget(queue);
     this.queues.delete(queueId(queue));
     if (declaration) this.queues.delete(queueId(queue, declaration));
   }
@@ -75,6 +79,7 @@ export class Topology {
       await this.exchanges.check(binding.exchange, account);
     }
     const { consumerCount } = await this.provideQueue(queue, source, account);
+    if (plannedKind(plan) !== 'other') await this.trials.run(queue, account);
     if (binding) {
       const { exchange } = binding;
       for (const key of keysOf(binding)) {
@@ -155,8 +160,15 @@ export class Topology {
     return isNew ? this.makeQueue(queue, declaration, account) : this.declare(queue, declaration, account);
   }
 
-  private makeQueue(queue: string, declaration: QueueDeclaration, account: Account): Promise<Replies.AssertQueue> {
-    return this.made.make({ name: queue, declaration, account }, () => this.declare(queue, declaration, account));
+  private async makeQueue(
+    queue: string,
+    declaration: QueueDeclaration,
+    account: Account,
+  ): Promise<Replies.AssertQueue> {
+    const declare = () => this.declare(queue, declaration, account);
+    const answer = await this.made.make({ name: queue, declaration, account }, declare);
+    this.trials.pass(queue);
+    return answer;
   }
 
   private declare(queue: string, declaration: QueueDeclaration, account: Account): Promise<Replies.AssertQueue> {

@@ -71,3 +71,31 @@ test('both spellings of a key are bound, and unbound', async () => {
   expect(calls.filter((call) => call.startsWith('bind'))).toEqual(keys.map((key) => `bind jobs ${key}`));
   expect(calls.filter((call) => call.startsWith('unbind'))).toEqual(keys.map((key) => `unbind jobs ${key}`));
 });
+
+test('a queue that the relay has not made is consumed on trial once, before its first consumer', async () => {
+  const calls: string[] = [];
+  const channel = {
+    checkQueue: (queue: string) => Promise.resolve({ queue, messageCount: 0, consumerCount: 0 }),
+    prefetch: () => Promise.resolve(),
+    consume: (queue: string) => {
+      calls.push(`consume ${queue}`);
+      return Promise.reject(Object.assign(new Error('no stream'), { code: 406 }));
+    },
+  };
+  const scratch = { run: (work: (channel: Channel) => unknown) => work(channel as unknown as Channel) };
+  const topology = new Topology(scratch as unknown as ScratchChannels, made());
+  const found: QueuePlan = {
+    queue: 'found',
+    source: 'must-exist',
+    exclusive: false,
+    consumer: {},
+    prefetch: 1,
+    lifetime: 'kept',
+  };
+  await topology.provide(found, undefined);
+  await topology.provide({ ...found, source: 'as-found' }, undefined);
+  expect(calls).toEqual(['consume found']);
+  topology.forgetQueue('found');
+  await topology.provide(found, undefined);
+  expect(calls).toHaveLength(2);
+});
