@@ -42,8 +42,8 @@ const SERVER: Readonly<Record<string, Rule>> = {
   contract: { ours: ['destinations'], types: ['brokers/broker'] },
   publishing: { ours: ['auth', 'destinations'], types: ['brokers/broker', 'load'] },
   delivery: {
-    ours: ['stomp', 'destinations'],
-    types: ['auth/policy', 'brokers/broker', 'load', 'timing', 'transports/connection'],
+    ours: ['stomp', 'destinations', 'timing'],
+    types: ['auth/policy', 'brokers/broker', 'load', 'transports/connection'],
   },
   session: {
     ours: ['stomp', 'destinations', 'auth', 'delivery', 'load', 'net', 'publishing', 'timing'],

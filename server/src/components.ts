@@ -109,7 +109,7 @@ export function createComponents(config: Config, hooks: RelayHooks): Components 
   const policies = slowPolicies(config);
   const subscriptionPots = createSubscriptionPots(pots, config.limits);
   const subscribe = countingPatterns((...request) => broker.subscribe(...request), subscriptionPots.patterns);
-  const groups = new Groups(subscribe, messages, counters, policies, restShare);
+  const groups = new Groups(subscribe, messages, counters, policies, { restShare });
   const { load, admissionQueue } = createLoad(config, log);
   const memory = new MemoryBudget(config, processMemory);
   const revocations = createRevocations(config, log);

@@ -98,6 +98,8 @@ export class Group<Member extends Recipient<Member> = GroupMember> implements Ba
   readonly live: Promise<BrokerSubscription>;
   /** Clients that wait for `live`: they keep the group alive. */
   joining = 0;
+  /** The account of all members so far; undefined if there were several, or one without an account. */
+  account: Account;
   /** The end of its rest, by `performance.now`. */
   restsUntil = 0;
   /** Set when the broker has ended the subscription. */
@@ -128,6 +130,7 @@ export class Group<Member extends Recipient<Member> = GroupMember> implements Ba
     this.policy = policy;
     this.output = output;
     this.destination = destination;
+    this.account = account;
     const deliver = (message: RoutedMessage, key: string): void => this.deliver(message, key);
     this.live = subscribe(destination, headers, deliver, (error) => this.ended(error), account);
   }
@@ -139,6 +142,7 @@ export class Group<Member extends Recipient<Member> = GroupMember> implements Ba
   add(member: Member): void {
     this.flush();
     this.members.add(member);
+    if (member.account !== this.account) this.account = undefined;
   }
 
   /**

@@ -4,8 +4,15 @@
  *
  * With a broker in another process, a large group rests after a flush for half as long as its writes took. Meanwhile
  * more messages gather for the next write, and a broker on the same core gets its turn.
+ *
+ * One message can reach thousands of groups of one client. So flushes have a time limit in each turn of the event loop.
+ * Groups beyond it wait for later turns, in which their accounts take turns. Groups with members of several accounts
+ * count as one account. Meanwhile a group gathers more messages for its one write.
  */
 import type { SharedDestination } from '../brokers/broker.js';
+import type { Account } from '../load/accounts.js';
+import { FairTurns } from '../timing/fair-turns.js';
+import { TurnBudget } from '../timing/turn-budget.js';
 import type { GroupCounters } from './delivery-counters.js';
 import type { GroupEncoder, SharedRequest } from './group-encoder.js';
 import { Group } from './group.js';
@@ -19,23 +26,39 @@ export const REST_SHARE = 0.5;
 const GATHERED_MAX_BYTES = 16 * 1024 * 1024;
 /** Shorter rests are skipped, because a timer takes at least a millisecond. */
 const REST_MIN_MS = 0.1;
+/** Time for flushes in a turn. It is longer than that of frames, because one flush can be a thousand writes. */
+const TURN_MS = 4;
+
+export interface GroupPace {
+  /** 0: groups do not rest. */
+  readonly restShare: number;
+  /** The clock of the turns, in ms. */
+  readonly now?: () => number;
+}
 
 export class Groups<
   Member extends Recipient<Member> = GroupMember,
   Request extends SharedRequest = GroupRequest,
 > implements GroupHost<Member> {
+  readonly restShare: number;
   private readonly byKey = new Map<string, Group<Member>>();
   private toFlush: Group<Member>[] = [];
   private gatheredBytes = 0;
+  private readonly budget: TurnBudget;
+  /** Groups for which a turn had no time. */
+  private readonly late: FairTurns<Group<Member>>;
 
   constructor(
     private readonly subscribe: Subscribe,
     private readonly encoder: GroupEncoder<Member, Request>,
     readonly counters: GroupCounters,
     private readonly policies: { of(destination: SharedDestination): SlowPolicy },
-    /** 0: groups do not rest. */
-    readonly restShare = REST_SHARE,
-  ) {}
+    { restShare, now }: GroupPace = { restShare: REST_SHARE },
+  ) {
+    this.restShare = restShare;
+    this.budget = new TurnBudget(TURN_MS, now);
+    this.late = new FairTurns(TURN_MS, (group) => group.flush(), now);
+  }
 
   get size(): number {
     return this.byKey.size;
@@ -81,11 +104,25 @@ export class Groups<
     if (group.remove(member)) this.discardIfEmpty(group);
   }
 
-  /** Flushes at the end of this tick or of the group's rest, whichever is later. */
+  /** Whether groups of this account alone wait because a turn had no time for them. */
+  isBehind(account: NonNullable<Account>): boolean {
+    return this.late.size > 0 && this.late.has(account);
+  }
+
+  /** Flushes at the end of this tick or of the group's rest, whichever is later, or in a later turn. */
   flushLater(group: Group<Member>): void {
     const restMs = group.restsUntil - performance.now();
-    if (restMs >= REST_MIN_MS) setTimeout(() => group.flush(), restMs);
+    if (restMs >= REST_MIN_MS) setTimeout(() => this.flushSoon(group), restMs);
+    else this.flushSoon(group);
+  }
+
+  private flushSoon(group: Group<Member>): void {
+    if (this.late.size > 0) this.flushLate(group);
     else if (this.toFlush.push(group) === 1) setImmediate(this.flushAll);
+  }
+
+  private flushLate(group: Group<Member>): void {
+    this.late.enter(group, group.account ?? '');
   }
 
   gather(bytes: number): boolean {
@@ -96,7 +133,12 @@ export class Groups<
   private readonly flushAll = (): void => {
     const dirty = this.toFlush;
     this.toFlush = [];
-    for (const group of dirty) group.flush(); // next: delivery/group
+    this.budget.renew();
+    // Most turns have time for all, so that the costlier queue by account is rarely needed
+    for (const group of dirty) {
+      if (this.budget.isSpent) this.flushLate(group);
+      else group.flush(); // next: delivery/group
+    }
   };
 
   private groupFor(member: Member, request: Request): Group<Member> {

@@ -122,7 +122,7 @@ export class HttpComponents {
       countOut: (events) => void (this.counters.streamEvents += events),
       countTooLarge: (members) => sessionCounters.countTooLarge(members),
     };
-    return new Groups(subscribe, encoder, counters, { of: () => 'disconnect' }, 0);
+    return new Groups(subscribe, encoder, counters, { of: () => 'disconnect' }, { restShare: 0 });
   }
 
   /** The router for `/api`. In the relay's own server the app has already checked Host. */

@@ -5,19 +5,19 @@
 import type { IncomingMessage } from 'node:http';
 import type { RequestHandler } from 'express';
 import { networkOf } from '../net/ip-address.js';
-import { FairQueue } from '../timing/fair-queue.js';
-import { TurnBudget } from '../timing/turn-budget.js';
+import { FairTurns } from '../timing/fair-turns.js';
 
 const TURN_MS = 2;
 
 export class RequestTurns {
-  private readonly waiting = new FairQueue<() => void>();
-  private turn: NodeJS.Immediate | undefined;
+  private readonly turns: FairTurns<() => void>;
 
   constructor(
     private readonly addressOf: (request: IncomingMessage) => string,
-    private readonly now: () => number = () => performance.now(),
-  ) {}
+    now?: () => number,
+  ) {
+    this.turns = new FairTurns(TURN_MS, (proceed) => proceed(), now);
+  }
 
   /** Must come after `inTurn`, because a response without a socket gets no event. */
   readonly wait: RequestHandler = (request, response, next) => {
@@ -26,17 +26,8 @@ export class RequestTurns {
       response.off('close', leave);
       next();
     };
-    const leave = (): void => void this.waiting.leave(proceed, network);
+    const leave = (): void => this.turns.leave(proceed, network);
     response.once('close', leave);
-    this.waiting.enter(proceed, network);
-    this.turn ??= setImmediate(this.serve);
-  };
-
-  private readonly serve = (): void => {
-    this.turn = undefined;
-    const budget = new TurnBudget(TURN_MS, this.now);
-    do this.waiting.next()?.();
-    while (this.waiting.size > 0 && !budget.isSpent);
-    if (this.waiting.size > 0) this.turn ??= setImmediate(this.serve);
+    this.turns.enter(proceed, network);
   };
 }

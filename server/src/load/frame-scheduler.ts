@@ -2,8 +2,10 @@
  * Schedules the frames of all sessions. One client can send hundreds of thousands of frames at once, and each SEND can
  * reach thousands of groups. So all sessions together have a time limit for frames in each turn of the event loop, and
  * a lower one while the process is overloaded. A session with more frames is queued. Queued sessions are served a few
- * frames at a time, so that a light sender waits for a few frames of each flood and not for whole floods.
+ * frames at a time, and their accounts take turns. So a light sender waits for a few frames of each flooding account,
+ * however many sessions that has, and not for whole floods.
  */
+import { FairQueue } from '../timing/fair-queue.js';
 import type { Load } from './load-meter.js';
 
 const TURN_MS = 2;
@@ -20,7 +22,7 @@ export class FrameScheduler {
   chunksRead = 0;
   private endsAt: number | undefined;
   private hasOverrun = false;
-  private readonly queue: (() => void)[] = [];
+  private readonly queue = new FairQueue<() => void>();
 
   constructor(
     private readonly load: Load,
@@ -34,7 +36,7 @@ export class FrameScheduler {
   }
 
   get hasQueue(): boolean {
-    return this.queue.length > 0;
+    return this.queue.size > 0;
   }
 
   /** Maximum number of frames that are handled of one session before other queued sessions are served. */
@@ -53,9 +55,9 @@ export class FrameScheduler {
     return lateMs >= 0;
   }
 
-  /** Queues `proceed`. It is never called from inside this call. */
-  enqueue(proceed: () => void): void {
-    this.queue.push(proceed);
+  /** Queues `proceed` of a session. It is never called from inside this call. `source` is the session's account. */
+  enqueue(proceed: () => void, source: string): void {
+    this.queue.enter(proceed, source);
     if (this.endsAt === undefined) this.begin();
   }
 
@@ -68,6 +70,7 @@ export class FrameScheduler {
 
   private readonly next = (): void => {
     this.endsAt = undefined;
-    while (this.queue.length > 0 && !this.isTurnOver) this.queue.shift()?.();
+    // A session that only waits queues itself again at once
+    for (let left = this.queue.size; left > 0 && this.queue.size > 0 && !this.isTurnOver; left--) this.queue.next()?.();
   };
 }

@@ -8,6 +8,7 @@
  *         --far too many SENDs wait-------> held ----fewer wait----> queued
  *         --this turn's time is used up---> queued --its turn------> ready
  *         --too many frames per second----> queued --a pause-------> ready
+ *         --its account is behind---------> queued --it has caught up-> ready
  *   (any of them --close--> over)
  */
 import type { FrameRateLimit } from '../load/frame-rate-limit.js';
@@ -19,6 +20,10 @@ import type { SendQueue } from './send-queue.js';
 
 /** The session. It closes the inbox after `refuse` or `fail`, unless it survives the error. */
 export interface FrameHandler {
+  /** The account, or the session itself, that takes turns with others. */
+  readonly turnsAs: string;
+  /** Messages that the account's own subscriptions have received wait to be written. */
+  readonly isBehind: boolean;
   /** Handles a frame. Returns a promise if later frames have to wait for it. */
   handle(frame: Frame): Promise<void> | undefined;
   /** Refuses a frame. Returns false if that ends the session. */
@@ -40,6 +45,9 @@ export interface InboxParts {
   readonly rateLimit: FrameRateLimit | undefined;
 }
 
+/** The longest wait of a sender for its account, in turns: its messages may come from others without end. */
+const BEHIND_MAX_TURNS = 100;
+
 export class Inbox {
   private state: 'ready' | 'awaiting' | 'held' | 'queued' | 'over' = 'ready';
   private isReadingPaused = false;
@@ -50,6 +58,8 @@ export class Inbox {
   /** Frames handled in turn number `turn`, since the scheduler last called this session. */
   private handledInTurn = 0;
   private turn = 0;
+  /** Turns in which the next frame waited for the account. */
+  private turnsBehind = 0;
   /** All frames so far. */
   private taken = 0;
   /** The last frame was a SEND. */
@@ -159,8 +169,16 @@ export class Inbox {
       this.turn = scheduler.turnNumber;
       this.handledInTurn = 0;
     }
+    if (this.isSender && this.mustCatchUp) return true;
     if (this.handledInTurn === 0) return isLate && this.isSender && scheduler.isOverloaded;
     return isLate || (scheduler.hasQueue && this.handledInTurn >= scheduler.framesPerSession);
+  }
+
+  /** A SEND can cost far more than its frame: it may be written a thousand times, to subscriptions of its sender. */
+  private get mustCatchUp(): boolean {
+    if (this.handler.isBehind && this.turnsBehind++ < BEHIND_MAX_TURNS) return true;
+    this.turnsBehind = 0;
+    return false;
   }
 
   private take(frame: Frame): void {
@@ -198,7 +216,7 @@ export class Inbox {
     this.scheduler.enqueue(() => {
       this.handledInTurn = 0;
       this.proceed();
-    });
+    }, this.handler.turnsAs);
   }
 
   private proceed(): void {

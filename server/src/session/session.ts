@@ -133,6 +133,14 @@ export class Session implements Listeners, PartsHost, Watched {
     return this.identity?.account;
   }
 
+  get turnsAs(): string {
+    return this.account ?? this.id;
+  }
+
+  get isBehind(): boolean {
+    return this.account !== undefined && this.context.groups.isBehind(this.account);
+  }
+
   get userName(): string {
     return userNameOf(this.principal, this.id);
   }

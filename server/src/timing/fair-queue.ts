@@ -10,11 +10,19 @@ export class FairQueue<T> {
   readonly #bySize = new Map<number, Set<string>>();
   #largest = 0;
 
+  /** Whether an item of the source waits. */
+  has(source: string): boolean {
+    return this.#sources.has(source);
+  }
+
+  /** An item of this source that waits keeps its place. */
   enter(item: T, source: string): void {
     const items = this.#sources.get(source) ?? new Set();
+    const before = items.size;
     this.#sources.set(source, items.add(item));
+    if (items.size === before) return;
     this.size++;
-    this.#resized(source, items.size - 1, items.size);
+    this.#resized(source, before, items.size);
   }
 
   /** False if the item does not wait. */

@@ -13,6 +13,7 @@
  */
 import type { Account } from '../../load/accounts.js';
 import type { PotRefusal, SharedPot } from '../../load/shared-pot.js';
+import type { FairTurns } from '../../timing/fair-turns.js';
 import { BrokerError } from '../broker.js';
 import type { Outcome } from '../broker.js';
 import type { ExchangeMessage } from '../exchange-message.js';
@@ -22,7 +23,6 @@ import { ConsumerRing } from './consumer-ring.js';
 import type { DeadLetters } from './dead-letters.js';
 import { DeathHistory } from './death-history.js';
 import type { DeathReason } from './death-history.js';
-import type { Dispatching, DispatchTurns } from './dispatch-turns.js';
 import type { DeliverySource, MemoryConsumer } from './memory-consumer.js';
 import type { QueueLimits } from './queue-limits.js';
 import { ReadyMessages } from './ready-messages.js';
@@ -32,17 +32,18 @@ export interface QueueHost {
   readonly storage: SharedPot;
   /** For queues that have a dead-letter exchange. */
   readonly deadLetters: DeadLetters;
-  readonly turns: DispatchTurns;
+  /** The turns of all queues: each turn is a call of `dispatch`. */
+  readonly turns: Pick<FairTurns<MemoryQueue>, 'enter' | 'leave'>;
   /** The queue was unused for `x-expires`, or its last consumer has left. */
   unused(queue: MemoryQueue): void;
 }
 
-/** Maximum number of deliveries in one turn of the event loop. The turn may end before: see `DispatchTurns`. */
+/** Maximum number of deliveries in one turn of the event loop. Accounts take turns with `QueueHost.turns`. */
 const TURN_MAX = 256;
 /** The longest delay of a Node timer. */
 const TIMER_MAX_MS = 2 ** 31 - 1;
 
-export class MemoryQueue implements DeliverySource, Dispatching {
+export class MemoryQueue implements DeliverySource {
   /**
    * True if messages come from an exchange. Then the account of the queue pays for their bytes, because their sender
    * cannot know how many queues are bound. Other messages count for their sender.
@@ -158,7 +159,7 @@ export class MemoryQueue implements DeliverySource, Dispatching {
     this.isDeleted = true;
     clearTimeout(this.unusedTimer);
     clearTimeout(this.expiryTimer);
-    this.host.turns.leave(this);
+    this.host.turns.leave(this, this.account ?? '');
     for (let stored = this.ready.take(); stored; stored = this.ready.take()) this.free(stored);
     for (const stored of this.unsettled) this.free(stored);
     this.unsettled.clear();
@@ -207,7 +208,7 @@ export class MemoryQueue implements DeliverySource, Dispatching {
   }
 
   private dispatchLater(): void {
-    if (!this.isDeleted) this.host.turns.enter(this);
+    if (!this.isDeleted) this.host.turns.enter(this, this.account ?? '');
   }
 
   private isOver(moreMessages: number, moreBytes: number): boolean {

@@ -3,6 +3,7 @@ import type { Arguments } from '../../destinations/queue-options.js';
 import type { Account } from '../../load/accounts.js';
 import type { PotRefusal, SharedPot } from '../../load/shared-pot.js';
 import type { SharedPots } from '../../load/shared-pots.js';
+import { FairTurns } from '../../timing/fair-turns.js';
 import { BrokerError } from '../broker.js';
 import type { ExchangeMessage } from '../exchange-message.js';
 import { messageBytes, queueNotFound } from '../message-checks.js';
@@ -11,7 +12,6 @@ import { QueuePots } from '../queue-pots.js';
 import { DeadLetters } from './dead-letters.js';
 import type { DeadLetter } from './dead-letters.js';
 import { DeathHistory } from './death-history.js';
-import { DispatchTurns } from './dispatch-turns.js';
 import { MemoryExchange } from './memory-exchange.js';
 import type { Route } from './memory-exchange.js';
 import type { ExchangeType, MemoryOptions } from './memory-options.js';
@@ -29,6 +29,9 @@ const STANDARD_EXCHANGES: readonly (readonly [string, ExchangeType])[] = [
   ['amq.match', 'headers'],
 ];
 
+/** The time of all queues together in a turn of the event loop: a client can have thousands of queues. */
+const DISPATCH_TURN_MS = 2;
+
 const PLAIN: QueueDeclaration = { autoDelete: false, arguments: {} };
 const NO_ROUTES: readonly Route[] = [];
 const NO_QUEUES: readonly MemoryQueue[] = [];
@@ -39,7 +42,7 @@ export type Fate = 'taken' | 'unroutable' | BrokerError;
 export class MemoryVhost implements QueueHost {
   readonly storage: SharedPot;
   readonly deadLetters: DeadLetters;
-  readonly turns = new DispatchTurns();
+  readonly turns: FairTurns<MemoryQueue>;
   private readonly exchanges = new Map<string, MemoryExchange>();
   private readonly queues = new Map<string, MemoryQueue>();
 
@@ -48,7 +51,9 @@ export class MemoryVhost implements QueueHost {
   constructor(
     private readonly options: MemoryOptions,
     pots: SharedPots,
+    now?: () => number,
   ) {
+    this.turns = new FairTurns(DISPATCH_TURN_MS, (queue) => queue.dispatch(), now);
     this.queuePots = new QueuePots(pots, 'memory', options);
     this.storage = pots.create({
       limit: 'memory.messagesMaxBytes',

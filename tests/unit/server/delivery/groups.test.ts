@@ -54,11 +54,16 @@ class Member implements GroupMember {
 let broker: ScriptedBroker;
 let groups: Groups;
 let counters: SessionCounters;
+/** The clock of the turns. */
+let nowMs = 0;
 function setUp(restShare: number): void {
   broker = new ScriptedBroker();
   counters = new SessionCounters();
   const messages = new MessageEncoder('r', MESSAGE_MAX_BYTES);
-  groups = new Groups((...request) => broker.subscribe(...request), messages, counters, POLICIES, restShare);
+  groups = new Groups((...request) => broker.subscribe(...request), messages, counters, POLICIES, {
+    restShare,
+    now: () => nowMs,
+  });
 }
 // Without rests, the duration of real writes does not delay later ones
 beforeEach(() => setUp(0));
@@ -323,6 +328,88 @@ describe('a message for one session of a user', () => {
   });
 });
 
+describe('groups that a turn has no time for', () => {
+  /** The members whose connections were written to, in order. */
+  let written: string[];
+  beforeEach(() => void (written = []));
+
+  /** A member of a group of its own, whose writes take a whole turn. */
+  async function costly(name: string, account: string | undefined, subscriptionId = name): Promise<[Member, Group]> {
+    const member: GroupMember & Member = Object.assign(new Member(), { account });
+    const { connection } = member;
+    const write = connection.write.bind(connection);
+    connection.write = (wrapped) => {
+      nowMs += 4;
+      written.push(name);
+      return write(wrapped);
+    };
+    return [member, await joined(member, '/topic/a', { subscriptionId })];
+  }
+
+  test('wait for later turns, in which their accounts take turns', async () => {
+    for (const name of ['flood 1', 'flood 2', 'flood 3', 'flood 4']) await costly(name, 'user:flood');
+    await costly('other', 'user:other');
+    broker.emit('a', 'x');
+    await tick();
+    expect(written).toEqual(['flood 1']);
+    await tick();
+    await tick();
+    expect(written).toEqual(['flood 1', 'flood 2', 'other']);
+    await tick();
+    await tick();
+    expect(written.slice(3)).toEqual(['flood 3', 'flood 4']);
+    await tick();
+    expect(written).toHaveLength(5);
+  });
+
+  test('gather messages for one write, in order', async () => {
+    await costly('first', 'user:ann');
+    const [member] = await costly('second', 'user:ann');
+    for (const body of ['1', '2']) broker.emit('a', body);
+    await tick();
+    broker.emit('a', '3');
+    await tick();
+    expect(member.bodies).toEqual(['1', '2', '3']);
+    expect(member.connection.writes).toHaveLength(1);
+    await tick();
+    expect(written).toEqual(['first', 'second', 'first']);
+  });
+
+  test('do not wait any longer when a member leaves', async () => {
+    await costly('first', 'user:ann');
+    const [member, group] = await costly('second', 'user:ann');
+    broker.emit('a', 'x');
+    await tick();
+    groups.leave(member, group);
+    expect(member.bodies).toEqual(['x']);
+    await tick();
+    expect(written).toEqual(['first', 'second']);
+  });
+
+  test('let their account be behind, until they are written', async () => {
+    await costly('first', 'user:ann');
+    await costly('second', 'user:ann');
+    broker.emit('a', 'x');
+    expect(groups.isBehind('user:ann')).toBe(false);
+    await tick();
+    expect([groups.isBehind('user:ann'), groups.isBehind('user:bob')]).toEqual([true, false]);
+    await tick();
+    expect(groups.isBehind('user:ann')).toBe(false);
+  });
+
+  test('count for no account if their members have several', async () => {
+    await costly('first', 'user:ann');
+    await costly('shared 1', 'user:ann', 'shared');
+    await costly('shared 2', 'user:bob', 'shared');
+    broker.emit('a', 'x');
+    await tick();
+    expect(written).toEqual(['first']);
+    expect([groups.isBehind('user:ann'), groups.isBehind('user:bob')]).toEqual([false, false]);
+    await tick();
+    expect(written).toEqual(['first', 'shared 1', 'shared 2']);
+  });
+});
+
 /** A member whose writes take `writeMs` of fake time. */
 class SlowMember extends Member {
   constructor(writeMs: number) {
@@ -345,6 +432,8 @@ describe('a large group', () => {
 
   /** Ends the tick; the fake time does not advance. */
   const endOfTick = (): void => void jest.advanceTimersByTime(0);
+  /** As `endOfTick`, after a timer: the fake clock puts off what a timer schedules by a millisecond. */
+  const endOfTurn = (): void => void jest.advanceTimersByTime(1);
 
   test('rests for half of the duration of its writes', async () => {
     const member = new SlowMember(10);
@@ -358,6 +447,7 @@ describe('a large group', () => {
     endOfTick();
     expect(member.bodies).toEqual(['at once']);
     jest.advanceTimersByTime(1);
+    endOfTurn();
     expect(member.bodies).toEqual(['at once', '1', '2', '3']);
     expect(member.connection.writes).toHaveLength(2);
   });
@@ -371,6 +461,7 @@ describe('a large group', () => {
     jest.advanceTimersByTime(19);
     expect(member.bodies).toEqual(['1']);
     jest.advanceTimersByTime(1);
+    endOfTurn();
     expect(member.bodies).toEqual(['1', '2']);
   });
 

@@ -21,10 +21,10 @@ beforeEach(() => {
 });
 
 /** A session with `frames` frames of 1.2 ms each. */
-function session(name: string, frames: number): () => void {
+function session(name: string, frames: number, account = name): () => void {
   const handle = (): void => {
     for (; frames > 0; frames--) {
-      if (turns.isTurnOver) return turns.enqueue(handle);
+      if (turns.isTurnOver) return turns.enqueue(handle, account);
       now += 1.2;
       done.push(name);
     }
@@ -71,10 +71,33 @@ describe('FrameScheduler', () => {
   });
 
   test('serves queued sessions in turns', async () => {
-    for (const name of ['a', 'b', 'c']) turns.enqueue(session(name, 4));
+    for (const name of ['a', 'b', 'c']) turns.enqueue(session(name, 4), name);
     await tick();
     expect(done.join('')).toBe('aa');
     while (done.length < 12) await tick();
     expect(done.join('')).toBe('aabbccaabbcc');
+  });
+
+  test('serves an account with many queued sessions as often as one with a single session', async () => {
+    for (let i = 0; i < 20; i++) turns.enqueue(session('a', 2, 'flood'), 'flood');
+    turns.enqueue(session('b', 8, 'other'), 'other');
+    while (done.length < 16) await tick();
+    expect(done.join('')).toBe('aabbaabbaabbaabb');
+  });
+
+  test('calls a session that queues itself again once in a turn', async () => {
+    let calls = 0;
+    let isWaiting = true;
+    const wait = (): void => {
+      calls++;
+      if (isWaiting) turns.enqueue(wait, 'a');
+    };
+    turns.enqueue(wait, 'a');
+    await tick();
+    await tick();
+    expect(calls).toBe(2);
+    isWaiting = false;
+    await tick();
+    expect(turns.hasQueue).toBe(false);
   });
 });

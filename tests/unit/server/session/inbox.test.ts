@@ -20,6 +20,8 @@ const turn = () => new Promise<void>((resolve) => setImmediate(resolve));
 
 /** Records its calls. `handle` returns the `answers`, one for each frame. */
 class Recorder implements FrameHandler {
+  readonly turnsAs = 'user:ann';
+  isBehind = false;
   readonly log: string[] = [];
   answers: (Promise<void> | undefined | Error)[] = [];
   inbox: Inbox | undefined;
@@ -127,6 +129,38 @@ describe('frames', () => {
   });
 });
 
+describe('a sender whose account is behind', () => {
+  test('waits until the account has caught up, and is not read meanwhile', async () => {
+    push(1);
+    handler.isBehind = true;
+    push(2, 3);
+    expect(handler.log).toEqual(['1', 'pause']);
+    for (let i = 0; i < 20; i++) await turn();
+    expect(handler.log.filter((each) => each !== 'progress')).toEqual(['1', 'pause']);
+    handler.isBehind = false;
+    await turn();
+    expect(handler.log.filter((each) => each !== 'progress')).toEqual(['1', 'pause', '2', '3', 'resume']);
+  });
+
+  test('sends a frame in 100 turns even if the account never catches up', async () => {
+    push(1);
+    handler.isBehind = true;
+    push(2, 3);
+    for (let i = 0; i < 150; i++) await turn();
+    expect(handler.log.filter((each) => /\d/.test(each))).toEqual(['1', '2']);
+    for (let i = 0; i < 100; i++) await turn();
+    expect(handler.log.filter((each) => /\d/.test(each))).toEqual(['1', '2', '3']);
+  });
+
+  test('does not wait with frames other than SEND', () => {
+    handler.isBehind = true;
+    const ack = (n: number) => inbox.push(Buffer.from(`ACK\nn:${n}\nid:1\n\n\0`));
+    ack(1);
+    ack(2);
+    expect(handler.log).toEqual(['1', '2']);
+  });
+});
+
 describe('a turn whose time is used up', () => {
   test('leaves the remaining frames to later turns', async () => {
     const handle = handler.handle.bind(handler);
@@ -177,9 +211,9 @@ describe('a turn whose time is used up', () => {
     let isQueued = true;
     const other = (): void => {
       clock++;
-      if (isQueued) turns.enqueue(other);
+      if (isQueued) turns.enqueue(other, 'other');
     };
-    turns.enqueue(other);
+    turns.enqueue(other, 'other');
     push(1, 2, 3);
     expect(handler.log).toEqual(['1', 'pause']);
     await turn();
@@ -192,7 +226,7 @@ describe('a turn whose time is used up', () => {
 
   test('serves another queued session after 16 frames', async () => {
     const order: string[] = [];
-    turns.enqueue(() => order.push(`other after ${handler.log.filter((each) => each !== 'pause').length}`));
+    turns.enqueue(() => order.push(`other after ${handler.log.filter((each) => each !== 'pause').length}`), 'other');
     push(...Array.from({ length: 40 }, (_, index) => index));
     while (!inbox.isIdle) await turn();
     expect(order).toEqual(['other after 16']);

@@ -58,7 +58,7 @@ function setUp() {
     ),
     counters,
     { of: () => 'disconnect' },
-    0,
+    { restShare: 0 },
   );
   const enter = (member: Member, ...destinations: SharedDestination[]): Promise<void> =>
     groups.joinAll(

@@ -85,7 +85,7 @@ beforeEach(() => {
     encoder,
     groupCounters,
     { of: () => 'disconnect' },
-    0,
+    { restShare: 0 },
   );
   const createDrain = () => ({ start() {}, stop() {} });
   memory = { isFull: false, forget: () => undefined };
