@@ -2,9 +2,9 @@
  * The hot path. A group is the set of clients that share one subscription at the broker and can get identical bytes.
  * Standard STOMP clients number their subscriptions alike, so a thousand browsers often form one group.
  *
- * A message becomes bytes once per group, and waits until the end of the tick. Then all waiting bytes are joined, and
- * each member gets the same Buffer: one write per socket and tick, however many messages arrived. In an idle relay that
- * means one message per write, without delay. Under load, ticks grow longer and batches larger.
+ * A message waits until the end of the tick. Then all waiting messages become bytes, once per group, and each member
+ * gets the same Buffer: one write per socket and tick, however many messages arrived. In an idle relay that means one
+ * message per write, without delay. Under load, ticks grow longer and batches larger.
  *
  * The rule of order: a group is flushed before a member joins or leaves. So a member gets nothing that was published
  * before it joined, and everything sent to it after leaving (ERROR, RECEIPT, the event `error`) follows its messages.
@@ -105,15 +105,17 @@ export class Group<Member extends Recipient<Member> = GroupMember> implements Ba
   /** Set when the broker has ended the subscription. */
   endedWith: BrokerError | undefined;
   private readonly output: GroupOutput<Member>;
-  /** Whole messages in order, each in one or more pieces, and the number of messages. */
-  private waiting: Buffer[] = [];
-  private waitingCount = 0;
-  /** The bodies of the waiting messages. */
-  private waitingBytes = 0;
+  /** Messages since the last flush, their keys, and the bytes of their bodies. */
+  private arrived: RoutedMessage[] = [];
+  private arrivedKeys: string[] = [];
+  private arrivedBytes = 0;
+  /** During a flush: whole messages in order, each in one or more pieces, and the number of messages. */
+  private encoded: Buffer[] = [];
+  private encodedCount = 0;
   /** Members that missed messages that were too large. */
   private readonly gaps = new Gaps<Member>();
   /**
-   * Members that have not caught up; undefined without any. `pending` has their messages, as `waiting` has those of the
+   * Members that have not caught up; undefined without any. `pending` has their messages, as `encoded` has those of the
    * others.
    */
   private slowMembers: Map<Member, BacklogHolder> | undefined;
@@ -159,34 +161,49 @@ export class Group<Member extends Recipient<Member> = GroupMember> implements Ba
     return true;
   }
 
-  /** Writes all waiting messages to every member. Never waits for a socket. */
+  /** Writes all messages so far to every member. Never waits for a socket. */
   flush(): void {
-    const { waiting, waitingCount } = this;
-    if (waiting.length === 0) return;
-    this.waiting = [];
-    this.waitingCount = 0;
-    this.host.gather(-this.waitingBytes);
-    this.waitingBytes = 0;
+    const { arrived, arrivedKeys } = this;
+    if (arrived.length === 0) return;
+    this.arrived = [];
+    this.arrivedKeys = [];
+    this.host.gather(-this.arrivedBytes);
+    this.arrivedBytes = 0;
+    for (let i = 0; i < arrived.length; i++) this.encode(arrived[i]!, arrivedKeys[i]!);
+    this.writeEncoded();
+  }
+
+  private writeEncoded(): void {
+    const { encoded, encodedCount } = this;
+    if (encodedCount === 0) return;
+    this.encoded = [];
+    this.encodedCount = 0;
     const start = performance.now();
     if (this.slowMembers) this.keepPending(this.slowMembers);
-    this.write(this.members, waiting, waitingCount);
+    this.write(this.members, encoded, encodedCount);
     const end = performance.now();
     this.restsUntil = end + Math.min((end - start) * this.host.restShare, REST_MAX_MS);
   }
 
-  /** Called by the broker, once for each message that matches. */
+  /**
+   * Called by the broker, once for each message that matches. It costs little, because a message can reach thousands of
+   * groups at once; the flush has a time limit in each turn of the event loop.
+   */
   private deliver(message: RoutedMessage, key: string): void {
     if (this.isEmpty) return;
+    if (this.arrived.push(message) === 1) this.host.flushLater(this);
+    this.arrivedKeys.push(key);
+    this.arrivedBytes += message.body.length;
+    if (!this.host.gather(message.body.length)) this.flush();
+  }
+
+  private encode(message: RoutedMessage, key: string): void {
     if (message.body.length >= ASK_FROM_BYTES && !this.isReading) return;
     if (message.toSession !== undefined && this.destination.kind === 'user') return this.deliverToOne(message, key);
-    if (this.slowMembers || !this.gaps.isEmpty) return this.deliverSingly(message, key);
-    const { waiting } = this;
-    const isFirst = waiting.length === 0;
-    if (!this.output.encode(message, key, waiting)) return this.leaveOut(this.everyMember());
+    if (this.slowMembers || !this.gaps.isEmpty) return this.encodeSingly(message, key);
+    if (!this.output.encode(message, key, this.encoded)) return this.leaveOut(this.everyMember());
     this.allowReplies(message);
-    this.waitingCount++;
-    if (isFirst) this.host.flushLater(this);
-    this.gather(message);
+    this.encodedCount++;
   }
 
   /** False if the session of every member is about to end, because the client reads too slowly. */
@@ -195,21 +212,15 @@ export class Group<Member extends Recipient<Member> = GroupMember> implements Ba
     return this.slowMembers !== undefined;
   }
 
-  private gather({ body }: RoutedMessage): void {
-    this.waitingBytes += body.length;
-    if (!this.host.gather(body.length)) this.flush();
-  }
-
   /** For groups whose members may get different bytes, now or later. */
-  private deliverSingly(message: RoutedMessage, key: string): void {
+  private encodeSingly(message: RoutedMessage, key: string): void {
     const single = this.output.encodeSingle(message, key);
     if (!single) return this.leaveOut(this.everyMember());
     this.allowReplies(message);
     if (!this.gaps.isEmpty) return this.deliverAfterGap(single);
     this.pending.push(single);
-    this.waitingCount++;
-    if (this.waiting.push(single.toBytes(0)) === 1) this.host.flushLater(this);
-    this.gather(message);
+    this.encoded.push(single.toBytes(0));
+    this.encodedCount++;
   }
 
   /** Delivers to the member with that session alone, after all earlier messages. Without such a member, to none. */
@@ -219,7 +230,7 @@ export class Group<Member extends Recipient<Member> = GroupMember> implements Ba
     const single = this.output.encodeSingle(message, key);
     if (!single) return this.leaveOut([member]);
     this.allowReplies(message, [member]);
-    this.flush();
+    this.writeEncoded();
     this.writeAtOnce([member], single, this.gaps.take(member));
   }
 
@@ -231,7 +242,7 @@ export class Group<Member extends Recipient<Member> = GroupMember> implements Ba
 
   /** Delivers after all earlier messages. */
   private deliverAfterGap(message: BackloggedMessage): void {
-    this.flush();
+    this.writeEncoded();
     for (const [missed, members] of this.gaps.takeAll(this.everyMember())) this.writeAtOnce(members, message, missed);
   }
 
@@ -265,7 +276,7 @@ export class Group<Member extends Recipient<Member> = GroupMember> implements Ba
     for (const [member, holder] of slow) {
       this.members.delete(member);
       slowMembers.set(member, holder);
-      // It rejoins with everything up to the last flush; messages that wait for the next flush go to all members
+      // It rejoins with everything up to the last write; messages that wait for the next one go to all members
       holder.backlog.enter(this, () => {
         this.rejoined(member);
         this.members.add(member);

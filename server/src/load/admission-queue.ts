@@ -6,7 +6,7 @@
  * clients loses its oldest, so that a flood of one network does not keep out the others.
  */
 import { networkOf } from '../net/ip-address.js';
-import { FairQueue } from '../timing/fair-queue.js';
+import { BoundedFairQueue } from '../timing/fair-queue.js';
 import { TurnBudget } from '../timing/turn-budget.js';
 import type { Load } from './load-meter.js';
 import type { RateLimit } from './rate-limiter.js';
@@ -53,7 +53,7 @@ export class AdmissionQueue {
   /** All clients that wait, in the order of arrival, for the deadlines. */
   readonly #queue = new Set<Waiting>();
   /** The same clients, for the turns of their networks. */
-  readonly #turns = new FairQueue<Waiting>();
+  readonly #turns = new BoundedFairQueue<Waiting>();
   #lastReason: Rejection = 'overloaded';
   #isInTurn = false;
   readonly #budget: TurnBudget;

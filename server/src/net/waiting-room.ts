@@ -7,7 +7,7 @@
  * (after a restart, behind a proxy) does not displace its own clients before they could send anything, and silent
  * clients do not keep out their neighbours.
  */
-import { FairQueue } from '../timing/fair-queue.js';
+import { BoundedFairQueue } from '../timing/fair-queue.js';
 
 export interface WaitingRoomOptions<T> {
   /** The option with `max`. */
@@ -30,7 +30,7 @@ const PATIENCE_MS = 1_000;
 export class WaitingRoom<T> {
   /** Number of clients that did not get a place, or lost it. */
   turnedAway = 0;
-  private readonly queue = new FairQueue<Place<T>>();
+  private readonly queue = new BoundedFairQueue<Place<T>>();
   private readonly places = new Map<T, Place<T>>();
 
   constructor(private readonly options: WaitingRoomOptions<T>) {}

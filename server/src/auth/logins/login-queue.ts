@@ -3,7 +3,7 @@
  * Therefore a flood of logins uses a bounded number of threads and connections. The networks of the clients take turns,
  * so that a flood from one network does not lock out the others.
  */
-import { FairQueue } from '../../timing/fair-queue.js';
+import { BoundedFairQueue } from '../../timing/fair-queue.js';
 
 export interface LoginQueueOptions {
   /** Number of checks that run at a time, and number of checks that may wait. */
@@ -21,7 +21,7 @@ interface WaitingCheck {
 
 export class LoginQueue {
   private running = 0;
-  private readonly waiting = new FairQueue<WaitingCheck>();
+  private readonly waiting = new BoundedFairQueue<WaitingCheck>();
 
   constructor(private readonly options: LoginQueueOptions) {}
 

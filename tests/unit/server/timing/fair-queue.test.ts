@@ -1,9 +1,9 @@
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
-import { FairQueue } from '../../../../server/src/timing/fair-queue.js';
+import { BoundedFairQueue } from '../../../../server/src/timing/fair-queue.js';
 
-function queueOf(...entries: string[]): FairQueue<string> {
-  const queue = new FairQueue<string>();
+function queueOf(...entries: string[]): BoundedFairQueue<string> {
+  const queue = new BoundedFairQueue<string>();
   for (const entry of entries) queue.enter(entry, entry.slice(0, 1));
   return queue;
 }
@@ -34,7 +34,7 @@ describe('a fair queue', () => {
     const step = fc.record({ source: fc.constantFrom('a', 'b', 'c', 'd'), enters: fc.boolean() });
     fc.assert(
       fc.property(fc.array(step, { maxLength: 60 }), (steps) => {
-        const queue = new FairQueue<string>();
+        const queue = new BoundedFairQueue<string>();
         const model = new Map<string, string[]>();
         steps.forEach(({ source, enters }, index) => {
           const items = model.get(source) ?? [];
