@@ -23,6 +23,8 @@ export class FrameScheduler {
   private endsAt: number | undefined;
   private hasOverrun = false;
   private readonly queue = new FairQueue<() => void>();
+  /** Sessions that enter the queue in the next turn. */
+  private postponed: { readonly proceed: () => void; readonly source: string }[] = [];
 
   constructor(
     private readonly load: Load,
@@ -61,6 +63,12 @@ export class FrameScheduler {
     if (this.endsAt === undefined) this.begin();
   }
 
+  /** As `enqueue`, for a session that cannot go on in this turn. */
+  postpone(proceed: () => void, source: string): void {
+    this.postponed.push({ proceed, source });
+    if (this.endsAt === undefined) this.begin();
+  }
+
   private begin(): void {
     this.turnNumber++;
     this.hasOverrun = false;
@@ -70,7 +78,9 @@ export class FrameScheduler {
 
   private readonly next = (): void => {
     this.endsAt = undefined;
-    // A session that only waits queues itself again at once
-    for (let left = this.queue.size; left > 0 && this.queue.size > 0 && !this.isTurnOver; left--) this.queue.next()?.();
+    const { postponed } = this;
+    this.postponed = [];
+    for (const { proceed, source } of postponed) this.queue.enter(proceed, source);
+    while (this.queue.size > 0 && !this.isTurnOver) this.queue.next()?.();
   };
 }

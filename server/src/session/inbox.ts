@@ -139,6 +139,11 @@ export class Inbox {
 
   private takeFrames(): void {
     while (this.state === 'ready') {
+      if (this.parser.bufferedBytes > 0 && this.isSender && this.mustCatchUp) {
+        this.state = 'queued';
+        this.scheduler.postpone(() => this.inTurn(), this.handler.turnsAs);
+        break;
+      }
       if (this.parser.bufferedBytes > 0 && this.mustWait()) {
         this.waitForTurn();
         break;
@@ -169,7 +174,6 @@ export class Inbox {
       this.turn = scheduler.turnNumber;
       this.handledInTurn = 0;
     }
-    if (this.isSender && this.mustCatchUp) return true;
     if (this.handledInTurn === 0) return isLate && this.isSender && scheduler.isOverloaded;
     return isLate || (scheduler.hasQueue && this.handledInTurn >= scheduler.framesPerSession);
   }
@@ -213,10 +217,12 @@ export class Inbox {
 
   private waitForTurn(): void {
     this.state = 'queued';
-    this.scheduler.enqueue(() => {
-      this.handledInTurn = 0;
-      this.proceed();
-    }, this.handler.turnsAs);
+    this.scheduler.enqueue(() => this.inTurn(), this.handler.turnsAs);
+  }
+
+  private inTurn(): void {
+    this.handledInTurn = 0;
+    this.proceed();
   }
 
   private proceed(): void {

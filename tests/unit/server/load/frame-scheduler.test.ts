@@ -85,19 +85,32 @@ describe('FrameScheduler', () => {
     expect(done.join('')).toBe('aabbaabbaabbaabb');
   });
 
-  test('calls a session that queues itself again once in a turn', async () => {
+  test('calls a postponed session once in a turn', async () => {
     let calls = 0;
     let isWaiting = true;
     const wait = (): void => {
       calls++;
-      if (isWaiting) turns.enqueue(wait, 'a');
+      if (isWaiting) turns.postpone(wait, 'a');
     };
-    turns.enqueue(wait, 'a');
+    turns.postpone(wait, 'a');
+    expect(calls).toBe(0);
     await tick();
     await tick();
     expect(calls).toBe(2);
     isWaiting = false;
     await tick();
     expect(turns.hasQueue).toBe(false);
+  });
+
+  test('serves the queue until the time of the turn is used up', async () => {
+    let frames = 0;
+    const cheap = (): void => {
+      now += 0.1;
+      if (++frames < 100) turns.enqueue(cheap, 'a');
+    };
+    turns.enqueue(cheap, 'a');
+    await tick();
+    expect(frames).toBeGreaterThan(15);
+    while (turns.hasQueue) await tick();
   });
 });
