@@ -128,15 +128,20 @@ test.each([1, 2, 3, 4])(
   60_000,
 );
 
-test('after a reconnect every key is bound again, in a new queue, and a new subscriber does not wait for all of them', async () => {
-  const broker = await brokers.start();
+test('if its queue is gone after a reconnect, every key is bound again, and a new subscriber does not wait for all of them', async () => {
+  const broker = await brokers.start({ instanceId: 'again' });
   const root = uniqueName('again');
   const inbox = new Inbox<string>();
   const keys = Array.from({ length: 300 }, (_, i) => `${root}.${i}`);
   const listen = (key: string) => broker.subscribe(shared(`/topic/${key}`), NO_HEADERS, (_, to) => inbox.add(to));
   await Promise.all(keys.map(listen));
-  const up = next(broker, 'up');
-  proxy.drop();
+  const [down, up] = [next(broker, 'down'), next(broker, 'up')];
+  proxy.cut();
+  await down;
+  const queues = (await vhost.api('GET', 'queues')) as { readonly name: string }[];
+  const queue = queues.find(({ name }) => name.startsWith('stomp-relay.instance.again.topics.'))!;
+  await vhost.api('DELETE', `queues/${queue.name}`);
+  proxy.restore();
   await up;
   await listen(`${root}.new`);
   expect(broker.gauges.pendingBindings).toBeGreaterThan(0);

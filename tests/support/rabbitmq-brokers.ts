@@ -26,6 +26,7 @@ export function rabbitOptions(amqpUrl: string, overrides: Partial<RabbitMqOption
     topics: { keyWordsMax: 32, patternHashesMax: 1 },
     userExchange: 'stomp-relay.user',
     instanceQueueMaxBytes: 64 * 1024 * 1024,
+    instanceQueueExpiresMs: 60_000,
     instancePrefetch: 1_000,
     instanceInFlightMaxBytes: 16 * 1024 * 1024,
     autoPrefetch: 100,

@@ -44,7 +44,8 @@ export interface MetricSources {
   readonly admissionQueue: { readonly waiting: number; readonly rejected: number };
   readonly broker: {
     readonly isUp: boolean;
-    readonly gauges?: { readonly unconfirmed: number; readonly pendingBindings: number } | undefined;
+    readonly gauges?:
+      { readonly unconfirmed: number; readonly pendingBindings: number; readonly gaps?: number } | undefined;
   };
   readonly limits: MeasuredLimits;
   droppedLogLines(): number;
@@ -118,7 +119,7 @@ export function createMetrics(sources: MetricSources): Metrics {
   addHttpMetrics(sources, gauge, counter, counters);
   addLoadMetrics(sources, gauge, counter);
   addMemoryMetrics(sources, gauge, counter);
-  addBrokerMetrics(sources, gauge);
+  addBrokerMetrics(sources, gauge, counter);
   addLimitMetrics(sources.limits, registry);
   counter(...DROPPED_LOG_LINES, () => sources.droppedLogLines());
 
@@ -166,11 +167,13 @@ function addMissedMetrics(sources: MetricSources, gauge: AddGauge, counter: AddC
   gauge('laggards', 'Sessions with waiting messages that may be dropped', () => sources.counters.slowMembers);
 }
 
-function addBrokerMetrics({ broker }: MetricSources, gauge: AddGauge): void {
+function addBrokerMetrics({ broker }: MetricSources, gauge: AddGauge, counter: AddCounter): void {
   gauge('broker_up', '1 while the broker is available', () => Number(broker.isUp), 'min');
   const gauges = () => broker.gauges ?? { unconfirmed: 0, pendingBindings: 0 };
   gauge('broker_unconfirmed', 'Messages published but not yet confirmed by the broker', () => gauges().unconfirmed);
   gauge('broker_bindings_pending', 'Bindings that are still to be created or removed', () => gauges().pendingBindings);
+  const gapsHelp = 'Times that messages of RabbitMQ for this relay may be missing';
+  counter('broker_gaps', gapsHelp, () => broker.gauges?.gaps ?? 0);
 }
 
 function addHttpMetrics({ http }: MetricSources, gauge: AddGauge, counter: AddCounter, counters: AddCounters): void {

@@ -6,7 +6,9 @@
  *   hello     to all relays, from one that has started or reconnected: a request for all known revocations
  *   known     known revocations, as the answer to that relay; it also sends its own to all relays before `hello`
  *
- * A relay that reconnects first waits until its subscriptions are live. An earlier request could miss answers.
+ * A relay that reconnects first waits until its subscriptions are live. An earlier request could miss answers. Its queue
+ * at the broker may have kept announcements meanwhile. They come before its own `hello`, so up to then a revocation counts
+ * as known: users may have logged in since.
  */
 import { setTimeout as delay } from 'node:timers/promises';
 import { checkRevocation } from '../auth/revocations.js';
@@ -43,6 +45,8 @@ export class RevocationChannel {
   private subscriptions: readonly BrokerSubscription[] = [];
   private joining: Promise<void> = Promise.resolve();
   private listener: RevocationListener | undefined;
+  /** From the loss of the broker until the own `hello` arrives. */
+  private isBehind = false;
   private readonly end = new AbortController();
 
   constructor(
@@ -57,6 +61,9 @@ export class RevocationChannel {
    */
   async start(listener: RevocationListener): Promise<void> {
     this.listener = listener;
+    this.broker.on('down', () => {
+      this.isBehind = true;
+    });
     this.broker.on('up', () => void this.join());
     await this.join();
   }
@@ -135,6 +142,7 @@ export class RevocationChannel {
     const announcement = parse(body);
     if (!announcement) return this.log.warn({ bytes: body.length }, 'an announcement of revocations is malformed');
     const { kind, from, revocations = [] } = announcement;
+    if (from === this.relayId && kind === 'hello') this.isBehind = false;
     if (from === this.relayId || this.end.signal.aborted) return;
     if (kind === 'hello') {
       const answered = this.publishKnown(toOne(from));
@@ -142,7 +150,7 @@ export class RevocationChannel {
       return;
     }
     for (const revocation of revocations) {
-      if (kind === 'revoked') this.listener?.onRevoked(revocation);
+      if (kind === 'revoked' && !this.isBehind) this.listener?.onRevoked(revocation);
       else this.listener?.onLearned(revocation);
     }
   }

@@ -203,6 +203,8 @@ export interface BrokerGauges {
   readonly unconfirmed: number;
   /** Bindings that the broker has not created or removed yet. */
   readonly pendingBindings: number;
+  /** The number of times that messages for this instance may be missing. */
+  readonly gaps?: number;
 }
 
 /**

@@ -132,6 +132,9 @@ export const rabbitmq = section({
   instanceQueueMaxBytes: whole(256 * MIB, MIB, 64 * 1024 * MIB).describe(
     "Maximum size in bytes of the messages that wait in one of the relay's own queues at RabbitMQ.",
   ),
+  instanceQueueExpiresMs: whole(60_000, 1_000, DAY_MS).describe(
+    "Time in ms that the relay's own queues at RabbitMQ outlive their connection. After a shorter outage the relay has missed no message; longer times cost RabbitMQ more when a relay is killed.",
+  ),
   instancePrefetch: whole(1_000, 1, 65_535).describe(
     "Maximum number of messages in flight from one of the relay's own queues to the relay.",
   ),

@@ -383,6 +383,12 @@ test('rabbitmq.managementUrl must be an address of HTTP, and its password is not
   }
 });
 
+test('rabbitmq.instanceQueueExpiresMs is a minute, and at least a second', () => {
+  expect(createConfig().rabbitmq.instanceQueueExpiresMs).toBe(60_000);
+  const problems = problemsOf(() => createConfig({ rabbitmq: { instanceQueueExpiresMs: 999 } }));
+  expect(problems).toEqual([expect.stringMatching(/^rabbitmq\.instanceQueueExpiresMs .*1,?000/)]);
+});
+
 test.each(['rabbitmq', 'memory'])('%s.userExchange must be a name that clients cannot address', (section) => {
   const withExchange = (userExchange: string) => createConfig({ [section]: { userExchange } });
   expect(withExchange('stomp-relay.app.user')[section as 'memory'].userExchange).toBe('stomp-relay.app.user');

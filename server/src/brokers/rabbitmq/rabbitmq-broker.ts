@@ -136,6 +136,7 @@ export class RabbitMqBroker implements Broker {
       consumeConnections: this.pool.connections,
       consumeChannels: this.pool.channels,
       exchangeQueues: this.exchanges.size,
+      gaps: this.bindings.gaps,
     };
   }
 

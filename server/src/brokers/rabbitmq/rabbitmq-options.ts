@@ -13,6 +13,8 @@ export interface RabbitMqOptions extends QueueSettings, QueueBounds {
   readonly instanceId: string;
   /** Beyond this, RabbitMQ drops the oldest messages that wait for this instance. */
   readonly instanceQueueMaxBytes: number;
+  /** The time that a queue of this instance outlives its connection. */
+  readonly instanceQueueExpiresMs: number;
   /** Maximum number of messages in flight to this instance, for each shared queue; less for large messages. */
   readonly instancePrefetch: number;
   readonly instanceInFlightMaxBytes: number;

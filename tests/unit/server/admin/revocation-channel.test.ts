@@ -39,6 +39,12 @@ class Link {
     for (const each of this.subscriptions.splice(0)) await each.close();
   }
 
+  /** The broker keeps the subscriptions, with their messages. */
+  lose(): void {
+    this.isUp = false;
+    this.events.emit('down');
+  }
+
   restore(): void {
     this.isUp = true;
     this.events.emit('up');
@@ -146,6 +152,22 @@ test('a relay that reconnects sends its revocations and receives those that it m
   expect([users(a.learned), users(b.learned)]).toEqual([['bob'], ['alice']]);
   await a.revoke('carol');
   expect(users(b.revoked)).toEqual(['carol']); // once, because the former subscription has ended
+});
+
+test('a revocation that comes before the own hello after a loss counts as known, and a later one as new', async () => {
+  const broker = await shared();
+  const [a, b] = [await open(broker, 'a'), await open(broker, 'b')];
+  b.link.lose();
+  await a.revoke('alice');
+  expect([users(b.revoked), users(b.learned)]).toEqual([[], ['alice']]);
+  b.link.restore();
+  await eventually(
+    () => (b.link.published.length >= 2 ? true : undefined),
+    5_000,
+    () => 'b has not sent its hello',
+  );
+  await a.revoke('bob');
+  expect(users(b.revoked)).toEqual(['bob']);
 });
 
 test('a broker without confirms does not delay the start', async () => {

@@ -48,8 +48,8 @@ const RESERVED: ReadonlySet<string> = new Set([
   'transaction',
 ]);
 
-/** `topicExchange` is the exchange behind `/topic`. */
-export function toRoutedMessage(delivered: ConsumeMessage, topicExchange: string): ExchangeMessage {
+/** `topicExchange` is the exchange behind `/topic`. `isAgain` if the message may have been delivered before. */
+export function toRoutedMessage(delivered: ConsumeMessage, topicExchange: string, isAgain = false): ExchangeMessage {
   const { fields, properties, content } = delivered;
   const headers = new Map<string, string>();
   for (const [header, property] of PROPERTIES) {
@@ -59,9 +59,9 @@ export function toRoutedMessage(delivered: ConsumeMessage, topicExchange: string
     headers.set(header, property === 'replyTo' ? presentReplyTo(text) : text);
   }
   if (properties.deliveryMode === PERSISTENT) headers.set('persistent', 'true');
-  let resent = false;
+  let resent = isAgain;
   for (const [name, value] of Object.entries((properties.headers as Table | undefined) ?? {})) {
-    if (name === RELAY_RESENT) resent = value === 'true' || value === true;
+    if (name === RELAY_RESENT) resent ||= value === 'true' || value === true;
     if (name === '' || name.startsWith('relay-') || RESERVED.has(name) || headers.has(name)) continue;
     headers.set(name, toText(value));
   }

@@ -28,7 +28,7 @@ export class BatchedAcks {
     this.count = 0;
   }
 
-  private flush(): void {
+  flush(): void {
     if (this.count === 0) return;
     this.count = 0;
     this.send(this.lastTag);

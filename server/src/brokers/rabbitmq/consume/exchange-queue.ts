@@ -105,8 +105,8 @@ export class ExchangeQueue implements SharedQueueUser {
     void this.close();
   }
 
-  deliver(message: ConsumeMessage): void {
-    const routed = toRoutedMessage(message, this.options.topicExchange);
+  deliver(message: ConsumeMessage, isAgain: boolean): void {
+    const routed = toRoutedMessage(message, this.options.topicExchange, isAgain);
     this.listeners.deliver(routed, message.fields.routingKey);
   }
 
@@ -117,6 +117,10 @@ export class ExchangeQueue implements SharedQueueUser {
     this.state = 'unbound';
     this.own.report(this, false);
     this.bound = deferred();
+  }
+
+  gap(): void {
+    this.own.reportGap();
   }
 
   async close(): Promise<void> {

@@ -43,7 +43,7 @@ export class InstanceQueue implements SharedQueueUser {
     private readonly exchange: InstanceExchange,
     private readonly link: Link,
     private readonly options: RabbitMqOptions,
-    own: OwnBindings,
+    private readonly own: OwnBindings,
   ) {
     this.fanout = new Fanout(exchange.matching);
     const operations = {
@@ -95,8 +95,8 @@ export class InstanceQueue implements SharedQueueUser {
   }
 
   /** Passes a message to the listeners: the groups whose pattern matches. */
-  deliver(message: ConsumeMessage): void {
-    const routed = toRoutedMessage(message, this.options.topicExchange);
+  deliver(message: ConsumeMessage, isAgain: boolean): void {
+    const routed = toRoutedMessage(message, this.options.topicExchange, isAgain);
     // next: delivery/group
     this.fanout.deliver(routed, message.fields.routingKey, copyKeys(message));
   }
@@ -104,6 +104,10 @@ export class InstanceQueue implements SharedQueueUser {
   lost(): void {
     this.name = undefined;
     this.bindings.detach();
+  }
+
+  gap(): void {
+    this.own.reportGap();
   }
 
   close(): Promise<void> {

@@ -22,8 +22,11 @@ interface Entry {
   /** The first accounts that have requested the key. Another account with many keys cannot delay it for these. */
   readonly accounts: string[];
   desired: boolean;
-  /** `unsure` once an operation has started: the broker may have done it even if no answer comes. */
-  bound: boolean | 'unsure';
+  /**
+   * `unsure` once an operation has started: the broker may have done it even if no answer comes. `if-kept` while the
+   * queue is detached: bound if the same queue is attached again.
+   */
+  bound: boolean | 'unsure' | 'if-kept';
   /** Settled when the broker matches the desired state, or refuses it. */
   settled: Deferred<void>;
 }
@@ -39,7 +42,7 @@ export class KeyBindings {
   private readonly toRestore = new KeyQueue();
   private readonly toUnbind = new Set<string>();
   private lastWasBind = false;
-  /** The queue of the current connection; undefined without a connection. */
+  /** Undefined without a connection. */
   private queue: string | undefined;
   private lastQueue: string | undefined;
   private running = 0;
@@ -55,7 +58,7 @@ export class KeyBindings {
     private readonly operations: BindingOperations,
     private readonly operationsMax: number,
     private readonly refused: (key: string, error: BrokerError) => void = () => undefined,
-    /** Called with false when a loss has removed bindings, and with true when none of them is missing any more. */
+    /** Called with false when a loss may have removed bindings, and with true when none of them is missing any more. */
     private readonly whole: (isWhole: boolean) => void = () => undefined,
   ) {}
 
@@ -98,25 +101,27 @@ export class KeyBindings {
   }
 
   /**
-   * Binds all desired keys: first those that callers wait for, then the others, for each account in the given order. The
-   * queue is either new and without bindings, or the detached one. In the second case, undesired keys are still to be
-   * unbound.
+   * Binds the desired keys: first those that callers wait for, then the others, for each account in the given order. The
+   * queue is either new and without bindings, or the detached one with the bindings that it had. In the second case only
+   * the keys that were requested or dropped meanwhile, or got no answer, cost an operation.
    */
   attach(queue: string, keys: readonly string[]): void {
     const isNew = queue !== this.lastQueue;
     this.queue = this.lastQueue = queue;
     for (const [key, entry] of this.entries) {
       if (isNew) entry.bound = false;
-      if (!entry.desired) this.settle(key, entry);
+      else if (entry.bound === 'if-kept') entry.bound = true;
+      if (!entry.desired || entry.bound === true) this.settle(key, entry);
     }
     for (const key of keys) {
       const entry = this.entries.get(key);
-      if (entry?.desired && !this.toBind.has(key)) this.toRestore.add(key, entry.accounts);
+      const isMissing = entry?.desired === true && entry.bound !== true;
+      if (isMissing && !this.toBind.has(key)) this.toRestore.add(key, entry.accounts);
     }
     this.run();
   }
 
-  /** The queue is lost, perhaps with its bindings. Callers that wait for a binding wait for the next queue. */
+  /** The queue is out of reach, and perhaps lost with its bindings. Callers that wait for a binding wait for the next queue. */
   detach(): void {
     this.queue = undefined;
     clearTimeout(this.retry);
@@ -129,7 +134,7 @@ export class KeyBindings {
         entry.settled = deferred();
         this.lost.add(key);
       }
-      entry.bound = 'unsure';
+      if (entry.bound === true) entry.bound = 'if-kept';
     }
     if (this.lost.size > 0) this.whole(false);
   }

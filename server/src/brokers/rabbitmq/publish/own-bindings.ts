@@ -14,6 +14,7 @@ export class OwnBindings {
   private timer: NodeJS.Timeout | undefined;
   private whole: Deferred<void> | undefined;
   private readonly listeners: (() => void)[] = [];
+  private gapCount = 0;
 
   constructor(
     private readonly maxMs: number,
@@ -24,6 +25,15 @@ export class OwnBindings {
   /** Also true after the longest wait. */
   get areWhole(): boolean {
     return this.missing.size === 0 || this.isGivenUp || this.isClosed;
+  }
+
+  /** The number of times that messages for the shared subscriptions may be missing. */
+  get gaps(): number {
+    return this.gapCount;
+  }
+
+  reportGap(): void {
+    this.gapCount++;
   }
 
   listen(onWhole: () => void): void {

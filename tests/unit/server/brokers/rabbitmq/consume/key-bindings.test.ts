@@ -319,6 +319,40 @@ describe('KeyBindings', () => {
     expect(scripted.calls).toEqual(['+q:bad', '+q:good', '+q:bad']);
   });
 
+  test('a queue that is attached again keeps its bindings, and gets those that changed meanwhile', async () => {
+    const scripted = new ScriptedBindings();
+    scripted.bindings.attach('q', []);
+    for (const key of ['a', 'b', 'c', 'd']) void scripted.bindings.request(key);
+    await scripted.answerAll();
+    void scripted.bindings.request('unanswered');
+    scripted.bindings.detach();
+    const kept = scripted.bindings.request('a');
+    void scripted.bindings.drop('b');
+    void scripted.bindings.drop('c');
+    void scripted.bindings.request('c');
+    void scripted.bindings.request('new');
+    await scripted.answer(new BrokerError('broker-unavailable', 'lost'));
+    expect(await outcome(kept)).toBe('waiting');
+    scripted.bindings.attach('q', ['a', 'c', 'd', 'unanswered', 'new']);
+    expect(await outcome(kept)).toBe('done');
+    expect(scripted.bindings.request('d')).toBeUndefined();
+    await scripted.answerAll();
+    expect(scripted.calls.slice(5).sort()).toEqual(['+q:new', '+q:unanswered', '-q:b']);
+    expect(scripted.bindings.pending).toBe(0);
+  });
+
+  test('a refused key is bound when its queue is attached again', async () => {
+    const scripted = new ScriptedBindings();
+    scripted.bindings.attach('q', []);
+    void scripted.bindings.request('a');
+    await scripted.answer(new BrokerError('access-refused', 'no'));
+    scripted.bindings.detach();
+    scripted.bindings.attach('q', ['a']);
+    await scripted.answerAll();
+    expect(scripted.calls).toEqual(['+q:a', '+q:a']);
+    expect(scripted.bindings.pending).toBe(0);
+  });
+
   test('a queue that is attached again loses the bindings that were dropped meanwhile', async () => {
     const scripted = new ScriptedBindings(2);
     scripted.bindings.attach('q', []);
@@ -330,7 +364,7 @@ describe('KeyBindings', () => {
     await scripted.answer(new BrokerError('broker-unavailable', 'lost'));
     scripted.bindings.attach('q', ['c']);
     await scripted.answerAll();
-    expect(scripted.calls.slice(4).sort()).toEqual(['+q:c', '-q:a', '-q:b']);
+    expect(scripted.calls.slice(4).sort()).toEqual(['-q:a', '-q:b']);
     expect(scripted.bindings.pending).toBe(0);
   });
 
@@ -382,6 +416,13 @@ describe('after a loss, the bindings are whole again', () => {
     expect(scripted.calls.filter((call) => call.startsWith('+q2')).slice(0, 2)).toContain('+q2:a');
     await scripted.answerAll();
     expect(scripted.whole).toEqual([false, true]);
+  });
+
+  test('at once, when the queue is the same', async () => {
+    const scripted = await lost(['a', 'b']);
+    scripted.bindings.attach('q1', ['a', 'b']);
+    expect(scripted.whole).toEqual([false, true]);
+    expect(scripted.open).toBe(0);
   });
 
   test('when the missing keys are refused or dropped', async () => {
