@@ -70,7 +70,7 @@ const SERVER: Readonly<Record<string, Rule>> = {
   'admin/metrics': { ours: ['admin/limit-metrics'], packages: ['prom-client'] },
   'admin/limit-metrics': { ours: [], packages: ['prom-client'] },
   workers: {
-    ours: ['admin', 'load/descriptor-plan', 'process', 'relay'],
+    ours: ['admin', 'listeners', 'load/descriptor-plan', 'net', 'process', 'relay'],
     types: ['config'],
     packages: ['prom-client'],
   },

@@ -7,9 +7,12 @@ import type http from 'node:http';
 import { openAdminPort } from './admin/admin-port.js';
 import type { AdminPort, AdminSources } from './admin/admin-port.js';
 import type { Components } from './components.js';
+import { createConfig } from './config.js';
 import type { Config } from './config.js';
-import { createHttpServer, hostPort, listen } from './http/http-server.js';
+import { createHttpServer, FULL, hostPort } from './http/http-server.js';
 import { createPublicApp } from './http/public-app.js';
+import { NO_DESCRIPTOR } from './net/client-gate.js';
+import type { Listen } from './net/listen.js';
 import { errorFrame } from './session/error-frame.js';
 import { chooseSubProtocol } from './stomp/negotiation.js';
 import { createHostCheck } from './transports/admission.js';
@@ -27,8 +30,8 @@ export interface Listening {
   readonly port: number;
 }
 
-const NO_DESCRIPTOR =
-  'This relay has no file descriptor left for another client (nofile): try again later. Its log has the details.';
+/** The last bytes for a client without a descriptor, on each port. */
+export const TURNED_AWAY = { http: FULL, tcp: errorFrame('too-many-sessions', NO_DESCRIPTOR) };
 
 export class Listeners {
   /** Servers for clients. The admin port is not among them, because it answers until the end. */
@@ -42,12 +45,12 @@ export class Listeners {
   constructor(
     private readonly config: Config,
     private readonly components: Components,
+    private readonly listen: Listen,
   ) {
     const { closeTimeoutMs } = config.websocket;
     const { admissionQueue, sessions, gate, tls } = components;
-    const fullAnswer = errorFrame('too-many-sessions', NO_DESCRIPTOR);
     this.tcp = createTcpTransport(
-      { ...config.tcp, closeTimeoutMs, tls, gate, fullAnswer },
+      { ...config.tcp, closeTimeoutMs, tls, gate, fullAnswer: TURNED_AWAY.tcp },
       admissionQueue,
       sessions.accept,
       sessions.reject,
@@ -56,11 +59,12 @@ export class Listeners {
 
   /** Opens the configured ports. Resolves when all of them listen. */
   async open(admin: AdminSources): Promise<Listening[]> {
-    this.checkDescriptors();
+    this.reportDescriptors();
     return [...(await this.openPublic()), ...(await this.openTcp()), ...(await this.openAdmin(admin))];
   }
 
   attach(server: http.Server): void {
+    this.reportDescriptors();
     const { handleUpgrade } = this.websocketTransport(false);
     server.on('upgrade', handleUpgrade);
     this.detach = () => server.off('upgrade', handleUpgrade);
@@ -93,14 +97,23 @@ export class Listeners {
     this.detach();
   }
 
-  private checkDescriptors(): void {
+  /** Only limits that the operator has set are a reason for a warning; the defaults fit themselves to the machine. */
+  private reportDescriptors(): void {
     const { gate, descriptors, log } = this.components;
-    const { limit, needed } = descriptors;
-    if (limit === undefined || limit >= needed) return;
-    log.warn(
-      { nofile: limit, needed, clientsMax: gate.max },
-      'the limit of open files (nofile) is too low for sessionsMax and listen.httpConnectionsMax: further clients are turned away',
-    );
+    const { limit, reserve } = descriptors;
+    if (limit === undefined) return;
+    const [wanted, preset] = [clientLimits(this.config), clientLimits(createConfig())];
+    const asked = wanted.filter((value, index) => value !== preset[index]);
+    const [needed, most] = [reserve + sum(asked), reserve + sum(wanted)];
+    const details = { nofile: limit, clientsMax: gate.max };
+    if (limit < needed) {
+      log.warn(
+        { ...details, needed },
+        'the limit of open files (nofile) is too low for the configured number of clients: those beyond clientsMax are turned away',
+      );
+    } else if (limit < most) {
+      log.info({ ...details, most }, 'the limit of open files (nofile) bounds the number of clients');
+    }
   }
 
   private async openPublic(): Promise<Listening[]> {
@@ -122,7 +135,7 @@ export class Listeners {
       }),
     );
     server.on('upgrade', transport.handleUpgrade);
-    const address = await listen(server, port, host, backlog);
+    const address = await this.listen(server, { port, host, backlog });
     const s = this.components.tls ? 's' : '';
     const pages: Listening[] = [{ kind: 'page', url: `http${s}://${hostPort(address)}/`, port: address.port }];
     return [
@@ -134,7 +147,7 @@ export class Listeners {
   private async openTcp(): Promise<Listening[]> {
     const { host, tcpPort, backlog } = this.config.listen;
     if (tcpPort === 'off') return [];
-    const address = await this.tcp.listen(tcpPort, host, backlog);
+    const address = await this.tcp.open(this.listen, { port: tcpPort, host, backlog });
     return [{ kind: 'tcp', url: `${this.components.tls ? 'tls' : 'tcp'}://${hostPort(address)}`, port: address.port }];
   }
 
@@ -149,7 +162,7 @@ export class Listeners {
 
   private websocketTransport(ownsServer: boolean): WebSocketTransport {
     const { listen, websocket } = this.config;
-    const { pacedLog, sessions, admissionQueue, isOpen } = this.components;
+    const { pacedLog, sessions, admissionQueue, isOpen, gate } = this.components;
     const transport = createWebSocketTransport(
       {
         ...websocket,
@@ -160,6 +173,8 @@ export class Listeners {
         // The address of the application's server is not known here.
         boundHost: ownsServer ? listen.host : isOpen ? '127.0.0.1' : undefined,
         loopbackOnly: !ownsServer && isOpen,
+        // The relay's own server has passed its connections through the gate before.
+        gate: ownsServer ? undefined : gate,
         chooseSubProtocol,
         onRefused: (reason, address, status) =>
           pacedLog.warn({ address, reason }, `WebSocket handshake refused: ${status}`),
@@ -185,4 +200,12 @@ export class Listeners {
     this.servers.push(server);
     return server;
   }
+}
+
+function clientLimits({ sessionsMax, listen }: Config): number[] {
+  return [sessionsMax, listen.httpConnectionsMax];
+}
+
+function sum(values: readonly number[]): number {
+  return values.reduce((total, each) => total + each, 0);
 }

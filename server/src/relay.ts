@@ -18,6 +18,8 @@ import type { Config } from './config.js';
 import { Listeners } from './listeners.js';
 import type { Listening } from './listeners.js';
 import type { MemorySources } from './load/memory-budget.js';
+import { listen } from './net/listen.js';
+import type { Listen } from './net/listen.js';
 import { droppedLogLines } from './process/json-log.js';
 import { finishesWithin } from './timing/deadline.js';
 
@@ -81,9 +83,9 @@ export interface StopOptions {
 const CLOSING_MAX_MS = 5_000;
 
 /** @throws ConfigError if the relay would be open to other machines and the configuration does not allow it */
-export function createRelay(config: Config, hooks: RelayHooks = {}): Relay {
+export function createRelay(config: Config, hooks: RelayHooks = {}, ports = listen): Relay {
   checkExposure(config, hooks.authenticator !== undefined);
-  return new ComposedRelay(config, createComponents(config, hooks));
+  return new ComposedRelay(config, createComponents(config, hooks), ports);
 }
 
 class ComposedRelay implements Relay {
@@ -96,8 +98,9 @@ class ComposedRelay implements Relay {
   constructor(
     private readonly config: Config,
     private readonly components: Components,
+    ports: Listen,
   ) {
-    this.listeners = new Listeners(config, components);
+    this.listeners = new Listeners(config, components, ports);
   }
 
   start(): Promise<Listening[]> {

@@ -1,10 +1,11 @@
 /** Opens the admin port, for one relay or for all workers together. */
 import type { Server } from 'node:http';
 import type { Config } from '../config.js';
-import { createHttpServer, hostPort, listen } from '../http/http-server.js';
+import { createHttpServer, hostPort } from '../http/http-server.js';
 import type { OnRefused } from '../http/problem.js';
 import { openGate } from '../net/client-gate.js';
 import { isLoopback } from '../net/ip-address.js';
+import { listen } from '../net/listen.js';
 import type { Log } from '../process/log.js';
 import { PacedLog } from '../process/paced-log.js';
 import { createHostCheck } from '../transports/admission.js';
@@ -61,6 +62,6 @@ export async function openAdminPort(
     connectTimeoutMs: config.session.connectTimeoutMs,
     onListenerFailed: (err) => pacedLog.error({ err }, 'an HTTP listener failed'),
   });
-  const address = await listen(server, adminPort, adminHost, backlog);
+  const address = await listen(server, { port: adminPort, host: adminHost, backlog });
   return { server, listening: { kind: 'admin', url: `http://${hostPort(address)}/`, port: address.port } };
 }

@@ -216,6 +216,7 @@ export interface WorkerSources {
   listening(): number;
   /** Number of workers replaced since the start. */
   replaced(): number;
+  readonly limits: MeasuredLimits;
   droppedLogLines(): number;
 }
 
@@ -248,6 +249,7 @@ export function createPrimaryMetrics(sources: WorkerSources): Metrics {
       this.inc(sources.droppedLogLines());
     },
   });
+  addLimitMetrics(sources.limits, registry);
   return {
     contentType: registry.contentType,
     text: () => registry.metrics(),

@@ -23,7 +23,9 @@ export interface HttpServerOptions {
   readonly tls?: TlsPort | undefined;
 }
 
-const FULL = 'HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\nRetry-After: 5\r\nContent-Length: 0\r\n\r\n';
+/** For a client that is turned away before a request. */
+export const FULL =
+  'HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\nRetry-After: 5\r\nContent-Length: 0\r\n\r\n';
 
 /** Interval of the checks for slow requests. */
 const SLOW_REQUEST_CHECK_MS = 1_000;
@@ -51,17 +53,6 @@ export function createHttpServer(app: http.RequestListener, options: HttpServerO
 function boundConnections(server: http.Server, { gate, httpConnectionsMax }: HttpServerOptions): UnfinishedConnections {
   server.on('upgrade', (_request, socket) => finishConnection(socket));
   return new UnfinishedConnections(server, { max: httpConnectionsMax, gate, answer: FULL });
-}
-
-/** `backlog` limits the connections that wait in the kernel to be accepted. */
-export function listen(server: http.Server, port: number, host: string, backlog: number): Promise<AddressInfo> {
-  return new Promise((resolve, reject) => {
-    server.once('error', reject);
-    server.listen(port, host, backlog, () => {
-      server.off('error', reject);
-      resolve(server.address() as AddressInfo);
-    });
-  });
 }
 
 function peerAddress({ socket }: http.IncomingMessage): string {

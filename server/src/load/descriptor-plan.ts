@@ -1,7 +1,5 @@
 /** Divides the file descriptors of a process: a reserve for what the relay itself opens, and the rest for clients. */
 export interface DescriptorOptions {
-  readonly sessionsMax: number;
-  readonly listen: { readonly httpConnectionsMax: number };
   readonly broker: { readonly kind: 'memory' | 'rabbitmq' };
   readonly rabbitmq: { readonly publishChannels: number; readonly connectionsMax: number };
   readonly auth: { readonly authenticators: readonly { readonly kind: string; readonly checksMax?: number }[] };
@@ -16,8 +14,8 @@ export interface DescriptorPlan {
   readonly closingMax: number;
   /** Maximum number of connections at the admin port. */
   readonly adminMax: number;
-  /** The limit that the options need. */
-  readonly needed: number;
+  /** The part that is not for clients. */
+  readonly reserve: number;
 }
 
 /** Node itself, the listeners, standard streams, watched files, pages of the demo, name lookups. */
@@ -35,15 +33,14 @@ const CLIENTS_PART = 1 / 4;
 
 /** `limit` is undefined if it is not known. */
 export function planDescriptors(limit: number | undefined, options: DescriptorOptions): DescriptorPlan {
-  const { sessionsMax, listen, broker, rabbitmq, auth } = options;
+  const { broker, rabbitmq, auth } = options;
   const part = (max: number): number => Math.min(max, Math.max(1, Math.floor((limit ?? Infinity) * SMALL_PART)));
   const [adminMax, closingMax] = [part(ADMIN_MAX), part(CLOSING_MAX)];
   const brokers = broker.kind === 'memory' ? 0 : rabbitmq.publishChannels + rabbitmq.connectionsMax + AMQP_OWN;
   const logins = auth.authenticators.reduce((sum, each) => sum + loginConnections(each), 0);
   const reserve = PROCESS + adminMax + 2 * closingMax + brokers + logins;
-  const needed = reserve + sessionsMax + listen.httpConnectionsMax;
   const clientsMax = limit === undefined ? Infinity : Math.max(limit - reserve, Math.ceil(limit * CLIENTS_PART));
-  return { limit, clientsMax, closingMax, adminMax, needed };
+  return { limit, clientsMax, closingMax, adminMax, reserve };
 }
 
 function loginConnections({ kind, checksMax = OTHER_LOGINS }: { kind: string; checksMax?: number }): number {

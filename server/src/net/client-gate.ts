@@ -31,6 +31,10 @@ export interface GateLimit {
   readonly refused: { readonly pot: number };
 }
 
+/** The refusal of a client beyond the bound. */
+export const NO_DESCRIPTOR =
+  'This relay has no file descriptor left for another client (nofile): try again later. Its log has the details.';
+
 const DESCRIPTORS = 'descriptors';
 /** Time in which a client that was turned away can read the answer. */
 const LINGER_MS = 1_000;

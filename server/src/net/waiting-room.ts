@@ -67,10 +67,24 @@ export class WaitingRoom<T> {
   makeRoom(network: string, onlyFair = false): boolean {
     const victim = this.queue.surplusFor(network) ?? (onlyFair ? undefined : this.overdue);
     if (!victim) return false;
-    this.turnedAway++;
-    this.leave(victim.client);
-    this.options.evict(victim.client);
+    this.evict(victim.client);
     return true;
+  }
+
+  /** Removes and returns the client whose turn is next: the oldest of each network in turn. */
+  next(): T | undefined {
+    const place = this.queue.next();
+    if (place) this.places.delete(place.client);
+    return place?.client;
+  }
+
+  /** Evicts the clients that have waited for `ms` or longer. */
+  evictOlderThan(ms: number): void {
+    const now = this.now();
+    for (const place of this.places.values()) {
+      if (now - place.since < ms) return; // the oldest come first
+      this.evict(place.client);
+    }
   }
 
   /** Does nothing for a client that is not in the room. */
@@ -79,6 +93,12 @@ export class WaitingRoom<T> {
     if (!place) return;
     this.places.delete(client);
     this.queue.leave(place, place.network);
+  }
+
+  private evict(client: T): void {
+    this.turnedAway++;
+    this.leave(client);
+    this.options.evict(client);
   }
 
   private get overdue(): Place<T> | undefined {

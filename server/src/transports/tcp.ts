@@ -13,6 +13,7 @@ import { createServer as createTlsServer } from 'node:tls';
 import type { AdmissionQueue, Rejection } from '../load/admission-queue.js';
 import type { ClientGate } from '../net/client-gate.js';
 import { unmapped } from '../net/ip-address.js';
+import type { Listen, Place } from '../net/listen.js';
 import { takenBytes } from '../net/taken-bytes.js';
 import type { TlsPort } from '../net/tls-port.js';
 import { NO_LISTENER } from './connection.js';
@@ -31,11 +32,8 @@ export interface TcpOptions {
 
 export interface TcpTransport {
   readonly connectionCount: number;
-  /**
-   * Resolves with the address when the server listens. Port 0 selects a free one. `backlog` is the maximum number of
-   * connections that wait in the kernel to be accepted.
-   */
-  listen(port: number, host: string, backlog: number): Promise<AddressInfo>;
+  /** Resolves with the address when the server gets clients. */
+  open(listen: Listen, place: Place): Promise<AddressInfo>;
   stopListening(): void;
   /** Stops listening and closes the remaining connections. Resolves when the last one is gone. */
   close(): Promise<void>;
@@ -163,7 +161,7 @@ export function createTcpTransport(
 
   server.on(tls ? 'secureConnection' : 'connection', (socket: Socket) => {
     if (!tls && !gate.enter(socket)) return gate.turnAway(socket, fullAnswer);
-    socket.on('error', onError);
+    socket.on('error', onError).setKeepAlive(true, options.keepAliveMs);
     admissionQueue.submit({
       address: () => socket.remoteAddress ?? '',
       admit: () => open(socket, accept),
@@ -176,14 +174,11 @@ export function createTcpTransport(
       return connections.size;
     },
 
-    listen: (port, host, backlog) =>
-      new Promise((resolve, reject) => {
-        server.once('error', reject);
-        server.listen(port, host, backlog, () => {
-          server.off('error', reject).on('error', onError);
-          resolve(server.address() as AddressInfo);
-        });
-      }),
+    async open(listen, place) {
+      const address = await listen(server, place);
+      server.on('error', onError);
+      return address;
+    },
 
     stopListening: () => void server.close(),
 
@@ -197,8 +192,8 @@ export function createTcpTransport(
   };
 }
 
-function createListener({ keepAliveMs, tls }: TcpOptions): Server {
-  const options = { allowHalfOpen: true, noDelay: true, keepAlive: true, keepAliveInitialDelay: keepAliveMs };
+function createListener({ tls }: TcpOptions): Server {
+  const options = { allowHalfOpen: true, noDelay: true };
   if (!tls) return createServer(options);
   const server = createTlsServer({ ...options, ...tls.serverOptions });
   tls.guard(server, 'secureConnection');

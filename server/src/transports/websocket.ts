@@ -12,6 +12,8 @@ import { WebSocketServer } from 'ws';
 import type { ServerOptions } from 'ws';
 import { REJECTIONS } from '../load/admission-queue.js';
 import type { AdmissionQueue } from '../load/admission-queue.js';
+import { NO_DESCRIPTOR } from '../net/client-gate.js';
+import type { ClientGate } from '../net/client-gate.js';
 import { isLoopback } from '../net/ip-address.js';
 import { createHostCheck, createOriginCheck, LOOPBACK_ONLY } from './admission.js';
 import type { AllowedOrigins } from './admission.js';
@@ -43,6 +45,8 @@ export interface WebSocketOptions {
   readonly boundHost: string | undefined;
   /** Addresses and networks of proxies whose X-Forwarded-For is trusted. */
   readonly trustedProxies: readonly string[];
+  /** Counts the clients of a server that has no gate itself. */
+  readonly gate?: ClientGate | undefined;
   /** Refuses clients that do not connect over loopback. */
   readonly loopbackOnly: boolean;
   /**
@@ -139,6 +143,7 @@ export function createWebSocketTransport(
       if (isClosing) refuse(request, socket, 503, REJECTIONS['shutting-down']);
       else if (refusal !== undefined) refuse(request, socket, 403, refusal);
       else if (hasBody(request)) refuse(request, socket, 400, 'The request of a WebSocket handshake has no body.');
+      else if (options.gate?.enter(request.socket) === false) answer(socket, 503, NO_DESCRIPTOR);
       else arrive(request, socket, head);
       return true;
     },

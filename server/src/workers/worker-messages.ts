@@ -1,4 +1,5 @@
 /** Messages between the primary process and its workers. */
+import type { AddressInfo } from 'node:net';
 import type { MetricValues } from '../admin/metrics.js';
 import type { Argument, Operation } from '../admin/operations.js';
 import type { Config } from '../config.js';
@@ -23,8 +24,15 @@ export type ToWorker =
    * First message, after `loaded`. It has the configuration, so that all workers use the same, even if the file has
    * changed.
    */
-  | { readonly kind: 'start'; readonly worker: number; readonly config: Config }
+  | {
+      readonly kind: 'start';
+      readonly worker: number;
+      readonly config: Config;
+      readonly addresses: readonly AddressInfo[];
+    }
   | { readonly kind: 'ask'; readonly id: number; readonly question: Question; readonly order?: OperationOrder }
+  /** Comes with the socket of a client of this port. */
+  | { readonly kind: 'client'; readonly port: number }
   | { readonly kind: 'stop'; readonly options: StopOptions };
 
 export type FromWorker =
@@ -33,6 +41,8 @@ export type FromWorker =
   | { readonly kind: 'listening'; readonly listening: readonly Listening[] }
   /** The worker drains, and then ends. */
   | { readonly kind: 'leaving' }
+  /** The worker gets no more clients. */
+  | { readonly kind: 'closed' }
   /** The worker could not start, and waits for the primary to end it. */
   | { readonly kind: 'failed'; readonly problem: StartProblem }
   | { readonly kind: 'answer'; readonly id: number; readonly answer: Answers[Question] | undefined };

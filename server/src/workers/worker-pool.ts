@@ -1,6 +1,6 @@
 /**
  * Runs several relays as worker processes, over the same RabbitMQ and behind the same ports. This primary process
- * handles no STOMP. It distributes connections to the workers (node:cluster), serves the admin port, and replaces
+ * handles no STOMP. It distributes connections to the workers (front-door.ts), serves the admin port, and replaces
  * workers that end.
  *
  * A worker with an uncaught error first closes its sessions, spread over a second (last-words.ts). If a worker is
@@ -12,17 +12,21 @@ import { openAdminPort } from '../admin/admin-port.js';
 import { createPrimaryMetrics } from '../admin/metrics.js';
 import type { MetricValues } from '../admin/metrics.js';
 import type { Config } from '../config.js';
+import { TURNED_AWAY } from '../listeners.js';
 import { planDescriptors } from '../load/descriptor-plan.js';
 import { descriptorLimit } from '../process/descriptor-limit.js';
 import { createLog, droppedLogLines } from '../process/json-log.js';
 import type { Log } from '../process/log.js';
+import { PacedLog } from '../process/paced-log.js';
 import type { Listening, StopOptions } from '../relay.js';
 import { CrashHistory } from './crash-history.js';
+import { FrontDoor } from './front-door.js';
 import { workerConfig } from './worker-config.js';
 import type { StartProblem } from './worker-messages.js';
 import { addEnded, sumOfWorkers } from './worker-metrics.js';
 import { askWorkers } from './worker-operations.js';
 import { WorkerProcess } from './worker-process.js';
+import type { WorkerSettings } from './worker-process.js';
 
 const CRASH_LIMITS = { waitMinMs: 250, waitMaxMs: 8_000, crashesMax: 8, windowMs: 60_000 };
 /** Pause after a replacement could not start, for example because the broker is unavailable; the retries never end. */
@@ -42,9 +46,12 @@ interface Place {
 export class WorkerPool {
   private readonly places: readonly Place[];
   private readonly log: Log;
+  private readonly nofile = descriptorLimit();
+  private readonly door: FrontDoor;
   private readonly metrics = createPrimaryMetrics({
     listening: () => this.listeningWorkers.length,
     replaced: () => this.replaced,
+    limits: { all: () => this.door.limits() },
     droppedLogLines,
   });
   /** Counters of ended workers. */
@@ -61,6 +68,7 @@ export class WorkerPool {
     private readonly onFailed: (reason: string) => void,
   ) {
     this.log = createLog(config.log);
+    this.door = this.createDoor();
     this.places = Array.from({ length: config.workers }, (_, index) => ({
       number: index + 1,
       crashes: new CrashHistory(CRASH_LIMITS),
@@ -72,17 +80,16 @@ export class WorkerPool {
   /** Resolves when all workers listen. If one cannot start, stops all and rejects with the error of that worker. */
   async start(): Promise<Listening[]> {
     try {
-      const nofile = descriptorLimit();
-      const config = await workerConfig(this.config, nofile);
+      const settings = await this.openDoor();
       const listening = await new Promise<readonly Listening[]>((resolve, reject) => {
         this.starting = { resolve, reject };
-        for (const place of this.places) this.fill(place, config);
+        for (const place of this.places) this.fill(place, settings);
       });
       this.starting = undefined;
       const health = { notReady: () => this.whyNotReady(), details: () => this.workerCounts() };
       const metrics = { contentType: this.metrics.contentType, text: () => this.metricsText() };
       const ask = askWorkers(() => this.askableWorkers, this.config.admin.answerTimeoutMs);
-      const { adminMax } = planDescriptors(nofile, this.config);
+      const { adminMax } = planDescriptors(this.nofile, this.config);
       const admin = await openAdminPort(this.config, { health, metrics, ask }, this.log, adminMax);
       this.admin = admin?.server;
       return [...listening, ...(admin === undefined ? [] : [admin.listening])];
@@ -90,6 +97,29 @@ export class WorkerPool {
       await this.stop();
       throw error;
     }
+  }
+
+  /** The primary process has no connections to the broker and to logins. */
+  private createDoor(): FrontDoor {
+    const plan = planDescriptors(this.nofile, {
+      ...this.config,
+      broker: { kind: 'memory' },
+      auth: { authenticators: [] },
+    });
+    const { clientsMax: waitingMax, closingMax, limit: nofile } = plan;
+    const pacedLog = new PacedLog(this.log);
+    const onTurnedAway = (address: string, limit: string): void =>
+      pacedLog.warn({ address, limit, nofile, clientsMax: waitingMax }, 'a client was turned away before its session');
+    return new FrontDoor({ waitingMax, closingMax, waitMaxMs: this.config.session.connectTimeoutMs, onTurnedAway });
+  }
+
+  private async openDoor(): Promise<WorkerSettings> {
+    const { host, port, tcpPort, tls, backlog } = this.config.listen;
+    const isPlain = tls === undefined;
+    const web = await this.door.open({ host, port, backlog }, isPlain ? TURNED_AWAY.http : undefined);
+    if (tcpPort === 'off') return { config: workerConfig(this.config, { port: web.port, tcpPort }), addresses: [web] };
+    const tcp = await this.door.open({ host, port: tcpPort, backlog }, isPlain ? TURNED_AWAY.tcp : undefined);
+    return { config: workerConfig(this.config, { port: web.port, tcpPort: tcp.port }), addresses: [web, tcp] };
   }
 
   /**
@@ -116,6 +146,7 @@ export class WorkerPool {
       });
       clearTimeout(deadline);
     }
+    this.door.close();
     this.admin?.close();
     this.admin?.closeAllConnections();
   }
@@ -139,22 +170,31 @@ export class WorkerPool {
     return this.workers.filter(({ state }) => state !== 'starting');
   }
 
-  private fill(place: Place, config: Config): void {
-    const worker = new WorkerProcess(place.number, config, {
+  private fill(place: Place, settings: WorkerSettings): void {
+    const worker = new WorkerProcess(place.number, settings, {
       onListening: (listening) => {
         this.log.info({ worker: place.number, pid: worker.pid }, 'worker listens');
+        this.door.add(worker);
         if (this.listeningWorkers.length === this.places.length) this.starting?.resolve(listening);
       },
+      onClosed: () => this.dismiss(worker),
       onEnd: (how, problem) => {
         place.worker = undefined;
+        this.dismiss(worker);
         this.endedMetrics = addEnded(this.endedMetrics, worker.metrics ?? []);
-        this.ended(place, config, how, problem);
+        this.ended(place, settings, how, problem);
       },
     });
     place.worker = worker;
   }
 
-  private ended(place: Place, config: Config, how: string, problem: StartProblem | undefined): void {
+  /** When all workers have closed their ports for a stop, new connections are refused. */
+  private dismiss(worker: WorkerProcess): void {
+    this.door.remove(worker);
+    if (this.stopping && !this.door.hasWorkers) this.door.close();
+  }
+
+  private ended(place: Place, settings: WorkerSettings, how: string, problem: StartProblem | undefined): void {
     const { number: worker } = place;
     if (this.stopping) {
       if (this.workers.length === 0) this.onAllGone?.();
@@ -172,7 +212,7 @@ export class WorkerPool {
     }
     this.log.error({ worker, how, reason: problem?.message, waitMs }, 'a worker ended; a replacement will start');
     this.replaced++;
-    place.timer = setTimeout(() => this.fill(place, config), waitMs);
+    place.timer = setTimeout(() => this.fill(place, settings), waitMs);
   }
 
   private giveUp(worker: number, how: string): void {

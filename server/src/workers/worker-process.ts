@@ -1,10 +1,12 @@
 /** One worker from the view of the primary process, which starts, asks and stops it, and reports its end. */
 import cluster from 'node:cluster';
 import type { Worker } from 'node:cluster';
+import type { AddressInfo, Socket } from 'node:net';
 import { fileURLToPath } from 'node:url';
 import type { MetricValues } from '../admin/metrics.js';
 import type { Config } from '../config.js';
 import type { Listening, StopOptions } from '../relay.js';
+import type { DoorWorker } from './front-door.js';
 import type { Answers, FromWorker, OperationOrder, Question, StartProblem, ToWorker } from './worker-messages.js';
 import { WorkerWatch } from './worker-watch.js';
 
@@ -14,11 +16,19 @@ const ANSWER_MS = 1_000;
 
 export interface WorkerListener {
   onListening(listening: readonly Listening[]): void;
+  /** The worker gets no more clients. */
+  onClosed(): void;
   /** With `problem` the worker could not start, which does not count as a crash. */
   onEnd(how: string, problem: StartProblem | undefined): void;
 }
 
-export class WorkerProcess {
+export interface WorkerSettings {
+  readonly config: Config;
+  /** Those of the ports for clients. */
+  readonly addresses: readonly AddressInfo[];
+}
+
+export class WorkerProcess implements DoorWorker {
   /** A worker in the state `leaving` gets no more clients. */
   state: 'starting' | 'listening' | 'leaving' = 'starting';
   private isLoaded = false;
@@ -34,7 +44,7 @@ export class WorkerProcess {
 
   constructor(
     readonly number: number,
-    private readonly config: Config,
+    private readonly settings: WorkerSettings,
     private readonly listener: WorkerListener,
   ) {
     cluster.setupPrimary({ exec: PROGRAM, args: [] }); // no arguments: they may hold the broker's password
@@ -47,7 +57,9 @@ export class WorkerProcess {
       })
       .on('exit', (code, signal) => {
         this.watch?.stop();
-        const how = this.hasHung ? `no answer for ${this.config.workerTimeoutMs} ms` : signal || `exit status ${code}`;
+        const how = this.hasHung
+          ? `no answer for ${this.settings.config.workerTimeoutMs} ms`
+          : signal || `exit status ${code}`;
         listener.onEnd(how, this.problem);
       });
   }
@@ -79,6 +91,11 @@ export class WorkerProcess {
     return answer as Answers[Q] | undefined;
   }
 
+  take(port: number, socket: Socket, done: (error: Error | null) => void): void {
+    const message: ToWorker = { kind: 'client', port };
+    this.process.send(message, socket, done);
+  }
+
   /** Kills a worker that has not loaded yet, because it has nothing to drain. */
   stop(options: StopOptions): void {
     if (this.isLoaded) this.send({ kind: 'stop', options });
@@ -94,7 +111,7 @@ export class WorkerProcess {
     switch (message.kind) {
       case 'loaded':
         this.isLoaded = true;
-        this.send({ kind: 'start', worker: this.number, config: this.config });
+        this.send({ kind: 'start', worker: this.number, ...this.settings });
         this.startWatch();
         break;
       case 'listening':
@@ -103,6 +120,9 @@ export class WorkerProcess {
         break;
       case 'leaving':
         this.state = 'leaving';
+        break;
+      case 'closed':
+        this.listener.onClosed();
         break;
       case 'failed':
         this.problem = message.problem;
@@ -119,7 +139,7 @@ export class WorkerProcess {
       this.hasHung = true;
       this.kill();
     };
-    this.watch = new WorkerWatch(this.config.workerTimeoutMs, ask, end);
+    this.watch = new WorkerWatch(this.settings.config.workerTimeoutMs, ask, end);
   }
 
   private send(message: ToWorker): void {

@@ -1,12 +1,14 @@
 /**
- * The program of a worker; worker-process.ts starts it. It runs an ordinary relay, but node:cluster shares its ports,
- * and the primary process serves the admin port. If the primary dies, node:cluster ends the worker at once.
+ * The program of a worker; worker-process.ts starts it. It runs an ordinary relay, but the primary process accepts its
+ * clients and serves the admin port. If the primary dies, node:cluster ends the worker at once.
  */
 import '../process/young-generation.js';
+import type { Socket } from 'node:net';
 import { perform } from '../admin/operations.js';
 import { createLog } from '../process/json-log.js';
 import { createRelay } from '../relay.js';
 import type { Relay, StopOptions } from '../relay.js';
+import { HandedOver } from './handed-over.js';
 import { endInOrderAfterCrash } from './last-words.js';
 import type { Answers, FromWorker, Question, StartProblem, ToWorker } from './worker-messages.js';
 
@@ -18,11 +20,12 @@ process.once('message', (message: ToWorker) => {
 });
 send({ kind: 'loaded' });
 
-async function run({ worker, config }: ToWorker & { kind: 'start' }): Promise<void> {
+async function run({ worker, config, addresses }: ToWorker & { kind: 'start' }): Promise<void> {
   const log = createLog({ ...config.log, worker });
   let isStopping = false;
   try {
-    const relay = createRelay(config, { log });
+    const ports = new HandedOver(addresses, () => send({ kind: 'closed' }));
+    const relay = createRelay(config, { log }, ports.listen);
     endInOrderAfterCrash(relay, (err) => {
       log.error({ err }, 'uncaught error: this worker ends');
       send({ kind: 'leaving' });
@@ -34,7 +37,8 @@ async function run({ worker, config }: ToWorker & { kind: 'start' }): Promise<vo
     };
     // SIGTERM to a single worker drains it, and the primary replaces it. Load balancers need no time to react.
     process.on('SIGTERM', () => stop({ readyDelayMs: 0 }));
-    process.on('message', (message: ToWorker) => {
+    process.on('message', (message: ToWorker, socket?: Socket) => {
+      if (message.kind === 'client') ports.take(message.port, socket);
       if (message.kind === 'stop') stop(message.options);
       if (message.kind === 'ask') {
         const failed = (err: unknown): void => {

@@ -3,10 +3,11 @@ import { createConfig } from '../../../../server/src/config.js';
 import { planDescriptors } from '../../../../server/src/load/descriptor-plan.js';
 
 describe('the plan of descriptors', () => {
-  test('adds sessions, connections before them, and a reserve', () => {
-    const { needed } = planDescriptors(1_048_576, createConfig());
-    expect(needed).toBeGreaterThan(60_000);
-    expect(needed).toBeLessThan(61_000);
+  test('has a reserve of some hundreds, and leaves all the rest to clients', () => {
+    const { reserve, clientsMax } = planDescriptors(1_048_576, createConfig());
+    expect(reserve).toBeGreaterThan(200);
+    expect(reserve).toBeLessThan(1_000);
+    expect(clientsMax).toBe(1_048_576 - reserve);
   });
 
   test('leaves the reserve, and gives the rest to clients', () => {

@@ -55,3 +55,30 @@ describe('a room of waiting clients', () => {
     expect(evicted).toEqual([]);
   });
 });
+
+describe('the clients that leave a room', () => {
+  test('are the oldest of each network in turn', () => {
+    const { room, evicted, enter } = openRoom(5);
+    enter('a1', 'a2', 'a3', 'b1');
+    expect([room.next(), room.next(), room.next(), room.next(), room.next()]).toEqual([
+      'a1',
+      'b1',
+      'a2',
+      'a3',
+      undefined,
+    ]);
+    expect(room).toMatchObject({ size: 0, turnedAway: 0 });
+    expect([...room.clients()]).toEqual([]);
+    expect(evicted).toEqual([]);
+  });
+
+  test('are evicted and counted when they have waited too long', () => {
+    const { room, evicted, clock, enter } = openRoom(5);
+    enter('a1', 'b1');
+    clock.now = 10;
+    enter('a2');
+    room.evictOlderThan(10);
+    expect(evicted).toEqual(['a1', 'b1']);
+    expect(room).toMatchObject({ size: 1, turnedAway: 2 });
+  });
+});

@@ -4,6 +4,7 @@ import type { Socket } from 'node:net';
 import { connect as connectTls } from 'node:tls';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { ClientGate, openGate } from '../../../../server/src/net/client-gate.js';
+import { listen } from '../../../../server/src/net/listen.js';
 import type { TlsPort } from '../../../../server/src/net/tls-port.js';
 import type { Connection, Peer } from '../../../../server/src/transports/connection.js';
 import { createTcpTransport } from '../../../../server/src/transports/tcp.js';
@@ -40,7 +41,7 @@ async function openRig(load = { isOverloaded: false }, tls?: Protection, gate = 
       connection.close(1013, '');
     },
   );
-  const { port } = await transport.listen(0, '127.0.0.1', 511);
+  const { port } = await transport.open(listen, { port: 0, host: '127.0.0.1', backlog: 511 });
 
   async function connectRaw(options = { allowHalfOpen: false }) {
     const accepted = new Promise<RecordingListener>((resolve) => waiting.push(resolve));
@@ -194,7 +195,9 @@ test('listening on a port in use rejects with EADDRINUSE', async () => {
     () => {},
     () => {},
   );
-  await expect(second.listen(rig.port, '127.0.0.1', 511)).rejects.toMatchObject({ code: 'EADDRINUSE' });
+  await expect(second.open(listen, { port: rig.port, host: '127.0.0.1', backlog: 511 })).rejects.toMatchObject({
+    code: 'EADDRINUSE',
+  });
   await second.close();
   await rig.close();
 });

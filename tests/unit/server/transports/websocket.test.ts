@@ -11,6 +11,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } fr
 import { WebSocket } from 'ws';
 import type { ClientOptions } from 'ws';
 import type { AdmissionQueue } from '../../../../server/src/load/admission-queue.js';
+import { ClientGate } from '../../../../server/src/net/client-gate.js';
 import type { Connection, Peer } from '../../../../server/src/transports/connection.js';
 import { createWebSocketTransport } from '../../../../server/src/transports/websocket.js';
 import type { WebSocketOptions, WebSocketTransport } from '../../../../server/src/transports/websocket.js';
@@ -635,4 +636,17 @@ describe('pings', () => {
     slowSocket.destroy();
     other.destroy();
   });
+});
+
+test('on a server without a gate, handshakes beyond the bound on descriptors get 503', async () => {
+  const reports: string[] = [];
+  const onTurnedAway = (address: string, limit: string) => void reports.push(`${address} ${limit}`);
+  const gate = new ClientGate({ max: 1, closingMax: 1, onTurnedAway });
+  rig = await new WebSocketRig({ gate, ownsServer: false }).listen();
+  const { ws, session } = await rig.open();
+  expect(await rig.ask({})).toMatch(/^HTTP\/1.1 503 .*\r\nRetry-After: \d+\r\n.*\(nofile\)/s);
+  expect(reports).toEqual(['127.0.0.1 descriptors']);
+  ws.close();
+  await session.untilCalled('close');
+  expect(gate.used).toBe(0);
 });

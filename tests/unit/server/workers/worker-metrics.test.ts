@@ -79,7 +79,9 @@ test('the lag is the largest of all workers; overloaded workers are counted', as
 });
 
 test('metrics of a process stay separate', async () => {
-  const primary = createPrimaryMetrics({ listening: () => 1, replaced: () => 2, droppedLogLines: () => 1 });
+  const handover = { limit: 'descriptors-handover', used: 4, allowed: 5, refused: { pot: 6 } };
+  const limits = { all: () => [handover] };
+  const primary = createPrimaryMetrics({ listening: () => 1, replaced: () => 2, limits, droppedLogLines: () => 1 });
   const text = await sumOfWorkers([
     { worker: 'primary', values: await primary.values() },
     { worker: '1', values: await worker(3, 10) },
@@ -87,6 +89,7 @@ test('metrics of a process stay separate', async () => {
   expect(text).toContain('stomp_relay_workers 1\n');
   expect(text).toContain('stomp_relay_workers_replaced_total 2\n');
   expect(text).toContain('stomp_relay_log_lines_dropped_total 3\n');
+  expect(text).toContain('stomp_relay_limit_refused_total{limit="descriptors-handover",bound="pot"} 6\n');
   expect(text).toMatch(/^process_resident_memory_bytes\{worker="primary"\} \d+$/m);
   expect(text).toMatch(/^process_resident_memory_bytes\{worker="1"\} \d+$/m);
   expect(text).toMatch(/^process_start_time_seconds\{worker="1"\} \d+$/m);
