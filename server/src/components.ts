@@ -51,6 +51,7 @@ import { VERSION } from './process/version.js';
 import type { DrainOptions } from './session/drain.js';
 import { SessionCounters } from './session/session-counters.js';
 import { Sessions } from './session/sessions.js';
+import { BatchTurns } from './timing/batch-turns.js';
 import { TimerWheel } from './timing/timer-wheel.js';
 import { createPageCheck } from './transports/admission.js';
 
@@ -104,6 +105,7 @@ export function createComponents(config: Config, hooks: RelayHooks): Components 
   const broker = checked(hooks.broker ?? createBroker(config, instanceId, log, pots));
   const counters = new SessionCounters();
   const timers = new TimerWheel();
+  const turns = new BatchTurns();
   const messages = new MessageEncoder(instanceId, config.session.messageMaxBytes);
   const restShare = broker.capabilities.deliversInSend ? 0 : REST_SHARE;
   const policies = slowPolicies(config);
@@ -119,7 +121,7 @@ export function createComponents(config: Config, hooks: RelayHooks): Components 
     new AuthenticatorChain(authenticators(config, hooks, pacedLog, checkBrokerLogin), pacedLog),
     revocations,
   );
-  const core = { log, pacedLog, broker, authenticator, counters, accounts, pots, timers, load, memory };
+  const core = { log, pacedLog, broker, authenticator, counters, accounts, pots, timers, turns, load, memory };
   const context = {
     ...core,
     options: config.session,

@@ -1,26 +1,17 @@
 /** The metrics of all limits of a relay, by the names of their options. */
 import { Counter, Gauge } from 'prom-client';
 import type { Aggregator, Registry } from 'prom-client';
+import type { WatchedLimit } from '../load/watched-limit.js';
 
 export interface MeasuredLimits {
-  all(): readonly MeasuredLimit[];
-}
-
-interface MeasuredLimit {
-  readonly limit: string;
-  readonly used: number;
-  readonly allowed: number;
-  /** By bound: `pot` or `share`. */
-  readonly refused: Readonly<Record<string, number | undefined>>;
-  /** Of the account that uses most, and what it may use while more than half is in use. */
-  readonly share?: { readonly used: number; readonly allowed: number } | undefined;
+  all(): readonly WatchedLimit[];
 }
 
 export function addLimitMetrics(limits: MeasuredLimits, registry: Registry): void {
   const gauge = (
     name: string,
     help: string,
-    read: (limit: MeasuredLimit) => number | undefined,
+    read: (limit: WatchedLimit) => number | undefined,
     aggregator: Aggregator,
   ) =>
     void new Gauge({

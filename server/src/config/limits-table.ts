@@ -88,8 +88,8 @@ export const EFFECTS: Readonly<Record<string, string>> = {
   'http.bodiesMaxBytes': 'HTTP 503 `overloaded` with `Retry-After`',
   'http.messagesMax': 'HTTP 413 `request-too-large`',
   'http.publishTimeoutMs': 'the remaining messages are refused: `overloaded`',
-  'http.idempotencyMaxCount': 'the oldest responses of the same user are forgotten, else the oldest of all users',
-  'http.idempotencyMaxBytes': 'the oldest responses of the same user are forgotten, else the oldest of all users',
+  'http.idempotencyMaxCount': 'the user whose responses take the most memory loses the oldest of them',
+  'http.idempotencyMaxBytes': 'the user whose responses take the most memory loses the oldest of them',
   'http.streamsMax': 'HTTP 503 `too-many-sessions` with `Retry-After`',
   'http.streamMaxBytes': 'the stream ends with the event `error`, `slow-consumer`',
   // Queues

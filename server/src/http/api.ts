@@ -14,6 +14,7 @@ import type { RequestHandler } from 'express';
 import type { AdmissionQueue } from '../load/admission-queue.js';
 import type { Load } from '../load/load-meter.js';
 import type { SharedPot } from '../load/shared-pot.js';
+import type { BatchTurns } from '../timing/batch-turns.js';
 import { accessChecks, crossOrigin } from './access-checks.js';
 import type { AccessChecks } from './access-checks.js';
 import { identify } from './callers.js';
@@ -37,6 +38,8 @@ export interface ApiSources extends CallerSources, PublisherSources, Pick<Stream
   readonly admissionQueue: Pick<AdmissionQueue, 'submit'>;
   readonly requests: Requests;
   readonly onRefused: OnRefused;
+  /** The turns of large requests. */
+  readonly turns: BatchTurns;
   /** Bytes of the bodies of all requests. */
   readonly bodies: SharedPot;
 }

@@ -23,6 +23,7 @@ import type { Log } from '../process/log.js';
 import { Drain } from '../session/drain.js';
 import type { DrainOptions } from '../session/drain.js';
 import type { SessionCounters } from '../session/session-counters.js';
+import type { BatchTurns } from '../timing/batch-turns.js';
 import type { TimerWheel } from '../timing/timer-wheel.js';
 import { createHostCheck, createOriginCheck, LOOPBACK_ONLY } from '../transports/admission.js';
 import { createClientAddress } from '../transports/client-address.js';
@@ -48,6 +49,7 @@ export interface HttpSources {
   /** How groups subscribe at the broker. */
   readonly subscribe: Subscribe;
   readonly timers: TimerWheel;
+  readonly turns: BatchTurns;
   readonly load: LoadMeter;
   readonly memory: MemoryBudget;
   readonly admissionQueue: AdmissionQueue;
@@ -129,7 +131,7 @@ export class HttpComponents {
   api(ownsServer: boolean): Router {
     const { config, sources, counters, streams, requests, addressOf } = this;
     const { http, auth } = config;
-    const { broker, authenticator, accounts, policy, load, admissionQueue, pacedLog, isOpen } = sources;
+    const { broker, authenticator, accounts, policy, load, admissionQueue, pacedLog, isOpen, turns } = sources;
     return createApi(
       {
         config,
@@ -138,6 +140,7 @@ export class HttpComponents {
         addressOf,
         authenticator,
         accounts,
+        turns,
         bodies: this.bodies,
         policy,
         broker,

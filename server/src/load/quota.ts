@@ -2,7 +2,8 @@
  * Counts the sessions of each user or address, if there is a limit. A user or address without sessions takes no memory.
  */
 import type { LimitMode } from './limit-mode.js';
-import type { WatchedLimit } from './shared-pot.js';
+import { largestOf } from './watched-limit.js';
+import type { WatchedLimit } from './watched-limit.js';
 
 export interface QuotaRules {
   /** The option with `max`. */
@@ -37,9 +38,7 @@ export class Quota implements WatchedLimit {
 
   /** The most that a user or address has. Looks at all of them: only for the metrics. */
   get used(): number {
-    let most = 0;
-    for (const { value } of this.counts.values()) if (value > most) most = value;
-    return most;
+    return largestOf(Array.from(this.counts.values(), ({ value }) => value));
   }
 
   /** Counts `holder` for `key`. False, without counting it, if `key` has reached the limit. */

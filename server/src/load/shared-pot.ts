@@ -7,6 +7,8 @@
  */
 import type { Account } from './accounts.js';
 import type { LimitMode } from './limit-mode.js';
+import { largestOf } from './watched-limit.js';
+import type { Bound, WatchedLimit } from './watched-limit.js';
 
 export interface PotRules {
   /** The option with the bound. Errors, metrics and the log name it. */
@@ -20,24 +22,10 @@ export interface PotRules {
   readonly isOldBound?: boolean;
 }
 
-/** The reason of a refusal: the pot is full, or the account has its share. */
-export type Bound = 'pot' | 'share';
-
 export interface PotRefusal {
   readonly bound: Bound;
   /** The sentence for the client's developer: limit, value, and the way out. */
   readonly sentence: string;
-}
-
-/** A limit as the metrics show it. */
-export interface WatchedLimit {
-  readonly limit: string;
-  readonly used: number;
-  readonly allowed: number;
-  /** Number of refusals; in the mode `report`, of those that would have been. */
-  readonly refused: Readonly<Partial<Record<Bound, number>>>;
-  /** Absent without shares. `used` is that of the largest account. */
-  readonly share?: { readonly used: number; readonly allowed: number };
 }
 
 const SHARE = 1 / 4;
@@ -66,9 +54,7 @@ export class SharedPot implements WatchedLimit {
 
   /** Looks at all accounts: only for the metrics. */
   get share(): { used: number; allowed: number } {
-    let used = 0;
-    for (const amount of this.held.values()) if (amount > used) used = amount;
-    return { used, allowed: this.shareMax };
+    return { used: largestOf(this.held.values()), allowed: this.shareMax };
   }
 
   /** Takes `amount`, or returns the refusal and takes nothing. Each success needs a `release` of the same account. */

@@ -1,7 +1,8 @@
 /** All pots of a relay, and its other limits that the metrics show. */
 import { LimitMode } from './limit-mode.js';
 import { SharedPot } from './shared-pot.js';
-import type { PotRules, WatchedLimit } from './shared-pot.js';
+import type { PotRules } from './shared-pot.js';
+import type { WatchedLimit } from './watched-limit.js';
 
 export class SharedPots {
   private readonly limits: WatchedLimit[] = [];

@@ -6,6 +6,7 @@
  * A client beyond the bound gets an answer, unless a waiting client makes room for it (`waiting-room`).
  */
 import type { Socket } from 'node:net';
+import type { WatchedLimit } from '../load/watched-limit.js';
 import { networkOf } from './ip-address.js';
 import type { WaitingRoom } from './waiting-room.js';
 
@@ -22,14 +23,6 @@ export interface ClientGateOptions {
 }
 
 type GateRoom = Pick<WaitingRoom<unknown>, 'limit' | 'max' | 'size' | 'turnedAway' | 'makeRoom'>;
-
-/** For the metrics. */
-export interface GateLimit {
-  readonly limit: string;
-  readonly used: number;
-  readonly allowed: number;
-  readonly refused: { readonly pot: number };
-}
 
 /** The refusal of a client beyond the bound. */
 export const NO_DESCRIPTOR =
@@ -53,12 +46,12 @@ export class ClientGate {
   }
 
   /** The bound on descriptors, if there is one, and those of the rooms. Rooms with the same limit are added. */
-  limits(): GateLimit[] {
-    const sums = new Map<string, GateLimit>();
+  limits(): WatchedLimit[] {
+    const sums = new Map<string, WatchedLimit>();
     const own = { limit: DESCRIPTORS, size: this.used, max: this.max, turnedAway: this.withoutDescriptor };
     for (const { limit, size, max, turnedAway } of this.max === Infinity ? this.rooms : [own, ...this.rooms]) {
-      const { used = 0, allowed = 0, refused = { pot: 0 } } = sums.get(limit) ?? {};
-      sums.set(limit, { limit, used: used + size, allowed: allowed + max, refused: { pot: refused.pot + turnedAway } });
+      const { used = 0, allowed = 0, refused: { pot = 0 } = {} } = sums.get(limit) ?? {};
+      sums.set(limit, { limit, used: used + size, allowed: allowed + max, refused: { pot: pot + turnedAway } });
     }
     return [...sums.values()];
   }

@@ -12,6 +12,7 @@ import type { RateLimit } from '../load/rate-limiter.js';
 import type { SharedPots } from '../load/shared-pots.js';
 import type { Log } from '../process/log.js';
 import type { ParserLimits } from '../stomp/parser.js';
+import type { BatchTurns } from '../timing/batch-turns.js';
 import type { TimerWheel } from '../timing/timer-wheel.js';
 import type { SessionCounters } from './session-counters.js';
 
@@ -78,6 +79,8 @@ export interface SessionContext {
   readonly groups: Groups;
   readonly messages: MessageEncoder;
   readonly timers: TimerWheel;
+  /** The turns of large requests. */
+  readonly turns: BatchTurns;
   readonly load: Load;
   readonly memory: Pick<MemoryBudget, 'grow' | 'forget' | 'isFull'>;
   readonly createRateLimiter: (perSecond: number) => RateLimit;

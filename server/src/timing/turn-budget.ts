@@ -3,17 +3,6 @@
  */
 import { setImmediate as nextTurn } from 'node:timers/promises';
 
-/** Begins `work` on each item in order, for `turnMs` in each turn of the event loop. `work` must not reject. */
-export async function inTurns<T, R>(items: Iterable<T>, turnMs: number, work: (item: T) => R): Promise<R[]> {
-  const begun: R[] = [];
-  const budget = new TurnBudget(turnMs);
-  for (const item of items) {
-    if (budget.isSpent) await budget.nextTurn();
-    begun.push(work(item));
-  }
-  return begun;
-}
-
 /** The time limit of one purpose in a turn of the event loop. */
 export class TurnBudget {
   private endsAtMs = 0;

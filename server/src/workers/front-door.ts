@@ -10,6 +10,7 @@
  */
 import { createServer } from 'node:net';
 import type { AddressInfo, Server, Socket } from 'node:net';
+import type { WatchedLimit } from '../load/watched-limit.js';
 import { ClientGate } from '../net/client-gate.js';
 import { networkOf } from '../net/ip-address.js';
 import { listen } from '../net/listen.js';
@@ -74,7 +75,7 @@ export class FrontDoor {
   }
 
   /** For the metrics. */
-  limits(): ReturnType<ClientGate['limits']> {
+  limits(): readonly WatchedLimit[] {
     return this.gate.limits();
   }
 

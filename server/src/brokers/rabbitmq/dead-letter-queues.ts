@@ -2,8 +2,9 @@
  * Counts the queues with dead letters that each account has made. Such queues can pass a message on to each other, so K
  * of them make K messages of each SEND. RabbitMQ has no bound for that, and cannot list the arguments of a queue.
  */
-import type { WatchedLimit } from '../../load/shared-pot.js';
 import type { SharedPots } from '../../load/shared-pots.js';
+import { largestOf } from '../../load/watched-limit.js';
+import type { WatchedLimit } from '../../load/watched-limit.js';
 import { BrokerError } from '../broker.js';
 import type { QueueDeclaration } from '../queue-plan.js';
 import type { DeclaredQueue, QueueCounter } from './made-queues.js';
@@ -25,9 +26,7 @@ export class DeadLetterQueues implements QueueCounter, WatchedLimit {
 
   /** The number of the account with the most. Looks at all accounts: only for the metrics. */
   get used(): number {
-    let used = 0;
-    for (const count of this.counts.values()) if (count > used) used = count;
-    return used;
+    return largestOf(this.counts.values());
   }
 
   /** Throws a BrokerError. Each success needs a `release` of the same queue. */

@@ -4,7 +4,7 @@
  * request is still running, the repeated one waits for its response.
  *
  * The responses are kept only in this process, so another relay does not know them. Their number and size are bounded:
- * beyond the limits the oldest responses of the same user are removed, or the oldest of all if that user has no others.
+ * beyond the limits the user whose responses take the most memory loses the oldest of them.
  */
 import { refusal } from '../problem-codes.js';
 
@@ -32,13 +32,19 @@ interface Entry<T> {
   pending: Promise<T> | undefined;
 }
 
+/** The entries of a user. */
+interface Holding {
+  /** Oldest first. */
+  readonly ids: Set<string>;
+  bytes: number;
+}
+
 /** Estimated memory of an entry, without id and answer. */
 const OVERHEAD_BYTES = 500;
 
 export class Idempotency<T> {
   private readonly entries = new Map<string, Entry<T>>();
-  /** The ids of each user's entries, oldest first, so that an eviction need not search all entries. */
-  private readonly idsOf = new Map<string, Set<string>>();
+  private readonly users = new Map<string, Holding>();
   private bytes = 0;
 
   constructor(
@@ -90,14 +96,15 @@ export class Idempotency<T> {
   }
 
   private add(id: string, user: string, fingerprint: string): Entry<T> {
-    this.makeRoom(user);
+    this.makeRoom();
     const bytes = OVERHEAD_BYTES + 2 * id.length;
     const expiresAt = this.now() + this.options.idempotencyMs;
     const entry: Entry<T> = { user, fingerprint, expiresAt, bytes, answer: undefined, pending: undefined };
     this.entries.set(id, entry);
-    const ids = this.idsOf.get(user) ?? new Set();
-    this.idsOf.set(user, ids.add(id));
-    this.bytes += bytes;
+    const holding = this.users.get(user) ?? { ids: new Set(), bytes: 0 };
+    holding.ids.add(id);
+    this.users.set(user, holding);
+    this.grow(user, bytes);
     return entry;
   }
 
@@ -106,19 +113,32 @@ export class Idempotency<T> {
     if (bytes === undefined) return this.forget(id, entry);
     if (entry.answer === undefined) {
       entry.bytes += bytes;
-      this.bytes += bytes;
+      this.grow(entry.user, bytes);
     }
     entry.answer = answer;
   }
 
-  private makeRoom(user: string): void {
+  private grow(user: string, bytes: number): void {
+    const holding = this.users.get(user);
+    if (holding) holding.bytes += bytes;
+    this.bytes += bytes;
+  }
+
+  private makeRoom(): void {
     const { idempotencyMaxCount, idempotencyMaxBytes } = this.options;
     while (this.entries.size >= idempotencyMaxCount || this.bytes >= idempotencyMaxBytes) {
-      const id = this.firstSettled(this.idsOf.get(user) ?? []) ?? this.firstSettled(this.entries.keys());
+      const id = this.firstSettled(this.largest?.ids ?? []) ?? this.firstSettled(this.entries.keys());
       const entry = id === undefined ? undefined : this.entries.get(id);
       if (id === undefined || !entry) return; // all are pending; the limit of connections bounds those
       this.forget(id, entry);
     }
+  }
+
+  /** Looks at all users, of which there are at most `idempotencyMaxCount`. */
+  private get largest(): Holding | undefined {
+    let largest: Holding | undefined;
+    for (const holding of this.users.values()) if (holding.bytes > (largest?.bytes ?? 0)) largest = holding;
+    return largest;
   }
 
   private firstSettled(ids: Iterable<string>): string | undefined {
@@ -138,8 +158,8 @@ export class Idempotency<T> {
   private forget(id: string, entry: Entry<T>): void {
     if (this.entries.get(id) !== entry) return;
     this.entries.delete(id);
-    const ids = this.idsOf.get(entry.user);
-    if (ids?.delete(id) && ids.size === 0) this.idsOf.delete(entry.user);
-    this.bytes -= entry.bytes;
+    const holding = this.users.get(entry.user);
+    this.grow(entry.user, -entry.bytes);
+    if (holding?.ids.delete(id) && holding.ids.size === 0) this.users.delete(entry.user);
   }
 }

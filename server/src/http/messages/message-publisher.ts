@@ -7,10 +7,10 @@ import type { Broker } from '../../brokers/broker.js';
 import type { Account } from '../../load/accounts.js';
 import { Send } from '../../publishing/send.js';
 import type { SendSubject } from '../../publishing/send.js';
+import type { Batch } from '../../timing/batch-turns.js';
 import { refusal, toProblem } from '../problem-codes.js';
 import type { ProblemCode } from '../problem-codes.js';
 import { Problem } from '../problem.js';
-import type { Batch } from './batch-turns.js';
 import type { GivenMessage } from './message-request.js';
 
 export type Result =

@@ -5,9 +5,9 @@
  */
 import { z } from 'zod';
 import { DESTINATION_MAX_LENGTH } from '../../destinations/destination.js';
+import type { Batch } from '../../timing/batch-turns.js';
 import { refusal } from '../problem-codes.js';
 import type { Problem } from '../problem.js';
-import type { Batch } from './batch-turns.js';
 import { ExactJson } from './exact-json.js';
 import { isTooDeep, JSON_DEPTH_MAX } from './json-depth.js';
 

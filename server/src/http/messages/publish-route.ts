@@ -4,11 +4,11 @@ import { createHash } from 'node:crypto';
 import express, { Router } from 'express';
 import type { Request, RequestHandler, Response } from 'express';
 import type { SharedPot } from '../../load/shared-pot.js';
+import type { BatchTurns } from '../../timing/batch-turns.js';
 import type { Caller } from '../callers.js';
 import { refusal } from '../problem-codes.js';
 import { sendProblem } from '../problem.js';
 import type { OnRefused } from '../problem.js';
-import { BatchTurns } from './batch-turns.js';
 import { BodyBudget } from './body-budget.js';
 import { hasLongNumber, keepExactJson } from './exact-json.js';
 import { Idempotency } from './idempotency.js';
@@ -29,9 +29,17 @@ export interface PublishRouteConfig {
 /** Authenticates the caller of a request. Rejects with a Problem or an AuthenticationError. */
 export type Identify = (request: Request) => Promise<Caller>;
 
+export interface PublishRouteParts {
+  readonly bodies: SharedPot;
+  readonly turns: BatchTurns;
+  readonly onRefused: OnRefused;
+}
+
 /** Printable ASCII; the quotes of the draft's structured field are optional. */
 const IDEMPOTENCY_KEY = /^"?([!#-~]{1,255})"?$/;
 const CHARSET = /;\s?charset="?([^\s;"]{1,100})/i;
+/** The parser leaves the body out if the client has gone, or has ended its side, before. */
+const LEFT = 'The connection ended before the relay had read the body of the request.';
 /** A larger body waits for a turn of its own, because parsing it cannot be interrupted. */
 const SMALL_BYTES = 16 * 1024;
 
@@ -39,10 +47,9 @@ export function publishRoute(
   { http, limits }: PublishRouteConfig,
   identify: Identify,
   publisher: MessagePublisher,
-  { bodies, onRefused }: { readonly bodies: SharedPot; readonly onRefused: OnRefused },
+  { bodies, turns, onRefused }: PublishRouteParts,
 ): Router {
   const requests = new MessageRequests(http.messagesMax, limits.afterLogin);
-  const turns = new BatchTurns();
   const answers = new Idempotency<readonly Result[]>(http, sizeOf);
   const budget = new BodyBudget(bodies, http.bodyMaxBytes);
   const readBody = express.raw({ limit: http.bodyMaxBytes, inflate: false, type: 'application/json' });
@@ -56,8 +63,10 @@ export function publishRoute(
   const publish: RequestHandler = async (request, response) => {
     const caller = response.locals['caller'] as Caller;
     const { principal, address } = caller;
-    const bytes = request.body as Buffer;
-    const batch = turns.begin();
+    const bytes = request.body as Buffer | undefined;
+    if (bytes === undefined) throw refusal('invalid-request', LEFT);
+    const user = JSON.stringify(principal.anonymous ? ['anonymous', address] : [principal.name]);
+    const batch = turns.begin(user);
     if (bytes.length > SMALL_BYTES) await batch.pause();
     const { messages, isBatch } = await requests.parse(parseJson(bytes), batch);
     const key = keyOf(request);
@@ -71,7 +80,6 @@ export function publishRoute(
       return results;
     };
     if (key === undefined) return answer(response, await perform(), isBatch);
-    const user = JSON.stringify(principal.anonymous ? ['anonymous', address] : [principal.name]);
     const fingerprint = createHash('sha256').update(bytes).digest('base64');
     const once: IdempotentRequest = { user, key, fingerprint };
     const { answer: results, isReplayed } = await answers.once(once, perform);

@@ -5,6 +5,7 @@ import type { GroupMember } from '../../delivery/group.js';
 import type { Subscriptions } from '../../delivery/subscriptions.js';
 import { StompError } from '../../stomp/errors.js';
 import type { Frame, Version } from '../../stomp/frame.js';
+import type { Batch } from '../../timing/batch-turns.js';
 import type { RefusedFrame } from '../error-frame.js';
 import type { RefusingSession } from '../refusals.js';
 import type { SessionContext } from '../session-context.js';
@@ -33,6 +34,11 @@ export interface CommandSession extends GroupMember, DeliveryHost, RefusingSessi
 }
 
 export type Command = (session: CommandSession, frame: Frame) => Promise<void> | void;
+
+/** The turns of a command that can take long. */
+export function beginBatch({ context, account, userName }: CommandSession): Batch {
+  return context.turns.begin(account ?? userName);
+}
 
 /** Memory of a waiting frame in addition to its headers and body. */
 export const FRAME_OVERHEAD_BYTES = 512;

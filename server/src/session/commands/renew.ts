@@ -15,16 +15,15 @@ import type { RequiredPermission } from '../../auth/policy/required-permissions.
 import type { Subscription } from '../../delivery/subscriptions.js';
 import { StompError } from '../../stomp/errors.js';
 import type { Frame } from '../../stomp/frame.js';
-import { inTurns } from '../../timing/turn-budget.js';
+import type { Batch } from '../../timing/batch-turns.js';
 import { sendReceipt } from '../replies.js';
+import { beginBatch } from './command.js';
 import type { CommandSession } from './command.js';
 import { authenticate } from './connect.js';
 import { withdraw } from './unsubscribe.js';
 
 export const AUTH_DESTINATION = '/relay/auth';
 const TOKEN_MAX_BYTES = 16 * 1024;
-/** One small frame can cause a check for each subscription, so other sessions are served in between. */
-const TURN_MS = 5;
 
 export async function renew(session: CommandSession, { headers, body }: Frame): Promise<void> {
   if (body.length > TOKEN_MAX_BYTES) {
@@ -40,8 +39,9 @@ export async function renew(session: CommandSession, { headers, body }: Frame): 
     throw new StompError('authentication-failed', sentence);
   }
   if (!session.renewed(principal)) return;
-  await failTransactions(session);
-  const ended = await endSubscriptions(session);
+  const batch = beginBatch(session);
+  await failTransactions(session, batch);
+  const ended = await endSubscriptions(session, batch);
   const endedHeader: [string, string] = ['relay-ended-subscriptions', ended.map(encodeURIComponent).join(',')];
   sendReceipt(session, headers.get('receipt'), ended.length > 0 ? [endedHeader] : []);
 }
@@ -53,11 +53,11 @@ function isSameUser(one: Principal, other: Principal): boolean {
 /**
  * SENDs in open transactions were checked against the old token; they must not be published if the new one forbids it.
  */
-async function failTransactions(session: CommandSession): Promise<void> {
+async function failTransactions(session: CommandSession, batch: Batch): Promise<void> {
   const sends = [...session.openTransactions].flatMap((transaction) =>
     transaction.steps.flatMap((step) => (step.kind === 'send' ? [{ transaction, step }] : [])),
   );
-  const checked = await inTurns(sends, TURN_MS, async ({ transaction, step: { send } }) => {
+  const checked = await begun(sends, batch, async ({ transaction, step: { send } }) => {
     if (transaction.hasFailed) return;
     const refusal = await refusalOf(session, send.permissions);
     if (refusal !== undefined) transaction.markFailed();
@@ -66,8 +66,8 @@ async function failTransactions(session: CommandSession): Promise<void> {
 }
 
 /** Resolves with the ids of the subscriptions that are no longer allowed. */
-async function endSubscriptions(session: CommandSession): Promise<string[]> {
-  const checked = await inTurns(session.subscriptions.entries(), TURN_MS, async ([key, subscription]) => {
+async function endSubscriptions(session: CommandSession, batch: Batch): Promise<string[]> {
+  const checked = await begun(session.subscriptions.entries(), batch, async ([key, subscription]) => {
     const error = await refusalOf(session, permissionsOf(subscription));
     // The subscription may have ended by itself during the check.
     if (error === undefined || !session.subscriptions.has(key)) return [];
@@ -75,6 +75,17 @@ async function endSubscriptions(session: CommandSession): Promise<string[]> {
     return [key];
   });
   return (await Promise.all(checked)).flat();
+}
+
+/** Begins `check` on each item in order. `check` must not reject. One small frame can cause thousands of checks. */
+async function begun<T, R>(items: Iterable<T>, batch: Batch, check: (item: T) => R): Promise<R[]> {
+  const all: R[] = [];
+  for (const item of items) {
+    const turn = all.length > 0 ? batch.pause() : undefined;
+    if (turn) await turn;
+    all.push(check(item));
+  }
+  return all;
 }
 
 function permissionsOf(subscription: Subscription): readonly RequiredPermission[] {

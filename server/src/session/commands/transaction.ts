@@ -3,11 +3,10 @@ import { settle } from '../../delivery/acks.js';
 import type { Claim } from '../../delivery/acks.js';
 import { StompError } from '../../stomp/errors.js';
 import type { Frame } from '../../stomp/frame.js';
-import { TurnBudget } from '../../timing/turn-budget.js';
 import { receipt, sendReceipt } from '../replies.js';
 import type { ConfirmedWork, QueuedWork } from '../send-queue.js';
 import type { Transaction, TransactionStep } from '../transactions.js';
-import { FRAME_OVERHEAD_BYTES, required } from './command.js';
+import { beginBatch, FRAME_OVERHEAD_BYTES, required } from './command.js';
 import type { CommandSession } from './command.js';
 
 type SendStep = Extract<TransactionStep, { kind: 'send' }>;
@@ -16,7 +15,6 @@ type SendStep = Extract<TransactionStep, { kind: 'send' }>;
  * Up to this many steps are applied in the turn that reads COMMIT, so that its RECEIPT precedes those of later frames.
  */
 const STEPS_AT_ONCE = 100;
-const TURN_MS = 5;
 
 /** The open transaction that a frame names, if it names one. Throws StompError `unknown-transaction`. */
 export function transactionOf({ resources }: CommandSession, { headers }: Frame): Transaction | undefined {
@@ -76,9 +74,9 @@ class Commit implements QueuedWork, ConfirmedWork {
   /** `firstReady`: the wait of the first of these steps, if it has begun already. */
   private async applyFrom(first: number, firstReady?: Promise<void>): Promise<void> {
     const { steps } = this.transaction;
-    const budget = new TurnBudget(TURN_MS);
+    const batch = beginBatch(this.session);
     for (let i = first; i < steps.length; i++) {
-      if (budget.isSpent) await budget.nextTurn();
+      if (i - first >= STEPS_AT_ONCE) await batch.pause();
       const waiting = i === first && firstReady ? firstReady : this.whenReady(steps[i]!);
       if (waiting) await waiting;
       this.begun.push(this.apply(steps[i]!));

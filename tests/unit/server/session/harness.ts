@@ -16,6 +16,7 @@ import type { SessionContext, SessionOptions } from '../../../../server/src/sess
 import { SessionCounters } from '../../../../server/src/session/session-counters.js';
 import { Sessions } from '../../../../server/src/session/sessions.js';
 import type { ParserLimits } from '../../../../server/src/stomp/parser.js';
+import { BatchTurns } from '../../../../server/src/timing/batch-turns.js';
 import { TimerWheel } from '../../../../server/src/timing/timer-wheel.js';
 import { MemoryConnection } from '../../../support/memory-connection.js';
 import type { MemoryConnectionOptions } from '../../../support/memory-connection.js';
@@ -140,6 +141,7 @@ export class Harness {
       groups: this.groups,
       messages,
       timers,
+      turns: new BatchTurns(),
       load: this.load,
       memory: this.memory,
       createRateLimiter: (perSecond) => new RateLimiter(perSecond),

@@ -28,7 +28,7 @@ async function openDoor({ waitingMax = 10, waitMaxMs = 60_000 }) {
 async function arrive(door: FrontDoor, port: number, localAddress = '127.0.0.1'): Promise<Socket> {
   const seen = () => {
     const [{ used, refused } = { used: 0, refused: { pot: 0 } }] = door.limits();
-    return used + refused.pot;
+    return used + (refused.pot ?? 0);
   };
   const before = seen();
   const socket = connect({ port, host: '127.0.0.1', localAddress }).on('error', () => undefined);

@@ -68,15 +68,26 @@ test('a repeated request receives the earlier answer, to complete it', async () 
   expect(seen).toEqual([undefined, 'in part']);
 });
 
-test('beyond the limit a user with many keys loses its own oldest answers', async () => {
-  const { answers, once } = setUp();
+test('beyond the limit the user with the most loses its oldest answers, and the others keep theirs', async () => {
+  const { answers, once } = setUp({ idempotencyMaxCount: 6 });
   await once('of ann', 'done', 'ann');
   for (let i = 0; i < 10; i++) await once(`of eve ${i}`, 'done', 'eve');
-  expect(answers.size).toBe(4);
-  expect((await once('of ann', 'done', 'ann')).isReplayed).toBe(true);
-  expect((await once('of eve 0', 'done', 'eve')).isReplayed).toBe(false);
-  await once('of bob', 'done', 'bob'); // bob has no other answers, so the oldest of all is removed
-  expect((await once('of ann', 'done', 'ann')).isReplayed).toBe(false);
+  expect(answers.size).toBe(6);
+  await once('of bob', 'done', 'bob');
+  await once('more of ann', 'done', 'ann');
+  const isKept = async (key: string, user: string) => (await once(key, 'done', user)).isReplayed;
+  expect(await isKept('of ann', 'ann')).toBe(true);
+  expect(await isKept('more of ann', 'ann')).toBe(true);
+  expect(await isKept('of bob', 'bob')).toBe(true);
+  expect(await isKept('of eve 9', 'eve')).toBe(true);
+  expect(await isKept('of eve 0', 'eve')).toBe(false);
+});
+
+test('a few large answers count for more than many small ones', async () => {
+  const { once } = setUp({ idempotencyMaxCount: 1_000, idempotencyMaxBytes: 20_000 });
+  for (let i = 0; i < 5; i++) await once(`small ${i}`, 'done', 'ann');
+  for (let i = 0; i < 10; i++) await once(`large ${i}`, 'x'.repeat(5_000), 'eve');
+  for (let i = 0; i < 5; i++) expect((await once(`small ${i}`, 'done', 'ann')).isReplayed).toBe(true);
 });
 
 test('the bytes of all answers are bounded', async () => {

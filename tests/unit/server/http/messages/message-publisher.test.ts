@@ -1,9 +1,9 @@
 import { expect, test } from '@jest/globals';
 import { BrokerError } from '../../../../../server/src/brokers/broker.js';
 import type { Broker } from '../../../../../server/src/brokers/broker.js';
-import { BatchTurns } from '../../../../../server/src/http/messages/batch-turns.js';
 import { MessagePublisher } from '../../../../../server/src/http/messages/message-publisher.js';
 import type { Result } from '../../../../../server/src/http/messages/message-publisher.js';
+import { BatchTurns } from '../../../../../server/src/timing/batch-turns.js';
 
 const ANN = { name: 'ann', anonymous: false, claims: {} };
 const configOf = (publishTimeoutMs: number) => ({
@@ -17,7 +17,7 @@ const message = (text: string) => ({
   body: Buffer.from(text),
   mandatory: false,
 });
-const batch = () => new BatchTurns().begin();
+const batch = () => new BatchTurns().begin('ann');
 const messages = (...texts: string[]) => texts.map(message);
 const codes = (results: readonly Result[]) =>
   results.map((each) => ('problem' in each ? each.problem.code : each.result));
@@ -128,7 +128,7 @@ test('costly messages are handled in several turns of the event loop', async () 
   let now = 0;
   const { calls, publisher } = setUp({ prepare: () => void (now += 6) }, 60_000);
   const texts = Array.from({ length: 100 }, (_, index) => String(index));
-  const slices = new BatchTurns(() => now).begin();
+  const slices = new BatchTurns(() => now).begin('ann');
   const published = publisher.publish({ principal: ANN, account: undefined }, messages(...texts), slices);
   let most = 0;
   for (let seen = 0; seen < 2 * texts.length; seen += calls.splice(0).length) {

@@ -1,9 +1,9 @@
 import { describe, expect, test } from '@jest/globals';
-import { BatchTurns } from '../../../../../server/src/http/messages/batch-turns.js';
 import { MessageRequests } from '../../../../../server/src/http/messages/message-request.js';
+import { BatchTurns } from '../../../../../server/src/timing/batch-turns.js';
 
 const requests = new MessageRequests(1_000, { headerMaxCount: 100, headerLineMaxBytes: 1_000 });
-const parse = (given: unknown) => requests.parse(given, new BatchTurns().begin());
+const parse = (given: unknown) => requests.parse(given, new BatchTurns().begin('ann'));
 const errorsOf = async (given: unknown) => {
   const problem: unknown = await parse(given).catch((error: unknown) => error);
   return (problem as { details: { errors: { pointer: string; detail: string }[] } }).details.errors;

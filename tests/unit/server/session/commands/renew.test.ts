@@ -314,6 +314,32 @@ describe('permissions that a new token lacks', () => {
     expect(checks).toHaveBeenCalledTimes(4);
   });
 
+  test('of all sessions together are checked for a slice of each turn', async () => {
+    const checks = jest.fn(() => true);
+    harness = new Harness({ authenticator, policy: { allows: checks } });
+    const sessions: MemoryConnection[] = [];
+    for (let count = 0; count < 3; count++) {
+      await connect();
+      await subscribe('a', 'b', 'c', 'd');
+      sessions.push(client);
+    }
+    checks.mockImplementation(() => {
+      jest.advanceTimersByTime(10);
+      return true;
+    });
+    for (const each of sessions)
+      each.sendFrame('SEND', { destination: '/relay/auth', passcode: passcodeOf({}), receipt: 'renewed' });
+    await tick(); // the tokens, and a first check of each session
+    for (let turn = 0; turn < 3; turn++) {
+      checks.mockClear();
+      await tick();
+      expect(checks).toHaveBeenCalledTimes(1);
+    }
+    const isRenewed = ({ frames }: MemoryConnection) => frames.at(-1)?.headers['receipt-id'] === 'renewed';
+    while (!sessions.every(isRenewed)) await tick();
+    for (const each of sessions) each.vanish();
+  });
+
   test('with soft-errors are reported as refusals of each SUBSCRIBE', async () => {
     await connect({}, 'soft-errors');
     await subscribe('a', 'b');
