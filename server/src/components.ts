@@ -148,6 +148,7 @@ export function createComponents(config: Config, hooks: RelayHooks): Components 
   const operations = new RelayOperations(directory, revocations, revocationChannel, durable, log);
   broker.on('down', (reason) => log.warn({ reason }, 'the broker is unavailable; sessions stay'));
   broker.on('up', () => log.info({ broker: broker.description }, 'the broker is available'));
+  broker.alarm?.listen((reason) => sessions.reportAlarm(reason));
   const tls = createTlsPort(config, gate, log);
   return { ...shared, descriptors, gate, sessions, http, operations, revocationChannel, tls };
 }

@@ -35,6 +35,7 @@ export function rabbitOptions(amqpUrl: string, overrides: Partial<RabbitMqOption
     reconnectMaxMs: 500,
     connectTimeoutMs: 10_000,
     publishTimeoutMs: 10_000,
+    blockedTimeoutMs: 600_000,
     publishChannels: 2,
     unconfirmedMax: 10_000,
     unconfirmedMaxBytes: 64 * 1024 * 1024,

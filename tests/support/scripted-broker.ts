@@ -3,6 +3,7 @@
  * once. `faults` records breaches of the interface, such as a Delivery that is settled twice.
  */
 import type {
+  BrokerAlarm,
   BrokerCapabilities,
   BrokerChannel,
   BrokerError,
@@ -188,6 +189,7 @@ export class ScriptedBroker implements CheckedBroker {
   readonly description = 'scripted';
   capabilities = ALL_CAPABILITIES;
   readonly isUp = true;
+  alarm: BrokerAlarm | undefined;
   readonly holds = new Set<Held>();
   /** The calls in order: `prepare /queue/a hello`, `publish /queue/a hello`, `subscribe /topic/a`. */
   readonly calls: string[] = [];

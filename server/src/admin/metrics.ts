@@ -46,6 +46,7 @@ export interface MetricSources {
     readonly isUp: boolean;
     readonly gauges?:
       { readonly unconfirmed: number; readonly pendingBindings: number; readonly gaps?: number } | undefined;
+    readonly alarm?: { readonly reason: string | undefined; readonly count: number } | undefined;
   };
   readonly limits: MeasuredLimits;
   droppedLogLines(): number;
@@ -174,6 +175,9 @@ function addBrokerMetrics({ broker }: MetricSources, gauge: AddGauge, counter: A
   gauge('broker_bindings_pending', 'Bindings that are still to be created or removed', () => gauges().pendingBindings);
   const gapsHelp = 'Times that messages of RabbitMQ for this relay may be missing';
   counter('broker_gaps', gapsHelp, () => broker.gauges?.gaps ?? 0);
+  const blockedHelp = '1 while the broker takes no messages, because it is short of memory or disk';
+  gauge('broker_blocked', blockedHelp, () => Number(broker.alarm?.reason !== undefined), 'max');
+  counter('broker_alarms', 'Number of times that the broker took no messages', () => broker.alarm?.count ?? 0);
 }
 
 function addHttpMetrics({ http }: MetricSources, gauge: AddGauge, counter: AddCounter, counters: AddCounters): void {

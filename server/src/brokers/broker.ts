@@ -169,6 +169,11 @@ export interface PublishOptions {
   readonly account?: Account;
   /** Reject with `unroutable` if no queue or listener receives the message. */
   readonly mandatory: boolean;
+  /**
+   * True if the caller cannot wait longer during an alarm than otherwise, such as an HTTP request. A session can: the
+   * relay does not read from it meanwhile.
+   */
+  readonly isHurried?: boolean;
 }
 
 /** A message that the broker has checked and can publish. */
@@ -190,6 +195,16 @@ export interface Publication {
    * responsibility; rejects with a BrokerError, with `queue-not-found` if the queue of `/amq/queue/NAME` is missing.
    */
   send(): Promise<void>;
+}
+
+/** The broker takes no messages for a while, because it is short of memory or disk; everything else goes on. */
+export interface BrokerAlarm {
+  /** The broker's words, such as `low on memory`; undefined without an alarm. */
+  readonly reason: string | undefined;
+  /** The number of alarms since the start. */
+  readonly count: number;
+  /** Called with the reason when an alarm begins, and with undefined when it ends. */
+  listen(listener: (reason: string | undefined) => void): void;
 }
 
 export interface BrokerEvents {
@@ -281,6 +296,8 @@ export interface Broker {
   readonly heldBytes?: number;
   /** Absent if nothing is ever pending. */
   readonly gauges?: BrokerGauges | undefined;
+  /** Absent if the broker has none. */
+  readonly alarm?: BrokerAlarm | undefined;
   /** Resolves when the broker can be used; rejects if it cannot be reached within the configured deadline. */
   start(): Promise<void>;
   /**

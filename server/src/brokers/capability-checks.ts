@@ -8,6 +8,7 @@ import type { Account } from '../load/accounts.js';
 import { BrokerError } from './broker.js';
 import type {
   Broker,
+  BrokerAlarm,
   BrokerCapabilities,
   BrokerChannel,
   BrokerEvents,
@@ -74,6 +75,10 @@ class CapabilityChecks implements CheckedBroker {
 
   get gauges(): BrokerGauges | undefined {
     return this.broker.gauges;
+  }
+
+  get alarm(): BrokerAlarm | undefined {
+    return this.broker.alarm;
   }
 
   get durableSubscriptions(): DurableSubscriptions | undefined {

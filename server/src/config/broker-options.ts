@@ -153,6 +153,9 @@ export const rabbitmq = section({
   publishTimeoutMs: whole(30_000, 100, 10 * 60_000).describe(
     'Time limit in ms for each wait for RabbitMQ: for room to publish, a check, a confirm or a binding.',
   ),
+  blockedTimeoutMs: whole(10 * 60_000, 0, DAY_MS).describe(
+    'Time in ms by which a SEND waits longer than `publishTimeoutMs` while RabbitMQ blocks publishers, because it is short of memory or disk; 0: no longer. The relay does not read from its session meanwhile. HTTP requests do not wait longer.',
+  ),
   publishChannels: whole(4, 1, 64).describe(
     'Number of channels for publishing, each on its own AMQP connection. A user always publishes on the same channel, and ' +
       'waits only for users that share it.',

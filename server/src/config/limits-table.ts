@@ -108,6 +108,7 @@ export const EFFECTS: Readonly<Record<string, string>> = {
   'rabbitmq.unconfirmedMax': 'SENDs wait; their sessions are paused',
   'rabbitmq.unconfirmedMaxBytes': 'SENDs wait; their sessions are paused',
   'rabbitmq.publishTimeoutMs': error('broker-unavailable'),
+  'rabbitmq.blockedTimeoutMs': error('broker-unavailable'),
   'rabbitmq.connectTimeoutMs': 'the relay gives the attempt up and makes the next one',
   'rabbitmq.channelsPerConnection': 'another connection is opened, up to `rabbitmq.connectionsMax`',
   'rabbitmq.connectionsMax': error('too-many-channels'),

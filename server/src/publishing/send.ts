@@ -25,6 +25,8 @@ export interface SendSubject {
   readonly userName: string;
   /** The account that queues, and bytes in them, count for. */
   readonly account?: Account;
+  /** True for an HTTP request: it does not wait for the end of an alarm at the broker. */
+  readonly isHurried?: boolean;
   /** Whether the client has received this address of direct reply-to. Absent: it receives no messages. */
   hasReceived?(address: string): boolean;
   readonly context: {
@@ -106,10 +108,15 @@ export class Send {
     return undefined;
   }
 
-  private prepare({ context, userName: user, account }: SendSubject): Promise<void> | undefined {
+  private prepare({ context, userName: user, account, isHurried }: SendSubject): Promise<void> | undefined {
     const { destination, message, mandatory } = this;
     // next: brokers/rabbitmq/rabbitmq-broker (or brokers/memory/memory-broker)
-    this.publication = context.broker.publication(destination, message, { mandatory, user, account });
+    this.publication = context.broker.publication(destination, message, {
+      mandatory,
+      user,
+      account,
+      ...(isHurried && { isHurried }),
+    });
     return this.publication.ready;
   }
 

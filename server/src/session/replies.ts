@@ -73,6 +73,16 @@ export function askToMove(target: ReplyTarget, moveInMs: number, closeInMs: numb
   return true;
 }
 
+/**
+ * Reports the begin of an alarm at the broker, or without a reason its end, to a client that has the extension `blocked`.
+ */
+export function reportAlarm(target: ReplyTarget, reason: string | undefined): void {
+  if (!extensionsOf(target).has('blocked')) return;
+  if (reason === undefined) return notify(target, 'unblocked', [], 'The broker takes messages again.');
+  const sentence = `The broker takes no messages for now (${reason}): SENDs wait, and are answered later.`;
+  notify(target, 'blocked', [['reason', reason]], sentence);
+}
+
 /** Writes ERROR as the answer to `frame`. An error of the parser has no frame, but may have its receipt. */
 export function writeError(target: ReplyTarget, report: ErrorReport, frame: RefusedFrame | undefined): void {
   const receiptId = frame?.headers.get('receipt') ?? report.receipt;

@@ -18,6 +18,7 @@ import type { Connection, Peer } from '../transports/connection.js';
 import { Drain } from './drain.js';
 import type { DrainOptions } from './drain.js';
 import { FrameWatch } from './frame-watch.js';
+import { reportAlarm } from './replies.js';
 import type { SessionContext } from './session-context.js';
 import type { ObservedSession, SessionSource } from './session-info.js';
 import { Session } from './session.js';
@@ -78,6 +79,11 @@ export class Sessions implements SessionOwner, SessionSource {
   /** `name` is the name in `/user/NAME/queue/X`. For an anonymous session it is the session id. */
   ofUser(name: string): ObservedSession[] {
     return [...this.open].filter((session) => session.isUser(name));
+  }
+
+  /** An alarm at the broker begins, for this reason, or ends. */
+  reportAlarm(reason: string | undefined): void {
+    for (const session of this.open) reportAlarm(session, reason);
   }
 
   /** Called by the transports for each admitted client. */

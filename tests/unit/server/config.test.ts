@@ -411,3 +411,12 @@ test('trusted proxies are addresses and networks', () => {
     expect(problemsOf(() => trusted(wrong))[0]).toMatch(/must be a list of IP addresses, or networks/);
   }
 });
+
+test('rabbitmq.blockedTimeoutMs is ten minutes, and may be 0 but not more than a day', () => {
+  const blocked = (blockedTimeoutMs: number) => createConfig({ rabbitmq: { blockedTimeoutMs } });
+  expect(createConfig({}).rabbitmq.blockedTimeoutMs).toBe(600_000);
+  expect(blocked(0).rabbitmq.blockedTimeoutMs).toBe(0);
+  expect(problemsOf(() => blocked(86_400_001))).toEqual([
+    expect.stringMatching(/^rabbitmq\.blockedTimeoutMs is 86400001 .*must be a whole number from 0 to 86400000/),
+  ]);
+});

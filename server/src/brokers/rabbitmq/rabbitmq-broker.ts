@@ -41,6 +41,7 @@ import { DeadLetterQueues } from './dead-letter-queues.js';
 import { DurableQueues } from './durable-queues.js';
 import { MadeQueues } from './made-queues.js';
 import { ManagementApi } from './management-api.js';
+import { Alarm } from './publish/alarm.js';
 import { DirectReplies } from './publish/direct-replies.js';
 import { OwnBindings } from './publish/own-bindings.js';
 import { RoutedPublication } from './publish/publication.js';
@@ -69,6 +70,7 @@ export class RabbitMqBroker implements Broker {
   readonly capabilities = RABBITMQ_CAPABILITIES;
   readonly description: string;
   readonly durableSubscriptions: DurableQueues;
+  readonly alarm: Alarm;
   private state: State = 'new';
   private readonly subscribing: Link;
   /**
@@ -109,6 +111,7 @@ export class RabbitMqBroker implements Broker {
       this.subscribing.scratch.run((channel) => channel.checkExchange(topicExchange)),
     );
     this.publishers = new Publishers(this.topology, this.bindings, options);
+    this.alarm = new Alarm(this.publishers.connections);
     this.directReplies = new DirectReplies(this.topology, this.bindings, options);
     this.topics = new InstanceQueue(
       { label: 'topics', name: topicExchange, matching: 'topic', ensure: () => this.ensureExchange(topicExchange) },
@@ -193,7 +196,7 @@ export class RabbitMqBroker implements Broker {
   }
 
   publication(destination: Destination, message: Message, options: PublishOptions): Publication {
-    const { mandatory, user = '', account } = options;
+    const { user = '', account } = options;
     const route = routeFor(destination, message, this.options, account);
     checkRoutingKey(route.key, this.options.topics);
     const address = directReplyAddress(destination);
@@ -201,7 +204,7 @@ export class RabbitMqBroker implements Broker {
     const publisher = this.publishers.of(user);
     const outgoing = new OutgoingMessage(message, this.options.topics, publisher.frameMax);
     // next: brokers/rabbitmq/publish/publication
-    return new RoutedPublication(publisher, route, outgoing, mandatory, user);
+    return new RoutedPublication(publisher, route, outgoing, options);
   }
 
   async subscribe(

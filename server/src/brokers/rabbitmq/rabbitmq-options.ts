@@ -26,6 +26,8 @@ export interface RabbitMqOptions extends QueueSettings, QueueBounds {
   readonly tls?: BrokerTlsOptions | undefined;
   /** The longest wait of a caller for the broker: for room, a check, a confirm, or a binding. */
   readonly publishTimeoutMs: number;
+  /** While RabbitMQ blocks publishers, messages wait this much longer. */
+  readonly blockedTimeoutMs: number;
   /** Number of publish channels, each with its own connection. */
   readonly publishChannels: number;
   /**

@@ -104,7 +104,9 @@ export class MessagePublisher {
     try {
       const send = this.sendOf(principal, given);
       // next: publishing/send
-      await send.check({ principal, userName: principal.name, account, context: this.context }, refuseReplyQueue);
+      const { context } = this;
+      const subject = { principal, userName: principal.name, account, isHurried: true, context };
+      await send.check(subject, refuseReplyQueue);
       return { confirm: send.publish().then(() => CONFIRMED, refused) };
     } catch (error) {
       return refused(error);

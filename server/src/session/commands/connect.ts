@@ -19,7 +19,7 @@ import {
 import type { AgreedHeartBeat, Extensions } from '../../stomp/negotiation.js';
 import type { SessionState } from '../../stomp/rules.js';
 import type { Peer } from '../../transports/connection.js';
-import { writeFrame } from '../replies.js';
+import { reportAlarm, writeFrame } from '../replies.js';
 import type { ReplyTarget } from '../replies.js';
 import type { SessionContext } from '../session-context.js';
 
@@ -99,6 +99,8 @@ export async function connect(session: ConnectingSession, frame: Frame): Promise
   });
   writeFrame(session, 'CONNECTED', connectedHeaders(agreement, session.id, serverName, options));
   session.onConnected(heartBeat);
+  const alarm = session.context.broker.alarm?.reason;
+  if (alarm !== undefined) reportAlarm(session, alarm);
   log.debug({ session: session.id, user: principal.name, version }, 'session connected');
 }
 

@@ -23,7 +23,11 @@ function sources() {
     load: { lagMs: 120, isOverloaded: true, overloads: 2 },
     memory: { usedBytes: () => 500, maxBytes: 1_000, paused: 3, pauses: 5, endings: 2 },
     admissionQueue: { waiting: 4, rejected: 6 },
-    broker: { isUp: true, gauges: { unconfirmed: 5, pendingBindings: 2, gaps: 1 } },
+    broker: {
+      isUp: true,
+      gauges: { unconfirmed: 5, pendingBindings: 2, gaps: 1 },
+      alarm: { reason: 'low on memory', count: 3 },
+    },
     limits: {
       all: () => [
         {
@@ -72,6 +76,8 @@ test('a scrape reads the current numbers', async () => {
     'stomp_relay_broker_unconfirmed 5',
     'stomp_relay_broker_bindings_pending 2',
     'stomp_relay_broker_gaps_total 1',
+    'stomp_relay_broker_blocked 1',
+    'stomp_relay_broker_alarms_total 3',
     'stomp_relay_limit_used{limit="memory.queuesMax"} 3',
     'stomp_relay_limit_allowed{limit="memory.queuesMax"} 10',
     'stomp_relay_limit_share_used{limit="memory.queuesMax"} 2',

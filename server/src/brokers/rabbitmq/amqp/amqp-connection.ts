@@ -18,8 +18,11 @@ import { backoff, stopping, answeredWithin } from './wait-deadline.js';
 export interface ConnectionListener {
   up?(model: ChannelModel): void;
   down?(reason: string): void;
-  /** RabbitMQ stops reading from publishers while it is short of memory or disk. */
-  blocked?(isBlocked: boolean): void;
+  /**
+   * RabbitMQ stops reading from publishers while it is short of memory or disk, which is the reason. Undefined: it reads
+   * again, or the connection is lost.
+   */
+  blocked?(reason: string | undefined): void;
   /** The relay has closed the connection. */
   closed?(): void;
 }
@@ -149,16 +152,19 @@ export class AmqpConnection {
 
   private block(model: ChannelModel, reason: string | undefined): void {
     if (model !== this.model) return;
+    const { log } = this.options;
+    const { purpose } = this;
     this.isBlocked = reason !== undefined;
-    if (this.isBlocked) this.options.log.warn({ purpose: this.purpose, reason }, 'RabbitMQ blocks publishers');
-    for (const listener of [...this.listeners]) listener.blocked?.(this.isBlocked);
+    if (this.isBlocked) log.warn({ purpose, reason }, 'RabbitMQ blocks publishers');
+    else log.info({ purpose }, 'RabbitMQ no longer blocks publishers');
+    for (const listener of [...this.listeners]) listener.blocked?.(reason);
   }
 
   private lost(model: ChannelModel, reason: string): void {
     setTimeout(() => destroy(model), LINGER_MS).unref();
     if (model !== this.model) return;
+    if (this.isBlocked) this.block(model, undefined);
     this.model = undefined;
-    this.isBlocked = false;
     this.reason = reason;
     if (this.state !== 'closed') {
       this.options.log.warn({ purpose: this.purpose, reason }, 'lost the connection to RabbitMQ');

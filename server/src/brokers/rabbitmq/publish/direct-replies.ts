@@ -34,18 +34,19 @@ export class DirectReplies {
    * If the requester is gone, the reply is lost; with `mandatory` it is `unroutable`. RabbitMQ itself returns every
    * mandatory reply, because it has no queue for it, so the relay asks instead.
    */
-  publication(address: string, message: Message, { mandatory, user = '', account }: PublishOptions): Publication {
+  publication(address: string, message: Message, options: PublishOptions): Publication {
+    const { mandatory, account } = options;
     const publisher = this.separate.open();
     const outgoing = new OutgoingMessage(message, this.options.topics, publisher.frameMax);
     const route = { exchange: '', key: address };
     let isLive = true;
-    const admission = publisher.admit(outgoing.bytes);
+    const admission = publisher.admit(outgoing.bytes, options.isHurried);
     const prepare = async (): Promise<void> => {
       await admission;
       isLive = await this.topology.knowsReplyAddress(address, mandatory, account);
     };
     const send = async (): Promise<void> => {
-      if (isLive) return publisher.publish(route, outgoing, false, user);
+      if (isLive) return publisher.publish(route, outgoing, { ...options, mandatory: false });
       if (mandatory) throw unroutable(route);
     };
     const isChecked = !mandatory && this.topology.knowsQueue(address);

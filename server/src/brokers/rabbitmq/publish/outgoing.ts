@@ -1,9 +1,10 @@
 /** A message of a publisher from `publish` until its confirm, its refusal or its deadline. */
 import type { BrokerError } from '../../broker.js';
 import type { OutgoingMessage } from '../amqp/outgoing-message.js';
+import type { Wait } from './publish-clock.js';
 import type { Route } from './route.js';
 
-export interface Outgoing {
+export interface Outgoing extends Wait {
   readonly id: string;
   readonly route: Route;
   readonly message: OutgoingMessage;
@@ -11,7 +12,6 @@ export interface Outgoing {
   readonly mandatory: boolean;
   /** The publishing user; empty for the relay itself. */
   readonly user: string;
-  readonly expiresAt: number;
   readonly resolve: () => void;
   readonly reject: (error: BrokerError) => void;
   /** `delayed`: RabbitMQ has nacked it, and it is sent again soon. */

@@ -1,19 +1,17 @@
-/**
- * The messages of a publisher that are not settled, in order, with their number, their bytes and their deadlines. All
- * have the same time-out, so the first one expires next.
- */
+/** The messages of a publisher that are not settled, in order, with their number, their bytes and their deadlines. */
+import { Deadlines } from './deadlines.js';
 import type { Outgoing } from './outgoing.js';
+import type { PublishClock } from './publish-clock.js';
 
 export class Outstanding {
   private readonly messages = new Map<string, Outgoing>();
+  private readonly deadlines: Deadlines<Outgoing>;
   private sum = 0;
-  private expiry: NodeJS.Timeout | undefined;
 
-  constructor(
-    private readonly timeoutMs: number,
-    /** Must remove the message. */
-    private readonly expired: (outgoing: Outgoing) => void,
-  ) {}
+  /** `expired` must remove the message. */
+  constructor(clock: PublishClock, expired: (outgoing: Outgoing) => void) {
+    this.deadlines = new Deadlines(clock, () => this.messages.values(), expired);
+  }
 
   get count(): number {
     return this.messages.size;
@@ -35,27 +33,20 @@ export class Outstanding {
   add(outgoing: Outgoing): void {
     this.messages.set(outgoing.id, outgoing);
     this.sum += outgoing.message.bytes;
-    this.expiry ??= setTimeout(() => this.expire(), this.timeoutMs);
+    this.deadlines.watch(outgoing);
   }
 
   remove(outgoing: Outgoing): void {
     if (this.messages.delete(outgoing.id)) this.sum -= outgoing.message.bytes;
   }
 
-  private expire(): void {
-    this.expiry = undefined;
-    const now = Date.now();
-    for (const outgoing of this.messages.values()) {
-      if (outgoing.expiresAt > now) {
-        this.expiry = setTimeout(() => this.expire(), outgoing.expiresAt - now);
-        return;
-      }
-      this.expired(outgoing);
-    }
+  /** Must be called when an alarm begins or ends. */
+  checkDeadlines(): void {
+    this.deadlines.check();
   }
 
   /** No message expires any more. */
   close(): void {
-    clearTimeout(this.expiry);
+    this.deadlines.stop();
   }
 }

@@ -1,5 +1,5 @@
 /** A checked message, and the conditions for publishing it: a known exchange or queue, and room at its publisher. */
-import type { Publication } from '../../broker.js';
+import type { Publication, PublishOptions } from '../../broker.js';
 import type { OutgoingMessage } from '../amqp/outgoing-message.js';
 import type { Publisher } from './publisher.js';
 import type { Route } from './route.js';
@@ -11,20 +11,19 @@ export class RoutedPublication implements Publication {
     private readonly publisher: Publisher,
     private readonly route: Route,
     private readonly message: OutgoingMessage,
-    private readonly mandatory: boolean,
-    private readonly user: string,
+    private readonly options: PublishOptions,
   ) {
     this.ready = this.renew();
   }
 
   renew(): Promise<void> | undefined {
-    const admission = this.publisher.admit(this.message.bytes);
+    const admission = this.publisher.admit(this.message.bytes, this.options.isHurried);
     return !admission && this.isKnown ? undefined : this.prepare(admission);
   }
 
   send(): Promise<void> {
     // next: brokers/rabbitmq/publish/publisher
-    return this.publisher.publish(this.route, this.message, this.mandatory, this.user);
+    return this.publisher.publish(this.route, this.message, this.options);
   }
 
   private get isKnown(): boolean {

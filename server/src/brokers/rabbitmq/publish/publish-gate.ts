@@ -3,6 +3,8 @@
  * order, each until its deadline. They pass as room appears, so a long queue does not enter at once.
  */
 import { BrokerError } from '../../broker.js';
+import { Deadlines } from './deadlines.js';
+import type { PatienceLimits, PublishClock, Wait } from './publish-clock.js';
 
 /** The current load that the gate reads. */
 export interface GateLoad {
@@ -14,28 +16,34 @@ export interface GateLoad {
   readonly bytes: number;
 }
 
-export interface GateLimits {
+export interface GateLimits extends PatienceLimits {
   readonly unconfirmedMax: number;
   readonly unconfirmedMaxBytes: number;
-  readonly publishTimeoutMs: number;
 }
 
-interface Waiter {
+interface Waiter extends Wait {
   readonly bytes: number;
   readonly pass: () => void;
   readonly refuse: (error: BrokerError) => void;
-  readonly timer: NodeJS.Timeout;
 }
 
 export class PublishGate {
   private readonly waiters = new Set<Waiter>();
   /** Publishers that passed in this tick. They publish when their promises resolve, and take room until then. */
   private entering = { count: 0, bytes: 0 };
+  private readonly deadlines: Deadlines<Waiter>;
 
   constructor(
     private readonly load: GateLoad,
     private readonly limits: GateLimits,
-  ) {}
+    private readonly clock: PublishClock,
+  ) {
+    this.deadlines = new Deadlines(
+      clock,
+      () => this.waiters,
+      (waiter) => this.expire(waiter),
+    );
+  }
 
   get waiting(): number {
     return this.waiters.size;
@@ -45,18 +53,25 @@ export class PublishGate {
     return this.waiters.size === 0 && this.load.obstacle === undefined && this.hasRoom(bytes);
   }
 
-  /** Rejects with `broker-unavailable` at the deadline. */
-  pass(bytes: number): Promise<void> {
+  /** Rejects with `broker-unavailable` at the deadline. Hurried: alarms do not postpone it. */
+  pass(bytes: number, isHurried = false): Promise<void> {
     return new Promise((resolve, reject) => {
-      const expire = (): void => {
-        this.waiters.delete(waiter);
-        reject(this.late());
-      };
-      const timer = setTimeout(expire, this.limits.publishTimeoutMs);
-      const waiter: Waiter = { bytes, pass: resolve, refuse: reject, timer };
+      const waiter: Waiter = { ...this.clock.begin(isHurried), bytes, pass: resolve, refuse: reject };
       this.waiters.add(waiter);
+      this.deadlines.watch(waiter);
       this.open();
     });
+  }
+
+  private expire(waiter: Waiter): void {
+    this.waiters.delete(waiter);
+    waiter.refuse(this.late(waiter));
+  }
+
+  /** An alarm begins or ends. */
+  alarmChanged(): void {
+    this.deadlines.check();
+    this.open();
   }
 
   /** Must be called when there may be room again. */
@@ -65,7 +80,6 @@ export class PublishGate {
     for (const waiter of this.waiters) {
       if (!this.hasRoom(waiter.bytes)) return;
       this.waiters.delete(waiter);
-      clearTimeout(waiter.timer);
       this.enter(waiter.bytes);
       waiter.pass();
     }
@@ -73,11 +87,9 @@ export class PublishGate {
 
   /** Refuses all waiting publishers. */
   close(error: BrokerError): void {
-    for (const waiter of this.waiters) {
-      clearTimeout(waiter.timer);
-      waiter.refuse(error);
-    }
+    for (const waiter of this.waiters) waiter.refuse(error);
     this.waiters.clear();
+    this.deadlines.stop();
   }
 
   private enter(bytes: number): void {
@@ -100,13 +112,13 @@ export class PublishGate {
     );
   }
 
-  private late(): BrokerError {
-    const { publishTimeoutMs, unconfirmedMax, unconfirmedMaxBytes } = this.limits;
+  private late(waiter: Waiter): BrokerError {
+    const { unconfirmedMax, unconfirmedMaxBytes } = this.limits;
     const limits = `at most ${unconfirmedMax} and ${unconfirmedMaxBytes} bytes, its share of unconfirmedMax and unconfirmedMaxBytes`;
     const why = this.load.obstacle ?? `has not confirmed earlier messages of this channel (${limits})`;
     return new BrokerError(
       'broker-unavailable',
-      `RabbitMQ ${why}; waited rabbitmq.publishTimeoutMs (${publishTimeoutMs} ms). The message was not sent: try again later.`,
+      `RabbitMQ ${why}; waited ${this.clock.describe(waiter)}. The message was not sent: try again later.`,
     );
   }
 }

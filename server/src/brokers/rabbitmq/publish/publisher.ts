@@ -12,6 +12,7 @@
  */
 import type { ChannelModel, ConfirmChannel, Message as AmqpMessage } from 'amqplib';
 import { BrokerError } from '../../broker.js';
+import type { PublishOptions } from '../../broker.js';
 import type { AmqpConnection } from '../amqp/amqp-connection.js';
 import { REPLY, replyCode, toBrokerError } from '../amqp/amqp-errors.js';
 import { RELAY_ID } from '../amqp/amqp-message.js';
@@ -28,6 +29,7 @@ import { NackRetries } from './nack-retries.js';
 import type { Outgoing } from './outgoing.js';
 import { Outstanding } from './outstanding.js';
 import type { OwnBindings } from './own-bindings.js';
+import { PublishClock } from './publish-clock.js';
 import { nacked, refusedBecause, unroutable } from './publish-errors.js';
 import { PublishGate } from './publish-gate.js';
 import type { Route } from './route.js';
@@ -53,6 +55,7 @@ export class Publisher implements ChannelUser<ConfirmChannel> {
   private lastId = 0;
   /** False for the first channel: no bindings can be missing then. */
   private wasLost = false;
+  private readonly clock: PublishClock;
   private drained: Deferred<void> | undefined;
 
   constructor(
@@ -62,15 +65,15 @@ export class Publisher implements ChannelUser<ConfirmChannel> {
     private readonly bindings: OwnBindings,
     readonly options: RabbitMqOptions,
   ) {
-    const { publishTimeoutMs } = options;
-    this.outstanding = new Outstanding(publishTimeoutMs, (outgoing) =>
-      this.finish(outgoing, late(publishTimeoutMs, 'did not confirm the message')),
-    );
     this.channel = new RecoveringChannel(name, connection, options, this);
-    this.gate = new PublishGate(this, options);
+    this.clock = new PublishClock(options);
+    this.gate = new PublishGate(this, options, this.clock);
+    this.outstanding = new Outstanding(this.clock, (outgoing) =>
+      this.finish(outgoing, late(options.publishTimeoutMs, 'did not confirm the message')),
+    );
     this.nackRetries = new NackRetries([options.topicExchange, options.userExchange]);
     bindings.listen(() => this.gate.open());
-    connection.listen({ blocked: (isBlocked) => isBlocked || this.gate.open() });
+    connection.listen({ blocked: (reason) => this.blocked(reason !== undefined) });
   }
 
   start(): void {
@@ -100,14 +103,26 @@ export class Publisher implements ChannelUser<ConfirmChannel> {
   }
 
   /** Undefined if a message of this size may be published at once; otherwise a promise for that, with a deadline. */
-  admit(bytes: number): Promise<void> | undefined {
+  admit(bytes: number, isHurried?: boolean): Promise<void> | undefined {
     if (this.state === 'closed') throw stopping();
-    return this.gate.isOpen(bytes) ? undefined : this.gate.pass(bytes);
+    return this.gate.isOpen(bytes) ? undefined : this.gate.pass(bytes, isHurried);
   }
 
-  publish(route: Route, message: OutgoingMessage, mandatory: boolean, user: string): Promise<void> {
+  /** An alarm begins or ends. RabbitMQ confirms the messages that it has not read yet after the alarm. */
+  private blocked(isBlocked: boolean): void {
+    this.clock.block(isBlocked);
+    this.outstanding.checkDeadlines();
+    this.gate.alarmChanged();
+  }
+
+  publish(
+    route: Route,
+    message: OutgoingMessage,
+    { mandatory, user = '', isHurried = false }: PublishOptions,
+  ): Promise<void> {
     return new Promise((resolve, reject) => {
       if (this.state === 'closed') return reject(stopping());
+      const since = Date.now();
       // one literal: spreading objects costs half a microsecond
       const outgoing: Outgoing = {
         id: (++this.lastId).toString(36),
@@ -115,7 +130,9 @@ export class Publisher implements ChannelUser<ConfirmChannel> {
         message,
         mandatory: mandatory || route.queue !== undefined || route.mustExist === true,
         user,
-        expiresAt: Date.now() + this.options.publishTimeoutMs,
+        since,
+        blockedBefore: this.clock.blockedUntil(since),
+        isHurried,
         resolve,
         reject,
         phase: 'queued',

@@ -2,6 +2,7 @@ import { afterEach, beforeEach, expect, jest, test } from '@jest/globals';
 import { OutgoingMessage } from '../../../../../../server/src/brokers/rabbitmq/amqp/outgoing-message.js';
 import type { Outgoing } from '../../../../../../server/src/brokers/rabbitmq/publish/outgoing.js';
 import { Outstanding } from '../../../../../../server/src/brokers/rabbitmq/publish/outstanding.js';
+import { PublishClock } from '../../../../../../server/src/brokers/rabbitmq/publish/publish-clock.js';
 import { message, rabbitOptions } from '../../../../../support/rabbitmq-brokers.js';
 
 const TIMEOUT_MS = 1_000;
@@ -16,7 +17,9 @@ function outgoing(id: string): Outgoing {
     message: new OutgoingMessage(message(id), topics, 131_072),
     mandatory: false,
     user: '',
-    expiresAt: Date.now() + TIMEOUT_MS,
+    since: Date.now(),
+    blockedBefore: 0,
+    isHurried: false,
     resolve: () => undefined,
     reject: () => undefined,
     phase: 'queued',
@@ -29,11 +32,12 @@ function outgoing(id: string): Outgoing {
 
 function setUp() {
   const expired: string[] = [];
-  const outstanding: Outstanding = new Outstanding(TIMEOUT_MS, (each) => {
+  const clock = new PublishClock({ publishTimeoutMs: TIMEOUT_MS, blockedTimeoutMs: 10 * TIMEOUT_MS });
+  const outstanding: Outstanding = new Outstanding(clock, (each) => {
     expired.push(each.id);
     outstanding.remove(each);
   });
-  return { outstanding, expired };
+  return { outstanding, expired, clock };
 }
 
 test('counts messages and their bytes, each once', () => {
@@ -59,6 +63,19 @@ test('each message expires at its own deadline', () => {
   jest.advanceTimersByTime(TIMEOUT_MS / 2);
   expect(expired).toEqual(['a', 'b']);
   expect(jest.getTimerCount()).toBe(0);
+});
+
+test('an alarm gives each message its time', () => {
+  const { outstanding, expired, clock } = setUp();
+  outstanding.add(outgoing('a'));
+  clock.block(true);
+  outstanding.checkDeadlines();
+  jest.advanceTimersByTime(5 * TIMEOUT_MS);
+  clock.block(false);
+  outstanding.checkDeadlines();
+  expect(expired).toEqual([]);
+  jest.advanceTimersByTime(TIMEOUT_MS);
+  expect(expired).toEqual(['a']);
 });
 
 test('nothing expires after the end', () => {

@@ -1,19 +1,21 @@
 import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globals';
 import { BrokerError } from '../../../../../../server/src/brokers/broker.js';
+import { PublishClock } from '../../../../../../server/src/brokers/rabbitmq/publish/publish-clock.js';
 import { PublishGate } from '../../../../../../server/src/brokers/rabbitmq/publish/publish-gate.js';
 
-const LIMITS = { unconfirmedMax: 2, unconfirmedMaxBytes: 100, publishTimeoutMs: 1_000 };
+const LIMITS = { unconfirmedMax: 2, unconfirmedMaxBytes: 100, publishTimeoutMs: 1_000, blockedTimeoutMs: 60_000 };
 
 function makeGate() {
   const load = { obstacle: undefined as string | undefined, count: 0, bytes: 0 };
-  const gate = new PublishGate(load, LIMITS);
+  const clock = new PublishClock(LIMITS);
+  const gate = new PublishGate(load, LIMITS, clock);
   const passed: string[] = [];
   const enter = (name: string, bytes = 10) =>
     gate.pass(bytes).then(
       () => passed.push(name),
       (error: BrokerError) => passed.push(`${name} ${error.code}`),
     );
-  return { load, gate, passed, enter };
+  return { load, gate, clock, passed, enter };
 }
 
 /** The end of a tick, in fake time. */
@@ -91,6 +93,47 @@ describe('PublishGate', () => {
     );
     await jest.advanceTimersByTimeAsync(1_000);
     await late;
+  });
+
+  test('the time of an alarm does not count, up to blockedTimeoutMs', async () => {
+    const { load, gate, clock, passed, enter } = makeGate();
+    const alarm = (isBlocked: boolean) => {
+      load.obstacle = isBlocked ? 'has blocked publishers' : 'is unreachable';
+      clock.block(isBlocked);
+      gate.alarmChanged();
+    };
+    load.obstacle = 'is unreachable';
+    void enter('before');
+    await jest.advanceTimersByTimeAsync(600);
+    alarm(true);
+    void enter('during');
+    await jest.advanceTimersByTimeAsync(50_000);
+    alarm(false);
+    await jest.advanceTimersByTimeAsync(399);
+    expect(passed).toEqual([]);
+    await jest.advanceTimersByTimeAsync(1);
+    expect(passed).toEqual(['before broker-unavailable']);
+    // A second alarm, until the end of the patience
+    alarm(true);
+    await jest.advanceTimersByTimeAsync(10_000 + 599);
+    expect(passed).toHaveLength(1);
+    const late = expect(gate.pass(1)).rejects.toThrow(/has blocked publishers; waited .*blockedTimeoutMs/);
+    await jest.advanceTimersByTimeAsync(1);
+    expect(passed).toEqual(['before broker-unavailable', 'during broker-unavailable']);
+    await jest.advanceTimersByTimeAsync(61_000);
+    await late;
+    expect(gate.waiting).toBe(0);
+  });
+
+  test('in an alarm a hurried publisher waits no longer than otherwise', async () => {
+    const { load, gate, clock } = makeGate();
+    load.obstacle = 'has blocked publishers';
+    clock.block(true);
+    void gate.pass(1).catch(() => undefined);
+    const hurried = expect(gate.pass(1, true)).rejects.toThrow(/waited rabbitmq.publishTimeoutMs \(1000 ms\)\. /);
+    await jest.advanceTimersByTimeAsync(1_000);
+    await hurried;
+    expect(gate.waiting).toBe(1);
   });
 
   test('close refuses all waiting publishers', async () => {

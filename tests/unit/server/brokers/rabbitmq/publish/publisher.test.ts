@@ -1,7 +1,10 @@
 /** A publisher on a channel whose confirms the test controls. */
 import { EventEmitter } from 'node:events';
 import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globals';
-import type { AmqpConnection } from '../../../../../../server/src/brokers/rabbitmq/amqp/amqp-connection.js';
+import type {
+  AmqpConnection,
+  ConnectionListener,
+} from '../../../../../../server/src/brokers/rabbitmq/amqp/amqp-connection.js';
 import { OutgoingMessage } from '../../../../../../server/src/brokers/rabbitmq/amqp/outgoing-message.js';
 import { OwnBindings } from '../../../../../../server/src/brokers/rabbitmq/publish/own-bindings.js';
 import { Publisher } from '../../../../../../server/src/brokers/rabbitmq/publish/publisher.js';
@@ -26,10 +29,15 @@ class FakeChannel extends EventEmitter {
 const options = rabbitOptions('amqp://nowhere');
 let channel: FakeChannel;
 let publisher: Publisher;
+let listener: ConnectionListener;
 beforeEach(async () => {
   channel = new FakeChannel();
+  const listen = (given: ConnectionListener): (() => void) => {
+    if (given.blocked) listener = given;
+    return () => undefined;
+  };
   const model = { createConfirmChannel: () => Promise.resolve(channel) };
-  const connection = { current: model, blocked: false, frameMax: 131_072, listen: () => () => undefined };
+  const connection = { current: model, blocked: false, frameMax: 131_072, listen };
   const bindings = new OwnBindings(1_000, () => Promise.resolve());
   publisher = new Publisher('publish', connection as unknown as AmqpConnection, {} as Topology, bindings, options);
   publisher.start();
@@ -41,9 +49,9 @@ afterEach(async () => {
   await publisher.close();
 });
 
-function publish(exchange: string, key: string): Promise<string> {
+function publish(exchange: string, key: string, isHurried = false): Promise<string> {
   const outgoing = new OutgoingMessage(message('x'), options.topics, 131_072);
-  return publisher.publish({ exchange, key }, outgoing, false, 'ann').then(
+  return publisher.publish({ exchange, key }, outgoing, { mandatory: false, user: 'ann', isHurried }).then(
     () => 'confirmed',
     ({ code }: { code: string }) => code,
   );
@@ -93,5 +101,33 @@ describe('a nack', () => {
     answer('ack', 4);
     expect(await nacked).toBe('confirmed');
     expect(channel.published.map(({ key }) => key)).toEqual(['a', 'b', 'c', 'a']);
+  });
+});
+
+describe('an alarm', () => {
+  const { publishTimeoutMs, blockedTimeoutMs } = options;
+  const hurried = (key: string) => publish('amq.topic', key, true);
+
+  test('does not count towards the deadline of a message that RabbitMQ has not confirmed', async () => {
+    const result = publish('amq.topic', 'a');
+    listener.blocked?.('low on memory');
+    await jest.advanceTimersByTimeAsync(blockedTimeoutMs);
+    listener.blocked?.(undefined);
+    await jest.advanceTimersByTimeAsync(publishTimeoutMs - 1);
+    answer('ack', 1);
+    expect(await result).toBe('confirmed');
+  });
+
+  test('that does not end refuses the message after blockedTimeoutMs, and a hurried one before', async () => {
+    const settled: string[] = [];
+    void publish('amq.topic', 'a').then((result) => settled.push(`a ${result}`));
+    void hurried('b').then((result) => settled.push(`b ${result}`));
+    listener.blocked?.('low on memory');
+    await jest.advanceTimersByTimeAsync(publishTimeoutMs);
+    expect(settled).toEqual(['b broker-unavailable']);
+    await jest.advanceTimersByTimeAsync(blockedTimeoutMs - 1);
+    expect(settled).toHaveLength(1);
+    await jest.advanceTimersByTimeAsync(1);
+    expect(settled).toEqual(['b broker-unavailable', 'a broker-unavailable']);
   });
 });

@@ -38,7 +38,7 @@ test('the relay itself publishes where the fewest messages wait, whatever its us
   ];
   for (const each of [busy, idle]) Object.defineProperty(each, 'obstacle', { get: () => undefined });
   const outgoing = new OutgoingMessage(message('x'), options.topics, 131_072);
-  const sent = busy.publish({ exchange: 'e', key: 'k' }, outgoing, false, 'mallory');
+  const sent = busy.publish({ exchange: 'e', key: 'k' }, outgoing, { mandatory: false, user: 'mallory' });
   expect(publishers.of('')).toBe(idle);
   const lost = expect(sent).rejects.toMatchObject({ code: 'broker-unavailable' });
   await publishers.close();
