@@ -1,4 +1,4 @@
-/** Opens a port for a server. Workers have another way to get their clients (workers/handed-over.ts). */
+/** Opens a port for a server. Workers have another way to get their clients (workers/worker-ports.ts). */
 import type { AddressInfo, Server } from 'node:net';
 
 export interface Place {

@@ -2,7 +2,7 @@
  * Accepts the connections of all workers in the primary process, and passes them on, one at a time to each worker in
  * turn.
  *
- *   port -> waiting room, fair among networks -> a free worker (handed-over.ts)
+ *   port -> waiting room, fair among networks -> a free worker (worker-ports.ts)
  *
  * A burst arrives faster than workers take it over, and each waiting connection has a descriptor of this process. At the
  * limit of open files the kernel would close further connections without an answer. So their number is bounded, and the

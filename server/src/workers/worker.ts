@@ -8,9 +8,9 @@ import { perform } from '../admin/operations.js';
 import { createLog } from '../process/json-log.js';
 import { createRelay } from '../relay.js';
 import type { Relay, StopOptions } from '../relay.js';
-import { HandedOver } from './handed-over.js';
 import { endInOrderAfterCrash } from './last-words.js';
 import type { Answers, FromWorker, Question, StartProblem, ToWorker } from './worker-messages.js';
+import { WorkerPorts } from './worker-ports.js';
 
 // A terminal sends these signals to all its processes, but only the primary reacts
 process.on('SIGINT', () => undefined).on('SIGHUP', () => undefined);
@@ -24,7 +24,7 @@ async function run({ worker, config, addresses }: ToWorker & { kind: 'start' }):
   const log = createLog({ ...config.log, worker });
   let isStopping = false;
   try {
-    const ports = new HandedOver(addresses, () => send({ kind: 'closed' }));
+    const ports = new WorkerPorts(addresses, () => send({ kind: 'closed' }));
     const relay = createRelay(config, { log }, ports.listen);
     endInOrderAfterCrash(relay, (err) => {
       log.error({ err }, 'uncaught error: this worker ends');

@@ -3,7 +3,7 @@ import { createServer as createHttpServer } from 'node:http';
 import { connect, createServer, Socket } from 'node:net';
 import type { AddressInfo, Server } from 'node:net';
 import { afterEach, expect, jest, test } from '@jest/globals';
-import { HandedOver } from '../../../../server/src/workers/handed-over.js';
+import { WorkerPorts } from '../../../../server/src/workers/worker-ports.js';
 
 const PORT = 8_080;
 const ADDRESS: AddressInfo = { address: '127.0.0.1', family: 'IPv4', port: PORT };
@@ -17,7 +17,7 @@ afterEach(() => {
 /** Connections of this listener go to `server`, as if the primary process had accepted them. */
 async function handOverTo(server: Server): Promise<{ client: Socket; onClosed: jest.Mock<() => void> }> {
   const onClosed = jest.fn<() => void>();
-  const ports = new HandedOver([ADDRESS], onClosed);
+  const ports = new WorkerPorts([ADDRESS], onClosed);
   expect(await ports.listen(server, PLACE)).toBe(ADDRESS);
   const primary = createServer((socket) => ports.take(PORT, socket)).listen(0, '127.0.0.1');
   await once(primary, 'listening');
@@ -53,7 +53,7 @@ test('an HTTP server has its deadline for headers on such a connection', async (
 });
 
 test('a client that left on the way, and a port that is not open, have no effect', async () => {
-  const ports = new HandedOver([ADDRESS], () => undefined);
+  const ports = new WorkerPorts([ADDRESS], () => undefined);
   const server = createServer();
   const onConnection = jest.fn();
   server.on('connection', onConnection);

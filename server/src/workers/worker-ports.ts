@@ -5,7 +5,7 @@
 import type { AddressInfo, Server, Socket } from 'node:net';
 import type { Listen } from '../net/listen.js';
 
-export class HandedOver {
+export class WorkerPorts {
   private readonly servers = new Map<number, Server>();
 
   /** `onClosed` is called when the worker closes its ports, once for each. */
