@@ -1,15 +1,19 @@
 /**
  * The memory budget of a relay process, beside healthy clients: sessions with full transactions, half-sent SENDs over
  * both transports, one SEND to a session with hundreds of subscriptions, clients that do not read, and HTTP bodies that
- * do not end. The relay is a process of its own, so that its memory can be seen.
+ * do not end. The relay is a process of its own, so that its memory can be seen. It has each broker, and TLS.
  */
 import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { request } from 'node:http';
 import type { ClientRequest } from 'node:http';
+import { request as requestTls } from 'node:https';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from '@jest/globals';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
+import { TestAuthority } from '../support/certificates.js';
 import { eventually } from '../support/deadline.js';
+import { createVhost } from '../support/rabbitmq.js';
+import type { Vhost } from '../support/rabbitmq.js';
 import { RelayCli } from '../support/relay-cli.js';
 import type { CliProcess } from '../support/relay-cli.js';
 import { connectStomp, frame } from '../support/stomp-client.js';
@@ -29,21 +33,41 @@ session: { frameTimeoutMs: 6000 }
 `;
 
 let cli: RelayCli;
-beforeAll(() => {
+let authority: TestAuthority;
+let vhost: Vhost;
+beforeAll(async () => {
   cli = new RelayCli();
-}, 60_000);
-afterAll(() => cli.remove());
+  authority = await TestAuthority.create();
+  vhost = await createVhost();
+}, 120_000);
+afterAll(async () => {
+  cli.remove();
+  authority.remove();
+  await vhost.delete();
+});
+
+const SETTINGS = {
+  'the embedded broker': () => Promise.resolve([]),
+  RabbitMQ: () => Promise.resolve(['--broker', vhost.amqpUrl]),
+  TLS: async () => {
+    const { certFile, keyFile } = await authority.issueFiles();
+    return ['--tls-cert', certFile, '--tls-key', keyFile];
+  },
+} satisfies Record<string, () => Promise<string[]>>;
+type Setting = keyof typeof SETTINGS;
 
 let relay: CliProcess;
 let clients: StompClient[];
 let requests: ClientRequest[];
 const file = path.join(tmpdir(), `memory-budget-${process.pid}.yaml`);
-beforeEach(async () => {
+beforeEach(() => {
   clients = [];
   requests = [];
   writeFileSync(file, OPTIONS);
-  relay = await cli.start(['--config', file]);
 });
+async function start(setting: Setting): Promise<void> {
+  relay = await cli.start(['--config', file, ...(await SETTINGS[setting]())]);
+}
 afterEach(async () => {
   for (const client of clients) client.destroy();
   for (const each of requests) each.destroy();
@@ -52,7 +76,7 @@ afterEach(async () => {
 });
 
 async function connect(url: string, options?: OpenOptions): Promise<StompClient> {
-  const client = await connectStomp(url, {}, options);
+  const client = await connectStomp(url, {}, { ca: authority.ca, ...options });
   clients.push(client);
   return client;
 }
@@ -138,39 +162,49 @@ async function stopReading(name: string): Promise<void> {
 }
 
 function beginRequest(): void {
-  const url = new URL('/api/messages', relay.websocketUrl.replace('ws:', 'http:'));
+  const url = new URL('/api/messages', relay.websocketUrl.replace('ws', 'http'));
+  const options = { method: 'POST', ca: authority.ca };
   const headers = { 'content-type': 'application/json', 'content-length': MIB };
-  const begun = request(url, { method: 'POST', headers }).on('error', () => undefined);
+  const begun = (url.protocol === 'https:' ? requestTls : request)(url, { ...options, headers }).on(
+    'error',
+    () => undefined,
+  );
   begun.write(Buffer.alloc(MIB - 1024, '"'));
   requests.push(begun);
 }
 
-test('many clients that fill the memory end, and healthy clients notice nothing', async () => {
-  const healthy = await Healthy.connect();
-  await healthy.exchange('calm');
-  await subscribeOften();
-  const attacks: Promise<unknown>[] = [];
-  for (let i = 0; i < 6; i++) attacks.push(fillTransactions(), stopReading(`slow.${i}`));
-  for (let i = 0; i < 20; i++) attacks.push(...urls().map(sendHalf));
-  for (let i = 0; i < 40; i++) beginRequest();
-  const sender = await connect(relay.tcpUrl);
-  sender.send(frame('SEND', { destination: '/topic/copies' }, Buffer.alloc(4 * MIB - 1024, 'z')));
-  for (let round = 0; round < ROUNDS; round++) await healthy.exchange(`round ${round}`);
-  await Promise.all(attacks);
-  await untilMetric('memory_ended_total', 5);
-  await untilMetric('errors_total{code="slow-consumer"}', 1);
-  await healthy.exchange('afterwards');
-  expect(healthy.closed).toBe(0);
-  expect(await metric('memory_allowed_bytes')).toBe(BUDGET_BYTES);
-  expect(peakBytes()).toBeLessThan(BUDGET_BYTES + REST_BYTES);
-}, 60_000);
+describe.each(Object.keys(SETTINGS) as Setting[])('with %s', (setting) => {
+  beforeEach(() => start(setting));
+
+  test('many clients that fill the memory end, and healthy clients notice nothing', async () => {
+    const healthy = await Healthy.connect();
+    await healthy.exchange('calm');
+    await subscribeOften();
+    const attacks: Promise<unknown>[] = [];
+    for (let i = 0; i < 6; i++) attacks.push(fillTransactions(), stopReading(`slow.${i}`));
+    for (let i = 0; i < 20; i++) attacks.push(...urls().map(sendHalf));
+    for (let i = 0; i < 40; i++) beginRequest();
+    const sender = await connect(relay.tcpUrl);
+    sender.send(frame('SEND', { destination: '/topic/copies' }, Buffer.alloc(4 * MIB - 1024, 'z')));
+    for (let round = 0; round < ROUNDS; round++) await healthy.exchange(`round ${round}`);
+    await Promise.all(attacks);
+    await untilMetric('memory_ended_total', 5);
+    await untilMetric('errors_total{code="slow-consumer"}', 1);
+    await healthy.exchange('afterwards');
+    expect(healthy.closed).toBe(0);
+    expect(await metric('memory_allowed_bytes')).toBe(BUDGET_BYTES);
+    expect(peakBytes()).toBeLessThan(BUDGET_BYTES + REST_BYTES);
+  }, 60_000);
+});
 
 test('a client whose frame stalls ends with frame-timeout, over both transports', async () => {
+  await start('the embedded broker');
   const halves = await Promise.all(urls().map(sendHalf));
   for (const half of halves) await half.expectError({ code: 'frame-timeout' });
 }, 30_000);
 
 test('a client that is ended for lack of memory gets memory-exhausted', async () => {
+  await start('the embedded broker');
   const halves = await Promise.all(Array.from({ length: 30 }, () => sendHalf(relay.tcpUrl)));
   await untilMetric('memory_ended_total', 1);
   const ended = await eventually(
