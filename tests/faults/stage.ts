@@ -17,8 +17,13 @@ import type { History } from './history.js';
 import { RelayUnderTest } from './relay-under-test.js';
 
 const READY_DEADLINE_MS = 60_000;
-/** Short heart-beats reveal silence early and keep runs short. */
-const CONFIG = { rabbitmq: { heartbeatSeconds: 2, connectTimeoutMs: 3_000, reconnectMaxMs: 1_000 } };
+/**
+ * Short heart-beats reveal silence early and keep runs short. The queues of a killed relay expire before the search for
+ * leftovers ends.
+ */
+const CONFIG = {
+  rabbitmq: { heartbeatSeconds: 2, connectTimeoutMs: 3_000, reconnectMaxMs: 1_000, instanceQueueExpiresMs: 10_000 },
+};
 
 export class Stage {
   private constructor(
