@@ -13,7 +13,7 @@ import type { ConsumeMessage } from 'amqplib';
  * `first`: not handed over before. `again`: handed over before. `unsure`: one of the two, because equal messages follow
  * each other.
  */
-export type Judgement = 'first' | 'again' | 'unsure';
+type Judgement = 'first' | 'again' | 'unsure';
 
 const COMPACT_AT = 1_024;
 

@@ -23,6 +23,8 @@ import { QuietTimer } from './quiet-timer.js';
 
 const DELETE_TIMEOUT_MS = 2_000;
 const PREFETCH_MAX = 65_535;
+/** After so many bytes the relay asks what RabbitMQ has settled, because it keeps the rest in memory. */
+const SETTLE_BYTES = 1024 * 1024;
 
 const DROPPED =
   'messages for this relay may be missing: its queue at RabbitMQ had reached rabbitmq.instanceQueueMaxBytes, or RabbitMQ was restarted';
@@ -64,6 +66,8 @@ export class SharedQueue implements ChannelUser<Channel> {
   private settledTag = 0;
   /** The most deliveries that RabbitMQ may count as unacknowledged. */
   private unsettledMax = 0;
+  /** Received since the relay last asked what is settled. */
+  private bytes = 0;
 
   constructor(
     private readonly label: string,
@@ -146,6 +150,7 @@ export class SharedQueue implements ChannelUser<Channel> {
   /** The answer to basic.qos also means that RabbitMQ has handled all acks before it. */
   private async settleBefore(channel: Channel, prefetch: number): Promise<void> {
     this.acks.flush();
+    this.bytes = 0;
     const { settledTag } = this;
     await channel.prefetch(prefetch);
     if (this.channel.current === channel) this.handedOver.settled(settledTag);
@@ -160,6 +165,8 @@ export class SharedQueue implements ChannelUser<Channel> {
     this.lastTag = message.fields.deliveryTag;
     this.acks.add(this.lastTag);
     this.timer.busy();
+    this.bytes += message.content.length;
+    if (this.bytes > SETTLE_BYTES) this.settle();
     if (this.budget.observe(message.content.length)) void this.tune(channel);
   }
 

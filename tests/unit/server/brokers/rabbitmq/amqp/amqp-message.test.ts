@@ -133,6 +133,11 @@ describe('a delivery', () => {
     expect(routed({ headers: { 'relay-resent': value } }).resent).toBe(resent);
   });
 
+  test('a delivery that may have come before counts as sent again, whatever its header', () => {
+    const again = (headers: object) => toRoutedMessage(incoming({ headers }), 'amq.topic', true).resent;
+    expect([again({}), again({ 'relay-resent': 'no' })]).toEqual([true, true]);
+  });
+
   test('a message without headers has none', () => {
     expect(routed({}).headers.size).toBe(0);
   });

@@ -194,6 +194,13 @@ test('asks once a second which deliveries are settled, while there are any', asy
   expect(now().taken()).toEqual([]);
 });
 
+test('asks earlier if the deliveries are large', async () => {
+  now().taken();
+  for (let i = 0; i < 3; i++) now().send('x'.repeat(500 * 1024));
+  await settle();
+  expect(now().taken()).toEqual(['ack up to 2', 'prefetch 101']);
+});
+
 test('returns a delivery that it has held for long, and takes it again', async () => {
   now().send('a');
   await settle();

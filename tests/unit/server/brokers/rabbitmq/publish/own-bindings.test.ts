@@ -79,3 +79,11 @@ test('close ends all waits, and leaves no timer', async () => {
   expect(await isHeld(bindings.hold())).toBe(false);
   expect(jest.getTimerCount()).toBe(0);
 });
+
+test('gaps are counted', () => {
+  const { bindings } = make();
+  expect(bindings.gaps).toBe(0);
+  bindings.reportGap();
+  bindings.reportGap();
+  expect(bindings.gaps).toBe(2);
+});
