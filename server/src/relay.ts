@@ -181,7 +181,8 @@ class ComposedRelay implements Relay {
   notReady(): string | undefined {
     if (this.isStopped) return 'the relay is stopping';
     if (this.state !== 'running') return 'the relay is not running';
-    return this.components.broker.isUp ? undefined : 'the broker cannot be reached';
+    const { isUp, fault } = this.components.broker;
+    return isUp ? fault : 'the broker cannot be reached';
   }
 
   get operations(): Operations {

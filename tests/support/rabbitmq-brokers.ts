@@ -31,6 +31,7 @@ export function rabbitOptions(amqpUrl: string, overrides: Partial<RabbitMqOption
     instanceInFlightMaxBytes: 16 * 1024 * 1024,
     autoPrefetch: 100,
     clientPrefetch: 1_000,
+    canaryIntervalMs: 5_000,
     reconnectMinMs: 20,
     reconnectMaxMs: 500,
     connectTimeoutMs: 10_000,

@@ -44,12 +44,19 @@ export interface MetricSources {
   readonly admissionQueue: { readonly waiting: number; readonly rejected: number };
   readonly broker: {
     readonly isUp: boolean;
-    readonly gauges?:
-      { readonly unconfirmed: number; readonly pendingBindings: number; readonly gaps?: number } | undefined;
+    readonly gauges?: BrokerNumbers | undefined;
     readonly alarm?: { readonly reason: string | undefined; readonly count: number } | undefined;
   };
   readonly limits: MeasuredLimits;
   droppedLogLines(): number;
+}
+
+interface BrokerNumbers {
+  readonly unconfirmed: number;
+  readonly pendingBindings: number;
+  readonly gaps?: number;
+  readonly silentQueues?: number;
+  readonly queueRepairs?: number;
 }
 
 export interface Metrics {
@@ -170,14 +177,18 @@ function addMissedMetrics(sources: MetricSources, gauge: AddGauge, counter: AddC
 
 function addBrokerMetrics({ broker }: MetricSources, gauge: AddGauge, counter: AddCounter): void {
   gauge('broker_up', '1 while the broker is available', () => Number(broker.isUp), 'min');
-  const gauges = () => broker.gauges ?? { unconfirmed: 0, pendingBindings: 0 };
+  const gauges = (): BrokerNumbers => broker.gauges ?? { unconfirmed: 0, pendingBindings: 0 };
   gauge('broker_unconfirmed', 'Messages published but not yet confirmed by the broker', () => gauges().unconfirmed);
   gauge('broker_bindings_pending', 'Bindings that are still to be created or removed', () => gauges().pendingBindings);
   const gapsHelp = 'Times that messages of RabbitMQ for this relay may be missing';
-  counter('broker_gaps', gapsHelp, () => broker.gauges?.gaps ?? 0);
+  counter('broker_gaps', gapsHelp, () => gauges().gaps ?? 0);
   const blockedHelp = '1 while the broker takes no messages, because it is short of memory or disk';
   gauge('broker_blocked', blockedHelp, () => Number(broker.alarm?.reason !== undefined), 'max');
   counter('broker_alarms', 'Number of times that the broker took no messages', () => broker.alarm?.count ?? 0);
+  const silentHelp = "The relay's own queues at RabbitMQ that get no messages, although RabbitMQ is up";
+  gauge('broker_silent_queues', silentHelp, () => gauges().silentQueues ?? 0);
+  const repairsHelp = 'Number of times that a silent queue was bound again or renewed';
+  counter('broker_queue_repairs', repairsHelp, () => gauges().queueRepairs ?? 0);
 }
 
 function addHttpMetrics({ http }: MetricSources, gauge: AddGauge, counter: AddCounter, counters: AddCounters): void {

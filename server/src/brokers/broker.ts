@@ -113,6 +113,12 @@ export interface BrokerSubscription {
    * of a durable subscription.
    */
   close(options?: { readonly forget?: boolean }): Promise<void>;
+  /**
+   * Resolves with true when the listener has received everything that the broker had routed to it before the call; with
+   * false after a few seconds, or if the broker cannot answer. Only for shared subscriptions. Absent if listeners have
+   * received a message by the time that `Publication.send` resolves, or if the broker cannot find out.
+   */
+  flush?(): Promise<boolean>;
 }
 
 export type AckMode = 'auto' | 'client' | 'client-individual';
@@ -220,6 +226,10 @@ export interface BrokerGauges {
   readonly pendingBindings: number;
   /** The number of times that messages for this instance may be missing. */
   readonly gaps?: number;
+  /** Queues of this instance that get no messages at present, although the broker is up. */
+  readonly silentQueues?: number;
+  /** How often such queues were restored. */
+  readonly queueRepairs?: number;
 }
 
 /**
@@ -292,6 +302,8 @@ export interface Broker {
   /** For logs and the readiness route: the broker's kind and address, without credentials. */
   readonly description: string;
   readonly isUp: boolean;
+  /** Why subscribers of this instance miss messages at present, although the broker is up. */
+  readonly fault?: string | undefined;
   /** The memory of the messages that the broker keeps in this process. Absent if it keeps none. */
   readonly heldBytes?: number;
   /** Absent if nothing is ever pending. */

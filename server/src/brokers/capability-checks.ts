@@ -69,6 +69,10 @@ class CapabilityChecks implements CheckedBroker {
     return this.broker.isUp;
   }
 
+  get fault(): string | undefined {
+    return this.broker.fault;
+  }
+
   get heldBytes(): number {
     return this.broker.heldBytes ?? 0;
   }

@@ -141,6 +141,9 @@ export const rabbitmq = section({
   instanceInFlightMaxBytes: whole(16 * MIB, 64 * KIB, 1024 * MIB).describe(
     "Maximum size in bytes of the messages in flight from one of the relay's own queues. Large messages lower the number in flight.",
   ),
+  canaryIntervalMs: whole(5_000, 100, 10 * 60_000).describe(
+    "Time in ms between two [canaries](destinations.md#canaries) of each of the relay's own queues. It takes at most this time to notice that an exchange was deleted and declared again, and three times this time to notice that RabbitMQ delivers nothing for another reason.",
+  ),
   reconnectMinMs: whole(200, 10, 60_000).describe(
     'Upper bound in ms of the random wait before the first attempt to reconnect to RabbitMQ.',
   ),

@@ -21,6 +21,15 @@ export function sharedSubscriptionTests({ describe, desks, each, expect, needing
       }
     });
 
+    test('a flush resolves when all earlier messages have arrived', async () => {
+      const to = `/topic/${unique('news')}`;
+      const { inbox, subscription } = await desks.here.listen(to);
+      if (!subscription.flush) return;
+      for (let n = 0; n < 100; n++) await desks.there.send(to, String(n));
+      expect(await subscription.flush()).toBe(true);
+      expect(inbox.all).toHaveLength(100);
+    });
+
     test('slashes and dots are equal, and listeners get the key that matched', async () => {
       const name = unique('a');
       const slashes = await desks.here.listen(`/topic/${name}/b`);

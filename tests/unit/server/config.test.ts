@@ -389,6 +389,14 @@ test('rabbitmq.instanceQueueExpiresMs is a minute, and at least a second', () =>
   expect(problems).toEqual([expect.stringMatching(/^rabbitmq\.instanceQueueExpiresMs .*1,?000/)]);
 });
 
+test('rabbitmq.canaryIntervalMs is 5 s, and at least 100 ms', () => {
+  expect(createConfig({}).rabbitmq.canaryIntervalMs).toBe(5_000);
+  for (const canaryIntervalMs of [99, 0, -1]) {
+    const problems = problemsOf(() => createConfig({ rabbitmq: { canaryIntervalMs } }));
+    expect(problems).toEqual([expect.stringMatching(/^rabbitmq\.canaryIntervalMs is .*must be .*100 to 600,?000/)]);
+  }
+});
+
 test.each(['rabbitmq', 'memory'])('%s.userExchange must be a name that clients cannot address', (section) => {
   const withExchange = (userExchange: string) => createConfig({ [section]: { userExchange } });
   expect(withExchange('stomp-relay.app.user')[section as 'memory'].userExchange).toBe('stomp-relay.app.user');

@@ -4,7 +4,7 @@
  * Each part recovers by itself; this file connects them.
  */
 import { argumentsText } from '../../destinations/binding-arguments.js';
-import { directReplyAddress } from '../../destinations/destination.js';
+import { directReplyAddress, userKey } from '../../destinations/destination.js';
 import type { Destination } from '../../destinations/destination.js';
 import type { Account } from '../../load/accounts.js';
 import { SharedPots } from '../../load/shared-pots.js';
@@ -31,10 +31,12 @@ import { checkBindingSize } from './amqp/binding-table.js';
 import { describeUrl } from './amqp/open-model.js';
 import { OutgoingMessage } from './amqp/outgoing-message.js';
 import { stopping } from './amqp/wait-deadline.js';
+import { Canaries } from './consume/canaries.js';
 import { ChannelPool, openLink } from './consume/channel-pool.js';
 import type { Link } from './consume/channel-pool.js';
 import { ExchangeQueue } from './consume/exchange-queue.js';
 import { InstanceQueue } from './consume/instance-queue.js';
+import type { InstanceExchange } from './consume/instance-queue.js';
 import { RequeueTurns } from './consume/requeue-turns.js';
 import { SessionChannel } from './consume/session-channel.js';
 import { DeadLetterQueues } from './dead-letter-queues.js';
@@ -82,9 +84,12 @@ export class RabbitMqBroker implements Broker {
   private readonly bindings: OwnBindings;
   private readonly publishers: Publishers;
   private readonly directReplies: DirectReplies;
+  private readonly canaries: Canaries;
   private readonly topics: InstanceQueue;
   private readonly users: InstanceQueue;
   private readonly exchanges = new Map<string, ExchangeQueue>();
+  /** Repairs of queues that are closed. */
+  private endedRepairs = 0;
   private readonly sessions = new Set<SessionChannel>();
   private readonly requeueTurns = new RequeueTurns();
   private readonly listeners: Listeners = { up: [], down: [] };
@@ -113,17 +118,24 @@ export class RabbitMqBroker implements Broker {
     this.publishers = new Publishers(this.topology, this.bindings, options);
     this.alarm = new Alarm(this.publishers.connections);
     this.directReplies = new DirectReplies(this.topology, this.bindings, options);
-    this.topics = new InstanceQueue(
-      { label: 'topics', name: topicExchange, matching: 'topic', ensure: () => this.ensureExchange(topicExchange) },
+    this.canaries = new Canaries(this.publishers, options);
+    const canary = `stomp-relay.canary.${options.instanceId}`;
+    this.topics = this.instanceQueue({ label: 'topics', name: topicExchange, matching: 'topic', canaryKey: canary });
+    // No client can form a key whose first word is empty
+    const canaryKey = userKey(canary, '');
+    this.users = this.instanceQueue({ label: 'users', name: userExchange, matching: 'exact', canaryKey });
+  }
+
+  private instanceQueue(exchange: Omit<InstanceExchange, 'ensure' | 'check'>): InstanceQueue {
+    const { name } = exchange;
+    const ensure = (): Promise<void> => this.ensureExchange(name);
+    const check = (): Promise<void> => this.topology.exchanges.check(name);
+    return new InstanceQueue(
+      { ...exchange, ensure, check },
       this.subscribing,
-      options,
+      this.options,
       this.bindings,
-    );
-    this.users = new InstanceQueue(
-      { label: 'users', name: userExchange, matching: 'exact', ensure: () => this.ensureExchange(userExchange) },
-      this.subscribing,
-      options,
-      this.bindings,
+      this.canaries,
     );
   }
 
@@ -131,8 +143,17 @@ export class RabbitMqBroker implements Broker {
     return this.state === 'up';
   }
 
+  get fault(): string | undefined {
+    const silent = [this.topics, this.users].filter(({ watch }) => watch.isSilent).map(({ label }) => label);
+    if (silent.length === 0) return undefined;
+    return `RabbitMQ does not deliver messages to this relay (${silent.join(', ')}); the relay restores its bindings`;
+  }
+
   get gauges() {
+    const watches = [this.topics, this.users, ...this.exchanges.values()].map(({ watch }) => watch);
     return {
+      silentQueues: watches.filter(({ isSilent }) => isSilent).length,
+      queueRepairs: this.endedRepairs + watches.reduce((sum, { repairs }) => sum + repairs, 0),
       unconfirmed: this.publishers.count + this.directReplies.count,
       unconfirmedBytes: this.publishers.bytes + this.directReplies.bytes,
       pendingBindings: this.topics.pendingBindings + this.users.pendingBindings,
@@ -231,9 +252,12 @@ export class RabbitMqBroker implements Broker {
       const lease = this.pool.lease(account);
       const onClosed = (): void => {
         this.exchanges.delete(id);
+        this.endedRepairs += made.watch.repairs;
       };
-      queue = new ExchangeQueue(binding, lease, this.options, this.bindings, onClosed);
-      this.exchanges.set(id, queue);
+      const parts = { lease, own: this.bindings, canaries: this.canaries };
+      const made = new ExchangeQueue(binding, parts, this.options, onClosed);
+      queue = made;
+      this.exchanges.set(id, made);
     }
     return queue;
   }

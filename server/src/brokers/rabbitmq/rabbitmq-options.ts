@@ -18,6 +18,8 @@ export interface RabbitMqOptions extends QueueSettings, QueueBounds {
   /** Maximum number of messages in flight to this instance, for each shared queue; less for large messages. */
   readonly instancePrefetch: number;
   readonly instanceInFlightMaxBytes: number;
+  /** Time between two canaries of a shared queue (`queue-watch.ts`). */
+  readonly canaryIntervalMs: number;
   /** The reconnect delay is random, up to a bound that starts at `min` and doubles up to `max`. */
   readonly reconnectMinMs: number;
   readonly reconnectMaxMs: number;

@@ -25,7 +25,7 @@ function sources() {
     admissionQueue: { waiting: 4, rejected: 6 },
     broker: {
       isUp: true,
-      gauges: { unconfirmed: 5, pendingBindings: 2, gaps: 1 },
+      gauges: { unconfirmed: 5, pendingBindings: 2, gaps: 1, silentQueues: 1, queueRepairs: 4 },
       alarm: { reason: 'low on memory', count: 3 },
     },
     limits: {
@@ -78,6 +78,8 @@ test('a scrape reads the current numbers', async () => {
     'stomp_relay_broker_gaps_total 1',
     'stomp_relay_broker_blocked 1',
     'stomp_relay_broker_alarms_total 3',
+    'stomp_relay_broker_silent_queues 1',
+    'stomp_relay_broker_queue_repairs_total 4',
     'stomp_relay_limit_used{limit="memory.queuesMax"} 3',
     'stomp_relay_limit_allowed{limit="memory.queuesMax"} 10',
     'stomp_relay_limit_share_used{limit="memory.queuesMax"} 2',

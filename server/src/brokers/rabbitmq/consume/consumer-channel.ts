@@ -14,6 +14,7 @@ import type { ChannelUser } from '../amqp/recovering-channel.js';
 import { answeredWithin } from '../amqp/wait-deadline.js';
 import type { RabbitMqOptions } from '../rabbitmq-options.js';
 import type { Topology } from '../topology.js';
+import { canaryOf } from './canaries.js';
 import type { ChannelPool, Lease } from './channel-pool.js';
 import { DeliveryLedger } from './delivery-ledger.js';
 import type { QueueConsumer } from './queue-consumer.js';
@@ -154,6 +155,7 @@ export class ConsumerChannel implements ChannelUser<Channel> {
   }
 
   private deliver(consumer: QueueConsumer, ledger: DeliveryLedger, message: ConsumeMessage): void {
+    if (canaryOf(message) !== undefined) return ledger.skip(message, 'ack');
     if (!consumer.stream) {
       const kind = consumer.plannedKind;
       if (kind === 'stream' || (kind === 'unknown' && hasStreamOffset(message))) {

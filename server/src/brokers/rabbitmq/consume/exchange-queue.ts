@@ -14,7 +14,12 @@ import { bindingTable } from '../amqp/binding-table.js';
 import { deferred, stopping, answeredWithin } from '../amqp/wait-deadline.js';
 import type { OwnBindings } from '../publish/own-bindings.js';
 import type { RabbitMqOptions } from '../rabbitmq-options.js';
+import { canaryOf } from './canaries.js';
+import type { Canaries } from './canaries.js';
 import type { Lease } from './channel-pool.js';
+import { QueueFlush } from './queue-flush.js';
+import { QueueWatch } from './queue-watch.js';
+import type { WatchedQueue } from './queue-watch.js';
 import { SharedQueue } from './shared-queue.js';
 import type { SharedQueueUser } from './shared-queue.js';
 
@@ -22,9 +27,20 @@ import type { SharedQueueUser } from './shared-queue.js';
 const CHECK_MS = 10_000;
 const RETRY_MS = 1_000;
 
+export interface ExchangeQueueParts {
+  readonly lease: Lease;
+  readonly own: OwnBindings;
+  readonly canaries: Canaries;
+}
+
 export class ExchangeQueue implements SharedQueueUser {
   private readonly listeners = new Listeners();
+  private readonly lease: Lease;
+  private readonly own: OwnBindings;
   private readonly queue: SharedQueue;
+  private readonly flushes: QueueFlush;
+  /** Its canaries go to the queue directly: a client has chosen the exchange, and its bindings are repeated anyway. */
+  readonly watch: QueueWatch;
   private bound = deferred<void>();
   private state: 'unbound' | 'bound' | 'closed' = 'unbound';
   /** The current queue's name; undefined while the broker is unreachable. */
@@ -35,13 +51,25 @@ export class ExchangeQueue implements SharedQueueUser {
 
   constructor(
     private readonly binding: QueueBinding,
-    private readonly lease: Lease,
+    { lease, own, canaries }: ExchangeQueueParts,
     private readonly options: RabbitMqOptions,
-    private readonly own: OwnBindings,
     /** Called once, when the last listener has left or the broker has refused the binding for too long. */
     private readonly onClosed: () => void,
   ) {
+    this.lease = lease;
+    this.own = own;
     this.queue = new SharedQueue('exchange', lease.link, options, this);
+    const send = (token: string): Promise<void> => canaries.sendTo(this.name ?? '', token);
+    this.flushes = new QueueFlush(send);
+    const watched: WatchedQueue = {
+      label: `exchange ${binding.exchange}`,
+      probe: send,
+      look: () => lease.link.scratch.run((channel) => channel.checkQueue(this.name ?? '')),
+      bindAgain: () => this.tryToBind(this.name ?? ''),
+      renew: () => this.queue.replace(),
+      mayWait: () => this.queue.mayWait,
+    };
+    this.watch = new QueueWatch(watched, options);
   }
 
   async subscribe(listener: Listener, ended?: Ended): Promise<BrokerSubscription> {
@@ -58,11 +86,12 @@ export class ExchangeQueue implements SharedQueueUser {
       void close();
       throw error;
     }
-    return { close };
+    return { close, flush: () => this.flushes.flush() };
   }
 
   bind(queue: string): Promise<void> {
     this.name = queue;
+    this.watch.start();
     return this.tryToBind(queue);
   }
 
@@ -106,12 +135,21 @@ export class ExchangeQueue implements SharedQueueUser {
   }
 
   deliver(message: ConsumeMessage, isAgain: boolean): void {
+    this.watch.delivered();
+    const canary = canaryOf(message);
+    if (canary !== undefined) return this.returned(canary);
     const routed = toRoutedMessage(message, this.options.topicExchange, isAgain);
     this.listeners.deliver(routed, message.fields.routingKey);
   }
 
+  private returned(canary: string): void {
+    this.watch.returned(canary);
+    this.flushes.returned(canary);
+  }
+
   lost(): void {
     clearTimeout(this.timer);
+    this.watch.stop();
     this.name = undefined;
     if (this.state !== 'bound') return;
     this.state = 'unbound';
@@ -128,6 +166,8 @@ export class ExchangeQueue implements SharedQueueUser {
     this.state = 'closed';
     this.own.report(this, true);
     clearTimeout(this.timer);
+    this.watch.stop();
+    this.flushes.close();
     this.name = undefined;
     // Later subscribers get a new queue
     this.onClosed();

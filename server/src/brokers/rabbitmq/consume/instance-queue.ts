@@ -16,8 +16,13 @@ import { SCRATCH_CHANNELS_EACH } from '../amqp/scratch-channels.js';
 import { stopping, answeredWithin } from '../amqp/wait-deadline.js';
 import type { OwnBindings } from '../publish/own-bindings.js';
 import type { RabbitMqOptions } from '../rabbitmq-options.js';
+import { canaryOf } from './canaries.js';
+import type { Canaries } from './canaries.js';
 import type { Link } from './channel-pool.js';
 import { KeyBindings } from './key-bindings.js';
+import { QueueFlush } from './queue-flush.js';
+import { QueueWatch } from './queue-watch.js';
+import type { WatchedQueue } from './queue-watch.js';
 import { SharedQueue } from './shared-queue.js';
 import type { SharedQueueUser } from './shared-queue.js';
 
@@ -26,8 +31,12 @@ export interface InstanceExchange {
   readonly label: string;
   readonly name: string;
   readonly matching: Matching;
+  /** The key of the canaries that watch the queue: a binding of this instance alone. */
+  readonly canaryKey: string;
   /** Ensures that the exchange exists before a queue is bound to it. */
   ensure(): Promise<void>;
+  /** Asks RabbitMQ for the exchange. Rejects with `exchange-not-found`. */
+  check(): Promise<void>;
 }
 
 type BoundKeys = Pick<QueueBinding, 'key' | 'otherKey'>;
@@ -36,6 +45,8 @@ export class InstanceQueue implements SharedQueueUser {
   private readonly fanout: Fanout;
   private readonly bindings: KeyBindings;
   private readonly queue: SharedQueue;
+  private readonly flushes: QueueFlush;
+  readonly watch: QueueWatch;
   /** The current queue's name; undefined while the broker is unreachable. */
   private name: string | undefined;
 
@@ -44,6 +55,7 @@ export class InstanceQueue implements SharedQueueUser {
     private readonly link: Link,
     private readonly options: RabbitMqOptions,
     private readonly own: OwnBindings,
+    private readonly canaries: Canaries,
   ) {
     this.fanout = new Fanout(exchange.matching);
     const operations = {
@@ -51,11 +63,33 @@ export class InstanceQueue implements SharedQueueUser {
       unbind: (queue: string, key: string) => this.ask((channel) => channel.unbindQueue(queue, exchange.name, key)),
     };
     const refused = (key: string, cause: BrokerError): void => {
+      if (key === exchange.canaryKey) return this.watch.refused(cause);
       const sentence = `RabbitMQ refused to bind the subscription again. ${cause.message}`;
       this.fanout.end(key, new BrokerError('subscription-ended', sentence, { cause }));
     };
     this.bindings = new KeyBindings(operations, SCRATCH_CHANNELS_EACH, refused, (isWhole) => own.report(this, isWhole));
     this.queue = new SharedQueue(exchange.label, link, options, this);
+    this.flushes = new QueueFlush((token) => canaries.sendTo(this.name ?? '', token));
+    this.watch = new QueueWatch(this.watched(), options);
+  }
+
+  private watched(): WatchedQueue {
+    const { label, name, canaryKey } = this.exchange;
+    return {
+      label,
+      probe: async (token) => {
+        await this.exchange.check();
+        await this.canaries.sendThrough(name, canaryKey, token);
+      },
+      look: () => this.link.scratch.run((channel) => channel.checkQueue(this.name ?? '')),
+      bindAgain: () => this.bindAgain(),
+      renew: () => this.queue.replace(),
+      mayWait: () => this.queue.mayWait,
+    };
+  }
+
+  get label(): string {
+    return this.exchange.label;
   }
 
   /** Bindings that the broker has not created or removed yet. */
@@ -84,25 +118,47 @@ export class InstanceQueue implements SharedQueueUser {
       void close();
       throw error;
     }
-    return { close };
+    return { close, flush: () => this.flushes.flush() };
   }
 
   async bind(queue: string): Promise<void> {
     this.name = queue;
     await this.exchange.ensure();
     // The queue may have been lost meanwhile
-    if (this.name === queue) this.bindings.attach(queue, this.fanout.patterns());
+    if (this.name !== queue) return;
+    void this.bindings.request(this.exchange.canaryKey)?.catch(() => undefined);
+    this.bindings.attach(queue, [...this.fanout.patterns(), this.exchange.canaryKey]);
+    this.watch.start();
+  }
+
+  /** For bindings that were removed without notice. Publishers wait for them (`OwnBindings`). */
+  private async bindAgain(): Promise<void> {
+    const { name } = this;
+    await this.exchange.ensure();
+    if (name === undefined || this.name !== name) return;
+    this.bindings.detach();
+    this.bindings.doubt();
+    this.bindings.attach(name, [...this.fanout.patterns(), this.exchange.canaryKey]);
   }
 
   /** Passes a message to the listeners: the groups whose pattern matches. */
   deliver(message: ConsumeMessage, isAgain: boolean): void {
+    this.watch.delivered();
+    const canary = canaryOf(message);
+    if (canary !== undefined) return this.returned(canary);
     const routed = toRoutedMessage(message, this.options.topicExchange, isAgain);
     // next: delivery/group
     this.fanout.deliver(routed, message.fields.routingKey, copyKeys(message));
   }
 
+  private returned(canary: string): void {
+    this.watch.returned(canary);
+    this.flushes.returned(canary);
+  }
+
   lost(): void {
     this.name = undefined;
+    this.watch.stop();
     this.bindings.detach();
   }
 
@@ -111,6 +167,8 @@ export class InstanceQueue implements SharedQueueUser {
   }
 
   close(): Promise<void> {
+    this.watch.stop();
+    this.flushes.close();
     this.bindings.close(stopping());
     return this.queue.close();
   }

@@ -139,6 +139,11 @@ export class KeyBindings {
     if (this.lost.size > 0) this.whole(false);
   }
 
+  /** Any binding may be missing at the broker: all are made again when a queue is attached. */
+  doubt(): void {
+    for (const entry of this.entries.values()) if (entry.bound !== false) entry.bound = 'unsure';
+  }
+
   /** Rejects all waiting callers. */
   close(error: BrokerError): void {
     this.detach();

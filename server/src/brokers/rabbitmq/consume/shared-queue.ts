@@ -23,6 +23,8 @@ import { QuietTimer } from './quiet-timer.js';
 
 const DELETE_TIMEOUT_MS = 2_000;
 const PREFETCH_MAX = 65_535;
+/** Heart-beats without an answer after which RabbitMQ has ended a connection, with one to spare. */
+const NOTICE_HEARTBEATS = 3;
 /** After so many bytes the relay asks what RabbitMQ has settled, because it keeps the rest in memory. */
 const SETTLE_BYTES = 1024 * 1024;
 
@@ -54,13 +56,15 @@ export class SharedQueue implements ChannelUser<Channel> {
   private readonly handedOver = new HandedOver(() => this.reportGap(DROPPED));
   private readonly timer = new QuietTimer(
     () => this.settle(),
-    () => void this.renew(),
+    () => void this.takeLatestAgain(),
   );
   /** Empty before the first declaration. */
   private name = '';
   private consumerTag = '';
   private isTuning = false;
   private isClosing = false;
+  /** Milliseconds since 1970. Until then, RabbitMQ may not have noticed the end of the last connection. */
+  private waitsUntil = 0;
   private lastTag = 0;
   /** All deliveries of the channel up to this tag are acknowledged or returned. */
   private settledTag = 0;
@@ -83,6 +87,11 @@ export class SharedQueue implements ChannelUser<Channel> {
     this.channel.start();
   }
 
+  /** The consumer may still wait behind that of an earlier connection. */
+  get mayWait(): boolean {
+    return Date.now() < this.waitsUntil;
+  }
+
   open(model: ChannelModel): Promise<Channel> {
     return model.createChannel();
   }
@@ -92,7 +101,8 @@ export class SharedQueue implements ChannelUser<Channel> {
     this.lastTag = this.settledTag = 0;
     const isKept = this.name !== '' && (await this.isKept());
     if (this.channel.current !== channel) return;
-    const { publishTimeoutMs } = this.options;
+    const { publishTimeoutMs, heartbeatSeconds } = this.options;
+    this.waitsUntil = isKept ? Date.now() + NOTICE_HEARTBEATS * heartbeatSeconds * 1_000 : 0;
     const consuming = isKept ? this.consume(channel) : this.declareAndConsume(channel);
     await answeredWithin(consuming, publishTimeoutMs, 'did not set up a queue');
     if (this.channel.current === channel) await this.user.bind(this.name);
@@ -160,6 +170,7 @@ export class SharedQueue implements ChannelUser<Channel> {
     if (this.channel.current !== channel) return;
     // The queue was deleted: closing the channel sets everything up again
     if (message === null) return this.isClosing ? undefined : void closeChannel(channel);
+    this.waitsUntil = 0;
     this.pass(message);
     this.handedOver.add(message, this.unsettledMax);
     this.lastTag = message.fields.deliveryTag;
@@ -192,7 +203,7 @@ export class SharedQueue implements ChannelUser<Channel> {
   }
 
   /** Returns the latest delivery, and takes it again, before RabbitMQ finds that it was held for too long. */
-  private async renew(): Promise<void> {
+  private async takeLatestAgain(): Promise<void> {
     const channel = this.channel.current;
     if (!channel) return;
     await this.consumeAgain(channel, () => {
@@ -240,6 +251,14 @@ export class SharedQueue implements ChannelUser<Channel> {
     this.acks.drop();
     this.handedOver.returned();
     this.user.lost();
+  }
+
+  /** Deletes the queue. The end of the channel then sets up another one. */
+  async replace(): Promise<void> {
+    const channel = this.channel.current;
+    if (!channel || this.isClosing) return;
+    await this.deleteQueue(channel);
+    await closeChannel(channel);
   }
 
   async close(): Promise<void> {
