@@ -74,6 +74,15 @@ export class ScriptedSubscription implements BrokerSubscription {
     readonly ended?: (error: BrokerError) => void,
   ) {}
 
+  /** Held until a test decides. */
+  readonly flushes: Decision<boolean>[] = [];
+
+  flush(): Promise<boolean> {
+    const decision = new Decision<boolean>();
+    this.flushes.push(decision);
+    return decision.promise;
+  }
+
   close(): Promise<void> {
     this.isClosed = true;
     return Promise.resolve();

@@ -1,6 +1,6 @@
 /**
- * SEND. Other frames never wait for it, except for a SEND to `/relay/auth`. It enters the session's send queue, waits
- * there for its checks, and is published or added to its transaction.
+ * SEND. Other frames never wait for it, except for a SEND to `/relay/auth` or `/relay/flush`. It enters the session's
+ * send queue, waits there for its checks, and is published or added to its transaction.
  */
 import { Send } from '../../publishing/send.js';
 import { StompError } from '../../stomp/errors.js';
@@ -10,15 +10,17 @@ import type { ConfirmedWork, QueuedWork } from '../send-queue.js';
 import type { Transaction } from '../transactions.js';
 import { FRAME_OVERHEAD_BYTES, isTrue, required } from './command.js';
 import type { CommandSession } from './command.js';
+import { flush, FLUSH_DESTINATION } from './flush.js';
 import { AUTH_DESTINATION, renew } from './renew.js';
 import { transactionOf } from './transaction.js';
 
 export function send(session: CommandSession, frame: Frame): Promise<void> | void {
   const transaction = transactionOf(session, frame);
-  if (frame.headers.get('destination') === AUTH_DESTINATION) {
-    if (!transaction) return renew(session, frame);
+  const destination = frame.headers.get('destination');
+  if (destination === AUTH_DESTINATION || destination === FLUSH_DESTINATION) {
+    if (!transaction) return destination === AUTH_DESTINATION ? renew(session, frame) : flush(session, frame);
     transaction.markFailed();
-    throw new StompError('invalid-header', `${AUTH_DESTINATION} takes effect at once: leave out the transaction.`);
+    throw new StompError('invalid-header', `${destination} takes effect at once: leave out the transaction.`);
   }
   let work: SendWork;
   try {

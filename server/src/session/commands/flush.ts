@@ -1,0 +1,28 @@
+/**
+ * SEND to `/relay/flush`: its RECEIPT follows every message that the broker had routed to the session's subscriptions
+ * without acks before the SEND came. A client that moves to another relay asks both relays. Frames behind it wait, so a
+ * session has one flush at a time.
+ */
+import type { Group } from '../../delivery/group.js';
+import { StompError } from '../../stomp/errors.js';
+import type { Frame } from '../../stomp/frame.js';
+import { receipt } from '../replies.js';
+import type { CommandSession } from './command.js';
+
+export const FLUSH_DESTINATION = '/relay/flush';
+
+const LATE =
+  'The broker could not confirm in time that all earlier messages have arrived: try again later, or do without.';
+
+export async function flush(session: CommandSession, frame: Frame): Promise<void> {
+  const groups = session.subscriptions.all().flatMap((each) => (each.kind === 'shared' ? each.group : []));
+  const flushed = await Promise.all(groups.map(hasAll));
+  if (flushed.includes(false)) throw new StompError('broker-unavailable', LATE);
+  for (const group of groups) group.flush();
+  receipt(session, frame);
+}
+
+async function hasAll({ live }: Group): Promise<boolean> {
+  const subscription = await live;
+  return (await subscription.flush?.()) ?? true;
+}

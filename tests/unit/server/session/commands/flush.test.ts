@@ -1,0 +1,95 @@
+/** SEND to /relay/flush. */
+import { afterEach, beforeEach, expect, jest, test } from '@jest/globals';
+import type { MemoryConnection } from '../../../../support/memory-connection.js';
+import { Harness, tick, useFakeTime } from '../harness.js';
+
+let harness: Harness;
+let client: MemoryConnection;
+beforeEach(() => {
+  useFakeTime();
+  harness = new Harness();
+});
+afterEach(async () => {
+  harness.broker.release();
+  await tick();
+  expect(await harness.leftovers()).toEqual([]);
+  jest.useRealTimers();
+});
+
+async function connect(extensions = 'soft-errors'): Promise<void> {
+  client = await harness.connect({ 'relay-extensions': extensions });
+  for (const topic of ['a', 'b']) client.sendFrame('SUBSCRIBE', { id: topic, destination: `/topic/${topic}` });
+  await tick();
+  client.fresh();
+}
+
+async function flush(headers: Record<string, string> = {}): Promise<void> {
+  client.sendFrame('SEND', { destination: '/relay/flush', receipt: 'flushed', ...headers });
+  await tick();
+}
+
+const flushes = () => harness.broker.subscriptions.flatMap((subscription) => subscription.flushes);
+const received = () =>
+  client.fresh().map(({ command, headers, body }) => headers['code'] ?? (body.toString() || command));
+
+test('the RECEIPT follows the messages that have arrived by the time that all subscriptions are flushed', async () => {
+  await connect();
+  await flush();
+  expect([flushes().length, received()]).toEqual([2, []]);
+  flushes()[0]!.grant(true);
+  await tick();
+  harness.broker.emit('b', 'last');
+  flushes()[1]!.grant(true);
+  await tick();
+  expect(received()).toEqual(['last', 'RECEIPT']);
+});
+
+test('a message that waits for the end of the tick is written before the RECEIPT', async () => {
+  await connect();
+  await flush();
+  for (const each of flushes()) each.grant(true);
+  harness.broker.emit('a', 'in this tick');
+  await tick();
+  expect(received()).toEqual(['in this tick', 'RECEIPT']);
+});
+
+test('frames behind it wait', async () => {
+  await connect();
+  await flush();
+  client.sendFrame('UNSUBSCRIBE', { id: 'a', receipt: 'left' });
+  await tick();
+  expect(received()).toEqual([]);
+  for (const each of flushes()) each.grant(true);
+  await tick();
+  expect(client.frames.slice(-2).map(({ headers }) => headers['receipt-id'])).toEqual(['flushed', 'left']);
+});
+
+test('without subscriptions it is answered at once', async () => {
+  client = await harness.connect();
+  await flush();
+  expect(client.frames.at(-1)).toMatchObject({ command: 'RECEIPT', headers: { 'receipt-id': 'flushed' } });
+});
+
+test('a broker that does not answer in time makes it an error of the frame, and the session lives on', async () => {
+  await connect();
+  await flush();
+  flushes()[0]!.grant(true);
+  flushes()[1]!.grant(false);
+  await tick();
+  const report = client.frames.at(-1);
+  expect(report).toMatchObject({
+    command: 'MESSAGE',
+    headers: { code: 'broker-unavailable', 'receipt-id': 'flushed', 'refused-destination': '/relay/flush' },
+  });
+  client.sendFrame('UNSUBSCRIBE', { id: 'a', receipt: 'left' });
+  await tick();
+  expect(client.frames.at(-1)).toMatchObject({ command: 'RECEIPT' });
+});
+
+test('it is refused in a transaction', async () => {
+  await connect();
+  client.sendFrame('BEGIN', { transaction: 't' });
+  await flush({ transaction: 't' });
+  expect(client.frames.at(-1)).toMatchObject({ headers: { code: 'invalid-header', 'receipt-id': 'flushed' } });
+  expect(client.frames.at(-1)?.body.toString()).toMatch(/^\/relay\/flush takes effect at once/);
+});
