@@ -3,10 +3,10 @@
  * which lets the relay make one frame for all of them.
  */
 import { deferred } from './deadline.js';
+import { Handover } from './handover.js';
 import { guarded, Listeners } from './listeners.js';
 import { decodeByType, ReceivedMessage } from './message.js';
-import type { Decode, Headers, LinkMessage, Message } from './message.js';
-import { Overlap } from './overlap.js';
+import type { Decode, Headers, LinkMessage, Message, Origin } from './message.js';
 import { RecentIds } from './recent-ids.js';
 import { closedError } from './relay-error.js';
 import type { RelayError } from './relay-error.js';
@@ -40,7 +40,8 @@ export class SharedSubscription {
   /** The newest link that it was set up on. */
   link: StompLink | undefined;
   #ready = deferred<void>();
-  #overlap: Overlap | undefined;
+  /** From a move until no copy can come any more. */
+  #handover: Handover | undefined;
   #hasBeenUp = false;
   #retry: ReturnType<typeof setTimeout> | undefined;
 
@@ -108,14 +109,25 @@ export class SharedSubscription {
 
   /** Sets it up on `next`. The link that `next` replaces may still bring messages for a while. */
   async move(next: StompLink): Promise<void> {
-    this.#overlap = new Overlap();
+    this.#handover = new Handover(next, (message, link) => this.#pass(message, link));
     await this.attach(next);
   }
 
+  /** The old link has brought everything that the next one does not bring. */
+  leave(old: StompLink): void {
+    old.unsubscribe(this.id);
+    this.#handover?.release();
+  }
+
+  /** `link` has brought the last copy of a message of an earlier link. */
+  settle(link: StompLink): void {
+    if (this.link === link) this.#handover = undefined;
+  }
+
   detach(link: StompLink): void {
-    this.#overlap = undefined;
+    this.#handover?.release();
     if (this.link !== link) return;
-    this.link = undefined;
+    this.link = this.#handover = undefined;
     clearTimeout(this.#retry);
     this.#interrupted();
   }
@@ -151,7 +163,11 @@ export class SharedSubscription {
   }
 
   #deliver(frame: LinkMessage, link: StompLink): void {
-    if (this.#overlap?.isRepeated(frame, link)) return;
+    if (this.#handover) this.#handover.take(frame, link);
+    else this.#pass(frame, link);
+  }
+
+  #pass(frame: LinkMessage, link: Origin): void {
     if (this.key && this.#seen.has(frame.headers['idempotency-key'])) return;
     let decoded: ReceivedMessage<unknown> | undefined;
     for (const member of [...this.#members]) {

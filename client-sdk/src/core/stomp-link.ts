@@ -91,6 +91,11 @@ export class StompLink implements Origin {
     void this.#within(this.#up);
   }
 
+  /** Resolves when the connection has ended. */
+  get ended(): Promise<void> {
+    return this.#over.promise;
+  }
+
   /** Connected, and not about to disconnect. */
   get isUp(): boolean {
     return this.#client.connected && this.#client.active;
@@ -105,6 +110,14 @@ export class StompLink implements Origin {
 
   unsubscribe(id: string): void {
     if (this.isUp) this.#client.unsubscribe(id);
+  }
+
+  /** Resolves behind every message that was on its way to this link. Rejects if the relay does not support that. */
+  flush(): Promise<void> {
+    const sent = this.#request((receipt) => {
+      this.#client.publish({ destination: '/relay/flush', headers: receipt });
+    });
+    return withDeadline(sent, this.#options.receiptTimeoutMs, 'The relay');
   }
 
   /** Has no deadline of its own. */

@@ -37,12 +37,14 @@ export class Subscriptions {
   }
 
   /**
-   * Moves broadcasts to `next` while the old link is still up. Resolves when none of them needs the old link any more.
+   * Sets broadcasts up on `next` while the old link is still up. Resolves with them when that is done or has failed.
    * Subscriptions that share a queue's messages, or hold a queue exclusively, follow when the old link has ended.
    */
-  async move(next: StompLink): Promise<void> {
+  async move(next: StompLink): Promise<SharedSubscription[]> {
     this.#link = next;
-    await Promise.all(this.#values.filter((each) => each.isBroadcast).map((each) => each.move(next)));
+    const moving = this.#values.filter((each) => each.isBroadcast);
+    await Promise.all(moving.map((each) => each.move(next)));
+    return moving;
   }
 
   detach(link: StompLink): void {

@@ -107,6 +107,18 @@ export class FakeWebSocket {
     return frame;
   }
 
+  /** Waits for the question of a moving client whether all messages have come, number `index`. */
+  async flush(index = 0): Promise<SeenFrame> {
+    for (;;) {
+      const frame = this.frames.filter(({ headers }) => headers['destination'] === '/relay/flush')[index];
+      if (frame !== undefined) return frame;
+      await once(this.#events, 'frame');
+    }
+  }
+  async acknowledgeFlush(index = 0): Promise<void> {
+    this.sendFrame('RECEIPT', { 'receipt-id': (await this.flush(index)).headers['receipt'] ?? '' });
+  }
+
   #dispatch(data: string): void {
     for (const listener of this.#listeners) listener({ data });
     this.onmessage?.({ data });
