@@ -28,6 +28,20 @@ export type StopSignal = 'SIGKILL' | 'SIGTERM';
 export interface NodeOptions {
   /** Also listens with TLS, with this certificate. */
   readonly tls?: CertificateFiles;
+  /** Can meet the nodes with the same secret: see rabbitmq-cluster.ts. */
+  readonly cluster?: ClusterSecret;
+}
+
+/** The nodes of a cluster find each other at one epmd, and have the same cookie. */
+export interface ClusterSecret {
+  readonly epmd: number;
+  readonly cookie: string;
+}
+
+/** A node of this machine. */
+export interface PrivateNode extends RabbitNode {
+  /** The name of the Erlang node. */
+  readonly nodeName: string;
 }
 
 /** A node for tests, native or in a container. */
@@ -64,8 +78,8 @@ export async function startPrivateNode(
   server: string,
   run: string,
   report: (line: string) => void,
-  { tls }: NodeOptions = {},
-): Promise<RabbitNode> {
+  { tls, cluster }: NodeOptions = {},
+): Promise<PrivateNode> {
   const id = `${run}-${randomBytes(4).toString('hex')}`;
   const directory = makeDirectory();
   const watchdog = await startWatchdog(id, directory);
@@ -81,7 +95,8 @@ export async function startPrivateNode(
     ];
     const tlsLines = tls === undefined ? [] : tlsConfiguration(`127.0.0.1:${amqps}`, tls);
     writeConfiguration(directory, { amqp, management, stomp, webStomp }, tlsLines);
-    const environment = nodeEnvironment(id, directory, { amqp, dist, epmd });
+    const secret = cluster ?? { epmd, cookie: randomBytes(16).toString('hex') };
+    const environment = nodeEnvironment(id, directory, { amqp, dist }, secret);
     writeFileSync(path.join(directory, 'environment.json'), JSON.stringify(environment), { mode: 0o600 });
     const urls: RabbitUrls = {
       amqpUrl: `amqp://guest:guest@127.0.0.1:${amqp}`,
@@ -95,6 +110,7 @@ export async function startPrivateNode(
       ...urls,
       amqpsUrl: tls === undefined ? '' : `amqps://guest:guest@127.0.0.1:${amqps}`,
       version,
+      nodeName: environment.RABBITMQ_NODENAME,
       handle: directory,
       ctl: (...args) => runCtl(directory, args),
       kill: (signal = 'SIGKILL') => killVm(directory, signal),
@@ -176,15 +192,19 @@ export function tlsConfiguration(address: string, { certFile, keyFile }: Certifi
   ];
 }
 
-function nodeEnvironment(id: string, directory: string, ports: { amqp: number; dist: number; epmd: number }) {
-  const cookie = randomBytes(16).toString('hex');
+function nodeEnvironment(
+  id: string,
+  directory: string,
+  ports: { amqp: number; dist: number },
+  { epmd, cookie }: ClusterSecret,
+) {
   const inherited = Object.entries(process.env).filter(([name]) => !/^(RABBITMQ_|ERL_|RELAY_)/.test(name));
   return {
     ...Object.fromEntries(inherited),
     LC_ALL: 'C.UTF-8',
     HOME: directory,
     RELAY_TEST_NODE: id,
-    ERL_EPMD_PORT: String(ports.epmd),
+    ERL_EPMD_PORT: String(epmd),
     ERL_EPMD_ADDRESS: '127.0.0.1',
     ERL_CRASH_DUMP: '/dev/null',
     ERL_INETRC: path.join(directory, 'inetrc'),

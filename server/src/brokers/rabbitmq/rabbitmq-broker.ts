@@ -43,6 +43,7 @@ import { DeadLetterQueues } from './dead-letter-queues.js';
 import { DurableQueues } from './durable-queues.js';
 import { MadeQueues } from './made-queues.js';
 import { ManagementApi } from './management-api.js';
+import { NodePatience } from './node-patience.js';
 import { Alarm } from './publish/alarm.js';
 import { DirectReplies } from './publish/direct-replies.js';
 import { OwnBindings } from './publish/own-bindings.js';
@@ -107,7 +108,7 @@ export class RabbitMqBroker implements Broker {
       new QuorumQueues(pots, options.quorumQueuesMax),
       new DeadLetterQueues(pots, options.queueArguments.deadLetterQueuesMax),
     ]);
-    this.topology = new Topology(this.asking.scratch, made);
+    this.topology = new Topology(this.asking.scratch, made, new NodePatience(options.publishTimeoutMs));
     const { topicExchange, userExchange, publishTimeoutMs, managementUrl } = options;
     const management = managementUrl === undefined ? undefined : new ManagementApi({ ...options, managementUrl });
     this.durableSubscriptions = new DurableQueues(this.topology, management);

@@ -8,22 +8,25 @@ import type { Channel, Replies } from 'amqplib';
 import { LRUCache } from 'lru-cache';
 import { isReservedName } from '../../destinations/destination.js';
 import type { Account } from '../../load/accounts.js';
+import { withDeadline } from '../../timing/deadline.js';
 import { isDurableName } from '../durable-names.js';
 import { keysOf } from '../queue-plan.js';
 import type { QueueBinding, QueueDeclaration, QueuePlan } from '../queue-plan.js';
-import { REPLY, replyCode, toBrokerError } from './amqp/amqp-errors.js';
+import { isNodeAway, REPLY, replyCode, toBrokerError } from './amqp/amqp-errors.js';
 import { bindingTable, checkBindingSize } from './amqp/binding-table.js';
 import type { ScratchChannels } from './amqp/scratch-channels.js';
 import { plannedKind } from './consume/stream-settling.js';
 import { ConsumeTrials } from './consume-trials.js';
 import { Exchanges } from './exchanges.js';
 import type { MadeQueues } from './made-queues.js';
-import { SharedAnswers } from './shared-answers.js';
+import type { NodePatience } from './node-patience.js';
 import { consumeBriefly, deleteUnused } from './topology-steps.js';
 
 const REMEMBERED_MAX = 10_000;
 const GONE_MS = 30_000;
 const GONE_MAX = 1_000;
+/** A queue that does not answer for this time counts as away. */
+const AWAY_MS = 2_000;
 const DELETE_TRIES = 3;
 const DELETE_RETRY_MS = 100;
 const PLAIN: QueueDeclaration = { autoDelete: false, arguments: {} };
@@ -33,12 +36,12 @@ export class Topology {
   private readonly queues = new LRUCache<string, true>({ max: REMEMBERED_MAX });
   /** Addresses of direct reply-to that RabbitMQ does not know. Those of a requester that is gone never come back. */
   private readonly goneAddresses = new LRUCache<string, true>({ max: GONE_MAX, ttl: GONE_MS });
-  private readonly answers = new SharedAnswers();
   private readonly trials = new ConsumeTrials((queue, account) => this.isStream(queue, account));
 
   constructor(
     private readonly scratch: ScratchChannels,
     readonly made: MadeQueues,
+    private readonly patience: NodePatience,
   ) {
     this.exchanges = new Exchanges(scratch);
   }
@@ -61,14 +64,25 @@ export class Topology {
 
   /**
    * Prepares a queue for publishing. Without a declaration, accepts an existing queue as it is. A new queue counts for
-   * `account`.
+   * `account`. Waits for its node, if that is down.
    */
   ensureQueue(queue: string, declaration: QueueDeclaration | undefined, account: Account): Promise<void> {
     const id = queueId(queue, declaration);
-    return this.answers.once(id, async () => {
+    return this.patience.ask(`queue ${id}`, async () => {
       await (declaration ? this.declareQueue(queue, declaration, account) : this.findOrDeclare(queue, account));
       this.queues.set(id, true);
     });
+  }
+
+  /** Resolves when a queue of another program can be used. Waits for its node, if that is down. */
+  awaitQueue(queue: string, account: Account): Promise<void> {
+    return this.patience.ask(`other ${queue}`, async () => void (await this.findQueue(queue, account)));
+  }
+
+  /** Whether the node of an existing queue is down: RabbitMQ reports that, or does not answer soon. */
+  async isAway(queue: string, account: Account): Promise<boolean> {
+    const found = this.findQueue(queue, account).then(() => false, isNodeAway);
+    return withDeadline(found, AWAY_MS, () => new Error('late')).catch(() => true);
   }
 
   /** Prepares the queue and the binding of a consumer. Resolves with the queue's number of consumers. */
@@ -147,7 +161,9 @@ export class Topology {
   }
 
   private findQueue(queue: string, account?: Account): Promise<Replies.AssertQueue> {
-    return this.ask(queue, account, (channel) => channel.checkQueue(queue));
+    return this.patience.askOnce(`find ${queue}`, () =>
+      this.ask(queue, account, (channel) => channel.checkQueue(queue)),
+    );
   }
 
   /** Looks for the queue first, because only a new queue counts for `account`. */
@@ -175,7 +191,7 @@ export class Topology {
     const { autoDelete } = declaration;
     const declare = (channel: Channel) =>
       channel.assertQueue(queue, { durable: true, autoDelete, arguments: declaration.arguments });
-    return this.ask(queue, account, declare);
+    return this.patience.askOnce(`declare ${queueId(queue, declaration)}`, () => this.ask(queue, account, declare));
   }
 
   /** The number of consumers of a queue; undefined if there is no such queue. */
@@ -217,7 +233,7 @@ export class Topology {
       }
       return false;
     } catch (error) {
-      if (replyCode(error) === REPLY.notFound) {
+      if (replyCode(error) === REPLY.notFound && !isNodeAway(error)) {
         this.made.gone(queue);
         return true;
       }

@@ -21,6 +21,12 @@ export const SCRATCH_CHANNELS_MAX = 5;
  */
 export const SCRATCH_CHANNELS_EACH = 4;
 
+/**
+ * RabbitMQ 4 answers a question about a queue whose node is down only after a minute. So a request that has no answer
+ * after this time gives its place to the next one, and keeps its channel.
+ */
+const LATE_MS = 1_000;
+
 interface Request<T> {
   readonly work: (channel: Channel) => Promise<T>;
   readonly isRepeatable: boolean;
@@ -76,13 +82,17 @@ export class ScratchChannels {
   private async take<T>(request: Request<T>, account: Account): Promise<T> {
     const source = account ?? '';
     await this.places.take(source);
+    let isLate = false;
+    const timer = setTimeout(() => (isLate = this.places.giveAway(source)), LATE_MS);
     try {
       for (;;) {
         const answer = await this.use(request);
         if (answer) return answer.value;
       }
     } finally {
-      this.places.release(source);
+      clearTimeout(timer);
+      if (isLate) this.places.end(source);
+      else this.places.release(source);
     }
   }
 

@@ -1,8 +1,12 @@
 /**
  * The places for requests that run at the same time. Accounts take turns. One account has at most `eachMax` of the
- * `max` places, so that its requests can hang until their deadline, and those of others still run.
+ * `max` places, so that its requests can hang until their deadline, and those of others still run. A request that is
+ * late gives its place away, and goes on without one.
  */
 import { FairQueue } from '../../../timing/fair-queue.js';
+
+const LATE_MAX = 64;
+const LATE_EACH_MAX = 16;
 
 interface Source {
   /** Requests that run, or wait in the line. At most `eachMax`. */
@@ -15,6 +19,9 @@ export class ScratchPlaces {
   private readonly sources = new Map<string, Source>();
   private readonly line = new FairQueue<() => void>();
   private busy = 0;
+  /** Requests without a place, by account. */
+  private readonly late = new Map<string, number>();
+  private lateSum = 0;
 
   constructor(
     private readonly max: number,
@@ -39,6 +46,24 @@ export class ScratchPlaces {
     if (!next) return;
     this.busy++;
     next();
+  }
+
+  /** The request goes on without its place, until `end`. False if too many do: then it keeps its place. */
+  giveAway(account: string): boolean {
+    const own = this.late.get(account) ?? 0;
+    if (this.lateSum >= LATE_MAX || own >= LATE_EACH_MAX) return false;
+    this.late.set(account, own + 1);
+    this.lateSum++;
+    this.release(account);
+    return true;
+  }
+
+  /** A request without a place has ended. */
+  end(account: string): void {
+    const own = this.late.get(account)! - 1;
+    this.lateSum--;
+    if (own > 0) this.late.set(account, own);
+    else this.late.delete(account);
   }
 
   /** Lets the next request of the account into the line. */

@@ -21,6 +21,8 @@ import type { QueueConsumer } from './queue-consumer.js';
 import type { RequeueTurns } from './requeue-turns.js';
 import { hasStreamOffset, StreamSettling } from './stream-settling.js';
 
+/** The wait for a queue while other consumers wait behind it. */
+const PROVIDE_MS = 5_000;
 /** Shared by all sessions of a broker. */
 export interface ChannelContext {
   readonly pool: ChannelPool;
@@ -117,7 +119,7 @@ export class ConsumerChannel implements ChannelUser<Channel> {
   private async attach(consumer: QueueConsumer, channel: Channel, ledger: DeliveryLedger): Promise<void> {
     const { queue, prefetch, exclusive } = consumer.plan;
     try {
-      consumer.competitors = await this.topology.provide(consumer.plan, this.owner.account);
+      consumer.competitors = await this.provided(consumer);
       const resumeAt = await consumer.stream?.resumeAt();
       if (this.channel.current !== channel || consumer.isEnded) return;
       await channel.prefetch(prefetch);
@@ -136,6 +138,14 @@ export class ConsumerChannel implements ChannelUser<Channel> {
       this.consumers.delete(consumer);
       this.onRefused(consumer, refusal(error, consumer));
     }
+  }
+
+  /** Consumers of other queues do not wait for a queue whose node is down. */
+  private provided({ plan }: QueueConsumer): Promise<number> {
+    const provided = this.topology.provide(plan, this.owner.account);
+    return this.consumers.size === 1
+      ? provided
+      : answeredWithin(provided, PROVIDE_MS, 'did not answer about the queue');
   }
 
   private onMessage(

@@ -29,7 +29,10 @@ export class QueueConsumer {
   readonly plannedKind: StreamKnowledge;
   /** Set if the queue is, or may be, a stream. */
   stream: StreamSettling | undefined;
-  private tries = 0;
+  /** Failed set-ups in a row. */
+  failures = 0;
+  /** Those of them that may be final. */
+  private refusals = 0;
   private lostAt = 0;
 
   constructor(
@@ -56,7 +59,8 @@ export class QueueConsumer {
     this.tag = tag;
     if (this.state === 'ended') return;
     this.state = 'live';
-    this.tries = 0;
+    this.failures = 0;
+    this.refusals = 0;
     this.started.resolve();
   }
 
@@ -88,10 +92,10 @@ export class QueueConsumer {
   }
 
   private mayPass(code: BrokerErrorCode, patienceMs: number): boolean {
-    this.tries++;
+    this.failures++;
     if (code === 'broker-unavailable' || code === 'too-many-channels') return true;
     if (code === 'queue-in-use') return Date.now() - this.lostAt < patienceMs;
-    return this.tries < TRIES_MAX;
+    return ++this.refusals < TRIES_MAX;
   }
 
   /** The session has ended the subscription: it delivers nothing from now on. */

@@ -128,7 +128,7 @@ export class SessionChannel implements BrokerChannel {
         this.retries.delete(timer);
         this.startAgain(consumer, error.code !== 'broker-unavailable');
       },
-      backoff(2, reconnectMinMs, reconnectMaxMs),
+      backoff(1 + consumer.failures, reconnectMinMs, reconnectMaxMs),
     );
     this.retries.add(timer);
   }

@@ -189,7 +189,7 @@ export class Publisher implements ChannelUser<ConfirmChannel> {
       if (outgoing.phase === 'done') continue;
       if (returned === undefined) this.finish(outgoing);
       else if (returned === 'unroutable') this.finish(outgoing, unroutable(outgoing.route));
-      else void this.repair(outgoing, returned);
+      else void this.repair(outgoing, returned, false);
     }
   }
 
@@ -197,9 +197,23 @@ export class Publisher implements ChannelUser<ConfirmChannel> {
     for (const outgoing of this.confirms.take(tag, multiple)) {
       if (outgoing.phase === 'done') continue;
       const delayMs = this.nackRetries.delayMs(outgoing.route.exchange, ++outgoing.nacks);
-      if (delayMs === undefined) this.finish(outgoing, nacked(outgoing.route));
-      else this.sendLater(outgoing, delayMs);
+      if (delayMs !== undefined) this.sendLater(outgoing, delayMs);
+      else if (outgoing.route.exchange === '') void this.repair(outgoing, this.nackedByQueue(outgoing), true);
+      else this.finish(outgoing, nacked(outgoing.route));
     }
+  }
+
+  /** A queue is full, or its node has gone down. Then its messages wait for the node. */
+  private async nackedByQueue({ route }: Outgoing): Promise<void> {
+    if (!(await this.topology.isAway(route.key, route.account))) throw nacked(route);
+    await this.found(route);
+  }
+
+  /** Resolves when the queue of a message exists. */
+  private found({ key, queue, declaration, account }: Route): Promise<void> {
+    if (queue === undefined) return this.topology.awaitQueue(key, account);
+    this.topology.forgetQueue(queue, declaration);
+    return this.topology.ensureQueue(queue, declaration, account);
   }
 
   /** If the channel is lost by then, the message is sent on the next one, with the others. */
@@ -217,18 +231,18 @@ export class Publisher implements ChannelUser<ConfirmChannel> {
   private returned({ properties }: AmqpMessage): void {
     const outgoing = this.outstanding.get(String(properties.headers?.[RELAY_ID]));
     if (!outgoing) return;
-    const { queue, declaration } = outgoing.route;
-    if (queue === undefined || outgoing.repairs++ >= REPAIRS_MAX) {
+    const { queue, mustExist } = outgoing.route;
+    const isQueue = queue !== undefined || mustExist === true;
+    if (!isQueue || outgoing.repairs++ >= REPAIRS_MAX) {
       outgoing.returned = 'unroutable';
       return;
     }
-    this.topology.forgetQueue(queue, declaration);
-    outgoing.returned = this.topology.ensureQueue(queue, declaration, outgoing.route.account);
+    outgoing.returned = this.found(outgoing.route);
     outgoing.returned.catch(() => undefined);
   }
 
-  /** The queue was deleted: sends the message to the new one. */
-  private async repair(outgoing: Outgoing, declared: Promise<void>): Promise<void> {
+  /** The queue was deleted, or its node was down: sends the message to the new one, or when the node is back. */
+  private async repair(outgoing: Outgoing, declared: Promise<void>, mayHaveArrived: boolean): Promise<void> {
     outgoing.phase = 'repairing';
     outgoing.returned = undefined;
     const failure = await declared.then(
@@ -237,8 +251,7 @@ export class Publisher implements ChannelUser<ConfirmChannel> {
     );
     if (outgoing.phase !== 'repairing') return;
     if (failure) return this.finish(outgoing, failure);
-    // It was returned, so it has not arrived
-    outgoing.wasSent = false;
+    outgoing.wasSent = mayHaveArrived;
     outgoing.phase = 'queued';
     this.send(outgoing);
   }

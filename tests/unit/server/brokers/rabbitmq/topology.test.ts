@@ -4,6 +4,7 @@ import type { QueuePlan } from '../../../../../server/src/brokers/queue-plan.js'
 import { QueuePots } from '../../../../../server/src/brokers/queue-pots.js';
 import type { ScratchChannels } from '../../../../../server/src/brokers/rabbitmq/amqp/scratch-channels.js';
 import { MadeQueues } from '../../../../../server/src/brokers/rabbitmq/made-queues.js';
+import { NodePatience } from '../../../../../server/src/brokers/rabbitmq/node-patience.js';
 import { Topology } from '../../../../../server/src/brokers/rabbitmq/topology.js';
 import { SharedPots } from '../../../../../server/src/load/shared-pots.js';
 
@@ -29,7 +30,7 @@ function setUp(isReplaced: boolean) {
     unbindQueue: (queue: string, exchange: string, key: string) => calls.push(`unbind ${queue} ${exchange} ${key}`),
   };
   const scratch = { run: (work: (channel: Channel) => unknown) => work(channel as unknown as Channel) };
-  return { calls, topology: new Topology(scratch as unknown as ScratchChannels, made()) };
+  return { calls, topology: new Topology(scratch as unknown as ScratchChannels, made(), new NodePatience(1_000)) };
 }
 
 const plan = (queue: string): QueuePlan => ({
@@ -83,7 +84,7 @@ test('a queue that the relay has not made is consumed on trial once, before its 
     },
   };
   const scratch = { run: (work: (channel: Channel) => unknown) => work(channel as unknown as Channel) };
-  const topology = new Topology(scratch as unknown as ScratchChannels, made());
+  const topology = new Topology(scratch as unknown as ScratchChannels, made(), new NodePatience(1_000));
   const found: QueuePlan = {
     queue: 'found',
     source: 'must-exist',

@@ -62,3 +62,15 @@ test('requests of one account that hang leave a place to the requests of others'
   await Promise.all(hung);
   expect(running).toBe(20);
 });
+
+test('requests without an answer give their places to others after a second', async () => {
+  const model = { createChannel: () => Promise.resolve(new EventEmitter()) };
+  const connection = { current: model } as unknown as AmqpConnection;
+  const scratch = new ScratchChannels(connection, rabbitOptions('amqp://nowhere'));
+  const hung = deferred<string>();
+  const late = Array.from({ length: 2 * SCRATCH_CHANNELS_MAX }, () => scratch.run(() => hung.promise));
+  // It resolves although no other request has an answer
+  expect(await scratch.run(() => Promise.resolve('answer'))).toBe('answer');
+  hung.resolve('late');
+  expect(new Set(await Promise.all(late))).toEqual(new Set(['late']));
+});

@@ -60,4 +60,21 @@ describe('places', () => {
       }),
     );
   });
+
+  test('are given away by late requests, a bounded number for each account and in all', async () => {
+    const { places } = new Requests(3, 2);
+    const givesAway = async (account: string): Promise<boolean> => {
+      await places.take(account);
+      return places.giveAway(account);
+    };
+    for (const account of ['a', 'b', 'c', 'd']) {
+      for (let i = 0; i < 16; i++) expect(await givesAway(account)).toBe(true);
+    }
+    expect(await givesAway('a')).toBe(false);
+    places.release('a');
+    expect(await givesAway('e')).toBe(false);
+    places.end('b');
+    expect(places.giveAway('e')).toBe(true);
+    expect(['a', 'a', 'e'].map((account) => places.take(account))).toEqual([undefined, undefined, undefined]);
+  });
 });

@@ -6,12 +6,14 @@ import type {
   ConnectionListener,
 } from '../../../../../../server/src/brokers/rabbitmq/amqp/amqp-connection.js';
 import { OutgoingMessage } from '../../../../../../server/src/brokers/rabbitmq/amqp/outgoing-message.js';
+import { deferred } from '../../../../../../server/src/brokers/rabbitmq/amqp/wait-deadline.js';
 import { OwnBindings } from '../../../../../../server/src/brokers/rabbitmq/publish/own-bindings.js';
 import { Publisher } from '../../../../../../server/src/brokers/rabbitmq/publish/publisher.js';
 import type { Topology } from '../../../../../../server/src/brokers/rabbitmq/topology.js';
 import { message, rabbitOptions } from '../../../../../support/rabbitmq-brokers.js';
 
 interface Published {
+  readonly id: unknown;
   readonly key: string;
   readonly isResent: boolean;
 }
@@ -19,7 +21,8 @@ interface Published {
 class FakeChannel extends EventEmitter {
   readonly published: Published[] = [];
   publish(_exchange: string, key: string, _body: Buffer, options: { headers: Record<string, unknown> }): void {
-    this.published.push({ key, isResent: options.headers['relay-resent'] === 'true' });
+    const { headers } = options;
+    this.published.push({ id: headers['relay-id'], key, isResent: headers['relay-resent'] === 'true' });
   }
   close(): Promise<void> {
     return Promise.resolve();
@@ -30,8 +33,30 @@ const options = rabbitOptions('amqp://nowhere');
 let channel: FakeChannel;
 let publisher: Publisher;
 let listener: ConnectionListener;
+/** Queues are there, unless `away`; then they are back when `back` resolves. */
+let topology: FakeTopology;
+
+class FakeTopology {
+  away = false;
+  readonly back = deferred<void>();
+  readonly asked: string[] = [];
+  forgetQueue(): void {}
+  isAway(): Promise<boolean> {
+    return Promise.resolve(this.away);
+  }
+  ensureQueue(queue: string): Promise<void> {
+    this.asked.push(`ensure ${queue}`);
+    return this.back.promise;
+  }
+  awaitQueue(queue: string): Promise<void> {
+    this.asked.push(`await ${queue}`);
+    return this.back.promise;
+  }
+}
+
 beforeEach(async () => {
   channel = new FakeChannel();
+  topology = new FakeTopology();
   const listen = (given: ConnectionListener): (() => void) => {
     if (given.blocked) listener = given;
     return () => undefined;
@@ -39,7 +64,13 @@ beforeEach(async () => {
   const model = { createConfirmChannel: () => Promise.resolve(channel) };
   const connection = { current: model, blocked: false, frameMax: 131_072, listen };
   const bindings = new OwnBindings(1_000, () => Promise.resolve());
-  publisher = new Publisher('publish', connection as unknown as AmqpConnection, {} as Topology, bindings, options);
+  publisher = new Publisher(
+    'publish',
+    connection as unknown as AmqpConnection,
+    topology as unknown as Topology,
+    bindings,
+    options,
+  );
   publisher.start();
   await publisher.admit(1);
   jest.useFakeTimers();
@@ -49,13 +80,23 @@ afterEach(async () => {
   await publisher.close();
 });
 
+/** Publishes to `/queue/NAME`, or to `/amq/queue/NAME`. */
+function publishToQueue(name: string, kind: 'queue' | 'amq-queue' = 'queue'): Promise<string> {
+  const route = { exchange: '', key: name, ...(kind === 'queue' ? { queue: name } : { mustExist: true as const }) };
+  return settled(publisher.publish(route, outgoing(), { mandatory: false, user: 'ann' }));
+}
+
 function publish(exchange: string, key: string, isHurried = false): Promise<string> {
-  const outgoing = new OutgoingMessage(message('x'), options.topics, 131_072);
-  return publisher.publish({ exchange, key }, outgoing, { mandatory: false, user: 'ann', isHurried }).then(
+  return settled(publisher.publish({ exchange, key }, outgoing(), { mandatory: false, user: 'ann', isHurried }));
+}
+
+const outgoing = () => new OutgoingMessage(message('x'), options.topics, 131_072);
+
+const settled = (published: Promise<void>): Promise<string> =>
+  published.then(
     () => 'confirmed',
     ({ code }: { code: string }) => code,
   );
-}
 
 const answer = (kind: 'ack' | 'nack', deliveryTag: number) => channel.emit(kind, { deliveryTag, multiple: false });
 
@@ -83,7 +124,7 @@ describe('a nack', () => {
     expect(channel.published).toHaveLength(4);
   });
 
-  test.each(['', 'orders'])('of a message to the exchange "%s" refuses it at once', async (exchange) => {
+  test.each(['', 'orders'])('of a message to the exchange "%s" refuses it, if its queue is there', async (exchange) => {
     const result = publish(exchange, 'a');
     answer('nack', 1);
     expect(await result).toBe('publish-refused');
@@ -129,5 +170,50 @@ describe('an alarm', () => {
     expect(settled).toHaveLength(1);
     await jest.advanceTimersByTimeAsync(1);
     expect(settled).toEqual(['b broker-unavailable', 'a broker-unavailable']);
+  });
+});
+
+describe('a queue whose node is down', () => {
+  const turns = () => jest.advanceTimersByTimeAsync(0);
+  const bounce = (name: string): void => {
+    const { id } = channel.published.at(-1)!;
+    channel.emit('return', { properties: { headers: { 'relay-id': id } }, fields: { routingKey: name } });
+  };
+
+  test('a message that it nacks waits for the node, and is sent again, marked', async () => {
+    topology.away = true;
+    const result = publishToQueue('q');
+    answer('nack', 1);
+    await turns();
+    expect([channel.published.length, topology.asked]).toEqual([1, ['ensure q']]);
+    topology.back.resolve();
+    await turns();
+    expect(channel.published.map(({ isResent }) => isResent)).toEqual([false, true]);
+    answer('ack', 2);
+    expect(await result).toBe('confirmed');
+  });
+
+  test.each([
+    ['queue', 'ensure q'],
+    ['amq-queue', 'await q'],
+  ] as const)('a returned message to /%s waits for the node, and has not arrived', async (kind, asked) => {
+    const result = publishToQueue('q', kind);
+    bounce('q');
+    answer('ack', 1);
+    await turns();
+    expect(topology.asked).toEqual([asked]);
+    topology.back.resolve();
+    await turns();
+    expect(channel.published.map(({ isResent }) => isResent)).toEqual([false, false]);
+    answer('ack', 2);
+    expect(await result).toBe('confirmed');
+  });
+
+  test('that stays down: the message is refused at its deadline', async () => {
+    topology.away = true;
+    const result = publishToQueue('q');
+    answer('nack', 1);
+    await jest.advanceTimersByTimeAsync(options.publishTimeoutMs);
+    expect(await result).toBe('broker-unavailable');
   });
 });

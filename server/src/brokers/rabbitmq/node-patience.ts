@@ -1,0 +1,61 @@
+/**
+ * Waits for a queue whose node is down. RabbitMQ 3 refuses each request about it at once, so the question is repeated.
+ * RabbitMQ 4 answers only after a minute, so callers share an unanswered question. Each has a deadline of its own.
+ */
+import { withDeadline } from '../../timing/deadline.js';
+import { isNodeAway } from './amqp/amqp-errors.js';
+import { backoff, late } from './amqp/wait-deadline.js';
+
+const PAUSE_MIN_MS = 100;
+const PAUSE_MAX_MS = 2_000;
+
+interface Question {
+  answer: Promise<void>;
+  /** The deadline of the last caller, in milliseconds since 1970. */
+  endsAt: number;
+  /** The last refusal. */
+  refusal: Error | undefined;
+}
+
+export class NodePatience {
+  private readonly questions = new Map<string, Question>();
+  private readonly unanswered = new Map<string, Promise<unknown>>();
+
+  constructor(private readonly maxMs: number) {}
+
+  /** Rejects with the error of `ask`: at once, or at the deadline if the node stays down. */
+  ask(id: string, ask: () => Promise<void>): Promise<void> {
+    const question = this.questions.get(id) ?? this.begin(id, ask);
+    question.endsAt = Date.now() + this.maxMs;
+    return withDeadline(question.answer, this.maxMs, () => question.refusal ?? late(this.maxMs, 'did not answer'));
+  }
+
+  /** Calls `ask`, unless the same question is unanswered: then its answer is shared. */
+  askOnce<T>(id: string, ask: () => Promise<T>): Promise<T> {
+    const unanswered = this.unanswered.get(id) as Promise<T> | undefined;
+    if (unanswered) return unanswered;
+    const answer = ask().finally(() => this.unanswered.delete(id));
+    this.unanswered.set(id, answer);
+    return answer;
+  }
+
+  private begin(id: string, ask: () => Promise<void>): Question {
+    const question: Question = { answer: Promise.resolve(), endsAt: 0, refusal: undefined };
+    this.questions.set(id, question);
+    question.answer = this.repeat(question, ask).finally(() => this.questions.delete(id));
+    return question;
+  }
+
+  private async repeat(question: Question, ask: () => Promise<void>): Promise<void> {
+    for (let attempt = 0; ; attempt++) {
+      try {
+        return await ask();
+      } catch (error) {
+        question.refusal = error as Error;
+        const pauseMs = PAUSE_MIN_MS + backoff(attempt, PAUSE_MIN_MS, PAUSE_MAX_MS);
+        if (!isNodeAway(error) || Date.now() + pauseMs > question.endsAt) throw error;
+        await new Promise((resolve) => setTimeout(resolve, pauseMs));
+      }
+    }
+  }
+}
