@@ -219,7 +219,12 @@ test('a single worker that gets SIGTERM drains and is replaced, and the relay st
     10_000,
     () => 'the worker has not ended',
   );
-  expect(all.filter(({ isClosed }) => isClosed)).toHaveLength(4);
+  const closed = () => all.filter(({ isClosed }) => isClosed).length;
+  await eventually(
+    () => (closed() === 4 ? true : undefined),
+    10_000,
+    () => `${closed()} of 8 clients are closed`,
+  );
   await eventually(
     async () => (JSON.stringify(await readyz()).includes('"listening":2') ? true : undefined),
     30_000,
