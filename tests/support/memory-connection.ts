@@ -31,6 +31,8 @@ export interface MemoryConnectionOptions {
   readonly canShare?: boolean;
   readonly httpHeaders?: Peer['httpHeaders'];
   readonly address?: string;
+  /** The transport can ask whether the client has read everything, as over WebSocket. */
+  readonly confirmsReads?: boolean;
 }
 
 export class MemoryConnection implements Connection {
@@ -55,6 +57,10 @@ export class MemoryConnection implements Connection {
   closed: { readonly code: number; readonly reason: string } | undefined;
   readonly #reader = new StompReader();
   isWelcome = false;
+  /** The number of questions whether the client has read everything. */
+  questions = 0;
+  readonly confirmRead?: (onRead: () => void) => void;
+  #onRead: (() => void) | undefined;
   #isStalled = false;
   #isOver = false;
   #read = 0;
@@ -68,6 +74,7 @@ export class MemoryConnection implements Connection {
       address: options.address ?? '192.0.2.1',
       httpHeaders: options.httpHeaders ?? {},
     };
+    if (options.confirmsReads === true) this.confirmRead = (onRead) => this.#ask(onRead);
   }
 
   // The session's side
@@ -109,7 +116,21 @@ export class MemoryConnection implements Connection {
     queueMicrotask(() => this.vanish());
   }
 
+  #ask(onRead: () => void): void {
+    if (this.#onRead) throw new Error('A question is open.');
+    this.questions++;
+    this.#onRead = onRead;
+  }
+
   // The test's side
+
+  /** The client has read everything before the open question. */
+  confirm(): void {
+    const onRead = this.#onRead;
+    if (!onRead) throw new Error('No question is open.');
+    this.#onRead = undefined;
+    onRead();
+  }
 
   get beats(): number {
     return this.#reader.beats;

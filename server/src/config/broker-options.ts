@@ -82,7 +82,7 @@ const queueBounds = {
 /** Options of client queues, the same for both brokers. */
 const clientQueues = {
   userExchange: userExchangeName.default('stomp-relay.user').describe('Name of the exchange behind `/user`.'),
-  autoPrefetch: whole(100, 1, 65_535).describe(
+  autoPrefetch: whole(1_000, 1, 65_535).describe(
     'Maximum number of unsettled deliveries of a queue subscription with `ack:auto`, unless SUBSCRIBE has `prefetch-count`.',
   ),
   clientPrefetch: whole(1_000, 1, 65_535).describe(

@@ -14,6 +14,7 @@ import type { Version } from '../stomp/frame.js';
 import type { Connection } from '../transports/connection.js';
 import { AckQueue } from './acks.js';
 import type { Acks } from './acks.js';
+import type { AutoAcks } from './auto-acks.js';
 import type { DeliveryCounters } from './delivery-counters.js';
 import type { ReceivedAddresses } from './group.js';
 import { messageHead, withDroppedHeader } from './message-encoder.js';
@@ -27,6 +28,7 @@ export interface DeliveryHost {
   readonly context: { readonly messages: MessageEncoder; readonly counters: DeliveryCounters };
   readonly resources: {
     readonly acks: Acks;
+    readonly autoAcks: AutoAcks;
     readonly replyAddresses: ReceivedAddresses;
     /** Runs `action` after `delayMs`, unless the session has ended by then. */
     later(delayMs: number, action: () => void): void;
@@ -170,7 +172,7 @@ export class DedicatedSubscription implements Consumer {
   }
 
   private send(delivery: Delivery): void {
-    const { connection, outbox, context } = this.host;
+    const { connection, outbox, context, resources } = this.host;
     const { messages, counters } = context;
     const { message, redelivered, settlement } = delivery;
     const id = messages.nextId();
@@ -182,17 +184,14 @@ export class DedicatedSubscription implements Consumer {
     const complete = this.missed === 0 ? frame : withDroppedHeader(frame, this.missed);
     this.missed = 0;
     const wrapped = connection.encoding.wrap(complete, messages.isText(message));
-    if (this.needsAck) this.host.resources.acks.add(this.ackQueue, id, settlement);
+    if (this.needsAck) resources.acks.add(this.ackQueue, id, settlement);
     const replyAddress = messages.replyAddressOf(message);
-    if (replyAddress !== undefined) this.host.resources.replyAddresses.add(replyAddress);
+    if (replyAddress !== undefined) resources.replyAddresses.add(replyAddress);
     const isTaken = connection.write(wrapped); // next: transports/connection
     counters.messagesOut++;
     counters.messageBytesOut += wrapped.length;
     if (!isTaken) outbox.watch(wrapped.length);
-    if (this.needsAck) return;
-    // The ack follows when the kernel has the bytes, so that the prefetch count bounds what waits here.
-    if (isTaken) settlement.settle('ack');
-    else outbox.whenDrained(() => settlement.settle('ack'));
+    if (!this.needsAck) resources.autoAcks.add(settlement, isTaken);
   }
 
   /** Drops the delivery to the dead letters, if the queue has any: a redelivery would be too large as well. */

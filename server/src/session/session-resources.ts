@@ -4,6 +4,7 @@
  */
 import type { BrokerChannel, ChannelOwner } from '../brokers/broker.js';
 import { Acks } from '../delivery/acks.js';
+import { AutoAcks } from '../delivery/auto-acks.js';
 import type { DeliveryHost } from '../delivery/dedicated-subscription.js';
 import { StompError } from '../stomp/errors.js';
 import type { Version } from '../stomp/frame.js';
@@ -22,6 +23,7 @@ export interface ResourcesHost extends DeliveryHost {
 
 export class SessionResources {
   readonly acks = new Acks();
+  readonly autoAcks: AutoAcks;
   readonly transactions: Transactions;
   readonly tempQueues: TempQueues;
   readonly replyAddresses: ReplyAddresses;
@@ -36,6 +38,7 @@ export class SessionResources {
     private readonly owner: ChannelOwner,
   ) {
     const { options } = context;
+    this.autoAcks = new AutoAcks(host.connection, host.outbox);
     this.transactions = new Transactions(options);
     this.replyAddresses = new ReplyAddresses(options.replyAddressesMax);
     this.tempQueues = new TempQueues(host, host.version, () => this.channel(), options.subscriptionsMax);
@@ -68,6 +71,7 @@ export class SessionResources {
     for (const timer of this.timers) this.context.timers.cancel(timer);
     this.timers.clear();
     this.transactions.clear();
+    this.autoAcks.stop();
     channel?.close({ forget: this.forgets }).catch((error: unknown) => {
       this.context.pacedLog.warn(
         { session: this.owner.sessionId, err: error },

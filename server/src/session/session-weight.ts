@@ -14,7 +14,7 @@ import type { SessionResources } from './session-resources.js';
 const SESSION_BYTES = 8 * 1024;
 /** A subscription with a group of its own. */
 const SUBSCRIPTION_BYTES = 2 * 1024;
-/** A delivery that the client has not acknowledged. */
+/** A delivery that is not settled. */
 const ACK_BYTES = 256;
 
 export interface WeighedSession {
@@ -29,6 +29,9 @@ export function weightOf(session: WeighedSession, resources: SessionResources | 
   const { connection, inbox, sendQueue, outbox, subscriptions } = session;
   const input = connection.unfinishedBytes + inbox.heldBytes + sendQueue.heldBytes;
   const own = SESSION_BYTES + SUBSCRIPTION_BYTES * subscriptions.size;
-  const further = resources ? resources.transactions.heldBytes + ACK_BYTES * resources.acks.size : 0;
-  return own + input + outbox.heldBytes + further;
+  return own + input + outbox.heldBytes + (resources ? weightOfResources(resources) : 0);
+}
+
+function weightOfResources({ transactions, acks, autoAcks }: SessionResources): number {
+  return transactions.heldBytes + ACK_BYTES * (acks.size + autoAcks.size);
 }

@@ -290,7 +290,9 @@ export class Session implements Listeners, PartsHost, Watched {
   // The end -----------------------------------------------------------------------------------------------------------
 
   disconnect(frame: Frame): void {
-    if (this.state === 'connected') this.lifecycle.exit('disconnect', NORMAL_CLOSE, () => receipt(this, frame));
+    if (this.state !== 'connected') return;
+    this.openedResources?.autoAcks.leave();
+    this.lifecycle.exit('disconnect', NORMAL_CLOSE, () => receipt(this, frame));
   }
 
   end(code: ErrorCode): void {

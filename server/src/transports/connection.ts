@@ -71,6 +71,11 @@ export interface Connection {
    * connection is closing or closed. Returns false if bytes stay buffered; then `onDrain` follows.
    */
   write(wrapped: Buffer): boolean;
+  /**
+   * Asks whether the client has received everything that was written before. `onRead` is called when it has, and never
+   * if the connection ends before. MUST NOT be called again before that. Undefined if the protocol cannot ask (TCP).
+   */
+  confirmRead?(onRead: () => void): void;
   /** The client has logged in. Before that, a transport that reassembles messages accepts only small ones. */
   onLoggedIn(): void;
   /** Stops reading; bytes already read may still arrive. */

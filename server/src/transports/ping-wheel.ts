@@ -16,8 +16,10 @@ export interface Pingable {
 
 const SLOTS = 16;
 const UNANSWERED_MAX = 2;
-/** A ping has two bytes. If more than this is buffered, other bytes than pings wait. */
-const PINGS_BYTES = UNANSWERED_MAX * 2;
+/** A ping of a server: a header of two bytes, and a number with up to nine digits. */
+const PING_MAX_BYTES = 2 + 9;
+/** If more than this is buffered, other bytes than pings wait. One ping may ask whether the client has read. */
+const PINGS_BYTES = (UNANSWERED_MAX + 1) * PING_MAX_BYTES;
 
 export class PingWheel<T extends Pingable> {
   readonly #slots: Set<T>[] = Array.from({ length: SLOTS }, () => new Set());

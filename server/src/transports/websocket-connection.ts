@@ -24,6 +24,9 @@ import { DEFLATE_ENCODING, PLAIN_ENCODING, unwrapMessages } from './websocket-en
 /** RFC 6455, section 5.5: a control frame has 125 bytes, two of which are the close code. */
 const REASON_MAX_BYTES = 123;
 
+/** Questions have numbers below this, so that a ping is short (`PING_MAX_BYTES`). */
+const QUESTIONS = 1_000_000_000;
+
 /** Reasons for close codes that `ws` sends by itself without a reason. */
 const REASONS: Readonly<Record<number, string>> = {
   1002: 'not the WebSocket protocol',
@@ -43,7 +46,7 @@ export class ClientWebSocket extends WebSocket {
   /** 'error' needs no handling: `ws` has sent the right close code or the socket is gone, and 'close' follows. */
   override emit(event: string | symbol, data?: unknown): boolean {
     if (event === 'message') this.connection?.received(data as Buffer);
-    else if (event === 'pong') this.connection?.answered();
+    else if (event === 'pong') this.connection?.answered(data as Buffer);
     else if (event === 'close') this.connection?.ended();
     return true;
   }
@@ -70,6 +73,10 @@ export class WebSocketConnection implements Connection, Pingable {
   #isClosing = false;
   /** Bytes read since the last complete message; counted only before login. */
   #unfinishedBytes = 0;
+  /** The number of the latest question whether the client has read everything. */
+  #question = 0;
+  /** Set while that question is open. */
+  #onRead: (() => void) | undefined;
   readonly #slot: number;
 
   constructor(
@@ -120,8 +127,19 @@ export class WebSocketConnection implements Connection, Pingable {
     this.ws.close(code, cutReason(reason));
   }
 
+  /**
+   * A client may answer only the latest of several pings (RFC 6455, section 5.5.3), so each ping has the number of the
+   * open question.
+   */
   ping(): void {
-    this.ws.ping();
+    if (this.#onRead) this.ws.ping(String(this.#question));
+    else this.ws.ping();
+  }
+
+  confirmRead(onRead: () => void): void {
+    this.#question = (this.#question + 1) % QUESTIONS;
+    this.#onRead = onRead;
+    this.ping();
   }
 
   cutOff(): void {
@@ -148,9 +166,15 @@ export class WebSocketConnection implements Connection, Pingable {
     if (!this.#isClosing) this.listener.onData(message); // next: session/session
   }
 
-  answered(): void {
+  /** A pong that answers no open question is only a sign of life. */
+  answered(payload: Buffer): void {
     this.unansweredPings = 0;
-    if (!this.#isClosing) this.listener.onAlive();
+    if (this.#isClosing) return;
+    this.listener.onAlive();
+    const onRead = this.#onRead;
+    if (!onRead || payload.toString('latin1') !== String(this.#question)) return;
+    this.#onRead = undefined;
+    onRead();
   }
 
   drained(): void {

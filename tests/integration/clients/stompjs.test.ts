@@ -63,6 +63,21 @@ describe.each(BROKERS)('stompjs, %s', (kind) => {
     expect((await messages.next()).body).toBe('x');
   });
 
+  test('stompjs receives each message of a queue once, and leaves none behind', async () => {
+    const { client, subscribe } = await start();
+    const destination = `/queue/${name()}`;
+    const messages = await subscribe(destination);
+    const bodies = Array.from({ length: 500 }, (_, index) => `${index}`);
+    for (const body of bodies) client.publish({ destination, body });
+    expect((await messages.take(bodies.length)).map(({ body }) => body)).toEqual(bodies);
+    await client.deactivate();
+    const next = await start();
+    const rest = await next.subscribe(destination);
+    next.client.publish({ destination, body: 'end' });
+    expect((await rest.next()).body).toBe('end');
+    expect(messages.all.filter(({ headers }) => headers['redelivered'] !== 'false')).toEqual([]);
+  });
+
   test('stompjs sends and receives binary bodies with NULs', async () => {
     const { client, subscribe } = await start();
     const destination = `/topic/${name()}`;

@@ -146,7 +146,7 @@ describe('DedicatedSubscription', () => {
     },
   );
 
-  test('auto: acknowledged when the kernel has taken the bytes', async () => {
+  test('auto over TCP: acknowledged when the kernel has taken the bytes', async () => {
     const queue = await subscribe('auto');
     queue.deliver('1');
     expect(harness.broker.settled).toEqual(['ack 1']);
@@ -159,7 +159,85 @@ describe('DedicatedSubscription', () => {
     expect(client.frames.at(-1)?.headers).not.toHaveProperty('ack');
   });
 
-  test('auto: not acknowledged if the client vanishes before', async () => {
+  describe('auto over WebSocket', () => {
+    beforeEach(async () => {
+      client = await harness.connect({}, { confirmsReads: true });
+    });
+
+    test('auto: acknowledged when the client has proven that it received the message', async () => {
+      const queue = await subscribe('auto');
+      queue.deliver('1');
+      queue.deliver('2');
+      await tick();
+      expect(client.summary.slice(1)).toEqual(['MESSAGE s 1', 'MESSAGE s 2']);
+      expect([client.questions, harness.broker.settled]).toEqual([1, []]);
+      client.confirm();
+      expect(harness.broker.settled).toEqual(['ack 1', 'ack 2']);
+    });
+
+    test('auto: without a proof the message returns to the broker when the client vanishes', async () => {
+      const queue = await subscribe('auto');
+      queue.deliver('1');
+      await tick();
+      client.vanish();
+      await tick();
+      expect(harness.broker.settled).toEqual([]);
+      expect(harness.broker.openChannels).toEqual([]);
+    });
+
+    test('auto: DISCONNECT acknowledges what was written', async () => {
+      const queue = await subscribe('auto');
+      queue.deliver('1');
+      client.sendFrame('DISCONNECT', { receipt: 'r' });
+      await tick();
+      expect(client.summary.slice(1)).toEqual(['MESSAGE s 1', 'RECEIPT r']);
+      expect(harness.broker.settled).toEqual(['ack 1']);
+    });
+
+    test('auto: a message from before UNSUBSCRIBE is acknowledged when its proof comes', async () => {
+      const queue = await subscribe('auto');
+      queue.deliver('1');
+      await tick();
+      client.sendFrame('UNSUBSCRIBE', { id: 's', receipt: 'r' });
+      await tick();
+      expect(harness.broker.settled).toEqual([]);
+      client.confirm();
+      expect(harness.broker.settled).toEqual(['ack 1']);
+    });
+
+    test('auto: all subscriptions of a session share the question; messages with acks and topics ask nothing', async () => {
+      const queue = await subscribe('auto');
+      for (const [id, destination, ack] of [
+        ['t', '/queue/r', 'auto'],
+        ['c', '/queue/c', 'client'],
+        ['live', '/topic/live', 'auto'],
+      ] as const) {
+        client.sendFrame('SUBSCRIBE', { id, destination, ack });
+        await tick();
+      }
+      harness.broker.consumer('/queue/c').deliver('c');
+      client.sendFrame('SEND', { destination: '/topic/live' }, 'live');
+      await tick();
+      expect(client.questions).toBe(0);
+      queue.deliver('1');
+      harness.broker.consumer('/queue/r').deliver('2');
+      await tick();
+      expect(client.questions).toBe(1);
+      client.confirm();
+      expect(harness.broker.settled).toEqual(['ack 1', 'ack 2']);
+    });
+
+    test('auto: a client that reads nothing is ended although the queue delivers no more', async () => {
+      const queue = await subscribe('auto');
+      client.stall();
+      queue.deliver('1');
+      await pass(harness.options.outboxStallMs + 100);
+      expect(client.summary.at(-1)).toBe('ERROR slow-consumer');
+      expect(harness.broker.settled).toEqual([]);
+    });
+  });
+
+  test('auto over TCP: not acknowledged if the client vanishes before', async () => {
     const queue = await subscribe('auto');
     client.stall();
     queue.deliver('1');

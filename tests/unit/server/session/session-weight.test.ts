@@ -74,6 +74,17 @@ describe('the weight of a session', () => {
     expect(added()).toBe(0);
   });
 
+  test.each(['auto', 'client'])('has deliveries that are not settled (ack:%s)', async (ack) => {
+    client = await harness.connect({}, { confirmsReads: true });
+    const weights = () => [...harness.sessions.holders()].map(({ heldBytes }) => heldBytes);
+    client.sendFrame('SUBSCRIBE', { id: 's', destination: '/queue/q', ack });
+    await tick();
+    for (let i = 0; i < 4; i++) harness.broker.consumer('/queue/q').deliver(body);
+    expect(weights()[1]).toBe(idleBytes + 2 * KIB + 4 * 256);
+    await tick();
+    expect(weights()[1]).toBe(idleBytes + 2 * KIB + 4 * 256);
+  });
+
   test('has subscriptions, and unread messages by the share of those who wait for them', async () => {
     const other = await harness.connect();
     for (const each of [client, other]) each.sendFrame('SUBSCRIBE', { id: 's', destination: '/topic/a' });

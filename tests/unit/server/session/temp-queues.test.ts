@@ -1,5 +1,6 @@
 import { beforeEach, describe, expect, test } from '@jest/globals';
 import { Acks } from '../../../../server/src/delivery/acks.js';
+import { AutoAcks } from '../../../../server/src/delivery/auto-acks.js';
 import { MessageEncoder } from '../../../../server/src/delivery/message-encoder.js';
 import type { TempQueue } from '../../../../server/src/destinations/destination.js';
 import { parseReplyTo } from '../../../../server/src/destinations/destination.js';
@@ -26,7 +27,12 @@ beforeEach(() => {
     connection,
     outbox: { onBackPressure: () => pressed++ } as never,
     context: { messages: new MessageEncoder('r', 1_000), counters },
-    resources: { acks: new Acks(), replyAddresses: new ReplyAddresses(10), later() {} },
+    resources: {
+      acks: new Acks(),
+      autoAcks: new AutoAcks(connection, {} as never),
+      replyAddresses: new ReplyAddresses(10),
+      later() {},
+    },
     onSubscriptionEnded: () => {},
     get canDeliver() {
       return canDeliver;

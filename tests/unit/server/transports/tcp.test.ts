@@ -124,6 +124,11 @@ describe('with TLS', () => {
 
 test('a client that ends its side still gets its answers', async () => endsItsSide(await openRig()));
 
+test('the relay cannot ask a client whether it has read', async () => {
+  const { session } = await (await openRig()).connect();
+  expect('confirmRead' in session.connection).toBe(false);
+});
+
 async function endsItsSide(rig: TcpRig): Promise<void> {
   const { socket, session } = await rig.connectRaw();
   socket.end('DISCONNECT');

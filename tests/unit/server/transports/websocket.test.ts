@@ -577,6 +577,104 @@ describe('during overload', () => {
   });
 });
 
+describe('questions whether the client has read', () => {
+  const ask = (connection: Connection) => new Promise<void>((resolve) => connection.confirmRead!(resolve));
+  const wrapped = ({ encoding }: Connection, text: string) => encoding.wrap(Buffer.from(text), true);
+
+  /** The events of the client, in order: the text of messages, and the payloads of pings. */
+  function eventsOf(ws: WebSocket): string[] {
+    const events: string[] = [];
+    ws.on('message', (data: Buffer) => events.push(data.toString('latin1', 0, 10)));
+    ws.on('ping', (data: Buffer) => events.push(`ping ${data.toString()}`));
+    return events;
+  }
+
+  test.each([false, true])('follow all earlier messages, and have a number (deflate: %s)', async (deflate) => {
+    const { ws, session } = await (await openRig({ deflate })).open([], { perMessageDeflate: deflate });
+    const { connection } = session;
+    const events = eventsOf(ws);
+    connection.write(wrapped(connection, 'a'.repeat(100_000)));
+    connection.write(wrapped(connection, 'b'));
+    await ask(connection);
+    expect(events).toEqual(['aaaaaaaaaa', 'b', 'ping 1']);
+    connection.write(wrapped(connection, 'c'));
+    await ask(connection);
+    expect(events).toEqual(['aaaaaaaaaa', 'b', 'ping 1', 'c', 'ping 2']);
+  });
+
+  test('are not answered while the client does not read, although the kernel has taken all bytes', async () => {
+    const { client, session } = await (await openRig()).open();
+    const { connection } = session;
+    client.stopReading();
+    connection.write(wrapped(connection, 'unread'));
+    let isRead = false;
+    const read = ask(connection).then(() => (isRead = true));
+    expect(connection.bufferedBytes).toBe(0);
+    // Another client's question is answered in that time
+    await ask((await rig.open()).session.connection);
+    expect([isRead, client.text]).toEqual([false, '']);
+    client.resumeReading();
+    await read;
+    expect(client.text).toBe('unread');
+  });
+
+  test('stay open at pongs that are empty, early, late or of another number', async () => {
+    const { ws, session } = await (await openRig()).open([], { autoPong: false });
+    const { connection } = session;
+    const answers: string[] = [];
+    const pong = async (payload: string) => {
+      session.calls.length = 0;
+      ws.pong(payload);
+      await session.untilCalled('alive');
+    };
+    await pong('1');
+    connection.confirmRead!(() => answers.push('first'));
+    for (const payload of ['', '0', '2', '01', '1 ', 'x'.repeat(125)]) await pong(payload);
+    expect(answers).toEqual([]);
+    await pong('1');
+    connection.confirmRead!(() => answers.push('second'));
+    await pong('1');
+    expect(answers).toEqual(['first']);
+    await pong('2');
+    await pong('2');
+    expect(answers).toEqual(['first', 'second']);
+  });
+
+  test('are answered by a client that answers only the latest of several pings', async () => {
+    const { ws, session } = await (await openRig({ pingIntervalMs: 40 })).open([], { autoPong: false });
+    let isRead = false;
+    session.connection.confirmRead!(() => (isRead = true));
+    const payloads: string[] = [];
+    const latest = new Promise<void>((resolve) =>
+      ws.on('ping', (data: Buffer) => {
+        payloads.push(data.toString());
+        if (payloads.length === 2) resolve(ws.pong(data));
+      }),
+    );
+    await latest;
+    await session.untilCalled('alive');
+    expect([isRead, payloads]).toEqual([true, ['1', '1']]);
+    while (payloads.at(-1) !== '') await once(ws, 'ping'); // without a question a ping is empty
+  });
+
+  test('are no sign of life: a client that does not answer is cut off', async () => {
+    const { ws, session } = await (await openRig({ pingIntervalMs: 40 })).open([], { autoPong: false });
+    session.connection.confirmRead!(() => session.calls.push('data'));
+    await Promise.all([session.untilCalled('close'), once(ws, 'close')]);
+    expect(session.calls).toEqual(['close']);
+  });
+
+  test('are dropped when the connection closes', async () => {
+    const { ws, session } = await (await openRig()).open([], { autoPong: false });
+    session.connection.confirmRead!(() => session.calls.push('data'));
+    await once(ws, 'ping');
+    session.connection.close(1000, '');
+    ws.pong('1');
+    await session.untilCalled('close');
+    expect(session.calls).toEqual(['close']);
+  });
+});
+
 describe('pings', () => {
   test('a pong is a sign of life', async () => {
     const { session } = await (await openRig({ pingIntervalMs: 40 })).open();
