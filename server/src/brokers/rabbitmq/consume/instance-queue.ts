@@ -49,6 +49,8 @@ export class InstanceQueue implements SharedQueueUser {
   readonly watch: QueueWatch;
   /** The current queue's name; undefined while the broker is unreachable. */
   private name: string | undefined;
+  /** The last queue that the canaries' key was bound to. */
+  private canaryQueue: string | undefined;
 
   constructor(
     private readonly exchange: InstanceExchange,
@@ -63,7 +65,6 @@ export class InstanceQueue implements SharedQueueUser {
       unbind: (queue: string, key: string) => this.ask((channel) => channel.unbindQueue(queue, exchange.name, key)),
     };
     const refused = (key: string, cause: BrokerError): void => {
-      if (key === exchange.canaryKey) return this.watch.refused(cause);
       const sentence = `RabbitMQ refused to bind the subscription again. ${cause.message}`;
       this.fanout.end(key, new BrokerError('subscription-ended', sentence, { cause }));
     };
@@ -124,21 +125,37 @@ export class InstanceQueue implements SharedQueueUser {
   async bind(queue: string): Promise<void> {
     this.name = queue;
     await this.exchange.ensure();
+    // A queue that was kept has its canary's binding, unless it has lost all of them
+    if (this.canaryQueue !== queue) await this.bindCanary(queue);
     // The queue may have been lost meanwhile
     if (this.name !== queue) return;
-    void this.bindings.request(this.exchange.canaryKey)?.catch(() => undefined);
-    this.bindings.attach(queue, [...this.fanout.patterns(), this.exchange.canaryKey]);
+    this.bindings.attach(queue, this.fanout.patterns());
     this.watch.start();
+  }
+
+  /** Comes before the other bindings: if the exchange has lost any of them, it has lost this one, too. */
+  private async bindCanary(queue: string): Promise<void> {
+    const { name, canaryKey } = this.exchange;
+    try {
+      await this.ask((channel) => channel.bindQueue(queue, name, canaryKey));
+      this.canaryQueue = queue;
+    } catch (error) {
+      const cause = error as BrokerError;
+      if (cause.code !== 'access-refused') throw cause;
+      this.watch.refused(cause);
+    }
   }
 
   /** For bindings that were removed without notice. Publishers wait for them (`OwnBindings`). */
   private async bindAgain(): Promise<void> {
     const { name } = this;
+    if (name === undefined) return;
     await this.exchange.ensure();
-    if (name === undefined || this.name !== name) return;
+    await this.bindCanary(name);
+    if (this.name !== name) return;
     this.bindings.detach();
     this.bindings.doubt();
-    this.bindings.attach(name, [...this.fanout.patterns(), this.exchange.canaryKey]);
+    this.bindings.attach(name, this.fanout.patterns());
   }
 
   /** Passes a message to the listeners: the groups whose pattern matches. */
