@@ -8,6 +8,10 @@ import { backoff, late } from './amqp/wait-deadline.js';
 
 const PAUSE_MIN_MS = 100;
 const PAUSE_MAX_MS = 2_000;
+/** A question that was asked while a node went down may never be answered, so it is asked again after this time. */
+const ASK_AGAIN_MS = 5_000;
+
+const UNANSWERED = new Error('unanswered');
 
 interface Question {
   answer: Promise<void>;
@@ -30,11 +34,16 @@ export class NodePatience {
     return withDeadline(question.answer, this.maxMs, () => question.refusal ?? late(this.maxMs, 'did not answer'));
   }
 
-  /** Calls `ask`, unless the same question is unanswered: then its answer is shared. */
+  /** Calls `ask`, unless the same question was asked a moment ago and is unanswered: then its answer is shared. */
   askOnce<T>(id: string, ask: () => Promise<T>): Promise<T> {
     const unanswered = this.unanswered.get(id) as Promise<T> | undefined;
     if (unanswered) return unanswered;
-    const answer = ask().finally(() => this.unanswered.delete(id));
+    const forget = (): void => {
+      clearTimeout(timer);
+      if (this.unanswered.get(id) === answer) this.unanswered.delete(id);
+    };
+    const timer = setTimeout(forget, ASK_AGAIN_MS);
+    const answer = ask().finally(forget);
     this.unanswered.set(id, answer);
     return answer;
   }
@@ -49,11 +58,12 @@ export class NodePatience {
   private async repeat(question: Question, ask: () => Promise<void>): Promise<void> {
     for (let attempt = 0; ; attempt++) {
       try {
-        return await ask();
+        return await withDeadline(ask(), ASK_AGAIN_MS, () => UNANSWERED);
       } catch (error) {
-        question.refusal = error as Error;
+        if (error !== UNANSWERED) question.refusal = error as Error;
         const pauseMs = PAUSE_MIN_MS + backoff(attempt, PAUSE_MIN_MS, PAUSE_MAX_MS);
-        if (!isNodeAway(error) || Date.now() + pauseMs > question.endsAt) throw error;
+        if (error !== UNANSWERED && !isNodeAway(error)) throw error;
+        if (Date.now() + pauseMs > question.endsAt) throw question.refusal ?? late(this.maxMs, 'did not answer');
         await new Promise((resolve) => setTimeout(resolve, pauseMs));
       }
     }

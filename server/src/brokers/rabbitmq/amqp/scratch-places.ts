@@ -5,8 +5,8 @@
  */
 import { FairQueue } from '../../../timing/fair-queue.js';
 
-const LATE_MAX = 64;
-const LATE_EACH_MAX = 16;
+const LATE_MAX = 256;
+const LATE_EACH_MAX = 64;
 
 interface Source {
   /** Requests that run, or wait in the line. At most `eachMax`. */

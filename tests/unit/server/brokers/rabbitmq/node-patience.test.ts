@@ -54,3 +54,16 @@ test('an unanswered question is asked once, and an answered one again', async ()
   answer('again');
   expect(await next).toBe('again');
 });
+
+test('a question that is never answered is asked again', async () => {
+  const patience = new NodePatience(30_000);
+  const never = jest.fn(() => new Promise<void>(() => undefined));
+  void patience.askOnce('q', never);
+  await jest.advanceTimersByTimeAsync(5_000);
+  expect(await patience.askOnce('q', () => Promise.resolve('found'))).toBe('found');
+  const asked = jest.fn(() => (asked.mock.calls.length > 1 ? Promise.resolve() : never()));
+  const answer = patience.ask('p', asked);
+  await jest.advanceTimersByTimeAsync(6_000);
+  await answer;
+  expect(asked).toHaveBeenCalledTimes(2);
+});

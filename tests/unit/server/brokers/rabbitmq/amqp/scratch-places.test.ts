@@ -68,7 +68,7 @@ describe('places', () => {
       return places.giveAway(account);
     };
     for (const account of ['a', 'b', 'c', 'd']) {
-      for (let i = 0; i < 16; i++) expect(await givesAway(account)).toBe(true);
+      for (let i = 0; i < 64; i++) expect(await givesAway(account)).toBe(true);
     }
     expect(await givesAway('a')).toBe(false);
     places.release('a');
