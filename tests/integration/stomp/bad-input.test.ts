@@ -159,7 +159,7 @@ describe.each(TRANSPORTS)('over %s', (transport) => {
       for (let i = 0; i < 100; i++) client.send(block);
       await round();
       await client.receipt('BEGIN', { transaction: 't' });
-    });
+    }, 30_000);
 
     test('a flood of EOLs is ignored', async () => {
       const client = await stage.connect(transport);
