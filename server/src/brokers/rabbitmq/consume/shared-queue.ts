@@ -8,6 +8,7 @@
  * (`x-single-active-consumer`), because two consumers would share the messages in no order.
  */
 import type { Channel, ChannelModel, ConsumeMessage } from 'amqplib';
+import { withDeadline } from '../../../timing/deadline.js';
 import { freshName } from '../../queue-plan.js';
 import { replyCode, REPLY } from '../amqp/amqp-errors.js';
 import { faultOf, UNREADABLE } from '../amqp/content-header.js';
@@ -23,6 +24,8 @@ import { QuietTimer } from './quiet-timer.js';
 
 const DELETE_TIMEOUT_MS = 2_000;
 const PREFETCH_MAX = 65_535;
+/** RabbitMQ does not answer about a queue whose node hangs. */
+const FOUND_MS = 5_000;
 /** Heart-beats without an answer after which RabbitMQ has ended a connection, with one to spare. */
 const NOTICE_HEARTBEATS = 3;
 /** After so many bytes the relay asks what RabbitMQ has settled, because it keeps the rest in memory. */
@@ -115,7 +118,7 @@ export class SharedQueue implements ChannelUser<Channel> {
   private isKept(): Promise<boolean> {
     // A refusal closes the channel
     return this.link.scratch
-      .run((channel) => channel.checkQueue(this.name))
+      .run((channel) => withDeadline(channel.checkQueue(this.name), FOUND_MS, () => new Error('no answer')))
       .then(
         () => true,
         (error: unknown) => {

@@ -32,6 +32,7 @@ import type { OwnBindings } from './own-bindings.js';
 import { PublishClock } from './publish-clock.js';
 import { nacked, refusedBecause, unroutable } from './publish-errors.js';
 import { PublishGate } from './publish-gate.js';
+import { QueueNacks } from './queue-nacks.js';
 import type { Route } from './route.js';
 
 type State = 'down' | 'replaying' | 'up' | 'closed';
@@ -50,6 +51,7 @@ export class Publisher implements ChannelUser<ConfirmChannel> {
   private readonly channel: RecoveringChannel<ConfirmChannel>;
   private readonly gate: PublishGate;
   private readonly nackRetries: NackRetries;
+  private readonly queueNacks = new QueueNacks();
   private suspects: Outgoing[] = [];
   private trial: { readonly outgoing: Outgoing; readonly over: Deferred<void> } | undefined;
   private lastId = 0;
@@ -203,10 +205,12 @@ export class Publisher implements ChannelUser<ConfirmChannel> {
     }
   }
 
-  /** A queue is full, or its node has gone down. Then its messages wait for the node. */
-  private async nackedByQueue({ route }: Outgoing): Promise<void> {
-    if (!(await this.topology.isAway(route.key, route.account))) throw nacked(route);
-    await this.found(route);
+  /** A queue is full, or has no leader, or its node has gone down. Resolves when to send the message again. */
+  private async nackedByQueue({ route, nacks }: Outgoing): Promise<void> {
+    if (await this.topology.isAway(route.key, route.account)) return this.found(route);
+    const delayMs = this.queueNacks.delayMs(route, nacks);
+    if (delayMs === undefined) throw nacked(route);
+    await new Promise((resolve) => setTimeout(resolve, delayMs));
   }
 
   /** Resolves when the queue of a message exists. */

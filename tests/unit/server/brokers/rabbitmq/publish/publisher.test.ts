@@ -124,11 +124,24 @@ describe('a nack', () => {
     expect(channel.published).toHaveLength(4);
   });
 
-  test.each(['', 'orders'])('of a message to the exchange "%s" refuses it, if its queue is there', async (exchange) => {
-    const result = publish(exchange, 'a');
+  test('of a message to another exchange refuses it at once', async () => {
+    const result = publish('orders', 'a');
     answer('nack', 1);
     expect(await result).toBe('publish-refused');
     expect(channel.published).toHaveLength(1);
+  });
+
+  test('of a message to a queue that is there sends it again, and refuses it and the next one in the end', async () => {
+    const result = publishToQueue('full');
+    for (const tag of [1, 2, 3, 4, 5]) {
+      answer('nack', tag);
+      await jest.advanceTimersByTimeAsync(2_000);
+    }
+    expect(await result).toBe('publish-refused');
+    expect(channel.published.map(({ isResent }) => isResent)).toEqual([false, true, true, true, true]);
+    const next = publishToQueue('full');
+    answer('nack', 6);
+    expect(await next).toBe('publish-refused');
   });
 
   test('does not delay other messages', async () => {
