@@ -406,7 +406,7 @@ describe('a private node', () => {
     await broker.subscribe(shared(topic), NO_HEADERS, inbox.add);
     const good = Array.from({ length: 10 }, (_, i) => send(broker, topic, message(String(i))));
     await expect(send(broker, topic, message('x'.repeat(1_001)))).rejects.toMatchObject({
-      code: 'publish-refused',
+      code: 'unacceptable-message',
       message: expect.stringContaining('1000') as unknown,
     });
     await Promise.all(good);

@@ -21,10 +21,11 @@ export interface Member {
 }
 
 /** Codes of refusals that may pass. */
-const TRANSIENT = /-unavailable$|^too-many-(channels|queues)$|^timeout$/;
+const TRANSIENT = /-unavailable$|^too-many-(channels|queues)$|^queue-in-use$|^subscription-ended$|^timeout$/;
 
-/** Minimum pause before the next attempt; the maximum is twice as long. */
+/** Minimum pause before the next attempt; the maximum is twice as long. It doubles with each failure in a row. */
 const RETRY_MS = 2_000;
+const RETRY_MAX_MS = 8_000;
 
 export class SharedSubscription {
   readonly id: string;
@@ -44,6 +45,8 @@ export class SharedSubscription {
   #handover: Handover | undefined;
   #hasBeenUp = false;
   #retry: ReturnType<typeof setTimeout> | undefined;
+  /** Refusals in a row that may pass. */
+  #failures = 0;
 
   /** @param onOver called when it is refused, or when its last member leaves */
   constructor(
@@ -101,6 +104,7 @@ export class SharedSubscription {
       if (this.link !== link) return;
       if (this.#state.name === 'subscribing') this.#become({ name: 'subscribed', mayHaveMissed: this.#hasBeenUp });
       this.#hasBeenUp = true;
+      this.#failures = 0;
       this.#ready.resolve();
     } catch (error) {
       this.failed(error as RelayError, link);
@@ -145,8 +149,10 @@ export class SharedSubscription {
     if (!TRANSIENT.test(error.code)) return this.#refuse(error); // also if the link has ended by now
     if (!link || !this.link) return;
     this.#interrupted();
+    this.#become({ name: 'subscribing', reason: error });
     link.unsubscribe(this.id);
-    this.#retry = setTimeout(() => void this.attach(link), RETRY_MS * (1 + Math.random()));
+    const pauseMs = Math.min(RETRY_MAX_MS, RETRY_MS * 2 ** this.#failures++);
+    this.#retry = setTimeout(() => void this.attach(link), pauseMs * (1 + Math.random()));
   }
 
   #refuse(error: RelayError): void {

@@ -4,8 +4,8 @@ import type { RelayError } from './relay-error.js';
 
 /** An immutable snapshot; the same object until the state changes. */
 export type SubscriptionState =
-  /** Also while there is no connection. */
-  | { readonly name: 'subscribing' }
+  /** Also while there is no connection. `reason`: the relay's last refusal, if it may pass; the client tries again. */
+  | { readonly name: 'subscribing'; readonly reason?: RelayError }
   /** `mayHaveMissed`: it was set up again on a new connection, and missed the messages sent in between. */
   | { readonly name: 'subscribed'; readonly mayHaveMissed: boolean }
   /** Final: it is not set up again. */

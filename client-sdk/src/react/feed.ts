@@ -60,7 +60,7 @@ export function createFeed(
     if (!state) return; // the feed ended after it requested the frame
     snapshot = {
       state: state.name === 'subscribing' ? WAITING.state : state,
-      error: state.name === 'refused' ? state.error : error,
+      error: state.name === 'refused' ? state.error : state.name === 'subscribing' ? (state.reason ?? error) : error,
       messages: newest([...snapshot.messages, ...pending], keepMax),
     };
     pending = [];

@@ -70,7 +70,8 @@ export interface Delivery extends Settlement {
 
 export type BrokerErrorCode =
   | 'broker-unavailable' // unreachable, blocked or overloaded until the deadline; the message may have arrived
-  | 'publish-refused' // the broker answered with a nack (full queue with reject-publish, internal error)
+  | 'publish-refused' // the broker answered with a nack (full queue with reject-publish, internal error); may pass
+  | 'unacceptable-message' // the broker would refuse this message again, such as one above its size limit
   | 'unroutable' // mandatory, and no queue took it
   | 'exchange-not-found'
   | 'queue-not-found'

@@ -26,6 +26,7 @@ const OF_STOMP: Partial<Record<ErrorCode, number>> = {
   'queue-in-use': 409,
   'body-too-large': 413,
   unroutable: 422,
+  'unacceptable-message': 422,
   'too-many-user-sessions': 429,
   'too-many-address-sessions': 429,
   'broker-unavailable': 503,

@@ -1,7 +1,16 @@
 /** Queues: competing consumers, and the effects of queue headers. */
 import { beforeEach, describe, expect, test } from '@jest/globals';
 import type { StompClient } from '../../support/stomp-client.js';
-import { bodiesUntilNow, EVERYWHERE, nextBodies, nextBody, refuses, stageRelays, unique } from './relay-stage.js';
+import {
+  bodiesUntilNow,
+  EVERYWHERE,
+  expectRefusal,
+  nextBodies,
+  nextBody,
+  refuses,
+  stageRelays,
+  unique,
+} from './relay-stage.js';
 
 describe.each(EVERYWHERE)('on $broker over $transport', ({ broker, transport }) => {
   const stage = stageRelays(broker, { config: { session: { ackGraceMs: 0 } } });
@@ -73,7 +82,8 @@ describe.each(EVERYWHERE)('on $broker over $transport', ({ broker, transport }) 
     test('with x-overflow:reject-publish, the publisher to a full queue gets publish-refused', async () => {
       const options = { destination: queue, 'x-max-length': '1', 'x-overflow': 'reject-publish' };
       await client.receipt('SEND', options, 'a');
-      await refuses(client, 'SEND', options, 'publish-refused', 'b');
+      client.sendFrame('SEND', { ...options, receipt: 'b' }, 'b');
+      await expectRefusal(client, 'publish-refused', 'b', 1013);
     });
 
     test('x-dead-letter-exchange and x-dead-letter-routing-key route a rejected message', async () => {
@@ -108,7 +118,8 @@ describe.each(EVERYWHERE)('on $broker over $transport', ({ broker, transport }) 
     test('exclusive:true refuses a second consumer', async () => {
       await client.receipt('SUBSCRIBE', { id: 's', destination: queue, exclusive: 'true' });
       const other = await stage.connect(transport);
-      await refuses(other, 'SUBSCRIBE', { id: 's', destination: queue }, 'queue-in-use');
+      other.sendFrame('SUBSCRIBE', { id: 's', destination: queue, receipt: 'r' });
+      await expectRefusal(other, 'queue-in-use', 'r', 1013);
     });
 
     test.each([{ 'auto-delete': 'true', durable: 'false' }, { exclusive: 'true' }])(

@@ -206,14 +206,14 @@ describe('a refusal', () => {
     expect(next.seen('SUBSCRIBE').map(({ headers }) => headers['id'])).toEqual(['/topic/good']);
   });
 
-  test('may come after the subscription was set up, as when its queue is deleted', async () => {
+  test('may come after the subscription was set up, as when its user loses a permission', async () => {
     const { client, socket } = await openConnected({ onError: () => {} });
     const subscription = client.subscribe('/topic/a', () => {});
     await socket.acknowledge('SUBSCRIBE');
     await subscription.ready;
-    const lost = { code: 'subscription-ended', 'refused-command': 'SUBSCRIBE', 'refused-id': '/topic/a' };
-    socket.notice('errors', lost, 'Its queue was deleted.');
-    expect(subscription.state).toMatchObject({ name: 'refused', error: { code: 'subscription-ended' } });
+    const lost = { code: 'access-denied', 'refused-command': 'SUBSCRIBE', 'refused-id': '/topic/a' };
+    socket.notice('errors', lost, 'Not any more.');
+    expect(subscription.state).toMatchObject({ name: 'refused', error: { code: 'access-denied' } });
   });
 
   test('goes to the onError of the client if the subscription has none', async () => {
@@ -225,24 +225,49 @@ describe('a refusal', () => {
     expect(errors.map(({ code }) => code)).toEqual(['access-denied']);
   });
 
-  test.each(['before', 'after'])('that may pass, %s the set-up, leads to a retry after a pause', async (moment) => {
+  test.each([
+    ['before', 'broker-unavailable'],
+    ['before', 'queue-in-use'],
+    ['after', 'authentication-unavailable'],
+    ['after', 'subscription-ended'],
+  ])('that may pass, %s the set-up (%s), leads to a retry after a pause', async (moment, code) => {
     const { client, socket } = await openConnected();
     fakeTime();
     const subscription = client.subscribe('/topic/a', () => {});
     if (moment === 'before') {
-      socket.report(await socket.frame('SUBSCRIBE'), 'broker-unavailable', 'Later.');
+      socket.report(await socket.frame('SUBSCRIBE'), code, 'Later.');
     } else {
       await socket.acknowledge('SUBSCRIBE');
       await subscription.ready;
-      const away = { code: 'authentication-unavailable', 'refused-command': 'SUBSCRIBE', 'refused-id': '/topic/a' };
+      const away = { code, 'refused-command': 'SUBSCRIBE', 'refused-id': '/topic/a' };
       socket.notice('errors', away, 'Later.');
     }
     await settled();
-    expect(subscription.state).toEqual({ name: 'subscribing' });
+    expect(subscription.state).toEqual({ name: 'subscribing', reason: new RelayError(code, 'Later.') });
+    expect(client.state.name).toBe('connected');
     await jest.advanceTimersByTimeAsync(4_000);
     await socket.acknowledge('SUBSCRIBE', 1);
     await subscription.ready;
     expect(subscription.state.name).toBe('subscribed');
+  });
+
+  test('again and again leads to longer pauses, up to 16 s', async () => {
+    const { client, socket } = await openConnected();
+    fakeTime();
+    client.subscribe('/queue/held', () => {});
+    const pausesMs: number[] = [];
+    for (let n = 0; n < 5; n++) {
+      const since = Date.now();
+      while (socket.seen('SUBSCRIBE').length <= n) await jest.advanceTimersByTimeAsync(100);
+      pausesMs.push(Date.now() - since);
+      socket.report(socket.seen('SUBSCRIBE')[n]!, 'queue-in-use', 'Later.');
+      await settled();
+    }
+    const atLeast = [0, 2_000, 4_000, 8_000, 8_000];
+    for (const [n, pauseMs] of pausesMs.slice(1).entries()) {
+      expect(pauseMs).toBeGreaterThanOrEqual(atLeast[n + 1]!);
+      expect(pauseMs).toBeLessThanOrEqual(2 * atLeast[n + 1]! + 100);
+    }
   });
 
   test('by timeout leads to a retry of SUBSCRIBE', async () => {

@@ -54,6 +54,10 @@ export class FakeSubscription extends Observable<SubscriptionState> implements S
   confirm(mayHaveMissed = false): void {
     this.setState({ name: 'subscribed', mayHaveMissed });
   }
+  /** The client subscribes again later. */
+  retry(reason: RelayError): void {
+    this.setState({ name: 'subscribing', reason });
+  }
   refuse(error: RelayError): void {
     this.setState({ name: 'refused', error });
     act(() => this.options.onError?.(error));

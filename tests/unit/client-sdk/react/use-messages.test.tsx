@@ -81,6 +81,17 @@ describe('the result', () => {
     expect(result.current).toMatchObject({ state: { name: 'refused', error }, error });
   });
 
+  test('has the reason while the client subscribes again', () => {
+    const fake = new FakeClient();
+    const { result } = renderHook(() => useMessages('/topic/chat'), { wrapper: within(fake) });
+    const reason = new RelayError('queue-in-use', 'Another tab has it.');
+    fake.all[0]!.confirm();
+    fake.all[0]!.retry(reason);
+    expect(result.current).toMatchObject({ state: { name: 'subscribing' }, error: reason });
+    fake.all[0]!.confirm();
+    expect(result.current).toMatchObject({ state: { name: 'subscribed' }, error: undefined });
+  });
+
   test('is empty if the destination is null', () => {
     const fake = new FakeClient();
     const { result } = renderHook(() => useMessages(null), { wrapper: within(fake) });

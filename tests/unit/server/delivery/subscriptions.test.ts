@@ -391,7 +391,7 @@ describe('DedicatedSubscription', () => {
     const queue = await subscribe('auto');
     queue.end(new BrokerError('subscription-ended', 'The queue was deleted.'));
     expect(client.summary.at(-1)).toBe('ERROR subscription-ended');
-    expect(client.closed?.code).toBe(4400);
+    expect(client.closed?.code).toBe(1013);
   });
 
   test('an end by the broker during UNSUBSCRIBE is no ERROR', async () => {

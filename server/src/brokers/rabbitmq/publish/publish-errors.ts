@@ -4,14 +4,15 @@ import { queueNotFound } from '../../message-checks.js';
 import { REPLY, replyCode, toBrokerError } from '../amqp/amqp-errors.js';
 import type { Route } from './route.js';
 
-/** If the exchange is not the reason, the message itself is, such as one above RabbitMQ's max_message_size. */
+/** With 406 the message itself is the reason, such as one above RabbitMQ's max_message_size. */
 export function refusedBecause(refusal: Error, route: Route): BrokerError {
   const reply = replyCode(refusal);
   if (reply === REPLY.notFound || reply === REPLY.accessRefused) {
     return toBrokerError(refusal, { kind: 'exchange', name: route.exchange });
   }
+  const code = reply === REPLY.preconditionFailed ? 'unacceptable-message' : 'publish-refused';
   const sentence = `RabbitMQ refused the message for ${describeRoute(route)}. ${refusal.message}`;
-  return new BrokerError('publish-refused', sentence, { cause: refusal });
+  return new BrokerError(code, sentence, { cause: refusal });
 }
 
 export function nacked(route: Route): BrokerError {

@@ -3,6 +3,7 @@ import { EventEmitter } from 'node:events';
 import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globals';
 import type { Response } from 'express';
 import type { Principal } from '../../../../../server/src/auth/auth.js';
+import { BrokerError } from '../../../../../server/src/brokers/broker.js';
 import type { SharedDestination } from '../../../../../server/src/brokers/broker.js';
 import { Groups } from '../../../../../server/src/delivery/groups.js';
 import { createSubscriptionPots } from '../../../../../server/src/delivery/subscription-pots.js';
@@ -210,4 +211,12 @@ describe('a stream that does not read', () => {
     expect(new Set(all.map(({ response }) => response.seen.length))).toEqual(new Set([burst.length + 2]));
     expect(broker.openSubscriptions).toEqual([]);
   });
+});
+
+test('the error event of a subscription that ended asks the client to come back', async () => {
+  const { response } = await opened('x');
+  broker.subscriptions[0]!.ended?.(new BrokerError('subscription-ended', 'The exchange is gone.'));
+  await tick();
+  expect(response.seen).toEqual(['ready', 'subscription-ended']);
+  expect(response.text).toContain('"mayReconnect":true');
 });

@@ -79,7 +79,7 @@ describe('SEND', () => {
       },
     });
     expect(client.frames.at(-1)?.body.toString()).toBe('The queue is full: try again later.');
-    expect(client.closed).toEqual({ code: 4400, reason: 'message refused by the broker' });
+    expect(client.closed).toEqual({ code: 1013, reason: 'message refused by the broker' });
   });
 
   test('only the first waits for its checks, in the order of arrival', async () => {
