@@ -10,6 +10,26 @@ import ts from 'typescript';
 
 const ROOT = path.resolve(import.meta.dirname, '..');
 
+/**
+ * The files of the server that read the wall clock, which can jump: for times that people see, or that are compared with
+ * those of tokens, certificates and revocations. All other deadlines use `performance.now`.
+ */
+const WALL_CLOCK = [
+  'admin/admin-api',
+  'admin/operations',
+  'admin/revocation-channel',
+  'auth/jwt/jwt-authenticator',
+  'auth/logins/login-cache',
+  'auth/revocations',
+  'brokers/memory/death-history',
+  'http/streams/stream',
+  'net/tls-port',
+  'session/commands/connect',
+  'session/session',
+  'session/token-life',
+  'workers/worker-operations',
+];
+
 interface Rule {
   /** Folders or single files of the server (without `.ts`). */
   readonly ours: readonly string[];
@@ -148,6 +168,12 @@ describe('server', () => {
     );
     expect(named.length).toBeGreaterThan(TRACE.length);
     expect(named.filter((to) => !files.includes(to))).toEqual([]);
+  });
+
+  test('only the listed files read the wall clock', () => {
+    const read = (file: string): string => readFileSync(path.join(base, `${file}.ts`), 'utf8');
+    const readers = files.filter((file) => !file.startsWith('contract/') && /Date\.now|new Date\(\)/.test(read(file)));
+    expect(readers.sort()).toEqual(WALL_CLOCK);
   });
 
   test('no two files of the server have the same base name', () => {

@@ -205,7 +205,7 @@ export class WorkerPool {
       this.starting.reject(problem ? Object.assign(new Error(problem.message), problem) : new Error(reason));
       return;
     }
-    const waitMs = problem ? RETRY_START_MS : place.crashes.add(Date.now());
+    const waitMs = problem ? RETRY_START_MS : place.crashes.add(performance.now());
     if (waitMs === undefined) {
       this.giveUp(worker, how);
       return;

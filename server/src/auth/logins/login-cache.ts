@@ -55,7 +55,7 @@ export class LoginCache {
   }
 
   private createCache(): LRUCache<string, Principal> {
-    return new LRUCache({ max: this.rememberedMax, ttl: this.cacheMs, perf: { now: () => Date.now() } });
+    return new LRUCache({ max: this.rememberedMax, ttl: this.cacheMs, perf: { now: () => performance.now() } });
   }
 }
 

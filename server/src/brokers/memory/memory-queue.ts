@@ -147,7 +147,7 @@ export class MemoryQueue implements DeliverySource {
 
   /** A repeated declaration counts as use. Each SEND to `/queue/NAME` is one, so the timer stays as it is. */
   touch(): void {
-    this.lastUse = Date.now();
+    this.lastUse = performance.now();
     if (this.unusedTimer === undefined) this.watchUse();
   }
 
@@ -174,7 +174,7 @@ export class MemoryQueue implements DeliverySource {
       bytes: messageBytes(message),
       payer,
       priority: maxPriority === 0 ? 0 : Number(message.headers.get('priority') ?? 0),
-      expiresAt: Date.now() + Math.min(expiration, messageTtlMs),
+      expiresAt: performance.now() + Math.min(expiration, messageTtlMs),
       position: ++this.lastPosition,
       deaths,
       redelivered: false,
@@ -186,11 +186,11 @@ export class MemoryQueue implements DeliverySource {
   dispatch(): void {
     if (this.isDispatching || this.isDeleted) return;
     this.isDispatching = true;
-    this.buryExpired(Date.now() - 1); // A message with a TTL of 0 may still reach a waiting consumer
+    this.buryExpired(performance.now() - 1); // A message with a TTL of 0 may still reach a waiting consumer
     const isDone = this.deliverReady();
     this.isDispatching = false;
     if (!isDone) return this.dispatchLater();
-    this.buryExpired(Date.now());
+    this.buryExpired(performance.now());
     while (this.isOver(0, 0)) this.buryReady(this.ready.take()!, 'maxlen');
     this.watchExpiry();
   }
@@ -240,7 +240,7 @@ export class MemoryQueue implements DeliverySource {
     this.unusedTimer = undefined;
     const { expiresMs } = this.limits;
     if (expiresMs === undefined || this.consumers.size > 0) return;
-    const wait = this.lastUse + expiresMs - Date.now();
+    const wait = this.lastUse + expiresMs - performance.now();
     if (wait <= 0) return this.host.unused(this);
     this.unusedTimer = setTimeout(() => this.watchUse(), Math.min(wait, TIMER_MAX_MS)).unref();
   }
@@ -251,7 +251,7 @@ export class MemoryQueue implements DeliverySource {
     clearTimeout(this.expiryTimer);
     this.expiryAt = next;
     if (next === Infinity) return;
-    const wait = Math.min(Math.max(next - Date.now(), 1), TIMER_MAX_MS);
+    const wait = Math.min(Math.max(next - performance.now(), 1), TIMER_MAX_MS);
     this.expiryTimer = setTimeout(() => {
       this.expiryAt = Infinity;
       this.dispatch();

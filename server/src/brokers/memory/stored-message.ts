@@ -12,7 +12,7 @@ export interface StoredMessage {
   /** The account that they count for. */
   readonly payer: Account;
   readonly priority: number;
-  /** The `Date.now()` value when it expires; Infinity if it never does. */
+  /** Its end by `performance.now`; Infinity if it never expires. */
   readonly expiresAt: number;
   /** Messages leave a queue in the order of their positions, even after a requeue. */
   readonly position: number;

@@ -15,7 +15,7 @@ const UNANSWERED = new Error('unanswered');
 
 interface Question {
   answer: Promise<void>;
-  /** The deadline of the last caller, in milliseconds since 1970. */
+  /** The deadline of the last caller, by `performance.now`. */
   endsAt: number;
   /** The last refusal. */
   refusal: Error | undefined;
@@ -30,7 +30,7 @@ export class NodePatience {
   /** Rejects with the error of `ask`: at once, or at the deadline if the node stays down. */
   ask(id: string, ask: () => Promise<void>): Promise<void> {
     const question = this.questions.get(id) ?? this.begin(id, ask);
-    question.endsAt = Date.now() + this.maxMs;
+    question.endsAt = performance.now() + this.maxMs;
     return withDeadline(question.answer, this.maxMs, () => question.refusal ?? late(this.maxMs, 'did not answer'));
   }
 
@@ -63,7 +63,7 @@ export class NodePatience {
         if (error !== UNANSWERED) question.refusal = error as Error;
         const pauseMs = PAUSE_MIN_MS + backoff(attempt, PAUSE_MIN_MS, PAUSE_MAX_MS);
         if (error !== UNANSWERED && !isNodeAway(error)) throw error;
-        if (Date.now() + pauseMs > question.endsAt) throw question.refusal ?? late(this.maxMs, 'did not answer');
+        if (performance.now() + pauseMs > question.endsAt) throw question.refusal ?? late(this.maxMs, 'did not answer');
         await new Promise((resolve) => setTimeout(resolve, pauseMs));
       }
     }

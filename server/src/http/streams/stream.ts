@@ -50,6 +50,8 @@ export interface StreamOwner {
 /** Reconnect delay of EventSource. It is random, so that the clients of a lost relay do not all return at once. */
 const RETRY_MIN_MS = 1_000;
 const RETRY_MAX_MS = 5_000;
+/** The wall clock can be set, so the end of a token is checked this often. */
+const CHECK_AGAIN_MS = 60_000;
 
 /** Last sentences of a stream, for codes whose text in ERRORS is too short here. */
 const SENTENCES: Partial<Record<ErrorCode, string>> = {
@@ -113,7 +115,11 @@ export class Stream implements ObservedSession, DrainingSession, StreamMember, M
   private watchExpiry(): void {
     const { expiresAtMs } = this.principal;
     if (expiresAtMs === undefined) return;
-    this.expiry = this.owner.timers.schedule(Math.max(0, expiresAtMs - Date.now()), () => this.end('token-expired'));
+    const waitMs = Math.min(Math.max(0, expiresAtMs - Date.now()), CHECK_AGAIN_MS);
+    this.expiry = this.owner.timers.schedule(waitMs, () => {
+      if (Date.now() < expiresAtMs) this.watchExpiry();
+      else this.end('token-expired');
+    });
   }
 
   get heldBytes(): number {

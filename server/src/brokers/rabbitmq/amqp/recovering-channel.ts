@@ -85,7 +85,7 @@ export class RecoveringChannel<C extends Channel> {
       await this.user.setUp(channel, model);
       if (this.channel !== channel) return;
       this.state = 'ready';
-      this.readyAt = Date.now();
+      this.readyAt = performance.now();
     } catch (error) {
       if (epoch === this.epoch) this.failed(error as Error);
     }
@@ -120,7 +120,7 @@ export class RecoveringChannel<C extends Channel> {
     if (this.channel !== channel) return;
     this.channel = undefined;
     if (this.state === 'closed') return;
-    if (this.state === 'ready' && Date.now() - this.readyAt > STABLE_MS) this.attempt = 0;
+    if (this.state === 'ready' && performance.now() - this.readyAt > STABLE_MS) this.attempt = 0;
     this.state = 'waiting';
     this.user.lost?.(refusal ?? this.connection.lastRefusal);
     this.retry();

@@ -127,8 +127,8 @@ export class ExchangeQueue implements SharedQueueUser {
     this.own.report(this, true);
     this.state = 'unbound';
     this.bound = deferred();
-    this.refusedSince ??= Date.now();
-    if (Date.now() - this.refusedSince < this.options.publishTimeoutMs) return;
+    this.refusedSince ??= performance.now();
+    if (performance.now() - this.refusedSince < this.options.publishTimeoutMs) return;
     const sentence = `RabbitMQ could not bind the subscription again. ${cause.message}`;
     this.listeners.end(new BrokerError('subscription-ended', sentence, { cause }));
     void this.close();

@@ -69,7 +69,7 @@ export class QueueConsumer {
     this.tag = undefined;
     if (this.state !== 'live') return;
     this.state = 'lost';
-    this.lostAt = Date.now();
+    this.lostAt = performance.now();
   }
 
   /**
@@ -94,7 +94,7 @@ export class QueueConsumer {
   private mayPass(code: BrokerErrorCode, patienceMs: number): boolean {
     this.failures++;
     if (code === 'broker-unavailable' || code === 'too-many-channels') return true;
-    if (code === 'queue-in-use') return Date.now() - this.lostAt < patienceMs;
+    if (code === 'queue-in-use') return performance.now() - this.lostAt < patienceMs;
     return ++this.refusals < TRIES_MAX;
   }
 

@@ -66,7 +66,7 @@ export class SharedQueue implements ChannelUser<Channel> {
   private consumerTag = '';
   private isTuning = false;
   private isClosing = false;
-  /** Milliseconds since 1970. Until then, RabbitMQ may not have noticed the end of the last connection. */
+  /** By `performance.now`. Until then, RabbitMQ may not have noticed the end of the last connection. */
   private waitsUntil = 0;
   private lastTag = 0;
   /** All deliveries of the channel up to this tag are acknowledged or returned. */
@@ -92,7 +92,7 @@ export class SharedQueue implements ChannelUser<Channel> {
 
   /** The consumer may still wait behind that of an earlier connection. */
   get mayWait(): boolean {
-    return Date.now() < this.waitsUntil;
+    return performance.now() < this.waitsUntil;
   }
 
   open(model: ChannelModel): Promise<Channel> {
@@ -105,7 +105,7 @@ export class SharedQueue implements ChannelUser<Channel> {
     const isKept = this.name !== '' && (await this.isKept());
     if (this.channel.current !== channel) return;
     const { publishTimeoutMs, heartbeatSeconds } = this.options;
-    this.waitsUntil = isKept ? Date.now() + NOTICE_HEARTBEATS * heartbeatSeconds * 1_000 : 0;
+    this.waitsUntil = isKept ? performance.now() + NOTICE_HEARTBEATS * heartbeatSeconds * 1_000 : 0;
     const consuming = isKept ? this.consume(channel) : this.declareAndConsume(channel);
     await answeredWithin(consuming, publishTimeoutMs, 'did not set up a queue');
     if (this.channel.current === channel) await this.user.bind(this.name);

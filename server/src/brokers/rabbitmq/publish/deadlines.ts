@@ -39,7 +39,7 @@ export class Deadlines<T extends Wait> {
   }
 
   private checkIn(ms: number): void {
-    const dueAt = Date.now() + ms;
+    const dueAt = performance.now() + ms;
     if (dueAt >= this.dueAt) return;
     clearTimeout(this.timer);
     this.dueAt = dueAt;

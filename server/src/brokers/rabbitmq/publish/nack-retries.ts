@@ -20,7 +20,7 @@ export class NackRetries {
   /** The delay before the next attempt; undefined if the message is refused. `nacks` is at least 1. */
   delayMs(exchange: string, nacks: number): number | undefined {
     if (!this.exchanges.includes(exchange)) return undefined;
-    const now = Date.now();
+    const now = performance.now();
     if (nacks > DELAYS_MS.length) this.finalUntil = now + FINAL_MS;
     return now < this.finalUntil ? undefined : DELAYS_MS[nacks - 1];
   }

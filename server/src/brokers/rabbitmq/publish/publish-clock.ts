@@ -5,7 +5,7 @@
 
 /** The beginning of a wait. */
 export interface Wait {
-  /** Milliseconds since 1970. */
+  /** By `performance.now`. */
   readonly since: number;
   /** The time of all alarms until then. */
   readonly blockedBefore: number;
@@ -27,13 +27,13 @@ export class PublishClock {
   constructor(readonly limits: PatienceLimits) {}
 
   block(isBlocked: boolean): void {
-    const now = Date.now();
+    const now = performance.now();
     this.earlierMs = this.blockedUntil(now);
     this.blockedSince = isBlocked ? now : undefined;
   }
 
   begin(isHurried: boolean): Wait {
-    const since = Date.now();
+    const since = performance.now();
     return { since, blockedBefore: this.blockedUntil(since), isHurried };
   }
 
@@ -41,7 +41,7 @@ export class PublishClock {
   describe({ blockedBefore, isHurried }: Wait): string {
     const { publishTimeoutMs, blockedTimeoutMs } = this.limits;
     const waited = `rabbitmq.publishTimeoutMs (${publishTimeoutMs} ms)`;
-    const wasPatient = !isHurried && this.blockedUntil(Date.now()) > blockedBefore;
+    const wasPatient = !isHurried && this.blockedUntil(performance.now()) > blockedBefore;
     return wasPatient ? `${waited}, and at most rabbitmq.blockedTimeoutMs (${blockedTimeoutMs} ms) before` : waited;
   }
 
@@ -53,7 +53,7 @@ export class PublishClock {
   /** Milliseconds until the deadline, if no alarm begins or ends before; 0 or less: it has passed. */
   leftMs({ since, blockedBefore, isHurried }: Wait): number {
     const { publishTimeoutMs, blockedTimeoutMs } = this.limits;
-    const now = Date.now();
+    const now = performance.now();
     const spentMs = now - since;
     if (isHurried) return publishTimeoutMs - spentMs;
     const freeMs = Math.min(this.blockedUntil(now) - blockedBefore, blockedTimeoutMs);

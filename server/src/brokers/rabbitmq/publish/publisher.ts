@@ -124,7 +124,7 @@ export class Publisher implements ChannelUser<ConfirmChannel> {
   ): Promise<void> {
     return new Promise((resolve, reject) => {
       if (this.state === 'closed') return reject(stopping());
-      const since = Date.now();
+      const since = performance.now();
       // one literal: spreading objects costs half a microsecond
       const outgoing: Outgoing = {
         id: (++this.lastId).toString(36),

@@ -5,6 +5,7 @@ import { LoginCache } from '../../../../../server/src/auth/logins/login-cache.js
 
 beforeEach(() => {
   jest.useFakeTimers();
+  jest.advanceTimersByTime(1); // the cache takes the time 0 for none
 });
 afterEach(() => {
   jest.useRealTimers();
@@ -25,6 +26,16 @@ describe('a cache of logins', () => {
     await expect(cache.answer(['alice', 'pw'], ask)).resolves.toBe(alice);
     expect(ask).toHaveBeenCalledTimes(1);
     await jest.advanceTimersByTimeAsync(2);
+    await cache.answer(['alice', 'pw'], ask);
+    expect(ask).toHaveBeenCalledTimes(2);
+  });
+
+  test('forgets a login in time although the clock is set back', async () => {
+    const cache = new LoginCache(1_000);
+    const ask = answering();
+    await cache.answer(['alice', 'pw'], ask);
+    jest.setSystemTime(Date.now() - 3_600_000);
+    await jest.advanceTimersByTimeAsync(1_001);
     await cache.answer(['alice', 'pw'], ask);
     expect(ask).toHaveBeenCalledTimes(2);
   });

@@ -15,7 +15,7 @@ import { SharedPots } from '../../../../../server/src/load/shared-pots.js';
 import { SessionCounters } from '../../../../../server/src/session/session-counters.js';
 import { TimerWheel } from '../../../../../server/src/timing/timer-wheel.js';
 import { ScriptedBroker } from '../../../../support/scripted-broker.js';
-import { tick, useFakeTime } from '../../session/harness.js';
+import { pass, tick, useFakeTime } from '../../session/harness.js';
 
 const STREAM_MAX_BYTES = 1_000;
 const MESSAGE_MAX_BYTES = 500;
@@ -52,6 +52,9 @@ class FakeResponse extends EventEmitter {
   disconnect(): void {
     this.isOver = true;
     this.emit('close');
+  }
+  destroy(): void {
+    this.disconnect();
   }
   /** In order: `ready`, the body of each message, and the code of an error. */
   get seen(): string[] {
@@ -99,9 +102,13 @@ beforeEach(() => {
 });
 afterEach(() => void jest.useRealTimers());
 
-async function opened(...keys: string[]): Promise<{ stream: Stream; response: FakeResponse }> {
+function opened(...keys: string[]): Promise<{ stream: Stream; response: FakeResponse }> {
+  return openedBy(ANONYMOUS, ...keys);
+}
+
+async function openedBy(principal: Principal, ...keys: string[]) {
   const response = new FakeResponse();
-  const stream = streams.admit(response as unknown as Response, CALLER);
+  const stream = streams.admit(response as unknown as Response, { ...CALLER, principal });
   const destinations = keys.map((key): SharedDestination => {
     return { kind: 'topic', text: `/topic/${key}`, key, spelling: 'dots' };
   });
@@ -145,6 +152,17 @@ describe('the end of a stream', () => {
     expect(response.seen.slice(11)).toEqual(['revoked']);
     expect(counters.slowConsumers).toBe(0);
     expect(broker.openSubscriptions).toEqual([]);
+  });
+
+  test('comes with the end of its token by the wall clock, at most a minute late if that is set ahead', async () => {
+    const MINUTE_MS = 60_000;
+    const expiring: Principal = { ...ANONYMOUS, expiresAtMs: Date.now() + 60 * MINUTE_MS };
+    const { response } = await openedBy(expiring, 'a');
+    await pass(30 * MINUTE_MS);
+    expect(response.isOver).toBe(false);
+    jest.setSystemTime(Date.now() + 30 * MINUTE_MS);
+    await pass(MINUTE_MS + 100);
+    expect(response.seen).toEqual(['ready', 'token-expired']);
   });
 
   test('by its client ends the subscriptions at the broker, and stops all writes', async () => {

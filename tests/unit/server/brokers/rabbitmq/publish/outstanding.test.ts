@@ -17,7 +17,7 @@ function outgoing(id: string): Outgoing {
     message: new OutgoingMessage(message(id), topics, 131_072),
     mandatory: false,
     user: '',
-    since: Date.now(),
+    since: performance.now(),
     blockedBefore: 0,
     isHurried: false,
     resolve: () => undefined,
