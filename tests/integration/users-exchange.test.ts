@@ -86,6 +86,15 @@ describe('an exchange with wrong properties', () => {
   });
 });
 
+test('messages to users declare a deleted exchange again, and are all confirmed', async () => {
+  const client = await (await start())('ann');
+  const send = { destination: '/user/bob/queue/x' };
+  await client.receipt('SEND', send);
+  await channel.deleteExchange(EXCHANGE);
+  await Promise.all([1, 2, 3].map(() => client.receipt('SEND', send)));
+  await channel.checkExchange(EXCHANGE);
+});
+
 test('a relay without permission to declare the exchange of users uses the existing one', async () => {
   await channel.assertExchange(EXCHANGE, 'topic', { durable: true });
   const name = `narrow-${randomUUID()}`;

@@ -273,6 +273,7 @@ export class Publisher implements ChannelUser<ConfirmChannel> {
     if (this.state === 'closed') return;
     this.state = 'replaying';
     if (this.wasLost) await this.bindings.hold();
+    await this.restoreUserExchange();
     if (this.isOver(channel) || this.state !== 'replaying') return;
     await this.tryEach(channel);
     if (this.isOver(channel) || this.state !== 'replaying') return;
@@ -281,6 +282,16 @@ export class Publisher implements ChannelUser<ConfirmChannel> {
     }
     this.state = 'up';
     this.gate.open();
+  }
+
+  /** It belongs to the relay. If another program has deleted it, that is no fault of the message that finds out. */
+  private async restoreUserExchange(): Promise<void> {
+    const { userExchange, publishTimeoutMs } = this.options;
+    const { exchanges } = this.topology;
+    const isNeeded = this.suspects.some(({ route }) => route.exchange === userExchange);
+    if (!isNeeded || exchanges.knows(userExchange)) return;
+    const declaring = exchanges.ensureTopic(userExchange);
+    await answeredWithin(declaring, publishTimeoutMs, 'did not declare an exchange').catch(() => undefined);
   }
 
   /** Sends the messages that were unconfirmed when the broker closed the channel, one at a time. */
@@ -301,6 +312,7 @@ export class Publisher implements ChannelUser<ConfirmChannel> {
     // No more confirms will come
     else this.drained?.resolve();
     this.wasLost = true;
+    if (replyCode(refusal) === REPLY.notFound) this.topology.exchanges.forget(this.options.userExchange);
     this.confirms.reset();
     for (const outgoing of this.outstanding.all()) {
       outgoing.phase = 'queued';
