@@ -52,7 +52,7 @@ const SERVER: Readonly<Record<string, Rule>> = {
   'auth/jwt': { ours: ['auth', 'net'], types: ['process/log'], packages: ['jose', 'cookie'] },
   'auth/logins': { ours: ['auth', 'net', 'timing'], types: ['process/log'], packages: ['lru-cache', 'yaml', 'zod'] },
   'auth/policy': { ours: ['auth', 'destinations', 'timing'] },
-  brokers: { ours: ['destinations'], types: ['load'] },
+  brokers: { ours: ['destinations', 'timing'], types: ['load'] },
   'brokers/memory': { ours: ['brokers', 'destinations', 'load', 'timing'] },
   'brokers/rabbitmq': {
     ours: ['brokers', 'destinations', 'load', 'net/tls-ciphers', 'timing'],

@@ -88,7 +88,9 @@ export class MemoryChannel implements BrokerChannel {
   }
 
   private attach(queue: MemoryQueue, settings: ConsumerSettings, target: Pick<Consumer, 'deliver'>): MemoryConsumer {
-    const consumer = new MemoryConsumer(queue, settings, target);
+    const { account, sessionId } = this.owner;
+    const requeues = { turns: this.vhost.requeueTurns, account: account ?? sessionId };
+    const consumer = new MemoryConsumer(queue, settings, target, requeues);
     queue.addConsumer(consumer);
     this.attached.add(consumer);
     for (const old of this.detached) if (old.isIdle) this.detached.delete(old);
@@ -97,6 +99,7 @@ export class MemoryChannel implements BrokerChannel {
 
   private detach(consumer: MemoryConsumer): void {
     if (!this.attached.delete(consumer)) return;
+    consumer.end();
     consumer.queue.removeConsumer(consumer);
     if (!consumer.isIdle) this.detached.add(consumer);
   }

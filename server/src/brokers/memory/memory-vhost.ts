@@ -9,6 +9,7 @@ import type { ExchangeMessage } from '../exchange-message.js';
 import { messageBytes, queueNotFound } from '../message-checks.js';
 import type { QueueDeclaration, QueuePlan } from '../queue-plan.js';
 import { QueuePots } from '../queue-pots.js';
+import { RequeueTurns } from '../requeue-turns.js';
 import { DeadLetters } from './dead-letters.js';
 import type { DeadLetter } from './dead-letters.js';
 import { DeathHistory } from './death-history.js';
@@ -43,6 +44,7 @@ export class MemoryVhost implements QueueHost {
   readonly storage: SharedPot;
   readonly deadLetters: DeadLetters;
   readonly turns: FairTurns<MemoryQueue>;
+  readonly requeueTurns = new RequeueTurns();
   private readonly exchanges = new Map<string, MemoryExchange>();
   private readonly queues = new Map<string, MemoryQueue>();
 

@@ -7,6 +7,7 @@ import type { Channel, ChannelModel, ConsumeMessage } from 'amqplib';
 import type { ConsumerOptions } from '../../../destinations/queue-options.js';
 import { BrokerError } from '../../broker.js';
 import type { ChannelOwner } from '../../broker.js';
+import type { RequeueTurns } from '../../requeue-turns.js';
 import { answersConsume, REPLY, replyCode, toBrokerError } from '../amqp/amqp-errors.js';
 import { faultOf, UNREADABLE } from '../amqp/content-header.js';
 import { RecoveringChannel } from '../amqp/recovering-channel.js';
@@ -18,7 +19,6 @@ import { canaryOf } from './canaries.js';
 import type { ChannelPool, Lease } from './channel-pool.js';
 import { DeliveryLedger } from './delivery-ledger.js';
 import type { QueueConsumer } from './queue-consumer.js';
-import type { RequeueTurns } from './requeue-turns.js';
 import { hasStreamOffset, StreamSettling } from './stream-settling.js';
 
 /** The wait for a queue while other consumers wait behind it. */

@@ -4,8 +4,8 @@
  */
 import type { Channel, ConsumeMessage } from 'amqplib';
 import type { Delivery, Outcome, RoutedMessage, Settlement } from '../../broker.js';
+import type { RequeueTurns } from '../../requeue-turns.js';
 import { toRoutedMessage } from '../amqp/amqp-message.js';
-import type { RequeueTurns } from './requeue-turns.js';
 import type { StreamSettling } from './stream-settling.js';
 
 /** The consumer of a delivery. After its end, a requeued message does not come back to it. */

@@ -2,10 +2,13 @@ import { describe, expect, test } from '@jest/globals';
 import { ConsumerRing } from '../../../../../server/src/brokers/memory/consumer-ring.js';
 import { MemoryConsumer } from '../../../../../server/src/brokers/memory/memory-consumer.js';
 import type { StoredMessage } from '../../../../../server/src/brokers/memory/stored-message.js';
+import { RequeueTurns } from '../../../../../server/src/brokers/requeue-turns.js';
+
+const REQUEUES = { turns: new RequeueTurns(), account: 'ann' };
 
 const queue = { settle: () => {}, removeConsumer: () => {} };
 const consumer = (prefetch = 10, priority = 0, exclusive = false): MemoryConsumer =>
-  new MemoryConsumer(queue, { prefetch, priority, exclusive }, { deliver: () => {} });
+  new MemoryConsumer(queue, { prefetch, priority, exclusive }, { deliver: () => {} }, REQUEUES);
 const stored = {} as StoredMessage;
 
 function turns(ring: ConsumerRing, names: Map<MemoryConsumer, string>, count: number): string {

@@ -14,17 +14,22 @@ test('an account with a thousand busy queues and one with a single busy queue ha
   const vhost = new MemoryVhost(options, new SharedPots(), () => nowMs);
   const deliveries = { flood: 0, other: 0 };
   let isOver = false;
-  /** A queue with a message that its consumer requeues again and again. */
+  /** A queue with a message that its consumer returns again and again. */
   function addQueue(name: string, account: keyof typeof deliveries): void {
     const queue = vhost.ensureQueue(name, undefined, account);
     const settings = { prefetch: 1, priority: 0, exclusive: false };
-    const consumer = new MemoryConsumer(queue, settings, {
-      deliver({ settlement }) {
-        deliveries[account]++;
-        nowMs++;
-        if (!isOver) setImmediate(() => settlement.settle('requeue'));
+    const consumer = new MemoryConsumer(
+      queue,
+      settings,
+      {
+        deliver({ settlement }) {
+          deliveries[account]++;
+          nowMs++;
+          if (!isOver) setImmediate(() => settlement.settle('again'));
+        },
       },
-    });
+      { turns: vhost.requeueTurns, account },
+    );
     queue.addConsumer(consumer);
     const message = new ExchangeMessage({ headers: new Map(), body: Buffer.from('x') }, '', name, topicExchange);
     vhost.publish(message, account);

@@ -1,7 +1,7 @@
 import type { Channel, ConsumeMessage } from 'amqplib';
 import type { Delivery } from '../../../../../server/src/brokers/broker.js';
 import { DeliveryLedger } from '../../../../../server/src/brokers/rabbitmq/consume/delivery-ledger.js';
-import { RequeueTurns } from '../../../../../server/src/brokers/rabbitmq/consume/requeue-turns.js';
+import { RequeueTurns } from '../../../../../server/src/brokers/requeue-turns.js';
 
 /** A ledger whose channel records the calls that reach AMQP. */
 export class RecordedLedger {

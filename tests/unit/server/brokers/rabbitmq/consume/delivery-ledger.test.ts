@@ -1,6 +1,6 @@
 import { inspect } from 'node:util';
 import { beforeEach, describe, expect, test } from '@jest/globals';
-import type { RequeueTurns } from '../../../../../../server/src/brokers/rabbitmq/consume/requeue-turns.js';
+import type { RequeueTurns } from '../../../../../../server/src/brokers/requeue-turns.js';
 import { RecordedLedger } from '../recorded-ledger.js';
 
 test('each delivery is settled with its outcome, in any order', () => {

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, expect, jest, test } from '@jest/globals';
-import { RequeueTurns } from '../../../../../../server/src/brokers/rabbitmq/consume/requeue-turns.js';
+import { RequeueTurns } from '../../../../server/src/brokers/requeue-turns.js';
 
 const TURN_MS = 10;
 beforeEach(() => void jest.useFakeTimers());

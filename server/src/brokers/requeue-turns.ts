@@ -1,10 +1,10 @@
 /**
- * Limits how often messages are requeued that RabbitMQ has delivered before. It delivers a requeued message again at
- * once. So a client that NACKs everything in many queues could keep the relay and RabbitMQ busy, and the messages of
- * other clients would wait. Requeues beyond the limit wait, and accounts take turns. The prefetch count bounds those
+ * Limits how often messages are requeued that were delivered before. A broker delivers a requeued message again at once.
+ * So a client that NACKs everything in many queues could keep the relay and the broker busy, and the messages of other
+ * clients would wait. Requeues beyond the limit wait, and accounts take turns. The prefetch count bounds those
  * that wait, because their messages are not settled yet.
  */
-import { FairQueue } from '../../../timing/fair-queue.js';
+import { FairQueue } from '../timing/fair-queue.js';
 
 const TURN_MS = 10;
 /** Requeues of all accounts in a turn: 1,000 in a second. */
