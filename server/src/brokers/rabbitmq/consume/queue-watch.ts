@@ -143,8 +143,10 @@ export class QueueWatch {
   private async lookAtQueue(): Promise<Finding> {
     const found = await this.queue.look().catch(() => undefined);
     if (!found || found.consumerCount === 0) return 'stuck';
+    // The count does not include messages that the consumer before holds
+    if (this.queue.mayWait()) return 'unknown';
     if (found.messageCount === 0) return 'unbound';
-    return this.hasDelivered || this.queue.mayWait() ? 'unknown' : 'stuck';
+    return this.hasDelivered ? 'unknown' : 'stuck';
   }
 
   private recovered(): void {

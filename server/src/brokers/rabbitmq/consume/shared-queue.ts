@@ -26,8 +26,8 @@ const DELETE_TIMEOUT_MS = 2_000;
 const PREFETCH_MAX = 65_535;
 /** RabbitMQ does not answer about a queue whose node hangs. */
 const FOUND_MS = 5_000;
-/** Heart-beats without an answer after which RabbitMQ has ended a connection, with one to spare. */
-const NOTICE_HEARTBEATS = 3;
+/** RabbitMQ ends a silent connection after two to three heart-beats. One more is to spare. */
+const NOTICE_HEARTBEATS = 4;
 /** After so many bytes the relay asks what RabbitMQ has settled, because it keeps the rest in memory. */
 const SETTLE_BYTES = 1024 * 1024;
 
