@@ -42,11 +42,10 @@ export class HandedOver {
   /** Returns how the delivery relates to those before the loss. It MUST be called for every delivery, before `add`. */
   judge(message: ConsumeMessage): Judgement {
     if (this.expected.length === 0) return 'first';
-    if (!message.fields.redelivered) return this.end();
-    const identity = identityOf(message);
-    const next = this.placesOf(identity);
+    const next = this.placesOf(identityOf(message));
     if (next.length === 0) return this.end();
-    const isUnsure = this.mayBeOver;
+    // After a crash RabbitMQ has forgotten which messages it had delivered
+    const isUnsure = this.mayBeOver || !message.fields.redelivered;
     this.places = next;
     this.mayBeOver ||= next.at(-1)! >= this.earliestLast;
     return isUnsure ? 'unsure' : 'again';

@@ -51,7 +51,15 @@ describe('after a loss', () => {
   test('a new delivery ends the comparison', () => {
     lose('a', 'b');
     expect(again('b')).toEqual(['b again']);
+    expect(handedOver.judge(delivery('c'))).toBe('first');
     expect(handedOver.judge(delivery('b'))).toBe('first');
+  });
+
+  test('after a crash RabbitMQ does not mark them: they are unsure', () => {
+    lose('a', 'b');
+    const unmarked = ['a', 'b', 'c', 'a'].map((body) => handedOver.judge(delivery(body)));
+    expect(unmarked).toEqual(['unsure', 'unsure', 'first', 'first']);
+    expect(missing).toBe(0);
   });
 
   test('equal messages that follow each other are unsure, as far as they can be meant', () => {
