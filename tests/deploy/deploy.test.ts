@@ -111,7 +111,7 @@ test.each(['haproxy', 'nginx'] as const)(
   'behind %s, a rolling deploy costs clients of the SDK nothing, and others only the messages while they are away',
   async (kind) => {
     vhost = await createVhost(node);
-    const start = (name: string) => RelayUnderTest.start(name, vhost.amqpUrl, path.join(folder, 'relay.yaml'), []);
+    const start = (name: string) => RelayUnderTest.start(name, vhost.amqpUrl, path.join(folder, 'relay.yaml'), {});
     relays = await Promise.all([start('relay 1'), start('relay 2')]);
     balancer = await LoadBalancer.start(kind, [relays[0].ports, relays[1].ports]);
     const { address } = balancer;

@@ -18,6 +18,8 @@ export class FaultyNetworkClient {
   protected readonly client: Client;
   /** The current connection. */
   session: string | undefined;
+  /** The address of the latest attempt. */
+  private url = '';
   private count = 0;
   private isLeaving = false;
 
@@ -29,7 +31,10 @@ export class FaultyNetworkClient {
   ) {
     let next = 0;
     this.client = new Client({
-      webSocketFactory: () => new WebSocket(urls[next++ % urls.length] ?? '', ['v12.stomp']),
+      webSocketFactory: () => {
+        this.url = urls[next++ % urls.length] ?? '';
+        return new WebSocket(this.url, ['v12.stomp']);
+      },
       connectHeaders,
       reconnectDelay: RECONNECT_MS,
       connectionTimeout: CONNECTION_TIMEOUT_MS,
@@ -61,7 +66,7 @@ export class FaultyNetworkClient {
 
   protected connected(): void {
     this.session = `${this.name}#${++this.count}`;
-    this.history.add({ kind: 'connected', session: this.session });
+    this.history.add({ kind: 'connected', session: this.session, url: this.url });
   }
 
   protected closed(code: number): void {
@@ -72,10 +77,10 @@ export class FaultyNetworkClient {
 
   /** An ERROR, or a MESSAGE with the extension `soft-errors`. An ERROR instead of CONNECTED belongs to no session. */
   protected refused({ headers }: IFrame, isSoft: boolean): void {
-    const { code = '', 'receipt-id': receipt } = headers;
+    const { code = '', message: sentence = '', 'receipt-id': receipt } = headers;
     if (this.session === undefined) return;
     const message = receipt?.includes(' ') ? { message: receipt } : {};
-    this.history.add({ kind: 'error', session: this.session, code, isSoft, ...message });
+    this.history.add({ kind: 'error', session: this.session, code, sentence, isSoft, ...message });
   }
 
   /** Gets every RECEIPT: no receipt is registered with stompjs, so it also passes on duplicates. */

@@ -4,7 +4,7 @@
  */
 import fc from 'fast-check';
 import { FAULTS } from './faults.js';
-import type { FaultName } from './faults.js';
+import type { Fault, FaultName } from './faults.js';
 
 export interface PlannedFault {
   readonly name: FaultName;
@@ -16,16 +16,16 @@ export interface PlannedFault {
 }
 
 const SHORTEST_MS = 200;
-const GAP_MAX_MS = 2_000;
+const GAP_MAX_MS = 1_500;
 
 export function planFaults(seed: number, names: readonly FaultName[], relays: number): PlannedFault[] {
   const fault = (name: FaultName): fc.Arbitrary<PlannedFault> => {
-    const { longestMs } = FAULTS[name];
+    const { shortestMs = SHORTEST_MS, longestMs }: Fault = FAULTS[name];
     return fc.record({
       name: fc.constant(name),
       at: fc.nat(relays - 1),
       gapMs: fc.nat(GAP_MAX_MS),
-      forMs: fc.integer({ min: Math.min(SHORTEST_MS, longestMs), max: longestMs }),
+      forMs: fc.integer({ min: Math.min(shortestMs, longestMs), max: longestMs }),
     });
   };
   const shuffled = fc.shuffledSubarray([...names], { minLength: names.length });

@@ -3,26 +3,43 @@
  * session is one connection of a client: `p1#3` is the third of the client `p1`. Messages are numbered by session and
  * destination, and their body is their name. Clients do not repeat unanswered messages, so each name is sent once.
  */
+import type { Effect } from './faults.js';
 
 /** `p1#3 /queue/work 17` */
 export type MessageName = string;
 
-export type HistoryEvent = { readonly at: number } & (
-  | { readonly kind: 'connected'; readonly session: string }
-  /** `intended`: the client itself left. */
-  | { readonly kind: 'closed'; readonly session: string; readonly code: number; readonly intended: boolean }
-  /** The RECEIPT of SUBSCRIBE. `destination` is that of SEND. */
-  | { readonly kind: 'subscribed'; readonly session: string; readonly destination: string }
-  | { readonly kind: 'sent'; readonly session: string; readonly message: MessageName }
-  /** The RECEIPT of a SEND. */
-  | { readonly kind: 'confirmed'; readonly session: string; readonly message: MessageName }
-  | Refusal
-  | Delivered
-  /** `untilMs`: the end of the fault. `cuts`: the fault may end sessions. */
-  | { readonly kind: 'fault'; readonly name: string; readonly untilMs: number; readonly cuts: boolean }
-  /** All faults are over, every relay is ready, and every client is subscribed. */
-  | { readonly kind: 'calm' }
-);
+export type HistoryEvent = { readonly at: number } &
+  /** `url`: the address of its relay. */
+  (
+    | { readonly kind: 'connected'; readonly session: string; readonly url: string }
+    /** `intended`: the client itself left. */
+    | { readonly kind: 'closed'; readonly session: string; readonly code: number; readonly intended: boolean }
+    /** The RECEIPT of SUBSCRIBE. `destination` is that of SEND. */
+    | { readonly kind: 'subscribed'; readonly session: string; readonly destination: string }
+    | { readonly kind: 'sent'; readonly session: string; readonly message: MessageName }
+    /** The RECEIPT of a SEND. */
+    | { readonly kind: 'confirmed'; readonly session: string; readonly message: MessageName }
+    | Refusal
+    | Delivered
+    | Trouble
+    /** A client of a crowd that is larger than a relay has room for. `answer`: the relay's first line, or empty. */
+    | { readonly kind: 'crowded'; readonly answer: string }
+    /** A relay has become ready, or is no longer. */
+    | { readonly kind: 'readiness'; readonly url: string; readonly isReady: boolean }
+    /** All faults are over, every relay is ready, and every client is subscribed. */
+    | { readonly kind: 'calm' }
+  );
+
+/** A fault. It begins between `at` and `fromMs`, and ends between `toMs` and `untilMs`. */
+export type Trouble = {
+  readonly at: number;
+  readonly kind: 'fault';
+  readonly name: string;
+  readonly fromMs: number;
+  readonly toMs: number;
+  readonly untilMs: number;
+  readonly effects: readonly Effect[];
+};
 
 export type Delivered = {
   readonly at: number;
@@ -43,6 +60,8 @@ export type Refusal = {
   readonly kind: 'error';
   readonly session: string;
   readonly code: string;
+  /** The header `message`, for the report. */
+  readonly sentence?: string;
   readonly isSoft: boolean;
   readonly message?: MessageName;
 };

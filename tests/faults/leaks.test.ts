@@ -40,7 +40,7 @@ const GROWTH_MAX_BYTES = 400_000;
 let stage: Stage;
 
 beforeAll(async () => {
-  stage = await Stage.open(1, V8_FLAGS);
+  stage = await Stage.open(1, { v8Flags: V8_FLAGS });
 }, 120_000);
 afterAll(() => stage.close(), 60_000);
 

@@ -3,7 +3,8 @@ import { eventually } from '../support/deadline.js';
 import type { RelayUnderTest } from './relay-under-test.js';
 import type { Stage } from './stage.js';
 
-const DEADLINE_MS = 30_000;
+/** Longer than `instanceQueueExpiresMs` of the stage. */
+const DEADLINE_MS = 45_000;
 
 /**
  * Scratch channels stay open. Each relay opens as many as it needs, on its connection for topics and on the one for

@@ -1,52 +1,11 @@
 /** Each rule finds a planted violation, and reports none in valid histories. */
 import { describe, expect, test } from '@jest/globals';
-import { History, nameOf } from './history.js';
+import type { Effect } from './faults.js';
+import { nameOf } from './history.js';
 import type { HistoryEvent } from './history.js';
-import { check } from './rules.js';
+import { check, PUBLISH_TIMEOUT_MS } from './rules.js';
+import { clean, QUEUE, Script, TOPIC } from './script.js';
 import { describeViolations } from './timeline.js';
-
-const QUEUE = '/queue/work';
-const TOPIC = '/topic/news';
-
-/** Builds a history by hand, with one millisecond per step. */
-class Script {
-  private time = 0;
-  readonly history = new History(() => this.time++);
-
-  send(number: number, destination = QUEUE, session = 'p#1'): this {
-    return this.add({ kind: 'sent', session, message: nameOf(session, destination, number) });
-  }
-  confirm(number: number, destination = QUEUE, session = 'p#1'): this {
-    return this.add({ kind: 'confirmed', session, message: nameOf(session, destination, number) });
-  }
-  refuse(number: number, code = 'broker-unavailable', isSoft = false): this {
-    return this.add({ kind: 'error', session: 'p#1', code, isSoft, message: nameOf('p#1', QUEUE, number) });
-  }
-  deliver(
-    number: number,
-    options: { to?: string; destination?: string; redelivered?: true; resent?: true } = {},
-  ): this {
-    const { to = 's#1', destination = QUEUE, redelivered = false, resent = false } = options;
-    const message = nameOf('p#1', destination, number);
-    return this.add({ kind: 'delivered', session: to, destination, message, redelivered, resent });
-  }
-  close(session = 'p#1', intended = false): this {
-    return this.add({ kind: 'closed', session, code: 1006, intended });
-  }
-  fault(untilMs: number, cuts = true): this {
-    return this.add({ kind: 'fault', name: 'planted', untilMs, cuts });
-  }
-  add(event: Parameters<History['add']>[0]): this {
-    this.history.add(event);
-    return this;
-  }
-  get broken(): string[] {
-    return check(this.history).map(({ rule }) => rule);
-  }
-}
-
-/** Three messages through a queue, without a violation. */
-const clean = (): Script => [1, 2, 3].reduce((script, n) => script.send(n).confirm(n).deliver(n), new Script());
 
 test('a valid history has no violation', () => {
   expect(clean().broken).toEqual([]);
@@ -58,7 +17,11 @@ describe('a confirmed message to a queue is delivered', () => {
     expect(clean().send(4).confirm(4).broken).toEqual([rule]);
   });
   test('a refused message, or an unanswered one of an ended connection, may be lost', () => {
-    expect(clean().send(4).refuse(4).send(5).fault(0).close().broken).toEqual([]);
+    const script = clean()
+      .fault(2 * PUBLISH_TIMEOUT_MS, 'hides RabbitMQ', 'ends sessions')
+      .send(4)
+      .send(5);
+    expect(script.wait(PUBLISH_TIMEOUT_MS).refuse(4).close().broken).toEqual([]);
   });
   test('a topic keeps no messages for absent clients', () => {
     expect(clean().send(1, TOPIC).confirm(1, TOPIC).broken).toEqual([]);
@@ -129,7 +92,12 @@ describe('a SEND with a receipt is answered once', () => {
   });
   test('a second answer of any kind is found', () => {
     expect(clean().confirm(3).broken).toEqual([rule]);
-    expect(clean().refuse(3).broken).toEqual([rule]);
+    const late = clean()
+      .fault(2 * PUBLISH_TIMEOUT_MS, 'hides RabbitMQ')
+      .send(4)
+      .wait(PUBLISH_TIMEOUT_MS)
+      .refuse(4);
+    expect(late.confirm(4).deliver(4).broken).toEqual([rule]);
   });
 });
 
@@ -145,52 +113,95 @@ describe('every delivered message was sent to that destination', () => {
   });
 });
 
-describe('after the faults every listener gets every message', () => {
-  const listening = (): Script =>
+describe('a SEND is unavailable only after its deadline', () => {
+  const rule = 'a SEND is unavailable only after its deadline';
+  const refused = (afterMs: number, ...effects: Effect[]): Script =>
     new Script()
-      .add({ kind: 'subscribed', session: 's#1', destination: TOPIC })
-      .add({ kind: 'subscribed', session: 's#2', destination: TOPIC })
-      .send(1, TOPIC)
-      .confirm(1, TOPIC)
-      .add({ kind: 'calm' })
-      .send(2, TOPIC)
-      .confirm(2, TOPIC)
-      .deliver(2, { destination: TOPIC });
-  test('a listener without its message is found', () => {
-    expect(listening().broken).toEqual(['after the faults every listener gets every message']);
+      .fault(5 * PUBLISH_TIMEOUT_MS, ...effects)
+      .send(1)
+      .wait(afterMs)
+      .refuse(1, 'broker-unavailable', true);
+
+  test('an early refusal is found', () => {
+    expect(refused(PUBLISH_TIMEOUT_MS / 2, 'hides RabbitMQ').broken).toEqual([rule]);
+    expect(refused(PUBLISH_TIMEOUT_MS, 'hides RabbitMQ').broken).toEqual([]);
   });
-  test('messages may be missed before the calm, and by closed sessions', () => {
-    expect(listening().deliver(2, { destination: TOPIC, to: 's#2' }).broken).toEqual([]);
-    expect(listening().fault(0).close('s#2').broken).toEqual([]);
+  test('the time of an alarm does not count, unless RabbitMQ was away', () => {
+    expect(refused(2 * PUBLISH_TIMEOUT_MS, 'blocks publishers').broken).toEqual([rule]);
+    expect(refused(2 * PUBLISH_TIMEOUT_MS, 'blocks publishers', 'hides RabbitMQ').broken).toEqual([]);
+    const afterAlarm = new Script()
+      .fault(PUBLISH_TIMEOUT_MS, 'blocks publishers')
+      .send(1)
+      .wait(2 * PUBLISH_TIMEOUT_MS);
+    expect(afterAlarm.refuse(1, 'overloaded', true).broken).not.toContain(rule);
+    expect(afterAlarm.broken).toEqual(['an ERROR has a reason']);
+  });
+  test('a later SEND of the session may be refused with the first', () => {
+    const both = (gapMs: number): Script => {
+      const script = new Script()
+        .fault(9 * PUBLISH_TIMEOUT_MS, 'hides RabbitMQ')
+        .send(1)
+        .wait(9_000)
+        .send(2);
+      return script.wait(1_000).refuse(1, 'broker-unavailable', true).wait(gapMs).refuse(2, 'broker-unavailable', true);
+    };
+    expect(both(0).broken).toEqual([]);
+    expect(both(5_000).broken).toEqual([rule]);
+  });
+});
+
+describe('a client without room is answered', () => {
+  const rule = 'a client without room is answered';
+  const [accepted, refused] = ['HTTP/1.1 101 Switching Protocols', 'HTTP/1.1 503 Service Unavailable'];
+  test('a client without an answer, or with another one, is found', () => {
+    expect(new Script().crowd(accepted, refused, '').broken).toEqual([rule]);
+    expect(new Script().crowd(accepted, refused, 'HTTP/1.1 500 Internal Server Error').broken).toEqual([rule]);
+  });
+  test('a crowd that has room is found', () => {
+    expect(new Script().crowd(accepted, accepted).broken).toEqual([rule]);
+    expect(new Script().crowd(accepted, refused).broken).toEqual([]);
   });
 });
 
 describe('an ERROR has a reason', () => {
-  test('an ERROR that no fault explains is found', () => {
-    expect(clean().send(4).refuse(4, 'internal-error').broken).toEqual(['an ERROR has a reason']);
+  const rule = 'an ERROR has a reason';
+  test('an ERROR that no fault can explain is found', () => {
+    const script = clean().fault(9_999, 'hides RabbitMQ', 'ends sessions', 'blocks publishers').send(4);
+    expect(script.refuse(4, 'internal-error').broken).toEqual([rule]);
+  });
+  test('an ERROR that no fault explains at the time is found', () => {
+    expect(clean().send(4).refuse(4, 'heart-beat-timeout').broken).toEqual([rule]);
+    expect(clean().fault(20, 'blocks publishers').send(4).refuse(4, 'heart-beat-timeout').broken).toEqual([rule]);
+    expect(clean().fault(20, 'ends sessions').send(4).refuse(4, 'heart-beat-timeout').broken).toEqual([]);
   });
 });
 
 describe('the end of a session has a reason', () => {
   const rule = 'the end of a session has a reason';
+  const fault = (...effects: Effect[]): Script =>
+    clean()
+      .fault(9_999, ...effects)
+      .send(4);
   test('an end without a reason is found', () => {
     expect(clean().close().broken).toEqual([rule]);
   });
-  test('a fault that does not cut connections is no reason', () => {
-    expect(clean().fault(20, false).close().broken).toEqual([rule]);
+  test('a fault that does not end sessions is no reason', () => {
+    expect(fault('hides RabbitMQ', 'loses messages', 'blocks publishers').confirm(4).deliver(4).close().broken).toEqual(
+      [rule],
+    );
   });
   test('a soft error is no reason', () => {
-    expect(clean().send(4).refuse(4, 'broker-unavailable', true).close().broken).toEqual([rule]);
+    expect(fault('hides RabbitMQ').refuse(4, 'overloaded', true).close().broken).toEqual([rule]);
   });
-  test('an ERROR, a fault that cuts connections, and the client itself are reasons', () => {
-    expect(clean().send(4).refuse(4).close().broken).toEqual([]);
-    expect(clean().fault(20).close().broken).toEqual([]);
+  test('an ERROR, a fault that ends sessions, and the client itself are reasons', () => {
+    expect(fault('hides RabbitMQ').refuse(4, 'overloaded').close().broken).toEqual([]);
+    expect(fault('ends sessions').close().broken).toEqual([]);
     expect(clean().close('p#1', true).broken).toEqual([]);
   });
 });
 
 test('the report contains the violations, the faults and the events of the messages', () => {
-  const { history } = clean().fault(12).send(4).confirm(4).close('p#1', true);
+  const { history } = clean().fault(12, 'ends sessions').send(4).confirm(4).close('p#1', true);
   const text = describeViolations(check(history), history);
   expect(text).toBe(`1 violations: a confirmed message to a queue is delivered
 

@@ -7,10 +7,12 @@
  * - Order of redeliveries. The broker returns an unacknowledged message to its old place, but may already have given
  *   later messages to another subscriber: `redelivered:true` may be late. In a queue with several consumers the same is
  *   true of a second copy (`relay-resent:true`) whose first copy another consumer holds.
- * - Topics and users while a subscriber is away, or before the calm at the end of a run.
+ * - Topics and users while a subscriber is away, and while a fault loses messages (misses.ts).
  */
+import type { Effect } from './faults.js';
 import { grouped, isQueue, partsOf } from './history.js';
-import type { Delivered, History, MessageName } from './history.js';
+import type { Delivered, History, MessageName, Refusal, Trouble } from './history.js';
+import { hasLoss, unexcusedMisses } from './misses.js';
 
 export interface Violation {
   readonly rule: string;
@@ -23,8 +25,18 @@ export interface Violation {
 type Finding = Omit<Violation, 'rule'>;
 type Rule = (history: History) => Finding[];
 
-/** Codes that a fault explains; a correct client must not get any other ERROR. */
-const EXPECTED_CODES = new Set(['broker-unavailable', 'overloaded', 'heart-beat-timeout', 'shutting-down']);
+/** `publishTimeoutMs` of the stage. */
+export const PUBLISH_TIMEOUT_MS = 10_000;
+/** RabbitMQ and the relay notice an alarm late. */
+const ALARM_LAG_MS = 1_000;
+/** A refusal because of an earlier one of the session comes with it. */
+const TOGETHER_MS = 1_000;
+/** Codes with the effects that explain them; a correct client must not get any other ERROR. */
+const EXPECTED_CODES: Readonly<Record<string, readonly Effect[]>> = {
+  'broker-unavailable': ['hides RabbitMQ', 'blocks publishers'],
+  overloaded: ['hides RabbitMQ', 'blocks publishers', 'ends sessions'],
+  'heart-beat-timeout': ['ends sessions'],
+};
 /** The time after a fault in which it may still end a session: missed heart-beats reveal silence late. */
 const AFTERMATH_MS = 6_000;
 
@@ -35,6 +47,10 @@ export const RULES: Readonly<Record<string, Rule>> = {
   'a SEND with a receipt is answered once': wronglyAnswered,
   'every delivered message was sent to that destination': foreign,
   'after the faults every listener gets every message': missed,
+  'a cut link loses nothing': lostWithoutLoss,
+  'a loss ends with its fault': lostAfterLoss,
+  'a SEND is unavailable only after its deadline': refusedEarly,
+  'a client without room is answered': unanswered,
   'an ERROR has a reason': unexpectedErrors,
   'the end of a session has a reason': dropped,
 };
@@ -138,10 +154,61 @@ function missed(history: History): Finding[] {
   );
 }
 
+function lostWithoutLoss(history: History): Finding[] {
+  return hasLoss(history) ? [] : misses(history);
+}
+
+function lostAfterLoss(history: History): Finding[] {
+  return hasLoss(history) ? misses(history) : [];
+}
+
+function misses(history: History): Finding[] {
+  return unexcusedMisses(history).map(({ message, session }) => about(message, `${session} did not get it`, session));
+}
+
+/** The deadline does not include the time of alarms, unless RabbitMQ was away as well. */
+function refusedEarly(history: History): Finding[] {
+  const sentAt = new Map(history.of('sent').map(({ message, at }) => [message, at]));
+  const isEarly = ({ at, message = '' }: Refusal): boolean => {
+    const since = sentAt.get(message) ?? at;
+    const freeMs = wasHidden(history, since, at) ? 0 : blockedMs(history, since, at);
+    return at - since - freeMs < PUBLISH_TIMEOUT_MS - (freeMs > 0 ? ALARM_LAG_MS : 0);
+  };
+  const refusals = history.of('error').filter(({ code, message }) => code === 'broker-unavailable' && message);
+  return [...grouped(refusals, ({ session }) => session).values()].flatMap((ofSession) => {
+    const due = ofSession.filter((refusal) => !isEarly(refusal));
+    const isTogether = ({ at }: Refusal): boolean => due.some((each) => Math.abs(at - each.at) <= TOGETHER_MS);
+    const early = ofSession.filter((refusal) => isEarly(refusal) && !isTogether(refusal));
+    return early.map(({ message = '', session }) => about(message, 'refused before its deadline', session));
+  });
+}
+
+function wasHidden(history: History, fromMs: number, toMs: number): boolean {
+  const hidden = history.of('fault').filter(({ effects }) => effects.includes('hides RabbitMQ'));
+  return hidden.some(({ at, untilMs }) => at <= toMs && fromMs <= untilMs + AFTERMATH_MS);
+}
+
+function blockedMs(history: History, fromMs: number, toMs: number): number {
+  const overlap = (each: Trouble): number => Math.max(0, Math.min(toMs, each.toMs) - Math.max(fromMs, each.fromMs));
+  const alarms = history.of('fault').filter(({ effects }) => effects.includes('blocks publishers'));
+  return alarms.reduce((sum, each) => sum + overlap(each), 0);
+}
+
+/** A crowd is larger than the room, so some of its clients are turned away. */
+function unanswered(history: History): Finding[] {
+  const answers = history.of('crowded').map(({ answer }) => answer);
+  const finding = (sentence: string): Finding => ({ sentence, messages: [], sessions: [] });
+  if (answers.length > 0 && !answers.some((answer) => answer.startsWith('HTTP/1.1 503'))) {
+    return [finding('no client was turned away')];
+  }
+  const strange = answers.filter((answer) => !/^HTTP\/1\.1 (101|503) /.test(answer));
+  return strange.map((answer) => finding(`a client was answered "${answer}"`));
+}
+
 function unexpectedErrors(history: History): Finding[] {
   return history
     .of('error')
-    .filter(({ code }) => !EXPECTED_CODES.has(code))
+    .filter(({ at, code }) => !isExplained(history, at, EXPECTED_CODES[code] ?? []))
     .map(({ session, code, message }) => ({
       sentence: `${session} got ERROR ${code}`,
       messages: message ? [message] : [],
@@ -151,14 +218,21 @@ function unexpectedErrors(history: History): Finding[] {
 
 function dropped(history: History): Finding[] {
   const notified = new Set(history.of('error').flatMap(({ session, isSoft }) => (isSoft ? [] : [session])));
-  const cuts = history.of('fault').filter(({ cuts }) => cuts);
   return history
     .of('closed')
     .filter(({ session, intended }) => !intended && !notified.has(session))
-    .filter(({ at }) => !cuts.some((fault) => fault.at <= at && at <= fault.untilMs + AFTERMATH_MS))
+    .filter(({ at }) => !isExplained(history, at, ['ends sessions']))
     .map(({ session, code }) => ({
       sentence: `${session} was closed with ${code}, without an ERROR and without a fault that cuts connections`,
       messages: [],
       sessions: [session],
     }));
+}
+
+/** Whether a fault with one of these effects was going on, or has ended lately. */
+function isExplained(history: History, at: number, by: readonly Effect[]): boolean {
+  return history
+    .of('fault')
+    .filter(({ effects }) => effects.some((effect) => by.includes(effect)))
+    .some((fault) => fault.at <= at && at <= fault.untilMs + AFTERMATH_MS);
 }

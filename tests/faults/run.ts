@@ -45,6 +45,9 @@ export class Run {
   private readonly crowdPublisher: Publisher;
   private readonly workers: Subscriber[];
   private readonly listeners: Subscriber[];
+  private hasEnded = false;
+  private calmMessages: MessageName[] = [];
+  private watching: Promise<void> | undefined;
 
   /** `crowd` is the number of additional listeners. */
   constructor(
@@ -90,6 +93,7 @@ export class Run {
   }
 
   async begin(): Promise<void> {
+    this.watching = this.stage.watchReadiness(this.history, () => this.hasEnded);
     const clients = this.allClients;
     while (clients.length > 0) {
       const batch = clients.splice(0, CONNECTING_MAX);
@@ -119,17 +123,21 @@ export class Run {
     };
     await eventually(isCalm, CALM_DEADLINE_MS, () => 'the relays do not match the subscriptions of their sessions');
     this.history.add({ kind: 'calm' });
-    for (let i = 0; i < CALM_ROUNDS; i++) this.sendRound();
+    for (let i = 0; i < CALM_ROUNDS; i++) this.calmMessages.push(...this.sendRound());
     await this.whenAnswered();
   }
 
   /** Waits for messages in flight. The rules find missing ones. */
   async end(): Promise<void> {
+    const haveArrived = () => this.haveArrived(this.calmMessages) || undefined;
+    await eventually(haveArrived, END_DEADLINE_MS, () => 'messages are missing').catch(() => undefined);
     await this.whenQueueIsEmpty();
     await this.leave();
   }
 
   async leave(): Promise<void> {
+    this.hasEnded = true;
+    await this.watching;
     await Promise.all(this.allClients.map((client) => client.leave()));
   }
 

@@ -9,20 +9,33 @@ import { eventually } from '../support/deadline.js';
 import { createVhost, privateNode } from '../support/rabbitmq.js';
 import type { RabbitNode, Vhost } from '../support/rabbitmq.js';
 import { TcpProxy } from '../support/tcp-proxy.js';
+import { Crowd } from './crowd.js';
 import { touchedBy } from './fault-plan.js';
 import type { PlannedFault } from './fault-plan.js';
 import { FAULTS } from './faults.js';
-import type { Site } from './faults.js';
+import type { Fault, Site } from './faults.js';
 import type { History } from './history.js';
 import { RelayUnderTest } from './relay-under-test.js';
+import type { RelayOptions } from './relay-under-test.js';
+import { PUBLISH_TIMEOUT_MS } from './rules.js';
 
 const READY_DEADLINE_MS = 60_000;
+/** How often a run looks whether a relay is ready. */
+const LOOK_EVERY_MS = 200;
 /**
- * Short heart-beats reveal silence early and keep runs short. The queues of a killed relay expire before the search for
- * leftovers ends.
+ * Short heart-beats reveal silence early and keep runs short. No chain of faults cuts a relay off for so long that its
+ * queues expire, but those of a killed relay expire before the search for leftovers ends.
  */
 const CONFIG = {
-  rabbitmq: { heartbeatSeconds: 2, connectTimeoutMs: 3_000, reconnectMaxMs: 1_000, instanceQueueExpiresMs: 10_000 },
+  rabbitmq: {
+    heartbeatSeconds: 2,
+    connectTimeoutMs: 3_000,
+    reconnectMaxMs: 1_000,
+    instanceQueueExpiresMs: 30_000,
+    canaryIntervalMs: 1_000,
+    publishTimeoutMs: PUBLISH_TIMEOUT_MS,
+  },
+  workerTimeoutMs: 2_000,
 };
 
 export class Stage {
@@ -33,7 +46,7 @@ export class Stage {
     private readonly directory: string,
   ) {}
 
-  static async open(relays: number, v8Flags: readonly string[] = []): Promise<Stage> {
+  static async open(relays: number, options: RelayOptions = {}): Promise<Stage> {
     const node = await privateNode();
     const vhost = await createVhost(node);
     const directory = mkdtempSync(path.join(tmpdir(), 'relay-faults-'));
@@ -41,8 +54,9 @@ export class Stage {
     writeFileSync(configFile, JSON.stringify(CONFIG));
     const openSite = async (name: string): Promise<Site> => {
       const brokerNetwork = await TcpProxy.start(node.amqpUrl);
-      const relay = await RelayUnderTest.start(name, brokerNetwork.url(vhost.amqpUrl), configFile, v8Flags);
-      return { node, brokerNetwork, relay, clientNetwork: await TcpProxy.start(relay.url) };
+      const relay = await RelayUnderTest.start(name, brokerNetwork.url(vhost.amqpUrl), configFile, options);
+      const crowd = new Crowd(relay.url, options.nofile ?? 0);
+      return { node, vhost, brokerNetwork, relay, crowd, clientNetwork: await TcpProxy.start(relay.url) };
     };
     const names = Array.from({ length: relays }, (_, i) => `relay ${i + 1}`);
     return new Stage(node, vhost, await Promise.all(names.map(openSite)), directory);
@@ -50,7 +64,7 @@ export class Stage {
 
   /** The addresses for clients, which lead through the proxies. */
   get clientUrls(): string[] {
-    return this.sites.map(({ clientNetwork, relay }) => clientNetwork.url(relay.url));
+    return this.sites.map(clientUrl);
   }
 
   /** Flushes declarations to disk, so that they survive a SIGKILL. */
@@ -60,6 +74,7 @@ export class Stage {
 
   /** Injects all faults of a plan. Resolves when the last is over. */
   async inject(plan: readonly PlannedFault[], history: History): Promise<void> {
+    for (const { crowd } of this.sites) crowd.onAnswer = (answer) => history.add({ kind: 'crowded', answer });
     const over = new Map<string, Promise<void>>();
     for (const fault of plan) {
       await pause(fault.gapMs);
@@ -71,14 +86,29 @@ export class Stage {
   }
 
   private async injectOne({ name, at: index, forMs }: PlannedFault, history: History): Promise<void> {
-    const { cuts, touches, begin, end } = FAULTS[name];
+    const { effects, touches, begin, end }: Fault = FAULTS[name];
     const site = this.sites[index]!;
     const at = history.now();
     await begin(site);
+    const fromMs = history.now();
     await pause(forMs);
+    const toMs = history.now();
     await end(site);
     const suffix = touches === 'node' ? '' : ` (${site.relay.name})`;
-    history.add({ at, kind: 'fault', name: `${name}${suffix}`, untilMs: history.now(), cuts });
+    history.add({ at, kind: 'fault', name: `${name}${suffix}`, fromMs, toMs, untilMs: history.now(), effects });
+  }
+
+  /** Records the readiness of each relay until `isOver`. */
+  async watchReadiness(history: History, isOver: () => boolean): Promise<void> {
+    const watch = async (site: Site): Promise<void> => {
+      let wasReady = true;
+      for (; !isOver(); await pause(LOOK_EVERY_MS)) {
+        const isReady = await site.relay.isReady();
+        if (isReady !== wasReady) history.add({ kind: 'readiness', url: clientUrl(site), isReady });
+        wasReady = isReady;
+      }
+    };
+    await Promise.all(this.sites.map(watch));
   }
 
   /** Waits until the relays have their broker and all bindings. */
@@ -100,7 +130,11 @@ export class Stage {
   }
 }
 
-/** The duration of a fault is the only wait for time in this suite. */
+function clientUrl({ clientNetwork, relay }: Site): string {
+  return clientNetwork.url(relay.url);
+}
+
+/** The duration of a fault, and the pause between two looks, are the only waits for time in this suite. */
 function pause(ms: number): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, ms));
 }

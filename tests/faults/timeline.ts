@@ -35,7 +35,8 @@ function drawViolation({ rule, sentence, messages, sessions }: Violation, histor
   const publishers = messages.map((message) => partsOf(message).session);
   const involved = new Set([...sessions, ...publishers]);
   const isInvolved = (event: HistoryEvent): boolean => {
-    if (event.kind === 'fault' || event.kind === 'calm') return true;
+    if (event.kind === 'fault' || event.kind === 'calm' || event.kind === 'readiness') return true;
+    if (event.kind === 'crowded') return false;
     if ('message' in event && event.message !== undefined) return messages.includes(event.message);
     return involved.has(event.session);
   };
@@ -52,8 +53,12 @@ function describe(event: HistoryEvent): string {
       return `---- ${event.name}, until ${seconds(event.untilMs).trim()}`;
     case 'calm':
       return '---- calm';
+    case 'readiness':
+      return `---- ${event.url} is ${event.isReady ? 'ready' : 'not ready'}`;
+    case 'crowded':
+      return `a client of the crowd was answered ${event.answer}`;
     case 'connected':
-      return `${event.session} connected`;
+      return `${event.session} connected to ${event.url}`;
     case 'closed':
       return `${event.session} ${event.intended ? 'left' : `was closed with ${event.code}`}`;
     case 'subscribed':
@@ -63,7 +68,7 @@ function describe(event: HistoryEvent): string {
     case 'confirmed':
       return `${event.session} RECEIPT of ${event.message}`;
     case 'error':
-      return `${event.session} ${event.isSoft ? 'soft ' : ''}ERROR ${event.code} ${event.message ?? ''}`;
+      return `${event.session} ${event.isSoft ? 'soft ' : ''}ERROR ${event.code} ${event.message ?? ''} ${event.sentence ?? ''}`.trimEnd();
     case 'delivered':
       return `${event.session} MESSAGE ${event.message}${marksOf(event)}`;
   }
