@@ -47,7 +47,7 @@ export class Exchanges {
 
   /** Rejects with a BrokerError, such as `exchange-not-found`. */
   check(exchange: string, account?: Account): Promise<void> {
-    return this.answers.once(`exchange ${exchange}`, async () => {
+    return this.answers.onceWithin(this.scratch.deadlineMs, `exchange ${exchange}`, async () => {
       await this.ask(exchange, account, (channel) => channel.checkExchange(exchange));
       this.known.set(exchange, true);
     });
@@ -58,7 +58,7 @@ export class Exchanges {
    * RabbitMQ does not allow the declaration, the relay accepts the existing exchange.
    */
   ensureTopic(exchange: string): Promise<void> {
-    return this.answers.once(`topic exchange ${exchange}`, async () => {
+    return this.answers.onceWithin(this.scratch.deadlineMs, `topic exchange ${exchange}`, async () => {
       try {
         await this.scratch.run((channel) => channel.assertExchange(exchange, 'topic', { durable: true }));
         this.known.set(exchange, true);

@@ -62,6 +62,11 @@ export class ScratchChannels {
     return this.connection.frameMax;
   }
 
+  /** The longest time of a request. */
+  get deadlineMs(): number {
+    return this.options.publishTimeoutMs;
+  }
+
   /** Whether the broker is connected. */
   get isReady(): boolean {
     return this.connection.current !== undefined;
