@@ -5,9 +5,12 @@
  *
  * The relay never acknowledges its latest delivery. So each time the channel ends, at least that one comes again. If it
  * does not, RabbitMQ has dropped messages: the queue had reached its limit.
+ *
+ * After a crash, RabbitMQ also delivers messages again that it had settled, before the others and without `redelivered`.
  */
 import { createHash } from 'node:crypto';
 import type { ConsumeMessage } from 'amqplib';
+import { RecentlySettled } from './recently-settled.js';
 
 /**
  * `first`: not handed over before. `again`: handed over before. `unsure`: one of the two, because equal messages follow
@@ -16,6 +19,7 @@ import type { ConsumeMessage } from 'amqplib';
 type Judgement = 'first' | 'again' | 'unsure';
 
 const COMPACT_AT = 1_024;
+const PERSISTENT = 2;
 
 export class HandedOver {
   /** Deliveries on the current channel, oldest first, from `start` on. Their tags follow each other. */
@@ -31,6 +35,9 @@ export class HandedOver {
   private mayBeOver = false;
   /** The last of `expected` can expire in the queue. */
   private canExpire = false;
+  private readonly recent = new RecentlySettled();
+  /** A channel was lost, and since then only messages have come that were handed over before. */
+  private isAfterLoss = false;
 
   /** `missing` is called if RabbitMQ has dropped messages while no channel was open. */
   constructor(private readonly missing: () => void) {}
@@ -41,9 +48,10 @@ export class HandedOver {
 
   /** Returns how the delivery relates to those before the loss. It MUST be called for every delivery, before `add`. */
   judge(message: ConsumeMessage): Judgement {
-    if (this.expected.length === 0) return 'first';
-    const next = this.placesOf(identityOf(message));
-    if (next.length === 0) return this.end();
+    if (!this.isAfterLoss) return 'first';
+    const identity = identityOf(message);
+    const next = this.placesOf(identity);
+    if (next.length === 0) return this.recent.has(identity) ? 'unsure' : this.end();
     // After a crash RabbitMQ has forgotten which messages it had delivered
     const isUnsure = this.mayBeOver || !message.fields.redelivered;
     this.places = next;
@@ -65,7 +73,7 @@ export class HandedOver {
 
   /** Everything that was requeued has come again. */
   private end(): Judgement {
-    const isHeadMissing = this.places === undefined && !this.canExpire;
+    const isHeadMissing = this.expected.length > 0 && this.places === undefined && !this.canExpire;
     this.forgetExpected();
     if (isHeadMissing) this.missing();
     return 'first';
@@ -87,12 +95,18 @@ export class HandedOver {
   }
 
   private dropOldest(): void {
+    this.remember(this.entries[this.start]!);
     // Releases the message before the next compaction
     this.entries[this.start++] = undefined;
     if (this.start === this.entries.length || this.start === COMPACT_AT) {
       this.entries = this.entries.slice(this.start);
       this.start = 0;
     }
+  }
+
+  /** Other messages are gone after a crash. Few are persistent, so the cost of an identity is rare. */
+  private remember(message: ConsumeMessage): void {
+    if (message.properties.deliveryMode === PERSISTENT) this.recent.add(identityOf(message));
   }
 
   /** The channel has ended, or has returned the unsettled deliveries. */
@@ -102,6 +116,8 @@ export class HandedOver {
     if (rest.length === 0) this.canExpire = kept.at(-1)?.properties.expiration !== undefined;
     this.earliestLast = kept.length - 1 + this.fewestLeft;
     this.expected = [...kept.map(identityOf), ...rest];
+    for (const message of kept) this.remember(message);
+    this.isAfterLoss = this.expected.length > 0 || this.recent.size > 0;
     this.entries = [];
     this.start = 0;
     this.places = undefined;
@@ -117,10 +133,12 @@ export class HandedOver {
   forget(): void {
     this.entries = [];
     this.start = 0;
+    this.recent.clear();
     this.forgetExpected();
   }
 
   private forgetExpected(): void {
+    this.isAfterLoss = false;
     this.expected = [];
     this.earliestLast = -1;
     this.places = undefined;

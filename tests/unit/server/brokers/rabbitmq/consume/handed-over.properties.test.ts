@@ -1,6 +1,6 @@
 /**
  * A queue at RabbitMQ and its consumer, while channels end at any time: acks are handled late, deliveries are lost on
- * their way, and few different bodies make many equal messages. No message is lost, and none comes twice without a mark.
+ * their way, and few different bodies make many equal messages. The broker is killed, too. No message is lost, and none comes twice without a mark.
  */
 import { expect, test } from '@jest/globals';
 import type { ConsumeMessage } from 'amqplib';
@@ -21,6 +21,8 @@ class Model {
   private unsettled: { readonly tag: number; readonly stored: Stored }[] = [];
   private onTheWay: { readonly tag: number; readonly stored: Stored; readonly redelivered: boolean }[] = [];
   private acks: number[] = [];
+  /** Oldest first. */
+  private settled: Stored[] = [];
   private tag = 0;
   private ids = 0;
   missing = 0;
@@ -43,7 +45,11 @@ class Model {
   receive(count: number): void {
     for (const { tag, stored, redelivered } of this.onTheWay.splice(0, count)) {
       const fields = { deliveryTag: tag, redelivered, exchange: 'e', routingKey: 'k', consumerTag: 'c' };
-      const message = { fields, properties: {}, content: Buffer.from(stored.body) } as unknown as ConsumeMessage;
+      const message = {
+        fields,
+        properties: { deliveryMode: 2 },
+        content: Buffer.from(stored.body),
+      } as unknown as ConsumeMessage;
       const judgement = this.handedOver.judge(message);
       if (judgement !== 'again') this.clients.push({ id: stored.id, marked: judgement === 'unsure' });
       this.handedOver.add(message, PREFETCH);
@@ -55,6 +61,7 @@ class Model {
   /** The broker handles the oldest acks. */
   settle(count: number): void {
     for (const upTo of this.acks.splice(0, count)) {
+      this.settled.push(...this.unsettled.filter(({ tag }) => tag <= upTo).map(({ stored }) => stored));
       this.unsettled = this.unsettled.filter(({ tag }) => tag > upTo);
     }
   }
@@ -63,6 +70,18 @@ class Model {
     const requeued = this.unsettled.map(({ stored }) => stored);
     for (const stored of requeued) stored.redelivered = true;
     this.ready.unshift(...requeued);
+    this.end();
+  }
+
+  /** The broker is killed. It has forgotten its latest acks, and which messages it had delivered. */
+  crash(): void {
+    this.ready = [...this.settled.splice(-3), ...this.unsettled.map(({ stored }) => stored), ...this.ready];
+    this.ready.sort((a, b) => a.id - b.id);
+    for (const stored of this.ready) stored.redelivered = false;
+    this.end();
+  }
+
+  private end(): void {
     this.unsettled = [];
     this.onTheWay = [];
     this.acks = [];
@@ -89,6 +108,7 @@ const step = fc.oneof(
   { weight: 3, arbitrary: fc.record({ receive: fc.integer({ min: 1, max: PREFETCH }) }) },
   { weight: 3, arbitrary: fc.record({ settle: fc.integer({ min: 1, max: PREFETCH }) }) },
   { weight: 1, arbitrary: fc.constant('lose' as const) },
+  { weight: 1, arbitrary: fc.constant('crash' as const) },
 );
 
 test('nothing is lost, nothing comes twice without a mark, and first deliveries keep their order', () => {
@@ -97,6 +117,7 @@ test('nothing is lost, nothing comes twice without a mark, and first deliveries 
     for (const each of steps) {
       if (each === 'deliver') model.deliver();
       else if (each === 'lose') model.lose();
+      else if (each === 'crash') model.crash();
       else if ('publish' in each) model.publish(each.publish);
       else if ('receive' in each) model.receive(each.receive);
       else model.settle(each.settle);
