@@ -6,7 +6,8 @@
  *   relay.
  * - Order of redeliveries. The broker returns an unacknowledged message to its old place, but may already have given
  *   later messages to another subscriber: `redelivered:true` may be late. In a queue with several consumers the same is
- *   true of a second copy (`relay-resent:true`) whose first copy another consumer holds.
+ *   true of a second copy (`relay-resent:true`) whose first copy another consumer holds, and of a first copy that RabbitMQ
+ *   reads late, after an alarm, from a connection that the relay has lost.
  * - Topics and users while a subscriber is away, and while a fault loses messages (misses.ts).
  */
 import type { Effect } from './faults.js';
@@ -93,7 +94,7 @@ function disorder(history: History): Finding[] {
   const copies = grouped(deliveries, ({ message }) => message);
   const isFirstOf = new Set<string>();
   const inOrder = deliveries.filter((each) => {
-    if (isQueue(each.destination)) return hasPlace(each, copies.get(each.message)?.length ?? 0);
+    if (isQueue(each.destination)) return hasPlace(each, copies.get(each.message) ?? []);
     const place = `${each.session} ${each.destination} ${each.message}`;
     return !isFirstOf.has(place) && isFirstOf.add(place);
   });
@@ -112,9 +113,9 @@ function disorder(history: History): Finding[] {
   return findings;
 }
 
-/** Whether a message from a queue, delivered `copies` times in all, must be in its original order. */
-function hasPlace({ redelivered, resent }: Delivered, copies: number): boolean {
-  return !redelivered && (!resent || copies === 1);
+/** Whether a message from a queue, with all its `copies`, must be in its original order. */
+function hasPlace({ redelivered }: Delivered, copies: readonly Delivered[]): boolean {
+  return !redelivered && (copies.length === 1 || !copies.some(({ resent }) => resent));
 }
 
 function wronglyAnswered(history: History): Finding[] {
