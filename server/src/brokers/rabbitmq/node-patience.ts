@@ -2,9 +2,9 @@
  * Waits for a queue whose node is down. RabbitMQ 3 refuses each request about it at once, so the question is repeated.
  * RabbitMQ 4 answers only after a minute, so callers share an unanswered question. Each has a deadline of its own.
  */
-import { withDeadline } from '../../timing/deadline.js';
+import { finishesWithin, withDeadline } from '../../timing/deadline.js';
 import { isNodeAway } from './amqp/amqp-errors.js';
-import { backoff, late } from './amqp/wait-deadline.js';
+import { backoff, deferred, late } from './amqp/wait-deadline.js';
 
 const PAUSE_MIN_MS = 100;
 const PAUSE_MAX_MS = 2_000;
@@ -55,16 +55,20 @@ export class NodePatience {
     return question;
   }
 
+  /** An attempt that is answered late counts too: new callers find the queue known, and must not overtake earlier ones. */
   private async repeat(question: Question, ask: () => Promise<void>): Promise<void> {
+    const answered = deferred<void>();
     for (let attempt = 0; ; attempt++) {
+      const asked = ask();
+      asked.then(answered.resolve, () => undefined);
       try {
-        return await withDeadline(ask(), ASK_AGAIN_MS, () => UNANSWERED);
+        return await withDeadline(Promise.race([asked, answered.promise]), ASK_AGAIN_MS, () => UNANSWERED);
       } catch (error) {
         if (error !== UNANSWERED) question.refusal = error as Error;
         const pauseMs = PAUSE_MIN_MS + backoff(attempt, PAUSE_MIN_MS, PAUSE_MAX_MS);
         if (error !== UNANSWERED && !isNodeAway(error)) throw error;
         if (performance.now() + pauseMs > question.endsAt) throw question.refusal ?? late(this.maxMs, 'did not answer');
-        await new Promise((resolve) => setTimeout(resolve, pauseMs));
+        if (await finishesWithin(answered.promise, pauseMs)) return;
       }
     }
   }

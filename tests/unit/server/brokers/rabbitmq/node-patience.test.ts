@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, expect, jest, test } from '@jest/globals';
+import { deferred } from '../../../../../server/src/brokers/rabbitmq/amqp/wait-deadline.js';
 import { NodePatience } from '../../../../../server/src/brokers/rabbitmq/node-patience.js';
 
 const away = () =>
@@ -66,4 +67,21 @@ test('a question that is never answered is asked again', async () => {
   await jest.advanceTimersByTimeAsync(6_000);
   await answer;
   expect(asked).toHaveBeenCalledTimes(2);
+});
+
+test.each([
+  ['in the pause before the next attempt', 5_050],
+  ['while the next attempt is unanswered', 9_000],
+])('an answer that comes %s counts at once', async (_, afterMs) => {
+  const patience = new NodePatience(30_000);
+  const first = deferred<void>();
+  const asked = jest.fn(() => new Promise<void>(() => undefined));
+  asked.mockImplementationOnce(() => first.promise);
+  let isAnswered = false;
+  void patience.ask('q', asked).then(() => (isAnswered = true));
+  await jest.advanceTimersByTimeAsync(afterMs);
+  expect(isAnswered).toBe(false);
+  first.resolve();
+  await jest.advanceTimersByTimeAsync(0);
+  expect(isAnswered).toBe(true);
 });
