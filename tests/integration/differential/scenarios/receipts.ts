@@ -76,7 +76,7 @@ export const scenarios: readonly Scenario[] = [
     await alice.request('SUBSCRIBE', { id: 's', destination: `/queue/${stage.name('marker')}` });
     alice.send('SEND', { destination: `/amq/queue/${stage.name()}`, receipt: 'refused' }, 'x');
     // The relay tries again for some seconds, as a quorum queue without a leader rejects messages, too
-    await stage.later(stage.name('marker'), 10_000);
+    await stage.later(stage.name('marker'), 8_000);
     await alice.body();
   }),
   scenario('receipts: no message is lost after the RECEIPT of SUBSCRIBE', async (stage) => {

@@ -8,8 +8,8 @@
 import { LRUCache } from 'lru-cache';
 import type { Route } from './route.js';
 
-/** Delays before the further attempts: 7.75 s in all. */
-const DELAYS_MS = [250, 500, 1_000, 2_000, 2_000, 2_000] as const;
+/** Delays before the further attempts: 5.75 s in all. */
+const DELAYS_MS = [250, 500, 1_000, 2_000, 2_000] as const;
 const LAST_DELAY_MS = 2_000;
 const FINAL_MS = 30_000;
 const FINAL_MAX = 1_000;

@@ -5,9 +5,9 @@ const QUORUM = { autoDelete: false, arguments: { 'x-queue-type': 'quorum' } };
 
 test('a message to a queue is sent again for some seconds, while a quorum queue may elect a leader', () => {
   const nacks = new QueueNacks();
-  const delays = [1, 2, 3, 4, 5, 6].map((count) => nacks.delayMs({ key: 'q' }, count));
-  expect(delays).toEqual([250, 500, 1_000, 2_000, 2_000, 2_000]);
-  expect(nacks.delayMs({ key: 'q' }, 7)).toBeUndefined();
+  const delays = [1, 2, 3, 4, 5].map((count) => nacks.delayMs({ key: 'q' }, count));
+  expect(delays).toEqual([250, 500, 1_000, 2_000, 2_000]);
+  expect(nacks.delayMs({ key: 'q' }, 6)).toBeUndefined();
 });
 
 test('a message to a declared quorum queue is sent again until its deadline', () => {
@@ -19,7 +19,7 @@ test('a message to a declared quorum queue is sent again until its deadline', ()
 
 test('after a message that failed in each attempt, nacks of its queue are final, and those of others are not', () => {
   const nacks = new QueueNacks();
-  nacks.delayMs({ key: 'full' }, 7);
+  nacks.delayMs({ key: 'full' }, 6);
   expect(nacks.delayMs({ key: 'full' }, 1)).toBeUndefined();
   expect(nacks.delayMs({ key: 'other' }, 1)).toBe(250);
 });
