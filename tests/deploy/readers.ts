@@ -9,6 +9,8 @@ import { Sequence } from './sequence.js';
 export const TOPIC = '/topic/deploy';
 const MINE = '/user/queue/news';
 
+const SSE_RETRY_MS = 1_000;
+
 export type ReaderKind = 'stompjs' | 'SDK' | 'SSE';
 
 export abstract class Reader {
@@ -113,10 +115,11 @@ export class SdkReader extends Reader {
   }
 }
 
-/** EventSource reconnects by itself. */
+/** EventSource reconnects by itself, except after an HTTP error, such as 502 of nginx. Then the page has to. */
 export class SseReader extends Reader {
   readonly kind = 'SSE';
   private source: EventSource | undefined;
+  private retry: NodeJS.Timeout | undefined;
 
   open(): void {
     const query = [TOPIC, MINE].map((each) => `destination=${each}`).join('&');
@@ -128,7 +131,10 @@ export class SseReader extends Reader {
       this.connected();
       this.up();
     });
-    this.source.addEventListener('error', () => this.lost());
+    this.source.addEventListener('error', () => {
+      this.lost();
+      if (this.source?.readyState === EventSource.CLOSED) this.retry = setTimeout(() => this.open(), SSE_RETRY_MS);
+    });
     this.source.addEventListener('message', ({ data }) => {
       const { destination, body } = JSON.parse(data as string) as { destination: string; body: string };
       (destination === TOPIC ? this.topic : this.mine).add(Number(body));
@@ -136,6 +142,7 @@ export class SseReader extends Reader {
   }
 
   close(): void {
+    clearTimeout(this.retry);
     this.source?.close();
   }
 }
