@@ -23,6 +23,7 @@ import { hasStreamOffset, StreamSettling } from './stream-settling.js';
 
 /** The wait for a queue while other consumers wait behind it. */
 const PROVIDE_MS = 5_000;
+
 /** Shared by all sessions of a broker. */
 export interface ChannelContext {
   readonly pool: ChannelPool;

@@ -20,6 +20,7 @@ type Judgement = 'first' | 'again' | 'unsure';
 
 const COMPACT_AT = 1_024;
 const PERSISTENT = 2;
+const SAMPLE_BYTES = 2_048;
 
 export class HandedOver {
   /** Deliveries on the current channel, oldest first, from `start` on. Their tags follow each other. */
@@ -49,9 +50,8 @@ export class HandedOver {
   /** Returns how the delivery relates to those before the loss. It MUST be called for every delivery, before `add`. */
   judge(message: ConsumeMessage): Judgement {
     if (!this.isAfterLoss) return 'first';
-    const identity = identityOf(message);
-    const next = this.placesOf(identity);
-    if (next.length === 0) return this.recent.has(identity) ? 'unsure' : this.end();
+    const next = this.placesOf(identityOf(message));
+    if (next.length === 0) return this.recent.has(sampleOf(message)) ? 'unsure' : this.end();
     // After a crash RabbitMQ has forgotten which messages it had delivered
     const isUnsure = this.mayBeOver || !message.fields.redelivered;
     this.places = next;
@@ -104,9 +104,9 @@ export class HandedOver {
     }
   }
 
-  /** Other messages are gone after a crash. Few are persistent, so the cost of an identity is rare. */
+  /** Other messages are gone after a crash. */
   private remember(message: ConsumeMessage): void {
-    if (message.properties.deliveryMode === PERSISTENT) this.recent.add(identityOf(message));
+    if (message.properties.deliveryMode === PERSISTENT) this.recent.add(sampleOf(message));
   }
 
   /** The channel has ended, or has returned the unsettled deliveries. */
@@ -147,8 +147,21 @@ export class HandedOver {
 }
 
 /** Equal for messages with equal routes, properties and bodies. */
-function identityOf({ fields, properties, content }: ConsumeMessage): string {
-  const body = createHash('sha256').update(content).digest('base64');
+function identityOf(message: ConsumeMessage): string {
+  return describe(message, createHash('sha256').update(message.content).digest('base64'));
+}
+
+/**
+ * For messages that are only marked, so that others may have the same one. Its cost is bounded: the size of a body must
+ * not delay other clients.
+ */
+function sampleOf(message: ConsumeMessage): string {
+  const { content } = message;
+  const hash = createHash('sha256').update(content.subarray(0, SAMPLE_BYTES)).update(content.subarray(-SAMPLE_BYTES));
+  return describe(message, `${content.length} ${hash.digest('base64')}`);
+}
+
+function describe({ fields, properties }: ConsumeMessage, body: string): string {
   const withBigints = (_: string, value: unknown): unknown => (typeof value === 'bigint' ? `${value}n` : value);
   return JSON.stringify([fields.exchange, fields.routingKey, properties, body], withBigints);
 }

@@ -1,5 +1,5 @@
 /**
- * The identities of the persistent messages that a queue has settled last. A RabbitMQ that is killed forgets its latest
+ * Samples of the persistent messages that a queue has settled last. A RabbitMQ that is killed forgets its latest
  * acks, and delivers such messages again without `redelivered`. Others are gone with it.
  */
 const REMEMBERED_MAX = 4_096;
