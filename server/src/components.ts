@@ -30,6 +30,7 @@ import { countingPatterns, createSubscriptionPots } from './delivery/subscriptio
 import { HttpComponents } from './http/http-components.js';
 import { Accounts } from './load/accounts.js';
 import { AdmissionQueue } from './load/admission-queue.js';
+import { ConnectPace } from './load/connect-pace.js';
 import { planDescriptors } from './load/descriptor-plan.js';
 import type { DescriptorPlan } from './load/descriptor-plan.js';
 import { LimitMode } from './load/limit-mode.js';
@@ -112,7 +113,7 @@ export function createComponents(config: Config, hooks: RelayHooks): Components 
   const subscriptionPots = createSubscriptionPots(pots, config.limits);
   const subscribe = countingPatterns((...request) => broker.subscribe(...request), subscriptionPots.patterns);
   const groups = new Groups(subscribe, messages, counters, policies, { restShare });
-  const { load, admissionQueue } = createLoad(config, log);
+  const { load, admissionQueue } = createLoad(config, log, pots, accounts);
   const memory = new MemoryBudget(config, processMemory);
   const revocations = createRevocations(config, log);
   const policy = choosePolicy(config, hooks, log);
@@ -153,13 +154,22 @@ export function createComponents(config: Config, hooks: RelayHooks): Components 
   return { ...shared, descriptors, gate, sessions, http, operations, revocationChannel, tls };
 }
 
-function createLoad({ loadShedding, limits }: Config, log: Log): Pick<Components, 'load' | 'admissionQueue'> {
+function createLoad(
+  { loadShedding, limits }: Config,
+  log: Log,
+  pots: SharedPots,
+  accounts: Accounts,
+): Pick<Components, 'load' | 'admissionQueue'> {
   const load = new LoadMeter(loadShedding, {
     onOverload: (lagMs) => log.warn({ lagMs: Math.round(lagMs) }, 'overload: senders and new sessions wait'),
     onRelief: () => log.info({}, 'the overload has ended'),
   });
   const options = { ...loadShedding, ...limits };
-  return { load, admissionQueue: new AdmissionQueue(options, load, (perSecond) => new RateLimiter(perSecond)) };
+  const pace = new ConnectPace(limits.addressConnectsPerSecondMax, pots.mode);
+  pots.watch(pace);
+  const addressRate = { pace, accountOf: (address: string) => accounts.ofAddress(address) };
+  const createRateLimiter = (perSecond: number): RateLimiter => new RateLimiter(perSecond);
+  return { load, admissionQueue: new AdmissionQueue(options, load, createRateLimiter, addressRate) };
 }
 
 function createRevocations({ auth }: Config, log: Log): Revocations {

@@ -30,6 +30,7 @@ export const EFFECTS: Readonly<Record<string, string>> = {
     'the network with the most connections loses its oldest; if that is the network of the new client: HTTP 503 with `Retry-After`; with TLS the connection is cut off',
   'listen.httpHeadersMaxBytes': 'HTTP 431',
   'limits.connectsPerSecondMax': `the session waits for up to \`loadShedding.waitMaxMs\`, then HTTP 503 with \`Retry-After\`; TCP: ${error('too-many-connects')}`,
+  'limits.addressConnectsPerSecondMax': `the sessions of the address wait for up to \`loadShedding.waitMaxMs\`, then HTTP 503 with \`Retry-After\`; TCP: ${error('too-many-connects')}`,
   'loadShedding.lagMaxMs': 'from half of the limit on, the relay reads less from senders, and new sessions wait',
   'loadShedding.waitMaxMs': `HTTP 503 with \`Retry-After\`; TCP: ${error('overloaded')} or \`too-many-connects\``,
   'loadShedding.waitingMax': `HTTP 503 with \`Retry-After\`; TCP: ${error('overloaded')} or \`too-many-connects\``,

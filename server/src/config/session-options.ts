@@ -56,6 +56,9 @@ export const limits = section({
   connectsPerSecondMax: whole(5_000, 0, 1_000_000).describe(
     'Maximum number of new sessions admitted per second; 0: no limit. Further sessions wait for up to `loadShedding.waitMaxMs`.',
   ),
+  addressConnectsPerSecondMax: whole(200, 0, 1_000_000).describe(
+    'Maximum number of new sessions of one address per second, except loopback and `listen.trustedProxies`; 0: no limit. Further sessions wait for up to `loadShedding.waitMaxMs`. Of an IPv6 address the first 64 bits count.',
+  ),
 });
 
 export const shares = section({

@@ -3,16 +3,19 @@
  * reconnect at once (after a restart) do not delay connected clients. No client is admitted while the process is
  * overloaded, and at most `connectsPerSecondMax` are at other times. The queue is bounded; a client that waits for too
  * long is rejected and may try again later. Networks take turns, and when the queue is full, the one with the most
- * clients loses its oldest, so that a flood of one network does not keep out the others.
+ * clients loses its oldest, so that a flood of one network does not keep out the others. A network beyond its own rate
+ * (`connect-pace.ts`) misses its turns.
  */
 import { networkOf } from '../net/ip-address.js';
 import { BoundedFairQueue } from '../timing/fair-queue.js';
 import { TurnBudget } from '../timing/turn-budget.js';
+import type { Account } from './accounts.js';
+import type { ConnectPace } from './connect-pace.js';
 import type { Load } from './load-meter.js';
 import type { RateLimit } from './rate-limiter.js';
 
 export interface PendingClient {
-  /** The client's IP address. Called only for a client that has to wait. */
+  /** The client's IP address. */
   address(): string;
   admit(): void;
   /** The client may try again later. */
@@ -24,7 +27,8 @@ export type Rejection = 'overloaded' | 'too-many-connects' | 'shutting-down';
 /** The sentences for rejected clients. */
 export const REJECTIONS: Readonly<Record<Rejection, string>> = {
   overloaded: 'The relay is overloaded and accepts no new sessions at the moment: try again later.',
-  'too-many-connects': 'More new sessions arrive than limits.connectsPerSecondMax allows: try again later.',
+  'too-many-connects':
+    'More new sessions arrive than limits.connectsPerSecondMax, or from this address than limits.addressConnectsPerSecondMax, allows: try again later.',
   'shutting-down': 'The relay is shutting down: try again in a moment.',
 };
 
@@ -37,9 +41,16 @@ export interface AdmissionOptions {
   readonly connectsPerSecondMax: number;
 }
 
+/** The rate of each address, and the account that it counts for. */
+export interface AddressRate {
+  readonly pace: Pick<ConnectPace, 'take' | 'takeWaiting'>;
+  accountOf(address: string): Account;
+}
+
 interface Waiting {
   readonly client: PendingClient;
-  readonly network: string;
+  /** The account of the client's address, or its network if the address has none. Clients of one source wait in line. */
+  readonly source: string;
   readonly until: number;
   readonly reason: Rejection;
 }
@@ -52,9 +63,11 @@ export class AdmissionQueue {
   rejected = 0;
   /** All clients that wait, in the order of arrival, for the deadlines. */
   readonly #queue = new Set<Waiting>();
-  /** The same clients, for the turns of their networks. */
+  /** The same clients, for the turns of their sources. */
   readonly #turns = new BoundedFairQueue<Waiting>();
   #lastReason: Rejection = 'overloaded';
+  /** True if all clients that wait are beyond the rate of their address. */
+  #isHeldUp = false;
   #isInTurn = false;
   readonly #budget: TurnBudget;
   #retryTimer: NodeJS.Timeout | undefined;
@@ -65,6 +78,7 @@ export class AdmissionQueue {
     private readonly options: AdmissionOptions,
     private readonly load: Load,
     createRateLimiter: (perSecond: number) => RateLimit,
+    private readonly addressRate: AddressRate,
     private readonly now: () => number = () => performance.now(),
   ) {
     this.#budget = new TurnBudget(TURN_MS, now);
@@ -77,23 +91,27 @@ export class AdmissionQueue {
 
   submit(client: PendingClient): void {
     if (this.#isStopped) return this.#reject(client, 'shutting-down');
-    if (this.#queue.size === 0 && this.#isOpen && this.#hasTime()) this.#admit(client);
-    else this.#enqueue(client);
+    const address = client.address();
+    const account = this.addressRate.accountOf(address);
+    const source = account ?? networkOf(address);
+    const isFirst = this.#queue.size === 0 || this.#isHeldUp;
+    if (!isFirst || !this.#isOpen || !this.#hasTime()) return this.#enqueue(client, source, this.#reasonNow());
+    if (!this.#turns.has(source) && this.addressRate.pace.take(account)) return this.#admit(client);
+    this.#isHeldUp = true;
+    this.#enqueue(client, source, 'too-many-connects');
   }
 
-  #enqueue(client: PendingClient): void {
-    const reason = (this.#lastReason = this.#rejectionNow);
-    const network = networkOf(client.address());
-    if (this.#queue.size >= this.options.waitingMax && !this.#makeRoom(network)) return this.#reject(client, reason);
-    const waiting = { client, network, until: this.now() + this.options.waitMaxMs, reason };
+  #enqueue(client: PendingClient, source: string, reason: Rejection): void {
+    if (this.#queue.size >= this.options.waitingMax && !this.#makeRoom(source)) return this.#reject(client, reason);
+    const waiting = { client, source, until: this.now() + this.options.waitMaxMs, reason };
     this.#queue.add(waiting);
-    this.#turns.enter(waiting, network);
+    this.#turns.enter(waiting, source);
     this.#continueLater();
   }
 
-  /** Rejects the oldest client of the network with the most, if `network` has at least two fewer. */
-  #makeRoom(network: string): boolean {
-    const oldest = this.#turns.surplusFor(network);
+  /** Rejects the oldest client of the source with the most, if `source` has at least two fewer. */
+  #makeRoom(source: string): boolean {
+    const oldest = this.#turns.surplusFor(source);
     if (!oldest) return false;
     this.#leave(oldest);
     this.#reject(oldest.client, oldest.reason);
@@ -102,7 +120,7 @@ export class AdmissionQueue {
 
   #leave(waiting: Waiting): void {
     this.#queue.delete(waiting);
-    this.#turns.leave(waiting, waiting.network);
+    this.#turns.leave(waiting, waiting.source);
   }
 
   /** Rejects all waiting and all future clients. */
@@ -120,10 +138,11 @@ export class AdmissionQueue {
   }
 
   /** The reason to make a client wait now. Without another one, it is the reason of the preceding client. */
-  get #rejectionNow(): Rejection {
-    if (this.#isStopped) return 'shutting-down';
-    if (this.load.isOverloaded) return 'overloaded';
-    return this.#isTooFast ? 'too-many-connects' : this.#queue.size > 0 ? this.#lastReason : 'overloaded';
+  #reasonNow(): Rejection {
+    this.#isHeldUp = false;
+    if (this.load.isOverloaded) return (this.#lastReason = 'overloaded');
+    if (this.#isTooFast) return (this.#lastReason = 'too-many-connects');
+    return this.#queue.size > 0 ? this.#lastReason : (this.#lastReason = 'overloaded');
   }
 
   get #isTooFast(): boolean {
@@ -157,12 +176,16 @@ export class AdmissionQueue {
     for (let [oldest] = this.#queue; oldest !== undefined; [oldest] = this.#queue) {
       const isOverdue = this.now() >= oldest.until;
       if ((!isOverdue && !this.#isOpen) || !this.#hasTime()) return;
-      const next = isOverdue ? oldest : this.#turns.next()!;
+      const next = isOverdue ? oldest : this.#turns.next(this.#mayEnter);
+      this.#isHeldUp = next === undefined;
+      if (!next) return;
       this.#leave(next);
       if (isOverdue) this.#reject(next.client, next.reason);
       else this.#admit(next.client);
     }
   }
+
+  readonly #mayEnter = (source: string): boolean => this.addressRate.pace.takeWaiting(source);
 
   #continueLater(): void {
     if (this.#isInTurn || this.#retryTimer !== undefined || this.#isStopped) return;

@@ -11,6 +11,10 @@ export class LimitMode {
     private readonly log?: Log,
   ) {}
 
+  get isDryRun(): boolean {
+    return this.mode === 'report';
+  }
+
   /** True if the caller has to refuse. `limit` is the name of the option. */
   refuses(limit: string, details: object): boolean {
     if (this.mode === 'enforce') return true;

@@ -32,9 +32,13 @@ export class FairQueue<T> {
     return true;
   }
 
-  /** Removes and returns the oldest item of the source whose turn it is. */
-  next(): T | undefined {
+  /**
+   * Removes and returns the oldest item of the source whose turn it is. Sources for which `isReady` returns false miss
+   * their turn.
+   */
+  next(isReady: (source: string) => boolean = () => true): T | undefined {
     for (const [source, items] of this.sources) {
+      if (!isReady(source)) continue;
       const [item] = items;
       this.leave(item!, source);
       // Moves the rest of this source behind all others

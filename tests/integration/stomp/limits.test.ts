@@ -157,6 +157,28 @@ describe('limits of an address', () => {
   });
 });
 
+describe('new sessions of an address in a second', () => {
+  const stage = stageRelays('memory', {
+    config: {
+      limits: { addressConnectsPerSecondMax: 1 },
+      listen: { trustedProxies: ['127.0.0.0/8'] },
+      loadShedding: { waitMaxMs: 100 },
+    },
+  });
+  const from = (address: string) => ({ headers: { 'x-forwarded-for': address } });
+
+  test('an address that connects faster than addressConnectsPerSecondMax waits alone', async () => {
+    const connects = [1, 2, 3].map(() => stage.open('webSocketUrl', from('203.0.113.3')));
+    await stage.connect('webSocketUrl', {}, from('203.0.113.4'));
+    await stage.connect('tcpUrl');
+    const results = await Promise.allSettled(connects);
+    const refused = results.filter((each) => each.status === 'rejected');
+    expect(refused.map(({ reason }) => (reason as Error).message)).toContainEqual(
+      expect.stringMatching(/^HTTP 503: .*addressConnectsPerSecondMax/),
+    );
+  });
+});
+
 describe('limits of a relay', () => {
   const stage = stageRelays('memory', {
     config: { limits: { connectsPerSecondMax: 1 }, loadShedding: { waitMaxMs: 100 } },

@@ -1,7 +1,10 @@
 import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globals';
 import { AdmissionQueue } from '../../../../server/src/load/admission-queue.js';
 import type { AdmissionOptions } from '../../../../server/src/load/admission-queue.js';
+import { ConnectPace } from '../../../../server/src/load/connect-pace.js';
+import { LimitMode } from '../../../../server/src/load/limit-mode.js';
 import { RateLimiter } from '../../../../server/src/load/rate-limiter.js';
+import { networkOf } from '../../../../server/src/net/ip-address.js';
 
 const OPTIONS = { waitMaxMs: 1_000, waitingMax: 5, connectsPerSecondMax: 0 };
 let clock: number;
@@ -21,12 +24,17 @@ afterEach(() => {
   jest.useRealTimers();
 });
 
-const open = (options: AdmissionOptions) =>
+const now = () => clock;
+const open = (options: AdmissionOptions, perAddressMax = 0) =>
   new AdmissionQueue(
     options,
     load,
-    (perSecond) => new RateLimiter(perSecond, () => clock),
-    () => clock,
+    (perSecond) => new RateLimiter(perSecond, now),
+    {
+      pace: new ConnectPace(perAddressMax, new LimitMode(), now),
+      accountOf: (address) => (address === '127.0.0.1' ? undefined : `address:${networkOf(address)}`),
+    },
+    now,
   );
 
 /** Admitting a client takes 4 ms. */
@@ -141,6 +149,35 @@ describe('AdmissionQueue', () => {
     expect(log).toEqual(['e', 'f', 'g'].flatMap((each) => [`not ${each}`, 'too-many-connects']));
     turn();
     expect(jest.getTimerCount()).toBe(0);
+  });
+
+  test('an address beyond its rate waits for the next second, and no other address waits with it', () => {
+    admissionQueue = open({ ...OPTIONS, waitMaxMs: 1_200 }, 1);
+    arriveFrom('192.0.2.1', 'a', 'b', 'c');
+    expect(log).toEqual(['a']);
+    arriveFrom('192.0.2.2', 'v');
+    expect(log).toEqual(['a', 'v']);
+    turn(50);
+    arriveFrom('192.0.2.3', 'w');
+    arriveFrom('127.0.0.1', 'x', 'y');
+    expect(log.splice(0)).toEqual(['a', 'v', 'w', 'x', 'y']);
+    for (let i = 0; i < 17; i++) turn(50);
+    expect(log.splice(0)).toEqual([]);
+    for (let i = 0; i < 3; i++) turn(50);
+    expect(log.splice(0)).toEqual(['b']);
+    for (let i = 0; i < 5; i++) turn(50);
+    expect(log.splice(0)).toEqual(['not c', 'too-many-connects']);
+  });
+
+  test('a client does not overtake those of its own address that wait', () => {
+    admissionQueue = open({ ...OPTIONS, waitMaxMs: 10_000 }, 1);
+    arriveFrom('192.0.2.1', 'a', 'b');
+    turn();
+    clock += 1_000;
+    arriveFrom('192.0.2.1', 'c');
+    turn(50);
+    turn(1_000);
+    expect(log).toEqual(['a', 'b', 'c']);
   });
 
   test('rejects a client at once if the queue is full', () => {

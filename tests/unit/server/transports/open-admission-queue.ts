@@ -1,4 +1,6 @@
 import { AdmissionQueue } from '../../../../server/src/load/admission-queue.js';
+import { ConnectPace } from '../../../../server/src/load/connect-pace.js';
+import { LimitMode } from '../../../../server/src/load/limit-mode.js';
 import { RateLimiter } from '../../../../server/src/load/rate-limiter.js';
 
 /** A queue that admits clients while `load` is not overloaded. */
@@ -7,5 +9,6 @@ export function openAdmissionQueue(load = { isOverloaded: false }, waitMaxMs = 1
     { waitMaxMs, waitingMax: 50, connectsPerSecondMax: 0 },
     load,
     (perSecond) => new RateLimiter(perSecond),
+    { pace: new ConnectPace(0, new LimitMode()), accountOf: () => undefined },
   );
 }
