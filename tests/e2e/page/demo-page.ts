@@ -5,6 +5,9 @@ import { launchChromium } from '../chromium.js';
 import { startRelay } from '../relay-process.js';
 import type { RelayProcess } from '../relay-process.js';
 
+/** Shorter than the time of a test, so that a failure names its step. */
+const STEP_TIMEOUT_MS = 15_000;
+
 export interface DemoPage {
   /** May be replaced by a new relay. The current one is stopped after the test. */
   relay: RelayProcess;
@@ -36,6 +39,7 @@ export function demoPage(): DemoPage {
   /** Each tab has its own browser context, so tabs share no storage. */
   async function openTab(badge = 'Connected'): Promise<Page> {
     const page = await browser.newPage();
+    page.setDefaultTimeout(STEP_TIMEOUT_MS);
     page.on('pageerror', (error) => demo.pageErrors.push(error.message));
     page.on('console', (message) => {
       if (message.type() === 'error') demo.pageErrors.push(message.text());
