@@ -27,6 +27,8 @@ export class SessionResources {
   readonly transactions: Transactions;
   readonly tempQueues: TempQueues;
   readonly replyAddresses: ReplyAddresses;
+  /** By `performance.now`. */
+  nextFlushAt = 0;
   private readonly timers = new Set<Timer>();
   private openChannel: BrokerChannel | undefined;
   /** Whether the durable subscriptions end with the session: the user's access was revoked. */

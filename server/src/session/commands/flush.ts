@@ -1,7 +1,8 @@
 /**
  * SEND to `/relay/flush`: its RECEIPT follows every message that the broker had routed to the session's subscriptions
  * without acks before the SEND came. A client that moves to another relay asks both relays. Frames behind it wait, so a
- * session has one flush at a time.
+ * session has one flush at a time. A flush can cost the broker a message for each subscription, so the next one waits
+ * for a time that grows with their number.
  */
 import type { Group } from '../../delivery/group.js';
 import { StompError } from '../../stomp/errors.js';
@@ -11,15 +12,26 @@ import type { CommandSession } from './command.js';
 
 export const FLUSH_DESTINATION = '/relay/flush';
 
+const PAUSE_MS = 10;
+
 const LATE =
   'The broker could not confirm in time that all earlier messages have arrived: try again later, or do without.';
 
 export async function flush(session: CommandSession, frame: Frame): Promise<void> {
+  await pause(session);
+  // The client is gone; its earlier frames are still handled
+  if (!session.canDeliver) return;
   const groups = session.subscriptions.all().flatMap((each) => (each.kind === 'shared' ? each.group : []));
+  session.resources.nextFlushAt = performance.now() + PAUSE_MS * groups.length;
   const flushed = await Promise.all(groups.map(hasAll));
   if (flushed.includes(false)) throw new StompError('broker-unavailable', LATE);
   for (const group of groups) group.flush();
   receipt(session, frame);
+}
+
+async function pause({ resources }: CommandSession): Promise<void> {
+  const waitMs = resources.nextFlushAt - performance.now();
+  if (waitMs > 0) await new Promise<void>((resolve) => resources.later(waitMs, resolve));
 }
 
 async function hasAll({ live }: Group): Promise<boolean> {

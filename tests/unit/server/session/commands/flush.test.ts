@@ -64,6 +64,28 @@ test('frames behind it wait', async () => {
   expect(client.frames.slice(-2).map(({ headers }) => headers['receipt-id'])).toEqual(['flushed', 'left']);
 });
 
+test('the next one waits for 10 ms of each subscription', async () => {
+  await connect();
+  await flush();
+  for (const each of flushes()) each.grant(true);
+  await flush();
+  expect(flushes()).toHaveLength(2);
+  await jest.advanceTimersByTimeAsync(2_000);
+  expect(flushes()).toHaveLength(4);
+  for (const each of flushes()) each.grant(true);
+  await tick();
+});
+
+test('a session that ends in that time leaves nothing behind', async () => {
+  await connect();
+  await flush();
+  for (const each of flushes()) each.grant(true);
+  await flush();
+  client.vanish();
+  await jest.advanceTimersByTimeAsync(2_000);
+  expect(flushes()).toHaveLength(2);
+});
+
 test('without subscriptions it is answered at once', async () => {
   client = await harness.connect();
   await flush();
