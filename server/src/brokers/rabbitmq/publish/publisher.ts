@@ -41,9 +41,16 @@ type State = 'down' | 'replaying' | 'up' | 'closed';
 const REPAIRS_MAX = 3;
 const CLOSE_TIMEOUT_MS = 5_000;
 
+/** Another channel for messages that the broker nacks again and again. */
+export interface SecondWay {
+  /** False if the message stays with its publisher. */
+  takeOver(outgoing: Outgoing, from: Publisher): boolean;
+}
+
 export class Publisher implements ChannelUser<ConfirmChannel> {
   /** Called with the user whose message has closed the channel. */
   onBlamed: ((user: string) => void) | undefined;
+  secondWay: SecondWay | undefined;
   private state: State = 'down';
   private readonly outstanding: Outstanding;
   private readonly confirms = new ConfirmLedger<Outgoing>();
@@ -148,6 +155,13 @@ export class Publisher implements ChannelUser<ConfirmChannel> {
     });
   }
 
+  /** Takes over a message that another channel has had nacked, with its deadline. */
+  adopt(outgoing: Outgoing): void {
+    const own: Outgoing = { ...outgoing, id: (++this.lastId).toString(36), phase: 'queued', returned: undefined };
+    this.outstanding.add(own);
+    if (this.state === 'up') this.send(own);
+  }
+
   private send(outgoing: Outgoing): void {
     const channel = this.channel.current;
     if (!channel) return;
@@ -174,10 +188,14 @@ export class Publisher implements ChannelUser<ConfirmChannel> {
 
   private finish(outgoing: Outgoing, error?: BrokerError): void {
     if (outgoing.phase === 'done') return;
-    outgoing.phase = 'done';
-    this.outstanding.remove(outgoing);
+    this.release(outgoing);
     if (error) outgoing.reject(error);
     else outgoing.resolve();
+  }
+
+  private release(outgoing: Outgoing): void {
+    outgoing.phase = 'done';
+    this.outstanding.remove(outgoing);
     if (this.trial?.outgoing === outgoing) this.trial.over.resolve();
     if (this.outstanding.count === 0) this.drained?.resolve();
     this.gate.open();
@@ -200,6 +218,7 @@ export class Publisher implements ChannelUser<ConfirmChannel> {
       if (outgoing.phase === 'done') continue;
       const delayMs = this.nackRetries.delayMs(outgoing.route.exchange, ++outgoing.nacks);
       if (delayMs !== undefined) this.sendLater(outgoing, delayMs);
+      else if (outgoing.route.exchange === '' && this.secondWay?.takeOver(outgoing, this)) this.release(outgoing);
       else if (outgoing.route.exchange === '') void this.repair(outgoing, this.nackedByQueue(outgoing), true);
       else this.finish(outgoing, nacked(outgoing.route));
     }

@@ -5,12 +5,14 @@
  * share of the limits, and a user only waits for the users of its channel.
  *
  * A user whose message has closed a channel is apart for a while: its messages go over a channel that only such users
- * have. Then the same again costs no other user anything.
+ * have. Then the same again costs no other user anything. A user whose messages are nacked again and again gets a new
+ * channel (`fresh-publisher.ts`).
  */
 import { LRUCache } from 'lru-cache';
 import { AmqpConnection } from '../amqp/amqp-connection.js';
 import type { RabbitMqOptions } from '../rabbitmq-options.js';
 import type { Topology } from '../topology.js';
+import { FreshPublisher } from './fresh-publisher.js';
 import type { OwnBindings } from './own-bindings.js';
 import { Publisher } from './publisher.js';
 import { SeparatePublisher } from './separate-publisher.js';
@@ -24,6 +26,7 @@ export class Publishers {
   private readonly publishers: readonly Publisher[];
   private readonly apart = new LRUCache<string, true>({ max: APART_MAX, ttl: APART_MS });
   private readonly publisherApart: SeparatePublisher;
+  private readonly fresh: FreshPublisher;
 
   constructor(topology: Topology, bindings: OwnBindings, options: RabbitMqOptions) {
     const { publishChannels, unconfirmedMax, unconfirmedMaxBytes } = options;
@@ -40,16 +43,21 @@ export class Publishers {
     this.publishers = this.connections.map(
       (connection) => new Publisher('publish', connection, topology, bindings, share),
     );
-    for (const publisher of this.publishers) publisher.onBlamed = setApart;
-    this.publisherApart = new SeparatePublisher('publish apart', topology, bindings, share, setApart);
+    this.fresh = new FreshPublisher(topology, bindings, share, setApart);
+    for (const publisher of this.publishers) {
+      publisher.onBlamed = setApart;
+      publisher.secondWay = this.fresh;
+    }
+    const outcomes = { onBlamed: setApart, secondWay: this.fresh };
+    this.publisherApart = new SeparatePublisher('publish apart', topology, bindings, share, outcomes);
   }
 
   get count(): number {
-    return this.publishers.reduce((sum, { count }) => sum + count, this.publisherApart.count);
+    return this.publishers.reduce((sum, { count }) => sum + count, this.publisherApart.count + this.fresh.count);
   }
 
   get bytes(): number {
-    return this.publishers.reduce((sum, { bytes }) => sum + bytes, this.publisherApart.bytes);
+    return this.publishers.reduce((sum, { bytes }) => sum + bytes, this.publisherApart.bytes + this.fresh.bytes);
   }
 
   start(): void {
@@ -63,6 +71,8 @@ export class Publishers {
   of(user: string): Publisher {
     if (user === '') return this.leastLoaded();
     if (this.apart.size > 0 && this.apart.has(user)) return this.publisherApart.open();
+    const fresh = this.fresh.of(user);
+    if (fresh) return fresh;
     return this.publishers[hashOf(user) % this.publishers.length]!;
   }
 
@@ -77,7 +87,7 @@ export class Publishers {
 
   /** Waits for confirms while the broker is connected. */
   async close(): Promise<void> {
-    await Promise.all([...this.publishers, this.publisherApart].map((publisher) => publisher.close()));
+    await Promise.all([...this.publishers, this.publisherApart, this.fresh].map((publisher) => publisher.close()));
   }
 }
 

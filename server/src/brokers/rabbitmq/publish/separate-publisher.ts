@@ -5,6 +5,8 @@ import type { Topology } from '../topology.js';
 import type { OwnBindings } from './own-bindings.js';
 import { Publisher } from './publisher.js';
 
+const NO_OUTCOMES = { onBlamed: undefined, secondWay: undefined };
+
 export class SeparatePublisher {
   private connection: AmqpConnection | undefined;
   private publisher: Publisher | undefined;
@@ -15,7 +17,7 @@ export class SeparatePublisher {
     private readonly topology: Topology,
     private readonly bindings: OwnBindings,
     private readonly options: RabbitMqOptions,
-    private readonly onBlamed?: (user: string) => void,
+    private readonly outcomes: Pick<Publisher, 'onBlamed' | 'secondWay'> = NO_OUTCOMES,
   ) {}
 
   get count(): number {
@@ -35,7 +37,8 @@ export class SeparatePublisher {
     this.connection = new AmqpConnection(purpose, options);
     this.connection.start();
     const publisher = new Publisher(purpose, this.connection, topology, bindings, options);
-    publisher.onBlamed = this.onBlamed;
+    publisher.onBlamed = this.outcomes.onBlamed;
+    publisher.secondWay = this.outcomes.secondWay;
     publisher.start();
     return publisher;
   }

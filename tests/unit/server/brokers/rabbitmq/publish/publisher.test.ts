@@ -7,6 +7,7 @@ import type {
 } from '../../../../../../server/src/brokers/rabbitmq/amqp/amqp-connection.js';
 import { OutgoingMessage } from '../../../../../../server/src/brokers/rabbitmq/amqp/outgoing-message.js';
 import { deferred } from '../../../../../../server/src/brokers/rabbitmq/amqp/wait-deadline.js';
+import type { Outgoing } from '../../../../../../server/src/brokers/rabbitmq/publish/outgoing.js';
 import { OwnBindings } from '../../../../../../server/src/brokers/rabbitmq/publish/own-bindings.js';
 import { Publisher } from '../../../../../../server/src/brokers/rabbitmq/publish/publisher.js';
 import type { Topology } from '../../../../../../server/src/brokers/rabbitmq/topology.js';
@@ -219,6 +220,22 @@ describe('a queue whose node is down', () => {
     await turns();
     expect(channel.published.map(({ isResent }) => isResent)).toEqual([false, false]);
     answer('ack', 2);
+    expect(await result).toBe('confirmed');
+  });
+
+  test('a message that another publisher takes over leaves this one, with its deadline and its sender', async () => {
+    const taken: Outgoing[] = [];
+    publisher.secondWay = { takeOver: (each) => each.nacks >= 2 && taken.push(each) > 0 };
+    const result = publishToQueue('q');
+    topology.back.resolve();
+    answer('nack', 1);
+    await jest.advanceTimersByTimeAsync(250);
+    answer('nack', 2);
+    await jest.advanceTimersByTimeAsync(options.publishTimeoutMs);
+    expect([publisher.count, publisher.bytes, taken.length]).toEqual([0, 0, 1]);
+    publisher.adopt(taken[0]!);
+    expect(channel.published.map(({ isResent }) => isResent)).toEqual([false, true, true]);
+    answer('ack', 3);
     expect(await result).toBe('confirmed');
   });
 
