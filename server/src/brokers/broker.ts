@@ -198,7 +198,7 @@ export interface Publication {
   renew?(): Promise<void> | undefined;
   /**
    * Publishes the message. MUST be called at most once, after `ready`. Messages of successive calls for the same user
-   * keep their order, unless one of them made the broker close a channel. Resolves when the broker has taken
+   * keep their order, unless one of them made the broker close a channel, or a queue refused one. Resolves when the broker has taken
    * responsibility; rejects with a BrokerError, with `queue-not-found` if the queue of `/amq/queue/NAME` is missing.
    */
   send(): Promise<void>;
