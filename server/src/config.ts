@@ -15,6 +15,7 @@ import { broker, exchangeConflicts, memory, queues, rabbitmq, topics } from './c
 import { ConfigError, describeIssues, describeValue, plainRule } from './config/config-report.js';
 import { layer } from './config/config-sources.js';
 import type { Environment, Flags, Layered } from './config/config-sources.js';
+import { history } from './config/history-options.js';
 import { http } from './config/http-options.js';
 import { listen, tcp, websocket } from './config/listen-options.js';
 import { availableMemory, fitParts, MEMORY_MIN_BYTES, memoryLimits } from './config/memory-limits.js';
@@ -57,6 +58,7 @@ export const schema = z.strictObject({
   topics,
   rabbitmq,
   memory,
+  history,
   auth,
   admin,
   policy,

@@ -12,6 +12,7 @@
 import type { Destination } from '../destinations/destination.js';
 import type { Origin } from '../destinations/shown-destination.js';
 import type { Account } from '../load/accounts.js';
+import type { HistoryFeed } from './history.js';
 
 /**
  * A message in STOMP's terms. Headers are text, in order. They exclude the headers that each protocol adds itself:
@@ -34,14 +35,13 @@ export interface RoutedMessage extends Message {
   readonly origin: Origin;
   /** True if this is a second sending of a message that may have arrived before (`relay-resent`). */
   readonly resent: boolean;
-  /** Its place in the history of `origin`, if the broker keeps one. */
+  /** Its place in the history of its destination, if the broker keeps one (`history.ts`). */
   readonly position?: Position | undefined;
+  /** Its name in that history, which is the same on all relays. It becomes `message-id`. */
+  readonly historyId?: string | undefined;
 }
 
-/**
- * The place of a message in the history of a destination. Only the broker that created it can interpret it. Not used
- * yet.
- */
+/** A place in the history of a rule: printable, below 80 bytes, opaque to everything above the broker. */
 export type Position = string;
 
 export type Outcome = 'ack' | 'requeue' | 'drop' | 'again';
@@ -101,11 +101,10 @@ export class BrokerError extends Error {
 export type SharedDestination = Extract<Destination, { kind: 'topic' | 'exchange' | 'user' }>;
 
 /**
- * `key` is the key that matched: for a topic, its key. `position` is the message's place in the history of that key. It
- * can differ from `message.position` if a message has several keys. Called synchronously for all listeners of a
- * message, so it MUST be quick and MUST NOT throw.
+ * `key` is the key that matched: for a topic, its key. Called synchronously for all listeners of a message, so it MUST be
+ * quick and MUST NOT throw.
  */
-export type Listener = (message: RoutedMessage, key: string, position?: Position) => void;
+export type Listener = (message: RoutedMessage, key: string) => void;
 
 export interface BrokerSubscription {
   /**
@@ -331,6 +330,11 @@ export interface Broker {
     ended?: (error: BrokerError) => void,
     account?: Account,
   ): Promise<BrokerSubscription>;
+  /**
+   * The history that covers everything that the destination can get: the first such rule of `history.rules`. Absent if
+   * the broker keeps none.
+   */
+  historyOf?(destination: SharedDestination): HistoryFeed | undefined;
   /** Absent if a broker has none, or cannot list them. */
   readonly durableSubscriptions?: DurableSubscriptions | undefined;
   /** Absent if a broker has no queues, acks, durable subscriptions or replies. */

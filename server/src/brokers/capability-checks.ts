@@ -28,6 +28,7 @@ import type {
   SharedDestination,
 } from './broker.js';
 import type { Ended } from './fanout.js';
+import type { HistoryFeed } from './history.js';
 
 /** The capabilities that clients can use, each with the rest of the refusal's sentence. */
 const ADVICE = {
@@ -87,6 +88,10 @@ class CapabilityChecks implements CheckedBroker {
 
   get durableSubscriptions(): DurableSubscriptions | undefined {
     return this.broker.durableSubscriptions;
+  }
+
+  historyOf(destination: SharedDestination): HistoryFeed | undefined {
+    return this.broker.historyOf?.(destination);
   }
 
   start(): Promise<void> {
