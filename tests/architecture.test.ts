@@ -53,13 +53,23 @@ const SERVER: Readonly<Record<string, Rule>> = {
   'auth/logins': { ours: ['auth', 'net', 'timing'], types: ['process/log'], packages: ['lru-cache', 'yaml', 'zod'] },
   'auth/policy': { ours: ['auth', 'destinations', 'timing'] },
   brokers: { ours: ['destinations', 'timing'], types: ['load'] },
+  'brokers/history': {
+    ours: [
+      'destinations',
+      'brokers/broker',
+      'brokers/fanout',
+      'brokers/history',
+      'brokers/message-checks',
+      'brokers/queue-plan',
+    ],
+  },
   'brokers/memory': { ours: ['brokers', 'destinations', 'load', 'timing'] },
   'brokers/rabbitmq': {
     ours: ['brokers', 'destinations', 'load', 'net/tls-ciphers', 'timing'],
     types: ['process/log'],
     packages: ['amqplib', 'lru-cache'],
   },
-  contract: { ours: ['destinations'], types: ['brokers/broker'] },
+  contract: { ours: ['destinations'], types: ['brokers/broker', 'brokers/history'] },
   publishing: { ours: ['auth', 'destinations'], types: ['brokers/broker', 'load'] },
   delivery: {
     ours: ['stomp', 'destinations', 'timing'],

@@ -17,6 +17,8 @@ import { Revocations } from './auth/revocations.js';
 import { UnrevokedAuthenticator } from './auth/unrevoked-authenticator.js';
 import type { Broker } from './brokers/broker.js';
 import { checked } from './brokers/capability-checks.js';
+import type { HistorySettings } from './brokers/history/feed-settings.js';
+import { overlaps, placeOfRule } from './brokers/history/history-rules.js';
 import { MemoryBroker } from './brokers/memory/memory-broker.js';
 import { tlsConnectOptions } from './brokers/rabbitmq/amqp/broker-tls.js';
 import { checkCredentials } from './brokers/rabbitmq/amqp/credentials-check.js';
@@ -250,7 +252,12 @@ function brokerLogins({ broker, rabbitmq }: Config, instanceId: string, relayed:
 
 function createBroker(config: Config, instanceId: string, log: Log, pots: SharedPots): Broker {
   const { broker, topicExchange, topics } = config;
-  const shared = { topicExchange, topics, queueArguments: config.queues.arguments };
+  const shared = {
+    topicExchange,
+    topics,
+    queueArguments: config.queues.arguments,
+    history: usableHistory(config, log),
+  };
   if (broker.kind === 'memory') return new MemoryBroker({ ...config.memory, ...shared }, pots);
   checkBrokerTls(config, log);
   return new RabbitMqBroker({ ...config.rabbitmq, ...shared, urls: broker.urls, instanceId, log }, pots);
@@ -284,6 +291,19 @@ function checkBrokerTls({ broker, rabbitmq }: Config, log: Log): void {
 function isPlain(address: string): boolean {
   const { protocol, hostname } = new URL(address);
   return protocol === 'http:' && !isLoopback(hostname);
+}
+
+/** Undefined without rules: then histories cost nothing. */
+function usableHistory({ history, memory, topicExchange }: Config, log: Log): HistorySettings | undefined {
+  const places = history.rules.map((rule, index) => usable(`history.rules.${index}.match`, () => placeOfRule(rule)));
+  const type = memory.exchanges.find(({ name }) => name === topicExchange)?.type ?? 'topic';
+  if (type !== 'topic' && places.some(({ kind }) => kind === 'topic')) {
+    throw new ConfigError([
+      `history.rules needs a topic exchange behind /topic, and ${topicExchange} has the type ${type}`,
+    ]);
+  }
+  for (const sentence of overlaps(places)) log.warn({}, sentence);
+  return places.length === 0 ? undefined : history;
 }
 
 function slowPolicies({ slowConsumers }: Config): SlowPolicies {

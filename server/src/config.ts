@@ -15,7 +15,7 @@ import { broker, exchangeConflicts, memory, queues, rabbitmq, topics } from './c
 import { ConfigError, describeIssues, describeValue, plainRule } from './config/config-report.js';
 import { layer } from './config/config-sources.js';
 import type { Environment, Flags, Layered } from './config/config-sources.js';
-import { history } from './config/history-options.js';
+import { history, historyConflicts, laterOptions } from './config/history-options.js';
 import { http } from './config/http-options.js';
 import { listen, tcp, websocket } from './config/listen-options.js';
 import { availableMemory, fitParts, MEMORY_MIN_BYTES, memoryLimits } from './config/memory-limits.js';
@@ -122,6 +122,9 @@ export function checkExposure(config: Config, hasAuthenticator: boolean): void {
 }
 
 function check(layered: Layered): Config {
+  const later = laterOptions(layered.values);
+  if (later.length > 0)
+    throw new ConfigError(later.map(([path, rule]) => describeValue(path.split('.'), rule, layered)));
   const result = schema.safeParse(layered.values, { error: plainRule });
   if (!result.success) throw new ConfigError(describeIssues(result.error, schema, layered));
   const frameMaxBytes = frameBytes(result.data.limits.afterLogin);
@@ -139,7 +142,11 @@ function check(layered: Layered): Config {
   if (earlyBytes < earlyFrameBytes) {
     problems.push(smallerThanFrame('websocket.beforeLoginMaxPayloadBytes', earlyBytes, earlyFrameBytes, 'beforeLogin'));
   }
-  const conflicts = [...authConflicts(result.data.auth, websocket.allowedOrigins), ...exchangeConflicts(result.data)];
+  const conflicts = [
+    ...authConflicts(result.data.auth, websocket.allowedOrigins),
+    ...exchangeConflicts(result.data),
+    ...historyConflicts(result.data.history),
+  ];
   problems.push(...conflicts.map(([path, rule]) => describeValue(path.split('.'), rule, layered)));
   if (problems.length > 0) throw new ConfigError(problems);
   const { broker, workers, drain, stopTimeoutMs } = result.data;

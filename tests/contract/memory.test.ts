@@ -1,5 +1,5 @@
 import { afterAll, describe, expect, test } from '@jest/globals';
-import { brokerContract, KEY_LIMITS } from 'stomp-relay/contract';
+import { brokerContract, HISTORY_RULES, KEY_LIMITS } from 'stomp-relay/contract';
 import { MEMORY_CAPABILITIES, MemoryBroker } from '../../server/src/brokers/memory/memory-broker.js';
 import { createConfig } from '../../server/src/config.js';
 
@@ -9,8 +9,8 @@ const { leftOut } = brokerContract(
     name: 'embedded broker',
     capabilities: MEMORY_CAPABILITIES,
     make: async () => {
-      const { memory, topicExchange, queues } = createConfig();
-      const settings = { topicExchange, topics: KEY_LIMITS, queueArguments: queues.arguments };
+      const { memory, topicExchange, queues, history } = createConfig({ history: { rules: HISTORY_RULES } });
+      const settings = { topicExchange, topics: KEY_LIMITS, queueArguments: queues.arguments, history };
       const broker = new MemoryBroker({ ...memory, ...settings });
       await broker.start();
       return { broker, another: () => Promise.resolve(broker), close: () => broker.close() };

@@ -57,6 +57,18 @@ interface BrokerNumbers {
   readonly gaps?: number;
   readonly silentQueues?: number;
   readonly queueRepairs?: number;
+  readonly history?: HistoryNumbers | undefined;
+}
+
+interface HistoryNumbers {
+  readonly recovered: number;
+  /** By reason. */
+  readonly refused: Readonly<Record<string, number | undefined>>;
+  readonly interrupted: Readonly<Record<string, number | undefined>>;
+  readonly replayed: number;
+  readonly gaps: number;
+  readonly readers: number;
+  readonly ringBytes: number;
 }
 
 export interface Metrics {
@@ -128,6 +140,7 @@ export function createMetrics(sources: MetricSources): Metrics {
   addLoadMetrics(sources, gauge, counter);
   addMemoryMetrics(sources, gauge, counter);
   addBrokerMetrics(sources, gauge, counter);
+  addHistoryMetrics(sources, registry, gauge, counter);
   addLimitMetrics(sources.limits, registry);
   counter(...DROPPED_LOG_LINES, () => sources.droppedLogLines());
 
@@ -189,6 +202,29 @@ function addBrokerMetrics({ broker }: MetricSources, gauge: AddGauge, counter: A
   gauge('broker_silent_queues', silentHelp, () => gauges().silentQueues ?? 0);
   const repairsHelp = 'Number of times that a silent queue was bound again or renewed';
   counter('broker_queue_repairs', repairsHelp, () => gauges().queueRepairs ?? 0);
+}
+
+/** A relay without histories shows zeros, so that alerts find the metrics. */
+function addHistoryMetrics({ broker }: MetricSources, registry: Registry, gauge: AddGauge, counter: AddCounter): void {
+  const history = (): HistoryNumbers | undefined => broker.gauges?.history;
+  void new Counter({
+    name: 'stomp_relay_recoveries_total',
+    help: 'Clients that returned with a position, by result; the reason is empty for those that got all messages',
+    labelNames: ['result', 'reason'],
+    registers: [registry],
+    collect() {
+      this.reset();
+      this.inc({ result: 'recovered', reason: '' }, history()?.recovered ?? 0);
+      for (const result of ['refused', 'interrupted'] as const) {
+        const counts = Object.entries(history()?.[result] ?? {});
+        for (const [reason, count = 0] of counts) this.inc({ result, reason }, count);
+      }
+    },
+  });
+  counter('replayed', 'Messages replayed to returning clients', () => history()?.replayed ?? 0);
+  counter('history_gaps', 'Times that live deliveries of a history had a gap', () => history()?.gaps ?? 0);
+  gauge('history_readers', 'Readers of messages that are older than the ring', () => history()?.readers ?? 0);
+  gauge('history_ring_bytes', 'Memory of the newest messages of histories', () => history()?.ringBytes ?? 0);
 }
 
 function addHttpMetrics({ http }: MetricSources, gauge: AddGauge, counter: AddCounter, counters: AddCounters): void {

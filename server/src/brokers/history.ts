@@ -13,7 +13,7 @@ import type {
   Position,
   RoutedMessage,
   SharedDestination,
-} from './broker.js';
+} from './subscription.js';
 
 /** All entries of `match` in one log. `name` is part of the log's name: a new name is a new history. */
 export interface HistoryRule {

@@ -48,11 +48,9 @@ export const history = section({
   replayMaxBytes: whole(64 * MIB, 64 * KIB, 16 * 1024 * MIB).describe(
     'Maximum number of bytes of the history that are read for one returning client, other topics included.',
   ),
-  replayTimeoutMs: whole(15_000, 100, TIMER_MAX_MS).describe(
-    'Maximum duration in ms of a work of a reader for one client.',
-  ),
+  replayTimeoutMs: whole(15_000, 100, TIMER_MAX_MS).describe('Maximum time in ms that a reader works for one client.'),
   replayBufferMaxBytes: whole(256 * KIB, 16 * KIB, 64 * MIB).describe(
-    'Bytes read for one client that it has not taken yet. Beyond it the reader waits for that client, at most 5 s.',
+    'Bytes read for one client that it has not taken yet. Beyond it the reader leaves this client. Another one continues when the client has taken half of them.',
   ),
   catchUpChunkBytes: whole(64 * KIB, KIB, 4 * MIB).describe(
     'Bytes that a returning client is sent at once. It gets more when it has taken them.',
@@ -67,3 +65,34 @@ export const history = section({
   markerMaxBytes: whole(256 * KIB, KIB, 64 * MIB).describe('Bytes of messages after which a relay writes a marker.'),
   markerMs: whole(10_000, 100, 3_600_000).describe('Time in ms after which a relay writes a marker if messages came.'),
 });
+
+/** Options that the documentation of later versions has. They are refused by name, not as typing errors. */
+const OF_LATER_VERSIONS = ['recover', 'perTopic', 'unread', 'parts'];
+const LATER_RULE = 'is not offered yet: leave it out';
+
+/** `values` are those of the configuration as given. Path and rule of each option that this version does not offer. */
+export function laterOptions(values: unknown): [string, string][] {
+  const { history: section, presence } = (values ?? {}) as { history?: { rules?: unknown }; presence?: unknown };
+  const rules: unknown[] = Array.isArray(section?.rules) ? section.rules : [];
+  const inRules = rules.flatMap((each, index) =>
+    typeof each === 'object' && each !== null
+      ? OF_LATER_VERSIONS.filter((name) => Object.hasOwn(each, name)).map((name) => `history.rules.${index}.${name}`)
+      : [],
+  );
+  const paths = presence === undefined ? inRules : [...inRules, 'presence'];
+  return paths.map((path) => [path, LATER_RULE]);
+}
+
+/** Options that are valid by themselves and contradict each other: path and rule. */
+export function historyConflicts({
+  rules,
+}: {
+  readonly rules: readonly { readonly name: string }[];
+}): [string, string][] {
+  const names = rules.map(({ name }) => name);
+  return names.flatMap((name, index): [string, string][] =>
+    names.indexOf(name) < index
+      ? [[`history.rules.${index}.name`, 'must differ from the names of the other rules']]
+      : [],
+  );
+}

@@ -122,6 +122,18 @@ export const EFFECTS: Readonly<Record<string, string>> = {
   'memory.queuesMax': error('too-many-queues'),
   'memory.durableQueuesMax': error('too-many-queues'),
   'memory.replyQueuesMax': error('too-many-queues'),
+  // Histories
+  'history.ringMaxBytes': 'the oldest messages leave the memory; clients that missed them need a reader',
+  'history.ringMaxCount': 'the oldest messages leave the memory; clients that missed them need a reader',
+  'history.warmUpTimeoutMs': 'the relay is ready with the messages that it has read',
+  'history.catchUpTimeoutMs': '`relay-recovered:false`, `ahead` or `unavailable`',
+  'history.readersMax': 'the next client waits, up to `replayWaitMs`',
+  'history.replayMaxBytes': `\`relay-recovered:false\`, \`too-much\`; after the receipt ${error('replay-interrupted')}`,
+  'history.replayTimeoutMs': `\`relay-recovered:false\`, \`busy\`; after the receipt ${error('replay-interrupted')}`,
+  'history.replayBufferMaxBytes': 'the reader leaves this client, and another one continues when there is room',
+  'history.catchUpsMaxBytes': 'the next messages that clients missed wait',
+  'history.markerMaxCount': 'the relay writes a marker',
+  'history.markerMaxBytes': 'the relay writes a marker',
   // Operators
   'auth.revocationsMax': 'the oldest revocation is forgotten, with a warning in the log',
   'admin.pageMax': 'HTTP 400',

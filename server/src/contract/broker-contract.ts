@@ -11,6 +11,7 @@ import type { TestHarness } from './harness.js';
 import { messageTests } from './messages.js';
 import { ownSubscriptionTests } from './own-subscriptions.js';
 import { queueArgumentTests } from './queue-arguments.js';
+import { recoveryTests } from './recovery.js';
 import { replyQueueTests } from './reply-queues.js';
 import { sharedSubscriptionTests } from './shared-subscriptions.js';
 import { Stage } from './stage.js';
@@ -18,6 +19,7 @@ import type { BrokerUnderTest } from './stage.js';
 import { Collection } from './suite.js';
 
 export type { Expect, Expectation, TestHarness } from './harness.js';
+export { HISTORY_RULES } from './recovery.js';
 export type { BrokerUnderTest } from './stage.js';
 
 export interface ContractSubject {
@@ -49,6 +51,7 @@ const PARTS = [
   deadLetterTests,
   queueArgumentTests,
   durableSubscriptionTests,
+  recoveryTests,
 ];
 
 /** Registers the tests with the runner. */

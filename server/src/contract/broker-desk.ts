@@ -89,6 +89,11 @@ export class BrokerDesk {
     return new ChannelDesk(channel);
   }
 
+  /** Closes it at the end. */
+  add(subscription: BrokerSubscription): void {
+    this.opened.push(subscription);
+  }
+
   async close(): Promise<void> {
     for (const each of this.opened.splice(0).reverse()) await each.close();
   }
@@ -124,7 +129,7 @@ export class ChannelDesk {
   }
 }
 
-function subscribed(to: string, user: string | undefined): Destination {
+export function subscribed(to: string, user: string | undefined): Destination {
   const destination = parseDestination(to, 'subscribe');
   return destination.kind === 'user' ? { ...destination, user } : destination;
 }

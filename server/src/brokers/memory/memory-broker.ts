@@ -12,6 +12,7 @@ import type {
   BrokerCapabilities,
   BrokerChannel,
   BrokerEvents,
+  BrokerGauges,
   BrokerSubscription,
   ChannelOwner,
   Listener,
@@ -21,10 +22,15 @@ import type {
   SharedDestination,
 } from '../broker.js';
 import type { ExchangeMessage } from '../exchange-message.js';
+import type { HistorySettings } from '../history/feed-settings.js';
+import { Histories } from '../history/histories.js';
+import type { RulePlace } from '../history/history-rules.js';
+import type { HistoryFeed, HistoryLog } from '../history.js';
 import { checkMessage, queueNotFound } from '../message-checks.js';
 import { bindingFor, declarationFor, keyOfUser } from '../queue-plan.js';
 import { MemoryChannel } from './memory-channel.js';
 import { MemoryDurables } from './memory-durables.js';
+import { MemoryLog } from './memory-log.js';
 import type { MemoryOptions } from './memory-options.js';
 import { MemoryVhost } from './memory-vhost.js';
 import { toRoutedMessage } from './stored-message.js';
@@ -39,6 +45,7 @@ export const MEMORY_CAPABILITIES: BrokerCapabilities = {
   replies: true,
   mandatory: true,
   deliversInSend: true,
+  history: true,
 };
 
 const ACCEPTED = Promise.resolve();
@@ -48,6 +55,7 @@ export class MemoryBroker implements Broker {
   readonly description = 'embedded broker';
   readonly durableSubscriptions: MemoryDurables;
   private readonly vhost: MemoryVhost;
+  private readonly histories: Histories | undefined;
   private readonly events = new EventEmitter();
   private state: 'new' | 'up' | 'closed' = 'new';
 
@@ -57,6 +65,7 @@ export class MemoryBroker implements Broker {
   ) {
     this.vhost = new MemoryVhost(options, pots);
     this.durableSubscriptions = new MemoryDurables(this.vhost);
+    this.histories = options.history && this.createHistories(options.history);
   }
 
   get isUp(): boolean {
@@ -64,13 +73,22 @@ export class MemoryBroker implements Broker {
   }
 
   get heldBytes(): number {
-    return this.vhost.storage.used;
+    return this.vhost.storage.used + (this.histories?.heldBytes ?? 0);
   }
 
-  start(): Promise<void> {
+  get gauges(): BrokerGauges | undefined {
+    const history = this.histories?.gauges;
+    return history && { unconfirmed: 0, pendingBindings: 0, history };
+  }
+
+  async start(): Promise<void> {
+    if (this.histories) await this.histories.start();
     this.state = 'up';
     this.events.emit('up');
-    return Promise.resolve();
+  }
+
+  historyOf(destination: SharedDestination): HistoryFeed | undefined {
+    return this.histories?.historyOf(destination);
   }
 
   publication(destination: Destination, message: Message, options: PublishOptions): Publication {
@@ -133,10 +151,23 @@ export class MemoryBroker implements Broker {
     this.events.on(event, listener);
   }
 
-  close(): Promise<void> {
+  async close(): Promise<void> {
     this.state = 'closed';
     this.vhost.clear();
-    return Promise.resolve();
+    await this.histories?.close();
+  }
+
+  private createHistories(history: HistorySettings): Histories {
+    return new Histories({ history, topics: this.options.topics, isEmbedded: true }, (place) => this.createLog(place));
+  }
+
+  /** The log is a listener, so that a message for it counts as taken, and has reached all clients when SEND returns. */
+  private createLog({ kind, bindings }: RulePlace): HistoryLog {
+    const { topicExchange, userExchange } = this.options;
+    const log = new MemoryLog();
+    const exchange = this.vhost.exchange(kind === 'topic' ? topicExchange : userExchange);
+    for (const binding of bindings) exchange.listen(binding, {}, (message, key) => log.append(message, key));
+    return log;
   }
 
   /** Throws a BrokerError for a destination that takes no messages. */

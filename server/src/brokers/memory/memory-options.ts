@@ -1,3 +1,4 @@
+import type { HistorySettings } from '../history/feed-settings.js';
 import type { QueueSettings } from '../queue-plan.js';
 import type { QueueBounds } from '../queue-pots.js';
 
@@ -13,4 +14,6 @@ export interface MemoryOptions extends QueueSettings, QueueBounds {
   readonly queueMaxBytes: number;
   /** The time after which an unused queue is deleted, unless it has an `x-expires`; 0: never. */
   readonly unusedQueueExpiresMs: number;
+  /** Absent: no histories. */
+  readonly history?: HistorySettings | undefined;
 }

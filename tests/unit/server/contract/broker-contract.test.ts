@@ -69,6 +69,10 @@ describe('a broker with topics and users only', () => {
       'queue headers (needs queues, acks, queueArguments)',
       'durable subscriptions (needs durable, acks)',
       'x-queue-name (needs durable, acks)',
+      'histories: rules (needs history)',
+      'histories: live deliveries (needs history)',
+      'histories: return (needs history)',
+      'histories: refusals (needs history)',
     ]);
   });
 

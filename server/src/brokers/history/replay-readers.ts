@@ -1,0 +1,238 @@
+/**
+ * The readers of a rule's log, for positions that are older than the ring. A relay has few readers, so each serves all
+ * clients that wait for entries which it has yet to read.
+ */
+import type { HistoryLog, LogEntry, ReadEnd, RecoveryReason } from '../history.js';
+import type { Clock } from './clock.js';
+import type { HistoryCounters } from './history-counters.js';
+import { HistoryMessage } from './history-message.js';
+import type { Anchor } from './history-message.js';
+import type { ReaderDesk, ReaderReplay } from './reader-replay.js';
+
+/** The readers of all rules of a relay. */
+export class ReaderPool {
+  private readonly queue = new Set<ReplayReaders>();
+
+  constructor(
+    private readonly readersMax: number,
+    private readonly counters: HistoryCounters,
+  ) {}
+
+  get isFull(): boolean {
+    return this.counters.readers >= this.readersMax;
+  }
+
+  /** Calls `run` of the readers now, or when another reader has ended. */
+  enter(readers: ReplayReaders): void {
+    this.queue.add(readers);
+    this.serve();
+  }
+
+  leave(): void {
+    this.counters.readers--;
+    this.serve();
+  }
+
+  private serve(): void {
+    for (const readers of this.queue) {
+      if (this.isFull) return;
+      this.queue.delete(readers);
+      if (!readers.hasWaiting) continue;
+      this.counters.readers++;
+      readers.run();
+    }
+  }
+}
+
+export interface ReaderSettings {
+  readonly replayWaitMs: number;
+  readonly replayTimeoutMs: number;
+}
+
+/** The feed, as readers see it. */
+export interface ReaderFeed {
+  readonly rule: { readonly name: string };
+  /** A reader has met the ring. It may know a marker from before. */
+  learn(anchor: Anchor | undefined): void;
+}
+
+/** A reader of the log at work. */
+class Reader {
+  readonly replays = new Set<ReaderReplay>();
+  readonly abort = new AbortController();
+  /** The offset of the last entry that it has read. */
+  at: number;
+  isOver = false;
+  anchor: Anchor | undefined;
+
+  constructor(readonly start: number) {
+    this.at = start - 1;
+  }
+}
+
+/** A replay's times at a reader. */
+interface Stay {
+  reader: Reader | undefined;
+  usedMs: number;
+  workingSince: number | undefined;
+  cancelTimer: () => void;
+}
+
+/** A replay that is further ahead gets a reader of its own, if there is a free one. */
+const NEAR = 10_000;
+
+const REASONS: Readonly<Record<Exclude<ReadEnd, 'stopped'>, RecoveryReason>> = {
+  'too-old': 'too-old',
+  overtaken: 'too-old',
+  gone: 'other-history',
+  deadline: 'busy',
+};
+
+export class ReplayReaders implements ReaderDesk {
+  private readonly waiting = new Set<ReaderReplay>();
+  private readonly readers = new Set<Reader>();
+  private readonly stays = new Map<ReaderReplay, Stay>();
+
+  constructor(
+    private readonly log: Pick<HistoryLog, 'read'>,
+    private readonly pool: ReaderPool,
+    private readonly settings: ReaderSettings,
+    private readonly clock: Clock,
+    private readonly feed: ReaderFeed,
+  ) {}
+
+  get hasWaiting(): boolean {
+    return this.waiting.size > 0;
+  }
+
+  add(replay: ReaderReplay): void {
+    replay.desk = this;
+    this.stays.set(replay, { reader: undefined, usedMs: 0, workingSince: undefined, cancelTimer: () => undefined });
+    this.wait(replay);
+  }
+
+  resumed(replay: ReaderReplay): void {
+    if (this.stays.has(replay)) this.wait(replay);
+  }
+
+  left(replay: ReaderReplay): void {
+    const reader = this.stays.get(replay)?.reader;
+    this.forget(replay);
+    if (reader?.replays.size !== 0) return;
+    reader.isOver = true;
+    reader.abort.abort();
+  }
+
+  /** The log is another one: no replay can go on. */
+  failAll(reason: RecoveryReason): void {
+    for (const replay of [...this.stays.keys()]) this.fail(replay, reason);
+  }
+
+  /** Called by the pool: a reader may start. */
+  run(): void {
+    const replays = [...this.waiting];
+    const reader = new Reader(Math.min(...replays.map(({ start }) => start)));
+    this.readers.add(reader);
+    this.waiting.clear();
+    for (const replay of replays) this.attach(replay, reader);
+    const entry = (each: LogEntry): boolean => this.pass(reader, each);
+    this.log.read(reader.start, entry, reader.abort.signal).then(
+      (end) => this.ended(reader, end === 'stopped' ? undefined : REASONS[end], end === 'gone'),
+      () => this.ended(reader, 'unavailable', true),
+    );
+  }
+
+  private wait(replay: ReaderReplay): void {
+    const stay = this.stays.get(replay)!;
+    stay.cancelTimer();
+    stay.cancelTimer = this.clock.after(this.settings.replayWaitMs, () => this.fail(replay, 'busy'));
+    this.seekReader(replay);
+  }
+
+  private seekReader(replay: ReaderReplay): void {
+    const isNear = ({ at }: Reader): boolean => replay.start - at <= NEAR || this.pool.isFull;
+    const reader = [...this.readers].find((each) => !each.isOver && each.at < replay.start && isNear(each));
+    if (reader) return this.attach(replay, reader);
+    this.waiting.add(replay);
+    this.pool.enter(this);
+  }
+
+  private attach(replay: ReaderReplay, reader: Reader): void {
+    this.stays.get(replay)!.reader = reader;
+    reader.replays.add(replay);
+  }
+
+  private pass(reader: Reader, entry: LogEntry): boolean {
+    if (reader.isOver) return false;
+    const { offset, key, message, marker } = entry;
+    reader.at = offset;
+    if (marker !== undefined) reader.anchor = { marker: { offset, id: marker } };
+    let made: HistoryMessage | undefined;
+    for (const replay of reader.replays) {
+      if (offset < replay.start) continue;
+      const make = (): HistoryMessage => {
+        reader.anchor ??= { marker: replay.marker };
+        return (made ??= new HistoryMessage(message!, key, offset, this.feed.rule.name, reader.anchor));
+      };
+      this.beginWork(replay);
+      const wish = replay.take(entry, make);
+      if (wish === 'pause') this.pause(replay, reader);
+      else if (wish === 'leave') {
+        this.feed.learn(reader.anchor);
+        this.forget(replay);
+      }
+      replay.wake();
+    }
+    reader.isOver = reader.replays.size === 0;
+    return !reader.isOver;
+  }
+
+  private beginWork(replay: ReaderReplay): void {
+    const stay = this.stays.get(replay)!;
+    if (stay.workingSince !== undefined) return;
+    stay.cancelTimer();
+    stay.workingSince = this.clock.now();
+    const leftMs = Math.max(0, this.settings.replayTimeoutMs - stay.usedMs);
+    stay.cancelTimer = this.clock.after(leftMs, () => this.fail(replay, 'busy'));
+  }
+
+  private pause(replay: ReaderReplay, reader: Reader): void {
+    const stay = this.stays.get(replay)!;
+    stay.cancelTimer();
+    stay.usedMs += this.clock.now() - stay.workingSince!;
+    stay.workingSince = undefined;
+    stay.reader = undefined;
+    replay.marker = reader.anchor?.marker ?? replay.marker;
+    reader.replays.delete(replay);
+  }
+
+  private fail(replay: ReaderReplay, reason: RecoveryReason): void {
+    replay.fail(reason);
+    this.left(replay);
+    replay.wake();
+  }
+
+  private forget(replay: ReaderReplay): void {
+    const stay = this.stays.get(replay);
+    stay?.cancelTimer();
+    stay?.reader?.replays.delete(replay);
+    this.stays.delete(replay);
+    this.waiting.delete(replay);
+  }
+
+  /** `concernsAll`: also those whose entries it has not reached. They could be read by another reader otherwise. */
+  private ended(reader: Reader, reason: RecoveryReason | undefined, concernsAll: boolean): void {
+    reader.isOver = true;
+    this.readers.delete(reader);
+    for (const replay of [...reader.replays]) {
+      const hasBegun = replay.start <= Math.max(reader.at, reader.start);
+      if (reason && (concernsAll || hasBegun)) this.fail(replay, reason);
+      else {
+        reader.replays.delete(replay);
+        this.stays.get(replay)!.reader = undefined;
+        this.seekReader(replay);
+      }
+    }
+    this.pool.leave();
+  }
+}
