@@ -110,14 +110,19 @@ export class LogFeed implements HistoryFeed, LogSink, ResumeSource, ReaderFeed {
     await this.parts.log.open(this);
     if (this.state !== 'new') return;
     this.state = 'starting';
+    const live = this.head.live(Infinity);
     this.goLive();
-    await this.head.live(Infinity);
+    await live;
   }
 
   // The log's calls ----------------------------------------------------------------------------------------------------
 
   entry(entry: LogEntry): void {
-    if (entry.offset <= this.ring.newest) this.reset('other-history');
+    if (entry.offset <= this.ring.newest) {
+      this.reset('other-history');
+      // The reset writes a marker, which may have arrived by now
+      if (entry.offset <= this.ring.newest) return;
+    }
     const { offset, key, message, marker } = entry;
     this.markers.passed(offset);
     if (!message) return this.record(offset, marker);
