@@ -22,6 +22,8 @@ const WALL_CLOCK = [
   'auth/logins/login-cache',
   'auth/revocations',
   'brokers/memory/death-history',
+  'brokers/memory/history-file',
+  'brokers/memory/history-record',
   'http/streams/stream',
   'net/tls-port',
   'session/commands/connect',

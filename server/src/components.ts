@@ -258,7 +258,14 @@ function createBroker(config: Config, instanceId: string, log: Log, pots: Shared
     queueArguments: config.queues.arguments,
     history: usableHistory(config, log),
   };
-  if (broker.kind === 'memory') return new MemoryBroker({ ...config.memory, ...shared }, pots);
+  if (broker.kind === 'memory') {
+    const onHistoryFileError = (error: Error): void =>
+      log.error(
+        { reason: error.message },
+        'memory.historyFile cannot be written: a restart loses the messages from now on',
+      );
+    return new MemoryBroker({ ...config.memory, ...shared, onHistoryFileError }, pots);
+  }
   checkBrokerTls(config, log);
   return new RabbitMqBroker({ ...config.rabbitmq, ...shared, urls: broker.urls, instanceId, log }, pots);
 }

@@ -201,4 +201,9 @@ export const memory = section({
   unusedQueueExpiresMs: whole(7 * DAY_MS, 0, 365 * DAY_MS).describe(
     'Time in ms after which a queue is deleted, with its messages, if it has had no consumer, SEND or SUBSCRIBE; 0: never. A queue with `x-expires` has its own time.',
   ),
+  historyFile: fileName
+    .optional()
+    .describe(
+      'File in which the embedded broker stores the messages of `history.rules`, for this relay alone. Without it, a restart loses them. It is synced each second.',
+    ),
 });

@@ -1,6 +1,6 @@
 /** All histories of a relay: one feed for each rule, with one pool of readers. */
 import type { Broker, HistoryGauges, SharedDestination } from '../broker.js';
-import type { HistoryLog } from '../history.js';
+import type { HistoryLog, LogEntry } from '../history.js';
 import { systemClock } from './clock.js';
 import type { Clock } from './clock.js';
 import type { FeedOptions } from './feed-settings.js';
@@ -83,8 +83,22 @@ export class Histories implements Required<Pick<Broker, 'historyOf'>> {
     return this.feeds.find(({ place }) => coversDestination(place, destination))?.feed;
   }
 
+  /** Everything in the rings, for a log that stores it again. */
+  kept(): { readonly bytes: number; readonly entries: () => Iterable<readonly [rule: string, entry: LogEntry]> } {
+    return { bytes: this.heldBytes, entries: () => entriesOf(this.feeds.map(({ feed }) => feed)) };
+  }
+
   async close(): Promise<void> {
     this.state = 'closed';
     await Promise.all(this.feeds.map(({ feed }) => feed.close()));
+  }
+}
+
+function* entriesOf(feeds: readonly LogFeed[]): Generator<readonly [rule: string, entry: LogEntry]> {
+  for (const { rule, ring } of feeds) {
+    for (const item of ring.all()) {
+      if ('id' in item) yield [rule.name, { offset: item.offset, key: '', message: undefined, marker: item.id }];
+      else yield [rule.name, { offset: item.offset, key: item.key, message: item.original }];
+    }
   }
 }

@@ -17,16 +17,17 @@ export class HistoryMessage implements RoutedMessage, ReplayedMessage {
   #digest: number | undefined;
 
   constructor(
-    private readonly inner: RoutedMessage,
+    /** As the log had it. */
+    readonly original: RoutedMessage,
     readonly key: string,
     readonly offset: number,
     private readonly rule: string,
     private readonly anchor: Anchor,
   ) {
-    this.headers = inner.headers;
-    this.body = inner.body;
-    this.toSession = inner.toSession;
-    this.resent = inner.resent;
+    this.headers = original.headers;
+    this.body = original.body;
+    this.toSession = original.toSession;
+    this.resent = original.resent;
   }
 
   get message(): this {
@@ -34,12 +35,12 @@ export class HistoryMessage implements RoutedMessage, ReplayedMessage {
   }
 
   get origin(): RoutedMessage['origin'] {
-    return this.inner.origin;
+    return this.original.origin;
   }
 
   /** Computed when it is first read: nothing is hashed for messages that no client gets. */
   get digest(): number {
-    return (this.#digest ??= digestOf(this.key, this.inner));
+    return (this.#digest ??= digestOf(this.key, this.original));
   }
 
   get position(): Position | undefined {

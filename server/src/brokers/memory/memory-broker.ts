@@ -28,6 +28,7 @@ import type { RulePlace } from '../history/history-rules.js';
 import type { HistoryFeed, HistoryLog } from '../history.js';
 import { checkMessage, queueNotFound } from '../message-checks.js';
 import { bindingFor, declarationFor, keyOfUser } from '../queue-plan.js';
+import { HistoryFile } from './history-file.js';
 import { MemoryChannel } from './memory-channel.js';
 import { MemoryDurables } from './memory-durables.js';
 import { MemoryLog } from './memory-log.js';
@@ -56,6 +57,7 @@ export class MemoryBroker implements Broker {
   readonly durableSubscriptions: MemoryDurables;
   private readonly vhost: MemoryVhost;
   private readonly histories: Histories | undefined;
+  private historyFile: HistoryFile | undefined;
   private readonly events = new EventEmitter();
   private state: 'new' | 'up' | 'closed' = 'new';
 
@@ -82,6 +84,7 @@ export class MemoryBroker implements Broker {
   }
 
   async start(): Promise<void> {
+    this.historyFile?.open();
     if (this.histories) await this.histories.start();
     this.state = 'up';
     this.events.emit('up');
@@ -155,16 +158,23 @@ export class MemoryBroker implements Broker {
     this.state = 'closed';
     this.vhost.clear();
     await this.histories?.close();
+    this.historyFile?.close();
   }
 
   private createHistories(history: HistorySettings): Histories {
-    return new Histories({ history, topics: this.options.topics, isEmbedded: true }, (place) => this.createLog(place));
+    const { topics, topicExchange, historyFile: file, onHistoryFileError: failed = () => undefined } = this.options;
+    if (file !== undefined) {
+      const maxAgeMsOf = (rule: string) => history.rules.find(({ name }) => name === rule)?.maxAgeMs;
+      const kept = () => this.histories!.kept();
+      this.historyFile = new HistoryFile({ file, topicExchange, maxAgeMsOf, kept, failed });
+    }
+    return new Histories({ history, topics, isEmbedded: true }, (place) => this.createLog(place));
   }
 
   /** The log is a listener, so that a message for it counts as taken, and has reached all clients when SEND returns. */
-  private createLog({ kind, bindings }: RulePlace): HistoryLog {
+  private createLog({ kind, bindings, rule }: RulePlace): HistoryLog {
     const { topicExchange, userExchange } = this.options;
-    const log = new MemoryLog();
+    const log = new MemoryLog(this.historyFile?.storeOf(rule.name));
     const exchange = this.vhost.exchange(kind === 'topic' ? topicExchange : userExchange);
     for (const binding of bindings) exchange.listen(binding, {}, (message, key) => log.append(message, key));
     return log;

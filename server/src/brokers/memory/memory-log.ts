@@ -5,12 +5,17 @@
 import type { RoutedMessage } from '../broker.js';
 import type { HistoryLog, LogEntry, LogSink, ReadEnd } from '../history.js';
 
-/** Where the entries of a rule are stored, if anywhere. */
-export interface LogStore {
-  /** The stored entries, oldest first. Throws if they cannot be read. */
-  load(): Iterable<LogEntry>;
-  /** The offset of the first new entry. No earlier life of the log has used it, or a greater one that was stored. */
+/** The entries of earlier lives of a log, oldest first. */
+export interface StoredLog {
+  readonly entries: readonly LogEntry[];
+  /** Greater than all offsets that these lives have used, stored or not. */
   readonly firstOffset: number;
+}
+
+/** Stores the entries of a rule. */
+export interface LogStore {
+  load(): StoredLog;
+  /** MUST NOT throw. */
   append(entry: LogEntry): void;
 }
 
@@ -24,11 +29,12 @@ export class MemoryLog implements HistoryLog {
     this.add({ offset: this.nextOffset++, key, message });
   }
 
-  // eslint-disable-next-line @typescript-eslint/require-await -- an exception must become a rejection
-  async open(sink: LogSink): Promise<void> {
-    for (const entry of this.store?.load() ?? []) sink.entry(entry);
-    this.nextOffset = this.store?.firstOffset ?? 0;
+  open(sink: LogSink): Promise<void> {
+    const stored = this.store?.load();
+    for (const entry of stored?.entries ?? []) sink.entry(entry);
+    this.nextOffset = stored?.firstOffset ?? 0;
     this.sink = sink;
+    return Promise.resolve();
   }
 
   /** The ring has everything that there is. */
@@ -50,8 +56,10 @@ export class MemoryLog implements HistoryLog {
     return Promise.resolve();
   }
 
+  /** Before `open` and after `close` there are no clients, and nothing is kept. */
   private add(entry: LogEntry): void {
+    if (!this.sink) return;
     this.store?.append(entry);
-    this.sink?.entry(entry);
+    this.sink.entry(entry);
   }
 }

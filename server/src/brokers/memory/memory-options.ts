@@ -16,4 +16,8 @@ export interface MemoryOptions extends QueueSettings, QueueBounds {
   readonly unusedQueueExpiresMs: number;
   /** Absent: no histories. */
   readonly history?: HistorySettings | undefined;
+  /** The file that stores them. Absent: a restart loses them. */
+  readonly historyFile?: string | undefined;
+  /** The file could not be written; until the next start nothing more is stored. */
+  readonly onHistoryFileError?: (error: Error) => void;
 }

@@ -1,0 +1,183 @@
+import { describe, expect, test } from '@jest/globals';
+import { drain, follow, makeFeed, missed, settle, topic } from './feed-harness.js';
+import type { FeedSetUp } from './feed-harness.js';
+import { ManualClock } from './manual-clock.js';
+import { BrokerLog } from './scripted-log.js';
+
+/** A feed whose ring holds the last three entries, and the positions of twelve messages. */
+async function stage(settings?: FeedSetUp['settings'], count = 12) {
+  const broker = new BrokerLog();
+  const clock = new ManualClock();
+  const log = broker.open();
+  const feed = makeFeed({ log, clock, settings: { ringMaxCount: 3, ...settings } });
+  await feed.start();
+  const start = feed.position;
+  const { positions } = await follow(feed);
+  for (let i = 1; i <= count; i++) broker.append(i % 2 ? 't.a' : 't.b', String(i));
+  return { broker, clock, log, feed, start, positions };
+}
+
+const numbers = (from: number, to: number) => Array.from({ length: to - from + 1 }, (_, index) => String(from + index));
+
+describe('readers', () => {
+  test('read what is older than the ring, then the ring follows', async () => {
+    const { feed, start, positions, log } = await stage();
+    expect(await missed(feed, start)).toEqual(numbers(1, 12));
+    expect(await missed(feed, positions[3]!)).toEqual(numbers(5, 12));
+    expect(await missed(feed, positions[3]!, '/topic/t.a')).toEqual(['5', '7', '9', '11']);
+    expect(log.reads).toBe(3);
+    expect(feed.counters.readers).toBe(0);
+  });
+
+  test('a relay that began later proves the marker by the log', async () => {
+    const { broker, clock, positions } = await stage();
+    const later = makeFeed({ log: broker.open(), clock, settings: { ringMaxCount: 3 } });
+    await later.start();
+    broker.append('t.a', 'new');
+    expect(await missed(later, positions[3]!)).toEqual([...numbers(5, 12), 'new']);
+    const [offset, digest, marker, id] = positions[3]!.split('.');
+    expect(await missed(later, [offset, digest, marker, `${id}x`].join('.'))).toBe('other-history');
+    expect(await missed(later, [offset, '1', marker, id].join('.'))).toBe('other-history');
+  });
+
+  test('one reader serves all clients that wait for entries before it', async () => {
+    const { feed, log, start, positions } = await stage({ readersMax: 1 });
+    const all = await Promise.all(
+      [start, positions[0]!, positions[4]!, start, start].map((each) => missed(feed, each)),
+    );
+    expect(all).toEqual([numbers(1, 12), numbers(2, 12), numbers(6, 12), numbers(1, 12), numbers(1, 12)]);
+    expect(log.reads).toBeLessThanOrEqual(2);
+  });
+
+  test('no free reader in time: busy', async () => {
+    const { feed, log, clock, start } = await stage({ readersMax: 1 });
+    log.read = () => new Promise(() => undefined);
+    const waiting = [missed(feed, start), missed(feed, start)];
+    await clock.pass(10_000);
+    expect(await Promise.all(waiting)).toEqual(['busy', 'busy']);
+  });
+
+  test.each([
+    ['too-old', 'too-old'],
+    ['overtaken', 'too-old'],
+    ['gone', 'other-history'],
+    ['deadline', 'busy'],
+  ] as const)('a read that ends with %s: %s', async (end, reason) => {
+    const { feed, log, start } = await stage();
+    log.read = () => Promise.resolve(end);
+    expect(await missed(feed, start)).toBe(reason);
+    expect(feed.counters.readers).toBe(0);
+  });
+
+  test('a broker that is away: unavailable', async () => {
+    const { broker, feed, start } = await stage();
+    broker.isAway = true;
+    expect(await missed(feed, start)).toBe('unavailable');
+  });
+
+  test('retention that has removed the position: too-old, and the others are served', async () => {
+    const { broker, feed, start, positions } = await stage({ readersMax: 1 });
+    broker.drop(4);
+    const all = await Promise.all([missed(feed, start), missed(feed, positions[5]!)]);
+    expect(all).toEqual(['too-old', numbers(7, 12)]);
+  });
+});
+
+describe('bounds of one client', () => {
+  test('replayMaxBytes: too-much before the verdict, and an interruption after it', async () => {
+    const { feed, start, positions } = await stage({ replayMaxBytes: 5_000 });
+    expect(await missed(feed, start)).toBe('too-much');
+    expect(await missed(feed, positions[7]!)).toEqual(numbers(9, 12));
+    const large = await stage({ replayMaxBytes: 10_000 });
+    for (let i = 0; i < 5; i++) large.broker.append('t.a', 'x'.repeat(3_000));
+    expect(await missed(large.feed, large.positions[6]!)).toBe('interrupted');
+    expect(large.feed.counters.interrupted).toEqual({ 'too-much': 1 });
+  });
+
+  test('replayTimeoutMs: an interruption', async () => {
+    const { feed, log, clock, start } = await stage();
+    const read = log.read.bind(log);
+    log.read = async (offset, entry, signal) => {
+      let left = 3;
+      return read(offset, (each) => (left-- > 0 ? entry(each) : false), signal).then(
+        () => new Promise(() => undefined),
+      );
+    };
+    const resumption = await feed.resume(topic('/topic/t.#'), start);
+    if (!resumption.recovered) throw new Error(resumption.reason);
+    await settle();
+    expect(drain(resumption.replay)).toEqual({ bodies: ['1', '2'], end: 'wait' });
+    await clock.pass(15_000);
+    expect(resumption.replay.next(1)).toEqual({ kind: 'interrupted', reason: 'busy' });
+    expect(feed.counters.interrupted).toEqual({ busy: 1 });
+  });
+
+  test('replayBufferMaxBytes: the reader leaves a slow client, serves others, and comes back', async () => {
+    const { feed, log, start } = await stage({ replayBufferMaxBytes: 1_300, readersMax: 1 });
+    const slow = await feed.resume(topic('/topic/t.#'), start);
+    if (!slow.recovered) throw new Error(slow.reason);
+    await settle();
+    expect(feed.counters.readers).toBe(0);
+    expect(await missed(feed, start, '/topic/t.b')).toEqual(['2', '4', '6', '8', '10', '12']);
+    const all: string[] = [];
+    for (let turns = 0; turns < 50; turns++) {
+      const step = slow.replay.next(1);
+      if (step.kind === 'live') break;
+      if (step.kind === 'messages') all.push(...step.messages.map(({ message }) => message.body.toString()));
+      await settle();
+    }
+    expect(all).toEqual(numbers(1, 12));
+    expect(log.reads).toBeGreaterThan(2);
+  });
+
+  test('a slow client whose next entries are gone is interrupted', async () => {
+    const { broker, feed, start } = await stage({ replayBufferMaxBytes: 1_300 });
+    const slow = await feed.resume(topic('/topic/t.#'), start);
+    if (!slow.recovered) throw new Error(slow.reason);
+    await settle();
+    broker.drop(8);
+    const bodies: string[] = [];
+    let end = '';
+    for (let turns = 0; turns < 20 && end !== 'interrupted'; turns++) {
+      const read = drain(slow.replay, 1);
+      bodies.push(...read.bodies);
+      end = read.end;
+      await settle();
+    }
+    expect(bodies).toEqual(numbers(1, bodies.length));
+    expect(end).toBe('interrupted');
+  });
+
+  test('a replay that is closed frees its reader', async () => {
+    const { feed, log, clock, start } = await stage({ readersMax: 1 });
+    let aborted = false;
+    const read = log.read.bind(log);
+    log.read = (offset, entry, signal) => {
+      signal.addEventListener('abort', () => (aborted = true));
+      let left = 2;
+      const held = read(offset, (each) => left-- > 0 && entry(each), signal);
+      return held.then(() => new Promise((resolve) => signal.addEventListener('abort', () => resolve('stopped'))));
+    };
+    const resumption = await feed.resume(topic('/topic/t.#'), start);
+    if (!resumption.recovered) throw new Error(resumption.reason);
+    await settle();
+    resumption.replay.close();
+    await settle();
+    expect(aborted).toBe(true);
+    expect(feed.counters.readers).toBe(0);
+    log.read = read;
+    expect(await missed(feed, start)).toEqual(numbers(1, 12));
+    await clock.pass(60_000);
+    expect(feed.counters.interrupted).toEqual({});
+  });
+
+  test('a reset interrupts what readers read', async () => {
+    const { broker, feed, start } = await stage({ replayBufferMaxBytes: 1_300 });
+    const slow = await feed.resume(topic('/topic/t.#'), start);
+    if (!slow.recovered) throw new Error(slow.reason);
+    await settle();
+    broker.recreate();
+    expect(drain(slow.replay).end).toBe('interrupted');
+    expect(feed.counters.interrupted).toEqual({ 'other-history': 1 });
+  });
+});
