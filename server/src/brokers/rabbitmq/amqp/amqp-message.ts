@@ -48,8 +48,16 @@ const RESERVED: ReadonlySet<string> = new Set([
   'transaction',
 ]);
 
-/** `topicExchange` is the exchange behind `/topic`. `isAgain` if the message may have been delivered before. */
-export function toRoutedMessage(delivered: ConsumeMessage, topicExchange: string, isAgain = false): ExchangeMessage {
+/**
+ * `topicExchange` is the exchange behind `/topic`. `isAgain` if the message may have been delivered before. Clients do
+ * not see the entry `hidden` of the headers table.
+ */
+export function toRoutedMessage(
+  delivered: ConsumeMessage,
+  topicExchange: string,
+  isAgain = false,
+  hidden?: string,
+): ExchangeMessage {
   const { fields, properties, content } = delivered;
   const headers = new Map<string, string>();
   for (const [header, property] of PROPERTIES) {
@@ -63,6 +71,7 @@ export function toRoutedMessage(delivered: ConsumeMessage, topicExchange: string
   for (const [name, value] of Object.entries((properties.headers as Table | undefined) ?? {})) {
     if (name === RELAY_RESENT) resent ||= value === 'true' || value === true;
     if (name === '' || name.startsWith('relay-') || RESERVED.has(name) || headers.has(name)) continue;
+    if (name === hidden) continue;
     headers.set(name, toText(value));
   }
   const toSession = targetOf(properties.headers);
