@@ -22,6 +22,7 @@ import type {
   SharedDestination,
 } from '../broker.js';
 import type { Ended } from '../fanout.js';
+import type { HistoryFeed } from '../history.js';
 import { checkRoutingKey } from '../message-checks.js';
 import { bindingFor } from '../queue-plan.js';
 import type { QueueBinding } from '../queue-plan.js';
@@ -41,6 +42,7 @@ import type { InstanceExchange } from './consume/instance-queue.js';
 import { SessionChannel } from './consume/session-channel.js';
 import { DeadLetterQueues } from './dead-letter-queues.js';
 import { DurableQueues } from './durable-queues.js';
+import { StreamHistories } from './history/stream-histories.js';
 import { MadeQueues } from './made-queues.js';
 import { ManagementApi } from './management-api.js';
 import { NodePatience } from './node-patience.js';
@@ -64,6 +66,7 @@ export const RABBITMQ_CAPABILITIES: BrokerCapabilities = {
   replies: true,
   mandatory: true,
   shared: true,
+  history: true,
 };
 
 type State = 'new' | 'down' | 'up' | 'closed';
@@ -88,6 +91,7 @@ export class RabbitMqBroker implements Broker {
   private readonly canaries: Canaries;
   private readonly topics: InstanceQueue;
   private readonly users: InstanceQueue;
+  private readonly histories: StreamHistories | undefined;
   private readonly exchanges = new Map<string, ExchangeQueue>();
   /** Repairs of queues that are closed. */
   private endedRepairs = 0;
@@ -125,6 +129,9 @@ export class RabbitMqBroker implements Broker {
     // No client can form a key whose first word is empty
     const canaryKey = userKey(canary, '');
     this.users = this.instanceQueue({ label: 'users', name: userExchange, matching: 'exact', canaryKey });
+    const ensureExchange = (exchange: string): Promise<void> => this.ensureExchange(exchange);
+    const parts = { link: this.subscribing, own: this.bindings, publishers: this.publishers, ensureExchange };
+    this.histories = options.history && new StreamHistories(options.history, parts, options);
   }
 
   private instanceQueue(exchange: Omit<InstanceExchange, 'ensure' | 'check'>): InstanceQueue {
@@ -162,6 +169,7 @@ export class RabbitMqBroker implements Broker {
       consumeChannels: this.pool.channels,
       exchangeQueues: this.exchanges.size,
       gaps: this.bindings.gaps,
+      history: this.histories?.gauges,
     };
   }
 
@@ -185,6 +193,7 @@ export class RabbitMqBroker implements Broker {
       await Promise.all(this.connections.map((connection) => connection.whenUp(deadlineMs)));
       await this.ensureExchange(this.options.topicExchange);
       await this.ensureExchange(this.options.userExchange);
+      await this.histories?.start();
     } catch (error) {
       await this.close();
       throw error;
@@ -246,6 +255,10 @@ export class RabbitMqBroker implements Broker {
     return this.exchangeQueue(binding, account).subscribe(listener, ended);
   }
 
+  historyOf(destination: SharedDestination): HistoryFeed | undefined {
+    return this.histories?.historyOf(destination);
+  }
+
   private exchangeQueue(binding: QueueBinding, account: Account): ExchangeQueue {
     const id = JSON.stringify([binding.exchange, binding.key, argumentsText(binding.arguments)]);
     let queue = this.exchanges.get(id);
@@ -279,6 +292,7 @@ export class RabbitMqBroker implements Broker {
     this.bindings.close();
     await Promise.all([...this.sessions].map((session) => session.close()));
     await Promise.all([this.topics, this.users, ...this.exchanges.values()].map((queue) => queue.close()));
+    await this.histories?.close();
     const connections = [...this.connections, this.asking.connection];
     await Promise.all([...connections.map((connection) => connection.close()), this.pool.close()]);
   }

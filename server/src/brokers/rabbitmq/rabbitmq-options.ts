@@ -1,4 +1,5 @@
 import type { Log } from '../../process/log.js';
+import type { HistorySettings } from '../history/feed-settings.js';
 import type { QueueSettings } from '../queue-plan.js';
 import type { QueueBounds } from '../queue-pots.js';
 import type { BrokerTlsOptions } from './amqp/broker-tls.js';
@@ -44,5 +45,7 @@ export interface RabbitMqOptions extends QueueSettings, QueueBounds {
   readonly heartbeatSeconds: number;
   /** For lists of durable subscriptions. */
   readonly managementUrl?: string | undefined;
+  /** Absent: no histories. */
+  readonly history?: HistorySettings | undefined;
   readonly log: Log;
 }

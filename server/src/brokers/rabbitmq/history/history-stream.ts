@@ -2,7 +2,7 @@
  * The stream of a history rule at RabbitMQ: its name, its limits, and the keys that route its messages to it. Relays
  * declare it and never delete it. A stream that exists with other limits is used as it is.
  */
-import type { HistoryRule } from '../../history.js';
+import type { RulePlace } from '../../history/history-rules.js';
 import { REPLY, replyCode, toBrokerError } from '../amqp/amqp-errors.js';
 import type { ScratchChannels } from '../amqp/scratch-channels.js';
 import type { RabbitMqOptions } from '../rabbitmq-options.js';
@@ -12,13 +12,6 @@ const SEGMENT_MAX_BYTES = 64 * MIB;
 /** RabbitMQ removes whole segments only, so a stream needs some. */
 const SEGMENTS = 8;
 
-/** The part of a rule that has been read (`history/history-rules.ts`). */
-export interface StreamPlace {
-  readonly rule: HistoryRule;
-  readonly kind: 'topic' | 'user';
-  readonly bindings: readonly string[];
-}
-
 export interface HistoryStream {
   readonly name: string;
   readonly exchange: string;
@@ -26,7 +19,10 @@ export interface HistoryStream {
   readonly arguments: Readonly<Record<string, string | number>>;
 }
 
-export function streamOf({ rule, kind, bindings }: StreamPlace, options: RabbitMqOptions): HistoryStream {
+export function streamOf(
+  { rule, kind, bindings }: Pick<RulePlace, 'rule' | 'kind' | 'bindings'>,
+  options: RabbitMqOptions,
+): HistoryStream {
   const { name, maxAgeMs, maxBytes } = rule;
   return {
     name: `stomp-relay.history.${name}`,

@@ -54,7 +54,7 @@ export class StreamLog implements HistoryLog {
   private readonly channel: RecoveringChannel<Channel>;
   private readonly binding: StreamBinding;
   private readonly acks = new BatchedAcks((tag) => this.acknowledge(tag));
-  private readonly opened = deferred<void>();
+  private opened = deferred<void>();
   /** The marker that ends the warm-up. */
   private readonly openingId = randomBytes(6).readUIntBE(0, 6).toString(36);
   private isOpen = false;
@@ -87,6 +87,13 @@ export class StreamLog implements HistoryLog {
     return this.opened.promise;
   }
 
+  /** The log goes on trying, for the next call. */
+  private refuse(error: BrokerError): void {
+    const { opened } = this;
+    this.opened = deferred();
+    opened.reject(error);
+  }
+
   read(offset: number, entry: (entry: LogEntry) => boolean, signal: AbortSignal): Promise<ReadEnd> {
     return this.parts.readers.read(this.stream.name, { offset, entry }, signal);
   }
@@ -109,7 +116,7 @@ export class StreamLog implements HistoryLog {
       await this.binding.provide();
     } catch (error) {
       // A relay that never got its history does not start
-      if (!this.isOpen && (error as BrokerError).code !== 'broker-unavailable') this.opened.reject(error as Error);
+      if (!this.isOpen && (error as BrokerError).code !== 'broker-unavailable') this.refuse(error as BrokerError);
       throw error;
     }
     if (this.wasCancelled) await this.judgeCancelled();
@@ -197,6 +204,7 @@ export class StreamLog implements HistoryLog {
   private pass(offset: number, message: ConsumeMessage): void {
     this.last = { offset, message };
     const entry = entryOf(offset, message, this.options.topicExchange);
+    // next: brokers/history/log-feed
     this.sink?.entry(entry);
     if (!this.isOpen && entry.marker === this.openingId) this.isNowOpen();
   }
