@@ -3,7 +3,7 @@
  * channels, so everything is checked here first. The embedded broker uses the same checks, so that programs behave the
  * same on both.
  */
-import { DestinationError, parseDestination, repliesToRabbitMq, userKey } from '../destinations/destination.js';
+import { DestinationError, parseDestination, repliesToUnreachable, userKey } from '../destinations/destination.js';
 import { checkKey } from '../destinations/key-limits.js';
 import type { KeyLimits } from '../destinations/key-limits.js';
 import { BrokerError } from './broker.js';
@@ -109,7 +109,7 @@ function checkValue(name: string, value: string, limits: KeyLimits): void {
 }
 
 function checkReplyTo(value: string, limits: KeyLimits): void {
-  if (repliesToRabbitMq(value)) {
+  if (repliesToUnreachable(value)) {
     throw invalid(
       `The header reply-to:${value.slice(0, 60)} is not accepted from clients: use reply-to:/temp-queue/NAME for replies.`,
     );

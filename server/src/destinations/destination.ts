@@ -47,11 +47,12 @@ export const DESTINATION_MAX_LENGTH = 2_000;
 
 /**
  * Prefixes of names that clients cannot address. Names of the relay can be reached only by `/user/...` and
- * `/reply-queue/...`. Names of RabbitMQ cannot be reached: its trace exchange shows every message of the broker, and
+ * `/reply-queue/...`. Streams of histories cannot be reached. Names of RabbitMQ cannot be reached: its trace exchange shows every message of the broker, and
  * closes the channel of any publisher. The exception is an address of direct reply-to that the session has received: a
  * malformed one would close the connection.
  */
 const RELAY_PREFIX = 'stomp-relay.';
+const HISTORY_PREFIX = `${RELAY_PREFIX}history.`;
 const RABBITMQ_PREFIX = 'amq.rabbitmq.';
 const DIRECT_REPLY_PREFIX = `${RABBITMQ_PREFIX}reply-to.`;
 const REPLY_QUEUE = '/reply-queue/';
@@ -139,7 +140,7 @@ function replyQueue(text: string, action: 'send' | 'subscribe'): Destination {
   }
   const queue = text.slice(REPLY_QUEUE.length);
   if (queue === '') throw new DestinationError(`"${text}" names no queue: the form is /reply-queue/NAME.`);
-  if (isNameOfRabbitMq(queue) && !queue.startsWith(DIRECT_REPLY_PREFIX)) throw reserved(text);
+  if (isUnreachableName(queue) && !queue.startsWith(DIRECT_REPLY_PREFIX)) throw reserved(text);
   return { kind: 'reply-queue', text, queue: bounded(queue, text) };
 }
 
@@ -215,14 +216,15 @@ function reserved(text: string): DestinationError {
 }
 
 export function isReservedName(name: string): boolean {
-  return name.startsWith(RELAY_PREFIX) || isNameOfRabbitMq(name);
+  return name.startsWith(RELAY_PREFIX) || isUnreachableName(name);
 }
 
 /**
- * True for names that RabbitMQ reserves for itself. `amq.topic` and the other standard exchanges are not among them.
+ * True for names that clients cannot reach in any way: those that RabbitMQ reserves for itself (`amq.topic` and the other
+ * standard exchanges are not among them), and the streams of histories, which take messages from an exchange only.
  */
-export function isNameOfRabbitMq(name: string): boolean {
-  return name.startsWith(RABBITMQ_PREFIX);
+export function isUnreachableName(name: string): boolean {
+  return name.startsWith(RABBITMQ_PREFIX) || name.startsWith(HISTORY_PREFIX);
 }
 
 /** The address of a requester that uses RabbitMQ's direct reply-to, if a SEND goes to one. */
@@ -237,9 +239,9 @@ export function receivedReplyAddress(replyTo: string | undefined): string | unde
   return replyTo.startsWith(REPLY_QUEUE) ? replyTo.slice(REPLY_QUEUE.length) : undefined;
 }
 
-/** True if a client names RabbitMQ's own names in `reply-to`. */
-export function repliesToRabbitMq(replyTo: string): boolean {
-  return isNameOfRabbitMq(replyTo.startsWith(REPLY_QUEUE) ? replyTo.slice(REPLY_QUEUE.length) : replyTo);
+/** True if a client names such a name in `reply-to`. */
+export function repliesToUnreachable(replyTo: string): boolean {
+  return isUnreachableName(replyTo.startsWith(REPLY_QUEUE) ? replyTo.slice(REPLY_QUEUE.length) : replyTo);
 }
 
 function decodeName(segment: string, text: string): string {

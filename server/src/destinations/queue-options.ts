@@ -3,7 +3,7 @@
  * (https://www.rabbitmq.com/docs/stomp), and arguments that its plugin ignores. Ranges are RabbitMQ's. Surrounding
  * spaces are removed, as in the plugin; `True` and `False` are accepted because Python clients send them.
  */
-import { isNameOfRabbitMq, isReservedName, RESERVED_NAMES } from './destination.js';
+import { isUnreachableName, isReservedName, RESERVED_NAMES } from './destination.js';
 import type { Destination } from './destination.js';
 import { boolean, integer, invalid, oneOf } from './header-values.js';
 
@@ -169,7 +169,8 @@ function ownName(name: string, value: string): string {
 
 /** With the default exchange the key is the name of a queue. */
 function deadLetterKey(name: string, value: string): string {
-  if (isNameOfRabbitMq(value)) throw invalid(name, value, 'a key that does not begin with "amq.rabbitmq."');
+  if (isUnreachableName(value))
+    throw invalid(name, value, 'a key that does not begin with "amq.rabbitmq." or "stomp-relay.history."');
   return shortString(name, value);
 }
 

@@ -9,10 +9,10 @@
  */
 import {
   DestinationError,
-  isNameOfRabbitMq,
+  isUnreachableName,
   isReservedName,
   parseDestination,
-  repliesToRabbitMq,
+  repliesToUnreachable,
 } from '../../destinations/destination.js';
 import type { Destination, TempQueue } from '../../destinations/destination.js';
 import { HeaderError } from '../../destinations/header-values.js';
@@ -78,7 +78,7 @@ export function furtherPermissionsOfSubscribe(headers: Headers): readonly Requir
 /** A service sends to this address, and the service may have more permissions than the client. */
 function permissionsOfReply(replyTo: string): RequiredPermission[] {
   refuseLongReply(replyTo);
-  if (repliesToRabbitMq(replyTo)) throw new HeaderError(ofRabbitMq(replyTo));
+  if (repliesToUnreachable(replyTo)) throw new HeaderError(unreachable(replyTo));
   if (!replyTo.startsWith('/')) return [queueNamed(replyTo), ...asAddress(replyTo)].map(toSend);
   if (!replyTo.startsWith('/user/queue/')) return [toSend(parseDestination(replyTo, 'send'))];
   const own: RequiredPermission = { action: 'subscribe', destination: parseDestination(replyTo, 'subscribe') };
@@ -101,12 +101,12 @@ function asAddress(replyTo: string): Destination[] {
   const slash = address.indexOf('/');
   const [exchange, key] = slash === -1 ? [address, ''] : [address.slice(0, slash), address.slice(slash + 1)];
   // The default exchange routes to the queue named by the key
-  if (!isNameOfRabbitMq(exchange === '' ? key : exchange)) return [exchangeNamed(exchange, key)];
-  throw new DestinationError(ofRabbitMq(replyTo));
+  if (!isUnreachableName(exchange === '' ? key : exchange)) return [exchangeNamed(exchange, key)];
+  throw new DestinationError(unreachable(replyTo));
 }
 
-function ofRabbitMq(replyTo: string): string {
-  return `The header reply-to:${replyTo.slice(0, 60)} names an address of RabbitMQ itself: have replies sent to /temp-queue/NAME.`;
+function unreachable(replyTo: string): string {
+  return `The header reply-to:${replyTo.slice(0, 60)} names an address of RabbitMQ itself, or of the relay: have replies sent to /temp-queue/NAME.`;
 }
 
 function toSend(destination: Destination): RequiredPermission {

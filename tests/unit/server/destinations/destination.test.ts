@@ -6,7 +6,7 @@ import {
   parseReplyTo,
   otherSpelling,
   receivedReplyAddress,
-  repliesToRabbitMq,
+  repliesToUnreachable,
   userKey,
 } from '../../../../server/src/destinations/destination.js';
 
@@ -60,10 +60,20 @@ describe('parseDestination', () => {
     expect(refusal(() => parseDestination(text, 'subscribe'))).toMatch(/takes only SEND.*reply-to:\/temp-queue/);
   });
 
-  test.each(['/reply-queue/amq.rabbitmq.reply-to', '/reply-queue/amq.rabbitmq.x'])(
-    '%s is not a reply queue, because clients cannot use names of RabbitMQ',
+  test.each([
+    '/reply-queue/amq.rabbitmq.reply-to',
+    '/reply-queue/amq.rabbitmq.x',
+    '/reply-queue/stomp-relay.history.prices',
+    '/queue/stomp-relay.history.prices',
+    '/amq/queue/stomp-relay.history.prices',
+  ])('%s cannot be sent to: it is a name of RabbitMQ, or a history', (text) => {
+    expect(refusal(() => parseDestination(text, 'send'))).toMatch(/clients cannot use/);
+  });
+
+  test.each(['/queue/stomp-relay.history.prices', '/amq/queue/stomp-relay.history.prices'])(
+    '%s cannot be subscribed to',
     (text) => {
-      expect(refusal(() => parseDestination(text, 'send'))).toMatch(/clients cannot use/);
+      expect(refusal(() => parseDestination(text, 'subscribe'))).toMatch(/clients cannot use/);
     },
   );
 
@@ -75,12 +85,9 @@ describe('parseDestination', () => {
     expect(directReplyAddress(parseDestination('/topic/amq.rabbitmq.reply-to.x', 'send'))).toBeUndefined();
     const others = [address, '/reply-queue/stomp-relay.reply.x', '/topic/xxxxxx/amq.rabbitmq.reply-to.x', undefined];
     for (const other of others) expect(receivedReplyAddress(other)).toBeUndefined();
-    expect([address, `/reply-queue/${address}`, '/topic/a', 'a'].map(repliesToRabbitMq)).toEqual([
-      true,
-      true,
-      false,
-      false,
-    ]);
+    const history = 'stomp-relay.history.prices';
+    const addresses = [address, `/reply-queue/${address}`, history, `/reply-queue/${history}`, '/topic/a', 'a'];
+    expect(addresses.map(repliesToUnreachable)).toEqual([true, true, true, true, false, false]);
   });
 
   test.each(['amq.topic', 'amq.direct', 'amq.fanout', 'amq.headers', 'amq.match', 'amq.rabbitmq'])(

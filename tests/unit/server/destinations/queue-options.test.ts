@@ -105,6 +105,7 @@ describe('parseQueueOptions', () => {
     ['x-dead-letter-exchange', 'stomp-relay.user', /does not begin with "stomp-relay\."/],
     ['x-dead-letter-exchange', 'amq.rabbitmq.trace', /does not begin with.*"amq\.rabbitmq\."/],
     ['x-dead-letter-routing-key', 'amq.rabbitmq.reply-to.g1h2.x', /does not begin with "amq\.rabbitmq\."/],
+    ['x-dead-letter-routing-key', 'stomp-relay.history.prices', /does not begin with.*"stomp-relay\.history\."/],
     ['x-dead-letter-routing-key', 'k'.repeat(256), /at most 255 bytes/],
     ['x-max-age', '7', /such as 7D/],
     ['x-priority', 'high', /whole number/],
