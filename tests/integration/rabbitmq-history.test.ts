@@ -3,11 +3,11 @@ import { afterAll, afterEach, beforeAll, expect, test } from '@jest/globals';
 import amqp from 'amqplib';
 import { eventually } from '../support/deadline.js';
 import { DEADLINE_MS } from '../support/rabbitmq-brokers.js';
+import { makeHistory, uniqueRule } from '../support/rabbitmq-histories.js';
+import type { TestHistory } from '../support/rabbitmq-histories.js';
 import { createVhost } from '../support/rabbitmq.js';
 import type { Vhost } from '../support/rabbitmq.js';
 import { TcpProxy } from '../support/tcp-proxy.js';
-import { makeHistory, uniqueRule } from './rabbitmq-history-stage.js';
-import type { TestHistory } from './rabbitmq-history-stage.js';
 
 const MIB = 1024 * 1024;
 
@@ -52,6 +52,15 @@ function kept(made: TestHistory): TestHistory {
 async function publish(key: string, ...bodies: string[]): Promise<void> {
   for (const body of bodies) publisher.publish('amq.topic', key, Buffer.from(body));
   await publisher.waitForConfirms();
+}
+
+/** Publishes 10 MB, in parts. */
+async function fill(published: (last: string) => Promise<void> = () => Promise.resolve()): Promise<void> {
+  for (let part = 0; part < 20; part++) {
+    const bodies = numbered('x'.repeat(50_000) + `${part}-`, 10);
+    await publish('prices.eur', ...bodies);
+    await published(bodies.at(-1)!);
+  }
 }
 
 const numbered = (prefix: string, count: number): string[] => Array.from({ length: count }, (_, n) => `${prefix}${n}`);
@@ -216,8 +225,7 @@ test('a read of what retention has removed is too old, and one of a missing stre
   const one = history(rule);
   await one.open();
   const first = one.sink.entries[0]!.offset;
-  const body = 'x'.repeat(50_000);
-  for (let n = 0; n < 20; n++) await publish('prices.eur', ...numbered(body, 10));
+  await fill(async (last) => void (await one.sink.has(last)));
   const isRemoved = async (): Promise<true | undefined> => {
     const { end } = await one.read(first, () => true);
     return end === 'too-old' ? true : undefined;
@@ -231,4 +239,24 @@ test('a read of what retention has removed is too old, and one of a missing stre
   await channel.deleteQueue(`stomp-relay.history.${rule.name}`);
   expect((await reading).end).toBe('gone');
   await channel.close();
+}, 60_000);
+
+test('retention overtakes a relay that is cut off: the log starts again', async () => {
+  const one = cuttable(uniqueRule({ maxBytes: 2 * MIB }));
+  await one.open();
+  await publish('prices.eur', 'seen');
+  await one.sink.has('seen');
+  proxy.cut();
+  await fill();
+  proxy.restore();
+  await one.sink.has('reset too-old');
+  await publish('prices.eur', 'after');
+  await one.sink.has('after');
+  expect(one.sink.resets).toEqual(['too-old']);
+  const after = one.sink.entries.slice(
+    one.sink.entries.findIndex(({ message }) => message?.body.toString() === 'seen') + 1,
+  );
+  // Everything that is left follows, in order
+  expect(after.length).toBeGreaterThan(10);
+  expect(after.every(({ offset }, index) => index === 0 || offset > after[index - 1]!.offset)).toBe(true);
 }, 60_000);

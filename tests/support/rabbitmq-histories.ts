@@ -12,8 +12,8 @@ import { OwnBindings } from '../../server/src/brokers/rabbitmq/publish/own-bindi
 import { Publishers } from '../../server/src/brokers/rabbitmq/publish/publishers.js';
 import type { RabbitMqOptions } from '../../server/src/brokers/rabbitmq/rabbitmq-options.js';
 import { Topology } from '../../server/src/brokers/rabbitmq/topology.js';
-import { eventually } from '../support/deadline.js';
-import { DEADLINE_MS, rabbitOptions, TestLog } from '../support/rabbitmq-brokers.js';
+import { eventually } from './deadline.js';
+import { DEADLINE_MS, rabbitOptions, TestLog } from './rabbitmq-brokers.js';
 
 const MIB = 1024 * 1024;
 
@@ -115,6 +115,7 @@ export function makeHistory(
       return { entries, end };
     },
     async close() {
+      own.close();
       await Promise.all([log.close(), readers.close(), publishers.close()]);
       const connections = [link.connection, asking.connection, ...publishers.connections];
       await Promise.all(connections.map((connection) => connection.close()));

@@ -1,0 +1,236 @@
+/** Reads of a history on a connection that the test controls. */
+import { EventEmitter } from 'node:events';
+import { afterEach, beforeEach, expect, jest, test } from '@jest/globals';
+import type { Channel, ConsumeMessage } from 'amqplib';
+import type { ReadEnd } from '../../../../../../server/src/brokers/history.js';
+import type { Link } from '../../../../../../server/src/brokers/rabbitmq/consume/channel-pool.js';
+import { StreamReaders } from '../../../../../../server/src/brokers/rabbitmq/history/stream-readers.js';
+import { rabbitOptions } from '../../../../../support/rabbitmq-brokers.js';
+
+type OnMessage = (message: ConsumeMessage | null) => void;
+
+class ReadChannel extends EventEmitter {
+  from = '';
+  isClosed = false;
+  acks: number[] = [];
+  deliver: OnMessage = () => undefined;
+  private tag = 0;
+
+  prefetch(): Promise<void> {
+    return Promise.resolve();
+  }
+  consume(stream: string, deliver: OnMessage, options: { arguments: Record<string, unknown> }): Promise<void> {
+    this.deliver = deliver;
+    this.from = `${stream} ${String(options.arguments['x-stream-offset'])}`;
+    return consuming();
+  }
+  ack({ fields }: ConsumeMessage): void {
+    this.acks.push(fields.deliveryTag);
+  }
+  close(): Promise<void> {
+    this.isClosed = true;
+    this.emit('close');
+    return Promise.resolve();
+  }
+
+  send(...offsets: number[]): void {
+    for (const offset of offsets) {
+      const fields = { deliveryTag: ++this.tag, exchange: 'amq.topic', routingKey: 'k' };
+      const properties = { headers: { 'x-stream-offset': offset } };
+      this.deliver({ fields, properties, content: Buffer.from('x') } as unknown as ConsumeMessage);
+    }
+  }
+}
+
+let channels: ReadChannel[];
+let links: { isClosed: boolean; current: object | undefined }[];
+let consuming: () => Promise<void>;
+let first: number;
+let readers: StreamReaders;
+
+const settle = async (): Promise<void> => {
+  for (let i = 0; i < 10; i++) await new Promise(setImmediate);
+};
+
+beforeEach(() => {
+  jest.useFakeTimers({ doNotFake: ['setImmediate', 'queueMicrotask', 'nextTick'] });
+  [channels, links, first] = [[], [], 0];
+  consuming = () => Promise.resolve();
+  readers = new StreamReaders(rabbitOptions('amqp://unused', { publishTimeoutMs: 1_000 }), openLink);
+});
+afterEach(async () => {
+  await readers.close();
+  jest.useRealTimers();
+});
+
+function openLink(): Link {
+  const model = {
+    createChannel: () => {
+      channels.push(new ReadChannel());
+      return Promise.resolve(channels.at(-1));
+    },
+  };
+  const connection = {
+    isClosed: false,
+    current: model as object | undefined,
+    start: () => undefined,
+    whenUp: () => (connection.current ? Promise.resolve(model) : new Promise(() => undefined)),
+    close: () => Promise.resolve(void (connection.isClosed = true)),
+  };
+  links.push(connection);
+  const asked = {
+    prefetch: () => Promise.resolve(),
+    cancel: () => Promise.resolve(),
+    ack: () => undefined,
+    consume: (_: string, deliver: OnMessage) => {
+      const properties = { headers: { 'x-stream-offset': first } };
+      deliver({ fields: { deliveryTag: 1 }, properties, content: Buffer.alloc(0) } as unknown as ConsumeMessage);
+      return Promise.resolve({ consumerTag: 's' });
+    },
+  };
+  const scratch = { run: (work: (channel: Channel) => unknown) => work(asked as unknown as Channel) };
+  return { connection, scratch } as unknown as Link;
+}
+
+interface Reading {
+  readonly offsets: number[];
+  readonly abort: AbortController;
+  end: ReadEnd | undefined;
+}
+
+/** Reads until `last`. */
+function read(stream: string, offset: number, last = Infinity): Reading {
+  const reading: Reading = { offsets: [], abort: new AbortController(), end: undefined };
+  const entry = (each: { offset: number }): boolean => (reading.offsets.push(each.offset), each.offset < last);
+  void readers.read(stream, { offset, entry }, reading.abort.signal).then((end) => (reading.end = end));
+  return reading;
+}
+
+test('a read gets everything from its offset on, until it wants no more', async () => {
+  const reading = read('s', 5, 7);
+  await settle();
+  expect(channels[0]!.from).toBe('s 5');
+  channels[0]!.send(5, 6, 7, 8);
+  await settle();
+  expect(reading).toMatchObject({ offsets: [5, 6, 7], end: 'stopped' });
+  expect(channels[0]!.isClosed).toBe(true);
+  expect(readers.count).toBe(0);
+});
+
+test('acknowledges, because acks are the credit of a stream', async () => {
+  read('s', 5);
+  await settle();
+  channels[0]!.send(5, 6);
+  await settle();
+  expect(channels[0]!.acks).toEqual([2]);
+});
+
+test('a pass serves all reads that it has yet to come past', async () => {
+  const one = read('s', 5, 8);
+  await settle();
+  channels[0]!.send(5, 6);
+  const ahead = read('s', 8, 9);
+  const other = read('t', 8, 8);
+  const behind = read('s', 6, 6);
+  const far = read('s', 50_000);
+  await settle();
+  expect(channels.map(({ from }) => from)).toEqual(['s 5', 't 8', 's 6', 's 50000']);
+  channels[0]!.send(7, 8, 9);
+  channels[1]!.send(8);
+  channels[2]!.send(6);
+  await settle();
+  expect([one, ahead, other, behind].map(({ offsets }) => offsets)).toEqual([[5, 6, 7, 8], [8, 9], [8], [6]]);
+  expect(far.end).toBeUndefined();
+  expect(links).toHaveLength(1);
+});
+
+test('a jump that the first offset explains is none', async () => {
+  const reading = read('s', 5, 9);
+  await settle();
+  channels[0]!.send(5, 7, 9);
+  await settle();
+  expect(reading).toMatchObject({ offsets: [5, 7, 9], end: 'stopped' });
+});
+
+test('too old, and overtaken: nothing is skipped', async () => {
+  const [begun, ahead] = [read('s', 5), read('s', 95, 95)];
+  await settle();
+  channels[0]!.send(5, 6);
+  const old = read('s', 50);
+  first = 90;
+  channels[0]!.send(90, 95);
+  await settle();
+  expect(begun).toMatchObject({ offsets: [5, 6], end: 'overtaken' });
+  expect(old).toMatchObject({ offsets: [], end: 'too-old' });
+  expect(ahead).toMatchObject({ offsets: [95], end: 'stopped' });
+});
+
+test('the stream is deleted, or missing, or the channel is lost: gone', async () => {
+  const deleted = read('s', 5);
+  await settle();
+  channels[0]!.deliver(null);
+  const lost = read('s', 5);
+  await settle();
+  channels[1]!.emit('close');
+  consuming = () => Promise.reject(new Error('404'));
+  const missing = read('s', 5);
+  await settle();
+  expect([deleted, lost, missing].map(({ end }) => end)).toEqual(['gone', 'gone', 'gone']);
+});
+
+test('RabbitMQ does not answer: deadline', async () => {
+  const first = read('s', 5, 5);
+  await settle();
+  channels[0]!.send(5);
+  await settle();
+  expect(first.end).toBe('stopped');
+  links[0]!.current = undefined;
+  const reading = read('s', 5);
+  await jest.advanceTimersByTimeAsync(1_000);
+  await settle();
+  expect(reading.end).toBe('deadline');
+});
+
+test('the signal ends a read, and the last one its pass', async () => {
+  const [one, two] = [read('s', 5), read('s', 6)];
+  await settle();
+  one.abort.abort();
+  await settle();
+  expect([one.end, two.end]).toEqual(['stopped', undefined]);
+  expect(channels[0]!.isClosed).toBe(false);
+  two.abort.abort();
+  await settle();
+  expect(two.end).toBe('stopped');
+  expect(channels[0]!.isClosed).toBe(true);
+  const aborted = new AbortController();
+  aborted.abort();
+  expect(await readers.read('s', { offset: 1, entry: () => true }, aborted.signal)).toBe('stopped');
+  expect(channels).toHaveLength(1);
+});
+
+test('the connection is closed after a minute without a read, and opened again', async () => {
+  read('s', 5, 5);
+  await settle();
+  channels[0]!.send(5);
+  await jest.advanceTimersByTimeAsync(59_000);
+  read('s', 5, 5);
+  await settle();
+  await jest.advanceTimersByTimeAsync(10_000);
+  expect(links.map(({ isClosed }) => isClosed)).toEqual([false]);
+  channels[1]!.send(5);
+  await settle();
+  await jest.advanceTimersByTimeAsync(60_000);
+  expect(links.map(({ isClosed }) => isClosed)).toEqual([true]);
+  read('s', 5);
+  expect(links).toHaveLength(2);
+});
+
+test('close ends all reads', async () => {
+  const reading = read('s', 5);
+  await settle();
+  await readers.close();
+  await settle();
+  expect(reading.end).toBe('gone');
+  expect(links[0]!.isClosed).toBe(true);
+  expect(await readers.read('s', { offset: 1, entry: () => true }, new AbortController().signal)).toBe('gone');
+});
