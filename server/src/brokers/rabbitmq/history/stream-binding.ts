@@ -1,6 +1,9 @@
 /**
  * Declares and binds the stream of a history, and binds it again at intervals: deleting an exchange deletes its bindings,
- * without an event. After an outage, publishers wait for the binding (`OwnBindings`): the stream may be an empty one.
+ * without an event.
+ *
+ * After an outage, publishers wait until the stream can be declared again (`OwnBindings`). RabbitMQ may have been
+ * replaced by an empty one. One that starts confirms messages before it knows its streams again, and drops them.
  */
 import type { BrokerError } from '../../broker.js';
 import type { Link } from '../consume/channel-pool.js';
@@ -42,8 +45,8 @@ export class StreamBinding {
       if (declared === 'with-other-limits') this.warn();
       await this.bind();
     } catch (error) {
-      // RabbitMQ answers, so publishers need not wait: the stream is as it was, or stays away
-      if (this.parts.link.connection.current) this.parts.own.report(this, true);
+      // Publishers need not wait for a stream that RabbitMQ refuses
+      if ((error as BrokerError).code !== 'broker-unavailable') this.parts.own.report(this, true);
       throw error;
     }
     this.bindLater(CHECK_MS);

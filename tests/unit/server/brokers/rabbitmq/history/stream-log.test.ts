@@ -347,17 +347,35 @@ test('a refusal rejects open, and the next call waits on', async () => {
   expect(await later).toBe('open');
 });
 
+const DOWN = `Operation failed: QueueDeclare; 404 (NOT-FOUND) with message "NOT_FOUND - home node 'n' of durable queue is down"`;
+const nodeIsDown = (): Promise<never> => Promise.reject(Object.assign(new Error(DOWN), { code: 404 }));
+
+test.each<[string, () => Promise<unknown>, string[]]>([
+  ['wait while RabbitMQ does not know the stream again', nodeIsDown, ['unbound']],
+  [
+    'do not wait for a stream that RabbitMQ refuses',
+    () => Promise.reject(Object.assign(new Error('no'), { code: 403 })),
+    ['unbound', 'bound', 'bound'],
+  ],
+])('after an outage, publishers %s', async (_, answer, expected) => {
+  await live();
+  connection.emit('down');
+  declare = answer;
+  await reconnect();
+  expect(events.slice(0, 3)).toEqual(expected);
+  declare = () => Promise.resolve();
+  await reconnect();
+  expect(events.at(-1)).toBe('bound');
+});
+
 test('a node that is down rejects nothing: the log waits for it', async () => {
   await log.close();
-  const text = `Operation failed: QueueDeclare; 404 (NOT-FOUND) with message "NOT_FOUND - home node 'n' of durable queue is down"`;
-  declare = () => Promise.reject(Object.assign(new Error(text), { code: 404 }));
+  declare = nodeIsDown;
   log = makeLog();
   marks = [];
   events = [];
   const later = open();
   await settle();
-  // RabbitMQ answers, so publishers of other destinations need not wait
-  expect(events).toEqual(['bound']);
   declare = () => Promise.resolve();
   await jest.advanceTimersByTimeAsync(2_000);
   await settle();
