@@ -51,8 +51,12 @@ export class FeedDesk {
     return withDeadline(resumed, WAIT_MS, () => `resume of ${to}`);
   }
 
-  /** Everything behind the position, up to the live deliveries. Fails if the position is not honoured. */
+  /** Everything that was sent behind the position. Fails if the position is not honoured. */
   async missed(to: string, position: string, user?: string): Promise<readonly ReplayedMessage[]> {
+    // An instance that is a little behind would deliver the rest live
+    const { subscription } = await this.follow(to, user);
+    await subscription.flush?.();
+    await subscription.close();
     const resumption = await this.resume(to, position, user);
     if (!resumption.recovered) throw new Error(`${to} was not recovered: ${resumption.reason}`);
     return withDeadline(readAll(resumption.replay), WAIT_MS, () => `replay of ${to}`);
