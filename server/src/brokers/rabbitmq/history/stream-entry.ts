@@ -36,7 +36,7 @@ export function isSameEntry(one: ConsumeMessage, other: ConsumeMessage): boolean
   );
 }
 
-/** What tells equal bodies of one key apart. */
+/** Distinguishes messages with the same key and body. */
 function identityOf({ properties: { headers, ...properties } }: ConsumeMessage): string {
   const parts: unknown[] = [headers?.[RELAY_ID], headers?.[MARKER], properties.messageId, properties.timestamp];
   return parts.map(String).join(' ');

@@ -146,7 +146,7 @@ export class StreamLog implements HistoryLog {
     this.proofTimer = setTimeout(() => void this.withoutProof(channel), PROOF_MS);
   }
 
-  /** Where the consumer begins without a last entry. The relay's clock may differ from RabbitMQ's. */
+  /** The start of a consumer without a last entry. It is an age, because the relay's clock may differ from RabbitMQ's. */
   private get start(): string {
     const { warmUpMs } = this.parts;
     return `${Math.ceil(Math.max(warmUpMs, BEGIN_MIN_MS) / 1_000)}s`;
