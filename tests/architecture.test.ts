@@ -75,16 +75,16 @@ const SERVER: Readonly<Record<string, Rule>> = {
   publishing: { ours: ['auth', 'destinations'], types: ['brokers/broker', 'load'] },
   delivery: {
     ours: ['stomp', 'destinations', 'timing'],
-    types: ['auth/policy', 'brokers/broker', 'load', 'transports/connection'],
+    types: ['auth/policy', 'brokers/broker', 'brokers/history', 'load', 'transports/connection'],
   },
   session: {
     ours: ['stomp', 'destinations', 'auth', 'delivery', 'load', 'net', 'publishing', 'timing'],
-    types: ['brokers/broker', 'process/log', 'transports/connection'],
+    types: ['brokers/broker', 'brokers/history', 'process/log', 'transports/connection'],
   },
   'session/reply-addresses': { ours: [], packages: ['lru-cache'] },
   http: {
     ours: ['auth', 'delivery', 'destinations', 'load', 'net', 'stomp', 'timing', 'transports'],
-    types: ['brokers/broker', 'config', 'process/log', 'session'],
+    types: ['brokers/broker', 'brokers/history', 'config', 'process/log', 'session'],
     packages: ['express'],
   },
   'http/http-components': { ours: ['*'], packages: ['express'] },

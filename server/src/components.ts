@@ -25,10 +25,13 @@ import { checkCredentials } from './brokers/rabbitmq/amqp/credentials-check.js';
 import { RabbitMqBroker } from './brokers/rabbitmq/rabbitmq-broker.js';
 import { ConfigError, allowsAnyone } from './config.js';
 import type { Config } from './config.js';
+import { CatchUpTurns } from './delivery/catch-up-turns.js';
+import type { Recovery } from './delivery/group-history.js';
 import { Groups, REST_SHARE } from './delivery/groups.js';
 import { MessageEncoder } from './delivery/message-encoder.js';
+import { PositionRefresh } from './delivery/position-refresh.js';
 import { SlowPolicies } from './delivery/slow-policy.js';
-import { countingPatterns, createSubscriptionPots } from './delivery/subscription-pots.js';
+import { countingPatterns, createSubscriptionPots, subscribingAt } from './delivery/subscription-pots.js';
 import { HttpComponents } from './http/http-components.js';
 import { Accounts } from './load/accounts.js';
 import { AdmissionQueue } from './load/admission-queue.js';
@@ -113,8 +116,9 @@ export function createComponents(config: Config, hooks: RelayHooks): Components 
   const restShare = broker.capabilities.deliversInSend ? 0 : REST_SHARE;
   const policies = slowPolicies(config);
   const subscriptionPots = createSubscriptionPots(pots, config.limits);
-  const subscribe = countingPatterns((...request) => broker.subscribe(...request), subscriptionPots.patterns);
-  const groups = new Groups(subscribe, messages, counters, policies, { restShare });
+  const subscribe = countingPatterns(subscribingAt(broker), subscriptionPots.patterns);
+  const recovery = createRecovery(config, timers);
+  const groups = new Groups(subscribe, messages, counters, policies, { restShare, recovery });
   const { load, admissionQueue } = createLoad(config, log, pots, accounts);
   const memory = new MemoryBudget(config, processMemory);
   const revocations = createRevocations(config, log);
@@ -144,7 +148,8 @@ export function createComponents(config: Config, hooks: RelayHooks): Components 
   const { descriptors, gate } = createGate(config, pacedLog, sessions);
   const isOpen = allowsAnyone(config, hooks.authenticator !== undefined);
   const shared = { ...core, admissionQueue, isOpen, drain };
-  const http = new HttpComponents(config, { ...shared, sessionLimits, policy, messages, subscribe, subscriptionPots });
+  const delivery = { messages, subscribe, subscriptionPots, recovery };
+  const http = new HttpComponents(config, { ...shared, ...delivery, sessionLimits, policy });
   const directory = new SessionDirectory([sessions, http.streams]);
   const revocationChannel = new RevocationChannel(broker, instanceId, log);
   const durable = new DurableDirectory(broker, log);
@@ -154,6 +159,10 @@ export function createComponents(config: Config, hooks: RelayHooks): Components 
   broker.alarm?.listen((reason) => sessions.reportAlarm(reason));
   const tls = createTlsPort(config, gate, log);
   return { ...shared, descriptors, gate, sessions, http, operations, revocationChannel, tls };
+}
+
+function createRecovery({ history }: Config, timers: TimerWheel): Recovery {
+  return { turns: new CatchUpTurns(history), positions: new PositionRefresh(history.positionRefreshMs, timers) };
 }
 
 function createLoad(

@@ -23,39 +23,16 @@ import type {
   RoutedMessage,
   SharedDestination,
 } from '../../server/src/brokers/broker.js';
+import type { HistoryFeed } from '../../server/src/brokers/history.js';
 import type { Destination } from '../../server/src/destinations/destination.js';
 import type { Origin } from '../../server/src/destinations/shown-destination.js';
 import { matches } from '../../server/src/destinations/topic-pattern.js';
 import type { Account } from '../../server/src/load/accounts.js';
+import { Decision } from './decision.js';
+
+export { Decision } from './decision.js';
 
 export type Held = 'prepare' | 'renew' | 'publish' | 'subscribe' | 'unsubscribe' | 'consume' | 'openReplyQueue';
-
-/** A promise that the test settles. */
-export class Decision<T = void> {
-  readonly promise: Promise<T>;
-  isSettled = false;
-  isRefused = false;
-  #resolve!: (value: T) => void;
-  #reject!: (error: Error) => void;
-
-  constructor() {
-    this.promise = new Promise((resolve, reject) => {
-      this.#resolve = resolve;
-      this.#reject = reject;
-    });
-  }
-
-  grant(value: T): void {
-    this.isSettled = true;
-    this.#resolve(value);
-  }
-
-  refuse(error: Error): void {
-    this.isSettled = true;
-    this.isRefused = true;
-    this.#reject(error);
-  }
-}
 
 export interface Published {
   readonly destination: Destination;
@@ -216,6 +193,9 @@ export class ScriptedBroker implements CheckedBroker {
   refusal: Error | undefined;
   /** Each `send` calls it; true makes the `send` throw. */
   failing: (message: Message) => boolean = () => false;
+
+  /** The history of a destination. */
+  historyOf: (destination: SharedDestination) => HistoryFeed | undefined = () => undefined;
 
   start(): Promise<void> {
     return Promise.resolve();

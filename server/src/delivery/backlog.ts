@@ -7,8 +7,12 @@
  * newest stays. Dropped messages are counted, and the header `relay-dropped` of a later message of the same
  * subscription reports them. Under `latest` that is the message that replaced them.
  */
+import type { Position } from '../brokers/broker.js';
+import type { Gap } from '../brokers/history.js';
 import type { Connection } from '../transports/connection.js';
 import type { DeliveryCounters } from './delivery-counters.js';
+import { mergedGap } from './gaps.js';
+import type { Missed } from './gaps.js';
 import type { SlowPolicy } from './slow-policy.js';
 
 /** Maximum number of bytes written in one turn of the event loop. */
@@ -20,8 +24,21 @@ const ENTRY_BYTES = 256;
 export interface BackloggedMessage {
   readonly key: string;
   readonly byteLength: number;
-  /** The bytes to write. `dropped` is the number of earlier messages that the client did not get (`relay-dropped`). */
-  toBytes(dropped: number): Buffer;
+  /** Its place in the history, in a group that has one. */
+  readonly position?: Position | undefined;
+  /**
+   * The bytes to write. `dropped` is the number of earlier messages that the client did not get (`relay-dropped`), `gap`
+   * the part of the history before it that the relay has lost.
+   */
+  toBytes(dropped: number, gap?: Gap): Buffer;
+}
+
+/** A group that the client has left temporarily. */
+export interface SetAside {
+  /** Everything for the client is written. */
+  rejoin(): void;
+  /** A message of the group was written. */
+  wrote?(message: BackloggedMessage): void;
 }
 
 /** The group that a message belongs to. */
@@ -38,11 +55,14 @@ export interface BacklogOwner {
   caughtUp(): void;
 }
 
+const NOTHING: Missed = { tooLarge: 0 };
+
 interface Entry {
   readonly group: BackloggedGroup;
   readonly message: BackloggedMessage;
   /** The number of earlier messages that it stands for: replaced ones, and ones that were too large. */
   readonly replaced: number;
+  readonly gap: Gap | undefined;
   /** The part of its memory that other clients are charged for. */
   readonly othersBytes: number;
 }
@@ -54,9 +74,11 @@ export class Backlog {
   private othersBytes = 0;
   private count = 0;
   /** The groups that the client has left temporarily, with the functions that rejoin them. */
-  private readonly rejoins = new Map<BackloggedGroup, () => void>();
+  private readonly rejoins = new Map<BackloggedGroup, SetAside>();
   /** Dropped messages of each group that the client does not know of yet. */
   private readonly unreported = new Map<BackloggedGroup, number>();
+  /** Gaps of the histories that the client does not know of yet, because the message with the report was dropped. */
+  private unreportedGaps: Map<BackloggedGroup, Gap> | undefined;
   private isScheduled = false;
   /** True while bytes are left behind: a drain follows. */
   private isWaiting = false;
@@ -77,25 +99,34 @@ export class Backlog {
     return this.othersBytes;
   }
 
-  /** The client has left `group`. `rejoin` is called when everything for the client is written. */
-  enter(group: BackloggedGroup, rejoin: () => void): void {
+  /** The client has left `group`. */
+  enter(group: BackloggedGroup, setAside: SetAside): void {
     if (this.rejoins.size === 0) this.counters.slowMembers++;
-    this.rejoins.set(group, rejoin);
+    this.rejoins.set(group, setAside);
     this.isWaiting = true;
   }
 
   /**
-   * `missed` is the number of messages right before this one that were too large for the client. `sharers` clients keep
-   * the message now.
+   * `missed` is what the client did not get right before this message. `sharers` clients keep the message now.
    */
-  keep(group: BackloggedGroup, message: BackloggedMessage, { missed = 0, sharers = 1 } = {}): void {
+  keep(
+    group: BackloggedGroup,
+    message: BackloggedMessage,
+    { missed: { tooLarge, gap } = NOTHING, sharers = 1 }: { missed?: Missed; sharers?: number } = {},
+  ): void {
     if (this.isOver) return;
     const isLatest = group.policy === 'latest';
     const slot = isLatest ? `${group.key} ${message.key}` : ++this.count;
     const old = isLatest ? this.remove(slot) : undefined;
     if (old) this.countDropped(group);
     const othersBytes = message.byteLength - message.byteLength / sharers;
-    this.entries.set(slot, { group, message, replaced: missed + (old ? old.replaced + 1 : 0), othersBytes });
+    this.entries.set(slot, {
+      group,
+      message,
+      replaced: tooLarge + (old ? old.replaced + 1 : 0),
+      gap: mergedGap(old?.gap, gap),
+      othersBytes,
+    });
     this.bytes += sizeOf(message);
     this.othersBytes += othersBytes;
     this.makeRoom();
@@ -112,6 +143,7 @@ export class Backlog {
     }
     if (frames.length > 0) this.write(frames);
     this.unreported.delete(group);
+    this.unreportedGaps?.delete(group);
     this.forget(group);
   }
 
@@ -131,11 +163,12 @@ export class Backlog {
   }
 
   private makeRoom(): void {
-    for (const [slot, { group, replaced }] of this.entries) {
+    for (const [slot, { group, replaced, gap }] of this.entries) {
       if (this.bytes <= this.maxBytes || this.entries.size === 1) return;
       this.remove(slot);
       this.countDropped(group);
       this.unreported.set(group, (this.unreported.get(group) ?? 0) + replaced + 1);
+      if (gap) (this.unreportedGaps ??= new Map()).set(group, mergedGap(this.unreportedGaps.get(group), gap)!);
     }
   }
 
@@ -176,18 +209,21 @@ export class Backlog {
 
   /** Rejoins the groups whose drops are all reported. */
   private rejoinGroups(): void {
-    for (const [group, rejoin] of this.rejoins) {
+    for (const [group, setAside] of this.rejoins) {
       if (this.unreported.has(group)) continue;
       this.forget(group);
-      rejoin();
+      setAside.rejoin();
     }
     if (this.rejoins.size === 0) this.owner.caughtUp();
   }
 
-  private frameOf({ group, message, replaced }: Entry): Buffer {
+  private frameOf({ group, message, replaced, gap }: Entry): Buffer {
     const dropped = replaced + (this.unreported.get(group) ?? 0);
     this.unreported.delete(group);
-    return message.toBytes(dropped);
+    this.rejoins.get(group)?.wrote?.(message);
+    const lost = mergedGap(this.unreportedGaps?.get(group), gap);
+    this.unreportedGaps?.delete(group);
+    return message.toBytes(dropped, lost);
   }
 
   private remove(slot: string | number): Entry | undefined {

@@ -17,9 +17,10 @@ import type { Acks } from './acks.js';
 import type { AutoAcks } from './auto-acks.js';
 import type { DeliveryCounters } from './delivery-counters.js';
 import type { ReceivedAddresses } from './group.js';
-import { messageHead, withDroppedHeader } from './message-encoder.js';
 import type { MessageEncoder } from './message-encoder.js';
+import { messageHead } from './message-encoder.js';
 import type { Outbox } from './outbox.js';
+import { withDroppedHeader } from './single-frame.js';
 
 /** The part of a session that deliveries use. */
 export interface DeliveryHost {

@@ -2,7 +2,8 @@
  * The parts of a group that depend on the kind of its members. `message-encoder.ts` makes STOMP frames for sessions,
  * `http/streams/event-encoder.ts` makes Server-Sent Events for streams. Both share the rule of order (`group.ts`).
  */
-import type { RoutedMessage, SharedDestination } from '../brokers/broker.js';
+import type { Position, RoutedMessage, SharedDestination } from '../brokers/broker.js';
+import type { Gap, HistoryFeed } from '../brokers/history.js';
 import type { Backlog, BackloggedMessage } from './backlog.js';
 
 /** A subscription that can be shared. */
@@ -10,6 +11,8 @@ export interface SharedRequest {
   readonly destination: SharedDestination;
   /** Headers of SUBSCRIBE, for the arguments of the binding. */
   readonly headers: ReadonlyMap<string, string>;
+  /** The history that covers the subscription, if the broker keeps one. */
+  readonly feed?: HistoryFeed | undefined;
 }
 
 /** One for each kind of member. */
@@ -52,4 +55,26 @@ export interface GroupOutput<Member> {
     pieces: readonly Buffer[],
     bytes: number,
   ): ReadonlyMap<Member, BacklogHolder> | undefined;
+  /** For groups with a history. */
+  readonly recovery: RecoveryOutput<Member>;
+}
+
+/** The part for groups with a history: replays for single members, and frames about positions. */
+export interface RecoveryOutput<Member> {
+  /** Whether the members get frames about positions and gaps. */
+  readonly hasNotices: boolean;
+  /** A message of a replay, after `dropped` messages that were too large. Undefined: it is too large as well. */
+  encodeReplayed(message: RoutedMessage, key: string, dropped: number): Buffer | undefined;
+  /** A frame that reports the gap. Undefined: the next message reports it. */
+  gapNotice(gap: Gap): Buffer | undefined;
+  /** A frame with the newest position, for members that get no message. Undefined: they get none. */
+  positionNotice(position: Position): Buffer | undefined;
+  /** The frame behind a replay whose length was not known. Undefined: there is none. */
+  caughtUpNotice(position: Position, replayed: number): Buffer | undefined;
+  /** Whether bytes wait for the member. */
+  isBehind(member: Member): boolean;
+  /** Writes to one member. False if bytes stayed behind. */
+  writeTo(member: Member, bytes: Buffer): boolean;
+  /** Calls `action` when nothing waits for the member any more, and never after the end of its connection. */
+  whenDrained(member: Member, action: () => void): void;
 }

@@ -22,12 +22,17 @@
  * `relay-dropped`, to the clients that were members at that time.
  */
 import type { BrokerError, BrokerSubscription, RoutedMessage, SharedDestination } from '../brokers/broker.js';
+import type { Gap, Replay, ReplayStep } from '../brokers/history.js';
 import type { Account } from '../load/accounts.js';
+import type { StompError } from '../stomp/errors.js';
 import type { Connection } from '../transports/connection.js';
 import type { BackloggedGroup, BackloggedMessage } from './backlog.js';
 import type { GroupCounters } from './delivery-counters.js';
 import { Gaps } from './gaps.js';
+import type { Missed } from './gaps.js';
 import type { BacklogHolder, GroupOutput, SharedRequest } from './group-encoder.js';
+import { GroupHistory } from './group-history.js';
+import type { HistoryOwner, Recovery } from './group-history.js';
 import type { Outbox } from './outbox.js';
 import type { SlowPolicy } from './slow-policy.js';
 
@@ -39,8 +44,8 @@ const ASK_FROM_BYTES = 4_096;
 export interface Recipient<Self extends Recipient<Self>> {
   /** The account that its costs count for. */
   readonly account?: Account;
-  /** The broker has ended the group's subscription: the member leaves. */
-  onGroupEnded(group: Group<Self>, error: BrokerError): void;
+  /** The broker has ended the group's subscription, or the member's replay of the history: the member leaves. */
+  onGroupEnded(group: Group<Self>, error: BrokerError | StompError): void;
 }
 
 /** The addresses of direct reply-to that a session has received. */
@@ -62,19 +67,26 @@ export interface GroupMember extends Recipient<GroupMember> {
 
 /** How a group subscribes at the broker. */
 export type Subscribe = (
-  destination: SharedDestination,
-  headers: ReadonlyMap<string, string>,
+  request: SharedRequest,
   listener: (message: RoutedMessage, key: string) => void,
-  ended: (error: BrokerError) => void,
+  events: GroupEvents,
   /** The account that the cost at the broker counts for. */
   account: Account,
 ) => Promise<BrokerSubscription>;
+
+export interface GroupEvents {
+  ended(error: BrokerError): void;
+  /** Only for a subscription with a history. */
+  gap(gap: Gap): void;
+}
 
 /** The directory that the group belongs to. */
 export interface GroupHost<Member extends Recipient<Member>> {
   readonly counters: GroupCounters;
   /** How long a group rests after a flush, as a share of the time that its writes took. */
   readonly restShare: number;
+  /** Absent if no group has a history. */
+  readonly recovery?: Recovery | undefined;
   /** Calls `flush` soon. */
   flushLater(group: Group<Member>): void;
   /** Counts bytes that wait for a flush, less those that do no longer. Returns false if all groups have too many. */
@@ -89,7 +101,7 @@ export interface GroupParts<Member> {
   readonly output: GroupOutput<Member>;
 }
 
-export class Group<Member extends Recipient<Member> = GroupMember> implements BackloggedGroup {
+export class Group<Member extends Recipient<Member> = GroupMember> implements BackloggedGroup, HistoryOwner<Member> {
   readonly key: string;
   readonly policy: SlowPolicy;
   readonly destination: SharedDestination;
@@ -104,7 +116,9 @@ export class Group<Member extends Recipient<Member> = GroupMember> implements Ba
   restsUntil = 0;
   /** Set when the broker has ended the subscription. */
   endedWith: BrokerError | undefined;
-  private readonly output: GroupOutput<Member>;
+  readonly output: GroupOutput<Member>;
+  /** Absent if the broker keeps none. */
+  readonly history: GroupHistory<Member> | undefined;
   /** Messages since the last flush, their keys, and the bytes of their bodies. */
   private arrived: RoutedMessage[] = [];
   private arrivedKeys: string[] = [];
@@ -112,8 +126,8 @@ export class Group<Member extends Recipient<Member> = GroupMember> implements Ba
   /** During a flush: whole messages in order, each in one or more pieces, and the number of messages. */
   private encoded: Buffer[] = [];
   private encodedCount = 0;
-  /** Members that missed messages that were too large. */
-  private readonly gaps = new Gaps<Member>();
+  /** Members that missed messages, and do not know it yet. */
+  readonly gaps = new Gaps<Member>();
   /**
    * Members that have not caught up; undefined without any. `pending` has their messages, as `encoded` has those of the
    * others.
@@ -124,26 +138,54 @@ export class Group<Member extends Recipient<Member> = GroupMember> implements Ba
   constructor(
     private readonly host: GroupHost<Member>,
     { key, policy, output }: GroupParts<Member>,
-    { destination, headers }: SharedRequest,
+    request: SharedRequest,
     subscribe: Subscribe,
     account: Account,
   ) {
     this.key = key;
     this.policy = policy;
     this.output = output;
-    this.destination = destination;
+    this.destination = request.destination;
     this.account = account;
+    const { feed } = request;
+    this.history = feed && host.recovery && new GroupHistory<Member>(this, feed, host.recovery);
     const deliver = (message: RoutedMessage, key: string): void => this.deliver(message, key);
-    this.live = subscribe(destination, headers, deliver, (error) => this.ended(error), account);
+    const events = { ended: (error: BrokerError) => this.ended(error), gap: (gap: Gap) => this.history?.gap(gap) };
+    this.live = subscribe(request, deliver, events, account);
   }
 
+  /** No client needs it. */
   get isEmpty(): boolean {
-    return this.members.size === 0 && !this.slowMembers;
+    return !this.hasReaders && (!this.history || this.history.isIdle);
   }
 
-  add(member: Member): void {
+  private get hasReaders(): boolean {
+    return this.members.size > 0 || this.slowMembers !== undefined;
+  }
+
+  get isUsers(): boolean {
+    return this.destination.kind === 'user';
+  }
+
+  get counters(): GroupCounters {
+    return this.host.counters;
+  }
+
+  /** `delivered` is the number of messages that the member got from a replay. */
+  add(member: Member, delivered = 0): void {
     this.flush();
     this.members.add(member);
+    this.history?.join(member, delivered);
+    this.checkAccount(member);
+  }
+
+  /** The member reads the replay, and joins at its end. Only for a group with a history. */
+  catchUp(member: Member, replay: Replay, position: string, step: ReplayStep | undefined): void {
+    this.checkAccount(member);
+    this.history?.catchUp(member, replay, position, step);
+  }
+
+  private checkAccount(member: Member): void {
     if (member.account !== this.account) this.account = undefined;
   }
 
@@ -153,12 +195,25 @@ export class Group<Member extends Recipient<Member> = GroupMember> implements Ba
    */
   remove(member: Member): boolean {
     this.gaps.take(member);
+    if (this.history?.remove(member)) return true;
     if (this.members.delete(member)) return true;
     const holder = this.slowMembers?.get(member);
     if (!holder) return false;
     holder.backlog.leave(this);
-    this.rejoined(member);
+    this.noLongerSlow(member);
     return true;
+  }
+
+  slowMembersNow(): Iterable<Member> {
+    return this.slowMembers?.keys() ?? [];
+  }
+
+  writeNotice(bytes: Buffer): void {
+    if (this.members.size > 0) this.write(this.members, [bytes], 0);
+  }
+
+  endFor(member: Member, error: StompError): void {
+    member.onGroupEnded(this, error);
   }
 
   /** Writes all messages so far to every member. Never waits for a socket. */
@@ -190,7 +245,7 @@ export class Group<Member extends Recipient<Member> = GroupMember> implements Ba
    * groups at once; the flush has a time limit in each turn of the event loop.
    */
   private deliver(message: RoutedMessage, key: string): void {
-    if (this.isEmpty) return;
+    if (!this.hasReaders) return;
     if (this.arrived.push(message) === 1) this.host.flushLater(this);
     this.arrivedKeys.push(key);
     this.arrivedBytes += message.body.length;
@@ -198,6 +253,7 @@ export class Group<Member extends Recipient<Member> = GroupMember> implements Ba
   }
 
   private encode(message: RoutedMessage, key: string): void {
+    this.history?.note(message);
     if (message.body.length >= ASK_FROM_BYTES && !this.isReading) return;
     if (message.toSession !== undefined && this.destination.kind === 'user') return this.deliverToOne(message, key);
     if (this.slowMembers || !this.gaps.isEmpty) return this.encodeSingly(message, key);
@@ -251,14 +307,14 @@ export class Group<Member extends Recipient<Member> = GroupMember> implements Ba
     this.host.counters.countTooLarge(members.length);
   }
 
-  private writeAtOnce(members: readonly Member[], message: BackloggedMessage, missed: number): void {
+  private writeAtOnce(members: readonly Member[], message: BackloggedMessage, missed: Missed): void {
     const ready = new Set<Member>();
     for (const member of members) {
       const holder = this.slowMembers?.get(member);
       if (holder) holder.backlog.keep(this, message, { missed });
       else ready.add(member);
     }
-    if (ready.size > 0) this.write(ready, [message.toBytes(missed)], 1);
+    if (ready.size > 0) this.write(ready, [message.toBytes(missed.tooLarge, missed.gap)], 1);
   }
 
   private write(members: ReadonlySet<Member>, pieces: readonly Buffer[], count: number): void {
@@ -267,6 +323,7 @@ export class Group<Member extends Recipient<Member> = GroupMember> implements Ba
     let bytes = 0;
     for (const { length } of pieces) bytes += length;
     const slow = this.output.write(members, pieces, bytes); // next: delivery/message-encoder
+    if (this.history && count > 0) this.history.countWritten(members, count);
     counters.countOut(count * size, bytes * size);
     if (slow && this.policy !== 'disconnect') this.setAside(slow);
   }
@@ -277,14 +334,20 @@ export class Group<Member extends Recipient<Member> = GroupMember> implements Ba
       this.members.delete(member);
       slowMembers.set(member, holder);
       // It rejoins with everything up to the last write; messages that wait for the next one go to all members
-      holder.backlog.enter(this, () => {
-        this.rejoined(member);
-        this.members.add(member);
+      holder.backlog.enter(this, {
+        rejoin: () => this.rejoin(member),
+        ...this.history?.setAside(member),
       });
     }
   }
 
-  private rejoined(member: Member): void {
+  private rejoin(member: Member): void {
+    this.noLongerSlow(member);
+    this.members.add(member);
+    this.history?.rejoin(member);
+  }
+
+  private noLongerSlow(member: Member): void {
     if (!this.slowMembers?.delete(member) || this.slowMembers.size > 0) return;
     this.slowMembers = undefined;
     this.pending = [];
@@ -304,6 +367,7 @@ export class Group<Member extends Recipient<Member> = GroupMember> implements Ba
   private ended(error: BrokerError): void {
     this.endedWith = error;
     this.host.forget(this);
-    for (const member of this.everyMember()) member.onGroupEnded(this, error);
+    const catchingUp = this.history?.readers() ?? [];
+    for (const member of [...this.everyMember(), ...catchingUp]) member.onGroupEnded(this, error);
   }
 }

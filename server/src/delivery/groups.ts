@@ -9,12 +9,14 @@
  * Groups beyond it wait for later turns, in which their accounts take turns. Groups with members of several accounts
  * count as one account. Meanwhile a group gathers more messages for its one write.
  */
-import type { SharedDestination } from '../brokers/broker.js';
+import type { Position, SharedDestination } from '../brokers/broker.js';
+import type { HistoryFeed, RecoveryReason, Resumption } from '../brokers/history.js';
 import type { Account } from '../load/accounts.js';
 import { FairTurns } from '../timing/fair-turns.js';
 import { TurnBudget } from '../timing/turn-budget.js';
 import type { GroupCounters } from './delivery-counters.js';
 import type { GroupEncoder, SharedRequest } from './group-encoder.js';
+import type { Recovery } from './group-history.js';
 import { Group } from './group.js';
 import type { GroupHost, GroupMember, Recipient, Subscribe } from './group.js';
 import type { GroupRequest } from './message-encoder.js';
@@ -34,6 +36,19 @@ export interface GroupPace {
   readonly restShare: number;
   /** The clock of the turns, in ms. */
   readonly now?: () => number;
+  /** Needed as soon as a subscription has a history. */
+  readonly recovery?: Recovery;
+}
+
+/** The answer to a client that returns with a position. */
+export interface Verdict {
+  readonly recovered: boolean;
+  /** Why not. */
+  readonly reason?: RecoveryReason;
+  /** The number of messages that follow, if it is known. */
+  readonly replayed?: number | undefined;
+  /** The client gets everything behind it. */
+  readonly position: Position;
 }
 
 export class Groups<
@@ -41,6 +56,7 @@ export class Groups<
   Request extends SharedRequest = GroupRequest,
 > implements GroupHost<Member> {
   readonly restShare: number;
+  readonly recovery: Recovery | undefined;
   private readonly byKey = new Map<string, Group<Member>>();
   private toFlush: Group<Member>[] = [];
   private gatheredBytes = 0;
@@ -53,8 +69,9 @@ export class Groups<
     private readonly encoder: GroupEncoder<Member, Request>,
     readonly counters: GroupCounters,
     private readonly policies: { of(destination: SharedDestination): SlowPolicy },
-    { restShare, now }: GroupPace = { restShare: REST_SHARE },
+    { restShare, now, recovery }: GroupPace = { restShare: REST_SHARE },
   ) {
+    this.recovery = recovery;
     this.restShare = restShare;
     this.budget = new TurnBudget(TURN_MS, now);
     this.late = new FairTurns(TURN_MS, (group) => group.flush(), now);
@@ -89,6 +106,32 @@ export class Groups<
     } finally {
       for (const group of groups) group.joining--;
       for (const group of groups) this.discardIfEmpty(group);
+    }
+  }
+
+  /**
+   * As `join`, for a client that returns with a position. `admit` is called with the verdict, before the member gets any
+   * message. After `recovered` the member first gets what it missed.
+   */
+  async resume(
+    member: Member,
+    request: Request & { readonly feed: HistoryFeed },
+    position: string,
+    admit: (group: Group<Member>, verdict: Verdict) => boolean,
+  ): Promise<void> {
+    const group = this.groupFor(member, request);
+    group.joining++;
+    try {
+      await group.live;
+      const resumption = await request.feed.resume(request.destination, position);
+      if (group.endedWith) {
+        if (resumption.recovered) resumption.replay.close();
+        throw group.endedWith;
+      }
+      admitResumed(member, group, resumption, { feed: request.feed, position, admit });
+    } finally {
+      group.joining--;
+      this.discardIfEmpty(group);
     }
   }
 
@@ -162,5 +205,33 @@ export class Groups<
 
   forget(group: Group<Member>): void {
     if (this.byKey.get(group.key) === group) this.byKey.delete(group.key);
+    group.history?.close();
   }
+}
+
+interface Returned<Member extends Recipient<Member>> {
+  readonly feed: HistoryFeed;
+  readonly position: string;
+  readonly admit: (group: Group<Member>, verdict: Verdict) => boolean;
+}
+
+/** One turn of the event loop: nothing arrives between the verdict and the begin of the deliveries. */
+function admitResumed<Member extends Recipient<Member>>(
+  member: Member,
+  group: Group<Member>,
+  resumption: Resumption,
+  { feed, position, admit }: Returned<Member>,
+): void {
+  if (!resumption.recovered) {
+    const { reason } = resumption;
+    if (admit(group, { recovered: false, reason, position: feed.position })) group.add(member);
+    return;
+  }
+  const { replay } = resumption;
+  // With nothing to replay, the member joins at once, and its position need not be the old one
+  const step = replay.count === 0 ? replay.next(1) : undefined;
+  const from = step?.kind === 'live' ? step.position : position;
+  if (admit(group, { recovered: true, replayed: group.history?.countOf(replay), position: from })) {
+    group.catchUp(member, replay, position, step);
+  } else if (step?.kind !== 'live') replay.close();
 }

@@ -8,16 +8,18 @@
  */
 import { isUtf8 } from 'node:buffer';
 import type { RoutedMessage } from '../brokers/broker.js';
+import type { Gap } from '../brokers/history.js';
 import { receivedReplyAddress } from '../destinations/destination.js';
 import type { Destination } from '../destinations/destination.js';
 import { shownDestination } from '../destinations/shown-destination.js';
 import { encodeHeaderLines, FRAME_END, messageFrame } from '../stomp/encoder.js';
 import type { Version } from '../stomp/frame.js';
 import type { Connection, Encoding } from '../transports/connection.js';
-import type { BackloggedMessage } from './backlog.js';
+import { FrameRecovery } from './frame-recovery.js';
 import type { BacklogHolder, GroupEncoder, GroupOutput, SharedRequest } from './group-encoder.js';
 import type { GroupMember } from './group.js';
 import { joinedWrites, LARGE_BYTES } from './joined-writes.js';
+import { SingleFrame } from './single-frame.js';
 
 /** A subscription of a STOMP session that can be shared. */
 export interface GroupRequest extends SharedRequest {
@@ -25,6 +27,8 @@ export interface GroupRequest extends SharedRequest {
   readonly argumentsKey: string;
   readonly subscriptionId: string | undefined;
   readonly version: Version;
+  /** With a history: whether the client gets frames about positions and gaps (the extension `recovery`). */
+  readonly hasNotices?: boolean;
 }
 
 export class MessageEncoder implements GroupEncoder<GroupMember, GroupRequest> {
@@ -42,9 +46,18 @@ export class MessageEncoder implements GroupEncoder<GroupMember, GroupRequest> {
     readonly maxBytes: number,
   ) {}
 
-  keyOf({ destination, argumentsKey, subscriptionId, version }: GroupRequest, { connection }: GroupMember): string {
+  keyOf(request: GroupRequest, { connection: { encoding } }: GroupMember): string {
+    const { destination, argumentsKey, subscriptionId, version, hasNotices } = request;
     const user = destination.kind === 'user' ? destination.user : undefined;
-    return JSON.stringify([destination.text, user, argumentsKey, subscriptionId, version, connection.encoding.name]);
+    return JSON.stringify([
+      destination.text,
+      user,
+      argumentsKey,
+      subscriptionId,
+      version,
+      encoding.name,
+      ...(hasNotices === true ? [true] : []),
+    ]);
   }
 
   outputFor(request: GroupRequest, { connection }: GroupMember): FrameOutput {
@@ -114,7 +127,7 @@ export class MessageEncoder implements GroupEncoder<GroupMember, GroupRequest> {
     if (message === this.lastMessage) return;
     this.lastMessage = message;
     this.lastTails.clear();
-    this.lastId = this.nextId();
+    this.lastId = message.historyId ?? this.nextId();
     this.lastIsText = isUtf8(message.body);
     this.lastReplyAddress = receivedReplyAddress(message.headers.get('reply-to'));
   }
@@ -140,13 +153,6 @@ export function messageHead(subscriptionId: string | undefined, destination: str
   return `MESSAGE\n${encodeHeaderLines(headers, version)}`;
 }
 
-const COMMAND_LINE = Buffer.from('MESSAGE\n');
-
-/** Adds a header with the number of older messages of the subscription that were left out. */
-export function withDroppedHeader(frame: Buffer, count: number): Buffer {
-  return Buffer.concat([COMMAND_LINE, Buffer.from(`relay-dropped:${count}\n`), frame.subarray(COMMAND_LINE.length)]);
-}
-
 /** Maximum number of first lines that a group keeps: a pattern such as `/topic/#` can match any number of keys. */
 const HEADS_MAX = 64;
 
@@ -155,6 +161,8 @@ class FrameOutput implements GroupOutput<GroupMember> {
   private readonly encoding: Encoding;
   private readonly canShare: boolean;
   private readonly heads = new Map<string, string>();
+  private recoveryIfUsed: FrameRecovery | undefined;
+  private readonly hasHistory: boolean;
 
   constructor(
     private readonly messages: MessageEncoder,
@@ -163,6 +171,19 @@ class FrameOutput implements GroupOutput<GroupMember> {
   ) {
     this.encoding = encoding;
     this.canShare = canShare;
+    this.hasHistory = request.feed !== undefined;
+  }
+
+  get recovery(): FrameRecovery {
+    return (this.recoveryIfUsed ??= new FrameRecovery(this, this.request, this.messages, this.encoding));
+  }
+
+  /** A message of a replay. */
+  replayed(message: RoutedMessage, key: string, dropped: number): Buffer | undefined {
+    const { messages } = this;
+    const head = `${this.headFor(message, key)}relay-replayed:true\n`;
+    const frame = messages.encodeShared(head, message, this.request.version);
+    return frame && this.single(message, key, frame).toBytes(dropped);
   }
 
   idOf({ connection }: GroupMember): string {
@@ -206,7 +227,14 @@ class FrameOutput implements GroupOutput<GroupMember> {
   encodeSingle(message: RoutedMessage, key: string): SingleFrame | undefined {
     const { messages } = this;
     const frame = messages.encodeShared(this.headFor(message, key), message, this.request.version);
-    return frame && new SingleFrame(key, frame, messages.isText(message), this.encoding);
+    return frame && this.single(message, key, frame);
+  }
+
+  private single(message: RoutedMessage, key: string, frame: Buffer): SingleFrame {
+    const { encoding } = this;
+    const isText = this.messages.isText(message);
+    const gapNotice = (gap: Gap): Buffer | undefined => this.recovery.gapNotice(gap);
+    return new SingleFrame(frame, { key, position: message.position, isText, encoding, gapNotice });
   }
 
   write(
@@ -238,24 +266,6 @@ class FrameOutput implements GroupOutput<GroupMember> {
       head = messageHead(subscriptionId, this.messages.destinationFor(destination, message, key), version);
       this.heads.set(key, head);
     }
-    return head;
-  }
-}
-
-/** A frame before it is wrapped. */
-class SingleFrame implements BackloggedMessage {
-  constructor(
-    readonly key: string,
-    private readonly frame: Buffer,
-    private readonly isText: boolean,
-    private readonly encoding: Encoding,
-  ) {}
-
-  get byteLength(): number {
-    return this.frame.length;
-  }
-
-  toBytes(dropped: number): Buffer {
-    return this.encoding.wrap(dropped === 0 ? this.frame : withDroppedHeader(this.frame, dropped), this.isText);
+    return this.hasHistory && message.position !== undefined ? `${head}relay-position:${message.position}\n` : head;
   }
 }

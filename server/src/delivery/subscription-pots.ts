@@ -1,11 +1,11 @@
 /** The subscriptions of all sessions and streams, and the patterns among them that a broker compares with each key. */
-import type { BrokerError, SharedDestination } from '../brokers/broker.js';
+import type { Broker, BrokerError, SharedDestination } from '../brokers/broker.js';
 import { isPattern } from '../destinations/key-limits.js';
 import type { Account } from '../load/accounts.js';
 import type { PotRefusal, SharedPot } from '../load/shared-pot.js';
 import type { SharedPots } from '../load/shared-pots.js';
 import { StompError } from '../stomp/errors.js';
-import type { Subscribe } from './group.js';
+import type { GroupEvents, Subscribe } from './group.js';
 
 export interface SubscriptionPots {
   readonly subscriptions: SharedPot;
@@ -42,25 +42,36 @@ export function tooManySubscriptions({ sentence }: PotRefusal): StompError {
   return new StompError('too-many-subscriptions', sentence);
 }
 
+/** Subscribes at the history where there is one, otherwise at the broker. */
+export function subscribingAt(broker: Pick<Broker, 'subscribe'>): Subscribe {
+  return ({ destination, headers, feed }, listener, events, account) =>
+    feed
+      ? feed.subscribe(destination, listener, events)
+      : broker.subscribe(destination, headers, listener, (error) => events.ended(error), account);
+}
+
 /** Counts each pattern of groups once, for the account of its first subscriber. */
 export function countingPatterns(subscribe: Subscribe, pot: SharedPot): Subscribe {
   const patterns = new CountedPatterns(pot);
-  const subscribeCounted: Subscribe = async (destination, headers, listener, ended, account) => {
-    const leave = patterns.join(idOf(destination), account);
-    const end = (error: BrokerError): void => {
-      leave();
-      ended(error);
+  const subscribeCounted: Subscribe = async (request, listener, events, account) => {
+    const leave = patterns.join(idOf(request.destination), account);
+    const counted: GroupEvents = {
+      ended(error: BrokerError): void {
+        leave();
+        events.ended(error);
+      },
+      gap: (gap) => events.gap(gap),
     };
     try {
-      const subscription = await subscribe(destination, headers, listener, end, account);
+      const subscription = await subscribe(request, listener, counted, account);
       return { close: (options) => subscription.close(options).finally(leave) };
     } catch (error) {
       leave();
       throw error;
     }
   };
-  return (destination, ...others) =>
-    isPattern(destination) ? subscribeCounted(destination, ...others) : subscribe(destination, ...others);
+  return (request, ...others) =>
+    isPattern(request.destination) ? subscribeCounted(request, ...others) : subscribe(request, ...others);
 }
 
 const idOf = (destination: SharedDestination): string =>

@@ -128,6 +128,11 @@ export class Subscriptions {
     return this.byKey.has(key) && this.byKey.get(key) !== 'reserved';
   }
 
+  get(key: string): Subscription | undefined {
+    const subscription = this.byKey.get(key);
+    return subscription === 'reserved' ? undefined : subscription;
+  }
+
   /** Does nothing after the end of the session, when the key is no longer reserved. */
   set(key: string, subscription: Subscription): void {
     if (this.byKey.has(key)) this.byKey.set(key, subscription);

@@ -7,6 +7,7 @@ import type { Authenticator, Policy } from '../auth/auth.js';
 import type { Broker } from '../brokers/broker.js';
 import type { Config } from '../config.js';
 import type { GroupCounters } from '../delivery/delivery-counters.js';
+import type { Recovery } from '../delivery/group-history.js';
 import type { Subscribe } from '../delivery/group.js';
 import { Groups } from '../delivery/groups.js';
 import type { MessageEncoder } from '../delivery/message-encoder.js';
@@ -48,6 +49,8 @@ export interface HttpSources {
   readonly subscriptionPots: SubscriptionPots;
   /** How groups subscribe at the broker. */
   readonly subscribe: Subscribe;
+  /** What groups with a history share. */
+  readonly recovery: Recovery;
   readonly timers: TimerWheel;
   readonly turns: BatchTurns;
   readonly load: LoadMeter;
@@ -91,7 +94,7 @@ export class HttpComponents {
 
   private createStreams(): Streams {
     const { http, listen, session, websocket } = this.config;
-    const { timers, memory, log, drain, sessionLimits, accounts, pots, subscriptionPots } = this.sources;
+    const { broker, timers, memory, log, drain, sessionLimits, accounts, pots, subscriptionPots } = this.sources;
     const { counters: sessionCounters } = this.sources;
     // Leaves room for other connections
     const streamsMax = Math.min(http.streamsMax, Math.floor(listen.httpConnectionsMax / 2));
@@ -101,6 +104,7 @@ export class HttpComponents {
       { ...http, sessionLimits, streamsMax, closeTimeoutMs, messageMaxBytes },
       {
         groups: this.createGroups(),
+        historyOf: (destination) => broker.historyOf?.(destination),
         subscriptions: subscriptionPots.subscriptions,
         sessionCounters,
         timers,
@@ -114,7 +118,7 @@ export class HttpComponents {
 
   /** The policy for slow streams is `disconnect`, so they miss no messages; groups do not pause between writes. */
   private createGroups(): StreamGroups {
-    const { subscribe, messages, counters: sessionCounters } = this.sources;
+    const { subscribe, messages, recovery, counters: sessionCounters } = this.sources;
     const encoder = new EventEncoder(
       () => messages.nextId(),
       messages.maxBytes,
@@ -124,7 +128,7 @@ export class HttpComponents {
       countOut: (events) => void (this.counters.streamEvents += events),
       countTooLarge: (members) => sessionCounters.countTooLarge(members),
     };
-    return new Groups(subscribe, encoder, counters, { of: () => 'disconnect' }, { restShare: 0 });
+    return new Groups(subscribe, encoder, counters, { of: () => 'disconnect' }, { restShare: 0, recovery });
   }
 
   /** The router for `/api`. In the relay's own server the app has already checked Host. */

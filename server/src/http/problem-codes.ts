@@ -34,6 +34,7 @@ const OF_STOMP: Partial<Record<ErrorCode, number>> = {
   'too-many-sessions': 503,
   'too-many-connects': 503,
   'subscription-ended': 503,
+  'replay-interrupted': 503,
   overloaded: 503,
   'memory-exhausted': 503,
   'shutting-down': 503,

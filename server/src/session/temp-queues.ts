@@ -4,7 +4,8 @@
  */
 import type { BrokerChannel, RoutedMessage } from '../brokers/broker.js';
 import type { DeliveryHost } from '../delivery/dedicated-subscription.js';
-import { messageHead, withDroppedHeader } from '../delivery/message-encoder.js';
+import { messageHead } from '../delivery/message-encoder.js';
+import { withDroppedHeader } from '../delivery/single-frame.js';
 import type { TempQueue } from '../destinations/destination.js';
 import { StompError } from '../stomp/errors.js';
 import type { Version } from '../stomp/frame.js';

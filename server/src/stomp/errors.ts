@@ -78,6 +78,8 @@ export const ERRORS = {
   revoked: { text: 'access revoked', closeCode: 4401, mayReconnect: false, isSoft: false },
   kicked: { text: 'session ended by an operator', closeCode: 4411, mayReconnect: true, isSoft: false },
   'too-many-frames': { text: 'too many frames a second', closeCode: 4429, mayReconnect: true, isSoft: false },
+  // A promised replay of missed messages; the client returns with its newest position
+  'replay-interrupted': { text: 'replay interrupted', closeCode: 4412, mayReconnect: true, isSoft: true },
   'slow-consumer': { text: 'client reads too slowly', closeCode: 4409, mayReconnect: true, isSoft: false },
   'shutting-down': { text: 'relay is shutting down', closeCode: 1012, mayReconnect: true, isSoft: false },
   'internal-error': { text: 'internal error', closeCode: 1011, mayReconnect: true, isSoft: false },

@@ -61,7 +61,7 @@ const agreedMs = (canSendMs: number, wantsMs: number): number =>
   canSendMs === 0 || wantsMs === 0 ? 0 : Math.max(canSendMs, wantsMs);
 
 /** Extensions of STOMP, for clients that request them in CONNECT (docs/extensions.md). */
-export const EXTENSIONS = ['soft-errors', 'drain', 'token-renewal', 'blocked'] as const;
+export const EXTENSIONS = ['soft-errors', 'drain', 'token-renewal', 'blocked', 'recovery'] as const;
 export type Extension = (typeof EXTENSIONS)[number];
 export type Extensions = ReadonlySet<Extension>;
 export const NO_EXTENSIONS: Extensions = new Set();

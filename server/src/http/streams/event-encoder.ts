@@ -5,9 +5,10 @@
  * JSON escapes all line breaks, so no part of a message can become another field or event.
  */
 import { constants, isUtf8 } from 'node:buffer';
-import type { RoutedMessage, SharedDestination } from '../../brokers/broker.js';
+import type { Position, RoutedMessage, SharedDestination } from '../../brokers/broker.js';
+import type { Gap } from '../../brokers/history.js';
 import type { BackloggedMessage } from '../../delivery/backlog.js';
-import type { GroupEncoder, GroupOutput, SharedRequest } from '../../delivery/group-encoder.js';
+import type { GroupEncoder, GroupOutput, RecoveryOutput, SharedRequest } from '../../delivery/group-encoder.js';
 import type { Recipient } from '../../delivery/group.js';
 import type { Groups } from '../../delivery/groups.js';
 import { joinedWrites } from '../../delivery/joined-writes.js';
@@ -24,14 +25,23 @@ export interface StreamMember extends Recipient<StreamMember> {
    * during this call, and then leaves its groups.
    */
   write(pieces: readonly Buffer[], sharers: number): void;
+  /** Whether bytes wait for the client. */
+  readonly isBehind: boolean;
+  /** Calls `action` when the client has taken them. */
+  whenDrained(action: () => void): void;
 }
 
-export type StreamGroups = Groups<StreamMember, SharedRequest>;
+export interface StreamRequest extends SharedRequest {
+  /** Whether the ids of events are positions: a stream with one destination, which has a history. */
+  readonly hasPositions?: boolean;
+}
+
+export type StreamGroups = Groups<StreamMember, StreamRequest>;
 
 /** The `destination` to show to a subscriber of `subscribed` for a message with the routing key `key`. */
 export type ShownTo = (subscribed: SharedDestination, message: RoutedMessage, key: string) => string;
 
-export class EventEncoder implements GroupEncoder<StreamMember, SharedRequest> {
+export class EventEncoder implements GroupEncoder<StreamMember, StreamRequest> {
   private readonly bodyMaxBytes: number;
   private lastMessage: RoutedMessage | undefined;
   private lastId = '';
@@ -47,26 +57,27 @@ export class EventEncoder implements GroupEncoder<StreamMember, SharedRequest> {
     this.bodyMaxBytes = Math.min(maxBytes, JSON_BODY_MAX_BYTES);
   }
 
-  keyOf({ destination }: SharedRequest): string {
-    return JSON.stringify([destination.text, destination.kind === 'user' ? destination.user : undefined]);
+  keyOf({ destination, hasPositions }: StreamRequest): string {
+    const user = destination.kind === 'user' ? destination.user : undefined;
+    return JSON.stringify([destination.text, user, ...(hasPositions === true ? [true] : [])]);
   }
 
-  outputFor({ destination }: SharedRequest): EventOutput {
-    return new EventOutput(this, destination);
+  outputFor(request: StreamRequest): EventOutput {
+    return new EventOutput(this, request);
   }
 
   /**
    * Returns the event in two parts; the second one is the same Buffer for all streams. Returns undefined if the event
-   * is too large. `destination` is the one to show to the subscriber.
+   * is too large. `destination` is the one to show to the subscriber, and `id` the id of the event; default: a new one.
    */
-  encode(destination: string, message: RoutedMessage): readonly [Buffer, Buffer] | undefined {
+  encode(destination: string, message: RoutedMessage, id?: string): readonly [Buffer, Buffer] | undefined {
     if (message.body.length > this.bodyMaxBytes) return undefined;
     if (message !== this.lastMessage) {
       this.lastMessage = message;
       this.lastId = this.nextId();
       this.lastTail = tailOf(message, 0);
     }
-    const head = `id: ${this.lastId}\nevent: message\ndata: {"destination":${JSON.stringify(destination)},`;
+    const head = `id: ${id ?? this.lastId}\nevent: message\ndata: {"destination":${JSON.stringify(destination)},`;
     const parts = [Buffer.from(head), this.lastTail] as const;
     return parts[0].length + parts[1].length > this.maxBytes ? undefined : parts;
   }
@@ -74,10 +85,25 @@ export class EventEncoder implements GroupEncoder<StreamMember, SharedRequest> {
 
 /** Encodes and writes the events of one group. */
 class EventOutput implements GroupOutput<StreamMember> {
+  private readonly destination: SharedDestination;
+  private readonly hasPositions: boolean;
+
   constructor(
     private readonly events: EventEncoder,
-    private readonly destination: SharedDestination,
-  ) {}
+    { destination, hasPositions = false }: StreamRequest,
+  ) {
+    this.destination = destination;
+    this.hasPositions = hasPositions;
+  }
+
+  get recovery(): RecoveryOutput<StreamMember> {
+    return new EventRecovery(this, this.destination, this.hasPositions);
+  }
+
+  replayed(message: RoutedMessage, key: string, dropped: number): Buffer | undefined {
+    const event = this.eventOf(message, key);
+    return event && Buffer.concat([event[0], tailOf(message, dropped, true)]);
+  }
 
   /** A stream that is too slow leaves its groups at once. */
   isReading(): boolean {
@@ -103,9 +129,10 @@ class EventOutput implements GroupOutput<StreamMember> {
   encodeSingle(message: RoutedMessage, key: string): BackloggedMessage | undefined {
     const event = this.eventOf(message, key);
     if (!event) return undefined;
+    const { position } = message;
     const [head, tail] = event;
     const toBytes = (dropped: number): Buffer => Buffer.concat([head, dropped === 0 ? tail : tailOf(message, dropped)]);
-    return { key, byteLength: head.length + tail.length, toBytes };
+    return { key, position, byteLength: head.length + tail.length, toBytes };
   }
 
   write(members: ReadonlySet<StreamMember>, pieces: readonly Buffer[]): undefined {
@@ -115,21 +142,68 @@ class EventOutput implements GroupOutput<StreamMember> {
   }
 
   private eventOf(message: RoutedMessage, key: string): readonly [Buffer, Buffer] | undefined {
-    return this.events.encode(this.events.shownTo(this.destination, message, key), message);
+    const id = this.hasPositions ? message.position : undefined;
+    return this.events.encode(this.events.shownTo(this.destination, message, key), message, id);
   }
 }
 
-function tailOf({ headers, body, resent }: RoutedMessage, droppedCount: number): Buffer {
+/** Events about the history of a destination. */
+class EventRecovery implements RecoveryOutput<StreamMember> {
+  constructor(
+    private readonly output: EventOutput,
+    private readonly destination: SharedDestination,
+    readonly hasNotices: boolean,
+  ) {}
+
+  encodeReplayed(message: RoutedMessage, key: string, dropped: number): Buffer | undefined {
+    return this.output.replayed(message, key, dropped);
+  }
+
+  gapNotice(gap: Gap): Buffer {
+    return this.event('gap', gap.to, { destination: this.destination.text, ...gap });
+  }
+
+  /** An event without data changes the last id of an EventSource, and nothing else. */
+  positionNotice(position: Position): Buffer | undefined {
+    return this.hasNotices ? Buffer.from(`id: ${position}\n\n`) : undefined;
+  }
+
+  caughtUpNotice(position: Position, replayed: number): Buffer {
+    return this.event('caught-up', position, { destination: this.destination.text, position, replayed });
+  }
+
+  isBehind(member: StreamMember): boolean {
+    return member.isBehind;
+  }
+
+  writeTo(member: StreamMember, bytes: Buffer): boolean {
+    member.write([bytes], 1);
+    return !member.isBehind;
+  }
+
+  whenDrained(member: StreamMember, action: () => void): void {
+    member.whenDrained(action);
+  }
+
+  private event(name: string, position: Position, data: object): Buffer {
+    const id = this.hasNotices ? `id: ${position}\n` : '';
+    return Buffer.from(`${id}event: ${name}\ndata: ${JSON.stringify(data)}\n\n`);
+  }
+}
+
+function tailOf({ headers, body, resent }: RoutedMessage, droppedCount: number, isReplayed = false): Buffer {
   const dropped = droppedCount > 0 ? [['relay-dropped', String(droppedCount)] as const] : [];
-  const marks = resent ? [...dropped, ['relay-resent', 'true'] as const] : dropped;
+  const replayed = isReplayed ? [['relay-replayed', 'true'] as const] : [];
+  const marks = [...dropped, ...replayed, ...(resent ? [['relay-resent', 'true'] as const] : [])];
   const allHeaders = Object.fromEntries([...marks, ...headers]);
   const content = isUtf8(body) ? { body: body.toString() } : { bodyBase64: body.toString('base64') };
   return Buffer.from(`${JSON.stringify({ headers: allHeaders, ...content }).slice(1)}\n\n`);
 }
 
 /** An event about the stream itself. */
-export function encodeEvent(event: string, data: object, retryMs: number): Buffer {
-  return Buffer.from(`retry: ${retryMs}\nevent: ${event}\ndata: ${JSON.stringify(data)}\n\n`);
+export function encodeEvent(event: string, data: object, retryMs: number, id?: string): Buffer {
+  const line = id === undefined ? '' : `id: ${id}\n`;
+  return Buffer.from(`retry: ${retryMs}\n${line}event: ${event}\ndata: ${JSON.stringify(data)}\n\n`);
 }
 
 export const KEEP_ALIVE = Buffer.from(':\n\n');

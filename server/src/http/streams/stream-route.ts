@@ -29,6 +29,7 @@ export function streamRoute(sources: StreamRouteSources, identify: Identify): Ro
   const options = sources.config.session;
   const open: RequestHandler = async (request, response) => {
     const texts = destinationsOf(request, options.subscriptionsMax);
+    const wish = { since: sinceOf(request), lastEventId: request.get('Last-Event-ID') };
     const parsed = texts.map(parseShared);
     refuseManyPatterns(parsed, options.wildcardSubscriptionsMax);
     const caller = await identify(request);
@@ -39,7 +40,7 @@ export function streamRoute(sources: StreamRouteSources, identify: Identify): Ro
     const destinations = parsed.map((each) => (each.kind === 'user' ? { ...each, user: stream.userName } : each));
     const subject = { principal, context: { policy, options } };
     for (const each of destinations) await requireSubscribe(subject, each, NO_HEADERS);
-    await streams.open(stream, destinations);
+    await streams.open(stream, destinations, wish);
   };
   // Express would handle HEAD like GET, and open a stream without a reader
   const refuseHead: RequestHandler = (_request, response) => void response.set('Allow', 'GET').status(405).end();
@@ -47,10 +48,10 @@ export function streamRoute(sources: StreamRouteSources, identify: Identify): Ro
 }
 
 function destinationsOf(request: Request, max: number): string[] {
-  const { destination, ...others } = request.query;
-  const [unknown] = Object.keys(others);
+  const { destination } = request.query;
+  const unknown = Object.keys(request.query).find((name) => name !== 'destination' && name !== 'since');
   if (unknown !== undefined) {
-    throw refusal('invalid-request', 'The only parameter is destination: repeat it for each destination.');
+    throw refusal('invalid-request', 'The only parameters are destination, repeated for each destination, and since.');
   }
   const given = Array.isArray(destination) ? destination : [destination];
   const texts = [...new Set(given)].filter((text) => typeof text === 'string' && text !== '') as string[];
@@ -62,6 +63,14 @@ function destinationsOf(request: Request, max: number): string[] {
     );
   }
   return texts;
+}
+
+/** The position that the client returns with. `now` stands for none. */
+export function sinceOf({ query }: Request): string | undefined {
+  const { since } = query;
+  if (since === undefined || since === 'now') return undefined;
+  if (typeof since === 'string' && since !== '') return since;
+  throw refusal('invalid-request', 'The parameter since is one position, or now.');
 }
 
 function refuseManyPatterns(destinations: readonly SharedDestination[], max: number): void {

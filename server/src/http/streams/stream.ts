@@ -13,7 +13,8 @@ import { randomInt, randomUUID } from 'node:crypto';
 import type { Response } from 'express';
 import type { Principal } from '../../auth/auth.js';
 import { userNameOf } from '../../auth/principal.js';
-import type { BrokerError, SharedDestination } from '../../brokers/broker.js';
+import type { Position, SharedDestination } from '../../brokers/broker.js';
+import type { RecoveryReason } from '../../brokers/history.js';
 import type { Group } from '../../delivery/group.js';
 import { LARGEST_COUNT, largestAfter, unreadMaxBytes } from '../../delivery/unread-bound.js';
 import type { Account } from '../../load/accounts.js';
@@ -21,7 +22,7 @@ import type { MemoryHolder } from '../../load/memory-budget.js';
 import { takenBytes } from '../../net/taken-bytes.js';
 import type { DrainingSession } from '../../session/drain.js';
 import type { ObservedSession, SessionInfo } from '../../session/session-info.js';
-import { ERRORS } from '../../stomp/errors.js';
+import { ERRORS, StompError } from '../../stomp/errors.js';
 import type { ErrorCode } from '../../stomp/errors.js';
 import type { Timer, TimerWheel } from '../../timing/timer-wheel.js';
 import { refusal } from '../problem-codes.js';
@@ -59,6 +60,18 @@ const SENTENCES: Partial<Record<ErrorCode, string>> = {
   'shutting-down': 'This relay is shutting down: open the stream again, and another relay will serve it.',
 };
 
+/** What `ready` says about the history of the destination. */
+export interface StreamRecovery {
+  /** The stream gets everything behind it. */
+  readonly position?: Position | undefined;
+  /** Whether the position of the client was honoured; absent without one. */
+  readonly recovered?: boolean;
+  readonly reason?: RecoveryReason | undefined;
+  readonly replayed?: number | undefined;
+}
+
+const NO_BYTES = Buffer.alloc(0);
+
 /** An estimate of the memory of a stream without unread events. */
 const STREAM_BYTES = 16 * 1024;
 
@@ -93,8 +106,16 @@ export class Stream implements ObservedSession, DrainingSession, StreamMember, M
     return userNameOf(this.principal, this.id);
   }
 
-  /** Joins the groups. Returns false if the client has disconnected, or the stream has ended, before they were live. */
-  open(groups: readonly Group<StreamMember>[]): boolean {
+  get isBehind(): boolean {
+    return this.response.writableLength > 0;
+  }
+
+  whenDrained(action: () => void): void {
+    this.response.write(NO_BYTES, action);
+  }
+
+  /** Joins the groups. `recovery` is about their histories. Returns false if the client has disconnected, or the stream has ended, before they were live. */
+  open(groups: readonly Group<StreamMember>[], recovery?: StreamRecovery): boolean {
     if (this.state !== 'waiting') return false;
     const { options, timers } = this.owner;
     const { destinations } = this;
@@ -105,8 +126,9 @@ export class Stream implements ObservedSession, DrainingSession, StreamMember, M
       'Cache-Control': 'no-cache, no-transform', // a compressing proxy would delay events
       'X-Accel-Buffering': 'no', // nginx would buffer events
     });
-    const about = { session: this.id, user: this.userName, destinations: destinations.map(({ text }) => text) };
-    this.response.write(encodeEvent('ready', about, retryMs()));
+    const texts = destinations.map(({ text }) => text);
+    const about = { session: this.id, user: this.userName, destinations: texts, ...recovery };
+    this.response.write(encodeEvent('ready', about, retryMs(), recovery?.position));
     this.keepAlive = timers.schedule(options.streamKeepAliveMs, this.sendKeepAlive);
     this.watchExpiry();
     return true;
@@ -157,8 +179,8 @@ export class Stream implements ObservedSession, DrainingSession, StreamMember, M
     this.othersBytes += bytes - bytes / sharers;
   }
 
-  onGroupEnded(_group: unknown, { message }: BrokerError): void {
-    this.end('subscription-ended', message);
+  onGroupEnded(_group: unknown, error: Error): void {
+    this.end(error instanceof StompError ? error.code : 'subscription-ended', error.message);
   }
 
   private readonly sendKeepAlive = (): void => {

@@ -1,7 +1,7 @@
 /** All streams of a relay: their limits, their subscriptions, and their end when the relay stops. */
 import type { Response } from 'express';
 import type { Principal } from '../../auth/auth.js';
-import type { SharedDestination } from '../../brokers/broker.js';
+import type { Broker, SharedDestination } from '../../brokers/broker.js';
 import type { Accounts } from '../../load/accounts.js';
 import { MEMORY_FULL } from '../../load/memory-budget.js';
 import type { MemoryBudget } from '../../load/memory-budget.js';
@@ -15,7 +15,7 @@ import type { SessionSource } from '../../session/session-info.js';
 import type { TimerWheel } from '../../timing/timer-wheel.js';
 import type { Caller } from '../callers.js';
 import { refusal, shuttingDown } from '../problem-codes.js';
-import type { StreamGroups } from './event-encoder.js';
+import type { StreamGroups, StreamRequest } from './event-encoder.js';
 import { Stream } from './stream.js';
 import type { StreamOptions, StreamOwner } from './stream.js';
 
@@ -24,6 +24,15 @@ export interface StreamsOptions extends StreamOptions {
   readonly sessionLimits: SessionLimits;
 }
 
+/** The position that a client returns with. */
+export interface StreamWish {
+  /** Given in the query. */
+  readonly since?: string | undefined;
+  /** The id of the last event; of an earlier stream, it may be no position. */
+  readonly lastEventId?: string | undefined;
+}
+
+const NOT_RECOVERABLE = { recovered: false, reason: 'not-recoverable' } as const;
 const NO_HEADERS: ReadonlyMap<string, string> = new Map();
 
 /** Ends all streams of a set, one after the other, within `windowMs`. */
@@ -34,6 +43,8 @@ export interface PacedEnd {
 
 export interface StreamSources {
   readonly groups: StreamGroups;
+  /** As `Broker.historyOf`. */
+  readonly historyOf?: Broker['historyOf'];
   readonly pots: SharedPots;
   /** The pot of all subscriptions, those of sessions included. */
   readonly subscriptions: SharedPot;
@@ -107,12 +118,30 @@ export class Streams implements StreamOwner, SessionSource {
     if (ofAddress !== undefined) throw refusal('too-many-address-sessions', ofAddress);
   }
 
-  /** Resolves when the stream is open or over. Rejects with a BrokerError. */
-  open(stream: Stream, destinations: readonly SharedDestination[]): Promise<void> {
+  /**
+   * Resolves when the stream is open or over. Rejects with a BrokerError. Positions are exact only for a stream with one
+   * destination, because groups are flushed one after the other.
+   */
+  open(stream: Stream, destinations: readonly SharedDestination[], wish: StreamWish = {}): Promise<void> {
     this.countSubscriptions(stream, destinations.length);
     stream.destinations = destinations;
-    const requests = destinations.map((destination) => ({ destination, headers: NO_HEADERS }));
-    return this.groups.joinAll(stream, requests, (groups) => stream.open(groups));
+    const requests = destinations.map((destination) => this.requestFor(destination));
+    const [request] = requests;
+    const feed = requests.length === 1 ? request?.feed : undefined;
+    if (!request || !feed) {
+      const recovery = wish.since === undefined ? undefined : NOT_RECOVERABLE;
+      return this.groups.joinAll(stream, requests, (groups) => stream.open(groups, recovery));
+    }
+    const exact = { ...request, feed, hasPositions: true };
+    const position = wish.since ?? wish.lastEventId;
+    if (position !== undefined) {
+      return this.groups.resume(stream, exact, position, (group, verdict) => stream.open([group], verdict));
+    }
+    return this.groups.join(stream, exact, (group) => stream.open([group], { position: feed.position }));
+  }
+
+  private requestFor(destination: SharedDestination): StreamRequest {
+    return { destination, headers: NO_HEADERS, feed: this.sources.historyOf?.(destination) };
   }
 
   private countSubscriptions(stream: Stream, count: number): void {

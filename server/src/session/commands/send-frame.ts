@@ -8,17 +8,26 @@ import type { Frame } from '../../stomp/frame.js';
 import { receipt } from '../replies.js';
 import type { ConfirmedWork, QueuedWork } from '../send-queue.js';
 import type { Transaction } from '../transactions.js';
+import { check, CHECK_DESTINATION } from './check.js';
 import { FRAME_OVERHEAD_BYTES, isTrue, required } from './command.js';
-import type { CommandSession } from './command.js';
+import type { Command, CommandSession } from './command.js';
 import { flush, FLUSH_DESTINATION } from './flush.js';
 import { AUTH_DESTINATION, renew } from './renew.js';
 import { transactionOf } from './transaction.js';
 
+/** What the relay itself does. */
+const AT_ONCE: Readonly<Record<string, Command>> = {
+  [AUTH_DESTINATION]: renew,
+  [FLUSH_DESTINATION]: flush,
+  [CHECK_DESTINATION]: check,
+};
+
 export function send(session: CommandSession, frame: Frame): Promise<void> | void {
   const transaction = transactionOf(session, frame);
   const destination = frame.headers.get('destination');
-  if (destination === AUTH_DESTINATION || destination === FLUSH_DESTINATION) {
-    if (!transaction) return destination === AUTH_DESTINATION ? renew(session, frame) : flush(session, frame);
+  const atOnce = destination?.startsWith('/relay/') === true ? AT_ONCE[destination] : undefined;
+  if (atOnce) {
+    if (!transaction) return atOnce(session, frame);
     transaction.markFailed();
     throw new StompError('invalid-header', `${destination} takes effect at once: leave out the transaction.`);
   }

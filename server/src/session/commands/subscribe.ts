@@ -3,6 +3,8 @@ import { requireSubscribe } from '../../auth/policy/permission.js';
 import { permissionsOfSubscribe } from '../../auth/policy/required-permissions.js';
 import type { AckMode, BrokerSubscription, SharedDestination } from '../../brokers/broker.js';
 import { DedicatedSubscription } from '../../delivery/dedicated-subscription.js';
+import type { Group } from '../../delivery/group.js';
+import type { GroupRequest } from '../../delivery/message-encoder.js';
 import { argumentsText, bindingArguments } from '../../destinations/binding-arguments.js';
 import { parseDestination } from '../../destinations/destination.js';
 import type { Destination } from '../../destinations/destination.js';
@@ -10,7 +12,8 @@ import { isDurableSubscription, needsDedicatedQueue } from '../../destinations/q
 import { quote, StompError } from '../../stomp/errors.js';
 import type { Frame, Version } from '../../stomp/frame.js';
 import { ackModes } from '../../stomp/rules.js';
-import { extensionsOf, receipt } from '../replies.js';
+import { extensionsOf, sendReceipt } from '../replies.js';
+import { liveFrom, notRecoverable, positionToResume, verdictHeaders } from '../resume.js';
 import { isFalse, required, subscriptionKey } from './command.js';
 import type { CommandSession } from './command.js';
 
@@ -21,6 +24,8 @@ interface SubscribeRequest {
   /** Undefined in STOMP 1.0, where a SUBSCRIBE may have none. */
   readonly id: string | undefined;
   readonly ack: AckMode;
+  /** The position that the client returns with. */
+  readonly since: string | undefined;
   readonly frame: Frame;
 }
 
@@ -37,12 +42,11 @@ export async function subscribe(session: CommandSession, frame: Frame): Promise<
     if (!session.canDeliver) return;
     if (isDedicated) {
       const subscription = await subscribeDedicated(session, request);
-      receipt(session, frame);
+      answer(session, request, notRecoverable(request.since));
       subscription?.open();
     } else {
       // next: delivery/groups
       await subscribeShared(session, request);
-      receipt(session, frame);
     }
   } catch (error) {
     session.subscriptions.release(key);
@@ -59,7 +63,11 @@ function readRequest(session: CommandSession, frame: Frame): SubscribeRequest {
   const id = frame.headers.get('id');
   checkId(id, session);
   refuseFilters(frame);
-  return { destination, ack, key: subscriptionKey(frame), id, frame };
+  return { destination, ack, key: subscriptionKey(frame), id, since: positionToResume(frame.headers), frame };
+}
+
+function answer(session: CommandSession, { frame }: SubscribeRequest, headers: readonly [string, string][]): void {
+  sendReceipt(session, frame.headers.get('receipt'), headers);
 }
 
 /** All guests have the same name, so each could find the messages of another one, and no revocation would end them. */
@@ -105,21 +113,30 @@ function refuseFilters({ headers }: Frame): void {
   );
 }
 
-function subscribeShared(session: CommandSession, { destination, key, id, frame }: SubscribeRequest): Promise<void> {
+/** The RECEIPT is written before the client can get a message. */
+function subscribeShared(session: CommandSession, request: SubscribeRequest): Promise<void> {
+  const { since } = request;
+  const { groups } = session.context;
+  const wanted = groupRequest(session, request);
+  const { feed } = wanted;
+  const admit = (group: Group, headers: readonly [string, string][]): boolean => {
+    if (!session.canDeliver) return false;
+    session.subscriptions.set(request.key, { kind: 'shared', group });
+    answer(session, request, headers);
+    return true;
+  };
+  if (!feed) return groups.join(session, wanted, (group) => admit(group, notRecoverable(since)));
+  if (since === undefined) return groups.join(session, wanted, (group) => admit(group, liveFrom(feed.position)));
+  return groups.resume(session, { ...wanted, feed }, since, (group, verdict) => admit(group, verdictHeaders(verdict)));
+}
+
+function groupRequest(session: CommandSession, { destination, id, frame }: SubscribeRequest): GroupRequest {
   const { headers } = frame;
   const argumentsKey = destination.kind === 'exchange' ? argumentsText(bindingArguments(headers)) : '';
-  const request = {
-    destination: destination as SharedDestination,
-    headers,
-    argumentsKey,
-    subscriptionId: id,
-    version: session.version,
-  };
-  return session.context.groups.join(session, request, (group) => {
-    if (!session.canDeliver) return false;
-    session.subscriptions.set(key, { kind: 'shared', group });
-    return true;
-  });
+  const shared = destination as SharedDestination;
+  const request = { destination: shared, headers, argumentsKey, subscriptionId: id, version: session.version };
+  const feed = session.context.broker.historyOf?.(shared);
+  return feed ? { ...request, feed, hasNotices: extensionsOf(session).has('recovery') } : request;
 }
 
 /** Undefined if the client has gone in the meantime. */

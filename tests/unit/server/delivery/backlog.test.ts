@@ -1,7 +1,7 @@
 import { beforeEach, describe, expect, test } from '@jest/globals';
 import { Backlog } from '../../../../server/src/delivery/backlog.js';
 import type { BackloggedGroup, BackloggedMessage } from '../../../../server/src/delivery/backlog.js';
-import { withDroppedHeader } from '../../../../server/src/delivery/message-encoder.js';
+import { withDroppedHeader } from '../../../../server/src/delivery/single-frame.js';
 import { SessionCounters } from '../../../../server/src/session/session-counters.js';
 import { NO_LISTENER } from '../../../../server/src/transports/connection.js';
 import { frameBytes, MemoryConnection } from '../../../support/memory-connection.js';
@@ -31,7 +31,7 @@ function group(policy: BackloggedGroup['policy'], key = 'g'): BackloggedGroup {
 function enter(left: BackloggedGroup): void {
   connection.stall();
   connection.write(frameBytes('MESSAGE', { subscription: 'before' }, 'shared'));
-  backlog.enter(left, () => void events.push(`back in ${left.key}`));
+  backlog.enter(left, { rejoin: () => void events.push(`back in ${left.key}`) });
 }
 
 function late(body: string, key = 'a'): BackloggedMessage {

@@ -8,6 +8,7 @@ import { MessageEncoder } from '../../../../server/src/delivery/message-encoder.
 import type { GroupRequest } from '../../../../server/src/delivery/message-encoder.js';
 import { Outbox } from '../../../../server/src/delivery/outbox.js';
 import { SlowPolicies } from '../../../../server/src/delivery/slow-policy.js';
+import { subscribingAt } from '../../../../server/src/delivery/subscription-pots.js';
 import { parseDestination } from '../../../../server/src/destinations/destination.js';
 import { SessionCounters } from '../../../../server/src/session/session-counters.js';
 import { TimerWheel } from '../../../../server/src/timing/timer-wheel.js';
@@ -60,7 +61,7 @@ function setUp(restShare: number): void {
   broker = new ScriptedBroker();
   counters = new SessionCounters();
   const messages = new MessageEncoder('r', MESSAGE_MAX_BYTES);
-  groups = new Groups((...request) => broker.subscribe(...request), messages, counters, POLICIES, {
+  groups = new Groups(subscribingAt(broker), messages, counters, POLICIES, {
     restShare,
     now: () => nowMs,
   });

@@ -1,6 +1,7 @@
 import { beforeEach, describe, expect, test } from '@jest/globals';
 import type { RoutedMessage } from '../../../../server/src/brokers/broker.js';
-import { messageHead, MessageEncoder, withDroppedHeader } from '../../../../server/src/delivery/message-encoder.js';
+import { messageHead, MessageEncoder } from '../../../../server/src/delivery/message-encoder.js';
+import { withDroppedHeader } from '../../../../server/src/delivery/single-frame.js';
 import { FRAME_END } from '../../../../server/src/stomp/encoder.js';
 
 let encoder: MessageEncoder;

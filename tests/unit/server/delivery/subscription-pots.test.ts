@@ -1,7 +1,11 @@
 import { describe, expect, test } from '@jest/globals';
 import { BrokerError } from '../../../../server/src/brokers/broker.js';
 import type { SharedDestination } from '../../../../server/src/brokers/broker.js';
-import { countingPatterns, createSubscriptionPots } from '../../../../server/src/delivery/subscription-pots.js';
+import {
+  countingPatterns,
+  createSubscriptionPots,
+  subscribingAt,
+} from '../../../../server/src/delivery/subscription-pots.js';
 import { parseDestination } from '../../../../server/src/destinations/destination.js';
 import { SharedPots } from '../../../../server/src/load/shared-pots.js';
 import { ScriptedBroker } from '../../../support/scripted-broker.js';
@@ -12,14 +16,13 @@ const shared = (text: string) => parseDestination(text, 'subscribe') as SharedDe
 function setUp(patternsMax = 4) {
   const broker = new ScriptedBroker();
   const { patterns } = createSubscriptionPots(new SharedPots(), { subscriptionsMax: 10, patternsMax });
-  const subscribe = countingPatterns((...request) => broker.subscribe(...request), patterns);
+  const subscribe = countingPatterns(subscribingAt(broker), patterns);
   const errors: unknown[] = [];
   const join = (text: string, account?: string) =>
     subscribe(
-      shared(text),
-      HEADERS,
+      { destination: shared(text), headers: HEADERS },
       () => undefined,
-      (error) => errors.push(error),
+      { ended: (error) => void errors.push(error), gap: () => undefined },
       account,
     );
   return { broker, patterns, join, errors };

@@ -1,11 +1,17 @@
 /** A relay's sessions over in-memory connections and a scripted broker, on fake time. */
 import { jest } from '@jest/globals';
 import type { Authenticator, Policy } from '../../../../server/src/auth/auth.js';
-import { Groups } from '../../../../server/src/delivery/groups.js';
+import { CatchUpTurns } from '../../../../server/src/delivery/catch-up-turns.js';
+import { Groups, REST_SHARE } from '../../../../server/src/delivery/groups.js';
 import { MessageEncoder } from '../../../../server/src/delivery/message-encoder.js';
+import { PositionRefresh } from '../../../../server/src/delivery/position-refresh.js';
 import { SlowPolicies } from '../../../../server/src/delivery/slow-policy.js';
 import type { SlowConsumerRule } from '../../../../server/src/delivery/slow-policy.js';
-import { countingPatterns, createSubscriptionPots } from '../../../../server/src/delivery/subscription-pots.js';
+import {
+  countingPatterns,
+  createSubscriptionPots,
+  subscribingAt,
+} from '../../../../server/src/delivery/subscription-pots.js';
 import { Accounts } from '../../../../server/src/load/accounts.js';
 import { LimitMode } from '../../../../server/src/load/limit-mode.js';
 import { RateLimiter } from '../../../../server/src/load/rate-limiter.js';
@@ -71,6 +77,7 @@ export interface HarnessOptions {
   readonly authenticator?: Authenticator;
   readonly policy?: Policy;
   readonly isRevoked?: SessionContext['isRevoked'];
+  readonly recovery?: { readonly chunksMaxBytes?: number; readonly refreshMs?: number; readonly now?: () => number };
   readonly slowConsumers?: readonly SlowConsumerRule[];
 }
 
@@ -107,6 +114,7 @@ export class Harness {
   readonly pots = new SharedPots();
   readonly subscriptionPots = createSubscriptionPots(this.pots, { subscriptionsMax: 1_000, patternsMax: 1_000 });
   readonly groups: Groups;
+  readonly catchUps: CatchUpTurns;
   readonly sessions: Sessions;
   readonly options: SessionOptions;
   readonly logged: string[] = [];
@@ -121,8 +129,11 @@ export class Harness {
     const policies = new SlowPolicies(slowConsumers);
     this.options = { ...OPTIONS, ...session };
     const { pots, subscriptionPots } = this;
-    const subscribe = countingPatterns((...request) => broker.subscribe(...request), subscriptionPots.patterns);
-    this.groups = new Groups(subscribe, messages, counters, policies);
+    const subscribe = countingPatterns(subscribingAt(broker), subscriptionPots.patterns);
+    const { recovery: { chunksMaxBytes = 1_000_000, refreshMs = 30_000, now } = {} } = options;
+    this.catchUps = new CatchUpTurns({ catchUpChunkBytes: 1_000, catchUpsMaxBytes: chunksMaxBytes }, now);
+    const recovery = { turns: this.catchUps, positions: new PositionRefresh(refreshMs, timers) };
+    this.groups = new Groups(subscribe, messages, counters, policies, { restShare: REST_SHARE, recovery });
     const nothing = (): void => {};
     const log = {
       debug: nothing,

@@ -5,6 +5,7 @@ import type { SharedDestination, Listener, RoutedMessage } from '../../../../../
 import { Groups } from '../../../../../server/src/delivery/groups.js';
 import { EventEncoder } from '../../../../../server/src/http/streams/event-encoder.js';
 import type { StreamMember } from '../../../../../server/src/http/streams/event-encoder.js';
+import type { StompError } from '../../../../../server/src/stomp/errors.js';
 
 const topic = (key: string): SharedDestination => ({ kind: 'topic', text: `/topic/${key}`, key, spelling: 'dots' });
 const message = (text: string): RoutedMessage => ({
@@ -17,6 +18,7 @@ const turn = () => new Promise((resolve) => setImmediate(resolve));
 
 class Member implements StreamMember {
   isWaiting = true;
+  readonly isBehind = false;
   readonly writes: Buffer[] = [];
   leave = (): void => undefined;
   ended: string | undefined;
@@ -24,7 +26,10 @@ class Member implements StreamMember {
   write(pieces: readonly Buffer[]): void {
     this.writes.push(...pieces);
   }
-  onGroupEnded(_group: unknown, { code }: BrokerError): void {
+  whenDrained(action: () => void): void {
+    action();
+  }
+  onGroupEnded(_group: unknown, { code }: BrokerError | StompError): void {
     this.ended = code;
   }
   get bodies(): string[] {
@@ -44,9 +49,14 @@ function setUp() {
     countTooLarge: (members: number) => void (counters.tooLarge += members),
   };
   const groups = new Groups(
-    async (destination, _headers, deliver, end) => {
+    async ({ destination }, deliver, events) => {
       if (destination.text === '/topic/bad') throw new BrokerError('access-refused', 'No.');
-      const subscription = { text: destination.text, deliver, end, isClosed: false };
+      const subscription = {
+        text: destination.text,
+        deliver,
+        end: (error: BrokerError) => events.ended(error),
+        isClosed: false,
+      };
       subscriptions.push(subscription);
       if (destination.text === '/topic/held') await new Promise<void>((resolve) => held.push(resolve));
       return { close: () => Promise.resolve(void (subscription.isClosed = true)) };

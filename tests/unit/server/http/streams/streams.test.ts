@@ -6,7 +6,7 @@ import type { Principal } from '../../../../../server/src/auth/auth.js';
 import { BrokerError } from '../../../../../server/src/brokers/broker.js';
 import type { SharedDestination } from '../../../../../server/src/brokers/broker.js';
 import { Groups } from '../../../../../server/src/delivery/groups.js';
-import { createSubscriptionPots } from '../../../../../server/src/delivery/subscription-pots.js';
+import { createSubscriptionPots, subscribingAt } from '../../../../../server/src/delivery/subscription-pots.js';
 import { EventEncoder } from '../../../../../server/src/http/streams/event-encoder.js';
 import type { Stream } from '../../../../../server/src/http/streams/stream.js';
 import { Streams } from '../../../../../server/src/http/streams/streams.js';
@@ -85,7 +85,7 @@ beforeEach(() => {
     countTooLarge: (members: number) => counters.countTooLarge(members),
   };
   const groups = new Groups(
-    (...request) => broker.subscribe(...request),
+    subscribingAt(broker),
     encoder,
     groupCounters,
     { of: () => 'disconnect' },
