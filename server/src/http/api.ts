@@ -3,6 +3,7 @@
  *
  *   POST /api/messages   publish one message or many
  *   GET  /api/stream     Server-Sent Events
+ *   GET  /api/history    the messages behind a position
  *   GET  /api/openapi.yaml
  *
  * Each request passes access-checks -> callers (authentication) -> policy -> broker. Every refusal is problem+json.
@@ -26,6 +27,7 @@ import type { PublishRouteConfig } from './messages/publish-route.js';
 import { refusal, shuttingDown, toProblem } from './problem-codes.js';
 import { problems } from './problem.js';
 import type { OnRefused } from './problem.js';
+import { historyRoute } from './streams/history-route.js';
 import { streamRoute } from './streams/stream-route.js';
 import type { StreamRouteSources } from './streams/stream-route.js';
 
@@ -84,10 +86,10 @@ export function createApi(sources: ApiSources, checks: AccessChecks, description
     response.type('application/yaml').sendFile(description);
   });
   router.use('/messages', requests.count, waitForRoom(sources, false));
-  router.use('/stream', waitForRoom(sources, true));
+  router.use(['/stream', '/history'], waitForRoom(sources, true));
   router.use(publishRoute(config, identifyCaller, publisher, sources));
-  router.use(streamRoute(sources, identifyCaller));
-  router.all('/messages', notAllowed('POST')).all(['/stream', '/openapi.yaml'], notAllowed('GET'));
+  router.use(streamRoute(sources, identifyCaller), historyRoute(sources, identifyCaller));
+  router.all('/messages', notAllowed('POST')).all(['/stream', '/history', '/openapi.yaml'], notAllowed('GET'));
   router.use((request) => {
     throw refusal('not-found', `There is nothing at ${request.method} ${request.baseUrl}${request.path}.`);
   });

@@ -95,7 +95,12 @@ export class HttpComponents {
   private createStreams(): Streams {
     const { http, listen, session, websocket } = this.config;
     const { broker, timers, memory, log, drain, sessionLimits, accounts, pots, subscriptionPots } = this.sources;
-    const { counters: sessionCounters } = this.sources;
+    const { messages, recovery, counters: sessionCounters } = this.sources;
+    const events = new EventEncoder(
+      () => messages.nextId(),
+      messages.maxBytes,
+      (...arrival) => messages.destinationFor(...arrival),
+    );
     // Leaves room for other connections
     const streamsMax = Math.min(http.streamsMax, Math.floor(listen.httpConnectionsMax / 2));
     const { closeTimeoutMs } = websocket;
@@ -103,7 +108,8 @@ export class HttpComponents {
     return new Streams(
       { ...http, sessionLimits, streamsMax, closeTimeoutMs, messageMaxBytes },
       {
-        groups: this.createGroups(),
+        groups: this.createGroups(events),
+        downloads: { turns: recovery.turns, events },
         historyOf: (destination) => broker.historyOf?.(destination),
         subscriptions: subscriptionPots.subscriptions,
         sessionCounters,
@@ -117,18 +123,13 @@ export class HttpComponents {
   }
 
   /** The policy for slow streams is `disconnect`, so they miss no messages; groups do not pause between writes. */
-  private createGroups(): StreamGroups {
-    const { subscribe, messages, recovery, counters: sessionCounters } = this.sources;
-    const encoder = new EventEncoder(
-      () => messages.nextId(),
-      messages.maxBytes,
-      (...arrival) => messages.destinationFor(...arrival),
-    );
+  private createGroups(events: EventEncoder): StreamGroups {
+    const { subscribe, recovery, counters: sessionCounters } = this.sources;
     const counters: GroupCounters = {
-      countOut: (events) => void (this.counters.streamEvents += events),
+      countOut: (count) => void (this.counters.streamEvents += count),
       countTooLarge: (members) => sessionCounters.countTooLarge(members),
     };
-    return new Groups(subscribe, encoder, counters, { of: () => 'disconnect' }, { restShare: 0, recovery });
+    return new Groups(subscribe, events, counters, { of: () => 'disconnect' }, { restShare: 0, recovery });
   }
 
   /** The router for `/api`. In the relay's own server the app has already checked Host. */

@@ -48,10 +48,13 @@ const OF_HTTP = {
   'host-not-allowed': 403,
   'origin-not-allowed': 403,
   'not-found': 404,
+  'not-recoverable': 404,
   'method-not-allowed': 405,
+  'history-gone': 410,
   'request-too-large': 413,
   'unsupported-media-type': 415,
   'idempotency-key-reused': 422,
+  'history-unavailable': 503,
 } as const;
 
 export type ProblemCode = ErrorCode | keyof typeof OF_HTTP;

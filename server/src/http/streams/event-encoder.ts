@@ -81,6 +81,17 @@ export class EventEncoder implements GroupEncoder<StreamMember, StreamRequest> {
     const parts = [Buffer.from(head), this.lastTail] as const;
     return parts[0].length + parts[1].length > this.maxBytes ? undefined : parts;
   }
+
+  /** A message of a history as one line of JSON. One that is too large has no content. */
+  jsonLine(subscribed: SharedDestination, message: RoutedMessage, key: string): Buffer {
+    const { position, body } = message;
+    const place = { position, destination: this.shownTo(subscribed, message, key) };
+    if (body.length <= this.bodyMaxBytes) {
+      const line = Buffer.from(`${JSON.stringify({ ...place, ...contentOf(message, []) })}\n`);
+      if (line.length <= this.maxBytes) return line;
+    }
+    return Buffer.from(`${JSON.stringify({ ...place, tooLarge: true })}\n`);
+  }
 }
 
 /** Encodes and writes the events of one group. */
@@ -191,13 +202,16 @@ class EventRecovery implements RecoveryOutput<StreamMember> {
   }
 }
 
-function tailOf({ headers, body, resent }: RoutedMessage, droppedCount: number, isReplayed = false): Buffer {
+function tailOf(message: RoutedMessage, droppedCount: number, isReplayed = false): Buffer {
   const dropped = droppedCount > 0 ? [['relay-dropped', String(droppedCount)] as const] : [];
   const replayed = isReplayed ? [['relay-replayed', 'true'] as const] : [];
-  const marks = [...dropped, ...replayed, ...(resent ? [['relay-resent', 'true'] as const] : [])];
-  const allHeaders = Object.fromEntries([...marks, ...headers]);
+  const marks = [...dropped, ...replayed, ...(message.resent ? [['relay-resent', 'true'] as const] : [])];
+  return Buffer.from(`${JSON.stringify(contentOf(message, marks)).slice(1)}\n\n`);
+}
+
+function contentOf({ headers, body }: RoutedMessage, marks: readonly (readonly [string, string])[]): object {
   const content = isUtf8(body) ? { body: body.toString() } : { bodyBase64: body.toString('base64') };
-  return Buffer.from(`${JSON.stringify({ headers: allHeaders, ...content }).slice(1)}\n\n`);
+  return { headers: Object.fromEntries([...marks, ...headers]), ...content };
 }
 
 /** An event about the stream itself. */

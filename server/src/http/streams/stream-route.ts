@@ -80,7 +80,7 @@ function refuseManyPatterns(destinations: readonly SharedDestination[], max: num
 }
 
 /** Throws a DestinationError, or a Problem for a queue, because a stream cannot acknowledge messages. */
-function parseShared(text: string): SharedDestination {
+export function parseShared(text: string): SharedDestination {
   const destination = parseDestination(text, 'subscribe');
   const { kind } = destination;
   if (kind === 'topic' || kind === 'exchange' || kind === 'user') return destination;

@@ -9,7 +9,7 @@
  * buffer holds more than `streamMaxBytes`, and more than a few of the largest events, when the next event comes. Or the
  * client reads nothing between two keep-alives while bytes wait.
  */
-import { randomInt, randomUUID } from 'node:crypto';
+import { randomUUID } from 'node:crypto';
 import type { Response } from 'express';
 import type { Principal } from '../../auth/auth.js';
 import { userNameOf } from '../../auth/principal.js';
@@ -27,8 +27,9 @@ import type { ErrorCode } from '../../stomp/errors.js';
 import type { Timer, TimerWheel } from '../../timing/timer-wheel.js';
 import { refusal } from '../problem-codes.js';
 import { sendProblem } from '../problem.js';
-import { encodeEvent, KEEP_ALIVE } from './event-encoder.js';
 import type { StreamGroups, StreamMember } from './event-encoder.js';
+import { EVENTS, LINES } from './stream-format.js';
+import type { StreamFormat } from './stream-format.js';
 
 export interface StreamOptions {
   readonly streamMaxBytes: number;
@@ -48,9 +49,6 @@ export interface StreamOwner {
   ended(stream: Stream): void;
 }
 
-/** Reconnect delay of EventSource. It is random, so that the clients of a lost relay do not all return at once. */
-const RETRY_MIN_MS = 1_000;
-const RETRY_MAX_MS = 5_000;
 /** The wall clock can be set, so the end of a token is checked this often. */
 const CHECK_AGAIN_MS = 60_000;
 
@@ -88,6 +86,9 @@ export class Stream implements ObservedSession, DrainingSession, StreamMember, M
   private isExhausted = false;
   /** The largest write since the buffer was empty, limited to the size of one event. */
   private largestBytes = 0;
+  private format = EVENTS;
+  /** Work that ends with the stream. */
+  private work: { cancel(): void } | undefined;
   private groups: readonly Group<StreamMember>[] = [];
   /** The part of the unread bytes that other streams are charged for. */
   private othersBytes = 0;
@@ -117,21 +118,34 @@ export class Stream implements ObservedSession, DrainingSession, StreamMember, M
   /** Joins the groups. `recovery` is about their histories. Returns false if the client has disconnected, or the stream has ended, before they were live. */
   open(groups: readonly Group<StreamMember>[], recovery?: StreamRecovery): boolean {
     if (this.state !== 'waiting') return false;
+    this.groups = groups;
+    this.begin(EVENTS, recovery);
+    return true;
+  }
+
+  /** Sends lines in place of events: `start` begins the work, and returns it. Does nothing if the client has gone. */
+  openLines(start: () => { cancel(): void }): void {
+    if (this.state !== 'waiting') return;
+    this.begin(LINES);
+    this.work = start();
+  }
+
+  private begin(format: StreamFormat, recovery?: StreamRecovery): void {
     const { options, timers } = this.owner;
     const { destinations } = this;
     this.state = 'open';
-    this.groups = groups;
+    this.format = format;
     this.response.writeHead(200, {
-      'Content-Type': 'text/event-stream; charset=utf-8',
+      'Content-Type': format.contentType,
       'Cache-Control': 'no-cache, no-transform', // a compressing proxy would delay events
       'X-Accel-Buffering': 'no', // nginx would buffer events
     });
     const texts = destinations.map(({ text }) => text);
     const about = { session: this.id, user: this.userName, destinations: texts, ...recovery };
-    this.response.write(encodeEvent('ready', about, retryMs(), recovery?.position));
+    const first = format.begin(about, recovery?.position);
+    if (first) this.response.write(first);
     this.keepAlive = timers.schedule(options.streamKeepAliveMs, this.sendKeepAlive);
     this.watchExpiry();
-    return true;
   }
 
   private watchExpiry(): void {
@@ -189,7 +203,7 @@ export class Stream implements ObservedSession, DrainingSession, StreamMember, M
     if (response.writableLength === 0) this.sentBefore = undefined;
     else if (this.sentBefore === sent) return this.tooSlow('The client has read nothing for http.streamKeepAliveMs');
     else this.sentBefore = sent;
-    response.write(KEEP_ALIVE);
+    response.write(this.format.keepAlive);
     this.keepAlive = owner.timers.schedule(owner.options.streamKeepAliveMs, this.sendKeepAlive);
   };
 
@@ -239,8 +253,19 @@ export class Stream implements ObservedSession, DrainingSession, StreamMember, M
     if (!wasOpen) return sendProblem(this.response, refusal(code, sentence));
     const { text, mayReconnect } = ERRORS[code];
     const problem = { type: 'about:blank', title: text, detail: sentence, code, mayReconnect };
-    this.response.end(encodeEvent('error', problem, retryMs()));
+    this.finish(this.format.end(problem));
+  }
+
+  /** Everything is sent but these last bytes. */
+  complete(lastBytes: Buffer): void {
+    if (this.state !== 'open') return;
+    this.leaveGroups();
+    this.finish(lastBytes);
+  }
+
+  private finish(lastBytes: Buffer): void {
     const { timers, options } = this.owner;
+    this.response.end(lastBytes);
     this.expiry = timers.schedule(options.closeTimeoutMs, () => this.response.destroy());
   }
 
@@ -253,6 +278,7 @@ export class Stream implements ObservedSession, DrainingSession, StreamMember, M
       if (this.state === 'ending') groups.leave(this, group);
       else groups.drop(this, group);
     }
+    this.work?.cancel();
     this.state = 'over';
     timers.cancel(this.keepAlive);
     timers.cancel(this.expiry);
@@ -264,8 +290,4 @@ export class Stream implements ObservedSession, DrainingSession, StreamMember, M
     this.leaveGroups();
     this.owner.ended(this);
   }
-}
-
-function retryMs(): number {
-  return randomInt(RETRY_MIN_MS, RETRY_MAX_MS);
 }

@@ -16,6 +16,9 @@ import type { TimerWheel } from '../../timing/timer-wheel.js';
 import type { Caller } from '../callers.js';
 import { refusal, shuttingDown } from '../problem-codes.js';
 import type { StreamGroups, StreamRequest } from './event-encoder.js';
+import { HistoryDownload, notRecovered } from './history-download.js';
+import type { DownloadSources } from './history-download.js';
+import { lineOf } from './stream-format.js';
 import { Stream } from './stream.js';
 import type { StreamOptions, StreamOwner } from './stream.js';
 
@@ -32,6 +35,7 @@ export interface StreamWish {
   readonly lastEventId?: string | undefined;
 }
 
+const NO_WORK = { cancel: (): void => undefined };
 const NOT_RECOVERABLE = { recovered: false, reason: 'not-recoverable' } as const;
 const NO_HEADERS: ReadonlyMap<string, string> = new Map();
 
@@ -45,6 +49,7 @@ export interface StreamSources {
   readonly groups: StreamGroups;
   /** As `Broker.historyOf`. */
   readonly historyOf?: Broker['historyOf'];
+  readonly downloads: DownloadSources;
   readonly pots: SharedPots;
   /** The pot of all subscriptions, those of sessions included. */
   readonly subscriptions: SharedPot;
@@ -138,6 +143,28 @@ export class Streams implements StreamOwner, SessionSource {
       return this.groups.resume(stream, exact, position, (group, verdict) => stream.open([group], verdict));
     }
     return this.groups.join(stream, exact, (group) => stream.open([group], { position: feed.position }));
+  }
+
+  /** Sends the messages behind the position, and ends the stream. Rejects with a Problem. */
+  async download(stream: Stream, destination: SharedDestination, since: string): Promise<void> {
+    this.countSubscriptions(stream, 1);
+    stream.destinations = [destination];
+    const feed = this.sources.historyOf?.(destination);
+    if (!feed) throw notRecovered('not-recoverable');
+    const { downloads } = this.sources;
+    if (since === 'now') {
+      stream.openLines(() => NO_WORK);
+      return stream.complete(lineOf({ position: feed.position }));
+    }
+    const resumption = await feed.resume(destination, since);
+    if (!resumption.recovered) throw notRecovered(resumption.reason);
+    const { replay } = resumption;
+    let isUsed = false;
+    stream.openLines(() => {
+      isUsed = true;
+      return new HistoryDownload(destination, downloads).start(stream, replay, since);
+    });
+    if (!isUsed) replay.close();
   }
 
   private requestFor(destination: SharedDestination): StreamRequest {

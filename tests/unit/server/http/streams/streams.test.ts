@@ -5,7 +5,9 @@ import type { Response } from 'express';
 import type { Principal } from '../../../../../server/src/auth/auth.js';
 import { BrokerError } from '../../../../../server/src/brokers/broker.js';
 import type { SharedDestination } from '../../../../../server/src/brokers/broker.js';
+import { CatchUpTurns } from '../../../../../server/src/delivery/catch-up-turns.js';
 import { Groups } from '../../../../../server/src/delivery/groups.js';
+import { PositionRefresh } from '../../../../../server/src/delivery/position-refresh.js';
 import { createSubscriptionPots, subscribingAt } from '../../../../../server/src/delivery/subscription-pots.js';
 import { EventEncoder } from '../../../../../server/src/http/streams/event-encoder.js';
 import type { Stream } from '../../../../../server/src/http/streams/stream.js';
@@ -84,21 +86,25 @@ beforeEach(() => {
     countOut: (count: number) => void (events += count),
     countTooLarge: (members: number) => counters.countTooLarge(members),
   };
+  const timers = new TimerWheel();
+  const turns = new CatchUpTurns({ catchUpChunkBytes: 1_000, catchUpsMaxBytes: 10_000 });
+  const recovery = { turns, positions: new PositionRefresh(30_000, timers) };
   const groups = new Groups(
     subscribingAt(broker),
     encoder,
     groupCounters,
     { of: () => 'disconnect' },
-    { restShare: 0 },
+    { restShare: 0, recovery },
   );
   const createDrain = () => ({ start() {}, stop() {} });
   memory = { isFull: false, forget: () => undefined };
   const pots = new SharedPots();
   const accounts = new Accounts({ checksLogins: false, exempt: [], isProxy: () => false });
   const { subscriptions } = createSubscriptionPots(pots, { subscriptionsMax: 10_000, patternsMax: 1_000 });
-  const timers = new TimerWheel();
-  const sources = { groups, pots, accounts, subscriptions, sessionCounters: counters, timers, memory, createDrain };
-  streams = new Streams(OPTIONS, sources);
+  const downloads = { turns: recovery.turns, events: encoder };
+  const shared = { pots, accounts, subscriptions, sessionCounters: counters, timers, memory, createDrain };
+  const historyOf = (destination: SharedDestination) => broker.historyOf(destination);
+  streams = new Streams(OPTIONS, { ...shared, groups, downloads, historyOf });
 });
 afterEach(() => void jest.useRealTimers());
 
