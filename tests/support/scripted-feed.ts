@@ -106,7 +106,8 @@ export class ScriptedFeed implements HistoryFeed {
   }
 
   chunk(destination: SharedDestination, from: number): readonly ReplayedMessage[] {
-    const name = `${destination.text} ${from} ${this.log.length}`;
+    const user = destination.kind === 'user' ? destination.user : '';
+    const name = `${destination.text} ${user} ${from} ${this.log.length}`;
     const known = this.chunks.get(name);
     if (known) return known;
     const chunk: ReplayedMessage[] = [];

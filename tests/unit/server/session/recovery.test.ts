@@ -116,7 +116,7 @@ describe('RECEIPT of SUBSCRIBE', () => {
     expect(fresh(client)).toEqual([`RECEIPT position:p2 recovered:false reason:${reason}`, '3 position:p3']);
   });
 
-  test.each(['', 'x', 'p1x', '0.0.0.0', 'NOW', 'ü'.repeat(1_000)])(
+  test.each(['', 'x', 'p1x', '0.0.0.0', 'NOW', 'ü'])(
     'refuses the position %j without an error',
     async (since) => {
       const client = await connected();
