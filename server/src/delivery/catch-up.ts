@@ -44,10 +44,9 @@ export interface CatchUpHost<Member extends { readonly account?: Account }> {
 }
 
 export class CatchUp<Member extends { readonly account?: Account }> implements CatchUpWork {
-  /** Messages sent so far. */
-  replayed = 0;
   tooLarge = 0;
-  /** Whether the client knows the number of messages. */
+  replayed: number;
+  /** Whether the client knows the number of messages, or does not know of the replay. */
   readonly isCounted: boolean;
   private isOver = false;
   private reservedBytes = 0;
@@ -58,8 +57,11 @@ export class CatchUp<Member extends { readonly account?: Account }> implements C
     private readonly replay: Replay,
     /** Where the client is. */
     public position: Position,
+    /** Messages sent so far; undefined at the begin of a subscription. */
+    sent?: number,
   ) {
-    this.isCounted = host.countOf(replay) !== undefined;
+    this.replayed = sent ?? 0;
+    this.isCounted = sent !== undefined || host.countOf(replay) !== undefined;
   }
 
   get account(): Account {

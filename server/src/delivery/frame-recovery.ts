@@ -74,6 +74,10 @@ export class FrameRecovery implements RecoveryOutput<GroupMember> {
     return this.encoding.wrap(encodeFrame('MESSAGE', all, Buffer.from(sentence), version), true);
   }
 
+  isCongested({ outbox }: GroupMember): boolean {
+    return outbox.isCongested;
+  }
+
   isBehind({ connection }: GroupMember): boolean {
     return connection.bufferedBytes > 0;
   }

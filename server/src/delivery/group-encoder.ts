@@ -71,6 +71,8 @@ export interface RecoveryOutput<Member> {
   positionNotice(position: Position): Buffer | undefined;
   /** The frame behind a replay whose length was not known. Undefined: there is none. */
   caughtUpNotice(position: Position, replayed: number): Buffer | undefined;
+  /** Whether so many bytes wait for the member that it should read from the history. */
+  isCongested(member: Member): boolean;
   /** Whether bytes wait for the member. */
   isBehind(member: Member): boolean;
   /** Writes to one member. False if bytes stayed behind. */

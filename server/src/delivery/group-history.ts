@@ -5,7 +5,7 @@
  * A group makes the bytes of a chunk once for all members that read the same messages. After the death of a relay its
  * clients come with the same position, and read the same.
  */
-import type { Position, RoutedMessage } from '../brokers/broker.js';
+import type { Position, RoutedMessage, SharedDestination } from '../brokers/broker.js';
 import type { Gap, HistoryFeed, RecoveryReason, Replay, ReplayedMessage, ReplayStep } from '../brokers/history.js';
 import type { Account } from '../load/accounts.js';
 import { StompError } from '../stomp/errors.js';
@@ -18,6 +18,8 @@ import type { Gaps } from './gaps.js';
 import type { GroupOutput } from './group-encoder.js';
 import { MemberProgress } from './member-progress.js';
 import type { PositionRefresh, RefreshedGroup } from './position-refresh.js';
+import { SlowReturn } from './slow-return.js';
+import type { SlowReturnHost } from './slow-return.js';
 
 /** What all groups with a history share. */
 export interface Recovery {
@@ -32,6 +34,7 @@ export interface HistoryOwner<Member> {
   readonly output: GroupOutput<Member>;
   readonly gaps: Gaps<Member>;
   readonly counters: GroupCounters;
+  readonly destination: SharedDestination;
   /** True if messages for one session may arrive. */
   readonly isUsers: boolean;
   slowMembersNow(): Iterable<Member>;
@@ -51,11 +54,11 @@ export interface Progress {
 const EMPTY = Buffer.alloc(0);
 
 export class GroupHistory<Member extends { readonly account?: Account }>
-  implements CatchUpHost<Member>, RefreshedGroup
+  implements CatchUpHost<Member>, SlowReturnHost<Member>, RefreshedGroup
 {
   readonly turns: CatchUpTurns;
   readonly progress = new MemberProgress<Member>();
-  private readonly catchUps = new Map<Member, CatchUp<Member>>();
+  private readonly catchUps = new Map<Member, CatchUp<Member> | SlowReturn<Member>>();
   private readonly chunks = new WeakMap<readonly ReplayedMessage[], ReplayChunk>();
   /** The last position that the members know of. */
   private known: Position | undefined;
@@ -118,6 +121,38 @@ export class GroupHistory<Member extends { readonly account?: Account }>
     const gap = gaps.takeGap(member);
     const notice = gap && output.recovery.gapNotice(gap);
     if (notice) this.writeTo(member, notice);
+  }
+
+  /**
+   * Members under the policy `disconnect`, after a write that left bytes behind. Returns those that leave: they go on from
+   * the history when they have taken what waits.
+   */
+  fallBehind(slow: Iterable<Member>): Member[] {
+    const { owner, feed, known } = this;
+    const leaving = [...slow].filter((member) => owner.output.recovery.isCongested(member));
+    if (known === undefined) return [];
+    for (const member of leaving) {
+      // The replay finds later messages that are too large again
+      const { gap } = owner.gaps.take(member);
+      if (gap) owner.gaps.addGap(member, gap);
+      const slowReturn = new SlowReturn(this, member, known, this.progress.delivered(member));
+      this.catchUps.set(member, slowReturn);
+      slowReturn.start(feed, owner.destination);
+    }
+    return leaving;
+  }
+
+  returned(member: Member, replay: Replay, { position, replayed }: SlowReturn<Member>): void {
+    const catchUp = new CatchUp(this, member, replay, position, replayed);
+    this.catchUps.set(member, catchUp);
+    catchUp.start(undefined);
+  }
+
+  tooSlow(member: Member, reason: RecoveryReason): void {
+    const sentence =
+      `The history has moved past this client (${reason}), because it reads too slowly: read faster, or subscribe to ` +
+      'less.';
+    this.owner.endFor(member, new StompError('slow-consumer', sentence));
   }
 
   /** `step` is the first step of the replay, if it has been read. */

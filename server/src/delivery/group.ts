@@ -253,13 +253,17 @@ export class Group<Member extends Recipient<Member> = GroupMember> implements Ba
   }
 
   private encode(message: RoutedMessage, key: string): void {
-    this.history?.note(message);
     if (message.body.length >= ASK_FROM_BYTES && !this.isReading) return;
     if (message.toSession !== undefined && this.destination.kind === 'user') return this.deliverToOne(message, key);
     if (this.slowMembers || !this.gaps.isEmpty) return this.encodeSingly(message, key);
     if (!this.output.encode(message, key, this.encoded)) return this.leaveOut(this.everyMember());
     this.allowReplies(message);
+    this.countEncoded(message);
+  }
+
+  private countEncoded(message: RoutedMessage): void {
     this.encodedCount++;
+    this.history?.note(message);
   }
 
   /** False if the session of every member is about to end, because the client reads too slowly. */
@@ -273,10 +277,10 @@ export class Group<Member extends Recipient<Member> = GroupMember> implements Ba
     const single = this.output.encodeSingle(message, key);
     if (!single) return this.leaveOut(this.everyMember());
     this.allowReplies(message);
-    if (!this.gaps.isEmpty) return this.deliverAfterGap(single);
+    if (!this.gaps.isEmpty) return this.deliverAfterGap(single, message);
     this.pending.push(single);
     this.encoded.push(single.toBytes(0));
-    this.encodedCount++;
+    this.countEncoded(message);
   }
 
   /** Delivers to the member with that session alone, after all earlier messages. Without such a member, to none. */
@@ -287,7 +291,9 @@ export class Group<Member extends Recipient<Member> = GroupMember> implements Ba
     if (!single) return this.leaveOut([member]);
     this.allowReplies(message, [member]);
     this.writeEncoded();
-    this.writeAtOnce([member], single, this.gaps.take(member));
+    this.history?.note(message);
+    // It may have fallen behind, and then reads the message from the history
+    if (this.isMember(member)) this.writeAtOnce([member], single, this.gaps.take(member));
   }
 
   private allowReplies(message: RoutedMessage, members?: readonly Member[]): void {
@@ -297,9 +303,14 @@ export class Group<Member extends Recipient<Member> = GroupMember> implements Ba
   }
 
   /** Delivers after all earlier messages. */
-  private deliverAfterGap(message: BackloggedMessage): void {
+  private deliverAfterGap(single: BackloggedMessage, message: RoutedMessage): void {
     this.writeEncoded();
-    for (const [missed, members] of this.gaps.takeAll(this.everyMember())) this.writeAtOnce(members, message, missed);
+    this.history?.note(message);
+    for (const [missed, members] of this.gaps.takeAll(this.everyMember())) this.writeAtOnce(members, single, missed);
+  }
+
+  private isMember(member: Member): boolean {
+    return this.members.has(member) || this.slowMembers?.has(member) === true;
   }
 
   private leaveOut(members: readonly Member[]): void {
@@ -325,7 +336,9 @@ export class Group<Member extends Recipient<Member> = GroupMember> implements Ba
     const slow = this.output.write(members, pieces, bytes); // next: delivery/message-encoder
     if (this.history && count > 0) this.history.countWritten(members, count);
     counters.countOut(count * size, bytes * size);
-    if (slow && this.policy !== 'disconnect') this.setAside(slow);
+    if (!slow) return;
+    if (this.policy !== 'disconnect') this.setAside(slow);
+    else for (const member of this.history?.fallBehind(slow.keys()) ?? []) this.members.delete(member);
   }
 
   private setAside(slow: ReadonlyMap<Member, BacklogHolder>): void {

@@ -183,6 +183,11 @@ class EventRecovery implements RecoveryOutput<StreamMember> {
     return this.event('caught-up', position, { destination: this.destination.text, position, replayed });
   }
 
+  /** A stream ends when it is too slow, and its client returns with its position. */
+  isCongested(): boolean {
+    return false;
+  }
+
   isBehind(member: StreamMember): boolean {
     return member.isBehind;
   }

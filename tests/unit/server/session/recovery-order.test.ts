@@ -63,7 +63,7 @@ class Client {
 }
 
 class Model {
-  readonly harness = new Harness({ session: { outboxMaxBytes: 10_000_000 }, recovery: { chunksMaxBytes: 2_000 } });
+  readonly harness = new Harness({ session: { outboxMaxBytes: 2_000 }, recovery: { chunksMaxBytes: 2_000 } });
   readonly feed = new ScriptedFeed();
   readonly clients: Client[] = [];
   private count = 0;
@@ -106,7 +106,7 @@ class Model {
     }
     if (each.kind === 'stall') return connection.stall();
     if (each.kind === 'take') return connection.take();
-    if (client.isGone) return;
+    if (client.isGone || connection.closed) return;
     if (each.kind === 'vanish') {
       client.isGone = true;
       connection.vanish();
@@ -138,7 +138,7 @@ class Model {
         .filter(({ key }) => (pattern === undefined ? key === `${user}.in` : matches(pattern, key)))
         .filter(({ message: { toSession } }) => pattern !== undefined || (toSession ?? connection.id) === connection.id)
         .map(({ message }) => message.body.toString());
-      const isWhole = !isGone && left === undefined;
+      const isWhole = !isGone && !connection.closed && left === undefined;
       const expected = isWhole ? all : all.slice(0, got.length);
       const said = `${connection.id} ${id} since ${since}`;
       return got.join() === expected.join() ? [] : [`${said}: got ${got.join()}, expected ${expected.join()}`];

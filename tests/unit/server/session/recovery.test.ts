@@ -116,14 +116,11 @@ describe('RECEIPT of SUBSCRIBE', () => {
     expect(fresh(client)).toEqual([`RECEIPT position:p2 recovered:false reason:${reason}`, '3 position:p3']);
   });
 
-  test.each(['', 'x', 'p1x', '0.0.0.0', 'NOW', 'ü'])(
-    'refuses the position %j without an error',
-    async (since) => {
-      const client = await connected();
-      await subscribe(client, since);
-      expect(fresh(client)).toEqual(['RECEIPT position:p0 recovered:false reason:unknown-position']);
-    },
-  );
+  test.each(['', 'x', 'p1x', '0.0.0.0', 'NOW', 'ü'])('refuses the position %j without an error', async (since) => {
+    const client = await connected();
+    await subscribe(client, since);
+    expect(fresh(client)).toEqual(['RECEIPT position:p0 recovered:false reason:unknown-position']);
+  });
 
   test.each([
     ['acks', { ack: 'client' }],
@@ -321,6 +318,69 @@ describe('a replay', () => {
       '5 dropped:1 position:p5',
     ]);
     expect(harness.counters.messagesTooLarge).toBe(2);
+  });
+});
+
+describe('a slow client', () => {
+  const BODY = 'x'.repeat(3_000);
+
+  async function stalled(headers = {}): Promise<MemoryConnection> {
+    const client = await connected(headers);
+    await subscribe(client);
+    client.fresh();
+    client.stall();
+    return client;
+  }
+
+  async function appendMany(from: number, to: number): Promise<void> {
+    for (let number = from; number <= to; number++) {
+      append(`${number} ${BODY}`);
+      await tick();
+    }
+  }
+
+  const numbers = (client: MemoryConnection): number[] =>
+    client
+      .fresh()
+      .filter(({ headers }) => headers['subscription'] === 's')
+      .map(({ body }) => parseInt(body.toString(), 10));
+
+  test('goes on from the history when it reads again, and nothing is kept for it', async () => {
+    const client = await stalled(SDK);
+    const reading = await connected();
+    await subscribe(reading);
+    await appendMany(1, 30);
+    expect(client.bufferedBytes).toBeLessThan(10_000);
+    expect(numbers(client)).toEqual([1, 2]);
+    client.take();
+    await ticks(40);
+    await appendMany(31, 32);
+    expect(numbers(client)).toEqual(Array.from({ length: 30 }, (_, index) => index + 3));
+    expect(numbers(reading)).toHaveLength(32);
+    client.sendFrame('SEND', { destination: '/relay/check', 'for-subscription': 's' });
+    await tick();
+    expect(fresh(client)).toEqual(['/relay/check for-subscription:s delivered:32 position:p32']);
+  });
+
+  test('is ended if the history has moved past it', async () => {
+    const client = await stalled();
+    await appendMany(1, 5);
+    feed.refusal = 'too-old';
+    client.take();
+    await ticks();
+    expect(fresh(client).at(-1)).toBe('ERROR slow-consumer');
+    expect(client.closed?.code).toBe(4409);
+  });
+
+  test('may leave before it reads', async () => {
+    const client = await stalled();
+    await appendMany(1, 5);
+    client.sendFrame('UNSUBSCRIBE', { id: 's', receipt: 'left' });
+    await tick();
+    client.take();
+    await ticks();
+    expect(fresh(client).at(-1)).toBe('RECEIPT');
+    expect(feed.asked).toEqual([]);
   });
 });
 
