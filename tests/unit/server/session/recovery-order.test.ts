@@ -6,6 +6,7 @@
 import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globals';
 import type { ReplayStep } from '../../../../server/src/brokers/history.js';
 import { Group } from '../../../../server/src/delivery/group.js';
+import { SlowReturn } from '../../../../server/src/delivery/slow-return.js';
 import { matches } from '../../../../server/src/destinations/topic-pattern.js';
 import type { MemoryConnection } from '../../../support/memory-connection.js';
 import { fc } from '../../../support/properties.js';
@@ -63,7 +64,7 @@ class Client {
 }
 
 class Model {
-  readonly harness = new Harness({ session: { outboxMaxBytes: 2_000 }, recovery: { chunksMaxBytes: 2_000 } });
+  readonly harness = new Harness({ session: { outboxMaxBytes: 600 }, recovery: { chunksMaxBytes: 2_000 } });
   readonly feed = new ScriptedFeed();
   readonly clients: Client[] = [];
   private count = 0;
@@ -167,15 +168,24 @@ afterEach(() => {
 });
 
 test('each subscription gets what the log has behind its position, once and in order', async () => {
-  let delivered = 0;
+  let steps = 0;
+  const { start } = SlowReturn.prototype as unknown as {
+    start: (this: SlowReturn<unknown>, ...args: unknown[]) => void;
+  };
+  let slowReturns = 0;
+  jest.spyOn(SlowReturn.prototype, 'start').mockImplementation(function (this: SlowReturn<unknown>, ...args) {
+    slowReturns++;
+    start.apply(this, args);
+  });
   await fc.assert(
-    fc.asyncProperty(runs, async (steps) => {
-      expect(await faultsIn(steps)).toEqual([]);
-      delivered += steps.length;
+    fc.asyncProperty(runs, async (run) => {
+      expect(await faultsIn(run)).toEqual([]);
+      steps += run.length;
     }),
-    { numRuns: 60 },
+    { numRuns: 100 },
   );
-  expect(delivered).toBeGreaterThan(1_000);
+  expect(steps).toBeGreaterThan(2_000);
+  expect(slowReturns).toBeGreaterThan(5);
 }, 60_000);
 
 describe('the test finds a planted violation:', () => {
