@@ -33,7 +33,9 @@ import type { Missed } from './gaps.js';
 import type { BacklogHolder, GroupOutput, SharedRequest } from './group-encoder.js';
 import { GroupHistory } from './group-history.js';
 import type { HistoryOwner, Recovery } from './group-history.js';
+import type { Subscribe } from './group-subscribe.js';
 import type { Outbox } from './outbox.js';
+import { SlowMembers } from './slow-members.js';
 import type { SlowPolicy } from './slow-policy.js';
 
 const REST_MAX_MS = 20;
@@ -63,21 +65,6 @@ export interface GroupMember extends Recipient<GroupMember> {
    * during a flush, so no member may leave a group here.
    */
   onBackPressure(bytes: number, sharers: number): void;
-}
-
-/** How a group subscribes at the broker. */
-export type Subscribe = (
-  request: SharedRequest,
-  listener: (message: RoutedMessage, key: string) => void,
-  events: GroupEvents,
-  /** The account that the cost at the broker counts for. */
-  account: Account,
-) => Promise<BrokerSubscription>;
-
-export interface GroupEvents {
-  ended(error: BrokerError): void;
-  /** Only for a subscription with a history. */
-  gap(gap: Gap): void;
 }
 
 /** The directory that the group belongs to. */
@@ -128,12 +115,8 @@ export class Group<Member extends Recipient<Member> = GroupMember> implements Ba
   private encodedCount = 0;
   /** Members that missed messages, and do not know it yet. */
   readonly gaps = new Gaps<Member>();
-  /**
-   * Members that have not caught up; undefined without any. `pending` has their messages, as `encoded` has those of the
-   * others.
-   */
-  private slowMembers: Map<Member, BacklogHolder> | undefined;
-  private pending: BackloggedMessage[] = [];
+  /** Undefined without any. */
+  private slowMembers: SlowMembers<Member> | undefined;
 
   constructor(
     private readonly host: GroupHost<Member>,
@@ -197,15 +180,13 @@ export class Group<Member extends Recipient<Member> = GroupMember> implements Ba
     this.gaps.take(member);
     if (this.history?.remove(member)) return true;
     if (this.members.delete(member)) return true;
-    const holder = this.slowMembers?.get(member);
-    if (!holder) return false;
-    holder.backlog.leave(this);
-    this.noLongerSlow(member);
+    if (this.slowMembers?.leave(member) !== true) return false;
+    this.forgetSlowMembers();
     return true;
   }
 
   slowMembersNow(): Iterable<Member> {
-    return this.slowMembers?.keys() ?? [];
+    return this.slowMembers?.members() ?? [];
   }
 
   writeNotice(bytes: Buffer): void {
@@ -234,7 +215,7 @@ export class Group<Member extends Recipient<Member> = GroupMember> implements Ba
     this.encoded = [];
     this.encodedCount = 0;
     const start = performance.now();
-    if (this.slowMembers) this.keepPending(this.slowMembers);
+    this.slowMembers?.keepPending();
     this.write(this.members, encoded, encodedCount);
     const end = performance.now();
     this.restsUntil = end + Math.min((end - start) * this.host.restShare, REST_MAX_MS);
@@ -278,7 +259,7 @@ export class Group<Member extends Recipient<Member> = GroupMember> implements Ba
     if (!single) return this.leaveOut(this.everyMember());
     this.allowReplies(message);
     if (!this.gaps.isEmpty) return this.deliverAfterGap(single, message);
-    this.pending.push(single);
+    this.slowMembers?.push(single);
     this.encoded.push(single.toBytes(0));
     this.countEncoded(message);
   }
@@ -321,9 +302,7 @@ export class Group<Member extends Recipient<Member> = GroupMember> implements Ba
   private writeAtOnce(members: readonly Member[], message: BackloggedMessage, missed: Missed): void {
     const ready = new Set<Member>();
     for (const member of members) {
-      const holder = this.slowMembers?.get(member);
-      if (holder) holder.backlog.keep(this, message, { missed });
-      else ready.add(member);
+      if (this.slowMembers?.keep(member, message, missed) !== true) ready.add(member);
     }
     if (ready.size > 0) this.write(ready, [message.toBytes(missed.tooLarge, missed.gap)], 1);
   }
@@ -342,39 +321,27 @@ export class Group<Member extends Recipient<Member> = GroupMember> implements Ba
   }
 
   private setAside(slow: ReadonlyMap<Member, BacklogHolder>): void {
-    const slowMembers = (this.slowMembers ??= new Map<Member, BacklogHolder>());
+    const slowMembers = (this.slowMembers ??= new SlowMembers<Member>(this));
     for (const [member, holder] of slow) {
       this.members.delete(member);
-      slowMembers.set(member, holder);
       // It rejoins with everything up to the last write; messages that wait for the next one go to all members
-      holder.backlog.enter(this, {
-        rejoin: () => this.rejoin(member),
-        ...this.history?.setAside(member),
-      });
+      slowMembers.add(member, holder, { rejoin: () => this.rejoin(member), ...this.history?.setAside(member) });
     }
   }
 
   private rejoin(member: Member): void {
-    this.noLongerSlow(member);
+    this.slowMembers?.remove(member);
+    this.forgetSlowMembers();
     this.members.add(member);
     this.history?.rejoin(member);
   }
 
-  private noLongerSlow(member: Member): void {
-    if (!this.slowMembers?.delete(member) || this.slowMembers.size > 0) return;
-    this.slowMembers = undefined;
-    this.pending = [];
-  }
-
-  private keepPending(slowMembers: ReadonlyMap<Member, BacklogHolder>): void {
-    const shared = { sharers: slowMembers.size };
-    for (const { backlog } of slowMembers.values())
-      for (const message of this.pending) backlog.keep(this, message, shared);
-    this.pending = [];
+  private forgetSlowMembers(): void {
+    if (this.slowMembers?.isEmpty === true) this.slowMembers = undefined;
   }
 
   private everyMember(): Member[] {
-    return [...this.members, ...(this.slowMembers?.keys() ?? [])];
+    return [...this.members, ...this.slowMembersNow()];
   }
 
   private ended(error: BrokerError): void {

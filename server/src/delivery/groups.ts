@@ -17,8 +17,9 @@ import { TurnBudget } from '../timing/turn-budget.js';
 import type { GroupCounters } from './delivery-counters.js';
 import type { GroupEncoder, SharedRequest } from './group-encoder.js';
 import type { Recovery } from './group-history.js';
+import type { Subscribe } from './group-subscribe.js';
 import { Group } from './group.js';
-import type { GroupHost, GroupMember, Recipient, Subscribe } from './group.js';
+import type { GroupHost, GroupMember, Recipient } from './group.js';
 import type { GroupRequest } from './message-encoder.js';
 import type { SlowPolicy } from './slow-policy.js';
 

@@ -1,11 +1,11 @@
 /** The subscriptions of all sessions and streams, and the patterns among them that a broker compares with each key. */
-import type { Broker, BrokerError, SharedDestination } from '../brokers/broker.js';
+import type { BrokerError, SharedDestination } from '../brokers/broker.js';
 import { isPattern } from '../destinations/key-limits.js';
 import type { Account } from '../load/accounts.js';
 import type { PotRefusal, SharedPot } from '../load/shared-pot.js';
 import type { SharedPots } from '../load/shared-pots.js';
 import { StompError } from '../stomp/errors.js';
-import type { GroupEvents, Subscribe } from './group.js';
+import type { GroupEvents, Subscribe } from './group-subscribe.js';
 
 export interface SubscriptionPots {
   readonly subscriptions: SharedPot;
@@ -40,14 +40,6 @@ export function createSubscriptionPots(
 
 export function tooManySubscriptions({ sentence }: PotRefusal): StompError {
   return new StompError('too-many-subscriptions', sentence);
-}
-
-/** Subscribes at the history where there is one, otherwise at the broker. */
-export function subscribingAt(broker: Pick<Broker, 'subscribe'>): Subscribe {
-  return ({ destination, headers, feed }, listener, events, account) =>
-    feed
-      ? feed.subscribe(destination, listener, events)
-      : broker.subscribe(destination, headers, listener, (error) => events.ended(error), account);
 }
 
 /** Counts each pattern of groups once, for the account of its first subscriber. */

@@ -8,7 +8,7 @@ import type { Broker } from '../brokers/broker.js';
 import type { Config } from '../config.js';
 import type { GroupCounters } from '../delivery/delivery-counters.js';
 import type { Recovery } from '../delivery/group-history.js';
-import type { Subscribe } from '../delivery/group.js';
+import type { Subscribe } from '../delivery/group-subscribe.js';
 import { Groups } from '../delivery/groups.js';
 import type { MessageEncoder } from '../delivery/message-encoder.js';
 import type { SubscriptionPots } from '../delivery/subscription-pots.js';

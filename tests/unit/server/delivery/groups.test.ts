@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globals';
 import { BrokerError } from '../../../../server/src/brokers/broker.js';
 import type { SharedDestination } from '../../../../server/src/brokers/broker.js';
+import { subscribingAt } from '../../../../server/src/delivery/group-subscribe.js';
 import type { Group, GroupMember } from '../../../../server/src/delivery/group.js';
 import { Groups, REST_SHARE } from '../../../../server/src/delivery/groups.js';
 import { LARGE_BYTES } from '../../../../server/src/delivery/joined-writes.js';
@@ -8,7 +9,6 @@ import { MessageEncoder } from '../../../../server/src/delivery/message-encoder.
 import type { GroupRequest } from '../../../../server/src/delivery/message-encoder.js';
 import { Outbox } from '../../../../server/src/delivery/outbox.js';
 import { SlowPolicies } from '../../../../server/src/delivery/slow-policy.js';
-import { subscribingAt } from '../../../../server/src/delivery/subscription-pots.js';
 import { parseDestination } from '../../../../server/src/destinations/destination.js';
 import { SessionCounters } from '../../../../server/src/session/session-counters.js';
 import { TimerWheel } from '../../../../server/src/timing/timer-wheel.js';

@@ -1,11 +1,8 @@
 import { describe, expect, test } from '@jest/globals';
 import { BrokerError } from '../../../../server/src/brokers/broker.js';
 import type { SharedDestination } from '../../../../server/src/brokers/broker.js';
-import {
-  countingPatterns,
-  createSubscriptionPots,
-  subscribingAt,
-} from '../../../../server/src/delivery/subscription-pots.js';
+import { subscribingAt } from '../../../../server/src/delivery/group-subscribe.js';
+import { countingPatterns, createSubscriptionPots } from '../../../../server/src/delivery/subscription-pots.js';
 import { parseDestination } from '../../../../server/src/destinations/destination.js';
 import { SharedPots } from '../../../../server/src/load/shared-pots.js';
 import { ScriptedBroker } from '../../../support/scripted-broker.js';

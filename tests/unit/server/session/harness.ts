@@ -2,16 +2,13 @@
 import { jest } from '@jest/globals';
 import type { Authenticator, Policy } from '../../../../server/src/auth/auth.js';
 import { CatchUpTurns } from '../../../../server/src/delivery/catch-up-turns.js';
+import { subscribingAt } from '../../../../server/src/delivery/group-subscribe.js';
 import { Groups, REST_SHARE } from '../../../../server/src/delivery/groups.js';
 import { MessageEncoder } from '../../../../server/src/delivery/message-encoder.js';
 import { PositionRefresh } from '../../../../server/src/delivery/position-refresh.js';
 import { SlowPolicies } from '../../../../server/src/delivery/slow-policy.js';
 import type { SlowConsumerRule } from '../../../../server/src/delivery/slow-policy.js';
-import {
-  countingPatterns,
-  createSubscriptionPots,
-  subscribingAt,
-} from '../../../../server/src/delivery/subscription-pots.js';
+import { countingPatterns, createSubscriptionPots } from '../../../../server/src/delivery/subscription-pots.js';
 import { Accounts } from '../../../../server/src/load/accounts.js';
 import { LimitMode } from '../../../../server/src/load/limit-mode.js';
 import { RateLimiter } from '../../../../server/src/load/rate-limiter.js';
