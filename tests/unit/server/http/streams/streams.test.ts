@@ -18,6 +18,7 @@ import { SharedPots } from '../../../../../server/src/load/shared-pots.js';
 import { SessionCounters } from '../../../../../server/src/session/session-counters.js';
 import { TimerWheel } from '../../../../../server/src/timing/timer-wheel.js';
 import { ScriptedBroker } from '../../../../support/scripted-broker.js';
+import { ScriptedFeed } from '../../../../support/scripted-feed.js';
 import { pass, tick, useFakeTime } from '../../session/harness.js';
 
 const STREAM_MAX_BYTES = 1_000;
@@ -40,11 +41,19 @@ class FakeResponse extends EventEmitter {
   isStalled = false;
   isOver = false;
   text = '';
+  private readonly taken: (() => void)[] = [];
 
   writeHead(): void {}
-  write(bytes: Buffer): void {
+  write(bytes: Buffer, onTaken?: () => void): void {
     this.text += bytes.toString();
     if (this.isStalled) this.writableLength += bytes.length;
+    if (onTaken) this.taken.push(onTaken);
+  }
+  /** The kernel takes all bytes from now on. */
+  take(): void {
+    this.isStalled = false;
+    this.writableLength = 0;
+    for (const onTaken of this.taken.splice(0)) onTaken();
   }
   end(bytes: Buffer): void {
     if (this.isOver) throw new Error('A response ends once.');
@@ -244,4 +253,70 @@ test('the error event of a subscription that ended asks the client to come back'
   await tick();
   expect(response.seen).toEqual(['ready', 'subscription-ended']);
   expect(response.text).toContain('"mayReconnect":true');
+});
+
+describe('a stream with a history', () => {
+  let feed: ScriptedFeed;
+  beforeEach(() => {
+    feed = new ScriptedFeed();
+    broker.historyOf = () => feed;
+  });
+
+  const append = async (...bodies: string[]): Promise<void> => {
+    for (const body of bodies) feed.append('a', body);
+    await tick();
+  };
+  const idsOf = ({ text }: FakeResponse): string[] => [...text.matchAll(/^id: (.*)$/gm)].map(([, id]) => id!);
+
+  test('gets gaps in order, and positions while it is quiet', async () => {
+    const { response } = await opened('a');
+    await append('1');
+    feed.gap('p1', 'p3', 'too-old');
+    await append('2');
+    expect(response.text).toMatch(
+      /"body":"1".*event: gap\ndata: {"destination":"\/topic\/a","from":"p1","to":"p3","reason":"too-old"}\n\n.*"body":"2"/s,
+    );
+    await pass(31_000);
+    feed.append('other', 'x');
+    await pass(31_000);
+    await tick();
+    expect(idsOf(response)).toEqual(['p0', 'p1', 'p3', 'p2', 'p3']);
+    response.disconnect();
+    await tick();
+    expect(feed.listening.size).toBe(0);
+  });
+
+  test('that cannot complete its replay ends with an error', async () => {
+    await append('1', '2');
+    feed.from = 'reader';
+    const response = new FakeResponse();
+    const stream = streams.admit(response as unknown as Response, CALLER);
+    const destination = { kind: 'topic', text: '/topic/a', key: 'a', spelling: 'dots' } as const;
+    await streams.open(stream, [destination], { since: 'p0' });
+    await tick();
+    for (const replay of [...feed.openReplays]) replay.ready('too-old');
+    await tick();
+    expect(response.seen).toEqual(['ready', 'replay-interrupted']);
+    expect(response.text).toContain('"mayReconnect":true');
+  });
+
+  test('a download goes on at the pace of its client, and ends with it', async () => {
+    await append('1', '2', '3', '4', '5');
+    const [response, gone] = [new FakeResponse(), new FakeResponse()];
+    const destination = { kind: 'topic', text: '/topic/a', key: 'a', spelling: 'dots' } as const;
+    for (const each of [response, gone]) {
+      each.isStalled = true;
+      await streams.download(streams.admit(each as unknown as Response, CALLER), destination, 'p0');
+    }
+    for (let i = 0; i < 4; i++) await tick();
+    expect(response.seen).toEqual(['1', '2', '3']);
+    expect(feed.openReplays.size).toBe(2);
+    gone.disconnect();
+    expect(feed.openReplays.size).toBe(1);
+    response.take();
+    for (let i = 0; i < 4; i++) await tick();
+    expect(response.seen).toEqual(['1', '2', '3', '4', '5']);
+    expect(response.text.endsWith('{"position":"p5"}\n')).toBe(true);
+    expect(response.isOver).toBe(true);
+  });
 });
