@@ -8,6 +8,7 @@ import type { Declared, RegisteredDestinations, Undeclared } from './destination
 import { outgoing } from './message.js';
 import type { Message, OutgoingOptions } from './message.js';
 import { Publisher } from './publisher.js';
+import type { Check } from './recovery.js';
 import { closedError } from './relay-error.js';
 import type { RelayError } from './relay-error.js';
 import { Requests } from './requests.js';
@@ -85,6 +86,11 @@ export interface Client<D extends object = RegisteredDestinations> {
     options?: SubscribeOptions<T>,
   ): Subscription;
   /**
+   * Asks the relay how many messages it has delivered to a subscription on this connection. Both counts are equal unless
+   * messages were lost.
+   */
+  check(subscription: Subscription): Promise<Check>;
+  /**
    * Resolves when the broker has confirmed the message. Rejects with a RelayError if it was refused or took too long. A
    * string is sent as text, a Uint8Array as it is, anything else as JSON.
    */
@@ -158,6 +164,7 @@ export function createClient<D extends object = RegisteredDestinations>(given: C
       wake();
       return subscription;
     },
+    check: (subscription) => subscriptions.check(subscription),
     async publish(destination: string, data: unknown, publishOptions: PublishOptions = {}) {
       use();
       const { queue = true } = publishOptions;

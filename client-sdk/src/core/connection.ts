@@ -44,7 +44,7 @@ export interface ConnectionOptions extends LinkOptions, Credentials {
 }
 
 /** The traffic over the links. */
-export interface LinkUser extends Pick<LinkEvents, 'onReply' | 'onRefused' | 'onReport'> {
+export interface LinkUser extends Pick<LinkEvents, 'onReply' | 'onSubscriptionNotice' | 'onRefused' | 'onReport'> {
   /** The first link after a time without one. */
   attach(link: StompLink): Promise<void>;
   /** `next` replaces `old`; `old` is closed as soon as it is no longer needed. */

@@ -5,27 +5,25 @@
 import { deferred } from './deadline.js';
 import { Handover } from './handover.js';
 import { guarded, Listeners } from './listeners.js';
-import { decodeByType, ReceivedMessage } from './message.js';
-import type { Decode, Headers, LinkMessage, Message, Origin } from './message.js';
+import { Member } from './member.js';
+import type { MemberOptions } from './member.js';
+import type { Headers, LinkMessage, Origin } from './message.js';
 import { RecentIds } from './recent-ids.js';
-import { closedError } from './relay-error.js';
-import type { RelayError } from './relay-error.js';
+import { isRecovered, Recovery } from './recovery.js';
+import type { Attempt, Check, Gap } from './recovery.js';
+import { closedError, notConnectedError, RelayError } from './relay-error.js';
 import type { StompLink } from './stomp-link.js';
 import type { SubscribeOptions, SubscriptionState } from './subscription.js';
 
-/** One subscriber of those that share it. */
-export interface Member {
-  readonly decode: Decode<unknown> | undefined;
-  readonly onMessage: (message: Message<unknown>) => void;
-  readonly onError: (error: RelayError) => void;
-}
-
 /** Codes of refusals that may pass. */
-const TRANSIENT = /-unavailable$|^too-many-(channels|queues)$|^queue-in-use$|^subscription-ended$|^timeout$/;
+const TRANSIENT =
+  /-unavailable$|^(too-many-(channels|queues)|queue-in-use|subscription-ended|replay-interrupted|busy|timeout)$/;
 
 /** Minimum pause before the next attempt; the maximum is twice as long. It doubles with each failure in a row. */
 const RETRY_MS = 2_000;
 const RETRY_MAX_MS = 8_000;
+/** The same if all the relay's readers of its history are busy: it was asked too early once. */
+const BUSY_MS = 1_000;
 
 export class SharedSubscription {
   readonly id: string;
@@ -41,6 +39,10 @@ export class SharedSubscription {
   /** The newest link that it was set up on. */
   link: StompLink | undefined;
   #ready = deferred<void>();
+  /** The newest SUBSCRIBE, until it fails or its link ends. */
+  #attempt: Attempt | undefined;
+  readonly #recovery: Recovery;
+  readonly #recovers: boolean;
   /** From a move until no copy can come any more. */
   #handover: Handover | undefined;
   #hasBeenUp = false;
@@ -53,7 +55,7 @@ export class SharedSubscription {
     id: string,
     key: string | undefined,
     destination: string,
-    { ack, headers }: Pick<SubscribeOptions<never>, 'ack' | 'headers'>,
+    { ack, headers, recover = true }: Pick<SubscribeOptions<never>, 'ack' | 'headers' | 'recover'>,
     onOver: () => void,
   ) {
     this.id = id;
@@ -61,6 +63,8 @@ export class SharedSubscription {
     this.destination = destination;
     this.#onOver = onOver;
     this.#headers = { ...headers, ...(!key && ack && { ack }) };
+    this.#recovers = recover && this.isBroadcast;
+    this.#recovery = new Recovery(destination, this.#members);
   }
 
   get ready(): Promise<void> {
@@ -85,10 +89,14 @@ export class SharedSubscription {
   }
 
   /** Returns a function that removes the member. Without members the subscription ends. */
-  join(member: Member): () => void {
+  join(options: MemberOptions): () => void {
+    const member = new Member(options, this.#recovery);
     this.#members.add(member);
+    if (this.#attempt?.isUp) member.up();
     return () => {
       this.#members.delete(member);
+      member.leave();
+      this.#recovery.keep(); // the others may have all messages
       if (this.#members.size > 0) return;
       this.link?.unsubscribe(this.id);
       this.#end(closedError());
@@ -99,21 +107,74 @@ export class SharedSubscription {
   async attach(link: StompLink): Promise<void> {
     this.link = link;
     clearTimeout(this.#retry);
+    const { id, destination } = this;
+    const since = this.#recovers && link.canRecover ? this.#recovery.since(link) : undefined;
+    const attempt: Attempt = (this.#attempt = { since, isUp: false, received: 0 });
     try {
-      await link.subscribe(this.id, this.destination, this.#headers, (message) => this.#deliver(message, link));
-      if (this.link !== link) return;
-      if (this.#state.name === 'subscribing') this.#become({ name: 'subscribed', mayHaveMissed: this.#hasBeenUp });
-      this.#hasBeenUp = true;
-      this.#failures = 0;
-      this.#ready.resolve();
+      await link.subscribe(
+        { id, destination, headers: { ...this.#headers, ...(since && { 'relay-since': since }) } },
+        (message) => this.#deliver(message, link, attempt),
+        (receipt) => attempt === this.#attempt && this.#up(receipt, link, attempt),
+      );
     } catch (error) {
       this.failed(error as RelayError, link);
     }
   }
 
-  /** Sets it up on `next`. The link that `next` replaces may still bring messages for a while. */
+  /** RECEIPT has arrived. */
+  #up(receipt: Headers, link: StompLink, attempt: Attempt): void {
+    if (receipt['relay-reason'] === 'busy' && this.#failures === 0) {
+      return this.failed(new RelayError('busy', 'The relay is busy with other clients.'), link);
+    }
+    attempt.isUp = true;
+    const isInterrupted = this.#state.name === 'subscribing';
+    const gap = this.#recovery.decide(attempt, receipt, isInterrupted && this.#hasBeenUp);
+    if (gap || isInterrupted) {
+      const recovered = isRecovered(receipt) || (gap && attempt.since ? false : undefined);
+      this.#become({ name: 'subscribed', mayHaveMissed: !!gap, recovered, replayed: replayedIn(receipt), gap });
+    }
+    this.#hasBeenUp = true;
+    this.#failures = 0;
+    this.#ready.resolve();
+    for (const member of [...this.#members]) member.up(gap);
+  }
+
+  /** A message of the relay about this subscription. */
+  noticed(headers: Headers, link: StompLink): void {
+    const { state } = this;
+    const attempt = this.#attempt;
+    if (link !== this.link || !attempt) return;
+    const { destination, 'relay-position': to, 'relay-reason': reason = '' } = headers;
+    if (destination === '/relay/check') {
+      attempt.checked = { delivered: Number(headers['relay-delivered']), received: attempt.received };
+    } else if (destination === '/relay/position') this.#recovery.refresh(to);
+    else if (state.name !== 'subscribed') return;
+    else if (destination === '/relay/caught-up') this.#become({ ...state, replayed: replayedIn(headers) });
+    else if (destination === '/relay/gap') {
+      const gap: Gap = { from: headers['from-position'], to, reason };
+      this.#recovery.advance(to);
+      this.#become({ ...state, mayHaveMissed: true, gap });
+      for (const member of [...this.#members]) member.up(gap);
+    }
+  }
+
+  async check(): Promise<Check> {
+    const { link } = this;
+    const attempt = this.#attempt;
+    if (!link || !attempt?.isUp) throw notConnectedError();
+    if (!attempt.since)
+      throw new RelayError('not-offered', 'The relay does not count the messages of this subscription.');
+    await link.ask('/relay/check', { 'for-subscription': this.id });
+    return attempt.checked!; // the answer comes before the RECEIPT
+  }
+
+  /**
+   * Sets it up on `next`. The link that `next` replaces may still bring messages for a while. Where the relay knows a
+   * position, `next` brings everything after it, so the old link is needed only until then.
+   */
   async move(next: StompLink): Promise<void> {
-    this.#handover = new Handover(next, (message, link) => this.#pass(message, link));
+    const isExact = this.#recovery.position && next.canRecover;
+    this.#handover = isExact ? undefined : new Handover(next, (message, link) => this.#pass(message, link));
     await this.attach(next);
   }
 
@@ -131,7 +192,7 @@ export class SharedSubscription {
   detach(link: StompLink): void {
     this.#handover?.release();
     if (this.link !== link) return;
-    this.link = this.#handover = undefined;
+    this.link = this.#handover = this.#attempt = undefined;
     clearTimeout(this.#retry);
     this.#interrupted();
   }
@@ -148,45 +209,44 @@ export class SharedSubscription {
     if (this.link && this.link !== link) return; // the newer link reports its own failures
     if (!TRANSIENT.test(error.code)) return this.#refuse(error); // also if the link has ended by now
     if (!link || !this.link) return;
+    this.#attempt = undefined;
     this.#interrupted();
     this.#become({ name: 'subscribing', reason: error });
     link.unsubscribe(this.id);
-    const pauseMs = Math.min(RETRY_MAX_MS, RETRY_MS * 2 ** this.#failures++);
-    this.#retry = setTimeout(() => void this.attach(link), pauseMs * (1 + Math.random()));
+    const isBusy = error.code === 'busy';
+    const pauseMs = isBusy ? BUSY_MS : Math.min(RETRY_MAX_MS, RETRY_MS * 2 ** this.#failures);
+    this.#failures++;
+    this.#retry = setTimeout(() => void this.attach(link), pauseMs * (1 + (isBusy ? 2 : 1) * Math.random()));
   }
 
   #refuse(error: RelayError): void {
     this.#end(error);
-    for (const { onError } of this.#members) guarded(() => onError(error));
+    for (const { options } of this.#members) guarded(() => options.onError(error));
     this.#become({ name: 'refused', error });
   }
 
   #end(reason: RelayError): void {
     clearTimeout(this.#retry);
-    this.link = undefined;
+    this.link = this.#attempt = undefined;
     this.#ready.reject(reason);
     this.#onOver();
   }
 
-  #deliver(frame: LinkMessage, link: StompLink): void {
+  #deliver(frame: LinkMessage, link: StompLink, attempt: Attempt): void {
+    const current = this.#attempt;
+    if (attempt === current && attempt.since && !attempt.isUp) return; // of an earlier SUBSCRIBE on this link
+    attempt.received++;
     if (this.#handover) this.#handover.take(frame, link);
-    else this.#pass(frame, link);
+    else if (this.#recovery.admits(frame.headers, attempt, current)) this.#pass(frame, link);
   }
 
   #pass(frame: LinkMessage, link: Origin): void {
-    if (this.key && this.#seen.has(frame.headers['idempotency-key'])) return;
-    let decoded: ReceivedMessage<unknown> | undefined;
-    for (const member of [...this.#members]) {
-      try {
-        const { decode } = member;
-        const message = decode
-          ? new ReceivedMessage(frame, link, decode)
-          : (decoded ??= new ReceivedMessage(frame, link, decodeByType));
-        guarded(() => member.onMessage(message));
-      } catch (error) {
-        guarded(() => member.onError(error as RelayError));
-      }
+    if (!this.key || !this.#seen.has(frame.headers['idempotency-key'])) {
+      const delivery = { frame, link };
+      for (const member of [...this.#members]) member.take(delivery);
     }
+    const position = frame.headers['relay-position'];
+    if (position) this.#recovery.advance(position);
   }
 
   #interrupted(): void {
@@ -199,4 +259,9 @@ export class SharedSubscription {
     this.#state = state;
     this.#listeners.notify(state);
   }
+}
+
+function replayedIn(headers: Headers): number | undefined {
+  const replayed = headers['relay-replayed'];
+  return replayed === undefined ? undefined : Number(replayed);
 }

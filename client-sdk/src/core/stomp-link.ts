@@ -30,6 +30,8 @@ export interface LinkEvents {
   onConnected(): void;
   /** A MESSAGE without a subscription: the answer to a request. */
   onReply(message: LinkMessage, link: StompLink): void;
+  /** A message of the relay about the subscription `for-subscription`. */
+  onSubscriptionNotice(headers: Headers, link: StompLink): void;
   /** A message of the relay about the session. */
   onNotice(destination: string | undefined, headers: Headers): void;
   /** The relay has ended a subscription that was set up. */
@@ -45,13 +47,13 @@ export type Step =
   | { readonly send: Outgoing }
   | { readonly settle: 'ack' | 'nack'; readonly message: { readonly frame: LinkMessage; readonly link: Origin } };
 
-const EXTENSIONS = 'soft-errors,drain,token-renewal';
+const EXTENSIONS = 'soft-errors,drain,token-renewal,recovery';
 
 export class StompLink implements Origin {
   readonly #client: Client;
   readonly #socket: Socket;
   /** By receipt. */
-  readonly #requests = new Map<string | undefined, Deferred<void>>();
+  readonly #requests = new Map<string | undefined, Pick<Deferred<Headers>, 'resolve' | 'reject'>>();
   readonly #options: LinkOptions;
   readonly #events: LinkEvents;
   #count = 0;
@@ -62,6 +64,8 @@ export class StompLink implements Origin {
   readonly #up = deferred<void>();
   readonly #over = deferred<void>();
   #heartBeatAt = 0;
+  /** The headers of CONNECTED. */
+  connected: Headers = {};
 
   /** Throws if the constructor of the WebSocket throws. */
   constructor(options: LinkOptions, headers: Headers, events: LinkEvents) {
@@ -75,12 +79,13 @@ export class StompLink implements Origin {
       reconnectDelay: 0,
       discardWebsocketOnCommFailure: true,
       webSocketFactory: () => this.#socket,
-      onConnect: () => {
+      onConnect: ({ headers }) => {
+        this.connected = headers;
         this.#up.resolve();
         this.#events.onConnected();
       },
       onStompError: (frame) => this.#refused(frame),
-      onUnhandledReceipt: ({ headers }) => this.#takeRequest(headers['receipt-id'])?.resolve(),
+      onUnhandledReceipt: ({ headers }) => this.#takeRequest(headers['receipt-id'])?.resolve(headers),
       onUnhandledMessage: (message) => this.#unhandled(message),
       onWebSocketClose: ({ code, reason }: CloseEvent) => this.#ended(code, reason), // browsers add no details
       onHeartbeatLost: () => (this.#refusal = lostError('The relay does not answer.')),
@@ -101,10 +106,20 @@ export class StompLink implements Origin {
     return this.#client.connected && this.#client.active;
   }
 
-  subscribe(id: string, destination: string, headers: Headers, onMessage: (message: LinkMessage) => void) {
+  /** The client may ask for the messages that it missed. */
+  get canRecover(): boolean {
+    return /\brecovery\b/.test(this.connected['relay-extensions'] ?? '') && this.#options.receipts;
+  }
+
+  /** `onReceipt` is called before the first message. */
+  subscribe(
+    { id, destination, headers }: { readonly id: string; readonly destination: string; readonly headers: Headers },
+    onMessage: (message: LinkMessage) => void,
+    onReceipt: (headers: Headers) => void,
+  ): Promise<void> {
     const sent = this.#request((receipt) => {
       this.#client.subscribe(destination, onMessage, { ...headers, ...receipt, id });
-    });
+    }, onReceipt);
     return withDeadline(sent, this.#options.receiptTimeoutMs, `Subscribing to ${destination}`);
   }
 
@@ -114,8 +129,13 @@ export class StompLink implements Origin {
 
   /** Resolves behind every message that was on its way to this link. Rejects if the relay does not support that. */
   flush(): Promise<void> {
+    return this.ask('/relay/flush');
+  }
+
+  /** A SEND to the relay itself. */
+  ask(destination: string, headers?: Headers): Promise<void> {
     const sent = this.#request((receipt) => {
-      this.#client.publish({ destination: '/relay/flush', headers: receipt });
+      this.#client.publish({ destination, headers: { ...headers, ...receipt } });
     });
     return withDeadline(sent, this.#options.receiptTimeoutMs, 'The relay');
   }
@@ -173,18 +193,23 @@ export class StompLink implements Origin {
     );
   }
 
-  async #request(send: (receipt: Headers) => void): Promise<void> {
+  /** `onReceipt` is called at once: the promise resolves behind frames that came together with the RECEIPT. */
+  async #request(send: (receipt: Headers) => void, onReceipt: (headers: Headers) => void = () => {}): Promise<void> {
     if (!this.isUp) throw lostError();
-    if (!this.#options.receipts) return send({});
-    const request = deferred<void>();
+    const { promise, resolve, reject } = deferred<void>();
+    const settle = (headers: Headers): void => {
+      onReceipt(headers);
+      resolve();
+    };
     const receipt = `r${++this.#count}`;
-    this.#requests.set(receipt, request);
-    send({ receipt });
-    return request.promise;
+    if (this.#options.receipts) this.#requests.set(receipt, { resolve: settle, reject });
+    send(this.#options.receipts ? { receipt } : {});
+    if (!this.#options.receipts) settle({});
+    return promise;
   }
 
   /** Removes and returns the request with this receipt. */
-  #takeRequest(receipt: string | undefined): Deferred<void> | undefined {
+  #takeRequest(receipt: string | undefined) {
     const request = this.#requests.get(receipt);
     this.#requests.delete(receipt);
     return request;
@@ -205,6 +230,7 @@ export class StompLink implements Origin {
     const { subscription, destination } = message.headers;
     if (subscription !== 'relay') this.#events.onReply(message, this);
     else if (destination === '/relay/errors') this.#reported(message);
+    else if (message.headers['for-subscription']) this.#events.onSubscriptionNotice(message.headers, this);
     else this.#events.onNotice(destination, message.headers);
   }
 

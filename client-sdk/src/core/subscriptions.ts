@@ -2,7 +2,9 @@
  * All subscriptions of a client. Equal subscriptions share one SUBSCRIBE, and every new link sets all of them up again.
  */
 import { Listeners } from './listeners.js';
-import type { Message } from './message.js';
+import type { Headers, Message } from './message.js';
+import type { Check } from './recovery.js';
+import { closedError } from './relay-error.js';
 import type { RelayError } from './relay-error.js';
 import { SharedSubscription } from './shared-subscription.js';
 import type { StompLink } from './stomp-link.js';
@@ -11,6 +13,7 @@ import type { SubscribeOptions, Subscription, SubscriptionState } from './subscr
 export class Subscriptions {
   /** By id. */
   readonly #all = new Map<string, SharedSubscription>();
+  readonly #shared = new WeakMap<Subscription, SharedSubscription>();
   readonly #onError: (error: RelayError) => void;
   #link: StompLink | undefined;
 
@@ -25,9 +28,13 @@ export class Subscriptions {
     options: SubscribeOptions<unknown>,
   ): Subscription {
     const key = keyOf(destination, options);
-    const shared = this.#values.find((each) => key && each.key === key) ?? this.#add(key, destination, options);
-    const { decode, onError = this.#onError } = options;
-    return share(shared, shared.join({ decode, onMessage, onError }));
+    const existing = this.#values.find((each) => key && each.key === key);
+    const shared = existing ?? this.#add(key, destination, options);
+    const { onError = this.#onError } = options;
+    const subscription = share(shared, shared.join({ ...options, onMessage, onError }));
+    this.#shared.set(subscription, shared);
+    if (!existing && this.#link) void shared.attach(this.#link);
+    return subscription;
   }
 
   /** Resolves when each is set up or has failed. */
@@ -60,6 +67,16 @@ export class Subscriptions {
     for (const shared of this.#values) shared.giveUp(reason);
   }
 
+  noticed(headers: Headers, link: StompLink): void {
+    this.#all.get(headers['for-subscription']!)?.noticed(headers, link);
+  }
+
+  async check(subscription: Subscription): Promise<Check> {
+    const shared = this.#shared.get(subscription);
+    if (!shared || subscription.state.name === 'ended') throw closedError();
+    return shared.check();
+  }
+
   refused(id: string | undefined, error: RelayError): void {
     this.#all.get(id ?? '')?.failed(error);
   }
@@ -75,14 +92,13 @@ export class Subscriptions {
       if (this.#all.get(id) === shared) this.#all.delete(id);
     });
     this.#all.set(id, shared);
-    if (this.#link) void shared.attach(this.#link);
     return shared;
   }
 }
 
 /** Subscriptions with the same key share one SUBSCRIBE. Undefined if every message must be acknowledged once. */
-function keyOf(destination: string, { headers = {}, ack = 'auto' }: SubscribeOptions<unknown>): string | undefined {
-  return ack === 'auto' ? JSON.stringify([destination, headers]) : undefined;
+function keyOf(destination: string, { headers = {}, ack = 'auto', recover = true }: SubscribeOptions<unknown>) {
+  return ack === 'auto' ? JSON.stringify([destination, headers, recover]) : undefined;
 }
 
 /** The application's handle of a shared subscription. */

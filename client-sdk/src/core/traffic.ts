@@ -74,6 +74,7 @@ export function createTraffic(
       await current.transact(steps);
     },
     onReply: (message, link) => requests.answer(message, link),
+    onSubscriptionNotice: (headers, link) => subscriptions.noticed(headers, link),
     onRefused: (id, error) => subscriptions.refused(id, error),
     onReport,
   };

@@ -10,7 +10,7 @@ import { useNewest } from './use-newest.js';
 export interface UseSubscriptionOptions<T> extends SubscribeOptions<T> {
   /** Not subscribed while true. Default false. */
   readonly skip?: boolean | undefined;
-  /** Called after the subscription was set up again on a new connection: fetch the messages missed in between. */
+  /** Called after the subscription has missed messages, or may have: fetch them. */
   readonly onRestored?: (() => void) | undefined;
 }
 
@@ -18,8 +18,8 @@ export interface UseSubscriptionOptions<T> extends SubscribeOptions<T> {
  * Calls `onMessage` with each message of a destination while the component is mounted. With null as the destination
  * nothing is subscribed. Returns the subscription's state, and renders when it changes, never for a message.
  *
- * The callbacks (`onMessage`, `onError`, `onRestored`, `decode`) are those of the last render. Only a change of the
- * destination, of `ack` or of the contents of `headers` resubscribes.
+ * The callbacks (`onMessage`, `onError`, `onRestored`, `onGap`, `load`, `decode`) are those of the last render. Only a
+ * change of the destination, of `ack`, `recover`, `keep` or of the contents of `headers` resubscribes.
  */
 export function useSubscription<K extends Declared<RegisteredDestinations>>(
   destination: K | null,
@@ -37,9 +37,10 @@ export function useSubscription(
   options: UseSubscriptionOptions<unknown> = {},
 ): FeedState {
   const client = useClient<object>();
-  const { ack, headers } = options;
+  const { ack, headers, recover, keep } = options;
   const target = options.skip ? null : destination;
   const isDecoded = options.decode !== undefined;
+  const isLoaded = options.load !== undefined;
   const headersText = JSON.stringify(headers); // equal headers are no change
   const newest = useNewest({ ...options, onMessage });
   const feed = useMemo(() => {
@@ -47,6 +48,10 @@ export function useSubscription(
     return createFeed(client, feedsOf(client).nextFrame, target, {
       ack,
       headers: headersText === undefined ? undefined : (JSON.parse(headersText) as typeof headers),
+      recover,
+      keep,
+      load: isLoaded ? () => newest.current.load?.() : undefined,
+      onGap: (gap) => newest.current.onGap?.(gap),
       decode: isDecoded ? (message) => newest.current.decode?.(message) : undefined,
       onMessage: (message) => newest.current.onMessage(message as Message<never>),
       onError: (error) => newest.current.onError?.(error),
@@ -54,7 +59,7 @@ export function useSubscription(
         if (state.name === 'subscribed' && state.mayHaveMissed) newest.current.onRestored?.();
       },
     });
-  }, [client, target, ack, headersText, isDecoded, newest]);
+  }, [client, target, ack, headersText, recover, keep, isLoaded, isDecoded, newest]);
   return useSyncExternalStore(
     feed ? feed.watch : watchNothing,
     () => (feed ? feed.snapshot() : IDLE).state,

@@ -22,7 +22,7 @@ test('the client offers the STOMP sub-protocols, requests the extensions of the 
     host: 'shop',
     'accept-version': '1.2,1.1,1.0',
     'heart-beat': '5000,5000',
-    'relay-extensions': 'soft-errors,drain,token-renewal',
+    'relay-extensions': 'soft-errors,drain,token-renewal,recovery',
   });
   expect(states).toEqual(['connecting', 'connected']);
   expect(client.state).toEqual({ name: 'connected' });

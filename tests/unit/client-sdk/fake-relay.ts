@@ -101,9 +101,9 @@ export class FakeWebSocket {
     this.sendFrame('CONNECTED', { version: '1.2', ...headers });
     return frame;
   }
-  async acknowledge(command: string, index = 0): Promise<SeenFrame> {
+  async acknowledge(command: string, index = 0, headers: Record<string, string> = {}): Promise<SeenFrame> {
     const frame = await this.frame(command, index);
-    this.sendFrame('RECEIPT', { 'receipt-id': frame.headers['receipt'] ?? '' });
+    this.sendFrame('RECEIPT', { 'receipt-id': frame.headers['receipt'] ?? '', ...headers });
     return frame;
   }
 

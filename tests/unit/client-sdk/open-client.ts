@@ -29,11 +29,12 @@ export function open(options: Partial<ClientOptions> = {}) {
   return { client, relay, states };
 }
 
-export async function openConnected(options: Partial<ClientOptions> = {}) {
+/** `connected`: headers of CONNECTED. */
+export async function openConnected(options: Partial<ClientOptions> = {}, connected: Record<string, string> = {}) {
   const opened = open(options);
   const connecting = opened.client.connect();
   const socket = await opened.relay.socket(0);
-  const connect = await socket.connect();
+  const connect = await socket.connect(connected);
   await connecting;
   return { ...opened, socket, connect };
 }

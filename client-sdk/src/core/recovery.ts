@@ -1,0 +1,135 @@
+/**
+ * The position of a shared subscription in the relay's history of its destination: where the relay has to continue after
+ * a lost connection, and which messages of two links are the same.
+ */
+import type { Headers } from './message.js';
+import type { StompLink } from './stomp-link.js';
+
+/** Nothing between the two positions was delivered. */
+export interface Gap {
+  /** Undefined where the relay gives no positions. */
+  readonly from: string | undefined;
+  readonly to: string | undefined;
+  /** A reason of the relay such as `too-old`, `not-recoverable`, or `too-many-waiting`: see README.md. */
+  readonly reason: string;
+}
+
+/** What the relay has counted, and what has arrived, since the subscription was set up on this connection. */
+export interface Check {
+  readonly delivered: number;
+  readonly received: number;
+}
+
+/** The parts of `sessionStorage` and `localStorage` that the client uses. */
+export interface PositionStore {
+  getItem(key: string): string | null;
+  setItem(key: string, position: string): void;
+}
+
+/** One SUBSCRIBE on one link. */
+export interface Attempt {
+  /** The header `relay-since`: a position, or `now`. Undefined if the relay does not offer recovery. */
+  readonly since: string | undefined;
+  /** RECEIPT has arrived. */
+  isUp: boolean;
+  /** Messages since then. */
+  received: number;
+  checked?: Check;
+}
+
+/** A caller of the subscription. */
+export interface Keeper {
+  readonly isWaiting: boolean;
+  readonly options: { readonly keep?: PositionStore | undefined };
+}
+
+/** Texts that can be a position: the storage belongs to all scripts of the page. */
+const POSITION = /^[!-~]{1,80}$/;
+/** Bound of the messages of an old link that are remembered until their copies come. */
+const COPIES_MAX = 16_000;
+
+export class Recovery {
+  readonly #destination: string;
+  readonly #members: ReadonlySet<Keeper>;
+  /** Of the newest message. Undefined if the destination has no history. */
+  position: string | undefined;
+  #hasRead = false;
+  /** In the storage. */
+  #key = '';
+  /** Ids of messages that an old link has brought after the position that the newest SUBSCRIBE continues at. */
+  readonly #copies = new Set<string>();
+
+  constructor(destination: string, members: ReadonlySet<Keeper>) {
+    this.#destination = destination;
+    this.#members = members;
+  }
+
+  /** Where a link that offers recovery has to continue. */
+  since({ connected }: StompLink): string {
+    this.#key = `relay-position ${connected['user-name'] ?? ''} ${this.#destination}`;
+    if (!this.#hasRead) this.position = this.#read();
+    this.#hasRead = true;
+    return this.position ?? 'now';
+  }
+
+  /** RECEIPT has arrived. Returns what is missing. `isReturn`: it was set up before. */
+  decide({ since = 'now' }: Attempt, receipt: Headers, isReturn: boolean): Gap | undefined {
+    const { position: from } = this;
+    const { 'relay-position': to, 'relay-reason': reason = 'not-recoverable' } = receipt;
+    if (isRecovered(receipt)) {
+      if (from === since) this.advance(to);
+      return undefined;
+    }
+    this.advance(to);
+    return isReturn || since !== 'now' ? { from, to, reason } : undefined;
+  }
+
+  /** Whether the message is to be delivered: not if it is a copy, or if the link of `current` brings it. */
+  admits(headers: Headers, attempt: Attempt, current: Attempt | undefined): boolean {
+    const { 'relay-position': position, 'message-id': id = '' } = headers;
+    if (!position || !current || attempt === current) return !this.#copies.delete(id);
+    if (current.isUp) return false;
+    this.#copies.add(id);
+    if (this.#copies.size > COPIES_MAX) this.#copies.delete(this.#copies.values().next().value!);
+    return true;
+  }
+
+  /** A position of the relay, without a message. */
+  refresh(position: string | undefined): void {
+    if (this.#copies.size === 0) this.advance(position);
+  }
+
+  advance(position: string | undefined): void {
+    this.position = position;
+    this.keep();
+  }
+
+  /** Stores the position, unless messages up to it wait for a member. */
+  keep(): void {
+    const { position } = this;
+    if (!position || [...this.#members].some(({ isWaiting }) => isWaiting)) return;
+    for (const { options } of this.#members) {
+      try {
+        options.keep?.setItem(this.#key, position);
+      } catch {
+        // the storage is full
+      }
+    }
+  }
+
+  #read(): string | undefined {
+    for (const { options } of this.#members) {
+      try {
+        const kept = options.keep?.getItem(this.#key);
+        if (kept && POSITION.test(kept)) return kept;
+      } catch {
+        // the page may not use its storage
+      }
+    }
+    return undefined;
+  }
+}
+
+export function isRecovered(receipt: Headers): boolean {
+  return receipt['relay-recovered'] === 'true';
+}
