@@ -3,7 +3,15 @@
  * test (tab.ts). So the test can wait for events, also while the page is hidden and its timers hardly run.
  */
 import { createClient } from 'stomp-relay-client';
-import type { Client, ClientOptions, ConnectionState, Subscription, SubscriptionState } from 'stomp-relay-client';
+import type {
+  Client,
+  ClientOptions,
+  ConnectionState,
+  Message,
+  SubscribeOptions,
+  Subscription,
+  SubscriptionState,
+} from 'stomp-relay-client';
 import { countFrames } from './frames.js';
 import * as scenes from './scenes.js';
 
@@ -52,10 +60,9 @@ const sdk = {
   },
 
   /** Reports messages and states. */
-  subscribe(destination: string): Subscription {
-    const subscription = sdk.client.subscribe(destination, ({ data }) =>
-      window.report('message', { destination, data }),
-    );
+  subscribe(destination: string, options: SubscribeOptions<unknown> = {}): Subscription {
+    const report = ({ data }: Message): void => window.report('message', { destination, data });
+    const subscription = sdk.client.subscribe(destination, report, options);
     const reportState = (state: SubscriptionState): void =>
       window.report('subscription', { destination, state: plain(state) });
     subscription.onState(reportState);
