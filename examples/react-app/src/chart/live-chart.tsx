@@ -1,7 +1,8 @@
 /**
  * A live chart of /topic/data. Each row goes into a series outside of React (`useSubscription`), which the lanes draw
  * once per frame. React renders the figures four times a second, and the latest row (`useLatest`) at most once per
- * frame. So a thousand rows a second move as smoothly as ten.
+ * frame. So a thousand rows a second move as smoothly as ten. A relay with a history of the topic (`examples/demo.yaml`)
+ * delivers the rows that were missed without a connection.
  */
 import { useState } from 'react';
 import { useLatest, useSubscription } from 'stomp-relay-client/react';
@@ -19,7 +20,10 @@ const ROW_SHOWN_MAX = 400;
 
 export function LiveChart() {
   const [series] = useState(() => new Series());
-  const subscription = useSubscription('/topic/data', ({ data }) => series.add(data, Date.now()));
+  const subscription = useSubscription('/topic/data', ({ data, headers }) => {
+    if (headers['relay-replayed'] === 'true') series.addMissed(data, Date.now());
+    else series.add(data, Date.now());
+  });
   const samples = useSampleData();
   const now = useClock(FIGURES_MS);
   const lanes = series.lanes(now);

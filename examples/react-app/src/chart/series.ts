@@ -3,6 +3,9 @@
  * field in each tenth of a second. A row costs a few additions, and drawing reads 300 buckets, for any number of rows a
  * second.
  *
+ * Rows that were missed without a connection come later in one go. Their times are unknown, so they are spread evenly over
+ * the time since the newest row.
+ *
  * Buckets are kept in rings. The bucket of tenth T is at T modulo the ring's length; its `tenth` shows whether it still
  * belongs to T.
  */
@@ -14,6 +17,8 @@ const BUCKETS = WINDOW_MS / BUCKET_MS + 1;
 /** More lanes would be too many to look at. */
 const FIELDS_MAX = 8;
 const RATE_BUCKETS = 20;
+/** Bound of the missed rows that wait for the next drawing. */
+const MISSED_MAX = 10_000;
 
 interface Bucket {
   tenth: number;
@@ -49,10 +54,34 @@ export class Series {
   count = 0;
   readonly #rows = newRing();
   readonly #lanes = new Map<string, { latest: number; readonly ring: Bucket[] }>();
+  #missed: unknown[] = [];
+  /** The time of the newest row. */
+  #newestAt = -Infinity;
 
   /** `now` is epoch ms, here and in all methods. */
   add(row: unknown, now: number): void {
+    this.#spread(now);
     this.count++;
+    this.#put(row, now);
+  }
+
+  addMissed(row: unknown, now: number): void {
+    this.count++;
+    if (this.#missed.push(row) === MISSED_MAX) this.#spread(now);
+  }
+
+  #spread(now: number): void {
+    const missed = this.#missed;
+    if (missed.length === 0) return;
+    this.#missed = [];
+    const since = Math.max(this.#newestAt, now - WINDOW_MS);
+    for (const [index, row] of missed.entries()) {
+      this.#put(row, since + ((now - since) * (index + 1)) / missed.length);
+    }
+  }
+
+  #put(row: unknown, now: number): void {
+    this.#newestAt = now;
     put(this.#rows, now, 1);
     eachNumber(row, (field, value) => {
       let lane = this.#lanes.get(field);
@@ -68,11 +97,13 @@ export class Series {
 
   /** In the order in which the fields first appeared. */
   lanes(now: number): Lane[] {
+    this.#spread(now);
     return [...this.#lanes].map(([field, { latest }]) => ({ field, latest, range: rangeOf(this.points(field, now)) }));
   }
 
   /** Rows per second, as the average of the last two seconds. */
   rate(now: number): number {
+    this.#spread(now);
     const last = tenthOf(now) - 1;
     let rows = 0;
     for (let tenth = last - RATE_BUCKETS + 1; tenth <= last; tenth++) rows += find(this.#rows, tenth)?.count ?? 0;
@@ -81,6 +112,7 @@ export class Series {
 
   /** Oldest first, without empty buckets. */
   points(field: string, now: number): Point[] {
+    this.#spread(now);
     const ring = this.#lanes.get(field)?.ring;
     if (ring === undefined) return [];
     const points: Point[] = [];

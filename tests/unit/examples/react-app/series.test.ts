@@ -49,6 +49,39 @@ describe('a series', () => {
     expect(series.points('price', START + 10 * WINDOW_MS)).toMatchObject([{ mean: 2 }]);
   });
 
+  test('spreads missed rows over the time since the newest row', () => {
+    const series = new Series();
+    series.add({ price: 1 }, START);
+    for (const price of [2, 3, 4]) series.addMissed({ price }, START + 310);
+    expect(series.count).toBe(4);
+    expect(series.points('price', START + 310).map(({ at, mean }) => [at - START, mean])).toEqual([
+      [50, 1],
+      [150, 2],
+      [250, 3],
+      [350, 4],
+    ]);
+    series.addMissed({ price: 5 }, START + 400);
+    series.add({ price: 6 }, START + 510);
+    expect(
+      series
+        .points('price', START + 510)
+        .slice(4)
+        .map(({ mean }) => mean),
+    ).toEqual([5.5]);
+  });
+
+  test('spreads missed rows over its window at most, and ten thousand at once', () => {
+    const series = new Series();
+    for (let n = 1; n <= 10_000; n++) series.addMissed({ price: n }, START + WINDOW_MS);
+    series.addMissed({ price: 0 }, START + WINDOW_MS);
+    const points = series.points('price', START + WINDOW_MS);
+    expect(points).toHaveLength(301);
+    expect([points[0]!.min, points.at(-1)]).toEqual([
+      1,
+      { at: START + WINDOW_MS + 50, min: 0, max: 10_000, mean: 5_000 },
+    ]);
+  });
+
   test('lists each field with its latest value and its range, in order of appearance', () => {
     const series = new Series();
     series.add({ b: 1, a: 2 }, START);
