@@ -54,7 +54,7 @@ export class Member {
     this.#dropped = { from: this.#since, to, reason: 'too-many-waiting' };
   }
 
-  /** The subscription is live. `gap`: what it missed. */
+  /** The subscription is live. `gap`: the messages that it missed. */
   up(gap?: Gap): void {
     const { load, onGap } = this.options;
     if (gap) {

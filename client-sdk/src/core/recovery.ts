@@ -1,6 +1,6 @@
 /**
- * The position of a shared subscription in the relay's history of its destination: where the relay has to continue after
- * a lost connection, and which messages of two links are the same.
+ * The position of a shared subscription in the relay's history of its destination. The relay continues there after a lost
+ * connection. While a client has two links, ids show which of their messages are the same.
  */
 import type { Headers } from './message.js';
 import type { StompLink } from './stomp-link.js';
@@ -14,7 +14,7 @@ export interface Gap {
   readonly reason: string;
 }
 
-/** What the relay has counted, and what has arrived, since the subscription was set up on this connection. */
+/** The relay's count of messages and the client's, since the subscription was set up on this connection. */
 export interface Check {
   readonly delivered: number;
   readonly received: number;
@@ -64,7 +64,7 @@ export class Recovery {
     this.#members = members;
   }
 
-  /** Where a link that offers recovery has to continue. */
+  /** The header `relay-since` for a link that offers recovery. */
   since({ connected }: StompLink): string {
     this.#key = `relay-position ${connected['user-name'] ?? ''} ${this.#destination}`;
     if (!this.#hasRead) this.position = this.#read();

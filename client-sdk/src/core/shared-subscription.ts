@@ -169,8 +169,8 @@ export class SharedSubscription {
   }
 
   /**
-   * Sets it up on `next`. The link that `next` replaces may still bring messages for a while. Where the relay knows a
-   * position, `next` brings everything after it, so the old link is needed only until then.
+   * Sets it up on `next`. The link that `next` replaces may still bring messages for a while. With a position,
+   * `next` brings everything after it, so the old link is needed only until then.
    */
   async move(next: StompLink): Promise<void> {
     const isExact = this.#recovery.position && next.canRecover;

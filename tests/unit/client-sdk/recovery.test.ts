@@ -148,7 +148,7 @@ describe('a return', () => {
     expect((await reconnect()).since).toBe('now');
   });
 
-  test('whose replay breaks off asks for the rest', async () => {
+  test('asks for the rest if the replay breaks off', async () => {
     const { reconnect, bodies, gaps } = await openRecoverable();
     const { next } = await reconnect();
     await next.acknowledge('SUBSCRIBE', 0, { ...RECOVERED, 'relay-position': 'p0' });
@@ -382,7 +382,7 @@ describe('a move to another relay', () => {
     expect([states.length, gaps]).toEqual([1, []]);
   });
 
-  test('whose position is refused reports what no relay delivered', async () => {
+  test('reports a gap if the next relay refuses the position', async () => {
     const { old, next, bodies, gaps, subscription } = await openMoving();
     deliver(old, 2);
     await next.acknowledge('SUBSCRIBE', 0, notRecovered('other-history', 'p5'));

@@ -81,7 +81,7 @@ function agree(frame: Frame, { heartBeat }: ConnectOptions): Agreement {
 }
 
 export async function connect(session: ConnectingSession, frame: Frame): Promise<void> {
-  const { options, serverName, accounts, log } = session.context;
+  const { options, accounts, log } = session.context;
   const agreement = agree(frame, options);
   const { headers } = frame;
   const authenticating = authenticate(session, headers, headers.get('passcode'));
@@ -97,7 +97,7 @@ export async function connect(session: ConnectingSession, frame: Frame): Promise
     ...(clientId !== undefined && { clientId }),
     ...(extensions && { extensions }),
   });
-  writeFrame(session, 'CONNECTED', connectedHeaders(agreement, session.id, serverName, options));
+  writeFrame(session, 'CONNECTED', connectedHeaders(agreement, session, principal));
   session.onConnected(heartBeat);
   const alarm = session.context.broker.alarm?.reason;
   if (alarm !== undefined) reportAlarm(session, alarm);
@@ -134,17 +134,21 @@ export async function authenticate(
 /** Headers of CONNECTED, in the order of the wire. */
 function connectedHeaders(
   { version, extensions }: Agreement,
-  sessionId: string,
-  serverName: string,
-  { heartBeat }: ConnectOptions,
+  { id, context }: ConnectingSession,
+  principal: Principal,
 ): [string, string][] {
+  const { heartBeat } = context.options;
   const headers: [string, string][] = [
     ['version', version],
     // STOMP 1.2, "Heart-beating": the interval that the relay can send at, and the one that it wants to receive
     ['heart-beat', `${heartBeat.sendMs},${heartBeat.expectMs}`],
-    ['session', sessionId],
-    ['server', serverName],
+    ['session', id],
+    ['server', context.serverName],
   ];
   if (extensions) headers.push([EXTENSIONS_HEADER, [...extensions].join(',')]);
+  // A client keeps positions for each user. STOMP 1.2 has no escapes in CONNECTED. Half a surrogate pair has no URL encoding
+  if (extensions?.has('recovery') && !principal.anonymous) {
+    headers.push(['user-name', encodeURIComponent(Buffer.from(principal.name).toString())]);
+  }
   return headers;
 }

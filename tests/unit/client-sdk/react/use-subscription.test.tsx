@@ -53,6 +53,39 @@ describe('messages', () => {
     expect(fake.live).toHaveLength(0);
   });
 
+  test('that were missed are recovered with the options of the client, and its callbacks are those of the last render', () => {
+    const fake = new FakeClient();
+    const keep = { getItem: () => null, setItem: () => {} };
+    const calls: string[] = [];
+    const { rerender, result } = renderHook(
+      ({ by }) =>
+        useSubscription('/topic/chat', () => {}, {
+          recover: false,
+          keep,
+          load: () => calls.push(`${by} loads`),
+          onGap: ({ reason }) => calls.push(`${by} gets ${reason}`),
+        }),
+      { wrapper: within(fake), initialProps: { by: 'first' } },
+    );
+    rerender({ by: 'second' });
+    expect(fake.all).toHaveLength(1);
+    const { options } = fake.all[0]!;
+    expect(options).toMatchObject({ recover: false, keep });
+    const gap = { from: 'p1', to: 'p2', reason: 'too-old' };
+    options.onGap?.(gap);
+    void options.load?.();
+    expect(calls).toEqual(['second gets too-old', 'second loads']);
+    const state = { name: 'subscribed', mayHaveMissed: true, recovered: false, gap } as const;
+    fake.all[0]!.setState(state);
+    expect(result.current).toBe(state);
+  });
+
+  test('are not held back for a `load` that the component does not have', () => {
+    const fake = new FakeClient();
+    renderHook(() => useSubscription('/topic/chat', () => {}), { wrapper: within(fake) });
+    expect(fake.all[0]!.options.load).toBeUndefined();
+  });
+
   test('are decoded by the client if the hook has no decoder', () => {
     const fake = new FakeClient();
     renderHook(() => useSubscription('/topic/chat', () => {}), { wrapper: within(fake) });

@@ -59,6 +59,16 @@ describe('CONNECTED', () => {
     expect(client.frames.at(-1)?.headers).toMatchObject({ code: 'invalid-header' });
   });
 
+  test('names the user with the extension recovery, because clients keep positions for each user', async () => {
+    asks(() => Promise.resolve({ ...ANN, name: 'änn:1\ud800' }));
+    const headersWith = async (extensions: string) =>
+      (await connecting({ 'accept-version': '1.2', 'relay-extensions': extensions })).frames[0]?.headers;
+    expect(await headersWith('recovery')).toMatchObject({ 'user-name': '%C3%A4nn%3A1%EF%BF%BD' });
+    expect(await headersWith('drain')).not.toHaveProperty('user-name');
+    asks(() => Promise.resolve({ ...ANN, anonymous: true }));
+    expect(await headersWith('recovery')).not.toHaveProperty('user-name');
+  });
+
   test('does not grant unknown extensions; without any, the subscription id relay is free', async () => {
     const client = await connecting({ 'accept-version': '1.2', 'relay-extensions': 'time-travel' });
     expect(client.frames[0]?.headers).not.toHaveProperty('relay-extensions');
