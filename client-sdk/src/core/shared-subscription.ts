@@ -131,7 +131,13 @@ export class SharedSubscription {
     const gap = this.#recovery.decide(attempt, receipt, isInterrupted && this.#hasBeenUp);
     if (gap || isInterrupted) {
       const recovered = isRecovered(receipt) || (gap && attempt.since ? false : undefined);
-      this.#become({ name: 'subscribed', mayHaveMissed: !!gap, recovered, replayed: replayedIn(receipt), gap });
+      this.#become({
+        name: 'subscribed',
+        mayHaveMissed: !!gap,
+        recovered,
+        replayed: replayedIn(receipt),
+        gap: gap?.to ? gap : undefined,
+      });
     }
     this.#hasBeenUp = true;
     this.#failures = 0;

@@ -11,7 +11,7 @@ export interface SubscribedState {
   readonly recovered?: boolean | undefined;
   /** The number of messages that it missed and gets, as far as the relay has reported it. */
   readonly replayed?: number | undefined;
-  /** The newest one on this connection. */
+  /** The newest one on this connection, where the relay gives positions. */
   readonly gap?: Gap | undefined;
 }
 

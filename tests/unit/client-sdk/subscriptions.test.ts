@@ -104,7 +104,7 @@ describe('on a new connection', () => {
     expect(states).toEqual([
       { name: 'subscribed', mayHaveMissed: false },
       { name: 'subscribing' },
-      { name: 'subscribed', mayHaveMissed: true, gap: { reason: 'not-recoverable' } },
+      { name: 'subscribed', mayHaveMissed: true },
     ]);
   });
 
