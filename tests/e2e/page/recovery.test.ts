@@ -1,12 +1,15 @@
-/** The page on a relay with a history of its live data: rows that were missed without a network come later. */
+/** The page on a relay with a history of its live data: rows that were missed without a connection come later. */
 import path from 'node:path';
 import { expect, test } from '@jest/globals';
+import type { Page } from 'playwright-core';
+import { historyFlags } from '../history-config.js';
 import { startRelay } from '../relay-process.js';
 import { connected, demoPage, part } from './demo-page.js';
 
-const CONFIG = path.resolve(import.meta.dirname, '../../../examples/demo.yaml');
+const DEMO = ['--config', path.resolve(import.meta.dirname, '../../../examples/demo.yaml')];
 
 const demo = demoPage();
+const flagsWithFile = historyFlags('/topic/data', 'history');
 
 async function publish(...prices: number[]): Promise<void> {
   const messages = prices.map((price) => ({ destination: '/topic/data', json: { price } }));
@@ -18,23 +21,56 @@ async function publish(...prices: number[]): Promise<void> {
   expect(response.status).toBe(200);
 }
 
-test('the chart gets every row that was published while the page had no network', async () => {
+const chart = (page: Page) => part(page, 'Live data');
+
+/** Resolves when the chart has received this many rows. */
+const received = (page: Page, rows: number): Promise<void> =>
+  chart(page).getByTestId('count').getByText(String(rows), { exact: true }).waitFor();
+
+async function openSubscribed(flags: readonly string[]): Promise<Page> {
   await demo.relay.stop();
-  demo.relay = await startRelay('--port', '0', '--config', CONFIG);
+  demo.relay = await startRelay('--port', '0', ...flags);
   const page = await demo.openTab();
-  const chart = part(page, 'Live data');
-  const count = (rows: number) => chart.getByTestId('count').getByText(String(rows), { exact: true }).waitFor();
-  await chart.getByRole('button', { name: 'Publish sample data from this tab' }).waitFor(); // it is subscribed
-  await publish(1, 2);
-  await count(2);
+  await chart(page).getByRole('button', { name: 'Publish sample data from this tab' }).waitFor(); // it is subscribed
+  return page;
+}
+
+async function goOffline(page: Page): Promise<void> {
   await page.context().setOffline(true);
   await page.getByRole('status').getByText('No network').waitFor();
-  await publish(3, 4, 5);
+}
+
+async function goOnline(page: Page): Promise<void> {
   await page.context().setOffline(false);
   await connected(page);
-  await count(5);
+}
+
+test('the chart gets every row that was published while the page had no network', async () => {
+  const page = await openSubscribed(DEMO);
+  await publish(1, 2);
+  await received(page, 2);
+  await goOffline(page);
+  await publish(3, 4, 5);
+  await goOnline(page);
+  await received(page, 5);
   await publish(6);
-  await count(6);
-  expect(await chart.getByText('Latest row').locator('..').innerText()).toContain('{"price":6}');
+  await received(page, 6);
+  expect(await chart(page).getByText('Latest row').locator('..').innerText()).toContain('{"price":6}');
   expect(demo.pageErrors).toEqual([]);
+});
+
+test('the chart has no hole after the relay was killed and started again with its history', async () => {
+  const page = await openSubscribed(flagsWithFile);
+  await publish(1, 2);
+  await received(page, 2);
+  await goOffline(page);
+  await publish(3);
+  await demo.relay.stop('SIGKILL');
+  demo.relay = await startRelay('--port', demo.relay.port, ...flagsWithFile);
+  await publish(4, 5);
+  await goOnline(page);
+  await received(page, 5);
+  await publish(6);
+  await received(page, 6);
+  expect(await chart(page).getByText('Latest row').locator('..').innerText()).toContain('{"price":6}');
 });
