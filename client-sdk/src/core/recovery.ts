@@ -76,7 +76,7 @@ export class Recovery {
   decide({ since = 'now' }: Attempt, receipt: Headers, isReturn: boolean): Gap | undefined {
     const { position: from } = this;
     const { 'relay-position': to, 'relay-reason': reason = 'not-recoverable' } = receipt;
-    if (isRecovered(receipt)) {
+    if (recoveredIn(receipt)) {
       if (from === since) this.advance(to);
       return undefined;
     }
@@ -130,6 +130,13 @@ export class Recovery {
   }
 }
 
-export function isRecovered(receipt: Headers): boolean {
-  return receipt['relay-recovered'] === 'true';
+/** The relay's verdict about the position; undefined without one. */
+export function recoveredIn(receipt: Headers): boolean | undefined {
+  const recovered = receipt['relay-recovered'];
+  return recovered === undefined ? undefined : recovered === 'true';
+}
+
+export function replayedIn(headers: Headers): number | undefined {
+  const replayed = headers['relay-replayed'];
+  return replayed === undefined ? undefined : Number(replayed);
 }

@@ -9,7 +9,7 @@ import { Member } from './member.js';
 import type { MemberOptions } from './member.js';
 import type { Headers, LinkMessage, Origin } from './message.js';
 import { RecentIds } from './recent-ids.js';
-import { isRecovered, Recovery } from './recovery.js';
+import { recoveredIn, Recovery, replayedIn } from './recovery.js';
 import type { Attempt, Check, Gap } from './recovery.js';
 import { closedError, notConnectedError, RelayError } from './relay-error.js';
 import type { StompLink } from './stomp-link.js';
@@ -130,11 +130,10 @@ export class SharedSubscription {
     const isInterrupted = this.#state.name === 'subscribing';
     const gap = this.#recovery.decide(attempt, receipt, isInterrupted && this.#hasBeenUp);
     if (gap || isInterrupted) {
-      const recovered = isRecovered(receipt) || (gap && attempt.since ? false : undefined);
       this.#become({
         name: 'subscribed',
         mayHaveMissed: !!gap,
-        recovered,
+        recovered: recoveredIn(receipt),
         replayed: replayedIn(receipt),
         gap: gap?.to ? gap : undefined,
       });
@@ -265,9 +264,4 @@ export class SharedSubscription {
     this.#state = state;
     this.#listeners.notify(state);
   }
-}
-
-function replayedIn(headers: Headers): number | undefined {
-  const replayed = headers['relay-replayed'];
-  return replayed === undefined ? undefined : Number(replayed);
 }

@@ -7,7 +7,7 @@ export interface SubscribedState {
   readonly name: 'subscribed';
   /** Messages were missed, or may have been: it was set up again and is not `recovered`, or there was a `gap`. */
   readonly mayHaveMissed: boolean;
-  /** It was set up again, and gets every message that it missed. Undefined if the relay was not asked for them. */
+  /** It was set up again, and gets every message that it missed. Undefined if the relay gave no verdict. */
   readonly recovered?: boolean | undefined;
   /** The number of messages that it missed and gets, as far as the relay has reported it. */
   readonly replayed?: number | undefined;
