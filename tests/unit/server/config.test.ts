@@ -428,3 +428,40 @@ test('rabbitmq.blockedTimeoutMs is ten minutes, and may be 0 but not more than a
     expect.stringMatching(/^rabbitmq\.blockedTimeoutMs is 86400001 .*must be a whole number from 0 to 86400000/),
   ]);
 });
+
+describe('history.rules', () => {
+  const rule = { name: 'r', match: '/topic/a.#' };
+
+  test('have defaults, and are none by default', () => {
+    expect(createConfig().history.rules).toEqual([]);
+    expect(createConfig({ history: { rules: [rule] } }).history.rules).toEqual([
+      { ...rule, maxAgeMs: 900_000, maxBytes: 256 * 1024 * 1024 },
+    ]);
+  });
+
+  test('two of one name are refused', () => {
+    const rules = [rule, { name: 's', match: '/topic/b' }, { name: 'r', match: '/topic/c' }];
+    expect(problemsOf(() => createConfig({ history: { rules } }))).toEqual([
+      expect.stringMatching(/^history\.rules\.2\.name is "r".*must differ from the names of the other rules/),
+    ]);
+  });
+
+  test.each(['recover', 'perTopic', 'unread', 'parts'])('the option %s is not offered yet', (option) => {
+    const rules = [{ ...rule, [option]: 1 }];
+    expect(problemsOf(() => createConfig({ history: { rules } }))).toEqual([
+      expect.stringMatching(new RegExp(`^history\\.rules\\.0\\.${option} is 1 .*: is not offered yet: leave it out$`)),
+    ]);
+  });
+
+  test('presence is not offered yet', () => {
+    const input = { presence: [] } as never;
+    expect(problemsOf(() => createConfig(input))).toEqual([
+      expect.stringContaining('presence is [] (createConfig): is'),
+    ]);
+  });
+
+  test.each(['/queue/a', '/topic/', '/exchange/amq.topic/a', 'a'])('the match %s is refused', (match) => {
+    const problems = problemsOf(() => createConfig({ history: { rules: [{ name: 'r', match }] } }));
+    expect(problems).toEqual([expect.stringContaining('history.rules.0.match')]);
+  });
+});
