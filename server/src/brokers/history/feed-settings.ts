@@ -1,4 +1,4 @@
-/** What a feed keeps to. Defaults and ranges are in `config/history-options.ts`. */
+/** The settings of a feed. Defaults and ranges are in `config/history-options.ts`. */
 import type { KeyLimits } from '../../destinations/key-limits.js';
 import type { HistoryRule } from '../history.js';
 import type { MarkerSettings } from './marker-schedule.js';

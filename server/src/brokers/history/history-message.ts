@@ -1,4 +1,4 @@
-/** A message of a history: what the log has, with its place. The ring keeps it, and all replays share it. */
+/** A message of a history, with its place in the log. The ring keeps it, and all replays share it. */
 import type { Message, Position, RoutedMessage } from '../broker.js';
 import type { ReplayedMessage } from '../history.js';
 import { digestOf, formatPosition } from './position.js';

@@ -8,7 +8,7 @@ import { TopicTrie } from '../../destinations/topic-pattern.js';
 export const NO_KEY = 0;
 const PATTERNS_MAX = 64;
 
-/** Which keys a subscription gets. */
+/** The keys that a subscription gets. */
 export interface KeyPattern {
   readonly pattern: string;
   /** A second spelling of a key without wildcards. */

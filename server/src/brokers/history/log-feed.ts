@@ -74,7 +74,7 @@ export class LogFeed implements HistoryFeed, LogSink, ResumeSource, ReaderFeed {
   private readonly resumer: Resumer;
   private readonly fanout = new Fanout('topic');
   private readonly listening = new Set<Pick<HistoryEvents, 'gap'>>();
-  /** Where the deliveries stopped, until they go on. */
+  /** The position at which the deliveries stopped, until they go on. */
   private stoppedAt: Position | undefined;
 
   constructor(private readonly parts: FeedParts) {

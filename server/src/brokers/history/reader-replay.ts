@@ -41,7 +41,7 @@ interface Proof {
   isMet(entry: LogEntry): boolean;
 }
 
-/** What the reader does with this replay after an entry. */
+/** The next act of the reader for this replay. */
 export type Wish = 'more' | 'pause' | 'leave';
 
 /** Called once with the verdict: undefined if the position is proven. */

@@ -6,7 +6,7 @@ import { digestOf } from './position.js';
 import type { Marker, Place } from './position.js';
 import type { Ring } from './ring.js';
 
-/** What the ring holds: a message, or a marker. */
+/** An entry of the ring: a message, or a marker. */
 export type RingItem = HistoryMessage | Marker;
 
 export type ReplayPlan =

@@ -27,7 +27,7 @@ export interface RecordMeta {
 export interface StoredRecord {
   readonly meta: RecordMeta;
   readonly body: Buffer;
-  /** Where the next record begins. */
+  /** The start of the next record. */
   readonly end: number;
 }
 
