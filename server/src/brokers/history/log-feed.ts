@@ -102,7 +102,9 @@ export class LogFeed implements HistoryFeed, LogSink, ResumeSource, ReaderFeed {
     const { newest } = this.ring;
     const item = this.ring.get(newest);
     const { marker } = this.markers.anchor;
-    return item && marker ? formatPosition(newest, digestOfItem(item), marker) : '';
+    if (item && marker) return formatPosition(newest, digestOfItem(item), marker);
+    // After a reset, until the relay's own marker is back
+    return this.stoppedAt ?? '';
   }
 
   /** Resolves when the feed is live, or rejects with the BrokerError of the log. */
