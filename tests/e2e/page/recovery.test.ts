@@ -1,7 +1,9 @@
 /** The page on a relay with a history of its live data: rows that were missed without a connection come later. */
+import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { expect, test } from '@jest/globals';
 import type { Page } from 'playwright-core';
+import { eventually } from '../../support/deadline.js';
 import { historyFlags } from '../history-config.js';
 import { startRelay } from '../relay-process.js';
 import { connected, demoPage, part } from './demo-page.js';
@@ -9,7 +11,7 @@ import { connected, demoPage, part } from './demo-page.js';
 const DEMO = ['--config', path.resolve(import.meta.dirname, '../../../examples/demo.yaml')];
 
 const demo = demoPage();
-const flagsWithFile = historyFlags('/topic/data', 'history');
+const { flags, historyFile } = historyFlags('/topic/data');
 
 async function publish(...prices: number[]): Promise<void> {
   const messages = prices.map((price) => ({ destination: '/topic/data', json: { price } }));
@@ -37,7 +39,7 @@ async function openSubscribed(flags: readonly string[]): Promise<Page> {
 
 async function goOffline(page: Page): Promise<void> {
   await page.context().setOffline(true);
-  await page.getByRole('status').getByText('No network').waitFor();
+  await page.getByRole('status').getByText('No network', { exact: true }).waitFor();
 }
 
 async function goOnline(page: Page): Promise<void> {
@@ -60,13 +62,18 @@ test('the chart gets every row that was published while the page had no network'
 });
 
 test('the chart has no hole after the relay was killed and started again with its history', async () => {
-  const page = await openSubscribed(flagsWithFile);
+  const page = await openSubscribed(flags);
   await publish(1, 2);
   await received(page, 2);
   await goOffline(page);
   await publish(3);
+  await eventually(
+    () => readFileSync(historyFile, 'utf8').includes('{"price":3}') || undefined,
+    5_000,
+    () => 'the relay has not written the row',
+  );
   await demo.relay.stop('SIGKILL');
-  demo.relay = await startRelay('--port', demo.relay.port, ...flagsWithFile);
+  demo.relay = await startRelay('--port', demo.relay.port, ...flags);
   await publish(4, 5);
   await goOnline(page);
   await received(page, 5);

@@ -24,7 +24,7 @@ declare global {
   }
 }
 
-const flags = historyFlags('/topic/prices.#');
+const { flags } = historyFlags('/topic/prices.#');
 let stage: Stage;
 let relay: RelayProcess;
 let page: Page;

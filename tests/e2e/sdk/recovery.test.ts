@@ -1,11 +1,12 @@
 /** Recovery in a browser: a tab gets what it missed while it had no connection, and while it was reloaded. */
+import { rmSync } from 'node:fs';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from '@jest/globals';
 import { historyFlags } from '../history-config.js';
 import type { RelayProcess } from '../relay-process.js';
 import { Stage } from './stage.js';
 import type { Tab } from './tab.js';
 
-const flags = historyFlags('/topic/data');
+const { flags, historyFile } = historyFlags('/topic/data');
 let stage: Stage;
 let relay: RelayProcess;
 let tab: Tab;
@@ -71,6 +72,7 @@ test('a relay that was restarted without its history leads to a reported gap', a
   await publish(1);
   await tab.messages('/topic/data', 1);
   await relay.stop('SIGKILL');
+  rmSync(historyFile, { force: true });
   relay = await stage.startRelay('--port', relay.port, ...flags);
   const state = await tab.subscribed('/topic/data');
   expect(state).toMatchObject({ mayHaveMissed: true, recovered: false, gap: { reason: 'other-history' } });
