@@ -11,6 +11,7 @@ import type { Account } from '../load/accounts.js';
 import { StompError } from '../stomp/errors.js';
 import type { SetAside } from './backlog.js';
 import type { CatchUpTurns } from './catch-up-turns.js';
+import { CatchUpWaiters } from './catch-up-waiters.js';
 import { CatchUp } from './catch-up.js';
 import type { CatchUpHost, ReplayChunk } from './catch-up.js';
 import type { GroupCounters } from './delivery-counters.js';
@@ -59,6 +60,7 @@ export class GroupHistory<Member extends { readonly account?: Account }>
   readonly turns: CatchUpTurns;
   readonly progress = new MemberProgress<Member>();
   private readonly catchUps = new Map<Member, CatchUp<Member> | SlowReturn<Member>>();
+  private readonly waiters = new CatchUpWaiters<Member>();
   private readonly chunks = new WeakMap<readonly ReplayedMessage[], ReplayChunk>();
   /** The last position that the members know of. */
   private known: Position | undefined;
@@ -80,6 +82,11 @@ export class GroupHistory<Member extends { readonly account?: Account }>
   /** No member catches up. */
   get isIdle(): boolean {
     return this.catchUps.size === 0;
+  }
+
+  /** Resolves when the member reads no replay any more, because it has caught up or has left. */
+  async whenCaughtUp(member: Member): Promise<void> {
+    if (this.catchUps.has(member)) await this.waiters.add(member);
   }
 
   readers(): Iterable<Member> {
@@ -168,6 +175,7 @@ export class GroupHistory<Member extends { readonly account?: Account }>
     this.catchUps.delete(member);
     this.progress.leave(member);
     catchUp?.cancel();
+    this.waiters.release(member);
     return catchUp !== undefined;
   }
 
@@ -273,6 +281,7 @@ export class GroupHistory<Member extends { readonly account?: Account }>
     owner.gaps.addTooLarge(member, tooLarge);
     const notice = isCounted ? undefined : owner.output.recovery.caughtUpNotice(position, replayed);
     if (notice) this.writeTo(member, notice);
+    this.waiters.release(member);
   }
 
   interrupted(member: Member, reason: RecoveryReason): void {

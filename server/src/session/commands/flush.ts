@@ -1,21 +1,24 @@
 /**
  * SEND to `/relay/flush`: its RECEIPT follows every message that the broker had routed to the session's subscriptions
- * without acks before the SEND came. A client that moves to another relay asks both relays. Frames behind it wait, so a
- * session has one flush at a time. A flush can cost the broker a message for each subscription, so the next one waits
+ * without acks before the SEND came, also those that a replay of a history has yet to deliver. A client that moves to
+ * another relay asks both relays. Frames behind it wait, so a session has one flush at a time. A flush can cost the broker a message for each subscription, so the next one waits
  * for a time that grows with their number.
  */
 import type { Group } from '../../delivery/group.js';
 import { StompError } from '../../stomp/errors.js';
 import type { Frame } from '../../stomp/frame.js';
+import { finishesWithin } from '../../timing/deadline.js';
 import { receipt } from '../replies.js';
 import type { CommandSession } from './command.js';
 
 export const FLUSH_DESTINATION = '/relay/flush';
 
 const PAUSE_MS = 10;
+/** A client that reads a replay slowly holds up its own frames at most this long. */
+const CATCH_UP_MAX_MS = 10_000;
 
 const LATE =
-  'The broker could not confirm in time that all earlier messages have arrived: try again later, or do without.';
+  'Earlier messages may still be on their way, because the broker or a replay takes long: try again later, or do without.';
 
 export async function flush(session: CommandSession, frame: Frame): Promise<void> {
   await pause(session);
@@ -23,7 +26,7 @@ export async function flush(session: CommandSession, frame: Frame): Promise<void
   if (!session.canDeliver) return;
   const groups = session.subscriptions.all().flatMap((each) => (each.kind === 'shared' ? each.group : []));
   session.resources.nextFlushAt = performance.now() + PAUSE_MS * groups.length;
-  const flushed = await Promise.all(groups.map(hasAll));
+  const flushed = await Promise.all(groups.map((group) => hasAll(session, group)));
   if (flushed.includes(false)) throw new StompError('broker-unavailable', LATE);
   for (const group of groups) group.flush();
   receipt(session, frame);
@@ -34,7 +37,9 @@ async function pause({ resources }: CommandSession): Promise<void> {
   if (waitMs > 0) await new Promise<void>((resolve) => resources.later(waitMs, resolve));
 }
 
-async function hasAll({ live }: Group): Promise<boolean> {
+async function hasAll(session: CommandSession, { live, history }: Group): Promise<boolean> {
   const subscription = await live;
-  return (await subscription.flush?.()) ?? true;
+  const isFlushed = (await subscription.flush?.()) ?? true;
+  if (!isFlushed || !history) return isFlushed;
+  return finishesWithin(history.whenCaughtUp(session), CATCH_UP_MAX_MS);
 }

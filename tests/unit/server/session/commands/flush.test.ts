@@ -1,6 +1,7 @@
 /** SEND to /relay/flush. */
-import { afterEach, beforeEach, expect, jest, test } from '@jest/globals';
+import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globals';
 import type { MemoryConnection } from '../../../../support/memory-connection.js';
+import { ScriptedFeed } from '../../../../support/scripted-feed.js';
 import { Harness, tick, useFakeTime } from '../harness.js';
 
 let harness: Harness;
@@ -114,4 +115,46 @@ test('it is refused in a transaction', async () => {
   await flush({ transaction: 't' });
   expect(client.frames.at(-1)).toMatchObject({ headers: { code: 'invalid-header', 'receipt-id': 'flushed' } });
   expect(client.frames.at(-1)?.body.toString()).toMatch(/^\/relay\/flush takes effect at once/);
+});
+
+describe('with a replay in progress', () => {
+  let feed: ScriptedFeed;
+  beforeEach(async () => {
+    feed = new ScriptedFeed();
+    feed.from = 'reader';
+    harness.broker.historyOf = () => feed;
+    client = await harness.connect({ 'relay-extensions': 'soft-errors' });
+    for (const body of ['1', '2']) feed.append('a', body);
+    client.sendFrame('SUBSCRIBE', { id: 's', destination: '/topic/a', 'relay-since': 'p0' });
+    await tick();
+    await flush();
+    expect(received()).toEqual([]);
+  });
+  const ticks = async (): Promise<void> => {
+    for (let i = 0; i < 5; i++) await tick();
+  };
+
+  test('the RECEIPT follows its messages', async () => {
+    feed.read();
+    await ticks();
+    expect(received()).toEqual(['1', '2', 'RECEIPT']);
+  });
+
+  test('a replay that is interrupted is not waited for', async () => {
+    for (const replay of feed.openReplays) replay.ready('too-old');
+    await ticks();
+    expect(received()).toEqual(['replay-interrupted', 'RECEIPT']);
+  });
+
+  test('a replay that takes long makes it an error of the frame', async () => {
+    await jest.advanceTimersByTimeAsync(10_000);
+    await ticks();
+    expect(received()).toEqual(['broker-unavailable']);
+  });
+
+  test('a session that ends in that time leaves nothing behind', async () => {
+    client.vanish();
+    await ticks();
+    expect([await harness.leftovers(), feed.openReplays.size]).toEqual([[], 0]);
+  });
 });
