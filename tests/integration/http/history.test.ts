@@ -5,6 +5,7 @@ import { afterEach, describe, expect, test } from '@jest/globals';
 import { Ajv2020 } from 'ajv/dist/2020.js';
 import addFormats from 'ajv-formats';
 import { parse } from 'yaml';
+import { BROKERS } from '../../support/relay.js';
 import { stageRelays, unique } from '../stomp/relay-stage.js';
 import { apiUrl, basic, get, post, RawRequest, streamUrl, TestStream } from './http-client.js';
 import type { HttpHeaders } from './http-client.js';
@@ -31,8 +32,11 @@ interface Line {
   readonly body?: string;
 }
 
-describe.each(['memory'] as const)('recovery over HTTP, %s', (broker) => {
-  const stage = stageRelays(broker, { config: { history: { rules: RULES } } });
+describe.each(BROKERS)('recovery over HTTP, %s', (broker) => {
+  const instances = broker === 'memory' ? 1 : 2;
+  const stage = stageRelays(broker, { instances, config: { history: { rules: RULES } } });
+  /** The relay that a client returns to. */
+  const elsewhere = () => stage.relays.at(-1)!;
   const topic = () => `/topic/kept.${unique()}`;
   const open: { close(): void }[] = [];
   afterEach(() => open.splice(0).forEach((each) => each.close()));
@@ -74,7 +78,7 @@ describe.each(['memory'] as const)('recovery over HTTP, %s', (broker) => {
     stream.close();
     await publish(destination, '3');
     const [query, headers] = wish(id);
-    const again = await openStream(`${url}${query}`, headers);
+    const again = await openStream(`${streamUrl(elsewhere(), destination)}${query}`, headers);
     expectSchema('Ready', again.about);
     expect(again.about).toMatchObject({ recovered: true, replayed: 2, position: id });
     expect((await again.next()).data).toMatchObject({ body: '2', headers: { 'relay-replayed': 'true' } });

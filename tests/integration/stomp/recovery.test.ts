@@ -1,5 +1,6 @@
 /** Clients that return with a position: the verdict, and exactly what they missed. */
 import { describe, expect, test } from '@jest/globals';
+import type { RelayHooks } from '../../../server/src/index.js';
 import type { ReceivedFrame, StompClient } from '../../support/stomp-client.js';
 import { bodiesUntilNow, EVERYWHERE, nextBodies, stageRelays, unique } from './relay-stage.js';
 
@@ -7,13 +8,20 @@ const RULES = [
   { name: 'topics', match: '/topic/kept.#' },
   { name: 'inbox', match: '/user/queue/inbox' },
 ];
+/** A token is a name, or a name with `denied`, which may not subscribe to the topics. */
+const hooks: RelayHooks = {
+  authenticator: {
+    authenticate: ({ login = 'guest', passcode = login }) => {
+      const [name = '', right] = passcode.split(' ');
+      return Promise.resolve({ name, anonymous: false, claims: { isDenied: right === 'denied' } });
+    },
+  },
+  policy: { allows: ({ claims }, _, { text }) => claims['isDenied'] !== true || !text.startsWith('/topic/kept.') },
+};
 
-const BROKERS = new Set(['memory']);
-const PLACES = EVERYWHERE.filter(({ broker }) => BROKERS.has(broker));
-
-describe.each(PLACES)('recovery, $broker over $transport', ({ broker, transport }) => {
+describe.each(EVERYWHERE)('recovery, $broker over $transport', ({ broker, transport }) => {
   const instances = broker === 'memory' ? 1 : 2;
-  const stage = stageRelays(broker, { instances, config: { history: { rules: RULES } } });
+  const stage = stageRelays(broker, { instances, config: { history: { rules: RULES } }, hooks });
   /** The relay that a client returns to. */
   const elsewhere = { instance: instances - 1 };
   const topic = () => `/topic/kept.${unique()}`;
@@ -21,6 +29,15 @@ describe.each(PLACES)('recovery, $broker over $transport', ({ broker, transport 
   async function publish(destination: string, ...bodies: string[]): Promise<void> {
     const publisher = await stage.connect(transport);
     for (const body of bodies) await publisher.receipt('SEND', { destination }, body);
+  }
+
+  /** Resolves when the first relay has the message. */
+  async function publishAndSee(body: string): Promise<void> {
+    const destination = topic();
+    const watcher = await stage.connect(transport);
+    await subscribe(watcher, destination);
+    await publish(destination, body);
+    expect(await nextBodies(watcher, 1)).toEqual([body]);
   }
 
   function subscribe(client: StompClient, destination: string, since = 'now'): Promise<ReceivedFrame> {
@@ -62,6 +79,25 @@ describe.each(PLACES)('recovery, $broker over $transport', ({ broker, transport 
     expect(await bodiesUntilNow(client)).toEqual([]);
   });
 
+  test('the order is the same on all relays, live and replayed', async () => {
+    const word = unique();
+    const [one, other] = [await stage.connect(transport), await stage.connect(transport, {}, elsewhere)];
+    const { headers } = await subscribe(one, `/topic/kept.${word}.*`);
+    await subscribe(other, `/topic/kept.${word}.*`);
+    const publishers = ['a', 'b', 'c', 'd'].map((name) => publish(`/topic/kept.${word}.${name}`, ...numbers(1, 25)));
+    await Promise.all(publishers);
+    const framesOf = async (client: StompClient): Promise<string[]> => {
+      const ids: string[] = [];
+      while (ids.length < 100) ids.push((await client.expectFrame('MESSAGE')).headers['message-id']!);
+      return ids;
+    };
+    const order = await framesOf(one);
+    expect(await framesOf(other)).toEqual(order);
+    const returned = await stage.connect(transport, {}, elsewhere);
+    await subscribe(returned, `/topic/kept.${word}.*`, headers['relay-position']);
+    expect(await framesOf(returned)).toEqual(order);
+  });
+
   test('positions are those of the rule: a wider pattern may use one of a narrower, and the other way round', async () => {
     const word = unique();
     const client = await stage.connect(transport);
@@ -70,7 +106,11 @@ describe.each(PLACES)('recovery, $broker over $transport', ({ broker, transport 
     await publish(`/topic/kept.${word}.b`, '2');
     const wide = await stage.connect(transport, {}, elsewhere);
     await subscribe(wide, `/topic/kept.${word}.*`, headers['relay-position']);
-    expect(await nextBodies(wide, 2)).toEqual(['1', '2']);
+    const first = await wide.expectFrame('MESSAGE');
+    expect([first.body.toString(), ...(await nextBodies(wide, 1))]).toEqual(['1', '2']);
+    const narrow = await stage.connect(transport, {}, elsewhere);
+    await subscribe(narrow, `/topic/kept.${word}.b`, first.headers['relay-position']);
+    expect(await nextBodies(narrow, 1)).toEqual(['2']);
   });
 
   test('with nothing missed the newest position comes at once', async () => {
@@ -78,7 +118,7 @@ describe.each(PLACES)('recovery, $broker over $transport', ({ broker, transport 
     const client = await stage.connect(transport);
     const { headers } = await subscribe(client, destination);
     await client.receipt('UNSUBSCRIBE', { id: 's' });
-    await publish(topic(), 'other');
+    await publishAndSee('other');
     const again = await subscribe(client, destination, headers['relay-position']);
     expect(again.headers).toMatchObject({ 'relay-recovered': 'true', 'relay-replayed': '0' });
     expect(again.headers['relay-position']).not.toBe(headers['relay-position']);
@@ -114,6 +154,36 @@ describe.each(PLACES)('recovery, $broker over $transport', ({ broker, transport 
     expect(await nextBodies(client, 41)).toHaveLength(41);
   });
 
+  test('the policy can end a subscription in the middle of a replay', async () => {
+    const [destination, name] = [topic(), unique('ann')];
+    const client = await stage.connect(transport, { passcode: name, 'relay-extensions': 'soft-errors' });
+    const { headers } = await subscribe(client, destination);
+    await client.receipt('UNSUBSCRIBE', { id: 's' });
+    await publish(destination, ...numbers(1, 40).map((each) => each.padEnd(50_000, '.')));
+    client.sendFrame('SUBSCRIBE', { id: 's', destination, 'relay-since': headers['relay-position']! });
+    const { headers: renewed } = await client.receipt('SEND', { destination: '/relay/auth' }, `${name} denied`);
+    expect(renewed).toMatchObject({ 'relay-ended-subscriptions': 's' });
+    await publish(destination, 'new');
+    client.sendFrame('SEND', { destination: '/relay/flush', receipt: 'flushed' });
+    await client.take(({ headers: { 'receipt-id': id } }) => id === 'flushed', 'the RECEIPT');
+    const frames = client
+      .received()
+      .map(({ headers: { code }, body }) => code ?? String(parseInt(body.toString(), 10)));
+    expect(frames.at(-1)).toBe('access-denied');
+    expect(frames.slice(0, -1)).toEqual(numbers(1, frames.length - 1));
+  });
+
+  test('RECEIPT of a flush follows the messages of a replay', async () => {
+    const destination = topic();
+    const client = await stage.connect(transport);
+    const { headers } = await subscribe(client, destination);
+    await client.receipt('UNSUBSCRIBE', { id: 's' });
+    await publish(destination, ...numbers(1, 40).map((each) => each.padEnd(50_000, '.')));
+    client.sendFrame('SUBSCRIBE', { id: 's', destination, 'relay-since': headers['relay-position']! });
+    await client.receipt('SEND', { destination: '/relay/flush' });
+    expect(client.received()).toHaveLength(40);
+  });
+
   test('messages to a user are kept while no device is connected', async () => {
     const login = unique('user');
     const client = await stage.connect(transport, { login });
@@ -133,15 +203,17 @@ describe.each(PLACES)('recovery, $broker over $transport', ({ broker, transport 
     await publish(destination, '1', '2', '3');
     await subscribe(client, destination, headers['relay-position']);
     await publish(destination, '4');
+    const { headers: last } = await client.take(({ body }) => body.toString() === '4', 'the last message');
+    expect(await nextBodies(client, 3)).toEqual(['1', '2', '3']);
     await client.receipt('SEND', { destination: '/relay/check', 'for-subscription': 's' });
-    const frames = client.received();
-    expect(frames.filter(({ headers: { subscription } }) => subscription === 's')).toHaveLength(4);
-    expect(frames.at(-1)!.headers).toMatchObject({
-      destination: '/relay/check',
-      'for-subscription': 's',
-      'relay-delivered': '4',
-      'relay-position': frames.at(-2)!.headers['relay-position'],
-    });
+    expect(client.received().map(({ headers: answer }) => answer)).toMatchObject([
+      {
+        destination: '/relay/check',
+        'for-subscription': 's',
+        'relay-delivered': '4',
+        'relay-position': last['relay-position'],
+      },
+    ]);
   });
 
   test('a subscription that no rule covers has no position', async () => {
