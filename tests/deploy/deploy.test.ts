@@ -2,7 +2,8 @@
  * A rolling deploy: two built relays behind a load balancer are replaced one after the other, while clients of all kinds
  * read and publish. The report gives the cost of the deploy for each kind.
  *
- *   npm run test:deploy                        1,000 stompjs clients with their defaults, 500 of the SDK, 100 EventSources
+ *   npm run test:deploy                        1,000 stompjs clients with their defaults, 500 of the SDK, 100 EventSources;
+ *                                              200 stompjs clients and 200 of the SDK that recover
  *   DEPLOY_SCALE=0.05 npm run test:deploy      a twentieth of them, as in CI
  */
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
@@ -16,13 +17,28 @@ import type { RabbitNode, Vhost } from '../support/rabbitmq.js';
 import { LoadBalancer } from './load-balancer.js';
 import { Publishers } from './publishers.js';
 import type { Published } from './publishers.js';
-import { SdkReader, SseReader, StompjsReader } from './readers.js';
+import {
+  KEPT_TOPIC,
+  RecoveringSdkReader,
+  RecoveringStompjsReader,
+  SdkReader,
+  SseReader,
+  StompjsReader,
+} from './readers.js';
 import type { Reader } from './readers.js';
 import { reportOf, table } from './report.js';
 import { Workers } from './workers.js';
 
 const SCALE = Number(process.env['DEPLOY_SCALE'] ?? 1);
-const [STOMPJS, SDK, SSE] = [1_000, 500, 100].map((count) => Math.ceil(count * SCALE)) as [number, number, number];
+const scaled = (count: number): number => Math.ceil(count * SCALE);
+const READERS = [
+  { count: scaled(1_000), open: (i: number, address: string) => new StompjsReader(`stompjs-${i}`, address) },
+  { count: scaled(500), open: (i: number, address: string) => new SdkReader(`sdk-${i}`, address) },
+  { count: scaled(100), open: (i: number, address: string) => new SseReader(`sse-${i}`, address) },
+  { count: scaled(200), open: (i: number, address: string) => new RecoveringStompjsReader(`plain-${i}`, address) },
+  { count: scaled(200), open: (i: number, address: string) => new RecoveringSdkReader(`kept-${i}`, address) },
+];
+const CONFIG = { history: { rules: [{ name: 'deploy', match: KEPT_TOPIC }] } };
 const WORKERS = 6;
 /** The readers of each kind whose users get messages. */
 const USERS_OF_A_KIND = 10;
@@ -41,7 +57,7 @@ let workers: Workers | undefined;
 beforeAll(async () => {
   node = await privateNode();
   folder = mkdtempSync(path.join(tmpdir(), 'relay-deploy-'));
-  writeFileSync(path.join(folder, 'relay.yaml'), '{}');
+  writeFileSync(path.join(folder, 'relay.yaml'), JSON.stringify(CONFIG));
 }, RUN_DEADLINE_MS);
 afterEach(async () => {
   await Promise.all(readers.splice(0).map(async (reader) => reader.close()));
@@ -65,11 +81,7 @@ const whenAllUp = (): Promise<true> =>
   );
 
 async function openReaders(address: string): Promise<void> {
-  const all = [
-    ...Array.from({ length: STOMPJS }, (_, i) => new StompjsReader(`stompjs-${i}`, address)),
-    ...Array.from({ length: SDK }, (_, i) => new SdkReader(`sdk-${i}`, address)),
-    ...Array.from({ length: SSE }, (_, i) => new SseReader(`sse-${i}`, address)),
-  ];
+  const all = READERS.flatMap(({ count, open }) => Array.from({ length: count }, (_, i) => open(i, address)));
   while (all.length > 0) {
     const batch = all.splice(0, CONNECTING_MAX);
     readers.push(...batch);
@@ -108,7 +120,7 @@ const gotEverything = ({ kind, user, topic, mine }: Reader, published: Published
   topic.last === published.topic && (kind !== 'SDK' || (mine.last ?? 0) === (published.users.get(user) ?? 0));
 
 test.each(['haproxy', 'nginx'] as const)(
-  'behind %s, a rolling deploy costs clients of the SDK nothing, and others only the messages while they are away',
+  'behind %s, a rolling deploy costs clients of the SDK and clients that recover nothing, and others only the messages while they are away',
   async (kind) => {
     vhost = await createVhost(node);
     const start = (name: string) => RelayUnderTest.start(name, vhost.amqpUrl, path.join(folder, 'relay.yaml'), {});
@@ -153,14 +165,18 @@ test.each(['haproxy', 'nginx'] as const)(
       () => 'confirmed orders are missing',
     );
 
-    const reports = kinds.map((each) => reportOf(each, readers));
+    const reports = ([...kinds, 'recovering stompjs', 'recovering SDK'] as const).map((each) =>
+      reportOf(each, readers),
+    );
     const { httpRetries, httpLongestMs, orders } = published;
     const http = `HTTP: ${httpRetries} requests repeated, the longest took ${Math.round(httpLongestMs)} ms`;
     const rolling = `rolling deploy behind ${kind}, ${published.topic} messages to the topic, ${orders.length} orders`;
     process.stderr.write(`${table(rolling, reports)}\n${http}\n`);
 
     const nothing = { holes: 0, twice: 0, outOfOrder: 0 };
-    expect(reports).toMatchObject([nothing, { ...nothing, missed: [0, 0], awayMs: [] }, nothing]);
+    const recovered = { ...nothing, missed: [0, 0] };
+    const unnoticed = { ...recovered, awayMs: [] };
+    expect(reports).toMatchObject([nothing, unnoticed, nothing, recovered, unnoticed]);
     expect([...workers.unmarked].filter(([, count]) => count > 1)).toEqual([]);
   },
   RUN_DEADLINE_MS,

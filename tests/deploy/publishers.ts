@@ -72,9 +72,10 @@ export class Publishers {
   }
 
   private tick(): void {
-    this.channel.publish('amq.topic', 'deploy', Buffer.from(String(++this.published.topic)), {
-      contentType: 'text/plain',
-    });
+    const body = Buffer.from(String(++this.published.topic));
+    for (const key of ['deploy', 'kept.deploy']) {
+      this.channel.publish('amq.topic', key, body, { contentType: 'text/plain' });
+    }
   }
 
   private async order(n: number): Promise<void> {

@@ -1,17 +1,20 @@
 /** Readers of all kinds: each follows the numbers of a topic, and of the messages to its user. */
 import { Client as StompClient } from '@stomp/stompjs';
+import type { IMessage } from '@stomp/stompjs';
 import { EventSource } from 'eventsource';
 import { createClient } from 'stomp-relay-client';
-import type { Client, Message } from 'stomp-relay-client';
+import type { Client, Message, Subscription } from 'stomp-relay-client';
 import { WebSocket } from 'ws';
 import { Sequence } from './sequence.js';
 
-export const TOPIC = '/topic/deploy';
+const TOPIC = '/topic/deploy';
+/** The same messages, with a history. */
+export const KEPT_TOPIC = '/topic/kept.deploy';
 const MINE = '/user/queue/news';
 
 const SSE_RETRY_MS = 1_000;
 
-export type ReaderKind = 'stompjs' | 'SDK' | 'SSE';
+export type ReaderKind = 'stompjs' | 'SDK' | 'SSE' | 'recovering stompjs' | 'recovering SDK';
 
 export abstract class Reader {
   abstract readonly kind: ReaderKind;
@@ -56,8 +59,8 @@ export abstract class Reader {
 
 /** stompjs with its defaults: it reconnects after five seconds. */
 export class StompjsReader extends Reader {
-  readonly kind = 'stompjs';
-  private readonly client = new StompClient({
+  readonly kind: ReaderKind = 'stompjs';
+  protected readonly client = new StompClient({
     webSocketFactory: () => new WebSocket(`ws://${this.address}/ws`, ['v12.stomp']),
     connectHeaders: { login: this.user },
     onConnect: () => this.subscribe(),
@@ -72,7 +75,7 @@ export class StompjsReader extends Reader {
     return this.client.deactivate();
   }
 
-  private subscribe(): void {
+  protected subscribe(): void {
     this.connected();
     let answers = 0;
     const onReceipt = (): void => void (++answers === 2 && this.up());
@@ -86,8 +89,31 @@ export class StompjsReader extends Reader {
   }
 }
 
+/** stompjs with the lines of docs/recovery.md. */
+export class RecoveringStompjsReader extends StompjsReader {
+  override readonly kind = 'recovering stompjs';
+  private readonly last: Record<string, string | undefined> = {};
+
+  protected override subscribe(): void {
+    this.connected();
+    this.client.watchForReceipt(KEPT_TOPIC, () => this.up());
+    this.follow(KEPT_TOPIC, ({ body }) => this.topic.add(Number(body)));
+  }
+
+  private follow(destination: string, onMessage: (message: IMessage) => void): void {
+    this.client.subscribe(
+      destination,
+      (message) => {
+        onMessage(message);
+        this.last[destination] = message.headers['relay-position'] ?? this.last[destination];
+      },
+      { 'relay-since': this.last[destination] ?? 'now', receipt: destination },
+    );
+  }
+}
+
 export class SdkReader extends Reader {
-  readonly kind = 'SDK';
+  readonly kind: ReaderKind = 'SDK';
   private client: Client | undefined;
 
   open(): void {
@@ -97,10 +123,7 @@ export class SdkReader extends Reader {
       passcode: '-',
       createWebSocket: (url, protocols) => new WebSocket(url, protocols),
     });
-    const subscriptions = [
-      this.client.subscribe(TOPIC, ({ body }: Message) => this.topic.add(Number(body))),
-      this.client.subscribe(MINE, ({ body }: Message) => this.mine.add(Number(body))),
-    ];
+    const subscriptions = this.subscribe(this.client);
     for (const each of subscriptions) {
       each.onState(() => {
         this.connected();
@@ -110,8 +133,24 @@ export class SdkReader extends Reader {
     }
   }
 
+  protected subscribe(client: Client): Subscription[] {
+    return [
+      client.subscribe(TOPIC, ({ body }: Message) => this.topic.add(Number(body))),
+      client.subscribe(MINE, ({ body }: Message) => this.mine.add(Number(body))),
+    ];
+  }
+
   async close(): Promise<void> {
     await this.client?.close();
+  }
+}
+
+/** It recovers by itself, where the relay keeps a history. */
+export class RecoveringSdkReader extends SdkReader {
+  override readonly kind = 'recovering SDK';
+
+  protected override subscribe(client: Client): Subscription[] {
+    return [client.subscribe(KEPT_TOPIC, ({ body }: Message) => this.topic.add(Number(body)))];
   }
 }
 
