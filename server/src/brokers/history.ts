@@ -55,8 +55,11 @@ export interface LogSink {
   reset(reason: RecoveryReason): void;
 }
 
-/** How a read ended. `overtaken`: retention removed entries before they were read. */
-export type ReadEnd = 'stopped' | 'too-old' | 'overtaken' | 'gone' | 'deadline';
+/**
+ * How a read ended. `overtaken`: retention removed entries before they were read. `gone`: the log does not exist any more.
+ * `away`: it exists, and cannot be read at present.
+ */
+export type ReadEnd = 'stopped' | 'too-old' | 'overtaken' | 'gone' | 'away' | 'deadline';
 
 export interface HistoryLog {
   /**

@@ -85,6 +85,7 @@ const REASONS: Readonly<Record<Exclude<ReadEnd, 'stopped'>, RecoveryReason>> = {
   'too-old': 'too-old',
   overtaken: 'too-old',
   gone: 'other-history',
+  away: 'unavailable',
   deadline: 'busy',
 };
 

@@ -1,6 +1,7 @@
 /** Questions about the contents of a stream, which only a consumer can answer. */
 import type { Channel, ConsumeMessage } from 'amqplib';
 import { finishesWithin } from '../../../timing/deadline.js';
+import { isNodeAway, REPLY, replyCode } from '../amqp/amqp-errors.js';
 import type { ScratchChannels } from '../amqp/scratch-channels.js';
 import { deferred } from '../amqp/wait-deadline.js';
 import { offsetOf } from './stream-entry.js';
@@ -22,17 +23,30 @@ export async function firstOffset(scratch: ScratchChannels, stream: string): Pro
   });
 }
 
+/** False only if RabbitMQ answers that there is no such stream. */
+export function exists(scratch: ScratchChannels, stream: string): Promise<boolean> {
+  return scratch
+    .run((channel) => channel.checkQueue(stream))
+    .then(
+      () => true,
+      (error: unknown) => replyCode(error) !== REPLY.notFound || isNodeAway(error),
+    );
+}
+
 /** Whether the stream has an entry with this offset or a higher one. */
 export async function reaches(scratch: ScratchChannels, stream: string, offset: number): Promise<boolean> {
   return scratch.run(async (channel) => {
     const some = deferred<void>();
     const enough = deferred<void>();
+    let isReached = false;
     const tag = await consume(channel, stream, 'last', LAST_PREFETCH, (each) => {
       some.resolve();
-      if (each >= offset) enough.resolve();
+      if (each < offset) return;
+      isReached = true;
+      enough.resolve();
     });
-    const isReached =
-      (await finishesWithin(some.promise, ANSWER_MS)) && (await finishesWithin(enough.promise, CHUNK_MS));
+    if (await finishesWithin(some.promise, ANSWER_MS)) await finishesWithin(enough.promise, CHUNK_MS);
+    // A RabbitMQ that was silent, not an empty stream, answers this late, with the deliveries before it
     await channel.cancel(tag);
     return isReached;
   });

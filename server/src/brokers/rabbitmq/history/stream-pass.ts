@@ -11,7 +11,7 @@ import type { Link } from '../consume/channel-pool.js';
 import type { RabbitMqOptions } from '../rabbitmq-options.js';
 import { EntryOrder } from './entry-order.js';
 import { entryOf, offsetOf } from './stream-entry.js';
-import { firstOffset } from './stream-look.js';
+import { exists, firstOffset } from './stream-look.js';
 
 const READ_PREFETCH = 500;
 
@@ -31,6 +31,7 @@ export class StreamPass {
   private readonly order: EntryOrder;
   private readonly acks = new BatchedAcks((tag) => this.acknowledge(tag));
   private channel: Channel | undefined;
+  private isLost = false;
   private isEnded = false;
   readonly stream: string;
   /** The offset that comes next. */
@@ -52,9 +53,9 @@ export class StreamPass {
     });
   }
 
-  /** The number of entries before `offset`; undefined if the pass is already behind it. */
+  /** The number of entries before `offset`; undefined if the pass does not come to it. */
   distanceTo(offset: number): number | undefined {
-    return !this.isEnded && offset >= this.next ? offset - this.next : undefined;
+    return !this.isEnded && !this.isLost && offset >= this.next ? offset - this.next : undefined;
   }
 
   attach(read: AttachedRead): void {
@@ -70,8 +71,8 @@ export class StreamPass {
     try {
       await answeredWithin(this.consume(), publishTimeoutMs, 'did not open a reader of a history');
     } catch {
-      // A stream that does not exist, or a connection that was lost, or does not come
-      this.endAll(this.link.connection.current ? 'gone' : 'deadline');
+      if (this.link.connection.current) await this.lost();
+      else this.endAll('deadline');
     }
   }
 
@@ -81,7 +82,7 @@ export class StreamPass {
     if (this.isEnded) return;
     const channel = await model.createChannel();
     channel.on('error', () => undefined);
-    channel.on('close', () => this.endAll('gone'));
+    channel.on('close', () => void this.lost());
     if (this.isEnded) return void closeChannel(channel);
     this.channel = channel;
     await channel.prefetch(READ_PREFETCH);
@@ -90,12 +91,19 @@ export class StreamPass {
   }
 
   private onMessage(message: ConsumeMessage | null): void {
-    if (this.isEnded) return;
-    // The stream was deleted
-    if (message === null) return this.endAll('gone');
+    if (this.isEnded || this.isLost) return;
+    if (message === null) return void this.lost();
     this.acks.add(message.fields.deliveryTag);
     const offset = offsetOf(message);
     if (offset !== undefined) this.order.take(offset, message);
+  }
+
+  /** The end of a consumer proves nothing: RabbitMQ also ends it when it stops, or when a replica does. */
+  private async lost(): Promise<void> {
+    if (this.isEnded || this.isLost) return;
+    this.isLost = true;
+    this.order.stop();
+    this.endAll((await exists(this.link.scratch, this.stream)) ? 'away' : 'gone');
   }
 
   private pass(offset: number, message: ConsumeMessage): void {

@@ -61,6 +61,7 @@ describe('readers', () => {
     ['too-old', 'too-old'],
     ['overtaken', 'too-old'],
     ['gone', 'other-history'],
+    ['away', 'unavailable'],
     ['deadline', 'busy'],
   ] as const)('a read that ends with %s: %s', async (end, reason) => {
     const { feed, log, start } = await stage();

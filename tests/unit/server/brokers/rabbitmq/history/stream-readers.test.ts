@@ -1,6 +1,6 @@
 /** Reads of a history on a connection that the test controls. */
 import { EventEmitter } from 'node:events';
-import { afterEach, beforeEach, expect, jest, test } from '@jest/globals';
+import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globals';
 import type { Channel, ConsumeMessage } from 'amqplib';
 import type { ReadEnd } from '../../../../../../server/src/brokers/history.js';
 import type { Link } from '../../../../../../server/src/brokers/rabbitmq/consume/channel-pool.js';
@@ -45,6 +45,8 @@ class ReadChannel extends EventEmitter {
 let channels: ReadChannel[];
 let links: { isClosed: boolean; current: object | undefined }[];
 let consuming: () => Promise<void>;
+/** The answer to the question whether the stream exists. */
+let checking: () => Promise<void>;
 let first: number;
 let readers: StreamReaders;
 
@@ -55,7 +57,7 @@ const settle = async (): Promise<void> => {
 beforeEach(() => {
   jest.useFakeTimers({ doNotFake: ['setImmediate', 'queueMicrotask', 'nextTick'] });
   [channels, links, first] = [[], [], 0];
-  consuming = () => Promise.resolve();
+  consuming = checking = () => Promise.resolve();
   readers = new StreamReaders(rabbitOptions('amqp://unused', { publishTimeoutMs: 1_000 }), openLink);
 });
 afterEach(async () => {
@@ -82,6 +84,7 @@ function openLink(): Link {
     prefetch: () => Promise.resolve(),
     cancel: () => Promise.resolve(),
     ack: () => undefined,
+    checkQueue: () => checking(),
     consume: (_: string, deliver: OnMessage) => {
       const properties = { headers: { 'x-stream-offset': first } };
       deliver({ fields: { deliveryTag: 1 }, properties, content: Buffer.alloc(0) } as unknown as ConsumeMessage);
@@ -165,17 +168,38 @@ test('too old, and overtaken: nothing is skipped', async () => {
   expect(ahead).toMatchObject({ offsets: [95], end: 'stopped' });
 });
 
-test('the stream is deleted, or missing, or the channel is lost: gone', async () => {
-  const deleted = read('s', 5);
-  await settle();
-  channels[0]!.deliver(null);
-  const lost = read('s', 5);
-  await settle();
-  channels[1]!.emit('close');
-  consuming = () => Promise.reject(new Error('404'));
-  const missing = read('s', 5);
-  await settle();
-  expect([deleted, lost, missing].map(({ end }) => end)).toEqual(['gone', 'gone', 'gone']);
+describe('a consumer that ends', () => {
+  const refusing = (code: number, text: string) => () =>
+    Promise.reject(Object.assign(new Error(`Operation failed: 404 (NOT-FOUND) with message "${text}"`), { code }));
+
+  async function ends(): Promise<(ReadEnd | undefined)[]> {
+    const cancelled = read('s', 5);
+    await settle();
+    channels[0]!.deliver(null);
+    await settle();
+    const lost = read('s', 5);
+    await settle();
+    channels[1]!.emit('close');
+    await settle();
+    consuming = () => Promise.reject(new Error('refused'));
+    const refused = read('s', 5);
+    await settle();
+    return [cancelled, lost, refused].map(({ end }) => end);
+  }
+
+  test('of a stream that does not exist: gone', async () => {
+    checking = refusing(404, "NOT_FOUND - no queue 's' in vhost '/'");
+    expect(await ends()).toEqual(['gone', 'gone', 'gone']);
+  });
+
+  test.each([
+    ['of a stream that exists', () => Promise.resolve()],
+    ['of a stream whose node is down', refusing(404, "NOT_FOUND - queue 's' in vhost '/' process is stopped")],
+    ['of a RabbitMQ that does not answer', () => Promise.reject(new Error('away'))],
+  ])('%s: away', async (_, answer) => {
+    checking = answer;
+    expect(await ends()).toEqual(['away', 'away', 'away']);
+  });
 });
 
 test('RabbitMQ does not answer: deadline', async () => {
