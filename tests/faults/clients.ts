@@ -21,7 +21,7 @@ export class FaultyNetworkClient {
   /** The address of the latest attempt. */
   private url = '';
   private count = 0;
-  private isLeaving = false;
+  protected isLeaving = false;
 
   constructor(
     readonly name: string,

@@ -4,6 +4,7 @@ import type { TcpProxy } from '../support/tcp-proxy.js';
 import { declareUsersExchange, deleteUsersExchange, unbindTopics } from './broker-damage.js';
 import type { Crowd } from './crowd.js';
 import type { RelayUnderTest } from './relay-under-test.js';
+import type { StreamReader } from './stream-reader.js';
 
 /** A relay with its neighbours. */
 export interface Site {
@@ -13,6 +14,8 @@ export interface Site {
   readonly relay: RelayUnderTest;
   readonly clientNetwork: TcpProxy;
   readonly crowd: Crowd;
+  /** Of the histories of all relays. */
+  readonly streams: readonly StreamReader[];
 }
 
 /** The rules allow these because of a fault. */
@@ -22,7 +25,13 @@ export type Effect =
   | 'loses messages'
   /** RabbitMQ is away for a relay. */
   | 'hides RabbitMQ'
-  | 'blocks publishers';
+  | 'blocks publishers'
+  /** The stream of a history is another one. */
+  | 'replaces a history'
+  /** Old messages leave a history. */
+  | 'cuts a history'
+  /** RabbitMQ does not route messages to a history. */
+  | 'unbinds a history';
 
 export interface Fault {
   /** The affected component. Only one fault at a time affects it. */
@@ -77,6 +86,16 @@ function ofClientNetwork(longestMs: number, begin: Change<TcpProxy>): Fault {
     longestMs,
     begin: ({ clientNetwork }) => begin(clientNetwork),
     end: ({ clientNetwork }) => clientNetwork.restore(),
+  };
+}
+
+function ofHistories(effect: Effect, damage: (stream: StreamReader) => Promise<void>): Fault {
+  return {
+    touches: 'node',
+    effects: [effect],
+    longestMs: 0,
+    begin: async ({ streams }) => Promise.all(streams.map(damage)),
+    end: () => undefined,
   };
 }
 
@@ -141,18 +160,20 @@ export const FAULTS = {
   'RabbitMQ short of memory for long': { ...alarm(12_000), shortestMs: 11_000 },
   'exchange of users deleted': {
     touches: 'node',
-    effects: ['loses messages'],
+    effects: ['loses messages', 'unbinds a history'],
     longestMs: 500,
     begin: ({ vhost }) => deleteUsersExchange(vhost),
     end: ({ vhost }) => declareUsersExchange(vhost),
   },
   'bindings of topics removed': {
     touches: 'node',
-    effects: ['loses messages'],
+    effects: ['loses messages', 'unbinds a history'],
     longestMs: 0,
     begin: ({ vhost }) => unbindTopics(vhost),
     end: () => undefined,
   },
+  'streams of histories deleted': ofHistories('replaces a history', (stream) => stream.delete()),
+  'histories cut': ofHistories('cuts a history', (stream) => stream.fill()),
 
   'broker connections dropped': ofBrokerNetwork(0, (network) => network.drop()),
   'broker connections reset': ofBrokerNetwork(0, (network) => network.reset()),

@@ -4,6 +4,7 @@
  * destination, and their body is their name. Clients do not repeat unanswered messages, so each name is sent once.
  */
 import type { Effect } from './faults.js';
+import type { KeptLog } from './kept-log.js';
 
 /** `p1#3 /queue/work 17` */
 export type MessageName = string;
@@ -21,6 +22,16 @@ export type HistoryEvent = { readonly at: number } &
     | { readonly kind: 'confirmed'; readonly session: string; readonly message: MessageName }
     | Refusal
     | Delivered
+    | Returned
+    | ToldGap
+    /** The relay's count of the messages of a subscription, and the client's. */
+    | {
+        readonly kind: 'checked';
+        readonly session: string;
+        readonly subscription: string;
+        readonly delivered: number;
+        readonly received: number;
+      }
     | Trouble
     /** A client of a crowd that is larger than a relay has room for. `answer`: the relay's first line, or empty. */
     | { readonly kind: 'crowded'; readonly answer: string }
@@ -50,6 +61,45 @@ export type Delivered = {
   readonly message: MessageName;
   readonly redelivered: boolean;
   readonly resent: boolean;
+  /** Only of a subscription with a history. */
+  readonly kept?: KeptDelivery;
+};
+
+export interface KeptDelivery {
+  /** The id of the subscription. */
+  readonly subscription: string;
+  readonly position: string;
+  readonly isReplayed: boolean;
+  /** `relay-gap:true` */
+  readonly isAfterGap: boolean;
+}
+
+/** The RECEIPT of SUBSCRIBE to destinations with a history. */
+export type Returned = {
+  readonly at: number;
+  readonly kind: 'returned';
+  readonly session: string;
+  readonly subscription: string;
+  /** The name of the history rule. */
+  readonly rule: string;
+  /** The destinations of SENDs that it covers. */
+  readonly destinations: readonly string[];
+  readonly since?: string | undefined;
+  /** Undefined if the client does not show it. */
+  readonly position?: string | undefined;
+  readonly recovered?: boolean | undefined;
+  readonly reason?: string | undefined;
+};
+
+/** The notice of a gap on a live connection. */
+export type ToldGap = {
+  readonly at: number;
+  readonly kind: 'gap';
+  readonly session: string;
+  readonly subscription: string;
+  readonly from: string;
+  readonly to: string;
+  readonly reason: string;
 };
 
 /**
@@ -73,6 +123,8 @@ type Untimed<T> = T extends unknown ? Omit<T, 'at'> & { readonly at?: number } :
 
 export class History {
   readonly events: HistoryEvent[] = [];
+  /** Those of history rules, by rule and then by age: added when the run is over. */
+  logs: readonly KeptLog[] = [];
 
   constructor(readonly now: () => number) {}
 

@@ -8,7 +8,7 @@ import { connectStomp, frame } from '../support/stomp-client.js';
 import type { StompClient } from '../support/stomp-client.js';
 import type { Site } from './faults.js';
 import { expectNothingLeft, readLeftovers } from './leftovers.js';
-import { Stage } from './stage.js';
+import { HISTORIES, Stage } from './stage.js';
 
 const ANSWER_DEADLINE_MS = 30_000;
 const SESSIONS = 100;
@@ -25,7 +25,7 @@ const TIMERS_A_CONNECTION = 2;
  * After its client is gone, a session still releases its channels and queues at the broker. Until then it has timers
  * and takes ten kilobytes. An idle relay has fewer timers than this.
  */
-const RESTING_TIMERS_MAX = 6 + AMQP_CONNECTIONS * TIMERS_A_CONNECTION;
+const RESTING_TIMERS_MAX = 6 + AMQP_CONNECTIONS * TIMERS_A_CONNECTION + HISTORIES.length;
 /**
  * Repeated optimization, its feedback data and discarded code take megabytes and would hide a leak. Without them the
  * heap is stable.

@@ -14,6 +14,7 @@ import type { Effect } from './faults.js';
 import { grouped, isQueue, partsOf } from './history.js';
 import type { Delivered, History, MessageName, Refusal, Trouble } from './history.js';
 import { hasLoss, unexcusedMisses } from './misses.js';
+import { RECOVERY_RULES } from './recovery-rules.js';
 
 export interface Violation {
   readonly rule: string;
@@ -23,8 +24,8 @@ export interface Violation {
   readonly sessions: readonly string[];
 }
 
-type Finding = Omit<Violation, 'rule'>;
-type Rule = (history: History) => Finding[];
+export type Finding = Omit<Violation, 'rule'>;
+export type Rule = (history: History) => Finding[];
 
 /** `publishTimeoutMs` of the stage. */
 export const PUBLISH_TIMEOUT_MS = 10_000;
@@ -37,6 +38,7 @@ const EXPECTED_CODES: Readonly<Record<string, readonly Effect[]>> = {
   'broker-unavailable': ['hides RabbitMQ', 'blocks publishers'],
   overloaded: ['hides RabbitMQ', 'blocks publishers', 'ends sessions'],
   'heart-beat-timeout': ['ends sessions'],
+  'replay-interrupted': ['hides RabbitMQ', 'cuts a history', 'replaces a history'],
 };
 /** The time after a fault in which it may still end a session: missed heart-beats reveal silence late. */
 const AFTERMATH_MS = 6_000;
@@ -54,6 +56,7 @@ export const RULES: Readonly<Record<string, Rule>> = {
   'a client without room is answered': unanswered,
   'an ERROR has a reason': unexpectedErrors,
   'the end of a session has a reason': dropped,
+  ...RECOVERY_RULES,
 };
 
 export function check(history: History): Violation[] {
@@ -90,7 +93,8 @@ function unmarkedDuplicates(history: History): Finding[] {
 /** Checks each combination of subscription, publishing session and destination. */
 function disorder(history: History): Finding[] {
   const findings: Finding[] = [];
-  const deliveries = history.of('delivered');
+  // A return may begin behind a first copy: the order of a history is that of its log
+  const deliveries = history.of('delivered').filter(({ kept }) => !kept);
   const copies = grouped(deliveries, ({ message }) => message);
   const isFirstOf = new Set<string>();
   const inOrder = deliveries.filter((each) => {

@@ -8,6 +8,9 @@ import type { FaultyNetworkClient, SubscriptionSpec } from './clients.js';
 import type { PlannedFault } from './fault-plan.js';
 import { History, partsOf } from './history.js';
 import type { MessageName } from './history.js';
+import type { KeptSpec, ReturningClient } from './kept-spec.js';
+import { ReturningReader } from './returning-reader.js';
+import { SdkReader } from './sdk-reader.js';
 import type { Stage } from './stage.js';
 
 const CALM_DEADLINE_MS = 60_000;
@@ -23,6 +26,11 @@ export const QUEUE = '/queue/work';
 const TOPIC = '/topic/news.all';
 const USER = '/user/anna/queue/news';
 const DESTINATIONS = [QUEUE, TOPIC, USER];
+const INBOX = '/user/anna/queue/inbox';
+const KEPT_TOPICS = ['/topic/kept.a', '/topic/kept.b'];
+const KEPT_DESTINATIONS = [...KEPT_TOPICS, INBOX];
+const KEPT_PUBLISHERS = 2;
+const KEPT_EVERY_MS = 80;
 /** Many clients of a crowd share a topic, and these topics get fewer messages. */
 const CROWD_TOPICS = Array.from({ length: 50 }, (_, i) => `/topic/crowd.${i}`);
 const CROWD_EVERY_MS = 1_000;
@@ -39,12 +47,26 @@ const SPECS = {
   individual: { subscribe: QUEUE, sent: QUEUE, ack: 'client-individual' },
 } as const satisfies Record<string, SubscriptionSpec>;
 
+const KEPT_SPECS = {
+  pattern: { subscribe: '/topic/kept.*', rule: 'kept', destinations: KEPT_TOPICS },
+  topic: { subscribe: '/topic/kept.a', rule: 'kept', destinations: ['/topic/kept.a'] },
+  inbox: { subscribe: '/user/queue/inbox', rule: 'inbox', destinations: [INBOX] },
+} as const satisfies Record<string, KeptSpec>;
+/** The second one is away for longer than the rings of the relays reach back. */
+const ABSENCES = [
+  { everyMs: 1_700, forMs: 100 },
+  { everyMs: 9_000, forMs: 5_000 },
+  { everyMs: 3_100, forMs: 300 },
+] as const;
+
 export class Run {
   readonly history: History;
   private readonly publishers: Publisher[];
   private readonly crowdPublisher: Publisher;
   private readonly workers: Subscriber[];
   private readonly listeners: Subscriber[];
+  private readonly keptPublishers: Publisher[];
+  private readonly returning: ReturningClient[];
   private hasEnded = false;
   private calmMessages: MessageName[] = [];
   private watching: Promise<void> | undefined;
@@ -63,6 +85,21 @@ export class Run {
     const publisher = (_: unknown, i: number): Publisher =>
       new Publisher(`p${i}`, this.history, this.urls(i), i % 2 === 0 ? '' : 'soft-errors');
     this.publishers = Array.from({ length: PUBLISHERS }, publisher);
+    const keptPublisher = (_: unknown, i: number): Publisher => new Publisher(`k${i}`, this.history, this.urls(i), '');
+    this.keptPublishers = Array.from({ length: KEPT_PUBLISHERS }, keptPublisher);
+    this.returning = this.returningClients();
+  }
+
+  private returningClients(): ReturningClient[] {
+    const { pattern, topic, inbox } = KEPT_SPECS;
+    const [often, long, sometimes] = ABSENCES;
+    return [
+      new ReturningReader('r0', this.history, this.urls(0), '', [pattern, inbox], often),
+      new ReturningReader('r1', this.history, this.urls(1), 'recovery', [pattern, inbox], long),
+      new ReturningReader('r2', this.history, this.urls(0), 'recovery', [topic, inbox], sometimes),
+      new SdkReader('s0', this.history, this.urls(1), [pattern, inbox]),
+      new SdkReader('s1', this.history, this.urls(0), [topic]),
+    ];
   }
 
   private subscribe(): { workers: Subscriber[]; listeners: Subscriber[] } {
@@ -103,6 +140,7 @@ export class Run {
     }
     await this.whenSubscribed();
     for (const publisher of this.publishers) publisher.publish(DESTINATIONS, EVERY_MS, UNANSWERED_MAX);
+    for (const publisher of this.keptPublishers) publisher.publish(KEPT_DESTINATIONS, KEPT_EVERY_MS, UNANSWERED_MAX);
     this.crowdPublisher.publish(CROWD_TOPICS, CROWD_EVERY_MS, UNANSWERED_MAX);
   }
 
@@ -114,14 +152,18 @@ export class Run {
   /** Waits until a message of every publisher reaches every listener: then the faults are over. */
   async recover(): Promise<void> {
     for (const publisher of this.allPublishers) publisher.pause();
+    for (const client of this.returning) client.stay();
+    let probes: readonly MessageName[] = [];
     const isCalm = async (): Promise<true | undefined> => {
       await this.whenSubscribed();
-      const probes = this.sendRound();
+      probes = this.sendRound();
       await this.whenAnswered();
       const haveArrived = () => this.haveArrived(probes) || undefined;
       return eventually(haveArrived, PROBE_MS, () => 'probes are missing').catch(() => undefined);
     };
-    await eventually(isCalm, CALM_DEADLINE_MS, () => 'the relays do not match the subscriptions of their sessions');
+    const missing = (): string => this.missingOf(probes).slice(0, 10).join('; ');
+    const late = () => `the relays do not match the subscriptions of their sessions: ${missing()}`;
+    await eventually(isCalm, CALM_DEADLINE_MS, late);
     this.history.add({ kind: 'calm' });
     for (let i = 0; i < CALM_ROUNDS; i++) this.calmMessages.push(...this.sendRound());
     await this.whenAnswered();
@@ -133,6 +175,7 @@ export class Run {
     await eventually(haveArrived, END_DEADLINE_MS, () => 'messages are missing').catch(() => undefined);
     await this.whenQueueIsEmpty();
     await this.leave();
+    await this.stage.readHistories(this.history);
   }
 
   async leave(): Promise<void> {
@@ -153,36 +196,48 @@ export class Run {
       'marked as repeated': marked,
       errors: history.of('error').length,
       'connections lost': ended,
+      returns: history.of('returned').filter(({ recovered }) => recovered === true).length,
+      'refused returns': history.of('returned').filter(({ recovered }) => recovered === false).length,
+      gaps: history.of('gap').length,
+      checks: history.of('checked').length,
     };
     return Object.entries(counts)
       .map(([label, count]) => `${count} ${label}`)
       .join(', ');
   }
 
-  private get allClients(): FaultyNetworkClient[] {
-    return [...this.allPublishers, ...this.workers, ...this.listeners];
+  private get allClients(): (FaultyNetworkClient | ReturningClient)[] {
+    return [...this.allPublishers, ...this.workers, ...this.listeners, ...this.returning];
   }
 
   private get allPublishers(): Publisher[] {
-    return [...this.publishers, this.crowdPublisher];
+    return [...this.publishers, ...this.keptPublishers, this.crowdPublisher];
   }
 
   private sendRound(): MessageName[] {
     const sent = this.publishers.flatMap((publisher) => DESTINATIONS.flatMap((to) => publisher.send(to) ?? []));
+    for (const publisher of this.keptPublishers)
+      sent.push(...KEPT_DESTINATIONS.flatMap((to) => publisher.send(to) ?? []));
     return [...sent, ...CROWD_TOPICS.flatMap((to) => this.crowdPublisher.send(to) ?? [])];
   }
 
   private haveArrived(messages: readonly MessageName[]): boolean {
+    return this.missingOf(messages).length === 0;
+  }
+
+  /** The messages that listeners lack, with the listeners. */
+  private missingOf(messages: readonly MessageName[]): string[] {
     const arrived = new Set(this.history.of('delivered').map(({ session, message }) => `${session} ${message}`));
-    return this.listeners.every((listener) =>
+    return [...this.listeners, ...this.returning].flatMap((listener) =>
       messages
         .filter((message) => listener.wants(partsOf(message).destination))
-        .every((message) => listener.session !== undefined && arrived.has(`${listener.session} ${message}`)),
+        .filter((message) => listener.session === undefined || !arrived.has(`${listener.session} ${message}`))
+        .map((message) => `${listener.name} lacks ${message}`),
     );
   }
 
   private async whenSubscribed(): Promise<void> {
-    const clients = [...this.workers, ...this.listeners];
+    const clients = [...this.workers, ...this.listeners, ...this.returning];
     const areReady = () =>
       clients.every((each) => each.isSubscribed) && this.allPublishers.every((each) => each.isConnected);
     const missing = () => clients.filter((each) => !each.isSubscribed).map(({ name }) => name);

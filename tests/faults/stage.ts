@@ -18,6 +18,12 @@ import type { History } from './history.js';
 import { RelayUnderTest } from './relay-under-test.js';
 import type { RelayOptions } from './relay-under-test.js';
 import { PUBLISH_TIMEOUT_MS } from './rules.js';
+import { StreamReader } from './stream-reader.js';
+
+export const HISTORIES = [
+  { name: 'kept', match: '/topic/kept.#' },
+  { name: 'inbox', match: '/user/queue/inbox' },
+] as const;
 
 const READY_DEADLINE_MS = 60_000;
 /** How often a run looks whether a relay is ready. */
@@ -36,6 +42,15 @@ const CONFIG = {
     publishTimeoutMs: PUBLISH_TIMEOUT_MS,
   },
   workerTimeoutMs: 2_000,
+  /** A ring of a few seconds, so that clients need readers too. */
+  history: {
+    rules: HISTORIES.map(({ name, match }) => ({ name, match, maxBytes: 1_048_576 })),
+    ringMaxCount: 200,
+    markerMaxCount: 50,
+    markerMs: 1_000,
+    positionRefreshMs: 1_000,
+    warmUpMs: 2_000,
+  },
 };
 
 export class Stage {
@@ -43,6 +58,7 @@ export class Stage {
     readonly node: RabbitNode,
     readonly vhost: Vhost,
     readonly sites: readonly Site[],
+    private readonly streams: readonly StreamReader[],
     private readonly directory: string,
   ) {}
 
@@ -52,14 +68,17 @@ export class Stage {
     const directory = mkdtempSync(path.join(tmpdir(), 'relay-faults-'));
     const configFile = path.join(directory, 'relay.yaml');
     writeFileSync(configFile, JSON.stringify(CONFIG));
+    const streams: StreamReader[] = [];
     const openSite = async (name: string): Promise<Site> => {
       const brokerNetwork = await TcpProxy.start(node.amqpUrl);
       const relay = await RelayUnderTest.start(name, brokerNetwork.url(vhost.amqpUrl), configFile, options);
       const crowd = new Crowd(relay.url, options.nofile ?? 0);
-      return { node, vhost, brokerNetwork, relay, crowd, clientNetwork: await TcpProxy.start(relay.url) };
+      return { node, vhost, brokerNetwork, relay, crowd, streams, clientNetwork: await TcpProxy.start(relay.url) };
     };
     const names = Array.from({ length: relays }, (_, i) => `relay ${i + 1}`);
-    return new Stage(node, vhost, await Promise.all(names.map(openSite)), directory);
+    const sites = await Promise.all(names.map(openSite));
+    for (const { name } of HISTORIES) streams.push(await StreamReader.start(name, vhost));
+    return new Stage(node, vhost, sites, streams, directory);
   }
 
   /** The addresses for clients, which lead through the proxies. */
@@ -70,6 +89,15 @@ export class Stage {
   /** Flushes declarations to disk, so that they survive a SIGKILL. */
   async keepDeclarations(): Promise<void> {
     await this.node.ctl('eval', 'mnesia:dump_log().');
+  }
+
+  /** Adds everything that the histories had to the history of the run. */
+  async readHistories(history: History): Promise<void> {
+    for (const stream of this.streams) {
+      await stream.catchUp();
+      await stream.readFirstOffset();
+    }
+    history.logs = this.streams.flatMap(({ logs }) => logs);
   }
 
   /** Injects all faults of a plan. Resolves when the last is over. */
@@ -125,6 +153,7 @@ export class Stage {
     await Promise.all(this.sites.map(({ relay }) => relay.stop()));
     const networks = this.sites.flatMap(({ clientNetwork, brokerNetwork }) => [clientNetwork, brokerNetwork]);
     await Promise.all(networks.map((network) => network.close()));
+    await Promise.all(this.streams.map((stream) => stream.close()));
     await this.node.stop();
     rmSync(this.directory, { recursive: true, force: true });
   }

@@ -69,13 +69,26 @@ function describe(event: HistoryEvent): string {
       return `${event.session} RECEIPT of ${event.message}`;
     case 'error':
       return `${event.session} ${event.isSoft ? 'soft ' : ''}ERROR ${event.code} ${event.message ?? ''} ${event.sentence ?? ''}`.trimEnd();
+    case 'returned':
+      return `${event.session} returned to ${event.subscription} with ${event.since ?? 'now'}: ${verdictOf(event)}`;
+    case 'gap':
+      return `${event.session} has a gap of ${event.subscription} (${event.reason}), ${event.from} to ${event.to}`;
+    case 'checked':
+      return `${event.session} got ${event.received} messages of ${event.subscription}, by the relay ${event.delivered}`;
     case 'delivered':
       return `${event.session} MESSAGE ${event.message}${marksOf(event)}`;
   }
 }
 
-function marksOf({ redelivered, resent }: EventOf<'delivered'>): string {
-  return `${redelivered ? ' redelivered' : ''}${resent ? ' relay-resent' : ''}`;
+function marksOf({ redelivered, resent, kept }: EventOf<'delivered'>): string {
+  const place = kept
+    ? ` at ${kept.position}${kept.isReplayed ? ' replayed' : ''}${kept.isAfterGap ? ' after a gap' : ''}`
+    : '';
+  return `${redelivered ? ' redelivered' : ''}${resent ? ' relay-resent' : ''}${place}`;
+}
+
+function verdictOf({ recovered, reason = '', position = '' }: EventOf<'returned'>): string {
+  return [recovered === undefined ? 'live' : recovered ? 'recovered' : 'not recovered', reason, position].join(' ');
 }
 
 function seconds(ms: number): string {

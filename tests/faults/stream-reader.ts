@@ -1,0 +1,155 @@
+/**
+ * Reads the stream of a history rule from its beginning, over a connection that no fault cuts, and finds out by itself
+ * when RabbitMQ is away, or the stream is another one. It also damages the stream, as an operator might.
+ */
+import { randomBytes } from 'node:crypto';
+import { connect } from 'amqplib';
+import type { ConfirmChannel, ConsumeMessage } from 'amqplib';
+import { eventually } from '../support/deadline.js';
+import type { Vhost } from '../support/rabbitmq.js';
+import { KeptLog } from './kept-log.js';
+import type { KeptEntry } from './kept-log.js';
+
+const AGAIN_MS = 200;
+const READ_DEADLINE_MS = 30_000;
+const PREFETCH = 500;
+const MARKER = 'relay-history-marker';
+/** More than the stream keeps, so that RabbitMQ removes its first segments. */
+const FILL_COUNT = 24;
+const FILL_BYTES = 200_000;
+
+export class StreamReader {
+  /** Oldest first. The last one is the current stream. */
+  readonly logs: KeptLog[];
+  private readonly stream: string;
+  private channel: ConfirmChannel | undefined;
+  private closeConnection: () => Promise<void> = () => Promise.resolve();
+  private isDeleting = false;
+  private isClosed = false;
+
+  private constructor(
+    readonly rule: string,
+    private readonly vhost: Vhost,
+  ) {
+    this.stream = `stomp-relay.history.${rule}`;
+    this.logs = [new KeptLog(rule)];
+  }
+
+  static async start(rule: string, vhost: Vhost): Promise<StreamReader> {
+    const reader = new StreamReader(rule, vhost);
+    void reader.run();
+    await reader.catchUp();
+    return reader;
+  }
+
+  /** Resolves when it has read everything that the stream has now. */
+  async catchUp(): Promise<void> {
+    const hasAll = async (): Promise<true | undefined> => {
+      const id = randomBytes(6).readUIntBE(0, 6).toString(36);
+      const { channel } = this;
+      if (!channel) return undefined;
+      channel.sendToQueue(this.stream, Buffer.alloc(0), { headers: { [MARKER]: id }, persistent: true });
+      const isThere = (): true | undefined =>
+        [...this.current.entries.values()].some(({ marker }) => marker === id) || undefined;
+      return eventually(isThere, 2_000, () => 'the marker is missing').catch(() => undefined);
+    };
+    await eventually(hasAll, READ_DEADLINE_MS, () => `${this.stream} cannot be read`);
+  }
+
+  /** Reads the first offset that RabbitMQ still has. */
+  async readFirstOffset(): Promise<void> {
+    const connection = await connect(this.vhost.amqpUrl);
+    const channel = await connection.createChannel();
+    await channel.prefetch(1);
+    this.current.firstOffset = await new Promise<number>((resolve, reject) => {
+      const onMessage = (message: ConsumeMessage | null): void => void (message && resolve(offsetOf(message)));
+      channel.consume(this.stream, onMessage, { arguments: { 'x-stream-offset': 'first' } }).catch(reject);
+    });
+    await connection.close();
+  }
+
+  /** The reader must not take the next stream for this one, so it is not connected meanwhile. */
+  async delete(): Promise<void> {
+    await this.catchUp();
+    this.isDeleting = true;
+    try {
+      await this.closeConnection();
+      await this.vhost.api('DELETE', `queues/${this.stream}`);
+      this.current.isDeleted = true;
+      this.logs.push(new KeptLog(this.rule));
+    } finally {
+      this.isDeleting = false;
+    }
+  }
+
+  /** Pushes everything so far out of the stream, with records that relays pass over. */
+  async fill(): Promise<void> {
+    for (let i = 0; i < FILL_COUNT; i++) {
+      this.channel?.sendToQueue(this.stream, Buffer.alloc(FILL_BYTES), { persistent: true });
+      await this.catchUp();
+    }
+  }
+
+  async close(): Promise<void> {
+    this.isClosed = true;
+    await this.closeConnection();
+  }
+
+  private get current(): KeptLog {
+    return this.logs.at(-1)!;
+  }
+
+  private async run(): Promise<void> {
+    while (!this.isClosed) {
+      if (!this.isDeleting) await this.readUntilLost().catch(() => undefined);
+      this.channel = undefined;
+      await new Promise((resolve) => setTimeout(resolve, AGAIN_MS));
+    }
+  }
+
+  private async readUntilLost(): Promise<void> {
+    const connection = await connect(this.vhost.amqpUrl);
+    this.closeConnection = () => connection.close().catch(() => undefined);
+    connection.on('error', () => undefined);
+    try {
+      const channel = await connection.createConfirmChannel();
+      channel.on('error', () => undefined);
+      await channel.prefetch(PREFETCH);
+      const lost = new Promise<void>((resolve) => {
+        channel.once('close', resolve);
+        connection.once('close', resolve);
+        const { current } = this;
+        const from = current.lastOffset < 0 ? 'first' : current.lastOffset + 1;
+        const onMessage = (message: ConsumeMessage | null): void => {
+          if (message) this.take(current, channel, message);
+          else resolve();
+        };
+        channel.consume(this.stream, onMessage, { arguments: { 'x-stream-offset': from } }).then(
+          () => (this.channel = channel),
+          () => resolve(),
+        );
+      });
+      await lost;
+    } finally {
+      await this.closeConnection();
+    }
+  }
+
+  private take(log: KeptLog, channel: ConfirmChannel, message: ConsumeMessage): void {
+    channel.ack(message);
+    const offset = offsetOf(message);
+    if (offset > log.lastOffset) log.add(entryOf(offset, message));
+  }
+}
+
+function offsetOf({ properties }: ConsumeMessage): number {
+  return properties.headers?.['x-stream-offset'] as number;
+}
+
+function entryOf(offset: number, { fields, properties, content }: ConsumeMessage): KeptEntry {
+  const marker = properties.headers?.[MARKER] as string | undefined;
+  if (fields.exchange === '') return { offset, marker };
+  const body = content.toString();
+  // Canaries are not messages of a client
+  return / \/\S+ \d+$/.test(body) ? { offset, message: body } : { offset };
+}
