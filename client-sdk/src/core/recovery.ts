@@ -56,7 +56,12 @@ export class Recovery {
   #hasRead = false;
   /** In the storage. */
   #key = '';
-  /** Ids of messages that an old link has brought after the position that the newest SUBSCRIBE continues at. */
+  /**
+   * The newest SUBSCRIBE that was answered: only its messages are delivered. A later one continues behind them, or has
+   * reported them as missing.
+   */
+  #source: Attempt | undefined;
+  /** Ids of its messages after the position that the newest SUBSCRIBE continues at. */
   readonly #copies = new Set<string>();
 
   constructor(destination: string, members: ReadonlySet<Keeper>) {
@@ -69,11 +74,14 @@ export class Recovery {
     this.#key = `relay-position ${connected['user-name'] ?? ''} ${this.#destination}`;
     if (!this.#hasRead) this.position = this.#read();
     this.#hasRead = true;
+    this.#copies.clear();
     return this.position ?? 'now';
   }
 
   /** RECEIPT has arrived. Returns what is missing. `isReturn`: it was set up before. */
-  decide({ since = 'now' }: Attempt, receipt: Headers, isReturn: boolean): Gap | undefined {
+  decide(attempt: Attempt, receipt: Headers, isReturn: boolean): Gap | undefined {
+    this.#source = attempt;
+    const { since = 'now' } = attempt;
     const { position: from } = this;
     const { 'relay-position': to, 'relay-reason': reason = 'not-recoverable' } = receipt;
     if (recoveredIn(receipt)) {
@@ -84,19 +92,25 @@ export class Recovery {
     return isReturn || since !== 'now' ? { from, to, reason } : undefined;
   }
 
-  /** Whether the message is to be delivered: not if it is a copy, or if the link of `current` brings it. */
+  /** Whether the message of `attempt` is to be delivered: not if it is a copy, or if a newer attempt was answered. */
   admits(headers: Headers, attempt: Attempt, current: Attempt | undefined): boolean {
     const { 'relay-position': position, 'message-id': id = '' } = headers;
-    if (!position || !current || attempt === current) return !this.#copies.delete(id);
-    if (current.isUp) return false;
+    if (!position || !attempt.since) return true;
+    if (attempt !== this.#source) return false;
+    if (!current || attempt === current) return !this.#copies.delete(id);
     this.#copies.add(id);
     if (this.#copies.size > COPIES_MAX) this.#copies.delete(this.#copies.values().next().value!);
     return true;
   }
 
-  /** A position of the relay, without a message. */
-  refresh(position: string | undefined): void {
-    if (this.#copies.size === 0) this.advance(position);
+  /** The old link has left messages out. The next one continues before them. */
+  stop(): void {
+    this.#source = undefined;
+  }
+
+  /** The position is ahead of what the newest link has brought: copies of messages before it still come. */
+  get isAhead(): boolean {
+    return this.#copies.size > 0;
   }
 
   advance(position: string | undefined): void {

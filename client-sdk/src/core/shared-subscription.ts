@@ -148,14 +148,21 @@ export class SharedSubscription {
   noticed(headers: Headers, link: StompLink): void {
     const { state } = this;
     const attempt = this.#attempt;
-    if (link !== this.link || !attempt) return;
     const { destination, 'relay-position': to, 'relay-reason': reason = '' } = headers;
+    if (link !== this.link && destination === '/relay/gap' && !attempt?.isUp) this.#recovery.stop();
+    if (link !== this.link || !attempt?.isUp) return;
     if (destination === '/relay/check') {
       attempt.checked = { delivered: Number(headers['relay-delivered']), received: attempt.received };
-    } else if (destination === '/relay/position') this.#recovery.refresh(to);
-    else if (state.name !== 'subscribed') return;
+    } else if (destination === '/relay/position') {
+      if (!this.#recovery.isAhead) this.#recovery.advance(to);
+    } else if (state.name !== 'subscribed') return;
     else if (destination === '/relay/caught-up') this.#become({ ...state, replayed: replayedIn(headers) });
     else if (destination === '/relay/gap') {
+      if (this.#recovery.isAhead) {
+        // an old link has brought a part of what is missing here: only another verdict tells the rest
+        link.unsubscribe(this.id);
+        return void this.attach(link);
+      }
       const gap: Gap = { from: headers['from-position'], to, reason };
       this.#recovery.advance(to);
       this.#become({ ...state, mayHaveMissed: true, gap });
@@ -178,7 +185,7 @@ export class SharedSubscription {
    * `next` brings everything after it, so the old link is needed only until then.
    */
   async move(next: StompLink): Promise<void> {
-    const isExact = this.#recovery.position && next.canRecover;
+    const isExact = this.#recovers && this.#recovery.position && next.canRecover;
     this.#handover = isExact ? undefined : new Handover(next, (message, link) => this.#pass(message, link));
     await this.attach(next);
   }
@@ -209,11 +216,11 @@ export class SharedSubscription {
   }
 
   /** The relay refused it on `link`, or ended it there. */
-  failed(error: RelayError, link = this.link): void {
+  failed(error: RelayError, link: StompLink): void {
     if (error.code === 'connection-lost') return; // it is set up again on the next link
     if (this.link && this.link !== link) return; // the newer link reports its own failures
     if (!TRANSIENT.test(error.code)) return this.#refuse(error); // also if the link has ended by now
-    if (!link || !this.link) return;
+    if (!this.link) return;
     this.#attempt = undefined;
     this.#interrupted();
     this.#become({ name: 'subscribing', reason: error });

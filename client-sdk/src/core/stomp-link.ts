@@ -35,7 +35,7 @@ export interface LinkEvents {
   /** A message of the relay about the session. */
   onNotice(destination: string | undefined, headers: Headers): void;
   /** The relay has ended a subscription that was set up. */
-  onRefused(id: string | undefined, error: RelayError): void;
+  onRefused(id: string | undefined, error: RelayError, link: StompLink): void;
   /** The relay has refused a frame without a receipt. */
   onReport(error: RelayError): void;
   /** Called once, last. `code` is the WebSocket close code. */
@@ -241,7 +241,7 @@ export class StompLink implements Origin {
     const command = headers['refused-command'];
     const request = this.#takeRequest(headers['receipt-id']);
     if (request) request.reject(error);
-    else if (command === 'SUBSCRIBE') this.#events.onRefused(headers['refused-id'], error);
+    else if (command === 'SUBSCRIBE') this.#events.onRefused(headers['refused-id'], error, this);
     else if (command !== 'UNSUBSCRIBE') this.#events.onReport(error); // its subscription was refused or ended before
   }
 

@@ -77,8 +77,8 @@ export class Subscriptions {
     return shared.check();
   }
 
-  refused(id: string | undefined, error: RelayError): void {
-    this.#all.get(id ?? '')?.failed(error);
+  refused(id: string | undefined, error: RelayError, link: StompLink): void {
+    this.#all.get(id ?? '')?.failed(error, link);
   }
 
   get #values(): SharedSubscription[] {

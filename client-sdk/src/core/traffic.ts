@@ -75,7 +75,7 @@ export function createTraffic(
     },
     onReply: (message, link) => requests.answer(message, link),
     onSubscriptionNotice: (headers, link) => subscriptions.noticed(headers, link),
-    onRefused: (id, error) => subscriptions.refused(id, error),
+    onRefused: (id, error, link) => subscriptions.refused(id, error, link),
     onReport,
   };
 }

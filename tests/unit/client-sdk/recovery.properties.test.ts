@@ -21,10 +21,12 @@ type Action =
   | { readonly name: 'drain' }
   /** The old relay has brought all. */
   | { readonly name: 'flush' }
-  /** The relay's replay breaks off. */
-  | { readonly name: 'interrupt' }
-  /** The relay loses continuity: the next `count` messages are not delivered. */
-  | { readonly name: 'skip'; readonly count: number };
+  /** The replay of a relay breaks off. */
+  | { readonly name: 'interrupt'; readonly old: boolean }
+  /** A relay loses continuity: its next `count` messages are not delivered. */
+  | { readonly name: 'skip'; readonly old: boolean; readonly count: number }
+  /** A relay that has brought everything reports the position. */
+  | { readonly name: 'report'; readonly old: boolean };
 
 const actions: fc.Arbitrary<Action> = fc.oneof(
   { weight: 4, arbitrary: fc.record({ name: fc.constant('publish' as const), count: fc.integer({ min: 1, max: 4 }) }) },
@@ -43,8 +45,16 @@ const actions: fc.Arbitrary<Action> = fc.oneof(
   { weight: 2, arbitrary: fc.record({ name: fc.constant('lose' as const), old: fc.boolean() }) },
   { weight: 2, arbitrary: fc.constant({ name: 'drain' as const }) },
   { weight: 2, arbitrary: fc.constant({ name: 'flush' as const }) },
-  { weight: 1, arbitrary: fc.constant({ name: 'interrupt' as const }) },
-  { weight: 1, arbitrary: fc.record({ name: fc.constant('skip' as const), count: fc.integer({ min: 1, max: 3 }) }) },
+  { weight: 1, arbitrary: fc.record({ name: fc.constant('interrupt' as const), old: fc.boolean() }) },
+  {
+    weight: 1,
+    arbitrary: fc.record({
+      name: fc.constant('skip' as const),
+      old: fc.boolean(),
+      count: fc.integer({ min: 1, max: 3 }),
+    }),
+  },
+  { weight: 1, arbitrary: fc.record({ name: fc.constant('report' as const), old: fc.boolean() }) },
 );
 
 /** A relay's side of one connection. `next`: the message that the subscription gets next, once it is set up. */
@@ -89,6 +99,11 @@ class RelaySide {
     const ends = { 'from-position': `p${this.next - 1}`, 'relay-position': `p${to}`, 'relay-reason': 'other-history' };
     this.socket.notice('gap', { 'for-subscription': TOPIC, ...ends });
     this.next = to + 1;
+  }
+
+  report(length: number): void {
+    if (this.next === undefined || this.next <= length || !this.#isSubscribed) return;
+    this.socket.notice('position', { 'for-subscription': TOPIC, 'relay-position': `p${length}` });
   }
 
   interrupt(): void {
@@ -147,8 +162,9 @@ async function play(script: readonly Action[]) {
     if (action.name === 'lose') (action.old ? oldest : newest)?.socket.end(1006);
     if (action.name === 'drain') newest?.socket.notice('drain', { 'move-in-ms': '0', 'close-in-ms': '5000' });
     if (action.name === 'flush') oldest?.flush(length);
-    if (action.name === 'skip') newest?.skip(length, action.count);
-    if (action.name === 'interrupt') newest?.interrupt();
+    if (action.name === 'skip') (action.old ? oldest : newest)?.skip(length, action.count);
+    if (action.name === 'interrupt') (action.old ? oldest : newest)?.interrupt();
+    if (action.name === 'report') (action.old ? oldest : newest)?.report(length);
     await rest();
   }
   // everything comes to rest: the client is connected and subscribed, and all messages have come

@@ -359,8 +359,8 @@ describe('keep', () => {
 });
 
 describe('a move to another relay', () => {
-  async function openMoving() {
-    const opened = await openRecoverable();
+  async function openMoving(options: SubscribeOptions<unknown> = {}) {
+    const opened = await openRecoverable(options);
     const { socket: old, relay } = opened;
     deliver(old, 1);
     old.notice('drain', { 'move-in-ms': '0', 'close-in-ms': '5000' });
@@ -369,6 +369,22 @@ describe('a move to another relay', () => {
     const { headers } = await next.frame('SUBSCRIBE');
     return { ...opened, old, next, since: headers['relay-since'] };
   }
+  /** Ends the subscription on `socket`. */
+  const interrupt = (socket: FakeWebSocket): void => {
+    const about = { code: 'replay-interrupted', 'refused-command': 'SUBSCRIBE', 'refused-id': TOPIC };
+    socket.notice('errors', about, 'The rest cannot be read.');
+  };
+  const gapNotice = (socket: FakeWebSocket, from: string, to: string): void => {
+    const ends = { 'from-position': from, 'relay-position': to, 'relay-reason': 'other-history' };
+    socket.notice('gap', { 'for-subscription': TOPIC, ...ends });
+  };
+  /** Answers the second SUBSCRIBE on `socket`, after the pause. Returns its position. */
+  const retried = async (socket: FakeWebSocket, position: string): Promise<string | undefined> => {
+    await jest.advanceTimersByTimeAsync(4_000);
+    const { headers } = await socket.acknowledge('SUBSCRIBE', 1, { ...RECOVERED, 'relay-position': position });
+    return headers['relay-since'];
+  };
+  const useFakeTimers = () => jest.useFakeTimers({ doNotFake: ['nextTick', 'queueMicrotask', 'setImmediate'] });
 
   test('continues at the newest position, and leaves out copies by their ids', async () => {
     const { old, next, since, bodies, states, gaps } = await openMoving();
@@ -391,6 +407,57 @@ describe('a move to another relay', () => {
     const gap = { from: 'p2', to: 'p5', reason: 'other-history' };
     expect([bodies, gaps]).toEqual([['1', '2', '6'], [gap]]);
     expect(subscription.state).toEqual({ name: 'subscribed', mayHaveMissed: true, recovered: false, gap });
+  });
+
+  test('leaves out what the old relay brings of a reported gap, also if the next relay then interrupts', async () => {
+    const { old, next, bodies, gaps } = await openMoving();
+    await next.acknowledge('SUBSCRIBE', 0, notRecovered('too-old', 'p2'));
+    useFakeTimers();
+    interrupt(next);
+    deliver(old, 2, 3);
+    expect(await retried(next, 'p2')).toBe('p2');
+    deliver(old, 4);
+    deliver(next, 3, 4);
+    expect([bodies, gaps]).toEqual([['1', '3', '4'], [{ from: 'p1', to: 'p2', reason: 'too-old' }]]);
+  });
+
+  test('takes nothing more from an old relay that leaves messages out', async () => {
+    const { old, next, bodies, gaps } = await openMoving();
+    gapNotice(old, 'p1', 'p3');
+    deliver(old, 4);
+    await next.acknowledge('SUBSCRIBE', 0, { ...RECOVERED, 'relay-position': 'p1' });
+    deliver(next, 2, 3, 4);
+    expect([bodies, gaps]).toEqual([['1', '2', '3', '4'], []]);
+  });
+
+  test('asks the next relay again if it leaves messages out that the old one has brought', async () => {
+    const { old, next, bodies, gaps } = await openMoving();
+    deliver(old, 2, 3);
+    await next.acknowledge('SUBSCRIBE', 0, { ...RECOVERED, 'relay-position': 'p1' });
+    gapNotice(next, 'p1', 'p2');
+    const { headers } = await next.acknowledge('SUBSCRIBE', 1, { ...RECOVERED, 'relay-position': 'p3' });
+    expect(headers['relay-since']).toBe('p3');
+    deliver(next, 4);
+    expect([bodies, gaps]).toEqual([['1', '2', '3', '4'], []]);
+  });
+
+  test('is not disturbed by the end of a replay on the old relay', async () => {
+    const { old, next, bodies, states } = await openMoving();
+    interrupt(old);
+    await next.acknowledge('SUBSCRIBE', 0, { ...RECOVERED, 'relay-position': 'p1' });
+    deliver(next, 2);
+    expect([bodies, states.length]).toEqual([['1', '2'], 1]);
+  });
+
+  test('keeps the messages of both relays with `recover: false`', async () => {
+    const { old, next, since, bodies } = await openMoving({ recover: false });
+    expect(since).toBeUndefined();
+    await next.acknowledge('SUBSCRIBE');
+    deliver(old, 2, 3);
+    deliver(next, 3, 4);
+    await old.acknowledgeFlush();
+    await settled();
+    expect(bodies).toEqual(['1', '2', '3', '4']);
   });
 
   test('that fails leads to a third relay, which continues where the old one stopped', async () => {
