@@ -3,7 +3,8 @@
  * however many messages arrive. Between frames they wait in a buffer that holds little more than components will show.
  *
  * The feed is subscribed while it has watchers, and a moment longer: a watcher that returns in that moment finds
- * everything unchanged.
+ * everything unchanged. A feed that keeps no messages ends at once: what came without a watcher would be lost, and the
+ * next subscription would continue behind it.
  */
 import type { Client, Message, RelayError, SubscribeOptions, Subscription, SubscriptionState } from '../core/index.js';
 import { lease } from './lease.js';
@@ -74,7 +75,7 @@ export function createFeed(
   const start = (): void => {
     subscription = client.subscribe(
       destination,
-      onMessage ? (message) => watchers.size > 0 && onMessage(message) : keep,
+      onMessage ? (message) => (watchers.size > 0 ? onMessage(message) : feed.end()) : keep,
       {
         ...options,
         onError: (failed) => {
@@ -96,11 +97,11 @@ export function createFeed(
     snapshot = WAITING;
     onEnd?.();
   };
-  const hold = lease(start, end);
+  const feed = lease(start, end, !!onMessage);
   const watch = (onChange: () => void, count = 0): (() => void) => {
     watchers.set(onChange, count);
     keepMax = Math.max(...watchers.values());
-    const release = hold();
+    const release = feed.hold();
     return () => {
       watchers.delete(onChange);
       release();

@@ -33,7 +33,7 @@ function createFeeds(client: AnyClient): Feeds {
     connect: lease(
       () => void client.connect().catch(() => {}),
       () => void client.close().catch(() => {}),
-    ),
+    ).hold,
     find,
     open(destination, decode) {
       const siblings = feeds.get(decode) ?? new Map<string, Feed>();
