@@ -27,6 +27,15 @@ afterEach(() => stage.clear());
 
 const sent = (command: string) => tab.traffic.filter((each) => each === `sent ${command}`).length;
 
+/** Resolves when the browser has reported `count` frames: it reports them later than the relay gets them. */
+async function seen(command: string, count: number): Promise<void> {
+  await eventually(
+    () => sent(command) >= count || undefined,
+    10_000,
+    () => `${count} ${command} expected, found ${sent(command)}`,
+  );
+}
+
 /** Resolves when the relay has exactly these subscriptions. */
 async function subscriptions(expected: Record<string, number>): Promise<void> {
   let found: unknown;
@@ -111,6 +120,7 @@ async function flicker(destinations: readonly string[]): Promise<void> {
 test('1,000 quick mounts with one destination lead to one subscription, and then none', async () => {
   await tab.page.evaluate(() => window.sdk.client.connect());
   await flicker(Array.from({ length: 1_000 }, () => DESTINATION));
+  await seen('UNSUBSCRIBE', 1);
   await subscriptions({});
   expect([sent('SUBSCRIBE'), sent('UNSUBSCRIBE')]).toEqual([1, 1]);
 });
@@ -119,9 +129,11 @@ test('1,000 mounts with different destinations leave nothing behind, on the rela
   const destinations = (round: number) => Array.from({ length: 1_000 }, (_, index) => `/topic/data.${round}.${index}`);
   await tab.page.evaluate(() => window.sdk.client.connect());
   await flicker(destinations(1)); // objects that are made only once exist now
+  await seen('UNSUBSCRIBE', 1_000);
   await subscriptions({});
   const before = await footprint();
   await flicker(destinations(2));
+  await seen('UNSUBSCRIBE', 2_000);
   await subscriptions({});
   const after = await footprint();
 
