@@ -11,6 +11,8 @@ export const PEER_NAMES = [
   'relay',
   'relay-frozen',
   'relay-memory',
+  'relay-history',
+  'relay-other-rule',
   'web-stomp',
   'ws',
   'net',
@@ -41,8 +43,21 @@ export interface Peer {
   start(bench: Bench): Promise<Started>;
 }
 
+/** The options that a measurement sets. */
+export interface Settings {
+  readonly history?: {
+    readonly rules: readonly { readonly name: string; readonly match: string }[];
+    readonly ringMaxCount?: number;
+    readonly warmUpMs?: number;
+  };
+}
+
 const HERE = import.meta.dirname;
 const RELAY = path.join(HERE, '../../server/dist/cli.js');
+
+/** A rule for all topics of the loads, and one for none of them. */
+export const RECOVERABLE = historyOf('/topic/#');
+const OTHER_RULE = historyOf('/topic/other.#');
 
 /** In the order of a round. */
 export const PEERS: Readonly<Record<PeerName, Peer>> = {
@@ -53,6 +68,16 @@ export const PEERS: Readonly<Record<PeerName, Peer>> = {
     start: async (bench) => ({ ...(await startRelay(bench, 'rabbitmq')), frozen: 10 }),
   },
   'relay-memory': { title: 'stomp-relay, embedded broker', needs: [], start: (bench) => startRelay(bench, 'memory') },
+  'relay-history': {
+    title: 'stomp-relay on RabbitMQ, recoverable topic',
+    needs: [],
+    start: (bench) => startRelay(bench, 'rabbitmq', { settings: RECOVERABLE }),
+  },
+  'relay-other-rule': {
+    title: 'stomp-relay on RabbitMQ, rule for another topic',
+    needs: [],
+    start: (bench) => startRelay(bench, 'rabbitmq', { settings: OTHER_RULE }),
+  },
   'web-stomp': { title: 'RabbitMQ Web STOMP', needs: [], start: startWebStomp },
   ws: { title: 'bare ws loop', needs: [], start: (bench) => startScript(bench, 'ws-broadcast', 'raw', '/') },
   net: {
@@ -76,26 +101,41 @@ export function missing(name: PeerName): string | undefined {
   return program === undefined ? undefined : `${PEERS[name].title} is left out: ${program} is not on the PATH`;
 }
 
-/** `nodeFlags` are passed to Node. */
+export interface RelayStart {
+  /** Passed to Node. */
+  readonly nodeFlags?: readonly string[];
+  /** The relay's configuration file. */
+  readonly settings?: Settings;
+  /** Keeps the histories when the relay stops. By default they are deleted, so that the next server starts afresh. */
+  readonly keepsHistories?: boolean;
+}
+
 export async function startRelay(
   { processes, rabbit }: Bench,
   broker: 'memory' | 'rabbitmq',
-  nodeFlags: readonly string[] = [],
+  { nodeFlags = [], settings = {}, keepsHistories = false }: RelayStart = {},
 ): Promise<Started> {
   const [port, adminPort] = await ports(2);
   const url = broker === 'memory' ? 'memory:' : rabbit.node.amqpUrl;
+  // JSON is YAML
+  const file = configuration(processes, `relay-${port}.yaml`, [JSON.stringify(settings)]);
   const flags = ['--host', '127.0.0.1', '--port', `${port}`, '--admin-port', `${adminPort}`, '--broker', url];
-  const { pid, stop } = await processes.serve('relay', [process.execPath, ...nodeFlags, RELAY, ...flags], port);
-  const brokerPids = broker === 'memory' ? [] : [rabbit.pid];
+  const command = [process.execPath, ...nodeFlags, RELAY, ...flags, '--config', file];
+  const { pid, stop } = await processes.serve('relay', command, port);
   const target = {
     protocol: 'stomp',
     transport: 'websocket',
     port,
     path: '/ws',
     serverPids: [pid],
-    brokerPids,
+    brokerPids: broker === 'memory' ? [] : [rabbit.pid],
   } as const;
-  return { ...target, adminPort, stop };
+  const streams = keepsHistories || broker === 'memory' ? [] : (settings.history?.rules ?? []).map(({ name }) => name);
+  const end = async (): Promise<void> => {
+    await stop();
+    for (const name of streams) await rabbit.deleteHistory(name);
+  };
+  return { ...target, adminPort, stop: end };
 }
 
 function startWebStomp({ rabbit }: Bench): Promise<Started> {
@@ -178,4 +218,8 @@ function configuration(processes: Processes, name: string, lines: readonly strin
 async function ports(count: number): Promise<[number, number]> {
   const [first = 0, second = 0] = await freePorts(count);
   return [first, second];
+}
+
+function historyOf(match: string): Settings {
+  return { history: { rules: [{ name: 'bench', match }] } };
 }

@@ -34,6 +34,18 @@ export class Rabbit {
     return Number(new URL(this.node.webStompUrl).port);
   }
 
+  /** Deletes the stream of a rule. */
+  async deleteHistory(rule: string): Promise<void> {
+    await callManagement(this.node, 'DELETE', `/queues/%2F/${historyStream(rule)}`);
+  }
+
+  /** Entries of a rule's stream that the node has sent to consumers, as of its last statistics. */
+  async sentOfHistory(rule: string): Promise<number> {
+    const path = `/queues/%2F/${historyStream(rule)}`;
+    const queue = (await callManagement(this.node, 'GET', path)) as { message_stats?: { deliver?: number } };
+    return queue.message_stats?.deliver ?? 0;
+  }
+
   /**
    * Waits until the queues of the previous run are gone and the node is idle; cleaning up would slow the next server.
    */
@@ -49,6 +61,8 @@ export class Rabbit {
     }
   }
 }
+
+const historyStream = (rule: string): string => `stomp-relay.history.${rule}`;
 
 /** Writes a script that replaces `rabbitmq-server`, in a folder where any user may run it. */
 function pinnedServer(processes: Processes, server: string): string {

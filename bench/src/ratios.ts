@@ -28,6 +28,12 @@ export const METRICS: Readonly<Record<Metric, MetricKind>> = {
     of: (r) => r.cpuMicrosPerDelivery,
     show: (value) => number(value, 2),
   },
+  serverMicrosPerDelivery: {
+    head: "the server's CPU µs/delivery",
+    isCost: true,
+    of: (r) => (r.serverCpuPercent * 1e4) / r.deliveriesPerSecond,
+    show: (value) => number(value, 2),
+  },
   p50: { head: 'p50 ms', isCost: true, of: (r) => r.latencyMs.p50, show: tenths },
   p99: { head: 'p99 ms', isCost: true, of: (r) => r.latencyMs.p99, show: tenths },
   rssPerConnectionKib: { head: 'RSS KiB/session', isCost: true, of: (r) => r.rssPerConnectionKib, show: tenths },
@@ -50,12 +56,23 @@ export function counting(metric: Metric, runs: readonly Run[]): Run[] {
 /** The ratio of each round; above 1, `base` is better. */
 export function ratios(metric: Metric, runs: readonly Run[], base: PeerName, peer: PeerName): number[] {
   const { of, isCost } = METRICS[metric];
+  return pairsOf(runs, base, peer)
+    .map(([{ result: ours }, { result }]) => (isCost ? of(result) / of(ours) : of(ours) / of(result)))
+    .filter((value) => Number.isFinite(value) && value > 0);
+}
+
+/** The difference of each round; above 0, `peer` has the higher figure. */
+export function differences(metric: Metric, runs: readonly Run[], base: PeerName, peer: PeerName): number[] {
+  const { of } = METRICS[metric];
+  return pairsOf(runs, base, peer).map(([ours, theirs]) => of(theirs.result) - of(ours.result));
+}
+
+/** The runs of the two servers in the same rounds. */
+function pairsOf(runs: readonly Run[], base: PeerName, peer: PeerName): [Run, Run][] {
   return runs
     .filter((run) => run.peer === peer)
-    .flatMap((run) => {
+    .flatMap((run): [Run, Run][] => {
       const ours = runs.find((other) => other.peer === base && other.round === run.round);
-      if (!ours) return [];
-      return [isCost ? of(run.result) / of(ours.result) : of(ours.result) / of(run.result)];
-    })
-    .filter((value) => Number.isFinite(value) && value > 0);
+      return ours ? [[ours, run]] : [];
+    });
 }

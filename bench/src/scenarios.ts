@@ -3,7 +3,13 @@ import type { Load } from './generator/load.js';
 import type { PeerName } from './peers.js';
 
 export type Metric =
-  'deliveriesPerSecond' | 'cpuMicrosPerDelivery' | 'p50' | 'p99' | 'rssPerConnectionKib' | 'connectsPerSecond';
+  | 'deliveriesPerSecond'
+  | 'cpuMicrosPerDelivery'
+  | 'serverMicrosPerDelivery'
+  | 'p50'
+  | 'p99'
+  | 'rssPerConnectionKib'
+  | 'connectsPerSecond';
 
 type Shape = Pick<Load, 'subscribers' | 'topics' | 'publishers' | 'bodyBytes' | 'window' | 'rate' | 'seconds'>;
 
@@ -40,7 +46,7 @@ function pairs(window: number): Scenario {
   return {
     name: `pairs-${window}`,
     title: `500 pairs, ${window} in flight`,
-    peers: ['relay', 'relay-memory', 'web-stomp'],
+    peers: ['relay', 'relay-other-rule', 'relay-memory', 'web-stomp'],
     metrics: THROUGHPUT,
     load: load(500, { topics: 500, publishers: 500, window }),
   };
@@ -72,7 +78,7 @@ export const SCENARIOS: readonly Scenario[] = [
   {
     name: 'sessions-5000',
     title: '5,000 sessions: opened, idle for three seconds, then fan-out to all',
-    peers: ['relay', 'web-stomp', 'ws'],
+    peers: ['relay', 'relay-other-rule', 'web-stomp', 'ws'],
     metrics: ['deliveriesPerSecond', 'connectsPerSecond', 'rssPerConnectionKib'],
     load: load(5_000, { settleSeconds: 3 }),
   },
@@ -82,6 +88,20 @@ export const SCENARIOS: readonly Scenario[] = [
     peers: ['relay', 'relay-frozen'],
     metrics: THROUGHPUT,
     load: load(5_000, { window: 128 }), // 32 saturates neither the server nor the generator
+  },
+  {
+    name: 'recoverable',
+    title: 'fan-out to 1,000, 128 B, 32 in flight: a recoverable topic, and a topic beside it',
+    peers: ['relay', 'relay-history', 'relay-other-rule'],
+    metrics: THROUGHPUT,
+    load: load(1_000),
+  },
+  {
+    name: 'live-1000',
+    title: '1,000 messages a second to one subscriber, of a recoverable topic and of another one',
+    peers: ['relay', 'relay-history', 'relay-other-rule'],
+    metrics: ['p50', 'p99', 'serverMicrosPerDelivery', 'cpuMicrosPerDelivery'],
+    load: load(1, { window: 0, rate: 1_000, seconds: 5 }),
   },
   // RabbitMQ sustains 13 a second to 1,000 subscribers; at 10, no message waits for another
   atRate(10, 5, ['relay', 'web-stomp', 'ws', 'net', 'nats']),

@@ -26,7 +26,7 @@ export class Browser {
   constructor(target: Target, events: BrowserEvents) {
     this.client = new Client(
       { index: 0, topic: 0, isPublisher: true },
-      loadOf(target),
+      sessionLoad(target, 'stomp-unconfirmed'), // it may have many subscriptions, not only sub-0
       { ...STOMP, other: (message) => this.other(message) },
       {
         arrived: () => undefined,
@@ -89,10 +89,11 @@ function bodyFor(topic: number): Buffer {
   return body;
 }
 
-function loadOf(target: Target): Load {
+/** For a session that publishes and subscribes by itself. */
+export function sessionLoad(target: Target, protocol: 'stomp' | 'stomp-unconfirmed'): Load {
   return {
     ...target,
-    protocol: 'stomp-unconfirmed', // a session may have many subscriptions, not only sub-0
+    protocol,
     subscribers: 0,
     topics: 0,
     publishers: 0,

@@ -9,6 +9,7 @@ import { Histogram } from '../generator/histogram.js';
 import type { LoadResult } from '../generator/load.js';
 import type { Browser } from './browser.js';
 import { Crowd } from './crowd.js';
+import { HighMark } from './high-mark.js';
 import { readMetric } from './stage.js';
 import type { OnStage, Stage } from './stage.js';
 import { runStandingLoad } from './standing-load.js';
@@ -68,7 +69,7 @@ async function runKind(
   kind: ChurnKind,
 ): Promise<ChurnResult> {
   const churn = new Churn(crowd.browsers, kind);
-  const pending = new HighMark(() => readMetric(on, 'broker_bindings_pending'));
+  const pending = new HighMark(() => readMetric(on, 'broker_bindings_pending'), POLL_MS);
   const churning = churn.run();
   const load = await runStandingLoad(stage, on, plan);
   const subscribes = await churn.stop(churning);
@@ -136,28 +137,6 @@ class Churn {
     const next = this.waiting.shift();
     if (next) next(browser);
     else this.free.push(browser);
-  }
-}
-
-/** The maximum of a value that is polled. */
-class HighMark {
-  private most = 0;
-  private isRunning = true;
-  private readonly reading: Promise<void>;
-
-  constructor(read: () => Promise<number>) {
-    this.reading = this.run(read);
-    this.reading.catch(() => undefined); // stop() rejects with it
-  }
-
-  async stop(): Promise<number> {
-    this.isRunning = false;
-    await this.reading;
-    return this.most;
-  }
-
-  private async run(read: () => Promise<number>): Promise<void> {
-    for (; this.isRunning; await delay(POLL_MS)) this.most = Math.max(this.most, await read());
   }
 }
 

@@ -1,12 +1,25 @@
 /** The command line of the growth measurement, and the sizes of its parts. */
 import { parseArgs } from 'node:util';
+import type { BehindPlan } from './behind.js';
 import type { ChurnPlan } from './churn.js';
 import type { RelaysPlan } from './relays.js';
 import type { RestorePlan } from './restore.js';
+import type { ReturnsPlan } from './returns.js';
 import type { ScalingPlan } from './scaling.js';
 import type { StandingLoad } from './standing-load.js';
+import type { WarmStartPlan } from './warm-start.js';
 
-export const PART_NAMES = ['sessions', 'topics', 'relays', 'churn', 'restore', 'profile'] as const;
+export const PART_NAMES = [
+  'sessions',
+  'topics',
+  'relays',
+  'churn',
+  'restore',
+  'profile',
+  'returns',
+  'behind',
+  'warm-start',
+] as const;
 export type PartName = (typeof PART_NAMES)[number];
 
 export interface GrowthPlan {
@@ -15,6 +28,9 @@ export interface GrowthPlan {
   readonly churn: ChurnPlan;
   readonly restore: RestorePlan;
   readonly profile: StandingLoad;
+  readonly returns: ReturnsPlan;
+  readonly behind: BehindPlan;
+  readonly warmStart: WarmStartPlan;
 }
 
 export interface GrowthOptions {
@@ -50,6 +66,9 @@ const FULL: GrowthPlan = {
   churn: { sessions: 500, standing: 200, messagesPerSecond: 100, seconds: 15, kinds: CHURN },
   restore: { sessions: 500, each: 100 },
   profile: { standing: 1_000, messagesPerSecond: 0, window: 32, seconds: 10 },
+  returns: { clients: 10_000, missed: 100 },
+  behind: { clients: 100, missed: 10_000 },
+  warmStart: { messagesPerSecond: 840, seconds: 118 },
 };
 
 const SMALL: GrowthPlan = {
@@ -72,6 +91,9 @@ const SMALL: GrowthPlan = {
   },
   restore: { sessions: 50, each: 100 },
   profile: { standing: 100, messagesPerSecond: 0, window: 32, seconds: 3 },
+  returns: { clients: 2_000, missed: 100 },
+  behind: { clients: 100, missed: 1_000 },
+  warmStart: { messagesPerSecond: 840, seconds: 10 },
 };
 
 export function readGrowthOptions(args: readonly string[]): GrowthOptions {

@@ -1,13 +1,18 @@
 /** The results as tables in Markdown and as charts. */
+import { markdown } from '../markdown.js';
 import { number } from '../ratios.js';
+import type { BehindResult } from './behind.js';
 import type { ChurnResult } from './churn.js';
 import { lineChart } from './line-chart.js';
 import type { Panel, Series } from './line-chart.js';
 import type { ProfileResult } from './profile.js';
+import { behindTable, returnsTable, warmStartTable } from './recovery-tables.js';
 import type { RelaysStep } from './relays.js';
 import type { RestoreResult } from './restore.js';
+import type { ReturnsResult } from './returns.js';
 import type { Step } from './scaling.js';
 import { shareChart } from './share-chart.js';
+import type { WarmStartResult } from './warm-start.js';
 
 export interface GrowthResults {
   /** Date, machine and versions of the measurement. */
@@ -18,12 +23,16 @@ export interface GrowthResults {
   readonly churn?: readonly ChurnResult[];
   readonly restore?: readonly RestoreResult[];
   readonly profile?: readonly ProfileResult[];
+  readonly returns?: ReturnsResult;
+  readonly behind?: BehindResult;
+  readonly warmStart?: WarmStartResult;
 }
 
 const SERVER_TITLES = { relay: 'stomp-relay', 'web-stomp': 'RabbitMQ Web STOMP' };
 const BROKER_TITLES = { rabbitmq: 'on RabbitMQ', memory: 'embedded broker' };
 
-export function growthTables({ about, sessions, topics, relays, churn, restore, profile }: GrowthResults): string {
+export function growthTables(results: GrowthResults): string {
+  const { about, sessions, topics, relays, churn, restore, profile, returns, behind, warmStart } = results;
   const parts = [
     ...(sessions ? [`## More sessions, ten topics\n\n${stepTable(sessions)}`] : []),
     ...(topics ? [`## More topics\n\n${stepTable(topics)}`] : []),
@@ -31,6 +40,9 @@ export function growthTables({ about, sessions, topics, relays, churn, restore, 
     ...(churn ? [`## Churn\n\n${churnTable(churn)}`] : []),
     ...(restore ? [`## Restoring\n\n${restoreTable(restore)}`] : []),
     ...(profile ? [`## The relay's CPU time\n\n${profileTable(profile)}`] : []),
+    ...(returns ? [`## A relay dies, and its clients return\n\n${returnsTable(returns)}`] : []),
+    ...(behind ? [`## Clients far behind\n\n${behindTable(behind)}`] : []),
+    ...(warmStart ? [`## The start of a relay with recent messages\n\n${warmStartTable(warmStart)}`] : []),
   ];
   return ['# How cost grows', about, ...parts].join('\n\n');
 }
@@ -171,9 +183,4 @@ function profileTable(results: readonly ProfileResult[]): string {
   );
   const head = ['time of the relay', ...results.map(({ broker }) => BROKER_TITLES[broker])];
   return [markdown(head, rows), ...tops].join('\n\n');
-}
-
-function markdown(head: readonly string[], rows: readonly (readonly string[])[]): string {
-  const line = (cells: readonly string[]): string => `| ${cells.join(' | ')} |`;
-  return [line(head), line(head.map(() => '---')), ...rows.map(line)].join('\n');
 }

@@ -6,6 +6,7 @@ import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { cpus, release } from 'node:os';
 import path from 'node:path';
 import { format } from 'prettier';
+import { measureBehind } from './behind.js';
 import { measureChurn } from './churn.js';
 import { readGrowthOptions, USAGE } from './growth-options.js';
 import type { GrowthOptions, PartName } from './growth-options.js';
@@ -14,8 +15,10 @@ import type { GrowthResults } from './growth-report.js';
 import { measureProfile } from './profile.js';
 import { measureRelays } from './relays.js';
 import { measureRestore } from './restore.js';
+import { measureReturns } from './returns.js';
 import { measureSessions, measureTopics } from './scaling.js';
 import { Stage } from './stage.js';
+import { measureWarmStart } from './warm-start.js';
 
 const HERE = import.meta.dirname;
 const RESULTS = path.join(HERE, '../results');
@@ -24,24 +27,26 @@ const DOCS = path.join(HERE, '../../docs/images');
 
 const print = (line: string): void => void process.stdout.write(`${line}\n`);
 
-async function measure(
-  stage: Stage,
-  part: PartName,
-  { scaling, relays, churn, restore, profile }: GrowthOptions['plan'],
-) {
+async function measure(stage: Stage, part: PartName, plan: GrowthOptions['plan']) {
   switch (part) {
     case 'sessions':
-      return { sessions: await measureSessions(stage, scaling) };
+      return { sessions: await measureSessions(stage, plan.scaling) };
     case 'topics':
-      return { topics: await measureTopics(stage, scaling) };
+      return { topics: await measureTopics(stage, plan.scaling) };
     case 'relays':
-      return { relays: await measureRelays(stage, relays) };
+      return { relays: await measureRelays(stage, plan.relays) };
     case 'churn':
-      return { churn: await measureChurn(stage, churn) };
+      return { churn: await measureChurn(stage, plan.churn) };
     case 'restore':
-      return { restore: await measureRestore(stage, restore) };
+      return { restore: await measureRestore(stage, plan.restore) };
     case 'profile':
-      return { profile: await measureProfile(stage, profile) };
+      return { profile: await measureProfile(stage, plan.profile) };
+    case 'returns':
+      return { returns: await measureReturns(stage, plan.returns) };
+    case 'behind':
+      return { behind: await measureBehind(stage, plan.behind) };
+    case 'warm-start':
+      return { warmStart: await measureWarmStart(stage, plan.warmStart) };
   }
 }
 

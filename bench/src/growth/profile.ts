@@ -75,7 +75,7 @@ export async function measureProfile(stage: Stage, load: StandingLoad): Promise<
           span: [before.at + SET_UP_MICROS, after.at] as const,
         };
       },
-      (bench) => startRelay(bench, broker, flags),
+      (bench) => startRelay(bench, broker, { nodeFlags: flags }),
     );
     const [file = ''] = readdirSync(folder);
     const profile = JSON.parse(readFileSync(path.join(folder, file), 'utf8')) as CpuProfile;

@@ -62,9 +62,9 @@ export class Stage {
 }
 
 /** Reads a metric without labels from the relay. */
-export async function readMetric({ target }: OnStage, name: string): Promise<number> {
+export async function readMetric({ target }: OnStage, name: string, prefix = 'stomp_relay_'): Promise<number> {
   const response = await fetch(`http://127.0.0.1:${target.adminPort}/metrics`, { signal: AbortSignal.timeout(10_000) });
-  const value = new RegExp(`^stomp_relay_${name} (\\S+)$`, 'm').exec(await response.text())?.[1];
+  const value = new RegExp(`^${prefix}${name} (\\S+)$`, 'm').exec(await response.text())?.[1];
   if (value === undefined) throw new Error(`the relay has no metric ${name}`);
   return Number(value);
 }
