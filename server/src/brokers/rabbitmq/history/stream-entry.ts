@@ -1,5 +1,6 @@
 /** Converts a delivery of a history's stream into an entry of the log. Pure. */
 import type { ConsumeMessage } from 'amqplib';
+import { isMarkerId } from '../../history/position.js';
 import type { LogEntry } from '../../history.js';
 import { RELAY_ID, toRoutedMessage } from '../amqp/amqp-message.js';
 import { canaryOf } from '../consume/canaries.js';
@@ -19,11 +20,15 @@ export function entryOf(offset: number, message: ConsumeMessage, topicExchange: 
   const key = fields.routingKey;
   // Only relays reach the stream without an exchange
   if (fields.exchange === '') {
-    const marker: unknown = properties.headers?.[MARKER];
-    return { offset, key, message: undefined, marker: typeof marker === 'string' ? marker : undefined };
+    return { offset, key, message: undefined, marker: markerOf(properties.headers?.[MARKER]) };
   }
   if (canaryOf(message) !== undefined) return { offset, key, message: undefined };
   return { offset, key, message: toRoutedMessage(message, topicExchange, false, OFFSET) };
+}
+
+/** A back end may write there too. Its text must not get into positions, which are headers of frames. */
+function markerOf(id: unknown): string | undefined {
+  return typeof id === 'string' && isMarkerId(id) ? id : undefined;
 }
 
 /** Whether two deliveries of one offset are the same entry: the offset was not given to another message. */

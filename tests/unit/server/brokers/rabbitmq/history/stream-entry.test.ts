@@ -39,6 +39,14 @@ describe('records of relays', () => {
     expect(forged.message!.headers.size).toBe(0);
   });
 
+  test.each(['', 'two words', 'm1\nrelay-gap:true', 'M1', 7, undefined])(
+    'a back end writes a record with the id %j: it is no marker, so it gets into no position',
+    (id) => {
+      const entry = entryOf(7, delivery({ exchange: '', headers: { 'relay-history-marker': id } }), 'amq.topic');
+      expect(entry).toEqual({ offset: 7, key: 'k', message: undefined, marker: undefined });
+    },
+  );
+
   test('everything else without an exchange, and canaries, are no messages', () => {
     const { message, marker } = entryOf(7, delivery({ exchange: '' }), 'amq.topic');
     expect([message, marker]).toEqual([undefined, undefined]);
