@@ -1,13 +1,16 @@
 /**
  * The turns and the memory of all members that catch up with a history (`catch-up.ts`). In each turn of the event loop
  * catching up takes a limited time, and the accounts of the members take turns. What the members have been sent and have
- * not taken yet has a limit for all together: beyond it the others wait for room.
+ * not taken yet has a limit for all together, and a share for each account: beyond it they wait for room.
  */
 import type { Account } from '../load/accounts.js';
 import { FairQueue } from '../timing/fair-queue.js';
 import { FairTurns } from '../timing/fair-turns.js';
 
 const TURN_MS = 10;
+/** As for the pots of the relay: while more than half is in use, an account has at most a quarter. */
+const SHARE = 1 / 4;
+const FREE_PART = 1 / 2;
 
 export interface CatchUpOptions {
   readonly catchUpChunkBytes: number;
@@ -26,6 +29,7 @@ export class CatchUpTurns {
   /** Work for which there was no room. */
   private readonly waiting = new FairQueue<CatchUpWork>();
   private reservedBytes = 0;
+  private readonly reservedBy = new Map<string, number>();
 
   constructor(
     private readonly options: CatchUpOptions,
@@ -51,20 +55,52 @@ export class CatchUpTurns {
   leave(work: CatchUpWork): void {
     this.turns.leave(work, sourceOf(work));
     this.waiting.leave(work, sourceOf(work));
+    this.admit();
   }
 
-  reserve(bytes: number): void {
+  reserve(work: CatchUpWork, bytes: number): void {
+    const source = sourceOf(work);
     this.reservedBytes += bytes;
+    this.reservedBy.set(source, this.heldBy(source) + bytes);
   }
 
-  release(bytes: number): void {
+  release(work: CatchUpWork, bytes: number): void {
+    const source = sourceOf(work);
+    const left = this.heldBy(source) - bytes;
     this.reservedBytes -= bytes;
-    for (let room = this.chunksOfRoom; room > 0 && this.waiting.size > 0; room--) this.enter(this.waiting.next()!);
+    if (left > 0) this.reservedBy.set(source, left);
+    else this.reservedBy.delete(source);
+    this.admit();
   }
 
   private run(work: CatchUpWork): void {
-    if (this.chunksOfRoom > 0) work.proceed();
-    else this.waiting.enter(work, sourceOf(work));
+    if (!this.hasRoom(sourceOf(work))) return this.waiting.enter(work, sourceOf(work));
+    work.proceed();
+    this.admit();
+  }
+
+  /** Call when there may be room: bytes were taken, or work that was admitted has left or needed none. */
+  private admit(): void {
+    if (this.waiting.size === 0) return;
+    for (let room = this.chunksOfRoom; room > 0; room--) {
+      const next = this.waiting.next((each) => this.hasRoom(each));
+      if (!next) return;
+      this.enter(next);
+    }
+  }
+
+  /** An account that holds nothing needs no share: one chunk is always within it. */
+  private hasRoom(source: string): boolean {
+    if (this.chunksOfRoom <= 0) return false;
+    const held = this.heldBy(source);
+    if (source === '' || held === 0) return true;
+    const { catchUpsMaxBytes, catchUpChunkBytes } = this.options;
+    const isShared = this.reservedBytes + catchUpChunkBytes > catchUpsMaxBytes * FREE_PART;
+    return !isShared || held + catchUpChunkBytes <= catchUpsMaxBytes * SHARE;
+  }
+
+  private heldBy(source: string): number {
+    return this.reservedBy.get(source) ?? 0;
   }
 
   /** One chunk always has room, so a small limit stops nothing. */

@@ -119,7 +119,7 @@ export class CatchUp<Member extends { readonly account?: Account }> implements C
     if (bytes.length === 0 || host.writeTo(member, bytes)) return this.enter();
     if (this.isOver) return;
     this.reservedBytes = bytes.length;
-    host.turns.reserve(bytes.length);
+    host.turns.reserve(this, bytes.length);
     host.whenDrained(member, () => {
       this.release();
       this.enter();
@@ -129,6 +129,6 @@ export class CatchUp<Member extends { readonly account?: Account }> implements C
   private release(): void {
     const bytes = this.reservedBytes;
     this.reservedBytes = 0;
-    if (bytes > 0) this.host.turns.release(bytes);
+    if (bytes > 0) this.host.turns.release(this, bytes);
   }
 }
