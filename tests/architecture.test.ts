@@ -63,7 +63,9 @@ const SERVER: Readonly<Record<string, Rule>> = {
       'brokers/history',
       'brokers/message-checks',
       'brokers/queue-plan',
+      'timing',
     ],
+    types: ['load'],
   },
   'brokers/memory': { ours: ['brokers', 'destinations', 'load', 'timing'] },
   'brokers/rabbitmq': {

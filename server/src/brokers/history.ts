@@ -6,6 +6,7 @@
  * relays. `HistoryLog` is that log, and each broker has its own. `HistoryFeed` is a relay's view of it: live delivery,
  * positions, and what a returning client missed.
  */
+import type { Account } from '../load/accounts.js';
 import type {
   BrokerError,
   BrokerSubscription,
@@ -139,7 +140,7 @@ export interface HistoryFeed {
   subscribe(destination: SharedDestination, listener: Listener, events: HistoryEvents): Promise<BrokerSubscription>;
   /**
    * Finds out whether everything behind `position` can be had, and from where. `position` is any text of a client. Waits
-   * at most `catchUpTimeoutMs`, or `replayWaitMs` for a reader. Never rejects.
+   * at most `catchUpTimeoutMs`, or `replayWaitMs` for a reader. The accounts take turns at the readers. Never rejects.
    */
-  resume(destination: SharedDestination, position: string): Promise<Resumption>;
+  resume(destination: SharedDestination, position: string, account?: Account): Promise<Resumption>;
 }

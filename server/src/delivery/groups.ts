@@ -124,7 +124,7 @@ export class Groups<
     group.joining++;
     try {
       await group.live;
-      const resumption = await request.feed.resume(request.destination, position);
+      const resumption = await request.feed.resume(request.destination, position, member.account);
       if (group.endedWith) {
         if (resumption.recovered) resumption.replay.close();
         throw group.endedWith;

@@ -4,15 +4,16 @@
  */
 import type { Position, SharedDestination } from '../brokers/broker.js';
 import type { HistoryFeed, RecoveryReason, Replay } from '../brokers/history.js';
+import type { Account } from '../load/accounts.js';
 
-export interface SlowReturnHost<Member> {
+export interface SlowReturnHost<Member extends { readonly account?: Account }> {
   whenDrained(member: Member, action: () => void): void;
   /** The member has taken everything up to `position`, and reads the rest. */
   returned(member: Member, replay: Replay, from: SlowReturn<Member>): void;
   tooSlow(member: Member, reason: RecoveryReason): void;
 }
 
-export class SlowReturn<Member> {
+export class SlowReturn<Member extends { readonly account?: Account }> {
   private isOver = false;
 
   constructor(
@@ -34,7 +35,7 @@ export class SlowReturn<Member> {
 
   private async resume(feed: HistoryFeed, destination: SharedDestination): Promise<void> {
     if (this.isOver) return;
-    const resumption = await feed.resume(destination, this.position);
+    const resumption = await feed.resume(destination, this.position, this.member.account);
     const { host, member, isOver } = this;
     this.isOver = true;
     if (isOver) {

@@ -16,6 +16,7 @@ export interface HistorySettings extends MarkerSettings {
   readonly replayMaxBytes: number;
   readonly replayTimeoutMs: number;
   readonly replayBufferMaxBytes: number;
+  readonly catchUpsMaxBytes: number;
 }
 
 export interface FeedOptions {

@@ -8,7 +8,7 @@ import { HistoryCounters } from './history-counters.js';
 import { coversDestination, placeOfRule } from './history-rules.js';
 import type { RulePlace } from './history-rules.js';
 import { LogFeed } from './log-feed.js';
-import { ReaderPool } from './replay-readers.js';
+import { ReaderPool } from './reader-pool.js';
 
 /** Makes the log of a rule. `bindings` are the patterns of its messages, at the exchange behind `kind`. */
 export type MakeLog = (place: RulePlace) => HistoryLog;
@@ -32,7 +32,7 @@ export class Histories implements Required<Pick<Broker, 'historyOf'>> {
   ) {
     const { history } = options;
     const { counters } = this;
-    const pool = new ReaderPool(history.readersMax, counters);
+    const pool = new ReaderPool(history, counters);
     this.feeds = history.rules.map((rule) => {
       const place = placeOfRule(rule);
       return { place, feed: new LogFeed({ place, log: makeLog(place), options, clock, counters, pool }) };

@@ -5,6 +5,7 @@
  *          starting <- live            reset: the log is another one, or entries may be missing
  *   any of them -> closed
  */
+import type { Account } from '../../load/accounts.js';
 import { BrokerError } from '../broker.js';
 import type { BrokerSubscription, Listener, Position, SharedDestination } from '../broker.js';
 import { Fanout } from '../fanout.js';
@@ -34,10 +35,12 @@ import { MarkerSchedule, OWN_MARKER_MS } from './marker-schedule.js';
 import { Markers } from './markers.js';
 import { OwnMarkers } from './own-markers.js';
 import { formatPosition, isMarkerId } from './position.js';
+import type { ReaderPool } from './reader-pool.js';
+import type { ReplayBuffers } from './replay-buffers.js';
 import { digestOfItem } from './replay-plan.js';
 import type { RingItem } from './replay-plan.js';
 import { ReplayReaders } from './replay-readers.js';
-import type { ReaderFeed, ReaderPool } from './replay-readers.js';
+import type { ReaderFeed } from './replay-readers.js';
 import { Resumer } from './resumer.js';
 import type { ResumeSource } from './resumer.js';
 import { Ring } from './ring.js';
@@ -62,6 +65,7 @@ export class LogFeed implements HistoryFeed, LogSink, ResumeSource, ReaderFeed {
   readonly ring: Ring<RingItem>;
   readonly chunks: ChunkCache;
   readonly history: FeedOptions['history'];
+  readonly buffers: ReplayBuffers;
   life = 0;
   resetReason: RecoveryReason = 'other-history';
   state: 'new' | 'starting' | 'live' | 'closed' = 'new';
@@ -83,6 +87,7 @@ export class LogFeed implements HistoryFeed, LogSink, ResumeSource, ReaderFeed {
     this.rule = place.rule;
     this.counters = counters;
     this.history = history;
+    this.buffers = pool.buffers;
     const bounds = isEmbedded
       ? { maxBytes: this.rule.maxBytes, maxCount: Infinity, maxAgeMs: this.rule.maxAgeMs }
       : { maxBytes: history.ringMaxBytes, maxCount: history.ringMaxCount };
@@ -99,12 +104,12 @@ export class LogFeed implements HistoryFeed, LogSink, ResumeSource, ReaderFeed {
   }
 
   get position(): Position {
+    // After a reset, until the relay's own marker is back: what arrives until then is not delivered
+    if (this.stoppedAt !== undefined && this.state !== 'live') return this.stoppedAt;
     const { newest } = this.ring;
     const item = this.ring.get(newest);
     const { marker } = this.markers.anchor;
-    if (item && marker) return formatPosition(newest, digestOfItem(item), marker);
-    // After a reset, until the relay's own marker is back
-    return this.stoppedAt ?? '';
+    return item && marker ? formatPosition(newest, digestOfItem(item), marker) : '';
   }
 
   /** Resolves when the feed is live, or rejects with the BrokerError of the log. */
@@ -223,8 +228,8 @@ export class LogFeed implements HistoryFeed, LogSink, ResumeSource, ReaderFeed {
     return options.isEmbedded ? { close } : { close, flush: () => this.flush.run() };
   }
 
-  resume(destination: SharedDestination, position: string): Promise<Resumption> {
-    return this.resumer.resume(destination, position);
+  resume(destination: SharedDestination, position: string, account?: Account): Promise<Resumption> {
+    return this.resumer.resume(destination, position, account);
   }
 
   close(): Promise<void> {

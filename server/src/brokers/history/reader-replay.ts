@@ -6,6 +6,7 @@
  *              reading -> ring         the entries have reached the ring
  *   any of them -> over                refused, interrupted, closed
  */
+import type { Account } from '../../load/accounts.js';
 import type { LogEntry, RecoveryReason, Replay, ReplayStep } from '../history.js';
 import { messageBytes } from '../message-checks.js';
 import type { HistoryMessage } from './history-message.js';
@@ -13,6 +14,7 @@ import { matcherOf } from './key-table.js';
 import type { KeyPattern } from './key-table.js';
 import { digestOf } from './position.js';
 import type { Marker, Place } from './position.js';
+import type { ReplayBuffers } from './replay-buffers.js';
 import { isSame } from './replay-plan.js';
 import type { RingItem } from './replay-plan.js';
 import { RingReplay } from './ring-replay.js';
@@ -24,7 +26,22 @@ export const ENTRY_MIN_BYTES = 512;
 
 export interface ReaderSource extends ReplaySource {
   readonly ring: Ring<RingItem>;
+  readonly buffers: ReplayBuffers;
   readonly history: { readonly replayMaxBytes: number; readonly replayBufferMaxBytes: number };
+}
+
+export interface ReplayWish {
+  readonly source: ReaderSource;
+  readonly pattern: KeyPattern;
+  /** It waits for readers, and its buffer counts, with the others of this account. */
+  readonly account: Account;
+}
+
+/** `isMarkerProven`: the relay knows the marker, so a reader need not begin there. */
+export type ProvenPlace = Place & { readonly isMarkerProven: boolean };
+
+export function startOf({ offset, marker, isMarkerProven }: ProvenPlace): number {
+  return isMarkerProven ? offset : marker.offset;
 }
 
 /** Calls of a replay to its readers. */
@@ -49,28 +66,35 @@ export type Verdict = (refusal: RecoveryReason | undefined) => void;
 
 export class ReaderReplay implements Replay {
   readonly count = undefined;
+  readonly account: Account;
   /** The offset from which a reader has to read. */
   start: number;
   /** The last marker that was read; at first that of the position. */
   marker: Marker;
+  private readonly source: ReaderSource;
+  private readonly pattern: KeyPattern;
   private state: 'proving' | 'reading' | 'paused' | 'ring' | 'over' = 'proving';
   private proofs: Proof[];
   private readonly matches: (key: string) => boolean;
   private buffer: HistoryMessage[] = [];
   private bufferBytes = 0;
+  /** At the last pause. */
+  private pausedBytes = 0;
   private readBytes = 0;
   private ringReplay: RingReplay | undefined;
   private interruption: RecoveryReason | undefined;
   private ready: (() => void) | undefined;
 
   constructor(
-    private readonly source: ReaderSource,
-    private readonly pattern: KeyPattern,
-    private readonly place: Place & { readonly isMarkerProven: boolean },
+    { source, pattern, account }: ReplayWish,
+    private readonly place: ProvenPlace,
     private readonly verdict: Verdict,
   ) {
-    const { offset, marker, isMarkerProven } = place;
-    this.start = isMarkerProven ? offset : marker.offset;
+    const { marker, isMarkerProven } = place;
+    this.source = source;
+    this.pattern = pattern;
+    this.account = account;
+    this.start = startOf(place);
     this.marker = marker;
     const proofs = [isMarkerProven ? undefined : markerProof(marker), digestProof(place)];
     this.proofs = proofs.filter((proof) => proof !== undefined);
@@ -123,10 +147,11 @@ export class ReaderReplay implements Replay {
   }
 
   close(): void {
+    this.buffer = [];
+    this.hold(-this.bufferBytes);
+    this.ready = undefined;
     if (this.state === 'over') return;
     this.state = 'over';
-    this.buffer = [];
-    this.ready = undefined;
     this.desk?.left(this);
   }
 
@@ -134,7 +159,9 @@ export class ReaderReplay implements Replay {
   desk: ReaderDesk | undefined;
 
   private get isFull(): boolean {
-    return this.bufferBytes >= this.source.history.replayBufferMaxBytes;
+    const { history, buffers } = this.source;
+    if (this.bufferBytes >= history.replayBufferMaxBytes) return true;
+    return this.bufferBytes > 0 && buffers.isFullFor(this.account);
   }
 
   /** False if the log does not have the entries of the position. */
@@ -158,7 +185,12 @@ export class ReaderReplay implements Replay {
 
   private keep(message: HistoryMessage): void {
     this.buffer.push(message);
-    this.bufferBytes += messageBytes(message);
+    this.hold(messageBytes(message));
+  }
+
+  private hold(bytes: number): void {
+    this.bufferBytes += bytes;
+    this.source.buffers.hold(this.account, bytes);
   }
 
   /** Once the ring has the entry, it has everything behind it. The reader and the ring have to have read the same log. */
@@ -179,12 +211,18 @@ export class ReaderReplay implements Replay {
     return 'leave';
   }
 
-  /** A client that reads slowly holds no reader. The next one has to begin with the same entry. */
-  private pause({ offset, key, message, marker }: LogEntry): 'pause' {
+  /** A client that reads slowly holds no reader. */
+  private pause(entry: LogEntry): 'pause' {
+    this.suspend(entry);
     this.state = 'paused';
-    this.start = offset;
-    this.proofs = [digestProof({ offset, digest: digestOf(key, message, marker) })];
+    this.pausedBytes = this.bufferBytes;
     return 'pause';
+  }
+
+  /** The reader leaves it behind this entry. The next one has to begin with the same entry. */
+  suspend({ offset, key, message, marker }: LogEntry): void {
+    this.start = offset;
+    this.proofs.unshift(digestProof({ offset, digest: digestOf(key, message, marker) }));
   }
 
   private takeBuffered(maxBytes: number): readonly HistoryMessage[] {
@@ -194,11 +232,13 @@ export class ReaderReplay implements Replay {
       bytes += messageBytes(message);
       if (count > 0 && bytes > maxBytes) break;
       count++;
-      this.bufferBytes -= messageBytes(message);
+      this.hold(-messageBytes(message));
     }
     const messages = this.source.chunks.shared(this.buffer.splice(0, count), this.pattern);
     this.source.counters.replayed += count;
-    if (this.state === 'paused' && this.bufferBytes * 2 < this.source.history.replayBufferMaxBytes) this.unpause();
+    const { replayBufferMaxBytes } = this.source.history;
+    const hasRoom = this.buffer.length === 0 || this.bufferBytes * 2 < Math.min(replayBufferMaxBytes, this.pausedBytes);
+    if (this.state === 'paused' && hasRoom) this.unpause();
     return messages;
   }
 

@@ -4,45 +4,10 @@
  */
 import type { HistoryLog, LogEntry, ReadEnd, RecoveryReason } from '../history.js';
 import type { Clock } from './clock.js';
-import type { HistoryCounters } from './history-counters.js';
 import { HistoryMessage } from './history-message.js';
 import type { Anchor } from './history-message.js';
+import type { PoolUser, ReaderPool } from './reader-pool.js';
 import type { ReaderDesk, ReaderReplay } from './reader-replay.js';
-
-/** The readers of all rules of a relay. */
-export class ReaderPool {
-  private readonly queue = new Set<ReplayReaders>();
-
-  constructor(
-    private readonly readersMax: number,
-    private readonly counters: HistoryCounters,
-  ) {}
-
-  get isFull(): boolean {
-    return this.counters.readers >= this.readersMax;
-  }
-
-  /** Calls `run` of the readers now, or when another reader has ended. */
-  enter(readers: ReplayReaders): void {
-    this.queue.add(readers);
-    this.serve();
-  }
-
-  leave(): void {
-    this.counters.readers--;
-    this.serve();
-  }
-
-  private serve(): void {
-    for (const readers of this.queue) {
-      if (this.isFull) return;
-      this.queue.delete(readers);
-      if (!readers.hasWaiting) continue;
-      this.counters.readers++;
-      readers.run();
-    }
-  }
-}
 
 export interface ReaderSettings {
   readonly replayWaitMs: number;
@@ -64,6 +29,8 @@ class Reader {
   at: number;
   isOver = false;
   anchor: Anchor | undefined;
+  /** Undefined until its first entry has come. */
+  worksUntil: number | undefined;
 
   constructor(readonly start: number) {
     this.at = start - 1;
@@ -78,8 +45,10 @@ interface Stay {
   cancelTimer: () => void;
 }
 
-/** A replay that is further ahead gets a reader of its own, if there is a free one. */
+/** A replay that is further ahead gets a reader of its own. */
 const NEAR = 10_000;
+/** The time that a reader works while others are wanted. */
+const SHIFT_MS = 1_000;
 
 const REASONS: Readonly<Record<Exclude<ReadEnd, 'stopped'>, RecoveryReason>> = {
   'too-old': 'too-old',
@@ -89,8 +58,9 @@ const REASONS: Readonly<Record<Exclude<ReadEnd, 'stopped'>, RecoveryReason>> = {
   deadline: 'busy',
 };
 
-export class ReplayReaders implements ReaderDesk {
-  private readonly waiting = new Set<ReaderReplay>();
+export class ReplayReaders implements ReaderDesk, PoolUser {
+  /** Those in the pool, by the offset from which they have to be read. */
+  private readonly waiting = new Map<number, Set<ReaderReplay>>();
   private readonly readers = new Set<Reader>();
   private readonly stays = new Map<ReaderReplay, Stay>();
 
@@ -101,10 +71,6 @@ export class ReplayReaders implements ReaderDesk {
     private readonly clock: Clock,
     private readonly feed: ReaderFeed,
   ) {}
-
-  get hasWaiting(): boolean {
-    return this.waiting.size > 0;
-  }
 
   add(replay: ReaderReplay): void {
     replay.desk = this;
@@ -129,13 +95,15 @@ export class ReplayReaders implements ReaderDesk {
     for (const replay of [...this.stays.keys()]) this.fail(replay, reason);
   }
 
-  /** Called by the pool: a reader may start. */
-  run(): void {
-    const replays = [...this.waiting];
-    const reader = new Reader(Math.min(...replays.map(({ start }) => start)));
+  /** The reader starts at the first of those that wait nearby, so it serves all of them. */
+  run(chosen: ReaderReplay): void {
+    this.unlist(chosen);
+    let start = chosen.start;
+    for (const each of this.waiting.keys()) if (each < start && chosen.start - each <= NEAR) start = each;
+    const reader = new Reader(start);
     this.readers.add(reader);
-    this.waiting.clear();
-    for (const replay of replays) this.attach(replay, reader);
+    this.attach(chosen, reader);
+    this.attachWaiting(start, reader);
     const entry = (each: LogEntry): boolean => this.pass(reader, each);
     this.log.read(reader.start, entry, reader.abort.signal).then(
       (end) => this.ended(reader, end === 'stopped' ? undefined : REASONS[end], end === 'gone'),
@@ -151,11 +119,29 @@ export class ReplayReaders implements ReaderDesk {
   }
 
   private seekReader(replay: ReaderReplay): void {
-    const isNear = ({ at }: Reader): boolean => replay.start - at <= NEAR || this.pool.isFull;
-    const reader = [...this.readers].find((each) => !each.isOver && each.at < replay.start && isNear(each));
+    const isNear = ({ at }: Reader): boolean => at < replay.start && replay.start - at <= NEAR;
+    const reader = [...this.readers].find((each) => !each.isOver && isNear(each));
     if (reader) return this.attach(replay, reader);
-    this.waiting.add(replay);
-    this.pool.enter(this);
+    const peers = this.waiting.get(replay.start);
+    if (peers) peers.add(replay);
+    else this.waiting.set(replay.start, new Set([replay]));
+    this.pool.enter(replay, this);
+  }
+
+  private unlist(replay: ReaderReplay): void {
+    const peers = this.waiting.get(replay.start);
+    if (peers?.delete(replay) && peers.size === 0) this.waiting.delete(replay.start);
+  }
+
+  /** A reader that comes by takes those that wait for exactly this offset. */
+  private attachWaiting(start: number, reader: Reader): void {
+    const peers = this.waiting.get(start);
+    if (!peers) return;
+    this.waiting.delete(start);
+    for (const replay of peers) {
+      this.pool.leave(replay);
+      this.attach(replay, reader);
+    }
   }
 
   private attach(replay: ReaderReplay, reader: Reader): void {
@@ -167,6 +153,7 @@ export class ReplayReaders implements ReaderDesk {
     if (reader.isOver) return false;
     const { offset, key, message, marker } = entry;
     reader.at = offset;
+    if (this.waiting.size > 0) this.attachWaiting(offset, reader);
     if (marker !== undefined) reader.anchor = { marker: { offset, id: marker } };
     let made: HistoryMessage | undefined;
     for (const replay of reader.replays) {
@@ -184,8 +171,26 @@ export class ReplayReaders implements ReaderDesk {
       }
       replay.wake();
     }
-    reader.isOver = reader.replays.size === 0;
+    if (this.isShiftOver(reader)) this.release(reader, entry);
+    reader.isOver ||= reader.replays.size === 0;
     return !reader.isOver;
+  }
+
+  private isShiftOver(reader: Reader): boolean {
+    const now = this.clock.now();
+    reader.worksUntil ??= now + SHIFT_MS;
+    return now >= reader.worksUntil && this.pool.isWanted;
+  }
+
+  /** Its replays wait again, behind those of other accounts. */
+  private release(reader: Reader, entry: LogEntry): void {
+    reader.isOver = true;
+    for (const replay of [...reader.replays]) {
+      const hasBegun = replay.start <= entry.offset;
+      if (hasBegun) replay.suspend(entry);
+      this.pause(replay, reader);
+      this.wait(replay);
+    }
   }
 
   private beginWork(replay: ReaderReplay): void {
@@ -200,11 +205,12 @@ export class ReplayReaders implements ReaderDesk {
   private pause(replay: ReaderReplay, reader: Reader): void {
     const stay = this.stays.get(replay)!;
     stay.cancelTimer();
-    stay.usedMs += this.clock.now() - stay.workingSince!;
-    stay.workingSince = undefined;
     stay.reader = undefined;
-    replay.marker = reader.anchor?.marker ?? replay.marker;
     reader.replays.delete(replay);
+    if (stay.workingSince === undefined) return;
+    stay.usedMs += this.clock.now() - stay.workingSince;
+    stay.workingSince = undefined;
+    replay.marker = reader.anchor?.marker ?? replay.marker;
   }
 
   private fail(replay: ReaderReplay, reason: RecoveryReason): void {
@@ -218,7 +224,8 @@ export class ReplayReaders implements ReaderDesk {
     stay?.cancelTimer();
     stay?.reader?.replays.delete(replay);
     this.stays.delete(replay);
-    this.waiting.delete(replay);
+    this.unlist(replay);
+    this.pool.leave(replay);
   }
 
   /** `concernsAll`: also those whose entries it has not reached. They could be read by another reader otherwise. */
@@ -234,6 +241,6 @@ export class ReplayReaders implements ReaderDesk {
         this.seekReader(replay);
       }
     }
-    this.pool.leave();
+    this.pool.ended();
   }
 }

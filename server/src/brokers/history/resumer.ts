@@ -1,5 +1,6 @@
 /** Answers returning clients: waits until this relay can judge the position, then makes the replay or gives the reason. */
 import type { KeyLimits } from '../../destinations/key-limits.js';
+import type { Account } from '../../load/accounts.js';
 import type { SharedDestination } from '../broker.js';
 import type { RecoveryReason, Resumption } from '../history.js';
 import type { Clock } from './clock.js';
@@ -11,8 +12,8 @@ import type { KeyPattern } from './key-table.js';
 import type { Markers } from './markers.js';
 import { parsePosition } from './position.js';
 import type { Place } from './position.js';
-import { ENTRY_MIN_BYTES, ReaderReplay } from './reader-replay.js';
-import type { ReaderSource } from './reader-replay.js';
+import { ENTRY_MIN_BYTES, ReaderReplay, startOf } from './reader-replay.js';
+import type { ProvenPlace, ReaderSource } from './reader-replay.js';
 import { planReplay } from './replay-plan.js';
 import type { ReplayPlan } from './replay-plan.js';
 import type { ReplayReaders } from './replay-readers.js';
@@ -40,15 +41,15 @@ export class Resumer {
   constructor(private readonly parts: ResumerParts) {}
 
   /** Never rejects. */
-  async resume(destination: SharedDestination, text: string): Promise<Resumption> {
+  async resume(destination: SharedDestination, text: string, account?: Account): Promise<Resumption> {
     const { counters } = this.parts.source;
-    const resumption = await this.decide(destination, text);
+    const resumption = await this.decide(destination, text, account);
     if (resumption.recovered) counters.recovered++;
     else counters.refuse(resumption.reason);
     return resumption;
   }
 
-  private async decide(destination: SharedDestination, text: string): Promise<Resumption> {
+  private async decide(destination: SharedDestination, text: string, account: Account): Promise<Resumption> {
     const pattern = this.patternOf(destination);
     if (!pattern) return refused('not-recoverable');
     const place = parsePosition(text);
@@ -61,7 +62,8 @@ export class Resumer {
       if (typeof plan === 'string') return refused(plan);
       if (plan.from === 'nowhere') return refused(plan.reason);
       if (plan.from === 'ring') return this.fromRing(place, pattern);
-      if (plan.from === 'reader') return this.fromReader(place, pattern, plan);
+      if (plan.from === 'reader')
+        return this.fromReader({ ...place, isMarkerProven: plan.isMarkerProven }, pattern, account);
     }
   }
 
@@ -96,17 +98,13 @@ export class Resumer {
     return { recovered: true, replay: new RingReplay(source, pattern, offset, count) };
   }
 
-  private fromReader(
-    place: Place,
-    pattern: KeyPattern,
-    { start, isMarkerProven }: Extract<ReplayPlan, { from: 'reader' }>,
-  ): Promise<Resumption> | Resumption {
+  private fromReader(place: ProvenPlace, pattern: KeyPattern, account: Account): Promise<Resumption> | Resumption {
     const { source, readers, isWholeInRing } = this.parts;
     if (isWholeInRing) return refused('too-old');
-    const leastBytes = (source.ring.newest - start) * ENTRY_MIN_BYTES;
+    const leastBytes = (source.ring.newest - startOf(place)) * ENTRY_MIN_BYTES;
     if (leastBytes > source.history.replayMaxBytes) return refused('too-much');
     return new Promise((resolve) => {
-      const replay = new ReaderReplay(source, pattern, { ...place, isMarkerProven }, (refusal) =>
+      const replay = new ReaderReplay({ source, pattern, account }, place, (refusal) =>
         resolve(refusal === undefined ? { recovered: true, replay } : refused(refusal)),
       );
       readers.add(replay);

@@ -156,7 +156,7 @@ export class Streams implements StreamOwner, SessionSource {
       stream.openLines(() => NO_WORK);
       return stream.complete(lineOf({ position: feed.position }));
     }
-    const resumption = await feed.resume(destination, since);
+    const resumption = await feed.resume(destination, since, stream.account);
     if (!resumption.recovered) throw notRecovered(resumption.reason);
     const { replay } = resumption;
     let isUsed = false;

@@ -170,10 +170,13 @@ afterEach(() => {
 test('each subscription gets what the log has behind its position, once and in order', async () => {
   let steps = 0;
   const { start } = SlowReturn.prototype as unknown as {
-    start: (this: SlowReturn<unknown>, ...args: unknown[]) => void;
+    start: (this: SlowReturn<{ readonly account?: string }>, ...args: unknown[]) => void;
   };
   let slowReturns = 0;
-  jest.spyOn(SlowReturn.prototype, 'start').mockImplementation(function (this: SlowReturn<unknown>, ...args) {
+  jest.spyOn(SlowReturn.prototype, 'start').mockImplementation(function (
+    this: SlowReturn<{ readonly account?: string }>,
+    ...args
+  ) {
     slowReturns++;
     start.apply(this, args);
   });

@@ -4,7 +4,7 @@ import type { HistorySettings } from '../../../../../server/src/brokers/history/
 import { HistoryCounters } from '../../../../../server/src/brokers/history/history-counters.js';
 import { placeOfRule } from '../../../../../server/src/brokers/history/history-rules.js';
 import { LogFeed } from '../../../../../server/src/brokers/history/log-feed.js';
-import { ReaderPool } from '../../../../../server/src/brokers/history/replay-readers.js';
+import { ReaderPool } from '../../../../../server/src/brokers/history/reader-pool.js';
 import type { Gap, Replay, ReplayStep, Resumption } from '../../../../../server/src/brokers/history.js';
 import { createConfig } from '../../../../../server/src/config.js';
 import { parseDestination } from '../../../../../server/src/destinations/destination.js';
@@ -30,7 +30,7 @@ export function makeFeed({ log, clock, settings, isEmbedded = false }: FeedSetUp
   const counters = new HistoryCounters();
   const all = { ...history, ...settings };
   const options = { history: all, topics, isEmbedded };
-  const pool = new ReaderPool(all.readersMax, counters);
+  const pool = new ReaderPool(all, counters);
   return new LogFeed({ place: placeOfRule(RULE), log, options, clock, counters, pool });
 }
 
@@ -74,8 +74,13 @@ export function drain(replay: Replay, maxBytes = 100_000): { bodies: string[]; e
 }
 
 /** What the client gets, or the reason. */
-export async function missed(feed: LogFeed, position: string, to = '/topic/t.#'): Promise<string[] | string> {
-  const resumption = await feed.resume(topic(to), position);
+export async function missed(
+  feed: LogFeed,
+  position: string,
+  to = '/topic/t.#',
+  account?: string,
+): Promise<string[] | string> {
+  const resumption = await feed.resume(topic(to), position, account);
   if (!resumption.recovered) return resumption.reason;
   const all: string[] = [];
   for (let turns = 0; turns < 10_000; turns++) {

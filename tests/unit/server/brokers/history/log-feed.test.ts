@@ -77,6 +77,21 @@ describe('live deliveries', () => {
     expect(bodies).toEqual(['1', 'gap', '2']);
   });
 
+  test('the position stays before the gap until the gap is reported: a client that stored a later one would skip it', async () => {
+    const broker = new BrokerLog();
+    const log = broker.open();
+    const feed = makeFeed({ log, clock: new ManualClock() });
+    await feed.start();
+    const { gaps } = await follow(feed);
+    broker.append('t.a', '1');
+    const { position } = feed;
+    log.isSilent = true;
+    broker.recreate();
+    broker.mark('other');
+    broker.append('t.a', 'not delivered');
+    expect([feed.position, gaps]).toEqual([position, []]);
+  });
+
   test('SUBSCRIBE waits for a feed that is not live, and fails after 30 s', async () => {
     const { relay, clock, broker } = stage();
     const { feed } = relay();

@@ -1,4 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
+import type { LogEntry } from '../../../../../server/src/brokers/history.js';
 import { drain, follow, makeFeed, missed, settle, topic } from './feed-harness.js';
 import type { FeedSetUp } from './feed-harness.js';
 import { ManualClock } from './manual-clock.js';
@@ -81,6 +82,59 @@ describe('readers', () => {
     broker.drop(4);
     const all = await Promise.all([missed(feed, start), missed(feed, positions[5]!)]);
     expect(all).toEqual(['too-old', numbers(7, 12)]);
+  });
+});
+
+describe('accounts', () => {
+  /** A relay with one reader, which takes 10 ms for an entry. There are markers at the begin and at `middle`. */
+  async function slowStage({ opensAt = 0, middle = Infinity, count = 12_000 }) {
+    const rare = { markerMaxCount: 1_000_000, markerMaxBytes: 2 ** 26 };
+    const { broker, clock, feed: first, positions } = await stage(rare, 0);
+    await follow(first).then(({ positions: all }) => {
+      for (let i = 1; i <= count; i++) {
+        if (i === middle) broker.mark('middle');
+        broker.append('t.a', String(i));
+      }
+      positions.push(...all.slice(positions.length));
+    });
+    const log = broker.open();
+    log.opensAt = opensAt;
+    const settings = { ringMaxCount: 3, readersMax: 1, replayTimeoutMs: 10 ** 7 };
+    const feed = makeFeed({ log, clock, settings });
+    await feed.start();
+    const read = log.read.bind(log);
+    log.read = (offset, entry, signal) => {
+      const slowly = (each: LogEntry): boolean => {
+        clock.skip(10);
+        return entry(each);
+      };
+      return read(offset, slowly, signal);
+    };
+    return { feed, clock, positions, log };
+  }
+
+  test('the old positions of one delay the others by a moment, and are served in the end', async () => {
+    const { feed, clock, positions, log } = await slowStage({});
+    const flood = [0, 1, 500].map((at) => missed(feed, positions[at]!, undefined, 'user:flood'));
+    await settle();
+    const before = clock.now();
+    const other = missed(feed, positions[11_989]!, undefined, 'user:other');
+    expect(await other).toEqual(numbers(11_991, 12_000));
+    expect(clock.now() - before).toBeLessThan(2_000);
+    expect(await Promise.all(flood)).toEqual([2, 3, 502].map((from) => numbers(from, 12_000)));
+    expect(log.reads).toBeLessThan(5);
+  });
+
+  test('they take turns also before their positions are proven', async () => {
+    const { feed, clock, positions, log } = await slowStage({ opensAt: 13_000, middle: 11_000, count: 13_500 });
+    const flood = [1_000, 1_500].map((at) => missed(feed, positions[at]!, undefined, 'user:flood'));
+    await settle();
+    const before = clock.now();
+    const other = missed(feed, positions[12_989]!, undefined, 'user:other');
+    expect(await other).toEqual(numbers(12_991, 13_500));
+    expect(clock.now() - before).toBeLessThan(60_000);
+    expect(await Promise.all(flood)).toEqual([1_002, 1_502].map((from) => numbers(from, 13_500)));
+    expect(log.reads).toBeGreaterThan(30);
   });
 });
 

@@ -90,6 +90,8 @@ export class ScriptedLog implements HistoryLog {
   reads = 0;
   /** A fault: a jump in the offsets goes unnoticed. */
   ignoresJumps = false;
+  /** The relay's warm-up begins here. */
+  opensAt = 0;
   /** How many entries a reader passes on in each turn. */
   readerSpeed = 3;
   private sink: LogSink | undefined;
@@ -102,7 +104,7 @@ export class ScriptedLog implements HistoryLog {
   open(sink: LogSink): Promise<void> {
     if (this.log.isAway) return Promise.reject(away());
     this.sink = sink;
-    this.nextOffset = this.log.entries[0]?.offset ?? this.log.nextOffset;
+    this.nextOffset = Math.max(this.opensAt, this.log.entries[0]?.offset ?? this.log.nextOffset);
     const { isFollowing } = this;
     this.isFollowing = true;
     this.appended();
