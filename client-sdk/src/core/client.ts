@@ -16,6 +16,7 @@ import type { RequestOptions } from './requests.js';
 import type { CreateWebSocket, Socket } from './stomp-link.js';
 import type { SubscribeOptions, Subscription } from './subscription.js';
 import { Subscriptions } from './subscriptions.js';
+import type { Handle } from './subscriptions.js';
 import type { Credentials } from './token.js';
 import { createTraffic } from './traffic.js';
 import { collectSteps } from './transaction.js';
@@ -164,7 +165,7 @@ export function createClient<D extends object = RegisteredDestinations>(given: C
       wake();
       return subscription;
     },
-    check: (subscription) => subscriptions.check(subscription),
+    check: (subscription) => (subscription as Handle).check(),
     async publish(destination: string, data: unknown, publishOptions: PublishOptions = {}) {
       use();
       const { queue = true } = publishOptions;

@@ -13,7 +13,6 @@ import type { SubscribeOptions, Subscription, SubscriptionState } from './subscr
 export class Subscriptions {
   /** By id. */
   readonly #all = new Map<string, SharedSubscription>();
-  readonly #shared = new WeakMap<Subscription, SharedSubscription>();
   readonly #onError: (error: RelayError) => void;
   #link: StompLink | undefined;
 
@@ -32,7 +31,6 @@ export class Subscriptions {
     const shared = existing ?? this.#add(key, destination, options);
     const { onError = this.#onError } = options;
     const subscription = share(shared, shared.join({ ...options, onMessage, onError }));
-    this.#shared.set(subscription, shared);
     if (!existing && this.#link) void shared.attach(this.#link);
     return subscription;
   }
@@ -71,12 +69,6 @@ export class Subscriptions {
     this.#all.get(headers['for-subscription']!)?.noticed(headers, link);
   }
 
-  async check(subscription: Subscription): Promise<Check> {
-    const shared = this.#shared.get(subscription);
-    if (!shared || subscription.state.name === 'ended') throw closedError();
-    return shared.check();
-  }
-
   refused(id: string | undefined, error: RelayError, link: StompLink): void {
     this.#all.get(id ?? '')?.failed(error, link);
   }
@@ -101,8 +93,12 @@ function keyOf(destination: string, { headers = {}, ack = 'auto', recover = true
   return ack === 'auto' ? JSON.stringify([destination, headers, recover]) : undefined;
 }
 
-/** The application's handle of a shared subscription. */
-function share(shared: SharedSubscription, leave: () => void): Subscription {
+/** The application's handle of a shared subscription, and what `client.check` needs of it. */
+export interface Handle extends Subscription {
+  check(): Promise<Check>;
+}
+
+function share(shared: SharedSubscription, leave: () => void): Handle {
   const listeners = new Listeners<SubscriptionState>();
   const stop = shared.onState((state) => listeners.notify(state));
   let ended: SubscriptionState | undefined;
@@ -115,6 +111,10 @@ function share(shared: SharedSubscription, leave: () => void): Subscription {
       return shared.ready;
     },
     onState: (listener) => listeners.add(listener),
+    async check() {
+      if (ended) throw closedError();
+      return shared.check();
+    },
     unsubscribe() {
       if (ended) return;
       ended = { name: 'ended' };

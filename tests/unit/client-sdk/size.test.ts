@@ -14,7 +14,7 @@ const REACT_ALONE: BuildOptions = { entryPoints: [REACT], external: ['react', 'r
 
 /** The limits in KiB, by name in the README's table. */
 const GATES: readonly [name: string, bundled: BuildOptions, maxKib: number][] = [
-  ['core with stompjs', { entryPoints: [CORE] }, 13.2],
+  ['core with stompjs', { entryPoints: [CORE] }, 13.15],
   ['`/react`, without React', REACT_ALONE, 2.5],
 ];
 
