@@ -25,7 +25,7 @@ type Action =
   | { readonly name: 'interrupt'; readonly old: boolean }
   /** A relay loses continuity: its next `count` messages are not delivered. */
   | { readonly name: 'skip'; readonly old: boolean; readonly count: number }
-  /** A relay that has brought everything reports the position. */
+  /** A relay reports the position that it has reached. It may be behind another relay. */
   | { readonly name: 'report'; readonly old: boolean };
 
 const actions: fc.Arbitrary<Action> = fc.oneof(
@@ -101,9 +101,9 @@ class RelaySide {
     this.next = to + 1;
   }
 
-  report(length: number): void {
-    if (this.next === undefined || this.next <= length || !this.#isSubscribed) return;
-    this.socket.notice('position', { 'for-subscription': TOPIC, 'relay-position': `p${length}` });
+  report(): void {
+    if (this.next === undefined || !this.#isSubscribed) return;
+    this.socket.notice('position', { 'for-subscription': TOPIC, 'relay-position': `p${this.next - 1}` });
   }
 
   interrupt(): void {
@@ -164,7 +164,7 @@ async function play(script: readonly Action[]) {
     if (action.name === 'flush') oldest?.flush(length);
     if (action.name === 'skip') (action.old ? oldest : newest)?.skip(length, action.count);
     if (action.name === 'interrupt') (action.old ? oldest : newest)?.interrupt();
-    if (action.name === 'report') (action.old ? oldest : newest)?.report(length);
+    if (action.name === 'report') (action.old ? oldest : newest)?.report();
     await rest();
   }
   // everything comes to rest: the client is connected and subscribed, and all messages have come

@@ -441,6 +441,17 @@ describe('a move to another relay', () => {
     expect([bodies, gaps]).toEqual([['1', '2', '3', '4'], []]);
   });
 
+  test('does not go back to the position of a relay that is behind', async () => {
+    const { old, next, relay } = await openMoving();
+    deliver(old, 2, 3);
+    await next.acknowledge('SUBSCRIBE', 0, { ...RECOVERED, 'relay-position': 'p1' });
+    next.notice('position', { 'for-subscription': TOPIC, 'relay-position': 'p1' });
+    next.end(1006);
+    const third = await relay.socket(2);
+    await third.connect(OFFERED);
+    expect((await third.frame('SUBSCRIBE')).headers['relay-since']).toBe('p3');
+  });
+
   test('is not disturbed by the end of a replay on the old relay', async () => {
     const { old, next, bodies, states } = await openMoving();
     interrupt(old);
