@@ -49,19 +49,21 @@ async function openSession(i: number): Promise<StompClient> {
   const [url = ''] = stage.clientUrls;
   const client = await connectStomp(url, { login: `user-${i % 10}` });
   const subscribe = (id: string, destination: string, ack = 'auto'): Buffer =>
-    frame('SUBSCRIBE', { id, destination, ack, 'prefetch-count': '2', receipt: id });
+    frame('SUBSCRIBE', { id, destination, ack, 'prefetch-count': '2', 'relay-since': 'now', receipt: id });
   const send = (headers: Record<string, string>): Buffer => frame('SEND', headers, 'a message');
   const requests = [
     subscribe('topic', `/topic/leaks.${i % 25}`),
     subscribe('pattern', '/topic/leaks.#'),
     subscribe('user', '/user/queue/leaks'),
+    subscribe('kept', `/topic/kept.${i % 25}`),
+    subscribe('inbox', '/user/queue/inbox'),
     subscribe('queue', '/queue/leaks', 'client-individual'),
     frame('BEGIN', { transaction: 't' }),
     send({ destination: '/queue/leaks', transaction: 't' }),
     send({ destination: '/queue/leaks', 'reply-to': '/temp-queue/answers', receipt: 'send' }),
   ];
   client.send(Buffer.concat(requests));
-  for (const id of ['topic', 'pattern', 'user', 'queue', 'send']) {
+  for (const id of ['topic', 'pattern', 'user', 'kept', 'inbox', 'queue', 'send']) {
     await client.take(({ headers }) => headers['receipt-id'] === id, `RECEIPT ${id}`, ANSWER_DEADLINE_MS);
   }
   return client;

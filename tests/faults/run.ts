@@ -130,6 +130,7 @@ export class Run {
   }
 
   async begin(): Promise<void> {
+    await this.stage.beginHistories();
     this.watching = this.stage.watchReadiness(this.history, () => this.hasEnded);
     const clients = this.allClients;
     while (clients.length > 0) {

@@ -91,13 +91,17 @@ export class Stage {
     await this.node.ctl('eval', 'mnesia:dump_log().');
   }
 
+  async beginHistories(): Promise<void> {
+    await Promise.all(this.streams.map((stream) => stream.begin()));
+  }
+
   /** Adds everything that the histories had to the history of the run. */
   async readHistories(history: History): Promise<void> {
     for (const stream of this.streams) {
       await stream.catchUp();
       await stream.readFirstOffset();
     }
-    history.logs = this.streams.flatMap(({ logs }) => logs);
+    history.logs = this.streams.flatMap(({ logs }) => [...logs]);
   }
 
   /** Injects all faults of a plan. Resolves when the last is over. */

@@ -56,6 +56,13 @@ export class StreamReader {
     await eventually(hasAll, READ_DEADLINE_MS, () => `${this.stream} cannot be read`);
   }
 
+  /** Forgets the messages of earlier runs, whose sessions have the same names. */
+  async begin(): Promise<void> {
+    await this.catchUp();
+    this.logs.splice(0, this.logs.length - 1);
+    for (const { offset, marker } of [...this.current.entries.values()]) this.current.add({ offset, marker });
+  }
+
   /** Reads the first offset that RabbitMQ still has. */
   async readFirstOffset(): Promise<void> {
     const connection = await connect(this.vhost.amqpUrl);
