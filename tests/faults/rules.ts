@@ -7,7 +7,8 @@
  * - Order of redeliveries. The broker returns an unacknowledged message to its old place, but may already have given
  *   later messages to another subscriber: `redelivered:true` may be late. In a queue with several consumers the same is
  *   true of a second copy (`relay-resent:true`) whose first copy another consumer holds, and of a first copy that RabbitMQ
- *   reads late, after an alarm, from a connection that the relay has lost.
+ *   reads late, after an alarm, from a connection that the relay has lost. So is a second copy for a topic or a user whose
+ *   first copy a fault has lost.
  * - Topics and users while a subscriber is away, and while a fault loses messages (misses.ts).
  */
 import type { Effect } from './faults.js';
@@ -97,8 +98,10 @@ function disorder(history: History): Finding[] {
   const deliveries = history.of('delivered').filter(({ kept }) => !kept);
   const copies = grouped(deliveries, ({ message }) => message);
   const isFirstOf = new Set<string>();
+  const canLose = hasLoss(history);
   const inOrder = deliveries.filter((each) => {
     if (isQueue(each.destination)) return hasPlace(each, copies.get(each.message) ?? []);
+    if (each.resent && canLose) return false;
     const place = `${each.session} ${each.destination} ${each.message}`;
     return !isFirstOf.has(place) && isFirstOf.add(place);
   });

@@ -36,6 +36,7 @@ export class HeadWaiters {
     });
   }
 
+  /** With Infinity: `beyond` proves that this relay reads the log that exists now. */
   reach(offset: number, deadline: number): Promise<Reach> {
     return new Promise((resolve) => {
       const cancel = this.before(deadline, () => waiter.end('late'));

@@ -54,13 +54,20 @@ export class Resumer {
     if (!pattern) return refused('not-recoverable');
     const place = parsePosition(text);
     if (!place) return refused('unknown-position');
-    const { source, clock } = this.parts;
+    const { source, clock, head, isWholeInRing } = this.parts;
     const deadline = clock.now() + source.history.catchUpTimeoutMs;
+    let isConfirmed = isWholeInRing;
     // Each wait can end in another state of the feed, or with another log
     for (;;) {
       const plan = await this.planBy(deadline, place);
       if (typeof plan === 'string') return refused(plan);
-      if (plan.from === 'nowhere') return refused(plan.reason);
+      if (plan.from === 'nowhere') {
+        if (isConfirmed) return refused(plan.reason);
+        // This relay's log may be the one of the past, because it has not learned yet that there is another
+        const reach = await head.reach(Infinity, deadline);
+        if (reach === 'late') return refused('unavailable');
+        isConfirmed = reach === 'beyond';
+      }
       if (plan.from === 'ring') return this.fromRing(place, pattern);
       if (plan.from === 'reader')
         return this.fromReader({ ...place, isMarkerProven: plan.isMarkerProven }, pattern, account);

@@ -230,15 +230,50 @@ describe('verdicts', () => {
   });
 
   test('another marker, another entry and a missing entry: other-history', async () => {
-    const { broker, relay } = stage();
+    const { broker, relay, clock } = stage();
     const { feed } = relay();
     await feed.start();
     const { positions } = await follow(feed);
     broker.append('t.a', '1');
     const [offset, digest, markerOffset, id] = positions[0]!.split('.');
-    expect(await missed(feed, [offset, digest, markerOffset, `${id}x`].join('.'))).toBe('other-history');
-    expect(await missed(feed, [offset, '1', markerOffset, id].join('.'))).toBe('other-history');
-    expect(await missed(feed, [offset, digest, offset, id].join('.'))).toBe('other-history');
+    const wrong = [
+      [offset, digest, markerOffset, `${id}x`],
+      [offset, '1', markerOffset, id],
+      [offset, digest, offset, id],
+    ];
+    const verdicts = wrong.map((parts) => missed(feed, parts.join('.')));
+    // Each needs a marker, and they share one a second
+    await clock.pass(2_000);
+    expect(await Promise.all(verdicts)).toEqual(['other-history', 'other-history', 'other-history']);
+  });
+
+  describe('of a relay that does not know yet that the log is another one', () => {
+    async function unaware() {
+      const { broker, relay, clock } = stage();
+      const [one, other] = [relay(), relay()];
+      await Promise.all([one.feed.start(), other.feed.start()]);
+      for (let i = 0; i < 10; i++) broker.append('t.a', 'before');
+      other.log.isUnaware = true;
+      broker.recreate();
+      await settle();
+      const { positions } = await follow(one.feed);
+      for (const body of ['1', '2']) broker.append('t.a', body);
+      const verdict = missed(other.feed, positions[0]!);
+      await settle();
+      return { other, verdict, clock };
+    }
+
+    test('it waits until it does', async () => {
+      const { other, verdict } = await unaware();
+      other.log.learn();
+      expect(await verdict).toEqual(['2']);
+    });
+
+    test('unavailable, if it takes too long', async () => {
+      const { verdict, clock } = await unaware();
+      await clock.pass(5_000);
+      expect(await verdict).toBe('unavailable');
+    });
   });
 
   test('a recreated log with equal messages: other-history', async () => {

@@ -83,6 +83,9 @@ export class BrokerLog {
 export class ScriptedLog implements HistoryLog {
   /** True: entries reach the relay at once. */
   isFollowing = true;
+  /** True: it does not learn that the log is another one, until `learn`. */
+  isUnaware = false;
+  private missedRestart: RecoveryReason | undefined;
   /** Marks are accepted, and do not come back. */
   isSilent = false;
   reopened = 0;
@@ -137,9 +140,16 @@ export class ScriptedLog implements HistoryLog {
   /** The log lost entries, or is another one: this view starts again with the first entry. */
   restarted(reason: RecoveryReason): void {
     if (!this.sink) return;
+    if (this.isUnaware) return void (this.missedRestart = reason);
     this.nextOffset = this.log.entries[0]?.offset ?? this.log.nextOffset;
     this.sink.reset(reason);
     this.appended();
+  }
+
+  learn(): void {
+    this.isUnaware = false;
+    if (this.missedRestart) this.restarted(this.missedRestart);
+    this.missedRestart = undefined;
   }
 
   async read(offset: number, entry: (entry: LogEntry) => boolean, signal: AbortSignal): Promise<ReadEnd> {
