@@ -10,7 +10,7 @@ export interface KeptSpec {
   readonly destinations: readonly string[];
 }
 
-/** What a run needs of any client that returns. */
+/** The part of a returning client that a run uses. */
 export interface ReturningClient {
   readonly name: string;
   readonly session: string | undefined;

@@ -145,7 +145,7 @@ export class ReturningReader extends FaultyNetworkClient implements ReturningCli
     this.history.add({ kind: 'checked', session, subscription, delivered, received });
   }
 
-  /** Leaves without a word, as a browser without a network does. */
+  /** Ends the connection without DISCONNECT, as a browser without a network does. */
   private goAway(): void {
     if (!this.client.connected || this.isAway) return;
     this.isAway = true;
