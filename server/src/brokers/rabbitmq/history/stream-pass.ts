@@ -48,7 +48,7 @@ export class StreamPass {
     this.order = new EntryOrder(offset - 1, options.instanceInFlightMaxBytes, {
       pass: (offset, message) => this.pass(offset, message),
       missing: (first) => this.missing(first),
-      failed: () => this.endAll('gone'),
+      failed: () => this.endAll('away'),
       firstOffset: () => firstOffset(link.scratch, stream),
     });
   }
@@ -150,7 +150,7 @@ export class StreamPass {
     this.isEnded = true;
     this.order.stop();
     this.acks.drop();
-    this.endAll('gone');
+    this.endAll('away');
     if (this.channel) void closeChannel(this.channel);
     this.channel = undefined;
     this.onEnded();

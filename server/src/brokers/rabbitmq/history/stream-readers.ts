@@ -32,7 +32,7 @@ export class StreamReaders {
 
   read(stream: string, read: StreamRead, signal: AbortSignal): Promise<ReadEnd> {
     if (signal.aborted) return Promise.resolve('stopped');
-    if (this.isClosed) return Promise.resolve('gone');
+    if (this.isClosed) return Promise.resolve('away');
     return new Promise((resolve) => {
       const stop = (): void => pass.stop(attached);
       const end = (reason: ReadEnd): void => {

@@ -254,7 +254,7 @@ test('close ends all reads', async () => {
   await settle();
   await readers.close();
   await settle();
-  expect(reading.end).toBe('gone');
+  expect(reading.end).toBe('away');
   expect(links[0]!.isClosed).toBe(true);
-  expect(await readers.read('s', { offset: 1, entry: () => true }, new AbortController().signal)).toBe('gone');
+  expect(await readers.read('s', { offset: 1, entry: () => true }, new AbortController().signal)).toBe('away');
 });
