@@ -1,19 +1,25 @@
 /**
  * The histories of the embedded broker in one append-only file, so that positions survive a restart.
  *
- * Records are written within a second, and synced each second, so a crash can lose the end. The entries of the next life
- * have far greater offsets: a position in the lost end then names an entry that does not exist, and never another
- * message. A record that was cut off is removed.
+ * Records are written before the task ends in which they came, so before any client gets a message or a RECEIPT: the
+ * death of the process loses nothing. They are synced each second, so the death of the machine can lose the end. The
+ * entries of the next life have far greater offsets: a position in the lost end then names an entry that does not exist,
+ * and never another message. A record that was cut off is removed.
+ *
+ * One relay writes the file. A second one on the same file would mix its records with those of the first, so each stops
+ * when the file has another size than it left, or another file has its name.
  */
 import {
   closeSync,
   existsSync,
   fdatasync,
   fdatasyncSync,
+  fstatSync,
   ftruncateSync,
   openSync,
   readFileSync,
   renameSync,
+  statSync,
   writeSync,
 } from 'node:fs';
 import type { LogEntry } from '../history.js';
@@ -24,7 +30,7 @@ import type { LogStore } from './memory-log.js';
 const MAGIC = Buffer.from('stomp-relay history 1\n');
 const SYNC_MS = 1_000;
 /** More bytes are written at once. */
-const PENDING_MAX_BYTES = 1024 * 1024;
+const BATCH_MAX_BYTES = 1024 * 1024;
 /** A smaller file is not rewritten. */
 const REWRITE_MIN_BYTES = 1024 * 1024;
 /** More offsets than a life of the broker can lose. */
@@ -51,6 +57,7 @@ export class HistoryFile {
   private bytes = 0;
   private pending: Buffer[] = [];
   private pendingBytes = 0;
+  private isWriting = false;
   private isSyncing = false;
   private timer: NodeJS.Timeout | undefined;
   private readonly loaded = new Map<string, LogEntry[]>();
@@ -93,12 +100,19 @@ export class HistoryFile {
     if (this.fd === undefined) return;
     this.pending.push(record);
     this.pendingBytes += record.length;
-    if (this.pendingBytes > PENDING_MAX_BYTES) this.guarded(() => this.write());
+    if (this.pendingBytes > BATCH_MAX_BYTES) return this.guarded(() => this.write());
+    if (this.isWriting) return;
+    this.isWriting = true;
+    queueMicrotask(() => {
+      this.isWriting = false;
+      this.guarded(() => this.write());
+    });
   }
 
   private tick(): void {
     this.write();
     if (this.fd === undefined || this.isSyncing) return;
+    if (statSync(this.options.file).ino !== fstatSync(this.fd).ino) throw inUse(this.options.file);
     if (this.isLargelyDropped) return this.rewrite(this.fd);
     this.isSyncing = true;
     fdatasync(this.fd, (error) => {
@@ -112,6 +126,7 @@ export class HistoryFile {
     const all = Buffer.concat(this.pending);
     this.pending = [];
     this.pendingBytes = 0;
+    if (fstatSync(this.fd).size !== this.bytes) throw inUse(this.options.file);
     this.bytes = writeAll(this.fd, all, this.bytes);
   }
 
@@ -136,7 +151,7 @@ export class HistoryFile {
       const record = encodeRecord(rule, entry);
       batch.push(record);
       batchBytes += record.length;
-      if (batchBytes > PENDING_MAX_BYTES) writeBatch();
+      if (batchBytes > BATCH_MAX_BYTES) writeBatch();
     }
     writeBatch();
     fdatasyncSync(fd);
@@ -205,5 +220,11 @@ function damaged(file: string, at: number): Error {
   return new Error(
     `${file} (memory.historyFile) is damaged at byte ${at}, before its end: restore it, or remove it to begin with an ` +
       'empty history.',
+  );
+}
+
+function inUse(file: string): Error {
+  return new Error(
+    `${file} (memory.historyFile) was changed by another process: give each relay a file of its own, and restart.`,
   );
 }
