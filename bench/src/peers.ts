@@ -47,6 +47,7 @@ export interface Peer {
 export interface Settings {
   readonly history?: {
     readonly rules: readonly { readonly name: string; readonly match: string }[];
+    readonly ringMaxBytes?: number;
     readonly ringMaxCount?: number;
     readonly warmUpMs?: number;
   };

@@ -28,6 +28,7 @@ export function returnsTable(result: ReturnsResult): string {
     ['all messages delivered, s', number(deliveredSeconds, 1), ''],
     atMost("p99 of the event loop's lag, ms", result.lagP99Ms, LAG_MS, 0),
     atMost('relay, µs of CPU per message', result.relayMicrosPerMessage, RETURN_MICROS, 2),
+    ['relay, s of CPU for all sessions and messages', number(result.relayCpuSeconds, 1), ''],
     ['relay, µs of CPU per session without recovery', whole(result.relayMicrosPerSession), ''],
   ]);
 }

@@ -24,6 +24,8 @@ export interface ReturnsResult extends ReturnsPlan {
   /** Of the relay's event loop, while the clients return. */
   readonly lagP99Ms: number;
   readonly relayMicrosPerMessage: number;
+  /** For the sessions and their messages; the time on a core of its own would be a little longer. */
+  readonly relayCpuSeconds: number;
   /** Without anything to recover. */
   readonly relayMicrosPerSession: number;
   /** Messages that were lost, duplicated or out of order. */
@@ -72,6 +74,7 @@ async function dieAndReturn(stage: Stage, first: OnStage, second: OnStage, plan:
       deliveredSeconds: (herd.lastDeliveryAt - begunAt) / 1_000,
       lagP99Ms,
       relayMicrosPerMessage: (micros - openMicros) / (clients * missed),
+      relayCpuSeconds: micros / 1e6,
       relayMicrosPerSession: openMicros / clients,
       wrong: herd.wrong,
     };

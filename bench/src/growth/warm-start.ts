@@ -37,7 +37,10 @@ interface Start {
 }
 
 const DAY_MS = 86_400_000;
-const SETTINGS: Settings = { history: { rules: [{ name: 'bench', match: '/topic/#' }], warmUpMs: DAY_MS } };
+/** The ring takes all messages. */
+const SETTINGS: Settings = {
+  history: { rules: [{ name: 'bench', match: '/topic/#' }], ringMaxBytes: 512 * 1024 * 1024, warmUpMs: DAY_MS },
+};
 const READY_SECONDS = 60;
 const POLL_MS = 10;
 

@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
 import type { LoadResult } from '../../../bench/src/generator/load.js';
-import { GOALS, outcomes, stateOf } from '../../../bench/src/goals.js';
+import { GOALS, MARGIN_GOALS, outcomes, stateOf } from '../../../bench/src/goals.js';
 import type { PeerName } from '../../../bench/src/peers.js';
 import type { Run } from '../../../bench/src/runs.js';
 import { SCENARIOS } from '../../../bench/src/scenarios.js';
@@ -45,7 +45,7 @@ describe('goals', () => {
   const NATS = 'fan-out to 1,000: nats-server';
 
   test('every goal belongs to a scenario in which both of its servers take part', () => {
-    for (const { scenario, of, against } of GOALS) {
+    for (const { scenario, of, against } of [...GOALS, ...MARGIN_GOALS]) {
       const peers = SCENARIOS.find(({ name }) => name === scenario)?.peers;
       expect(peers).toEqual(expect.arrayContaining([of, against]));
     }
@@ -85,6 +85,32 @@ describe('goals', () => {
       run('nats', 0, { latencyMs: { ...CLEAN.latencyMs, p99: 1 } }, 'rate-200'),
     ];
     expect(state(runs, 'p99 at 200 a second: nats-server')).toMatchObject({ found: '0.5x' });
+  });
+
+  test('a margin is the median of the differences within each round', () => {
+    const title = 'p50 at 1,000 a second, recoverable topic: beyond that of another';
+    const p50 = (peer: PeerName, round: number, value: number): Run =>
+      run(peer, round, { latencyMs: { ...CLEAN.latencyMs, p50: value } }, 'live-1000');
+    const of = (...pairs: [number, number][]): readonly Run[] =>
+      pairs.flatMap(([ours, theirs], round) => [p50('relay', round, ours), p50('relay-history', round, theirs)]);
+    expect(state(of([1, 1.4], [5, 5.3], [1, 9]), title)).toMatchObject({
+      target: '+0.5 ms',
+      found: '+0.4 ms',
+      rounds: 3,
+    });
+    const states = [0.5, 0.6, 0.8].map((more) => state(of([0, more]), title)?.state);
+    expect(states).toEqual(['met', 'missed', 'missed for certain']);
+    expect(state(of([2, 1]), title)).toMatchObject({ found: '-1 ms', state: 'met' });
+    expect(state([p50('relay', 0, 1)], title)).toMatchObject({ found: '-', state: 'not measured' });
+  });
+
+  test("the relay's own CPU does not include its broker's", () => {
+    const title = "relay's CPU per message, 1,000 a second, recoverable: not";
+    const runs = [
+      run('relay', 0, { serverCpuPercent: 10, brokerCpuPercent: 50 }, 'live-1000'),
+      run('relay-history', 0, { serverCpuPercent: 20, brokerCpuPercent: 50 }, 'live-1000'),
+    ];
+    expect(state(runs, title)).toMatchObject({ found: '0.5x', state: 'missed for certain' });
   });
 
   test('a single fault in any run misses the goal for certain', () => {
