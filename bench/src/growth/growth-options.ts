@@ -43,7 +43,7 @@ export interface GrowthOptions {
 
 export const USAGE = `npm run bench:growth -- [options]
   --parts a,b   parts to measure, of ${PART_NAMES.join(', ')}; the other parts keep their results
-  --small       a tenth of all sizes, to check that it works
+  --small       about a tenth of all sizes, to check that it works
   --docs        redraws the charts of docs/performance.md`;
 
 const CHURN = [

@@ -1,6 +1,6 @@
 /**
- * Measures how cost grows: resources of RabbitMQ and the relay by sessions, topics and relays, the cost of churn, and
- * the time to restore everything after a loss. Results go to the terminal and to bench/results, part by part.
+ * Measures how cost grows: resources of RabbitMQ and the relay by sessions, topics and relays, the cost of churn, the
+ * time to restore everything after a loss, and the cost of recovery. Results go to the terminal and to bench/results, part by part.
  */
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { cpus, release } from 'node:os';
