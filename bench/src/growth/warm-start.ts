@@ -97,11 +97,12 @@ async function start(bench: Bench, keepsHistories: boolean): Promise<Start> {
 
 async function untilReady(port: number): Promise<void> {
   const deadline = performance.now() + READY_SECONDS * 1_000;
-  const isReady = async (): Promise<boolean> => {
-    const response = await fetch(`http://127.0.0.1:${port}/readyz`, { signal: AbortSignal.timeout(10_000) });
-    await response.arrayBuffer();
-    return response.ok;
-  };
+  // The admin port may open after the clients' port
+  const isReady = (): Promise<boolean> =>
+    fetch(`http://127.0.0.1:${port}/readyz`, { signal: AbortSignal.timeout(10_000) }).then(
+      (response) => response.arrayBuffer().then(() => response.ok),
+      () => false,
+    );
   while (!(await isReady())) {
     if (performance.now() > deadline) throw new Error(`the relay was not ready in ${READY_SECONDS} s`);
     await delay(POLL_MS);
