@@ -23,7 +23,7 @@ export interface WarmStartResult {
   readonly emptyReadySeconds: number;
   readonly relayMicrosPerMessage: number;
   readonly rabbitMicrosPerMessage: number;
-  /** What the relay counts as its ring, and what its process takes more. */
+  /** As the relay counts its ring, and as its resident memory grows. */
   readonly ringBytesPerMessage: number;
   readonly relayBytesPerMessage: number;
   readonly diskBytesPerMessage: number;
