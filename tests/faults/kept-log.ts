@@ -16,6 +16,8 @@ export interface KeptEntry {
 export class KeptLog {
   /** By offset. */
   readonly entries = new Map<number, KeptEntry>();
+  /** The ids of all markers. */
+  readonly markers = new Set<string>();
   /** The first offset that RabbitMQ still has. */
   firstOffset = 0;
   lastOffset = -1;
@@ -26,6 +28,7 @@ export class KeptLog {
 
   add(entry: KeptEntry): void {
     this.entries.set(entry.offset, entry);
+    if (entry.marker !== undefined) this.markers.add(entry.marker);
     this.lastOffset = Math.max(this.lastOffset, entry.offset);
   }
 

@@ -49,8 +49,7 @@ export class StreamReader {
       const { channel } = this;
       if (!channel) return undefined;
       channel.sendToQueue(this.stream, Buffer.alloc(0), { headers: { [MARKER]: id }, persistent: true });
-      const isThere = (): true | undefined =>
-        [...this.current.entries.values()].some(({ marker }) => marker === id) || undefined;
+      const isThere = (): true | undefined => this.current.markers.has(id) || undefined;
       return eventually(isThere, 2_000, () => 'the marker is missing').catch(() => undefined);
     };
     await eventually(hasAll, READ_DEADLINE_MS, () => `${this.stream} cannot be read`);
