@@ -1,5 +1,6 @@
 /** The markers of a log that this relay has read. They prove positions. */
 import type { Anchor } from './history-message.js';
+import { publicIdOf } from './position.js';
 import type { Marker } from './position.js';
 
 const MAX_COUNT = 100_000;
@@ -54,10 +55,12 @@ export class Markers {
 
   verdict({ offset, id }: Marker): MarkerVerdict {
     if (this.completeFrom === undefined || offset < this.completeFrom) return 'unread';
-    return this.at(offset)?.id === id ? 'proven' : 'other';
+    const found = this.at(offset);
+    return found && publicIdOf(found.id) === id ? 'proven' : 'other';
   }
 
-  private at(offset: number): Marker | undefined {
+  /** The marker at exactly this offset. */
+  at(offset: number): Marker | undefined {
     let low = 0;
     let high = this.known.length;
     while (low < high) {

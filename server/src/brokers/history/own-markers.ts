@@ -68,7 +68,11 @@ export class OwnMarkers {
   }
 }
 
-/** 48 random bits. */
-function randomId(): string {
-  return randomBytes(6).readUIntBE(0, 6).toString(36);
+/** Two halves of 48 random bits each: see position.ts. */
+export function randomId(): string {
+  return half() + half();
+}
+
+function half(): string {
+  return randomBytes(6).readUIntBE(0, 6).toString(36).padStart(10, '0');
 }

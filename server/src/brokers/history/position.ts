@@ -1,7 +1,11 @@
 /**
  * The text of a position: `offset.digest.marker-offset.marker-id`, numbers in base 36. It names an entry, a digest of
  * it, and the last marker up to it. Clients send it back, and may send any other text.
+ *
+ * The digest is sealed with the second half of the marker's id, which only relays see. Otherwise a client could make
+ * positions for the texts that a message to another user may have, and the verdict would show which of them it has.
  */
+import { hash } from 'node:crypto';
 import { crc32 } from 'node:zlib';
 import type { Position, RoutedMessage } from '../broker.js';
 
@@ -11,7 +15,10 @@ export interface Place {
   readonly marker: Marker;
 }
 
-/** A record that a relay has written into the log. Its id is random, so no other log has it. */
+/**
+ * A record that a relay has written into the log. Its id is random, so no other log has it. Positions have its first
+ * half.
+ */
 export interface Marker {
   readonly offset: number;
   readonly id: string;
@@ -22,10 +29,12 @@ const MAX_LENGTH = 79;
 const FORM = /^([\da-z]{1,11})\.([\da-z]{1,7})\.([\da-z]{1,11})\.([\da-z]{1,20})$/;
 const MARKER_ID = /^[\da-z]{1,20}$/;
 const RADIX = 36;
+const PUBLIC_LENGTH = 10;
 const DIGEST_MAX = 2 ** 32 - 1;
 
 export function formatPosition(offset: number, digest: number, marker: Marker): Position {
-  return `${base36(offset)}.${base36(digest)}.${base36(marker.offset)}.${marker.id}`;
+  const sealed = seal(digest, offset, marker.id);
+  return `${base36(offset)}.${base36(sealed)}.${base36(marker.offset)}.${publicIdOf(marker.id)}`;
 }
 
 /** Undefined for every text that `formatPosition` does not make. Never throws. */
@@ -39,6 +48,20 @@ export function parsePosition(text: string): Place | undefined {
     return undefined;
   }
   return { offset, digest, marker: { offset: markerOffset, id } };
+}
+
+/** `id` is the whole id of the marker. */
+export function isDigestOf({ offset, digest }: Pick<Place, 'offset' | 'digest'>, found: number, id: string): boolean {
+  return seal(found, offset, id) === digest;
+}
+
+export function publicIdOf(id: string): string {
+  return id.slice(0, PUBLIC_LENGTH);
+}
+
+function seal(digest: number, offset: number, id: string): number {
+  const secret = id.slice(PUBLIC_LENGTH);
+  return hash('sha256', `${secret} ${offset} ${digest}`, 'buffer').readUInt32BE(0);
 }
 
 export function isMarkerId(id: string): boolean {

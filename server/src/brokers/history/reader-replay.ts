@@ -12,10 +12,10 @@ import { messageBytes } from '../message-checks.js';
 import type { HistoryMessage } from './history-message.js';
 import { matcherOf } from './key-table.js';
 import type { KeyPattern } from './key-table.js';
-import { digestOf } from './position.js';
+import { digestOf, isDigestOf, publicIdOf } from './position.js';
 import type { Marker, Place } from './position.js';
 import type { ReplayBuffers } from './replay-buffers.js';
-import { isSame } from './replay-plan.js';
+import { digestOfItem, isPlace } from './replay-plan.js';
 import type { RingItem } from './replay-plan.js';
 import { RingReplay } from './ring-replay.js';
 import type { ReplaySource } from './ring-replay.js';
@@ -80,6 +80,8 @@ export class ReaderReplay implements Replay {
   private bufferBytes = 0;
   /** At the last pause. */
   private pausedBytes = 0;
+  /** The whole id, once the marker of the position has been read. */
+  private placeMarkerId: string;
   private readBytes = 0;
   private ringReplay: RingReplay | undefined;
   private interruption: RecoveryReason | undefined;
@@ -96,7 +98,8 @@ export class ReaderReplay implements Replay {
     this.account = account;
     this.start = startOf(place);
     this.marker = marker;
-    const proofs = [isMarkerProven ? undefined : markerProof(marker), digestProof(place)];
+    const proofs = [isMarkerProven ? undefined : this.markerProof(marker), this.placeProof(place)];
+    this.placeMarkerId = isMarkerProven ? marker.id : '';
     this.proofs = proofs.filter((proof) => proof !== undefined);
     this.matches = matcherOf(pattern);
   }
@@ -177,6 +180,19 @@ export class ReaderReplay implements Replay {
     return true;
   }
 
+  private markerProof({ offset, id }: Marker): Proof {
+    const isMet = ({ marker = '' }: LogEntry): boolean => {
+      this.placeMarkerId = marker;
+      return publicIdOf(marker) === id;
+    };
+    return { offset, isMet };
+  }
+
+  private placeProof(place: Place): Proof {
+    const isMet = (entry: LogEntry): boolean => isDigestOf(place, digestOfEntry(entry), this.placeMarkerId);
+    return { offset: place.offset, isMet };
+  }
+
   private proven(): void {
     const isFirst = this.state === 'proving';
     this.state = 'reading';
@@ -198,11 +214,13 @@ export class ReaderReplay implements Replay {
     const { ring } = this.source;
     if (entry.offset <= ring.floor) return undefined;
     const digest = digestOf(entry.key, entry.message, entry.marker);
-    if (!isSame(ring.get(entry.offset), { offset: entry.offset, digest })) return this.fail('other-history');
+    const item = ring.get(entry.offset);
+    if (!item || digestOfItem(item) !== digest) return this.fail('other-history');
     let cursor = entry.offset;
     if (this.proofs.length > 0) {
       cursor = this.proofs.at(-1)!.offset;
-      if (this.state === 'proving' && !isSame(ring.get(cursor), this.place)) return this.fail('other-history');
+      if (this.state === 'proving' && !isPlace(ring.get(cursor), this.place, this.placeMarkerId))
+        return this.fail('other-history');
       this.proofs = [];
       this.proven();
     }
@@ -222,7 +240,8 @@ export class ReaderReplay implements Replay {
   /** The reader leaves it behind this entry. The next one has to begin with the same entry. */
   suspend({ offset, key, message, marker }: LogEntry): void {
     this.start = offset;
-    this.proofs.unshift(digestProof({ offset, digest: digestOf(key, message, marker) }));
+    const digest = digestOf(key, message, marker);
+    this.proofs.unshift({ offset, isMet: (entry) => digestOfEntry(entry) === digest });
   }
 
   private takeBuffered(maxBytes: number): readonly HistoryMessage[] {
@@ -248,10 +267,6 @@ export class ReaderReplay implements Replay {
   }
 }
 
-function markerProof({ offset, id }: Marker): Proof {
-  return { offset, isMet: ({ marker }) => marker === id };
-}
-
-function digestProof({ offset, digest }: Pick<Place, 'offset' | 'digest'>): Proof {
-  return { offset, isMet: ({ key, message, marker }) => digestOf(key, message, marker) === digest };
+function digestOfEntry({ key, message, marker }: LogEntry): number {
+  return digestOf(key, message, marker);
 }

@@ -70,7 +70,11 @@ export class Resumer {
       }
       if (plan.from === 'ring') return this.fromRing(place, pattern);
       if (plan.from === 'reader')
-        return this.fromReader({ ...place, isMarkerProven: plan.isMarkerProven }, pattern, account);
+        return this.fromReader(
+          { ...place, marker: plan.marker, isMarkerProven: plan.isMarkerProven },
+          pattern,
+          account,
+        );
     }
   }
 

@@ -9,9 +9,9 @@
  * RabbitMQ delivers silently something else, or nothing, if a stream was deleted, made again, or lost its end. So the
  * first delivery of each consumer must be the last entry of the one before.
  */
-import { randomBytes } from 'node:crypto';
 import type { Channel, ConsumeMessage } from 'amqplib';
 import type { BrokerError } from '../../broker.js';
+import { randomId } from '../../history/own-markers.js';
 import type { HistoryLog, LogEntry, LogSink, ReadEnd, RecoveryReason } from '../../history.js';
 import { faultOf, UNREADABLE } from '../amqp/content-header.js';
 import { closeChannel, RecoveringChannel } from '../amqp/recovering-channel.js';
@@ -56,7 +56,7 @@ export class StreamLog implements HistoryLog {
   private readonly acks = new BatchedAcks((tag) => this.acknowledge(tag));
   private opened = deferred<void>();
   /** The marker that ends the warm-up. */
-  private readonly openingId = randomBytes(6).readUIntBE(0, 6).toString(36);
+  private readonly openingId = randomId();
   private isOpen = false;
   private sink: LogSink | undefined;
   private last: Last | undefined;

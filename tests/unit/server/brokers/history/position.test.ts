@@ -2,14 +2,17 @@ import { describe, expect, test } from '@jest/globals';
 import {
   digestOf,
   formatPosition,
+  isDigestOf,
   isMarkerId,
   parsePosition,
+  publicIdOf,
 } from '../../../../../server/src/brokers/history/position.js';
 import { fc } from '../../../../support/properties.js';
 import { messageOf } from './scripted-log.js';
 
 const offset = fc.integer({ min: 0, max: Number.MAX_SAFE_INTEGER });
-const id = fc.integer({ min: 0, max: 2 ** 48 - 1 }).map((bits) => bits.toString(36));
+const half = fc.integer({ min: 0, max: 2 ** 48 - 1 }).map((bits) => bits.toString(36).padStart(10, '0'));
+const id = fc.tuple(half, half).map((halves) => halves.join(''));
 
 describe('positions', () => {
   test('every one is read back as it was, in less than 80 characters', () => {
@@ -18,9 +21,22 @@ describe('positions', () => {
         const [first, last] = [Math.min(one, other), Math.max(one, other)];
         const text = formatPosition(last, digest, { offset: first, id: markerId });
         expect(text.length).toBeLessThan(80);
-        expect(parsePosition(text)).toEqual({ offset: last, digest, marker: { offset: first, id: markerId } });
+        const place = parsePosition(text)!;
+        expect(place).toMatchObject({ offset: last, marker: { offset: first, id: publicIdOf(markerId) } });
+        expect(isDigestOf(place, digest, markerId)).toBe(true);
+        expect(isDigestOf(place, digest ^ 1, markerId)).toBe(false);
       }),
     );
+  });
+
+  test('a position does not show the digest of its entry, nor the half of the id that seals it', () => {
+    const marker = { offset: 1, id: '0123456789abcdefghij' };
+    const text = formatPosition(2, 7, marker);
+    expect(text).not.toContain('abcdefghij');
+    const place = parsePosition(text)!;
+    expect(isDigestOf(place, 7, marker.id)).toBe(true);
+    expect(isDigestOf(place, 7, place.marker.id)).toBe(false);
+    expect(isDigestOf({ offset: 2, digest: 7 }, 7, marker.id)).toBe(false);
   });
 
   test('any other text is none, and causes no exception', () => {
@@ -38,7 +54,10 @@ describe('positions', () => {
         (text) => {
           const place = parsePosition(text);
           // What is read is what would be written
-          if (place) expect(formatPosition(place.offset, place.digest, place.marker)).toBe(text);
+          if (!place) return;
+          const { offset, digest, marker } = place;
+          const numbers = [offset, digest, marker.offset].map((each) => each.toString(36));
+          expect([...numbers, marker.id].join('.')).toBe(text);
         },
       ),
     );
