@@ -36,7 +36,7 @@ function drawViolation({ rule, sentence, messages, sessions }: Violation, histor
   const involved = new Set([...sessions, ...publishers]);
   const isInvolved = (event: HistoryEvent): boolean => {
     if (event.kind === 'fault' || event.kind === 'calm' || event.kind === 'readiness') return true;
-    if (event.kind === 'crowded') return false;
+    if (event.kind === 'crowded' || (event.kind === 'checked' && event.delivered === event.received)) return false;
     if ('message' in event && event.message !== undefined) return messages.includes(event.message);
     return involved.has(event.session);
   };
