@@ -43,6 +43,21 @@ describe('live deliveries', () => {
     expect(a.bodies).toEqual(['1']);
   });
 
+  test('the position stays before a gap until the gap is reported', async () => {
+    const { broker, relay } = stage();
+    const [one, other] = [relay(), relay()];
+    await Promise.all([one.feed.start(), other.feed.start()]);
+    const { gaps } = await follow(one.feed);
+    broker.append('t.a', '1');
+    const before = one.feed.position;
+    one.log.isSilent = true;
+    broker.recreate();
+    // The other relay's marker has come, its own has not
+    broker.append('t.a', '2');
+    expect([one.feed.position, gaps]).toEqual([before, []]);
+    expect(other.feed.position).not.toBe(before);
+  });
+
   test('a reset is a gap with both ends, in the order of the deliveries', async () => {
     const { broker, relay } = stage();
     const { feed } = relay();
