@@ -62,6 +62,9 @@ export interface LogSink {
  */
 export type ReadEnd = 'stopped' | 'too-old' | 'overtaken' | 'gone' | 'away' | 'deadline';
 
+/** Returns whether it wants more. */
+export type EntryReader = (entry: LogEntry) => boolean | Promise<boolean>;
+
 export interface HistoryLog {
   /**
    * Passes every entry from `warmUpMs` ago on to `sink`, in the log's order, which MUST be the same on all relays. After
@@ -74,8 +77,11 @@ export interface HistoryLog {
    * Reads from `offset` on. Calls `entry` in order, stops when it returns false (`stopped`), and never skips: `too-old`
    * if the log no longer has `offset`, `overtaken` if it loses entries meanwhile. Waits at the end of the log for more.
    * Other reads share its work where they can. `signal` ends it (`stopped`).
+   *
+   * A promise of `entry`: nothing follows before it resolves, with the same meaning. A read that would delay others
+   * MAY end instead (`stopped`).
    */
-  read(offset: number, entry: (entry: LogEntry) => boolean, signal: AbortSignal): Promise<ReadEnd>;
+  read(offset: number, entry: EntryReader, signal: AbortSignal): Promise<ReadEnd>;
   /** Writes a marker behind everything that was published before. Rejects with a BrokerError. */
   mark(id: string): Promise<void>;
   /** Opens the log's consumer again behind the last entry, because it has fallen silent. */

@@ -8,6 +8,8 @@ import type { HistoryCounters } from './history-counters.js';
 import type { ReaderReplay } from './reader-replay.js';
 import { ReplayBuffers } from './replay-buffers.js';
 
+const GATHER_MS = 50;
+
 export interface PoolSettings {
   readonly readersMax: number;
   readonly catchUpsMaxBytes: number;
@@ -23,11 +25,15 @@ export class ReaderPool {
   readonly buffers: ReplayBuffers;
   private readonly waiting = new FairQueue<ReaderReplay>();
   private readonly users = new WeakMap<ReaderReplay, PoolUser>();
+  /** Each ends the rest of a reader. */
+  private readonly rests = new Set<() => void>();
   private isServing = false;
 
   constructor(
     private readonly settings: PoolSettings,
-    private readonly counters: HistoryCounters,
+    private readonly counters: Pick<HistoryCounters, 'readers'>,
+    /** How long the clients of a dead relay are awaited, so that one reader serves all of them. 0: not at all. */
+    readonly gatherMs = GATHER_MS,
   ) {
     this.buffers = new ReplayBuffers(settings.catchUpsMaxBytes);
   }
@@ -42,6 +48,7 @@ export class ReaderPool {
     this.users.set(replay, user);
     this.waiting.enter(replay, sourceOf(replay));
     this.serve();
+    if (this.isWanted) for (const end of [...this.rests]) end();
   }
 
   leave(replay: ReaderReplay): void {
@@ -51,6 +58,12 @@ export class ReaderPool {
   ended(): void {
     this.counters.readers--;
     this.serve();
+  }
+
+  /** A reader rests. `end` is called when another one needs its place. Returns the function that removes `end`. */
+  addRest(end: () => void): () => void {
+    this.rests.add(end);
+    return () => this.rests.delete(end);
   }
 
   private serve(): void {

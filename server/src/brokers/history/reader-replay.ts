@@ -2,7 +2,7 @@
  * A replay of messages that are no longer in the ring. A reader passes it the entries of the log; when they reach the
  * ring, the rest comes from there.
  *
- *   proving -> reading <-> paused      a full buffer pauses: the reader leaves this client, and comes back later
+ *   proving -> reading <-> paused      a full buffer pauses: the reader waits a moment, then leaves, and comes back
  *              reading -> ring         the entries have reached the ring
  *   any of them -> over                refused, interrupted, closed
  */
@@ -115,6 +115,11 @@ export class ReaderReplay implements Replay {
       this.keep(message());
     }
     return this.reachRing(entry) ?? (this.isFull ? this.pause(entry) : 'more');
+  }
+
+  /** The reader at which this replay became full goes on, so the entry of that pause need not be proven. */
+  continueWithoutProof(): void {
+    if (this.state === 'reading') this.proofs.shift();
   }
 
   /** The reader or the feed cannot go on with it. */

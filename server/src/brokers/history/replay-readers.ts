@@ -6,8 +6,10 @@ import type { HistoryLog, LogEntry, ReadEnd, RecoveryReason } from '../history.j
 import type { Clock } from './clock.js';
 import { HistoryMessage } from './history-message.js';
 import type { Anchor } from './history-message.js';
+import { LogReader } from './log-reader.js';
 import type { PoolUser, ReaderPool } from './reader-pool.js';
 import type { ReaderDesk, ReaderReplay } from './reader-replay.js';
+import { ReplayGathering } from './replay-gathering.js';
 
 export interface ReaderSettings {
   readonly replayWaitMs: number;
@@ -21,25 +23,9 @@ export interface ReaderFeed {
   learn(anchor: Anchor | undefined): void;
 }
 
-/** A reader of the log at work. */
-class Reader {
-  readonly replays = new Set<ReaderReplay>();
-  readonly abort = new AbortController();
-  /** The offset of the last entry that it has read. */
-  at: number;
-  isOver = false;
-  anchor: Anchor | undefined;
-  /** Undefined until its first entry has come. */
-  worksUntil: number | undefined;
-
-  constructor(readonly start: number) {
-    this.at = start - 1;
-  }
-}
-
 /** A replay's times at a reader. */
 interface Stay {
-  reader: Reader | undefined;
+  reader: LogReader | undefined;
   usedMs: number;
   workingSince: number | undefined;
   cancelTimer: () => void;
@@ -47,8 +33,6 @@ interface Stay {
 
 /** A replay that is further ahead gets a reader of its own. */
 const NEAR = 10_000;
-/** The time that a reader works while others are wanted. */
-const SHIFT_MS = 1_000;
 
 const REASONS: Readonly<Record<Exclude<ReadEnd, 'stopped'>, RecoveryReason>> = {
   'too-old': 'too-old',
@@ -59,10 +43,11 @@ const REASONS: Readonly<Record<Exclude<ReadEnd, 'stopped'>, RecoveryReason>> = {
 };
 
 export class ReplayReaders implements ReaderDesk, PoolUser {
-  /** Those in the pool, by the offset from which they have to be read. */
+  /** Those in the pool, or about to enter it, by the offset from which they have to be read. */
   private readonly waiting = new Map<number, Set<ReaderReplay>>();
-  private readonly readers = new Set<Reader>();
+  private readonly readers = new Set<LogReader>();
   private readonly stays = new Map<ReaderReplay, Stay>();
+  private readonly gathering: ReplayGathering;
 
   constructor(
     private readonly log: Pick<HistoryLog, 'read'>,
@@ -70,7 +55,9 @@ export class ReplayReaders implements ReaderDesk, PoolUser {
     private readonly settings: ReaderSettings,
     private readonly clock: Clock,
     private readonly feed: ReaderFeed,
-  ) {}
+  ) {
+    this.gathering = new ReplayGathering(pool.gatherMs, clock, (replay) => this.enterPool(replay));
+  }
 
   add(replay: ReaderReplay): void {
     replay.desk = this;
@@ -85,7 +72,7 @@ export class ReplayReaders implements ReaderDesk, PoolUser {
   left(replay: ReaderReplay): void {
     const reader = this.stays.get(replay)?.reader;
     this.forget(replay);
-    if (reader?.replays.size !== 0) return;
+    if (!reader?.isIdle) return;
     reader.isOver = true;
     reader.abort.abort();
   }
@@ -100,11 +87,11 @@ export class ReplayReaders implements ReaderDesk, PoolUser {
     this.unlist(chosen);
     let start = chosen.start;
     for (const each of this.waiting.keys()) if (each < start && chosen.start - each <= NEAR) start = each;
-    const reader = new Reader(start);
+    const reader = new LogReader(start, this.pool, this.clock);
     this.readers.add(reader);
     this.attach(chosen, reader);
     this.attachWaiting(start, reader);
-    const entry = (each: LogEntry): boolean => this.pass(reader, each);
+    const entry = (each: LogEntry): boolean | Promise<boolean> => this.pass(reader, each);
     this.log.read(reader.start, entry, reader.abort.signal).then(
       (end) => this.ended(reader, end === 'stopped' ? undefined : REASONS[end], end === 'gone'),
       () => this.ended(reader, 'unavailable', true),
@@ -119,40 +106,58 @@ export class ReplayReaders implements ReaderDesk, PoolUser {
   }
 
   private seekReader(replay: ReaderReplay): void {
-    const isNear = ({ at }: Reader): boolean => at < replay.start && replay.start - at <= NEAR;
-    const reader = [...this.readers].find((each) => !each.isOver && isNear(each));
+    const resting = [...this.readers].find((each) => each.waitsFor(replay));
+    if (resting) {
+      this.stays.get(replay)!.reader = resting;
+      return resting.rejoin(replay);
+    }
+    const reader = this.readerNear(replay);
     if (reader) return this.attach(replay, reader);
     const peers = this.waiting.get(replay.start);
     if (peers) peers.add(replay);
     else this.waiting.set(replay.start, new Set([replay]));
-    this.pool.enter(replay, this);
+    this.gathering.add(replay);
+  }
+
+  private readerNear({ start }: ReaderReplay): LogReader | undefined {
+    return [...this.readers].find(({ at, isOver }) => !isOver && at < start && start - at <= NEAR);
+  }
+
+  /** It has waited for others that come back with it. The reader of the first one serves those that are near. */
+  private enterPool(replay: ReaderReplay): void {
+    const reader = this.readerNear(replay);
+    if (!reader) return this.pool.enter(replay, this);
+    this.unlist(replay);
+    this.attach(replay, reader);
   }
 
   private unlist(replay: ReaderReplay): void {
+    this.gathering.delete(replay);
     const peers = this.waiting.get(replay.start);
     if (peers?.delete(replay) && peers.size === 0) this.waiting.delete(replay.start);
   }
 
   /** A reader that comes by takes those that wait for exactly this offset. */
-  private attachWaiting(start: number, reader: Reader): void {
+  private attachWaiting(start: number, reader: LogReader): void {
     const peers = this.waiting.get(start);
     if (!peers) return;
     this.waiting.delete(start);
     for (const replay of peers) {
+      this.gathering.delete(replay);
       this.pool.leave(replay);
       this.attach(replay, reader);
     }
   }
 
-  private attach(replay: ReaderReplay, reader: Reader): void {
+  private attach(replay: ReaderReplay, reader: LogReader): void {
     this.stays.get(replay)!.reader = reader;
     reader.replays.add(replay);
   }
 
-  private pass(reader: Reader, entry: LogEntry): boolean {
+  private pass(reader: LogReader, entry: LogEntry): boolean | Promise<boolean> {
     if (reader.isOver) return false;
     const { offset, key, message, marker } = entry;
-    reader.at = offset;
+    reader.moveTo(offset);
     if (this.waiting.size > 0) this.attachWaiting(offset, reader);
     if (marker !== undefined) reader.anchor = { marker: { offset, id: marker } };
     let made: HistoryMessage | undefined;
@@ -164,26 +169,21 @@ export class ReplayReaders implements ReaderDesk, PoolUser {
       };
       this.beginWork(replay);
       const wish = replay.take(entry, make);
-      if (wish === 'pause') this.pause(replay, reader);
-      else if (wish === 'leave') {
+      if (wish === 'pause') {
+        this.pause(replay, reader);
+        reader.waitFor(replay);
+      } else if (wish === 'leave') {
         this.feed.learn(reader.anchor);
         this.forget(replay);
       }
       replay.wake();
     }
-    if (this.isShiftOver(reader)) this.release(reader, entry);
-    reader.isOver ||= reader.replays.size === 0;
-    return !reader.isOver;
-  }
-
-  private isShiftOver(reader: Reader): boolean {
-    const now = this.clock.now();
-    reader.worksUntil ??= now + SHIFT_MS;
-    return now >= reader.worksUntil && this.pool.isWanted;
+    if (reader.isShiftOver) this.release(reader, entry);
+    return reader.next();
   }
 
   /** Its replays wait again, behind those of other accounts. */
-  private release(reader: Reader, entry: LogEntry): void {
+  private release(reader: LogReader, entry: LogEntry): void {
     reader.isOver = true;
     for (const replay of [...reader.replays]) {
       const hasBegun = replay.start <= entry.offset;
@@ -202,7 +202,7 @@ export class ReplayReaders implements ReaderDesk, PoolUser {
     stay.cancelTimer = this.clock.after(leftMs, () => this.fail(replay, 'busy'));
   }
 
-  private pause(replay: ReaderReplay, reader: Reader): void {
+  private pause(replay: ReaderReplay, reader: LogReader): void {
     const stay = this.stays.get(replay)!;
     stay.cancelTimer();
     stay.reader = undefined;
@@ -226,11 +226,12 @@ export class ReplayReaders implements ReaderDesk, PoolUser {
     this.stays.delete(replay);
     this.unlist(replay);
     this.pool.leave(replay);
+    for (const reader of this.readers) reader.waitNoLongerFor(replay);
   }
 
   /** `concernsAll`: also those whose entries it has not reached. They could be read by another reader otherwise. */
-  private ended(reader: Reader, reason: RecoveryReason | undefined, concernsAll: boolean): void {
-    reader.isOver = true;
+  private ended(reader: LogReader, reason: RecoveryReason | undefined, concernsAll: boolean): void {
+    reader.end();
     this.readers.delete(reader);
     for (const replay of [...reader.replays]) {
       const hasBegun = replay.start <= Math.max(reader.at, reader.start);

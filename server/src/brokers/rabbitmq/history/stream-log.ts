@@ -12,7 +12,7 @@
 import type { Channel, ConsumeMessage } from 'amqplib';
 import type { BrokerError } from '../../broker.js';
 import { randomId } from '../../history/own-markers.js';
-import type { HistoryLog, LogEntry, LogSink, ReadEnd, RecoveryReason } from '../../history.js';
+import type { EntryReader, HistoryLog, LogSink, ReadEnd, RecoveryReason } from '../../history.js';
 import { faultOf, UNREADABLE } from '../amqp/content-header.js';
 import { closeChannel, RecoveringChannel } from '../amqp/recovering-channel.js';
 import { answeredWithin, deferred, stopping } from '../amqp/wait-deadline.js';
@@ -94,7 +94,7 @@ export class StreamLog implements HistoryLog {
     opened.reject(error);
   }
 
-  read(offset: number, entry: (entry: LogEntry) => boolean, signal: AbortSignal): Promise<ReadEnd> {
+  read(offset: number, entry: EntryReader, signal: AbortSignal): Promise<ReadEnd> {
     return this.parts.readers.read(this.stream.name, { offset, entry }, signal);
   }
 

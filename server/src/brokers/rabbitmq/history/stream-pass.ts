@@ -3,7 +3,7 @@
  * The pass ends when no read is left.
  */
 import type { Channel, ConsumeMessage } from 'amqplib';
-import type { LogEntry, ReadEnd } from '../../history.js';
+import type { EntryReader, LogEntry, ReadEnd } from '../../history.js';
 import { closeChannel } from '../amqp/recovering-channel.js';
 import { answeredWithin } from '../amqp/wait-deadline.js';
 import { BatchedAcks } from '../consume/batched-acks.js';
@@ -17,8 +17,7 @@ const READ_PREFETCH = 500;
 
 export interface StreamRead {
   readonly offset: number;
-  /** Returns false when it wants no more. */
-  readonly entry: (entry: LogEntry) => boolean;
+  readonly entry: EntryReader;
 }
 
 export interface AttachedRead extends StreamRead {
@@ -33,6 +32,9 @@ export class StreamPass {
   private channel: Channel | undefined;
   private isLost = false;
   private isEnded = false;
+  /** The deliveries that wait for the only read. They are not acknowledged, so they are few. */
+  private waiting: { readonly offset: number; readonly message: ConsumeMessage }[] | undefined;
+  private waitingTag = 0;
   readonly stream: string;
   /** The offset that comes next. */
   private next: number;
@@ -53,9 +55,10 @@ export class StreamPass {
     });
   }
 
-  /** The number of entries before `offset`; undefined if the pass does not come to it. */
+  /** The number of entries before `offset`; undefined if the pass does not come to it, or waits. */
   distanceTo(offset: number): number | undefined {
-    return !this.isEnded && !this.isLost && offset >= this.next ? offset - this.next : undefined;
+    if (this.isEnded || this.isLost || this.waiting) return undefined;
+    return offset >= this.next ? offset - this.next : undefined;
   }
 
   attach(read: AttachedRead): void {
@@ -93,7 +96,9 @@ export class StreamPass {
   private onMessage(message: ConsumeMessage | null): void {
     if (this.isEnded || this.isLost) return;
     if (message === null) return void this.lost();
-    this.acks.add(message.fields.deliveryTag);
+    const { deliveryTag } = message.fields;
+    if (this.waiting) this.waitingTag = deliveryTag;
+    else this.acks.add(deliveryTag);
     const offset = offsetOf(message);
     if (offset !== undefined) this.order.take(offset, message);
   }
@@ -107,14 +112,35 @@ export class StreamPass {
   }
 
   private pass(offset: number, message: ConsumeMessage): void {
+    if (this.waiting) return void this.waiting.push({ offset, message });
     this.next = offset + 1;
     let entry: LogEntry | undefined;
     for (const read of this.reads) {
       if (offset < read.offset) continue;
       read.hasBegun = true;
       entry ??= entryOf(offset, message, this.options.topicExchange);
-      if (!read.entry(entry)) this.end(read, 'stopped');
+      const wantsMore = read.entry(entry);
+      if (wantsMore === false) this.end(read, 'stopped');
+      else if (wantsMore !== true) this.waitFor(read, wantsMore);
     }
+  }
+
+  /** A read does not delay others. */
+  private waitFor(read: AttachedRead, wantsMore: Promise<boolean>): void {
+    if (this.reads.size > 1) return this.end(read, 'stopped');
+    this.waiting = [];
+    void wantsMore.then((isMore) => this.goOn(read, isMore));
+  }
+
+  private goOn(read: AttachedRead, wantsMore: boolean): void {
+    if (!wantsMore) this.end(read, 'stopped');
+    if (this.isEnded || this.isLost) return;
+    const waiting = this.waiting ?? [];
+    this.waiting = undefined;
+    for (const { offset, message } of waiting) this.pass(offset, message);
+    if (this.waiting || this.waitingTag === 0) return;
+    this.acks.add(this.waitingTag);
+    this.waitingTag = 0;
   }
 
   private missing(first: number): void {

@@ -24,13 +24,14 @@ export interface FeedSetUp {
   readonly clock: ManualClock;
   readonly settings?: Partial<HistorySettings>;
   readonly isEmbedded?: boolean;
+  readonly gatherMs?: number;
 }
 
-export function makeFeed({ log, clock, settings, isEmbedded = false }: FeedSetUp): LogFeed {
+export function makeFeed({ log, clock, settings, isEmbedded = false, gatherMs = 0 }: FeedSetUp): LogFeed {
   const counters = new HistoryCounters();
   const all = { ...history, ...settings };
   const options = { history: all, topics, isEmbedded };
-  const pool = new ReaderPool(all, counters);
+  const pool = new ReaderPool(all, counters, gatherMs);
   return new LogFeed({ place: placeOfRule(RULE), log, options, clock, counters, pool });
 }
 

@@ -1,16 +1,19 @@
 import { describe, expect, test } from '@jest/globals';
-import type { LogEntry } from '../../../../../server/src/brokers/history.js';
+import type { LogFeed } from '../../../../../server/src/brokers/history/log-feed.js';
+import { REST_MS } from '../../../../../server/src/brokers/history/log-reader.js';
+import type { LogEntry, Replay } from '../../../../../server/src/brokers/history.js';
 import { drain, follow, makeFeed, missed, settle, topic } from './feed-harness.js';
 import type { FeedSetUp } from './feed-harness.js';
 import { ManualClock } from './manual-clock.js';
 import { BrokerLog } from './scripted-log.js';
+import type { ScriptedLog } from './scripted-log.js';
 
 /** A feed whose ring holds the last three entries, and the positions of twelve messages. */
-async function stage(settings?: FeedSetUp['settings'], count = 12) {
+async function stage(settings?: FeedSetUp['settings'], count = 12, gatherMs = 0) {
   const broker = new BrokerLog();
   const clock = new ManualClock();
   const log = broker.open();
-  const feed = makeFeed({ log, clock, settings: { ringMaxCount: 3, ...settings } });
+  const feed = makeFeed({ log, clock, settings: { ringMaxCount: 3, ...settings }, gatherMs });
   await feed.start();
   const start = feed.position;
   const { positions } = await follow(feed);
@@ -48,6 +51,28 @@ describe('readers', () => {
     );
     expect(all).toEqual([numbers(1, 12), numbers(2, 12), numbers(6, 12), numbers(1, 12), numbers(1, 12)]);
     expect(log.reads).toBeLessThanOrEqual(2);
+  });
+
+  test('a reader starts a moment later, so that it serves the clients that come meanwhile', async () => {
+    const { feed, log, clock, start, positions } = await stage({}, 12, 50);
+    const first = missed(feed, start);
+    await clock.pass(40);
+    expect(log.reads).toBe(0);
+    const second = missed(feed, positions[0]!);
+    await clock.pass(10);
+    expect(await Promise.all([first, second])).toEqual([numbers(1, 12), numbers(2, 12)]);
+    expect(log.reads).toBe(1);
+  });
+
+  test('a position that is refused meanwhile needs no reader', async () => {
+    const { broker, feed, log, clock, start } = await stage({}, 12, 50);
+    const refused = missed(feed, start);
+    await clock.pass(40);
+    broker.recreate();
+    expect(await refused).toBe('other-history');
+    await clock.pass(10);
+    expect(log.reads).toBe(0);
+    expect(feed.counters.readers).toBe(0);
   });
 
   test('no free reader in time: busy', async () => {
@@ -104,7 +129,7 @@ describe('accounts', () => {
     await feed.start();
     const read = log.read.bind(log);
     log.read = (offset, entry, signal) => {
-      const slowly = (each: LogEntry): boolean => {
+      const slowly = (each: LogEntry): boolean | Promise<boolean> => {
         clock.skip(10);
         return entry(each);
       };
@@ -168,10 +193,10 @@ describe('bounds of one client', () => {
   });
 
   test('replayBufferMaxBytes: the reader leaves a slow client, serves others, and comes back', async () => {
-    const { feed, log, start } = await stage({ replayBufferMaxBytes: 1_300, readersMax: 1 });
+    const { feed, log, clock, start } = await stage({ replayBufferMaxBytes: 1_300, readersMax: 1 });
     const slow = await feed.resume(topic('/topic/t.#'), start);
     if (!slow.recovered) throw new Error(slow.reason);
-    await settle();
+    await clock.pass(REST_MS);
     expect(feed.counters.readers).toBe(0);
     expect(await missed(feed, start, '/topic/t.b')).toEqual(['2', '4', '6', '8', '10', '12']);
     const all: string[] = [];
@@ -234,5 +259,123 @@ describe('bounds of one client', () => {
     broker.recreate();
     expect(drain(slow.replay).end).toBe('interrupted');
     expect(feed.counters.interrupted).toEqual({ 'other-history': 1 });
+  });
+});
+
+describe('a reader whose clients are all full', () => {
+  const SLOW = { replayBufferMaxBytes: 1_300, readersMax: 1 };
+
+  /** Counts what is read of the log. */
+  function countReads(log: ScriptedLog): { entries: number } {
+    const counted = { entries: 0 };
+    const read = log.read.bind(log);
+    log.read = (offset, entry, signal) => read(offset, (each) => (counted.entries++, entry(each)), signal);
+    return counted;
+  }
+
+  async function resumeTwice(feed: LogFeed, position: string): Promise<Replay[]> {
+    const resumptions = await Promise.all([1, 2].map(() => feed.resume(topic('/topic/t.#'), position)));
+    await settle();
+    return resumptions.map((each) => {
+      if (!each.recovered) throw new Error(each.reason);
+      return each.replay;
+    });
+  }
+
+  test('waits for them, and reads on without reading again', async () => {
+    const { feed, log, start } = await stage(SLOW);
+    const counted = countReads(log);
+    const replays = await resumeTwice(feed, start);
+    const bodies: string[][] = [[], []];
+    for (let turns = 0; turns < 20; turns++) {
+      for (const [index, replay] of replays.entries()) bodies[index]!.push(...drain(replay, 1).bodies);
+      await settle();
+    }
+    expect(bodies).toEqual([numbers(1, 12), numbers(1, 12)]);
+    expect(log.reads).toBe(1);
+    // Those before the ring, and the first one in it
+    expect(counted.entries).toBeLessThan(13);
+    expect(feed.counters.readers).toBe(0);
+  });
+
+  test('goes on with the fast one after a moment, and another reader serves the slow one', async () => {
+    const { feed, log, clock, start } = await stage(SLOW);
+    const [fast, slow] = await resumeTwice(feed, start);
+    const bodies = drain(fast!, 1).bodies;
+    await settle();
+    expect(drain(fast!, 1)).toEqual({ bodies: [], end: 'wait' });
+    await clock.pass(REST_MS);
+    for (let turns = 0; turns < 20; turns++) {
+      bodies.push(...drain(fast!, 1).bodies);
+      await clock.pass(REST_MS);
+    }
+    expect(bodies).toEqual(numbers(1, 12));
+    const late: string[] = [];
+    for (let turns = 0; turns < 20; turns++) {
+      late.push(...drain(slow!, 1).bodies);
+      await clock.pass(REST_MS);
+    }
+    expect(late).toEqual(numbers(1, 12));
+    expect(log.reads).toBeGreaterThan(1);
+  });
+
+  test('repeats nothing if the read ends with the rest', async () => {
+    const { feed, log, start } = await stage(SLOW);
+    const read = log.read.bind(log);
+    log.read = (offset, entry, signal) => {
+      const stopping = (each: LogEntry): boolean | Promise<boolean> => {
+        const wantsMore = entry(each);
+        return typeof wantsMore === 'boolean' ? wantsMore : wantsMore.then(() => false);
+      };
+      return read(offset, stopping, signal);
+    };
+    const replays = await resumeTwice(feed, start);
+    const bodies: string[][] = [[], []];
+    for (let turns = 0; turns < 20; turns++) {
+      for (const [index, replay] of replays.entries()) bodies[index]!.push(...drain(replay, 1).bodies);
+      await settle();
+    }
+    expect(bodies).toEqual([numbers(1, 12), numbers(1, 12)]);
+    expect(log.reads).toBeGreaterThan(2);
+  });
+
+  test('does not rest if they make room at once', async () => {
+    const { feed, log, clock, start } = await stage({ ...SLOW, replayBufferMaxBytes: 1 });
+    const timers = clock.waiting;
+    const [replay, other] = await resumeTwice(feed, start);
+    other!.close();
+    const bodies: string[] = [];
+    const readAll = (): void => {
+      const { bodies: some, end } = drain(replay!);
+      bodies.push(...some);
+      if (end === 'wait') replay!.onReady(readAll);
+    };
+    readAll();
+    await settle();
+    await settle();
+    expect(bodies).toEqual(numbers(1, 12));
+    expect(log.reads).toBe(1);
+    expect(clock.waiting).toBe(timers);
+  });
+
+  test('makes room for a client that needs another reader', async () => {
+    const { feed, start } = await stage(SLOW);
+    const [slow] = await resumeTwice(feed, start);
+    expect(feed.counters.readers).toBe(1);
+    expect(await missed(feed, start, '/topic/t.b')).toEqual(['2', '4', '6', '8', '10', '12']);
+    expect(slow!.next(1).kind).toBe('messages');
+  });
+
+  test('ends when they leave', async () => {
+    const { feed, clock, start } = await stage(SLOW);
+    const timers = clock.waiting;
+    const [one, two] = await resumeTwice(feed, start);
+    one!.close();
+    await settle();
+    expect(feed.counters.readers).toBe(1);
+    two!.close();
+    await settle();
+    expect(feed.counters.readers).toBe(0);
+    expect(clock.waiting).toBe(timers);
   });
 });

@@ -5,6 +5,7 @@
 import { BrokerError } from '../../../../../server/src/brokers/broker.js';
 import type { RoutedMessage } from '../../../../../server/src/brokers/broker.js';
 import type {
+  EntryReader,
   HistoryLog,
   LogEntry,
   LogSink,
@@ -152,7 +153,7 @@ export class ScriptedLog implements HistoryLog {
     this.missedRestart = undefined;
   }
 
-  async read(offset: number, entry: (entry: LogEntry) => boolean, signal: AbortSignal): Promise<ReadEnd> {
+  async read(offset: number, entry: EntryReader, signal: AbortSignal): Promise<ReadEnd> {
     this.reads++;
     const { life } = this.log;
     for (let next = offset, inTurn = 0; ; inTurn++) {
@@ -169,7 +170,8 @@ export class ScriptedLog implements HistoryLog {
         continue;
       }
       next++;
-      if (!entry(found)) return 'stopped';
+      const wantsMore = entry(found);
+      if (!(typeof wantsMore === 'boolean' ? wantsMore : await wantsMore)) return 'stopped';
     }
   }
 

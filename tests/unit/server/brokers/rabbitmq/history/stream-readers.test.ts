@@ -258,3 +258,66 @@ test('close ends all reads', async () => {
   expect(links[0]!.isClosed).toBe(true);
   expect(await readers.read('s', { offset: 1, entry: () => true }, new AbortController().signal)).toBe('away');
 });
+
+/** Asks to wait at each entry. */
+function hesitantRead(offset: number) {
+  const reading = {
+    offsets: [] as number[],
+    end: undefined as ReadEnd | undefined,
+    goOn: (_: boolean) => undefined as void,
+  };
+  const entry = (each: { offset: number }): Promise<boolean> => {
+    reading.offsets.push(each.offset);
+    return new Promise((resolve) => (reading.goOn = resolve));
+  };
+  void readers.read('s', { offset, entry }, new AbortController().signal).then((end) => (reading.end = end));
+  return reading;
+}
+
+test('a read that waits gets nothing meanwhile, then the rest in order, and RabbitMQ gets no credit', async () => {
+  const reading = hesitantRead(5);
+  await settle();
+  const [channel] = channels;
+  channel!.send(5, 6, 7);
+  await settle();
+  expect(reading.offsets).toEqual([5]);
+  expect(channel!.acks).toEqual([1]);
+  reading.goOn(true);
+  await settle();
+  expect(reading.offsets).toEqual([5, 6]);
+  reading.goOn(true);
+  await settle();
+  reading.goOn(true);
+  await settle();
+  expect(reading.offsets).toEqual([5, 6, 7]);
+  expect(channel!.acks).toEqual([1, 3]);
+  channel!.send(8);
+  await settle();
+  reading.goOn(false);
+  await settle();
+  expect(reading.end).toBe('stopped');
+  expect(channel!.isClosed).toBe(true);
+});
+
+test('a read that would delay others ends', async () => {
+  const hesitant = hesitantRead(5);
+  const other = read('s', 5, 7);
+  await settle();
+  channels[0]!.send(5, 6, 7);
+  await settle();
+  expect(hesitant).toMatchObject({ offsets: [5], end: 'stopped' });
+  expect(other).toMatchObject({ offsets: [5, 6, 7], end: 'stopped' });
+});
+
+test('a read nearby does not join a pass that waits', async () => {
+  const hesitant = hesitantRead(5);
+  await settle();
+  channels[0]!.send(5);
+  await settle();
+  const other = read('s', 6, 6);
+  await settle();
+  channels[1]!.send(6);
+  await settle();
+  expect(hesitant).toMatchObject({ offsets: [5], end: undefined });
+  expect(other).toMatchObject({ offsets: [6], end: 'stopped' });
+});
