@@ -1,14 +1,6 @@
 /** A subscription with its own consumer at the broker. This class writes one frame for each delivery. */
 import type { RequiredPermission } from '../auth/policy/required-permissions.js';
-import type {
-  AckMode,
-  BrokerError,
-  BrokerSubscription,
-  Consumer,
-  Delivery,
-  RoutedMessage,
-  Settlement,
-} from '../brokers/broker.js';
+import type { AckMode, BrokerError, BrokerSubscription, Consumer, Delivery, Settlement } from '../brokers/broker.js';
 import type { Destination } from '../destinations/destination.js';
 import type { Version } from '../stomp/frame.js';
 import type { Connection } from '../transports/connection.js';
@@ -19,6 +11,7 @@ import type { DeliveryCounters } from './delivery-counters.js';
 import type { ReceivedAddresses } from './group.js';
 import type { MessageEncoder } from './message-encoder.js';
 import { messageHead } from './message-encoder.js';
+import { isForAnother } from './narrowed.js';
 import type { Outbox } from './outbox.js';
 import { withDroppedHeader } from './single-frame.js';
 
@@ -105,15 +98,11 @@ export class DedicatedSubscription implements Consumer {
   deliver(delivery: Delivery): void {
     if (!this.host.canDeliver) return;
     if (this.state === 'closed') return delivery.settle('requeue');
-    if (this.isForAnother(delivery.message)) return delivery.settle('ack');
+    if (isForAnother(delivery.message, this.destination, this.host.connection.id)) return delivery.settle('ack');
     if (delivery.message.body.length > this.host.context.messages.maxBytes) return this.leaveOut(delivery.settlement);
     // New deliveries come after those that were set aside before
     if (this.setAside.length > 0 && !delivery.redelivered) this.putAside(delivery);
     else this.take(delivery);
-  }
-
-  private isForAnother({ toSession }: RoutedMessage): boolean {
-    return toSession !== undefined && this.destination.kind === 'user' && toSession !== this.host.connection.id;
   }
 
   /** The SUBSCRIBE has been answered. Deliveries may arrive before the broker's answer, and have waited until now. */

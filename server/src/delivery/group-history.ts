@@ -18,11 +18,12 @@ import type { GroupCounters } from './delivery-counters.js';
 import type { Gaps } from './gaps.js';
 import type { GroupOutput } from './group-encoder.js';
 import { MemberProgress } from './member-progress.js';
+import { isForAnother } from './narrowed.js';
 import type { PositionRefresh, RefreshedGroup } from './position-refresh.js';
 import { SlowReturn } from './slow-return.js';
 import type { SlowReturnHost } from './slow-return.js';
 
-/** What all groups with a history share. */
+/** The services that all groups with a history share. */
 export interface Recovery {
   readonly turns: CatchUpTurns;
   readonly positions: PositionRefresh;
@@ -223,21 +224,19 @@ export class GroupHistory<Member extends { readonly account?: Account }>
 
   chunkFor(member: Member, messages: readonly ReplayedMessage[], tooLarge: number): ReplayChunk {
     const { owner } = this;
-    const isShared = tooLarge === 0 && !(owner.isUsers && messages.some(({ message }) => isNarrowed(message)));
+    const isShared =
+      tooLarge === 0 && !(owner.isUsers && messages.some(({ message: { toSession } }) => toSession !== undefined));
     let chunk = isShared ? this.chunks.get(messages) : undefined;
     if (!chunk) {
-      const own = isShared ? messages : messages.filter(({ message }) => this.isFor(member, message));
+      const own = isShared
+        ? messages
+        : messages.filter(({ message }) => !isForAnother(message, owner.destination, owner.output.idOf(member)));
       chunk = this.encode(own, tooLarge, messages.at(-1)?.message.position);
       if (isShared) this.chunks.set(messages, chunk);
     }
     for (const address of chunk.addresses) owner.output.allowReply(member, address);
     owner.counters.countOut(chunk.count, chunk.bytes.length);
     return chunk;
-  }
-
-  private isFor(member: Member, message: RoutedMessage): boolean {
-    const { output, isUsers } = this.owner;
-    return !isUsers || !isNarrowed(message) || message.toSession === output.idOf(member);
   }
 
   private encode(
@@ -291,5 +290,3 @@ export class GroupHistory<Member extends { readonly account?: Account }>
     this.owner.endFor(member, new StompError('replay-interrupted', sentence));
   }
 }
-
-const isNarrowed = ({ toSession }: RoutedMessage): boolean => toSession !== undefined;

@@ -2,18 +2,19 @@
  * The answer to `GET /api/history`: the messages behind a position as JSON lines, at the pace of the client. The last
  * line is the position that they reach. An answer without that line is not complete.
  */
-import type { Position, RoutedMessage, SharedDestination } from '../../brokers/broker.js';
+import type { Position, SharedDestination } from '../../brokers/broker.js';
 import type { RecoveryReason, Replay, ReplayedMessage } from '../../brokers/history.js';
 import type { CatchUpTurns } from '../../delivery/catch-up-turns.js';
 import { CatchUp } from '../../delivery/catch-up.js';
 import type { CatchUpHost, ReplayChunk } from '../../delivery/catch-up.js';
+import { isForAnother } from '../../delivery/narrowed.js';
 import { refusal } from '../problem-codes.js';
 import type { Problem } from '../problem.js';
 import type { EventEncoder } from './event-encoder.js';
 import { lineOf } from './stream-format.js';
 import type { Stream } from './stream.js';
 
-/** What all downloads share. */
+/** The services that all downloads share. */
 export interface DownloadSources {
   readonly turns: CatchUpTurns;
   readonly events: Pick<EventEncoder, 'jsonLine'>;
@@ -43,7 +44,7 @@ export class HistoryDownload implements CatchUpHost<Stream> {
   chunkFor({ id }: Stream, messages: readonly ReplayedMessage[]): ReplayChunk {
     const { destination, sources } = this;
     const lines = messages
-      .filter(({ message }) => isFor(id, message))
+      .filter(({ message }) => !isForAnother(message, destination, id))
       .map(({ message, key }) => sources.events.jsonLine(destination, message, key));
     const position = messages.at(-1)?.message.position;
     return { bytes: Buffer.concat(lines), count: lines.length, tooLarge: 0, addresses: [], position };
@@ -72,10 +73,6 @@ export class HistoryDownload implements CatchUpHost<Stream> {
       `The rest of the history cannot be read (${reason}): ask again from the last position.`,
     );
   }
-}
-
-function isFor(id: string, { toSession }: RoutedMessage): boolean {
-  return toSession === undefined || toSession === id;
 }
 
 const LATER: ReadonlySet<RecoveryReason> = new Set(['ahead', 'busy', 'unavailable']);

@@ -256,6 +256,7 @@ test('the error event of a subscription that ended asks the client to come back'
 });
 
 describe('a stream with a history', () => {
+  const TOPIC_A = { kind: 'topic', text: '/topic/a', key: 'a', spelling: 'dots' } as const;
   let feed: ScriptedFeed;
   beforeEach(() => {
     feed = new ScriptedFeed();
@@ -291,8 +292,7 @@ describe('a stream with a history', () => {
     feed.from = 'reader';
     const response = new FakeResponse();
     const stream = streams.admit(response as unknown as Response, CALLER);
-    const destination = { kind: 'topic', text: '/topic/a', key: 'a', spelling: 'dots' } as const;
-    await streams.open(stream, [destination], { since: 'p0' });
+    await streams.open(stream, [TOPIC_A], { since: 'p0' });
     await tick();
     for (const replay of [...feed.openReplays]) replay.ready('too-old');
     await tick();
@@ -300,13 +300,20 @@ describe('a stream with a history', () => {
     expect(response.text).toContain('"mayReconnect":true');
   });
 
+  test('a download of a topic has the messages in which a back end has set `session`', async () => {
+    feed.append('a', '1', { toSession: 'of the back end' });
+    const response = new FakeResponse();
+    await streams.download(streams.admit(response as unknown as Response, CALLER), TOPIC_A, 'p0');
+    await tick();
+    expect(response.seen).toEqual(['1']);
+  });
+
   test('a download goes on at the pace of its client, and ends with it', async () => {
     await append('1', '2', '3', '4', '5');
     const [response, gone] = [new FakeResponse(), new FakeResponse()];
-    const destination = { kind: 'topic', text: '/topic/a', key: 'a', spelling: 'dots' } as const;
     for (const each of [response, gone]) {
       each.isStalled = true;
-      await streams.download(streams.admit(each as unknown as Response, CALLER), destination, 'p0');
+      await streams.download(streams.admit(each as unknown as Response, CALLER), TOPIC_A, 'p0');
     }
     for (let i = 0; i < 4; i++) await tick();
     expect(response.seen).toEqual(['1', '2', '3']);
