@@ -15,6 +15,7 @@ export class HistoryMessage implements RoutedMessage, ReplayedMessage {
   readonly toSession: string | undefined;
   readonly resent: boolean;
   #digest: number | undefined;
+  #position: Position | undefined;
 
   constructor(
     /** As the log had it. */
@@ -43,9 +44,10 @@ export class HistoryMessage implements RoutedMessage, ReplayedMessage {
     return (this.#digest ??= digestOf(this.key, this.original));
   }
 
+  /** Sealed once: each group, and each replay, that has the message reads it. */
   get position(): Position | undefined {
     const { marker } = this.anchor;
-    return marker && formatPosition(this.offset, this.digest, marker);
+    return (this.#position ??= marker && formatPosition(this.offset, this.digest, marker));
   }
 
   get historyId(): string {

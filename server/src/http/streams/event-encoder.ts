@@ -98,6 +98,7 @@ export class EventEncoder implements GroupEncoder<StreamMember, StreamRequest> {
 class EventOutput implements GroupOutput<StreamMember> {
   private readonly destination: SharedDestination;
   private readonly hasPositions: boolean;
+  private recoveryIfUsed: EventRecovery | undefined;
 
   constructor(
     private readonly events: EventEncoder,
@@ -108,7 +109,7 @@ class EventOutput implements GroupOutput<StreamMember> {
   }
 
   get recovery(): RecoveryOutput<StreamMember> {
-    return new EventRecovery(this, this.destination, this.hasPositions);
+    return (this.recoveryIfUsed ??= new EventRecovery(this, this.destination, this.hasPositions));
   }
 
   replayed(message: RoutedMessage, key: string, dropped: number): Buffer | undefined {
