@@ -1,6 +1,6 @@
 /** The route `GET /api/stream?destination=...`: Server-Sent Events, for clients without STOMP. */
 import { Router } from 'express';
-import type { Request, RequestHandler } from 'express';
+import type { Request, RequestHandler, Response } from 'express';
 import type { Policy } from '../../auth/auth.js';
 import { requireSubscribe } from '../../auth/policy/permission.js';
 import type { SharedDestination } from '../../brokers/broker.js';
@@ -8,6 +8,7 @@ import { parseDestination } from '../../destinations/destination.js';
 import { isPattern } from '../../destinations/key-limits.js';
 import type { Identify } from '../messages/publish-route.js';
 import { refusal } from '../problem-codes.js';
+import type { Stream } from './stream.js';
 import type { Streams } from './streams.js';
 
 export interface StreamRouteSources {
@@ -25,26 +26,36 @@ export interface StreamRouteSources {
 const NO_HEADERS: ReadonlyMap<string, string> = new Map();
 
 export function streamRoute(sources: StreamRouteSources, identify: Identify): Router {
-  const { streams, policy } = sources;
   const options = sources.config.session;
   const open: RequestHandler = async (request, response) => {
     const texts = destinationsOf(request, options.subscriptionsMax);
     const wish = { since: sinceOf(request), lastEventId: request.get('Last-Event-ID') };
     const parsed = texts.map(parseShared);
     refuseManyPatterns(parsed, options.wildcardSubscriptionsMax);
-    const caller = await identify(request);
-    response.locals['caller'] = caller;
-    const { principal } = caller;
-    if (response.closed) return;
-    const stream = streams.admit(response, caller);
-    const destinations = parsed.map((each) => (each.kind === 'user' ? { ...each, user: stream.userName } : each));
-    const subject = { principal, context: { policy, options } };
-    for (const each of destinations) await requireSubscribe(subject, each, NO_HEADERS);
-    await streams.open(stream, destinations, wish);
+    const reader = await admitReader(sources, identify, { request, response }, parsed);
+    if (reader) await sources.streams.open(reader.stream, reader.destinations, wish);
   };
-  // Express would handle HEAD like GET, and open a stream without a reader
-  const refuseHead: RequestHandler = (_request, response) => void response.set('Allow', 'GET').status(405).end();
   return Router().head('/stream', refuseHead).get('/stream', open);
+}
+
+/** Express would handle HEAD like GET, and open a stream without a reader. */
+export const refuseHead: RequestHandler = (_request, response) => void response.set('Allow', 'GET').status(405).end();
+
+/** Identifies the caller, admits its stream, and asks the policy. Undefined if the client has gone meanwhile. */
+export async function admitReader(
+  { streams, policy, config }: StreamRouteSources,
+  identify: Identify,
+  { request, response }: { readonly request: Request; readonly response: Response },
+  parsed: readonly SharedDestination[],
+): Promise<{ readonly stream: Stream; readonly destinations: readonly SharedDestination[] } | undefined> {
+  const caller = await identify(request);
+  response.locals['caller'] = caller;
+  if (response.closed) return undefined;
+  const stream = streams.admit(response, caller);
+  const destinations = parsed.map((each) => (each.kind === 'user' ? { ...each, user: stream.userName } : each));
+  const subject = { principal: caller.principal, context: { policy, options: config.session } };
+  for (const each of destinations) await requireSubscribe(subject, each, NO_HEADERS);
+  return { stream, destinations };
 }
 
 function destinationsOf(request: Request, max: number): string[] {
