@@ -7,10 +7,18 @@ import type { Frame } from '../../stomp/frame.js';
 import { notify, receipt } from '../replies.js';
 import { required } from './command.js';
 import type { CommandSession } from './command.js';
+import { countFlushes, flushTurn } from './flush-pace.js';
 
 export const CHECK_DESTINATION = '/relay/check';
 
-export function check(session: CommandSession, frame: Frame): void {
+export function check(session: CommandSession, frame: Frame): Promise<void> | void {
+  const turn = flushTurn(session);
+  return turn ? turn.then(() => answer(session, frame)) : answer(session, frame);
+}
+
+function answer(session: CommandSession, frame: Frame): void {
+  // The client is gone; its earlier frames are still handled
+  if (!session.canDeliver) return;
   const key = required(frame, 'for-subscription');
   const subscription = session.subscriptions.get(key);
   if (!subscription) {
@@ -24,7 +32,8 @@ export function check(session: CommandSession, frame: Frame): void {
     const sentence = `The broker keeps no history of the subscription ${quote(key)}, so its messages are not counted.`;
     throw new StompError('not-supported', sentence);
   }
-  // What waits for the end of the tick counts as delivered
+  // Messages that wait for the end of the tick count as delivered
+  countFlushes(session, 1);
   subscription.group.flush();
   const { delivered, position } = history.progressOf(session);
   const headers: [string, string][] = [

@@ -44,7 +44,7 @@ async function ticks(count = 12): Promise<void> {
 
 const append = (...bodies: string[]): void => bodies.forEach((body) => void feed.append('a', body));
 
-/** Each new frame: its body or command, with what it says about the history. */
+/** Each new frame: its body or command, with its headers about the history. */
 function fresh(client: MemoryConnection): string[] {
   return client.fresh().map(({ command, headers, body }) => {
     const marks = Object.entries(headers)
@@ -127,7 +127,7 @@ describe('RECEIPT of SUBSCRIBE', () => {
     ['a durable queue', { durable: 'true', 'auto-delete': 'false' }],
     ['no rule', { destination: '/topic/plain' }],
     ['an exchange', { destination: '/exchange/amq.topic/a' }],
-  ])('of a subscription with %s says that it is not recoverable, if a position was given', async (_, headers) => {
+  ])('of a subscription with %s is not recoverable, if a position was given', async (_, headers) => {
     const client = await connected({ login: 'ann' });
     await subscribe(client, 'p0', headers);
     await subscribe(client, 'now', { ...headers, id: 't' });
@@ -503,6 +503,18 @@ describe('/relay/check', () => {
     ]);
   });
 
+  test('a second one waits, so that a client cannot keep the group from gathering messages', async () => {
+    const client = await connected(SDK);
+    await subscribe(client);
+    expect((await check(client)).slice(-2)).toEqual([
+      '/relay/check for-subscription:s delivered:0 position:p0',
+      'RECEIPT',
+    ]);
+    expect(await check(client)).toEqual([]);
+    await pass(150);
+    expect(fresh(client)).toEqual(['/relay/check for-subscription:s delivered:0 position:p0', 'RECEIPT']);
+  });
+
   test('counts what a client in a replay, or a slow one, was sent', async () => {
     stage({ slowConsumers: [{ match: '/topic/a', policy: 'latest' }] });
     const client = await connected(SDK);
@@ -515,6 +527,7 @@ describe('/relay/check', () => {
     ]);
     feed.read();
     await ticks();
+    await pass(150); // the pace of checks
     client.stall();
     append('3');
     await tick();
@@ -526,6 +539,7 @@ describe('/relay/check', () => {
     ]);
     client.take();
     await ticks();
+    await pass(150);
     append('6');
     expect((await check(client)).slice(-2)).toEqual([
       '/relay/check for-subscription:s delivered:5 position:p6',
