@@ -110,6 +110,7 @@ const SERVER: Readonly<Record<string, Rule>> = {
   },
   config: { ours: ['config', 'auth/jwt/jwt-algorithms', 'auth/logins', 'net'], packages: ['yaml', 'zod'] },
   components: { ours: ['*'], packages: ['uuid'] },
+  'create-broker': { ours: ['*'] },
   listeners: { ours: ['*'] },
   relay: { ours: ['*'] },
   index: { ours: ['*'] },

@@ -17,14 +17,11 @@ import { Revocations } from './auth/revocations.js';
 import { UnrevokedAuthenticator } from './auth/unrevoked-authenticator.js';
 import type { Broker } from './brokers/broker.js';
 import { checked } from './brokers/capability-checks.js';
-import type { HistorySettings } from './brokers/history/feed-settings.js';
-import { overlaps, placeOfRule } from './brokers/history/history-rules.js';
-import { MemoryBroker } from './brokers/memory/memory-broker.js';
-import { tlsConnectOptions } from './brokers/rabbitmq/amqp/broker-tls.js';
 import { checkCredentials } from './brokers/rabbitmq/amqp/credentials-check.js';
-import { RabbitMqBroker } from './brokers/rabbitmq/rabbitmq-broker.js';
+import { usable } from './config/config-report.js';
 import { ConfigError, allowsAnyone } from './config.js';
 import type { Config } from './config.js';
+import { createBroker } from './create-broker.js';
 import { CatchUpTurns } from './delivery/catch-up-turns.js';
 import type { Recovery } from './delivery/group-history.js';
 import { subscribingAt } from './delivery/group-subscribe.js';
@@ -46,7 +43,6 @@ import { RateLimiter } from './load/rate-limiter.js';
 import { createSessionLimits } from './load/session-limits.js';
 import { SharedPots } from './load/shared-pots.js';
 import { ClientGate } from './net/client-gate.js';
-import { isLoopback } from './net/ip-address.js';
 import { TlsPort } from './net/tls-port.js';
 import { createProxyCheck } from './net/trusted-proxies.js';
 import { descriptorLimit } from './process/descriptor-limit.js';
@@ -260,82 +256,10 @@ function brokerLogins({ broker, rabbitmq }: Config, instanceId: string, relayed:
   return (login, passcode, signal) => checkCredentials(login, passcode, signal, options);
 }
 
-function createBroker(config: Config, instanceId: string, log: Log, pots: SharedPots): Broker {
-  const { broker, topicExchange, topics } = config;
-  const shared = {
-    topicExchange,
-    topics,
-    queueArguments: config.queues.arguments,
-    history: usableHistory(config, log),
-  };
-  if (broker.kind === 'memory') {
-    const onHistoryFileError = (error: Error): void =>
-      log.error(
-        { reason: error.message },
-        'memory.historyFile cannot be written: a restart loses the messages from now on',
-      );
-    return new MemoryBroker({ ...config.memory, ...shared, onHistoryFileError }, pots);
-  }
-  checkBrokerTls(config, log);
-  return new RabbitMqBroker({ ...config.rabbitmq, ...shared, urls: broker.urls, instanceId, log }, pots);
-}
-
-function checkBrokerTls({ broker, rabbitmq }: Config, log: Log): void {
-  if (broker.kind === 'memory') return;
-  const urls = broker.urls.map((url) => new URL(url));
-  const plain = urls.filter(({ protocol, hostname }) => protocol === 'amqp:' && !isLoopback(hostname));
-  if (plain.length > 0) {
-    const hosts = plain.map(({ host }) => host);
-    log.warn(
-      { hosts },
-      'the password and all messages go to RabbitMQ unencrypted: use amqps:// on a network that others can read',
-    );
-  }
-  const { tls, managementUrl } = rabbitmq;
-  if (managementUrl !== undefined && isPlain(managementUrl)) {
-    log.warn(
-      { host: new URL(managementUrl).host },
-      "the password goes to RabbitMQ's management API unencrypted: use https:// on a network that others can read",
-    );
-  }
-  if (tls === undefined) return;
-  if (urls.every(({ protocol }) => protocol === 'amqp:')) {
-    throw new ConfigError(['rabbitmq.tls is given, but the address of the broker (--broker) is not amqps://']);
-  }
-  usable('rabbitmq.tls', () => tlsConnectOptions(tls));
-}
-
-function isPlain(address: string): boolean {
-  const { protocol, hostname } = new URL(address);
-  return protocol === 'http:' && !isLoopback(hostname);
-}
-
-/** Undefined without rules: then histories cost nothing. */
-function usableHistory({ history, memory, topicExchange }: Config, log: Log): HistorySettings | undefined {
-  const places = history.rules.map((rule, index) => usable(`history.rules.${index}.match`, () => placeOfRule(rule)));
-  const type = memory.exchanges.find(({ name }) => name === topicExchange)?.type ?? 'topic';
-  if (type !== 'topic' && places.some(({ kind }) => kind === 'topic')) {
-    throw new ConfigError([
-      `history.rules needs a topic exchange behind /topic, and ${topicExchange} has the type ${type}`,
-    ]);
-  }
-  for (const sentence of overlaps(places)) log.warn({}, sentence);
-  return places.length === 0 ? undefined : history;
-}
-
 function slowPolicies({ slowConsumers }: Config): SlowPolicies {
   try {
     return new SlowPolicies(slowConsumers);
   } catch (error) {
     throw new ConfigError([`slowConsumers has a match that is not a destination: ${(error as Error).message}`]);
-  }
-}
-
-/** Reports a failure of something that an option names, such as a file, as an error of that option. */
-function usable<T>(option: string, make: () => T): T {
-  try {
-    return make();
-  } catch (error) {
-    throw new ConfigError([`${option} cannot be used: ${(error as Error).message}`]);
   }
 }

@@ -123,3 +123,12 @@ function editDistance(a: string, b: string): number {
   }
   return row[b.length] ?? 0;
 }
+
+/** Reports a failure of something that an option names, such as a file, as an error of that option. */
+export function usable<T>(option: string, make: () => T): T {
+  try {
+    return make();
+  } catch (error) {
+    throw new ConfigError([`${option} cannot be used: ${(error as Error).message}`]);
+  }
+}
