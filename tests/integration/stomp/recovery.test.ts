@@ -139,28 +139,32 @@ describe.each(EVERYWHERE)('recovery, $broker over $transport', ({ broker, transp
     expect(headers).toMatchObject({ 'relay-recovered': 'false', 'relay-reason': expect.any(String) });
   });
 
-  test('UNSUBSCRIBE in the middle of a replay ends it', async () => {
-    const destination = topic();
-    const client = await stage.connect(transport);
+  /** Misses 40 large messages, and asks for them. Returns the position before them. */
+  async function beginLargeReplay(client: StompClient, destination: string): Promise<string> {
     const { headers } = await subscribe(client, destination);
     await client.receipt('UNSUBSCRIBE', { id: 's' });
     await publish(destination, ...numbers(1, 40).map((each) => each.padEnd(50_000, '.')));
-    client.sendFrame('SUBSCRIBE', { id: 's', destination, 'relay-since': headers['relay-position']! });
+    const position = headers['relay-position']!;
+    client.sendFrame('SUBSCRIBE', { id: 's', destination, 'relay-since': position });
+    return position;
+  }
+
+  test('UNSUBSCRIBE in the middle of a replay ends it', async () => {
+    const destination = topic();
+    const client = await stage.connect(transport);
+    const position = await beginLargeReplay(client, destination);
     await client.receipt('UNSUBSCRIBE', { id: 's' });
     const count = client.received().filter(({ command }) => command === 'MESSAGE').length;
     await publish(destination, 'new');
     expect(await bodiesUntilNow(client)).toHaveLength(count);
-    await subscribe(client, destination, headers['relay-position']);
+    await subscribe(client, destination, position);
     expect(await nextBodies(client, 41)).toHaveLength(41);
   });
 
   test('the policy can end a subscription in the middle of a replay', async () => {
     const [destination, name] = [topic(), unique('ann')];
     const client = await stage.connect(transport, { passcode: name, 'relay-extensions': 'soft-errors' });
-    const { headers } = await subscribe(client, destination);
-    await client.receipt('UNSUBSCRIBE', { id: 's' });
-    await publish(destination, ...numbers(1, 40).map((each) => each.padEnd(50_000, '.')));
-    client.sendFrame('SUBSCRIBE', { id: 's', destination, 'relay-since': headers['relay-position']! });
+    await beginLargeReplay(client, destination);
     const { headers: renewed } = await client.receipt('SEND', { destination: '/relay/auth' }, `${name} denied`);
     expect(renewed).toMatchObject({ 'relay-ended-subscriptions': 's' });
     await publish(destination, 'new');
@@ -176,10 +180,7 @@ describe.each(EVERYWHERE)('recovery, $broker over $transport', ({ broker, transp
   test('RECEIPT of a flush follows the messages of a replay', async () => {
     const destination = topic();
     const client = await stage.connect(transport);
-    const { headers } = await subscribe(client, destination);
-    await client.receipt('UNSUBSCRIBE', { id: 's' });
-    await publish(destination, ...numbers(1, 40).map((each) => each.padEnd(50_000, '.')));
-    client.sendFrame('SUBSCRIBE', { id: 's', destination, 'relay-since': headers['relay-position']! });
+    await beginLargeReplay(client, destination);
     await client.receipt('SEND', { destination: '/relay/flush' });
     expect(client.received()).toHaveLength(40);
   });
