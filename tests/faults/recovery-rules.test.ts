@@ -75,8 +75,8 @@ describe('a return is exact', () => {
   });
 });
 
-describe('a hole is told', () => {
-  const rule = 'a hole is told';
+describe('a hole is reported', () => {
+  const rule = 'a hole is reported';
   test('a message that a live subscription misses is found', () => {
     expect(script().live().get(1).get(3).broken).toEqual([rule]);
     expect(script().live().get(2).broken).toEqual([rule]);

@@ -16,7 +16,7 @@ const JUDGE_MS = 16_000;
 
 export const RECOVERY_RULES: Readonly<Record<string, Rule>> = {
   'a return is exact': (history) => findingsOf(history, 'return'),
-  'a hole is told': (history) => findingsOf(history, 'hole'),
+  'a hole is reported': (history) => findingsOf(history, 'hole'),
   'order is one for all': (history) => findingsOf(history, 'order'),
   "a log keeps its publishers' order": disorderedLogs,
   'a verdict is true': falseVerdicts,

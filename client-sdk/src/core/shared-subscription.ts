@@ -159,7 +159,7 @@ export class SharedSubscription {
     else if (destination === '/relay/caught-up') this.#become({ ...state, replayed: replayedIn(headers) });
     else if (destination === '/relay/gap') {
       if (this.#recovery.isAhead) {
-        // an old link has brought a part of what is missing here: only another verdict tells the rest
+        // an old link has brought a part of what is missing here: another verdict has the rest
         link.unsubscribe(this.id);
         return void this.attach(link);
       }

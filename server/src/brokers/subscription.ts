@@ -1,4 +1,4 @@
-/** What subscribers get from a broker: messages, subscriptions and errors. `broker.ts` exports all of it. */
+/** Messages, subscriptions and errors, as subscribers get them from a broker. `broker.ts` exports all of them. */
 import type { Destination } from '../destinations/destination.js';
 import type { Origin } from '../destinations/shown-destination.js';
 

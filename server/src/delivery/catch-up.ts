@@ -55,7 +55,7 @@ export class CatchUp<Member extends { readonly account?: Account }> implements C
     private readonly host: CatchUpHost<Member>,
     private readonly member: Member,
     private readonly replay: Replay,
-    /** Where the client is. */
+    /** The client has everything up to it. */
     public position: Position,
     /** Messages sent so far; undefined at the begin of a subscription. */
     sent?: number,

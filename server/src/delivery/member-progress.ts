@@ -12,7 +12,7 @@ interface Aside {
 
 export class MemberProgress<Member> {
   private written = 0;
-  /** What each member was delivered less `written`. */
+  /** The number of messages that each member was delivered, less `written`. */
   private readonly differences = new Map<Member, number>();
   private readonly aside = new Map<Member, Aside>();
 

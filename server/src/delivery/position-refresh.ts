@@ -1,5 +1,5 @@
 /**
- * Tells clients of quiet subscriptions how far their history is, so that their positions do not grow old. One timer
+ * Sends clients of quiet subscriptions the position of their history, so that theirs do not grow old. One timer
  * serves all groups; a group without messages since the last time writes one frame for all its members.
  */
 import type { Account } from '../load/accounts.js';

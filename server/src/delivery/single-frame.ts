@@ -11,7 +11,7 @@ export function withDroppedHeader(frame: Buffer, count: number): Buffer {
   return Buffer.concat([COMMAND_LINE, Buffer.from(`relay-dropped:${count}\n`), frame.subarray(COMMAND_LINE.length)]);
 }
 
-/** Adds a header that says that older messages of the history were lost. */
+/** Adds the header for lost messages of the history before this one. */
 function withGapHeader(frame: Buffer): Buffer {
   return Buffer.concat([COMMAND_LINE, Buffer.from('relay-gap:true\n'), frame.subarray(COMMAND_LINE.length)]);
 }

@@ -47,9 +47,9 @@ export const DESTINATION_MAX_LENGTH = 2_000;
 
 /**
  * Prefixes of names that clients cannot address. Names of the relay can be reached only by `/user/...` and
- * `/reply-queue/...`. Streams of histories cannot be reached. Names of RabbitMQ cannot be reached: its trace exchange shows every message of the broker, and
- * closes the channel of any publisher. The exception is an address of direct reply-to that the session has received: a
- * malformed one would close the connection.
+ * `/reply-queue/...`, and streams of histories not at all. Names of RabbitMQ cannot be reached: its trace exchange shows
+ * every message of the broker, and closes the channel of any publisher. The exception is an address of direct reply-to
+ * that the session has received: a malformed one would close the connection.
  */
 const RELAY_PREFIX = 'stomp-relay.';
 const HISTORY_PREFIX = `${RELAY_PREFIX}history.`;

@@ -49,7 +49,7 @@ export interface HttpSources {
   readonly subscriptionPots: SubscriptionPots;
   /** How groups subscribe at the broker. */
   readonly subscribe: Subscribe;
-  /** What groups with a history share. */
+  /** The services that groups with a history share. */
   readonly recovery: Recovery;
   readonly timers: TimerWheel;
   readonly turns: BatchTurns;

@@ -1,4 +1,4 @@
-/** What a stream writes around its messages: Server-Sent Events, or JSON lines for a history. */
+/** The parts of a stream around its messages: Server-Sent Events, or JSON lines for a history. */
 import { randomInt } from 'node:crypto';
 import { encodeEvent, KEEP_ALIVE } from './event-encoder.js';
 

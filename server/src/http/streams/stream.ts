@@ -58,7 +58,7 @@ const SENTENCES: Partial<Record<ErrorCode, string>> = {
   'shutting-down': 'This relay is shutting down: open the stream again, and another relay will serve it.',
 };
 
-/** What `ready` says about the history of the destination. */
+/** The part of `ready` about the history of the destination. */
 export interface StreamRecovery {
   /** The stream gets everything behind it. */
   readonly position?: Position | undefined;

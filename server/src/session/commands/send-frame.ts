@@ -15,7 +15,7 @@ import { flush, FLUSH_DESTINATION } from './flush.js';
 import { AUTH_DESTINATION, renew } from './renew.js';
 import { transactionOf } from './transaction.js';
 
-/** What the relay itself does. */
+/** The relay itself handles a SEND to these, and publishes nothing. */
 const AT_ONCE: Readonly<Record<string, Command>> = {
   [AUTH_DESTINATION]: renew,
   [FLUSH_DESTINATION]: flush,

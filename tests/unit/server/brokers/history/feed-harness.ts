@@ -74,7 +74,7 @@ export function drain(replay: Replay, maxBytes = 100_000): { bodies: string[]; e
   }
 }
 
-/** What the client gets, or the reason. */
+/** The bodies that the client gets, or the reason. */
 export async function missed(
   feed: LogFeed,
   position: string,

@@ -1,6 +1,6 @@
 import type { Clock } from '../../../../../server/src/brokers/history/clock.js';
 
-/** Time that passes only when a test says so. */
+/** Time that passes only when a test lets it. */
 export class ManualClock implements Clock {
   chance = 0.5;
   private time = 0;

@@ -53,7 +53,7 @@ describe('positions', () => {
         ),
         (text) => {
           const place = parsePosition(text);
-          // What is read is what would be written
+          // A position that can be read is written the same
           if (!place) return;
           const { offset, digest, marker } = place;
           const numbers = [offset, digest, marker.offset].map((each) => each.toString(36));
