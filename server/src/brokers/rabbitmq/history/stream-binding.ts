@@ -3,11 +3,14 @@
  * without an event.
  *
  * After an outage, publishers wait until the stream can be declared again (`OwnBindings`). RabbitMQ may have been
- * replaced by an empty one. One that starts confirms messages before it knows its streams again, and drops them.
+ * replaced by an empty one. One that starts confirms messages before it knows its streams again, and drops them. So a
+ * stream that stays away longer than that wait refuses its messages.
  */
-import type { BrokerError } from '../../broker.js';
+import { matches } from '../../../destinations/topic-pattern.js';
+import { BrokerError } from '../../broker.js';
 import type { Link } from '../consume/channel-pool.js';
-import type { OwnBindings } from '../publish/own-bindings.js';
+import type { KeepingStream, OwnBindings } from '../publish/own-bindings.js';
+import type { Route } from '../publish/route.js';
 import type { RabbitMqOptions } from '../rabbitmq-options.js';
 import { bindStream, declareStream } from './history-stream.js';
 import type { HistoryStream } from './history-stream.js';
@@ -21,7 +24,7 @@ export interface StreamBindingParts {
   readonly ensureExchange: () => Promise<void>;
 }
 
-export class StreamBinding {
+export class StreamBinding implements KeepingStream {
   private timer: NodeJS.Timeout | undefined;
   private hasWarned = false;
   private isBound = false;
@@ -40,6 +43,7 @@ export class StreamBinding {
   async provide(): Promise<void> {
     this.stop();
     const { scratch } = this.parts.link;
+    if (!this.isBound) this.parts.own.reportStream(this, false);
     try {
       const declared = await declareStream(scratch, this.stream);
       if (declared === 'with-other-limits') this.warn();
@@ -57,7 +61,17 @@ export class StreamBinding {
     this.stop();
     if (!this.isBound || this.isClosed) return;
     this.isBound = false;
+    this.parts.own.reportStream(this, false);
     this.parts.own.report(this, false);
+  }
+
+  keeps({ exchange, key }: Pick<Route, 'exchange' | 'key'>): boolean {
+    return exchange === this.stream.exchange && this.stream.keys.some((pattern) => matches(pattern, key));
+  }
+
+  refusal(): BrokerError {
+    const sentence = `RabbitMQ does not keep messages in the stream "${this.stream.name}" at present: try again later.`;
+    return new BrokerError('broker-unavailable', sentence);
   }
 
   stop(): void {
@@ -70,6 +84,7 @@ export class StreamBinding {
     await bindStream(this.parts.link.scratch, this.stream);
     if (this.isClosed) return;
     this.isBound = true;
+    this.parts.own.reportStream(this, true);
     this.parts.own.report(this, true);
   }
 
@@ -105,6 +120,7 @@ export class StreamBinding {
     this.isClosed = true;
     this.stop();
     this.unlisten();
+    this.parts.own.reportStream(this, true);
     this.parts.own.report(this, true);
   }
 }

@@ -3,12 +3,22 @@
  * so that waiting messages reach the relay's own subscribers. The wait is bounded, because a binding may take long or
  * never succeed.
  */
+import type { BrokerError } from '../../broker.js';
 import { deferred } from '../amqp/wait-deadline.js';
 import type { Deferred } from '../amqp/wait-deadline.js';
+import type { Route } from './route.js';
+
+/** A stream that has to keep certain messages. */
+export interface KeepingStream {
+  keeps(route: Pick<Route, 'exchange' | 'key'>): boolean;
+  refusal(): BrokerError;
+}
 
 export class OwnBindings {
   /** Queues whose bindings are not complete again. */
   private readonly missing = new Set<object>();
+  /** Streams that RabbitMQ does not route to. A confirm of their messages would be false after the longest wait. */
+  private readonly unbound = new Set<KeepingStream>();
   private isGivenUp = false;
   private isClosed = false;
   private timer: NodeJS.Timeout | undefined;
@@ -46,6 +56,18 @@ export class OwnBindings {
       this.missing.add(part);
       if (this.timer === undefined) this.startTimer();
     } else if (this.missing.delete(part) && this.missing.size === 0) this.release();
+  }
+
+  reportStream(stream: KeepingStream, isBound: boolean): void {
+    if (isBound) this.unbound.delete(stream);
+    else this.unbound.add(stream);
+  }
+
+  /** The error for a message that its stream would not get. */
+  refusalOf(route: Route): BrokerError | undefined {
+    if (this.unbound.size === 0 || !this.areWhole) return undefined;
+    for (const stream of this.unbound) if (stream.keeps(route)) return stream.refusal();
+    return undefined;
   }
 
   /** For a publisher that reconnects. Resolves when everything is bound, or after the longest wait. */

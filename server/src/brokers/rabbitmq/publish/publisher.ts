@@ -166,6 +166,8 @@ export class Publisher implements ChannelUser<ConfirmChannel> {
     const channel = this.channel.current;
     if (!channel) return;
     const { route, message, mandatory, wasSent } = outgoing;
+    const unkept = this.bindings.refusalOf(route);
+    if (unkept) return this.finish(outgoing, unkept);
     const options = message.optionsFor(outgoing.id, wasSent, mandatory, this.tables);
     try {
       // next: brokers/rabbitmq/consume/instance-queue, on every instance that has bound the key

@@ -8,7 +8,7 @@ import { streamOf } from '../../../../../../server/src/brokers/rabbitmq/history/
 import { StreamLog } from '../../../../../../server/src/brokers/rabbitmq/history/stream-log.js';
 import type { StreamReaders } from '../../../../../../server/src/brokers/rabbitmq/history/stream-readers.js';
 import type { StreamRecords } from '../../../../../../server/src/brokers/rabbitmq/history/stream-records.js';
-import type { OwnBindings } from '../../../../../../server/src/brokers/rabbitmq/publish/own-bindings.js';
+import type { KeepingStream, OwnBindings } from '../../../../../../server/src/brokers/rabbitmq/publish/own-bindings.js';
 import { rabbitOptions, TestLog } from '../../../../../support/rabbitmq-brokers.js';
 
 type OnMessage = (message: ConsumeMessage | null) => void;
@@ -55,6 +55,7 @@ let declare: () => Promise<unknown>;
 let marks: string[];
 let mark: () => Promise<void>;
 let events: string[];
+let unbound: Set<KeepingStream>;
 let lines: TestLog;
 let connection: EventEmitter & { current: object | undefined };
 let log: StreamLog;
@@ -99,6 +100,7 @@ function makeLog(): StreamLog {
   const scratch = { run: (work: (channel: Channel) => unknown) => work(scratchChannel as unknown as Channel) };
   const own = {
     report: (_: object, isWhole: boolean) => void events.push(isWhole ? 'bound' : 'unbound'),
+    reportStream: (stream: KeepingStream, isBound: boolean) => (isBound ? unbound.delete(stream) : unbound.add(stream)),
     reportGap: () => undefined,
   };
   const parts = {
@@ -132,6 +134,7 @@ function open(): Promise<string> {
 beforeEach(async () => {
   jest.useFakeTimers({ doNotFake: ['setImmediate', 'queueMicrotask', 'nextTick'] });
   [channels, asked, marks, events] = [[], [], [], []];
+  unbound = new Set();
   found = { first: [0], last: [100] };
   declare = mark = () => Promise.resolve();
   lines = new TestLog();
@@ -363,9 +366,26 @@ test.each<[string, () => Promise<unknown>, string[]]>([
   declare = answer;
   await reconnect();
   expect(events.slice(0, 3)).toEqual(expected);
+  // The longest wait ends: only its own messages are refused
+  const [stream] = unbound;
+  const keeps = (exchange: string, key: string) => stream!.keeps({ exchange, key });
+  expect([keeps('amq.topic', 'k'), keeps('amq.topic', 'other'), keeps('other', 'k')]).toEqual([true, false, false]);
+  expect(stream!.refusal()).toMatchObject({ code: 'broker-unavailable', message: expect.stringContaining('prices') });
   declare = () => Promise.resolve();
   await reconnect();
   expect(events.at(-1)).toBe('bound');
+  expect(unbound.size).toBe(0);
+});
+
+test('a stream that is not bound yet is reported, and a closed log reports none', async () => {
+  await log.close();
+  declare = nodeIsDown;
+  log = makeLog();
+  void open();
+  await settle();
+  expect(unbound.size).toBe(1);
+  await log.close();
+  expect(unbound.size).toBe(0);
 });
 
 test('a node that is down rejects nothing: the log waits for it', async () => {

@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, expect, jest, test } from '@jest/globals';
+import { BrokerError } from '../../../../../../server/src/brokers/broker.js';
 import { OwnBindings } from '../../../../../../server/src/brokers/rabbitmq/publish/own-bindings.js';
 
 const MAX_MS = 1_000;
@@ -78,6 +79,22 @@ test('close ends all waits, and leaves no timer', async () => {
   bindings.report(users, false);
   expect(await isHeld(bindings.hold())).toBe(false);
   expect(jest.getTimerCount()).toBe(0);
+});
+
+test('a stream that is still unbound after the longest wait refuses its messages, and no others', async () => {
+  const { bindings } = make();
+  const stream = {
+    keeps: ({ key }: { key: string }) => key === 'prices',
+    refusal: () => new BrokerError('broker-unavailable', 'not kept'),
+  };
+  const refused = (key: string) => bindings.refusalOf({ exchange: 'amq.topic', key })?.message;
+  bindings.report(stream, false);
+  bindings.reportStream(stream, false);
+  expect(refused('prices')).toBeUndefined();
+  await jest.advanceTimersByTimeAsync(MAX_MS);
+  expect([refused('prices'), refused('news')]).toEqual(['not kept', undefined]);
+  bindings.reportStream(stream, true);
+  expect(refused('prices')).toBeUndefined();
 });
 
 test('gaps are counted', () => {

@@ -1,6 +1,7 @@
 /** A publisher on a channel whose confirms the test controls. */
 import { EventEmitter } from 'node:events';
 import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globals';
+import { BrokerError } from '../../../../../../server/src/brokers/broker.js';
 import type {
   AmqpConnection,
   ConnectionListener,
@@ -33,6 +34,7 @@ class FakeChannel extends EventEmitter {
 const options = rabbitOptions('amqp://nowhere');
 let channel: FakeChannel;
 let publisher: Publisher;
+let bindings: OwnBindings;
 let listener: ConnectionListener;
 /** Queues are there, unless `away`; then they are back when `back` resolves. */
 let topology: FakeTopology;
@@ -64,7 +66,7 @@ beforeEach(async () => {
   };
   const model = { createConfirmChannel: () => Promise.resolve(channel) };
   const connection = { current: model, blocked: false, frameMax: 131_072, listen };
-  const bindings = new OwnBindings(1_000, () => Promise.resolve());
+  bindings = new OwnBindings(1_000, () => Promise.resolve());
   publisher = new Publisher(
     'publish',
     connection as unknown as AmqpConnection,
@@ -100,6 +102,20 @@ const settled = (published: Promise<void>): Promise<string> =>
   );
 
 const answer = (kind: 'ack' | 'nack', deliveryTag: number) => channel.emit(kind, { deliveryTag, multiple: false });
+
+test('a message that its stream would not keep is refused, not published', async () => {
+  const stream = {
+    keeps: ({ key }: { key: string }) => key === 'a',
+    refusal: () => new BrokerError('broker-unavailable', 'not kept'),
+  };
+  bindings.reportStream(stream, false);
+  await expect(publish('amq.topic', 'a')).resolves.toBe('broker-unavailable');
+  const other = publish('amq.topic', 'b');
+  answer('ack', 1);
+  await expect(other).resolves.toBe('confirmed');
+  expect(channel.published.map(({ key }) => key)).toEqual(['b']);
+  expect([publisher.count, publisher.bytes]).toEqual([0, 0]);
+});
 
 describe('a nack', () => {
   test('of a message to a topic sends it again, marked, and its confirm counts', async () => {
