@@ -4,6 +4,9 @@
  * a lower one while the process is overloaded. A session with more frames is queued. Queued sessions are served a few
  * frames at a time, and their accounts take turns. So a light sender waits for a few frames of each flooding account,
  * however many sessions that has, and not for whole floods.
+ *
+ * A long turn is cheap: its messages are written together. But frames that arrive meanwhile wait for its end. So turns
+ * are short while a few accounts flood the relay and other clients send.
  */
 import { FairQueue } from '../timing/fair-queue.js';
 import type { Load } from './load-meter.js';
@@ -12,6 +15,14 @@ const TURN_MS = 2;
 const FRAMES_EACH = 16;
 const OVERLOADED_TURN_MS = 1;
 const OVERLOADED_FRAMES_EACH = 1;
+/** A turn during a flood. Shorter ones do not shorten the wait: reading from the sockets takes as long. */
+const FLOODED_TURN_MS = 0.25;
+/** More accounts than these are many clients at work, and no flood. */
+const FLOODERS_MAX = 4;
+/** A flood has begun when frames were left over this many times more often than not. */
+const FLOODED_TURNS = 8;
+/** Short turns end this long after the last frame of another account. */
+const OTHERS_MS = 1_000;
 /** A turn is too long if input is still read this long after its time was used up. */
 const OVERRUN_MS = 30;
 
@@ -21,6 +32,11 @@ export class FrameScheduler {
   /** Chunks that all sessions have read so far: WebSocket messages, or single reads of TCP sockets. */
   chunksRead = 0;
   private endsAt: number | undefined;
+  /** Grows with each turn that leaves frames of few accounts, and shrinks with each other turn. */
+  private leftOver = 0;
+  /** The accounts whose frames were left over last. */
+  private flooders: ReadonlySet<string> = new Set();
+  private othersAt = -Infinity;
   private hasOverrun = false;
   private readonly queue = new FairQueue<() => void>();
   /** Sessions that enter the queue in the next turn. */
@@ -44,6 +60,16 @@ export class FrameScheduler {
   /** Maximum number of frames that are handled of one session before other queued sessions are served. */
   get framesPerSession(): number {
     return this.isOverloaded ? OVERLOADED_FRAMES_EACH : FRAMES_EACH;
+  }
+
+  /** A few accounts send more than one turn can handle. Then call `frameOf` for each frame. */
+  get isFlooded(): boolean {
+    return this.leftOver >= FLOODED_TURNS;
+  }
+
+  /** A frame of this account is handled. */
+  frameOf(source: string): void {
+    if (!this.flooders.has(source)) this.othersAt = this.now();
   }
 
   /** True if the time of this turn is used up. Check it before each frame. */
@@ -72,8 +98,14 @@ export class FrameScheduler {
   private begin(): void {
     this.turnNumber++;
     this.hasOverrun = false;
-    this.endsAt = this.now() + (this.isOverloaded ? OVERLOADED_TURN_MS : TURN_MS);
+    const now = this.now();
+    this.endsAt = now + this.turnMs(now);
     setImmediate(this.next);
+  }
+
+  private turnMs(now: number): number {
+    if (this.isFlooded && now - this.othersAt < OTHERS_MS) return FLOODED_TURN_MS;
+    return this.isOverloaded ? OVERLOADED_TURN_MS : TURN_MS;
   }
 
   private readonly next = (): void => {
@@ -82,5 +114,12 @@ export class FrameScheduler {
     this.postponed = [];
     for (const { proceed, source } of postponed) this.queue.enter(proceed, source);
     while (this.queue.size > 0 && !this.isTurnOver) this.queue.next()?.();
+    this.watchForFlood();
   };
+
+  private watchForFlood(): void {
+    const isFlood = this.queue.size > 0 && this.queue.sourceCount <= FLOODERS_MAX;
+    this.leftOver = isFlood ? Math.min(this.leftOver + 1, 2 * FLOODED_TURNS) : Math.max(this.leftOver - 1, 0);
+    if (isFlood) this.flooders = new Set(this.queue.names());
+  }
 }

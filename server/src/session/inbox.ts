@@ -188,6 +188,7 @@ export class Inbox {
   private take(frame: Frame): void {
     this.handledInTurn++;
     this.taken++;
+    if (this.scheduler.isFlooded) this.scheduler.frameOf(this.handler.turnsAs);
     this.isSender = frame.command === 'SEND';
     let pending: Promise<void> | undefined;
     try {

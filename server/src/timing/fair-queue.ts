@@ -7,6 +7,16 @@ export class FairQueue<T> {
   /** The items of each source, oldest first. The source whose turn is next is the first key. */
   protected readonly sources = new Map<string, Set<T>>();
 
+  /** The number of sources with waiting items. */
+  get sourceCount(): number {
+    return this.sources.size;
+  }
+
+  /** The sources with waiting items; the one whose turn is next comes first. */
+  names(): Iterable<string> {
+    return this.sources.keys();
+  }
+
   /** Whether an item of the source waits. */
   has(source: string): boolean {
     return this.sources.has(source);

@@ -1,4 +1,4 @@
-import { beforeEach, describe, expect, test } from '@jest/globals';
+import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { FrameScheduler } from '../../../../server/src/load/frame-scheduler.js';
 import { tick } from '../session/harness.js';
 
@@ -112,5 +112,73 @@ describe('FrameScheduler', () => {
     await tick();
     expect(frames).toBeGreaterThan(15);
     while (turns.hasQueue) await tick();
+  });
+
+  describe('in a flood', () => {
+    let isOver: boolean;
+
+    /** Sessions of one account with frames of 0.1 ms without end. */
+    function flood(account: string): void {
+      const handle = (): void => {
+        while (!turns.isTurnOver && !isOver) now += 0.1;
+        if (!isOver) turns.enqueue(handle, account);
+      };
+      turns.enqueue(handle, account);
+    }
+
+    async function turnMs(): Promise<number> {
+      const before = now;
+      await tick();
+      return now - before;
+    }
+
+    const flooded = async (...accounts: string[]): Promise<void> => {
+      isOver = false;
+      accounts.forEach(flood);
+      for (let turn = 0; turn < 20; turn++) await tick();
+    };
+    afterEach(async () => {
+      isOver = true;
+      while (turns.hasQueue) await tick();
+    });
+
+    test('turns are short while another account has frames, and for a second afterwards', async () => {
+      await flooded('flood');
+      expect(turns.isFlooded).toBe(true);
+      expect(await turnMs()).toBeGreaterThanOrEqual(2);
+      turns.frameOf('other');
+      await tick();
+      expect(await turnMs()).toBeLessThan(0.4);
+      now += 1_000;
+      await tick();
+      expect(await turnMs()).toBeGreaterThanOrEqual(2);
+    });
+
+    test('turns stay long for frames of the flooding account, also of its other sessions', async () => {
+      await flooded('flood');
+      turns.frameOf('flood');
+      await tick();
+      expect(await turnMs()).toBeGreaterThanOrEqual(2);
+    });
+
+    test('turns stay long if the frames of many accounts wait', async () => {
+      await flooded('a', 'b', 'c', 'd', 'e');
+      expect(turns.isFlooded).toBe(false);
+      turns.frameOf('other');
+      await tick();
+      expect(await turnMs()).toBeGreaterThanOrEqual(2);
+    });
+
+    test('a flood ends with as many turns that leave no frames', async () => {
+      await flooded('flood');
+      isOver = true;
+      while (turns.hasQueue) await tick();
+      expect(turns.isFlooded).toBe(true);
+      for (let turn = 0; turn < 20; turn++) {
+        void turns.isTurnOver;
+        await tick();
+      }
+      expect(turns.isFlooded).toBe(false);
+    });
   });
 });

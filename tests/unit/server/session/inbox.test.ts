@@ -123,6 +123,15 @@ describe('frames', () => {
     expect(turns.chunksRead).toBe(2);
   });
 
+  test('are reported with their account during a flood of another one', () => {
+    const frameOf = jest.spyOn(turns, 'frameOf');
+    push(1);
+    expect(frameOf).not.toHaveBeenCalled();
+    jest.spyOn(turns, 'isFlooded', 'get').mockReturnValue(true);
+    push(2);
+    expect(frameOf.mock.calls).toEqual([['user:ann']]);
+  });
+
   test('that cannot be parsed fail without a frame', () => {
     inbox.push(Buffer.from('NONSENSE\n\n\0'));
     expect(handler.log).toEqual([expect.stringMatching(/^failed -: .*NONSENSE/)]);

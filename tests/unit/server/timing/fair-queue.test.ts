@@ -23,6 +23,13 @@ describe('a fair queue', () => {
     expect(queueOf('a1', 'b1').surplusFor('c')).toBeUndefined();
   });
 
+  test('names the sources with waiting items, in the order of their turns', () => {
+    const queue = queueOf('a1', 'a2', 'b1', 'c1');
+    queue.next();
+    queue.leave('b1', 'b');
+    expect([queue.sourceCount, ...queue.names()]).toEqual([2, 'c', 'a']);
+  });
+
   test('ignores an item that has left', () => {
     const queue = queueOf('a1', 'a2', 'b1');
     expect([queue.leave('a1', 'a'), queue.leave('a1', 'a'), queue.leave('x', 'x')]).toEqual([true, false, false]);
