@@ -12,6 +12,7 @@ export const PEER_NAMES = [
   'relay-frozen',
   'relay-memory',
   'relay-history',
+  'relay-lanes',
   'relay-other-rule',
   'web-stomp',
   'ws',
@@ -45,6 +46,7 @@ export interface Peer {
 
 /** The options that a measurement sets. */
 export interface Settings {
+  readonly rabbitmq?: { readonly lanes: readonly string[] };
   readonly history?: {
     readonly rules: readonly { readonly name: string; readonly match: string }[];
     readonly ringMaxBytes?: number;
@@ -59,6 +61,8 @@ const RELAY = path.join(HERE, '../../server/dist/cli.js');
 /** A rule for all topics of the loads, and one for none of them. */
 export const RECOVERABLE = historyOf('/topic/#');
 const OTHER_RULE = historyOf('/topic/other.#');
+/** A lane for all topics. */
+const LANES: Settings = { rabbitmq: { lanes: ['/topic/#'] } };
 
 /** In the order of a round. */
 export const PEERS: Readonly<Record<PeerName, Peer>> = {
@@ -73,6 +77,11 @@ export const PEERS: Readonly<Record<PeerName, Peer>> = {
     title: 'stomp-relay on RabbitMQ, recoverable topic',
     needs: [],
     start: (bench) => startRelay(bench, 'rabbitmq', { settings: RECOVERABLE }),
+  },
+  'relay-lanes': {
+    title: 'stomp-relay on RabbitMQ, lanes',
+    needs: [],
+    start: (bench) => startRelay(bench, 'rabbitmq', { settings: LANES }),
   },
   'relay-other-rule': {
     title: 'stomp-relay on RabbitMQ, rule for another topic',

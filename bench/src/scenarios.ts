@@ -46,7 +46,7 @@ function pairs(window: number): Scenario {
   return {
     name: `pairs-${window}`,
     title: `500 pairs, ${window} in flight`,
-    peers: ['relay', 'relay-other-rule', 'relay-memory', 'web-stomp'],
+    peers: ['relay', 'relay-lanes', 'relay-other-rule', 'relay-memory', 'web-stomp'],
     metrics: THROUGHPUT,
     load: load(500, { topics: 500, publishers: 500, window }),
   };
@@ -63,7 +63,7 @@ export const SCENARIOS: readonly Scenario[] = [
   {
     name: 'fan-out-100',
     title: 'fan-out to 100',
-    peers: ['relay', 'web-stomp', 'nats'],
+    peers: ['relay', 'relay-lanes', 'web-stomp', 'nats'],
     metrics: THROUGHPUT,
     load: load(100),
   },
@@ -115,7 +115,7 @@ export const SCENARIOS: readonly Scenario[] = [
   {
     name: 'topics',
     title: '1,000 topics round robin, a subscriber each, 32 in flight',
-    peers: ['relay', 'web-stomp', 'nats'],
+    peers: ['relay', 'relay-lanes', 'web-stomp', 'nats'],
     metrics: THROUGHPUT,
     load: load(1_000, { topics: 1_000 }),
   },

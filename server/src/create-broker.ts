@@ -4,6 +4,7 @@ import type { HistorySettings } from './brokers/history/feed-settings.js';
 import { overlaps, placeOfRule } from './brokers/history/history-rules.js';
 import { MemoryBroker } from './brokers/memory/memory-broker.js';
 import { tlsConnectOptions } from './brokers/rabbitmq/amqp/broker-tls.js';
+import { isInLane, LanePlan } from './brokers/rabbitmq/lanes/lane-plan.js';
 import { RabbitMqBroker } from './brokers/rabbitmq/rabbitmq-broker.js';
 import { usable } from './config/config-report.js';
 import { ConfigError } from './config.js';
@@ -30,6 +31,7 @@ export function createBroker(config: Config, instanceId: string, log: Log, pots:
     return new MemoryBroker({ ...config.memory, ...shared, onHistoryFileError }, pots);
   }
   checkBrokerTls(config, log);
+  checkLanes(config, log);
   return new RabbitMqBroker({ ...config.rabbitmq, ...shared, urls: broker.urls, instanceId, log }, pots);
 }
 
@@ -61,6 +63,28 @@ function checkBrokerTls({ broker, rabbitmq }: Config, log: Log): void {
 function isPlain(address: string): boolean {
   const { protocol, hostname } = new URL(address);
   return protocol === 'http:' && !isLoopback(hostname);
+}
+
+const NAME_MAX_BYTES = 240;
+
+function checkLanes({ rabbitmq, history, topicExchange, topics }: Config, log: Log): void {
+  const { lanes, lanesReadOnly, userExchange } = rabbitmq;
+  if (lanes.length === 0) return;
+  const long = [topicExchange, userExchange].find((name) => Buffer.byteLength(name) > NAME_MAX_BYTES);
+  if (long !== undefined) {
+    throw new ConfigError([`rabbitmq.lanes needs names of exchanges with at most ${NAME_MAX_BYTES} bytes: ${long}`]);
+  }
+  usable('rabbitmq.lanes', () => new LanePlan({ lanes, topicExchange, userExchange }, topics));
+  for (const rule of history.rules) {
+    const { kind, subject } = placeOfRule(rule);
+    if (!isInLane(lanes, kind, subject)) continue;
+    throw new ConfigError([
+      `rabbitmq.lanes covers a part of history.rules "${rule.name}" (${rule.match}): messages of lanes are not kept`,
+    ]);
+  }
+  if (lanesReadOnly) return;
+  const sentence = `AMQP consumers do not get the messages that clients send to these destinations (rabbitmq.lanes)`;
+  log.info({ lanes, exchanges: [topicExchange, userExchange] }, sentence);
 }
 
 /** Undefined without rules: then histories cost nothing. */

@@ -49,6 +49,8 @@ export function rabbitOptions(amqpUrl: string, overrides: Partial<RabbitMqOption
     quorumQueuesMax: 10_000,
     queueArguments: { priorityMax: 10, deadLetterQueuesMax: 16, boundDeadLetters: false },
     heartbeatSeconds: 10,
+    lanes: [],
+    lanesReadOnly: false,
     log: new TestLog(),
     ...overrides,
   };

@@ -94,7 +94,7 @@ export function makeHistory(
   const stream = streamOf({ rule, kind, bindings }, options);
   const { exchanges } = topology;
   const ensureExchange = (): Promise<void> =>
-    kind === 'user' ? exchanges.ensureTopic(stream.exchange) : exchanges.check(stream.exchange);
+    kind === 'user' ? exchanges.ensureOwn(stream.exchange) : exchanges.check(stream.exchange);
   const log = new StreamLog(stream, { link, own, records, readers, ensureExchange, warmUpMs }, options);
   const sink = new RecordingSink();
   return {

@@ -58,6 +58,13 @@ interface BrokerNumbers {
   readonly silentQueues?: number;
   readonly queueRepairs?: number;
   readonly history?: HistoryNumbers | undefined;
+  readonly lanes?: LaneNumbers | undefined;
+}
+
+interface LaneNumbers {
+  readonly messages: number;
+  readonly batches: number;
+  readonly unreadable: number;
 }
 
 interface HistoryNumbers {
@@ -202,6 +209,10 @@ function addBrokerMetrics({ broker }: MetricSources, gauge: AddGauge, counter: A
   gauge('broker_silent_queues', silentHelp, () => gauges().silentQueues ?? 0);
   const repairsHelp = 'Number of times that a silent queue was bound again or renewed';
   counter('broker_queue_repairs', repairsHelp, () => gauges().queueRepairs ?? 0);
+  const lanes = (): LaneNumbers | undefined => broker.gauges?.lanes;
+  counter('lane_messages', 'Messages of clients that were sent in lanes', () => lanes()?.messages ?? 0);
+  counter('lane_batches', 'AMQP messages that carried them', () => lanes()?.batches ?? 0);
+  counter('lane_unreadable', 'Batches that this relay could not read', () => lanes()?.unreadable ?? 0);
 }
 
 /** A relay without histories shows zeros, so that alerts find the metrics. */

@@ -158,6 +158,18 @@ export interface BrokerGauges {
   readonly queueRepairs?: number;
   /** Absent without `history.rules`. */
   readonly history?: HistoryGauges | undefined;
+  /** Absent without `rabbitmq.lanes`. */
+  readonly lanes?: LaneGauges | undefined;
+}
+
+/** Numbers about messages that travel together (`rabbitmq.lanes`). */
+export interface LaneGauges {
+  /** Messages of clients that this relay has sent in lanes. */
+  readonly messages: number;
+  /** The AMQP messages that carried them. */
+  readonly batches: number;
+  /** Batches that this relay could not read: of a newer relay, or written by another program. */
+  readonly unreadable: number;
 }
 
 /** Numbers about all histories together. */

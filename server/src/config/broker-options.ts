@@ -121,6 +121,8 @@ const managementUrl = z
   .refine((text) => URL.canParse(text) && /^https?:$/.test(new URL(text).protocol), { error: MANAGEMENT_RULE })
   .refine((text) => !/%(?![\da-f]{2})/i.test(text), { error: `${MANAGEMENT_RULE}, with "%" as %25` });
 
+const LANE_RULE = 'must be /user/# or begin with /topic/';
+
 export const rabbitmq = section({
   ...clientQueues,
   ...queueBounds,
@@ -143,6 +145,16 @@ export const rabbitmq = section({
   ),
   canaryIntervalMs: whole(5_000, 100, 10 * 60_000).describe(
     "Time in ms between two [canaries](destinations.md#canaries) of each of the relay's own queues. It takes at most this time to notice that an exchange was deleted and declared again, and three times this time to notice that RabbitMQ delivers nothing for another reason.",
+  ),
+  lanes: z
+    .array(z.string({ error: LANE_RULE }).regex(/^(\/user\/#|\/topic\/.+)$/, { error: LANE_RULE }))
+    .max(32, { error: 'must have at most 32 lanes' })
+    .default([])
+    .describe(
+      'Destinations that only relays consume, `/user/#` or topics with `*` and `#`. Many messages that clients send to them travel as one AMQP message ([lanes](lanes.md)). AMQP consumers do not get these messages.',
+    ),
+  lanesReadOnly: flag(false).describe(
+    'Receive what other relays send in `lanes`, and send nothing in them: the first step when lanes are introduced, or taken back.',
   ),
   reconnectMinMs: whole(200, 10, 60_000).describe(
     'Upper bound in ms of the random wait before the first attempt to reconnect to RabbitMQ.',

@@ -16,6 +16,8 @@ export class Exchanges {
   private readonly known = new LRUCache<string, true>({ max: REMEMBERED_MAX });
   private readonly refused = new LRUCache<string, BrokerError>({ max: REFUSED_MAX, ttl: REFUSED_MS });
   private readonly answers = new SharedAnswers();
+  /** The exchanges of the relay, with their types. */
+  private readonly types = new Map<string, 'topic' | 'direct'>();
 
   constructor(private readonly scratch: ScratchChannels) {}
 
@@ -26,6 +28,20 @@ export class Exchanges {
 
   forget(exchange: string): void {
     this.known.delete(exchange);
+  }
+
+  /** The relay owns this exchange, and declares it when it is missing. */
+  own(exchange: string, type: 'topic' | 'direct'): void {
+    this.types.set(exchange, type);
+  }
+
+  isOwn(exchange: string): boolean {
+    return this.types.has(exchange);
+  }
+
+  /** One of them may be missing. */
+  forgetOwn(): void {
+    for (const exchange of this.types.keys()) this.known.delete(exchange);
   }
 
   forgetAll(): void {
@@ -57,15 +73,16 @@ export class Exchanges {
    * For an exchange of the relay. It is declared even if it exists, because only a declaration reveals another type. If
    * RabbitMQ does not allow the declaration, the relay accepts the existing exchange.
    */
-  ensureTopic(exchange: string): Promise<void> {
-    return this.answers.onceWithin(this.scratch.deadlineMs, `topic exchange ${exchange}`, async () => {
+  ensureOwn(exchange: string): Promise<void> {
+    const type = this.types.get(exchange) ?? 'topic';
+    return this.answers.onceWithin(this.scratch.deadlineMs, `own exchange ${exchange}`, async () => {
       try {
-        await this.scratch.run((channel) => channel.assertExchange(exchange, 'topic', { durable: true }));
+        await this.scratch.run((channel) => channel.assertExchange(exchange, type, { durable: true }));
         this.known.set(exchange, true);
       } catch (cause) {
         if (replyCode(cause) === REPLY.accessRefused) return this.check(exchange);
         this.known.delete(exchange);
-        if (replyCode(cause) === REPLY.preconditionFailed) throw ofAnotherType(exchange, cause);
+        if (replyCode(cause) === REPLY.preconditionFailed) throw ofAnotherType(exchange, type, cause);
         throw toBrokerError(cause, { kind: 'exchange', name: exchange });
       }
     });
@@ -82,9 +99,9 @@ export class Exchanges {
   }
 }
 
-function ofAnotherType(exchange: string, cause: unknown): BrokerError {
+function ofAnotherType(exchange: string, type: string, cause: unknown): BrokerError {
   const sentence =
-    `The exchange "${exchange}" exists with another type or other properties, and the relay needs a durable topic ` +
+    `The exchange "${exchange}" exists with another type or other properties, and the relay needs a durable ${type} ` +
     'exchange without arguments: delete it (no message is stored in it), and start the relay again.';
   return new BrokerError('queue-conflict', sentence, { cause });
 }

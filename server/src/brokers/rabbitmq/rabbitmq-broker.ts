@@ -43,6 +43,7 @@ import { SessionChannel } from './consume/session-channel.js';
 import { DeadLetterQueues } from './dead-letter-queues.js';
 import { DurableQueues } from './durable-queues.js';
 import { StreamHistories } from './history/stream-histories.js';
+import { Lanes } from './lanes/lanes.js';
 import { MadeQueues } from './made-queues.js';
 import { ManagementApi } from './management-api.js';
 import { NodePatience } from './node-patience.js';
@@ -92,6 +93,7 @@ export class RabbitMqBroker implements Broker {
   private readonly topics: InstanceQueue;
   private readonly users: InstanceQueue;
   private readonly histories: StreamHistories | undefined;
+  private readonly lanes: Lanes | undefined;
   private readonly exchanges = new Map<string, ExchangeQueue>();
   /** Repairs of queues that are closed. */
   private endedRepairs = 0;
@@ -113,6 +115,8 @@ export class RabbitMqBroker implements Broker {
       new DeadLetterQueues(pots, options.queueArguments.deadLetterQueuesMax),
     ]);
     this.topology = new Topology(this.asking.scratch, made, new NodePatience(options.publishTimeoutMs));
+    this.topology.exchanges.own(options.userExchange, 'topic');
+    this.lanes = options.lanes.length > 0 ? new Lanes(options, this.topology) : undefined;
     const { topicExchange, userExchange, publishTimeoutMs, managementUrl } = options;
     const management = managementUrl === undefined ? undefined : new ManagementApi({ ...options, managementUrl });
     this.durableSubscriptions = new DurableQueues(this.topology, management);
@@ -120,7 +124,7 @@ export class RabbitMqBroker implements Broker {
     this.bindings = new OwnBindings(publishTimeoutMs / 2, () =>
       this.subscribing.scratch.run((channel) => channel.checkExchange(topicExchange)),
     );
-    this.publishers = new Publishers(this.topology, this.bindings, options);
+    this.publishers = new Publishers(this.topology, this.bindings, options, this.lanes);
     this.alarm = new Alarm(this.publishers.connections);
     this.directReplies = new DirectReplies(this.topology, this.bindings, options);
     this.canaries = new Canaries(this.publishers, options);
@@ -138,13 +142,9 @@ export class RabbitMqBroker implements Broker {
     const { name } = exchange;
     const ensure = (): Promise<void> => this.ensureExchange(name);
     const check = (): Promise<void> => this.topology.exchanges.check(name);
-    return new InstanceQueue(
-      { ...exchange, ensure, check },
-      this.subscribing,
-      this.options,
-      this.bindings,
-      this.canaries,
-    );
+    const { bindings: own, canaries, lanes } = this;
+    const parts = { own, canaries, lanes };
+    return new InstanceQueue({ ...exchange, ensure, check }, this.subscribing, this.options, parts);
   }
 
   get isUp(): boolean {
@@ -170,6 +170,7 @@ export class RabbitMqBroker implements Broker {
       exchangeQueues: this.exchanges.size,
       gaps: this.bindings.gaps,
       history: this.histories?.gauges,
+      lanes: this.lanes?.counters,
     };
   }
 
@@ -222,8 +223,7 @@ export class RabbitMqBroker implements Broker {
   /** The relay owns the exchange of users. The exchange of topics belongs to the broker. */
   private ensureExchange(exchange: string): Promise<void> {
     const { exchanges } = this.topology;
-    const isOwn = exchange === this.options.userExchange;
-    return isOwn ? exchanges.ensureTopic(exchange) : exchanges.check(exchange);
+    return exchanges.isOwn(exchange) ? exchanges.ensureOwn(exchange) : exchanges.check(exchange);
   }
 
   publication(destination: Destination, message: Message, options: PublishOptions): Publication {
@@ -233,6 +233,8 @@ export class RabbitMqBroker implements Broker {
     const address = directReplyAddress(destination);
     if (address !== undefined) return this.directReplies.publication(address, message, options);
     const publisher = this.publishers.of(user);
+    const laneSend = this.lanes?.publication(route, message, options, publisher);
+    if (laneSend) return laneSend;
     const outgoing = new OutgoingMessage(message, this.options.topics, publisher.frameMax);
     // next: brokers/rabbitmq/publish/publication
     return new RoutedPublication(publisher, route, outgoing, options);
@@ -277,8 +279,8 @@ export class RabbitMqBroker implements Broker {
   }
 
   openChannel(owner: ChannelOwner): BrokerChannel {
-    const { pool, topology, options, requeueTurns } = this;
-    const context = { pool, topology, options, requeueTurns };
+    const { pool, topology, options, requeueTurns, lanes } = this;
+    const context = { pool, topology, options, requeueTurns, lanes };
     const session: SessionChannel = new SessionChannel(owner, context, () => this.sessions.delete(session));
     this.sessions.add(session);
     if (this.state === 'closed') void session.close();

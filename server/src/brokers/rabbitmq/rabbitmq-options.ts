@@ -45,6 +45,10 @@ export interface RabbitMqOptions extends QueueSettings, QueueBounds {
   readonly heartbeatSeconds: number;
   /** For lists of durable subscriptions. */
   readonly managementUrl?: string | undefined;
+  /** Destinations whose messages travel in batches (`lanes/`): `/user/#`, or `/topic/` with a pattern. */
+  readonly lanes: readonly string[];
+  /** Gets what other relays send in lanes, and sends nothing in them: the first step of their introduction. */
+  readonly lanesReadOnly: boolean;
   /** Absent: no histories. */
   readonly history?: HistorySettings | undefined;
   readonly log: Log;

@@ -31,6 +31,7 @@ function sources() {
         gaps: 1,
         silentQueues: 1,
         queueRepairs: 4,
+        lanes: { messages: 41, batches: 7, unreadable: 1 },
         history: {
           recovered: 11,
           refused: { 'too-old': 2, busy: 1 },
@@ -102,6 +103,9 @@ test('a scrape reads the current numbers', async () => {
     'stomp_relay_replayed_total 400',
     'stomp_relay_history_gaps_total 6',
     'stomp_relay_history_readers 1',
+    'stomp_relay_lane_messages_total 41',
+    'stomp_relay_lane_batches_total 7',
+    'stomp_relay_lane_unreadable_total 1',
     'stomp_relay_history_ring_bytes 5000',
     'stomp_relay_limit_used{limit="memory.queuesMax"} 3',
     'stomp_relay_limit_allowed{limit="memory.queuesMax"} 10',

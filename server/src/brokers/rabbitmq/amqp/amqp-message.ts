@@ -79,6 +79,12 @@ export function toRoutedMessage(
   return new ExchangeMessage({ headers, body: content, toSession }, exchange, routingKey, topicExchange, resent);
 }
 
+/** Whether a relay has sent the message before. */
+export function isMarkedResent({ properties }: ConsumeMessage): boolean {
+  const mark: unknown = properties.headers?.[RELAY_RESENT];
+  return mark === 'true' || mark === true;
+}
+
 /** A back end that publishes over AMQP sets the target in `session`. In a relay's message, `session` is the sender. */
 function targetOf(headers: MessageProperties['headers']): string | undefined {
   const table = headers as Table | undefined;

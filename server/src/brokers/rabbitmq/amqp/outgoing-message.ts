@@ -24,16 +24,44 @@ export const ENTRY_BYTES = 6;
 /** The frame, class, body size and flags of a content header. */
 const FRAME_BYTES = 32;
 
-export class OutgoingMessage {
+/** What a publisher sends to RabbitMQ, once or more often. */
+export interface AmqpContent {
   readonly body: Buffer;
   /** An estimate of the memory that the message takes. */
   readonly bytes: number;
-  private readonly properties: Record<string, unknown> = {};
-  private readonly table = new TableColumns();
+  /**
+   * Options for amqplib, valid until the next call for any message with the same `tables`. `id` becomes `relay-id`;
+   * `resent` marks a message that may have arrived before.
+   */
+  optionsFor(id: string, resent: boolean, mandatory: boolean, tables: HeaderTables): Options.Publish;
+}
+
+/** The AMQP properties and the headers table of a message, with the entries of the relay. */
+export class ContentOptions {
+  readonly properties: Record<string, unknown> = {};
+  readonly table = new TableColumns();
   private isMarkedResent = false;
+
+  optionsFor(id: string, resent: boolean, mandatory: boolean, tables: HeaderTables): Options.Publish {
+    const { properties, table } = this;
+    table.set(RELAY_ID, id);
+    if (resent && !this.isMarkedResent) {
+      this.isMarkedResent = true;
+      table.add(RELAY_RESENT, 'true');
+    }
+    properties['headers'] = tables.with(table);
+    properties['mandatory'] = mandatory;
+    return properties;
+  }
+}
+
+export class OutgoingMessage extends ContentOptions implements AmqpContent {
+  readonly body: Buffer;
+  readonly bytes: number;
 
   /** Throws a BrokerError `invalid-header`. `frameMax` is that of the publishing connection. */
   constructor(message: Message, limits: KeyLimits, frameMax: number) {
+    super();
     const { headers, body, toSession } = message;
     let characters = 0;
     for (const [name, value] of headers) {
@@ -55,22 +83,6 @@ export class OutgoingMessage {
     if (property) properties[property] = NUMBERS.has(property) ? Number(value) : value;
     else if (name !== 'persistent') this.table.add(name, value);
     else if (value === 'true' || value === 'True') properties['deliveryMode'] = PERSISTENT;
-  }
-
-  /**
-   * Options for amqplib, valid until the next call for any message with the same `tables`. `id` becomes `relay-id`;
-   * `resent` marks a message that may have arrived before.
-   */
-  optionsFor(id: string, resent: boolean, mandatory: boolean, tables: HeaderTables): Options.Publish {
-    const { properties, table } = this;
-    table.set(RELAY_ID, id);
-    if (resent && !this.isMarkedResent) {
-      this.isMarkedResent = true;
-      table.add(RELAY_RESENT, 'true');
-    }
-    properties['headers'] = tables.with(table);
-    properties['mandatory'] = mandatory;
-    return properties;
   }
 }
 

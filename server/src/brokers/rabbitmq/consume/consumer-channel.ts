@@ -13,6 +13,7 @@ import { faultOf, UNREADABLE } from '../amqp/content-header.js';
 import { RecoveringChannel } from '../amqp/recovering-channel.js';
 import type { ChannelUser } from '../amqp/recovering-channel.js';
 import { answeredWithin } from '../amqp/wait-deadline.js';
+import type { Lanes } from '../lanes/lanes.js';
 import type { RabbitMqOptions } from '../rabbitmq-options.js';
 import type { Topology } from '../topology.js';
 import { canaryOf } from './canaries.js';
@@ -30,6 +31,7 @@ export interface ChannelContext {
   readonly topology: Topology;
   readonly options: RabbitMqOptions;
   readonly requeueTurns: RequeueTurns;
+  readonly lanes: Pick<Lanes, 'checkConsume'> | undefined;
 }
 
 export class ConsumerChannel implements ChannelUser<Channel> {

@@ -134,12 +134,15 @@ export class ExchangeQueue implements SharedQueueUser {
     void this.close();
   }
 
-  deliver(message: ConsumeMessage, isAgain: boolean): void {
+  deliver(message: ConsumeMessage, isAgain: boolean): true {
     this.watch.delivered();
     const canary = canaryOf(message);
-    if (canary !== undefined) return this.returned(canary);
-    const routed = toRoutedMessage(message, this.options.topicExchange, isAgain);
-    this.listeners.deliver(routed, message.fields.routingKey);
+    if (canary !== undefined) this.returned(canary);
+    else {
+      const routed = toRoutedMessage(message, this.options.topicExchange, isAgain);
+      this.listeners.deliver(routed, message.fields.routingKey);
+    }
+    return true;
   }
 
   private returned(canary: string): void {

@@ -8,18 +8,18 @@ import { BrokerError } from '../../broker.js';
 import type { BrokerSubscription, Listener } from '../../broker.js';
 import { Fanout } from '../../fanout.js';
 import type { Ended, Matching } from '../../fanout.js';
-import { keysOf } from '../../queue-plan.js';
-import type { QueueBinding } from '../../queue-plan.js';
 import { toBrokerError } from '../amqp/amqp-errors.js';
 import { copyKeys, toRoutedMessage } from '../amqp/amqp-message.js';
-import { SCRATCH_CHANNELS_EACH } from '../amqp/scratch-channels.js';
 import { stopping, answeredWithin } from '../amqp/wait-deadline.js';
+import type { Lanes } from '../lanes/lanes.js';
 import type { OwnBindings } from '../publish/own-bindings.js';
 import type { RabbitMqOptions } from '../rabbitmq-options.js';
 import { canaryOf } from './canaries.js';
 import type { Canaries } from './canaries.js';
 import type { Link } from './channel-pool.js';
-import { KeyBindings } from './key-bindings.js';
+import { InstanceBindings } from './instance-bindings.js';
+import type { BoundKeys } from './instance-bindings.js';
+import { LaneDeliveries } from './lane-deliveries.js';
 import { QueueFlush } from './queue-flush.js';
 import { QueueWatch } from './queue-watch.js';
 import type { WatchedQueue } from './queue-watch.js';
@@ -39,11 +39,17 @@ export interface InstanceExchange {
   check(): Promise<void>;
 }
 
-type BoundKeys = Pick<QueueBinding, 'key' | 'otherKey'>;
+export interface InstanceQueueParts {
+  readonly own: OwnBindings;
+  readonly canaries: Canaries;
+  /** Absent without lanes. */
+  readonly lanes: Lanes | undefined;
+}
 
 export class InstanceQueue implements SharedQueueUser {
   private readonly fanout: Fanout;
-  private readonly bindings: KeyBindings;
+  private readonly bindings: InstanceBindings;
+  private readonly laneDeliveries: LaneDeliveries | undefined;
   private readonly queue: SharedQueue;
   private readonly flushes: QueueFlush;
   readonly watch: QueueWatch;
@@ -56,20 +62,31 @@ export class InstanceQueue implements SharedQueueUser {
     private readonly exchange: InstanceExchange,
     private readonly link: Link,
     private readonly options: RabbitMqOptions,
-    private readonly own: OwnBindings,
-    private readonly canaries: Canaries,
+    private readonly parts: InstanceQueueParts,
   ) {
+    const { own, canaries, lanes } = parts;
     this.fanout = new Fanout(exchange.matching);
-    const operations = {
-      bind: (queue: string, key: string) => this.ask((channel) => channel.bindQueue(queue, exchange.name, key)),
-      unbind: (queue: string, key: string) => this.ask((channel) => channel.unbindQueue(queue, exchange.name, key)),
-    };
-    const refused = (key: string, cause: BrokerError): void => {
-      const sentence = `RabbitMQ refused to bind the subscription again. ${cause.message}`;
-      this.fanout.end(key, new BrokerError('subscription-ended', sentence, { cause }));
-    };
-    this.bindings = new KeyBindings(operations, SCRATCH_CHANNELS_EACH, refused, (isWhole) => own.report(this, isWhole));
+    this.bindings = new InstanceBindings({
+      exchange: exchange.name,
+      own,
+      lanes: lanes?.plan,
+      operationsOn: (name) => ({
+        bind: (queue, key) => this.ask(name, (channel) => channel.bindQueue(queue, name, key)),
+        unbind: (queue, key) => this.ask(name, (channel) => channel.unbindQueue(queue, name, key)),
+      }),
+      refused: (pattern, cause) => {
+        const sentence = `RabbitMQ refused to bind the subscription again. ${cause.message}`;
+        this.fanout.end(pattern, new BrokerError('subscription-ended', sentence, { cause }));
+      },
+    });
     this.queue = new SharedQueue(exchange.label, link, options, this);
+    this.laneDeliveries =
+      lanes &&
+      new LaneDeliveries(lanes, exchange.name, options, {
+        pass: (message, isAgain) => this.pass(message, isAgain),
+        deliver: (message) => void this.fanout.deliver(message, message.routingKey),
+        passedOn: (message) => this.queue.passedOn(message),
+      });
     this.flushes = new QueueFlush((token) => canaries.sendTo(this.name ?? '', token));
     this.watch = new QueueWatch(this.watched(), options);
   }
@@ -80,7 +97,7 @@ export class InstanceQueue implements SharedQueueUser {
       label,
       probe: async (token) => {
         await this.exchange.check();
-        await this.canaries.sendThrough(name, canaryKey, token);
+        await this.parts.canaries.sendThrough(name, canaryKey, token);
       },
       look: () => this.link.scratch.run((channel) => channel.checkQueue(this.name ?? '')),
       bindAgain: () => this.bindAgain(),
@@ -105,16 +122,15 @@ export class InstanceQueue implements SharedQueueUser {
     account?: Account,
   ): Promise<BrokerSubscription> {
     this.queue.start();
-    const keys = keysOf(binding);
     const remove = this.fanout.add(binding.key, listener, ended, binding.otherKey);
     const close = async (): Promise<void> => {
       remove();
       if (this.fanout.count(binding.key) > 0) return;
-      await this.within(Promise.all(keys.map((key) => this.bindings.drop(key)))).catch(() => undefined);
+      await this.within(this.bindings.drop(binding)).catch(() => undefined);
     };
     try {
-      const pending = keys.flatMap((key) => this.bindings.request(key, account) ?? []);
-      if (pending.length > 0) await this.within(Promise.all(pending));
+      const pending = this.bindings.request(binding, account);
+      if (pending) await this.within(pending);
     } catch (error) {
       void close();
       throw error;
@@ -125,6 +141,7 @@ export class InstanceQueue implements SharedQueueUser {
   async bind(queue: string): Promise<void> {
     this.name = queue;
     await this.exchange.ensure();
+    await this.parts.lanes?.ensure();
     // A queue that was kept has its canary's binding, unless it has lost all of them
     if (this.canaryQueue !== queue) await this.bindCanary(queue);
     // The queue may have been lost meanwhile
@@ -137,7 +154,7 @@ export class InstanceQueue implements SharedQueueUser {
   private async bindCanary(queue: string): Promise<void> {
     const { name, canaryKey } = this.exchange;
     try {
-      await this.ask((channel) => channel.bindQueue(queue, name, canaryKey));
+      await this.ask(name, (channel) => channel.bindQueue(queue, name, canaryKey));
       this.canaryQueue = queue;
     } catch (error) {
       const cause = error as BrokerError;
@@ -151,6 +168,7 @@ export class InstanceQueue implements SharedQueueUser {
     const { name } = this;
     if (name === undefined) return;
     await this.exchange.ensure();
+    await this.parts.lanes?.ensure();
     await this.bindCanary(name);
     if (this.name !== name) return;
     this.bindings.detach();
@@ -158,9 +176,15 @@ export class InstanceQueue implements SharedQueueUser {
     this.bindings.attach(name, this.fanout.patterns());
   }
 
-  /** Passes a message to the listeners: the groups whose pattern matches. */
-  deliver(message: ConsumeMessage, isAgain: boolean): void {
+  deliver(message: ConsumeMessage, isAgain: boolean): boolean {
     this.watch.delivered();
+    if (this.laneDeliveries) return this.laneDeliveries.take(message, isAgain);
+    this.pass(message, isAgain);
+    return true;
+  }
+
+  /** Passes a message to the listeners: the groups whose pattern matches. */
+  private pass(message: ConsumeMessage, isAgain: boolean): void {
     const canary = canaryOf(message);
     if (canary !== undefined) return this.returned(canary);
     const routed = toRoutedMessage(message, this.options.topicExchange, isAgain);
@@ -180,7 +204,7 @@ export class InstanceQueue implements SharedQueueUser {
   }
 
   gap(): void {
-    this.own.reportGap();
+    this.parts.own.reportGap();
   }
 
   close(): Promise<void> {
@@ -194,11 +218,11 @@ export class InstanceQueue implements SharedQueueUser {
    * Uses a scratch channel: RabbitMQ may refuse a key (topic permissions), and that must not interrupt the other
    * messages.
    */
-  private async ask(work: Parameters<Link['scratch']['run']>[0]): Promise<void> {
+  private async ask(exchange: string, work: Parameters<Link['scratch']['run']>[0]): Promise<void> {
     try {
       await this.link.scratch.run(work);
     } catch (error) {
-      throw toBrokerError(error, { kind: 'exchange', name: this.exchange.name });
+      throw toBrokerError(error, { kind: 'exchange', name: exchange });
     }
   }
 

@@ -42,6 +42,7 @@ export class SessionChannel implements BrokerChannel {
 
   async consume(destination: Destination, options: ConsumeOptions, target: Consumer): Promise<BrokerSubscription> {
     const plan = planConsumer(destination, options, this.owner, this.context.options);
+    this.context.lanes?.checkConsume(plan.binding);
     const consumer = await this.begin(await this.found(plan), target);
     return { close: (closing) => this.end(consumer, closing?.forget === true) };
   }

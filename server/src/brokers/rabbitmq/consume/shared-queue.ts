@@ -43,10 +43,10 @@ export interface SharedQueueUser {
    */
   bind(queue: string): Promise<void>;
   /**
-   * MUST be quick and MUST NOT throw: the delivery is acknowledged when it returns. `isAgain` if it may have been
-   * delivered before.
+   * MUST be quick and MUST NOT throw. `isAgain` if it may have been delivered before. Returns true if the delivery may be
+   * acknowledged, and otherwise calls `passedOn` of the queue later, in the order of the deliveries.
    */
-  deliver(message: ConsumeMessage, isAgain: boolean): void;
+  deliver(message: ConsumeMessage, isAgain: boolean): boolean;
   lost(): void;
   /** Messages may be missing. */
   gap(): void;
@@ -69,6 +69,8 @@ export class SharedQueue implements ChannelUser<Channel> {
   /** By `performance.now`. Until then, RabbitMQ may not have noticed the end of the last connection. */
   private waitsUntil = 0;
   private lastTag = 0;
+  /** Deliveries of the channel that the user has not passed on yet, oldest first. */
+  private readonly held: ConsumeMessage[] = [];
   /** All deliveries of the channel up to this tag are acknowledged or returned. */
   private settledTag = 0;
   /** The most deliveries that RabbitMQ may count as unacknowledged. */
@@ -174,22 +176,32 @@ export class SharedQueue implements ChannelUser<Channel> {
     // The queue was deleted: closing the channel sets everything up again
     if (message === null) return this.isClosing ? undefined : void closeChannel(channel);
     this.waitsUntil = 0;
-    this.pass(message);
+    const isOver = this.pass(message);
     this.handedOver.add(message, this.unsettledMax);
     this.lastTag = message.fields.deliveryTag;
-    this.acks.add(this.lastTag);
+    if (!isOver) this.held.push(message);
+    else if (this.held.length === 0) this.acks.add(this.lastTag);
     this.timer.busy();
     this.bytes += message.content.length;
     if (this.bytes > SETTLE_BYTES) this.settle();
     if (this.budget.observe(message.content.length)) void this.tune(channel);
   }
 
-  private pass(message: ConsumeMessage): void {
+  /** Returns false if the user passes the delivery on later. */
+  private pass(message: ConsumeMessage): boolean {
     const judgement = this.handedOver.judge(message);
-    if (judgement === 'again') return;
+    if (judgement === 'again') return true;
     const fault = faultOf(message);
-    if (fault === undefined) this.user.deliver(message, judgement === 'unsure');
-    else this.options.log.warn({ queue: this.label, fault }, UNREADABLE);
+    if (fault === undefined) return this.user.deliver(message, judgement === 'unsure');
+    this.options.log.warn({ queue: this.label, fault }, UNREADABLE);
+    return true;
+  }
+
+  /** A delivery that waited is passed on. Those of a lost channel come again, and are recognized. */
+  passedOn(message: ConsumeMessage): void {
+    if (this.held[0] !== message) return;
+    this.held.shift();
+    this.acks.add(this.held.length === 0 ? this.lastTag : message.fields.deliveryTag);
   }
 
   /** A prefetch count applies to later consumers only. */
@@ -252,6 +264,7 @@ export class SharedQueue implements ChannelUser<Channel> {
   lost(): void {
     this.timer.stop();
     this.acks.drop();
+    this.held.length = 0;
     this.handedOver.returned();
     this.user.lost();
   }

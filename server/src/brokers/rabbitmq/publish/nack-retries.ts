@@ -1,6 +1,6 @@
 /**
  * RabbitMQ nacks a message if one of the queues that it routed to has failed, even if all others have it. Behind the
- * exchanges of topics and users, that is usually the queue of another relay, whose trouble is not the sender's. So such
+ * exchanges of topics, users and lanes, that is usually the queue of another relay, whose trouble is not the sender's. So such
  * a message is sent again, marked as resent. A queue that other programs or clients have bound there can refuse
  * messages too (`x-overflow:reject-publish`). Then each attempt fails, subscribers get each message three times, and
  * for a while nacks are final.
@@ -14,12 +14,12 @@ const FINAL_MS = 30_000;
 export class NackRetries {
   private finalUntil = 0;
 
-  /** `exchanges`: those of topics and users. */
-  constructor(private readonly exchanges: readonly string[]) {}
+  /** Whether relays have bound their queues to the exchange. */
+  constructor(private readonly isForRelays: (exchange: string) => boolean) {}
 
   /** The delay before the next attempt; undefined if the message is refused. `nacks` is at least 1. */
   delayMs(exchange: string, nacks: number): number | undefined {
-    if (!this.exchanges.includes(exchange)) return undefined;
+    if (!this.isForRelays(exchange)) return undefined;
     const now = performance.now();
     if (nacks > DELAYS_MS.length) this.finalUntil = now + FINAL_MS;
     return now < this.finalUntil ? undefined : DELAYS_MS[nacks - 1];

@@ -1,13 +1,13 @@
 /** A message of a publisher from `publish` until its confirm, its refusal or its deadline. */
 import type { BrokerError } from '../../broker.js';
-import type { OutgoingMessage } from '../amqp/outgoing-message.js';
+import type { AmqpContent } from '../amqp/outgoing-message.js';
 import type { Wait } from './publish-clock.js';
 import type { Route } from './route.js';
 
 export interface Outgoing extends Wait {
   readonly id: string;
   readonly route: Route;
-  readonly message: OutgoingMessage;
+  readonly message: AmqpContent;
   /** Always true for queues, so that a vanished queue is noticed. */
   readonly mandatory: boolean;
   /** The publishing user; empty for the relay itself. */

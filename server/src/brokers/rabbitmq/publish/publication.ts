@@ -1,6 +1,6 @@
 /** A checked message, and the conditions for publishing it: a known exchange or queue, and room at its publisher. */
 import type { Publication, PublishOptions } from '../../broker.js';
-import type { OutgoingMessage } from '../amqp/outgoing-message.js';
+import type { AmqpContent } from '../amqp/outgoing-message.js';
 import type { Publisher } from './publisher.js';
 import type { Route } from './route.js';
 
@@ -10,7 +10,7 @@ export class RoutedPublication implements Publication {
   constructor(
     private readonly publisher: Publisher,
     private readonly route: Route,
-    private readonly message: OutgoingMessage,
+    private readonly message: AmqpContent,
     private readonly options: PublishOptions,
   ) {
     this.ready = this.renew();
@@ -36,10 +36,9 @@ export class RoutedPublication implements Publication {
     await admission;
     if (this.isKnown) return;
     const { exchange, queue, declaration, account } = this.route;
-    const { topology, options } = this.publisher;
+    const { topology } = this.publisher;
     if (queue !== undefined) await topology.ensureQueue(queue, declaration, account);
-    // The relay owns the exchange of users
-    else if (exchange === options.userExchange) await topology.exchanges.ensureTopic(exchange);
+    else if (topology.exchanges.isOwn(exchange)) await topology.exchanges.ensureOwn(exchange);
     else await topology.exchanges.checkPublishable(exchange, account);
   }
 }

@@ -17,11 +17,12 @@ import type { AmqpConnection } from '../amqp/amqp-connection.js';
 import { REPLY, replyCode, toBrokerError } from '../amqp/amqp-errors.js';
 import { RELAY_ID } from '../amqp/amqp-message.js';
 import { HeaderTables } from '../amqp/header-tables.js';
-import type { OutgoingMessage } from '../amqp/outgoing-message.js';
+import type { AmqpContent } from '../amqp/outgoing-message.js';
 import { RecoveringChannel } from '../amqp/recovering-channel.js';
 import type { ChannelUser } from '../amqp/recovering-channel.js';
 import { deferred, late, stopping, answeredWithin } from '../amqp/wait-deadline.js';
 import type { Deferred } from '../amqp/wait-deadline.js';
+import type { LaneWriter } from '../lanes/lane-writer.js';
 import type { RabbitMqOptions } from '../rabbitmq-options.js';
 import type { Topology } from '../topology.js';
 import { ConfirmLedger } from './confirm-ledger.js';
@@ -51,6 +52,8 @@ export class Publisher implements ChannelUser<ConfirmChannel> {
   /** Called with the user whose message has closed the channel. */
   onBlamed: ((user: string) => void) | undefined;
   secondWay: SecondWay | undefined;
+  /** Collects messages that travel together. */
+  lanes: LaneWriter | undefined;
   private state: State = 'down';
   private readonly outstanding: Outstanding;
   private readonly confirms = new ConfirmLedger<Outgoing>();
@@ -80,7 +83,9 @@ export class Publisher implements ChannelUser<ConfirmChannel> {
     this.outstanding = new Outstanding(this.clock, (outgoing) =>
       this.finish(outgoing, late(options.publishTimeoutMs, 'did not confirm the message')),
     );
-    this.nackRetries = new NackRetries([options.topicExchange, options.userExchange]);
+    this.nackRetries = new NackRetries(
+      (exchange) => exchange === options.topicExchange || topology.exchanges.isOwn(exchange),
+    );
     bindings.listen(() => this.gate.open());
     connection.listen({ blocked: (reason) => this.blocked(reason !== undefined) });
   }
@@ -104,11 +109,11 @@ export class Publisher implements ChannelUser<ConfirmChannel> {
   }
 
   get count(): number {
-    return this.outstanding.count;
+    return this.outstanding.count + (this.lanes?.count ?? 0);
   }
 
   get bytes(): number {
-    return this.outstanding.bytes;
+    return this.outstanding.bytes + (this.lanes?.bytes ?? 0);
   }
 
   /** Undefined if a message of this size may be published at once; otherwise a promise for that, with a deadline. */
@@ -126,9 +131,10 @@ export class Publisher implements ChannelUser<ConfirmChannel> {
 
   publish(
     route: Route,
-    message: OutgoingMessage,
+    message: AmqpContent,
     { mandatory, user = '', isHurried = false }: PublishOptions,
   ): Promise<void> {
+    this.lanes?.flushFor(user);
     return new Promise((resolve, reject) => {
       if (this.state === 'closed') return reject(stopping());
       const since = performance.now();
@@ -153,6 +159,11 @@ export class Publisher implements ChannelUser<ConfirmChannel> {
       this.outstanding.add(outgoing);
       if (this.state === 'up') this.send(outgoing);
     });
+  }
+
+  /** Fewer messages of the lanes are unsettled. */
+  roomMade(): void {
+    this.gate.open();
   }
 
   /** Takes over a message that another channel has had nacked, with its deadline. */
@@ -294,7 +305,7 @@ export class Publisher implements ChannelUser<ConfirmChannel> {
     if (this.state === 'closed') return;
     this.state = 'replaying';
     if (this.wasLost) await this.bindings.hold();
-    await this.restoreUserExchange();
+    await this.restoreOwnExchanges();
     if (this.isOver(channel) || this.state !== 'replaying') return;
     await this.tryEach(channel);
     if (this.isOver(channel) || this.state !== 'replaying') return;
@@ -305,14 +316,16 @@ export class Publisher implements ChannelUser<ConfirmChannel> {
     this.gate.open();
   }
 
-  /** It belongs to the relay. If another program has deleted it, that is no fault of the message that finds out. */
-  private async restoreUserExchange(): Promise<void> {
-    const { userExchange, publishTimeoutMs } = this.options;
+  /** If another program has deleted an exchange of the relay, that is no fault of the message that finds out. */
+  private async restoreOwnExchanges(): Promise<void> {
     const { exchanges } = this.topology;
-    const isNeeded = this.suspects.some(({ route }) => route.exchange === userExchange);
-    if (!isNeeded || exchanges.knows(userExchange)) return;
-    const declaring = exchanges.ensureTopic(userExchange);
-    await answeredWithin(declaring, publishTimeoutMs, 'did not declare an exchange').catch(() => undefined);
+    const used = new Set(this.suspects.map(({ route }) => route.exchange));
+    for (const exchange of used) {
+      if (!exchanges.isOwn(exchange) || exchanges.knows(exchange)) continue;
+      const declaring = exchanges.ensureOwn(exchange);
+      const { publishTimeoutMs } = this.options;
+      await answeredWithin(declaring, publishTimeoutMs, 'did not declare an exchange').catch(() => undefined);
+    }
   }
 
   /** Sends the messages that were unconfirmed when the broker closed the channel, one at a time. */
@@ -333,7 +346,7 @@ export class Publisher implements ChannelUser<ConfirmChannel> {
     // No more confirms will come
     else this.drained?.resolve();
     this.wasLost = true;
-    if (replyCode(refusal) === REPLY.notFound) this.topology.exchanges.forget(this.options.userExchange);
+    if (replyCode(refusal) === REPLY.notFound) this.topology.exchanges.forgetOwn();
     this.confirms.reset();
     for (const outgoing of this.outstanding.all()) {
       outgoing.phase = 'queued';
@@ -349,9 +362,10 @@ export class Publisher implements ChannelUser<ConfirmChannel> {
   private blame(outgoing: Outgoing, refusal: Error): void {
     const { exchange } = outgoing.route;
     const error = refusedBecause(refusal, outgoing.route);
-    const isShared = ['', this.options.topicExchange, this.options.userExchange].includes(exchange);
-    if (replyCode(refusal) === REPLY.accessRefused && !isShared) this.topology.exchanges.refuse(exchange, error);
-    else this.topology.exchanges.forget(exchange);
+    const { exchanges } = this.topology;
+    const isShared = ['', this.options.topicExchange].includes(exchange) || exchanges.isOwn(exchange);
+    if (replyCode(refusal) === REPLY.accessRefused && !isShared) exchanges.refuse(exchange, error);
+    else exchanges.forget(exchange);
     this.finish(outgoing, error);
     if (outgoing.user !== '') this.onBlamed?.(outgoing.user);
   }
@@ -359,6 +373,7 @@ export class Publisher implements ChannelUser<ConfirmChannel> {
   /** Waits for confirms while the broker is connected. */
   async close(): Promise<void> {
     const wasUp = this.state !== 'down';
+    this.lanes?.flush();
     this.state = 'closed';
     this.gate.close(stopping());
     if (wasUp && this.outstanding.count > 0) {

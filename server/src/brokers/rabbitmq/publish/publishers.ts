@@ -10,7 +10,10 @@
  */
 import { LRUCache } from 'lru-cache';
 import { AmqpConnection } from '../amqp/amqp-connection.js';
+import { LaneWriter } from '../lanes/lane-writer.js';
+import type { Lanes } from '../lanes/lanes.js';
 import type { RabbitMqOptions } from '../rabbitmq-options.js';
+import { hashOf } from '../text-hash.js';
 import type { Topology } from '../topology.js';
 import { FreshPublisher } from './fresh-publisher.js';
 import type { OwnBindings } from './own-bindings.js';
@@ -28,7 +31,7 @@ export class Publishers {
   private readonly publisherApart: SeparatePublisher;
   private readonly fresh: FreshPublisher;
 
-  constructor(topology: Topology, bindings: OwnBindings, options: RabbitMqOptions) {
+  constructor(topology: Topology, bindings: OwnBindings, options: RabbitMqOptions, lanes?: Lanes) {
     const { publishChannels, unconfirmedMax, unconfirmedMaxBytes } = options;
     const share = {
       ...options,
@@ -47,6 +50,7 @@ export class Publishers {
     for (const publisher of this.publishers) {
       publisher.onBlamed = setApart;
       publisher.secondWay = this.fresh;
+      publisher.lanes = lanes && new LaneWriter(publisher, lanes.exchange, lanes.counters);
     }
     const outcomes = { onBlamed: setApart, secondWay: this.fresh };
     this.publisherApart = new SeparatePublisher('publish apart', topology, bindings, share, outcomes);
@@ -89,13 +93,4 @@ export class Publishers {
   async close(): Promise<void> {
     await Promise.all([...this.publishers, this.publisherApart, this.fresh].map((publisher) => publisher.close()));
   }
-}
-
-/** FNV-1a with the finalizer of MurmurHash3: without it, similar names would have similar remainders. Not negative. */
-export function hashOf(text: string): number {
-  let hash = 0x811c9dc5;
-  for (let i = 0; i < text.length; i++) hash = Math.imul(hash ^ text.charCodeAt(i), 0x01000193);
-  hash = Math.imul(hash ^ (hash >>> 16), 0x85ebca6b);
-  hash = Math.imul(hash ^ (hash >>> 13), 0xc2b2ae35);
-  return (hash ^ (hash >>> 16)) >>> 0;
 }

@@ -22,7 +22,7 @@ test.each<[string, number | undefined, object | undefined]>([
   };
   const scratch = { run: (work: (channel: Channel) => unknown) => work(channel as unknown as Channel) };
   const exchanges = new Exchanges(scratch as unknown as ScratchChannels);
-  const ensured = exchanges.ensureTopic('x');
+  const ensured = exchanges.ensureOwn('x');
   await (refusal ? expect(ensured).rejects.toMatchObject(refusal) : ensured);
   expect(exchanges.knows('x')).toBe(refusal === undefined);
   expect(calls).toEqual(['declare ["x","topic",{"durable":true}]', ...(reply === 403 ? ['check x'] : [])]);

@@ -64,6 +64,9 @@ let events: string[];
 let log: TestLog;
 let connection: EventEmitter & { current: object | undefined };
 let queue: SharedQueue;
+/** Deliveries that the user passes on later, while `isHolding`. */
+let held: ConsumeMessage[];
+let isHolding: boolean;
 
 const settle = async (): Promise<void> => {
   for (let i = 0; i < 5; i++) await new Promise(setImmediate);
@@ -72,7 +75,8 @@ const now = (): ScriptedChannel => channels.at(-1)!;
 
 beforeEach(async () => {
   jest.useFakeTimers({ doNotFake: ['setImmediate', 'queueMicrotask', 'nextTick'] });
-  [channels, checks, events] = [[], [], []];
+  [channels, checks, events, held] = [[], [], [], []];
+  isHolding = false;
   found = () => Promise.resolve();
   log = new TestLog();
   const model = {
@@ -96,7 +100,11 @@ beforeEach(async () => {
   const options = rabbitOptions('amqp://unused', { instanceId: 'me', instancePrefetch: 100, log });
   queue = new SharedQueue('topics', { connection, scratch } as unknown as Link, options, {
     bind: (name) => Promise.resolve(void events.push(`bind ${names(name)}`)),
-    deliver: ({ content }, isAgain) => void events.push(`${content.toString()}${isAgain ? '!' : ''}`),
+    deliver: (message, isAgain) => {
+      events.push(`${message.content.toString()}${isAgain ? '!' : ''}`);
+      if (isHolding) held.push(message);
+      return !isHolding;
+    },
     lost: () => void events.push('lost'),
     gap: () => void events.push('gap'),
   });
@@ -146,6 +154,41 @@ test('acknowledges all deliveries but the latest', async () => {
   now().send('e');
   await settle();
   expect(now().taken()).toEqual(['ack up to 4']);
+});
+
+describe('deliveries that are passed on later', () => {
+  test('are acknowledged then, with those that were not for the user behind them', async () => {
+    for (const body of ['a', 'b']) now().send(body);
+    await reconnect();
+    now().taken();
+    now().send('b', true);
+    isHolding = true;
+    for (const body of ['c', 'd', 'e']) now().send(body);
+    await settle();
+    expect(now().taken()).toEqual([]);
+    queue.passedOn(held[0]!);
+    await settle();
+    expect(now().taken()).toEqual(['ack up to 1']);
+    for (const delivery of held.slice(1)) queue.passedOn(delivery);
+    await settle();
+    expect(now().taken()).toEqual(['ack up to 3']);
+  });
+
+  test('on a lost channel are not acknowledged on the next one', async () => {
+    isHolding = true;
+    for (const body of ['a', 'b', 'c']) now().send(body);
+    await reconnect();
+    isHolding = false;
+    now().taken();
+    for (const delivery of held) queue.passedOn(delivery);
+    await settle();
+    expect(now().taken()).toEqual([]);
+    for (const body of ['a', 'b', 'c']) now().send(body, true);
+    now().send('d');
+    await settle();
+    expect(now().taken()).toEqual(['ack up to 3']);
+    expect(events.slice(-1)).toEqual(['d']);
+  });
 });
 
 describe('on the next channel', () => {

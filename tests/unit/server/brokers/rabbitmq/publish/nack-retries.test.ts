@@ -4,7 +4,7 @@ import { NackRetries } from '../../../../../../server/src/brokers/rabbitmq/publi
 beforeEach(() => void jest.useFakeTimers());
 afterEach(() => void jest.useRealTimers());
 
-const retries = () => new NackRetries(['amq.topic', 'stomp-relay.user']);
+const retries = () => new NackRetries((exchange) => ['amq.topic', 'stomp-relay.user'].includes(exchange));
 
 test('a message to a topic or a user is sent twice more within a second', () => {
   for (const exchange of ['amq.topic', 'stomp-relay.user']) {

@@ -43,6 +43,7 @@ class FakeTopology {
   away = false;
   readonly back = deferred<void>();
   readonly asked: string[] = [];
+  readonly exchanges = { isOwn: (exchange: string) => exchange === 'stomp-relay.user' };
   forgetQueue(): void {}
   isAway(): Promise<boolean> {
     return Promise.resolve(this.away);

@@ -2,7 +2,8 @@ import { describe, expect, test } from '@jest/globals';
 import { OutgoingMessage } from '../../../../../../server/src/brokers/rabbitmq/amqp/outgoing-message.js';
 import { OwnBindings } from '../../../../../../server/src/brokers/rabbitmq/publish/own-bindings.js';
 import type { Publisher } from '../../../../../../server/src/brokers/rabbitmq/publish/publisher.js';
-import { hashOf, Publishers } from '../../../../../../server/src/brokers/rabbitmq/publish/publishers.js';
+import { Publishers } from '../../../../../../server/src/brokers/rabbitmq/publish/publishers.js';
+import { hashOf } from '../../../../../../server/src/brokers/rabbitmq/text-hash.js';
 import type { Topology } from '../../../../../../server/src/brokers/rabbitmq/topology.js';
 import { message, rabbitOptions } from '../../../../../support/rabbitmq-brokers.js';
 

@@ -1,0 +1,118 @@
+/**
+ * The messages of a lane that travel together, as one AMQP message:
+ *
+ *   batch    version (1 byte), then the messages
+ *   message  bytes of the text (4), bytes of the body (4), headers (2), key (2), session (4, plus 1; 0 without one),
+ *            name and value of each header (2 + 4), text, body
+ *
+ * The text is key, session, names and values in a row. Lengths in it are in UTF-16 units, so that a reader decodes it
+ * once and cuts it. Numbers are big-endian.
+ */
+import type { Message } from '../../broker.js';
+
+export const BATCH_VERSION = 1;
+/** The `type` of a batch's AMQP message. */
+export const BATCH_TYPE = 'stomp-relay.batch';
+
+const VERSION_BYTES = 1;
+const FIXED_BYTES = 16;
+const HEADER_BYTES = 6;
+/** A UTF-16 unit has at most three bytes in UTF-8. */
+const UNIT_MAX_BYTES = 3;
+
+const CUT = 'it ends within a message';
+
+/** A message of a lane, with its routing key. */
+export interface LaneMessage extends Message {
+  readonly key: string;
+}
+
+export class BatchError extends Error {
+  constructor(
+    readonly kind: 'newer' | 'malformed',
+    message: string,
+  ) {
+    super(message);
+  }
+}
+
+/** The most bytes that the message takes in a batch. */
+export function packedMaxBytes({ key, headers, body, toSession = '' }: LaneMessage): number {
+  let units = key.length + toSession.length;
+  for (const [name, value] of headers) units += name.length + value.length;
+  return FIXED_BYTES + headers.size * HEADER_BYTES + units * UNIT_MAX_BYTES + body.length;
+}
+
+/** `maxBytes` is the sum of `packedMaxBytes` of the messages. */
+export function packBatch(messages: readonly LaneMessage[], maxBytes: number): Buffer {
+  const batch = Buffer.allocUnsafe(VERSION_BYTES + maxBytes);
+  batch[0] = BATCH_VERSION;
+  let at = VERSION_BYTES;
+  for (const message of messages) at = packMessage(batch, at, message);
+  return batch.subarray(0, at);
+}
+
+function packMessage(batch: Buffer, start: number, { key, headers, body, toSession }: LaneMessage): number {
+  let at = start + FIXED_BYTES;
+  let text = toSession === undefined ? key : key + toSession;
+  for (const [name, value] of headers) {
+    batch.writeUInt16BE(name.length, at);
+    batch.writeUInt32BE(value.length, at + 2);
+    at += HEADER_BYTES;
+    text += name + value;
+  }
+  const textBytes = batch.write(text, at, 'utf8');
+  at += textBytes;
+  body.copy(batch, at);
+  batch.writeUInt32BE(textBytes, start);
+  batch.writeUInt32BE(body.length, start + 4);
+  batch.writeUInt16BE(headers.size, start + 8);
+  batch.writeUInt16BE(key.length, start + 10);
+  batch.writeUInt32BE(toSession === undefined ? 0 : toSession.length + 1, start + 12);
+  return at + body.length;
+}
+
+/** Throws a BatchError for a batch of a newer version, and for one that no relay has written. */
+export function unpackBatch(batch: Buffer): LaneMessage[] {
+  const version = batch[0];
+  if (version === undefined) throw malformed('it is empty');
+  if (version > BATCH_VERSION) {
+    throw new BatchError('newer', `a relay of a newer version has written it (format ${version})`);
+  }
+  if (version < BATCH_VERSION) throw malformed(`format ${version} is unknown`);
+  const messages: LaneMessage[] = [];
+  for (let at = VERSION_BYTES; at < batch.length;) at = unpackMessage(batch, at, messages);
+  return messages;
+}
+
+function unpackMessage(batch: Buffer, start: number, messages: LaneMessage[]): number {
+  if (start + FIXED_BYTES > batch.length) throw malformed(CUT);
+  const textAt = start + FIXED_BYTES + batch.readUInt16BE(start + 8) * HEADER_BYTES;
+  const bodyAt = textAt + batch.readUInt32BE(start);
+  const end = bodyAt + batch.readUInt32BE(start + 4);
+  if (end > batch.length) throw malformed(CUT);
+  const text = batch.toString('utf8', textAt, bodyAt);
+  const keyUnits = batch.readUInt16BE(start + 10);
+  const sessionUnits = batch.readUInt32BE(start + 12) - 1;
+  let unit = keyUnits + Math.max(sessionUnits, 0);
+  const headers = new Map<string, string>();
+  for (let at = start + FIXED_BYTES; at < textAt; at += HEADER_BYTES) {
+    const valueAt = unit + batch.readUInt16BE(at);
+    const next = valueAt + batch.readUInt32BE(at + 2);
+    headers.set(text.slice(unit, valueAt), text.slice(valueAt, next));
+    unit = next;
+  }
+  if (unit !== text.length) throw malformed('its lengths contradict each other');
+  messages.push({
+    key: text.slice(0, keyUnits),
+    headers,
+    toSession: sessionUnits < 0 ? undefined : text.slice(keyUnits, keyUnits + sessionUnits),
+    // A view would keep the whole batch in memory
+    body: Buffer.from(batch.subarray(bodyAt, end)),
+  });
+  return end;
+}
+
+function malformed(reason: string): BatchError {
+  return new BatchError('malformed', reason);
+}
