@@ -2,8 +2,8 @@
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import amqp from 'amqplib';
 import type { RoutedMessage } from '../../server/src/brokers/broker.js';
-import { hashOf } from '../../server/src/brokers/rabbitmq/text-hash.js';
 import type { RabbitMqBroker } from '../../server/src/brokers/rabbitmq/rabbitmq-broker.js';
+import { hashOf } from '../../server/src/brokers/rabbitmq/text-hash.js';
 import { publishTo } from '../../server/src/contract/publish-to.js';
 import { Inbox } from '../../server/src/contract/test-inbox.js';
 import { parseDestination } from '../../server/src/destinations/destination.js';
