@@ -37,12 +37,14 @@ export interface GrowthOptions {
   readonly parts: readonly PartName[];
   readonly plan: GrowthPlan;
   readonly isSmall: boolean;
+  readonly hasLanes: boolean;
   /** Whether to write the charts to `docs` as well. */
   readonly isForDocs: boolean;
 }
 
 export const USAGE = `npm run bench:growth -- [options]
   --parts a,b   parts to measure, of ${PART_NAMES.join(', ')}; the other parts keep their results
+  --lanes       relays with a lane for all topics (rabbitmq.lanes); results in bench/results/lanes
   --small       about a tenth of all sizes, to check that it works
   --docs        redraws the charts of docs/performance.md`;
 
@@ -62,7 +64,11 @@ const FULL: GrowthPlan = {
     },
     idleSeconds: 8,
   },
-  relays: { relays: [1, 2, 4, 8], messagesPerSecond: 300, seconds: 6 },
+  relays: {
+    relays: [1, 8, 24],
+    loads: [{ messagesPerSecond: 300 }, { messagesPerSecond: 0, window: 32 }],
+    seconds: 6,
+  },
   churn: { sessions: 500, standing: 200, messagesPerSecond: 100, seconds: 15, kinds: CHURN },
   restore: { sessions: 500, each: 100 },
   profile: { standing: 1_000, messagesPerSecond: 0, window: 32, seconds: 10 },
@@ -81,7 +87,11 @@ const SMALL: GrowthPlan = {
     },
     idleSeconds: 3,
   },
-  relays: { relays: [1, 2], messagesPerSecond: 100, seconds: 2 },
+  relays: {
+    relays: [1, 2],
+    loads: [{ messagesPerSecond: 100 }, { messagesPerSecond: 0, window: 32 }],
+    seconds: 2,
+  },
   churn: {
     sessions: 50,
     standing: 20,
@@ -101,10 +111,12 @@ export function readGrowthOptions(args: readonly string[]): GrowthOptions {
     args: [...args],
     options: {
       parts: { type: 'string', default: PART_NAMES.join(',') },
+      lanes: { type: 'boolean', default: false },
       small: { type: 'boolean', default: false },
       docs: { type: 'boolean', default: false },
     },
   });
+  if (values.lanes && values.docs) throw new Error('--docs cannot be combined with --lanes: it draws the plain relay');
   const parts = values.parts.split(',');
   const unknown = parts.find((part) => !PART_NAMES.includes(part as PartName));
   if (unknown !== undefined) throw new Error(`there is no part ${unknown}; the parts are ${PART_NAMES.join(', ')}`);
@@ -112,6 +124,7 @@ export function readGrowthOptions(args: readonly string[]): GrowthOptions {
     parts: parts as PartName[],
     plan: values.small ? SMALL : FULL,
     isSmall: values.small,
+    hasLanes: values.lanes,
     isForDocs: values.docs,
   };
 }

@@ -116,11 +116,16 @@ function stepTable(steps: readonly Step[]): string {
 }
 
 function relaysTable(steps: readonly RelaysStep[]): string {
-  const head = ['relays', 'messages/s', 'RabbitMQ µs/message', 'publishing relay µs/message', 'lost'];
+  const head = ['relays', 'in flight', 'messages/s', 'RabbitMQ µs/message', 'publishing relay µs/message', 'lost'];
   const rows = steps.map((step) =>
-    [step.relays, step.messagesPerSecond, step.rabbitMicrosPerMessage, step.relayMicrosPerMessage, step.lost].map(
-      (value) => number(value, 0),
-    ),
+    [
+      step.relays,
+      step.window,
+      step.messagesPerSecond,
+      step.rabbitMicrosPerMessage,
+      step.relayMicrosPerMessage,
+      step.lost,
+    ].map((value) => number(value, 0)),
   );
   return markdown(head, rows);
 }

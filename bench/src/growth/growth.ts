@@ -22,7 +22,6 @@ import { measureWarmStart } from './warm-start.js';
 
 const HERE = import.meta.dirname;
 const RESULTS = path.join(HERE, '../results');
-const SMALL_RESULTS = path.join(RESULTS, 'small');
 const DOCS = path.join(HERE, '../../docs/images');
 
 const print = (line: string): void => void process.stdout.write(`${line}\n`);
@@ -70,7 +69,7 @@ function earlier(folder: string): Partial<GrowthResults> {
 async function main(args: readonly string[]): Promise<void> {
   if (args.includes('--help')) return print(USAGE);
   const options = readGrowthOptions(args);
-  const stage = new Stage(print);
+  const stage = new Stage(print, options.hasLanes ? 'relay-lanes' : 'relay');
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
     process.once(signal, () => void stage.stop().finally(() => process.exit(130)));
   }
@@ -82,7 +81,7 @@ async function main(args: readonly string[]): Promise<void> {
       const about =
         `${new Date().toISOString().slice(0, 10)}, ${cpus().length} cores of ${model}, Linux ${release()}, ` +
         `Node ${process.version}, RabbitMQ ${stage.rabbitVersion}; relay and RabbitMQ on one core.`;
-      const folder = options.isSmall ? SMALL_RESULTS : RESULTS;
+      const folder = path.join(RESULTS, options.isSmall ? 'small' : '', options.hasLanes ? 'lanes' : '');
       await write({ ...earlier(folder), about, ...measured }, folder, options.isForDocs);
       print(`\n${growthTables({ about, ...measured })}`);
     }

@@ -68,7 +68,7 @@ async function restore(
 ): Promise<RestoreResult> {
   const cutting = cut();
   cutting.catch(() => undefined); // awaited below
-  const lostAt = await until(on, 'broker_bindings_pending', (pending) => pending > 0);
+  const lostAt = await until(on, 'broker_up', (up) => up === 0);
   const upAt = await until(on, 'broker_up', (up) => up === 1);
   const boundAt = await until(on, 'broker_bindings_pending', (pending) => pending === 0);
   await cutting;

@@ -23,7 +23,11 @@ export class Stage {
   isStopping = false;
   private rabbit: Rabbit | undefined;
 
-  constructor(readonly print: Print) {
+  constructor(
+    readonly print: Print,
+    /** The relay under measurement. */
+    private readonly relay: 'relay' | 'relay-lanes' = 'relay',
+  ) {
     if (!this.processes.arePinned) return;
     // keeps the threads of this process, and rabbitmqctl, off the servers' core
     execFileSync('taskset', ['-a', '-cp', String(GENERATOR_CORE), String(process.pid)], { stdio: 'ignore' });
@@ -37,7 +41,7 @@ export class Stage {
   async with<T>(
     server: ServerName,
     work: (stage: OnStage) => Promise<T>,
-    start: (bench: Bench) => Promise<Started> = (bench) => PEERS[server].start(bench),
+    start: (bench: Bench) => Promise<Started> = (bench) => this.startServer(server, bench),
   ): Promise<T> {
     const rabbit = await Rabbit.start(this.processes, this.print);
     this.rabbit = rabbit;
@@ -51,6 +55,15 @@ export class Stage {
     } finally {
       await rabbit.node.stop();
     }
+  }
+
+  private startServer(server: ServerName, bench: Bench): Promise<Started> {
+    return PEERS[server === 'relay' ? this.relay : server].start(bench);
+  }
+
+  /** A further relay on the same RabbitMQ. */
+  startRelay({ rabbit }: OnStage): Promise<Started> {
+    return this.startServer('relay', { processes: this.processes, rabbit });
   }
 
   /** For Ctrl-C: fails the part that is running. */
