@@ -465,3 +465,9 @@ describe('history.rules', () => {
     expect(problems).toEqual([expect.stringContaining('history.rules.0.match')]);
   });
 });
+
+test.each(['/queue/a', '/topic/', '/user/queue/news', 'ui.#'])('the lane %s is refused', (lane) => {
+  expect(problemsOf(() => createConfig({ rabbitmq: { lanes: [lane] } }))).toEqual([
+    expect.stringMatching(/^rabbitmq\.lanes\.0 is .*: must be \/user\/# or begin with \/topic\//),
+  ]);
+});
