@@ -194,6 +194,7 @@ export class RabbitMqBroker implements Broker {
       await Promise.all(this.connections.map((connection) => connection.whenUp(deadlineMs)));
       await this.ensureExchange(this.options.topicExchange);
       await this.ensureExchange(this.options.userExchange);
+      await this.lanes?.ensure();
       await this.histories?.start();
     } catch (error) {
       await this.close();

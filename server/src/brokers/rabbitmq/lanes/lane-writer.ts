@@ -39,6 +39,12 @@ const BATCH_MAX_BYTES = 64 * 1024;
 const BATCH_MAX_COUNT = 512;
 /** A message waits at most this long for the confirm of the batch before it. */
 const LATE_MS = 20;
+/** Refusals that can be due to one message of a batch. */
+const OF_ONE_MESSAGE: ReadonlySet<BrokerError['code']> = new Set([
+  'publish-refused',
+  'unacceptable-message',
+  'invalid-header',
+]);
 
 export class LaneWriter {
   private open: Batch | undefined;
@@ -87,14 +93,14 @@ export class LaneWriter {
     this.publish(batch).then(batch.confirmed.resolve, batch.confirmed.reject);
   }
 
-  private publish(batch: Batch): Promise<void> {
+  private async publish(batch: Batch): Promise<void> {
     const [shard = '', ...others] = batch.shards;
     const messages = batch.sends.map(({ message }) => message);
     const content = new BatchMessage(messages, batch.size, others);
     // A message that is alone is that of its sender
     const [first] = batch.sends;
     const options = batch.sends.length === 1 ? first!.options : { mandatory: false, isHurried: batch.isHurried };
-    return this.publisher.publish({ exchange: this.exchange, key: shard }, content, options);
+    await this.publisher.publish({ exchange: this.exchange, key: shard }, content, options);
   }
 
   private begin({ options }: LaneSend): Batch {
@@ -124,7 +130,7 @@ export class LaneWriter {
     batch: Batch,
     error: BrokerError,
   ): Promise<void> {
-    if (batch.sends.length === 1 || error.code === 'broker-unavailable') throw error;
+    if (batch.sends.length === 1 || !OF_ONE_MESSAGE.has(error.code)) throw error;
     const content = new BatchMessage([message], { bytes, packedBytes: packedMaxBytes(message) });
     await this.publisher.publish({ exchange: this.exchange, key: shard }, content, options);
   }
