@@ -107,7 +107,7 @@ class Benchmark {
     const load: Load = {
       ...scenario.load,
       ...target,
-      warmupSeconds: WARM_UP_SECONDS,
+      warmupSeconds: scenario.load.warmupSeconds ?? WARM_UP_SECONDS,
       drainSeconds: DRAIN_SECONDS,
       faultSkip: this.options.faultSkip,
     };

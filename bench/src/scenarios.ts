@@ -21,7 +21,7 @@ export interface Scenario {
   readonly metrics: readonly Metric[];
   /** Limits the rounds if more would add no information. */
   readonly roundsMax?: number;
-  readonly load: Shape & Pick<Load, 'settleSeconds'>;
+  readonly load: Shape & Pick<Load, 'settleSeconds'> & Partial<Pick<Load, 'warmupSeconds'>>;
 }
 
 function load(subscribers: number, shape: Partial<Scenario['load']> = {}): Scenario['load'] {
@@ -52,7 +52,7 @@ function pairs(window: number): Scenario {
   };
 }
 
-export const SCENARIOS: readonly Scenario[] = [
+const WARM: readonly Scenario[] = [
   {
     name: 'fan-out',
     title: 'fan-out to 1,000, 128 B, 32 in flight',
@@ -120,6 +120,19 @@ export const SCENARIOS: readonly Scenario[] = [
     load: load(1_000, { topics: 1_000 }),
   },
 ];
+
+/** The first seconds of a fresh server, in which Node compiles what it runs often. */
+function cold(name: string): Scenario {
+  const warm = WARM.find((scenario) => scenario.name === name)!;
+  return {
+    ...warm,
+    name: `${name}-cold`,
+    title: `${warm.title}: the first seconds of a fresh server`,
+    load: { ...warm.load, warmupSeconds: 0 },
+  };
+}
+
+export const SCENARIOS: readonly Scenario[] = [...WARM, ...['pairs-1', 'topics', 'fan-out-100'].map(cold)];
 
 /** For daily use; takes less than three minutes. */
 export const QUICK: readonly Scenario[] = [
