@@ -8,7 +8,7 @@ import { sumOfFaults } from './runs.js';
 import type { Run } from './runs.js';
 import type { Metric } from './scenarios.js';
 
-type OurPeer = 'relay' | 'relay-memory' | 'relay-frozen' | 'relay-history' | 'relay-other-rule';
+type OurPeer = 'relay' | 'relay-memory' | 'relay-frozen' | 'relay-history' | 'relay-other-rule' | 'relay-lanes';
 
 export interface Goal {
   readonly title: string;
