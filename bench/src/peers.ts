@@ -2,10 +2,12 @@
 import { writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { freePorts } from '../../tests/support/free-ports.js';
+import { startCentrifugo, startCentrifugoOnRedis } from './centrifugo.js';
 import type { Load } from './generator/load.js';
 import { findProgram } from './processes.js';
 import type { Processes } from './processes.js';
 import type { Rabbit } from './rabbitmq.js';
+import { startRedis } from './redis.js';
 
 export const PEER_NAMES = [
   'relay',
@@ -21,6 +23,8 @@ export const PEER_NAMES = [
   'stomp-broker-js',
   'mosquitto',
   'nats',
+  'centrifugo',
+  'centrifugo-redis',
 ] as const;
 export type PeerName = (typeof PEER_NAMES)[number];
 
@@ -103,6 +107,16 @@ export const PEERS: Readonly<Record<PeerName, Peer>> = {
   },
   mosquitto: { title: 'mosquitto (TCP)', needs: ['mosquitto'], start: startMosquitto },
   nats: { title: 'nats-server', needs: ['nats-server'], start: startNats },
+  centrifugo: {
+    title: 'Centrifugo (memory engine)',
+    needs: ['centrifugo'],
+    start: ({ processes }) => startCentrifugo(processes),
+  },
+  'centrifugo-redis': {
+    title: 'Centrifugo on Redis',
+    needs: ['centrifugo', 'redis-server'],
+    start: ({ processes }) => startCentrifugoOnRedis(processes),
+  },
 };
 
 /** Returns why a peer cannot take part, or undefined. */
@@ -175,13 +189,10 @@ async function startScript(
 }
 
 async function startSocketIo(bench: Bench): Promise<Started> {
-  const [port] = await ports(1);
-  const program = findProgram('redis-server') ?? 'redis-server';
-  const options = ['--port', `${port}`, '--bind', '127.0.0.1', '--save', '', '--appendonly', 'no'];
-  const redis = await bench.processes.serve('redis', [program, ...options], port);
+  const redis = await startRedis(bench.processes);
   try {
     const urlPath = '/socket.io/?EIO=4&transport=websocket';
-    const started = await startScript(bench, 'socket-io', 'socketio', urlPath, [redis.pid], `${port}`);
+    const started = await startScript(bench, 'socket-io', 'socketio', urlPath, [redis.pid], `${redis.port}`);
     const stop = async (): Promise<void> => {
       await started.stop();
       await redis.stop();

@@ -14,6 +14,11 @@ import type { Scenario } from './scenarios.js';
 const ROOT = path.join(import.meta.dirname, '../..');
 const RESULTS = path.join(ROOT, 'bench/results');
 
+const OPTIONAL = Object.values(PEERS)
+  .filter(({ needs }) => needs.length > 0)
+  .map(({ title }) => title)
+  .join(', ');
+
 interface About {
   readonly date: string;
   readonly cpu: string;
@@ -98,7 +103,8 @@ export class Results {
     return [
       '# Results of the benchmark',
       `${this.machine()}. Made by \`npm run bench\`. Absolute figures depend on machine and time; compare the ratios. ` +
-        '[Method and meaning of the columns](../bench/README.md).',
+        '[Method and meaning of the columns](../bench/README.md). ' +
+        `Where their programs are on the PATH, these take part too: ${OPTIONAL}.`,
       ...first,
       ...done.map((scenario) => {
         const rounds = this.nextRound(scenario.name);

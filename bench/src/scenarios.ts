@@ -29,6 +29,7 @@ function load(subscribers: number, shape: Partial<Scenario['load']> = {}): Scena
   return { subscribers, ...usual, ...shape };
 }
 
+const CENTRIFUGO: readonly PeerName[] = ['centrifugo', 'centrifugo-redis'];
 const THROUGHPUT: readonly Metric[] = ['deliveriesPerSecond', 'cpuMicrosPerDelivery'];
 
 /** Measures latency: `rate` messages a second to 1,000 subscribers. */
@@ -46,7 +47,7 @@ function pairs(window: number): Scenario {
   return {
     name: `pairs-${window}`,
     title: `500 pairs, ${window} in flight`,
-    peers: ['relay', 'relay-lanes', 'relay-other-rule', 'relay-memory', 'web-stomp'],
+    peers: ['relay', 'relay-lanes', 'relay-other-rule', 'relay-memory', 'web-stomp', ...CENTRIFUGO],
     metrics: THROUGHPUT,
     load: load(500, { topics: 500, publishers: 500, window }),
   };
@@ -56,14 +57,24 @@ const WARM: readonly Scenario[] = [
   {
     name: 'fan-out',
     title: 'fan-out to 1,000, 128 B, 32 in flight',
-    peers: ['relay', 'relay-memory', 'web-stomp', 'ws', 'socket.io', 'stomp-broker-js', 'mosquitto', 'nats'],
+    peers: [
+      'relay',
+      'relay-memory',
+      'web-stomp',
+      'ws',
+      'socket.io',
+      'stomp-broker-js',
+      'mosquitto',
+      'nats',
+      ...CENTRIFUGO,
+    ],
     metrics: THROUGHPUT,
     load: load(1_000),
   },
   {
     name: 'fan-out-100',
     title: 'fan-out to 100',
-    peers: ['relay', 'relay-lanes', 'web-stomp', 'nats'],
+    peers: ['relay', 'relay-lanes', 'web-stomp', 'nats', 'relay-memory', ...CENTRIFUGO],
     metrics: THROUGHPUT,
     load: load(100),
   },
@@ -78,7 +89,7 @@ const WARM: readonly Scenario[] = [
   {
     name: 'sessions-5000',
     title: '5,000 sessions: opened, idle for three seconds, then fan-out to all',
-    peers: ['relay', 'relay-other-rule', 'web-stomp', 'ws'],
+    peers: ['relay', 'relay-other-rule', 'web-stomp', 'ws', ...CENTRIFUGO],
     metrics: ['deliveriesPerSecond', 'connectsPerSecond', 'rssPerConnectionKib'],
     load: load(5_000, { settleSeconds: 3 }),
   },
@@ -115,7 +126,7 @@ const WARM: readonly Scenario[] = [
   {
     name: 'topics',
     title: '1,000 topics round robin, a subscriber each, 32 in flight',
-    peers: ['relay', 'relay-lanes', 'web-stomp', 'nats'],
+    peers: ['relay', 'relay-lanes', 'web-stomp', 'nats', 'relay-memory', ...CENTRIFUGO],
     metrics: THROUGHPUT,
     load: load(1_000, { topics: 1_000 }),
   },

@@ -183,8 +183,10 @@ export class Client {
     if (to - from < 2 * (bodyBytes + STOMP_HEADER_MIN_BYTES) && guess >= from && isMark(MEMORY, guess)) {
       this.body(guess, from, to);
     } else if (this.scan(from, to) < 0) {
-      this.other(from, to);
+      return this.other(from, to);
     }
+    const answer = this.protocol.beside?.(MEMORY.subarray(from, to));
+    if (answer) this.write(this.frame(answer));
   }
 
   /**

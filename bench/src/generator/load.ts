@@ -1,6 +1,6 @@
 /** The load and the result of one run, as the bench and the generator's process exchange them. */
 
-export type ProtocolName = 'stomp' | 'stomp-unconfirmed' | 'raw' | 'socketio' | 'mqtt' | 'nats';
+export type ProtocolName = 'stomp' | 'stomp-unconfirmed' | 'raw' | 'socketio' | 'mqtt' | 'nats' | 'centrifugo';
 
 /** Subscriber i has topic i mod `topics`; publisher t mod `publishers` publishes topic t. */
 export interface Load {

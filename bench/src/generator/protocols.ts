@@ -29,6 +29,8 @@ export interface Protocol {
   readonly publish: (topic: number, body: Buffer) => Buffer;
   /** Handles anything but a delivery on a ready session: returns the answer as a buffer, or a problem as a string. */
   readonly other: (message: Buffer) => Buffer | string | undefined;
+  /** If a delivery may share its message with anything else: reads the message too, and returns the answer. */
+  readonly beside?: (message: Buffer) => Buffer | undefined;
   /** Sent every ten seconds. */
   readonly heartBeat?: Buffer;
 }
@@ -129,6 +131,31 @@ const nats: Protocol = {
   other: (message) => (begins(message, 'PING') ? text('PONG\r\n') : excerpt(message)),
 };
 
+const PING = text('{}');
+const PING_LINE = text('\n{}\n');
+const PUBLISHER_ID_BYTES = 36;
+
+/** Of Centrifugo, as JSON. A frame has one line for each message; the line `{}` is a ping, and also its answer. */
+const centrifugo: Protocol = {
+  subprotocol: '',
+  tailBytes: '","info":{"user":"","client":"'.length + PUBLISHER_ID_BYTES + '"}}}}'.length,
+  isBinary: false,
+  hello: () => text('{"id":1,"connect":{}}'),
+  setUp: (message, { isPublisher, topic }) => {
+    if (begins(message, '{}')) return { send: PING };
+    if (begins(message, '{"id":1,"connect":'))
+      return isPublisher ? 'ready' : { send: text(`{"id":2,"subscribe":{"channel":"b${topic}"}}`) };
+    return begins(message, '{"id":2,"subscribe":') ? 'ready' : { failed: excerpt(message) };
+  },
+  publish: (topic, body) =>
+    Buffer.concat([text(`{"id":3,"publish":{"channel":"b${topic}","data":"`), body, text('"}}')]),
+  other: (message) => {
+    const isKnown = begins(message, '{"id":3,"publish":') || begins(message, '{}');
+    return isKnown && !message.includes('"error"') ? centrifugo.beside?.(message) : excerpt(message);
+  },
+  beside: (message) => (hasPing(message) ? PING : undefined),
+};
+
 export const PROTOCOLS: Readonly<Record<ProtocolName, Protocol>> = {
   stomp,
   'stomp-unconfirmed': unconfirmed,
@@ -136,7 +163,13 @@ export const PROTOCOLS: Readonly<Record<ProtocolName, Protocol>> = {
   socketio,
   mqtt,
   nats,
+  centrifugo,
 };
+
+/** The first and the last line are checked first: a frame with one delivery has no others. */
+function hasPing(lines: Buffer): boolean {
+  return lines[1] === 0x7d || lines[lines.length - 2] === 0x7b || lines.includes(PING_LINE);
+}
 
 function packet(type: number, ...parts: Buffer[]): Buffer {
   const rest = Buffer.concat(parts);
