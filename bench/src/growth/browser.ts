@@ -90,7 +90,7 @@ function bodyFor(topic: number): Buffer {
 }
 
 /** For a session that publishes and subscribes by itself. */
-export function sessionLoad(target: Target, protocol: 'stomp' | 'stomp-unconfirmed'): Load {
+export function sessionLoad(target: Target, protocol: Load['protocol']): Load {
   return {
     ...target,
     protocol,

@@ -2,11 +2,12 @@
 import { markdown } from '../markdown.js';
 import { number } from '../ratios.js';
 import type { BehindResult } from './behind.js';
+import type { CentrifugoReturns } from './centrifugo-returns.js';
 import type { ChurnResult } from './churn.js';
 import { lineChart } from './line-chart.js';
 import type { Panel, Series } from './line-chart.js';
 import type { ProfileResult } from './profile.js';
-import { behindTable, returnsTable, warmStartTable } from './recovery-tables.js';
+import { behindTable, centrifugoReturnsTable, returnsTable, warmStartTable } from './recovery-tables.js';
 import type { RelaysStep } from './relays.js';
 import type { RestoreResult } from './restore.js';
 import type { ReturnsResult } from './returns.js';
@@ -24,6 +25,8 @@ export interface GrowthResults {
   readonly restore?: readonly RestoreResult[];
   readonly profile?: readonly ProfileResult[];
   readonly returns?: ReturnsResult;
+  /** Empty without its programs. */
+  readonly centrifugoReturns?: readonly CentrifugoReturns[];
   readonly behind?: BehindResult;
   readonly warmStart?: WarmStartResult;
 }
@@ -33,6 +36,7 @@ const BROKER_TITLES = { rabbitmq: 'on RabbitMQ', memory: 'embedded broker' };
 
 export function growthTables(results: GrowthResults): string {
   const { about, sessions, topics, relays, churn, restore, profile, returns, behind, warmStart } = results;
+  const { centrifugoReturns = [] } = results;
   const parts = [
     ...(sessions ? [`## More sessions, ten topics\n\n${stepTable(sessions)}`] : []),
     ...(topics ? [`## More topics\n\n${stepTable(topics)}`] : []),
@@ -41,6 +45,9 @@ export function growthTables(results: GrowthResults): string {
     ...(restore ? [`## Restoring\n\n${restoreTable(restore)}`] : []),
     ...(profile ? [`## The relay's CPU time\n\n${profileTable(profile)}`] : []),
     ...(returns ? [`## A relay dies, and its clients return\n\n${returnsTable(returns)}`] : []),
+    ...(centrifugoReturns.length > 0
+      ? [`## Clients of Centrifugo return\n\n${centrifugoReturnsTable(centrifugoReturns)}`]
+      : []),
     ...(behind ? [`## Clients far behind\n\n${behindTable(behind)}`] : []),
     ...(warmStart ? [`## The start of a relay with recent messages\n\n${warmStartTable(warmStart)}`] : []),
   ];

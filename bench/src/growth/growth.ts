@@ -7,6 +7,7 @@ import { cpus, release } from 'node:os';
 import path from 'node:path';
 import { format } from 'prettier';
 import { measureBehind } from './behind.js';
+import { measureCentrifugoReturns } from './centrifugo-returns.js';
 import { measureChurn } from './churn.js';
 import { readGrowthOptions, USAGE } from './growth-options.js';
 import type { GrowthOptions, PartName } from './growth-options.js';
@@ -41,7 +42,10 @@ async function measure(stage: Stage, part: PartName, plan: GrowthOptions['plan']
     case 'profile':
       return { profile: await measureProfile(stage, plan.profile) };
     case 'returns':
-      return { returns: await measureReturns(stage, plan.returns) };
+      return {
+        returns: await measureReturns(stage, plan.returns),
+        centrifugoReturns: await measureCentrifugoReturns(stage, plan.returns),
+      };
     case 'behind':
       return { behind: await measureBehind(stage, plan.behind) };
     case 'warm-start':

@@ -4,28 +4,19 @@
  */
 import { Client, webSocketFrame } from '../generator/client.js';
 import { makeBody, writeMark } from '../generator/mark.js';
-import { PROTOCOLS } from '../generator/protocols.js';
 import type { Target } from '../peers.js';
 import { sessionLoad } from './browser.js';
+import { herdProtocol } from './herd-protocols.js';
+import type { HerdProtocol } from './herd-protocols.js';
 
-const STOMP = PROTOCOLS.stomp;
 const BODY_BYTES = 128;
-const HEART_BEAT = webSocketFrame(1, STOMP.heartBeat ?? Buffer.from('\n'));
 const HEART_BEAT_MS = 8_000;
 const CONNECTING_MAX = 64;
-const DESTINATION = '/topic/b0';
-
-/** The verdict in the RECEIPT of a SUBSCRIBE with a position. */
-export interface HerdVerdict {
-  readonly position: string;
-  /** `true`, the reason why not, or empty if the client had no position. */
-  readonly recovered: string;
-}
 
 export class Herd {
   /** Number of clients by verdict. */
   readonly verdicts = new Map<string, number>();
-  /** The position of each client's RECEIPT. */
+  /** The position in the answer to each client's subscription. */
   readonly positions: string[] = [];
   answered = 0;
   delivered = 0;
@@ -38,6 +29,7 @@ export class Herd {
   private readonly clients: Client[] = [];
   private readonly received: Uint32Array;
   private readonly waiting = new Set<() => void>();
+  private readonly protocol: HerdProtocol;
   private readonly beats: NodeJS.Timeout;
   private connected = 0;
   private isClosing = false;
@@ -49,6 +41,7 @@ export class Herd {
     private readonly sinceOf: (client: number) => string,
   ) {
     this.received = new Uint32Array(size);
+    this.protocol = herdProtocol(target.protocol);
     this.beats = setInterval(() => this.beatHearts(), HEART_BEAT_MS);
   }
 
@@ -81,10 +74,21 @@ export class Herd {
   }
 
   private connect(index: number, subscribes: boolean): void {
+    const { other, beside } = this.protocol;
+    const read = (message: Buffer): boolean => this.readVerdict(message, index);
     const client: Client = new Client(
       { index, topic: 0, isPublisher: true },
-      sessionLoad(this.target, 'stomp'),
-      { ...STOMP, other: (message) => this.other(message, index) },
+      sessionLoad(this.target, this.target.protocol),
+      {
+        ...this.protocol,
+        other: (message) => (read(message) ? beside?.(message) : other(message)),
+        ...(beside && {
+          beside: (message) => {
+            read(message);
+            return beside(message);
+          },
+        }),
+      },
       {
         arrived: () => undefined,
         ready: () => {
@@ -101,22 +105,20 @@ export class Herd {
   }
 
   private sendSubscribe(client: Client, index: number): void {
-    const headers = `id:sub-0\ndestination:${DESTINATION}\nrelay-since:${this.sinceOf(index)}\nreceipt:r0`;
-    client.write(client.frame(Buffer.from(`SUBSCRIBE\n${headers}\n\n\0`, 'latin1')));
+    client.write(client.frame(this.protocol.subscribe(this.sinceOf(index))));
   }
 
-  private other(message: Buffer, index: number): string | undefined {
-    const text = message.toString('latin1');
-    if (text.trim() === '') return undefined;
-    const verdict = readVerdict(text);
-    if (!verdict) return text.slice(0, 200);
+  /** Returns whether the message is the answer to the subscription. */
+  private readVerdict(message: Buffer, index: number): boolean {
+    const verdict = this.protocol.readVerdict(message);
+    if (!verdict) return false;
     this.positions[index] = verdict.position;
     this.verdicts.set(verdict.recovered, (this.verdicts.get(verdict.recovered) ?? 0) + 1);
     this.lastAnswerAt = performance.now();
     if (this.answered === 0) this.firstAnswerAt = this.lastAnswerAt;
     this.answered += 1;
     this.changed();
-    return undefined;
+    return true;
   }
 
   private deliver(index: number, sequence: number): void {
@@ -161,20 +163,16 @@ export class Herd {
   }
 
   private beatHearts(): void {
-    for (const client of this.clients) if (client.state === 'ready') client.write(HEART_BEAT);
+    const { heartBeat } = this.protocol;
+    if (!heartBeat) return;
+    const frame = webSocketFrame(1, heartBeat);
+    for (const client of this.clients) if (client.state === 'ready') client.write(frame);
   }
 }
 
-/** Reads a RECEIPT; undefined for other frames. */
-export function readVerdict(frame: string): HerdVerdict | undefined {
-  if (!frame.startsWith('RECEIPT\n')) return undefined;
-  const header = (name: string): string => new RegExp(`^${name}:(.*)$`, 'm').exec(frame)?.[1] ?? '';
-  const recovered = header('relay-recovered');
-  return { position: header('relay-position'), recovered: recovered === 'false' ? header('relay-reason') : recovered };
-}
-
-/** Publishes `count` messages, numbered from 1. Resolves when the relay has confirmed all of them. */
+/** Publishes `count` messages, numbered from 1. Resolves when the server has confirmed all of them. */
 export function publishNumbered(target: Target, count: number, seconds: number): Promise<void> {
+  const protocol = herdProtocol(target.protocol);
   return new Promise((resolve, reject) => {
     const end = (error?: Error): void => {
       clearTimeout(timer);
@@ -186,18 +184,18 @@ export function publishNumbered(target: Target, count: number, seconds: number):
       () => end(new Error(`${count} messages were not confirmed in ${seconds} s`)),
       seconds * 1_000,
     );
-    const other = (message: Buffer): string | undefined => {
-      const text = message.toString('latin1');
-      if (text.startsWith('RECEIPT')) end();
-      return text.trim() === '' || text.startsWith('RECEIPT') ? undefined : text.slice(0, 200);
+    const other = (message: Buffer): Buffer | string | undefined => {
+      if (!protocol.isConfirmation(message)) return protocol.other(message);
+      end();
+      return undefined;
     };
     const client: Client = new Client(
       { index: 0, topic: 0, isPublisher: true },
-      sessionLoad(target, 'stomp'),
-      { ...STOMP, other },
+      sessionLoad(target, target.protocol),
+      { ...protocol, other },
       {
         arrived: () => undefined,
-        ready: () => client.write(Buffer.concat(numberedSends(count).map((send) => client.frame(send)))),
+        ready: () => client.write(Buffer.concat(numbered(count, protocol).map((send) => client.frame(send)))),
         ended: (_client, why) => end(new Error(why)),
         delivered: () => undefined,
         malformed: (_client, why) => end(new Error(why)),
@@ -206,13 +204,10 @@ export function publishNumbered(target: Target, count: number, seconds: number):
   });
 }
 
-/** The last one asks for a receipt. */
-function numberedSends(count: number): Buffer[] {
+function numbered(count: number, protocol: HerdProtocol): Buffer[] {
   return Array.from({ length: count }, (_, i) => {
     const body = makeBody(BODY_BYTES);
     writeMark(body, 0, 0, i + 1, 0);
-    if (i + 1 < count) return STOMP.publish(0, body);
-    const head = `SEND\ndestination:${DESTINATION}\nreceipt:r0\ncontent-length:${BODY_BYTES}\n\n`;
-    return Buffer.concat([Buffer.from(head), body, Buffer.from('\0')]);
+    return i + 1 < count ? protocol.publish(0, body) : protocol.publishLast(body);
   });
 }

@@ -2,6 +2,7 @@
 import { markdown } from '../markdown.js';
 import { number } from '../ratios.js';
 import type { BehindResult } from './behind.js';
+import type { CentrifugoReturns } from './centrifugo-returns.js';
 import type { ReturnsResult } from './returns.js';
 import type { WarmStartResult } from './warm-start.js';
 
@@ -17,6 +18,11 @@ const WARM_MICROS = 15;
 /** Of the gap; markers are entries, too. */
 const TIMES_READ = 1.05;
 
+const CENTRIFUGO_HEADS = {
+  centrifugo: 'memory engine; clients were cut, as a restart would lose its messages',
+  'centrifugo-redis': 'on Redis; the server was killed and started again',
+};
+
 export function returnsTable(result: ReturnsResult): string {
   const { clients, missed, recovered, answeredSeconds, deliveredSeconds, wrong } = result;
   return table([
@@ -30,6 +36,27 @@ export function returnsTable(result: ReturnsResult): string {
     atMost('relay, µs of CPU per message', result.relayMicrosPerMessage, RETURN_MICROS, 2),
     ['relay, s of CPU for all sessions and messages', number(result.relayCpuSeconds, 1), ''],
     ['relay, µs of CPU per session without recovery', whole(result.relayMicrosPerSession), ''],
+  ]);
+}
+
+/** Without goals: the figures to which those of the relay compare. */
+export function centrifugoReturnsTable(results: readonly CentrifugoReturns[]): string {
+  const row = (figure: string, of: (result: CentrifugoReturns) => number, digits = 0): string[] => [
+    figure,
+    ...results.map((result) => number(of(result), digits)),
+  ];
+  const head = ['figure', ...results.map(({ engine }) => CENTRIFUGO_HEADS[engine])];
+  return markdown(head, [
+    row('clients that return', (result) => result.clients),
+    row('messages that each has missed', (result) => result.missed),
+    row('recovered', (result) => result.recovered),
+    row('lost, duplicate or out of order', (result) => result.wrong),
+    row('all answered after the first answer, s', (result) => result.answeredSeconds, 1),
+    row('all messages delivered, s', (result) => result.deliveredSeconds, 1),
+    row('server, µs of CPU per message', (result) => result.serverMicrosPerMessage, 2),
+    row('server, s of CPU for all sessions and messages', (result) => result.serverCpuSeconds, 1),
+    row('server, µs of CPU per session without recovery', (result) => result.serverMicrosPerSession),
+    row('Redis, s of CPU', (result) => result.redisCpuSeconds, 1),
   ]);
 }
 

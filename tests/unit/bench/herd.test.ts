@@ -4,7 +4,8 @@ import type { AddressInfo } from 'node:net';
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
 import { WebSocketServer } from 'ws';
 import { makeBody, writeMark } from '../../../bench/src/generator/mark.js';
-import { Herd, publishNumbered, readVerdict } from '../../../bench/src/growth/herd.js';
+import { herdProtocol } from '../../../bench/src/growth/herd-protocols.js';
+import { Herd, publishNumbered } from '../../../bench/src/growth/herd.js';
 import type { Target } from '../../../bench/src/peers.js';
 
 let server: WebSocketServer;
@@ -44,6 +45,7 @@ function messageFrame(sequence: number): string {
 const receipt = (...headers: string[]): string => `RECEIPT\nreceipt-id:r0\n${headers.join('\n')}\n\n\0`;
 
 test('a verdict is the text of RECEIPT, or the reason', () => {
+  const readVerdict = (frame: string) => herdProtocol('stomp').readVerdict(Buffer.from(frame));
   expect(readVerdict(receipt('relay-position:p', 'relay-recovered:true'))).toEqual({
     position: 'p',
     recovered: 'true',
@@ -71,6 +73,10 @@ test('clients count their verdicts, and each message that is not the next one', 
   ]);
   expect(herd.positions).toEqual(['p0', '', 'p2']);
   expect([herd.delivered, herd.wrong]).toEqual([6, 1]);
+});
+
+test('servers without positions have no herd', () => {
+  expect(() => new Herd({ ...target, protocol: 'nats' }, 1, String)).toThrow('clients of nats cannot return');
 });
 
 test('sessions that are open subscribe together', async () => {

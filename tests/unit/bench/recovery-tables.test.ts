@@ -1,5 +1,10 @@
 import { expect, test } from '@jest/globals';
-import { behindTable, returnsTable, warmStartTable } from '../../../bench/src/growth/recovery-tables.js';
+import {
+  behindTable,
+  centrifugoReturnsTable,
+  returnsTable,
+  warmStartTable,
+} from '../../../bench/src/growth/recovery-tables.js';
 
 const RETURNS = {
   clients: 10_000,
@@ -25,6 +30,28 @@ test('goals are met at their limits, and missed beyond them', () => {
   expect(states(returnsTable(RETURNS))).toEqual(['met', 'met', 'met', 'met', 'met']);
   const worse = { recovered: 9_999, wrong: 1, answeredSeconds: 15.1, lagP99Ms: 101, relayMicrosPerMessage: 3.01 };
   expect(states(returnsTable({ ...RETURNS, ...worse }))).toEqual(Array(5).fill('missed'));
+});
+
+test('each engine of Centrifugo has a column, which names how its clients were lost', () => {
+  const figures = {
+    clients: 10_000,
+    missed: 100,
+    recovered: 9_999,
+    answeredSeconds: 3,
+    deliveredSeconds: 4,
+    serverMicrosPerMessage: 0.5,
+    serverCpuSeconds: 2,
+    redisCpuSeconds: 0,
+    serverMicrosPerSession: 160,
+    wrong: 0,
+  };
+  const table = centrifugoReturnsTable([
+    { ...figures, engine: 'centrifugo' },
+    { ...figures, engine: 'centrifugo-redis', recovered: 10_000, wrong: 7 },
+  ]);
+  expect(table.split('\n')[0]).toMatch(/memory engine; clients were cut.*on Redis; the server was killed/);
+  expect(table).toContain('| recovered | 9,999 | 10,000 |');
+  expect(table).toContain('| lost, duplicate or out of order | 0 | 7 |');
 });
 
 test('a gap that is read twice misses its goal', () => {
