@@ -1,9 +1,6 @@
-/** The generator's clients against a server that answers like Centrifugo, and the peer without its programs. */
+/** The generator's clients against a server that answers like Centrifugo. */
 import { once } from 'node:events';
-import { mkdtempSync, rmSync } from 'node:fs';
 import type { AddressInfo } from 'node:net';
-import { tmpdir } from 'node:os';
-import path from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { WebSocketServer } from 'ws';
 import type { WebSocket } from 'ws';
@@ -11,7 +8,6 @@ import { Client } from '../../../bench/src/generator/client.js';
 import type { Load } from '../../../bench/src/generator/load.js';
 import { makeBody, writeMark } from '../../../bench/src/generator/mark.js';
 import { PROTOCOLS } from '../../../bench/src/generator/protocols.js';
-import { missing } from '../../../bench/src/peers.js';
 
 const { centrifugo } = PROTOCOLS;
 const PUBLISHER = '509bcadb-efee-4a08-be4b-bcf544d6a22b';
@@ -184,24 +180,5 @@ describe('the generator as a client of Centrifugo', () => {
     socket.send([fine, '{"id":3,"error":{"code":103,"message":"permission denied"}}'].join('\n'));
     await settled();
     expect(problems).toEqual([expect.stringContaining('permission denied')]);
-  });
-});
-
-describe('without its programs', () => {
-  const before = process.env['PATH'];
-  let folder: string;
-
-  beforeEach(() => {
-    folder = mkdtempSync(path.join(tmpdir(), 'no-programs-'));
-    process.env['PATH'] = folder;
-  });
-  afterEach(() => {
-    process.env['PATH'] = before;
-    rmSync(folder, { recursive: true });
-  });
-
-  test('Centrifugo is left out, by name', () => {
-    expect(missing('centrifugo')).toBe('Centrifugo (memory engine) is left out: centrifugo is not on the PATH');
-    expect(missing('centrifugo-redis')).toBe('Centrifugo on Redis is left out: centrifugo is not on the PATH');
   });
 });
