@@ -53,9 +53,11 @@ export class LaneDeliveries {
     return { count: messages.length, pass, done: () => target.passedOn(delivery) };
   }
 
+  /** A batch can also have messages of the other exchange, whose keys would match here too. */
   private messagesOf({ content }: ConsumeMessage): readonly LaneMessage[] {
+    const isOfUsers = this.exchange === this.options.userExchange;
     try {
-      return unpackBatch(content);
+      return unpackBatch(content).filter(({ isToUser }) => isToUser === isOfUsers);
     } catch (error) {
       const { kind, message } = error as BatchError;
       this.lanes.counters.unreadable++;

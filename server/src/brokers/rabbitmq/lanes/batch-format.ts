@@ -3,7 +3,7 @@
  *
  *   batch    version (1 byte), then the messages
  *   message  bytes of the text (4), bytes of the body (4), headers (2), key (2), session (4, plus 1; 0 without one),
- *            name and value of each header (2 + 4), text, body
+ *            exchange (1: 0 for topics, 1 for users), name and value of each header (2 + 4), text, body
  *
  * The text is key, session, names and values in a row. Lengths in it are in UTF-16 units, so that a reader decodes it
  * once and cuts it. Numbers are big-endian.
@@ -15,15 +15,17 @@ export const BATCH_VERSION = 1;
 export const BATCH_TYPE = 'stomp-relay.batch';
 
 const VERSION_BYTES = 1;
-const FIXED_BYTES = 16;
+const FIXED_BYTES = 17;
 const HEADER_BYTES = 6;
 /** A UTF-16 unit has at most three bytes in UTF-8. */
 const UNIT_MAX_BYTES = 3;
 
 const CUT = 'it ends within a message';
 
-/** A message of a lane, with its routing key. */
+/** A message of a lane, with its exchange and its routing key. */
 export interface LaneMessage extends Message {
+  /** Whether its exchange is that of users. Otherwise it is that of topics. */
+  readonly isToUser: boolean;
   readonly key: string;
 }
 
@@ -52,7 +54,7 @@ export function packBatch(messages: readonly LaneMessage[], maxBytes: number): B
   return batch.subarray(0, at);
 }
 
-function packMessage(batch: Buffer, start: number, { key, headers, body, toSession }: LaneMessage): number {
+function packMessage(batch: Buffer, start: number, { isToUser, key, headers, body, toSession }: LaneMessage): number {
   let at = start + FIXED_BYTES;
   let text = toSession === undefined ? key : key + toSession;
   for (const [name, value] of headers) {
@@ -69,6 +71,7 @@ function packMessage(batch: Buffer, start: number, { key, headers, body, toSessi
   batch.writeUInt16BE(headers.size, start + 8);
   batch.writeUInt16BE(key.length, start + 10);
   batch.writeUInt32BE(toSession === undefined ? 0 : toSession.length + 1, start + 12);
+  batch[start + 16] = isToUser ? 1 : 0;
   return at + body.length;
 }
 
@@ -104,6 +107,7 @@ function unpackMessage(batch: Buffer, start: number, messages: LaneMessage[]): n
   }
   if (unit !== text.length) throw malformed('its lengths contradict each other');
   messages.push({
+    isToUser: batch[start + 16] === 1,
     key: text.slice(0, keyUnits),
     headers,
     toSession: sessionUnits < 0 ? undefined : text.slice(keyUnits, keyUnits + sessionUnits),

@@ -44,7 +44,8 @@ export class Lanes {
     if (this.options.lanesReadOnly || options.mandatory || message.headers.has('expiration')) return undefined;
     checkMessage(message, route.key, this.options.topics);
     const { body, toSession } = message;
-    const laneMessage = { key: route.key, headers: shownHeaders(message.headers), body, toSession };
+    const isToUser = route.exchange === this.options.userExchange;
+    const laneMessage = { isToUser, key: route.key, headers: shownHeaders(message.headers), body, toSession };
     const send = { message: laneMessage, shard, bytes: messageBytes(message), options };
     return new LanePublication(publisher, this.exchange, send);
   }

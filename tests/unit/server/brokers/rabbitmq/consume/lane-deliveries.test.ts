@@ -2,6 +2,7 @@ import { beforeEach, expect, test } from '@jest/globals';
 import type { ConsumeMessage } from 'amqplib';
 import { LaneDeliveries } from '../../../../../../server/src/brokers/rabbitmq/consume/lane-deliveries.js';
 import { packBatch, packedMaxBytes } from '../../../../../../server/src/brokers/rabbitmq/lanes/batch-format.js';
+import type { LaneMessage } from '../../../../../../server/src/brokers/rabbitmq/lanes/batch-format.js';
 import { LaneCounters } from '../../../../../../server/src/brokers/rabbitmq/lanes/lane-counters.js';
 import type { Lanes } from '../../../../../../server/src/brokers/rabbitmq/lanes/lanes.js';
 import { rabbitOptions, TestLog } from '../../../../../../tests/support/rabbitmq-brokers.js';
@@ -11,6 +12,7 @@ let log: string[];
 let lines: TestLog;
 let counters: LaneCounters;
 let deliveries: LaneDeliveries;
+let deliveriesOf: (exchange: string) => LaneDeliveries;
 
 beforeEach(() => {
   log = [];
@@ -18,16 +20,25 @@ beforeEach(() => {
   counters = new LaneCounters();
   const lanes = { exchange: LANES, counters } as unknown as Lanes;
   const options = rabbitOptions('amqp://unused', { log: lines, instancePrefetch: 3 });
-  deliveries = new LaneDeliveries(lanes, 'amq.topic', options, {
-    pass: ({ content }, isAgain) => void log.push(`plain ${content.toString()}${isAgain ? ' again' : ''}`),
-    deliver: ({ exchange, routingKey, body, resent }) =>
-      void log.push(`${exchange} ${routingKey} ${body.toString()}${resent ? ' resent' : ''}`),
-    passedOn: ({ content }) => void log.push(`passed on ${content.length}`),
-  });
+  deliveriesOf = (exchange) =>
+    new LaneDeliveries(lanes, exchange, options, {
+      pass: ({ content }, isAgain) => void log.push(`plain ${content.toString()}${isAgain ? ' again' : ''}`),
+      deliver: ({ exchange, routingKey, body, resent }) =>
+        void log.push(`${exchange} ${routingKey} ${body.toString()}${resent ? ' resent' : ''}`),
+      passedOn: ({ content }) => void log.push(`passed on ${content.length}`),
+    });
+  deliveries = deliveriesOf('amq.topic');
 });
 
 function batch(...keys: string[]): Buffer {
-  const messages = keys.map((key) => ({ key, headers: new Map(), body: Buffer.from('x'), toSession: undefined }));
+  return pack(keys.map((key) => laneMessage(key)));
+}
+
+function laneMessage(key: string, isToUser = false): LaneMessage {
+  return { isToUser, key, headers: new Map(), body: Buffer.from('x'), toSession: undefined };
+}
+
+function pack(messages: readonly LaneMessage[]): Buffer {
   return packBatch(
     messages,
     messages.reduce((sum, each) => sum + packedMaxBytes(each), 0),
@@ -41,6 +52,12 @@ function delivery(content: Buffer, exchange = LANES, headers: object = {}): Cons
 test('a batch is taken apart: its messages have their own keys and the exchange of the queue', () => {
   expect(deliveries.take(delivery(batch('ui.a', 'ui.b')), false)).toBe(true);
   expect(log).toEqual(['amq.topic ui.a x', 'amq.topic ui.b x']);
+});
+
+test('of a batch with messages to topics and to users, a queue passes on those of its exchange', () => {
+  const mixed = delivery(pack([laneMessage('x.ann', true), laneMessage('x.ann'), laneMessage('y.bob', true)]));
+  expect([deliveries, deliveriesOf('stomp-relay.user')].map((each) => each.take(mixed, false))).toEqual([true, true]);
+  expect(log).toEqual(['amq.topic x.ann x', 'stomp-relay.user x.ann x', 'stomp-relay.user y.bob x']);
 });
 
 test.each([

@@ -10,6 +10,7 @@ import {
 import type { LaneMessage } from '../../../../../../server/src/brokers/rabbitmq/lanes/batch-format.js';
 
 const message = (key: string, headers: Record<string, string> = {}, body = 'x', toSession?: string): LaneMessage => ({
+  isToUser: false,
   key,
   headers: new Map(Object.entries(headers)),
   body: Buffer.from(body),
@@ -36,6 +37,7 @@ test('messages come out as they went in, in order', () => {
   const text = fc.string({ unit: 'binary', maxLength: 30 });
   const messages = fc.array(
     fc.record({
+      isToUser: fc.boolean(),
       key: text,
       headers: fc.array(fc.tuple(text, text), { maxLength: 5 }).map((pairs) => new Map(pairs)),
       body: fc.uint8Array({ maxLength: 50 }).map((bytes) => Buffer.from(bytes)),

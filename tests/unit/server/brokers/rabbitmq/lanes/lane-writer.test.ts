@@ -50,7 +50,13 @@ function add(
   key: string,
   { shard = 's', user = 'ann', body = '', headers = {}, isHurried }: Given = {},
 ): Promise<string> {
-  const message = { key, headers: new Map(Object.entries(headers)), body: Buffer.from(body), toSession: undefined };
+  const message = {
+    isToUser: false,
+    key,
+    headers: new Map(Object.entries(headers)),
+    body: Buffer.from(body),
+    toSession: undefined,
+  };
   const options = { mandatory: false, user, ...(isHurried !== undefined && { isHurried }) };
   return lanes.add({ message, shard, bytes: 100, options }).then(
     () => 'done',
