@@ -44,13 +44,21 @@ export class LaneDeliveries {
 
   private batch(delivery: ConsumeMessage, isAgain: boolean): PacedDelivery {
     const { exchange, target, options } = this;
-    const messages = this.messagesOf(delivery);
+    let unpacked: readonly LaneMessage[] | undefined;
+    // Unpacked it takes more memory, so not while it waits
+    const messages = (): readonly LaneMessage[] => (unpacked ??= this.messagesOf(delivery));
     const isResent = isAgain || isMarkedResent(delivery);
     const pass = (index: number): void => {
-      const message = messages[index]!;
+      const message = messages()[index]!;
       target.deliver(new ExchangeMessage(message, exchange, message.key, options.topicExchange, isResent));
     };
-    return { count: messages.length, pass, done: () => target.passedOn(delivery) };
+    return {
+      get count() {
+        return messages().length;
+      },
+      pass,
+      done: () => target.passedOn(delivery),
+    };
   }
 
   /** A batch can also have messages of the other exchange, whose keys would match here too. */

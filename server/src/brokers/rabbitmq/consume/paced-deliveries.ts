@@ -4,7 +4,7 @@
  * later turns.
  */
 export interface PacedDelivery {
-  /** The number of messages. */
+  /** The number of messages. It is read when the delivery is the first that waits. */
   readonly count: number;
   /** Passes on the message with this index. MUST NOT throw. */
   pass(index: number): void;

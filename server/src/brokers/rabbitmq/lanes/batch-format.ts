@@ -11,6 +11,9 @@
 import type { Message } from '../../broker.js';
 
 export const BATCH_VERSION = 1;
+/** The overhead of AMQP is small beside it, and a receiver unpacks it in about a millisecond. */
+export const BATCH_MAX_BYTES = 64 * 1024;
+export const BATCH_MAX_COUNT = 512;
 /** The `type` of a batch's AMQP message. */
 export const BATCH_TYPE = 'stomp-relay.batch';
 
@@ -84,7 +87,10 @@ export function unpackBatch(batch: Buffer): LaneMessage[] {
   }
   if (version < BATCH_VERSION) throw malformed(`format ${version} is unknown`);
   const messages: LaneMessage[] = [];
-  for (let at = VERSION_BYTES; at < batch.length;) at = unpackMessage(batch, at, messages);
+  for (let at = VERSION_BYTES; at < batch.length;) {
+    if (messages.length > 0) checkSize(batch, messages.length);
+    at = unpackMessage(batch, at, messages);
+  }
   return messages;
 }
 
@@ -115,6 +121,12 @@ function unpackMessage(batch: Buffer, start: number, messages: LaneMessage[]): n
     body: Buffer.from(batch.subarray(bodyAt, end)),
   });
   return end;
+}
+
+/** Messages of a few bytes take a hundred times as much memory when they are unpacked. */
+function checkSize({ length }: Buffer, count: number): void {
+  if (length > VERSION_BYTES + BATCH_MAX_BYTES) throw malformed(`more than one message, and ${length} bytes`);
+  if (count === BATCH_MAX_COUNT) throw malformed(`more than ${BATCH_MAX_COUNT} messages`);
 }
 
 function malformed(reason: string): BatchError {

@@ -13,7 +13,7 @@ import type { BrokerError, PublishOptions } from '../../broker.js';
 import type { AmqpContent } from '../amqp/outgoing-message.js';
 import { deferred } from '../amqp/wait-deadline.js';
 import type { Route } from '../publish/route.js';
-import { packedMaxBytes } from './batch-format.js';
+import { BATCH_MAX_BYTES, BATCH_MAX_COUNT, packedMaxBytes } from './batch-format.js';
 import type { LaneMessage } from './batch-format.js';
 import { BatchMessage } from './batch-message.js';
 import type { BatchSize } from './batch-message.js';
@@ -34,9 +34,6 @@ export interface BatchPublisher {
   roomMade(): void;
 }
 
-/** The overhead of AMQP is small beside it, and a receiver unpacks it in about a millisecond. */
-const BATCH_MAX_BYTES = 64 * 1024;
-const BATCH_MAX_COUNT = 512;
 /** A message waits at most this long for the confirm of the batch before it. */
 const LATE_MS = 20;
 /** Refusals that can be due to one message of a batch. */

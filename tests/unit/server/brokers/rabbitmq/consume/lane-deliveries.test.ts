@@ -77,6 +77,16 @@ test('a turn is bounded by messages; other deliveries keep their order behind a 
   expect(log.slice(3)).toEqual(['amq.topic d x', `passed on ${large.length}`, 'plain e again', 'passed on 1']);
 });
 
+test('a batch that waits is not unpacked yet', async () => {
+  const malformed = delivery(Buffer.from([1, 0]));
+  deliveries.take(delivery(batch('a', 'b', 'c', 'd')), false);
+  expect(deliveries.take(malformed, false)).toBe(false);
+  expect(counters.unreadable).toBe(0);
+  await new Promise(setImmediate);
+  expect(counters.unreadable).toBe(1);
+  expect(log.at(-1)).toBe('passed on 2');
+});
+
 test.each([
   ['newer', (content: Buffer) => content.fill(9, 0, 1)],
   ['malformed', (content: Buffer) => content.subarray(0, -1)],

@@ -80,6 +80,14 @@ describe('a batch that cannot be read', () => {
     }
   });
 
+  test.each([
+    ['513 messages', Array.from({ length: 513 }, () => message(''))],
+    ['two messages with more than 64 KiB', [message('a', {}, 'x'.repeat(65_000)), message('b', {}, 'x'.repeat(1_000))]],
+  ])('is larger than those of relays: %s', (_, messages) => {
+    expect(kindOf(pack(...messages))).toBe('malformed');
+    expect(kindOf(pack(...messages.slice(1)))).toMatch(/messages$/);
+  });
+
   test('never throws anything else, whatever its bytes are', () => {
     const batch = pack(message('a', { name: 'value' }, 'body', 's'), message('b', { other: 'value' }, 'body'));
     const change = fc.record({ at: fc.nat(batch.length - 1), byte: fc.nat(255) });
