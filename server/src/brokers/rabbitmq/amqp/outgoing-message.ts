@@ -45,13 +45,17 @@ export class ContentOptions {
   optionsFor(id: string, resent: boolean, mandatory: boolean, tables: HeaderTables): Options.Publish {
     const { properties, table } = this;
     table.set(RELAY_ID, id);
-    if (resent && !this.isMarkedResent) {
-      this.isMarkedResent = true;
-      table.add(RELAY_RESENT, 'true');
-    }
+    if (resent) this.markResent();
     properties['headers'] = tables.with(table);
     properties['mandatory'] = mandatory;
     return properties;
+  }
+
+  /** The message may have arrived before. */
+  markResent(): void {
+    if (this.isMarkedResent) return;
+    this.isMarkedResent = true;
+    this.table.add(RELAY_RESENT, 'true');
   }
 }
 

@@ -129,6 +129,8 @@ export class LaneWriter {
   ): Promise<void> {
     if (batch.sends.length === 1 || !OF_ONE_MESSAGE.has(error.code)) throw error;
     const content = new BatchMessage([message], { bytes, packedBytes: packedMaxBytes(message) });
+    // A queue may have the batch: RabbitMQ refuses a message if one of several queues does
+    content.markResent();
     await this.publisher.publish({ exchange: this.exchange, key: shard }, content, options);
   }
 }

@@ -72,6 +72,11 @@ const batches = () =>
       .join(' '),
   );
 
+const isMarkedResent = ({ content }: Published): boolean =>
+  (content.optionsFor('1', false, false, new HeaderTables()).headers as object & { 'relay-resent'?: string })[
+    'relay-resent'
+  ] === 'true';
+
 describe('a batch', () => {
   test('has the messages of a turn, in order, and one confirm for all', async () => {
     const results = [add('a'), add('b', { user: 'bob' }), add('c')];
@@ -172,6 +177,7 @@ describe('a refused batch', () => {
     expect(batches()).toEqual(['a b c', 'a', 'b', 'c']);
     expect(published.map(({ options }) => options.user)).toEqual([undefined, 'ann', 'bob', 'ann']);
     expect(published[2]!.route.key).toBe('t');
+    expect(published.map(isMarkedResent)).toEqual([false, true, true, true]);
     published[1]!.confirm.resolve();
     published[2]!.confirm.reject(new BrokerError('unacceptable-message', 'too large'));
     published[3]!.confirm.resolve();
