@@ -71,7 +71,7 @@ export class InstanceQueue implements SharedQueueUser {
       own,
       lanes: lanes?.plan,
       operationsOn: (name) => ({
-        bind: (queue, key) => this.ask(name, (channel) => channel.bindQueue(queue, name, key)),
+        bind: (queue, key) => this.bindKey(name, queue, key),
         unbind: (queue, key) => this.ask(name, (channel) => channel.unbindQueue(queue, name, key)),
       }),
       refused: (pattern, cause) => {
@@ -223,6 +223,19 @@ export class InstanceQueue implements SharedQueueUser {
       await this.link.scratch.run(work);
     } catch (error) {
       throw toBrokerError(error, { kind: 'exchange', name: exchange });
+    }
+  }
+
+  /** If another program has deleted the exchange of lanes, the relay declares it again. Topics and users have canaries. */
+  private async bindKey(exchange: string, queue: string, key: string): Promise<void> {
+    const { lanes } = this.parts;
+    const bind = (): Promise<void> => this.ask(exchange, (channel) => channel.bindQueue(queue, exchange, key));
+    try {
+      await bind();
+    } catch (error) {
+      if (exchange !== lanes?.exchange || (error as BrokerError).code !== 'exchange-not-found') throw error;
+      await lanes.ensure();
+      await bind();
     }
   }
 

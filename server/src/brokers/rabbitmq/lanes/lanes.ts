@@ -55,8 +55,8 @@ export class Lanes {
     if (!binding || !this.plan.overlaps(binding)) return;
     throw new BrokerError(
       'not-supported',
-      'rabbitmq.lanes of this relay covers the destination, or a part of it. A subscription there has no queue of its own: ' +
-        'leave out ack, durable and the headers of queues.',
+      'The lanes of this relay (rabbitmq.lanes) cover the destination, or a part of it. A subscription there has no queue of ' +
+        'its own: leave out ack, durable and the headers of queues.',
     );
   }
 }
@@ -65,6 +65,6 @@ export class Lanes {
 function notMandatory({ key }: Route): BrokerError {
   return new BrokerError(
     'not-supported',
-    `mandatory:true is not supported for "${key}", because rabbitmq.lanes of this relay covers it: leave it out.`,
+    `The header mandatory:true is not supported for "${key}", because a lane of this relay (rabbitmq.lanes) covers it.`,
   );
 }
