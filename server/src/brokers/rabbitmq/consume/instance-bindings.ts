@@ -39,6 +39,7 @@ export class InstanceBindings {
   private readonly subscribed: SharedKeys;
   private readonly shards: SharedKeys | undefined;
   private timer: NodeJS.Timeout | undefined;
+  private isClosed = false;
 
   constructor(private readonly parts: InstanceBindingsParts) {
     const { exchange, lanes } = parts;
@@ -75,6 +76,8 @@ export class InstanceBindings {
 
   /** `patterns`: those with the most listeners come first. */
   attach(queue: string, patterns: readonly string[]): void {
+    // The set-up of a queue can end after `close`
+    if (this.isClosed) return;
     this.shards?.attach(queue, []);
     this.subscribed.attach(queue, patterns);
     clearInterval(this.timer);
@@ -101,6 +104,7 @@ export class InstanceBindings {
 
   /** Rejects all waiting callers. */
   close(error: BrokerError): void {
+    this.isClosed = true;
     clearInterval(this.timer);
     this.subscribed.bindings.close(error);
     this.shards?.bindings.close(error);

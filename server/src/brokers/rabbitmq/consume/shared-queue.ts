@@ -223,7 +223,8 @@ export class SharedQueue implements ChannelUser<Channel> {
     if (!channel) return;
     await this.consumeAgain(channel, () => {
       this.acks.flush();
-      if (this.lastTag === this.settledTag) return;
+      // Later ones have come meanwhile, and wait
+      if (this.held.length > 0 || this.lastTag === this.settledTag) return;
       this.settledTag = this.lastTag;
       channel.nack(withTag(this.lastTag), false, true);
       this.handedOver.returned();

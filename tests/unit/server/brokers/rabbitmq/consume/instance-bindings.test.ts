@@ -93,6 +93,22 @@ test('every 10 s the shards are bound again, because their exchange may have bee
   }
 });
 
+test('a queue whose set-up ends after the end of the relay gets no bindings', async () => {
+  jest.useFakeTimers();
+  try {
+    const bindings = make(plan);
+    await bindings.request({ key: 'ui.a' }, account);
+    own.close();
+    bindings.close(new BrokerError('broker-unavailable', 'over'));
+    taken();
+    bindings.attach('q2', ['ui.a']);
+    expect(taken()).toEqual([]);
+    expect(jest.getTimerCount()).toBe(0);
+  } finally {
+    jest.useRealTimers();
+  }
+});
+
 test('a refused lane ends all of its patterns', async () => {
   const bindings = make(plan);
   await bindings.request({ key: 'ui.a' }, account);

@@ -10,6 +10,8 @@ import { rabbitOptions, TestLog } from '../../../../../support/rabbitmq-brokers.
 class ScriptedChannel extends EventEmitter {
   readonly calls: string[] = [];
   declared: object = {};
+  /** Called before the answer. */
+  onCancel: () => void = () => undefined;
   private deliver: (message: ConsumeMessage | null) => void = () => undefined;
   private tag = 0;
 
@@ -25,6 +27,7 @@ class ScriptedChannel extends EventEmitter {
     return this.answer('consume', { consumerTag: 'c' });
   }
   cancel(): Promise<object> {
+    this.onCancel();
     return this.answer('cancel');
   }
   deleteQueue(): Promise<object> {
@@ -256,6 +259,22 @@ test('returns a delivery that it has held for long, and takes it again', async (
   await settle();
   expect(now().taken()).toEqual(['ack up to 2']);
   expect(events.slice(1)).toEqual(['a', 'b']);
+});
+
+test('returns nothing if deliveries come meanwhile that are passed on later', async () => {
+  now().send('a');
+  await settle();
+  now().taken();
+  now().onCancel = () => {
+    isHolding = true;
+    for (const body of ['b', 'c']) now().send(body);
+  };
+  jest.advanceTimersByTime(301_000);
+  await settle();
+  expect(now().taken()).toEqual(['cancel', 'prefetch 101', 'consume']);
+  for (const delivery of held) queue.passedOn(delivery);
+  await settle();
+  expect(now().taken()).toEqual(['ack up to 2']);
 });
 
 test('consumes with a smaller prefetch if messages are large', async () => {
