@@ -25,7 +25,10 @@ export interface InstanceBindingsParts {
   readonly refused: (pattern: string, error: BrokerError) => void;
 }
 
-/** Deleting an exchange deletes its bindings, without an event. That of lanes has no canaries. */
+/**
+ * Deleting an exchange deletes its bindings, without an event. That of lanes has no canaries. Shards without
+ * subscriptions keep their bindings until then: a client that comes and goes with `/topic/#` needs all of them.
+ */
 const CHECK_MS = 10_000;
 
 interface Bound {
@@ -60,7 +63,12 @@ export class InstanceBindings {
 
   /** For a pattern without listeners. Resolves when the broker has removed what only this pattern needed. */
   async drop(keys: BoundKeys): Promise<void> {
-    await Promise.all(this.boundFor(keys).map(({ key, at, pattern }) => at.drop(key, pattern)));
+    const dropped: Promise<void>[] = [];
+    for (const { key, at, pattern } of this.boundFor(keys)) {
+      if (at === this.shards) at.release(key, pattern);
+      else dropped.push(at.drop(key, pattern));
+    }
+    await Promise.all(dropped);
   }
 
   private boundFor(keys: BoundKeys): Bound[] {
@@ -85,6 +93,7 @@ export class InstanceBindings {
   }
 
   private bindShardsAgain(queue: string): void {
+    this.shards!.dropReleased();
     this.shards!.bindings.doubt();
     this.shards!.attach(queue, []);
   }
@@ -131,11 +140,20 @@ class SharedKeys {
   }
 
   async drop(key: string, pattern: string | undefined): Promise<void> {
-    const patterns = pattern === undefined ? undefined : this.patternsOf.get(key);
-    patterns?.delete(pattern!);
-    if (patterns && patterns.size > 0) return;
+    if (this.release(key, pattern)) return;
     this.patternsOf.delete(key);
     await this.bindings.drop(key);
+  }
+
+  /** The binding stays. Returns whether another pattern needs the key. */
+  release(key: string, pattern: string | undefined): boolean {
+    const patterns = pattern === undefined ? undefined : this.patternsOf.get(key);
+    patterns?.delete(pattern!);
+    return patterns !== undefined && patterns.size > 0;
+  }
+
+  dropReleased(): void {
+    for (const [key, { size }] of this.patternsOf) if (size === 0) void this.drop(key, undefined);
   }
 
   attach(queue: string, patterns: readonly string[]): void {

@@ -48,7 +48,7 @@ test('without lanes each pattern has its own bindings', async () => {
   bindings.close(new BrokerError('broker-unavailable', 'over'));
 });
 
-test('the patterns of a lane share its bindings, and the last one to leave removes them', async () => {
+test('the patterns of a lane share its bindings, and the last one to leave removes that of AMQP programs', async () => {
   const bindings = make(plan);
   await bindings.request({ key: 'ui.a' }, account);
   expect(taken()).toEqual(LANE_BOUND);
@@ -58,7 +58,7 @@ test('the patterns of a lane share its bindings, and the last one to leave remov
   await bindings.drop({ key: 'ui.a' });
   expect(taken()).toEqual([]);
   await bindings.drop({ key: 'ui.#' });
-  expect(taken().map((each) => each.replace('unbind', 'bind'))).toEqual(LANE_BOUND);
+  expect(taken()).toEqual([`unbind q ${TOPICS} ui.#`]);
   bindings.close(new BrokerError('broker-unavailable', 'over'));
 });
 
@@ -104,6 +104,29 @@ test('a queue whose set-up ends after the end of the relay gets no bindings', as
     bindings.attach('q2', ['ui.a']);
     expect(taken()).toEqual([]);
     expect(jest.getTimerCount()).toBe(0);
+  } finally {
+    jest.useRealTimers();
+  }
+});
+
+test('a pattern that comes and goes does not bind and unbind shards each time', async () => {
+  jest.useFakeTimers();
+  try {
+    const bindings = make(plan);
+    const ofShards = (): string[] => taken().filter((each) => each.includes('lanes'));
+    await bindings.request({ key: '#' }, account);
+    for (let i = 0; i < 3; i++) {
+      await bindings.drop({ key: '#' });
+      await bindings.request({ key: '#' }, account);
+    }
+    expect(ofShards()).toEqual([`bind q stomp-relay.user.lanes ${SHARD}`]);
+    await bindings.drop({ key: '#' });
+    await jest.advanceTimersByTimeAsync(10_000);
+    expect(ofShards()).toEqual([`unbind q stomp-relay.user.lanes ${SHARD}`]);
+    await jest.advanceTimersByTimeAsync(10_000);
+    expect(ofShards()).toEqual([]);
+    own.close();
+    bindings.close(new BrokerError('broker-unavailable', 'over'));
   } finally {
     jest.useRealTimers();
   }
