@@ -53,6 +53,14 @@ const CONFIG = {
   },
 };
 
+/** Topics without a history. */
+const LANES = ['/topic/news.#', '/topic/crowd.#'];
+
+/** The first relay sends in lanes, and the others only read them, so messages go every way between such relays. */
+function configOf(relay: number): object {
+  return { ...CONFIG, rabbitmq: { ...CONFIG.rabbitmq, lanes: LANES, lanesReadOnly: relay > 0 } };
+}
+
 export class Stage {
   private constructor(
     readonly node: RabbitNode,
@@ -66,10 +74,10 @@ export class Stage {
     const node = await privateNode();
     const vhost = await createVhost(node);
     const directory = mkdtempSync(path.join(tmpdir(), 'relay-faults-'));
-    const configFile = path.join(directory, 'relay.yaml');
-    writeFileSync(configFile, JSON.stringify(CONFIG));
     const streams: StreamReader[] = [];
-    const openSite = async (name: string): Promise<Site> => {
+    const openSite = async (name: string, index: number): Promise<Site> => {
+      const configFile = path.join(directory, `relay-${index}.yaml`);
+      writeFileSync(configFile, JSON.stringify(configOf(index)));
       const brokerNetwork = await TcpProxy.start(node.amqpUrl);
       const relay = await RelayUnderTest.start(name, brokerNetwork.url(vhost.amqpUrl), configFile, options);
       const crowd = new Crowd(relay.url, options.nofile ?? 0);
