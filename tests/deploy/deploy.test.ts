@@ -24,6 +24,7 @@ import {
   SdkReader,
   SseReader,
   StompjsReader,
+  TOPIC,
 } from './readers.js';
 import type { Reader } from './readers.js';
 import { reportOf, table } from './report.js';
@@ -38,7 +39,9 @@ const READERS = [
   { count: scaled(200), open: (i: number, address: string) => new RecoveringStompjsReader(`plain-${i}`, address) },
   { count: scaled(200), open: (i: number, address: string) => new RecoveringSdkReader(`kept-${i}`, address) },
 ];
-const CONFIG = { history: { rules: [{ name: 'deploy', match: KEPT_TOPIC }] } };
+const HISTORY = { rules: [{ name: 'deploy', match: KEPT_TOPIC }] };
+/** Behind one load balancer, the topic without a history and the users are in lanes. */
+const LANES = { haproxy: [], nginx: [TOPIC, '/user/#'] };
 const WORKERS = 6;
 /** The readers of each kind whose users get messages. */
 const USERS_OF_A_KIND = 10;
@@ -57,7 +60,6 @@ let workers: Workers | undefined;
 beforeAll(async () => {
   node = await privateNode();
   folder = mkdtempSync(path.join(tmpdir(), 'relay-deploy-'));
-  writeFileSync(path.join(folder, 'relay.yaml'), JSON.stringify(CONFIG));
 }, RUN_DEADLINE_MS);
 afterEach(async () => {
   await Promise.all(readers.splice(0).map(async (reader) => reader.close()));
@@ -123,6 +125,8 @@ test.each(['haproxy', 'nginx'] as const)(
   'behind %s, a rolling deploy costs clients of the SDK and clients that recover nothing, and others only the messages while they are away',
   async (kind) => {
     vhost = await createVhost(node);
+    const config = { history: HISTORY, rabbitmq: { lanes: LANES[kind] } };
+    writeFileSync(path.join(folder, 'relay.yaml'), JSON.stringify(config));
     const start = (name: string) => RelayUnderTest.start(name, vhost.amqpUrl, path.join(folder, 'relay.yaml'), {});
     relays = await Promise.all([start('relay 1'), start('relay 2')]);
     balancer = await LoadBalancer.start(kind, [relays[0].ports, relays[1].ports]);

@@ -7,7 +7,7 @@ import type { Client, Message, Subscription } from 'stomp-relay-client';
 import { WebSocket } from 'ws';
 import { Sequence } from './sequence.js';
 
-const TOPIC = '/topic/deploy';
+export const TOPIC = '/topic/deploy';
 /** The same messages, with a history. */
 export const KEPT_TOPIC = '/topic/kept.deploy';
 const MINE = '/user/queue/news';
