@@ -40,8 +40,12 @@ export class Lanes {
     const shard = this.plan.shardOf(route);
     if (shard === undefined) return undefined;
     if (options.mandatory && route.exchange === this.options.topicExchange) throw notMandatory(route);
+    if (this.options.lanesReadOnly) return undefined;
     // RabbitMQ answers for users, and ends messages that expire, one by one
-    if (this.options.lanesReadOnly || options.mandatory || message.headers.has('expiration')) return undefined;
+    if (options.mandatory || message.headers.has('expiration')) return undefined;
+    // Revocations must not be lost if another program deletes the exchange of lanes
+    const { user = '' } = options;
+    if (user === '') return undefined;
     checkMessage(message, route.key, this.options.topics);
     const { body, toSession } = message;
     const isToUser = route.exchange === this.options.userExchange;
