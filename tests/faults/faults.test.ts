@@ -5,8 +5,10 @@
  *   FAULT_SEED=123 npm run test:faults         the same faults at the same times
  *   FAULT_RUNS=50 npm run test:faults          longer: that many runs of each kind, with ascending seeds
  *   FAULT_CROWD=2000 npm run test:faults       with this many additional sessions that subscribe to topics
+ *   FAULT_LOGS=/tmp/logs npm run test:faults   writes the relays' logs of each run into this folder
  */
 import { randomInt } from 'node:crypto';
+import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { planFaults } from './fault-plan.js';
 import { ALL_FAULTS, BROKER_FAULTS, LINK_FAULTS, QUIET_FAULTS } from './faults.js';
@@ -20,6 +22,7 @@ import { describeViolations, drawFaults } from './timeline.js';
 
 const FIRST_SEED = Number(process.env['FAULT_SEED'] ?? randomInt(1_000_000));
 const RUNS = Number(process.env['FAULT_RUNS'] ?? 1);
+const LOGS = process.env['FAULT_LOGS'];
 const CROWD = Number(process.env['FAULT_CROWD'] ?? 50);
 const SEEDS = Array.from({ length: RUNS }, (_, i) => FIRST_SEED + i);
 const RELAYS = 2;
@@ -50,6 +53,7 @@ async function expectNoViolations(faults: readonly FaultName[], seed: number): P
     throw new Error(`FAULT_SEED=${seed}: ${(error as Error).message}\n${story}`, { cause: error });
   } finally {
     await run.leave();
+    if (LOGS !== undefined) stage.writeLogs(path.join(LOGS, `${seed}.${faults.length}`), run.history);
   }
   const violations = check(run.history);
   if (violations.length > 0) throw new Error(`FAULT_SEED=${seed}\n${describeViolations(violations, run.history)}`);

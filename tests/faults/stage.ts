@@ -2,7 +2,7 @@
  * Built relays and a RabbitMQ, all of which can be broken, with a proxy in front of each relay and another between it
  * and RabbitMQ.
  */
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { eventually } from '../support/deadline.js';
@@ -159,6 +159,14 @@ export class Stage {
       const late = () => `${relay.name} is not ready:\n${relay.log.slice(-5).join('\n')}`;
       await eventually(isReady, READY_DEADLINE_MS, late);
     }
+  }
+
+  /** The logs of the relays so far, and the events of a run. */
+  writeLogs(directory: string, history: History): void {
+    mkdirSync(directory, { recursive: true });
+    for (const { relay } of this.sites) writeFileSync(path.join(directory, `${relay.name}.log`), relay.log.join('\n'));
+    const lines = [...history.events].sort((a, b) => a.at - b.at).map((event) => JSON.stringify(event));
+    writeFileSync(path.join(directory, 'run.log'), lines.join('\n'));
   }
 
   async close(): Promise<void> {
