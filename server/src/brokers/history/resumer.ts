@@ -55,27 +55,37 @@ export class Resumer {
     const place = parsePosition(text);
     if (!place) return refused('unknown-position');
     const { source, clock, head, isWholeInRing } = this.parts;
-    const deadline = clock.now() + source.history.catchUpTimeoutMs;
-    let isConfirmed = isWholeInRing;
+    const newDeadline = (): number => clock.now() + source.history.catchUpTimeoutMs;
+    let deadline = newDeadline();
     // Each wait can end in another state of the feed, or with another log
     for (;;) {
       const plan = await this.planBy(deadline, place);
       if (typeof plan === 'string') return refused(plan);
-      if (plan.from === 'nowhere') {
-        if (isConfirmed) return refused(plan.reason);
-        // This relay's log may be the one of the past, because it has not learned yet that there is another
-        const reach = await head.reach(Infinity, deadline);
-        if (reach === 'late') return refused('unavailable');
-        isConfirmed = reach === 'beyond';
-      }
-      if (plan.from === 'ring') return this.fromRing(place, pattern);
-      if (plan.from === 'reader')
-        return this.fromReader(
-          { ...place, marker: plan.marker, isMarkerProven: plan.isMarkerProven },
-          pattern,
-          account,
-        );
+      if (plan.from === 'ahead') continue;
+      const { life } = source;
+      const resumption = await this.resumptionOf(plan, place, pattern, account);
+      if (resumption.recovered || isWholeInRing) return resumption;
+      if (plan.from === 'reader') deadline = newDeadline();
+      // A reset refuses what readers have not proven yet. The log that replaces the last one may have the position
+      if (source.life !== life) continue;
+      if (resumption.reason !== 'other-history') return resumption;
+      // This relay's log may be the one of the past, because it has not learned yet that there is another
+      const reach = await head.reach(Infinity, deadline);
+      if (reach === 'late') return refused('unavailable');
+      if (reach === 'beyond') return resumption;
     }
+  }
+
+  private resumptionOf(
+    plan: Exclude<ReplayPlan, { from: 'ahead' }>,
+    place: Place,
+    pattern: KeyPattern,
+    account: Account,
+  ): Promise<Resumption> | Resumption {
+    if (plan.from === 'nowhere') return refused(plan.reason);
+    if (plan.from === 'ring') return this.fromRing(place, pattern);
+    const { marker, isMarkerProven } = plan;
+    return this.fromReader({ ...place, marker, isMarkerProven }, pattern, account);
   }
 
   /** Undefined for a subscription that this history does not cover, or that the broker refuses. */

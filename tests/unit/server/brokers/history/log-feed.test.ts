@@ -17,6 +17,8 @@ function stage(settings?: FeedSetUp['settings']) {
   return { broker, clock, relay };
 }
 
+const numbers = (from: number, to: number) => Array.from({ length: to - from + 1 }, (_, index) => String(from + index));
+
 describe('live deliveries', () => {
   test('begin when the own marker has come back, and not with the past', async () => {
     const { broker, relay } = stage();
@@ -288,6 +290,53 @@ describe('verdicts', () => {
       const { verdict, clock } = await unaware();
       await clock.pass(5_000);
       expect(await verdict).toBe('unavailable');
+    });
+
+    describe('and began to read the last one behind the marker of the position', () => {
+      async function unawareReader() {
+        const { broker, relay, clock } = stage();
+        const one = relay();
+        await one.feed.start();
+        for (let i = 0; i < 20; i++) broker.append('t.a', 'before');
+        const other = relay();
+        other.log.opensAt = 5;
+        await other.feed.start();
+        other.log.isUnaware = true;
+        broker.recreate();
+        await settle();
+        const { positions } = await follow(one.feed);
+        for (const body of numbers(1, 12)) broker.append('t.a', body);
+        return { broker, clock, other, positions };
+      }
+
+      test('a position in the ring: it waits until it does', async () => {
+        const { other, positions } = await unawareReader();
+        const verdict = missed(other.feed, positions[8]!);
+        await settle();
+        other.log.learn();
+        expect(await verdict).toEqual(numbers(10, 12));
+      });
+
+      test('unavailable, if it takes too long', async () => {
+        const { clock, other, positions } = await unawareReader();
+        const verdict = missed(other.feed, positions[8]!);
+        await clock.pass(5_000);
+        expect(await verdict).toBe('unavailable');
+      });
+
+      test('it learns of it while a reader proves the position', async () => {
+        const { other, positions } = await unawareReader();
+        other.log.readerSpeed = 1;
+        const verdict = missed(other.feed, positions[2]!);
+        await new Promise(setImmediate);
+        other.log.learn();
+        expect(await verdict).toEqual(numbers(4, 12));
+      });
+
+      test('a replay that has begun is interrupted at the ring', async () => {
+        const { other, positions } = await unawareReader();
+        expect(await missed(other.feed, positions[0]!)).toBe('interrupted');
+      });
     });
   });
 
