@@ -76,8 +76,8 @@ export class FaultyNetworkClient {
   }
 
   /** An ERROR, or a MESSAGE with the extension `soft-errors`. An ERROR instead of CONNECTED belongs to no session. */
-  protected refused({ headers }: IFrame, isSoft: boolean): void {
-    const { code = '', message: sentence = '', 'receipt-id': receipt } = headers;
+  protected refused({ headers, body: sentence }: IFrame, isSoft: boolean): void {
+    const { code = '', 'receipt-id': receipt } = headers;
     if (this.session === undefined) return;
     const message = receipt?.includes(' ') ? { message: receipt } : {};
     this.history.add({ kind: 'error', session: this.session, code, sentence, isSoft, ...message });

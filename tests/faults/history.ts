@@ -110,7 +110,7 @@ export type Refusal = {
   readonly kind: 'error';
   readonly session: string;
   readonly code: string;
-  /** The header `message`, for the report. */
+  /** The body. It has the reason of an interrupted replay. */
   readonly sentence?: string;
   readonly isSoft: boolean;
   readonly message?: MessageName;

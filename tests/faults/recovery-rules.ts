@@ -2,6 +2,7 @@
  * The guarantees of recovery (docs/recovery.md) under any fault. The truth is the log of each history rule, as an
  * independent reader has read it.
  */
+import { JUDGE_MS } from './error-reasons.js';
 import type { Effect } from './faults.js';
 import { grouped, partsOf } from './history.js';
 import type { Delivered, EventOf, History, MessageName, Returned, ToldGap } from './history.js';
@@ -11,8 +12,6 @@ import type { Finding, Rule } from './rules.js';
 
 /** A relay binds a stream again after this time at most. */
 const UNBOUND_MS = 12_000;
-/** A relay cut off from RabbitMQ, or just started, may not be able to judge a position yet. */
-const JUDGE_MS = 16_000;
 
 export const RECOVERY_RULES: Readonly<Record<string, Rule>> = {
   'a return is exact': (history) => findingsOf(history, 'return'),

@@ -1,5 +1,6 @@
 /** Each rule finds a planted violation, and reports none in valid histories. */
 import { describe, expect, test } from '@jest/globals';
+import { JUDGE_MS } from './error-reasons.js';
 import type { Effect } from './faults.js';
 import { nameOf } from './history.js';
 import type { HistoryEvent } from './history.js';
@@ -136,6 +137,16 @@ describe('a SEND is unavailable only after its deadline', () => {
     expect(afterAlarm.refuse(1, 'overloaded', true).broken).not.toContain(rule);
     expect(afterAlarm.broken).toEqual(['an ERROR has a reason']);
   });
+  test('a stream that is out of reach refuses after half of the deadline, and not without a fault', () => {
+    const unkept = (afterMs: number, ...effects: Effect[]): string[] => {
+      const script = new Script().fault(PUBLISH_TIMEOUT_MS, ...effects).wait(afterMs);
+      const sentence = 'RabbitMQ does not keep messages in the stream "s" at present: try again later.';
+      return script.send(1).refuse(1, 'broker-unavailable', true, sentence).broken;
+    };
+    expect(unkept(PUBLISH_TIMEOUT_MS / 2, 'hides RabbitMQ')).toEqual([]);
+    expect(unkept(PUBLISH_TIMEOUT_MS / 4, 'hides RabbitMQ')).toEqual([rule]);
+    expect(unkept(PUBLISH_TIMEOUT_MS / 2, 'blocks publishers')).toEqual([rule]);
+  });
   test('a later SEND of the session may be refused with the first', () => {
     const both = (gapMs: number): Script => {
       const script = new Script()
@@ -173,6 +184,44 @@ describe('an ERROR has a reason', () => {
     expect(clean().send(4).refuse(4, 'heart-beat-timeout').broken).toEqual([rule]);
     expect(clean().fault(20, 'blocks publishers').send(4).refuse(4, 'heart-beat-timeout').broken).toEqual([rule]);
     expect(clean().fault(20, 'ends sessions').send(4).refuse(4, 'heart-beat-timeout').broken).toEqual([]);
+  });
+});
+
+describe('an interrupted replay has a reason', () => {
+  const rule = 'an ERROR has a reason';
+  const interrupted = (script: Script, reason: string): string[] =>
+    script.add({
+      kind: 'error',
+      session: 's#1',
+      code: 'replay-interrupted',
+      isSoft: false,
+      sentence: `No (${reason}).`,
+    }).broken;
+  const after = (ms: number, ...effects: Effect[]): Script =>
+    clean()
+      .fault(20, ...effects)
+      .wait(ms);
+
+  test.each(['other-history', 'too-old', 'unavailable', 'busy', 'too-much'])(
+    '%s without a fault is found',
+    (reason) => {
+      expect(interrupted(clean(), reason)).toEqual([rule]);
+    },
+  );
+  test('a fault of another kind is no reason', () => {
+    expect(interrupted(after(0, 'hides RabbitMQ', 'cuts a history'), 'other-history')).toEqual([rule]);
+    expect(interrupted(after(0, 'hides RabbitMQ', 'ends sessions'), 'too-old')).toEqual([rule]);
+    expect(interrupted(after(0, 'cuts a history', 'ends sessions'), 'unavailable')).toEqual([rule]);
+    expect(interrupted(after(0, 'cuts a history', 'replaces a history'), 'too-much')).toEqual([rule]);
+  });
+  test('a stream that was deleted lately is a reason, and one that was deleted long ago is none', () => {
+    expect(interrupted(after(JUDGE_MS, 'replaces a history'), 'other-history')).toEqual([]);
+    expect(interrupted(after(JUDGE_MS + 20, 'replaces a history'), 'other-history')).toEqual([rule]);
+  });
+  test('a relay that RabbitMQ was hidden from since then finds out later', () => {
+    const hidden = (ms: number): Script => after(0, 'replaces a history').fault(JUDGE_MS, 'hides RabbitMQ').wait(ms);
+    expect(interrupted(hidden(1.5 * JUDGE_MS), 'other-history')).toEqual([]);
+    expect(interrupted(hidden(2 * JUDGE_MS), 'other-history')).toEqual([rule]);
   });
 });
 

@@ -11,7 +11,7 @@
  *   first copy a fault has lost.
  * - Topics and users while a subscriber is away, and while a fault loses messages (misses.ts).
  */
-import type { Effect } from './faults.js';
+import { AFTERMATH_MS, dropped, faultsWith, noticedBy, unexpectedErrors } from './error-reasons.js';
 import { grouped, isQueue, partsOf } from './history.js';
 import type { Delivered, History, MessageName, Refusal, Trouble } from './history.js';
 import { hasLoss, unexcusedMisses } from './misses.js';
@@ -32,18 +32,10 @@ export type Rule = (history: History) => Finding[];
 export const PUBLISH_TIMEOUT_MS = 10_000;
 /** RabbitMQ and the relay notice an alarm late. */
 const ALARM_LAG_MS = 1_000;
+/** The sentence of a refusal by the stream of a history. */
+const UNKEPT = /does not keep messages in the stream/;
 /** A refusal because of an earlier one of the session comes with it. */
 const TOGETHER_MS = 1_000;
-/** Codes with the effects that explain them; a correct client must not get any other ERROR. */
-const EXPECTED_CODES: Readonly<Record<string, readonly Effect[]>> = {
-  'broker-unavailable': ['hides RabbitMQ', 'blocks publishers'],
-  overloaded: ['hides RabbitMQ', 'blocks publishers', 'ends sessions'],
-  'heart-beat-timeout': ['ends sessions'],
-  'replay-interrupted': ['hides RabbitMQ', 'cuts a history', 'replaces a history'],
-};
-/** The time after a fault in which it may still end a session: missed heart-beats reveal silence late. */
-const AFTERMATH_MS = 6_000;
-
 export const RULES: Readonly<Record<string, Rule>> = {
   'a confirmed message to a queue is delivered': lost,
   'only a marked message comes twice': unmarkedDuplicates,
@@ -177,7 +169,8 @@ function misses(history: History): Finding[] {
 /** The deadline does not include the time of alarms, unless RabbitMQ was away as well. */
 function refusedEarly(history: History): Finding[] {
   const sentAt = new Map(history.of('sent').map(({ message, at }) => [message, at]));
-  const isEarly = ({ at, message = '' }: Refusal): boolean => {
+  const isEarly = ({ at, message = '', sentence = '' }: Refusal): boolean => {
+    if (UNKEPT.test(sentence)) return !wasUnkept(history, at);
     const since = sentAt.get(message) ?? at;
     const freeMs = wasHidden(history, since, at) ? 0 : blockedMs(history, since, at);
     return at - since - freeMs < PUBLISH_TIMEOUT_MS - (freeMs > 0 ? ALARM_LAG_MS : 0);
@@ -191,14 +184,20 @@ function refusedEarly(history: History): Finding[] {
   });
 }
 
+/** A stream that is out of reach refuses messages after half of the deadline. */
+function wasUnkept(history: History, at: number): boolean {
+  const causes = faultsWith(history, 'hides RabbitMQ', 'replaces a history');
+  return causes.some((fault) => fault.at + PUBLISH_TIMEOUT_MS / 2 <= at && at <= noticedBy(history, fault));
+}
+
 function wasHidden(history: History, fromMs: number, toMs: number): boolean {
-  const hidden = history.of('fault').filter(({ effects }) => effects.includes('hides RabbitMQ'));
+  const hidden = faultsWith(history, 'hides RabbitMQ');
   return hidden.some(({ at, untilMs }) => at <= toMs && fromMs <= untilMs + AFTERMATH_MS);
 }
 
 function blockedMs(history: History, fromMs: number, toMs: number): number {
   const overlap = (each: Trouble): number => Math.max(0, Math.min(toMs, each.toMs) - Math.max(fromMs, each.fromMs));
-  const alarms = history.of('fault').filter(({ effects }) => effects.includes('blocks publishers'));
+  const alarms = faultsWith(history, 'blocks publishers');
   return alarms.reduce((sum, each) => sum + overlap(each), 0);
 }
 
@@ -211,36 +210,4 @@ function unanswered(history: History): Finding[] {
   }
   const strange = answers.filter((answer) => !/^HTTP\/1\.1 (101|503) /.test(answer));
   return strange.map((answer) => finding(`a client was answered "${answer}"`));
-}
-
-function unexpectedErrors(history: History): Finding[] {
-  return history
-    .of('error')
-    .filter(({ at, code }) => !isExplained(history, at, EXPECTED_CODES[code] ?? []))
-    .map(({ session, code, message }) => ({
-      sentence: `${session} got ERROR ${code}`,
-      messages: message ? [message] : [],
-      sessions: [session],
-    }));
-}
-
-function dropped(history: History): Finding[] {
-  const notified = new Set(history.of('error').flatMap(({ session, isSoft }) => (isSoft ? [] : [session])));
-  return history
-    .of('closed')
-    .filter(({ session, intended }) => !intended && !notified.has(session))
-    .filter(({ at }) => !isExplained(history, at, ['ends sessions']))
-    .map(({ session, code }) => ({
-      sentence: `${session} was closed with ${code}, without an ERROR and without a fault that cuts connections`,
-      messages: [],
-      sessions: [session],
-    }));
-}
-
-/** Whether a fault with one of these effects was going on, or has ended lately. */
-function isExplained(history: History, at: number, by: readonly Effect[]): boolean {
-  return history
-    .of('fault')
-    .filter(({ effects }) => effects.some((effect) => by.includes(effect)))
-    .some((fault) => fault.at <= at && at <= fault.untilMs + AFTERMATH_MS);
 }

@@ -18,8 +18,9 @@ export class Script {
   confirm(number: number, destination = QUEUE, session = 'p#1'): this {
     return this.add({ kind: 'confirmed', session, message: nameOf(session, destination, number) });
   }
-  refuse(number: number, code = 'broker-unavailable', isSoft = false): this {
-    return this.add({ kind: 'error', session: 'p#1', code, isSoft, message: nameOf('p#1', QUEUE, number) });
+  refuse(number: number, code = 'broker-unavailable', isSoft = false, sentence = ''): this {
+    const message = nameOf('p#1', QUEUE, number);
+    return this.add({ kind: 'error', session: 'p#1', code, isSoft, message, sentence });
   }
   deliver(
     number: number,

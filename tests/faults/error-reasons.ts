@@ -1,0 +1,75 @@
+/** Decides whether the faults of a run explain the ERRORs and the lost connections of its clients. */
+import type { Effect } from './faults.js';
+import type { EventOf, History, Refusal, Trouble } from './history.js';
+import type { Finding } from './rules.js';
+
+/** The time after a fault in which it may still end a session: missed heart-beats reveal silence late. */
+export const AFTERMATH_MS = 6_000;
+/**
+ * The time after a fault in which a relay finds out about it: it connects again, opens its consumers, and waits for the
+ * proof that a stream is still the same.
+ */
+export const JUDGE_MS = 16_000;
+/** Codes with the effects that explain them; a correct client must not get any other ERROR. */
+const EXPECTED_CODES: Readonly<Record<string, readonly Effect[]>> = {
+  'broker-unavailable': ['hides RabbitMQ', 'blocks publishers'],
+  overloaded: ['hides RabbitMQ', 'blocks publishers', 'ends sessions'],
+  'heart-beat-timeout': ['ends sessions'],
+};
+/** The reasons in the sentence of `replay-interrupted`, with the effects that explain them. */
+const INTERRUPTIONS: Readonly<Record<string, readonly Effect[]>> = {
+  'other-history': ['replaces a history'],
+  'too-old': ['cuts a history', 'replaces a history'],
+  unavailable: ['hides RabbitMQ', 'replaces a history'],
+  busy: ['hides RabbitMQ', 'replaces a history', 'blocks publishers', 'ends sessions'],
+};
+
+export function unexpectedErrors(history: History): Finding[] {
+  return history
+    .of('error')
+    .filter((error) => !hasReason(history, error))
+    .map(({ session, code, message, sentence = '' }) => ({
+      sentence: `${session} got ERROR ${code} ${sentence}`.trimEnd(),
+      messages: message ? [message] : [],
+      sessions: [session],
+    }));
+}
+
+export function dropped(history: History): Finding[] {
+  const notified = new Set(history.of('error').flatMap(({ session, isSoft }) => (isSoft ? [] : [session])));
+  return history
+    .of('closed')
+    .filter(({ session, intended }) => !intended && !notified.has(session))
+    .filter(({ at }) => !isExplained(history, at, ['ends sessions']))
+    .map(({ session, code }) => ({
+      sentence: `${session} was closed with ${code}, without an ERROR and without a fault that cuts connections`,
+      messages: [],
+      sessions: [session],
+    }));
+}
+
+function hasReason(history: History, { at, code, sentence = '' }: Refusal): boolean {
+  if (code !== 'replay-interrupted') return isExplained(history, at, EXPECTED_CODES[code] ?? []);
+  const reason = /\(([a-z-]+)\)/.exec(sentence)?.[1] ?? '';
+  return faultsWith(history, ...(INTERRUPTIONS[reason] ?? [])).some(
+    (fault) => fault.at <= at && at <= noticedBy(history, fault),
+  );
+}
+
+/** Whether a fault with one of these effects was going on, or has ended lately. */
+function isExplained(history: History, at: number, by: readonly Effect[]): boolean {
+  return faultsWith(history, ...by).some((fault) => fault.at <= at && at <= fault.untilMs + AFTERMATH_MS);
+}
+
+/** The time by which all relays know of the fault. One that is cut off from RabbitMQ finds out when it is back. */
+export function noticedBy(history: History, fault: Trouble): number {
+  let untilMs = fault.untilMs + JUDGE_MS;
+  for (const absence of faultsWith(history, 'hides RabbitMQ').sort((a, b) => a.at - b.at)) {
+    if (absence.at <= untilMs) untilMs = Math.max(untilMs, absence.untilMs + JUDGE_MS);
+  }
+  return untilMs;
+}
+
+export function faultsWith(history: History, ...by: readonly Effect[]): EventOf<'fault'>[] {
+  return history.of('fault').filter((fault) => fault.effects.some((effect) => by.includes(effect)));
+}
