@@ -8,7 +8,13 @@ import type { RoutedMessage } from '../../../../../server/src/brokers/broker.js'
 import type { LogFeed } from '../../../../../server/src/brokers/history/log-feed.js';
 import { digestOf, isDigestOf, parsePosition } from '../../../../../server/src/brokers/history/position.js';
 import { RingReplay } from '../../../../../server/src/brokers/history/ring-replay.js';
-import type { LogEntry, Replay, ReplayStep, Resumption } from '../../../../../server/src/brokers/history.js';
+import type {
+  LogEntry,
+  RecoveryReason,
+  Replay,
+  ReplayStep,
+  Resumption,
+} from '../../../../../server/src/brokers/history.js';
 import { fc } from '../../../../support/properties.js';
 import { makeFeed, settle, topic } from './feed-harness.js';
 import { ManualClock } from './manual-clock.js';
@@ -166,6 +172,7 @@ class Scene {
     expect(answer).toBeDefined();
     if (!answer!.recovered) {
       this.results.refused++;
+      this.judgeRefusal(client, answer!.reason);
       this.clients.splice(index, 1);
       return;
     }
@@ -178,11 +185,23 @@ class Scene {
   /** A recovered position has to be one of the log of today. */
   private judge(client: Client): void {
     client.life = this.broker.life;
-    const entry = this.truth[client.life]?.get(client.at);
-    expect(entry).toBeDefined();
-    const place = parsePosition(client.position)!;
-    const marker = this.truth[client.life]?.get(place.marker.offset)?.marker ?? '';
-    expect(isDigestOf(place, digest(entry!), marker)).toBe(true);
+    expect(this.isOfToday(client)).toBe(true);
+  }
+
+  /** The two reasons for which a client gives up its position. */
+  private judgeRefusal(client: Client, reason: RecoveryReason): void {
+    const { offset } = parsePosition(client.position)!.marker;
+    const first = this.broker.entries[0]?.offset ?? this.broker.nextOffset;
+    if (reason === 'other-history') expect(this.isOfToday(client)).toBe(false);
+    if (reason === 'too-old') expect(offset).toBeLessThan(first);
+  }
+
+  private isOfToday({ at, position }: Client): boolean {
+    const today = this.truth[this.broker.life];
+    const entry = today?.get(at);
+    const place = parsePosition(position)!;
+    const marker = today?.get(place.marker.offset)?.marker ?? '';
+    return entry !== undefined && isDigestOf(place, digest(entry), marker);
   }
 
   private read(client: Client | undefined, bytes: number): void {
