@@ -22,7 +22,7 @@ const TRANSIENT =
 /** Minimum pause before the next attempt; the maximum is twice as long. It doubles with each failure in a row. */
 const RETRY_MS = 2_000;
 const RETRY_MAX_MS = 8_000;
-/** The same if all the relay's readers of its history are busy: it was asked too early once. */
+/** The same if the relay cannot serve the position yet. */
 const BUSY_MS = 1_000;
 
 export class SharedSubscription {
@@ -123,8 +123,10 @@ export class SharedSubscription {
 
   /** RECEIPT has arrived. */
   #up(receipt: Headers, link: StompLink, attempt: Attempt): void {
-    if (receipt['relay-reason'] === 'busy' && this.#failures === 0) {
-      return this.failed(new RelayError('busy', 'The relay is busy with other clients.'), link);
+    const reason = receipt['relay-reason'];
+    // a relay that is behind the position would bring the messages before it again
+    if (reason === 'ahead' || (reason === 'busy' && !this.#failures)) {
+      return this.failed(new RelayError('busy', 'The relay cannot replay messages yet.'), link);
     }
     attempt.isUp = true;
     const isInterrupted = this.#state.name === 'subscribing';

@@ -179,6 +179,22 @@ describe('a return', () => {
     deliver(next, 9);
     expect([bodies, gaps]).toEqual([['9'], [{ from: 'p0', to: 'p8', reason: 'busy' }]]);
   });
+  test('to a relay that is behind is repeated until the relay is not: no message comes twice', async () => {
+    const { socket, reconnect, bodies, gaps, subscription } = await openRecoverable();
+    for (const n of [1, 2, 3]) deliver(socket, n);
+    const { next } = await reconnect();
+    jest.useFakeTimers({ doNotFake: ['nextTick', 'queueMicrotask', 'setImmediate'] });
+    for (let attempt = 0; attempt < 3; attempt++) {
+      const { headers } = await next.acknowledge('SUBSCRIBE', attempt, notRecovered('ahead', 'p1'));
+      expect(headers['relay-since']).toBe('p3');
+      for (const n of [2, 3]) deliver(next, n);
+      expect(subscription.state).toMatchObject({ name: 'subscribing', reason: { code: 'busy' } });
+      await jest.advanceTimersByTimeAsync(3_000);
+    }
+    await next.acknowledge('SUBSCRIBE', 3, { ...RECOVERED, 'relay-position': 'p3' });
+    deliver(next, 4);
+    expect([bodies, gaps]).toEqual([['1', '2', '3', '4'], []]);
+  });
 });
 
 test('a gap on a live connection is reported', async () => {
