@@ -9,6 +9,8 @@ export interface KeptEntry {
   readonly offset: number;
   /** Undefined for a record of relays. */
   readonly message?: MessageName | undefined;
+  /** A relay had sent it before, and got no confirm. */
+  readonly isResent?: boolean | undefined;
   /** The id of a marker. */
   readonly marker?: string | undefined;
 }

@@ -1,5 +1,6 @@
 /** The rules about recovery find planted violations, and report none in valid histories. */
 import { describe, expect, test } from '@jest/globals';
+import type { Effect } from './faults.js';
 import { nameOf } from './history.js';
 import type { KeptDelivery, Returned } from './history.js';
 import { KeptLog } from './kept-log.js';
@@ -150,6 +151,18 @@ test("a log keeps its publishers' order", () => {
   const resent = logOf(2);
   resent.add({ offset: 3, message: nameOf('p#1', KEPT, 1) });
   expect(new KeptScript(resent).broken).not.toContain("a log keeps its publishers' order");
+  const late = (isResent: boolean, ...effects: Effect[]): string[] => {
+    const log = new KeptLog('kept');
+    log.add({ offset: 0, message: nameOf('p#1', KEPT, 2) });
+    log.add({ offset: 1, message: nameOf('p#1', KEPT, 1), isResent });
+    const script = new KeptScript();
+    script.history.logs = [log];
+    for (const n of [1, 2]) script.send(n, KEPT);
+    return script.fault(99, ...effects).broken.filter((rule) => rule === "a log keeps its publishers' order");
+  };
+  expect(late(true, 'unbinds a history')).toEqual([]);
+  expect(late(false, 'unbinds a history')).toHaveLength(1);
+  expect(late(true, 'loses messages', 'hides RabbitMQ')).toHaveLength(1);
 });
 
 describe('a verdict is true', () => {

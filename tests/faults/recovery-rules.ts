@@ -2,7 +2,7 @@
  * The guarantees of recovery (docs/recovery.md) under any fault. The truth is the log of each history rule, as an
  * independent reader has read it.
  */
-import { JUDGE_MS } from './error-reasons.js';
+import { faultsWith, JUDGE_MS } from './error-reasons.js';
 import type { Effect } from './faults.js';
 import { grouped, partsOf } from './history.js';
 import type { Delivered, EventOf, History, MessageName, Returned, ToldGap } from './history.js';
@@ -139,14 +139,18 @@ class Walk {
   }
 }
 
-/** A message that a relay had to send again may come once more, and late. */
+/**
+ * A message that a relay had to send again may come once more, and late. It may also come late for the first time, if
+ * RabbitMQ did not route the first copy to the stream.
+ */
 function disorderedLogs(history: History): Finding[] {
   const findings: Finding[] = [];
+  const isLost = lossesOf(history);
   for (const { entries } of history.logs) {
     const latest = new Map<string, number>();
     const seen = new Set<MessageName>();
-    for (const { message } of entries.values()) {
-      if (message === undefined || seen.has(message)) continue;
+    for (const { message, isResent } of entries.values()) {
+      if (message === undefined || seen.has(message) || (isResent && isLost(message))) continue;
       seen.add(message);
       const { session, destination, number } = partsOf(message);
       const stream = `${session} ${destination}`;
@@ -205,10 +209,7 @@ function hadFault(history: History, at: number, ...by: readonly Effect[]): boole
   const isLate = ({ untilMs, effects }: EventOf<'fault'>): boolean =>
     at > untilMs + JUDGE_MS &&
     !effects.some((effect) => effect === 'cuts a history' || effect === 'replaces a history');
-  return history
-    .of('fault')
-    .filter(({ effects }) => effects.some((effect) => by.includes(effect)))
-    .some((fault) => fault.at <= at && !isLate(fault));
+  return faultsWith(history, ...by).some((fault) => fault.at <= at && !isLate(fault));
 }
 
 function miscounts(history: History): Finding[] {
@@ -226,20 +227,27 @@ function miscounts(history: History): Finding[] {
 function notKept(history: History): Finding[] {
   const destinations = new Set(history.of('returned').flatMap((each) => each.destinations));
   const kept = new Set(history.logs.flatMap(({ entries }) => [...entries.values()].map(({ message }) => message)));
-  const sentAt = new Map(history.of('sent').map(({ message, at }) => [message, at]));
-  const losses = history
-    .of('fault')
-    .filter(({ effects }) => effects.some((each) => each === 'unbinds a history' || each === 'replaces a history'));
+  const isLost = lossesOf(history);
   return history
     .of('confirmed')
     .filter(({ message }) => destinations.has(partsOf(message).destination) && !kept.has(message))
-    .filter(
-      ({ message, at }) =>
-        !losses.some((loss) => loss.at <= at && (sentAt.get(message) ?? at) <= loss.untilMs + UNBOUND_MS),
-    )
+    .filter(({ message }) => !isLost(message))
     .map(({ message, session }) => ({
       sentence: `${message}: confirmed, and not in the log`,
       messages: [message],
       sessions: [session],
     }));
+}
+
+/** Whether a fault may have kept the message out of its log. */
+function lossesOf(history: History): (message: MessageName) => boolean {
+  const sentAt = new Map(history.of('sent').map(({ message, at }) => [message, at]));
+  const answers = [...history.of('confirmed'), ...history.of('error')];
+  const answeredAt = new Map(answers.map(({ message, at }) => [message, at]));
+  const losses = faultsWith(history, 'unbinds a history', 'replaces a history');
+  return (message) =>
+    losses.some(
+      ({ at, untilMs }) =>
+        at <= (answeredAt.get(message) ?? Infinity) && (sentAt.get(message) ?? at) <= untilMs + UNBOUND_MS,
+    );
 }

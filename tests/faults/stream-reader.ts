@@ -14,6 +14,7 @@ const AGAIN_MS = 200;
 const READ_DEADLINE_MS = 30_000;
 const PREFETCH = 500;
 const MARKER = 'relay-history-marker';
+const RESENT = 'relay-resent';
 /** More than the stream keeps, so that RabbitMQ removes its first segments. */
 const FILL_COUNT = 24;
 const FILL_BYTES = 200_000;
@@ -157,5 +158,6 @@ function entryOf(offset: number, { fields, properties, content }: ConsumeMessage
   if (fields.exchange === '') return { offset, marker };
   const body = content.toString();
   // Canaries are not messages of a client
-  return / \/\S+ \d+$/.test(body) ? { offset, message: body } : { offset };
+  const isResent = properties.headers?.[RESENT] !== undefined;
+  return / \/\S+ \d+$/.test(body) ? { offset, message: body, isResent } : { offset };
 }
