@@ -68,6 +68,23 @@ function ofRabbit(effects: readonly Effect[], longestMs: number, begin: Change<R
   return fault;
 }
 
+/** Ends RabbitMQ, and starts it again. */
+function ofRabbitEnd(signal: 'SIGKILL' | 'SIGTERM'): Fault {
+  const begin = async ({ node, streams }: Site): Promise<void> => {
+    await Promise.all(streams.map((stream) => stream.settle()));
+    await node.kill(signal);
+  };
+  return {
+    ...ofRabbit(
+      ['loses messages', 'hides RabbitMQ'],
+      3_000,
+      () => undefined,
+      (node) => node.start(),
+    ),
+    begin,
+  };
+}
+
 /** `longestMs` of 0: the fault has no duration. */
 function ofBrokerNetwork(longestMs: number, begin: Change<TcpProxy>): Fault {
   return {
@@ -100,7 +117,6 @@ function ofHistories(effect: Effect, damage: (stream: StreamReader) => Promise<v
 }
 
 const HOUR_MS = 3_600_000;
-const start = (node: RabbitNode): unknown => node.start();
 const alarm = (longestMs: number): Fault =>
   ofRabbit(
     ['blocks publishers'],
@@ -147,8 +163,8 @@ export const FAULTS = {
     ({ crowd }) => crowd.leave(),
   ),
 
-  'RabbitMQ killed': ofRabbit(['loses messages', 'hides RabbitMQ'], 3_000, (node) => node.kill('SIGKILL'), start),
-  'RabbitMQ stopped': ofRabbit(['loses messages', 'hides RabbitMQ'], 3_000, (node) => node.kill('SIGTERM'), start),
+  'RabbitMQ killed': ofRabbitEnd('SIGKILL'),
+  'RabbitMQ stopped': ofRabbitEnd('SIGTERM'),
   'RabbitMQ frozen': ofRabbit(
     ['hides RabbitMQ'],
     8_000,

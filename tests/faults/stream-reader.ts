@@ -15,6 +15,13 @@ const READ_DEADLINE_MS = 30_000;
 const PREFETCH = 500;
 const MARKER = 'relay-history-marker';
 const RESENT = 'relay-resent';
+/**
+ * RabbitMQ 3.10 can lose a stream whose node stops within a second of its declaration, for ever. A freeze of the node
+ * does not count.
+ */
+const SETTLE_MS = 2_000;
+const IS_NEW_MS = 20_000;
+const SETTLE_DEADLINE_MS = 10_000;
 /** More than the stream keeps, so that RabbitMQ removes its first segments. */
 const FILL_COUNT = 24;
 const FILL_BYTES = 200_000;
@@ -26,6 +33,8 @@ export class StreamReader {
   private channel: ConfirmChannel | undefined;
   private closeConnection: () => Promise<void> = () => Promise.resolve();
   private isDeleting = false;
+  /** The time of its last deletion, and of the first time that it was there again. */
+  private newSince = -Infinity;
   private isClosed = false;
 
   private constructor(
@@ -44,7 +53,7 @@ export class StreamReader {
   }
 
   /** Resolves when it has read everything that the stream has now. */
-  async catchUp(): Promise<void> {
+  async catchUp(deadlineMs = READ_DEADLINE_MS): Promise<void> {
     const hasAll = async (): Promise<true | undefined> => {
       const id = randomBytes(6).readUIntBE(0, 6).toString(36);
       const { channel } = this;
@@ -53,7 +62,7 @@ export class StreamReader {
       const isThere = (): true | undefined => this.current.markers.has(id) || undefined;
       return eventually(isThere, 2_000, () => 'the marker is missing').catch(() => undefined);
     };
-    await eventually(hasAll, READ_DEADLINE_MS, () => `${this.stream} cannot be read`);
+    await eventually(hasAll, deadlineMs, () => `${this.stream} cannot be read`);
   }
 
   /** Forgets the messages of earlier runs, whose sessions have the same names. */
@@ -83,10 +92,18 @@ export class StreamReader {
       await this.closeConnection();
       await this.vhost.api('DELETE', `queues/${this.stream}`);
       this.current.isDeleted = true;
+      this.newSince = performance.now();
       this.logs.push(new KeptLog(this.rule));
     } finally {
       this.isDeleting = false;
     }
+  }
+
+  /** Resolves when the stream outlives a stop of RabbitMQ, or if no relay declares it in time. */
+  async settle(): Promise<void> {
+    if (performance.now() - this.newSince > IS_NEW_MS) return;
+    await this.catchUp(SETTLE_DEADLINE_MS).catch(() => undefined);
+    await pause(SETTLE_MS);
   }
 
   /** Pushes everything so far out of the stream, with records that relays pass over. */
@@ -110,7 +127,7 @@ export class StreamReader {
     while (!this.isClosed) {
       if (!this.isDeleting) await this.readUntilLost().catch(() => undefined);
       this.channel = undefined;
-      await new Promise((resolve) => setTimeout(resolve, AGAIN_MS));
+      await pause(AGAIN_MS);
     }
   }
 
@@ -132,7 +149,7 @@ export class StreamReader {
           else resolve();
         };
         channel.consume(this.stream, onMessage, { arguments: { 'x-stream-offset': from } }).then(
-          () => (this.channel = channel),
+          () => this.isThere(channel),
           () => resolve(),
         );
       });
@@ -142,11 +159,20 @@ export class StreamReader {
     }
   }
 
+  private isThere(channel: ConfirmChannel): void {
+    this.channel = channel;
+    if (this.current.lastOffset < 0) this.newSince = performance.now();
+  }
+
   private take(log: KeptLog, channel: ConfirmChannel, message: ConsumeMessage): void {
     channel.ack(message);
     const offset = offsetOf(message);
     if (offset > log.lastOffset) log.add(entryOf(offset, message));
   }
+}
+
+function pause(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms));
 }
 
 function offsetOf({ properties }: ConsumeMessage): number {
