@@ -19,7 +19,8 @@ const EXPECTED_CODES: Readonly<Record<string, readonly Effect[]>> = {
 /** The reasons in the sentence of `replay-interrupted`, with the effects that explain them. */
 const INTERRUPTIONS: Readonly<Record<string, readonly Effect[]>> = {
   'other-history': ['replaces a history'],
-  'too-old': ['cuts a history', 'replaces a history'],
+  /** The rings of the stage are small: what comes at once when RabbitMQ is back moves past the place of a replay. */
+  'too-old': ['cuts a history', 'replaces a history', 'hides RabbitMQ'],
   unavailable: ['hides RabbitMQ', 'replaces a history'],
   busy: ['hides RabbitMQ', 'replaces a history', 'blocks publishers', 'ends sessions'],
 };

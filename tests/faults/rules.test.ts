@@ -210,7 +210,7 @@ describe('an interrupted replay has a reason', () => {
   );
   test('a fault of another kind is no reason', () => {
     expect(interrupted(after(0, 'hides RabbitMQ', 'cuts a history'), 'other-history')).toEqual([rule]);
-    expect(interrupted(after(0, 'hides RabbitMQ', 'ends sessions'), 'too-old')).toEqual([rule]);
+    expect(interrupted(after(0, 'blocks publishers', 'ends sessions'), 'too-old')).toEqual([rule]);
     expect(interrupted(after(0, 'cuts a history', 'ends sessions'), 'unavailable')).toEqual([rule]);
     expect(interrupted(after(0, 'cuts a history', 'replaces a history'), 'too-much')).toEqual([rule]);
   });
