@@ -49,17 +49,22 @@ export function dropped(history: History): Finding[] {
     }));
 }
 
-function hasReason(history: History, { at, code, sentence = '' }: Refusal): boolean {
-  if (code !== 'replay-interrupted') return isExplained(history, at, EXPECTED_CODES[code] ?? []);
+function hasReason(history: History, { at, code, sentence = '', message }: Refusal): boolean {
+  if (code !== 'replay-interrupted') {
+    // A SEND waits for its deadline, so the fault may have been over for long
+    const sent =
+      code === 'broker-unavailable' ? history.of('sent').find((each) => each.message === message) : undefined;
+    return isExplained(history, at, EXPECTED_CODES[code] ?? [], sent?.at);
+  }
   const reason = /\(([a-z-]+)\)/.exec(sentence)?.[1] ?? '';
   return faultsWith(history, ...(INTERRUPTIONS[reason] ?? [])).some(
     (fault) => fault.at <= at && at <= noticedBy(history, fault),
   );
 }
 
-/** Whether a fault with one of these effects was going on, or has ended lately. */
-function isExplained(history: History, at: number, by: readonly Effect[]): boolean {
-  return faultsWith(history, ...by).some((fault) => fault.at <= at && at <= fault.untilMs + AFTERMATH_MS);
+/** Whether a fault with one of these effects was going on, or had ended lately, at any time from `since` to `at`. */
+function isExplained(history: History, at: number, by: readonly Effect[], since = at): boolean {
+  return faultsWith(history, ...by).some((fault) => fault.at <= at && since <= fault.untilMs + AFTERMATH_MS);
 }
 
 /** The time by which all relays know of the fault. One that is cut off from RabbitMQ finds out when it is back. */

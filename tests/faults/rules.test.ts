@@ -1,6 +1,6 @@
 /** Each rule finds a planted violation, and reports none in valid histories. */
 import { describe, expect, test } from '@jest/globals';
-import { JUDGE_MS } from './error-reasons.js';
+import { AFTERMATH_MS, JUDGE_MS } from './error-reasons.js';
 import type { Effect } from './faults.js';
 import { nameOf } from './history.js';
 import type { HistoryEvent } from './history.js';
@@ -184,6 +184,14 @@ describe('an ERROR has a reason', () => {
     expect(clean().send(4).refuse(4, 'heart-beat-timeout').broken).toEqual([rule]);
     expect(clean().fault(20, 'blocks publishers').send(4).refuse(4, 'heart-beat-timeout').broken).toEqual([rule]);
     expect(clean().fault(20, 'ends sessions').send(4).refuse(4, 'heart-beat-timeout').broken).toEqual([]);
+  });
+  test('RabbitMQ that was hidden at a SEND explains its refusal at the deadline, and not that of a later SEND', () => {
+    const refused = (afterMs: number): string[] => {
+      const script = clean().fault(20, 'hides RabbitMQ').wait(afterMs).send(4);
+      return script.wait(PUBLISH_TIMEOUT_MS).refuse(4).broken;
+    };
+    expect(refused(AFTERMATH_MS)).toEqual([]);
+    expect(refused(AFTERMATH_MS + 20)).toEqual([rule]);
   });
 });
 
