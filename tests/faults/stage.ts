@@ -42,9 +42,12 @@ const CONFIG = {
     publishTimeoutMs: PUBLISH_TIMEOUT_MS,
   },
   workerTimeoutMs: 2_000,
-  /** A ring of a few seconds, so that clients need readers too. */
+  /**
+   * A ring of a few seconds, so that clients need readers too. RabbitMQ removes whole segments of 1 MiB: a stream of one
+   * alone would lose messages that no relay has read.
+   */
   history: {
-    rules: HISTORIES.map(({ name, match }) => ({ name, match, maxBytes: 1_048_576 })),
+    rules: HISTORIES.map(({ name, match }) => ({ name, match, maxBytes: 4 * 1_048_576 })),
     ringMaxCount: 200,
     markerMaxCount: 50,
     markerMs: 1_000,

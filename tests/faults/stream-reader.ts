@@ -24,7 +24,7 @@ const IS_NEW_MS = 20_000;
 const SETTLE_DEADLINE_MS = 10_000;
 /** More than the stream keeps, so that RabbitMQ removes its first segments. */
 const FILL_COUNT = 24;
-const FILL_BYTES = 200_000;
+const FILL_BYTES = 300_000;
 
 export class StreamReader {
   /** Oldest first. The last one is the current stream. */
