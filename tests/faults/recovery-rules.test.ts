@@ -118,6 +118,8 @@ describe('a hole is reported', () => {
     };
     expect(calm().broken).toEqual([rule]);
     expect(calm().get(2).broken).toEqual([]);
+    expect(calm().close('s#1', true).broken).toEqual([rule]);
+    expect(calm().close('s#1').broken).not.toContain(rule);
   });
 });
 

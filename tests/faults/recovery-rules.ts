@@ -125,7 +125,8 @@ class Walk {
   private checkEnd(session: string): void {
     const { history, cursor } = this;
     const calm = history.of('calm').at(0)?.at ?? Infinity;
-    const hasEnded = history.of('closed').some((each) => each.session === session && each.at < calm);
+    const closed = history.of('closed').find((each) => each.session === session);
+    const hasEnded = closed !== undefined && (closed.at < calm || !closed.intended);
     if (!cursor || hasEnded || cursor.log.isDeleted) return;
     const sent = new Set(history.of('sent').flatMap(({ at, message }) => (at >= calm ? [message] : [])));
     for (const message of cursor.log.between(cursor.offset, Infinity, this.about?.destinations ?? [])) {
