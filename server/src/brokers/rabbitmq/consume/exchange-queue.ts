@@ -169,7 +169,7 @@ export class ExchangeQueue implements SharedQueueUser {
     this.state = 'closed';
     this.own.report(this, true);
     clearTimeout(this.timer);
-    this.watch.stop();
+    this.watch.close();
     this.flushes.close();
     this.name = undefined;
     // Later subscribers get a new queue

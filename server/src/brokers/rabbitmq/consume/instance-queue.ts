@@ -208,7 +208,7 @@ export class InstanceQueue implements SharedQueueUser {
   }
 
   close(): Promise<void> {
-    this.watch.stop();
+    this.watch.close();
     this.flushes.close();
     this.bindings.close(stopping());
     return this.queue.close();

@@ -46,6 +46,7 @@ export class QueueWatch {
   /** Counts starts and stops, so that the result of an earlier check is ignored. */
   private epoch = 0;
   private isRefused = false;
+  private isClosed = false;
   private hasDelivered = false;
   private expected: { readonly token: string; readonly hasReturned: Deferred<boolean> } | undefined;
 
@@ -66,7 +67,7 @@ export class QueueWatch {
   /** The queue is bound and consumed. */
   start(): void {
     this.stop();
-    if (!this.isRefused) this.checkIn(this.pauseMs);
+    if (!this.isRefused && !this.isClosed) this.checkIn(this.pauseMs);
   }
 
   /** The queue is lost or closed. A silent queue stays silent until its next canary has returned. */
@@ -74,6 +75,12 @@ export class QueueWatch {
     this.epoch++;
     clearTimeout(this.timer);
     this.expected?.hasReturned.resolve(false);
+  }
+
+  /** For good: a queue may still be set up while it closes. */
+  close(): void {
+    this.isClosed = true;
+    this.stop();
   }
 
   /** RabbitMQ refuses canaries to the relay's user: nothing can be watched. */

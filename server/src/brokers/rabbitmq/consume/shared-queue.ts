@@ -110,7 +110,7 @@ export class SharedQueue implements ChannelUser<Channel> {
     this.waitsUntil = isKept ? performance.now() + NOTICE_HEARTBEATS * heartbeatSeconds * 1_000 : 0;
     const consuming = isKept ? this.consume(channel) : this.declareAndConsume(channel);
     await answeredWithin(consuming, publishTimeoutMs, 'did not set up a queue');
-    if (this.channel.current === channel) await this.user.bind(this.name);
+    if (this.channel.current === channel && !this.isClosing) await this.user.bind(this.name);
   }
 
   /**
@@ -181,7 +181,7 @@ export class SharedQueue implements ChannelUser<Channel> {
     this.lastTag = message.fields.deliveryTag;
     if (!isOver) this.held.push(message);
     else if (this.held.length === 0) this.acks.add(this.lastTag);
-    this.timer.busy();
+    if (!this.isClosing) this.timer.busy();
     this.bytes += message.content.length;
     if (this.bytes > SETTLE_BYTES) this.settle();
     if (this.budget.observe(message.content.length)) void this.tune(channel);

@@ -165,6 +165,15 @@ test('a stopped watch sends nothing, and ignores the result of its last canary',
   expect(jest.getTimerCount()).toBe(0);
 });
 
+test('a watch that is closed does not start again, because the queue may still be set up then', async () => {
+  const queue = started();
+  queue.watch.close();
+  queue.watch.start();
+  await pass(10 * INTERVAL_MS);
+  expect(queue.steps).toEqual([]);
+  expect(jest.getTimerCount()).toBe(0);
+});
+
 test.each([7, 0])('with %d messages, a queue whose consumer waits for an earlier one is not renewed', async (count) => {
   const queue = started();
   queue.loses = queue.isBehind = true;

@@ -291,6 +291,13 @@ describe('close', () => {
     expect(checks).toEqual([]);
   });
 
+  test('leaves no timer, although deliveries come until the queue is deleted', async () => {
+    const closing = queue.close();
+    now().send('late');
+    await closing;
+    expect(jest.getTimerCount()).toBe(0);
+  });
+
   test('without a channel deletes the queue when RabbitMQ is back', async () => {
     now().emit('close');
     await queue.close();
