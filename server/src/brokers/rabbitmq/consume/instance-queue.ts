@@ -163,17 +163,22 @@ export class InstanceQueue implements SharedQueueUser {
     }
   }
 
-  /** For bindings that were removed without notice. Publishers wait for them (`OwnBindings`). */
+  /**
+   * For bindings that were removed without notice. Publishers wait for them (`OwnBindings`). All count as missing before
+   * the canary's is back: it may stay the only one, if the link is cut then.
+   */
   private async bindAgain(): Promise<void> {
     const { name } = this;
     if (name === undefined) return;
-    await this.exchange.ensure();
-    await this.parts.lanes?.ensure();
-    await this.bindCanary(name);
-    if (this.name !== name) return;
     this.bindings.detach();
     this.bindings.doubt();
-    this.bindings.attach(name, this.fanout.patterns());
+    try {
+      await this.exchange.ensure();
+      await this.parts.lanes?.ensure();
+      await this.bindCanary(name);
+    } finally {
+      if (this.name === name) this.bindings.attach(name, this.fanout.patterns());
+    }
   }
 
   deliver(message: ConsumeMessage, isAgain: boolean): boolean {
