@@ -21,11 +21,13 @@ const READINGS = 4;
 const AMQP_CONNECTIONS = 7;
 /** amqplib's timers: one sends heart-beats, one watches those of RabbitMQ. */
 const TIMERS_A_CONNECTION = 2;
+/** The queues of topics and of users check their bindings to the exchange of lanes. */
+const LANE_TIMERS = 2;
 /**
  * After its client is gone, a session still releases its channels and queues at the broker. Until then it has timers
  * and takes ten kilobytes. An idle relay has fewer timers than this.
  */
-const RESTING_TIMERS_MAX = 6 + AMQP_CONNECTIONS * TIMERS_A_CONNECTION + HISTORIES.length;
+const RESTING_TIMERS_MAX = 6 + AMQP_CONNECTIONS * TIMERS_A_CONNECTION + HISTORIES.length + LANE_TIMERS;
 /**
  * Repeated optimization, its feedback data and discarded code take megabytes and would hide a leak. Without them the
  * heap is stable.
@@ -54,6 +56,7 @@ async function openSession(i: number): Promise<StompClient> {
   const requests = [
     subscribe('topic', `/topic/leaks.${i % 25}`),
     subscribe('pattern', '/topic/leaks.#'),
+    subscribe('lane', `/topic/news.${i % 25}`),
     subscribe('user', '/user/queue/leaks'),
     subscribe('kept', `/topic/kept.${i % 25}`),
     subscribe('inbox', '/user/queue/inbox'),
@@ -63,7 +66,7 @@ async function openSession(i: number): Promise<StompClient> {
     send({ destination: '/queue/leaks', 'reply-to': '/temp-queue/answers', receipt: 'send' }),
   ];
   client.send(Buffer.concat(requests));
-  for (const id of ['topic', 'pattern', 'user', 'kept', 'inbox', 'queue', 'send']) {
+  for (const id of ['topic', 'pattern', 'lane', 'user', 'kept', 'inbox', 'queue', 'send']) {
     await client.take(({ headers }) => headers['receipt-id'] === id, `RECEIPT ${id}`, ANSWER_DEADLINE_MS);
   }
   return client;
@@ -80,7 +83,9 @@ async function cycleSessions({ relay, brokerNetwork }: Site): Promise<void> {
   const clients = await Promise.all(Array.from({ length: SESSIONS }, (_, i) => openSession(i)));
   brokerNetwork.reset();
   await stage.whenReady();
-  await Promise.all(clients.slice(0, 10).map((client) => client.receipt('SEND', { destination: '/topic/leaks.0' })));
+  const send = (destination: string): Promise<unknown>[] =>
+    clients.slice(0, 10).map((client) => client.receipt('SEND', { destination }));
+  await Promise.all([...send('/topic/leaks.0'), ...send('/topic/news.0')]);
   clients.forEach(end);
   await Promise.all(clients.map((client) => client.expectClose()));
   const haveEnded = async () => ((await relay.metric('sessions')) === 0 ? true : undefined);
