@@ -3,7 +3,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/gl
 import amqp from 'amqplib';
 import type { ChannelModel, ConfirmChannel } from 'amqplib';
 import type { RoutedMessage } from '../../server/src/brokers/broker.js';
-import { BATCH_VERSION, packBatch } from '../../server/src/brokers/rabbitmq/lanes/batch-format.js';
+import { BATCH_VERSION } from '../../server/src/brokers/rabbitmq/lanes/batch-format.js';
 import { LanePlan } from '../../server/src/brokers/rabbitmq/lanes/lane-plan.js';
 import type { RabbitMqBroker } from '../../server/src/brokers/rabbitmq/rabbitmq-broker.js';
 import type { RabbitMqOptions } from '../../server/src/brokers/rabbitmq/rabbitmq-options.js';
@@ -11,6 +11,7 @@ import { Inbox } from '../../server/src/contract/test-inbox.js';
 import { parseDestination } from '../../server/src/destinations/destination.js';
 import type { ConfigInput } from '../../server/src/index.js';
 import { eventually } from '../support/deadline.js';
+import { batchOf } from '../support/lane-batches.js';
 import { Brokers, message, next, NO_HEADERS, rabbitOptions, shared } from '../support/rabbitmq-brokers.js';
 import { createVhost, privateNode } from '../support/rabbitmq.js';
 import type { Vhost } from '../support/rabbitmq.js';
@@ -212,7 +213,7 @@ test('batches that no relay has written are counted, give no message, and harm n
   const key = new LanePlan(options, options.topics).shardOf({ exchange: 'amq.topic', key: 'ui' })!;
   const reader = await subscriber(relay, '/topic/ui.#');
   const one = { isToUser: false, key: 'ui.bad', headers: new Map(), body: Buffer.from('x'), toSession: undefined };
-  const packed = (count: number): Buffer => packBatch(Array<typeof one>(count).fill(one), count * 50);
+  const packed = (count: number): Buffer => batchOf(Array<typeof one>(count).fill(one));
   const bad = [
     Buffer.alloc(0),
     Buffer.from('not a batch'),

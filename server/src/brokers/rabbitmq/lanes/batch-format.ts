@@ -48,13 +48,37 @@ export function packedMaxBytes({ key, headers, body, toSession = '' }: LaneMessa
   return FIXED_BYTES + headers.size * HEADER_BYTES + units * UNIT_MAX_BYTES + body.length;
 }
 
-/** `maxBytes` is the sum of `packedMaxBytes` of the messages. */
-export function packBatch(messages: readonly LaneMessage[], maxBytes: number): Buffer {
-  const batch = Buffer.allocUnsafe(VERSION_BYTES + maxBytes);
+/** A batch of one message. */
+export function packAlone(message: LaneMessage): Buffer {
+  const batch = Buffer.allocUnsafe(VERSION_BYTES + packedMaxBytes(message));
   batch[0] = BATCH_VERSION;
-  let at = VERSION_BYTES;
-  for (const message of messages) at = packMessage(batch, at, message);
-  return batch.subarray(0, at);
+  return batch.subarray(0, packMessage(batch, VERSION_BYTES, message));
+}
+
+/** Packs messages as they come, one batch after the other. */
+export class BatchPacker {
+  private readonly buffer = Buffer.allocUnsafe(VERSION_BYTES + BATCH_MAX_BYTES);
+  private end = VERSION_BYTES;
+
+  constructor() {
+    this.buffer[0] = BATCH_VERSION;
+  }
+
+  /** `maxBytes`: `packedMaxBytes` of the message. */
+  hasRoomFor(maxBytes: number): boolean {
+    return this.end + maxBytes <= this.buffer.length;
+  }
+
+  add(message: LaneMessage): void {
+    this.end = packMessage(this.buffer, this.end, message);
+  }
+
+  /** The batch of the messages since the last call. */
+  take(): Buffer {
+    const { end } = this;
+    this.end = VERSION_BYTES;
+    return Buffer.from(this.buffer.subarray(0, end));
+  }
 }
 
 function packMessage(batch: Buffer, start: number, { isToUser, key, headers, body, toSession }: LaneMessage): number {

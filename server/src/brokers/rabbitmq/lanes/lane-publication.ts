@@ -1,7 +1,6 @@
 /** A checked message for a lane. */
 import type { Publication } from '../../broker.js';
 import type { Publisher } from '../publish/publisher.js';
-import { packedMaxBytes } from './batch-format.js';
 import { BatchMessage } from './batch-message.js';
 import type { LaneSend } from './lane-writer.js';
 
@@ -40,7 +39,6 @@ export class LanePublication implements Publication {
   /** For a sender with a channel of its own. */
   private sendAlone(): Promise<void> {
     const { message, shard, bytes, options } = this.laneSend;
-    const content = new BatchMessage([message], { bytes, packedBytes: packedMaxBytes(message) });
-    return this.publisher.publish({ exchange: this.exchange, key: shard }, content, options);
+    return this.publisher.publish({ exchange: this.exchange, key: shard }, BatchMessage.of(message, bytes), options);
   }
 }

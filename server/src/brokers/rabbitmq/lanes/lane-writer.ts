@@ -13,10 +13,9 @@ import type { BrokerError, PublishOptions } from '../../broker.js';
 import type { AmqpContent } from '../amqp/outgoing-message.js';
 import { deferred } from '../amqp/wait-deadline.js';
 import type { Route } from '../publish/route.js';
-import { BATCH_MAX_BYTES, BATCH_MAX_COUNT, packedMaxBytes } from './batch-format.js';
+import { BATCH_MAX_COUNT, BatchPacker, packedMaxBytes } from './batch-format.js';
 import type { LaneMessage } from './batch-format.js';
-import { BatchMessage } from './batch-message.js';
-import type { BatchSize } from './batch-message.js';
+import { BatchMessage, isMarkedPersistent } from './batch-message.js';
 import type { LaneCounters } from './lane-counters.js';
 
 /** A message for a lane, and the limits that it counts for. */
@@ -45,6 +44,8 @@ const OF_ONE_MESSAGE: ReadonlySet<BrokerError['code']> = new Set([
 
 export class LaneWriter {
   private open: Batch | undefined;
+  /** Has the messages of the open batch. */
+  private readonly packer = new BatchPacker();
   private underWay = 0;
   private isScheduled = false;
   private lateTimer: NodeJS.Timeout | undefined;
@@ -62,9 +63,12 @@ export class LaneWriter {
   /** Resolves with the confirm. Rejects with a BrokerError. */
   add(send: LaneSend): Promise<void> {
     const packedBytes = packedMaxBytes(send.message);
-    if (this.open?.hasRoomFor(send, packedBytes) === false) this.flush();
+    const hasRoom = this.open?.mayHave(send) !== false && this.packer.hasRoomFor(packedBytes);
+    if (!hasRoom) this.flush();
     const batch = (this.open ??= this.begin(send));
-    batch.add(send, packedBytes);
+    batch.add(send);
+    if (this.packer.hasRoomFor(packedBytes)) this.packer.add(send.message);
+    else batch.isLarge = true;
     this.count++;
     this.bytes += send.bytes;
     if (batch.isFull) this.flush();
@@ -83,21 +87,23 @@ export class LaneWriter {
     this.open = undefined;
     clearTimeout(this.lateTimer);
     this.underWay++;
-    this.bytes -= batch.size.bytes;
+    this.bytes -= batch.bytes;
     this.counters.sent(batch.sends.length);
     const over = (): void => this.over(batch);
     batch.confirmed.promise.then(over, over);
     this.publish(batch).then(batch.confirmed.resolve, batch.confirmed.reject);
   }
 
-  private async publish(batch: Batch): Promise<void> {
-    const [shard = '', ...others] = batch.shards;
-    const messages = batch.sends.map(({ message }) => message);
-    const content = new BatchMessage(messages, batch.size, others);
+  private async publish({ sends, shards, bytes, isPersistent, isHurried, isLarge }: Batch): Promise<void> {
+    const [first] = sends;
+    const [shard = '', ...otherShards] = shards;
+    const route = { exchange: this.exchange, key: shard };
+    const content = isLarge
+      ? BatchMessage.of(first!.message, bytes)
+      : new BatchMessage({ body: this.packer.take(), bytes, isPersistent, otherShards });
     // A message that is alone is that of its sender
-    const [first] = batch.sends;
-    const options = batch.sends.length === 1 ? first!.options : { mandatory: false, isHurried: batch.isHurried };
-    await this.publisher.publish({ exchange: this.exchange, key: shard }, content, options);
+    const options = sends.length === 1 ? first!.options : { mandatory: false, isHurried };
+    await this.publisher.publish(route, content, options);
   }
 
   private begin({ options }: LaneSend): Batch {
@@ -128,7 +134,7 @@ export class LaneWriter {
     error: BrokerError,
   ): Promise<void> {
     if (batch.sends.length === 1 || !OF_ONE_MESSAGE.has(error.code)) throw error;
-    const content = new BatchMessage([message], { bytes, packedBytes: packedMaxBytes(message) });
+    const content = BatchMessage.of(message, bytes);
     // A queue may have the batch: RabbitMQ refuses a message if one of several queues does
     content.markResent();
     await this.publisher.publish({ exchange: this.exchange, key: shard }, content, options);
@@ -140,30 +146,27 @@ class Batch {
   readonly senders = new Set<string>();
   readonly shards = new Set<string>();
   readonly confirmed = deferred<void>();
-  private bytes = 0;
-  private packedBytes = 0;
+  bytes = 0;
+  isPersistent = false;
+  /** It has one message, which the packer has no room for. */
+  isLarge = false;
 
   constructor(readonly isHurried: boolean) {}
 
-  get size(): BatchSize {
-    return { bytes: this.bytes, packedBytes: this.packedBytes };
-  }
-
   get isFull(): boolean {
-    return this.sends.length >= BATCH_MAX_COUNT || this.packedBytes >= BATCH_MAX_BYTES;
+    return this.isLarge || this.sends.length >= BATCH_MAX_COUNT;
   }
 
-  /** A message with another deadline has no room. */
-  hasRoomFor({ options }: LaneSend, packedBytes: number): boolean {
-    const isHurried = options.isHurried === true;
-    return isHurried === this.isHurried && this.packedBytes + packedBytes <= BATCH_MAX_BYTES;
+  /** A message with another deadline needs another batch. */
+  mayHave({ options }: LaneSend): boolean {
+    return (options.isHurried === true) === this.isHurried;
   }
 
-  add(send: LaneSend, packedBytes: number): void {
+  add(send: LaneSend): void {
     this.sends.push(send);
     this.shards.add(send.shard);
     this.bytes += send.bytes;
-    this.packedBytes += packedBytes;
+    if (isMarkedPersistent(send.message)) this.isPersistent = true;
     const { user = '' } = send.options;
     if (user !== '') this.senders.add(user);
   }

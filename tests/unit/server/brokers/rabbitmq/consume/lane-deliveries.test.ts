@@ -1,11 +1,11 @@
 import { beforeEach, expect, test } from '@jest/globals';
 import type { ConsumeMessage } from 'amqplib';
 import { LaneDeliveries } from '../../../../../../server/src/brokers/rabbitmq/consume/lane-deliveries.js';
-import { packBatch, packedMaxBytes } from '../../../../../../server/src/brokers/rabbitmq/lanes/batch-format.js';
 import type { LaneMessage } from '../../../../../../server/src/brokers/rabbitmq/lanes/batch-format.js';
 import { LaneCounters } from '../../../../../../server/src/brokers/rabbitmq/lanes/lane-counters.js';
 import type { Lanes } from '../../../../../../server/src/brokers/rabbitmq/lanes/lanes.js';
-import { rabbitOptions, TestLog } from '../../../../../../tests/support/rabbitmq-brokers.js';
+import { batchOf } from '../../../../../support/lane-batches.js';
+import { rabbitOptions, TestLog } from '../../../../../support/rabbitmq-brokers.js';
 
 const LANES = 'stomp-relay.user.lanes';
 let log: string[];
@@ -31,18 +31,11 @@ beforeEach(() => {
 });
 
 function batch(...keys: string[]): Buffer {
-  return pack(keys.map((key) => laneMessage(key)));
+  return batchOf(keys.map((key) => laneMessage(key)));
 }
 
 function laneMessage(key: string, isToUser = false): LaneMessage {
   return { isToUser, key, headers: new Map(), body: Buffer.from('x'), toSession: undefined };
-}
-
-function pack(messages: readonly LaneMessage[]): Buffer {
-  return packBatch(
-    messages,
-    messages.reduce((sum, each) => sum + packedMaxBytes(each), 0),
-  );
 }
 
 function delivery(content: Buffer, exchange = LANES, headers: object = {}): ConsumeMessage {
@@ -55,7 +48,7 @@ test('a batch is taken apart: its messages have their own keys and the exchange 
 });
 
 test('of a batch with messages to topics and to users, a queue passes on those of its exchange', () => {
-  const mixed = delivery(pack([laneMessage('x.ann', true), laneMessage('x.ann'), laneMessage('y.bob', true)]));
+  const mixed = delivery(batchOf([laneMessage('x.ann', true), laneMessage('x.ann'), laneMessage('y.bob', true)]));
   expect([deliveries, deliveriesOf('stomp-relay.user')].map((each) => each.take(mixed, false))).toEqual([true, true]);
   expect(log).toEqual(['amq.topic x.ann x', 'stomp-relay.user x.ann x', 'stomp-relay.user y.bob x']);
 });

@@ -3,11 +3,13 @@ import fc from 'fast-check';
 import {
   BATCH_VERSION,
   BatchError,
-  packBatch,
+  BatchPacker,
+  packAlone,
   packedMaxBytes,
   unpackBatch,
 } from '../../../../../../server/src/brokers/rabbitmq/lanes/batch-format.js';
 import type { LaneMessage } from '../../../../../../server/src/brokers/rabbitmq/lanes/batch-format.js';
+import { batchOf } from '../../../../../support/lane-batches.js';
 
 const message = (key: string, headers: Record<string, string> = {}, body = 'x', toSession?: string): LaneMessage => ({
   isToUser: false,
@@ -17,11 +19,14 @@ const message = (key: string, headers: Record<string, string> = {}, body = 'x', 
   toSession,
 });
 
-const pack = (...messages: LaneMessage[]): Buffer =>
-  packBatch(
-    messages,
-    messages.reduce((sum, each) => sum + packedMaxBytes(each), 0),
-  );
+function pack(...messages: LaneMessage[]): Buffer {
+  const packer = new BatchPacker();
+  for (const each of messages) {
+    expect(packer.hasRoomFor(packedMaxBytes(each))).toBe(true);
+    packer.add(each);
+  }
+  return packer.take();
+}
 
 function kindOf(batch: Buffer): string {
   try {
@@ -55,6 +60,20 @@ test('a body does not keep its batch in memory', () => {
   expect(small!.body.toString()).toBe('small');
 });
 
+test('a batch of one message has room for any', () => {
+  const large = message('a', { name: 'ü'.repeat(30_000) }, 'x'.repeat(100_000), 's');
+  expect(unpackBatch(packAlone(large))).toEqual([large]);
+});
+
+test('a packer has room for 64 KiB, and begins again after each batch', () => {
+  const packer = new BatchPacker();
+  packer.add(message('a', {}, 'x'.repeat(60_000)));
+  expect([packer.hasRoomFor(5_000), packer.hasRoomFor(6_000)]).toEqual([true, false]);
+  const first = packer.take();
+  packer.add(message('b'));
+  expect([unpackBatch(first), unpackBatch(packer.take())]).toMatchObject([[{ key: 'a' }], [{ key: 'b' }]]);
+});
+
 test('an empty session is not the same as none', () => {
   expect(unpackBatch(pack(message('a', {}, '', ''), message('b')))).toMatchObject([
     { toSession: '' },
@@ -84,8 +103,8 @@ describe('a batch that cannot be read', () => {
     ['513 messages', Array.from({ length: 513 }, () => message(''))],
     ['two messages with more than 64 KiB', [message('a', {}, 'x'.repeat(65_000)), message('b', {}, 'x'.repeat(1_000))]],
   ])('is larger than those of relays: %s', (_, messages) => {
-    expect(kindOf(pack(...messages))).toBe('malformed');
-    expect(kindOf(pack(...messages.slice(1)))).toMatch(/messages$/);
+    expect(kindOf(batchOf(messages))).toBe('malformed');
+    expect(kindOf(batchOf(messages.slice(1)))).toMatch(/messages$/);
   });
 
   test('never throws anything else, whatever its bytes are', () => {
