@@ -165,19 +165,24 @@ export class InstanceQueue implements SharedQueueUser {
 
   /**
    * For bindings that were removed without notice. Publishers wait for them (`OwnBindings`). All count as missing before
-   * the canary's is back: it may stay the only one, if the link is cut then.
+   * the canary's is back: it may stay the only one, if the link is cut then. Without the exchange none of them can be
+   * back, so the subscriptions wait for it.
    */
   private async bindAgain(): Promise<void> {
     const { name } = this;
-    if (name === undefined) return;
+    await this.exchange.ensure();
+    await this.parts.lanes?.ensure();
+    if (name === undefined || this.name !== name) return;
     this.bindings.detach();
     this.bindings.doubt();
+    let hasExchange = true;
     try {
-      await this.exchange.ensure();
-      await this.parts.lanes?.ensure();
       await this.bindCanary(name);
+    } catch (error) {
+      hasExchange = (error as BrokerError).code !== 'exchange-not-found';
+      throw error;
     } finally {
-      if (this.name === name) this.bindings.attach(name, this.fanout.patterns());
+      if (this.name === name && hasExchange) this.bindings.attach(name, this.fanout.patterns());
     }
   }
 

@@ -64,6 +64,8 @@ class FakeRabbit extends EventEmitter {
 let rabbit: FakeRabbit;
 let own: OwnBindings;
 let queue: InstanceQueue;
+let isMissing: boolean;
+let ended: string[];
 
 async function pass(ms: number): Promise<void> {
   await jest.advanceTimersByTimeAsync(ms);
@@ -73,16 +75,23 @@ beforeEach(async () => {
   jest.useFakeTimers({ doNotFake: ['queueMicrotask', 'nextTick'] });
   rabbit = new FakeRabbit();
   own = new OwnBindings(INTERVAL_MS, () => Promise.resolve());
-  const nothing = (): Promise<void> => Promise.resolve();
+  isMissing = false;
+  const missing = new BrokerError('exchange-not-found', 'no exchange');
+  const ensure = (): Promise<void> => (isMissing ? Promise.reject(missing) : Promise.resolve());
   const exchange = { label: 'topics', name: 'e', matching: 'topic', canaryKey: CANARY } as const;
   const canaries = { sendThrough: (_: string, __: string, token: string) => rabbit.canary(token) };
   queue = new InstanceQueue(
-    { ...exchange, ensure: nothing, check: nothing },
+    { ...exchange, ensure, check: ensure },
     { connection: rabbit, scratch: rabbit.scratch } as unknown as Link,
     rabbitOptions('amqp://unused', { canaryIntervalMs: INTERVAL_MS }),
     { own, canaries: canaries as unknown as Canaries, lanes: undefined },
   );
-  const subscribing = queue.subscribe({ key: 'news' }, () => undefined);
+  ended = [];
+  const subscribing = queue.subscribe(
+    { key: 'news' },
+    () => undefined,
+    ({ code }) => void ended.push(code),
+  );
   await pass(10);
   await subscribing;
 });
@@ -124,3 +133,22 @@ test('a refused attempt in between leaves none of them out', async () => {
   expect(rabbit.bound).toEqual(new Set([CANARY, 'news']));
   expect([queue.pendingBindings, queue.watch.isSilent]).toEqual([0, false]);
 });
+
+test.each(['before the canary', 'with the canary'])(
+  'subscriptions outlive an exchange that is deleted and declared again (found missing %s)',
+  async (when) => {
+    rabbit.bound.clear();
+    isMissing = when === 'before the canary';
+    rabbit.onBind = (key) => {
+      rabbit.bound.delete(key);
+      throw Object.assign(new Error('no exchange'), { code: 404 });
+    };
+    await pass(3 * INTERVAL_MS);
+    expect([[...rabbit.bound], queue.watch.isSilent, ended]).toEqual([[], true, []]);
+    isMissing = false;
+    rabbit.onBind = () => undefined;
+    await pass(3 * INTERVAL_MS);
+    expect(rabbit.bound).toEqual(new Set([CANARY, 'news']));
+    expect([queue.pendingBindings, queue.watch.isSilent, ended]).toEqual([0, false, []]);
+  },
+);
