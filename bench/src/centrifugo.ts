@@ -4,7 +4,6 @@ import path from 'node:path';
 import { freePorts } from '../../tests/support/free-ports.js';
 import { findProgram } from './processes.js';
 import type { Processes } from './processes.js';
-import { startRedis } from './redis.js';
 import type { Redis } from './redis.js';
 
 export interface CentrifugoStart {
@@ -41,20 +40,4 @@ export async function startCentrifugo(processes: Processes, { redis, isRecoverab
     brokerPids: redis ? [redis.pid] : [],
     stop,
   } as const;
-}
-
-/** Starts both, and stops both. */
-export async function startCentrifugoOnRedis(processes: Processes) {
-  const redis = await startRedis(processes);
-  try {
-    const started = await startCentrifugo(processes, { redis });
-    const stop = async (): Promise<void> => {
-      await started.stop();
-      await redis.stop();
-    };
-    return { ...started, stop };
-  } catch (error) {
-    await redis.stop();
-    throw error;
-  }
 }

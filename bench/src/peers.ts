@@ -2,12 +2,12 @@
 import { writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { freePorts } from '../../tests/support/free-ports.js';
-import { startCentrifugo, startCentrifugoOnRedis } from './centrifugo.js';
+import { startCentrifugo } from './centrifugo.js';
 import type { Load } from './generator/load.js';
 import { findProgram } from './processes.js';
 import type { Processes } from './processes.js';
 import type { Rabbit } from './rabbitmq.js';
-import { startRedis } from './redis.js';
+import { startOnRedis } from './redis.js';
 
 export const PEER_NAMES = [
   'relay',
@@ -115,7 +115,7 @@ export const PEERS: Readonly<Record<PeerName, Peer>> = {
   'centrifugo-redis': {
     title: 'Centrifugo on Redis',
     needs: ['centrifugo', 'redis-server'],
-    start: ({ processes }) => startCentrifugoOnRedis(processes),
+    start: ({ processes }) => startOnRedis(processes, (redis) => startCentrifugo(processes, { redis })),
   },
 };
 
@@ -188,20 +188,11 @@ async function startScript(
   return { protocol, transport: 'websocket', port, path: urlPath, serverPids: [pid], brokerPids, stop };
 }
 
-async function startSocketIo(bench: Bench): Promise<Started> {
-  const redis = await startRedis(bench.processes);
-  try {
-    const urlPath = '/socket.io/?EIO=4&transport=websocket';
-    const started = await startScript(bench, 'socket-io', 'socketio', urlPath, [redis.pid], `${redis.port}`);
-    const stop = async (): Promise<void> => {
-      await started.stop();
-      await redis.stop();
-    };
-    return { ...started, stop };
-  } catch (error) {
-    await redis.stop();
-    throw error;
-  }
+function startSocketIo(bench: Bench): Promise<Started> {
+  const urlPath = '/socket.io/?EIO=4&transport=websocket';
+  return startOnRedis(bench.processes, ({ pid, port }) =>
+    startScript(bench, 'socket-io', 'socketio', urlPath, [pid], `${port}`),
+  );
 }
 
 async function startMosquitto({ processes }: Bench): Promise<Started> {

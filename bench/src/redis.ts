@@ -7,6 +7,25 @@ export interface Redis extends Running {
   readonly port: number;
 }
 
+/** Starts a server on a Redis of its own. Its `stop` stops both. */
+export async function startOnRedis<T extends { readonly stop: () => Promise<void> }>(
+  processes: Processes,
+  start: (redis: Redis) => Promise<T>,
+): Promise<T> {
+  const redis = await startRedis(processes);
+  try {
+    const started = await start(redis);
+    const stop = async (): Promise<void> => {
+      await started.stop();
+      await redis.stop();
+    };
+    return { ...started, stop };
+  } catch (error) {
+    await redis.stop();
+    throw error;
+  }
+}
+
 export async function startRedis(processes: Processes): Promise<Redis> {
   const [port = 0] = await freePorts(1);
   const program = findProgram('redis-server') ?? 'redis-server';
