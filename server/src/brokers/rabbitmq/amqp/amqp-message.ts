@@ -67,14 +67,13 @@ export function toRoutedMessage(
     headers.set(header, property === 'replyTo' ? presentReplyTo(text) : text);
   }
   if (properties.deliveryMode === PERSISTENT) headers.set('persistent', 'true');
-  let resent = isAgain;
   for (const [name, value] of Object.entries((properties.headers as Table | undefined) ?? {})) {
-    if (name === RELAY_RESENT) resent ||= value === 'true' || value === true;
     if (name === '' || name.startsWith('relay-') || RESERVED.has(name) || headers.has(name)) continue;
     if (name === hidden) continue;
     headers.set(name, toText(value));
   }
   const toSession = targetOf(properties.headers);
+  const resent = isAgain || isMarkedResent(delivered);
   const { exchange, routingKey } = fields;
   return new ExchangeMessage({ headers, body: content, toSession }, exchange, routingKey, topicExchange, resent);
 }

@@ -24,7 +24,7 @@ export const ENTRY_BYTES = 6;
 /** The frame, class, body size and flags of a content header. */
 const FRAME_BYTES = 32;
 
-/** What a publisher sends to RabbitMQ, once or more often. */
+/** A message as a publisher sends it to RabbitMQ, once or more often. */
 export interface AmqpContent {
   readonly body: Buffer;
   /** An estimate of the memory that the message takes. */

@@ -17,28 +17,36 @@ export class RoutedPublication implements Publication {
   }
 
   renew(): Promise<void> | undefined {
-    const admission = this.publisher.admit(this.message.bytes, this.options.isHurried);
-    return !admission && this.isKnown ? undefined : this.prepare(admission);
+    return whenReady(this.publisher, this.route, this.message.bytes, this.options);
   }
 
   send(): Promise<void> {
     // next: brokers/rabbitmq/publish/publisher
     return this.publisher.publish(this.route, this.message, this.options);
   }
+}
 
-  private get isKnown(): boolean {
-    const { exchange, queue, declaration } = this.route;
-    const { topology } = this.publisher;
-    return queue === undefined ? topology.exchanges.knows(exchange) : topology.knowsQueue(queue, declaration);
-  }
+/** Undefined if a message of this size may be published at once. Rejects with a BrokerError. */
+export function whenReady(
+  publisher: Publisher,
+  route: Route,
+  bytes: number,
+  { isHurried }: PublishOptions,
+): Promise<void> | undefined {
+  const admission = publisher.admit(bytes, isHurried);
+  return !admission && isKnown(publisher, route) ? undefined : prepare(publisher, route, admission);
+}
 
-  private async prepare(admission: Promise<void> | undefined): Promise<void> {
-    await admission;
-    if (this.isKnown) return;
-    const { exchange, queue, declaration, account } = this.route;
-    const { topology } = this.publisher;
-    if (queue !== undefined) await topology.ensureQueue(queue, declaration, account);
-    else if (topology.exchanges.isOwn(exchange)) await topology.exchanges.ensureOwn(exchange);
-    else await topology.exchanges.checkPublishable(exchange, account);
-  }
+function isKnown({ topology }: Publisher, { exchange, queue, declaration }: Route): boolean {
+  return queue === undefined ? topology.exchanges.knows(exchange) : topology.knowsQueue(queue, declaration);
+}
+
+async function prepare(publisher: Publisher, route: Route, admission: Promise<void> | undefined): Promise<void> {
+  await admission;
+  if (isKnown(publisher, route)) return;
+  const { exchange, queue, declaration, account } = route;
+  const { topology } = publisher;
+  if (queue !== undefined) await topology.ensureQueue(queue, declaration, account);
+  else if (topology.exchanges.isOwn(exchange)) await topology.exchanges.ensureOwn(exchange);
+  else await topology.exchanges.checkPublishable(exchange, account);
 }
