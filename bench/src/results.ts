@@ -104,7 +104,7 @@ export class Results {
       '# Results of the benchmark',
       `${this.machine()}. Made by \`npm run bench\`. Absolute figures depend on machine and time; compare the ratios. ` +
         '[Method and meaning of the columns](../bench/README.md). ' +
-        `Where their programs are on the PATH, these take part too: ${OPTIONAL}.`,
+        `These take part too if their programs are on the PATH: ${OPTIONAL}.`,
       ...first,
       ...done.map((scenario) => {
         const rounds = this.nextRound(scenario.name);
